@@ -1,0 +1,67 @@
+# Everything lands in this checkout: packages in .venv, Kafka's jars in .local.
+.DEFAULT_GOAL := help
+.PHONY: help demo dev test check bench kafka migrate clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PYTHONS := python3.11 python3 python3.12 python3.13 python3.14
+ARGS ?=
+
+help: ## say what there is
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | \
+		while IFS="$$(printf '\t')" read -r target words; do printf '  make %-8s %s\n' "$$target" "$$words"; done
+
+demo: $(READY) ## heal failures of every kind in a small world, with a crash in the middle (BROKER=kafka: on Apache Kafka)
+	@$(BIN)/shw demo
+
+dev: $(READY) ## the same world, kept running
+	@$(BIN)/shw dev
+
+test: $(READY) ## every test, on both brokers where Java and Maven are there (ARGS: for pytest)
+	@$(BIN)/python -m consumer.local.kafka --resolve-only || [ -z "$$SHW_CI" ]
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(READY) ## format, lint, types, layers, generated schemas
+	@echo "==> ruff format"
+	@$(BIN)/ruff format --check .
+	@echo "==> ruff check"
+	@$(BIN)/ruff check .
+	@echo "==> mypy"
+	@$(BIN)/mypy
+	@echo "==> lint-imports"
+	@$(BIN)/lint-imports
+	@echo "==> shw schemas --check"
+	@$(BIN)/shw schemas --check
+
+bench: $(READY) ## the benchmark beside its peers
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+kafka: $(READY) ## fetch Apache Kafka with Maven and see that it runs
+	@$(BIN)/python -m consumer.local.kafka
+
+migrate: $(READY) ## bring the configured database up to date
+	@$(BIN)/shw migrate
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) .local build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A virtual environment that an interrupted run left is made anew: only the last line makes it ready.
+$(READY): requirements-dev.lock pyproject.toml
+	@set -e; found=; \
+	for python in $(PYTHONS); do \
+		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+		echo "make: no Python 3.11 or newer on the PATH (looked for: $(PYTHONS)): install one" >&2; exit 1; \
+	fi; \
+	if ! $(BIN)/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+		echo "==> $(VENV): a virtual environment of $$($$found --version)"; \
+		$$found -m venv --clear $(VENV); \
+	fi
+	@echo "==> $(VENV): the packages of requirements-dev.lock (a minute or two the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@echo "==> $(VENV): this checkout"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)

@@ -1,0 +1,1 @@
+"""Self-Healing Workflows: the consumer and everything that it runs."""

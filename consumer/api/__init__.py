@@ -1,0 +1,1 @@
+"""The HTTP side of the process: the healing endpoints, health and metrics."""

@@ -1,0 +1,221 @@
+"""The seed's healing endpoints: what is broken, what was tried, and a way to have it tried now."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Annotated, Final, assert_never
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from consumer.api.errors import ApiError
+from consumer.api.shown import (
+    read_place,
+    shown_attempt,
+    shown_counts,
+    shown_failure,
+    shown_heal,
+    shown_standing,
+    write_place,
+)
+from consumer.api.sign_in import User, sign_in
+from consumer.errors import RefusedByDatabase, TransientError
+from consumer.model import FailureId, OrgId
+from consumer.settings import ApiSettings
+from consumer.store import reports
+from consumer.store.pool import Connection, Pool
+from consumer.store.reports import Asked, HealAsked, Place, ReportedAttempt
+
+CONNECTIONS: Final = 3
+"""Of the process's pool: people who read must not take intake's and settle's."""
+WAIT_FOR_CONNECTION: Final = timedelta(seconds=5)
+POLL_FIRST: Final = timedelta(milliseconds=20)
+POLL_MOST: Final = timedelta(milliseconds=500)
+PAGE: Final = 100
+ATTEMPTS: Final = 200
+
+
+class HealRequest(BaseModel):
+    """Which failure to heal."""
+
+    model_config = ConfigDict(frozen=True)
+
+    failure_id: Annotated[UUID, Field(alias="failureId")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Healing:
+    """The endpoints' way to the database, with its bound."""
+
+    pool: Pool
+    heal_wait: timedelta
+    wake: Callable[[], None]
+    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONNECTIONS))
+
+    @asynccontextmanager
+    async def as_user(self, user: User, *, readonly: bool = True) -> AsyncIterator[Connection]:
+        """Open a transaction as the user."""
+        async with self._turn(), reports.as_user(self.pool, user.claims, readonly=readonly) as connection:
+            yield connection
+
+    async def page(self, user: User, org_id: OrgId | None, after: Place | None, limit: int) -> dict[str, object]:
+        """Give a page of the user's unresolved failures."""
+        async with self.as_user(user) as connection:
+            found = await reports.unresolved(connection, org_id=org_id, after=after, limit=limit + 1)
+        more = len(found) > limit
+        last = found[limit - 1] if more else None
+        following = write_place(Place(detected_at=last.detected_at, id=last.id)) if last is not None else None
+        return {"failures": [shown_failure(failure) for failure in found[:limit]], "next": following}
+
+    async def ask(self, user: User, failure_id: FailureId) -> HealAsked:
+        """Make a failure due that the user may see."""
+        async with self.as_user(user, readonly=False) as connection:
+            if await reports.seen(connection, failure_id) is None:
+                return HealAsked(result=Asked.NOT_FOUND)
+            await reports.become_service(connection)
+            return await reports.ask_heal(connection, failure_id)
+
+    async def attempt_from(self, failure_id: FailureId, step: int) -> ReportedAttempt | None:
+        """Wait for the attempt of a step or a later one, for as long as is set; None when there is none by then."""
+        end = time.monotonic() + self.heal_wait.total_seconds()
+        pause = POLL_FIRST
+        while True:
+            async with self._turn():
+                attempt = await reports.attempt_since(self.pool, failure_id, step)
+            left = end - time.monotonic()
+            if attempt is not None or left <= 0:
+                return attempt
+            await asyncio.sleep(min(pause.total_seconds(), left))
+            pause = min(pause * 2, POLL_MOST)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(WAIT_FOR_CONNECTION.total_seconds()):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise TransientError("all connections of the API are taken") from None
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+
+def healing_routes(settings: ApiSettings, pool: Pool, wake: Callable[[], None]) -> APIRouter:
+    """Make the endpoints below `/api/healing`, each for a signed-in user."""
+    router = APIRouter(prefix="/api/healing")
+    healing = Healing(pool=pool, heal_wait=settings.heal_wait, wake=wake)
+    signed_in = sign_in(settings)
+    add_reading(router, healing, signed_in)
+    add_asking(router, healing, signed_in)
+    return router
+
+
+def add_reading(router: APIRouter, healing: Healing, signed_in: Callable[..., User]) -> None:
+    """Add what only reads."""
+
+    @router.get("/failures")
+    async def failures(
+        user: Annotated[User, Depends(signed_in)],
+        org_id: Annotated[UUID | None, Query(alias="orgId")] = None,
+        limit: Annotated[int, Query(ge=1, le=PAGE)] = 50,
+        cursor: Annotated[str | None, Query(max_length=400)] = None,
+    ) -> JSONResponse:
+        """Give the unresolved failures of the user's organisations, newest first; `next` is the following cursor."""
+        after = read_place(cursor) if cursor is not None else None
+        if cursor is not None and after is None:
+            raise _bad_cursor()
+        try:
+            return JSONResponse(await healing.page(user, OrgId(org_id) if org_id else None, after, limit))
+        except RefusedByDatabase:
+            raise _bad_cursor() from None
+
+    @router.get("/failures/{failure_id}")
+    async def failure(failure_id: UUID, user: Annotated[User, Depends(signed_in)]) -> JSONResponse:
+        """Give one failure, resolved or not, and where it stands."""
+        async with healing.as_user(user) as connection:
+            seen = await reports.seen(connection, FailureId(failure_id))
+            await reports.become_service(connection)
+            standing = await reports.standing(connection, FailureId(failure_id)) if seen is not None else None
+        if seen is None or standing is None:
+            raise _not_found()
+        return JSONResponse(shown_failure(seen) | shown_standing(standing))
+
+    @router.get("/failures/{failure_id}/attempts")
+    async def attempts(failure_id: UUID, user: Annotated[User, Depends(signed_in)]) -> JSONResponse:
+        """Give a failure's attempts, newest first. Those with a step are the healer's."""
+        async with healing.as_user(user) as connection:
+            seen = await reports.seen(connection, FailureId(failure_id))
+            found = await reports.seen_attempts(connection, FailureId(failure_id), ATTEMPTS)
+            await reports.become_service(connection)
+            steps = await reports.steps(connection, FailureId(failure_id)) if seen is not None else {}
+        if seen is None:
+            raise _not_found()
+        return JSONResponse({"attempts": [shown_attempt(attempt, steps.get(attempt.id)) for attempt in found]})
+
+    @router.get("/stats")
+    async def stats(
+        user: Annotated[User, Depends(signed_in)], org_id: Annotated[UUID | None, Query(alias="orgId")] = None
+    ) -> JSONResponse:
+        """Count the failures of the user's organisations."""
+        async with healing.as_user(user) as connection:
+            found = await reports.counts(connection, OrgId(org_id) if org_id else None)
+        return JSONResponse(shown_counts(found))
+
+
+def add_asking(router: APIRouter, healing: Healing, signed_in: Callable[..., User]) -> None:
+    """Add what asks for a heal."""
+
+    @router.post("/heal")
+    async def heal(request: HealRequest, user: Annotated[User, Depends(signed_in)]) -> JSONResponse:
+        """Have a failure healed now; waits a while for the attempt, then answers 202 with where to look."""
+        failure_id = FailureId(request.failure_id)
+        asked = await healing.ask(user, failure_id)
+        _raise_unless_due(asked.result)
+        healing.wake()
+        attempt = await healing.attempt_from(failure_id, asked.step)
+        if attempt is not None:
+            return JSONResponse(shown_heal(attempt))
+        where = f"/api/healing/failures/{failure_id}/attempts"
+        return JSONResponse(
+            {"failureId": str(failure_id), "status": "pending", "where": where},
+            status_code=HTTPStatus.ACCEPTED,
+            headers={"Location": where},
+        )
+
+
+def _raise_unless_due(asked: Asked) -> None:
+    match asked:
+        case Asked.DUE:
+            return
+        case Asked.NOT_FOUND:
+            raise _not_found()
+        case Asked.RESOLVED:
+            message = "It is resolved already: /attempts tells how."
+            raise ApiError(HTTPStatus.CONFLICT, "already_resolved", message)
+        case Asked.NEEDS_PERSON:
+            message = (
+                "The outcome of its last attempt is unknown, so nothing is repeated by itself: look at the target of "
+                "the call, then set resolved, or publish the failure anew."
+            )
+            raise ApiError(HTTPStatus.CONFLICT, "needs_person", message)
+        case Asked.AWAITING_APPROVAL:
+            message = "Its plan waits for approval: approve or deny that."
+            raise ApiError(HTTPStatus.CONFLICT, "awaiting_approval", message)
+        case _:
+            assert_never(asked)
+
+
+def _not_found() -> ApiError:
+    # The same whether it does not exist or is another's: an answer must not tell which.
+    return ApiError(HTTPStatus.NOT_FOUND, "not_found", "No such failure in the organisations that you administer.")
+
+
+def _bad_cursor() -> ApiError:
+    return ApiError(HTTPStatus.BAD_REQUEST, "bad_cursor", "The cursor is not one of ours: leave it out to begin anew.")

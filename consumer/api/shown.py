@@ -1,0 +1,108 @@
+"""Failures and attempts as the API writes them: camelCase, and without secrets even where a member inserted them. Pure."""
+
+import base64
+import binascii
+from typing import Final
+from uuid import UUID
+
+import orjson
+from pydantic_core import from_json
+
+from consumer.model import Json
+from consumer.redact import may_hold_secret, redact_json, redact_text
+from consumer.store.reports import Counts, Place, ReportedAttempt, ReportedFailure, SeenAttempt, Standing
+
+UNREADABLE: Final = {"unreadable": "nested too deeply, or with numbers too long, to be shown"}
+
+
+def shown_failure(failure: ReportedFailure) -> dict[str, object]:
+    """Write a failure in the seed's form."""
+    return {
+        "id": str(failure.id),
+        "orgId": str(failure.org_id),
+        "workflowName": redact_text(failure.workflow_name),
+        "failureReason": redact_text(failure.failure_reason),
+        "context": shown_json(failure.context),
+        "detectedAt": failure.detected_at,
+        "resolved": failure.resolved,
+    }
+
+
+def shown_standing(standing: Standing) -> dict[str, object]:
+    """Write where a failure stands."""
+    return {
+        "status": standing.status,
+        "step": standing.step,
+        "attempts": standing.attempts,
+        "failureType": standing.failure_type,
+        "disposition": standing.disposition,
+        "waitsOn": standing.waits_on,
+        "dueAt": standing.due_at,
+        "receivedAt": standing.received_at,
+    }
+
+
+def shown_attempt(attempt: SeenAttempt, step: int | None) -> dict[str, object]:
+    """Write an attempt; one without a step was recorded by a member and counts for nothing."""
+    return {
+        "id": str(attempt.id),
+        "failureId": str(attempt.failure_id),
+        "attemptedAt": attempt.attempted_at,
+        "strategy": redact_text(attempt.strategy),
+        "result": redact_text(attempt.result),
+        "details": shown_json(attempt.details),
+        "step": step,
+    }
+
+
+def shown_heal(attempt: ReportedAttempt) -> dict[str, object]:
+    """Write the attempt that a request to heal led to: the seed's three fields, then why."""
+    details = shown_json(attempt.details)
+    return {
+        "success": attempt.result == "success",
+        "strategy": attempt.strategy,
+        "result": attempt.result,
+        "code": details.get("code") if isinstance(details, dict) else None,
+        "details": details,
+        "attemptId": str(attempt.id),
+        "step": attempt.step,
+    }
+
+
+def shown_counts(found: Counts) -> dict[str, int]:
+    """Write the statistics: pending is whatever is not resolved, and nothing at all counts as a full success."""
+    # Half a percent goes up, as in the seed's Math.round.
+    rate = (200 * found.resolved + found.total) // (2 * found.total) if found.total else 100
+    return {
+        "totalFailures": found.total,
+        "resolved": found.resolved,
+        "pending": found.total - found.resolved,
+        "successRate": rate,
+    }
+
+
+def shown_json(text: str | None) -> Json:
+    """Read JSON text from the database for an answer, redacted."""
+    if text is None:
+        return {}
+    try:
+        value: Json = from_json(text)
+    except ValueError:
+        return dict[str, Json](UNREADABLE)
+    return redact_json(value)[0] if may_hold_secret(text.encode()) else value
+
+
+def write_place(place: Place) -> str:
+    """Write where a page ended, as an opaque word."""
+    return base64.urlsafe_b64encode(orjson.dumps([place.detected_at, str(place.id)])).decode()
+
+
+def read_place(word: str) -> Place | None:
+    """Read where a page ended; None when it is not a word of ours."""
+    try:
+        detected_at, failure_id = orjson.loads(base64.urlsafe_b64decode(word.encode()))
+        if not isinstance(detected_at, str | None):
+            return None
+        return Place(detected_at=detected_at, id=UUID(failure_id))
+    except (ValueError, TypeError, AttributeError, binascii.Error):
+        return None

@@ -1,0 +1,195 @@
+"""The composition root: the one place that knows every concrete class, and in which order they start and stop."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from consumer.catalog import Catalog, parse_catalog
+from consumer.errors import ConfigError
+from consumer.heal.auto_retry import AutoRetry
+from consumer.heal.strategy import Strategies
+from consumer.ingest.decode import Door
+from consumer.ingest.source import Source
+from consumer.intake import Intake
+from consumer.kafka.writer import Writer, open_writer
+from consumer.lifetime import Consumer, Pressure, Pulse, Serving, run_loops
+from consumer.live import LiveHeals
+from consumer.metrics import Metrics
+from consumer.model import OwnerId
+from consumer.outbound.calls import open_calls
+from consumer.pipeline import Pipeline, Stages
+from consumer.plan.ladder import Planner
+from consumer.publish import Publisher
+from consumer.redact import redact_json
+from consumer.results import Outlet
+from consumer.resume import Resume
+from consumer.self_check import check_broker, check_client, check_database
+from consumer.settings import Settings
+from consumer.settle import Settler
+from consumer.store.pool import Pool, open_pool
+from schemas.names import StrategyName
+
+log = structlog.get_logger(__name__)
+
+SWEEP_EVERY: Final = timedelta(seconds=2)
+TICK: Final = 1.0
+LAST_WRITES: Final = 5.0
+"""Seconds of the drain budget that are kept for settling, publishing and leaving."""
+
+
+def read_catalog(path: Path | None) -> Catalog:
+    """Read the catalog; without one nothing may be healed, and no source may speak.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read, or its content is wrong: with the line.
+
+    """
+    if path is None:
+        raise ConfigError(
+            "No catalog: set SHW_CATALOG to the YAML file that declares sources and workflows (docs/operations.md)."
+        )
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The catalog {path} cannot be read: {error}. Set SHW_CATALOG to its path.") from error
+    return parse_catalog(text, str(path))
+
+
+def new_owner() -> OwnerId:
+    """Give this process a name that no other process, not even its successor on the same host, ever has."""
+    return OwnerId(f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}")
+
+
+@asynccontextmanager
+async def installed_strategies(catalog: Catalog, connections: int) -> AsyncIterator[Strategies]:
+    """Give the strategies of this release."""
+    async with open_calls(catalog.secrets, connections=connections) as calls:
+        yield {StrategyName.AUTO_RETRY: AutoRetry(calls, redact_json)}
+
+
+async def run(
+    settings: Settings,
+    stop: asyncio.Event,
+    *,
+    strategies: Strategies | None = None,
+    beside: Sequence[Serving] = (),
+    registry: CollectorRegistry | None = None,
+) -> None:
+    """Run a consumer until stopped; leaves within the drain budget.
+
+    `strategies` replaces the installed ones (a benchmark's no-op, a test's); `beside` are loops that run with it and
+    end when cancelled, such as the API.
+
+    Raises
+    ------
+    ConfigError
+        It cannot start, or an operator has to decide before it can go on.
+
+    """
+    check_client()
+    catalog = read_catalog(settings.catalog)
+    metrics = Metrics(registry or CollectorRegistry())
+    async with AsyncExitStack() as stack:
+        await check_broker(settings.kafka)
+        pool = await stack.enter_async_context(open_pool(settings.postgres))
+        await check_database(pool)
+        writer = await stack.enter_async_context(open_writer(settings.kafka))
+        if strategies is None:
+            strategies = await stack.enter_async_context(installed_strategies(catalog, settings.heal.slots))
+        parts = _Parts(settings, catalog, pool, writer, strategies, metrics)
+        await run_loops(lambda heals: _compose(parts, heals), stop, beside)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    settings: Settings
+    catalog: Catalog
+    pool: Pool
+    writer: Writer
+    strategies: Strategies
+    metrics: Metrics
+
+
+def _compose(parts: _Parts, heals: asyncio.TaskGroup) -> Consumer:
+    settings, pool, metrics = parts.settings, parts.pool, parts.metrics
+    me = new_owner()
+    outlet = Outlet(
+        results_topic=settings.kafka.results_topic,
+        dlq_topic=settings.kafka.dlq_topic,
+        max_bytes=settings.kafka.max_message_bytes,
+    )
+    live = LiveHeals(settings.heal.slots)
+    publisher = Publisher(pool, me, parts.writer, metrics)
+    settler = Settler(
+        pool=pool,
+        owner=me,
+        live=live,
+        publisher=publisher,
+        outlet=outlet,
+        metrics=metrics,
+        batch=settings.heal.settle_rows,
+    )
+    stages = Stages(
+        door=Door(catalog=parts.catalog, max_event_bytes=settings.intake.max_event_bytes),
+        planner=Planner(rungs=parts.strategies, catalog=parts.catalog),
+        strategies=parts.strategies,
+        intake=Intake(pool, me, live, settings.heal, outlet),
+        settler=settler,
+        publisher=publisher,
+        live=live,
+        pool=pool,
+        owner=me,
+        outlet=outlet,
+        metrics=metrics,
+    )
+    pipeline = Pipeline(stages, heals)
+    pressure = Pressure(settings, metrics)
+    wake = asyncio.Event()
+    source = Source(
+        kafka=settings.kafka,
+        intake=settings.intake,
+        drain=settings.drain,
+        stage=pipeline,
+        full=pressure.full,
+        metrics=metrics,
+    )
+    resume = Resume(
+        pool=pool,
+        me=me,
+        live=live,
+        pipeline=pipeline,
+        publisher=publisher,
+        outlet=outlet,
+        settings=settings.resume,
+        heal=settings.heal,
+        wake=wake,
+    )
+    return Consumer(
+        settings=settings,
+        catalog=parts.catalog,
+        pool=pool,
+        me=me,
+        metrics=metrics,
+        live=live,
+        source=source,
+        pulse=Pulse(time.monotonic()),
+        pressure=pressure,
+        wake=wake,
+        pipeline=pipeline,
+        publisher=publisher,
+        settler=settler,
+        resume=resume,
+    )

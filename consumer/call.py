@@ -1,0 +1,61 @@
+"""One HTTP call as a value: what is asked of another party, and what came of it."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboundRequest:
+    """A call to be made. A header may name a credential as `secret://NAME`; the credential itself never stands here."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The other side answered, with whatever status. A redirect is an answer too: nothing follows it."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    """As received, in order; a name may stand more than once."""
+    body: bytes
+    """Decoded from its content encoding. Where a credential of ours was echoed, its `secret://` name stands instead."""
+    truncated: bool
+    """The body was longer than the limit: `body` is its beginning, and the rest was not read."""
+    elapsed: timedelta
+
+    def header(self, name: str) -> str | None:
+        """Give the first value of a header, whatever its case."""
+        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotSent:
+    """Not one byte of the request left: the call has certainly had no effect."""
+
+    kind: str
+    reason: str
+    elapsed: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ambiguous:
+    """The request left, at least in part, and no whole answer came: it may have had its effect."""
+
+    kind: str
+    reason: str
+    elapsed: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EgressRefused:
+    """The catalog or the egress guard does not allow the call; nothing was sent."""
+
+    reason: str
+
+
+CallResult: TypeAlias = Answer | NotSent | Ambiguous | EgressRefused

@@ -1,0 +1,5 @@
+"""auto-retry: makes the failed call again where that does no harm, and proves what came of it."""
+
+from consumer.heal.auto_retry.strategy import AutoRetry, Calls, Redact
+
+__all__ = ["AutoRetry", "Calls", "Redact"]

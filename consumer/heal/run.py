@@ -1,0 +1,84 @@
+"""Running one strategy: inside its window, behind its gate, and with every end of it turned into an outcome."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import structlog
+
+from consumer.errors import DeadlinePassed, LostClaim
+from consumer.heal.strategy import Strategy, Task
+from consumer.model import AttemptId, Claim, Crashed, NotHealed, Outcome, RetryLater, Unknown
+from schemas.names import Code, Effect
+
+log = structlog.get_logger(__name__)
+
+
+class Gate:
+    """The gate of one claim: no effect past its deadline, none of an unsafe kind before its beginning is durable."""
+
+    def __init__(
+        self,
+        claim: Claim,
+        effect: Effect,
+        begin_durably: Callable[[AttemptId], Awaitable[None]],
+        started: Callable[[AttemptId], None],
+    ) -> None:
+        self._claim = claim
+        self._effect = effect
+        self._begin_durably = begin_durably
+        self._started = started
+        self.begun = False
+
+    async def begin(self) -> None:
+        """Allow one more effect, or raise DeadlinePassed or LostClaim."""
+        if self._effect is Effect.UNSAFE:
+            await self._begin_durably(self._claim.attempt_id)
+        # After the await: a process that was stopped in it must see that its time is over.
+        if self._left() <= 0:
+            raise DeadlinePassed("the time in which this heal may act on its scope is over")
+        self.begun = True
+        self._started(self._claim.attempt_id)
+
+    def remaining(self) -> timedelta:
+        """Time until every effect must have ended."""
+        return timedelta(seconds=max(0.0, self._left()))
+
+    def _left(self) -> float:
+        return self._claim.deadline - time.monotonic()
+
+
+async def run(strategy: Strategy, task: Task, gate: Gate) -> Outcome:
+    """Run a strategy to an outcome.
+
+    Raises
+    ------
+    LostClaim
+        The claim is another's now; nothing of this heal may be written.
+
+    """
+    try:
+        async with asyncio.timeout(gate.remaining().total_seconds()):
+            return await strategy.heal(task, gate)
+    except LostClaim:
+        raise
+    except (DeadlinePassed, TimeoutError):
+        return _out_of_time(task, gate)
+    except Exception as error:  # a strategy's bug must not stop the stream
+        log.exception("strategy_crashed", strategy=strategy.name, effect_begun=gate.begun)
+        reason = f"{strategy.name} crashed: {type(error).__name__}"
+        return _after_effect(task, reason) if gate.begun else Crashed(reason=reason)
+
+
+def _out_of_time(task: Task, gate: Gate) -> Outcome:
+    if gate.begun:
+        return _after_effect(task, f"not ended within its window of {task.plan.window.total_seconds():g} s")
+    return RetryLater(after=timedelta(seconds=1), reason="its window passed before anything was sent")
+
+
+def _after_effect(task: Task, reason: str) -> Outcome:
+    if task.plan.effect is Effect.UNSAFE:
+        return Unknown(reason=reason)
+    # Repeating it does no harm, so nothing needs to be known of how far it came.
+    return NotHealed(code=Code.UNVERIFIED, reason=reason)

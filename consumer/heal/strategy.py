@@ -1,0 +1,62 @@
+"""The contract of a strategy: the plan's half (`Rung`) and the half that acts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol, TypeAlias
+
+from consumer.catalog import WorkflowPolicy
+from consumer.model import AttemptId, Diagnosis, Failure, Heal, Outcome
+from consumer.plan.rung import Rung
+from schemas.names import StrategyName
+
+
+class EffectGate(Protocol):
+    """What stands between a strategy and the world: no effect without asking here first."""
+
+    async def begin(self) -> None:
+        """Allow one more effect to start now.
+
+        For an effect that is neither keyed nor idempotent the beginning is durable when this returns. Call it
+        directly before each effect, and bound the effect by `remaining()`.
+
+        Raises
+        ------
+        DeadlinePassed
+            The claim's time is over: others may act on the scope. Nothing may be sent.
+        LostClaim
+            The claim is under another name. Nothing may be sent.
+
+        """
+        ...
+
+    def remaining(self) -> timedelta:
+        """Time until every effect must have ended."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One heal to be done."""
+
+    failure: Failure
+    diagnosis: Diagnosis
+    plan: Heal
+    policy: WorkflowPolicy
+    attempt_id: AttemptId
+
+
+class Strategy(Rung, Protocol):
+    """A strategy: plans purely, acts through the gate, verifies by an oracle that is not the action's own return value.
+
+    `heal` returns an outcome for everything that the world does; it raises only for a bug of ours. It must not start
+    an effect without `gate.begin()`, must not report `Healed` without a proof that passed, and must end within the
+    window that its plan named. Cancellation is not swallowed.
+    """
+
+    async def heal(self, task: Task, gate: EffectGate) -> Outcome:
+        """Act, verify, and say what came of it."""
+        ...
+
+
+Strategies: TypeAlias = Mapping[StrategyName, Strategy]

@@ -1,0 +1,104 @@
+"""One record's bytes to an accepted failure, or to a dead letter with the reason. Pure."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from uuid import UUID, uuid5
+
+from consumer.catalog import Catalog
+from consumer.model import ID_SPACE, DeadLetter, Failure, FailureId, JsonObject, OrgId, Record, Trace
+from consumer.redact import may_hold_secret, redact_json, redact_text
+from schemas.envelope import Envelope, EnvelopeError, parse
+from schemas.failure import WorkflowFailure, decode_failure
+from schemas.names import PoisonReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """What decides whether an event may enter."""
+
+    catalog: Catalog
+    max_event_bytes: int
+
+
+def decode(record: Record, door: Door, now: datetime) -> Failure | DeadLetter:
+    """Read one record. What comes out is redacted and fit for Postgres, or a dead letter; nothing is raised."""
+    if record.value is not None and len(record.value) > door.max_event_bytes:
+        message = (
+            f"the event has {len(record.value)} bytes, above the limit of {door.max_event_bytes}: send less context"
+        )
+        return DeadLetter(record=record, reason=PoisonReason.TOO_LARGE, message=message)
+    try:
+        envelope = parse(record.value, record.headers)
+        event = decode_failure(envelope.data)
+    except EnvelopeError as error:
+        return DeadLetter(record=record, reason=error.kind, message=str(error))
+    source = envelope.source or f"urn:kafka:{record.topic}"
+    if not door.catalog.may_speak(source, event.org_id):
+        message = f"source {source!r} may not speak for organisation {event.org_id}: add it to the catalog's sources"
+        return DeadLetter(record=record, reason=PoisonReason.SOURCE_NOT_ALLOWED, message=redact_text(message))
+    return _failure(record, envelope, event, source, now)
+
+
+def event_failure_id(org_id: UUID, source: str, event_id: str) -> FailureId:
+    """The id of the failure that an event reports: the same for every delivery, in every process."""
+    # The length keeps two different pairs of source and id from running together into one text.
+    return FailureId(uuid5(ID_SPACE, f"{org_id}:{len(source)}:{source}:{event_id}"))
+
+
+def _failure(record: Record, envelope: Envelope, event: WorkflowFailure, source: str, now: datetime) -> Failure:
+    value = record.value or b""
+    digest = hashlib.sha256(value).digest()
+    event_id = envelope.id or f"{record.partition}:{record.offset}:{record.timestamp_ms}:{digest.hex()}"
+    extra = {**(event.model_extra or {}), **({"extensions": dict(envelope.extensions)} if envelope.extensions else {})}
+    failure = Failure(
+        id=event_failure_id(event.org_id, source, event_id),
+        org_id=OrgId(event.org_id),
+        workflow_name=event.workflow_name,
+        failure_reason=event.failure_reason,
+        context=event.context,
+        detected_at=event.detected_at or _recorded_at(record, now),
+        source=source,
+        digest=digest,
+        size=len(value),
+        extra=extra,
+        trace=Trace(traceparent=envelope.traceparent, tracestate=envelope.tracestate) if envelope.traceparent else None,
+    )
+    # Attributes of a binary event lie in the headers, where the quick look at the value does not see them.
+    suspect = may_hold_secret(value) or bool(envelope.extensions) or may_hold_secret(source.encode())
+    return redacted(failure) if suspect else failure
+
+
+def redacted(failure: Failure) -> Failure:
+    """Take every secret out of a failure and remember where: memory and database then hold the same form."""
+    context, paths = _redact_object(failure.context)
+    extra, _ = _redact_object(failure.extra)
+    reason = redact_text(failure.failure_reason)
+    name = redact_text(failure.workflow_name)
+    unchanged = (
+        context is failure.context
+        and extra is failure.extra
+        and reason == failure.failure_reason
+        and name == failure.workflow_name
+    )
+    if unchanged:
+        return failure
+    found = tuple(f"/context{path}" for path in paths) + (
+        ("/failure_reason",) if reason != failure.failure_reason else ()
+    )
+    return replace(failure, workflow_name=name, failure_reason=reason, context=context, extra=extra, redactions=found)
+
+
+def _redact_object(value: JsonObject) -> tuple[JsonObject, tuple[str, ...]]:
+    redacted_value, paths = redact_json(value)
+    # An object stays one: only what is in it is replaced.
+    return (redacted_value if isinstance(redacted_value, dict) else {}), paths
+
+
+def _recorded_at(record: Record, now: datetime) -> datetime:
+    try:
+        at = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return now
+    # A broker without a clock, or a producer with a wild one: the time of receipt is nearer to the truth.
+    return at if record.timestamp_ms > 0 and at <= now else now

@@ -1,0 +1,191 @@
+"""The intake stage: a batch becomes durable, whatever stands in it, and as many heals are claimed as have slots."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from random import random
+
+import structlog
+
+from consumer.errors import RefusedByDatabase, TransientError
+from consumer.live import LiveHeals
+from consumer.model import DeadLetter, Diagnosed, FailureId, Heal, Message, OwnerId, Record, Refuse
+from consumer.results import Outlet, dead_letter_message
+from consumer.settings import HealSettings
+from consumer.settlement import settle_refusal
+from consumer.store.intake import Arrival, Taken, take_in
+from consumer.store.pool import Pool
+from schemas.names import PoisonReason
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What was read from some records: accepted failures (each id once) with their record, and dead letters."""
+
+    accepted: tuple[tuple[Diagnosed, Record], ...]
+    letters: tuple[DeadLetter, ...]
+    repeated: int
+    """Deliveries of an id that stood in the batch before."""
+    conflicting: tuple[FailureId, ...]
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A failure that this process heals now, and when the claim was sent (monotonic)."""
+
+    diagnosed: Diagnosed
+    sent_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """What became of a batch, now that it is durable."""
+
+    claimed: tuple[Claimed, ...] = ()
+    refused_holds: tuple[tuple[Claimed, str], ...] = ()
+    messages: tuple[Message, ...] = ()
+    new: frozenset[FailureId] = frozenset()
+    conflicting: tuple[FailureId, ...] = ()
+    letters: tuple[DeadLetter, ...] = ()
+
+    def __add__(self, other: "Received") -> "Received":
+        """Join what became of two halves."""
+        return Received(
+            claimed=self.claimed + other.claimed,
+            refused_holds=self.refused_holds + other.refused_holds,
+            messages=self.messages + other.messages,
+            new=self.new | other.new,
+            conflicting=self.conflicting + other.conflicting,
+            letters=self.letters + other.letters,
+        )
+
+
+class Intake:
+    """Makes batches durable; holds and tries again while the database is away, and drops nothing."""
+
+    def __init__(self, pool: Pool, owner: OwnerId, live: LiveHeals, settings: HealSettings, outlet: Outlet) -> None:
+        self._pool = pool
+        self._owner = owner
+        self._live = live
+        self._settings = settings
+        self._outlet = outlet
+
+    async def take(self, batch: Batch) -> Received:
+        """Store a batch and claim what has a slot. When it returns, every record of the batch is durable."""
+        healable = sum(isinstance(diagnosed.plan, Heal) for diagnosed, _ in batch.accepted)
+        reserve = int(self._live.slots * self._settings.resume_share)
+        slots = await self._live.wait_for_free(healable, reserve, self._settings.slot_wait)
+        arrivals = []
+        for diagnosed, record in batch.accepted:
+            wants_slot = isinstance(diagnosed.plan, Heal) and slots > 0
+            slots -= wants_slot
+            arrivals.append((self._arrival(diagnosed, wants_slot=wants_slot, now=batch.now), record))
+        return await self._store(arrivals, batch.letters, batch.now)
+
+    def _arrival(self, diagnosed: Diagnosed, *, wants_slot: bool, now: datetime) -> Arrival:
+        plan = diagnosed.plan
+        return Arrival(
+            diagnosed=diagnosed,
+            wants_slot=wants_slot,
+            refusal=settle_refusal(diagnosed, plan, now, self._outlet) if isinstance(plan, Refuse) else None,
+            waiter_in=_jittered(self._settings.waiter_retry),
+        )
+
+    async def _store(
+        self, arrivals: Sequence[tuple[Arrival, Record]], letters: Sequence[DeadLetter], now: datetime
+    ) -> Received:
+        """Store a batch; where the database refuses it, its halves, down to the one record that it refuses alone."""
+        try:
+            return await self._until_durable(arrivals, letters, now)
+        except RefusedByDatabase as error:
+            if len(arrivals) + len(letters) > 1:
+                log.warning("batch_refused", rows=len(arrivals), letters=len(letters), error=str(error)[:300])
+                rows, mid = len(arrivals) // 2, len(letters) // 2
+                first = await self._store(arrivals[:rows], letters[:mid], now) if rows + mid else Received()
+                return first + await self._store(arrivals[rows:], letters[mid:], now)
+            return await self._store_refused(arrivals, letters, now, error)
+
+    async def _store_refused(
+        self,
+        arrivals: Sequence[tuple[Arrival, Record]],
+        letters: Sequence[DeadLetter],
+        now: datetime,
+        error: RefusedByDatabase,
+    ) -> Received:
+        if not arrivals:
+            # A letter that cannot be stored as it is: its bytes go, its place in the log and its digest stay.
+            bare = [replace(letter, record=_without_content(letter.record)) for letter in letters]
+            return await self._until_durable((), bare, now)
+        message = f"the database refuses it: {str(error)[:500]}. Report this: decode should have found it."
+        unstorable = DeadLetter(record=arrivals[0][1], reason=PoisonReason.UNSTORABLE, message=message)
+        log.error("event_unstorable", failure_id=str(arrivals[0][0].diagnosed.failure.id), error=str(error)[:300])
+        return await self._store((), [unstorable], now)
+
+    async def _until_durable(
+        self, arrivals: Sequence[tuple[Arrival, Record]], letters: Sequence[DeadLetter], now: datetime
+    ) -> Received:
+        wait = 0.1
+        while True:
+            sent_at = time.monotonic()
+            try:
+                return await self._once(arrivals, letters, now, sent_at)
+            except TransientError as error:
+                # Whether it was committed is not known, and does not matter: the ids make a second time harmless,
+                # and claims under our name that we do not know of are found by resume.
+                log.warning("intake_failed", error=str(error)[:300], retry_in=wait)
+                await asyncio.sleep(wait * (0.5 + random() / 2))  # noqa: S311 - jitter
+                wait = min(wait * 2, 5.0)
+
+    async def _once(
+        self,
+        arrivals: Sequence[tuple[Arrival, Record]],
+        letters: Sequence[DeadLetter],
+        now: datetime,
+        sent_at: float,
+    ) -> Received:
+        told = [dead_letter_message(letter, self._outlet, now) for letter in letters]
+        strangers: list[DeadLetter] = []
+
+        def refuse_stranger(arrival: Arrival) -> Message:
+            stranger = _stranger(arrival, records[arrival.diagnosed.failure.id])
+            strangers.append(stranger)
+            message = dead_letter_message(stranger, self._outlet, now)
+            told.append(message)
+            return message
+
+        records = {arrival.diagnosed.failure.id: record for arrival, record in arrivals}
+        taken = await take_in(self._pool, self._owner, [a for a, _ in arrivals], tuple(told), refuse_stranger)
+        refusals = [
+            m for a, _ in arrivals if a.refusal and a.diagnosed.failure.id in taken.new for m in a.refusal.messages
+        ]
+        return _received(taken, sent_at, (*told, *refusals), (*letters, *strangers))
+
+
+def _received(taken: Taken, sent_at: float, messages: tuple[Message, ...], letters: tuple[DeadLetter, ...]) -> Received:
+    return Received(
+        claimed=tuple(Claimed(diagnosed=d, sent_at=sent_at) for d in taken.claimed),
+        refused_holds=tuple((Claimed(diagnosed=d, sent_at=sent_at), why) for d, why in taken.refused_holds),
+        messages=messages,
+        new=taken.new,
+        conflicting=taken.conflicting,
+        letters=letters,
+    )
+
+
+def _stranger(arrival: Arrival, record: Record) -> DeadLetter:
+    org_id = arrival.diagnosed.failure.org_id
+    message = f"organisation {org_id} does not exist here: create it and replay, or mend data.org_id"
+    return DeadLetter(record=record, reason=PoisonReason.UNKNOWN_ORGANISATION, message=message)
+
+
+def _without_content(record: Record) -> Record:
+    return replace(record, value=None, key=None, headers=())
+
+
+def _jittered(span: timedelta) -> timedelta:
+    return span * (0.5 + random() / 2)  # noqa: S311 - jitter

@@ -1,0 +1,58 @@
+"""What every client of ours has in common, and how the client's errors become ours."""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    KafkaConnectionError,
+    KafkaError,
+    OffsetOutOfRangeError,
+    TopicAuthorizationFailedError,
+)
+
+from consumer.errors import ConfigError, TransientError
+from consumer.settings import KafkaSettings
+
+
+def connection_options(settings: KafkaSettings) -> dict[str, Any]:
+    """Give the client's options for address, security and time limits."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.bootstrap,
+        "client_id": settings.client_id,
+        "request_timeout_ms": _ms(settings.request_timeout.total_seconds()),
+        "security_protocol": settings.security_protocol,
+    }
+    if settings.security_protocol.startswith("SASL"):
+        options |= {
+            "sasl_mechanism": settings.sasl_mechanism,
+            "sasl_plain_username": settings.sasl_username,
+            "sasl_plain_password": settings.sasl_password.get_secret_value() if settings.sasl_password else None,
+        }
+    if settings.security_protocol.endswith("SSL"):
+        options["ssl_context"] = ssl.create_default_context(cafile=settings.ssl_cafile)
+    return options
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1000)
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Turn the client's errors into ours: ConfigError for what only an operator can change, else TransientError."""
+    try:
+        yield
+    except OffsetOutOfRangeError as error:
+        where = ", ".join(f"{tp.topic}/{tp.partition} at {offset}" for tp, offset in dict(error.args[0]).items())
+        raise ConfigError(
+            f"{what}: the committed offset of {where} is no longer in the log: events were deleted before they were "
+            "read, or the topic was made anew. Nothing is skipped by itself: look what is lost, then set the group's "
+            "offsets (kafka-consumer-groups --reset-offsets) and start again."
+        ) from error
+    except (TopicAuthorizationFailedError, GroupAuthorizationFailedError) as error:
+        raise ConfigError(f"{what}: Kafka does not allow it: {error}. Check the ACLs of this client.") from error
+    except (KafkaConnectionError, KafkaError, OSError, TimeoutError) as error:
+        raise TransientError(f"{what}: {error or type(error).__name__}") from error

@@ -1,0 +1,83 @@
+"""The topics: which there are, and how ours are made."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+
+from consumer.errors import ConfigError
+from consumer.kafka.connection import connection_options
+from consumer.settings import KafkaSettings
+
+_A_DAY_MS = 24 * 60 * 60 * 1000
+
+
+@asynccontextmanager
+async def _admin(settings: KafkaSettings) -> AsyncIterator[Any]:
+    admin = AIOKafkaAdminClient(**connection_options(settings))
+    try:
+        try:
+            await admin.start()
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise ConfigError(
+                f"Kafka at {settings.bootstrap} does not answer: {error or type(error).__name__}. "
+                "Check SHW_KAFKA__BOOTSTRAP and that the broker runs."
+            ) from error
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def existing_topics(settings: KafkaSettings) -> frozenset[str]:
+    """Name the topics that this client may see.
+
+    Raises
+    ------
+    ConfigError
+        The broker does not answer.
+
+    """
+    async with _admin(settings) as admin:
+        return frozenset(await admin.list_topics())
+
+
+async def create_topics(settings: KafkaSettings, *, partitions: int, replication: int) -> tuple[str, ...]:
+    """Create those of our topics that are missing; names what was created.
+
+    Dead letters hold raw bytes: their topic keeps them for a week only, and its ACLs should let operators in alone.
+    """
+    names = (
+        settings.failures_topic,
+        settings.results_topic,
+        settings.dlq_topic,
+        settings.commands_topic,
+        settings.heartbeats_topic,
+    )
+    created = []
+    async with _admin(settings) as admin:
+        there = frozenset(await admin.list_topics())
+        for name in names:
+            if name in there:
+                continue
+            configs = {"retention.ms": str(7 * _A_DAY_MS)} if name == settings.dlq_topic else {}
+            topic = NewTopic(
+                name=name, num_partitions=partitions, replication_factor=replication, topic_configs=configs
+            )
+            if await _create(admin, topic, settings):
+                created.append(name)
+    return tuple(created)
+
+
+async def _create(admin: Any, topic: Any, settings: KafkaSettings) -> bool:  # noqa: ANN401 - the client has no types
+    try:
+        response = await admin.create_topics([topic])
+    except TopicAlreadyExistsError:
+        return False  # another one was quicker
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise ConfigError(f"Kafka at {settings.bootstrap} did not create topic {topic.name}: {error}") from error
+    name, code, *text = response.topic_errors[0]
+    if code not in (0, TopicAlreadyExistsError.errno):
+        raise ConfigError(f"Kafka at {settings.bootstrap} did not create topic {name}: error {code} {text}")
+    return bool(code == 0)

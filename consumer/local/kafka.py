@@ -1,0 +1,130 @@
+"""Apache Kafka itself, one node in KRaft mode, from a class path that Maven resolves; `python -m` checks it."""
+
+import argparse
+import asyncio
+import base64
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from consumer.errors import ConfigError, TransientError
+from consumer.local.broker import Broker, BrokerKind, answers
+from consumer.local.kafka_jars import KafkaJars, kafka_unavailable_reason, resolve_kafka
+from consumer.local.progress import Progress, to_stderr
+from consumer.local.server import LOCALHOST, Program, Server, serving
+
+__all__ = ["kafka_unavailable_reason", "run_kafka"]
+
+# C1 alone: the broker shares two cores with what is tested, and is up in half the time.
+JAVA_OPTIONS: Final = ("-Xmx512m", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
+
+PROPERTIES: Final = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{host}:{controller}
+listeners=PLAINTEXT://{host}:{broker},CONTROLLER://{host}:{controller}
+advertised.listeners=PLAINTEXT://{host}:{broker}
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={data}
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+group.initial.rebalance.delay.ms=0
+# A killed broker comes back only when its old session has ended: 9 s by default.
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+# A killed member must be missed within a test's patience; the default lets no client ask for less than 6 s.
+group.min.session.timeout.ms=1000
+"""
+
+
+@asynccontextmanager
+async def run_kafka(*, progress: Progress = to_stderr) -> AsyncIterator[Broker]:
+    """Run an empty Apache Kafka that answers; its data survive a restart and go at the end.
+
+    The first call on a machine fetches the jars and says so through `progress`. Raises ConfigError when Java or Maven
+    is missing or fails, and TransientError when the broker does not answer.
+    """
+    jars = await asyncio.to_thread(resolve_kafka, progress)
+    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    with tempfile.TemporaryDirectory(prefix="shw-kafka-", ignore_cleanup_errors=True) as temporary:
+        home = Path(temporary)
+
+        def build(ports: tuple[int, ...]) -> Server:
+            _lay_out(home, jars, cluster, ports)
+            return Server(_program(jars, home), lambda: answers(ports[0], cluster))
+
+        async with serving(2, build) as (server, port):
+            yield Broker(bootstrap=f"{LOCALHOST}:{port}", kind=BrokerKind.KAFKA, _server=server)
+
+
+def _lay_out(home: Path, jars: KafkaJars, cluster: str, ports: tuple[int, ...]) -> None:
+    """Copy the formatted storage under a cluster id of its own, by which a client knows that it reached this broker."""
+    data = home / "data"
+    shutil.rmtree(data, ignore_errors=True)
+    shutil.copytree(jars.formatted, data)
+    meta = data / "meta.properties"
+    lines = [line for line in meta.read_text().splitlines() if not line.startswith("cluster.id=")]
+    meta.write_text("\n".join([*lines, f"cluster.id={cluster}", ""]))
+    broker, controller = ports
+    text = PROPERTIES.format(host=LOCALHOST, broker=broker, controller=controller, data=data)
+    (home / "server.properties").write_text(text)
+
+
+def _program(jars: KafkaJars, home: Path) -> Program:
+    return Program(
+        name="Apache Kafka",
+        argv=(str(jars.java), *JAVA_OPTIONS, "-cp", jars.class_path, "kafka.Kafka", str(home / "server.properties")),
+        directory=home,
+        log=home / "kafka.log",
+        environment=dict(os.environ),
+        stop_signal=signal.SIGTERM,
+        remove_when_orphaned=home,
+    )
+
+
+async def _check() -> None:
+    began = time.monotonic()
+    async with run_kafka() as broker:
+        to_stderr(f"Apache Kafka answers on {broker.bootstrap} after {time.monotonic() - began:.1f} s")
+    to_stderr("Apache Kafka stopped")
+
+
+def main() -> int:
+    """Resolve the real Kafka and, unless told otherwise, start and stop it; 0 also where Java or Maven is missing."""
+    parser = argparse.ArgumentParser(prog="python -m consumer.local.kafka", description=main.__doc__)
+    parser.add_argument("--resolve-only", action="store_true", help="fetch the jars, start nothing")
+    asked = parser.parse_args()
+    reason = kafka_unavailable_reason()
+    if reason is not None:
+        to_stderr(f"no Apache Kafka here ({reason}); the embedded broker takes its place")
+        return 0
+    try:
+        jars = resolve_kafka(to_stderr)
+        if not asked.resolve_only:
+            to_stderr(f"checking Apache Kafka {jars.version}")
+            asyncio.run(_check())
+    except (ConfigError, TransientError) as error:
+        to_stderr(f"Apache Kafka: {error}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

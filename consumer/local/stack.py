@@ -1,0 +1,84 @@
+"""The whole local stack: what is not given by its address is started, and stopped at the end."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+from consumer.local.broker import Broker
+from consumer.local.embedded_broker import run_embedded_broker
+from consumer.local.kafka import kafka_unavailable_reason, run_kafka
+from consumer.local.postgres import Postgres, run_postgres
+from consumer.local.progress import Progress, to_stderr
+
+
+class BrokerChoice(StrEnum):
+    """Which broker to start."""
+
+    KAFKA = "kafka"
+    """Apache Kafka, or an error that says what is missing."""
+    EMBEDDED = "embedded"
+    """The one from a Python package."""
+    AUTO = "auto"
+    """Apache Kafka where Java and Maven are there, else the embedded one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """The addresses to use; the servers behind them only where they were started here."""
+
+    dsn: str
+    bootstrap: str
+    idempotence: bool
+    postgres: Postgres | None
+    broker: Broker | None
+
+
+@asynccontextmanager
+async def run_stack(
+    *,
+    broker: BrokerChoice = BrokerChoice.EMBEDDED,
+    database_dsn: str | None = None,
+    bootstrap: str | None = None,
+    fsync: bool = True,
+    progress: Progress = to_stderr,
+) -> AsyncIterator[Stack]:
+    """Run what has no address yet, until the end of the block; a given address is taken as it is and not checked.
+
+    A given broker is taken for an Apache Kafka: its producers may be idempotent.
+    """
+    async with AsyncExitStack() as servers:
+        postgres: Postgres | None = None
+        if database_dsn is None:
+            postgres = await servers.enter_async_context(run_postgres(fsync=fsync))
+            progress(f"Postgres answers on {postgres.host}:{postgres.port}")
+            database_dsn = postgres.dsn
+        started: Broker | None = None
+        if bootstrap is None:
+            started = await servers.enter_async_context(_run_broker(broker, progress))
+            progress(f"the broker ({started.kind}) answers on {started.bootstrap}")
+            bootstrap = started.bootstrap
+        yield Stack(
+            dsn=database_dsn,
+            bootstrap=bootstrap,
+            idempotence=started is None or started.idempotence,
+            postgres=postgres,
+            broker=started,
+        )
+
+
+def _run_broker(choice: BrokerChoice, progress: Progress) -> AbstractAsyncContextManager[Broker]:
+    match choice:
+        case BrokerChoice.KAFKA:
+            return run_kafka(progress=progress)
+        case BrokerChoice.EMBEDDED:
+            return run_embedded_broker()
+        case BrokerChoice.AUTO:
+            reason = kafka_unavailable_reason()
+            if reason is None:
+                return run_kafka(progress=progress)
+            progress(f"no Apache Kafka here ({reason}): the embedded broker takes its place")
+            return run_embedded_broker()
+        case _:
+            assert_never(choice)

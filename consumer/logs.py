@@ -1,0 +1,78 @@
+"""One JSON object a line on stdout: a constant event name, its fields, and the context of the failure in hand."""
+
+import logging
+import re
+import sys
+from typing import BinaryIO, Final, Literal
+
+import orjson
+import structlog
+from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
+
+from consumer.redact import redact_text
+
+LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+# Secrets are taken out at the door; this is for what came another way: a driver's error, a traceback's text.
+_SUSPECT: Final = re.compile(
+    r"passw|secret|token|credential|cookie|bearer|basic|authorization|[_-]?key|[?&;][\w-]*sig|://[^\s/]*@|PRIVATE KEY"
+    r"|\beyJ|\b(?:sk|rk|gh.|npm|hf|whsec|github_pat|glpat|xox.)[_-]|\bA(?:KIA|SIA|Iza)",
+    re.IGNORECASE,
+)
+
+
+def configure(level: Literal["debug", "info", "warning", "error"], stream: BinaryIO | None = None) -> None:
+    """Set up logging for the process, the libraries' own included; call it once, before the first line.
+
+    `stream` stands in for stdout. Fields bound with `structlog.contextvars` are on every line of that task.
+    """
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            _redact,
+            structlog.processors.JSONRenderer(serializer=_to_json),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.BytesLoggerFactory(stream or sys.stdout.buffer),
+        cache_logger_on_first_use=True,
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [_Relay()]
+    # Libraries tell at info what our own events tell already.
+    root.setLevel(max(LEVELS[level], logging.WARNING))
+
+
+def get_logger() -> FilteringBoundLogger:
+    """Give a logger; taken at import it still follows what is configured later."""
+    logger: FilteringBoundLogger = structlog.get_logger()
+    return logger
+
+
+class _Relay(logging.Handler):
+    """Writes the libraries' lines in our form."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            get_logger().log(
+                record.levelno,
+                "library_said",
+                logger=record.name,
+                message=record.getMessage(),
+                exc_info=record.exc_info,
+            )
+        except Exception:  # noqa: BLE001 - logging's own contract: a line that cannot be written raises nothing
+            self.handleError(record)
+
+
+def _redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    for name, value in event.items():
+        if isinstance(value, str) and _SUSPECT.search(value) is not None:
+            event[name] = redact_text(value)
+    return event
+
+
+def _to_json(event: EventDict, **_: object) -> bytes:
+    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS)

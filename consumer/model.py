@@ -1,0 +1,297 @@
+"""What the stages hand to each other: plain values, no behaviour beyond what follows from their own fields."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple, NewType, TypeAlias
+from uuid import UUID, uuid5
+
+from schemas.names import Code, Disposition, Effect, FailureType, PoisonReason, Result, Status, StrategyName, Verdict
+
+OrgId = NewType("OrgId", UUID)
+FailureId = NewType("FailureId", UUID)
+AttemptId = NewType("AttemptId", UUID)
+Scope = NewType("Scope", str)
+OwnerId = NewType("OwnerId", str)
+MicroAud = NewType("MicroAud", int)
+"""Credits in millionths of an Australian dollar, so that a ledger of many small amounts adds up exactly."""
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+JsonObject: TypeAlias = dict[str, Json]
+
+ID_SPACE = UUID("6f0a1f0e-6d5f-5c3b-9a52-5f1f3d1f6f49")
+"""The namespace of every id that is derived from an event; changing it would make each redelivery a new failure."""
+
+
+def attempt_id(failure_id: FailureId, step: int) -> AttemptId:
+    """The id of the attempt that a failure makes at a step, the same in every process that works it out."""
+    return AttemptId(uuid5(failure_id, f"attempt:{step}"))
+
+
+class Partition(NamedTuple):
+    """One partition of a topic."""
+
+    topic: str
+    partition: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One Kafka record, as the broker gave it; the client's own types end here."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """W3C trace context, carried through unchanged."""
+
+    traceparent: str
+    tracestate: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """An accepted failure in the form in which it is stored, healed and shown: redacted, and fit for Postgres."""
+
+    id: FailureId
+    org_id: OrgId
+    workflow_name: str
+    failure_reason: str
+    context: JsonObject
+    detected_at: datetime
+    source: str | None
+    """The CloudEvents source that spoke, or None where a member inserted the row."""
+    digest: bytes
+    """SHA-256 of the event's value; the same id with another digest is a publisher's mistake."""
+    redactions: tuple[str, ...] = ()
+    """JSON Pointers into `context` (and `/failure_reason`) whose values were taken out at the door."""
+    size: int = 0
+    """Bytes of the event's value: what the cap on open bytes counts."""
+    extra: JsonObject = field(default_factory=dict)
+    """Fields and attributes of the event that this version does not know; kept."""
+    trace: Trace | None = None
+    step: int = 0
+    attempts: int = 0
+    """Attempts of ours that acted; refusals and waits are not counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A record that can never be accepted as it is, and why."""
+
+    record: Record
+    reason: PoisonReason
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One thing that spoke for a diagnosis: where it stood, what it was, which rule read it, and how much it weighs."""
+
+    source: str
+    text: str
+    rule: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """What is broken, and whether doing it again can help."""
+
+    failure_type: FailureType
+    disposition: Disposition
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heal:
+    """The plan to act: which strategy, on what, for how long at most, and with how many credits held."""
+
+    strategy: StrategyName
+    scope: Scope
+    effect: Effect
+    idempotency_key: str | None
+    hold: MicroAud
+    window: timedelta
+    """From the claim to the end of its last effect; nobody else may act on the scope before it has passed."""
+    catalog_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refuse:
+    """The plan not to act, with the reason that its publisher or operator can do something about."""
+
+    strategy: StrategyName
+    code: Code
+    reason: str
+    catalog_version: str
+    missing: tuple[str, ...] = ()
+
+
+Plan: TypeAlias = Heal | Refuse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosed:
+    """A failure with its diagnosis and its plan: what intake and start work on."""
+
+    failure: Failure
+    diagnosis: Diagnosis
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A live heal under this process's name."""
+
+    attempt_id: AttemptId
+    step: int
+    held: MicroAud
+    deadline: float
+    """`time.monotonic()` by which the last effect has ended; counted from before the claim was sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What one oracle said of a heal."""
+
+    oracle: str
+    verdict: Verdict
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """The response that the failed call should have had, fit to be stored and published: redacted, cut at a limit."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Json
+    size: int
+    """Bytes of the body as received."""
+    digest: str
+    """`sha256:` and the hex digest of the body as received."""
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Healed:
+    """An oracle confirmed it: the failure is resolved."""
+
+    proofs: tuple[Proof, ...]
+    recovered: Recovered | None = None
+    details: JsonObject = field(default_factory=dict)
+    spent: MicroAud = MicroAud(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotHealed:
+    """Acted, and the oracle says no (`not_healed`) or cannot say yes (`unverified`): the next try or rung."""
+
+    code: Code
+    reason: str
+    proofs: tuple[Proof, ...] = ()
+    details: JsonObject = field(default_factory=dict)
+    spent: MicroAud = MicroAud(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryLater:
+    """The other side named a time; nothing is spent, and no attempt is counted."""
+
+    after: timedelta
+    reason: str
+    details: JsonObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The strategy found, before any effect, that it may not or cannot act."""
+
+    code: Code
+    reason: str
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crashed:
+    """The strategy's own bug, before any effect began."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """An effect may have happened and nothing tells: a person has to look."""
+
+    reason: str
+    proofs: tuple[Proof, ...] = ()
+    details: JsonObject = field(default_factory=dict)
+
+
+Outcome: TypeAlias = Healed | NotHealed | RetryLater | Refused | Crashed | Unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """A finished attempt, as it is stored and published."""
+
+    id: AttemptId
+    step: int
+    strategy: StrategyName
+    result: Result
+    code: Code | None
+    reason: str
+    attempted_at: datetime
+    finished_at: datetime
+    proofs: tuple[Proof, ...] = ()
+    recovered: Recovered | None = None
+    details: JsonObject = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    held: MicroAud = MicroAud(0)
+    spent: MicroAud = MicroAud(0)
+    catalog_version: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Next:
+    """Where a failure goes after a step: its status, and when it is looked at again (from the database's now)."""
+
+    status: Status
+    due_in: timedelta | None
+    """None exactly for the final statuses, resolved and given_up."""
+    counts: bool
+    """Whether the step spent one of the failure's attempts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One record to publish, decided by a transaction and kept in the outbox until the broker has acknowledged it."""
+
+    id: UUID
+    failure_id: FailureId | None
+    step: int
+    rank: int
+    """0 for the attempt of a step, 1 for the status after it: first publications keep this order."""
+    topic: str
+    key: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """Everything that one finished step of one failure writes."""
+
+    failure: Failure
+    diagnosis: Diagnosis
+    attempt: Attempt
+    next: Next
+    messages: tuple[Message, ...]

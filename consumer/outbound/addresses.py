@@ -1,0 +1,85 @@
+"""Which network addresses a heal may reach: public ones, and what the operator lists."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Final, TypeAlias
+
+Address: TypeAlias = IPv4Address | IPv6Address
+Network: TypeAlias = IPv4Network | IPv6Network
+
+_NOT_PUBLIC_V4: Final = tuple(
+    (IPv4Network(network), what)
+    for network, what in (
+        ("168.63.129.16/32", "a cloud's metadata service"),
+        ("169.254.0.0/16", "link-local, metadata services among them"),
+        ("127.0.0.0/8", "loopback"),
+        ("10.0.0.0/8", "private"),
+        ("172.16.0.0/12", "private"),
+        ("192.168.0.0/16", "private"),
+        ("100.64.0.0/10", "carrier-grade NAT"),
+        ("0.0.0.0/8", "this network"),
+        ("192.0.0.0/24", "protocol assignments"),
+        ("192.0.2.0/24", "documentation"),
+        ("198.51.100.0/24", "documentation"),
+        ("203.0.113.0/24", "documentation"),
+        ("192.88.99.0/24", "a 6to4 relay"),
+        ("192.31.196.0/24", "AS112"),
+        ("192.52.193.0/24", "AMT"),
+        ("192.175.48.0/24", "AS112"),
+        ("198.18.0.0/15", "benchmarking"),
+        ("224.0.0.0/4", "multicast"),
+        ("240.0.0.0/4", "reserved"),
+    )
+)
+_NOT_PUBLIC_V6: Final = tuple(
+    (IPv6Network(network), what)
+    for network, what in (
+        ("::1/128", "loopback"),
+        ("::/128", "unspecified"),
+        ("::/96", "IPv4-compatible"),
+        ("64:ff9b::/96", "NAT64"),
+        ("64:ff9b:1::/48", "NAT64"),
+        ("100::/64", "discard"),
+        ("2001::/32", "Teredo"),
+        ("2001:db8::/32", "documentation"),
+        ("2001::/23", "protocol assignments"),
+        ("2002::/16", "6to4"),
+        ("2620:4f:8000::/48", "AS112"),
+        ("3fff::/20", "documentation"),
+        ("5f00::/16", "segment routing"),
+        ("fc00::/7", "private"),
+        ("fe80::/10", "link-local"),
+        ("fec0::/10", "site-local"),
+        ("ff00::/8", "multicast"),
+    )
+)
+_UNICAST_V6: Final = IPv6Network("2000::/3")
+"""All that is assigned for global unicast; the rest of the space is reserved, whatever becomes of it."""
+_ISATAP: Final = (0x00005EFE, 0x02005EFE)
+"""The upper half of the interface id that carries an IPv4 address through an ISATAP tunnel."""
+
+
+def parse_address(text: str) -> Address:
+    """Read an address; an IPv4-mapped one becomes the IPv4 address that would really be dialled."""
+    address = ip_address(text)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def denial(address: Address, allowed: Sequence[Network]) -> str | None:
+    """Say what an address is that nobody may dial, or None: it is public, or within the allowed networks."""
+    if any(address in network for network in allowed if network.version == address.version):
+        return None
+    if isinstance(address, IPv4Address):
+        what = next((what for network, what in _NOT_PUBLIC_V4 if address in network), None)
+    else:
+        what = next((what for network, what in _NOT_PUBLIC_V6 if address in network), None) or _odd_v6(address)
+    # The standard library's table is the net under ours, never the other way round: alone it leaks.
+    return what or (None if address.is_global else "not public")
+
+
+def _odd_v6(address: IPv6Address) -> str | None:
+    if address not in _UNICAST_V6:
+        return "outside global unicast"
+    return "ISATAP" if (int(address) >> 32) & 0xFFFFFFFF in _ISATAP else None

@@ -1,0 +1,89 @@
+"""Credentials by reference: `secret://NAME` in a header becomes the secret on its way to a host that may see it."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from consumer.call import EgressRefused
+from consumer.catalog import Secret, WorkflowPolicy
+from consumer.outbound.egress import any_host_matches
+
+_REFERENCE: Final = re.compile(r"secret://([A-Za-z0-9_.-]{0,128})")
+_SENDABLE: Final = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?")
+_SHORTEST_TRACED: Final = 6
+"""A shorter value would be found everywhere in a body by chance."""
+
+
+class Credentials:
+    """The values that one call sends, by name; none of them ever appears in a representation or a message."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = dict(values)
+
+    def __repr__(self) -> str:
+        return f"Credentials({', '.join(sorted(self._values))})"
+
+    def put_in(self, text: str) -> str:
+        """Replace the references in a header's value."""
+        return _REFERENCE.sub(lambda found: self._values[found[1]], text)
+
+    def taken_out(self, data: bytes) -> bytes:
+        """Replace each of the values by its reference: an answer must not carry our credentials further."""
+        for name, value in self._values.items():
+            if len(value) >= _SHORTEST_TRACED:
+                data = data.replace(value.encode(), f"secret://{name}".encode())
+        return data
+
+
+def references(headers: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """Give the names of the secrets that headers refer to, each once."""
+    return tuple(dict.fromkeys(name for _, value in headers for name in _REFERENCE.findall(value)))
+
+
+def forbidden_reference(
+    names: Sequence[str], host: str, policy: WorkflowPolicy, declared: Mapping[str, Secret]
+) -> str | None:
+    """Say why a named secret may not go to a host, or None."""
+    for name in names:
+        if name not in policy.secrets or name not in declared:
+            return (
+                f"secret://{name} is not allowed: declare it and list it under the workflow's `secrets` in the catalog"
+            )
+        if not any_host_matches(host, declared[name].hosts):
+            return f"secret://{name} may not be sent to {host}: add the host to the secret's `hosts` in the catalog"
+    return None
+
+
+def read_credentials(
+    names: Sequence[str], declared: Mapping[str, Secret], environ: Mapping[str, str] = os.environ
+) -> Credentials | EgressRefused:
+    """Read the named secrets anew, so that a rotated one counts at once; blocks on their files."""
+    values: dict[str, str] = {}
+    for name in names:
+        value = _read(declared[name], environ)
+        if not value:
+            return EgressRefused(reason=f"secret://{name} has no value here: set {_place(declared[name])}")
+        if not _SENDABLE.fullmatch(value):
+            return EgressRefused(reason=f"secret://{name} cannot be sent in a header: check {_place(declared[name])}")
+        values[name] = value
+    return Credentials(values)
+
+
+def _read(secret: Secret, environ: Mapping[str, str]) -> str | None:
+    if secret.env is not None and secret.env in environ:
+        return environ[secret.env].strip()
+    if secret.file is not None:
+        try:
+            return Path(secret.file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            return None
+    return None
+
+
+def _place(secret: Secret) -> str:
+    places = [f"the variable {secret.env}" if secret.env else "", f"the file {secret.file}" if secret.file else ""]
+    return " or ".join(place for place in places if place) or "its `env` or `file` in the catalog"

@@ -1,0 +1,120 @@
+"""Where a heal may connect, decided from the URL alone: the pure half of the egress guard."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from typing import Final
+
+import httpx2
+
+from consumer.call import EgressRefused
+from consumer.catalog import Host
+from consumer.outbound.addresses import Network
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_MAX_NAME: Final = 253
+_SHOWN: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """An allowed place to connect to; the very URL that was checked is the one that is dialled."""
+
+    url: httpx2.URL
+    host: str
+    port: int
+    networks: tuple[Network, ...]
+    """Addresses besides public ones to which the host may resolve."""
+
+
+def target_of(url: str, hosts: Sequence[Host]) -> Target | EgressRefused:
+    """Match a URL against the hosts that the catalog allows."""
+    parsed = _parsed(url)
+    if isinstance(parsed, EgressRefused):
+        return parsed
+    host = parsed.raw_host.decode("ascii")
+    port = parsed.port or _DEFAULT_PORTS[parsed.scheme]
+    listed = [rule for rule in hosts if host_matches(host, rule.host)]
+    fault = None if any(canonical_host(rule.host) == host for rule in listed) else _odd_form(host)
+    if fault is not None:
+        return EgressRefused(reason=f"the URL's host {_shown(host)} is {fault}: write it in its plain form")
+    if not listed:
+        return EgressRefused(
+            reason=f"the host {_shown(host)} is not allowed: list it under the workflow's `hosts` in the catalog"
+        )
+    rules = [rule for rule in listed if port in rule.ports and parsed.scheme in rule.schemes]
+    if not rules:
+        return EgressRefused(
+            reason=f"{parsed.scheme} to port {port} of {_shown(host)} is not allowed: add it to the host's `ports` and "
+            "`schemes` in the catalog"
+        )
+    networks = tuple(network for rule in rules for network in rule.addresses)
+    return Target(url=parsed, host=host, port=port, networks=networks)
+
+
+def host_matches(host: str, pattern: str) -> bool:
+    """Tell whether a canonical host is the named one, or a subdomain under `*.`."""
+    if pattern.startswith("*."):
+        return _odd_form(host) is None and not _is_address(host) and host.endswith(canonical_host(pattern[1:]))
+    return host == canonical_host(pattern)
+
+
+def any_host_matches(host: str, patterns: Iterable[str]) -> bool:
+    """Tell whether a canonical host is among the named ones."""
+    return any(host_matches(host, pattern) for pattern in patterns)
+
+
+def canonical_host(text: str) -> str:
+    """Write a host as a parsed URL has it: lower case, IDNA encoded, without an address's brackets."""
+    bare = text.removeprefix("[").removesuffix("]")
+    try:
+        return str(IPv6Address(bare)) if ":" in bare else httpx2.URL(scheme="https", host=text).raw_host.decode("ascii")
+    except (httpx2.InvalidURL, AddressValueError):
+        return text.lower()
+
+
+def _parsed(text: str) -> httpx2.URL | EgressRefused:
+    if any(char.isspace() or not char.isprintable() for char in text) or "\\" in text:
+        return EgressRefused(reason="the URL holds whitespace, a control character or a backslash: encode it")
+    try:
+        url = httpx2.URL(text)
+    except (httpx2.InvalidURL, UnicodeError):
+        return EgressRefused(reason="the URL cannot be read: send an absolute http(s) URL with a plain host")
+    if url.scheme not in _DEFAULT_PORTS or not url.raw_host:
+        return EgressRefused(reason="the URL is not an absolute http(s) URL: nothing else is dialled")
+    if "@" in re.split(r"[/?#]", text.split("//", 1)[-1], maxsplit=1)[0]:
+        return EgressRefused(reason="the URL carries a user name: send credentials as a header `secret://NAME`")
+    if "secret://" in text:
+        return EgressRefused(reason="the URL names a secret: only header values may")
+    host = url.raw_host.decode("ascii")
+    # One spelling of an IPv6 address, so that what is compared, dialled and sent as Host is the same.
+    return url.copy_with(host=str(IPv6Address(host))) if ":" in host else url
+
+
+def _is_address(host: str) -> bool:
+    try:
+        IPv6Address(host) if ":" in host else IPv4Address(host)
+    except AddressValueError:
+        return False
+    return True
+
+
+def _odd_form(host: str) -> str | None:
+    """Find the spellings that resolvers read differently: what we compare and what is dialled must be one thing."""
+    if _is_address(host):
+        return None
+    if host.endswith("."):
+        return "written with a trailing dot"
+    labels = host.split(".")
+    if _NUMBER.fullmatch(labels[-1]):
+        return "a number, or an address in an unusual notation"
+    if len(host) > _MAX_NAME or not all(_LABEL.fullmatch(label) for label in labels):
+        return "not a host name"
+    return None
+
+
+def _shown(host: str) -> str:
+    return host[:_SHOWN]

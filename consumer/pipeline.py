@@ -1,0 +1,242 @@
+"""What happens to a failure, in order. Read this first.
+
+decode ─▶ diagnose ─▶ plan ─▶ INTAKE ─▶ heal ─▶ SETTLE ─▶ publish; and resume, which enters it again from the database.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from random import random
+
+import structlog
+
+from consumer.catalog import WorkflowPolicy
+from consumer.diagnose.diagnosis import diagnose
+from consumer.errors import LostClaim
+from consumer.heal.run import Gate, run
+from consumer.heal.strategy import Strategies, Task
+from consumer.ingest.decode import Door, decode
+from consumer.intake import Batch, Claimed, Intake, Received
+from consumer.live import LiveHeals
+from consumer.metrics import EventOutcome, Metrics
+from consumer.model import (
+    AttemptId,
+    Claim,
+    DeadLetter,
+    Diagnosed,
+    Failure,
+    FailureId,
+    Heal,
+    MicroAud,
+    Outcome,
+    OwnerId,
+    Plan,
+    Record,
+    Refuse,
+    Refused,
+    RetryLater,
+    Unknown,
+    attempt_id,
+)
+from consumer.plan.ladder import Planner
+from consumer.publish import Publisher
+from consumer.results import Outlet
+from consumer.settle import Settler
+from consumer.settlement import Ended, settle_heal
+from consumer.store.owner import Inherited, begin
+from consumer.store.pool import Pool
+from schemas.names import Code, StrategyName
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stages:
+    """What the pipeline is made of; the composition root puts it together."""
+
+    door: Door
+    planner: Planner
+    strategies: Strategies
+    intake: Intake
+    settler: Settler
+    publisher: Publisher
+    live: LiveHeals
+    pool: Pool
+    owner: OwnerId
+    outlet: Outlet
+    metrics: Metrics
+
+
+class Pipeline:
+    """The stages in order; the source feeds it from Kafka, and resume from the database."""
+
+    def __init__(self, stages: Stages, heals: asyncio.TaskGroup) -> None:
+        self._stages = stages
+        self._heals = heals
+        self._running: set[asyncio.Task[None]] = set()
+
+    def read(self, records: Sequence[Record]) -> Batch:
+        """Decode, diagnose and plan what was read."""
+        now = datetime.now(UTC)
+        accepted: dict[FailureId, tuple[Diagnosed, Record]] = {}
+        letters: list[DeadLetter] = []
+        conflicting: list[FailureId] = []
+        repeated = 0
+        for record in records:
+            decoded = decode(record, self._stages.door, now)
+            if isinstance(decoded, DeadLetter):
+                letters.append(decoded)
+            elif (first := accepted.get(decoded.id)) is not None:
+                repeated += 1
+                if first[0].failure.digest != decoded.digest:
+                    conflicting.append(decoded.id)
+            else:
+                accepted[decoded.id] = (self.diagnosed(decoded, now), record)
+        return Batch(
+            accepted=tuple(accepted.values()),
+            letters=tuple(letters),
+            repeated=repeated,
+            conflicting=tuple(conflicting),
+            now=now,
+        )
+
+    def diagnosed(self, failure: Failure, now: datetime) -> Diagnosed:
+        """Say what is broken, and what to do about it."""
+        diagnosis = diagnose(failure.failure_reason, failure.context)
+        plan = self._stages.planner.plan(failure, diagnosis, now)
+        return Diagnosed(failure=failure, diagnosis=diagnosis, plan=plan)
+
+    async def take(self, batch: Batch) -> None:
+        """Make a batch durable, tell what it decided, and heal what it claimed."""
+        received = await self._stages.intake.take(batch)
+        self._stages.publisher.offer(received.messages)
+        self.heal(received.claimed, received.refused_holds)
+        self._count(batch, received)
+
+    def heal(self, claimed: Sequence[Claimed], refused_holds: Sequence[tuple[Claimed, str]] = ()) -> None:
+        """Heal what this process has claimed; what its wallet refused is settled at once."""
+        for one in claimed:
+            self._start(*_claim_of(one))
+        for one, why in refused_holds:
+            diagnosed, claim = _claim_of(one)
+            self._stages.live.add(claim.attempt_id)
+            refused = Refused(code=Code.INSUFFICIENT_CREDITS, reason=why)
+            nothing_held = replace(claim, held=MicroAud(0))
+            self._settle(diagnosed, nothing_held, refused, datetime.now(UTC), diagnosed.plan.strategy)
+
+    def inherit(self, inherited: Inherited, sent_at: float) -> None:
+        """Go on with a claim that another process left, or that a lost answer hid from us."""
+        now = datetime.now(UTC)
+        diagnosed = self.diagnosed(inherited.failure, now)
+        deadline = sent_at + inherited.window.total_seconds()
+        claim = Claim(attempt_id=inherited.attempt_id, step=inherited.step, held=inherited.held, deadline=deadline)
+        end = _ends_unhealed(inherited, diagnosed.plan)
+        if end is None:
+            self._start(diagnosed, claim)
+        elif self._stages.live.add(claim.attempt_id):
+            self._settle(diagnosed, claim, end, now, inherited.strategy)
+
+    def cancel_heals(self) -> None:
+        """Stop what is still healing; the claims stay, and are taken over."""
+        for task in tuple(self._running):
+            task.cancel()
+
+    def _start(self, diagnosed: Diagnosed, claim: Claim) -> None:
+        if not self._stages.live.add(claim.attempt_id):
+            return
+        task = self._heals.create_task(self._heal_one(diagnosed, claim))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _heal_one(self, diagnosed: Diagnosed, claim: Claim) -> None:
+        failure, plan = diagnosed.failure, _heal(diagnosed)
+        structlog.contextvars.bind_contextvars(
+            failure_id=str(failure.id), org_id=str(failure.org_id), workflow=failure.workflow_name
+        )
+        started_at = datetime.now(UTC)
+        gate = Gate(claim, plan.effect, self._begin, self._stages.live.effect_started)
+        task = Task(
+            failure=failure,
+            diagnosis=diagnosed.diagnosis,
+            plan=plan,
+            policy=self._policy(failure),
+            attempt_id=claim.attempt_id,
+        )
+        try:
+            outcome = await run(self._stages.strategies[plan.strategy], task, gate)
+        except LostClaim:
+            log.warning("claim_lost", attempt_id=str(claim.attempt_id))
+            self._stages.live.end([claim.attempt_id])
+            return
+        self._settle(diagnosed, claim, outcome, started_at, plan.strategy)
+
+    async def _begin(self, attempt: AttemptId) -> None:
+        await begin(self._stages.pool, self._stages.owner, attempt)
+
+    def _settle(
+        self, diagnosed: Diagnosed, claim: Claim, outcome: Outcome, started_at: datetime, strategy: StrategyName
+    ) -> None:
+        ended = Ended(
+            failure=diagnosed.failure,
+            diagnosis=diagnosed.diagnosis,
+            strategy=strategy,
+            catalog_version=diagnosed.plan.catalog_version,
+            claim=claim,
+            outcome=outcome,
+            attempted_at=started_at,
+            finished_at=datetime.now(UTC),
+        )
+        policy = self._policy(diagnosed.failure)
+        self._stages.settler.put(settle_heal(ended, policy, random(), self._stages.outlet))  # noqa: S311 - jitter
+
+    def _policy(self, failure: Failure) -> WorkflowPolicy:
+        # A workflow that left the catalog while its heal was under way: the defaults, which allow nothing more.
+        return self._stages.planner.catalog.policy(failure.workflow_name) or WorkflowPolicy(name="*")
+
+    def _count(self, batch: Batch, received: Received) -> None:
+        metrics = self._stages.metrics
+        conflicting = {*batch.conflicting, *received.conflicting}
+        strangers = len(received.letters) - len(batch.letters)
+        again = len(batch.accepted) - len(received.new) - strangers + batch.repeated
+        metrics.events[EventOutcome.ACCEPTED].inc(len(received.new))
+        metrics.events[EventOutcome.CONFLICTING].inc(len(conflicting))
+        metrics.events[EventOutcome.DUPLICATE].inc(max(0, again - len(conflicting)))
+        for letter in received.letters:
+            metrics.events[EventOutcome.DEAD_LETTER].inc()
+            metrics.dead_letters[letter.reason].inc()
+            where = letter.record
+            log.warning("dead_letter", reason=letter.reason, partition=where.partition, offset=where.offset)
+        for failure_id in conflicting:
+            log.warning("event_id_used_twice", failure_id=str(failure_id))
+        for diagnosed, _ in batch.accepted:
+            diagnosis = diagnosed.diagnosis
+            if diagnosed.failure.id in received.new:
+                metrics.diagnoses[diagnosis.failure_type, diagnosis.disposition].inc()
+
+
+def _ends_unhealed(inherited: Inherited, plan: Plan) -> Outcome | None:
+    """Say how an inherited claim ends without a heal; None when it is healed as it was meant to be."""
+    if inherited.begun:
+        return Unknown(reason="the process that made this call died in it: whether it took effect is not known")
+    match plan:
+        case Refuse():
+            return Refused(code=plan.code, reason=plan.reason, missing=plan.missing)
+        case Heal() if (plan.scope, plan.strategy) != (inherited.scope, inherited.strategy):
+            return RetryLater(after=timedelta(seconds=1), reason="the plan changed while a dead process held the claim")
+        case Heal():
+            return None
+
+
+def _claim_of(claimed: Claimed) -> tuple[Diagnosed, Claim]:
+    diagnosed, plan = claimed.diagnosed, _heal(claimed.diagnosed)
+    failure = diagnosed.failure
+    deadline = claimed.sent_at + plan.window.total_seconds()
+    attempt = attempt_id(failure.id, failure.step)
+    return diagnosed, Claim(attempt_id=attempt, step=failure.step, held=plan.hold, deadline=deadline)
+
+
+def _heal(diagnosed: Diagnosed) -> Heal:
+    if not isinstance(diagnosed.plan, Heal):
+        raise TypeError("only what is planned to be healed is claimed")
+    return diagnosed.plan

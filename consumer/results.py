@@ -1,0 +1,266 @@
+"""Finished attempts, new statuses and dead letters to the messages that tell of them. Pure."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+from uuid import uuid5
+
+from consumer.model import (
+    ID_SPACE,
+    Attempt,
+    DeadLetter,
+    Diagnosis,
+    Evidence,
+    Failure,
+    JsonObject,
+    Message,
+    MicroAud,
+    Next,
+    Proof,
+    Recovered,
+)
+from schemas.dead_letter import Refused as RefusedRecord
+from schemas.dead_letter import dead_letter
+from schemas.envelope import Envelope, encode
+from schemas.events import SOURCE, status_event_id
+from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE
+from schemas.names import Status, WaitsOn
+from schemas.rfc3339 import format_time
+
+TOLD: Final = frozenset((Status.DEFERRED, Status.AWAITING_APPROVAL, Status.NEEDS_PERSON, Status.GIVEN_UP))
+"""Statuses with an event of their own; `resolved` and `pending` stand in the attempt's."""
+
+_ROOM: Final = 2048
+"""What a record needs beside its value: headers, key, the batch's frame."""
+_WAITS_ON: Final = {Status.DEFERRED: WaitsOn.TIME, Status.NEEDS_PERSON: WaitsOn.PERSON}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlet:
+    """Where messages go, and how large one may be."""
+
+    results_topic: str
+    dlq_topic: str
+    max_bytes: int
+
+
+def messages_of(
+    failure: Failure, diagnosis: Diagnosis, attempt: Attempt, following: Next, outlet: Outlet
+) -> tuple[Message, ...]:
+    """Tell of a finished attempt, and of the status after it where that has an event of its own."""
+    told = _attempt_message(failure, diagnosis, attempt, following, outlet)
+    if following.status not in TOLD:
+        return (told,)
+    return told, _status_message(failure, diagnosis, attempt, following, outlet)
+
+
+def cut(message: Message, max_bytes: int) -> Message:
+    """Give a message with the same id and key that is small enough, marked as cut, with where to read the rest."""
+    body = message.body or b""
+    if len(body) + _ROOM <= max_bytes:
+        return message
+    return Message(
+        id=message.id,
+        failure_id=message.failure_id,
+        step=message.step,
+        rank=message.rank,
+        topic=message.topic,
+        key=message.key,
+        headers=message.headers,
+        body=shortened(body),
+    )
+
+
+def shortened(body: bytes) -> bytes:
+    """Cut an event of ours to what identifies and decides; a body that is none of ours (a dead letter) is emptied."""
+    from pydantic_core import from_json, to_json  # noqa: PLC0415 - only on this rare path
+
+    try:
+        event = from_json(body)
+        data = event["data"]
+    except (ValueError, TypeError, KeyError):
+        return b""
+    keep = {name: data[name] for name in _IDENTIFYING if name in data}
+    evidence = [{**proof, "detail": str(proof.get("detail", ""))[:80]} for proof in data.get("evidence", ())[:10]]
+    short = {
+        **keep,
+        **({"evidence": evidence} if evidence else {}),
+        **({"reason": str(data["reason"])[:200]} if "reason" in data else {}),
+        "workflow_name": str(data.get("workflow_name", ""))[:200],
+        "truncated": True,
+        "read_more": f"/api/healing/failures/{data['failure_id']}/attempts",
+    }
+    return bytes(to_json({**event, "data": short}))
+
+
+_IDENTIFYING: Final = (
+    "attempt_id", "failure_id", "org_id", "failure_type", "disposition", "strategy", "result", "code", "status",
+    "step", "attempted_at", "finished_at", "credits", "due_at", "waits_on", "changed_at", "catalog_version",
+)  # fmt: skip
+
+
+def dead_letter_message(letter: DeadLetter, outlet: Outlet, now: datetime) -> Message:
+    """Give the dead letter of a record: its raw bytes, its own headers, where it came from and why."""
+    record = letter.record
+    refused = RefusedRecord(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        timestamp=_time_of(record.timestamp_ms),
+        value=record.value,
+        headers=record.headers,
+        reason=letter.reason,
+        message=letter.message,
+    )
+    value, headers = dead_letter(refused, now=now, max_value_bytes=outlet.max_bytes // 2)
+    # The place in the log alone is not enough: a topic made anew counts from 0 again.
+    place = f"dead-letter:{record.topic}:{record.partition}:{record.offset}:{record.timestamp_ms}"
+    return Message(
+        id=uuid5(ID_SPACE, place),
+        failure_id=None,
+        step=0,
+        rank=0,
+        topic=outlet.dlq_topic,
+        key=record.key,
+        headers=tuple(headers),
+        body=value,
+    )
+
+
+def evidence_of(diagnosis: Diagnosis) -> list[JsonObject]:
+    """Give a diagnosis's evidence as it stands in tables and events."""
+    return [_spoke(one) for one in diagnosis.evidence]
+
+
+def attempt_details(attempt: Attempt, diagnosis: Diagnosis) -> JsonObject:
+    """Give what stands in the attempt's `details` column: everything beyond the seed's own columns."""
+    details: JsonObject = {"failureType": diagnosis.failure_type.value, "disposition": diagnosis.disposition.value}
+    if attempt.code is not None:
+        details["code"] = attempt.code.value
+    if attempt.reason:
+        details["reason"] = attempt.reason
+    if attempt.missing:
+        details["missing"] = list(attempt.missing)
+    if attempt.proofs:
+        details["evidence"] = [_proof(proof) for proof in attempt.proofs]
+    details["diagnosis"] = list(evidence_of(diagnosis))
+    if attempt.recovered is not None:
+        details["recovered"] = _recovered(attempt.recovered)
+    if attempt.catalog_version:
+        details["catalogVersion"] = attempt.catalog_version
+    return {**details, **attempt.details}
+
+
+def _attempt_message(
+    failure: Failure, diagnosis: Diagnosis, attempt: Attempt, following: Next, outlet: Outlet
+) -> Message:
+    missing = {"missing": list(attempt.missing)} if attempt.missing else {}
+    reason = {"reason": attempt.reason} if attempt.reason else {}
+    data: dict[str, Any] = {
+        "attempt_id": str(attempt.id),
+        "failure_id": str(failure.id),
+        "org_id": str(failure.org_id),
+        "workflow_name": failure.workflow_name,
+        "failure_type": diagnosis.failure_type.value,
+        "disposition": diagnosis.disposition.value,
+        "strategy": attempt.strategy.value,
+        "result": attempt.result.value,
+        "code": attempt.code.value if attempt.code else None,
+        "status": following.status.value,
+        "step": attempt.step,
+        "attempted_at": format_time(attempt.attempted_at),
+        "finished_at": format_time(attempt.finished_at),
+        "credits": {"held": _aud(attempt.held), "spent": _aud(attempt.spent)},
+        "evidence": [_proof(proof) for proof in attempt.proofs],
+        "diagnosis": evidence_of(diagnosis),
+        "details": {**reason, **missing, **attempt.details},
+        "recovered": _recovered(attempt.recovered) if attempt.recovered else None,
+        "handover": attempt.details.get("handover"),
+        "catalog_version": attempt.catalog_version or None,
+        "truncated": False,
+        "read_more": None,
+    }
+    event = _event(HEAL_RESULT_TYPE, str(attempt.id), failure, attempt.finished_at, data)
+    return _message(event, failure, attempt.step, 0, outlet)
+
+
+def _status_message(
+    failure: Failure, diagnosis: Diagnosis, attempt: Attempt, following: Next, outlet: Outlet
+) -> Message:
+    due = attempt.finished_at + following.due_in if following.due_in is not None else None
+    data: dict[str, Any] = {
+        "failure_id": str(failure.id),
+        "org_id": str(failure.org_id),
+        "workflow_name": failure.workflow_name,
+        "failure_type": diagnosis.failure_type.value,
+        "step": attempt.step + 1,
+        "status": following.status.value,
+        "code": attempt.code.value if attempt.code else None,
+        "reason": attempt.reason,
+        "due_at": format_time(due) if due and following.status is Status.DEFERRED else None,
+        "waits_on": _WAITS_ON.get(following.status),
+        "changed_at": format_time(attempt.finished_at),
+        "catalog_version": attempt.catalog_version or None,
+    }
+    name = status_event_id(failure.id, attempt.step + 1)
+    event = _event(FAILURE_STATUS_TYPE, name, failure, attempt.finished_at, data)
+    return _message(event, failure, attempt.step, 1, outlet)
+
+
+def _event(kind: str, name: str, failure: Failure, at: datetime, data: dict[str, Any]) -> Envelope:
+    return Envelope(
+        id=name,
+        source=SOURCE,
+        type=kind,
+        subject=str(failure.id),
+        time=at,
+        data=data,
+        traceparent=failure.trace.traceparent if failure.trace else None,
+        tracestate=failure.trace.tracestate if failure.trace else None,
+    )
+
+
+def _message(event: Envelope, failure: Failure, step: int, rank: int, outlet: Outlet) -> Message:
+    body, headers = encode(event)
+    message = Message(
+        id=uuid5(failure.id, f"message:{step}:{rank}"),
+        failure_id=failure.id,
+        step=step,
+        rank=rank,
+        topic=outlet.results_topic,
+        key=str(failure.id).encode(),
+        headers=tuple(headers),
+        body=body,
+    )
+    return cut(message, outlet.max_bytes)
+
+
+def _spoke(one: Evidence) -> JsonObject:
+    return {"rule": one.rule, "source": one.source, "detail": one.text}
+
+
+def _proof(proof: Proof) -> JsonObject:
+    return {"oracle": proof.oracle, "verdict": proof.verdict.value, "detail": proof.detail}
+
+
+def _recovered(recovered: Recovered) -> JsonObject:
+    return {
+        "status": recovered.status,
+        "headers": dict(recovered.headers),
+        "body": recovered.body,
+        "bytes": recovered.size,
+        "digest": recovered.digest.removeprefix("sha256:"),
+        "truncated": recovered.truncated,
+    }
+
+
+def _aud(amount: MicroAud) -> str:
+    return f"{Decimal(amount) / 1_000_000:f}"
+
+
+def _time_of(timestamp_ms: int) -> datetime | None:
+    try:
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=timestamp_ms) if timestamp_ms >= 0 else None
+    except OverflowError:
+        return None

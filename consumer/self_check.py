@@ -1,0 +1,46 @@
+"""What has to be true before the first record is read; each failure says what to do."""
+
+import structlog
+from aiokafka.record.default_records import DefaultRecordBatch
+
+from consumer.errors import ConfigError
+from consumer.kafka.topics import existing_topics
+from consumer.migrate import EXPECTED_SCHEMA
+from consumer.settings import KafkaSettings
+from consumer.store.census import schema_state
+from consumer.store.pool import Pool
+
+log = structlog.get_logger(__name__)
+
+
+def check_client() -> None:
+    """Refuse to run without the client's C extension: without it decoding is thirty times slower, in silence."""
+    if "_crecords" not in DefaultRecordBatch.__module__:
+        raise ConfigError(
+            "aiokafka runs without its C extension and would decode 31,000 records/s instead of 966,000: "
+            "install a wheel for this platform, or build it with a C compiler at hand."
+        )
+
+
+async def check_broker(settings: KafkaSettings) -> None:
+    """See that the broker answers and that every topic of ours is there."""
+    wanted = {settings.failures_topic, settings.results_topic, settings.dlq_topic}
+    missing = wanted - await existing_topics(settings)
+    if missing:
+        raise ConfigError(
+            f"Kafka at {settings.bootstrap} has no topic {', '.join(sorted(missing))}: create it with `shw topics`."
+        )
+
+
+async def check_database(pool: Pool) -> None:
+    """See that the schema is the one this release works with, and that row-level security does not bind us."""
+    state = await schema_state(pool)
+    if state.version is None or state.version < EXPECTED_SCHEMA:
+        raise ConfigError(
+            f"The database's schema is at {state.version or 'none'}, this release needs {EXPECTED_SCHEMA}: "
+            "run `shw migrate`."
+        )
+    if not state.bypasses_rls:
+        raise ConfigError(
+            f"Role {state.role} is bound by row-level security and would see nothing: connect as a role with BYPASSRLS."
+        )

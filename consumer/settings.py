@@ -1,0 +1,185 @@
+"""Everything that can be set, read once from the environment (`SHW_KAFKA__BOOTSTRAP=...`) and passed on by section."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from consumer.errors import ConfigError
+
+Seconds = Annotated[timedelta, Field(gt=timedelta(0))]
+
+
+class Section(BaseModel):
+    """One part of the settings: frozen, and a name that does not exist is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KafkaSettings(Section):
+    """The broker and the topics."""
+
+    bootstrap: str = "127.0.0.1:9092"
+    group_id: str = "self-healing-workflows"
+    client_id: str = "shw"
+    failures_topic: str = "workflow.failures"
+    results_topic: str = "workflow.heal-results"
+    dlq_topic: str = "workflow.failures.dlq"
+    commands_topic: str = "maos.heal-commands"
+    heartbeats_topic: str = "workflow.heartbeats"
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_cafile: Path | None = None
+    idempotence: bool = True
+    """Off only for the embedded broker, which cannot."""
+    session_timeout: Seconds = timedelta(seconds=10)
+    """A member that dies is missed after this long; shorter makes a long garbage collection look like a death."""
+    rebalance_timeout: Seconds = timedelta(seconds=30)
+    """A member that drains longer than this on a rebalance is put out of the group."""
+    max_poll_interval: Seconds = timedelta(minutes=5)
+    request_timeout: Seconds = timedelta(seconds=20)
+    max_message_bytes: Annotated[int, Field(ge=4096)] = 900_000
+    """A result above this is published cut. Below the broker's own default of 1,048,588 with room for headers."""
+
+
+class PostgresSettings(Section):
+    """The database: the service's own role, which row-level security does not bind."""
+
+    dsn: SecretStr = SecretStr("postgres://postgres@127.0.0.1:5432/postgres")
+    pool_size: Annotated[int, Field(ge=4, le=100)] = 10
+    """Intake, settle, resume and the sweeper hold one each at most; the rest serve the API and the gates of effects."""
+    statement_timeout: Seconds = timedelta(seconds=30)
+    connect_timeout: Seconds = timedelta(seconds=10)
+
+    def shown(self) -> str:
+        """Give the address without its password, for messages and logs."""
+        parts = urlsplit(self.dsn.get_secret_value())
+        host = parts.hostname or ""
+        where = f"{parts.username}@{host}" if parts.username else host
+        return urlunsplit((parts.scheme, f"{where}:{parts.port or 5432}", parts.path, "", ""))
+
+
+class IntakeSettings(Section):
+    """How failures are taken in: group commit, and where intake stops."""
+
+    max_rows: Annotated[int, Field(ge=1, le=5000)] = 500
+    """Beyond about 500 a transaction gets longer and not cheaper per row."""
+    max_bytes: Annotated[int, Field(ge=65_536)] = 8 * 1024 * 1024
+    max_wait: Seconds = timedelta(milliseconds=50)
+    """How long a poll waits for a first record; what has arrived by then is one batch."""
+    max_event_bytes: Annotated[int, Field(ge=1024)] = 1024 * 1024
+    """A larger event is a dead letter (cut, with its digest)."""
+    open_rows_cap: Annotated[int, Field(ge=1)] = 1_000_000
+    """Open failures in the database above which Kafka is paused: the backlog is safer in Kafka than in the tables."""
+    open_bytes_cap: Annotated[int, Field(ge=1)] = 4 * 1024 * 1024 * 1024
+    resume_below: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    """Intake goes on below this part of the cap; pausing drops what was fetched, so it must not flap."""
+    sample_every: Seconds = timedelta(seconds=2)
+    """How often the open rows and bytes are counted; between two counts they are extrapolated."""
+
+
+class HealSettings(Section):
+    """How much is healed at once, and for how long a claim stands."""
+
+    slots: Annotated[int, Field(ge=1, le=10_000)] = 500
+    resume_share: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    """The part of the slots that new failures leave to those that are due again."""
+    slot_wait: Seconds = timedelta(milliseconds=20)
+    """How long intake waits for slots before it stores failures without healing them at once."""
+    lease: Seconds = timedelta(seconds=15)
+    """A process that has not renewed for this long counts as dead; renewed three times in it."""
+    settle_rows: Annotated[int, Field(ge=1, le=5000)] = 500
+    waiter_retry: Seconds = timedelta(seconds=30)
+    """When a failure that waits for another's scope looks again by itself, should the wake-up be missed."""
+    credit_retry: Seconds = timedelta(hours=1)
+    """When a failure without credits is looked at again."""
+
+
+class ResumeSettings(Section):
+    """How the database is looked through for failures that are due, and claims whose owner is dead."""
+
+    interval: Seconds = timedelta(seconds=1)
+    batch: Annotated[int, Field(ge=1, le=5000)] = 200
+    per_organisation: Annotated[int, Field(ge=1)] = 50
+    hide: Seconds = timedelta(seconds=60)
+    """How long a picked failure is not picked again; what dies between pick and start is found after it."""
+
+
+class ApiSettings(Section):
+    """The HTTP side of the process."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    """0 takes a free port."""
+    jwt_secret: SecretStr | None = None
+    """Signs the platform's tokens (HS256). Without it the healing endpoints answer 503; metrics and health serve."""
+    jwt_audience: str | None = "authenticated"
+    heal_wait: Seconds = timedelta(seconds=10)
+    """How long POST /api/healing/heal waits for the attempt before it answers 202."""
+    loop_stall: Seconds = timedelta(seconds=15)
+    """/healthz fails when the event loop has not turned for this long."""
+    in_flight_stall: Seconds = timedelta(minutes=15)
+    """/healthz fails when a heal has been in flight for this long: every one is bounded well below."""
+    unassigned_stall: Seconds = timedelta(minutes=5)
+    """/healthz fails when this member has had no partition for this long while the group has no other reason."""
+
+
+class Settings(BaseSettings):
+    """All sections; an environment variable is `SHW_<SECTION>__<NAME>`."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix="SHW_", env_nested_delimiter="__", validate_default=True
+    )
+
+    kafka: KafkaSettings = KafkaSettings()
+    postgres: PostgresSettings = PostgresSettings()
+    intake: IntakeSettings = IntakeSettings()
+    heal: HealSettings = HealSettings()
+    resume: ResumeSettings = ResumeSettings()
+    api: ApiSettings = ApiSettings()
+    catalog: Path | None = None
+    """The YAML file that declares what may be healed, and for whom."""
+    drain: Seconds = timedelta(seconds=20)
+    """How long a clean stop may take; set the pod's grace period at least 5 s above."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @model_validator(mode="after")
+    def _contradictions(self) -> Self:
+        if self.kafka.rebalance_timeout <= self.drain:
+            raise ValueError(
+                f"SHW_KAFKA__REBALANCE_TIMEOUT ({self.kafka.rebalance_timeout}) must be above SHW_DRAIN "
+                f"({self.drain}): a member that drains longer than the rebalance waits is put out of its group"
+            )
+        if self.kafka.session_timeout >= self.kafka.rebalance_timeout:
+            raise ValueError("SHW_KAFKA__SESSION_TIMEOUT must be below SHW_KAFKA__REBALANCE_TIMEOUT")
+        if self.intake.max_event_bytes > self.intake.max_bytes:
+            raise ValueError("SHW_INTAKE__MAX_EVENT_BYTES must not be above SHW_INTAKE__MAX_BYTES")
+        return self
+
+
+def read_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises
+    ------
+    ConfigError
+        A value is of the wrong kind, or two contradict each other; names the variable.
+
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise ConfigError(_explain(error)) from error
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for fault in error.errors(include_url=False, include_input=False):
+        where = "__".join(str(part) for part in fault["loc"]).upper()
+        lines.append(f"SHW_{where}: {fault['msg']}" if where else fault["msg"])
+    return "Settings: " + "; ".join(lines)

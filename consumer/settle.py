@@ -1,0 +1,137 @@
+"""The settle stage: finished heals end in batches; while the database is away they wait, and their claims stand."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from random import random
+
+import structlog
+
+from consumer.errors import RefusedByDatabase, TransientError
+from consumer.live import LiveHeals
+from consumer.metrics import LoopPhase, Metrics
+from consumer.model import AttemptId, OwnerId, Settlement
+from consumer.publish import Publisher
+from consumer.results import Outlet
+from consumer.settlement import without_content
+from consumer.store.pool import Pool
+from consumer.store.settle import settle
+from schemas.names import Status
+
+log = structlog.get_logger(__name__)
+
+
+class Settler:
+    """Takes settlements, makes them durable in batches, frees their slots and hands their messages on."""
+
+    def __init__(
+        self,
+        *,
+        pool: Pool,
+        owner: OwnerId,
+        live: LiveHeals,
+        publisher: Publisher,
+        outlet: Outlet,
+        metrics: Metrics,
+        batch: int,
+    ) -> None:
+        self._pool = pool
+        self._owner = owner
+        self._live = live
+        self._publisher = publisher
+        self._outlet = outlet
+        self._metrics = metrics
+        self._batch = batch
+        # Every settlement has a slot, so the queue cannot grow beyond them.
+        self._queue: asyncio.Queue[Settlement | None] = asyncio.Queue()
+
+    def put(self, settlement: Settlement) -> None:
+        """Hand in a finished heal; its slot is free once it is durable."""
+        self._queue.put_nowait(settlement)
+
+    def close(self) -> None:
+        """Let `run` end once what was handed in is durable."""
+        self._queue.put_nowait(None)
+
+    async def run(self) -> None:
+        """Settle until closed."""
+        closing = False
+        while not closing:
+            first = await self._queue.get()
+            batch = [first]
+            while len(batch) < self._batch and not self._queue.empty():
+                batch.append(self._queue.get_nowait())
+            closing = None in batch
+            ready = [settlement for settlement in batch if settlement is not None]
+            if ready:
+                await self._settle(ready)
+
+    async def _settle(self, ready: Sequence[Settlement]) -> None:
+        try:
+            mine = await self._until_durable(ready)
+        except RefusedByDatabase as error:
+            await self._settle_halves(ready, error)
+            return
+        self._live.end(s.attempt.id for s in ready)
+        for settlement in ready:
+            if settlement.attempt.id in mine:
+                self._publisher.offer(settlement.messages)
+                self._tell(settlement)
+            else:
+                # Another owner has it, or an earlier transaction with an unknown end was ours after all; the sweeper
+                # of the outbox publishes what that one wrote.
+                log.warning("settled_by_another", attempt_id=str(settlement.attempt.id))
+
+    async def _settle_halves(self, ready: Sequence[Settlement], error: RefusedByDatabase) -> None:
+        if len(ready) > 1:
+            middle = len(ready) // 2
+            await self._settle(ready[:middle])
+            await self._settle(ready[middle:])
+            return
+        bare = without_content(ready[0], self._outlet)
+        if bare.attempt == ready[0].attempt:
+            # Nothing is left to leave out: the claim stands, and is taken over when its deadline has passed.
+            log.error("settle_refused", attempt_id=str(bare.attempt.id), error=str(error)[:300])
+            self._live.end([bare.attempt.id])
+            return
+        log.warning("settle_without_content", attempt_id=str(bare.attempt.id), error=str(error)[:300])
+        await self._settle([bare])
+
+    async def _until_durable(self, ready: Sequence[Settlement]) -> frozenset[AttemptId]:
+        wait = 0.1
+        while True:
+            acked = self._publisher.take_acked()
+            started = time.monotonic()
+            try:
+                return await settle(self._pool, self._owner, ready, acked)
+            except TransientError as error:
+                self._publisher.give_back_acked(acked)
+                log.warning("settle_failed", error=str(error)[:300], retry_in=wait)
+                await asyncio.sleep(wait * (0.5 + random() / 2))  # noqa: S311 - jitter
+                wait = min(wait * 2, 5.0)
+            except RefusedByDatabase:
+                self._publisher.give_back_acked(acked)
+                raise
+            finally:
+                self._metrics.loop_seconds[LoopPhase.SETTLE].inc(time.monotonic() - started)
+
+    def _tell(self, settlement: Settlement) -> None:
+        attempt, failure = settlement.attempt, settlement.failure
+        failure_type = settlement.diagnosis.failure_type
+        self._metrics.attempts[failure_type, attempt.strategy, attempt.result, attempt.code].inc()
+        seconds = (attempt.finished_at - attempt.attempted_at).total_seconds()
+        self._metrics.heal_seconds[attempt.strategy, attempt.result].observe(max(0.0, seconds))
+        if settlement.next.status is Status.RESOLVED:
+            since = (attempt.finished_at - failure.detected_at).total_seconds()
+            self._metrics.time_to_heal_seconds[failure_type].observe(max(0.0, since))
+        log.info(
+            "heal_settled",
+            failure_id=str(failure.id),
+            attempt_id=str(attempt.id),
+            org_id=str(failure.org_id),
+            strategy=attempt.strategy,
+            result=attempt.result,
+            code=attempt.code,
+            status=settlement.next.status,
+            step=attempt.step,
+        )

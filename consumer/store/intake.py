@@ -1,0 +1,207 @@
+"""INTAKE: one transaction that makes a batch durable, as failures and dead letters, and claims what starts at once."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from consumer.model import AttemptId, Diagnosed, FailureId, Heal, Message, MicroAud, OrgId, OwnerId, Settlement
+from consumer.model import attempt_id as attempt_id_of
+from consumer.store.credits import Hold, admit_holds
+from consumer.store.outbox import put
+from consumer.store.pool import Connection, Pool, transaction
+from consumer.store.rows import as_json
+from consumer.store.settle import insert_attempts
+from schemas.names import Status
+
+_KNOWN = "SELECT id FROM organizations WHERE id = ANY($1::uuid[]) ORDER BY id FOR KEY SHARE"
+
+_TAKE_IN = """
+WITH e AS (
+  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[],
+                       $8::bytea[], $9::int[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[],
+                       $15::text[], $16::int[], $17::float8[], $18::text[], $19::uuid[], $20::text[], $21::text[],
+                       $22::text[], $23::float8[], $24::bigint[], $25::text[])
+    AS e (id, org_id, workflow_name, failure_reason, context, detected_at, source,
+          digest, size, extra, failure_type, disposition, traceparent, tracestate,
+          status, step, due_in, scope, attempt_id, strategy, effect,
+          idem_key, effect_window, held, redactions)
+), ins AS (
+  INSERT INTO workflow_failures (id, org_id, workflow_name, failure_reason, context, detected_at, source, digest, size,
+                                 extra, failure_type, disposition, traceparent, tracestate, redactions,
+                                 status, step, due_at)
+  SELECT e.id, e.org_id, e.workflow_name, e.failure_reason, e.context::jsonb, e.detected_at, e.source, e.digest, e.size,
+         e.extra::jsonb, e.failure_type, e.disposition, e.traceparent, e.tracestate, e.redactions::jsonb,
+         e.status, e.step, clock_timestamp() + e.due_in * interval '1 second'
+    FROM e ORDER BY e.id
+  ON CONFLICT (id) DO NOTHING
+  RETURNING id
+), claimed AS (
+  INSERT INTO heal_claim (scope, failure_id, attempt_id, step, org_id, strategy, effect, idem_key, owner,
+                          effect_deadline, held)
+  SELECT e.scope, e.id, e.attempt_id, 0, e.org_id, e.strategy, e.effect, e.idem_key, $26,
+         clock_timestamp() + e.effect_window * interval '1 second', e.held
+    FROM e JOIN ins USING (id) WHERE e.scope IS NOT NULL ORDER BY e.scope
+  ON CONFLICT DO NOTHING
+  RETURNING failure_id
+)
+SELECT ins.id, claimed.failure_id IS NOT NULL AS claimed FROM ins LEFT JOIN claimed ON claimed.failure_id = ins.id
+"""
+
+_WAIT = """
+UPDATE workflow_failures f SET waits_on = w.scope, due_at = clock_timestamp() + w.due_in * interval '1 second'
+  FROM unnest($1::uuid[], $2::text[], $3::float8[]) AS w (id, scope, due_in) WHERE f.id = w.id
+"""
+
+_STORED = "SELECT id, digest FROM workflow_failures WHERE id = ANY($1::uuid[])"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """One accepted event of a batch: its failure with diagnosis and plan, and what was decided for its first step."""
+
+    diagnosed: Diagnosed
+    wants_slot: bool
+    refusal: Settlement | None
+    """The finished first step of a plan that refused: it is written with the failure itself."""
+    waiter_in: timedelta
+    """When it looks again by itself, should another heal hold its scope."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What became of a batch."""
+
+    claimed: tuple[Diagnosed, ...]
+    """These are healed now, by this process."""
+    new: frozenset[FailureId]
+    conflicting: tuple[FailureId, ...]
+    """Delivered before under the same id with other content: the first one counts."""
+    refused_holds: tuple[tuple[Diagnosed, str], ...]
+    """Claimed, but the wallet refused, with its reason: the claim is still there, to be settled as a refusal."""
+
+
+PENDING_UNCLAIMED: Final = timedelta(0)
+CLAIMED_LOOK: Final = timedelta(seconds=60)
+"""A claimed failure is hidden by its claim; this is when it is looked at should the claim go without a settle."""
+
+
+async def known_organisations(connection: Connection, org_ids: Sequence[OrgId]) -> frozenset[OrgId]:
+    """Give those organisations that exist, locked against deletion until the transaction ends."""
+    rows = await connection.fetch(_KNOWN, sorted(org_ids))
+    return frozenset(OrgId(row["id"]) for row in rows)
+
+
+async def take_in(
+    pool: Pool,
+    owner: OwnerId,
+    arrivals: Sequence[Arrival],
+    letters: Sequence[Message],
+    refuse_stranger: Callable[[Arrival], Message],
+) -> Taken:
+    """Make a batch durable in one transaction.
+
+    `arrivals` hold each id once. `refuse_stranger` gives the dead letter of one whose organisation does not exist;
+    it is written in the same transaction. Repeating a call whose commit is unknown is safe: what is there already is
+    not written again.
+
+    Raises
+    ------
+    RefusedByDatabase
+        Something in the batch cannot be stored; nothing was.
+    TransientError
+        The database did not answer; what was written is not known.
+
+    """
+    async with transaction(pool) as connection:
+        orgs = {arrival.diagnosed.failure.org_id for arrival in arrivals}
+        known = await known_organisations(connection, tuple(orgs)) if orgs else frozenset()
+        here = [arrival for arrival in arrivals if arrival.diagnosed.failure.org_id in known]
+        strange = [refuse_stranger(a) for a in arrivals if a.diagnosed.failure.org_id not in known]
+        taken = await _insert(connection, owner, here) if here else {}
+        await _write_waiters(connection, here, taken)
+        refusals = [a.refusal for a in here if a.refusal is not None and a.diagnosed.failure.id in taken]
+        await insert_attempts(connection, refusals)
+        await put(connection, owner, [m for r in refusals for m in r.messages] + strange + list(letters))
+        claimed = [a.diagnosed for a in here if taken.get(a.diagnosed.failure.id)]
+        refused = await admit_holds(connection, [_hold(diagnosed) for diagnosed in claimed])
+        conflicting = await _conflicting(connection, [a for a in here if a.diagnosed.failure.id not in taken])
+    return Taken(
+        claimed=tuple(d for d in claimed if _attempt(d) not in refused),
+        new=frozenset(taken),
+        conflicting=conflicting,
+        refused_holds=tuple((d, refused[_attempt(d)]) for d in claimed if _attempt(d) in refused),
+    )
+
+
+async def _insert(connection: Connection, owner: OwnerId, here: Sequence[Arrival]) -> dict[FailureId, bool]:
+    rows = await connection.fetch(_TAKE_IN, *zip(*map(_row, here), strict=True), owner)
+    return {FailureId(row["id"]): row["claimed"] for row in rows}
+
+
+def _row(arrival: Arrival) -> tuple[object, ...]:
+    failure, diagnosis, plan = arrival.diagnosed.failure, arrival.diagnosed.diagnosis, arrival.diagnosed.plan
+    trace, refusal = failure.trace, arrival.refusal
+    return (
+        failure.id,
+        failure.org_id,
+        failure.workflow_name,
+        failure.failure_reason,
+        as_json(failure.context),
+        failure.detected_at,
+        failure.source,
+        failure.digest,
+        failure.size,
+        as_json(failure.extra) if failure.extra else None,
+        diagnosis.failure_type,
+        diagnosis.disposition,
+        trace.traceparent if trace else None,
+        trace.tracestate if trace else None,
+        *_standing(arrival, refusal),
+        *_claim(plan if isinstance(plan, Heal) and arrival.wants_slot else None, failure.id),
+        as_json(failure.redactions) if failure.redactions else None,
+    )
+
+
+def _standing(arrival: Arrival, refusal: Settlement | None) -> tuple[str, int, float | None]:
+    if refusal is not None:
+        due_in = refusal.next.due_in
+        return refusal.next.status, 1, due_in.total_seconds() if due_in is not None else None
+    due = CLAIMED_LOOK if arrival.wants_slot else PENDING_UNCLAIMED
+    return Status.PENDING, 0, due.total_seconds()
+
+
+def _claim(plan: Heal | None, failure_id: FailureId) -> tuple[object, ...]:
+    if plan is None:
+        return (None,) * 7
+    window = plan.window.total_seconds()
+    key = plan.idempotency_key
+    return plan.scope, attempt_id_of(failure_id, 0), plan.strategy, plan.effect, key, window, plan.hold
+
+
+async def _write_waiters(connection: Connection, here: Sequence[Arrival], taken: dict[FailureId, bool]) -> None:
+    waiting = [
+        (a.diagnosed.failure.id, a.diagnosed.plan.scope, a.waiter_in.total_seconds())
+        for a in here
+        if a.wants_slot and isinstance(a.diagnosed.plan, Heal) and taken.get(a.diagnosed.failure.id) is False
+    ]
+    if waiting:
+        await connection.execute(_WAIT, *zip(*waiting, strict=True))
+
+
+async def _conflicting(connection: Connection, again: Sequence[Arrival]) -> tuple[FailureId, ...]:
+    if not again:
+        return ()
+    digests = {a.diagnosed.failure.id: a.diagnosed.failure.digest for a in again}
+    rows = await connection.fetch(_STORED, list(digests))
+    return tuple(FailureId(row["id"]) for row in rows if row["digest"] != digests[FailureId(row["id"])])
+
+
+def _attempt(diagnosed: Diagnosed) -> AttemptId:
+    return attempt_id_of(diagnosed.failure.id, 0)
+
+
+def _hold(diagnosed: Diagnosed) -> Hold:
+    plan = diagnosed.plan
+    amount = plan.hold if isinstance(plan, Heal) else MicroAud(0)
+    return Hold(attempt_id=_attempt(diagnosed), org_id=diagnosed.failure.org_id, amount=amount)

@@ -1,0 +1,88 @@
+"""The outbox: what a transaction decided to send, until the broker has acknowledged it."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from pydantic_core import from_json
+
+from consumer.model import FailureId, Message, OwnerId
+from consumer.store.pool import Connection, Pool, transaction, translated
+from consumer.store.rows import as_json
+
+_PUT = """
+INSERT INTO heal_outbox (id, failure_id, step, rank, owner, topic, key, headers, body)
+SELECT m.id, m.failure_id, m.step, m.rank, $1, m.topic, m.key, m.headers, m.body
+  FROM unnest($2::uuid[], $3::uuid[], $4::int[], $5::smallint[], $6::text[], $7::bytea[], $8::bytea[], $9::bytea[])
+    AS m (id, failure_id, step, rank, topic, key, headers, body)
+ON CONFLICT (id) DO NOTHING
+"""
+
+_ACKED = "DELETE FROM heal_outbox WHERE id = ANY($1::uuid[])"
+
+# What its writer did not get rid of: it died, or the broker refused at the time. In order within each failure.
+_LEFT_OVER = """
+WITH due AS (
+  SELECT b.id FROM heal_outbox b LEFT JOIN heal_owner o ON o.owner = b.owner
+   WHERE b.created_at < clock_timestamp() - $2 * interval '1 second'
+     AND (b.owner = $1 OR coalesce(o.lease_until, '-infinity') < clock_timestamp())
+   ORDER BY b.created_at LIMIT $3 FOR UPDATE OF b SKIP LOCKED
+), mine AS (
+  UPDATE heal_outbox b SET owner = $1, created_at = clock_timestamp() FROM due WHERE b.id = due.id
+  RETURNING b.id, b.failure_id, b.step, b.rank, b.topic, b.key, b.headers, b.body
+)
+SELECT * FROM mine ORDER BY failure_id, step, rank
+"""
+
+
+async def put(connection: Connection, owner: OwnerId, messages: Sequence[Message]) -> None:
+    """Add messages in the caller's transaction; one that is there already stays as it is."""
+    if messages:
+        await connection.execute(_PUT, owner, *zip(*map(_row, messages), strict=True))
+
+
+async def delete_acked(connection: Connection, ids: Sequence[UUID]) -> None:
+    """Forget messages that the broker has acknowledged."""
+    if ids:
+        await connection.execute(_ACKED, ids)
+
+
+async def forget(pool: Pool, ids: Sequence[UUID]) -> None:
+    """Forget acknowledged messages in a statement of its own."""
+    with translated():
+        await pool.execute(_ACKED, ids)
+
+
+async def left_over(pool: Pool, owner: OwnerId, older_than: timedelta, limit: int) -> list[Message]:
+    """Take over messages older than this whose writer is dead or this process; in order of (failure, step)."""
+    async with transaction(pool) as connection:
+        rows = await connection.fetch(_LEFT_OVER, owner, older_than.total_seconds(), limit)
+    return [_message(row) for row in rows]
+
+
+def _row(message: Message) -> tuple[object, ...]:
+    headers = as_json([[name, value.decode("latin-1")] for name, value in message.headers]).encode()
+    return (
+        message.id,
+        message.failure_id,
+        message.step,
+        message.rank,
+        message.topic,
+        message.key,
+        headers,
+        message.body,
+    )
+
+
+def _message(row: Any) -> Message:  # noqa: ANN401 - asyncpg's record
+    return Message(
+        id=row["id"],
+        failure_id=FailureId(row["failure_id"]) if row["failure_id"] else None,
+        step=row["step"],
+        rank=row["rank"],
+        topic=row["topic"],
+        key=row["key"],
+        headers=tuple((name, value.encode("latin-1")) for name, value in from_json(row["headers"])),
+        body=row["body"],
+    )

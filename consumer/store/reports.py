@@ -1,0 +1,285 @@
+"""What people ask of failures and attempts: as a signed-in user under row-level security, and as the service."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from pydantic_core import to_json
+
+from consumer.model import FailureId, OrgId
+from consumer.store.pool import Connection, Pool, translated
+from schemas.names import Status
+
+_AS_USER = "SELECT set_config('role', 'authenticated', true), set_config('request.jwt.claims', $1, true)"
+_AS_SERVICE = "SELECT set_config('role', 'none', true)"
+
+# Times as text: a member may insert one that no datetime holds ('infinity', 4000 BC), which must not hide the others.
+_UNRESOLVED = """
+SELECT f.id, f.org_id, f.workflow_name, f.failure_reason, f.context, f.resolved,
+       to_json(f.detected_at) #>> '{}' AS detected_at
+  FROM workflow_failures f
+ WHERE NOT f.resolved AND ($1::uuid IS NULL OR f.org_id = $1)
+   AND ($3::uuid IS NULL OR CASE WHEN $2::text IS NULL THEN f.detected_at IS NOT NULL OR f.id < $3
+                                 ELSE (f.detected_at, f.id) < ($2::text::timestamptz, $3) END)
+ ORDER BY f.detected_at DESC, f.id DESC
+ LIMIT $4
+"""
+
+_SEEN = """
+SELECT f.id, f.org_id, f.workflow_name, f.failure_reason, f.context, f.resolved,
+       to_json(f.detected_at) #>> '{}' AS detected_at
+  FROM workflow_failures f WHERE f.id = $1
+"""
+
+_STANDING = """
+SELECT f.status, f.step, f.attempts, f.failure_type, f.disposition, f.waits_on,
+       to_json(f.due_at) #>> '{}' AS due_at, to_json(f.received_at) #>> '{}' AS received_at
+  FROM workflow_failures f WHERE f.id = $1
+"""
+
+_SEEN_ATTEMPTS = """
+SELECT a.id, a.failure_id, a.strategy, a.result, a.details, to_json(a.attempted_at) #>> '{}' AS attempted_at
+  FROM workflow_heal_attempts a WHERE a.failure_id = $1 ORDER BY a.attempted_at DESC, a.id LIMIT $2
+"""
+
+_STEPS = "SELECT a.id, a.step FROM workflow_heal_attempts a WHERE a.failure_id = $1 AND a.step IS NOT NULL"
+
+_COUNTS = """
+SELECT count(*) AS total, count(*) FILTER (WHERE f.resolved) AS resolved
+  FROM workflow_failures f WHERE $1::uuid IS NULL OR f.org_id = $1
+"""
+
+_LIST = """
+SELECT f.id, f.org_id, f.workflow_name, f.failure_reason, f.status, f.step, f.attempts, f.failure_type,
+       f.disposition, f.waits_on, to_json(f.detected_at) #>> '{}' AS detected_at, to_json(f.due_at) #>> '{}' AS due_at
+  FROM workflow_failures f
+ WHERE ($1::uuid IS NULL OR f.org_id = $1)
+   AND CASE WHEN $2::text IS NULL THEN NOT f.resolved ELSE f.status = $2 END
+ ORDER BY f.detected_at DESC, f.id DESC
+ LIMIT $3
+"""
+
+_ATTEMPTS = """
+SELECT a.id, a.step, a.strategy, a.result, a.details, to_json(a.attempted_at) #>> '{}' AS attempted_at,
+       to_json(a.finished_at) #>> '{}' AS finished_at
+  FROM workflow_heal_attempts a WHERE a.failure_id = $1 ORDER BY a.step DESC NULLS LAST, a.attempted_at DESC
+"""
+
+# Due now; one that was given up begins anew. Those that wait for a person or an approval are left as they are.
+_ASK = """
+WITH old AS (
+  SELECT w.id, w.status, w.step FROM workflow_failures w WHERE w.id = $1 FOR NO KEY UPDATE
+), moved AS (
+  UPDATE workflow_failures f
+     SET due_at = clock_timestamp(), waits_on = NULL,
+         status = CASE WHEN old.status = 'given_up' THEN 'pending' ELSE f.status END,
+         attempts = CASE WHEN old.status = 'given_up' THEN 0 ELSE f.attempts END,
+         step = f.step + (old.status = 'given_up')::int
+    FROM old WHERE f.id = old.id AND old.status IN ('pending', 'deferred', 'given_up')
+  RETURNING f.step
+)
+SELECT old.status, coalesce((SELECT moved.step FROM moved), old.step) AS step FROM old
+"""
+
+_ATTEMPT_SINCE = """
+SELECT a.id, a.step, a.strategy, a.result, a.details, to_json(a.attempted_at) #>> '{}' AS attempted_at,
+       to_json(a.finished_at) #>> '{}' AS finished_at
+  FROM workflow_heal_attempts a WHERE a.failure_id = $1 AND a.step >= $2 ORDER BY a.step LIMIT 1
+"""
+
+
+class Asked(StrEnum):
+    """What asking for a heal came to."""
+
+    DUE = "due"  # is healed as soon as there is a free slot
+    RESOLVED = "resolved"  # was healed before: nothing changed
+    NEEDS_PERSON = "needs_person"  # an outcome is unknown: a person has to look first; nothing changed
+    AWAITING_APPROVAL = "awaiting_approval"  # a plan waits for its answer; nothing changed
+    NOT_FOUND = "not_found"  # no such failure
+
+
+_ASKED = {
+    Status.PENDING: Asked.DUE,
+    Status.DEFERRED: Asked.DUE,
+    Status.GIVEN_UP: Asked.DUE,
+    Status.RESOLVED: Asked.RESOLVED,
+    Status.NEEDS_PERSON: Asked.NEEDS_PERSON,
+    Status.AWAITING_APPROVAL: Asked.AWAITING_APPROVAL,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealAsked:
+    """The answer to asking for a heal. The heal's own attempt has this step, or a later one."""
+
+    result: Asked
+    step: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedFailure:
+    """A failure as the seed shows it; `context` is JSON text, `detected_at` RFC 3339 (or `infinity`)."""
+
+    id: FailureId
+    org_id: OrgId
+    workflow_name: str
+    failure_reason: str
+    context: str | None
+    detected_at: str | None
+    resolved: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a failure stands: the healer's columns, which no signed-in user may select."""
+
+    status: Status
+    step: int
+    attempts: int
+    failure_type: str | None
+    disposition: str | None
+    waits_on: str | None
+    due_at: str | None
+    received_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedFailure:
+    """A failure in an operator's list."""
+
+    id: FailureId
+    org_id: OrgId
+    workflow_name: str
+    failure_reason: str
+    status: Status
+    step: int
+    attempts: int
+    failure_type: str | None
+    disposition: str | None
+    waits_on: str | None
+    detected_at: str | None
+    due_at: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenAttempt:
+    """An attempt as a signed-in user may see it; `details` is JSON text."""
+
+    id: UUID
+    failure_id: FailureId
+    strategy: str
+    result: str
+    details: str | None
+    attempted_at: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedAttempt:
+    """An attempt with what only the service sees. One that a member inserted has no step."""
+
+    id: UUID
+    step: int | None
+    strategy: str
+    result: str
+    details: str | None
+    attempted_at: str | None
+    finished_at: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a page ended: the time as text (None where the row has none) and the id."""
+
+    detected_at: str | None
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Failures that the user may see, and how many of them are resolved."""
+
+    total: int
+    resolved: int
+
+
+@asynccontextmanager
+async def as_user(pool: Pool, claims: Mapping[str, Any], *, readonly: bool = True) -> AsyncIterator[Connection]:
+    """One transaction in which row-level security sees the signed-in user, and nothing else is granted."""
+    with translated():
+        async with pool.acquire() as connection, connection.transaction(readonly=readonly):
+            await connection.execute(_AS_USER, to_json(dict(claims)).decode())
+            yield connection
+
+
+async def become_service(connection: Connection) -> None:
+    """Go on as the service within the same transaction, after the user was found to see the row."""
+    await connection.execute(_AS_SERVICE)
+
+
+async def unresolved(
+    connection: Connection, *, org_id: OrgId | None, after: Place | None, limit: int
+) -> list[ReportedFailure]:
+    """Give a page of the unresolved failures, newest first."""
+    since = (after.detected_at, after.id) if after is not None else (None, None)
+    rows = await connection.fetch(_UNRESOLVED, org_id, *since, limit)
+    return [ReportedFailure(**dict(row)) for row in rows]
+
+
+async def seen(connection: Connection, failure_id: FailureId) -> ReportedFailure | None:
+    """Give a failure, or None when it does not exist or the user may not see it."""
+    row = await connection.fetchrow(_SEEN, failure_id)
+    return ReportedFailure(**dict(row)) if row is not None else None
+
+
+async def standing(connection: Connection, failure_id: FailureId) -> Standing | None:
+    """Tell where a failure stands; as the service."""
+    row = await connection.fetchrow(_STANDING, failure_id)
+    return Standing(**(dict(row) | {"status": Status(row["status"])})) if row is not None else None
+
+
+async def seen_attempts(connection: Connection, failure_id: FailureId, limit: int) -> list[SeenAttempt]:
+    """Give a failure's attempts, newest first, members' own among them."""
+    rows = await connection.fetch(_SEEN_ATTEMPTS, failure_id, limit)
+    return [SeenAttempt(**dict(row)) for row in rows]
+
+
+async def steps(connection: Connection, failure_id: FailureId) -> dict[UUID, int]:
+    """Give the steps of the attempts that the healer made; as the service."""
+    return {row["id"]: row["step"] for row in await connection.fetch(_STEPS, failure_id)}
+
+
+async def counts(connection: Connection, org_id: OrgId | None) -> Counts:
+    """Count the failures that the user may see."""
+    row = await connection.fetchrow(_COUNTS, org_id)
+    return Counts(**dict(row)) if row is not None else Counts(total=0, resolved=0)
+
+
+async def list_failures(
+    connection: Connection, org_id: OrgId | None, status: Status | None, limit: int
+) -> list[ListedFailure]:
+    """Give failures for an operator, newest first; without a status all that are not resolved."""
+    rows = await connection.fetch(_LIST, org_id, status, limit)
+    return [ListedFailure(**(dict(row) | {"status": Status(row["status"])})) for row in rows]
+
+
+async def attempts_of(connection: Connection, failure_id: FailureId) -> list[ReportedAttempt]:
+    """Give every attempt of a failure for an operator, the healer's newest first, then the members'."""
+    return [ReportedAttempt(**dict(row)) for row in await connection.fetch(_ATTEMPTS, failure_id)]
+
+
+async def ask_heal(connection: Connection, failure_id: FailureId) -> HealAsked:
+    """Make a failure due now, given up or not; as the service."""
+    row = await connection.fetchrow(_ASK, failure_id)
+    if row is None:
+        return HealAsked(result=Asked.NOT_FOUND)
+    return HealAsked(result=_ASKED[Status(row["status"])], step=row["step"])
+
+
+async def attempt_since(pool: Pool, failure_id: FailureId, step: int) -> ReportedAttempt | None:
+    """Give the first of the healer's attempts from a step on, or None when there is none yet; as the service."""
+    with translated():
+        row = await pool.fetchrow(_ATTEMPT_SINCE, failure_id, step)
+    return ReportedAttempt(**dict(row)) if row is not None else None

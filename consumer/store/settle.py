@@ -1,0 +1,146 @@
+"""SETTLE: one transaction that ends a batch of heals. Deleting a claim under my own name is the fence."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+
+from consumer.model import AttemptId, MicroAud, OrgId, OwnerId, Settlement
+from consumer.results import attempt_details
+from consumer.store.credits import Hold, settle_holds
+from consumer.store.outbox import delete_acked, put
+from consumer.store.pool import Connection, Pool, transaction
+from consumer.store.rows import as_json
+
+_SETTLE = """
+WITH x AS (
+  SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::text[],
+                       $8::text[], $9::float8[], $10::bool[])
+    AS x (attempt_id, strategy, result, attempted_at, finished_at, details, status, due_in, counts)
+), d AS (
+  DELETE FROM heal_claim c USING x WHERE c.attempt_id = x.attempt_id AND c.owner = $1
+  RETURNING c.attempt_id, c.failure_id, c.step, c.scope, c.org_id, c.held
+), a AS (
+  INSERT INTO workflow_heal_attempts (id, failure_id, attempted_at, finished_at, strategy, result, details, step)
+  SELECT d.attempt_id, d.failure_id, x.attempted_at, x.finished_at, x.strategy, x.result, x.details::jsonb, d.step
+    FROM d JOIN x USING (attempt_id) JOIN workflow_failures w ON w.id = d.failure_id
+), f AS (
+  -- Where the step moved meanwhile, a person decided: the attempt is kept, their decision stands.
+  UPDATE workflow_failures f
+     SET status = x.status, resolved = (x.status = 'resolved'), step = f.step + 1, waits_on = NULL,
+         due_at = clock_timestamp() + x.due_in * interval '1 second', attempts = f.attempts + x.counts::int
+    FROM d JOIN x USING (attempt_id) WHERE f.id = d.failure_id AND f.step = d.step
+)
+SELECT attempt_id, scope, org_id, held FROM d
+"""
+
+_INSERT_ATTEMPTS = """
+INSERT INTO workflow_heal_attempts (id, failure_id, attempted_at, finished_at, strategy, result, details, step)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::text[],
+                     $7::jsonb[], $8::int[])
+ON CONFLICT (id) DO NOTHING
+"""
+
+_WAKE = """
+UPDATE workflow_failures SET due_at = clock_timestamp(), waits_on = NULL WHERE id IN (
+  SELECT w.id FROM unnest($1::text[]) AS s (scope) CROSS JOIN LATERAL (
+    SELECT f.id FROM workflow_failures f WHERE f.waits_on = s.scope ORDER BY f.due_at LIMIT 1 FOR UPDATE SKIP LOCKED
+  ) AS w)
+"""
+
+_REFUSED_WITHOUT_CLAIM = """
+UPDATE workflow_failures f
+   SET status = x.status, step = f.step + 1, waits_on = NULL, failure_type = x.failure_type,
+       disposition = x.disposition, due_at = clock_timestamp() + x.due_in * interval '1 second'
+  FROM unnest($1::uuid[], $2::int[], $3::text[], $4::float8[], $5::text[], $6::text[])
+    AS x (id, step, status, due_in, failure_type, disposition)
+ WHERE f.id = x.id AND f.step = x.step AND f.due_at IS NOT NULL
+RETURNING f.id
+"""
+
+
+async def settle(
+    pool: Pool, owner: OwnerId, settlements: Sequence[Settlement], acked: Sequence[UUID] = ()
+) -> frozenset[AttemptId]:
+    """End heals: their claims go, their attempts, statuses, credits and messages come, all or nothing.
+
+    Gives the attempts that were still mine; of the others nothing was written: they have another owner, or an
+    earlier call whose commit was not known did it. `acked` messages leave the outbox in the same transaction.
+    """
+    async with transaction(pool) as connection:
+        rows = await connection.fetch(_SETTLE, owner, *zip(*map(_row, settlements), strict=True))
+        mine = {AttemptId(row["attempt_id"]): row for row in rows}
+        ended = [s for s in settlements if s.attempt.id in mine]
+        await put(connection, owner, [message for s in ended for message in s.messages])
+        await delete_acked(connection, acked)
+        await connection.execute(_WAKE, sorted(row["scope"] for row in rows))
+        await settle_holds(connection, [(_held(mine[s.attempt.id]), s.attempt.spent) for s in ended])
+    return frozenset(mine)
+
+
+async def refuse(pool: Pool, owner: OwnerId, settlements: Sequence[Settlement]) -> frozenset[UUID]:
+    """End steps that a plan refused without a claim; gives the failures that were still at that step."""
+    async with transaction(pool) as connection:
+        columns = zip(*map(_refusal_row, settlements), strict=True)
+        rows = await connection.fetch(_REFUSED_WITHOUT_CLAIM, *columns)
+        moved = frozenset(row["id"] for row in rows)
+        ended = [s for s in settlements if s.failure.id in moved]
+        await insert_attempts(connection, ended)
+        await put(connection, owner, [message for s in ended for message in s.messages])
+    return moved
+
+
+async def insert_attempts(connection: Connection, settlements: Sequence[Settlement]) -> None:
+    """Write finished attempts that had no claim, in the caller's transaction."""
+    if settlements:
+        await connection.execute(_INSERT_ATTEMPTS, *zip(*map(_attempt_row, settlements), strict=True))
+
+
+def _row(settlement: Settlement) -> tuple[object, ...]:
+    attempt, following = settlement.attempt, settlement.next
+    return (
+        attempt.id,
+        attempt.strategy,
+        attempt.result,
+        attempt.attempted_at,
+        attempt.finished_at,
+        as_json(attempt_details(attempt, settlement.diagnosis)),
+        following.status,
+        _seconds(following.due_in),
+        following.counts,
+    )
+
+
+def _refusal_row(settlement: Settlement) -> tuple[object, ...]:
+    diagnosis, following = settlement.diagnosis, settlement.next
+    return (
+        settlement.failure.id,
+        settlement.attempt.step,
+        following.status,
+        _seconds(following.due_in),
+        diagnosis.failure_type,
+        diagnosis.disposition,
+    )
+
+
+def _attempt_row(settlement: Settlement) -> tuple[object, ...]:
+    attempt = settlement.attempt
+    return (
+        attempt.id,
+        settlement.failure.id,
+        attempt.attempted_at,
+        attempt.finished_at,
+        attempt.strategy,
+        attempt.result,
+        as_json(attempt_details(attempt, settlement.diagnosis)),
+        attempt.step,
+    )
+
+
+def _held(row: asyncpg.Record) -> Hold:
+    return Hold(attempt_id=AttemptId(row["attempt_id"]), org_id=OrgId(row["org_id"]), amount=MicroAud(row["held"]))
+
+
+def _seconds(span: timedelta | None) -> float | None:
+    return span.total_seconds() if span is not None else None

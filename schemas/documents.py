@@ -1,0 +1,146 @@
+"""The contract as documents: JSON Schema files and an AsyncAPI 3 document, generated from the models and checked in."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import TypeAdapter
+
+from schemas import examples
+from schemas.asyncapi import Channel, Message, asyncapi_document
+from schemas.context import Context
+from schemas.dead_letter import DeadLetterHeaders
+from schemas.envelope import Envelope
+from schemas.failure import FAILURE_TYPE, WorkflowFailure
+from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE, FailureStatus, HealResult
+from schemas.supervision import COMMAND_RESULT_TYPE, COMMAND_TYPE, HEARTBEAT_TYPE, Command, CommandResult, Heartbeat
+from schemas.workflow import WorkflowDefinition
+
+GENERATED: Final = Path(__file__).parent / "generated"
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_DEAD_LETTER: Final = "dead_letter_headers"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Document:
+    name: str
+    model: Any
+    mode: Literal["validation", "serialization"]
+
+
+_DOCUMENTS: Final = (
+    _Document(name=FAILURE_TYPE, model=WorkflowFailure, mode="validation"),
+    _Document(name="context", model=Context, mode="validation"),
+    _Document(name="workflow_definition", model=WorkflowDefinition, mode="validation"),
+    _Document(name=HEAL_RESULT_TYPE, model=HealResult, mode="serialization"),
+    _Document(name=FAILURE_STATUS_TYPE, model=FailureStatus, mode="serialization"),
+    _Document(name=COMMAND_TYPE, model=Command, mode="validation"),
+    _Document(name=COMMAND_RESULT_TYPE, model=CommandResult, mode="serialization"),
+    _Document(name=HEARTBEAT_TYPE, model=Heartbeat, mode="validation"),
+    _Document(name=_DEAD_LETTER, model=DeadLetterHeaders, mode="validation"),
+)
+
+
+def write(directory: Path = GENERATED) -> None:
+    """Write every document; files that are no longer generated are removed."""
+    directory.mkdir(parents=True, exist_ok=True)
+    documents = _texts()
+    for stale in set(_names_in(directory)) - set(documents):
+        (directory / stale).unlink()
+    for name, text in documents.items():
+        (directory / name).write_text(text, encoding="utf-8")
+
+
+def differences(directory: Path = GENERATED) -> list[str]:
+    """Say, one line for each file, where the directory is not what the models say now; empty when it is."""
+    documents = _texts()
+    present = _names_in(directory)
+    stale = [
+        f"{name}: no longer generated; run `shw schemas` to remove it" for name in present if name not in documents
+    ]
+    missing = [f"{name}: missing; run `shw schemas` to write it" for name in documents if name not in present]
+    changed = [
+        f"{name}: differs from the models; run `shw schemas` to write it anew"
+        for name, text in documents.items()
+        if name in present and (directory / name).read_text(encoding="utf-8") != text
+    ]
+    return sorted([*stale, *missing, *changed])
+
+
+def _names_in(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.glob("*.json"))
+
+
+def _texts() -> dict[str, str]:
+    documents = {f"{each.name}.schema.json": _json_schema(each) for each in _DOCUMENTS}
+    documents["asyncapi.json"] = _asyncapi()
+    return {name: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for name, document in documents.items()}
+
+
+def _json_schema(document: _Document) -> dict[str, Any]:
+    schema = TypeAdapter(document.model).json_schema(mode=document.mode)
+    return {"$schema": DIALECT, "$id": f"urn:shw:schema:{document.name}", **schema}
+
+
+def _asyncapi() -> dict[str, Any]:
+    adapters = [(each.name, each.mode, TypeAdapter(each.model)) for each in _DOCUMENTS]
+    roots, shared = TypeAdapter.json_schemas(adapters, ref_template="#/components/schemas/{model}")
+    definitions: dict[str, Any] = shared["$defs"]
+    schemas = {name: schema for (name, _mode), schema in roots.items()}
+    named = {"Context": schemas["context"], "WorkflowDefinition": schemas["workflow_definition"]}
+    return asyncapi_document(_channels(schemas), definitions | named)
+
+
+def _channels(schemas: dict[str, Any]) -> tuple[Channel, ...]:
+    """Tie the topics to their messages; the order is the one of the document."""
+    return (
+        Channel(
+            name="failures",
+            topic="workflow.failures",
+            action="receive",
+            key="The run, or whatever orders failures that belong together.",
+            description="Failures of workflows. CloudEvents structured or binary, or the bare data object.",
+            messages=(_message(FAILURE_TYPE, schemas, (examples.failure(),)),),
+        ),
+        Channel(
+            name="healResults",
+            topic="workflow.heal-results",
+            action="send",
+            key="The failure's id (a command result without a failure: the command's).",
+            description="What came of each failure, at least once, with stable ids, in order of `step` per failure.",
+            messages=(
+                _message(HEAL_RESULT_TYPE, schemas, (examples.heal_result(),)),
+                _message(FAILURE_STATUS_TYPE, schemas, (examples.failure_status(),)),
+                _message(COMMAND_RESULT_TYPE, schemas, (examples.command_result(),)),
+            ),
+        ),
+        Channel(
+            name="deadLetters",
+            topic="workflow.failures.dlq",
+            action="send",
+            key="The refused record's own key.",
+            description="Refused records, raw. They may hold secrets: a restricted, short-lived topic.",
+            messages=(Message.of_raw("dead_letter", schemas[_DEAD_LETTER], examples.dead_letter_record()),),
+        ),
+        Channel(
+            name="healCommands",
+            topic="maos.heal-commands",
+            action="receive",
+            key="The failure's id, where there is one.",
+            description="What a supervisor asks for.",
+            messages=(_message(COMMAND_TYPE, schemas, examples.commands()),),
+        ),
+        Channel(
+            name="heartbeats",
+            topic="workflow.heartbeats",
+            action="receive",
+            key="The run's id.",
+            description="Signs of life of runs.",
+            messages=(_message(HEARTBEAT_TYPE, schemas, (examples.heartbeat(),)),),
+        ),
+    )
+
+
+def _message(event_type: str, schemas: dict[str, Any], events: tuple[Envelope, ...]) -> Message:
+    return Message.of_events(event_type, schemas[event_type], events)

@@ -1,0 +1,55 @@
+"""The healer's own events: their source, their ids, and their envelopes, ready for `schemas.envelope.encode`."""
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from schemas.envelope import Envelope
+from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE, FailureStatus, HealResult
+from schemas.supervision import COMMAND_RESULT_TYPE, CommandResult
+from schemas.trace import NO_TRACE, Trace
+
+SOURCE: Final = "urn:shw:healer"
+"""The CloudEvents source of everything that the healer publishes."""
+
+
+def status_event_id(failure_id: UUID, step: int) -> str:
+    """Name the event that tells a failure's change at this step, the same however often it is published."""
+    return f"{failure_id}:{step}"
+
+
+def heal_result_event(result: HealResult, trace: Trace = NO_TRACE) -> Envelope:
+    """Wrap a finished attempt; the id is the attempt's."""
+    return _event(HEAL_RESULT_TYPE, str(result.attempt_id), str(result.failure_id), result, result.finished_at, trace)
+
+
+def failure_status_event(status: FailureStatus, trace: Trace = NO_TRACE) -> Envelope:
+    """Wrap a failure's change; the id is `status_event_id`."""
+    event_id = status_event_id(status.failure_id, status.step)
+    return _event(FAILURE_STATUS_TYPE, event_id, str(status.failure_id), status, status.changed_at, trace)
+
+
+def command_result_event(result: CommandResult, trace: Trace = NO_TRACE) -> Envelope:
+    """Wrap what became of a command; the id is the command's, the subject its failure, or else the command."""
+    subject = str(result.failure_id or result.command_id)
+    return _event(COMMAND_RESULT_TYPE, result.command_id, subject, result, result.decided_at, trace)
+
+
+def _event(
+    kind: str,
+    event_id: str,
+    subject: str,
+    data: HealResult | FailureStatus | CommandResult,
+    time: datetime,
+    trace: Trace,
+) -> Envelope:
+    return Envelope(
+        data=data.model_dump(mode="json"),
+        id=event_id,
+        source=SOURCE,
+        type=kind,
+        subject=subject,
+        time=time,
+        traceparent=trace.parent,
+        tracestate=trace.state,
+    )

@@ -1,0 +1,135 @@
+"""What the healer publishes of a failure: `workflow.heal_result.v1` and `workflow.failure_status.v1`.
+
+Readers keep what they do not know and treat an unknown enum value as "something else": new fields and members are
+compatible changes. Both events stand on `workflow.heal-results`, keyed by the failure's id, at least once, in the
+order of `step` on their first publication.
+"""
+
+from decimal import Decimal
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+from schemas.names import Code, Disposition, FailureType, Result, Status, StrategyName, Verdict, WaitsOn
+from schemas.rfc3339 import Time
+
+HEAL_RESULT_TYPE: Final = "workflow.heal_result.v1"
+FAILURE_STATUS_TYPE: Final = "workflow.failure_status.v1"
+
+Aud = Annotated[
+    Decimal,
+    Field(ge=0, max_digits=20, decimal_places=6),
+    PlainSerializer(lambda amount: format(amount, "f"), when_used="json", return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]{1,6})?$"}),
+]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Step = Annotated[int, Field(ge=0, description="Counts every change of the failure: a greater one is newer.")]
+
+
+class Published(BaseModel):
+    """Something the healer publishes."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class Credits(Published):
+    """What the attempt cost, in AUD as decimal strings."""
+
+    held: Aud = Field(default=Decimal(0), description="Held before the attempt, AUD.")
+    spent: Aud = Field(default=Decimal(0), description="Charged after it, AUD; the rest went back.")
+
+
+class Evidence(Published):
+    """What one oracle saw."""
+
+    oracle: str = Field(description="Who judged, such as `http_status`, `json_schema`, `read_back`, `image_decode`.")
+    verdict: Verdict = Field(description="Its judgement.")
+    detail: str = Field(default="", description="What it saw, in words; redacted.")
+
+
+class DiagnosisEvidence(Published):
+    """Why the failure was taken for what it was taken for."""
+
+    rule: str = Field(description="The rule that spoke.")
+    source: str = Field(default="failure_reason", description="Where it looked: `failure_reason` or a context path.")
+    detail: str = Field(default="", description="What it found there; redacted.")
+
+
+class Recovered(Published):
+    """The answer that the heal brought."""
+
+    status: int = Field(description="The HTTP status.")
+    headers: dict[str, str] = Field(
+        default_factory=dict, description="Those that matter: content-type, etag, location."
+    )
+    body: Any = Field(default=None, description="JSON, or text; null when binary or cut.")
+    body_base64: str | None = Field(default=None, description="The body when it is neither JSON nor text.")
+    bytes: int = Field(default=0, ge=0, description="The whole body's length in bytes.")
+    digest: Sha256 | None = Field(default=None, description="The whole body's SHA-256, hexadecimal.")
+    truncated: bool = Field(default=False, description="The body is missing or cut here.")
+
+
+class Handover(Published):
+    """Whether the recovered answer was handed to `context.resume`."""
+
+    delivered: bool = Field(description="The run's side accepted it.")
+    status: int | None = Field(default=None, description="The HTTP status it answered with; null: no answer.")
+    detail: str = Field(default="", description="What went wrong, in words.")
+
+
+class HealResult(Published):
+    """One finished attempt; the event's id is the attempt's."""
+
+    attempt_id: UUID = Field(description="The attempt, the same however often it is published.")
+    failure_id: UUID = Field(description="The failure; also the event's subject and the record's key.")
+    org_id: UUID = Field(description="The organisation that the workflow belongs to.")
+    workflow_name: str = Field(description="The workflow's name.")
+    failure_type: FailureType = Field(description="What was diagnosed.")
+    disposition: Disposition = Field(description="What the evidence says about trying again.")
+    strategy: StrategyName = Field(description="How it was tried to heal.")
+    result: Result = Field(description="`success` only with proof in `evidence`.")
+    code: Code | None = Field(default=None, description="Why not; null on success.")
+    status: Status = Field(description="Where the failure stands after this attempt.")
+    step: Step
+    attempted_at: Time = Field(description="When the attempt began.")
+    finished_at: Time = Field(description="When it ended.")
+    credits: Credits = Field(default_factory=Credits, description="What it cost.")
+    evidence: tuple[Evidence, ...] = Field(default=(), description="What the oracles saw.")
+    diagnosis: tuple[DiagnosisEvidence, ...] = Field(default=(), description="Why this failure type.")
+    details: dict[str, Any] = Field(default_factory=dict, description="What is particular to the strategy; redacted.")
+    recovered: Recovered | None = Field(default=None, description="The answer that the heal brought.")
+    handover: Handover | None = Field(default=None, description="What became of handing it to `context.resume`.")
+    catalog_version: str | None = Field(default=None, description="The catalog under which it was planned.")
+    truncated: bool = Field(default=False, description="Cut to the broker's limit: the rest is at `read_more`.")
+    read_more: str | None = Field(default=None, description="Path in the healing API of the whole; null: nothing cut.")
+
+
+class ApprovalRequest(Published):
+    """A plan that waits for a yes; approve it by its hash."""
+
+    plan: dict[str, Any] = Field(description="What would be done, redacted.")
+    plan_hash: Sha256 = Field(description="SHA-256 of the plan: a changed plan needs a new approval.")
+    strategy: StrategyName = Field(description="Which strategy would do it.")
+    credits: Aud = Field(default=Decimal(0), description="What it would hold, AUD.")
+    expires_at: Time = Field(description="After this the answer comes too late.")
+
+
+class FailureStatus(Published):
+    """A failure came to stand where no attempt tells it: deferred, awaiting approval, needs a person, given up."""
+
+    failure_id: UUID = Field(description="The failure; also the event's subject and the record's key.")
+    org_id: UUID = Field(description="The organisation that the workflow belongs to.")
+    workflow_name: str = Field(description="The workflow's name.")
+    failure_type: FailureType | None = Field(default=None, description="What was diagnosed, if it was.")
+    step: Step
+    status: Status = Field(description="Where the failure stands.")
+    code: Code | None = Field(default=None, description="Why, as a code.")
+    reason: str = Field(default="", description="Why, in words; redacted.")
+    due_at: Time | None = Field(default=None, description="When it is looked at again; null: not by itself.")
+    waits_on: WaitsOn | None = Field(default=None, description="What has to happen before it moves on.")
+    approval: ApprovalRequest | None = Field(default=None, description="Given with `awaiting_approval`.")
+    changed_at: Time = Field(description="When it came to stand there.")
+    catalog_version: str | None = Field(default=None, description="The catalog under which it was planned.")
+    truncated: bool = Field(default=False, description="Cut to the broker's limit: the rest is at `read_more`.")
+    read_more: str | None = Field(default=None, description="Path in the healing API of the whole; null: nothing cut.")

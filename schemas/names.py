@@ -1,0 +1,173 @@
+"""The closed vocabularies of the contract: what stands in events, in the tables, in metrics and in the logs alike.
+
+Each member's comment states its consequence. A member's value never changes once published; a new member is a
+compatible change only for readers that treat an unknown value as "something else".
+"""
+
+from enum import StrEnum
+
+
+class FailureType(StrEnum):
+    """What is broken, as diagnosed from the reason and the context."""
+
+    API_TIMEOUT = "api_timeout"  # the call is made again when that is safe
+    INVALID_SCHEMA = "invalid_schema"  # the payload is repaired against its schema and validated
+    WORKFLOW_STALL = "workflow_stall"  # the run is rerouted or resumed, and must then show progress
+    MISSING_IMAGE = "missing_image"  # the asset is generated again, and must then decode
+    VOICE_GENERATION_ERROR = "voice_generation_error"  # the audio is generated again, and must then decode
+    BILLING_SYNC_ISSUE = "billing_sync_issue"  # money may have moved: read back before anything is sent again
+    CONCIERGE_ACTION_FAILURE = "concierge_action_failure"  # an action for a guest failed: never repeated without a key
+    UNKNOWN = "unknown"  # nothing recognised: what is cheap and certain comes first, the agent last
+
+
+class Disposition(StrEnum):
+    """What the evidence says about trying again, whatever the failure's type."""
+
+    RETRY_NOW = "retry_now"  # the same thing may be sent again at once
+    RETRY_AFTER = "retry_after"  # the same thing may be sent again, later
+    RETRY_IF_IDEMPOTENT = "retry_if_idempotent"  # the first try may have worked: repeated only where that does no harm
+    NEEDS_REPAIR = "needs_repair"  # the same thing would fail again: something has to change first
+    NEEDS_CREDENTIAL = "needs_credential"  # waits for a credential to be renewed
+    NEEDS_MONEY = "needs_money"  # waits for a balance or a quota
+    NEEDS_PERSON = "needs_person"  # no program may decide this
+    NEVER = "never"  # trying again can only do harm: given up
+
+
+class StrategyName(StrEnum):
+    """How a failure is healed; the values are the seed's, letter by letter."""
+
+    AUTO_RETRY = "auto-retry"  # makes the failed call again
+    AUTO_REGENERATE = "auto-regenerate"  # makes the missing asset again
+    SCHEMA_AUTOFIX = "schema-autofix"  # repairs the payload until it is valid
+    ROUTE_REPAIR = "route-repair"  # brings the run back to a step from which it goes on
+    DEPENDENCY_REPLACEMENT = "dependency-replacement"  # uses the alternative that the catalog declares
+    WORKFLOW_REWRITE = "DeepAgent-full-workflow-rewrite"  # lets the agent rewrite the definition, under approval
+
+
+class Result(StrEnum):
+    """What became of one attempt."""
+
+    SUCCESS = "success"  # verified by an oracle: the failure is resolved
+    FAILED = "failed"  # known not to have healed, or not proven to: the code says which
+    ERROR = "error"  # our own fault before any effect: another try does no harm
+    UNKNOWN = "unknown"  # an effect may have happened: read back, or left to a person
+
+
+class Code(StrEnum):
+    """Why an attempt did not succeed."""
+
+    NOT_HEALED = "not_healed"  # acted, and the oracle says no: next rung
+    UNVERIFIED = "unverified"  # acted, and no oracle could say yes: next rung
+    MISSING_CONTEXT = "missing_context"  # the event lacks fields, which are named: the publisher has to send them
+    INSUFFICIENT_CREDITS = "insufficient_credits"  # deferred until the wallet can pay
+    REFUSED = "refused"  # the catalog or a policy forbids it: an operator has to allow it
+    DENIED = "denied"  # a person said no to the plan
+    NOT_INSTALLED = "not_installed"  # this deployment lacks the strategy or its engine
+    RETRY_LATER = "retry_later"  # deferred to the time the other side named
+    CRASHED = "crashed"  # the strategy broke before its effect: a bug to report
+    INTERRUPTED = "interrupted"  # the process died or broke after its effect began: outcome unknown
+
+
+class Status(StrEnum):
+    """Where a failure stands."""
+
+    PENDING = "pending"  # is healed as soon as there is a free slot
+    DEFERRED = "deferred"  # is looked at again when it is due
+    AWAITING_APPROVAL = "awaiting_approval"  # goes on once a person approves the published plan
+    NEEDS_PERSON = "needs_person"  # goes on only when a person acts
+    RESOLVED = "resolved"  # verified as healed: final
+    GIVEN_UP = "given_up"  # the ladder is used up: final unless healed on request
+
+
+class Effect(StrEnum):
+    """What happens when the failed call is made twice, as its owner declares it."""
+
+    NONE = "none"  # reads only: repeated freely
+    IDEMPOTENT = "idempotent"  # the second call changes nothing more: repeated freely
+    KEYED = "keyed"  # repeated with the same idempotency key only
+    UNSAFE = "unsafe"  # never repeated once it may have begun
+
+
+class PoisonReason(StrEnum):
+    """Why a record became a dead letter; all but `source_not_allowed` and `unknown_organisation` lie in its bytes."""
+
+    NOT_JSON = "not_json"  # not UTF-8, or not JSON
+    WRONG_SHAPE = "wrong_shape"  # JSON, but not this contract
+    TOO_LARGE = "too_large"  # above a stated limit
+    BAD_TEXT = "bad_text"  # NUL or half a surrogate pair: no database stores it
+    BAD_NUMBER = "bad_number"  # NaN, an infinity, or beyond what the database stores
+    BAD_TIME = "bad_time"  # not RFC 3339 with an offset, or out of the database's range
+    TOO_DEEP = "too_deep"  # nested beyond the stated limit
+    UNKNOWN_ORGANISATION = "unknown_organisation"  # replay it once the organisation exists
+    SOURCE_NOT_ALLOWED = "source_not_allowed"  # the catalog does not let this source speak for the organisation
+    UNKNOWN_VERSION = "unknown_version"  # published for a newer (or another) reader: replay it after an upgrade
+    UNSTORABLE = "unstorable"  # the database refused it alone: found by bisection, a gap in the checks above
+
+
+class EngineType(StrEnum):
+    """What runs a workflow's step."""
+
+    CLAUDE_CLI = "claude_cli"  # a command-line agent session
+    DEEP_AGENT = "deep_agent"  # a planning agent with tools
+    GEMINI_IMAGE = "gemini_image"  # an image generator: its output is an asset
+    INTERNAL_SERVICE = "internal_service"  # a plain call within the platform
+
+
+class Verdict(StrEnum):
+    """What an oracle says of a heal."""
+
+    PASSED = "passed"  # counts as proof: enough for success unless another oracle failed
+    FAILED = "failed"  # counts as proof against: no success
+    INCONCLUSIVE = "inconclusive"  # proves nothing either way
+
+
+class WaitsOn(StrEnum):
+    """What has to happen before a failure moves on."""
+
+    TIME = "time"  # its due time
+    SCOPE = "scope"  # another heal that holds the same scope
+    DEPENDENCY = "dependency"  # an ill dependency to answer its probe
+    CREDITS = "credits"  # a wallet with enough in it
+    CREDENTIAL = "credential"  # a renewed credential
+    APPROVAL = "approval"  # an answer to the published plan
+    PERSON = "person"  # somebody to act
+    PAUSE = "pause"  # healing to be resumed by command
+
+
+class CommandName(StrEnum):
+    """What a supervisor may ask for."""
+
+    APPROVE = "approve"  # the plan with this hash may run
+    DENY = "deny"  # the plan with this hash never runs
+    HEAL = "heal"  # the failure is due now, given up or not
+    PAUSE = "pause"  # no new heal starts in the named reach; intake goes on
+    RESUME = "resume"  # heals start again in the named reach
+
+
+class CommandOutcome(StrEnum):
+    """What became of a command."""
+
+    ACCEPTED = "accepted"  # done, durably
+    ALREADY = "already"  # it was so before: nothing changed
+    REFUSED = "refused"  # not allowed or no longer valid: nothing changed, the reason says why
+    NOT_FOUND = "not_found"  # names nothing that this healer knows
+
+
+class RunStatus(StrEnum):
+    """Where a workflow's run stands, as its orchestrator tells it."""
+
+    PENDING = "pending"  # not begun
+    PLANNING = "planning"  # its plan is being made
+    EXECUTING = "executing"  # its steps run: heartbeats are due
+    COMPLETED = "completed"  # final
+    FAILED = "failed"  # final until resumed
+    CANCELLED = "cancelled"  # final: never resumed
+
+
+class AssetKind(StrEnum):
+    """What an asset is, and so how it is checked."""
+
+    IMAGE = "image"  # must decode as an image
+    AUDIO = "audio"  # must decode as sound that is not silence
+    VIDEO = "video"  # must have frames
+    OTHER = "other"  # is checked by size and digest alone

@@ -1,0 +1,133 @@
+"""What a supervisor tells the healer and what it hears back: commands, their results, heartbeats of runs."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from schemas.errors import EnvelopeError
+from schemas.heal_result import Published, Sha256
+from schemas.names import CommandName, CommandOutcome, FailureType, PoisonReason, RunStatus, StrategyName
+from schemas.rfc3339 import Time
+
+COMMAND_TYPE: Final = "workflow.heal_command.v1"
+COMMAND_RESULT_TYPE: Final = "workflow.command_result.v1"
+HEARTBEAT_TYPE: Final = "workflow.heartbeat.v1"
+
+CommandId = Annotated[str, Field(min_length=1, max_length=512)]
+
+
+class _Command(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    command_id: CommandId | None = Field(
+        default=None, description="Names the command in its result. Absent: the event's id."
+    )
+    issued_by: str = Field(min_length=1, max_length=512, description="Who asks: an agent, or a person's name.")
+    reason: str = Field(default="", max_length=4096, description="Why, in words; kept with the decision.")
+
+
+class _OnePlan(_Command):
+    org_id: UUID = Field(description="The failure's organisation; a command for another one is refused.")
+    failure_id: UUID = Field(description="The failure whose plan is answered.")
+    plan_hash: Sha256 = Field(description="The hash that was published; a plan that has changed is not touched.")
+
+
+class Approve(_OnePlan):
+    """The plan with this hash may run."""
+
+    command: Literal[CommandName.APPROVE] = CommandName.APPROVE
+
+
+class Deny(_OnePlan):
+    """The plan with this hash never runs."""
+
+    command: Literal[CommandName.DENY] = CommandName.DENY
+
+
+class Heal(_Command):
+    """Look at this failure now, also when it was given up."""
+
+    command: Literal[CommandName.HEAL] = CommandName.HEAL
+    org_id: UUID = Field(description="The failure's organisation; a command for another one is refused.")
+    failure_id: UUID = Field(description="The failure.")
+
+
+class _Reach(_Command):
+    org_id: UUID | None = Field(default=None, description="Within this organisation only; null: in all.")
+    workflow_name: str | None = Field(default=None, max_length=512, description="This workflow only; null: all.")
+    failure_type: FailureType | None = Field(default=None, description="This failure type only; null: all.")
+    strategy: StrategyName | None = Field(default=None, description="This strategy only; null: all.")
+
+
+class Pause(_Reach):
+    """Start no new heal within the named reach; failures are still taken in."""
+
+    command: Literal[CommandName.PAUSE] = CommandName.PAUSE
+    until: Time | None = Field(default=None, description="Ends by itself then; null: lasts until resumed.")
+
+
+class Resume(_Reach):
+    """Start heals again within the named reach: the same one that was paused."""
+
+    command: Literal[CommandName.RESUME] = CommandName.RESUME
+
+
+Command = Annotated[Approve | Deny | Heal | Pause | Resume, Field(discriminator="command")]
+
+
+class CommandResult(Published):
+    """What became of a command; the event's id is the command's."""
+
+    command_id: CommandId = Field(description="The command's id.")
+    command: CommandName = Field(description="What was asked for.")
+    outcome: CommandOutcome = Field(description="What became of it.")
+    reason: str = Field(default="", description="Why it was refused, in words.")
+    org_id: UUID | None = Field(default=None, description="The organisation that the command named.")
+    failure_id: UUID | None = Field(default=None, description="The failure that the command named.")
+    decided_at: Time = Field(description="When it was decided.")
+
+
+class Heartbeat(BaseModel):
+    """A run's sign of life, by which a stall is seen and a repaired route is believed."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    org_id: UUID = Field(description="The organisation that the workflow belongs to.")
+    workflow_name: str = Field(min_length=1, max_length=512, description="The workflow's name.")
+    run_id: str = Field(min_length=1, max_length=512, description="The run; recommended as the record's key.")
+    run_epoch: int | None = Field(default=None, ge=0, description="How often the run was started anew.")
+    step: str | None = Field(default=None, max_length=512, description="The step that it is at.")
+    status: RunStatus = Field(description="Where the run stands.")
+    progress: int | None = Field(default=None, ge=0, description="Grows with the work done, in any unit of the run's.")
+    beat_at: Time = Field(description="When it was alive.")
+
+
+_COMMANDS: TypeAdapter[Approve | Deny | Heal | Pause | Resume] = TypeAdapter(Command)
+
+
+def decode_command(data: Mapping[str, Any]) -> Approve | Deny | Heal | Pause | Resume:
+    """Validate a command; EnvelopeError `wrong_shape` or `bad_time` names the field at fault."""
+    try:
+        return _COMMANDS.validate_python(data)
+    except ValidationError as error:
+        raise _refused(error, branches=frozenset(CommandName)) from error
+
+
+def decode_heartbeat(data: Mapping[str, Any]) -> Heartbeat:
+    """Validate a heartbeat; EnvelopeError `wrong_shape` or `bad_time` names the field at fault."""
+    try:
+        return Heartbeat.model_validate(data)
+    except ValidationError as error:
+        raise _refused(error, branches=frozenset()) from error
+
+
+def _refused(error: ValidationError, *, branches: frozenset[str]) -> EnvelopeError:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    if first["type"].startswith("union_tag"):
+        names = ", ".join(CommandName)
+        return EnvelopeError(PoisonReason.WRONG_SHAPE, f"data.command: must be one of {names}")
+    steps = [str(step) for step in first["loc"] if step not in branches]
+    kind = PoisonReason.BAD_TIME if steps and steps[-1] in ("until", "beat_at") else PoisonReason.WRONG_SHAPE
+    return EnvelopeError(kind, ".".join(["data", *steps]) + f": {first['msg']}")

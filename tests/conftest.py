@@ -1,0 +1,7 @@
+import sys
+from pathlib import Path
+
+# `pytest` alone, unlike `python -m pytest`, does not find `tests.support`.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+pytest_plugins = ["tests.support.required_tools", "tests.support.stack"]

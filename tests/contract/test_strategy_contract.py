@@ -1,0 +1,166 @@
+"""What every strategy promises, tried on each that is installed. A new strategy adds one `Subject` to `SUBJECTS`."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from consumer.catalog import WorkflowPolicy
+from consumer.errors import DeadlinePassed, LostClaim
+from consumer.heal.auto_retry import AutoRetry
+from consumer.heal.strategy import Strategy
+from consumer.model import Failure, Healed, NotHealed, Refused, Unknown
+from consumer.outbound.calls import open_calls
+from consumer.redact import redact_json
+from schemas.names import Disposition, Effect, StrategyName, Verdict
+from tests.support.healing import Clock, Gate, diagnosis, failure, policy, task
+from tests.support.http_world import http_world, json_reply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A strategy in a world of its own, with failures that it can and cannot heal there."""
+
+    strategy: Strategy
+    policy: WorkflowPolicy
+    healable: Failure
+    hopeless: Failure
+    """It may act on this one, and its oracle says no."""
+    touched: Failure
+    """Like the healable one, but redaction took something out of what it would send."""
+    effects: Callable[[], int]
+    """How many effects the world has seen."""
+
+
+@asynccontextmanager
+async def auto_retry() -> AsyncIterator[Subject]:
+    async with http_world() as world, open_calls({}) as calls:
+        world.on("/works", json_reply({"id": 1}))
+        world.on("/lies", json_reply({"success": False}))
+        works = {"request": {"method": "PUT", "url": world.url("/works")}}
+        yield Subject(
+            strategy=AutoRetry(calls, redact_json, random=lambda: 0.0, sleep=Clock().sleep),
+            policy=policy(world.port),
+            healable=failure(works),
+            hopeless=failure({"request": {"method": "PUT", "url": world.url("/lies")}}),
+            touched=failure(works, redactions=("/context/request/headers/Authorization",)),
+            effects=lambda: len(world.seen),
+        )
+
+
+SUBJECTS: list[Callable[[], AbstractAsyncContextManager[Subject]]] = [auto_retry]
+
+
+@pytest.fixture(params=SUBJECTS, ids=lambda make: make.__name__)
+async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
+    async with request.param() as made:
+        yield made
+
+
+BROKEN: list[dict[str, Any]] = [
+    {},
+    {"request": None, "payload": None, "asset": None, "run": None},
+    {"request": 7, "resume": [], "run": "r", "asset": True},
+    {"request": {"method": ["GET"], "url": {}, "headers": "x"}, "resume": {"url": 1}},
+    {"request": {"method": "POST", "url": "http://[", "expect": {"schema": "x", "json": [{}]}}},
+]
+
+
+def test_a_name_stands_for_one_strategy(subject: Subject) -> None:
+    assert isinstance(subject.strategy.name, StrategyName)
+
+
+@pytest.mark.parametrize("context", BROKEN, ids=range(len(BROKEN)))
+async def test_planning_never_breaks_on_a_context_and_names_what_is_missing(
+    subject: Subject, context: dict[str, Any]
+) -> None:
+    broken, strategy = failure(context), subject.strategy
+    missing = strategy.needs(broken)
+    assert missing
+    assert all(path.startswith("context.") for path in missing)
+    strategy.refusal(broken, diagnosis(), subject.policy)
+    assert strategy.scope(broken)
+    assert strategy.effect(broken) in Effect
+    assert strategy.idempotency_key(broken) is None
+    assert strategy.window(broken, subject.policy) > timedelta(0)
+    gate = Gate()
+    assert isinstance(await strategy.heal(task(strategy, broken, subject.policy), gate), Refused)
+    assert (gate.begins, subject.effects()) == (0, 0)
+
+
+def test_what_can_be_healed_is_neither_incomplete_nor_refused(subject: Subject) -> None:
+    assert subject.strategy.needs(subject.healable) == ()
+    assert subject.strategy.refusal(subject.healable, diagnosis(), subject.policy) is None
+
+
+def test_planning_gives_the_same_twice(subject: Subject) -> None:
+    strategy, healable = subject.strategy, subject.healable
+    plans = [
+        (
+            strategy.scope(healable),
+            strategy.effect(healable),
+            strategy.idempotency_key(healable),
+            strategy.window(healable, subject.policy),
+        )
+        for _ in range(2)
+    ]
+    assert plans[0] == plans[1]
+
+
+def test_a_scope_belongs_to_its_organisation(subject: Subject) -> None:
+    assert subject.strategy.scope(subject.healable).startswith(f"{subject.healable.org_id}:")
+    assert subject.strategy.scope(subject.healable) != subject.strategy.scope(subject.hopeless)
+
+
+def test_a_window_is_positive_and_at_most_ten_minutes(subject: Subject) -> None:
+    assert timedelta(0) < subject.strategy.window(subject.healable, subject.policy) <= timedelta(minutes=10)
+
+
+def test_what_must_never_be_tried_again_is_refused(subject: Subject) -> None:
+    reason = subject.strategy.refusal(subject.healable, diagnosis(Disposition.NEVER), subject.policy)
+    assert reason
+
+
+async def test_what_redaction_touched_is_refused_by_plan_and_by_heal(subject: Subject) -> None:
+    reason = subject.strategy.refusal(subject.touched, diagnosis(), subject.policy)
+    assert reason is not None
+    assert subject.touched.redactions[0] in reason
+    outcome = await subject.strategy.heal(task(subject.strategy, subject.touched, subject.policy), Gate())
+    assert isinstance(outcome, Refused)
+    assert subject.effects() == 0
+
+
+async def test_healed_means_that_an_oracle_passed_and_none_failed(subject: Subject) -> None:
+    gate = Gate()
+    outcome = await subject.strategy.heal(task(subject.strategy, subject.healable, subject.policy), gate)
+    assert isinstance(outcome, Healed)
+    verdicts = [proof.verdict for proof in outcome.proofs]
+    assert Verdict.PASSED in verdicts
+    assert Verdict.FAILED not in verdicts
+    assert gate.begins >= subject.effects() >= 1
+
+
+async def test_what_the_oracle_denies_is_not_healed(subject: Subject) -> None:
+    outcome = await subject.strategy.heal(task(subject.strategy, subject.hopeless, subject.policy), Gate())
+    assert isinstance(outcome, NotHealed | Unknown)
+    assert outcome.reason
+    assert Verdict.FAILED in {proof.verdict for proof in outcome.proofs}
+
+
+@pytest.mark.parametrize("refusal", [DeadlinePassed("over"), LostClaim("lost")], ids=["deadline", "lost"])
+async def test_no_effect_starts_at_a_closed_gate(subject: Subject, refusal: Exception) -> None:
+    gate = Gate(refuse_at=1, refusal=refusal)
+    with pytest.raises(type(refusal)):
+        await subject.strategy.heal(task(subject.strategy, subject.healable, subject.policy), gate)
+    assert subject.effects() == 0
+
+
+async def test_a_policy_that_allows_nothing_has_no_effect(subject: Subject) -> None:
+    nothing = WorkflowPolicy(name="*")
+    assert subject.strategy.refusal(subject.healable, diagnosis(), nothing)
+    outcome = await subject.strategy.heal(task(subject.strategy, subject.healable, nothing), Gate())
+    assert isinstance(outcome, Refused)
+    assert subject.effects() == 0

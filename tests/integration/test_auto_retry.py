@@ -1,0 +1,387 @@
+"""auto-retry against a real server that fails, recovers, lies and counts its effects."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from consumer.errors import DeadlinePassed, LostClaim
+from consumer.heal.auto_retry import AutoRetry
+from consumer.heal.auto_retry.schema_check import SchemaCheck
+from consumer.model import Healed, Json, NotHealed, Outcome, Refused, RetryLater, Unknown
+from consumer.outbound.calls import Calls, open_calls
+from consumer.redact import redact_json
+from schemas.names import Code, Verdict
+from tests.support.healing import NOW, ORG, Clock, Gate, failure, policy, task
+from tests.support.http_world import Reply, World, http_world, json_reply, page_reply
+
+OK = json_reply({"id": 7, "state": "done"})
+FAILS = json_reply({"error": "busy"}, 503)
+
+
+@dataclass(slots=True, kw_only=True)
+class Stage:
+    """A world, and an auto-retry that may reach it."""
+
+    world: World
+    calls: Calls
+    clock: Clock = field(default_factory=Clock)
+    gate: Gate = field(default_factory=Gate)
+    limits: dict[str, Any] = field(default_factory=dict)
+    schemas: SchemaCheck = field(
+        default_factory=lambda: SchemaCheck(children=asyncio.Semaphore(2), limit=timedelta(seconds=2))
+    )
+
+    async def heal(self, method: str = "GET", path: str = "/orders", **context: Json) -> Outcome:
+        resume = context.pop("resume", None)
+        request = {"method": method, "url": self.world.url(path)} | context
+        failed = failure({"request": request} | ({"resume": resume} if resume else {}))
+        strategy = AutoRetry(
+            self.calls, redact_json, random=lambda: 0.5, sleep=self.clock.sleep, now=lambda: NOW, schemas=self.schemas
+        )
+        return await strategy.heal(task(strategy, failed, policy(self.world.port, **self.limits)), self.gate)
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    async with http_world() as world, open_calls({}) as calls:
+        yield Stage(world=world, calls=calls)
+
+
+def verdicts(outcome: Outcome) -> dict[str, Verdict]:
+    assert isinstance(outcome, Healed | NotHealed | Unknown)
+    assert all(len(said.detail) <= 200 for said in outcome.proofs)
+    return {said.oracle: said.verdict for said in outcome.proofs}
+
+
+async def test_a_service_that_recovers_is_healed_with_its_answer(stage: Stage) -> None:
+    stage.world.on("/orders", FAILS, Reply(drop=True), OK)
+    outcome = await stage.heal()
+    assert isinstance(outcome, Healed)
+    assert verdicts(outcome) == {"status": Verdict.PASSED}
+    assert outcome.recovered is not None
+    assert outcome.recovered.body == {"id": 7, "state": "done"}
+    assert (outcome.recovered.status, outcome.recovered.size) == (200, len(OK.body))
+    assert outcome.recovered.digest.startswith("sha256:")
+    assert stage.gate.begins == 3
+    assert stage.clock.slept == [0.5, 0.05]
+    tries = outcome.details["tries"]
+    assert isinstance(tries, list)
+    assert [(t["n"], t.get("status"), t.get("failure")) for t in tries if isinstance(t, dict)] == [
+        (1, 503, None),
+        (2, None, "RemoteProtocolError"),
+        (3, 200, None),
+    ]
+
+
+async def test_a_service_that_stays_ill_is_not_healed(stage: Stage) -> None:
+    stage.world.on("/orders", FAILS)
+    outcome = await stage.heal()
+    assert isinstance(outcome, NotHealed)
+    assert outcome.code is Code.NOT_HEALED
+    assert "503" in outcome.reason
+    assert len(stage.world.seen) == 3
+
+
+async def test_a_definite_no_is_asked_for_once(stage: Stage) -> None:
+    stage.world.on("/orders", json_reply({"detail": "bad"}, 422))
+    outcome = await stage.heal()
+    assert isinstance(outcome, NotHealed)
+    assert outcome.code is Code.NOT_HEALED
+    assert len(stage.world.seen) == 1
+
+
+async def test_a_keyed_call_carries_one_key_through_all_tries_and_acts_once(stage: Stage) -> None:
+    did_it_but_failed = json_reply({"error": "late"}, 500, effect=True)
+    stage.world.on("/orders", did_it_but_failed, Reply(drop=True), OK)
+    outcome = await stage.heal("POST", body={"n": 1}, idempotency_key="order-7")
+    assert isinstance(outcome, Healed)
+    assert [seen.key for seen in stage.world.seen] == ["order-7"] * 3
+    assert stage.world.performed("/orders") == 1
+    assert stage.world.seen[0].json == {"n": 1}
+
+
+@pytest.mark.parametrize(
+    "reply", [json_reply({}, 500, effect=True), json_reply({}, 503), Reply(drop=True), Reply(status=302)]
+)
+async def test_an_unsafe_call_that_may_have_acted_is_not_repeated(stage: Stage, reply: Reply) -> None:
+    stage.world.on("/orders", reply, OK)
+    outcome = await stage.heal("POST")
+    assert isinstance(outcome, Unknown)
+    assert len(stage.world.seen) == 1
+    assert stage.gate.begins == 1
+
+
+async def test_an_unsafe_call_is_repeated_while_it_is_turned_away(stage: Stage) -> None:
+    stage.world.on("/orders", json_reply({}, 429), json_reply({}, 425), OK)
+    assert isinstance(await stage.heal("POST"), Healed)
+    assert stage.world.performed("/orders") == 1
+
+
+async def test_a_call_that_never_left_is_tried_again_even_when_unsafe(stage: Stage) -> None:
+    async with http_world() as gone:
+        port = gone.port
+    strategy = AutoRetry(stage.calls, redact_json, random=lambda: 0.0, sleep=stage.clock.sleep)
+    failed = failure({"request": {"method": "POST", "url": f"http://127.0.0.1:{port}/"}})
+    outcome = await strategy.heal(task(strategy, failed, policy(port)), stage.gate)
+    assert isinstance(outcome, NotHealed)
+    assert outcome.code is Code.NOT_HEALED
+    assert stage.gate.begins == 3
+
+
+async def test_an_unsafe_success_that_cannot_be_verified_is_unknown_and_not_repeatable(stage: Stage) -> None:
+    stage.world.on("/orders", json_reply({"success": False}))
+    outcome = await stage.heal("POST")
+    assert isinstance(outcome, Unknown)
+    assert verdicts(outcome)["body"] is Verdict.FAILED
+
+
+@pytest.mark.parametrize(
+    ("reply", "context"),
+    [
+        (json_reply({"error": {"code": 1}}), {}),
+        (json_reply({"errors": ["x"], "data": None}), {}),
+        (json_reply({"success": False}), {}),
+        (json_reply({"status": "ERROR"}), {}),
+        (page_reply("<!doctype html><h1>Sorry</h1>"), {"headers": {"accept": "application/json, */*"}}),
+        (Reply(body=b"<html>", headers=(("Content-Type", "application/json"),)), {}),
+        (Reply(), {"expect": {"json": [{"path": "/id", "exists": True}]}}),
+        (page_reply("<p>"), {"expect": {"schema": {"type": "object"}}}),
+    ],
+)
+async def test_a_lying_200_is_not_healed(stage: Stage, reply: Reply, context: dict[str, Any]) -> None:
+    stage.world.on("/orders", reply)
+    outcome = await stage.heal(**context)
+    assert isinstance(outcome, NotHealed)
+    assert outcome.code is Code.UNVERIFIED
+    assert verdicts(outcome) == {"status": Verdict.PASSED, "body": Verdict.FAILED}
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        json_reply({"error": None, "errors": [], "ok": True, "status": "done"}),
+        json_reply([]),
+        Reply(status=204),
+        Reply(body=b"plain"),
+        page_reply("<h1>Welcome</h1>"),
+    ],
+)
+async def test_an_honest_success_is_believed(stage: Stage, reply: Reply) -> None:
+    stage.world.on("/orders", reply)
+    assert isinstance(await stage.heal(), Healed)
+
+
+SCHEMA = {"type": "object", "required": ["id"], "properties": {"id": {"type": "integer"}}}
+
+
+@pytest.mark.parametrize(
+    ("expect", "oracle", "verdict"),
+    [
+        ({"schema": SCHEMA}, "schema", Verdict.PASSED),
+        ({"schema": {"properties": {"id": {"type": "string"}}}}, "schema", Verdict.FAILED),
+        ({"schema": {"properties": {"state": {"pattern": "^d"}}}}, "schema", Verdict.PASSED),
+        ({"schema": {"properties": {"state": {"pattern": "^x"}}}}, "schema", Verdict.FAILED),
+        ({"json": [{"path": "/state", "equals": "done"}]}, "expect", Verdict.PASSED),
+        ({"json": [{"path": "/state", "equals": "open"}]}, "expect", Verdict.FAILED),
+        ({"status": 200}, "status", Verdict.PASSED),
+    ],
+)
+async def test_the_callers_expectation_decides(
+    stage: Stage, expect: dict[str, Any], oracle: str, verdict: Verdict
+) -> None:
+    stage.world.on("/orders", OK)
+    outcome = await stage.heal(expect=expect)
+    assert verdicts(outcome)[oracle] is verdict
+    assert isinstance(outcome, Healed if verdict is Verdict.PASSED else NotHealed)
+    if isinstance(outcome, NotHealed):
+        assert outcome.code is Code.NOT_HEALED
+
+
+async def test_an_error_body_that_the_caller_expects_is_no_lie(stage: Stage) -> None:
+    stage.world.on("/orders", json_reply({"error": "gone"}, 404))
+    assert isinstance(await stage.heal(expect={"status": [404, 410]}), Healed)
+
+
+async def test_an_unusable_schema_refuses_before_any_call(stage: Stage) -> None:
+    outcome = await stage.heal(expect={"schema": {"$ref": "http://127.0.0.1:9/x"}})
+    assert isinstance(outcome, Refused)
+    assert outcome.code is Code.REFUSED
+    assert "expect.schema" in outcome.reason
+    assert (stage.gate.begins, stage.world.seen) == (0, [])
+
+
+async def test_an_answer_beyond_the_limit_is_not_healed(stage: Stage) -> None:
+    stage.limits = {"response_bytes": 1024}
+    stage.world.on("/orders", json_reply(["x" * 5000]))
+    outcome = await stage.heal()
+    assert isinstance(outcome, NotHealed)
+    assert outcome.code is Code.UNVERIFIED
+    assert verdicts(outcome)["size"] is Verdict.INCONCLUSIVE
+
+
+async def test_what_is_recovered_is_cut_and_redacted(stage: Stage) -> None:
+    secret = "sk_live_0123456789abcdef"
+    stage.world.on(
+        "/orders", json_reply({"token": secret, "text": "x" * 70_000}), json_reply({"password": "hunter22", "n": 1})
+    )
+    long, short = await stage.heal(), await stage.heal()
+    assert isinstance(long, Healed)
+    assert isinstance(short, Healed)
+    assert long.recovered is not None
+    assert short.recovered is not None
+    assert long.recovered.truncated
+    assert isinstance(long.recovered.body, str)
+    assert len(long.recovered.body) <= 64 * 1024
+    assert short.recovered.body == {"password": "[redacted]", "n": 1}
+    assert secret not in repr(long)
+
+
+async def test_a_body_that_no_database_stores_is_made_storable(stage: Stage) -> None:
+    stage.world.on("/orders", Reply(body=b'{"a": "\\u0000"}'), Reply(body=b"a\0b"), Reply(body=b"\xff\xfe\0"))
+    outcomes = [await stage.heal() for _ in range(3)]
+    bodies = [o.recovered.body for o in outcomes if isinstance(o, Healed) and o.recovered is not None]
+    assert bodies == ['{"a": "\\u0000"}', "a\ufffdb", None]
+
+
+async def test_a_short_retry_after_is_waited_for_in_place(stage: Stage) -> None:
+    stage.world.on("/orders", json_reply({}, 429, headers=(("Retry-After", "2"),)), OK)
+    assert isinstance(await stage.heal(), Healed)
+    assert stage.clock.slept == [2.0]
+
+
+@pytest.mark.parametrize("value", ["60", "Sun, 01 Mar 2026 12:01:00 GMT"])
+async def test_a_long_retry_after_becomes_a_timer(stage: Stage, value: str) -> None:
+    stage.world.on("/orders", json_reply({}, 503, headers=(("Retry-After", value),)))
+    outcome = await stage.heal()
+    assert isinstance(outcome, RetryLater)
+    assert outcome.after == timedelta(seconds=60)
+    assert stage.clock.slept == []
+    assert "tries" in outcome.details
+
+
+async def test_the_other_sides_advice_not_to_retry_is_obeyed(stage: Stage) -> None:
+    stage.world.on("/orders", json_reply({}, 503, headers=(("Stripe-Should-Retry", "false"),)), OK)
+    assert isinstance(await stage.heal(), NotHealed)
+    assert len(stage.world.seen) == 1
+
+
+async def test_no_wait_goes_beyond_the_claims_time(stage: Stage) -> None:
+    stage.gate.left = timedelta(seconds=1)
+    stage.world.on("/orders", json_reply({}, 429, headers=(("Retry-After", "2"),)), OK)
+    assert isinstance(await stage.heal(), NotHealed)
+    assert stage.clock.slept == []
+
+
+async def test_a_call_is_bounded_by_the_time_that_remains(stage: Stage) -> None:
+    stage.gate.left = timedelta(seconds=0.2)
+    stage.world.on("/orders", Reply(never=True))
+    outcome = await stage.heal()
+    assert isinstance(outcome, NotHealed)
+    assert "ReadTimeout" in repr(outcome.details)
+
+
+async def test_a_request_may_ask_for_less_time(stage: Stage) -> None:
+    stage.world.on("/orders", Reply(never=True), OK)
+    assert isinstance(await stage.heal(timeout_seconds=0.2), Healed)
+
+
+@pytest.mark.parametrize("refusal", [DeadlinePassed("over"), LostClaim("lost")], ids=["deadline", "lost"])
+@pytest.mark.parametrize("at", [1, 2])
+async def test_nothing_is_sent_past_a_closed_gate(stage: Stage, refusal: Exception, at: int) -> None:
+    stage.gate.refuse_at, stage.gate.refusal = at, refusal
+    stage.world.on("/orders", FAILS)
+    with pytest.raises(type(refusal)):
+        await stage.heal()
+    assert len(stage.world.seen) == at - 1
+
+
+async def test_no_time_left_after_the_gate_sends_nothing(stage: Stage) -> None:
+    stage.gate.left = timedelta(0)
+    with pytest.raises(DeadlinePassed):
+        await stage.heal()
+    assert stage.world.seen == []
+
+
+@pytest.mark.parametrize(
+    ("context", "code"),
+    [({"url": "http://elsewhere.example/"}, Code.REFUSED), ({"url": "nonsense"}, Code.MISSING_CONTEXT)],
+)
+async def test_a_plan_that_no_longer_holds_is_refused_without_a_call(
+    stage: Stage, context: dict[str, Any], code: Code
+) -> None:
+    outcome = await stage.heal(**context)
+    assert isinstance(outcome, Refused)
+    assert outcome.code is code
+    assert stage.gate.begins == 0
+
+
+def resume(stage: Stage) -> dict[str, Any]:
+    return {"url": stage.world.url("/resume"), "headers": {"X-Run": "r1"}}
+
+
+async def test_the_answer_is_handed_over_raw_under_the_attempts_id(stage: Stage) -> None:
+    stage.world.on("/orders", json_reply({"password": "hunter22"}))
+    stage.world.on("/resume", FAILS, Reply(status=202))
+    outcome = await stage.heal(resume=resume(stage))
+    assert isinstance(outcome, Healed)
+    assert verdicts(outcome)["handover"] is Verdict.PASSED
+    first, second = stage.world.calls("/resume")
+    assert first.key == second.key == first.json["attempt_id"]
+    assert second.headers["x-run"] == "r1"
+    assert second.json["org_id"] == str(ORG)
+    assert second.json["workflow_name"] == "orders.sync"
+    assert second.json["response"]["status"] == 200
+    assert second.json["response"]["body"] == {"password": "hunter22"}
+    assert "hunter22" not in repr(outcome)
+    assert stage.gate.begins == 3
+
+
+async def test_bytes_are_handed_over_as_base64(stage: Stage) -> None:
+    stage.world.on("/orders", Reply(body=b"\xff\xd8\xff\0"))
+    stage.world.on("/resume", Reply())
+    assert isinstance(await stage.heal(resume=resume(stage)), Healed)
+    response = stage.world.calls("/resume")[0].json["response"]
+    assert response["encoding"] == "base64"
+    assert base64.b64decode(response["body"]) == b"\xff\xd8\xff\0"
+
+
+@pytest.mark.parametrize(("method", "kind"), [("GET", NotHealed), ("POST", Unknown)])
+@pytest.mark.parametrize(("reply", "times"), [(FAILS, 3), (json_reply({}, 410), 1), (Reply(drop=True), 3)])
+async def test_an_answer_that_nobody_takes_does_not_heal(
+    stage: Stage, method: str, kind: type, reply: Reply, times: int
+) -> None:
+    stage.world.on("/orders", OK)
+    stage.world.on("/resume", reply)
+    outcome = await stage.heal(method, resume=resume(stage))
+    assert isinstance(outcome, kind)
+    assert verdicts(outcome)["handover"] is Verdict.FAILED
+    assert len(stage.world.calls("/resume")) == times
+    assert len(stage.world.calls("/orders")) == 1
+
+
+async def test_a_hand_over_to_a_foreign_host_refuses_before_the_call(stage: Stage) -> None:
+    outcome = await stage.heal(resume={"url": "http://elsewhere.example/"})
+    assert isinstance(outcome, Refused)
+    assert "context.resume" in outcome.reason
+    assert stage.world.seen == []
+
+
+async def test_a_lost_claim_before_the_hand_over_is_let_through(stage: Stage) -> None:
+    stage.world.on("/orders", OK)
+    stage.gate.refuse_at, stage.gate.refusal = 2, LostClaim("lost")
+    with pytest.raises(LostClaim):
+        await stage.heal(resume=resume(stage))
+    assert stage.world.calls("/resume") == []
+
+
+async def test_a_schema_that_explodes_does_not_count_as_proof(stage: Stage) -> None:
+    stage.world.on("/orders", json_reply({"s": "a" * 64 + "!"}))
+    outcome = await stage.heal(expect={"schema": {"properties": {"s": {"pattern": "^(a+)+$"}}}})
+    assert isinstance(outcome, NotHealed)
+    assert outcome.code is Code.UNVERIFIED
+    assert verdicts(outcome)["schema"] is Verdict.INCONCLUSIVE

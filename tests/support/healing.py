@@ -1,0 +1,96 @@
+"""Builders for a heal: a failure, a policy, a task and a gate, with defaults so that a test shows what matters."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
+from typing import Any
+from uuid import UUID, uuid5
+
+from consumer.catalog import AutoRetryLimits, Host, WorkflowPolicy
+from consumer.heal.strategy import Strategy, Task
+from consumer.model import (
+    Diagnosis,
+    Failure,
+    FailureId,
+    Heal,
+    MicroAud,
+    OrgId,
+    attempt_id,
+)
+from schemas.names import Disposition, FailureType
+
+ORG = OrgId(UUID("11111111-2222-4333-8444-555555555555"))
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+def failure(context: dict[str, Any], *, redactions: tuple[str, ...] = ()) -> Failure:
+    return Failure(
+        id=FailureId(uuid5(ORG, repr(context))),
+        org_id=ORG,
+        workflow_name="orders.sync",
+        failure_reason="timed out",
+        context=context,
+        detected_at=NOW,
+        source="urn:test",
+        digest=b"\0" * 32,
+        redactions=redactions,
+    )
+
+
+def diagnosis(disposition: Disposition = Disposition.RETRY_IF_IDEMPOTENT) -> Diagnosis:
+    return Diagnosis(failure_type=FailureType.API_TIMEOUT, disposition=disposition, evidence=())
+
+
+def policy(
+    *ports: int, host: str = "127.0.0.1", secrets: tuple[str, ...] = (), **limits: timedelta | int
+) -> WorkflowPolicy:
+    allowed = Host(host=host, ports=ports or (443,), schemes=("http", "https"), addresses=(ip_network("127.0.0.0/8"),))
+    return WorkflowPolicy(
+        name="*",
+        hosts=(allowed,),
+        secrets=secrets,
+        auto_retry=AutoRetryLimits.model_validate({"timeout": timedelta(seconds=5)} | limits),
+    )
+
+
+def task(strategy: Strategy, failed: Failure, allowed: WorkflowPolicy) -> Task:
+    plan = Heal(
+        strategy=strategy.name,
+        scope=strategy.scope(failed),
+        effect=strategy.effect(failed),
+        idempotency_key=strategy.idempotency_key(failed),
+        hold=MicroAud(0),
+        window=strategy.window(failed, allowed),
+        catalog_version="test",
+    )
+    return Task(
+        failure=failed, diagnosis=diagnosis(), plan=plan, policy=allowed, attempt_id=attempt_id(failed.id, failed.step)
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class Gate:
+    """A gate that counts; `refuse_at` the n-th beginning it raises what it was given."""
+
+    left: timedelta = timedelta(minutes=1)
+    begins: int = 0
+    refuse_at: int | None = None
+    refusal: Exception = field(default_factory=lambda: AssertionError("no refusal given"))
+
+    async def begin(self) -> None:
+        if self.refuse_at == self.begins + 1:
+            raise self.refusal
+        self.begins += 1
+
+    def remaining(self) -> timedelta:
+        return self.left
+
+
+@dataclass(slots=True, kw_only=True)
+class Clock:
+    """Remembers how long it was asked to sleep."""
+
+    slept: list[float] = field(default_factory=list)
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)

@@ -1,0 +1,91 @@
+"""The servers of a test session, and a fresh database for each test.
+
+The servers are started on a loop of their own thread, so no test's loop owns them; a test may restart them from its.
+"""
+
+import uuid
+from collections.abc import Iterator
+
+import asyncpg
+import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from consumer.errors import ConfigError
+from consumer.local.broker import Broker, BrokerKind
+from consumer.local.embedded_broker import run_embedded_broker
+from consumer.local.kafka import run_kafka
+from consumer.local.kafka_jars import kafka_unavailable_reason, resolve_kafka
+from consumer.local.postgres import Postgres, run_postgres
+from consumer.local.progress import to_stderr
+from tests.support.required_tools import in_ci
+
+TEMPLATE = "shw_template"
+
+
+@pytest.fixture(scope="session")
+def server_loop() -> Iterator[BlockingPortal]:
+    with start_blocking_portal() as portal:
+        yield portal
+
+
+@pytest.fixture(scope="session")
+def postgres(server_loop: BlockingPortal) -> Iterator[Postgres]:
+    """One server for the session; without fsync, which outlives killed processes all the same."""
+    with server_loop.wrap_async_context_manager(run_postgres(fsync=False)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def embedded_broker(server_loop: BlockingPortal) -> Iterator[Broker]:
+    with server_loop.wrap_async_context_manager(run_embedded_broker()) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(server_loop: BlockingPortal) -> Iterator[Broker]:
+    """The real Kafka; skips where Java or Maven is missing; in CI fails where they are there and it does not run."""
+    reason = kafka_unavailable_reason()
+    if reason is not None:
+        pytest.skip(f"no Apache Kafka: {reason}")
+    try:
+        resolve_kafka(to_stderr)
+    except ConfigError as error:
+        if in_ci():
+            raise
+        pytest.skip(f"no Apache Kafka: {error}")
+    with server_loop.wrap_async_context_manager(run_kafka()) as broker:
+        yield broker
+
+
+@pytest.fixture(params=list(BrokerKind), ids=str)
+def broker(request: pytest.FixtureRequest) -> Broker:
+    """Each kind of broker in turn; make topics with names of your own, the broker is the whole session's."""
+    found: Broker = request.getfixturevalue(f"{request.param}_broker")
+    return found
+
+
+@pytest.fixture(scope="session")
+def database_template(postgres: Postgres, server_loop: BlockingPortal) -> str:
+    """Give the name of a migrated, empty database to copy."""
+    from consumer.migrate import migrate  # noqa: PLC0415 - tests of the servers alone must not need the migrations
+
+    server_loop.call(_run, postgres.dsn, f"CREATE DATABASE {TEMPLATE}")
+    migrate(postgres.dsn_of(TEMPLATE))
+    return TEMPLATE
+
+
+@pytest.fixture
+def database(postgres: Postgres, database_template: str, server_loop: BlockingPortal) -> Iterator[str]:
+    """Give the superuser's address of a fresh, migrated database."""
+    name = f"test_{uuid.uuid4().hex[:16]}"
+    server_loop.call(_run, postgres.dsn, f"CREATE DATABASE {name} TEMPLATE {database_template}")
+    yield postgres.dsn_of(name)
+    server_loop.call(_run, postgres.dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _run(dsn: str, statement: str) -> None:
+    connection = await asyncpg.connect(dsn, timeout=10)
+    try:
+        await connection.execute(statement, timeout=30)
+    finally:
+        await connection.close(timeout=10)

@@ -1,0 +1,234 @@
+import json
+import time
+from string import ascii_letters
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.model import Json
+from consumer.redact import REDACTED, may_hold_secret, redact_json, redact_text
+
+# Built at run time, so that no scanner of repositories takes these made-up values for real ones.
+PEM = "-----BEGIN RSA {0}-----\nMIIBOgIBAAJBAKj34GkxFhD9\n-----END RSA {0}-----".format("PRIVATE " + "KEY")
+TOKENS = {
+    "a bearer": ("Bearer ", "mF_9.B5f-4.1JqM"),
+    "a basic": ("Basic ", "dXNlcjpwYXNz"),
+    "an LLM key": ("", "sk-" + "proj-Ab12Cd34Ef56Gh78"),
+    "a live payment key": ("", "sk_" + "live_4eC39HqLyjWDarjt"),
+    "a test payment key": ("", "sk_" + "test_4eC39HqLyjWDarjt"),
+    "a cloud key id": ("", "AKIA" + "IOSFODNN7EXAMPLE"),
+    "a temporary cloud key id": ("", "ASIA" + "IOSFODNN7EXAMPLE"),
+    "a personal token": ("", "ghp_" + "16C7e42F292c6912E7710c838347Ae178B4a"),
+    "a fine-grained token": ("", "github_" + "pat_11ABCDEFG0abcdefghijkl_mnopqrstuv"),
+    "a chat bot's": ("", "xoxb-" + "17653672481-19874698323"),
+    "a JWT": ("", "eyJhbGciOiJIUzI1NiJ9." + "eyJzdWIiOiIxMjM0In0.dBjftJeZ4CVP-mB92K27"),
+    "a maps key": ("", "AIza" + "SyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY"),
+    "a private key": ("", PEM),
+    "a package registry's": ("", "npm_" + "aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5"),
+    "a forge's": ("", "glpat-" + "abcdefghij0123456789"),
+    "a model hub's": ("", "hf_" + "abcdefghijklmnopqrstuvwxyz"),
+    "a web hook's": ("", "whsec_" + "abcdefghijklmnopqrstuvwx"),
+}
+SECRET_NAMES = [
+    "Authorization", "authorization", "Proxy-Authorization", "Cookie", "Set-Cookie", "X-Api-Key", "x-auth-token",
+    "password", "db_password", "PASSWD", "userPassword", "passphrase", "pwd", "secret", "client_secret", "clientSecret",
+    "api_key", "apikey", "apiKey", "api-key", "access_key", "accessKeyId", "private_key", "token", "access_token",
+    "refreshToken", "credential", "credentials", "auth", "signing_key",
+]  # fmt: skip
+OPEN_NAMES = [
+    "max_tokens", "tokens", "token_count", "tokenCount", "idempotency_key", "idempotencyKey", "key", "next_page_token",
+    "nextToken", "page_token", "author", "authored_by", "secretary", "monkey", "name", "compass", "keyboard",
+]  # fmt: skip
+OPEN_TEXTS = [
+    "Basic authentication failed for the upstream",
+    "the bearer of this ticket",
+    'WWW-Authenticate: Bearer error="invalid_request"',
+    "Unexpected token < in JSON at position 0",
+    "password: must be given",
+    "task-abcdefghijklmnopqrstuvwxyz",
+    "https://api.example.com/v1/items?page_token=abc&limit=10",
+    "ssh://git@example.com/repo.git",
+    "max_tokens=4096 tokens: 812",
+    "secret://STRIPE",
+    "Bearer secret://STRIPE",
+    "Authorization: Bearer secret://STRIPE",
+    "mail sent to guest@example.com",
+    "",
+]
+
+
+def raw_of(value: Json) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize(("lead", "secret"), TOKENS.values(), ids=TOKENS)
+@pytest.mark.parametrize("around", ["{}", "call failed: {}", "({}) was refused", '{{"x": "{}"}}', "x={}&y=1"])
+def test_a_secret_is_known_by_its_shape_wherever_it_stands(lead: str, secret: str, around: str) -> None:
+    text = around.format(lead + secret)
+    assert secret not in redact_text(text)
+    assert REDACTED in redact_text(text)
+    assert may_hold_secret(raw_of(text))
+
+
+@pytest.mark.parametrize("name", SECRET_NAMES)
+def test_a_value_under_the_name_of_a_secret_goes_whatever_it_looks_like(name: str) -> None:
+    value: Json = {"request": {"headers": {name: "open sesame"}, "method": "GET"}}
+    clean, paths = redact_json(value)
+    assert clean == {"request": {"headers": {name: REDACTED}, "method": "GET"}}
+    assert paths == (f"/request/headers/{name}",)
+    assert may_hold_secret(raw_of(value))
+
+
+@pytest.mark.parametrize("name", OPEN_NAMES)
+def test_a_name_that_only_resembles_one_keeps_its_value(name: str) -> None:
+    value: Json = {name: "charge-8f2c-3", "n": 300}
+    clean, paths = redact_json(value)
+    assert clean is value
+    assert paths == ()
+
+
+@pytest.mark.parametrize("text", OPEN_TEXTS)
+def test_prose_and_references_stay(text: str) -> None:
+    assert redact_text(text) == text
+
+
+@pytest.mark.parametrize("reference", ["secret://STRIPE", "Bearer secret://STRIPE", "Basic secret://a.b-c"])
+def test_a_reference_stays_under_the_name_of_a_secret(reference: str) -> None:
+    value: Json = {"headers": {"Authorization": reference, "x-api-key": reference}}
+    assert redact_json(value) == (value, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("postgres://app:hunter2@db.internal/main", "postgres://[redacted]@db.internal/main"),
+        ("postgres://app:p@ss:w@db/main", "postgres://[redacted]@db/main"),
+        ("GET https://h/x?a=1&api_key=v&b=2", "GET https://h/x?a=1&api_key=[redacted]&b=2"),
+        ("https://h/x?access_token=v#part", "https://h/x?access_token=[redacted]"),
+        ("https://h/blob?sv=1&sig=abc%3D&se=2", "https://h/blob?sv=1&sig=[redacted]&se=2"),
+        ("https://h/x?X-Amz-Signature=abc", "https://h/x?X-Amz-Signature=[redacted]"),
+        ("login failed: password=hunter2, user=bo", "login failed: password=[redacted], user=bo"),
+        ('{"password": "two words", "user": "bo"}', '{"password": "[redacted]", "user": "bo"}'),
+        (r"{\"client_secret\":\"abc\",\"a\":1}", r"{\"client_secret\":\"[redacted]\",\"a\":1}"),
+        ("Cookie: sid=abc; theme=dark\nHost: h", "Cookie: [redacted]\nHost: h"),
+        ("curl -H 'Authorization: Token 9944b09199'", "curl -H 'Authorization: Token [redacted]'"),
+        ("AWS_SECRET_ACCESS_KEY=wJalr/K7MDENG", "AWS_SECRET_ACCESS_KEY=[redacted]"),
+    ],
+)
+def test_a_secret_in_running_text_goes_and_the_rest_stays(text: str, clean: str) -> None:
+    assert redact_text(text) == clean
+    assert redact_text(clean) == clean
+    assert may_hold_secret(raw_of(text))
+
+
+def test_a_container_under_the_name_of_a_secret_loses_every_value() -> None:
+    value: Json = {"credentials": {"user": "bo", "pin": 1234, "ok": True, "none": None, "more": ["a", ["b"]]}}
+    clean, paths = redact_json(value)
+    assert clean == {
+        "credentials": {"user": REDACTED, "pin": REDACTED, "ok": True, "none": None, "more": [REDACTED, [REDACTED]]}
+    }
+    assert paths == (
+        "/credentials/user", "/credentials/pin", "/credentials/more/0", "/credentials/more/1/0",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        ({"headers": [{"name": "Authorization", "value": "open sesame"}]}, "/headers/0/value"),
+        ({"env": [{"key": "DB_PASSWORD", "value": "open sesame"}]}, "/env/0/value"),
+        ({"headers": [["Accept", "*/*"], ["Cookie", "open sesame"]]}, "/headers/1/1"),
+        ({"a/b": {"c~d": {"token": "open sesame"}}}, "/a~1b/c~0d/token"),
+    ],
+)
+def test_pairs_of_name_and_value_are_read_as_such_and_pointers_are_escaped(value: Json, path: str) -> None:
+    clean, paths = redact_json(value)
+    assert "open sesame" not in json.dumps(clean)
+    assert paths == (path,)
+
+
+def test_what_holds_no_secret_is_shared_and_the_original_is_left_alone() -> None:
+    open_part: dict[str, Json] = {"step": "charge", "list": [1, 2, {"x": "y"}]}
+    value: dict[str, Json] = {"run": open_part, "token": "abc", "text": "password=hunter2"}
+    before = json.dumps(value)
+    clean, paths = redact_json(value)
+    assert json.dumps(value) == before
+    assert isinstance(clean, dict)
+    assert clean["run"] is open_part
+    assert paths == ("/token", "/text")
+
+
+def test_an_escape_makes_the_check_say_yes() -> None:
+    raw = rb'{"p\u0061ssw\u006frd": "open sesame"}'
+    assert may_hold_secret(raw)
+    assert redact_json(json.loads(raw))[1] == ("/password",)
+
+
+SIGNS = [
+    "=",
+    ":",
+    ": ",
+    '"',
+    "'",
+    "\\",
+    "://",
+    "@",
+    "&",
+    "?",
+    ";",
+    " ",
+    "\n",
+    "-",
+    "_",
+    REDACTED,
+    "key",
+    "sig=",
+    "\u212a",
+]
+KNOWN = [lead + secret for lead, secret in TOKENS.values()]
+WORDS = st.sampled_from([*SECRET_NAMES, *OPEN_NAMES, *OPEN_TEXTS, *KNOWN, *SIGNS])
+PIECES = st.one_of(WORDS, st.text(max_size=6), st.text(ascii_letters + "0123456789-_=:/@", max_size=12))
+TEXTS = st.lists(PIECES, max_size=8).map("".join)
+VALUES: st.SearchStrategy[Json] = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), TEXTS),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=4)),
+    max_leaves=8,
+)
+
+
+@given(VALUES)
+def test_when_the_check_says_no_redaction_changes_nothing(value: Json) -> None:
+    if not may_hold_secret(raw_of(value)):
+        assert redact_json(value) == (value, ())
+
+
+@given(TEXTS)
+def test_redacting_a_text_twice_changes_nothing_more(text: str) -> None:
+    once = redact_text(text)
+    assert redact_text(once) == once
+
+
+@given(VALUES)
+def test_redacting_a_value_twice_changes_nothing_more(value: Json) -> None:
+    once, _ = redact_json(value)
+    assert redact_json(once) == (once, ())
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["eyJ", "eyJ-", "bearer ", "basic aaaa", "password: ", "password", "password=", 'password"', "password    :",
+     "://", "://a:", "cookie:", "cookie: a ", "password='", "-", "?sig", "&a-", "api_", "token: bearer ", "-----BEGIN ",
+     "sk-", "key", "\\", "secret://", "@", "_"],
+)  # fmt: skip
+def test_no_text_makes_it_slow(piece: str) -> None:
+    def seconds(size: int) -> float:
+        text = piece * (size // len(piece))
+        began = time.process_time()
+        redact_text(text)
+        may_hold_secret(text.encode())
+        return time.process_time() - began
+
+    # Quadratic would take 64 times as long for 8 times as much; the floor absorbs a clock's noise.
+    small = max(min(seconds(20_000) for _ in range(3)), 0.002)
+    assert seconds(160_000) < 30 * small
