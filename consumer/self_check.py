@@ -5,9 +5,9 @@ from aiokafka.record.default_records import DefaultRecordBatch
 
 from consumer.errors import ConfigError
 from consumer.kafka.topics import existing_topics
-from consumer.migrate import EXPECTED_SCHEMA
+from consumer.migrate import check_schema
 from consumer.settings import KafkaSettings
-from consumer.store.census import schema_state
+from consumer.store.census import bound_role
 from consumer.store.pool import Pool
 
 log = structlog.get_logger(__name__)
@@ -34,13 +34,9 @@ async def check_broker(settings: KafkaSettings) -> None:
 
 async def check_database(pool: Pool) -> None:
     """See that the schema is the one this release works with, and that row-level security does not bind us."""
-    state = await schema_state(pool)
-    if state.version is None or state.version < EXPECTED_SCHEMA:
+    async with pool.acquire() as connection:
+        await check_schema(connection)
+    if (role := await bound_role(pool)) is not None:
         raise ConfigError(
-            f"The database's schema is at {state.version or 'none'}, this release needs {EXPECTED_SCHEMA}: "
-            "run `shw migrate`."
-        )
-    if not state.bypasses_rls:
-        raise ConfigError(
-            f"Role {state.role} is bound by row-level security and would see nothing: connect as a role with BYPASSRLS."
+            f"Role {role} is bound by row-level security and would see nothing: connect as a role with BYPASSRLS."
         )

@@ -99,7 +99,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 async def _started(server: uvicorn.Server, running: asyncio.Task[None]) -> None:
     async with asyncio.timeout(START_WITHIN.total_seconds()):
-        while not server.started and not running.done():
+        while not server.started and not running.done():  # noqa: ASYNC110 - uvicorn has a flag, and no event
             await asyncio.sleep(0.005)
     if running.done():
         await running

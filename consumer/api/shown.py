@@ -1,4 +1,4 @@
-"""Failures and attempts as the API writes them: camelCase, and without secrets even where a member inserted them. Pure."""
+"""Failures and attempts as the API writes them: camelCase, redacted even where a member inserted them. Pure."""
 
 import base64
 import binascii

@@ -54,30 +54,13 @@ async def count(pool: Pool) -> Census:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SchemaState:
-    """What this connection may do, and how far the schema is migrated (None: not at all)."""
-
-    version: str | None
-    role: str
-    bypasses_rls: bool
-
-
-_SCHEMA = """
-SELECT current_user::text AS role,
-       (SELECT rolbypassrls OR rolsuper FROM pg_roles WHERE rolname = current_user) AS bypasses,
-       to_regclass('schema_migrations') IS NOT NULL AS migrated
+_BYPASSES = """
+SELECT current_user::text AS role, rolbypassrls OR rolsuper AS free FROM pg_roles WHERE rolname = current_user
 """
 
-_VERSION = "SELECT max(version) FROM schema_migrations"
 
-
-async def schema_state(pool: Pool) -> SchemaState:
-    """Read the schema's version and the role's rights."""
+async def bound_role(pool: Pool) -> str | None:
+    """Name this connection's role if row-level security binds it; None when it does not."""
     with translated():
-        async with pool.acquire() as connection:
-            row = await connection.fetchrow(_SCHEMA)
-            if row is None:
-                raise RuntimeError("a SELECT without FROM gives one row")
-            version: str | None = await connection.fetchval(_VERSION) if row["migrated"] else None
-    return SchemaState(version=version, role=row["role"], bypasses_rls=row["bypasses"])
+        row = await pool.fetchrow(_BYPASSES)
+    return None if row is not None and row["free"] else str(row["role"] if row is not None else "?")

@@ -25,13 +25,14 @@ SELECT w.org_id, floor(w.text_budget_aud * 1000000)::bigint AS budget,
 
 _CHANGE = """
 UPDATE token_wallets w
-   SET text_budget_aud = w.text_budget_aud + d.delta::numeric / 1000000, updated_at = clock_timestamp()
+   SET text_budget_aud = w.text_budget_aud + round(d.delta / 1000000.0, 6), updated_at = clock_timestamp()
   FROM unnest($1::uuid[], $2::bigint[]) AS d (org_id, delta) WHERE w.org_id = d.org_id
 """
 
 _LEDGER = """
 INSERT INTO token_usage_events (org_id, event_type, amount, remaining, metadata, attempt_id, phase)
-SELECT l.org_id, l.event_type, l.amount::numeric / 1000000, l.remaining::numeric / 1000000, $6::jsonb, l.attempt_id, $7
+SELECT l.org_id, l.event_type, round(l.amount / 1000000.0, 6), round(l.remaining / 1000000.0, 6), $6::jsonb,
+       l.attempt_id, $7
   FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::uuid[])
     AS l (org_id, event_type, amount, remaining, attempt_id)
 """

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 from uuid import UUID
 
 from pydantic_core import to_json
@@ -12,6 +13,9 @@ from pydantic_core import to_json
 from consumer.model import FailureId, OrgId
 from consumer.store.pool import Connection, Pool, translated
 from schemas.names import Status
+
+ACQUIRE_WITHIN: Final = timedelta(seconds=5)
+"""For a connection of the pool that intake and settle use too; who reads waits no longer, and tries again."""
 
 _AS_USER = "SELECT set_config('role', 'authenticated', true), set_config('request.jwt.claims', $1, true)"
 _AS_SERVICE = "SELECT set_config('role', 'none', true)"
@@ -209,7 +213,10 @@ class Counts:
 async def as_user(pool: Pool, claims: Mapping[str, Any], *, readonly: bool = True) -> AsyncIterator[Connection]:
     """One transaction in which row-level security sees the signed-in user, and nothing else is granted."""
     with translated():
-        async with pool.acquire() as connection, connection.transaction(readonly=readonly):
+        async with (
+            pool.acquire(timeout=ACQUIRE_WITHIN.total_seconds()) as connection,
+            connection.transaction(readonly=readonly),
+        ):
             await connection.execute(_AS_USER, to_json(dict(claims)).decode())
             yield connection
 
@@ -281,5 +288,6 @@ async def ask_heal(connection: Connection, failure_id: FailureId) -> HealAsked:
 async def attempt_since(pool: Pool, failure_id: FailureId, step: int) -> ReportedAttempt | None:
     """Give the first of the healer's attempts from a step on, or None when there is none yet; as the service."""
     with translated():
-        row = await pool.fetchrow(_ATTEMPT_SINCE, failure_id, step)
+        async with pool.acquire(timeout=ACQUIRE_WITHIN.total_seconds()) as connection:
+            row = await connection.fetchrow(_ATTEMPT_SINCE, failure_id, step)
     return ReportedAttempt(**dict(row)) if row is not None else None

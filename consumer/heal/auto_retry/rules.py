@@ -7,6 +7,7 @@ from typing import Final
 from consumer.call import OutboundRequest
 from consumer.catalog import WorkflowPolicy
 from consumer.heal.auto_retry.backoff import longest_wait
+from consumer.heal.auto_retry.schema_check import LIMIT
 from consumer.model import Diagnosis, Failure
 from schemas.context import ContextFault, ErrorContext, RequestContext, ResumeContext, error_of, request_of, resume_of
 from schemas.json_text import to_json
@@ -105,7 +106,9 @@ def window(request: RequestContext, *, hands_over: bool, policy: WorkflowPolicy)
     if hands_over:
         handover = HANDOVER_TRIES * limits.timeout
         handover += sum((longest_wait(limits, n) for n in range(1, HANDOVER_TRIES)), timedelta(0))
-    return min(calls + waits + handover + _MARGIN, _LONGEST_WINDOW)
+    has_schema = request.expect is not None and request.expect.schema_ is not None
+    judging = 2 * LIMIT if has_schema else timedelta(0)
+    return min(calls + waits + judging + handover + _MARGIN, _LONGEST_WINDOW)
 
 
 def call_limit(request: RequestContext, policy: WorkflowPolicy) -> timedelta:

@@ -16,7 +16,8 @@ from consumer.heal.auto_retry.schema_worker import Finding, check_body, check_sc
 from schemas.json_text import to_json
 
 MAX_SCHEMA_BYTES: Final = 256 * 1024
-_LIMIT: Final = timedelta(seconds=5)
+LIMIT: Final = timedelta(seconds=5)
+"""For one judgement, with the wait for a child."""
 _CHILDREN: Final = 2
 _CHEAP_STEPS: Final = 20_000
 """Nodes of the schema times nodes of the body: some 50 ms at the most."""
@@ -31,7 +32,7 @@ class SchemaCheck:
     """Judges callers' schemas and bodies; at most two child processes at once."""
 
     children: asyncio.Semaphore
-    limit: timedelta = _LIMIT
+    limit: timedelta = LIMIT
 
     async def usable(self, schema: Any) -> Finding:  # noqa: ANN401 - JSON is anything
         """Say whether a schema can be used at all."""
@@ -44,27 +45,31 @@ class SchemaCheck:
         return check_body(schema, body) if cheap(schema, body) else await self._apart({"schema": schema, "body": body})
 
     async def _apart(self, asked: dict[str, Any]) -> Finding:
-        async with self.children:
-            # Isolated and without our environment: it holds secrets, and the child needs none.
-            child = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-I",
-                str(Path(schema_worker.__file__)),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                env={},
-            )
-            try:
-                async with asyncio.timeout(self.limit.total_seconds()):
-                    out, _ = await child.communicate(to_json(asked))
-            except TimeoutError:
-                return "unusable", f"could not be judged within {self.limit.total_seconds():g} s"
-            finally:
-                if child.returncode is None:
-                    child.kill()
-                    await child.wait()
-        return _finding(out)
+        try:
+            async with asyncio.timeout(self.limit.total_seconds()), self.children:
+                return _finding(await _judged_in_a_child(to_json(asked)))
+        except TimeoutError:
+            return "unusable", f"could not be judged within {self.limit.total_seconds():g} s"
+
+
+async def _judged_in_a_child(asked: bytes) -> bytes:
+    # Isolated and without our environment: it holds secrets, and the child needs none.
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-I",
+        str(Path(schema_worker.__file__)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={},
+    )
+    try:
+        out, _ = await child.communicate(asked)
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    return out
 
 
 def schema_check() -> SchemaCheck:
