@@ -15,8 +15,10 @@ from uuid import uuid4
 import structlog
 from prometheus_client import CollectorRegistry
 
+from consumer import logs
+from consumer.api.app import create_api, serve
 from consumer.catalog import Catalog, parse_catalog
-from consumer.errors import ConfigError
+from consumer.errors import ConfigError, ShwError
 from consumer.heal.auto_retry import AutoRetry
 from consumer.heal.strategy import Strategies
 from consumer.ingest.decode import Door
@@ -71,6 +73,68 @@ def read_catalog(path: Path | None) -> Catalog:
 def new_owner() -> OwnerId:
     """Give this process a name that no other process, not even its successor on the same host, ever has."""
     return OwnerId(f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Vitals:
+    """What the health endpoints ask of a running consumer."""
+
+    consumer: Consumer
+
+    def since_tick(self) -> timedelta:
+        return self.consumer.pulse.age
+
+    def oldest_in_flight(self) -> timedelta:
+        return self.consumer.live.oldest()
+
+    def unassigned(self) -> timedelta:
+        return self.consumer.source.unassigned_for
+
+    def reasons_not_ready(self) -> tuple[str, ...]:
+        if self.consumer.source.unassigned_for > timedelta(0):
+            return ("the group has not assigned partitions to this member yet",)
+        return ()
+
+
+async def serve_api(consumer: Consumer) -> None:
+    """Serve the API beside the pipeline until cancelled."""
+    settings, vitals = consumer.settings.api, _Vitals(consumer)
+    api = create_api(
+        settings=settings,
+        pool=consumer.pool,
+        registry=consumer.metrics.registry,
+        clocks=vitals,
+        readiness=vitals,
+        wake=consumer.wake.set,
+    )
+    async with serve(api, settings.host, settings.port) as address:
+        log.info("api_serving", address=address)
+        await asyncio.Event().wait()
+
+
+async def run_service(settings: Settings, stop: asyncio.Event) -> None:
+    """Run what a deployment runs: the consumer with its API.
+
+    Raises
+    ------
+    ConfigError
+        It cannot start, or an operator has to decide before it can go on.
+
+    """
+    logs.configure(settings.log_level)
+    try:
+        await run(settings, stop, beside=(serve_api,))
+    except BaseExceptionGroup as group:
+        # A loop's own error tells more than the group of those that fell with it.
+        known = group.subgroup(ShwError)
+        if known is None:
+            raise
+        raise _first(known) from group
+
+
+def _first(group: BaseExceptionGroup[ShwError]) -> ShwError:
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 @asynccontextmanager

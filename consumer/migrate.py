@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Protocol
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
-
-import asyncpg
 
 from consumer.errors import ConfigError
 
@@ -29,6 +27,14 @@ LIMIT: Final = timedelta(minutes=10)
 
 TABLE_EXISTS: Final = "SELECT to_regclass('shw_migrations') IS NOT NULL"
 NEWEST: Final = "SELECT version FROM shw_migrations ORDER BY version::bigint DESC LIMIT 1"
+
+
+class Queried(Protocol):
+    """A connection, or a pool of them."""
+
+    async def fetchval(self, query: str, /) -> Any:  # noqa: ANN401 - as asyncpg has it
+        """Give the first value of the first row."""
+        ...
 
 
 def migrate(dsn: str) -> None:
@@ -66,7 +72,7 @@ def migrate(dsn: str) -> None:
         raise ConfigError(f"Migrations failed: {_without_password(said, dsn)} (SHW_POSTGRES__DSN, migrations/)")
 
 
-async def schema_version(connection: asyncpg.Connection) -> str | None:
+async def schema_version(connection: Queried) -> str | None:
     """Give the newest migration that the database has, or None when it has none of ours."""
     if not await connection.fetchval(TABLE_EXISTS):
         return None
@@ -74,7 +80,7 @@ async def schema_version(connection: asyncpg.Connection) -> str | None:
     return version
 
 
-async def check_schema(connection: asyncpg.Connection) -> None:
+async def check_schema(connection: Queried) -> None:
     """Raise ConfigError when the database is older than this release; a newer one serves the release before it."""
     found = await schema_version(connection)
     if found is None or int(found) < int(EXPECTED_SCHEMA):

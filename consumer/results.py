@@ -25,7 +25,7 @@ from schemas.dead_letter import dead_letter
 from schemas.envelope import Envelope, encode
 from schemas.events import SOURCE, status_event_id
 from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE
-from schemas.names import Status, WaitsOn
+from schemas.names import Status, Verdict, WaitsOn
 from schemas.rfc3339 import format_time
 
 TOLD: Final = frozenset((Status.DEFERRED, Status.AWAITING_APPROVAL, Status.NEEDS_PERSON, Status.GIVEN_UP))
@@ -176,7 +176,7 @@ def _attempt_message(
         "diagnosis": evidence_of(diagnosis),
         "details": {**reason, **missing, **attempt.details},
         "recovered": _recovered(attempt.recovered) if attempt.recovered else None,
-        "handover": attempt.details.get("handover"),
+        "handover": _handover(attempt),
         "catalog_version": attempt.catalog_version or None,
         "truncated": False,
         "read_more": None,
@@ -242,6 +242,13 @@ def _spoke(one: Evidence) -> JsonObject:
 
 def _proof(proof: Proof) -> JsonObject:
     return {"oracle": proof.oracle, "verdict": proof.verdict.value, "detail": proof.detail}
+
+
+def _handover(attempt: Attempt) -> JsonObject | None:
+    proof = next((proof for proof in attempt.proofs if proof.oracle == "handover"), None)
+    if proof is None:
+        return None
+    return {"delivered": proof.verdict is Verdict.PASSED, "detail": proof.detail}
 
 
 def _recovered(recovered: Recovered) -> JsonObject:

@@ -1,21 +1,17 @@
 """What has to be true before the first record is read; each failure says what to do."""
 
-import structlog
-from aiokafka.record.default_records import DefaultRecordBatch
-
 from consumer.errors import ConfigError
+from consumer.kafka.connection import has_c_extension
 from consumer.kafka.topics import existing_topics
 from consumer.migrate import check_schema
 from consumer.settings import KafkaSettings
 from consumer.store.census import bound_role
 from consumer.store.pool import Pool
 
-log = structlog.get_logger(__name__)
-
 
 def check_client() -> None:
     """Refuse to run without the client's C extension: without it decoding is thirty times slower, in silence."""
-    if "_crecords" not in DefaultRecordBatch.__module__:
+    if not has_c_extension():
         raise ConfigError(
             "aiokafka runs without its C extension and would decode 31,000 records/s instead of 966,000: "
             "install a wheel for this platform, or build it with a C compiler at hand."
@@ -34,8 +30,7 @@ async def check_broker(settings: KafkaSettings) -> None:
 
 async def check_database(pool: Pool) -> None:
     """See that the schema is the one this release works with, and that row-level security does not bind us."""
-    async with pool.acquire() as connection:
-        await check_schema(connection)
+    await check_schema(pool)
     if (role := await bound_role(pool)) is not None:
         raise ConfigError(
             f"Role {role} is bound by row-level security and would see nothing: connect as a role with BYPASSRLS."

@@ -11,11 +11,12 @@ from typing import Annotated, Final, assert_never
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from consumer.api.errors import ApiError
 from consumer.api.shown import (
+    Reply,
+    page_of,
     read_place,
     shown_attempt,
     shown_counts,
@@ -68,10 +69,8 @@ class Healing:
         """Give a page of the user's unresolved failures."""
         async with self.as_user(user) as connection:
             found = await reports.unresolved(connection, org_id=org_id, after=after, limit=limit + 1)
-        more = len(found) > limit
-        last = found[limit - 1] if more else None
-        following = write_place(Place(detected_at=last.detected_at, id=last.id)) if last is not None else None
-        return {"failures": [shown_failure(failure) for failure in found[:limit]], "next": following}
+        page, last = page_of(found, limit)
+        return {"failures": [shown_failure(failure) for failure in page], "next": last and write_place(last)}
 
     async def ask(self, user: User, failure_id: FailureId) -> HealAsked:
         """Make a failure due that the user may see."""
@@ -126,18 +125,18 @@ def add_reading(router: APIRouter, healing: Healing, signed_in: Callable[..., Us
         org_id: Annotated[UUID | None, Query(alias="orgId")] = None,
         limit: Annotated[int, Query(ge=1, le=PAGE)] = 50,
         cursor: Annotated[str | None, Query(max_length=400)] = None,
-    ) -> JSONResponse:
+    ) -> Reply:
         """Give the unresolved failures of the user's organisations, newest first; `next` is the following cursor."""
         after = read_place(cursor) if cursor is not None else None
         if cursor is not None and after is None:
             raise _bad_cursor()
         try:
-            return JSONResponse(await healing.page(user, OrgId(org_id) if org_id else None, after, limit))
+            return Reply(await healing.page(user, OrgId(org_id) if org_id else None, after, limit))
         except RefusedByDatabase:
             raise _bad_cursor() from None
 
     @router.get("/failures/{failure_id}")
-    async def failure(failure_id: UUID, user: Annotated[User, Depends(signed_in)]) -> JSONResponse:
+    async def failure(failure_id: UUID, user: Annotated[User, Depends(signed_in)]) -> Reply:
         """Give one failure, resolved or not, and where it stands."""
         async with healing.as_user(user) as connection:
             seen = await reports.seen(connection, FailureId(failure_id))
@@ -145,10 +144,10 @@ def add_reading(router: APIRouter, healing: Healing, signed_in: Callable[..., Us
             standing = await reports.standing(connection, FailureId(failure_id)) if seen is not None else None
         if seen is None or standing is None:
             raise _not_found()
-        return JSONResponse(shown_failure(seen) | shown_standing(standing))
+        return Reply(shown_failure(seen) | shown_standing(standing))
 
     @router.get("/failures/{failure_id}/attempts")
-    async def attempts(failure_id: UUID, user: Annotated[User, Depends(signed_in)]) -> JSONResponse:
+    async def attempts(failure_id: UUID, user: Annotated[User, Depends(signed_in)]) -> Reply:
         """Give a failure's attempts, newest first. Those with a step are the healer's."""
         async with healing.as_user(user) as connection:
             seen = await reports.seen(connection, FailureId(failure_id))
@@ -157,23 +156,23 @@ def add_reading(router: APIRouter, healing: Healing, signed_in: Callable[..., Us
             steps = await reports.steps(connection, FailureId(failure_id)) if seen is not None else {}
         if seen is None:
             raise _not_found()
-        return JSONResponse({"attempts": [shown_attempt(attempt, steps.get(attempt.id)) for attempt in found]})
+        return Reply({"attempts": [shown_attempt(attempt, steps.get(attempt.id)) for attempt in found]})
 
     @router.get("/stats")
     async def stats(
         user: Annotated[User, Depends(signed_in)], org_id: Annotated[UUID | None, Query(alias="orgId")] = None
-    ) -> JSONResponse:
+    ) -> Reply:
         """Count the failures of the user's organisations."""
         async with healing.as_user(user) as connection:
             found = await reports.counts(connection, OrgId(org_id) if org_id else None)
-        return JSONResponse(shown_counts(found))
+        return Reply(shown_counts(found))
 
 
 def add_asking(router: APIRouter, healing: Healing, signed_in: Callable[..., User]) -> None:
     """Add what asks for a heal."""
 
     @router.post("/heal")
-    async def heal(request: HealRequest, user: Annotated[User, Depends(signed_in)]) -> JSONResponse:
+    async def heal(request: HealRequest, user: Annotated[User, Depends(signed_in)]) -> Reply:
         """Have a failure healed now; waits a while for the attempt, then answers 202 with where to look."""
         failure_id = FailureId(request.failure_id)
         asked = await healing.ask(user, failure_id)
@@ -181,9 +180,9 @@ def add_asking(router: APIRouter, healing: Healing, signed_in: Callable[..., Use
         healing.wake()
         attempt = await healing.attempt_from(failure_id, asked.step)
         if attempt is not None:
-            return JSONResponse(shown_heal(attempt))
+            return Reply(shown_heal(attempt))
         where = f"/api/healing/failures/{failure_id}/attempts"
-        return JSONResponse(
+        return Reply(
             {"failureId": str(failure_id), "status": "pending", "where": where},
             status_code=HTTPStatus.ACCEPTED,
             headers={"Location": where},

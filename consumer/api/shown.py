@@ -6,13 +6,37 @@ from typing import Final
 from uuid import UUID
 
 import orjson
-from pydantic_core import from_json
+from fastapi.responses import JSONResponse
+from pydantic_core import from_json, to_json
 
 from consumer.model import Json
 from consumer.redact import may_hold_secret, redact_json, redact_text
 from consumer.store.reports import Counts, Place, ReportedAttempt, ReportedFailure, SeenAttempt, Standing
 
 UNREADABLE: Final = {"unreadable": "nested too deeply, or with numbers too long, to be shown"}
+
+
+PAGE_BYTES: Final = 2 * 1024 * 1024
+"""Of contexts in one answer: parsing and redacting them takes the event loop's time."""
+
+
+class Reply(JSONResponse):
+    """JSON that is always JSON: a member's 1e400 reads as an infinity, which is written as null."""
+
+    def render(self, content: object) -> bytes:
+        """Write the body."""
+        return to_json(content, inf_nan_mode="null")
+
+
+def page_of(found: list[ReportedFailure], limit: int) -> tuple[list[ReportedFailure], Place | None]:
+    """Cut a page from what was found (one more than the limit, when there is more), and say where it ended."""
+    size = 0
+    for index, failure in enumerate(found):
+        size += len(failure.context or "")
+        if index == limit or (index and size > PAGE_BYTES):
+            last = found[index - 1]
+            return found[:index], Place(detected_at=last.detected_at, id=last.id)
+    return found, None
 
 
 def shown_failure(failure: ReportedFailure) -> dict[str, object]:

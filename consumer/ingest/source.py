@@ -72,22 +72,16 @@ class Source(Generic[BatchT]):
         self._may_take.set()
         self._to_commit = asyncio.Event()
         self._paused = False
-        self._assigned_at: float | None = None
-        self._unassigned_since = time.monotonic()
+        self._unassigned_since: float | None = time.monotonic()
         self._lag_due = 0.0
         self._last_timestamp: dict[Partition, int] = {}
 
     @property
     def unassigned_for(self) -> timedelta:
-        """How long this member has had no partition; zero when it has some."""
-        if self._epochs.partitions:
+        """How long the group has not told this member its part; zero when it has, be it that it has none."""
+        if self._unassigned_since is None:
             return timedelta(0)
         return timedelta(seconds=time.monotonic() - self._unassigned_since)
-
-    @property
-    def joined(self) -> bool:
-        """Whether the group has told this member its part, be it none."""
-        return self._assigned_at is not None
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Reader]:
@@ -104,8 +98,9 @@ class Source(Generic[BatchT]):
             phase = LoopPhase.PAUSED if self._paused else LoopPhase.POLL
             found = await self._timed(phase, self._poll())
             self._observe_lag(found)
-            for records in _bounded(found, self._intake.max_bytes):
-                await self._hand_on(self._span(records))
+            # Stamped before anything is awaited: a rebalance in between must not lend them the next epoch.
+            for span in [self._span(records) for records in _bounded(found, self._intake.max_bytes)]:
+                await self._hand_on(span)
         await self._hand_on(None)
 
     async def take_all(self) -> None:
@@ -186,8 +181,6 @@ class Source(Generic[BatchT]):
 
     async def _revoked(self, partitions: frozenset[Partition]) -> None:
         """Drain the one transaction under way, commit, and forget the rest: it is delivered again."""
-        if not partitions:
-            return
         self._may_take.clear()
         started = time.monotonic()
         try:
@@ -204,7 +197,7 @@ class Source(Generic[BatchT]):
 
     async def _assigned(self, partitions: frozenset[Partition]) -> None:
         self._epochs.assign(partitions)
-        self._assigned_at = time.monotonic()
+        self._unassigned_since = None
         self._last_timestamp.clear()
         self._metrics.rebalances.inc()
         self._may_take.set()

@@ -12,9 +12,15 @@ from aiokafka.errors import (
     OffsetOutOfRangeError,
     TopicAuthorizationFailedError,
 )
+from aiokafka.record.default_records import DefaultRecordBatch
 
 from consumer.errors import ConfigError, TransientError
 from consumer.settings import KafkaSettings
+
+
+def has_c_extension() -> bool:
+    """Tell whether the client decodes records in C; its absence is silent otherwise."""
+    return "_crecords" in DefaultRecordBatch.__module__
 
 
 def connection_options(settings: KafkaSettings) -> dict[str, Any]:

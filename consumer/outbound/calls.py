@@ -66,7 +66,8 @@ class Calls:
         target = self._allowed(request, policy)
         if isinstance(target, EgressRefused):
             return target
-        exchange = _Exchange(mark=SentMark(), started=time.monotonic())
+        started = time.monotonic()
+        exchange = _Exchange(mark=SentMark(started + within / _SECOND), started=started)
         try:
             async with asyncio.timeout(within / _SECOND):
                 names = references(request.headers)

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -33,10 +34,21 @@ async def resolve(host: str, port: int) -> Sequence[str]:
 
 
 class SentMark:
-    """Whether a byte of the request has been handed to the network."""
+    """Whether a byte of the request has been handed to the network, and until when one may be.
 
-    def __init__(self) -> None:
+    A process that was stopped wakes up in the middle of a call, before any timer of its own has fired: so the time is
+    looked at again directly before each write.
+    """
+
+    def __init__(self, not_after: float) -> None:
         self.sent = False
+        self._not_after = not_after
+
+    def before_write(self) -> None:
+        """Note a write; TimeoutError when the call's time (`time.monotonic()`) is over."""
+        if time.monotonic() >= self._not_after:
+            raise TimeoutError
+        self.sent = True
 
 
 class GuardedNetwork(httpcore2.AsyncNetworkBackend):
@@ -112,7 +124,7 @@ class _MarkedStream(httpcore2.AsyncNetworkStream):
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
         # Before the write: a write that fails may have delivered what it could.
-        self._mark.sent = True
+        self._mark.before_write()
         await self._stream.write(buffer, timeout)
 
     async def aclose(self) -> None:

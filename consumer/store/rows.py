@@ -1,7 +1,8 @@
 """Failures to and from rows: the one place that knows how each column lies."""
 
+import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from pydantic_core import from_json, to_json
@@ -11,18 +12,43 @@ from consumer.model import Failure, FailureId, JsonObject, OrgId, Trace
 FAILURE_COLUMNS: Final = """f.id, f.org_id, f.workflow_name, f.failure_reason, f.context, f.detected_at, f.source,
   f.digest, f.size, f.redactions, f.traceparent, f.tracestate, f.step, f.attempts, f.received_at"""
 
-MEMBER_SOURCE: Final = None
-"""The source of a row that a signed-in user inserted: row-level security decided whether they may."""
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 
 def as_json(value: object) -> str:
-    """Write a value for a jsonb column."""
-    return to_json(value).decode()
+    """Write a value for a jsonb column; what no column can hold (NUL, half a surrogate pair) is replaced by U+FFFD."""
+    try:
+        text = to_json(value, inf_nan_mode="null").decode()
+    except ValueError:  # a surrogate, which UTF-8 has no form for
+        return to_json(_storable(value), inf_nan_mode="null").decode()
+    if "\\u0000" in text:
+        return to_json(_storable(value), inf_nan_mode="null").decode()
+    return text
+
+
+def storable_text(text: str) -> str:
+    """Replace what a text column cannot hold."""
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
+def _storable(value: object) -> object:
+    match value:
+        case str():
+            return storable_text(value)
+        case dict():
+            return {_storable(key): _storable(below) for key, below in value.items()}
+        case list() | tuple():
+            return [_storable(one) for one in value]
+        case _:
+            return value
 
 
 def read_json(text: str | None) -> JsonObject:
-    """Read a jsonb column; NULL, or anything but an object, reads as an empty object."""
-    value = from_json(text) if text else None
+    """Read a jsonb column; NULL, or anything but an object that we can read, reads as an empty object."""
+    try:
+        value = from_json(text) if text else None
+    except ValueError:  # a member's own insert may be nested deeper than we read
+        return {}
     return value if isinstance(value, dict) else {}
 
 
@@ -36,7 +62,7 @@ def read_failure(row: Mapping[str, Any]) -> Failure:
         failure_reason=row["failure_reason"],
         context=read_json(row["context"]),
         # A member's insert may leave it NULL, or name a time that no datetime holds ('infinity').
-        detected_at=detected.astimezone(UTC) if detected is not None else row["received_at"],
+        detected_at=detected if detected is not None and detected.tzinfo else row["received_at"],
         source=row["source"],
         digest=row["digest"] or b"",
         size=row["size"],

@@ -1,0 +1,581 @@
+# ruff: noqa: ANN401 - a test writes any column, and looks into any answer
+import asyncio
+import json
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4, uuid5
+
+import asyncpg
+import httpx2 as httpx
+import jwt
+import pytest
+from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
+
+from consumer.api.app import create_api, serve
+from consumer.api.healing import CONNECTIONS
+from consumer.api.shown import write_place
+from consumer.errors import ConfigError
+from consumer.metrics import EventOutcome, Metrics
+from consumer.model import ID_SPACE, FailureId
+from consumer.settings import ApiSettings, PostgresSettings
+from consumer.store.pool import Pool, open_pool
+from consumer.store.reports import Asked, Place, ask_heal, attempts_of, list_failures
+from schemas.names import Status
+
+SECRET = "a secret of the tests that is long enough for HS256"
+LEADERS = ("owner", "admin")
+OTHERS = ("member", "stranger")
+
+
+@dataclass
+class Healer:
+    """Stands for the process around the API: its clocks, its readiness and its resume loop."""
+
+    tick: timedelta = timedelta(0)
+    in_flight: timedelta = timedelta(0)
+    without: timedelta = timedelta(0)
+    reasons: tuple[str, ...] = ()
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def since_tick(self) -> timedelta:
+        return self.tick
+
+    def oldest_in_flight(self) -> timedelta:
+        return self.in_flight
+
+    def unassigned(self) -> timedelta:
+        return self.without
+
+    def reasons_not_ready(self) -> tuple[str, ...]:
+        return self.reasons
+
+
+@dataclass
+class World:
+    """A served API over a fresh database, with one organisation and the people around it."""
+
+    url: str
+    pool: Pool
+    healer: Healer
+    metrics: Metrics
+    org_id: UUID = field(default_factory=uuid4)
+    people: dict[str, UUID] = field(default_factory=dict)
+
+    def signed(
+        self, person: str = "owner", *, secret: str = SECRET, algorithm: str = "HS256", **claims: str | int | None
+    ) -> str:
+        base = {"sub": str(self.people[person]), "aud": "authenticated", "exp": int(time.time()) + 60}
+        kept = {name: value for name, value in (base | claims).items() if value is not None}
+        return f"Bearer {jwt.encode(kept, secret, algorithm=algorithm)}"
+
+    async def ask(self, method: str, path: str, person: str | None = "owner", **options: Any) -> httpx.Response:
+        headers = {"Authorization": self.signed(person)} if person else {}
+        async with httpx.AsyncClient(base_url=self.url, timeout=10, headers=headers, trust_env=False) as client:
+            return await client.request(method, path, **options)
+
+    async def get(self, path: str, person: str | None = "owner") -> Any:
+        response = await self.ask("GET", path, person)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def failure(self, name: str = "one", org_id: UUID | None = None, **columns: Any) -> FailureId:
+        failure_id = uuid5(ID_SPACE, name)
+        given = {
+            "id": failure_id, "org_id": org_id or self.org_id, "workflow_name": "checkout", "failure_reason": name,
+        } | columns  # fmt: skip
+        marks = ", ".join(f"${n}" for n in range(1, len(given) + 1))
+        await self.pool.execute(f"INSERT INTO workflow_failures ({', '.join(given)}) VALUES ({marks})", *given.values())
+        return FailureId(failure_id)
+
+    async def attempt(self, failure_id: FailureId, step: int | None, result: str = "success", **details: Any) -> None:
+        await self.pool.execute(
+            "INSERT INTO workflow_heal_attempts (id, failure_id, strategy, result, step, details, attempted_at)"
+            " VALUES ($1, $2, 'auto-retry', $3, $4, $5, now() + make_interval(secs => coalesce($4, 0)))",
+            uuid5(failure_id, f"attempt:{step}"),
+            failure_id,
+            result,
+            step,
+            json.dumps(details),
+        )
+
+    async def row(self, failure_id: FailureId) -> asyncpg.Record:
+        row = await self.pool.fetchrow("SELECT * FROM workflow_failures WHERE id = $1", failure_id)
+        assert row is not None
+        return row
+
+
+@asynccontextmanager
+async def serving(database: str, **settings: Any) -> AsyncIterator[World]:
+    chosen: dict[str, Any] = {"jwt_secret": SecretStr(SECRET), "heal_wait": timedelta(seconds=5)} | settings
+    async with open_pool(PostgresSettings(dsn=SecretStr(database), pool_size=5)) as pool:
+        healer, metrics = Healer(), Metrics(CollectorRegistry())
+        app = create_api(
+            settings=ApiSettings(**chosen),
+            pool=pool,
+            registry=metrics.registry,
+            clocks=healer,
+            readiness=healer,
+            wake=healer.woken.set,
+        )
+        async with serve(app, "127.0.0.1", 0) as url:
+            world = World(url, pool, healer, metrics)
+            world.people = {person: uuid4() for person in (*LEADERS, *OTHERS)}
+            await pool.execute("INSERT INTO organizations (id) VALUES ($1)", world.org_id)
+            await pool.executemany(
+                "INSERT INTO user_organizations (user_id, org_id, role) VALUES ($1, $2, $3)",
+                [(world.people[person], world.org_id, person) for person in (*LEADERS, "member")],
+            )
+            yield world
+
+
+@pytest.fixture
+async def world(database: str) -> AsyncIterator[World]:
+    async with serving(database) as served:
+        yield served
+
+
+def error_of(response: httpx.Response) -> tuple[int, str]:
+    body = response.json()
+    assert set(body) == {"error"}
+    assert set(body["error"]) == {"code", "message"}
+    return response.status_code, body["error"]["code"]
+
+
+# --- signing in
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda _: None, id="none"),
+        pytest.param(lambda _: "Basic dTpw", id="another scheme"),
+        pytest.param(lambda _: "Bearer", id="empty"),
+        pytest.param(lambda _: "Bearer not.a.token", id="garbage"),
+        pytest.param(lambda w: w.signed(secret="another secret that is long enough too"), id="other secret"),
+        pytest.param(lambda w: w.signed(exp=int(time.time()) - 60), id="expired"),
+        pytest.param(lambda w: w.signed(exp=None), id="no expiry"),
+        pytest.param(lambda w: w.signed(sub=None), id="no subject"),
+        pytest.param(lambda w: w.signed(sub="anna"), id="subject not a UUID"),
+        pytest.param(lambda w: w.signed(aud="anon"), id="other audience"),
+        pytest.param(lambda w: w.signed(aud=None), id="no audience"),
+        pytest.param(lambda w: w.signed(algorithm="none", secret=""), id="alg none"),
+        pytest.param(lambda w: w.signed(algorithm="HS512", secret=SECRET * 2), id="alg HS512, other secret"),
+        pytest.param(lambda w: w.signed(algorithm="HS384"), id="alg HS384, our secret"),
+    ],
+)
+async def test_nobody_comes_in_without_a_valid_token(world: World, make: Callable[[World], str | None]) -> None:
+    header = make(world)
+    headers = {"Authorization": header} if header is not None else {}
+    for method, path in (
+        ("GET", "/api/healing/failures"),
+        ("GET", f"/api/healing/failures/{uuid4()}"),
+        ("GET", f"/api/healing/failures/{uuid4()}/attempts"),
+        ("GET", "/api/healing/stats"),
+        ("POST", "/api/healing/heal"),
+    ):
+        response = await world.ask(method, path, None, headers=headers, json={"failureId": str(uuid4())})
+        assert error_of(response) == (401, "not_signed_in")
+        assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
+async def test_without_a_secret_the_healing_endpoints_are_closed_and_health_is_open(database: str) -> None:
+    async with serving(database, jwt_secret=None) as world:
+        assert error_of(await world.ask("GET", "/api/healing/stats")) == (503, "sign_in_not_configured")
+        assert (await world.ask("GET", "/healthz", None)).status_code == 200
+
+
+# --- reading
+
+
+async def test_an_owner_sees_the_unresolved_failures_in_the_seeds_form_newest_first(world: World) -> None:
+    times = [timedelta(minutes=minutes) for minutes in (3, 1, 2)]
+    for index, age in enumerate(times):
+        await world.failure(f"f{index}")
+        await world.pool.execute(
+            "UPDATE workflow_failures SET detected_at = now() - $2::interval WHERE failure_reason = $1",
+            f"f{index}",
+            age,
+        )
+    await world.failure("done", resolved=True, status="resolved", due_at=None)
+    body = await world.get("/api/healing/failures")
+    assert [failure["failureReason"] for failure in body["failures"]] == ["f1", "f2", "f0"]
+    assert body["next"] is None
+    assert set(body["failures"][0]) == {
+        "id", "orgId", "workflowName", "failureReason", "context", "detectedAt", "resolved",
+    }  # fmt: skip
+    assert body["failures"][0]["resolved"] is False
+    assert body["failures"][0]["context"] == {}
+
+
+@pytest.mark.parametrize("person", OTHERS)
+async def test_who_administers_nothing_sees_nothing_and_can_ask_for_nothing(world: World, person: str) -> None:
+    failure_id = await world.failure()
+    before = await world.row(failure_id)
+    assert await world.get("/api/healing/failures", person) == {"failures": [], "next": None}
+    assert (await world.get("/api/healing/stats", person))["totalFailures"] == 0
+    for method, path in (
+        ("GET", f"/api/healing/failures/{failure_id}"),
+        ("GET", f"/api/healing/failures/{failure_id}/attempts"),
+        ("POST", "/api/healing/heal"),
+    ):
+        response = await world.ask(method, path, person, json={"failureId": str(failure_id)})
+        assert error_of(response) == (404, "not_found")
+    assert await world.row(failure_id) == before
+    assert not world.healer.woken.is_set()
+
+
+async def test_one_organisation_can_be_chosen_and_anothers_is_never_shown(world: World) -> None:
+    other, second = uuid4(), uuid4()
+    await world.pool.executemany("INSERT INTO organizations (id) VALUES ($1)", [(other,), (second,)])
+    await world.pool.execute(
+        "INSERT INTO user_organizations (user_id, org_id, role) VALUES ($1, $2, 'admin')", world.people["owner"], second
+    )
+    for name, org_id in (("mine", world.org_id), ("second", second), ("other", other)):
+        await world.failure(name, org_id)
+
+    async def reasons(query: str) -> set[str]:
+        return {f["failureReason"] for f in (await world.get(f"/api/healing/failures{query}"))["failures"]}
+
+    assert await reasons("") == {"mine", "second"}
+    assert await reasons(f"?orgId={second}") == {"second"}
+    assert await reasons(f"?orgId={other}") == set()
+    assert (await world.get("/api/healing/stats"))["totalFailures"] == 2
+    assert (await world.get(f"/api/healing/stats?orgId={second}"))["totalFailures"] == 1
+
+
+async def test_pages_follow_each_other_without_gap_or_repetition(world: World) -> None:
+    for index in range(7):
+        await world.failure(f"f{index}")
+    # Two without a time and three at the same one: the id decides among them.
+    await world.pool.execute(
+        "UPDATE workflow_failures SET detected_at = NULL WHERE failure_reason IN ('f0', 'f1', 'f2')"
+    )
+    await world.pool.execute("UPDATE workflow_failures SET detected_at = now() WHERE detected_at IS NOT NULL")
+    seen: list[str] = []
+    cursor: str | None = ""
+    for _ in range(7):
+        body = await world.get(f"/api/healing/failures?limit=2{cursor}")
+        seen += [failure["failureReason"] for failure in body["failures"]]
+        if body["next"] is None:
+            break
+        cursor = f"&cursor={body['next']}"
+    assert sorted(seen) == [f"f{index}" for index in range(7)]
+    assert sorted(seen[:3]) == ["f0", "f1", "f2"]
+
+
+@pytest.mark.parametrize("cursor", ["x", "bm90IGpzb24=", "WyJ5ZXN0ZXJkYXkiLCAiMSJd", "WzEsIDJd", "%00", "é"])
+async def test_a_cursor_that_is_not_ours_is_refused(world: World, cursor: str) -> None:
+    assert error_of(await world.ask("GET", f"/api/healing/failures?cursor={cursor}")) == (400, "bad_cursor")
+
+
+async def test_a_cursor_with_a_time_that_is_none_is_refused(world: World) -> None:
+    cursor = write_place(Place(detected_at="no time", id=uuid4()))
+    assert error_of(await world.ask("GET", f"/api/healing/failures?cursor={cursor}")) == (400, "bad_cursor")
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "orgId=1"])
+async def test_a_query_that_makes_no_sense_is_told_so(world: World, query: str) -> None:
+    response = await world.ask("GET", f"/api/healing/failures?{query}")
+    assert error_of(response) == (422, "invalid_request")
+    assert query.partition("=")[0] in response.json()["error"]["message"]
+
+
+async def test_a_failure_is_shown_with_where_it_stands_resolved_or_not(world: World) -> None:
+    failure_id = await world.failure(
+        status="resolved", resolved=True, due_at=None, step=2, attempts=2, failure_type="api_timeout"
+    )
+    body = await world.get(f"/api/healing/failures/{failure_id}")
+    assert body["resolved"] is True
+    assert (body["status"], body["step"], body["attempts"], body["dueAt"]) == ("resolved", 2, 2, None)
+    assert body["failureType"] == "api_timeout"
+
+
+async def test_attempts_come_newest_first_and_a_members_own_is_told_apart(world: World) -> None:
+    failure_id = await world.failure()
+    await world.attempt(failure_id, 0, "failed", code="not_healed")
+    await world.attempt(failure_id, 1)
+    await world.attempt(failure_id, None)
+    found = (await world.get(f"/api/healing/failures/{failure_id}/attempts"))["attempts"]
+    assert found[0]["step"] == 1
+    assert sorted(str(attempt["step"]) for attempt in found) == ["0", "1", "None"]
+    assert found[0]["failureId"] == str(failure_id)
+    assert {attempt["step"]: attempt["details"] for attempt in found}[0] == {"code": "not_healed"}
+
+
+async def test_a_secret_that_a_member_inserted_is_not_shown(world: World) -> None:
+    context = {"request": {"headers": {"Authorization": "Bearer open-sesame-73"}}, "n": 1}
+    failure_id = await world.failure("password=open-sesame-73", context=json.dumps(context))
+    await world.attempt(failure_id, None, note="token=open-sesame-73")
+    for path in ("", f"/{failure_id}", f"/{failure_id}/attempts"):
+        response = await world.ask("GET", f"/api/healing/failures{path}")
+        assert response.status_code == 200
+        assert "open-sesame-73" not in response.text
+        assert "[redacted]" in response.text
+
+
+@pytest.mark.parametrize(
+    "context", ['{"a": 1e400}', '{"a": 1e131071}', '{"a":' * 500 + "1" + "}" * 500, "[1, 2]", "null", '"text"']
+)
+async def test_a_context_that_only_postgres_can_read_hides_no_other_failure(world: World, context: str) -> None:
+    await world.failure("odd", context=context)
+    await world.failure("plain")
+    body = await world.get("/api/healing/failures")
+    assert {failure["failureReason"] for failure in body["failures"]} == {"odd", "plain"}
+
+
+async def test_a_page_of_large_contexts_is_cut_and_goes_on(world: World) -> None:
+    for index in range(4):
+        await world.failure(f"f{index}", context=json.dumps({"text": "x" * 900_000}))
+    first = await world.get("/api/healing/failures")
+    second = await world.get(f"/api/healing/failures?cursor={first['next']}")
+    assert (len(first["failures"]), len(second["failures"]), second["next"]) == (2, 2, None)
+
+
+@pytest.mark.parametrize(
+    ("resolved", "total", "rate"),
+    [(0, 0, 100), (0, 3, 0), (1, 3, 33), (2, 3, 67), (1, 8, 13), (1, 200, 1), (3, 3, 100)],
+)
+async def test_statistics_have_the_seeds_fields_and_meaning(world: World, resolved: int, total: int, rate: int) -> None:
+    for index in range(total):
+        done = index < resolved
+        columns: dict[str, Any] = {"resolved": True, "status": "resolved", "due_at": None} if done else {}
+        await world.failure(f"f{index}", **columns)
+    assert await world.get("/api/healing/stats", "admin") == {
+        "totalFailures": total, "resolved": resolved, "pending": total - resolved, "successRate": rate,
+    }  # fmt: skip
+
+
+# --- asking for a heal
+
+
+@pytest.mark.parametrize(
+    ("columns", "step"),
+    [
+        ({"status": "pending"}, 3),
+        ({"status": "deferred", "waits_on": "credits", "attempts": 2}, 3),
+        ({"status": "given_up", "due_at": None, "attempts": 3}, 4),
+    ],
+    ids=lambda value: str(value["status"]) if isinstance(value, dict) else "",
+)
+async def test_a_heal_makes_it_due_wakes_the_healer_and_answers_with_the_new_attempt(
+    world: World, columns: dict[str, Any], step: int
+) -> None:
+    failure_id = await world.failure(step=3, **columns)
+    await world.attempt(failure_id, 2, "failed")
+    if columns["status"] != "given_up":
+        await world.pool.execute("UPDATE workflow_failures SET due_at = now() + interval '1 hour'")
+
+    async def healer() -> None:
+        async with asyncio.timeout(5):
+            await world.healer.woken.wait()
+        row = await world.row(failure_id)
+        assert row["due_at"] <= await world.pool.fetchval("SELECT clock_timestamp()")
+        assert (row["waits_on"], row["step"]) == (None, step)
+        assert row["status"] == ("deferred" if columns["status"] == "deferred" else "pending")
+        assert row["attempts"] == (0 if columns["status"] == "given_up" else columns.get("attempts", 0))
+        await world.attempt(failure_id, None)  # a member's: counts for nothing
+        await world.attempt(failure_id, step, "failed", code="not_healed", reason="still 503")
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(healer())
+        asked = group.create_task(world.ask("POST", "/api/healing/heal", "admin", json={"failureId": str(failure_id)}))
+    body = asked.result().json()
+    assert asked.result().status_code == 200
+    assert (body["success"], body["strategy"], body["result"], body["code"]) == (
+        False, "auto-retry", "failed", "not_healed",
+    )  # fmt: skip
+    assert body["step"] == step
+    assert body["details"]["reason"] == "still 503"
+
+
+async def test_a_success_is_answered_as_the_seed_shows_it(world: World) -> None:
+    failure_id = await world.failure()
+    await world.attempt(failure_id, 0)
+    body = (await world.ask("POST", "/api/healing/heal", json={"failureId": str(failure_id)})).json()
+    assert body.items() >= {"success": True, "strategy": "auto-retry", "result": "success"}.items()
+
+
+async def test_a_heal_that_takes_longer_is_answered_with_where_to_look(database: str) -> None:
+    async with serving(database, heal_wait=timedelta(milliseconds=100)) as world:
+        failure_id = await world.failure()
+        response = await world.ask("POST", "/api/healing/heal", json={"failureId": str(failure_id)})
+        where = f"/api/healing/failures/{failure_id}/attempts"
+        assert response.status_code == 202
+        assert response.json() == {"failureId": str(failure_id), "status": "pending", "where": where}
+        assert response.headers["Location"] == where
+        assert await world.get(where) == {"attempts": []}
+
+
+@pytest.mark.parametrize(
+    ("columns", "code", "words"),
+    [
+        ({"status": "resolved", "resolved": True, "due_at": None}, "already_resolved", "resolved already"),
+        ({"status": "needs_person"}, "needs_person", "look at the target"),
+        ({"status": "awaiting_approval"}, "awaiting_approval", "approve or deny"),
+    ],
+    ids=["resolved", "needs_person", "awaiting_approval"],
+)
+async def test_what_must_not_be_repeated_is_refused_with_the_reason(
+    world: World, columns: dict[str, Any], code: str, words: str
+) -> None:
+    failure_id = await world.failure(**columns)
+    before = await world.row(failure_id)
+    response = await world.ask("POST", "/api/healing/heal", json={"failureId": str(failure_id)})
+    assert error_of(response) == (409, code)
+    assert words in response.json()["error"]["message"]
+    assert await world.row(failure_id) == before
+    assert not world.healer.woken.is_set()
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"failureId": "x"}', b"[", b'{"failure_id": "x"}'])
+async def test_a_heal_without_a_failure_is_told_what_is_missing(world: World, body: bytes) -> None:
+    response = await world.ask("POST", "/api/healing/heal", content=body, headers={"Content-Type": "application/json"})
+    assert error_of(response) == (422, "invalid_request")
+
+
+async def test_many_who_wait_for_a_heal_do_not_keep_others_from_reading(world: World) -> None:
+    ids = [await world.failure(f"f{index}") for index in range(CONNECTIONS * 4)]
+    async with asyncio.TaskGroup() as group:
+        waiting = [
+            group.create_task(world.ask("POST", "/api/healing/heal", json={"failureId": str(failure_id)}))
+            for failure_id in ids
+        ]
+        async with asyncio.timeout(5):
+            await world.healer.woken.wait()
+            assert (await world.get("/api/healing/stats"))["pending"] == len(ids)
+        for failure_id in ids:
+            await world.attempt(failure_id, 0)
+    assert [task.result().json()["success"] for task in waiting] == [True] * len(ids)
+
+
+# --- for operators
+
+
+async def test_an_operator_lists_failures_by_organisation_and_status_and_asks_for_heals(world: World) -> None:
+    given_up = await world.failure("given", status="given_up", due_at=None, step=5, attempts=3)
+    await world.failure("done", status="resolved", resolved=True, due_at=None)
+    pending = await world.failure("open")
+    await world.attempt(given_up, 4, "failed", code="not_healed")
+    await world.attempt(given_up, None)
+    async with world.pool.acquire() as connection:
+        assert {f.id for f in await list_failures(connection, None, None, 10)} == {given_up, pending}
+        assert [f.id for f in await list_failures(connection, None, Status.GIVEN_UP, 10)] == [given_up]
+        assert len(await list_failures(connection, None, None, 1)) == 1
+        assert [a.step for a in await attempts_of(connection, given_up)] == [4, None]
+        asked = await ask_heal(connection, given_up)
+        assert (asked.result, asked.step) == (Asked.DUE, 6)
+        assert (await ask_heal(connection, FailureId(uuid4()))).result is Asked.NOT_FOUND
+    assert (await world.row(given_up))["status"] == "pending"
+
+
+# --- health, metrics, and the server itself
+
+
+@pytest.mark.parametrize(
+    ("clock", "attribute"), [("loop_tick", "tick"), ("oldest_in_flight", "in_flight"), ("unassigned", "without")]
+)
+async def test_a_clock_that_stands_still_makes_the_process_unhealthy_and_is_named(
+    world: World, clock: str, attribute: str
+) -> None:
+    assert (await world.get("/healthz", None))["status"] == "ok"
+    setattr(world.healer, attribute, timedelta(hours=1))
+    response = await world.ask("GET", "/healthz", None)
+    assert response.status_code == 503
+    assert response.json()["failing"] == [clock]
+    assert response.json()["clocks"][clock]["ok"] is False
+
+
+async def test_readiness_tells_what_is_missing(world: World) -> None:
+    assert (await world.get("/readyz", None)) == {"ready": True, "reasons": []}
+    world.healer.reasons = ("no partition assigned yet",)
+    response = await world.ask("GET", "/readyz", None)
+    assert (response.status_code, response.json()["reasons"]) == (503, ["no partition assigned yet"])
+
+
+async def test_metrics_are_the_registrys_in_prometheus_format(world: World) -> None:
+    world.metrics.events[EventOutcome.DUPLICATE].inc(2)
+    response = await world.ask("GET", "/metrics", None)
+    assert response.headers["Content-Type"].startswith("text/plain; version=")
+    assert 'shw_events_total{outcome="duplicate"} 2.0' in response.text
+    assert "_created" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [("GET", "/nothing", 404, "not_found"), ("DELETE", "/api/healing/heal", 405, "method_not_allowed")],
+)
+async def test_every_error_has_one_form(world: World, method: str, path: str, status: int, code: str) -> None:
+    assert error_of(await world.ask(method, path)) == (status, code)
+
+
+async def test_a_fault_of_ours_tells_the_caller_nothing_and_the_log_everything(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    await world.pool.execute("ALTER TABLE workflow_failures RENAME COLUMN resolved TO gone")
+    response = await world.ask("GET", "/api/healing/stats")
+    assert error_of(response) == (500, "internal")
+    assert "resolved" not in response.text
+    assert "UndefinedColumnError" in caplog.text
+
+
+async def test_a_database_that_is_away_is_a_503_to_try_again(world: World) -> None:
+    await world.pool.close()
+    response = await world.ask("GET", "/api/healing/stats")
+    assert error_of(response) == (503, "unavailable")
+    assert response.headers["Retry-After"] == "2"
+
+
+async def test_a_taken_port_is_one_line_that_says_what_to_set(world: World) -> None:
+    port = int(world.url.rsplit(":", 1)[1])
+    with pytest.raises(ConfigError, match="SHW_API__PORT"):
+        async with serving_again(world, port):
+            pass
+
+
+@asynccontextmanager
+async def serving_again(world: World, port: int) -> AsyncIterator[str]:
+    app = create_api(
+        settings=ApiSettings(),
+        pool=world.pool,
+        registry=CollectorRegistry(),
+        clocks=world.healer,
+        readiness=world.healer,
+        wake=world.healer.woken.set,
+    )
+    async with serve(app, "127.0.0.1", port) as url:
+        yield url
+
+
+async def test_the_server_leaves_the_signals_to_the_process(world: World) -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    async with serving_again(world, 0) as url:
+        assert {number: signal.getsignal(number) for number in before} == before
+        async with httpx.AsyncClient(trust_env=False) as client:
+            assert (await client.get(f"{url}/readyz")).status_code == 200
+    assert {number: signal.getsignal(number) for number in before} == before
+
+
+async def test_a_request_under_way_does_not_hold_up_the_stop(database: str) -> None:
+    async with serving(database, heal_wait=timedelta(minutes=5)) as world:
+        failure_id = await world.failure()
+        asked = asyncio.create_task(_answer_or_cut(world, failure_id))
+        async with asyncio.timeout(5):
+            await world.healer.woken.wait()
+        stopping = time.monotonic()
+    assert time.monotonic() - stopping < 8
+    async with asyncio.timeout(5):
+        assert await asked in ("cut", "500")
+
+
+async def _answer_or_cut(world: World, failure_id: FailureId) -> str:
+    try:
+        response = await world.ask("POST", "/api/healing/heal", json={"failureId": str(failure_id)})
+    except httpx.TransportError:
+        return "cut"
+    return str(response.status_code)

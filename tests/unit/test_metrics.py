@@ -1,0 +1,79 @@
+from prometheus_client import CollectorRegistry, generate_latest
+
+from consumer.metrics import EventOutcome, LoopPhase, Metrics
+from schemas.names import Code, Disposition, FailureType, PoisonReason, Result, Status, StrategyName
+
+# The contract with dashboards and alerts: names and labels, one by one.
+CONTRACT = {
+    "shw_events_total": {"outcome"},
+    "shw_diagnoses_total": {"failure_type", "disposition"},
+    "shw_attempts_total": {"failure_type", "strategy", "result", "code"},
+    "shw_heal_seconds": {"strategy", "result"},
+    "shw_time_to_heal_seconds": {"failure_type"},
+    "shw_open_failures": {"status"},
+    "shw_live_claims": set(),
+    "shw_oldest_pending_seconds": set(),
+    "shw_consumer_lag_records": {"partition"},
+    "shw_consumer_lag_seconds": set(),
+    "shw_dead_letters_total": {"reason"},
+    "shw_outbox_depth": set(),
+    "shw_outbox_oldest_seconds": set(),
+    "shw_loop_seconds_total": {"phase"},
+    "shw_rebalances_total": set(),
+}
+
+
+def used() -> Metrics:
+    metrics = Metrics(CollectorRegistry())
+    kind, strategy = FailureType.API_TIMEOUT, StrategyName.AUTO_RETRY
+    metrics.diagnoses[kind, Disposition.RETRY_NOW].inc()
+    metrics.attempts[kind, strategy, Result.FAILED, Code.NOT_HEALED].inc()
+    metrics.attempts[kind, strategy, Result.SUCCESS, None].inc()
+    metrics.heal_seconds[strategy, Result.SUCCESS].observe(0.2)
+    metrics.time_to_heal_seconds[kind].observe(3)
+    metrics.consumer_lag_records[3].set(7)
+    return metrics
+
+
+def test_names_and_labels_are_the_contracts() -> None:
+    found: dict[str, set[str]] = {}
+    for family in used().registry.collect():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        labels = {label for sample in family.samples for label in sample.labels} - {"le"}
+        found[name] = found.get(name, set()) | labels
+        assert "." in family.documentation, f"{name} does not say what to do when it moves"
+    assert found == CONTRACT
+
+
+def test_what_an_alert_watches_stands_at_zero_from_the_start() -> None:
+    registry = Metrics(CollectorRegistry()).registry
+    for name, label, values in (
+        ("shw_events_total", "outcome", EventOutcome),
+        ("shw_dead_letters_total", "reason", PoisonReason),
+        ("shw_loop_seconds_total", "phase", LoopPhase),
+        ("shw_open_failures", "status", set(Status) - {Status.RESOLVED}),
+    ):
+        for value in values:
+            assert registry.get_sample_value(name, {label: value.value}) == 0
+
+
+def test_label_values_are_the_enums_own_and_no_code_is_the_empty_one() -> None:
+    registry = used().registry
+    labels = {"failure_type": "api_timeout", "strategy": "auto-retry"}
+    assert registry.get_sample_value("shw_attempts_total", labels | {"result": "success", "code": ""}) == 1
+    assert registry.get_sample_value("shw_attempts_total", labels | {"result": "failed", "code": "not_healed"}) == 1
+
+
+def test_a_partition_that_went_away_leaves_no_lag_behind() -> None:
+    metrics = used()
+    metrics.forget_partition(3)
+    metrics.forget_partition(3)
+    assert b'partition="3"' not in generate_latest(metrics.registry)
+    metrics.consumer_lag_records[3].set(1)
+    assert metrics.registry.get_sample_value("shw_consumer_lag_records", {"partition": "3"}) == 1
+
+
+def test_two_healers_in_one_process_count_apart() -> None:
+    one, two = Metrics(CollectorRegistry()), Metrics(CollectorRegistry())
+    one.rebalances.inc()
+    assert two.registry.get_sample_value("shw_rebalances_total") == 0
