@@ -103,11 +103,13 @@ class Intake:
         try:
             return await self._until_durable(arrivals, letters, now)
         except RefusedByDatabase as error:
+            if arrivals and letters:
+                return await self._store(arrivals, (), now) + await self._store((), letters, now)
             if len(arrivals) + len(letters) > 1:
                 log.warning("batch_refused", rows=len(arrivals), letters=len(letters), error=str(error)[:300])
-                rows, mid = len(arrivals) // 2, len(letters) // 2
-                first = await self._store(arrivals[:rows], letters[:mid], now) if rows + mid else Received()
-                return first + await self._store(arrivals[rows:], letters[mid:], now)
+                rows, told = len(arrivals) // 2, len(letters) // 2
+                first = await self._store(arrivals[:rows], letters[:told], now)
+                return first + await self._store(arrivals[rows:], letters[told:], now)
             return await self._store_refused(arrivals, letters, now, error)
 
     async def _store_refused(
@@ -118,8 +120,8 @@ class Intake:
         error: RefusedByDatabase,
     ) -> Received:
         if not arrivals:
-            # A letter that cannot be stored as it is: its bytes go, its place in the log and its digest stay.
-            bare = [replace(letter, record=_without_content(letter.record)) for letter in letters]
+            # Only what its producer chose freely beside the value can be at fault: that goes, the value stays.
+            bare = [replace(letter, record=replace(letter.record, key=None, headers=())) for letter in letters]
             return await self._until_durable((), bare, now)
         message = f"the database refuses it: {str(error)[:500]}. Report this: decode should have found it."
         unstorable = DeadLetter(record=arrivals[0][1], reason=PoisonReason.UNSTORABLE, message=message)
@@ -181,10 +183,6 @@ def _stranger(arrival: Arrival, record: Record) -> DeadLetter:
     org_id = arrival.diagnosed.failure.org_id
     message = f"organisation {org_id} does not exist here: create it and replay, or mend data.org_id"
     return DeadLetter(record=record, reason=PoisonReason.UNKNOWN_ORGANISATION, message=message)
-
-
-def _without_content(record: Record) -> Record:
-    return replace(record, value=None, key=None, headers=())
 
 
 def _jittered(span: timedelta) -> timedelta:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final, Protocol
 from uuid import UUID
@@ -13,7 +14,7 @@ import structlog
 from consumer.errors import TransientError
 from consumer.kafka.writer import Sent
 from consumer.metrics import LoopPhase, Metrics
-from consumer.model import Message, OwnerId
+from consumer.model import FailureId, Message, OwnerId
 from consumer.results import shortened
 from consumer.store.outbox import forget, left_over
 from consumer.store.pool import Pool
@@ -112,38 +113,32 @@ class Publisher:
             raise
 
     async def _send(self, messages: Sequence[Message]) -> None:
+        # In waves: what a status follows must be there before it, cut or not, or neither is sent now.
+        held = await self._send_wave([message for message in messages if message.rank == 0])
+        following = [m for m in messages if m.rank > 0 and m.failure_id not in held]
+        if following:
+            await self._send_wave(following)
+
+    async def _send_wave(self, messages: Sequence[Message]) -> set[FailureId | None]:
+        """Send messages at once; gives the failures of those that are not there yet, for the sweeper to send."""
         started = time.monotonic()
         said = await self._sender.send(messages)
         self._metrics.loop_seconds[LoopPhase.PUBLISH].inc(time.monotonic() - started)
-        again = []
+        held: set[FailureId | None] = set()
         for message, answer in zip(messages, said, strict=True):
-            if answer is Sent.ACKED:
+            if answer is Sent.ACKED or (answer is Sent.TOO_LARGE and await self._sent_alone(message)):
                 self._acked.append(message.id)
-            elif answer is Sent.TOO_LARGE:
-                again.append(message)
-        failed = said.count(Sent.FAILED)
-        if failed:
-            log.warning("publish_failed", messages=failed)
-        for message in again:
-            await self._send_alone(message)
+            else:
+                held.add(message.failure_id)
+        if held:
+            log.warning("publish_failed", messages=len(held))
+        return held
 
-    async def _send_alone(self, message: Message) -> None:
+    async def _sent_alone(self, message: Message) -> bool:
         """Send one that was refused for size, first as it is (its batch may have been too large), then cut."""
         for body in (message.body, shortened(message.body or b"")):
-            smaller = Message(
-                id=message.id,
-                failure_id=message.failure_id,
-                step=message.step,
-                rank=message.rank,
-                topic=message.topic,
-                key=message.key,
-                headers=message.headers,
-                body=body,
-            )
-            (answer,) = await self._sender.send([smaller])
-            if answer is Sent.ACKED:
-                self._acked.append(message.id)
-                return
-            if answer is Sent.FAILED:
-                return
+            (answer,) = await self._sender.send([replace(message, body=body)])
+            if answer is not Sent.TOO_LARGE:
+                return answer is Sent.ACKED
         log.error("message_above_broker_limit", message_id=str(message.id), topic=message.topic)
+        return False

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, assert_never
 from uuid import uuid5
 
 from consumer.model import (
@@ -25,7 +25,7 @@ from schemas.dead_letter import dead_letter
 from schemas.envelope import Envelope, encode
 from schemas.events import SOURCE, status_event_id
 from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE
-from schemas.names import Status, Verdict, WaitsOn
+from schemas.names import Code, Status, Verdict, WaitsOn
 from schemas.rfc3339 import format_time
 
 TOLD: Final = frozenset((Status.DEFERRED, Status.AWAITING_APPROVAL, Status.NEEDS_PERSON, Status.GIVEN_UP))
@@ -33,7 +33,6 @@ TOLD: Final = frozenset((Status.DEFERRED, Status.AWAITING_APPROVAL, Status.NEEDS
 
 _ROOM: Final = 2048
 """What a record needs beside its value: headers, key, the batch's frame."""
-_WAITS_ON: Final = {Status.DEFERRED: WaitsOn.TIME, Status.NEEDS_PERSON: WaitsOn.PERSON}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,13 +198,27 @@ def _status_message(
         "code": attempt.code.value if attempt.code else None,
         "reason": attempt.reason,
         "due_at": format_time(due) if due and following.status is Status.DEFERRED else None,
-        "waits_on": _WAITS_ON.get(following.status),
+        "waits_on": _waits_on(following.status, attempt.code),
         "changed_at": format_time(attempt.finished_at),
         "catalog_version": attempt.catalog_version or None,
     }
     name = status_event_id(failure.id, attempt.step + 1)
     event = _event(FAILURE_STATUS_TYPE, name, failure, attempt.finished_at, data)
     return _message(event, failure, attempt.step, 1, outlet)
+
+
+def _waits_on(status: Status, code: Code | None) -> WaitsOn | None:
+    match status:
+        case Status.DEFERRED:
+            return WaitsOn.CREDITS if code is Code.INSUFFICIENT_CREDITS else WaitsOn.TIME
+        case Status.AWAITING_APPROVAL:
+            return WaitsOn.APPROVAL
+        case Status.NEEDS_PERSON:
+            return WaitsOn.PERSON
+        case Status.PENDING | Status.RESOLVED | Status.GIVEN_UP:
+            return None
+        case _:
+            assert_never(status)
 
 
 def _event(kind: str, name: str, failure: Failure, at: datetime, data: dict[str, Any]) -> Envelope:

@@ -96,8 +96,6 @@ class HealSettings(Section):
     settle_rows: Annotated[int, Field(ge=1, le=5000)] = 500
     waiter_retry: Seconds = timedelta(seconds=30)
     """When a failure that waits for another's scope looks again by itself, should the wake-up be missed."""
-    credit_retry: Seconds = timedelta(hours=1)
-    """When a failure without credits is looked at again."""
 
 
 class ResumeSettings(Section):

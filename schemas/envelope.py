@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from schemas.errors import EnvelopeError
 from schemas.failure import FAILURE_TYPE
-from schemas.json_text import MAX_DEPTH, load_json, parse_json, refuse_unstorable, to_json
+from schemas.json_text import MAX_DEPTH, is_plainly_storable, load_json, parse_json, refuse_unstorable, to_json
 from schemas.names import PoisonReason
 from schemas.rfc3339 import format_time, parse_time
 from schemas.trace import TRACEPARENT, TRACESTATE, Trace, trace_of
@@ -77,14 +77,23 @@ def parse(
     content_type = _lenient(named, "content-type").strip().lower()
     if content_type.startswith(_STRUCTURED):
         _must_be_the_json_format(content_type)
-        return _structured(_object(load_json(value)), named, accepts)
+        return _structured(_object(_loaded(value)), named, accepts)
     if "ce_specversion" in named:
         return _binary(value, content_type, named, accepts)
-    document = _object(load_json(value))
+    document = _object(_loaded(value))
     # Many producers forget the content type; no failure of ours has these three at its top.
     if all(name in document for name in _MARKS_OF_AN_EVENT):
         return _structured(document, named, accepts)
     return _bare(document, named)
+
+
+def _loaded(value: bytes) -> Any:  # noqa: ANN401 - JSON is anything
+    document = load_json(value)
+    if not is_plainly_storable(value):
+        # The event's own object is not part of what is stored, so the data may be as deep as it may be bare.
+        wrapped = isinstance(document, dict) and all(name in document for name in _MARKS_OF_AN_EVENT)
+        refuse_unstorable(document, max_depth=MAX_DEPTH + wrapped)
+    return document
 
 
 def encode(event: Envelope) -> tuple[bytes, list[Header]]:
@@ -125,7 +134,6 @@ def _trace_headers(event: Envelope) -> list[Header]:
 
 
 def _structured(document: dict[str, Any], headers: Mapping[str, bytes], accepts: Collection[str]) -> Envelope:
-    refuse_unstorable(document, max_depth=MAX_DEPTH + 1)
     _must_be_version_1(document.get("specversion"))
     _must_be_json(_attribute(document, "datacontenttype"))
     return _enveloped(document, _structured_data(document), headers, accepts, Form.STRUCTURED)
@@ -156,7 +164,6 @@ def _binary(value: bytes, content_type: str, headers: Mapping[str, bytes], accep
 
 
 def _bare(document: dict[str, Any], headers: Mapping[str, bytes]) -> Envelope:
-    refuse_unstorable(document)
     trace = _trace({}, headers)
     return Envelope(data=document, traceparent=trace.parent, tracestate=trace.state, form=Form.BARE)
 

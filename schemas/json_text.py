@@ -5,6 +5,7 @@ keeps integers beyond 64 bits. Of a key that stands twice in an object the last 
 an exponent are IEEE 754 doubles.
 """
 
+import re
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -19,6 +20,7 @@ MAX_DEPTH = 100
 """Objects and arrays within one another, the outermost counted."""
 MAX_INTEGER_DIGITS = 1000
 
+_LARGE_NUMBER = re.compile(rb"[:,\[\s]-?[0-9][0-9.]*[eE]|[0-9]{300}")
 _INTEGER_LIMIT = 10**MAX_INTEGER_DIGITS
 _SHOWN_KEY = 64
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -43,7 +45,8 @@ class StorageFault:
 def parse_json(text: bytes) -> Any:  # noqa: ANN401 - JSON is anything
     """Parse UTF-8 JSON (a byte order mark is skipped); EnvelopeError if it is not JSON or not storable."""
     value = load_json(text)
-    refuse_unstorable(value)
+    if not is_plainly_storable(text):
+        refuse_unstorable(value)
     return value
 
 
@@ -65,6 +68,21 @@ def refuse_unstorable(value: object, *, max_depth: int = MAX_DEPTH) -> None:
 def to_json(value: object) -> bytes:
     """Write compact UTF-8 JSON; integers of any size stay exact. ValueError on half a surrogate pair."""
     return _to_json(value, inf_nan_mode="null")
+
+
+def is_plainly_storable(text: bytes, *, max_depth: int = MAX_DEPTH) -> bool:
+    """Tell from JSON text that was parsed without fault that nothing in it needs a closer look; quick, may say no.
+
+    NUL and surrogates can only come from escapes, an infinity from an exponent, very many digits or its own name, and
+    no document is nested deeper than it has brackets.
+    """
+    return (
+        b"\\u" not in text
+        and text.count(b"{") + text.count(b"[") <= max_depth
+        and _LARGE_NUMBER.search(text) is None
+        and b"NaN" not in text
+        and b"Infinity" not in text
+    )
 
 
 def check_storable(value: object, *, max_depth: int = MAX_DEPTH) -> StorageFault | None:

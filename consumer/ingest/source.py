@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ BatchT = TypeVar("BatchT")
 ResultT = TypeVar("ResultT")
 
 COMMIT_WITHIN: Final = timedelta(seconds=5)
+HELD_UP_AFTER: Final = 1.0
+"""Seconds that a read batch waits for its turn before intake pauses."""
 READ_AHEAD: Final = 2
 """Batches decoded while the database works on another: enough to keep both busy, and little to read twice."""
 
@@ -93,15 +96,20 @@ class Source(Generic[BatchT]):
 
     async def read_until(self, stop: asyncio.Event) -> None:
         """Poll until stopped; then let `take_all` end."""
+        waiting: deque[_Span[BatchT]] = deque()
         while not stop.is_set():
-            self._pause_or_resume()
+            # With the database holding us up we poll all the same, paused: the group takes a member that does not
+            # poll for dead. A rebalance may unpause partitions under the poll, so what it gives is kept.
+            self._pause_or_resume(held_up=bool(waiting))
             phase = LoopPhase.PAUSED if self._paused else LoopPhase.POLL
             found = await self._timed(phase, self._poll())
-            self._observe_lag(found)
             # Stamped before anything is awaited: a rebalance in between must not lend them the next epoch.
-            for span in [self._span(records) for records in _bounded(found, self._intake.max_bytes)]:
-                await self._hand_on(span)
-        await self._hand_on(None)
+            waiting += [self._span(records) for records in _bounded(found, self._intake.max_bytes)]
+            self._observe_lag(found)
+            while waiting and await self._handed_on(waiting[0]):
+                waiting.popleft()
+        # What still waits is not durable, and is delivered again.
+        await self._queue.put(None)
 
     async def take_all(self) -> None:
         """Make what was read durable, one batch at a time, until the reading has ended."""
@@ -157,27 +165,23 @@ class Source(Generic[BatchT]):
         self._metrics.loop_seconds[LoopPhase.DECODE].inc(time.monotonic() - started)
         return span
 
-    async def _hand_on(self, span: _Span[BatchT] | None) -> None:
-        while True:
-            try:
-                async with asyncio.timeout(1):
-                    await self._queue.put(span)
-                    return
-            except TimeoutError:
-                # The database holds us up. The group takes a member that does not poll for dead, so poll paused.
-                self._reader.pause(self._reader.assignment())
-                self._paused = True
-                await self._poll()
+    async def _handed_on(self, span: _Span[BatchT]) -> bool:
+        try:
+            async with asyncio.timeout(HELD_UP_AFTER):
+                await self._queue.put(span)
+        except TimeoutError:
+            return False
+        return True
 
-    def _pause_or_resume(self) -> None:
-        full = self._full()
-        if full and not self._paused:
-            log.warning("intake_paused")
+    def _pause_or_resume(self, *, held_up: bool) -> None:
+        pause = held_up or self._full()
+        if pause and not self._paused:
+            log.warning("intake_paused", held_up=held_up)
             self._reader.pause(self._reader.assignment())
-        elif self._paused and not full:
+        elif self._paused and not pause:
             log.info("intake_resumed")
             self._reader.resume(self._reader.assignment())
-        self._paused = full
+        self._paused = pause
 
     async def _revoked(self, partitions: frozenset[Partition]) -> None:
         """Drain the one transaction under way, commit, and forget the rest: it is delivered again."""

@@ -57,8 +57,10 @@ DELETE FROM heal_claim c WHERE c.attempt_id = ANY($1::uuid[]) AND c.owner = $2
 
 _BEGIN = "UPDATE heal_claim SET begun = true WHERE attempt_id = $1 AND owner = $2 RETURNING attempt_id"
 
+# The window between the two stays as long as it was planned: the next owner gets all of it.
 _HAND_BACK = """
-UPDATE heal_claim SET effect_deadline = clock_timestamp()
+UPDATE heal_claim
+   SET claimed_at = claimed_at - (effect_deadline - clock_timestamp()), effect_deadline = clock_timestamp()
  WHERE owner = $1 AND attempt_id = ANY($2::uuid[]) AND NOT begun
 """
 

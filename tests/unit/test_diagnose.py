@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.diagnose import diagnose
@@ -62,6 +62,7 @@ def test_the_first_rule_that_holds_decides(reason: str, expected: str) -> None:
     assert diagnose(reason, {}).failure_type.value == expected
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.sampled_from([*WORDS, *(w.upper() for w in WORDS), "İ", " "]), st.text(max_size=90))))
 def test_every_reason_has_the_seeds_diagnosis_and_short_evidence(parts: list[str]) -> None:
     reason = "".join(parts)

@@ -45,7 +45,7 @@ def test_a_secret_reaches_no_line(out: io.BytesIO) -> None:
     log = get_logger()
     log.warning("connect_failed", error="postgres://app:open-sesame-73@db/x refused", header="Bearer open-sesame-73")
     try:
-        raise ValueError("password=open-sesame-73")
+        int("password=open-sesame-73")
     except ValueError:
         log.exception("strategy_crashed")
     logging.getLogger("some.library").error("sent %s", "Authorization: Bearer open-sesame-73")
@@ -64,5 +64,5 @@ def test_a_librarys_line_comes_in_our_form_and_its_chatter_does_not(out: io.Byte
 
 
 def test_what_json_does_not_know_is_written_as_text(out: io.BytesIO) -> None:
-    get_logger().info("odd", value={1: {2, 2}}, kind=ValueError("x"))
+    get_logger().info("odd", value={1: {2}}, kind=ValueError("x"))
     assert lines(out)[0]["value"] == {"1": "{2}"}

@@ -3,7 +3,7 @@ import time
 from string import ascii_letters
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.model import Json
@@ -197,18 +197,21 @@ VALUES: st.SearchStrategy[Json] = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_when_the_check_says_no_redaction_changes_nothing(value: Json) -> None:
     if not may_hold_secret(raw_of(value)):
         assert redact_json(value) == (value, ())
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_redacting_a_text_twice_changes_nothing_more(text: str) -> None:
     once = redact_text(text)
     assert redact_text(once) == once
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_redacting_a_value_twice_changes_nothing_more(value: Json) -> None:
     once, _ = redact_json(value)

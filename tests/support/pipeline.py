@@ -1,0 +1,405 @@
+"""Consumers on real parts for tests: own topics and a fresh database each, events by builder, and waiting on conditions."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, TypeAlias, TypeVar
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from asyncpg.pool import PoolConnectionProxy
+from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
+
+from consumer.app import run
+from consumer.heal.strategy import Strategies
+from consumer.kafka.topics import create_topics
+from consumer.lifetime import Consumer
+from consumer.local.broker import Broker
+from consumer.settings import (
+    ApiSettings,
+    HealSettings,
+    IntakeSettings,
+    KafkaSettings,
+    PostgresSettings,
+    ResumeSettings,
+    Settings,
+)
+from tests.support.processes import is_alive
+
+Database: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+Found = TypeVar("Found")
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+SECOND: Final = timedelta(seconds=1)
+SOURCE: Final = "urn:test"
+
+
+async def until(look: Callable[[], Awaitable[Found]], within_seconds: float = 20) -> Found:
+    """Look until it is so, and give what was seen; fails with what was seen last."""
+    deadline = asyncio.get_running_loop().time() + within_seconds
+    while not (found := await look()):
+        now = asyncio.get_running_loop().time()
+        assert now < deadline, f"not so after {within_seconds} s: {look.__qualname__} gave {found!r}"
+        await asyncio.sleep(0.02)
+    return found
+
+
+def event(org_id: uuid.UUID, n: object = 1, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON is anything
+    """One failure as a structured CloudEvent: an API timeout whose request nothing is known of."""
+    data = {
+        "org_id": str(org_id),
+        "workflow_name": "orders.sync",
+        "failure_reason": "request timeout",
+        "context": {},
+    } | changes
+    return {"specversion": "1.0", "id": str(n), "source": SOURCE, "type": "workflow.failure.v1", "data": data}
+
+
+def call(url: str, method: str = "GET", **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON is anything
+    """A context whose request is known."""
+    error = more.pop("error", None)
+    resume = more.pop("resume", None)
+    context: dict[str, Any] = {"request": {"method": method, "url": url} | more}
+    return context | ({"error": error} if error else {}) | ({"resume": resume} if resume else {})
+
+
+NEVER_LEFT: Final = {"code": "ECONNREFUSED"}
+"""Evidence that the failed call had no effect: without it an unsafe one is never made again."""
+
+
+def catalog(port: int = 9, **policy: str) -> str:
+    """A catalog that lets everybody speak, and every workflow call one port of 127.0.0.1."""
+    settings = {"attempts": "3", "backoff": "PT0.1S", "auto_retry": "{tries: 2, timeout: PT2S, base: PT0.01S}"} | policy
+    lines = "".join(f"  {name}: {value}\n" for name, value in settings.items())
+    return (
+        "version: 1\nsources:\n- {source: '*', organisations: '*'}\nworkflows:\n- name: '*'\n"
+        f"  hosts: [{{host: 127.0.0.1, ports: [{port}], schemes: [http], addresses: [127.0.0.0/8]}}]\n{lines}"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """One record as it lies in a topic."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes
+    headers: Mapping[str, bytes]
+
+    @property
+    def event(self) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(self.value)
+        return document
+
+
+@dataclass(slots=True, kw_only=True)
+class Running:
+    """A consumer in this process."""
+
+    consumer: Consumer
+    registry: CollectorRegistry
+    task: asyncio.Task[None]
+    stop: asyncio.Event
+
+    def metric(self, name: str, **labels: str) -> float:
+        return self.registry.get_sample_value(name, labels) or 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Where a test's consumers run: their settings, their database, a producer to their topic."""
+
+    settings: Settings
+    db: Database
+    producer: Any
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    async def organisation(self, budget: str | None = "10") -> uuid.UUID:
+        """Make an organisation, with a wallet unless the budget is None."""
+        org_id = uuid.uuid4()
+        await self.db.execute("INSERT INTO organizations (id) VALUES ($1)", org_id)
+        if budget is not None:
+            await self.db.execute(
+                "INSERT INTO token_wallets (org_id, text_budget_aud) VALUES ($1, $2::text::numeric)", org_id, budget
+            )
+        return org_id
+
+    async def publish(
+        self,
+        *events: Mapping[str, Any] | bytes | None,
+        partition: int = 0,
+        key: bytes | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
+    ) -> list[int]:
+        """Publish in order; gives the offsets."""
+        sent = [
+            await self.producer.send(
+                self.settings.kafka.failures_topic,
+                json.dumps(one).encode() if isinstance(one, Mapping) else one,
+                partition=partition,
+                key=key,
+                headers=list(headers),
+            )
+            for one in events
+        ]
+        return [(await asyncio.wait_for(future, 20)).offset for future in sent]
+
+    def changed(self, **sections: Mapping[str, Any]) -> "Site":
+        """Give the same place with other settings: `changed(heal={"slots": 1})`."""
+        values: dict[str, Any] = {}
+        for name, changes in sections.items():
+            section = getattr(self.settings, name)
+            values[name] = type(section).model_validate(
+                {field: getattr(section, field) for field in type(section).model_fields} | dict(changes)
+            )
+        settings = self.settings.model_copy(update=values)
+        return Site(settings=settings, db=self.db, producer=self.producer)
+
+    @asynccontextmanager
+    async def consumer(self, strategies: Strategies | None = None) -> AsyncIterator[Running]:
+        """Run a consumer in this process; it is stopped cleanly, and what it dies of is raised."""
+        stop, registry = asyncio.Event(), CollectorRegistry()
+        composed: asyncio.Future[Consumer] = asyncio.get_running_loop().create_future()
+
+        async def tell(consumer: Consumer) -> None:
+            composed.set_result(consumer)
+            await asyncio.Event().wait()
+
+        task = asyncio.create_task(
+            run(self.settings, stop, strategies=strategies, beside=[tell], registry=registry), name="consumer"
+        )
+        try:
+            await asyncio.wait([task, composed], timeout=20, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                await task
+            running = Running(consumer=composed.result(), registry=registry, task=task, stop=stop)
+            yield running
+        finally:
+            stop.set()
+            async with asyncio.timeout(30):
+                await task
+
+    async def run_to_end(self) -> BaseException:
+        """Run a consumer that has to end by itself; gives what it ended of."""
+        with suppress(asyncio.CancelledError):
+            try:
+                await asyncio.wait_for(run(self.settings, asyncio.Event(), registry=CollectorRegistry()), 20)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the test looks at it
+                return error
+        raise AssertionError("the consumer ended without an error")
+
+    async def read(self, topic: str) -> list[Read]:
+        """Read a topic from its beginning to its present end, in the order of each partition."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.settings.kafka.bootstrap, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or await _known(consumer, topic))]
+            consumer.assign(partitions)
+            await consumer.seek_to_beginning(*partitions)
+            ends = await consumer.end_offsets(partitions)
+            found: list[Read] = []
+            async with asyncio.timeout(20):
+                for tp in partitions:
+                    while await consumer.position(tp) < ends[tp]:
+                        for many in (await consumer.getmany(tp, timeout_ms=200)).values():
+                            found += map(_read, many)
+        finally:
+            await consumer.stop()
+        return sorted(found, key=lambda one: (one.partition, one.offset))
+
+    async def results(self) -> list[dict[str, Any]]:
+        """Every event on the results topic, in order within each partition (and so within each failure)."""
+        return [one.event for one in await self.read(self.settings.kafka.results_topic)]
+
+    async def letters(self) -> list[Read]:
+        """Every dead letter."""
+        return await self.read(self.settings.kafka.dlq_topic)
+
+    async def committed(self, partition: int = 0) -> int:
+        """The group's committed offset; 0 where there is none."""
+        kafka = self.settings.kafka
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=kafka.bootstrap, group_id=kafka.group_id, enable_auto_commit=False
+        )
+        await consumer.start()
+        try:
+            tp = TopicPartition(kafka.failures_topic, partition)
+            consumer.assign([tp])
+            return await consumer.committed(tp) or 0
+        finally:
+            await consumer.stop()
+
+    async def failures(self) -> dict[str, asyncpg.Record]:
+        """Every failure row, by workflow name; the names must differ."""
+        rows = await self.db.fetch("SELECT * FROM workflow_failures ORDER BY workflow_name")
+        found = {row["workflow_name"]: row for row in rows}
+        assert len(found) == len(rows), "two failure rows of one name"
+        return found
+
+    async def count(self, what: str) -> int:
+        """Count rows: `count("heal_claim")`, `count("workflow_failures WHERE resolved")`."""
+        return int(await self.db.fetchval(f"SELECT count(*) FROM {what}"))
+
+    async def settled(self, failures: int, within_seconds: float = 20) -> dict[str, asyncpg.Record]:
+        """Wait until so many failures stand, none of them pending or claimed, and all that was to be told is told."""
+
+        async def look() -> bool:
+            row = await self.db.fetchrow(
+                "SELECT (SELECT count(*) FROM workflow_failures) AS rows,"
+                " (SELECT count(*) FROM workflow_failures WHERE status = 'pending') AS pending,"
+                " (SELECT count(*) FROM heal_claim) AS claims, (SELECT count(*) FROM heal_outbox) AS outbox"
+            )
+            assert row is not None
+            return tuple(row) == (failures, 0, 0, 0)
+
+        await until(look, within_seconds)
+        return await self.failures()
+
+    async def time_passes(self, span: timedelta = timedelta(minutes=30)) -> None:
+        """Make everything in the database that much older: for processes that are dead, the same as waiting."""
+        await self.db.execute("UPDATE heal_owner SET lease_until = lease_until - $1::interval", span)
+        await self.db.execute(
+            "UPDATE heal_claim SET claimed_at = claimed_at - $1::interval,"
+            " effect_deadline = effect_deadline - $1::interval",
+            span,
+        )
+        await self.db.execute("UPDATE heal_outbox SET created_at = created_at - $1::interval", span)
+        await self.db.execute("UPDATE workflow_failures SET due_at = due_at - $1::interval WHERE due_at IS NOT NULL", span)
+
+
+async def _known(consumer: Any, topic: str) -> set[int]:  # noqa: ANN401 - the client has no types
+    async def look() -> set[int]:
+        consumer.subscribe([topic])
+        await consumer._client.force_metadata_update()  # noqa: SLF001 - there is no public way to ask for one topic
+        found: set[int] = set(consumer.partitions_for_topic(topic) or ())
+        consumer.unsubscribe()
+        return found
+
+    return await until(look)
+
+
+def _read(one: Any) -> Read:  # noqa: ANN401 - the client has no types
+    return Read(
+        partition=one.partition, offset=one.offset, key=one.key, value=one.value or b"", headers=dict(one.headers)
+    )
+
+
+def settings_for(broker: Broker, dsn: str, catalog_file: Path) -> Settings:
+    """Settings with names of their own on a shared broker, and short spans."""
+    name = uuid.uuid4().hex[:12]
+    return Settings(
+        kafka=KafkaSettings(
+            bootstrap=broker.bootstrap,
+            idempotence=broker.idempotence,
+            group_id=f"group.{name}",
+            failures_topic=f"failures.{name}",
+            results_topic=f"results.{name}",
+            dlq_topic=f"dlq.{name}",
+            commands_topic=f"commands.{name}",
+            heartbeats_topic=f"heartbeats.{name}",
+            session_timeout=2 * SECOND,
+            rebalance_timeout=8 * SECOND,
+        ),
+        postgres=PostgresSettings(dsn=SecretStr(dsn), pool_size=6),
+        intake=IntakeSettings(max_wait=timedelta(milliseconds=30), sample_every=timedelta(milliseconds=100)),
+        heal=HealSettings(lease=2 * SECOND, slots=50),
+        resume=ResumeSettings(interval=timedelta(milliseconds=100)),
+        api=ApiSettings(port=0),
+        catalog=catalog_file,
+        drain=6 * SECOND,
+    )
+
+
+@asynccontextmanager
+async def site(broker: Broker, dsn: str, catalog_file: Path, *, partitions: int = 1) -> AsyncIterator[Site]:
+    """Make the topics, and open a connection and a producer."""
+    settings = settings_for(broker, dsn, catalog_file)
+    async with AsyncExitStack() as stack:
+        await create_topics(settings.kafka, partitions=partitions, replication=1)
+        db = await asyncpg.connect(dsn, timeout=10)
+        stack.push_async_callback(db.close, timeout=10)
+        producer = AIOKafkaProducer(
+            bootstrap_servers=broker.bootstrap,
+            acks="all",
+            enable_idempotence=broker.idempotence,
+            max_request_size=4_000_000,
+        )
+        stack.push_async_callback(producer.stop)
+        await producer.start()
+        yield Site(settings=settings, db=db, producer=producer)
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Give settings as the variables that `read_settings` reads."""
+    values: dict[str, str] = {}
+    for name, section in settings:
+        if name == "catalog":
+            values["SHW_CATALOG"] = str(section)
+        elif not hasattr(section, "model_dump"):
+            values[f"SHW_{name.upper()}"] = str(section.total_seconds() if isinstance(section, timedelta) else section)
+        else:
+            for key, value in section.model_dump(exclude_none=True, exclude_defaults=True).items():
+                plain = value.get_secret_value() if isinstance(value, SecretStr) else value
+                text = plain.total_seconds() if isinstance(plain, timedelta) else plain
+                values[f"SHW_{name.upper()}__{key.upper()}"] = str(text)
+    return values
+
+
+@dataclass(slots=True, kw_only=True)
+class Process:
+    """A consumer in a process of its own."""
+
+    process: asyncio.subprocess.Process
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    async def said(self, event_name: str) -> bool:
+        """Whether a line of its log names this event."""
+        return event_name in self.log.read_text()
+
+    async def ended(self) -> int:
+        """Wait for its end; the code is negative for a signal."""
+        async with asyncio.timeout(30):
+            return await self.process.wait()
+
+    async def is_stopped(self) -> bool:
+        assert is_alive(self.pid), self.log.read_text()[-3000:]
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+    def tell(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+
+@asynccontextmanager
+async def process(place: Site, log: Path, **acts: str) -> AsyncIterator[Process]:
+    """Run `tests/support/run_consumer.py`, which acts on itself as told; killed at the end if it is still there."""
+    told = {f"ACT_{name.upper()}": value for name, value in acts.items()}
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
+    with log.open("wb") as out:
+        started = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.support.run_consumer"),
+            cwd=ROOT,
+            env=kept | environment_of(place.settings) | told,
+            stdout=out,
+            stderr=out,
+        )
+    try:
+        yield Process(process=started, log=log)
+    finally:
+        if started.returncode is None:
+            with suppress(ProcessLookupError):
+                started.kill()
+            await started.wait()
