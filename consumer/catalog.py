@@ -1,13 +1,13 @@
 """What the healer may touch, as its operator declares it: no event can ever widen it."""
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, TypeVar
 from uuid import UUID
 
 import yaml
@@ -16,6 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from consumer.errors import ConfigError
 from consumer.model import MicroAud
 from schemas.names import StrategyName
+
+KeyT = TypeVar("KeyT")
+ValueT = TypeVar("ValueT")
+_REMEMBERED: Final = 4096
 
 
 class _Declared(BaseModel):
@@ -102,9 +106,14 @@ class Catalog:
     sources: tuple[Source, ...]
     workflows: tuple[WorkflowPolicy, ...]
     secrets: dict[str, Secret]
+    _spoken: dict[tuple[str, UUID], bool] = field(default_factory=dict, compare=False, repr=False)
+    _policies: dict[str, WorkflowPolicy | None] = field(default_factory=dict, compare=False, repr=False)
 
     def may_speak(self, source: str, org_id: UUID) -> bool:
         """Tell whether a source may report failures of an organisation."""
+        return _remembered(self._spoken, (source, org_id), lambda: self._may_speak(source, org_id))
+
+    def _may_speak(self, source: str, org_id: UUID) -> bool:
         return any(
             (rule.organisations == "*" or org_id in rule.organisations) and fnmatchcase(source, rule.source)
             for rule in self.sources
@@ -112,7 +121,20 @@ class Catalog:
 
     def policy(self, workflow_name: str) -> WorkflowPolicy | None:
         """Give the first policy whose pattern matches, or None: then nothing may be done for that workflow."""
-        return next((p for p in self.workflows if fnmatchcase(workflow_name, p.name)), None)
+        return _remembered(
+            self._policies,
+            workflow_name,
+            lambda: next((p for p in self.workflows if fnmatchcase(workflow_name, p.name)), None),
+        )
+
+
+def _remembered(known: dict[KeyT, ValueT], key: KeyT, find: Callable[[], ValueT]) -> ValueT:
+    """Match patterns once for each name: a catalog has many patterns, and the names come again and again."""
+    if key not in known:
+        if len(known) >= _REMEMBERED:
+            known.clear()  # names are the publishers' to choose: bounded, whatever they send
+        known[key] = find()
+    return known[key]
 
 
 def micro_aud(amount: Decimal) -> MicroAud:

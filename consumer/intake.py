@@ -79,7 +79,8 @@ class Intake:
         """Store a batch and claim what has a slot. When it returns, every record of the batch is durable."""
         healable = sum(isinstance(diagnosed.plan, Heal) for diagnosed, _ in batch.accepted)
         reserve = int(self._live.slots * self._settings.resume_share)
-        slots = await self._live.wait_for_free(healable, reserve, self._settings.slot_wait)
+        # Healing at once is far cheaper than by way of the database, so intake keeps pace with heals that are quick.
+        slots = await self._live.wait_for_free(healable, reserve, self._settings.slot_stall, self._settings.slot_wait)
         arrivals = []
         for diagnosed, record in batch.accepted:
             wants_slot = isinstance(diagnosed.plan, Heal) and slots > 0

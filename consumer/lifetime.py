@@ -154,7 +154,8 @@ async def _drain(
     started = time.monotonic()
     until_heals = deadline - LAST_WRITES.total_seconds()
     while len(consumer.live) and (left := until_heals - time.monotonic()) > 0:
-        await consumer.live.wait_for_free(consumer.live.slots, 0, timedelta(seconds=left))
+        span = timedelta(seconds=left)
+        await consumer.live.wait_for_free(consumer.live.slots, 0, span, span)
     consumer.pipeline.cancel_heals()
     consumer.settler.close()
     await asyncio.wait([settling], timeout=max(0.1, deadline - time.monotonic()))

@@ -16,6 +16,7 @@ class LiveHeals:
     slots: int
     _since: dict[AttemptId, float] = field(default_factory=dict)
     _unstarted: set[AttemptId] = field(default_factory=set)
+    _settling: set[AttemptId] = field(default_factory=set)
     _freed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add(self, attempt_id: AttemptId) -> bool:
@@ -30,11 +31,16 @@ class LiveHeals:
         """Note that an effect of this heal may have left the process."""
         self._unstarted.discard(attempt_id)
 
+    def settling(self, attempt_id: AttemptId) -> None:
+        """Note that a heal has ended, and that its slot is free as soon as its settle is durable."""
+        self._settling.add(attempt_id)
+
     def end(self, attempt_ids: Iterable[AttemptId]) -> None:
         """Free slots."""
         for attempt_id in attempt_ids:
             self._since.pop(attempt_id, None)
             self._unstarted.discard(attempt_id)
+            self._settling.discard(attempt_id)
         self._freed.set()
 
     def __len__(self) -> int:
@@ -59,14 +65,18 @@ class LiveHeals:
         # Slots are taken in order of time and a dict keeps it: the first is the oldest.
         return timedelta(seconds=time.monotonic() - next(iter(self._since.values())))
 
-    async def wait_for_free(self, wanted: int, reserve: int, at_most: timedelta) -> int:
-        """Wait a little for slots; give how many are free then, at most what is wanted."""
+    async def wait_for_free(self, wanted: int, reserve: int, stalled_after: timedelta, at_most: timedelta) -> int:
+        """Wait for slots as long as some are about to be free; give how many are then, at most what is wanted.
+
+        Ends when for `stalled_after` none was freed and none is being settled, and after `at_most` whatever happens.
+        """
         deadline = time.monotonic() + at_most.total_seconds()
         while (free := self.free(reserve)) < wanted and (left := deadline - time.monotonic()) > 0:
             self._freed.clear()
             try:
-                async with asyncio.timeout(left):
+                async with asyncio.timeout(min(left, stalled_after.total_seconds())):
                     await self._freed.wait()
             except TimeoutError:
-                break
-        return min(free, wanted)
+                if not self._settling:
+                    break
+        return min(self.free(reserve), wanted)

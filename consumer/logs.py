@@ -21,6 +21,12 @@ _SUSPECT: Final = re.compile(
 )
 
 
+# Ids and enumerated words of ours, on almost every line.
+_OURS: Final = frozenset(
+    ("event", "level", "timestamp", "failure_id", "attempt_id", "org_id", "strategy", "result", "code", "status")
+)
+
+
 def configure(level: Literal["debug", "info", "warning", "error"], stream: BinaryIO | None = None) -> None:
     """Set up logging for the process, the libraries' own included; call it once, before the first line.
 
@@ -69,7 +75,7 @@ class _Relay(logging.Handler):
 
 def _redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     for name, value in event.items():
-        if isinstance(value, str) and _SUSPECT.search(value) is not None:
+        if name not in _OURS and isinstance(value, str) and _SUSPECT.search(value) is not None:
             event[name] = redact_text(value)
     return event
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple, NewType, TypeAlias
 from uuid import UUID, uuid5
 
@@ -23,6 +24,7 @@ ID_SPACE = UUID("6f0a1f0e-6d5f-5c3b-9a52-5f1f3d1f6f49")
 """The namespace of every id that is derived from an event; changing it would make each redelivery a new failure."""
 
 
+@lru_cache(maxsize=8192)
 def attempt_id(failure_id: FailureId, step: int) -> AttemptId:
     """The id of the attempt that a failure makes at a step, the same in every process that works it out."""
     return AttemptId(uuid5(failure_id, f"attempt:{step}"))

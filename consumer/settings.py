@@ -86,11 +86,14 @@ class IntakeSettings(Section):
 class HealSettings(Section):
     """How much is healed at once, and for how long a claim stands."""
 
-    slots: Annotated[int, Field(ge=1, le=10_000)] = 500
+    slots: Annotated[int, Field(ge=1, le=10_000)] = 1000
+    """Two batches and the reserve: one is settled while the next is taken in."""
     resume_share: Annotated[float, Field(gt=0, lt=1)] = 0.25
     """The part of the slots that new failures leave to those that are due again."""
-    slot_wait: Seconds = timedelta(milliseconds=20)
-    """How long intake waits for slots before it stores failures without healing them at once."""
+    slot_stall: Seconds = timedelta(milliseconds=25)
+    """Without a slot freed for this long intake stores failures without healing them at once."""
+    slot_wait: Seconds = timedelta(milliseconds=500)
+    """The longest that intake waits for slots while some are being freed."""
     lease: Seconds = timedelta(seconds=15)
     """A process that has not renewed for this long counts as dead; renewed three times in it."""
     settle_rows: Annotated[int, Field(ge=1, le=5000)] = 500

@@ -47,6 +47,7 @@ class Settler:
 
     def put(self, settlement: Settlement) -> None:
         """Hand in a finished heal; its slot is free once it is durable."""
+        self._live.settling(settlement.attempt.id)
         self._queue.put_nowait(settlement)
 
     def close(self) -> None:

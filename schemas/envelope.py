@@ -89,7 +89,7 @@ def parse(
 
 def _loaded(value: bytes) -> Any:  # noqa: ANN401 - JSON is anything
     document = load_json(value)
-    if not is_plainly_storable(value):
+    if not is_plainly_storable(value, document):
         # The event's own object is not part of what is stored, so the data may be as deep as it may be bare.
         wrapped = isinstance(document, dict) and all(name in document for name in _MARKS_OF_AN_EVENT)
         refuse_unstorable(document, max_depth=MAX_DEPTH + wrapped)

@@ -5,7 +5,6 @@ keeps integers beyond 64 bits. Of a key that stands twice in an object the last 
 an exponent are IEEE 754 doubles.
 """
 
-import re
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -20,7 +19,6 @@ MAX_DEPTH = 100
 """Objects and arrays within one another, the outermost counted."""
 MAX_INTEGER_DIGITS = 1000
 
-_LARGE_NUMBER = re.compile(rb"[:,\[\s]-?[0-9][0-9.]*[eE]|[0-9]{300}")
 _INTEGER_LIMIT = 10**MAX_INTEGER_DIGITS
 _SHOWN_KEY = 64
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -45,7 +43,7 @@ class StorageFault:
 def parse_json(text: bytes) -> Any:  # noqa: ANN401 - JSON is anything
     """Parse UTF-8 JSON (a byte order mark is skipped); EnvelopeError if it is not JSON or not storable."""
     value = load_json(text)
-    if not is_plainly_storable(text):
+    if not is_plainly_storable(text, value):
         refuse_unstorable(value)
     return value
 
@@ -70,19 +68,18 @@ def to_json(value: object) -> bytes:
     return _to_json(value, inf_nan_mode="null")
 
 
-def is_plainly_storable(text: bytes, *, max_depth: int = MAX_DEPTH) -> bool:
-    """Tell from JSON text that was parsed without fault that nothing in it needs a closer look; quick, may say no.
+def is_plainly_storable(text: bytes, value: object, *, max_depth: int = MAX_DEPTH) -> bool:
+    """Tell of a parsed JSON text that nothing in it needs a closer look; quick, may say no without need.
 
-    NUL and surrogates can only come from escapes, an infinity from an exponent, very many digits or its own name, and
-    no document is nested deeper than it has brackets.
+    NUL and surrogates can only come from escapes, no document is nested deeper than it has brackets, and an infinity
+    has its name when it is written again.
     """
-    return (
-        b"\\u" not in text
-        and text.count(b"{") + text.count(b"[") <= max_depth
-        and _LARGE_NUMBER.search(text) is None
-        and b"NaN" not in text
-        and b"Infinity" not in text
-    )
+    if b"\\u" in text or text.count(b"{") + text.count(b"[") > max_depth:
+        return False
+    if len(text) - len(text.translate(None, b"0123456789")) >= MAX_INTEGER_DIGITS:
+        return False
+    written = _to_json(value, inf_nan_mode="constants")
+    return b"Infinity" not in written and b"NaN" not in written
 
 
 def check_storable(value: object, *, max_depth: int = MAX_DEPTH) -> StorageFault | None:

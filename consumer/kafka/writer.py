@@ -43,7 +43,9 @@ class Writer:
         await producer.flush()
         outcomes = await asyncio.gather(*futures, return_exceptions=True)
         said = [_said(outcome) for outcome in outcomes]
-        if Sent.FAILED in said:
+        # What was refused has used up a sequence number: the broker would refuse all that an idempotent producer sends
+        # to that partition from now on.
+        if Sent.FAILED in said or Sent.TOO_LARGE in said:
             await self.close()
         return said
 

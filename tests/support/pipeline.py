@@ -106,10 +106,23 @@ class Read:
 class Running:
     """A consumer in this process."""
 
+    place: "Site"
     consumer: Consumer
     registry: CollectorRegistry
     task: asyncio.Task[None]
     stop: asyncio.Event
+
+    async def settled(self, failures: int, within_seconds: float = 20) -> dict[str, asyncpg.Record]:
+        """Wait until so many failures stand, none of them pending or claimed, and all that was to be told is told."""
+
+        async def look() -> bool:
+            if self.task.done():
+                await self.task
+            await self.consumer.publisher.forget_acked()
+            return await self.place.is_settled(failures)
+
+        await until(look, within_seconds)
+        return await self.place.failures()
 
     def metric(self, name: str, **labels: str) -> float:
         return self.registry.get_sample_value(name, labels) or 0.0
@@ -182,7 +195,7 @@ class Site:
             await asyncio.wait([task, composed], timeout=20, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
                 await task
-            running = Running(consumer=composed.result(), registry=registry, task=task, stop=stop)
+            running = Running(place=self, consumer=composed.result(), registry=registry, task=task, stop=stop)
             yield running
         finally:
             stop.set()
@@ -250,19 +263,19 @@ class Site:
         """Count rows: `count("heal_claim")`, `count("workflow_failures WHERE resolved")`."""
         return int(await self.db.fetchval(f"SELECT count(*) FROM {what}"))
 
+    async def is_settled(self, failures: int) -> bool:
+        """Whether so many failures stand, none of them pending or claimed, and nothing is left to be told."""
+        row = await self.db.fetchrow(
+            "SELECT (SELECT count(*) FROM workflow_failures) AS rows,"
+            " (SELECT count(*) FROM workflow_failures WHERE status = 'pending') AS pending,"
+            " (SELECT count(*) FROM heal_claim) AS claims, (SELECT count(*) FROM heal_outbox) AS outbox"
+        )
+        assert row is not None
+        return tuple(row) == (failures, 0, 0, 0)
+
     async def settled(self, failures: int, within_seconds: float = 20) -> dict[str, asyncpg.Record]:
-        """Wait until so many failures stand, none of them pending or claimed, and all that was to be told is told."""
-
-        async def look() -> bool:
-            row = await self.db.fetchrow(
-                "SELECT (SELECT count(*) FROM workflow_failures) AS rows,"
-                " (SELECT count(*) FROM workflow_failures WHERE status = 'pending') AS pending,"
-                " (SELECT count(*) FROM heal_claim) AS claims, (SELECT count(*) FROM heal_outbox) AS outbox"
-            )
-            assert row is not None
-            return tuple(row) == (failures, 0, 0, 0)
-
-        await until(look, within_seconds)
+        """Wait until it is settled by consumers in other processes."""
+        await until(lambda: self.is_settled(failures), within_seconds)
         return await self.failures()
 
     async def time_passes(self, span: timedelta = timedelta(minutes=30)) -> None:
@@ -346,13 +359,21 @@ def environment_of(settings: Settings) -> dict[str, str]:
         if name == "catalog":
             values["SHW_CATALOG"] = str(section)
         elif not hasattr(section, "model_dump"):
-            values[f"SHW_{name.upper()}"] = str(section.total_seconds() if isinstance(section, timedelta) else section)
+            values[f"SHW_{name.upper()}"] = _as_text(section)
         else:
             for key, value in section.model_dump(exclude_none=True, exclude_defaults=True).items():
-                plain = value.get_secret_value() if isinstance(value, SecretStr) else value
-                text = plain.total_seconds() if isinstance(plain, timedelta) else plain
-                values[f"SHW_{name.upper()}__{key.upper()}"] = str(text)
+                values[f"SHW_{name.upper()}__{key.upper()}"] = _as_text(value)
     return values
+
+
+def _as_text(value: object) -> str:
+    match value:
+        case SecretStr():
+            return value.get_secret_value()
+        case timedelta():
+            return f"PT{value.total_seconds()}S"
+        case _:
+            return str(value)
 
 
 @dataclass(slots=True, kw_only=True)

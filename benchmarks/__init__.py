@@ -1,0 +1,1 @@
+"""The benchmark: this service beside fair peers, on the same broker, database and cores."""

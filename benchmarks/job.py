@@ -1,0 +1,75 @@
+"""What one run of one contender is told, and what it tells."""
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+import orjson
+
+
+class Who(StrEnum):
+    """The contenders."""
+
+    OURS = "ours"  # the consumer itself, in a process of its own
+    ONE = "a"  # one event at a time
+    MANY = "b"  # the same SQL for each event, 64 events at once
+    BARE = "c"  # the rows alone, in batches, without a broker: the floor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One run: fresh topics and a fresh database, with the load in place."""
+
+    who: Who
+    events: int
+    dsn: str
+    bootstrap: str
+    idempotence: bool
+    group: str
+    failures: str
+    results: str
+    dlq: str
+    directory: str
+    """Where the run keeps its catalog, its log, its report and its profile."""
+    profile: bool
+    single_statement: bool
+
+    @property
+    def home(self) -> Path:
+        """The directory."""
+        return Path(self.directory)
+
+    def save(self) -> Path:
+        """Write it for the run's process."""
+        path = self.home / "job.json"
+        path.write_bytes(orjson.dumps(asdict(self)))
+        return path
+
+    @staticmethod
+    def load(path: Path) -> "Job":
+        """Read it back."""
+        told = orjson.loads(path.read_bytes())
+        return Job(**{**told, "who": Who(told["who"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a run's process reports when it has stopped."""
+
+    started: float
+    """`time.time()` when the group gave it its partitions; for the floor, before its first statement."""
+    cpu_seconds: float
+    """User and system, from after the imports to the end of the stop."""
+    phases: dict[str, float] = field(default_factory=dict)
+    """Seconds by phase, where the contender counts them."""
+    ended: float | None = None
+    """Only where nobody outside can see the end: the floor publishes nothing."""
+
+    def save(self, home: Path) -> None:
+        """Write it for the one who started the run."""
+        (home / "told.json").write_bytes(orjson.dumps(asdict(self)))
+
+    @staticmethod
+    def load(home: Path) -> "Told":
+        """Read it back."""
+        return Told(**orjson.loads((home / "told.json").read_bytes()))

@@ -1,0 +1,1 @@
+"""The `shw` command: `commands` is its surface, the other modules are what stands behind it, one to a subject."""

@@ -1,0 +1,114 @@
+"""`shw check-event`: what the service would do with an event, by the service's own parts and without effects."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import assert_never
+
+from consumer.app import installed_strategies, read_catalog
+from consumer.cli.diagnose import diagnosed
+from consumer.diagnose import diagnose
+from consumer.ingest.decode import Door, decode
+from consumer.migrate import check_schema
+from consumer.model import DeadLetter, Failure, Heal, JsonObject, OrgId, Plan, Record, Refuse
+from consumer.plan.ladder import Planner
+from consumer.settings import Settings, read_settings
+from consumer.store.intake import known_organisations
+from consumer.store.pool import open_pool, transaction
+from schemas.envelope import Form, parse
+from schemas.names import PoisonReason
+
+
+def check_event(
+    value: bytes, headers: Sequence[tuple[str, bytes]], *, catalog: Path | None, with_database: bool
+) -> JsonObject:
+    """Give all that the service would decide; `accepted` and `healable` sum it up.
+
+    Offline: the catalog and the settings are read, and with `with_database` the organisations. A strategy may still
+    refuse once it acts (an address, a credential), and a wallet may lack the credits: neither is asked here.
+    """
+    settings = read_settings()
+    now = datetime.now(UTC)
+    record = Record(
+        topic=settings.kafka.failures_topic,
+        partition=0,
+        offset=0,
+        timestamp_ms=int(now.timestamp() * 1000),
+        key=None,
+        value=value,
+        headers=tuple(headers),
+    )
+    return asyncio.run(_checked(record, settings, catalog or settings.catalog, now, with_database=with_database))
+
+
+async def _checked(
+    record: Record, settings: Settings, catalog_path: Path | None, now: datetime, *, with_database: bool
+) -> JsonObject:
+    catalog = read_catalog(catalog_path)
+    decoded = decode(record, Door(catalog=catalog, max_event_bytes=settings.intake.max_event_bytes), now)
+    if isinstance(decoded, DeadLetter):
+        return _poison(decoded.reason, decoded.message)
+    if with_database and not await _is_known(decoded.org_id, settings):
+        return _poison(PoisonReason.UNKNOWN_ORGANISATION, f"organisation {decoded.org_id} does not exist")
+    diagnosis = diagnose(decoded.failure_reason, decoded.context)
+    async with installed_strategies(catalog, connections=1) as strategies:
+        plan = Planner(rungs=strategies, catalog=catalog).plan(decoded, diagnosis, now)
+    # Without an event id the failure's id comes from its place in Kafka, which it does not have yet.
+    is_bare = parse(record.value, record.headers).form is Form.BARE
+    return {
+        "accepted": True,
+        "healable": isinstance(plan, Heal),
+        "failure_id": None if is_bare else str(decoded.id),
+        **_accepted(decoded),
+        "organisation": "exists" if with_database else "not checked",
+        "diagnosis": {k: v for k, v in diagnosed(decoded.failure_reason, decoded.context).items() if k != "strategy"},
+        "strategy": plan.strategy.value,
+        "plan": _plan(plan),
+        "missing_fields": list(plan.missing) if isinstance(plan, Refuse) else [],
+        "redactions": list(decoded.redactions),
+    }
+
+
+async def _is_known(org_id: OrgId, settings: Settings) -> bool:
+    async with open_pool(settings.postgres, application="shw check-event") as pool:
+        await check_schema(pool)
+        async with transaction(pool) as connection:
+            return org_id in await known_organisations(connection, [org_id])
+
+
+def _poison(reason: PoisonReason, message: str) -> JsonObject:
+    return {"accepted": False, "healable": False, "poison": {"reason": reason.value, "message": message}}
+
+
+def _accepted(failure: Failure) -> JsonObject:
+    return {
+        "org_id": str(failure.org_id),
+        "source": failure.source,
+        "workflow_name": failure.workflow_name,
+        "detected_at": failure.detected_at.isoformat(),
+    }
+
+
+def _plan(plan: Plan) -> JsonObject:
+    match plan:
+        case Heal():
+            return {
+                "decision": "heal",
+                "scope": plan.scope,
+                "effect": plan.effect.value,
+                "idempotency_key": plan.idempotency_key,
+                "window_seconds": plan.window.total_seconds(),
+                "credits_held_aud": f"{Decimal(plan.hold) / 1_000_000:f}",
+                "catalog_version": plan.catalog_version,
+            }
+        case Refuse():
+            return {
+                "decision": "refuse",
+                "code": plan.code.value,
+                "reason": plan.reason,
+                "catalog_version": plan.catalog_version,
+            }
+        case _:
+            assert_never(plan)

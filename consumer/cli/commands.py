@@ -1,0 +1,289 @@
+"""The surface of `shw`: every command with its options; what stands behind one is imported when it runs."""
+# A diagnosis must not wait for Kafka's client, or --help for the whole service, to be imported.
+# ruff: noqa: PLC0415
+
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from enum import StrEnum
+from importlib.metadata import version
+from io import BufferedIOBase
+from pathlib import Path
+from typing import Annotated, Any, Final, cast
+from uuid import UUID
+
+import typer
+
+from consumer.cli.exits import ExitCode
+from schemas.names import PoisonReason, Status
+
+app: Final = typer.Typer(
+    name="shw",
+    help="Reads workflow failures from Kafka, heals them, proves it, and publishes what came of it.",
+    epilog="Exit codes: 0 done; 1 the answer is no; 2 usage or configuration; 3 the outside world did not answer.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+_catalog: Final = typer.Typer(help="What may be healed, and for whom.", no_args_is_help=True)
+_dlq: Final = typer.Typer(help="What was refused: list it, look at it, send it again.", no_args_is_help=True)
+app.add_typer(_catalog, name="catalog")
+app.add_typer(_dlq, name="dlq")
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+
+
+class FormName(StrEnum):
+    """How an event lies in its record."""
+
+    STRUCTURED = "structured"
+    BINARY = "binary"
+    BARE = "bare"
+
+
+@app.callback(invoke_without_command=True)
+def _start(
+    context: typer.Context,
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if show_version:
+        print(version("self-healing-workflows"))  # noqa: T201 - the answer
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(ExitCode.USAGE)
+
+
+@app.command()
+def run() -> None:
+    """Run the service until SIGTERM or Ctrl-C: the consumer and its API."""
+    from consumer.cli.service import run_until_signalled
+
+    run_until_signalled()
+
+
+@app.command()
+def dev() -> None:
+    """Run a broker, a database and the service here until Ctrl-C, and print the addresses."""
+    from consumer.local.dev import run_dev
+
+    raise typer.Exit(run_dev())
+
+
+@app.command()
+def demo() -> None:
+    """Heal failures of every kind in a small world on this machine, through a crash; 0 when all came out right."""
+    from consumer.local.demo import run_demo
+
+    raise typer.Exit(run_demo())
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's schema up to this release."""
+    from consumer.cli.setup import migrate_database
+
+    migrate_database()
+
+
+@app.command()
+def topics(
+    partitions: Annotated[int, typer.Option(min=1, max=10_000, help="For each topic that is created.")] = 6,
+    replication: Annotated[
+        int, typer.Option(min=1, max=10, help="Copies of each record; 3 where there are three brokers.")
+    ] = 1,
+) -> None:
+    """Create the topics that are missing."""
+    from consumer.cli.setup import create_missing_topics
+
+    create_missing_topics(partitions=partitions, replication=replication)
+
+
+@_catalog.command("check")
+def check_catalog(
+    file: Annotated[Path | None, typer.Argument(help="The catalog. Default: SHW_CATALOG.")] = None,
+) -> None:
+    """Say whether a catalog is valid, and where it is not."""
+    from consumer.cli.setup import check_catalog
+
+    check_catalog(file)
+
+
+@app.command()
+def publish(
+    file: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Default: standard input.")] = None,
+    form: Annotated[FormName, typer.Option(help="CloudEvents structured or binary, or the data alone.")] = (
+        FormName.STRUCTURED
+    ),
+    source: Annotated[str | None, typer.Option(help="Who speaks. Default: the event's own, or urn:shw:publish.")] = (
+        None
+    ),
+    event_id: Annotated[
+        str | None, typer.Option("--id", help="Of a single event. Default: its own, or random.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="The record's key. Default: the run's id, or the organisation.")] = (
+        None
+    ),
+) -> None:
+    """Publish a failure, or one from each line, and print where each lies (acks=all).
+
+    An event is the JSON of the failure (org_id, workflow_name, failure_reason, context), or a CloudEvent around it.
+    """
+    from consumer.cli.publish import Manner, publish
+    from schemas.envelope import Form
+
+    manner = Manner(form=Form(form.value), source=source, event_id=event_id, key=key)
+    with ExitStack() as opened:
+        stream = opened.enter_context(file.open("rb")) if file else _stdin()
+        _end(publish(stream, manner))
+
+
+@app.command()
+def check_event(
+    header: Annotated[
+        list[str] | None, typer.Option("--header", "-H", metavar="NAME=VALUE", help="A header of the record.")
+    ] = None,
+    catalog: Annotated[Path | None, typer.Option(help="Default: SHW_CATALOG.")] = None,
+    database: Annotated[bool, typer.Option("--database", help="Ask the database whether the organisation exists.")] = (
+        False
+    ),
+) -> None:
+    """Say what would become of an event on standard input: accepted? its diagnosis, strategy, plan; 0 when healable."""
+    from consumer.cli.check_event import check_event
+    from consumer.cli.tables import print_json
+
+    headers = [_header(one) for one in header or ()]
+    found = check_event(_stdin().read(), headers, catalog=catalog, with_database=database)
+    print_json(found)
+    _end(ExitCode.OK if found["healable"] else ExitCode.NO)
+
+
+@app.command()
+def diagnose() -> None:
+    """Diagnose failures: lines of {"failure_reason": ..., "context": ...} in, a line of JSON for each out, in order.
+
+    Other keys and blank lines are ignored. A line that is no such object is answered with {"error": ...}, and the
+    exit code is then 1. Needs neither settings nor servers.
+    """
+    from consumer.cli.diagnose import diagnose_lines
+
+    _end(ExitCode.OK if diagnose_lines(_stdin(), sys.stdout.buffer) else ExitCode.NO)
+
+
+@app.command()
+def failures(
+    org: Annotated[UUID | None, typer.Option(help="Of this organisation only.")] = None,
+    status: Annotated[Status | None, typer.Option(help="Default: all that are not resolved.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000)] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List failures, newest first."""
+    from consumer.cli.failures import print_failures
+
+    print_failures(org_id=org, status=status, limit=limit, as_json=as_json)
+
+
+@app.command()
+def attempts(failure_id: Annotated[UUID, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
+    """List the attempts to heal a failure, newest first."""
+    from consumer.cli.failures import print_attempts
+
+    _end(print_attempts(failure_id, as_json=as_json))
+
+
+@app.command()
+def heal(
+    failure_id: Annotated[UUID, typer.Argument(metavar="ID")],
+    wait: Annotated[
+        float | None, typer.Option(min=0, metavar="SECONDS", help="Wait for the attempt and print it.")
+    ] = None,
+) -> None:
+    """Ask for a failure to be healed now, given up or not; one that needs a person is refused."""
+    from consumer.cli.failures import heal
+
+    _end(heal(failure_id, wait=wait))
+
+
+@_dlq.command("list")
+def list_letters(
+    reason: Annotated[PoisonReason | None, typer.Option(help="Of this reason only.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="The newest of them.")] = 1000,
+    as_json: AsJson = False,
+) -> None:
+    """List dead letters: where, when, why, from where, how large."""
+    from consumer.cli.dead_letters import list_letters
+
+    list_letters(reason=reason, limit=limit, as_json=as_json)
+
+
+@_dlq.command("show")
+def show_letter(
+    place: Annotated[str, typer.Argument(metavar="PARTITION:OFFSET")],
+    raw: Annotated[bool, typer.Option("--raw", help="The bytes as they are, secrets and all.")] = False,
+) -> None:
+    """Print a dead letter as JSON, without what looks like a secret."""
+    from consumer.cli.dead_letters import Place, show_letter
+
+    _end(show_letter(_place(Place, place), raw=raw))
+
+
+@_dlq.command("replay")
+def replay_letters(
+    places: Annotated[list[str] | None, typer.Argument(metavar="PARTITION:OFFSET...")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every dead letter, or every one of --reason.")] = False,
+    reason: Annotated[PoisonReason | None, typer.Option(help="With --all: of this reason only.")] = None,
+) -> None:
+    """Send dead letters to where they came from, as they were, once their cause is gone.
+
+    A letter stays where it is. Sent twice, an event with an id makes one failure, bare JSON makes two.
+    """
+    from consumer.cli.dead_letters import Place, replay_letters
+
+    if bool(places) == every or (reason and not every):
+        raise typer.BadParameter("Give places, or --all with or without --reason.")
+    _end(replay_letters([_place(Place, one) for one in places or ()], every=every, reason=reason))
+
+
+@app.command()
+def schemas(
+    name: Annotated[str | None, typer.Argument(help="Print this one.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Say where the files differ from the models.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Write the files from the models.")] = False,
+) -> None:
+    """Print the names of the contract's JSON Schemas and its AsyncAPI document, or one of them."""
+    from consumer.cli import contract
+
+    if (name is not None) + check + write > 1:
+        raise typer.BadParameter("Give a name, --check or --write.")
+    if write:
+        contract.write_documents()
+    elif check:
+        _end(contract.check_documents())
+    elif name is not None:
+        _end(contract.print_document(name))
+    else:
+        contract.print_names()
+
+
+def _end(code: ExitCode) -> None:
+    if code is not ExitCode.OK:
+        raise typer.Exit(code)
+
+
+def _stdin() -> BufferedIOBase:
+    stream: Any = sys.stdin.buffer  # typed as a BinaryIO, which does not promise read1
+    return cast("BufferedIOBase", stream)
+
+
+def _header(text: str) -> tuple[str, bytes]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise typer.BadParameter(f"--header {text!r}: must be NAME=VALUE")
+    return name, value.encode()
+
+
+def _place(make: Callable[..., Any], text: str) -> Any:  # noqa: ANN401
+    partition, _, offset = text.partition(":")
+    if not (partition.isascii() and partition.isdigit() and offset.isascii() and offset.isdigit()):
+        raise typer.BadParameter(f"{text!r}: must be PARTITION:OFFSET, as `shw dlq list` prints it")
+    return make(partition=int(partition), offset=int(offset))

@@ -1,0 +1,40 @@
+"""`shw schemas`: the wire contract's documents."""
+
+import sys
+
+from consumer.cli.exits import ExitCode, say
+from schemas.documents import GENERATED, differences, write
+
+
+def print_names() -> None:
+    """Print the documents' names."""
+    for path in sorted(GENERATED.glob("*.json")):
+        print(_name(path.name))  # noqa: T201 - the command's answer
+
+
+def print_document(name: str) -> ExitCode:
+    """Print one document."""
+    found = next((path for path in GENERATED.glob("*.json") if _name(name) == _name(path.name)), None)
+    if found is None:
+        say(f"No document {name!r}: `shw schemas` prints the names.")
+        return ExitCode.NO
+    sys.stdout.write(found.read_text(encoding="utf-8"))
+    return ExitCode.OK
+
+
+def check_documents() -> ExitCode:
+    """Compare the documents with the models, and print where they differ."""
+    found = differences()
+    for line in found:
+        print(line)  # noqa: T201 - the command's answer
+    return ExitCode.NO if found else ExitCode.OK
+
+
+def write_documents() -> None:
+    """Write every document anew from the models."""
+    write()
+    say(f"Wrote {GENERATED}.")
+
+
+def _name(file_name: str) -> str:
+    return file_name.removesuffix(".json").removesuffix(".schema")

@@ -1,0 +1,70 @@
+"""`shw diagnose`: reasons and contexts in, diagnoses out, line by line; needs nothing but its input."""
+
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+from consumer.cli.lines import MAX_LINE, Readable, line_batches
+from consumer.diagnose import diagnose
+from consumer.model import JsonObject
+from consumer.plan.ladder import LADDER
+from schemas.errors import EnvelopeError
+from schemas.json_text import load_json, to_json
+
+
+def diagnose_lines(source: Readable, sink: BinaryIO) -> bool:
+    """Answer each line in its place as soon as it is there; tells whether every one was understood.
+
+    Blank lines are no questions. A line that cannot be read is answered with `{"error": ...}`.
+    """
+    understood = True
+    for batch in line_batches(source):
+        answers = [_answer(line) for line in batch if line is None or line.strip()]
+        sink.write(b"".join(to_json(answer) + b"\n" for answer in answers))
+        sink.flush()
+        understood = understood and not any("error" in answer for answer in answers)
+    return understood
+
+
+def diagnosed(failure_reason: str, context: JsonObject) -> JsonObject:
+    """Give a failure's diagnosis and the strategy that the ladder names for it."""
+    diagnosis = diagnose(failure_reason, context)
+    return {
+        "failure_type": diagnosis.failure_type.value,
+        "disposition": diagnosis.disposition.value,
+        "strategy": LADDER[diagnosis.failure_type].value,
+        "evidence": [
+            {"rule": one.rule, "source": one.source, "detail": one.text, "weight": one.weight}
+            for one in diagnosis.evidence
+        ],
+    }
+
+
+def _answer(line: bytes | None) -> JsonObject:
+    if line is None:
+        return {"error": f"the line is longer than {MAX_LINE} bytes: send less context"}
+    try:
+        question = load_json(line)
+    except EnvelopeError as error:
+        return {"error": error.message}
+    match question:
+        case {"failure_reason": str(reason), **rest} if isinstance(context := _context(rest), dict):
+            return diagnosed(reason, context)
+        case _:
+            return {"error": _fault(question)}
+
+
+def _context(question: Mapping[Any, Any]) -> object:
+    given = question.get("context")
+    return {} if given is None else given
+
+
+def _fault(question: object) -> str:
+    match question:
+        case {"failure_reason": str()}:
+            return "context: must be an object"
+        case {"failure_reason": _}:
+            return "failure_reason: must be a string"
+        case dict():
+            return "failure_reason: is missing"
+        case _:
+            return 'not an object: send {"failure_reason": "...", "context": {...}}'

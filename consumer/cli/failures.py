@@ -1,0 +1,157 @@
+"""`shw failures`, `attempts` and `heal`: what stands in the database, and the asking for a heal."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from typing import Final, assert_never
+from uuid import UUID
+
+from consumer.cli.exits import ExitCode, say
+from consumer.cli.tables import print_json, print_rows
+from consumer.errors import TransientError
+from consumer.migrate import check_schema
+from consumer.model import FailureId, Json, JsonObject, OrgId
+from consumer.redact import redact_json, redact_text
+from consumer.settings import read_settings
+from consumer.store.pool import Pool, open_pool, transaction
+from consumer.store.reports import (
+    Asked,
+    HealAsked,
+    ReportedAttempt,
+    ask_heal,
+    attempt_since,
+    attempts_of,
+    list_failures,
+    standing,
+)
+from schemas.names import Result, Status
+
+POLL: Final = 0.25
+"""Seconds between two looks for an attempt."""
+
+_FAILURE_COLUMNS: Final = (
+    "id", "status", "failure_type", "workflow_name", "attempts", "detected_at", "due_at", "failure_reason"
+)  # fmt: skip
+_ATTEMPT_COLUMNS: Final = ("step", "attempted_at", "strategy", "result", "code", "reason", "evidence")
+
+
+def print_failures(*, org_id: UUID | None, status: Status | None, limit: int, as_json: bool) -> None:
+    """Print failures, newest first; without a status all that are not resolved."""
+    asyncio.run(_print_failures(OrgId(org_id) if org_id else None, status, limit, as_json=as_json))
+
+
+def print_attempts(failure_id: UUID, *, as_json: bool) -> ExitCode:
+    """Print a failure's attempts, newest first."""
+    return asyncio.run(_print_attempts(FailureId(failure_id), as_json=as_json))
+
+
+def heal(failure_id: UUID, *, wait: float | None) -> ExitCode:
+    """Make a failure due now and say what comes of it; with `wait` (seconds) print the attempt."""
+    return asyncio.run(_heal(FailureId(failure_id), wait))
+
+
+async def _print_failures(org_id: OrgId | None, status: Status | None, limit: int, *, as_json: bool) -> None:
+    async with _database() as pool, transaction(pool) as connection:
+        found = await list_failures(connection, org_id, status, limit)
+    shown: list[JsonObject] = [
+        asdict(one) | {"id": str(one.id), "org_id": str(one.org_id), "failure_reason": redact_text(one.failure_reason)}
+        for one in found
+    ]
+    if not as_json:
+        print_rows(_FAILURE_COLUMNS, ([one[name] for name in _FAILURE_COLUMNS] for one in shown))
+        return
+    for one in shown:
+        print_json(one)
+
+
+async def _print_attempts(failure_id: FailureId, *, as_json: bool) -> ExitCode:
+    async with _database() as pool, transaction(pool) as connection:
+        stands = await standing(connection, failure_id)
+        found = await attempts_of(connection, failure_id)
+    if stands is None:
+        say(f"No failure {failure_id} in this database: `shw failures` lists what there is.")
+        return ExitCode.NO
+    if as_json:
+        for attempt in found:
+            print_json(_as_json(attempt))
+    else:
+        print_rows(_ATTEMPT_COLUMNS, map(_as_row, found))
+    due = f", due at {stands.due_at}" if stands.due_at else ""
+    say(f"{failure_id} is {stands.status} after {len(found)} attempts{due}.")
+    return ExitCode.OK
+
+
+async def _heal(failure_id: FailureId, wait: float | None) -> ExitCode:
+    async with _database() as pool:
+        async with transaction(pool) as connection:
+            asked = await ask_heal(connection, failure_id)
+        code = _told(failure_id, asked)
+        if wait is None or asked.result is not Asked.DUE:
+            return code
+        attempt = await _awaited(pool, failure_id, asked.step, wait)
+    print_json(_as_json(attempt))
+    return ExitCode.OK if attempt.result == Result.SUCCESS else ExitCode.NO
+
+
+def _told(failure_id: FailureId, asked: HealAsked) -> ExitCode:
+    match asked.result:
+        case Asked.DUE:
+            say(f"{failure_id} is due now: a running consumer heals it, as step {asked.step}.")
+            return ExitCode.OK
+        case Asked.RESOLVED:
+            say(f"{failure_id} is resolved already: nothing was changed.")
+            return ExitCode.OK
+        case Asked.NEEDS_PERSON:
+            say(
+                f"Refused: {failure_id} needs a person. A call of its may have had its effect: see `shw attempts "
+                f"{failure_id}`, and look at the other side. Nothing was changed."
+            )
+        case Asked.AWAITING_APPROVAL:
+            say(f"Refused: {failure_id} waits for the approval of its published plan. Nothing was changed.")
+        case Asked.NOT_FOUND:
+            say(f"No failure {failure_id} in this database: `shw failures` lists what there is.")
+        case _:
+            assert_never(asked.result)
+    return ExitCode.NO
+
+
+async def _awaited(pool: Pool, failure_id: FailureId, step: int, wait: float) -> ReportedAttempt:
+    until = time.monotonic() + wait
+    while (attempt := await attempt_since(pool, failure_id, step)) is None:
+        if time.monotonic() >= until:
+            raise TransientError(
+                f"No attempt of {failure_id} ended within {wait:g} s: it stays due. Is a consumer running? "
+                f"See `shw attempts {failure_id}` later."
+            )
+        await asyncio.sleep(POLL)
+    return attempt
+
+
+def _as_json(attempt: ReportedAttempt) -> JsonObject:
+    return asdict(attempt) | {"id": str(attempt.id), "details": _details(attempt)}
+
+
+def _as_row(attempt: ReportedAttempt) -> list[Json]:
+    details = _details(attempt)
+    known = details if isinstance(details, dict) else {}
+    proofs = known.get("evidence")
+    proofs = proofs if isinstance(proofs, list) else []
+    told = [f"{proof.get('oracle')} {proof.get('verdict')}" for proof in proofs if isinstance(proof, dict)]
+    step = "member" if attempt.step is None else attempt.step
+    head: list[Json] = [step, attempt.attempted_at, attempt.strategy, attempt.result]
+    return [*head, known.get("code"), known.get("reason"), ", ".join(told)]
+
+
+def _details(attempt: ReportedAttempt) -> Json:
+    clean, _ = redact_json(json.loads(attempt.details)) if attempt.details else (None, ())
+    return clean
+
+
+@asynccontextmanager
+async def _database() -> AsyncIterator[Pool]:
+    async with open_pool(read_settings().postgres, application="shw cli") as pool:
+        await check_schema(pool)
+        yield pool

@@ -1,0 +1,36 @@
+"""Runs a command and turns what it raises into one line and an exit code."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import typer
+
+from consumer.cli.commands import app
+from consumer.cli.exits import ExitCode, code_of, say
+from consumer.errors import ShwError
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one command and leave with its exit code."""
+    sys.exit(run_command(arguments))
+
+
+def run_command(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; an error of ours, or of the command line, is one line on stderr and no traceback."""
+    # The clients log what they also raise; `shw run` puts its own handlers in place of this one.
+    logging.getLogger().addHandler(logging.NullHandler())
+    try:
+        code = app(None if arguments is None else list(arguments), prog_name="shw", standalone_mode=False)
+    except typer.TyperException as error:
+        # A group without a command has shown its help, and has nothing to add.
+        if message := error.format_message().rstrip("."):
+            say(f"{message}. See --help.")
+        return ExitCode.USAGE
+    except ShwError as error:
+        say(str(error))
+        return code_of(error)
+    except (KeyboardInterrupt, typer.Abort):
+        return ExitCode.INTERRUPTED
+    return code if isinstance(code, int) else ExitCode.OK

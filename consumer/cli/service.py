@@ -1,0 +1,38 @@
+"""`shw run`: the service in the foreground, and the two signals that end it."""
+
+import asyncio
+import os
+import signal
+from typing import NoReturn
+
+import uvloop
+
+from consumer.app import run_service
+from consumer.settings import Settings, read_settings
+
+
+def run_until_signalled() -> None:
+    """Run the consumer with its API until SIGTERM or SIGINT, then leave within the drain budget.
+
+    A second signal ends the process at once: what it was healing is taken over by others.
+    """
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(read_settings()))
+
+
+async def _run(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def signalled(number: signal.Signals) -> None:
+        if stop.is_set():
+            _leave_at_once(number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, signalled, number)
+    await run_service(settings, stop)
+
+
+def _leave_at_once(number: signal.Signals) -> NoReturn:
+    os._exit(128 + number)

@@ -1,0 +1,38 @@
+"""What has to be there before the service starts: schema, topics, catalog."""
+
+import asyncio
+from pathlib import Path
+
+from consumer.app import read_catalog
+from consumer.cli.exits import say
+from consumer.kafka.topics import create_topics
+from consumer.migrate import migrate
+from consumer.settings import read_settings
+
+
+def migrate_database() -> None:
+    """Bring the configured database to this release's schema."""
+    postgres = read_settings().postgres
+    migrate(postgres.dsn.get_secret_value())
+    say(f"{postgres.shown()} has the schema of this release.")
+
+
+def create_missing_topics(*, partitions: int, replication: int) -> None:
+    """Create those of our topics that are missing, and print what was created."""
+    kafka = read_settings().kafka
+    created = asyncio.run(create_topics(kafka, partitions=partitions, replication=replication))
+    for name in created:
+        print(name)  # noqa: T201 - the command's answer
+    say(f"Created {len(created)} topics at {kafka.bootstrap}." if created else "Every topic was there already.")
+    if created and replication == 1:
+        say("A record has one copy and is lost with its disk: give --replication 3 where there are three brokers.")
+
+
+def check_catalog(path: Path | None) -> None:
+    """Read a catalog as the service does, and tell what it declares; a fault is named with its line."""
+    where = path or read_settings().catalog
+    catalog = read_catalog(where)
+    print(  # noqa: T201 - the command's answer
+        f"{where} is valid: version {catalog.version}, {len(catalog.sources)} sources, "
+        f"{len(catalog.workflows)} workflows, {len(catalog.secrets)} secrets."
+    )

@@ -1,0 +1,55 @@
+"""What the demo's healer may touch, and how long it may take: everything short, so that a crash is over in seconds."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from consumer.local.server import LOCALHOST
+from consumer.local.stack import Stack
+from consumer.model import Json, JsonObject
+
+SOURCE: Final = "urn:demo:services"
+BARE_SOURCE: Final = "urn:kafka:workflow.failures"
+"""The source of failures that come without an event around them."""
+BY_HAND: Final = "urn:shw:publish"
+"""Who speaks for `shw publish`, where nobody is named."""
+
+
+def demo_catalog(ports: Sequence[int]) -> str:
+    """Write the catalog for a world with these ports."""
+    hosts: Json = [{"host": LOCALHOST, "ports": list(ports), "schemes": ["http"], "addresses": ["127.0.0.0/8"]}]
+    # A claim of a dead process is taken over once its window has passed: one short try keeps that at 7 s.
+    one_try: JsonObject = {"tries": 1, "timeout": "PT2S"}
+    three: JsonObject = {
+        "tries": 3,
+        "timeout": "PT1S",
+        "inline_wait": "PT1.5S",
+        "throttled_base": "PT0.5S",
+        "cap": "PT1S",
+    }
+    workflows: list[Json] = [
+        {"name": name, "hosts": hosts, "attempts": 2, "backoff": "PT1S", "auto_retry": limits}
+        for name, limits in (("transfers.*", one_try), ("texts.*", one_try), ("*", three))
+    ]
+    document: JsonObject = {
+        "version": 1,
+        "sources": [{"source": source, "organisations": "*"} for source in (SOURCE, BARE_SOURCE, BY_HAND)],
+        "workflows": workflows,
+    }
+    return yaml.safe_dump(document, sort_keys=False)
+
+
+def demo_settings(stack: Stack, catalog: Path) -> dict[str, str]:
+    """Give the consumer's settings for the local stack, as environment variables."""
+    return {
+        "SHW_KAFKA__BOOTSTRAP": stack.bootstrap,
+        "SHW_KAFKA__IDEMPOTENCE": str(stack.idempotence).lower(),
+        "SHW_KAFKA__SESSION_TIMEOUT": "PT3S",
+        "SHW_POSTGRES__DSN": stack.dsn,
+        "SHW_HEAL__LEASE": "PT2S",
+        "SHW_RESUME__INTERVAL": "PT0.5S",
+        "SHW_DRAIN": "PT15S",
+        "SHW_CATALOG": str(catalog),
+    }

@@ -1,0 +1,219 @@
+"""A small world on 127.0.0.1: real services that time out, fail and recover, and a record of what they really did."""
+
+import asyncio
+import json
+import socket
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Final, TypeAlias, assert_never
+
+from consumer.local.server import LOCALHOST
+from consumer.model import Json, JsonObject
+
+READ_WITHIN: Final = timedelta(seconds=10)
+MAX_BODY_BYTES: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request as it arrived at a service."""
+
+    service: str
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: JsonObject
+
+    @property
+    def subject(self) -> str:
+        """What the call is about: the body's `reference`, else the last part of the path."""
+        reference = self.body.get("reference")
+        return reference if isinstance(reference, str) else self.path.rpartition("/")[2]
+
+    @property
+    def key(self) -> str:
+        """The idempotency key, empty where there is none."""
+        return self.headers.get("idempotency-key", "")
+
+    @property
+    def name(self) -> str:
+        """The effect that this call asks for."""
+        return f"{self.service}:{self.subject}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """Answer with JSON."""
+
+    status: int = HTTPStatus.OK
+    body: Json = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Hold the connection open and never answer: the caller times out, or dies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Close the connection without an answer."""
+
+
+Ending: TypeAlias = Reply | Silence | Cut
+
+
+@dataclass(slots=True)
+class Record:
+    """What the world itself counted, whatever anybody else believes."""
+
+    calls: Counter[str] = field(default_factory=Counter)
+    effects: Counter[str] = field(default_factory=Counter)
+    """How often each effect was really performed."""
+    bodies: dict[str, JsonObject] = field(default_factory=dict)
+    """The body with which an effect was last performed."""
+
+    def perform(self, call: Call) -> None:
+        """Count an effect: from here on it has happened, whether or not its caller ever learns of it."""
+        self.effects[call.name] += 1
+        self.bodies[call.name] = call.body
+
+
+Service: TypeAlias = Callable[[Call, Record], Ending]
+"""Does what is asked and says how the call ends."""
+
+
+class World:
+    """Running services: their addresses, and what they counted."""
+
+    def __init__(self) -> None:
+        self.record = Record()
+        self._ports: dict[str, int] = {}
+        self._held: set[str] = set()
+        self._changed = asyncio.Condition()
+        self._serving: set[asyncio.Task[None]] = set()
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The ports of all services, the dead ones' too."""
+        return tuple(self._ports.values())
+
+    def url(self, service: str, path: str) -> str:
+        """Give the address of a path at a service."""
+        return f"http://{LOCALHOST}:{self._ports[service]}{path}"
+
+    async def until_held(self, names: frozenset[str], within: timedelta) -> None:
+        """Return once calls with these effects are held open at the same time; TimeoutError when they are not."""
+        async with asyncio.timeout(within.total_seconds()), self._changed:
+            await self._changed.wait_for(lambda: names <= self._held)
+
+    async def open(self, name: str, service: Service, resources: AsyncExitStack) -> None:
+        """Serve on a free port until the resources are released."""
+
+        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await self._connected(name, service, reader, writer)
+
+        server = await asyncio.start_server(connected, LOCALHOST, 0)
+        resources.callback(server.close)
+        self._ports[name] = server.sockets[0].getsockname()[1]
+
+    def refuse(self, name: str, resources: AsyncExitStack) -> None:
+        """Keep a port on which nobody listens: every connection to it is refused, and nobody else can take it."""
+        bound = resources.enter_context(socket.socket())
+        bound.bind((LOCALHOST, 0))
+        self._ports[name] = bound.getsockname()[1]
+
+    async def hang_up(self) -> None:
+        """End every connection that is still open."""
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+
+    async def _connected(
+        self, name: str, service: Service, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
+        try:
+            await self._served(name, service, reader, writer)
+        except (OSError, EOFError, ValueError, TimeoutError):
+            return  # the caller went away, or spoke no HTTP: nothing to answer, and nothing was done
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    async def _served(
+        self, name: str, service: Service, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        async with asyncio.timeout(READ_WITHIN.total_seconds()):
+            call = await _read(name, reader)
+        self.record.calls[call.name] += 1
+        ending = service(call, self.record)
+        match ending:
+            case Reply():
+                writer.write(_on_the_wire(ending))
+                await writer.drain()
+            case Silence():
+                await self._hold(call.name, reader)
+            case Cut():
+                return
+            case _:
+                assert_never(ending)
+
+    async def _hold(self, name: str, reader: asyncio.StreamReader) -> None:
+        await self._holding(name, held=True)
+        try:
+            await reader.read()  # until the caller gives up, or its process dies
+        finally:
+            await self._holding(name, held=False)
+
+    async def _holding(self, name: str, *, held: bool) -> None:
+        async with self._changed:
+            if held:
+                self._held.add(name)
+            else:
+                self._held.discard(name)
+            self._changed.notify_all()
+
+
+@asynccontextmanager
+async def run_world(services: Mapping[str, Service], *, dead: tuple[str, ...] = ()) -> AsyncIterator[World]:
+    """Run services on free ports of 127.0.0.1 until the block ends; the `dead` ones refuse every connection."""
+    world = World()
+    async with AsyncExitStack() as resources:
+        resources.push_async_callback(world.hang_up)
+        for name, service in services.items():
+            await world.open(name, service, resources)
+        for name in dead:
+            world.refuse(name, resources)
+        yield world
+
+
+async def _read(service: str, reader: asyncio.StreamReader) -> Call:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    method, target, _ = head[0].split(" ", 2)
+    pairs = (line.partition(":") for line in head[1:] if line)
+    headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
+    length = int(headers.get("content-length", "0"))
+    if not 0 <= length <= MAX_BODY_BYTES:
+        raise ValueError("the body is longer than this world reads")
+    body = json.loads(await reader.readexactly(length) or b"{}")
+    if not isinstance(body, dict):
+        raise ValueError("this world's services take JSON objects")  # noqa: TRY004 - the caller's text is wrong
+    return Call(service=service, method=method, path=target.partition("?")[0], headers=headers, body=body)
+
+
+def _on_the_wire(reply: Reply) -> bytes:
+    body = json.dumps(reply.body).encode()
+    ours = (("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Connection", "close"))
+    lines = [f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in (*ours, *reply.headers)]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body

@@ -1,0 +1,327 @@
+"""G2 and G5: however often and wherever an event is delivered, one failure; whatever ended is told, in order."""
+
+import asyncio
+import json
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from confluent_kafka import Consumer as ConfluentConsumer
+from confluent_kafka import TopicPartition
+
+from consumer.heal.strategy import EffectGate, Task
+from consumer.model import NotHealed, Outcome
+from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE, FailureStatus, HealResult
+from schemas.names import Code
+from tests.support import oracle
+from tests.support.http_world import Reply, World, json_reply
+from tests.support.pipeline import NEVER_LEFT, Site, call, event, site, until
+from tests.support.required_tools import require_tool
+from tests.support.scripted import scripted
+
+OK = json_reply({"done": True})
+
+
+def quick(org: UUID, name: str, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON is anything
+    """A failure that is given up at once: no strategy is installed for it."""
+    return event(org, name, workflow_name=name, failure_reason="voice is silent", **changes)
+
+
+async def test_a_second_delivery_heals_nothing_twice(place: Site, world: World) -> None:
+    org = await place.organisation()
+    world.on("/pay", OK)
+    paid = event(org, context=call(world.url("/pay"), "POST", error=NEVER_LEFT))
+    await place.publish(paid, paid, quick(org, "other"), paid)
+    async with place.consumer() as running:
+        await running.settled(2)
+        await place.publish(paid, quick(org, "last"))
+        rows = await running.settled(3)
+        assert running.metric("shw_events_total", outcome="duplicate") == 3
+        assert running.metric("shw_events_total", outcome="conflicting") == 0
+    assert rows["orders.sync"]["status"] == "resolved"
+    assert len(world.calls("/pay")) == 1
+    await oracle.one_attempt_per_step(place)
+    await oracle.everything_that_ended_was_told(place)
+
+
+async def test_the_same_id_with_other_content_is_counted_and_the_first_stays(place: Site) -> None:
+    org = await place.organisation()
+    first, second, third = (quick(org, "one", context={"n": n}) for n in range(3))
+    await place.publish(first, second)
+    async with place.consumer() as running:
+        await running.settled(1)
+        assert running.metric("shw_events_total", outcome="conflicting") == 1
+        await place.publish(third, first, quick(org, "two"))
+        rows = await running.settled(2)
+        assert running.metric("shw_events_total", outcome="conflicting") == 2
+        assert running.metric("shw_events_total", outcome="duplicate") == 1
+    assert json.loads(rows["one"]["context"]) == {"n": 0}
+
+
+async def test_bare_events_are_told_apart_by_their_place_and_an_id_by_its_source(embedded_place: Site) -> None:
+    place = embedded_place
+    org = await place.organisation()
+    bare = quick(org, "bare")["data"]
+    await place.publish(bare, bare)
+    await place.publish(quick(org, "1"), quick(org, "1") | {"source": "urn:other"})
+    async with place.consumer() as running:
+
+        async def all_four() -> bool:
+            return await place.is_settled(4)
+
+        await until(all_four)
+        assert running.metric("shw_events_total", outcome="accepted") == 4
+
+
+async def test_two_members_that_are_given_the_same_events_make_one_failure_of_each(
+    broker: Any, database: str, catalog_file: Any, world: World  # noqa: ANN401
+) -> None:
+    async with site(broker, database, catalog_file, partitions=2) as place:
+        org = await place.organisation()
+        world.on("/pay", OK)
+        names = [f"f{n}" for n in range(20)]
+        for name in names:
+            context = call(world.url(f"/pay?{name}"), "POST", error=NEVER_LEFT)
+            paid = event(org, name, workflow_name=name, context=context)
+            await place.publish(paid, partition=0)
+            await place.publish(paid, partition=1)
+        async with place.consumer() as one, place.consumer() as other:
+            await until(lambda: _has_committed(place, len(names)))
+            await one.settled(len(names))
+            accepted = [running.metric("shw_events_total", outcome="accepted") for running in (one, other)]
+            assert sum(accepted) == len(names)
+        assert len(world.calls("/pay")) == len(names)
+        assert len({seen.path for seen in world.calls("/pay")}) == len(names)
+        await oracle.every_event_has_one_row(place, names)
+        await oracle.one_attempt_per_step(place)
+        await oracle.everything_that_ended_was_told(place)
+        await oracle.credits_add_up(place, {org: "10"})
+
+
+async def _has_committed(place: Site, end: int) -> bool:
+    return (await place.committed(0), await place.committed(1)) == (end, end)
+
+
+async def test_attempts_and_statuses_are_told_in_order_of_their_steps(place: Site, world: World) -> None:
+    org = await place.organisation()
+    world.on("/ill", json_reply({}, 500))
+    await place.publish(event(org, context=call(world.url("/ill"))))
+    async with place.consumer() as running:
+        row = (await running.settled(1))["orders.sync"]
+    assert (row["status"], row["step"], row["attempts"]) == ("given_up", 3, 3)
+    told = await oracle.everything_that_ended_was_told(place)
+    assert [(one["type"], one["data"]["step"]) for one in told] == [
+        (HEAL_RESULT_TYPE, 0),
+        (HEAL_RESULT_TYPE, 1),
+        (HEAL_RESULT_TYPE, 2),
+        (FAILURE_STATUS_TYPE, 3),
+    ]
+
+
+async def test_what_a_dead_process_left_in_the_outbox_is_told_by_another_in_order(place: Site, world: World) -> None:
+    org = await place.organisation()
+    world.on("/ill", json_reply({}, 500))
+    await place.publish(event(org, context=call(world.url("/ill"))))
+    async with place.consumer() as running:
+        await running.settled(1)
+    before = await place.read(place.settings.kafka.results_topic)
+    # As if the last words of a process that is dead had never reached the broker.
+    for one in reversed(before):
+        is_status = one.event["type"] == FAILURE_STATUS_TYPE
+        await place.db.execute(
+            "INSERT INTO heal_outbox (id, failure_id, step, rank, owner, topic, key, headers, body, created_at) SELECT"
+            " gen_random_uuid(), id, $1, $2, 'dead', $3, $4, '[]', $5, clock_timestamp() - interval '1 hour'"
+            " FROM workflow_failures",
+            one.event["data"]["step"] - is_status,
+            int(is_status),
+            place.settings.kafka.results_topic,
+            one.key,
+            one.value,
+        )
+    async with place.consumer() as running:
+        await running.settled(1)
+    again = (await place.read(place.settings.kafka.results_topic))[len(before) :]
+    steps = [one.event["data"]["step"] for one in again]
+    assert steps == sorted(steps)
+    assert [one.event["id"] for one in again] == [one.event["id"] for one in before]
+
+
+async def test_results_are_read_by_another_client_as_the_contract_says(place: Site, world: World) -> None:
+    org = await place.organisation()
+    world.on("/good", json_reply({"id": 7}))
+    world.on("/resume", OK)
+    resume = {"url": world.url("/resume")}
+    await place.publish(
+        event(org, 1, workflow_name="healed", context=call(world.url("/good"), resume=resume)), quick(org, "refused")
+    )
+    async with place.consumer() as running:
+        rows = await running.settled(2)
+    read = await asyncio.to_thread(_confluent, place)
+    by_name = {(one["data"]["workflow_name"], one["type"]): one for _, one in read}
+    assert len(read) == len(by_name) == 3
+    for key, one in read:
+        assert key == one["subject"] == one["data"]["failure_id"]
+    healed = HealResult.model_validate(by_name["healed", HEAL_RESULT_TYPE]["data"])
+    assert healed.failure_id == rows["healed"]["id"]
+    assert (healed.result, healed.status, healed.code) == ("success", "resolved", None)
+    assert healed.recovered is not None
+    assert healed.recovered.body == {"id": 7}
+    assert healed.handover is not None
+    assert healed.handover.delivered
+    assert (str(healed.credits.held), str(healed.credits.spent)) == ("0.05", "0")
+    refused = HealResult.model_validate(by_name["refused", HEAL_RESULT_TYPE]["data"])
+    assert (refused.result, refused.code, refused.status) == ("failed", "not_installed", "given_up")
+    given_up = FailureStatus.model_validate(by_name["refused", FAILURE_STATUS_TYPE]["data"])
+    assert (given_up.status, given_up.code, given_up.step) == ("given_up", "not_installed", 1)
+
+
+def _confluent(place: Site) -> list[tuple[str, dict[str, Any]]]:
+    consumer = ConfluentConsumer(
+        {
+            "bootstrap.servers": place.settings.kafka.bootstrap,
+            "group.id": "unused",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+        }
+    )
+    try:
+        consumer.assign([TopicPartition(place.settings.kafka.results_topic, 0, 0)])
+        read: list[tuple[str, dict[str, Any]]] = []
+        for _ in range(50):
+            message = consumer.poll(0.5)
+            if message is not None and message.error() is None:
+                read.append((message.key().decode(), json.loads(message.value())))
+            elif message is not None:
+                break  # the end of the partition
+    finally:
+        consumer.close()
+    return read
+
+
+@pytest.mark.needs_tool("kcat")
+async def test_results_are_read_by_kcat(place: Site) -> None:
+    org = await place.organisation()
+    await place.publish(quick(org, "refused"))
+    async with place.consumer() as running:
+        await running.settled(1)
+    kafka = place.settings.kafka
+    asked = (require_tool("kcat"), "-b", kafka.bootstrap, "-t", kafka.results_topic, "-C", "-e", "-q", "-f", "%k\t%s\n")
+    kcat = await asyncio.create_subprocess_exec(*asked, stdout=asyncio.subprocess.PIPE)
+    out, _ = await asyncio.wait_for(kcat.communicate(), 20)
+    lines = [line.split("\t", 1) for line in out.decode().splitlines()]
+    assert [json.loads(value)["type"] for _, value in lines] == [HEAL_RESULT_TYPE, FAILURE_STATUS_TYPE]
+    assert {key for key, _ in lines} == {json.loads(value)["subject"] for _, value in lines}
+
+
+async def test_a_result_above_our_own_limit_is_cut_and_says_where_the_rest_is(
+    embedded_place: Site, world: World
+) -> None:
+    place = embedded_place.changed(kafka={"max_message_bytes": 8192})
+    org = await place.organisation()
+    world.on("/large", json_reply({"text": "x" * 50_000}))
+    await place.publish(event(org, context=call(world.url("/large"))))
+    async with place.consumer() as running:
+        row = (await running.settled(1))["orders.sync"]
+    assert row["status"] == "resolved"
+    (read,) = await place.read(place.settings.kafka.results_topic)
+    assert len(read.value) < 8192
+    _is_cut(read.event, row["id"])
+
+
+def _is_cut(told: dict[str, Any], failure_id: UUID) -> None:
+    result = HealResult.model_validate(told["data"])
+    assert (result.failure_id, result.truncated) == (failure_id, True)
+    assert result.read_more == f"/api/healing/failures/{failure_id}/attempts"
+    assert result.recovered is None
+
+
+async def test_a_result_above_the_brokers_limit_is_cut_and_blocks_nothing(kafka_place: Site) -> None:
+    place = kafka_place.changed(kafka={"results_topic": kafka_place.settings.kafka.results_topic + ".small"})
+    await _create_small_topic(place, "4096")
+    org = await place.organisation()
+    await place.publish(event(org, workflow_name="large"))
+    await place.publish(*(quick(org, f"small{n}") for n in range(5)))
+
+    async def says_much(_: Task, gate: EffectGate) -> Outcome:
+        await gate.begin()
+        # The attempt is far above the limit, the status after it far below.
+        return NotHealed(code=Code.NOT_HEALED, reason="no", details={"text": "x" * 20_000})
+
+    async with place.consumer(scripted(says_much)) as running:
+        rows = await running.settled(6)
+    assert rows["large"]["status"] == "given_up"
+    told = await oracle.everything_that_ended_was_told(place)
+    large = [one for one in told if one["subject"] == str(rows["large"]["id"]) and one["type"] == HEAL_RESULT_TYPE]
+    assert len(large) == 3
+    for one in large:
+        _is_cut(one, rows["large"]["id"])
+
+
+async def _create_small_topic(place: Site, limit: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=place.settings.kafka.bootstrap)
+    await admin.start()
+    try:
+        small = NewTopic(
+            name=place.settings.kafka.results_topic,
+            num_partitions=1,
+            replication_factor=1,
+            topic_configs={"max.message.bytes": limit},
+        )
+        response = await admin.create_topics([small])
+        assert response.topic_errors[0][1] == 0
+    finally:
+        await admin.close()
+
+
+async def test_while_the_results_topic_refuses_nothing_is_lost_and_nothing_else_waits(
+    kafka_place: Site, world: World
+) -> None:
+    place = kafka_place.changed(kafka={"results_topic": kafka_place.settings.kafka.results_topic + ".none"})
+    await _create_small_topic(place, "100")
+    org = await place.organisation()
+    world.on("/get", OK)
+    await place.publish(event(org, 1, context=call(world.url("/get"))), b"poison")
+    async with place.consumer() as running:
+
+        async def resolved() -> bool:
+            return bool(await place.count("workflow_failures WHERE resolved"))
+
+        await until(resolved)
+        await until(lambda: _has_letters(place, 1))
+        assert await place.count("heal_outbox WHERE failure_id IS NOT NULL") == 1
+        await _allow(place)
+        await place.db.execute("UPDATE heal_outbox SET created_at = created_at - interval '1 hour'")
+        await running.consumer.publisher.sweep_once(timedelta(0))
+        await running.settled(1)
+    await oracle.everything_that_ended_was_told(place)
+
+
+async def _has_letters(place: Site, wanted: int) -> bool:
+    return len(await place.letters()) == wanted
+
+
+async def _allow(place: Site) -> None:
+    from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType  # noqa: PLC0415 - untyped, here alone
+
+    admin = AIOKafkaAdminClient(bootstrap_servers=place.settings.kafka.bootstrap)
+    await admin.start()
+    try:
+        topic = ConfigResource(
+            ConfigResourceType.TOPIC, place.settings.kafka.results_topic, configs={"max.message.bytes": "1000000"}
+        )
+        await admin.alter_configs([topic])
+    finally:
+        await admin.close()
+
+
+async def test_an_answer_that_never_ends_is_not_published_as_healed(embedded_place: Site, world: World) -> None:
+    org = await embedded_place.organisation()
+    world.on("/cut", Reply(body=b"x" * 1000, cut=True))
+    await embedded_place.publish(event(org, context=call(world.url("/cut"))))
+    async with embedded_place.consumer() as running:
+        row = (await running.settled(1))["orders.sync"]
+    assert row["status"] == "given_up"
+    told = await oracle.everything_that_ended_was_told(embedded_place)
+    assert {one["data"]["result"] for one in told if one["type"] == HEAL_RESULT_TYPE} == {"failed"}

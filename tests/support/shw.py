@@ -1,0 +1,61 @@
+"""The installed `shw` command, run as a shell runs it."""
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from consumer.local.broker import Broker
+
+SHW = str(Path(sys.executable).with_name("shw"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """How a command ended."""
+
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def json(self) -> list[Any]:
+        """Its output, one JSON value a line."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """Ours, with these settings and none of the caller's."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("SHW_")} | dict(settings)
+
+
+def shw(*arguments: str, settings: Mapping[str, str] | None = None, stdin: bytes = b"", seconds: float = 60) -> Ran:
+    ran = subprocess.run(
+        [SHW, *arguments],
+        env=environment(settings or {}),
+        input=stdin,
+        capture_output=True,
+        check=False,
+        timeout=seconds,
+    )
+    return Ran(code=ran.returncode, out=ran.stdout, err=ran.stderr.decode())
+
+
+def kafka_settings(broker: Broker) -> dict[str, str]:
+    """Settings for a broker that tests share: topics and a group of one's own."""
+    own = uuid.uuid4().hex[:8]
+    return {
+        "SHW_KAFKA__BOOTSTRAP": broker.bootstrap,
+        "SHW_KAFKA__IDEMPOTENCE": str(broker.idempotence),
+        "SHW_KAFKA__GROUP_ID": f"group-{own}",
+        "SHW_KAFKA__FAILURES_TOPIC": f"failures-{own}",
+        "SHW_KAFKA__RESULTS_TOPIC": f"results-{own}",
+        "SHW_KAFKA__DLQ_TOPIC": f"dlq-{own}",
+        "SHW_KAFKA__COMMANDS_TOPIC": f"commands-{own}",
+        "SHW_KAFKA__HEARTBEATS_TOPIC": f"heartbeats-{own}",
+    }
