@@ -37,7 +37,6 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--broker", choices=[choice.value for choice in BrokerChoice], default="auto")
     parser.add_argument("--only", choices=[who.value for who in Who])
     parser.add_argument("--profile", action="store_true", help="profile the contender's process; slows it down")
-    parser.add_argument("--single-statement", action="store_true", help="peers write each transaction as one statement")
     return parser.parse_args()
 
 
@@ -55,13 +54,8 @@ async def _measure(asked: argparse.Namespace) -> list[Measured]:
             for number in range(asked.rounds):
                 # Turned by one each round: nobody always runs on the coldest or the most used servers.
                 for who in whos[number % len(whos) :] + whos[: number % len(whos)]:
-                    one = await arena.run(
-                        who,
-                        number,
-                        max(1, int(asked.events * SHARE[who])),
-                        profile=asked.profile,
-                        single_statement=asked.single_statement,
-                    )
+                    count = max(1, int(asked.events * SHARE[who]))
+                    one = await arena.run(who, number, count, profile=asked.profile)
                     runs.append(one)
                     sys.stderr.write(f"{one.who} round {number + 1}: {one.rate:,.0f} events/s\n")
                     lines.write(orjson.dumps({**facts, **_line(one)}) + b"\n")

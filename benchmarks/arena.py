@@ -54,7 +54,7 @@ class Arena:
     stack: Stack
     directory: Path
 
-    async def run(self, who: Who, number: int, count: int, *, profile: bool, single_statement: bool) -> Measured:
+    async def run(self, who: Who, number: int, count: int, *, profile: bool) -> Measured:
         """Run one contender once. RuntimeError when it is late, or when what it left behind is wrong."""
         name = f"{who}{number}"
         home = self.directory / f"{who}-{number}"
@@ -71,7 +71,6 @@ class Arena:
             dlq=f"{name}.dlq",
             directory=str(home),
             profile=profile,
-            single_statement=single_statement,
         )
         await self._prepare(job)
         try:

@@ -32,7 +32,6 @@ class Job:
     directory: str
     """Where the run keeps its catalog, its log, its report and its profile."""
     profile: bool
-    single_statement: bool
 
     @property
     def home(self) -> Path:

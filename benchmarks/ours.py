@@ -36,9 +36,7 @@ async def run(job: Job, stop: asyncio.Event) -> Told:
     with path.open("wb") as log:
         logs.configure("info", log)
         await app.run(settings, stop, strategies=STRATEGIES, registry=registry)
-    return Told(
-        started=_assigned_at(path), cpu_seconds=time.process_time() - before, phases=_phases(registry)
-    )
+    return Told(started=_assigned_at(path), cpu_seconds=time.process_time() - before, phases=_phases(registry))
 
 
 def _phases(registry: CollectorRegistry) -> dict[str, float]:

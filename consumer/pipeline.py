@@ -224,6 +224,9 @@ def _ends_unhealed(inherited: Inherited, plan: Plan) -> Outcome | None:
             return Refused(code=plan.code, reason=plan.reason, missing=plan.missing)
         case Heal() if (plan.scope, plan.strategy) != (inherited.scope, inherited.strategy):
             return RetryLater(after=timedelta(seconds=1), reason="the plan changed while a dead process held the claim")
+        case Heal() if plan.hold > inherited.held:
+            # The wallet had refused, and the process died before it could say so; or the catalog now asks for more.
+            return RetryLater(after=timedelta(seconds=1), reason="its credits were not held when a process died")
         case Heal():
             return None
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, assert_never
-from uuid import uuid5
+from uuid import UUID, uuid5
 
 from consumer.model import (
     ID_SPACE,
@@ -134,9 +134,9 @@ def evidence_of(diagnosis: Diagnosis) -> list[JsonObject]:
 
 def attempt_details(attempt: Attempt, diagnosis: Diagnosis) -> JsonObject:
     """Give what stands in the attempt's `details` column: everything beyond the seed's own columns."""
-    details: JsonObject = {"failureType": diagnosis.failure_type.value, "disposition": diagnosis.disposition.value}
+    details: JsonObject = {"failureType": diagnosis.failure_type, "disposition": diagnosis.disposition}
     if attempt.code is not None:
-        details["code"] = attempt.code.value
+        details["code"] = attempt.code
     if attempt.reason:
         details["reason"] = attempt.reason
     if attempt.missing:
@@ -154,22 +154,23 @@ def attempt_details(attempt: Attempt, diagnosis: Diagnosis) -> JsonObject:
 def _attempt_message(
     failure: Failure, diagnosis: Diagnosis, attempt: Attempt, following: Next, outlet: Outlet
 ) -> Message:
+    attempt_id, failure_id, finished_at = str(attempt.id), str(failure.id), format_time(attempt.finished_at)
     missing = {"missing": list(attempt.missing)} if attempt.missing else {}
     reason = {"reason": attempt.reason} if attempt.reason else {}
     data: dict[str, Any] = {
-        "attempt_id": str(attempt.id),
-        "failure_id": str(failure.id),
+        "attempt_id": attempt_id,
+        "failure_id": failure_id,
         "org_id": str(failure.org_id),
         "workflow_name": failure.workflow_name,
-        "failure_type": diagnosis.failure_type.value,
-        "disposition": diagnosis.disposition.value,
-        "strategy": attempt.strategy.value,
-        "result": attempt.result.value,
-        "code": attempt.code.value if attempt.code else None,
-        "status": following.status.value,
+        "failure_type": diagnosis.failure_type,
+        "disposition": diagnosis.disposition,
+        "strategy": attempt.strategy,
+        "result": attempt.result,
+        "code": attempt.code,
+        "status": following.status,
         "step": attempt.step,
         "attempted_at": format_time(attempt.attempted_at),
-        "finished_at": format_time(attempt.finished_at),
+        "finished_at": finished_at,
         "credits": {"held": _aud(attempt.held), "spent": _aud(attempt.spent)},
         "evidence": [_proof(proof) for proof in attempt.proofs],
         "diagnosis": evidence_of(diagnosis),
@@ -180,22 +181,23 @@ def _attempt_message(
         "truncated": False,
         "read_more": None,
     }
-    event = _event(HEAL_RESULT_TYPE, str(attempt.id), failure, attempt.finished_at, data)
-    return _message(event, failure, attempt.step, 0, outlet)
+    event = _event(HEAL_RESULT_TYPE, attempt_id, failure_id, failure, attempt.finished_at, data)
+    return _message(attempt.id, 0, event, failure, attempt, outlet)
 
 
 def _status_message(
     failure: Failure, diagnosis: Diagnosis, attempt: Attempt, following: Next, outlet: Outlet
 ) -> Message:
     due = attempt.finished_at + following.due_in if following.due_in is not None else None
+    failure_id = str(failure.id)
     data: dict[str, Any] = {
-        "failure_id": str(failure.id),
+        "failure_id": failure_id,
         "org_id": str(failure.org_id),
         "workflow_name": failure.workflow_name,
-        "failure_type": diagnosis.failure_type.value,
+        "failure_type": diagnosis.failure_type,
         "step": attempt.step + 1,
-        "status": following.status.value,
-        "code": attempt.code.value if attempt.code else None,
+        "status": following.status,
+        "code": attempt.code,
         "reason": attempt.reason,
         "due_at": format_time(due) if due and following.status is Status.DEFERRED else None,
         "waits_on": _waits_on(following.status, attempt.code),
@@ -203,8 +205,8 @@ def _status_message(
         "catalog_version": attempt.catalog_version or None,
     }
     name = status_event_id(failure.id, attempt.step + 1)
-    event = _event(FAILURE_STATUS_TYPE, name, failure, attempt.finished_at, data)
-    return _message(event, failure, attempt.step, 1, outlet)
+    event = _event(FAILURE_STATUS_TYPE, name, failure_id, failure, attempt.finished_at, data)
+    return _message(uuid5(failure.id, f"status:{attempt.step}"), 1, event, failure, attempt, outlet)
 
 
 def _waits_on(status: Status, code: Code | None) -> WaitsOn | None:
@@ -221,12 +223,12 @@ def _waits_on(status: Status, code: Code | None) -> WaitsOn | None:
             assert_never(status)
 
 
-def _event(kind: str, name: str, failure: Failure, at: datetime, data: dict[str, Any]) -> Envelope:
+def _event(kind: str, name: str, subject: str, failure: Failure, at: datetime, data: dict[str, Any]) -> Envelope:
     return Envelope(
         id=name,
         source=SOURCE,
         type=kind,
-        subject=str(failure.id),
+        subject=subject,
         time=at,
         data=data,
         traceparent=failure.trace.traceparent if failure.trace else None,
@@ -234,15 +236,17 @@ def _event(kind: str, name: str, failure: Failure, at: datetime, data: dict[str,
     )
 
 
-def _message(event: Envelope, failure: Failure, step: int, rank: int, outlet: Outlet) -> Message:
+def _message(
+    message_id: UUID, rank: int, event: Envelope, failure: Failure, attempt: Attempt, outlet: Outlet
+) -> Message:
     body, headers = encode(event)
     message = Message(
-        id=uuid5(failure.id, f"message:{step}:{rank}"),
+        id=message_id,
         failure_id=failure.id,
-        step=step,
+        step=attempt.step,
         rank=rank,
         topic=outlet.results_topic,
-        key=str(failure.id).encode(),
+        key=(event.subject or "").encode(),
         headers=tuple(headers),
         body=body,
     )
@@ -254,7 +258,7 @@ def _spoke(one: Evidence) -> JsonObject:
 
 
 def _proof(proof: Proof) -> JsonObject:
-    return {"oracle": proof.oracle, "verdict": proof.verdict.value, "detail": proof.detail}
+    return {"oracle": proof.oracle, "verdict": proof.verdict, "detail": proof.detail}
 
 
 def _handover(attempt: Attempt) -> JsonObject | None:

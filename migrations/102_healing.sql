@@ -61,7 +61,7 @@ CREATE TABLE heal_claim (
   effect_deadline timestamptz NOT NULL,
   held bigint NOT NULL DEFAULT 0 CHECK (held >= 0)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
-CREATE INDEX heal_claim_owner ON heal_claim (owner);
+-- No index on owner: the table holds live heals only, and one would be written twice for each.
 COMMENT ON COLUMN heal_claim.held IS 'Credits held for this heal, in millionths of an AUD';
 
 -- Messages that a transaction decided to send. No foreign key: a dead letter has no failure, and an organisation may go.

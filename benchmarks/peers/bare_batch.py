@@ -93,7 +93,13 @@ async def run(job: Job) -> Told:
 
 def _ready(stages: Healing, number: int, key: bytes, value: bytes, job: Job) -> Ready:
     record = SimpleNamespace(
-        topic=job.failures, partition=0, offset=number, timestamp=int(time.time() * 1000), key=key, value=value, headers=()
+        topic=job.failures,
+        partition=0,
+        offset=number,
+        timestamp=int(time.time() * 1000),
+        key=key,
+        value=value,
+        headers=(),
     )
     diagnosed, plan = stages.read(record)
     return diagnosed, plan, stages.heal(diagnosed, plan)

@@ -7,6 +7,8 @@ from consumer.catalog import WorkflowPolicy
 from consumer.model import Crashed, Healed, Next, NotHealed, Outcome, Refused, RetryLater, Unknown
 from schemas.names import Code, Status
 
+LONGEST_WAIT: Final = timedelta(days=7)
+"""A Retry-After may name any time; by then max_age has long decided."""
 PERSON_LOOKS_AGAIN: Final = timedelta(days=1)
 """A failure that waits for a person is still looked at, so that none is ever forgotten."""
 
@@ -23,7 +25,7 @@ def after(outcome: Outcome, *, attempts: int, policy: WorkflowPolicy, dice: floa
         case NotHealed() | Crashed():
             return _again(attempts + 1, policy, dice)
         case RetryLater(after=wait):
-            return Next(status=Status.DEFERRED, due_in=wait, counts=False)
+            return Next(status=Status.DEFERRED, due_in=min(wait, LONGEST_WAIT), counts=False)
         case Refused(code=Code.INSUFFICIENT_CREDITS):
             return Next(status=Status.DEFERRED, due_in=CREDITS_LOOK_AGAIN, counts=False)
         case Refused():

@@ -140,7 +140,7 @@ async def test_what_a_dead_process_left_in_the_outbox_is_told_by_another_in_orde
             one.key,
             one.value,
         )
-    async with place.consumer() as running:
+    async with place.in_another_group().consumer() as running:
         await running.settled(1)
     again = (await place.read(place.settings.kafka.results_topic))[len(before) :]
     steps = [one.event["data"]["step"] for one in again]

@@ -160,7 +160,7 @@ async def test_a_batch_full_of_every_poison_blocks_nobody_and_a_redelivery_does_
         _is_the_letter_of(letter, offsets[offset], topic, offset)
 
     # Another group reads everything again, as after a lost offset.
-    again = place.changed(kafka={"group_id": place.settings.kafka.group_id + ".again"})
+    again = place.in_another_group()
     async with again.consumer() as running:
         await until(lambda: _is_committed(again, 2 * len(TABLE)))
         await running.settled(len(TABLE))

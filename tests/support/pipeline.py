@@ -111,6 +111,7 @@ class Running:
     registry: CollectorRegistry
     task: asyncio.Task[None]
     stop: asyncio.Event
+    abandoned: bool = False
 
     async def settled(self, failures: int, within_seconds: float = 20) -> dict[str, asyncpg.Record]:
         """Wait until so many failures stand, none of them pending or claimed, and all that was to be told is told."""
@@ -123,6 +124,12 @@ class Running:
 
         await until(look, within_seconds)
         return await self.place.failures()
+
+    async def abandon(self) -> None:
+        """End it without a goodbye: its lease, its claims and its messages stay as they are."""
+        self.abandoned = True
+        self.task.cancel()
+        await asyncio.wait([self.task])
 
     def metric(self, name: str, **labels: str) -> float:
         return self.registry.get_sample_value(name, labels) or 0.0
@@ -178,6 +185,10 @@ class Site:
         settings = self.settings.model_copy(update=values)
         return Site(settings=settings, db=self.db, producer=self.producer)
 
+    def in_another_group(self) -> "Site":
+        """The same place for a consumer that reads everything again, and need not wait for a dead member."""
+        return self.changed(kafka={"group_id": f"group.{uuid.uuid4().hex[:12]}"})
+
     @asynccontextmanager
     async def consumer(self, strategies: Strategies | None = None) -> AsyncIterator[Running]:
         """Run a consumer in this process; it is stopped cleanly, and what it dies of is raised."""
@@ -191,6 +202,7 @@ class Site:
         task = asyncio.create_task(
             run(self.settings, stop, strategies=strategies, beside=[tell], registry=registry), name="consumer"
         )
+        running: Running | None = None
         try:
             await asyncio.wait([task, composed], timeout=20, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
@@ -200,6 +212,10 @@ class Site:
         finally:
             stop.set()
             async with asyncio.timeout(30):
+                await asyncio.wait([task])
+            if running is not None and running.abandoned:
+                task.cancelled() or task.exception()  # seen: what it said in dying does not matter
+            else:
                 await task
 
     async def run_to_end(self) -> BaseException:

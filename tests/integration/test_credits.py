@@ -1,0 +1,223 @@
+"""G6: credits are held before a heal, settled once after it, and never fall below zero."""
+
+import asyncio
+import json
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from consumer.heal.strategy import EffectGate, Task
+from consumer.model import Healed, MicroAud, NotHealed, Outcome, Proof
+from schemas.heal_result import FAILURE_STATUS_TYPE
+from schemas.names import Code, Verdict
+from tests.support import oracle
+from tests.support.pipeline import Site, event, until
+from tests.support.scripted import scripted
+
+PROOF = Proof(oracle="test", verdict=Verdict.PASSED, detail="it is there")
+
+
+async def heals(_: Task, gate: EffectGate) -> Outcome:
+    await gate.begin()
+    return Healed(proofs=(PROOF,), spent=MicroAud(10_000))
+
+
+async def budget(place: Site, org: UUID) -> Decimal:
+    left: Decimal = await place.db.fetchval("SELECT text_budget_aud FROM token_wallets WHERE org_id = $1", org)
+    return left
+
+
+async def code_of(place: Site) -> list[tuple[str, str]]:
+    rows = await place.db.fetch("SELECT details FROM workflow_heal_attempts ORDER BY step")
+    return [(json.loads(row["details"]).get("code", ""), json.loads(row["details"]).get("reason", "")) for row in rows]
+
+
+async def test_a_heal_is_held_for_and_charged_what_it_spent(embedded_place: Site) -> None:
+    place = embedded_place
+    org = await place.organisation("1")
+    await place.publish(event(org))
+
+    async def looks(task: Task, gate: EffectGate) -> Outcome:
+        assert await budget(place, org) == Decimal("0.95")
+        return await heals(task, gate)
+
+    async with place.consumer(scripted(looks)) as running:
+        await running.settled(1)
+    assert await budget(place, org) == Decimal("0.99")
+    rows = await place.db.fetch("SELECT phase, event_type, amount, remaining FROM token_usage_events ORDER BY id")
+    assert [tuple(row) for row in rows] == [
+        ("hold", "adjustment", Decimal("-0.05"), Decimal("0.95")),
+        ("settle", "text_consume", Decimal("0.04"), Decimal("0.99")),
+    ]
+    (told,) = await place.results()
+    assert told["data"]["credits"] == {"held": "0.05", "spent": "0.01"}
+
+
+async def test_without_a_wallet_a_failure_waits_and_says_why(embedded_place: Site) -> None:
+    place = embedded_place
+    org = await place.organisation(None)
+    await place.publish(event(org))
+    async with place.consumer(scripted(heals)) as running:
+        row = (await running.settled(1))["orders.sync"]
+    assert (row["status"], row["attempts"]) == ("deferred", 0)
+    assert await code_of(place) == [("insufficient_credits", "No billing wallet configured")]
+    told = await oracle.everything_that_ended_was_told(place)
+    status = next(one["data"] for one in told if one["type"] == FAILURE_STATUS_TYPE)
+    assert (status["status"], status["code"]) == ("deferred", "insufficient_credits")
+    assert await place.count("usage_lockouts") == 0
+
+
+async def test_an_exhausted_wallet_opens_one_lockout_and_heals_again_once_it_is_filled(embedded_place: Site) -> None:
+    place = embedded_place
+    org = await place.organisation("0.01")
+    names = [f"f{n}" for n in range(5)]
+    await place.publish(*(event(org, name, workflow_name=name) for name in names))
+    async with place.consumer(scripted(heals)) as running:
+        rows = await running.settled(5)
+        assert {row["status"] for row in rows.values()} == {"deferred"}
+        assert [reason for _, reason in await code_of(place)] == ["Text budget exhausted"] * 5
+        assert await place.count(f"usage_lockouts WHERE org_id = '{org}' AND unlocked_at IS NULL") == 1
+        # What the platform does when somebody pays.
+        await place.db.execute("UPDATE token_wallets SET text_budget_aud = 1")
+        await place.db.execute("UPDATE usage_lockouts SET unlocked_at = now()")
+        await place.db.execute("UPDATE workflow_failures SET due_at = clock_timestamp(), status = 'pending'")
+        rows = await running.settled(5)
+    assert {row["status"] for row in rows.values()} == {"resolved"}
+    assert await budget(place, org) == Decimal("0.95")
+    await oracle.one_attempt_per_step(place)
+
+
+async def test_a_locked_organisation_is_not_healed_whatever_its_wallet_holds(embedded_place: Site) -> None:
+    place = embedded_place
+    org = await place.organisation("5")
+    await place.db.execute(
+        "INSERT INTO usage_lockouts (org_id, lockout_type, reason) VALUES ($1, 'text', 'unpaid invoice')", org
+    )
+    await place.publish(event(org))
+    async with place.consumer(scripted(heals)) as running:
+        row = (await running.settled(1))["orders.sync"]
+    assert row["status"] == "deferred"
+    assert await code_of(place) == [("insufficient_credits", "unpaid invoice")]
+    assert await budget(place, org) == 5
+
+
+async def test_credits_that_are_only_held_open_no_lockout(embedded_place: Site) -> None:
+    place = embedded_place
+    org = await place.organisation("0.12")  # two at once
+    names = [f"f{n}" for n in range(4)]
+    await place.publish(*(event(org, name, workflow_name=name) for name in names))
+    go_on = asyncio.Event()
+
+    async def waits(task: Task, gate: EffectGate) -> Outcome:
+        await go_on.wait()
+        return await heals(task, gate)
+
+    async with place.consumer(scripted(waits)) as running:
+
+        async def two_and_two() -> bool:
+            return (await place.count("heal_claim WHERE held > 0"), await place.count("heal_claim WHERE held = 0")) == (
+                2,
+                0,
+            ) and await place.count("workflow_failures WHERE status = 'deferred'") == 2
+
+        await until(two_and_two)
+        assert await place.count("usage_lockouts") == 0
+        assert {reason for _, reason in await code_of(place)} == {"Text budget is held by heals under way"}
+        go_on.set()
+        await running.settled(4)
+    assert await budget(place, org) == Decimal("0.10")
+
+
+async def test_many_consumers_on_one_wallet_never_take_more_than_there_is(embedded_place: Site) -> None:
+    place = embedded_place
+    org = await place.organisation("0.5")  # ten at once, of sixty
+    names = [f"f{n}" for n in range(60)]
+    await place.publish(*(event(org, name, workflow_name=name) for name in names))
+
+    async def spends_all(_: Task, gate: EffectGate) -> Outcome:
+        await gate.begin()
+        return NotHealed(code=Code.NOT_HEALED, reason="no", spent=MicroAud(50_000))
+
+    # Each group is given everything: three processes race for every failure and every credit.
+    places = [place, place.in_another_group(), place.in_another_group()]
+    async with (
+        places[0].consumer(scripted(spends_all)),
+        places[1].consumer(scripted(spends_all)),
+        places[2].consumer(scripted(spends_all)),
+    ):
+
+        async def spent() -> bool:
+            return await budget(place, org) == 0 and not await place.count("heal_claim")
+
+        await until(spent)
+        await until(lambda: _none_pending(place))
+    assert await place.count("workflow_failures") == 60
+    assert await place.count("token_usage_events WHERE remaining < 0") == 0
+    charged = await place.db.fetchval("SELECT count(*) FROM token_usage_events WHERE event_type = 'text_consume'")
+    assert charged == 10
+    total = await place.db.fetchval("SELECT sum(amount) FROM token_usage_events")
+    assert total == Decimal("-0.5")
+    await oracle.one_attempt_per_step(place)
+
+
+async def _none_pending(place: Site) -> bool:
+    return not await place.count("workflow_failures WHERE status = 'pending' AND due_at < clock_timestamp()")
+
+
+async def test_a_refusal_that_a_crash_interrupted_is_not_a_free_heal(embedded_place: Site) -> None:
+    place = embedded_place
+    org = await place.organisation("0")
+    await place.publish(event(org))
+    calls = 0
+
+    async def counts(task: Task, gate: EffectGate) -> Outcome:
+        nonlocal calls
+        calls += 1
+        return await heals(task, gate)
+
+    async with place.consumer(scripted(counts)) as running:
+        row = (await running.settled(1))["orders.sync"]
+    # As it stood between the intake's commit and the settle of the refusal.
+    await place.db.execute("UPDATE workflow_failures SET status = 'pending', step = 0")
+    await place.db.execute("DELETE FROM workflow_heal_attempts")
+    await place.db.execute(
+        "INSERT INTO heal_claim (scope, failure_id, attempt_id, step, org_id, strategy, effect, owner, claimed_at,"
+        " effect_deadline) VALUES ($1, $2, $3, 0, $4, 'auto-retry', 'none', 'dead', now() - interval '1 hour',"
+        " now() - interval '50 min')",
+        f"{org}:test:{row['id']}",
+        row["id"],
+        uuid4(),
+        org,
+    )
+    async with place.in_another_group().consumer(scripted(counts)) as running:
+        await until(lambda: _refused(place))
+        await running.settled(1)
+    assert calls == 0
+    assert await budget(place, org) == 0
+
+
+async def _refused(place: Site) -> bool:
+    await place.db.execute("UPDATE workflow_failures SET due_at = clock_timestamp() WHERE step = 1")
+    return ("insufficient_credits", "Text budget exhausted") in await code_of(place)
+
+
+async def test_an_attempt_settles_once_however_often_it_is_sent(database: str) -> None:
+    connection = await asyncpg.connect(database)
+    try:
+        org, attempt = uuid4(), uuid4()
+        await connection.execute("INSERT INTO organizations (id) VALUES ($1)", org)
+        write: Any = (
+            "INSERT INTO token_usage_events (org_id, event_type, amount, remaining, attempt_id, phase)"
+            " VALUES ($1, 'adjustment', 1, 1, $2, 'settle')"
+        )
+        await connection.execute(write, org, attempt)
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await connection.execute(write, org, attempt)
+        await connection.execute("INSERT INTO token_wallets (org_id, text_budget_aud) VALUES ($1, 1)", org)
+        with pytest.raises(asyncpg.CheckViolationError):
+            await connection.execute("UPDATE token_wallets SET text_budget_aud = -0.000001 WHERE org_id = $1", org)
+    finally:
+        await connection.close()

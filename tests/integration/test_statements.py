@@ -1,0 +1,92 @@
+"""Every statement of the store fits the migrated schema, and the hot ones find their rows by an index."""
+
+import pkgutil
+from collections.abc import AsyncIterator
+from importlib import import_module
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+import consumer.store
+from consumer.store import due, intake, outbox, owner, settle
+
+VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
+ROWS = 20_000
+
+
+def statements() -> list[Any]:
+    found = []
+    for module in pkgutil.iter_modules(consumer.store.__path__, "consumer.store."):
+        for name, value in vars(import_module(module.name)).items():
+            if name.lstrip("_").isupper() and isinstance(value, str) and value.lstrip().startswith(VERBS):
+                found.append(pytest.param(value, id=f"{module.name.rpartition('.')[2]}.{name}"))
+    return found
+
+
+@pytest.fixture
+async def connection(database: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    opened = await asyncpg.connect(database)
+    yield opened
+    await opened.close()
+
+
+def test_there_are_statements_to_look_at() -> None:
+    assert len(statements()) >= 25
+
+
+@pytest.mark.parametrize("statement", statements())
+async def test_a_statement_fits_the_migrated_schema(
+    connection: "asyncpg.Connection[asyncpg.Record]", statement: str
+) -> None:
+    await connection.prepare(statement)
+
+
+async def _fill(connection: "asyncpg.Connection[asyncpg.Record]") -> UUID:
+    """A history of resolved failures, a few that are open, and as many claims and messages as a busy hour has."""
+    org = uuid4()
+    await connection.execute("INSERT INTO organizations (id) VALUES ($1)", org)
+    await connection.execute(
+        "INSERT INTO workflow_failures (org_id, workflow_name, failure_reason, status, resolved, due_at, waits_on)"
+        " SELECT $1, 'w' || n % 50, 'timeout', CASE WHEN n % 100 = 0 THEN 'pending' ELSE 'resolved' END, n % 100 <> 0,"
+        " CASE WHEN n % 100 = 0 THEN clock_timestamp() + n % 300 * interval '1 s' END,"
+        " CASE WHEN n % 200 = 0 THEN 'scope' || n END FROM generate_series(1, $2::int) AS n",
+        org,
+        ROWS,
+    )
+    await connection.execute(
+        "INSERT INTO heal_claim (scope, failure_id, attempt_id, step, org_id, strategy, effect, owner, effect_deadline)"
+        " SELECT 'scope' || n, gen_random_uuid(), gen_random_uuid(), 0, $1, 'auto-retry', 'none', 'owner' || n % 100,"
+        " clock_timestamp() + interval '1 minute' FROM generate_series(1, 5000) AS n",
+        org,
+    )
+    await connection.execute(
+        "INSERT INTO heal_outbox (id, failure_id, owner, topic, headers, created_at)"
+        " SELECT gen_random_uuid(), gen_random_uuid(), 'owner' || n % 100, 't', '[]',"
+        " clock_timestamp() - n * interval '10 ms' FROM generate_series(1, 5000) AS n"
+    )
+    await connection.execute("ANALYZE")
+    return org
+
+
+HOT = [
+    pytest.param(due._PICK, (50, 200, 60.0), "workflow_failures_due", id="pick"),  # noqa: SLF001
+    pytest.param(outbox._LEFT_OVER, ("me", 49.0, 500), "heal_outbox_created", id="left over"),  # noqa: SLF001
+    pytest.param(owner._ORPHANS, ("owner7", 10.0, []), "heal_claim_owner", id="orphans"),  # noqa: SLF001
+    pytest.param(settle._WAKE, (["scope200", "scope400"],), "workflow_failures_waiting", id="wake"),  # noqa: SLF001
+    pytest.param(owner._BEGIN, (UUID(int=1), "owner7"), "heal_claim_attempt_id_key", id="begin"),  # noqa: SLF001
+    pytest.param(outbox._ACKED, ([UUID(int=1)],), "heal_outbox_pkey", id="acked"),  # noqa: SLF001
+    pytest.param(intake._STORED, ([UUID(int=1)],), "workflow_failures_pkey", id="stored"),  # noqa: SLF001
+]
+
+
+@pytest.mark.parametrize(("statement", "arguments", "index"), HOT)
+async def test_a_hot_statement_reads_an_index_and_no_whole_table(
+    connection: "asyncpg.Connection[asyncpg.Record]", statement: str, arguments: tuple[Any, ...], index: str
+) -> None:
+    await _fill(connection)
+    plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {statement}", *arguments))
+    assert index in plan
+    for table in ("workflow_failures", "heal_claim", "heal_outbox"):
+        assert f"Seq Scan on {table}" not in plan, plan
