@@ -46,7 +46,6 @@ from schemas.names import StrategyName
 log = structlog.get_logger(__name__)
 
 
-
 CONNECTIONS: Final = 500
 """Calls at once at most: each has a socket of its own, and a process may usually open 1,024 files."""
 
@@ -201,13 +200,48 @@ class _Parts:
 
 def _compose(parts: _Parts, heals: asyncio.TaskGroup) -> Consumer:
     settings, pool, metrics = parts.settings, parts.pool, parts.metrics
-    me = new_owner()
+    stages = _stages(parts)
+    pipeline = Pipeline(stages, heals)
+    pressure = Pressure(settings, metrics)
+    source = Source(
+        kafka=settings.kafka,
+        intake=settings.intake,
+        drain=settings.drain,
+        stage=pipeline,
+        full=pressure.full,
+        metrics=metrics,
+    )
+    resume = Resume(
+        pool=pool,
+        me=stages.owner,
+        live=stages.live,
+        pipeline=pipeline,
+        publisher=stages.publisher,
+        outlet=stages.outlet,
+        settings=settings.resume,
+        heal=settings.heal,
+        wake=asyncio.Event(),
+    )
+    return Consumer(
+        settings=settings,
+        catalog=parts.catalog,
+        stages=stages,
+        source=source,
+        pulse=Pulse(time.monotonic()),
+        pressure=pressure,
+        pipeline=pipeline,
+        resume=resume,
+    )
+
+
+def _stages(parts: _Parts) -> Stages:
+    settings, pool, metrics = parts.settings, parts.pool, parts.metrics
+    me, live = new_owner(), LiveHeals(settings.heal.slots)
     outlet = Outlet(
         results_topic=settings.kafka.results_topic,
         dlq_topic=settings.kafka.dlq_topic,
         max_bytes=settings.kafka.max_message_bytes,
     )
-    live = LiveHeals(settings.heal.slots)
     publisher = Publisher(pool, me, parts.writer, metrics)
     settler = Settler(
         pool=pool,
@@ -218,7 +252,7 @@ def _compose(parts: _Parts, heals: asyncio.TaskGroup) -> Consumer:
         metrics=metrics,
         batch=settings.heal.settle_rows,
     )
-    stages = Stages(
+    return Stages(
         door=Door(catalog=parts.catalog, max_event_bytes=settings.intake.max_event_bytes),
         planner=Planner(rungs=parts.strategies, catalog=parts.catalog),
         strategies=parts.strategies,
@@ -230,42 +264,4 @@ def _compose(parts: _Parts, heals: asyncio.TaskGroup) -> Consumer:
         owner=me,
         outlet=outlet,
         metrics=metrics,
-    )
-    pipeline = Pipeline(stages, heals)
-    pressure = Pressure(settings, metrics)
-    wake = asyncio.Event()
-    source = Source(
-        kafka=settings.kafka,
-        intake=settings.intake,
-        drain=settings.drain,
-        stage=pipeline,
-        full=pressure.full,
-        metrics=metrics,
-    )
-    resume = Resume(
-        pool=pool,
-        me=me,
-        live=live,
-        pipeline=pipeline,
-        publisher=publisher,
-        outlet=outlet,
-        settings=settings.resume,
-        heal=settings.heal,
-        wake=wake,
-    )
-    return Consumer(
-        settings=settings,
-        catalog=parts.catalog,
-        pool=pool,
-        me=me,
-        metrics=metrics,
-        live=live,
-        source=source,
-        pulse=Pulse(time.monotonic()),
-        pressure=pressure,
-        wake=wake,
-        pipeline=pipeline,
-        publisher=publisher,
-        settler=settler,
-        resume=resume,
     )

@@ -16,7 +16,7 @@ from consumer.intake import Batch
 from consumer.live import LiveHeals
 from consumer.metrics import LoopPhase, Metrics
 from consumer.model import OwnerId
-from consumer.pipeline import Pipeline
+from consumer.pipeline import Pipeline, Stages
 from consumer.publish import Publisher
 from consumer.resume import Resume
 from consumer.settings import Settings
@@ -83,18 +83,47 @@ class Consumer:
 
     settings: Settings
     catalog: Catalog
-    pool: Pool
-    me: OwnerId
-    metrics: Metrics
-    live: LiveHeals
+    stages: Stages
     source: Source[Batch]
     pulse: Pulse
     pressure: Pressure
-    wake: asyncio.Event
     pipeline: Pipeline
-    publisher: Publisher
-    settler: Settler
     resume: Resume
+
+    @property
+    def pool(self) -> Pool:
+        """The connections of this process."""
+        return self.stages.pool
+
+    @property
+    def me(self) -> OwnerId:
+        """The name under which its claims stand."""
+        return self.stages.owner
+
+    @property
+    def live(self) -> LiveHeals:
+        """What it heals now."""
+        return self.stages.live
+
+    @property
+    def metrics(self) -> Metrics:
+        """What it counts."""
+        return self.stages.metrics
+
+    @property
+    def publisher(self) -> Publisher:
+        """What it sends."""
+        return self.stages.publisher
+
+    @property
+    def settler(self) -> Settler:
+        """What it ends."""
+        return self.stages.settler
+
+    @property
+    def wake(self) -> asyncio.Event:
+        """Set by whoever knows of something due now."""
+        return self.resume.wake
 
 
 Serving = Callable[[Consumer], Awaitable[None]]

@@ -71,7 +71,7 @@ class LiveHeals:
         Ends when for `stalled_after` none was freed and none is being settled, and after `at_most` whatever happens.
         """
         deadline = time.monotonic() + at_most.total_seconds()
-        while (free := self.free(reserve)) < wanted and (left := deadline - time.monotonic()) > 0:
+        while self.free(reserve) < wanted and (left := deadline - time.monotonic()) > 0:
             self._freed.clear()
             try:
                 async with asyncio.timeout(min(left, stalled_after.total_seconds())):

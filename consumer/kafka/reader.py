@@ -10,7 +10,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError
 
-from consumer.errors import ConfigError
+from consumer.errors import ConfigError, TransientError
 from consumer.kafka.connection import connection_options, translated
 from consumer.model import Partition, Record
 from consumer.settings import IntakeSettings, KafkaSettings
@@ -132,7 +132,7 @@ async def open_reader(kafka: KafkaSettings, intake: IntakeSettings, listener: Li
             with translated("joining the group"):
                 await consumer.start()
                 consumer.subscribe([kafka.failures_topic], listener=_Rebalance(listener))
-        except Exception as error:
+        except TransientError as error:
             raise ConfigError(
                 f"Kafka at {kafka.bootstrap} does not let us in: {error}. Check SHW_KAFKA__BOOTSTRAP and the broker."
             ) from error

@@ -11,9 +11,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 import consumer.intake
-from consumer.errors import ConfigError, TransientError
+from consumer.errors import ConfigError
 from consumer.local.broker import Broker
-from tests.support.pipeline import Site, event, site, until
+from tests.support.pipeline import Running, Site, event, site, until
 
 
 def quick(org: object, name: str) -> dict[str, Any]:
@@ -50,10 +50,8 @@ async def test_a_second_start_goes_on_where_the_first_one_stopped(place: Site) -
     assert await place.committed() == 2
 
 
-def _held(done: Callable[..., Awaitable[Any]], go_on: asyncio.Event, *, fails: bool = False) -> Callable[..., Any]:
+def _held(done: Callable[..., Awaitable[Any]], go_on: asyncio.Event) -> Callable[..., Any]:
     async def held(*args: Any) -> Any:  # noqa: ANN401 - whatever it takes
-        if fails and not go_on.is_set():
-            raise TransientError("the database is away")
         await go_on.wait()
         return await done(*args)
 
@@ -68,7 +66,7 @@ async def test_nothing_is_committed_before_it_is_durable(
     monkeypatch.setattr(consumer.intake, "take_in", _held(consumer.intake.take_in, go_on))
     await place.publish(*(quick(org, f"f{n}") for n in range(10)))
     async with place.consumer() as running:
-        await until(lambda: _assigned(running.consumer.source))
+        await until(lambda: _assigned(running))
         assert await place.committed() == 0
         assert await place.count("workflow_failures") == 0
         go_on.set()
@@ -76,8 +74,8 @@ async def test_nothing_is_committed_before_it_is_durable(
         await until(lambda: committed_is(place, 10))
 
 
-async def _assigned(source: Any) -> bool:  # noqa: ANN401 - the batch's type does not matter
-    return bool(source.joined)
+async def _assigned(running: Running) -> bool:
+    return running.metric("shw_rebalances_total") > 0
 
 
 async def test_while_the_database_is_away_a_member_stays_in_its_group_and_then_loses_nothing(
@@ -86,7 +84,7 @@ async def test_while_the_database_is_away_a_member_stays_in_its_group_and_then_l
     place = embedded_place.changed(intake={"max_rows": 5})
     org = await place.organisation()
     go_on = asyncio.Event()
-    monkeypatch.setattr(consumer.intake, "take_in", _held(consumer.intake.take_in, go_on, fails=True))
+    monkeypatch.setattr(consumer.intake, "take_in", _held(consumer.intake.take_in, go_on))
     await place.publish(*(quick(org, f"f{n}") for n in range(60)))
     async with place.consumer() as running:
 
@@ -119,7 +117,7 @@ async def test_members_that_join_and_leave_lose_nothing_and_heal_nothing_twice(
             await publish_more()
             await until(lambda: rows_at_least(place, 10))
             async with place.consumer() as other:
-                await asyncio.gather(publish_more(), until(lambda: _assigned(other.consumer.source)))
+                await asyncio.gather(publish_more(), until(lambda: _assigned(other)))
             await publish_more()
             await until(lambda: rows_at_least(place, total))
             await one.settled(total)
@@ -150,7 +148,7 @@ async def test_a_revoked_member_finishes_the_transaction_under_way_before_it_let
             async with place.consumer() as other:
                 loop = asyncio.get_running_loop()
                 loop.call_later(0.5, go_on.set)
-                await until(lambda: _assigned(other.consumer.source))
+                await until(lambda: _assigned(other))
                 await one.settled(2)
                 await until(lambda: committed_is(place, 1, 1))
                 outcomes = [
@@ -177,7 +175,7 @@ async def test_intake_pauses_at_the_cap_goes_on_polling_and_resumes_below_it(emb
     )
     await place.publish(*(quick(org, f"f{n}") for n in range(10)))
     async with place.consumer() as running:
-        await until(lambda: _assigned(running.consumer.source))
+        await until(lambda: _assigned(running))
 
         async def polls_paused() -> bool:
             return running.metric("shw_loop_seconds_total", phase="paused") > 3
@@ -204,8 +202,8 @@ async def _close(place: Site, rows: int) -> None:
     )
 
 
-async def _seen_open(running: Any, rows: int) -> bool:  # noqa: ANN401 - a Running
-    return bool(running.metric("shw_open_failures", status="deferred") == rows)
+async def _seen_open(running: Running, rows: int) -> bool:
+    return running.metric("shw_open_failures", status="deferred") == rows
 
 
 async def _commit(place: Site, offset: int) -> None:

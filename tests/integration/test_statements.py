@@ -57,14 +57,14 @@ async def _fill(connection: "asyncpg.Connection[asyncpg.Record]") -> UUID:
     )
     await connection.execute(
         "INSERT INTO heal_claim (scope, failure_id, attempt_id, step, org_id, strategy, effect, owner, effect_deadline)"
-        " SELECT 'scope' || n, gen_random_uuid(), gen_random_uuid(), 0, $1, 'auto-retry', 'none', 'owner' || n % 100,"
-        " clock_timestamp() + interval '1 minute' FROM generate_series(1, 5000) AS n",
+        " SELECT 'scope' || n, gen_random_uuid(), gen_random_uuid(), 0, $1, 'auto-retry', 'none', 'owner' || n % 1000,"
+        " clock_timestamp() + interval '1 minute' FROM generate_series(1, 50000) AS n",
         org,
     )
     await connection.execute(
         "INSERT INTO heal_outbox (id, failure_id, owner, topic, headers, created_at)"
-        " SELECT gen_random_uuid(), gen_random_uuid(), 'owner' || n % 100, 't', '[]',"
-        " clock_timestamp() - n * interval '10 ms' FROM generate_series(1, 5000) AS n"
+        " SELECT gen_random_uuid(), gen_random_uuid(), 'owner' || n % 1000, 't', '[]',"
+        " clock_timestamp() - n * interval '10 ms' FROM generate_series(1, 50000) AS n"
     )
     await connection.execute("ANALYZE")
     return org
@@ -72,7 +72,7 @@ async def _fill(connection: "asyncpg.Connection[asyncpg.Record]") -> UUID:
 
 HOT = [
     pytest.param(due._PICK, (50, 200, 60.0), "workflow_failures_due", id="pick"),  # noqa: SLF001
-    pytest.param(outbox._LEFT_OVER, ("me", 49.0, 500), "heal_outbox_created", id="left over"),  # noqa: SLF001
+    pytest.param(outbox._LEFT_OVER, ("me", 480.0, 500), "heal_outbox_created", id="left over"),  # noqa: SLF001
     pytest.param(owner._ORPHANS, ("owner7", 10.0, []), "heal_claim_owner", id="orphans"),  # noqa: SLF001
     pytest.param(settle._WAKE, (["scope200", "scope400"],), "workflow_failures_waiting", id="wake"),  # noqa: SLF001
     pytest.param(owner._BEGIN, (UUID(int=1), "owner7"), "heal_claim_attempt_id_key", id="begin"),  # noqa: SLF001
