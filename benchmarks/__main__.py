@@ -16,6 +16,8 @@ from rich.table import Table
 from benchmarks.arena import Measured, open_arena
 from benchmarks.job import Who
 from benchmarks.machine import machine
+from consumer.errors import ConfigError, TransientError
+from consumer.local.progress import to_stderr
 from consumer.local.stack import BrokerChoice
 
 OUT: Final = Path(".local/bench")
@@ -42,25 +44,24 @@ def _asked() -> argparse.Namespace:
 
 async def _measure(asked: argparse.Namespace) -> list[Measured]:
     started = datetime.now(UTC)
-    OUT.mkdir(parents=True, exist_ok=True)
     directory = OUT.absolute() / started.strftime("run-%Y%m%dT%H%M%S")
-    runs: list[Measured] = []
+    directory.mkdir(parents=True)
     whos = [Who(asked.only)] if asked.only else list(Who)
+    # Turned by one each round: nobody always runs on the freshest or the most used servers.
+    turns = [(who, n) for n in range(asked.rounds) for who in (*whos[n % len(whos) :], *whos[: n % len(whos)])]
+    runs: list[Measured] = []
     async with open_arena(BrokerChoice(asked.broker), directory) as arena:
         kind = arena.stack.broker.kind if arena.stack.broker else "given"
         facts = {"date": started.isoformat(timespec="seconds"), "broker": kind, **machine()}
-        sys.stderr.write(orjson.dumps(facts).decode() + "\n")
-        with (OUT / "runs.jsonl").open("ab") as lines:
-            for number in range(asked.rounds):
-                # Turned by one each round: nobody always runs on the coldest or the most used servers.
-                for who in whos[number % len(whos) :] + whos[: number % len(whos)]:
-                    count = max(1, int(asked.events * SHARE[who]))
-                    one = await arena.run(who, number, count, profile=asked.profile)
-                    runs.append(one)
-                    sys.stderr.write(f"{one.who} round {number + 1}: {one.rate:,.0f} events/s\n")
-                    lines.write(orjson.dumps({**facts, **_line(one)}) + b"\n")
-                    if asked.profile:
-                        _show_profile(directory / f"{who}-{number}" / "profile.pstats")
+        to_stderr(orjson.dumps(facts).decode())
+        for who, number in turns:
+            one = await arena.run(who, number, max(1, int(asked.events * SHARE[who])), profile=asked.profile)
+            runs.append(one)
+            to_stderr(f"{NAMES[who]}, round {number + 1}: {one.rate:,.0f} events/s")
+            with (OUT / "runs.jsonl").open("ab") as lines:
+                lines.write(orjson.dumps({**facts, **_line(one)}) + b"\n")
+            if asked.profile:
+                _show_profile(directory / f"{who}-{number}" / "profile.pstats")
     return runs
 
 
@@ -83,43 +84,48 @@ def _show_profile(path: Path) -> None:
 
 
 def _table(runs: list[Measured]) -> Table:
-    table = Table(title="no-op heals, end to end: events/s, medians")
-    for title in ("who", "events", "rounds", "events/s", "all rounds", "ours is", "bar"):
-        table.add_column(title, justify="left" if title == "who" else "right")
-    for title in ("own CPU us", "Postgres us", "broker us"):
-        table.add_column(title, justify="right")
-    rates = {who: [run.rate for run in runs if run.who is who] for who in Who}
-    ours = statistics.median(rates[Who.OURS]) if rates[Who.OURS] else None
+    table = Table(title="no-op heals, end to end: medians of all rounds; CPU in microseconds an event")
+    for title in ("", "events", "events/s", "rounds", "ours is", "bar", "own CPU", "Postgres CPU", "broker CPU"):
+        table.add_column(title, justify="right" if title else "left")
+    ours = _median([run.rate for run in runs if run.who is Who.OURS])
     for who in Who:
-        if not rates[who]:
-            continue
         mine = [run for run in runs if run.who is who]
-        median = statistics.median(rates[who])
-        table.add_row(
-            NAMES[who],
-            f"{mine[0].events:,}",
-            str(len(mine)),
-            f"{median:,.0f}",
-            " ".join(f"{rate:,.0f}" for rate in rates[who]),
-            f"{ours / median:.2f}x" if ours and who is not Who.OURS else "",
-            f">= {BARS[who]:g}x" if who in BARS else "",
-            *(f"{statistics.median(part):.0f}" for part in _cpu_of(mine)),
-        )
+        if mine:
+            table.add_row(*_row(who, mine, ours))
     return table
 
 
-def _cpu_of(mine: list[Measured]) -> tuple[list[float], ...]:
-    return (
-        [run.own_cpu / run.events * 1e6 for run in mine],
-        [run.postgres_cpu / run.events * 1e6 for run in mine],
-        [run.broker_cpu / run.events * 1e6 for run in mine],
-    )
+def _row(who: Who, mine: list[Measured], ours: float) -> list[str]:
+    rate = _median([run.rate for run in mine])
+    ratio = ours / rate if ours and who is not Who.OURS else None
+    bar = BARS.get(who)
+    met = "" if bar is None or ratio is None else " met" if ratio >= bar else " MISSED"
+    return [
+        NAMES[who],
+        f"{mine[0].events:,}",
+        f"{rate:,.0f}",
+        " ".join(f"{run.rate:,.0f}" for run in mine),
+        "" if ratio is None else f"{ratio:.2f}x",
+        "" if bar is None else f">= {bar:g}x{met}",
+        *(
+            f"{_median([getattr(run, part) / run.events * 1e6 for run in mine]):.0f}"
+            for part in ("own_cpu", "postgres_cpu", "broker_cpu")
+        ),
+    ]
+
+
+def _median(values: list[float]) -> float:
+    return statistics.median(values) if values else 0.0
 
 
 def main() -> int:
-    """Measure, and print the table."""
-    runs = asyncio.run(_measure(_asked()))
-    Console(width=160).print(_table(runs))
+    """Measure, and print the table; 1 when a run was incomplete or left the wrong rows behind."""
+    try:
+        runs = asyncio.run(_measure(_asked()))
+    except (RuntimeError, TimeoutError, ConfigError, TransientError) as error:
+        to_stderr(f"benchmark: {error or type(error).__name__}")
+        return 1
+    Console(width=160 if not sys.stdout.isatty() else None).print(_table(runs))
     return 0
 
 

@@ -15,14 +15,13 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from benchmarks import cpu
 from benchmarks.checks import check
-from benchmarks.job import Job, Told, Who
+from benchmarks.job import PARTITIONS, Job, Told, Who
 from benchmarks.load import BUDGET_AUD, events, organisations
 from consumer.kafka.topics import create_topics
 from consumer.local.stack import BrokerChoice, Stack, run_stack
 from consumer.migrate import migrate
 from consumer.settings import KafkaSettings
 
-PARTITIONS: Final = 4
 TEMPLATE: Final = "bench_template"
 LOOK_AGAIN: Final = 0.01
 """How exact the end of the clock is; a round trip to the broker each time."""

@@ -8,7 +8,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from benchmarks.job import Job, Who
+from benchmarks.job import PARTITIONS, Job, Who
 from benchmarks.load import BUDGET_AUD, expected
 
 _COUNTS = """
@@ -62,7 +62,7 @@ async def _results(job: Job) -> list[str]:
     await consumer.start()
     seen: dict[str, str] = {}
     try:
-        parts = [TopicPartition(job.results, p) for p in sorted(consumer.partitions_for_topic(job.results) or range(4))]
+        parts = [TopicPartition(job.results, number) for number in range(PARTITIONS)]
         consumer.assign(parts)
         await consumer.seek_to_beginning(*parts)
         ends = await consumer.end_offsets(parts)
@@ -87,7 +87,7 @@ async def _committed(job: Job) -> list[str]:
     admin: Any = AIOKafkaAdminClient(bootstrap_servers=job.bootstrap)
     await admin.start()
     try:
-        parts = [TopicPartition(job.failures, number) for number in range(4)]
+        parts = [TopicPartition(job.failures, number) for number in range(PARTITIONS)]
         offsets = await admin.list_consumer_group_offsets(job.group, partitions=parts)
     finally:
         await admin.close()

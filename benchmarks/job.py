@@ -3,8 +3,12 @@
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 import orjson
+
+PARTITIONS: Final = 4
+"""Of every topic of a run."""
 
 
 class Who(StrEnum):

@@ -1,16 +1,25 @@
 """Everything that can be set, read once from the environment (`SHW_KAFKA__BOOTSTRAP=...`) and passed on by section."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from consumer.errors import ConfigError
 
-Seconds = Annotated[timedelta, Field(gt=timedelta(0))]
+
+def _plain_seconds(value: object) -> object:
+    # From the environment everything is text, and "20" reads as seconds to everybody but ISO 8601.
+    return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
+
+
+_NUMBER = re.compile(r"\d+(\.\d+)?")
+Seconds = Annotated[timedelta, BeforeValidator(_plain_seconds), Field(gt=timedelta(0))]
+"""Seconds as a number, or an ISO 8601 duration such as PT0.5S."""
 
 
 class Section(BaseModel):

@@ -5,6 +5,7 @@ Kinder than it need be: offsets and acknowledged outbox rows go once for each po
 
 import asyncio
 import time
+from typing import Final
 
 import asyncpg
 
@@ -13,7 +14,7 @@ from benchmarks.peers import rows
 from benchmarks.peers.clients import open_clients
 from benchmarks.peers.healing import healing
 
-POLLED = 100
+POLLED: Final = 100
 
 
 async def run(job: Job, stop: asyncio.Event) -> Told:

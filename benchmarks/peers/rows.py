@@ -4,7 +4,6 @@ No claim: within one member of the group the partition is the fence. That is les
 may heal one event after a rebalance), and cheaper by an insert and a delete.
 """
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import asyncpg
@@ -21,7 +20,6 @@ else:
     Connection = asyncpg.Connection
 
 OWNER: Final = "peer"
-LOOK_AGAIN: Final = timedelta(seconds=60)
 
 _FAILURE = """
 INSERT INTO workflow_failures (id, org_id, workflow_name, failure_reason, context, detected_at, source, digest, size,
@@ -70,7 +68,7 @@ async def take_in(connection: Connection, diagnosed: Diagnosed, plan: Heal) -> b
     async with connection.transaction():
         new = await connection.fetchval(_FAILURE, *failure_row(diagnosed))
         if new is None:
-            return await connection.fetchval(_STATUS, failure.id) == "pending"
+            return bool(await connection.fetchval(_STATUS, failure.id) == "pending")
         left = await connection.fetchval(_HOLD, failure.org_id, plan.hold)
         if left is None:
             raise RuntimeError(f"the wallet of {failure.org_id} cannot pay: the load gives every wallet enough")
@@ -100,7 +98,6 @@ def failure_row(diagnosed: Diagnosed) -> tuple[object, ...]:
 async def settle(connection: Connection, settlement: Settlement) -> None:
     """End a heal: attempt, resolved, message, credits back."""
     failure, attempt = settlement.failure, settlement.attempt
-    (message,) = settlement.messages
     async with connection.transaction():
         await connection.execute(_ATTEMPT, *attempt_row(attempt, settlement))
         await connection.execute(_RESOLVED, failure.id, settlement.next.status, attempt.step)

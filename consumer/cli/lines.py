@@ -5,7 +5,7 @@ from typing import Final, Protocol
 
 MAX_LINE: Final = 16 * 1024 * 1024
 """Bytes. A longer line is not held in memory."""
-_CHUNK: Final = 64 * 1024
+_CHUNK: Final = 1024 * 1024
 
 
 class Readable(Protocol):

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError, NoOffsetForPartitionError
 
 from consumer.errors import ConfigError, TransientError
 from consumer.kafka.connection import connection_options, translated
@@ -65,8 +65,8 @@ class Reader:
                 except NoOffsetForPartitionError as error:
                     await self._from_the_beginning(error.args[0])
                     return {}
-        except IllegalStateError:
-            return {}  # revoked under the call
+        except (IllegalStateError, ConsumerStoppedError):
+            return {}  # revoked under the call, or stopped because something else failed
         return {Partition(tp.topic, tp.partition): [_record(one) for one in many] for tp, many in found.items()}
 
     async def _from_the_beginning(self, partition: Any) -> None:  # noqa: ANN401 - the client has no types

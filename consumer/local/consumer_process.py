@@ -1,9 +1,11 @@
 """The consumer as a process of its own, so that it can be killed for real, and ends with whoever started it."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from consumer.errors import TransientError
+from consumer.local import launch
 from consumer.local.kafka_jars import CHECKOUT
 from consumer.local.server import LOCALHOST, Program, Server, serving
 
@@ -67,21 +70,35 @@ async def run_consumer(settings: Mapping[str, str], log: Path) -> AsyncIterator[
         It ended instead; with the end of its log.
 
     """
+    with tempfile.TemporaryDirectory(prefix="shw-consumer-", ignore_cleanup_errors=True) as private:
 
-    def build(ports: tuple[int, ...]) -> Server:
-        program = Program(
-            name="the consumer",
-            argv=COMMAND,
-            directory=CHECKOUT,
-            log=log,
-            environment={**_without_ours(os.environ), **settings, "SHW_API__PORT": str(ports[0])},
-            stop_signal=signal.SIGTERM,
-            grace=GRACE,
-        )
-        return Server(program, lambda: _ready(ports[0]))
+        def build(ports: tuple[int, ...]) -> Server:
+            environment = {**_without_ours(os.environ), **settings, "SHW_API__PORT": str(ports[0])}
+            launched = _launched_with(environment, Path(private) / "program.json")
+            return Server(_program(launched, log, Path(private)), lambda: _ready(ports[0]))
 
-    async with serving(1, build) as (server, port):
-        yield ConsumerProcess(port=port, log=log, _server=server)
+        async with serving(1, build) as (server, port):
+            yield ConsumerProcess(port=port, log=log, _server=server)
+
+
+def _program(argv: tuple[str, ...], log: Path, private: Path) -> Program:
+    return Program(
+        name="the consumer",
+        argv=argv,
+        directory=CHECKOUT,
+        log=log,
+        environment={},
+        stop_signal=signal.SIGTERM,
+        grace=GRACE,
+        remove_when_orphaned=private,
+    )
+
+
+def _launched_with(environment: Mapping[str, str], file: Path) -> tuple[str, ...]:
+    """Keep passwords out of the process list, where a server's plan would show them."""
+    program: launch.Program = {"argv": list(COMMAND), "environment": dict(environment)}
+    file.write_text(json.dumps(program))  # its directory lets nobody else in
+    return sys.executable, "-I", "-S", launch.__file__, str(file)
 
 
 def _without_ours(environment: Mapping[str, str]) -> dict[str, str]:

@@ -108,7 +108,7 @@ Set SHW_* and TOKEN (an owner of {place.organisations.paying}), here or in anoth
   . {environment}
 
 Publish a failure, and read what comes of it:
-  .venv/bin/shw publish {example}
+  .venv/bin/shw publish --file {example}
   kcat -P -b {kafka} -t {settings.failures_topic} {example}
   kcat -C -e -o beginning -b {kafka} -t {settings.results_topic}
 

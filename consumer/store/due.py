@@ -13,14 +13,15 @@ from consumer.store.rows import FAILURE_COLUMNS, as_json, read_failure
 
 # Per organisation, so that one with ten thousand failures does not stand before the others; hidden for a while, so
 # that the next pick, here or in another replica, finds others. What has a message under way waits for it: the
-# first publications of one failure keep their order without a leader.
+# first publications of one failure keep their order without a leader. Compared with statement_timestamp(), because
+# clock_timestamp() is volatile: no index is searched by it, and every open row would be looked at each time.
 _PICK = f"""
 WITH orgs AS (
-  SELECT DISTINCT org_id FROM workflow_failures WHERE due_at IS NOT NULL AND due_at <= clock_timestamp()
+  SELECT DISTINCT org_id FROM workflow_failures WHERE due_at IS NOT NULL AND due_at <= statement_timestamp()
 ), picked AS (
   SELECT p.id FROM orgs CROSS JOIN LATERAL (
     SELECT w.id FROM workflow_failures w
-     WHERE w.org_id = orgs.org_id AND w.due_at <= clock_timestamp() AND w.status IN ('pending', 'deferred')
+     WHERE w.org_id = orgs.org_id AND w.due_at <= statement_timestamp() AND w.status IN ('pending', 'deferred')
        AND NOT EXISTS (SELECT FROM heal_claim c WHERE c.failure_id = w.id)
        AND NOT EXISTS (SELECT FROM heal_outbox b WHERE b.failure_id = w.id)
      ORDER BY w.due_at LIMIT $1 FOR UPDATE SKIP LOCKED) AS p
@@ -32,7 +33,7 @@ RETURNING {FAILURE_COLUMNS}, clock_timestamp() AS now
 
 _PERSON_LATER = """
 UPDATE workflow_failures SET due_at = clock_timestamp() + interval '1 day'
- WHERE due_at <= clock_timestamp() AND status IN ('needs_person', 'awaiting_approval')
+ WHERE due_at <= statement_timestamp() AND status IN ('needs_person', 'awaiting_approval')
 """
 
 _REDACT = """

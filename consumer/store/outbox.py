@@ -25,7 +25,7 @@ _ACKED = "DELETE FROM heal_outbox WHERE id = ANY($1::uuid[])"
 _LEFT_OVER = """
 WITH due AS (
   SELECT b.id FROM heal_outbox b LEFT JOIN heal_owner o ON o.owner = b.owner
-   WHERE b.created_at < clock_timestamp() - $2 * interval '1 second'
+   WHERE b.created_at < statement_timestamp() - $2 * interval '1 second'
      AND (b.owner = $1 OR coalesce(o.lease_until, '-infinity') < clock_timestamp())
    ORDER BY b.created_at LIMIT $3 FOR UPDATE OF b SKIP LOCKED
 ), mine AS (
