@@ -76,21 +76,25 @@ def new_owner() -> OwnerId:
 
 
 @dataclass(frozen=True, slots=True)
-class _Vitals:
+class Vitals:
     """What the health endpoints ask of a running consumer."""
 
     consumer: Consumer
 
     def since_tick(self) -> timedelta:
+        """How long ago the event loop last turned."""
         return self.consumer.pulse.age
 
     def oldest_in_flight(self) -> timedelta:
+        """How long the oldest heal has been under way."""
         return self.consumer.live.oldest()
 
     def unassigned(self) -> timedelta:
+        """How long the group has not told this member its part."""
         return self.consumer.source.unassigned_for
 
     def reasons_not_ready(self) -> tuple[str, ...]:
+        """Say what is missing before work may be sent here."""
         if self.consumer.source.unassigned_for > timedelta(0):
             return ("the group has not assigned partitions to this member yet",)
         return ()
@@ -98,7 +102,7 @@ class _Vitals:
 
 async def serve_api(consumer: Consumer) -> None:
     """Serve the API beside the pipeline until cancelled."""
-    settings, vitals = consumer.settings.api, _Vitals(consumer)
+    settings, vitals = consumer.settings.api, Vitals(consumer)
     api = create_api(
         settings=settings,
         pool=consumer.pool,

@@ -57,11 +57,11 @@ def differences(directory: Path = GENERATED) -> list[str]:
     documents = _texts()
     present = _names_in(directory)
     stale = [
-        f"{name}: no longer generated; run `shw schemas` to remove it" for name in present if name not in documents
+        f"{name}: no longer generated; run `shw schemas --write` to remove it" for name in present if name not in documents
     ]
-    missing = [f"{name}: missing; run `shw schemas` to write it" for name in documents if name not in present]
+    missing = [f"{name}: missing; run `shw schemas --write` to write it" for name in documents if name not in present]
     changed = [
-        f"{name}: differs from the models; run `shw schemas` to write it anew"
+        f"{name}: differs from the models; run `shw schemas --write` to write it anew"
         for name, text in documents.items()
         if name in present and (directory / name).read_text(encoding="utf-8") != text
     ]

@@ -1,6 +1,7 @@
 """Become a program whose arguments and environment stand in a file: what is on a command line, everybody may read.
 
-Run as a script of its own (`python -I -S launch.py FILE`), so it imports the standard library only. The process id stays.
+Run as a script of its own (`python -I -S launch.py FILE`), so it imports the standard library only. It keeps its
+process id.
 """
 
 import json

@@ -5,7 +5,9 @@ import io
 import json
 import sys
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -37,7 +39,7 @@ def topics(broker: Broker, monkeypatch: pytest.MonkeyPatch, capsys: Captured) ->
 
 
 @pytest.fixture
-def given(monkeypatch: pytest.MonkeyPatch) -> Any:  # noqa: ANN401
+def given(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
     def give(stdin: bytes) -> None:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
 
@@ -84,7 +86,7 @@ def _refused(topic: str, value: bytes, reason: PoisonReason = PoisonReason.UNKNO
 
 
 def test_published_lines_are_acknowledged_in_order_and_a_bad_one_is_left_out(
-    topics: dict[str, str], given: Any, capsys: Captured
+    topics: dict[str, str], given: Callable[[bytes], None], capsys: Captured
 ) -> None:
     lines = [json.dumps(DATA), "{}", "", json.dumps(DATA)]
     given("\n".join(lines).encode())
@@ -97,7 +99,9 @@ def test_published_lines_are_acknowledged_in_order_and_a_bad_one_is_left_out(
 
 
 @pytest.mark.usefixtures("topics")
-def test_an_event_may_be_written_over_many_lines_and_an_id_names_only_one(given: Any, capsys: Captured) -> None:
+def test_an_event_may_be_written_over_many_lines_and_an_id_names_only_one(
+    given: Callable[[bytes], None], capsys: Captured
+) -> None:
     given(json.dumps(DATA, indent=2).encode())
     assert run_command(["publish", "--id", "e1", "--source", "urn:me"]) == 0
     assert json.loads(capsys.readouterr().out)["id"] == "e1"
@@ -109,7 +113,7 @@ def test_an_event_may_be_written_over_many_lines_and_an_id_names_only_one(given:
 
 
 def test_without_its_topic_nothing_is_sent_and_nothing_is_created(
-    topics: dict[str, str], given: Any, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+    topics: dict[str, str], given: Callable[[bytes], None], monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     absent = topics["SHW_KAFKA__FAILURES_TOPIC"] + "-absent"
     monkeypatch.setenv("SHW_KAFKA__FAILURES_TOPIC", absent)
@@ -189,7 +193,7 @@ def test_asking_for_a_heal_is_answered_by_where_the_failure_stands(
 
 
 def test_check_event_asks_the_database_only_when_told_to(
-    database: str, given: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+    database: str, given: Callable[[bytes], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     catalog = tmp_path / "catalog.yaml"
     catalog.write_text("version: 1\nsources: [{source: '*', organisations: '*'}]\n")

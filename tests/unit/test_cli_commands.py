@@ -1,5 +1,7 @@
 import io
 import json
+import signal
+import subprocess
 import sys
 import uuid
 from pathlib import Path
@@ -12,7 +14,7 @@ from consumer.cli.main import run_command
 from consumer.cli.tables import plain, print_rows
 from consumer.errors import ConfigError, LostClaim, RefusedByDatabase, ShwError, TransientError
 from schemas.documents import GENERATED
-from tests.support.shw import shw
+from tests.support.shw import environment, shw
 
 ORG = str(uuid.UUID(int=7))
 CATALOG = """
@@ -230,3 +232,22 @@ def test_a_pipe_gets_tabs_and_no_strangers_terminal_commands(capsys: pytest.Capt
     out = capsys.readouterr().out
     assert out == "a\tb\n1 2 3\t\N{REPLACEMENT CHARACTER}[31mred\n\t5\n"
     assert plain("[bold]x[/bold]") == "[bold]x[/bold]"
+
+
+def test_ctrl_c_is_exit_code_130_without_a_traceback() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "consumer", "diagnose"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment({}),
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(b'{"failure_reason": ""}\n')
+        process.stdin.flush()
+        assert process.stdout.readline()  # it runs
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == ExitCode.INTERRUPTED
+        assert process.stderr.read() == b""

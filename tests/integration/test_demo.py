@@ -1,0 +1,233 @@
+"""The demo and the development mode as a person runs them, and the world that does the counting."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from consumer.local.broker import BrokerKind
+from consumer.local.demo_cases import demo_cases, new_organisations
+from consumer.local.demo_catalog import demo_catalog
+from consumer.local.kafka_jars import CHECKOUT
+from consumer.local.world import World, run_world
+from consumer.local.world_services import DEAD, demo_services
+from tests.support.processes import eventually, is_alive
+
+DEMO = "import sys; from pathlib import Path; from consumer.local.demo import run_demo; sys.exit(run_demo(Path({!r})))"
+DEV = "import sys; from pathlib import Path; from consumer.local.dev import run_dev; sys.exit(run_dev(Path({!r})))"
+PATIENCE = 90
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    process: subprocess.Popen[bytes]
+    output: Path
+
+    @property
+    def said(self) -> str:
+        return self.output.read_text(errors="replace")
+
+    def says(self, words: str) -> bool:
+        return (
+            eventually(lambda: words in self.said or self.process.poll() is not None, PATIENCE) and words in self.said
+        )
+
+    def ends(self) -> int:
+        return self.process.wait(PATIENCE)
+
+
+@contextmanager
+def running(program: str, directory: Path, *, broker: str = "embedded") -> Iterator[Running]:
+    output = directory / "output"
+    with output.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-c", program.format(str(directory))],
+            cwd=CHECKOUT,
+            env={**os.environ, "BROKER": broker},
+            stdout=stream,
+            stderr=stream,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+        )
+    try:
+        yield Running(process=process, output=output)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.timeout(150)
+@pytest.mark.parametrize("kind", list(BrokerKind), ids=str)
+def test_the_demo_loses_nothing_and_repeats_nothing(
+    kind: BrokerKind, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if kind is BrokerKind.KAFKA:
+        request.getfixturevalue("kafka_broker")  # skips, or fails in CI, where there is no Apache Kafka
+    with running(DEMO, tmp_path, broker=kind) as demo:
+        code = demo.ends()
+        assert code == 0, demo.said
+        assert demo.said.splitlines()[-1] == "lost 0, repeated 0"
+        killed, successor = re.findall(r"consumer \(pid (\d+)\) (?:in the middle|goes on)", demo.said)
+        assert killed != successor
+        assert "FAILED" not in demo.said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda n: n.name)
+def test_nothing_outlives_a_demo_that_is_interrupted(number: signal.Signals, tmp_path: Path) -> None:
+    with running(DEMO, tmp_path) as demo:
+        assert demo.says("is ready"), demo.said
+        found = re.search(r"consumer \(pid (\d+)\) is ready", demo.said)
+        assert found is not None
+        consumer = int(found[1])
+        assert is_alive(consumer)
+        addresses = re.findall(r"answers? on 127\.0\.0\.1:(\d+)", demo.said)
+        demo.process.send_signal(number)
+        assert demo.ends() == (-signal.SIGKILL if number is signal.SIGKILL else 130)
+        assert eventually(lambda: not is_alive(consumer))
+        assert len(addresses) == 2
+        assert eventually(lambda: not any(_listens(int(port)) for port in addresses))
+
+
+def test_an_unknown_broker_is_one_line_that_names_the_known_ones(tmp_path: Path) -> None:
+    with running(DEMO, tmp_path, broker="rabbit") as demo:
+        assert demo.ends() == 1
+        assert demo.said.strip() == ("It cannot go on: BROKER is 'rabbit', and has to be one of kafka, embedded, auto")
+
+
+def test_development_mode_prints_lines_that_work_and_ends_cleanly(tmp_path: Path) -> None:
+    with running(DEV, tmp_path) as dev:
+        assert dev.says("Ctrl-C ends everything."), dev.said
+        environment = tmp_path / "dev.env"
+        assert environment.stat().st_mode & 0o077 == 0
+        publish = _line(dev, "shw publish").replace(".venv/bin/shw", f"{sys.executable} -m consumer")
+        failure_id = json.loads(_shell(f". {environment}; {publish}"))["failure_id"]
+        with _signed_in(environment) as client:
+            api = _line(dev, "/api/healing/stats").rpartition(" ")[2].removesuffix("/stats")
+            assert client.get(f"{api}/stats").json()["totalFailures"] >= 1
+            assert eventually(lambda: client.get(f"{api}/failures/{failure_id}").json().get("resolved") is True)
+            body, _, where = _line(dev, "/api/healing/heal").partition("-d '")[2].partition("' ")
+            healed = client.post(where, content=body, headers={"Content-Type": "application/json"})
+            assert healed.json()["strategy"] == "auto-retry", healed.text
+        assert _value(environment, "SHW_API__JWT_SECRET") not in _command_lines()
+        dev.process.send_signal(signal.SIGINT)
+        assert dev.ends() == 0
+        assert not environment.exists()
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with run_world(demo_services(), dead=DEAD) as running_world:
+        yield running_world
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx2.AsyncClient]:
+    async with httpx2.AsyncClient(timeout=5, trust_env=False, verify=False) as opened:
+        yield opened
+
+
+async def test_the_world_counts_each_unkeyed_call_and_each_key_once(world: World, client: httpx2.AsyncClient) -> None:
+    for _ in range(2):
+        await client.post(world.url("notifications", "/notifications"), json={"reference": "n"})
+        with pytest.raises(httpx2.RemoteProtocolError):
+            await client.post(world.url("orders", "/orders"), json={"reference": "o"})  # its answer is lost each time
+    assert world.record.effects == {"notifications:n": 2, "orders:o": 2}
+    statuses = []
+    for _ in range(3):
+        try:
+            answer = await client.post(
+                world.url("orders", "/orders"), json={"reference": "k"}, headers={"Idempotency-Key": "key"}
+            )
+            statuses.append(answer.status_code)
+        except httpx2.RemoteProtocolError:
+            statuses.append(0)
+    assert statuses == [0, 201, 201]
+    assert world.record.effects["orders:k"] == 1
+
+
+async def test_the_world_is_silent_until_its_caller_goes(world: World, client: httpx2.AsyncClient) -> None:
+    held = frozenset({"texts:t"})
+    call = asyncio.create_task(client.post(world.url("texts", "/texts"), json={"reference": "t"}))
+    await world.until_held(held, timedelta(seconds=5))
+    assert not call.done()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert world.record.effects == {"texts:t": 1}
+
+
+async def test_a_dead_service_refuses_every_connection(world: World, client: httpx2.AsyncClient) -> None:
+    with pytest.raises(httpx2.ConnectError):
+        await client.get(world.url("archive", "/archive"))
+
+
+async def test_the_world_survives_a_caller_who_speaks_no_http(world: World, client: httpx2.AsyncClient) -> None:
+    port = int(world.url("rates", "/").rpartition(":")[2].rstrip("/"))
+    for noise in (b"\r\n\r\n", b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", b"POST / HTTP/1.1\r\n\r\n[]"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(noise)
+        writer.write_eof()
+        async with asyncio.timeout(5):
+            await reader.read()
+        writer.close()
+        await writer.wait_closed()
+    assert (await client.get(world.url("rates", "/rates/x"))).status_code == 429
+    assert (await client.get(world.url("rates", "/rates/x"))).status_code == 200
+
+
+async def test_the_demos_catalog_is_valid_and_allows_every_service(world: World) -> None:
+    from consumer.catalog import parse_catalog  # noqa: PLC0415 - only here
+
+    catalog = parse_catalog(demo_catalog(world.ports))
+    names = [case.name for case in demo_cases(world, new_organisations())]
+    assert len(names) == len(set(names))
+    for name in names:
+        policy = catalog.policy(name)
+        assert policy is not None
+        assert set(policy.hosts[0].ports) == set(world.ports)
+
+
+def _line(dev: Running, part: str) -> str:
+    return next(line.strip() for line in dev.said.splitlines() if part in line and line.startswith("  "))
+
+
+def _shell(command: str) -> str:
+    ran = subprocess.run(["/bin/sh", "-c", command], cwd=CHECKOUT, capture_output=True, check=True, timeout=30)
+    return ran.stdout.decode()
+
+
+def _signed_in(environment: Path) -> httpx2.Client:
+    headers = {"Authorization": f"Bearer {_value(environment, 'TOKEN')}"}
+    return httpx2.Client(headers=headers, trust_env=False, verify=False, timeout=30)
+
+
+def _value(environment: Path, name: str) -> str:
+    found = re.search(rf"^export {name}=(\S+)$", environment.read_text(), re.MULTILINE)
+    assert found is not None
+    return found[1]
+
+
+def _command_lines() -> str:
+    """What every user of this machine may read of its processes; nothing where there is no /proc."""
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended meanwhile
+            lines.append(path.read_bytes().decode(errors="replace"))
+    return "\n".join(lines)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as knocking:
+        return knocking.connect_ex(("127.0.0.1", port)) == 0

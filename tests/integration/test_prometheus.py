@@ -1,0 +1,112 @@
+"""A real Prometheus scrapes a running consumer and finds every metric of the contract."""
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from consumer.api.app import create_api, serve
+from consumer.app import Vitals
+from consumer.local.server import free_ports
+from tests.support.http_world import World, json_reply
+from tests.support.pipeline import NEVER_LEFT, Running, Site, call, event, until
+from tests.support.required_tools import require_tool
+
+CONTRACT = {
+    "shw_events_total": {"outcome"},
+    "shw_diagnoses_total": {"failure_type", "disposition"},
+    "shw_attempts_total": {"failure_type", "strategy", "result", "code"},
+    "shw_heal_seconds_count": {"strategy", "result"},
+    "shw_time_to_heal_seconds_count": {"failure_type"},
+    "shw_open_failures": {"status"},
+    "shw_live_claims": set(),
+    "shw_oldest_pending_seconds": set(),
+    "shw_consumer_lag_records": {"partition"},
+    "shw_consumer_lag_seconds": set(),
+    "shw_dead_letters_total": {"reason"},
+    "shw_outbox_depth": set(),
+    "shw_outbox_oldest_seconds": set(),
+    "shw_loop_seconds_total": {"phase"},
+    "shw_rebalances_total": set(),
+}
+
+
+@asynccontextmanager
+async def api_of(running: Running) -> AsyncIterator[str]:
+    consumer = running.consumer
+    vitals = Vitals(consumer)
+    api = create_api(
+        settings=consumer.settings.api,
+        pool=consumer.pool,
+        registry=consumer.metrics.registry,
+        clocks=vitals,
+        readiness=vitals,
+        wake=consumer.wake.set,
+    )
+    async with serve(api, "127.0.0.1", 0) as address:
+        yield address
+
+
+@asynccontextmanager
+async def prometheus(target: str, directory: Path) -> AsyncIterator[str]:
+    config = directory / "prometheus.yml"
+    config.write_text(
+        "global: {scrape_interval: 250ms}\n"
+        f"scrape_configs: [{{job_name: shw, static_configs: [{{targets: ['{target}']}}]}}]\n"
+    )
+    address = f"127.0.0.1:{free_ports(1)[0]}"
+    server = await asyncio.create_subprocess_exec(
+        require_tool("prometheus"),
+        *(f"--config.file={config}", f"--storage.tsdb.path={directory / 'data'}", f"--web.listen-address={address}"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield f"http://{address}"
+    finally:
+        server.terminate()
+        await asyncio.wait_for(server.wait(), 20)
+
+
+async def series(client: httpx2.AsyncClient, name: str) -> list[dict[str, Any]]:
+    try:
+        answer = await client.get("/api/v1/query", params={"query": name})
+    except httpx2.TransportError:
+        return []  # it is still starting
+    found: list[dict[str, Any]] = answer.json().get("data", {}).get("result", []) if answer.status_code == 200 else []
+    return found
+
+
+@pytest.mark.needs_tool("prometheus")
+async def test_a_real_prometheus_finds_every_metric_with_its_labels(
+    embedded_place: Site, world: World, tmp_path: Path
+) -> None:
+    place = embedded_place
+    world.on("/pay", json_reply({"done": True}))
+    org = await place.organisation()
+    await place.publish(event(org, context=call(world.url("/pay"), "POST", error=NEVER_LEFT)), b"no JSON")
+    async with place.consumer() as running, api_of(running) as address:
+        await running.settled(1)
+        async with httpx2.AsyncClient() as client:
+            text = (await client.get(f"{address}/metrics")).text
+        checked = await asyncio.to_thread(
+            subprocess.run, [require_tool("promtool"), "check", "metrics"], input=text.encode(), capture_output=True
+        )
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+        async with (
+            prometheus(address.removeprefix("http://"), tmp_path) as server,
+            httpx2.AsyncClient(base_url=server) as client,
+        ):
+            for name, labels in CONTRACT.items():
+                found = await until(lambda name=name: series(client, name))  # type: ignore[misc]
+                # An empty label (the code of a success) is no label to Prometheus.
+                assert set(found[0]["metric"]) - {"__name__", "instance", "job"} == labels - {"code"}, name
+            healed = await series(client, 'shw_attempts_total{result="success"}')
+            assert [one["value"][1] for one in healed] == ["1"]
+            letters = await series(client, 'shw_dead_letters_total{reason="not_json"}')
+            assert [one["value"][1] for one in letters] == ["1"]

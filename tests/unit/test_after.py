@@ -1,0 +1,64 @@
+"""Where a failure goes after an attempt."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.catalog import WorkflowPolicy
+from consumer.model import Crashed, Healed, Next, NotHealed, Outcome, Refused, RetryLater, Unknown
+from consumer.plan.after import after
+from schemas.names import Code, Status
+
+POLICY = WorkflowPolicy(
+    name="*", attempts=3, backoff=timedelta(seconds=4), backoff_cap=timedelta(seconds=6)
+)
+NOT_HEALED = NotHealed(code=Code.NOT_HEALED, reason="no")
+FINAL = (Status.RESOLVED, Status.GIVEN_UP)
+
+
+def follows(outcome: Outcome, attempts: int = 0, dice: float = 0.5) -> Next:
+    return after(outcome, attempts=attempts, policy=POLICY, dice=dice)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "counts"),
+    [
+        pytest.param(Healed(proofs=()), Status.RESOLVED, True, id="healed"),
+        pytest.param(NOT_HEALED, Status.PENDING, True, id="not healed"),
+        pytest.param(Crashed(reason="bug"), Status.PENDING, True, id="crashed"),
+        pytest.param(RetryLater(after=timedelta(seconds=9), reason="busy"), Status.DEFERRED, False, id="asked to wait"),
+        pytest.param(Refused(code=Code.INSUFFICIENT_CREDITS, reason=""), Status.DEFERRED, False, id="no credits"),
+        pytest.param(Refused(code=Code.REFUSED, reason=""), Status.GIVEN_UP, False, id="refused"),
+        pytest.param(Unknown(reason="?"), Status.NEEDS_PERSON, True, id="unknown"),
+    ],
+)
+def test_each_outcome_has_its_status(outcome: Outcome, status: Status, *, counts: bool) -> None:
+    following = follows(outcome)
+    assert (following.status, following.counts) == (status, counts)
+    assert (following.due_in is None) is (status in FINAL)
+
+
+def test_attempts_end_where_the_catalog_says() -> None:
+    assert [follows(NOT_HEALED, made).status for made in range(4)] == [
+        Status.PENDING,
+        Status.PENDING,
+        Status.GIVEN_UP,
+        Status.GIVEN_UP,
+    ]
+
+
+def test_the_named_wait_is_kept_and_an_endless_one_is_bounded() -> None:
+    assert follows(RetryLater(after=timedelta(seconds=90), reason="")).due_in == timedelta(seconds=90)
+    endless = follows(RetryLater(after=timedelta(days=366), reason="")).due_in
+    assert endless is not None
+    assert endless <= timedelta(days=7)
+
+
+@pytest.mark.parametrize(("made", "ceiling"), [(0, 4), (1, 6)])
+@given(dice=st.floats(min_value=0, max_value=1, exclude_max=True))
+def test_back_off_is_full_jitter_below_a_doubling_ceiling_with_a_cap(made: int, ceiling: int, dice: float) -> None:
+    due_in = follows(NOT_HEALED, made, dice).due_in
+    assert due_in is not None
+    assert abs(due_in - timedelta(seconds=ceiling) * dice) < timedelta(milliseconds=1)

@@ -1,0 +1,72 @@
+"""Who may be healed on credit: pure, in order of arrival, never below zero."""
+
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.model import AttemptId, MicroAud, OrgId
+from consumer.store.credits import EXHAUSTED, NO_WALLET, Hold, Wallet, admit
+
+ORGS = [OrgId(UUID(int=n)) for n in range(3)]
+
+
+def hold(n: int, amount: int, org: OrgId = ORGS[0]) -> Hold:
+    return Hold(attempt_id=AttemptId(UUID(int=100 + n)), org_id=org, amount=MicroAud(amount))
+
+
+WALLETS = st.dictionaries(
+    st.sampled_from(ORGS[:2]),
+    st.builds(Wallet, budget=st.integers(0, 300), lockout=st.sampled_from([None, None, None, "unpaid"])),
+)
+HOLDS = st.lists(st.tuples(st.integers(0, 120), st.sampled_from(ORGS)), max_size=30).map(
+    lambda many: [hold(n, amount, org) for n, (amount, org) in enumerate(many)]
+)
+
+
+@given(holds=HOLDS, wallets=WALLETS)
+def test_nothing_falls_below_zero_and_the_ledger_is_the_change(holds: list[Hold], wallets: dict[OrgId, Wallet]) -> None:
+    said = admit(holds, wallets)
+    left = {org: wallet.budget for org, wallet in wallets.items()}
+    for entry in said.entries:
+        left[entry.org_id] += entry.amount
+        assert entry.remaining == left[entry.org_id] >= 0
+    assert {entry.attempt_id for entry in said.entries} | set(said.refused) == {one.attempt_id for one in holds}
+    assert {entry.attempt_id for entry in said.entries} & set(said.refused) == set()
+
+
+@given(holds=HOLDS, wallets=WALLETS)
+def test_it_is_as_if_they_came_one_by_one_in_their_order(holds: list[Hold], wallets: dict[OrgId, Wallet]) -> None:
+    whole = admit(holds, wallets)
+    left, refused = dict(wallets), {}
+    for one in holds:
+        said = admit([one], left)
+        refused.update(said.refused)
+        for entry in said.entries:
+            left[entry.org_id] = Wallet(budget=entry.remaining, lockout=None)
+    assert dict(whole.refused) == refused
+
+
+@given(holds=HOLDS, wallets=WALLETS)
+def test_only_who_cannot_pay_is_refused_and_told_why(holds: list[Hold], wallets: dict[OrgId, Wallet]) -> None:
+    said = admit(holds, wallets)
+    for one in holds:
+        reason = said.refused.get(one.attempt_id)
+        wallet = wallets.get(one.org_id)
+        if wallet is None:
+            assert reason == NO_WALLET
+        elif wallet.lockout is not None:
+            assert reason == wallet.lockout
+        else:
+            assert reason in (None, EXHAUSTED)
+
+
+def test_one_that_is_too_dear_does_not_stand_before_a_cheaper_one() -> None:
+    said = admit([hold(1, 80), hold(2, 50), hold(3, 20)], {ORGS[0]: Wallet(budget=100, lockout=None)})
+    assert [entry.remaining for entry in said.entries] == [20, 0]
+    assert said.refused == {hold(2, 50).attempt_id: EXHAUSTED}
+
+
+def test_the_last_cent_is_enough() -> None:
+    assert not admit([hold(1, 100)], {ORGS[0]: Wallet(budget=100, lockout=None)}).refused
+    assert admit([hold(1, 100)], {ORGS[0]: Wallet(budget=99, lockout=None)}).refused

@@ -1,0 +1,184 @@
+"""The demo's checks: each finds what it is there to find, and finds nothing in a demo that went well."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid5
+
+import pytest
+
+from consumer.local.demo_cases import Case, Expected, Wave
+from consumer.local.demo_checks import Story, checks_of, lost_and_repeated
+from consumer.local.demo_poison import Poison
+from consumer.local.demo_state import Finished, Output, Standing
+from consumer.local.world import Record as WorldRecord
+from consumer.model import ID_SPACE, Record
+from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE
+from schemas.names import Code, PoisonReason, Result, Status
+
+ORG = uuid5(ID_SPACE, "org")
+TEXT = uuid5(ID_SPACE, "texts.confirm")
+PAYOUT = uuid5(ID_SPACE, "transfers.payout")
+POISON = Poison(value=b"no", reason=PoisonReason.NOT_JSON)
+RUN: dict[str, Any] = {"response": {"body": {"reference": "order-1001", "state": "booked"}}}
+
+
+def case(name: str, status: Status, result: Result, code: Code | None, effect: str) -> Case:
+    expected = Expected(status=status, result=result, code=code)
+    return Case(name=name, org_id=ORG, reason="r", context={}, expected=expected, wave=Wave.CRASH, effects=(effect,))
+
+
+CASES = (
+    case("texts.confirm", Status.NEEDS_PERSON, Result.UNKNOWN, Code.INTERRUPTED, "texts:t"),
+    case("transfers.payout", Status.RESOLVED, Result.SUCCESS, None, "runs:run-1001"),
+)
+
+
+def standing(name: str, failure_id: UUID, status: str, result: str, details: dict[str, Any]) -> Standing:
+    return Standing(
+        id=failure_id,
+        name=name,
+        failure_type="api_timeout",
+        disposition="retry_now",
+        status=status,
+        step=1,
+        attempts=1,
+        healing=False,
+        begun=False,
+        strategy="auto-retry",
+        result=result,
+        details=details,
+    )
+
+
+def record(value: bytes, headers: tuple[tuple[str, bytes], ...] = ()) -> Record:
+    return Record(topic="t", partition=0, offset=0, timestamp_ms=0, key=None, value=value, headers=headers)
+
+
+def event(kind: str, event_id: str, failure_id: UUID, step: int) -> Record:
+    data = {"failure_id": str(failure_id), "step": step}
+    return record(json.dumps({"type": kind, "id": event_id, "data": data}).encode())
+
+
+def result(failure_id: UUID) -> Record:
+    return event(HEAL_RESULT_TYPE, str(uuid5(failure_id, "a")), failure_id, 0)
+
+
+STATUS = event(FAILURE_STATUS_TYPE, f"{TEXT}:1", TEXT, 1)
+OUTPUT = Output(
+    standings=(
+        standing("texts.confirm", TEXT, "needs_person", "unknown", {"code": "interrupted"}),
+        standing("transfers.payout", PAYOUT, "resolved", "success", {}),
+    ),
+    attempts=tuple(Finished(id=uuid5(f, "a"), failure_id=f, step=0, result="") for f in (TEXT, PAYOUT)),
+    left_over=0,
+    books=(Decimal("-0.5"), Decimal("9.5")),
+    everything="rows",
+    inputs=(record(b"a"), record(b"a"), record(b"b"), record(b"no")),
+    results=(result(TEXT), STATUS, result(PAYOUT), result(PAYOUT)),
+    letters=(record(b"no", (("shw_dlq_reason", b"not_json"),)),),
+)
+STORY = Story(
+    cases=CASES,
+    poison=(POISON,),
+    sent=(b"a", b"a", b"b", b"no"),
+    interrupted={"texts.confirm": True, "transfers.payout": False},
+    log="",
+)
+
+
+def world(effects: Mapping[str, int] | None = None, body: dict[str, Any] | None = None) -> WorldRecord:
+    counted = {"texts:t": 1, "runs:run-1001": 1} if effects is None else effects
+    return WorldRecord(effects=Counter(counted), bodies={"runs:run-1001": RUN if body is None else body})
+
+
+def failed(story: Story = STORY, output: Output = OUTPUT, seen: WorldRecord | None = None) -> list[str]:
+    return [check.name for check in checks_of(story, output, seen or world()) if not check.ok]
+
+
+def test_a_demo_that_went_well_passes_every_check() -> None:
+    assert failed() == []
+    assert lost_and_repeated(CASES, world()) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("effects", "counted"),
+    [
+        ({"texts:t": 1}, (1, 0)),
+        ({"texts:t": 3, "runs:run-1001": 1}, (0, 2)),
+        ({"texts:t": 1, "runs:run-1001": 1, "nobody:asked": 1}, (0, 0)),
+    ],
+    ids=["lost", "repeated", "not asked for"],
+)
+def test_the_world_tells_what_was_lost_and_what_was_repeated(effects: dict[str, int], counted: tuple[int, int]) -> None:
+    assert lost_and_repeated(CASES, world(effects)) == counted
+    assert "the world counts every effect once" in failed(seen=world(effects))
+
+
+OK = "every failure ended as it should"
+ROWS = "one row for each failure, however often delivered"
+TOLD = "each attempt and status is published, in order"
+LETTERS = "each poison is a dead letter, raw and with its reason"
+CRASH = "the consumer was killed in the middle of heals"
+LEAK = "the secret stands in no row, result or log line"
+BROKEN: dict[str, tuple[str, Callable[[], list[str]]]] = {
+    "no row": (OK, lambda: failed(output=replace(OUTPUT, standings=OUTPUT.standings[:1]))),
+    "another end": (
+        OK,
+        lambda: failed(output=replace(OUTPUT, standings=(OUTPUT.standings[0], _standing(status="given_up")))),
+    ),
+    "two rows": (ROWS, lambda: failed(output=replace(OUTPUT, standings=(*OUTPUT.standings, _standing())))),
+    "a row of nobody's": (
+        ROWS,
+        lambda: failed(output=replace(OUTPUT, standings=(*OUTPUT.standings, _standing(name="x")))),
+    ),
+    "nothing delivered twice": (ROWS, lambda: failed(replace(STORY, sent=(b"a", b"b", b"no")))),
+    "an input that the log lacks": (
+        "the input log holds what was published",
+        lambda: failed(output=replace(OUTPUT, inputs=OUTPUT.inputs[1:])),
+    ),
+    "an attempt that nobody was told of": (TOLD, lambda: failed(output=replace(OUTPUT, results=OUTPUT.results[:2]))),
+    "a status that nobody was told of": (
+        TOLD,
+        lambda: failed(output=replace(OUTPUT, results=(result(TEXT), result(PAYOUT)))),
+    ),
+    "an attempt that is not in the table": (TOLD, lambda: failed(output=replace(OUTPUT, attempts=OUTPUT.attempts[:1]))),
+    "the wrong order": (
+        TOLD,
+        lambda: failed(output=replace(OUTPUT, results=(STATUS, result(TEXT), result(PAYOUT)))),
+    ),
+    "no dead letter": (LETTERS, lambda: failed(output=replace(OUTPUT, letters=()))),
+    "a dead letter of a good event": (
+        LETTERS,
+        lambda: failed(output=replace(OUTPUT, letters=(*OUTPUT.letters, record(b"a")))),
+    ),
+    "killed too early": (CRASH, lambda: failed(replace(STORY, interrupted={"texts.confirm": True}))),
+    "not marked as begun": (
+        CRASH,
+        lambda: failed(replace(STORY, interrupted={"texts.confirm": False, "transfers.payout": False})),
+    ),
+    "another answer handed over": (
+        "the recovered answer was handed to the run",
+        lambda: failed(seen=world(body={"response": {"body": {}}})),
+    ),
+    "a claim that remains": ("nothing is left under way", lambda: failed(output=replace(OUTPUT, left_over=1))),
+    "books that do not add up": (
+        "the ledger adds up to the wallets",
+        lambda: failed(output=replace(OUTPUT, books=(Decimal("-0.5"), Decimal("9.4")))),
+    ),
+    "the secret in the log": (LEAK, lambda: failed(replace(STORY, log="... demo-7Qx2vK9pLm4RtY8s ..."))),
+    "the secret in a row": (LEAK, lambda: failed(output=replace(OUTPUT, everything="demo-7Qx2vK9pLm4RtY8s"))),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_the_check_for_it_fails_on(broken: str) -> None:
+    name, found = BROKEN[broken]
+    assert name in found()
+
+
+def _standing(name: str = "transfers.payout", status: str = "resolved") -> Standing:
+    return standing(name, PAYOUT, status, "success", {})

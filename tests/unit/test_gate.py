@@ -1,0 +1,156 @@
+"""The gate of an effect, and how each end of a strategy becomes an outcome."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from consumer.errors import DeadlinePassed, LostClaim, TransientError
+from consumer.heal.run import Gate, run
+from consumer.heal.strategy import EffectGate, Task
+from consumer.model import AttemptId, Claim, Crashed, Healed, MicroAud, NotHealed, Outcome, RetryLater, Unknown
+from schemas.names import Code, Effect
+from tests.support.healing import failure, policy, task
+from tests.support.scripted import Scripted
+
+ME = AttemptId(UUID(int=7))
+HEALED = Healed(proofs=())
+
+
+class Durable:
+    """Remembers what was made durable, and does what it is told in between."""
+
+    def __init__(self, then: Callable[[], None] = lambda: None) -> None:
+        self.begun: list[AttemptId] = []
+        self.started: list[AttemptId] = []
+        self._then = then
+
+    async def begin(self, attempt: AttemptId) -> None:
+        self._then()
+        self.begun.append(attempt)
+
+    def gate(self, effect: Effect, left: float = 60) -> Gate:
+        claim = Claim(attempt_id=ME, step=0, held=MicroAud(0), deadline=time.monotonic() + left)
+        return Gate(claim, effect, self.begin, self.started.append)
+
+
+def raising(error: Exception) -> Callable[[], None]:
+    def then() -> None:
+        raise error
+
+    return then
+
+
+async def ends(heals: Callable[[Task, EffectGate], Awaitable[Outcome]], effect: Effect, left: float = 60) -> Outcome:
+    strategy = Scripted(heals=heals, kind=effect)
+    return await run(strategy, task(strategy, failure({}), policy()), Durable().gate(effect, left))
+
+
+@pytest.mark.parametrize("effect", list(Effect))
+async def test_only_an_unsafe_effect_is_made_durable_before_it_begins(effect: Effect) -> None:
+    durable = Durable()
+    gate = durable.gate(effect)
+    await gate.begin()
+    assert durable.begun == ([ME] if effect is Effect.UNSAFE else [])
+    assert (durable.started, gate.begun) == ([ME], True)
+
+
+@pytest.mark.parametrize("effect", list(Effect))
+async def test_past_the_deadline_no_effect_begins(effect: Effect) -> None:
+    durable = Durable()
+    gate = durable.gate(effect, left=-0.001)
+    with pytest.raises(DeadlinePassed):
+        await gate.begin()
+    assert (durable.started, gate.begun, gate.remaining()) == ([], False, timedelta(0))
+
+
+async def test_a_process_that_was_stopped_while_it_announced_its_effect_does_not_make_it() -> None:
+    durable = Durable(then=lambda: time.sleep(0.06))
+    with pytest.raises(DeadlinePassed):
+        await durable.gate(Effect.UNSAFE, left=0.05).begin()
+    assert durable.started == []
+
+
+async def test_a_claim_that_is_anothers_lets_nothing_begin() -> None:
+    durable = Durable(then=raising(LostClaim("gone")))
+    gate = durable.gate(Effect.UNSAFE)
+    with pytest.raises(LostClaim):
+        await gate.begin()
+    assert not gate.begun
+
+
+async def begins_and_breaks(_: Task, gate: EffectGate) -> Outcome:
+    await gate.begin()
+    raise ValueError("a bug")
+
+
+async def breaks(_: Task, __: EffectGate) -> Outcome:
+    raise ValueError("a bug")
+
+
+async def begins_and_hangs(_: Task, gate: EffectGate) -> Outcome:
+    await gate.begin()
+    return await asyncio.Future()
+
+
+async def hangs(_: Task, __: EffectGate) -> Outcome:
+    return await asyncio.Future()
+
+
+async def succeeds(_: Task, gate: EffectGate) -> Outcome:
+    await gate.begin()
+    return HEALED
+
+
+@pytest.mark.parametrize("effect", list(Effect))
+async def test_a_bug_before_any_effect_is_a_crash(effect: Effect) -> None:
+    assert isinstance(await ends(breaks, effect), Crashed)
+
+
+@pytest.mark.parametrize("heals", [begins_and_breaks, begins_and_hangs], ids=["breaks", "hangs"])
+@pytest.mark.parametrize("effect", list(Effect))
+async def test_after_an_effect_began_only_a_repeatable_one_is_known_to_need_no_person(
+    heals: Callable[[Task, EffectGate], Awaitable[Outcome]], effect: Effect
+) -> None:
+    outcome = await ends(heals, effect, left=0.05)
+    if effect is Effect.UNSAFE:
+        assert isinstance(outcome, Unknown)
+    else:
+        assert isinstance(outcome, NotHealed)
+        assert outcome.code is Code.UNVERIFIED
+
+
+async def test_a_window_that_passes_before_anything_was_sent_is_tried_again() -> None:
+    assert isinstance(await ends(hangs, Effect.UNSAFE, left=0.05), RetryLater)
+    assert isinstance(await ends(succeeds, Effect.UNSAFE, left=-1), RetryLater)
+
+
+async def test_what_a_strategy_gives_is_what_comes_of_it() -> None:
+    assert await ends(succeeds, Effect.UNSAFE) is HEALED
+
+
+async def test_a_lost_claim_ends_it_without_an_outcome() -> None:
+    async def loses(_: Task, __: EffectGate) -> Outcome:
+        raise LostClaim("gone")
+
+    with pytest.raises(LostClaim):
+        await ends(loses, Effect.KEYED)
+
+
+async def test_a_database_that_is_away_when_an_effect_is_announced_means_no_effect() -> None:
+    durable = Durable(then=raising(TransientError("away")))
+    strategy = Scripted(heals=succeeds, kind=Effect.UNSAFE)
+    outcome = await run(strategy, task(strategy, failure({}), policy()), durable.gate(Effect.UNSAFE))
+    assert isinstance(outcome, Crashed)
+    assert durable.started == []
+
+
+async def test_cancelling_is_not_swallowed() -> None:
+    running = asyncio.create_task(ends(begins_and_hangs, Effect.UNSAFE))
+    await asyncio.sleep(0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
