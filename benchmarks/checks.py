@@ -65,12 +65,9 @@ async def _results(job: Job) -> list[str]:
         parts = [TopicPartition(job.results, number) for number in range(PARTITIONS)]
         consumer.assign(parts)
         await consumer.seek_to_beginning(*parts)
-        ends = await consumer.end_offsets(parts)
-        for part in parts:
-            while await consumer.position(part) < ends[part]:
-                for many in (await consumer.getmany(part, timeout_ms=5000)).values():
-                    for record in many:
-                        _note(seen, record)
+        while len(seen) < job.events and (found := await consumer.getmany(*parts, timeout_ms=5000)):
+            for record in (record for many in found.values() for record in many):
+                _note(seen, record)
     finally:
         await consumer.stop()
     right = {str(failure): str(attempt) for failure, attempt in expected(job.events).items()}

@@ -222,6 +222,7 @@ def _compose(parts: _Parts, heals: asyncio.TaskGroup) -> Consumer:
         pipeline=pipeline,
         publisher=stages.publisher,
         outlet=stages.outlet,
+        metrics=metrics,
         settings=settings.resume,
         heal=settings.heal,
         wake=asyncio.Event(),

@@ -132,7 +132,7 @@ class Metrics:
             registry=registry,
         )
         self.open_failures = Children[Status, Gauge](open_failures.labels)
-        for status in set(Status) - {Status.RESOLVED}:
+        for status in set(Status) - {Status.RESOLVED, Status.GIVEN_UP}:
             self.open_failures[status].set(0)
         self.live_claims = Gauge(
             "shw_live_claims",

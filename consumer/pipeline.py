@@ -46,7 +46,7 @@ from consumer.settle import Settler
 from consumer.settlement import Ended, settle_heal
 from consumer.store.owner import Inherited, begin
 from consumer.store.pool import Pool
-from schemas.names import Code, StrategyName
+from schemas.names import Code, Result, StrategyName
 
 log = structlog.get_logger(__name__)
 
@@ -210,9 +210,11 @@ class Pipeline:
         for failure_id in conflicting:
             log.warning("event_id_used_twice", failure_id=str(failure_id))
         for diagnosed, _ in batch.accepted:
-            diagnosis = diagnosed.diagnosis
+            diagnosis, plan = diagnosed.diagnosis, diagnosed.plan
             if diagnosed.failure.id in received.new:
                 metrics.diagnoses[diagnosis.failure_type, diagnosis.disposition].inc()
+                if isinstance(plan, Refuse):
+                    metrics.attempts[diagnosis.failure_type, plan.strategy, Result.FAILED, plan.code].inc()
 
 
 def _ends_unhealed(inherited: Inherited, plan: Plan) -> Outcome | None:

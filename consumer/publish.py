@@ -136,7 +136,8 @@ class Publisher:
 
     async def _sent_alone(self, message: Message) -> bool:
         """Send one that was refused for size, first as it is (its batch may have been too large), then cut."""
-        for body in (message.body, shortened(message.body or b"")):
+        cut = shortened(message.body or b"") if message.failure_id is not None else b""
+        for body in (message.body, cut):
             (answer,) = await self._sender.send([replace(message, body=body)])
             if answer is not Sent.TOO_LARGE:
                 return answer is Sent.ACKED

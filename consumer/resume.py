@@ -14,6 +14,7 @@ from consumer.errors import RefusedByDatabase, TransientError
 from consumer.ingest.decode import redacted
 from consumer.intake import Claimed
 from consumer.live import LiveHeals
+from consumer.metrics import Metrics
 from consumer.model import Diagnosed, Failure, Heal, OwnerId, Refuse, Settlement
 from consumer.pipeline import Pipeline
 from consumer.publish import Publisher
@@ -41,6 +42,7 @@ class Resume:
     pipeline: Pipeline
     publisher: Publisher
     outlet: Outlet
+    metrics: Metrics
     settings: ResumeSettings
     heal: HealSettings
     wake: asyncio.Event
@@ -123,6 +125,8 @@ class Resume:
         for settlement in settlements:
             if settlement.failure.id in moved:
                 self.publisher.offer(settlement.messages)
+                attempt, kind = settlement.attempt, settlement.diagnosis.failure_type
+                self.metrics.attempts[kind, attempt.strategy, attempt.result, attempt.code].inc()
 
     async def _rest(self, stop: asyncio.Event) -> None:
         # Woken early by whoever asked for a heal; the jitter keeps replicas from looking all at once.

@@ -128,7 +128,8 @@ class ApiSettings(Section):
     """0 takes a free port."""
     jwt_secret: SecretStr | None = None
     """Signs the platform's tokens (HS256). Without it the healing endpoints answer 503; metrics and health serve."""
-    jwt_audience: str | None = "authenticated"
+    jwt_audience: Annotated[str | None, BeforeValidator(lambda value: value or None)] = "authenticated"
+    """The `aud` that a token must have; empty accepts any."""
     heal_wait: Seconds = timedelta(seconds=10)
     """How long POST /api/healing/heal waits for the attempt before it answers 202."""
     loop_stall: Seconds = timedelta(seconds=15)

@@ -19,7 +19,7 @@ from benchmarks.peers.healing import Healing, healing
 
 AT_ONCE: Final = 64
 CONNECTIONS: Final = int(os.environ.get("BENCH_CONNECTIONS", "16"))
-"""The best of 8, 16 and 32; the variable is for whoever doubts it."""
+"""Did best of 8, 16 and 32; the variable is for whoever doubts it."""
 LINGER_MS: Final = 2
 ROUND: Final = 0.2
 """Seconds between two commits of offsets."""

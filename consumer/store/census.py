@@ -8,7 +8,7 @@ from schemas.names import Status
 
 _OPEN = """
 SELECT status, count(*) AS rows, coalesce(sum(size), 0)::bigint AS bytes,
-       extract(epoch FROM clock_timestamp() - min(received_at) FILTER (WHERE status = 'pending'))::float8 AS oldest
+       extract(epoch FROM clock_timestamp() - min(due_at) FILTER (WHERE status = 'pending'))::float8 AS oldest
   FROM workflow_failures WHERE due_at IS NOT NULL GROUP BY status
 """
 
@@ -47,7 +47,7 @@ async def count(pool: Pool) -> Census:
     return Census(
         open_failures={Status(row["status"]): row["rows"] for row in by_status},
         open_bytes=sum(row["bytes"] for row in by_status),
-        oldest_pending=max((row["oldest"] or 0.0 for row in by_status), default=0.0),
+        oldest_pending=max((0.0, *(row["oldest"] or 0.0 for row in by_status))),
         live_claims=rest["claims"],
         outbox_depth=rest["outbox"],
         outbox_oldest=rest["outbox_oldest"] or 0.0,

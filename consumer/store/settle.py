@@ -20,17 +20,17 @@ WITH x AS (
     AS x (attempt_id, strategy, result, attempted_at, finished_at, details, status, due_in, counts)
 ), d AS (
   DELETE FROM heal_claim c USING x WHERE c.attempt_id = x.attempt_id AND c.owner = $1
-  RETURNING c.attempt_id, c.failure_id, c.step, c.scope, c.org_id, c.held
+  RETURNING c.failure_id, c.step, c.scope, c.org_id, c.held, x.*
 ), a AS (
   INSERT INTO workflow_heal_attempts (id, failure_id, attempted_at, finished_at, strategy, result, details, step)
-  SELECT d.attempt_id, d.failure_id, x.attempted_at, x.finished_at, x.strategy, x.result, x.details::jsonb, d.step
-    FROM d JOIN x USING (attempt_id) JOIN workflow_failures w ON w.id = d.failure_id
+  SELECT d.attempt_id, d.failure_id, d.attempted_at, d.finished_at, d.strategy, d.result, d.details::jsonb, d.step
+    FROM d JOIN workflow_failures w ON w.id = d.failure_id
 ), f AS (
   -- Where the step moved meanwhile, a person decided: the attempt is kept, their decision stands.
   UPDATE workflow_failures f
-     SET status = x.status, resolved = (x.status = 'resolved'), step = f.step + 1, waits_on = NULL,
-         due_at = clock_timestamp() + x.due_in * interval '1 second', attempts = f.attempts + x.counts::int
-    FROM d JOIN x USING (attempt_id) WHERE f.id = d.failure_id AND f.step = d.step
+     SET status = d.status, resolved = (d.status = 'resolved'), step = f.step + 1, waits_on = NULL,
+         due_at = clock_timestamp() + d.due_in * interval '1 second', attempts = f.attempts + d.counts::int
+    FROM d WHERE f.id = d.failure_id AND f.step = d.step
 )
 SELECT attempt_id, scope, org_id, held FROM d
 """

@@ -3,15 +3,16 @@
 import asyncio
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from confluent_kafka import Consumer as ConfluentConsumer
 from confluent_kafka import TopicPartition
 
 from consumer.heal.strategy import EffectGate, Task
+from consumer.local.broker import Broker
 from consumer.model import NotHealed, Outcome
 from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE, FailureStatus, HealResult
 from schemas.names import Code
@@ -76,7 +77,10 @@ async def test_bare_events_are_told_apart_by_their_place_and_an_id_by_its_source
 
 
 async def test_two_members_that_are_given_the_same_events_make_one_failure_of_each(
-    broker: Any, database: str, catalog_file: Any, world: World  # noqa: ANN401
+    broker: Broker,
+    database: str,
+    catalog_file: Path,
+    world: World,
 ) -> None:
     async with site(broker, database, catalog_file, partitions=2) as place:
         org = await place.organisation()
@@ -192,7 +196,7 @@ def _confluent(place: Site) -> list[tuple[str, dict[str, Any]]]:
         for _ in range(50):
             message = consumer.poll(0.5)
             if message is not None and message.error() is None:
-                read.append((message.key().decode(), json.loads(message.value())))
+                read.append(((message.key() or b"").decode(), json.loads(message.value() or b"")))
             elif message is not None:
                 break  # the end of the partition
     finally:
@@ -238,8 +242,8 @@ def _is_cut(told: dict[str, Any], failure_id: UUID) -> None:
 
 
 async def test_a_result_above_the_brokers_limit_is_cut_and_blocks_nothing(kafka_place: Site) -> None:
-    place = kafka_place.changed(kafka={"results_topic": kafka_place.settings.kafka.results_topic + ".small"})
-    await _create_small_topic(place, "4096")
+    place = kafka_place
+    await place.limit_topic(place.settings.kafka.results_topic, 4096)
     org = await place.organisation()
     await place.publish(event(org, workflow_name="large"))
     await place.publish(*(quick(org, f"small{n}") for n in range(5)))
@@ -259,27 +263,11 @@ async def test_a_result_above_the_brokers_limit_is_cut_and_blocks_nothing(kafka_
         _is_cut(one, rows["large"]["id"])
 
 
-async def _create_small_topic(place: Site, limit: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=place.settings.kafka.bootstrap)
-    await admin.start()
-    try:
-        small = NewTopic(
-            name=place.settings.kafka.results_topic,
-            num_partitions=1,
-            replication_factor=1,
-            topic_configs={"max.message.bytes": limit},
-        )
-        response = await admin.create_topics([small])
-        assert response.topic_errors[0][1] == 0
-    finally:
-        await admin.close()
-
-
 async def test_while_the_results_topic_refuses_nothing_is_lost_and_nothing_else_waits(
     kafka_place: Site, world: World
 ) -> None:
-    place = kafka_place.changed(kafka={"results_topic": kafka_place.settings.kafka.results_topic + ".none"})
-    await _create_small_topic(place, "100")
+    place = kafka_place
+    await place.limit_topic(place.settings.kafka.results_topic, 100)
     org = await place.organisation()
     world.on("/get", OK)
     await place.publish(event(org, 1, context=call(world.url("/get"))), b"poison")
@@ -291,7 +279,7 @@ async def test_while_the_results_topic_refuses_nothing_is_lost_and_nothing_else_
         await until(resolved)
         await until(lambda: _has_letters(place, 1))
         assert await place.count("heal_outbox WHERE failure_id IS NOT NULL") == 1
-        await _allow(place)
+        await place.limit_topic(place.settings.kafka.results_topic, 1_000_000)
         await place.db.execute("UPDATE heal_outbox SET created_at = created_at - interval '1 hour'")
         await running.consumer.publisher.sweep_once(timedelta(0))
         await running.settled(1)
@@ -300,20 +288,6 @@ async def test_while_the_results_topic_refuses_nothing_is_lost_and_nothing_else_
 
 async def _has_letters(place: Site, wanted: int) -> bool:
     return len(await place.letters()) == wanted
-
-
-async def _allow(place: Site) -> None:
-    from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType  # noqa: PLC0415 - untyped, here alone
-
-    admin = AIOKafkaAdminClient(bootstrap_servers=place.settings.kafka.bootstrap)
-    await admin.start()
-    try:
-        topic = ConfigResource(
-            ConfigResourceType.TOPIC, place.settings.kafka.results_topic, configs={"max.message.bytes": "1000000"}
-        )
-        await admin.alter_configs([topic])
-    finally:
-        await admin.close()
 
 
 async def test_an_answer_that_never_ends_is_not_published_as_healed(embedded_place: Site, world: World) -> None:

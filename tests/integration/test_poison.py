@@ -64,7 +64,12 @@ TABLE = [
         name="NUL in a header",
         reason=R.BAD_TEXT,
         value=json.dumps(event(ORG)["data"]).encode(),
-        headers=(("ce_specversion", b"1.0"), ("ce_id", b"a\0b"), ("ce_source", b"s"), ("ce_type", b"workflow.failure.v1")),
+        headers=(
+            ("ce_specversion", b"1.0"),
+            ("ce_id", b"a\0b"),
+            ("ce_source", b"s"),
+            ("ce_type", b"workflow.failure.v1"),
+        ),
     ),
     Poison(name="NaN", reason=R.BAD_NUMBER, value=_with('"PLACE"', "NaN")),
     Poison(name="1e200000", reason=R.BAD_NUMBER, value=_with('"PLACE"', "1e200000")),
@@ -195,3 +200,14 @@ async def test_events_that_are_too_large_for_a_letter_are_cut_and_keep_their_dig
     assert (said.shw_dlq_bytes, said.shw_dlq_truncated) == (len(value), True)
     assert value.startswith(letter.value)
     assert 0 < len(letter.value) < 8192
+
+
+async def test_a_letter_that_the_dead_letter_topic_refuses_is_emptied_and_blocks_no_other(kafka_place: Site) -> None:
+    place = (await _prepare(kafka_place)).changed(intake={"max_event_bytes": 100_000})
+    await place.limit_topic(place.settings.kafka.dlq_topic, 6000)
+    # Poison that looks like an event of ours, and is far above what the topic takes.
+    forged = {"source": "urn:shw:healer", "subject": "x", "data": {"failure_id": "x", "evidence": 7, "t": "x" * 20_000}}
+    await place.publish(json.dumps(forged).encode(), b"not json", _good(1))
+    async with place.consumer() as running:
+        await running.settled(1)
+    assert sorted(letter.value for letter in await place.letters()) == [b"", b"not json"]

@@ -9,12 +9,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-import consumer.intake
-import consumer.settle
 from consumer.errors import TransientError
 from consumer.heal.strategy import EffectGate, Task
 from consumer.model import FailureId, Healed, NotHealed, Outcome, Proof
+from consumer.store.intake import take_in
 from consumer.store.reports import ask_heal
+from consumer.store.settle import settle
 from schemas.heal_result import FAILURE_STATUS_TYPE
 from schemas.names import Code, Effect, Verdict
 from tests.support import oracle
@@ -28,7 +28,9 @@ PROVEN = Healed(proofs=(Proof(oracle="test", verdict=Verdict.PASSED, detail="it 
 
 async def member_of(place: Site, org: UUID, role: str = "member") -> UUID:
     user = uuid4()
-    await place.db.execute("INSERT INTO user_organizations (user_id, org_id, role) VALUES ($1, $2, $3)", user, org, role)
+    await place.db.execute(
+        "INSERT INTO user_organizations (user_id, org_id, role) VALUES ($1, $2, $3)", user, org, role
+    )
     return user
 
 
@@ -207,8 +209,12 @@ async def test_a_living_owners_claim_is_not_taken_over_and_a_dead_ones_only_afte
         await running.abandon()
 
     async def owner_after(lease: str, deadline: str) -> str | None:
-        await place.db.execute("UPDATE heal_owner SET lease_until = clock_timestamp() + $1::text::interval WHERE owner = $2", lease, me)
-        await place.db.execute("UPDATE heal_claim SET effect_deadline = clock_timestamp() + $1::text::interval", deadline)
+        await place.db.execute(
+            "UPDATE heal_owner SET lease_until = clock_timestamp() + $1::text::interval WHERE owner = $2", lease, me
+        )
+        await place.db.execute(
+            "UPDATE heal_claim SET effect_deadline = clock_timestamp() + $1::text::interval", deadline
+        )
         async with place.in_another_group().consumer(scripted(never)) as other:
             await other.consumer.resume.once()
             owner: str | None = await place.db.fetchval("SELECT owner FROM heal_claim")
@@ -242,7 +248,7 @@ async def test_claims_of_an_intake_whose_answer_was_lost_are_found(
     org = await place.organisation()
     world.on("/pay", OK)
     await place.publish(event(org, context=call(world.url("/pay"), "POST", error=NEVER_LEFT)), b"poison")
-    monkeypatch.setattr(consumer.intake, "take_in", _answer_lost(consumer.intake.take_in))
+    monkeypatch.setattr("consumer.intake.take_in", _answer_lost(take_in))
     async with place.consumer() as running:
         await until(lambda: place.count("heal_claim"))
         await until(lambda: _committed(place, 2))
@@ -267,7 +273,7 @@ async def test_a_settle_whose_answer_was_lost_is_not_done_twice(
     org = await place.organisation()
     world.on("/pay", OK)
     await place.publish(event(org, context=call(world.url("/pay"), "POST", error=NEVER_LEFT)))
-    monkeypatch.setattr(consumer.settle, "settle", _answer_lost(consumer.settle.settle))
+    monkeypatch.setattr("consumer.settle.settle", _answer_lost(settle))
     async with place.consumer() as running:
 
         async def ended() -> bool:

@@ -10,9 +10,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-import consumer.intake
 from consumer.errors import ConfigError
 from consumer.local.broker import Broker
+from consumer.store.intake import take_in
 from tests.support.pipeline import Running, Site, event, site, until
 
 
@@ -58,12 +58,10 @@ def _held(done: Callable[..., Awaitable[Any]], go_on: asyncio.Event) -> Callable
     return held
 
 
-async def test_nothing_is_committed_before_it_is_durable(
-    place: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_nothing_is_committed_before_it_is_durable(place: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     org = await place.organisation()
     go_on = asyncio.Event()
-    monkeypatch.setattr(consumer.intake, "take_in", _held(consumer.intake.take_in, go_on))
+    monkeypatch.setattr("consumer.intake.take_in", _held(take_in, go_on))
     await place.publish(*(quick(org, f"f{n}") for n in range(10)))
     async with place.consumer() as running:
         await until(lambda: _assigned(running))
@@ -84,7 +82,7 @@ async def test_while_the_database_is_away_a_member_stays_in_its_group_and_then_l
     place = embedded_place.changed(intake={"max_rows": 5})
     org = await place.organisation()
     go_on = asyncio.Event()
-    monkeypatch.setattr(consumer.intake, "take_in", _held(consumer.intake.take_in, go_on))
+    monkeypatch.setattr("consumer.intake.take_in", _held(take_in, go_on))
     await place.publish(*(quick(org, f"f{n}") for n in range(60)))
     async with place.consumer() as running:
 
@@ -133,14 +131,13 @@ async def test_a_revoked_member_finishes_the_transaction_under_way_before_it_let
     async with site(broker, database, catalog_file, partitions=2) as place:
         org = await place.organisation()
         under_way, go_on = asyncio.Event(), asyncio.Event()
-        take_in = consumer.intake.take_in
 
         async def slow(*args: Any) -> Any:  # noqa: ANN401 - whatever it takes
             under_way.set()
             await go_on.wait()
             return await take_in(*args)
 
-        monkeypatch.setattr(consumer.intake, "take_in", slow)
+        monkeypatch.setattr("consumer.intake.take_in", slow)
         await place.publish(quick(org, "p0"), partition=0)
         await place.publish(quick(org, "p1"), partition=1)
         async with place.consumer() as one:

@@ -1,4 +1,4 @@
-"""What has to be true in the end, whatever happened in between: input, rows, the world's record and the output compared."""
+"""What has to be true in the end, whatever happened in between: input, rows and output compared."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Consumers on real parts for tests: own topics and a fresh database each, events by builder, and waiting on conditions."""
+"""Consumers on real parts: topics and a database of a test's own, events by builder, waiting on conditions."""
 
 import asyncio
 import json
@@ -15,6 +15,8 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from asyncpg.pool import PoolConnectionProxy
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
@@ -204,7 +206,8 @@ class Site:
         )
         running: Running | None = None
         try:
-            await asyncio.wait([task, composed], timeout=20, return_when=asyncio.FIRST_COMPLETED)
+            waited_for: list[asyncio.Future[Any]] = [task, composed]
+            await asyncio.wait(waited_for, timeout=20, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
                 await task
             running = Running(place=self, consumer=composed.result(), registry=registry, task=task, stop=stop)
@@ -227,12 +230,25 @@ class Site:
                 return error
         raise AssertionError("the consumer ended without an error")
 
+    async def limit_topic(self, topic: str, max_bytes: int) -> None:
+        """Say how large a batch may be there; on the real Kafka alone."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.settings.kafka.bootstrap)
+        await admin.start()
+        try:
+            limit = {"max.message.bytes": str(max_bytes)}
+            await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=limit)])
+        finally:
+            await admin.close()
+
     async def read(self, topic: str) -> list[Read]:
         """Read a topic from its beginning to its present end, in the order of each partition."""
         consumer = AIOKafkaConsumer(bootstrap_servers=self.settings.kafka.bootstrap, enable_auto_commit=False)
         await consumer.start()
         try:
-            partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or await _known(consumer, topic))]
+            partitions = [
+                TopicPartition(topic, p)
+                for p in sorted(consumer.partitions_for_topic(topic) or await _known(consumer, topic))
+            ]
             consumer.assign(partitions)
             await consumer.seek_to_beginning(*partitions)
             ends = await consumer.end_offsets(partitions)
@@ -303,7 +319,9 @@ class Site:
             span,
         )
         await self.db.execute("UPDATE heal_outbox SET created_at = created_at - $1::interval", span)
-        await self.db.execute("UPDATE workflow_failures SET due_at = due_at - $1::interval WHERE due_at IS NOT NULL", span)
+        await self.db.execute(
+            "UPDATE workflow_failures SET due_at = due_at - $1::interval WHERE due_at IS NOT NULL", span
+        )
 
 
 async def _known(consumer: Any, topic: str) -> set[int]:  # noqa: ANN401 - the client has no types
@@ -403,9 +421,9 @@ class Process:
     def pid(self) -> int:
         return self.process.pid
 
-    async def said(self, event_name: str) -> bool:
-        """Whether a line of its log names this event."""
-        return event_name in self.log.read_text()
+    def said(self, *events: str) -> bool:
+        """Whether a line of its log names one of these events."""
+        return any(one in self.log.read_text() for one in events)
 
     async def ended(self) -> int:
         """Wait for its end; the code is negative for a signal."""
@@ -413,8 +431,13 @@ class Process:
             return await self.process.wait()
 
     async def is_stopped(self) -> bool:
+        return self.state == "T"
+
+    @property
+    def state(self) -> str:
+        """What the kernel says of it: `T` is stopped."""
         assert is_alive(self.pid), self.log.read_text()[-3000:]
-        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
 
     def tell(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

@@ -12,16 +12,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import ParamSpec, TypeVar
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
-import consumer.intake
-import consumer.settle
 from consumer import logs
 from consumer.app import installed_strategies, read_catalog, run
 from consumer.catalog import WorkflowPolicy
 from consumer.heal.strategy import EffectGate, Strategy, Task
 from consumer.model import Diagnosis, Failure, Outcome, Scope
 from consumer.settings import read_settings
+from consumer.store.intake import take_in
+from consumer.store.settle import settle
 from schemas.names import Effect, StrategyName
 
 P = ParamSpec("P")
@@ -114,12 +115,14 @@ def _then(done: Callable[P, Awaitable[R]], act: Act, boundary: str) -> Callable[
 async def main() -> None:
     settings, act = read_settings(), Act()
     logs.configure("debug")
-    consumer.intake.take_in = _then(consumer.intake.take_in, act, "intake")
-    consumer.settle.settle = _then(consumer.settle.settle, act, "settle")
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    async with installed_strategies(read_catalog(settings.catalog), settings.heal.slots) as installed:
-        await run(settings, stop, strategies={name: Acting(one, act) for name, one in installed.items()})
+    with (
+        patch("consumer.intake.take_in", _then(take_in, act, "intake")),
+        patch("consumer.settle.settle", _then(settle, act, "settle")),
+    ):
+        async with installed_strategies(read_catalog(settings.catalog), settings.heal.slots) as installed:
+            await run(settings, stop, strategies={name: Acting(one, act) for name, one in installed.items()})
 
 
 if __name__ == "__main__":

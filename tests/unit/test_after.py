@@ -11,9 +11,7 @@ from consumer.model import Crashed, Healed, Next, NotHealed, Outcome, Refused, R
 from consumer.plan.after import after
 from schemas.names import Code, Status
 
-POLICY = WorkflowPolicy(
-    name="*", attempts=3, backoff=timedelta(seconds=4), backoff_cap=timedelta(seconds=6)
-)
+POLICY = WorkflowPolicy(name="*", attempts=3, backoff=timedelta(seconds=4), backoff_cap=timedelta(seconds=6))
 NOT_HEALED = NotHealed(code=Code.NOT_HEALED, reason="no")
 FINAL = (Status.RESOLVED, Status.GIVEN_UP)
 

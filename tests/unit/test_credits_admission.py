@@ -38,7 +38,8 @@ def test_nothing_falls_below_zero_and_the_ledger_is_the_change(holds: list[Hold]
 @given(holds=HOLDS, wallets=WALLETS)
 def test_it_is_as_if_they_came_one_by_one_in_their_order(holds: list[Hold], wallets: dict[OrgId, Wallet]) -> None:
     whole = admit(holds, wallets)
-    left, refused = dict(wallets), {}
+    left = dict(wallets)
+    refused: dict[AttemptId, str] = {}
     for one in holds:
         said = admit([one], left)
         refused.update(said.refused)

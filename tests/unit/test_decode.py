@@ -113,7 +113,12 @@ def test_what_it_does_not_know_is_kept_and_the_trace_carried_on() -> None:
 
 
 def test_secrets_are_taken_out_at_the_door_and_the_digest_is_of_the_whole() -> None:
-    told = event(ORG, 7, context={"note": {"password": "hunter2-secret"}}, failure_reason="timeout, api_key=sk-12345678901234567890")
+    told = event(
+        ORG,
+        7,
+        context={"note": {"password": "hunter2-secret"}},
+        failure_reason="timeout, api_key=sk-12345678901234567890",
+    )
     failed = accepted(told)
     assert "hunter2" not in json.dumps(failed.context)
     assert "sk-1234567890" not in failed.failure_reason
@@ -135,7 +140,9 @@ def test_a_source_that_may_not_speak_is_named_in_the_refusal() -> None:
     assert "urn:test" in letter.message
 
 
-@given(st.binary(max_size=200) | st.none(), st.lists(st.tuples(st.text(max_size=10), st.binary(max_size=10)), max_size=4))
+@given(
+    st.binary(max_size=200) | st.none(), st.lists(st.tuples(st.text(max_size=10), st.binary(max_size=10)), max_size=4)
+)
 def test_no_bytes_raise_anything(value: bytes | None, headers: list[tuple[str, bytes]]) -> None:
     assert isinstance(decode(record(value, headers=tuple(headers)), DOOR, NOW), DeadLetter)
 
@@ -147,7 +154,9 @@ JSON = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(["org_id", "workflow_name", "failure_reason", "context", "detected_at", "x"]), JSON))
+@given(
+    st.dictionaries(st.sampled_from(["org_id", "workflow_name", "failure_reason", "context", "detected_at", "x"]), JSON)
+)
 def test_no_json_raises_anything(changes: dict[str, Any]) -> None:
     told = event(ORG)
     told["data"] |= changes

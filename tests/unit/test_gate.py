@@ -68,9 +68,16 @@ async def test_past_the_deadline_no_effect_begins(effect: Effect) -> None:
 
 
 async def test_a_process_that_was_stopped_while_it_announced_its_effect_does_not_make_it() -> None:
-    durable = Durable(then=lambda: time.sleep(0.06))
+    until = time.monotonic() + 0.02
+
+    def stopped() -> None:
+        while time.monotonic() <= until:
+            pass  # as a stopped process: nothing of it runs, and the clock goes on
+
+    durable = Durable(then=stopped)
+    gate = durable.gate(Effect.UNSAFE, left=0.01)
     with pytest.raises(DeadlinePassed):
-        await durable.gate(Effect.UNSAFE, left=0.05).begin()
+        await gate.begin()
     assert durable.started == []
 
 

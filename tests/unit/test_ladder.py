@@ -1,5 +1,6 @@
 """The plan: which strategy, or which refusal, and in words that its reader can use."""
 
+import ssl
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from consumer.catalog import Catalog, parse_catalog
 from consumer.diagnose.diagnosis import diagnose
 from consumer.heal.auto_retry import AutoRetry
 from consumer.model import Failure, Heal, Plan, Refuse
-from consumer.outbound.calls import open_calls
+from consumer.outbound.calls import Calls, open_calls
 from consumer.plan.ladder import LADDER, Planner
 from consumer.redact import redact_json
 from schemas.names import Code, Disposition, FailureType, StrategyName
@@ -118,15 +119,20 @@ JSON = st.recursive(
     lambda below: st.lists(below, max_size=3) | st.dictionaries(st.text(max_size=8), below, max_size=3),
     max_leaves=8,
 )
-PARTS = st.dictionaries(st.sampled_from(["method", "url", "headers", "body", "effect", "idempotency_key", "expect",
-                                         "read_back", "timeout_seconds"]), JSON | st.just("http://127.0.0.1:8080/x"))
+PARTS = st.dictionaries(
+    st.sampled_from(
+        ["method", "url", "headers", "body", "effect", "idempotency_key", "expect", "read_back", "timeout_seconds"]
+    ),
+    JSON | st.just("http://127.0.0.1:8080/x"),
+)
 CONTEXTS = st.dictionaries(st.sampled_from(["request", "error", "resume", "run", "http_status", "x"]), JSON | PARTS)
+
+
+UNUSED_CALLS = Calls({}, tls=ssl.create_default_context())
 
 
 @given(context=CONTEXTS, reason=st.text(max_size=20) | st.just("timeout"))
 @settings(max_examples=150, deadline=None)
-async def test_whatever_stands_in_a_context_there_is_a_plan(context: dict[str, Any], reason: str) -> None:
-    async with open_calls({}) as calls:
-        planner = Planner(rungs={StrategyName.AUTO_RETRY: AutoRetry(calls, redact_json)}, catalog=CATALOG)
-        failed = failure(context)
-        assert isinstance(planner.plan(failed, diagnose(reason, context), NOW), Heal | Refuse)
+def test_whatever_stands_in_a_context_there_is_a_plan(context: dict[str, Any], reason: str) -> None:
+    planner = Planner(rungs={StrategyName.AUTO_RETRY: AutoRetry(UNUSED_CALLS, redact_json)}, catalog=CATALOG)
+    assert isinstance(planner.plan(failure(context), diagnose(reason, context), NOW), Heal | Refuse)
