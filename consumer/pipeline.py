@@ -151,9 +151,7 @@ class Pipeline:
 
     async def _heal_one(self, diagnosed: Diagnosed, claim: Claim) -> None:
         failure, plan = diagnosed.failure, _heal(diagnosed)
-        structlog.contextvars.bind_contextvars(
-            failure_id=str(failure.id), org_id=str(failure.org_id), workflow=failure.workflow_name
-        )
+        structlog.contextvars.bind_contextvars(failure_id=failure.id)
         started_at = datetime.now(UTC)
         gate = Gate(claim, plan.effect, self._begin, self._stages.live.effect_started)
         task = Task(

@@ -57,7 +57,11 @@ def differences(directory: Path = GENERATED) -> list[str]:
     documents = _texts()
     present = _names_in(directory)
     stale = [
-        f"{name}: no longer generated; run `shw schemas --write` to remove it" for name in present if name not in documents
+        f"{name}: no longer generated; `shw schemas --write` removes it"
+        for name in present
+        if name not in documents
+        for name in present
+        if name not in documents
     ]
     missing = [f"{name}: missing; run `shw schemas --write` to write it" for name in documents if name not in present]
     changed = [

@@ -66,7 +66,9 @@ class Reader:
                     await self._from_the_beginning(error.args[0])
                     return {}
         except (IllegalStateError, ConsumerStoppedError):
-            return {}  # revoked under the call, or stopped because something else failed
+            # Revoked under the call, or stopped because something else failed: the others must get to run.
+            await asyncio.sleep(wait.total_seconds())
+            return {}
         return {Partition(tp.topic, tp.partition): [_record(one) for one in many] for tp, many in found.items()}
 
     async def _from_the_beginning(self, partition: Any) -> None:  # noqa: ANN401 - the client has no types
