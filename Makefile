@@ -20,7 +20,7 @@ dev: $(READY) ## the same world, kept running
 
 test: $(READY) ## every test, on both brokers where Java and Maven are there (ARGS: for pytest)
 	@$(BIN)/python -m consumer.local.kafka --resolve-only || [ -z "$$SHW_CI" ]
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: $(READY) ## format, lint, types, layers, generated schemas
 	@echo "==> ruff format"
