@@ -5,13 +5,18 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Final
 
 from consumer.model import AttemptId
 
 
+UNSETTLED: Final = 2
+"""Ended heals that may wait to be settled, in slots: the next batch is taken in while the last one is settled."""
+
+
 @dataclass(slots=True)
 class LiveHeals:
-    """Slots taken by attempt, from the claim until its settle is durable."""
+    """Heals by attempt: each takes a slot until it has ended, and is known here until its settle is durable."""
 
     slots: int
     _since: dict[AttemptId, float] = field(default_factory=dict)
@@ -32,8 +37,9 @@ class LiveHeals:
         self._unstarted.discard(attempt_id)
 
     def settling(self, attempt_id: AttemptId) -> None:
-        """Note that a heal has ended, and that its slot is free as soon as its settle is durable."""
+        """Note that a heal has ended, and waits for its settle."""
         self._settling.add(attempt_id)
+        self._freed.set()
 
     def end(self, attempt_ids: Iterable[AttemptId]) -> None:
         """Free slots."""
@@ -55,8 +61,10 @@ class LiveHeals:
         return tuple(self._unstarted)
 
     def free(self, reserve: int = 0) -> int:
-        """Give the free slots beyond a reserve."""
-        return max(0, self.slots - reserve - len(self._since))
+        """Give the free slots beyond a reserve; none while too many ended heals wait for the database."""
+        if len(self._settling) >= UNSETTLED * self.slots:
+            return 0
+        return max(0, self.slots - reserve - (len(self._since) - len(self._settling)))
 
     def oldest(self) -> timedelta:
         """Give the age of the longest heal under way; zero when there is none."""

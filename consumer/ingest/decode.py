@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from uuid import UUID, uuid5
 
 from consumer.catalog import Catalog
@@ -65,8 +66,13 @@ def _failure(record: Record, envelope: Envelope, event: WorkflowFailure, source:
         trace=Trace(traceparent=envelope.traceparent, tracestate=envelope.tracestate) if envelope.traceparent else None,
     )
     # Attributes of a binary event lie in the headers, where the quick look at the value does not see them.
-    suspect = may_hold_secret(value) or bool(envelope.extensions) or may_hold_secret(source.encode())
+    suspect = may_hold_secret(value) or bool(envelope.extensions) or _is_suspect(source)
     return redacted(failure) if suspect else failure
+
+
+@lru_cache(maxsize=1024)
+def _is_suspect(source: str) -> bool:
+    return may_hold_secret(source.encode())
 
 
 def redacted(failure: Failure) -> Failure:

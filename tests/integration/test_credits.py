@@ -2,15 +2,20 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from pydantic import SecretStr
 
 from consumer.heal.strategy import EffectGate, Task
-from consumer.model import Healed, MicroAud, NotHealed, Outcome, Proof
+from consumer.model import AttemptId, Healed, MicroAud, NotHealed, OrgId, Outcome, Proof
+from consumer.settings import PostgresSettings
+from consumer.store.credits import EXHAUSTED, Hold, admit_holds
+from consumer.store.pool import open_pool, transaction
 from schemas.heal_result import FAILURE_STATUS_TYPE
 from schemas.names import Code, Verdict
 from tests.support import oracle
@@ -221,3 +226,26 @@ async def test_an_attempt_settles_once_however_often_it_is_sent(database: str) -
             await connection.execute("UPDATE token_wallets SET text_budget_aud = -0.000001 WHERE org_id = $1", org)
     finally:
         await connection.close()
+
+
+async def test_two_who_ask_one_wallet_at_once_are_answered_one_after_the_other(database: str) -> None:
+    async with open_pool(PostgresSettings(dsn=SecretStr(database), pool_size=4)) as pool:
+        org = OrgId(uuid4())
+        await pool.execute("INSERT INTO organizations (id) VALUES ($1)", org)
+        await pool.execute("INSERT INTO token_wallets (org_id, text_budget_aud) VALUES ($1, 0.05)", org)
+        holds = [Hold(attempt_id=AttemptId(uuid4()), org_id=org, amount=MicroAud(50_000)) for _ in range(2)]
+
+        async def second() -> Mapping[AttemptId, str]:
+            async with transaction(pool) as connection:
+                return await admit_holds(connection, holds[1:])
+
+        async def is_waiting() -> bool:
+            return bool(await pool.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
+
+        async with transaction(pool) as connection:
+            assert await admit_holds(connection, holds[:1]) == {}
+            asked = asyncio.create_task(second())
+            await until(is_waiting)
+        assert await asyncio.wait_for(asked, 10) == {holds[1].attempt_id: EXHAUSTED}
+        left = await pool.fetchval("SELECT text_budget_aud FROM token_wallets")
+        assert left == 0

@@ -265,26 +265,29 @@ async def test_a_result_above_the_brokers_limit_is_cut_and_blocks_nothing(kafka_
         _is_cut(one, rows["large"]["id"])
 
 
-async def test_while_the_results_topic_refuses_nothing_is_lost_and_nothing_else_waits(
+async def test_while_results_are_refused_nothing_is_lost_nobody_else_waits_and_the_order_is_kept(
     kafka_place: Site, world: World
 ) -> None:
     place = kafka_place
     await place.limit_topic(place.settings.kafka.results_topic, 100)
     org = await place.organisation()
-    world.on("/get", OK)
+    world.on("/get", json_reply({}, 422), OK)
     await place.publish(event(org, 1, context=call(world.url("/get"))), b"poison")
     async with place.consumer() as running:
 
-        async def resolved() -> bool:
-            return bool(await place.count("workflow_failures WHERE resolved"))
+        async def tried() -> bool:
+            return bool(await place.count("workflow_failures WHERE step = 1"))
 
-        await until(resolved)
+        await until(tried)
         await until(lambda: _has_letters(place, 1))
+        # Due again, and yet not taken up before its first attempt is told.
+        await place.db.execute("UPDATE workflow_failures SET due_at = clock_timestamp() - interval '1 minute'")
+        assert await running.consumer.resume.once() == 0
         assert await place.count("heal_outbox WHERE failure_id IS NOT NULL") == 1
         await place.limit_topic(place.settings.kafka.results_topic, 1_000_000)
-        await place.db.execute("UPDATE heal_outbox SET created_at = created_at - interval '1 hour'")
         await running.consumer.publisher.sweep_once(timedelta(0))
-        await running.settled(1)
+        row = (await running.settled(1))["orders.sync"]
+    assert (row["status"], row["step"]) == ("resolved", 2)
     await oracle.everything_that_ended_was_told(place)
 
 

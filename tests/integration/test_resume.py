@@ -419,3 +419,49 @@ async def test_one_organisations_many_due_failures_do_not_stand_before_anothers(
     async with place.consumer(scripted(heals)) as running:
         await running.settled(41)
     assert quiet in order[:6]
+
+
+async def test_what_another_has_taken_over_is_neither_settled_nor_told_by_who_had_it(embedded_place: Site) -> None:
+    place = embedded_place
+    org = await place.organisation("1")
+    await place.publish(event(org))
+
+    async def is_overtaken(task: Task, gate: EffectGate) -> Outcome:
+        await gate.begin()
+        await place.db.execute("UPDATE heal_claim SET owner = 'another' WHERE attempt_id = $1", task.attempt_id)
+        return PROVEN
+
+    async with place.consumer(scripted(is_overtaken)) as running:
+
+        async def over() -> bool:
+            return bool(await place.count("heal_claim WHERE owner = 'another'")) and len(running.consumer.live) == 0
+
+        await until(over)
+    row = (await place.failures())["orders.sync"]
+    assert (row["status"], row["step"], await place.count("workflow_heal_attempts")) == ("pending", 0, 0)
+    assert await place.count("heal_claim WHERE owner = 'another'") == 1
+    assert await place.count("token_usage_events WHERE phase = 'settle'") == 0
+    assert await place.results() == []
+
+
+async def test_an_effect_of_a_claim_that_another_has_is_not_begun(embedded_place: Site) -> None:
+    place = embedded_place
+    org = await place.organisation()
+    await place.publish(event(org))
+    begun = 0
+
+    async def is_late(task: Task, gate: EffectGate) -> Outcome:
+        nonlocal begun
+        await place.db.execute("UPDATE heal_claim SET owner = 'another' WHERE attempt_id = $1", task.attempt_id)
+        await gate.begin()
+        begun += 1
+        return PROVEN
+
+    async with place.consumer(scripted(is_late, Effect.UNSAFE)) as running:
+
+        async def over() -> bool:
+            return bool(await place.count("heal_claim WHERE owner = 'another'")) and len(running.consumer.live) == 0
+
+        await until(over)
+    assert begun == 0
+    assert await place.count("heal_claim WHERE NOT begun") == 1

@@ -35,10 +35,26 @@ def test_what_has_started_an_effect_is_not_handed_back() -> None:
     assert live.unstarted() == ()
 
 
-async def test_who_waits_gets_slots_as_they_are_freed() -> None:
+def full_of_unsettled() -> LiveHeals:
+    """No slot is taken, and yet none is given: the database has not caught up."""
+    live = LiveHeals(1)
+    for attempt in (A, B):
+        live.add(attempt)
+        live.settling(attempt)
+    return live
+
+
+def test_an_ended_heal_gives_its_slot_to_the_next_while_it_waits_for_its_settle() -> None:
     live = LiveHeals(1)
     live.add(A)
+    assert live.free() == 0
     live.settling(A)
+    assert live.free() == 1
+    assert len(live) == 1
+
+
+async def test_who_waits_gets_slots_as_they_are_freed() -> None:
+    live = full_of_unsettled()
     waiting = asyncio.create_task(live.wait_for_free(1, 0, SHORT, LONG))
     await asyncio.sleep(0)
     assert not waiting.done()
@@ -53,9 +69,7 @@ async def test_waiting_ends_when_nothing_is_about_to_be_free() -> None:
 
 
 async def test_waiting_ends_in_any_case() -> None:
-    live = LiveHeals(1)
-    live.add(A)
-    live.settling(A)
+    live = full_of_unsettled()
     assert await asyncio.wait_for(live.wait_for_free(1, 0, SHORT, 3 * SHORT), 1) == 0
 
 
