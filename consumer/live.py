@@ -9,7 +9,6 @@ from typing import Final
 
 from consumer.model import AttemptId
 
-
 UNSETTLED: Final = 2
 """Ended heals that may wait to be settled, in slots: the next batch is taken in while the last one is settled."""
 

@@ -89,7 +89,7 @@ class IntakeSettings(Section):
     resume_below: Annotated[float, Field(gt=0, lt=1)] = 0.8
     """Intake goes on below this part of the cap; pausing drops what was fetched, so it must not flap."""
     sample_every: Seconds = timedelta(seconds=2)
-    """How often the open rows and bytes are counted; between two counts they are extrapolated."""
+    """How often the open rows and bytes are counted; set the caps with room for what arrives in between."""
 
 
 class HealSettings(Section):
