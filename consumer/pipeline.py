@@ -43,10 +43,10 @@ from consumer.plan.ladder import Planner
 from consumer.publish import Publisher
 from consumer.results import Outlet
 from consumer.settle import Settler
-from consumer.settlement import Ended, settle_heal
+from consumer.settlement import Ended, result_of_refusal, settle_heal
 from consumer.store.owner import Inherited, begin
 from consumer.store.pool import Pool
-from schemas.names import Code, Result, StrategyName
+from schemas.names import Code, PoisonReason, StrategyName
 
 log = structlog.get_logger(__name__)
 
@@ -84,7 +84,7 @@ class Pipeline:
         conflicting: list[FailureId] = []
         repeated = 0
         for record in records:
-            decoded = decode(record, self._stages.door, now)
+            decoded = self._decoded(record, now)
             if isinstance(decoded, DeadLetter):
                 letters.append(decoded)
             elif (first := accepted.get(decoded.id)) is not None:
@@ -103,9 +103,24 @@ class Pipeline:
 
     def diagnosed(self, failure: Failure, now: datetime) -> Diagnosed:
         """Say what is broken, and what to do about it."""
-        diagnosis = diagnose(failure.failure_reason, failure.context)
-        plan = self._stages.planner.plan(failure, diagnosis, now)
+        try:
+            diagnosis = diagnose(failure.failure_reason, failure.context)
+            plan = self._stages.planner.plan(failure, diagnosis, now)
+        except (
+            Exception
+        ) as error:  # a rule's or a strategy's bug: this failure must not stop all others, at each restart
+            log.exception("plan_crashed", failure_id=failure.id)
+            reason = f"planning it broke ({type(error).__name__}): report this, and ask for a heal after the fix"
+            return self._stages.planner.unplannable(failure, reason)
         return Diagnosed(failure=failure, diagnosis=diagnosis, plan=plan)
+
+    def _decoded(self, record: Record, now: datetime) -> Failure | DeadLetter:
+        try:
+            return decode(record, self._stages.door, now)
+        except Exception as error:  # the same for what reading it breaks: the partition goes on, and nothing is lost
+            log.exception("decode_crashed", partition=record.partition, offset=record.offset)
+            message = f"reading it broke ({type(error).__name__}): report this, and replay it after the fix"
+            return DeadLetter(record=record, reason=PoisonReason.UNSTORABLE, message=message)
 
     async def take(self, batch: Batch) -> None:
         """Make a batch durable, tell what it decided, and heal what it claimed."""
@@ -212,7 +227,8 @@ class Pipeline:
             if diagnosed.failure.id in received.new:
                 metrics.diagnoses[diagnosis.failure_type, diagnosis.disposition].inc()
                 if isinstance(plan, Refuse):
-                    metrics.attempts[diagnosis.failure_type, plan.strategy, Result.FAILED, plan.code].inc()
+                    result = result_of_refusal(plan.code)
+                    metrics.attempts[diagnosis.failure_type, plan.strategy, result, plan.code].inc()
 
 
 def _ends_unhealed(inherited: Inherited, plan: Plan) -> Outcome | None:

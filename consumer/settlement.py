@@ -59,7 +59,7 @@ def settle_refusal(diagnosed: Diagnosed, plan: Refuse, now: datetime, outlet: Ou
         id=attempt_id(failure.id, failure.step),
         step=failure.step,
         strategy=plan.strategy,
-        result=Result.FAILED,
+        result=result_of_refusal(plan.code),
         code=plan.code,
         reason=plan.reason,
         missing=plan.missing,
@@ -70,6 +70,11 @@ def settle_refusal(diagnosed: Diagnosed, plan: Refuse, now: datetime, outlet: Ou
     following = Next(status=Status.GIVEN_UP, due_in=None, counts=False)
     messages = messages_of(failure, diagnosis, attempt, following, outlet)
     return Settlement(failure=failure, diagnosis=diagnosis, attempt=attempt, next=following, messages=messages)
+
+
+def result_of_refusal(code: Code) -> Result:
+    """Give the result of a step that ended with its plan: our own fault, or the failure's."""
+    return Result.ERROR if code is Code.CRASHED else Result.FAILED
 
 
 def _attempt(ended: Ended) -> Attempt:

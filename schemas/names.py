@@ -64,7 +64,7 @@ class Code(StrEnum):
     DENIED = "denied"  # a person said no to the plan
     NOT_INSTALLED = "not_installed"  # this deployment lacks the strategy or its engine
     RETRY_LATER = "retry_later"  # deferred to the time the other side named
-    CRASHED = "crashed"  # the strategy broke before its effect: a bug to report
+    CRASHED = "crashed"  # the strategy, or planning it, broke before any effect: a bug to report
     INTERRUPTED = "interrupted"  # the process died or broke after its effect began: outcome unknown
 
 
@@ -101,7 +101,7 @@ class PoisonReason(StrEnum):
     UNKNOWN_ORGANISATION = "unknown_organisation"  # replay it once the organisation exists
     SOURCE_NOT_ALLOWED = "source_not_allowed"  # the catalog does not let this source speak for the organisation
     UNKNOWN_VERSION = "unknown_version"  # published for a newer (or another) reader: replay it after an upgrade
-    UNSTORABLE = "unstorable"  # the database refused it alone: found by bisection, a gap in the checks above
+    UNSTORABLE = "unstorable"  # the database refused it alone, or reading it broke: a gap in the checks above
 
 
 class EngineType(StrEnum):

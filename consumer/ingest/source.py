@@ -24,6 +24,8 @@ BatchT = TypeVar("BatchT")
 ResultT = TypeVar("ResultT")
 
 COMMIT_WITHIN: Final = timedelta(seconds=5)
+COMMIT_AGAIN: Final = 2.0
+"""Seconds after which offsets that the group did not take are sent again."""
 HELD_UP_AFTER: Final = 1.0
 """Seconds that a read batch waits for its turn before intake pauses."""
 READ_AHEAD: Final = 2
@@ -132,7 +134,11 @@ class Source(Generic[BatchT]):
     async def commit_until(self, stop: asyncio.Event) -> None:
         """Commit whatever has become durable, as soon as it has, until stopped."""
         while not stop.is_set():
-            await self._to_commit.wait()
+            try:
+                async with asyncio.timeout(COMMIT_AGAIN):
+                    await self._to_commit.wait()
+            except TimeoutError:
+                pass  # what the group did not take the last time
             self._to_commit.clear()
             await self.commit()
 

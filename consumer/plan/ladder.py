@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Final
 
 from consumer.catalog import Catalog, WorkflowPolicy, micro_aud
-from consumer.model import Diagnosis, Failure, Heal, Plan, Refuse
+from consumer.model import Diagnosed, Diagnosis, Failure, Heal, Plan, Refuse
 from consumer.plan.rung import Rung
-from schemas.names import Code, FailureType, StrategyName
+from schemas.names import Code, Disposition, FailureType, StrategyName
 
 LADDER: Final[Mapping[FailureType, StrategyName]] = {
     FailureType.API_TIMEOUT: StrategyName.AUTO_RETRY,
@@ -57,6 +57,15 @@ class Planner:
             hold=micro_aud(policy.allowance_aud),
             window=rung.window(failure, policy),
             catalog_version=self.catalog.version,
+        )
+
+    def unplannable(self, failure: Failure, reason: str) -> Diagnosed:
+        """Refuse a failure on which a rule or a strategy of ours broke."""
+        diagnosis = Diagnosis(failure_type=FailureType.UNKNOWN, disposition=Disposition.NEEDS_PERSON, evidence=())
+        return Diagnosed(
+            failure=failure,
+            diagnosis=diagnosis,
+            plan=self._refuse(LADDER[diagnosis.failure_type], Code.CRASHED, reason),
         )
 
     def _refuse(self, strategy: StrategyName, code: Code, reason: str, missing: tuple[str, ...] = ()) -> Refuse:

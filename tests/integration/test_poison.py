@@ -2,16 +2,21 @@
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from consumer.heal.strategy import EffectGate, Task
+from consumer.ingest.decode import Door, decode
+from consumer.model import DeadLetter, Failure, Healed, Outcome, Proof, Record
 from schemas.dead_letter import read_headers
-from schemas.names import PoisonReason
+from schemas.names import PoisonReason, Verdict
 from tests.support.http_world import World
 from tests.support.pipeline import Read, Site, catalog, event, until
+from tests.support.scripted import Scripted
 
 ORG = UUID("9b1f3c52-6a55-4d1e-9a43-0a5d4c7b1e10")
 LIMIT = 4096
@@ -211,3 +216,50 @@ async def test_a_letter_that_the_dead_letter_topic_refuses_is_emptied_and_blocks
     async with place.consumer() as running:
         await running.settled(1)
     assert sorted(letter.value for letter in await place.letters()) == [b"", b"not json"]
+
+
+async def healed(task: Task, gate: EffectGate) -> Outcome:  # noqa: ARG001 - a strategy's shape
+    await gate.begin()
+    return Healed(proofs=(Proof(oracle="test", verdict=Verdict.PASSED, detail=""),))
+
+
+async def test_an_event_on_which_our_own_planning_breaks_is_refused_and_blocks_no_other(embedded_place: Site) -> None:
+    class Breaking(Scripted):
+        def needs(self, failure: Failure) -> tuple[str, ...]:
+            if failure.workflow_name == "breaks":
+                raise ZeroDivisionError
+            return ()
+
+    place = embedded_place
+    org = await place.organisation()
+    await place.publish(event(org, "a", workflow_name="breaks"), event(org, "b", workflow_name="goes on"))
+    await place.db.execute(
+        "INSERT INTO workflow_failures (org_id, workflow_name, failure_reason) VALUES ($1, 'breaks', 'timeout')", org
+    )
+    breaking = Breaking(heals=healed)
+    async with place.consumer({breaking.name: breaking}) as running:
+        await until(lambda: place.is_settled(3))
+        assert running.metric("shw_events_total", outcome="accepted") == 2
+    ends = await place.db.fetch("SELECT workflow_name, status FROM workflow_failures ORDER BY 1, 2")
+    assert [tuple(end) for end in ends] == [("breaks", "given_up"), ("breaks", "given_up"), ("goes on", "resolved")]
+    crashed = await place.db.fetch("SELECT details FROM workflow_heal_attempts WHERE result = 'error'")
+    assert [json.loads(one["details"])["code"] for one in crashed] == ["crashed", "crashed"]
+
+
+async def test_a_record_on_which_our_own_reading_breaks_is_a_dead_letter(
+    embedded_place: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(record: Record, door: Door, now: datetime) -> Failure | DeadLetter:
+        if b"breaks" in (record.value or b""):
+            raise RecursionError
+        return decode(record, door, now)
+
+    monkeypatch.setattr("consumer.pipeline.decode", breaks)
+    place = embedded_place
+    org = await place.organisation()
+    await place.publish(event(org, "a", workflow_name="breaks"), event(org, "b", failure_reason="voice is silent"))
+    async with place.consumer():
+        await until(lambda: place.is_settled(1))
+    (letter,) = await place.letters()
+    assert letter.headers["shw_dlq_reason"] == b"unstorable"
+    assert b"RecursionError" in letter.headers["shw_dlq_message"]
