@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
 from uuid import uuid4
 
 import structlog
@@ -37,17 +36,13 @@ from consumer.publish import Publisher
 from consumer.redact import redact_json
 from consumer.results import Outlet
 from consumer.resume import Resume
-from consumer.self_check import check_broker, check_client, check_database
+from consumer.self_check import allow_open_files, check_broker, check_client, check_database
 from consumer.settings import Settings
 from consumer.settle import Settler
 from consumer.store.pool import Pool, open_pool
 from schemas.names import StrategyName
 
 log = structlog.get_logger(__name__)
-
-
-CONNECTIONS: Final = 500
-"""Calls at once at most: each has a socket of its own, and a process may usually open 1,024 files."""
 
 
 def read_catalog(path: Path | None) -> Catalog:
@@ -168,6 +163,7 @@ async def run(
 
     """
     check_client()
+    allow_open_files(settings.heal.slots)
     _calm_collector()
     catalog = read_catalog(settings.catalog)
     metrics = Metrics(registry or CollectorRegistry())
@@ -177,9 +173,8 @@ async def run(
         await check_database(pool)
         writer = await stack.enter_async_context(open_writer(settings.kafka))
         if strategies is None:
-            strategies = await stack.enter_async_context(
-                installed_strategies(catalog, min(settings.heal.slots, CONNECTIONS))
-            )
+            # A connection for each slot: who had to wait for one would take the other side for dead.
+            strategies = await stack.enter_async_context(installed_strategies(catalog, settings.heal.slots))
         parts = _Parts(settings, catalog, pool, writer, strategies, metrics)
         await run_loops(lambda heals: _compose(parts, heals), stop, beside)
 

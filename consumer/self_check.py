@@ -1,5 +1,8 @@
 """What has to be true before the first record is read; each failure says what to do."""
 
+import resource
+from typing import Final
+
 from consumer.errors import ConfigError
 from consumer.kafka.connection import has_c_extension
 from consumer.kafka.topics import existing_topics
@@ -7,6 +10,9 @@ from consumer.migrate import check_schema
 from consumer.settings import KafkaSettings
 from consumer.store.census import bound_role
 from consumer.store.pool import Pool
+
+OTHER_FILES: Final = 256
+"""Beside the heals: the pool, the broker's connections, the API's callers, logs and libraries."""
 
 
 def check_client() -> None:
@@ -16,6 +22,19 @@ def check_client() -> None:
             "aiokafka runs without its C extension and would decode 31,000 records/s instead of 966,000: "
             "install a wheel for this platform, or build it with a C compiler at hand."
         )
+
+
+def allow_open_files(slots: int) -> None:
+    """Raise the process's limit of open files to what so many heals at once may need; each call has its own socket."""
+    wanted = slots + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        if hard != resource.RLIM_INFINITY and hard < wanted:
+            raise ConfigError(
+                f"SHW_HEAL__SLOTS={slots} needs {wanted} open files and the limit is {hard}: raise `ulimit -Hn`, "
+                "or lower the slots."
+            )
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def check_broker(settings: KafkaSettings) -> None:
