@@ -96,7 +96,7 @@ class HealSettings(Section):
     """How much is healed at once, and for how long a claim stands."""
 
     slots: Annotated[int, Field(ge=1, le=10_000)] = 1000
-    """A batch and the reserve, and as much again; each may have a socket, so the limit of open files is raised to it."""
+    """A batch, the reserve, and as much again; each may have a socket, so the limit of open files is raised to it."""
     resume_share: Annotated[float, Field(gt=0, lt=1)] = 0.25
     """The part of the slots that new failures leave to those that are due again."""
     slot_stall: Seconds = timedelta(milliseconds=25)
