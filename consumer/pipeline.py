@@ -111,8 +111,12 @@ class Pipeline:
         ) as error:  # a rule's or a strategy's bug: this failure must not stop all others, at each restart
             log.exception("plan_crashed", failure_id=failure.id)
             reason = f"planning it broke ({type(error).__name__}): report this, and ask for a heal after the fix"
-            return self._stages.planner.unplannable(failure, reason)
+            return self.unplannable(failure, reason)
         return Diagnosed(failure=failure, diagnosis=diagnosis, plan=plan)
+
+    def unplannable(self, failure: Failure, reason: str) -> Diagnosed:
+        """Give up a failure on which something of ours broke."""
+        return self._stages.planner.unplannable(failure, reason)
 
     def _decoded(self, record: Record, now: datetime) -> Failure | DeadLetter:
         try:

@@ -104,13 +104,30 @@ class Resume:
         if refused:
             await self._refuse(refused)
         if healable:
-            sent_at = time.monotonic()
-            waiter_in = self.heal.waiter_retry * (0.5 + random() / 2)  # noqa: S311 - jitter
+            await self._start(healable)
+
+    async def _start(self, healable: Sequence[Diagnosed]) -> None:
+        sent_at = time.monotonic()
+        waiter_in = self.heal.waiter_retry * (0.5 + random() / 2)  # noqa: S311 - jitter
+        try:
             started = await due.start(self.pool, self.me, healable, waiter_in)
-            self.pipeline.heal(
-                [Claimed(diagnosed=one, sent_at=sent_at) for one in started.claimed],
-                [(Claimed(diagnosed=one, sent_at=sent_at), why) for one, why in started.refused_holds],
-            )
+        except RefusedByDatabase as error:
+            await self._start_one_by_one(healable, error)
+            return
+        self.pipeline.heal(
+            [Claimed(diagnosed=one, sent_at=sent_at) for one in started.claimed],
+            [(Claimed(diagnosed=one, sent_at=sent_at), why) for one, why in started.refused_holds],
+        )
+
+    async def _start_one_by_one(self, healable: Sequence[Diagnosed], error: RefusedByDatabase) -> None:
+        """Find the failure whose claim the database refuses, and give it up; the others start."""
+        if len(healable) > 1:
+            for one in healable:
+                await self._start([one])
+            return
+        failure = healable[0].failure
+        log.error("claim_unstorable", failure_id=str(failure.id), error=str(error)[:300])
+        await self._go_on([self.pipeline.unplannable(failure, "its claim cannot be stored: report this")])
 
     async def _refuse(self, settlements: Sequence[Settlement]) -> None:
         try:

@@ -11,7 +11,7 @@ import pytest
 
 from consumer.heal.strategy import EffectGate, Task
 from consumer.ingest.decode import Door, decode
-from consumer.model import DeadLetter, Failure, Healed, Outcome, Proof, Record
+from consumer.model import DeadLetter, Failure, Healed, Outcome, Proof, Record, Scope
 from schemas.dead_letter import read_headers
 from schemas.names import PoisonReason, Verdict
 from tests.support.http_world import World
@@ -263,3 +263,27 @@ async def test_a_record_on_which_our_own_reading_breaks_is_a_dead_letter(
     (letter,) = await place.letters()
     assert letter.headers["shw_dlq_reason"] == b"unstorable"
     assert b"RecursionError" in letter.headers["shw_dlq_message"]
+
+
+async def test_a_stored_failure_whose_claim_the_database_refuses_is_given_up_and_holds_up_no_other(
+    embedded_place: Site,
+) -> None:
+    class Sprawling(Scripted):
+        def scope(self, failure: Failure) -> Scope:
+            # Longer than an index row may be, and too varied to be compressed below it.
+            spread = "".join(str(uuid4()) for _ in range(200)) if failure.workflow_name == "sprawls" else failure.id
+            return Scope(f"{failure.org_id}:{spread}")
+
+    place = embedded_place
+    org = await place.organisation()
+    for name in ("sprawls", "goes on"):
+        await place.db.execute(
+            "INSERT INTO workflow_failures (org_id, workflow_name, failure_reason) VALUES ($1, $2, 'timeout')",
+            org,
+            name,
+        )
+    sprawling = Sprawling(heals=healed)
+    async with place.consumer({sprawling.name: sprawling}):
+        await until(lambda: place.is_settled(2))
+    rows = await place.failures()
+    assert {name: row["status"] for name, row in rows.items()} == {"sprawls": "given_up", "goes on": "resolved"}
