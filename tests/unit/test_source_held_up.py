@@ -1,0 +1,128 @@
+"""What a poll gives while the database holds intake up is neither dropped nor passed over by a commit."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from consumer.ingest import source as source_module
+from consumer.ingest.source import Source
+from consumer.kafka.reader import Listener
+from consumer.metrics import Metrics
+from consumer.model import Partition, Record
+from consumer.settings import IntakeSettings, KafkaSettings
+
+HERE = Partition("workflow.failures", 0)
+
+
+def record(offset: int) -> Record:
+    return Record(topic=HERE.topic, partition=0, offset=offset, timestamp_ms=0, key=None, value=b"{}", headers=())
+
+
+class Polled:
+    """A reader whose every poll gives one more record, paused or not: as after a rebalance that unpaused it."""
+
+    def __init__(self, records: int) -> None:
+        self.left = [record(offset) for offset in range(records)]
+        self.paused = 0
+        self.committed: dict[Partition, int] = {}
+
+    async def poll(self, *, max_records: int, wait: timedelta) -> dict[Partition, list[Record]]:  # noqa: ARG002
+        await asyncio.sleep(0)
+        return {HERE: [self.left.pop(0)]} if self.left else {}
+
+    async def commit(self, offsets: Mapping[Partition, int], within: timedelta) -> bool:  # noqa: ARG002
+        self.committed |= offsets
+        return True
+
+    def assignment(self) -> frozenset[Partition]:
+        return frozenset((HERE,))
+
+    def pause(self, partitions: Iterable[Partition]) -> None:  # noqa: ARG002
+        self.paused += 1
+
+    def resume(self, partitions: Iterable[Partition]) -> None: ...
+
+    def end(self, partition: Partition) -> int | None:  # noqa: ARG002
+        return None
+
+
+class Held:
+    """A stage whose database does not answer until it is let go."""
+
+    def __init__(self) -> None:
+        self.answers = asyncio.Event()
+        self.taken: list[int] = []
+
+    def read(self, records: Sequence[Record]) -> list[int]:
+        return [one.offset for one in records]
+
+    async def take(self, batch: list[int]) -> None:
+        await self.answers.wait()
+        self.taken += batch
+
+
+async def eventually(condition: Any) -> None:  # noqa: ANN401 - any callable
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def held_up(
+    monkeypatch: pytest.MonkeyPatch, reader: Polled, stage: Held
+) -> AsyncIterator[tuple[Listener, asyncio.Event, "asyncio.Future[tuple[None, None]]"]]:
+    """Run a source until everything is polled and nothing durable."""
+    listeners: list[Listener] = []
+
+    @asynccontextmanager
+    async def opened(_kafka: KafkaSettings, _intake: IntakeSettings, listener: Listener) -> AsyncIterator[Polled]:
+        listeners.append(listener)
+        yield reader
+
+    monkeypatch.setattr(source_module, "open_reader", opened)
+    monkeypatch.setattr(source_module, "HELD_UP_AFTER", 0.01)
+    source: Source[list[int]] = Source(
+        kafka=KafkaSettings(),
+        intake=IntakeSettings(),
+        drain=timedelta(seconds=0.05),
+        stage=stage,
+        full=lambda: False,
+        metrics=Metrics(CollectorRegistry()),
+    )
+    stop = asyncio.Event()
+    async with source.open():
+        await listeners[0].assigned(frozenset((HERE,)))
+        loops = asyncio.gather(source.read_until(stop), source.take_all())
+        await eventually(lambda: not reader.left)
+        yield listeners[0], stop, loops
+
+
+async def test_what_is_polled_while_intake_is_held_up_is_taken_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, stage = Polled(8), Held()
+    async with held_up(monkeypatch, reader, stage) as (_, stop, loops):
+        assert reader.paused > 0
+        assert stage.taken == []
+        stage.answers.set()
+        await eventually(lambda: len(stage.taken) == 8)
+        stop.set()
+        await loops
+    assert stage.taken == list(range(8))
+    assert reader.committed == {HERE: 8}
+
+
+async def test_what_was_read_before_a_rebalance_commits_nothing_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, stage = Polled(8), Held()
+    async with held_up(monkeypatch, reader, stage) as (listener, stop, loops):
+        await listener.revoked(frozenset((HERE,)))
+        await listener.assigned(frozenset((HERE,)))
+        reader.left = [record(0)]
+        stage.answers.set()
+        await eventually(lambda: stage.taken == [0, 0])
+        stop.set()
+        await loops
+    assert reader.committed == {HERE: 1}
