@@ -36,10 +36,10 @@ async def member_of(place: Site, org: UUID, role: str = "member") -> UUID:
 
 async def record_failure(place: Site, user: UUID, org: UUID, name: str, context: str) -> None:
     """The seed's `recordFailure`: a signed-in user's own insert."""
-    async with place.db.transaction():
-        await place.db.execute("SET LOCAL ROLE authenticated")
-        await place.db.execute("SELECT set_config('request.jwt.claims', $1, true)", json.dumps({"sub": str(user)}))
-        await place.db.execute(
+    async with place.db.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL ROLE authenticated")
+        await connection.execute("SELECT set_config('request.jwt.claims', $1, true)", json.dumps({"sub": str(user)}))
+        await connection.execute(
             "INSERT INTO workflow_failures (org_id, workflow_name, failure_reason, context)"
             " VALUES ($1, $2, 'request timeout', $3::text::jsonb)",
             org,
@@ -326,7 +326,8 @@ async def test_a_failure_that_was_given_up_is_healed_when_somebody_asks(embedded
     async with place.consumer() as running:
         row = (await running.settled(1))["orders.sync"]
         assert (row["status"], row["attempts"]) == ("given_up", 3)
-        asked = await ask_heal(place.db, FailureId(row["id"]))
+        async with place.db.acquire() as connection:
+            asked = await ask_heal(connection, FailureId(row["id"]))
         running.consumer.wake.set()
         row = (await _resolved(place, running.settled))["orders.sync"]
     assert (row["status"], row["step"], row["attempts"]) == ("resolved", asked.step + 1, 1)

@@ -17,7 +17,6 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from asyncpg.pool import PoolConnectionProxy
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
@@ -37,7 +36,7 @@ from consumer.settings import (
 )
 from tests.support.processes import is_alive
 
-Database: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+Database: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Found = TypeVar("Found")
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -369,12 +368,12 @@ def settings_for(broker: Broker, dsn: str, catalog_file: Path) -> Settings:
 
 @asynccontextmanager
 async def site(broker: Broker, dsn: str, catalog_file: Path, *, partitions: int = 1) -> AsyncIterator[Site]:
-    """Make the topics, and open a connection and a producer."""
+    """Make the topics, and open connections and a producer."""
     settings = settings_for(broker, dsn, catalog_file)
     async with AsyncExitStack() as stack:
         await create_topics(settings.kafka, partitions=partitions, replication=1)
-        db = await asyncpg.connect(dsn, timeout=10)
-        stack.push_async_callback(db.close, timeout=10)
+        # A pool: a test and the strategies that it scripts ask at the same time.
+        db = await stack.enter_async_context(asyncpg.create_pool(dsn, min_size=1, max_size=8, timeout=10))
         producer = AIOKafkaProducer(
             bootstrap_servers=broker.bootstrap,
             acks="all",
