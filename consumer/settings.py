@@ -116,8 +116,9 @@ class ResumeSettings(Section):
     interval: Seconds = timedelta(seconds=1)
     batch: Annotated[int, Field(ge=1, le=5000)] = 200
     per_organisation: Annotated[int, Field(ge=1)] = 50
-    hide: Seconds = timedelta(seconds=60)
-    """How long a picked failure is not picked again; what dies between pick and start is found after it."""
+    hide: Seconds = timedelta(seconds=15)
+    """How long a picked failure is not picked again; what dies between pick and start is found after it. Planning takes
+    milliseconds, and a start that comes too late finds the failure claimed."""
 
 
 class ApiSettings(Section):

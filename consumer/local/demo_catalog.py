@@ -50,6 +50,7 @@ def demo_settings(stack: Stack, catalog: Path) -> dict[str, str]:
         "SHW_POSTGRES__DSN": stack.dsn,
         "SHW_HEAL__LEASE": "PT2S",
         "SHW_RESUME__INTERVAL": "PT0.5S",
+        "SHW_RESUME__HIDE": "PT3S",  # the consumer may be killed between pick and start
         "SHW_DRAIN": "PT15S",
         "SHW_CATALOG": str(catalog),
     }
