@@ -69,7 +69,7 @@ class Reader:
             # Revoked under the call, or stopped because something else failed: the others must get to run.
             await asyncio.sleep(wait.total_seconds())
             return {}
-        return {Partition(tp.topic, tp.partition): [_record(one) for one in many] for tp, many in found.items()}
+        return {Partition(tp.topic, tp.partition): [record_of(one) for one in many] for tp, many in found.items()}
 
     async def _from_the_beginning(self, partition: Any) -> None:  # noqa: ANN401 - the client has no types
         if partition in self._consumer.assignment():
@@ -143,7 +143,8 @@ async def open_reader(kafka: KafkaSettings, intake: IntakeSettings, listener: Li
         await consumer.stop()
 
 
-def _record(one: Any) -> Record:  # noqa: ANN401 - the client has no types
+def record_of(one: Any) -> Record:  # noqa: ANN401 - the client has no types
+    """Give the client's record as ours."""
     return Record(
         topic=one.topic,
         partition=one.partition,
@@ -151,5 +152,5 @@ def _record(one: Any) -> Record:  # noqa: ANN401 - the client has no types
         timestamp_ms=one.timestamp,
         key=one.key,
         value=one.value,
-        headers=one.headers,
+        headers=tuple(one.headers),
     )

@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer
 
 from consumer.errors import TransientError
 from consumer.kafka.connection import connection_options
+from consumer.kafka.reader import record_of
 from consumer.model import JsonObject, Record
 from consumer.settings import KafkaSettings
 
@@ -211,21 +212,9 @@ async def read_topic(kafka: KafkaSettings, topic: str) -> tuple[Record, ...]:
             await client.seek_to_beginning(*ends)
             while any([await client.position(tp) < end for tp, end in ends.items()]):
                 found = await client.getmany(timeout_ms=200)
-                records += [_record(one) for many in found.values() for one in many]
+                records += [record_of(one) for many in found.values() for one in many]
     except TimeoutError:
         raise TransientError(f"{topic} was not read to its end within {READ_WITHIN.seconds} s") from None
     finally:
         await client.stop()
     return tuple(records)
-
-
-def _record(one: Any) -> Record:  # noqa: ANN401 - the client has no types
-    return Record(
-        topic=one.topic,
-        partition=one.partition,
-        offset=one.offset,
-        timestamp_ms=one.timestamp,
-        key=one.key,
-        value=one.value,
-        headers=tuple(one.headers),
-    )

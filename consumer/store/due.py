@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
 
 from consumer.model import Diagnosed, Failure, FailureId, Heal, MicroAud, OwnerId
 from consumer.model import attempt_id as attempt_id_of
 from consumer.store.credits import Hold, admit_holds
 from consumer.store.pool import Pool, transaction
-from consumer.store.rows import FAILURE_COLUMNS, as_json, read_failure
+from consumer.store.rows import CLAIMED_LOOK, FAILURE_COLUMNS, as_json, read_failure
 
 # Per organisation, so that one with ten thousand failures does not stand before the others; hidden for a while, so
 # that the next pick, here or in another replica, finds others. What has a message under way waits for it: the
@@ -70,8 +69,6 @@ UPDATE workflow_failures w SET status = 'pending', waits_on = s.waits_on, failur
     AS s (id, waits_on, failure_type, disposition, due_in)
  WHERE w.id = s.id
 """
-
-CLAIMED_LOOK: Final = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

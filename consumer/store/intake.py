@@ -10,7 +10,7 @@ from consumer.model import attempt_id as attempt_id_of
 from consumer.store.credits import Hold, admit_holds
 from consumer.store.outbox import put
 from consumer.store.pool import Connection, Pool, transaction
-from consumer.store.rows import as_json
+from consumer.store.rows import CLAIMED_LOOK, as_json
 from consumer.store.settle import insert_attempts
 from schemas.names import Status
 
@@ -82,8 +82,6 @@ class Taken:
 
 
 PENDING_UNCLAIMED: Final = timedelta(0)
-CLAIMED_LOOK: Final = timedelta(seconds=60)
-"""A claimed failure is hidden by its claim; this is when it is looked at should the claim go without a settle."""
 
 
 async def known_organisations(connection: Connection, org_ids: Sequence[OrgId]) -> frozenset[OrgId]:

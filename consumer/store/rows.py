@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from pydantic_core import from_json, to_json
@@ -13,6 +13,9 @@ FAILURE_COLUMNS: Final = """f.id, f.org_id, f.workflow_name, f.failure_reason, f
   f.digest, f.size, f.redactions, f.traceparent, f.tracestate, f.step, f.attempts, f.received_at"""
 
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+
+CLAIMED_LOOK: Final = timedelta(seconds=60)
+"""A claimed failure is hidden by its claim; this is when it is looked at should the claim go without a settle."""
 
 
 def as_json(value: object) -> str:
