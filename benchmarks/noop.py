@@ -5,7 +5,7 @@ from typing import Final
 
 from consumer.catalog import WorkflowPolicy
 from consumer.heal.strategy import EffectGate, Strategies, Task
-from consumer.model import Diagnosis, Failure, Healed, Outcome, Proof, Scope
+from consumer.model import Diagnosis, Failure, Healed, Intent, Outcome, Proof, Scope
 from schemas.names import Effect, StrategyName, Verdict
 
 WINDOW: Final = timedelta(seconds=30)
@@ -24,21 +24,9 @@ class NoOp:
         """Refuse nothing."""
         return None
 
-    def scope(self, failure: Failure) -> Scope:
-        """Give each failure a scope of its own."""
-        return Scope(f"{failure.org_id}:noop:{failure.id}")
-
-    def effect(self, failure: Failure) -> Effect:  # noqa: ARG002 - the Protocol's
-        """Have no effect."""
-        return Effect.NONE
-
-    def idempotency_key(self, failure: Failure) -> str | None:  # noqa: ARG002 - the Protocol's
-        """Need no key."""
-        return None
-
-    def window(self, failure: Failure, policy: WorkflowPolicy) -> timedelta:  # noqa: ARG002 - the Protocol's
-        """End well within this."""
-        return WINDOW
+    def intent(self, failure: Failure, policy: WorkflowPolicy) -> Intent:  # noqa: ARG002 - the Protocol's
+        """Have no effect, on a scope of the failure's own."""
+        return Intent(scope=Scope(f"{failure.org_id}:noop:{failure.id}"), effect=Effect.NONE, window=WINDOW)
 
     async def heal(self, task: Task, gate: EffectGate) -> Outcome:  # noqa: ARG002 - the Protocol's
         """Ask the gate, as every strategy must, and succeed."""

@@ -81,7 +81,13 @@ class Failure:
     trace: Trace | None = None
     step: int = 0
     attempts: int = 0
-    """Attempts of ours that acted; refusals and waits are not counted."""
+    """Attempts of ours that acted, since it was last begun anew; refusals and waits are not counted."""
+    lifetime_attempts: int = 0
+    """The same, over its whole life."""
+    unsure: bool = False
+    """An earlier attempt ended unknown: an effect may have happened, and is read back before anything else."""
+    twin: AttemptId | None = None
+    """An attempt that healed the very same damage while this one waited for its scope."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,16 +119,32 @@ class Diagnosis:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """What a strategy would do to one failure, as far as the plan and the store have to know."""
+
+    scope: Scope
+    """What it would act on: at most one live claim per scope in the fleet. Starts with the organisation's id."""
+    effect: Effect
+    """What acting twice would do, as the call's owner declares it."""
+    window: timedelta
+    """The longest time from its claim to the end of its last effect."""
+    idempotency_key: str | None = None
+    """The key of a keyed effect, the caller's own; None for every other effect."""
+    reads_back: bool = False
+    """Whether it can find out, without acting, if an earlier effect happened."""
+    dependency: str | None = None
+    """What has to be well for it to work, such as `https://api.example.com:443`; None where nothing is shared."""
+    damage: str | None = None
+    """A digest of the very thing that is broken: failures of equal damage may share one verified outcome."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Heal:
-    """The plan to act: which strategy, on what, for how long at most, and with how many credits held."""
+    """The plan to act: which strategy, to do what, with how many credits held."""
 
     strategy: StrategyName
-    scope: Scope
-    effect: Effect
-    idempotency_key: str | None
+    intent: Intent
     hold: MicroAud
-    window: timedelta
-    """From the claim to the end of its last effect; nobody else may act on the scope before it has passed."""
     catalog_version: str
 
 
@@ -202,6 +224,8 @@ class NotHealed:
     proofs: tuple[Proof, ...] = ()
     details: JsonObject = field(default_factory=dict)
     spent: MicroAud = MicroAud(0)
+    ill: bool = False
+    """The dependency did not answer as something that is well does: this is a strike against it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +235,8 @@ class RetryLater:
     after: timedelta
     reason: str
     details: JsonObject = field(default_factory=dict)
+    ill: bool = False
+    """As in `NotHealed`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +262,8 @@ class Unknown:
     reason: str
     proofs: tuple[Proof, ...] = ()
     details: JsonObject = field(default_factory=dict)
+    ill: bool = False
+    """As in `NotHealed`."""
 
 
 Outcome: TypeAlias = Healed | NotHealed | RetryLater | Refused | Crashed | Unknown

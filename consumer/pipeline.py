@@ -172,7 +172,7 @@ class Pipeline:
         failure, plan = diagnosed.failure, _heal(diagnosed)
         structlog.contextvars.bind_contextvars(failure_id=failure.id)
         started_at = datetime.now(UTC)
-        gate = Gate(claim, plan.effect, self._begin, self._stages.live.effect_started)
+        gate = Gate(claim, plan.intent.effect, self._begin, self._stages.live.effect_started)
         task = Task(
             failure=failure,
             diagnosis=diagnosed.diagnosis,
@@ -242,7 +242,7 @@ def _ends_unhealed(inherited: Inherited, plan: Plan) -> Outcome | None:
     match plan:
         case Refuse():
             return Refused(code=plan.code, reason=plan.reason, missing=plan.missing)
-        case Heal() if (plan.scope, plan.strategy) != (inherited.scope, inherited.strategy):
+        case Heal() if (plan.intent.scope, plan.strategy) != (inherited.scope, inherited.strategy):
             return RetryLater(after=timedelta(seconds=1), reason="the plan changed while a dead process held the claim")
         case Heal() if plan.hold > inherited.held:
             # The wallet had refused, and the process died before it could say so; or the catalog now asks for more.
@@ -254,7 +254,7 @@ def _ends_unhealed(inherited: Inherited, plan: Plan) -> Outcome | None:
 def _claim_of(claimed: Claimed) -> tuple[Diagnosed, Claim]:
     diagnosed, plan = claimed.diagnosed, _heal(claimed.diagnosed)
     failure = diagnosed.failure
-    deadline = claimed.sent_at + plan.window.total_seconds()
+    deadline = claimed.sent_at + plan.intent.window.total_seconds()
     attempt = attempt_id(failure.id, failure.step)
     return diagnosed, Claim(attempt_id=attempt, step=failure.step, held=plan.hold, deadline=deadline)
 

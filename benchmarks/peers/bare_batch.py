@@ -30,7 +30,7 @@ ON CONFLICT (id) DO NOTHING
 """
 _CLAIMS = """
 INSERT INTO heal_claim (scope, failure_id, attempt_id, step, org_id, strategy, effect, owner, effect_deadline, held)
-SELECT c.scope, c.failure_id, c.attempt_id, 0, c.org_id, 'auto-retry', 'none', 'bare',
+SELECT c.intent.scope, c.failure_id, c.attempt_id, 0, c.org_id, 'auto-retry', 'none', 'bare',
        clock_timestamp() + interval '30 seconds', c.held
   FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[], $5::bigint[])
     AS c (scope, failure_id, attempt_id, org_id, held)
@@ -108,7 +108,7 @@ def _ready(stages: Healing, number: int, key: bytes, value: bytes, job: Job) -> 
 async def _intake(connection: rows.Connection, batch: Sequence[Ready]) -> None:
     async with connection.transaction():
         await connection.execute(_FAILURES, *zip(*(rows.failure_row(d) for d, _, _ in batch), strict=True))
-        claims = [(p.scope, d.failure.id, s.attempt.id, d.failure.org_id, p.hold) for d, p, s in batch]
+        claims = [(p.intent.scope, d.failure.id, s.attempt.id, d.failure.org_id, p.hold) for d, p, s in batch]
         await connection.execute(_CLAIMS, *zip(*claims, strict=True))
         holds = [(d.failure.org_id, -p.hold, s.attempt.id) for d, p, s in batch]
         await connection.execute(_WALLETS, *zip(*holds, strict=True), "hold")

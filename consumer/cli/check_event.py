@@ -96,10 +96,10 @@ def _plan(plan: Plan) -> JsonObject:
         case Heal():
             return {
                 "decision": "heal",
-                "scope": plan.scope,
-                "effect": plan.effect.value,
-                "idempotency_key": plan.idempotency_key,
-                "window_seconds": plan.window.total_seconds(),
+                "scope": plan.intent.scope,
+                "effect": plan.intent.effect.value,
+                "idempotency_key": plan.intent.idempotency_key,
+                "window_seconds": plan.intent.window.total_seconds(),
                 "credits_held_aud": f"{Decimal(plan.hold) / 1_000_000:f}",
                 "catalog_version": plan.catalog_version,
             }

@@ -51,11 +51,8 @@ class Planner:
             return self._refuse(strategy, Code.REFUSED, forbidden)
         return Heal(
             strategy=strategy,
-            scope=rung.scope(failure),
-            effect=rung.effect(failure),
-            idempotency_key=rung.idempotency_key(failure),
+            intent=rung.intent(failure, policy),
             hold=micro_aud(policy.allowance_aud),
-            window=rung.window(failure, policy),
             catalog_version=self.catalog.version,
         )
 

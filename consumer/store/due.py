@@ -120,12 +120,12 @@ def _row(diagnosed: Diagnosed) -> tuple[object, ...]:
     return (
         failure.id,
         failure.step,
-        plan.scope,
+        plan.intent.scope,
         attempt_id_of(failure.id, failure.step),
         plan.strategy,
-        plan.effect,
-        plan.idempotency_key,
-        plan.window.total_seconds(),
+        plan.intent.effect,
+        plan.intent.idempotency_key,
+        plan.intent.window.total_seconds(),
         plan.hold,
         diagnosis.failure_type,
         diagnosis.disposition,
@@ -134,7 +134,7 @@ def _row(diagnosed: Diagnosed) -> tuple[object, ...]:
 
 def _standing(diagnosed: Diagnosed, *, waiting: bool, waiter_in: timedelta) -> tuple[object, ...]:
     diagnosis = diagnosed.diagnosis
-    waits_on = _heal(diagnosed).scope if waiting else None
+    waits_on = _heal(diagnosed).intent.scope if waiting else None
     due_in = waiter_in if waiting else CLAIMED_LOOK
     return diagnosed.failure.id, waits_on, diagnosis.failure_type, diagnosis.disposition, due_in.total_seconds()
 

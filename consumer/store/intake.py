@@ -172,14 +172,14 @@ def _standing(arrival: Arrival, refusal: Settlement | None) -> tuple[str, int, f
 def _claim(plan: Heal | None, failure_id: FailureId) -> tuple[object, ...]:
     if plan is None:
         return (None,) * 7
-    window = plan.window.total_seconds()
-    key = plan.idempotency_key
-    return plan.scope, attempt_id_of(failure_id, 0), plan.strategy, plan.effect, key, window, plan.hold
+    window = plan.intent.window.total_seconds()
+    key = plan.intent.idempotency_key
+    return plan.intent.scope, attempt_id_of(failure_id, 0), plan.strategy, plan.intent.effect, key, window, plan.hold
 
 
 async def _write_waiters(connection: Connection, here: Sequence[Arrival], taken: dict[FailureId, bool]) -> None:
     waiting = [
-        (a.diagnosed.failure.id, a.diagnosed.plan.scope, a.waiter_in.total_seconds())
+        (a.diagnosed.failure.id, a.diagnosed.plan.intent.scope, a.waiter_in.total_seconds())
         for a in here
         if a.wants_slot and isinstance(a.diagnosed.plan, Heal) and taken.get(a.diagnosed.failure.id) is False
     ]

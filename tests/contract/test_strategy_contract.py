@@ -15,7 +15,7 @@ from consumer.heal.strategy import Strategy
 from consumer.model import Failure, Healed, NotHealed, Refused, Unknown
 from consumer.outbound.calls import open_calls
 from consumer.redact import redact_json
-from schemas.names import Disposition, Effect, StrategyName, Verdict
+from schemas.names import Disposition, StrategyName, Verdict
 from tests.support.healing import Clock, Gate, diagnosis, failure, policy, task
 from tests.support.http_world import http_world, json_reply
 
@@ -82,10 +82,6 @@ async def test_planning_never_breaks_on_a_context_and_names_what_is_missing(
     assert missing
     assert all(path.startswith("context.") for path in missing)
     strategy.refusal(broken, diagnosis(), subject.policy)
-    assert strategy.scope(broken)
-    assert strategy.effect(broken) in Effect
-    assert strategy.idempotency_key(broken) is None
-    assert strategy.window(broken, subject.policy) > timedelta(0)
     gate = Gate()
     assert isinstance(await strategy.heal(task(strategy, broken, subject.policy), gate), Refused)
     assert (gate.begins, subject.effects()) == (0, 0)
@@ -98,25 +94,18 @@ def test_what_can_be_healed_is_neither_incomplete_nor_refused(subject: Subject) 
 
 def test_planning_gives_the_same_twice(subject: Subject) -> None:
     strategy, healable = subject.strategy, subject.healable
-    plans = [
-        (
-            strategy.scope(healable),
-            strategy.effect(healable),
-            strategy.idempotency_key(healable),
-            strategy.window(healable, subject.policy),
-        )
-        for _ in range(2)
-    ]
-    assert plans[0] == plans[1]
+    assert strategy.intent(healable, subject.policy) == strategy.intent(healable, subject.policy)
 
 
 def test_a_scope_belongs_to_its_organisation(subject: Subject) -> None:
-    assert subject.strategy.scope(subject.healable).startswith(f"{subject.healable.org_id}:")
-    assert subject.strategy.scope(subject.healable) != subject.strategy.scope(subject.hopeless)
+    healable, hopeless = (subject.strategy.intent(f, subject.policy) for f in (subject.healable, subject.hopeless))
+    assert healable.scope.startswith(f"{subject.healable.org_id}:")
+    assert healable.scope != hopeless.scope
 
 
 def test_a_window_is_positive_and_at_most_ten_minutes(subject: Subject) -> None:
-    assert timedelta(0) < subject.strategy.window(subject.healable, subject.policy) <= timedelta(minutes=10)
+    window = subject.strategy.intent(subject.healable, subject.policy).window
+    assert timedelta(0) < window <= timedelta(minutes=10)
 
 
 def test_what_must_never_be_tried_again_is_refused(subject: Subject) -> None:

@@ -169,7 +169,7 @@ async def test_a_dead_owners_claim_is_taken_over(
 
     async def heals(task: Task, gate: EffectGate) -> Outcome:
         await gate.begin()
-        healed.append((task.attempt_id, task.plan.idempotency_key))
+        healed.append((task.attempt_id, task.plan.intent.idempotency_key))
         return PROVEN
 
     async with place.consumer(scripted(dies, effect)) as dying:

@@ -13,11 +13,13 @@ from consumer.model import (
     Failure,
     FailureId,
     Heal,
+    Intent,
     MicroAud,
     OrgId,
+    Scope,
     attempt_id,
 )
-from schemas.names import Disposition, FailureType
+from schemas.names import Disposition, Effect, FailureType
 
 ORG = OrgId(UUID("11111111-2222-4333-8444-555555555555"))
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -53,16 +55,14 @@ def policy(
     )
 
 
+UNPLANNED = Intent(scope=Scope("nothing"), effect=Effect.UNSAFE, window=timedelta(minutes=1))
+"""Of what is refused or incomplete: a strategy that is run all the same has to find that out by itself."""
+
+
 def task(strategy: Strategy, failed: Failure, allowed: WorkflowPolicy) -> Task:
-    plan = Heal(
-        strategy=strategy.name,
-        scope=strategy.scope(failed),
-        effect=strategy.effect(failed),
-        idempotency_key=strategy.idempotency_key(failed),
-        hold=MicroAud(0),
-        window=strategy.window(failed, allowed),
-        catalog_version="test",
-    )
+    usable = not strategy.needs(failed) and not strategy.refusal(failed, diagnosis(), allowed)
+    intent = strategy.intent(failed, allowed) if usable else UNPLANNED
+    plan = Heal(strategy=strategy.name, intent=intent, hold=MicroAud(0), catalog_version="test")
     return Task(
         failure=failed, diagnosis=diagnosis(), plan=plan, policy=allowed, attempt_id=attempt_id(failed.id, failed.step)
     )

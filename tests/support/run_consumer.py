@@ -9,7 +9,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import ParamSpec, TypeVar
 from unittest.mock import patch
@@ -19,11 +19,11 @@ from consumer import logs
 from consumer.app import installed_strategies, read_catalog, run
 from consumer.catalog import WorkflowPolicy
 from consumer.heal.strategy import EffectGate, Strategy, Task
-from consumer.model import Diagnosis, Failure, Outcome, Scope
+from consumer.model import Diagnosis, Failure, Intent, Outcome
 from consumer.settings import read_settings
 from consumer.store.intake import take_in
 from consumer.store.settle import settle
-from schemas.names import Effect, StrategyName
+from schemas.names import StrategyName
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -85,17 +85,9 @@ class Acting:
     def refusal(self, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy) -> str | None:
         return self.inner.refusal(failure, diagnosis, policy)
 
-    def scope(self, failure: Failure) -> Scope:
-        return self.inner.scope(failure)
-
-    def effect(self, failure: Failure) -> Effect:
-        return self.inner.effect(failure)
-
-    def idempotency_key(self, failure: Failure) -> str | None:
-        return self.inner.idempotency_key(failure)
-
-    def window(self, failure: Failure, policy: WorkflowPolicy) -> timedelta:
-        return timedelta(seconds=self.act.window) if self.act.window else self.inner.window(failure, policy)
+    def intent(self, failure: Failure, policy: WorkflowPolicy) -> Intent:
+        intent = self.inner.intent(failure, policy)
+        return replace(intent, window=timedelta(seconds=self.act.window)) if self.act.window else intent
 
     async def heal(self, task: Task, gate: EffectGate) -> Outcome:
         outcome = await self.inner.heal(task, ActingGate(gate, self.act, task.failure))

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from consumer.catalog import WorkflowPolicy
 from consumer.heal.strategy import EffectGate, Strategies, Task
-from consumer.model import Diagnosis, Failure, Outcome, Scope
+from consumer.model import Diagnosis, Failure, Intent, Outcome, Scope
 from schemas.names import Effect, StrategyName
 
 Heals: TypeAlias = Callable[[Task, EffectGate], Awaitable[Outcome]]
@@ -15,7 +15,7 @@ Heals: TypeAlias = Callable[[Task, EffectGate], Awaitable[Outcome]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scripted:
-    """Acts on the scope that `context.scope` names, or on the failure alone."""
+    """Acts on what the context names as `scope` (else on the failure), `dependency`, `damage`, `reads_back`."""
 
     heals: Heals
     kind: Effect = Effect.NONE
@@ -28,17 +28,17 @@ class Scripted:
     def refusal(self, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy) -> str | None:  # noqa: ARG002 - the Protocol's
         return None
 
-    def scope(self, failure: Failure) -> Scope:
-        return Scope(f"{failure.org_id}:test:{failure.context.get('scope', failure.id)}")
-
-    def effect(self, failure: Failure) -> Effect:  # noqa: ARG002 - the Protocol's
-        return self.kind
-
-    def idempotency_key(self, failure: Failure) -> str | None:
-        return str(failure.id) if self.kind is Effect.KEYED else None
-
-    def window(self, failure: Failure, policy: WorkflowPolicy) -> timedelta:  # noqa: ARG002 - the Protocol's
-        return self.lasts
+    def intent(self, failure: Failure, policy: WorkflowPolicy) -> Intent:  # noqa: ARG002 - the Protocol's
+        named = {name: failure.context.get(name) for name in ("dependency", "damage")}
+        return Intent(
+            scope=Scope(f"{failure.org_id}:test:{failure.context.get('scope', failure.id)}"),
+            effect=self.kind,
+            window=self.lasts,
+            idempotency_key=str(failure.id) if self.kind is Effect.KEYED else None,
+            reads_back=failure.context.get("reads_back") is True,
+            dependency=str(named["dependency"]) if named["dependency"] else None,
+            damage=str(named["damage"]) if named["damage"] else None,
+        )
 
     async def heal(self, task: Task, gate: EffectGate) -> Outcome:
         return await self.heals(task, gate)

@@ -12,6 +12,7 @@ from consumer.heal.auto_retry.assertions import same, unmet
 from consumer.heal.auto_retry.backoff import advised_against, jitter, named_wait
 from consumer.heal.auto_retry.rules import outbound
 from consumer.heal.auto_retry.verdict import Definite, MayHaveRun, Repeat, Verify, judge
+from consumer.model import Failure, Intent
 from consumer.redact import redact_json
 from schemas.context import Assertion, Expectation, RequestContext
 from schemas.names import Disposition, Effect
@@ -35,6 +36,10 @@ class NoCalls:
 
 
 STRATEGY = AutoRetry(NoCalls(), redact_json)
+
+
+def intent(failed: Failure, allowed: WorkflowPolicy | None = None) -> Intent:
+    return STRATEGY.intent(failed, allowed or policy())
 
 
 @pytest.mark.parametrize(
@@ -68,14 +73,14 @@ def test_needs_names_what_is_missing_or_unusable(context: dict[str, Any], missin
     ],
 )
 def test_the_owner_declares_the_effect_else_the_method_does(request_part: dict[str, Any], effect: Effect) -> None:
-    assert STRATEGY.effect(failure({"request": request_part | {"url": URL}})) is effect
+    assert intent(failure({"request": request_part | {"url": URL}})).effect is effect
 
 
 def test_only_a_keyed_effect_has_a_key() -> None:
     keyed = failure({"request": POST | {"idempotency_key": "k-1"}})
     declared_none = failure({"request": POST | {"idempotency_key": "k-1", "effect": "none"}})
-    assert STRATEGY.idempotency_key(keyed) == "k-1"
-    assert STRATEGY.idempotency_key(declared_none) is None
+    assert intent(keyed).idempotency_key == "k-1"
+    assert intent(declared_none).idempotency_key is None
 
 
 @pytest.mark.parametrize(
@@ -156,8 +161,8 @@ def test_the_same_request_has_one_scope_whatever_else_the_failure_says() -> None
     one = failure({"request": POST | {"body": {"a": 1, "b": 2}}, "error": {"code": "x"}})
     same_request = failure({"request": POST | {"method": "POST", "body": {"b": 2, "a": 1}}})
     other = failure({"request": POST | {"body": {"a": 2}}})
-    assert STRATEGY.scope(one) == STRATEGY.scope(same_request) != STRATEGY.scope(other)
-    assert STRATEGY.scope(one).startswith(f"{one.org_id}:request:")
+    assert intent(one).scope == intent(same_request).scope != intent(other).scope
+    assert intent(one).scope.startswith(f"{one.org_id}:request:")
 
 
 def test_the_window_covers_tries_waits_and_hand_over_and_has_an_end() -> None:
@@ -165,9 +170,9 @@ def test_the_window_covers_tries_waits_and_hand_over_and_has_an_end() -> None:
     quick = failure({"request": {"method": "GET", "url": URL, "timeout_seconds": 1}})
     resumed = failure({"request": {"method": "GET", "url": URL}, "resume": {"url": URL}})
     allowed = policy(tries=3, timeout=timedelta(seconds=10), inline_wait=timedelta(seconds=5))
-    assert STRATEGY.window(quick, allowed) < STRATEGY.window(plain, allowed) < STRATEGY.window(resumed, allowed)
-    assert STRATEGY.window(plain, allowed) == timedelta(seconds=3 * 10 + 2 * 5 + 5)
-    assert STRATEGY.window(plain, policy(tries=10, timeout=timedelta(minutes=5))) == timedelta(minutes=10)
+    assert intent(quick, allowed).window < intent(plain, allowed).window < intent(resumed, allowed).window
+    assert intent(plain, allowed).window == timedelta(seconds=3 * 10 + 2 * 5 + 5)
+    assert intent(plain, policy(tries=10, timeout=timedelta(minutes=5))).window == timedelta(minutes=10)
 
 
 def test_the_callers_key_replaces_whatever_the_header_held() -> None:

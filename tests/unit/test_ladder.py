@@ -48,16 +48,17 @@ def test_a_plan_carries_scope_key_window_credits_and_the_catalogs_version(planne
     keyed = call("http://127.0.0.1:8080/x", "POST", idempotency_key="k")
     plan = planned(planner, failure(keyed))
     assert isinstance(plan, Heal)
-    assert (plan.strategy, plan.effect, plan.idempotency_key) == (StrategyName.AUTO_RETRY, "keyed", "k")
-    assert plan.scope.startswith(str(failure(keyed).org_id))
+    assert (plan.strategy, plan.intent.effect, plan.intent.idempotency_key) == (StrategyName.AUTO_RETRY, "keyed", "k")
+    assert plan.intent.scope.startswith(str(failure(keyed).org_id))
     assert (plan.hold, plan.catalog_version) == (50_000, CATALOG.version)
-    assert timedelta(0) < plan.window <= timedelta(minutes=10)
+    assert timedelta(0) < plan.intent.window <= timedelta(minutes=10)
 
 
 def test_the_same_call_of_two_failures_is_one_scope_and_another_call_is_another(planner: Planner) -> None:
     first, again = failure(GET), replace(failure(GET), id=failure({}).id)
     other = failure(call("http://127.0.0.1:8080/y"))
-    scopes = [plan.scope for plan in (planned(planner, f) for f in (first, again, other)) if isinstance(plan, Heal)]
+    plans = [planned(planner, failed) for failed in (first, again, other)]
+    scopes = [plan.intent.scope for plan in plans if isinstance(plan, Heal)]
     assert scopes[0] == scopes[1] != scopes[2]
 
 

@@ -2,13 +2,15 @@
 
 import re
 from datetime import timedelta
+from hashlib import sha256
 from typing import Final
+from urllib.parse import urlsplit
 
 from consumer.call import OutboundRequest
 from consumer.catalog import WorkflowPolicy
 from consumer.heal.auto_retry.backoff import longest_wait
 from consumer.heal.auto_retry.schema_check import LIMIT
-from consumer.model import Diagnosis, Failure
+from consumer.model import Diagnosis, Failure, Json
 from schemas.context import ContextFault, ErrorContext, RequestContext, ResumeContext, error_of, request_of, resume_of
 from schemas.json_text import to_json
 from schemas.names import Disposition, Effect
@@ -139,3 +141,34 @@ def outbound(request: RequestContext) -> OutboundRequest:
 def handover_address(resume: ResumeContext) -> OutboundRequest:
     """Build the hand-over's envelope, still without what it carries."""
     return OutboundRequest(method=resume.method, url=resume.url, headers=tuple(resume.headers.items()))
+
+
+def call_digest(request: RequestContext) -> str:
+    """Name a call by what it asks for, however its members are ordered."""
+    parts: list[Json] = [request.method, request.url, request.body, request.idempotency_key]
+    return sha256(to_json(_sorted(parts))).hexdigest()
+
+
+def dependency(request: RequestContext) -> str:
+    """Name the other side of a call: what is ill when it does not answer."""
+    parts = urlsplit(request.url)
+    return f"{parts.scheme.lower()}://{parts.netloc.rpartition('@')[2].lower()}"
+
+
+def damage(failure: Failure, called: str) -> str | None:
+    """Name what is broken: this call in this step of this run's epoch. Without a run two calls may be two intents."""
+    run = failure.context.get("run")
+    if not isinstance(run, dict) or not isinstance(run.get("id"), str) or not isinstance(run.get("epoch"), int):
+        return None
+    parts: list[Json] = [run["id"], run["epoch"], run.get("step"), called, failure.context.get("resume")]
+    return sha256(to_json(_sorted(parts))).hexdigest()
+
+
+def _sorted(value: Json) -> Json:
+    match value:
+        case dict():
+            return {name: _sorted(value[name]) for name in sorted(value)}
+        case list():
+            return [_sorted(item) for item in value]
+        case _:
+            return value

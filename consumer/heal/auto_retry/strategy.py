@@ -5,7 +5,6 @@ import random as random_numbers
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from typing import Final, Protocol, assert_never
 
 from consumer.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent, OutboundRequest
@@ -22,6 +21,7 @@ from consumer.model import (
     Diagnosis,
     Failure,
     Healed,
+    Intent,
     Json,
     NotHealed,
     Outcome,
@@ -67,7 +67,7 @@ class _Job:
 
     @property
     def effect(self) -> Effect:
-        return self.task.plan.effect
+        return self.task.plan.intent.effect
 
     @property
     def details(self) -> dict[str, Json]:
@@ -118,34 +118,21 @@ class AutoRetry:
             return f"context.request: {fault}"
         return rules.unsafe_repeat(failure, request) or self._forbidden(failure, request, policy)
 
-    def scope(self, failure: Failure) -> Scope:
-        """The request itself: the same call of two failures is made by one heal at a time."""
-        request = request_of(failure.context)
-        parts: list[Json]
-        if isinstance(request, RequestContext):
-            parts = [request.method, request.url, request.body, request.idempotency_key]
-        else:
-            parts = [failure.context.get("request")]
-        return Scope(f"{failure.org_id}:request:{sha256(to_json(_sorted(parts))).hexdigest()}")
-
-    def effect(self, failure: Failure) -> Effect:
-        """The declared effect, or what HTTP says of the method."""
-        request = request_of(failure.context)
-        return request.effect_or_default if isinstance(request, RequestContext) else Effect.UNSAFE
-
-    def idempotency_key(self, failure: Failure) -> str | None:
-        """The caller's own key, of a keyed effect."""
-        request = request_of(failure.context)
-        if not isinstance(request, RequestContext) or request.effect_or_default is not Effect.KEYED:
-            return None
-        return request.idempotency_key
-
-    def window(self, failure: Failure, policy: WorkflowPolicy) -> timedelta:
-        """All tries, waits and the hand-over; ten minutes at the most."""
+    def intent(self, failure: Failure, policy: WorkflowPolicy) -> Intent:
+        """Make the same call again: its scope is the call, so two failures of one call are healed one by one."""
         request = request_of(failure.context)
         if not isinstance(request, RequestContext):
-            request = RequestContext(method="GET", url="http://unreadable/")
-        return rules.window(request, hands_over=failure.context.get("resume") is not None, policy=policy)
+            raise TypeError("only a failure with a usable request is planned")
+        effect = request.effect_or_default
+        called = rules.call_digest(request)
+        return Intent(
+            scope=Scope(f"{failure.org_id}:request:{called}"),
+            effect=effect,
+            window=rules.window(request, hands_over=failure.context.get("resume") is not None, policy=policy),
+            idempotency_key=request.idempotency_key if effect is Effect.KEYED else None,
+            dependency=rules.dependency(request),
+            damage=rules.damage(failure, called),
+        )
 
     async def heal(self, task: Task, gate: EffectGate) -> Outcome:
         """Call until there is an answer that counts, verify it, hand it over."""
@@ -316,13 +303,3 @@ def _not_healed(job: _Job, code: Code, reason: str, proofs: tuple[Proof, ...] = 
 
 def _unknown(job: _Job, reason: str, proofs: tuple[Proof, ...] = ()) -> Unknown:
     return Unknown(reason=reason, proofs=proofs, details=job.details)
-
-
-def _sorted(value: Json) -> Json:
-    match value:
-        case dict():
-            return {name: _sorted(value[name]) for name in sorted(value)}
-        case list():
-            return [_sorted(item) for item in value]
-        case _:
-            return value
