@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,7 +16,9 @@ from prometheus_client import CollectorRegistry
 
 from consumer import logs
 from consumer.api.app import create_api, serve
+from consumer.breakers import Breakers
 from consumer.catalog import Catalog, parse_catalog
+from consumer.dependencies import Dependencies
 from consumer.errors import ConfigError, ShwError
 from consumer.heal.auto_retry import AutoRetry
 from consumer.heal.strategy import Strategies
@@ -25,21 +26,23 @@ from consumer.ingest.decode import Door
 from consumer.ingest.source import Source
 from consumer.intake import Intake
 from consumer.kafka.writer import Writer, open_writer
-from consumer.lifetime import Consumer, Pressure, Pulse, Serving, run_loops
+from consumer.lifetime import Consumer, Pulse, Serving, run_loops
 from consumer.live import LiveHeals
 from consumer.metrics import Metrics
 from consumer.model import OwnerId
 from consumer.outbound.calls import open_calls
 from consumer.pipeline import Pipeline, Stages
 from consumer.plan.ladder import Planner
+from consumer.pressure import Pressure
 from consumer.publish import Publisher
 from consumer.redact import redact_json
 from consumer.results import Outlet
-from consumer.resume import Resume
+from consumer.resume import Resume, Rounds
 from consumer.self_check import allow_open_files, check_broker, check_client, check_database
 from consumer.settings import Settings
 from consumer.settle import Settler
 from consumer.store.pool import Pool, open_pool
+from consumer.vitals import Vitals
 from schemas.names import StrategyName
 
 log = structlog.get_logger(__name__)
@@ -68,31 +71,6 @@ def read_catalog(path: Path | None) -> Catalog:
 def new_owner() -> OwnerId:
     """Give this process a name that no other process, not even its successor on the same host, ever has."""
     return OwnerId(f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}")
-
-
-@dataclass(frozen=True, slots=True)
-class Vitals:
-    """What the health endpoints ask of a running consumer."""
-
-    consumer: Consumer
-
-    def since_tick(self) -> timedelta:
-        """How long ago the event loop last turned."""
-        return self.consumer.pulse.age
-
-    def oldest_in_flight(self) -> timedelta:
-        """How long the oldest heal has been under way."""
-        return self.consumer.live.oldest()
-
-    def unassigned(self) -> timedelta:
-        """How long the group has not told this member its part."""
-        return self.consumer.source.unassigned_for
-
-    def reasons_not_ready(self) -> tuple[str, ...]:
-        """Say what is missing before work may be sent here."""
-        if self.consumer.source.unassigned_for > timedelta(0):
-            return ("the group has not assigned partitions to this member yet",)
-        return ()
 
 
 async def serve_api(consumer: Consumer) -> None:
@@ -169,7 +147,7 @@ async def run(
     metrics = Metrics(registry or CollectorRegistry())
     async with AsyncExitStack() as stack:
         await check_broker(settings.kafka)
-        pool = await stack.enter_async_context(open_pool(settings.postgres))
+        pool = await stack.enter_async_context(open_pool(settings.postgres, opened=metrics.connections_opened.inc))
         await check_database(pool)
         writer = await stack.enter_async_context(open_writer(settings.kafka))
         if strategies is None:
@@ -199,7 +177,8 @@ class _Parts:
 
 def _compose(parts: _Parts, heals: asyncio.TaskGroup) -> Consumer:
     settings, pool, metrics = parts.settings, parts.pool, parts.metrics
-    stages = _stages(parts)
+    wake = asyncio.Event()
+    stages = _stages(parts, wake)
     pipeline = Pipeline(stages, heals)
     pressure = Pressure(settings, metrics)
     source = Source(
@@ -220,7 +199,11 @@ def _compose(parts: _Parts, heals: asyncio.TaskGroup) -> Consumer:
         metrics=metrics,
         settings=settings.resume,
         heal=settings.heal,
-        wake=asyncio.Event(),
+        breaker=settings.breaker,
+        catalog=parts.catalog,
+        dependencies=stages.dependencies,
+        rounds=Rounds(settings.resume.interval),
+        wake=wake,
     )
     return Consumer(
         settings=settings,
@@ -234,15 +217,18 @@ def _compose(parts: _Parts, heals: asyncio.TaskGroup) -> Consumer:
     )
 
 
-def _stages(parts: _Parts) -> Stages:
+def _stages(parts: _Parts, wake: asyncio.Event) -> Stages:
     settings, pool, metrics = parts.settings, parts.pool, parts.metrics
-    me, live = new_owner(), LiveHeals(settings.heal.slots)
+    me, heal = new_owner(), settings.heal
+    live = LiveHeals(heal.slots, resume_share=heal.resume_share, organisation_share=heal.organisation_share)
+    dependencies = Dependencies(settings.breaker.first)
     outlet = Outlet(
         results_topic=settings.kafka.results_topic,
         dlq_topic=settings.kafka.dlq_topic,
         max_bytes=settings.kafka.max_message_bytes,
     )
     publisher = Publisher(pool, me, parts.writer, metrics)
+    breakers = Breakers(settings=settings.breaker, dependencies=dependencies, metrics=metrics, wake=wake.set)
     settler = Settler(
         pool=pool,
         owner=me,
@@ -250,16 +236,26 @@ def _stages(parts: _Parts) -> Stages:
         publisher=publisher,
         outlet=outlet,
         metrics=metrics,
-        batch=settings.heal.settle_rows,
+        batch=heal.settle_rows,
+        breakers=breakers,
     )
     return Stages(
         door=Door(catalog=parts.catalog, max_event_bytes=settings.intake.max_event_bytes),
         planner=Planner(rungs=parts.strategies, catalog=parts.catalog),
         strategies=parts.strategies,
-        intake=Intake(pool, me, live, settings.heal, outlet),
+        intake=Intake(
+            pool=pool,
+            owner=me,
+            live=live,
+            dependencies=dependencies,
+            settings=heal,
+            outlet=outlet,
+            metrics=metrics,
+        ),
         settler=settler,
         publisher=publisher,
         live=live,
+        dependencies=dependencies,
         pool=pool,
         owner=me,
         outlet=outlet,

@@ -70,6 +70,27 @@ class AutoRetryLimits(_Declared):
     """A larger answer is not read to its end, and not counted as healed."""
 
 
+class SameLimit(_Declared):
+    """How often the same thing (organisation, workflow, strategy, masked reason) is healed before it is left alone."""
+
+    heals: Annotated[int, Field(ge=1, le=1000)]
+    """At most so many within the span, whoever they belong to; the next waits."""
+    within: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=7))] = timedelta(hours=1)
+    cool_down: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=7))] = timedelta(0)
+    """And at least so long after the last one began."""
+
+
+class Brake(_Declared):
+    """When so much of a workflow is sick at once that its cause lies elsewhere, and healing one by one is no use."""
+
+    runs: Annotated[int, Field(ge=1)]
+    """Runs of the workflow that an organisation usually has under way: the whole of which a share may be sick."""
+    share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Open failures above this share of them stop its heals, until fewer are left or no new ones come."""
+    within: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=7))] = timedelta(minutes=10)
+    """Only failures detected within this span count as sick at once."""
+
+
 class WorkflowPolicy(_Declared):
     """What may be done for the workflows whose name matches; the first match counts."""
 
@@ -81,6 +102,12 @@ class WorkflowPolicy(_Declared):
     """Only these may act; None allows all that are installed."""
     attempts: Annotated[int, Field(ge=1, le=20)] = 3
     """Attempts that act, over the failure's whole life."""
+    lifetime_attempts: Annotated[int, Field(ge=1, le=1000)] = 20
+    """The same when heals were asked for in between, which begin `attempts` anew."""
+    same: SameLimit | None = None
+    """No limit unless one is declared: a broken dependency is the breaker's to notice, money the wallet's."""
+    brake: Brake | None = None
+    """No brake unless one is declared: only its operator knows how many runs a workflow has."""
     backoff: timedelta = timedelta(seconds=5)
     """Before the second attempt; doubles each time, with jitter, up to `backoff_cap`."""
     backoff_cap: timedelta = timedelta(minutes=10)

@@ -9,12 +9,15 @@ from random import random
 
 import structlog
 
+from consumer.dependencies import Dependencies
 from consumer.errors import RefusedByDatabase, TransientError
 from consumer.live import LiveHeals
-from consumer.model import DeadLetter, Diagnosed, FailureId, Heal, Message, OwnerId, Record, Refuse
+from consumer.metrics import LoopPhase, Metrics
+from consumer.model import DeadLetter, Diagnosed, FailureId, Heal, Message, OwnerId, Record
 from consumer.results import Outlet, dead_letter_message
 from consumer.settings import HealSettings
-from consumer.settlement import settle_refusal
+from consumer.settlement import settle_unclaimed
+from consumer.store.admit import HeldBack
 from consumer.store.intake import Arrival, Taken, take_in
 from consumer.store.pool import Pool
 from schemas.names import PoisonReason
@@ -40,6 +43,7 @@ class Claimed:
 
     diagnosed: Diagnosed
     sent_at: float
+    probe: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +51,7 @@ class Received:
     """What became of a batch, now that it is durable."""
 
     claimed: tuple[Claimed, ...] = ()
-    refused_holds: tuple[tuple[Claimed, str], ...] = ()
+    held_back: tuple[tuple[Claimed, HeldBack], ...] = ()
     messages: tuple[Message, ...] = ()
     new: frozenset[FailureId] = frozenset()
     conflicting: tuple[FailureId, ...] = ()
@@ -57,7 +61,7 @@ class Received:
         """Join what became of two halves."""
         return Received(
             claimed=self.claimed + other.claimed,
-            refused_holds=self.refused_holds + other.refused_holds,
+            held_back=self.held_back + other.held_back,
             messages=self.messages + other.messages,
             new=self.new | other.new,
             conflicting=self.conflicting + other.conflicting,
@@ -68,33 +72,61 @@ class Received:
 class Intake:
     """Makes batches durable; holds and tries again while the database is away, and drops nothing."""
 
-    def __init__(self, pool: Pool, owner: OwnerId, live: LiveHeals, settings: HealSettings, outlet: Outlet) -> None:
+    def __init__(
+        self,
+        *,
+        pool: Pool,
+        owner: OwnerId,
+        live: LiveHeals,
+        dependencies: Dependencies,
+        settings: HealSettings,
+        outlet: Outlet,
+        metrics: Metrics,
+    ) -> None:
+        self._metrics = metrics
         self._pool = pool
         self._owner = owner
         self._live = live
+        self._dependencies = dependencies
         self._settings = settings
         self._outlet = outlet
 
     async def take(self, batch: Batch) -> Received:
         """Store a batch and claim what has a slot. When it returns, every record of the batch is durable."""
-        healable = sum(isinstance(diagnosed.plan, Heal) for diagnosed, _ in batch.accepted)
-        reserve = int(self._live.slots * self._settings.resume_share)
+        gates = turned_away([diagnosed for diagnosed, _ in batch.accepted], self._dependencies)
+        startable = [
+            diagnosed.failure
+            for diagnosed, _ in batch.accepted
+            if isinstance(diagnosed.plan, Heal) and diagnosed.failure.id not in gates
+        ]
         # Healing at once is far cheaper than by way of the database, so intake keeps pace with heals that are quick.
-        slots = await self._live.wait_for_free(healable, reserve, self._settings.slot_stall, self._settings.slot_wait)
-        arrivals = []
-        for diagnosed, record in batch.accepted:
-            wants_slot = isinstance(diagnosed.plan, Heal) and slots > 0
-            slots -= wants_slot
-            arrivals.append((self._arrival(diagnosed, wants_slot=wants_slot, now=batch.now), record))
+        with self._metrics.timed(LoopPhase.SLOTS):
+            admitted = await self._live.wait_to_admit(
+                [failure.org_id for failure in startable],
+                stalled_after=self._settings.slot_stall,
+                at_most=self._settings.slot_wait,
+            )
+        slots = {failure.id for failure, gets_one in zip(startable, admitted, strict=True) if gets_one}
+        arrivals = [
+            (
+                self._arrival(diagnosed, diagnosed.failure.id in slots, gates.get(diagnosed.failure.id), batch.now),
+                record,
+            )
+            for diagnosed, record in batch.accepted
+        ]
         return await self._store(arrivals, batch.letters, batch.now)
 
-    def _arrival(self, diagnosed: Diagnosed, *, wants_slot: bool, now: datetime) -> Arrival:
+    def _arrival(self, diagnosed: Diagnosed, wants_slot: bool, waits_on: str | None, now: datetime) -> Arrival:
         plan = diagnosed.plan
+        ended = None
+        if not isinstance(plan, Heal):
+            ended = settle_unclaimed(diagnosed, plan, now, random(), self._outlet)  # noqa: S311 - jitter
         return Arrival(
             diagnosed=diagnosed,
             wants_slot=wants_slot,
-            refusal=settle_refusal(diagnosed, plan, now, self._outlet) if isinstance(plan, Refuse) else None,
+            ended=ended,
             waiter_in=_jittered(self._settings.waiter_retry),
+            waits_on=waits_on,
         )
 
     async def _store(
@@ -136,12 +168,14 @@ class Intake:
         while True:
             sent_at = time.monotonic()
             try:
-                return await self._once(arrivals, letters, now, sent_at)
+                with self._metrics.timed(LoopPhase.INTAKE):
+                    return await self._once(arrivals, letters, now, sent_at)
             except TransientError as error:
                 # Whether it was committed is not known, and does not matter: the ids make a second time harmless,
                 # and claims under our name that we do not know of are found by resume.
                 log.warning("intake_failed", error=str(error)[:300], retry_in=wait)
-                await asyncio.sleep(wait * (0.5 + random() / 2))  # noqa: S311 - jitter
+                with self._metrics.timed(LoopPhase.RETRY):
+                    await asyncio.sleep(wait * (0.5 + random() / 2))  # noqa: S311 - jitter
                 wait = min(wait * 2, 5.0)
 
     async def _once(
@@ -163,16 +197,31 @@ class Intake:
 
         records = {arrival.diagnosed.failure.id: record for arrival, record in arrivals}
         taken = await take_in(self._pool, self._owner, [a for a, _ in arrivals], tuple(told), refuse_stranger)
-        refusals = [
-            m for a, _ in arrivals if a.refusal and a.diagnosed.failure.id in taken.new for m in a.refusal.messages
-        ]
-        return _received(taken, sent_at, (*told, *refusals), (*letters, *strangers))
+        ends = [m for a, _ in arrivals if a.ended and a.diagnosed.failure.id in taken.new for m in a.ended.messages]
+        return _received(taken, sent_at, (*told, *ends), (*letters, *strangers))
+
+
+def turned_away(diagnosed: Sequence[Diagnosed], dependencies: Dependencies) -> dict[FailureId, str]:
+    """Say which of these have to wait for their dependency, in order of arrival; the others may start."""
+    left: dict[str, int] = {}
+    gates: dict[FailureId, str] = {}
+    for one in diagnosed:
+        key = one.plan.dependency if isinstance(one.plan, Heal) else None
+        if key is None:
+            continue
+        room = left[key] if key in left else dependencies.room(key)
+        if room > 0:
+            left[key] = room - 1
+        else:
+            gates[one.failure.id] = key
+            dependencies.turned_away(key)
+    return gates
 
 
 def _received(taken: Taken, sent_at: float, messages: tuple[Message, ...], letters: tuple[DeadLetter, ...]) -> Received:
     return Received(
         claimed=tuple(Claimed(diagnosed=d, sent_at=sent_at) for d in taken.claimed),
-        refused_holds=tuple((Claimed(diagnosed=d, sent_at=sent_at), why) for d, why in taken.refused_holds),
+        held_back=tuple((Claimed(diagnosed=d, sent_at=sent_at), end) for d, end in taken.held_back),
         messages=messages,
         new=taken.new,
         conflicting=taken.conflicting,

@@ -1,33 +1,57 @@
-"""The heals that this process has under way, and the slots that they take."""
+"""The heals that this process has under way, and whose slots they take."""
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-from consumer.model import AttemptId
+from consumer.model import AttemptId, OrgId
 
 UNSETTLED: Final = 2
 """Ended heals that may wait to be settled, in slots: the next batch is taken in while the last one is settled."""
 
 
+_ROUNDING: Final = 1e-9
+"""So that 0.9 of 1000 is 900 and not a little less."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    since: float
+    org_id: OrgId
+    is_new: bool
+
+
 @dataclass(slots=True)
 class LiveHeals:
-    """Heals by attempt: each takes a slot until it has ended, and is known here until its settle is durable."""
+    """Heals by attempt: each takes a slot until it has ended, and is known here until its settle is durable.
+
+    Two rules keep slots for others. New failures leave `resume_share` of them to those that are due again. And an
+    organisation takes at most `organisation_share` of what it holds and what is free together: alone that is nearly
+    all, the next greedy one gets a tenth of that, and some are left; nobody has to know how many organisations there
+    are.
+    """
 
     slots: int
-    _since: dict[AttemptId, float] = field(default_factory=dict)
+    resume_share: float = 0.25
+    organisation_share: float = 0.9
+    _places: dict[AttemptId, _Place] = field(default_factory=dict)
     _unstarted: set[AttemptId] = field(default_factory=set)
     _settling: set[AttemptId] = field(default_factory=set)
+    _held: dict[OrgId, int] = field(default_factory=dict)
+    _new: int = 0
+    _freed_at: dict[OrgId, float] = field(default_factory=dict)
     _freed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def add(self, attempt_id: AttemptId) -> bool:
+    def add(self, attempt_id: AttemptId, org_id: OrgId, *, is_new: bool) -> bool:
         """Take a slot; False when this attempt has one already."""
-        if attempt_id in self._since:
+        if attempt_id in self._places:
             return False
-        self._since[attempt_id] = time.monotonic()
+        self._places[attempt_id] = _Place(time.monotonic(), org_id, is_new)
+        self._held[org_id] = self._held.get(org_id, 0) + 1
+        self._new += is_new
         self._unstarted.add(attempt_id)
         return True
 
@@ -36,54 +60,133 @@ class LiveHeals:
         self._unstarted.discard(attempt_id)
 
     def settling(self, attempt_id: AttemptId) -> None:
-        """Note that a heal has ended, and waits for its settle."""
-        self._settling.add(attempt_id)
-        self._freed.set()
+        """Note that a heal has ended: its slot is free, and it waits for its settle."""
+        if attempt_id not in self._settling:
+            self._settling.add(attempt_id)
+            self._free(self._places[attempt_id])
+            self._freed.set()
 
     def end(self, attempt_ids: Iterable[AttemptId]) -> None:
-        """Free slots."""
+        """Forget heals whose settle is durable, or that are another's now."""
         for attempt_id in attempt_ids:
-            self._since.pop(attempt_id, None)
+            place = self._places.pop(attempt_id, None)
+            if place is not None and attempt_id not in self._settling:
+                self._free(place)
             self._unstarted.discard(attempt_id)
             self._settling.discard(attempt_id)
         self._freed.set()
 
+    def _free(self, place: _Place) -> None:
+        left = self._held[place.org_id] - 1
+        if left:
+            self._held[place.org_id] = left
+            self._freed_at[place.org_id] = time.monotonic()
+        else:
+            del self._held[place.org_id]
+            self._freed_at.pop(place.org_id, None)
+        self._new -= place.is_new
+
     def __len__(self) -> int:
-        return len(self._since)
+        return len(self._places)
 
     def ids(self) -> tuple[AttemptId, ...]:
         """Give all attempts under way."""
-        return tuple(self._since)
+        return tuple(self._places)
 
     def unstarted(self) -> tuple[AttemptId, ...]:
         """Give those of which no effect has begun: another process may do them at once."""
         return tuple(self._unstarted)
 
-    def free(self, reserve: int = 0) -> int:
-        """Give the free slots beyond a reserve; none while too many ended heals wait for the database."""
+    def free(self, *, for_new: bool = False) -> int:
+        """Give the free slots; none while too many ended heals wait for the database."""
         if len(self._settling) >= UNSETTLED * self.slots:
             return 0
-        return max(0, self.slots - reserve - (len(self._since) - len(self._settling)))
+        free = self.slots - (len(self._places) - len(self._settling))
+        if for_new:
+            free = min(free, max(1, int(self.slots * (1 - self.resume_share))) - self._new)
+        return max(0, free)
+
+    def room(self, org_id: OrgId) -> int:
+        """Give how many slots an organisation may take now."""
+        return self._room(self._held.get(org_id, 0), self.free())
+
+    def crowded(self) -> tuple[OrgId, ...]:
+        """Name the organisations that may take no slot now, although there are free ones."""
+        free = self.free()
+        return tuple(org_id for org_id, held in self._held.items() if self._room(held, free) == 0)
+
+    def admit(self, org_ids: Sequence[OrgId], *, for_new: bool = False) -> list[bool]:
+        """Say who of these would get a slot, in order of arrival; takes none."""
+        free, allowed = self.free(), self.free(for_new=for_new)
+        if len(org_ids) <= min(allowed, self._room(len(self._places), free)):
+            return [True] * len(org_ids)  # even if all were one organisation's
+        taken: dict[OrgId, int] = {}
+        admitted = []
+        for org_id in org_ids:
+            held = taken.get(org_id, self._held.get(org_id, 0))
+            gets_one = allowed > 0 and self._room(held, free) > 0
+            if gets_one:
+                taken[org_id] = held + 1
+                free, allowed = free - 1, allowed - 1
+            admitted.append(gets_one)
+        return admitted
+
+    def _room(self, held: int, free: int) -> int:
+        if free <= 0:
+            return 0
+        by_share = int(self.organisation_share * (held + free) + _ROUNDING) - held
+        return min(free, max(by_share, 1 if held == 0 else 0))
 
     def oldest(self) -> timedelta:
         """Give the age of the longest heal under way; zero when there is none."""
-        if not self._since:
-            return timedelta(0)
-        # Slots are taken in order of time and a dict keeps it: the first is the oldest.
-        return timedelta(seconds=time.monotonic() - next(iter(self._since.values())))
+        # Slots are taken in order of time and a dict keeps it: the first is the oldest. What only waits for the
+        # database is not under way: an absent database must not look like a heal that hangs.
+        since = (place.since for attempt_id, place in self._places.items() if attempt_id not in self._settling)
+        oldest = next(since, None)
+        return timedelta(0) if oldest is None else timedelta(seconds=time.monotonic() - oldest)
 
-    async def wait_for_free(self, wanted: int, reserve: int, stalled_after: timedelta, at_most: timedelta) -> int:
-        """Wait for slots as long as some are about to be free; give how many are then, at most what is wanted.
+    async def wait_for_all(self, at_most: timedelta) -> None:
+        """Wait until nothing is under way."""
+        deadline = time.monotonic() + at_most.total_seconds()
+        while self._places and (left := deadline - time.monotonic()) > 0:
+            await self._some_freed(left)
+
+    async def wait_for_some(self, wanted: int, at_most: timedelta) -> None:
+        """Wait until so many slots are free."""
+        deadline = time.monotonic() + at_most.total_seconds()
+        while self.free() < wanted and (left := deadline - time.monotonic()) > 0:
+            await self._some_freed(left)
+
+    async def wait_to_admit(
+        self, org_ids: Sequence[OrgId], *, stalled_after: timedelta, at_most: timedelta
+    ) -> list[bool]:
+        """Wait for slots for new failures as long as some are about to be free; say who gets one then.
 
         Ends when for `stalled_after` none was freed and none is being settled, and after `at_most` whatever happens.
         """
         deadline = time.monotonic() + at_most.total_seconds()
-        while self.free(reserve) < wanted and (left := deadline - time.monotonic()) > 0:
-            self._freed.clear()
-            try:
-                async with asyncio.timeout(min(left, stalled_after.total_seconds())):
-                    await self._freed.wait()
-            except TimeoutError:
-                if not self._settling:
-                    break
-        return min(self.free(reserve), wanted)
+        while True:
+            admitted = self.admit(org_ids, for_new=True)
+            left = deadline - time.monotonic()
+            if all(admitted) or left <= 0 or not self._moves(org_ids, admitted, stalled_after):
+                return admitted
+            freed = await self._some_freed(min(left, stalled_after.total_seconds()))
+            if not freed and not self._settling:
+                return self.admit(org_ids, for_new=True)
+
+    def _moves(self, org_ids: Sequence[OrgId], admitted: Sequence[bool], stalled_after: timedelta) -> bool:
+        """Tell whether waiting can help: not for an organisation that has hung all its slots."""
+        if self.free(for_new=True) == 0:
+            return True
+        since = time.monotonic() - stalled_after.total_seconds()
+        waiting = {org_id for org_id, gets_one in zip(org_ids, admitted, strict=True) if not gets_one}
+        return any(self._freed_at.get(org_id, 0.0) >= since for org_id in waiting)
+
+    async def _some_freed(self, within: float) -> bool:
+        self._freed.clear()
+        try:
+            async with asyncio.timeout(within):
+                await self._freed.wait()
+        except TimeoutError:
+            return False
+        return True

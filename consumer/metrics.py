@@ -3,7 +3,10 @@
 Label values come from enums only (and partition numbers): no event can make a new series.
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final, TypeVar
 
@@ -25,16 +28,48 @@ class EventOutcome(StrEnum):
 
 
 class LoopPhase(StrEnum):
-    """What intake's loop spends its time on."""
+    """What the loops spend their time on. The loops run side by side; within one of the first two the phases add up."""
 
+    # The loop that reads.
     POLL = "poll"  # waiting for records: idle when nothing arrives
+    PAUSED = "paused"  # the same while intake is paused: shw_intake_paused says why
     DECODE = "decode"  # the processor's time for bytes to plans
-    INTAKE = "intake"  # the database's time for the batch
-    SETTLE = "settle"  # the database's time for finished heals
-    PUBLISH = "publish"  # the broker's time for results
+    HAND_OVER = "hand_over"  # waiting until the loop that takes in has room for a batch
+    # The loop that takes in.
+    STARVED = "starved"  # waiting for a batch: what reads is the slower one, or nothing arrives
+    SLOTS = "slots"  # waiting for quick heals to free slots
+    INTAKE = "intake"  # the database's time for a batch
+    RETRY = "retry"  # the database did not take a batch: resting before the next try
+    # Loops beside them.
     COMMIT = "commit"  # the broker's time for offsets
-    PAUSED = "paused"  # the cap on open rows or bytes is reached: Kafka waits
+    SETTLE = "settle"  # the database's time for finished heals
+    PUBLISH = "publish"  # the broker's time for results and dead letters
+    RESUME = "resume"  # the database's time for what is due again, and for claims of the dead
+    CENSUS = "census"  # the database's time for counting what is open
     DRAIN = "drain"  # a partition is being given back, or the process stops
+
+
+class PauseReason(StrEnum):
+    """Why Kafka is not read just now."""
+
+    OPEN_ROWS = "open_rows"  # too many failures are open
+    OPEN_BYTES = "open_bytes"  # they take too much room
+    DATABASE = "database"  # what was read before is not durable yet
+    DEAD_LETTERS = "dead_letters"  # events of nearly everybody are refused: most likely our own fault
+
+
+class BreakerChange(StrEnum):
+    """What happened to the breaker of a dependency."""
+
+    OPENED = "opened"  # its failures wait, and one probe at a time tries it
+    CLOSED = "closed"  # a heal succeeded: those that wait come back, ever more at once
+
+
+class Rebuilt(StrEnum):
+    """What is made anew when it has died."""
+
+    MEMBER = "member"  # of the consumer group: another rebalance
+    PRODUCER = "producer"  # after each failed send, too
 
 
 class Children(dict[K, M]):
@@ -49,6 +84,8 @@ class Children(dict[K, M]):
         return child
 
 
+# Below 10 ms nobody notices; at a fifth of the session's timeout heartbeats are late.
+DELAY_BUCKETS: Final = (0.01, 0.05, 0.25, 1.0, 5.0, 15.0)
 # A no-op takes milliseconds, a call that waits for its timeout up to 10 s, a repair by the agent minutes.
 HEAL_BUCKETS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0)
 # From detection to resolved: at once, after a back-off (5 s to 10 min), after a person, up to the oldest worth healing.
@@ -67,8 +104,34 @@ class Metrics:
         self.registry = registry
         self._intake(registry)
         self._heals(registry)
+        self._gates(registry)
         self._standing(registry)
         self._flow(registry)
+        self._process(registry)
+        self._under_way: dict[object, tuple[LoopPhase, float]] = {}
+
+    @contextmanager
+    def timed(self, phase: LoopPhase) -> Iterator[None]:
+        """Add the time of the block to its phase; while it lasts, it is what `longest_phase` looks at."""
+        started, mark = time.monotonic(), object()
+        if phase is not LoopPhase.STARVED:  # that may last for ever
+            self._under_way[mark] = phase, started
+        try:
+            yield
+        finally:
+            self._under_way.pop(mark, None)
+            self.loop_seconds[phase].inc(time.monotonic() - started)
+
+    def longest_phase(self) -> tuple[LoopPhase, timedelta] | None:
+        """Give what has been under way for the longest time; None when nothing is."""
+        # Begun in order of time, and a dict keeps it: the first is the oldest.
+        phase, since = next(iter(self._under_way.values()), (None, 0.0))
+        return None if phase is None else (phase, timedelta(seconds=time.monotonic() - since))
+
+    def kept_open(self) -> float:
+        """Give how many of the failures that this process took in it has not healed: what grows between two counts."""
+        healed = sum(_value(child) for key, child in self.attempts.items() if key[2] is Result.SUCCESS)
+        return _value(self.events[EventOutcome.ACCEPTED]) - healed
 
     def _intake(self, registry: CollectorRegistry) -> None:
         events = Counter(
@@ -124,6 +187,27 @@ class Metrics:
         )
         self.time_to_heal_seconds = Children[FailureType, Histogram](time_to_heal.labels)
 
+    def _gates(self, registry: CollectorRegistry) -> None:
+        self.breakers_open = Gauge(
+            "shw_breakers_open",
+            "Dependencies that are ill, over all replicas. Above 0: `breaker_opened` in the log names them; mend them.",
+            registry=registry,
+        )
+        changes = Counter(
+            "shw_breaker_changes",
+            "Breakers opened and closed by this process. Both often: a dependency flaps; raise SHW_BREAKER__STRIKES.",
+            ["change"],
+            registry=registry,
+        )
+        self.breaker_changes = Children[BreakerChange, Counter](changes.labels)
+        for change in BreakerChange:
+            self.breaker_changes[change].inc(0)
+        self.workflows_braked = Gauge(
+            "shw_workflows_braked",
+            "Workflows of which too much is sick at once to heal one by one. Above 0: find the cause they share.",
+            registry=registry,
+        )
+
     def _standing(self, registry: CollectorRegistry) -> None:
         open_failures = Gauge(
             "shw_open_failures",
@@ -136,12 +220,12 @@ class Metrics:
             self.open_failures[status].set(0)
         self.live_claims = Gauge(
             "shw_live_claims",
-            "Heals under way in this process. At the number of slots for long: more slots, or another replica.",
+            "Claims of this process: heals under way, and ended ones until settled. At the slots for long: more slots.",
             registry=registry,
         )
         self.oldest_pending_seconds = Gauge(
             "shw_oldest_pending_seconds",
-            "How long the oldest pending failure has been due. Rises: healing does not keep up, or it is paused.",
+            "How long the oldest pending failure that nobody heals has been due. Rises: healing does not keep up.",
             registry=registry,
         )
         self.outbox_depth = Gauge(
@@ -158,28 +242,69 @@ class Metrics:
     def _flow(self, registry: CollectorRegistry) -> None:
         self._lag = Gauge(
             "shw_consumer_lag_records",
-            "Records not yet read, by partition. Rises on all: another replica; on one: its key is too popular.",
+            "Records not yet durable, by partition. Rises on all: another replica; on one: its key is too popular.",
             ["partition"],
             registry=registry,
         )
         self.consumer_lag_records = Children[int, Gauge](self._lag.labels)
         self.consumer_lag_seconds = Gauge(
             "shw_consumer_lag_seconds",
-            "Age of the oldest record not yet read, over this member's partitions. Rises: as for the records.",
+            "Age of the oldest record not yet durable, over this member's partitions. Rises: as for the records.",
             registry=registry,
         )
+        paused = Gauge(
+            "shw_intake_paused",
+            "1 while Kafka is not read for this reason. For long: each reason has its page in docs/operations.md.",
+            ["reason"],
+            registry=registry,
+        )
+        self.intake_paused = Children[PauseReason, Gauge](paused.labels)
+        for reason in PauseReason:
+            self.intake_paused[reason].set(0)
+        self.rebalances = Counter(
+            "shw_rebalances",
+            "Times that partitions were assigned anew. Moves without a deploy: members die, or drain too slowly.",
+            registry=registry,
+        )
+
+    def _process(self, registry: CollectorRegistry) -> None:
         loop_seconds = Counter(
             "shw_loop_seconds",
-            "Where the loop's time goes. `poll` near 0: it is saturated; `paused` moves: too much is open.",
+            "Where the loops' time goes. `poll` and `starved` near 0: saturated; `paused` moves: too much is open.",
             ["phase"],
             registry=registry,
         )
         self.loop_seconds = Children[LoopPhase, Counter](loop_seconds.labels)
         for phase in LoopPhase:
             self.loop_seconds[phase].inc(0)
-        self.rebalances = Counter(
-            "shw_rebalances",
-            "Times that partitions were assigned anew. Moves without a deploy: members die, or drain too slowly.",
+        rebuilt = Counter(
+            "shw_rebuilds",
+            "Kafka clients made anew. Moves: the broker refuses or goes away; read `member_rebuilt`, `publish_failed`.",
+            ["client"],
+            registry=registry,
+        )
+        self.rebuilds = Children[Rebuilt, Counter](rebuilt.labels)
+        for client in Rebuilt:
+            self.rebuilds[client].inc(0)
+        self.connections_opened = Counter(
+            "shw_database_connections_opened",
+            "Connections to Postgres opened. Keeps moving: something cuts them, or the server restarts.",
+            registry=registry,
+        )
+        self.claims_inherited = Counter(
+            "shw_claims_inherited",
+            "Claims taken over from dead processes. Moves without a stop: processes die, or lose their lease.",
+            registry=registry,
+        )
+        self.claims_lost = Counter(
+            "shw_claims_lost",
+            "Own claims found in other hands. Moves: this process was stopped or starved for longer than they hold.",
+            registry=registry,
+        )
+        self.loop_delay_seconds = Histogram(
+            "shw_event_loop_delay_seconds",
+            "How late the event loop turns. Above 0.25 s: something blocks it, or the processor is short.",
+            buckets=DELAY_BUCKETS,
             registry=registry,
         )
 
@@ -187,3 +312,9 @@ class Metrics:
         """Drop the lag of a partition that another member has now: it would stand still for ever."""
         if self.consumer_lag_records.pop(partition, None) is not None:
             self._lag.remove(partition)
+
+
+def _value(counter: Counter) -> float:
+    return next(
+        sample.value for family in counter.collect() for sample in family.samples if sample.name.endswith("_total")
+    )

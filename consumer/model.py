@@ -146,6 +146,10 @@ class Heal:
     intent: Intent
     hold: MicroAud
     catalog_version: str
+    dependency: str | None = None
+    """The intent's dependency as its organisation's own: one's outage, or one's wrong address, holds up nobody else."""
+    rate: "Rate | None" = None
+    """How often the same thing may be healed, where the catalog says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +163,36 @@ class Refuse:
     missing: tuple[str, ...] = ()
 
 
-Plan: TypeAlias = Heal | Refuse
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """At most so many heals of the same thing within a span, with a pause after each."""
+
+    key: str
+    heals: int
+    within: timedelta
+    cool_down: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """The plan to look again later: nothing is tried, and no attempt is counted."""
+
+    strategy: StrategyName
+    after: timedelta
+    reason: str
+    catalog_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopt:
+    """The plan to take over a verified outcome: another heal has mended the very same damage."""
+
+    strategy: StrategyName
+    attempt_id: AttemptId
+    catalog_version: str
+
+
+Plan: TypeAlias = Heal | Refuse | Wait | Adopt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +213,8 @@ class Claim:
     held: MicroAud
     deadline: float
     """`time.monotonic()` by which the last effect has ended; counted from before the claim was sent."""
+    probe: bool = False
+    """Tries an ill dependency, for all that wait for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +245,8 @@ class Healed:
     """An oracle confirmed it: the failure is resolved."""
 
     proofs: tuple[Proof, ...]
+    code: Code | None = None
+    """`recovered` where it was well before anything of ours was sent."""
     recovered: Recovered | None = None
     details: JsonObject = field(default_factory=dict)
     spent: MicroAud = MicroAud(0)
@@ -317,6 +354,18 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What one heal says of its dependency."""
+
+    key: str
+    org_id: OrgId
+    dependency: str
+    healthy: bool | None
+    """None: nothing."""
+    probe: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
     """Everything that one finished step of one failure writes."""
 
@@ -325,3 +374,13 @@ class Settlement:
     attempt: Attempt
     next: Next
     messages: tuple[Message, ...]
+    health: Health | None = None
+    mended: str | None = None
+    """The damage that it healed: whoever waits for its scope with an equal one may take the outcome over."""
+    unsure: bool | None = None
+    """Whether an effect may have happened that nobody knows of; None leaves what was known before."""
+
+    @property
+    def parks(self) -> bool:
+        """Whether scope and credits stay held until a person has decided."""
+        return self.next.status is Status.NEEDS_PERSON

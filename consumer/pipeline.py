@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from random import random
+from typing import assert_never
 
 import structlog
 
 from consumer.catalog import WorkflowPolicy
+from consumer.dependencies import Dependencies
 from consumer.diagnose.diagnosis import diagnose
 from consumer.errors import LostClaim
 from consumer.heal.run import Gate, run
@@ -21,6 +23,7 @@ from consumer.intake import Batch, Claimed, Intake, Received
 from consumer.live import LiveHeals
 from consumer.metrics import EventOutcome, Metrics
 from consumer.model import (
+    Adopt,
     AttemptId,
     Claim,
     DeadLetter,
@@ -37,16 +40,18 @@ from consumer.model import (
     Refused,
     RetryLater,
     Unknown,
+    Wait,
     attempt_id,
 )
-from consumer.plan.ladder import Planner
+from consumer.plan.ladder import CALM, Planner
 from consumer.publish import Publisher
 from consumer.results import Outlet
 from consumer.settle import Settler
 from consumer.settlement import Ended, result_of_refusal, settle_heal
+from consumer.store.admit import HeldBack
 from consumer.store.owner import Inherited, begin
 from consumer.store.pool import Pool
-from schemas.names import Code, PoisonReason, StrategyName
+from schemas.names import Code, PoisonReason, Result, StrategyName
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +67,7 @@ class Stages:
     settler: Settler
     publisher: Publisher
     live: LiveHeals
+    dependencies: Dependencies
     pool: Pool
     owner: OwnerId
     outlet: Outlet
@@ -75,6 +81,7 @@ class Pipeline:
         self._stages = stages
         self._heals = heals
         self._running: set[asyncio.Task[None]] = set()
+        self.standing = CALM
 
     def read(self, records: Sequence[Record]) -> Batch:
         """Decode, diagnose and plan what was read."""
@@ -105,7 +112,7 @@ class Pipeline:
         """Say what is broken, and what to do about it."""
         try:
             diagnosis = diagnose(failure.failure_reason, failure.context)
-            plan = self._stages.planner.plan(failure, diagnosis, now)
+            plan = self._stages.planner.plan(failure, diagnosis, now, self.standing)
         except (
             Exception
         ) as error:  # a rule's or a strategy's bug: this failure must not stop all others, at each restart
@@ -130,19 +137,19 @@ class Pipeline:
         """Make a batch durable, tell what it decided, and heal what it claimed."""
         received = await self._stages.intake.take(batch)
         self._stages.publisher.offer(received.messages)
-        self.heal(received.claimed, received.refused_holds)
+        self.heal(received.claimed, received.held_back, is_new=True)
         self._count(batch, received)
 
-    def heal(self, claimed: Sequence[Claimed], refused_holds: Sequence[tuple[Claimed, str]] = ()) -> None:
-        """Heal what this process has claimed; what its wallet refused is settled at once."""
+    def heal(
+        self, claimed: Sequence[Claimed], held_back: Sequence[tuple[Claimed, HeldBack]], *, is_new: bool = False
+    ) -> None:
+        """Heal what this process has claimed; what its wallet or a limit holds back is settled at once."""
         for one in claimed:
-            self._start(*_claim_of(one))
-        for one, why in refused_holds:
-            diagnosed, claim = _claim_of(one)
-            self._stages.live.add(claim.attempt_id)
-            refused = Refused(code=Code.INSUFFICIENT_CREDITS, reason=why)
-            nothing_held = replace(claim, held=MicroAud(0))
-            self._settle(diagnosed, nothing_held, refused, datetime.now(UTC), diagnosed.plan.strategy)
+            self._start(one.diagnosed, _claim_of(one), is_new=is_new)
+        for one, end in held_back:
+            claim = replace(_claim_of(one), held=MicroAud(0))
+            if self._takes_slot(one.diagnosed, claim, is_new=is_new):
+                self._settle(one.diagnosed, claim, end, datetime.now(UTC), one.diagnosed.plan.strategy)
 
     def inherit(self, inherited: Inherited, sent_at: float) -> None:
         """Go on with a claim that another process left, or that a lost answer hid from us."""
@@ -152,8 +159,8 @@ class Pipeline:
         claim = Claim(attempt_id=inherited.attempt_id, step=inherited.step, held=inherited.held, deadline=deadline)
         end = _ends_unhealed(inherited, diagnosed.plan)
         if end is None:
-            self._start(diagnosed, claim)
-        elif self._stages.live.add(claim.attempt_id):
+            self._start(diagnosed, claim, is_new=False)
+        elif self._takes_slot(diagnosed, claim, is_new=False):
             self._settle(diagnosed, claim, end, now, inherited.strategy)
 
     def cancel_heals(self) -> None:
@@ -161,8 +168,14 @@ class Pipeline:
         for task in tuple(self._running):
             task.cancel()
 
-    def _start(self, diagnosed: Diagnosed, claim: Claim) -> None:
-        if not self._stages.live.add(claim.attempt_id):
+    def _takes_slot(self, diagnosed: Diagnosed, claim: Claim, *, is_new: bool) -> bool:
+        taken = self._stages.live.add(claim.attempt_id, diagnosed.failure.org_id, is_new=is_new)
+        if taken and isinstance(diagnosed.plan, Heal) and diagnosed.plan.dependency is not None:
+            self._stages.dependencies.started(diagnosed.plan.dependency)
+        return taken
+
+    def _start(self, diagnosed: Diagnosed, claim: Claim, *, is_new: bool) -> None:
+        if not self._takes_slot(diagnosed, claim, is_new=is_new):
             return
         task = self._heals.create_task(self._heal_one(diagnosed, claim))
         self._running.add(task)
@@ -183,7 +196,10 @@ class Pipeline:
         try:
             outcome = await run(self._stages.strategies[plan.strategy], task, gate)
         except LostClaim:
+            self._stages.metrics.claims_lost.inc()
             log.warning("claim_lost", attempt_id=str(claim.attempt_id))
+            if plan.dependency is not None:
+                self._stages.dependencies.ended(plan.dependency, healthy=None)
             self._stages.live.end([claim.attempt_id])
             return
         self._settle(diagnosed, claim, outcome, started_at, plan.strategy)
@@ -198,14 +214,17 @@ class Pipeline:
             failure=diagnosed.failure,
             diagnosis=diagnosed.diagnosis,
             strategy=strategy,
-            catalog_version=diagnosed.plan.catalog_version,
+            plan=diagnosed.plan,
             claim=claim,
             outcome=outcome,
             attempted_at=started_at,
             finished_at=datetime.now(UTC),
         )
         policy = self._policy(diagnosed.failure)
-        self._stages.settler.put(settle_heal(ended, policy, random(), self._stages.outlet))  # noqa: S311 - jitter
+        settlement = settle_heal(ended, policy, random(), self._stages.outlet)  # noqa: S311 - jitter
+        if settlement.health is not None:
+            self._stages.dependencies.ended(settlement.health.key, healthy=settlement.health.healthy)
+        self._stages.settler.put(settlement)
 
     def _policy(self, failure: Failure) -> WorkflowPolicy:
         # A workflow that left the catalog while its heal was under way: the defaults, which allow nothing more.
@@ -233,6 +252,9 @@ class Pipeline:
                 if isinstance(plan, Refuse):
                     result = result_of_refusal(plan.code)
                     metrics.attempts[diagnosis.failure_type, plan.strategy, result, plan.code].inc()
+                elif isinstance(plan, Wait):
+                    attempts = metrics.attempts[diagnosis.failure_type, plan.strategy, Result.FAILED, Code.RETRY_LATER]
+                    attempts.inc()
 
 
 def _ends_unhealed(inherited: Inherited, plan: Plan) -> Outcome | None:
@@ -242,21 +264,35 @@ def _ends_unhealed(inherited: Inherited, plan: Plan) -> Outcome | None:
     match plan:
         case Refuse():
             return Refused(code=plan.code, reason=plan.reason, missing=plan.missing)
-        case Heal() if (plan.intent.scope, plan.strategy) != (inherited.scope, inherited.strategy):
-            return RetryLater(after=timedelta(seconds=1), reason="the plan changed while a dead process held the claim")
-        case Heal() if plan.hold > inherited.held:
-            # The wallet had refused, and the process died before it could say so; or the catalog now asks for more.
-            return RetryLater(after=timedelta(seconds=1), reason="its credits were not held when a process died")
+        case Wait():
+            return RetryLater(after=plan.after, reason=plan.reason)
+        case Adopt():
+            return RetryLater(after=timedelta(0), reason="another heal has mended the same damage")
         case Heal():
-            return None
+            why = _changed(inherited, plan)
+            return RetryLater(after=timedelta(seconds=1), reason=why) if why else None
+        case _:
+            assert_never(plan)
 
 
-def _claim_of(claimed: Claimed) -> tuple[Diagnosed, Claim]:
-    diagnosed, plan = claimed.diagnosed, _heal(claimed.diagnosed)
-    failure = diagnosed.failure
-    deadline = claimed.sent_at + plan.intent.window.total_seconds()
-    attempt = attempt_id(failure.id, failure.step)
-    return diagnosed, Claim(attempt_id=attempt, step=failure.step, held=plan.hold, deadline=deadline)
+def _changed(inherited: Inherited, plan: Heal) -> str | None:
+    if (plan.intent.scope, plan.strategy) != (inherited.scope, inherited.strategy):
+        return "the plan changed while a dead process held the claim"
+    if plan.hold > inherited.held:
+        # The wallet had refused, and the process died before it could say so; or the catalog now asks for more.
+        return "its credits were not held when a process died"
+    return None
+
+
+def _claim_of(claimed: Claimed) -> Claim:
+    failure, plan = claimed.diagnosed.failure, _heal(claimed.diagnosed)
+    return Claim(
+        attempt_id=attempt_id(failure.id, failure.step),
+        step=failure.step,
+        held=plan.hold,
+        deadline=claimed.sent_at + plan.intent.window.total_seconds(),
+        probe=claimed.probe,
+    )
 
 
 def _heal(diagnosed: Diagnosed) -> Heal:

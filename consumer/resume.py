@@ -10,26 +10,50 @@ from typing import Final
 
 import structlog
 
+from consumer.catalog import Catalog
+from consumer.dependencies import Dependencies
 from consumer.errors import RefusedByDatabase, TransientError
 from consumer.ingest.decode import redacted
-from consumer.intake import Claimed
+from consumer.intake import Claimed, turned_away
 from consumer.live import LiveHeals
-from consumer.metrics import Metrics
-from consumer.model import Diagnosed, Failure, Heal, OwnerId, Refuse, Settlement
+from consumer.metrics import LoopPhase, Metrics
+from consumer.model import Diagnosed, Failure, Heal, OrgId, OwnerId, Settlement
 from consumer.pipeline import Pipeline
+from consumer.plan.ladder import Standing
 from consumer.publish import Publisher
 from consumer.results import Outlet
-from consumer.settings import HealSettings, ResumeSettings
-from consumer.settlement import settle_refusal, without_content
-from consumer.store import due, owner
+from consumer.settings import BreakerSettings, HealSettings, ResumeSettings
+from consumer.settlement import settle_unclaimed, without_content
+from consumer.store import breaker, due, limits, owner
 from consumer.store.pool import Pool
-from consumer.store.settle import refuse
+from consumer.store.settle import end_unclaimed
 
 log = structlog.get_logger(__name__)
 
 ORPHANED_AFTER: Final = timedelta(seconds=10)
 """A claim under our name is in memory as soon as its commit is answered: one this old and unknown lost its answer."""
 TAKE_OVER_AT_ONCE: Final = 50
+
+
+FREED_BEFORE_PICK: Final = 20
+"""With a backlog, the part of the slots that is free before the next pick: its transactions are then worth it."""
+
+
+@dataclass(slots=True)
+class Rounds:
+    """Where the next pick begins, and when the fleet is looked at again: once an interval, however often it picks."""
+
+    every: timedelta
+    after: OrgId | None = None
+    _next: float = 0.0
+
+    def is_due(self) -> bool:
+        """Tell, once an interval, that it is time to look around."""
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        self._next = now + self.every.total_seconds() * 0.7  # below the shortest rest
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +69,10 @@ class Resume:
     metrics: Metrics
     settings: ResumeSettings
     heal: HealSettings
+    breaker: BreakerSettings
+    catalog: Catalog
+    dependencies: Dependencies
+    rounds: Rounds
     wake: asyncio.Event
     """Set by whoever knows of something due now."""
 
@@ -52,35 +80,79 @@ class Resume:
         """Look until stopped; an absent database is waited for."""
         while not stop.is_set():
             try:
-                found = await self.once()
+                more = await self.once()
             except (TransientError, RefusedByDatabase) as error:
                 log.warning("resume_failed", error=str(error)[:300])
-                found = 0
-            if found < self.settings.per_organisation:
+                more = False
+            if more:
+                # A few at a time would cost as many transactions as heals.
+                wanted = max(1, self.live.slots // FREED_BEFORE_PICK)
+                await self.live.wait_for_some(wanted, self.settings.interval)
+            else:
                 await self._rest(stop)
 
-    async def once(self) -> int:
-        """Look once; gives how many failures were due."""
-        await self._inherit()
-        free = self.live.free()
-        if free == 0:
-            return 0
-        failures, now = await due.pick(
+    async def once(self) -> bool:
+        """Look once; tell whether there was more than there were slots for."""
+        if self.rounds.is_due():
+            with self.metrics.timed(LoopPhase.RESUME):
+                await self._look_around()
+            with self.metrics.timed(LoopPhase.RESUME):
+                await self._inherit()
+        limit = min(self.live.free(), self.settings.batch)
+        picked = 0
+        while picked < limit:
+            with self.metrics.timed(LoopPhase.RESUME):
+                found = await self._pick_and_start(limit - picked)
+            self.rounds.after = found.after
+            picked += len(found.failures)
+            if found.now is None and found.after is None:
+                return False
+        return True
+
+    async def _pick_and_start(self, limit: int) -> due.Picked:
+        found = await due.pick(
             self.pool,
+            after=self.rounds.after,
+            room=self.live.room,
             per_organisation=self.settings.per_organisation,
-            limit=min(free, self.settings.batch),
+            limit=limit,
             hide=self.settings.hide,
         )
-        if now is not None:
-            stored = await self._stored_form(failures)
+        if found.now is not None:
+            now, stored = found.now, await self._stored_form(found.failures)
             await self._go_on([self.pipeline.diagnosed(failure, now) for failure in stored])
-        return len(failures)
+        return found
+
+    async def _look_around(self) -> None:
+        """Learn what the whole fleet knows: which dependencies are ill, and of what too much is sick at once."""
+        await due.put_off(self.pool)
+        known = await breaker.known(self.pool, self.breaker)
+        self.dependencies.refresh(known.ill, known.struck)
+        self.metrics.breakers_open.set(len(known.ill))
+        await limits.forget(self.pool)
+        self.pipeline.standing = Standing(braked=await self._braked())
+
+    async def _braked(self) -> frozenset[tuple[OrgId, str]]:
+        spans = {policy.brake.within for policy in self.catalog.workflows if policy.brake is not None}
+        braked: set[tuple[OrgId, str]] = set()
+        for span in spans:
+            for (org_id, workflow), failures in (await limits.sick(self.pool, span)).items():
+                policy = self.catalog.policy(workflow)
+                brake = policy.brake if policy is not None else None
+                if brake is not None and brake.within == span and failures > brake.share * brake.runs:
+                    braked.add((org_id, workflow))
+        if braked != self.pipeline.standing.braked:
+            log.warning("brake", workflows=sorted({name for _, name in braked})[:20], braked=len(braked))
+        self.metrics.workflows_braked.set(len(braked))
+        return frozenset(braked)
 
     async def _inherit(self) -> None:
         sent_at = time.monotonic()
+        await owner.release_decided(self.pool, TAKE_OVER_AT_ONCE)
         taken = await owner.take_over(self.pool, self.me, TAKE_OVER_AT_ONCE)
         lost = await owner.orphans(self.pool, self.me, self.live.ids(), ORPHANED_AFTER)
         for inherited in (*taken, *lost):
+            self.metrics.claims_inherited.inc()
             log.warning("claim_inherited", attempt_id=str(inherited.attempt_id), begun=inherited.begun)
             self.pipeline.inherit(inherited, sent_at)
 
@@ -95,14 +167,15 @@ class Resume:
         return [changed.get(failure.id, failure) for failure in failures]
 
     async def _go_on(self, diagnosed: Sequence[Diagnosed]) -> None:
+        now = datetime.now(UTC)
         healable = [one for one in diagnosed if isinstance(one.plan, Heal)]
-        refused = [
-            settle_refusal(one, one.plan, datetime.now(UTC), self.outlet)
+        ended = [
+            settle_unclaimed(one, one.plan, now, random(), self.outlet)  # noqa: S311 - jitter
             for one in diagnosed
-            if isinstance(one.plan, Refuse)
+            if not isinstance(one.plan, Heal)
         ]
-        if refused:
-            await self._refuse(refused)
+        if ended:
+            await self._end(ended)
         if healable:
             await self._start(healable)
 
@@ -110,14 +183,25 @@ class Resume:
         sent_at = time.monotonic()
         waiter_in = self.heal.waiter_retry * (0.5 + random() / 2)  # noqa: S311 - jitter
         try:
-            started = await due.start(self.pool, self.me, healable, waiter_in)
+            started = await due.start(self.pool, self.me, self._due(healable), waiter_in)
         except RefusedByDatabase as error:
             await self._start_one_by_one(healable, error)
             return
         self.pipeline.heal(
-            [Claimed(diagnosed=one, sent_at=sent_at) for one in started.claimed],
-            [(Claimed(diagnosed=one, sent_at=sent_at), why) for one, why in started.refused_holds],
+            [Claimed(diagnosed=d, sent_at=sent_at, probe=d.failure.id in started.probing) for d in started.claimed],
+            [(Claimed(diagnosed=d, sent_at=sent_at), end) for d, end in started.held_back],
         )
+
+    def _due(self, healable: Sequence[Diagnosed]) -> list[due.Due]:
+        """Say who waits for its dependency. Of an ill one the first asks: it may be the probe that is due."""
+        gates = turned_away(healable, self.dependencies)
+        asking: set[str] = set()
+        for one in healable:
+            key = gates.get(one.failure.id)
+            if key is not None and self.dependencies.is_ill(key) and key not in asking:
+                asking.add(key)
+                del gates[one.failure.id]
+        return [due.Due(diagnosed=one, waits_on=gates.get(one.failure.id)) for one in healable]
 
     async def _start_one_by_one(self, healable: Sequence[Diagnosed], error: RefusedByDatabase) -> None:
         """Find the failure whose claim the database refuses, and give it up; the others start."""
@@ -129,16 +213,16 @@ class Resume:
         log.error("claim_unstorable", failure_id=str(failure.id), error=str(error)[:300])
         await self._go_on([self.pipeline.unplannable(failure, "its claim cannot be stored: report this")])
 
-    async def _refuse(self, settlements: Sequence[Settlement]) -> None:
+    async def _end(self, settlements: Sequence[Settlement]) -> None:
         try:
-            moved = await refuse(self.pool, self.me, settlements)
+            moved = await end_unclaimed(self.pool, self.me, settlements)
         except RefusedByDatabase:
             if len(settlements) > 1:
                 for settlement in settlements:
-                    await self._refuse([settlement])
+                    await self._end([settlement])
                 return
             settlements = [without_content(settlements[0], self.outlet)]
-            moved = await refuse(self.pool, self.me, settlements)
+            moved = await end_unclaimed(self.pool, self.me, settlements)
         for settlement in settlements:
             if settlement.failure.id in moved:
                 self.publisher.offer(settlement.messages)

@@ -92,6 +92,32 @@ class IntakeSettings(Section):
     """How often the open rows and bytes are counted; set the caps with room for what arrives in between."""
 
 
+class DeadLetterLimitSettings(Section):
+    """When a flood of dead letters pauses intake: everybody's fault at once is ours, one producer's is its own."""
+
+    sources: Annotated[int, Field(ge=1)] = 3
+    """So many sources must have fallen silent, with dead letters in their names. Fewer are those sources' own deploys;
+    bare JSON of one topic is one source."""
+    organisations: Annotated[int, Field(ge=1)] = 3
+    letters: Annotated[int, Field(ge=1)] = 30
+    """And so many dead letters: a handful is no flood, and `shw dlq replay` brings them back."""
+    share: Annotated[float, Field(gt=0, le=1)] = 0.8
+    """The part of those usually accepted that must have fallen silent. Half would be an evening's lull."""
+    expected: Annotated[int, Field(ge=1)] = 30
+    """Organisations (each once a beat) that should have been heard before their silence is no chance: with 30, six or
+    fewer are heard by chance once in eight million times."""
+    beat: Seconds = timedelta(seconds=10)
+    """The unit in which is counted who was accepted; the same in every replica."""
+    longest: Seconds = timedelta(minutes=15)
+    """A fleet so quiet that its silence shows only later than this has no flood either."""
+    usual: Seconds = timedelta(hours=1)
+    """The past, of time in which somebody read, that says what is usual."""
+    probe_every: Seconds = timedelta(minutes=1)
+    """While paused, one process reads a small batch this often; what it shows may end the pause."""
+    probe_records: Annotated[int, Field(ge=1, le=5000)] = 20
+    """Enough to see several sources, few enough to refuse in vain."""
+
+
 class HealSettings(Section):
     """How much is healed at once, and for how long a claim stands."""
 
@@ -99,6 +125,8 @@ class HealSettings(Section):
     """A batch, the reserve, and as much again; each may have a socket, so the limit of open files is raised to it."""
     resume_share: Annotated[float, Field(gt=0, lt=1)] = 0.25
     """The part of the slots that new failures leave to those that are due again."""
+    organisation_share: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    """What one organisation may take of the slots that it holds and that are free: a second greedy one gets 9 %."""
     slot_stall: Seconds = timedelta(milliseconds=25)
     """Without a slot freed for this long intake stores failures without healing them at once."""
     slot_wait: Seconds = timedelta(milliseconds=500)
@@ -108,6 +136,21 @@ class HealSettings(Section):
     settle_rows: Annotated[int, Field(ge=1, le=5000)] = 500
     waiter_retry: Seconds = timedelta(seconds=30)
     """When a failure that waits for another's scope looks again by itself, should the wake-up be missed."""
+
+
+class BreakerSettings(Section):
+    """When a dependency counts as ill, and how it is tried again."""
+
+    first: Annotated[int, Field(ge=1, le=1000)] = 10
+    """Heals of one dependency at once until they succeed; each success allows one more."""
+    strikes: Annotated[int, Field(ge=1, le=1000)] = 5
+    """Heals in a row, over all replicas, that it did not answer as something well does."""
+    probe_every: Seconds = timedelta(seconds=5)
+    """After it opened; doubled by each probe that fails."""
+    probe_cap: Seconds = timedelta(minutes=2)
+    """The longest between two probes: what a recovery may stay unnoticed."""
+    forget: Seconds = timedelta(minutes=10)
+    """A strike this long after the one before does not follow from it."""
 
 
 class ResumeSettings(Section):
@@ -137,8 +180,12 @@ class ApiSettings(Section):
     """/healthz fails when the event loop has not turned for this long."""
     in_flight_stall: Seconds = timedelta(minutes=15)
     """/healthz fails when a heal has been in flight for this long: every one is bounded well below."""
+    step_stall: Seconds = timedelta(minutes=5)
+    """/healthz fails when one step of a loop (a transaction, a poll, a send) takes this long: each is bounded to about
+    a minute, also while Kafka or PostgreSQL is away."""
     unassigned_stall: Seconds = timedelta(minutes=5)
-    """/healthz fails when this member has had no partition for this long while the group has no other reason."""
+    """/healthz fails when this member has been out of its group, has read nothing of what waits, or could not commit,
+    for this long while Kafka answers others."""
 
 
 class Settings(BaseSettings):
@@ -151,7 +198,9 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     postgres: PostgresSettings = PostgresSettings()
     intake: IntakeSettings = IntakeSettings()
+    dead_letter_limit: DeadLetterLimitSettings = DeadLetterLimitSettings()
     heal: HealSettings = HealSettings()
+    breaker: BreakerSettings = BreakerSettings()
     resume: ResumeSettings = ResumeSettings()
     api: ApiSettings = ApiSettings()
     catalog: Path | None = None

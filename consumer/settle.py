@@ -1,21 +1,21 @@
 """The settle stage: finished heals end in batches; while the database is away they wait, and their claims stand."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 from random import random
 
 import structlog
 
+from consumer.breakers import Breakers
 from consumer.errors import RefusedByDatabase, TransientError
 from consumer.live import LiveHeals
 from consumer.metrics import LoopPhase, Metrics
-from consumer.model import AttemptId, OwnerId, Settlement
+from consumer.model import OwnerId, Settlement
 from consumer.publish import Publisher
 from consumer.results import Outlet
 from consumer.settlement import without_content
 from consumer.store.pool import Pool
-from consumer.store.settle import settle
+from consumer.store.settle import Settled, settle
 from schemas.names import Status
 
 log = structlog.get_logger(__name__)
@@ -34,6 +34,7 @@ class Settler:
         outlet: Outlet,
         metrics: Metrics,
         batch: int,
+        breakers: Breakers,
     ) -> None:
         self._pool = pool
         self._owner = owner
@@ -42,6 +43,7 @@ class Settler:
         self._outlet = outlet
         self._metrics = metrics
         self._batch = batch
+        self._breakers = breakers
         # Every settlement has a slot, so the queue cannot grow beyond them.
         self._queue: asyncio.Queue[Settlement | None] = asyncio.Queue()
 
@@ -69,18 +71,20 @@ class Settler:
 
     async def _settle(self, ready: Sequence[Settlement]) -> None:
         try:
-            mine = await self._until_durable(ready)
+            settled = await self._until_durable(ready)
         except RefusedByDatabase as error:
             await self._settle_halves(ready, error)
             return
         self._live.end(s.attempt.id for s in ready)
+        self._breakers.learn(settled.verdicts, woken=settled.woken)
         for settlement in ready:
-            if settlement.attempt.id in mine:
+            if settlement.attempt.id in settled.mine:
                 self._publisher.offer(settlement.messages)
                 self._tell(settlement)
             else:
                 # Another owner has it, or an earlier transaction with an unknown end was ours after all; the sweeper
                 # of the outbox publishes what that one wrote.
+                self._metrics.claims_lost.inc()
                 log.warning("settled_by_another", attempt_id=str(settlement.attempt.id))
 
     async def _settle_halves(self, ready: Sequence[Settlement], error: RefusedByDatabase) -> None:
@@ -98,13 +102,14 @@ class Settler:
         log.warning("settle_without_content", attempt_id=str(bare.attempt.id), error=str(error)[:300])
         await self._settle([bare])
 
-    async def _until_durable(self, ready: Sequence[Settlement]) -> frozenset[AttemptId]:
+    async def _until_durable(self, ready: Sequence[Settlement]) -> Settled:
         wait = 0.1
+        telling = [self._breakers.told(settlement) for settlement in ready]
         while True:
             acked = self._publisher.take_acked()
-            started = time.monotonic()
             try:
-                return await settle(self._pool, self._owner, ready, acked)
+                with self._metrics.timed(LoopPhase.SETTLE):
+                    return await settle(self._pool, self._owner, telling, acked, self._breakers.settings)
             except TransientError as error:
                 self._publisher.give_back_acked(acked)
                 log.warning("settle_failed", error=str(error)[:300], retry_in=wait)
@@ -113,8 +118,6 @@ class Settler:
             except RefusedByDatabase:
                 self._publisher.give_back_acked(acked)
                 raise
-            finally:
-                self._metrics.loop_seconds[LoopPhase.SETTLE].inc(time.monotonic() - started)
 
     def _tell(self, settlement: Settlement) -> None:
         attempt, failure = settlement.attempt, settlement.failure

@@ -1,31 +1,38 @@
 """Outcomes to settlements: what one finished step of one failure writes. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import assert_never
+from typing import Any, assert_never
 
 from consumer.catalog import WorkflowPolicy
 from consumer.model import (
+    Adopt,
     Attempt,
     Claim,
     Crashed,
     Diagnosed,
     Diagnosis,
     Failure,
+    Heal,
     Healed,
+    Health,
+    JsonObject,
     Next,
     NotHealed,
     Outcome,
+    Plan,
+    Proof,
     Refuse,
     Refused,
     RetryLater,
     Settlement,
     Unknown,
+    Wait,
     attempt_id,
 )
-from consumer.plan.after import after
+from consumer.plan.after import Past, after
 from consumer.results import Outlet, messages_of
-from schemas.names import Code, Result, Status, StrategyName
+from schemas.names import Code, Result, Status, StrategyName, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +42,7 @@ class Ended:
     failure: Failure
     diagnosis: Diagnosis
     strategy: StrategyName
-    catalog_version: str
+    plan: Plan
     claim: Claim
     outcome: Outcome
     attempted_at: datetime
@@ -44,32 +51,114 @@ class Ended:
 
 def settle_heal(ended: Ended, policy: WorkflowPolicy, dice: float, outlet: Outlet) -> Settlement:
     """Give what a finished heal writes: its attempt, where the failure goes, and what is told of it."""
-    following = after(ended.outcome, attempts=ended.failure.attempts, policy=policy, dice=dice)
+    failure, outcome = ended.failure, ended.outcome
+    intent = ended.plan.intent if isinstance(ended.plan, Heal) else None
+    past = Past(
+        attempts=failure.attempts,
+        age=ended.finished_at - failure.detected_at,
+        reads_back=intent is not None and intent.reads_back,
+        probe=ended.claim.probe,
+    )
+    following = after(outcome, past, policy=policy, dice=dice)
     attempt = _attempt(ended)
-    messages = messages_of(ended.failure, ended.diagnosis, attempt, following, outlet)
     return Settlement(
-        failure=ended.failure, diagnosis=ended.diagnosis, attempt=attempt, next=following, messages=messages
+        failure=failure,
+        diagnosis=ended.diagnosis,
+        attempt=attempt,
+        next=following,
+        messages=messages_of(failure, ended.diagnosis, attempt, following, outlet),
+        health=_health(ended),
+        mended=intent.damage if intent is not None and isinstance(outcome, Healed) else None,
+        unsure=_unsure(outcome),
     )
 
 
-def settle_refusal(diagnosed: Diagnosed, plan: Refuse, now: datetime, outlet: Outlet) -> Settlement:
-    """Give what a plan writes that refuses: a failed attempt with its code, and the failure given up."""
+def settle_unclaimed(
+    diagnosed: Diagnosed, plan: Refuse | Wait | Adopt, now: datetime, dice: float, outlet: Outlet
+) -> Settlement:
+    """Give what a plan writes that does not act: its attempt, and the failure given up, deferred or resolved."""
     failure, diagnosis = diagnosed.failure, diagnosed.diagnosis
     attempt = Attempt(
         id=attempt_id(failure.id, failure.step),
         step=failure.step,
         strategy=plan.strategy,
-        result=result_of_refusal(plan.code),
-        code=plan.code,
-        reason=plan.reason,
-        missing=plan.missing,
         attempted_at=now,
         finished_at=now,
         catalog_version=plan.catalog_version,
+        **_of_plan(plan),
     )
-    following = Next(status=Status.GIVEN_UP, due_in=None, counts=False)
+    following = _after_plan(plan, dice)
     messages = messages_of(failure, diagnosis, attempt, following, outlet)
     return Settlement(failure=failure, diagnosis=diagnosis, attempt=attempt, next=following, messages=messages)
+
+
+def _of_plan(plan: Refuse | Wait | Adopt) -> dict[str, Any]:
+    match plan:
+        case Refuse():
+            result = result_of_refusal(plan.code)
+            return {"result": result, "code": plan.code, "reason": plan.reason, "missing": plan.missing}
+        case Wait():
+            return {"result": Result.FAILED, "code": Code.RETRY_LATER, "reason": plan.reason}
+        case Adopt():
+            said = f"attempt {plan.attempt_id} healed the same damage while this failure waited for its scope"
+            proof = Proof(oracle="shared", verdict=Verdict.PASSED, detail=said)
+            details: JsonObject = {"sharedWith": str(plan.attempt_id)}
+            return {"result": Result.SUCCESS, "code": None, "reason": "", "proofs": (proof,), "details": details}
+        case _:
+            assert_never(plan)
+
+
+def _after_plan(plan: Refuse | Wait | Adopt, dice: float) -> Next:
+    match plan:
+        case Refuse():
+            return Next(status=Status.GIVEN_UP, due_in=None, counts=False)
+        case Wait():
+            return Next(status=Status.DEFERRED, due_in=plan.after * (0.5 + dice), counts=False)
+        case Adopt():
+            return Next(status=Status.RESOLVED, due_in=None, counts=False)
+        case _:
+            assert_never(plan)
+
+
+def _health(ended: Ended) -> Health | None:
+    plan = ended.plan
+    if not isinstance(plan, Heal) or plan.dependency is None or plan.intent.dependency is None:
+        return None
+    return Health(
+        key=plan.dependency,
+        org_id=ended.failure.org_id,
+        dependency=plan.intent.dependency,
+        healthy=_healthy(ended.outcome),
+        probe=ended.claim.probe,
+    )
+
+
+def _healthy(outcome: Outcome) -> bool | None:
+    match outcome:
+        case Healed():
+            return True
+        case NotHealed(ill=True) | RetryLater(ill=True) | Unknown(ill=True):
+            return False
+        case NotHealed(code=Code.NOT_HEALED):
+            return True  # it answered, be it with a no
+        case NotHealed() | RetryLater() | Unknown():
+            return None
+        case Refused() | Crashed():
+            return None
+        case _:
+            assert_never(outcome)
+
+
+def _unsure(outcome: Outcome) -> bool | None:
+    match outcome:
+        case Unknown():
+            return True
+        case Healed() | NotHealed():
+            return False
+        case RetryLater() | Refused() | Crashed():
+            return None  # nothing was done, and nothing found out
+        case _:
+            assert_never(outcome)
 
 
 def result_of_refusal(code: Code) -> Result:
@@ -91,7 +180,7 @@ def _attempt(ended: Ended) -> Attempt:
         attempted_at=ended.attempted_at,
         finished_at=ended.finished_at,
         held=ended.claim.held,
-        catalog_version=ended.catalog_version,
+        catalog_version=ended.plan.catalog_version,
         **({"reason": ""} | carried),
     )
 
@@ -101,8 +190,8 @@ _CARRIED = ("reason", "proofs", "recovered", "details", "missing", "spent")
 
 def _named(outcome: Outcome) -> tuple[Result, Code | None]:
     match outcome:
-        case Healed():
-            return Result.SUCCESS, None
+        case Healed(code=code):
+            return Result.SUCCESS, code
         case NotHealed(code=code) | Refused(code=code):
             return Result.FAILED, code
         case RetryLater():
@@ -132,10 +221,4 @@ def without_content(settlement: Settlement, outlet: Outlet) -> Settlement:
         catalog_version=old.catalog_version,
     )
     messages = messages_of(settlement.failure, settlement.diagnosis, attempt, settlement.next, outlet)
-    return Settlement(
-        failure=settlement.failure,
-        diagnosis=settlement.diagnosis,
-        attempt=attempt,
-        next=settlement.next,
-        messages=messages,
-    )
+    return replace(settlement, attempt=attempt, messages=messages)

@@ -12,7 +12,7 @@ from consumer.cli.diagnose import diagnosed
 from consumer.diagnose import diagnose
 from consumer.ingest.decode import Door, decode
 from consumer.migrate import check_schema
-from consumer.model import DeadLetter, Failure, Heal, JsonObject, OrgId, Plan, Record, Refuse
+from consumer.model import Adopt, DeadLetter, Failure, Heal, JsonObject, OrgId, Plan, Record, Refuse, Wait
 from consumer.plan.ladder import Planner
 from consumer.settings import Settings, read_settings
 from consumer.store.intake import known_organisations
@@ -98,6 +98,8 @@ def _plan(plan: Plan) -> JsonObject:
                 "decision": "heal",
                 "scope": plan.intent.scope,
                 "effect": plan.intent.effect.value,
+                "dependency": plan.intent.dependency,
+                "reads_back": plan.intent.reads_back,
                 "idempotency_key": plan.intent.idempotency_key,
                 "window_seconds": plan.intent.window.total_seconds(),
                 "credits_held_aud": f"{Decimal(plan.hold) / 1_000_000:f}",
@@ -110,5 +112,9 @@ def _plan(plan: Plan) -> JsonObject:
                 "reason": plan.reason,
                 "catalog_version": plan.catalog_version,
             }
+        case Wait():
+            return {"decision": "wait", "reason": plan.reason, "catalog_version": plan.catalog_version}
+        case Adopt():
+            return {"decision": "adopt", "attempt": str(plan.attempt_id), "catalog_version": plan.catalog_version}
         case _:
             assert_never(plan)

@@ -1,5 +1,6 @@
 """What a failure does next, once an attempt has ended: outcome + history + policy → status, and when to look again."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, assert_never
 
@@ -13,25 +14,38 @@ PERSON_LOOKS_AGAIN: Final = timedelta(days=1)
 """A failure that waits for a person is still looked at, so that none is ever forgotten."""
 
 
-def after(outcome: Outcome, *, attempts: int, policy: WorkflowPolicy, dice: float) -> Next:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What the outcome ends: how often it was tried before, how old it is, and what this try was."""
+
+    attempts: int = 0
+    """Attempts that acted, before this one."""
+    age: timedelta = timedelta(0)
+    """Since the failure was detected."""
+    reads_back: bool = False
+    """Its strategy can find out if an effect happened."""
+    probe: bool = False
+    """It tried an ill dependency on behalf of all that wait for it."""
+
+
+def after(outcome: Outcome, past: Past, *, policy: WorkflowPolicy, dice: float) -> Next:
     """Say where the failure goes.
 
-    `attempts` are those before this one, `dice` is uniform in [0, 1): full jitter keeps a thousand failures of one
-    cause from coming back together.
+    `dice` is uniform in [0, 1): full jitter keeps a thousand failures of one cause from coming back together.
     """
     match outcome:
         case Healed():
             return Next(status=Status.RESOLVED, due_in=None, counts=True)
-        case NotHealed() | Crashed():
-            return _again(attempts + 1, policy, dice)
+        case NotHealed(ill=ill):
+            return _not_healed(past, policy, dice, ill=ill)
+        case Crashed():
+            return _again(past, policy, dice)
         case RetryLater(after=wait):
-            return Next(status=Status.DEFERRED, due_in=min(wait, LONGEST_WAIT), counts=False)
-        case Refused(code=Code.INSUFFICIENT_CREDITS):
-            return Next(status=Status.DEFERRED, due_in=CREDITS_LOOK_AGAIN, counts=False)
-        case Refused():
-            return Next(status=Status.GIVEN_UP, due_in=None, counts=False)
+            return _later(wait, past.age, policy)
+        case Refused(code=code):
+            return _refused(code)
         case Unknown():
-            return Next(status=Status.NEEDS_PERSON, due_in=PERSON_LOOKS_AGAIN, counts=True)
+            return _unknown(past, policy, dice)
         case _:
             assert_never(outcome)
 
@@ -40,8 +54,34 @@ CREDITS_LOOK_AGAIN: Final = timedelta(hours=1)
 """A wallet is topped up by people and by renewals: nothing is gained by asking more often."""
 
 
-def _again(made: int, policy: WorkflowPolicy, dice: float) -> Next:
-    if made >= policy.attempts:
+def _not_healed(past: Past, policy: WorkflowPolicy, dice: float, *, ill: bool) -> Next:
+    if past.probe and ill:
+        # It was tried for the sake of all: that the dependency is still ill must not use up this one's attempts.
+        return Next(status=Status.PENDING, due_in=policy.backoff * dice, counts=False)
+    return _again(past, policy, dice)
+
+
+def _again(past: Past, policy: WorkflowPolicy, dice: float) -> Next:
+    if past.attempts + 1 >= policy.attempts:
         return Next(status=Status.GIVEN_UP, due_in=None, counts=True)
-    ceiling = min(policy.backoff * 2 ** (made - 1), policy.backoff_cap)
+    ceiling = min(policy.backoff * 2**past.attempts, policy.backoff_cap)
     return Next(status=Status.PENDING, due_in=ceiling * dice, counts=True)
+
+
+def _later(wait: timedelta, age: timedelta, policy: WorkflowPolicy) -> Next:
+    if age + wait > policy.max_age:
+        # By then it would not be worth healing any more: better said now.
+        return Next(status=Status.GIVEN_UP, due_in=None, counts=False)
+    return Next(status=Status.DEFERRED, due_in=min(wait, LONGEST_WAIT), counts=False)
+
+
+def _refused(code: Code) -> Next:
+    if code is Code.INSUFFICIENT_CREDITS:
+        return Next(status=Status.DEFERRED, due_in=CREDITS_LOOK_AGAIN, counts=False)
+    return Next(status=Status.GIVEN_UP, due_in=None, counts=False)
+
+
+def _unknown(past: Past, policy: WorkflowPolicy, dice: float) -> Next:
+    if past.reads_back and past.attempts + 1 < policy.attempts:
+        return _again(past, policy, dice)  # which begins by reading back
+    return Next(status=Status.NEEDS_PERSON, due_in=PERSON_LOOKS_AGAIN, counts=True)

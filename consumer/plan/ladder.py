@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
-from consumer.catalog import Catalog, WorkflowPolicy, micro_aud
-from consumer.model import Diagnosed, Diagnosis, Failure, Heal, Plan, Refuse
+from consumer.catalog import Brake, Catalog, SameLimit, WorkflowPolicy, micro_aud
+from consumer.diagnose.fingerprint import fingerprint
+from consumer.model import Adopt, Diagnosed, Diagnosis, Failure, Heal, Intent, MicroAud, OrgId, Plan, Rate, Refuse, Wait
 from consumer.plan.rung import Rung
 from schemas.names import Code, Disposition, FailureType, StrategyName
 
@@ -24,36 +27,68 @@ LADDER: Final[Mapping[FailureType, StrategyName]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What the whole fleet's failures say of a single one, as of a moment ago."""
+
+    braked: frozenset[tuple[OrgId, str]] = frozenset()
+    """Organisations and workflows of which too much is sick at once."""
+
+
+CALM: Final = Standing()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Planner:
     """What a plan is made from besides the failure itself."""
 
     rungs: Mapping[StrategyName, Rung]
     catalog: Catalog
 
-    def plan(self, failure: Failure, diagnosis: Diagnosis, now: datetime) -> Plan:
+    def plan(self, failure: Failure, diagnosis: Diagnosis, now: datetime, standing: Standing = CALM) -> Plan:
         """Decide what to do about a failure now. Pure: the same arguments give the same plan, in every replica."""
         strategy = LADDER[diagnosis.failure_type]
-        policy = self.catalog.policy(failure.workflow_name)
-        rung = self.rungs.get(strategy)
+        if failure.twin is not None:
+            return Adopt(strategy=strategy, attempt_id=failure.twin, catalog_version=self.catalog.version)
+        rung, policy = self.rungs.get(strategy), self.catalog.policy(failure.workflow_name)
         if rung is None:
-            return self._refuse(
-                strategy, Code.NOT_INSTALLED, f"strategy {strategy} is not installed in this deployment"
-            )
+            reason = f"strategy {strategy} is not installed in this deployment"
+            return self._refuse(strategy, Code.NOT_INSTALLED, reason)
         if policy is None:
-            reason = (
-                f"no entry of the catalog matches workflow {failure.workflow_name!r}: declare what may be done for it"
-            )
+            name = failure.workflow_name
+            reason = f"no entry of the catalog matches workflow {name!r}: declare what may be done for it"
             return self._refuse(strategy, Code.REFUSED, reason)
+        refused = self._refusal(failure, diagnosis, now, rung, policy)
+        if refused is not None:
+            return refused
+        if policy.brake is not None and (failure.org_id, failure.workflow_name) in standing.braked:
+            return self._wait(strategy, policy.brake)
+        return self._heal(strategy, failure, policy, rung.intent(failure, policy))
+
+    def _refusal(
+        self, failure: Failure, diagnosis: Diagnosis, now: datetime, rung: Rung, policy: WorkflowPolicy
+    ) -> Refuse | None:
         if missing := rung.needs(failure):
-            reason = f"the event lacks what {strategy} needs: {', '.join(missing)}"
-            return self._refuse(strategy, Code.MISSING_CONTEXT, reason, missing)
-        if forbidden := _forbidden(failure, policy, strategy, now) or rung.refusal(failure, diagnosis, policy):
-            return self._refuse(strategy, Code.REFUSED, forbidden)
+            reason = f"the event lacks what {rung.name} needs: {', '.join(missing)}"
+            return self._refuse(rung.name, Code.MISSING_CONTEXT, reason, missing)
+        if forbidden := _forbidden(failure, policy, rung.name, now) or rung.refusal(failure, diagnosis, policy):
+            return self._refuse(rung.name, Code.REFUSED, forbidden)
+        return None
+
+    def _wait(self, strategy: StrategyName, brake: Brake) -> Wait:
+        reason = (
+            f"more than {brake.share:.0%} of {brake.runs} runs are sick at once: the cause lies elsewhere, and healing "
+            "them one by one would not help"
+        )
+        return Wait(strategy=strategy, after=brake.within / 4, reason=reason, catalog_version=self.catalog.version)
+
+    def _heal(self, strategy: StrategyName, failure: Failure, policy: WorkflowPolicy, intent: Intent) -> Heal:
         return Heal(
             strategy=strategy,
-            intent=rung.intent(failure, policy),
-            hold=micro_aud(policy.allowance_aud),
+            intent=intent,
+            hold=_hold(policy.allowance_aud),
             catalog_version=self.catalog.version,
+            dependency=f"dependency:{failure.org_id}:{intent.dependency}" if intent.dependency else None,
+            rate=_rate(failure, policy.same, strategy) if policy.same is not None else None,
         )
 
     def unplannable(self, failure: Failure, reason: str) -> Diagnosed:
@@ -71,6 +106,16 @@ class Planner:
         )
 
 
+@lru_cache(maxsize=256)
+def _hold(allowance: Decimal) -> MicroAud:
+    return micro_aud(allowance)
+
+
+def _rate(failure: Failure, limit: SameLimit, strategy: StrategyName) -> Rate:
+    key = f"{failure.org_id}:{fingerprint(failure, strategy)}"
+    return Rate(key=key, heals=limit.heals, within=limit.within, cool_down=limit.cool_down)
+
+
 def _forbidden(failure: Failure, policy: WorkflowPolicy, strategy: StrategyName, now: datetime) -> str | None:
     if policy.strategies is not None and strategy not in policy.strategies:
         return f"the catalog's entry {policy.name!r} does not allow strategy {strategy}"
@@ -78,4 +123,8 @@ def _forbidden(failure: Failure, policy: WorkflowPolicy, strategy: StrategyName,
         return f"detected at {failure.detected_at.isoformat()}, longer ago than max_age ({policy.max_age}) allows"
     if failure.attempts >= policy.attempts:
         return f"all {policy.attempts} attempts that the catalog allows have been made"
+    if failure.lifetime_attempts >= policy.lifetime_attempts:
+        return (
+            f"all {policy.lifetime_attempts} attempts of its lifetime have been made: mend the cause, then resolve it"
+        )
     return None

@@ -109,11 +109,15 @@ def _entry(hold: Hold, amount: int, remaining: int) -> Entry:
     return Entry(org_id=hold.org_id, attempt_id=hold.attempt_id, amount=amount, remaining=remaining, kind="adjustment")
 
 
-async def admit_holds(connection: Connection, holds: Sequence[Hold]) -> Mapping[AttemptId, str]:
+async def admit_holds(
+    connection: Connection, holds: Sequence[Hold], *, nothing_for: Sequence[Hold] = ()
+) -> Mapping[AttemptId, str]:
     """Hold credits for heals that are claimed in this transaction; give the reason for each that is refused.
 
-    A refused claim stands with nothing held, to be settled as a refusal.
+    A refused claim stands with nothing held, to be settled as a refusal; `nothing_for` are refused already.
     """
+    if nothing_for:
+        await connection.execute(_UNHELD, [hold.attempt_id for hold in nothing_for])
     wanted = [hold for hold in holds if hold.amount > 0]
     if not wanted:
         return {}

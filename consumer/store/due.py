@@ -1,30 +1,51 @@
 """PICK and START: the way back into the pipeline for failures that stand in the database and are due."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
 
-from consumer.model import Diagnosed, Failure, FailureId, Heal, MicroAud, OwnerId
+from consumer.model import AttemptId, Diagnosed, Failure, FailureId, Heal, OrgId, OwnerId
 from consumer.model import attempt_id as attempt_id_of
-from consumer.store.credits import Hold, admit_holds
-from consumer.store.pool import Pool, transaction
+from consumer.store.admit import HeldBack, admit
+from consumer.store.breaker import Asking, Probes, admit_probes
+from consumer.store.pool import Pool, transaction, translated
 from consumer.store.rows import CLAIMED_LOOK, FAILURE_COLUMNS, as_json, read_failure
 
-# Per organisation, so that one with ten thousand failures does not stand before the others; hidden for a while, so
-# that the next pick, here or in another replica, finds others. What has a message under way waits for it: the
+WALK: Final = 1000
+"""Organisations with open failures that one pick looks at."""
+_BEFORE_ALL: Final = UUID(int=0)
+
+# One index look-up for each organisation, not one for each of its failures.
+_ORGANISATIONS = """
+WITH RECURSIVE walk AS (
+  (SELECT f.org_id FROM workflow_failures f WHERE f.due_at IS NOT NULL AND f.org_id > $1 ORDER BY f.org_id LIMIT 1)
+  UNION ALL
+  SELECT (SELECT f.org_id FROM workflow_failures f
+           WHERE f.due_at IS NOT NULL AND f.org_id > walk.org_id ORDER BY f.org_id LIMIT 1)
+    FROM walk WHERE walk.org_id IS NOT NULL
+)
+SELECT walk.org_id, EXISTS (SELECT FROM workflow_failures f
+                             WHERE f.org_id = walk.org_id AND f.due_at <= statement_timestamp()) AS due
+  FROM walk WHERE walk.org_id IS NOT NULL LIMIT $2
+"""
+
+# Per organisation, so that one with ten thousand failures does not stand before the others, beginning after the one
+# that was served last: a pick costs the same however many organisations and failures wait. Hidden for a while, so that
+# the next pick, here or in another replica, finds others. What has a message under way waits for it: the
 # first publications of one failure keep their order without a leader. Compared with statement_timestamp(), because
 # clock_timestamp() is volatile: no index is searched by it, and every open row would be looked at each time.
 _PICK = f"""
-WITH orgs AS (
-  SELECT DISTINCT org_id FROM workflow_failures WHERE due_at IS NOT NULL AND due_at <= statement_timestamp()
-), picked AS (
-  SELECT p.id FROM orgs CROSS JOIN LATERAL (
-    SELECT w.id FROM workflow_failures w
-     WHERE w.org_id = orgs.org_id AND w.due_at <= statement_timestamp() AND w.status IN ('pending', 'deferred')
-       AND NOT EXISTS (SELECT FROM heal_claim c WHERE c.failure_id = w.id)
-       AND NOT EXISTS (SELECT FROM heal_outbox b WHERE b.failure_id = w.id)
-     ORDER BY w.due_at LIMIT $1 FOR UPDATE SKIP LOCKED) AS p
-  LIMIT $2
+WITH picked AS (
+  SELECT p.id FROM unnest($1::uuid[], $2::int[]) WITH ORDINALITY AS orgs (org_id, room, place) CROSS JOIN LATERAL (
+    SELECT q.id, row_number() OVER (ORDER BY q.due_at) AS n FROM (
+      SELECT w.id, w.due_at FROM workflow_failures w
+       WHERE w.org_id = orgs.org_id AND w.due_at <= statement_timestamp() AND w.status IN ('pending', 'deferred')
+         AND NOT EXISTS (SELECT FROM heal_claim c WHERE c.failure_id = w.id)
+         AND NOT EXISTS (SELECT FROM heal_outbox b WHERE b.failure_id = w.id)
+       ORDER BY w.due_at LIMIT $4 FOR UPDATE SKIP LOCKED) AS q) AS p
+   WHERE p.n <= orgs.room ORDER BY p.n, orgs.place LIMIT $5
 )
 UPDATE workflow_failures f SET due_at = clock_timestamp() + $3 * interval '1 second' FROM picked WHERE f.id = picked.id
 RETURNING {FAILURE_COLUMNS}, clock_timestamp() AS now
@@ -43,32 +64,44 @@ UPDATE workflow_failures SET workflow_name = $2, failure_reason = $3, context = 
 _START = """
 WITH e AS (
   SELECT * FROM unnest($2::uuid[], $3::int[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[],
-                       $9::float8[], $10::bigint[], $11::text[], $12::text[])
-    AS e (id, step, scope, attempt_id, strategy, effect, idem_key, effect_window, held, failure_type, disposition)
+                       $9::float8[], $10::bigint[])
+    AS e (id, step, scope, attempt_id, strategy, effect, idem_key, effect_window, held)
 ), f AS (
   -- The step guard: what has moved since it was picked is not started on an old plan.
   SELECT w.id, w.org_id FROM workflow_failures w JOIN e USING (id)
    WHERE w.step = e.step AND w.due_at IS NOT NULL
    ORDER BY w.id FOR NO KEY UPDATE OF w SKIP LOCKED
 ), claimed AS (
+  -- Without a scope it only waits: its dependency is ill.
   INSERT INTO heal_claim (scope, failure_id, attempt_id, step, org_id, strategy, effect, idem_key, owner,
                           effect_deadline, held)
   SELECT e.scope, e.id, e.attempt_id, e.step, f.org_id, e.strategy, e.effect, e.idem_key, $1,
          clock_timestamp() + e.effect_window * interval '1 second', e.held
-    FROM e JOIN f USING (id) ORDER BY e.scope
+    FROM e JOIN f USING (id) WHERE e.scope IS NOT NULL ORDER BY e.scope
   ON CONFLICT DO NOTHING
   RETURNING failure_id
 )
 SELECT f.id, claimed.failure_id IS NOT NULL AS claimed FROM f LEFT JOIN claimed ON claimed.failure_id = f.id
 """
 
+_UNCLAIM = "DELETE FROM heal_claim WHERE owner = $1 AND failure_id = ANY($2::uuid[])"
+
 _STARTED = """
-UPDATE workflow_failures w SET status = 'pending', waits_on = s.waits_on, failure_type = s.failure_type,
+UPDATE workflow_failures w
+   SET status = 'pending', waits_on = s.waits_on, damage = s.damage, failure_type = s.failure_type,
        disposition = s.disposition, due_at = clock_timestamp() + s.due_in * interval '1 second'
-  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::float8[])
-    AS s (id, waits_on, failure_type, disposition, due_in)
+  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::float8[])
+    AS s (id, waits_on, damage, failure_type, disposition, due_in)
  WHERE w.id = s.id
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A failure that is due, and its plan to heal; or the dependency that it has to wait for."""
+
+    diagnosed: Diagnosed
+    waits_on: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,17 +109,47 @@ class Started:
     """What became of a batch of plans."""
 
     claimed: tuple[Diagnosed, ...]
-    refused_holds: tuple[tuple[Diagnosed, str], ...]
+    held_back: tuple[tuple[Diagnosed, HeldBack], ...]
+    """Claimed, but its wallet or a limit says no: the claim is still there, to be settled with that."""
+    probing: frozenset[FailureId]
+    """Those of the claimed that try an ill dependency for all that wait for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picked:
+    """Failures to be planned now, with the database's time; and where the next look begins."""
+
+    failures: tuple[Failure, ...]
+    now: datetime | None
+    """None when nothing was due."""
+    after: OrgId | None
+    """The organisation after which it goes on; None: from the first again, all have been looked at."""
 
 
 async def pick(
-    pool: Pool, *, per_organisation: int, limit: int, hide: timedelta
-) -> tuple[list[Failure], datetime | None]:
-    """Take failures that are due, for this process to plan now; with the database's time, None when there are none."""
+    pool: Pool, *, after: OrgId | None, room: Callable[[OrgId], int], per_organisation: int, limit: int, hide: timedelta
+) -> Picked:
+    """Take failures that are due, for this process to plan now; of each organisation at most what it has room for."""
     async with transaction(pool) as connection:
-        await connection.execute(_PERSON_LATER)
-        rows = await connection.fetch(_PICK, per_organisation, limit, hide.total_seconds())
-    return [read_failure(dict(row)) for row in rows], (rows[0]["now"] if rows else None)
+        walked = await connection.fetch(_ORGANISATIONS, after or _BEFORE_ALL, WALK)
+        more = len(walked) == WALK
+        rooms = {row["org_id"]: min(room(OrgId(row["org_id"])), per_organisation) for row in walked if row["due"]}
+        asked = [(org_id, left) for org_id, left in rooms.items() if left > 0]
+        rows = []
+        if asked:
+            columns = zip(*asked, strict=True)
+            rows = await connection.fetch(_PICK, *columns, hide.total_seconds(), per_organisation, limit)
+    return Picked(
+        failures=tuple(read_failure(dict(row)) for row in rows),
+        now=rows[0]["now"] if rows else None,
+        after=OrgId(walked[-1]["org_id"]) if more else None,
+    )
+
+
+async def put_off(pool: Pool) -> None:
+    """Look again tomorrow at what waits for a person or an approval."""
+    with translated():
+        await pool.execute(_PERSON_LATER)
 
 
 async def store_redacted(pool: Pool, failures: Sequence[Failure]) -> None:
@@ -98,51 +161,72 @@ async def store_redacted(pool: Pool, failures: Sequence[Failure]) -> None:
         )
 
 
-async def start(pool: Pool, owner: OwnerId, due: Sequence[Diagnosed], waiter_in: timedelta) -> Started:
-    """Claim failures that a plan wants healed; the ones whose scope is taken wait for it."""
+async def start(pool: Pool, owner: OwnerId, due: Sequence[Due], waiter_in: timedelta) -> Started:
+    """Claim failures that a plan wants healed; the ones whose scope is taken or whose dependency is ill wait for it."""
     async with transaction(pool) as connection:
         rows = await connection.fetch(_START, owner, *zip(*map(_row, due), strict=True))
         here = {FailureId(row["id"]): bool(row["claimed"]) for row in rows}
-        stepped = [d for d in due if d.failure.id in here]
+        stepped = [one for one in due if one.diagnosed.failure.id in here]
+        probes = await admit_probes(connection, [_asking(one) for one in stepped if _asks(one, here)])
+        if probes.waiting:
+            await connection.execute(_UNCLAIM, owner, sorted(probes.waiting))
         if stepped:
-            standing = [_standing(d, waiting=not here[d.failure.id], waiter_in=waiter_in) for d in stepped]
+            standing = [_standing(one, _gate(one, here, probes), waiter_in) for one in stepped]
             await connection.execute(_STARTED, *zip(*standing, strict=True))
-        claimed = [d for d in stepped if here[d.failure.id]]
-        refused = await admit_holds(connection, [_hold(d) for d in claimed])
+        ids = {failure_id for failure_id, claimed in here.items() if claimed} - probes.waiting
+        claimed = [one.diagnosed for one in stepped if one.diagnosed.failure.id in ids]
+        held_back = await admit(connection, claimed)
     return Started(
-        claimed=tuple(d for d in claimed if _hold(d).attempt_id not in refused),
-        refused_holds=tuple((d, refused[_hold(d).attempt_id]) for d in claimed if _hold(d).attempt_id in refused),
+        claimed=tuple(d for d in claimed if _attempt(d) not in held_back),
+        held_back=tuple((d, held_back[_attempt(d)]) for d in claimed if _attempt(d) in held_back),
+        probing=probes.probing,
     )
 
 
-def _row(diagnosed: Diagnosed) -> tuple[object, ...]:
-    failure, diagnosis, plan = diagnosed.failure, diagnosed.diagnosis, _heal(diagnosed)
+def _row(due: Due) -> tuple[object, ...]:
+    failure, plan = due.diagnosed.failure, _heal(due.diagnosed)
     return (
         failure.id,
         failure.step,
-        plan.intent.scope,
+        plan.intent.scope if due.waits_on is None else None,
         attempt_id_of(failure.id, failure.step),
         plan.strategy,
         plan.intent.effect,
         plan.intent.idempotency_key,
         plan.intent.window.total_seconds(),
         plan.hold,
-        diagnosis.failure_type,
-        diagnosis.disposition,
     )
 
 
-def _standing(diagnosed: Diagnosed, *, waiting: bool, waiter_in: timedelta) -> tuple[object, ...]:
-    diagnosis = diagnosed.diagnosis
-    waits_on = _heal(diagnosed).intent.scope if waiting else None
-    due_in = waiter_in if waiting else CLAIMED_LOOK
-    return diagnosed.failure.id, waits_on, diagnosis.failure_type, diagnosis.disposition, due_in.total_seconds()
+def _asks(due: Due, claimed: Mapping[FailureId, bool]) -> bool:
+    return claimed[due.diagnosed.failure.id] and _heal(due.diagnosed).dependency is not None
 
 
-def _hold(diagnosed: Diagnosed) -> Hold:
-    failure = diagnosed.failure
-    amount: MicroAud = _heal(diagnosed).hold
-    return Hold(attempt_id=attempt_id_of(failure.id, failure.step), org_id=failure.org_id, amount=amount)
+def _asking(due: Due) -> Asking:
+    plan = _heal(due.diagnosed)
+    return Asking(failure_id=due.diagnosed.failure.id, key=plan.dependency or "", window=plan.intent.window)
+
+
+def _gate(due: Due, claimed: Mapping[FailureId, bool], probes: Probes) -> str | None:
+    """Name what a failure waits for; None when it is healed now."""
+    failure_id, plan = due.diagnosed.failure.id, _heal(due.diagnosed)
+    if due.waits_on is not None:
+        return due.waits_on
+    if failure_id in probes.waiting:
+        return plan.dependency
+    return None if claimed[failure_id] else plan.intent.scope
+
+
+def _standing(due: Due, gate: str | None, waiter_in: timedelta) -> tuple[object, ...]:
+    diagnosed = due.diagnosed
+    due_in = CLAIMED_LOOK if gate is None else waiter_in
+    damage = _heal(diagnosed).intent.damage if gate is not None else None
+    kind = diagnosed.diagnosis
+    return diagnosed.failure.id, gate, damage, kind.failure_type, kind.disposition, due_in.total_seconds()
+
+
+def _attempt(diagnosed: Diagnosed) -> AttemptId:
+    return attempt_id_of(diagnosed.failure.id, diagnosed.failure.step)
 
 
 def _heal(diagnosed: Diagnosed) -> Heal:

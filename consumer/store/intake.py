@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from consumer.model import AttemptId, Diagnosed, FailureId, Heal, Message, MicroAud, OrgId, OwnerId, Settlement
+from consumer.model import AttemptId, Diagnosed, FailureId, Heal, Message, OrgId, OwnerId, Settlement
 from consumer.model import attempt_id as attempt_id_of
-from consumer.store.credits import Hold, admit_holds
+from consumer.store.admit import HeldBack, admit
 from consumer.store.outbox import put
 from consumer.store.pool import Connection, Pool, transaction
 from consumer.store.rows import CLAIMED_LOOK, as_json
@@ -49,8 +49,9 @@ SELECT ins.id, claimed.failure_id IS NOT NULL AS claimed FROM ins LEFT JOIN clai
 """
 
 _WAIT = """
-UPDATE workflow_failures f SET waits_on = w.scope, due_at = clock_timestamp() + w.due_in * interval '1 second'
-  FROM unnest($1::uuid[], $2::text[], $3::float8[]) AS w (id, scope, due_in) WHERE f.id = w.id
+UPDATE workflow_failures f
+   SET waits_on = w.gate, damage = w.damage, due_at = clock_timestamp() + w.due_in * interval '1 second'
+  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::float8[]) AS w (id, gate, damage, due_in) WHERE f.id = w.id
 """
 
 _STORED = "SELECT id, digest FROM workflow_failures WHERE id = ANY($1::uuid[])"
@@ -62,10 +63,12 @@ class Arrival:
 
     diagnosed: Diagnosed
     wants_slot: bool
-    refusal: Settlement | None
-    """The finished first step of a plan that refused: it is written with the failure itself."""
+    ended: Settlement | None
+    """The finished first step of a plan that does not act: it is written with the failure itself."""
     waiter_in: timedelta
-    """When it looks again by itself, should another heal hold its scope."""
+    """When it looks again by itself, should another heal hold its scope or its dependency be ill."""
+    waits_on: str | None = None
+    """The dependency that it waits for, in place of a slot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +80,8 @@ class Taken:
     new: frozenset[FailureId]
     conflicting: tuple[FailureId, ...]
     """Delivered before under the same id with other content: the first one counts."""
-    refused_holds: tuple[tuple[Diagnosed, str], ...]
-    """Claimed, but the wallet refused, with its reason: the claim is still there, to be settled as a refusal."""
+    held_back: tuple[tuple[Diagnosed, HeldBack], ...]
+    """Claimed, but its wallet or a limit says no: the claim is still there, to be settled with that."""
 
 
 PENDING_UNCLAIMED: Final = timedelta(0)
@@ -118,17 +121,17 @@ async def take_in(
         strange = [refuse_stranger(a) for a in arrivals if a.diagnosed.failure.org_id not in known]
         taken = await _insert(connection, owner, here) if here else {}
         await _write_waiters(connection, here, taken)
-        refusals = [a.refusal for a in here if a.refusal is not None and a.diagnosed.failure.id in taken]
-        await insert_attempts(connection, refusals)
-        await put(connection, owner, [m for r in refusals for m in r.messages] + strange + list(letters))
+        ended = [a.ended for a in here if a.ended is not None and a.diagnosed.failure.id in taken]
+        await insert_attempts(connection, ended)
+        await put(connection, owner, [m for e in ended for m in e.messages] + strange + list(letters))
         claimed = [a.diagnosed for a in here if taken.get(a.diagnosed.failure.id)]
-        refused = await admit_holds(connection, [_hold(diagnosed) for diagnosed in claimed])
+        held_back = await admit(connection, claimed)
         conflicting = await _conflicting(connection, [a for a in here if a.diagnosed.failure.id not in taken])
     return Taken(
-        claimed=tuple(d for d in claimed if _attempt(d) not in refused),
+        claimed=tuple(d for d in claimed if _attempt(d) not in held_back),
         new=frozenset(taken),
         conflicting=conflicting,
-        refused_holds=tuple((d, refused[_attempt(d)]) for d in claimed if _attempt(d) in refused),
+        held_back=tuple((d, held_back[_attempt(d)]) for d in claimed if _attempt(d) in held_back),
     )
 
 
@@ -139,7 +142,7 @@ async def _insert(connection: Connection, owner: OwnerId, here: Sequence[Arrival
 
 def _row(arrival: Arrival) -> tuple[object, ...]:
     failure, diagnosis, plan = arrival.diagnosed.failure, arrival.diagnosed.diagnosis, arrival.diagnosed.plan
-    trace, refusal = failure.trace, arrival.refusal
+    trace = failure.trace
     return (
         failure.id,
         failure.org_id,
@@ -155,16 +158,16 @@ def _row(arrival: Arrival) -> tuple[object, ...]:
         diagnosis.disposition,
         trace.traceparent if trace else None,
         trace.tracestate if trace else None,
-        *_standing(arrival, refusal),
+        *_standing(arrival),
         *_claim(plan if isinstance(plan, Heal) and arrival.wants_slot else None, failure.id),
         as_json(failure.redactions) if failure.redactions else None,
     )
 
 
-def _standing(arrival: Arrival, refusal: Settlement | None) -> tuple[str, int, float | None]:
-    if refusal is not None:
-        due_in = refusal.next.due_in
-        return refusal.next.status, 1, due_in.total_seconds() if due_in is not None else None
+def _standing(arrival: Arrival) -> tuple[str, int, float | None]:
+    if arrival.ended is not None:
+        due_in = arrival.ended.next.due_in
+        return arrival.ended.next.status, 1, due_in.total_seconds() if due_in is not None else None
     due = CLAIMED_LOOK if arrival.wants_slot else PENDING_UNCLAIMED
     return Status.PENDING, 0, due.total_seconds()
 
@@ -179,9 +182,16 @@ def _claim(plan: Heal | None, failure_id: FailureId) -> tuple[object, ...]:
 
 async def _write_waiters(connection: Connection, here: Sequence[Arrival], taken: dict[FailureId, bool]) -> None:
     waiting = [
-        (a.diagnosed.failure.id, a.diagnosed.plan.intent.scope, a.waiter_in.total_seconds())
+        (
+            a.diagnosed.failure.id,
+            a.waits_on or a.diagnosed.plan.intent.scope,
+            a.diagnosed.plan.intent.damage,
+            a.waiter_in.total_seconds(),
+        )
         for a in here
-        if a.wants_slot and isinstance(a.diagnosed.plan, Heal) and taken.get(a.diagnosed.failure.id) is False
+        if (a.wants_slot or a.waits_on)
+        and isinstance(a.diagnosed.plan, Heal)
+        and taken.get(a.diagnosed.failure.id) is False
     ]
     if waiting:
         await connection.execute(_WAIT, *zip(*waiting, strict=True))
@@ -197,9 +207,3 @@ async def _conflicting(connection: Connection, again: Sequence[Arrival]) -> tupl
 
 def _attempt(diagnosed: Diagnosed) -> AttemptId:
     return attempt_id_of(diagnosed.failure.id, 0)
-
-
-def _hold(diagnosed: Diagnosed) -> Hold:
-    plan = diagnosed.plan
-    amount = plan.hold if isinstance(plan, Heal) else MicroAud(0)
-    return Hold(attempt_id=_attempt(diagnosed), org_id=diagnosed.failure.org_id, amount=amount)

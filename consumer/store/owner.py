@@ -7,8 +7,10 @@ from typing import Any
 
 from consumer.errors import LostClaim
 from consumer.model import AttemptId, Failure, MicroAud, OwnerId
+from consumer.store.credits import Hold, settle_holds
 from consumer.store.pool import Pool, transaction, translated
 from consumer.store.rows import FAILURE_COLUMNS, read_failure
+from consumer.store.settle import wake
 from schemas.names import Effect, StrategyName
 
 _RENEW = """
@@ -24,12 +26,14 @@ DELETE FROM heal_owner o WHERE o.lease_until < clock_timestamp() - interval '1 h
 """
 
 # A claim of a dead owner changes hands; its scope is never free in between. The window starts anew, for the new owner.
+# What a newer release beside this one has claimed by a strategy that this one does not have is left to it.
 _TAKE_OVER = """
 UPDATE heal_claim SET owner = $1, claimed_at = clock_timestamp(),
        effect_deadline = clock_timestamp() + (effect_deadline - claimed_at)
  WHERE scope IN (
   SELECT c.scope FROM heal_claim c LEFT JOIN heal_owner o ON o.owner = c.owner
    WHERE coalesce(o.lease_until, '-infinity') < clock_timestamp() AND c.effect_deadline < clock_timestamp()
+     AND c.strategy = ANY($3::text[])
    ORDER BY c.scope LIMIT $2 FOR UPDATE OF c SKIP LOCKED)
 RETURNING attempt_id
 """
@@ -53,6 +57,16 @@ SELECT c.attempt_id, c.step AS claim_step, c.strategy, c.effect, c.begun, c.held
 _ORGANISATION_GONE = """
 DELETE FROM heal_claim c WHERE c.attempt_id = ANY($1::uuid[]) AND c.owner = $2
    AND NOT EXISTS (SELECT FROM workflow_failures f WHERE f.id = c.failure_id)
+"""
+
+# A person has decided, by whatever way, or the organisation is gone.
+_DECIDED = """
+DELETE FROM heal_claim c USING (
+  SELECT p.scope FROM heal_claim p LEFT JOIN workflow_failures f ON f.id = p.failure_id
+   WHERE p.owner = 'parked' AND f.status IS DISTINCT FROM 'needs_person'
+   ORDER BY p.scope LIMIT $1 FOR UPDATE OF p SKIP LOCKED) AS decided
+ WHERE c.scope = decided.scope
+RETURNING c.attempt_id, c.org_id, c.held, c.scope
 """
 
 _BEGIN = "UPDATE heal_claim SET begun = true WHERE attempt_id = $1 AND owner = $2 RETURNING attempt_id"
@@ -106,7 +120,7 @@ async def take_over(pool: Pool, owner: OwnerId, limit: int) -> list[Inherited]:
     """Put claims of dead owners under this process's name: those whose lease and effect deadline have both passed."""
     async with transaction(pool) as connection:
         await connection.execute(_FORGET_DEAD)
-        rows = await connection.fetch(_TAKE_OVER, owner, limit)
+        rows = await connection.fetch(_TAKE_OVER, owner, limit, list(StrategyName))
     return await _read(pool, owner, [row["attempt_id"] for row in rows])
 
 
@@ -115,6 +129,18 @@ async def orphans(pool: Pool, owner: OwnerId, live: Sequence[AttemptId], older_t
     with translated():
         rows = await pool.fetch(_ORPHANS, owner, older_than.total_seconds(), live)
     return await _read(pool, owner, [row["attempt_id"] for row in rows])
+
+
+async def release_decided(pool: Pool, limit: int) -> int:
+    """Let go of scopes and credits that were kept for a person's decision, now that there is one; give how many."""
+    async with transaction(pool) as connection:
+        rows = await connection.fetch(_DECIDED, limit)
+        if rows:
+            # What it really cost is not known; the healer has spent nothing of its own on it.
+            holds = [Hold(attempt_id=row["attempt_id"], org_id=row["org_id"], amount=row["held"]) for row in rows]
+            await settle_holds(connection, [(hold, MicroAud(0)) for hold in holds])
+            await wake(connection, {row["scope"]: 1 for row in rows})
+    return len(rows)
 
 
 async def _read(pool: Pool, owner: OwnerId, attempt_ids: Sequence[AttemptId]) -> list[Inherited]:

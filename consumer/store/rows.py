@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
-from consumer.model import Failure, FailureId, JsonObject, OrgId, Trace
+from consumer.model import AttemptId, Failure, FailureId, JsonObject, OrgId, Trace
+from schemas.json_text import to_json
 
 FAILURE_COLUMNS: Final = """f.id, f.org_id, f.workflow_name, f.failure_reason, f.context, f.detected_at, f.source,
-  f.digest, f.size, f.redactions, f.traceparent, f.tracestate, f.step, f.attempts, f.received_at"""
+  f.digest, f.size, f.redactions, f.traceparent, f.tracestate, f.step, f.attempts,
+  f.lifetime_attempts, f.unsure, f.twin, f.received_at"""
 
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
@@ -21,11 +23,11 @@ CLAIMED_LOOK: Final = timedelta(seconds=60)
 def as_json(value: object) -> str:
     """Write a value for a jsonb column; what no column can hold (NUL, half a surrogate pair) is replaced by U+FFFD."""
     try:
-        text = to_json(value, inf_nan_mode="null").decode()
+        text = to_json(value).decode()
     except ValueError:  # a surrogate, which UTF-8 has no form for
-        return to_json(_storable(value), inf_nan_mode="null").decode()
+        return to_json(_storable(value)).decode()
     if "\\u0000" in text:
-        return to_json(_storable(value), inf_nan_mode="null").decode()
+        return to_json(_storable(value)).decode()
     return text
 
 
@@ -73,4 +75,7 @@ def read_failure(row: Mapping[str, Any]) -> Failure:
         trace=Trace(traceparent=row["traceparent"], tracestate=row["tracestate"]) if row["traceparent"] else None,
         step=row["step"],
         attempts=row["attempts"],
+        lifetime_attempts=row["lifetime_attempts"],
+        unsure=row["unsure"],
+        twin=AttemptId(row["twin"]) if row["twin"] else None,
     )

@@ -1,6 +1,7 @@
-"""SETTLE: one transaction that ends a batch of heals. Deleting a claim under my own name is the fence."""
+"""SETTLE: one transaction that ends a batch of heals. Only a claim under my own name goes: that is the fence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -8,6 +9,8 @@ import asyncpg
 
 from consumer.model import AttemptId, MicroAud, OrgId, OwnerId, Settlement
 from consumer.results import attempt_details
+from consumer.settings import BreakerSettings
+from consumer.store.breaker import Verdicts, judge
 from consumer.store.credits import Hold, settle_holds
 from consumer.store.outbox import delete_acked, put
 from consumer.store.pool import Connection, Pool, transaction
@@ -16,11 +19,17 @@ from consumer.store.rows import as_json
 _SETTLE = """
 WITH x AS (
   SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::text[],
-                       $8::text[], $9::float8[], $10::bool[])
-    AS x (attempt_id, strategy, result, attempted_at, finished_at, details, status, due_in, counts)
-), d AS (
-  DELETE FROM heal_claim c USING x WHERE c.attempt_id = x.attempt_id AND c.owner = $1
+                       $8::text[], $9::float8[], $10::bool[], $11::bool[], $12::bool[])
+    AS x (attempt_id, strategy, result, attempted_at, finished_at, details, status, due_in, counts, unsure, parks)
+), gone AS (
+  DELETE FROM heal_claim c USING x WHERE c.attempt_id = x.attempt_id AND c.owner = $1 AND NOT x.parks
   RETURNING c.failure_id, c.step, c.scope, c.org_id, c.held, x.*
+), parked AS (
+  -- Nobody knows what became of it: scope and credits stay held until a person has decided.
+  UPDATE heal_claim c SET owner = 'parked' FROM x WHERE c.attempt_id = x.attempt_id AND c.owner = $1 AND x.parks
+  RETURNING c.failure_id, c.step, c.scope, c.org_id, c.held, x.*
+), d AS (
+  SELECT * FROM gone UNION ALL SELECT * FROM parked
 ), a AS (
   INSERT INTO workflow_heal_attempts (id, failure_id, attempted_at, finished_at, strategy, result, details, step)
   SELECT d.attempt_id, d.failure_id, d.attempted_at, d.finished_at, d.strategy, d.result, d.details::jsonb, d.step
@@ -29,10 +38,11 @@ WITH x AS (
   -- Where the step moved meanwhile, a person decided: the attempt is kept, their decision stands.
   UPDATE workflow_failures f
      SET status = d.status, resolved = (d.status = 'resolved'), step = f.step + 1, waits_on = NULL,
-         due_at = clock_timestamp() + d.due_in * interval '1 second', attempts = f.attempts + d.counts::int
+         due_at = clock_timestamp() + d.due_in * interval '1 second', attempts = f.attempts + d.counts::int,
+         lifetime_attempts = f.lifetime_attempts + d.counts::int, unsure = coalesce(d.unsure, f.unsure), damage = NULL
     FROM d WHERE f.id = d.failure_id AND f.step = d.step
 )
-SELECT attempt_id, scope, org_id, held FROM d
+SELECT attempt_id, scope, org_id, held, parks FROM d
 """
 
 _INSERT_ATTEMPTS = """
@@ -42,17 +52,29 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[
 ON CONFLICT (id) DO NOTHING
 """
 
+# Only the first in line: the others have their own due time, and are woken one by the other.
 _WAKE = """
 UPDATE workflow_failures SET due_at = clock_timestamp(), waits_on = NULL WHERE id IN (
-  SELECT w.id FROM unnest($1::text[]) AS s (scope) CROSS JOIN LATERAL (
-    SELECT f.id FROM workflow_failures f WHERE f.waits_on = s.scope ORDER BY f.due_at LIMIT 1 FOR UPDATE SKIP LOCKED
+  SELECT w.id FROM unnest($1::text[]) AS s (gate) CROSS JOIN LATERAL (
+    SELECT f.id FROM workflow_failures f WHERE f.waits_on = s.gate ORDER BY f.due_at LIMIT $2 FOR UPDATE SKIP LOCKED
   ) AS w)
+RETURNING id
 """
 
-_REFUSED_WITHOUT_CLAIM = """
+# Whoever waits for the same scope with the same damage is mended too, and need not act.
+_SHARE = """
+UPDATE workflow_failures SET due_at = clock_timestamp(), waits_on = NULL, twin = s.attempt_id FROM (
+  SELECT f.id, m.attempt_id FROM unnest($1::text[], $2::text[], $3::uuid[]) AS m (scope, damage, attempt_id)
+    JOIN workflow_failures f ON (f.waits_on = m.scope OR f.id = ANY($4::uuid[])) AND f.damage = m.damage
+   ORDER BY f.id FOR UPDATE OF f SKIP LOCKED) AS s
+ WHERE workflow_failures.id = s.id
+"""
+
+_ENDED_WITHOUT_CLAIM = """
 UPDATE workflow_failures f
-   SET status = x.status, step = f.step + 1, waits_on = NULL, failure_type = x.failure_type,
-       disposition = x.disposition, due_at = clock_timestamp() + x.due_in * interval '1 second'
+   SET status = x.status, resolved = (x.status = 'resolved'), step = f.step + 1, waits_on = NULL, twin = NULL,
+       failure_type = x.failure_type, disposition = x.disposition,
+       due_at = clock_timestamp() + x.due_in * interval '1 second'
   FROM unnest($1::uuid[], $2::int[], $3::text[], $4::float8[], $5::text[], $6::text[])
     AS x (id, step, status, due_in, failure_type, disposition)
  WHERE f.id = x.id AND f.step = x.step AND f.due_at IS NOT NULL
@@ -60,13 +82,24 @@ RETURNING f.id
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What became of a batch of ended heals."""
+
+    mine: frozenset[AttemptId]
+    verdicts: Verdicts
+    woken: int
+    """Failures that waited for one of them and are due now."""
+
+
 async def settle(
-    pool: Pool, owner: OwnerId, settlements: Sequence[Settlement], acked: Sequence[UUID] = ()
-) -> frozenset[AttemptId]:
+    pool: Pool, owner: OwnerId, settlements: Sequence[Settlement], acked: Sequence[UUID], breaker: BreakerSettings
+) -> Settled:
     """End heals: their claims go, their attempts, statuses, credits and messages come, all or nothing.
 
     Gives the attempts that were still mine; of the others nothing was written: they have another owner, or an
-    earlier call whose commit was not known did it. `acked` messages leave the outbox in the same transaction.
+    earlier call whose commit was not known did it. `acked` messages leave the outbox in the same transaction. Of each
+    settlement's `health` the caller leaves in only what the database has to know.
     """
     async with transaction(pool) as connection:
         rows = await connection.fetch(_SETTLE, owner, *zip(*map(_row, settlements), strict=True))
@@ -74,16 +107,38 @@ async def settle(
         ended = [s for s in settlements if s.attempt.id in mine]
         await put(connection, owner, [message for s in ended for message in s.messages])
         await delete_acked(connection, acked)
-        await connection.execute(_WAKE, sorted(row["scope"] for row in rows))
-        await settle_holds(connection, [(_held(mine[s.attempt.id]), s.attempt.spent) for s in ended])
-    return frozenset(mine)
+        verdicts = await judge(connection, [s.health for s in ended if s.health is not None], breaker)
+        freed = {row["scope"]: 1 for row in rows if not row["parks"]}
+        woken = await wake(connection, freed | verdicts.wake)
+        await _share(connection, woken, [(s, mine[s.attempt.id]["scope"]) for s in ended])
+        done = [s for s in ended if not s.parks]
+        await settle_holds(connection, [(_held(mine[s.attempt.id]), s.attempt.spent) for s in done])
+    return Settled(mine=frozenset(mine), verdicts=verdicts, woken=len(woken))
 
 
-async def refuse(pool: Pool, owner: OwnerId, settlements: Sequence[Settlement]) -> frozenset[UUID]:
-    """End steps that a plan refused without a claim; gives the failures that were still at that step."""
+async def wake(connection: Connection, gates: Mapping[str, int]) -> list[UUID]:
+    """Make due what waits for these gates, at most so many each; in the caller's transaction."""
+    by_number: dict[int, list[str]] = {}
+    for gate, number in gates.items():
+        # Rounded up to a power of two: as few statements as there are orders of magnitude.
+        by_number.setdefault(1 << max(0, number - 1).bit_length(), []).append(gate)
+    woken: list[UUID] = []
+    for number, some in by_number.items():
+        woken += [row["id"] for row in await connection.fetch(_WAKE, sorted(some), number)]
+    return woken
+
+
+async def _share(connection: Connection, woken: Sequence[UUID], ended: Sequence[tuple[Settlement, str]]) -> None:
+    mended = [(scope, s.mended, s.attempt.id) for s, scope in ended if s.mended is not None]
+    if woken and mended:
+        await connection.execute(_SHARE, *zip(*mended, strict=True), woken)
+
+
+async def end_unclaimed(pool: Pool, owner: OwnerId, settlements: Sequence[Settlement]) -> frozenset[UUID]:
+    """End steps whose plan did not act, without a claim; gives the failures that were still at that step."""
     async with transaction(pool) as connection:
-        columns = zip(*map(_refusal_row, settlements), strict=True)
-        rows = await connection.fetch(_REFUSED_WITHOUT_CLAIM, *columns)
+        columns = zip(*map(_unclaimed_row, settlements), strict=True)
+        rows = await connection.fetch(_ENDED_WITHOUT_CLAIM, *columns)
         moved = frozenset(row["id"] for row in rows)
         ended = [s for s in settlements if s.failure.id in moved]
         await insert_attempts(connection, ended)
@@ -109,10 +164,12 @@ def _row(settlement: Settlement) -> tuple[object, ...]:
         following.status,
         _seconds(following.due_in),
         following.counts,
+        settlement.unsure,
+        settlement.parks,
     )
 
 
-def _refusal_row(settlement: Settlement) -> tuple[object, ...]:
+def _unclaimed_row(settlement: Settlement) -> tuple[object, ...]:
     diagnosis, following = settlement.diagnosis, settlement.next
     return (
         settlement.failure.id,

@@ -1,7 +1,7 @@
 """G10: a poison event blocks nothing and nobody else, and comes out as it went in."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from consumer.catalog import WorkflowPolicy
 from consumer.heal.strategy import EffectGate, Task
 from consumer.ingest.decode import Door, decode
-from consumer.model import DeadLetter, Failure, Healed, Outcome, Proof, Record, Scope
+from consumer.model import DeadLetter, Failure, Healed, Intent, Outcome, Proof, Record, Scope
 from schemas.dead_letter import read_headers
 from schemas.names import PoisonReason, Verdict
 from tests.support.http_world import World
@@ -269,10 +270,10 @@ async def test_a_stored_failure_whose_claim_the_database_refuses_is_given_up_and
     embedded_place: Site,
 ) -> None:
     class Sprawling(Scripted):
-        def scope(self, failure: Failure) -> Scope:
+        def intent(self, failure: Failure, policy: WorkflowPolicy) -> Intent:
             # Longer than an index row may be, and too varied to be compressed below it.
             spread = "".join(str(uuid4()) for _ in range(200)) if failure.workflow_name == "sprawls" else failure.id
-            return Scope(f"{failure.org_id}:{spread}")
+            return replace(super().intent(failure, policy), scope=Scope(f"{failure.org_id}:{spread}"))
 
     place = embedded_place
     org = await place.organisation()

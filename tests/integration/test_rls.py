@@ -267,7 +267,7 @@ async def test_not_even_the_service_can_make_status_and_resolved_disagree(world:
 
 
 @pytest.mark.parametrize("person", PEOPLE)
-@pytest.mark.parametrize("table", ["heal_owner", "heal_claim", "heal_outbox"])
+@pytest.mark.parametrize("table", ["heal_owner", "heal_claim", "heal_outbox", "heal_breaker", "heal_rate"])
 async def test_the_healers_tables_are_out_of_reach(world: World, person: str, table: str) -> None:
     for statement in (f"SELECT * FROM {table}", f"DELETE FROM {table}", f"INSERT INTO {table} DEFAULT VALUES"):
         with pytest.raises(DENIED):

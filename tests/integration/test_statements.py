@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 import consumer.store
-from consumer.store import due, intake, outbox, owner, settle
+from consumer.store import breaker, due, intake, outbox, owner, settle
 
 VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 ROWS = 20_000
@@ -71,10 +71,12 @@ async def _fill(connection: "asyncpg.Connection[asyncpg.Record]") -> UUID:
 
 
 HOT = [
-    (due._PICK, (50, 200, 60.0), "workflow_failures_due", "due_at <="),  # noqa: SLF001 - the statements themselves
+    (due._ORGANISATIONS, (UUID(int=0), 1000), "workflow_failures_due", "org_id >"),  # noqa: SLF001 - the statements themselves
+    (due._PICK, ([UUID(int=1)], [50], 60.0, 50, 200), "workflow_failures_due", "due_at <="),  # noqa: SLF001
     (due._PERSON_LATER, (), "workflow_failures_due", "due_at <="),  # noqa: SLF001
     (outbox._LEFT_OVER, ("me", 190.0, 500), "heal_outbox_created", "created_at <"),  # noqa: SLF001
-    (settle._WAKE, (["scope200", "scope400"],), "workflow_failures_waiting", "waits_on ="),  # noqa: SLF001
+    (settle._WAKE, (["scope200", "scope400"], 1), "workflow_failures_waiting", "waits_on ="),  # noqa: SLF001
+    (breaker._NEXT_PROBE, (["scope200"],), "workflow_failures_waiting", "waits_on ="),  # noqa: SLF001
     (owner._BEGIN, (UUID(int=1), "owner7"), "heal_claim_attempt_id_key", "attempt_id ="),  # noqa: SLF001
     (outbox._ACKED, ([UUID(int=1)],), "heal_outbox_pkey", "id ="),  # noqa: SLF001
     (intake._STORED, ([UUID(int=1)],), "workflow_failures_pkey", "id ="),  # noqa: SLF001

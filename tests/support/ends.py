@@ -8,7 +8,9 @@ from consumer.model import (
     Claim,
     Crashed,
     Evidence,
+    Heal,
     Healed,
+    Intent,
     MicroAud,
     NotHealed,
     Outcome,
@@ -16,6 +18,7 @@ from consumer.model import (
     Recovered,
     Refused,
     RetryLater,
+    Scope,
     Settlement,
     Trace,
     Unknown,
@@ -23,7 +26,7 @@ from consumer.model import (
 )
 from consumer.results import Outlet
 from consumer.settlement import Ended, settle_heal
-from schemas.names import Code, StrategyName, Verdict
+from schemas.names import Code, Effect, StrategyName, Verdict
 from tests.support.healing import NOW, diagnosis, failure
 
 OUTLET = Outlet(results_topic="results", dlq_topic="dlq", max_bytes=900_000)
@@ -62,6 +65,14 @@ OUTCOMES: dict[str, Outcome] = {
 }
 
 
+PLAN = Heal(
+    strategy=StrategyName.AUTO_RETRY,
+    intent=Intent(scope=Scope("org:test:1"), effect=Effect.NONE, window=timedelta(seconds=30)),
+    hold=MicroAud(50_000),
+    catalog_version="0123456789ab",
+)
+
+
 def ended(outcome: Outcome, *, step: int = 0, made: int = 0) -> Ended:
     failed = replace(FAILURE, step=step, attempts=made)
     claim = Claim(attempt_id=attempt_id(failed.id, step), step=step, held=MicroAud(50_000), deadline=0.0)
@@ -69,7 +80,7 @@ def ended(outcome: Outcome, *, step: int = 0, made: int = 0) -> Ended:
         failure=failed,
         diagnosis=DIAGNOSIS,
         strategy=StrategyName.AUTO_RETRY,
-        catalog_version="0123456789ab",
+        plan=PLAN,
         claim=claim,
         outcome=outcome,
         attempted_at=NOW,

@@ -299,7 +299,8 @@ class Site:
         row = await self.db.fetchrow(
             "SELECT (SELECT count(*) FROM workflow_failures) AS rows,"
             " (SELECT count(*) FROM workflow_failures WHERE status = 'pending') AS pending,"
-            " (SELECT count(*) FROM heal_claim) AS claims, (SELECT count(*) FROM heal_outbox) AS outbox"
+            " (SELECT count(*) FROM heal_claim WHERE owner <> 'parked') AS claims,"
+            " (SELECT count(*) FROM heal_outbox) AS outbox"
         )
         assert row is not None
         return tuple(row) == (failures, 0, 0, 0)

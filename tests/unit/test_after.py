@@ -1,6 +1,7 @@
 """Where a failure goes after an attempt."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from consumer.catalog import WorkflowPolicy
 from consumer.model import Crashed, Healed, Next, NotHealed, Outcome, Refused, RetryLater, Unknown
-from consumer.plan.after import after
+from consumer.plan.after import Past, after
 from schemas.names import Code, Status
 
 POLICY = WorkflowPolicy(name="*", attempts=3, backoff=timedelta(seconds=4), backoff_cap=timedelta(seconds=6))
@@ -16,8 +17,8 @@ NOT_HEALED = NotHealed(code=Code.NOT_HEALED, reason="no")
 FINAL = (Status.RESOLVED, Status.GIVEN_UP)
 
 
-def follows(outcome: Outcome, attempts: int = 0, dice: float = 0.5) -> Next:
-    return after(outcome, attempts=attempts, policy=POLICY, dice=dice)
+def follows(outcome: Outcome, attempts: int = 0, dice: float = 0.5, **past: Any) -> Next:  # noqa: ANN401 - fields of Past
+    return after(outcome, Past(attempts=attempts, **past), policy=POLICY, dice=dice)
 
 
 @pytest.mark.parametrize(
@@ -49,9 +50,30 @@ def test_attempts_end_where_the_catalog_says() -> None:
 
 def test_the_named_wait_is_kept_and_an_endless_one_is_bounded() -> None:
     assert follows(RetryLater(after=timedelta(seconds=90), reason="")).due_in == timedelta(seconds=90)
-    endless = follows(RetryLater(after=timedelta(days=366), reason="")).due_in
+    patient = POLICY.model_copy(update={"max_age": timedelta(days=1000)})
+    endless = after(RetryLater(after=timedelta(days=366), reason=""), Past(), policy=patient, dice=0).due_in
     assert endless is not None
     assert endless <= timedelta(days=7)
+
+
+def test_a_wait_beyond_the_age_worth_healing_gives_up_at_once() -> None:
+    wait = RetryLater(after=timedelta(hours=2), reason="")
+    assert follows(wait, age=timedelta(hours=21)).status is Status.DEFERRED
+    assert follows(wait, age=timedelta(hours=23)).status is Status.GIVEN_UP
+
+
+def test_a_probe_that_finds_its_dependency_still_ill_spends_no_attempt() -> None:
+    ill = NotHealed(code=Code.NOT_HEALED, reason="no answer", ill=True)
+    assert [follows(ill, 2, probe=probe).status for probe in (False, True)] == [Status.GIVEN_UP, Status.PENDING]
+    assert not follows(ill, 2, probe=True).counts
+    assert follows(NOT_HEALED, 2, probe=True).status is Status.GIVEN_UP
+
+
+def test_an_unknown_outcome_that_can_be_read_back_is_and_the_last_one_is_a_persons() -> None:
+    unknown = Unknown(reason="?")
+    made = [follows(unknown, attempts, reads_back=True) for attempts in range(4)]
+    assert [one.status for one in made] == [Status.PENDING, Status.PENDING, Status.NEEDS_PERSON, Status.NEEDS_PERSON]
+    assert all(one.counts and one.due_in is not None for one in made)
 
 
 @pytest.mark.parametrize(("made", "ceiling"), [(0, 4), (1, 6)])

@@ -1,88 +1,180 @@
-"""Slots: taken once an attempt, freed for those who wait, and never more than there are."""
+"""Slots: taken once an attempt, freed for those who wait, shared among organisations, and never more than there are."""
 
 import asyncio
 from datetime import timedelta
+from itertools import count
 from uuid import UUID
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from consumer.live import LiveHeals
-from consumer.model import AttemptId
+from consumer.model import AttemptId, OrgId
 
 A, B, C = (AttemptId(UUID(int=n)) for n in range(3))
+ONE, TWO, THREE = (OrgId(UUID(int=n)) for n in range(101, 104))
+NUMBERS = count(1000)
 SHORT, LONG = timedelta(milliseconds=20), timedelta(seconds=5)
+
+
+def filled(live: LiveHeals, org: OrgId, many: int, *, is_new: bool = True) -> list[AttemptId]:
+    """Take slots for one organisation."""
+    attempts = [AttemptId(UUID(int=next(NUMBERS))) for _ in range(many)]
+    for attempt in attempts:
+        live.add(attempt, org, is_new=is_new)
+    return attempts
+
+
+def takes_all(live: LiveHeals, org: OrgId, *, for_new: bool = False) -> int:
+    """Let an organisation take whatever it is given, one by one; gives how many it has then."""
+    taken = 0
+    while live.admit([org], for_new=for_new) == [True]:
+        taken += len(filled(live, org, 1, is_new=for_new))
+    return taken
 
 
 def test_an_attempt_takes_one_slot_however_often_it_is_added() -> None:
     live = LiveHeals(2)
-    assert [live.add(A), live.add(A), live.add(B)] == [True, False, True]
+    assert [live.add(attempt, ONE, is_new=True) for attempt in (A, A, B)] == [True, False, True]
     assert (len(live), live.free(), live.ids()) == (2, 0, (A, B))
     live.end([A, A, C])
     assert (live.free(), live.ids()) == (1, (B,))
 
 
-def test_a_reserve_is_kept_and_free_slots_are_never_negative() -> None:
-    live = LiveHeals(2)
-    live.add(A)
-    assert (live.free(reserve=1), live.free(reserve=5)) == (0, 0)
+def test_new_failures_leave_a_share_to_those_that_are_due_again() -> None:
+    live = LiveHeals(8, resume_share=0.25)
+    filled(live, ONE, 6)
+    assert (live.free(), live.free(for_new=True)) == (2, 0)
+    live.end(live.ids()[:1])
+    filled(live, TWO, 3, is_new=False)
+    assert (live.free(), live.free(for_new=True)) == (0, 0)
+    live.end(live.ids()[-3:])
+    assert (live.free(), live.free(for_new=True)) == (3, 1)
 
 
 def test_what_has_started_an_effect_is_not_handed_back() -> None:
     live = LiveHeals(3)
-    live.add(A)
-    live.add(B)
+    live.add(A, ONE, is_new=True)
+    live.add(B, ONE, is_new=True)
     live.effect_started(A)
     assert live.unstarted() == (B,)
     live.end([B])
     assert live.unstarted() == ()
 
 
+def test_alone_an_organisation_gets_nearly_all_slots() -> None:
+    assert takes_all(LiveHeals(1000), ONE) == 900
+    assert takes_all(LiveHeals(1), ONE) == 1
+
+
+@pytest.mark.parametrize("greedy", [1, 2, 3])
+def test_however_many_are_greedy_another_one_finds_a_slot(greedy: int) -> None:
+    live = LiveHeals(1000)
+    for n in range(greedy):
+        assert takes_all(live, OrgId(UUID(int=n))) > 0
+    assert live.free() > 0
+    assert live.admit([THREE]) == [True]
+
+
+def test_a_greedy_organisation_gets_nothing_more_and_is_named() -> None:
+    live = LiveHeals(100)
+    takes_all(live, ONE)
+    assert live.admit([ONE, TWO, ONE]) == [False, True, False]
+    assert (live.room(ONE), live.crowded()) == (0, (ONE,))
+    assert live.room(TWO) > 0
+
+
+@given(
+    slots=st.integers(1, 200),
+    asked=st.lists(st.sampled_from([ONE, TWO, THREE]), max_size=300),
+    held=st.lists(st.sampled_from([ONE, TWO]), max_size=100),
+)
+def test_a_batch_gets_what_it_would_get_one_by_one(slots: int, asked: list[OrgId], held: list[OrgId]) -> None:
+    at_once, one_by_one = LiveHeals(slots), LiveHeals(slots)
+    for live in (at_once, one_by_one):
+        for org in held[:slots]:
+            filled(live, org, 1, is_new=False)
+    singly = []
+    for org in asked:
+        (gets_one,) = one_by_one.admit([org], for_new=True)
+        if gets_one:
+            filled(one_by_one, org, 1)
+        singly.append(gets_one)
+    assert at_once.admit(asked, for_new=True) == singly
+    assert len(one_by_one) <= slots
+
+
 def full_of_unsettled() -> LiveHeals:
     """No slot is taken, and yet none is given: the database has not caught up."""
     live = LiveHeals(1)
     for attempt in (A, B):
-        live.add(attempt)
+        live.add(attempt, ONE, is_new=True)
         live.settling(attempt)
     return live
 
 
 def test_an_ended_heal_gives_its_slot_to_the_next_while_it_waits_for_its_settle() -> None:
     live = LiveHeals(1)
-    live.add(A)
+    live.add(A, ONE, is_new=True)
     assert live.free() == 0
     live.settling(A)
     assert live.free() == 1
     assert len(live) == 1
+    live.end([A])
+    assert (live.free(), len(live)) == (1, 0)
 
 
 async def test_who_waits_gets_slots_as_they_are_freed() -> None:
     live = full_of_unsettled()
-    waiting = asyncio.create_task(live.wait_for_free(1, 0, SHORT, LONG))
+    waiting = asyncio.create_task(live.wait_to_admit([ONE], stalled_after=SHORT, at_most=LONG))
     await asyncio.sleep(0)
     assert not waiting.done()
     live.end([A])
-    assert await asyncio.wait_for(waiting, 1) == 1
+    assert await asyncio.wait_for(waiting, 1) == [True]
 
 
 async def test_waiting_ends_when_nothing_is_about_to_be_free() -> None:
     live = LiveHeals(1)
-    live.add(A)
-    assert await asyncio.wait_for(live.wait_for_free(1, 0, SHORT, LONG), 1) == 0
+    live.add(A, ONE, is_new=True)
+    assert await asyncio.wait_for(live.wait_to_admit([TWO], stalled_after=SHORT, at_most=LONG), 1) == [False]
 
 
 async def test_waiting_ends_in_any_case() -> None:
     live = full_of_unsettled()
-    assert await asyncio.wait_for(live.wait_for_free(1, 0, SHORT, 3 * SHORT), 1) == 0
+    assert await asyncio.wait_for(live.wait_to_admit([ONE], stalled_after=SHORT, at_most=3 * SHORT), 1) == [False]
 
 
-async def test_no_more_is_given_than_was_wanted() -> None:
-    assert await LiveHeals(10).wait_for_free(3, 2, SHORT, LONG) == 3
+async def test_nobody_waits_for_the_slots_of_an_organisation_that_hangs() -> None:
+    live = LiveHeals(100)
+    takes_all(live, ONE)
+    asked = [ONE, TWO, ONE]
+    admitted = asyncio.create_task(live.wait_to_admit(asked, stalled_after=LONG, at_most=LONG))
+    await asyncio.sleep(0)
+    assert admitted.done()
+    assert admitted.result() == [False, True, False]
 
 
-def test_the_oldest_is_the_first_that_is_still_there() -> None:
+async def test_what_is_waited_for_is_all_or_some() -> None:
+    live = LiveHeals(3)
+    filled(live, ONE, 3)
+    some = asyncio.create_task(live.wait_for_some(1, LONG))
+    every = asyncio.create_task(live.wait_for_all(LONG))
+    await asyncio.sleep(0)
+    live.settling(live.ids()[0])
+    await asyncio.wait_for(some, 1)
+    assert not every.done()
+    live.end(live.ids())
+    await asyncio.wait_for(every, 1)
+
+
+def test_the_oldest_is_the_first_that_is_still_under_way() -> None:
     live = LiveHeals(2)
     assert live.oldest() == timedelta(0)
-    live.add(A)
+    live.add(A, ONE, is_new=True)
     first = live.oldest()
-    live.add(B)
+    live.add(B, ONE, is_new=True)
     assert live.oldest() >= first
-    live.end([A, B])
+    live.settling(A)
+    live.settling(B)
     assert live.oldest() == timedelta(0)

@@ -4,7 +4,7 @@ import pytest
 
 from consumer.model import Diagnosed, Outcome, Refuse, attempt_id
 from consumer.results import attempt_details
-from consumer.settlement import settle_refusal, without_content
+from consumer.settlement import settle_unclaimed, without_content
 from schemas.names import Code, Result, Status, StrategyName
 from tests.support.ends import DIAGNOSIS, FAILURE, OUTCOMES, OUTLET, settlement
 from tests.support.healing import NOW
@@ -67,7 +67,7 @@ def test_without_its_content_an_end_is_the_same_end(outcome: Outcome) -> None:
 
 def test_a_plan_that_refuses_is_an_attempt_that_failed_and_a_failure_given_up() -> None:
     plan = Refuse(strategy=StrategyName.SCHEMA_AUTOFIX, code=Code.NOT_INSTALLED, reason="not here", catalog_version="v")
-    written = settle_refusal(Diagnosed(failure=FAILURE, diagnosis=DIAGNOSIS, plan=plan), plan, NOW, OUTLET)
+    written = settle_unclaimed(Diagnosed(failure=FAILURE, diagnosis=DIAGNOSIS, plan=plan), plan, NOW, 0.5, OUTLET)
     assert (written.attempt.result, written.attempt.code) == (Result.FAILED, Code.NOT_INSTALLED)
     assert (written.next.status, written.next.due_in, written.next.counts) == (Status.GIVEN_UP, None, False)
     assert [message.rank for message in written.messages] == [0, 1]

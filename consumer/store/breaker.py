@@ -1,0 +1,198 @@
+"""Breakers: a row for each dependency with strikes against it; while one is open, one probe at a time tries it.
+
+A breaker is no mutex: what is under way when it opens ends as it may. In the order of locks it stands between claims
+and wallets.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from consumer.model import FailureId, Health
+from consumer.settings import BreakerSettings
+from consumer.store.pool import Connection, Pool, transaction
+
+FORGET_OPEN_AFTER: Final = timedelta(days=1)
+"""Nobody has waited for it for so long: it is not known to be ill any more."""
+
+_FORGET = """
+DELETE FROM heal_breaker
+ WHERE (opened_at IS NULL AND struck_at < clock_timestamp() - $1 * interval '1 second')
+    OR probe_due < clock_timestamp() - $2 * interval '1 second'
+"""
+
+_ALL = "SELECT key, opened_at IS NOT NULL AS open FROM heal_breaker ORDER BY key LIMIT 10000"
+
+_ASKED = """
+SELECT b.key, b.probe_due <= clock_timestamp() AND coalesce(b.probe_until, '-infinity') < clock_timestamp() AS may_probe
+  FROM heal_breaker b WHERE b.key = ANY($1::text[]) AND b.opened_at IS NOT NULL ORDER BY b.key FOR UPDATE
+"""
+
+_PROBE = """
+UPDATE heal_breaker b SET probe = p.failure_id, probe_until = clock_timestamp() + p.within * interval '1 second'
+  FROM unnest($1::text[], $2::uuid[], $3::float8[]) AS p (key, failure_id, within) WHERE b.key = p.key
+"""
+
+_WELL = "DELETE FROM heal_breaker WHERE key = ANY($1::text[]) RETURNING key, opened_at IS NOT NULL AS open"
+
+# A strike long after the one before is the first of a new row of them.
+_STRIKE = """
+INSERT INTO heal_breaker AS b (key, org_id, dependency, strikes)
+SELECT x.* FROM unnest($1::text[], $2::uuid[], $3::text[], $4::int[]) AS x (key, org_id, dependency, strikes)
+ ORDER BY x.key
+ON CONFLICT (key) DO UPDATE SET struck_at = clock_timestamp(), strikes = excluded.strikes
+   + CASE WHEN b.struck_at < clock_timestamp() - $5 * interval '1 second' THEN 0 ELSE b.strikes END
+"""
+
+_OPEN = """
+UPDATE heal_breaker SET opened_at = clock_timestamp(), probe_due = clock_timestamp() + $3 * interval '1 second'
+ WHERE key = ANY($1::text[]) AND opened_at IS NULL AND strikes >= $2 RETURNING key
+"""
+
+_PROBE_FAILED = """
+UPDATE heal_breaker SET probe = NULL, probe_until = NULL, failed_probes = failed_probes + 1,
+       probe_due = clock_timestamp() + least($3, $2 * power(2, least(failed_probes + 1, 20))) * interval '1 second'
+ WHERE key = ANY($1::text[]) AND opened_at IS NOT NULL
+"""
+
+_PROBE_SAID_NOTHING = "UPDATE heal_breaker SET probe = NULL, probe_until = NULL WHERE key = ANY($1::text[])"
+
+_STILL_OPEN = "SELECT key FROM heal_breaker WHERE key = ANY($1::text[]) AND opened_at IS NOT NULL"
+
+# One that waits comes back when the next probe is due; the others when it has succeeded, or late by themselves.
+_NEXT_PROBE = """
+UPDATE workflow_failures f SET due_at = n.probe_due
+  FROM (SELECT w.id, b.probe_due FROM heal_breaker b CROSS JOIN LATERAL (
+          SELECT f.id FROM workflow_failures f WHERE f.waits_on = b.key ORDER BY f.due_at LIMIT 1
+             FOR UPDATE SKIP LOCKED) AS w
+         WHERE b.key = ANY($1::text[]) AND b.opened_at IS NOT NULL) AS n
+ WHERE f.id = n.id
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """A claimed heal that needs its dependency to be well, or to be allowed to try it."""
+
+    failure_id: FailureId
+    key: str
+    window: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probes:
+    """Which of those who asked try an ill dependency, and which wait for it. The others have nothing against them."""
+
+    probing: frozenset[FailureId] = frozenset()
+    waiting: frozenset[FailureId] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """Every dependency with strikes against it, and those of them that are ill."""
+
+    struck: frozenset[str]
+    ill: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdicts:
+    """What a batch of settled heals did to the breakers."""
+
+    opened: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
+    struck: tuple[str, ...] = ()
+    wake: dict[str, int] = field(default_factory=dict)
+    """How many of those that wait for a dependency may try now."""
+
+
+async def known(pool: Pool, settings: BreakerSettings) -> Known:
+    """Read what stands against whom, after forgetting what is too old to mean anything."""
+    async with transaction(pool) as connection:
+        forget = settings.forget.total_seconds(), FORGET_OPEN_AFTER.total_seconds()
+        await connection.execute(_FORGET, *forget)
+        rows = await connection.fetch(_ALL)
+    return Known(struck=frozenset(r["key"] for r in rows), ill=frozenset(r["key"] for r in rows if r["open"]))
+
+
+async def admit_probes(connection: Connection, asking: Sequence[Asking]) -> Probes:
+    """Decide who tries an ill dependency; in the transaction that claims, so that no two do at once."""
+    if not asking:
+        return Probes()
+    rows = await connection.fetch(_ASKED, sorted({one.key for one in asking}))
+    if not rows:
+        return Probes()
+    may_probe = {row["key"]: row["may_probe"] for row in rows}
+    first: dict[str, Asking] = {}
+    for one in asking:
+        if may_probe.get(one.key):
+            first.setdefault(one.key, one)
+    if first:
+        columns = zip(*((p.key, p.failure_id, p.window.total_seconds()) for p in first.values()), strict=True)
+        await connection.execute(_PROBE, *columns)
+    probing = frozenset(one.failure_id for one in first.values())
+    waiting = frozenset(one.failure_id for one in asking if one.key in may_probe) - probing
+    return Probes(probing=probing, waiting=waiting)
+
+
+async def judge(connection: Connection, said: Sequence[Health], settings: BreakerSettings) -> Verdicts:
+    """Take in what ended heals say of their dependencies, in the transaction that settles them; in order of their end.
+
+    A success takes away every strike; enough strikes without one open the breaker.
+    """
+    if not said:
+        return Verdicts()
+    well = {one.key for one in said if one.healthy}
+    closed = await connection.fetch(_WELL, sorted(well)) if well else ()
+    struck = _trailing_strikes(said)
+    opened = await _strike(connection, struck, settings)
+    failed = {one.key for one in said if one.probe and one.healthy is False}
+    if failed:
+        every, cap = settings.probe_every.total_seconds(), settings.probe_cap.total_seconds()
+        await connection.execute(_PROBE_FAILED, sorted(failed), every, cap)
+    silent = {one.key for one in said if one.probe and one.healthy is None}
+    if silent:
+        await connection.execute(_PROBE_SAID_NOTHING, sorted(silent))
+    still = await connection.fetch(_STILL_OPEN, sorted(struck.keys() | silent)) if struck or silent else ()
+    is_open = {row["key"] for row in still}
+    if is_open:
+        await connection.execute(_NEXT_PROBE, sorted(is_open))
+    closed_now = tuple(row["key"] for row in closed if row["open"])
+    return Verdicts(
+        opened=opened,
+        closed=closed_now,
+        struck=tuple(struck),
+        wake=_to_wake(said, is_open, dict.fromkeys(closed_now, settings.first)),
+    )
+
+
+async def _strike(
+    connection: Connection, struck: dict[str, tuple[Health, int]], settings: BreakerSettings
+) -> tuple[str, ...]:
+    if not struck:
+        return ()
+    rows = [(one.key, one.org_id, one.dependency, count) for one, count in struck.values()]
+    await connection.execute(_STRIKE, *zip(*rows, strict=True), settings.forget.total_seconds())
+    every = settings.probe_every.total_seconds()
+    opened = await connection.fetch(_OPEN, sorted(struck), settings.strikes, every)
+    return tuple(row["key"] for row in opened)
+
+
+def _trailing_strikes(said: Iterable[Health]) -> dict[str, tuple[Health, int]]:
+    struck: dict[str, tuple[Health, int]] = {}
+    for one in said:
+        if one.healthy:
+            struck.pop(one.key, None)
+        elif one.healthy is False:
+            struck[one.key] = (one, struck.get(one.key, (one, 0))[1] + 1)
+    return struck
+
+
+def _to_wake(said: Iterable[Health], is_open: set[str], closed: dict[str, int]) -> dict[str, int]:
+    """Two for each success, whose place is free and who adds one; one for another end; none while it is ill."""
+    wake = dict(closed)
+    for one in said:
+        if one.key not in is_open:
+            wake[one.key] = wake.get(one.key, 0) + (2 if one.healthy else 1)
+    return wake
