@@ -42,6 +42,7 @@ from consumer.self_check import allow_open_files, check_broker, check_client, ch
 from consumer.settings import Settings
 from consumer.settle import Settler
 from consumer.store.pool import Pool, open_pool
+from consumer.valve import Valve
 from consumer.vitals import Vitals
 from schemas.names import StrategyName
 
@@ -188,6 +189,7 @@ def _compose(parts: _Parts, heals: asyncio.TaskGroup) -> Consumer:
         stage=pipeline,
         full=pressure.full,
         metrics=metrics,
+        valve=stages.valve,
     )
     resume = Resume(
         pool=pool,
@@ -260,4 +262,5 @@ def _stages(parts: _Parts, wake: asyncio.Event) -> Stages:
         owner=me,
         outlet=outlet,
         metrics=metrics,
+        valve=Valve(pool, settings.dead_letter_limit, settings.intake),
     )

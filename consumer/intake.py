@@ -69,6 +69,15 @@ class Received:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portion:
+    """The part of a batch that is durable now, what became of it, and what is left."""
+
+    batch: Batch
+    received: Received
+    rest: Batch | None
+
+
 class Intake:
     """Makes batches durable; holds and tries again while the database is away, and drops nothing."""
 
@@ -91,30 +100,30 @@ class Intake:
         self._settings = settings
         self._outlet = outlet
 
-    async def take(self, batch: Batch) -> Received:
-        """Store a batch and claim what has a slot. When it returns, every record of the batch is durable."""
+    async def take(self, batch: Batch) -> Portion:
+        """Store as much of a batch as has slots now or will not soon have any; the rest is to be taken next.
+
+        Healing at once is far cheaper than by way of the database, so intake keeps pace with heals that are quick.
+        """
         gates = turned_away([diagnosed for diagnosed, _ in batch.accepted], self._dependencies)
         startable = [
             diagnosed.failure
             for diagnosed, _ in batch.accepted
             if isinstance(diagnosed.plan, Heal) and diagnosed.failure.id not in gates
         ]
-        # Healing at once is far cheaper than by way of the database, so intake keeps pace with heals that are quick.
         with self._metrics.timed(LoopPhase.SLOTS):
             admitted = await self._live.wait_to_admit(
                 [failure.org_id for failure in startable],
                 stalled_after=self._settings.slot_stall,
                 at_most=self._settings.slot_wait,
             )
-        slots = {failure.id for failure, gets_one in zip(startable, admitted, strict=True) if gets_one}
-        arrivals = [
-            (
-                self._arrival(diagnosed, diagnosed.failure.id in slots, gates.get(diagnosed.failure.id), batch.now),
-                record,
-            )
-            for diagnosed, record in batch.accepted
-        ]
-        return await self._store(arrivals, batch.letters, batch.now)
+        part, rest = _parted(batch, startable[len(admitted)].id if len(admitted) < len(startable) else None)
+        slots = {failure.id for failure, gets_one in zip(startable, admitted, strict=False) if gets_one}
+        arrivals = []
+        for diagnosed, record in part.accepted:
+            failure_id = diagnosed.failure.id
+            arrivals.append((self._arrival(diagnosed, failure_id in slots, gates.get(failure_id), batch.now), record))
+        return Portion(batch=part, received=await self._store(arrivals, part.letters, batch.now), rest=rest)
 
     def _arrival(self, diagnosed: Diagnosed, wants_slot: bool, waits_on: str | None, now: datetime) -> Arrival:
         plan = diagnosed.plan
@@ -199,6 +208,15 @@ class Intake:
         taken = await take_in(self._pool, self._owner, [a for a, _ in arrivals], tuple(told), refuse_stranger)
         ends = [m for a, _ in arrivals if a.ended and a.diagnosed.failure.id in taken.new for m in a.ended.messages]
         return _received(taken, sent_at, (*told, *ends), (*letters, *strangers))
+
+
+def _parted(batch: Batch, first_left: FailureId | None) -> tuple[Batch, Batch | None]:
+    """Cut a batch before a failure; what beside failures stands in it goes with the first part."""
+    if first_left is None:
+        return batch, None
+    place = next(n for n, (diagnosed, _) in enumerate(batch.accepted) if diagnosed.failure.id == first_left)
+    rest = Batch(accepted=batch.accepted[place:], letters=(), repeated=0, conflicting=(), now=batch.now)
+    return replace(batch, accepted=batch.accepted[:place]), rest
 
 
 def turned_away(diagnosed: Sequence[Diagnosed], dependencies: Dependencies) -> dict[FailureId, str]:

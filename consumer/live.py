@@ -13,6 +13,8 @@ UNSETTLED: Final = 2
 """Ended heals that may wait to be settled, in slots: the next batch is taken in while the last one is settled."""
 
 
+AT_ONCE: Final = 10
+"""New failures are taken in when a tenth of the slots is free: fewer transactions, and few idle slots."""
 _ROUNDING: Final = 1e-9
 """So that 0.9 of 1000 is 900 and not a little less."""
 
@@ -28,7 +30,7 @@ class _Place:
 class LiveHeals:
     """Heals by attempt: each takes a slot until it has ended, and is known here until its settle is durable.
 
-    Two rules keep slots for others. New failures leave `resume_share` of them to those that are due again. And an
+    Two rules keep slots for others. New failures leave `resume_share` of them to those that are due again, if any. An
     organisation takes at most `organisation_share` of what it holds and what is free together: alone that is nearly
     all, the next greedy one gets a tenth of that, and some are left; nobody has to know how many organisations there
     are.
@@ -44,6 +46,9 @@ class LiveHeals:
     _new: int = 0
     _freed_at: dict[OrgId, float] = field(default_factory=dict)
     _freed: asyncio.Event = field(default_factory=asyncio.Event)
+    _stalled: bool = False
+    due_waits: bool = False
+    """Whether failures that are due again find no slot: only then is their share kept for them."""
 
     def add(self, attempt_id: AttemptId, org_id: OrgId, *, is_new: bool) -> bool:
         """Take a slot; False when this attempt has one already."""
@@ -85,6 +90,7 @@ class LiveHeals:
             del self._held[place.org_id]
             self._freed_at.pop(place.org_id, None)
         self._new -= place.is_new
+        self._stalled = False
 
     def __len__(self) -> int:
         return len(self._places)
@@ -102,7 +108,7 @@ class LiveHeals:
         if len(self._settling) >= UNSETTLED * self.slots:
             return 0
         free = self.slots - (len(self._places) - len(self._settling))
-        if for_new:
+        if for_new and self.due_waits:
             free = min(free, max(1, int(self.slots * (1 - self.resume_share))) - self._new)
         return max(0, free)
 
@@ -160,27 +166,34 @@ class LiveHeals:
     async def wait_to_admit(
         self, org_ids: Sequence[OrgId], *, stalled_after: timedelta, at_most: timedelta
     ) -> list[bool]:
-        """Wait for slots for new failures as long as some are about to be free; say who gets one then.
+        """Wait for slots for new failures as long as heals end; say who gets one, of the first so many of them.
 
-        Ends when for `stalled_after` none was freed and none is being settled, and after `at_most` whatever happens.
+        A shorter answer than `org_ids` leaves the others to the next call: slots for them are about to be free. When
+        for `stalled_after` none was freed and none is being settled, or after `at_most`, all are answered.
         """
         deadline = time.monotonic() + at_most.total_seconds()
+        some = min(len(org_ids), max(1, self.slots // AT_ONCE))
         while True:
-            admitted = self.admit(org_ids, for_new=True)
             left = deadline - time.monotonic()
-            if all(admitted) or left <= 0 or not self._moves(org_ids, admitted, stalled_after):
-                return admitted
+            gives_up = self._stalled or left <= 0 or self.slots == 0
+            if gives_up or self.free(for_new=True) >= some:
+                admitted = self.admit(org_ids, for_new=True)
+                served = len(admitted) if gives_up else self._served(org_ids, admitted, stalled_after)
+                if served or not org_ids:
+                    return admitted[:served]
             freed = await self._some_freed(min(left, stalled_after.total_seconds()))
-            if not freed and not self._settling:
-                return self.admit(org_ids, for_new=True)
+            self._stalled = not freed and not self._settling
 
-    def _moves(self, org_ids: Sequence[OrgId], admitted: Sequence[bool], stalled_after: timedelta) -> bool:
-        """Tell whether waiting can help: not for an organisation that has hung all its slots."""
-        if self.free(for_new=True) == 0:
-            return True
+    def _served(self, org_ids: Sequence[OrgId], admitted: Sequence[bool], stalled_after: timedelta) -> int:
+        """Count those before the first for whom a slot is about to be free: nobody waits for one who hangs his own."""
+        if all(admitted):
+            return len(admitted)
         since = time.monotonic() - stalled_after.total_seconds()
-        waiting = {org_id for org_id, gets_one in zip(org_ids, admitted, strict=True) if not gets_one}
-        return any(self._freed_at.get(org_id, 0.0) >= since for org_id in waiting)
+        is_full = sum(admitted) >= self.free(for_new=True)
+        for place, (org_id, gets_one) in enumerate(zip(org_ids, admitted, strict=True)):
+            if not gets_one and (is_full or self._freed_at.get(org_id, 0.0) >= since):
+                return place
+        return len(admitted)
 
     async def _some_freed(self, within: float) -> bool:
         self._freed.clear()

@@ -51,6 +51,7 @@ from consumer.settlement import Ended, result_of_refusal, settle_heal
 from consumer.store.admit import HeldBack
 from consumer.store.owner import Inherited, begin
 from consumer.store.pool import Pool
+from consumer.valve import Valve
 from schemas.names import Code, PoisonReason, Result, StrategyName
 
 log = structlog.get_logger(__name__)
@@ -72,6 +73,7 @@ class Stages:
     owner: OwnerId
     outlet: Outlet
     metrics: Metrics
+    valve: Valve
 
 
 class Pipeline:
@@ -135,10 +137,14 @@ class Pipeline:
 
     async def take(self, batch: Batch) -> None:
         """Make a batch durable, tell what it decided, and heal what it claimed."""
-        received = await self._stages.intake.take(batch)
-        self._stages.publisher.offer(received.messages)
-        self.heal(received.claimed, received.held_back, is_new=True)
-        self._count(batch, received)
+        rest: Batch | None = batch
+        while rest is not None:
+            portion = await self._stages.intake.take(rest)
+            received, rest = portion.received, portion.rest
+            self._stages.publisher.offer(received.messages)
+            self.heal(received.claimed, received.held_back, is_new=True)
+            self._count(portion.batch, received)
+            await self._stages.valve.count(portion.batch, received)
 
     def heal(
         self, claimed: Sequence[Claimed], held_back: Sequence[tuple[Claimed, HeldBack]], *, is_new: bool = False

@@ -98,6 +98,8 @@ class Resume:
                 await self._look_around()
             with self.metrics.timed(LoopPhase.RESUME):
                 await self._inherit()
+            if self.live.free() == 0:
+                self.live.due_waits = await due.waits(self.pool, self.rounds.after)
         limit = min(self.live.free(), self.settings.batch)
         picked = 0
         while picked < limit:
@@ -106,7 +108,10 @@ class Resume:
             self.rounds.after = found.after
             picked += len(found.failures)
             if found.now is None and found.after is None:
+                self.live.due_waits = False
                 return False
+        if limit:
+            self.live.due_waits = True
         return True
 
     async def _pick_and_start(self, limit: int) -> due.Picked:

@@ -127,7 +127,7 @@ class HealSettings(Section):
     """The part of the slots that new failures leave to those that are due again."""
     organisation_share: Annotated[float, Field(gt=0, lt=1)] = 0.9
     """What one organisation may take of the slots that it holds and that are free: a second greedy one gets 9 %."""
-    slot_stall: Seconds = timedelta(milliseconds=25)
+    slot_stall: Seconds = timedelta(milliseconds=250)
     """Without a slot freed for this long intake stores failures without healing them at once."""
     slot_wait: Seconds = timedelta(milliseconds=500)
     """The longest that intake waits for slots while some are being freed."""

@@ -1,5 +1,7 @@
 """The topics: which there are, and how ours are made."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,6 +14,7 @@ from consumer.kafka.connection import connection_options
 from consumer.settings import KafkaSettings
 
 _A_DAY_MS = 24 * 60 * 60 * 1000
+_SEEN_WITHIN = 10.0
 
 
 @asynccontextmanager
@@ -67,7 +70,19 @@ async def create_topics(settings: KafkaSettings, *, partitions: int, replication
             )
             if await _create(admin, topic, settings):
                 created.append(name)
+        await _seen(admin, frozenset(names), settings)
     return tuple(created)
+
+
+async def _seen(admin: Any, names: frozenset[str], settings: KafkaSettings) -> None:  # noqa: ANN401 - the client has no types
+    """Wait until every broker that is asked knows them: the one that created them tells the others a little later."""
+    deadline = time.monotonic() + _SEEN_WITHIN
+    while missing := names - frozenset(await admin.list_topics()):
+        if time.monotonic() > deadline:
+            raise ConfigError(
+                f"Kafka at {settings.bootstrap} created {', '.join(sorted(missing))} and does not show it."
+            )
+        await asyncio.sleep(0.05)
 
 
 async def _create(admin: Any, topic: Any, settings: KafkaSettings) -> bool:  # noqa: ANN401 - the client has no types

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,6 +16,8 @@ from aiokafka import AIOKafkaConsumer
 from consumer.errors import TransientError
 from consumer.kafka.connection import connection_options
 from consumer.kafka.reader import record_of
+from consumer.local import demo_crowd
+from consumer.local.demo_crowd import CrowdStanding
 from consumer.model import JsonObject, Record
 from consumer.settings import KafkaSettings
 
@@ -25,15 +27,16 @@ READ_WITHIN: Final = timedelta(seconds=15)
 # The healer's attempts have a step; what a member inserted beside them counts for nothing.
 _STANDINGS = """
 SELECT f.id, f.workflow_name, f.failure_type, f.disposition, f.status, f.step, f.attempts, f.due_at,
-       c.attempt_id IS NOT NULL AS healing, coalesce(c.begun, false) AS begun,
+       coalesce(c.owner, '') AS owner, coalesce(c.begun, false) AS begun,
        coalesce(c.strategy, a.strategy) AS strategy, a.result, a.details
   FROM workflow_failures f
-  LEFT JOIN heal_claim c ON c.failure_id = f.id
+  LEFT JOIN heal_claim c ON c.failure_id = f.id AND c.owner <> 'parked'
   LEFT JOIN LATERAL (SELECT strategy, result, details FROM workflow_heal_attempts
                       WHERE failure_id = f.id AND step IS NOT NULL ORDER BY step DESC LIMIT 1) a ON true
+ WHERE f.workflow_name <> $1
  ORDER BY f.received_at, f.workflow_name
 """
-_LEFT_OVER = "SELECT (SELECT count(*) FROM heal_outbox) + (SELECT count(*) FROM heal_claim)"
+_LEFT_OVER = "SELECT (SELECT count(*) FROM heal_outbox) + (SELECT count(*) FROM heal_claim WHERE owner <> 'parked')"
 _ATTEMPTS = "SELECT id, failure_id, step, result FROM workflow_heal_attempts WHERE step IS NOT NULL"
 _BOOKS = """
 SELECT (SELECT coalesce(sum(amount), 0) FROM token_usage_events) AS moved,
@@ -57,11 +60,17 @@ class Standing:
     status: str
     step: int
     attempts: int
-    healing: bool
+    owner: str
+    """The consumer that heals it now: host, process id and a random part; empty where none does."""
     begun: bool
     strategy: str
     result: str
     details: JsonObject
+
+    @property
+    def healing(self) -> bool:
+        """Whether somebody heals it now."""
+        return self.owner != ""
 
     @property
     def code(self) -> str:
@@ -92,6 +101,8 @@ class Output:
     """Everything that can be read when all is over."""
 
     standings: tuple[Standing, ...]
+    """The crowd apart."""
+    crowd: CrowdStanding
     attempts: tuple[Finished, ...]
     left_over: int
     books: tuple[Decimal, Decimal]
@@ -103,43 +114,57 @@ class Output:
     letters: tuple[Record, ...]
 
 
-Shown = Callable[[Sequence[Standing]], None]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """Where everything stands at one time."""
+
+    standings: tuple[Standing, ...] = ()
+    crowd: CrowdStanding = CrowdStanding()
+
+    def of(self, name: str) -> Standing | None:
+        """Give the failure of a workflow; None while it has no row."""
+        return next((one for one in self.standings if one.name == name), None)
+
+
+Shown = Callable[[Look], None]
 
 
 class Board:
     """The last look at the failures, and a way to wait for what one will show."""
 
-    def __init__(self, connection: asyncpg.Connection, shown: Shown) -> None:
+    def __init__(self, connection: asyncpg.Connection, dependency: str, shown: Shown) -> None:
         self._connection = connection
+        self._dependency = dependency
         self._shown = shown
         self._looked = asyncio.Condition()
-        self.standings: Mapping[str, Standing] = {}
+        self.look = Look()
 
     async def look_on(self) -> None:
         """Look a few times a second until cancelled."""
         while True:
             standings = await read_standings(self._connection)
+            look = Look(standings=standings, crowd=await demo_crowd.read_crowd(self._connection, self._dependency))
             async with self._looked:
-                self.standings = {standing.name: standing for standing in standings}
+                self.look = look
                 self._looked.notify_all()
-            self._shown(standings)
+            self._shown(look)
             await asyncio.sleep(LOOK_EVERY.total_seconds())
 
-    async def until(self, so: Callable[[Mapping[str, Standing]], bool], within: timedelta) -> bool:
+    async def until(self, so: Callable[[Look], bool], within: timedelta) -> bool:
         """Wait until a look shows it; False when none has in time."""
         try:
             async with asyncio.timeout(within.total_seconds()), self._looked:
-                await self._looked.wait_for(lambda: so(self.standings))
+                await self._looked.wait_for(lambda: so(self.look))
         except TimeoutError:
             return False
         return True
 
 
 @asynccontextmanager
-async def looking_on(dsn: str, shown: Shown) -> AsyncIterator[Board]:
-    """Look on with a connection of its own until the block ends."""
+async def looking_on(dsn: str, dependency: str, shown: Shown) -> AsyncIterator[Board]:
+    """Look on with a connection of its own until the block ends; `dependency` is what the crowd needs."""
     connection = await asyncpg.connect(dsn, timeout=10)
-    board = Board(connection, shown)
+    board = Board(connection, dependency, shown)
     try:
         async with asyncio.TaskGroup() as tasks:
             looking = tasks.create_task(board.look_on())
@@ -150,8 +175,8 @@ async def looking_on(dsn: str, shown: Shown) -> AsyncIterator[Board]:
 
 
 async def read_standings(connection: asyncpg.Connection) -> tuple[Standing, ...]:
-    """Read where every failure stands now."""
-    rows = await connection.fetch(_STANDINGS)
+    """Read where every failure stands now, the crowd apart."""
+    rows = await connection.fetch(_STANDINGS, demo_crowd.NAME)
     return tuple(
         Standing(
             id=row["id"],
@@ -161,7 +186,7 @@ async def read_standings(connection: asyncpg.Connection) -> tuple[Standing, ...]
             status=row["status"],
             step=row["step"],
             attempts=row["attempts"],
-            healing=row["healing"],
+            owner=row["owner"],
             begun=row["begun"],
             strategy=row["strategy"] or "",
             result=row["result"] or "",
@@ -171,7 +196,7 @@ async def read_standings(connection: asyncpg.Connection) -> tuple[Standing, ...]
     )
 
 
-async def read_output(connection: asyncpg.Connection, kafka: KafkaSettings) -> Output:
+async def read_output(connection: asyncpg.Connection, kafka: KafkaSettings, dependency: str) -> Output:
     """Read the tables and the topics to their ends."""
     attempts = await connection.fetch(_ATTEMPTS)
     books = await connection.fetchrow(_BOOKS)
@@ -179,6 +204,7 @@ async def read_output(connection: asyncpg.Connection, kafka: KafkaSettings) -> O
         raise TransientError("the database gives no books")
     return Output(
         standings=await read_standings(connection),
+        crowd=await demo_crowd.read_crowd(connection, dependency),
         attempts=tuple(
             Finished(id=row["id"], failure_id=row["failure_id"], step=row["step"], result=row["result"])
             for row in attempts

@@ -146,6 +146,13 @@ async def pick(
     )
 
 
+async def waits(pool: Pool, after: OrgId | None) -> bool:
+    """Tell whether something is due among the organisations that are looked at next."""
+    with translated():
+        walked = await pool.fetch(_ORGANISATIONS, after or _BEFORE_ALL, WALK)
+    return any(row["due"] for row in walked)
+
+
 async def put_off(pool: Pool) -> None:
     """Look again tomorrow at what waits for a person or an approval."""
     with translated():

@@ -3,7 +3,7 @@ import asyncio
 import json
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,6 +19,7 @@ from pydantic import SecretStr
 
 from consumer.api.app import create_api, serve
 from consumer.api.healing import CONNECTIONS
+from consumer.api.health import limits
 from consumer.api.shown import write_place
 from consumer.errors import ConfigError
 from consumer.metrics import EventOutcome, Metrics
@@ -37,23 +38,18 @@ OTHERS = ("member", "stranger")
 class Healer:
     """Stands for the process around the API: its clocks, its readiness and its resume loop."""
 
-    tick: timedelta = timedelta(0)
-    in_flight: timedelta = timedelta(0)
-    without: timedelta = timedelta(0)
+    clocks: dict[str, timedelta] = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def since_tick(self) -> timedelta:
-        return self.tick
-
-    def oldest_in_flight(self) -> timedelta:
-        return self.in_flight
-
-    def unassigned(self) -> timedelta:
-        return self.without
+    def ages(self) -> Mapping[str, timedelta]:
+        return self.clocks
 
     def reasons_not_ready(self) -> tuple[str, ...]:
         return self.reasons
+
+    def notes(self) -> tuple[str, ...]:
+        return ("a note",)
 
 
 @dataclass
@@ -477,22 +473,22 @@ async def test_an_operator_lists_failures_by_organisation_and_status_and_asks_fo
 # --- health, metrics, and the server itself
 
 
-@pytest.mark.parametrize(
-    ("clock", "attribute"), [("loop_tick", "tick"), ("oldest_in_flight", "in_flight"), ("unassigned", "without")]
-)
-async def test_a_clock_that_stands_still_makes_the_process_unhealthy_and_is_named(
-    world: World, clock: str, attribute: str
+@pytest.mark.parametrize("clock", limits(ApiSettings()))
+async def test_a_clock_that_stands_still_makes_the_process_unhealthy_and_unready_and_is_named(
+    world: World, clock: str
 ) -> None:
     assert (await world.get("/healthz", None))["status"] == "ok"
-    setattr(world.healer, attribute, timedelta(hours=1))
+    world.healer.clocks[clock] = timedelta(hours=1)
     response = await world.ask("GET", "/healthz", None)
     assert response.status_code == 503
     assert response.json()["failing"] == [clock]
     assert response.json()["clocks"][clock]["ok"] is False
+    response = await world.ask("GET", "/readyz", None)
+    assert (response.status_code, response.json()["reasons"]) == (503, [f"{clock} stands still"])
 
 
 async def test_readiness_tells_what_is_missing(world: World) -> None:
-    assert (await world.get("/readyz", None)) == {"ready": True, "reasons": []}
+    assert (await world.get("/readyz", None)) == {"ready": True, "reasons": [], "notes": ["a note"]}
     world.healer.reasons = ("no partition assigned yet",)
     response = await world.ask("GET", "/readyz", None)
     assert (response.status_code, response.json()["reasons"]) == (503, ["no partition assigned yet"])

@@ -3,16 +3,17 @@
 import asyncio
 import base64
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from consumer.errors import DeadlinePassed, LostClaim
 from consumer.heal.auto_retry import AutoRetry
 from consumer.heal.auto_retry.schema_check import SchemaCheck
-from consumer.model import Healed, Json, NotHealed, Outcome, Refused, RetryLater, Unknown
+from consumer.model import Healed, Json, NotHealed, OrgId, Outcome, Refused, RetryLater, Unknown
 from consumer.outbound.calls import Calls, open_calls
 from consumer.redact import redact_json
 from schemas.names import Code, Verdict
@@ -85,6 +86,78 @@ async def test_a_service_that_stays_ill_is_not_healed(stage: Stage) -> None:
     assert outcome.code is Code.NOT_HEALED
     assert "503" in outcome.reason
     assert len(stage.world.seen) == 3
+
+
+@pytest.mark.parametrize(
+    ("method", "reply", "ill"),
+    [
+        ("GET", FAILS, True),
+        ("GET", json_reply({}, 429), True),
+        ("GET", json_reply({}, 429, headers=(("Retry-After", "60"),)), True),
+        ("GET", json_reply({}, 503, headers=(("x-should-retry", "false"),)), True),
+        ("GET", Reply(drop=True), True),
+        ("POST", json_reply({}, 500), True),
+        ("POST", Reply(cut=True, body=b"{}"), True),
+        ("POST", json_reply({"ok": False}), False),
+        ("GET", json_reply({"ok": False}), False),
+        ("GET", json_reply({}, 404), False),
+        ("GET", json_reply({}, 409), False),
+        ("GET", json_reply({}, 501), False),
+    ],
+)
+async def test_only_a_dependency_that_did_not_answer_well_is_called_ill(
+    stage: Stage, method: str, reply: Reply, *, ill: bool
+) -> None:
+    stage.world.on("/orders", reply)
+    outcome = await stage.heal(method)
+    assert isinstance(outcome, NotHealed | RetryLater | Unknown)
+    assert outcome.ill is ill
+
+
+async def test_one_that_recovered_and_lies_is_not_ill_and_neither_is_one_whose_answer_nobody_takes(
+    stage: Stage,
+) -> None:
+    stage.world.on("/orders", FAILS, json_reply({"ok": False}), OK)
+    stage.world.on("/resume", FAILS)
+    lies, not_taken = await stage.heal(), await stage.heal(resume=resume(stage))
+    assert isinstance(lies, NotHealed)
+    assert isinstance(not_taken, NotHealed)
+    assert not lies.ill
+    assert not not_taken.ill
+
+
+async def test_a_time_out_that_the_event_itself_made_too_short_is_nobodys_illness(stage: Stage) -> None:
+    stage.world.on("/orders", Reply(never=True))
+    outcome = await stage.heal(timeout_seconds=0.05)
+    assert isinstance(outcome, NotHealed)
+    assert not outcome.ill
+    # `not_healed` would say that the other side had answered.
+    assert outcome.code is Code.UNVERIFIED
+
+
+async def test_a_target_that_only_fails_is_left_alone_but_for_first_calls(stage: Stage) -> None:
+    strategy = AutoRetry(stage.calls, redact_json, random=lambda: 0.0, sleep=stage.clock.sleep, monotonic=lambda: 0.0)
+    stage.world.on("/orders", json_reply({}, 500))
+    stage.world.on("/well", json_reply({}, 500), OK)
+    allowed = policy(stage.world.port)
+    ends = []
+    for n in range(60):
+        failed = failure({"request": {"method": "GET", "url": stage.world.url(f"/orders?{n}")}})
+        ends.append(await strategy.heal(task(strategy, failed, allowed), stage.gate))
+    assert all(isinstance(end, NotHealed) and end.ill for end in ends)
+    assert len(stage.world.calls("/orders")) == 60 + 500 // 14
+    # Who asks for another organisation is not held up by it.
+    other = replace(failure({"request": {"method": "GET", "url": stage.world.url("/well")}}), org_id=OrgId(uuid4()))
+    assert isinstance(await strategy.heal(task(strategy, other, allowed), stage.gate), Healed)
+
+
+async def test_a_target_that_recovers_gets_its_tries_back(stage: Stage) -> None:
+    strategy = AutoRetry(stage.calls, redact_json, random=lambda: 0.0, sleep=stage.clock.sleep, monotonic=lambda: 0.0)
+    stage.world.on("/orders", lambda n, _: json_reply({}, 500) if n % 2 else OK)
+    allowed = policy(stage.world.port)
+    for n in range(40):
+        failed = failure({"request": {"method": "GET", "url": stage.world.url(f"/orders?{n}")}})
+        assert isinstance(await strategy.heal(task(strategy, failed, allowed), stage.gate), Healed)
 
 
 async def test_a_definite_no_is_asked_for_once(stage: Stage) -> None:

@@ -306,7 +306,7 @@ def declared(place: Site, **policy: str) -> Site:
     """The same place, whose catalog says more of every workflow."""
     path = place.settings.catalog
     assert path is not None
-    path.write_text(catalog(**policy))
+    path.write_text(catalog(9, **policy))
     return place
 
 

@@ -11,14 +11,14 @@ import httpx2
 import pytest
 
 from consumer.api.app import create_api, serve
-from consumer.app import Vitals
 from consumer.local.server import free_ports
+from consumer.vitals import Vitals
 from tests.support.http_world import World, json_reply
 from tests.support.metric_names import CONTRACT
 from tests.support.pipeline import NEVER_LEFT, Running, Site, call, event, until
 from tests.support.required_tools import require_tool
 
-HISTOGRAMS = {"shw_heal_seconds", "shw_time_to_heal_seconds"}
+HISTOGRAMS = {"shw_heal_seconds", "shw_time_to_heal_seconds", "shw_event_loop_delay_seconds"}
 
 
 @asynccontextmanager

@@ -45,6 +45,8 @@ def test_an_attempt_takes_one_slot_however_often_it_is_added() -> None:
 def test_new_failures_leave_a_share_to_those_that_are_due_again() -> None:
     live = LiveHeals(8, resume_share=0.25)
     filled(live, ONE, 6)
+    assert (live.free(), live.free(for_new=True)) == (2, 2)
+    live.due_waits = True
     assert (live.free(), live.free(for_new=True)) == (2, 0)
     live.end(live.ids()[:1])
     filled(live, TWO, 3, is_new=False)
@@ -134,10 +136,51 @@ async def test_who_waits_gets_slots_as_they_are_freed() -> None:
     assert await asyncio.wait_for(waiting, 1) == [True]
 
 
-async def test_waiting_ends_when_nothing_is_about_to_be_free() -> None:
+async def test_waiting_ends_when_nothing_is_about_to_be_free_and_is_not_tried_again_until_something_is() -> None:
     live = LiveHeals(1)
     live.add(A, ONE, is_new=True)
     assert await asyncio.wait_for(live.wait_to_admit([TWO], stalled_after=SHORT, at_most=LONG), 1) == [False]
+    at_once = asyncio.create_task(live.wait_to_admit([TWO, TWO], stalled_after=LONG, at_most=LONG))
+    await asyncio.sleep(0)
+    assert at_once.done()
+    assert at_once.result() == [False, False]
+    live.end([A])
+    live.add(B, ONE, is_new=True)
+    waits = asyncio.create_task(live.wait_to_admit([TWO], stalled_after=LONG, at_most=LONG))
+    await asyncio.sleep(0)
+    assert not waits.done()
+    live.end([B])
+    assert await asyncio.wait_for(waits, 1) == [True]
+
+
+async def test_while_heals_end_a_batch_is_served_in_parts() -> None:
+    live = LiveHeals(20)
+    first = filled(live, ONE, 10)
+    filled(live, TWO, 8)
+    asked = [OrgId(UUID(int=n)) for n in range(1, 5)]
+    assert await live.wait_to_admit(asked, stalled_after=LONG, at_most=LONG) == [True, True]
+    for org in asked[:2]:
+        filled(live, org, 1)
+    waits = asyncio.create_task(live.wait_to_admit(asked[2:], stalled_after=LONG, at_most=LONG))
+    await asyncio.sleep(0)
+    live.settling(first[0])
+    await asyncio.sleep(0)
+    assert not waits.done()  # fewer than are worth a transaction
+    live.settling(first[1])
+    assert await asyncio.wait_for(waits, 1) == [True, True]
+
+
+async def test_an_organisation_at_its_share_is_waited_for_while_its_heals_end() -> None:
+    live = LiveHeals(10)
+    held = filled(live, ONE, 9)
+    waits = asyncio.create_task(live.wait_to_admit([ONE], stalled_after=LONG, at_most=LONG))
+    await asyncio.sleep(0)
+    assert waits.result() == [False]  # it hangs
+    live.settling(held[0])
+    filled(live, ONE, 1)
+    waits = asyncio.create_task(live.wait_to_admit([TWO, ONE], stalled_after=LONG, at_most=LONG))
+    await asyncio.sleep(0)
+    assert waits.result() == [True]  # one of its own has just ended: the rest is for the next call
 
 
 async def test_waiting_ends_in_any_case() -> None:

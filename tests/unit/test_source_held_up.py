@@ -47,9 +47,6 @@ class Polled:
 
     def resume(self, partitions: Iterable[Partition]) -> None: ...
 
-    def end(self, partition: Partition) -> int | None:  # noqa: ARG002
-        return None
-
 
 class Held:
     """A stage whose database does not answer until it is let go."""
@@ -72,6 +69,16 @@ async def eventually(condition: Any) -> None:  # noqa: ANN401 - any callable
             await asyncio.sleep(0)
 
 
+class Open:
+    """A valve that lets everything through."""
+
+    def may_read(self) -> int | None:
+        return None
+
+    def took(self, records: int) -> None:
+        pass
+
+
 @asynccontextmanager
 async def held_up(
     monkeypatch: pytest.MonkeyPatch, reader: Polled, stage: Held
@@ -91,8 +98,9 @@ async def held_up(
         intake=IntakeSettings(),
         drain=timedelta(seconds=0.05),
         stage=stage,
-        full=lambda: False,
+        full=lambda: None,
         metrics=Metrics(CollectorRegistry()),
+        valve=Open(),
     )
     stop = asyncio.Event()
     async with source.open():

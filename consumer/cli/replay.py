@@ -1,0 +1,184 @@
+"""`shw replay`: reads the failures topic again from a time on, and makes durable what is missing."""
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+
+from consumer import logs
+from consumer.app import _Parts, _stages, installed_strategies, read_catalog
+from consumer.cli.exits import ExitCode, say
+from consumer.cli.tables import print_json
+from consumer.errors import ShwError
+from consumer.intake import Batch, Received
+from consumer.kafka.past import open_past
+from consumer.kafka.writer import open_writer
+from consumer.metrics import Metrics
+from consumer.model import JsonObject, Record
+from consumer.pipeline import Pipeline, Stages
+from consumer.self_check import check_database
+from consumer.settings import Settings, read_settings
+from consumer.store.census import count
+from consumer.store.intake import known_organisations
+from consumer.store.pool import open_pool, transaction
+
+TOLD_EVERY: Final = 10.0
+"""Seconds between two lines of progress."""
+LOOK_EVERY: Final = 5.0
+"""Seconds between two counts of what is open."""
+
+
+@dataclass(slots=True)
+class Told:
+    """What became of what was read."""
+
+    read: int = 0
+    new: int = 0
+    there_already: int = 0
+    conflicting: int = 0
+    dead_letters: int = 0
+
+    def as_json(self) -> JsonObject:
+        """Give it as it is printed."""
+        return {
+            "read": self.read,
+            "new": self.new,
+            "there_already": self.there_already,
+            "conflicting": self.conflicting,
+            "dead_letters": self.dead_letters,
+        }
+
+
+def replay(since: datetime, until: datetime | None, *, dead_letters: bool) -> ExitCode:
+    """Read again, store what is not there as pending, and print the counts. A running consumer heals it.
+
+    Dead letters lie in their topic already, so they are counted; with `dead_letters` they are written once more.
+    """
+    settings = _without_slots(read_settings())
+    # The answer has stdout for itself, and what the clients log they also raise.
+    logs.configure("warning", sys.stderr.buffer)
+    logging.getLogger().handlers[:] = [logging.NullHandler()]
+    try:
+        told = asyncio.run(_replay(settings, since, until, dead_letters=dead_letters))
+    except BaseExceptionGroup as group:
+        # What the reading ended of; the sending beside it fell with it.
+        known = group.subgroup(ShwError)
+        if known is None:
+            raise
+        raise next(_leaves(known)) from group
+    print_json(told.as_json())
+    return ExitCode.OK
+
+
+def _leaves(group: BaseExceptionGroup[ShwError]) -> Iterator[ShwError]:
+    for one in group.exceptions:
+        if isinstance(one, BaseExceptionGroup):
+            yield from _leaves(one)
+        else:
+            yield one
+
+
+async def _replay(settings: Settings, since: datetime, until: datetime | None, *, dead_letters: bool) -> Told:
+    async with open_past(settings.kafka, settings.intake) as past, _pipeline(settings) as (pipeline, stages):
+        again = Again(settings, pipeline, stages, write_letters=dead_letters)
+        async for records in past.between(since, until):
+            await again.take(records)
+        return again.told
+
+
+class Again:
+    """Takes in once more, by the pipeline's own stages and without a heal."""
+
+    def __init__(self, settings: Settings, pipeline: Pipeline, stages: Stages, *, write_letters: bool) -> None:
+        self.told = Told()
+        self._cap = settings.intake.open_rows_cap
+        self._pipeline = pipeline
+        self._stages = stages
+        self._write_letters = write_letters
+        self._look_at = 0.0
+        self._tell_at = time.monotonic() + TOLD_EVERY
+
+    async def take(self, records: Sequence[Record]) -> None:
+        """Make a batch durable as far as it is not, and count it."""
+        await self._wait_for_room()
+        batch = self._pipeline.read(records)
+        left_out = 0
+        if not self._write_letters:
+            batch = await self._without_letters(batch)
+            left_out = len(records) - len(batch.accepted) - batch.repeated
+        received = await self._taken(batch)
+        self._stages.publisher.offer(received.messages)
+        await self._stages.publisher.forget_acked()
+        self._count(records, batch, received, left_out)
+        if time.monotonic() >= self._tell_at:
+            self._tell_at = time.monotonic() + TOLD_EVERY
+            say(f"{told.read} read so far, {told.new} new")
+
+    async def _taken(self, batch: Batch) -> Received:
+        found, rest = Received(), batch
+        while True:
+            portion = await self._stages.intake.take(rest)
+            found += portion.received
+            if portion.rest is None:
+                return found
+            rest = portion.rest
+
+    def _count(self, records: Sequence[Record], batch: Batch, received: Received, left_out: int) -> None:
+        told, conflicting = self.told, {*batch.conflicting, *received.conflicting}
+        letters = left_out + len(received.letters)
+        told.read += len(records)
+        told.new += len(received.new)
+        told.conflicting += len(conflicting)
+        told.dead_letters += letters
+        told.there_already += len(records) - letters - len(received.new) - len(conflicting)
+
+    async def _without_letters(self, batch: Batch) -> Batch:
+        """Leave out what would become a dead letter: also whose organisation is not here."""
+        orgs = {diagnosed.failure.org_id for diagnosed, _ in batch.accepted}
+        async with transaction(self._stages.pool) as connection:
+            known = await known_organisations(connection, tuple(orgs))
+        here = tuple(one for one in batch.accepted if one[0].failure.org_id in known)
+        return replace(batch, accepted=here, letters=())
+
+    async def _wait_for_room(self) -> None:
+        """Stay below the cap at which intake itself pauses; whoever heals makes room."""
+        while time.monotonic() >= self._look_at:
+            rows = (await count(self._stages.pool)).open_rows
+            if rows < self._cap:
+                self._look_at = time.monotonic() + LOOK_EVERY
+            else:
+                say(f"{rows} failures are open, SHW_INTAKE__OPEN_ROWS_CAP: waiting until running consumers heal some")
+                await asyncio.sleep(LOOK_EVERY)
+
+
+@asynccontextmanager
+async def _pipeline(settings: Settings) -> AsyncIterator[tuple[Pipeline, Stages]]:
+    """Compose the stages that a running service has, without its loops but the one that sends."""
+    catalog = read_catalog(settings.catalog)
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(open_pool(settings.postgres, application="shw replay"))
+        await check_database(pool)
+        writer = await stack.enter_async_context(open_writer(settings.kafka))
+        strategies = await stack.enter_async_context(installed_strategies(catalog, connections=1))
+        parts = _Parts(settings, catalog, pool, writer, strategies, Metrics(CollectorRegistry()))
+        stages = _stages(parts, asyncio.Event())
+        async with asyncio.TaskGroup() as tasks:
+            publishing = tasks.create_task(stages.publisher.run())
+            yield Pipeline(stages, tasks), stages
+            stages.publisher.close()
+            await publishing
+        await stages.publisher.forget_acked()
+
+
+def _without_slots(settings: Settings) -> Settings:
+    """Have nothing healed here: what is new stands as pending, for the running consumers."""
+    heal = settings.heal.model_copy(update={"slots": 0, "slot_stall": settings.heal.slot_stall / 1000})
+    breaker = settings.breaker.model_copy(update={"first": sys.maxsize})
+    return settings.model_copy(update={"heal": heal, "breaker": breaker})

@@ -1,0 +1,63 @@
+"""What the pool's connections are set to, seen by what it is for."""
+
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from consumer.settings import PostgresSettings
+from consumer.store.pool import Connection, open_pool
+
+_FAILURES = """
+INSERT INTO workflow_failures (id, org_id, workflow_name, failure_reason)
+SELECT x, $2, 'orders.sync', 'timeout' FROM unnest($1::uuid[]) AS x
+"""
+_ATTEMPTS = """
+INSERT INTO workflow_heal_attempts (failure_id, strategy, result) SELECT x, 'auto-retry', 'failed'
+  FROM unnest($1::uuid[]) AS x
+"""
+_READ_WHOLE = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'workflow_failures'"
+
+
+async def _fail(connection: Connection, org: UUID, count: int) -> None:
+    ids = [uuid4() for _ in range(count)]
+    await connection.execute(_FAILURES, ids, org)
+    await connection.execute(_ATTEMPTS, ids)
+
+
+async def _times_read_whole(connection: Connection) -> int:
+    await connection.execute("SELECT pg_stat_force_next_flush()")
+    times: int = await connection.fetchval(_READ_WHOLE)
+    return times
+
+
+async def test_a_table_that_was_small_at_first_is_not_read_whole_for_each_row_that_refers_to_it(database: str) -> None:
+    async with (
+        open_pool(PostgresSettings.model_validate({"dsn": database})) as pool,
+        pool.acquire() as connection,
+    ):
+        org = uuid4()
+        await connection.execute("INSERT INTO organizations (id) VALUES ($1)", org)
+        await _fail(connection, org, 1)
+        await connection.execute("VACUUM ANALYZE workflow_failures")
+        for _ in range(10):  # the server keeps a plan of the foreign key's check after the fifth
+            await _fail(connection, org, 1)
+        before = await _times_read_whole(connection)
+
+        await _fail(connection, org, 500)
+
+        assert await _times_read_whole(connection) == before
+
+
+async def test_a_statement_is_planned_for_the_rows_that_are_there_now(database: str) -> None:
+    async with (
+        open_pool(PostgresSettings.model_validate({"dsn": database})) as pool,
+        pool.acquire() as connection,
+    ):
+        for _ in range(10):
+            await connection.fetch("SELECT id FROM workflow_failures WHERE id = $1", uuid4())
+
+        kept: list[asyncpg.Record] = await connection.fetch(
+            "SELECT statement FROM pg_prepared_statements WHERE generic_plans > 0"
+        )
+
+        assert kept == []
