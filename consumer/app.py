@@ -28,7 +28,7 @@ from consumer.intake import Intake
 from consumer.kafka.writer import Writer, open_writer
 from consumer.lifetime import Consumer, Pulse, Serving, run_loops
 from consumer.live import LiveHeals
-from consumer.metrics import Metrics
+from consumer.metrics import Metrics, Rebuilt
 from consumer.model import OwnerId
 from consumer.outbound.calls import open_calls
 from consumer.pipeline import Pipeline, Stages
@@ -150,11 +150,11 @@ async def run(
         await check_broker(settings.kafka)
         pool = await stack.enter_async_context(open_pool(settings.postgres, opened=metrics.connections_opened.inc))
         await check_database(pool)
-        writer = await stack.enter_async_context(open_writer(settings.kafka))
+        writer = await stack.enter_async_context(open_writer(settings.kafka, metrics.rebuilds[Rebuilt.PRODUCER].inc))
         if strategies is None:
             # A connection for each slot: who had to wait for one would take the other side for dead.
             strategies = await stack.enter_async_context(installed_strategies(catalog, settings.heal.slots))
-        parts = _Parts(settings, catalog, pool, writer, strategies, metrics)
+        parts = Parts(settings, catalog, pool, writer, strategies, metrics)
         await run_loops(lambda heals: _compose(parts, heals), stop, beside)
 
 
@@ -167,7 +167,9 @@ def _calm_collector() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Parts:
+class Parts:
+    """What has to be open before the stages can be put together."""
+
     settings: Settings
     catalog: Catalog
     pool: Pool
@@ -176,10 +178,10 @@ class _Parts:
     metrics: Metrics
 
 
-def _compose(parts: _Parts, heals: asyncio.TaskGroup) -> Consumer:
+def _compose(parts: Parts, heals: asyncio.TaskGroup) -> Consumer:
     settings, pool, metrics = parts.settings, parts.pool, parts.metrics
     wake = asyncio.Event()
-    stages = _stages(parts, wake)
+    stages = stages_of(parts, wake)
     pipeline = Pipeline(stages, heals)
     pressure = Pressure(settings, metrics)
     source = Source(
@@ -219,7 +221,8 @@ def _compose(parts: _Parts, heals: asyncio.TaskGroup) -> Consumer:
     )
 
 
-def _stages(parts: _Parts, wake: asyncio.Event) -> Stages:
+def stages_of(parts: Parts, wake: asyncio.Event) -> Stages:
+    """Put the stages together; `wake` is set when something that waited is due."""
     settings, pool, metrics = parts.settings, parts.pool, parts.metrics
     me, heal = new_owner(), settings.heal
     live = LiveHeals(heal.slots, resume_share=heal.resume_share, organisation_share=heal.organisation_share)

@@ -2,10 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -17,18 +17,18 @@ from consumer.live import LiveHeals
 from consumer.metrics import LoopPhase, Metrics
 from consumer.model import OwnerId
 from consumer.pipeline import Pipeline, Stages
+from consumer.pressure import Pressure
 from consumer.publish import Publisher
 from consumer.resume import Resume
 from consumer.settings import Settings
 from consumer.settle import Settler
 from consumer.store import owner as leases
-from consumer.store.census import Census, count
 from consumer.store.pool import Pool
 
 log = structlog.get_logger(__name__)
 
 SWEEP_EVERY: Final = timedelta(seconds=2)
-TICK: Final = timedelta(seconds=1)
+TICK: Final = timedelta(milliseconds=500)
 LAST_WRITES: Final = timedelta(seconds=5)
 """The part of the drain budget that is kept for settling, publishing and leaving."""
 
@@ -38,43 +38,19 @@ class Pulse:
     """The event loop's own clock: how long ago it last turned."""
 
     last: float
+    stopping: bool = False
 
-    async def beat_until(self, stop: asyncio.Event) -> None:
-        """Turn once a second until stopped."""
+    async def beat_until(self, stop: asyncio.Event, beat: Callable[[float], None]) -> None:
+        """Turn twice a second until stopped, and tell each time how late."""
         while not stop.is_set():
             self.last = time.monotonic()
             await rest(stop, TICK)
+            beat(max(0.0, time.monotonic() - self.last - TICK.total_seconds()))
 
     @property
     def age(self) -> timedelta:
         """Time since the last turn."""
         return timedelta(seconds=time.monotonic() - self.last)
-
-
-class Pressure:
-    """Whether intake must wait: the open rows and bytes, counted now and then, with hysteresis."""
-
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
-        self._settings = settings.intake
-        self._metrics = metrics
-        self._full = False
-
-    def full(self) -> bool:
-        """Tell whether the cap is reached, or was and the open failures have not fallen far enough since."""
-        return self._full
-
-    def observe(self, census: Census) -> None:
-        """Take a new count in."""
-        factor = self._settings.resume_below if self._full else 1.0
-        rows = census.open_rows >= self._settings.open_rows_cap * factor
-        self._full = rows or census.open_bytes >= self._settings.open_bytes_cap * factor
-        for status, open_now in census.open_failures.items():
-            self._metrics.open_failures[status].set(open_now)
-        for status in set(self._metrics.open_failures) - set(census.open_failures):
-            self._metrics.open_failures[status].set(0)
-        self._metrics.oldest_pending_seconds.set(census.oldest_pending)
-        self._metrics.outbox_depth.set(census.outbox_depth)
-        self._metrics.outbox_oldest_seconds.set(census.outbox_oldest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,16 +113,19 @@ async def run_loops(
     ended = asyncio.Event()
     async with asyncio.TaskGroup() as loops:
         consumer = compose(loops)
+        keep = Keeper(loops, stop)
         await leases.renew(consumer.pool, consumer.me, consumer.settings.heal.lease)
-        consumer.pressure.observe(await count(consumer.pool))
+        await consumer.pressure.look(consumer.pool)
+        consumer.metrics.live_claims.set_function(lambda: len(consumer.live))
         extra = [loops.create_task(_serve(serve, consumer)) for serve in beside]
-        loops.create_task(consumer.pulse.beat_until(ended))
-        loops.create_task(_keep_lease(consumer, ended))
-        loops.create_task(_count_open(consumer, ended))
-        loops.create_task(consumer.publisher.sweep(ended, SWEEP_EVERY))
-        publishing = loops.create_task(consumer.publisher.run())
-        settling = loops.create_task(consumer.settler.run())
-        deadline = await _take_in(consumer, loops, stop)
+        keep("pulse", consumer.pulse.beat_until(ended, lambda late: _count_beat(consumer.metrics, late)))
+        keep("lease", _keep_lease(consumer, ended))
+        keep("census", _count_open(consumer, ended))
+        keep("valve", consumer.stages.valve.run(ended))
+        keep("sweep", consumer.publisher.sweep(ended, SWEEP_EVERY))
+        publishing = keep("publish", consumer.publisher.run())
+        settling = keep("settle", consumer.settler.run())
+        deadline = await _take_in(consumer, keep, stop)
         await _drain(consumer, settling, publishing, deadline)
         ended.set()
         for task in extra:
@@ -154,19 +133,45 @@ async def run_loops(
     log.info("stopped", unfinished=len(consumer.live))
 
 
-async def _take_in(consumer: Consumer, loops: asyncio.TaskGroup, stop: asyncio.Event) -> float:
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """Starts loops that must last until the stop."""
+
+    loops: asyncio.TaskGroup
+    stop: asyncio.Event
+
+    def __call__(self, name: str, loop: Coroutine[Any, Any, object]) -> asyncio.Task[None]:
+        """Start a loop; an end before the stop, in whatever way, ends the process."""
+        return self.loops.create_task(self._last(name, loop), name=name)
+
+    async def _last(self, name: str, loop: Coroutine[Any, Any, object]) -> None:
+        me = asyncio.current_task()
+        try:
+            await loop
+        except asyncio.CancelledError:
+            # A library may hand on the cancellation of a task of its own: a group takes that for a quiet end.
+            if me is None or me.cancelling():
+                raise
+        if not self.stop.is_set():
+            raise RuntimeError(f"the loop {name} ended before its time: report this")
+
+
+async def _take_in(consumer: Consumer, keep: Keeper, stop: asyncio.Event) -> float:
     """Be a member of the group until stopped; gives the time by which everything else must have ended."""
     source, left = consumer.source, asyncio.Event()
     async with source.open():
-        resuming = loops.create_task(consumer.resume.run(stop))
-        committing = loops.create_task(source.commit_until(left))
-        reading = loops.create_task(source.read_until(stop))
-        taking = loops.create_task(source.take_all())
+        resuming = keep("resume", consumer.resume.run(stop))
+        committing = keep("commit", source.commit_until(left))
+        watching = keep("watch", source.watch_until(stop))
+        reading = keep("read", source.read_until(stop))
+        taking = keep("take", source.take_all())
         log.info("started", owner=consumer.me, catalog=consumer.catalog.version)
         await stop.wait()
         log.info("stopping", live_heals=len(consumer.live))
+        consumer.pulse.stopping = True
         deadline = time.monotonic() + consumer.settings.drain.total_seconds()
         consumer.wake.set()
+        watching.cancel()
         _, late = await asyncio.wait([reading, taking, resuming], timeout=deadline - time.monotonic())
         for task in late:
             task.cancel()
@@ -184,7 +189,7 @@ async def _drain(
     until_heals = deadline - LAST_WRITES.total_seconds()
     while len(consumer.live) and (left := until_heals - time.monotonic()) > 0:
         span = timedelta(seconds=left)
-        await consumer.live.wait_for_free(consumer.live.slots, 0, span, span)
+        await consumer.live.wait_for_all(span)
     consumer.pipeline.cancel_heals()
     consumer.settler.close()
     await asyncio.wait([settling], timeout=max(0.1, deadline - time.monotonic()))
@@ -199,6 +204,11 @@ async def _drain(
     except (TransientError, TimeoutError) as error:
         log.warning("left_without_goodbye", error=str(error)[:300])
     consumer.metrics.loop_seconds[LoopPhase.DRAIN].inc(time.monotonic() - started)
+
+
+def _count_beat(metrics: Metrics, late: float) -> None:
+    metrics.loop_delay_seconds.observe(late)
+    metrics.count_phases()
 
 
 async def _serve(serve: Serving, consumer: Consumer) -> None:
@@ -221,11 +231,7 @@ async def _keep_lease(consumer: Consumer, ended: asyncio.Event) -> None:
 async def _count_open(consumer: Consumer, ended: asyncio.Event) -> None:
     while not ended.is_set():
         await rest(ended, consumer.settings.intake.sample_every)
-        consumer.metrics.live_claims.set(len(consumer.live))
-        try:
-            consumer.pressure.observe(await count(consumer.pool))
-        except TransientError as error:
-            log.warning("census_failed", error=str(error)[:300])
+        await consumer.pressure.look(consumer.pool)
 
 
 async def rest(stop: asyncio.Event, span: timedelta) -> None:

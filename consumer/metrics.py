@@ -6,6 +6,7 @@ Label values come from enums only (and partition numbers): no event can make a n
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final, TypeVar
@@ -92,6 +93,13 @@ HEAL_BUCKETS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60
 TIME_TO_HEAL_BUCKETS: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0)
 
 
+@dataclass(slots=True)
+class _Step:
+    phase: LoopPhase
+    since: float
+    counted_to: float
+
+
 class Metrics:
     """All of them, on the registry that is passed in. Series that an alert watches stand at 0 from the start.
 
@@ -108,25 +116,33 @@ class Metrics:
         self._standing(registry)
         self._flow(registry)
         self._process(registry)
-        self._under_way: dict[object, tuple[LoopPhase, float]] = {}
+        self._under_way: dict[int, _Step] = {}
 
     @contextmanager
     def timed(self, phase: LoopPhase) -> Iterator[None]:
         """Add the time of the block to its phase; while it lasts, it is what `longest_phase` looks at."""
-        started, mark = time.monotonic(), object()
-        if phase is not LoopPhase.STARVED:  # that may last for ever
-            self._under_way[mark] = phase, started
+        now = time.monotonic()
+        step = _Step(phase, now, now)
+        self._under_way[id(step)] = step
         try:
             yield
         finally:
-            self._under_way.pop(mark, None)
-            self.loop_seconds[phase].inc(time.monotonic() - started)
+            del self._under_way[id(step)]
+            self.loop_seconds[phase].inc(time.monotonic() - step.counted_to)
+
+    def count_phases(self) -> None:
+        """Add the time so far of what is under way: a wait of an hour is to be seen while it lasts."""
+        now = time.monotonic()
+        for step in self._under_way.values():
+            self.loop_seconds[step.phase].inc(now - step.counted_to)
+            step.counted_to = now
 
     def longest_phase(self) -> tuple[LoopPhase, timedelta] | None:
-        """Give what has been under way for the longest time; None when nothing is."""
+        """Give what has been under way for the longest time; None when nothing is that has to end."""
         # Begun in order of time, and a dict keeps it: the first is the oldest.
-        phase, since = next(iter(self._under_way.values()), (None, 0.0))
-        return None if phase is None else (phase, timedelta(seconds=time.monotonic() - since))
+        steps = (step for step in self._under_way.values() if step.phase is not LoopPhase.STARVED)
+        oldest = next(steps, None)
+        return None if oldest is None else (oldest.phase, timedelta(seconds=time.monotonic() - oldest.since))
 
     def kept_open(self) -> float:
         """Give how many of the failures that this process took in it has not healed: what grows between two counts."""

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple, NewType, TypeAlias
-from uuid import UUID, uuid5
+from uuid import UUID
 
+from consumer.ids import named
 from schemas.names import Code, Disposition, Effect, FailureType, PoisonReason, Result, Status, StrategyName, Verdict
 
 OrgId = NewType("OrgId", UUID)
@@ -27,7 +28,7 @@ ID_SPACE = UUID("6f0a1f0e-6d5f-5c3b-9a52-5f1f3d1f6f49")
 @lru_cache(maxsize=8192)
 def attempt_id(failure_id: FailureId, step: int) -> AttemptId:
     """The id of the attempt that a failure makes at a step, the same in every process that works it out."""
-    return AttemptId(uuid5(failure_id, f"attempt:{step}"))
+    return AttemptId(named(failure_id.bytes, f"attempt:{step}"))
 
 
 class Partition(NamedTuple):

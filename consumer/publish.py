@@ -1,7 +1,6 @@
 """The publish stage: each writer sends its own messages; a sweeper takes what a dead one or a bad moment left over."""
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
@@ -121,9 +120,8 @@ class Publisher:
 
     async def _send_wave(self, messages: Sequence[Message]) -> set[FailureId | None]:
         """Send messages at once; gives the failures of those that are not there yet, for the sweeper to send."""
-        started = time.monotonic()
-        said = await self._sender.send(messages)
-        self._metrics.loop_seconds[LoopPhase.PUBLISH].inc(time.monotonic() - started)
+        with self._metrics.timed(LoopPhase.PUBLISH):
+            said = await self._sender.send(messages)
         held: set[FailureId | None] = set()
         for message, answer in zip(messages, said, strict=True):
             if answer is Sent.ACKED or (answer is Sent.TOO_LARGE and await self._sent_alone(message)):

@@ -8,6 +8,8 @@ import re
 from functools import lru_cache
 from typing import Final
 
+from pydantic_core import SchemaValidator, core_schema
+
 from consumer.model import Json
 
 REDACTED: Final = "[redacted]"
@@ -68,49 +70,31 @@ _COOKIE: Final = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 
-# What the checks of raw bytes look behind at: an expression that begins with one literal byte skips to it.
-_KEY_BEFORE: Final = re.compile(
-    rb"key(?:=|"
-    + b"|".join(rb"(?<=%bkey)|(?<=%b[_. -]key)" % (kind, kind) for kind in map(str.encode, _KEY_KINDS))
-    + b")"
+_SUSPECT: Final = SchemaValidator(
+    core_schema.str_schema(
+        pattern=r"@|\\u"  # an escape could spell any of the others
+        r"|(?i:secret|credential|cookie|bearer|basic|passw|passphrase|pwd|authorization|auth[\"=]|token(?:[^s]|$)"
+        rf"|key=|sig(?:nature)?=|(?:{'|'.join(_KEY_KINDS)})[_. -]?key)"
+        r"|sk-[A-Za-z0-9_-]{16}|[sr]k_(?:live|test)_|whsec_|A[KS]IA|gh[pousr]_|github_pat_|glpat-|npm_|hf_"
+        r"|xox[abeoprs]-|AIza|eyJ|-----BEGIN"
+    )
 )
-_SHAPE_AT_BAR: Final = re.compile(rb"_(?:(?<=[sr]k_)|(?<=gh[pousr]_)|(?<=github_pat_)|(?<=npm_)|(?<=hf_)|(?<=whsec_))")
-_SHAPE_AT_DASH: Final = re.compile(rb"-(?:(?<=sk-)|(?<=glpat-)|(?<=xox[abeoprs]-)|----BEGIN)")
-
+"""pydantic-core matches by an automaton, in 1.5 us for 700 characters; `re` tries every branch at every letter."""
 
 _REFERENCED: Final = re.compile(
-    rb'"[\w.-]{1,64}"\s{0,4}:\s{0,4}"(?:(?:Bearer|Basic) )?secret://[\w.-]{1,128}"', re.ASCII | re.IGNORECASE
+    r'"[\w.-]{1,64}"\s{0,4}:\s{0,4}"(?:(?:Bearer|Basic) )?secret://[\w.-]{1,128}"', re.ASCII | re.IGNORECASE
 )
 
 
 def may_hold_secret(raw: bytes) -> bool:
-    """Tell whether redaction could change anything in a JSON text: quick, and wrong only by saying yes.
-
-    Substrings and not one expression: a search for a literal skips, one for many alternatives stops at every letter.
-    """
-    if b"@" in raw or (b"\\" in raw and b"\\u" in raw):  # an escape could spell any of the others
+    """Tell whether redaction could change anything in a JSON text: quick, and wrong only by saying yes."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
         return True
-    if b"secret://" in raw:  # a reference under whatever name is no secret, and the usual form of a header
-        raw = _REFERENCED.sub(b"", raw)
-    lowered = raw.lower()
-    return (
-        b"secret" in lowered
-        or b"credential" in lowered
-        or b"cookie" in lowered
-        or b"bearer" in lowered
-        or b"basic" in lowered
-        or b"passw" in lowered
-        or b"passphrase" in lowered
-        or b"pwd" in lowered
-        or (b"auth" in lowered and (b"authorization" in lowered or b'auth"' in lowered or b"auth=" in lowered))
-        or (b"token" in lowered and lowered.count(b"token") > lowered.count(b"tokens"))
-        or (b"key" in lowered and _KEY_BEFORE.search(lowered) is not None)
-        or (b"=" in raw and (b"sig=" in lowered or b"signature=" in lowered))
-        or (b"J" in raw and b"eyJ" in raw)
-        or (b"I" in raw and (b"AIza" in raw or b"AKIA" in raw or b"ASIA" in raw))
-        or _SHAPE_AT_BAR.search(raw) is not None
-        or _SHAPE_AT_DASH.search(raw) is not None
-    )
+    if "secret://" in text:  # a reference under whatever name is no secret, and the usual form of a header
+        text = _REFERENCED.sub("", text)
+    return _SUSPECT.isinstance_python(text)
 
 
 def redact_text(text: str) -> str:

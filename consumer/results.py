@@ -158,13 +158,12 @@ def attempt_details(attempt: Attempt, diagnosis: Diagnosis) -> JsonObject:
 def _attempt_message(
     failure: Failure, diagnosis: Diagnosis, attempt: Attempt, following: Next, outlet: Outlet
 ) -> Message:
-    attempt_id, failure_id, finished_at = str(attempt.id), str(failure.id), format_time(attempt.finished_at)
     missing = {"missing": list(attempt.missing)} if attempt.missing else {}
     reason = {"reason": attempt.reason} if attempt.reason else {}
     data: dict[str, Any] = {
-        "attempt_id": attempt_id,
-        "failure_id": failure_id,
-        "org_id": str(failure.org_id),
+        "attempt_id": attempt.id,
+        "failure_id": failure.id,
+        "org_id": failure.org_id,
         "workflow_name": failure.workflow_name,
         "failure_type": diagnosis.failure_type,
         "disposition": diagnosis.disposition,
@@ -173,8 +172,8 @@ def _attempt_message(
         "code": attempt.code,
         "status": following.status,
         "step": attempt.step,
-        "attempted_at": format_time(attempt.attempted_at),
-        "finished_at": finished_at,
+        "attempted_at": attempt.attempted_at,
+        "finished_at": attempt.finished_at,
         "credits": {"held": _aud(attempt.held), "spent": _aud(attempt.spent)},
         "evidence": [_proof(proof) for proof in attempt.proofs],
         "diagnosis": evidence_of(diagnosis),
@@ -185,7 +184,7 @@ def _attempt_message(
         "truncated": False,
         "read_more": None,
     }
-    event = _event(HEAL_RESULT_TYPE, attempt_id, failure_id, failure, attempt.finished_at, data)
+    event = _event(HEAL_RESULT_TYPE, str(attempt.id), failure, attempt.finished_at, data)
     return _message(attempt.id, 0, event, failure, attempt, outlet)
 
 
@@ -193,23 +192,22 @@ def _status_message(
     failure: Failure, diagnosis: Diagnosis, attempt: Attempt, following: Next, outlet: Outlet
 ) -> Message:
     due = attempt.finished_at + following.due_in if following.due_in is not None else None
-    failure_id = str(failure.id)
     data: dict[str, Any] = {
-        "failure_id": failure_id,
-        "org_id": str(failure.org_id),
+        "failure_id": failure.id,
+        "org_id": failure.org_id,
         "workflow_name": failure.workflow_name,
         "failure_type": diagnosis.failure_type,
         "step": attempt.step + 1,
         "status": following.status,
         "code": attempt.code,
         "reason": attempt.reason,
-        "due_at": format_time(due) if due and following.status is Status.DEFERRED else None,
+        "due_at": due if due and following.status is Status.DEFERRED else None,
         "waits_on": _waits_on(following.status, attempt.code),
-        "changed_at": format_time(attempt.finished_at),
+        "changed_at": attempt.finished_at,
         "catalog_version": attempt.catalog_version or None,
     }
     name = status_event_id(failure.id, attempt.step + 1)
-    event = _event(FAILURE_STATUS_TYPE, name, failure_id, failure, attempt.finished_at, data)
+    event = _event(FAILURE_STATUS_TYPE, name, failure, attempt.finished_at, data)
     return _message(uuid5(failure.id, f"status:{attempt.step}"), 1, event, failure, attempt, outlet)
 
 
@@ -227,12 +225,12 @@ def _waits_on(status: Status, code: Code | None) -> WaitsOn | None:
             assert_never(status)
 
 
-def _event(kind: str, name: str, subject: str, failure: Failure, at: datetime, data: dict[str, Any]) -> Envelope:
+def _event(kind: str, name: str, failure: Failure, at: datetime, data: dict[str, Any]) -> Envelope:
     return Envelope(
         id=name,
         source=SOURCE,
         type=kind,
-        subject=subject,
+        subject=str(failure.id),
         time=at,
         data=data,
         traceparent=failure.trace.traceparent if failure.trace else None,
@@ -247,7 +245,7 @@ def _message(
         body, headers = encode(event)
     except ValueError:
         # Half a surrogate pair, from a strategy that took it over from the world: no byte form exists, so it goes.
-        text = json.dumps(event.data, ensure_ascii=False, default=str).encode("utf-8", "replace")
+        text = json.dumps(event.data, ensure_ascii=False, default=_plain).encode("utf-8", "replace")
         body, headers = encode(replace(event, data=json.loads(text)))
     message = Message(
         id=message_id,
@@ -260,6 +258,10 @@ def _message(
         body=body,
     )
     return cut(message, outlet.max_bytes)
+
+
+def _plain(value: object) -> str:
+    return format_time(value) if isinstance(value, datetime) else str(value)
 
 
 def _spoke(one: Evidence) -> JsonObject:

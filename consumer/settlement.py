@@ -30,7 +30,7 @@ from consumer.model import (
     Wait,
     attempt_id,
 )
-from consumer.plan.after import Past, after
+from consumer.plan.after import Past, after, given_up
 from consumer.results import Outlet, messages_of
 from schemas.names import Code, Result, Status, StrategyName, Verdict
 
@@ -58,6 +58,7 @@ def settle_heal(ended: Ended, policy: WorkflowPolicy, dice: float, outlet: Outle
         age=ended.finished_at - failure.detected_at,
         reads_back=intent is not None and intent.reads_back,
         probe=ended.claim.probe,
+        unsure=failure.unsure,
     )
     following = after(outcome, past, policy=policy, dice=dice)
     attempt = _attempt(ended)
@@ -87,7 +88,7 @@ def settle_unclaimed(
         catalog_version=plan.catalog_version,
         **_of_plan(plan),
     )
-    following = _after_plan(plan, dice)
+    following = _after_plan(plan, dice, unsure=failure.unsure)
     messages = messages_of(failure, diagnosis, attempt, following, outlet)
     return Settlement(failure=failure, diagnosis=diagnosis, attempt=attempt, next=following, messages=messages)
 
@@ -108,10 +109,10 @@ def _of_plan(plan: Refuse | Wait | Adopt) -> dict[str, Any]:
             assert_never(plan)
 
 
-def _after_plan(plan: Refuse | Wait | Adopt, dice: float) -> Next:
+def _after_plan(plan: Refuse | Wait | Adopt, dice: float, *, unsure: bool) -> Next:
     match plan:
         case Refuse():
-            return Next(status=Status.GIVEN_UP, due_in=None, counts=False)
+            return given_up(unsure=unsure)
         case Wait():
             return Next(status=Status.DEFERRED, due_in=plan.after * (0.5 + dice), counts=False)
         case Adopt():
@@ -135,8 +136,8 @@ def _health(ended: Ended) -> Health | None:
 
 def _healthy(outcome: Outcome) -> bool | None:
     match outcome:
-        case Healed():
-            return True
+        case Healed(code=code):
+            return True if code is None else None  # `recovered`: nothing was asked of it
         case NotHealed(ill=True) | RetryLater(ill=True) | Unknown(ill=True):
             return False
         case NotHealed(code=Code.NOT_HEALED):

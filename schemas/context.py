@@ -7,7 +7,7 @@ worth (`error_of`): evidence is never refused.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
@@ -25,6 +25,7 @@ Method = Annotated[
     StringConstraints(pattern=r"^[A-Za-z]{1,16}$"),
     BeforeValidator(lambda v: v.upper() if isinstance(v, str) else v),
 ]
+ReadMethod = Annotated[Literal["GET", "HEAD"], BeforeValidator(lambda v: v.upper() if isinstance(v, str) else v)]
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$")]
 HeaderValue = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x08\x0a-\x1f\x7f]*$", max_length=8192)]
 Headers = Annotated[
@@ -103,13 +104,38 @@ class Expectation(Part):
 
 
 class ReadBack(Part):
-    """A call without effect by which anyone can see whether the failed one has worked."""
+    """A look without effect that tells whether the failed call has worked: it has, it has not, or nobody can say."""
 
-    url: Url = Field(description="Where to look.")
-    method: Method = Field(default="GET", description="GET or HEAD, or another that changes nothing.")
+    url: Url = Field(description="Where to look. Its host has to be one that the catalog allows.")
+    method: ReadMethod = Field(default="GET", description="GET or HEAD; read in any case. Nothing else is a look.")
     headers: Headers = Field(default_factory=dict)
-    expect: Expectation | None = Field(default=None, description="What is seen if it has worked; absent: 2xx.")
+    expect: Expectation | None = Field(
+        default=None, description="What is seen if it has worked. Default: a 2xx, and with GET something in it."
+    )
+    absent: Expectation | None = Field(
+        default=None,
+        description="What is seen if it has not worked. Default: 404 or 410, and not as a page. Whatever shows "
+        "neither, or both, tells nothing.",
+    )
+    after_seconds: Annotated[float, Field(ge=0, le=300, allow_inf_nan=False)] | None = Field(
+        default=None,
+        description="How long the other side may still work on a call whose answer was lost, in seconds, together "
+        "with the lag of what is looked at. Only after it an absence counts. Default: 10, or as long as one call may "
+        "take where that is longer.",
+    )
+    first: bool = Field(
+        default=False,
+        description="Look before anything is sent also where the effect is not unsafe; where it is, that is always so.",
+    )
     timeout_seconds: Seconds | None = Field(default=None, description="How long one look may take, in seconds.")
+
+    @model_validator(mode="after")
+    def _can_be_seen(self) -> Self:
+        seen = (self.expect, self.absent)
+        if self.method == "HEAD" and any(one and (one.json_ or one.schema_ is not None) for one in seen):
+            msg = "HEAD brings no body: demand a status only, or use GET"
+            raise ValueError(msg)
+        return self
 
 
 class RequestContext(Part):
@@ -130,7 +156,10 @@ class RequestContext(Part):
     idempotency_header: HeaderName = Field(default="Idempotency-Key", description="The header that carries the key.")
     timeout_seconds: Seconds | None = Field(default=None, description="How long one call may take, in seconds.")
     expect: Expectation | None = Field(default=None, description="What the answer has to be to count as healed.")
-    read_back: ReadBack | None = Field(default=None, description="How to see whether the call has worked.")
+    read_back: ReadBack | None = Field(
+        default=None,
+        description="How to see whether the call has worked; with it a call without a key may be healed too.",
+    )
 
     @property
     def effect_or_default(self) -> Effect:

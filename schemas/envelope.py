@@ -9,7 +9,7 @@ import binascii
 import re
 from base64 import b64decode
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import Enum
 from typing import Any, Final
@@ -20,6 +20,7 @@ from schemas.json_text import MAX_DEPTH, is_plainly_storable, load_json, parse_j
 from schemas.names import PoisonReason
 from schemas.rfc3339 import format_time, parse_time
 from schemas.trace import TRACEPARENT, TRACESTATE, Trace, trace_of
+from schemas.value import value
 
 __all__ = ["Envelope", "EnvelopeError", "Form", "encode", "encode_binary", "parse"]
 
@@ -29,6 +30,7 @@ MAX_ATTRIBUTE_CHARACTERS: Final = 2048
 """Of `id`, `source`, `type` and `subject`: they become keys of rows and of records."""
 
 Header = tuple[str, bytes]
+_STRUCTURED_HEADER: Final = ("content-type", STRUCTURED_CONTENT_TYPE.encode())
 _PREFIX = "ce_"
 _STRUCTURED = "application/cloudevents"
 _JSON_TYPE = re.compile(r"(application|text)/(json|[a-z0-9.!#$&^_-]+\+json)\s*(;.*)?", re.IGNORECASE | re.DOTALL)
@@ -46,7 +48,7 @@ class Form(Enum):
     BARE = "bare"  # the value is the data and there is no event around it: no id, no source, no type
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """An event and its data. Only a bare one lacks id, source and type."""
 
@@ -89,7 +91,7 @@ def parse(
 
 def _loaded(value: bytes) -> Any:  # noqa: ANN401 - JSON is anything
     document = load_json(value)
-    if not is_plainly_storable(value, document):
+    if not is_plainly_storable(value):
         # The event's own object is not part of what is stored, so the data may be as deep as it may be bare.
         wrapped = isinstance(document, dict) and all(name in document for name in _MARKS_OF_AN_EVENT)
         refuse_unstorable(document, max_depth=MAX_DEPTH + wrapped)
@@ -100,7 +102,7 @@ def encode(event: Envelope) -> tuple[bytes, list[Header]]:
     """Write an event in structured mode; the trace stands in its attributes and in the headers."""
     document = {"specversion": SPEC_VERSION, **_attributes(event), "datacontenttype": "application/json"}
     document["data"] = event.data
-    return to_json(document), [("content-type", STRUCTURED_CONTENT_TYPE.encode()), *_trace_headers(event)]
+    return to_json(document), [_STRUCTURED_HEADER, *_trace_headers(event)]
 
 
 def encode_binary(event: Envelope) -> tuple[bytes, list[Header]]:
@@ -114,14 +116,16 @@ def _attributes(event: Envelope) -> dict[str, Any]:
     if not (event.id and event.source and event.type):
         msg = f"an event needs id, source and type to be written; this {event.form.value} one lacks some"
         raise ValueError(msg)
-    optional = {
-        "subject": event.subject,
-        "time": format_time(event.time) if event.time else None,
-        TRACEPARENT: event.traceparent,
-        TRACESTATE: event.tracestate,
-    }
-    required = {"id": event.id, "source": event.source, "type": event.type}
-    return {**event.extensions, **required, **{name: value for name, value in optional.items() if value is not None}}
+    attributes = {**event.extensions, "id": event.id, "source": event.source, "type": event.type}
+    if event.subject is not None:
+        attributes["subject"] = event.subject
+    if event.time is not None:
+        attributes["time"] = format_time(event.time)
+    if event.traceparent is not None:
+        attributes[TRACEPARENT] = event.traceparent
+    if event.tracestate is not None:
+        attributes[TRACESTATE] = event.tracestate
+    return attributes
 
 
 def _in_a_header(value: object) -> bytes:
@@ -129,6 +133,8 @@ def _in_a_header(value: object) -> bytes:
 
 
 def _trace_headers(event: Envelope) -> list[Header]:
+    if event.traceparent is None and event.tracestate is None:
+        return []
     pairs = ((TRACEPARENT, event.traceparent), (TRACESTATE, event.tracestate))
     return [(name, value.encode()) for name, value in pairs if value is not None]
 

@@ -63,7 +63,13 @@ def failure() -> Envelope:
                 "schema": {"type": "object", "required": ["id", "status"]},
                 "json": [{"path": "/status", "one_of": ["open", "paid"]}],
             },
-            "read_back": {"url": "https://invoices.example.com/v1/invoices?key=run-2291-fetch-invoice"},
+            "read_back": {
+                "url": "https://invoices.example.com/v1/invoices?key=run-2291-fetch-invoice",
+                "headers": {"authorization": "secret://INVOICES_TOKEN"},
+                "expect": {"json": [{"path": "/invoices/0/id", "exists": True}]},
+                "absent": {"json": [{"path": "/invoices", "equals": []}]},
+                "after_seconds": 20,
+            },
         },
         "resume": {"url": "https://runs.example.com/runs/run-2291/steps/fetch-invoice/result"},
     }

@@ -89,7 +89,7 @@ class HealResult(Published):
     disposition: Disposition = Field(description="What the evidence says about trying again.")
     strategy: StrategyName = Field(description="How it was tried to heal.")
     result: Result = Field(description="`success` only with proof in `evidence`.")
-    code: Code | None = Field(default=None, description="Why not; null on success.")
+    code: Code | None = Field(default=None, description="Why not; on success null, or `recovered`.")
     status: Status = Field(description="Where the failure stands after this attempt.")
     step: Step
     attempted_at: Time = Field(description="When the attempt began.")

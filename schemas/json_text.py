@@ -2,14 +2,16 @@
 
 pydantic-core's parser reads a 640-byte event in 2.1 us (orjson 1.5, the standard library 4.7) and, unlike orjson,
 keeps integers beyond 64 bits. Of a key that stands twice in an object the last one wins. Numbers with a fraction or
-an exponent are IEEE 754 doubles.
+an exponent are IEEE 754 doubles. Writing is orjson's, which takes 0.6 us for a result where pydantic-core takes 8.
 """
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
-from pydantic_core import from_json
+import orjson
+from pydantic_core import SchemaValidator, core_schema, from_json
 from pydantic_core import to_json as _to_json
 
 from schemas.errors import EnvelopeError
@@ -22,6 +24,15 @@ MAX_INTEGER_DIGITS = 1000
 _INTEGER_LIMIT = 10**MAX_INTEGER_DIGITS
 _SHOWN_KEY = 64
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_LOOK_CLOSER: Final = SchemaValidator(
+    core_schema.str_schema(
+        # An escape, which NUL and surrogates need; too many digits; an exponent that may be too large; what is no
+        # number. Inside of a string the last three only cost the closer look.
+        pattern=r"\\u|[0-9]{100}|(?:^|[:,\[\s])-?[0-9]+(?:\.[0-9]+)?[eE]\+?[0-9]{3}|NaN|Infinity"
+    )
+)
+# With these orjson writes what pydantic-core would.
+_ALIKE: Final = orjson.OPT_UTC_Z | orjson.OPT_PASSTHROUGH_DATACLASS
 _KIND_OF_PARSER_MESSAGE = (
     ("recursion limit", PoisonReason.TOO_DEEP),
     ("number out of range", PoisonReason.BAD_NUMBER),
@@ -43,7 +54,7 @@ class StorageFault:
 def parse_json(text: bytes) -> Any:  # noqa: ANN401 - JSON is anything
     """Parse UTF-8 JSON (a byte order mark is skipped); EnvelopeError if it is not JSON or not storable."""
     value = load_json(text)
-    if not is_plainly_storable(text, value):
+    if not is_plainly_storable(text):
         refuse_unstorable(value)
     return value
 
@@ -51,7 +62,7 @@ def parse_json(text: bytes) -> Any:  # noqa: ANN401 - JSON is anything
 def load_json(text: bytes) -> Any:  # noqa: ANN401 - JSON is anything
     """Parse as `parse_json` does, but leave it to the caller to refuse what cannot be stored."""
     try:
-        return from_json(text.removeprefix(_BYTE_ORDER_MARK))
+        return from_json(text.removeprefix(_BYTE_ORDER_MARK), cache_strings="keys")
     except ValueError as error:
         raise _refused(str(error)) from error
 
@@ -65,21 +76,24 @@ def refuse_unstorable(value: object, *, max_depth: int = MAX_DEPTH) -> None:
 
 def to_json(value: object) -> bytes:
     """Write compact UTF-8 JSON; integers of any size stay exact. ValueError on half a surrogate pair."""
-    return _to_json(value, inf_nan_mode="null")
+    try:
+        return orjson.dumps(value, default=_written, option=_ALIKE)
+    except TypeError:  # an integer beyond 64 bits, half a surrogate pair, or a type that it does not know
+        return _to_json(value, inf_nan_mode="null")
 
 
-def is_plainly_storable(text: bytes, value: object, *, max_depth: int = MAX_DEPTH) -> bool:
-    """Tell of a parsed JSON text that nothing in it needs a closer look; quick, may say no without need.
+def _written(value: object) -> str:
+    if isinstance(value, UUID):  # of another make than the standard library's, such as a driver's
+        return str(value)
+    raise TypeError
 
-    NUL and surrogates can only come from escapes, no document is nested deeper than it has brackets, and an infinity
-    has its name when it is written again.
+
+def is_plainly_storable(text: bytes, *, max_depth: int = MAX_DEPTH) -> bool:
+    """Tell of a JSON text that nothing in it needs a closer look; quick, may say no without need.
+
+    No document is nested deeper than it has brackets.
     """
-    if b"\\u" in text or text.count(b"{") + text.count(b"[") > max_depth:
-        return False
-    if len(text) - len(text.translate(None, b"0123456789")) >= MAX_INTEGER_DIGITS:
-        return False
-    written = _to_json(value, inf_nan_mode="constants")
-    return b"Infinity" not in written and b"NaN" not in written
+    return text.count(b"{") + text.count(b"[") <= max_depth and not _LOOK_CLOSER.isinstance_python(text)
 
 
 def check_storable(value: object, *, max_depth: int = MAX_DEPTH) -> StorageFault | None:

@@ -54,7 +54,7 @@ class Result(StrEnum):
 
 
 class Code(StrEnum):
-    """Why an attempt did not succeed."""
+    """Why an attempt did not succeed; of those that did, only `recovered` has one."""
 
     NOT_HEALED = "not_healed"  # acted, and the oracle says no: next rung
     UNVERIFIED = "unverified"  # acted, and no oracle could say yes: next rung
@@ -66,6 +66,7 @@ class Code(StrEnum):
     RETRY_LATER = "retry_later"  # deferred to the time the other side named
     CRASHED = "crashed"  # the strategy, or planning it, broke before any effect: a bug to report
     INTERRUPTED = "interrupted"  # the process died or broke after its effect began: outcome unknown
+    RECOVERED = "recovered"  # with success: it was well before anything was sent, so no heal of ours may be praised
 
 
 class Status(StrEnum):

@@ -4,4 +4,9 @@ from pathlib import Path
 # `pytest` alone, unlike `python -m pytest`, does not find `tests.support`.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-pytest_plugins = ["tests.support.required_tools", "tests.support.stack", "tests.support.places"]
+pytest_plugins = [
+    "tests.support.required_tools",
+    "tests.support.stack",
+    "tests.support.places",
+    "tests.support.faults",
+]

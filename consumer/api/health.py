@@ -1,5 +1,6 @@
 """Whether the process works, whether it may be sent work, and its metrics."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Protocol
 
@@ -12,27 +13,35 @@ from consumer.settings import ApiSettings
 
 
 class Clocks(Protocol):
-    """What tells a process that works from one that only runs."""
+    """What tells a process that works from one that only runs. Only what a restart would cure makes a clock run."""
 
-    def since_tick(self) -> timedelta:
-        """How long ago intake's loop last turned."""
-        ...
-
-    def oldest_in_flight(self) -> timedelta:
-        """How long the oldest heal has been under way; zero without one."""
-        ...
-
-    def unassigned(self) -> timedelta:
-        """How long this member has had no partition; zero while it has one, or when there are fewer than members."""
+    def ages(self) -> Mapping[str, timedelta]:
+        """Say for each clock for how long what it watches has stood still; zero while it moves."""
         ...
 
 
 class Readiness(Protocol):
-    """Whether start-up is over and what it needs is there."""
+    """Whether start-up is over, and what people should know."""
 
     def reasons_not_ready(self) -> tuple[str, ...]:
         """Say what is missing, in words; nothing when ready."""
         ...
+
+    def notes(self) -> tuple[str, ...]:
+        """Say what is out of the ordinary, and no reason to send work elsewhere."""
+        ...
+
+
+def limits(settings: ApiSettings) -> Mapping[str, timedelta]:
+    """Give the age at which each clock calls for a restart."""
+    return {
+        "loop_tick": settings.loop_stall,
+        "oldest_in_flight": settings.in_flight_stall,
+        "step": settings.step_stall,
+        "unassigned": settings.unassigned_stall,
+        "unread": settings.unassigned_stall,
+        "uncommitted": settings.unassigned_stall,
+    }
 
 
 def health_routes(
@@ -44,16 +53,12 @@ def health_routes(
     @router.get("/healthz")
     async def healthz() -> JSONResponse:
         """503 when a clock stands still: restart the process."""
-        readings = {
-            "loop_tick": (clocks.since_tick(), settings.loop_stall),
-            "oldest_in_flight": (clocks.oldest_in_flight(), settings.in_flight_stall),
-            "unassigned": (clocks.unassigned(), settings.unassigned_stall),
-        }
+        readings = _readings(settings, clocks)
         shown = {
             name: {"seconds": round(now.total_seconds(), 3), "limit": limit.total_seconds(), "ok": now <= limit}
             for name, (now, limit) in readings.items()
         }
-        failing = [name for name, (now, limit) in readings.items() if now > limit]
+        failing = _failing(readings)
         status = "failing" if failing else "ok"
         return JSONResponse(
             {"status": status, "failing": failing, "clocks": shown}, status_code=503 if failing else 200
@@ -62,8 +67,10 @@ def health_routes(
     @router.get("/readyz")
     async def readyz() -> JSONResponse:
         """503 with the reasons while the process is not ready: send it nothing yet."""
-        reasons = readiness.reasons_not_ready()
-        return JSONResponse({"ready": not reasons, "reasons": list(reasons)}, status_code=503 if reasons else 200)
+        stuck = [f"{name} stands still" for name in _failing(_readings(settings, clocks))]
+        reasons = [*readiness.reasons_not_ready(), *stuck]
+        answer = {"ready": not reasons, "reasons": reasons, "notes": list(readiness.notes())}
+        return JSONResponse(answer, status_code=503 if reasons else 200)
 
     @router.get("/metrics")
     async def metrics(request: Request) -> Response:
@@ -72,3 +79,12 @@ def health_routes(
         return Response(encode(registry), headers={"Content-Type": content_type})
 
     return router
+
+
+def _readings(settings: ApiSettings, clocks: Clocks) -> dict[str, tuple[timedelta, timedelta]]:
+    ages = clocks.ages()
+    return {name: (ages.get(name, timedelta(0)), limit) for name, limit in limits(settings).items()}
+
+
+def _failing(readings: Mapping[str, tuple[timedelta, timedelta]]) -> list[str]:
+    return [name for name, (now, limit) in readings.items() if now > limit]

@@ -5,6 +5,7 @@
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import datetime, timedelta
 from enum import StrEnum
 from importlib.metadata import version
 from io import BufferedIOBase
@@ -16,6 +17,7 @@ import typer
 
 from consumer.cli.exits import ExitCode
 from schemas.names import PoisonReason, Status
+from schemas.rfc3339 import parse_time
 
 app: Final = typer.Typer(
     name="shw",
@@ -28,8 +30,15 @@ app: Final = typer.Typer(
 _catalog: Final = typer.Typer(help="What may be healed, and for whom.", no_args_is_help=True)
 _dlq: Final = typer.Typer(help="What was refused: list it, look at it, send it again.", no_args_is_help=True)
 app.add_typer(_catalog, name="catalog")
+_intake: Final = typer.Typer(
+    help="Whether dead letters from everywhere have paused the reading; and letting it go on.",
+    invoke_without_command=True,
+)
 app.add_typer(_dlq, name="dlq")
+app.add_typer(_intake, name="intake")
 
+Reason = Annotated[str, typer.Option(help="Why, in words; kept, and told to the subscribers.")]
+By = Annotated[str | None, typer.Option(help="Who says so. Default: your login name.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 
@@ -197,11 +206,38 @@ def heal(
     wait: Annotated[
         float | None, typer.Option(min=0, metavar="SECONDS", help="Wait for the attempt and print it.")
     ] = None,
+    did_not_happen: Annotated[
+        bool, typer.Option("--did-not-happen", help="You looked: the call of unknown outcome had no effect.")
+    ] = False,
+    by: By = None,
 ) -> None:
-    """Ask for a failure to be healed now, given up or not; one that needs a person is refused."""
+    """Ask for a failure to be healed now, given up or not; one that needs a person only with --did-not-happen."""
+    from consumer.cli.decisions import DID_NOT_HAPPEN, decide_failure
     from consumer.cli.failures import heal
+    from consumer.decided import Decision
 
-    _end(heal(failure_id, wait=wait))
+    if did_not_happen:
+        _end(decide_failure(failure_id, Decision.DID_NOT_HAPPEN, reason=DID_NOT_HAPPEN, by=by))
+    if not did_not_happen or wait is not None:
+        _end(heal(failure_id, wait=wait))
+
+
+@app.command()
+def give_up(failure_id: Annotated[UUID, typer.Argument(metavar="ID")], reason: Reason, by: By = None) -> None:
+    """Close a failure that is not to be healed. A heal that is under way ends and is told, and changes nothing more."""
+    from consumer.cli.decisions import decide_failure
+    from consumer.decided import Decision
+
+    _end(decide_failure(failure_id, Decision.GIVE_UP, reason=reason, by=by))
+
+
+@app.command()
+def resolve(failure_id: Annotated[UUID, typer.Argument(metavar="ID")], reason: Reason, by: By = None) -> None:
+    """Close a failure whose call did happen, or that was mended by hand."""
+    from consumer.cli.decisions import decide_failure
+    from consumer.decided import Decision
+
+    _end(decide_failure(failure_id, Decision.RESOLVE, reason=reason, by=by))
 
 
 @_dlq.command("list")
@@ -244,6 +280,44 @@ def replay_letters(
     _end(replay_letters([_place(Place, one) for one in places or ()], every=every, reason=reason))
 
 
+@_intake.callback()
+def intake(context: typer.Context, as_json: AsJson = False) -> None:
+    """Say whether dead letters from everywhere have paused the reading, and whose; 0 when it is not paused."""
+    from consumer.cli.intake import show_intake
+
+    if context.invoked_subcommand is None:
+        _end(show_intake(as_json=as_json))
+
+
+@_intake.command("resume")
+def resume_intake(
+    off_for: Annotated[
+        float, typer.Option("--off-for", min=0, metavar="SECONDS", help="Do not pause again for so long.")
+    ] = 0,
+) -> None:
+    """Let every consumer read again at once; it pauses again where the cause is still there, unless --off-for."""
+    from consumer.cli.intake import resume_intake
+
+    _end(resume_intake(timedelta(seconds=off_for)))
+
+
+@app.command()
+def replay(
+    since: Annotated[str, typer.Option(metavar="TIME", help="RFC 3339 with an offset: 2026-01-31T09:30:00Z.")],
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Before this. Default: to the end.")] = None,
+    dead_letters: Annotated[
+        bool, typer.Option("--dead-letters", help="Write dead letters once more, not only count them.")
+    ] = False,
+) -> None:
+    """Read the failures topic again from a time on, and store what is missing; what is there stays as it is.
+
+    Works beside running consumers, which heal what is new, and leaves their offsets alone.
+    """
+    from consumer.cli.replay import replay
+
+    _end(replay(_time("--since", since), _time("--until", until) if until else None, dead_letters=dead_letters))
+
+
 @app.command()
 def schemas(
     name: Annotated[str | None, typer.Argument(help="Print this one.")] = None,
@@ -280,6 +354,13 @@ def _header(text: str) -> tuple[str, bytes]:
     if not name or not equals:
         raise typer.BadParameter(f"--header {text!r}: must be NAME=VALUE")
     return name, value.encode()
+
+
+def _time(option: str, text: str) -> datetime:
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{option} {text!r}: {error}") from None
 
 
 def _place(make: Callable[..., Any], text: str) -> Any:  # noqa: ANN401

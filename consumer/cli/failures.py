@@ -3,20 +3,18 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Final, assert_never
 from uuid import UUID
 
+from consumer.cli.database import open_database
 from consumer.cli.exits import ExitCode, say
 from consumer.cli.tables import print_json, print_rows
 from consumer.errors import TransientError
-from consumer.migrate import check_schema
 from consumer.model import FailureId, Json, JsonObject, OrgId
 from consumer.redact import redact_json, redact_text
-from consumer.settings import read_settings
-from consumer.store.pool import Pool, open_pool, transaction
+from consumer.store.decisions import decisions_of
+from consumer.store.pool import Pool, transaction
 from consumer.store.reports import (
     Asked,
     HealAsked,
@@ -54,7 +52,7 @@ def heal(failure_id: UUID, *, wait: float | None) -> ExitCode:
 
 
 async def _print_failures(org_id: OrgId | None, status: Status | None, limit: int, *, as_json: bool) -> None:
-    async with _database() as pool, transaction(pool) as connection:
+    async with open_database() as pool, transaction(pool) as connection:
         found = await list_failures(connection, org_id, status, limit)
     shown: list[JsonObject] = [
         asdict(one) | {"id": str(one.id), "org_id": str(one.org_id), "failure_reason": redact_text(one.failure_reason)}
@@ -68,9 +66,10 @@ async def _print_failures(org_id: OrgId | None, status: Status | None, limit: in
 
 
 async def _print_attempts(failure_id: FailureId, *, as_json: bool) -> ExitCode:
-    async with _database() as pool, transaction(pool) as connection:
+    async with open_database() as pool, transaction(pool) as connection:
         stands = await standing(connection, failure_id)
         found = await attempts_of(connection, failure_id)
+        decisions = await decisions_of(connection, failure_id)
     if stands is None:
         say(f"No failure {failure_id} in this database: `shw failures` lists what there is.")
         return ExitCode.NO
@@ -80,12 +79,15 @@ async def _print_attempts(failure_id: FailureId, *, as_json: bool) -> ExitCode:
     else:
         print_rows(_ATTEMPT_COLUMNS, map(_as_row, found))
     due = f", due at {stands.due_at}" if stands.due_at else ""
+    for one in decisions:
+        what = one.decision.replace("_", " ")
+        say(f"Decided at {one.decided_at} by {one.decided_by}: {what}, {one.reason} (step {one.step}).")
     say(f"{failure_id} is {stands.status} after {len(found)} attempts{due}.")
     return ExitCode.OK
 
 
 async def _heal(failure_id: FailureId, wait: float | None) -> ExitCode:
-    async with _database() as pool:
+    async with open_database() as pool:
         async with transaction(pool) as connection:
             asked = await ask_heal(connection, failure_id)
         code = _told(failure_id, asked)
@@ -107,7 +109,8 @@ def _told(failure_id: FailureId, asked: HealAsked) -> ExitCode:
         case Asked.NEEDS_PERSON:
             say(
                 f"Refused: {failure_id} needs a person. A call of its may have had its effect: see `shw attempts "
-                f"{failure_id}`, and look at the other side. Nothing was changed."
+                f"{failure_id}`, look at the other side, then `shw resolve` it, `shw heal --did-not-happen`, or "
+                "`shw give-up` it. Nothing was changed."
             )
         case Asked.AWAITING_APPROVAL:
             say(f"Refused: {failure_id} waits for the approval of its published plan. Nothing was changed.")
@@ -148,10 +151,3 @@ def _as_row(attempt: ReportedAttempt) -> list[Json]:
 def _details(attempt: ReportedAttempt) -> Json:
     clean, _ = redact_json(json.loads(attempt.details)) if attempt.details else (None, ())
     return clean
-
-
-@asynccontextmanager
-async def _database() -> AsyncIterator[Pool]:
-    async with open_pool(read_settings().postgres, application="shw cli") as pool:
-        await check_schema(pool)
-        yield pool

@@ -13,7 +13,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 
 from consumer import logs
-from consumer.app import _Parts, _stages, installed_strategies, read_catalog
+from consumer.app import Parts, installed_strategies, read_catalog, stages_of
 from consumer.cli.exits import ExitCode, say
 from consumer.cli.tables import print_json
 from consumer.errors import ShwError
@@ -119,7 +119,7 @@ class Again:
         self._count(records, batch, received, left_out)
         if time.monotonic() >= self._tell_at:
             self._tell_at = time.monotonic() + TOLD_EVERY
-            say(f"{told.read} read so far, {told.new} new")
+            say(f"{self.told.read} read so far, {self.told.new} new")
 
     async def _taken(self, batch: Batch) -> Received:
         found, rest = Received(), batch
@@ -167,8 +167,8 @@ async def _pipeline(settings: Settings) -> AsyncIterator[tuple[Pipeline, Stages]
         await check_database(pool)
         writer = await stack.enter_async_context(open_writer(settings.kafka))
         strategies = await stack.enter_async_context(installed_strategies(catalog, connections=1))
-        parts = _Parts(settings, catalog, pool, writer, strategies, Metrics(CollectorRegistry()))
-        stages = _stages(parts, asyncio.Event())
+        parts = Parts(settings, catalog, pool, writer, strategies, Metrics(CollectorRegistry()))
+        stages = stages_of(parts, asyncio.Event())
         async with asyncio.TaskGroup() as tasks:
             publishing = tasks.create_task(stages.publisher.run())
             yield Pipeline(stages, tasks), stages

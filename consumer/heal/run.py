@@ -73,12 +73,13 @@ async def run(strategy: Strategy, task: Task, gate: Gate) -> Outcome:
 
 def _out_of_time(task: Task, gate: Gate) -> Outcome:
     if gate.begun:
-        return _after_effect(task, f"not ended within its window of {task.plan.intent.window.total_seconds():g} s")
+        reason = f"not ended within its window of {task.plan.intent.window.total_seconds():g} s"
+        return _after_effect(task, reason, ill=True)
     return RetryLater(after=timedelta(seconds=1), reason="its window passed before anything was sent")
 
 
-def _after_effect(task: Task, reason: str) -> Outcome:
+def _after_effect(task: Task, reason: str, *, ill: bool = False) -> Outcome:
     if task.plan.intent.effect is Effect.UNSAFE:
-        return Unknown(reason=reason)
+        return Unknown(reason=reason, ill=ill)
     # Repeating it does no harm, so nothing needs to be known of how far it came.
-    return NotHealed(code=Code.UNVERIFIED, reason=reason)
+    return NotHealed(code=Code.UNVERIFIED, reason=reason, ill=ill)

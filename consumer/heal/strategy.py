@@ -31,7 +31,7 @@ class EffectGate(Protocol):
         ...
 
     def remaining(self) -> timedelta:
-        """Time until every effect must have ended."""
+        """Time until every effect must have ended; a call without effect needs no beginning, and ends by then too."""
         ...
 
 

@@ -4,14 +4,18 @@ import hashlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
-from uuid import UUID, uuid5
+from typing import Final
+from uuid import UUID
 
 from consumer.catalog import Catalog
+from consumer.ids import drivers, named
 from consumer.model import ID_SPACE, DeadLetter, Failure, FailureId, JsonObject, OrgId, Record, Trace
 from consumer.redact import may_hold_secret, redact_json, redact_text
 from schemas.envelope import Envelope, EnvelopeError, parse
 from schemas.failure import WorkflowFailure, decode_failure
 from schemas.names import PoisonReason
+
+_SPACE: Final = ID_SPACE.bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +48,7 @@ def decode(record: Record, door: Door, now: datetime) -> Failure | DeadLetter:
 def event_failure_id(org_id: UUID, source: str, event_id: str) -> FailureId:
     """The id of the failure that an event reports: the same for every delivery, in every process."""
     # The length keeps two different pairs of source and id from running together into one text.
-    return FailureId(uuid5(ID_SPACE, f"{org_id}:{len(source)}:{source}:{event_id}"))
+    return FailureId(named(_SPACE, f"{org_id}:{len(source)}:{source}:{event_id}"))
 
 
 def _failure(record: Record, envelope: Envelope, event: WorkflowFailure, source: str, now: datetime) -> Failure:
@@ -52,14 +56,15 @@ def _failure(record: Record, envelope: Envelope, event: WorkflowFailure, source:
     digest = hashlib.sha256(value).digest()
     event_id = envelope.id or f"{record.partition}:{record.offset}:{record.timestamp_ms}:{digest.hex()}"
     extra = {**(event.model_extra or {}), **({"extensions": dict(envelope.extensions)} if envelope.extensions else {})}
+    org_id = OrgId(drivers(event.org_id))
     failure = Failure(
-        id=event_failure_id(event.org_id, source, event_id),
-        org_id=OrgId(event.org_id),
+        id=event_failure_id(org_id, source, event_id),
+        org_id=org_id,
         workflow_name=event.workflow_name,
         failure_reason=event.failure_reason,
         context=event.context,
         detected_at=event.detected_at or _recorded_at(record, now),
-        source=source,
+        source=redact_text(source) if _is_suspect(source) else source,
         digest=digest,
         size=len(value),
         extra=extra,

@@ -13,8 +13,11 @@ import structlog
 
 from consumer.errors import TransientError
 from consumer.ingest.epochs import Epoch, Epochs
+from consumer.ingest.lag import Lag
+from consumer.ingest.watch import Watch
+from consumer.kafka.group import group_answers
 from consumer.kafka.reader import Listener, Reader, open_reader
-from consumer.metrics import LoopPhase, Metrics
+from consumer.metrics import LoopPhase, Metrics, PauseReason, Rebuilt
 from consumer.model import Partition, Record
 from consumer.settings import IntakeSettings, KafkaSettings
 
@@ -44,6 +47,18 @@ class Stage(Protocol[BatchT]):
         ...
 
 
+class Valve(Protocol):
+    """What says how much may be read."""
+
+    def may_read(self) -> int | None:
+        """Give how many records the next poll may give: None for as many as usual, 0 for none."""
+        ...
+
+    def took(self, records: int) -> None:
+        """Hear how many records a poll gave that was not paused."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Span(Generic[BatchT]):
     batch: BatchT
@@ -60,14 +75,16 @@ class Source(Generic[BatchT]):
         intake: IntakeSettings,
         drain: timedelta,
         stage: Stage[BatchT],
-        full: Callable[[], bool],
+        full: Callable[[], PauseReason | None],
         metrics: Metrics,
+        valve: Valve,
     ) -> None:
         self._kafka = kafka
         self._intake = intake
         self._drain = drain
         self._stage = stage
         self._full = full
+        self._valve = valve
         self._metrics = metrics
         self._epochs = Epochs()
         self._queue: asyncio.Queue[_Span[BatchT] | None] = asyncio.Queue(READ_AHEAD)
@@ -76,22 +93,21 @@ class Source(Generic[BatchT]):
         self._may_take = asyncio.Event()
         self._may_take.set()
         self._to_commit = asyncio.Event()
-        self._paused = False
-        self._unassigned_since: float | None = time.monotonic()
-        self._lag_due = 0.0
-        self._last_timestamp: dict[Partition, int] = {}
+        self._paused: PauseReason | None = None
+        self._lag = Lag()
+        self.watch = Watch(metrics, self._lag, lambda: group_answers(kafka))
+        """How far behind this member is, and whether it stands still."""
 
     @property
     def unassigned_for(self) -> timedelta:
-        """How long the group has not told this member its part; zero when it has, be it that it has none."""
-        if self._unassigned_since is None:
-            return timedelta(0)
-        return timedelta(seconds=time.monotonic() - self._unassigned_since)
+        """How long the group has not told this member its part, while Kafka answers others."""
+        return self.watch.ages()["unassigned"]
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Reader]:
         """Join the group; leave it at the end."""
-        listener = Listener(revoked=self._revoked, assigned=self._assigned)
+        count = self._metrics.rebuilds[Rebuilt.MEMBER].inc
+        listener = Listener(revoked=self._revoked, assigned=self._assigned, rebuilt=count)
         async with open_reader(self._kafka, self._intake, listener) as reader:
             self._reader = reader
             yield reader
@@ -104,18 +120,23 @@ class Source(Generic[BatchT]):
             # poll for dead. A rebalance may unpause partitions under the poll, so what it gives is kept.
             self._pause_or_resume(held_up=bool(waiting))
             phase = LoopPhase.PAUSED if self._paused else LoopPhase.POLL
-            found = await self._timed(phase, self._poll())
+            found = await self._timed(phase, self._poll(self._valve.may_read() or self._intake.max_rows))
+            if not self._paused:
+                self._valve.took(sum(map(len, found.values())))
             # Stamped before anything is awaited: a rebalance in between must not lend them the next epoch.
             waiting += [self._span(records) for records in _bounded(found, self._intake.max_bytes)]
-            self._observe_lag(found)
             while waiting and await self._handed_on(waiting[0]):
                 waiting.popleft()
         # What still waits is not durable, and is delivered again.
         await self._queue.put(None)
 
+    async def watch_until(self, stop: asyncio.Event) -> None:
+        """Look once a second at how far behind this member is, and whether it stands still, until stopped."""
+        await self.watch.look_until(stop, self._reader)
+
     async def take_all(self) -> None:
         """Make what was read durable, one batch at a time, until the reading has ended."""
-        while (span := await self._queue.get()) is not None:
+        while (span := await self._timed(LoopPhase.STARVED, self._queue.get())) is not None:
             await self._may_take.wait()
             if not all(self._epochs.is_current(tp, epoch) for tp, (epoch, _) in span.ends.items()):
                 # Read under an assignment that is gone. Nothing of it is durable, so it is delivered again, to
@@ -123,9 +144,10 @@ class Source(Generic[BatchT]):
                 continue
             self._idle.clear()
             try:
-                await self._timed(LoopPhase.INTAKE, self._stage.take(span.batch))
+                await self._stage.take(span.batch)
                 for partition, (epoch, end) in span.ends.items():
                     self._epochs.durable(partition, epoch, end)
+                    self._lag.stored(partition, end)
             finally:
                 self._idle.set()
             self._to_commit.set()
@@ -152,94 +174,88 @@ class Source(Generic[BatchT]):
         if not offsets:
             return
         taken: bool = await self._timed(LoopPhase.COMMIT, self._reader.commit(offsets, COMMIT_WITHIN))
+        self.watch.refused = not taken and bool(self._epochs.to_commit())
         if taken:
             self._epochs.committed(offsets)
 
-    async def _poll(self) -> dict[Partition, list[Record]]:
+    async def _poll(self, max_records: int) -> dict[Partition, list[Record]]:
         try:
-            return await self._reader.poll(max_records=self._intake.max_rows, wait=self._intake.max_wait)
+            return await self._reader.poll(max_records=max_records, wait=self._intake.max_wait)
         except TransientError as error:
             log.warning("poll_failed", error=str(error)[:300])
             await asyncio.sleep(1)
             return {}
 
     def _span(self, records: Mapping[Partition, Sequence[Record]]) -> _Span[BatchT]:
-        started = time.monotonic()
-        flat = [record for many in records.values() for record in many]
-        ends = {tp: (self._epochs.stamp(tp) or -1, many[-1].offset + 1) for tp, many in records.items()}
-        span = _Span(batch=self._stage.read(flat), ends=ends)
-        self._metrics.loop_seconds[LoopPhase.DECODE].inc(time.monotonic() - started)
-        return span
+        with self._metrics.timed(LoopPhase.DECODE):
+            flat = [record for many in records.values() for record in many]
+            ends = {tp: (self._epochs.stamp(tp) or -1, many[-1].offset + 1) for tp, many in records.items()}
+            for tp, many in records.items():
+                self._lag.read(tp, _place_and_time(many[0]), _place_and_time(many[-1]))
+            return _Span(batch=self._stage.read(flat), ends=ends)
 
     async def _handed_on(self, span: _Span[BatchT]) -> bool:
-        try:
-            async with asyncio.timeout(HELD_UP_AFTER):
-                await self._queue.put(span)
-        except TimeoutError:
-            return False
-        return True
+        with self._metrics.timed(LoopPhase.HAND_OVER):
+            try:
+                async with asyncio.timeout(HELD_UP_AFTER):
+                    await self._queue.put(span)
+            except TimeoutError:
+                return False
+            return True
 
     def _pause_or_resume(self, *, held_up: bool) -> None:
-        pause = held_up or self._full()
+        pause = self._reason_to_pause(held_up=held_up)
+        if pause is not self._paused:
+            for reason in PauseReason:
+                self._metrics.intake_paused[reason].set(reason is pause)
         if pause and not self._paused:
-            log.warning("intake_paused", held_up=held_up)
+            log.warning("intake_paused", reason=pause)
             self._reader.pause(self._reader.assignment())
         elif self._paused and not pause:
-            log.info("intake_resumed")
+            log.info("intake_resumed", reason=self._paused)
             self._reader.resume(self._reader.assignment())
         self._paused = pause
+        self.watch.paused = pause
+
+    def _reason_to_pause(self, *, held_up: bool) -> PauseReason | None:
+        if held_up:
+            return PauseReason.DATABASE
+        return PauseReason.DEAD_LETTERS if self._valve.may_read() == 0 else self._full()
 
     async def _revoked(self, partitions: frozenset[Partition]) -> None:
         """Drain the one transaction under way, commit, and forget the rest: it is delivered again."""
         self._may_take.clear()
-        started = time.monotonic()
-        try:
-            async with asyncio.timeout(self._drain.total_seconds()):
-                await self._idle.wait()
-                await self.commit()
-        except TimeoutError:
-            log.warning("drain_timed_out", seconds=self._drain.total_seconds())
-        self._metrics.loop_seconds[LoopPhase.DRAIN].inc(time.monotonic() - started)
+        with self._metrics.timed(LoopPhase.DRAIN):
+            try:
+                async with asyncio.timeout(self._drain.total_seconds()):
+                    await self._idle.wait()
+                    await self.commit()
+            except TimeoutError:
+                log.warning("drain_timed_out", seconds=self._drain.total_seconds())
         self._epochs.revoke()
-        self._unassigned_since = time.monotonic()
+        self._lag.assign(())
         for partition in partitions:
             self._metrics.forget_partition(partition.partition)
 
     async def _assigned(self, partitions: frozenset[Partition]) -> None:
         self._epochs.assign(partitions)
-        self._unassigned_since = None
-        self._last_timestamp.clear()
+        self._lag.assign(partitions)
+        self.watch.assigned()
         self._metrics.rebalances.inc()
         self._may_take.set()
-        self._paused = False
+        if self._paused:
+            # What is new to this member waits like the rest, or each rebalance would let a batch through.
+            self._reader.pause(partitions)
         log.info("partitions_assigned", partitions=sorted(tp.partition for tp in partitions))
 
-    def _observe_lag(self, found: Mapping[Partition, Sequence[Record]]) -> None:
-        self._last_timestamp |= {tp: many[-1].timestamp_ms for tp, many in found.items()}
-        now = time.monotonic()
-        if now < self._lag_due:
-            return
-        self._lag_due = now + 1
-        oldest = 0.0
-        for partition, read_to in self._positions(found).items():
-            end = self._reader.end(partition)
-            lag = max(0, end - read_to) if end is not None else 0
-            self._metrics.consumer_lag_records[partition.partition].set(lag)
-            if lag and partition in self._last_timestamp:
-                oldest = max(oldest, time.time() - self._last_timestamp[partition] / 1000)
-        self._metrics.consumer_lag_seconds.set(oldest)
-
-    def _positions(self, found: Mapping[Partition, Sequence[Record]]) -> dict[Partition, int]:
-        return {tp: many[-1].offset + 1 for tp, many in found.items()} or {
-            tp: end for tp in self._epochs.partitions if not self._paused and (end := self._reader.end(tp)) is not None
-        }
-
     async def _timed(self, phase: LoopPhase, work: Awaitable[ResultT]) -> ResultT:
-        started = time.monotonic()
-        try:
+        with self._metrics.timed(phase):
             return await work
-        finally:
-            self._metrics.loop_seconds[phase].inc(time.monotonic() - started)
+
+
+def _place_and_time(record: Record) -> tuple[int, float]:
+    # A record of an old client may have no time.
+    return record.offset, record.timestamp_ms / 1000 if record.timestamp_ms > 0 else time.time()
 
 
 def _bounded(found: Mapping[Partition, Sequence[Record]], max_bytes: int) -> list[dict[Partition, list[Record]]]:

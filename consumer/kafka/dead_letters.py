@@ -3,19 +3,18 @@
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 
 from consumer.errors import TransientError
 from consumer.kafka.connection import connection_options, translated
+from consumer.kafka.past import POLL_MS, read_to_end
 from consumer.kafka.publishing import Outgoing, require_topic
 from consumer.model import Record
 from consumer.settings import KafkaSettings
 from schemas.dead_letter import PREFIX, DeadLetterHeaders, read_headers
 
-_POLL_MS: Final = 500
 _BATCH: Final = 500
 
 
@@ -74,36 +73,24 @@ class DeadLetters:
             The broker stopped answering.
 
         """
-        begins, ends = await self._bounds()
-        with translated("reading dead letters"):
-            await self._consumer.seek_to_beginning(*ends)
-        left = [tp for tp, end in ends.items() if begins[tp] < end]
-        met: set[Any] = set()
-        waited = 0.0
-        while left:
-            found = await self._poll(left)
-            waited = 0.0 if found else waited + _POLL_MS / 1000
-            if waited > self._patience:
-                raise TransientError(f"reading dead letters: no answer for {waited:.0f} s")
-            # Asked for its end, the embedded broker counts the last batch as one record; a fetch tells the truth.
-            ends |= {tp: max(ends[tp], self._consumer.highwater(tp) or 0) for tp in found if tp not in met}
-            met.update(found)
-            for one in chain.from_iterable(found.values()):
-                if one.offset < ends[TopicPartition(one.topic, one.partition)]:
-                    yield _letter(one)
-            left = [tp for tp in left if await self._consumer.position(tp) < ends[tp]]
+        begins = await self._begins()
+        what = "reading dead letters"
+        async for many in read_to_end(self._consumer, begins, at_most=_BATCH, patience=self._patience, what=what):
+            for one in many:
+                yield _letter(one)
 
     async def at(self, partition: int, offset: int) -> Letter | None:
         """Give the letter at a place, or None when nothing lies there (any more)."""
-        begins, _ = await self._bounds()
+        begins = await self._begins()
         tp = next((tp for tp in begins if tp.partition == partition), None)
         if tp is None or offset < begins[tp]:
             return None
         self._consumer.seek(tp, offset)
         waited = 0.0
         while waited <= self._patience:
-            found = await self._poll([tp], at_most=1)
-            if found:
+            with translated("reading dead letters"):
+                found = await self._consumer.getmany(tp, timeout_ms=POLL_MS, max_records=1)
+            if found.get(tp):
                 one = found[tp][0]
                 return _letter(one) if one.offset == offset else None
             end = self._consumer.highwater(tp)
@@ -111,21 +98,13 @@ class DeadLetters:
                 return None
             if await self._consumer.position(tp) > offset:
                 return None  # compacted away, or a transaction's marker
-            waited += _POLL_MS / 1000
+            waited += POLL_MS / 1000
         raise TransientError(f"reading the dead letter {partition}:{offset}: no answer for {waited:.0f} s")
 
-    async def _bounds(self) -> tuple[dict[Any, int], dict[Any, int]]:
-        partitions = list(self._consumer.assignment())
+    async def _begins(self) -> dict[Any, int]:
         with translated("reading dead letters"):
-            begins = await self._consumer.beginning_offsets(partitions)
-            return begins, await self._consumer.end_offsets(partitions)
-
-    async def _poll(self, partitions: list[Any], at_most: int = _BATCH) -> dict[Any, list[Any]]:
-        with translated("reading dead letters"):
-            found: dict[Any, list[Any]] = await self._consumer.getmany(
-                *partitions, timeout_ms=_POLL_MS, max_records=at_most
-            )
-        return {tp: many for tp, many in found.items() if many}
+            begins: dict[Any, int] = await self._consumer.beginning_offsets(list(self._consumer.assignment()))
+        return begins
 
 
 @asynccontextmanager

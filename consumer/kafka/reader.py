@@ -1,21 +1,32 @@
-"""The consumer of the failures topic, typed: records in, explicit offsets out."""
+"""The consumer of the failures topic, typed: records in, explicit offsets out; a member that has died is made anew."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
+import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError, NoOffsetForPartitionError
 
 from consumer.errors import ConfigError, TransientError
+from consumer.kafka import innards
 from consumer.kafka.connection import connection_options, translated
 from consumer.model import Partition, Record
 from consumer.settings import IntakeSettings, KafkaSettings
 
+log = structlog.get_logger(__name__)
+
 Told = Callable[[frozenset[Partition]], Awaitable[None]]
+
+POLL_BEYOND: Final = 1.0
+"""Seconds beyond the asked wait after which a poll comes back: the client waits for a rebalance's end without bound."""
+
+OLDEST_AGE: Final = 90 * 24 * 3600.0
+AGE_STEP: Final = 1.25
+"""From one second to three months in 72 questions, a question for all partitions at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +35,18 @@ class Listener:
 
     revoked: Told
     assigned: Told
+    rebuilt: Callable[[], None] = lambda: None
+    """Told when the member is made anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a partition is read, and where it ends as of the last fetch; None where the client does not know yet."""
+
+    position: int | None
+    end: int | None
+    seen_at: float | None
+    """When the end was seen, in seconds of the epoch; a paused partition is not fetched, and its end stands still."""
 
 
 class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # the client has no types
@@ -38,15 +61,42 @@ class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
 
 
 class Reader:
-    """A started member of the group."""
+    """A member of the group that is made anew when it has died."""
 
-    def __init__(self, consumer: Any) -> None:  # noqa: ANN401 - the client has no types
-        self._consumer = consumer
+    def __init__(self, kafka: KafkaSettings, intake: IntakeSettings, listener: Listener) -> None:
+        self._kafka = kafka
+        self._intake = intake
+        self._listener = listener
+        self._consumer: Any = None
+        self._condemned: str | None = None
+        self.rebuilt = 0
+        """How many times it was made anew."""
+
+    async def join(self) -> None:
+        """Become a member of the group; TransientError when the broker does not let us."""
+        consumer = AIOKafkaConsumer(**_options(self._kafka, self._intake))
+        try:
+            with translated("joining the group"):
+                await consumer.start()
+                consumer.subscribe([self._kafka.failures_topic], listener=_Rebalance(self._listener))
+        except BaseException:
+            await innards.stop(consumer)
+            raise
+        self._consumer, self._ailing, self._condemned = consumer, innards.Ailing(consumer), None
+
+    async def leave(self) -> None:
+        """Leave the group, without commits: commit before. Bounded; raises nothing for the broker's sake."""
+        await innards.stop(self._consumer)
+
+    def condemn(self, why: str) -> None:
+        """Have the next poll make this member anew: it lives, and does not work."""
+        self._condemned = why
 
     async def poll(self, *, max_records: int, wait: timedelta) -> dict[Partition, list[Record]]:
         """Give what has arrived, at most `max_records`, waiting at most `wait` for a first one.
 
-        A partition that the group never committed starts at its earliest record.
+        A partition that the group never committed starts at its earliest record. While a rebalance is under way there
+        is nothing to give, and a member whose background tasks have died is made anew first.
 
         Raises
         ------
@@ -56,24 +106,53 @@ class Reader:
             The broker did not answer.
 
         """
+        if (why := self._ailing.dead() or self._condemned) is not None:
+            await self._rebuild(why)
         try:
             with translated("reading failures"):
-                try:
-                    found = await self._consumer.getmany(
-                        timeout_ms=int(wait.total_seconds() * 1000), max_records=max_records
-                    )
-                except NoOffsetForPartitionError as error:
-                    await self._from_the_beginning(error.args[0])
-                    return {}
+                found = await self._getmany(max_records, wait.total_seconds())
         except (IllegalStateError, ConsumerStoppedError):
             # Revoked under the call, or stopped because something else failed: the others must get to run.
             await asyncio.sleep(wait.total_seconds())
             return {}
         return {Partition(tp.topic, tp.partition): [record_of(one) for one in many] for tp, many in found.items()}
 
+    async def _getmany(self, max_records: int, wait: float) -> Mapping[Any, list[Any]]:
+        found: Mapping[Any, list[Any]] = {}
+        try:
+            async with asyncio.timeout(wait + POLL_BEYOND):
+                found = await self._consumer.getmany(timeout_ms=int(wait * 1000), max_records=max_records)
+        except TimeoutError:
+            innards.end_unended_fetches(self._consumer)  # a rebalance is under way
+        except NoOffsetForPartitionError as error:
+            innards.end_unended_fetches(self._consumer)
+            await self._from_the_beginning(error.args[0])
+        except KafkaError:
+            innards.end_unended_fetches(self._consumer)
+            raise
+        except asyncio.CancelledError:
+            if innards.is_cancelled_itself():
+                raise
+            raise TransientError("a task of the Kafka client was cancelled") from None
+        except (IllegalStateError, ConsumerStoppedError):
+            raise
+        except Exception as error:  # a bug of the client's, which it hands on from any task of its own: begin anew
+            self.condemn(f"{type(error).__name__}: {error}")
+            raise TransientError(f"the Kafka client has a bug: {error!r}") from error
+        return found
+
     async def _from_the_beginning(self, partition: Any) -> None:  # noqa: ANN401 - the client has no types
         if partition in self._consumer.assignment():
             await self._consumer.seek_to_beginning(partition)
+
+    async def _rebuild(self, why: str) -> None:
+        if why != innards.CLOSED:  # else an earlier try did not get in
+            log.warning("member_rebuilt", why=why)
+            self.rebuilt += 1
+            self._listener.rebuilt()
+            await self._listener.revoked(self.assignment())
+            await innards.stop(self._consumer)
+        await self.join()
 
     async def commit(self, offsets: Mapping[Partition, int], within: timedelta) -> bool:
         """Commit explicit offsets; False when the group did not take them, which loses nothing but time."""
@@ -82,11 +161,19 @@ class Reader:
                 await self._consumer.commit({TopicPartition(*tp): offset for tp, offset in offsets.items()})
         except (KafkaError, IllegalStateError, TimeoutError, OSError):
             return False
+        except asyncio.CancelledError:
+            if innards.is_cancelled_itself():
+                raise
+            return False
         return True
 
     def assignment(self) -> frozenset[Partition]:
         """Give the partitions of this member now."""
         return frozenset(Partition(tp.topic, tp.partition) for tp in self._consumer.assignment())
+
+    def is_in_touch(self) -> bool:
+        """Tell whether the group knows this member, as far as this member knows."""
+        return innards.knows_its_coordinator(self._consumer) and not innards.is_rebalancing(self._consumer)
 
     def pause(self, partitions: Iterable[Partition]) -> None:
         """Stop fetching; what was fetched and not yet read is dropped and fetched again later."""
@@ -96,13 +183,72 @@ class Reader:
         """Fetch again."""
         self._consumer.resume(*(TopicPartition(*tp) for tp in partitions))
 
-    def end(self, partition: Partition) -> int | None:
-        """Give the offset behind the partition's last record, as of the last fetch."""
-        try:
-            end: int | None = self._consumer.highwater(TopicPartition(*partition))
-        except (AssertionError, IllegalStateError, KeyError):
+    def standing(self, partition: Partition) -> Standing | None:
+        """Say where a partition of this member stands, as far as the client knows; None when it is not ours."""
+        state = innards.partition_state(self._consumer, TopicPartition(*partition))
+        if state is None:
             return None
-        return end
+        return Standing(
+            position=state.position if state.has_valid_position else None,
+            end=state.highwater,
+            seen_at=None if state.timestamp is None else state.timestamp / 1000,
+        )
+
+    async def ends(self, partitions: Iterable[Partition], within: timedelta) -> dict[Partition, int] | None:
+        """Ask the broker where partitions end; None when it did not say in time."""
+        asked = [TopicPartition(*tp) for tp in partitions]
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                found = await self._consumer.end_offsets(asked)
+        except (KafkaError, IllegalStateError, TimeoutError, OSError):
+            return None
+        return {Partition(tp.topic, tp.partition): end for tp, end in found.items()}
+
+    async def came_at(
+        self, positions: Mapping[Partition, int], now: float, within: timedelta
+    ) -> dict[Partition, float] | None:
+        """Ask the broker when the records at these positions came, to within a few percent of their age.
+
+        For partitions that are not being read: there is no cheaper way to see a record's time. None without an answer.
+        """
+        age = 1.0
+        came: dict[Partition, float] = {}
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                while len(came) < len(positions) and age < OLDEST_AGE:
+                    open_ones = {tp: position for tp, position in positions.items() if tp not in came}
+                    came |= await self._not_before(open_ones, now - age)
+                    age *= AGE_STEP
+        except (KafkaError, IllegalStateError, TimeoutError, OSError):
+            return None
+        return came | {tp: now - age for tp in positions if tp not in came}
+
+    async def _not_before(self, positions: Mapping[Partition, int], moment: float) -> dict[Partition, float]:
+        """Give the times of those whose record came at a moment or after it."""
+        asked = {TopicPartition(*tp): int(moment * 1000) for tp in positions}
+        found = {}
+        for tp, first in (await self._consumer.offsets_for_times(asked)).items():
+            partition = Partition(tp.topic, tp.partition)
+            if first is not None and first.offset <= positions[partition]:
+                found[partition] = first.timestamp / 1000 if first.offset == positions[partition] else moment
+        return found
+
+
+def _options(kafka: KafkaSettings, intake: IntakeSettings) -> dict[str, Any]:
+    session = int(kafka.session_timeout.total_seconds() * 1000)
+    return connection_options(kafka) | {
+        "group_id": kafka.group_id,
+        "enable_auto_commit": False,
+        # An offset that is out of range must stop us, and a group without offsets start at the earliest: the client
+        # has one setting for both, so it gets "none" and the reader seeks to the beginning itself.
+        "auto_offset_reset": "none",
+        "session_timeout_ms": session,
+        "heartbeat_interval_ms": session // 5,
+        "rebalance_timeout_ms": int(kafka.rebalance_timeout.total_seconds() * 1000),
+        "max_poll_interval_ms": int(kafka.max_poll_interval.total_seconds() * 1000),
+        "fetch_max_bytes": intake.max_bytes,
+        "max_partition_fetch_bytes": intake.max_bytes,
+    }
 
 
 @asynccontextmanager
@@ -115,32 +261,17 @@ async def open_reader(kafka: KafkaSettings, intake: IntakeSettings, listener: Li
         The broker does not answer, or does not let us in.
 
     """
-    consumer = AIOKafkaConsumer(
-        **connection_options(kafka),
-        group_id=kafka.group_id,
-        enable_auto_commit=False,
-        # An offset that is out of range must stop us, and a group without offsets start at the earliest: the client
-        # has one setting for both, so it gets "none" and the reader seeks to the beginning itself.
-        auto_offset_reset="none",
-        session_timeout_ms=int(kafka.session_timeout.total_seconds() * 1000),
-        heartbeat_interval_ms=int(kafka.session_timeout.total_seconds() * 1000 / 5),
-        rebalance_timeout_ms=int(kafka.rebalance_timeout.total_seconds() * 1000),
-        max_poll_interval_ms=int(kafka.max_poll_interval.total_seconds() * 1000),
-        fetch_max_bytes=intake.max_bytes,
-        max_partition_fetch_bytes=intake.max_bytes,
-    )
+    reader = Reader(kafka, intake, listener)
     try:
-        try:
-            with translated("joining the group"):
-                await consumer.start()
-                consumer.subscribe([kafka.failures_topic], listener=_Rebalance(listener))
-        except TransientError as error:
-            raise ConfigError(
-                f"Kafka at {kafka.bootstrap} does not let us in: {error}. Check SHW_KAFKA__BOOTSTRAP and the broker."
-            ) from error
-        yield Reader(consumer)
+        await reader.join()
+    except TransientError as error:
+        raise ConfigError(
+            f"Kafka at {kafka.bootstrap} does not let us in: {error}. Check SHW_KAFKA__BOOTSTRAP and the broker."
+        ) from error
+    try:
+        yield reader
     finally:
-        await consumer.stop()
+        await reader.leave()
 
 
 def record_of(one: Any) -> Record:  # noqa: ANN401 - the client has no types

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final
 
@@ -67,6 +68,7 @@ def any_host_matches(host: str, patterns: Iterable[str]) -> bool:
     return any(host_matches(host, pattern) for pattern in patterns)
 
 
+@lru_cache(maxsize=4096)
 def canonical_host(text: str) -> str:
     """Write a host as a parsed URL has it: lower case, IDNA encoded, without an address's brackets."""
     bare = text.removeprefix("[").removesuffix("]")
@@ -77,7 +79,8 @@ def canonical_host(text: str) -> str:
 
 
 def _parsed(text: str) -> httpx2.URL | EgressRefused:
-    if any(char.isspace() or not char.isprintable() for char in text) or "\\" in text:
+    # The one white space that counts as printable is the plain one.
+    if not text.isprintable() or " " in text or "\\" in text:
         return EgressRefused(reason="the URL holds whitespace, a control character or a backslash: encode it")
     try:
         url = httpx2.URL(text)

@@ -26,6 +26,8 @@ class Past:
     """Its strategy can find out if an effect happened."""
     probe: bool = False
     """It tried an ill dependency on behalf of all that wait for it."""
+    unsure: bool = False
+    """An effect of an earlier attempt may have happened: it is never given up without a person."""
 
 
 def after(outcome: Outcome, past: Past, *, policy: WorkflowPolicy, dice: float) -> Next:
@@ -41,9 +43,9 @@ def after(outcome: Outcome, past: Past, *, policy: WorkflowPolicy, dice: float) 
         case Crashed():
             return _again(past, policy, dice)
         case RetryLater(after=wait):
-            return _later(wait, past.age, policy)
+            return _later(wait, past, policy)
         case Refused(code=code):
-            return _refused(code)
+            return _refused(code, past)
         case Unknown():
             return _unknown(past, policy, dice)
         case _:
@@ -68,16 +70,23 @@ def _again(past: Past, policy: WorkflowPolicy, dice: float) -> Next:
     return Next(status=Status.PENDING, due_in=ceiling * dice, counts=True)
 
 
-def _later(wait: timedelta, age: timedelta, policy: WorkflowPolicy) -> Next:
-    if age + wait > policy.max_age:
+def _later(wait: timedelta, past: Past, policy: WorkflowPolicy) -> Next:
+    if past.age + wait > policy.max_age:
         # By then it would not be worth healing any more: better said now.
-        return Next(status=Status.GIVEN_UP, due_in=None, counts=False)
+        return given_up(unsure=past.unsure)
     return Next(status=Status.DEFERRED, due_in=min(wait, LONGEST_WAIT), counts=False)
 
 
-def _refused(code: Code) -> Next:
+def _refused(code: Code, past: Past) -> Next:
     if code is Code.INSUFFICIENT_CREDITS:
         return Next(status=Status.DEFERRED, due_in=CREDITS_LOOK_AGAIN, counts=False)
+    return given_up(unsure=past.unsure)
+
+
+def given_up(*, unsure: bool) -> Next:
+    """End a failure that nothing was done about now; where an effect may have happened before, a person has to look."""
+    if unsure:
+        return Next(status=Status.NEEDS_PERSON, due_in=PERSON_LOOKS_AGAIN, counts=False)
     return Next(status=Status.GIVEN_UP, due_in=None, counts=False)
 
 

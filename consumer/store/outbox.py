@@ -21,12 +21,18 @@ ON CONFLICT (id) DO NOTHING
 
 _ACKED = "DELETE FROM heal_outbox WHERE id = ANY($1::uuid[])"
 
-# What its writer did not get rid of: it died, or the broker refused at the time. In order within each failure.
+# What its writer did not get rid of: it died, or the broker refused at the time. In order within each failure: what a
+# person decided while a heal was under way waits until that heal's own end is told by whoever made it.
 _LEFT_OVER = """
 WITH due AS (
   SELECT b.id FROM heal_outbox b LEFT JOIN heal_owner o ON o.owner = b.owner
    WHERE b.created_at < statement_timestamp() - $2 * interval '1 second'
      AND (b.owner = $1 OR coalesce(o.lease_until, '-infinity') < clock_timestamp())
+     AND NOT EXISTS (SELECT FROM heal_claim c
+                      WHERE c.failure_id = b.failure_id AND c.step < b.step AND c.owner <> 'parked')
+     AND NOT EXISTS (SELECT FROM heal_outbox e JOIN heal_owner w ON w.owner = e.owner
+                      WHERE e.failure_id = b.failure_id AND e.step < b.step AND e.owner <> $1
+                        AND w.lease_until >= clock_timestamp())
    ORDER BY b.created_at LIMIT $3 FOR UPDATE OF b SKIP LOCKED
 ), mine AS (
   UPDATE heal_outbox b SET owner = $1, created_at = clock_timestamp() FROM due WHERE b.id = due.id

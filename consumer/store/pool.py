@@ -1,9 +1,9 @@
 """Connections, and the translation of Postgres's errors into ours."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import asyncpg
 
@@ -11,7 +11,7 @@ from consumer.errors import ConfigError, RefusedByDatabase, TransientError
 from consumer.settings import PostgresSettings
 
 if TYPE_CHECKING:
-    from asyncpg.pool import PoolConnectionProxy
+    from asyncpg.pool import PoolAcquireContext, PoolConnectionProxy
 
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
@@ -19,15 +19,42 @@ else:
     Pool = asyncpg.Pool
     Connection = asyncpg.Connection
 
+_POOL_DEFAULTS: Final = {
+    "max_queries": 50_000,
+    "max_inactive_connection_lifetime": 300.0,
+    "loop": None,
+    "connection_class": asyncpg.Connection,
+    "record_class": asyncpg.Record,
+}
+"""What `asyncpg.create_pool` gives to the pool that it makes."""
 _DATA = ("22", "23", "54")
 """SQLSTATE classes of what no repetition cures: data, integrity, and limits such as an index row's."""
 _PASSING = ("08", "25", "40", "53", "55", "57", "58")
 """SQLSTATE classes of what may be cured by another try: connection, rollback, resources, locks, shutdown, I/O."""
 
 
+class _BoundedPool(Pool):
+    """A pool in which nobody waits for a connection without bound: a thousand heals may stand in the queue."""
+
+    __slots__ = ("_acquire_within",)
+
+    def __init__(self, dsn: str, acquire_within: float, **options: Any) -> None:  # noqa: ANN401 - as asyncpg has them
+        super().__init__(dsn, **(_POOL_DEFAULTS | options))
+        self._acquire_within = acquire_within
+
+    def acquire(self, *, timeout: float | None = None) -> "PoolAcquireContext[asyncpg.Record]":
+        return super().acquire(timeout=self._acquire_within if timeout is None else timeout)
+
+
+_BOUNDS_TRANSACTIONS: Final = 17
+"""The first major version of PostgreSQL that can bound a transaction as a whole."""
+
+
 @asynccontextmanager
-async def open_pool(settings: PostgresSettings, *, application: str = "shw") -> AsyncIterator[Pool]:
-    """Open the pool; every statement on it is bounded in time.
+async def open_pool(
+    settings: PostgresSettings, *, application: str = "shw", opened: Callable[[], None] = lambda: None
+) -> AsyncIterator[Pool]:
+    """Open the pool; every statement on it is bounded in time. `opened` is told of each connection.
 
     Raises
     ------
@@ -36,11 +63,25 @@ async def open_pool(settings: PostgresSettings, *, application: str = "shw") -> 
 
     """
     seconds = settings.statement_timeout.total_seconds()
+
+    async def prepare(connection: Connection) -> None:
+        opened()
+        if connection.get_server_version().major >= _BOUNDS_TRANSACTIONS:
+            # A process that is stopped between two messages of one statement holds its locks: neither of the other
+            # limits counts there, and every replica would wait for the same scopes.
+            await connection.execute(f"SET transaction_timeout = {int(seconds * 1000)}")
+
     try:
-        pool = await asyncpg.create_pool(
+        pool = await _BoundedPool(
             settings.dsn.get_secret_value(),
+            seconds + settings.connect_timeout.total_seconds(),
             min_size=min(4, settings.pool_size),
             max_size=settings.pool_size,
+            init=prepare,
+            # A plan that is kept is from when the tables were small, so every statement is planned anew; but not by
+            # `plan_cache_mode`, under which the checks of foreign keys plan theirs for every row. See below for theirs.
+            statement_cache_size=0,
+            reset=_leave_session,
             # The server stops a statement first, and says so; ours is for a server that is not there any more.
             command_timeout=seconds + 5,
             timeout=settings.connect_timeout.total_seconds(),
@@ -49,8 +90,9 @@ async def open_pool(settings: PostgresSettings, *, application: str = "shw") -> 
                 "statement_timeout": str(int(seconds * 1000)),
                 "idle_in_transaction_session_timeout": str(int(seconds * 1000)),
                 "TimeZone": "UTC",
-                # A generic plan is kept from when the tables were small; planning anew costs a batch 1 ms.
-                "plan_cache_mode": "force_custom_plan",
+                # A foreign key's check keeps its plan: on a table of one page that would be to read it whole, and still
+                # is when there are 100,000 rows. Everything that we ask often has an index.
+                "enable_seqscan": "off",
             },
         )
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
@@ -62,6 +104,10 @@ async def open_pool(settings: PostgresSettings, *, application: str = "shw") -> 
         yield pool
     finally:
         await _close(pool)
+
+
+async def _leave_session(connection: Connection) -> None:
+    """Spare the round trip that undoes what a borrower set for its session: we set for transactions only."""
 
 
 async def _close(pool: Pool) -> None:

@@ -315,7 +315,7 @@ def test_the_names_are_the_designs() -> None:
     assert {each.value for each in Result} == {"success", "failed", "error", "unknown"}
     statuses = {"pending", "deferred", "awaiting_approval", "needs_person", "resolved", "given_up"}
     assert {each.value for each in Status} == statuses
-    assert len(Code) == 10
+    assert len(Code) == 11
     assert {each.value for each in EngineType} == {"claude_cli", "deep_agent", "gemini_image", "internal_service"}
 
 
@@ -390,6 +390,13 @@ def test_the_names_of_all_that_is_missing_are_told() -> None:
         ({"expect": {"json": [{"path": "/a"}]}}, "context.request.expect.json.0"),
         ({"expect": {"json": [{"equals": 1}]}}, "context.request.expect.json.0.path"),
         ({"read_back": {}}, "context.request.read_back.url"),
+        ({"read_back": {"url": "https://a.example/", "method": "POST"}}, "context.request.read_back.method"),
+        ({"read_back": {"url": "https://a.example/", "after_seconds": -1}}, "context.request.read_back.after_seconds"),
+        ({"read_back": {"url": "https://a.example/", "after_seconds": 301}}, "context.request.read_back.after_seconds"),
+        (
+            {"read_back": {"url": "https://a.example", "method": "head", "absent": {"json": [{"path": "", "min": 0}]}}},
+            "context.request.read_back",
+        ),
     ],
     ids=repr,
 )

@@ -10,7 +10,6 @@ import pytest
 from consumer.kafka import innards
 from tests.support.pipeline import Running, Site, event, until
 
-
 SOONER_THAN_THE_SWEEPER = 8.0
 """Seconds: what only the sweeper sends takes ten."""
 

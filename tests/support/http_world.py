@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -38,6 +39,8 @@ class Reply:
     headers: tuple[tuple[str, str], ...] = ()
     effect: bool | None = None
     """Whether the call did its work; None: exactly when the status is below 400."""
+    after: float = 0.0
+    """Seconds between doing the work and answering; shorter where the client hangs up."""
     never: bool = False
     """Do the work as told and never answer."""
     drop: bool = False
@@ -46,11 +49,25 @@ class Reply:
     """Announce the whole body, send half of it and close."""
 
 
+@dataclass(slots=True, kw_only=True)
+class Span:
+    """One request under way, from its arrival until it was answered or its client hung up; `time.monotonic()`."""
+
+    seen: Seen
+    begin: float
+    end: float = float("inf")
+
+
 def json_reply(
-    value: object, status: int = 200, *, headers: tuple[tuple[str, str], ...] = (), effect: bool | None = None
+    value: object,
+    status: int = 200,
+    *,
+    headers: tuple[tuple[str, str], ...] = (),
+    effect: bool | None = None,
+    after: float = 0.0,
 ) -> Reply:
     headers = (("Content-Type", "application/json"), *headers)
-    return Reply(status=status, body=json.dumps(value).encode(), headers=headers, effect=effect)
+    return Reply(status=status, body=json.dumps(value).encode(), headers=headers, effect=effect, after=after)
 
 
 def page_reply(text: str, status: int = 200) -> Reply:
@@ -68,6 +85,7 @@ class World:
     port: int = 0
     scripts: dict[str, Script] = field(default_factory=dict)
     seen: list[Seen] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
     effects: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Effects performed, by path and idempotency key; a key's second call performs none, an empty key's always does."""
 
@@ -146,7 +164,12 @@ async def _answered(
     pairs = (line.split(":", 1) for line in head[1:] if line)
     headers = {name.strip().lower(): value.strip() for name, value in pairs}
     body = await reader.readexactly(int(headers.get("content-length", "0")))
-    reply = world.reply(Seen(method=method, path=path, headers=headers, body=body))
+    span = Span(seen=Seen(method=method, path=path, headers=headers, body=body), begin=time.monotonic())
+    world.spans.append(span)
+    reply = world.reply(span.seen)
+    if reply.after and await _hung_up(reader, reply.after):
+        span.end = time.monotonic()
+        return False
     if reply.never:
         await ending.wait()
     if reply.drop or reply.never:
@@ -157,4 +180,14 @@ async def _answered(
     writer.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
     writer.write(payload[: len(payload) // 2] if reply.cut else payload)
     await writer.drain()
+    span.end = time.monotonic()
     return not reply.cut
+
+
+async def _hung_up(reader: asyncio.StreamReader, within: float) -> bool:
+    """Whether the client has closed its connection within so many seconds."""
+    try:
+        async with asyncio.timeout(within):
+            return not await reader.read(1)
+    except TimeoutError:
+        return False

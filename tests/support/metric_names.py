@@ -17,4 +17,13 @@ CONTRACT: dict[str, set[str]] = {
     "shw_outbox_oldest_seconds": set(),
     "shw_loop_seconds_total": {"phase"},
     "shw_rebalances_total": set(),
+    "shw_breaker_changes_total": {"change"},
+    "shw_breakers_open": set(),
+    "shw_workflows_braked": set(),
+    "shw_intake_paused": {"reason"},
+    "shw_rebuilds_total": {"client"},
+    "shw_database_connections_opened_total": set(),
+    "shw_claims_inherited_total": set(),
+    "shw_claims_lost_total": set(),
+    "shw_event_loop_delay_seconds": set(),
 }

@@ -1,32 +1,68 @@
 """A consumer that sends itself a signal at a named boundary: what a crash or a stop at that very moment does.
 
-`ACT_AT`: `intake` and `settle` (right after their commit), `before` and `after` (an effect). `ACT_PATH` and `ACT_NTH`
-choose the effect by the beginning of its request's path, and by its number among those. `ACT_WINDOW` is the claim's
-window in seconds, in place of the strategy's own.
+`ACT_AT` is one of `BOUNDARIES`, or `*` for any of them with the probability `ACT_CHANCE` (drawn from
+`ACT_SEED`) until the file `ACT_CALM` is there.
+`ACT_PATH` and `ACT_NTH` choose an effect by the beginning of its request's path, and a boundary by its number.
+`ACT_WINDOW` is the claim's window in seconds, in place of the strategy's own. Each signal is noted in `ACT_FAULTS`
+before it is sent. What waits for ten seconds in production waits for one here, unless there is `ACT_PATIENT`.
 """
 
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import ParamSpec, TypeVar
+from pathlib import Path
+from random import Random
+from typing import Final, ParamSpec, TypeVar
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
-from consumer import logs
-from consumer.app import installed_strategies, read_catalog, run
+from consumer import intake, logs, settle
+from consumer.app import read_catalog, run
+from consumer.call import CallResult, OutboundRequest
 from consumer.catalog import WorkflowPolicy
-from consumer.heal.strategy import EffectGate, Strategy, Task
-from consumer.model import Diagnosis, Failure, Intent, Outcome
-from consumer.settings import read_settings
-from consumer.store.intake import take_in
-from consumer.store.settle import settle
+from consumer.heal.auto_retry import AutoRetry
+from consumer.heal.strategy import EffectGate, Strategies, Strategy, Task
+from consumer.kafka.reader import Reader
+from consumer.kafka.writer import Writer
+from consumer.model import Diagnosis, Failure, Intent, Outcome, Partition
+from consumer.outbound.calls import Calls, open_calls
+from consumer.publish import Publisher
+from consumer.redact import redact_json
+from consumer.settings import Settings, read_settings
+from consumer.store import due, owner
+from consumer.store import intake as stored_intake
+from consumer.store import settle as stored_settle
 from schemas.names import StrategyName
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+SOON: Final = timedelta(seconds=1)
+IN_EFFECT: Final = 0.1
+"""Seconds after an effect began: its target takes longer."""
+
+AFTER: Final[Mapping[str, tuple[object, str]]] = {
+    "polled": (Reader, "poll"),
+    "in intake": (stored_intake, "admit"),
+    "intake": (intake, "take_in"),
+    "picked": (due, "pick"),
+    "in start": (due, "admit"),
+    "start": (due, "start"),
+    "taken over": (owner, "take_over"),
+    "in settle": (stored_settle, "settle_holds"),
+    "settle": (settle, "settle"),
+    "published": (Writer, "send"),
+}
+"""The function that has just done it, where it is called; in a transaction: its last statement, before the COMMIT."""
+EFFECTS: Final = ("asked", "before", "during", "after")
+"""Of one effect: its beginning asked for, then allowed, then under way, then over and not yet settled."""
+BOUNDARIES: Final = (*AFTER, *EFFECTS, "committing", "committed")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,19 +74,50 @@ class Act:
     path: str = os.environ.get("ACT_PATH", "/")
     nth: int = int(os.environ.get("ACT_NTH", "1"))
     window: float = float(os.environ.get("ACT_WINDOW", "0"))
+    chance: float = float(os.environ.get("ACT_CHANCE", "0"))
+    calm: str = os.environ.get("ACT_CALM", "")
+    dice: Random = field(default_factory=lambda: Random(os.environ.get("ACT_SEED", "0")))
+    faults: str = os.environ.get("ACT_FAULTS", "")
     crossed: int = 0
 
     def cross(self, boundary: str, failure: Failure | None = None) -> None:
+        if self.at == "*" and self.dice.random() < self.chance and not Path(self.calm).exists():
+            self.act(boundary, self.dice.choice((signal.SIGKILL, signal.SIGSTOP)))
         if boundary != self.at or (failure is not None and not _path(failure).startswith(self.path)):
             return
         self.crossed += 1
         if self.crossed == self.nth:
-            os.kill(os.getpid(), self.number)
+            self.act(boundary, self.number)
+
+    def act(self, boundary: str, number: signal.Signals) -> None:
+        if self.faults:
+            with Path(self.faults).open("a") as noted:
+                noted.write(f"{number.name} {boundary}\n")
+        os.kill(os.getpid(), number)
 
 
 def _path(failure: Failure) -> str:
     request = failure.context.get("request")
     return urlsplit(str(request["url"])).path if isinstance(request, dict) else ""
+
+
+_TAG: Final[ContextVar[tuple[tuple[str, str], ...]]] = ContextVar("tag", default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Tagging:
+    """Calls whose target is told which claim makes them, and until when that claim may."""
+
+    inner: Calls
+
+    def refusal(self, request: OutboundRequest, policy: WorkflowPolicy) -> str | None:
+        return self.inner.refusal(request, policy)
+
+    async def send(
+        self, request: OutboundRequest, policy: WorkflowPolicy, *, within: timedelta, max_bytes: int
+    ) -> CallResult:
+        tagged = replace(request, headers=(*request.headers, *_TAG.get()))
+        return await self.inner.send(tagged, policy, within=within, max_bytes=max_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +130,8 @@ class ActingGate:
         self.act.cross("asked", self.failure)
         await self.gate.begin()
         self.act.cross("before", self.failure)
+        if self.act.at in ("during", "*"):
+            asyncio.get_running_loop().call_later(IN_EFFECT, self.act.cross, "during", self.failure)
 
     def remaining(self) -> timedelta:
         return self.gate.remaining()
@@ -90,18 +159,69 @@ class Acting:
         return replace(intent, window=timedelta(seconds=self.act.window)) if self.act.window else intent
 
     async def heal(self, task: Task, gate: EffectGate) -> Outcome:
+        deadline = time.monotonic() + gate.remaining().total_seconds()
+        tag = {"failure": task.failure.id, "attempt": task.attempt_id, "process": os.getpid(), "deadline": deadline}
+        _TAG.set(tuple((f"x-{name}", str(value)) for name, value in tag.items()))
         outcome = await self.inner.heal(task, ActingGate(gate, self.act, task.failure))
         self.act.cross("after", task.failure)
         return outcome
 
 
-def _then(done: Callable[P, Awaitable[R]], act: Act, boundary: str) -> Callable[P, Awaitable[R]]:
+@asynccontextmanager
+async def acting_strategies(settings: Settings, act: Act) -> AsyncIterator[Strategies]:
+    """Give the installed strategy with its boundaries watched and its calls tagged."""
+    secrets = read_catalog(settings.catalog).secrets
+    async with open_calls(secrets, connections=settings.heal.slots) as calls:
+        yield {StrategyName.AUTO_RETRY: Acting(AutoRetry(Tagging(calls), redact_json), act)}
+
+
+def then(done: Callable[P, Awaitable[R]], act: Act, boundary: str) -> Callable[P, Awaitable[R]]:
+    """Cross a boundary once something is done; what found nothing to do crosses none."""
+
     async def and_then(*args: P.args, **kwargs: P.kwargs) -> R:
         result = await done(*args, **kwargs)
-        act.cross(boundary)
+        if boundary.startswith("in ") or _did(result):
+            act.cross(boundary)
         return result
 
     return and_then
+
+
+def _did(result: object) -> bool:
+    return bool(result.failures if isinstance(result, due.Picked) else result)
+
+
+def committing(act: Act) -> Callable[..., Awaitable[bool]]:
+    """Cross a boundary before offsets are committed, and after."""
+    commit = Reader.commit
+
+    async def and_then(reader: Reader, offsets: Mapping[Partition, int], within: timedelta) -> bool:
+        act.cross("committing")
+        taken = await commit(reader, offsets, within)
+        act.cross("committed")
+        return taken
+
+    return and_then
+
+
+@asynccontextmanager
+async def impatient() -> AsyncIterator[None]:
+    """Let what is left over be looked for after a second."""
+    with (
+        patch.object(Publisher.sweep_once, "__defaults__", (SOON,)),
+        patch("consumer.lifetime.SWEEP_EVERY", SOON / 2),
+        patch("consumer.resume.ORPHANED_AFTER", SOON),
+    ):
+        yield
+
+
+def watched(act: Act) -> ExitStack:
+    """Watch every boundary that lies between the stages."""
+    stack = ExitStack()
+    for boundary, (home, name) in AFTER.items():
+        stack.enter_context(patch.object(home, name, then(getattr(home, name), act, boundary)))
+    stack.enter_context(patch.object(Reader, "commit", committing(act)))
+    return stack
 
 
 async def main() -> None:
@@ -109,12 +229,12 @@ async def main() -> None:
     logs.configure("debug")
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    with (
-        patch("consumer.intake.take_in", _then(take_in, act, "intake")),
-        patch("consumer.settle.settle", _then(settle, act, "settle")),
-    ):
-        async with installed_strategies(read_catalog(settings.catalog), settings.heal.slots) as installed:
-            await run(settings, stop, strategies={name: Acting(one, act) for name, one in installed.items()})
+    with watched(act):
+        async with AsyncExitStack() as stack:
+            if not os.environ.get("ACT_PATIENT"):
+                await stack.enter_async_context(impatient())
+            strategies = await stack.enter_async_context(acting_strategies(settings, act))
+            await run(settings, stop, strategies=strategies)
 
 
 if __name__ == "__main__":

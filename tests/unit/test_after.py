@@ -62,6 +62,16 @@ def test_a_wait_beyond_the_age_worth_healing_gives_up_at_once() -> None:
     assert follows(wait, age=timedelta(hours=23)).status is Status.GIVEN_UP
 
 
+NO = Refused(code=Code.REFUSED, reason="")
+TOO_LATE = RetryLater(after=timedelta(days=2), reason="")
+
+
+@pytest.mark.parametrize("outcome", [NO, TOO_LATE], ids=["no", "too late"])
+def test_an_unsure_failure_is_never_given_up_without_a_person(outcome: Outcome) -> None:
+    assert follows(outcome).status is Status.GIVEN_UP
+    assert follows(outcome, unsure=True).status is Status.NEEDS_PERSON
+
+
 def test_a_probe_that_finds_its_dependency_still_ill_spends_no_attempt() -> None:
     ill = NotHealed(code=Code.NOT_HEALED, reason="no answer", ill=True)
     assert [follows(ill, 2, probe=probe).status for probe in (False, True)] == [Status.GIVEN_UP, Status.PENDING]

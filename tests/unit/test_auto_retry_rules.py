@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from consumer.call import Ambiguous, Answer, CallResult, NotSent, OutboundRequest
+from consumer.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent, OutboundRequest
 from consumer.catalog import AutoRetryLimits, WorkflowPolicy
 from consumer.heal.auto_retry import AutoRetry
 from consumer.heal.auto_retry.assertions import same, unmet
 from consumer.heal.auto_retry.backoff import advised_against, jitter, named_wait
-from consumer.heal.auto_retry.rules import outbound
-from consumer.heal.auto_retry.verdict import Definite, MayHaveRun, Repeat, Verify, judge
+from consumer.heal.auto_retry.rules import damage, origin, outbound
+from consumer.heal.auto_retry.verdict import Definite, MayHaveRun, Repeat, Verify, ill, judge
 from consumer.model import Failure, Intent
 from consumer.redact import redact_json
-from schemas.context import Assertion, Expectation, RequestContext
+from schemas.context import Assertion, Expectation, RequestContext, request_of
 from schemas.names import Disposition, Effect
 from tests.support.healing import NOW, diagnosis, failure, policy
 
@@ -277,6 +277,21 @@ def test_the_other_sides_no_is_obeyed(header: str) -> None:
         ({"Retry-After": "Sun, 01 Mar 2026 11:00:00 GMT"}, 0),
         ({"Retry-After": "99", "retry-after-ms": "250"}, 0.25),
         ({"Retry-After": "999999999999"}, 366 * 86400),
+        ({"Retry-After": "9" * 5000}, 366 * 86400),
+        ({"Retry-After": "1000000000000"}, 366 * 86400),
+        ({"retry-after-ms": "9" * 5000}, 366 * 86400),
+        ({"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}, 366 * 86400),
+        ({"Retry-After": "Fri, 31 Dec 9999 23:59:59 -2359"}, 366 * 86400),
+        ({"Retry-After": "Sun, 01 Mar 2026 13:00:30 +0100"}, 30),
+        ({"Retry-After": "Sun, 01 Mar 2026 12:00:30"}, 30),
+        ({"Retry-After": "Sun, 01 Mar 2026 18:00:30 GMT", "Date": "Sun, 01 Mar 2026 18:00:00 GMT"}, 30),
+        ({"Retry-After": "Sun, 01 Mar 2026 06:00:30 GMT", "Date": "Sun, 01 Mar 2026 06:00:00 GMT"}, 30),
+        ({"Retry-After": "Sun, 01 Mar 2026 12:00:30 GMT", "Date": "yesterday"}, 30),
+        ({"Retry-After": "Sun, 01 Mar 2026 12:00:30 GMT", "Date": "Fri, 31 Dec 9999 23:59:59 GMT"}, 0),
+        ({"Retry-After": "\u0663"}, None),
+        ({"Retry-After": "1e9"}, None),
+        ({"Retry-After": "inf"}, None),
+        ({"Retry-After": ""}, None),
         ({"Retry-After": "-1"}, None),
         ({"Retry-After": "soon"}, None),
         ({"Retry-After": "nan"}, None),
@@ -287,6 +302,121 @@ def test_the_other_sides_no_is_obeyed(header: str) -> None:
 def test_a_named_wait_is_read_in_every_form(headers: dict[str, str], seconds: float | None) -> None:
     wait = named_wait(answer(429, *headers.items()), NOW)
     assert wait == (None if seconds is None else timedelta(seconds=seconds))
+
+
+LIMIT = timedelta(seconds=10)
+
+
+def failed_as(kind: str) -> list[CallResult]:
+    took = timedelta(0)
+    return [NotSent(kind=kind, reason="r", elapsed=took), Ambiguous(kind=kind, reason="r", elapsed=took)]
+
+
+@pytest.mark.parametrize(
+    ("results", "within", "expected"),
+    [
+        *((failed_as(kind), LIMIT, True) for kind in ("ConnectError", "NameResolutionError", "ReadError", "SSLError")),
+        *((failed_as(kind), LIMIT, True) for kind in ("ReadTimeout", "ConnectTimeout", "RemoteProtocolError")),
+        (failed_as("ReadTimeout"), timedelta(seconds=0.9), False),
+        (failed_as("ReadError"), timedelta(seconds=0.9), True),
+        (failed_as("PoolTimeout"), LIMIT, False),
+        ([EgressRefused(reason="not allowed")], LIMIT, False),
+        *(([answer(status)], LIMIT, True) for status in (429, 500, 502, 503, 504, 509)),
+        *(([answer(status)], LIMIT, False) for status in (200, 301, 400, 401, 404, 408, 409, 422, 425, 451, 501, 505)),
+    ],
+    ids=repr,
+)
+def test_only_what_something_well_would_not_do_counts_as_ill(
+    results: list[CallResult], within: timedelta, *, expected: bool
+) -> None:
+    assert [ill(result, within) for result in results] == [expected] * len(results)
+
+
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        ("https://api.example.com/a?b#c", "https://api.example.com:443"),
+        ("HTTPS://API.Example.com", "https://api.example.com:443"),
+        ("https://api.example.com:443/", "https://api.example.com:443"),
+        ("http://api.example.com?x=//y", "http://api.example.com:80"),
+        ("https://api.example.com:8443/", "https://api.example.com:8443"),
+        ("https://user:pass@api.example.com/", "https://api.example.com:443"),
+        ("http://[2001:DB8:0:0::1]:80/", "http://[2001:db8::1]:80"),
+        ("https://b\u00fccher.example/", "https://xn--bcher-kva.example:443"),
+        ("https://xn--bcher-kva.example/", "https://xn--bcher-kva.example:443"),
+    ],
+)
+def test_a_dependency_has_one_name_however_it_is_spelled(url: str, named: str) -> None:
+    assert origin(url) == named
+
+
+@pytest.mark.parametrize("url", ["https://[", "https://:1", "https://a:99999999/", "x", "", "https://\u0000/"])
+def test_a_url_that_cannot_be_read_breaks_nothing(url: str) -> None:
+    assert isinstance(origin(url), str)
+
+
+@pytest.mark.parametrize("url", ["HTTPS://API.example.com/orders", "https://api.example.com:443/orders"])
+def test_one_call_has_one_scope_however_its_host_is_spelled(url: str) -> None:
+    assert intent(failure({"request": POST | {"url": url}, "error": {"code": "ECONNREFUSED"}})).scope == (
+        intent(failure({"request": POST})).scope
+    )
+
+
+RUN = {"id": "r", "epoch": 1, "step": "s"}
+
+
+@pytest.mark.parametrize(
+    ("change", "equal"),
+    [
+        ({}, True),
+        ({"error": {"code": "x"}}, True),
+        ({"run": RUN | {"heartbeat": "2026-03-01T12:00:00Z"}}, True),
+        ({"request": dict(reversed(POST.items()))}, True),
+        ({"request": POST | {"body": 2**70}}, False),
+        ({"request": POST | {"body": "\ud800"}}, False),
+        ({"run": RUN | {"epoch": 2}}, False),
+        ({"run": RUN | {"step": "t"}}, False),
+        ({"run": RUN | {"id": "q"}}, False),
+        ({"request": POST | {"headers": {"X-Account": "7"}}}, False),
+        ({"request": POST | {"expect": {"status": 201}}}, False),
+        ({"request": POST | {"body": {"a": 1.5}}}, False),
+        ({"resume": {"url": URL}}, False),
+    ],
+)
+def test_damage_is_equal_only_where_the_same_call_of_the_same_step_is_missing(
+    change: dict[str, Any], *, equal: bool
+) -> None:
+    one, other = failure({"request": POST, "run": RUN}), failure({"request": POST, "run": RUN} | change)
+    assert (damage(one) == damage(other)) is equal
+
+
+@pytest.mark.parametrize("run", [None, {}, {"id": "r"}, {"id": 7, "epoch": 1}, {"id": "r", "epoch": True}, "r"])
+def test_without_a_run_and_its_epoch_no_damage_is_shared(run: Any) -> None:  # noqa: ANN401 - JSON is anything
+    assert damage(failure({"request": POST, "run": run})) is None
+
+
+def test_planning_reads_the_request_once() -> None:
+    strategy, failed = AutoRetry(NoCalls(), redact_json), failure({"request": {"method": "GET", "url": URL}})
+    with pytest.MonkeyPatch.context() as patch:
+        read: list[object] = []
+
+        def counted(context: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever it gives
+            read.append(context)
+            return request_of(context)
+
+        patch.setattr("consumer.heal.auto_retry.strategy.request_of", counted)
+        strategy.needs(failed)
+        strategy.refusal(failed, diagnosis(), policy())
+        strategy.intent(failed, policy())
+    assert len(read) == 1
+
+
+def test_a_plan_never_speaks_of_the_failure_before() -> None:
+    strategy = AutoRetry(NoCalls(), redact_json)
+    one, other = (failure({"request": {"method": "GET", "url": f"{URL}/{n}"}}) for n in (1, 2))
+    alone = AutoRetry(NoCalls(), redact_json).intent(other, policy())
+    strategy.needs(one)
+    assert strategy.intent(other, policy()) == alone
 
 
 def test_full_jitter_doubles_up_to_its_cap() -> None:

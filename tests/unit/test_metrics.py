@@ -1,3 +1,5 @@
+from contextlib import suppress
+
 from prometheus_client import CollectorRegistry, generate_latest
 
 from consumer.metrics import EventOutcome, LoopPhase, Metrics
@@ -59,3 +61,29 @@ def test_two_healers_in_one_process_count_apart() -> None:
     one, two = Metrics(CollectorRegistry()), Metrics(CollectorRegistry())
     one.rebalances.inc()
     assert two.registry.get_sample_value("shw_rebalances_total") == 0
+
+
+def test_the_time_of_a_phase_counts_when_it_ends_however_it_ends() -> None:
+    metrics = Metrics(CollectorRegistry())
+    with suppress(ValueError), metrics.timed(LoopPhase.INTAKE):
+        raise ValueError
+    assert (metrics.registry.get_sample_value("shw_loop_seconds_total", {"phase": "intake"}) or 0) > 0
+    assert metrics.longest_phase() is None
+
+
+def test_the_longest_phase_is_the_one_under_way_since_the_earliest() -> None:
+    metrics = Metrics(CollectorRegistry())
+    with metrics.timed(LoopPhase.STARVED), metrics.timed(LoopPhase.SETTLE):
+        with metrics.timed(LoopPhase.POLL):
+            first = metrics.longest_phase()
+        second = metrics.longest_phase()
+    assert first is not None
+    assert second is not None
+    assert (first[0], second[0]) == (LoopPhase.SETTLE, LoopPhase.SETTLE), "waiting for a batch may last for ever"
+    assert metrics.longest_phase() is None
+
+
+def test_what_is_kept_open_is_what_was_taken_in_and_not_healed() -> None:
+    metrics = used()
+    metrics.events[EventOutcome.ACCEPTED].inc(5)
+    assert metrics.kept_open() == 4

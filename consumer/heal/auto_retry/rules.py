@@ -1,17 +1,22 @@
 """What auto-retry must not do, and in which words it says so: pure."""
 
+import json
 import re
 from datetime import timedelta
+from functools import lru_cache
 from hashlib import sha256
+from ipaddress import AddressValueError, IPv6Address
 from typing import Final
-from urllib.parse import urlsplit
+
+import httpx2
+import orjson
 
 from consumer.call import OutboundRequest
 from consumer.catalog import WorkflowPolicy
-from consumer.heal.auto_retry.backoff import longest_wait
+from consumer.heal.auto_retry.backoff import longest_waits
 from consumer.heal.auto_retry.schema_check import LIMIT
 from consumer.model import Diagnosis, Failure, Json
-from schemas.context import ContextFault, ErrorContext, RequestContext, ResumeContext, error_of, request_of, resume_of
+from schemas.context import ContextFault, ErrorContext, RequestContext, ResumeContext, error_of
 from schemas.json_text import to_json
 from schemas.names import Disposition, Effect
 
@@ -42,6 +47,8 @@ _NEVER_LEFT: Final = frozenset(
 )
 """Error codes and types that clients raise before the first byte of a request leaves."""
 _NOT_EXECUTED: Final = frozenset({425, 429})
+_ORIGIN: Final = re.compile(r"[A-Za-z]+://[^/?#]*")
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _HOPELESS: Final = {
     Disposition.NEVER: "the evidence says that trying again can only do harm",
     Disposition.NEEDS_MONEY: "it waits for a balance or a quota: the same call would be refused again",
@@ -50,10 +57,10 @@ _HOPELESS: Final = {
 }
 
 
-def missing(failure: Failure) -> tuple[str, ...]:
+def missing(
+    request: RequestContext | ContextFault | None, resume: ResumeContext | ContextFault | None
+) -> tuple[str, ...]:
     """Name the context fields that are absent or unusable."""
-    request = request_of(failure.context)
-    resume = resume_of(failure.context)
     if request is None:
         return ("context.request.method", "context.request.url")
     paths: list[str] = []
@@ -82,12 +89,16 @@ def hopeless(diagnosis: Diagnosis) -> str | None:
 
 
 def unsafe_repeat(failure: Failure, request: RequestContext) -> str | None:
-    """Refuse to repeat an effect that may already have happened and carries no key."""
-    if request.effect_or_default is not Effect.UNSAFE or provably_not_run(error_of(failure.context)):
+    """Refuse to repeat an effect that may already have happened, carries no key, and leaves nothing to look at."""
+    if request.effect_or_default is not Effect.UNSAFE or request.read_back is not None:
         return None
+    if not failure.unsure and provably_not_run(error_of(failure.context)):
+        return None
+    whose = "in an attempt of ours " if failure.unsure else ""
     return (
-        f"{request.method} may already have had its effect, and would have it twice: send "
-        "context.request.idempotency_key, or declare context.request.effect as none, idempotent or keyed if that is so"
+        f"{request.method} may already have had its effect {whose}and would have it twice: send "
+        "context.request.idempotency_key, say in context.request.read_back how to see whether it happened, or declare "
+        "context.request.effect as none, idempotent or keyed if that is so"
     )
 
 
@@ -99,18 +110,15 @@ def provably_not_run(error: ErrorContext) -> bool:
     return any(name in _NEVER_LEFT for name in names)
 
 
-def window(request: RequestContext, *, hands_over: bool, policy: WorkflowPolicy) -> timedelta:
-    """Bound the time from the claim to the end of the last effect."""
+def window(request: RequestContext, *, hands_over: bool, settling: timedelta, policy: WorkflowPolicy) -> timedelta:
+    """Bound the time from the claim to the end of the last effect, doubts that are settled on the way included."""
     limits = policy.auto_retry
-    calls = limits.tries * call_limit(request, policy)
-    waits = sum((longest_wait(limits, n) for n in range(1, limits.tries)), timedelta(0))
-    handover = timedelta(0)
+    whole = limits.tries * call_limit(request, policy) + longest_waits(limits, limits.tries) + settling + _MARGIN
     if hands_over:
-        handover = HANDOVER_TRIES * limits.timeout
-        handover += sum((longest_wait(limits, n) for n in range(1, HANDOVER_TRIES)), timedelta(0))
-    has_schema = request.expect is not None and request.expect.schema_ is not None
-    judging = 2 * LIMIT if has_schema else timedelta(0)
-    return min(calls + waits + judging + handover + _MARGIN, _LONGEST_WINDOW)
+        whole += HANDOVER_TRIES * limits.timeout + longest_waits(limits, HANDOVER_TRIES)
+    if request.expect is not None and request.expect.schema_ is not None:
+        whole += 2 * LIMIT
+    return min(whole, _LONGEST_WINDOW)
 
 
 def call_limit(request: RequestContext, policy: WorkflowPolicy) -> timedelta:
@@ -120,15 +128,15 @@ def call_limit(request: RequestContext, policy: WorkflowPolicy) -> timedelta:
     return limit if asked is None else min(timedelta(seconds=asked), limit)
 
 
-def outbound(request: RequestContext) -> OutboundRequest:
-    """Build the call again as it was made, with the caller's own key."""
+def outbound(request: RequestContext, *, with_body: bool = True) -> OutboundRequest:
+    """Build the call again as it was made, with the caller's own key; who only asks if it is allowed needs no body."""
     headers = dict(request.headers)
     given = {name.lower() for name in headers}
     body: bytes | None = None
     if isinstance(request.body, str):
         body = request.body.encode()
     elif request.body is not None:
-        body = to_json(request.body)
+        body = to_json(request.body) if with_body else None
         if "content-type" not in given:
             headers["Content-Type"] = "application/json"
     if request.idempotency_key:
@@ -144,31 +152,53 @@ def handover_address(resume: ResumeContext) -> OutboundRequest:
 
 
 def call_digest(request: RequestContext) -> str:
-    """Name a call by what it asks for, however its members are ordered."""
-    parts: list[Json] = [request.method, request.url, request.body, request.idempotency_key]
-    return sha256(to_json(_sorted(parts))).hexdigest()
+    """Name a call by what it asks for, however its members are ordered and its host is spelled."""
+    spelled = _origin_text(request.url)
+    url = _origins(spelled)[1] + request.url[len(spelled) :]
+    parts: list[Json] = [request.method, url, request.body, request.idempotency_key]
+    return _digest(parts)
 
 
-def dependency(request: RequestContext) -> str:
-    """Name the other side of a call: what is ill when it does not answer."""
-    parts = urlsplit(request.url)
-    return f"{parts.scheme.lower()}://{parts.netloc.rpartition('@')[2].lower()}"
+def origin(url: str) -> str:
+    """Name the other side of a call, what is ill when it does not answer: `https://api.example.com:443`."""
+    return _origins(_origin_text(url))[0]
 
 
-def damage(failure: Failure, called: str) -> str | None:
-    """Name what is broken: this call in this step of this run's epoch. Without a run two calls may be two intents."""
+def damage(failure: Failure) -> str | None:
+    """Name what is broken: this very call in this step of this run's epoch. Without a run two calls are two intents.
+
+    Everything that shapes the call or says when it counts as healed is part of it: who shares an outcome has the same.
+    """
     run = failure.context.get("run")
-    if not isinstance(run, dict) or not isinstance(run.get("id"), str) or not isinstance(run.get("epoch"), int):
+    if not isinstance(run, dict) or not isinstance(run.get("id"), str) or type(run.get("epoch")) is not int:
         return None
-    parts: list[Json] = [run["id"], run["epoch"], run.get("step"), called, failure.context.get("resume")]
-    return sha256(to_json(_sorted(parts))).hexdigest()
+    parts: list[Json] = [run["id"], run["epoch"], run.get("step"), failure.context.get("request")]
+    return _digest([*parts, failure.context.get("resume")])
 
 
-def _sorted(value: Json) -> Json:
-    match value:
-        case dict():
-            return {name: _sorted(value[name]) for name in sorted(value)}
-        case list():
-            return [_sorted(item) for item in value]
-        case _:
-            return value
+def _origin_text(url: str) -> str:
+    found = _ORIGIN.match(url)
+    return found[0] if found else url
+
+
+@lru_cache(maxsize=4096)
+def _origins(text: str) -> tuple[str, str]:
+    """Write an origin in the one way: with its port, and as most URLs have it, without the scheme's own."""
+    try:
+        url = httpx2.URL(text)
+        host = url.raw_host.decode("ascii")
+        host = f"[{IPv6Address(host)}]" if ":" in host else host
+    except (httpx2.InvalidURL, AddressValueError, UnicodeError):
+        return text.lower(), text
+    plain = f"{url.scheme}://{host}"
+    default = _DEFAULT_PORTS.get(url.scheme)
+    port = url.port or default
+    return f"{plain}:{port}", plain if port == default else f"{plain}:{port}"
+
+
+def _digest(parts: list[Json]) -> str:
+    try:
+        text = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # an integer beyond 64 bits: the same value is always written the same way
+        text = json.dumps(parts, sort_keys=True).encode()
+    return sha256(text).hexdigest()

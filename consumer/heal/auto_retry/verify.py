@@ -1,5 +1,6 @@
 """Whether an answer of the expected status really is the one that was missing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,7 +9,7 @@ from consumer.heal.auto_retry.assertions import unmet
 from consumer.heal.auto_retry.content import Content, wants_json
 from consumer.heal.auto_retry.schema_check import SchemaCheck
 from consumer.model import Json, Proof
-from schemas.context import Expectation, RequestContext
+from schemas.context import Expectation
 from schemas.names import Code, Verdict
 
 _DETAIL: Final = 200
@@ -30,15 +31,20 @@ class Verification:
         return next((f"{p.oracle}: {p.detail}" for p in self.proofs if p.verdict is not Verdict.PASSED), "verified")
 
 
-async def verified(answer: Answer, content: Content, request: RequestContext, schemas: SchemaCheck) -> Verification:
-    """Ask the status, the schema and the caller's assertions; without those, look for a success that is none."""
-    expect = request.expect or Expectation()
+async def verified(
+    answer: Answer, content: Content, expect: Expectation | None, headers: Mapping[str, str], schemas: SchemaCheck
+) -> Verification:
+    """Ask the status, the schema and the caller's assertions; without those, look for a success that is none.
+
+    `headers` are those of the request: what it asked for.
+    """
+    expect = expect or Expectation()
     status = proof("status", Verdict.PASSED, f"answered {answer.status}")
     if answer.truncated:
         size = proof("size", Verdict.INCONCLUSIVE, f"longer than {len(answer.body)} bytes: not read to its end")
         return Verification(proofs=(status, size), code=Code.UNVERIFIED)
     if expect.schema_ is None and not expect.json_:
-        lie = _lie(answer, content, request)
+        lie = _lie(answer, content, headers)
         if lie is None:
             return Verification(proofs=(status,), code=None)
         return Verification(proofs=(status, proof("body", Verdict.FAILED, lie)), code=Code.UNVERIFIED)
@@ -85,11 +91,11 @@ def _assertion_proof(body: Json, expect: Expectation) -> Proof | None:
     return proof("expect", Verdict.PASSED, f"{len(expect.json_)} of {len(expect.json_)} hold")
 
 
-def _lie(answer: Answer, content: Content, request: RequestContext) -> str | None:
+def _lie(answer: Answer, content: Content, headers: Mapping[str, str]) -> str | None:
     """Find a success that says itself that it is none; a status that the caller asked for is taken at its word."""
     if not _SUCCESS_BEGINS <= answer.status < _SUCCESS_ENDS:
         return None
-    if content.looks_like_a_page and (wants_json(request.headers) or content.claims_json):
+    if content.looks_like_a_page and (wants_json(headers) or content.claims_json):
         return "a page, where JSON was asked for"
     if content.claims_json and content.kind in ("text", "bytes"):
         return "says that it is JSON, and is not"

@@ -1,0 +1,16 @@
+"""The database as a command uses it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from consumer.migrate import check_schema
+from consumer.settings import read_settings
+from consumer.store.pool import Pool, open_pool
+
+
+@asynccontextmanager
+async def open_database() -> AsyncIterator[Pool]:
+    """Connect to the configured database, and see that its schema is this release's."""
+    async with open_pool(read_settings().postgres, application="shw cli") as pool:
+        await check_schema(pool)
+        yield pool

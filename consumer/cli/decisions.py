@@ -1,0 +1,58 @@
+"""`shw give-up`, `resolve` and `heal --did-not-happen`: what a person decides of a failure."""
+
+import asyncio
+import getpass
+from typing import Final, assert_never
+from uuid import UUID
+
+from consumer.cli.database import open_database
+from consumer.cli.exits import ExitCode, say
+from consumer.decided import AFTER, Decision, Ruling, Word
+from consumer.model import FailureId
+from consumer.results import Outlet
+from consumer.settings import read_settings
+from consumer.store.decisions import decide
+from consumer.store.pool import transaction
+
+DID_NOT_HAPPEN: Final = "a person looked at the other side: it did not happen"
+
+
+def decide_failure(failure_id: UUID, decision: Decision, *, reason: str, by: str | None) -> ExitCode:
+    """Let a decision stand, and say what came of it."""
+    word = Word(decision=decision, reason=reason, by=by or _login())
+    ruling = asyncio.run(_decide(FailureId(failure_id), word))
+    say(_told(failure_id, decision, ruling))
+    return ExitCode.OK if ruling is Ruling.DONE else ExitCode.NO
+
+
+async def _decide(failure_id: FailureId, word: Word) -> Ruling:
+    kafka = read_settings().kafka
+    outlet = Outlet(results_topic=kafka.results_topic, dlq_topic=kafka.dlq_topic, max_bytes=kafka.max_message_bytes)
+    async with open_database() as pool, transaction(pool) as connection:
+        return await decide(connection, failure_id, word, outlet)
+
+
+def _told(failure_id: UUID, decision: Decision, ruling: Ruling) -> str:
+    match ruling:
+        case Ruling.DONE:
+            return f"{failure_id} is {AFTER[decision]} now; a running consumer tells it within seconds."
+        case Ruling.RESOLVED:
+            return f"Refused: {failure_id} is resolved already. Nothing was changed."
+        case Ruling.GIVEN_UP:
+            return f"Refused: {failure_id} is given up already. Nothing was changed."
+        case Ruling.NOT_IN_DOUBT:
+            return (
+                f"Refused: {failure_id} does not need a person, so nothing of it is in doubt: `shw heal {failure_id}` "
+                "asks for a heal. Nothing was changed."
+            )
+        case Ruling.NOT_FOUND:
+            return f"No failure {failure_id} in this database: `shw failures` lists what there is."
+        case _:
+            assert_never(ruling)
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have a number and no name
+        return "an operator"

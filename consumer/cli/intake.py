@@ -1,0 +1,70 @@
+"""`shw intake`: whether the fleet reads, and letting it go on."""
+
+import asyncio
+from datetime import timedelta
+from typing import Final
+
+from consumer.cli.database import open_database
+from consumer.cli.exits import ExitCode, say
+from consumer.cli.tables import print_json, print_rows
+from consumer.model import JsonObject
+from consumer.store import dead_letter_limit as limit
+from consumer.store.pool import transaction
+
+_SHOWN: Final = 20
+
+
+def show_intake(*, as_json: bool) -> ExitCode:
+    """Print whether dead letters have paused intake, and who was refused since it was last accepted."""
+    return asyncio.run(_show_intake(as_json=as_json))
+
+
+def resume_intake(off_for: timedelta) -> ExitCode:
+    """Let every process read again, and pause no more for a while."""
+    return asyncio.run(_resume_intake(off_for))
+
+
+async def _show_intake(*, as_json: bool) -> ExitCode:
+    async with open_database() as pool, transaction(pool) as connection:
+        stands = await limit.standing(connection)
+        refused = await limit.refused_voices(connection, _SHOWN)
+    shown: list[JsonObject] = [
+        {
+            "source": one.source,
+            "org_id": str(one.org_id),
+            "dead_letters": one.refused,
+            "last_accepted": one.accepted_at.isoformat(),
+            "last_refused": one.refused_at.isoformat(),
+        }
+        for one in refused
+    ]
+    if as_json:
+        times = {"paused_at": stands.paused_at, "next_probe": stands.probe_due, "off_until": stands.off_until}
+        said: JsonObject = {name: at.isoformat() if at else None for name, at in times.items()}
+        print_json({"paused": stands.paused_at is not None, "why": stands.why, **said, "refused": list(shown)})
+    else:
+        columns = ("source", "org_id", "dead_letters", "last_accepted", "last_refused")
+        print_rows(columns, ([one[name] for name in columns] for one in shown))
+    say(_told(stands))
+    return ExitCode.OK if stands.paused_at is None else ExitCode.NO
+
+
+def _told(stands: limit.Standing) -> str:
+    if stands.paused_at is not None:
+        return (
+            f"Intake is paused since {stands.paused_at}: {stands.why}. The next probe is due at {stands.probe_due}; "
+            "it goes on by itself once a probe's records are accepted, or with `shw intake resume`."
+        )
+    off = f" The dead-letter limit is off until {stands.off_until}." if stands.off_until else ""
+    return f"Dead letters have not paused intake.{off}"
+
+
+async def _resume_intake(off_for: timedelta) -> ExitCode:
+    async with open_database() as pool:
+        resumed = await limit.resume(pool, off_for)
+    if not resumed:
+        say("Intake was not paused by dead letters: nothing was changed.")
+        return ExitCode.OK
+    off = f" The dead-letter limit is off for {off_for}." if off_for else ""
+    say(f"Every running consumer reads again within seconds.{off} What was refused meanwhile: `shw dlq replay`.")
+    return ExitCode.OK

@@ -1,0 +1,30 @@
+"""Whether the group can be worked with at all, asked by a client of its own: who stands still may have lost its own."""
+
+import asyncio
+from datetime import timedelta
+from typing import Final
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from consumer.kafka import innards
+from consumer.kafka.connection import connection_options
+from consumer.settings import KafkaSettings
+
+ASK_WITHIN: Final = timedelta(seconds=10)
+
+
+async def group_answers(settings: KafkaSettings) -> bool:
+    """Tell whether the failures topic is there and the group has a coordinator, as a newcomer would see it."""
+    within = ASK_WITHIN.total_seconds()
+    admin = AIOKafkaAdminClient(**connection_options(settings) | {"request_timeout_ms": int(within * 1000)})
+    try:
+        # Above the client's own limit: cancelled in the middle of connecting, it forgets to close.
+        async with asyncio.timeout(3 * within):
+            await admin.start()
+            await admin.find_coordinator(settings.group_id)
+            return settings.failures_topic in await admin.list_topics()
+    except (KafkaError, OSError, TimeoutError):
+        return False
+    finally:
+        await innards.close(admin)

@@ -1,0 +1,125 @@
+"""What lies in a topic, read from a time on: without a group, so that reading changes nothing for anybody."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer
+
+from consumer.errors import TransientError
+from consumer.kafka.connection import connection_options, translated
+from consumer.kafka.publishing import require_topic
+from consumer.kafka.reader import record_of
+from consumer.model import Record
+from consumer.settings import IntakeSettings, KafkaSettings
+
+POLL_MS: Final = 500
+
+
+async def read_to_end(
+    consumer: Any,  # noqa: ANN401 - the client has no types
+    begins: Mapping[Any, int],
+    *,
+    at_most: int,
+    patience: float,
+    what: str,
+) -> AsyncIterator[list[Any]]:
+    """Give what lies from these offsets to the present ends, in order within a partition, a few records at a time.
+
+    Raises
+    ------
+    TransientError
+        The broker stopped answering.
+
+    """
+    with translated(what):
+        ends = await consumer.end_offsets(list(begins))
+        for tp, begin in begins.items():
+            consumer.seek(tp, begin)
+    left = [tp for tp, end in ends.items() if begins[tp] < end]
+    met: set[Any] = set()
+    waited = 0.0
+    while left:
+        with translated(what):
+            polled = await consumer.getmany(*left, timeout_ms=POLL_MS, max_records=at_most)
+        found = {tp: many for tp, many in polled.items() if many}
+        waited = 0.0 if found else waited + POLL_MS / 1000
+        if waited > patience:
+            raise TransientError(f"{what}: no answer for {waited:.0f} s")
+        # Asked for its end, the embedded broker counts the last batch as one record; a fetch tells the truth.
+        ends |= {tp: max(ends[tp], consumer.highwater(tp) or 0) for tp in found if tp not in met}
+        met.update(found)
+        yield [one for tp, many in found.items() for one in many if one.offset < ends[tp]]
+        left = [tp for tp in left if await consumer.position(tp) < ends[tp]]
+
+
+class Past:
+    """An open reader of the failures topic as it lies there."""
+
+    def __init__(self, consumer: Any, intake: IntakeSettings, patience: float) -> None:  # noqa: ANN401 - no types
+        self._consumer = consumer
+        self._max_rows = intake.max_rows
+        self._patience = patience
+
+    async def between(self, since: datetime, until: datetime | None) -> AsyncIterator[list[Record]]:
+        """Give the records of `since` and later, but before `until`, as their producers timed them.
+
+        Read to the topic's present end: times need not be in order. What an old client sent without a time is given.
+
+        Raises
+        ------
+        TransientError
+            The broker stopped answering.
+
+        """
+        what = "reading the failures again"
+        first, last = _ms(since), _ms(until) if until is not None else None
+        partitions = list(self._consumer.assignment())
+        with translated(what):
+            begins = await self._consumer.beginning_offsets(partitions)
+            ends = await self._consumer.end_offsets(partitions)
+            # None: nothing that late. The embedded broker answers 0 whatever is asked, so each time is looked at below.
+            found = await self._consumer.offsets_for_times(dict.fromkeys(partitions, max(0, first)))
+        starts = {tp: max(begins[tp], one.offset) if (one := found.get(tp)) else ends[tp] for tp in partitions}
+        read = read_to_end(self._consumer, starts, at_most=self._max_rows, patience=self._patience, what=what)
+        async for many in read:
+            yield [
+                record_of(one)
+                for one in many
+                if one.timestamp < 0 or (one.timestamp >= first and (last is None or one.timestamp < last))
+            ]
+
+
+@asynccontextmanager
+async def open_past(settings: KafkaSettings, intake: IntakeSettings) -> AsyncIterator[Past]:
+    """Open the failures topic.
+
+    Raises
+    ------
+    ConfigError
+        There is no such topic, or an ACL forbids reading it.
+    TransientError
+        The broker did not answer.
+
+    """
+    await require_topic(settings, settings.failures_topic)
+    consumer = AIOKafkaConsumer(
+        settings.failures_topic,
+        **connection_options(settings),
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_bytes=intake.max_bytes,
+        max_partition_fetch_bytes=intake.max_bytes,
+    )
+    try:
+        with translated(f"Kafka at {settings.bootstrap} does not answer"):
+            await consumer.start()
+        yield Past(consumer, intake, settings.request_timeout.total_seconds())
+    finally:
+        await consumer.stop()
+
+
+def _ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)

@@ -1,0 +1,95 @@
+"""DECIDE: one transaction in which a person's decision of a failure stands, is kept with its reason, and is told."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from consumer.decided import AFTER, Decided, Decision, Ruling, Word, message_of, plain, rule, step_after
+from consumer.model import FailureId, OrgId, OwnerId, Trace
+from consumer.results import Outlet
+from consumer.store.outbox import put
+from consumer.store.pool import Connection
+from consumer.store.rows import storable_text
+from schemas.names import FailureType, Status
+
+PERSON: Final = OwnerId("person")
+"""Whoever decides has no loop that publishes: under this name, which has no lease, the sweeper takes it at once."""
+
+_LOCK = """
+SELECT f.id, f.org_id, f.workflow_name, f.status, f.step, f.failure_type, f.traceparent, f.tracestate,
+       clock_timestamp() AS now
+  FROM workflow_failures f WHERE f.id = $1 FOR NO KEY UPDATE
+"""
+
+# A statement of its own: only one that begins after the lock is held sees a claim that was made before it.
+_UNDER_WAY = "SELECT EXISTS (SELECT FROM heal_claim WHERE failure_id = $1 AND step = $2 AND owner <> 'parked')"
+
+_DECIDE = """
+UPDATE workflow_failures
+   SET status = $2, resolved = ($2 = 'resolved'), step = $3, waits_on = NULL, damage = NULL, twin = NULL,
+       due_at = CASE WHEN $2 = 'pending' THEN clock_timestamp() END,
+       unsure = unsure AND $2 <> 'pending'
+ WHERE id = $1
+"""
+
+_KEEP = "INSERT INTO heal_decision (failure_id, step, decision, reason, decided_by) VALUES ($1, $2, $3, $4, $5)"
+
+_AT_ONCE = "UPDATE heal_outbox SET created_at = created_at - interval '10 s' WHERE id = $1"
+
+_DECISIONS = """
+SELECT d.step, d.decision, d.reason, d.decided_by, to_json(d.decided_at) #>> '{}' AS decided_at
+  FROM heal_decision d WHERE d.failure_id = $1 ORDER BY d.step DESC
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptDecision:
+    """A decision as it was kept; `step` is the failure's after it."""
+
+    step: int
+    decision: Decision
+    reason: str
+    decided_by: str
+    decided_at: str
+
+
+async def decide(connection: Connection, failure_id: FailureId, word: Word, outlet: Outlet) -> Ruling:
+    """Let a person's decision stand, in the caller's transaction; as the service.
+
+    A heal under way ends as it ends, and its attempt is kept and told; where the failure stands then is what was
+    decided. What was parked for the decision (scope, credits) is let go by the next look of a running consumer.
+    """
+    row = await connection.fetchrow(_LOCK, failure_id)
+    if row is None:
+        return Ruling.NOT_FOUND
+    ruling = rule(word.decision, Status(row["status"]))
+    if ruling is not Ruling.DONE:
+        return ruling
+    under_way = await connection.fetchval(_UNDER_WAY, failure_id, row["step"])
+    decided = _decided(row, word, step_after(row["step"], heal_under_way=under_way))
+    message = message_of(decided, outlet)
+    reason, by = storable_text(plain(word.reason)), storable_text(plain(word.by))[:200]
+    await connection.execute(_DECIDE, failure_id, AFTER[word.decision], decided.step)
+    await connection.execute(_KEEP, failure_id, decided.step, word.decision, reason, by)
+    await put(connection, PERSON, [message])
+    await connection.execute(_AT_ONCE, message.id)
+    return ruling
+
+
+async def decisions_of(connection: Connection, failure_id: FailureId) -> list[KeptDecision]:
+    """Give what was decided of a failure, the newest first; as the service."""
+    rows = await connection.fetch(_DECISIONS, failure_id)
+    return [KeptDecision(**(dict(row) | {"decision": Decision(row["decision"])})) for row in rows]
+
+
+def _decided(row: Any, word: Word, step: int) -> Decided:  # noqa: ANN401 - asyncpg's record
+    traceparent = row["traceparent"]
+    return Decided(
+        word=word,
+        failure_id=FailureId(row["id"]),
+        org_id=OrgId(row["org_id"]),
+        workflow_name=row["workflow_name"],
+        failure_type=FailureType(row["failure_type"]) if row["failure_type"] else None,
+        trace=Trace(traceparent=traceparent, tracestate=row["tracestate"]) if traceparent else None,
+        step=step,
+        at=row["now"],
+    )

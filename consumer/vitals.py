@@ -1,0 +1,39 @@
+"""What the health endpoints ask of a running consumer. Which clock runs when: docs/decisions/0011."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from consumer.lifetime import Consumer
+from consumer.metrics import PauseReason
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """The clocks of a running consumer: only what a restart would cure makes one run."""
+
+    consumer: Consumer
+
+    def ages(self) -> Mapping[str, timedelta]:
+        """Say for each clock for how long what it watches has stood still; zero while it moves."""
+        longest = self.consumer.metrics.longest_phase()
+        return {
+            "loop_tick": self.consumer.pulse.age,
+            "oldest_in_flight": self.consumer.live.oldest(),
+            "step": timedelta(0) if longest is None else longest[1],
+        } | self.consumer.source.watch.ages()
+
+    def reasons_not_ready(self) -> tuple[str, ...]:
+        """Say what is missing before work may be sent here: being out of the group for a while is no reason."""
+        if self.consumer.pulse.stopping:
+            return ("it is stopping",)
+        if not self.consumer.source.watch.joined:
+            return ("the group has not assigned partitions to this member yet",)
+        return ()
+
+    def notes(self) -> tuple[str, ...]:
+        """Say what is out of the ordinary, and no reason to send work elsewhere."""
+        watch = self.consumer.source.watch
+        away = ("Kafka does not answer",) if watch.kafka_is_away else ()
+        words = self.consumer.stages.valve.paused_because if watch.paused is PauseReason.DEAD_LETTERS else None
+        return (*away, f"intake is paused: {words or watch.paused}") if watch.paused else away

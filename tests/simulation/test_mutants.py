@@ -1,0 +1,141 @@
+"""A simulation that cannot fail proves nothing: what is broken on purpose is caught, within the profile's examples."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any, Final, TypeAlias
+
+import pytest
+
+import consumer.plan.after
+import consumer.settlement
+from consumer.errors import TransientError
+from consumer.heal.run import Gate
+from consumer.ingest.epochs import Epochs
+from consumer.intake import Intake, Received
+from consumer.model import Next, Partition
+from schemas.names import Effect, Status
+from tests.simulation.scenarios import EXAMPLES
+from tests.support.simulation_scenario import Event, Fault, Scenario, Wrong, play
+from tests.support.simulation_store import ModelStore
+from tests.support.simulation_world import Act
+
+Break: TypeAlias = Callable[[pytest.MonkeyPatch], None]
+Scenes: TypeAlias = Callable[[int], Scenario]
+
+
+def an_assignment_forgets_nothing_of_the_one_before(patch: pytest.MonkeyPatch) -> None:
+    def assign(epochs: Any, partitions: Iterable[Partition]) -> None:  # noqa: ANN401 - Epochs, from within
+        epochs._since = dict.fromkeys(partitions, 1)  # noqa: SLF001
+
+    patch.setattr(Epochs, "assign", assign)
+    patch.setattr(Epochs, "revoke", lambda _: None)
+
+
+def a_takeover_ignores_the_deadline(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ModelStore, "is_abandoned", lambda store, claim: store.is_dead(claim.owner))
+
+
+def a_settle_has_no_fence(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ModelStore, "may_settle", lambda *_: True)
+
+
+def what_follows_forgets_the_due_time(patch: pytest.MonkeyPatch) -> None:
+    after = consumer.plan.after.after
+
+    def forgets(*args: Any, **kwargs: Any) -> Next:  # noqa: ANN401 - whatever it takes
+        following = after(*args, **kwargs)
+        return replace(following, due_in=None) if following.status is Status.PENDING else following
+
+    patch.setattr(consumer.settlement, "after", forgets)
+
+
+def the_gate_knows_no_deadline(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Gate, "_left", lambda _: 1000.0)
+
+
+def nothing_is_written_before_an_unsafe_effect(patch: pytest.MonkeyPatch) -> None:
+    async def begins(gate: Any) -> None:  # noqa: ANN401 - a Gate, from within
+        gate.begun = True
+        gate._started(gate._claim.attempt_id)  # noqa: SLF001
+
+    patch.setattr(Gate, "begin", begins)
+
+
+def a_pick_does_not_wait_for_what_has_yet_to_be_told(patch: pytest.MonkeyPatch) -> None:
+    def is_busy(store: ModelStore, failure_id: object) -> bool:
+        return any(claim.failure_id == failure_id for claim in store.tables.claims.values())
+
+    patch.setattr(ModelStore, "is_busy", is_busy)
+
+
+def intake_gives_up_where_the_database_is_away(patch: pytest.MonkeyPatch) -> None:
+    once = Intake._once  # noqa: SLF001
+
+    async def gives_up(*args: Any) -> Received:  # noqa: ANN401 - whatever it takes
+        try:
+            return await once(*args)
+        except TransientError:
+            return Received()
+
+    patch.setattr(Intake, "_once", gives_up)
+
+
+def in_a_long_heal(wrong: Wrong, lasts: float, effect: Effect, act: Act) -> Scenes:
+    """Give scenarios in which something happens to a process in the middle of long heals, each time a little later."""
+
+    def scene(number: int) -> Scenario:
+        events = tuple(Event(name=n, at=1 + n, partition=n, scope=n, effect=effect, acts=(act,)) for n in range(4))
+        fault = Fault(at=4 + number / 3, wrong=wrong, machine=number, lasts=lasts)
+        return Scenario(seed=number, machines=2, partitions=2, events=events, faults=(fault,))
+
+    return scene
+
+
+def while_messages_fail(number: int) -> Scenario:
+    """Give scenarios in which results cannot be published, and the next attempt follows soon."""
+    events = tuple(Event(name=n, at=1 + n, scope=n, acts=(Act.SICK, Act.SICK, Act.SICK)) for n in range(4))
+    return Scenario(seed=number, events=events, faults=(Fault(at=3, wrong=Wrong.BROKER_AWAY, lasts=9),))
+
+
+def in_a_rebalance(number: int) -> Scenario:
+    """Give scenarios in which commits fail, or nothing gets durable, and partitions move."""
+    events = tuple(Event(name=n, at=5 + n / 2, partition=n, scope=n) for n in range(8))
+    faults = (
+        Fault(at=6 + number / 10, wrong=Wrong.BROKER_AWAY if number % 2 else Wrong.CUT, lasts=9),
+        Fault(at=5, wrong=Wrong.RESTART, machine=1, lasts=5),
+    )
+    return Scenario(seed=number, machines=2, partitions=2, events=events, faults=faults)
+
+
+STOPPED: Final = in_a_long_heal(Wrong.STOP, 14, Effect.IDEMPOTENT, Act.SLOW)
+STOPPED_PAST_DEADLINE: Final = in_a_long_heal(Wrong.STOP, 34, Effect.IDEMPOTENT, Act.SLOW)
+STOPPED_LONG: Final = in_a_long_heal(Wrong.STOP, 60, Effect.IDEMPOTENT, Act.SLOW)
+KILLED: Final = in_a_long_heal(Wrong.CRASH, 3, Effect.UNSAFE, Act.LATE)
+MUTANTS: Final[tuple[tuple[Break, Scenes, str], ...]] = (
+    (an_assignment_forgets_nothing_of_the_one_before, in_a_rebalance, "commits"),
+    (a_takeover_ignores_the_deadline, STOPPED, "G3"),
+    (a_settle_has_no_fence, STOPPED_PAST_DEADLINE, "G3"),
+    (what_follows_forgets_the_due_time, while_messages_fail, "not at rest"),
+    (the_gate_knows_no_deadline, STOPPED_LONG, "G3"),
+    (nothing_is_written_before_an_unsafe_effect, KILLED, "G4"),
+    (a_pick_does_not_wait_for_what_has_yet_to_be_told, while_messages_fail, "G5"),
+    (intake_gives_up_where_the_database_is_away, in_a_rebalance, "G1"),
+)
+
+
+@pytest.mark.parametrize(("breaks", "scene", "says"), MUTANTS, ids=[breaks.__name__ for breaks, _, _ in MUTANTS])
+def test_what_is_broken_is_caught(breaks: Break, scene: Scenes, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    breaks(monkeypatch)
+    for number in range(EXAMPLES):
+        try:
+            play(scene(number))
+        except AssertionError as error:
+            assert says in f"{error} {error.__cause__!r}"  # noqa: PT017 - what it says is the point
+            return
+    pytest.fail(f"not caught in {EXAMPLES} scenarios")
+
+
+@pytest.mark.parametrize("scene", {scene for _, scene, _ in MUTANTS})
+def test_what_is_not_broken_is_not_accused(scene: Scenes) -> None:
+    for number in range(5):
+        play(scene(number))

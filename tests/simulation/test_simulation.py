@@ -1,0 +1,43 @@
+"""The consumer's own code on virtual time: whatever goes wrong, and in whatever order, every promise holds."""
+
+import pytest
+from hypothesis import given
+
+from schemas.names import Effect, Status
+from tests.simulation.scenarios import PROFILE, SCENARIOS
+from tests.support.simulation_scenario import ORGS, Event, Fault, Scenario, Wrong, play
+from tests.support.simulation_world import Act
+
+
+@pytest.mark.timeout(900)
+@PROFILE
+@given(scenario=SCENARIOS)
+def test_whatever_goes_wrong_every_promise_holds(scenario: Scenario) -> None:
+    play(scenario)
+
+
+def test_a_scenario_goes_the_same_way_each_time() -> None:
+    events = tuple(Event(name=n, at=n, acts=(Act.SICK, Act.WORKS), scope=n % 2) for n in range(6))
+    faults = (Fault(at=2, wrong=Wrong.CRASH, lasts=12), Fault(at=5, wrong=Wrong.CUT, lasts=3))
+    scenario = Scenario(seed=7, machines=2, partitions=2, events=events, faults=faults)
+    first, again = (play(scenario).sim.journal.lines for _ in range(2))
+    assert len(first) > 10
+    assert first == again
+
+
+def test_an_unsafe_effect_whose_process_died_waits_for_a_person_and_keeps_its_scope() -> None:
+    events = (Event(name=0, at=1, effect=Effect.UNSAFE, acts=(Act.LATE,)), Event(name=1, at=20))
+    scenario = Scenario(seed=1, events=events, faults=(Fault(at=10, wrong=Wrong.CRASH, lasts=1),))
+    oracle = play(scenario)
+    rows = [row.status for row in oracle.sim.store.tables.failures.values()]
+    assert rows == [Status.NEEDS_PERSON, Status.PENDING]
+    assert [claim.owner for claim in oracle.sim.store.tables.claims.values()] == ["parked"]
+
+
+def test_what_a_stopped_process_left_is_healed_by_another_and_nobody_acts_twice_at_once() -> None:
+    events = (Event(name=0, at=1, effect=Effect.KEYED, acts=(Act.DEAF, Act.WORKS)),)
+    faults = tuple(Fault(at=4, wrong=Wrong.STOP, machine=n, lasts=90) for n in range(1))
+    oracle = play(Scenario(seed=3, machines=2, events=events, faults=faults))
+    (row,) = oracle.sim.store.tables.failures.values()
+    assert row.status is Status.RESOLVED
+    assert row.failure.org_id == ORGS[0]

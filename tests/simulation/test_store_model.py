@@ -1,0 +1,333 @@
+"""The model of the store is the store: the same operations on both give the same answers and leave the same rows."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from random import Random
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from consumer.catalog import WorkflowPolicy
+from consumer.errors import LostClaim
+from consumer.model import (
+    Claim,
+    Diagnosed,
+    Diagnosis,
+    Failure,
+    FailureId,
+    Heal,
+    Healed,
+    Intent,
+    MicroAud,
+    NotHealed,
+    Outcome,
+    OwnerId,
+    RetryLater,
+    Scope,
+    Unknown,
+    attempt_id,
+)
+from consumer.results import Outlet
+from consumer.settings import BreakerSettings
+from consumer.settlement import Ended, settle_heal
+from consumer.store import breaker, due, intake, outbox, owner, settle
+from consumer.store.due import Due
+from consumer.store.intake import Arrival
+from schemas.names import Code, Disposition, Effect, FailureType, StrategyName
+from tests.support.simulation_loop import EPOCH
+from tests.support.simulation_scenario import BUDGETS, ORGS
+from tests.support.simulation_store import ModelStore
+
+OWNERS: Final = (OwnerId("a"), OwnerId("b"))
+DIAGNOSIS: Final = Diagnosis(
+    failure_type=FailureType.API_TIMEOUT, disposition=Disposition.RETRY_IF_IDEMPOTENT, evidence=()
+)
+OUTLET: Final = Outlet(results_topic="r", dlq_topic="d", max_bytes=1_000_000)
+HALF: Final = timedelta(seconds=30)
+"""Time passes in whole minutes, and every span ends between two of them: nothing is a tie."""
+BREAKER: Final = BreakerSettings(
+    strikes=2, probe_every=timedelta(minutes=7, seconds=20), forget=HALF + timedelta(minutes=10)
+)
+LEASE: Final = HALF + timedelta(minutes=5)
+WINDOW: Final = HALF + timedelta(minutes=8)
+MINUTE: Final = 60.0
+CLOSE: Final = 25.0
+"""Seconds that the two clocks may be apart: spans here are whole minutes, and the machine may be slow"""
+
+
+class Chosen(ModelStore):
+    """Leaves to the real one who is first where SQL leaves it open."""
+
+    first: frozenset[FailureId] = frozenset()
+
+    def in_any_order(self, wanted: Any) -> list[Diagnosed]:  # noqa: ANN401 - as its parent
+        return sorted(wanted, key=lambda one: one.failure.id not in self.first)
+
+
+@dataclass(slots=True, kw_only=True)
+class Both:
+    """The real store and the model, side by side."""
+
+    pool: "asyncpg.Pool[asyncpg.Record]"
+    model: Chosen
+    clock: list[float]
+    dice: Random
+    names: int = 0
+
+    async def pass_time(self, minutes: int) -> None:
+        self.clock[0] += minutes * MINUTE
+        span = timedelta(minutes=minutes)
+        for statement in (
+            "UPDATE heal_owner SET lease_until = lease_until - $1::interval",
+            "UPDATE heal_claim SET claimed_at = claimed_at - $1::interval, effect_deadline = effect_deadline - $1",
+            "UPDATE heal_outbox SET created_at = created_at - $1::interval",
+            "UPDATE workflow_failures SET due_at = due_at - $1::interval WHERE due_at IS NOT NULL",
+            """UPDATE heal_breaker SET struck_at = struck_at - $1::interval, opened_at = opened_at - $1,
+               probe_due = probe_due - $1, probe_until = probe_until - $1""",
+        ):
+            await self.pool.execute(statement, span)
+
+    def failure(self) -> Failure:
+        self.names += 1
+        return Failure(
+            id=FailureId(UUID(int=self.names)),
+            org_id=self.dice.choice(ORGS[:2]),
+            workflow_name=f"w{self.names}",
+            failure_reason="timeout",
+            context={},
+            detected_at=EPOCH,
+            source="urn:test",
+            digest=b"\0" * 32,
+            size=10,
+        )
+
+    def planned(self, failure: Failure) -> Diagnosed:
+        kind = int(failure.id) % 4
+        intent = Intent(
+            scope=Scope(f"{failure.org_id}:{int(failure.id) % 3}"),
+            effect=Effect.UNSAFE if kind == 0 else Effect.IDEMPOTENT,
+            window=WINDOW,
+            damage=f"d{kind // 2}" if kind else None,
+            dependency="dep" if kind % 2 else None,
+        )
+        dependency = f"dependency:{failure.org_id}:dep" if kind % 2 else None
+        plan = Heal(
+            strategy=StrategyName.AUTO_RETRY,
+            intent=intent,
+            hold=MicroAud(50_000),
+            catalog_version="v",
+            dependency=dependency,
+        )
+        return Diagnosed(failure=failure, diagnosis=DIAGNOSIS, plan=plan)
+
+    async def take_in(self) -> None:
+        me = self.dice.choice(OWNERS)
+        known = [row.failure for row in self.model.tables.failures.values()]
+        batch = {f.id: f for f in [self.failure() for _ in range(3)] + self.dice.sample(known, min(1, len(known)))}
+        arrivals = [
+            Arrival(
+                diagnosed=self.planned(replace(failure, step=0, attempts=0)),
+                wants_slot=self.dice.random() < 0.7,
+                ended=None,
+                waiter_in=HALF + timedelta(minutes=3 + number),
+            )
+            for number, failure in enumerate(batch.values())
+        ]
+        real = await intake.take_in(self.pool, me, arrivals, (), _nobody)
+        claimed = [d.failure.id for d in real.claimed] + [d.failure.id for d, _ in real.held_back]
+        self.model.first = frozenset(claimed)
+        said = self.model.take_in(me, arrivals, (), _nobody)
+        assert {d.failure.id for d in said.claimed} == {d.failure.id for d in real.claimed}
+        assert (said.new, set(said.conflicting)) == (real.new, set(real.conflicting))
+        assert _ends(said.held_back) == _ends(real.held_back)
+
+    async def resume(self) -> None:
+        me = self.dice.choice(OWNERS)
+        how: dict[str, Any] = {"after": None, "per_organisation": 50, "limit": 50, "hide": HALF + timedelta(minutes=2)}
+        assert self.model.waits(None) == await due.waits(self.pool, None)
+        found = await due.pick(self.pool, room=lambda _: 50, **how)
+        said = self.model.pick(room=lambda _: 50, **how)
+        assert {_known(f) for f in said} == {_known(f) for f in found.failures}
+        wanted = [Due(diagnosed=self.planned(failure)) for failure in sorted(said, key=lambda f: f.id)]
+        for number, one in enumerate(wanted):
+            await self._start(me, one, HALF + timedelta(minutes=4, seconds=number))
+
+    async def _start(self, me: OwnerId, one: Due, waiter_in: timedelta) -> None:
+        # One by one: who of two that wait equally long is woken first, SQL leaves open.
+        real = await due.start(self.pool, me, [one], waiter_in)
+        said = self.model.start(me, [one], waiter_in)
+        assert {d.failure.id for d in said.claimed} == {d.failure.id for d in real.claimed}
+        assert (said.probing, _ends(said.held_back)) == (real.probing, _ends(real.held_back))
+
+    async def settle(self) -> None:
+        me, claims = self.dice.choice(OWNERS), list(self.model.tables.claims.values())
+        for claim in self.dice.sample(claims, min(2, len(claims))):
+            failure = self.model.tables.failures[claim.failure_id].failure
+            one = self.planned(failure)
+            outcome: Outcome = self.dice.choice(OUTCOMES)
+            ended = Ended(
+                failure=failure,
+                diagnosis=DIAGNOSIS,
+                strategy=StrategyName.AUTO_RETRY,
+                plan=one.plan,
+                claim=Claim(attempt_id=claim.attempt_id, step=claim.step, held=claim.held, deadline=0),
+                outcome=outcome,
+                attempted_at=EPOCH,
+                finished_at=EPOCH,
+            )
+            settlement = settle_heal(ended, WorkflowPolicy(name="*", backoff=HALF + timedelta(minutes=9)), 1.0, OUTLET)
+            real = await settle.settle(self.pool, me, [settlement], (), BREAKER)
+            assert self.model.settle(me, [settlement], (), BREAKER) == real
+
+    async def look_around(self) -> None:
+        me = self.dice.choice(OWNERS)
+        assert self.model.release_decided(50) == await owner.release_decided(self.pool, 50)
+        assert self.model.tables.breakers.known(BREAKER) == await breaker.known(self.pool, BREAKER)
+        real = await owner.take_over(self.pool, me, 50)
+        said = self.model.inherited(me, self.model.take_over(me, 50))
+        live = [attempt_id(FailureId(UUID(int=n)), 0) for n in range(0, self.names, 2)]
+        real += await owner.orphans(self.pool, me, live, HALF + timedelta(minutes=2))
+        said += self.model.inherited(me, self.model.orphans(me, live, HALF + timedelta(minutes=2)))
+        assert {(i.attempt_id, i.step, i.begun, i.held, i.scope) for i in said} == {
+            (i.attempt_id, i.step, i.begun, i.held, i.scope) for i in real
+        }
+
+    async def live(self) -> None:
+        me = self.dice.choice(OWNERS)
+        await owner.renew(self.pool, me, LEASE)
+        self.model.renew(me, LEASE)
+        for claim in list(self.model.tables.claims.values())[:1]:
+            assert await _began(owner.begin(self.pool, me, claim.attempt_id)) == await _began(
+                asyncio.to_thread(self.model.begin, me, claim.attempt_id)
+            )
+
+    async def leave(self) -> None:
+        me = self.dice.choice(OWNERS)
+        attempts = [claim.attempt_id for claim in self.model.tables.claims.values()]
+        await owner.leave(self.pool, me, attempts)
+        self.model.leave(me, attempts)
+
+    async def sweep(self) -> None:
+        me = self.dice.choice(OWNERS)
+        real = await outbox.left_over(self.pool, me, HALF + timedelta(minutes=2), 100)
+        said = self.model.left_over(me, HALF + timedelta(minutes=2), 100)
+        assert [m.id for m in said] == [m.id for m in real]
+        await outbox.forget(self.pool, [m.id for m in real])
+        self.model.forget([m.id for m in said])
+
+    async def by_hand(self) -> None:
+        rows = list(self.model.tables.failures.values())
+        for row in self.dice.sample(rows, min(1, len(rows))):
+            resolved = row.due is not None
+            await self.pool.execute(
+                "UPDATE workflow_failures SET resolved = $2 WHERE id = $1", row.failure.id, resolved
+            )
+            self.model.resolve_by_hand(row.failure.id, resolved=resolved)
+
+    async def agree(self) -> None:
+        tables, now = self.model.tables, self.clock[0]
+        rows = await self.pool.fetch(
+            "SELECT id, status, step, attempts, lifetime_attempts, unsure, twin, waits_on, damage,"
+            " extract(epoch FROM due_at - clock_timestamp())::float8 AS due FROM workflow_failures"
+        )
+        real = {row["id"]: tuple(row)[1:-1] for row in rows}
+        said = {
+            i: (r.status, f.step, f.attempts, f.lifetime_attempts, f.unsure, f.twin, r.waits_on, r.damage)
+            for i, r in tables.failures.items()
+            for f in [r.failure]
+        }
+        differ = [
+            f"{one} model {said.get(one)} store {real.get(one)}"
+            for one in said.keys() | real.keys()
+            if said.get(one) != real.get(one)
+        ]
+        assert not differ, "\n".join(differ)
+        for row in rows:
+            at = tables.failures[row["id"]].due
+            assert (at is None) == (row["due"] is None)
+            assert at is None or abs(at - now - row["due"]) < CLOSE, (row, at - now)
+        claims = await self.pool.fetch(
+            "SELECT scope, failure_id, attempt_id, step, owner, begun, held,"
+            " extract(epoch FROM effect_deadline - clock_timestamp())::float8 AS deadline FROM heal_claim"
+        )
+        assert {tuple(row)[:-1] for row in claims} == {
+            (c.scope, c.failure_id, c.attempt_id, c.step, c.owner, c.begun, c.held) for c in tables.claims.values()
+        }
+        assert all(abs(tables.claims[c["scope"]].deadline - now - c["deadline"]) < CLOSE for c in claims)
+        ended = await self.pool.fetch("SELECT id FROM workflow_heal_attempts")
+        assert {row["id"] for row in ended} == set(tables.attempts)
+        posted = await self.pool.fetch("SELECT id, owner FROM heal_outbox")
+        assert {tuple(row) for row in posted} == {(i, p.owner) for i, p in tables.outbox.items()}
+        await self._credits_agree()
+
+    async def _credits_agree(self) -> None:
+        wallets = await self.pool.fetch("SELECT org_id, (text_budget_aud * 1000000)::bigint AS left FROM token_wallets")
+        assert {row["org_id"]: row["left"] for row in wallets} == self.model.tables.credits.wallets
+        ledger = await self.pool.fetch("SELECT attempt_id, phase, (amount * 1000000)::bigint FROM token_usage_events")
+        said = [(entry.attempt_id, entry.phase, entry.amount) for entry in self.model.tables.credits.ledger]
+        assert sorted(map(tuple, ledger)) == sorted(said)
+        locked = await self.pool.fetch("SELECT org_id FROM usage_lockouts WHERE unlocked_at IS NULL")
+        assert {row["org_id"] for row in locked} == set(self.model.tables.credits.lockouts)
+        breakers = await self.pool.fetch("SELECT key, strikes, failed_probes, probe FROM heal_breaker")
+        assert {tuple(row) for row in breakers} == {
+            (key, row.strikes, row.failed_probes, row.probe) for key, row in self.model.tables.breakers.rows.items()
+        }
+
+
+OUTCOMES: Final[tuple[Outcome, ...]] = (
+    Healed(proofs=(), spent=MicroAud(10_000)),
+    Healed(proofs=()),
+    NotHealed(code=Code.NOT_HEALED, reason="no"),
+    NotHealed(code=Code.UNVERIFIED, reason="ill", ill=True),
+    RetryLater(after=HALF + timedelta(minutes=6), reason="later"),
+    Unknown(reason="nobody knows"),
+)
+
+
+def _nobody(_: Arrival) -> Any:  # noqa: ANN401 - never called
+    raise AssertionError("every organisation is known here")
+
+
+def _ends(held_back: Any) -> set[tuple[FailureId, str]]:  # noqa: ANN401 - of both kinds of answers
+    return {(diagnosed.failure.id, end.reason) for diagnosed, end in held_back}
+
+
+def _known(failure: Failure) -> tuple[object, ...]:
+    return failure.id, failure.step, failure.attempts, failure.lifetime_attempts, failure.unsure, failure.twin
+
+
+async def _began(begins: Any) -> bool:  # noqa: ANN401 - of both
+    try:
+        await begins
+    except LostClaim:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_the_model_and_the_store_do_the_same(seed: int, database: str) -> None:
+    clock, dice = [0.0], Random(seed)
+    model = Chosen(lambda: clock[0], dice, {org: BUDGETS[org] for org in ORGS[:2]})
+    async with asyncpg.create_pool(database, min_size=1, max_size=4, server_settings={"TimeZone": "UTC"}) as pool:
+        for org in ORGS[:2]:
+            await pool.execute("INSERT INTO organizations (id) VALUES ($1)", org)
+            await pool.execute(
+                "INSERT INTO token_wallets (org_id, text_budget_aud) VALUES ($1, $2::bigint / 1000000.0)",
+                org,
+                BUDGETS[org],
+            )
+        both = Both(pool=pool, model=model, clock=clock, dice=dice)
+        often = [both.take_in, both.resume, both.resume, both.settle, both.settle, both.settle]
+        acts = [*often, both.look_around, both.live, both.leave, both.sweep, both.sweep, both.by_hand]
+        done = []
+        for _ in range(60):
+            act = dice.choice(acts)
+            done.append(act.__name__)
+            await act()
+            await both.agree()
+            if dice.random() < 0.4:
+                await both.pass_time(dice.choice([1, 2, 5, 11]))
+        assert {"take_in", "resume", "settle"} <= set(done)

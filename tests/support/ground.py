@@ -1,0 +1,76 @@
+"""Where faults are made: a stream of every kind, a member that goes on, and the oracle's whole verdict."""
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from typing import Final
+from uuid import UUID
+
+from tests.support import oracle
+from tests.support.http_world import World
+from tests.support.pipeline import Running, Site, event, until
+from tests.support.run_consumer import Act, acting_strategies, impatient
+from tests.support.stream import failures_of, kind_of
+
+WINDOW: Final = 1.5
+"""Seconds of a claim's window: a stopped process's own clock cannot be put forward."""
+BUDGET: Final = "1000"
+ROUNDS: Final = 2
+PARTITIONS: Final = 2
+UNSAFE: Final = ("/unsafe", "/late-unsafe", "/twin-unsafe")
+
+
+async def publish_all_kinds(ground: Site, world: World, org: UUID) -> list[str]:
+    """Some of each kind, two that no strategy is installed for, one delivered twice, one poison; gives the names."""
+    refused = [f"refused/{n}" for n in range(ROUNDS)]
+    events = {one: event(org, one, workflow_name=one, failure_reason="the voice is silent") for one in refused}
+    for n in range(ROUNDS):
+        events |= failures_of(world, org, n)
+    for n, one in enumerate(events.values()):
+        await ground.publish(one, partition=n % PARTITIONS)
+    await ground.publish(events["keyed/0/a"], b"not json", partition=0)
+    return list(events)
+
+
+@asynccontextmanager
+async def successor(behind: Site) -> AsyncIterator[Running]:
+    """Run a member in this process, whose claims and calls are as short and as tagged as the others'."""
+    async with (
+        impatient(),
+        acting_strategies(behind.settings, Act(at="", window=WINDOW)) as strategies,
+        behind.consumer(strategies) as running,
+    ):
+        # Without a broker it would not start at all: that is another fault than those made here.
+        await until(lambda: _is_member(running))
+        yield running
+
+
+async def _is_member(running: Running) -> bool:
+    if running.task.done():
+        await running.task
+    return not running.consumer.source.unassigned_for
+
+
+async def at_rest(running: Running, ground: Site, failures: int) -> oracle.Rest:
+    """Whether a running consumer has nothing left to do."""
+    if running.task.done():
+        await running.task
+    return await oracle.at_rest(ground, failures)
+
+
+async def has_committed(ground: Site, end: int) -> bool:
+    """Whether all that was published is committed."""
+    return sum([await ground.committed(partition) for partition in range(PARTITIONS)]) == end
+
+
+async def judge(ground: Site, world: World, org: UUID, names: Collection[str]) -> None:
+    """Compare what was published with rows, messages, credits, and with what the target saw."""
+    await oracle.every_event_has_one_row(ground, names)
+    await oracle.every_failure_ended_or_is_due(ground)
+    await oracle.everything_that_ended_was_told(ground)
+    await oracle.one_attempt_per_step(ground)
+    await oracle.credits_add_up(ground, {org: BUDGET})
+    oracle.no_effect_was_wrong(world, UNSAFE)
+    status = {name: row["status"] for name, row in (await ground.failures()).items()}
+    assert {name: is_now for name, is_now in status.items() if is_now not in kind_of(name).ends} == {}
+    poison = {letter.value for letter in await ground.letters()}
+    assert poison <= {b"not json"}
