@@ -1,6 +1,7 @@
 """The consumer of the failures topic, typed: records in, explicit offsets out; a member that has died is made anew."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -57,7 +58,16 @@ class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         await self._listener.revoked(frozenset(Partition(tp.topic, tp.partition) for tp in revoked))
 
     async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
+        _free_half_read()
         await self._listener.assigned(frozenset(Partition(tp.topic, tp.partition) for tp in assigned))
+
+
+def _free_half_read() -> None:
+    """Free what the client fetched and dropped half read, at a pause or a rebalance.
+
+    It is a cycle around megabytes of bytes, and the collector, calmed as it is (`consumer.app`), may not come by for hours.
+    """
+    gc.collect()
 
 
 class Reader:
@@ -182,6 +192,7 @@ class Reader:
     def resume(self, partitions: Iterable[Partition]) -> None:
         """Fetch again."""
         self._consumer.resume(*(TopicPartition(*tp) for tp in partitions))
+        _free_half_read()
 
     def standing(self, partition: Partition) -> Standing | None:
         """Say where a partition of this member stands, as far as the client knows; None when it is not ours."""
