@@ -65,7 +65,7 @@ class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
 def _free_half_read() -> None:
     """Free what the client fetched and dropped half read, at a pause or a rebalance.
 
-    It is a cycle around megabytes of bytes, and the collector, calmed as it is (`consumer.app`), may not come by for hours.
+    It is a cycle around megabytes of bytes, and the collector, calmed as it is (`consumer.app`), may be hours away.
     """
     gc.collect()
 
