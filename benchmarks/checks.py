@@ -1,21 +1,29 @@
 """What a run must have left behind; a run that left anything else does not count."""
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 import orjson
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from benchmarks.job import PARTITIONS, Job, Who
-from benchmarks.load import BUDGET_AUD, expected
+from benchmarks.arena import watching
+from benchmarks.job import Job, Who
+from benchmarks.load import BUDGET_AUD
+from consumer.model import AttemptId, FailureId
+
+STORED: Final = "urn:stored"
+"""The source of failures that a run found in its database and had nothing to do with."""
 
 _COUNTS = """
-SELECT (SELECT count(*) FROM workflow_failures) AS failures,
+SELECT (SELECT count(*) FROM workflow_failures WHERE source <> $1) AS failures,
        (SELECT count(*) FROM workflow_failures
          WHERE resolved AND status = 'resolved' AND due_at IS NULL AND step = 1 AND attempts = 1
-           AND failure_type IS NOT NULL AND context ? 'request') AS resolved,
+           AND failure_type IS NOT NULL AND context ? 'request' AND source <> $1) AS resolved,
+       (SELECT count(*) FROM workflow_failures
+         WHERE NOT resolved AND status = 'pending' AND step = 0 AND source <> $1) AS open,
        (SELECT count(*) FROM workflow_heal_attempts WHERE result = 'success' AND step = 0) AS attempts,
        (SELECT count(*) FROM token_usage_events WHERE phase = 'hold' AND amount = -0.05) AS holds,
        (SELECT count(*) FROM token_usage_events WHERE phase = 'settle' AND amount = 0.05) AS settles,
@@ -27,50 +35,62 @@ SELECT count(*) FILTER (WHERE w.text_budget_aud <> $1 + coalesce(l.change, 0)) A
   FROM token_wallets w
   LEFT JOIN (SELECT org_id, sum(amount) AS change FROM token_usage_events GROUP BY org_id) AS l USING (org_id)
 """
+_ATTEMPTS = """
+SELECT a.failure_id, a.id FROM workflow_heal_attempts a JOIN workflow_failures f ON f.id = a.failure_id
+ WHERE f.source <> $1
+"""
 
 
-async def check(job: Job) -> None:
-    """Compare rows, ledger, results and committed offsets with the load; RuntimeError says what differs."""
-    wrong = await _rows(job)
+async def check(job: Job, healed: Mapping[FailureId, AttemptId], *, hanging: int = 0, stored: int = 0) -> None:
+    """Compare rows, ledger, results and committed offsets with the load; RuntimeError says what differs.
+
+    `healed` must be, with these attempts; as many as are `hanging` must be open still, untouched but for a claim and
+    its credits. `stored` failures with their attempts and credits stood there before.
+    """
+    wrong = await _rows(job, healed, hanging, stored)
     if job.who is not Who.BARE:
-        wrong += await _results(job) + await _committed(job)
+        wrong += await _results(job, healed) + await _committed(job, len(healed) + hanging)
     if wrong:
         raise RuntimeError(f"{job.who} left the wrong things behind: {'; '.join(wrong)}")
 
 
-async def _rows(job: Job) -> list[str]:
+async def _rows(job: Job, healed: Mapping[FailureId, AttemptId], hanging: int, stored: int) -> list[str]:
     connection = await asyncpg.connect(job.dsn)
     try:
-        counts = await connection.fetchrow(_COUNTS)
+        counts = await connection.fetchrow(_COUNTS, STORED)
         ledger = await connection.fetchrow(_LEDGER, Decimal(BUDGET_AUD))
-        found = await connection.fetch("SELECT failure_id, id FROM workflow_heal_attempts")
+        found = await connection.fetch(_ATTEMPTS, STORED)
     finally:
         await connection.close()
     if counts is None or ledger is None:
         raise RuntimeError("a SELECT without FROM gives one row")
-    empty = ("claims", "outbox")
-    wrong = [f"{name}: {n}" for name, n in counts.items() if n != (0 if name in empty else job.events)]
+    done, claims = len(healed), counts["claims"]
+    right = {
+        "failures": done + hanging,
+        "resolved": done,
+        "open": hanging,
+        "attempts": done + stored,
+        "holds": done + stored + claims,
+        "settles": done + stored,
+        "claims": min(claims, hanging),
+        "outbox": 0,
+    }
+    wrong = [f"{name}: {counts[name]}, not {n}" for name, n in right.items() if counts[name] != n]
     if ledger["wrong"]:
         wrong.append(f"wallets that differ from their ledger: {ledger['wrong']}")
-    if {row["failure_id"]: row["id"] for row in found} != expected(job.events):
+    if {row["failure_id"]: row["id"] for row in found} != healed:
         wrong.append("the ids of failures and attempts are not the load's")
     return wrong
 
 
-async def _results(job: Job) -> list[str]:
-    consumer: Any = AIOKafkaConsumer(bootstrap_servers=job.bootstrap, max_partition_fetch_bytes=8 * 1024 * 1024)
-    await consumer.start()
+async def _results(job: Job, healed: Mapping[FailureId, AttemptId]) -> list[str]:
     seen: dict[str, str] = {}
-    try:
-        parts = [TopicPartition(job.results, number) for number in range(PARTITIONS)]
-        consumer.assign(parts)
-        await consumer.seek_to_beginning(*parts)
-        while len(seen) < job.events and (found := await consumer.getmany(*parts, timeout_ms=5000)):
+    partitions = [TopicPartition(job.results, number) for number in range(job.partitions)]
+    async with watching(job, partitions) as watcher:
+        while len(seen) < len(healed) and (found := await watcher.getmany(*partitions, timeout_ms=5000)):
             for record in (record for many in found.values() for record in many):
                 _note(seen, record)
-    finally:
-        await consumer.stop()
-    right = {str(failure): str(attempt) for failure, attempt in expected(job.events).items()}
+    right = {str(failure): str(attempt) for failure, attempt in healed.items()}
     return [] if seen == right else [f"results: {len(seen)} distinct, of {len(right)} expected"]
 
 
@@ -80,13 +100,13 @@ def _note(seen: dict[str, str], record: Any) -> None:  # noqa: ANN401 - the clie
         seen[event["data"]["failure_id"]] = event["id"]
 
 
-async def _committed(job: Job) -> list[str]:
+async def _committed(job: Job, events: int) -> list[str]:
     admin: Any = AIOKafkaAdminClient(bootstrap_servers=job.bootstrap)
     await admin.start()
     try:
-        parts = [TopicPartition(job.failures, number) for number in range(PARTITIONS)]
+        parts = [TopicPartition(job.failures, number) for number in range(job.partitions)]
         offsets = await admin.list_consumer_group_offsets(job.group, partitions=parts)
     finally:
         await admin.close()
     total = sum(max(0, offset.offset) for offset in offsets.values())
-    return [] if total == job.events else [f"committed offsets: {total}"]
+    return [] if total == events else [f"committed offsets: {total}, not {events}"]

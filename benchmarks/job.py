@@ -1,5 +1,6 @@
-"""What one run of one contender is told, and what it tells."""
+"""What one process of one run is told, and what it tells."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Final
 import orjson
 
 PARTITIONS: Final = 4
-"""Of every topic of a run."""
+"""Of every topic of a run that names no other number."""
 
 
 class Who(StrEnum):
@@ -22,10 +23,11 @@ class Who(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One run: fresh topics and a fresh database, with the load in place."""
+    """One process of a run: its addresses, and how it differs from the consumer as it ships."""
 
     who: Who
     events: int
+    """The load's size: what a peer that ends by itself writes."""
     dsn: str
     bootstrap: str
     idempotence: bool
@@ -34,8 +36,13 @@ class Job:
     results: str
     dlq: str
     directory: str
-    """Where the run keeps its catalog, its log, its report and its profile."""
-    profile: bool
+    """Where the process keeps its catalog, its log, its report and its profile."""
+    partitions: int = PARTITIONS
+    profile: bool = False
+    as_told: bool = False
+    """Each heal does what its event says (`benchmarks.told`); without it none does anything."""
+    heal: Mapping[str, int] = field(default_factory=dict)
+    """Settings of the section `heal` that are not at their default."""
 
     @property
     def home(self) -> Path:
@@ -43,7 +50,8 @@ class Job:
         return Path(self.directory)
 
     def save(self) -> Path:
-        """Write it for the run's process."""
+        """Write it for its process."""
+        self.home.mkdir(parents=True, exist_ok=True)
         path = self.home / "job.json"
         path.write_bytes(orjson.dumps(asdict(self)))
         return path

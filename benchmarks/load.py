@@ -1,6 +1,8 @@
-"""The load: distinct failures of fifty organisations, the catalog that admits them, and what must come of them."""
+"""The loads: distinct failures of fifty organisations, the catalog that admits them, and what must come of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -41,30 +43,80 @@ def catalog() -> Catalog:
     return parse_catalog(CATALOG, "the benchmark's catalog")
 
 
+@cache
 def organisations() -> tuple[UUID, ...]:
     """Name the organisations."""
     return tuple(uuid5(_SPACE, f"organisation {number}") for number in range(ORGANISATIONS))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What an event asks of its heal, where heals do as they are told."""
+
+    ms: float = 0.0
+    """How long it takes."""
+    scope: str | None = None
+    """What it acts on, within the organisation; None for a scope that no other event has."""
+    hangs: bool = False
+    """It does not end before it is stopped."""
+
+    def told(self) -> dict[str, object]:
+        """Give it as it stands in an event's context."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One event of a load; its number makes it distinct."""
+
+    number: int
+    organisation: int
+    """Counts through `organisations()`."""
+    work: Work | None = None
+    record_key: str | None = None
+    """The Kafka record's key; None for the run's id."""
+
+    @property
+    def key(self) -> bytes:
+        """The record's key."""
+        return (self.record_key or f"run-{self.number}").encode()
+
+    @property
+    def value(self) -> bytes:
+        """The record's value: a CloudEvent, structured, 600 to 900 bytes."""
+        return orjson.dumps(_event(self.number, self._org_id, self._source, self.work))
+
+    @property
+    def failure(self) -> FailureId:
+        """The failure that it must become."""
+        return event_failure_id(self._org_id, self._source, f"event-{self.number}")
+
+    @property
+    def _org_id(self) -> UUID:
+        return organisations()[self.organisation]
+
+    @property
+    def _source(self) -> str:
+        return _SOURCES[self.number % len(_SOURCES)]
+
+
+def plain(count: int, first: int = 0) -> Iterator[Event]:
+    """Give events of all organisations in turn, each with a scope of its own."""
+    return (Event(number=number, organisation=number % ORGANISATIONS) for number in range(first, first + count))
+
+
 def events(count: int) -> Iterator[tuple[bytes, bytes]]:
-    """Give key and value of each event: CloudEvents, structured, 600 to 900 bytes."""
-    orgs = organisations()
-    for number in range(count):
-        org, source = orgs[number % ORGANISATIONS], _SOURCES[number % len(_SOURCES)]
-        yield f"run-{number}".encode(), orjson.dumps(_event(number, org, source))
+    """Give key and value of each plain event."""
+    return ((event.key, event.value) for event in plain(count))
 
 
-def expected(count: int) -> dict[FailureId, AttemptId]:
+def attempts_of(load: Iterable[Event]) -> dict[FailureId, AttemptId]:
     """Name the failure that each event must become, and its one attempt."""
-    orgs = organisations()
-    ids = (
-        event_failure_id(orgs[number % ORGANISATIONS], _SOURCES[number % len(_SOURCES)], f"event-{number}")
-        for number in range(count)
-    )
+    ids = (event.failure for event in load)
     return {failure: attempt_id(failure, 0) for failure in ids}
 
 
-def _event(number: int, org: UUID, source: str) -> dict[str, object]:
+def _event(number: int, org: UUID, source: str, work: Work | None) -> dict[str, object]:
     workflow = _WORKFLOWS[number % len(_WORKFLOWS)]
     action = workflow.partition(".")[2]
     headers = {"content-type": "application/json", "accept": "application/json"}
@@ -82,6 +134,7 @@ def _event(number: int, org: UUID, source: str) -> dict[str, object]:
         "error": {"type": "TimeoutError", "http_status": 504, "provider": f"api{number % 7}"},
         "run": {"id": f"run-{number}", "epoch": 1, "step": action},
         "request": request,
+        **({"work": work.told()} if work else {}),
     }
     return {
         "specversion": "1.0",

@@ -1,10 +1,9 @@
-"""One contender in a process of its own, until SIGTERM: `python -m benchmarks.run_one JOB.json`."""
+"""One process of a run, until SIGTERM or the end of its input: `python -m benchmarks.run_one JOB.json`."""
 
 import asyncio
-import cProfile
+import contextlib
 import signal
 import sys
-import time
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import assert_never
@@ -14,6 +13,7 @@ import uvloop
 from benchmarks import ours
 from benchmarks.job import Job, Told, Who
 from benchmarks.peers import bare_batch, one_at_a_time, per_event_sql
+from benchmarks.sampling import sampled
 
 
 def _contender(job: Job, stop: asyncio.Event) -> Coroutine[None, None, Told]:
@@ -32,20 +32,22 @@ def _contender(job: Job, stop: asyncio.Event) -> Coroutine[None, None, Told]:
 
 async def _until_stopped(job: Job) -> Told:
     stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    loop = asyncio.get_running_loop()
+
+    def orphaned() -> None:
+        loop.remove_reader(sys.stdin)
+        stop.set()
+
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_reader(sys.stdin, orphaned)
     return await _contender(job, stop)
 
 
 def main() -> None:
     """Run the job that the argument names, and leave its report beside it."""
     job = Job.load(Path(sys.argv[1]))
-    profiler = cProfile.Profile(time.thread_time) if job.profile else None
-    if profiler is not None:
-        profiler.enable()
-    told = uvloop.run(_until_stopped(job))
-    if profiler is not None:
-        profiler.disable()
-        profiler.dump_stats(job.home / "profile.pstats")
+    with sampled(job.home) if job.profile else contextlib.nullcontext():
+        told = uvloop.run(_until_stopped(job))
     told.save(job.home)
 
 

@@ -30,7 +30,7 @@ ON CONFLICT (id) DO NOTHING
 """
 _CLAIMS = """
 INSERT INTO heal_claim (scope, failure_id, attempt_id, step, org_id, strategy, effect, owner, effect_deadline, held)
-SELECT c.intent.scope, c.failure_id, c.attempt_id, 0, c.org_id, 'auto-retry', 'none', 'bare',
+SELECT c.scope, c.failure_id, c.attempt_id, 0, c.org_id, 'auto-retry', 'none', 'bare',
        clock_timestamp() + interval '30 seconds', c.held
   FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[], $5::bigint[])
     AS c (scope, failure_id, attempt_id, org_id, held)

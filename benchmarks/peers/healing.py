@@ -45,7 +45,7 @@ class Healing:
         diagnosis = diagnose(failure.failure_reason, failure.context)
         plan = self.planner.plan(failure, diagnosis, now)
         if not isinstance(plan, Heal):
-            raise TypeError(f"the load holds an event that is refused: {plan.reason}")
+            raise TypeError(f"the load holds an event that is not to be healed now: {plan}")
         return Diagnosed(failure=failure, diagnosis=diagnosis, plan=plan), plan
 
     def heal(self, diagnosed: Diagnosed, plan: Heal) -> Settlement:
@@ -57,7 +57,7 @@ class Healing:
             failure=failure,
             diagnosis=diagnosed.diagnosis,
             strategy=plan.strategy,
-            catalog_version=plan.catalog_version,
+            plan=plan,
             claim=claim,
             outcome=healed(),
             attempted_at=started,

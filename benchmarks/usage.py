@@ -1,4 +1,4 @@
-"""Processor time of a server and everything below it, where the system tells (Linux); 0 elsewhere."""
+"""Processor time and memory of processes, where the system tells (Linux); 0 elsewhere."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Final
 PROC: Final = Path("/proc")
 
 
-def seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     """Give user and system seconds of a process, its living descendants and those it has reaped."""
     if not PROC.is_dir():
         return 0.0
@@ -17,6 +17,15 @@ def seconds(pid: int) -> float:
         family |= grown
     ticks = sum(found[one][1] + found[one][2] for one in family if one in found)
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def resident_bytes(pid: int) -> int:
+    """Give the memory of one process that is in RAM now (RSS), shared pages included."""
+    try:
+        pages = int((PROC / str(pid) / "statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _told(path: Path) -> tuple[int, int, int] | None:
