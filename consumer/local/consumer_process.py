@@ -6,8 +6,8 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -79,6 +79,17 @@ async def run_consumer(settings: Mapping[str, str], log: Path) -> AsyncIterator[
 
         async with serving(1, build) as (server, port):
             yield ConsumerProcess(port=port, log=log, _server=server)
+
+
+@asynccontextmanager
+async def run_consumers(
+    settings: Mapping[str, str], logs: Sequence[Path]
+) -> AsyncIterator[tuple[ConsumerProcess, ...]]:
+    """Run as many replicas as there are logs, started at the same time; gives them once all have partitions."""
+    async with AsyncExitStack() as replicas:
+        async with asyncio.TaskGroup() as starting:
+            tasks = [starting.create_task(replicas.enter_async_context(run_consumer(settings, log))) for log in logs]
+        yield tuple(task.result() for task in tasks)
 
 
 def _program(argv: tuple[str, ...], log: Path, private: Path) -> Program:

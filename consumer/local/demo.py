@@ -1,33 +1,35 @@
-"""`shw demo`: failures of every kind in a small world, a consumer that is killed in the middle, and the count."""
+"""`shw demo`: failures of every kind in a small world, two consumers, one of them killed, an outage, and the count."""
 
+import asyncio
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from consumer.local.consumer_process import ConsumerProcess, run_consumer
+from consumer.local.consumer_process import run_consumers
+from consumer.local.demo_acts import Scene, play_crash, play_outage, replace_killed, until_taken_over
 from consumer.local.demo_cases import Case, Wave, demo_cases
 from consumer.local.demo_catalog import SOURCE
 from consumer.local.demo_checks import Story, as_expected, checks_of, lost_and_repeated
+from consumer.local.demo_crowd import Crowd, dependency_of
 from consumer.local.demo_place import Place, run_place
-from consumer.local.demo_poison import Poison, demo_poison
+from consumer.local.demo_poison import demo_poison
 from consumer.local.demo_publish import Inbound, lose_an_answer, open_inbound
-from consumer.local.demo_state import Board, Standing, looking_on, read_output, read_standings
+from consumer.local.demo_state import Look, Standing, looking_on, read_output
 from consumer.local.demo_view import View, open_view
 from consumer.local.foreground import run_in_foreground
 from consumer.local.kafka_jars import CHECKOUT
 
 HOME: Final = CHECKOUT / ".local" / "demo"
-HELD_WITHIN: Final = timedelta(seconds=15)
-SETTLED_WITHIN: Final = timedelta(seconds=15)
+LOGS: Final = ("consumer-1.log", "consumer-2.log")
 ENDED_WITHIN: Final = timedelta(seconds=45)
 LOG_TAIL_LINES: Final = 15
 
 
 def run_demo(home: Path = HOME) -> int:
-    """Run the demo on the broker that BROKER names (kafka, auto, or by default embedded); its log stays in `home`.
+    """Run the demo on the broker that BROKER names (kafka, auto, or by default embedded); its logs stay in `home`.
 
     Gives 0 only when everything came out as it should; 130 after Ctrl-C or SIGTERM, with nothing left running.
     """
@@ -35,76 +37,68 @@ def run_demo(home: Path = HOME) -> int:
 
 
 async def _demo(home: Path) -> int:
-    log = home / "consumer.log"
-    log.unlink(missing_ok=True)
+    logs = [home / name for name in LOGS]
+    for log in logs:
+        log.unlink(missing_ok=True)
     async with AsyncExitStack() as resources:
         place = await resources.enter_async_context(run_place(home))
         view = await resources.enter_async_context(open_view())
         inbound = await resources.enter_async_context(open_inbound(place.kafka, place.connection, place.organisations))
-        cases = demo_cases(place.world, place.organisations)
-        poison = demo_poison(SOURCE, place.organisations.paying)
-        interrupted = await _told(place, view, inbound, cases, poison, log)
-        story = Story(
-            cases=cases, poison=poison, sent=inbound.sent, interrupted=interrupted, log=log.read_text(errors="replace")
-        )
-        return await _count(place, view, story, log)
+        story = await _told(place, view, inbound, logs)
+        return await _count(place, view, story, logs)
 
 
-async def _told(
-    place: Place, view: View, inbound: Inbound, cases: tuple[Case, ...], poison: tuple[Poison, ...], log: Path
-) -> Mapping[str, bool]:
-    """Tell the story: failures come in, the consumer is killed in the middle of its heals, another one goes on."""
-    async with run_consumer(place.settings, log) as process, looking_on(place.stack.dsn, view.show) as board:
-        view.say(f"the consumer (pid {process.pid}) is ready; its log: {log}")
+async def _told(place: Place, view: View, inbound: Inbound, logs: Sequence[Path]) -> Story:
+    """Tell the story: failures come in, one of two consumers is killed in its heals, and then a service dies."""
+    cases, poison = demo_cases(place.world, place.organisations), demo_poison(SOURCE, place.organisations.paying)
+    async with (
+        run_consumers(place.settings, logs) as consumers,
+        looking_on(place.stack.dsn, dependency_of(place.world), view.show) as board,
+    ):
+        scene = Scene(place=place, inbound=inbound, board=board, view=view)
+        for consumer in consumers:
+            view.say(f"a consumer (pid {consumer.pid}) is ready; its log: {consumer.log}")
         await lose_an_answer(place.world)
         await inbound.bring(_wave(cases, Wave.FIRST))
         await inbound.poison(poison)
         view.say(f"{len(inbound.sent)} records published, {len(poison)} of them poison")
-        interrupted = await _killed_in_the_middle(place, view, inbound, cases, process, board)
-        again = next(case for case in cases if case.deliveries > 1)
-        await inbound.deliver(again)
+        crash = await play_crash(scene, cases, consumers)
+        await inbound.deliver(next(case for case in cases if case.deliveries > 1))
         await inbound.bring(_wave(cases, Wave.AFTER))
-        await board.until(lambda now: all(as_expected(case, now.get(case.name)) for case in cases), ENDED_WITHIN)
-        await process.stop()
-    return interrupted
+        await until_taken_over(scene, crash)
+        async with asyncio.TaskGroup() as meanwhile:
+            joined = meanwhile.create_task(replace_killed(scene, crash))
+            outage = await play_outage(scene, Crowd(world=place.world, org_id=place.organisations.crowded), joined)
+        await board.until(lambda look: all(as_expected(case, look.of(case.name)) for case in cases), ENDED_WITHIN)
+    return Story(
+        cases=cases,
+        poison=poison,
+        sent=inbound.sent,
+        interrupted=crash.interrupted,
+        taken_over=crash.survivor.log.read_text(errors="replace").count('"claim_inherited"'),
+        outage=outage,
+        log="\n".join(log.read_text(errors="replace") for log in logs),
+    )
 
 
-async def _killed_in_the_middle(
-    place: Place, view: View, inbound: Inbound, cases: tuple[Case, ...], process: ConsumerProcess, board: Board
-) -> Mapping[str, bool]:
-    """SIGKILL the consumer while the world holds its calls open, and start another; gives the heals that it had."""
-    # An un-keyed call of the first wave that is under way when the consumer dies would rightly end unknown.
-    await board.until(lambda now: "guests.notify" in now and now["guests.notify"].status == "resolved", SETTLED_WITHIN)
-    await inbound.bring(_wave(cases, Wave.CRASH))
-    held = frozenset(effect for case in _wave(cases, Wave.CRASH) for effect in case.effects)
-    try:
-        await place.world.until_held(held, HELD_WITHIN)
-    except TimeoutError:
-        view.say(f"the world never saw {', '.join(sorted(held))} at the same time: killing anyway")
-    killed = process.pid
-    await process.kill()
-    interrupted = {one.name: one.begun for one in await read_standings(place.connection) if one.healing}
-    view.say(f"SIGKILL to the consumer (pid {killed}) in the middle of: {', '.join(sorted(interrupted))}")
-    await process.start()
-    view.say(f"another consumer (pid {process.pid}) goes on; it takes over once the dead one's time has passed")
-    return interrupted
-
-
-async def _count(place: Place, view: View, story: Story, log: Path) -> int:
-    output = await read_output(place.connection, place.kafka)
+async def _count(place: Place, view: View, story: Story, logs: Sequence[Path]) -> int:
+    output = await read_output(place.connection, place.kafka, dependency_of(place.world))
     checks = checks_of(story, output, place.world.record)
     lost, repeated = lost_and_repeated(story.cases, place.world.record)
     ok = all(check.ok for check in checks) and (lost, repeated) == (0, 0)
-    view.end(_in_order(output.standings, story.cases), checks, f"lost {lost}, repeated {repeated}")
+    look = Look(standings=_in_order(output.standings, story.cases), crowd=output.crowd)
+    view.end(look, checks, f"lost {lost}, repeated {repeated}")
     if not ok:
-        tail = "\n".join(story.log.splitlines()[-LOG_TAIL_LINES:])
-        sys.stderr.write(f"Not all came out as it should. The end of the consumer's log, {log}:\n{tail}\n")
+        sys.stderr.write("Not all came out as it should.\n")
+        for log in logs:
+            tail = "\n".join(log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:])
+            sys.stderr.write(f"The end of {log}:\n{tail}\n")
     return 0 if ok else 1
 
 
-def _in_order(standings: Sequence[Standing], cases: Sequence[Case]) -> list[Standing]:
+def _in_order(standings: Sequence[Standing], cases: Sequence[Case]) -> tuple[Standing, ...]:
     place = {case.name: number for number, case in enumerate(cases)}
-    return sorted(standings, key=lambda one: place.get(one.name, len(place)))
+    return tuple(sorted(standings, key=lambda one: place.get(one.name, len(place))))
 
 
 def _wave(cases: tuple[Case, ...], wave: Wave) -> tuple[Case, ...]:

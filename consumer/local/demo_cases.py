@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
+from consumer.local.demo_organisations import Organisations
 from consumer.local.world import World
 from consumer.model import JsonObject
 from schemas.names import Code, Result, Status, StrategyName
@@ -59,21 +60,6 @@ class Case:
     deliveries: int = 1
     effects: tuple[str, ...] = ()
     """What the world must have done exactly once when all is over."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Organisations:
-    """One that pays, with its people, and one that has no wallet."""
-
-    paying: UUID
-    poor: UUID
-    member: UUID
-    owner: UUID
-
-
-def new_organisations() -> Organisations:
-    """Make organisations that no other run has."""
-    return Organisations(paying=uuid4(), poor=uuid4(), member=uuid4(), owner=uuid4())
 
 
 HEALED: Final = Expected(status=Status.RESOLVED, result=Result.SUCCESS)

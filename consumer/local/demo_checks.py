@@ -8,7 +8,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from consumer.local.demo_cases import SECRET, Case, Way, effects_of
-from consumer.local.demo_place import WALLET_AUD
+from consumer.local.demo_crowd import COUNT, EFFECTS, HANDFUL, NAME, SERVICE, WATCHED_PROBES, Outage
+from consumer.local.demo_organisations import WALLETS_AUD
 from consumer.local.demo_poison import Poison
 from consumer.local.demo_state import Output, Standing
 from consumer.local.world import Record as WorldRecord
@@ -16,6 +17,8 @@ from schemas.dead_letter import PREFIX
 from schemas.events import status_event_id
 from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE
 
+HELD: Final = ("transfers.payout", "texts.confirm")
+"""What was surely under way when one replica was killed: the world held these calls open."""
 TOLD: Final = frozenset({"deferred", "awaiting_approval", "needs_person", "given_up"})
 
 
@@ -42,6 +45,9 @@ class Story:
     """Every record that the broker acknowledged."""
     interrupted: Mapping[str, bool]
     """The heals that were under way in the killed process, and whether an effect was marked as begun."""
+    taken_over: int
+    """How many heals the other replica found left behind."""
+    outage: Outage
     log: str
     """What the consumers wrote."""
 
@@ -54,7 +60,11 @@ def checks_of(story: Story, output: Output, world: WorldRecord) -> tuple[Check, 
         Check(name="one row for each failure, however often delivered", details=tuple(_rows(story, output))),
         Check(name="each poison is a dead letter, raw and with its reason", details=tuple(_letters(story, output))),
         Check(name="each attempt and status is published, in order", details=tuple(_published(output))),
-        Check(name="the consumer was killed in the middle of heals", details=tuple(_killed(story))),
+        Check(name="one replica was killed in the middle of heals", details=tuple(_killed(story))),
+        Check(name="the other went on, and took over what it left", details=_taken_over(story)),
+        Check(name=f"the dead service saw {HANDFUL} calls at most, of {COUNT:,}", details=tuple(_spared(story))),
+        Check(name="while the breaker was open, one call at a time", details=tuple(_one_at_a_time(story))),
+        Check(name=f"when it was back, all {COUNT:,} were healed", details=tuple(_crowd(story, output))),
         Check(name="the recovered answer was handed to the run", details=tuple(_handed_over(world))),
         Check(name="nothing is left under way", details=_left_over(output)),
         Check(name="the ledger adds up to the wallets", details=_books(output)),
@@ -65,7 +75,7 @@ def checks_of(story: Story, output: Output, world: WorldRecord) -> tuple[Check, 
 
 def lost_and_repeated(cases: Sequence[Case], world: WorldRecord) -> tuple[int, int]:
     """Count effects that never happened, and those that happened again, by the world's own record."""
-    wanted = effects_of(cases)
+    wanted = (*effects_of(cases), *EFFECTS)
     lost = sum(world.effects[effect] == 0 for effect in wanted)
     return lost, sum(count - 1 for count in world.effects.values() if count > 1)
 
@@ -112,7 +122,7 @@ def _rows(story: Story, output: Output) -> Iterator[str]:
         if count > 1:
             yield f"{name}: {count} rows"
     yield from (f"{name}: nobody published it" for name in found.keys() - {case.name for case in story.cases})
-    records = sum(case.way is not Way.MEMBER for case in story.cases) + len(story.poison)
+    records = sum(case.way is not Way.MEMBER for case in story.cases) + len(story.poison) + COUNT
     if len(story.sent) <= records:
         yield "no failure was delivered twice: there is nothing to see here"
 
@@ -150,13 +160,35 @@ def _out_of_order(events: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 
 def _killed(story: Story) -> Iterator[str]:
-    yield from (
-        f"{name} was not being healed"
-        for name in ("transfers.payout", "texts.confirm")
-        if name not in story.interrupted
-    )
+    yield from (f"{name} was not being healed" for name in HELD if name not in story.interrupted)
     if not story.interrupted.get("texts.confirm"):
         yield "the un-keyed call was not marked as begun"
+
+
+def _taken_over(story: Story) -> tuple[str, ...]:
+    return () if story.taken_over >= len(HELD) else (f"only {story.taken_over} heals",)
+
+
+def _spared(story: Story) -> Iterator[str]:
+    if not story.outage.opened:
+        yield "the breaker never opened"
+    if not 0 < story.outage.calls <= HANDFUL:
+        yield f"{SERVICE} saw {story.outage.calls} calls while it was dead"
+
+
+def _one_at_a_time(story: Story) -> Iterator[str]:
+    if story.outage.watched < WATCHED_PROBES:
+        yield f"only {story.outage.watched} probes were seen"
+    if story.outage.at_once != 1:
+        yield f"{story.outage.at_once} calls at once were seen"
+
+
+def _crowd(story: Story, output: Output) -> Iterator[str]:
+    crowd = output.crowd
+    if not story.outage.found:
+        yield f"no probe found that {SERVICE} was back"
+    if not crowd.healed:
+        yield f"{NAME}: {crowd.failures} rows, {crowd.resolved} resolved"
 
 
 def _handed_over(world: WorldRecord) -> Iterator[str]:
@@ -173,7 +205,7 @@ def _left_over(output: Output) -> tuple[str, ...]:
 
 def _books(output: Output) -> tuple[str, ...]:
     moved, wallets = output.books
-    return () if WALLET_AUD + moved == wallets else (f"{WALLET_AUD} and {moved} do not make {wallets}",)
+    return () if WALLETS_AUD + moved == wallets else (f"{WALLETS_AUD} and {moved} do not make {wallets}",)
 
 
 def _leaks(story: Story, output: Output) -> Iterator[str]:
@@ -187,7 +219,7 @@ def _leaks(story: Story, output: Output) -> Iterator[str]:
 
 
 def _effects(cases: Sequence[Case], world: WorldRecord) -> Iterator[str]:
-    wanted = set(effects_of(cases))
+    wanted = {*effects_of(cases), *EFFECTS}
     for effect in sorted(wanted | world.effects.keys()):
         count = world.effects[effect]
         if count != (effect in wanted):

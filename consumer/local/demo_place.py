@@ -12,8 +12,8 @@ import asyncpg
 
 from consumer.errors import ConfigError
 from consumer.kafka.topics import create_topics
-from consumer.local.demo_cases import Organisations, new_organisations
 from consumer.local.demo_catalog import demo_catalog, demo_settings
+from consumer.local.demo_organisations import Organisations, found_organisations
 from consumer.local.stack import BrokerChoice, Stack, run_stack
 from consumer.local.world import World, run_world
 from consumer.local.world_services import DEAD, demo_services
@@ -21,11 +21,6 @@ from consumer.migrate import migrate
 from consumer.settings import KafkaSettings
 
 PARTITIONS: Final = 3
-WALLET_AUD: Final = 10
-
-_ORGANISATION = "INSERT INTO organizations (id, name) VALUES ($1, $2)"
-_WALLET = "INSERT INTO token_wallets (org_id, text_budget_aud) VALUES ($1, $2)"
-_MEMBERSHIP = "INSERT INTO user_organizations (user_id, org_id, role) VALUES ($1, $2, $3)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,20 +70,9 @@ async def run_place(home: Path) -> AsyncIterator[Place]:
             world=world,
             kafka=kafka,
             connection=connection,
-            organisations=await _found(connection),
+            organisations=await found_organisations(connection),
             settings=demo_settings(stack, catalog),
         )
-
-
-async def _found(connection: asyncpg.Connection) -> Organisations:
-    """Make the organisations, with their wallet and people."""
-    organisations = new_organisations()
-    await connection.execute(_ORGANISATION, organisations.paying, "Lamps & Sons")
-    await connection.execute(_ORGANISATION, organisations.poor, "No Wallet Ltd")
-    await connection.execute(_WALLET, organisations.paying, WALLET_AUD)
-    await connection.execute(_MEMBERSHIP, organisations.member, organisations.paying, "member")
-    await connection.execute(_MEMBERSHIP, organisations.owner, organisations.paying, "owner")
-    return organisations
 
 
 def _written(path: Path, text: str) -> Path:

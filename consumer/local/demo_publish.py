@@ -1,5 +1,6 @@
 """Brings the demo's failures in: as Kafka records of each form, and as rows of a signed-in member."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -12,8 +13,9 @@ import httpx2
 from aiokafka import AIOKafkaProducer
 
 from consumer.kafka.connection import connection_options
-from consumer.local.demo_cases import Case, Organisations, Way
+from consumer.local.demo_cases import Case, Way
 from consumer.local.demo_catalog import SOURCE
+from consumer.local.demo_organisations import Organisations
 from consumer.local.demo_poison import Poison
 from consumer.local.world import World
 from consumer.model import JsonObject
@@ -43,13 +45,20 @@ class Inbound:
     organisations: Organisations
     sent: list[bytes] = field(default_factory=list)
 
-    async def bring(self, cases: Sequence[Case]) -> None:
-        """Bring failures in, each as often as it is delivered."""
+    async def bring(self, cases: Sequence[Case], key: bytes | None = None) -> None:
+        """Bring failures in, each as often as it is delivered; with a key all of them into one partition."""
         for case in cases:
             for _ in range(case.deliveries):
-                await self.deliver(case)
+                await self.deliver(case, key)
 
-    async def deliver(self, case: Case) -> None:
+    async def bring_at_once(self, events: Sequence[Envelope]) -> None:
+        """Bring in as many as there are without waiting for each."""
+        encoded = [encode(event) for event in events]
+        sends = [await self.producer.send(self.topic, value=value, headers=headers) for value, headers in encoded]
+        await asyncio.gather(*sends)
+        self.sent += [value for value, _ in encoded]
+
+    async def deliver(self, case: Case, key: bytes | None = None) -> None:
         """Deliver a failure once (more)."""
         data: JsonObject = {
             "org_id": str(case.org_id),
@@ -59,11 +68,11 @@ class Inbound:
         }
         match case.way:
             case Way.STRUCTURED:
-                await self._send(*encode(_event(case, data)))
+                await self._send(*encode(_event(case, data)), key)
             case Way.BINARY:
-                await self._send(*encode_binary(_event(case, data)))
+                await self._send(*encode_binary(_event(case, data)), key)
             case Way.BARE:
-                await self._send(to_json({**data, "detected_at": format_time(datetime.now(UTC))}), [])
+                await self._send(to_json({**data, "detected_at": format_time(datetime.now(UTC))}), [], key)
             case Way.MEMBER:
                 await self._record(case)
             case _:
@@ -74,8 +83,8 @@ class Inbound:
         for record in records:
             await self._send(record.value, list(record.headers))
 
-    async def _send(self, value: bytes, headers: list[Header]) -> None:
-        await self.producer.send_and_wait(self.topic, value=value, headers=headers)
+    async def _send(self, value: bytes, headers: list[Header], key: bytes | None = None) -> None:
+        await self.producer.send_and_wait(self.topic, value=value, headers=headers, key=key)
         self.sent.append(value)
 
     async def _record(self, case: Case) -> None:

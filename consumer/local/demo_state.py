@@ -17,7 +17,7 @@ from consumer.errors import TransientError
 from consumer.kafka.connection import connection_options
 from consumer.kafka.reader import record_of
 from consumer.local import demo_crowd
-from consumer.local.demo_crowd import CrowdStanding
+from consumer.local.demo_crowd import NOBODY, CrowdStanding
 from consumer.model import JsonObject, Record
 from consumer.settings import KafkaSettings
 
@@ -119,7 +119,7 @@ class Look:
     """Where everything stands at one time."""
 
     standings: tuple[Standing, ...] = ()
-    crowd: CrowdStanding = CrowdStanding()
+    crowd: CrowdStanding = NOBODY
 
     def of(self, name: str) -> Standing | None:
         """Give the failure of a workflow; None while it has no row."""

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import Final
@@ -13,7 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from consumer.local.demo_checks import Check
-from consumer.local.demo_state import Standing
+from consumer.local.demo_crowd import NAME, CrowdStanding
+from consumer.local.demo_state import Look, Standing
+from schemas.names import StrategyName
 
 _COLOURS: Final[Mapping[str, str]] = {
     "resolved": "green",
@@ -25,8 +28,9 @@ _COLOURS: Final[Mapping[str, str]] = {
 }
 _EVIDENCE_ON_A_LINE: Final = 110
 _LOG_WIDTH: Final = 200
+_DETAILS_OF_A_CHECK: Final = 10
 _ROOM_FOR_DISPOSITIONS: Final = 160
-_ROOM_FOR_STRATEGIES: Final = 120
+_ROOM_FOR_STRATEGIES: Final = 150
 
 
 class View:
@@ -42,26 +46,26 @@ class View:
         """Tell one thing that happened."""
         self._console.print(Text(f"{self._elapsed:5.1f} s  {line}"), soft_wrap=True)
 
-    def show(self, standings: Sequence[Standing]) -> None:
+    def show(self, look: Look) -> None:
         """Show where the failures stand; without a terminal, those that have moved."""
         if self._live is not None:
-            self._live.update(self._table(standings), refresh=True)
+            self._live.update(self._table(look), refresh=True)
             return
-        for one in standings:
+        for one in look.standings:
             now = (status_of(one), one.step, one.strategy)
             if self._told.get(one.name) != now:
                 self._told[one.name] = now
                 self.say(_line(one))
 
-    def end(self, standings: Sequence[Standing], checks: Iterable[Check], words: str) -> None:
+    def end(self, look: Look, checks: Iterable[Check], words: str) -> None:
         """Show the final table, what was checked, and the outcome."""
         if self._live is not None:
             self._live.update(Text(""), refresh=True)
             self._live.stop()
-        self._console.print(self._table(standings))
+        self._console.print(self._table(look))
         for check in checks:
             self._console.print(Text.assemble(_mark(check), " ", check.name), soft_wrap=True)
-            for detail in check.details:
+            for detail in _first(check.details):
                 self._console.print(Text(f"         {detail}"), soft_wrap=True)
         self._console.print(Text(words), style="bold", soft_wrap=True)
 
@@ -69,23 +73,40 @@ class View:
     def _elapsed(self) -> float:
         return time.monotonic() - self._started
 
-    def _table(self, standings: Sequence[Standing]) -> Table:
-        counts = _counts(standings)
+    def _table(self, look: Look) -> Table:
+        counts = _counts(look)
         caption = f"{counts} · {self._elapsed:.1f} s"
         table = Table(box=SIMPLE_HEAD, expand=True, pad_edge=False, caption=caption, caption_justify="left")
-        for column in ("failure", "diagnosis", "strategy", "attempts", "result"):
+        for column in ("failure", "diagnosis", *self._strategy("strategy"), "attempts", "result"):
             table.add_column(column, no_wrap=True)
         table.add_column("evidence", ratio=1, no_wrap=True, overflow="ellipsis")
-        for one in standings:
+        for one in look.standings:
             table.add_row(*self._row(one))
+        if look.crowd.failures:
+            table.add_row(*self._crowd_row(look.crowd))
         return table
 
+    def _crowd_row(self, crowd: CrowdStanding) -> Iterator[Text]:
+        status = "resolved" if crowd.healed else "pending"
+        yield Text(NAME)
+        yield Text(self._diagnosed(crowd))
+        yield from map(Text, self._strategy(StrategyName.AUTO_RETRY))
+        yield Text(f"<= {crowd.attempts}")
+        yield Text.assemble((f"{crowd.resolved:,} of {crowd.failures:,} resolved", _COLOURS[status]))
+        yield Text("breaker open, one probe at a time" if crowd.is_open else "")
+
+    def _strategy(self, name: str) -> tuple[str, ...]:
+        """Leave the strategy out where its column would leave no room for the evidence."""
+        return (name,) if self._console.width >= _ROOM_FOR_STRATEGIES else ()
+
+    def _diagnosed(self, one: Standing | CrowdStanding) -> str:
+        return _diagnosis(one) if self._console.width >= _ROOM_FOR_DISPOSITIONS else one.failure_type
+
     def _row(self, one: Standing) -> Iterator[Text]:
-        width, status = self._console.width, status_of(one)
-        named = one.strategy if width >= _ROOM_FOR_STRATEGIES else one.strategy.partition("-full")[0]
+        status = status_of(one)
         yield Text(one.name)
-        yield Text(_diagnosis(one) if width >= _ROOM_FOR_DISPOSITIONS else one.failure_type)
-        yield Text(named)
+        yield Text(self._diagnosed(one))
+        yield from map(Text, self._strategy(one.strategy))
         yield Text(str(one.attempts))
         yield Text.assemble((status, _COLOURS.get(status, "")), f" {_said(one)}".rstrip())
         yield Text(one.evidence)
@@ -106,7 +127,7 @@ def status_of(standing: Standing) -> str:
     return "healing" if standing.healing else standing.status
 
 
-def _diagnosis(one: Standing) -> str:
+def _diagnosis(one: Standing | CrowdStanding) -> str:
     return f"{one.failure_type} / {one.disposition}" if one.failure_type else ""
 
 
@@ -125,11 +146,21 @@ def _line(one: Standing) -> str:
     return f"{told}: {one.strategy} {one.result} {one.code}".rstrip() + evidence
 
 
-def _counts(standings: Sequence[Standing]) -> str:
+def _counts(look: Look) -> str:
     words = ("healing", *(status for status in _COLOURS if status != "healing"))
-    statuses = [status_of(one) for one in standings]
-    told = [f"{statuses.count(word)} {word.replace('_', ' ')}" for word in words if word in statuses]
-    return " · ".join([f"{len(standings)} failures", *told])
+    statuses = Counter(status_of(one) for one in look.standings)
+    crowd = look.crowd
+    statuses.update(
+        resolved=crowd.resolved, healing=crowd.healing, pending=crowd.failures - crowd.resolved - crowd.healing
+    )
+    told = [f"{statuses[word]:,} {word.replace('_', ' ')}" for word in words if statuses[word] > 0]
+    return " · ".join([f"{len(look.standings) + crowd.failures:,} failures", *told])
+
+
+def _first(details: Sequence[str]) -> Iterator[str]:
+    yield from details[:_DETAILS_OF_A_CHECK]
+    if len(details) > _DETAILS_OF_A_CHECK:
+        yield f"and {len(details) - _DETAILS_OF_A_CHECK:,} more"
 
 
 def _mark(check: Check) -> Text:

@@ -35,7 +35,7 @@ SETTINGS: Final = {
     "log_timezone": "UTC",
     "timezone": "UTC",
 }
-WITHOUT_FSYNC: Final = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "256MB"}
+WITHOUT_FSYNC: Final = {"fsync": "off", "full_page_writes": "off", "max_wal_size": "256MB"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,8 @@ import asyncio
 import json
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
@@ -15,6 +15,8 @@ from consumer.local.server import LOCALHOST
 from consumer.model import Json, JsonObject
 
 READ_WITHIN: Final = timedelta(seconds=10)
+DOWN_ANSWERS_AFTER: Final = timedelta(milliseconds=200)
+"""Slowly, as what is overloaded does: calls at the same time are then seen as such."""
 MAX_BODY_BYTES: Final = 1024 * 1024
 
 
@@ -73,6 +75,11 @@ class Record:
     """What the world itself counted, whatever anybody else believes."""
 
     calls: Counter[str] = field(default_factory=Counter)
+    """How often each service was called."""
+    at_once: Counter[str] = field(default_factory=Counter)
+    """How many calls each service has open."""
+    most_at_once: Counter[str] = field(default_factory=Counter)
+    """The most that there were of them since somebody began to watch."""
     effects: Counter[str] = field(default_factory=Counter)
     """How often each effect was really performed."""
     bodies: dict[str, JsonObject] = field(default_factory=dict)
@@ -82,6 +89,21 @@ class Record:
         """Count an effect: from here on it has happened, whether or not its caller ever learns of it."""
         self.effects[call.name] += 1
         self.bodies[call.name] = call.body
+
+    def watch_anew(self, service: str) -> None:
+        """Begin to look for the most calls at once."""
+        self.most_at_once[service] = self.at_once[service]
+
+    @contextmanager
+    def counted(self, service: str) -> Iterator[None]:
+        """Count a call that is open until the block ends."""
+        self.calls[service] += 1
+        self.at_once[service] += 1
+        self.most_at_once[service] = max(self.most_at_once[service], self.at_once[service])
+        try:
+            yield
+        finally:
+            self.at_once[service] -= 1
 
 
 Service: TypeAlias = Callable[[Call, Record], Ending]
@@ -94,6 +116,7 @@ class World:
     def __init__(self) -> None:
         self.record = Record()
         self._ports: dict[str, int] = {}
+        self._down: set[str] = set()
         self._held: set[str] = set()
         self._changed = asyncio.Condition()
         self._serving: set[asyncio.Task[None]] = set()
@@ -106,6 +129,14 @@ class World:
     def url(self, service: str, path: str) -> str:
         """Give the address of a path at a service."""
         return f"http://{LOCALHOST}:{self._ports[service]}{path}"
+
+    def take_down(self, service: str) -> None:
+        """Let a service answer 503 to whatever comes, and do nothing."""
+        self._down.add(service)
+
+    def bring_up(self, service: str) -> None:
+        """Let it work again."""
+        self._down.discard(service)
 
     async def until_held(self, names: frozenset[str], within: timedelta) -> None:
         """Return once calls with these effects are held open at the same time; TimeoutError when they are not."""
@@ -155,18 +186,22 @@ class World:
     ) -> None:
         async with asyncio.timeout(READ_WITHIN.total_seconds()):
             call = await _read(name, reader)
-        self.record.calls[call.name] += 1
-        ending = service(call, self.record)
-        match ending:
-            case Reply():
-                writer.write(_on_the_wire(ending))
-                await writer.drain()
-            case Silence():
-                await self._hold(call.name, reader)
-            case Cut():
-                return
-            case _:
-                assert_never(ending)
+        with self.record.counted(name):
+            ending = await self._refused() if name in self._down else service(call, self.record)
+            match ending:
+                case Reply():
+                    writer.write(_on_the_wire(ending))
+                    await writer.drain()
+                case Silence():
+                    await self._hold(call.name, reader)
+                case Cut():
+                    return
+                case _:
+                    assert_never(ending)
+
+    async def _refused(self) -> Reply:
+        await asyncio.sleep(DOWN_ANSWERS_AFTER.total_seconds())
+        return Reply(status=HTTPStatus.SERVICE_UNAVAILABLE, body={"error": "down"})
 
     async def _hold(self, name: str, reader: asyncio.StreamReader) -> None:
         await self._holding(name, held=True)

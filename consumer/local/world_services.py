@@ -28,20 +28,21 @@ class Recovering:
 
 
 class Keyed:
-    """Performs an effect once for each idempotency key; the first answer of each key gets lost on its way."""
+    """Performs an effect once for each idempotency key; the first answer of each key may get lost on its way."""
 
-    def __init__(self, lost_answer: Silence | Cut) -> None:
+    def __init__(self, lost_answer: Silence | Cut | None = None) -> None:
         self._lost_answer = lost_answer
         self._done: set[str] = set()
 
     def __call__(self, call: Call, record: Record) -> Ending:
         """Do it, unless it was done under this key; a call without a key is always done."""
+        done = Reply(status=HTTPStatus.CREATED, body={"reference": call.subject, "state": "booked"})
         if call.key in self._done:
-            return Reply(status=HTTPStatus.CREATED, body={"reference": call.subject, "state": "booked"})
+            return done
         record.perform(call)
         if call.key:
             self._done.add(call.key)
-        return self._lost_answer
+        return self._lost_answer or done
 
 
 class Unkeyed:
@@ -114,4 +115,5 @@ def demo_services() -> dict[str, Service]:
         "prices": Liar({"error": "no price list is loaded"}),
         "stock": Liar({"items": "many"}),
         "runs": Runs(),
+        "labels": Keyed(),
     }

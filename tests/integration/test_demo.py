@@ -18,16 +18,27 @@ import httpx2
 import pytest
 
 from consumer.local.broker import BrokerKind
-from consumer.local.demo_cases import demo_cases, new_organisations
+from consumer.local.demo_cases import demo_cases
 from consumer.local.demo_catalog import demo_catalog
+from consumer.local.demo_crowd import NAME, SERVICE
+from consumer.local.demo_organisations import new_organisations
 from consumer.local.kafka_jars import CHECKOUT
 from consumer.local.world import World, run_world
 from consumer.local.world_services import DEAD, demo_services
 from tests.support.processes import eventually, is_alive
 
 DEMO = "import sys; from pathlib import Path; from consumer.local.demo import run_demo; sys.exit(run_demo(Path({!r})))"
+# A world in which two effects happen once too often, one of them of the thousand.
+SABOTAGE = """
+from consumer.local.world import Record
+honest = Record.perform
+def perform(record, call):
+    for _ in range(2 if call.name in ("notifications:guest-12", "labels:label-0007") else 1):
+        honest(record, call)
+Record.perform = perform
+"""
 DEV = "import sys; from pathlib import Path; from consumer.local.dev import run_dev; sys.exit(run_dev(Path({!r})))"
-PATIENCE = 90
+PATIENCE = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,23 +90,35 @@ def test_the_demo_loses_nothing_and_repeats_nothing(
         code = demo.ends()
         assert code == 0, demo.said
         assert demo.said.splitlines()[-1] == "lost 0, repeated 0"
-        killed, successor = re.findall(r"consumer \(pid (\d+)\) (?:in the middle|goes on)", demo.said)
-        assert killed != successor
+        killed, survivor, joined = re.findall(r"\(pid (\d+)\) (?:in the middle|goes on|has joined)", demo.said)
+        assert len({killed, survivor, joined}) == 3
         assert "FAILED" not in demo.said
+        # The thousand of the outage are one row of the table, and a few lines of the story.
+        assert len(re.findall(rf"{NAME} .* 1,000 of 1,000 resolved", demo.said)) == 1
+        assert demo.said.count(NAME) < 5
+
+
+@pytest.mark.timeout(150)
+def test_a_demo_in_which_something_is_wrong_says_what_and_exits_1(tmp_path: Path) -> None:
+    with running(SABOTAGE + DEMO, tmp_path) as demo:
+        assert demo.ends() == 1
+        assert re.findall("FAILED +(.*)", demo.said) == ["the world counts every effect once"]
+        for effect in ("notifications:guest-12", "labels:label-0007"):
+            assert f"{effect} happened 2 times and should have 1 times" in demo.said
+        assert "lost 0, repeated 2" in demo.said.splitlines()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda n: n.name)
 def test_nothing_outlives_a_demo_that_is_interrupted(number: signal.Signals, tmp_path: Path) -> None:
     with running(DEMO, tmp_path) as demo:
-        assert demo.says("is ready"), demo.said
-        found = re.search(r"consumer \(pid (\d+)\) is ready", demo.said)
-        assert found is not None
-        consumer = int(found[1])
-        assert is_alive(consumer)
+        assert demo.says("records published"), demo.said
+        consumers = [int(pid) for pid in re.findall(r"consumer \(pid (\d+)\) is ready", demo.said)]
+        assert [is_alive(pid) for pid in consumers] == [True, True]
         addresses = re.findall(r"answers? on 127\.0\.0\.1:(\d+)", demo.said)
         demo.process.send_signal(number)
         assert demo.ends() == (-signal.SIGKILL if number is signal.SIGKILL else 130)
-        assert eventually(lambda: not is_alive(consumer))
+        # One whose database has gone before it drains for as long as it may.
+        assert eventually(lambda: not any(map(is_alive, consumers)), PATIENCE)
         assert len(addresses) == 2
         assert eventually(lambda: not any(_listens(int(port)) for port in addresses))
 
@@ -173,6 +196,27 @@ async def test_a_dead_service_refuses_every_connection(world: World, client: htt
         await client.get(world.url("archive", "/archive"))
 
 
+async def test_a_service_that_is_down_does_nothing_and_its_calls_at_once_are_counted(
+    world: World, client: httpx2.AsyncClient
+) -> None:
+    async def order(number: int) -> int:
+        answer = await client.post(
+            world.url(SERVICE, "/labels"), json={"reference": f"l{number}"}, headers={"Idempotency-Key": f"k{number}"}
+        )
+        return answer.status_code
+
+    world.take_down(SERVICE)
+    assert await asyncio.gather(*(order(number) for number in range(3))) == [503, 503, 503]
+    record = world.record
+    assert (record.calls[SERVICE], record.most_at_once[SERVICE], +record.effects) == (3, 3, {})
+    record.watch_anew(SERVICE)
+    assert [await order(0), await order(1)] == [503, 503]
+    assert record.most_at_once[SERVICE] == 1
+    world.bring_up(SERVICE)
+    assert [await order(0), await order(0)] == [201, 201]
+    assert record.effects == {f"{SERVICE}:l0": 1}
+
+
 async def test_the_world_survives_a_caller_who_speaks_no_http(world: World, client: httpx2.AsyncClient) -> None:
     port = int(world.url("rates", "/").rpartition(":")[2].rstrip("/"))
     for noise in (b"\r\n\r\n", b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", b"POST / HTTP/1.1\r\n\r\n[]"):
@@ -191,7 +235,7 @@ async def test_the_demos_catalog_is_valid_and_allows_every_service(world: World)
     from consumer.catalog import parse_catalog  # noqa: PLC0415 - only here
 
     catalog = parse_catalog(demo_catalog(world.ports))
-    names = [case.name for case in demo_cases(world, new_organisations())]
+    names = [NAME, *(case.name for case in demo_cases(world, new_organisations()))]
     assert len(names) == len(set(names))
     for name in names:
         policy = catalog.policy(name)

@@ -155,7 +155,7 @@ def from_the_start(disturbance: Disturbance, proxies: Proxies) -> None:
             proxies.kafka.delay = 0.1
             proxies.kafka.injected["slow"] += 1
         case Disturbance.POSTGRES_SLOW:
-            proxies.postgres.delay = 0.03
+            proxies.postgres.delay = 0.01
             proxies.postgres.injected["slow"] += 1
         case Disturbance.UNKNOWN_COMMITS:
             for request in COMMITS:

@@ -11,8 +11,8 @@ from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE, FailureSt
 from tests.support.http_world import Span, World
 from tests.support.pipeline import Database, Site
 
-MEASURED = 0.02
-"""Seconds by which the target's own clock readings may be out of order."""
+MEASURED = 0.1
+"""Seconds that a busy target may take to notice that a client has hung up; what it does takes longer."""
 LATE = 0.5
 """Seconds from a process's last look at its deadline until its request is read by a busy target."""
 
@@ -72,12 +72,7 @@ def _position(one: Mapping[str, Any]) -> tuple[int, int]:
 
 async def one_attempt_per_step(place: Site) -> None:
     """G2: no step of a failure was made twice, and the steps are whole."""
-    await steps_are_whole(place.db)
-
-
-async def steps_are_whole(db: Database) -> None:
-    """The same of a database without a place."""
-    rows = await db.fetch(
+    rows = await place.db.fetch(
         "SELECT f.step, array_agg(a.step ORDER BY a.step) AS made FROM workflow_failures f"
         " JOIN workflow_heal_attempts a ON a.failure_id = f.id WHERE a.step IS NOT NULL GROUP BY f.id, f.step"
     )
@@ -142,8 +137,6 @@ def no_effect_was_wrong(world: World, unsafe: tuple[str, ...]) -> None:
     """G3 and G4, as the target saw it; `unsafe` begins the paths whose calls have no key and may not be repeated."""
     spans = [span for span in world.spans if "x-attempt" in span.seen.headers]
     assert len(spans) == len(world.spans), "a call that no claim made"
-    late = [_shown(span) for span in spans if span.begin > _deadline(span) + LATE]
-    assert late == [], "an effect began after its claim's deadline"
     unkeyed: dict[str, list[str]] = defaultdict(list)
     keys: dict[str, set[str]] = defaultdict(set)
     scopes: dict[str, list[Span]] = defaultdict(list)
@@ -153,11 +146,14 @@ def no_effect_was_wrong(world: World, unsafe: tuple[str, ...]) -> None:
             unkeyed[span.seen.headers["x-failure"]].append(_shown(span))
         elif span.seen.method != "GET":
             keys[span.seen.path].add(span.seen.key)
-    assert [calls for calls in unkeyed.values() if len(calls) > 1] == [], "an un-keyed effect was repeated"
-    assert {path: used for path, used in keys.items() if used != {f"key-{path}"}} == {}, (
-        "a keyed effect changed its key"
-    )
-    assert [pair for held in scopes.values() for pair in _overlaps(held)] == [], "two live claims on one scope"
+    wrong = {
+        "an effect began after its claim's deadline": [_shown(s) for s in spans if s.begin > _deadline(s) + LATE],
+        "an un-keyed effect was repeated": [calls for calls in unkeyed.values() if len(calls) > 1],
+        "a keyed effect changed its key": [path for path, used in keys.items() if used != {f"key-{path}"}],
+        "two live claims on one scope": [pair for held in scopes.values() for pair in _overlaps(held)],
+    }
+    seen = {what: which for what, which in wrong.items() if which}
+    assert seen == {}, seen
 
 
 def _overlaps(spans: list[Span]) -> list[tuple[str, str]]:

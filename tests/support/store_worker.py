@@ -311,7 +311,7 @@ class Worker:
             self._end(diagnosed, claim, later)
             return
         self._note("begins", diagnosed, claim, begins_at)
-        await asyncio.sleep(self.dice.choice((0.0, 0.002, 0.02, 0.1)))
+        await asyncio.sleep(self.dice.choice((0.0, 0.02, 0.1, 0.3)))
         self._note("ends", diagnosed, claim, time.monotonic())
         self._end(diagnosed, claim, self._outcome(unsafe=unsafe))
 

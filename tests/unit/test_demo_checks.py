@@ -5,15 +5,19 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from io import StringIO
 from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
+from rich.console import Console
 
 from consumer.local.demo_cases import Case, Expected, Wave
-from consumer.local.demo_checks import Story, checks_of, lost_and_repeated
+from consumer.local.demo_checks import Check, Story, checks_of, lost_and_repeated
+from consumer.local.demo_crowd import COUNT, EFFECTS, HANDFUL, CrowdStanding, Outage
 from consumer.local.demo_poison import Poison
-from consumer.local.demo_state import Finished, Output, Standing
+from consumer.local.demo_state import Finished, Look, Output, Standing
+from consumer.local.demo_view import View
 from consumer.local.world import Record as WorldRecord
 from consumer.model import ID_SPACE, Record
 from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE
@@ -46,7 +50,7 @@ def standing(name: str, failure_id: UUID, status: str, result: str, details: dic
         status=status,
         step=1,
         attempts=1,
-        healing=False,
+        owner="",
         begun=False,
         strategy="auto-retry",
         result=result,
@@ -68,31 +72,39 @@ def result(failure_id: UUID) -> Record:
 
 
 STATUS = event(FAILURE_STATUS_TYPE, f"{TEXT}:1", TEXT, 1)
+CROWD = tuple(b"c%d" % number for number in range(COUNT))
+SENT = (b"a", b"a", b"b", b"no", *CROWD)
+HEALED = CrowdStanding(failures=COUNT, resolved=COUNT)
+SPARED = Outage(opened=True, calls=24, watched=3, at_once=1, found=True)
 OUTPUT = Output(
     standings=(
         standing("texts.confirm", TEXT, "needs_person", "unknown", {"code": "interrupted"}),
         standing("transfers.payout", PAYOUT, "resolved", "success", {}),
     ),
+    crowd=HEALED,
     attempts=tuple(Finished(id=uuid5(f, "a"), failure_id=f, step=0, result="") for f in (TEXT, PAYOUT)),
     left_over=0,
-    books=(Decimal("-0.5"), Decimal("9.5")),
+    books=(Decimal("-0.5"), Decimal("109.5")),
     everything="rows",
-    inputs=(record(b"a"), record(b"a"), record(b"b"), record(b"no")),
+    inputs=tuple(map(record, SENT)),
     results=(result(TEXT), STATUS, result(PAYOUT), result(PAYOUT)),
     letters=(record(b"no", (("shw_dlq_reason", b"not_json"),)),),
 )
 STORY = Story(
     cases=CASES,
     poison=(POISON,),
-    sent=(b"a", b"a", b"b", b"no"),
+    sent=SENT,
     interrupted={"texts.confirm": True, "transfers.payout": False},
+    taken_over=2,
+    outage=SPARED,
     log="",
 )
 
 
 def world(effects: Mapping[str, int] | None = None, body: dict[str, Any] | None = None) -> WorldRecord:
     counted = {"texts:t": 1, "runs:run-1001": 1} if effects is None else effects
-    return WorldRecord(effects=Counter(counted), bodies={"runs:run-1001": RUN if body is None else body})
+    crowd = dict.fromkeys(EFFECTS, 1)
+    return WorldRecord(effects=Counter(crowd | dict(counted)), bodies={"runs:run-1001": RUN if body is None else body})
 
 
 def failed(story: Story = STORY, output: Output = OUTPUT, seen: WorldRecord | None = None) -> list[str]:
@@ -109,9 +121,11 @@ def test_a_demo_that_went_well_passes_every_check() -> None:
     [
         ({"texts:t": 1}, (1, 0)),
         ({"texts:t": 3, "runs:run-1001": 1}, (0, 2)),
+        ({"texts:t": 1, "runs:run-1001": 1, EFFECTS[0]: 0}, (1, 0)),
+        ({"texts:t": 1, "runs:run-1001": 1, EFFECTS[-1]: 2}, (0, 1)),
         ({"texts:t": 1, "runs:run-1001": 1, "nobody:asked": 1}, (0, 0)),
     ],
-    ids=["lost", "repeated", "not asked for"],
+    ids=["lost", "repeated", "one of the crowd lost", "one of the crowd repeated", "not asked for"],
 )
 def test_the_world_tells_what_was_lost_and_what_was_repeated(effects: dict[str, int], counted: tuple[int, int]) -> None:
     assert lost_and_repeated(CASES, world(effects)) == counted
@@ -122,7 +136,11 @@ OK = "every failure ended as it should"
 ROWS = "one row for each failure, however often delivered"
 TOLD = "each attempt and status is published, in order"
 LETTERS = "each poison is a dead letter, raw and with its reason"
-CRASH = "the consumer was killed in the middle of heals"
+CRASH = "one replica was killed in the middle of heals"
+TAKEN = "the other went on, and took over what it left"
+HANDS = f"the dead service saw {HANDFUL} calls at most, of {COUNT:,}"
+PROBES = "while the breaker was open, one call at a time"
+BACK = "when it was back, all 1,000 were healed"
 LEAK = "the secret stands in no row, result or log line"
 BROKEN: dict[str, tuple[str, Callable[[], list[str]]]] = {
     "no row": (OK, lambda: failed(output=replace(OUTPUT, standings=OUTPUT.standings[:1]))),
@@ -135,7 +153,7 @@ BROKEN: dict[str, tuple[str, Callable[[], list[str]]]] = {
         ROWS,
         lambda: failed(output=replace(OUTPUT, standings=(*OUTPUT.standings, _standing(name="x")))),
     ),
-    "nothing delivered twice": (ROWS, lambda: failed(replace(STORY, sent=(b"a", b"b", b"no")))),
+    "nothing delivered twice": (ROWS, lambda: failed(replace(STORY, sent=SENT[1:]))),
     "an input that the log lacks": (
         "the input log holds what was published",
         lambda: failed(output=replace(OUTPUT, inputs=OUTPUT.inputs[1:])),
@@ -160,6 +178,21 @@ BROKEN: dict[str, tuple[str, Callable[[], list[str]]]] = {
         CRASH,
         lambda: failed(replace(STORY, interrupted={"texts.confirm": False, "transfers.payout": False})),
     ),
+    "nobody took over": (TAKEN, lambda: failed(replace(STORY, taken_over=1))),
+    "a breaker that never opened": (HANDS, lambda: failed(_outage(opened=False))),
+    "a dead service that was run over": (HANDS, lambda: failed(_outage(calls=HANDFUL + 1))),
+    "a dead service that nobody called": (HANDS, lambda: failed(_outage(calls=0))),
+    "two probes at once": (PROBES, lambda: failed(_outage(at_once=2))),
+    "no probe to be seen": (PROBES, lambda: failed(_outage(watched=2))),
+    "nobody found that it was back": (BACK, lambda: failed(_outage(found=False))),
+    "one of the crowd not healed": (
+        BACK,
+        lambda: failed(output=replace(OUTPUT, crowd=replace(HEALED, resolved=COUNT - 1))),
+    ),
+    "one of the crowd in two rows": (
+        BACK,
+        lambda: failed(output=replace(OUTPUT, crowd=CrowdStanding(failures=COUNT + 1, resolved=COUNT + 1))),
+    ),
     "another answer handed over": (
         "the recovered answer was handed to the run",
         lambda: failed(seen=world(body={"response": {"body": {}}})),
@@ -167,7 +200,7 @@ BROKEN: dict[str, tuple[str, Callable[[], list[str]]]] = {
     "a claim that remains": ("nothing is left under way", lambda: failed(output=replace(OUTPUT, left_over=1))),
     "books that do not add up": (
         "the ledger adds up to the wallets",
-        lambda: failed(output=replace(OUTPUT, books=(Decimal("-0.5"), Decimal("9.4")))),
+        lambda: failed(output=replace(OUTPUT, books=(Decimal("-0.5"), Decimal("109.4")))),
     ),
     "the secret in the log": (LEAK, lambda: failed(replace(STORY, log="... demo-7Qx2vK9pLm4RtY8s ..."))),
     "the secret in a row": (LEAK, lambda: failed(output=replace(OUTPUT, everything="demo-7Qx2vK9pLm4RtY8s"))),
@@ -178,6 +211,24 @@ BROKEN: dict[str, tuple[str, Callable[[], list[str]]]] = {
 def test_the_check_for_it_fails_on(broken: str) -> None:
     name, found = BROKEN[broken]
     assert name in found()
+
+
+def test_a_thousand_failures_are_one_row_and_a_thousand_faults_a_few_lines() -> None:
+    shown = StringIO()
+    console = Console(file=shown, width=120)
+    look = Look(standings=OUTPUT.standings, crowd=replace(HEALED, resolved=312, failed_probes=2))
+    everything_lost = Check(name="c", details=EFFECTS)
+    View(console, None).end(look, [everything_lost], "lost 1,000")
+    lines = shown.getvalue().splitlines()
+    assert max(map(len, lines)) <= 120
+    assert len([line for line in lines if "312 of 1,000 resolved" in line]) == 1
+    assert any("1,002 failures" in line and "313 resolved" in line for line in lines)
+    assert len([line for line in lines if "labels:" in line]) == 10
+    assert "and 990 more" in lines[-2]
+
+
+def _outage(**facts: Any) -> Story:  # noqa: ANN401 - a test's own values
+    return replace(STORY, outage=replace(SPARED, **facts))
 
 
 def _standing(name: str = "transfers.payout", status: str = "resolved") -> Standing:

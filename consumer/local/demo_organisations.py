@@ -1,0 +1,44 @@
+"""Who the demo's failures belong to."""
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID, uuid4
+
+import asyncpg
+
+_ORGANISATION = "INSERT INTO organizations (id, name) VALUES ($1, $2)"
+_WALLET = "INSERT INTO token_wallets (org_id, text_budget_aud) VALUES ($1, $2)"
+_MEMBERSHIP = "INSERT INTO user_organizations (user_id, org_id, role) VALUES ($1, $2, $3)"
+
+PAYING_AUD: Final = 10
+CROWDED_AUD: Final = 100
+WALLETS_AUD: Final = PAYING_AUD + CROWDED_AUD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Organisations:
+    """One that pays, with its people; one that has no wallet; and one to which a thousand things happen at once."""
+
+    paying: UUID
+    poor: UUID
+    crowded: UUID
+    member: UUID
+    owner: UUID
+
+
+def new_organisations() -> Organisations:
+    """Make organisations that no other run has."""
+    return Organisations(paying=uuid4(), poor=uuid4(), crowded=uuid4(), member=uuid4(), owner=uuid4())
+
+
+async def found_organisations(connection: asyncpg.Connection) -> Organisations:
+    """Enter new organisations in the database, with their wallets and people."""
+    organisations = new_organisations()
+    await connection.execute(_ORGANISATION, organisations.paying, "Lamps & Sons")
+    await connection.execute(_ORGANISATION, organisations.poor, "No Wallet Ltd")
+    await connection.execute(_ORGANISATION, organisations.crowded, "Parcels & Daughters")
+    await connection.execute(_WALLET, organisations.paying, PAYING_AUD)
+    await connection.execute(_WALLET, organisations.crowded, CROWDED_AUD)
+    await connection.execute(_MEMBERSHIP, organisations.member, organisations.paying, "member")
+    await connection.execute(_MEMBERSHIP, organisations.owner, organisations.paying, "owner")
+    return organisations
