@@ -29,6 +29,8 @@ _POOL_DEFAULTS: Final = {
 """What `asyncpg.create_pool` gives to the pool that it makes."""
 _DATA = ("22", "23", "54")
 """SQLSTATE classes of what no repetition cures: data, integrity, and limits such as an index row's."""
+_Broken = asyncpg.InternalClientError
+"""What the driver says of a connection that the server ended between two messages of one statement."""
 _PASSING = ("08", "25", "40", "53", "55", "57", "58")
 """SQLSTATE classes of what may be cured by another try: connection, rollback, resources, locks, shutdown, I/O."""
 
@@ -134,7 +136,7 @@ def translated() -> Iterator[None]:
         if state.startswith(_PASSING):
             raise TransientError(f"Postgres: {error}") from error
         raise
-    except (asyncpg.InterfaceError, UnicodeEncodeError, OverflowError, OSError, TimeoutError) as error:
+    except (asyncpg.InterfaceError, _Broken, UnicodeEncodeError, OverflowError, OSError, TimeoutError) as error:
         # What the driver cannot even encode (a lone surrogate, a number too wide) is a ValueError beside its own kind.
         if isinstance(error, ValueError | OverflowError):
             raise RefusedByDatabase(str(error)) from error

@@ -1,4 +1,7 @@
-"""SIGKILL at every boundary, compared afterwards by an oracle; and a stopped process that comes back too late."""
+"""On the embedded broker: kills compared afterwards by an oracle, and a stopped process that comes back too late.
+
+On the real Kafka, and with everything else that may go wrong, it is `test_fault_matrix.py`.
+"""
 
 import signal
 from collections.abc import Sequence
@@ -47,8 +50,9 @@ def boundaries() -> Sequence[object]:
 
 @pytest.mark.parametrize(("at", "path", "nth"), boundaries())
 async def test_after_a_kill_nothing_is_lost_and_no_unkeyed_effect_is_repeated(
-    place: Site, world: World, tmp_path: Path, at: str, path: str, nth: int
+    embedded_place: Site, world: World, tmp_path: Path, at: str, path: str, nth: int
 ) -> None:
+    place = embedded_place
     org = await place.organisation("1")
     names = await publish_all_kinds(place, world, org)
     mortal = place.changed(kafka={"session_timeout": SECOND})
