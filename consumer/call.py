@@ -1,11 +1,12 @@
 """One HTTP call as a value: what is asked of another party, and what came of it."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
 
+from schemas.value import value
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@value(frozen=True, slots=True, kw_only=True)
 class OutboundRequest:
     """A call to be made. A header may name a credential as `secret://NAME`; the credential itself never stands here."""
 
@@ -15,7 +16,7 @@ class OutboundRequest:
     body: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Answer:
     """The other side answered, with whatever status. A redirect is an answer too: nothing follows it."""
 
@@ -33,7 +34,7 @@ class Answer:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class NotSent:
     """Not one byte of the request left: the call has certainly had no effect."""
 
@@ -42,7 +43,7 @@ class NotSent:
     elapsed: timedelta
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Ambiguous:
     """The request left, at least in part, and no whole answer came: it may have had its effect."""
 
@@ -51,7 +52,7 @@ class Ambiguous:
     elapsed: timedelta
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class EgressRefused:
     """The catalog or the egress guard does not allow the call; nothing was sent."""
 

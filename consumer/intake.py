@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import random
 
@@ -21,11 +21,12 @@ from consumer.store.admit import HeldBack
 from consumer.store.intake import Arrival, Taken, take_in
 from consumer.store.pool import Pool
 from schemas.names import PoisonReason
+from schemas.value import value
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Batch:
     """What was read from some records: accepted failures (each id once) with their record, and dead letters."""
 
@@ -37,7 +38,7 @@ class Batch:
     now: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Claimed:
     """A failure that this process heals now, and when the claim was sent (monotonic)."""
 
@@ -46,7 +47,7 @@ class Claimed:
     probe: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Received:
     """What became of a batch, now that it is durable."""
 
@@ -69,7 +70,7 @@ class Received:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Portion:
     """The part of a batch that is durable now, what became of it, and what is left."""
 

@@ -1,7 +1,7 @@
 """What the stages hand to each other: plain values, no behaviour beyond what follows from their own fields."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple, NewType, TypeAlias
@@ -9,6 +9,7 @@ from uuid import UUID
 
 from consumer.ids import named
 from schemas.names import Code, Disposition, Effect, FailureType, PoisonReason, Result, Status, StrategyName, Verdict
+from schemas.value import value
 
 OrgId = NewType("OrgId", UUID)
 FailureId = NewType("FailureId", UUID)
@@ -38,7 +39,7 @@ class Partition(NamedTuple):
     partition: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Record:
     """One Kafka record, as the broker gave it; the client's own types end here."""
 
@@ -51,7 +52,7 @@ class Record:
     headers: tuple[tuple[str, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Trace:
     """W3C trace context, carried through unchanged."""
 
@@ -59,7 +60,7 @@ class Trace:
     tracestate: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Failure:
     """An accepted failure in the form in which it is stored, healed and shown: redacted, and fit for Postgres."""
 
@@ -91,7 +92,7 @@ class Failure:
     """An attempt that healed the very same damage while this one waited for its scope."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
     """A record that can never be accepted as it is, and why."""
 
@@ -100,7 +101,7 @@ class DeadLetter:
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """One thing that spoke for a diagnosis: where it stood, what it was, which rule read it, and how much it weighs."""
 
@@ -110,7 +111,7 @@ class Evidence:
     weight: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
     """What is broken, and whether doing it again can help."""
 
@@ -119,7 +120,7 @@ class Diagnosis:
     evidence: tuple[Evidence, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Intent:
     """What a strategy would do to one failure, as far as the plan and the store have to know."""
 
@@ -139,7 +140,7 @@ class Intent:
     """A digest of the very thing that is broken: failures of equal damage may share one verified outcome."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Heal:
     """The plan to act: which strategy, to do what, with how many credits held."""
 
@@ -153,7 +154,7 @@ class Heal:
     """How often the same thing may be healed, where the catalog says so."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Refuse:
     """The plan not to act, with the reason that its publisher or operator can do something about."""
 
@@ -164,7 +165,7 @@ class Refuse:
     missing: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Rate:
     """At most so many heals of the same thing within a span, with a pause after each."""
 
@@ -174,7 +175,7 @@ class Rate:
     cool_down: timedelta
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Wait:
     """The plan to look again later: nothing is tried, and no attempt is counted."""
 
@@ -184,7 +185,7 @@ class Wait:
     catalog_version: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Adopt:
     """The plan to take over a verified outcome: another heal has mended the very same damage."""
 
@@ -196,7 +197,7 @@ class Adopt:
 Plan: TypeAlias = Heal | Refuse | Wait | Adopt
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Diagnosed:
     """A failure with its diagnosis and its plan: what intake and start work on."""
 
@@ -205,7 +206,7 @@ class Diagnosed:
     plan: Plan
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Claim:
     """A live heal under this process's name."""
 
@@ -218,7 +219,7 @@ class Claim:
     """Tries an ill dependency, for all that wait for it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Proof:
     """What one oracle said of a heal."""
 
@@ -227,7 +228,7 @@ class Proof:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Recovered:
     """The response that the failed call should have had, fit to be stored and published: redacted, cut at a limit."""
 
@@ -241,7 +242,7 @@ class Recovered:
     truncated: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Healed:
     """An oracle confirmed it: the failure is resolved."""
 
@@ -253,7 +254,7 @@ class Healed:
     spent: MicroAud = MicroAud(0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class NotHealed:
     """Acted, and the oracle says no (`not_healed`) or cannot say yes (`unverified`): the next try or rung."""
 
@@ -266,7 +267,7 @@ class NotHealed:
     """The dependency did not answer as something that is well does: this is a strike against it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class RetryLater:
     """The other side named a time; nothing is spent, and no attempt is counted."""
 
@@ -277,7 +278,7 @@ class RetryLater:
     """As in `NotHealed`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Refused:
     """The strategy found, before any effect, that it may not or cannot act."""
 
@@ -286,14 +287,14 @@ class Refused:
     missing: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Crashed:
     """The strategy's own bug, before any effect began."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Unknown:
     """An effect may have happened and nothing tells: a person has to look."""
 
@@ -307,7 +308,7 @@ class Unknown:
 Outcome: TypeAlias = Healed | NotHealed | RetryLater | Refused | Crashed | Unknown
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """A finished attempt, as it is stored and published."""
 
@@ -328,7 +329,7 @@ class Attempt:
     catalog_version: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Next:
     """Where a failure goes after a step: its status, and when it is looked at again (from the database's now)."""
 
@@ -339,7 +340,7 @@ class Next:
     """Whether the step spent one of the failure's attempts."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Message:
     """One record to publish, decided by a transaction and kept in the outbox until the broker has acknowledged it."""
 
@@ -354,7 +355,7 @@ class Message:
     body: bytes | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Health:
     """What one heal says of its dependency."""
 
@@ -366,7 +367,7 @@ class Health:
     probe: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Settlement:
     """Everything that one finished step of one failure writes."""
 

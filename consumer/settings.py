@@ -76,7 +76,7 @@ class PostgresSettings(Section):
 class IntakeSettings(Section):
     """How failures are taken in: group commit, and where intake stops."""
 
-    max_rows: Annotated[int, Field(ge=1, le=5000)] = 500
+    max_rows: Annotated[int, Field(ge=1, le=5000)] = 1000
     """Beyond about 500 a transaction gets longer and not cheaper per row."""
     max_bytes: Annotated[int, Field(ge=65_536)] = 8 * 1024 * 1024
     max_wait: Seconds = timedelta(milliseconds=50)
@@ -121,7 +121,7 @@ class DeadLetterLimitSettings(Section):
 class HealSettings(Section):
     """How much is healed at once, and for how long a claim stands."""
 
-    slots: Annotated[int, Field(ge=1, le=10_000)] = 1000
+    slots: Annotated[int, Field(ge=1, le=10_000)] = 2000
     """A batch, the reserve, and as much again; each may have a socket, so the limit of open files is raised to it."""
     resume_share: Annotated[float, Field(gt=0, lt=1)] = 0.25
     """The part of the slots that new failures leave to those that are due again."""
@@ -133,7 +133,7 @@ class HealSettings(Section):
     """The longest that intake waits for slots while some are being freed."""
     lease: Seconds = timedelta(seconds=15)
     """A process that has not renewed for this long counts as dead; renewed three times in it."""
-    settle_rows: Annotated[int, Field(ge=1, le=5000)] = 500
+    settle_rows: Annotated[int, Field(ge=1, le=5000)] = 1000
     waiter_retry: Seconds = timedelta(seconds=30)
     """When a failure that waits for another's scope looks again by itself, should the wake-up be missed."""
 

@@ -1,6 +1,6 @@
 """Outcomes to settlements: what one finished step of one failure writes. Pure."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, assert_never
 
@@ -33,9 +33,10 @@ from consumer.model import (
 from consumer.plan.after import Past, after, given_up
 from consumer.results import Outlet, messages_of
 from schemas.names import Code, Result, Status, StrategyName, Verdict
+from schemas.value import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Ended:
     """A heal that has ended: what it was, when it ran, what came of it."""
 

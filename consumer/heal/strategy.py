@@ -1,7 +1,6 @@
 """The contract of a strategy: the plan's half (`Rung`) and the half that acts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, TypeAlias
 
@@ -9,6 +8,7 @@ from consumer.catalog import WorkflowPolicy
 from consumer.model import AttemptId, Diagnosis, Failure, Heal, Outcome
 from consumer.plan.rung import Rung
 from schemas.names import StrategyName
+from schemas.value import value
 
 
 class EffectGate(Protocol):
@@ -35,7 +35,7 @@ class EffectGate(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Task:
     """One heal to be done."""
 

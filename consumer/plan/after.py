@@ -1,12 +1,12 @@
 """What a failure does next, once an attempt has ended: outcome + history + policy → status, and when to look again."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, assert_never
 
 from consumer.catalog import WorkflowPolicy
 from consumer.model import Crashed, Healed, Next, NotHealed, Outcome, Refused, RetryLater, Unknown
 from schemas.names import Code, Status
+from schemas.value import value
 
 LONGEST_WAIT: Final = timedelta(days=7)
 """A Retry-After may name any time; by then max_age has long decided."""
@@ -14,7 +14,7 @@ PERSON_LOOKS_AGAIN: Final = timedelta(days=1)
 """A failure that waits for a person is still looked at, so that none is ever forgotten."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Past:
     """What the outcome ends: how often it was tried before, how old it is, and what this try was."""
 

@@ -4,12 +4,12 @@ Whoever calls holds its claims already: the order of locks is failures, claims, 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from consumer.model import AttemptId, MicroAud, OrgId
 from consumer.store.pool import Connection
 from consumer.store.rows import as_json
+from schemas.value import value
 
 NO_WALLET: Final = "No billing wallet configured"
 EXHAUSTED: Final = "Text budget exhausted"
@@ -54,7 +54,7 @@ SELECT o, 'text', $2, $3::jsonb FROM unnest($1::uuid[]) AS o
 _BY_THE_HEALER = as_json({"service": "self-healing-workflows"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Hold:
     """What one claimed heal needs to have held."""
 
@@ -63,7 +63,7 @@ class Hold:
     amount: MicroAud
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Wallet:
     """A wallet's text budget, and the reason of its lockout if there is one."""
 
@@ -71,7 +71,7 @@ class Wallet:
     lockout: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One line of the ledger: the wallet's change, and what remains after it."""
 
@@ -82,7 +82,7 @@ class Entry:
     kind: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Admission:
     """Which holds the wallets can pay, in order of arrival."""
 

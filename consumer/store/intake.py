@@ -1,7 +1,6 @@
 """INTAKE: one transaction that makes a batch durable, as failures and dead letters, and claims what starts at once."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -13,6 +12,7 @@ from consumer.store.pool import Connection, Pool, transaction
 from consumer.store.rows import CLAIMED_LOOK, as_json
 from consumer.store.settle import insert_attempts
 from schemas.names import Status
+from schemas.value import value
 
 _KNOWN = "SELECT id FROM organizations WHERE id = ANY($1::uuid[]) ORDER BY id FOR KEY SHARE"
 
@@ -57,7 +57,7 @@ UPDATE workflow_failures f
 _STORED = "SELECT id, digest FROM workflow_failures WHERE id = ANY($1::uuid[])"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Arrival:
     """One accepted event of a batch: its failure with diagnosis and plan, and what was decided for its first step."""
 
@@ -71,7 +71,7 @@ class Arrival:
     """The dependency that it waits for, in place of a slot."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Taken:
     """What became of a batch."""
 

@@ -82,7 +82,7 @@ async def open_pool(
             init=prepare,
             # A plan that is kept is from when the tables were small, so every statement is planned anew; but not by
             # `plan_cache_mode`, under which the checks of foreign keys plan theirs for every row. See below for theirs.
-            statement_cache_size=0,
+            statement_cache_size=200,
             reset=_leave_session,
             # The server stops a statement first, and says so; ours is for a server that is not there any more.
             command_timeout=seconds + 5,
