@@ -77,7 +77,7 @@ class IntakeSettings(Section):
     """How failures are taken in: group commit, and where intake stops."""
 
     max_rows: Annotated[int, Field(ge=1, le=5000)] = 1000
-    """Beyond about 500 a transaction gets longer and not cheaper per row."""
+    """A transaction's round trips are shared by so many; beyond it, it gets longer and not cheaper per row."""
     max_bytes: Annotated[int, Field(ge=65_536)] = 8 * 1024 * 1024
     max_wait: Seconds = timedelta(milliseconds=50)
     """How long a poll waits for a first record; what has arrived by then is one batch."""

@@ -80,9 +80,7 @@ async def open_pool(
             min_size=min(4, settings.pool_size),
             max_size=settings.pool_size,
             init=prepare,
-            # A plan that is kept is from when the tables were small, so every statement is planned anew; but not by
-            # `plan_cache_mode`, under which the checks of foreign keys plan theirs for every row. See below for theirs.
-            statement_cache_size=200,
+            statement_cache_size=200,  # more than we have: each is planned a few times only
             reset=_leave_session,
             # The server stops a statement first, and says so; ours is for a server that is not there any more.
             command_timeout=seconds + 5,
@@ -92,8 +90,9 @@ async def open_pool(
                 "statement_timeout": str(int(seconds * 1000)),
                 "idle_in_transaction_session_timeout": str(int(seconds * 1000)),
                 "TimeZone": "UTC",
-                # A foreign key's check keeps its plan: on a table of one page that would be to read it whole, and still
-                # is when there are 100,000 rows. Everything that we ask often has an index.
+                # A plan that is kept, that of a foreign key's check too, may be from when a table had one page: to read
+                # it whole, still with 100,000 rows. Everything that we ask often has an index. `plan_cache_mode` would
+                # not do: under it the checks of foreign keys plan theirs anew for every row.
                 "enable_seqscan": "off",
             },
         )

@@ -2,8 +2,6 @@
 
 from uuid import UUID, uuid4
 
-import asyncpg
-
 from consumer.settings import PostgresSettings
 from consumer.store.pool import Connection, open_pool
 
@@ -46,18 +44,3 @@ async def test_a_table_that_was_small_at_first_is_not_read_whole_for_each_row_th
         await _fail(connection, org, 500)
 
         assert await _times_read_whole(connection) == before
-
-
-async def test_a_statement_is_planned_for_the_rows_that_are_there_now(database: str) -> None:
-    async with (
-        open_pool(PostgresSettings.model_validate({"dsn": database})) as pool,
-        pool.acquire() as connection,
-    ):
-        for _ in range(10):
-            await connection.fetch("SELECT id FROM workflow_failures WHERE id = $1", uuid4())
-
-        kept: list[asyncpg.Record] = await connection.fetch(
-            "SELECT statement FROM pg_prepared_statements WHERE generic_plans > 0"
-        )
-
-        assert kept == []

@@ -71,7 +71,7 @@ async def _fill(connection: "asyncpg.Connection[asyncpg.Record]") -> UUID:
 
 
 HOT = [
-    (due._ORGANISATIONS, (UUID(int=0), 1000), "workflow_failures_due", "org_id >"),  # noqa: SLF001 - the statements themselves
+    (due._ORGANISATIONS, (UUID(int=0), 1000), "workflow_failures_due", "due_at <="),  # noqa: SLF001 - the statements themselves
     (due._PICK, ([UUID(int=1)], [50], 60.0, 50, 200), "workflow_failures_due", "due_at <="),  # noqa: SLF001
     (due._PERSON_LATER, (), "workflow_failures_due", "due_at <="),  # noqa: SLF001
     (outbox._LEFT_OVER, ("me", 190.0, 500), "heal_outbox_created", "created_at <"),  # noqa: SLF001

@@ -261,7 +261,7 @@ class Simulation:
             id(allow_open_files): _nothing,
             id(consumer.app._calm_collector): _nothing,  # noqa: SLF001 - slow, and the test's process is not ours
             id(open_reader): self._open_reader,
-            id(open_writer): lambda _: _given(ModelWriter(self.broker)),
+            id(open_writer): lambda *_: _given(ModelWriter(self.broker)),
             id(group_answers): self._group_answers,
             id(lifetime.TICK): SELDOM,
             id(watch.LOOK_EVERY): SELDOM,
