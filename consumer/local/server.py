@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import random
 import signal
 import socket
 import subprocess
@@ -188,13 +189,23 @@ class Server:
             return f"(no log: {error})"
 
 
+_NOT_OUTGOING: Final = range(20_000, 32_000)
+
+
 def free_ports(count: int) -> tuple[int, ...]:
-    """Ports of 127.0.0.1 that were free a moment ago: somebody else may take one before it is used."""
+    """Ports of 127.0.0.1 that were free a moment ago: somebody else may take one before it is used.
+
+    None that the system gives to outgoing connections: one of those would take it while a server is being restarted.
+    """
     with contextlib.ExitStack() as sockets:
-        ports = []
-        for _ in range(count):
+        ports: list[int] = []
+        candidates = random.sample(_NOT_OUTGOING, len(_NOT_OUTGOING))  # two runs at once should not meet at each
+        while len(ports) < count:
             probe = sockets.enter_context(socket.socket())
-            probe.bind((LOCALHOST, 0))
+            try:
+                probe.bind((LOCALHOST, candidates.pop() if candidates else 0))
+            except OSError:
+                continue
             ports.append(int(probe.getsockname()[1]))
         return tuple(ports)
 
