@@ -34,7 +34,7 @@ class Stage:
     gate: Gate = field(default_factory=Gate)
     limits: dict[str, Any] = field(default_factory=dict)
     schemas: SchemaCheck = field(
-        default_factory=lambda: SchemaCheck(children=asyncio.Semaphore(2), limit=timedelta(seconds=2))
+        default_factory=lambda: SchemaCheck(children=asyncio.Semaphore(2), limit=timedelta(seconds=4))
     )
 
     async def heal(self, method: str = "GET", path: str = "/orders", **context: Json) -> Outcome:
