@@ -1,7 +1,7 @@
 """Servers of the fault matrix's own, behind proxies: a Kafka that sends its clients to the proxy, and a Postgres."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from unittest.mock import patch
 from urllib.parse import urlsplit, urlunsplit
@@ -34,9 +34,11 @@ class ProxiedKafka:
 @asynccontextmanager
 async def run_proxied_kafka() -> AsyncIterator[ProxiedKafka]:
     behind, proxy = free_ports(2)
-    with patch.object(kafka, "PROPERTIES", kafka.PROPERTIES + SECOND_LISTENER.format(behind=behind, proxy=proxy)):
-        async with run_kafka() as broker:
-            yield ProxiedKafka(broker=broker, behind=behind, proxy=proxy)
+    async with AsyncExitStack() as stack:
+        # Only while this one is made: another broker of the same process must not want the same ports.
+        with patch.object(kafka, "PROPERTIES", kafka.PROPERTIES + SECOND_LISTENER.format(behind=behind, proxy=proxy)):
+            broker = await stack.enter_async_context(run_kafka())
+        yield ProxiedKafka(broker=broker, behind=behind, proxy=proxy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
