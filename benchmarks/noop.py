@@ -11,8 +11,8 @@ from schemas.names import Effect, StrategyName, Verdict
 WINDOW: Final = timedelta(seconds=30)
 
 
-class NoOp:
-    """Heals at once, with a proof, so that everything around a heal happens and nothing else."""
+class Willing:
+    """Half of a strategy: in auto-retry's place, it needs nothing and refuses nothing."""
 
     name = StrategyName.AUTO_RETRY
 
@@ -23,6 +23,10 @@ class NoOp:
     def refusal(self, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy) -> str | None:  # noqa: ARG002
         """Refuse nothing."""
         return None
+
+
+class NoOp(Willing):
+    """Heals at once, with a proof, so that everything around a heal happens and nothing else."""
 
     def intent(self, failure: Failure, policy: WorkflowPolicy) -> Intent:  # noqa: ARG002 - the Protocol's
         """Have no effect, on a scope of the failure's own."""

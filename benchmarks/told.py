@@ -5,28 +5,18 @@ from datetime import timedelta
 from typing import Final
 
 from benchmarks.load import Work
-from benchmarks.noop import healed
+from benchmarks.noop import Willing, healed
 from consumer.catalog import WorkflowPolicy
 from consumer.heal.strategy import EffectGate, Strategies, Task
-from consumer.model import Diagnosis, Failure, Intent, Outcome, Scope
+from consumer.model import Failure, Intent, Outcome, Scope
 from schemas.names import Effect, StrategyName
 
 WINDOW: Final = timedelta(hours=1)
 """Longer than any run: what hangs does so until it is stopped."""
 
 
-class AsTold:
+class AsTold(Willing):
     """Acts for as long as `context.work` says, and succeeds, unless it says that it hangs."""
-
-    name = StrategyName.AUTO_RETRY
-
-    def needs(self, failure: Failure) -> tuple[str, ...]:  # noqa: ARG002 - the Protocol's
-        """Need nothing."""
-        return ()
-
-    def refusal(self, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy) -> str | None:  # noqa: ARG002
-        """Refuse nothing."""
-        return None
 
     def intent(self, failure: Failure, policy: WorkflowPolicy) -> Intent:  # noqa: ARG002 - the Protocol's
         """Act on the scope that the event names, or on one of the failure's own."""

@@ -186,10 +186,7 @@ async def _drain(
 ) -> None:
     """End what is under way, each stage after the one that feeds it; what has no time left is taken over by others."""
     started = time.monotonic()
-    until_heals = deadline - LAST_WRITES.total_seconds()
-    while len(consumer.live) and (left := until_heals - time.monotonic()) > 0:
-        span = timedelta(seconds=left)
-        await consumer.live.wait_for_all(span)
+    await consumer.live.wait_for_all(timedelta(seconds=deadline - time.monotonic()) - LAST_WRITES)
     consumer.pipeline.cancel_heals()
     consumer.settler.close()
     await asyncio.wait([settling], timeout=max(0.1, deadline - time.monotonic()))

@@ -116,11 +116,6 @@ class LiveHeals:
         """Give how many slots an organisation may take now."""
         return self._room(self._held.get(org_id, 0), self.free())
 
-    def crowded(self) -> tuple[OrgId, ...]:
-        """Name the organisations that may take no slot now, although there are free ones."""
-        free = self.free()
-        return tuple(org_id for org_id, held in self._held.items() if self._room(held, free) == 0)
-
     def admit(self, org_ids: Sequence[OrgId], *, for_new: bool = False) -> list[bool]:
         """Say who of these would get a slot, in order of arrival; takes none."""
         free, allowed = self.free(), self.free(for_new=for_new)

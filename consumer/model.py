@@ -205,6 +205,18 @@ class Diagnosed:
     diagnosis: Diagnosis
     plan: Plan
 
+    @property
+    def heal(self) -> Heal:
+        """The plan to act; TypeError where that is not the plan."""
+        if not isinstance(self.plan, Heal):
+            raise TypeError("only what is planned to be healed is claimed")
+        return self.plan
+
+    @property
+    def attempt_id(self) -> AttemptId:
+        """The id of the attempt that the failure makes at its present step."""
+        return attempt_id(self.failure.id, self.failure.step)
+
 
 @value(frozen=True, slots=True, kw_only=True)
 class Claim:

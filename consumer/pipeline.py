@@ -41,7 +41,6 @@ from consumer.model import (
     RetryLater,
     Unknown,
     Wait,
-    attempt_id,
 )
 from consumer.plan.ladder import CALM, Planner
 from consumer.publish import Publisher
@@ -115,9 +114,7 @@ class Pipeline:
         try:
             diagnosis = diagnose(failure.failure_reason, failure.context)
             plan = self._stages.planner.plan(failure, diagnosis, now, self.standing)
-        except (
-            Exception
-        ) as error:  # a rule's or a strategy's bug: this failure must not stop all others, at each restart
+        except Exception as error:  # a bug of ours in one failure must not stop all others, at each restart
             log.exception("plan_crashed", failure_id=failure.id)
             reason = f"planning it broke ({type(error).__name__}): report this, and ask for a heal after the fix"
             return self.unplannable(failure, reason)
@@ -188,7 +185,7 @@ class Pipeline:
         task.add_done_callback(self._running.discard)
 
     async def _heal_one(self, diagnosed: Diagnosed, claim: Claim) -> None:
-        failure, plan = diagnosed.failure, _heal(diagnosed)
+        failure, plan = diagnosed.failure, diagnosed.heal
         structlog.contextvars.bind_contextvars(failure_id=failure.id)
         started_at = datetime.now(UTC)
         gate = Gate(claim, plan.intent.effect, self._begin, self._stages.live.effect_started)
@@ -291,17 +288,11 @@ def _changed(inherited: Inherited, plan: Heal) -> str | None:
 
 
 def _claim_of(claimed: Claimed) -> Claim:
-    failure, plan = claimed.diagnosed.failure, _heal(claimed.diagnosed)
+    diagnosed, plan = claimed.diagnosed, claimed.diagnosed.heal
     return Claim(
-        attempt_id=attempt_id(failure.id, failure.step),
-        step=failure.step,
+        attempt_id=diagnosed.attempt_id,
+        step=diagnosed.failure.step,
         held=plan.hold,
         deadline=claimed.sent_at + plan.intent.window.total_seconds(),
         probe=claimed.probe,
     )
-
-
-def _heal(diagnosed: Diagnosed) -> Heal:
-    if not isinstance(diagnosed.plan, Heal):
-        raise TypeError("only what is planned to be healed is claimed")
-    return diagnosed.plan

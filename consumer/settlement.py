@@ -28,7 +28,6 @@ from consumer.model import (
     Settlement,
     Unknown,
     Wait,
-    attempt_id,
 )
 from consumer.plan.after import Past, after, given_up
 from consumer.results import Outlet, messages_of
@@ -81,7 +80,7 @@ def settle_unclaimed(
     """Give what a plan writes that does not act: its attempt, and the failure given up, deferred or resolved."""
     failure, diagnosis = diagnosed.failure, diagnosed.diagnosis
     attempt = Attempt(
-        id=attempt_id(failure.id, failure.step),
+        id=diagnosed.attempt_id,
         step=failure.step,
         strategy=plan.strategy,
         attempted_at=now,

@@ -5,12 +5,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer
-
 from consumer.errors import TransientError
-from consumer.kafka.connection import connection_options, translated
-from consumer.kafka.past import POLL_MS, read_to_end
-from consumer.kafka.publishing import Outgoing, require_topic
+from consumer.kafka.connection import translated
+from consumer.kafka.past import POLL_MS, open_topic, read_to_end
+from consumer.kafka.publishing import Outgoing
 from consumer.model import Record
 from consumer.settings import KafkaSettings
 from schemas.dead_letter import PREFIX, DeadLetterHeaders, read_headers
@@ -109,30 +107,9 @@ class DeadLetters:
 
 @asynccontextmanager
 async def open_dead_letters(settings: KafkaSettings) -> AsyncIterator[DeadLetters]:
-    """Open the dead-letter topic.
-
-    Raises
-    ------
-    ConfigError
-        There is no such topic, or an ACL forbids reading it.
-    TransientError
-        The broker did not answer.
-
-    """
-    await require_topic(settings, settings.dlq_topic)
-    consumer = AIOKafkaConsumer(
-        settings.dlq_topic,
-        **connection_options(settings),
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-    )
-    try:
-        with translated(f"Kafka at {settings.bootstrap} does not answer"):
-            await consumer.start()
+    """Open the dead-letter topic; raises as `open_topic` does."""
+    async with open_topic(settings, settings.dlq_topic) as consumer:
         yield DeadLetters(consumer, settings.request_timeout.total_seconds())
-    finally:
-        await consumer.stop()
 
 
 def _letter(one: Any) -> Letter:  # noqa: ANN401 - the client has no types

@@ -54,6 +54,35 @@ async def read_to_end(
         left = [tp for tp in left if await consumer.position(tp) < ends[tp]]
 
 
+@asynccontextmanager
+async def open_topic(settings: KafkaSettings, topic: str, **bounds: int) -> AsyncIterator[Any]:
+    """Open a whole topic, without a group; `bounds` are the client's own for what it fetches at once.
+
+    Raises
+    ------
+    ConfigError
+        There is no such topic, or an ACL forbids reading it.
+    TransientError
+        The broker did not answer.
+
+    """
+    await require_topic(settings, topic)
+    consumer = AIOKafkaConsumer(
+        topic,
+        **connection_options(settings),
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        **bounds,
+    )
+    try:
+        with translated(f"Kafka at {settings.bootstrap} does not answer"):
+            await consumer.start()
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
 class Past:
     """An open reader of the failures topic as it lies there."""
 
@@ -93,32 +122,10 @@ class Past:
 
 @asynccontextmanager
 async def open_past(settings: KafkaSettings, intake: IntakeSettings) -> AsyncIterator[Past]:
-    """Open the failures topic.
-
-    Raises
-    ------
-    ConfigError
-        There is no such topic, or an ACL forbids reading it.
-    TransientError
-        The broker did not answer.
-
-    """
-    await require_topic(settings, settings.failures_topic)
-    consumer = AIOKafkaConsumer(
-        settings.failures_topic,
-        **connection_options(settings),
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        fetch_max_bytes=intake.max_bytes,
-        max_partition_fetch_bytes=intake.max_bytes,
-    )
-    try:
-        with translated(f"Kafka at {settings.bootstrap} does not answer"):
-            await consumer.start()
+    """Open the failures topic; raises as `open_topic` does."""
+    bounds = dict.fromkeys(("fetch_max_bytes", "max_partition_fetch_bytes"), intake.max_bytes)
+    async with open_topic(settings, settings.failures_topic, **bounds) as consumer:
         yield Past(consumer, intake, settings.request_timeout.total_seconds())
-    finally:
-        await consumer.stop()
 
 
 def _ms(at: datetime) -> int:

@@ -39,8 +39,6 @@ class Writer:
         self._tell = rebuilt
         self._producer: Any = None
         self._starting = asyncio.Lock()
-        self.rebuilt = 0
-        """How many times it was made anew."""
 
     async def send(self, messages: Sequence[Message]) -> list[Sent]:
         """Send messages and wait for what the broker says to each; in order within one key.
@@ -76,7 +74,6 @@ class Writer:
         # Whoever else sends with it gets an error, and sends again.
         if self._producer is producer:
             self._producer = None
-            self.rebuilt += 1
             self._tell()
             await innards.stop(producer)
 

@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from consumer.model import AttemptId, Diagnosed, Failure, FailureId, Heal, OrgId, OwnerId
-from consumer.model import attempt_id as attempt_id_of
+from consumer.model import Diagnosed, Failure, FailureId, OrgId, OwnerId
 from consumer.store.admit import HeldBack, admit
 from consumer.store.breaker import Asking, Probes, admit_probes
 from consumer.store.pool import Pool, transaction, translated
@@ -176,21 +175,17 @@ async def start(pool: Pool, owner: OwnerId, due: Sequence[Due], waiter_in: timed
             await connection.execute(_STARTED, *zip(*standing, strict=True))
         ids = {failure_id for failure_id, claimed in here.items() if claimed} - probes.waiting
         claimed = [one.diagnosed for one in stepped if one.diagnosed.failure.id in ids]
-        held_back = await admit(connection, claimed)
-    return Started(
-        claimed=tuple(d for d in claimed if _attempt(d) not in held_back),
-        held_back=tuple((d, held_back[_attempt(d)]) for d in claimed if _attempt(d) in held_back),
-        probing=probes.probing,
-    )
+        admitted = await admit(connection, claimed)
+    return Started(claimed=admitted.claimed, held_back=admitted.held_back, probing=probes.probing)
 
 
 def _row(due: Due) -> tuple[object, ...]:
-    failure, plan = due.diagnosed.failure, _heal(due.diagnosed)
+    failure, plan = due.diagnosed.failure, due.diagnosed.heal
     return (
         failure.id,
         failure.step,
         plan.intent.scope if due.waits_on is None else None,
-        attempt_id_of(failure.id, failure.step),
+        due.diagnosed.attempt_id,
         plan.strategy,
         plan.intent.effect,
         plan.intent.idempotency_key,
@@ -200,17 +195,17 @@ def _row(due: Due) -> tuple[object, ...]:
 
 
 def _asks(due: Due, claimed: Mapping[FailureId, bool]) -> bool:
-    return claimed[due.diagnosed.failure.id] and _heal(due.diagnosed).dependency is not None
+    return claimed[due.diagnosed.failure.id] and due.diagnosed.heal.dependency is not None
 
 
 def _asking(due: Due) -> Asking:
-    plan = _heal(due.diagnosed)
+    plan = due.diagnosed.heal
     return Asking(failure_id=due.diagnosed.failure.id, key=plan.dependency or "", window=plan.intent.window)
 
 
 def _gate(due: Due, claimed: Mapping[FailureId, bool], probes: Probes) -> str | None:
     """Name what a failure waits for; None when it is healed now."""
-    failure_id, plan = due.diagnosed.failure.id, _heal(due.diagnosed)
+    failure_id, plan = due.diagnosed.failure.id, due.diagnosed.heal
     if due.waits_on is not None:
         return due.waits_on
     if failure_id in probes.waiting:
@@ -221,16 +216,6 @@ def _gate(due: Due, claimed: Mapping[FailureId, bool], probes: Probes) -> str | 
 def _standing(due: Due, gate: str | None, waiter_in: timedelta) -> tuple[object, ...]:
     diagnosed = due.diagnosed
     due_in = CLAIMED_LOOK if gate is None else waiter_in
-    damage = _heal(diagnosed).intent.damage if gate is not None else None
+    damage = diagnosed.heal.intent.damage if gate is not None else None
     kind = diagnosed.diagnosis
     return diagnosed.failure.id, gate, damage, kind.failure_type, kind.disposition, due_in.total_seconds()
-
-
-def _attempt(diagnosed: Diagnosed) -> AttemptId:
-    return attempt_id_of(diagnosed.failure.id, diagnosed.failure.step)
-
-
-def _heal(diagnosed: Diagnosed) -> Heal:
-    if not isinstance(diagnosed.plan, Heal):
-        raise TypeError("only a plan to heal can be started")
-    return diagnosed.plan

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
-from consumer.model import AttemptId, Diagnosed, FailureId, Heal, Message, OrgId, OwnerId, Settlement
+from consumer.model import Diagnosed, FailureId, Heal, Message, OrgId, OwnerId, Settlement
 from consumer.model import attempt_id as attempt_id_of
 from consumer.store.admit import HeldBack, admit
 from consumer.store.outbox import put
@@ -125,13 +125,13 @@ async def take_in(
         await insert_attempts(connection, ended)
         await put(connection, owner, [m for e in ended for m in e.messages] + strange + list(letters))
         claimed = [a.diagnosed for a in here if taken.get(a.diagnosed.failure.id)]
-        held_back = await admit(connection, claimed)
+        admitted = await admit(connection, claimed)
         conflicting = await _conflicting(connection, [a for a in here if a.diagnosed.failure.id not in taken])
     return Taken(
-        claimed=tuple(d for d in claimed if _attempt(d) not in held_back),
+        claimed=admitted.claimed,
         new=frozenset(taken),
         conflicting=conflicting,
-        held_back=tuple((d, held_back[_attempt(d)]) for d in claimed if _attempt(d) in held_back),
+        held_back=admitted.held_back,
     )
 
 
@@ -203,7 +203,3 @@ async def _conflicting(connection: Connection, again: Sequence[Arrival]) -> tupl
     digests = {a.diagnosed.failure.id: a.diagnosed.failure.digest for a in again}
     rows = await connection.fetch(_STORED, list(digests))
     return tuple(FailureId(row["id"]) for row in rows if row["digest"] != digests[FailureId(row["id"])])
-
-
-def _attempt(diagnosed: Diagnosed) -> AttemptId:
-    return attempt_id_of(diagnosed.failure.id, 0)

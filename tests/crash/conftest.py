@@ -5,13 +5,11 @@ import logging
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from unittest.mock import patch
 
 import asyncpg
 import pytest
 from anyio.from_thread import BlockingPortal
 
-from consumer.local import postgres
 from consumer.local.kafka_jars import kafka_unavailable_reason
 from consumer.local.postgres import Postgres, run_postgres
 from consumer.migrate import migrate
@@ -38,9 +36,7 @@ def own_kafka(server_loop: BlockingPortal) -> Iterator[ProxiedKafka]:
 @pytest.fixture(scope="session")
 def own_postgres(server_loop: BlockingPortal) -> Iterator[Postgres]:
     """A server whose migrated, empty database is there to be copied."""
-    # The kernel keeps what a crashed server wrote; what was committed and not yet written would be lost.
-    durable = patch.object(postgres, "WITHOUT_FSYNC", postgres.WITHOUT_FSYNC | {"synchronous_commit": "on"})
-    with durable, server_loop.wrap_async_context_manager(run_postgres(fsync=False)) as server:
+    with server_loop.wrap_async_context_manager(run_postgres(fsync=False)) as server:
         server_loop.call(_run, server.dsn, f"CREATE DATABASE {TEMPLATE}")
         migrate(server.dsn_of(TEMPLATE))
         yield server

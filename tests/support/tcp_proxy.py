@@ -99,9 +99,6 @@ class TcpProxy:
         """Lose the next requests of this name, one after the other, each in its way."""
         self._losses[request] += losses
 
-    def still_to_lose(self) -> int:
-        return sum(map(len, self._losses.values()))
-
     def be_well(self) -> None:
         """Do no harm from now on."""
         self.delay, self.refusing = 0.0, False
