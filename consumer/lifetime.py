@@ -24,11 +24,13 @@ from consumer.settings import Settings
 from consumer.settle import Settler
 from consumer.store import owner as leases
 from consumer.store.pool import Pool
+from consumer.waiting import happens
 
 log = structlog.get_logger(__name__)
 
 SWEEP_EVERY: Final = timedelta(seconds=2)
 TICK: Final = timedelta(milliseconds=500)
+FIRST_LEASE_AGAIN: Final = timedelta(seconds=1)
 LAST_WRITES: Final = timedelta(seconds=5)
 """The part of the drain budget that is kept for settling, publishing and leaving."""
 
@@ -44,7 +46,7 @@ class Pulse:
         """Turn twice a second until stopped, and tell each time how late."""
         while not stop.is_set():
             self.last = time.monotonic()
-            await rest(stop, TICK)
+            await happens(stop, TICK)
             beat(max(0.0, time.monotonic() - self.last - TICK.total_seconds()))
 
     @property
@@ -114,7 +116,7 @@ async def run_loops(
     async with asyncio.TaskGroup() as loops:
         consumer = compose(loops)
         keep = Keeper(loops, stop)
-        await leases.renew(consumer.pool, consumer.me, consumer.settings.heal.lease)
+        await _first_lease(consumer, stop)
         await consumer.pressure.look(consumer.pool)
         consumer.metrics.live_claims.set_function(lambda: len(consumer.live))
         extra = [loops.create_task(_serve(serve, consumer)) for serve in beside]
@@ -212,10 +214,22 @@ async def _serve(serve: Serving, consumer: Consumer) -> None:
     await serve(consumer)
 
 
+async def _first_lease(consumer: Consumer, stop: asyncio.Event) -> None:
+    """Be known to the others before anything is claimed, also when the database just went away."""
+    while not stop.is_set():
+        try:
+            await leases.renew(consumer.pool, consumer.me, consumer.settings.heal.lease)
+        except TransientError as error:
+            log.warning("no_lease_yet", error=str(error)[:300])
+            await happens(stop, FIRST_LEASE_AGAIN)
+        else:
+            return
+
+
 async def _keep_lease(consumer: Consumer, ended: asyncio.Event) -> None:
     lease = consumer.settings.heal.lease
     while not ended.is_set():
-        await rest(ended, lease / 3)
+        await happens(ended, lease / 3)
         if ended.is_set():
             return
         try:
@@ -227,14 +241,5 @@ async def _keep_lease(consumer: Consumer, ended: asyncio.Event) -> None:
 
 async def _count_open(consumer: Consumer, ended: asyncio.Event) -> None:
     while not ended.is_set():
-        await rest(ended, consumer.settings.intake.sample_every)
+        await happens(ended, consumer.settings.intake.sample_every)
         await consumer.pressure.look(consumer.pool)
-
-
-async def rest(stop: asyncio.Event, span: timedelta) -> None:
-    """Wait, unless stopped earlier."""
-    try:
-        async with asyncio.timeout(span.total_seconds()):
-            await stop.wait()
-    except TimeoutError:
-        return

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Final
 
 from consumer.model import AttemptId, OrgId
+from consumer.waiting import happens
 
 UNSETTLED: Final = 2
 """Ended heals that may wait to be settled, in slots: the next batch is taken in while the last one is settled."""
@@ -192,9 +193,4 @@ class LiveHeals:
 
     async def _some_freed(self, within: float) -> bool:
         self._freed.clear()
-        try:
-            async with asyncio.timeout(within):
-                await self._freed.wait()
-        except TimeoutError:
-            return False
-        return True
+        return await happens(self._freed, timedelta(seconds=within))

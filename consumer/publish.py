@@ -17,6 +17,7 @@ from consumer.model import FailureId, Message, OwnerId
 from consumer.results import shortened
 from consumer.store.outbox import forget, left_over
 from consumer.store.pool import Pool
+from consumer.waiting import happens
 
 log = structlog.get_logger(__name__)
 
@@ -84,11 +85,7 @@ class Publisher:
                 await self.sweep_once()
             except TransientError as error:
                 log.warning("sweep_failed", error=str(error)[:300])
-            try:
-                async with asyncio.timeout(every.total_seconds()):
-                    await stop.wait()
-            except TimeoutError:
-                continue
+            await happens(stop, every)
 
     async def sweep_once(self, older_than: timedelta = LEFT_OVER_AFTER) -> int:
         """Do one round; gives how many left-over messages were sent."""

@@ -27,6 +27,7 @@ from consumer.settlement import settle_unclaimed, without_content
 from consumer.store import breaker, due, limits, owner
 from consumer.store.pool import Pool
 from consumer.store.settle import end_unclaimed
+from consumer.waiting import happens
 
 log = structlog.get_logger(__name__)
 
@@ -236,11 +237,6 @@ class Resume:
 
     async def _rest(self, stop: asyncio.Event) -> None:
         # Woken early by whoever asked for a heal; the jitter keeps replicas from looking all at once.
-        wait = self.settings.interval.total_seconds() * (0.75 + random() / 2)  # noqa: S311 - jitter
-        try:
-            async with asyncio.timeout(wait):
-                await self.wake.wait()
-        except TimeoutError:
-            return
-        if not stop.is_set():
+        wait = self.settings.interval * (0.75 + random() / 2)  # noqa: S311 - jitter
+        if await happens(self.wake, wait) and not stop.is_set():
             self.wake.clear()

@@ -16,6 +16,7 @@ from consumer.settings import DeadLetterLimitSettings, IntakeSettings
 from consumer.store import dead_letter_limit as store
 from consumer.store.dead_letter_limit import Standing
 from consumer.store.pool import Pool
+from consumer.waiting import happens
 
 log = structlog.get_logger(__name__)
 
@@ -95,11 +96,7 @@ class Valve:
                 await self.once()
             except (TransientError, RefusedByDatabase) as error:
                 log.warning("dead_letter_count_failed", error=str(error)[:300])
-            try:
-                async with asyncio.timeout(every.total_seconds()):
-                    await stop.wait()
-            except TimeoutError:
-                continue
+            await happens(stop, every)
 
     async def once(self) -> None:
         """Tell who was heard, look whether the limit is reached, and learn whether the fleet reads."""

@@ -20,6 +20,7 @@ from consumer.kafka.reader import Listener, Reader, open_reader
 from consumer.metrics import LoopPhase, Metrics, PauseReason, Rebuilt
 from consumer.model import Partition, Record
 from consumer.settings import IntakeSettings, KafkaSettings
+from consumer.waiting import happens
 
 log = structlog.get_logger(__name__)
 
@@ -27,8 +28,8 @@ BatchT = TypeVar("BatchT")
 ResultT = TypeVar("ResultT")
 
 COMMIT_WITHIN: Final = timedelta(seconds=5)
-COMMIT_AGAIN: Final = 2.0
-"""Seconds after which offsets that the group did not take are sent again."""
+COMMIT_AGAIN: Final = timedelta(seconds=2)
+"""When offsets that the group did not take are sent again."""
 HELD_UP_AFTER: Final = 1.0
 """Seconds that a read batch waits for its turn before intake pauses."""
 READ_AHEAD: Final = 2
@@ -156,11 +157,7 @@ class Source(Generic[BatchT]):
     async def commit_until(self, stop: asyncio.Event) -> None:
         """Commit whatever has become durable, as soon as it has, until stopped."""
         while not stop.is_set():
-            try:
-                async with asyncio.timeout(COMMIT_AGAIN):
-                    await self._to_commit.wait()
-            except TimeoutError:
-                pass  # what the group did not take the last time
+            await happens(self._to_commit, COMMIT_AGAIN)  # or again, what the group did not take the last time
             self._to_commit.clear()
             await self.commit()
 

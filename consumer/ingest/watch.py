@@ -17,6 +17,7 @@ from consumer.ingest.lag import Lag
 from consumer.kafka.reader import Standing
 from consumer.metrics import Metrics, PauseReason
 from consumer.model import Partition
+from consumer.waiting import happens
 
 log = structlog.get_logger(__name__)
 
@@ -118,11 +119,7 @@ class Watch:
         """Look once a second until stopped."""
         while not stop.is_set():
             await self.look(member)
-            try:
-                async with asyncio.timeout(LOOK_EVERY.total_seconds()):
-                    await stop.wait()
-            except TimeoutError:
-                continue
+            await happens(stop, LOOK_EVERY)
 
     async def look(self, member: Member) -> None:
         """Look once."""

@@ -156,4 +156,7 @@ def _decides(fault: Fault, sim: Simulation, oracle: Oracle) -> None:
     if rows:
         row = rows[fault.machine % len(rows)]
         oracle.by_hand.add(row.failure.id)
-        sim.store.resolve_by_hand(row.failure.id, resolved=row.due is not None)
+        resolved = row.due is not None
+        if not resolved:
+            sim.world.opened_again[row.failure.id] = sim.timeline.now
+        sim.store.resolve_by_hand(row.failure.id, resolved=resolved)
