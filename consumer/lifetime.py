@@ -144,7 +144,9 @@ class Keeper:
 
     def __call__(self, name: str, loop: Coroutine[Any, Any, object]) -> asyncio.Task[None]:
         """Start a loop; an end before the stop, in whatever way, ends the process."""
-        return self.loops.create_task(self._last(name, loop), name=name)
+        task = self.loops.create_task(self._last(name, loop), name=name)
+        task.add_done_callback(lambda _: loop.close())  # of one that was cancelled before it began
+        return task
 
     async def _last(self, name: str, loop: Coroutine[Any, Any, object]) -> None:
         me = asyncio.current_task()
