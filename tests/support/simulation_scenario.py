@@ -158,5 +158,5 @@ def _decides(fault: Fault, sim: Simulation, oracle: Oracle) -> None:
         oracle.by_hand.add(row.failure.id)
         resolved = row.due is not None
         if not resolved:
-            sim.world.opened_again[row.failure.id] = sim.timeline.now
+            sim.world.opened_again[row.failure.id] += 1
         sim.store.resolve_by_hand(row.failure.id, resolved=resolved)

@@ -1,7 +1,7 @@
 """What is healed in a simulation: a world that remembers every effect, and a strategy that acts on it as scripted."""
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -72,8 +72,8 @@ class World:
     written: dict[FailureId, list[Written]] = field(default_factory=lambda: defaultdict(list))
     broken: list[str] = field(default_factory=list)
     """Promises that an effect has broken: what is raised in a strategy ends there."""
-    opened_again: dict[FailureId, float] = field(default_factory=dict)
-    """When a person last opened a healed failure again: they want its effect once more."""
+    opened_again: Counter[FailureId] = field(default_factory=Counter)
+    """How often a person opened a failure again: each time they want its effect once more."""
 
     def write(self, task: Task, owner: OwnerId, *, happened: bool) -> Written:
         """Let an effect leave the process `owner`."""
@@ -96,9 +96,8 @@ class World:
         assert now <= claim.deadline, f"G3: {owner} acts {now - claim.deadline:.3f} s past its deadline"
         before = self.written[task.failure.id]
         if intent.effect is Effect.UNSAFE:
-            wanted = self.opened_again.get(task.failure.id, 0.0)
-            blind = [one for one in before if one.at >= wanted and (one.happened or not one.answered)]
-            assert not blind, f"G4: {intent.scope} is repeated blindly"
+            done = sum(one.happened or not one.answered for one in before)
+            assert done <= self.opened_again[task.failure.id], f"G4: {intent.scope} is repeated blindly"
         if intent.effect is Effect.KEYED:
             assert {one.key for one in before} <= {intent.idempotency_key}, f"G4: {intent.scope} under two keys"
 
