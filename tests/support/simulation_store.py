@@ -343,8 +343,8 @@ class ModelStore:
             owns = any(claim.owner == dead for claim in self.tables.claims.values())
             if until < self.now() - 3600 and not owns:
                 del self.tables.leases[dead]
-        left = [c for _, c in sorted(self.tables.claims.items()) if self.is_abandoned(c)][:limit]
-        return self._renewed(left, owner)
+        left = [c for _, c in sorted(self.tables.claims.items()) if c.owner != owner and self.is_abandoned(c)]
+        return self._renewed(left[:limit], owner)
 
     def is_abandoned(self, claim: Claimed) -> bool:
         """Tell whether both its owner's lease and its effect deadline have passed."""
