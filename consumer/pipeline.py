@@ -109,6 +109,24 @@ class Pipeline:
             now=now,
         )
 
+    def join(self, first: Batch, more: Batch) -> Batch:
+        """Make one batch of two; of a failure that stands in both the first delivery counts."""
+        accepted = {diagnosed.failure.id: (diagnosed, record) for diagnosed, record in first.accepted}
+        repeated, conflicting = first.repeated + more.repeated, [*first.conflicting, *more.conflicting]
+        for diagnosed, record in more.accepted:
+            known = accepted.setdefault(diagnosed.failure.id, (diagnosed, record))
+            if known[1] is not record:
+                repeated += 1
+                if known[0].failure.digest != diagnosed.failure.digest:
+                    conflicting.append(diagnosed.failure.id)
+        return Batch(
+            accepted=tuple(accepted.values()),
+            letters=(*first.letters, *more.letters),
+            repeated=repeated,
+            conflicting=tuple(conflicting),
+            now=more.now,
+        )
+
     def diagnosed(self, failure: Failure, now: datetime) -> Diagnosed:
         """Say what is broken, and what to do about it."""
         try:

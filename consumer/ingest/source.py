@@ -43,6 +43,10 @@ class Stage(Protocol[BatchT]):
         """Decode and plan; quick, and raises nothing for a record's sake."""
         ...
 
+    def join(self, first: BatchT, more: BatchT) -> BatchT:
+        """Make one batch of two, in their order."""
+        ...
+
     async def take(self, batch: BatchT) -> None:
         """Make a batch durable; returns only when it is."""
         ...
@@ -64,6 +68,9 @@ class Valve(Protocol):
 class _Span(Generic[BatchT]):
     batch: BatchT
     ends: Mapping[Partition, tuple[Epoch, int]]
+    rows: int
+    size: int
+    """Bytes of the records' values."""
 
 
 class Source(Generic[BatchT]):
@@ -89,6 +96,8 @@ class Source(Generic[BatchT]):
         self._metrics = metrics
         self._epochs = Epochs()
         self._queue: asyncio.Queue[_Span[BatchT] | None] = asyncio.Queue(READ_AHEAD)
+        self._left: _Span[BatchT] | None = None
+        """Read, and too much for the batch before it."""
         self._idle = asyncio.Event()
         self._idle.set()
         self._may_take = asyncio.Event()
@@ -137,12 +146,11 @@ class Source(Generic[BatchT]):
 
     async def take_all(self) -> None:
         """Make what was read durable, one batch at a time, until the reading has ended."""
-        while (span := await self._timed(LoopPhase.STARVED, self._queue.get())) is not None:
+        while (span := await self._timed(LoopPhase.STARVED, self._next())) is not None:
             await self._may_take.wait()
-            if not all(self._epochs.is_current(tp, epoch) for tp, (epoch, _) in span.ends.items()):
-                # Read under an assignment that is gone. Nothing of it is durable, so it is delivered again, to
-                # whoever has the partitions now.
+            if not self._is_current(span):
                 continue
+            span = self._joined(span)
             self._idle.clear()
             try:
                 await self._stage.take(span.batch)
@@ -153,6 +161,32 @@ class Source(Generic[BatchT]):
                 self._idle.set()
             self._to_commit.set()
         await self.commit()
+
+    async def _next(self) -> _Span[BatchT] | None:
+        left, self._left = self._left, None
+        return left if left is not None else await self._queue.get()
+
+    def _joined(self, span: _Span[BatchT]) -> _Span[BatchT]:
+        """Add what was read while the database was busy: transactions do not grow with the number of polls."""
+        while self._left is None and not self._queue.empty():
+            more = self._queue.get_nowait()
+            if more is None:
+                self._queue.put_nowait(None)
+                break
+            if not self._is_current(more):
+                continue
+            rows, size = span.rows + more.rows, span.size + more.size
+            if rows > self._intake.max_rows or size > self._intake.max_bytes:
+                self._left = more
+                break
+            batch = self._stage.join(span.batch, more.batch)
+            span = _Span(batch=batch, ends={**span.ends, **more.ends}, rows=rows, size=size)
+        return span
+
+    def _is_current(self, span: _Span[BatchT]) -> bool:
+        # What was read under an assignment that is gone is not durable: it is delivered again, to whoever has the
+        # partitions now.
+        return all(self._epochs.is_current(tp, epoch) for tp, (epoch, _) in span.ends.items())
 
     async def commit_until(self, stop: asyncio.Event) -> None:
         """Commit whatever has become durable, as soon as it has, until stopped."""
@@ -189,7 +223,8 @@ class Source(Generic[BatchT]):
             ends = {tp: (self._epochs.stamp(tp) or -1, many[-1].offset + 1) for tp, many in records.items()}
             for tp, many in records.items():
                 self._lag.read(tp, _place_and_time(many[0]), _place_and_time(many[-1]))
-            return _Span(batch=self._stage.read(flat), ends=ends)
+            size = sum(len(record.value or b"") for record in flat)
+            return _Span(batch=self._stage.read(flat), ends=ends, rows=len(flat), size=size)
 
     async def _handed_on(self, span: _Span[BatchT]) -> bool:
         with self._metrics.timed(LoopPhase.HAND_OVER):

@@ -90,7 +90,7 @@ async def _start(settings: KafkaSettings) -> Any:  # noqa: ANN401 - the client h
         acks="all",
         enable_idempotence=settings.idempotence,
         partitioner=partition_of,
-        linger_ms=2,
+        linger_ms=0,
         max_batch_size=128 * 1024,
         max_request_size=settings.max_message_bytes + 64 * 1024,
     )

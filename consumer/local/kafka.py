@@ -23,8 +23,9 @@ from consumer.local.server import LOCALHOST, Program, Server, serving
 
 __all__ = ["kafka_unavailable_reason", "run_kafka"]
 
-# C1 alone: the broker shares two cores with what is tested, and is up in half the time.
-JAVA_OPTIONS: Final = ("-Xmx512m", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
+JAVA_OPTIONS: Final = ("-Xmx512m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
+FOR_A_MOMENT: Final = ("-XX:TieredStopAtLevel=1",)
+"""C1 alone: up in half the time. A broker that runs for minutes costs half as much a request without it."""
 
 PROPERTIES: Final = """\
 process.roles=broker,controller
@@ -55,8 +56,10 @@ group.min.session.timeout.ms=1000
 
 
 @asynccontextmanager
-async def run_kafka(*, progress: Progress = to_stderr) -> AsyncIterator[Broker]:
+async def run_kafka(*, brief: bool = True, progress: Progress = to_stderr) -> AsyncIterator[Broker]:
     """Run an empty Apache Kafka that answers; its data survive a restart and go at the end.
+
+    `brief`: for tests and demos, where being up soon counts for more than the work per request.
 
     The first call on a machine fetches the jars and says so through `progress`. Raises ConfigError when Java or Maven
     is missing or fails, and TransientError when the broker does not answer.
@@ -68,7 +71,7 @@ async def run_kafka(*, progress: Progress = to_stderr) -> AsyncIterator[Broker]:
 
         def build(ports: tuple[int, ...]) -> Server:
             _lay_out(home, jars, cluster, ports)
-            return Server(_program(jars, home), lambda: answers(ports[0], cluster))
+            return Server(_program(jars, home, FOR_A_MOMENT if brief else ()), lambda: answers(ports[0], cluster))
 
         async with serving(2, build) as (server, port):
             yield Broker(bootstrap=f"{LOCALHOST}:{port}", kind=BrokerKind.KAFKA, _server=server)
@@ -87,10 +90,11 @@ def _lay_out(home: Path, jars: KafkaJars, cluster: str, ports: tuple[int, ...]) 
     (home / "server.properties").write_text(text)
 
 
-def _program(jars: KafkaJars, home: Path) -> Program:
+def _program(jars: KafkaJars, home: Path, options: tuple[str, ...]) -> Program:
+    program = ("-cp", jars.class_path, "kafka.Kafka", str(home / "server.properties"))
     return Program(
         name="Apache Kafka",
-        argv=(str(jars.java), *JAVA_OPTIONS, "-cp", jars.class_path, "kafka.Kafka", str(home / "server.properties")),
+        argv=(str(jars.java), *JAVA_OPTIONS, *options, *program),
         directory=home,
         log=home / "kafka.log",
         environment=dict(os.environ),

@@ -46,7 +46,8 @@ async def run_stack(
 ) -> AsyncIterator[Stack]:
     """Run what has no address yet, until the end of the block; a given address is taken as it is and not checked.
 
-    A given broker is taken for an Apache Kafka: its producers may be idempotent.
+    A given broker is taken for an Apache Kafka: its producers may be idempotent. `fsync=False` is for servers that live
+    for a moment: their data may be gone with the machine, and the broker is up soon instead of quick.
     """
     async with AsyncExitStack() as servers:
         postgres: Postgres | None = None
@@ -56,7 +57,7 @@ async def run_stack(
             database_dsn = postgres.dsn
         started: Broker | None = None
         if bootstrap is None:
-            started = await servers.enter_async_context(_run_broker(broker, progress))
+            started = await servers.enter_async_context(_run_broker(broker, progress, brief=not fsync))
             progress(f"the broker ({started.kind}) answers on {started.bootstrap}")
             bootstrap = started.bootstrap
         yield Stack(
@@ -68,16 +69,16 @@ async def run_stack(
         )
 
 
-def _run_broker(choice: BrokerChoice, progress: Progress) -> AbstractAsyncContextManager[Broker]:
+def _run_broker(choice: BrokerChoice, progress: Progress, *, brief: bool) -> AbstractAsyncContextManager[Broker]:
     match choice:
         case BrokerChoice.KAFKA:
-            return run_kafka(progress=progress)
+            return run_kafka(brief=brief, progress=progress)
         case BrokerChoice.EMBEDDED:
             return run_embedded_broker()
         case BrokerChoice.AUTO:
             reason = kafka_unavailable_reason()
             if reason is None:
-                return run_kafka(progress=progress)
+                return run_kafka(brief=brief, progress=progress)
             progress(f"no Apache Kafka here ({reason}): the embedded broker takes its place")
             return run_embedded_broker()
         case _:

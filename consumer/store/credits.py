@@ -23,13 +23,13 @@ SELECT w.org_id, floor(w.text_budget_aud * 1000000)::bigint AS budget,
   FROM token_wallets w WHERE w.org_id = ANY($1::uuid[]) ORDER BY w.org_id FOR UPDATE OF w
 """
 
-_CHANGE = """
-UPDATE token_wallets w
-   SET text_budget_aud = w.text_budget_aud + round(d.delta / 1000000.0, 6), updated_at = clock_timestamp()
-  FROM unnest($1::uuid[], $2::bigint[]) AS d (org_id, delta) WHERE w.org_id = d.org_id
-"""
-
-_LEDGER = """
+# The wallets and their ledger in one statement: neither can change without the other.
+_ENTER = """
+WITH changed AS (
+  UPDATE token_wallets w
+     SET text_budget_aud = w.text_budget_aud + round(d.delta / 1000000.0, 6), updated_at = clock_timestamp()
+    FROM unnest($8::uuid[], $9::bigint[]) AS d (org_id, delta) WHERE w.org_id = d.org_id
+)
 INSERT INTO token_usage_events (org_id, event_type, amount, remaining, metadata, attempt_id, phase)
 SELECT l.org_id, l.event_type, round(l.amount / 1000000.0, 6), round(l.remaining / 1000000.0, 6), $6::jsonb,
        l.attempt_id, $7
@@ -161,9 +161,8 @@ async def _write(connection: Connection, entries: Sequence[Entry], phase: str) -
     change: dict[OrgId, int] = {}
     for entry in entries:
         change[entry.org_id] = change.get(entry.org_id, 0) + entry.amount
-    await connection.execute(_CHANGE, list(change), list(change.values()))
     columns = zip(*((e.org_id, e.kind, e.amount, e.remaining, e.attempt_id) for e in entries), strict=True)
-    await connection.execute(_LEDGER, *columns, _BY_THE_HEALER, phase)
+    await connection.execute(_ENTER, *columns, _BY_THE_HEALER, phase, list(change), list(change.values()))
 
 
 async def _explain(

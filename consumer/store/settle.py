@@ -12,7 +12,7 @@ from consumer.results import attempt_details
 from consumer.settings import BreakerSettings
 from consumer.store.breaker import Verdicts, judge
 from consumer.store.credits import Hold, settle_holds
-from consumer.store.outbox import delete_acked, put
+from consumer.store.outbox import put
 from consumer.store.pool import Connection, Pool, transaction
 from consumer.store.rows import as_json
 
@@ -105,8 +105,7 @@ async def settle(
         rows = await connection.fetch(_SETTLE, owner, *zip(*map(_row, settlements), strict=True))
         mine = {AttemptId(row["attempt_id"]): row for row in rows}
         ended = [s for s in settlements if s.attempt.id in mine]
-        await put(connection, owner, [message for s in ended for message in s.messages])
-        await delete_acked(connection, acked)
+        await put(connection, owner, [message for s in ended for message in s.messages], acked)
         verdicts = await judge(connection, [s.health for s in ended if s.health is not None], breaker)
         freed = {row["scope"]: 1 for row in rows if not row["parks"]}
         woken = await wake(connection, freed | verdicts.wake)

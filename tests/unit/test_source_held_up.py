@@ -54,13 +54,18 @@ class Held:
     def __init__(self) -> None:
         self.answers = asyncio.Event()
         self.taken: list[int] = []
+        self.batches: list[int] = []
 
     def read(self, records: Sequence[Record]) -> list[int]:
         return [one.offset for one in records]
 
+    def join(self, first: list[int], more: list[int]) -> list[int]:
+        return first + more
+
     async def take(self, batch: list[int]) -> None:
         await self.answers.wait()
         self.taken += batch
+        self.batches.append(len(batch))
 
 
 async def eventually(condition: Any) -> None:  # noqa: ANN401 - any callable
@@ -120,6 +125,7 @@ async def test_what_is_polled_while_intake_is_held_up_is_taken_later(monkeypatch
         stop.set()
         await loops
     assert stage.taken == list(range(8))
+    assert len(stage.batches) < 8, "what waited for the database goes into it in one transaction"
     assert reader.committed == {HERE: 8}
 
 
