@@ -256,6 +256,7 @@ def stages_of(parts: Parts, wake: asyncio.Event) -> Stages:
             settings=heal,
             outlet=outlet,
             metrics=metrics,
+            wake=wake.set,
         ),
         settler=settler,
         publisher=publisher,

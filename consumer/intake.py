@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import random
@@ -20,6 +20,7 @@ from consumer.settlement import settle_unclaimed
 from consumer.store.admit import HeldBack
 from consumer.store.intake import Arrival, Taken, take_in
 from consumer.store.pool import Pool
+from consumer.store.waiters import look_again
 from schemas.names import PoisonReason
 from schemas.value import value
 
@@ -92,7 +93,9 @@ class Intake:
         settings: HealSettings,
         outlet: Outlet,
         metrics: Metrics,
+        wake: Callable[[], None],
     ) -> None:
+        self._wake = wake
         self._metrics = metrics
         self._pool = pool
         self._owner = owner
@@ -207,8 +210,18 @@ class Intake:
 
         records = {arrival.diagnosed.failure.id: record for arrival, record in arrivals}
         taken = await take_in(self._pool, self._owner, [a for a, _ in arrivals], tuple(told), refuse_stranger)
+        await self._look_again([a.diagnosed.failure.id for a, _ in arrivals if a.wants_slot], taken)
         ends = [m for a, _ in arrivals if a.ended and a.diagnosed.failure.id in taken.new for m in a.ended.messages]
         return _received(taken, sent_at, (*told, *ends), (*letters, *strangers))
+
+
+    async def _look_again(self, wanted: Sequence[FailureId], taken: Taken) -> None:
+        here = {d.failure.id for d in taken.claimed} | {d.failure.id for d, _ in taken.held_back}
+        try:
+            if await look_again(self._pool, [one for one in wanted if one in taken.new and one not in here]):
+                self._wake()
+        except TransientError as error:
+            log.warning("waiters_not_seen", error=str(error)[:300])  # they have a time of their own
 
 
 def _parted(batch: Batch, first_left: FailureId | None) -> tuple[Batch, Batch | None]:

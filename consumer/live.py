@@ -14,10 +14,14 @@ UNSETTLED: Final = 2
 """Ended heals that may wait to be settled, in slots: the next batch is taken in while the last one is settled."""
 
 
-AT_ONCE: Final = 10
-"""New failures are taken in when a tenth of the slots is free: fewer transactions, and few idle slots."""
+AT_ONCE: Final = 4
+"""New failures are taken in when a quarter of the slots can be claimed: fewer transactions, and few idle slots."""
 _ROUNDING: Final = 1e-9
 """So that 0.9 of 1000 is 900 and not a little less."""
+AHEAD: Final = 2
+"""At most half the slots are claimed before they are free: what ends finds its successor claimed already."""
+AHEAD_WITHIN: Final = 0.05
+"""And no more than ended within so many seconds, about what claiming takes: where nothing ends, nothing is ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,29 @@ class _Place:
     since: float
     org_id: OrgId
     is_new: bool
+
+
+@dataclass(slots=True)
+class _Pace:
+    """How many heals ended lately."""
+
+    since: float = 0.0
+    count: int = 0
+    before: int = 0
+
+    def one_ended(self) -> None:
+        self._turn()
+        self.count += 1
+
+    def lately(self) -> int:
+        self._turn()
+        return max(self.count, self.before)
+
+    def _turn(self) -> None:
+        now = time.monotonic()
+        if now - self.since >= AHEAD_WITHIN:
+            self.before = self.count if now - self.since < 2 * AHEAD_WITHIN else 0
+            self.since, self.count = now, 0
 
 
 @dataclass(slots=True)
@@ -48,8 +75,29 @@ class LiveHeals:
     _freed_at: dict[OrgId, float] = field(default_factory=dict)
     _freed: asyncio.Event = field(default_factory=asyncio.Event)
     _stalled: bool = False
+    _pace: _Pace = field(default_factory=_Pace)
+    _open: asyncio.Semaphore = field(init=False)
     due_waits: bool = False
     """Whether failures that are due again find no slot: only then is their share kept for them."""
+
+    def __post_init__(self) -> None:
+        """Open the slots."""
+        self._open = asyncio.Semaphore(self.slots)
+
+    async def begins(self, within: timedelta) -> bool:
+        """Wait until one of those under way has ended, where this one was claimed ahead; False when none has."""
+        if not self._open.locked():
+            return await self._open.acquire()
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                return await self._open.acquire()
+        except TimeoutError:
+            return False
+
+    def ended(self) -> None:
+        """Let the next one begin."""
+        self._pace.one_ended()
+        self._open.release()
 
     def add(self, attempt_id: AttemptId, org_id: OrgId, *, is_new: bool) -> bool:
         """Take a slot; False when this attempt has one already."""
@@ -108,10 +156,13 @@ class LiveHeals:
         """Give the free slots; none while too many ended heals wait for the database."""
         if len(self._settling) >= UNSETTLED * self.slots:
             return 0
-        free = self.slots - (len(self._places) - len(self._settling))
+        free = self.slots + self._ahead() - (len(self._places) - len(self._settling))
         if for_new and self.due_waits:
             free = min(free, max(1, int(self.slots * (1 - self.resume_share))) - self._new)
         return max(0, free)
+
+    def _ahead(self) -> int:
+        return min(self.slots // AHEAD, self._pace.lately())
 
     def room(self, org_id: OrgId) -> int:
         """Give how many slots an organisation may take now."""

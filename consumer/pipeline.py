@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from random import random
-from typing import assert_never
+from typing import Final, assert_never
 
 import structlog
 
@@ -54,6 +54,9 @@ from consumer.valve import Valve
 from schemas.names import Code, PoisonReason, Result, StrategyName
 
 log = structlog.get_logger(__name__)
+
+PATIENCE: Final = timedelta(seconds=5)
+"""How long a heal that was claimed ahead waits for its slot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +208,10 @@ class Pipeline:
     async def _heal_one(self, diagnosed: Diagnosed, claim: Claim) -> None:
         failure, plan = diagnosed.failure, diagnosed.heal
         structlog.contextvars.bind_contextvars(failure_id=failure.id)
+        if not await self._stages.live.begins(PATIENCE):
+            late = RetryLater(after=timedelta(0), reason="no slot came free for it: heals under way hang")
+            self._settle(diagnosed, claim, late, datetime.now(UTC), plan.strategy)
+            return
         started_at = datetime.now(UTC)
         gate = Gate(claim, plan.intent.effect, self._begin, self._stages.live.effect_started)
         task = Task(
@@ -223,6 +230,8 @@ class Pipeline:
                 self._stages.dependencies.ended(plan.dependency, healthy=None)
             self._stages.live.end([claim.attempt_id])
             return
+        finally:
+            self._stages.live.ended()
         self._settle(diagnosed, claim, outcome, started_at, plan.strategy)
 
     async def _begin(self, attempt: AttemptId) -> None:

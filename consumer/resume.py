@@ -27,6 +27,7 @@ from consumer.settlement import settle_unclaimed, without_content
 from consumer.store import breaker, due, limits, owner
 from consumer.store.pool import Pool
 from consumer.store.settle import end_unclaimed
+from consumer.store.waiters import look_again
 from consumer.waiting import happens
 
 log = structlog.get_logger(__name__)
@@ -197,6 +198,9 @@ class Resume:
             [Claimed(diagnosed=d, sent_at=sent_at, probe=d.failure.id in started.probing) for d in started.claimed],
             [(Claimed(diagnosed=d, sent_at=sent_at), end) for d, end in started.held_back],
         )
+        here = {d.failure.id for d in started.claimed} | {d.failure.id for d, _ in started.held_back}
+        if await look_again(self.pool, [d.failure.id for d in healable if d.failure.id not in here]):
+            self.wake.set()
 
     def _due(self, healable: Sequence[Diagnosed]) -> list[due.Due]:
         """Say who waits for its dependency. Of an ill one the first asks: it may be the probe that is due."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from random import random
+from typing import Final
 
 import structlog
 
@@ -19,6 +20,11 @@ from consumer.store.settle import Settled, settle
 from schemas.names import Status
 
 log = structlog.get_logger(__name__)
+
+BUSY: Final = 4
+"""Heals in one transaction from which on the next one waits for more: none waits for its slot meanwhile."""
+GATHER: Final = 0.025
+"""So many seconds. Three busy processes on two cores settle a tenth more heals with it."""
 
 
 class Settler:
@@ -58,14 +64,17 @@ class Settler:
 
     async def run(self) -> None:
         """Settle until closed."""
-        closing = False
+        closing, last = False, 0
         while not closing:
             first = await self._queue.get()
+            if first is not None and last >= BUSY:
+                await asyncio.sleep(GATHER)
             batch = [first]
             while len(batch) < self._batch and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
             closing = None in batch
             ready = [settlement for settlement in batch if settlement is not None]
+            last = len(ready)
             if ready:
                 await self._settle(ready)
 

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from consumer.dead_letter_limit import Beat, Failing
 from consumer.errors import TransientError
-from consumer.model import AttemptId, Message, OrgId, OwnerId, Settlement
+from consumer.model import AttemptId, FailureId, Message, OrgId, OwnerId, Settlement
 from consumer.settings import BreakerSettings
-from consumer.store import breaker, census, dead_letter_limit, due, intake, limits, outbox, owner, settle
+from consumer.store import breaker, census, dead_letter_limit, due, intake, limits, outbox, owner, settle, waiters
 from consumer.store.breaker import Known
 from consumer.store.census import Census
 from consumer.store.dead_letter_limit import Standing
@@ -117,6 +117,10 @@ async def start(line: Line, owner: OwnerId, wanted: Sequence[Due], waiter_in: ti
     return await line.ask(lambda store: store.start(owner, wanted, waiter_in))
 
 
+async def look_again(line: Line, failures: Sequence[FailureId]) -> int:
+    return await line.ask(lambda store: store.look_again(failures)) if failures else 0
+
+
 async def settled(
     line: Line, owner: OwnerId, settlements: Sequence[Settlement], acked: Sequence[UUID], breaker: BreakerSettings
 ) -> Settled:
@@ -208,6 +212,7 @@ STATEMENTS: Final[Mapping[Callable[..., Awaitable[Any]], Callable[..., Awaitable
     due.put_off: put_off,
     due.waits: waits,
     due.start: start,
+    waiters.look_again: look_again,
     settle.settle: settled,
     settle.end_unclaimed: end_unclaimed,
     breaker.known: known,

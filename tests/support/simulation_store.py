@@ -232,6 +232,15 @@ class ModelStore:
         ill = plan.dependency if row.failure.id in probes.waiting else None
         self._wait(one.diagnosed, one.waits_on or ill or plan.intent.scope, waiter_in)
 
+    def look_again(self, failures: Sequence[FailureId]) -> int:
+        """Make due whoever waits for a scope that nobody has."""
+        rows = [row for f in failures if (row := self.tables.failures.get(f)) is not None]
+        waiting = [(row, row.waits_on) for row in rows if row.waits_on is not None]
+        free = [row for row, gate in waiting if gate not in self.tables.claims and not gate.startswith("dependency:")]
+        for row in free:
+            self._write(replace(row, waits_on=None, due=self.now()))
+        return len(free)
+
     # settle.py
 
     def settle(
