@@ -214,7 +214,6 @@ class Intake:
         ends = [m for a, _ in arrivals if a.ended and a.diagnosed.failure.id in taken.new for m in a.ended.messages]
         return _received(taken, sent_at, (*told, *ends), (*letters, *strangers))
 
-
     async def _look_again(self, wanted: Sequence[FailureId], taken: Taken) -> None:
         here = {d.failure.id for d in taken.claimed} | {d.failure.id for d, _ in taken.held_back}
         try:

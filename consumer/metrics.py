@@ -4,6 +4,7 @@ Label values come from enums only (and partition numbers): no event can make a n
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,6 +93,9 @@ HEAL_BUCKETS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60
 # From detection to resolved: at once, after a back-off (5 s to 10 min), after a person, up to the oldest worth healing.
 TIME_TO_HEAL_BUCKETS: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0)
 
+RECENT: Final = 1000
+"""Failures over which the share of the unknown ones is taken."""
+
 
 @dataclass(slots=True)
 class _Step:
@@ -117,6 +121,8 @@ class Metrics:
         self._flow(registry)
         self._process(registry)
         self._under_way: dict[int, _Step] = {}
+        self._recent: deque[bool] = deque(maxlen=RECENT)
+        self._unknown = 0
 
     @contextmanager
     def timed(self, phase: LoopPhase) -> Iterator[None]:
@@ -144,6 +150,18 @@ class Metrics:
         oldest = next(steps, None)
         return None if oldest is None else (oldest.phase, timedelta(seconds=time.monotonic() - oldest.since))
 
+    def count_diagnosis(self, kind: FailureType, disposition: Disposition) -> None:
+        """Count the diagnosis of a new failure."""
+        self.diagnoses[kind, disposition].inc()
+        if len(self._recent) == RECENT:
+            self._unknown -= self._recent[0]
+        self._recent.append(kind is FailureType.UNKNOWN)
+        self._unknown += kind is FailureType.UNKNOWN
+
+    def unknown_ratio(self) -> float:
+        """Give the share of `unknown` among the newest failures; 0 before the first."""
+        return self._unknown / max(1, len(self._recent))
+
     def kept_open(self) -> float:
         """Give how many of the failures that this process took in it has not healed: what grows between two counts."""
         healed = sum(_value(child) for key, child in self.attempts.items() if key[2] is Result.SUCCESS)
@@ -166,11 +184,16 @@ class Metrics:
         self.dead_letters = Children[PoisonReason, Counter](dead_letters.labels)
         diagnoses = Counter(
             "shw_diagnoses",
-            "Failures diagnosed. Many `unknown`: read them with `shw failures` and add a rule.",
+            "Failures diagnosed. Many `unknown`: `shw failures --top-unknown 20` says which; add a rule.",
             ["failure_type", "disposition"],
             registry=registry,
         )
         self.diagnoses = Children[tuple[FailureType, Disposition], Counter](lambda key: diagnoses.labels(*key))
+        Gauge(
+            "shw_unknown_ratio",
+            "Share of `unknown` in the newest 1,000 diagnoses. Above 0.3: `shw failures --top-unknown 20`, add a rule.",
+            registry=registry,
+        ).set_function(self.unknown_ratio)
         for outcome in EventOutcome:
             self.events[outcome].inc(0)
         for reason in PoisonReason:

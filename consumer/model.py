@@ -109,6 +109,12 @@ class Evidence:
     text: str
     rule: str
     weight: float
+    failure_type: FailureType | None = None
+    """The type that it speaks for."""
+    disposition: Disposition | None = None
+    """The disposition that it speaks for."""
+    decided: bool = True
+    """It spoke for what the diagnosis says; otherwise against it."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -118,6 +124,8 @@ class Diagnosis:
     failure_type: FailureType
     disposition: Disposition
     evidence: tuple[Evidence, ...]
+    wait: timedelta | None = None
+    """How long whoever failed asked to be left alone, from when it failed on."""
 
 
 @value(frozen=True, slots=True, kw_only=True)

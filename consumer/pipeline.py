@@ -278,7 +278,7 @@ class Pipeline:
         for diagnosed, _ in batch.accepted:
             diagnosis, plan = diagnosed.diagnosis, diagnosed.plan
             if diagnosed.failure.id in received.new:
-                metrics.diagnoses[diagnosis.failure_type, diagnosis.disposition].inc()
+                metrics.count_diagnosis(diagnosis.failure_type, diagnosis.disposition)
                 if isinstance(plan, Refuse):
                     result = result_of_refusal(plan.code)
                     metrics.attempts[diagnosis.failure_type, plan.strategy, result, plan.code].inc()

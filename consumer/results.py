@@ -265,7 +265,12 @@ def _plain(value: object) -> str:
 
 
 def _spoke(one: Evidence) -> JsonObject:
-    return {"rule": one.rule, "source": one.source, "detail": one.text}
+    said: JsonObject = {"rule": one.rule, "source": one.source, "detail": one.text, "weight": one.weight}
+    if one.failure_type is not None:
+        said["failure_type"] = one.failure_type
+    if one.disposition is not None:
+        said["disposition"] = one.disposition
+    return {**said, "decided": one.decided}
 
 
 def _proof(proof: Proof) -> JsonObject:

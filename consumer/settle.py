@@ -21,7 +21,7 @@ from schemas.names import Status
 
 log = structlog.get_logger(__name__)
 
-BUSY: Final = 4
+BUSY: Final = 16
 """Heals in one transaction from which on the next one waits for more: none waits for its slot meanwhile."""
 GATHER: Final = 0.025
 """So many seconds. Three busy processes on two cores settle a tenth more heals with it."""

@@ -104,7 +104,9 @@ def heal_result() -> Envelope:
             Evidence(oracle="http_status", verdict=Verdict.PASSED, detail="201 is among 200, 201"),
             Evidence(oracle="json_schema", verdict=Verdict.PASSED, detail="the body follows the caller's schema"),
         ),
-        diagnosis=(DiagnosisEvidence(rule="timeout_text", detail="the reason says `timeout`"),),
+        diagnosis=(
+            DiagnosisEvidence(rule="timeout.word", detail="Request timeout", failure_type=FailureType.API_TIMEOUT),
+        ),
         details={"calls": 1},
         recovered=Recovered(
             status=201,

@@ -54,6 +54,10 @@ class DiagnosisEvidence(Published):
     rule: str = Field(description="The rule that spoke.")
     source: str = Field(default="failure_reason", description="Where it looked: `failure_reason` or a context path.")
     detail: str = Field(default="", description="What it found there; redacted.")
+    weight: float = Field(default=1.0, description="How much it weighs; the heaviest type wins.")
+    failure_type: FailureType | None = Field(default=None, description="The type that it speaks for, if any.")
+    disposition: Disposition | None = Field(default=None, description="The disposition that it speaks for, if any.")
+    decided: bool = Field(default=True, description="It spoke for the diagnosis; false: against it.")
 
 
 class Recovered(Published):

@@ -2,10 +2,11 @@
 # A diagnosis must not wait for Kafka's client, or --help for the whole service, to be imported.
 # ruff: noqa: PLC0415
 
+import re
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from importlib.metadata import version
 from io import BufferedIOBase
@@ -16,7 +17,7 @@ from uuid import UUID
 import typer
 
 from consumer.cli.exits import ExitCode
-from schemas.names import PoisonReason, Status
+from schemas.names import FailureType, PoisonReason, Status
 from schemas.rfc3339 import parse_time
 
 app: Final = typer.Typer(
@@ -39,7 +40,13 @@ app.add_typer(_intake, name="intake")
 
 Reason = Annotated[str, typer.Option(help="Why, in words; kept, and told to the subscribers.")]
 By = Annotated[str | None, typer.Option(help="Who says so. Default: your login name.")]
+Since = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Detected since: 7d, 12h, 30m, or RFC 3339. Default: 7d.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+
+_SPAN: Final = re.compile(r"(?P<number>[0-9]{1,4})(?P<unit>[dhm])")
+_UNITS: Final = {"d": "days", "h": "hours", "m": "minutes"}
 
 
 class FormName(StrEnum):
@@ -168,12 +175,29 @@ def check_event(
 
 
 @app.command()
-def diagnose() -> None:
+def diagnose(
+    stored: Annotated[
+        bool, typer.Option("--stored", help="The database's failures instead: what would be decided otherwise now.")
+    ] = False,
+    since: Since = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=100_000_000, help="The newest of them. Default: 100000.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Diagnose failures: lines of {"failure_reason": ..., "context": ...} in, a line of JSON for each out, in order.
 
     Other keys and blank lines are ignored. A line that is no such object is answered with {"error": ...}, and the
-    exit code is then 1. Needs neither settings nor servers.
+    exit code is then 1. Needs neither settings nor servers. With --stored it reads no input: it compares what was
+    decided of the failures in the database with what the present rules and catalog would decide, and changes nothing.
     """
+    if stored:
+        from consumer.cli.stored import diagnose_stored
+
+        diagnose_stored(since=_since(since), limit=limit or 100_000, as_json=as_json)
+        return
+    if since is not None or limit is not None:
+        raise typer.BadParameter("--since and --limit go with --stored.")
     from consumer.cli.diagnose import diagnose_lines
 
     _end(ExitCode.OK if diagnose_lines(_stdin(), sys.stdout.buffer) else ExitCode.NO)
@@ -184,12 +208,27 @@ def failures(
     org: Annotated[UUID | None, typer.Option(help="Of this organisation only.")] = None,
     status: Annotated[Status | None, typer.Option(help="Default: all that are not resolved.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000)] = 50,
+    top: Annotated[
+        int | None, typer.Option(min=1, max=50_000, metavar="N", help="The N most frequent causes instead.")
+    ] = None,
+    top_unknown: Annotated[
+        int | None, typer.Option(min=1, max=50_000, metavar="N", help="The same of those that no rule recognised.")
+    ] = None,
+    since: Since = None,
     as_json: AsJson = False,
 ) -> None:
-    """List failures, newest first."""
-    from consumer.cli.failures import print_failures
+    """List failures, newest first; with --top or --top-unknown what they have in common, without their own data."""
+    from consumer.cli.failures import print_causes, print_failures
 
-    print_failures(org_id=org, status=status, limit=limit, as_json=as_json)
+    if top is None and top_unknown is None:
+        if since is not None:
+            raise typer.BadParameter("--since goes with --top or --top-unknown.")
+        print_failures(org_id=org, status=status, limit=limit, as_json=as_json)
+        return
+    if status is not None or (top is not None and top_unknown is not None):
+        raise typer.BadParameter("Give --top or --top-unknown, and not --status: closed failures count as well.")
+    kind, most = (FailureType.UNKNOWN, top_unknown) if top is None else (None, top)
+    print_causes(org_id=org, failure_type=kind, since=_since(since), limit=most or 1, as_json=as_json)
 
 
 @app.command()
@@ -361,6 +400,12 @@ def _time(option: str, text: str) -> datetime:
         return parse_time(text)
     except ValueError as error:
         raise typer.BadParameter(f"{option} {text!r}: {error}") from None
+
+
+def _since(text: str | None) -> datetime:
+    if (span := _SPAN.fullmatch(text or "7d")) is None:
+        return _time("--since", text or "")
+    return datetime.now(UTC) - timedelta(**{_UNITS[span["unit"]]: int(span["number"])})
 
 
 def _place(make: Callable[..., Any], text: str) -> Any:  # noqa: ANN401

@@ -6,7 +6,8 @@ from typing import Any, BinaryIO
 from consumer.cli.lines import MAX_LINE, Readable, line_batches
 from consumer.diagnose import diagnose
 from consumer.model import JsonObject
-from consumer.plan.ladder import LADDER
+from consumer.plan.choose import strategy_for
+from consumer.results import evidence_of
 from schemas.errors import EnvelopeError
 from schemas.json_text import load_json, to_json
 
@@ -26,16 +27,14 @@ def diagnose_lines(source: Readable, sink: BinaryIO) -> bool:
 
 
 def diagnosed(failure_reason: str, context: JsonObject) -> JsonObject:
-    """Give a failure's diagnosis and the strategy that the ladder names for it."""
+    """Give a failure's diagnosis, the strategy that answers it, and what spoke for it and against it."""
     diagnosis = diagnose(failure_reason, context)
     return {
         "failure_type": diagnosis.failure_type.value,
         "disposition": diagnosis.disposition.value,
-        "strategy": LADDER[diagnosis.failure_type].value,
-        "evidence": [
-            {"rule": one.rule, "source": one.source, "detail": one.text, "weight": one.weight}
-            for one in diagnosis.evidence
-        ],
+        "strategy": strategy_for(diagnosis, context).value,
+        **({"wait_seconds": diagnosis.wait.total_seconds()} if diagnosis.wait is not None else {}),
+        "evidence": list(evidence_of(diagnosis)),
     }
 
 

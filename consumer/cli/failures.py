@@ -4,12 +4,15 @@ import asyncio
 import json
 import time
 from dataclasses import asdict
+from datetime import datetime
 from typing import Final, assert_never
 from uuid import UUID
 
+from consumer.cli.causes import Cause, Causes
 from consumer.cli.database import open_database
 from consumer.cli.exits import ExitCode, say
 from consumer.cli.tables import print_json, print_rows
+from consumer.diagnose.fingerprint import READ
 from consumer.errors import TransientError
 from consumer.model import FailureId, Json, JsonObject, OrgId
 from consumer.redact import redact_json, redact_text
@@ -24,8 +27,9 @@ from consumer.store.reports import (
     attempts_of,
     list_failures,
     standing,
+    stored_reasons,
 )
-from schemas.names import Result, Status
+from schemas.names import FailureType, Result, Status
 
 POLL: Final = 0.25
 """Seconds between two looks for an attempt."""
@@ -33,12 +37,29 @@ POLL: Final = 0.25
 _FAILURE_COLUMNS: Final = (
     "id", "status", "failure_type", "workflow_name", "attempts", "detected_at", "due_at", "failure_reason"
 )  # fmt: skip
+_CAUSE_COLUMNS: Final = (
+    "count", "organisations", "workflows", "failure_types", "first", "last", "fingerprint", "reason"
+)  # fmt: skip
 _ATTEMPT_COLUMNS: Final = ("step", "attempted_at", "strategy", "result", "code", "reason", "evidence")
 
 
 def print_failures(*, org_id: UUID | None, status: Status | None, limit: int, as_json: bool) -> None:
     """Print failures, newest first; without a status all that are not resolved."""
     asyncio.run(_print_failures(OrgId(org_id) if org_id else None, status, limit, as_json=as_json))
+
+
+def print_causes(
+    *, org_id: UUID | None, failure_type: FailureType | None, since: datetime, limit: int, as_json: bool
+) -> None:
+    """Print what the failures detected since a time have in common, the most frequent first; no text as it came."""
+    found = asyncio.run(_causes(OrgId(org_id) if org_id else None, failure_type, since))
+    if as_json:
+        for one in found.most(limit):
+            print_json(one.as_json())
+    else:
+        print_rows(_CAUSE_COLUMNS, map(_as_cause_row, found.most(limit)))
+    if found.dropped:
+        say(f"{found.dropped} of {found.total} failures have rare causes, too many to keep: their counts are too low.")
 
 
 def print_attempts(failure_id: UUID, *, as_json: bool) -> ExitCode:
@@ -63,6 +84,20 @@ async def _print_failures(org_id: OrgId | None, status: Status | None, limit: in
         return
     for one in shown:
         print_json(one)
+
+
+async def _causes(org_id: OrgId | None, failure_type: FailureType | None, since: datetime) -> Causes:
+    found = Causes()
+    async with open_database() as pool:
+        async for one in stored_reasons(pool, since=since, failure_type=failure_type, org_id=org_id, length=READ):
+            found.add(
+                one.failure_reason,
+                org=one.org_id,
+                workflow=one.workflow_name,
+                failure_type=one.failure_type,
+                at=one.detected_at,
+            )
+    return found
 
 
 async def _print_attempts(failure_id: FailureId, *, as_json: bool) -> ExitCode:
@@ -131,6 +166,11 @@ async def _awaited(pool: Pool, failure_id: FailureId, step: int, wait: float) ->
             )
         await asyncio.sleep(POLL)
     return attempt
+
+
+def _as_cause_row(cause: Cause) -> list[object]:
+    row = cause.as_json() | {"failure_types": ", ".join(cause.failure_types)}
+    return [row[name] for name in _CAUSE_COLUMNS]
 
 
 def _as_json(attempt: ReportedAttempt) -> JsonObject:

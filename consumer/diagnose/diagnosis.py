@@ -1,11 +1,15 @@
-"""Reads a failure's reason and context, and says what is broken and whether doing it again can help."""
+"""Reads a failure's reason and context, and says what is broken, whether doing it again can help, and what says so."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from types import MappingProxyType
 from typing import Final
 
-from consumer.diagnose.rules import RULES, Reason
-from consumer.model import Diagnosis, JsonObject
+from consumer.diagnose.facts import context_facts, text_facts
+from consumer.diagnose.index import Index, Met
+from consumer.diagnose.rules import RULES
+from consumer.diagnose.waiting import told_to_wait
+from consumer.model import Diagnosis, Evidence, JsonObject
 from schemas.names import Disposition, FailureType
 
 DISPOSITIONS: Final[Mapping[FailureType, Disposition]] = MappingProxyType(
@@ -15,26 +19,99 @@ DISPOSITIONS: Final[Mapping[FailureType, Disposition]] = MappingProxyType(
         FailureType.WORKFLOW_STALL: Disposition.NEEDS_REPAIR,  # waiting longer is what it did already
         FailureType.MISSING_IMAGE: Disposition.RETRY_NOW,  # another image harms nobody
         FailureType.VOICE_GENERATION_ERROR: Disposition.RETRY_NOW,
-        FailureType.BILLING_SYNC_ISSUE: Disposition.RETRY_IF_IDEMPOTENT,  # money may have moved
+        FailureType.BILLING_SYNC_ISSUE: Disposition.NEEDS_REPAIR,  # the two sides have to be brought in line
         FailureType.CONCIERGE_ACTION_FAILURE: Disposition.RETRY_IF_IDEMPOTENT,  # a guest may have got it already
         FailureType.UNKNOWN: Disposition.NEEDS_PERSON,  # nothing says that another try is safe
     }
 )
+"""What holds for a type when nothing that was found says more."""
+
+PRECEDENCE: Final = tuple(FailureType)
+"""Where two types weigh the same, the seed's order decides."""
+CAUTION: Final = (
+    Disposition.NEVER,
+    Disposition.NEEDS_PERSON,
+    Disposition.NEEDS_MONEY,
+    Disposition.NEEDS_CREDENTIAL,
+    Disposition.NEEDS_REPAIR,
+    Disposition.RETRY_AFTER,
+    Disposition.RETRY_IF_IDEMPOTENT,
+    Disposition.RETRY_NOW,
+)
+"""Where two dispositions weigh the same, the more careful one decides."""
+OF_ANOTHER_TYPE: Final = 0.5
+"""What the disposition of a rule counts that spoke for another type than the one which won."""
+LEAST: Final = 2.0
+"""A type that weighs less is a guess: the failure is unknown."""
+SHOWN: Final = 12
+"""Pieces of evidence that a diagnosis keeps."""
 
 
 def diagnose(failure_reason: str, context: JsonObject) -> Diagnosis:
-    """Diagnose a failure: the first rule that finds something decides, and none means unknown.
+    """Diagnose a failure. Pure, and total: every text and every context has a diagnosis.
 
-    Pure, and total: every text and every context has a diagnosis.
+    Every rule that is met speaks with its weight for a type, a disposition, or both. The type for which most is said
+    wins, and the disposition whose strongest rule is the strongest.
     """
-    reason = Reason(failure_reason, failure_reason.lower())
-    for rule in RULES:
-        evidence = rule.evidence(reason, context)
-        if evidence is not None:
-            kind = rule.failure_type
-            return Diagnosis(failure_type=kind, disposition=DISPOSITIONS[kind], evidence=(evidence,))
-    return UNRECOGNISED
+    return diagnose_by(INDEX, failure_reason, context)
 
+
+def diagnose_by(index: Index, failure_reason: str, context: JsonObject) -> Diagnosis:
+    """Diagnose by other rules than the present ones."""
+    facts = chain(context_facts(context), text_facts(failure_reason) if "{" in failure_reason else ())
+    met = sorted(index.met(failure_reason, facts), key=lambda one: (one.tier, -one.weight))
+    if not met:
+        return UNRECOGNISED
+    kind = _type(met)
+    disposition = _disposition(met, kind)
+    return Diagnosis(
+        failure_type=kind,
+        disposition=disposition,
+        evidence=_evidence(met, kind, disposition),
+        wait=told_to_wait(failure_reason, context) if disposition is Disposition.RETRY_AFTER else None,
+    )
+
+
+def _type(met: Sequence[Met]) -> FailureType:
+    total = dict.fromkeys(PRECEDENCE, 0.0)
+    for one in met:
+        if one.rule.failure_type is not None:
+            total[one.rule.failure_type] += one.weight
+    for one in met:
+        for ruled_out in one.rule.against:
+            total[ruled_out] = 0.0
+    best = max(PRECEDENCE, key=total.__getitem__)
+    return best if total[best] >= LEAST else FailureType.UNKNOWN
+
+
+def _disposition(met: Sequence[Met], kind: FailureType) -> Disposition:
+    strongest = dict.fromkeys(CAUTION, 0.0)
+    for one in met:
+        said, of = one.rule.disposition, one.rule.failure_type
+        if said is not None:
+            strongest[said] = max(strongest[said], one.firmly * (1.0 if of in {None, kind} else OF_ANOTHER_TYPE))
+    best = max(CAUTION, key=strongest.__getitem__)
+    return best if strongest[best] > 0 else DISPOSITIONS[kind]
+
+
+def _evidence(met: Sequence[Met], kind: FailureType, disposition: Disposition) -> tuple[Evidence, ...]:
+    decided = [one.rule.failure_type is kind or one.rule.disposition is disposition for one in met]
+    shown = [(one, yes) for yes in (True, False) for one, spoke in zip(met, decided, strict=True) if spoke is yes]
+    return tuple(
+        Evidence(
+            source=one.source,
+            text=one.text,
+            rule=one.rule.id,
+            weight=round(one.weight, 2),
+            failure_type=one.rule.failure_type,
+            disposition=one.rule.disposition,
+            decided=yes,
+        )
+        for one, yes in shown[:SHOWN]
+    )
+
+
+INDEX: Final = Index(RULES)
 
 UNRECOGNISED: Final = Diagnosis(
     failure_type=FailureType.UNKNOWN, disposition=DISPOSITIONS[FailureType.UNKNOWN], evidence=()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Final
@@ -10,20 +10,11 @@ from typing import Final
 from consumer.catalog import Brake, Catalog, SameLimit, WorkflowPolicy, micro_aud
 from consumer.diagnose.fingerprint import fingerprint
 from consumer.model import Adopt, Diagnosed, Diagnosis, Failure, Heal, Intent, MicroAud, OrgId, Plan, Rate, Refuse, Wait
+from consumer.plan.choose import LADDER, nobody_may, strategy_for
 from consumer.plan.rung import Rung
 from schemas.names import Code, Disposition, FailureType, StrategyName
 
-LADDER: Final[Mapping[FailureType, StrategyName]] = {
-    FailureType.API_TIMEOUT: StrategyName.AUTO_RETRY,
-    FailureType.INVALID_SCHEMA: StrategyName.SCHEMA_AUTOFIX,
-    FailureType.WORKFLOW_STALL: StrategyName.ROUTE_REPAIR,
-    FailureType.MISSING_IMAGE: StrategyName.AUTO_REGENERATE,
-    FailureType.VOICE_GENERATION_ERROR: StrategyName.AUTO_REGENERATE,
-    FailureType.BILLING_SYNC_ISSUE: StrategyName.DEPENDENCY_REPLACEMENT,
-    FailureType.CONCIERGE_ACTION_FAILURE: StrategyName.AUTO_RETRY,
-    FailureType.UNKNOWN: StrategyName.WORKFLOW_REWRITE,
-}
-"""The seed's choice of a strategy for each failure type."""
+__all__ = ["CALM", "LADDER", "Planner", "Standing", "strategy_for"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,23 +37,39 @@ class Planner:
 
     def plan(self, failure: Failure, diagnosis: Diagnosis, now: datetime, standing: Standing = CALM) -> Plan:
         """Decide what to do about a failure now. Pure: the same arguments give the same plan, in every replica."""
-        strategy = LADDER[diagnosis.failure_type]
+        strategy = strategy_for(diagnosis, failure.context)
         if failure.twin is not None:
             return Adopt(strategy=strategy, attempt_id=failure.twin, catalog_version=self.catalog.version)
+        early = self._before_any_strategy(strategy, failure, diagnosis, now)
+        if early is not None:
+            return early
         rung, policy = self.rungs.get(strategy), self.catalog.policy(failure.workflow_name)
-        if rung is None:
-            reason = f"strategy {strategy} is not installed in this deployment"
-            return self._refuse(strategy, Code.NOT_INSTALLED, reason)
-        if policy is None:
-            name = failure.workflow_name
-            reason = f"no entry of the catalog matches workflow {name!r}: declare what may be done for it"
-            return self._refuse(strategy, Code.REFUSED, reason)
-        refused = self._refusal(failure, diagnosis, now, rung, policy)
-        if refused is not None:
+        if rung is None or policy is None:
+            return self._without(strategy, failure, is_installed=rung is not None)
+        if (refused := self._refusal(failure, diagnosis, now, rung, policy)) is not None:
             return refused
         if policy.brake is not None and (failure.org_id, failure.workflow_name) in standing.braked:
             return self._wait(strategy, policy.brake)
         return self._heal(strategy, failure, policy, rung.intent(failure, policy))
+
+    def _before_any_strategy(
+        self, strategy: StrategyName, failure: Failure, diagnosis: Diagnosis, now: datetime
+    ) -> Refuse | Wait | None:
+        if nobody := nobody_may(diagnosis):
+            return self._refuse(strategy, Code.REFUSED, nobody)
+        wait = diagnosis.wait
+        if wait is None or (left := failure.detected_at + wait - now) <= timedelta(0):
+            return None
+        reason = f"whoever failed asked to be left alone for {wait.total_seconds():g} s"
+        return Wait(strategy=strategy, after=left, reason=reason, catalog_version=self.catalog.version)
+
+    def _without(self, strategy: StrategyName, failure: Failure, *, is_installed: bool) -> Refuse:
+        if not is_installed:
+            reason = f"strategy {strategy} is not installed in this deployment"
+            return self._refuse(strategy, Code.NOT_INSTALLED, reason)
+        name = failure.workflow_name
+        reason = f"no entry of the catalog matches workflow {name!r}: declare what may be done for it"
+        return self._refuse(strategy, Code.REFUSED, reason)
 
     def _refusal(
         self, failure: Failure, diagnosis: Diagnosis, now: datetime, rung: Rung, policy: WorkflowPolicy

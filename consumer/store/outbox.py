@@ -43,9 +43,7 @@ SELECT * FROM mine ORDER BY failure_id, step, rank
 """
 
 
-async def put(
-    connection: Connection, owner: OwnerId, messages: Sequence[Message], acked: Sequence[UUID] = ()
-) -> None:
+async def put(connection: Connection, owner: OwnerId, messages: Sequence[Message], acked: Sequence[UUID] = ()) -> None:
     """Add messages in the caller's transaction, and forget those that the broker has acknowledged.
 
     One that is there already stays as it is.

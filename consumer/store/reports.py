@@ -3,15 +3,16 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
 from pydantic_core import to_json
 
-from consumer.model import FailureId, OrgId
-from consumer.store.pool import Connection, Pool, translated
+from consumer.model import Failure, FailureId, OrgId
+from consumer.store.pool import Connection, Pool, transaction, translated
+from consumer.store.rows import read_failure
 from schemas.names import Status
 
 ACQUIRE_WITHIN: Final = timedelta(seconds=5)
@@ -94,6 +95,36 @@ SELECT a.id, a.step, a.strategy, a.result, a.details, to_json(a.attempted_at) #>
   FROM workflow_heal_attempts a WHERE a.failure_id = $1 AND a.step >= $2 ORDER BY a.step LIMIT 1
 """
 
+# A page at a time, each in a transaction of its own: one over millions of rows would outlast its timeout, and keep
+# vacuum from the claims for as long. Whoever has no readable time stands in no span of time either.
+_REASONS = """
+SELECT f.id, f.org_id, f.workflow_name, left(f.failure_reason, $6::int) AS failure_reason, f.failure_type, f.detected_at
+  FROM workflow_failures f
+ WHERE f.detected_at >= $1 AND (f.detected_at, f.id) < ($2, $3)
+   AND ($4::text IS NULL OR f.failure_type = $4) AND ($5::uuid IS NULL OR f.org_id = $5)
+ ORDER BY f.detected_at DESC, f.id DESC
+ LIMIT $7
+"""
+
+_DIAGNOSED = """
+SELECT f.id, f.org_id, f.workflow_name, f.failure_reason, f.context, f.detected_at, f.source,
+       f.digest, f.size, f.redactions, f.traceparent, f.tracestate, 0 AS step, 0 AS attempts, 0 AS lifetime_attempts,
+       false AS unsure, NULL::uuid AS twin, f.received_at, f.failure_type, f.disposition,
+       f.lifetime_attempts > 0 AS acted, (
+         SELECT a.strategy FROM workflow_heal_attempts a
+          WHERE a.failure_id = f.id AND a.step IS NOT NULL ORDER BY a.step DESC LIMIT 1) AS strategy
+  FROM workflow_failures f
+ WHERE f.detected_at >= $1 AND (f.detected_at, f.id) < ($2, $3) AND f.failure_type IS NOT NULL
+ ORDER BY f.detected_at DESC, f.id DESC
+ LIMIT $4
+"""
+
+_LAST: Final = (datetime(9999, 12, 31, tzinfo=UTC), UUID(int=2**128 - 1))
+"""A place after every failure."""
+REASONS_PAGE: Final = 2000
+DIAGNOSED_PAGE: Final = 100
+"""Failures in one page: each may have a context of a megabyte."""
+
 
 class Asked(StrEnum):
     """What asking for a heal came to."""
@@ -166,6 +197,32 @@ class ListedFailure:
     waits_on: str | None
     detected_at: str | None
     due_at: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredReason:
+    """What a failure says, cut to a length, and whose it is."""
+
+    id: FailureId
+    org_id: OrgId
+    workflow_name: str
+    failure_reason: str
+    failure_type: str | None
+    detected_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredDiagnosis:
+    """A failure as it came in, with what was decided of it since."""
+
+    failure: Failure
+    received_at: datetime
+    failure_type: str
+    disposition: str
+    strategy: str | None
+    """Of the last attempt; None before the first."""
+    acted: bool
+    """An attempt of it did something, and was not a refusal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +327,40 @@ async def list_failures(
     """Give failures for an operator, newest first; without a status all that are not resolved."""
     rows = await connection.fetch(_LIST, org_id, status, limit)
     return [ListedFailure(**(dict(row) | {"status": Status(row["status"])})) for row in rows]
+
+
+async def stored_reasons(
+    pool: Pool, *, since: datetime, failure_type: str | None, org_id: OrgId | None, length: int
+) -> AsyncIterator[StoredReason]:
+    """Give what the failures detected since a time say, newest first, in pages."""
+    after, more = _LAST, True
+    while more:
+        async with transaction(pool) as connection:
+            rows = await connection.fetch(_REASONS, since, *after, failure_type, org_id, length, REASONS_PAGE)
+        for row in rows:
+            yield StoredReason(**dict(row))
+        more = len(rows) == REASONS_PAGE
+        after = (rows[-1]["detected_at"], rows[-1]["id"]) if rows else after
+
+
+async def stored_diagnoses(pool: Pool, *, since: datetime, limit: int) -> AsyncIterator[StoredDiagnosis]:
+    """Give the diagnosed failures detected since a time, newest first, in pages."""
+    after, left = _LAST, limit
+    while left > 0:
+        wanted = min(left, DIAGNOSED_PAGE)
+        async with transaction(pool) as connection:
+            rows = await connection.fetch(_DIAGNOSED, since, *after, wanted)
+        for row in rows:
+            yield StoredDiagnosis(
+                failure=read_failure(dict(row)),
+                received_at=row["received_at"],
+                failure_type=row["failure_type"],
+                disposition=row["disposition"] or "",
+                strategy=row["strategy"],
+                acted=row["acted"],
+            )
+        left = left - wanted if len(rows) == wanted else 0
+        after = (rows[-1]["detected_at"], rows[-1]["id"]) if rows else after
 
 
 async def attempts_of(connection: Connection, failure_id: FailureId) -> list[ReportedAttempt]:

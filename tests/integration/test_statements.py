@@ -2,6 +2,7 @@
 
 import pkgutil
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,7 +11,7 @@ import asyncpg
 import pytest
 
 import consumer.store
-from consumer.store import breaker, due, intake, outbox, owner, settle
+from consumer.store import breaker, due, intake, outbox, owner, reports, settle
 
 VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 ROWS = 20_000
@@ -48,10 +49,12 @@ async def _fill(connection: "asyncpg.Connection[asyncpg.Record]") -> UUID:
     org = uuid4()
     await connection.execute("INSERT INTO organizations (id) VALUES ($1)", org)
     await connection.execute(
-        "INSERT INTO workflow_failures (org_id, workflow_name, failure_reason, status, resolved, due_at, waits_on)"
+        "INSERT INTO workflow_failures (org_id, workflow_name, failure_reason, status, resolved, due_at, waits_on,"
+        " detected_at)"
         " SELECT $1, 'w' || n % 50, 'timeout', CASE WHEN n % 100 = 0 THEN 'pending' ELSE 'resolved' END, n % 100 <> 0,"
         " CASE WHEN n % 100 = 0 THEN clock_timestamp() + n % 300 * interval '1 s' END,"
-        " CASE WHEN n % 200 = 0 THEN 'scope' || n END FROM generate_series(1, $2::int) AS n",
+        " CASE WHEN n % 200 = 0 THEN 'scope' || n END, clock_timestamp() - n * interval '1 s'"
+        " FROM generate_series(1, $2::int) AS n",
         org,
         ROWS,
     )
@@ -70,6 +73,7 @@ async def _fill(connection: "asyncpg.Connection[asyncpg.Record]") -> UUID:
     return org
 
 
+SPAN = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2126, 1, 1, tzinfo=UTC), UUID(int=1))
 HOT = [
     (due._ORGANISATIONS, (UUID(int=0), 1000), "workflow_failures_due", "due_at <="),  # noqa: SLF001 - the statements themselves
     (due._PICK, ([UUID(int=1)], [50], 60.0, 50, 200), "workflow_failures_due", "due_at <="),  # noqa: SLF001
@@ -80,6 +84,8 @@ HOT = [
     (owner._BEGIN, (UUID(int=1), "owner7"), "heal_claim_attempt_id_key", "attempt_id ="),  # noqa: SLF001
     (outbox._ACKED, ([UUID(int=1)],), "heal_outbox_pkey", "id ="),  # noqa: SLF001
     (intake._STORED, ([UUID(int=1)],), "workflow_failures_pkey", "id ="),  # noqa: SLF001
+    (reports._REASONS, (*SPAN, None, None, 9, 9), "idx_workflow_failures_detected", "detected_at >="),  # noqa: SLF001
+    (reports._DIAGNOSED, (*SPAN, 9), "idx_workflow_failures_detected", "detected_at >="),  # noqa: SLF001
 ]
 
 

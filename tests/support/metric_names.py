@@ -4,6 +4,7 @@
 CONTRACT: dict[str, set[str]] = {
     "shw_events_total": {"outcome"},
     "shw_diagnoses_total": {"failure_type", "disposition"},
+    "shw_unknown_ratio": set(),
     "shw_attempts_total": {"failure_type", "strategy", "result", "code"},
     "shw_heal_seconds": {"strategy", "result"},
     "shw_time_to_heal_seconds": {"failure_type"},

@@ -75,7 +75,7 @@ def _run(*arguments: str, stdin: bytes, monkeypatch: pytest.MonkeyPatch) -> int:
             id="a secret in its request",
         ),
         pytest.param(
-            _event(failure_reason="no image came"),
+            _event(failure_reason="no image came", context={"asset": {}}),
             1,
             {"accepted": True, "healable": False, "strategy": "auto-regenerate"},
             id="not installed",

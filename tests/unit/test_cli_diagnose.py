@@ -28,7 +28,15 @@ def test_a_line_is_answered_with_type_disposition_strategy_and_the_evidence_for_
         "auto-retry",
     )
     assert answer["evidence"] == [
-        {"rule": "words.timeout", "source": "failure_reason", "detail": "Request timeout", "weight": 1.0}
+        {
+            "rule": "timeout.word",
+            "source": "failure_reason",
+            "detail": "Request timeout",
+            "weight": 5,
+            "failure_type": "api_timeout",
+            "disposition": "retry_if_idempotent",
+            "decided": True,
+        }
     ]
 
 

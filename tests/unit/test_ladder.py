@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from consumer.catalog import Catalog, parse_catalog
 from consumer.diagnose.diagnosis import diagnose
 from consumer.heal.auto_retry import AutoRetry
-from consumer.model import Failure, Heal, Plan, Refuse
+from consumer.model import Failure, Heal, JsonObject, Plan, Refuse, Wait
 from consumer.outbound.calls import Calls, open_calls
-from consumer.plan.ladder import LADDER, Planner
+from consumer.plan.ladder import LADDER, Planner, strategy_for
 from consumer.redact import redact_json
 from schemas.names import Code, Disposition, FailureType, StrategyName
 from tests.support.healing import NOW, diagnosis, failure
@@ -64,7 +64,8 @@ def test_the_same_call_of_two_failures_is_one_scope_and_another_call_is_another(
 
 @pytest.mark.parametrize("kind", [kind for kind in FailureType if LADDER[kind] is not StrategyName.AUTO_RETRY])
 def test_what_is_not_installed_is_refused_by_name(planner: Planner, kind: FailureType) -> None:
-    plan = planner.plan(failure(GET), replace(diagnosis(), failure_type=kind), NOW)
+    needs_repair = replace(diagnosis(Disposition.NEEDS_REPAIR), failure_type=kind)
+    plan = planner.plan(failure(GET), needs_repair, NOW)
     code, reason = refused(plan)
     assert code is Code.NOT_INSTALLED
     assert LADDER[kind] in reason
@@ -108,6 +109,40 @@ def test_a_workflow_that_the_catalog_does_not_name_is_refused(planner: Planner) 
 def test_a_strategy_that_the_catalog_does_not_allow_is_refused(planner: Planner) -> None:
     nothing = parse_catalog(catalog(8080, strategies="[schema-autofix]"))
     assert "auto-retry" in refused(planned(planner, failure(GET), nothing))[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "disposition", "context", "strategy"),
+    [
+        ("missing_image", "retry_after", {"request": {}}, "auto-retry"),
+        ("missing_image", "retry_after", {"request": {}, "asset": {}}, "auto-regenerate"),
+        ("voice_generation_error", "retry_now", {}, "auto-regenerate"),
+        ("invalid_schema", "needs_repair", {"request": {}}, "schema-autofix"),
+        ("invalid_schema", "retry_now", {"payload": {}}, "auto-regenerate"),
+        ("invalid_schema", "retry_now", {"request": {}, "payload": {}}, "auto-retry"),
+        ("workflow_stall", "needs_repair", {"run": {}}, "route-repair"),
+        ("workflow_stall", "retry_now", {"request": {}}, "auto-retry"),
+        ("billing_sync_issue", "needs_repair", {"request": {}}, "dependency-replacement"),
+        ("billing_sync_issue", "retry_if_idempotent", {"request": {}}, "auto-retry"),
+        ("concierge_action_failure", "needs_repair", {"payload": {}}, "schema-autofix"),
+        ("unknown", "retry_if_idempotent", {}, "auto-retry"),
+        ("unknown", "needs_repair", {"payload": {}}, "schema-autofix"),
+        ("unknown", "needs_repair", {}, "DeepAgent-full-workflow-rewrite"),
+    ],
+)
+def test_the_strategy_follows_from_type_disposition_and_what_is_at_hand(
+    kind: str, disposition: str, context: JsonObject, strategy: str
+) -> None:
+    found = replace(diagnosis(Disposition(disposition)), failure_type=FailureType(kind))
+    assert strategy_for(found, context) == strategy
+
+
+def test_what_was_told_to_wait_waits_and_then_no_longer(planner: Planner) -> None:
+    told = replace(diagnosis(Disposition.RETRY_AFTER), wait=timedelta(seconds=30))
+    early = planner.plan(replace(failure(GET), detected_at=NOW - timedelta(seconds=10)), told, NOW)
+    assert isinstance(early, Wait)
+    assert early.after == timedelta(seconds=20)
+    assert isinstance(planner.plan(replace(failure(GET), detected_at=NOW - timedelta(seconds=31)), told, NOW), Heal)
 
 
 @pytest.mark.parametrize("disposition", [Disposition.NEVER, Disposition.NEEDS_MONEY, Disposition.NEEDS_PERSON])

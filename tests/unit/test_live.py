@@ -15,6 +15,7 @@ from consumer.model import AttemptId, OrgId
 A, B, C = (AttemptId(UUID(int=n)) for n in range(3))
 ONE, TWO, THREE = (OrgId(UUID(int=n)) for n in range(101, 104))
 NUMBERS = count(1000)
+NONE = timedelta(0)
 SHORT, LONG = timedelta(milliseconds=20), timedelta(seconds=5)
 
 
@@ -154,9 +155,9 @@ async def test_waiting_ends_when_nothing_is_about_to_be_free_and_is_not_tried_ag
 
 
 async def test_while_heals_end_a_batch_is_served_in_parts() -> None:
-    live = LiveHeals(20)
-    first = filled(live, ONE, 10)
-    filled(live, TWO, 8)
+    live = LiveHeals(8)
+    first = filled(live, ONE, 4)
+    filled(live, TWO, 2)
     asked = [OrgId(UUID(int=n)) for n in range(1, 5)]
     assert await live.wait_to_admit(asked, stalled_after=LONG, at_most=LONG) == [True, True]
     for org in asked[:2]:
@@ -171,8 +172,8 @@ async def test_while_heals_end_a_batch_is_served_in_parts() -> None:
 
 
 async def test_an_organisation_at_its_share_is_waited_for_while_its_heals_end() -> None:
-    live = LiveHeals(10)
-    held = filled(live, ONE, 9)
+    live = LiveHeals(4)
+    held = filled(live, ONE, 3)
     waits = asyncio.create_task(live.wait_to_admit([ONE], stalled_after=LONG, at_most=LONG))
     await asyncio.sleep(0)
     assert waits.result() == [False]  # it hangs
@@ -221,3 +222,34 @@ def test_the_oldest_is_the_first_that_is_still_under_way() -> None:
     live.settling(A)
     live.settling(B)
     assert live.oldest() == timedelta(0)
+
+
+async def test_what_ends_lets_heals_be_claimed_ahead_of_their_slots_and_what_hangs_does_not() -> None:
+    live = LiveHeals(8)
+    assert all([await live.begins(NONE) for _ in range(8)])
+    filled(live, ONE, 4)
+    filled(live, TWO, 4)
+    assert live.free() == 0
+    assert not await live.begins(NONE)  # none ended: none begins
+    for _ in range(3):
+        live.ended()
+    assert live.free() == 3  # as many as ended just now
+    for _ in range(5):
+        live.ended()
+    assert live.free() == 4  # and half the slots at most
+
+
+async def test_heals_that_were_claimed_ahead_begin_in_their_order_and_never_too_many() -> None:
+    live, begun = LiveHeals(2), list[int]()
+
+    async def heal(number: int) -> None:
+        assert await live.begins(LONG)
+        begun.append(number)
+
+    heals = [asyncio.create_task(heal(number)) for number in range(5)]
+    for expected in (2, 3, 4, 5):
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert begun == list(range(expected))
+        live.ended()
+    await asyncio.gather(*heals)

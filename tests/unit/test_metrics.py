@@ -87,3 +87,26 @@ def test_what_is_kept_open_is_what_was_taken_in_and_not_healed() -> None:
     metrics = used()
     metrics.events[EventOutcome.ACCEPTED].inc(5)
     assert metrics.kept_open() == 4
+
+
+def test_the_share_of_unknown_ones_is_taken_over_the_newest_thousand() -> None:
+    metrics = Metrics(CollectorRegistry())
+
+    def share() -> float | None:
+        return metrics.registry.get_sample_value("shw_unknown_ratio")
+
+    assert share() == 0
+    for _ in range(500):
+        metrics.count_diagnosis(FailureType.UNKNOWN, Disposition.NEEDS_PERSON)
+    assert share() == 1
+    for _ in range(500):
+        metrics.count_diagnosis(FailureType.API_TIMEOUT, Disposition.RETRY_NOW)
+    assert share() == 0.5
+    for _ in range(250):
+        metrics.count_diagnosis(FailureType.API_TIMEOUT, Disposition.RETRY_NOW)
+    assert share() == 0.25
+    for _ in range(1500):
+        metrics.count_diagnosis(FailureType.UNKNOWN, Disposition.NEEDS_PERSON)
+    assert share() == 1
+    labels = {"failure_type": "unknown", "disposition": "needs_person"}
+    assert metrics.registry.get_sample_value("shw_diagnoses_total", labels) == 2000

@@ -1,0 +1,109 @@
+"""Failures by what their reasons have in common. Pure, and bounded: a storm of ever new reasons takes no more room."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from heapq import nlargest
+from typing import Final
+
+from consumer.diagnose.fingerprint import cause, masked
+from consumer.model import JsonObject
+from consumer.redact import redact_text
+
+GROUPS: Final = 50_000
+"""Causes that are told apart at once; beyond it the rarer half goes."""
+NAMES: Final = 1_000_000
+"""Organisations and workflows that are told apart, over all causes; beyond it their numbers stand still."""
+
+
+@dataclass(slots=True)
+class _Group:
+    first: datetime
+    last: datetime
+    count: int = 0
+    organisations: set[int] = field(default_factory=set)
+    workflows: set[int] = field(default_factory=set)
+    failure_types: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Failures of one masked reason."""
+
+    fingerprint: str
+    count: int
+    organisations: int
+    workflows: int
+    failure_types: tuple[str, ...]
+    first: datetime
+    last: datetime
+    mask: str
+
+    def as_json(self) -> JsonObject:
+        """Give it as the line that a command prints."""
+        return {
+            "fingerprint": self.fingerprint,
+            "count": self.count,
+            "organisations": self.organisations,
+            "workflows": self.workflows,
+            "failure_types": list(self.failure_types),
+            "first": self.first.isoformat(),
+            "last": self.last.isoformat(),
+            "reason": self.mask,
+        }
+
+
+class Causes:
+    """Counts failures by their masked reason."""
+
+    def __init__(self, *, groups: int = GROUPS, names: int = NAMES) -> None:
+        self._groups: dict[str, _Group] = {}
+        self._most = groups
+        self._room = names
+        self.total = 0
+        self.dropped = 0
+        """Failures of rare causes that were counted and let go."""
+
+    def add(self, reason: str, *, org: object, workflow: str, failure_type: str | None, at: datetime) -> None:
+        """Count one failure."""
+        # A secret has its shape only before it is masked, and what was taken out is masked like all else in brackets.
+        mask = masked(redact_text(reason))
+        group = self._groups.get(mask)
+        if group is None:
+            if len(self._groups) >= self._most:
+                self._thin()
+            group = self._groups[mask] = _Group(first=at, last=at)
+        self.total += 1
+        group.count += 1
+        group.first, group.last = min(group.first, at), max(group.last, at)
+        group.failure_types.add(failure_type or "")
+        self._name(group.organisations, org)
+        self._name(group.workflows, workflow)
+
+    def most(self, number: int) -> Iterator[Cause]:
+        """Give the causes of most failures, the most frequent first."""
+        for mask, group in nlargest(number, self._groups.items(), key=lambda item: (item[1].count, item[1].last)):
+            yield Cause(
+                fingerprint=cause(mask),
+                count=group.count,
+                organisations=len(group.organisations),
+                workflows=len(group.workflows),
+                failure_types=tuple(sorted(group.failure_types - {""})),
+                first=group.first,
+                last=group.last,
+                mask=mask,
+            )
+
+    def _name(self, known: set[int], name: object) -> None:
+        if self._room > 0:
+            before = len(known)
+            known.add(hash(name))
+            self._room -= len(known) - before
+
+    def _thin(self) -> None:
+        kept = dict(nlargest(max(1, self._most // 2), self._groups.items(), key=lambda item: item[1].count))
+        for mask, group in self._groups.items():
+            if mask not in kept:
+                self.dropped += group.count
+                self._room += len(group.organisations) + len(group.workflows)
+        self._groups = kept

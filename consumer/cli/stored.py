@@ -1,0 +1,74 @@
+"""`shw diagnose --stored`: the database's failures under the present rules and catalog; changes and heals nothing."""
+
+import asyncio
+from datetime import datetime
+
+from consumer.app import installed_strategies, read_catalog
+from consumer.cli.backtest import Change, Comparison, Decided, decide, in_aud
+from consumer.cli.database import open_database
+from consumer.cli.exits import say
+from consumer.cli.tables import print_json, print_rows
+from consumer.model import JsonObject
+from consumer.plan.ladder import Planner
+from consumer.settings import read_settings
+from consumer.store.reports import stored_diagnoses
+
+_COLUMNS = ("failures", "before", "now", "acted_on_before", "acted_on_now", "credits_held_more_aud", "example")
+
+
+def diagnose_stored(*, since: datetime, limit: int, as_json: bool) -> None:
+    """Print what would be decided otherwise of the failures detected since a time, and what it would come to."""
+    found = asyncio.run(_compared(since, limit))
+    if as_json:
+        for one in found.ordered():
+            print_json(_as_json(*one))
+        print_json(found.summary())
+        return
+    print_rows(_COLUMNS, (_as_row(*one) for one in found.ordered()))
+    say(
+        f"{found.failures} failures: {found.same} stay the same, {found.failures - found.same} change. "
+        f"{found.more} more would be acted on, with {in_aud(found.credits)} AUD held for them; {found.fewer} fewer. "
+        f"{found.refused} would be refused, {found.crashed} of them because planning broke."
+    )
+
+
+async def _compared(since: datetime, limit: int) -> Comparison:
+    catalog = read_catalog(read_settings().catalog)
+    found = Comparison()
+    async with installed_strategies(catalog, connections=1) as strategies, open_database() as pool:
+        planner = Planner(rungs=strategies, catalog=catalog)
+        async for stored in stored_diagnoses(pool, since=since, limit=limit):
+            before = Decided(stored.failure_type, stored.disposition, stored.strategy or "")
+            # Planned as of when it came in: now, most would be older than max_age allows.
+            now = decide(planner, stored.failure, stored.received_at)
+            found.add(before, now, acted=stored.acted)
+    return found
+
+
+def _as_json(before: Decided, now: Decided, change: Change) -> JsonObject:
+    return {
+        "before": dict(before._asdict()),
+        "now": dict(now._asdict()),
+        "failures": change.count,
+        "acted_on_before": change.acted_before,
+        "acted_on_now": change.acted_now,
+        "credits_held_more_aud": in_aud(change.credits),
+        "example": str(change.example),
+    }
+
+
+def _as_row(before: Decided, now: Decided, change: Change) -> list[object]:
+    credits_held = in_aud(change.credits)
+    return [
+        change.count,
+        _shown(before),
+        _shown(now),
+        change.acted_before,
+        change.acted_now,
+        credits_held,
+        change.example,
+    ]
+
+
+def _shown(decided: Decided) -> str:
+    return " ".join(part or "-" for part in decided)

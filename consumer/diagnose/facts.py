@@ -1,0 +1,183 @@
+"""What a failure says in structure, in its context and in JSON in its text: codes, exceptions, statuses, headers."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from json import JSONDecodeError, JSONDecoder
+from typing import Any, Final
+
+from consumer.diagnose.lexer import Text, code_key
+from consumer.model import JsonObject
+from schemas.context import ErrorContext, error_of
+
+
+def words_of(text: str) -> frozenset[str]:
+    """Give the words of a text, as a set."""
+    return frozenset(text.split())
+
+
+ERROR_KEYS: Final = ("error", "error_code", "exception_type", "http_status", "grpc_status", "errorCode")
+_CODES: Final = words_of(
+    """
+    code error_code errorcode type error_type errortype __type status reason name issue decline_code error
+    finish_reason finishreason statuscode status_code httpstatus http_status httpstatuscode detail
+    grpc_status blockreason block_reason subtype error_subtype errorname
+    """
+)
+_WORDS: Final = words_of(
+    """
+    message msg error_message errormessage detail details description error title reason
+    """
+)
+_STATUS: Final = re.compile(r"[45]\d\d")
+_BEFORE: Final = words_of(
+    """
+    http https status code error err statuscode response returned returns returning got received replied
+    answered answer failed errorcode exception request upstream codigo estado erro fehler statut
+    """
+)
+_AFTER: Final = words_of(
+    """
+    bad service gateway not too unauthorized forbidden internal error errors request conflict payment gone
+    unprocessable response from on unavailable server timeout client
+    """
+)
+_UNITS: Final = words_of(
+    """
+    ms s sec secs second seconds minute minutes min hours bytes kb mb gb rows items characters chars tokens
+    times records px days requests
+    """
+)
+_ANSWERED: Final = ("报错", "错误", "返回", "状态", "响应", "エラー", "ошибк", "오류", "에러", "ステータス", "خطأ")
+_GRPC_NAMES: Final = """
+    OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED
+    RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS
+    UNAUTHENTICATED
+"""
+_GRPC: Final = {code_key(name): number for number, name in enumerate(_GRPC_NAMES.split())}
+_DECODER: Final = JSONDecoder()
+_BODIES: Final = 3
+"""Places of a text at which a JSON body is looked for."""
+_DEPTH: Final = 6
+_FACTS: Final = 40
+
+
+class Tier(IntEnum):
+    """How directly a place tells what happened; the lower goes first."""
+
+    CODE = 0
+    EXCEPTION = 1
+    HEADER = 2
+    WORDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing said: where, in what form, and what."""
+
+    source: str
+    tier: Tier
+    text: str
+
+
+def context_facts(context: JsonObject) -> Iterator[Fact]:
+    """Give what the context says of the error; nothing where it says nothing."""
+    if not any(key in context for key in ERROR_KEYS):
+        return
+    error = error_of(context)
+    if error.code:
+        yield Fact("context.error.code", Tier.CODE, error.code)
+    if error.http_status is not None:
+        yield Fact("context.error.http_status", Tier.CODE, f"http.{error.http_status}")
+    if error.grpc_status is not None:
+        yield Fact("context.error.grpc_status", Tier.CODE, _grpc(error.grpc_status))
+    if error.type:
+        yield Fact("context.error.type", Tier.EXCEPTION, error.type)
+    yield from _header_facts(error)
+    if error.provider:
+        yield Fact("context.error.provider", Tier.WORDS, error.provider)
+    if error.message:
+        yield Fact("context.error.message", Tier.WORDS, error.message)
+    if isinstance(error.body, Mapping | list):
+        yield from _body_facts(error.body, "context.error.body")
+
+
+def text_facts(reason: str) -> Iterator[Fact]:
+    """Give what JSON within the text says."""
+    at, bodies = reason.find("{"), 0
+    while at >= 0 and bodies < _BODIES:
+        bodies += 1
+        try:
+            body, end = _DECODER.raw_decode(reason, at)
+        except (JSONDecodeError, RecursionError):
+            end = at + 1
+        else:
+            yield from _body_facts(body, "failure_reason")
+        at = reason.find("{", end)
+
+
+def statuses(text: Text) -> Iterator[tuple[str, int]]:
+    """Give the HTTP statuses that a text names, with the place of each."""
+    tokens = text.tokens if _STATUS.search(text.lowered) else []
+    for place, token in enumerate(tokens):
+        if len(token) == 3 and token[0] in "45" and token.isdigit():  # noqa: PLR2004 - the form of a status
+            before, after = tokens[max(0, place - 3) : place], tokens[place + 1 : place + 2]
+            if after and after[0] in _UNITS:
+                continue
+            beside = (*before[-1:], *after)
+            if (
+                not _BEFORE.isdisjoint(before)
+                or (after and after[0] in _AFTER)
+                or any(mark in one for one in beside if not one.isascii() for mark in _ANSWERED)
+            ):
+                yield f"http.{token}", place
+
+
+def _header_facts(error: ErrorContext) -> Iterator[Fact]:
+    for name, said in (error.headers or {}).items():
+        lowered = name.lower()
+        if lowered in {"x-should-retry", "stripe-should-retry"} and said.lower() in {"true", "false"}:
+            yield Fact(f"context.error.headers.{lowered}", Tier.HEADER, f"header.should-retry.{said.lower()}")
+        if lowered == "retry-after":
+            yield Fact(f"context.error.headers.{lowered}", Tier.HEADER, "header.retry-after")
+    if error.retry_after is not None:
+        yield Fact("context.error.retry_after", Tier.HEADER, "header.retry-after")
+
+
+def _grpc(status: str | int) -> str:
+    text = str(status).rpartition(".")[2]
+    number = text if text.isdigit() else _GRPC.get(code_key(text))
+    return text if number is None else f"grpc.{number}"
+
+
+def _body_facts(body: object, at: str) -> Iterator[Fact]:
+    found = 0
+    for path, key, value in _leaves(body, at, _DEPTH):
+        name = key.lower()
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            continue
+        said = str(value)[:512]
+        if name in _CODES and len(said) <= 64 and " " not in said:  # noqa: PLR2004 - codes are short
+            yield Fact(path, Tier.CODE, f"http.{said}" if _STATUS.fullmatch(said) else said)
+        elif name in _WORDS and at != "failure_reason":
+            yield Fact(path, Tier.WORDS, said)  # of the reason itself every word is read anyway
+        else:
+            continue
+        found += 1
+        if found >= _FACTS:
+            return
+
+
+def _leaves(body: object, at: str, depth: int) -> Iterator[tuple[str, str, Any]]:
+    if depth == 0:
+        return
+    if isinstance(body, Mapping):
+        for key, value in list(body.items())[:_FACTS]:
+            path = f"{at}/{str(key)[:40]}"
+            yield from (
+                _leaves(value, path, depth - 1) if isinstance(value, Mapping | list) else [(path, str(key), value)]
+            )
+    elif isinstance(body, list):
+        for number, value in enumerate(body[:10]):
+            yield from _leaves(value, f"{at}/{number}", depth - 1)

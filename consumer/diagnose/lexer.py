@@ -1,0 +1,175 @@
+"""From a failure's reason to words: no frames, paths and ids; identifiers taken apart, causes told apart. Pure."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final
+
+READ: Final = 12_000
+"""Characters of a reason that are read, half of them from each end: causes stand at the beginning or at the end."""
+LINES: Final = 400
+BESIDE: Final = 0.5
+"""What a word weighs that stands in a trace, but not in its cause."""
+EXCERPT: Final = 80
+"""Characters that an evidence quotes at most: enough to see the words in their place."""
+
+_WORD: Final = re.compile(r"\w+(?:['\u2019]\w+)?")
+_PARTS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\dA-Za-z_]+")
+_ADDRESS: Final = re.compile(r"\b[a-z][a-z0-9+.-]{1,12}://([^\s/\"'<>?#:@]{1,255})[^\s\"'<>)\]]*", re.IGNORECASE)
+_PATH: Final = re.compile(r"(?<![\w/\\.])(?:[A-Za-z]:|~|\.{1,2})?(?:[/\\][\w.@$%+-]+)+[/\\]([\w.@$%+-]+)")
+_ACCENT: Final = re.compile("[\u0300-\u036f]")
+_FRAME: Final = re.compile(
+    r"""\s+at\s.{0,400}(?:\)|:\d+)\s*$          # JVM, JavaScript, .NET
+      | \s*File\s"[^"\n]{0,400}",\sline\s\d+   # Python; its line of code follows
+      | \s*\.\.\.\s\d+\s(?:more|common)
+      | \s*\#\d+\s+(?:0x|/|\{)
+      | \s*from\s\S+:\d+:in\s
+      | \s*goroutine\s\d+
+      | \s*\S+\.go:\d+
+      | \s*[\^~\s]+$
+      | \s*-{2,}>?\s?end\sof
+      | Traceback\s\(most\srecent
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_PYTHON_FRAME: Final = re.compile(r'\s*File\s"')
+_CAUSED_BY: Final = re.compile(r"\s*(?:caused by|\[cause\]|root cause|cause)\s?:", re.IGNORECASE)
+_DIRECT: Final = "was the direct cause of the following"
+_DURING: Final = "another exception occurred"
+
+
+@dataclass(slots=True)
+class Text:
+    """A text as the rules see it."""
+
+    lowered: str
+    """What is looked through for fragments."""
+    tokens: list[str] = field(default_factory=list)
+    codes: list[tuple[str, int]] = field(default_factory=list)
+    """Each word as a code might spell it, with the place of its first token."""
+    _pieces: list[tuple[int, str, float]] = field(default_factory=list)
+    """What was read: the place of its first token, itself, and how much it weighs."""
+    _places: list[tuple[str, int, int]] = field(default_factory=list)
+    """Where each token stands; found out when the first is quoted."""
+
+    def add(self, piece: str, factor: float) -> None:
+        """Read one more piece."""
+        tokens, codes = self.tokens, self.codes
+        self._pieces.append((len(tokens), piece, factor))
+        for word in _WORD.findall(piece):
+            parts, key = lexeme(word)
+            if key:
+                codes.append((key, len(tokens)))
+            tokens += parts
+
+    def factor(self, place: int) -> float:
+        """Give how much the piece in which a token stands weighs."""
+        return self._piece(place)[2] if len(self._pieces) > 1 else self._pieces[0][2]
+
+    def around(self, place: int) -> str:
+        """Quote the text around a token."""
+        if not self._places:
+            for _, piece, _ in self._pieces:
+                for word in _WORD.finditer(piece):
+                    self._places += [(piece, word.start(), word.end())] * len(lexeme(word[0])[0])
+        piece, start, end = self._places[place] if place < len(self._places) else (self._pieces[-1][1], 0, 0)
+        return quoted(piece, start, end - start)
+
+    def _piece(self, place: int) -> tuple[int, str, float]:
+        found = self._pieces[0]
+        for piece in self._pieces:
+            if piece[0] > place:
+                break
+            found = piece
+        return found
+
+
+def quoted(text: str, start: int, length: int) -> str:
+    """Quote a text around a place, in one line."""
+    first = max(0, start - (EXCERPT - min(length, EXCERPT)) // 2)
+    return text[first : first + EXCERPT].replace("\n", " ")
+
+
+def read(reason: str) -> Text:
+    """Take a text apart."""
+    pieces = list(_pieces(_cut(reason))) if "\n" in reason else [(_plain(_cut(reason)), 1.0)]
+    text = Text(lowered="\n".join(piece for piece, _ in pieces).lower())
+    for piece, factor in pieces:
+        text.add(piece, factor)
+    return text
+
+
+def folded(text: str) -> str:
+    """Give a text without accents and without wide forms of Latin letters."""
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFC", _ACCENT.sub("", unicodedata.normalize("NFKD", text)))
+
+
+def code_key(code: str) -> str:
+    """Give a code without what its spellings differ in: `voice_not_found`, `VoiceNotFound`, `voice-not-found`."""
+    return "".join(letter for letter in code if letter.isalnum()).lower()
+
+
+@lru_cache(maxsize=32_768)
+def lexeme(word: str) -> tuple[tuple[str, ...], str]:
+    """Give a word's parts in lower case, and itself as a code if it is written like one. An id has no parts."""
+    plain = word.replace("'", "").replace("\u2019", "")
+    if plain.isascii() and plain.isalpha() and (plain.islower() or plain[1:].islower()):
+        return (plain.lower(),), ""
+    parts = tuple(part.lower() for part in _PARTS.findall(plain))
+    if plain.isascii() and len(plain) >= 12 and len(parts) > 2 and any(part.isdigit() for part in parts[:-1]):  # noqa: PLR2004
+        return (), ""
+    return parts, plain.replace("_", "").lower()
+
+
+def _cut(reason: str) -> str:
+    return reason if len(reason) <= READ else f"{reason[: READ // 2]}\n{reason[-READ // 2 :]}"
+
+
+def _plain(text: str) -> str:
+    if "://" in text:
+        text = _ADDRESS.sub(r"\1 ", text)
+    if "/" in text or "\\" in text:
+        text = _PATH.sub(r" \1", text)
+    return folded(text)
+
+
+def _pieces(text: str) -> Iterator[tuple[str, float]]:
+    """Give the lines that say something, and how much each weighs: in a trace with causes, its first cause counts."""
+    lines = _spoken(text.splitlines()[:LINES]) or text.splitlines()[:LINES]
+    cause = _cause(lines)
+    if cause is None:
+        yield _plain("\n".join(lines)), 1.0
+        return
+    first, last = cause
+    for some, factor in ((lines[first:last], 1.0), (lines[:first], BESIDE), (lines[last:], BESIDE)):
+        if some:
+            yield _plain("\n".join(some)), factor
+
+
+def _spoken(lines: list[str]) -> list[str]:
+    kept, code_follows = [], False
+    for line in lines:
+        if _FRAME.match(line):
+            code_follows = _PYTHON_FRAME.match(line) is not None
+        elif code_follows and line[:1].isspace():
+            code_follows = False
+        else:
+            code_follows = False
+            kept.append(line)
+    return [line for line in kept if line.strip()]
+
+
+def _cause(lines: list[str]) -> tuple[int, int] | None:
+    """Give where the cause stands among the lines; None where nothing tells."""
+    caused = [number for number, line in enumerate(lines) if _CAUSED_BY.match(line)]
+    if caused:
+        return caused[-1], len(lines)
+    for number, line in enumerate(lines):
+        if _DIRECT in line:
+            return 0, number
+    during = [number for number, line in enumerate(lines) if _DURING in line]
+    return (during[-1] + 1, len(lines)) if during and during[-1] + 1 < len(lines) else None

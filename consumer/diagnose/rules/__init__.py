@@ -1,0 +1,30 @@
+"""The rules, by what they speak for. A new rule is one row, with an example that only it recognises."""
+
+from typing import Final
+
+from consumer.diagnose.rule import Rule
+from consumer.diagnose.rules import (
+    access,
+    assets,
+    billing,
+    concierge,
+    languages,
+    platform,
+    schema,
+    stall,
+    transport,
+    voice,
+)
+
+RULES: Final[tuple[Rule, ...]] = (
+    *transport.RULES,
+    *access.RULES,
+    *schema.RULES,
+    *stall.RULES,
+    *assets.RULES,
+    *voice.RULES,
+    *billing.RULES,
+    *concierge.RULES,
+    *platform.RULES,
+    *languages.RULES,
+)

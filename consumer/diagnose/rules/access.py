@@ -1,0 +1,199 @@
+"""Who may not, who has no money, who said no, and who is waited for. Of themselves they name no type."""
+
+from typing import Final
+
+from consumer.diagnose.rule import Rule, rule
+from schemas.names import Disposition, FailureType
+
+CREDENTIAL: Final = Disposition.NEEDS_CREDENTIAL
+MONEY: Final = Disposition.NEEDS_MONEY
+PERSON: Final = Disposition.NEEDS_PERSON
+REPAIR: Final = Disposition.NEEDS_REPAIR
+UNKNOWN: Final = FailureType.UNKNOWN
+
+RULES: Final[tuple[Rule, ...]] = (
+    rule(
+        "access.status",
+        4,
+        None,
+        CREDENTIAL,
+        codes="http.401 http.403 http.407 http.511 grpc.7 grpc.16",
+        example="The index answered HTTP 403",
+    ),
+    rule(
+        "access.code",
+        7,
+        None,
+        CREDENTIAL,
+        codes="""
+            invalid_api_key api_key_expired api_key_invalid authentication_error AuthenticationError Unauthorized
+            UnauthorizedException unauthenticated invalid_token token_expired expired_token ExpiredToken
+            ExpiredTokenException InvalidSignatureException SignatureDoesNotMatch invalid_grant invalid_client
+            AccessDenied AccessDeniedException PermissionDenied permission_denied PermissionDeniedError
+            UnrecognizedClientException InvalidClientTokenId InvalidAccessKeyId MissingAuthenticationToken Forbidden
+            ForbiddenException insufficient_scope authorization_error login_required NotAuthorizedException
+            IncompleteSignature AuthFailure InvalidAuthenticationToken InvalidAuthenticationTokenTenant
+            missing_scope not_authed invalid_auth token_revoked account_inactive AuthorizationFailed
+            missing_permissions unauthorized_client consent_required ForbiddenError UnauthorizedError
+            TokenExpiredError JsonWebTokenError InvalidSessionId INVALID_SESSION_ID permission_error
+            CredentialsError NoCredentialsError PartialCredentialsError missing_api_key
+        """,
+        example="UnrecognizedClientException from the queue",
+    ),
+    rule(
+        "access.words",
+        6,
+        None,
+        CREDENTIAL,
+        says="""
+            invalid|incorrect|expired|missing|wrong|revoked|bad|no *
+            key|token|credentials|credential|secret|password; key|token|credentials|credential|secret|password
+            is|has|was|have|are not? invalid|incorrect|expired|missing|revoked|rejected|been; invalid|expired
+            token|credentials|credential|signature; token|credentials|session|key expired|revoked|invalid|rejected;
+            unauthorized; unauthenticated; authentication failed|required|error|failure; not authenticated; access
+            denied; permission denied; insufficient permissions|scope|scopes|privileges; signature has expired;
+            signature key; signature mismatch|invalid; could not|failed|cannot authenticate; failed to authenticate;
+            login required; session expired|invalid; refresh token; not authorized; no access; dont have access; not
+            allowed to access; missing scope|scopes|permission|permissions; lacks permission; does not have
+            permission; requires * permission; api key not; authenticate provided token; reauthenticate; log in
+            again; unable to verify * credentials|token; not permitted to
+        """,
+        example="The API key has been revoked",
+    ),
+    rule(
+        "money.status",
+        5,
+        None,
+        MONEY,
+        codes="http.402",
+        example="The renderer answered HTTP 402",
+    ),
+    rule(
+        "money.code",
+        9,
+        None,
+        MONEY,
+        codes="""
+            insufficient_quota quota_exceeded billing_hard_limit_reached insufficient_balance insufficient_credits
+            payment_required credit_balance_too_low billing_not_active usage_limit_reached budget_exceeded
+            insufficient_credit quotaExceeded QUOTA_EXCEEDED trial_expired out_of_credits no_credits
+            credits_exhausted BILLING_DISABLED UREQ_PROJECT_BILLING_NOT_FOUND ServiceQuotaExceededException
+            InsufficientBalance dailyLimitExceeded character_limit_exceeded spending_limit_reached billing_error
+        """,
+        example="billing_error",
+    ),
+    rule(
+        "money.words",
+        8,
+        None,
+        MONEY,
+        says="""
+            insufficient|exceeded|exceeds|exceeding|exceed|over|out of|used up * quota; quota *
+            exceeded|reached|exhausted|used; quota exceeded; insufficient|not|no enough?
+            credits|balance|credit|quota; not enough credits|credit|balance|quota; out of credits|credit; ran out of
+            credits|credit|tokens; credit balance; low balance; balance is * low; hard limit; usage limit;
+            monthly|daily|spending|spend|budget limit|cap|quota|budget; upgrade your|the plan|subscription; check
+            your plan; billing details; billing account; billing must be enabled; enable billing; payment required;
+            trial|plan * expired|ended; characters|credits remaining; characters|credits|tokens|units are|is
+            required; buy|purchase more credits; purchase a paid plan; top up; no remaining; limit of your plan;
+            plan limit; free tier * limit|exceeded|disabled
+        """,
+        example="This month's credits: out of credits",
+    ),
+    rule(
+        "request.status",
+        3,
+        None,
+        REPAIR,
+        codes="""
+            http.400 http.404 http.405 http.406 http.410 http.411 http.413 http.414 http.415 http.416 http.422
+            http.431 grpc.3 grpc.5 grpc.6 grpc.11 grpc.9 http.412 http.428
+        """,
+        example="The registry answered HTTP 410",
+    ),
+    rule(
+        "request.not-offered",
+        4,
+        None,
+        PERSON,
+        says="not implemented; is not supported in your|this country|region; unsupported country|region",
+        codes="http.501 http.505 http.451 grpc.12 UNIMPLEMENTED NotImplementedError MethodNotAllowed",
+        example="The port answered HTTP 501: internal error",
+    ),
+    rule(
+        "request.not-found",
+        4,
+        None,
+        REPAIR,
+        says="""
+            not found; does|do|did not|doesnt exist; doesnt exist; no such; couldnt find; could not find; cannot
+            find; cant find; unable to find; no longer exists|available; has been deleted|removed|archived; unknown
+            id|key|model|resource; model not; invalid id|reference; deprecated; decommissioned; was deleted|removed;
+            is gone
+        """,
+        codes="""
+            NotFound NotFoundException NotFoundError ResourceNotFoundException resource_missing NOT_FOUND NoSuchKey
+            NoSuchBucket model_not_found ResourceNotFound EntityNotFoundException ModelNotFound
+        """,
+        example="The template no longer exists",
+    ),
+    rule(
+        "refused.moderation",
+        4,
+        FailureType.MISSING_IMAGE,
+        PERSON,
+        firmly=9,
+        says="""
+            safety system|filter|filters|settings|policy|checker|guidelines; content
+            policy|policies|filter|filters|moderation|management|restrictions; nsfw;
+            violate|violates|violated|violating * policy|policies|guardrails|guidelines|standards|terms|rules;
+            blocked by * content|safety|moderation|filters|filter|policy; moderation; moderator; moderated;
+            inappropriate content|prompt; sensitive words|word|content|information; banned word|words|prompt; word
+            is banned; is banned; prohibited content; community standards|guidelines; responsible ai; not allowed
+            by; flagged by|as; guardrails; against our; unsafe content|prompt|image; harmful content; prompt was
+            rejected|blocked; rejected by * safety|content|moderation; adult content
+        """,
+        codes="""
+            content_policy_violation moderation_blocked image_content_policy_violation ContentPolicyViolationError
+            ContentFilterFinishReasonError content_filter ResponsibleAIPolicyViolation IMAGE_PROHIBITED_CONTENT
+            PROHIBITED_CONTENT IMAGE_SAFETY SAFETY moderation_error unsafe_content content_moderated
+            CONTENT_FILTERED invalid_prompts content_policy InvalidPrompts sensitive_content
+        """,
+        example="The prompt was flagged by our guardrails",
+    ),
+    rule(
+        "refused.by-user",
+        0,
+        None,
+        Disposition.NEVER,
+        firmly=9,
+        says="""
+            withdrew; withdrawn by; changed his|her|their mind; no longer wanted|wants; called off; was|been|got
+            cancelled|canceled by; cancelled|canceled|aborted|stopped|terminated|killed|interrupted|closed|rejected
+            by * user|operator|customer|owner|admin|administrator; user|customer|operator
+            cancelled|canceled|aborted|stopped; manually cancelled|canceled|stopped|aborted|terminated; cancelled on
+            purpose; cancelled by request; cancellation requested
+        """,
+        codes="grpc.1 CANCELLED USER_CANCELLED user_canceled",
+        against=(FailureType.WORKFLOW_STALL, FailureType.API_TIMEOUT),
+        example="Cancelled by the user while the voice was timing out",
+    ),
+    rule(
+        "person.awaited",
+        9,
+        UNKNOWN,
+        PERSON,
+        says="""
+            not yet approved; not approved; has|have not * approved|confirmed|signed; not given|granted
+            consent|approval; waiting|waits|awaiting|awaits|pending|needs|requires|wait *
+            approval|review|sign|signoff|confirmation|authorization|decision; waiting|waits|awaiting|awaits|wait
+            for|on * human|person|user|manager|approver|customer|input|reply|someone|reviewer|operator|owner;
+            approval pending|required|outstanding; awaiting approval|review|confirmation|input; pending|manual|human
+            approval|review; paused by|until; on hold; scheduled for|to run; sleeping until; waiting until; waiting
+            for * timer|schedule|window; not approved yet; hasnt|not been approved; needs manual; requires manual;
+            human in the loop
+        """,
+        against=(FailureType.WORKFLOW_STALL, FailureType.API_TIMEOUT),
+        example="Stuck? No: waiting for approval of the legal team",
+    ),
+)

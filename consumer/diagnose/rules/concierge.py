@@ -1,0 +1,109 @@
+"""What an assistant was to do for somebody, and did not."""
+
+from typing import Final
+
+from consumer.diagnose.rule import Rule, rule
+from schemas.names import Disposition, FailureType
+
+CONCIERGE: Final = FailureType.CONCIERGE_ACTION_FAILURE
+PERSON: Final = Disposition.NEEDS_PERSON
+
+RULES: Final[tuple[Rule, ...]] = (
+    rule(
+        "concierge.word",
+        2.3,
+        CONCIERGE,
+        says="concierge",
+        example="The concierge gave up",
+    ),
+    rule(
+        "concierge.noun",
+        3.2,
+        CONCIERGE,
+        says="""
+            booking; bookings; reservation; reservations; appointment; appointments; reschedule; rescheduling;
+            rescheduled; guest; guests; calendar; itinerary; check in; check out; meeting; availability; time
+            slot|slots; timeslot; room service; housekeeping; restaurant; hotel; taxi; flight; tickets|seats; event
+            type; attendee; attendees; doctolib; mindbody; table for; party size; occupancies; spa; courier
+        """,
+        example="The itinerary is empty",
+    ),
+    rule(
+        "concierge.book",
+        5,
+        CONCIERGE,
+        says="""
+            book|booking|booked|bookings|reserve|reserving a|an|the|any|any?
+            meeting|appointment|table|slot|room|flight|hotel|taxi|ticket|seat|matching|visit;
+            could|can|was|not|cannot|couldnt|unable not? be|to?
+            book|booked|reserve|reserved|schedule|scheduled|reschedule|cancel;
+            booking|reservation|appointment|meeting
+            failed|fails|error|could|cannot|couldnt|not|slot|rejected|creation; no booking occurred; failed to
+            book|reserve|schedule|reschedule|cancel|create *
+            booking|reservation|appointment|meeting|event|table|room; book api; booking api|endpoint|system|details;
+            calendar event|invite|invitation|api; cancel|cancelling * reservation|booking|appointment|meeting;
+            add|create|insert * calendar
+        """,
+        example="We could not reserve anything",
+    ),
+    rule(
+        "concierge.nothing-free",
+        9,
+        CONCIERGE,
+        PERSON,
+        says="""
+            no available|free
+            users|user|slots|slot|tables|rooms|occupancies|times|seats|availability|hosts|appointments|dates; no
+            availability; fully booked; sold out; is? not available at|on|for * time|date|day; no longer available
+            at; already booked|taken|reserved; double booked; slot * taken|unavailable|gone; overbooked; no
+            tables|rooms|seats|slots; another time slot; outside * opening|business|working hours; no seats; time is
+            not available
+        """,
+        codes="no_available_users_found_error slot_unavailable booking_conflict NO_AVAILABILITY",
+        example="Fully booked that evening",
+    ),
+    rule(
+        "concierge.agent",
+        4,
+        CONCIERGE,
+        Disposition.NEEDS_REPAIR,
+        firmly=2,
+        says="""
+            tool call|calls|calling|invocation|use|execution|error|failed; function call|calling|calls;
+            call|calling|invoke|invoking|run|execute|using a|the|any tool|tools|function;
+            agent|assistant|bot|chatbot|copilot|ai agent
+            failed|fails|could|couldnt|does|did|cannot|cant|was|is|stopped|made|forgot|unable|refused; action input;
+            action failed|error|could|not|execution|server|failure; skill; skills; intent handler; fulfillment;
+            fulfilment; session ended request; webhook call failed; custom action; mcp tool|server; assistant
+            action; slot filling; voice assistant; simple response; agent executor; tool * not found; function not
+            found; no tool; tools agent; slot elicitation
+        """,
+        example="The agent stopped before the skill ran",
+    ),
+    rule(
+        "concierge.maker",
+        5,
+        CONCIERGE,
+        says="""
+            alexa; dialogflow; google assistant|home; composio; rasa; langchain; lang chain; crewai; crew ai; siri;
+            cortana; bixby; voiceflow; botpress; botkit; lex bot; cal com; calendly; opentable; open table; resy;
+            acuity; mindbody; lang graph; autogen; openai assistants; copilot studio; bland; vapi; manychat;
+            sevenrooms; booking com; amadeus; sabre
+        """,
+        example="Dialogflow heard nothing",
+    ),
+    rule(
+        "concierge.send",
+        4,
+        CONCIERGE,
+        says="""
+            could|cannot|couldnt|unable|failed|fails|not not? to? send|sending|deliver|post *
+            email|mail|message|invitation|sms|reminder|notification|confirmation|invite|whatsapp|text;
+            message|email|sms|whatsapp|reminder|invitation|slack not sent|delivered; failed to send|deliver;
+            undelivered; unsubscribed recipient; recipient * unreachable|invalid|opted; twilio; sendgrid; send grid;
+            mailgun; slack; whatsapp; telegram; outlook; gmail; hubspot; salesforce; zendesk; google calendar;
+            channel not found; postmark; vonage; intercom; email bounced; sms; invalid 'to'
+        """,
+        example="Twilio: nothing went out",
+    ),
+)

@@ -1,0 +1,301 @@
+"""The same in other languages: phrases, without accents, for Latin and Cyrillic script; else pieces of text."""
+
+from typing import Final
+
+from consumer.diagnose.rule import Rule, rule
+from schemas.names import Disposition, FailureType
+
+RULES: Final[tuple[Rule, ...]] = (
+    rule(
+        "languages.timeout",
+        6,
+        FailureType.API_TIMEOUT,
+        Disposition.RETRY_IF_IDEMPOTENT,
+        says="""
+            verbindung * zuruckgesetzt|beendet; zuruckgesetzt; conexion * restablecida|reiniciada; conexao
+            redefinida; connexion * reinitialisee|fermee; connessione * interrotta|chiusa; nicht erreichbar; no
+            disponible * servidor; servidor * no; tiempo de espera|respuesta; tiempo * agotado|excedido|superado;
+            agoto el tiempo; tempo limite|esgotado|esgotou; tempo de espera|resposta; delai *
+            depasse|expire|attente; delai d attente; temps d attente; a expire; zeituberschreitung; zeitlimit;
+            zeituberschritten; keine antwort; antwortete nicht; antwortet nicht; zu lange; tempo scaduto; timeout
+            scaduto; tempo di attesa; zaman asimi; przekroczono limit czasu; limit czasu; превышено время|ожидание;
+            время ожидания|ответа; таимаут; тайм аут; истекло время; не отвечает; не ответил; не удалось
+            подключиться|соединиться; нет соединения|ответа; no se pudo conectar; nao foi possivel conectar;
+            impossible de se connecter; verbindung fehlgeschlagen|zeituberschreitung; impossibile connettersi;
+            connection refusee; temps depasse; sin respuesta; no respondio; sem resposta; nao respondeu; pas de
+            reponse; n a pas repondu; ne repond pas; nessuna risposta; conexion *
+            rechazada|interrumpida|cerrada|perdida; conexao * recusada|interrompida|perdida|fechada; verbindung *
+            abgebrochen|verweigert|unterbrochen|abgelehnt|getrennt; connexion * refusee|interrompue|perdue;
+            соединение * прервано|сброшено|разорвано|отклонено; connessione * rifiutata|interrotta; waktu habis; het
+            antwoord duurde te lang
+        """,
+        holds="""
+            超时; 逾時; 超時; 响应超时; 连接被拒绝; 连接中断; 网络异常; 连接被; 连接超时; 连接失败; 连接断开;
+            对端关闭; 网络错误; 无法连接; タイムアウト; 接続できません; 接続に失敗; 接続エラー; つながりません;
+            時間切れ; 応答がありません; 接続が拒否; 接続が切断; 시간 초과; 시간초과; 타임아웃; 응답 없음; 응답이 없;
+            연결이 끊; 연결 거부; انتهت مهلة; انتهاء المهلة; مهلة الطلب; انقطع الاتصال; लोक नहीं; समय समाप्त;
+            टाइमआउट; समय सीमा; หมดเวลา; אזל הזמן; زمان انتظار; انتهى وقت
+        """,
+        example="El servidor: tiempo de espera agotado",
+    ),
+    rule(
+        "languages.schema",
+        5,
+        FailureType.INVALID_SCHEMA,
+        Disposition.NEEDS_REPAIR,
+        says="""
+            ne respecte pas; format attendu; valeur recue; no cumple|coincide; formato esperado; no respeta; nao
+            corresponde; nicht dem format; erwartet * erhalten; non rispetta|corrisponde; valore non;
+            campo|campos|parametro|propiedad|propriedade|champ|champs|parametre
+            feld|obligatorio|obligatoria|obrigatorio|obrigatoria|requerido|obligatoire|requis|manquant|ausente|faltante|invalido|invalide|mancante;
+            campo * obligatorio|obrigatorio|requerido|ausente|invalido|mancante|obbligatorio; champ *
+            obligatoire|requis|manquant|invalide; falta el|la|o|un campo|propiedad|parametro;
+            validacion|validacao|validation|validazione|validierung *
+            fallo|fallida|falhou|echouee|echoue|fallita|fehlgeschlagen; error|erro|erreur|errore de|di|no|na
+            validacion|validacao|validation|validazione; tipo|formato|format|typ
+            invalido|invalide|ungultig|incorrecto|incorreto|errato|inesperado|non; esperado * recebido|recibido;
+            pflichtfeld; feld * fehlt|ungultig|erforderlich; ungultiges|ungultiger|fehlerhaftes
+            format|json|feld|typ|wert|schema; schema * verletzt|nicht; json invalido|invalide|non|ungultiges; no es
+            un json|numero; n est pas un|valide; nao e um; не валидный|валиден; обязательное|обязательный
+            поле|параметр; отсутствует обязательное|поле|параметр; неверный|некорректный|недопустимый
+            формат|тип|json|параметр|значение; ошибка валидации|проверки|разбора|парсинга; не удалось
+            разобрать|распарсить|прочитать; ожидался|ожидалась|ожидались; ожидалось * получено|получена; не
+            соответствует * схеме; stimmt nicht * schema|uberein; entspricht nicht; schema di; esquema;
+            schemafehler; schema gema
+        """,
+        holds="""
+            格式错误; 格式不正确; 校验失败; 验证失败; 参数错误; 缺少必填; 缺少参数; 缺少字段; 必填; 解析失败;
+            无法解析; 字段; 类型错误; 非法参数; 无效的参数; スキーマ; 検証エラー; 必須; バリデーション; 不正な値;
+            解析に失敗; パースに失敗; フォーマットが不正; 形式が正しくありません; 스키마; 유효성 검사; 필수;
+            형식이 잘못; 형식이 올바르지; 파싱; مخطط; التحقق من صحة; حقل مطلوب; الحقل; غير صالح; तत्व अमान्य;
+            अमान्य; स्कीमा; आवश्यक फ़ील्ड; फ़ील्ड; 缺失
+        """,
+        example="Falta el campo importe",
+    ),
+    rule(
+        "languages.stall",
+        5,
+        FailureType.WORKFLOW_STALL,
+        Disposition.NEEDS_REPAIR,
+        says="""
+            atascado|atascada|bloqueado|bloqueada|trancado|travado|travada|parado|parada|colgado|colgada|congelado;
+            no avanza; nao avanca; sin avanzar|progreso; sem progresso; se quedo; quedo|quedado; ficou;
+            bloque|bloquee|coince|coincee|fige|figee; n avance; ne progresse; reste bloque|bloquee|en; hangt;
+            hangen; hangengeblieben; steckt; feststeckt; festgefahren; blockiert; eingefroren; kein fortschritt;
+            kommt nicht weiter; lauft endlos|seit; seit stunden; bloccato|bloccata|incastrato|fermo|ferma; in coda;
+            en cola; na fila; en file d attente; in der warteschlange; в очереди; nessun esecutore|worker; non
+            avanza|procede; завис|зависла|зависло|зависает|зависание|застряла|застряло|застревает|висит; не
+            продвигается|двигается|выполняется|завершается; без прогресса; ohne fortschritt; takildi;
+            zawiesil|zawiesza; utknal; macet; vastgelopen; hace horas; ha horas; depuis des heures; da ore; desde
+            hace
+        """,
+        holds="""
+            卡住; 卡死; 卡在; 卡了; 一直卡; 堵塞; 挂起; 无响应; 不动; 停滞; 没有进展; 一直在跑; 一直处于; 死锁;
+            僵死; 阻塞; 停止响应; 停止しています; 停止した; 止まった; 止まって; 進まない; 進みません; 固まっ; 滞留;
+            ハング; スタック; 멈춤; 멈춰; 멈췄; 멈추; 진행되지; 진행이; 중단된; 교착; عالق; عالقة; متوقف; توقف;
+            لا يتقدم; अटक; रुका; रुक ग; ค้าง; תקוע; 心跳; ハートビート; 하트비트
+        """,
+        example="El flujo quedó parado",
+    ),
+    rule(
+        "languages.image",
+        5,
+        FailureType.MISSING_IMAGE,
+        says="""
+            imagen; imagenes; imagem; imagens; immagine; immagini; bild; bilder; bildes; изображение; изображения;
+            изображении; картинка; картинки; картинку; фото; resim; gorsel; obraz; obrazu; gambar; afbeelding;
+            miniatura; vorschaubild; foto; fotos; titelbild; bildgenerierung; vignette; illustrations; генерация
+            изображения|изображении; рендер
+        """,
+        holds="""
+            图片; 图像; 生图; 出图; 绘图; 画图; 缩略图; 封面; 插画; 画像; イメージ; サムネイル; 写真; 이미지; 그림;
+            썸네일; 사진; الصورة; صورة; छवि; चित्र; तस्वीर; รูปภาพ; תמונה; تصویر; 圖片
+        """,
+        example="Das Bild fehlt",
+    ),
+    rule(
+        "languages.voice",
+        5.5,
+        FailureType.VOICE_GENERATION_ERROR,
+        says="""
+            voz; vozes; voces; voix; stimme; stimmen; voce; voci; голос; голоса; голосовой; озвучка; озвучки;
+            озвучку; речи; синтез|синтеза речи; sprachausgabe; sprachsynthese; sprachgenerierung; tondatei;
+            audiodatei; sintesis de|del? voz|habla; sintese de|da? voz|fala; synthese vocale; sintesi vocale; аудио;
+            аудиофаил; звук; ses; dzwiek; suara; stem; habla; fala; narracion; narracao; locucion; locucao; tonspur;
+            hangbuch; parole
+        """,
+        holds="""
+            语音; 音频; 声音; 配音; 朗读; 转录; 音色; 語音; 音声; ボイス; ナレーション; 合成音声; 読み上げ; 음성;
+            오디오; 목소리; 보이스; الصوت; صوت; الصوتي; आवाज; आवाज़; ध्वनि; ऑडियो; वॉयस; เสียง; קול; صدا
+        """,
+        example="Die Sprachausgabe schweigt",
+    ),
+    rule(
+        "languages.billing",
+        5.5,
+        FailureType.BILLING_SYNC_ISSUE,
+        says="""
+            pago; pagos; factura; facturas; cobro; cobros; cobrado; reembolso; suscripcion; suscripciones;
+            facturacion; tarjeta; pagamento; pagamentos; fatura; faturas; cobranca; assinatura; assinaturas; boleto;
+            cartao; estorno; cobrada; paiement; paiements; facture; factures; abonnement; remboursement;
+            facturation; prelevement; carte bancaire; zahlung; zahlungen; rechnung; rechnungen; abbuchung; abo;
+            erstattung; lastschrift; kreditkarte; gutschrift; abrechnung; fattura; fatture; pagamenti; rimborso;
+            abbonamento; addebito; carta di; платеж; платежа; платежи; оплата; оплаты; оплате; счет; счета; возврат;
+            подписка; подписки; подписку; списание; списаны; карта; карты; карту; выставлен; odeme; platnosc;
+            faktura; faktury; pembayaran; tagihan; betaling; factuur; bezahlung; quittung
+        """,
+        holds="""
+            支付; 扣款; 订单; 发票; 退款; 账单; 付款; 收款; 对账; 订阅; 余额; 信用卡; 請款; 付費; 決済; 支払い;
+            支払; 請求; 請求書; 返金; 課金; サブスクリプション; カード; 결제; 청구; 환불; 구독; 인보이스; 카드;
+            الدفع; الفاتورة; فاتورة; دفعة; الاشتراك; استرداد; بطاقة; भुगतान; चालान; इनवॉइस; रिफंड; सदस्यता; बिल;
+            ชำระเงิน; תשלום; חשבונית; پرداخت
+        """,
+        example="La factura no llegó",
+    ),
+    rule(
+        "languages.concierge",
+        6,
+        FailureType.CONCIERGE_ACTION_FAILURE,
+        says="""
+            tischreservierung; zimmerbuchung; hotelbuchung; flugbuchung; terminvereinbarung; terminanfrage;
+            reserva|cita|mesa; reserva; reservas; reservar; cita; citas; turno; mesa; agendamento; agendar; huesped;
+            huespedes; hospede; reservation; rendez vous; reserver; table pour; buchung; buchen; gebucht;
+            reservierung; reservieren; reserviert; termin; termine; terminbuchung; tisch; prenotazione;
+            prenotazioni; prenotare; appuntamento; ospite; бронирование; бронирования; бронь; забронировать; столик;
+            гостя; гость; встречу; rezervasyon; randevu; rezerwacja; rezerwacji; asistente; assistente; asistan;
+            ассистент; помощник; агент; assistent
+        """,
+        holds="""
+            预订; 预约; 预定; 订座; 日程; 会议室; 助手; 预約; 訂位; 予約; アポイント; 会議; アシスタント;
+            エージェント; 예약; 회의; 일정; 비서; 에이전트; حجز; الحجز; موعد; المساعد; बुकिंग; आरक्षण; अपॉइंटमेंट;
+            सहायक; จอง; הזמנה; رزرو
+        """,
+        example="La reserva no salió",
+    ),
+    rule(
+        "languages.throttled",
+        7,
+        None,
+        Disposition.RETRY_AFTER,
+        says="""
+            demasiadas solicitudes|peticiones; limite de solicitudes|peticiones|taxa|requisicoes|velocidad|tasa;
+            muitas solicitacoes|requisicoes; trop de requetes|demandes; limite de debit; zu viele anfragen;
+            anfragelimit; troppe richieste; слишком много запросов; превышен лимит|предел запросов; лимит запросов;
+            uberlastet; surcharge|surchargee; sobrecargado|saturado; перегружен|перегружена; cok fazla istek; zbyt
+            wiele; ausgelastet; sobrecarregado
+        """,
+        holds="""
+            限流; 频率限制; 请求过于频繁; 请求过多; 并发; 过载; 繁忙; 负载过高; 稍后再试; 稍后重试; レート制限;
+            リクエストが多すぎ; 混雑; 過負荷; しばらくして; 요청이 너무 많; 속도 제한; 과부하; 잠시 후; طلبات كثيرة;
+            تجاوز حد; बहुत अधिक अनुरोध; อัตรา
+        """,
+        example="Zu viele Anfragen in kurzer Zeit",
+    ),
+    rule(
+        "languages.money",
+        8,
+        None,
+        Disposition.NEEDS_MONEY,
+        says="""
+            saldo insuficiente; fondos insuficientes; cuota agotada|excedida|superada; sin saldo|creditos; cota
+            excedida|esgotada; sem saldo|creditos; creditos insuficientes; solde insuffisant; fonds insuffisants;
+            quota depasse|epuise|atteint; guthaben reicht|ist|aufgebraucht; nicht genugend|ausreichend|genug
+            guthaben; kontingent; deckung; kein guthaben; credito insufficiente|esaurito; fondi insufficienti;
+            недостаточно средств|кредитов; исчерпан|исчерпана|исчерпаны лимит|квота|кредиты; квота
+            исчерпана|превышена; закончились средства|кредиты; yetersiz bakiye
+        """,
+        holds="""
+            余额不足; 配额; 额度不足; 额度已用; 欠费; 超出限额; 残高不足; クォータ; クレジット不足;
+            クレジットが不足; 잔액 부족; 잔액이 부족; 할당량; 크레딧이 부족; رصيد غير كاف; الرصيد غير; शेष राशि;
+            कोटा; पर्याप्त बैलेंस; अपर्याप्त
+        """,
+        example="Guthaben aufgebraucht",
+    ),
+    rule(
+        "languages.credential",
+        6,
+        None,
+        Disposition.NEEDS_CREDENTIAL,
+        says="""
+            no autorizado; credenciales; clave * invalida|incorrecta; token * caducado|expirado|invalido|ha|vencido;
+            nao autorizado; credenciais; chave * invalida; acceso denegado; acesso negado; non autorise; acces
+            refuse; identifiants; cle * invalide; jeton * expire; nicht autorisiert; zugriff verweigert; anmeldung
+            fehlgeschlagen; abgelaufen; ungultiger schlussel|token|api; zugangsdaten; non autorizzato; accesso
+            negato; token scaduto; не авторизован|авторизирован; доступ запрещен; неверный ключ|токен|пароль; токен
+            * истек|просрочен|недеиствителен; ошибка авторизации|аутентификации; нет доступа|прав; отказано в
+            доступе; доступе отказано; sin permiso|permisos; sem permissao; keine berechtigung|rechte; yetkisiz;
+            brak autoryzacji
+        """,
+        holds="""
+            未授权; 鉴权失败; 认证失败; 密钥无效; 令牌过期; 令牌无效; 签名错误; 签名验证; 验证签名; 权限不足;
+            无权限; 访问被拒; 認証; 未認証; トークンの有効期限; 権限がありません; アクセスが拒否; 인증 실패;
+            인증에 실패; 권한이 없; 토큰이 만료; غير مصرح; رمز منتهي; انتهت صلاحية; अनधिकृत; टोकन की अवधि;
+            प्रमाणीकरण
+        """,
+        example="Zugriff verweigert",
+    ),
+    rule(
+        "languages.declined",
+        9,
+        FailureType.BILLING_SYNC_ISSUE,
+        Disposition.NEEDS_PERSON,
+        says="""
+            tarjeta|pago * rechazada|rechazado|denegada|declinada; cartao|pagamento * recusado|negado|rejeitado;
+            carte|paiement * refusee|refuse|rejetee; karte|kreditkarte|zahlung * abgelehnt|verweigert;
+            carta|pagamento * rifiutata|rifiutato; карта|платеж * отклонена|отклонен; odeme|kart * reddedildi
+        """,
+        holds="""
+            卡被拒; 银行卡被拒; 支付被拒; 拒绝付款; カードが拒否; 決済が拒否; 拒否されました; 카드가 거절; 거절되었;
+            거절됨; رفض البطاقة; تم رفض; कार्ड अस्वीकार; अस्वीकृत
+        """,
+        example="Ihre Karte wurde abgelehnt",
+    ),
+    rule(
+        "languages.fraud",
+        12,
+        FailureType.BILLING_SYNC_ISSUE,
+        Disposition.NEVER,
+        says="""
+            carte * volee|perdue|vole; tarjeta * robada|perdida; cartao * roubado|furtado|perdido; karte *
+            gestohlen|verloren; gestohlene karte; carta * rubata|smarrita; карта * украдена|утеряна; украденная
+            карта; fraude; betrug; frode; мошенничество
+        """,
+        holds="盗卡; 挂失; 被盗; 欺诈; 盗難; 紛失; 不正利用; 도난; 분실; 사기; مسروقة; احتيال; चोरी; धोखाधड़ी",
+        example="Die Karte wurde als gestohlen gemeldet",
+    ),
+    rule(
+        "languages.full",
+        9,
+        FailureType.CONCIERGE_ACTION_FAILURE,
+        Disposition.NEEDS_PERSON,
+        says="""
+            keine freien|verfugbaren platze|plaetze|termine|tische|zimmer; ausgebucht; sin
+            disponibilidad|plazas|mesas; no hay disponibilidad|mesas|plazas|citas|habitaciones; completo; sem
+            disponibilidade|vagas|mesas; esgotado; complet; plus de place|places|table|chambre; aucune
+            disponibilite; aucun creneau; nessuna disponibilita; al completo; esaurito; нет свободных|мест; мест нет
+        """,
+        holds="""
+            满员; 已满; 没有空位; 无可用; 客满; 満席; 満室; 空きがありません; 空きなし; 만석; 예약이 꽉; 빈자리;
+            لا توجد أماكن; محجوز بالكامل; उपलब्ध नहीं
+        """,
+        example="Leider ausgebucht",
+    ),
+    rule(
+        "languages.approval",
+        9,
+        FailureType.UNKNOWN,
+        Disposition.NEEDS_PERSON,
+        says="""
+            esperando|espera|pendiente|aguardando|pendente|em * aprobacion|aprovacao|revision|revisao; en attente
+            d|de approbation|validation|l; wartet auf * freigabe|genehmigung|bestatigung|zustimmung; in attesa
+            di|dell approvazione; ожидает|ждет|ожидание * одобрения|подтверждения|согласования|утверждения; onay
+            bekliyor
+        """,
+        holds="""
+            等待审批; 待审批; 等待批准; 等待确认; 审批中; 承認待ち; 承認を待っ; 승인 대기; 승인을 기다;
+            بانتظار الموافقة; في انتظار الموافقة; स्वीकृति की प्रतीक्षा; अनुमोदन
+        """,
+        against=(FailureType.WORKFLOW_STALL,),
+        example="Wartet auf die Freigabe, hängt also nicht",
+    ),
+)

@@ -1,0 +1,120 @@
+"""Speech and audio that were not made, are not there, or cannot be read."""
+
+from typing import Final
+
+from consumer.diagnose.rule import Rule, rule
+from schemas.names import Disposition, FailureType
+
+VOICE: Final = FailureType.VOICE_GENERATION_ERROR
+UNKNOWN: Final = FailureType.UNKNOWN
+NOW: Final = Disposition.RETRY_NOW
+REPAIR: Final = Disposition.NEEDS_REPAIR
+PERSON: Final = Disposition.NEEDS_PERSON
+
+RULES: Final[tuple[Rule, ...]] = (
+    rule(
+        "voice.word",
+        2.5,
+        VOICE,
+        says="voice; voices; audio; audios",
+        example="What became of the audio",
+    ),
+    rule(
+        "voice.noun",
+        3,
+        VOICE,
+        says="""
+            narration; narrator; voiceover; voice over; spoken; speech; vocoder; ssml; phoneme; phonemes; wav; mp3;
+            mp 3; m4a; ogg; opus; flac; ffmpeg; pcm; sample rate; sampling rate; codec; transcription; transcribe;
+            transcribing; transcript; transcriptions; whisper; asr; stt; speaker; dubbing; lip sync; podcast;
+            jingle; soundtrack; subtitle; pronunciation; mp3float; aac; audio track; sound file
+        """,
+        example="The narration is not there",
+    ),
+    rule(
+        "voice.maker",
+        4.5,
+        VOICE,
+        says="""
+            tts; text to speech|speach; speech synthesis|synthesizer|engine|generation|service;
+            synthesize|synthesizing|synthesise; synthesis failed|error; generating speech; espeak; kokoro; eleven
+            labs; elevenlabs; eleven labs error; xtts; piper; coqui; cartesia; play ht; playht; polly; edge tts;
+            azure tts; deepgram; assemblyai; assembly ai; murf; speechify; resemble ai; wellsaid; rime; lmnt; hume;
+            speech to text; speech recognition; synthesize speech; voice
+            generation|clone|cloning|synthesis|id|settings|model; clone|cloning voice; cosy voice; cosyvoice; gtts;
+            bark; tacotron; fish audio; minimax; aura; voicevox; riva
+        """,
+        example="ElevenLabs said no",
+    ),
+    rule(
+        "voice.parameter",
+        8,
+        VOICE,
+        REPAIR,
+        says="""
+            voice * not found|exist|available|supported; invalid|unknown|unsupported voice|ssml|speaker|language;
+            text|input length|too|is * exceeded|long; maximum text length; too many|the characters|character;
+            character limit; unsupported audio|sample|format|file; invalid file format; supported formats; maximum
+            amount of custom voices; not standard
+        """,
+        codes="""
+            voice_not_found max_character_limit_exceeded voice_limit_reached InvalidSsmlException invalid_voice_id
+            TextLengthExceededException invalid_voice_settings text_too_long VoiceNotFound
+            SsmlMarksNotSupportedForTextType InvalidSampleRateException LexiconNotFoundException
+            EngineNotSupportedException LanguageNotSupportedException unsupported_audio_format audio_too_short
+            audio_too_long invalid_audio invalid_model_id UnsupportedLanguage can_not_use_instant_voice_cloning
+            voice_not_fine_tuned InvalidS3BucketException model_can_not_do_text_to_speech
+        """,
+        example="voice_limit_reached",
+    ),
+    rule(
+        "voice.blocked",
+        9,
+        VOICE,
+        PERSON,
+        says="unusual activity",
+        codes="detected_unusual_activity",
+        example="401 detected_unusual_activity",
+    ),
+    rule(
+        "voice.silent",
+        6,
+        VOICE,
+        NOW,
+        says="""
+            0|zero byte|bytes audio|wav|mp3|file|files; no audio * received|generated|returned|produced|output|data;
+            no audio; audio|wav|mp3|speech|file|files is|was|are|has|were * empty|silent|silence|blank|missing;
+            empty|silent|blank audio|files|wav|mp3|sound|speech; returning|returns|returned empty files|file; size
+            of 0; 0 byte|bytes; length|duration of? 0|zero; 0 seconds|second; audio duration; below silence; only
+            silence|noise; no sound; no wav|mp3; clipping
+        """,
+        example="The engine returns files which have a size of 0",
+    ),
+    rule(
+        "voice.decode",
+        5,
+        VOICE,
+        REPAIR,
+        says="""
+            submitting packet to decoder; packet to decoder; header missing; invalid data found; open decode file;
+            could not open|decode * file|decode; failed to load|decode|open audio; could not write header; codec
+            parameters; error while decoding stream; muxing; moov atom; corrupt audio; audio *
+            corrupt|corrupted|damaged|truncated; ffmpeg error|failed|exited; decoder failed
+        """,
+        codes="CouldntDecodeError LibsndfileError NoBackendError PydubException AudioDecodeError",
+        example="moov atom not to be seen",
+    ),
+    rule(
+        "voice.device",
+        8,
+        UNKNOWN,
+        PERSON,
+        says="""
+            input|output|audio|recording|playback|default device|devices; portaudio; port audio;
+            microphone|mic|speakers|headset|bluetooth; alsa; pulseaudio; coreaudio; audio
+            driver|interface|card|hardware; sound card; voicemail; voice mail; voice call|calls|channel|chat;
+            active|passive voice; voice of customer; audio conference|bridge|jack
+        """,
+        example="The audio driver crashed",
+    ),
+)

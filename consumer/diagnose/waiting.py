@@ -1,0 +1,69 @@
+"""How long a failure says to wait before another try. Pure."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from consumer.diagnose.facts import ERROR_KEYS
+from consumer.model import JsonObject
+from schemas.context import error_of
+
+LONGEST: Final = timedelta(days=7)
+_READ: Final = 12_000
+_TOLD: Final = re.compile(
+    r"""(?:retry|try\sagain|retrydelay|wait)["'\s:_-]{0,3}(?:request\s)?(?:after|in|for|delay)?["'\s:=-]{1,4}
+        (?P<number>\d{1,7}(?:\.\d{1,6})?)\s?
+        (?P<unit>ms|milliseconds?|seconds?|secs?|s|minutes?|mins?|m|hours?|h|days?)?(?![\w.])""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_UNITS: Final = {"ms": 0.001, "mi": 60.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def told_to_wait(reason: str, context: JsonObject) -> timedelta | None:
+    """Give the time that the failed party asked for, from then on; None where it asked for none."""
+    if any(key in context for key in ERROR_KEYS):
+        error = error_of(context)
+        headers = {name.lower(): said for name, said in (error.headers or {}).items()}
+        for said in (error.retry_after, headers.get("retry-after")):
+            wait = None if said is None else _header(said, headers.get("date"))
+            if wait is not None:
+                return wait
+    found = _TOLD.search(reason[:_READ])
+    if found is None:
+        return None
+    return _bounded(float(found["number"]) * _seconds(found["unit"]))
+
+
+def _header(said: float | str, date: str | None) -> timedelta | None:
+    try:
+        return _bounded(float(said))
+    except ValueError:
+        pass
+    try:
+        then = parsedate_to_datetime(str(said))
+        now = parsedate_to_datetime(date) if date else None
+    except ValueError:
+        return None
+    if now is None:  # against whose clock it was meant nobody knows
+        return None
+    return _bounded((_aware(then) - _aware(now)).total_seconds())
+
+
+def _aware(time: datetime) -> datetime:
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+
+
+def _seconds(unit: str | None) -> float:
+    if unit is None:
+        return 1.0
+    lowered = unit.lower()
+    if lowered.startswith("milli"):
+        return 0.001
+    return _UNITS.get(lowered[:2]) or _UNITS[lowered[0]]
+
+
+def _bounded(seconds: float) -> timedelta | None:
+    if not 0 <= seconds < float("inf"):
+        return None
+    return min(timedelta(seconds=min(seconds, LONGEST.total_seconds())), LONGEST)

@@ -1,0 +1,69 @@
+"""Which strategy answers a diagnosis, and which diagnoses no strategy may answer. Pure."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from consumer.model import Diagnosis, JsonObject
+from schemas.names import Disposition, FailureType, StrategyName
+
+LADDER: Final[Mapping[FailureType, StrategyName]] = {
+    FailureType.API_TIMEOUT: StrategyName.AUTO_RETRY,
+    FailureType.INVALID_SCHEMA: StrategyName.SCHEMA_AUTOFIX,
+    FailureType.WORKFLOW_STALL: StrategyName.ROUTE_REPAIR,
+    FailureType.MISSING_IMAGE: StrategyName.AUTO_REGENERATE,
+    FailureType.VOICE_GENERATION_ERROR: StrategyName.AUTO_REGENERATE,
+    FailureType.BILLING_SYNC_ISSUE: StrategyName.DEPENDENCY_REPLACEMENT,
+    FailureType.CONCIERGE_ACTION_FAILURE: StrategyName.AUTO_RETRY,
+    FailureType.UNKNOWN: StrategyName.WORKFLOW_REWRITE,
+}
+"""The seed's choice of a strategy for each failure type."""
+
+RETRIES: Final = frozenset({Disposition.RETRY_NOW, Disposition.RETRY_AFTER, Disposition.RETRY_IF_IDEMPOTENT})
+WORKS_ON: Final[Mapping[StrategyName, str]] = {
+    StrategyName.AUTO_RETRY: "request",
+    StrategyName.AUTO_REGENERATE: "asset",
+    StrategyName.SCHEMA_AUTOFIX: "payload",
+    StrategyName.ROUTE_REPAIR: "run",
+    StrategyName.DEPENDENCY_REPLACEMENT: "dependency",
+    StrategyName.WORKFLOW_REWRITE: "workflow",
+}
+"""The part of the context without which a strategy has nothing in hand."""
+
+NOBODY: Final[Mapping[Disposition, str]] = {
+    Disposition.NEEDS_CREDENTIAL: "it was refused for its credential: renew that, then ask for a heal",
+    Disposition.NEEDS_MONEY: "a balance or a quota is used up: top it up, then ask for a heal",
+    Disposition.NEEDS_PERSON: "a person has to act or to decide first; then ask for a heal, or resolve it",
+    Disposition.NEVER: "trying again can only do harm: resolve it, or give it up",
+}
+"""What no strategy may answer, and what its reader does about it."""
+
+
+def strategy_for(diagnosis: Diagnosis, context: JsonObject) -> StrategyName:
+    """Choose by type, disposition, and what the context holds to work on.
+
+    Where the same thing may simply be done again, the failed call is the cheapest thing to do; a truncated answer is
+    made again and not repaired; and the rewrite is for what nothing explains.
+    """
+    kind, own = diagnosis.failure_type, LADDER[diagnosis.failure_type]
+    if diagnosis.disposition in RETRIES:
+        if kind is FailureType.UNKNOWN:
+            return StrategyName.AUTO_RETRY
+        if kind is FailureType.INVALID_SCHEMA:
+            own = StrategyName.AUTO_REGENERATE
+        has_own = WORKS_ON[own] in context
+        return StrategyName.AUTO_RETRY if "request" in context and not has_own else own
+    if diagnosis.disposition is Disposition.NEEDS_REPAIR and "payload" in context:
+        mends_payload = kind in {FailureType.CONCIERGE_ACTION_FAILURE, FailureType.UNKNOWN, FailureType.API_TIMEOUT}
+        return StrategyName.SCHEMA_AUTOFIX if mends_payload else own
+    if kind is FailureType.UNKNOWN and nobody_may(diagnosis) is not None:
+        return StrategyName.AUTO_RETRY  # it is explained: once a person has acted, the same thing is done again
+    return own
+
+
+def nobody_may(diagnosis: Diagnosis) -> str | None:
+    """Say why no strategy may act; None when one may. What nothing was found out about is not ruled out."""
+    why = NOBODY.get(diagnosis.disposition)
+    if why is None or not diagnosis.evidence:
+        return None
+    said = next((one for one in diagnosis.evidence if one.disposition is diagnosis.disposition), None)
+    return f"{diagnosis.disposition}: {why}" + (f" (`{said.text}`)" if said is not None and said.text else "")
