@@ -20,6 +20,8 @@ _ROUNDING: Final = 1e-9
 """So that 0.9 of 1000 is 900 and not a little less."""
 AHEAD: Final = 2
 """At most half the slots are claimed before they are free: what ends finds its successor claimed already."""
+AHEAD_MOST: Final = 200
+"""And at most so many: more is memory, and no transaction takes so long that they would all begin meanwhile."""
 AHEAD_WITHIN: Final = 0.05
 """And no more than ended within so many seconds, about what claiming takes: where nothing ends, nothing is ahead."""
 
@@ -162,7 +164,7 @@ class LiveHeals:
         return max(0, free)
 
     def _ahead(self) -> int:
-        return min(self.slots // AHEAD, self._pace.lately())
+        return min(self.slots // AHEAD, AHEAD_MOST, self._pace.lately())
 
     def room(self, org_id: OrgId) -> int:
         """Give how many slots an organisation may take now."""

@@ -232,7 +232,7 @@ def _not_installed(org_id: UUID) -> tuple[Case, ...]:
         ("magazine.cover", "Hero image was not generated: empty answer", StrategyName.AUTO_REGENERATE),
         ("greeting.voice", "Voice synthesis returned 0 bytes of audio", StrategyName.AUTO_REGENERATE),
         ("ledger.sync", "Payment captured but the ledger still says open", StrategyName.DEPENDENCY_REPLACEMENT),
-        ("nightly.export", "exit status 3", StrategyName.WORKFLOW_REWRITE),
+        ("nightly.export", "The nightly export ended early", StrategyName.WORKFLOW_REWRITE),
     )
     return tuple(
         Case(

@@ -50,10 +50,10 @@ async def _fill(connection: "asyncpg.Connection[asyncpg.Record]") -> UUID:
     await connection.execute("INSERT INTO organizations (id) VALUES ($1)", org)
     await connection.execute(
         "INSERT INTO workflow_failures (org_id, workflow_name, failure_reason, status, resolved, due_at, waits_on,"
-        " detected_at)"
+        " detected_at, failure_type)"
         " SELECT $1, 'w' || n % 50, 'timeout', CASE WHEN n % 100 = 0 THEN 'pending' ELSE 'resolved' END, n % 100 <> 0,"
         " CASE WHEN n % 100 = 0 THEN clock_timestamp() + n % 300 * interval '1 s' END,"
-        " CASE WHEN n % 200 = 0 THEN 'scope' || n END, clock_timestamp() - n * interval '1 s'"
+        " CASE WHEN n % 200 = 0 THEN 'scope' || n END, clock_timestamp() - n * interval '1 s', 'unknown'"
         " FROM generate_series(1, $2::int) AS n",
         org,
         ROWS,
