@@ -2,23 +2,20 @@
 # A diagnosis must not wait for Kafka's client, or --help for the whole service, to be imported.
 # ruff: noqa: PLC0415
 
-import re
 import sys
-from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from importlib.metadata import version
-from io import BufferedIOBase
 from pathlib import Path
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Final
 from uuid import UUID
 
 import typer
 
 from consumer.cli.exits import ExitCode
-from schemas.names import FailureType, PoisonReason, Status
-from schemas.rfc3339 import parse_time
+from consumer.cli.options import AsJson, By, Reason, Since, end, header_of, since_of, stdin, time_of
+from consumer.cli.refused_commands import dlq, intake
+from schemas.names import FailureType, Status
 
 app: Final = typer.Typer(
     name="shw",
@@ -29,24 +26,9 @@ app: Final = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _catalog: Final = typer.Typer(help="What may be healed, and for whom.", no_args_is_help=True)
-_dlq: Final = typer.Typer(help="What was refused: list it, look at it, send it again.", no_args_is_help=True)
 app.add_typer(_catalog, name="catalog")
-_intake: Final = typer.Typer(
-    help="Whether dead letters from everywhere have paused the reading; and letting it go on.",
-    invoke_without_command=True,
-)
-app.add_typer(_dlq, name="dlq")
-app.add_typer(_intake, name="intake")
-
-Reason = Annotated[str, typer.Option(help="Why, in words; kept, and told to the subscribers.")]
-By = Annotated[str | None, typer.Option(help="Who says so. Default: your login name.")]
-Since = Annotated[
-    str | None, typer.Option(metavar="TIME", help="Detected since: 7d, 12h, 30m, or RFC 3339. Default: 7d.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
-
-_SPAN: Final = re.compile(r"(?P<number>[0-9]{1,4})(?P<unit>[dhm])")
-_UNITS: Final = {"d": "days", "h": "hours", "m": "minutes"}
+app.add_typer(dlq, name="dlq")
+app.add_typer(intake, name="intake")
 
 
 class FormName(StrEnum):
@@ -150,8 +132,8 @@ def publish(
 
     manner = Manner(form=Form(form.value), source=source, event_id=event_id, key=key)
     with ExitStack() as opened:
-        stream = opened.enter_context(file.open("rb")) if file else _stdin()
-        _end(publish(stream, manner))
+        stream = opened.enter_context(file.open("rb")) if file else stdin()
+        end(publish(stream, manner))
 
 
 @app.command()
@@ -168,10 +150,10 @@ def check_event(
     from consumer.cli.check_event import check_event
     from consumer.cli.tables import print_json
 
-    headers = [_header(one) for one in header or ()]
-    found = check_event(_stdin().read(), headers, catalog=catalog, with_database=database)
+    headers = [header_of(one) for one in header or ()]
+    found = check_event(stdin().read(), headers, catalog=catalog, with_database=database)
     print_json(found)
-    _end(ExitCode.OK if found["healable"] else ExitCode.NO)
+    end(ExitCode.OK if found["healable"] else ExitCode.NO)
 
 
 @app.command()
@@ -194,13 +176,13 @@ def diagnose(
     if stored:
         from consumer.cli.stored import diagnose_stored
 
-        diagnose_stored(since=_since(since), limit=limit or 100_000, as_json=as_json)
+        diagnose_stored(since=since_of(since), limit=limit or 100_000, as_json=as_json)
         return
     if since is not None or limit is not None:
         raise typer.BadParameter("--since and --limit go with --stored.")
     from consumer.cli.diagnose import diagnose_lines
 
-    _end(ExitCode.OK if diagnose_lines(_stdin(), sys.stdout.buffer) else ExitCode.NO)
+    end(ExitCode.OK if diagnose_lines(stdin(), sys.stdout.buffer) else ExitCode.NO)
 
 
 @app.command()
@@ -228,7 +210,7 @@ def failures(
     if status is not None or (top is not None and top_unknown is not None):
         raise typer.BadParameter("Give --top or --top-unknown, and not --status: closed failures count as well.")
     kind, most = (FailureType.UNKNOWN, top_unknown) if top is None else (None, top)
-    print_causes(org_id=org, failure_type=kind, since=_since(since), limit=most or 1, as_json=as_json)
+    print_causes(org_id=org, failure_type=kind, since=since_of(since), limit=most or 1, as_json=as_json)
 
 
 @app.command()
@@ -236,7 +218,7 @@ def attempts(failure_id: Annotated[UUID, typer.Argument(metavar="ID")], as_json:
     """List the attempts to heal a failure, newest first."""
     from consumer.cli.failures import print_attempts
 
-    _end(print_attempts(failure_id, as_json=as_json))
+    end(print_attempts(failure_id, as_json=as_json))
 
 
 @app.command()
@@ -256,9 +238,9 @@ def heal(
     from consumer.decided import Decision
 
     if did_not_happen:
-        _end(decide_failure(failure_id, Decision.DID_NOT_HAPPEN, reason=DID_NOT_HAPPEN, by=by))
+        end(decide_failure(failure_id, Decision.DID_NOT_HAPPEN, reason=DID_NOT_HAPPEN, by=by))
     if not did_not_happen or wait is not None:
-        _end(heal(failure_id, wait=wait))
+        end(heal(failure_id, wait=wait))
 
 
 @app.command()
@@ -267,7 +249,7 @@ def give_up(failure_id: Annotated[UUID, typer.Argument(metavar="ID")], reason: R
     from consumer.cli.decisions import decide_failure
     from consumer.decided import Decision
 
-    _end(decide_failure(failure_id, Decision.GIVE_UP, reason=reason, by=by))
+    end(decide_failure(failure_id, Decision.GIVE_UP, reason=reason, by=by))
 
 
 @app.command()
@@ -276,68 +258,7 @@ def resolve(failure_id: Annotated[UUID, typer.Argument(metavar="ID")], reason: R
     from consumer.cli.decisions import decide_failure
     from consumer.decided import Decision
 
-    _end(decide_failure(failure_id, Decision.RESOLVE, reason=reason, by=by))
-
-
-@_dlq.command("list")
-def list_letters(
-    reason: Annotated[PoisonReason | None, typer.Option(help="Of this reason only.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="The newest of them.")] = 1000,
-    as_json: AsJson = False,
-) -> None:
-    """List dead letters: where, when, why, from where, how large."""
-    from consumer.cli.dead_letters import list_letters
-
-    list_letters(reason=reason, limit=limit, as_json=as_json)
-
-
-@_dlq.command("show")
-def show_letter(
-    place: Annotated[str, typer.Argument(metavar="PARTITION:OFFSET")],
-    raw: Annotated[bool, typer.Option("--raw", help="The bytes as they are, secrets and all.")] = False,
-) -> None:
-    """Print a dead letter as JSON, without what looks like a secret."""
-    from consumer.cli.dead_letters import Place, show_letter
-
-    _end(show_letter(_place(Place, place), raw=raw))
-
-
-@_dlq.command("replay")
-def replay_letters(
-    places: Annotated[list[str] | None, typer.Argument(metavar="PARTITION:OFFSET...")] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every dead letter, or every one of --reason.")] = False,
-    reason: Annotated[PoisonReason | None, typer.Option(help="With --all: of this reason only.")] = None,
-) -> None:
-    """Send dead letters to where they came from, as they were, once their cause is gone.
-
-    A letter stays where it is. Sent twice, an event with an id makes one failure, bare JSON makes two.
-    """
-    from consumer.cli.dead_letters import Place, replay_letters
-
-    if bool(places) == every or (reason and not every):
-        raise typer.BadParameter("Give places, or --all with or without --reason.")
-    _end(replay_letters([_place(Place, one) for one in places or ()], every=every, reason=reason))
-
-
-@_intake.callback()
-def intake(context: typer.Context, as_json: AsJson = False) -> None:
-    """Say whether dead letters from everywhere have paused the reading, and whose; 0 when it is not paused."""
-    from consumer.cli.intake import show_intake
-
-    if context.invoked_subcommand is None:
-        _end(show_intake(as_json=as_json))
-
-
-@_intake.command("resume")
-def resume_intake(
-    off_for: Annotated[
-        float, typer.Option("--off-for", min=0, metavar="SECONDS", help="Do not pause again for so long.")
-    ] = 0,
-) -> None:
-    """Let every consumer read again at once; it pauses again where the cause is still there, unless --off-for."""
-    from consumer.cli.intake import resume_intake
-
-    _end(resume_intake(timedelta(seconds=off_for)))
+    end(decide_failure(failure_id, Decision.RESOLVE, reason=reason, by=by))
 
 
 @app.command()
@@ -354,7 +275,7 @@ def replay(
     """
     from consumer.cli.replay import replay
 
-    _end(replay(_time("--since", since), _time("--until", until) if until else None, dead_letters=dead_letters))
+    end(replay(time_of("--since", since), time_of("--until", until) if until else None, dead_letters=dead_letters))
 
 
 @app.command()
@@ -371,45 +292,8 @@ def schemas(
     if write:
         contract.write_documents()
     elif check:
-        _end(contract.check_documents())
+        end(contract.check_documents())
     elif name is not None:
-        _end(contract.print_document(name))
+        end(contract.print_document(name))
     else:
         contract.print_names()
-
-
-def _end(code: ExitCode) -> None:
-    if code is not ExitCode.OK:
-        raise typer.Exit(code)
-
-
-def _stdin() -> BufferedIOBase:
-    stream: Any = sys.stdin.buffer  # typed as a BinaryIO, which does not promise read1
-    return cast("BufferedIOBase", stream)
-
-
-def _header(text: str) -> tuple[str, bytes]:
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise typer.BadParameter(f"--header {text!r}: must be NAME=VALUE")
-    return name, value.encode()
-
-
-def _time(option: str, text: str) -> datetime:
-    try:
-        return parse_time(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"{option} {text!r}: {error}") from None
-
-
-def _since(text: str | None) -> datetime:
-    if (span := _SPAN.fullmatch(text or "7d")) is None:
-        return _time("--since", text or "")
-    return datetime.now(UTC) - timedelta(**{_UNITS[span["unit"]]: int(span["number"])})
-
-
-def _place(make: Callable[..., Any], text: str) -> Any:  # noqa: ANN401
-    partition, _, offset = text.partition(":")
-    if not (partition.isascii() and partition.isdigit() and offset.isascii() and offset.isdigit()):
-        raise typer.BadParameter(f"{text!r}: must be PARTITION:OFFSET, as `shw dlq list` prints it")
-    return make(partition=int(partition), offset=int(offset))

@@ -1,0 +1,66 @@
+"""What several commands take: options, and how their texts are read."""
+
+import re
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from io import BufferedIOBase
+from typing import Annotated, Any, Final, cast
+
+import typer
+
+from consumer.cli.exits import ExitCode
+from schemas.rfc3339 import parse_time
+
+Reason = Annotated[str, typer.Option(help="Why, in words; kept, and told to the subscribers.")]
+By = Annotated[str | None, typer.Option(help="Who says so. Default: your login name.")]
+Since = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Detected since: 7d, 12h, 30m, or RFC 3339. Default: 7d.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+
+_SPAN: Final = re.compile(r"(?P<number>[0-9]{1,4})(?P<unit>[dhm])")
+_UNITS: Final = {"d": "days", "h": "hours", "m": "minutes"}
+
+
+def end(code: ExitCode) -> None:
+    """Leave with a code, unless all is done."""
+    if code is not ExitCode.OK:
+        raise typer.Exit(code)
+
+
+def stdin() -> BufferedIOBase:
+    """Give standard input as it can be read piece by piece."""
+    stream: Any = sys.stdin.buffer  # typed as a BinaryIO, which does not promise read1
+    return cast("BufferedIOBase", stream)
+
+
+def header_of(text: str) -> tuple[str, bytes]:
+    """Read NAME=VALUE."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise typer.BadParameter(f"--header {text!r}: must be NAME=VALUE")
+    return name, value.encode()
+
+
+def time_of(option: str, text: str) -> datetime:
+    """Read a time; says which option it was."""
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{option} {text!r}: {error}") from None
+
+
+def since_of(text: str | None) -> datetime:
+    """Read a span (`7d`, `12h`, `30m`) before now, or a time; seven days where there is none."""
+    if (span := _SPAN.fullmatch(text or "7d")) is None:
+        return time_of("--since", text or "")
+    return datetime.now(UTC) - timedelta(**{_UNITS[span["unit"]]: int(span["number"])})
+
+
+def place_of(make: Callable[..., Any], text: str) -> Any:  # noqa: ANN401
+    """Read PARTITION:OFFSET."""
+    partition, _, offset = text.partition(":")
+    if not (partition.isascii() and partition.isdigit() and offset.isascii() and offset.isdigit()):
+        raise typer.BadParameter(f"{text!r}: must be PARTITION:OFFSET, as `shw dlq list` prints it")
+    return make(partition=int(partition), offset=int(offset))
