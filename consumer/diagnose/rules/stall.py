@@ -24,7 +24,7 @@ RULES: Final[tuple[Rule, ...]] = (
         REPAIR,
         says="""
             hang; hangs; hung; hanging; freeze; freezes; frozen; froze; unresponsive; wedged;
-            blocks|blocked|blocking the|all|whole|entire queue|pipeline|workflow|worker; hang|hangs
+            block|blocks|blocked|blocking the? whole|entire|all? queue|pipeline|workflow|worker; hang|hangs
             indefinitely|forever
         """,
         example="The nightly export hangs",
@@ -76,7 +76,7 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     rule(
         "stall.code",
-        8,
+        9,
         STALL,
         REPAIR,
         codes="""

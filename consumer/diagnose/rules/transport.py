@@ -13,7 +13,7 @@ IF_IDEMPOTENT: Final = Disposition.RETRY_IF_IDEMPOTENT
 RULES: Final[tuple[Rule, ...]] = (
     rule(
         "timeout.word",
-        5,
+        6,
         TIMEOUT,
         IF_IDEMPOTENT,
         says="timeout; timeouts",
@@ -21,7 +21,7 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     rule(
         "timeout.timed-out",
-        6,
+        8,
         TIMEOUT,
         IF_IDEMPOTENT,
         says="timed|times|timing|time out; time outs",
@@ -29,7 +29,7 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     rule(
         "timeout.deadline",
-        6,
+        8,
         TIMEOUT,
         IF_IDEMPOTENT,
         says="deadline exceeded|passed|expired|reached; exceeded * deadline; before * deadline; deadline * exceeded",
@@ -53,7 +53,7 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     rule(
         "timeout.code",
-        7,
+        8,
         TIMEOUT,
         IF_IDEMPOTENT,
         codes="""
@@ -84,7 +84,7 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     rule(
         "timeout.connect",
-        7,
+        8,
         TIMEOUT,
         NOW,
         says="""
@@ -192,8 +192,8 @@ RULES: Final[tuple[Rule, ...]] = (
             available at the moment; overloaded; overload; under maintenance; maintenance mode|window; try again
             later; at|over capacity; capacity exceeded; no healthy upstream; system|server|engine|service is? busy;
             is busy; server is? busy; high demand|load|traffic; model is loading; is currently loading; try again
-            in; retry later; insufficient|not enough capacity; service is not ready; heavy load;
-            unavailable exception|error|fault; not ready exception|error
+            in; retry later; insufficient|not enough capacity; service is not ready; heavy load; unavailable
+            exception|error|fault; not ready exception|error
         """,
         codes="""
             http.529 grpc.14 UNAVAILABLE ServiceUnavailable ServiceUnavailableError ServiceUnavailableException
