@@ -23,7 +23,10 @@ AHEAD: Final = 2
 AHEAD_MOST: Final = 200
 """And at most so many: more is memory, and no transaction takes so long that they would all begin meanwhile."""
 AHEAD_WITHIN: Final = 0.05
-"""And no more than ended within so many seconds, about what claiming takes: where nothing ends, nothing is ahead."""
+"""And no more than ended within so many seconds, about what claiming takes; of each organisation no more than its own.
+Where nothing ends nothing is ahead, and whoever hangs its heals gets no slot by the heals of others."""
+PACES: Final = 4096
+"""Organisations whose pace is remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class LiveHeals:
     _freed: asyncio.Event = field(default_factory=asyncio.Event)
     _stalled: bool = False
     _pace: _Pace = field(default_factory=_Pace)
+    _paces: dict[OrgId, _Pace] = field(default_factory=dict)
     _open: asyncio.Semaphore = field(init=False)
     due_waits: bool = False
     """Whether failures that are due again find no slot: only then is their share kept for them."""
@@ -96,9 +100,12 @@ class LiveHeals:
         except TimeoutError:
             return False
 
-    def ended(self) -> None:
+    def ended(self, org_id: OrgId) -> None:
         """Let the next one begin."""
         self._pace.one_ended()
+        if len(self._paces) > PACES:
+            self._paces = {one: pace for one, pace in self._paces.items() if pace.lately()}
+        self._paces.setdefault(org_id, _Pace()).one_ended()
         self._open.release()
 
     def add(self, attempt_id: AttemptId, org_id: OrgId, *, is_new: bool) -> bool:
@@ -163,12 +170,13 @@ class LiveHeals:
             free = min(free, max(1, int(self.slots * (1 - self.resume_share))) - self._new)
         return max(0, free)
 
-    def _ahead(self) -> int:
-        return min(self.slots // AHEAD, AHEAD_MOST, self._pace.lately())
+    def _ahead(self, org_id: OrgId | None = None) -> int:
+        pace = self._pace if org_id is None else self._paces.get(org_id)
+        return 0 if pace is None else min(self.slots // AHEAD, AHEAD_MOST, pace.lately())
 
     def room(self, org_id: OrgId) -> int:
         """Give how many slots an organisation may take now."""
-        return self._room(self._held.get(org_id, 0), self.free())
+        return self._room(self._held.get(org_id, 0), self.free(), self._ahead(org_id))
 
     def admit(self, org_ids: Sequence[OrgId], *, for_new: bool = False) -> list[bool]:
         """Say who of these would get a slot, in order of arrival; takes none."""
@@ -179,17 +187,19 @@ class LiveHeals:
         admitted = []
         for org_id in org_ids:
             held = taken.get(org_id, self._held.get(org_id, 0))
-            gets_one = allowed > 0 and self._room(held, free) > 0
+            gets_one = allowed > 0 and self._room(held, free, self._ahead(org_id)) > 0
             if gets_one:
                 taken[org_id] = held + 1
                 free, allowed = free - 1, allowed - 1
             admitted.append(gets_one)
         return admitted
 
-    def _room(self, held: int, free: int) -> int:
+    def _room(self, held: int, free: int, ahead: int = 0) -> int:
+        """Give the room of one who holds so many, beside so many that are free or may be claimed ahead, by anyone."""
         if free <= 0:
             return 0
-        by_share = int(self.organisation_share * (held + free) + _ROUNDING) - held
+        empty = max(0, free - self._ahead())
+        by_share = int(self.organisation_share * (held + empty) + _ROUNDING) - held + ahead
         return min(free, max(by_share, 1 if held == 0 else 0))
 
     def oldest(self) -> timedelta:

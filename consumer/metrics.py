@@ -184,14 +184,14 @@ class Metrics:
         self.dead_letters = Children[PoisonReason, Counter](dead_letters.labels)
         diagnoses = Counter(
             "shw_diagnoses",
-            "Failures diagnosed. Many `unknown`: `shw failures --top-unknown 20` says which; add a rule.",
+            "Failures diagnosed. Many `unknown`: `shw failures --top-unknown` says which; add a rule.",
             ["failure_type", "disposition"],
             registry=registry,
         )
         self.diagnoses = Children[tuple[FailureType, Disposition], Counter](lambda key: diagnoses.labels(*key))
         Gauge(
             "shw_unknown_ratio",
-            "Share of `unknown` in the newest 1,000 diagnoses. Above 0.3: `shw failures --top-unknown 20`, add a rule.",
+            "Share of `unknown` in the newest 1,000 diagnoses. Above 0.3: `shw failures --top-unknown`, add a rule.",
             registry=registry,
         ).set_function(self.unknown_ratio)
         for outcome in EventOutcome:

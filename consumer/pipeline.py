@@ -231,7 +231,7 @@ class Pipeline:
             self._stages.live.end([claim.attempt_id])
             return
         finally:
-            self._stages.live.ended()
+            self._stages.live.ended(failure.org_id)
         self._settle(diagnosed, claim, outcome, started_at, plan.strategy)
 
     async def _begin(self, attempt: AttemptId) -> None:

@@ -190,27 +190,25 @@ def failures(
     org: Annotated[UUID | None, typer.Option(help="Of this organisation only.")] = None,
     status: Annotated[Status | None, typer.Option(help="Default: all that are not resolved.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000)] = 50,
-    top: Annotated[
-        int | None, typer.Option(min=1, max=50_000, metavar="N", help="The N most frequent causes instead.")
-    ] = None,
+    top: Annotated[bool, typer.Option("--top", help="The most frequent causes instead, at most --limit.")] = False,
     top_unknown: Annotated[
-        int | None, typer.Option(min=1, max=50_000, metavar="N", help="The same of those that no rule recognised.")
-    ] = None,
+        bool, typer.Option("--top-unknown", help="The same of those that no rule recognised.")
+    ] = False,
     since: Since = None,
     as_json: AsJson = False,
 ) -> None:
     """List failures, newest first; with --top or --top-unknown what they have in common, without their own data."""
     from consumer.cli.failures import print_causes, print_failures
 
-    if top is None and top_unknown is None:
+    if not top and not top_unknown:
         if since is not None:
             raise typer.BadParameter("--since goes with --top or --top-unknown.")
         print_failures(org_id=org, status=status, limit=limit, as_json=as_json)
         return
-    if status is not None or (top is not None and top_unknown is not None):
+    if status is not None or (top and top_unknown):
         raise typer.BadParameter("Give --top or --top-unknown, and not --status: closed failures count as well.")
-    kind, most = (FailureType.UNKNOWN, top_unknown) if top is None else (None, top)
-    print_causes(org_id=org, failure_type=kind, since=since_of(since), limit=most or 1, as_json=as_json)
+    kind = FailureType.UNKNOWN if top_unknown else None
+    print_causes(org_id=org, failure_type=kind, since=since_of(since), limit=limit, as_json=as_json)
 
 
 @app.command()

@@ -81,28 +81,28 @@ def test_the_most_frequent_unknown_causes_are_counted_over_everybody_and_tell_no
         _failure(22, "Request timeout", failure_type="api_timeout"),
         _failure(23, "Request timeout", failure_type="api_timeout"),
     )
-    most, lamp = _said(capsys, "failures", "--top-unknown", "5")
+    most, lamp = _said(capsys, "failures", "--top-unknown")
     assert (most["count"], most["organisations"], most["workflows"]) == (10, 2, 3)
     assert most["reason"].startswith("no seat for guest # in row #")
     assert "hunter" not in most["reason"]
     assert (most["failure_types"], len(most["fingerprint"])) == (["unknown"], 12)
     assert most["first"] < most["last"]
     assert lamp["reason"] == "the lamp is out"
-    found = _said(capsys, "failures", "--top", "5")
+    found = _said(capsys, "failures", "--top")
     assert [(one["count"], *one["failure_types"]) for one in found] == [
         (10, "unknown"),
         (2, "api_timeout"),
         (1, "unknown"),
     ]
-    assert [one["count"] for one in _said(capsys, "failures", "--top", "5", "--org", str(ORGS[1]))] == [5, 1]
-    assert len(_said(capsys, "failures", "--top", "5", "--since", "9d")) == 4
-    assert len(_said(capsys, "failures", "--top", "5", "--since", "2020-01-01T00:00:00Z")) == 4
-    assert [one["count"] for one in _said(capsys, "failures", "--top", "1")] == [10]
+    assert [one["count"] for one in _said(capsys, "failures", "--top", "--org", str(ORGS[1]))] == [5, 1]
+    assert len(_said(capsys, "failures", "--top", "--since", "9d")) == 4
+    assert len(_said(capsys, "failures", "--top", "--since", "2020-01-01T00:00:00Z")) == 4
+    assert [one["count"] for one in _said(capsys, "failures", "--top", "--limit", "1")] == [10]
 
 
 def test_causes_are_a_table_for_a_person(stored: str, capsys: Captured) -> None:
     _in(stored, _failure(1, "the lamp is \x1b[31mout"))
-    assert run_command(["failures", "--top-unknown", "5"]) == 0
+    assert run_command(["failures", "--top-unknown"]) == 0
     header, row = capsys.readouterr().out.splitlines()
     assert header.split("\t")[:4] == ["count", "organisations", "workflows", "failure_types"]
     assert row.split("\t")[:4] == ["1", "1", "1", "unknown"]
@@ -164,9 +164,9 @@ def test_a_backtest_is_a_table_with_a_sentence_below_for_a_person(stored: str, c
         ["diagnose", "--limit", "5"],
         ["diagnose", "--stored", "--since", "soon"],
         ["failures", "--since", "7d"],
-        ["failures", "--top", "5", "--top-unknown", "5"],
-        ["failures", "--top", "5", "--status", "pending"],
-        ["failures", "--top", "0"],
+        ["failures", "--top", "--top-unknown"],
+        ["failures", "--top", "--status", "pending"],
+        ["failures", "--top", "--limit", "0"],
     ],
     ids=" ".join,
 )

@@ -232,11 +232,13 @@ async def test_what_ends_lets_heals_be_claimed_ahead_of_their_slots_and_what_han
     assert live.free() == 0
     assert not await live.begins(NONE)  # none ended: none begins
     for _ in range(3):
-        live.ended()
+        live.ended(ONE)
     assert live.free() == 3  # as many as ended just now
     for _ in range(5):
-        live.ended()
+        live.ended(ONE)
     assert live.free() == 4  # and half the slots at most
+    assert live.room(ONE) > 0
+    assert live.room(TWO) == 0  # whose heals all hang
 
 
 async def test_heals_that_were_claimed_ahead_begin_in_their_order_and_never_too_many() -> None:
@@ -251,5 +253,5 @@ async def test_heals_that_were_claimed_ahead_begin_in_their_order_and_never_too_
         for _ in range(5):
             await asyncio.sleep(0)
         assert begun == list(range(expected))
-        live.ended()
+        live.ended(ONE)
     await asyncio.gather(*heals)
