@@ -199,8 +199,8 @@ class LiveHeals:
         if free <= 0:
             return 0
         empty = max(0, free - self._ahead())
-        by_share = int(self.organisation_share * (held + empty) + _ROUNDING) - held + ahead
-        return min(free, max(by_share, 1 if held == 0 else 0))
+        by_share = int(self.organisation_share * (held + empty) + _ROUNDING) - held
+        return min(free, max(by_share, 1 if held == 0 else 0) + ahead)
 
     def oldest(self) -> timedelta:
         """Give the age of the longest heal under way; zero when there is none."""

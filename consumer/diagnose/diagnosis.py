@@ -7,6 +7,7 @@ from typing import Final
 
 from consumer.diagnose.facts import context_facts, text_facts
 from consumer.diagnose.index import Index, Met
+from consumer.diagnose.rule import CAUTION, NONE, PRECEDENCE
 from consumer.diagnose.rules import RULES
 from consumer.diagnose.waiting import told_to_wait
 from consumer.model import Diagnosis, Evidence, JsonObject
@@ -26,21 +27,9 @@ DISPOSITIONS: Final[Mapping[FailureType, Disposition]] = MappingProxyType(
 )
 """What holds for a type when nothing that was found says more."""
 
-PRECEDENCE: Final = tuple(FailureType)
-"""Where two types weigh the same, the seed's order decides."""
-CAUTION: Final = (
-    Disposition.NEVER,
-    Disposition.NEEDS_PERSON,
-    Disposition.NEEDS_MONEY,
-    Disposition.NEEDS_CREDENTIAL,
-    Disposition.NEEDS_REPAIR,
-    Disposition.RETRY_AFTER,
-    Disposition.RETRY_IF_IDEMPOTENT,
-    Disposition.RETRY_NOW,
-)
-"""Where two dispositions weigh the same, the more careful one decides."""
 OF_ANOTHER_TYPE: Final = 0.5
 """What the disposition of a rule counts that spoke for another type than the one which won."""
+UNKNOWN: Final = PRECEDENCE.index(FailureType.UNKNOWN)
 LEAST: Final = 2.0
 """A type that weighs less is a guess: the failure is unknown."""
 SHOWN: Final = 12
@@ -62,8 +51,8 @@ def diagnose_by(index: Index, failure_reason: str, context: JsonObject) -> Diagn
     met = sorted(index.met(failure_reason, facts), key=lambda one: (one.tier, -one.weight))
     if not met:
         return UNRECOGNISED
-    kind = _type(met)
-    disposition = _disposition(met, kind)
+    place = _type(met)
+    kind, disposition = PRECEDENCE[place], _disposition(met, place)
     return Diagnosis(
         failure_type=kind,
         disposition=disposition,
@@ -72,31 +61,35 @@ def diagnose_by(index: Index, failure_reason: str, context: JsonObject) -> Diagn
     )
 
 
-def _type(met: Sequence[Met]) -> FailureType:
-    total = dict.fromkeys(PRECEDENCE, 0.0)
+def _type(met: Sequence[Met]) -> int:
+    total = [0.0] * len(PRECEDENCE)
     for one in met:
-        if one.rule.failure_type is not None:
-            total[one.rule.failure_type] += one.weight
+        if one.rule.kind != NONE:
+            total[one.rule.kind] += one.weight
     for one in met:
         for ruled_out in one.rule.against:
             total[ruled_out] = 0.0
-    best = max(PRECEDENCE, key=total.__getitem__)
-    return best if total[best] >= LEAST else FailureType.UNKNOWN
+    best = max(total)
+    return total.index(best) if best >= LEAST else UNKNOWN
 
 
-def _disposition(met: Sequence[Met], kind: FailureType) -> Disposition:
-    strongest = dict.fromkeys(CAUTION, 0.0)
+def _disposition(met: Sequence[Met], kind: int) -> Disposition:
+    strongest = [0.0] * len(CAUTION)
     for one in met:
-        said, of = one.rule.disposition, one.rule.failure_type
-        if said is not None:
-            strongest[said] = max(strongest[said], one.firmly * (1.0 if of in {None, kind} else OF_ANOTHER_TYPE))
-    best = max(CAUTION, key=strongest.__getitem__)
-    return best if strongest[best] > 0 else DISPOSITIONS[kind]
+        rule = one.rule
+        if rule.care != NONE:
+            firmly = one.firmly * (1.0 if rule.kind in {NONE, kind} else OF_ANOTHER_TYPE)
+            strongest[rule.care] = max(strongest[rule.care], firmly)
+    best = max(strongest)
+    return CAUTION[strongest.index(best)] if best > 0 else DISPOSITIONS[PRECEDENCE[kind]]
 
 
 def _evidence(met: Sequence[Met], kind: FailureType, disposition: Disposition) -> tuple[Evidence, ...]:
-    decided = [one.rule.failure_type is kind or one.rule.disposition is disposition for one in met]
-    shown = [(one, yes) for yes in (True, False) for one, spoke in zip(met, decided, strict=True) if spoke is yes]
+    spoke_for: list[Met] = []
+    against: list[Met] = []
+    for one in met:
+        decided = one.rule.failure_type is kind or one.rule.disposition is disposition
+        (spoke_for if decided else against).append(one)
     return tuple(
         Evidence(
             source=one.source,
@@ -105,9 +98,9 @@ def _evidence(met: Sequence[Met], kind: FailureType, disposition: Disposition) -
             weight=round(one.weight, 2),
             failure_type=one.rule.failure_type,
             disposition=one.rule.disposition,
-            decided=yes,
+            decided=place < len(spoke_for),
         )
-        for one, yes in shown[:SHOWN]
+        for place, one in enumerate([*spoke_for, *against][:SHOWN])
     )
 
 

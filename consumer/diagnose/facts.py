@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from json import JSONDecodeError, JSONDecoder
 from typing import Any, Final
@@ -10,6 +9,7 @@ from typing import Any, Final
 from consumer.diagnose.lexer import Text, code_key
 from consumer.model import JsonObject
 from schemas.context import ErrorContext, error_of
+from schemas.value import value
 
 
 def words_of(text: str) -> frozenset[str]:
@@ -72,7 +72,7 @@ class Tier(IntEnum):
     WORDS = 3
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Fact:
     """One thing said: where, in what form, and what."""
 
@@ -153,11 +153,11 @@ def _grpc(status: str | int) -> str:
 
 def _body_facts(body: object, at: str) -> Iterator[Fact]:
     found = 0
-    for path, key, value in _leaves(body, at, _DEPTH):
+    for path, key, leaf in _leaves(body, at, _DEPTH):
         name = key.lower()
-        if isinstance(value, bool) or not isinstance(value, str | int):
+        if isinstance(leaf, bool) or not isinstance(leaf, str | int):
             continue
-        said = str(value)[:512]
+        said = str(leaf)[:512]
         if name in _CODES and len(said) <= 64 and " " not in said:  # noqa: PLR2004 - codes are short
             yield Fact(path, Tier.CODE, f"http.{said}" if _STATUS.fullmatch(said) else said)
         elif name in _WORDS and at != "failure_reason":

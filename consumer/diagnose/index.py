@@ -7,15 +7,18 @@ from typing import Final
 from consumer.diagnose.facts import Fact, Tier, statuses
 from consumer.diagnose.lexer import EXCERPT, Text, code_key, quoted, read
 from consumer.diagnose.rule import GAP, Phrase, Rule
+from schemas.value import value
 
 WEIGHT: Final = {Tier.CODE: 1.5, Tier.EXCEPTION: 1.25, Tier.HEADER: 1.25, Tier.WORDS: 1.0}
 """What a rule weighs, by how directly the place where it was met tells what happened."""
 
+CODES: Final = 4096
+"""Codes whose rules are remembered."""
 EXACT: Final = ("http.", "grpc.", "header.")
 """Codes that are looked for as they are."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Met:
     """A rule that was met: where, by what, and how much it counts there."""
 
@@ -44,9 +47,10 @@ class Met:
 
 @dataclass(slots=True)
 class _From:
-    """The phrases that begin with one word, by the word that has to follow: at once, or after a gap."""
+    """The phrases that begin with one word: of it alone, of it and the next, and those that go on at once or later."""
 
     alone: list[Rule] = field(default_factory=list)
+    pairs: dict[str, list[Rule]] = field(default_factory=dict)
     then: dict[str, list[tuple[Phrase, Rule]]] = field(default_factory=dict)
     later: dict[str, list[tuple[Phrase, Rule]]] = field(default_factory=dict)
 
@@ -54,20 +58,23 @@ class _From:
         _, *rest = phrase.elements
         if not rest:
             self.alone.append(rule)
-            return
-        by, following = (self.later, rest[1]) if rest[0] == "*" else (self.then, rest[0])
-        for word in following:
-            by.setdefault(word, []).append((phrase, rule))
+        elif len(rest) == 1 and rest[0] != "*":
+            for word in rest[0]:
+                self.pairs.setdefault(word, []).append(rule)
+        else:
+            by, following = (self.later, rest[1]) if rest[0] == "*" else (self.then, rest[0])
+            for word in following:
+                by.setdefault(word, []).append((phrase, rule))
 
-    def going_on(self, tokens: list[str], place: int) -> list[tuple[Phrase, Rule]]:
-        """Give the phrases of more than one word that may stand here."""
+    def longer(self, tokens: list[str], place: int) -> list[tuple[Phrase, Rule]]:
+        """Give the phrases of more than two words, or with a gap, that may stand before this place."""
         found: list[tuple[Phrase, Rule]] = []
         if self.then and (known := self.then.get(tokens[place])):
             found += known
         if self.later:
-            for token in tokens[place : place + GAP + 1]:
-                if known := self.later.get(token):
-                    found += known
+            window = tokens[place : place + GAP + 1]
+            if not self.later.keys().isdisjoint(window):
+                found += [one for token in window for one in self.later.get(token, ())]
         return found
 
 
@@ -78,6 +85,7 @@ class Index:
         self.rules = tuple(rules)
         self._phrases: dict[str, _From] = {}
         self._codes: dict[str, list[Rule]] = {}
+        self._by_code: dict[str, tuple[Rule, ...]] = {}
         self._marks: list[tuple[str, Rule]] = []
         self._pieces: dict[str, list[tuple[str, Rule]]] = {}
         for rule in rules:
@@ -99,22 +107,36 @@ class Index:
         self._read_text(text, "failure_reason", Tier.WORDS, 1.0, found)
         for code, place in statuses(text):
             for rule in self._codes.get(code, ()):
-                _note(found, Met(rule, Tier.WORDS, "failure_reason", text.factor(place), (text, place)))
+                _note(found, rule, Tier.WORDS, "failure_reason", text.factor(place), (text, place))
         return list(found.values())
 
     def _read_fact(self, fact: Fact, found: dict[str, Met]) -> None:
         factor = WEIGHT[fact.tier]
-        exact = fact.text.startswith(EXACT)
-        key = fact.text if exact else code_key(fact.text.rpartition(".")[2])
-        rules = self._codes.get(key, ()) if fact.tier is not Tier.WORDS else ()
-        for rule in rules:
-            _note(found, Met(rule, fact.tier, fact.source, factor, fact.text[:EXCERPT]))
-        if not exact and not rules:
+        if fact.tier is Tier.WORDS:
             self._read_text(read(fact.text), fact.source, fact.tier, factor, found)
+            return
+        rules = self._by_code.get(fact.text)
+        if rules is None:
+            rules = self._rules_of(fact.text)
+            if len(self._by_code) < CODES:  # the same few codes come again and again
+                self._by_code[fact.text] = rules
+        for rule in rules:
+            _note(found, rule, fact.tier, fact.source, factor, fact.text[:EXCERPT])
+
+    def _rules_of(self, code: str) -> tuple[Rule, ...]:
+        """Give the rules that a code, an exception or a status meets: whole, or else by the words it is made of."""
+        if code.startswith(EXACT):
+            return tuple(self._codes.get(code, ()))
+        if rules := self._codes.get(code_key(code.rpartition(".")[2])):
+            return tuple(rules)
+        found: dict[str, Met] = {}
+        self._read_text(read(code), "", Tier.WORDS, 1.0, found)
+        return tuple(met.rule for met in found.values())
 
     def _read_text(self, text: Text, source: str, tier: Tier, factor: float, found: dict[str, Met]) -> None:
         for rule, place in self._places(text):
-            _note(found, Met(rule, tier, source, text.factor(place) * factor, (text, place)))
+            weighs = factor if text.whole else text.factor(place) * factor
+            _note(found, rule, tier, source, weighs, (text, place))
         lowered = text.lowered
         pieces = self._marks if "<" in lowered else []
         if not lowered.isascii():
@@ -122,7 +144,7 @@ class Index:
         for piece, rule in pieces:
             start = lowered.find(piece)
             if start >= 0:
-                _note(found, Met(rule, tier, source, factor, quoted(lowered, start, len(piece))))
+                _note(found, rule, tier, source, factor, quoted(lowered, start, len(piece)))
 
     def _places(self, text: Text) -> list[tuple[Rule, int]]:
         met = [(rule, place) for code, place in text.codes for rule in self._codes.get(code, ())]
@@ -133,19 +155,29 @@ class Index:
             if begun is None or (taken and place - 1 in taken):
                 continue
             longest, words, ends = 1, tuple[int, ...](), len(met)
-            met += [(rule, place - 1) for rule in begun.alone]
-            for phrase, rule in begun.going_on(tokens, place) if place < end else ():
-                if phrase.words >= longest and (places := phrase.match(tokens, place - 1)) and taken.isdisjoint(places):
-                    if phrase.words > longest:  # what is part of a longer phrase does not count again
-                        longest = phrase.words
-                        del met[ends:]
-                    met.append((rule, place - 1))
-                    words = places
+            if place < end:
+                pair = begun.pairs.get(tokens[place])
+                if pair and place not in taken:
+                    longest, words = 2, (place - 1, place)
+                    met += [(rule, place - 1) for rule in pair]
+                for phrase, rule in begun.longer(tokens, place) if begun.then or begun.later else ():
+                    if phrase.words >= longest and (places := phrase.match(tokens, place - 1)):
+                        if not taken.isdisjoint(places):
+                            continue
+                        if phrase.words > longest:  # what is part of a longer phrase does not count again
+                            longest = phrase.words
+                            del met[ends:]
+                        met.append((rule, place - 1))
+                        words = places
+            if longest == 1:
+                met += [(rule, place - 1) for rule in begun.alone]
             taken.update(words)
         return met
 
 
-def _note(found: dict[str, Met], met: Met) -> None:
-    known = found.get(met.rule.id)
-    if known is None or known.factor < met.factor:
-        found[met.rule.id] = met
+def _note(
+    found: dict[str, Met], rule: Rule, tier: Tier, source: str, factor: float, said: str | tuple[Text, int]
+) -> None:
+    known = found.get(rule.id)
+    if known is None or known.factor < factor:
+        found[rule.id] = Met(rule, tier, source, factor, said)

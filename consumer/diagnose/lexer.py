@@ -16,6 +16,7 @@ EXCERPT: Final = 80
 """Characters that an evidence quotes at most: enough to see the words in their place."""
 
 _WORD: Final = re.compile(r"\w+(?:['\u2019]\w+)?")
+_ASCII_WORD: Final = re.compile(r"[A-Za-z0-9_]+(?:'[A-Za-z0-9_]+)?")
 _PARTS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\dA-Za-z_]+")
 _ADDRESS: Final = re.compile(r"\b[a-z][a-z0-9+.-]{1,12}://([^\s/\"'<>?#:@]{1,255})[^\s\"'<>)\]]*", re.IGNORECASE)
 _PATH: Final = re.compile(r"(?<![\w/\\.])(?:[A-Za-z]:|~|\.{1,2})?(?:[/\\][\w.@$%+-]+)+[/\\]([\w.@$%+-]+)")
@@ -51,31 +52,36 @@ class Text:
     """Each word as a code might spell it, with the place of its first token."""
     _pieces: list[tuple[int, str, float]] = field(default_factory=list)
     """What was read: the place of its first token, itself, and how much it weighs."""
-    _places: list[tuple[str, int, int]] = field(default_factory=list)
-    """Where each token stands; found out when the first is quoted."""
 
     def add(self, piece: str, factor: float) -> None:
         """Read one more piece."""
         tokens, codes = self.tokens, self.codes
         self._pieces.append((len(tokens), piece, factor))
-        for word in _WORD.findall(piece):
+        for word in (_ASCII_WORD if piece.isascii() else _WORD).findall(piece):
             parts, key = lexeme(word)
             if key:
                 codes.append((key, len(tokens)))
             tokens += parts
 
+    @property
+    def whole(self) -> bool:
+        """Whether all of it weighs the same."""
+        return len(self._pieces) == 1
+
     def factor(self, place: int) -> float:
         """Give how much the piece in which a token stands weighs."""
-        return self._piece(place)[2] if len(self._pieces) > 1 else self._pieces[0][2]
+        return self._piece(place)[2]
 
     def around(self, place: int) -> str:
-        """Quote the text around a token."""
-        if not self._places:
-            for _, piece, _ in self._pieces:
-                for word in _WORD.finditer(piece):
-                    self._places += [(piece, word.start(), word.end())] * len(lexeme(word[0])[0])
-        piece, start, end = self._places[place] if place < len(self._places) else (self._pieces[-1][1], 0, 0)
-        return quoted(piece, start, end - start)
+        """Quote the text around a token: where it stands that is nearest to its place among the tokens."""
+        first, piece, _ = self._piece(place)
+        if len(piece) <= EXCERPT:
+            return piece.replace("\n", " ")
+        lowered, token = piece.lower(), self.tokens[place]
+        about = (place - first) * len(piece) // max(1, len(self.tokens) - first)
+        before, after = lowered.rfind(token, 0, about + len(token)), lowered.find(token, about)
+        nearest = min((at for at in (before, after) if at >= 0), key=lambda at: abs(at - about), default=0)
+        return quoted(piece, nearest, len(token))
 
     def _piece(self, place: int) -> tuple[int, str, float]:
         found = self._pieces[0]

@@ -10,6 +10,20 @@ from schemas.names import Disposition, FailureType
 Element = frozenset[str] | Literal["*"]
 """One place of a phrase: any of these tokens; `*` stands for up to `GAP` others."""
 GAP: Final = 3
+PRECEDENCE: Final = tuple(FailureType)
+"""Where two types weigh the same, the seed's order decides."""
+CAUTION: Final = (
+    Disposition.NEVER,
+    Disposition.NEEDS_PERSON,
+    Disposition.NEEDS_MONEY,
+    Disposition.NEEDS_CREDENTIAL,
+    Disposition.NEEDS_REPAIR,
+    Disposition.RETRY_AFTER,
+    Disposition.RETRY_IF_IDEMPOTENT,
+    Disposition.RETRY_NOW,
+)
+"""Where two dispositions weigh the same, the more careful one decides."""
+NONE: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +62,15 @@ class Rule:
     disposition: Disposition | None
     firmly: float
     """What it weighs for the disposition."""
+    kind: int
+    """The type's place in `PRECEDENCE`; a member of an enum is slow to look up."""
+    care: int
+    """The disposition's place in `CAUTION`."""
     phrases: tuple[Phrase, ...]
     codes: frozenset[str]
     fragments: tuple[str, ...]
-    against: frozenset[FailureType]
+    against: tuple[int, ...]
+    """Places in `PRECEDENCE`."""
     example: str
 
 
@@ -85,12 +104,14 @@ def rule(  # noqa: PLR0913 - a row of a table: every column has its name
         failure_type=failure_type,
         disposition=disposition,
         firmly=weight if firmly is None else firmly,
+        kind=NONE if failure_type is None else PRECEDENCE.index(failure_type),
+        care=NONE if disposition is None else CAUTION.index(disposition),
         phrases=tuple(phrase for one in says.split(";") if one.strip() for phrase in _phrases(one.split())),
         codes=frozenset(
             one if one.startswith(("http.", "grpc.", "header.")) else code_key(one) for one in codes.split()
         ),
         fragments=tuple(folded(one.strip()).lower() for one in holds.split(";") if one.strip()),
-        against=frozenset(against),
+        against=tuple(map(PRECEDENCE.index, against)),
         example=example,
     )
 
