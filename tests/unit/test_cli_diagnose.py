@@ -32,7 +32,7 @@ def test_a_line_is_answered_with_type_disposition_strategy_and_the_evidence_for_
             "rule": "timeout.word",
             "source": "failure_reason",
             "detail": "Request timeout",
-            "weight": 5,
+            "weight": 6,
             "failure_type": "api_timeout",
             "disposition": "retry_if_idempotent",
             "decided": True,
