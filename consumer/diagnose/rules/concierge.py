@@ -69,9 +69,11 @@ RULES: Final[tuple[Rule, ...]] = (
         Disposition.NEEDS_REPAIR,
         firmly=2,
         says="""
-            tool call|calls|calling|invocation|use|execution|error|failed; function call|calling|calls;
-            call|calling|invoke|invoking|run|execute|using a|the|any tool|tools|function;
-            agent|assistant|bot|chatbot|copilot|ai agent
+            unable|failed|fails to add|set|create|update|delete|book|remind *
+            reminder|event|task|note|alarm|meeting; reports success * nothing; nothing is|was delivered|sent|booked;
+            action * failed; call|message|order tool; tool call|calls|calling|invocation|use|execution|error|failed;
+            function call|calling|calls; call|calling|invoke|invoking|run|execute|using a|the|any
+            tool|tools|function; agent|assistant|bot|chatbot|copilot|ai agent
             failed|fails|could|couldnt|does|did|cannot|cant|was|is|stopped|made|forgot|unable|refused; action input;
             action failed|error|could|not|execution|server|failure; skill; skills; intent handler; fulfillment;
             fulfilment; session ended request; webhook call failed; custom action; mcp tool|server; assistant

@@ -29,8 +29,8 @@ RULES: Final[tuple[Rule, ...]] = (
         says="""
             out of memory; oom; oomkilled; oom killed; exit|exited code|status|with? 137; exit code; heap space|out;
             cannot|failed|unable to? allocate; memory error; memory limit; gpu memory; exited with code; tried to
-            allocate; ran out of memory; killed; not enough memory; signal 9|11; sigkill; sigsegv; segmentation
-            fault; core dumped; exit status; allocation failed
+            allocate; ran out of memory; process|container|pod was? killed; killed by signal; not enough memory;
+            signal 9|11; sigkill; sigsegv; segmentation fault; core dumped; exit status; allocation failed
         """,
         codes="OutOfMemoryError MemoryError ENOMEM OOMKilled OutOfMemory CUDAOutOfMemoryError ExitCode",
         example="The voice model ran out of memory",

@@ -61,7 +61,7 @@ RULES: Final[tuple[Rule, ...]] = (
         SCHEMA,
         REPAIR,
         says="""
-            required
+            lacks the|a|an|mandatory|required; mandatory|required * parameter|field|property; required
             property|field|fields|parameter|parameters|key|keys|properties|argument|arguments|attribute|element|input|column|columns|header;
             field|property|parameter|value|key|argument|attribute|element required|missing; missing
             required|mandatory|field|key|property|attribute|parameter|argument|element|column|value|input|properties;

@@ -35,8 +35,14 @@ RULES: Final[tuple[Rule, ...]] = (
         STALL,
         REPAIR,
         says="""
-            nothing has|is moved|moving|changed; state changes; in phase * for; is held by; has not|hasnt
-            moved|changed|advanced|progressed; no|without|any|little progress; not|never|isnt|arent
+            no more|further progress; status|state running|queued|pending|active|processing for|since; since
+            yesterday|monday|tuesday|wednesday|thursday|friday|saturday|sunday; for over|more|almost|nearly|about
+            an|a|than? day|hour|week; running|queued|pending|active for good|ever|days|hours;
+            stays|stay|stayed|remains|remain running|queued|pending|active; nothing reconciles; nothing picks|is
+            picking; has been|is running|queued|pending for|since; sat|sits|sitting in|at; dangling run|job|task;
+            overdue; lost in * queue; silently stops|stopped|hangs|dies; nothing has|is moved|moving|changed; state
+            changes; in phase * for; is held by; has not|hasnt moved|changed|advanced|progressed;
+            no|without|any|little progress; not|never|isnt|arent
             progressing|progress|progressed|advancing|advance|moving|proceeding|proceed|draining|drained|consuming|consumed|processed|processing|starting|finishing;
             stopped|stops|stop|ceased|quit
             progressing|advancing|consuming|processing|moving|polling|producing|working|fetching|scheduling; never
