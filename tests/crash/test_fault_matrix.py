@@ -1,6 +1,6 @@
 """Every boundary killed or stopped, with everything else going wrong beside it, compared afterwards by an oracle.
 
-`SHW_FAULT_MATRIX=full` makes every combination; an ordinary run makes every boundary with SIGKILL, every second one
+`SHW_FAULT_MATRIX=full` makes every combination; an ordinary run makes every boundary with SIGKILL, every fourth one
 with SIGSTOP, and every disturbance at some of them. The run's summary says how many faults were injected.
 """
 

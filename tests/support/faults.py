@@ -55,13 +55,13 @@ class Cell:
 
 
 def cells() -> list[Cell]:
-    """Give the matrix, or what every run has the time for: SIGKILL at each boundary, SIGSTOP at every second one."""
+    """Give the matrix, or what every run has the time for: SIGKILL at each boundary, SIGSTOP at every fourth one."""
     every = [Cell(*one) for one in itertools.product(BOUNDARIES, SIGNALS, Disturbance)]
     if FULL:
         return every
     disturbances = itertools.cycle(Disturbance)
     struck = [(signal.SIGKILL, boundary) for boundary in BOUNDARIES]
-    struck += [(signal.SIGSTOP, boundary) for boundary in BOUNDARIES[::2]]
+    struck += [(signal.SIGSTOP, boundary) for boundary in BOUNDARIES[::4]]
     return [Cell(boundary, number, next(disturbances)) for number, boundary in struck]
 
 
