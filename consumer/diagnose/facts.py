@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
+from itertools import islice
 from json import JSONDecodeError, JSONDecoder
 from typing import Any, Final
 
@@ -60,6 +61,9 @@ _DECODER: Final = JSONDecoder()
 _BODIES: Final = 3
 """Places of a text at which a JSON body is looked for."""
 _DEPTH: Final = 6
+_LEAVES: Final = 500
+CODE: Final = 256
+"""Characters of a code or an exception's name that are read."""
 _FACTS: Final = 40
 
 
@@ -87,13 +91,13 @@ def context_facts(context: JsonObject) -> Iterator[Fact]:
         return
     error = error_of(context)
     if error.code:
-        yield Fact("context.error.code", Tier.CODE, error.code)
+        yield Fact("context.error.code", Tier.CODE, error.code[:CODE])
     if error.http_status is not None:
         yield Fact("context.error.http_status", Tier.CODE, f"http.{error.http_status}")
     if error.grpc_status is not None:
         yield Fact("context.error.grpc_status", Tier.CODE, _grpc(error.grpc_status))
     if error.type:
-        yield Fact("context.error.type", Tier.EXCEPTION, error.type)
+        yield Fact("context.error.type", Tier.EXCEPTION, error.type[:CODE])
     yield from _header_facts(error)
     if error.provider:
         yield Fact("context.error.provider", Tier.WORDS, error.provider)
@@ -146,14 +150,14 @@ def _header_facts(error: ErrorContext) -> Iterator[Fact]:
 
 
 def _grpc(status: str | int) -> str:
-    text = str(status).rpartition(".")[2]
+    text = str(status)[:CODE].rpartition(".")[2]
     number = text if text.isdigit() else _GRPC.get(code_key(text))
     return text if number is None else f"grpc.{number}"
 
 
 def _body_facts(body: object, at: str) -> Iterator[Fact]:
     found = 0
-    for path, key, leaf in _leaves(body, at, _DEPTH):
+    for path, key, leaf in islice(_leaves(body, at, _DEPTH), _LEAVES):
         name = key.lower()
         if isinstance(leaf, bool) or not isinstance(leaf, str | int):
             continue

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from consumer.diagnose import diagnose
 from consumer.diagnose.diagnosis import DISPOSITIONS, INDEX, SHOWN, diagnose_by
+from consumer.diagnose.facts import Tier, context_facts
 from consumer.diagnose.index import Index
 from consumer.diagnose.lexer import EXCERPT, READ, read
 from consumer.diagnose.rule import Rule
@@ -277,3 +278,22 @@ def test_every_type_has_a_disposition() -> None:
     assert set(DISPOSITIONS) == set(FailureType)
     assert {rule.failure_type for rule in RULES} >= set(FailureType)
     assert INDEX.rules == RULES
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"code": "x" * 1_000_000},
+        {"type": "Y" * 1_000_000},
+        {"grpc_status": "z" * 1_000_000},
+        {"body": {str(n): {"code": f"C{n}"} for n in range(50_000)}},
+        {"body": [[[{"code": "A"}] * 100] * 100] * 10},
+        {"message": "timed out " * 100_000},
+    ],
+    ids=lambda error: str(next(iter(error))),
+)
+def test_of_a_hostile_context_only_so_much_is_read(error: JsonObject) -> None:
+    facts = list(context_facts({"error": error}))
+    assert len(facts) <= 50
+    assert all(len(fact.text) <= 1_000_000 if fact.tier is Tier.WORDS else len(fact.text) <= 512 for fact in facts)
+    diagnose("it failed", {"error": error})
