@@ -6,7 +6,7 @@ from typing import Final
 
 from consumer.diagnose.facts import Fact, Tier, statuses
 from consumer.diagnose.lexer import EXCERPT, Text, code_key, quoted, read
-from consumer.diagnose.rule import GAP, Phrase, Rule
+from consumer.diagnose.rule import EXACT, GAP, Phrase, Rule
 from schemas.value import value
 
 WEIGHT: Final = {Tier.CODE: 1.5, Tier.EXCEPTION: 1.25, Tier.HEADER: 1.25, Tier.WORDS: 1.0}
@@ -14,8 +14,6 @@ WEIGHT: Final = {Tier.CODE: 1.5, Tier.EXCEPTION: 1.25, Tier.HEADER: 1.25, Tier.W
 
 CODES: Final = 4096
 """Codes whose rules are remembered."""
-EXACT: Final = ("http.", "grpc.", "header.")
-"""Codes that are looked for as they are."""
 
 
 @value(frozen=True, slots=True)

@@ -24,6 +24,8 @@ CAUTION: Final = (
 )
 """Where two dispositions weigh the same, the more careful one decides."""
 NONE: Final = -1
+EXACT: Final = ("http.", "grpc.", "header.")
+"""Codes that are looked for as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +109,7 @@ def rule(  # noqa: PLR0913 - a row of a table: every column has its name
         kind=NONE if failure_type is None else PRECEDENCE.index(failure_type),
         care=NONE if disposition is None else CAUTION.index(disposition),
         phrases=tuple(phrase for one in says.split(";") if one.strip() for phrase in _phrases(one.split())),
-        codes=frozenset(
-            one if one.startswith(("http.", "grpc.", "header.")) else code_key(one) for one in codes.split()
-        ),
+        codes=frozenset(one if one.startswith(EXACT) else code_key(one) for one in codes.split()),
         fragments=tuple(folded(one.strip()).lower() for one in holds.split(";") if one.strip()),
         against=tuple(map(PRECEDENCE.index, against)),
         example=example,
