@@ -3,13 +3,7 @@
 from typing import Final
 
 from consumer.diagnose.rule import Rule, rule
-from schemas.names import Disposition, FailureType
-
-CREDENTIAL: Final = Disposition.NEEDS_CREDENTIAL
-MONEY: Final = Disposition.NEEDS_MONEY
-PERSON: Final = Disposition.NEEDS_PERSON
-REPAIR: Final = Disposition.NEEDS_REPAIR
-UNKNOWN: Final = FailureType.UNKNOWN
+from consumer.diagnose.rules.names import CREDENTIAL, IMAGE, MONEY, NEVER, PERSON, REPAIR, STALL, TIMEOUT, UNKNOWN
 
 RULES: Final[tuple[Rule, ...]] = (
     rule(
@@ -140,7 +134,7 @@ RULES: Final[tuple[Rule, ...]] = (
     rule(
         "refused.moderation",
         4,
-        FailureType.MISSING_IMAGE,
+        IMAGE,
         PERSON,
         firmly=9,
         says="""
@@ -165,7 +159,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "refused.by-user",
         0,
         None,
-        Disposition.NEVER,
+        NEVER,
         firmly=9,
         says="""
             withdrew; withdrawn by; changed his|her|their mind; no longer wanted|wants; called off; was|been|got
@@ -175,7 +169,7 @@ RULES: Final[tuple[Rule, ...]] = (
             purpose; cancelled by request; cancellation requested
         """,
         codes="grpc.1 CANCELLED USER_CANCELLED user_canceled",
-        against=(FailureType.WORKFLOW_STALL, FailureType.API_TIMEOUT),
+        against=(STALL, TIMEOUT),
         example="Cancelled by the user while the voice was timing out",
     ),
     rule(
@@ -193,7 +187,7 @@ RULES: Final[tuple[Rule, ...]] = (
             for * timer|schedule|window; not approved yet; hasnt|not been approved; needs manual; requires manual;
             human in the loop
         """,
-        against=(FailureType.WORKFLOW_STALL, FailureType.API_TIMEOUT),
+        against=(STALL, TIMEOUT),
         example="Stuck? No: waiting for approval of the legal team",
     ),
 )

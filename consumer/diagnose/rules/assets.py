@@ -3,13 +3,7 @@
 from typing import Final
 
 from consumer.diagnose.rule import Rule, rule
-from schemas.names import Disposition, FailureType
-
-IMAGE: Final = FailureType.MISSING_IMAGE
-UNKNOWN: Final = FailureType.UNKNOWN
-NOW: Final = Disposition.RETRY_NOW
-REPAIR: Final = Disposition.NEEDS_REPAIR
-PERSON: Final = Disposition.NEEDS_PERSON
+from consumer.diagnose.rules.names import IMAGE, NOW, PERSON, REPAIR, UNKNOWN
 
 RULES: Final[tuple[Rule, ...]] = (
     rule(

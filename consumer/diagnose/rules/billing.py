@@ -3,12 +3,7 @@
 from typing import Final
 
 from consumer.diagnose.rule import Rule, rule
-from schemas.names import Disposition, FailureType
-
-BILLING: Final = FailureType.BILLING_SYNC_ISSUE
-PERSON: Final = Disposition.NEEDS_PERSON
-REPAIR: Final = Disposition.NEEDS_REPAIR
-MONEY: Final = Disposition.NEEDS_MONEY
+from consumer.diagnose.rules.names import BILLING, CREDENTIAL, MONEY, NEVER, PERSON, REPAIR, STALL
 
 RULES: Final[tuple[Rule, ...]] = (
     rule(
@@ -86,7 +81,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "billing.fraud",
         12,
         BILLING,
-        Disposition.NEVER,
+        NEVER,
         says="""
             lost|stolen card; pick up card; reported lost|stolen|as; fraud; fraudulent; blocked by radar|stripe;
             high risk; suspected fraud; highest risk; blacklisted; sanctions
@@ -131,7 +126,7 @@ RULES: Final[tuple[Rule, ...]] = (
             payment|payout|refund|invoice|charge|settlement is|are|was? stuck|stalled|frozen|pending; order|orders
             stuck
         """,
-        against=(FailureType.WORKFLOW_STALL,),
+        against=(STALL,),
         example="A stalled payment in run 7",
     ),
     rule(
@@ -159,7 +154,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "billing.signature",
         9,
         BILLING,
-        Disposition.NEEDS_CREDENTIAL,
+        CREDENTIAL,
         says="""
             webhook signature|secret; signature verification; no signatures found; signature is not match; signature
             does not match; signing secret; verify the signature; signature * match|valid|verified|matching;

@@ -3,10 +3,7 @@
 from typing import Final
 
 from consumer.diagnose.rule import Rule, rule
-from schemas.names import Disposition, FailureType
-
-CONCIERGE: Final = FailureType.CONCIERGE_ACTION_FAILURE
-PERSON: Final = Disposition.NEEDS_PERSON
+from consumer.diagnose.rules.names import CONCIERGE, PERSON, REPAIR
 
 RULES: Final[tuple[Rule, ...]] = (
     rule(
@@ -66,7 +63,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "concierge.agent",
         4,
         CONCIERGE,
-        Disposition.NEEDS_REPAIR,
+        REPAIR,
         firmly=2,
         says="""
             unable|failed|fails to add|set|create|update|delete|book|remind *

@@ -3,14 +3,30 @@
 from typing import Final
 
 from consumer.diagnose.rule import Rule, rule
-from schemas.names import Disposition, FailureType
+from consumer.diagnose.rules.names import (
+    BILLING,
+    CONCIERGE,
+    CREDENTIAL,
+    IF_IDEMPOTENT,
+    IMAGE,
+    LATER,
+    MONEY,
+    NEVER,
+    PERSON,
+    REPAIR,
+    SCHEMA,
+    STALL,
+    TIMEOUT,
+    UNKNOWN,
+    VOICE,
+)
 
 RULES: Final[tuple[Rule, ...]] = (
     rule(
         "languages.timeout",
         6,
-        FailureType.API_TIMEOUT,
-        Disposition.RETRY_IF_IDEMPOTENT,
+        TIMEOUT,
+        IF_IDEMPOTENT,
         says="""
             verbindung * zuruckgesetzt|beendet; zuruckgesetzt; conexion * restablecida|reiniciada; conexao
             redefinida; connexion * reinitialisee|fermee; connessione * interrotta|chiusa; nicht erreichbar; no
@@ -41,8 +57,8 @@ RULES: Final[tuple[Rule, ...]] = (
     rule(
         "languages.schema",
         5,
-        FailureType.INVALID_SCHEMA,
-        Disposition.NEEDS_REPAIR,
+        SCHEMA,
+        REPAIR,
         says="""
             ne respecte pas; format attendu; valeur recue; no cumple|coincide; formato esperado; no respeta; nao
             corresponde; nicht dem format; erwartet * erhalten; non rispetta|corrisponde; valore non;
@@ -75,8 +91,8 @@ RULES: Final[tuple[Rule, ...]] = (
     rule(
         "languages.stall",
         5,
-        FailureType.WORKFLOW_STALL,
-        Disposition.NEEDS_REPAIR,
+        STALL,
+        REPAIR,
         says="""
             atascado|atascada|bloqueado|bloqueada|trancado|travado|travada|parado|parada|colgado|colgada|congelado;
             no avanza; nao avanca; sin avanzar|progreso; sem progresso; se quedo; quedo|quedado; ficou;
@@ -100,7 +116,7 @@ RULES: Final[tuple[Rule, ...]] = (
     rule(
         "languages.image",
         5,
-        FailureType.MISSING_IMAGE,
+        IMAGE,
         says="""
             imagen; imagenes; imagem; imagens; immagine; immagini; bild; bilder; bildes; изображение; изображения;
             изображении; картинка; картинки; картинку; фото; resim; gorsel; obraz; obrazu; gambar; afbeelding;
@@ -116,7 +132,7 @@ RULES: Final[tuple[Rule, ...]] = (
     rule(
         "languages.voice",
         5.5,
-        FailureType.VOICE_GENERATION_ERROR,
+        VOICE,
         says="""
             voz; vozes; voces; voix; stimme; stimmen; voce; voci; голос; голоса; голосовой; озвучка; озвучки;
             озвучку; речи; синтез|синтеза речи; sprachausgabe; sprachsynthese; sprachgenerierung; tondatei;
@@ -133,7 +149,7 @@ RULES: Final[tuple[Rule, ...]] = (
     rule(
         "languages.billing",
         5.5,
-        FailureType.BILLING_SYNC_ISSUE,
+        BILLING,
         says="""
             pago; pagos; factura; facturas; cobro; cobros; cobrado; reembolso; suscripcion; suscripciones;
             facturacion; tarjeta; pagamento; pagamentos; fatura; faturas; cobranca; assinatura; assinaturas; boleto;
@@ -155,7 +171,7 @@ RULES: Final[tuple[Rule, ...]] = (
     rule(
         "languages.concierge",
         6,
-        FailureType.CONCIERGE_ACTION_FAILURE,
+        CONCIERGE,
         says="""
             tischreservierung; zimmerbuchung; hotelbuchung; flugbuchung; terminvereinbarung; terminanfrage;
             reserva|cita|mesa; reserva; reservas; reservar; cita; citas; turno; mesa; agendamento; agendar; huesped;
@@ -176,7 +192,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "languages.throttled",
         7,
         None,
-        Disposition.RETRY_AFTER,
+        LATER,
         says="""
             demasiadas solicitudes|peticiones; limite de solicitudes|peticiones|taxa|requisicoes|velocidad|tasa;
             muitas solicitacoes|requisicoes; trop de requetes|demandes; limite de debit; zu viele anfragen;
@@ -195,7 +211,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "languages.money",
         8,
         None,
-        Disposition.NEEDS_MONEY,
+        MONEY,
         says="""
             saldo insuficiente; fondos insuficientes; cuota agotada|excedida|superada; sin saldo|creditos; cota
             excedida|esgotada; sem saldo|creditos; creditos insuficientes; solde insuffisant; fonds insuffisants;
@@ -215,7 +231,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "languages.credential",
         6,
         None,
-        Disposition.NEEDS_CREDENTIAL,
+        CREDENTIAL,
         says="""
             no autorizado; credenciales; clave * invalida|incorrecta; token * caducado|expirado|invalido|ha|vencido;
             nao autorizado; credenciais; chave * invalida; acceso denegado; acesso negado; non autorise; acces
@@ -237,8 +253,8 @@ RULES: Final[tuple[Rule, ...]] = (
     rule(
         "languages.declined",
         9,
-        FailureType.BILLING_SYNC_ISSUE,
-        Disposition.NEEDS_PERSON,
+        BILLING,
+        PERSON,
         says="""
             tarjeta|pago * rechazada|rechazado|denegada|declinada; cartao|pagamento * recusado|negado|rejeitado;
             carte|paiement * refusee|refuse|rejetee; karte|kreditkarte|zahlung * abgelehnt|verweigert;
@@ -253,8 +269,8 @@ RULES: Final[tuple[Rule, ...]] = (
     rule(
         "languages.fraud",
         12,
-        FailureType.BILLING_SYNC_ISSUE,
-        Disposition.NEVER,
+        BILLING,
+        NEVER,
         says="""
             carte * volee|perdue|vole; tarjeta * robada|perdida; cartao * roubado|furtado|perdido; karte *
             gestohlen|verloren; gestohlene karte; carta * rubata|smarrita; карта * украдена|утеряна; украденная
@@ -266,8 +282,8 @@ RULES: Final[tuple[Rule, ...]] = (
     rule(
         "languages.full",
         9,
-        FailureType.CONCIERGE_ACTION_FAILURE,
-        Disposition.NEEDS_PERSON,
+        CONCIERGE,
+        PERSON,
         says="""
             keine freien|verfugbaren platze|plaetze|termine|tische|zimmer; ausgebucht; sin
             disponibilidad|plazas|mesas; no hay disponibilidad|mesas|plazas|citas|habitaciones; completo; sem
@@ -283,8 +299,8 @@ RULES: Final[tuple[Rule, ...]] = (
     rule(
         "languages.approval",
         9,
-        FailureType.UNKNOWN,
-        Disposition.NEEDS_PERSON,
+        UNKNOWN,
+        PERSON,
         says="""
             esperando|espera|pendiente|aguardando|pendente|em * aprobacion|aprovacao|revision|revisao; en attente
             d|de approbation|validation|l; wartet auf * freigabe|genehmigung|bestatigung|zustimmung; in attesa
@@ -295,7 +311,7 @@ RULES: Final[tuple[Rule, ...]] = (
             等待审批; 待审批; 等待批准; 等待确认; 审批中; 承認待ち; 承認を待っ; 승인 대기; 승인을 기다;
             بانتظار الموافقة; في انتظار الموافقة; स्वीकृति की प्रतीक्षा; अनुमोदन
         """,
-        against=(FailureType.WORKFLOW_STALL,),
+        against=(STALL,),
         example="Wartet auf die Freigabe, hängt also nicht",
     ),
 )

@@ -3,10 +3,7 @@
 from typing import Final
 
 from consumer.diagnose.rule import Rule, rule
-from schemas.names import Disposition, FailureType
-
-UNKNOWN: Final = FailureType.UNKNOWN
-PERSON: Final = Disposition.NEEDS_PERSON
+from consumer.diagnose.rules.names import PERSON, TIMEOUT, UNKNOWN
 
 RULES: Final[tuple[Rule, ...]] = (
     rule(
@@ -138,7 +135,7 @@ RULES: Final[tuple[Rule, ...]] = (
             NoSuchElementException StaleElementReferenceException ElementNotInteractableException WebDriverException
             TargetClosedError
         """,
-        against=(FailureType.API_TIMEOUT,),
+        against=(TIMEOUT,),
         example="Timeout waiting for selector div.chart",
     ),
     rule(
@@ -152,7 +149,7 @@ RULES: Final[tuple[Rule, ...]] = (
             configure|configuring|set|setting|change|increase the? * timeout; screen|lock timeout; timeout
             modal|dialog|popup|page|message
         """,
-        against=(FailureType.API_TIMEOUT,),
+        against=(TIMEOUT,),
         example="Session timeout modal on each login",
     ),
     rule(

@@ -3,12 +3,7 @@
 from typing import Final
 
 from consumer.diagnose.rule import Rule, rule
-from schemas.names import Disposition, FailureType
-
-SCHEMA: Final = FailureType.INVALID_SCHEMA
-REPAIR: Final = Disposition.NEEDS_REPAIR
-UNKNOWN: Final = FailureType.UNKNOWN
-PERSON: Final = Disposition.NEEDS_PERSON
+from consumer.diagnose.rules.names import NOW, PERSON, REPAIR, SCHEMA, UNKNOWN
 
 RULES: Final[tuple[Rule, ...]] = (
     rule(
@@ -148,7 +143,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "schema.truncated",
         8,
         SCHEMA,
-        Disposition.RETRY_NOW,
+        NOW,
         says="""
             finish|stop reason length|max; truncated|truncates|truncation *
             response|output|answer|json|completion|reply|document|message;

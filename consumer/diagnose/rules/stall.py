@@ -3,10 +3,7 @@
 from typing import Final
 
 from consumer.diagnose.rule import Rule, rule
-from schemas.names import Disposition, FailureType
-
-STALL: Final = FailureType.WORKFLOW_STALL
-REPAIR: Final = Disposition.NEEDS_REPAIR
+from consumer.diagnose.rules.names import NOW, REPAIR, STALL
 
 RULES: Final[tuple[Rule, ...]] = (
     rule(
@@ -112,7 +109,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "stall.deadlock",
         6,
         STALL,
-        Disposition.RETRY_NOW,
+        NOW,
         says="""
             deadlock detected|found; lock wait timeout; could not obtain lock; lock not available; deadlock victim
         """,

@@ -3,12 +3,7 @@
 from typing import Final
 
 from consumer.diagnose.rule import Rule, rule
-from schemas.names import Disposition, FailureType
-
-TIMEOUT: Final = FailureType.API_TIMEOUT
-NOW: Final = Disposition.RETRY_NOW
-LATER: Final = Disposition.RETRY_AFTER
-IF_IDEMPOTENT: Final = Disposition.RETRY_IF_IDEMPOTENT
+from consumer.diagnose.rules.names import IF_IDEMPOTENT, LATER, NOW, PERSON, SCHEMA, TIMEOUT
 
 RULES: Final[tuple[Rule, ...]] = (
     rule(
@@ -179,7 +174,7 @@ RULES: Final[tuple[Rule, ...]] = (
             unexpected token <; unexpected token '<'; unexpected token "<"; <!doctype; <html; token < in json;
             unexpected character '<'
         """,
-        against=(FailureType.INVALID_SCHEMA,),
+        against=(SCHEMA,),
         example="SyntaxError: Unexpected token < in JSON at position 0",
     ),
     rule(
@@ -322,7 +317,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "header.no-retry",
         9,
         None,
-        Disposition.NEEDS_PERSON,
+        PERSON,
         codes="header.should-retry.false",
         example='{"error": {"http_status": 503, "headers": {"x-should-retry": "false"}}}',
     ),

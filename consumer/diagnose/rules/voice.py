@@ -3,13 +3,7 @@
 from typing import Final
 
 from consumer.diagnose.rule import Rule, rule
-from schemas.names import Disposition, FailureType
-
-VOICE: Final = FailureType.VOICE_GENERATION_ERROR
-UNKNOWN: Final = FailureType.UNKNOWN
-NOW: Final = Disposition.RETRY_NOW
-REPAIR: Final = Disposition.NEEDS_REPAIR
-PERSON: Final = Disposition.NEEDS_PERSON
+from consumer.diagnose.rules.names import NOW, PERSON, REPAIR, UNKNOWN, VOICE
 
 RULES: Final[tuple[Rule, ...]] = (
     rule(
