@@ -174,7 +174,7 @@ def _attempt_message(
         "step": attempt.step,
         "attempted_at": attempt.attempted_at,
         "finished_at": attempt.finished_at,
-        "credits": {"held": _aud(attempt.held), "spent": _aud(attempt.spent)},
+        "credits": {"held": in_aud(attempt.held), "spent": in_aud(attempt.spent)},
         "evidence": [_proof(proof) for proof in attempt.proofs],
         "diagnosis": evidence_of(diagnosis),
         "details": {**reason, **missing, **attempt.details},
@@ -295,7 +295,8 @@ def _recovered(recovered: Recovered) -> JsonObject:
     }
 
 
-def _aud(amount: MicroAud) -> str:
+def in_aud(amount: MicroAud) -> str:
+    """Write credits as Australian dollars, exactly."""
     return f"{Decimal(amount) / 1_000_000:f}"
 
 

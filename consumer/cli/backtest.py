@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
 from typing import Final, NamedTuple
 
 from consumer.diagnose import diagnose
 from consumer.model import Diagnosed, Failure, FailureId, Heal, JsonObject, MicroAud, Refuse
 from consumer.plan.ladder import Planner
+from consumer.results import in_aud
 from schemas.names import Code
 
 NOTHING: Final = MicroAud(0)
@@ -97,8 +97,3 @@ class Comparison:
             "acted_on_fewer": self.fewer,
             "credits_held_more_aud": in_aud(self.credits),
         }
-
-
-def in_aud(amount: MicroAud) -> str:
-    """Write credits as Australian dollars, exactly."""
-    return f"{Decimal(amount) / 1_000_000:f}"

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import assert_never
 
@@ -14,6 +13,7 @@ from consumer.ingest.decode import Door, decode
 from consumer.migrate import check_schema
 from consumer.model import Adopt, DeadLetter, Failure, Heal, JsonObject, OrgId, Plan, Record, Refuse, Wait
 from consumer.plan.ladder import Planner
+from consumer.results import in_aud
 from consumer.settings import Settings, read_settings
 from consumer.store.intake import known_organisations
 from consumer.store.pool import open_pool, transaction
@@ -102,7 +102,7 @@ def _plan(plan: Plan) -> JsonObject:
                 "reads_back": plan.intent.reads_back,
                 "idempotency_key": plan.intent.idempotency_key,
                 "window_seconds": plan.intent.window.total_seconds(),
-                "credits_held_aud": f"{Decimal(plan.hold) / 1_000_000:f}",
+                "credits_held_aud": in_aud(plan.hold),
                 "catalog_version": plan.catalog_version,
             }
         case Refuse():

@@ -2,18 +2,20 @@
 
 import asyncio
 from datetime import datetime
+from typing import Final
 
 from consumer.app import installed_strategies, read_catalog
-from consumer.cli.backtest import Change, Comparison, Decided, decide, in_aud
+from consumer.cli.backtest import Change, Comparison, Decided, decide
 from consumer.cli.database import open_database
 from consumer.cli.exits import say
 from consumer.cli.tables import print_json, print_rows
 from consumer.model import JsonObject
 from consumer.plan.ladder import Planner
+from consumer.results import in_aud
 from consumer.settings import read_settings
 from consumer.store.reports import stored_diagnoses
 
-_COLUMNS = ("failures", "before", "now", "acted_on_before", "acted_on_now", "credits_held_more_aud", "example")
+_COLUMNS: Final = ("failures", "before", "now", "acted_on_before", "acted_on_now", "credits_held_more_aud", "example")
 
 
 def diagnose_stored(*, since: datetime, limit: int, as_json: bool) -> None:
@@ -58,14 +60,13 @@ def _as_json(before: Decided, now: Decided, change: Change) -> JsonObject:
 
 
 def _as_row(before: Decided, now: Decided, change: Change) -> list[object]:
-    credits_held = in_aud(change.credits)
     return [
         change.count,
         _shown(before),
         _shown(now),
         change.acted_before,
         change.acted_now,
-        credits_held,
+        in_aud(change.credits),
         change.example,
     ]
 
