@@ -172,3 +172,14 @@ class AssetKind(StrEnum):
     AUDIO = "audio"  # must decode as sound that is not silence
     VIDEO = "video"  # must have frames
     OTHER = "other"  # is checked by size and digest alone
+
+
+class Grade(StrEnum):
+    """How much of a payload's meaning a repair touches; each grade includes the ones before it."""
+
+    LOSSLESS = "lossless"
+    """Nothing is lost and nothing invented: the edit can be undone."""
+    LOSSY = "lossy"
+    """Something that the schema forbids is left out."""
+    INVENTIVE = "inventive"
+    """A value is filled in that the schema itself names: its `default` or its `const`."""
