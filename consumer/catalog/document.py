@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeVar
 from uuid import UUID
 
 import yaml
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from consumer.catalog.access import Secret, Source
 from consumer.catalog.declared import Declared
@@ -26,7 +26,7 @@ class _Document(Declared):
     version: Literal[1]
     sources: tuple[Source, ...] = ()
     workflows: tuple[WorkflowPolicy, ...] = ()
-    secrets: dict[str, Secret] = {}
+    secrets: dict[str, Secret] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
