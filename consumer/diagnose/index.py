@@ -23,8 +23,10 @@ class Met:
     rule: Rule
     tier: Tier
     source: str
-    factor: float
-    """By which its weights count there."""
+    weight: float
+    """What it weighs for the type there."""
+    firmly: float
+    """What it weighs for the disposition there."""
     said: str | tuple[Text, int]
 
     @property
@@ -32,48 +34,53 @@ class Met:
         """Quote what met it."""
         return self.said if isinstance(self.said, str) else self.said[0].around(self.said[1])
 
-    @property
-    def weight(self) -> float:
-        """What it weighs for the type."""
-        return self.rule.weight * self.factor
-
-    @property
-    def firmly(self) -> float:
-        """What it weighs for the disposition."""
-        return self.rule.firmly * self.factor
-
 
 @dataclass(slots=True)
-class _From:
-    """The phrases that begin with one word: of it alone, of it and the next, and those that go on at once or later."""
+class _Node:
+    """One word of the phrases that begin alike: what is met when they end here, and what goes on at once or later."""
 
-    alone: list[Rule] = field(default_factory=list)
-    pairs: dict[str, list[Rule]] = field(default_factory=dict)
-    then: dict[str, list[tuple[Phrase, Rule]]] = field(default_factory=dict)
-    later: dict[str, list[tuple[Phrase, Rule]]] = field(default_factory=dict)
+    rules: list[Rule] = field(default_factory=list)
+    then: dict[str, "_Node"] = field(default_factory=dict)
+    later: dict[str, "_Node"] = field(default_factory=dict)
+    """After up to `GAP` other words."""
 
-    def add(self, phrase: Phrase, rule: Rule) -> None:
-        _, *rest = phrase.elements
-        if not rest:
-            self.alone.append(rule)
-        elif len(rest) == 1 and rest[0] != "*":
-            for word in rest[0]:
-                self.pairs.setdefault(word, []).append(rule)
-        else:
-            by, following = (self.later, rest[1]) if rest[0] == "*" else (self.then, rest[0])
-            for word in following:
-                by.setdefault(word, []).append((phrase, rule))
+    def add(self, elements: Phrase, rule: Rule) -> None:
+        """Add what is left of a phrase."""
+        if not elements:
+            self.rules.append(rule)
+            return
+        first, *rest = elements
+        by = self.then
+        if first == "*":
+            by, first, rest = self.later, rest[0], rest[1:]
+        for word in first:
+            by.setdefault(word, _Node()).add(tuple(rest), rule)
 
-    def longer(self, tokens: list[str], place: int) -> list[tuple[Phrase, Rule]]:
-        """Give the phrases of more than two words, or with a gap, that may stand before this place."""
-        found: list[tuple[Phrase, Rule]] = []
-        if self.then and (known := self.then.get(tokens[place])):
-            found += known
-        if self.later:
-            window = tokens[place : place + GAP + 1]
-            if not self.later.keys().isdisjoint(window):
-                found += [one for token in window for one in self.later.get(token, ())]
-        return found
+    def longest(self, tokens: list[str], place: int, taken: set[int]) -> tuple[tuple[int, ...], list[Rule]]:
+        """Give the places of the longest phrases that end here or further on, and their rules; none of it is taken."""
+        best: tuple[int, ...] = (place - 1,)
+        rules = list(self.rules)
+        waiting = [(self, place, best)]
+        end = len(tokens)
+        while waiting:
+            node, place, places = waiting.pop()
+            words = len(places)
+            if words > len(best):
+                if node.rules:
+                    best, rules = places, list(node.rules)
+            elif words == len(best) and places is not best:
+                rules += node.rules
+            if place >= end:
+                continue
+            if (following := node.then.get(tokens[place])) is not None and place not in taken:
+                waiting.append((following, place + 1, (*places, place)))
+            if node.later:
+                waiting += [
+                    (following, at + 1, (*places, at))
+                    for at in range(place, min(place + GAP + 1, end))
+                    if (following := node.later.get(tokens[at])) is not None and at not in taken
+                ]
+        return best, rules
 
 
 class Index:
@@ -81,15 +88,16 @@ class Index:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = tuple(rules)
-        self._phrases: dict[str, _From] = {}
+        self._phrases: dict[str, _Node] = {}
         self._codes: dict[str, list[Rule]] = {}
         self._by_code: dict[str, tuple[Rule, ...]] = {}
         self._marks: list[tuple[str, Rule]] = []
         self._pieces: dict[str, list[tuple[str, Rule]]] = {}
         for rule in rules:
             for phrase in rule.phrases:
-                for word in phrase.elements[0]:
-                    self._phrases.setdefault(word, _From()).add(phrase, rule)
+                first, *rest = phrase
+                for word in first:
+                    self._phrases.setdefault(word, _Node()).add(tuple(rest), rule)
             for code in rule.codes:
                 self._codes.setdefault(code, []).append(rule)
             for piece in rule.fragments:
@@ -145,31 +153,21 @@ class Index:
                 _note(found, rule, tier, source, factor, quoted(lowered, start, len(piece)))
 
     def _places(self, text: Text) -> list[tuple[Rule, int]]:
+        """Give what is met, and where: what is part of a longer phrase does not count again."""
         met = [(rule, place) for code, place in text.codes for rule in self._codes.get(code, ())]
         tokens, taken, phrases = text.tokens, set[int](), self._phrases
         end = len(tokens)
         for place, token in enumerate(tokens, 1):
-            begun = phrases.get(token)
-            if begun is None or (taken and place - 1 in taken):
+            node = phrases.get(token)
+            if node is None or place - 1 in taken:
                 continue
-            longest, words, ends = 1, tuple[int, ...](), len(met)
-            if place < end:
-                pair = begun.pairs.get(tokens[place])
-                if pair and place not in taken:
-                    longest, words = 2, (place - 1, place)
-                    met += [(rule, place - 1) for rule in pair]
-                for phrase, rule in begun.longer(tokens, place) if begun.then or begun.later else ():
-                    if phrase.words >= longest and (places := phrase.match(tokens, place - 1)):
-                        if not taken.isdisjoint(places):
-                            continue
-                        if phrase.words > longest:  # what is part of a longer phrase does not count again
-                            longest = phrase.words
-                            del met[ends:]
-                        met.append((rule, place - 1))
-                        words = places
-            if longest == 1:
-                met += [(rule, place - 1) for rule in begun.alone]
-            taken.update(words)
+            rules = node.rules
+            if place < end and (node.later or tokens[place] in node.then):
+                words, rules = node.longest(tokens, place, taken)
+                if len(words) > 1:
+                    taken.update(words)
+            for rule in rules:
+                met.append((rule, place - 1))  # noqa: PERF401 - mostly there is none
         return met
 
 
@@ -177,5 +175,6 @@ def _note(
     found: dict[str, Met], rule: Rule, tier: Tier, source: str, factor: float, said: str | tuple[Text, int]
 ) -> None:
     known = found.get(rule.id)
-    if known is None or known.factor < factor:
-        found[rule.id] = Met(rule, tier, source, factor, said)
+    weight, firmly = rule.weight * factor, rule.firmly * factor
+    if known is None or known.weight < weight or known.firmly < firmly:
+        found[rule.id] = Met(rule, tier, source, weight, firmly, said)

@@ -9,6 +9,8 @@ from schemas.names import Disposition, FailureType
 
 Element = frozenset[str] | Literal["*"]
 """One place of a phrase: any of these tokens; `*` stands for up to `GAP` others."""
+Phrase = tuple[Element, ...]
+"""Words in their order. Bounded by words and linear by construction: nothing here is a pattern that backtracks."""
 GAP: Final = 3
 PRECEDENCE: Final = tuple(FailureType)
 """Where two types weigh the same, the seed's order decides."""
@@ -26,32 +28,6 @@ CAUTION: Final = (
 NONE: Final = -1
 EXACT: Final = ("http.", "grpc.", "header.")
 """Codes that are looked for as they are."""
-
-
-@dataclass(frozen=True, slots=True)
-class Phrase:
-    """Words in their order. Bounded by words and linear by construction: nothing here is a pattern that backtracks."""
-
-    elements: tuple[Element, ...]
-    words: int
-    """How many words it has, gaps not counted."""
-
-    def match(self, tokens: list[str], at: int) -> tuple[int, ...]:
-        """Give the places of its words when it stands at `at`, whose token is known to be its first; else nothing."""
-        places = [at]
-        place, free = at + 1, 0
-        for element in self.elements[1:]:
-            if element == "*":
-                free = GAP
-                continue
-            last = min(place + free, len(tokens) - 1)
-            while place <= last and tokens[place] not in element:
-                place += 1
-            if place > last:
-                return ()
-            places.append(place)
-            place, free = place + 1, 0
-        return tuple(places)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +98,7 @@ def _phrases(words: list[str]) -> list[Phrase]:
         if word.endswith("?"):
             without = [*words[:place], *words[place + 1 :]]
             return _phrases(without) + _phrases([*words[:place], word[:-1], *words[place + 1 :]])
-    return [Phrase(tuple(_element(word) for word in words), sum(word != "*" for word in words))]
+    return [tuple(_element(word) for word in words)]
 
 
 @lru_cache(maxsize=4096)
