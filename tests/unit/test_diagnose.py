@@ -240,7 +240,7 @@ def test_nothing_recognised_is_left_to_a_person_without_evidence() -> None:
     assert diagnosis.evidence == ()
 
 
-WORDS = sorted({word for rule in RULES for phrase in rule.phrases for e in phrase.elements if e != "*" for word in e})
+WORDS = sorted({word for rule in RULES for phrase in rule.phrases for e in phrase if e != "*" for word in e})
 
 
 @settings(deadline=None, max_examples=300)
