@@ -77,11 +77,12 @@ class Text:
         first, piece, _ = self._piece(place)
         if len(piece) <= EXCERPT:
             return piece.replace("\n", " ")
-        lowered, token = piece.lower(), self.tokens[place]
+        lowered, token = self.lowered if self.whole else piece.lower(), self.tokens[place]
         about = (place - first) * len(piece) // max(1, len(self.tokens) - first)
-        before, after = lowered.rfind(token, 0, about + len(token)), lowered.find(token, about)
-        nearest = min((at for at in (before, after) if at >= 0), key=lambda at: abs(at - about), default=0)
-        return quoted(piece, nearest, len(token))
+        nearest, after = lowered.rfind(token, 0, about + len(token)), lowered.find(token, about)
+        if nearest < 0 or 0 <= after - about < about - nearest:
+            nearest = after
+        return quoted(piece, max(0, nearest), len(token))
 
     def _piece(self, place: int) -> tuple[int, str, float]:
         found = self._pieces[0]
