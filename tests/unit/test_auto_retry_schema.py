@@ -30,6 +30,17 @@ OBJECT: JsonObject = {"type": "object", "required": ["id"], "properties": {"id":
         ({"format": "date-time"}, "yesterday", "failed"),
         ({"format": "date-time"}, "2026-13-01T00:00:00Z", "failed"),
         ({"format": "ipv4"}, "1.2.3.999", "failed"),
+        ({"format": "uri"}, "https://example.com/a b", "failed"),
+        ({"format": "iri"}, "https://example.com/gr\u00fc\u00dfe?q=\u00e9", "passed"),
+        ({"format": "iri"}, "https://example.com/gr\u00fc\u00dfe <", "failed"),
+        ({"format": "iri"}, "/gr\u00fc\u00dfe", "failed"),
+        ({"format": "iri-reference"}, "/gr\u00fc\u00dfe", "passed"),
+        ({"format": "duration"}, "P1D", "passed"),
+        ({"format": "duration"}, "1 day", "failed"),
+        ({"format": "color"}, "#00zz00", "failed"),
+        ({"format": "uri-template"}, "/a/{b", "failed"),
+        ({"format": "json-pointer"}, "a/b", "failed"),
+        ({"format": "idn-hostname"}, "a..b", "failed"),
     ],
 )
 async def test_a_body_is_judged_by_the_schema(schema: Json, body: Json, verdict: str) -> None:

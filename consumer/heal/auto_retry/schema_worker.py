@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import SchemaError, ValidationError, best_match
 from referencing import Registry
 from referencing.exceptions import Unresolvable
+from rfc3986_validator import validate_rfc3986
 
 Finding: TypeAlias = tuple[Literal["passed", "failed", "unusable"], str]
 """What was found, and where; no value of the body is quoted."""
@@ -29,6 +30,23 @@ def _is_time(value: object) -> bool:
     if not isinstance(value, str):
         return True
     return _TIME.fullmatch(value) is not None and datetime.fromisoformat(value.upper()).tzinfo is not None
+
+
+@_FORMATS.checks("iri")
+def _is_iri(value: object) -> bool:
+    """Judge an IRI as the URI that it stands for (RFC 3987, 3.1)."""
+    return not isinstance(value, str) or bool(validate_rfc3986(_as_uri(value), rule="URI"))
+
+
+@_FORMATS.checks("iri-reference")
+def _is_iri_reference(value: object) -> bool:
+    return not isinstance(value, str) or bool(validate_rfc3986(_as_uri(value), rule="URI_reference"))
+
+
+def _as_uri(text: str) -> str:
+    return "".join(
+        letter if letter.isascii() else "".join(f"%{byte:02X}" for byte in letter.encode()) for letter in text
+    )
 
 
 def check_schema(schema: Any) -> Finding:  # noqa: ANN401 - JSON is anything
