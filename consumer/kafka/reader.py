@@ -25,6 +25,9 @@ Told = Callable[[frozenset[Partition]], Awaitable[None]]
 POLL_BEYOND: Final = 1.0
 """Seconds beyond the asked wait after which a poll comes back: the client waits for a rebalance's end without bound."""
 
+FETCH_BYTES: Final = 2 * 1024 * 1024
+"""Of one answer of the broker, of which the client keeps two or more: thousands of failures. A larger record still comes."""
+
 OLDEST_AGE: Final = 90 * 24 * 3600.0
 AGE_STEP: Final = 1.25
 """From one second to three months in 72 questions, a question for all partitions at once."""
@@ -257,8 +260,8 @@ def _options(kafka: KafkaSettings, intake: IntakeSettings) -> dict[str, Any]:
         "heartbeat_interval_ms": session // 5,
         "rebalance_timeout_ms": int(kafka.rebalance_timeout.total_seconds() * 1000),
         "max_poll_interval_ms": int(kafka.max_poll_interval.total_seconds() * 1000),
-        "fetch_max_bytes": intake.max_bytes,
-        "max_partition_fetch_bytes": intake.max_bytes,
+        "fetch_max_bytes": min(intake.max_bytes, FETCH_BYTES),
+        "max_partition_fetch_bytes": min(intake.max_bytes, FETCH_BYTES),
     }
 
 
