@@ -26,7 +26,7 @@ POLL_BEYOND: Final = 1.0
 """Seconds beyond the asked wait after which a poll comes back: the client waits for a rebalance's end without bound."""
 
 FETCH_BYTES: Final = 2 * 1024 * 1024
-"""Of one answer of the broker, of which the client keeps two or more: thousands of failures. A larger record still comes."""
+"""Of one answer of the broker, thousands of failures; the client keeps two or more. A larger record still comes."""
 
 OLDEST_AGE: Final = 90 * 24 * 3600.0
 AGE_STEP: Final = 1.25
