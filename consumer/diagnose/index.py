@@ -12,8 +12,10 @@ from schemas.value import value
 WEIGHT: Final = {Tier.CODE: 1.5, Tier.EXCEPTION: 1.25, Tier.HEADER: 1.25, Tier.WORDS: 1.0}
 """What a rule weighs, by how directly the place where it was met tells what happened."""
 
-CODES: Final = 4096
-"""Codes whose rules are remembered."""
+KNOWN: Final = 4096
+"""Codes and names whose rules are remembered."""
+NAME: Final = 40
+"""Characters of a name at most; longer words are a message, and hardly come again."""
 
 
 @value(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class Index:
         self.rules = tuple(rules)
         self._phrases: dict[str, _Node] = {}
         self._codes: dict[str, list[Rule]] = {}
-        self._by_code: dict[str, tuple[Rule, ...]] = {}
+        self._known: dict[tuple[bool, str], tuple[Rule, ...]] = {}
         self._marks: list[tuple[str, Rule]] = []
         self._pieces: dict[str, list[tuple[str, Rule]]] = {}
         for rule in rules:
@@ -117,17 +119,18 @@ class Index:
         return list(found.values())
 
     def _read_fact(self, fact: Fact, found: dict[str, Met]) -> None:
-        factor = WEIGHT[fact.tier]
-        if fact.tier is Tier.WORDS:
-            self._read_text(read(fact.text), fact.source, fact.tier, factor, found)
+        factor, said = WEIGHT[fact.tier], fact.text
+        are_words = fact.tier is Tier.WORDS
+        if are_words and len(said) > NAME:
+            self._read_text(read(said), fact.source, fact.tier, factor, found)
             return
-        rules = self._by_code.get(fact.text)
+        rules = self._known.get((are_words, said))
         if rules is None:
-            rules = self._rules_of(fact.text)
-            if len(self._by_code) < CODES:  # the same few codes come again and again
-                self._by_code[fact.text] = rules
+            rules = self._rules_in(said) if are_words else self._rules_of(said)
+            if len(self._known) < KNOWN:  # the same few codes and names come again and again
+                self._known[are_words, said] = rules
         for rule in rules:
-            _note(found, rule, fact.tier, fact.source, factor, fact.text[:EXCERPT])
+            _note(found, rule, fact.tier, fact.source, factor, said[:EXCERPT])
 
     def _rules_of(self, code: str) -> tuple[Rule, ...]:
         """Give the rules that a code, an exception or a status meets: whole, or else by the words it is made of."""
@@ -135,8 +138,11 @@ class Index:
             return tuple(self._codes.get(code, ()))
         if rules := self._codes.get(code_key(code.rpartition(".")[2])):
             return tuple(rules)
+        return self._rules_in(code)
+
+    def _rules_in(self, words: str) -> tuple[Rule, ...]:
         found: dict[str, Met] = {}
-        self._read_text(read(code), "", Tier.WORDS, 1.0, found)
+        self._read_text(read(words), "", Tier.WORDS, 1.0, found)
         return tuple(met.rule for met in found.values())
 
     def _read_text(self, text: Text, source: str, tier: Tier, factor: float, found: dict[str, Met]) -> None:
