@@ -65,7 +65,7 @@ async def measure(arena: Arena, asked: Asked, report: Report) -> Group:
     runs: list[Measured] = []
     for who, number in turns:
         count = max(1, int(events_of_ours * SHARE[who]))
-        runs.append(await one_run(arena, f"{who}{number}", who, count, profile=asked.profile and who is Who.OURS))
+        runs.append(await _one(arena, f"{who}{number}", who, count, profile=asked.profile and who is Who.OURS))
         report.line(**_line(runs[-1]))
     shown = [_table(runs)]
     if asked.profile:
@@ -73,18 +73,9 @@ async def measure(arena: Arena, asked: Asked, report: Report) -> Group:
     return Group(*shown)
 
 
-async def one_run(
-    arena: Arena,
-    name: str,
-    who: Who,
-    count: int,
-    *,
-    profile: bool = False,
-    template: str | None = None,
-    stored: int = 0,
-) -> Measured:
+async def _one(arena: Arena, name: str, who: Who, count: int, *, profile: bool = False) -> Measured:
     """Measure one contender once. RuntimeError when it is late, or when what it left behind is wrong."""
-    async with arena.run(name, events=count, who=who, profile=profile, template=template) as run:
+    async with arena.run(name, events=count, who=who, profile=profile) as run:
         if who is not Who.BARE:
             await run.lay_down(events(count))
         await arena.settled()
@@ -93,7 +84,7 @@ async def one_run(
             ended = await _ended(member, await run.results(count, WITHIN, [member]) if who is not Who.BARE else 0.0)
         postgres, broker = (now - then for now, then in zip(arena.cpu(), before, strict=True))
         told = member.told()
-        await check(run.job, attempts_of(plain(count)), stored=stored)
+        await check(run.job, attempts_of(plain(count)))
     return Measured(
         who=who,
         events=count,
