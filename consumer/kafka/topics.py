@@ -21,14 +21,13 @@ _SEEN_WITHIN = 10.0
 async def _admin(settings: KafkaSettings) -> AsyncIterator[Any]:
     admin = AIOKafkaAdminClient(**connection_options(settings))
     try:
-        try:
-            await admin.start()
-        except (KafkaError, OSError, TimeoutError) as error:
-            raise ConfigError(
-                f"Kafka at {settings.bootstrap} does not answer: {error or type(error).__name__}. "
-                "Check SHW_KAFKA__BOOTSTRAP and that the broker runs."
-            ) from error
+        await admin.start()
         yield admin
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise ConfigError(
+            f"Kafka at {settings.bootstrap} does not answer: {error or type(error).__name__}. "
+            "Check SHW_KAFKA__BOOTSTRAP and that the broker runs."
+        ) from error
     finally:
         await admin.close()
 

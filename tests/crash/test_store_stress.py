@@ -70,6 +70,8 @@ class Stress:
                     stdout=out,
                     stderr=out,
                 )
+            if self.stopping:  # it was told to all others already
+                worker.terminate()
             try:
                 ended = await worker.wait()
             finally:

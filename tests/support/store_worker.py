@@ -53,7 +53,7 @@ from consumer.results import Outlet
 from consumer.settings import BreakerSettings, PostgresSettings
 from consumer.settlement import Ended, settle_heal, settle_unclaimed
 from consumer.store import due, intake, outbox, owner, settle
-from consumer.store.pool import Pool, open_pool
+from consumer.store.pool import Pool, open_pool, translated
 from schemas.names import Code, Disposition, Effect, FailureType, StrategyName
 
 LEASE: Final = timedelta(seconds=0.5)
@@ -237,10 +237,11 @@ class Worker:
     async def decide(self, loops: asyncio.TaskGroup) -> None:  # noqa: ARG002 - one signature for all steps
         """Be the person who resolves by hand what nobody knows the outcome of; and let go of what that frees."""
         if self.chance(0.3):
-            await self.pool.execute(
-                "UPDATE workflow_failures SET resolved = true WHERE id IN (SELECT id FROM workflow_failures"
-                " WHERE status = 'needs_person' ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)"
-            )
+            with translated():
+                await self.pool.execute(
+                    "UPDATE workflow_failures SET resolved = true WHERE id IN (SELECT id FROM workflow_failures"
+                    " WHERE status = 'needs_person' ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)"
+                )
         await owner.release_decided(self.pool, 20)
 
     async def settle_ended(self) -> None:
