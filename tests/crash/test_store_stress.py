@@ -47,13 +47,13 @@ class Stress:
     counted: Counter[str]
     workers: dict[int, asyncio.subprocess.Process] = field(default_factory=dict)
     logs: dict[int, Path] = field(default_factory=dict)
-    stopping: bool = False
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
     died_of: list[str] = field(default_factory=list)
 
     async def keep(self, n: int) -> None:
         """Run one process, again whenever it was killed."""
         life = 0
-        while not self.stopping:
+        while not self.stopping.is_set():
             life += 1
             log = self.logs[n] = self.home / f"{n}.{life}.log"
             with log.open("wb") as out:
@@ -70,7 +70,7 @@ class Stress:
                     stdout=out,
                     stderr=out,
                 )
-            if self.stopping:  # it was told to all others already
+            if self.stopping.is_set():  # it was told to all others already
                 worker.terminate()
             try:
                 ended = await worker.wait()
@@ -161,7 +161,7 @@ async def test_no_two_processes_hold_one_scope_and_none_waits_for_ever(
                 await stress.rage()
                 await until(lambda: _is_quiet(stress, db), 60)
             finally:
-                stress.stopping = True
+                stress.stopping.set()
                 for worker in stress.workers.values():
                     with suppress(ProcessLookupError):
                         worker.send_signal(signal.SIGCONT)
