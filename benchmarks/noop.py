@@ -5,7 +5,7 @@ from typing import Final
 
 from consumer.catalog import WorkflowPolicy
 from consumer.heal.strategy import EffectGate, Strategies, Task
-from consumer.model import Diagnosis, Failure, Healed, Intent, Outcome, Proof, Scope
+from consumer.model import Diagnosis, Failure, Healed, Intent, MicroAud, Outcome, Proof, Scope
 from schemas.names import Effect, StrategyName, Verdict
 
 WINDOW: Final = timedelta(seconds=30)
@@ -15,6 +15,8 @@ class Willing:
     """Half of a strategy: in auto-retry's place, it needs nothing and refuses nothing."""
 
     name = StrategyName.AUTO_RETRY
+    fields: tuple[str, ...] = ()
+    oracles = ("status",)
 
     def needs(self, failure: Failure) -> tuple[str, ...]:  # noqa: ARG002 - the Protocol's
         """Need nothing."""
@@ -23,6 +25,10 @@ class Willing:
     def refusal(self, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy) -> str | None:  # noqa: ARG002
         """Refuse nothing."""
         return None
+
+    def estimate(self, failure: Failure, policy: WorkflowPolicy) -> MicroAud:  # noqa: ARG002 - the Protocol's
+        """Hold what the catalog allows, as auto-retry does."""
+        return policy.allowances[self.name]
 
 
 class NoOp(Willing):

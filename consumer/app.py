@@ -17,10 +17,12 @@ from prometheus_client import CollectorRegistry
 from consumer import logs
 from consumer.api.app import create_api, serve
 from consumer.breakers import Breakers
-from consumer.catalog import Catalog, parse_catalog
+from consumer.catalog import Catalog, Catalogs, WorkflowPolicy, parse_catalog
 from consumer.dependencies import Dependencies
 from consumer.errors import ConfigError, ShwError
 from consumer.heal.auto_retry import AutoRetry
+from consumer.heal.schema_autofix.room import repair_room
+from consumer.heal.schema_autofix.strategy import SchemaAutofix
 from consumer.heal.strategy import Strategies
 from consumer.ingest.decode import Door
 from consumer.ingest.source import Source
@@ -30,14 +32,17 @@ from consumer.lifetime import Consumer, Pulse, Serving, run_loops
 from consumer.live import LiveHeals
 from consumer.metrics import Metrics, Rebuilt
 from consumer.model import OwnerId
-from consumer.outbound.calls import open_calls
+from consumer.outbound.calls import Calls, open_calls
+from consumer.outbound.runners import ConfiguredRunners
 from consumer.pipeline import Pipeline, Stages
 from consumer.plan.ladder import Planner
 from consumer.pressure import Pressure
 from consumer.publish import Publisher
 from consumer.redact import redact_json
+from consumer.reload import CatalogFile
 from consumer.results import Outlet
 from consumer.resume import Resume, Rounds
+from consumer.runner import Runner
 from consumer.self_check import allow_open_files, check_broker, check_client, check_database
 from consumer.settings import Settings
 from consumer.settle import Settler
@@ -66,7 +71,7 @@ def read_catalog(path: Path | None) -> Catalog:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"The catalog {path} cannot be read: {error}. Set SHW_CATALOG to its path.") from error
-    return parse_catalog(text, str(path))
+    return parse_catalog(text, str(path), lambda named: (path.parent / named).read_text())
 
 
 def new_owner() -> OwnerId:
@@ -90,8 +95,8 @@ async def serve_api(consumer: Consumer) -> None:
         await asyncio.Event().wait()
 
 
-async def run_service(settings: Settings, stop: asyncio.Event) -> None:
-    """Run what a deployment runs: the consumer with its API.
+async def run_service(settings: Settings, stop: asyncio.Event, reread: asyncio.Event | None = None) -> None:
+    """Run what a deployment runs: the consumer with its API; `reread` has the catalog looked at now.
 
     Raises
     ------
@@ -101,7 +106,7 @@ async def run_service(settings: Settings, stop: asyncio.Event) -> None:
     """
     logs.configure(settings.log_level)
     try:
-        await run(settings, stop, beside=(serve_api,))
+        await run(settings, stop, beside=(serve_api,), reread=reread)
     except BaseExceptionGroup as group:
         # A loop's own error tells more than the group of those that fell with it.
         known = group.subgroup(ShwError)
@@ -116,10 +121,31 @@ def _first(group: BaseExceptionGroup[ShwError]) -> ShwError:
 
 
 @asynccontextmanager
-async def installed_strategies(catalog: Catalog, connections: int) -> AsyncIterator[Strategies]:
-    """Give the strategies of this release."""
-    async with open_calls(catalog.secrets, connections=connections) as calls:
-        yield {StrategyName.AUTO_RETRY: AutoRetry(calls, redact_json)}
+async def installed_strategies(catalogs: Catalogs, connections: int) -> AsyncIterator[Strategies]:
+    """Give the strategies of this release; what they need of the catalog they ask of the one in force."""
+    async with open_calls(catalogs.secrets, connections=connections) as calls, repair_room(children=2) as room:
+        yield {
+            StrategyName.AUTO_RETRY: AutoRetry(calls, redact_json),
+            StrategyName.SCHEMA_AUTOFIX: SchemaAutofix(CurrentRunners(catalogs, calls), room, redact_json),
+        }
+
+
+class CurrentRunners:
+    """The engines of the catalog in force."""
+
+    def __init__(self, catalogs: Catalogs, calls: Calls) -> None:
+        self._catalogs = catalogs
+        self._calls = calls
+        self._made = catalogs.current, ConfiguredRunners(catalogs.current.runners, calls)
+
+    def of(self, policy: WorkflowPolicy) -> Runner | None:
+        """Give the runner that a workflow's entry names, as it is described now."""
+        catalog, runners = self._made
+        if catalog is not self._catalogs.current:
+            catalog = self._catalogs.current
+            runners = ConfiguredRunners(catalog.runners, self._calls)
+            self._made = catalog, runners
+        return runners.of(policy)
 
 
 async def run(
@@ -129,11 +155,12 @@ async def run(
     strategies: Strategies | None = None,
     beside: Sequence[Serving] = (),
     registry: CollectorRegistry | None = None,
+    reread: asyncio.Event | None = None,
 ) -> None:
     """Run a consumer until stopped; leaves within the drain budget.
 
     `strategies` replaces the installed ones (a benchmark's no-op, a test's); `beside` are loops that run with it and
-    end when cancelled, such as the API.
+    end when cancelled, such as the API. The catalog is read again when its file has changed, and when `reread` is set.
 
     Raises
     ------
@@ -144,7 +171,7 @@ async def run(
     check_client()
     allow_open_files(settings.heal.slots)
     _calm_collector()
-    catalog = read_catalog(settings.catalog)
+    catalogs = Catalogs(read_catalog(settings.catalog))
     metrics = Metrics(registry or CollectorRegistry())
     async with AsyncExitStack() as stack:
         await check_broker(settings.kafka)
@@ -153,8 +180,8 @@ async def run(
         writer = await stack.enter_async_context(open_writer(settings.kafka, metrics.rebuilds[Rebuilt.PRODUCER].inc))
         if strategies is None:
             # A connection for each slot: who had to wait for one would take the other side for dead.
-            strategies = await stack.enter_async_context(installed_strategies(catalog, settings.heal.slots))
-        parts = Parts(settings, catalog, pool, writer, strategies, metrics)
+            strategies = await stack.enter_async_context(installed_strategies(catalogs, settings.heal.slots))
+        parts = Parts(settings, catalogs, pool, writer, strategies, metrics, reread or asyncio.Event())
         await run_loops(lambda heals: _compose(parts, heals), stop, beside)
 
 
@@ -171,11 +198,13 @@ class Parts:
     """What has to be open before the stages can be put together."""
 
     settings: Settings
-    catalog: Catalog
+    catalogs: Catalogs
     pool: Pool
     writer: Writer
     strategies: Strategies
     metrics: Metrics
+    reread: asyncio.Event
+    """Set by whoever wants the catalog's file looked at now."""
 
 
 def _compose(parts: Parts, heals: asyncio.TaskGroup) -> Consumer:
@@ -204,20 +233,33 @@ def _compose(parts: Parts, heals: asyncio.TaskGroup) -> Consumer:
         settings=settings.resume,
         heal=settings.heal,
         breaker=settings.breaker,
-        catalog=parts.catalog,
+        catalogs=parts.catalogs,
         dependencies=stages.dependencies,
         rounds=Rounds(settings.resume.interval),
         wake=wake,
     )
     return Consumer(
         settings=settings,
-        catalog=parts.catalog,
+        catalog_file=_catalog_file(parts, pipeline),
         stages=stages,
         source=source,
         pulse=Pulse(time.monotonic()),
         pressure=pressure,
         pipeline=pipeline,
         resume=resume,
+    )
+
+
+def _catalog_file(parts: Parts, pipeline: Pipeline) -> CatalogFile | None:
+    if parts.settings.catalog is None:
+        return None
+    return CatalogFile(
+        parts.settings.catalog,
+        read=read_catalog,
+        obey=pipeline.obey,
+        catalogs=parts.catalogs,
+        metrics=parts.metrics,
+        asked=parts.reread,
     )
 
 
@@ -245,8 +287,9 @@ def stages_of(parts: Parts, wake: asyncio.Event) -> Stages:
         breakers=breakers,
     )
     return Stages(
-        door=Door(catalog=parts.catalog, max_event_bytes=settings.intake.max_event_bytes),
-        planner=Planner(rungs=parts.strategies, catalog=parts.catalog),
+        door=Door(catalog=parts.catalogs.current, max_event_bytes=settings.intake.max_event_bytes),
+        planner=Planner(rungs=parts.strategies, catalog=parts.catalogs.current),
+        catalogs=parts.catalogs,
         strategies=parts.strategies,
         intake=Intake(
             pool=pool,

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import TypeAlias
+from uuid import UUID
 
 from schemas.value import value
 
@@ -14,11 +15,13 @@ class OutboundRequest:
     url: str
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes | None = None
+    org_id: UUID | None = None
+    """On whose behalf. Without it, only what the catalog opens to every organisation is open."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The other side answered, with whatever status. A redirect is an answer too: nothing follows it."""
+    """The other side answered, with whatever status. A redirect is an answer too, where it is not followed."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -28,6 +31,8 @@ class Answer:
     truncated: bool
     """The body was longer than the limit: `body` is its beginning, and the rest was not read."""
     elapsed: timedelta
+    not_followed: str | None = None
+    """Why a redirect was not followed, although the host's entry allows redirects."""
 
     def header(self, name: str) -> str | None:
         """Give the first value of a header, whatever its case."""

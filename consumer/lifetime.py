@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import structlog
 
-from consumer.catalog import Catalog
 from consumer.errors import TransientError
 from consumer.ingest.source import Source
 from consumer.intake import Batch
@@ -19,6 +18,7 @@ from consumer.model import OwnerId
 from consumer.pipeline import Pipeline, Stages
 from consumer.pressure import Pressure
 from consumer.publish import Publisher
+from consumer.reload import CatalogFile
 from consumer.resume import Resume
 from consumer.settings import Settings
 from consumer.settle import Settler
@@ -60,7 +60,8 @@ class Consumer:
     """A running consumer, as its API and its tests see it."""
 
     settings: Settings
-    catalog: Catalog
+    catalog_file: CatalogFile | None
+    """None where the catalog came from no file."""
     stages: Stages
     source: Source[Batch]
     pulse: Pulse
@@ -123,6 +124,8 @@ async def run_loops(
         keep("pulse", consumer.pulse.beat_until(ended, lambda late: _count_beat(consumer.metrics, late)))
         keep("lease", _keep_lease(consumer, ended))
         keep("census", _count_open(consumer, ended))
+        if consumer.catalog_file is not None:
+            keep("catalog", consumer.catalog_file.watch_until(ended))
         keep("valve", consumer.stages.valve.run(ended))
         keep("sweep", consumer.publisher.sweep(ended, SWEEP_EVERY))
         publishing = keep("publish", consumer.publisher.run())
@@ -169,7 +172,7 @@ async def _take_in(consumer: Consumer, keep: Keeper, stop: asyncio.Event) -> flo
         watching = keep("watch", source.watch_until(stop))
         reading = keep("read", source.read_until(stop))
         taking = keep("take", source.take_all())
-        log.info("started", owner=consumer.me, catalog=consumer.catalog.version)
+        log.info("started", owner=consumer.me, catalog=consumer.stages.catalogs.current.version)
         await stop.wait()
         log.info("stopping", live_heals=len(consumer.live))
         consumer.pulse.stopping = True

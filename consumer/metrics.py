@@ -1,6 +1,6 @@
 """Every metric, with what to do when it moves. Names and labels are a contract with the dashboards and alerts.
 
-Label values come from enums only (and partition numbers): no event can make a new series.
+Label values come from enums only (and partition numbers, and the catalog's own words): no event can make a new series.
 """
 
 import time
@@ -67,6 +67,13 @@ class BreakerChange(StrEnum):
     CLOSED = "closed"  # a heal succeeded: those that wait come back, ever more at once
 
 
+class Reload(StrEnum):
+    """What came of a catalog whose text has changed."""
+
+    CHANGED = "changed"  # in force from now on
+    REFUSED = "refused"  # wrong: the one before stays in force, and the log names the line
+
+
 class Rebuilt(StrEnum):
     """What is made anew when it has died."""
 
@@ -115,6 +122,7 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry
         self._intake(registry)
+        self._catalog(registry)
         self._heals(registry)
         self._gates(registry)
         self._standing(registry)
@@ -199,6 +207,30 @@ class Metrics:
         for reason in PoisonReason:
             self.dead_letters[reason].inc(0)
 
+    def _catalog(self, registry: CollectorRegistry) -> None:
+        reloads = Counter(
+            "shw_catalog_reloads",
+            "Catalogs read because the file changed. `refused` moves: `catalog_refused` in the log names the line.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.catalog_reloads = Children[Reload, Counter](reloads.labels)
+        for outcome in Reload:
+            self.catalog_reloads[outcome].inc(0)
+        self.catalog_refused = Gauge(
+            "shw_catalog_refused",
+            "1 while the catalog's file is wrong and an older one in force. Mend it: `shw catalog check` says where.",
+            registry=registry,
+        )
+        # The only labels that are no enums: what operator and strategies declare, finite as both are.
+        missing = Counter(
+            "shw_missing_context",
+            "Fields that new failures lacked. Moves: tell the publisher; `shw check-event` shows what an event lacks.",
+            ["source", "strategy", "field"],
+            registry=registry,
+        )
+        self.missing_context = Children[tuple[str, StrategyName, str], Counter](lambda key: missing.labels(*key))
+
     def _heals(self, registry: CollectorRegistry) -> None:
         attempts = Counter(
             "shw_attempts",
@@ -225,6 +257,11 @@ class Metrics:
             registry=registry,
         )
         self.time_to_heal_seconds = Children[FailureType, Histogram](time_to_heal.labels)
+        self.drift_findings = Counter(
+            "shw_drift_findings",
+            "Producers whose payloads keep needing the same repair. Moves: `shw drift` says whose, and the fix.",
+            registry=registry,
+        )
 
     def _gates(self, registry: CollectorRegistry) -> None:
         self.breakers_open = Gauge(

@@ -61,6 +61,22 @@ class Trace:
 
 
 @value(frozen=True, slots=True, kw_only=True)
+class Climbed:
+    """How far a failure has come on its ladder since it was last begun anew."""
+
+    attempts: Mapping[str, int] = field(default_factory=dict)
+    """Attempts that acted, by strategy; a newer release may have named one that is not known here."""
+    spent: frozenset[str] = frozenset()
+    """Strategies that refused once they were asked to act: they would again."""
+    unsure: str | None = None
+    """Whose effect, perhaps a keyed one, may have happened: until that is known no other may act."""
+
+
+AT_THE_FOOT = Climbed()
+"""Nothing was tried yet."""
+
+
+@value(frozen=True, slots=True, kw_only=True)
 class Failure:
     """An accepted failure in the form in which it is stored, healed and shown: redacted, and fit for Postgres."""
 
@@ -90,6 +106,8 @@ class Failure:
     """An earlier attempt ended unknown: an effect may have happened, and is read back before anything else."""
     twin: AttemptId | None = None
     """An attempt that healed the very same damage while this one waited for its scope."""
+    climbed: Climbed = AT_THE_FOOT
+    """What its ladder has tried."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -149,6 +167,16 @@ class Intent:
 
 
 @value(frozen=True, slots=True, kw_only=True)
+class PassedOver:
+    """A rung of the ladder that may not act, and why."""
+
+    strategy: StrategyName
+    code: Code
+    reason: str
+    missing: tuple[str, ...] = ()
+
+
+@value(frozen=True, slots=True, kw_only=True)
 class Heal:
     """The plan to act: which strategy, to do what, with how many credits held."""
 
@@ -160,6 +188,8 @@ class Heal:
     """The intent's dependency as its organisation's own: one's outage, or one's wrong address, holds up nobody else."""
     rate: "Rate | None" = None
     """How often the same thing may be healed, where the catalog says so."""
+    passed_over: tuple[PassedOver, ...] = ()
+    """The rungs before it on the ladder, in order."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -171,6 +201,8 @@ class Refuse:
     reason: str
     catalog_version: str
     missing: tuple[str, ...] = ()
+    passed_over: tuple[PassedOver, ...] = ()
+    """The rungs after it on the ladder, none of which may act either."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -263,6 +295,25 @@ class Recovered:
 
 
 @value(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """One way in which a producer's payloads miss their schema, and how to send them instead; no value of any."""
+
+    schema_digest: str
+    kind: str
+    """The sort of edit that mended it."""
+    path: str
+    """Where, as a JSON Pointer with `*` in place of array indices."""
+    example: str
+    """The pointer of one such place."""
+    fix: str
+    """What its producer has to do, in words."""
+    patch: tuple[JsonObject, ...]
+    """The same as JSON Patch, as far as it can be said without a value of the payload."""
+    raise_at: int
+    """So many equal repairs make a finding."""
+
+
+@value(frozen=True, slots=True, kw_only=True)
 class Healed:
     """An oracle confirmed it: the failure is resolved."""
 
@@ -271,6 +322,7 @@ class Healed:
     """`recovered` where it was well before anything of ours was sent."""
     recovered: Recovered | None = None
     details: JsonObject = field(default_factory=dict)
+    drift: tuple[Drift, ...] = ()
     spent: MicroAud = MicroAud(0)
 
 
@@ -296,6 +348,8 @@ class RetryLater:
     details: JsonObject = field(default_factory=dict)
     ill: bool = False
     """As in `NotHealed`."""
+    unsure: bool = False
+    """An effect of ours may have happened, or is under way: only this strategy goes on with it, under the same key."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -343,6 +397,8 @@ class Attempt:
     proofs: tuple[Proof, ...] = ()
     recovered: Recovered | None = None
     details: JsonObject = field(default_factory=dict)
+    drift: tuple[Drift, ...] = ()
+    """What its repair tells of the payload's producer."""
     missing: tuple[str, ...] = ()
     held: MicroAud = MicroAud(0)
     spent: MicroAud = MicroAud(0)
@@ -401,6 +457,8 @@ class Settlement:
     """The damage that it healed: whoever waits for its scope with an equal one may take the outcome over."""
     unsure: bool | None = None
     """Whether an effect may have happened that nobody knows of; None leaves what was known before."""
+    climbed: Climbed | None = None
+    """How far the failure has come on its ladder by it; None leaves what was known before."""
 
     @property
     def parks(self) -> bool:

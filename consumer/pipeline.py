@@ -7,12 +7,13 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from random import random
 from typing import Final, assert_never
 
 import structlog
 
-from consumer.catalog import WorkflowPolicy
+from consumer.catalog import Catalog, Catalogs, WorkflowPolicy
 from consumer.dependencies import Dependencies
 from consumer.diagnose.diagnosis import diagnose
 from consumer.errors import LostClaim
@@ -28,10 +29,12 @@ from consumer.model import (
     Claim,
     DeadLetter,
     Diagnosed,
+    Diagnosis,
     Failure,
     FailureId,
     Heal,
     MicroAud,
+    NotHealed,
     Outcome,
     OwnerId,
     Plan,
@@ -51,10 +54,13 @@ from consumer.store.admit import HeldBack
 from consumer.store.owner import Inherited, begin
 from consumer.store.pool import Pool
 from consumer.valve import Valve
-from schemas.names import Code, PoisonReason, Result, StrategyName
+from schemas.names import Code, Effect, PoisonReason, Result, StrategyName
 
 log = structlog.get_logger(__name__)
 
+MEMBER: Final = "member"
+"""In the place of a source: a signed-in member inserted the row."""
+OTHER: Final = "other"
 PATIENCE: Final = timedelta(seconds=5)
 """How long a heal that was claimed ahead waits for its slot."""
 
@@ -65,6 +71,7 @@ class Stages:
 
     door: Door
     planner: Planner
+    catalogs: Catalogs
     strategies: Strategies
     intake: Intake
     settler: Settler
@@ -85,7 +92,15 @@ class Pipeline:
         self._stages = stages
         self._heals = heals
         self._running: set[asyncio.Task[None]] = set()
+        self._door = stages.door
+        self._planner = stages.planner
         self.standing = CALM
+
+    def obey(self, catalog: Catalog) -> None:
+        """Read, plan and heal under another catalog from now on; what is planned already ends under its own."""
+        self._stages.catalogs.change(catalog)
+        self._door = replace(self._door, catalog=catalog)
+        self._planner = replace(self._planner, catalog=catalog)
 
     def read(self, records: Sequence[Record]) -> Batch:
         """Decode, diagnose and plan what was read."""
@@ -134,7 +149,7 @@ class Pipeline:
         """Say what is broken, and what to do about it."""
         try:
             diagnosis = diagnose(failure.failure_reason, failure.context)
-            plan = self._stages.planner.plan(failure, diagnosis, now, self.standing)
+            plan = self._planner.plan(failure, diagnosis, now, self.standing)
         except Exception as error:  # a bug of ours in one failure must not stop all others, at each restart
             log.exception("plan_crashed", failure_id=failure.id)
             reason = f"planning it broke ({type(error).__name__}): report this, and ask for a heal after the fix"
@@ -143,11 +158,11 @@ class Pipeline:
 
     def unplannable(self, failure: Failure, reason: str) -> Diagnosed:
         """Give up a failure on which something of ours broke."""
-        return self._stages.planner.unplannable(failure, reason)
+        return self._planner.unplannable(failure, reason)
 
     def _decoded(self, record: Record, now: datetime) -> Failure | DeadLetter:
         try:
-            return decode(record, self._stages.door, now)
+            return decode(record, self._door, now)
         except Exception as error:  # the same for what reading it breaks: the partition goes on, and nothing is lost
             log.exception("decode_crashed", partition=record.partition, offset=record.offset)
             message = f"reading it broke ({type(error).__name__}): report this, and replay it after the fix"
@@ -185,7 +200,7 @@ class Pipeline:
         if end is None:
             self._start(diagnosed, claim, is_new=False)
         elif self._takes_slot(diagnosed, claim, is_new=False):
-            self._settle(diagnosed, claim, end, now, inherited.strategy)
+            self._settle(diagnosed, claim, end, now, inherited.strategy, inherited.effect)
 
     def cancel_heals(self) -> None:
         """Stop what is still healing; the claims stay, and are taken over."""
@@ -218,7 +233,7 @@ class Pipeline:
             failure=failure,
             diagnosis=diagnosed.diagnosis,
             plan=plan,
-            policy=self._policy(failure),
+            policy=self._policy(failure, plan),
             attempt_id=claim.attempt_id,
         )
         try:
@@ -238,7 +253,13 @@ class Pipeline:
         await begin(self._stages.pool, self._stages.owner, attempt)
 
     def _settle(
-        self, diagnosed: Diagnosed, claim: Claim, outcome: Outcome, started_at: datetime, strategy: StrategyName
+        self,
+        diagnosed: Diagnosed,
+        claim: Claim,
+        outcome: Outcome,
+        started_at: datetime,
+        strategy: StrategyName,
+        effect: Effect | None = None,
     ) -> None:
         ended = Ended(
             failure=diagnosed.failure,
@@ -249,16 +270,41 @@ class Pipeline:
             outcome=outcome,
             attempted_at=started_at,
             finished_at=datetime.now(UTC),
+            effect=effect,
         )
-        policy = self._policy(diagnosed.failure)
-        settlement = settle_heal(ended, policy, random(), self._stages.outlet)  # noqa: S311 - jitter
+        policy, dice = self._policy(diagnosed.failure, diagnosed.plan), random()  # noqa: S311 - jitter
+        settlement = settle_heal(ended, policy, dice, self._stages.outlet, partial(self._goes_on, diagnosed.diagnosis))
         if settlement.health is not None:
             self._stages.dependencies.ended(settlement.health.key, healthy=settlement.health.healthy)
         self._stages.settler.put(settlement)
 
-    def _policy(self, failure: Failure) -> WorkflowPolicy:
-        # A workflow that left the catalog while its heal was under way: the defaults, which allow nothing more.
-        return self._stages.planner.catalog.policy(failure.workflow_name) or WorkflowPolicy(name="*")
+    def _goes_on(self, diagnosis: Diagnosis, failure: Failure) -> bool:
+        try:
+            return self._planner.goes_on(failure, diagnosis, datetime.now(UTC))
+        except Exception:  # as in planning it: the failure stays, and whoever plans it next says so
+            log.exception("plan_crashed", failure_id=failure.id)
+            return True
+
+    def _policy(self, failure: Failure, plan: Plan) -> WorkflowPolicy:
+        # A workflow that was never in the catalog has no plan to heal: the defaults allow nothing.
+        planned_with = self._stages.catalogs.of(plan.catalog_version)
+        return planned_with.policy(failure.workflow_name) or WorkflowPolicy(name="*")
+
+    def count_missing(self, diagnosed: Diagnosed) -> None:
+        """Count the context fields for whose lack a rung was passed over, by who should have sent them."""
+        plan = diagnosed.plan
+        if isinstance(plan, Refuse) and plan.missing:
+            self._count_fields(diagnosed.failure, plan.strategy, plan.missing)
+        for one in plan.passed_over if isinstance(plan, Heal | Refuse) else ():
+            if one.missing:
+                self._count_fields(diagnosed.failure, one.strategy, one.missing)
+
+    def _count_fields(self, failure: Failure, strategy: StrategyName, missing: Sequence[str]) -> None:
+        spoken, strategies = failure.source, self._stages.strategies
+        pattern = self._planner.catalog.speaks_as(spoken, failure.org_id) if spoken is not None else MEMBER
+        known = strategies[strategy].fields if strategy in strategies else ()
+        for field in {declared_field(path, known) for path in missing}:
+            self._stages.metrics.missing_context[pattern or OTHER, strategy, field].inc()
 
     def _count(self, batch: Batch, received: Received) -> None:
         metrics = self._stages.metrics
@@ -279,6 +325,7 @@ class Pipeline:
             diagnosis, plan = diagnosed.diagnosis, diagnosed.plan
             if diagnosed.failure.id in received.new:
                 metrics.count_diagnosis(diagnosis.failure_type, diagnosis.disposition)
+                self.count_missing(diagnosed)
                 if isinstance(plan, Refuse):
                     result = result_of_refusal(plan.code)
                     metrics.attempts[diagnosis.failure_type, plan.strategy, result, plan.code].inc()
@@ -291,6 +338,9 @@ def _ends_unhealed(inherited: Inherited, plan: Plan) -> Outcome | None:
     """Say how an inherited claim ends without a heal; None when it is healed as it was meant to be."""
     if inherited.begun:
         return Unknown(reason="the process that made this call died in it: whether it took effect is not known")
+    if inherited.effect is Effect.KEYED and plan.strategy is not inherited.strategy:
+        reason = f"the process that made this call died in it, and {plan.strategy} does not carry its key"
+        return NotHealed(code=Code.UNVERIFIED, reason=reason)
     match plan:
         case Refuse():
             return Refused(code=plan.code, reason=plan.reason, missing=plan.missing)
@@ -312,6 +362,11 @@ def _changed(inherited: Inherited, plan: Heal) -> str | None:
         # The wallet had refused, and the process died before it could say so; or the catalog now asks for more.
         return "its credits were not held when a process died"
     return None
+
+
+def declared_field(path: str, declared: Sequence[str]) -> str:
+    """Give the declared field that a path is, or lies below: few enough for a label."""
+    return next((f for f in declared if path == f or path.startswith((f"{f}.", f"{f}["))), OTHER)
 
 
 def _claim_of(claimed: Claimed) -> Claim:

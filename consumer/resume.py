@@ -10,14 +10,14 @@ from typing import Final
 
 import structlog
 
-from consumer.catalog import Catalog
+from consumer.catalog import Catalogs
 from consumer.dependencies import Dependencies
 from consumer.errors import RefusedByDatabase, TransientError
 from consumer.ingest.decode import redacted
 from consumer.intake import Claimed, turned_away
 from consumer.live import LiveHeals
 from consumer.metrics import LoopPhase, Metrics
-from consumer.model import Diagnosed, Failure, Heal, OrgId, OwnerId, Settlement
+from consumer.model import Diagnosed, Failure, Heal, OrgId, OwnerId, Refuse, Settlement
 from consumer.pipeline import Pipeline
 from consumer.plan.ladder import Standing
 from consumer.publish import Publisher
@@ -72,7 +72,7 @@ class Resume:
     settings: ResumeSettings
     heal: HealSettings
     breaker: BreakerSettings
-    catalog: Catalog
+    catalogs: Catalogs
     dependencies: Dependencies
     rounds: Rounds
     wake: asyncio.Event
@@ -140,11 +140,12 @@ class Resume:
         self.pipeline.standing = Standing(braked=await self._braked())
 
     async def _braked(self) -> frozenset[tuple[OrgId, str]]:
-        spans = {policy.brake.within for policy in self.catalog.workflows if policy.brake is not None}
+        catalog = self.catalogs.current
+        spans = {policy.brake.within for policy in catalog.workflows if policy.brake is not None}
         braked: set[tuple[OrgId, str]] = set()
         for span in spans:
             for (org_id, workflow), failures in (await limits.sick(self.pool, span)).items():
-                policy = self.catalog.policy(workflow)
+                policy = catalog.policy(workflow)
                 brake = policy.brake if policy is not None else None
                 if brake is not None and brake.within == span and failures > brake.share * brake.runs:
                     braked.add((org_id, workflow))
@@ -183,6 +184,9 @@ class Resume:
         ]
         if ended:
             await self._end(ended)
+            for one in diagnosed:
+                if one.failure.source is None and isinstance(one.plan, Refuse):  # others were when they came in
+                    self.pipeline.count_missing(one)
         if healable:
             await self._start(healable)
 

@@ -51,6 +51,10 @@ class Unseen:
     """Where the run stands could not be learnt."""
 
     reason: str
+    ill: bool = False
+    """The engine did not answer as something that is well does."""
+    after: timedelta | None = None
+    """When it asked to be asked again."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -99,13 +103,15 @@ class Accepted:
 
 @value(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """The engine answered, and does not do it; nothing has happened."""
+    """The engine answered, and does not do it; nothing has happened. An answer that may hide an effect is Ambiguous."""
 
     reason: str
     ill: bool = False
-    """The answer is that of an engine that is not well (429, 5xx), and not a judgement on the order."""
+    """The answer is that of an engine that is not well (429, 503), and not a judgement on the order."""
     after: timedelta | None = None
     """When it asked to be asked again."""
+    conflict: bool = False
+    """The run or the definition has moved on: what the order was made from no longer holds."""
 
 
 Given: TypeAlias = Accepted | Rejected | NotSent | Ambiguous | EgressRefused

@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from consumer.breakers import Breakers
+from consumer.drift import Counted
 from consumer.errors import RefusedByDatabase, TransientError
 from consumer.live import LiveHeals
 from consumer.metrics import LoopPhase, Metrics
@@ -95,6 +96,19 @@ class Settler:
                 # of the outbox publishes what that one wrote.
                 self._metrics.claims_lost.inc()
                 log.warning("settled_by_another", attempt_id=str(settlement.attempt.id))
+        for found in settled.drifted:
+            self._tell_drift(found)
+
+    def _tell_drift(self, found: Counted) -> None:
+        self._metrics.drift_findings.inc()
+        log.warning(
+            "producer_drifted",
+            finding=str(found.id),
+            org_id=str(found.org_id),
+            source=found.source,
+            workflow_name=found.workflow_name,
+            fix=found.drift.fix,
+        )
 
     async def _settle_halves(self, ready: Sequence[Settlement], error: RefusedByDatabase) -> None:
         if len(ready) > 1:

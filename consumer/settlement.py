@@ -1,14 +1,16 @@
 """Outcomes to settlements: what one finished step of one failure writes. Pure."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, assert_never
+from typing import Any, Final, TypeAlias, assert_never
 
 from consumer.catalog import WorkflowPolicy
 from consumer.model import (
     Adopt,
     Attempt,
     Claim,
+    Climbed,
     Crashed,
     Diagnosed,
     Diagnosis,
@@ -20,6 +22,7 @@ from consumer.model import (
     Next,
     NotHealed,
     Outcome,
+    PassedOver,
     Plan,
     Proof,
     Refuse,
@@ -30,9 +33,13 @@ from consumer.model import (
     Wait,
 )
 from consumer.plan.after import Past, after, given_up
+from consumer.plan.climb import climbed, is_spent
 from consumer.results import Outlet, messages_of
-from schemas.names import Code, Result, Status, StrategyName, Verdict
+from schemas.names import Code, Effect, Result, Status, StrategyName, Verdict
 from schemas.value import value
+
+_TOLD_OF_EACH: Final = 300
+_FIELDS_TOLD: Final = 10
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -47,20 +54,33 @@ class Ended:
     outcome: Outcome
     attempted_at: datetime
     finished_at: datetime
+    effect: Effect | None = None
+    """The claim's own, where another process planned it."""
+
+    @property
+    def own_plan(self) -> Heal | None:
+        """The plan that it carried out; None where a claim of another process was planned otherwise here."""
+        plan = self.plan
+        return plan if isinstance(plan, Heal) and plan.strategy is self.strategy else None
 
 
-def settle_heal(ended: Ended, policy: WorkflowPolicy, dice: float, outlet: Outlet) -> Settlement:
+GoesOn: TypeAlias = Callable[[Failure], bool]
+"""Tells whether a rung is left that may act on a failure, as it will stand."""
+
+
+def _ends_here(_: Failure) -> bool:
+    return False
+
+
+def settle_heal(
+    ended: Ended, policy: WorkflowPolicy, dice: float, outlet: Outlet, goes_on: GoesOn = _ends_here
+) -> Settlement:
     """Give what a finished heal writes: its attempt, where the failure goes, and what is told of it."""
     failure, outcome = ended.failure, ended.outcome
-    intent = ended.plan.intent if isinstance(ended.plan, Heal) else None
-    past = Past(
-        attempts=failure.attempts,
-        age=ended.finished_at - failure.detected_at,
-        reads_back=intent is not None and intent.reads_back,
-        probe=ended.claim.probe,
-        unsure=failure.unsure,
-    )
-    following = after(outcome, past, policy=policy, dice=dice)
+    heal = ended.own_plan
+    effect = heal.intent.effect if heal is not None else ended.effect
+    climb = climbed(failure.climbed, ended.strategy, effect, outcome)
+    following = after(outcome, _past(ended, heal, climb, policy, goes_on), policy=policy, dice=dice)
     attempt = _attempt(ended)
     return Settlement(
         failure=failure,
@@ -68,9 +88,36 @@ def settle_heal(ended: Ended, policy: WorkflowPolicy, dice: float, outlet: Outle
         attempt=attempt,
         next=following,
         messages=messages_of(failure, ended.diagnosis, attempt, following, outlet),
-        health=_health(ended),
-        mended=intent.damage if intent is not None and isinstance(outcome, Healed) else None,
+        health=_health(ended, heal),
+        mended=heal.intent.damage if heal is not None and isinstance(outcome, Healed) else None,
         unsure=_unsure(outcome),
+        climbed=climb if following.counts or isinstance(outcome, Refused | RetryLater) else None,
+    )
+
+
+def _past(ended: Ended, heal: Heal | None, climb: Climbed | None, policy: WorkflowPolicy, goes_on: GoesOn) -> Past:
+    failure = ended.failure
+    spent = climb is not None and is_spent(climb, ended.strategy, policy)
+    return Past(
+        attempts=failure.attempts,
+        age=ended.finished_at - failure.detected_at,
+        reads_back=heal is not None and heal.intent.reads_back,
+        probe=ended.claim.probe,
+        unsure=failure.unsure,
+        spent=spent,
+        goes_on=spent and climb is not None and goes_on(_standing(failure, climb, ended.outcome)),
+    )
+
+
+def _standing(failure: Failure, climb: Climbed, outcome: Outcome) -> Failure:
+    """Give a failure as it will stand after an attempt."""
+    unsure, acted = _unsure(outcome), not isinstance(outcome, Refused)
+    return replace(
+        failure,
+        attempts=failure.attempts + acted,
+        lifetime_attempts=failure.lifetime_attempts + acted,
+        unsure=failure.unsure if unsure is None else unsure,
+        climbed=climb,
     )
 
 
@@ -97,7 +144,8 @@ def _of_plan(plan: Refuse | Wait | Adopt) -> dict[str, Any]:
     match plan:
         case Refuse():
             result = result_of_refusal(plan.code)
-            return {"result": result, "code": plan.code, "reason": plan.reason, "missing": plan.missing}
+            others = {"details": _passed_over(plan.passed_over)} if plan.passed_over else {}
+            return {"result": result, "code": plan.code, "reason": plan.reason, "missing": plan.missing, **others}
         case Wait():
             return {"result": Result.FAILED, "code": Code.RETRY_LATER, "reason": plan.reason}
         case Adopt():
@@ -107,6 +155,17 @@ def _of_plan(plan: Refuse | Wait | Adopt) -> dict[str, Any]:
             return {"result": Result.SUCCESS, "code": None, "reason": "", "proofs": (proof,), "details": details}
         case _:
             assert_never(plan)
+
+
+def _passed_over(rungs: tuple[PassedOver, ...]) -> JsonObject:
+    """Tell which rungs were passed over, and why; as long as it may be told."""
+    return {
+        "passed_over": [
+            {"strategy": one.strategy, "code": one.code, "reason": one.reason[:_TOLD_OF_EACH]}
+            | ({"missing": list(one.missing[:_FIELDS_TOLD])} if one.missing else {})
+            for one in rungs
+        ]
+    }
 
 
 def _after_plan(plan: Refuse | Wait | Adopt, dice: float, *, unsure: bool) -> Next:
@@ -121,9 +180,8 @@ def _after_plan(plan: Refuse | Wait | Adopt, dice: float, *, unsure: bool) -> Ne
             assert_never(plan)
 
 
-def _health(ended: Ended) -> Health | None:
-    plan = ended.plan
-    if not isinstance(plan, Heal) or plan.dependency is None or plan.intent.dependency is None:
+def _health(ended: Ended, plan: Heal | None) -> Health | None:
+    if plan is None or plan.dependency is None or plan.intent.dependency is None:
         return None
     return Health(
         key=plan.dependency,
@@ -152,7 +210,7 @@ def _healthy(outcome: Outcome) -> bool | None:
 
 def _unsure(outcome: Outcome) -> bool | None:
     match outcome:
-        case Unknown():
+        case Unknown() | RetryLater(unsure=True):
             return True
         case Healed() | NotHealed():
             return False
@@ -172,6 +230,8 @@ def _attempt(ended: Ended) -> Attempt:
     result, code = _named(outcome)
     # What an outcome carries depends on its kind; the attempt has a place for all of it.
     carried = {name: getattr(outcome, name) for name in _CARRIED if hasattr(outcome, name)}
+    if isinstance(ended.plan, Heal) and ended.plan.passed_over:
+        carried["details"] = carried.get("details", {}) | _passed_over(ended.plan.passed_over)
     return Attempt(
         id=ended.claim.attempt_id,
         step=ended.claim.step,
@@ -186,7 +246,7 @@ def _attempt(ended: Ended) -> Attempt:
     )
 
 
-_CARRIED = ("reason", "proofs", "recovered", "details", "missing", "spent")
+_CARRIED = ("reason", "proofs", "recovered", "details", "drift", "missing", "spent")
 
 
 def _named(outcome: Outcome) -> tuple[Result, Code | None]:

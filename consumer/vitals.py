@@ -34,6 +34,9 @@ class Vitals:
     def notes(self) -> tuple[str, ...]:
         """Say what is out of the ordinary, and no reason to send work elsewhere."""
         watch = self.consumer.source.watch
-        away = ("Kafka does not answer",) if watch.kafka_is_away else ()
+        away: tuple[str, ...] = ("Kafka does not answer",) if watch.kafka_is_away else ()
+        file = self.consumer.catalog_file
+        if file is not None and file.fault is not None:
+            away += ("the catalog's file is wrong, and an older one in force: the log names the line",)
         words = self.consumer.stages.valve.paused_because if watch.paused is PauseReason.DEAD_LETTERS else None
         return (*away, f"intake is paused: {words or watch.paused}") if watch.paused else away

@@ -9,4 +9,5 @@ pytest_plugins = [
     "tests.support.stack",
     "tests.support.places",
     "tests.support.faults",
+    "tests.support.prefect_engine",
 ]

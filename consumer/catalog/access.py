@@ -1,12 +1,31 @@
 """Who may speak, where a heal may connect, and which credentials it may name."""
 
+import re
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, TypeAlias
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from consumer.catalog.declared import Declared
+
+Organisations: TypeAlias = Literal["*"] | tuple[UUID, ...]
+"""Everybody, or the listed ones."""
+_HOST: Final = re.compile(r"(\*\.)?[^\s/?#@:*\\%\[\]]+|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]?")
+
+
+def among(org_id: UUID | None, organisations: Organisations) -> bool:
+    """Tell whether an organisation is one of them; one that nobody named is only among everybody."""
+    return organisations == "*" or org_id in organisations
+
+
+def _plain_host(host: str) -> str:
+    if not _HOST.fullmatch(host):
+        raise ValueError("a host is a name, `*.` and a name, or an address: without scheme, port and path")
+    return host
+
+
+HostName: TypeAlias = Annotated[str, AfterValidator(_plain_host)]
 
 
 class Source(Declared):
@@ -14,18 +33,22 @@ class Source(Declared):
 
     source: str
     """A CloudEvents source, or a pattern with `*`. Bare JSON has the source `urn:kafka:<topic>`."""
-    organisations: Literal["*"] | tuple[UUID, ...]
+    organisations: Organisations
 
 
 class Host(Declared):
     """One place to which a heal may connect."""
 
-    host: str
+    host: HostName
     """A name, `*.example.com` for its subdomains, or a literal address."""
     ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = (443,)
     schemes: tuple[Literal["http", "https"], ...] = ("https",)
     addresses: tuple[IPv4Network | IPv6Network, ...] = ()
     """Networks that the name may resolve to although they are not public: the platform's own services."""
+    organisations: Organisations = "*"
+    """Whose failures may make a heal connect to it."""
+    redirects: Annotated[int, Field(ge=0, le=5)] = 0
+    """How many redirects of a GET or HEAD are followed, each checked like a call of its own; by default, none."""
 
 
 class Secret(Declared):
@@ -33,4 +56,6 @@ class Secret(Declared):
 
     env: str | None = None
     file: str | None = None
-    hosts: tuple[str, ...] = ()
+    hosts: tuple[HostName, ...] = ()
+    organisations: Organisations = "*"
+    """Whose failures may name it."""

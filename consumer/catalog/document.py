@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Final, Literal, TypeVar
 from uuid import UUID
@@ -14,8 +13,9 @@ from pydantic import Field, ValidationError
 from consumer.catalog.access import Secret, Source
 from consumer.catalog.declared import Declared
 from consumer.catalog.policy import WorkflowPolicy
+from consumer.catalog.repair import SchemaFiles
+from consumer.catalog.runners import DescribedRunner
 from consumer.errors import ConfigError
-from consumer.model import MicroAud
 
 KeyT = TypeVar("KeyT")
 ValueT = TypeVar("ValueT")
@@ -27,27 +27,39 @@ class _Document(Declared):
     sources: tuple[Source, ...] = ()
     workflows: tuple[WorkflowPolicy, ...] = ()
     secrets: dict[str, Secret] = Field(default_factory=dict)
+    runners: dict[str, DescribedRunner] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
-    """A valid catalog. `version` is the SHA-256 of its text, cut to 12 digits: every plan carries it."""
+    """A valid catalog. `version` is the SHA-256 of its texts, cut to 12 digits: every plan carries it."""
 
     version: str
     sources: tuple[Source, ...]
     workflows: tuple[WorkflowPolicy, ...]
     secrets: dict[str, Secret]
-    _spoken: dict[tuple[str, UUID], bool] = field(default_factory=dict, compare=False, repr=False)
+    runners: dict[str, DescribedRunner] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+    """What it was made from besides its own text, by paths relative to it."""
+    _spoken: dict[tuple[str, UUID], str | None] = field(default_factory=dict, compare=False, repr=False)
     _policies: dict[str, WorkflowPolicy | None] = field(default_factory=dict, compare=False, repr=False)
 
     def may_speak(self, source: str, org_id: UUID) -> bool:
         """Tell whether a source may report failures of an organisation."""
-        return _remembered(self._spoken, (source, org_id), lambda: self._may_speak(source, org_id))
+        return self.speaks_as(source, org_id) is not None
 
-    def _may_speak(self, source: str, org_id: UUID) -> bool:
-        return any(
-            (rule.organisations == "*" or org_id in rule.organisations) and fnmatchcase(source, rule.source)
-            for rule in self.sources
+    def speaks_as(self, source: str, org_id: UUID) -> str | None:
+        """Give the pattern by which a source may report failures of an organisation; there are few of them."""
+        return _remembered(self._spoken, (source, org_id), lambda: self._pattern(source, org_id))
+
+    def _pattern(self, source: str, org_id: UUID) -> str | None:
+        return next(
+            (
+                rule.source
+                for rule in self.sources
+                if (rule.organisations == "*" or org_id in rule.organisations) and fnmatchcase(source, rule.source)
+            ),
+            None,
         )
 
     def policy(self, workflow_name: str) -> WorkflowPolicy | None:
@@ -68,13 +80,8 @@ def _remembered(known: dict[KeyT, ValueT], key: KeyT, find: Callable[[], ValueT]
     return known[key]
 
 
-def micro_aud(amount: Decimal) -> MicroAud:
-    """Convert Australian dollars to millionths, exactly to the sixth digit."""
-    return MicroAud(int((amount * 1_000_000).to_integral_value()))
-
-
-def parse_catalog(text: str, name: str = "catalog") -> Catalog:
-    """Read a catalog.
+def parse_catalog(text: str, name: str = "catalog", read: Callable[[str], str] | None = None) -> Catalog:
+    """Read a catalog; `read` gives the text of a file that it names, by its path relative to the catalog's own.
 
     Raises
     ------
@@ -82,26 +89,50 @@ def parse_catalog(text: str, name: str = "catalog") -> Catalog:
         With the line of each fault, and what was expected there.
 
     """
+    files = SchemaFiles(read=read) if read is not None else None
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        document = _Document.model_validate(yaml.safe_load(text) if root is not None else {})
+        document = _Document.model_validate(yaml.safe_load(text) if root is not None else {}, context=files)
     except yaml.YAMLError as error:
         raise ConfigError(f"{name}: not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         raise ConfigError("; ".join(_faults(error, root, name))) from error
-    unknown = {secret for policy in document.workflows for secret in policy.secrets} - set(document.secrets)
-    if unknown:
-        raise ConfigError(f"{name}: secrets without a declaration under `secrets:`: {', '.join(sorted(unknown))}")
-    version = hashlib.sha256(text.encode()).hexdigest()[:12]
+    undeclared = [f"{_place(root, path, name)}: {why}" for path, why in _undeclared(document)]
+    if undeclared:
+        raise ConfigError("; ".join(undeclared))
+    named = files.texts if files is not None else {}
+    version = hashlib.sha256("\0".join((text, *named.values())).encode()).hexdigest()[:12]
     return Catalog(
-        version=version, sources=document.sources, workflows=document.workflows, secrets=dict(document.secrets)
+        version=version,
+        sources=document.sources,
+        workflows=document.workflows,
+        secrets=dict(document.secrets),
+        runners=dict(document.runners),
+        files=tuple(named),
     )
 
 
 def _faults(error: ValidationError, root: yaml.Node | None, name: str) -> Iterator[str]:
     for fault in error.errors(include_url=False):
-        path = ".".join(str(part) for part in fault["loc"])
-        yield f"{name}:{_line(root, fault['loc'])}: {path}: {fault['msg']}"
+        # A fault within a template says how far below the field it lies.
+        path = (*fault["loc"], *fault.get("ctx", {}).get("path", ()))
+        yield f"{_place(root, path, name)}: {fault['msg']}"
+
+
+def _undeclared(document: _Document) -> Iterator[tuple[tuple[int | str, ...], str]]:
+    for index, policy in enumerate(document.workflows):
+        for place, secret in enumerate(policy.secrets):
+            if secret not in document.secrets:
+                yield ("workflows", index, "secrets", place), f"{secret} is not declared under `secrets:`"
+        if policy.runner is not None and policy.runner not in document.runners:
+            yield ("workflows", index, "runner"), f"{policy.runner} is not declared under `runners:`"
+    for name, runner in document.runners.items():
+        for secret in sorted(runner.secrets - set(document.secrets)):
+            yield ("runners", name), f"secret://{secret} is not declared under `secrets:`"
+
+
+def _place(root: yaml.Node | None, path: tuple[int | str, ...], name: str) -> str:
+    return f"{name}:{_line(root, path)}: {'.'.join(str(part) for part in path)}"
 
 
 def _line(node: yaml.Node | None, path: tuple[int | str, ...]) -> int:
@@ -110,7 +141,7 @@ def _line(node: yaml.Node | None, path: tuple[int | str, ...]) -> int:
         if isinstance(node, yaml.MappingNode):
             below = next(((k, v) for k, v in node.value if k.value == str(part)), None)
             if below is None:
-                break
+                continue  # the tag of a union, or a field that is not there
             line, node = below[0].start_mark.line + 1, below[1]
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
             node = node.value[part]

@@ -1,11 +1,18 @@
 """How hard, how often, and for how much of a workflow at once a heal may be tried."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Annotated
 
 from pydantic import Field
 
 from consumer.catalog.declared import Declared
+from consumer.model import MicroAud
+
+
+def micro_aud(amount: Decimal) -> MicroAud:
+    """Convert Australian dollars to millionths, exactly to the sixth digit."""
+    return MicroAud(int((amount * 1_000_000).to_integral_value()))
 
 
 class AutoRetryLimits(Declared):

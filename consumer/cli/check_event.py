@@ -7,24 +7,25 @@ from pathlib import Path
 from typing import assert_never
 
 from consumer.app import installed_strategies, read_catalog
+from consumer.catalog import Catalogs
 from consumer.cli.diagnose import diagnosed
 from consumer.diagnose import diagnose
 from consumer.ingest.decode import Door, decode
 from consumer.migrate import check_schema
-from consumer.model import Adopt, DeadLetter, Failure, Heal, JsonObject, OrgId, Plan, Record, Refuse, Wait
+from consumer.model import Adopt, DeadLetter, Failure, Heal, JsonObject, OrgId, PassedOver, Plan, Record, Refuse, Wait
 from consumer.plan.ladder import Planner
 from consumer.results import in_aud
 from consumer.settings import Settings, read_settings
 from consumer.store.intake import known_organisations
 from consumer.store.pool import open_pool, transaction
 from schemas.envelope import Form, parse
-from schemas.names import PoisonReason
+from schemas.names import PoisonReason, StrategyName
 
 
 def check_event(
     value: bytes, headers: Sequence[tuple[str, bytes]], *, catalog: Path | None, with_database: bool
 ) -> JsonObject:
-    """Give all that the service would decide; `accepted` and `healable` sum it up.
+    """Give all that the service would decide; `accepted` and `healable` sum it up, `ladder` says it rung by rung.
 
     Offline: the catalog and the settings are read, and with `with_database` the organisations. A strategy may still
     refuse once it acts (an address, a credential), and a wallet may lack the credits: neither is asked here.
@@ -53,8 +54,9 @@ async def _checked(
     if with_database and not await _is_known(decoded.org_id, settings):
         return _poison(PoisonReason.UNKNOWN_ORGANISATION, f"organisation {decoded.org_id} does not exist")
     diagnosis = diagnose(decoded.failure_reason, decoded.context)
-    async with installed_strategies(catalog, connections=1) as strategies:
-        plan = Planner(rungs=strategies, catalog=catalog).plan(decoded, diagnosis, now)
+    async with installed_strategies(Catalogs(catalog), connections=1) as strategies:
+        planner = Planner(rungs=strategies, catalog=catalog)
+        plan, ladder = planner.plan(decoded, diagnosis, now), planner.rungs_for(decoded, diagnosis, now)
     # Without an event id the failure's id comes from its place in Kafka, which it does not have yet.
     is_bare = parse(record.value, record.headers).form is Form.BARE
     return {
@@ -66,6 +68,7 @@ async def _checked(
         "diagnosis": {k: v for k, v in diagnosed(decoded.failure_reason, decoded.context).items() if k != "strategy"},
         "strategy": plan.strategy.value,
         "plan": _plan(plan),
+        "ladder": [_rung(strategy, passed_over) for strategy, passed_over in ladder],
         "missing_fields": list(plan.missing) if isinstance(plan, Refuse) else [],
         "redactions": list(decoded.redactions),
     }
@@ -88,6 +91,18 @@ def _accepted(failure: Failure) -> JsonObject:
         "source": failure.source,
         "workflow_name": failure.workflow_name,
         "detected_at": failure.detected_at.isoformat(),
+    }
+
+
+def _rung(strategy: StrategyName, passed_over: PassedOver | None) -> JsonObject:
+    if passed_over is None:
+        return {"strategy": strategy.value, "may_act": True}
+    return {
+        "strategy": strategy.value,
+        "may_act": False,
+        "code": passed_over.code.value,
+        "reason": passed_over.reason,
+        "missing_fields": list(passed_over.missing),
     }
 
 

@@ -15,7 +15,7 @@ import typer
 from consumer.cli.exits import ExitCode
 from consumer.cli.options import AsJson, By, Reason, Since, end, header_of, since_of, stdin, time_of
 from consumer.cli.refused_commands import dlq, intake
-from schemas.names import FailureType, Status
+from schemas.names import FailureType, Grade, Status
 
 app: Final = typer.Typer(
     name="shw",
@@ -186,6 +186,25 @@ def diagnose(
 
 
 @app.command()
+def repair(
+    schema: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="The JSON Schema of the one on standard input.")
+    ] = None,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help='Lines of {"id", "schema", "text"} instead.')] = False,
+    grade: Annotated[Grade, typer.Option(help="The most that may be done to a document.")] = Grade.INVENTIVE,
+) -> None:
+    """Repair a document until its schema accepts it, or refuse: prints it with its edits; 0 unless one is refused."""
+    from consumer.cli.repair import repair_lines, repair_one
+
+    if (schema is None) != jsonl:
+        raise typer.BadParameter("Give --schema or --jsonl.")
+    if schema is None:
+        end(ExitCode.OK if repair_lines(stdin(), sys.stdout.buffer, most=grade) else ExitCode.NO)
+        return
+    end(ExitCode.OK if repair_one(stdin(), schema, sys.stdout.buffer, most=grade) else ExitCode.NO)
+
+
+@app.command()
 def failures(
     org: Annotated[UUID | None, typer.Option(help="Of this organisation only.")] = None,
     status: Annotated[Status | None, typer.Option(help="Default: all that are not resolved.")] = None,
@@ -217,6 +236,25 @@ def attempts(failure_id: Annotated[UUID, typer.Argument(metavar="ID")], as_json:
     from consumer.cli.failures import print_attempts
 
     end(print_attempts(failure_id, as_json=as_json))
+
+
+@app.command()
+def drift(
+    org: Annotated[UUID | None, typer.Option(help="Of this organisation only.")] = None,
+    counting: Annotated[bool, typer.Option("--counting", help="Also what may still become a finding.")] = False,
+    mended: Annotated[
+        UUID | None, typer.Option(metavar="ID", help="Forget this finding: its producer is mended.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000)] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List producers whose payloads keep needing the same repair, with what mends each, in words and as JSON Patch."""
+    from consumer.cli.drift import count_anew, print_drift
+
+    if mended is not None:
+        end(count_anew(mended))
+        return
+    print_drift(org_id=org, counting=counting, limit=limit, as_json=as_json)
 
 
 @app.command()

@@ -7,6 +7,7 @@ from consumer.cli.lines import MAX_LINE, Readable, line_batches
 from consumer.diagnose import diagnose
 from consumer.model import JsonObject
 from consumer.plan.choose import strategy_for
+from consumer.redact import may_hold_secret, redact_json
 from consumer.results import evidence_of
 from schemas.errors import EnvelopeError
 from schemas.json_text import load_json, to_json
@@ -43,6 +44,8 @@ def _answer(line: bytes | None) -> JsonObject:
         return {"error": f"the line is longer than {MAX_LINE} bytes: send less context"}
     try:
         question = load_json(line)
+        if may_hold_secret(line):  # as the door does: what is quoted as evidence holds no secret
+            question, _ = redact_json(question)
     except EnvelopeError as error:
         return {"error": error.message}
     match question:

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from consumer import logs
 from consumer.app import Parts, installed_strategies, read_catalog, stages_of
+from consumer.catalog import Catalogs
 from consumer.cli.exits import ExitCode, say
 from consumer.cli.tables import print_json
 from consumer.errors import ShwError
@@ -161,13 +162,13 @@ class Again:
 @asynccontextmanager
 async def _pipeline(settings: Settings) -> AsyncIterator[tuple[Pipeline, Stages]]:
     """Compose the stages that a running service has, without its loops but the one that sends."""
-    catalog = read_catalog(settings.catalog)
+    catalogs = Catalogs(read_catalog(settings.catalog))
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(open_pool(settings.postgres, application="shw replay"))
         await check_database(pool)
         writer = await stack.enter_async_context(open_writer(settings.kafka))
-        strategies = await stack.enter_async_context(installed_strategies(catalog, connections=1))
-        parts = Parts(settings, catalog, pool, writer, strategies, Metrics(CollectorRegistry()))
+        strategies = await stack.enter_async_context(installed_strategies(catalogs, connections=1))
+        parts = Parts(settings, catalogs, pool, writer, strategies, Metrics(CollectorRegistry()), asyncio.Event())
         stages = stages_of(parts, asyncio.Event())
         async with asyncio.TaskGroup() as tasks:
             publishing = tasks.create_task(stages.publisher.run())

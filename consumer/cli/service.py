@@ -1,4 +1,4 @@
-"""`shw run`: the service in the foreground, and the two signals that end it."""
+"""`shw run`: the service in the foreground, the two signals that end it, and the one that has the catalog read again."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ def run_until_signalled() -> None:
 
 
 async def _run(settings: Settings) -> None:
-    stop = asyncio.Event()
+    stop, reread = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def signalled(number: signal.Signals) -> None:
@@ -31,7 +31,8 @@ async def _run(settings: Settings) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signalled, number)
-    await run_service(settings, stop)
+    loop.add_signal_handler(signal.SIGHUP, reread.set)
+    await run_service(settings, stop, reread)
 
 
 def _leave_at_once(number: signal.Signals) -> NoReturn:

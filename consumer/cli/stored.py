@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from consumer.app import installed_strategies, read_catalog
+from consumer.catalog import Catalogs
 from consumer.cli.backtest import Change, Comparison, Decided, decide
 from consumer.cli.database import open_database
 from consumer.cli.exits import say
@@ -37,7 +38,7 @@ def diagnose_stored(*, since: datetime, limit: int, as_json: bool) -> None:
 async def _compared(since: datetime, limit: int) -> Comparison:
     catalog = read_catalog(read_settings().catalog)
     found = Comparison()
-    async with installed_strategies(catalog, connections=1) as strategies, open_database() as pool:
+    async with installed_strategies(Catalogs(catalog), connections=1) as strategies, open_database() as pool:
         planner = Planner(rungs=strategies, catalog=catalog)
         async for stored in stored_diagnoses(pool, since=since, limit=limit):
             before = Decided(stored.failure_type, stored.disposition, stored.strategy or "")

@@ -3,14 +3,15 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import structlog
 
 from consumer.errors import DeadlinePassed, LostClaim
 from consumer.heal.strategy import Strategy, Task
-from consumer.model import AttemptId, Claim, Crashed, NotHealed, Outcome, RetryLater, Unknown
-from schemas.names import Code, Effect
+from consumer.model import AttemptId, Claim, Crashed, Healed, NotHealed, Outcome, RetryLater, Unknown
+from schemas.names import Code, Effect, Verdict
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +61,7 @@ async def run(strategy: Strategy, task: Task, gate: Gate) -> Outcome:
     """
     try:
         async with asyncio.timeout(gate.remaining().total_seconds()):
-            return await strategy.heal(task, gate)
+            outcome = await strategy.heal(task, gate)
     except LostClaim:
         raise
     except (DeadlinePassed, TimeoutError):
@@ -69,6 +70,23 @@ async def run(strategy: Strategy, task: Task, gate: Gate) -> Outcome:
         log.exception("strategy_crashed", strategy=strategy.name, effect_begun=gate.begun)
         reason = f"{strategy.name} crashed: {type(error).__name__}"
         return _after_effect(task, reason) if gate.begun else Crashed(reason=reason)
+    if isinstance(outcome, Healed) and (why := unproven(strategy, outcome)) is not None:
+        log.error("healed_without_proof", strategy=strategy.name, why=why)
+        reason = f"{strategy.name} says that it healed, and {why}"
+        ended = _after_effect(task, reason) if gate.begun else NotHealed(code=Code.UNVERIFIED, reason=reason)
+        told = replace(ended, proofs=outcome.proofs, details=outcome.details)
+        return replace(told, spent=outcome.spent) if isinstance(told, NotHealed) else told
+    return outcome
+
+
+def unproven(strategy: Strategy, healed: Healed) -> str | None:
+    """Say what a heal lacks to count as one: no oracle may deny it, and one of the strategy's own has to confirm it."""
+    denied = [proof.oracle for proof in healed.proofs if proof.verdict is Verdict.FAILED]
+    if denied:
+        return f"{', '.join(denied)} says no"
+    if any(proof.verdict is Verdict.PASSED and proof.oracle in strategy.oracles for proof in healed.proofs):
+        return None
+    return f"none of its oracles ({', '.join(strategy.oracles)}) has confirmed it"
 
 
 def _out_of_time(task: Task, gate: Gate) -> Outcome:
@@ -78,7 +96,7 @@ def _out_of_time(task: Task, gate: Gate) -> Outcome:
     return RetryLater(after=timedelta(seconds=1), reason="its window passed before anything was sent")
 
 
-def _after_effect(task: Task, reason: str, *, ill: bool = False) -> Outcome:
+def _after_effect(task: Task, reason: str, *, ill: bool = False) -> Unknown | NotHealed:
     if task.plan.intent.effect is Effect.UNSAFE:
         return Unknown(reason=reason, ill=ill)
     # Repeating it does no harm, so nothing needs to be known of how far it came.

@@ -50,8 +50,9 @@ class Strategy(Rung, Protocol):
     """A strategy: plans purely, acts through the gate, verifies by an oracle that is not the action's own return value.
 
     `heal` returns an outcome for everything that the world does; it raises only for a bug of ours. It must not start
-    an effect without `gate.begin()`, must not report `Healed` without a proof that passed, and must end within the
-    window that its plan named. Cancellation is not swallowed.
+    an effect without `gate.begin()`, must not report `Healed` without a passed proof of one of its oracles and with
+    none that failed (whoever runs it does not believe that), and must end within the window that its plan named.
+    Cancellation is not swallowed.
     """
 
     async def heal(self, task: Task, gate: EffectGate) -> Outcome:

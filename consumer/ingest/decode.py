@@ -37,7 +37,7 @@ def decode(record: Record, door: Door, now: datetime) -> Failure | DeadLetter:
         envelope = parse(record.value, record.headers)
         event = decode_failure(envelope.data)
     except EnvelopeError as error:
-        return DeadLetter(record=record, reason=error.kind, message=str(error))
+        return DeadLetter(record=record, reason=error.kind, message=_said(error))
     source = envelope.source or f"urn:kafka:{record.topic}"
     if not door.catalog.may_speak(source, event.org_id):
         message = f"source {source!r} may not speak for organisation {event.org_id}: add it to the catalog's sources"
@@ -68,11 +68,25 @@ def _failure(record: Record, envelope: Envelope, event: WorkflowFailure, source:
         digest=digest,
         size=len(value),
         extra=extra,
-        trace=Trace(traceparent=envelope.traceparent, tracestate=envelope.tracestate) if envelope.traceparent else None,
+        trace=_trace(envelope),
     )
     # Attributes of a binary event lie in the headers, where the quick look at the value does not see them.
     suspect = may_hold_secret(value) or bool(envelope.extensions) or _is_suspect(source)
     return redacted(failure) if suspect else failure
+
+
+def _said(error: EnvelopeError) -> str:
+    """Give the message without secrets: its path quotes the event's own names, which are looked at one by one."""
+    return ".".join(map(redact_text, redact_text(str(error)).split(".")))
+
+
+def _trace(envelope: Envelope) -> Trace | None:
+    if envelope.traceparent is None:
+        return None
+    state = envelope.tracestate
+    # Its grammar has no place for a mark: a state that holds a secret goes, as the standard allows.
+    kept = state if state is None or redact_text(state) == state else None
+    return Trace(traceparent=envelope.traceparent, tracestate=kept)
 
 
 @lru_cache(maxsize=1024)

@@ -14,6 +14,7 @@ from consumer.local.demo_cases import Case, Wave, demo_cases
 from consumer.local.demo_catalog import SOURCE
 from consumer.local.demo_checks import Story, as_expected, checks_of, lost_and_repeated
 from consumer.local.demo_crowd import Crowd, dependency_of
+from consumer.local.demo_drift import drift_events
 from consumer.local.demo_place import Place, run_place
 from consumer.local.demo_poison import demo_poison
 from consumer.local.demo_publish import Inbound, lose_an_answer, open_inbound
@@ -60,6 +61,7 @@ async def _told(place: Place, view: View, inbound: Inbound, logs: Sequence[Path]
             view.say(f"a consumer (pid {consumer.pid}) is ready; its log: {consumer.log}")
         await lose_an_answer(place.world)
         await inbound.bring(_wave(cases, Wave.FIRST))
+        await inbound.bring_at_once(drift_events(place.organisations.paying))
         await inbound.poison(poison)
         view.say(f"{len(inbound.sent)} records published, {len(poison)} of them poison")
         crash = await play_crash(scene, cases, consumers)
@@ -69,7 +71,10 @@ async def _told(place: Place, view: View, inbound: Inbound, logs: Sequence[Path]
         async with asyncio.TaskGroup() as meanwhile:
             joined = meanwhile.create_task(replace_killed(scene, crash))
             outage = await play_outage(scene, Crowd(world=place.world, org_id=place.organisations.crowded), joined)
-        await board.until(lambda look: all(as_expected(case, look.of(case.name)) for case in cases), ENDED_WITHIN)
+        await board.until(
+            lambda look: look.drift.healed and all(as_expected(case, look.of(case.name)) for case in cases),
+            ENDED_WITHIN,
+        )
     return Story(
         cases=cases,
         poison=poison,
@@ -86,7 +91,7 @@ async def _count(place: Place, view: View, story: Story, logs: Sequence[Path]) -
     checks = checks_of(story, output, place.world.record)
     lost, repeated = lost_and_repeated(story.cases, place.world.record)
     ok = all(check.ok for check in checks) and (lost, repeated) == (0, 0)
-    look = Look(standings=_in_order(output.standings, story.cases), crowd=output.crowd)
+    look = Look(standings=_in_order(output.standings, story.cases), crowd=output.crowd, drift=output.drift)
     view.end(look, checks, f"lost {lost}, repeated {repeated}")
     if not ok:
         sys.stderr.write("Not all came out as it should.\n")

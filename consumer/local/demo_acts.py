@@ -56,8 +56,14 @@ class Crash:
 
 async def play_crash(scene: Scene, cases: Sequence[Case], consumers: Sequence[ConsumerProcess]) -> Crash:
     """SIGKILL the consumer whose calls the world holds open, and let the other one go on alone."""
-    # An un-keyed call of the first wave that is under way when the consumer dies would rightly end unknown.
-    await scene.board.until(lambda look: _is_resolved(look.of("guests.notify")), SETTLED_WITHIN)
+    # An un-keyed call of the first wave that is under way when the consumer dies would rightly end unknown, and a
+    # repair is taken over only when its long window has passed.
+    await scene.board.until(
+        lambda look: (
+            _is_resolved(look.of("guests.notify")) and _is_resolved(look.of("invoices.book")) and look.drift.healed
+        ),
+        SETTLED_WITHIN,
+    )
     crashing = [case for case in cases if case.wave is Wave.CRASH]
     await scene.inbound.bring(crashing, key=b"one partition, one consumer")
     held = frozenset(effect for case in crashing for effect in case.effects)

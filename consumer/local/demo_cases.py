@@ -75,6 +75,7 @@ def demo_cases(world: World, organisations: Organisations) -> tuple[Case, ...]:
         *_not_healed(world, org_id),
         *_refused(world, organisations),
         *_not_installed(org_id),
+        *_repairs(org_id),
         *_interrupted(world, org_id),
     )
 
@@ -226,23 +227,55 @@ def _refused(world: World, organisations: Organisations) -> tuple[Case, ...]:
 
 
 def _not_installed(org_id: UUID) -> tuple[Case, ...]:
+    rewrite = StrategyName.WORKFLOW_REWRITE
     told = (
-        ("invoice.fields", "Validation failed: 'amount' is a required property", StrategyName.SCHEMA_AUTOFIX),
         ("enrich.run", "Run stuck in step enrich for 40 minutes", StrategyName.ROUTE_REPAIR),
         ("magazine.cover", "Hero image was not generated: empty answer", StrategyName.AUTO_REGENERATE),
         ("greeting.voice", "Voice synthesis returned 0 bytes of audio", StrategyName.AUTO_REGENERATE),
         ("ledger.sync", "Payment captured but the ledger still says open", StrategyName.DEPENDENCY_REPLACEMENT),
-        ("nightly.export", "The nightly export ended early", StrategyName.WORKFLOW_REWRITE),
+        ("nightly.export", "The nightly export ended early", rewrite),
     )
     return tuple(
         Case(
             name=name,
             org_id=org_id,
             reason=reason,
-            context={"run": {"id": f"run-{name}"}},
+            # Where there is a run, it is the cheaper thing to look at.
+            context={"workflow": {"version": "7"}} if strategy is rewrite else {"run": {"id": f"run-{name}"}},
             expected=_refusal(Code.NOT_INSTALLED, strategy=strategy),
         )
         for name, reason, strategy in told
+    )
+
+
+def _repairs(org_id: UUID) -> tuple[Case, ...]:
+    run: JsonObject = {"id": "run-inv-7", "step": "book"}
+    mended: JsonObject = {"invoiceId": "inv-7", "amount": "129", "status": " Paid "}
+    twofold: JsonObject = {"invoiceId": "inv-8", "invoice-id": "inv-9", "amount": 12, "status": "open"}
+    autofix = StrategyName.SCHEMA_AUTOFIX
+    return (
+        Case(
+            name="invoices.book",
+            org_id=org_id,
+            reason="Validation failed: '129' is not of type 'integer'",
+            context={"run": run, "payload": mended},
+            expected=Expected(status=Status.RESOLVED, result=Result.SUCCESS, strategy=autofix),
+            effects=("engine:run-inv-7",),
+        ),
+        Case(
+            name="invoices.twofold",
+            org_id=org_id,
+            reason="Validation failed: 'invoice_id' is a required property",
+            context={"run": run | {"id": "run-inv-8"}, "payload": twofold},
+            expected=_refusal(Code.REFUSED, strategy=autofix, says="ambiguous"),
+        ),
+        Case(
+            name="invoices.fields",
+            org_id=org_id,
+            reason="Validation failed: 'amount' is a required property",
+            context={"run": {"id": "run-inv-10"}},
+            expected=_refusal(Code.MISSING_CONTEXT, strategy=autofix, missing=("context.payload", "context.run.step")),
+        ),
     )
 
 

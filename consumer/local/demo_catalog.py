@@ -17,8 +17,21 @@ BY_HAND: Final = "urn:shw:publish"
 """Who speaks for `shw publish`, where nobody is named."""
 
 
-def demo_catalog(ports: Sequence[int]) -> str:
-    """Write the catalog for a world with these ports."""
+INVOICE: Final[JsonObject] = {
+    "type": "object",
+    "properties": {
+        "invoice_id": {"type": "string"},
+        "amount": {"type": "integer"},
+        "status": {"enum": ["open", "paid"]},
+    },
+    "required": ["invoice_id", "amount", "status"],
+    "additionalProperties": False,
+}
+"""What the step `book` of every invoice's workflow takes."""
+
+
+def demo_catalog(ports: Sequence[int], engine: str) -> str:
+    """Write the catalog for a world with these ports, whose workflow engine is at this address."""
     hosts: Json = [{"host": LOCALHOST, "ports": list(ports), "schemes": ["http"], "addresses": ["127.0.0.0/8"]}]
     # A claim of a dead process is taken over once its window has passed: one short try keeps that at 7 s.
     one_try: JsonObject = {"tries": 1, "timeout": "PT2S"}
@@ -36,12 +49,31 @@ def demo_catalog(ports: Sequence[int]) -> str:
         {"name": name, "hosts": hosts, "attempts": 2, "backoff": "PT1S", "auto_retry": limits}
         for name, limits in limited
     ]
+    repair: JsonObject = {"schemas": {"book": INVOICE}, "guarded": ["/amount"], "timeout": "PT2S", "verify": "PT5S"}
+    invoices: JsonObject = {"name": "invoices.*", "runner": "engine", "schema_autofix": repair}
+    workflows.insert(0, invoices | {"hosts": hosts, "attempts": 2, "backoff": "PT1S"})
     document: JsonObject = {
         "version": 1,
+        "runners": {"engine": _engine(engine)},
         "sources": [{"source": source, "organisations": "*"} for source in (SOURCE, BARE_SOURCE, BY_HAND)],
         "workflows": workflows,
     }
     return yaml.safe_dump(document, sort_keys=False)
+
+
+def _engine(address: str) -> JsonObject:
+    rerun: JsonObject = {
+        "url": f"{address}/runs/{{run.id}}/steps/{{run.step}}/rerun",
+        "body": {"reference": "{run.id}", "input": "{payload}"},
+        "effect": "keyed",
+        "key_header": "Idempotency-Key",
+    }
+    look: JsonObject = {
+        "url": f"{address}/runs/{{run.id}}",
+        "status": "/state",
+        "phases": {"running": "running", "done": "succeeded", "failed": "failed"},
+    }
+    return {"kind": "http", "rerun_step": rerun, "look": look, "timeout": "PT2S"}
 
 
 def demo_settings(stack: Stack, catalog: Path) -> dict[str, str]:

@@ -9,6 +9,10 @@ from uuid import UUID
 
 from consumer.local.demo_cases import SECRET, Case, Way, effects_of
 from consumer.local.demo_crowd import COUNT, EFFECTS, HANDFUL, NAME, SERVICE, WATCHED_PROBES, Outage
+from consumer.local.demo_drift import COUNT as DRIFTING
+from consumer.local.demo_drift import EFFECTS as DRIFT_EFFECTS
+from consumer.local.demo_drift import FIX
+from consumer.local.demo_drift import NAME as DRIFT_NAME
 from consumer.local.demo_organisations import WALLETS_AUD
 from consumer.local.demo_poison import Poison
 from consumer.local.demo_state import Output, Standing
@@ -66,6 +70,8 @@ def checks_of(story: Story, output: Output, world: WorldRecord) -> tuple[Check, 
         Check(name="while the breaker was open, one call at a time", details=tuple(_one_at_a_time(story))),
         Check(name=f"when it was back, all {COUNT:,} were healed", details=tuple(_crowd(story, output))),
         Check(name="the recovered answer was handed to the run", details=tuple(_handed_over(world))),
+        Check(name="a repaired payload was run again as its patch says", details=tuple(_repaired(output, world))),
+        Check(name=f"{DRIFTING} equal repairs made one drift finding", details=tuple(_drift(output))),
         Check(name="nothing is left under way", details=_left_over(output)),
         Check(name="the ledger adds up to the wallets", details=_books(output)),
         Check(name="the secret stands in no row, result or log line", details=tuple(_leaks(story, output))),
@@ -75,7 +81,7 @@ def checks_of(story: Story, output: Output, world: WorldRecord) -> tuple[Check, 
 
 def lost_and_repeated(cases: Sequence[Case], world: WorldRecord) -> tuple[int, int]:
     """Count effects that never happened, and those that happened again, by the world's own record."""
-    wanted = (*effects_of(cases), *EFFECTS)
+    wanted = (*effects_of(cases), *EFFECTS, *DRIFT_EFFECTS)
     lost = sum(world.effects[effect] == 0 for effect in wanted)
     return lost, sum(count - 1 for count in world.effects.values() if count > 1)
 
@@ -122,7 +128,7 @@ def _rows(story: Story, output: Output) -> Iterator[str]:
         if count > 1:
             yield f"{name}: {count} rows"
     yield from (f"{name}: nobody published it" for name in found.keys() - {case.name for case in story.cases})
-    records = sum(case.way is not Way.MEMBER for case in story.cases) + len(story.poison) + COUNT
+    records = sum(case.way is not Way.MEMBER for case in story.cases) + len(story.poison) + COUNT + DRIFTING
     if len(story.sent) <= records:
         yield "no failure was delivered twice: there is nothing to see here"
 
@@ -199,6 +205,25 @@ def _handed_over(world: WorldRecord) -> Iterator[str]:
             yield f"the run got {body!r}"
 
 
+def _repaired(output: Output, world: WorldRecord) -> Iterator[str]:
+    standing = next((one for one in output.standings if one.name == "invoices.book"), None)
+    if standing is None or not standing.patch:
+        yield "no attempt has a patch"
+    match world.bodies.get("engine:run-inv-7"):
+        case {"input": {"invoice_id": "inv-7", "amount": 129, "status": "paid"}}:
+            return
+        case body:
+            yield f"the step got {body!r}"
+
+
+def _drift(output: Output) -> Iterator[str]:
+    if not output.drift.healed:
+        yield f"{output.drift.failures} rows, {output.drift.resolved} resolved, {len(output.drift.found)} findings"
+    told = [(found.workflow_name, found.fix) for found in output.drift.found]
+    if told != [(DRIFT_NAME, FIX)]:
+        yield f"found was {told!r}"
+
+
 def _left_over(output: Output) -> tuple[str, ...]:
     return () if output.left_over == 0 else (f"{output.left_over} claims or messages remain",)
 
@@ -219,7 +244,7 @@ def _leaks(story: Story, output: Output) -> Iterator[str]:
 
 
 def _effects(cases: Sequence[Case], world: WorldRecord) -> Iterator[str]:
-    wanted = {*effects_of(cases), *EFFECTS}
+    wanted = {*effects_of(cases), *EFFECTS, *DRIFT_EFFECTS}
     for effect in sorted(wanted | world.effects.keys()):
         count = world.effects[effect]
         if count != (effect in wanted):

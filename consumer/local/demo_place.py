@@ -62,7 +62,9 @@ async def run_place(home: Path) -> AsyncIterator[Place]:
         await asyncio.gather(
             asyncio.to_thread(migrate, stack.dsn), create_topics(kafka, partitions=PARTITIONS, replication=1)
         )
-        catalog = await asyncio.to_thread(_written, home / "catalog.yaml", demo_catalog(world.ports))
+        catalog = await asyncio.to_thread(
+            _written, home / "catalog.yaml", demo_catalog(world.ports, world.url("engine", ""))
+        )
         connection = await asyncpg.connect(stack.dsn, timeout=10)
         resources.push_async_callback(connection.close, timeout=5)
         yield Place(

@@ -16,8 +16,9 @@ from aiokafka import AIOKafkaConsumer
 from consumer.errors import TransientError
 from consumer.kafka.connection import connection_options
 from consumer.kafka.reader import record_of
-from consumer.local import demo_crowd
+from consumer.local import demo_crowd, demo_drift
 from consumer.local.demo_crowd import NOBODY, CrowdStanding
+from consumer.local.demo_drift import NOTHING, DriftStanding
 from consumer.model import JsonObject, Record
 from consumer.settings import KafkaSettings
 
@@ -33,7 +34,7 @@ SELECT f.id, f.workflow_name, f.failure_type, f.disposition, f.status, f.step, f
   LEFT JOIN heal_claim c ON c.failure_id = f.id AND c.owner <> 'parked'
   LEFT JOIN LATERAL (SELECT strategy, result, details FROM workflow_heal_attempts
                       WHERE failure_id = f.id AND step IS NOT NULL ORDER BY step DESC LIMIT 1) a ON true
- WHERE f.workflow_name <> $1
+ WHERE f.workflow_name <> ALL($1::text[])
  ORDER BY f.received_at, f.workflow_name
 """
 _LEFT_OVER = "SELECT (SELECT count(*) FROM heal_outbox) + (SELECT count(*) FROM heal_claim WHERE owner <> 'parked')"
@@ -78,6 +79,16 @@ class Standing:
         return str(self.details.get("code") or "")
 
     @property
+    def patch(self) -> str:
+        """The JSON Patch that repaired its payload, without the reasons; empty where none did."""
+        repair = self.details.get("repair")
+        edits = repair.get("patch") if isinstance(repair, dict) else None
+        kept = ("op", "from", "path", "value")
+        edits = edits if isinstance(edits, list) else []
+        ops = [{name: one[name] for name in kept if name in one} for one in edits if isinstance(one, dict)]
+        return json.dumps(ops) if ops else ""
+
+    @property
     def evidence(self) -> str:
         """What the oracles said of the last attempt, or why it did not come to that."""
         proofs = self.details.get("evidence")
@@ -103,6 +114,7 @@ class Output:
     standings: tuple[Standing, ...]
     """The crowd apart."""
     crowd: CrowdStanding
+    drift: DriftStanding
     attempts: tuple[Finished, ...]
     left_over: int
     books: tuple[Decimal, Decimal]
@@ -120,6 +132,7 @@ class Look:
 
     standings: tuple[Standing, ...] = ()
     crowd: CrowdStanding = NOBODY
+    drift: DriftStanding = NOTHING
 
     def of(self, name: str) -> Standing | None:
         """Give the failure of a workflow; None while it has no row."""
@@ -143,7 +156,11 @@ class Board:
         """Look a few times a second until cancelled."""
         while True:
             standings = await read_standings(self._connection)
-            look = Look(standings=standings, crowd=await demo_crowd.read_crowd(self._connection, self._dependency))
+            look = Look(
+                standings=standings,
+                crowd=await demo_crowd.read_crowd(self._connection, self._dependency),
+                drift=await demo_drift.read_drift(self._connection),
+            )
             async with self._looked:
                 self.look = look
                 self._looked.notify_all()
@@ -175,8 +192,8 @@ async def looking_on(dsn: str, dependency: str, shown: Shown) -> AsyncIterator[B
 
 
 async def read_standings(connection: asyncpg.Connection) -> tuple[Standing, ...]:
-    """Read where every failure stands now, the crowd apart."""
-    rows = await connection.fetch(_STANDINGS, demo_crowd.NAME)
+    """Read where every failure stands now; the crowd and the drifting ones apart."""
+    rows = await connection.fetch(_STANDINGS, [demo_crowd.NAME, demo_drift.NAME])
     return tuple(
         Standing(
             id=row["id"],
@@ -205,6 +222,7 @@ async def read_output(connection: asyncpg.Connection, kafka: KafkaSettings, depe
     return Output(
         standings=await read_standings(connection),
         crowd=await demo_crowd.read_crowd(connection, dependency),
+        drift=await demo_drift.read_drift(connection),
         attempts=tuple(
             Finished(id=row["id"], failure_id=row["failure_id"], step=row["step"], result=row["result"])
             for row in attempts

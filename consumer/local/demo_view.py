@@ -1,5 +1,6 @@
 """What a person sees of the demo: a live table on a terminal, plain lines in a log."""
 
+import json
 import sys
 import time
 from collections import Counter
@@ -15,8 +16,10 @@ from rich.text import Text
 
 from consumer.local.demo_checks import Check
 from consumer.local.demo_crowd import NAME, CrowdStanding
+from consumer.local.demo_drift import NAME as DRIFT_NAME
+from consumer.local.demo_drift import DriftStanding
 from consumer.local.demo_state import Look, Standing
-from schemas.names import StrategyName
+from schemas.names import FailureType, StrategyName
 
 _COLOURS: Final[Mapping[str, str]] = {
     "resolved": "green",
@@ -63,6 +66,8 @@ class View:
             self._live.update(Text(""), refresh=True)
             self._live.stop()
         self._console.print(self._table(look))
+        for line in _repairs(look):
+            self._console.print(Text(line), soft_wrap=True)
         for check in checks:
             self._console.print(Text.assemble(_mark(check), " ", check.name), soft_wrap=True)
             for detail in _first(check.details):
@@ -84,7 +89,18 @@ class View:
             table.add_row(*self._row(one))
         if look.crowd.failures:
             table.add_row(*self._crowd_row(look.crowd))
+        if look.drift.failures:
+            table.add_row(*self._drift_row(look.drift))
         return table
+
+    def _drift_row(self, drift: DriftStanding) -> Iterator[Text]:
+        status = "resolved" if drift.healed else "pending"
+        yield Text(DRIFT_NAME)
+        yield Text(FailureType.INVALID_SCHEMA)
+        yield from map(Text, self._strategy(StrategyName.SCHEMA_AUTOFIX))
+        yield Text("")
+        yield Text.assemble((f"{drift.resolved} of {drift.failures} resolved", _COLOURS[status]))
+        yield Text("; ".join(f"producer drift: {one.fix}" for one in drift.found))
 
     def _crowd_row(self, crowd: CrowdStanding) -> Iterator[Text]:
         status = "resolved" if crowd.healed else "pending"
@@ -136,6 +152,13 @@ def _said(one: Standing) -> str:
     return "" if one.healing else one.code or one.result
 
 
+def _repairs(look: Look) -> Iterator[str]:
+    yield from (f"{one.name} was repaired by {one.patch}" for one in look.standings if one.patch)
+    for found in look.drift.found:
+        patch = f", as JSON Patch {json.dumps(found.patch)}" if found.patch else ""
+        yield f"producer drift in {found.workflow_name}: {found.fix}{patch}"
+
+
 def _line(one: Standing) -> str:
     told = f"{status_of(one):13} {one.name}"
     if one.healing:
@@ -149,12 +172,14 @@ def _line(one: Standing) -> str:
 def _counts(look: Look) -> str:
     words = ("healing", *(status for status in _COLOURS if status != "healing"))
     statuses = Counter(status_of(one) for one in look.standings)
-    crowd = look.crowd
+    crowd, drift = look.crowd, look.drift
     statuses.update(
-        resolved=crowd.resolved, healing=crowd.healing, pending=crowd.failures - crowd.resolved - crowd.healing
+        resolved=crowd.resolved + drift.resolved,
+        healing=crowd.healing,
+        pending=crowd.failures - crowd.resolved - crowd.healing + drift.failures - drift.resolved,
     )
     told = [f"{statuses[word]:,} {word.replace('_', ' ')}" for word in words if statuses[word] > 0]
-    return " · ".join([f"{len(look.standings) + crowd.failures:,} failures", *told])
+    return " · ".join([f"{len(look.standings) + crowd.failures + drift.failures:,} failures", *told])
 
 
 def _first(details: Sequence[str]) -> Iterator[str]:

@@ -101,6 +101,35 @@ class Runs:
         return Reply(status=HTTPStatus.ACCEPTED, body={"run": call.subject, "state": "executing"})
 
 
+class Engine:
+    """Runs steps of workflows: again once for each key, with the input that it is given, and only if that is right."""
+
+    def __init__(self) -> None:
+        self._keys: set[str] = set()
+        self._looks: Counter[str] = Counter()
+        self._well: dict[str, bool] = {}
+
+    def __call__(self, call: Call, record: Record) -> Ending:
+        """Take an order, or say where the run stands: failed, then running, then at its end."""
+        run = call.path.split("/")[2]
+        if call.method == "GET":
+            return Reply(body={"state": self._state(run)})
+        if call.key not in self._keys:
+            self._keys.add(call.key)
+            record.perform(call)
+            given = call.body.get("input")
+            self._well[run] = isinstance(given, dict) and isinstance(given.get("amount"), int)
+        return Reply(status=HTTPStatus.ACCEPTED, body={"run": run})
+
+    def _state(self, run: str) -> str:
+        if run not in self._well:
+            return "failed"
+        self._looks[run] += 1
+        if self._looks[run] == 1:
+            return "running"
+        return "done" if self._well[run] else "failed"
+
+
 def demo_services() -> dict[str, Service]:
     """Give the services of a new world."""
     return {
@@ -116,4 +145,5 @@ def demo_services() -> dict[str, Service]:
         "stock": Liar({"items": "many"}),
         "runs": Runs(),
         "labels": Keyed(),
+        "engine": Engine(),
     }

@@ -1,6 +1,6 @@
 """Which network addresses a heal may reach: public ones, and what the operator lists."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final, TypeAlias
 
@@ -10,7 +10,6 @@ Network: TypeAlias = IPv4Network | IPv6Network
 _NOT_PUBLIC_V4: Final = tuple(
     (IPv4Network(network), what)
     for network, what in (
-        ("168.63.129.16/32", "a cloud's metadata service"),
         ("169.254.0.0/16", "link-local, metadata services among them"),
         ("127.0.0.0/8", "loopback"),
         ("10.0.0.0/8", "private"),
@@ -31,15 +30,21 @@ _NOT_PUBLIC_V4: Final = tuple(
         ("240.0.0.0/4", "reserved"),
     )
 )
+"""IANA's registry of special purposes.
+
+What the registry calls globally reachable (AS112, AMT, anycast of the network itself) is denied too: no API is there.
+"""
 _NOT_PUBLIC_V6: Final = tuple(
     (IPv6Network(network), what)
     for network, what in (
         ("::1/128", "loopback"),
         ("::/128", "unspecified"),
         ("::/96", "IPv4-compatible"),
+        ("::ffff:0:0:0/96", "IPv4-translated"),
         ("64:ff9b::/96", "NAT64"),
         ("64:ff9b:1::/48", "NAT64"),
         ("100::/64", "discard"),
+        ("100:0:0:1::/64", "a dummy prefix"),
         ("2001::/32", "Teredo"),
         ("2001:db8::/32", "documentation"),
         ("2001::/23", "protocol assignments"),
@@ -55,8 +60,23 @@ _NOT_PUBLIC_V6: Final = tuple(
 )
 _UNICAST_V6: Final = IPv6Network("2000::/3")
 """All that is assigned for global unicast; the rest of the space is reserved, whatever becomes of it."""
+_METADATA: Final = tuple(
+    ip_address(address)
+    for address in (
+        *("168.63.129.16", "100.100.100.200", "192.0.0.192"),
+        *("fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254", "fd00:42::42", "fe80::a9fe:a9fe", "fd00:c1::a9fe:a9fe"),
+    )
+)
+"""Of the clouds: each gives credentials to whoever asks from within, and stands at an address of no particular kind."""
+_LINK_LOCAL_V4: Final = IPv4Network("169.254.0.0/16")
+_ENDS_IN_V4: Final = tuple(
+    IPv6Network(network) for network in ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48")
+)
+_6TO4: Final = IPv6Network("2002::/16")
+_TEREDO: Final = IPv6Network("2001::/32")
 _ISATAP: Final = (0x00005EFE, 0x02005EFE)
 """The upper half of the interface id that carries an IPv4 address through an ISATAP tunnel."""
+_LOW_32: Final = 0xFFFFFFFF
 
 
 def parse_address(text: str) -> Address:
@@ -68,9 +88,39 @@ def parse_address(text: str) -> Address:
 
 
 def denial(address: Address, allowed: Sequence[Network]) -> str | None:
-    """Say what an address is that nobody may dial, or None: it is public, or within the allowed networks."""
-    if any(address in network for network in allowed if network.version == address.version):
+    """Say what an address is that nobody may dial, or None: it is public, or within the allowed networks.
+
+    A metadata service is allowed only where it is listed by its very address: a private network that happens to hold
+    it does not open it. Nor does a listed prefix open whatever IPv4 address is wrapped in it.
+    """
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    listed = [network for network in allowed if network.version == address.version and address in network]
+    if any(network.num_addresses == 1 for network in listed):
         return None
+    if address in _METADATA or (isinstance(address, IPv4Address) and address in _LINK_LOCAL_V4):
+        return "a metadata service, or beside one: it has to be listed by its own address"
+    wrapped = (denial(inner, allowed) for inner in wrapped_addresses(address)) if listed else ()
+    return next((what for what in wrapped if what), None) if listed else _not_public(address)
+
+
+def wrapped_addresses(address: Address) -> Iterator[IPv4Address]:
+    """Give the IPv4 addresses to which a tunnel or a translator would pass packets for an IPv6 address."""
+    if isinstance(address, IPv4Address):
+        return
+    number = int(address)
+    if any(address in network for network in _ENDS_IN_V4) and number > 1:  # :: and ::1 are themselves
+        yield IPv4Address(number & _LOW_32)
+    elif address in _6TO4:
+        yield IPv4Address(number >> 80 & _LOW_32)
+    elif address in _TEREDO:
+        yield IPv4Address(number >> 64 & _LOW_32)
+        yield IPv4Address(~number & _LOW_32)
+    if _is_isatap(address):
+        yield IPv4Address(number & _LOW_32)
+
+
+def _not_public(address: Address) -> str | None:
     if isinstance(address, IPv4Address):
         what = next((what for network, what in _NOT_PUBLIC_V4 if address in network), None)
     else:
@@ -82,4 +132,10 @@ def denial(address: Address, allowed: Sequence[Network]) -> str | None:
 def _odd_v6(address: IPv6Address) -> str | None:
     if address not in _UNICAST_V6:
         return "outside global unicast"
-    return "ISATAP" if (int(address) >> 32) & 0xFFFFFFFF in _ISATAP else None
+    if address.scope_id is not None:
+        return "bound to one interface"
+    return "ISATAP" if _is_isatap(address) else None
+
+
+def _is_isatap(address: IPv6Address) -> bool:
+    return (int(address) >> 32) & _LOW_32 in _ISATAP

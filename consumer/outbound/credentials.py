@@ -5,24 +5,26 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 from consumer.call import EgressRefused
 from consumer.catalog import Secret, WorkflowPolicy
+from consumer.catalog.access import among
+from consumer.outbound.echoes import Echoes
 from consumer.outbound.egress import any_host_matches
 
 _REFERENCE: Final = re.compile(r"secret://([A-Za-z0-9_.-]{0,128})")
 _SENDABLE: Final = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?")
-_SHORTEST_TRACED: Final = 6
-"""A shorter value would be found everywhere in a body by chance."""
 
 
 class Credentials:
     """The values that one call sends, by name; none of them ever appears in a representation or a message."""
 
-    __slots__ = ("_values",)
+    __slots__ = ("_echoes", "_values")
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = dict(values)
+        self._echoes = Echoes(values)
 
     def __repr__(self) -> str:
         return f"Credentials({', '.join(sorted(self._values))})"
@@ -31,12 +33,12 @@ class Credentials:
         """Replace the references in a header's value."""
         return _REFERENCE.sub(lambda found: self._values[found[1]], text)
 
-    def taken_out(self, data: bytes) -> bytes:
-        """Replace each of the values by its reference: an answer must not carry our credentials further."""
-        for name, value in self._values.items():
-            if len(value) >= _SHORTEST_TRACED:
-                data = data.replace(value.encode(), f"secret://{name}".encode())
-        return data
+    def taken_out(self, data: bytes, *, cut: bool = False) -> bytes:
+        """Replace each of the values, however spelled, by its reference: no answer carries our credentials further.
+
+        `cut`: the data may end in the middle of one.
+        """
+        return self._echoes.taken_out(data, cut=cut)
 
 
 def references(headers: Sequence[tuple[str, str]]) -> tuple[str, ...]:
@@ -45,14 +47,20 @@ def references(headers: Sequence[tuple[str, str]]) -> tuple[str, ...]:
 
 
 def forbidden_reference(
-    names: Sequence[str], host: str, policy: WorkflowPolicy, declared: Mapping[str, Secret]
+    names: Sequence[str],
+    host: str,
+    policy: WorkflowPolicy,
+    declared: Mapping[str, Secret],
+    org_id: UUID | None = None,
 ) -> str | None:
-    """Say why a named secret may not go to a host, or None."""
+    """Say why a named secret may not go to a host for an organisation, or None."""
     for name in names:
         if name not in policy.secrets or name not in declared:
             return (
                 f"secret://{name} is not allowed: declare it and list it under the workflow's `secrets` in the catalog"
             )
+        if not among(org_id, declared[name].organisations):
+            return f"secret://{name} is not allowed for this organisation: list it under the secret's `organisations`"
         if not any_host_matches(host, declared[name].hosts):
             return f"secret://{name} may not be sent to {host}: add the host to the secret's `hosts` in the catalog"
     return None

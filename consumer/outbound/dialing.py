@@ -1,7 +1,5 @@
 """The dialling half of the egress guard: resolve, check every address, dial a checked one, and note what was sent."""
 
-import asyncio
-import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -10,6 +8,7 @@ from typing import Any, Final, TypeAlias
 import httpcore2
 
 from consumer.outbound.addresses import Address, Network, denial, parse_address
+from consumer.outbound.decoding import Oversized
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 """The addresses of a host, as text; OSError where it has none."""
@@ -25,12 +24,6 @@ class AddressDenied(Exception):
 
 class NotResolved(Exception):
     """A host has no address."""
-
-
-async def resolve(host: str, port: int) -> Sequence[str]:
-    """Ask the system's resolver."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[4][0]) for address in found]
 
 
 class SentMark:
@@ -51,6 +44,26 @@ class SentMark:
         self.sent = True
 
 
+class Allowance:
+    """How many bytes may still be received: whatever they are, heads, chunk borders, or what inflates to nothing."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def more(self, bytes_: int) -> None:
+        """Allow so many more."""
+        self._left += bytes_
+
+    def before_read(self) -> None:
+        """Raise Oversized when all is used up."""
+        if self._left <= 0:
+            raise Oversized
+
+    def after_read(self, data: bytes) -> None:
+        """Count what came."""
+        self._left -= len(data)
+
+
 class GuardedNetwork(httpcore2.AsyncNetworkBackend):
     """A network on which only checked addresses can be dialled.
 
@@ -63,11 +76,13 @@ class GuardedNetwork(httpcore2.AsyncNetworkBackend):
         *,
         networks: Sequence[Network],
         mark: SentMark,
+        allowance: Allowance,
         resolve: Resolve,
         network: httpcore2.AsyncNetworkBackend,
     ) -> None:
         self._networks = networks
         self._mark = mark
+        self._allowance = allowance
         self._resolve = resolve
         self._network = network
 
@@ -89,7 +104,7 @@ class GuardedNetwork(httpcore2.AsyncNetworkBackend):
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 failure = error
             else:
-                return _MarkedStream(stream, self._mark)
+                return _MarkedStream(stream, self._mark, self._allowance)
         raise failure
 
     async def sleep(self, seconds: float) -> None:
@@ -115,12 +130,16 @@ class GuardedNetwork(httpcore2.AsyncNetworkBackend):
 
 
 class _MarkedStream(httpcore2.AsyncNetworkStream):
-    def __init__(self, stream: httpcore2.AsyncNetworkStream, mark: SentMark) -> None:
+    def __init__(self, stream: httpcore2.AsyncNetworkStream, mark: SentMark, allowance: Allowance) -> None:
         self._stream = stream
         self._mark = mark
+        self._allowance = allowance
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
-        return await self._stream.read(max_bytes, timeout)
+        self._allowance.before_read()
+        data = await self._stream.read(max_bytes, timeout)
+        self._allowance.after_read(data)
+        return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
         # Before the write: a write that fails may have delivered what it could.
@@ -142,7 +161,7 @@ class _MarkedStream(httpcore2.AsyncNetworkStream):
         except BaseException:  # the library leaves the socket open when a handshake is cancelled
             await self._stream.aclose()
             raise
-        return _MarkedStream(secured, self._mark)
+        return _MarkedStream(secured, self._mark, self._allowance)
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - the signature is the base class's
         return self._stream.get_extra_info(info)

@@ -6,16 +6,20 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final
+from uuid import UUID
 
 import httpx2
 
 from consumer.call import EgressRefused
-from consumer.catalog import Host
+from consumer.catalog.access import Host, among
 from consumer.outbound.addresses import Network
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_AUTHORITY: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//([^/?#]*)")
+_HOST_AND_PORT: Final = re.compile(r"(?:[^\[\]:]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{0,5}))?")
+_LAST_PORT: Final = 65535
 _MAX_NAME: Final = 253
 _SHOWN: Final = 100
 
@@ -29,22 +33,31 @@ class Target:
     port: int
     networks: tuple[Network, ...]
     """Addresses besides public ones to which the host may resolve."""
+    redirects: int = 0
+    """How many redirects of a call without effect may be followed from here."""
+
+    @property
+    def origin(self) -> tuple[str, str, int]:
+        """Who gets to see credentials: scheme, host and port."""
+        return self.url.scheme, self.host, self.port
 
 
-def target_of(url: str, hosts: Sequence[Host]) -> Target | EgressRefused:
-    """Match a URL against the hosts that the catalog allows."""
+def target_of(url: str, hosts: Sequence[Host], org_id: UUID | None = None) -> Target | EgressRefused:
+    """Match a URL against the hosts that the catalog allows an organisation."""
     parsed = _parsed(url)
     if isinstance(parsed, EgressRefused):
         return parsed
     host = parsed.raw_host.decode("ascii")
     port = parsed.port or _DEFAULT_PORTS[parsed.scheme]
-    listed = [rule for rule in hosts if host_matches(host, rule.host)]
+    # A host that is listed for others only is refused in the words for one that is not listed: who it is for is theirs.
+    listed = [rule for rule in hosts if among(org_id, rule.organisations) and host_matches(host, rule.host)]
     fault = None if any(canonical_host(rule.host) == host for rule in listed) else _odd_form(host)
     if fault is not None:
         return EgressRefused(reason=f"the URL's host {_shown(host)} is {fault}: write it in its plain form")
     if not listed:
         return EgressRefused(
-            reason=f"the host {_shown(host)} is not allowed: list it under the workflow's `hosts` in the catalog"
+            reason=f"the host {_shown(host)} is not allowed: list it under the workflow's `hosts` in the catalog, "
+            "for this organisation"
         )
     rules = [rule for rule in listed if port in rule.ports and parsed.scheme in rule.schemes]
     if not rules:
@@ -53,7 +66,23 @@ def target_of(url: str, hosts: Sequence[Host]) -> Target | EgressRefused:
             "`schemes` in the catalog"
         )
     networks = tuple(network for rule in rules for network in rule.addresses)
-    return Target(url=parsed, host=host, port=port, networks=networks)
+    redirects = max(rule.redirects for rule in rules)
+    return Target(url=parsed, host=host, port=port, networks=networks, redirects=redirects)
+
+
+def odd_text(text: str) -> str | None:
+    """Find what readers of URLs read differently, in a whole URL or in a reference to one."""
+    # The one white space that counts as printable is the plain one.
+    if not text.isprintable() or " " in text or "\\" in text:
+        return "the URL holds whitespace, a control character or a backslash: encode it"
+    found = _AUTHORITY.match(text)
+    if found and "@" in found[1]:
+        return "the URL carries a user name: send credentials as a header `secret://NAME`"
+    if found and found[1]:
+        plain = _HOST_AND_PORT.fullmatch(found[1])
+        if not plain or (plain[1] and not 1 <= int(plain[1]) <= _LAST_PORT):
+            return "the URL's host and port cannot be read: write `host`, `host:port` or `[address]:port`"
+    return None
 
 
 def host_matches(host: str, pattern: str) -> bool:
@@ -79,20 +108,21 @@ def canonical_host(text: str) -> str:
 
 
 def _parsed(text: str) -> httpx2.URL | EgressRefused:
-    # The one white space that counts as printable is the plain one.
-    if not text.isprintable() or " " in text or "\\" in text:
-        return EgressRefused(reason="the URL holds whitespace, a control character or a backslash: encode it")
+    odd = odd_text(text)
+    if odd is not None:
+        return EgressRefused(reason=odd)
     try:
         url = httpx2.URL(text)
     except (httpx2.InvalidURL, UnicodeError):
         return EgressRefused(reason="the URL cannot be read: send an absolute http(s) URL with a plain host")
     if url.scheme not in _DEFAULT_PORTS or not url.raw_host:
         return EgressRefused(reason="the URL is not an absolute http(s) URL: nothing else is dialled")
-    if "@" in re.split(r"[/?#]", text.split("//", 1)[-1], maxsplit=1)[0]:
-        return EgressRefused(reason="the URL carries a user name: send credentials as a header `secret://NAME`")
     if "secret://" in text:
         return EgressRefused(reason="the URL names a secret: only header values may")
     host = url.raw_host.decode("ascii")
+    found = _AUTHORITY.match(text)
+    if found is None or not (found[1].isascii() or "xn--" in host):
+        return EgressRefused(reason="the URL's host is written with look-alikes of plain characters: write it plainly")
     # One spelling of an IPv6 address, so that what is compared, dialled and sent as Host is the same.
     return url.copy_with(host=str(IPv6Address(host))) if ":" in host else url
 

@@ -1,5 +1,6 @@
 """What a failure does next, once an attempt has ended: outcome + history + policy → status, and when to look again."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final, assert_never
 
@@ -28,6 +29,10 @@ class Past:
     """It tried an ill dependency on behalf of all that wait for it."""
     unsure: bool = False
     """An effect of an earlier attempt may have happened: it is never given up without a person."""
+    spent: bool = False
+    """The strategy that it tried has used up what the catalog allows it, or has refused to act."""
+    goes_on: bool = False
+    """Another rung of its ladder may act."""
 
 
 def after(outcome: Outcome, past: Past, *, policy: WorkflowPolicy, dice: float) -> Next:
@@ -39,11 +44,11 @@ def after(outcome: Outcome, past: Past, *, policy: WorkflowPolicy, dice: float) 
         case Healed():
             return Next(status=Status.RESOLVED, due_in=None, counts=True)
         case NotHealed(ill=ill):
-            return _not_healed(past, policy, dice, ill=ill)
+            return _not_healed(replace(past, unsure=False), policy, dice, ill=ill)
         case Crashed():
             return _again(past, policy, dice)
-        case RetryLater(after=wait):
-            return _later(wait, past, policy)
+        case RetryLater(after=wait, unsure=unsure):
+            return _later(wait, replace(past, unsure=past.unsure or unsure), policy)
         case Refused(code=code):
             return _refused(code, past)
         case Unknown():
@@ -64,8 +69,10 @@ def _not_healed(past: Past, policy: WorkflowPolicy, dice: float, *, ill: bool) -
 
 
 def _again(past: Past, policy: WorkflowPolicy, dice: float) -> Next:
-    if past.attempts + 1 >= policy.attempts:
-        return Next(status=Status.GIVEN_UP, due_in=None, counts=True)
+    if past.attempts + 1 >= policy.attempts or (past.spent and not past.goes_on):
+        return replace(given_up(unsure=past.unsure), counts=True)
+    if past.spent:
+        return Next(status=Status.PENDING, due_in=timedelta(0), counts=True)  # another rung: nothing to wait for
     ceiling = min(policy.backoff * 2**past.attempts, policy.backoff_cap)
     return Next(status=Status.PENDING, due_in=ceiling * dice, counts=True)
 
@@ -80,6 +87,8 @@ def _later(wait: timedelta, past: Past, policy: WorkflowPolicy) -> Next:
 def _refused(code: Code, past: Past) -> Next:
     if code is Code.INSUFFICIENT_CREDITS:
         return Next(status=Status.DEFERRED, due_in=CREDITS_LOOK_AGAIN, counts=False)
+    if past.goes_on and not past.unsure:
+        return Next(status=Status.PENDING, due_in=timedelta(0), counts=False)
     return given_up(unsure=past.unsure)
 
 
@@ -91,6 +100,6 @@ def given_up(*, unsure: bool) -> Next:
 
 
 def _unknown(past: Past, policy: WorkflowPolicy, dice: float) -> Next:
-    if past.reads_back and past.attempts + 1 < policy.attempts:
+    if past.reads_back and not past.spent and past.attempts + 1 < policy.attempts:
         return _again(past, policy, dice)  # which begins by reading back
     return Next(status=Status.NEEDS_PERSON, due_in=PERSON_LOOKS_AGAIN, counts=True)

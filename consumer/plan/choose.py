@@ -1,4 +1,4 @@
-"""Which strategy answers a diagnosis, and which diagnoses no strategy may answer. Pure."""
+"""Which strategies answer a diagnosis, in which order, and which diagnoses no strategy may answer. Pure."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -17,6 +17,25 @@ LADDER: Final[Mapping[FailureType, StrategyName]] = {
     FailureType.UNKNOWN: StrategyName.WORKFLOW_REWRITE,
 }
 """The seed's choice of a strategy for each failure type."""
+NEXT: Final[Mapping[FailureType, tuple[StrategyName, ...]]] = {
+    FailureType.API_TIMEOUT: (StrategyName.AUTO_RETRY, StrategyName.DEPENDENCY_REPLACEMENT),
+    FailureType.INVALID_SCHEMA: (StrategyName.SCHEMA_AUTOFIX, StrategyName.AUTO_RETRY, StrategyName.AUTO_REGENERATE),
+    FailureType.WORKFLOW_STALL: (StrategyName.AUTO_RETRY, StrategyName.ROUTE_REPAIR),
+    FailureType.MISSING_IMAGE: (
+        StrategyName.AUTO_RETRY,
+        StrategyName.AUTO_REGENERATE,
+        StrategyName.DEPENDENCY_REPLACEMENT,
+    ),
+    FailureType.VOICE_GENERATION_ERROR: (
+        StrategyName.AUTO_RETRY,
+        StrategyName.AUTO_REGENERATE,
+        StrategyName.DEPENDENCY_REPLACEMENT,
+    ),
+    FailureType.BILLING_SYNC_ISSUE: (StrategyName.AUTO_RETRY, StrategyName.DEPENDENCY_REPLACEMENT),
+    FailureType.CONCIERGE_ACTION_FAILURE: (StrategyName.AUTO_RETRY, StrategyName.SCHEMA_AUTOFIX),
+    FailureType.UNKNOWN: (StrategyName.AUTO_RETRY, StrategyName.SCHEMA_AUTOFIX, StrategyName.ROUTE_REPAIR),
+}
+"""What else may help, the cheap and certain first; the rewrite stands behind all of them."""
 
 RETRIES: Final = frozenset({Disposition.RETRY_NOW, Disposition.RETRY_AFTER, Disposition.RETRY_IF_IDEMPOTENT})
 WORKS_ON: Final[Mapping[StrategyName, str]] = {
@@ -58,6 +77,25 @@ def strategy_for(diagnosis: Diagnosis, context: JsonObject) -> StrategyName:
     if kind is FailureType.UNKNOWN and nobody_may(diagnosis) is not None:
         return StrategyName.AUTO_RETRY  # it is explained: once a person has acted, the same thing is done again
     return own
+
+
+def ladder(diagnosis: Diagnosis, context: JsonObject) -> tuple[StrategyName, ...]:
+    """Give the healer's own ladder: the diagnosis's strategy, then what the context holds something for.
+
+    The rewrite is the last rung, also where nothing explains the failure: what is cheap and certain goes before it.
+    """
+    chosen = strategy_for(diagnosis, context)
+    # What may be sent again needs no repair, and what needs one would fail again.
+    may_repeat = diagnosis.disposition in RETRIES
+    ruled_out = StrategyName.SCHEMA_AUTOFIX if may_repeat else StrategyName.AUTO_RETRY
+    others = (
+        one
+        for one in NEXT[diagnosis.failure_type]
+        if one is not chosen and WORKS_ON[one] in context and one is not ruled_out
+    )
+    if chosen is StrategyName.WORKFLOW_REWRITE:
+        return (*others, chosen)
+    return (chosen, *others, StrategyName.WORKFLOW_REWRITE)
 
 
 def nobody_may(diagnosis: Diagnosis) -> str | None:

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from consumer.catalog import WorkflowPolicy
-from consumer.model import Diagnosis, Failure, Intent
+from consumer.model import Diagnosis, Failure, Intent, MicroAud
 from schemas.names import StrategyName
 
 
@@ -13,6 +13,16 @@ class Rung(Protocol):
     @property
     def name(self) -> StrategyName:
         """The strategy's name, the seed's letter by letter."""
+        ...
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Every path that `needs` may name; one below a listed path counts as that one."""
+        ...
+
+    @property
+    def oracles(self) -> tuple[str, ...]:
+        """The oracles that may confirm a heal of it: without a passed proof of one of them nothing is healed."""
         ...
 
     def needs(self, failure: Failure) -> tuple[str, ...]:
@@ -25,4 +35,11 @@ class Rung(Protocol):
 
     def intent(self, failure: Failure, policy: WorkflowPolicy) -> Intent:
         """What it would do; asked only of a failure that lacks nothing and is not refused."""
+        ...
+
+    def estimate(self, failure: Failure, policy: WorkflowPolicy) -> MicroAud | None:
+        """The most credits that one attempt may cost, which are held for it; None where that cannot be told.
+
+        Asked only of a failure that lacks nothing and is not refused.
+        """
         ...

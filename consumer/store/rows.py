@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
-from consumer.model import AttemptId, Failure, FailureId, JsonObject, OrgId, Trace
+from consumer.model import AT_THE_FOOT, AttemptId, Climbed, Failure, FailureId, JsonObject, OrgId, Trace
 from schemas.json_text import to_json
 
 FAILURE_COLUMNS: Final = """f.id, f.org_id, f.workflow_name, f.failure_reason, f.context, f.detected_at, f.source,
   f.digest, f.size, f.redactions, f.traceparent, f.tracestate, f.step, f.attempts,
-  f.lifetime_attempts, f.unsure, f.twin, f.received_at"""
+  f.lifetime_attempts, f.unsure, f.twin, f.received_at, f.rungs"""
 
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
@@ -78,4 +78,22 @@ def read_failure(row: Mapping[str, Any]) -> Failure:
         lifetime_attempts=row["lifetime_attempts"],
         unsure=row["unsure"],
         twin=AttemptId(row["twin"]) if row["twin"] else None,
+        climbed=read_climbed(row["rungs"]) if row["rungs"] else AT_THE_FOOT,
+    )
+
+
+def climbed_json(climbed: Climbed) -> str:
+    """Write what the ladder remembers; what there is none of is left out."""
+    whole: JsonObject = {"attempts": dict(climbed.attempts), "spent": [*sorted(climbed.spent)], "unsure": climbed.unsure}
+    return as_json({name: said for name, said in whole.items() if said})
+
+
+def read_climbed(text: str) -> Climbed:
+    """Read what the ladder remembers; what another release may have written beside it is passed by."""
+    stored = read_json(text)
+    attempts, spent, unsure = (stored.get(name) for name in ("attempts", "spent", "unsure"))
+    return Climbed(
+        attempts={k: n for k, n in attempts.items() if isinstance(n, int)} if isinstance(attempts, dict) else {},
+        spent=frozenset(map(str, spent)) if isinstance(spent, list) else frozenset(),
+        unsure=unsure if isinstance(unsure, str) else None,
     )

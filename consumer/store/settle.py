@@ -7,20 +7,23 @@ from uuid import UUID
 
 import asyncpg
 
+from consumer.drift import Counted
 from consumer.model import AttemptId, MicroAud, OrgId, OwnerId, Settlement
 from consumer.results import attempt_details
 from consumer.settings import BreakerSettings
 from consumer.store.breaker import Verdicts, judge
 from consumer.store.credits import Hold, settle_holds
+from consumer.store.drift import count
 from consumer.store.outbox import put
 from consumer.store.pool import Connection, Pool, transaction
-from consumer.store.rows import as_json
+from consumer.store.rows import as_json, climbed_json
 
 _SETTLE = """
 WITH x AS (
   SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::text[],
-                       $8::text[], $9::float8[], $10::bool[], $11::bool[], $12::bool[])
-    AS x (attempt_id, strategy, result, attempted_at, finished_at, details, status, due_in, counts, unsure, parks)
+                       $8::text[], $9::float8[], $10::bool[], $11::bool[], $12::bool[], $13::text[])
+    AS x (attempt_id, strategy, result, attempted_at, finished_at, details, status, due_in, counts, unsure, parks,
+          rungs)
 ), gone AS (
   DELETE FROM heal_claim c USING x WHERE c.attempt_id = x.attempt_id AND c.owner = $1 AND NOT x.parks
   RETURNING c.failure_id, c.step, c.scope, c.org_id, c.held, x.*
@@ -39,7 +42,8 @@ WITH x AS (
   UPDATE workflow_failures f
      SET status = d.status, resolved = (d.status = 'resolved'), step = f.step + 1, waits_on = NULL,
          due_at = clock_timestamp() + d.due_in * interval '1 second', attempts = f.attempts + d.counts::int,
-         lifetime_attempts = f.lifetime_attempts + d.counts::int, unsure = coalesce(d.unsure, f.unsure), damage = NULL
+         lifetime_attempts = f.lifetime_attempts + d.counts::int, unsure = coalesce(d.unsure, f.unsure), damage = NULL,
+         rungs = coalesce(d.rungs::jsonb, f.rungs)
     FROM d WHERE f.id = d.failure_id AND f.step = d.step
 )
 SELECT attempt_id, scope, org_id, held, parks FROM d
@@ -90,6 +94,8 @@ class Settled:
     verdicts: Verdicts
     woken: int
     """Failures that waited for one of them and are due now."""
+    drifted: Sequence[Counted] = ()
+    """What one of them has made a finding of: its producer keeps sending payloads that have to be repaired."""
 
 
 async def settle(
@@ -111,8 +117,9 @@ async def settle(
         woken = await wake(connection, freed | verdicts.wake)
         await _share(connection, woken, [(s, mine[s.attempt.id]["scope"]) for s in ended])
         done = [s for s in ended if not s.parks]
+        drifted = tuple(await count(connection, ended))
         await settle_holds(connection, [(_held(mine[s.attempt.id]), s.attempt.spent) for s in done])
-    return Settled(mine=frozenset(mine), verdicts=verdicts, woken=len(woken))
+    return Settled(mine=frozenset(mine), verdicts=verdicts, woken=len(woken), drifted=drifted)
 
 
 async def wake(connection: Connection, gates: Mapping[str, int]) -> list[UUID]:
@@ -165,6 +172,7 @@ def _row(settlement: Settlement) -> tuple[object, ...]:
         following.counts,
         settlement.unsure,
         settlement.parks,
+        climbed_json(settlement.climbed) if settlement.climbed is not None else None,
     )
 
 

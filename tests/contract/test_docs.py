@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import BaseModel, SecretStr, TypeAdapter
 
 from consumer.app import installed_strategies
-from consumer.catalog import Catalog, parse_catalog
+from consumer.catalog import Catalog, Catalogs, parse_catalog
 from consumer.cli.commands import app
 from consumer.diagnose import diagnose
 from consumer.ingest.decode import Door, decode
@@ -155,7 +155,7 @@ def test_every_strategy_says_what_it_answers_and_whether_it_is_installed(strateg
 
 
 async def test_what_is_called_installed_is_installed() -> None:
-    async with installed_strategies(_example_catalog(), connections=1) as installed:
+    async with installed_strategies(Catalogs(_example_catalog()), connections=1) as installed:
         for strategy in StrategyName:
             row = next(line for line in STRATEGIES.splitlines() if line.startswith(f"| `{strategy}` |"))
             assert row.endswith("| installed |" if strategy in installed else "| `not_installed` |")
@@ -329,6 +329,6 @@ async def _planned(event: str) -> Plan:
     failure = decode(record, Door(catalog=catalog, max_event_bytes=1024 * 1024), now)
     assert isinstance(failure, Failure), failure
     assert failure.redactions == ()
-    async with installed_strategies(catalog, connections=1) as installed:
+    async with installed_strategies(Catalogs(catalog), connections=1) as installed:
         planner = Planner(rungs=installed, catalog=catalog)
         return planner.plan(failure, diagnose(failure.failure_reason, failure.context), now)

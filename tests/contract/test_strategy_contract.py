@@ -8,15 +8,21 @@ from typing import Any
 
 import pytest
 
-from consumer.catalog import WorkflowPolicy
+from consumer.catalog import WorkflowPolicy, parse_catalog
 from consumer.errors import DeadlinePassed, LostClaim
 from consumer.heal.auto_retry import AutoRetry
+from consumer.heal.run import unproven
+from consumer.heal.schema_autofix.room import repair_room
+from consumer.heal.schema_autofix.strategy import SchemaAutofix
 from consumer.heal.strategy import Strategy
 from consumer.model import Failure, Healed, NotHealed, Refused, Unknown
 from consumer.outbound.calls import open_calls
+from consumer.outbound.runners import ConfiguredRunners
+from consumer.pipeline import OTHER, declared_field
 from consumer.redact import redact_json
 from schemas.names import Disposition, StrategyName, Verdict
 from tests.support.healing import Clock, Gate, diagnosis, failure, policy, task
+from tests.support.http_engine import Engine, engine_catalog, refused_payload
 from tests.support.http_world import http_world, json_reply
 
 
@@ -51,7 +57,26 @@ async def auto_retry() -> AsyncIterator[Subject]:
         )
 
 
-SUBJECTS: list[Callable[[], AbstractAsyncContextManager[Subject]]] = [auto_retry]
+@asynccontextmanager
+async def schema_autofix() -> AsyncIterator[Subject]:
+    async with http_world() as world, open_calls({}) as calls, repair_room() as room:
+        engine = Engine(world=world)
+        engine.run("works")
+        engine.run("fails", takes=lambda _: False)
+        runners = ConfiguredRunners(parse_catalog(engine_catalog(world)).runners, calls)
+        allowed = parse_catalog(engine_catalog(world)).policy("orders.sync")
+        assert allowed is not None
+        yield Subject(
+            strategy=SchemaAutofix(runners, room, redact_json),
+            policy=allowed,
+            healable=failure(refused_payload("works")),
+            hopeless=failure(refused_payload("fails")),
+            touched=failure(refused_payload("works"), redactions=("/context/payload/amount",)),
+            effects=lambda: len(engine.orders("works")) + len(engine.orders("fails")),
+        )
+
+
+SUBJECTS: list[Callable[[], AbstractAsyncContextManager[Subject]]] = [auto_retry, schema_autofix]
 
 
 @pytest.fixture(params=SUBJECTS, ids=lambda make: make.__name__)
@@ -81,6 +106,7 @@ async def test_planning_never_breaks_on_a_context_and_names_what_is_missing(
     missing = strategy.needs(broken)
     assert missing
     assert all(path.startswith("context.") for path in missing)
+    assert all(declared_field(path, strategy.fields) != OTHER for path in missing), "a field that `fields` lacks"
     strategy.refusal(broken, diagnosis(), subject.policy)
     gate = Gate()
     assert isinstance(await strategy.heal(task(strategy, broken, subject.policy), gate), Refused)
@@ -90,6 +116,20 @@ async def test_planning_never_breaks_on_a_context_and_names_what_is_missing(
 def test_what_can_be_healed_is_neither_incomplete_nor_refused(subject: Subject) -> None:
     assert subject.strategy.needs(subject.healable) == ()
     assert subject.strategy.refusal(subject.healable, diagnosis(), subject.policy) is None
+
+
+def test_its_fields_are_paths_into_the_context_and_its_oracles_have_names(subject: Subject) -> None:
+    assert subject.strategy.fields
+    assert all(path.startswith("context.") for path in subject.strategy.fields)
+    assert subject.strategy.oracles
+    assert len(set(subject.strategy.oracles)) == len(subject.strategy.oracles)
+
+
+def test_what_it_may_cost_is_known_before_it_starts_and_within_what_is_allowed(subject: Subject) -> None:
+    estimate = subject.strategy.estimate(subject.healable, subject.policy)
+    assert estimate is not None
+    assert 0 <= estimate <= subject.policy.allowances[subject.strategy.name]
+    assert subject.strategy.estimate(subject.healable, subject.policy) == estimate
 
 
 def test_planning_gives_the_same_twice(subject: Subject) -> None:
@@ -126,9 +166,10 @@ async def test_healed_means_that_an_oracle_passed_and_none_failed(subject: Subje
     gate = Gate()
     outcome = await subject.strategy.heal(task(subject.strategy, subject.healable, subject.policy), gate)
     assert isinstance(outcome, Healed)
-    verdicts = [proof.verdict for proof in outcome.proofs]
-    assert Verdict.PASSED in verdicts
-    assert Verdict.FAILED not in verdicts
+    assert unproven(subject.strategy, outcome) is None
+    estimate = subject.strategy.estimate(subject.healable, subject.policy)
+    assert estimate is not None
+    assert outcome.spent <= estimate
     assert gate.begins >= subject.effects() >= 1
 
 

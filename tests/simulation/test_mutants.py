@@ -13,8 +13,10 @@ from consumer.heal.run import Gate
 from consumer.ingest.epochs import Epochs
 from consumer.intake import Intake, Received
 from consumer.model import Next, Partition
+from consumer.plan.ladder import Planner
 from schemas.names import Effect, Status
 from tests.simulation.scenarios import EXAMPLES
+from tests.support.simulation import RUNGS
 from tests.support.simulation_scenario import Event, Fault, Scenario, Wrong, play
 from tests.support.simulation_store import ModelStore
 from tests.support.simulation_world import Act
@@ -80,6 +82,10 @@ def intake_gives_up_where_the_database_is_away(patch: pytest.MonkeyPatch) -> Non
     patch.setattr(Intake, "_once", gives_up)
 
 
+def the_ladder_goes_on_while_a_key_is_in_doubt(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Planner, "_ladder", lambda *_: RUNGS)
+
+
 def in_a_long_heal(wrong: Wrong, lasts: float, effect: Effect, act: Act) -> Scenes:
     """Give scenarios in which something happens to a process in the middle of long heals, each time a little later."""
 
@@ -95,6 +101,12 @@ def while_messages_fail(number: int) -> Scenario:
     """Give scenarios in which results cannot be published, and the next attempt follows soon."""
     events = tuple(Event(name=n, at=1 + n, scope=n, acts=(Act.SICK, Act.SICK, Act.SICK)) for n in range(4))
     return Scenario(seed=number, events=events, faults=(Fault(at=3, wrong=Wrong.BROKER_AWAY, lasts=9),))
+
+
+def without_an_answer(number: int) -> Scenario:
+    """Give scenarios in which keyed calls are never answered, and the first rung has no attempts left."""
+    events = tuple(Event(name=n, at=1 + n, scope=n, effect=Effect.KEYED, acts=(Act.MUTE,) * 3) for n in range(2))
+    return Scenario(seed=number, events=events)
 
 
 def in_a_rebalance(number: int) -> Scenario:
@@ -119,6 +131,7 @@ MUTANTS: Final[tuple[tuple[Break, Scenes, str], ...]] = (
     (the_gate_knows_no_deadline, STOPPED_LONG, "G3"),
     (nothing_is_written_before_an_unsafe_effect, KILLED, "G4"),
     (a_pick_does_not_wait_for_what_has_yet_to_be_told, while_messages_fail, "G5"),
+    (the_ladder_goes_on_while_a_key_is_in_doubt, without_an_answer, "under two keys"),
     (intake_gives_up_where_the_database_is_away, in_a_rebalance, "G1"),
 )
 

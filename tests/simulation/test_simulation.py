@@ -5,6 +5,7 @@ from hypothesis import given
 
 from schemas.names import Effect, Status
 from tests.simulation.scenarios import PROFILE, SCENARIOS
+from tests.support.simulation import RUNGS
 from tests.support.simulation_scenario import ORGS, Event, Fault, Scenario, Wrong, play
 from tests.support.simulation_world import Act
 
@@ -41,3 +42,31 @@ def test_what_a_stopped_process_left_is_healed_by_another_and_nobody_acts_twice_
     (row,) = oracle.sim.store.tables.failures.values()
     assert row.status is Status.RESOLVED
     assert row.failure.org_id == ORGS[0]
+
+
+def test_where_one_rung_refuses_or_has_used_up_its_attempts_the_next_one_heals() -> None:
+    events = (
+        Event(name=0, at=1, effect=Effect.KEYED, acts=(Act.NO, Act.WORKS)),
+        Event(name=1, at=1, scope=1, effect=Effect.KEYED, acts=(Act.SICK, Act.SICK, Act.SICK, Act.WORKS)),
+        Event(name=2, at=1, scope=2, acts=(Act.NO, Act.NO)),
+    )
+    tables = play(Scenario(seed=5, events=events)).sim.store.tables
+    made: dict[object, list[str]] = {}
+    for failure_id, attempt in sorted(tables.attempts.values(), key=lambda one: one[1].step):
+        made.setdefault(failure_id, []).append(attempt.strategy)
+    retry, replacement = RUNGS
+    assert sorted(made.values()) == [
+        [retry, retry, replacement, replacement],
+        [retry, replacement],
+        [retry, replacement],
+    ]
+    ends = {len(made[row.failure.id]): row.status for row in tables.failures.values()}
+    assert ends[4] is Status.RESOLVED
+    assert sorted(row.status for row in tables.failures.values()) == ["given_up", "resolved", "resolved"]
+
+
+def test_the_ladder_stays_where_a_keyed_call_was_never_answered() -> None:
+    oracle = play(Scenario(seed=6, events=(Event(name=0, at=1, effect=Effect.KEYED, acts=(Act.MUTE,) * 4),)))
+    (row,) = oracle.sim.store.tables.failures.values()
+    assert row.status is Status.GIVEN_UP
+    assert {attempt.strategy for _, attempt in oracle.sim.store.tables.attempts.values()} == {RUNGS[0]}

@@ -1,6 +1,7 @@
 """The model of the store is the store: the same operations on both give the same answers and leave the same rows."""
 
 import asyncio
+import json
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import Random
@@ -13,6 +14,7 @@ import pytest
 from consumer.catalog import WorkflowPolicy
 from consumer.errors import LostClaim
 from consumer.model import (
+    AT_THE_FOOT,
     Claim,
     Diagnosed,
     Diagnosis,
@@ -25,6 +27,7 @@ from consumer.model import (
     NotHealed,
     Outcome,
     OwnerId,
+    Refused,
     RetryLater,
     Scope,
     Unknown,
@@ -36,6 +39,7 @@ from consumer.settlement import Ended, settle_heal
 from consumer.store import breaker, due, intake, outbox, owner, settle
 from consumer.store.due import Due
 from consumer.store.intake import Arrival
+from consumer.store.rows import climbed_json
 from schemas.names import Code, Disposition, Effect, FailureType, StrategyName
 from tests.support.simulation_loop import EPOCH
 from tests.support.simulation_scenario import BUDGETS, ORGS
@@ -230,12 +234,12 @@ class Both:
     async def agree(self) -> None:
         tables, now = self.model.tables, self.clock[0]
         rows = await self.pool.fetch(
-            "SELECT id, status, step, attempts, lifetime_attempts, unsure, twin, waits_on, damage,"
+            "SELECT id, status, step, attempts, lifetime_attempts, unsure, twin, waits_on, damage, rungs,"
             " extract(epoch FROM due_at - clock_timestamp())::float8 AS due FROM workflow_failures"
         )
-        real = {row["id"]: tuple(row)[1:-1] for row in rows}
+        real = {row["id"]: (*tuple(row)[1:-2], row["rungs"] and json.loads(row["rungs"])) for row in rows}
         said = {
-            i: (r.status, f.step, f.attempts, f.lifetime_attempts, f.unsure, f.twin, r.waits_on, r.damage)
+            i: (r.status, f.step, f.attempts, f.lifetime_attempts, f.unsure, f.twin, r.waits_on, r.damage, _rungs(f))
             for i, r in tables.failures.items()
             for f in [r.failure]
         }
@@ -284,6 +288,7 @@ OUTCOMES: Final[tuple[Outcome, ...]] = (
     NotHealed(code=Code.UNVERIFIED, reason="ill", ill=True),
     RetryLater(after=HALF + timedelta(minutes=6), reason="later"),
     Unknown(reason="nobody knows"),
+    Refused(code=Code.REFUSED, reason="it may not"),
 )
 
 
@@ -296,7 +301,12 @@ def _ends(held_back: Any) -> set[tuple[FailureId, str]]:  # noqa: ANN401 - of bo
 
 
 def _known(failure: Failure) -> tuple[object, ...]:
-    return failure.id, failure.step, failure.attempts, failure.lifetime_attempts, failure.unsure, failure.twin
+    known = failure.id, failure.step, failure.attempts, failure.lifetime_attempts, failure.unsure
+    return *known, failure.twin, repr(_rungs(failure))
+
+
+def _rungs(failure: Failure) -> object:
+    return None if failure.climbed == AT_THE_FOOT else json.loads(climbed_json(failure.climbed))
 
 
 async def _began(begins: Any) -> bool:  # noqa: ANN401 - of both

@@ -8,6 +8,7 @@ CONTRACT: dict[str, set[str]] = {
     "shw_attempts_total": {"failure_type", "strategy", "result", "code"},
     "shw_heal_seconds": {"strategy", "result"},
     "shw_time_to_heal_seconds": {"failure_type"},
+    "shw_drift_findings_total": set(),
     "shw_open_failures": {"status"},
     "shw_live_claims": set(),
     "shw_oldest_pending_seconds": set(),

@@ -27,11 +27,14 @@ from consumer.app import read_catalog, run
 from consumer.call import CallResult, OutboundRequest
 from consumer.catalog import WorkflowPolicy
 from consumer.heal.auto_retry import AutoRetry
+from consumer.heal.schema_autofix.room import repair_room
+from consumer.heal.schema_autofix.strategy import SchemaAutofix
 from consumer.heal.strategy import EffectGate, Strategies, Strategy, Task
 from consumer.kafka.reader import Reader
 from consumer.kafka.writer import Writer
-from consumer.model import Diagnosis, Failure, Intent, Outcome, Partition
+from consumer.model import Diagnosis, Failure, Intent, MicroAud, Outcome, Partition
 from consumer.outbound.calls import Calls, open_calls
+from consumer.outbound.runners import ConfiguredRunners
 from consumer.publish import Publisher
 from consumer.redact import redact_json
 from consumer.settings import Settings, read_settings
@@ -54,7 +57,7 @@ AFTER: Final[Mapping[str, tuple[object, str]]] = {
     "picked": (due, "pick"),
     "in start": (due, "admit"),
     "start": (due, "start"),
-    "taken over": (owner, "take_over"),
+    "taken over": (owner, "_read"),  # of its own commit, or later where that commit's answer was lost
     "in settle": (stored_settle, "settle_holds"),
     "settle": (settle, "settle"),
     "published": (Writer, "send"),
@@ -148,6 +151,14 @@ class Acting:
     def name(self) -> StrategyName:
         return self.inner.name
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return self.inner.fields
+
+    @property
+    def oracles(self) -> tuple[str, ...]:
+        return self.inner.oracles
+
     def needs(self, failure: Failure) -> tuple[str, ...]:
         return self.inner.needs(failure)
 
@@ -157,6 +168,9 @@ class Acting:
     def intent(self, failure: Failure, policy: WorkflowPolicy) -> Intent:
         intent = self.inner.intent(failure, policy)
         return replace(intent, window=timedelta(seconds=self.act.window)) if self.act.window else intent
+
+    def estimate(self, failure: Failure, policy: WorkflowPolicy) -> MicroAud | None:
+        return self.inner.estimate(failure, policy)
 
     async def heal(self, task: Task, gate: EffectGate) -> Outcome:
         deadline = time.monotonic() + gate.remaining().total_seconds()
@@ -169,10 +183,14 @@ class Acting:
 
 @asynccontextmanager
 async def acting_strategies(settings: Settings, act: Act) -> AsyncIterator[Strategies]:
-    """Give the installed strategy with its boundaries watched and its calls tagged."""
-    secrets = read_catalog(settings.catalog).secrets
-    async with open_calls(secrets, connections=settings.heal.slots) as calls:
-        yield {StrategyName.AUTO_RETRY: Acting(AutoRetry(Tagging(calls), redact_json), act)}
+    """Give the installed strategies with their boundaries watched, and the calls of the first tagged."""
+    catalog = read_catalog(settings.catalog)
+    async with open_calls(catalog.secrets, connections=settings.heal.slots) as calls, repair_room() as room:
+        autofix = SchemaAutofix(ConfiguredRunners(catalog.runners, calls), room, redact_json)
+        yield {
+            StrategyName.AUTO_RETRY: Acting(AutoRetry(Tagging(calls), redact_json), act),
+            StrategyName.SCHEMA_AUTOFIX: Acting(autofix, act),
+        }
 
 
 def then(done: Callable[P, Awaitable[R]], act: Act, boundary: str) -> Callable[P, Awaitable[R]]:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from consumer.catalog import WorkflowPolicy
 from consumer.heal.strategy import EffectGate, Strategies, Task
-from consumer.model import Diagnosis, Failure, Intent, Outcome, Scope
+from consumer.model import Diagnosis, Failure, Intent, MicroAud, Outcome, Scope
 from schemas.names import Effect, StrategyName
 
 Heals: TypeAlias = Callable[[Task, EffectGate], Awaitable[Outcome]]
@@ -21,6 +21,10 @@ class Scripted:
     kind: Effect = Effect.NONE
     lasts: timedelta = timedelta(seconds=30)
     name: StrategyName = StrategyName.AUTO_RETRY
+    fields: tuple[str, ...] = ()
+    oracles: tuple[str, ...] = ("test",)
+    cost: MicroAud | None = None
+    """None: what the catalog allows."""
 
     def needs(self, failure: Failure) -> tuple[str, ...]:  # noqa: ARG002 - the Protocol's
         return ()
@@ -39,6 +43,9 @@ class Scripted:
             dependency=str(named["dependency"]) if named["dependency"] else None,
             damage=str(named["damage"]) if named["damage"] else None,
         )
+
+    def estimate(self, failure: Failure, policy: WorkflowPolicy) -> MicroAud | None:  # noqa: ARG002 - the Protocol's
+        return policy.allowances[self.name] if self.cost is None else self.cost
 
     async def heal(self, task: Task, gate: EffectGate) -> Outcome:
         return await self.heals(task, gate)

@@ -48,8 +48,15 @@ SETTINGS: Final = Settings(
 CATALOG: Final = parse_catalog("""
 version: 1
 sources: [{source: '*', organisations: '*'}]
-workflows: [{name: '*', attempts: 4, backoff: PT2S, backoff_cap: PT20S}]
+workflows:
+- name: '*'
+  attempts: 4
+  backoff: PT2S
+  backoff_cap: PT20S
+  ladders: {api_timeout: [auto-retry, dependency-replacement]}
+  rungs: {auto-retry: {attempts: 2}}
 """)
+RUNGS: Final = (StrategyName.AUTO_RETRY, StrategyName.DEPENDENCY_REPLACEMENT)
 QUIET_WITHIN: Final = 1200.0
 """Seconds after the last fault within which everything has to have ended: leases, windows and back-offs, many times."""
 
@@ -134,7 +141,7 @@ class Simulation:
         machine.lives += 1
         machine.alive, machine.stopped, machine.stop = True, False, asyncio.Event()
         machine.loop = VirtualLoop(lambda: self.timeline.now)  # type: ignore[abstract]  # the rest is never asked for
-        strategies = {StrategyName.AUTO_RETRY: Acts(world=self.world, owner=machine.owner)}
+        strategies = {name: Acts(world=self.world, owner=machine.owner, name=name) for name in RUNGS}
         life = consumer.app.run(SETTINGS, machine.stop, strategies=strategies, registry=CollectorRegistry())
         machine.task = machine.loop.create_task(life)
 

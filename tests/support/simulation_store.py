@@ -15,6 +15,7 @@ from uuid import UUID
 
 from consumer.errors import LostClaim
 from consumer.model import (
+    AT_THE_FOOT,
     Attempt,
     AttemptId,
     Diagnosed,
@@ -301,6 +302,7 @@ class ModelStore:
                 attempts=row.failure.attempts + following.counts,
                 lifetime_attempts=row.failure.lifetime_attempts + following.counts,
                 unsure=row.failure.unsure if settlement.unsure is None else settlement.unsure,
+                climbed=row.failure.climbed if settlement.climbed is None else settlement.climbed,
             )
             self._write(Row(failure=failure, status=following.status, due=self._at(following.due_in)))
 
@@ -449,7 +451,8 @@ class ModelStore:
         if row is None or (row.status is Status.RESOLVED) is resolved:
             return
         attempts = row.failure.attempts if resolved else 0
-        failure = replace(row.failure, step=row.failure.step + 1, attempts=attempts)
+        climbed = row.failure.climbed if resolved else AT_THE_FOOT
+        failure = replace(row.failure, step=row.failure.step + 1, attempts=attempts, climbed=climbed)
         status = Status.RESOLVED if resolved else Status.PENDING
         self._write(Row(failure=failure, status=status, due=None if resolved else self.now(), damage=row.damage))
 

@@ -22,6 +22,7 @@ from consumer.model import (
     Outcome,
     OwnerId,
     Proof,
+    Refused,
     RetryLater,
     Scope,
     Unknown,
@@ -43,6 +44,7 @@ class Act(StrEnum):
     DEAF = "deaf"  # neither does it nor answers
     SLOW = "slow"  # takes long to prepare, and does it
     LATE = "late"  # does it, and answers after most of the window
+    NO = "no"  # refuses, before any effect: the next rung may do better
     LATER = "later"  # says when to come back, before any effect
     BUG = "bug"  # the strategy breaks before its effect
     BREAKS = "breaks"  # the strategy breaks after its effect
@@ -99,16 +101,22 @@ class World:
             done = sum(one.happened or not one.answered for one in before)
             assert done <= self.opened_again[task.failure.id], f"G4: {intent.scope} is repeated blindly"
         if intent.effect is Effect.KEYED:
-            assert {one.key for one in before} <= {intent.idempotency_key}, f"G4: {intent.scope} under two keys"
+            # A definitive no to a key frees the next rung to act under its own; an answer that never came does not.
+            last = {one.key: one for one in before}
+            open_ones = {key for key, one in last.items() if one.happened or not one.answered}
+            again = self.opened_again[task.failure.id]
+            assert again or open_ones <= {intent.idempotency_key}, f"G4: {intent.scope} under two keys"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acts:
-    """In auto-retry's place: does to the world what the failure's context says, try by try."""
+    """A rung of the ladder: does to the world what the failure's context says, try by try."""
 
     world: World
     owner: OwnerId
     name: StrategyName = StrategyName.AUTO_RETRY
+    fields: tuple[str, ...] = ("context.scope",)
+    oracles: tuple[str, ...] = ("world",)
 
     def needs(self, failure: Failure) -> tuple[str, ...]:
         return () if "scope" in failure.context else ("context.scope",)
@@ -123,15 +131,20 @@ class Acts:
             scope=Scope(f"{failure.org_id}:{failure.context['scope']}"),
             effect=effect,
             window=WINDOW,
-            idempotency_key=f"key:{failure.id}" if effect is Effect.KEYED else None,
+            idempotency_key=f"{self.name}:{failure.id}" if effect is Effect.KEYED else None,
             dependency=_text(failure.context.get("dependency")),
             damage=_text(failure.context.get("damage")),
         )
+
+    def estimate(self, failure: Failure, policy: WorkflowPolicy) -> MicroAud:  # noqa: ARG002 - the Protocol's
+        return policy.allowances[self.name]
 
     async def heal(self, task: Task, gate: EffectGate) -> Outcome:
         act, timeline = self._act(task), self.world.timeline
         await asyncio.sleep(PREPARES_FOR.get(act, timeline.between(0, 1)))
         match act:
+            case Act.NO:
+                return Refused(code=Code.REFUSED, reason="not this way")
             case Act.LATER:
                 return RetryLater(after=timedelta(seconds=20), reason="come back")
             case Act.BUG:

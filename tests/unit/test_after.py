@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.catalog import WorkflowPolicy
-from consumer.model import Crashed, Healed, Next, NotHealed, Outcome, Refused, RetryLater, Unknown
+from consumer.catalog import RungLimits, WorkflowPolicy
+from consumer.model import Climbed, Crashed, Healed, Next, NotHealed, Outcome, Refused, RetryLater, Unknown
 from consumer.plan.after import Past, after
-from schemas.names import Code, Status
+from consumer.plan.climb import climbed, is_spent
+from schemas.names import Code, Effect, Status, StrategyName
 
 POLICY = WorkflowPolicy(name="*", attempts=3, backoff=timedelta(seconds=4), backoff_cap=timedelta(seconds=6))
 NOT_HEALED = NotHealed(code=Code.NOT_HEALED, reason="no")
@@ -92,3 +93,62 @@ def test_back_off_is_full_jitter_below_a_doubling_ceiling_with_a_cap(made: int, 
     due_in = follows(NOT_HEALED, made, dice).due_in
     assert due_in is not None
     assert abs(due_in - timedelta(seconds=ceiling) * dice) < timedelta(milliseconds=1)
+
+
+CRASHED = Crashed(reason="bug")
+
+
+@pytest.mark.parametrize("outcome", [NOT_HEALED, CRASHED, NO], ids=["not healed", "crashed", "refused"])
+def test_a_spent_rung_hands_over_to_the_next_one_at_once_and_the_last_one_gives_up(outcome: Outcome) -> None:
+    on = follows(outcome, spent=True, goes_on=True)
+    assert (on.status, on.due_in) == (Status.PENDING, timedelta(0))
+    assert follows(outcome, spent=True).status is Status.GIVEN_UP
+    assert follows(outcome, 1, spent=True).counts is (outcome is not NO)
+
+
+@pytest.mark.parametrize("outcome", [NOT_HEALED, CRASHED], ids=["not healed", "crashed"])
+def test_no_rung_acts_once_all_attempts_are_made(outcome: Outcome) -> None:
+    assert follows(outcome, 2, spent=True, goes_on=True).status is Status.GIVEN_UP
+
+
+def test_what_may_have_happened_keeps_the_ladder_where_it_is() -> None:
+    assert follows(NO, spent=True, goes_on=True, unsure=True).status is Status.NEEDS_PERSON
+    assert follows(CRASHED, 2, unsure=True).status is Status.NEEDS_PERSON
+    assert follows(NOT_HEALED, 2, unsure=True).status is Status.GIVEN_UP  # found out: it did not happen
+    assert follows(Unknown(reason="?"), reads_back=True, spent=True, goes_on=True).status is Status.NEEDS_PERSON
+
+
+RETRY, REPAIR = StrategyName.AUTO_RETRY, StrategyName.SCHEMA_AUTOFIX
+BEFORE = Climbed(attempts={REPAIR: 1}, spent=frozenset({"x"}), unsure=REPAIR)
+LATER = RetryLater(after=timedelta(0), reason="")
+UNVERIFIED = NotHealed(code=Code.UNVERIFIED, reason="?")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "effect", "remembered"),
+    [
+        pytest.param(Healed(proofs=()), Effect.NONE, None, id="healed"),
+        pytest.param(LATER, Effect.NONE, None, id="asked to wait"),
+        pytest.param(Refused(code=Code.INSUFFICIENT_CREDITS, reason=""), Effect.NONE, None, id="no credits"),
+        pytest.param(NO, None, ({REPAIR: 1}, {"x", RETRY}, REPAIR), id="refused"),
+        pytest.param(CRASHED, Effect.KEYED, ({REPAIR: 1, RETRY: 1}, {"x"}, REPAIR), id="crashed"),
+        pytest.param(NOT_HEALED, Effect.KEYED, ({REPAIR: 1, RETRY: 1}, {"x"}, None), id="a definite no"),
+        pytest.param(UNVERIFIED, Effect.KEYED, ({REPAIR: 1, RETRY: 1}, {"x"}, RETRY), id="no answer to a key"),
+        pytest.param(UNVERIFIED, Effect.IDEMPOTENT, ({REPAIR: 1, RETRY: 1}, {"x"}, None), id="no answer, harmless"),
+        pytest.param(Unknown(reason="?"), None, ({REPAIR: 1, RETRY: 1}, {"x"}, RETRY), id="unknown"),
+    ],
+)
+def test_what_the_ladder_remembers_of_each_end(
+    outcome: Outcome, effect: Effect | None, remembered: tuple[dict[str, int], set[str], str | None] | None
+) -> None:
+    now = climbed(BEFORE, RETRY, effect, outcome)
+    assert (None if now is None else (dict(now.attempts), set(now.spent), now.unsure)) == remembered
+    assert BEFORE.attempts == {REPAIR: 1}
+
+
+def test_a_rung_is_spent_by_its_own_limit_or_its_own_refusal() -> None:
+    limited = POLICY.model_copy(update={"rungs": {RETRY: RungLimits(attempts=2)}})
+    twice = Climbed(attempts={RETRY: 2})
+    assert [is_spent(twice, RETRY, policy) for policy in (POLICY, limited)] == [False, True]
+    assert not is_spent(twice, REPAIR, limited)
+    assert is_spent(Climbed(spent=frozenset({RETRY})), RETRY, POLICY)

@@ -120,6 +120,21 @@ def test_check_event_names_the_poison_the_refusal_and_the_plan(
 
 
 @pytest.mark.usefixtures("catalog")
+def test_check_event_says_of_every_rung_what_it_lacks_or_that_it_may_act(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = {"request": {"method": "GET"}, "dependency": {"id": "mail"}}
+    _run("check-event", stdin=_event(context=broken), monkeypatch=monkeypatch)
+    retry, replacement, rewrite = json.loads(capsys.readouterr().out)["ladder"]
+    assert (retry["strategy"], retry["may_act"], retry["code"]) == ("auto-retry", False, "missing_context")
+    assert retry["missing_fields"] == ["context.request.url"]
+    assert (replacement["strategy"], replacement["code"]) == ("dependency-replacement", "not_installed")
+    assert rewrite["strategy"] == "DeepAgent-full-workflow-rewrite"
+    _run("check-event", stdin=_event(), monkeypatch=monkeypatch)
+    assert json.loads(capsys.readouterr().out)["ladder"][0] == {"strategy": "auto-retry", "may_act": True}
+
+
+@pytest.mark.usefixtures("catalog")
 def test_check_event_reads_a_binary_event_by_its_headers(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,6 +15,10 @@ from rich.console import Console
 from consumer.local.demo_cases import Case, Expected, Wave
 from consumer.local.demo_checks import Check, Story, checks_of, lost_and_repeated
 from consumer.local.demo_crowd import COUNT, EFFECTS, HANDFUL, CrowdStanding, Outage
+from consumer.local.demo_drift import COUNT as DRIFTING
+from consumer.local.demo_drift import EFFECTS as DRIFT_EFFECTS
+from consumer.local.demo_drift import FIX, DriftStanding, Found
+from consumer.local.demo_drift import NAME as DRIFT_NAME
 from consumer.local.demo_poison import Poison
 from consumer.local.demo_state import Finished, Look, Output, Standing
 from consumer.local.demo_view import View
@@ -26,8 +30,11 @@ from schemas.names import Code, PoisonReason, Result, Status
 ORG = uuid5(ID_SPACE, "org")
 TEXT = uuid5(ID_SPACE, "texts.confirm")
 PAYOUT = uuid5(ID_SPACE, "transfers.payout")
+INVOICE = uuid5(ID_SPACE, "invoices.book")
 POISON = Poison(value=b"no", reason=PoisonReason.NOT_JSON)
 RUN: dict[str, Any] = {"response": {"body": {"reference": "order-1001", "state": "booked"}}}
+MENDED: dict[str, Any] = {"input": {"invoice_id": "inv-7", "amount": 129, "status": "paid"}}
+PATCH: dict[str, Any] = {"repair": {"patch": [{"op": "replace", "path": "/amount", "value": 129, "reason": "r"}]}}
 
 
 def case(name: str, status: Status, result: Result, code: Code | None, effect: str) -> Case:
@@ -38,6 +45,7 @@ def case(name: str, status: Status, result: Result, code: Code | None, effect: s
 CASES = (
     case("texts.confirm", Status.NEEDS_PERSON, Result.UNKNOWN, Code.INTERRUPTED, "texts:t"),
     case("transfers.payout", Status.RESOLVED, Result.SUCCESS, None, "runs:run-1001"),
+    case("invoices.book", Status.RESOLVED, Result.SUCCESS, None, "engine:run-inv-7"),
 )
 
 
@@ -73,21 +81,26 @@ def result(failure_id: UUID) -> Record:
 
 STATUS = event(FAILURE_STATUS_TYPE, f"{TEXT}:1", TEXT, 1)
 CROWD = tuple(b"c%d" % number for number in range(COUNT))
-SENT = (b"a", b"a", b"b", b"no", *CROWD)
+DAILY = tuple(b"d%d" % number for number in range(DRIFTING))
+SENT = (b"a", b"a", b"b", b"i", b"no", *CROWD, *DAILY)
 HEALED = CrowdStanding(failures=COUNT, resolved=COUNT)
+FOUND = Found(workflow_name=DRIFT_NAME, fix=FIX, patch=[])
+DRIFT = DriftStanding(failures=DRIFTING, resolved=DRIFTING, found=(FOUND,))
 SPARED = Outage(opened=True, calls=24, watched=3, at_once=1, found=True)
 OUTPUT = Output(
     standings=(
         standing("texts.confirm", TEXT, "needs_person", "unknown", {"code": "interrupted"}),
         standing("transfers.payout", PAYOUT, "resolved", "success", {}),
+        standing("invoices.book", INVOICE, "resolved", "success", PATCH),
     ),
     crowd=HEALED,
-    attempts=tuple(Finished(id=uuid5(f, "a"), failure_id=f, step=0, result="") for f in (TEXT, PAYOUT)),
+    drift=DRIFT,
+    attempts=tuple(Finished(id=uuid5(f, "a"), failure_id=f, step=0, result="") for f in (TEXT, PAYOUT, INVOICE)),
     left_over=0,
     books=(Decimal("-0.5"), Decimal("109.5")),
     everything="rows",
     inputs=tuple(map(record, SENT)),
-    results=(result(TEXT), STATUS, result(PAYOUT), result(PAYOUT)),
+    results=(result(TEXT), STATUS, result(PAYOUT), result(PAYOUT), result(INVOICE)),
     letters=(record(b"no", (("shw_dlq_reason", b"not_json"),)),),
 )
 STORY = Story(
@@ -101,10 +114,13 @@ STORY = Story(
 )
 
 
-def world(effects: Mapping[str, int] | None = None, body: dict[str, Any] | None = None) -> WorldRecord:
+def world(
+    effects: Mapping[str, int] | None = None, body: dict[str, Any] | None = None, mended: dict[str, Any] | None = None
+) -> WorldRecord:
     counted = {"texts:t": 1, "runs:run-1001": 1} if effects is None else effects
-    crowd = dict.fromkeys(EFFECTS, 1)
-    return WorldRecord(effects=Counter(crowd | dict(counted)), bodies={"runs:run-1001": RUN if body is None else body})
+    others = dict.fromkeys((*EFFECTS, *DRIFT_EFFECTS, "engine:run-inv-7"), 1)
+    bodies = {"runs:run-1001": RUN if body is None else body, "engine:run-inv-7": mended or MENDED}
+    return WorldRecord(effects=Counter(others | dict(counted)), bodies=bodies)
 
 
 def failed(story: Story = STORY, output: Output = OUTPUT, seen: WorldRecord | None = None) -> list[str]:
@@ -141,12 +157,14 @@ TAKEN = "the other went on, and took over what it left"
 HANDS = f"the dead service saw {HANDFUL} calls at most, of {COUNT:,}"
 PROBES = "while the breaker was open, one call at a time"
 BACK = "when it was back, all 1,000 were healed"
+MEND = "a repaired payload was run again as its patch says"
+DRIFTS = f"{DRIFTING} equal repairs made one drift finding"
 LEAK = "the secret stands in no row, result or log line"
 BROKEN: dict[str, tuple[str, Callable[[], list[str]]]] = {
     "no row": (OK, lambda: failed(output=replace(OUTPUT, standings=OUTPUT.standings[:1]))),
     "another end": (
         OK,
-        lambda: failed(output=replace(OUTPUT, standings=(OUTPUT.standings[0], _standing(status="given_up")))),
+        lambda: failed(output=replace(OUTPUT, standings=(*OUTPUT.standings[::2], _standing(status="given_up")))),
     ),
     "two rows": (ROWS, lambda: failed(output=replace(OUTPUT, standings=(*OUTPUT.standings, _standing())))),
     "a row of nobody's": (
@@ -161,7 +179,7 @@ BROKEN: dict[str, tuple[str, Callable[[], list[str]]]] = {
     "an attempt that nobody was told of": (TOLD, lambda: failed(output=replace(OUTPUT, results=OUTPUT.results[:2]))),
     "a status that nobody was told of": (
         TOLD,
-        lambda: failed(output=replace(OUTPUT, results=(result(TEXT), result(PAYOUT)))),
+        lambda: failed(output=replace(OUTPUT, results=(result(TEXT), *OUTPUT.results[2:]))),
     ),
     "an attempt that is not in the table": (TOLD, lambda: failed(output=replace(OUTPUT, attempts=OUTPUT.attempts[:1]))),
     "the wrong order": (
@@ -197,6 +215,26 @@ BROKEN: dict[str, tuple[str, Callable[[], list[str]]]] = {
         "the recovered answer was handed to the run",
         lambda: failed(seen=world(body={"response": {"body": {}}})),
     ),
+    "a step that was run again with another payload": (
+        MEND,
+        lambda: failed(seen=world(mended={"input": {"invoice_id": "inv-7", "amount": "129", "status": "paid"}})),
+    ),
+    "a repair without its patch": (
+        MEND,
+        lambda: failed(output=replace(OUTPUT, standings=(*OUTPUT.standings[:2], _invoice({"repair": {"patch": []}})))),
+    ),
+    "equal repairs of which nothing was found": (
+        DRIFTS,
+        lambda: failed(output=replace(OUTPUT, drift=replace(DRIFT, found=()))),
+    ),
+    "one of them not healed": (
+        DRIFTS,
+        lambda: failed(output=replace(OUTPUT, drift=replace(DRIFT, resolved=DRIFTING - 1))),
+    ),
+    "a finding of another fix": (
+        DRIFTS,
+        lambda: failed(output=replace(OUTPUT, drift=replace(DRIFT, found=(replace(FOUND, fix="send nothing"),)))),
+    ),
     "a claim that remains": ("nothing is left under way", lambda: failed(output=replace(OUTPUT, left_over=1))),
     "books that do not add up": (
         "the ledger adds up to the wallets",
@@ -222,13 +260,17 @@ def test_a_thousand_failures_are_one_row_and_a_thousand_faults_a_few_lines() -> 
     lines = shown.getvalue().splitlines()
     assert max(map(len, lines)) <= 120
     assert len([line for line in lines if "312 of 1,000 resolved" in line]) == 1
-    assert any("1,002 failures" in line and "313 resolved" in line for line in lines)
+    assert any("1,003 failures" in line and "314 resolved" in line for line in lines)
     assert len([line for line in lines if "labels:" in line]) == 10
     assert "and 990 more" in lines[-2]
 
 
 def _outage(**facts: Any) -> Story:  # noqa: ANN401 - a test's own values
     return replace(STORY, outage=replace(SPARED, **facts))
+
+
+def _invoice(details: dict[str, Any]) -> Standing:
+    return standing("invoices.book", INVOICE, "resolved", "success", details)
 
 
 def _standing(name: str = "transfers.payout", status: str = "resolved") -> Standing:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,13 +12,13 @@ import pytest
 from consumer.errors import DeadlinePassed, LostClaim, TransientError
 from consumer.heal.run import Gate, run
 from consumer.heal.strategy import EffectGate, Task
-from consumer.model import AttemptId, Claim, Crashed, Healed, MicroAud, NotHealed, Outcome, RetryLater, Unknown
-from schemas.names import Code, Effect
+from consumer.model import AttemptId, Claim, Crashed, Healed, MicroAud, NotHealed, Outcome, Proof, RetryLater, Unknown
+from schemas.names import Code, Effect, Verdict
 from tests.support.healing import failure, policy, task
 from tests.support.scripted import Scripted
 
 ME = AttemptId(UUID(int=7))
-HEALED = Healed(proofs=())
+HEALED = Healed(proofs=(Proof(oracle="test", verdict=Verdict.PASSED, detail="it works"),))
 
 
 class Durable:
@@ -161,3 +162,30 @@ async def test_cancelling_is_not_swallowed() -> None:
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+
+
+PASSES = Proof(oracle="test", verdict=Verdict.PASSED, detail="")
+UNPROVEN = {
+    "nothing": (),
+    "an oracle that is not its own": (replace(PASSES, oracle="somebody"),),
+    "nothing that decides": (replace(PASSES, verdict=Verdict.INCONCLUSIVE),),
+    "a denial beside it": (PASSES, Proof(oracle="another", verdict=Verdict.FAILED, detail="")),
+}
+
+
+@pytest.mark.parametrize("proofs", UNPROVEN.values(), ids=UNPROVEN)
+@pytest.mark.parametrize("acted", [True, False])
+async def test_healed_without_a_proof_is_not_believed(proofs: tuple[Proof, ...], acted: bool) -> None:
+    async def says_so(_: Task, gate: EffectGate) -> Outcome:
+        if acted:
+            await gate.begin()
+        return Healed(proofs=proofs, details={"said": "done"}, spent=MicroAud(7))
+
+    for effect in Effect:
+        outcome = await ends(says_so, effect)
+        if effect is Effect.UNSAFE and acted:
+            assert isinstance(outcome, Unknown)
+        else:
+            assert isinstance(outcome, NotHealed)
+            assert (outcome.code, outcome.spent) == (Code.UNVERIFIED, 7)
+        assert (outcome.proofs, outcome.details) == (proofs, {"said": "done"})

@@ -54,6 +54,16 @@ def test_a_secret_reaches_no_line(out: io.BytesIO) -> None:
     assert "ValueError" in lines(out)[1]["exception"]
 
 
+def test_a_secret_within_a_field_reaches_no_line(out: io.BytesIO) -> None:
+    log = get_logger()
+    log.info("odd", answer={"headers": {"Authorization": "open-sesame-73"}, "said": ["token=open-sesame-73"]})
+    log.info("odd", error=ValueError("password=open-sesame-73"), raw=b"Bearer open-sesame-73", tries=3)
+    log.info("odd", text="ghp_" + "16C7e42F292c6912E7710c838347Ae178B4a", of=None)
+    assert b"open-sesame" not in out.getvalue()
+    assert b"16C7e42F" not in out.getvalue()
+    assert lines(out)[1]["tries"] == 3
+
+
 def test_a_librarys_line_comes_in_our_form_and_its_chatter_does_not(out: io.BytesIO) -> None:
     logging.getLogger("some.library").info("chatter")
     logging.getLogger("some.library").warning("lost %d of %d", 1, 2)

@@ -1,7 +1,7 @@
 """One heal under way: what it works with, what it works on, and what has happened so far."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -111,6 +111,7 @@ class Job:
         if remaining <= _NOTHING:
             raise DeadlinePassed("the claim's time is over before the call: nothing was sent")
         bytes_ = self.policy.auto_retry.response_bytes if max_bytes is None else max_bytes
+        call = replace(call, org_id=self.task.failure.org_id)
         return await self.means.calls.send(call, self.policy, within=min(within, remaining), max_bytes=bytes_)
 
     async def sleep(self, wait: timedelta) -> None:

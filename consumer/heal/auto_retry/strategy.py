@@ -4,6 +4,7 @@ import asyncio
 import random as random_numbers
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, assert_never
 
@@ -18,7 +19,7 @@ from consumer.heal.auto_retry.quota import RetryQuota
 from consumer.heal.auto_retry.read_back import Happened, NotHappened, Suspect, Unclear
 from consumer.heal.auto_retry.schema_check import SchemaCheck, schema_check, too_large
 from consumer.heal.strategy import EffectGate, Task
-from consumer.model import Diagnosis, Failure, Intent, JsonObject, Outcome, Refused, RetryLater, Scope
+from consumer.model import Diagnosis, Failure, Intent, JsonObject, MicroAud, OrgId, Outcome, Refused, RetryLater, Scope
 from schemas.context import (
     ContextFault,
     Expectation,
@@ -33,6 +34,19 @@ from schemas.names import Code, Effect, StrategyName
 __all__ = ["AutoRetry", "Calls", "Redact"]
 
 _NOTHING: Final = timedelta(0)
+_FIELDS: Final = (
+    "context.request.method",
+    "context.request.url",
+    "context.request.headers",
+    "context.request.body",
+    "context.request.idempotency_key",
+    "context.request.expect",
+    "context.request.read_back",
+    "context.request",
+    "context.resume.url",
+    "context.resume",
+)
+_ORACLES: Final = ("status", "schema", "expect", "read_back")
 _Parts = tuple[RequestContext | ContextFault | None, ResumeContext | ContextFault | None]
 
 
@@ -70,6 +84,16 @@ class AutoRetry:
         """Its name on the ladder."""
         return StrategyName.AUTO_RETRY
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Whatever lies in the two parts of the context that it reads."""
+        return _FIELDS
+
+    @property
+    def oracles(self) -> tuple[str, ...]:
+        """What the answer shows, and what a look shows; a hand-over alone proves nothing."""
+        return _ORACLES
+
     def needs(self, failure: Failure) -> tuple[str, ...]:
         """Name what is absent or unusable; nothing where redaction is to blame: then `refusal` says so."""
         return () if rules.redacted_part(failure) else rules.missing(*self._parts(failure))
@@ -83,7 +107,7 @@ class AutoRetry:
         if request is None or isinstance(request, ContextFault):
             fault = "is missing" if request is None else f"{request.message} (at {request.path})"
             return f"context.request: {fault}"
-        return rules.unsafe_repeat(failure, request) or self._forbidden(request, resume, policy)
+        return rules.unsafe_repeat(failure, request) or self._forbidden(request, resume, policy, failure.org_id)
 
     def intent(self, failure: Failure, policy: WorkflowPolicy) -> Intent:
         """Make the same call again: its scope is the call, so two failures of one call are healed one by one."""
@@ -105,6 +129,10 @@ class AutoRetry:
             dependency=rules.origin(request.url),
             damage=rules.damage(failure),
         )
+
+    def estimate(self, failure: Failure, policy: WorkflowPolicy) -> MicroAud:  # noqa: ARG002 - the Protocol's
+        """Hold what the catalog allows: what the other side charges for its call is not known here."""
+        return policy.allowances[StrategyName.AUTO_RETRY]
 
     def _parts(self, failure: Failure) -> _Parts:
         # Planning asks three times in a row about one failure, and reading its request is most of what that costs.
@@ -136,13 +164,17 @@ class AutoRetry:
         if missing or not isinstance(request, RequestContext) or isinstance(resume, ContextFault):
             reason = f"the event lacks, or has in an unusable form: {', '.join(missing)}"
             return Refused(code=Code.MISSING_CONTEXT, reason=reason, missing=missing)
-        reason = self._forbidden(request, resume, task.policy)
+        reason = self._forbidden(request, resume, task.policy, failure.org_id)
         if reason:
             return Refused(code=Code.REFUSED, reason=reason)
         return Job(means=self._means, task=task, gate=gate, request=request, resume=resume)
 
     def _forbidden(
-        self, request: RequestContext, resume: ResumeContext | ContextFault | None, policy: WorkflowPolicy
+        self,
+        request: RequestContext,
+        resume: ResumeContext | ContextFault | None,
+        policy: WorkflowPolicy,
+        org_id: OrgId,
     ) -> str | None:
         for where, schema in _schemas(request):
             if too_large(schema):
@@ -153,7 +185,7 @@ class AutoRetry:
         if isinstance(resume, ResumeContext):
             called_.append(("context.resume", rules.handover_address(resume)))
         for where, call in called_:
-            reason = self._means.calls.refusal(call, policy)
+            reason = self._means.calls.refusal(replace(call, org_id=org_id), policy)
             if reason:
                 return f"{where}: {reason}"
         return None

@@ -108,7 +108,7 @@ def _matches(status: int, rule: StatusRule) -> bool:
 
 def _judge_status(answer: Answer, effect: Effect, expect: Expectation | None) -> Judgement:
     status = answer.status
-    why = f"answered {status}"
+    why = f"answered {status}" if answer.not_followed is None else f"answered {status}; {answer.not_followed}"
     if expected(status, expect):
         return Verify(answer=answer)
     if effect is Effect.UNSAFE and status not in _NOT_EXECUTED:

@@ -1,0 +1,138 @@
+"""Text with places for values, as the catalog describes a call: read, and its faults found, when the catalog is."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+_TOKEN: Final = re.compile(r"\{\{|\}\}|\{([a-z_]+(?:\.[a-z_]+)?)(\?)?\}|[{}]")
+_DOUBLED: Final = {"{{": "{", "}}": "}"}
+_URL: Final = re.compile(r"(https?://)([^/?#\s\\@]+)((?:/[^?#]*)?)(?:\?(.*))?", re.DOTALL)
+_LITERAL: Final = re.compile(r"(?:[A-Za-z0-9._~!$'()*+,;:@-]|%[0-9A-Fa-f]{2})*")
+"""What stands in a URL as it is; `&`, `=`, `/` and `?` divide it and are no part of a part."""
+_SECRET: Final = re.compile(r"secret://([A-Za-z0-9_.-]{0,128})")
+_OPEN_SECRET: Final = re.compile(r"secret://[A-Za-z0-9_.-]*\Z")
+_REMEMBERED: Final = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a value goes."""
+
+    name: str
+    optional: bool
+    """Written `{name?}`: without a value the member of the body in which it stands alone is left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """Text and places, in order."""
+
+    parts: tuple[str | Place, ...]
+
+    @property
+    def alone(self) -> Place | None:
+        """The place that is all there is; it takes the JSON value itself."""
+        return self.parts[0] if len(self.parts) == 1 and isinstance(self.parts[0], Place) else None
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The places, in order."""
+        return tuple(part for part in self.parts if isinstance(part, Place))
+
+    @property
+    def text(self) -> str:
+        """The text without its places."""
+        return "".join(part for part in self.parts if isinstance(part, str))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UrlTemplate:
+    """A URL whose structure is fixed: values stand within the segments of its path and the values of its query only."""
+
+    origin: str
+    """Scheme, host and port, as written."""
+    segments: tuple[Template, ...]
+    query: tuple[tuple[str, Template | None], ...]
+    """Names with their values; None for a name that stands without `=`."""
+
+    @property
+    def templates(self) -> Iterator[Template]:
+        """All parts that may hold places."""
+        yield from self.segments
+        yield from (template for _, template in self.query if template is not None)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def read_template(text: str) -> Template:
+    """Read `text {name} text`; a brace itself is doubled.
+
+    Raises
+    ------
+    ValueError
+        With what is wrong, and what to write instead.
+
+    """
+    parts: list[str | Place] = []
+    literal, at = "", 0
+    for found in _TOKEN.finditer(text):
+        literal += text[at : found.start()]
+        at = found.end()
+        if found[1] is None:
+            if found[0] not in _DOUBLED:
+                raise ValueError(f"a single `{found[0]}`: write `{{name}}` for a value, and a brace itself doubled")
+            literal += _DOUBLED[found[0]]
+            continue
+        parts += [literal] if literal else []
+        parts.append(Place(name=found[1], optional=found[2] is not None))
+        literal = ""
+    literal += text[at:]
+    return Template(parts=(*parts, literal) if literal else tuple(parts))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def read_url(text: str) -> UrlTemplate:
+    """Read an absolute http(s) URL in which no value can touch the host or the structure; ValueError as above."""
+    if any(place.optional for place in read_template(text).places):
+        raise ValueError("a value in a URL has to be there: leave out its `?`")
+    found = _URL.fullmatch(text)
+    if found is None:
+        raise ValueError("not an absolute http(s) URL without user name and fragment")
+    scheme, host, path, query = found.groups()
+    if "{" in host or "}" in host:
+        raise ValueError("the host comes from a value: write it out, a value never chooses where to connect")
+    segments = tuple(_part(segment) for segment in path.split("/")[1:])
+    if any(not segment.parts for segment in segments[:-1]) or any(s.text in (".", "..") for s in segments):
+        raise ValueError("the path has an empty segment, `.` or `..`: write it plainly")
+    return UrlTemplate(origin=scheme + host, segments=segments, query=tuple(_pairs(query)) if query else ())
+
+
+def _pairs(query: str) -> Iterator[tuple[str, Template | None]]:
+    for pair in query.split("&"):
+        name, is_there, text = pair.partition("=")
+        if _part(name).places or not name:
+            raise ValueError("the query has a name that is empty or comes from a value: write it out")
+        yield name, _part(text) if is_there else None
+
+
+def _part(text: str) -> Template:
+    template = read_template(text)
+    if not _LITERAL.fullmatch(template.text):
+        raise ValueError(f"`{template.text[:40]}` cannot stand in a URL as it is: percent-encode it")
+    return template
+
+
+def secret_names(text: str) -> tuple[str, ...]:
+    """Give the names that stand after `secret://`."""
+    return tuple(_SECRET.findall(text))
+
+
+def header_fault(template: Template) -> str | None:
+    """Say why a header's value cannot be sent whatever the values are, or None."""
+    if not template.text.isascii() or not (template.text.isprintable() or not template.text):
+        return "a header's value is printable ASCII"
+    for part, after in zip(template.parts, template.parts[1:], strict=False):
+        if isinstance(part, str) and isinstance(after, Place) and _OPEN_SECRET.search(part):
+            return "a value would choose the secret's name: write it out"
+    return None

@@ -1,0 +1,89 @@
+"""`shw repair`: documents repaired against their schemas, one on standard input or one from each line."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from io import BufferedIOBase
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from consumer.cli.lines import MAX_LINE, Readable, line_batches
+from consumer.errors import ConfigError
+from consumer.heal.schema_autofix.room import RepairRoom, repair_room
+from consumer.heal.schema_autofix.values import Cause, Json, Repair, RepairStatus, refused
+from schemas.names import Grade
+
+_SHOWN: Final = ("id", "status", "document", "edits", "cause", "reason")
+
+
+def repair_one(stream: BufferedIOBase, schema: Path, sink: BinaryIO, *, most: Grade) -> bool:
+    """Repair the document of a stream, print what came of it, and say whether there is one now."""
+    try:
+        read = json.loads(schema.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"{schema}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{schema}: not JSON") from error
+    repair = asyncio.run(_repaired_alone(stream.read(), read, most))
+    sink.write(_line(repair.as_json()))
+    sink.flush()
+    return repair.status is not RepairStatus.REFUSED
+
+
+def repair_lines(stream: Readable, sink: BinaryIO, *, most: Grade) -> bool:
+    """Answer each line in order, as it comes; say whether no document was refused."""
+    return asyncio.run(_answered(stream, sink, most))
+
+
+async def _repaired_alone(text: bytes, schema: Json, most: Grade) -> Repair:
+    if len(text) > MAX_LINE:
+        return refused(Cause.TOO_LARGE, f"longer than {MAX_LINE} bytes")
+    try:
+        decoded = text.decode()
+    except UnicodeDecodeError:
+        return refused(Cause.NOT_JSON, "not UTF-8")
+    async with repair_room() as room:
+        return await room.repair(decoded, schema, most=most)
+
+
+async def _answered(stream: Readable, sink: BinaryIO, most: Grade) -> bool:
+    mended = True
+    async with repair_room() as room:
+        for lines in line_batches(stream):
+            for line in lines:
+                if line is None or line.strip():
+                    name, repair = await _answer(room, line, most)
+                    mended = mended and repair.status is not RepairStatus.REFUSED
+                    sink.write(_line({"id": name} | repair.as_json()))
+                    sink.flush()
+    return mended
+
+
+async def _answer(room: RepairRoom, line: bytes | None, most: Grade) -> tuple[Json, Repair]:
+    if line is None:
+        return None, refused(Cause.TOO_LARGE, f"the line is longer than {MAX_LINE} bytes")
+    try:
+        question = json.loads(line)
+    except (ValueError, RecursionError):
+        return None, refused(Cause.UNREADABLE_LINE, "the line is not JSON")
+    if not isinstance(question, Mapping):
+        return None, refused(Cause.UNREADABLE_LINE, "the line is not an object")
+    name: Json = question.get("id")
+    fault = _fault(question)
+    if fault is not None:
+        return name, refused(Cause.UNREADABLE_LINE, fault)
+    return name, await room.repair(question["text"], question["schema"], most=most)
+
+
+def _fault(question: Mapping[Any, Any]) -> str | None:
+    if not isinstance(question.get("text"), str):
+        return "`text` has to be a string"
+    return None if "schema" in question else "`schema` is missing"
+
+
+def _line(answer: Mapping[str, Json]) -> bytes:
+    try:
+        text = json.dumps({name: answer[name] for name in _SHOWN if name in answer}, ensure_ascii=False)
+        return text.encode() + b"\n"
+    except UnicodeEncodeError:  # half a surrogate pair
+        return json.dumps(dict(answer)).encode() + b"\n"

@@ -1,0 +1,118 @@
+"""What schema-autofix must not do, and by what it names a repair: pure."""
+
+import json
+import re
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any, Final
+
+import orjson
+
+from consumer.catalog import SchemaAutofixLimits, WorkflowPolicy
+from consumer.heal.auto_retry.schema_check import LIMIT
+from consumer.ids import named
+from consumer.model import Diagnosis, Failure, Json, JsonObject
+from consumer.runner import RunRef, RunState
+from schemas.context import ContextFault, RunContext, run_of
+from schemas.names import Disposition
+
+FIELDS: Final = ("context.payload", "context.run.id", "context.run.step", "context.run")
+GIVES: Final = 3
+"""Times that one order is given, under one key, where its answer is lost."""
+PAUSE: Final = timedelta(seconds=1)
+"""Before it is given again."""
+_REPAIR: Final = timedelta(seconds=5)
+"""For the repair in its room, with the wait for the room."""
+_MARGIN: Final = timedelta(seconds=5)
+_LONGEST_WINDOW: Final = timedelta(minutes=10)
+_TOUCHED: Final = re.compile(r"/context(/(payload|schema|run)(/.*)?)?")
+_HOPELESS: Final = {
+    Disposition.NEVER: "the evidence says that trying again can only do harm",
+    Disposition.NEEDS_MONEY: "it waits for a balance or a quota: a repaired payload would be refused as well",
+    Disposition.NEEDS_CREDENTIAL: "it waits for a credential to be renewed: no payload mends that",
+    Disposition.NEEDS_PERSON: "a person has to decide this",
+}
+
+
+def missing(context: JsonObject) -> tuple[str, ...]:
+    """Name the context fields that are absent or unusable; a payload of null is one."""
+    paths = [] if "payload" in context else ["context.payload"]
+    match run_of(context):
+        case None:
+            paths += ["context.run.id", "context.run.step"]
+        case ContextFault(missing=absent, path=path):
+            paths += absent or (path,)
+        case RunContext(step=None):
+            paths.append("context.run.step")
+        case RunContext():
+            pass
+    return tuple(paths)
+
+
+def redacted_part(failure: Failure) -> str | None:
+    """Refuse what redaction touched: the marker in place of a secret would be sent instead of it."""
+    for pointer in failure.redactions:
+        if _TOUCHED.fullmatch(pointer):
+            return (
+                f"{pointer} was redacted and cannot be sent: keep secrets out of payloads, and use secret://NAME in "
+                "the headers of the catalog's runner"
+            )
+    return None
+
+
+def hopeless(diagnosis: Diagnosis) -> str | None:
+    """Refuse what the diagnosis rules out."""
+    return _HOPELESS.get(diagnosis.disposition)
+
+
+def schema_for(failure: Failure, step: str, policy: WorkflowPolicy) -> dict[str, Any] | bool | None:
+    """Give the schema to follow: the catalog's, and the event's own only where the catalog declares none."""
+    declared = policy.schema_autofix.schema_of(step)
+    if declared is not None:
+        return declared
+    brought = failure.context.get("schema")
+    return brought if isinstance(brought, dict | bool) else None
+
+
+def run_ref(failure: Failure, run: RunContext) -> RunRef:
+    """Name the run as its engine knows it."""
+    return RunRef(
+        org_id=str(failure.org_id), workflow_name=failure.workflow_name, run_id=run.id, epoch=run.epoch, step=run.step
+    )
+
+
+def key_of(failure: Failure) -> str:
+    """Name the order for the engine.
+
+    It stays the same until an attempt has counted: one that ends without knowing what came of its order counts for
+    nothing (`RetryLater`), so that whoever goes on sends the same key.
+    """
+    return f"shw-{named(failure.id.bytes, f'rerun:{failure.lifetime_attempts}')}"
+
+
+def key_at(key: str, before: RunState) -> str:
+    """Name the order of a run that stands there: once it has moved, an order before is no doubt any more."""
+    place: list[Json] = [before.epoch, before.progress]
+    return key if place == [None, None] else f"{key}-{digest(place)[:12]}"
+
+
+def damage(run: RunRef, payload: Json, schema: object) -> str | None:
+    """Name what is broken: this payload in this step of this run's epoch. Without an epoch two are never the same."""
+    if run.epoch is None:
+        return None
+    return digest([run.run_id, run.epoch, run.step, digest(payload), digest(schema)])
+
+
+def digest(value: object) -> str:
+    """Give the SHA-256 of a JSON value, however its members are ordered."""
+    try:
+        text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # an integer beyond 64 bits: the same value is always written the same way
+        text = json.dumps(value, sort_keys=True).encode()
+    return sha256(text).hexdigest()
+
+
+def window(limits: SchemaAutofixLimits) -> timedelta:
+    """Bound the time from the claim to the end of the watch."""
+    calls = limits.timeout + GIVES * (limits.timeout + PAUSE)
+    return min(_REPAIR + LIMIT + calls + limits.verify + _MARGIN, _LONGEST_WINDOW)

@@ -1,0 +1,148 @@
+"""The strategy: its plan's half, and a heal in the order in which it happens."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from consumer.catalog import WorkflowPolicy
+from consumer.heal.auto_retry.content import Redact
+from consumer.heal.auto_retry.schema_check import SchemaCheck, schema_check, too_large
+from consumer.heal.schema_autofix import rules
+from consumer.heal.schema_autofix.job import Job, Means, Room
+from consumer.heal.schema_autofix.repairing import Mended, repaired
+from consumer.heal.schema_autofix.rerun import looked_first, run_again
+from consumer.heal.strategy import EffectGate, Task
+from consumer.model import Diagnosis, Failure, Healed, Intent, MicroAud, Outcome, Refused, Scope
+from consumer.runner import Payload, RerunStep, Runners, RunState
+from schemas.context import RunContext, run_of
+from schemas.names import Code, Effect, StrategyName
+
+_FREE = MicroAud(0)
+
+
+class SchemaAutofix:
+    """Repairs the payload that a step refused, and has the run's engine run that step again with it.
+
+    Sleep and the clocks are passed in: `monotonic` gives seconds, `now` an aware time.
+    """
+
+    fields = rules.FIELDS
+    oracles = ("run",)
+
+    def __init__(
+        self,
+        runners: Runners,
+        room: Room,
+        redact: Redact,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        schemas: SchemaCheck | None = None,
+    ) -> None:
+        self._means = Means(
+            runners=runners,
+            room=room,
+            schemas=schemas or schema_check(),
+            redact=redact,
+            sleep=sleep,
+            monotonic=monotonic,
+            now=now,
+        )
+
+    @property
+    def name(self) -> StrategyName:
+        """Its name on the ladder."""
+        return StrategyName.SCHEMA_AUTOFIX
+
+    def needs(self, failure: Failure) -> tuple[str, ...]:
+        """Name what is absent or unusable; nothing where redaction is to blame: then `refusal` says so."""
+        return () if rules.redacted_part(failure) else rules.missing(failure.context)
+
+    def refusal(self, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy) -> str | None:
+        """Say why the payload must not be repaired, or its step not be run again."""
+        return rules.redacted_part(failure) or rules.hopeless(diagnosis) or self._forbidden(failure, policy)
+
+    def _forbidden(self, failure: Failure, policy: WorkflowPolicy) -> str | None:
+        order = _order(failure)
+        if order is None:
+            return "context.run: does not say which step of which run is to be run again"
+        schema = rules.schema_for(failure, order.run.step or "", policy)
+        if schema is None:
+            return (
+                f"no schema for the payload of step {order.run.step!r}: declare it in the catalog under "
+                "schema_autofix.schemas, or send context.schema"
+            )
+        if too_large(schema):
+            return "context.schema is too large: send a schema below 256 KiB"
+        runner = self._means.runners.of(policy)
+        if runner is None:
+            return f"the catalog's entry {policy.name!r} names no runner: nothing can run the step again"
+        return runner.refusal(order, policy)
+
+    def estimate(self, failure: Failure, policy: WorkflowPolicy) -> MicroAud | None:  # noqa: ARG002 - the contract's
+        """Cost nothing: no attempt of it is priced."""
+        return _FREE
+
+    def intent(self, failure: Failure, policy: WorkflowPolicy) -> Intent:
+        """Run the step again: its scope is the run, on which no other heal may act meanwhile."""
+        order, runner = _order(failure), self._means.runners.of(policy)
+        if order is None or runner is None:
+            raise TypeError("only a failure with a usable run, and a runner for it, is planned")
+        effect = runner.effect(order)
+        schema = rules.schema_for(failure, order.run.step or "", policy)
+        return Intent(
+            scope=Scope(f"{failure.org_id}:run:{order.run.run_id}"),
+            effect=effect,
+            window=rules.window(policy.schema_autofix),
+            idempotency_key=rules.key_of(failure) if effect is Effect.KEYED else None,
+            reads_back=True,
+            dependency=runner.dependency(),
+            damage=rules.damage(order.run, failure.context.get("payload"), schema),
+        )
+
+    async def heal(self, task: Task, gate: EffectGate) -> Outcome:
+        """Repair, prove the repair, look where the run stands, run its step again, and watch until it is proven."""
+        job = self._job(task, gate)
+        if isinstance(job, Refused):
+            return job
+        mended = await repaired(job)
+        if not isinstance(mended, Mended):
+            return mended
+        before = await looked_first(job)
+        if not isinstance(before, RunState):
+            return before
+        outcome = await run_again(job, mended.document, before, mended.proofs)
+        return replace(outcome, drift=mended.drift) if isinstance(outcome, Healed) else outcome
+
+    def _job(self, task: Task, gate: EffectGate) -> Job | Refused:
+        failure, policy = task.failure, task.policy
+        if missing := self.needs(failure):
+            reason = f"the event lacks, or has in an unusable form: {', '.join(missing)}"
+            return Refused(code=Code.MISSING_CONTEXT, reason=reason, missing=missing)
+        if forbidden := rules.redacted_part(failure) or self._forbidden(failure, policy):
+            return Refused(code=Code.REFUSED, reason=forbidden)
+        order, runner = _order(failure), self._means.runners.of(policy)
+        schema = None if order is None else rules.schema_for(failure, order.run.step or "", policy)
+        if order is None or runner is None or schema is None:
+            raise TypeError("what is not forbidden is complete")
+        return Job(
+            means=self._means,
+            task=task,
+            gate=gate,
+            runner=runner,
+            run=order.run,
+            payload=failure.context["payload"],
+            schema=schema,
+            key=rules.key_of(failure),
+        )
+
+
+def _order(failure: Failure) -> RerunStep | None:
+    """Give the order as it will be given, still with the payload as it came."""
+    run = run_of(failure.context)
+    if not isinstance(run, RunContext) or run.step is None:
+        return None
+    return RerunStep(run=rules.run_ref(failure, run), payload=Payload(document=failure.context.get("payload")))

@@ -1,0 +1,66 @@
+"""How far one call got: what decides whether it may have had an effect."""
+
+import time
+from datetime import timedelta
+from typing import Final
+
+import httpcore2
+import httpx2
+
+from consumer.call import Ambiguous, EgressRefused, NotSent
+from consumer.outbound.decoding import Oversized, Undecodable
+from consumer.outbound.dialing import AddressDenied, NotResolved, SentMark
+
+FAILURES: Final = (
+    AddressDenied,
+    NotResolved,
+    Oversized,
+    Undecodable,
+    TimeoutError,
+    httpcore2.TimeoutException,
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+    httpx2.HTTPError,
+    OSError,  # TLS errors after the handshake come as they are
+)
+"""All that a call may raise for what the world does."""
+_KINDS: Final[dict[type[BaseException], str]] = {
+    NotResolved: "NameResolutionError",
+    Oversized: "ReadError",
+    TimeoutError: "ReadTimeout",
+    Undecodable: "DecodingError",
+}
+
+
+class Exchange:
+    """One call under way, with the redirects that it follows."""
+
+    def __init__(self, *, within: timedelta) -> None:
+        self.started = time.monotonic()
+        self.mark = SentMark(self.started + within.total_seconds())
+        self.connecting = False
+
+    @property
+    def elapsed(self) -> timedelta:
+        """Time since it began."""
+        return timedelta(seconds=time.monotonic() - self.started)
+
+    def failed(self, error: BaseException) -> NotSent | Ambiguous | EgressRefused:
+        """Name a failure. Library messages can quote a header, so only the refusals' own words are kept."""
+        match error:
+            case _ if self.mark.sent:
+                kind = _KINDS.get(type(error), type(error).__name__)
+                reason = "the request was sent, and no whole answer came"
+                return Ambiguous(kind=kind, reason=f"{reason} ({kind})", elapsed=self.elapsed)
+            case AddressDenied():
+                return EgressRefused(reason=str(error))
+            case NotResolved():
+                return NotSent(kind="NameResolutionError", reason=str(error), elapsed=self.elapsed)
+            case TimeoutError() if not self.connecting:
+                reason = "no connection slot became free in time"
+                return NotSent(kind="PoolTimeout", reason=reason, elapsed=self.elapsed)
+            case TimeoutError():
+                return NotSent(kind="ConnectTimeout", reason="no connection in time", elapsed=self.elapsed)
+            case _:
+                kind = type(error).__name__
+                return NotSent(kind=kind, reason=f"no connection, nothing was sent ({kind})", elapsed=self.elapsed)

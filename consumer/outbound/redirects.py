@@ -1,0 +1,64 @@
+"""Whether and where a redirect leads, decided from the answer alone; the guard then checks the place like any other."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Final
+
+import httpx2
+
+from consumer.call import Answer, OutboundRequest
+from consumer.outbound.egress import Target, odd_text
+
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_WITHOUT_EFFECT: Final = frozenset({"GET", "HEAD"})
+_KEPT_ELSEWHERE: Final = frozenset({"accept", "accept-language", "cache-control", "user-agent"})
+"""What another origin gets to see of the headers: a key has whatever name its service gave it, so only these go."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stay:
+    """The redirect is the answer; with the reason where the catalog would have let it be followed."""
+
+    reason: str | None = None
+
+
+def next_call(
+    request: OutboundRequest, target: Target, answer: Answer, asked: Collection[str]
+) -> OutboundRequest | Stay:
+    """Give the call that a redirect asks for, still without leave to make it; `asked` are the URLs of the calls so far.
+
+    Only a GET or HEAD without a body is made at another place: that has no effect there.
+    """
+    if answer.status not in _REDIRECTS or request.method not in _WITHOUT_EFFECT or request.body is not None:
+        return Stay()
+    if len(asked) > target.redirects:
+        return Stay(reason="more redirects than the host's `redirects` allow" if len(asked) > 1 else None)
+    url = _place(target, answer)
+    if isinstance(url, Stay):
+        return url
+    if str(url) in asked:
+        return Stay(reason="the redirect leads back to where it came from")
+    return replace(request, url=str(url))
+
+
+def without_credentials(request: OutboundRequest) -> OutboundRequest:
+    """Strip a call for another origin down to the headers that are nobody's secret."""
+    kept = (name.lower() in _KEPT_ELSEWHERE and "secret://" not in value for name, value in request.headers)
+    return replace(request, headers=tuple(pair for pair, keep in zip(request.headers, kept, strict=True) if keep))
+
+
+def _place(target: Target, answer: Answer) -> httpx2.URL | Stay:
+    places = {value for name, value in answer.headers if name.lower() == "location"}
+    if len(places) != 1:
+        return Stay(reason="the redirect names no place, or several")
+    place = places.pop()
+    odd = "it is not ASCII" if not place.isascii() else odd_text(place)
+    if odd is not None:
+        return Stay(reason=f"the redirect's place cannot be used: {odd}")
+    try:
+        url = target.url.join(place).copy_with(fragment=None)
+    except (httpx2.InvalidURL, UnicodeError, ValueError):
+        return Stay(reason="the redirect's place cannot be read")
+    if target.url.scheme == "https" and url.scheme != "https":
+        return Stay(reason="the redirect leads from https to something weaker")
+    return url

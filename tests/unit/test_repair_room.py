@@ -1,0 +1,100 @@
+"""Documents repaired in a child: bounded in time and memory, and well again after one that was not."""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumer.heal.schema_autofix.repair import repair_document, repair_text
+from consumer.heal.schema_autofix.room import RepairRoom, repair_room
+from consumer.heal.schema_autofix.values import Cause, Json, RepairStatus
+from schemas.names import Grade
+
+SCHEMA: dict[str, Any] = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+BOMB: Json = {"type": "string", "pattern": "^(a+)+$"}
+SHORT = timedelta(seconds=0.4)
+
+
+@pytest.fixture
+async def room() -> AsyncIterator[RepairRoom]:
+    async with repair_room(limit=SHORT) as opened:
+        yield opened
+
+
+async def test_a_child_answers_as_the_engine_itself(room: RepairRoom) -> None:
+    broken: Json = {"N": "5", "half": "\ud800", "long": 2**80}
+    for most in (Grade.LOSSLESS, Grade.INVENTIVE):
+        assert await room.repair(broken, SCHEMA, most=most) == repair_document(broken, SCHEMA, most=most)
+    assert await room.repair('{n: "5"', SCHEMA, most=most) == repair_text('{n: "5"', SCHEMA, most=most)
+    guarded = await room.repair(
+        {"n": 5, "m": None}, {"properties": {"m": {"type": "null"}}}, most=most, guarded=("/m",)
+    )
+    assert guarded.status is RepairStatus.VALID
+
+
+async def test_a_schema_that_would_take_for_ever_is_ended_and_the_next_document_repaired(room: RepairRoom) -> None:
+    slow = await room.repair(json.dumps("a" * 60 + "!"), BOMB, most=Grade.INVENTIVE)
+    assert slow.cause is Cause.TOOK_TOO_LONG
+    assert (await room.repair({"n": "5"}, SCHEMA, most=Grade.INVENTIVE)).document == {"n": 5}
+
+
+async def test_a_document_that_takes_too_much_memory_is_refused_and_the_next_one_repaired() -> None:
+    async with repair_room(memory=80 * 1024 * 1024, limit=timedelta(seconds=20)) as room:
+        large = await room.repair(
+            json.dumps([{"n": str(n)} for n in range(100_000)]), {"items": SCHEMA}, most=Grade.LOSSY
+        )
+        assert large.cause is Cause.TOO_LARGE
+        assert (await room.repair({"n": "5"}, SCHEMA, most=Grade.INVENTIVE)).document == {"n": 5}
+
+
+async def test_what_is_nested_too_deeply_to_be_sent_is_refused(room: RepairRoom) -> None:
+    deep: Json = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert (await room.repair(deep, SCHEMA, most=Grade.LOSSY)).cause is Cause.TOO_DEEP
+    assert (await room.repair("[" * 100_000, SCHEMA, most=Grade.LOSSY)).cause is Cause.TOO_DEEP
+
+
+@pytest.mark.parametrize("turns", [0, 1, 3, 8])
+async def test_one_that_nobody_waits_for_any_more_leaves_no_answer_to_the_next(room: RepairRoom, turns: int) -> None:
+    assert (await room.repair({"n": "1"}, SCHEMA, most=Grade.LOSSY)).document == {"n": 1}
+    waiting = asyncio.create_task(room.repair({"n": "2"}, SCHEMA, most=Grade.LOSSY))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert (await room.repair({"n": "3"}, SCHEMA, most=Grade.LOSSY)).document == {"n": 3}
+
+
+async def test_many_at_once_each_get_their_own_answer() -> None:
+    async with repair_room(children=2) as room:
+        repairs = await asyncio.gather(*(room.repair({"n": str(n)}, SCHEMA, most=Grade.LOSSY) for n in range(200)))
+    assert [repair.document for repair in repairs] == [{"n": n} for n in range(200)]
+
+
+async def test_a_child_is_isolated_holds_nothing_of_ours_and_ends_with_the_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SHW_PLANTED_SECRET", "sk-planted")
+    async with repair_room() as room:
+        await room.repair({"n": 1}, SCHEMA, most=Grade.LOSSY)
+        [child] = _children()
+        command, environment = _told_to(child)
+        assert "-I" in command
+        assert "planted" not in environment
+    assert _children() == []
+
+
+def _told_to(child: int) -> tuple[list[str], str]:
+    place = Path(f"/proc/{child}")
+    return (place / "cmdline").read_text().split("\0"), (place / "environ").read_text()
+
+
+def _children() -> list[int]:
+    mine = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    return [int(pid) for pid in mine if "repair_worker" in " ".join(_told_to(int(pid))[0])]
