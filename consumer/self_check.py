@@ -3,13 +3,13 @@
 import resource
 from typing import Final
 
-from consumer.errors import ConfigError
+from consumer.errors import ConfigError, TransientError
 from consumer.kafka.connection import has_c_extension
 from consumer.kafka.topics import existing_topics
 from consumer.migrate import check_schema
 from consumer.settings import KafkaSettings
 from consumer.store.census import bound_role
-from consumer.store.pool import Pool
+from consumer.store.pool import Pool, translated
 
 OTHER_FILES: Final = 256
 """Beside the heals: the pool, the broker's connections, the API's callers, logs and libraries."""
@@ -49,8 +49,15 @@ async def check_broker(settings: KafkaSettings) -> None:
 
 async def check_database(pool: Pool) -> None:
     """See that the schema is the one this release works with, and that row-level security does not bind us."""
-    await check_schema(pool)
-    if (role := await bound_role(pool)) is not None:
+    try:
+        with translated():
+            await check_schema(pool)
+        role = await bound_role(pool)
+    except TransientError as error:
+        raise ConfigError(
+            f"The database does not answer ({error}). Check SHW_POSTGRES__DSN and that the server runs."
+        ) from error
+    if role is not None:
         raise ConfigError(
             f"Role {role} is bound by row-level security and would see nothing: connect as a role with BYPASSRLS."
         )

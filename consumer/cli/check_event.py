@@ -17,7 +17,7 @@ from consumer.plan.ladder import Planner
 from consumer.results import in_aud
 from consumer.settings import Settings, read_settings
 from consumer.store.intake import known_organisations
-from consumer.store.pool import open_pool, transaction
+from consumer.store.pool import open_pool, transaction, translated
 from schemas.envelope import Form, parse
 from schemas.names import PoisonReason, StrategyName
 
@@ -76,7 +76,8 @@ async def _checked(
 
 async def _is_known(org_id: OrgId, settings: Settings) -> bool:
     async with open_pool(settings.postgres, application="shw check-event") as pool:
-        await check_schema(pool)
+        with translated():
+            await check_schema(pool)
         async with transaction(pool) as connection:
             return org_id in await known_organisations(connection, [org_id])
 

@@ -5,12 +5,13 @@ from contextlib import asynccontextmanager
 
 from consumer.migrate import check_schema
 from consumer.settings import read_settings
-from consumer.store.pool import Pool, open_pool
+from consumer.store.pool import Pool, open_pool, translated
 
 
 @asynccontextmanager
 async def open_database() -> AsyncIterator[Pool]:
     """Connect to the configured database, and see that its schema is this release's."""
     async with open_pool(read_settings().postgres, application="shw cli") as pool:
-        await check_schema(pool)
+        with translated():
+            await check_schema(pool)
         yield pool
