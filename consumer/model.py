@@ -269,6 +269,8 @@ class Claim:
     """`time.monotonic()` by which the last effect has ended; counted from before the claim was sent."""
     probe: bool = False
     """Tries an ill dependency, for all that wait for it."""
+    epoch: int = 0
+    """How often it had been taken over when it came to this process: with the owner, what fences its settlement."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -459,6 +461,8 @@ class Settlement:
     """Whether an effect may have happened that nobody knows of; None leaves what was known before."""
     climbed: Climbed | None = None
     """How far the failure has come on its ladder by it; None leaves what was known before."""
+    epoch: int = 0
+    """Of the claim that it ends."""
 
     @property
     def parks(self) -> bool:

@@ -23,9 +23,9 @@ from consumer.ingest.decode import Door, decode
 from consumer.intake import Batch, Claimed, Intake, Received
 from consumer.live import LiveHeals
 from consumer.metrics import EventOutcome, Metrics
+from consumer.missing import count_missing
 from consumer.model import (
     Adopt,
-    AttemptId,
     Claim,
     DeadLetter,
     Diagnosed,
@@ -58,9 +58,6 @@ from schemas.names import Code, Effect, PoisonReason, Result, StrategyName
 
 log = structlog.get_logger(__name__)
 
-MEMBER: Final = "member"
-"""In the place of a source: a signed-in member inserted the row."""
-OTHER: Final = "other"
 PATIENCE: Final = timedelta(seconds=5)
 """How long a heal that was claimed ahead waits for its slot."""
 
@@ -195,7 +192,13 @@ class Pipeline:
         now = datetime.now(UTC)
         diagnosed = self.diagnosed(inherited.failure, now)
         deadline = sent_at + inherited.window.total_seconds()
-        claim = Claim(attempt_id=inherited.attempt_id, step=inherited.step, held=inherited.held, deadline=deadline)
+        claim = Claim(
+            attempt_id=inherited.attempt_id,
+            step=inherited.step,
+            held=inherited.held,
+            deadline=deadline,
+            epoch=inherited.epoch,
+        )
         end = _ends_unhealed(inherited, diagnosed.plan)
         if end is None:
             self._start(diagnosed, claim, is_new=False)
@@ -249,8 +252,8 @@ class Pipeline:
             self._stages.live.ended(failure.org_id)
         self._settle(diagnosed, claim, outcome, started_at, plan.strategy)
 
-    async def _begin(self, attempt: AttemptId) -> None:
-        await begin(self._stages.pool, self._stages.owner, attempt)
+    async def _begin(self, claim: Claim) -> None:
+        await begin(self._stages.pool, self._stages.owner, claim)
 
     def _settle(
         self,
@@ -291,20 +294,8 @@ class Pipeline:
         return planned_with.policy(failure.workflow_name) or WorkflowPolicy(name="*")
 
     def count_missing(self, diagnosed: Diagnosed) -> None:
-        """Count the context fields for whose lack a rung was passed over, by who should have sent them."""
-        plan = diagnosed.plan
-        if isinstance(plan, Refuse) and plan.missing:
-            self._count_fields(diagnosed.failure, plan.strategy, plan.missing)
-        for one in plan.passed_over if isinstance(plan, Heal | Refuse) else ():
-            if one.missing:
-                self._count_fields(diagnosed.failure, one.strategy, one.missing)
-
-    def _count_fields(self, failure: Failure, strategy: StrategyName, missing: Sequence[str]) -> None:
-        spoken, strategies = failure.source, self._stages.strategies
-        pattern = self._planner.catalog.speaks_as(spoken, failure.org_id) if spoken is not None else MEMBER
-        known = strategies[strategy].fields if strategy in strategies else ()
-        for field in {declared_field(path, known) for path in missing}:
-            self._stages.metrics.missing_context[pattern or OTHER, strategy, field].inc()
+        """Count the context fields that a failure lacked; once for each failure."""
+        count_missing(diagnosed, self._planner.catalog, self._stages.strategies, self._stages.metrics)
 
     def _count(self, batch: Batch, received: Received) -> None:
         metrics = self._stages.metrics
@@ -362,11 +353,6 @@ def _changed(inherited: Inherited, plan: Heal) -> str | None:
         # The wallet had refused, and the process died before it could say so; or the catalog now asks for more.
         return "its credits were not held when a process died"
     return None
-
-
-def declared_field(path: str, declared: Sequence[str]) -> str:
-    """Give the declared field that a path is, or lies below: few enough for a label."""
-    return next((f for f in declared if path == f or path.startswith((f"{f}.", f"{f}["))), OTHER)
 
 
 def _claim_of(claimed: Claimed) -> Claim:

@@ -92,6 +92,7 @@ def settle_heal(
         mended=heal.intent.damage if heal is not None and isinstance(outcome, Healed) else None,
         unsure=_unsure(outcome),
         climbed=climb if following.counts or isinstance(outcome, Refused | RetryLater) else None,
+        epoch=ended.claim.epoch,
     )
 
 

@@ -216,7 +216,9 @@ class PayloadContext(Part):
     """The payload that was refused and the schema that it ought to follow (`context.payload`, `context.schema`)."""
 
     payload: Any = Field(description="The payload as it was sent; any JSON.")
-    schema_: JsonSchema | None = Field(default=None, alias="schema", description="Its JSON Schema; else the catalog's.")
+    schema_: JsonSchema | None = Field(
+        default=None, alias="schema", description="Its JSON Schema, used only where the catalog declares none."
+    )
 
 
 class Context(Part):
@@ -229,7 +231,11 @@ class Context(Part):
     run: RunContext | None = Field(default=None, description="The run that failed.")
     request: RequestContext | None = Field(default=None, description="The call that failed.")
     payload: Any = Field(default=None, description="The payload that was refused; any JSON.")
-    schema_: JsonSchema | None = Field(default=None, alias="schema", description="The JSON Schema of the payload.")
+    schema_: JsonSchema | None = Field(
+        default=None,
+        alias="schema",
+        description="The JSON Schema of the payload, used only where the catalog declares none.",
+    )
     asset: AssetContext | None = Field(default=None, description="The asset that is missing or broken.")
     dependency: DependencyContext | None = Field(default=None, description="The service that did not do its part.")
     workflow: WorkflowContext | None = Field(default=None, description="The definition that failed.")

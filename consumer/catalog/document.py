@@ -92,6 +92,8 @@ def parse_catalog(text: str, name: str = "catalog", read: Callable[[str], str] |
     files = SchemaFiles(read=read) if read is not None else None
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if twice := [f"{name}:{line}: {key} is said twice" for line, key in _said_twice(root)]:
+            raise ConfigError("; ".join(twice))
         document = _Document.model_validate(yaml.safe_load(text) if root is not None else {}, context=files)
     except yaml.YAMLError as error:
         raise ConfigError(f"{name}: not YAML: {' '.join(str(error).split())}") from error
@@ -110,6 +112,27 @@ def parse_catalog(text: str, name: str = "catalog", read: Callable[[str], str] |
         runners=dict(document.runners),
         files=tuple(named),
     )
+
+
+def _said_twice(root: yaml.Node | None) -> Iterator[tuple[int, str]]:
+    """Find keys of which YAML would quietly take the last."""
+    seen: set[int] = set()
+    left = [root]
+    while left:
+        node = left.pop()
+        if id(node) in seen:
+            continue  # an alias
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            left += node.value
+        elif isinstance(node, yaml.MappingNode):
+            keys = [key.value for key, _ in node.value]
+            yield from (
+                (key.start_mark.line + 1, key.value)
+                for place, (key, _) in enumerate(node.value)
+                if key.value in keys[:place]
+            )
+            left += [below for _, below in node.value]
 
 
 def _faults(error: ValidationError, root: yaml.Node | None, name: str) -> Iterator[str]:

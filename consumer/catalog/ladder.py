@@ -16,7 +16,7 @@ LONGEST_WINDOW: Final = timedelta(minutes=10)
 
 
 class RungLimits(Declared):
-    """How far one strategy may go for one failure; what is not declared is not limited beyond the entry's own limits."""
+    """How far one strategy may go for one failure; what is not declared is limited by the entry alone."""
 
     attempts: Annotated[int, Field(ge=1, le=20)] | None = None
     """Attempts of its own that act; then the ladder goes on."""

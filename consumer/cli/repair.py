@@ -24,7 +24,7 @@ def repair_one(stream: BufferedIOBase, schema: Path, sink: BinaryIO, *, most: Gr
         raise ConfigError(f"{schema}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{schema}: not JSON") from error
-    repair = asyncio.run(_repaired_alone(stream.read(), read, most))
+    repair = asyncio.run(_repaired_alone(stream, read, most))
     sink.write(_line(repair.as_json()))
     sink.flush()
     return repair.status is not RepairStatus.REFUSED
@@ -35,20 +35,22 @@ def repair_lines(stream: Readable, sink: BinaryIO, *, most: Grade) -> bool:
     return asyncio.run(_answered(stream, sink, most))
 
 
-async def _repaired_alone(text: bytes, schema: Json, most: Grade) -> Repair:
-    if len(text) > MAX_LINE:
-        return refused(Cause.TOO_LARGE, f"longer than {MAX_LINE} bytes")
-    try:
-        decoded = text.decode()
-    except UnicodeDecodeError:
-        return refused(Cause.NOT_JSON, "not UTF-8")
+async def _repaired_alone(stream: BufferedIOBase, schema: Json, most: Grade) -> Repair:
     async with repair_room() as room:
-        return await room.repair(decoded, schema, most=most)
+        await room.start()
+        text = stream.read(MAX_LINE + 1)
+        if len(text) > MAX_LINE:
+            return refused(Cause.TOO_LARGE, f"longer than {MAX_LINE} bytes")
+        try:
+            return await room.repair(text.decode(), schema, most=most)
+        except UnicodeDecodeError:
+            return refused(Cause.NOT_JSON, "not UTF-8")
 
 
 async def _answered(stream: Readable, sink: BinaryIO, most: Grade) -> bool:
     mended = True
     async with repair_room() as room:
+        await room.start()
         for lines in line_batches(stream):
             for line in lines:
                 if line is None or line.strip():

@@ -1,4 +1,4 @@
-"""`shw run`: the service in the foreground, the two signals that end it, and the one that has the catalog read again."""
+"""`shw run`: the service in the foreground, two signals that end it, and one that has the catalog read again."""
 
 import asyncio
 import os

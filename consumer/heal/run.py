@@ -23,7 +23,7 @@ class Gate:
         self,
         claim: Claim,
         effect: Effect,
-        begin_durably: Callable[[AttemptId], Awaitable[None]],
+        begin_durably: Callable[[Claim], Awaitable[None]],
         started: Callable[[AttemptId], None],
     ) -> None:
         self._claim = claim
@@ -35,7 +35,7 @@ class Gate:
     async def begin(self) -> None:
         """Allow one more effect, or raise DeadlinePassed or LostClaim."""
         if self._effect is Effect.UNSAFE:
-            await self._begin_durably(self._claim.attempt_id)
+            await self._begin_durably(self._claim)
         # After the await: a process that was stopped in it must see that its time is over.
         if self._left() <= 0:
             raise DeadlinePassed("the time in which this heal may act on its scope is over")

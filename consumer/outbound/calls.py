@@ -68,7 +68,9 @@ class Calls:
         try:
             async with asyncio.timeout(within / _SECOND):
                 names = references(request.headers)
-                credentials = await asyncio.to_thread(read_credentials, names, self._secrets) if names else _NO_SECRETS
+                # As declared now: the catalog may change while their files are read.
+                declared = {name: self._secrets[name] for name in names}
+                credentials = await asyncio.to_thread(read_credentials, names, declared) if names else _NO_SECRETS
                 if isinstance(credentials, EgressRefused):
                     return credentials
                 async with self._slots:

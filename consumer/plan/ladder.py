@@ -62,9 +62,12 @@ class Planner:
             return early
         if policy is None:
             return self._without_entry(first, failure)
-        plan: Heal | Refuse | PassedOver = self._judged(first, failure, diagnosis, policy, now)
-        if isinstance(plan, PassedOver) or failure.climbed is not AT_THE_FOOT:
-            plan = self._climbed(failure, diagnosis, policy, now)
+        foot = self._judged(first, failure, diagnosis, policy, now)
+        plan: Heal | Refuse
+        if isinstance(foot, PassedOver) or failure.climbed is not AT_THE_FOOT:
+            plan = self._climbed(foot, failure, diagnosis, policy, now)
+        else:
+            plan = foot
         if policy.brake is not None and isinstance(plan, Heal):
             return self._wait(plan, failure, policy.brake, standing) or plan
         return plan
@@ -102,12 +105,19 @@ class Planner:
         reason = f"no entry of the catalog matches workflow {name!r}: declare what may be done for it"
         return self._refuse(strategy, Code.REFUSED, reason)
 
-    def _climbed(self, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy, now: datetime) -> Heal | Refuse:
-        """Go up the ladder to the first rung that may act."""
+    def _climbed(
+        self,
+        foot: Heal | PassedOver,
+        failure: Failure,
+        diagnosis: Diagnosis,
+        policy: WorkflowPolicy,
+        now: datetime,
+    ) -> Heal | Refuse:
+        """Go up the ladder to the first rung that may act; what its `foot` says is known."""
         whole = self._ladder(failure, diagnosis, policy)
         passed: list[PassedOver] = []
         for place, strategy in enumerate(whole):
-            said = self._judged(strategy, failure, diagnosis, policy, now)
+            said = foot if strategy is foot.strategy else self._judged(strategy, failure, diagnosis, policy, now)
             if isinstance(said, Heal):
                 later = self._untried(whole[place + 1 :], failure, diagnosis, policy, now)
                 kept = _kept_back(strategy, failure, policy, later)

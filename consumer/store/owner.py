@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from consumer.errors import LostClaim
-from consumer.model import AttemptId, Failure, MicroAud, OwnerId
+from consumer.model import AttemptId, Claim, Failure, MicroAud, OwnerId
 from consumer.store.credits import Hold, settle_holds
 from consumer.store.pool import Pool, transaction, translated
 from consumer.store.rows import FAILURE_COLUMNS, read_failure
@@ -29,7 +29,7 @@ DELETE FROM heal_owner o WHERE o.lease_until < clock_timestamp() - interval '1 h
 # What a newer release beside this one has claimed by a strategy that this one does not have is left to it. My own are
 # never among them, also when an outage made me miss my lease: what I am settling I would begin a second time.
 _TAKE_OVER = """
-UPDATE heal_claim SET owner = $1, claimed_at = clock_timestamp(),
+UPDATE heal_claim SET owner = $1, epoch = epoch + 1, claimed_at = clock_timestamp(),
        effect_deadline = clock_timestamp() + (effect_deadline - claimed_at)
  WHERE scope IN (
   SELECT c.scope FROM heal_claim c LEFT JOIN heal_owner o ON o.owner = c.owner
@@ -49,7 +49,7 @@ RETURNING attempt_id
 """
 
 _CLAIMS = f"""
-SELECT c.attempt_id, c.step AS claim_step, c.strategy, c.effect, c.begun, c.held, c.scope,
+SELECT c.attempt_id, c.step AS claim_step, c.strategy, c.effect, c.begun, c.held, c.scope, c.epoch,
        extract(epoch FROM c.effect_deadline - c.claimed_at)::float8 AS effect_window, {FAILURE_COLUMNS}
   FROM heal_claim c JOIN workflow_failures f ON f.id = c.failure_id
  WHERE c.attempt_id = ANY($1::uuid[]) AND c.owner = $2
@@ -70,7 +70,9 @@ DELETE FROM heal_claim c USING (
 RETURNING c.attempt_id, c.org_id, c.held, c.scope
 """
 
-_BEGIN = "UPDATE heal_claim SET begun = true WHERE attempt_id = $1 AND owner = $2 RETURNING attempt_id"
+_BEGIN = """
+UPDATE heal_claim SET begun = true WHERE attempt_id = $1 AND owner = $2 AND epoch = $3 RETURNING attempt_id
+"""
 
 # The window between the two stays as long as it was planned: the next owner gets all of it.
 _HAND_BACK = """
@@ -93,6 +95,7 @@ class Inherited:
     begun: bool
     """An effect that must not be repeated blindly may have happened."""
     held: MicroAud
+    epoch: int
     window: timedelta
 
 
@@ -109,12 +112,12 @@ async def leave(pool: Pool, owner: OwnerId, unstarted: Sequence[AttemptId]) -> N
         await connection.execute(_LEAVE, owner)
 
 
-async def begin(pool: Pool, owner: OwnerId, attempt_id: AttemptId) -> None:
+async def begin(pool: Pool, owner: OwnerId, claim: Claim) -> None:
     """Make durable that an effect begins which must not be repeated blindly; LostClaim when the claim is not mine."""
     with translated():
-        row = await pool.fetchrow(_BEGIN, attempt_id, owner)
+        row = await pool.fetchrow(_BEGIN, claim.attempt_id, owner, claim.epoch)
     if row is None:
-        raise LostClaim(f"claim {attempt_id} is not under this process's name any more")
+        raise LostClaim(f"claim {claim.attempt_id} is not under this process's name any more")
 
 
 async def take_over(pool: Pool, owner: OwnerId, limit: int) -> list[Inherited]:
@@ -164,5 +167,6 @@ def _inherited(row: Any) -> Inherited:  # noqa: ANN401 - asyncpg's record
         effect=Effect(row["effect"]),
         begun=row["begun"],
         held=MicroAud(row["held"]),
+        epoch=row["epoch"],
         window=timedelta(seconds=row["effect_window"]),
     )

@@ -84,7 +84,11 @@ def read_failure(row: Mapping[str, Any]) -> Failure:
 
 def climbed_json(climbed: Climbed) -> str:
     """Write what the ladder remembers; what there is none of is left out."""
-    whole: JsonObject = {"attempts": dict(climbed.attempts), "spent": [*sorted(climbed.spent)], "unsure": climbed.unsure}
+    whole: JsonObject = {
+        "attempts": dict(climbed.attempts),
+        "spent": [*sorted(climbed.spent)],
+        "unsure": climbed.unsure,
+    }
     return as_json({name: said for name, said in whole.items() if said})
 
 

@@ -1,4 +1,4 @@
-"""SETTLE: one transaction that ends a batch of heals. Only a claim under my own name goes: that is the fence."""
+"""SETTLE: one transaction that ends a batch of heals. Only a claim under my name and of my epoch goes: the fence."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,15 +21,17 @@ from consumer.store.rows import as_json, climbed_json
 _SETTLE = """
 WITH x AS (
   SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::text[],
-                       $8::text[], $9::float8[], $10::bool[], $11::bool[], $12::bool[], $13::text[])
+                       $8::text[], $9::float8[], $10::bool[], $11::bool[], $12::bool[], $13::text[], $14::int[])
     AS x (attempt_id, strategy, result, attempted_at, finished_at, details, status, due_in, counts, unsure, parks,
-          rungs)
+          rungs, epoch)
 ), gone AS (
-  DELETE FROM heal_claim c USING x WHERE c.attempt_id = x.attempt_id AND c.owner = $1 AND NOT x.parks
+  DELETE FROM heal_claim c USING x
+   WHERE c.attempt_id = x.attempt_id AND c.owner = $1 AND c.epoch = x.epoch AND NOT x.parks
   RETURNING c.failure_id, c.step, c.scope, c.org_id, c.held, x.*
 ), parked AS (
   -- Nobody knows what became of it: scope and credits stay held until a person has decided.
-  UPDATE heal_claim c SET owner = 'parked' FROM x WHERE c.attempt_id = x.attempt_id AND c.owner = $1 AND x.parks
+  UPDATE heal_claim c SET owner = 'parked' FROM x
+   WHERE c.attempt_id = x.attempt_id AND c.owner = $1 AND c.epoch = x.epoch AND x.parks
   RETURNING c.failure_id, c.step, c.scope, c.org_id, c.held, x.*
 ), d AS (
   SELECT * FROM gone UNION ALL SELECT * FROM parked
@@ -173,6 +175,7 @@ def _row(settlement: Settlement) -> tuple[object, ...]:
         settlement.unsure,
         settlement.parks,
         climbed_json(settlement.climbed) if settlement.climbed is not None else None,
+        settlement.epoch,
     )
 
 

@@ -15,10 +15,10 @@ from consumer.heal.run import unproven
 from consumer.heal.schema_autofix.room import repair_room
 from consumer.heal.schema_autofix.strategy import SchemaAutofix
 from consumer.heal.strategy import Strategy
+from consumer.missing import OTHER, declared_field
 from consumer.model import Failure, Healed, NotHealed, Refused, Unknown
 from consumer.outbound.calls import open_calls
 from consumer.outbound.runners import ConfiguredRunners
-from consumer.pipeline import OTHER, declared_field
 from consumer.redact import redact_json
 from schemas.names import Disposition, StrategyName, Verdict
 from tests.support.healing import Clock, Gate, diagnosis, failure, policy, task

@@ -286,11 +286,11 @@ async def test_a_file_that_the_catalog_names_counts_as_a_part_of_it(tmp_path: Pa
 
 async def test_a_file_that_is_gone_changes_nothing_and_one_fault_is_counted_once(watched: Watched) -> None:
     before = watched.catalogs.current.version
-    watched.path.unlink()
+    away = watched.path.rename(watched.path.with_suffix(".away"))
     assert await watched.looks(5) == before
     assert "cannot be read" in str(watched.file.fault)
     assert watched.metrics.catalog_reloads[Reload.REFUSED]._value.get() == 1  # noqa: SLF001 - the only way to a value
-    watched.path.write_text(catalog())
+    away.rename(watched.path)
     assert await watched.looks() == before
     assert watched.file.fault is None
 

@@ -93,6 +93,8 @@ def test_the_demo_loses_nothing_and_repeats_nothing(
         killed, survivor, joined = re.findall(r"\(pid (\d+)\) (?:in the middle|goes on|has joined)", demo.said)
         assert len({killed, survivor, joined}) == 3
         assert "FAILED" not in demo.said
+        assert 'invoices.book was repaired by [{"op": ' in demo.said
+        assert "producer drift in invoices.daily: send /amount as an integer" in demo.said
         # The thousand of the outage are one row of the table, and a few lines of the story.
         assert len(re.findall(rf"{NAME} .* 1,000 of 1,000 resolved", demo.said)) == 1
         assert demo.said.count(NAME) < 5

@@ -81,7 +81,7 @@ HOT = [
     (outbox._LEFT_OVER, ("me", 190.0, 500), "heal_outbox_created", "created_at <"),  # noqa: SLF001
     (settle._WAKE, (["scope200", "scope400"], 1), "workflow_failures_waiting", "waits_on ="),  # noqa: SLF001
     (breaker._NEXT_PROBE, (["scope200"],), "workflow_failures_waiting", "waits_on ="),  # noqa: SLF001
-    (owner._BEGIN, (UUID(int=1), "owner7"), "heal_claim_attempt_id_key", "attempt_id ="),  # noqa: SLF001
+    (owner._BEGIN, (UUID(int=1), "owner7", 0), "heal_claim_attempt_id_key", "attempt_id ="),  # noqa: SLF001
     (outbox._ACKED, ([UUID(int=1)],), "heal_outbox_pkey", "id ="),  # noqa: SLF001
     (intake._STORED, ([UUID(int=1)],), "workflow_failures_pkey", "id ="),  # noqa: SLF001
     (reports._REASONS, (*SPAN, None, None, 9, 9), "idx_workflow_failures_detected", "detected_at >="),  # noqa: SLF001

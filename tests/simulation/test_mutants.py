@@ -41,6 +41,10 @@ def a_settle_has_no_fence(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ModelStore, "may_settle", lambda *_: True)
 
 
+def a_claim_that_was_taken_back_is_the_one_from_before(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ModelStore, "may_settle", lambda _, claim, owner, epoch: claim.owner == owner)  # noqa: ARG005
+
+
 def what_follows_forgets_the_due_time(patch: pytest.MonkeyPatch) -> None:
     after = consumer.plan.after.after
 
@@ -97,6 +101,20 @@ def in_a_long_heal(wrong: Wrong, lasts: float, effect: Effect, act: Act) -> Scen
     return scene
 
 
+def lost_and_taken_back(number: int) -> Scenario:
+    """Give scenarios in which a stopped process comes back when who took over its heals has died in them."""
+    events = tuple(
+        Event(name=n, at=1 + n, partition=n, scope=n, effect=Effect.UNSAFE, acts=(Act.LATE,)) for n in range(4)
+    )
+    stopped = 4 + number % 7 / 3
+    faults = (
+        Fault(at=stopped, wrong=Wrong.STOP, machine=0, lasts=110),
+        Fault(at=stopped + 32 + number / 2, wrong=Wrong.CRASH, machine=1, lasts=200),
+        Fault(at=stopped + 109.9, wrong=Wrong.CUT, lasts=6),
+    )
+    return Scenario(seed=number, machines=2, partitions=2, events=events, faults=faults)
+
+
 def while_messages_fail(number: int) -> Scenario:
     """Give scenarios in which results cannot be published, and the next attempt follows soon."""
     events = tuple(Event(name=n, at=1 + n, scope=n, acts=(Act.SICK, Act.SICK, Act.SICK)) for n in range(4))
@@ -127,6 +145,7 @@ MUTANTS: Final[tuple[tuple[Break, Scenes, str], ...]] = (
     (an_assignment_forgets_nothing_of_the_one_before, in_a_rebalance, "commits"),
     (a_takeover_ignores_the_deadline, STOPPED, "G3"),
     (a_settle_has_no_fence, STOPPED_PAST_DEADLINE, "G3"),
+    (a_claim_that_was_taken_back_is_the_one_from_before, lost_and_taken_back, "G4"),
     (what_follows_forgets_the_due_time, while_messages_fail, "not at rest"),
     (the_gate_knows_no_deadline, STOPPED_LONG, "G3"),
     (nothing_is_written_before_an_unsafe_effect, KILLED, "G4"),

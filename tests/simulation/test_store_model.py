@@ -43,7 +43,7 @@ from consumer.store.rows import climbed_json
 from schemas.names import Code, Disposition, Effect, FailureType, StrategyName
 from tests.support.simulation_loop import EPOCH
 from tests.support.simulation_scenario import BUDGETS, ORGS
-from tests.support.simulation_store import ModelStore
+from tests.support.simulation_store import Claimed, ModelStore
 
 OWNERS: Final = (OwnerId("a"), OwnerId("b"))
 DIAGNOSIS: Final = Diagnosis(
@@ -177,7 +177,7 @@ class Both:
                 diagnosis=DIAGNOSIS,
                 strategy=StrategyName.AUTO_RETRY,
                 plan=one.plan,
-                claim=Claim(attempt_id=claim.attempt_id, step=claim.step, held=claim.held, deadline=0),
+                claim=self._as_known(claim),
                 outcome=outcome,
                 attempted_at=EPOCH,
                 finished_at=EPOCH,
@@ -195,18 +195,24 @@ class Both:
         live = [attempt_id(FailureId(UUID(int=n)), 0) for n in range(0, self.names, 2)]
         real += await owner.orphans(self.pool, me, live, HALF + timedelta(minutes=2))
         said += self.model.inherited(me, self.model.orphans(me, live, HALF + timedelta(minutes=2)))
-        assert {(i.attempt_id, i.step, i.begun, i.held, i.scope) for i in said} == {
-            (i.attempt_id, i.step, i.begun, i.held, i.scope) for i in real
+        assert {(i.attempt_id, i.step, i.begun, i.held, i.scope, i.epoch) for i in said} == {
+            (i.attempt_id, i.step, i.begun, i.held, i.scope, i.epoch) for i in real
         }
 
     async def live(self) -> None:
         me = self.dice.choice(OWNERS)
         await owner.renew(self.pool, me, LEASE)
         self.model.renew(me, LEASE)
-        for claim in list(self.model.tables.claims.values())[:1]:
-            assert await _began(owner.begin(self.pool, me, claim.attempt_id)) == await _began(
-                asyncio.to_thread(self.model.begin, me, claim.attempt_id)
+        for one in list(self.model.tables.claims.values())[:1]:
+            claim = self._as_known(one)
+            assert await _began(owner.begin(self.pool, me, claim)) == await _began(
+                asyncio.to_thread(self.model.begin, me, claim)
             )
+
+    def _as_known(self, claim: Claimed) -> Claim:
+        """Give a claim as a process knows it: at times as it was before it lost it and took it back."""
+        epoch = claim.epoch - self.dice.choice((0, 0, 1))
+        return Claim(attempt_id=claim.attempt_id, step=claim.step, held=claim.held, deadline=0, epoch=epoch)
 
     async def leave(self) -> None:
         me = self.dice.choice(OWNERS)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from consumer.dead_letter_limit import Beat, Failing
 from consumer.errors import TransientError
-from consumer.model import AttemptId, FailureId, Message, OrgId, OwnerId, Settlement
+from consumer.model import AttemptId, Claim, FailureId, Message, OrgId, OwnerId, Settlement
 from consumer.settings import BreakerSettings
 from consumer.store import breaker, census, dead_letter_limit, due, intake, limits, outbox, owner, settle, waiters
 from consumer.store.breaker import Known
@@ -176,8 +176,8 @@ async def leave(line: Line, owner: OwnerId, unstarted: Sequence[AttemptId]) -> N
     await line.ask(lambda store: store.leave(owner, unstarted))
 
 
-async def begin(line: Line, owner: OwnerId, attempt: AttemptId) -> None:
-    await line.ask(lambda store: store.begin(owner, attempt))
+async def begin(line: Line, owner: OwnerId, claim: Claim) -> None:
+    await line.ask(lambda store: store.begin(owner, claim))
 
 
 async def take_over(line: Line, owner: OwnerId, limit: int) -> list[Inherited]:

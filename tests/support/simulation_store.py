@@ -18,6 +18,7 @@ from consumer.model import (
     AT_THE_FOOT,
     Attempt,
     AttemptId,
+    Claim,
     Diagnosed,
     Failure,
     FailureId,
@@ -79,6 +80,7 @@ class Claimed:
     deadline: float
     held: MicroAud
     begun: bool = False
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,7 +254,8 @@ class ModelStore:
             mine = [
                 (settlement, claim)
                 for settlement in settlements
-                if (claim := claims.get(settlement.attempt.id)) is not None and self.may_settle(claim, owner)
+                if (claim := claims.get(settlement.attempt.id)) is not None
+                and self.may_settle(claim, owner, settlement.epoch)
             ]
             for settlement, claim in mine:
                 self._let_go(settlement, claim)
@@ -270,9 +273,9 @@ class ModelStore:
                     tables.credits.give_back(claim.org_id, claim.attempt_id, claim.held, spent)
         return Settled(mine=frozenset(s.attempt.id for s, _ in mine), verdicts=verdicts, woken=len(woken))
 
-    def may_settle(self, claim: Claimed, owner: OwnerId) -> bool:
+    def may_settle(self, claim: Claimed, owner: OwnerId, epoch: int) -> bool:
         """The fence."""
-        return claim.owner == owner
+        return (claim.owner, claim.epoch) == (owner, epoch)
 
     def _let_go(self, settlement: Settlement, claim: Claimed) -> None:
         if settlement.parks:
@@ -342,12 +345,12 @@ class ModelStore:
                 self._reclaim(replace(claim, claimed_at=claim.claimed_at - earlier, deadline=self.now()))
         self.tables.leases.pop(owner, None)
 
-    def begin(self, owner: OwnerId, attempt: AttemptId) -> None:
-        for claim in list(self.tables.claims.values()):
-            if claim.attempt_id == attempt and claim.owner == owner:
-                self._reclaim(replace(claim, begun=True))
+    def begin(self, owner: OwnerId, claim: Claim) -> None:
+        for one in list(self.tables.claims.values()):
+            if (one.attempt_id, one.owner, one.epoch) == (claim.attempt_id, owner, claim.epoch):
+                self._reclaim(replace(one, begun=True))
                 return
-        raise LostClaim(f"claim {attempt} is not under this process's name any more")
+        raise LostClaim(f"claim {claim.attempt_id} is not under this process's name any more")
 
     def take_over(self, owner: OwnerId, limit: int) -> list[AttemptId]:
         for dead, until in list(self.tables.leases.items()):
@@ -355,7 +358,7 @@ class ModelStore:
             if until < self.now() - 3600 and not owns:
                 del self.tables.leases[dead]
         left = [c for _, c in sorted(self.tables.claims.items()) if c.owner != owner and self.is_abandoned(c)]
-        return self._renewed(left[:limit], owner)
+        return self._renewed([replace(claim, epoch=claim.epoch + 1) for claim in left[:limit]], owner)
 
     def is_abandoned(self, claim: Claimed) -> bool:
         """Tell whether both its owner's lease and its effect deadline have passed."""
@@ -403,6 +406,7 @@ class ModelStore:
                 effect=claim.effect,
                 begun=claim.begun,
                 held=claim.held,
+                epoch=claim.epoch,
                 window=timedelta(seconds=claim.deadline - claim.claimed_at),
             )
             for claim in self.tables.claims.values()

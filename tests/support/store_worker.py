@@ -216,7 +216,11 @@ class Worker:
             diagnosed = _diagnosed(one.failure)
             plan = diagnosed.plan
             claim = Claim(
-                attempt_id=one.attempt_id, step=one.step, held=one.held, deadline=sent_at + one.window.total_seconds()
+                attempt_id=one.attempt_id,
+                step=one.step,
+                held=one.held,
+                deadline=sent_at + one.window.total_seconds(),
+                epoch=one.epoch,
             )
             if one.attempt_id in self.live:
                 continue
@@ -299,7 +303,7 @@ class Worker:
         await self.stall()
         try:
             if unsafe:
-                await owner.begin(self.pool, self.me, claim.attempt_id)
+                await owner.begin(self.pool, self.me, claim)
         except LostClaim:
             self.live.pop(claim.attempt_id, None)
             return

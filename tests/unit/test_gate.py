@@ -29,9 +29,9 @@ class Durable:
         self.started: list[AttemptId] = []
         self._then = then
 
-    async def begin(self, attempt: AttemptId) -> None:
+    async def begin(self, claim: Claim) -> None:
         self._then()
-        self.begun.append(attempt)
+        self.begun.append(claim.attempt_id)
 
     def gate(self, effect: Effect, left: float = 60) -> Gate:
         claim = Claim(attempt_id=ME, step=0, held=MicroAud(0), deadline=time.monotonic() + left)

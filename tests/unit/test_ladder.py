@@ -408,6 +408,7 @@ FAULTS = {
     "rungs:\n    auto-retry: {longest: PT11M}": "6: .*longest",
     "rungs:\n    auto-retry: {allowance_aud: '-1'}": "6: .*allowance_aud",
     "rungs: {auto-retri: {attempts: 1}}": "5: workflows.0.rungs.auto-retri",
+    "rungs: {}\n  max_age: PT1H\n  rungs: {}": "7: rungs is said twice",
     "secrets:\n  - NOBODY": "6: workflows.0.secrets.0: NOBODY is not declared",
 }
 

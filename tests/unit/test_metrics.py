@@ -15,6 +15,7 @@ def used() -> Metrics:
     metrics.attempts[kind, strategy, Result.SUCCESS, None].inc()
     metrics.heal_seconds[strategy, Result.SUCCESS].observe(0.2)
     metrics.time_to_heal_seconds[kind].observe(3)
+    metrics.missing_context["urn:*", strategy, "context.request"].inc()
     metrics.consumer_lag_records[3].set(7)
     return metrics
 

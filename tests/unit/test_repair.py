@@ -125,6 +125,7 @@ def test_a_document_is_restored(broken: Json, whole: Json) -> None:
         pytest.param(_with(placed_on="2024-02-30"), Cause.BAD_FORMAT, id="no day"),
         pytest.param(_with(paid_at="2024-03-09"), Cause.BAD_FORMAT, id="no time of day"),
         pytest.param(_with(paid_at="2024-03-09T10:11:12"), Cause.BAD_FORMAT, id="no offset"),
+        pytest.param(_with(tags=[["a", "b"]]), Cause.WRONG_TYPE, id="a list where a text belongs"),
         pytest.param(_with(tags="red,green"), Cause.WRONG_TYPE, id="a list written as one text"),
         pytest.param(_with(tags='["a", "b'), Cause.TRUNCATED, id="an encoded part that is cut off"),
         pytest.param({"orderId": "a", "order-id": "b", "quantity": 1}, Cause.AMBIGUOUS, id="two keys for one"),
@@ -230,6 +231,28 @@ def test_a_default_is_filled_in_only_where_the_rest_shows_what_it_is() -> None:
         assert repaired(stranger, schema).cause is Cause.MISSING_REQUIRED
 
 
+def test_a_default_is_not_filled_in_beside_the_value_that_it_would_stand_for() -> None:
+    schema: Json = {
+        "type": "object",
+        "required": ["member_volume", "id"],
+        "properties": {"member_volume": {"type": "integer", "default": 7}, "id": {}},
+    }
+    assert repaired({"id": 1, "memberVolume": "0021"}, schema).cause is Cause.AMBIGUOUS
+    assert repaired({"id": 1, "memberVolume": None}, schema).document == {"id": 1, "member_volume": 7}
+    assert repaired({"id": 1}, schema, guarded=["/member_volume"]).cause is Cause.GUARDED
+
+
+def test_a_document_that_is_valid_loses_nothing_for_the_sake_of_a_name() -> None:
+    schema: Json = {"type": "object", "properties": {"homeAddress": ORDER["properties"]["address"]}}
+    given: Json = {"home_address": {"city": "Rome", "floor": 3}}
+    assert repaired(given, schema).document == given
+    assert repaired({"home_address": {"city": "Rome"}}, schema).document == {"homeAddress": {"city": "Rome"}}
+
+
+def test_a_limit_of_the_schema_does_not_decide_how_a_number_is_read() -> None:
+    assert repaired("1,234", {"type": "number", "maximum": 500}).cause is Cause.AMBIGUOUS
+
+
 def test_a_const_is_filled_in_and_an_enum_of_one_is_not() -> None:
     told: list[tuple[Json, Json]] = [({"const": "v1"}, {"n": 1, "kind": "v1"}), ({"enum": ["v1"]}, None)]
     for named, whole in told:
@@ -240,6 +263,19 @@ def test_a_const_is_filled_in_and_an_enum_of_one_is_not() -> None:
 def test_a_default_that_its_own_schema_refuses_is_not_used() -> None:
     schema: Json = {"properties": {"n": {"type": "integer", "default": "none"}, "m": {}}, "required": ["n"]}
     assert repaired({"m": 1}, schema).cause is Cause.MISSING_REQUIRED
+
+
+def test_a_misspelt_key_whose_property_is_taken_is_not_taken_for_a_farther_one() -> None:
+    names = ("shipmentCapacity", "paymentCapacity")
+    schema: Json = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["shipmentCapacity"],
+        "properties": {name: {"type": "integer"} for name in names},
+    }
+    for other in ("shipmentCapacityy", "shipmentCapacity"):
+        assert repaired({"shpmentCapacity": 43, other: 44}, schema).cause is Cause.AMBIGUOUS
+    assert repaired({"shpmentCapacity": 43}, schema).document == {"shipmentCapacity": 43}
 
 
 CONDITION: Json = {
@@ -326,6 +362,11 @@ def test_schemas_are_followed_through_their_references_and_alternatives(
 def test_two_alternatives_at_the_same_cost_are_no_choice() -> None:
     schema: Json = {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "string"}}]}
     assert repaired("42", schema).cause is Cause.AMBIGUOUS
+
+
+def test_of_two_listed_words_the_one_in_the_same_case_is_meant() -> None:
+    assert repaired(" a", {"enum": ["a", "A"]}).document == "a"
+    assert repaired("New", {"enum": ["new", "NEW"]}).cause is Cause.AMBIGUOUS
 
 
 def test_no_digit_is_lost_on_the_way() -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from consumer.call import Ambiguous, EgressRefused, NotSent
 from consumer.catalog import SchemaAutofixLimits, WorkflowPolicy
+from consumer.heal.schema_autofix.producer import drift_of
 from consumer.heal.schema_autofix.strategy import SchemaAutofix
-from consumer.heal.schema_autofix.values import Cause, Edit, Repair, RepairStatus, refused
+from consumer.heal.schema_autofix.values import Cause, Edit, Operation, Repair, RepairStatus, refused
 from consumer.heal.strategy import Task
 from consumer.model import (
     Climbed,
@@ -367,6 +368,13 @@ async def test_the_attempt_carries_the_edits_as_a_patch_with_reasons_and_without
     assert str(repair["schema"]).startswith("sha256:")
 
 
+RUNS = Phase.RUNNING
+
+
+def at(progress: str, phase: Phase = Phase.FAILED) -> RunState:
+    return stands(phase, progress=progress)
+
+
 NEW_RUN = Accepted(run=replace(RUN, run_id="run-2"), said="a new run")
 
 
@@ -383,23 +391,13 @@ NEW_RUN = Accepted(run=replace(RUN, run_id="run-2"), said="a new run")
         pytest.param(TAKEN, [FAILED, RUNNING], RetryLater, None, id="still running"),
         pytest.param(TAKEN, [FAILED, WAITING], RetryLater, None, id="waits for a person"),
         pytest.param(
-            TAKEN,
-            [stands(Phase.FAILED, progress="1"), stands(Phase.RUNNING, progress="0")],
-            RetryLater,
-            None,
-            id="began anew, and stands",
+            TAKEN, [at("1"), at("0", RUNS), at("1", RUNS)], RetryLater, None, id="began anew, and came as far"
         ),
-        pytest.param(
-            TAKEN,
-            [
-                stands(Phase.FAILED, progress="1"),
-                stands(Phase.RUNNING, progress="0"),
-                stands(Phase.RUNNING, progress="1"),
-            ],
-            Healed,
-            None,
-            id="gets on",
-        ),
+        pytest.param(TAKEN, [at("1"), at("0", RUNS), at("2", RUNS)], Healed, None, id="came past where it failed"),
+        pytest.param(TAKEN, [at("9"), at("10", RUNS)], Healed, None, id="by number, and not by letter"),
+        pytest.param(TAKEN, [at("a"), at("b", RUNS), at("c", RUNS)], RetryLater, None, id="other words are no number"),
+        pytest.param(TAKEN, [FAILED, at("1", RUNS), at("2", RUNS)], RetryLater, None, id="from nobody knows where"),
+        pytest.param(NEW_RUN, [at("1"), at("0", RUNS), at("7", RUNS)], RetryLater, None, id="the new run came far"),
         pytest.param(NEW_RUN, [FAILED, RUNNING, SUCCEEDED], Healed, None, id="the new run ended well"),
     ],
 )
@@ -531,3 +529,75 @@ def test_only_who_may_have_acted_goes_on_with_a_doubt_and_a_person_sees_its_end(
     now, late = (after(put_off, Past(age=age), policy=allowed(), dice=0.5) for age in (NO_TIME, timedelta(hours=24)))
     assert (now.status, now.counts) == (Status.DEFERRED, False)
     assert late.status is (Status.NEEDS_PERSON if unsure else Status.GIVEN_UP)
+
+
+@dataclass(slots=True, kw_only=True)
+class ShortGate(Gate):
+    """A gate whose time is nearly over once an order was given."""
+
+    def remaining(self) -> timedelta:
+        return timedelta(seconds=0.5) if self.begins else timedelta(seconds=9)
+
+
+@pytest.mark.parametrize("answer", [TAKEN, LOST], ids=["taken", "lost"])
+async def test_an_order_at_the_end_of_a_claims_time_is_a_doubt_and_not_an_attempt(answer: Given) -> None:
+    runner = ScriptedRunner(gives=[answer], looks=[FAILED])
+    outcome = await healed(runner, gate=ShortGate())
+    assert isinstance(outcome, RetryLater)
+    assert outcome.unsure
+    assert (len(runner.orders), len(runner.looked_at)) == (1, 1)
+
+
+# ---- what a producer is told
+
+
+def edit(op: Operation, path: str, **changes: Any) -> Edit:  # noqa: ANN401 - an edit's fields
+    return replace(UNQUOTED, op=op, path=path, value=None, old=None, kind="kind", **changes)
+
+
+@pytest.mark.parametrize(
+    ("made", "path", "fix", "patch"),
+    [
+        (
+            edit("move", "/items/3/unit_price", from_="/items/3/unitPrice"),
+            "/items/*/unitPrice",
+            "send /items/*/unitPrice as /items/*/unit_price (kind)",
+            [{"op": "move", "from": "/items/3/unitPrice", "path": "/items/3/unit_price"}],
+        ),
+        (
+            edit("move", "", from_="/data"),
+            "/data",
+            "send /data as the whole payload (kind)",
+            [{"op": "move", "from": "/data", "path": ""}],
+        ),
+        (edit("remove", "/note"), "/note", "leave /note out (kind)", [{"op": "remove", "path": "/note"}]),
+        (
+            replace(edit("add", "/currency", grade=Grade.INVENTIVE), value="AUD"),
+            "/currency",
+            "send /currency, which the schema demands (kind)",
+            [{"op": "add", "path": "/currency", "value": "AUD"}],
+        ),
+        (
+            replace(edit("add", "/owner"), value="Ann"),
+            "/owner",
+            "send /owner, which the schema demands (kind)",
+            [],
+        ),
+        (replace(edit("replace", "/n"), value=True, old="yes"), "/n", "send /n as a boolean, not as a text", []),
+        (replace(edit("replace", "/n"), value=12, old=12.0), "/n", "send /n as an integer, not as a number", []),
+        (replace(edit("replace", "/n"), value="paid", old="Paid "), "/n", "send /n as the schema has it (kind)", []),
+        (
+            replace(edit("replace", ""), value={}, old="{'a'"),
+            "",
+            "send the whole payload as an object, not as a text",
+            [],
+        ),
+    ],
+    ids=lambda one: one.op + one.path if isinstance(one, Edit) else "",
+)
+def test_each_edit_is_told_as_what_to_send_without_a_value_of_the_payload(
+    made: Edit, path: str, fix: str, patch: list[Json]
+) -> None:
+    [told] = drift_of([made, made], schema_digest="d", raise_at=5)
+    assert (told.path, told.fix, list(told.patch)) == (path, fix, patch)
+    assert told.example == (made.path if made.from_ is None else made.from_)

@@ -1,11 +1,12 @@
 """What the descent finds at one place: the cheapest value that fits, with how far off the next is, or why none does."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 from consumer.heal.schema_autofix.values import GRADES, RANK, Cause, Edit, Json, Operation, pointer
 from schemas.names import Grade
+from schemas.value import value
 
 INFINITE: Final = float("inf")
 MARGIN: Final = 10
@@ -17,7 +18,7 @@ FREE: Final[Guard] = ()
 INSIDE: Final[Guard] = ((),)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Step:
     """An edit, as seen from the place where it was found."""
 
@@ -52,7 +53,7 @@ class Step:
         return replace(self, op="replace", old=around, origin=None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Fit:
     """The cheapest value that fits."""
 
@@ -79,7 +80,7 @@ class Fit:
             yield from fit.edits((*above, str(key)), in_list=isinstance(key, int))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Miss:
     """Why no value fits."""
 

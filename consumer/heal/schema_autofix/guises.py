@@ -1,7 +1,6 @@
 """What a value of the wrong form may be a guise of: each is one step, with what it costs. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from consumer.heal.schema_autofix import date_forms, scalar_forms
@@ -12,6 +11,7 @@ from consumer.heal.schema_autofix.loose_reader import Unread
 from consumer.heal.schema_autofix.reading import decoded
 from consumer.heal.schema_autofix.values import Cause, Json
 from schemas.names import Grade
+from schemas.value import value
 
 UNQUOTE: Final = 10
 RESPELL: Final = 10
@@ -40,7 +40,7 @@ _MOST_PAIRS: Final = 1_000
 _SURE_LENGTH: Final = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Guise:
     """A value that another one may stand for."""
 
@@ -59,7 +59,7 @@ def of_text(text: str, leaf: Leaf) -> Iterator[Guise]:
     """Give what a string may stand for; Unread where it holds JSON that is cut off."""
     wanted = leaf.types
     if leaf.members is not None:
-        for member, far, how in scalar_forms.listed(text, leaf.members):
+        for member, far, how in scalar_forms.nearest(text, leaf.members):
             yield _replaced(member, text, RESPELL * (far or 1), "listed_value", f"a listed value, {how}")
     inner = _decoded(text, leaf)
     if inner is not None:
@@ -132,7 +132,7 @@ def of_number(value: int | float, leaf: Leaf) -> Iterator[Guise]:  # noqa: PYI04
     """Give what a number may stand for."""
     wanted = leaf.types
     if leaf.members is not None:
-        for member, far, how in scalar_forms.listed(value, leaf.members):
+        for member, far, how in scalar_forms.nearest(value, leaf.members):
             yield _replaced(member, value, RESPELL * far, "listed_value", f"a listed value, {how}")
     if "boolean" in wanted and value in {0, 1} and not isinstance(value, float):
         yield _replaced(bool(value), value, WORD, "truth_value", "a truth value as 0 or 1")
@@ -240,18 +240,18 @@ def _is_about(name: str, value: Json) -> bool:
 
 
 def _says_it_failed(members: dict[str, Json]) -> bool:
-    for key, value in members.items():
+    for key, said in members.items():
         word = plain(key)
         if (
             word in {"status", "state", "result", "outcome"}
-            and isinstance(value, str)
-            and value.strip().lower() in _FAILED
+            and isinstance(said, str)
+            and said.strip().lower() in _FAILED
         ):
             return True
-        if word in {"ok", "success", "succeeded"} and value is False:
+        if word in {"ok", "success", "succeeded"} and said is False:
             return True
-        if word in {"error", "errors"} and value not in (None, False, "", [], {}, 0):
+        if word in {"error", "errors"} and said not in (None, False, "", [], {}, 0):
             return True
-        if word in {"status", "statuscode", "code"} and isinstance(value, int) and value >= 400:  # noqa: PLR2004 - as HTTP
+        if word in {"status", "statuscode", "code"} and isinstance(said, int) and said >= 400:  # noqa: PLR2004 - as HTTP
             return True
     return False

@@ -19,6 +19,8 @@ SECOND: Final = timedelta(seconds=1)
 _NOTHING: Final = timedelta(0)
 _LOOK_AGAIN: Final = timedelta(minutes=1)
 _LOOK_AT_LEAST: Final = timedelta(hours=1)
+SPARE: Final = timedelta(seconds=1)
+"""Who is cut off by the end of its window cannot say that an order may be under way."""
 _SHOWN: Final = 200
 
 
@@ -90,7 +92,7 @@ class Job:
         return clean if isinstance(clean, dict) else {}
 
     def within(self) -> timedelta:
-        """Bound one call by its own limit and by the claim's time.
+        """Bound one call by its own limit and by the claim's time, but for what it takes to say what came of it.
 
         Raises
         ------
@@ -98,7 +100,7 @@ class Job:
             The claim's time is over: nothing may be sent.
 
         """
-        remaining = self.gate.remaining()
+        remaining = self.gate.remaining() - SPARE
         if remaining <= _NOTHING:
             raise DeadlinePassed("the claim's time is over before the call: nothing was sent")
         return min(self.limits.timeout, remaining)

@@ -4,11 +4,12 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from consumer.heal.schema_autofix.loose_reader import MAX_DEPTH, LooseReader, Unread, whole_number
 from consumer.heal.schema_autofix.values import Cause, Json, same
+from schemas.value import value
 
 MAX_TEXT: Final = 4 * 1024 * 1024
 """Characters."""
@@ -29,7 +30,7 @@ _OPENER: Final = re.compile(r'[{\[]|"(?=(?:\\+")?[{\[]\s*(?:\\|[\]}]))')
 _SPACES: Final = " \t\r\n\ufeff\u200b\u2060"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Reading:
     """A document, and the liberties that were taken to read it: none where the text is JSON."""
 
@@ -113,8 +114,8 @@ def _fraction(text: str) -> float:
 
 
 def _refuse_rivals(pairs: list[tuple[str, Json]], members: dict[str, Json]) -> None:
-    for key, value in pairs:
-        if not same(members[key], value):
+    for key, member in pairs:
+        if not same(members[key], member):
             raise Unread(Cause.AMBIGUOUS, f"the key {key[:64]!r} stands twice, with different values")
 
 
@@ -147,7 +148,11 @@ def _whole(text: str) -> Reading | None:
         if unread.cause is Cause.TRUNCATED and text[0] == '"':
             raise
         return None
-    return Reading(document=document, notes=+reader.notes) if reader.at == len(text) else None
+    return (
+        Reading(document=document, notes=+reader.notes or Counter({"odd white space": 1}))
+        if reader.at == len(text)
+        else None
+    )
 
 
 def _within(text: str) -> Sequence[Reading]:
@@ -177,6 +182,7 @@ def _within(text: str) -> Sequence[Reading]:
         raise Unread(Cause.NOT_JSON, "a page of markup, not JSON")
     if any(_PART_OF_JSON.search(piece) for piece in around):
         raise Unread(Cause.TRUNCATED, "parts of a larger value stand around what can be read")
-    if any(piece.strip(_SPACES) for piece in around):
+    if len(found) > 1 or any(piece.strip(_SPACES) for piece in around):
         return [_noted(one, "text around it") for one in found]
-    return found
+    # It was not JSON to a strict reader, so something was odd: white space of another kind, if nothing else.
+    return [one if +one.notes else _noted(one, "odd white space") for one in found]

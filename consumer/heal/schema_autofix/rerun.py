@@ -4,8 +4,9 @@ from datetime import timedelta
 from typing import Final, assert_never
 
 from consumer.call import Ambiguous, EgressRefused, NotSent
+from consumer.errors import DeadlinePassed
 from consumer.heal.schema_autofix import rules
-from consumer.heal.schema_autofix.job import Job, proof
+from consumer.heal.schema_autofix.job import SPARE, Job, proof
 from consumer.heal.schema_autofix.sight import AsBefore, FailedAgain, GoesOn, Proven, Sight, Watch, is_old_news, pause
 from consumer.model import Healed, Json, Outcome, Proof, Refused
 from consumer.runner import Accepted, Given, Payload, Phase, Rejected, RerunStep, RunRef, RunState, Unseen
@@ -74,12 +75,13 @@ async def _ordered(job: Job, order: RerunStep, key: str) -> tuple[Given, bool]:
     """Give an order until it is answered; tells also whether one whose answer was lost may have been carried out."""
     in_doubt = False
     for n in range(1, rules.GIVES + 1):
+        within = job.within()
         await job.gate.begin()
-        answer = await job.runner.give(order, job.task.policy, key=key, within=job.within())
+        answer = await job.runner.give(order, job.task.policy, key=key, within=within)
         in_doubt = in_doubt or isinstance(answer, Ambiguous)
         _note(job, n, answer)
         stops = not isinstance(answer, NotSent | Ambiguous) or (in_doubt and job.effect is Effect.UNSAFE)
-        if stops or n == rules.GIVES or job.gate.remaining() <= rules.PAUSE:
+        if stops or n == rules.GIVES or job.gate.remaining() <= rules.PAUSE + 2 * SPARE:
             break
         await job.sleep(rules.PAUSE)
     return answer, in_doubt and not isinstance(answer, Accepted)
@@ -106,12 +108,19 @@ async def _watched(job: Job, run: RunRef, before: RunState, proofs: tuple[Proof,
     n = 0
     while True:
         n += 1
-        sight = watch.sees(await job.look(run))
+        sight = watch.sees(await _seen(job, run))
         wait = min(pause(n), timedelta(seconds=max(0.0, until - job.means.monotonic())))
         is_over = wait <= _ENOUGH or wait + job.limits.timeout >= job.gate.remaining()
         if isinstance(sight, Proven | FailedAgain) or is_over:
             return _ended(job, sight, proofs, in_doubt=in_doubt)
         await job.sleep(wait)
+
+
+async def _seen(job: Job, run: RunRef) -> RunState | Unseen:
+    try:
+        return await job.look(run)
+    except DeadlinePassed as passed:
+        return Unseen(reason=str(passed))
 
 
 def _ended(job: Job, sight: Sight, proofs: tuple[Proof, ...], *, in_doubt: bool) -> Outcome:

@@ -44,6 +44,11 @@ class RepairRoom:
         for place in self._places:
             self._free.put_nowait(place)
 
+    async def start(self) -> None:
+        """Start the children now; without it each starts with its first document."""
+        for place in self._places:
+            place.child = place.child or await self._started()
+
     async def repair(
         self, text_or_document: Json, schema: Json, *, most: Grade, guarded: tuple[str, ...] = ()
     ) -> Repair:
@@ -65,16 +70,19 @@ class RepairRoom:
             child = await self._ready(place)
             answer = await self._answered(child, line)
         except TimeoutError:
-            self._replace(place)
+            _end(place)
             return _SLOW
         except BaseException:
             # What is cancelled in the middle leaves an answer behind that nobody asked for.
             _end(place)
             raise
         if not answer.endswith(b"\n"):
-            self._replace(place)
+            _end(place)
             return _DIED
-        return _repair(json.loads(answer))
+        repair = _repair(json.loads(answer))
+        if repair.cause is Cause.TOO_LARGE:  # the child may have no memory left, and be about to end
+            _end(place)
+        return repair
 
     async def _answered(self, child: Process, line: bytes) -> bytes:
         if child.stdin is None or child.stdout is None:
@@ -110,9 +118,6 @@ class RepairRoom:
             env={},
             limit=_LINE,
         )
-
-    def _replace(self, place: _Place) -> None:
-        _end(place)
 
     async def close(self) -> None:
         """End the children."""

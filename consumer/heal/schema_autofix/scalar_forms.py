@@ -78,8 +78,14 @@ def truth(value: str | int) -> bool | None:
     return _TRUTH.get(str(value).strip().casefold()) if len(str(value)) < 20 else None  # noqa: PLR2004
 
 
-def listed(value: Json, members: Sequence[Json]) -> Iterator[tuple[Json, int, str]]:
-    """Find the listed values that this one is a guise of, nearest first: how far, and how."""
+def nearest(value: Json, members: Sequence[Json]) -> list[tuple[Json, int, str]]:
+    """Find the listed values that this one is a guise of, and none that are farther off: how far, and how."""
+    found = list(_listed(value, members))
+    least = min((far for _, far, _ in found), default=0)
+    return [one for one in found if one[1] == least]
+
+
+def _listed(value: Json, members: Sequence[Json]) -> Iterator[tuple[Json, int, str]]:
     if isinstance(value, str):
         bare = value.strip()
         for member in members:

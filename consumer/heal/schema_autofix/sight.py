@@ -1,9 +1,10 @@
 """What a look at a run tells before its step is run again, and after it: pure.
 
 An engine may say for a while after it took an order what it said before. So a run that still stands where it stood
-tells nothing until the watch is over, and one that runs proves nothing until it gets on.
+tells nothing until the watch is over, and one that runs proves nothing until it is past where it failed.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, TypeAlias, assert_never
@@ -12,6 +13,7 @@ from consumer.runner import Phase, RunRef, RunState, Unseen
 
 _FIRST_PAUSE: Final = timedelta(milliseconds=100)
 _LONGEST_PAUSE: Final = timedelta(seconds=5)
+_NUMBER: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,6})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +55,6 @@ class Watch:
     """Where the run that failed stood before."""
     is_another_run: bool
     """The engine made a new run of it: whatever is seen of that one came after the order."""
-    first: RunState | None = None
-    """The first that was seen of it under way."""
     has_moved: bool = False
 
     def sees(self, seen: RunState | Unseen) -> Sight:
@@ -80,11 +80,10 @@ class Watch:
         return AsBefore(why=f"the run still stands where it stood: {_said(seen)}")
 
     def _under_way(self, seen: RunState) -> Sight:
-        if self.first is None:
-            self.first = seen
-        # Against the first sight after the order, and not the last before it: that the step begins anew is no progress.
-        elif None not in (self.first.progress, seen.progress) and seen.progress != self.first.progress:
-            return Proven(why=f"the run gets on: {_said(seen)}, from {self.first.progress} to {seen.progress}")
+        before, now = _number(self.before.progress), _number(seen.progress)
+        # A run of its own, or one that begins anew, comes by the steps before the broken one first: that is no proof.
+        if not self.is_another_run and before is not None and now is not None and now > before:
+            return Proven(why=f"the run gets on: {_said(seen)}, from {before:g} to {now:g}")
         return GoesOn(why=f"the run is under way: {_said(seen)}")
 
 
@@ -100,6 +99,10 @@ def is_old_news(run: RunRef, seen: RunState) -> bool:
 
 def _is_elsewhere(before: RunState, seen: RunState) -> bool:
     return (before.phase, before.epoch, before.progress) != (seen.phase, seen.epoch, seen.progress)
+
+
+def _number(progress: str | None) -> float | None:
+    return float(progress) if progress is not None and _NUMBER.fullmatch(progress) else None
 
 
 def _said(seen: RunState) -> str:

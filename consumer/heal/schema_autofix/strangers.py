@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Final
@@ -12,6 +11,7 @@ from consumer.heal.schema_autofix.key_names import plain, related, slips
 from consumer.heal.schema_autofix.named_values import FILL, filling, in_place_of_null
 from consumer.heal.schema_autofix.shape import Shape
 from consumer.heal.schema_autofix.values import Cause, Json, same
+from schemas.value import value
 
 if TYPE_CHECKING:
     from consumer.heal.schema_autofix.descent import Descent
@@ -31,7 +31,7 @@ _SURE_LENGTH: Final = 4
 _VERY_SURE_LENGTH: Final = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Way:
     """One thing to do with a key."""
 
@@ -49,7 +49,7 @@ class Way:
         return self.cost + self.fit.cost
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Settled:
     """What is done with all of them."""
 
@@ -129,10 +129,13 @@ class Strangers:
                 yield name, far
 
     def _slipped(self, key: str) -> list[tuple[str, int]]:
+        """Give the declared names that are nearest to a key: one that is taken already is not passed over."""
         known = self._shape.slipped.get(key)
         if known is None:
             far = ((name, slips(key, name)) for name in self._shape.declared)
-            known = [(name, count) for name, count in far if count is not None]
+            found = [(name, count) for name, count in far if count is not None]
+            least = min((count for _, count in found), default=0)
+            known = [(name, count) for name, count in found if count == least]
             if len(self._shape.slipped) < _MOST_KEPT:
                 self._shape.slipped[key] = known
         return known
@@ -229,7 +232,8 @@ class Strangers:
 
 
 def _are_rivals(key: str, name: str) -> bool:
-    return plain(key) == plain(name) or (len(plain(name)) >= _SURE_LENGTH and slips(key, name) == 1)
+    far, length = slips(key, name), len(plain(name))
+    return far is not None and (far == 0 or length >= (_SURE_LENGTH if far == 1 else _VERY_SURE_LENGTH))
 
 
 def _price(chosen: tuple[Way, ...], needed: dict[str, float]) -> float:

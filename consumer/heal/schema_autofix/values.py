@@ -1,10 +1,10 @@
 """What a repair is: the edits it made, or why it was refused. Plain values; imports nothing that is slow."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal, TypeAlias
 
 from schemas.names import Grade
+from schemas.value import value
 
 # As the model's, which takes half a second to import.
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -44,7 +44,7 @@ class Cause(StrEnum):
     TOOK_TOO_LONG = "took_too_long"  # above a stated limit of steps or time
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Edit:
     """One operation of a JSON Patch (RFC 6902), with what it takes to undo it.
 
@@ -72,7 +72,7 @@ class Edit:
         return edit | {"old": self.old, "grade": self.grade.value, "kind": self.kind, "reason": self.reason}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Repair:
     """What became of a document. A refused one has no document, no edits and a cause."""
 
