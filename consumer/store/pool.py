@@ -131,7 +131,8 @@ def translated() -> Iterator[None]:
     except asyncpg.PostgresError as error:
         state = getattr(error, "sqlstate", None) or ""
         if state.startswith(_DATA):
-            raise RefusedByDatabase(str(error)) from error
+            # Without the server's DETAIL: it quotes the whole row, raw bytes among them.
+            raise RefusedByDatabase(str(error.args[0]) if error.args else state) from error
         if state.startswith(_PASSING):
             raise TransientError(f"Postgres: {error}") from error
         raise
