@@ -83,6 +83,7 @@ def _with(**members: Json) -> dict[str, Json]:
         pytest.param({"order_id": "o-1", "quantty": "2"}, VALID, id="a letter lost, and a quoted number"),
         pytest.param(_with(descripton="x"), _with(description="x"), id="a misspelt optional key is not dropped"),
         pytest.param(_with(trace_parent="00-1"), VALID, id="a key that may not stand there"),
+        pytest.param(_with(quantity_old=3), VALID, id="a key that may not stand there, called after another"),
         pytest.param(_with(retries=None), _with(retries=3), id="null where there is a default"),
         pytest.param(_with(weight=None), VALID, id="null where there is none, and nothing is demanded"),
         pytest.param(

@@ -233,7 +233,8 @@ class Strangers:
 
 def _are_rivals(key: str, name: str) -> bool:
     far, length = slips(key, name), len(plain(name))
-    return far is not None and (far == 0 or length >= (_SURE_LENGTH if far == 1 else _VERY_SURE_LENGTH))
+    # Three letters more are a word of their own: `amount_old` is no misspelt `amount`.
+    return far == 0 or (far == 1 and length >= _SURE_LENGTH) or (far == 2 and length >= _VERY_SURE_LENGTH)  # noqa: PLR2004
 
 
 def _price(chosen: tuple[Way, ...], needed: dict[str, float]) -> float:

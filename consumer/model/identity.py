@@ -1,0 +1,34 @@
+"""Names and ids that mean the same in every process, and the plainest of values."""
+
+from functools import lru_cache
+from typing import NamedTuple, NewType, TypeAlias
+from uuid import UUID
+
+from consumer.ids import named
+
+OrgId = NewType("OrgId", UUID)
+FailureId = NewType("FailureId", UUID)
+AttemptId = NewType("AttemptId", UUID)
+Scope = NewType("Scope", str)
+OwnerId = NewType("OwnerId", str)
+MicroAud = NewType("MicroAud", int)
+"""Credits in millionths of an Australian dollar, so that a ledger of many small amounts adds up exactly."""
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+JsonObject: TypeAlias = dict[str, Json]
+
+ID_SPACE = UUID("6f0a1f0e-6d5f-5c3b-9a52-5f1f3d1f6f49")
+"""The namespace of every id that is derived from an event; changing it would make each redelivery a new failure."""
+
+
+@lru_cache(maxsize=8192)
+def attempt_id(failure_id: FailureId, step: int) -> AttemptId:
+    """The id of the attempt that a failure makes at a step, the same in every process that works it out."""
+    return AttemptId(named(failure_id.bytes, f"attempt:{step}"))
+
+
+class Partition(NamedTuple):
+    """One partition of a topic."""
+
+    topic: str
+    partition: int
