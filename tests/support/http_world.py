@@ -166,9 +166,16 @@ async def _answered(
     body = await reader.readexactly(int(headers.get("content-length", "0")))
     span = Span(seen=Seen(method=method, path=path, headers=headers, body=body), begin=time.monotonic())
     world.spans.append(span)
-    reply = world.reply(span.seen)
+    try:
+        return await _replied(world.reply(span.seen), method, reader, writer, ending)
+    finally:
+        span.end = time.monotonic()  # also where the client was gone before the answer
+
+
+async def _replied(
+    reply: Reply, method: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, ending: asyncio.Event
+) -> bool:
     if reply.after and await _hung_up(reader, reply.after):
-        span.end = time.monotonic()
         return False
     if reply.never:
         await ending.wait()
@@ -180,7 +187,6 @@ async def _answered(
     writer.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
     writer.write(payload[: len(payload) // 2] if reply.cut else payload)
     await writer.drain()
-    span.end = time.monotonic()
     return not reply.cut
 
 
