@@ -1,16 +1,18 @@
 """Reads a failure's reason and context, and says what is broken, whether doing it again can help, and what says so."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 from types import MappingProxyType
 from typing import Final
 
-from consumer.diagnose.facts import context_facts, text_facts
+from consumer.diagnose.facts import ERROR_KEYS, context_facts, text_facts
 from consumer.diagnose.index import Index, Met
 from consumer.diagnose.rule import CAUTION, NONE, PRECEDENCE
 from consumer.diagnose.rules import RULES
 from consumer.diagnose.waiting import told_to_wait
 from consumer.model import Diagnosis, Evidence, JsonObject
+from schemas.json_text import load_json, to_json
 from schemas.names import Disposition, FailureType
 
 DISPOSITIONS: Final[Mapping[FailureType, Disposition]] = MappingProxyType(
@@ -34,19 +36,40 @@ LEAST: Final = 2.0
 """A type that weighs less is a guess: the failure is unknown."""
 SHOWN: Final = 12
 """Pieces of evidence that a diagnosis keeps."""
+REMEMBERED_LENGTH: Final = 1000
+"""Of a text, and of the JSON of an error, that are remembered."""
 
 
 def diagnose(failure_reason: str, context: JsonObject) -> Diagnosis:
     """Diagnose a failure. Pure, and total: every text and every context has a diagnosis.
 
-    Every rule that is met speaks with its weight for a type, a disposition, or both. The type for which most is said
-    wins, and the disposition whose strongest rule is the strongest.
+    An outage says the same of a thousand runs, word for word: what was said lately is not read again.
     """
-    return diagnose_by(INDEX, failure_reason, context)
+    error = {key: context[key] for key in ERROR_KEYS if key in context}
+    said = _told(error) if len(failure_reason) <= REMEMBERED_LENGTH else None
+    return diagnose_by(INDEX, failure_reason, error) if said is None else _remembered(failure_reason, said)
+
+
+def _told(error: JsonObject) -> bytes | None:
+    """Write an error down; None where it is too long to be remembered, or cannot be written."""
+    try:
+        said = to_json(error) if error else b"{}"
+    except ValueError:
+        return None
+    return said if len(said) <= REMEMBERED_LENGTH else None
+
+
+@lru_cache(maxsize=4096)
+def _remembered(failure_reason: str, error: bytes) -> Diagnosis:
+    return diagnose_by(INDEX, failure_reason, load_json(error))
 
 
 def diagnose_by(index: Index, failure_reason: str, context: JsonObject) -> Diagnosis:
-    """Diagnose by other rules than the present ones."""
+    """Diagnose by given rules, with nothing remembered; of the context only what `ERROR_KEYS` name counts.
+
+    Every rule that is met speaks with its weight for a type, a disposition, or both. The type for which most is said
+    wins, and the disposition whose strongest rule is the strongest.
+    """
     facts = chain(context_facts(context), text_facts(failure_reason) if "{" in failure_reason else ())
     met = sorted(index.met(failure_reason, facts), key=lambda one: (one.tier, -one.weight))
     if not met:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from consumer.heal.schema_autofix import date_forms, scalar_forms
+from consumer.heal.schema_autofix.engine import date_forms, scalar_forms
 from consumer.heal.schema_autofix.fit import Step
 from consumer.heal.schema_autofix.key_names import plain, slips
 from consumer.heal.schema_autofix.leaf_rules import Leaf
