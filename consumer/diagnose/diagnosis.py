@@ -45,7 +45,7 @@ def diagnose(failure_reason: str, context: JsonObject) -> Diagnosis:
 
     An outage says the same of a thousand runs, word for word: what was said lately is not read again.
     """
-    error = {key: context[key] for key in ERROR_KEYS if key in context}
+    error: JsonObject = {key: context[key] for key in ERROR_KEYS if key in context}
     said = _told(error) if len(failure_reason) <= REMEMBERED_LENGTH else None
     return diagnose_by(INDEX, failure_reason, error) if said is None else _remembered(failure_reason, said)
 

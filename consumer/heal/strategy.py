@@ -1,11 +1,11 @@
 """The contract of a strategy: the plan's half (`Rung`) and the half that acts."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Protocol, TypeAlias
 
 from consumer.catalog import WorkflowPolicy
-from consumer.model import AttemptId, Diagnosis, Failure, Heal, Outcome
+from consumer.model import AttemptId, Diagnosis, Failure, Heal, Json, Outcome
 from consumer.plan.rung import Rung
 from schemas.names import StrategyName
 from schemas.value import value
@@ -61,3 +61,5 @@ class Strategy(Rung, Protocol):
 
 
 Strategies: TypeAlias = Mapping[StrategyName, Strategy]
+Redact: TypeAlias = Callable[[Json], tuple[Json, tuple[str, ...]]]
+"""Takes the secrets out of a JSON value, and says where there were any."""

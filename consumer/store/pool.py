@@ -9,6 +9,7 @@ import asyncpg
 
 from consumer.errors import ConfigError, RefusedByDatabase, TransientError
 from consumer.settings import PostgresSettings
+from consumer.store.innards import take_only_plain_arrays
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolAcquireContext, PoolConnectionProxy
@@ -65,6 +66,7 @@ async def open_pool(
 
     """
     seconds = settings.statement_timeout.total_seconds()
+    take_only_plain_arrays()
 
     async def prepare(connection: Connection) -> None:
         opened()

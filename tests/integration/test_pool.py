@@ -1,6 +1,10 @@
 """What the pool's connections are set to, seen by what it is for."""
 
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
 
 from consumer.settings import PostgresSettings
 from consumer.store.pool import Connection, open_pool
@@ -44,3 +48,26 @@ async def test_a_table_that_was_small_at_first_is_not_read_whole_for_each_row_th
         await _fail(connection, org, 500)
 
         assert await _times_read_whole(connection) == before
+
+
+async def test_arrays_of_every_kind_arrive_as_they_were_sent(database: str) -> None:
+    now, one = datetime.now(UTC), uuid4()
+    sent: list[tuple[str, object, list[object]]] = [
+        ("uuid[]", (one,), [one]),
+        ("text[]", ["a", None, ""], ["a", None, ""]),
+        ("text[]", {"a"}, ["a"]),
+        ("text[]", frozenset({"a"}), ["a"]),
+        ("text[]", [], []),
+        ("bytea[]", [b"", b"x"], [b"", b"x"]),
+        ("timestamptz[]", [now], [now]),
+        ("float8[]", [1.5, None], [1.5, None]),
+        ("bool[]", [True, False], [True, False]),
+        ("int[]", [[1, 2], [3, 4]], [[1, 2], [3, 4]]),
+        ("jsonb[]", ['{"a": 1}'], ['{"a": 1}']),
+    ]
+    async with open_pool(PostgresSettings.model_validate({"dsn": database})) as pool:
+        for kind, given, arrived in sent:
+            assert await pool.fetchval(f"SELECT $1::{kind}", given) == arrived, kind
+        for not_one in ("ab", b"ab", 7, one):
+            with pytest.raises(asyncpg.DataError):
+                await pool.fetchval("SELECT $1::text[]", not_one)

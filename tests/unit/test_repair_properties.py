@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
-from consumer.heal.schema_autofix.patch import applied, undone
-from consumer.heal.schema_autofix.repair import repair_document, repair_text
-from consumer.heal.schema_autofix.values import Json, RepairStatus, same
+from consumer.heal.schema_autofix.engine.patch import applied, undone
+from consumer.heal.schema_autofix.engine.repair import repair_document, repair_text
+from consumer.heal.schema_autofix.engine.values import Json, RepairStatus, same
 from schemas.names import Grade
 
 Schema: TypeAlias = Any

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from consumer.heal.schema_autofix.repair import repair_document, repair_text
+from consumer.heal.schema_autofix.engine.repair import repair_document, repair_text
+from consumer.heal.schema_autofix.engine.values import Cause, Json, RepairStatus
 from consumer.heal.schema_autofix.room import RepairRoom, repair_room
-from consumer.heal.schema_autofix.values import Cause, Json, RepairStatus
 from schemas.names import Grade
 
 SCHEMA: dict[str, Any] = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}

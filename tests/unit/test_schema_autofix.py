@@ -8,9 +8,9 @@ import pytest
 
 from consumer.call import Ambiguous, EgressRefused, NotSent
 from consumer.catalog import SchemaAutofixLimits, WorkflowPolicy
+from consumer.heal.schema_autofix.engine.values import Cause, Edit, Operation, Repair, RepairStatus, refused
 from consumer.heal.schema_autofix.producer import drift_of
 from consumer.heal.schema_autofix.strategy import SchemaAutofix
-from consumer.heal.schema_autofix.values import Cause, Edit, Operation, Repair, RepairStatus, refused
 from consumer.heal.strategy import Task
 from consumer.model import (
     Climbed,

@@ -2,18 +2,16 @@
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal
 
 from consumer.call import Answer
+from consumer.heal.strategy import Redact
 from consumer.model import Json, Recovered
 from schemas.errors import EnvelopeError
 from schemas.json_text import check_storable, load_json
-
-Redact: TypeAlias = Callable[[Json], tuple[Json, tuple[str, ...]]]
-"""Takes the secrets out of a JSON value, and says where there were any."""
 
 MAX_RECOVERED_BYTES: Final = 64 * 1024
 _REDACTED_BEYOND: Final = 1024

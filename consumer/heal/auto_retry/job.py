@@ -8,10 +8,9 @@ from typing import Final, Protocol
 from consumer.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent, OutboundRequest
 from consumer.catalog import WorkflowPolicy
 from consumer.errors import DeadlinePassed
-from consumer.heal.auto_retry.content import Redact
 from consumer.heal.auto_retry.quota import RetryQuota
-from consumer.heal.auto_retry.schema_check import SchemaCheck
-from consumer.heal.strategy import EffectGate, Task
+from consumer.heal.schema_check import SchemaCheck
+from consumer.heal.strategy import EffectGate, Redact, Task
 from consumer.model import Json, NotHealed, Proof, Unknown
 from schemas.context import RequestContext, ResumeContext
 from schemas.names import Code, Effect

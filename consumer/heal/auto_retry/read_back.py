@@ -13,8 +13,8 @@ from consumer.call import Ambiguous, Answer, EgressRefused, NotSent, OutboundReq
 from consumer.catalog import AutoRetryLimits, WorkflowPolicy
 from consumer.heal.auto_retry.content import Content
 from consumer.heal.auto_retry.rules import call_limit, provably_not_run
-from consumer.heal.auto_retry.schema_check import LIMIT
 from consumer.heal.auto_retry.verdict import expected
+from consumer.heal.schema_check import LIMIT
 from consumer.model import Failure
 from schemas.context import ReadBack, RequestContext, error_of
 from schemas.names import Effect

@@ -14,7 +14,7 @@ import orjson
 from consumer.call import OutboundRequest
 from consumer.catalog import WorkflowPolicy
 from consumer.heal.auto_retry.backoff import longest_waits
-from consumer.heal.auto_retry.schema_check import LIMIT
+from consumer.heal.schema_check import LIMIT
 from consumer.model import Diagnosis, Failure, Json
 from schemas.context import ContextFault, ErrorContext, RequestContext, ResumeContext, error_of
 from schemas.json_text import to_json

@@ -11,14 +11,13 @@ from typing import Final, assert_never
 from consumer.catalog import WorkflowPolicy
 from consumer.heal.auto_retry import read_back, rules
 from consumer.heal.auto_retry.calling import called
-from consumer.heal.auto_retry.content import Redact
 from consumer.heal.auto_retry.ending import healed_by_sight
 from consumer.heal.auto_retry.job import Calls, Job, Means
 from consumer.heal.auto_retry.looking import asked_to_wait, looked
 from consumer.heal.auto_retry.quota import RetryQuota
 from consumer.heal.auto_retry.read_back import Happened, NotHappened, Suspect, Unclear
-from consumer.heal.auto_retry.schema_check import SchemaCheck, schema_check, too_large
-from consumer.heal.strategy import EffectGate, Task
+from consumer.heal.schema_check import SchemaCheck, schema_check, too_large
+from consumer.heal.strategy import EffectGate, Redact, Task
 from consumer.model import Diagnosis, Failure, Intent, JsonObject, MicroAud, OrgId, Outcome, Refused, RetryLater, Scope
 from schemas.context import (
     ContextFault,
@@ -31,7 +30,7 @@ from schemas.context import (
 )
 from schemas.names import Code, Effect, StrategyName
 
-__all__ = ["AutoRetry", "Calls", "Redact"]
+__all__ = ["AutoRetry", "Calls"]
 
 _NOTHING: Final = timedelta(0)
 _FIELDS: Final = (

@@ -7,7 +7,7 @@ from typing import Final
 from consumer.call import Answer
 from consumer.heal.auto_retry.assertions import unmet
 from consumer.heal.auto_retry.content import Content, wants_json
-from consumer.heal.auto_retry.schema_check import SchemaCheck
+from consumer.heal.schema_check import SchemaCheck
 from consumer.model import Json, Proof
 from schemas.context import Expectation
 from schemas.names import Code, Verdict

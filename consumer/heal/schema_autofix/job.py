@@ -7,10 +7,9 @@ from typing import Any, Final, Protocol
 
 from consumer.catalog import SchemaAutofixLimits
 from consumer.errors import DeadlinePassed
-from consumer.heal.auto_retry.content import Redact
-from consumer.heal.auto_retry.schema_check import SchemaCheck
-from consumer.heal.schema_autofix.values import Repair
-from consumer.heal.strategy import EffectGate, Task
+from consumer.heal.schema_autofix.engine.values import Repair
+from consumer.heal.schema_check import SchemaCheck
+from consumer.heal.strategy import EffectGate, Redact, Task
 from consumer.model import Json, JsonObject, NotHealed, Proof, RetryLater, Unknown
 from consumer.runner import Runner, Runners, RunRef, RunState, Unseen
 from schemas.names import Code, Effect, Grade, Verdict

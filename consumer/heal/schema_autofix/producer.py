@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from consumer.drift import distinct, pattern_of
-from consumer.heal.schema_autofix.values import Edit
+from consumer.heal.schema_autofix.engine.values import Edit
 from consumer.model import Drift, Json, JsonObject
 from schemas.names import Grade
 

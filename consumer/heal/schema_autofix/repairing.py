@@ -4,10 +4,10 @@ import json
 from typing import Final
 
 from consumer.heal.schema_autofix import rules
+from consumer.heal.schema_autofix.engine.patch import undone
+from consumer.heal.schema_autofix.engine.values import Edit, Repair, RepairStatus, same
 from consumer.heal.schema_autofix.job import Job, proof
-from consumer.heal.schema_autofix.patch import undone
 from consumer.heal.schema_autofix.producer import drift_of
-from consumer.heal.schema_autofix.values import Edit, Repair, RepairStatus, same
 from consumer.model import Drift, Json, JsonObject, Outcome, Proof, Refused
 from schemas.names import Code, Verdict
 from schemas.value import value

@@ -11,13 +11,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from consumer.heal.schema_autofix.values import Cause, Edit, Json, Repair, RepairStatus, refused
+from consumer.heal.schema_autofix.engine.values import Cause, Edit, Json, Repair, RepairStatus, refused
 from schemas.names import Grade
 
 LIMIT: Final = timedelta(seconds=1.4)
 """For one document, once a child is free."""
 MEMORY: Final = 200 * 1024 * 1024
-_WORKER: Final = Path(__file__).with_name("repair_worker.py")
+_WORKER: Final = Path(__file__).parent / "engine" / "repair_worker.py"
 _START: Final = timedelta(seconds=20)
 """For a child to be up, on a machine that has much else to do."""
 _LINE: Final = 256 * 1024 * 1024

@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 
 from consumer.catalog import SchemaAutofixLimits, WorkflowPolicy
-from consumer.heal.auto_retry.schema_check import LIMIT
+from consumer.heal.schema_check import LIMIT
 from consumer.ids import named
 from consumer.model import Diagnosis, Failure, Json, JsonObject
 from consumer.runner import RunRef, RunState

@@ -7,13 +7,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from consumer.catalog import WorkflowPolicy
-from consumer.heal.auto_retry.content import Redact
-from consumer.heal.auto_retry.schema_check import SchemaCheck, schema_check, too_large
 from consumer.heal.schema_autofix import rules
 from consumer.heal.schema_autofix.job import Job, Means, Room
 from consumer.heal.schema_autofix.repairing import Mended, repaired
 from consumer.heal.schema_autofix.rerun import looked_first, run_again
-from consumer.heal.strategy import EffectGate, Task
+from consumer.heal.schema_check import SchemaCheck, schema_check, too_large
+from consumer.heal.strategy import EffectGate, Redact, Task
 from consumer.model import Diagnosis, Failure, Healed, Intent, MicroAud, Outcome, Refused, Scope
 from consumer.runner import Payload, RerunStep, Runners, RunState
 from schemas.context import RunContext, run_of

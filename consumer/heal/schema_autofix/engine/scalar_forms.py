@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
-from consumer.heal.schema_autofix.key_names import plain
-from consumer.heal.schema_autofix.values import Json, same
+from consumer.heal.schema_autofix.engine.key_names import plain
+from consumer.heal.schema_autofix.engine.values import Json, same
 
 _LONGEST: Final = 400
 _INTEGER: Final = re.compile(r"[+-]?(?:0|[1-9][0-9]*)", re.ASCII)

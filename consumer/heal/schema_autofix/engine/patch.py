@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from copy import deepcopy
 
-from consumer.heal.schema_autofix.values import Edit, Json, steps_of
+from consumer.heal.schema_autofix.engine.values import Edit, Json, steps_of
 
 
 def applied(document: Json, edits: Iterable[Edit]) -> Json:

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from consumer.heal.schema_autofix.engine import date_forms, scalar_forms
-from consumer.heal.schema_autofix.fit import Step
-from consumer.heal.schema_autofix.key_names import plain, slips
-from consumer.heal.schema_autofix.leaf_rules import Leaf
-from consumer.heal.schema_autofix.loose_reader import Unread
-from consumer.heal.schema_autofix.reading import decoded
-from consumer.heal.schema_autofix.values import Cause, Json
+from consumer.heal.schema_autofix.engine.fit import Step
+from consumer.heal.schema_autofix.engine.key_names import plain, slips
+from consumer.heal.schema_autofix.engine.leaf_rules import Leaf
+from consumer.heal.schema_autofix.engine.loose_reader import Unread
+from consumer.heal.schema_autofix.engine.reading import decoded
+from consumer.heal.schema_autofix.engine.values import Cause, Json
 from schemas.names import Grade
 from schemas.value import value
 

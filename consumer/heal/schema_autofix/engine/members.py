@@ -3,15 +3,15 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from consumer.heal.schema_autofix.fit import INFINITE, SAME, Fit, Guard, Miss, Step, below
-from consumer.heal.schema_autofix.named_values import filling, in_place_of_null
-from consumer.heal.schema_autofix.shape import Shape
-from consumer.heal.schema_autofix.strangers import DROP_NULL, Strangers, Way
-from consumer.heal.schema_autofix.values import RANK, Cause, Json
+from consumer.heal.schema_autofix.engine.fit import INFINITE, SAME, Fit, Guard, Miss, Step, below
+from consumer.heal.schema_autofix.engine.named_values import filling, in_place_of_null
+from consumer.heal.schema_autofix.engine.shape import Shape
+from consumer.heal.schema_autofix.engine.strangers import DROP_NULL, Strangers, Way
+from consumer.heal.schema_autofix.engine.values import RANK, Cause, Json
 from schemas.names import Grade
 
 if TYPE_CHECKING:
-    from consumer.heal.schema_autofix.descent import Descent
+    from consumer.heal.schema_autofix.engine.descent import Descent
 
 
 class Members:

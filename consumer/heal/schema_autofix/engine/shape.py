@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from consumer.heal.schema_autofix.key_names import plain
-from consumer.heal.schema_autofix.leaf_rules import Leaf
-from consumer.heal.schema_autofix.schema_judge import UnusableSchema
-from consumer.heal.schema_autofix.values import steps_of
+from consumer.heal.schema_autofix.engine.key_names import plain
+from consumer.heal.schema_autofix.engine.leaf_rules import Leaf
+from consumer.heal.schema_autofix.engine.schema_judge import UnusableSchema
+from consumer.heal.schema_autofix.engine.values import steps_of
 
 Schema: TypeAlias = "Mapping[str, Any] | bool"
 

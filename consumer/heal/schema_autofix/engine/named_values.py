@@ -3,13 +3,13 @@
 from copy import deepcopy
 from typing import TYPE_CHECKING, Final
 
-from consumer.heal.schema_autofix.fit import SAME, Fit, Guard, Miss, Step, below
-from consumer.heal.schema_autofix.shape import Shape
-from consumer.heal.schema_autofix.values import RANK, Cause, Json, same
+from consumer.heal.schema_autofix.engine.fit import SAME, Fit, Guard, Miss, Step, below
+from consumer.heal.schema_autofix.engine.shape import Shape
+from consumer.heal.schema_autofix.engine.values import RANK, Cause, Json, same
 from schemas.names import Grade
 
 if TYPE_CHECKING:
-    from consumer.heal.schema_autofix.descent import Descent
+    from consumer.heal.schema_autofix.engine.descent import Descent
 
 FILL: Final = 300
 """What it costs: more than anything that keeps to the input."""

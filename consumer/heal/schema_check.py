@@ -11,8 +11,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from consumer.heal.auto_retry import schema_worker
-from consumer.heal.auto_retry.schema_worker import Finding, check_body, check_schema
+from consumer.heal import schema_worker
+from consumer.heal.schema_worker import Finding, check_body, check_schema
 from schemas.json_text import to_json
 
 MAX_SCHEMA_BYTES: Final = 256 * 1024

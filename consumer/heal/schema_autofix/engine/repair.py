@@ -8,13 +8,13 @@ from typing import Final
 
 import orjson
 
-from consumer.heal.schema_autofix.descent import Descent
-from consumer.heal.schema_autofix.fit import MARGIN, SAME, Fit, Guard, Miss, alike
-from consumer.heal.schema_autofix.loose_reader import Unread
-from consumer.heal.schema_autofix.reading import Reading, readings, within
-from consumer.heal.schema_autofix.schema_judge import Judge, UnusableSchema
-from consumer.heal.schema_autofix.shape import Shapes, TooMuch
-from consumer.heal.schema_autofix.values import RANK, Cause, Edit, Json, Repair, RepairStatus, refused, steps_of
+from consumer.heal.schema_autofix.engine.descent import Descent
+from consumer.heal.schema_autofix.engine.fit import MARGIN, SAME, Fit, Guard, Miss, alike
+from consumer.heal.schema_autofix.engine.loose_reader import Unread
+from consumer.heal.schema_autofix.engine.reading import Reading, readings, within
+from consumer.heal.schema_autofix.engine.schema_judge import Judge, UnusableSchema
+from consumer.heal.schema_autofix.engine.shape import Shapes, TooMuch
+from consumer.heal.schema_autofix.engine.values import RANK, Cause, Edit, Json, Repair, RepairStatus, refused, steps_of
 from schemas.names import Grade
 
 _SCHEMAS_KEPT: Final = 32

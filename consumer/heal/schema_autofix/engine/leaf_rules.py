@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from consumer.heal.schema_autofix.schema_judge import FORMATS, UnusableSchema
-from consumer.heal.schema_autofix.values import Cause, Json, same
+from consumer.heal.schema_autofix.engine.schema_judge import FORMATS, UnusableSchema
+from consumer.heal.schema_autofix.engine.values import Cause, Json, same
 
 _TYPES: Final = frozenset({"null", "boolean", "object", "array", "number", "integer", "string"})
 _KINDS: Final[dict[type, str]] = {

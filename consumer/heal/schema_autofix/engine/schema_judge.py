@@ -11,7 +11,7 @@ from jsonschema.validators import extend, validator_for
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from consumer.heal.schema_autofix.values import Cause, pointer
+from consumer.heal.schema_autofix.engine.values import Cause, pointer
 
 FORMATS: Final = FormatChecker()
 _MAX_SCHEMA_DEPTH: Final = 120

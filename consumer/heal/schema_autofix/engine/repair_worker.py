@@ -12,10 +12,10 @@ from typing import BinaryIO, Final, cast
 
 if __name__ == "__main__":
     # Isolated, the interpreter does not know where we are.
-    sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[4]))
 
-from consumer.heal.schema_autofix.repair import repair_document, repair_text
-from consumer.heal.schema_autofix.values import Cause, Json, Repair, refused
+from consumer.heal.schema_autofix.engine.repair import repair_document, repair_text
+from consumer.heal.schema_autofix.engine.values import Cause, Json, Repair, refused
 from schemas.names import Grade
 
 READY: Final = b"ready\n"

@@ -6,15 +6,15 @@ from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Final
 
-from consumer.heal.schema_autofix.fit import INFINITE, SAME, Fit, Guard, Miss, below
-from consumer.heal.schema_autofix.key_names import plain, related, slips
-from consumer.heal.schema_autofix.named_values import FILL, filling, in_place_of_null
-from consumer.heal.schema_autofix.shape import Shape
-from consumer.heal.schema_autofix.values import Cause, Json, same
+from consumer.heal.schema_autofix.engine.fit import INFINITE, SAME, Fit, Guard, Miss, below
+from consumer.heal.schema_autofix.engine.key_names import plain, related, slips
+from consumer.heal.schema_autofix.engine.named_values import FILL, filling, in_place_of_null
+from consumer.heal.schema_autofix.engine.shape import Shape
+from consumer.heal.schema_autofix.engine.values import Cause, Json, same
 from schemas.value import value
 
 if TYPE_CHECKING:
-    from consumer.heal.schema_autofix.descent import Descent
+    from consumer.heal.schema_autofix.engine.descent import Descent
 
 RECASE: Final = 10
 MISSPELT: Final = 30

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from consumer.heal.schema_autofix import guises
-from consumer.heal.schema_autofix.fit import (
+from consumer.heal.schema_autofix.engine import guises
+from consumer.heal.schema_autofix.engine.fit import (
     FREE,
     INFINITE,
     INSIDE,
@@ -18,14 +18,14 @@ from consumer.heal.schema_autofix.fit import (
     cheapest,
     more_telling,
 )
-from consumer.heal.schema_autofix.guises import Guise
-from consumer.heal.schema_autofix.key_names import plain, slips
-from consumer.heal.schema_autofix.loose_reader import Unread
-from consumer.heal.schema_autofix.members import Members
-from consumer.heal.schema_autofix.scalar_forms import looks_like_an_id
-from consumer.heal.schema_autofix.schema_judge import Judge
-from consumer.heal.schema_autofix.shape import Shape, Shapes, TooMuch
-from consumer.heal.schema_autofix.values import Cause, Json
+from consumer.heal.schema_autofix.engine.guises import Guise
+from consumer.heal.schema_autofix.engine.key_names import plain, slips
+from consumer.heal.schema_autofix.engine.loose_reader import Unread
+from consumer.heal.schema_autofix.engine.members import Members
+from consumer.heal.schema_autofix.engine.scalar_forms import looks_like_an_id
+from consumer.heal.schema_autofix.engine.schema_judge import Judge
+from consumer.heal.schema_autofix.engine.shape import Shape, Shapes, TooMuch
+from consumer.heal.schema_autofix.engine.values import Cause, Json
 from schemas.names import Grade
 
 MAX_STEPS: Final = 1_200_000
