@@ -6,7 +6,7 @@ _ARRAYS = (list, tuple, set, frozenset)
 
 
 def take_only_plain_arrays() -> None:
-    """Let only these count as arrays: the driver asks two ABCs about every element, a fourteenth of an event's time.
+    """Let only these count as arrays: the driver asks two ABCs about every element, a twentieth of our time.
 
     A driver that asks otherwise is left alone; it is slower, and as right.
     """
