@@ -107,7 +107,7 @@ async def test_only_what_was_verified_counts(connection: "asyncpg.Connection[asy
         {"source": None},
         {"source": "urn:billing"},
         {"workflow_name": "orders.other"},
-        {"org_id": OrgId(uuid4())},
+        {"org_id": OrgId(UUID(int=2))},
     ],
     ids=str,
 )
