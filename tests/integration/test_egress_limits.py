@@ -129,7 +129,11 @@ async def test_an_encoding_that_nobody_asked_for_is_no_answer(encoding: str) -> 
     assert result.kind == "DecodingError"
 
 
-@pytest.mark.parametrize("body", [b"", gzip.compress(b"hello"), gzip.compress(b"hel") + gzip.compress(b"lo")])
+@pytest.mark.parametrize(
+    "body",
+    [b"", gzip.compress(b"hello"), gzip.compress(b"hel") + gzip.compress(b"lo")],
+    ids=["empty", "one file", "two files"],
+)
 async def test_an_encoded_body_may_be_empty_and_may_be_of_several_files(body: bytes) -> None:
     result = await got(whole(body, "Content-Encoding: gzip"))
     assert isinstance(result, Answer)
