@@ -74,7 +74,8 @@ async def test_a_real_prometheus_finds_every_metric_with_its_labels(
     place = embedded_place
     world.on("/pay", json_reply({"done": True}))
     org = await place.organisation()
-    await place.publish(event(org, context=call(world.url("/pay"), "POST", error=NEVER_LEFT)), b"no JSON")
+    lacking = event(org, 2, context={"request": {"method": "GET"}})
+    await place.publish(event(org, context=call(world.url("/pay"), "POST", error=NEVER_LEFT)), b"no JSON", lacking)
     async with place.consumer() as running, api_of(running) as address:
         await running.settled(1)
         async with httpx2.AsyncClient() as client:
