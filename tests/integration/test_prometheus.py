@@ -74,10 +74,10 @@ async def test_a_real_prometheus_finds_every_metric_with_its_labels(
     place = embedded_place
     world.on("/pay", json_reply({"done": True}))
     org = await place.organisation()
-    lacking = event(org, 2, context={"request": {"method": "GET"}})
+    lacking = event(org, 2, workflow_name="orders.lacking", context={"request": {"method": "GET"}})
     await place.publish(event(org, context=call(world.url("/pay"), "POST", error=NEVER_LEFT)), b"no JSON", lacking)
     async with place.consumer() as running, api_of(running) as address:
-        await running.settled(1)
+        await running.settled(2)
         async with httpx2.AsyncClient() as client:
             text = (await client.get(f"{address}/metrics")).text
         checked = await asyncio.to_thread(
@@ -92,7 +92,7 @@ async def test_a_real_prometheus_finds_every_metric_with_its_labels(
                 name = f"{family}_count" if family in HISTOGRAMS else family
                 found = await until(lambda name=name: series(client, name))  # type: ignore[misc]
                 # An empty label (the code of a success) is no label to Prometheus.
-                assert set(found[0]["metric"]) - {"__name__", "instance", "job"} == labels - {"code"}, name
+                assert set(found[0]["metric"]) - {"__name__", "instance", "job", "code"} == labels - {"code"}, name
             healed = await series(client, 'shw_attempts_total{result="success"}')
             assert [one["value"][1] for one in healed] == ["1"]
             letters = await series(client, 'shw_dead_letters_total{reason="not_json"}')
