@@ -1,7 +1,7 @@
 """How far a payload may be repaired, against which schemas, and how its run is watched afterwards."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from fnmatch import fnmatchcase
@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from consumer.catalog.declared import Declared
+from schemas.json_value import outside_reference
 from schemas.names import Grade
 
 MAX_SCHEMA_BYTES: Final = 256 * 1024
@@ -68,19 +69,11 @@ def _usable(schema: dict[str, Any] | bool) -> dict[str, Any] | bool:
         path = "/".join(str(step) for step in error.absolute_path)
         msg = f"not a JSON Schema 2020-12 at /{path}: {error.message[:200]}"
         raise ValueError(msg) from error
-    outside = next(_outside_references(schema), None)
+    outside = outside_reference(schema)
     if outside is not None:
         msg = f"refers to {outside[:200]}, outside itself"
         raise ValueError(msg)
     return schema
-
-
-def _outside_references(node: Any) -> Iterator[str]:  # noqa: ANN401 - JSON is anything
-    if isinstance(node, dict):
-        named = (node.get("$ref"), node.get("$dynamicRef"))
-        yield from (one for one in named if isinstance(one, str) and not one.startswith("#"))
-    for below in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
-        yield from _outside_references(below)
 
 
 PayloadSchema = Annotated[dict[str, Any] | bool, BeforeValidator(_read), AfterValidator(_usable)]

@@ -29,6 +29,10 @@ Word: TypeAlias = Literal["running", "waiting", "succeeded", "failed", "gone"]
 """The values of `consumer.runner.Phase`."""
 
 
+def _named_in(headers: dict[str, str]) -> frozenset[str]:
+    return frozenset(name for text in headers.values() for name in secret_names(text))
+
+
 class Call(Declared):
     """One call as a template: its host, its path's structure and its headers' names are never a value's to choose."""
 
@@ -113,7 +117,7 @@ class Call(Declared):
     @property
     def secrets(self) -> frozenset[str]:
         """The credentials that it names."""
-        return frozenset(name for text in self.headers.values() for name in secret_names(text))
+        return _named_in(self.headers)
 
 
 class OrderCall(Call):
@@ -247,7 +251,7 @@ class PrefectRunner(Declared):
     @property
     def secrets(self) -> frozenset[str]:
         """The credentials that its calls name."""
-        return frozenset(name for text in self.headers.values() for name in secret_names(text))
+        return _named_in(self.headers)
 
 
 DescribedRunner: TypeAlias = Annotated[HttpRunner | PrefectRunner, Field(discriminator="kind")]

@@ -8,13 +8,14 @@ import pytest
 from consumer.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent, OutboundRequest
 from consumer.catalog import AutoRetryLimits, WorkflowPolicy
 from consumer.heal.auto_retry import AutoRetry
-from consumer.heal.auto_retry.assertions import same, unmet
+from consumer.heal.auto_retry.assertions import unmet
 from consumer.heal.auto_retry.backoff import advised_against, jitter, named_wait
 from consumer.heal.auto_retry.rules import damage, origin, outbound
 from consumer.heal.auto_retry.verdict import Definite, MayHaveRun, Repeat, Verify, ill, judge
 from consumer.model import Failure, Intent
 from consumer.redact import redact_json
 from schemas.context import Assertion, Expectation, RequestContext, request_of
+from schemas.json_value import same
 from schemas.names import Disposition, Effect
 from tests.support.healing import NOW, diagnosis, failure, policy
 

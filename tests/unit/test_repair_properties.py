@@ -9,7 +9,8 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from consumer.heal.schema_autofix.engine.patch import applied, undone
 from consumer.heal.schema_autofix.engine.repair import repair_document, repair_text
-from consumer.heal.schema_autofix.engine.values import Json, RepairStatus, same
+from consumer.heal.schema_autofix.engine.values import Json, RepairStatus
+from schemas.json_value import same
 from schemas.names import Grade
 
 Schema: TypeAlias = Any

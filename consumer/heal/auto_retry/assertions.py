@@ -1,15 +1,16 @@
 """The caller's own demands on a JSON body: pure."""
 
-from typing import Any, Final
+from typing import Final
 
 from schemas.context import Assertion
+from schemas.json_value import same, value_at
 
 _ABSENT: Final = object()
 
 
 def unmet(body: object, assertion: Assertion) -> str | None:
     """Say which check of an assertion does not hold; the body's own values are never quoted."""
-    found = value_at(body, assertion.path)
+    found = value_at(body, assertion.path, _ABSENT)
     where = f"at {assertion.path or 'the root'}"
     given = assertion.model_fields_set
     if "exists" in given and assertion.exists is not None and assertion.exists is not (found is not _ABSENT):
@@ -21,33 +22,6 @@ def unmet(body: object, assertion: Assertion) -> str | None:
     if assertion.one_of is not None and not any(same(found, value) for value in assertion.one_of):
         return f"{where}: none of the expected values"
     return _out_of_range(found, assertion, where)
-
-
-def value_at(body: object, pointer: str) -> object:
-    """Follow an RFC 6901 pointer; a private mark where it leads nowhere."""
-    for token in pointer.split("/")[1:]:
-        name = token.replace("~1", "/").replace("~0", "~")
-        match body:
-            case dict() if name in body:
-                body = body[name]
-            case list() if name.isascii() and name.isdigit() and str(int(name)) == name and int(name) < len(body):
-                body = body[int(name)]
-            case _:
-                return _ABSENT
-    return body
-
-
-def same(left: Any, right: Any) -> bool:  # noqa: ANN401 - JSON is anything
-    """Compare as JSON does: true is not 1, and 1.0 is 1."""
-    match left, right:
-        case (bool(), _) | (_, bool()):
-            return left is right
-        case (dict(), dict()):
-            return left.keys() == right.keys() and all(same(value, right[key]) for key, value in left.items())
-        case (list() | tuple(), list() | tuple()):
-            return len(left) == len(right) and all(same(a, b) for a, b in zip(left, right, strict=True))
-        case _:
-            return bool(left == right)
 
 
 def _out_of_range(found: object, assertion: Assertion, where: str) -> str | None:

@@ -1,19 +1,17 @@
 """What auto-retry must not do, and in which words it says so: pure."""
 
-import json
 import re
 from datetime import timedelta
 from functools import lru_cache
-from hashlib import sha256
 from ipaddress import AddressValueError, IPv6Address
 from typing import Final
 
 import httpx2
-import orjson
 
 from consumer.call import OutboundRequest
 from consumer.catalog import WorkflowPolicy
 from consumer.heal.auto_retry.backoff import longest_waits
+from consumer.heal.digest import digest
 from consumer.heal.schema_check import LIMIT
 from consumer.model import Diagnosis, Failure, Json
 from schemas.context import ContextFault, ErrorContext, RequestContext, ResumeContext, error_of
@@ -156,7 +154,7 @@ def call_digest(request: RequestContext) -> str:
     spelled = _origin_text(request.url)
     url = _origins(spelled)[1] + request.url[len(spelled) :]
     parts: list[Json] = [request.method, url, request.body, request.idempotency_key]
-    return _digest(parts)
+    return digest(parts)
 
 
 def origin(url: str) -> str:
@@ -173,7 +171,7 @@ def damage(failure: Failure) -> str | None:
     if not isinstance(run, dict) or not isinstance(run.get("id"), str) or type(run.get("epoch")) is not int:
         return None
     parts: list[Json] = [run["id"], run["epoch"], run.get("step"), failure.context.get("request")]
-    return _digest([*parts, failure.context.get("resume")])
+    return digest([*parts, failure.context.get("resume")])
 
 
 def _origin_text(url: str) -> str:
@@ -194,11 +192,3 @@ def _origins(text: str) -> tuple[str, str]:
     default = _DEFAULT_PORTS.get(url.scheme)
     port = url.port or default
     return f"{plain}:{port}", plain if port == default else f"{plain}:{port}"
-
-
-def _digest(parts: list[Json]) -> str:
-    try:
-        text = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
-    except TypeError:  # an integer beyond 64 bits: the same value is always written the same way
-        text = json.dumps(parts, sort_keys=True).encode()
-    return sha256(text).hexdigest()

@@ -3,12 +3,13 @@
 import json
 from typing import Final
 
-from consumer.heal.schema_autofix import rules
+from consumer.heal.digest import digest
 from consumer.heal.schema_autofix.engine.patch import undone
-from consumer.heal.schema_autofix.engine.values import Edit, Repair, RepairStatus, same
+from consumer.heal.schema_autofix.engine.values import Edit, Repair, RepairStatus
 from consumer.heal.schema_autofix.job import Job, proof
 from consumer.heal.schema_autofix.producer import drift_of
 from consumer.model import Drift, Json, JsonObject, Outcome, Proof, Refused
+from schemas.json_value import same
 from schemas.names import Code, Verdict
 from schemas.value import value
 
@@ -36,7 +37,7 @@ async def repaired(job: Job) -> Mended | Outcome:
     if repair.status is RepairStatus.VALID:
         reason = "the payload follows its schema: nothing to repair, so its refusal has another cause"
         return Refused(code=Code.REFUSED, reason=reason)
-    schema_digest = rules.digest(job.schema)
+    schema_digest = digest(job.schema)
     job.course.repair = _told(repair.edits, schema_digest, limits.grade.value)
     proofs = (await _schema_proof(job, repair.document), _inverse_proof(job.payload, repair))
     if any(said.verdict is not Verdict.PASSED for said in proofs):

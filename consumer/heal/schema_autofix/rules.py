@@ -1,14 +1,11 @@
 """What schema-autofix must not do, and by what it names a repair: pure."""
 
-import json
 import re
 from datetime import timedelta
-from hashlib import sha256
 from typing import Any, Final
 
-import orjson
-
 from consumer.catalog import SchemaAutofixLimits, WorkflowPolicy
+from consumer.heal.digest import digest
 from consumer.heal.schema_check import LIMIT
 from consumer.ids import named
 from consumer.model import Diagnosis, Failure, Json, JsonObject
@@ -101,15 +98,6 @@ def damage(run: RunRef, payload: Json, schema: object) -> str | None:
     if run.epoch is None:
         return None
     return digest([run.run_id, run.epoch, run.step, digest(payload), digest(schema)])
-
-
-def digest(value: object) -> str:
-    """Give the SHA-256 of a JSON value, however its members are ordered."""
-    try:
-        text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except TypeError:  # an integer beyond 64 bits: the same value is always written the same way
-        text = json.dumps(value, sort_keys=True).encode()
-    return sha256(text).hexdigest()
 
 
 def window(limits: SchemaAutofixLimits) -> timedelta:

@@ -8,7 +8,7 @@ from consumer.call import Ambiguous, Answer, EgressRefused, NotSent, OutboundReq
 from consumer.catalog import HttpRunner, LookCall, OrderCall, WorkflowPolicy
 from consumer.outbound.calls import Calls
 from consumer.outbound.runners.places import dependency_of, organisation
-from consumer.outbound.runners.reading import is_accepted, json_of, moved_to, not_accepted, unseen, value_at
+from consumer.outbound.runners.reading import is_accepted, json_of, moved_to, not_accepted, unseen
 from consumer.outbound.runners.templates import ABSENT, Found, Unfit, Values, header_value, rendered
 from consumer.runner import (
     Given,
@@ -21,6 +21,7 @@ from consumer.runner import (
     RunState,
     Unseen,
 )
+from schemas.json_value import value_at
 from schemas.names import Effect
 
 _SHOWN: Final = 200
@@ -123,17 +124,17 @@ _NAMES: Final[Mapping[type[Order], str]] = {
 
 def state_in(answer: Found, look: LookCall) -> RunState | Unseen:
     """Read a run's state from the engine's answer; what is not described tells nothing."""
-    word = value_at(answer, look.status)
+    word = value_at(answer, look.status, ABSENT)
     said = _word(word)
     if said is None:
         return Unseen(reason=f"the look: there is no state at {look.status or 'the root'} of the answer")
     phase = look.phases.get(said)
     if phase is None:
         return Unseen(reason=f"the look: the state {said[:_SHOWN]!r} is not listed under `phases`")
-    epoch = None if look.epoch is None else value_at(answer, look.epoch)
+    epoch = None if look.epoch is None else value_at(answer, look.epoch, ABSENT)
     if epoch is not None and (isinstance(epoch, bool) or not isinstance(epoch, int)):
         return Unseen(reason=f"the look: there is no whole number at {look.epoch} of the answer")
-    progress = None if look.progress is None else value_at(answer, look.progress)
+    progress = None if look.progress is None else value_at(answer, look.progress, ABSENT)
     return RunState(phase=Phase(phase), said=said[:_SHOWN], epoch=epoch, progress=_word(progress))
 
 

@@ -12,6 +12,7 @@ from consumer.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent
 from consumer.model import Json
 from consumer.outbound.runners.templates import ABSENT, Found
 from consumer.runner import Accepted, Given, Rejected, RunRef, Unseen
+from schemas.json_value import value_at
 from schemas.names import Effect
 
 _CONFLICT: Final = frozenset({409, 412})
@@ -51,7 +52,7 @@ def moved_to(run: RunRef, answer: Answer, pointer: str | None) -> Given:
     accepted = Accepted(run=run, said=f"answered {answer.status}")
     if pointer is None:
         return accepted
-    found = value_at(json_of(answer), pointer)
+    found = value_at(json_of(answer), pointer, ABSENT)
     if isinstance(found, bool) or not isinstance(found, str | int) or not str(found):
         reason = f"the engine took the order, but at {pointer} of its answer there is no run to look at"
         return Ambiguous(kind="NoRun", reason=reason, elapsed=answer.elapsed)
@@ -81,20 +82,6 @@ def json_of(answer: Answer) -> Found:
     except orjson.JSONDecodeError:
         return ABSENT
     return read
-
-
-def value_at(document: Found, pointer: str) -> Found:
-    """Follow an RFC 6901 pointer; ABSENT where it leads nowhere."""
-    for token in pointer.split("/")[1:]:
-        name = token.replace("~1", "/").replace("~0", "~")
-        match document:
-            case dict() if name in document:
-                document = document[name]
-            case list() if name.isascii() and name.isdigit() and str(int(name)) == name and int(name) < len(document):
-                document = document[int(name)]
-            case _:
-                return ABSENT
-    return document
 
 
 def named_wait(answer: Answer) -> timedelta | None:

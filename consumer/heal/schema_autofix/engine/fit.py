@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final, TypeAlias
 
-from consumer.heal.schema_autofix.engine.values import GRADES, RANK, Cause, Edit, Json, Operation, pointer
+from consumer.heal.schema_autofix.engine.values import GRADES, RANK, Cause, Edit, Json, Operation
+from schemas.json_value import pointer
 from schemas.names import Grade
 from schemas.value import value
 

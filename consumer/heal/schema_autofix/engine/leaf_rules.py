@@ -4,8 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from consumer.heal.schema_autofix.engine.schema_judge import FORMATS, UnusableSchema
-from consumer.heal.schema_autofix.engine.values import Cause, Json, same
+from consumer.heal.json_formats import FORMATS
+from consumer.heal.schema_autofix.engine.schema_judge import UnusableSchema
+from consumer.heal.schema_autofix.engine.values import Cause, Json
+from schemas.json_value import same
 
 _TYPES: Final = frozenset({"null", "boolean", "object", "array", "number", "integer", "string"})
 _KINDS: Final[dict[type, str]] = {
@@ -20,7 +22,7 @@ class Leaf:
         self.members = _members(parts)
         self.types = _types(parts, self.members)
         self.formats = tuple(part["format"] for part in parts if isinstance(part.get("format"), str))
-        self.patterns = tuple(_compiled(part["pattern"]) for part in parts if isinstance(part.get("pattern"), str))
+        self.patterns = tuple(compiled(part["pattern"]) for part in parts if isinstance(part.get("pattern"), str))
         self._longest = min((part["maxLength"] for part in parts if "maxLength" in part), default=None)
         self._shortest = max((part["minLength"] for part in parts if "minLength" in part), default=None)
         self._bounds = tuple(bound for part in parts for bound in _bounds(part))
@@ -129,7 +131,8 @@ def _greatest(parts: tuple[Mapping[str, Any], ...], name: str) -> float | None:
     return max((part[name] for part in parts if name in part), default=None)
 
 
-def _compiled(pattern: str) -> re.Pattern[str]:
+def compiled(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern of a schema."""
     try:
         return re.compile(pattern)
     except (re.error, RecursionError, OverflowError):

@@ -4,7 +4,8 @@ import re
 from collections import Counter
 from typing import Final, NoReturn
 
-from consumer.heal.schema_autofix.engine.values import Cause, Json, same
+from consumer.heal.schema_autofix.engine.values import Cause, Json
+from schemas.json_value import same
 
 MAX_DEPTH: Final = 100
 """Objects and lists within one another; the database stores no more."""

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Final
 
 from consumer.heal.schema_autofix.engine.fit import SAME, Fit, Guard, Miss, Step, below
 from consumer.heal.schema_autofix.engine.shape import Shape
-from consumer.heal.schema_autofix.engine.values import RANK, Cause, Json, same
+from consumer.heal.schema_autofix.engine.values import RANK, Cause, Json
+from schemas.json_value import same
 from schemas.names import Grade
 
 if TYPE_CHECKING:

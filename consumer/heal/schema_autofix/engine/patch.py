@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from copy import deepcopy
 
-from consumer.heal.schema_autofix.engine.values import Edit, Json, steps_of
+from consumer.heal.schema_autofix.engine.values import Edit, Json
+from schemas.json_value import steps_of
 
 
 def applied(document: Json, edits: Iterable[Edit]) -> Json:

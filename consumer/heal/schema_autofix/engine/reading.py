@@ -8,7 +8,8 @@ from dataclasses import field
 from typing import Final
 
 from consumer.heal.schema_autofix.engine.loose_reader import MAX_DEPTH, LooseReader, Unread, whole_number
-from consumer.heal.schema_autofix.engine.values import Cause, Json, same
+from consumer.heal.schema_autofix.engine.values import Cause, Json
+from schemas.json_value import same
 from schemas.value import value
 
 MAX_TEXT: Final = 4 * 1024 * 1024

@@ -14,7 +14,8 @@ from consumer.heal.schema_autofix.engine.loose_reader import Unread
 from consumer.heal.schema_autofix.engine.reading import Reading, readings, within
 from consumer.heal.schema_autofix.engine.schema_judge import Judge, UnusableSchema
 from consumer.heal.schema_autofix.engine.shape import Shapes, TooMuch
-from consumer.heal.schema_autofix.engine.values import RANK, Cause, Edit, Json, Repair, RepairStatus, refused, steps_of
+from consumer.heal.schema_autofix.engine.values import RANK, Cause, Edit, Json, Repair, RepairStatus, refused
+from schemas.json_value import steps_of
 from schemas.names import Grade
 
 _SCHEMAS_KEPT: Final = 32

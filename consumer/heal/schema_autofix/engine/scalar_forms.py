@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Final
 
 from consumer.heal.schema_autofix.engine.key_names import plain
-from consumer.heal.schema_autofix.engine.values import Json, same
+from consumer.heal.schema_autofix.engine.values import Json
+from schemas.json_value import same
 
 _LONGEST: Final = 400
 _INTEGER: Final = re.compile(r"[+-]?(?:0|[1-9][0-9]*)", re.ASCII)

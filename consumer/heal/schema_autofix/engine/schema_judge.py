@@ -4,16 +4,17 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
-from jsonschema import Draft7Validator, Draft202012Validator, FormatChecker
+from jsonschema import Draft7Validator, Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend, validator_for
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from consumer.heal.schema_autofix.engine.values import Cause, pointer
+from consumer.heal.json_formats import FORMATS
+from consumer.heal.schema_autofix.engine.values import Cause
+from schemas.json_value import pointer
 
-FORMATS: Final = FormatChecker()
 _MAX_SCHEMA_DEPTH: Final = 120
 _CAUSES: Final = {
     **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"), Cause.OUT_OF_RANGE),

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from consumer.heal.schema_autofix.engine.key_names import plain
-from consumer.heal.schema_autofix.engine.leaf_rules import Leaf
+from consumer.heal.schema_autofix.engine.leaf_rules import Leaf, compiled
 from consumer.heal.schema_autofix.engine.schema_judge import UnusableSchema
-from consumer.heal.schema_autofix.engine.values import steps_of
+from schemas.json_value import steps_of
 
 Schema: TypeAlias = "Mapping[str, Any] | bool"
 
@@ -212,14 +212,6 @@ class Shapes:
         if name not in self._anchors:
             raise UnusableSchema("a reference in it leads nowhere")
         return self._anchors[name]
-
-
-def compiled(pattern: str) -> re.Pattern[str]:
-    """Compile a pattern of a schema."""
-    try:
-        return re.compile(pattern)
-    except (re.error, RecursionError, OverflowError):
-        raise UnusableSchema("a pattern in it is not a regular expression") from None
 
 
 def _unescaped(fragment: str) -> str:

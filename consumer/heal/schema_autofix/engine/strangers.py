@@ -10,7 +10,8 @@ from consumer.heal.schema_autofix.engine.fit import INFINITE, SAME, Fit, Guard, 
 from consumer.heal.schema_autofix.engine.key_names import plain, related, slips
 from consumer.heal.schema_autofix.engine.named_values import FILL, filling, in_place_of_null
 from consumer.heal.schema_autofix.engine.shape import Shape
-from consumer.heal.schema_autofix.engine.values import Cause, Json, same
+from consumer.heal.schema_autofix.engine.values import Cause, Json
+from schemas.json_value import same
 from schemas.value import value
 
 if TYPE_CHECKING:

@@ -96,26 +96,3 @@ class Repair:
 def refused(cause: Cause, reason: str) -> Repair:
     """Make a refusal; its reason begins with the cause."""
     return Repair(status=RepairStatus.REFUSED, cause=cause, reason=f"{cause.value}: {reason}")
-
-
-def pointer(steps: tuple[str, ...]) -> str:
-    """Write an RFC 6901 pointer."""
-    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
-
-
-def steps_of(text: str) -> tuple[str, ...]:
-    """Read an RFC 6901 pointer."""
-    return tuple(step.replace("~1", "/").replace("~0", "~") for step in text.split("/")[1:])
-
-
-def same(left: Json, right: Json) -> bool:
-    """Compare as JSON does: true is not 1, and 1.0 is 1."""
-    match left, right:
-        case (bool(), _) | (_, bool()):
-            return left is right
-        case (dict(), dict()):
-            return left.keys() == right.keys() and all(same(value, right[key]) for key, value in left.items())
-        case (list(), list()):
-            return len(left) == len(right) and all(same(a, b) for a, b in zip(left, right, strict=True))
-        case _:
-            return left == right
