@@ -54,6 +54,7 @@ from consumer.store.admit import HeldBack
 from consumer.store.owner import Inherited, begin
 from consumer.store.pool import Pool
 from consumer.valve import Valve
+from consumer.waiting import in_turns
 from schemas.names import Code, Effect, PoisonReason, Result, StrategyName
 
 log = structlog.get_logger(__name__)
@@ -99,14 +100,14 @@ class Pipeline:
         self._door = replace(self._door, catalog=catalog)
         self._planner = replace(self._planner, catalog=catalog)
 
-    def read(self, records: Sequence[Record]) -> Batch:
+    async def read(self, records: Sequence[Record]) -> Batch:
         """Decode, diagnose and plan what was read."""
         now = datetime.now(UTC)
         accepted: dict[FailureId, tuple[Diagnosed, Record]] = {}
         letters: list[DeadLetter] = []
         conflicting: list[FailureId] = []
         repeated = 0
-        for record in records:
+        async for record in in_turns(records):
             decoded = self._decoded(record, now)
             if isinstance(decoded, DeadLetter):
                 letters.append(decoded)
@@ -180,12 +181,15 @@ class Pipeline:
         self, claimed: Sequence[Claimed], held_back: Sequence[tuple[Claimed, HeldBack]], *, is_new: bool = False
     ) -> None:
         """Heal what this process has claimed; what its wallet or a limit holds back is settled at once."""
-        for one in claimed:
-            self._start(one.diagnosed, _claim_of(one), is_new=is_new)
+        # All take their slots before anybody else can look for one.
+        claims = [(one.diagnosed, _claim_of(one)) for one in claimed]
+        started = [both for both in claims if self._takes_slot(*both, is_new=is_new)]
         for one, end in held_back:
             claim = replace(_claim_of(one), held=MicroAud(0))
             if self._takes_slot(one.diagnosed, claim, is_new=is_new):
                 self._settle(one.diagnosed, claim, end, datetime.now(UTC), one.diagnosed.plan.strategy)
+        if started:
+            self._keep(self._heals.create_task(self._start_all(started)))
 
     def inherit(self, inherited: Inherited, sent_at: float) -> None:
         """Go on with a claim that another process left, or that a lost answer hid from us."""
@@ -200,9 +204,11 @@ class Pipeline:
             epoch=inherited.epoch,
         )
         end = _ends_unhealed(inherited, diagnosed.plan)
+        if not self._takes_slot(diagnosed, claim, is_new=False):
+            return
         if end is None:
-            self._start(diagnosed, claim, is_new=False)
-        elif self._takes_slot(diagnosed, claim, is_new=False):
+            self._start(diagnosed, claim)
+        else:
             self._settle(diagnosed, claim, end, now, inherited.strategy, inherited.effect)
 
     def cancel_heals(self) -> None:
@@ -216,10 +222,14 @@ class Pipeline:
             self._stages.dependencies.started(diagnosed.plan.dependency)
         return taken
 
-    def _start(self, diagnosed: Diagnosed, claim: Claim, *, is_new: bool) -> None:
-        if not self._takes_slot(diagnosed, claim, is_new=is_new):
-            return
-        task = self._heals.create_task(self._heal_one(diagnosed, claim))
+    async def _start_all(self, started: Sequence[tuple[Diagnosed, Claim]]) -> None:
+        async for diagnosed, claim in in_turns(started):
+            self._start(diagnosed, claim)
+
+    def _start(self, diagnosed: Diagnosed, claim: Claim) -> None:
+        self._keep(self._heals.create_task(self._heal_one(diagnosed, claim)))
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 

@@ -18,6 +18,7 @@ from consumer.results import Outlet
 from consumer.settlement import without_content
 from consumer.store.pool import Pool
 from consumer.store.settle import Settled, settle
+from consumer.waiting import in_turns
 from schemas.names import Status
 
 log = structlog.get_logger(__name__)
@@ -26,6 +27,10 @@ BUSY: Final = 16
 """Heals in one transaction from which on the next one waits for more: none waits for its slot meanwhile."""
 GATHER: Final = 0.025
 """So many seconds. Three busy processes on two cores settle a tenth more heals with it."""
+AT_ONCE: Final = 2
+"""Transactions under way: one writes its rows while the other one commits, and neither processor waits for the disk."""
+WORTH_A_SECOND: Final = 256
+"""Heals that wait while one transaction is under way, from which on another begins: few would only cost round trips."""
 
 
 class Settler:
@@ -53,11 +58,15 @@ class Settler:
         self._breakers = breakers
         # Every settlement has a slot, so the queue cannot grow beyond them.
         self._queue: asyncio.Queue[Settlement | None] = asyncio.Queue()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._may_begin = asyncio.Event()
 
     def put(self, settlement: Settlement) -> None:
         """Hand in a finished heal; its slot is free once it is durable."""
         self._live.settling(settlement.attempt.id)
         self._queue.put_nowait(settlement)
+        if self._queue.qsize() >= WORTH_A_SECOND:
+            self._may_begin.set()
 
     def close(self) -> None:
         """Let `run` end once what was handed in is durable."""
@@ -66,18 +75,34 @@ class Settler:
     async def run(self) -> None:
         """Settle until closed."""
         closing, last = False, 0
-        while not closing:
-            first = await self._queue.get()
-            if first is not None and last >= BUSY:
-                await asyncio.sleep(GATHER)
-            batch = [first]
-            while len(batch) < self._batch and not self._queue.empty():
-                batch.append(self._queue.get_nowait())
-            closing = None in batch
-            ready = [settlement for settlement in batch if settlement is not None]
-            last = len(ready)
-            if ready:
-                await self._settle(ready)
+        async with asyncio.TaskGroup() as settling:
+            while not closing:
+                first = await self._queue.get()
+                if first is not None and last >= BUSY:
+                    await asyncio.sleep(GATHER)
+                await self._turn()
+                batch = [first]
+                while len(batch) < self._batch and not self._queue.empty():
+                    batch.append(self._queue.get_nowait())
+                closing = None in batch
+                ready = [settlement for settlement in batch if settlement is not None]
+                last = len(ready)
+                if ready:
+                    self._begin(settling.create_task(self._settle(ready)))
+
+    async def _turn(self) -> None:
+        """Wait until another transaction may begin."""
+        while self._under_way and (len(self._under_way) >= AT_ONCE or self._queue.qsize() < WORTH_A_SECOND):
+            self._may_begin.clear()
+            await self._may_begin.wait()
+
+    def _begin(self, task: asyncio.Task[None]) -> None:
+        self._under_way.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        self._may_begin.set()
 
     async def _settle(self, ready: Sequence[Settlement]) -> None:
         try:
@@ -87,9 +112,9 @@ class Settler:
             return
         self._live.end(s.attempt.id for s in ready)
         self._breakers.learn(settled.verdicts, woken=settled.woken)
-        for settlement in ready:
+        self._publisher.offer([m for s in ready if s.attempt.id in settled.mine for m in s.messages])
+        async for settlement in in_turns(ready):
             if settlement.attempt.id in settled.mine:
-                self._publisher.offer(settlement.messages)
                 self._tell(settlement)
             else:
                 # Another owner has it, or an earlier transaction with an unknown end was ours after all; the sweeper

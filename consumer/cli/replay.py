@@ -109,7 +109,7 @@ class Again:
     async def take(self, records: Sequence[Record]) -> None:
         """Make a batch durable as far as it is not, and count it."""
         await self._wait_for_room()
-        batch = self._pipeline.read(records)
+        batch = await self._pipeline.read(records)
         left_out = 0
         if not self._write_letters:
             batch = await self._without_letters(batch)

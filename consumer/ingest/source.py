@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeAlias, TypeVar
 
 import structlog
 
@@ -24,6 +24,8 @@ from consumer.waiting import happens
 
 log = structlog.get_logger(__name__)
 
+_Ends: TypeAlias = Mapping[Partition, tuple[Epoch, int]]
+"""Where what was read of each partition ends, and under which assignment it was read."""
 BatchT = TypeVar("BatchT")
 ResultT = TypeVar("ResultT")
 
@@ -39,8 +41,8 @@ READ_AHEAD: Final = 2
 class Stage(Protocol[BatchT]):
     """What the source feeds."""
 
-    def read(self, records: Sequence[Record]) -> BatchT:
-        """Decode and plan; quick, and raises nothing for a record's sake."""
+    async def read(self, records: Sequence[Record]) -> BatchT:
+        """Decode and plan; waits for nothing, and raises nothing for a record's sake."""
         ...
 
     def join(self, first: BatchT, more: BatchT) -> BatchT:
@@ -67,7 +69,7 @@ class Valve(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Span(Generic[BatchT]):
     batch: BatchT
-    ends: Mapping[Partition, tuple[Epoch, int]]
+    ends: _Ends
     rows: int
     size: int
     """Bytes of the records' values."""
@@ -134,7 +136,9 @@ class Source(Generic[BatchT]):
             if not self._paused:
                 self._valve.took(sum(map(len, found.values())))
             # Stamped before anything is awaited: a rebalance in between must not lend them the next epoch.
-            waiting += [self._span(records) for records in _bounded(found, self._intake.max_bytes)]
+            stamped = [self._stamped(records) for records in _bounded(found, self._intake.max_bytes)]
+            for ends, records in stamped:
+                waiting.append(await self._timed(LoopPhase.DECODE, self._span(ends, records)))
             while waiting and await self._handed_on(waiting[0]):
                 waiting.popleft()
         # What still waits is not durable, and is delivered again.
@@ -217,14 +221,15 @@ class Source(Generic[BatchT]):
             await asyncio.sleep(1)
             return {}
 
-    def _span(self, records: Mapping[Partition, Sequence[Record]]) -> _Span[BatchT]:
-        with self._metrics.timed(LoopPhase.DECODE):
-            flat = [record for many in records.values() for record in many]
-            ends = {tp: (self._epochs.stamp(tp) or -1, many[-1].offset + 1) for tp, many in records.items()}
-            for tp, many in records.items():
-                self._lag.read(tp, _place_and_time(many[0]), _place_and_time(many[-1]))
-            size = sum(len(record.value or b"") for record in flat)
-            return _Span(batch=self._stage.read(flat), ends=ends, rows=len(flat), size=size)
+    def _stamped(self, records: Mapping[Partition, Sequence[Record]]) -> tuple[_Ends, list[Record]]:
+        ends = {tp: (self._epochs.stamp(tp) or -1, many[-1].offset + 1) for tp, many in records.items()}
+        for tp, many in records.items():
+            self._lag.read(tp, _place_and_time(many[0]), _place_and_time(many[-1]))
+        return ends, [record for many in records.values() for record in many]
+
+    async def _span(self, ends: _Ends, records: Sequence[Record]) -> _Span[BatchT]:
+        size = sum(len(record.value or b"") for record in records)
+        return _Span(batch=await self._stage.read(records), ends=ends, rows=len(records), size=size)
 
     async def _handed_on(self, span: _Span[BatchT]) -> bool:
         with self._metrics.timed(LoopPhase.HAND_OVER):

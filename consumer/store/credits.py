@@ -3,8 +3,8 @@
 Whoever calls holds its claims already: the order of locks is failures, claims, wallets, each sorted.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal
 
 from consumer.model import AttemptId, MicroAud, OrgId
 from consumer.store.pool import Connection
@@ -15,26 +15,35 @@ NO_WALLET: Final = "No billing wallet configured"
 EXHAUSTED: Final = "Text budget exhausted"
 ALL_HELD: Final = "Text budget is held by heals under way"
 
-_WALLETS = """
-SELECT w.org_id, floor(w.text_budget_aud * 1000000)::bigint AS budget,
-       (SELECT l.reason FROM usage_lockouts l
-         WHERE l.org_id = w.org_id AND l.unlocked_at IS NULL AND l.lockout_type IN ('text', 'both')
-         ORDER BY l.locked_at LIMIT 1) AS lockout
-  FROM token_wallets w WHERE w.org_id = ANY($1::uuid[]) ORDER BY w.org_id FOR UPDATE OF w
-"""
-
-# The wallets and their ledger in one statement: neither can change without the other.
+# The wallets and their ledger in one statement: neither can change without the other, and a wallet that every batch
+# needs stays locked for one round trip and the commit. An organisation's entries are made all or none: where its wallet
+# cannot pay all of them, or is locked out, the caller decides on each.
 _ENTER = """
-WITH changed AS (
-  UPDATE token_wallets w
-     SET text_budget_aud = w.text_budget_aud + round(d.delta / 1000000.0, 6), updated_at = clock_timestamp()
-    FROM unnest($8::uuid[], $9::bigint[]) AS d (org_id, delta) WHERE w.org_id = d.org_id
+WITH w AS MATERIALIZED (
+  SELECT w.org_id, floor(w.text_budget_aud * 1000000)::bigint AS budget,
+         (SELECT l.reason FROM usage_lockouts l
+           WHERE l.org_id = w.org_id AND l.unlocked_at IS NULL AND l.lockout_type IN ('text', 'both')
+           ORDER BY l.locked_at LIMIT 1) AS lockout
+    FROM token_wallets w WHERE w.org_id = ANY($1::uuid[]) ORDER BY w.org_id FOR UPDATE OF w
+), l AS (
+  SELECT l.*, sum(l.amount) OVER (PARTITION BY l.org_id ORDER BY l.place) AS so_far
+    FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::text[]) WITH ORDINALITY
+      AS l (org_id, attempt_id, amount, event_type, place)
+), paid AS (
+  SELECT w.org_id, w.budget, sum(l.amount) AS delta FROM l JOIN w USING (org_id)
+   GROUP BY w.org_id, w.budget, w.lockout
+  HAVING $6 = 'settle' OR (w.lockout IS NULL AND w.budget + sum(l.amount) >= 0)
+), changed AS (
+  UPDATE token_wallets t
+     SET text_budget_aud = t.text_budget_aud + round(paid.delta / 1000000.0, 6), updated_at = clock_timestamp()
+    FROM paid WHERE t.org_id = paid.org_id
+), entered AS (
+  INSERT INTO token_usage_events (org_id, event_type, amount, remaining, metadata, attempt_id, phase)
+  SELECT l.org_id, l.event_type, round(l.amount / 1000000.0, 6), round((paid.budget + l.so_far) / 1000000.0, 6),
+         $7::jsonb, l.attempt_id, $6
+    FROM l JOIN paid USING (org_id) ORDER BY l.place
 )
-INSERT INTO token_usage_events (org_id, event_type, amount, remaining, metadata, attempt_id, phase)
-SELECT l.org_id, l.event_type, round(l.amount / 1000000.0, 6), round(l.remaining / 1000000.0, 6), $6::jsonb,
-       l.attempt_id, $7
-  FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::uuid[])
-    AS l (org_id, event_type, amount, remaining, attempt_id)
+SELECT w.org_id, w.budget, w.lockout, paid.org_id IS NOT NULL AS paid FROM w LEFT JOIN paid USING (org_id)
 """
 
 _UNHELD = "UPDATE heal_claim SET held = 0 WHERE attempt_id = ANY($1::uuid[])"
@@ -51,6 +60,8 @@ SELECT o, 'text', $2, $3::jsonb FROM unnest($1::uuid[]) AS o
                     AND l.lockout_type IN ('text', 'both'))
 """
 
+_MOVED: Final = "adjustment"
+_CONSUMED: Final = "text_consume"
 _BY_THE_HEALER = as_json({"service": "self-healing-workflows"})
 
 
@@ -69,31 +80,22 @@ class Wallet:
 
     budget: int
     lockout: str | None
-
-
-@value(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One line of the ledger: the wallet's change, and what remains after it."""
-
-    org_id: OrgId
-    attempt_id: AttemptId
-    amount: int
-    remaining: int
-    kind: str
+    paid: bool = False
+    """Whether all that was asked of it is paid already; the budget is the one from before."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class Admission:
     """Which holds the wallets can pay, in order of arrival."""
 
-    entries: tuple[Entry, ...]
+    paid: tuple[Hold, ...]
     refused: Mapping[AttemptId, str]
 
 
 def admit(holds: Sequence[Hold], wallets: Mapping[OrgId, Wallet]) -> Admission:
     """Decide on a batch of holds as if they came one by one; pure."""
     left = {org_id: wallet.budget for org_id, wallet in wallets.items()}
-    entries: list[Entry] = []
+    paid: list[Hold] = []
     refused: dict[AttemptId, str] = {}
     for hold in holds:
         wallet = wallets.get(hold.org_id)
@@ -101,12 +103,8 @@ def admit(holds: Sequence[Hold], wallets: Mapping[OrgId, Wallet]) -> Admission:
             refused[hold.attempt_id] = NO_WALLET if wallet is None else wallet.lockout or EXHAUSTED
             continue
         left[hold.org_id] -= hold.amount
-        entries.append(_entry(hold, -hold.amount, left[hold.org_id]))
-    return Admission(entries=tuple(entries), refused=refused)
-
-
-def _entry(hold: Hold, amount: int, remaining: int) -> Entry:
-    return Entry(org_id=hold.org_id, attempt_id=hold.attempt_id, amount=amount, remaining=remaining, kind="adjustment")
+        paid.append(hold)
+    return Admission(paid=tuple(paid), refused=refused)
 
 
 async def admit_holds(
@@ -121,9 +119,13 @@ async def admit_holds(
     wanted = [hold for hold in holds if hold.amount > 0]
     if not wanted:
         return {}
-    wallets = await _lock_wallets(connection, {hold.org_id for hold in wanted})
-    admission = admit(wanted, wallets)
-    await _write(connection, admission.entries, "hold")
+    wallets = await _enter(connection, [(hold, -hold.amount, _MOVED) for hold in wanted], "hold")
+    short = [hold for hold in wanted if hold.org_id not in wallets or not wallets[hold.org_id].paid]
+    if not short:
+        return {}
+    admission = admit(short, wallets)
+    if admission.paid:
+        await _enter(connection, [(hold, -hold.amount, _MOVED) for hold in admission.paid], "hold")
     if not admission.refused:
         return {}
     await connection.execute(_UNHELD, list(admission.refused))
@@ -132,37 +134,25 @@ async def admit_holds(
 
 async def settle_holds(connection: Connection, ended: Sequence[tuple[Hold, MicroAud]]) -> None:
     """Give back what was held and not spent; in the transaction that deletes the claims, so at most once."""
-    held = [(hold, spent) for hold, spent in ended if hold.amount > 0]
-    if not held:
-        return
-    left = {org: w.budget for org, w in (await _lock_wallets(connection, {h.org_id for h, _ in held})).items()}
-    entries = []
-    for hold, spent in held:
-        if hold.org_id not in left:
-            continue  # the wallet went with its organisation
-        back = hold.amount - min(spent, hold.amount)
-        left[hold.org_id] += back
-        kind = "text_consume" if spent else "adjustment"
-        remaining = left[hold.org_id]
-        entries.append(
-            Entry(org_id=hold.org_id, attempt_id=hold.attempt_id, amount=back, remaining=remaining, kind=kind)
-        )
-    await _write(connection, entries, "settle")
+    back = [
+        (hold, hold.amount - min(spent, hold.amount), _CONSUMED if spent else _MOVED)
+        for hold, spent in ended
+        if hold.amount > 0
+    ]
+    if back:
+        await _enter(connection, back, "settle")  # a wallet that is not there went with its organisation
 
 
-async def _lock_wallets(connection: Connection, org_ids: Iterable[OrgId]) -> dict[OrgId, Wallet]:
-    rows = await connection.fetch(_WALLETS, sorted(org_ids))
-    return {OrgId(row["org_id"]): Wallet(budget=row["budget"], lockout=row["lockout"]) for row in rows}
-
-
-async def _write(connection: Connection, entries: Sequence[Entry], phase: str) -> None:
-    if not entries:
-        return
-    change: dict[OrgId, int] = {}
-    for entry in entries:
-        change[entry.org_id] = change.get(entry.org_id, 0) + entry.amount
-    columns = zip(*((e.org_id, e.kind, e.amount, e.remaining, e.attempt_id) for e in entries), strict=True)
-    await connection.execute(_ENTER, *columns, _BY_THE_HEALER, phase, list(change), list(change.values()))
+async def _enter(
+    connection: Connection, entries: Sequence[tuple[Hold, int, str]], phase: Literal["hold", "settle"]
+) -> dict[OrgId, Wallet]:
+    """Change wallets and write their ledger; gives the wallets as they were before, locked, and which have paid."""
+    columns = zip(*((hold.org_id, hold.attempt_id, amount, kind) for hold, amount, kind in entries), strict=True)
+    org_ids = sorted({hold.org_id for hold, _, _ in entries})
+    rows = await connection.fetch(_ENTER, org_ids, *columns, phase, _BY_THE_HEALER)
+    return {
+        OrgId(row["org_id"]): Wallet(budget=row["budget"], lockout=row["lockout"], paid=row["paid"]) for row in rows
+    }
 
 
 async def _explain(

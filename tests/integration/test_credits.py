@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from decimal import Decimal
+from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,7 +15,7 @@ from pydantic import SecretStr
 from consumer.heal.strategy import EffectGate, Task
 from consumer.model import AttemptId, Healed, MicroAud, NotHealed, OrgId, Outcome, Proof
 from consumer.settings import PostgresSettings
-from consumer.store.credits import EXHAUSTED, Hold, admit_holds
+from consumer.store.credits import EXHAUSTED, Hold, Wallet, admit, admit_holds, settle_holds
 from consumer.store.pool import open_pool, transaction
 from schemas.heal_result import FAILURE_STATUS_TYPE
 from schemas.names import Code, Verdict
@@ -249,3 +250,73 @@ async def test_two_who_ask_one_wallet_at_once_are_answered_one_after_the_other(d
         assert await asyncio.wait_for(asked, 10) == {holds[1].attempt_id: EXHAUSTED}
         left = await pool.fetchval("SELECT text_budget_aud FROM token_wallets")
         assert left == 0
+
+
+async def test_who_waited_for_a_wallet_goes_on_from_what_the_other_left(database: str) -> None:
+    async with open_pool(PostgresSettings(dsn=SecretStr(database), pool_size=4)) as pool:
+        org = OrgId(uuid4())
+        await pool.execute("INSERT INTO organizations (id) VALUES ($1)", org)
+        await pool.execute("INSERT INTO token_wallets (org_id, text_budget_aud) VALUES ($1, 0.25)", org)
+        first, second, third = (
+            Hold(attempt_id=AttemptId(uuid4()), org_id=org, amount=MicroAud(50_000)) for _ in range(3)
+        )
+        async with transaction(pool) as connection:
+            assert await admit_holds(connection, [third]) == {}
+
+        async def settles_and_holds() -> None:
+            async with transaction(pool) as connection:
+                await settle_holds(connection, [(third, MicroAud(20_000))])
+                assert await admit_holds(connection, [second]) == {}
+
+        async def is_waiting() -> bool:
+            return bool(await pool.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
+
+        async with transaction(pool) as connection:
+            assert await admit_holds(connection, [first]) == {}
+            asked = asyncio.create_task(settles_and_holds())
+            await until(is_waiting)
+        await asyncio.wait_for(asked, 10)
+        assert await pool.fetchval("SELECT text_budget_aud FROM token_wallets") == Decimal("0.13")
+        left = await pool.fetch("SELECT remaining FROM token_usage_events ORDER BY id")
+        assert [row["remaining"] for row in left] == [Decimal(one) for one in ("0.20", "0.15", "0.18", "0.13")]
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_a_batch_over_many_wallets_is_answered_as_if_its_holds_came_one_by_one(database: str, seed: int) -> None:
+    dice = Random(seed)
+    rich, poor, locked, without = orgs = [OrgId(uuid4()) for _ in range(4)]
+    wallets = {
+        rich: Wallet(budget=10_000_000, lockout=None),
+        poor: Wallet(budget=300_000, lockout=None),
+        locked: Wallet(budget=10_000_000, lockout="unpaid invoice"),
+    }
+    async with open_pool(PostgresSettings(dsn=SecretStr(database), pool_size=4)) as pool:
+        await pool.executemany("INSERT INTO organizations (id) VALUES ($1)", [(org,) for org in orgs])
+        for org, wallet in wallets.items():
+            budget_aud = Decimal(wallet.budget) / 1_000_000
+            await pool.execute("INSERT INTO token_wallets (org_id, text_budget_aud) VALUES ($1, $2)", org, budget_aud)
+        await pool.execute(
+            "INSERT INTO usage_lockouts (org_id, lockout_type, reason) VALUES ($1, 'text', 'unpaid invoice')", locked
+        )
+        holds = [
+            Hold(attempt_id=AttemptId(uuid4()), org_id=dice.choice(orgs), amount=MicroAud(dice.randrange(100_000)))
+            for _ in range(60)
+        ]
+        said = admit([hold for hold in holds if hold.amount], wallets)
+        async with transaction(pool) as connection:
+            refused = await admit_holds(connection, holds)
+        assert set(refused) == set(said.refused)
+        assert {hold.org_id for hold in holds if hold.attempt_id in refused} <= {poor, locked, without}
+        for org, wallet in wallets.items():
+            left, remaining = wallet.budget, []
+            for hold in said.paid:
+                if hold.org_id == org:
+                    left -= hold.amount
+                    remaining.append(left)
+            written = await pool.fetch(
+                "SELECT (remaining * 1000000)::bigint AS left FROM token_usage_events WHERE org_id = $1 ORDER BY id",
+                org,
+            )
+            assert [row["left"] for row in written] == remaining
+            budget_left = "SELECT (text_budget_aud * 1000000)::bigint FROM token_wallets WHERE org_id = $1"
+            assert await pool.fetchval(budget_left, org) == left

@@ -106,11 +106,11 @@ def lost_and_taken_back(number: int) -> Scenario:
     events = tuple(
         Event(name=n, at=1 + n, partition=n, scope=n, effect=Effect.UNSAFE, acts=(Act.LATE,)) for n in range(4)
     )
-    stopped = 4 + number % 7 / 3
+    stopped = 4.1 + number % 5 / 30  # between a claim and what begins under it
     faults = (
         Fault(at=stopped, wrong=Wrong.STOP, machine=0, lasts=110),
-        Fault(at=stopped + 32 + number / 2, wrong=Wrong.CRASH, machine=1, lasts=200),
-        Fault(at=stopped + 109.9, wrong=Wrong.CUT, lasts=6),
+        Fault(at=stopped + 33 + number % 4, wrong=Wrong.CRASH, machine=1, lasts=200),
+        Fault(at=stopped + 109.9, wrong=Wrong.CUT, lasts=9),
     )
     return Scenario(seed=number, machines=2, partitions=2, events=events, faults=faults)
 

@@ -149,8 +149,8 @@ class Credits:
         wanted = [hold for hold in holds if hold.amount > 0]
         wallets = {org: Wallet(budget=left, lockout=self.lockouts.get(org)) for org, left in self.wallets.items()}
         admission = admit(wanted, wallets)
-        for entry in admission.entries:
-            self._enter(entry.org_id, entry.attempt_id, "hold", entry.amount)
+        for paid in admission.paid:
+            self._enter(paid.org_id, paid.attempt_id, "hold", -paid.amount)
         refused = frozenset(admission.refused)
         short = {hold.org_id: hold for hold in wanted if admission.refused.get(hold.attempt_id) == EXHAUSTED}
         gone = {org for org, hold in short.items() if wallets[org].budget + held_by_others(org, refused) < hold.amount}

@@ -25,14 +25,14 @@ HOLDS = st.lists(st.tuples(st.integers(0, 120), st.sampled_from(ORGS)), max_size
 
 
 @given(holds=HOLDS, wallets=WALLETS)
-def test_nothing_falls_below_zero_and_the_ledger_is_the_change(holds: list[Hold], wallets: dict[OrgId, Wallet]) -> None:
+def test_nothing_falls_below_zero_and_each_is_paid_or_refused(holds: list[Hold], wallets: dict[OrgId, Wallet]) -> None:
     said = admit(holds, wallets)
     left = {org: wallet.budget for org, wallet in wallets.items()}
-    for entry in said.entries:
-        left[entry.org_id] += entry.amount
-        assert entry.remaining == left[entry.org_id] >= 0
-    assert {entry.attempt_id for entry in said.entries} | set(said.refused) == {one.attempt_id for one in holds}
-    assert {entry.attempt_id for entry in said.entries} & set(said.refused) == set()
+    for one in said.paid:
+        left[one.org_id] -= one.amount
+        assert left[one.org_id] >= 0
+    assert {one.attempt_id for one in said.paid} | set(said.refused) == {one.attempt_id for one in holds}
+    assert {one.attempt_id for one in said.paid} & set(said.refused) == set()
 
 
 @given(holds=HOLDS, wallets=WALLETS)
@@ -43,8 +43,8 @@ def test_it_is_as_if_they_came_one_by_one_in_their_order(holds: list[Hold], wall
     for one in holds:
         said = admit([one], left)
         refused.update(said.refused)
-        for entry in said.entries:
-            left[entry.org_id] = Wallet(budget=entry.remaining, lockout=None)
+        for paid in said.paid:
+            left[paid.org_id] = Wallet(budget=left[paid.org_id].budget - paid.amount, lockout=None)
     assert dict(whole.refused) == refused
 
 
@@ -64,7 +64,7 @@ def test_only_who_cannot_pay_is_refused_and_told_why(holds: list[Hold], wallets:
 
 def test_one_that_is_too_dear_does_not_stand_before_a_cheaper_one() -> None:
     said = admit([hold(1, 80), hold(2, 50), hold(3, 20)], {ORGS[0]: Wallet(budget=100, lockout=None)})
-    assert [entry.remaining for entry in said.entries] == [20, 0]
+    assert said.paid == (hold(1, 80), hold(3, 20))
     assert said.refused == {hold(2, 50).attempt_id: EXHAUSTED}
 
 

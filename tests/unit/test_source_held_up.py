@@ -56,7 +56,7 @@ class Held:
         self.taken: list[int] = []
         self.batches: list[int] = []
 
-    def read(self, records: Sequence[Record]) -> list[int]:
+    async def read(self, records: Sequence[Record]) -> list[int]:
         return [one.offset for one in records]
 
     def join(self, first: list[int], more: list[int]) -> list[int]:
