@@ -2,16 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import random
+from typing import Final
 
 import structlog
 
 from consumer.dependencies import Dependencies
 from consumer.errors import RefusedByDatabase, TransientError
-from consumer.live import LiveHeals
+from consumer.live import LiveHeals, Turn
 from consumer.metrics import LoopPhase, Metrics
 from consumer.model import DeadLetter, Diagnosed, FailureId, Heal, Message, OwnerId, Record
 from consumer.results import Outlet, dead_letter_message
@@ -25,6 +26,10 @@ from schemas.names import PoisonReason
 from schemas.value import value
 
 log = structlog.get_logger(__name__)
+
+LOOKED_AT: Final = 256
+"""Failures of a batch, or twice as many as there are slots, that are looked at for one portion: where slots are few a
+batch is taken in many portions, and not gone through whole for each."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -109,24 +114,26 @@ class Intake:
 
         Healing at once is far cheaper than by way of the database, so intake keeps pace with heals that are quick.
         """
-        gates = turned_away([diagnosed for diagnosed, _ in batch.accepted], self._dependencies)
+        looked_at = batch.accepted[: max(LOOKED_AT, 2 * self._live.slots)]
+        gates = turned_away([diagnosed for diagnosed, _ in looked_at], self._dependencies)
         startable = [
             diagnosed.failure
-            for diagnosed, _ in batch.accepted
+            for diagnosed, _ in looked_at
             if isinstance(diagnosed.plan, Heal) and diagnosed.failure.id not in gates
         ]
         with self._metrics.timed(LoopPhase.SLOTS):
-            admitted = await self._live.wait_to_admit(
+            turns = await self._live.wait_to_admit(
                 [failure.org_id for failure in startable],
                 stalled_after=self._settings.slot_stall,
                 at_most=self._settings.slot_wait,
             )
-        part, rest = _parted(batch, startable[len(admitted)].id if len(admitted) < len(startable) else None)
-        slots = {failure.id for failure, gets_one in zip(startable, admitted, strict=False) if gets_one}
+        turn_of = {failure.id: turn for failure, turn in zip(startable, turns, strict=True)}
+        part, rest = _parted(batch, looked_at, {one for one, turn in turn_of.items() if turn is Turn.LATER})
         arrivals = []
         for diagnosed, record in part.accepted:
             failure_id = diagnosed.failure.id
-            arrivals.append((self._arrival(diagnosed, failure_id in slots, gates.get(failure_id), batch.now), record))
+            gets_one = turn_of.get(failure_id) is Turn.NOW
+            arrivals.append((self._arrival(diagnosed, gets_one, gates.get(failure_id), batch.now), record))
         return Portion(batch=part, received=await self._store(arrivals, part.letters, batch.now), rest=rest)
 
     def _arrival(self, diagnosed: Diagnosed, wants_slot: bool, waits_on: str | None, now: datetime) -> Arrival:
@@ -223,13 +230,17 @@ class Intake:
             log.warning("waiters_not_seen", error=str(error)[:300])  # they have a time of their own
 
 
-def _parted(batch: Batch, first_left: FailureId | None) -> tuple[Batch, Batch | None]:
-    """Cut a batch before a failure; what beside failures stands in it goes with the first part."""
-    if first_left is None:
+def _parted(
+    batch: Batch, looked_at: Sequence[tuple[Diagnosed, Record]], later: Collection[FailureId]
+) -> tuple[Batch, Batch | None]:
+    """Leave what was not looked at, and whose turn is later; what beside failures is there goes with the first part."""
+    left = batch.accepted[len(looked_at) :]
+    if not (later or left):
         return batch, None
-    place = next(n for n, (diagnosed, _) in enumerate(batch.accepted) if diagnosed.failure.id == first_left)
-    rest = Batch(accepted=batch.accepted[place:], letters=(), repeated=0, conflicting=(), now=batch.now)
-    return replace(batch, accepted=batch.accepted[:place]), rest
+    now = tuple(both for both in looked_at if both[0].failure.id not in later)
+    left = (*(both for both in looked_at if both[0].failure.id in later), *left)
+    rest = Batch(accepted=left, letters=(), repeated=0, conflicting=(), now=batch.now)
+    return replace(batch, accepted=now), rest
 
 
 def turned_away(diagnosed: Sequence[Diagnosed], dependencies: Dependencies) -> dict[FailureId, str]:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import Enum
 from typing import Final
 
 from consumer.model import AttemptId, OrgId
@@ -18,15 +19,22 @@ AT_ONCE: Final = 4
 """New failures are taken in when a quarter of the slots can be claimed: fewer transactions, and few idle slots."""
 _ROUNDING: Final = 1e-9
 """So that 0.9 of 1000 is 900 and not a little less."""
-AHEAD: Final = 2
-"""At most half the slots are claimed before they are free: what ends finds its successor claimed already."""
 AHEAD_MOST: Final = 200
-"""And at most so many: more is memory, and no transaction takes so long that they would all begin meanwhile."""
+"""Heals claimed before their slots are free, at most, and no more than there are slots: what ends finds its successor
+claimed already. No transaction takes so long that more would begin meanwhile."""
 AHEAD_WITHIN: Final = 0.05
 """And no more than ended within so many seconds, about what claiming takes; of each organisation no more than its own.
 Where nothing ends nothing is ahead, and whoever hangs its heals gets no slot by the heals of others."""
 PACES: Final = 4096
 """Organisations whose pace is remembered."""
+
+
+class Turn(Enum):
+    """What a new failure gets."""
+
+    NOW = "a slot"
+    LATER = "a slot that is about to be free: ask again"
+    WITHOUT = "none: it is stored, and healed when it is due"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +180,7 @@ class LiveHeals:
 
     def _ahead(self, org_id: OrgId | None = None) -> int:
         pace = self._pace if org_id is None else self._paces.get(org_id)
-        return 0 if pace is None else min(self.slots // AHEAD, AHEAD_MOST, pace.lately())
+        return 0 if pace is None else min(self.slots, AHEAD_MOST, pace.lately())
 
     def room(self, org_id: OrgId) -> int:
         """Give how many slots an organisation may take now."""
@@ -186,13 +194,15 @@ class LiveHeals:
         taken: dict[OrgId, int] = {}
         admitted = []
         for org_id in org_ids:
+            if allowed <= 0:
+                break
             held = taken.get(org_id, self._held.get(org_id, 0))
-            gets_one = allowed > 0 and self._room(held, free, self._ahead(org_id)) > 0
+            gets_one = self._room(held, free, self._ahead(org_id)) > 0
             if gets_one:
                 taken[org_id] = held + 1
                 free, allowed = free - 1, allowed - 1
             admitted.append(gets_one)
-        return admitted
+        return admitted + [False] * (len(org_ids) - len(admitted))
 
     def _room(self, held: int, free: int, ahead: int = 0) -> int:
         """Give the room of one who holds so many, beside so many that are free or may be claimed ahead, by anyone."""
@@ -224,11 +234,11 @@ class LiveHeals:
 
     async def wait_to_admit(
         self, org_ids: Sequence[OrgId], *, stalled_after: timedelta, at_most: timedelta
-    ) -> list[bool]:
-        """Wait for slots for new failures as long as heals end; say who gets one, of the first so many of them.
+    ) -> list[Turn]:
+        """Wait for slots for new failures as long as heals end; say of each, in order of arrival, what it gets.
 
-        A shorter answer than `org_ids` leaves the others to the next call: slots for them are about to be free. When
-        for `stalled_after` none was freed and none is being settled, or after `at_most`, all are answered.
+        Whose slot is about to be free is to be asked for again. When for `stalled_after` none was freed and none is
+        being settled, or after `at_most`, nobody is: all that are left go without one.
         """
         deadline = time.monotonic() + at_most.total_seconds()
         some = min(len(org_ids), max(1, self.slots // AT_ONCE))
@@ -236,23 +246,27 @@ class LiveHeals:
             left = deadline - time.monotonic()
             gives_up = self._stalled or left <= 0 or self.slots == 0
             if gives_up or self.free(for_new=True) >= some:
-                admitted = self.admit(org_ids, for_new=True)
-                served = len(admitted) if gives_up else self._served(org_ids, admitted, stalled_after)
-                if served or not org_ids:
-                    return admitted[:served]
+                turns = self._turns(org_ids, stalled_after, gives_up=gives_up)
+                if not org_ids or any(turn is not Turn.LATER for turn in turns):
+                    return turns
             freed = await self._some_freed(min(left, stalled_after.total_seconds()))
             self._stalled = not freed and not self._settling
 
-    def _served(self, org_ids: Sequence[OrgId], admitted: Sequence[bool], stalled_after: timedelta) -> int:
-        """Count those before the first for whom a slot is about to be free: nobody waits for one who hangs his own."""
-        if all(admitted):
-            return len(admitted)
+    def _turns(self, org_ids: Sequence[OrgId], stalled_after: timedelta, *, gives_up: bool) -> list[Turn]:
+        """Say what each gets now. Nobody waits for one who hangs his own; within an organisation nobody overtakes."""
+        admitted = self.admit(org_ids, for_new=True)
+        if gives_up or all(admitted):
+            return [Turn.NOW if gets_one else Turn.WITHOUT for gets_one in admitted]
         since = time.monotonic() - stalled_after.total_seconds()
         is_full = sum(admitted) >= self.free(for_new=True)
-        for place, (org_id, gets_one) in enumerate(zip(org_ids, admitted, strict=True)):
-            if not gets_one and (is_full or self._freed_at.get(org_id, 0.0) >= since):
-                return place
-        return len(admitted)
+        return [
+            Turn.NOW
+            if gets_one
+            else Turn.LATER
+            if is_full or self._freed_at.get(org_id, 0.0) >= since
+            else Turn.WITHOUT
+            for org_id, gets_one in zip(org_ids, admitted, strict=True)
+        ]
 
     async def _some_freed(self, within: float) -> bool:
         self._freed.clear()

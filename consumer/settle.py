@@ -1,7 +1,8 @@
 """The settle stage: finished heals end in batches; while the database is away they wait, and their claims stand."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from random import random
 from typing import Final
 
@@ -18,19 +19,19 @@ from consumer.results import Outlet
 from consumer.settlement import without_content
 from consumer.store.pool import Pool
 from consumer.store.settle import Settled, settle
-from consumer.waiting import in_turns
+from consumer.waiting import happens, in_turns
 from schemas.names import Status
 
 log = structlog.get_logger(__name__)
 
 BUSY: Final = 16
 """Heals in one transaction from which on the next one waits for more: none waits for its slot meanwhile."""
-GATHER: Final = 0.025
-"""So many seconds. Three busy processes on two cores settle a tenth more heals with it."""
+GATHER: Final = timedelta(milliseconds=50)
+"""So long, or until `ENOUGH` are there. Three busy processes on two cores heal a fifth more with it."""
+ENOUGH: Final = 256
+"""Heals that wait while one transaction is under way, from which on another begins: few would only cost round trips."""
 AT_ONCE: Final = 2
 """Transactions under way: one writes its rows while the other one commits, and neither processor waits for the disk."""
-WORTH_A_SECOND: Final = 256
-"""Heals that wait while one transaction is under way, from which on another begins: few would only cost round trips."""
 
 
 class Settler:
@@ -59,13 +60,15 @@ class Settler:
         # Every settlement has a slot, so the queue cannot grow beyond them.
         self._queue: asyncio.Queue[Settlement | None] = asyncio.Queue()
         self._under_way: set[asyncio.Task[None]] = set()
+        self._enough = asyncio.Event()
         self._may_begin = asyncio.Event()
 
     def put(self, settlement: Settlement) -> None:
         """Hand in a finished heal; its slot is free once it is durable."""
         self._live.settling(settlement.attempt.id)
         self._queue.put_nowait(settlement)
-        if self._queue.qsize() >= WORTH_A_SECOND:
+        if self._queue.qsize() >= ENOUGH:
+            self._enough.set()
             self._may_begin.set()
 
     def close(self) -> None:
@@ -79,20 +82,24 @@ class Settler:
             while not closing:
                 first = await self._queue.get()
                 if first is not None and last >= BUSY:
-                    await asyncio.sleep(GATHER)
+                    await happens(self._enough, GATHER)
                 await self._turn()
-                batch = [first]
-                while len(batch) < self._batch and not self._queue.empty():
-                    batch.append(self._queue.get_nowait())
+                batch = [first, *self._waiting()]
                 closing = None in batch
                 ready = [settlement for settlement in batch if settlement is not None]
                 last = len(ready)
                 if ready:
                     self._begin(settling.create_task(self._settle(ready)))
 
+    def _waiting(self) -> Iterator[Settlement | None]:
+        for _ in range(min(self._batch - 1, self._queue.qsize())):
+            yield self._queue.get_nowait()
+        if self._queue.qsize() < ENOUGH:
+            self._enough.clear()
+
     async def _turn(self) -> None:
         """Wait until another transaction may begin."""
-        while self._under_way and (len(self._under_way) >= AT_ONCE or self._queue.qsize() < WORTH_A_SECOND):
+        while self._under_way and (len(self._under_way) >= AT_ONCE or self._queue.qsize() < ENOUGH):
             self._may_begin.clear()
             await self._may_begin.wait()
 

@@ -96,6 +96,8 @@ async def open_pool(
                 # it whole, still with 100,000 rows. Everything that we ask often has an index. `plan_cache_mode` would
                 # not do: under it the checks of foreign keys plan theirs anew for every row.
                 "enable_seqscan": "off",
+                # Until version 17 that makes a plan look so dear that the server would compile it, each time.
+                "jit": "off",
             },
         )
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.live import LiveHeals
+from consumer.live import LiveHeals, Turn
 from consumer.model import AttemptId, OrgId
 
 A, B, C = (AttemptId(UUID(int=n)) for n in range(3))
@@ -134,24 +134,24 @@ async def test_who_waits_gets_slots_as_they_are_freed() -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     live.end([A])
-    assert await asyncio.wait_for(waiting, 1) == [True]
+    assert await asyncio.wait_for(waiting, 1) == [Turn.NOW]
 
 
 async def test_waiting_ends_when_nothing_is_about_to_be_free_and_is_not_tried_again_until_something_is() -> None:
     live = LiveHeals(1)
     live.add(A, ONE, is_new=True)
-    assert await asyncio.wait_for(live.wait_to_admit([TWO], stalled_after=SHORT, at_most=LONG), 1) == [False]
+    assert await asyncio.wait_for(live.wait_to_admit([TWO], stalled_after=SHORT, at_most=LONG), 1) == [Turn.WITHOUT]
     at_once = asyncio.create_task(live.wait_to_admit([TWO, TWO], stalled_after=LONG, at_most=LONG))
     await asyncio.sleep(0)
     assert at_once.done()
-    assert at_once.result() == [False, False]
+    assert at_once.result() == [Turn.WITHOUT, Turn.WITHOUT]
     live.end([A])
     live.add(B, ONE, is_new=True)
     waits = asyncio.create_task(live.wait_to_admit([TWO], stalled_after=LONG, at_most=LONG))
     await asyncio.sleep(0)
     assert not waits.done()
     live.end([B])
-    assert await asyncio.wait_for(waits, 1) == [True]
+    assert await asyncio.wait_for(waits, 1) == [Turn.NOW]
 
 
 async def test_while_heals_end_a_batch_is_served_in_parts() -> None:
@@ -159,7 +159,12 @@ async def test_while_heals_end_a_batch_is_served_in_parts() -> None:
     first = filled(live, ONE, 4)
     filled(live, TWO, 2)
     asked = [OrgId(UUID(int=n)) for n in range(1, 5)]
-    assert await live.wait_to_admit(asked, stalled_after=LONG, at_most=LONG) == [True, True]
+    assert await live.wait_to_admit(asked, stalled_after=LONG, at_most=LONG) == [
+        Turn.NOW,
+        Turn.NOW,
+        Turn.LATER,
+        Turn.LATER,
+    ]
     for org in asked[:2]:
         filled(live, org, 1)
     waits = asyncio.create_task(live.wait_to_admit(asked[2:], stalled_after=LONG, at_most=LONG))
@@ -168,7 +173,7 @@ async def test_while_heals_end_a_batch_is_served_in_parts() -> None:
     await asyncio.sleep(0)
     assert not waits.done()  # fewer than are worth a transaction
     live.settling(first[1])
-    assert await asyncio.wait_for(waits, 1) == [True, True]
+    assert await asyncio.wait_for(waits, 1) == [Turn.NOW, Turn.NOW]
 
 
 async def test_an_organisation_at_its_share_is_waited_for_while_its_heals_end() -> None:
@@ -176,17 +181,29 @@ async def test_an_organisation_at_its_share_is_waited_for_while_its_heals_end() 
     held = filled(live, ONE, 3)
     waits = asyncio.create_task(live.wait_to_admit([ONE], stalled_after=LONG, at_most=LONG))
     await asyncio.sleep(0)
-    assert waits.result() == [False]  # it hangs
+    assert waits.result() == [Turn.WITHOUT]  # it hangs
     live.settling(held[0])
     filled(live, ONE, 1)
     waits = asyncio.create_task(live.wait_to_admit([TWO, ONE], stalled_after=LONG, at_most=LONG))
     await asyncio.sleep(0)
-    assert waits.result() == [True]  # one of its own has just ended: the rest is for the next call
+    assert waits.result() == [Turn.NOW, Turn.LATER]  # one of its own has just ended
+
+
+async def test_who_comes_after_one_whose_slot_is_about_to_be_free_does_not_wait_for_it() -> None:
+    live = LiveHeals(8)
+    held = filled(live, ONE, 6)
+    live.settling(held[0])
+    filled(live, ONE, 1)
+    asked = [TWO, ONE, THREE, ONE]
+    turns = await asyncio.wait_for(live.wait_to_admit(asked, stalled_after=LONG, at_most=LONG), 1)
+    assert turns == [Turn.NOW, Turn.LATER, Turn.NOW, Turn.LATER]
 
 
 async def test_waiting_ends_in_any_case() -> None:
     live = full_of_unsettled()
-    assert await asyncio.wait_for(live.wait_to_admit([ONE], stalled_after=SHORT, at_most=3 * SHORT), 1) == [False]
+    assert await asyncio.wait_for(live.wait_to_admit([ONE], stalled_after=SHORT, at_most=3 * SHORT), 1) == [
+        Turn.WITHOUT
+    ]
 
 
 async def test_nobody_waits_for_the_slots_of_an_organisation_that_hangs() -> None:
@@ -196,7 +213,7 @@ async def test_nobody_waits_for_the_slots_of_an_organisation_that_hangs() -> Non
     admitted = asyncio.create_task(live.wait_to_admit(asked, stalled_after=LONG, at_most=LONG))
     await asyncio.sleep(0)
     assert admitted.done()
-    assert admitted.result() == [False, True, False]
+    assert admitted.result() == [Turn.WITHOUT, Turn.NOW, Turn.WITHOUT]
 
 
 async def test_what_is_waited_for_is_all_or_some() -> None:
@@ -234,9 +251,9 @@ async def test_what_ends_lets_heals_be_claimed_ahead_of_their_slots_and_what_han
     for _ in range(3):
         live.ended(ONE)
     assert live.free() == 3  # as many as ended just now
-    for _ in range(5):
+    for _ in range(9):
         live.ended(ONE)
-    assert live.free() == 4  # and half the slots at most
+    assert live.free() == 8  # and no more than there are slots
     assert live.room(ONE) > 0
     assert live.room(TWO) == 0  # whose heals all hang
 
