@@ -224,8 +224,9 @@ def committing(act: Act) -> Callable[..., Awaitable[bool]]:
 
 @asynccontextmanager
 async def impatient() -> AsyncIterator[None]:
-    """Let what is left over be looked for after a second."""
+    """Let what is left over be looked for after a second, and a second settlement be worth it for two heals."""
     with (
+        patch("consumer.settle.ENOUGH", 2),
         patch.object(Publisher.sweep_once, "__defaults__", (SOON,)),
         patch("consumer.lifetime.SWEEP_EVERY", SOON / 2),
         patch("consumer.resume.ORPHANED_AFTER", SOON),
