@@ -20,7 +20,7 @@ dev: $(READY) ## the same world, kept running
 
 test: $(READY) ## every test, on both brokers where Java and Maven are there (ARGS: for pytest)
 	@$(BIN)/python -m consumer.local.kafka --resolve-only || [ -z "$$SHW_CI" ]
-	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 faults: $(READY) ## the whole fault matrix, storms and store stress on real Kafka, for about an hour (ARGS: for pytest)
 	@SHW_FAULT_MATRIX=full $(BIN)/python -m pytest tests/crash -n 2 --dist worksteal $(ARGS)
