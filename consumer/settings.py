@@ -61,7 +61,7 @@ class PostgresSettings(Section):
 
     dsn: SecretStr = SecretStr("postgres://postgres@127.0.0.1:5432/postgres")
     pool_size: Annotated[int, Field(ge=4, le=100)] = 10
-    """Intake, resume and the sweeper hold one each at most, settle two; the rest serve the API and the gates of effects."""
+    """Intake, resume and the sweeper hold one each at most, settle two; the rest serve the API and effects' gates."""
     statement_timeout: Seconds = timedelta(seconds=30)
     connect_timeout: Seconds = timedelta(seconds=10)
 
