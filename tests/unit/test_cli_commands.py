@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +250,15 @@ def test_a_pipe_gets_tabs_and_no_strangers_terminal_commands(capsys: pytest.Capt
     assert plain("[bold]x[/bold]") == "[bold]x[/bold]"
 
 
+@pytest.fixture
+def _ctrl_c_is_heard() -> Iterator[None]:
+    """Let programs that a test starts hear it, also where the tests run in a shell's background, which does not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_ctrl_c_is_heard")
 def test_ctrl_c_is_exit_code_130_without_a_traceback() -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "consumer", "diagnose"],
