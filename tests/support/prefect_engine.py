@@ -21,6 +21,7 @@ from anyio.from_thread import BlockingPortal
 
 from consumer.errors import ConfigError, TransientError
 from consumer.local.server import LOCALHOST, Program, Server, serving
+from tests.support.pipeline import until
 from tests.support.required_tools import in_ci
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
@@ -48,7 +49,14 @@ class Prefect:
 
     async def ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON is anything
         async with httpx2.AsyncClient(trust_env=False, timeout=20) as client:
-            answer = await client.request(method, self.api + path, json=body)
+
+            async def answered() -> httpx2.Response | None:
+                said = await client.request(method, self.api + path, json=body)
+                # Its database is locked for a moment, and nothing was written: its own client asks again, too.
+                return None if said.status_code == httpx2.codes.SERVICE_UNAVAILABLE else said
+
+            answer = await until(answered)
+        assert answer is not None
         answer.raise_for_status()
         return answer.json()
 
