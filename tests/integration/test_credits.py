@@ -16,7 +16,7 @@ from consumer.heal.strategy import EffectGate, Task
 from consumer.model import AttemptId, Healed, MicroAud, NotHealed, OrgId, Outcome, Proof
 from consumer.settings import PostgresSettings
 from consumer.store.credits import EXHAUSTED, Hold, Wallet, admit, admit_holds, settle_holds
-from consumer.store.pool import open_pool, transaction
+from consumer.store.pool import Pool, open_pool, transaction
 from schemas.heal_result import FAILURE_STATUS_TYPE
 from schemas.names import Code, Verdict
 from tests.support import oracle
@@ -229,6 +229,10 @@ async def test_an_attempt_settles_once_however_often_it_is_sent(database: str) -
         await connection.close()
 
 
+async def _somebody_waits(pool: Pool) -> bool:
+    return bool(await pool.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
+
+
 async def test_two_who_ask_one_wallet_at_once_are_answered_one_after_the_other(database: str) -> None:
     async with open_pool(PostgresSettings(dsn=SecretStr(database), pool_size=4)) as pool:
         org = OrgId(uuid4())
@@ -240,13 +244,10 @@ async def test_two_who_ask_one_wallet_at_once_are_answered_one_after_the_other(d
             async with transaction(pool) as connection:
                 return await admit_holds(connection, holds[1:])
 
-        async def is_waiting() -> bool:
-            return bool(await pool.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
-
         async with transaction(pool) as connection:
             assert await admit_holds(connection, holds[:1]) == {}
             asked = asyncio.create_task(second())
-            await until(is_waiting)
+            await until(lambda: _somebody_waits(pool))
         assert await asyncio.wait_for(asked, 10) == {holds[1].attempt_id: EXHAUSTED}
         left = await pool.fetchval("SELECT text_budget_aud FROM token_wallets")
         assert left == 0
@@ -268,13 +269,10 @@ async def test_who_waited_for_a_wallet_goes_on_from_what_the_other_left(database
                 await settle_holds(connection, [(third, MicroAud(20_000))])
                 assert await admit_holds(connection, [second]) == {}
 
-        async def is_waiting() -> bool:
-            return bool(await pool.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
-
         async with transaction(pool) as connection:
             assert await admit_holds(connection, [first]) == {}
             asked = asyncio.create_task(settles_and_holds())
-            await until(is_waiting)
+            await until(lambda: _somebody_waits(pool))
         await asyncio.wait_for(asked, 10)
         assert await pool.fetchval("SELECT text_budget_aud FROM token_wallets") == Decimal("0.13")
         left = await pool.fetch("SELECT remaining FROM token_usage_events ORDER BY id")
