@@ -27,9 +27,9 @@ from schemas.value import value
 
 log = structlog.get_logger(__name__)
 
-LOOKED_AT: Final = 256
+LOOKED_AT: Final = 64
 """Failures of a batch, or twice as many as there are slots, that are looked at for one portion: where slots are few a
-batch is taken in many portions, and not gone through whole for each."""
+batch is taken in many portions, and is not gone through whole for each."""
 
 
 @value(frozen=True, slots=True, kw_only=True)

@@ -13,18 +13,19 @@ from consumer.waiting import happens
 
 UNSETTLED: Final = 2
 """Ended heals that may wait to be settled, in slots: the next batch is taken in while the last one is settled."""
-
-
-AT_ONCE: Final = 4
-"""New failures are taken in when a quarter of the slots can be claimed: fewer transactions, and few idle slots."""
+UNSETTLED_LEAST: Final = 256
+"""But so many may where slots are few: settlements gather for larger transactions than that."""
+AT_ONCE: Final = 3
+"""New failures are taken in when a third of what can be claimed at all is free: fewer transactions, few idle slots."""
 _ROUNDING: Final = 1e-9
 """So that 0.9 of 1000 is 900 and not a little less."""
 AHEAD_MOST: Final = 200
 """Heals claimed before their slots are free, at most, and no more than there are slots: what ends finds its successor
 claimed already. No transaction takes so long that more would begin meanwhile."""
-AHEAD_WITHIN: Final = 0.05
-"""And no more than ended within so many seconds, about what claiming takes; of each organisation no more than its own.
-Where nothing ends nothing is ahead, and whoever hangs its heals gets no slot by the heals of others."""
+AHEAD_WITHIN: Final = 0.1
+"""And no more than ended within so many seconds: claiming takes half of that where replicas share a processor. Of each
+organisation no more than its own. Where nothing ends nothing is ahead, and whoever hangs its heals gets no slot by the
+heals of others."""
 PACES: Final = 4096
 """Organisations whose pace is remembered."""
 
@@ -171,7 +172,7 @@ class LiveHeals:
 
     def free(self, *, for_new: bool = False) -> int:
         """Give the free slots; none while too many ended heals wait for the database."""
-        if len(self._settling) >= UNSETTLED * self.slots:
+        if len(self._settling) >= max(UNSETTLED * self.slots, UNSETTLED_LEAST):
             return 0
         free = self.slots + self._ahead() - (len(self._places) - len(self._settling))
         if for_new and self.due_waits:
@@ -241,7 +242,7 @@ class LiveHeals:
         being settled, or after `at_most`, nobody is: all that are left go without one.
         """
         deadline = time.monotonic() + at_most.total_seconds()
-        some = min(len(org_ids), max(1, self.slots // AT_ONCE))
+        some = min(len(org_ids), max(1, (self.slots + self._ahead()) // AT_ONCE))
         while True:
             left = deadline - time.monotonic()
             gives_up = self._stalled or left <= 0 or self.slots == 0

@@ -26,6 +26,8 @@ WITH e AS (
           digest, size, extra, failure_type, disposition, traceparent, tracestate,
           status, step, due_in, scope, attempt_id, strategy, effect,
           idem_key, effect_window, held, redactions)
+), here AS MATERIALIZED (
+  SELECT o.id FROM organizations o WHERE o.id IN (SELECT org_id FROM e) ORDER BY o.id FOR KEY SHARE OF o
 ), ins AS (
   INSERT INTO workflow_failures (id, org_id, workflow_name, failure_reason, context, detected_at, source, digest, size,
                                  extra, failure_type, disposition, traceparent, tracestate, redactions,
@@ -33,7 +35,7 @@ WITH e AS (
   SELECT e.id, e.org_id, e.workflow_name, e.failure_reason, e.context::jsonb, e.detected_at, e.source, e.digest, e.size,
          e.extra::jsonb, e.failure_type, e.disposition, e.traceparent, e.tracestate, e.redactions::jsonb,
          e.status, e.step, clock_timestamp() + e.due_in * interval '1 second'
-    FROM e ORDER BY e.id
+    FROM e WHERE e.org_id IN (SELECT id FROM here) ORDER BY e.id
   ON CONFLICT (id) DO NOTHING
   RETURNING id
 ), claimed AS (
@@ -46,6 +48,9 @@ WITH e AS (
   RETURNING failure_id
 )
 SELECT ins.id, claimed.failure_id IS NOT NULL AS claimed FROM ins LEFT JOIN claimed ON claimed.failure_id = ins.id
+UNION ALL
+-- Whose organisation does not exist.
+SELECT e.id, NULL FROM e WHERE e.org_id NOT IN (SELECT id FROM here)
 """
 
 _WAIT = """
@@ -115,11 +120,10 @@ async def take_in(
 
     """
     async with transaction(pool) as connection:
-        orgs = {arrival.diagnosed.failure.org_id for arrival in arrivals}
-        known = await known_organisations(connection, tuple(orgs)) if orgs else frozenset()
-        here = [arrival for arrival in arrivals if arrival.diagnosed.failure.org_id in known]
-        strange = [refuse_stranger(a) for a in arrivals if a.diagnosed.failure.org_id not in known]
-        taken = await _insert(connection, owner, here) if here else {}
+        said = await _insert(connection, owner, arrivals) if arrivals else {}
+        taken = {failure_id: claimed for failure_id, claimed in said.items() if claimed is not None}
+        strange = [refuse_stranger(a) for a in arrivals if said.get(a.diagnosed.failure.id, True) is None]
+        here = [a for a in arrivals if said.get(a.diagnosed.failure.id, True) is not None] if strange else arrivals
         await _write_waiters(connection, here, taken)
         ended = [a.ended for a in here if a.ended is not None and a.diagnosed.failure.id in taken]
         await insert_attempts(connection, ended)
@@ -135,8 +139,9 @@ async def take_in(
     )
 
 
-async def _insert(connection: Connection, owner: OwnerId, here: Sequence[Arrival]) -> dict[FailureId, bool]:
-    rows = await connection.fetch(_TAKE_IN, *zip(*map(_row, here), strict=True), owner)
+async def _insert(connection: Connection, owner: OwnerId, arrivals: Sequence[Arrival]) -> dict[FailureId, bool | None]:
+    """Give the new failures with whether they were claimed; None where there is no such organisation."""
+    rows = await connection.fetch(_TAKE_IN, *zip(*map(_row, arrivals), strict=True), owner)
     return {FailureId(row["id"]): row["claimed"] for row in rows}
 
 

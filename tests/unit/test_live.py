@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.live import LiveHeals, Turn
+from consumer.live import UNSETTLED, UNSETTLED_LEAST, LiveHeals, Turn
 from consumer.model import AttemptId, OrgId
 
 A, B, C = (AttemptId(UUID(int=n)) for n in range(3))
@@ -111,10 +111,21 @@ def test_a_batch_gets_what_it_would_get_one_by_one(slots: int, asked: list[OrgId
 def full_of_unsettled() -> LiveHeals:
     """No slot is taken, and yet none is given: the database has not caught up."""
     live = LiveHeals(1)
-    for attempt in (A, B):
-        live.add(attempt, ONE, is_new=True)
+    live.add(A, ONE, is_new=True)
+    for attempt in (A, *filled(live, ONE, UNSETTLED_LEAST - 1)):
         live.settling(attempt)
     return live
+
+
+def test_few_slots_may_leave_as_many_unsettled_as_one_settlement_takes_and_many_slots_twice_as_many_as_they_are() -> (
+    None
+):
+    for slots in (1, UNSETTLED_LEAST):
+        live, most = LiveHeals(slots), max(UNSETTLED_LEAST, UNSETTLED * slots)
+        for _ in range(most):
+            assert live.free() > 0
+            live.settling(*filled(live, ONE, 1))
+        assert live.free() == 0
 
 
 def test_an_ended_heal_gives_its_slot_to_the_next_while_it_waits_for_its_settle() -> None:
