@@ -24,8 +24,8 @@ from schemas.names import Status
 
 log = structlog.get_logger(__name__)
 
-BUSY: Final = 16
-"""Heals in one transaction from which on the next one waits for more: none waits for its slot meanwhile."""
+BUSY: Final = 48
+"""Heals in one transaction from which on the next one waits for more. Below 480 a second it does not wait twice."""
 GATHER: Final = timedelta(milliseconds=100)
 """So long, or until `ENOUGH` are there: no heal waits for a slot meanwhile, and there are half as many round trips."""
 ENOUGH: Final = 256
