@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 IN_MEMORY: Final = 10_000
 """Messages kept for direct sending; beyond it the sweeper sends them from the outbox, where they all are."""
-BATCH: Final = 500
+BATCH: Final = 1000
 LEFT_OVER_AFTER: Final = timedelta(seconds=10)
 """Older than any message that is still on its direct way, or there is something wrong with it."""
 
@@ -75,8 +75,15 @@ class Publisher:
             await self._arrived.wait()
             self._arrived.clear()
             while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
-                await self._send(batch)
+                await self._send(self._next())
+
+    def _next(self) -> list[Message]:
+        """Take the next messages; what belongs to one failure is not parted."""
+        batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+        last = batch[-1].failure_id
+        while last is not None and self._waiting and self._waiting[0].failure_id == last:
+            batch.append(self._waiting.popleft())
+        return batch
 
     async def sweep(self, stop: asyncio.Event, every: timedelta) -> None:
         """Until stopped: delete what was acknowledged, and send what was left over."""

@@ -23,7 +23,8 @@ ON CONFLICT (id) DO NOTHING
 _ACKED = "DELETE FROM heal_outbox WHERE id = ANY($1::uuid[])"
 
 # What its writer did not get rid of: it died, or the broker refused at the time. In order within each failure: what a
-# person decided while a heal was under way waits until that heal's own end is told by whoever made it.
+# person decided while a heal was under way waits until that heal's own end is told by whoever made it, and a status for
+# its attempt that was taken the last time and did not get there.
 _LEFT_OVER = """
 WITH due AS (
   SELECT b.id FROM heal_outbox b LEFT JOIN heal_owner o ON o.owner = b.owner
@@ -34,7 +35,10 @@ WITH due AS (
      AND NOT EXISTS (SELECT FROM heal_outbox e JOIN heal_owner w ON w.owner = e.owner
                       WHERE e.failure_id = b.failure_id AND e.step < b.step AND e.owner <> $1
                         AND w.lease_until >= clock_timestamp())
-   ORDER BY b.created_at LIMIT $3 FOR UPDATE OF b SKIP LOCKED
+     AND NOT EXISTS (SELECT FROM heal_outbox e
+                      WHERE e.failure_id = b.failure_id AND e.step = b.step AND e.rank < b.rank
+                        AND e.created_at > b.created_at)
+   ORDER BY b.created_at, b.rank LIMIT $3 FOR UPDATE OF b SKIP LOCKED
 ), mine AS (
   UPDATE heal_outbox b SET owner = $1, created_at = clock_timestamp() FROM due WHERE b.id = due.id
   RETURNING b.id, b.failure_id, b.step, b.rank, b.topic, b.key, b.headers, b.body

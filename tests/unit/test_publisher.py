@@ -1,0 +1,57 @@
+"""The publisher: first publications of one failure keep their order, wherever a batch of them ends."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+from prometheus_client import CollectorRegistry
+
+from consumer.kafka.writer import Sent
+from consumer.metrics import Metrics
+from consumer.model import FailureId, Message, OwnerId
+from consumer.publish import BATCH, Publisher
+
+
+class Broker:
+    """Refuses some messages, and remembers what it was sent."""
+
+    def __init__(self, refused: frozenset[UUID] = frozenset()) -> None:
+        self.refused = refused
+        self.sent: list[list[Message]] = []
+
+    async def send(self, messages: Sequence[Message]) -> list[Sent]:
+        self.sent.append(list(messages))
+        return [Sent.FAILED if message.id in self.refused else Sent.ACKED for message in messages]
+
+
+def message(failure_id: FailureId | None, rank: int = 0) -> Message:
+    return Message(
+        id=uuid4(), failure_id=failure_id, step=0, rank=rank, topic="results", key=b"", headers=(), body=b"{}"
+    )
+
+
+async def published(messages: Sequence[Message], broker: Broker) -> Publisher:
+    publisher = Publisher(cast("Any", None), OwnerId("me"), broker, Metrics(CollectorRegistry()))
+    publisher.offer(messages)
+    publisher.close()
+    await asyncio.wait_for(publisher.run(), 10)
+    return publisher
+
+
+async def test_a_status_is_not_sent_before_its_attempt_though_a_batch_would_end_between_them() -> None:
+    others = [message(FailureId(uuid4())) for _ in range(BATCH - 1)]
+    failure = FailureId(uuid4())
+    attempt, status, after = message(failure), message(failure, rank=1), message(FailureId(uuid4()))
+    broker = Broker(refused=frozenset({attempt.id}))
+    publisher = await published([*others, attempt, status, after], broker)
+    sent = {one.id for batch in broker.sent for one in batch}
+    assert attempt.id in sent
+    assert status.id not in sent
+    assert {one.id for one in others} | {after.id} == set(publisher.take_acked())
+
+
+async def test_what_belongs_to_no_failure_is_sent_in_batches_all_the_same() -> None:
+    broker = Broker()
+    await published([message(None) for _ in range(2 * BATCH + 1)], broker)
+    assert [len(batch) for batch in broker.sent] == [BATCH, BATCH, 1]
