@@ -16,7 +16,7 @@ UNSETTLED: Final = 2
 UNSETTLED_LEAST: Final = 256
 """But so many may where slots are few: settlements gather for larger transactions than that."""
 AT_ONCE: Final = 3
-"""New failures are taken in when a third of what can be claimed at all is free: fewer transactions, few idle slots."""
+"""New failures are taken in when a third of what they may claim at all is free: fewer transactions, few idle slots."""
 _ROUNDING: Final = 1e-9
 """So that 0.9 of 1000 is 900 and not a little less."""
 AHEAD_MOST: Final = 200
@@ -176,8 +176,14 @@ class LiveHeals:
             return 0
         free = self.slots + self._ahead() - (len(self._places) - len(self._settling))
         if for_new and self.due_waits:
-            free = min(free, max(1, int(self.slots * (1 - self.resume_share))) - self._new)
+            free = min(free, self._most_new() - self._new)
         return max(0, free)
+
+    def _most_new(self) -> int:
+        """Give how many new failures may have a slot or be claimed ahead."""
+        if self.due_waits:
+            return max(1, int(self.slots * (1 - self.resume_share)))
+        return self.slots + self._ahead()
 
     def _ahead(self, org_id: OrgId | None = None) -> int:
         pace = self._pace if org_id is None else self._paces.get(org_id)
@@ -242,7 +248,7 @@ class LiveHeals:
         being settled, or after `at_most`, nobody is: all that are left go without one.
         """
         deadline = time.monotonic() + at_most.total_seconds()
-        some = min(len(org_ids), max(1, (self.slots + self._ahead()) // AT_ONCE))
+        some = min(len(org_ids), max(1, self._most_new() // AT_ONCE))
         while True:
             left = deadline - time.monotonic()
             gives_up = self._stalled or left <= 0 or self.slots == 0

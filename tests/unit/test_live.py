@@ -283,3 +283,17 @@ async def test_heals_that_were_claimed_ahead_begin_in_their_order_and_never_too_
         assert begun == list(range(expected))
         live.ended(ONE)
     await asyncio.gather(*heals)
+
+
+async def test_new_failures_wait_for_a_third_of_what_they_may_have_and_not_of_what_is_kept_for_others() -> None:
+    live = LiveHeals(12)
+    for attempt in filled(live, ONE, 12):
+        live.settling(attempt)
+        live.ended(ONE)  # at a pace at which as many as there are slots may be claimed ahead
+        live.end([attempt])
+    live.due_waits = True
+    filled(live, ONE, 6)  # nine may be new
+    waiting = asyncio.create_task(live.wait_to_admit([TWO] * 9, stalled_after=LONG, at_most=LONG))
+    await asyncio.sleep(0)
+    assert waiting.done()
+    assert (await waiting).count(Turn.NOW) == 3
