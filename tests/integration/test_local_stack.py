@@ -112,6 +112,15 @@ async def test_a_directory_that_postgres_cannot_reach_is_refused(tmp_path: Path)
             pass
 
 
+@on_linux
+def test_no_command_line_shows_the_environment(kafka_broker: Broker) -> None:
+    assert kafka_broker.pid is not None
+    command = Path(f"/proc/{parent_of(kafka_broker.pid)}/cmdline").read_bytes()
+    assert b"server.properties" in command
+    assert "PYTEST_VERSION" in os.environ
+    assert b"PYTEST_VERSION" not in command
+
+
 async def test_kafka_keeps_its_records_through_a_crash(kafka_broker: Broker) -> None:
     name = topic()
     await create_topic(kafka_broker.bootstrap, name)
