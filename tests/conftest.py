@@ -4,6 +4,10 @@ from pathlib import Path
 # `pytest` alone, unlike `python -m pytest`, does not find `tests.support`.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from tests.support.plain_logs import log_plainly
+
+log_plainly()
+
 pytest_plugins = [
     "tests.support.required_tools",
     "tests.support.stack",

@@ -27,6 +27,7 @@ from schemas.dead_letter import PREFIX
 from schemas.json_text import MAX_DEPTH
 from tests.support.http_world import Reply, World, json_reply
 from tests.support.pipeline import Read, Running, Site, call, catalog, environment_of, event, until
+from tests.support.plain_logs import log_plainly
 from tests.support.planted import PLANTED, Planted
 
 SIGNING: Final = "a secret of the tests that is long enough for HS256"
@@ -56,6 +57,7 @@ def log_lines() -> Iterator[io.BytesIO]:
     configure("debug", stream)
     yield stream
     structlog.reset_defaults()
+    log_plainly()
     root.handlers[:] = handlers
     root.setLevel(level)
 

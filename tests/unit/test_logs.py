@@ -9,6 +9,7 @@ import structlog
 
 from consumer.logs import configure, get_logger
 from schemas.names import StrategyName
+from tests.support.plain_logs import log_plainly
 
 
 @pytest.fixture
@@ -20,6 +21,7 @@ def out() -> Iterator[io.BytesIO]:
     yield stream
     structlog.contextvars.clear_contextvars()
     structlog.reset_defaults()
+    log_plainly()
     root.handlers[:] = handlers
     root.setLevel(level)
 
