@@ -12,7 +12,6 @@ from consumer.store.pool import Connection, Pool, transaction, translated
 from consumer.store.rows import as_json
 
 _PUT = """
-WITH forgotten AS (DELETE FROM heal_outbox WHERE id = ANY($10::uuid[]))
 INSERT INTO heal_outbox (id, failure_id, step, rank, owner, topic, key, headers, body)
 SELECT m.id, m.failure_id, m.step, m.rank, $1, m.topic, m.key, m.headers, m.body
   FROM unnest($2::uuid[], $3::uuid[], $4::int[], $5::smallint[], $6::text[], $7::bytea[], $8::bytea[], $9::bytea[])
@@ -47,15 +46,15 @@ SELECT * FROM mine ORDER BY failure_id, step, rank
 """
 
 
-async def put(connection: Connection, owner: OwnerId, messages: Sequence[Message], acked: Sequence[UUID] = ()) -> None:
-    """Add messages in the caller's transaction, and forget those that the broker has acknowledged.
-
-    One that is there already stays as it is.
-    """
+async def put(connection: Connection, owner: OwnerId, messages: Sequence[Message]) -> None:
+    """Add messages in the caller's transaction; one that is there already stays as it is."""
     if messages:
-        await connection.execute(_PUT, owner, *zip(*map(_row, messages), strict=True), acked)
-    elif acked:
-        await connection.execute(_ACKED, acked)
+        await connection.execute(_PUT, owner, *columns(messages))
+
+
+def columns(messages: Sequence[Message]) -> Sequence[Sequence[object]]:
+    """Give messages by column: id, failure, step, rank, topic, key, headers, body."""
+    return tuple(zip(*map(_row, messages), strict=True)) or ((),) * 8
 
 
 async def forget(pool: Pool, ids: Sequence[UUID]) -> None:

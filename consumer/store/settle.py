@@ -14,7 +14,7 @@ from consumer.settings import BreakerSettings
 from consumer.store.breaker import Verdicts, judge
 from consumer.store.credits import Hold, settle_holds
 from consumer.store.drift import count
-from consumer.store.outbox import put
+from consumer.store.outbox import columns, put
 from consumer.store.pool import Connection, Pool, transaction
 from consumer.store.rows import as_json, climbed_json
 
@@ -24,6 +24,12 @@ WITH x AS (
                        $8::text[], $9::float8[], $10::bool[], $11::bool[], $12::bool[], $13::text[], $14::int[])
     AS x (attempt_id, strategy, result, attempted_at, finished_at, details, status, due_in, counts, unsure, parks,
           rungs, epoch)
+), m AS (
+  SELECT * FROM unnest($15::uuid[], $16::uuid[], $17::uuid[], $18::int[], $19::smallint[], $20::text[], $21::bytea[],
+                       $22::bytea[], $23::bytea[])
+    AS m (attempt_id, id, failure_id, step, rank, topic, key, headers, body)
+), forgotten AS (
+  DELETE FROM heal_outbox WHERE id = ANY($24::uuid[])
 ), gone AS (
   DELETE FROM heal_claim c USING x
    WHERE c.attempt_id = x.attempt_id AND c.owner = $1 AND c.epoch = x.epoch AND NOT x.parks
@@ -47,6 +53,10 @@ WITH x AS (
          lifetime_attempts = f.lifetime_attempts + d.counts::int, unsure = coalesce(d.unsure, f.unsure), damage = NULL,
          rungs = coalesce(d.rungs::jsonb, f.rungs)
     FROM d WHERE f.id = d.failure_id AND f.step = d.step
+), o AS (
+  INSERT INTO heal_outbox (id, failure_id, step, rank, owner, topic, key, headers, body)
+  SELECT m.id, m.failure_id, m.step, m.rank, $1, m.topic, m.key, m.headers, m.body FROM m JOIN d USING (attempt_id)
+  ON CONFLICT (id) DO NOTHING
 )
 SELECT attempt_id, scope, org_id, held, parks FROM d
 """
@@ -110,10 +120,12 @@ async def settle(
     settlement's `health` the caller leaves in only what the database has to know.
     """
     async with transaction(pool) as connection:
-        rows = await connection.fetch(_SETTLE, owner, *zip(*map(_row, settlements), strict=True))
+        ends = zip(*map(_row, settlements), strict=True)
+        told = [(s.attempt.id, message) for s in settlements for message in s.messages]
+        messages = columns([message for _, message in told])
+        rows = await connection.fetch(_SETTLE, owner, *ends, [attempt for attempt, _ in told], *messages, acked)
         mine = {AttemptId(row["attempt_id"]): row for row in rows}
         ended = [s for s in settlements if s.attempt.id in mine]
-        await put(connection, owner, [message for s in ended for message in s.messages], acked)
         verdicts = await judge(connection, [s.health for s in ended if s.health is not None], breaker)
         freed = {row["scope"]: 1 for row in rows if not row["parks"]}
         woken = await wake(connection, freed | verdicts.wake)
