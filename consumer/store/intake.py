@@ -122,8 +122,9 @@ async def take_in(
     async with transaction(pool) as connection:
         said = await _insert(connection, owner, arrivals) if arrivals else {}
         taken = {failure_id: claimed for failure_id, claimed in said.items() if claimed is not None}
-        strange = [refuse_stranger(a) for a in arrivals if said.get(a.diagnosed.failure.id, True) is None]
-        here = [a for a in arrivals if said.get(a.diagnosed.failure.id, True) is not None] if strange else arrivals
+        strangers = said.keys() - taken.keys()
+        strange = [refuse_stranger(a) for a in arrivals if a.diagnosed.failure.id in strangers]
+        here = [a for a in arrivals if a.diagnosed.failure.id not in strangers]
         await _write_waiters(connection, here, taken)
         ended = [a.ended for a in here if a.ended is not None and a.diagnosed.failure.id in taken]
         await insert_attempts(connection, ended)

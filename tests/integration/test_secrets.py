@@ -15,7 +15,6 @@ from uuid import UUID, uuid4
 import httpx2 as httpx
 import jwt
 import pytest
-import structlog
 from prometheus_client import generate_latest
 from pydantic import SecretStr
 
@@ -56,7 +55,6 @@ def log_lines() -> Iterator[io.BytesIO]:
     stream = io.BytesIO()
     configure("debug", stream)
     yield stream
-    structlog.reset_defaults()
     log_plainly()
     root.handlers[:] = handlers
     root.setLevel(level)

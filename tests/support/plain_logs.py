@@ -8,7 +8,8 @@ import structlog
 
 
 def log_plainly() -> None:
-    """Show events as a person reads them, and exceptions as Python does."""
+    """Show events as a person reads them, and exceptions as Python does, whatever was configured before."""
+    structlog.reset_defaults()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

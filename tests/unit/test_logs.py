@@ -20,7 +20,6 @@ def out() -> Iterator[io.BytesIO]:
     configure("info", stream)
     yield stream
     structlog.contextvars.clear_contextvars()
-    structlog.reset_defaults()
     log_plainly()
     root.handlers[:] = handlers
     root.setLevel(level)
