@@ -48,12 +48,16 @@ class Publisher:
         self._arrived = asyncio.Event()
         self._acked: list[UUID] = []
         self._closing = False
+        self._is_behind = False  # said once, until all that waits has been sent
 
     def offer(self, messages: Sequence[Message]) -> None:
         """Hand over messages whose transaction is committed; they stand in the outbox."""
         if len(self._waiting) < IN_MEMORY:
             self._waiting.extend(messages)
             self._arrived.set()
+        elif not self._is_behind:
+            self._is_behind = True
+            log.warning("publisher_behind", waiting=len(self._waiting))
 
     def take_acked(self) -> list[UUID]:
         """Give the messages that the broker has acknowledged, for the next settle to delete."""
@@ -76,6 +80,7 @@ class Publisher:
             self._arrived.clear()
             while self._waiting:
                 await self._send(self._next())
+            self._is_behind = False
 
     def _next(self) -> list[Message]:
         """Take the next messages; what belongs to one failure is not parted."""

@@ -5,15 +5,19 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Final
 
 import structlog
 
-from consumer.errors import DeadlinePassed, LostClaim
+from consumer.errors import DeadlinePassed, LostClaim, TransientError
 from consumer.heal.strategy import Strategy, Task
 from consumer.model import AttemptId, Claim, Crashed, Healed, NotHealed, Outcome, RetryLater, Unknown
 from schemas.names import Code, Effect, Verdict
 
 log = structlog.get_logger(__name__)
+
+_MOMENT: Final = timedelta(seconds=1)
+_SHOWN: Final = 300
 
 
 class Gate:
@@ -66,6 +70,12 @@ async def run(strategy: Strategy, task: Task, gate: Gate) -> Outcome:
         raise
     except (DeadlinePassed, TimeoutError):
         return _out_of_time(task, gate)
+    except TransientError as error:
+        # Ours, as a rule: the database did not make the beginning of an effect durable, so the effect was not sent.
+        log.warning("heal_interrupted", strategy=strategy.name, effect_begun=gate.begun, error=str(error)[:_SHOWN])
+        if gate.begun:
+            return _after_effect(task, "interrupted after an effect had begun")
+        return RetryLater(after=_MOMENT, reason="interrupted before anything was sent")
     except Exception as error:  # a strategy's bug must not stop the stream
         log.exception("strategy_crashed", strategy=strategy.name, effect_begun=gate.begun)
         reason = f"{strategy.name} crashed: {type(error).__name__}"
@@ -93,7 +103,7 @@ def _out_of_time(task: Task, gate: Gate) -> Outcome:
     if gate.begun:
         reason = f"not ended within its window of {task.plan.intent.window.total_seconds():g} s"
         return _after_effect(task, reason, ill=True)
-    return RetryLater(after=timedelta(seconds=1), reason="its window passed before anything was sent")
+    return RetryLater(after=_MOMENT, reason="its window passed before anything was sent")
 
 
 def _after_effect(task: Task, reason: str, *, ill: bool = False) -> Unknown | NotHealed:

@@ -1,4 +1,4 @@
-"""A real Prefect: a virtual environment of its own, a server, and a process that runs a flow's runs."""
+"""A real Prefect: a virtual environment and a Postgres of its own, a server, and a process that runs a flow's runs."""
 
 import fcntl
 import hashlib
@@ -20,15 +20,14 @@ import pytest
 from anyio.from_thread import BlockingPortal
 
 from consumer.errors import ConfigError, TransientError
+from consumer.local.postgres import Postgres, run_postgres
 from consumer.local.server import LOCALHOST, Program, Server, serving
-from tests.support.pipeline import until
 from tests.support.required_tools import in_ci
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
 LOCK: Final = CHECKOUT / "tests" / "data" / "prefect.lock"
 FLOW: Final = CHECKOUT / "tests" / "support" / "prefect_flow.py"
 CACHE: Final = CHECKOUT / ".local" / "prefect"
-DATABASE: Final = "prefect.db"
 INSTALLED_WITHIN: Final = timedelta(minutes=8)
 UNUSED_SERVICES: Final = (
     *("CANCELLATION_CLEANUP", "CLEANUP_RECONCILER", "FOREMAN", "LATE_RUNS", "PAUSE_EXPIRATIONS", "REPOSSESSOR"),
@@ -49,14 +48,7 @@ class Prefect:
 
     async def ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON is anything
         async with httpx2.AsyncClient(trust_env=False, timeout=20) as client:
-
-            async def answered() -> httpx2.Response | None:
-                said = await client.request(method, self.api + path, json=body)
-                # Its database is locked for a moment, and nothing was written: its own client asks again, too.
-                return None if said.status_code == httpx2.codes.SERVICE_UNAVAILABLE else said
-
-            answer = await until(answered)
-        assert answer is not None
+            answer = await client.request(method, self.api + path, json=body)
         answer.raise_for_status()
         return answer.json()
 
@@ -90,7 +82,7 @@ def prefect(server_loop: BlockingPortal) -> Iterator[Prefect]:
 
 
 def installed() -> Path:
-    """Give the virtual environment with an empty database in it, made once for each lock and version of Python."""
+    """Give the virtual environment, made once for each lock and version of Python."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     place = CACHE / f"{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]}-py{version}"
     with _alone():
@@ -98,10 +90,7 @@ def installed() -> Path:
             shutil.rmtree(place, ignore_errors=True)
             _run(sys.executable, "-m", "venv", str(place))
             argv = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", "--no-deps")
-            python = str(place / "bin" / "python")
-            _run(python, *argv, "--require-hashes", "-r", str(LOCK))
-            # Its migrations cost more than its start: made once, and copied.
-            _run(python, "-m", "prefect", "server", "database", "upgrade", "-y", environment=_environment(place, 0))
+            _run(str(place / "bin" / "python"), *argv, "--require-hashes", "-r", str(LOCK))
             (place / "ready").touch()
     return place
 
@@ -115,15 +104,10 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def _run(*argv: str, environment: Mapping[str, str] | None = None) -> None:
+def _run(*argv: str) -> None:
     try:
         ran = subprocess.run(
-            argv,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=INSTALLED_WITHIN.total_seconds(),
+            argv, capture_output=True, text=True, check=False, timeout=INSTALLED_WITHIN.total_seconds()
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ConfigError(f"{argv[0]} could not be run: {error}") from error
@@ -133,38 +117,50 @@ def _run(*argv: str, environment: Mapping[str, str] | None = None) -> None:
 
 @asynccontextmanager
 async def run_prefect(place: Path) -> AsyncIterator[Prefect]:
-    """Run a server with an empty database, and serve the flow; both end with us, however we end."""
+    """Run a server with an empty database, and serve the flow; all of it ends with us, however we end.
+
+    On Postgres, as in production: SQLite, its default, refuses a write in the middle of another, and its API then says
+    503. It is a server of its own, which no test restarts.
+    """
     with tempfile.TemporaryDirectory(prefix="shw-prefect-", ignore_cleanup_errors=True) as temporary:
         home, python = Path(temporary), place / "bin" / "python"
-        shutil.copy(place / DATABASE, home / DATABASE)
-
-        def build(ports: tuple[int, ...]) -> Server:
-            argv = ("-m", "prefect", "server", "start", "--host", LOCALHOST, "--port", str(ports[0]))
-            program = _program("Prefect's server", (str(python), *argv), home, ports[0])
-            return Server(program, lambda: _answers(ports[0], "/health"))
-
-        async with serving(1, build) as (_, port):
-            # Beside nothing of ours: the first place where Python looks for modules is the script's own.
-            flow = Path(shutil.copy(FLOW, home / "flows.py"))
-            worker = Server(
-                _program("the flow's server", (str(python), str(flow)), home, port),
-                lambda: _answers(port, "/deployments/name/orders/orders"),
-            )
-            try:
-                await worker.start()
-                found = await Prefect(port=port, deployment="").ask("GET", "/deployments/name/orders/orders")
-                yield Prefect(port=port, deployment=found["id"])
-            finally:
-                await worker.stop()
+        async with run_postgres(fsync=False) as postgres, _serve(python, home, postgres) as engine:
+            yield engine
 
 
-def _program(name: str, argv: tuple[str, ...], home: Path, port: int) -> Program:
+@asynccontextmanager
+async def _serve(python: Path, home: Path, postgres: Postgres) -> AsyncIterator[Prefect]:
+    def build(ports: tuple[int, ...]) -> Server:
+        argv = ("-m", "prefect", "server", "start", "--host", LOCALHOST, "--port", str(ports[0]))
+        database = postgres.dsn.replace("postgresql:", "postgresql+asyncpg:").replace("sslmode=", "ssl=")
+        environment = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": database}
+        program = _program("Prefect's server", (str(python), *argv), home, ports[0], environment)
+        return Server(program, lambda: _answers(ports[0], "/health"))
+
+    async with serving(1, build) as (_, port):
+        # Beside nothing of ours: the first place where Python looks for modules is the script's own.
+        flow = Path(shutil.copy(FLOW, home / "flows.py"))
+        worker = Server(
+            _program("the flow's server", (str(python), str(flow)), home, port),
+            lambda: _answers(port, "/deployments/name/orders/orders"),
+        )
+        try:
+            await worker.start()
+            found = await Prefect(port=port, deployment="").ask("GET", "/deployments/name/orders/orders")
+            yield Prefect(port=port, deployment=found["id"])
+        finally:
+            await worker.stop()
+
+
+def _program(
+    name: str, argv: tuple[str, ...], home: Path, port: int, environment: Mapping[str, str] | None = None
+) -> Program:
     return Program(
         name=name,
         argv=argv,
         directory=home,
         log=home / f"{name.rpartition(' ')[0].replace(' ', '-')}.log",
-        environment=_environment(home, port) | {"PREFECT_SERVER_DATABASE_MIGRATE_ON_START": "false"},
+        environment=_environment(home, port) | dict(environment or {}),
         stop_signal=signal.SIGTERM,
         remove_when_orphaned=home,
     )

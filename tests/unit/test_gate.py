@@ -27,10 +27,10 @@ class Durable:
     def __init__(self, then: Callable[[], None] = lambda: None) -> None:
         self.begun: list[AttemptId] = []
         self.started: list[AttemptId] = []
-        self._then = then
+        self.then = then
 
     async def begin(self, claim: Claim) -> None:
-        self._then()
+        self.then()
         self.begun.append(claim.attempt_id)
 
     def gate(self, effect: Effect, left: float = 60) -> Gate:
@@ -152,8 +152,24 @@ async def test_a_database_that_is_away_when_an_effect_is_announced_means_no_effe
     durable = Durable(then=raising(TransientError("away")))
     strategy = Scripted(heals=succeeds, kind=Effect.UNSAFE)
     outcome = await run(strategy, task(strategy, failure({}), policy()), durable.gate(Effect.UNSAFE))
-    assert isinstance(outcome, Crashed)
+    assert isinstance(outcome, RetryLater)
+    assert not outcome.unsure
     assert durable.started == []
+
+
+async def test_a_database_that_goes_away_between_two_effects_leaves_the_first_to_a_person() -> None:
+    durable = Durable()
+
+    async def begins_twice(_: Task, gate: EffectGate) -> Outcome:
+        await gate.begin()
+        durable.then = raising(TransientError("away"))
+        await gate.begin()
+        return HEALED
+
+    strategy = Scripted(heals=begins_twice, kind=Effect.UNSAFE)
+    outcome = await run(strategy, task(strategy, failure({}), policy()), durable.gate(Effect.UNSAFE))
+    assert isinstance(outcome, Unknown)
+    assert durable.started == [ME]
 
 
 async def test_cancelling_is_not_swallowed() -> None:

@@ -6,11 +6,12 @@ from typing import Any, cast
 from uuid import UUID, uuid4
 
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from consumer.kafka.writer import Sent
 from consumer.metrics import Metrics
 from consumer.model import FailureId, Message, OwnerId
-from consumer.publish import BATCH, Publisher
+from consumer.publish import BATCH, IN_MEMORY, Publisher
 
 
 class Broker:
@@ -55,3 +56,17 @@ async def test_what_belongs_to_no_failure_is_sent_in_batches_all_the_same() -> N
     broker = Broker()
     await published([message(None) for _ in range(2 * BATCH + 1)], broker)
     assert [len(batch) for batch in broker.sent] == [BATCH, BATCH, 1]
+
+
+async def test_a_publisher_that_leaves_messages_to_the_sweeper_says_so_once_until_it_has_caught_up() -> None:
+    broker = Broker()
+    publisher = Publisher(cast("Any", None), OwnerId("me"), broker, Metrics(CollectorRegistry()))
+    with capture_logs() as logs:
+        for _ in range(2):
+            publisher.offer([message(None) for _ in range(IN_MEMORY)])
+            for _ in range(3):
+                publisher.offer([message(None)])
+            publisher.close()
+            await asyncio.wait_for(publisher.run(), 10)
+    assert [entry["event"] for entry in logs] == ["publisher_behind"] * 2
+    assert sum(map(len, broker.sent)) == 2 * IN_MEMORY
