@@ -16,7 +16,7 @@ from consumer.migrate import migrate
 from tests.support.faults import Servers
 from tests.support.ground import PARTITIONS
 from tests.support.http_world import World
-from tests.support.pipeline import Site, catalog, site
+from tests.support.pipeline import Site, catalog, delete_topics, site
 from tests.support.proxied import ProxiedKafka, run_proxied_kafka
 from tests.support.stream import CATALOG
 
@@ -69,9 +69,14 @@ def rich_catalog(world: World, catalog_file: Path) -> Path:
 
 @pytest.fixture
 async def ground(own_kafka: ProxiedKafka, own_database: str, rich_catalog: Path) -> AsyncIterator[Site]:
-    """A place on servers that may be broken, seen from where nothing is."""
+    """A place on servers that may be broken, seen from where nothing is.
+
+    Its topics go with it: a broker that is killed beside the partitions of hundreds of tests takes half a minute to be
+    back, and longer than a test's producer waits.
+    """
     async with site(own_kafka.broker, own_database, rich_catalog, partitions=PARTITIONS) as made:
         yield made
+    await delete_topics(made.settings.kafka)
 
 
 @pytest.fixture

@@ -386,6 +386,17 @@ async def site(broker: Broker, dsn: str, catalog_file: Path, *, partitions: int 
         yield Site(settings=settings, db=db, producer=producer)
 
 
+async def delete_topics(kafka: KafkaSettings) -> None:
+    """Delete the topics that `site` made."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+    try:
+        await admin.start()
+        names = kafka.failures_topic, kafka.results_topic, kafka.dlq_topic, kafka.commands_topic, kafka.heartbeats_topic
+        await admin.delete_topics(list(names))
+    finally:
+        await admin.close()
+
+
 def environment_of(settings: Settings) -> dict[str, str]:
     """Give settings as the variables that `read_settings` reads."""
     values: dict[str, str] = {}
