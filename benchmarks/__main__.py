@@ -11,7 +11,7 @@ import uvloop
 from rich.console import Console, RenderableType
 
 from benchmarks import backlog, fairness, keys, latency, replicas, slots, stored, throughput
-from benchmarks.arena import Arena, open_arena
+from benchmarks.arena import WARM_UP, Arena, open_arena
 from benchmarks.asked import Asked
 from benchmarks.job import Who
 from benchmarks.machine import machine
@@ -58,6 +58,7 @@ async def _measure(told: argparse.Namespace) -> int:
         kind = arena.stack.broker.kind if arena.stack.broker else "given"
         facts = {"date": started.isoformat(timespec="seconds"), "broker": kind, **machine()}
         to_stderr(orjson.dumps(facts).decode())
+        await arena.warm_up(Asked(scale=told.scale).count(WARM_UP))
         for name in names:
             try:
                 shown = await SCENARIOS[name](arena, asked, Report(facts=facts, scenario=name))

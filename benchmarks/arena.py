@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from benchmarks import usage
 from benchmarks.job import PARTITIONS, Job, Told, Who
-from benchmarks.load import BUDGET_AUD, organisations
+from benchmarks.load import BUDGET_AUD, events, organisations
 from benchmarks.ours import assigned_at, log_of
 from consumer.kafka.topics import create_topics
 from consumer.local.stack import BrokerChoice, Stack, run_stack
@@ -26,6 +26,8 @@ TEMPLATE: Final = "bench_template"
 LOOK_AGAIN: Final = 0.05
 """How exact the end of the clock is. Each look is a round trip to the broker, on the cores of what is measured."""
 READY_WITHIN: Final = 60.0
+WARM_UP: Final = 30_000
+WARM_WITHIN: Final = 240.0
 AT_ONCE: Final = 5_000
 """Events that are under way to the broker while a load is laid down."""
 
@@ -177,6 +179,14 @@ class Arena:
             yield Run(job=job)
         finally:
             await execute(self.stack.dsn, f"DROP DATABASE {database} WITH (FORCE)")
+
+    async def warm_up(self, count: int) -> None:
+        """Heal failures that nobody counts: a fresh broker compiles itself at the cost of whoever comes first."""
+        async with self.run("warm", events=count) as run:
+            await run.lay_down(events(count))
+            async with run.member() as member:
+                if await run.results(count, WARM_WITHIN, [member]) is None:
+                    raise RuntimeError(f"not warm after {WARM_WITHIN:.0f} s: see {member.job.directory}")
 
     async def settled(self) -> None:
         """Let the database write down what was prepared, so that no run pays for it."""
