@@ -7,14 +7,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer
 
 from consumer.errors import TransientError
-from consumer.kafka.connection import connection_options
+from consumer.kafka.past import open_topic, read_to_end
 from consumer.kafka.reader import record_of
 from consumer.local import demo_crowd, demo_drift
 from consumer.local.demo_crowd import NOBODY, CrowdStanding
@@ -24,6 +23,7 @@ from consumer.settings import KafkaSettings
 
 LOOK_EVERY: Final = timedelta(milliseconds=200)
 READ_WITHIN: Final = timedelta(seconds=15)
+READ_AT_ONCE: Final = 1000
 
 # The healer's attempts have a step; what a member inserted beside them counts for nothing.
 _STANDINGS = """
@@ -242,26 +242,13 @@ async def read_topic(kafka: KafkaSettings, topic: str) -> tuple[Record, ...]:
     Raises
     ------
     TransientError
-        The end was not reached in time.
+        The broker stopped answering.
 
     """
-    client: Any = AIOKafkaConsumer(
-        topic, **connection_options(kafka), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest"
-    )
     records: list[Record] = []
-    try:
-        async with asyncio.timeout(READ_WITHIN.total_seconds()):
-            await client.start()
-            ends = await client.end_offsets(list(client.assignment()))
-            await client.seek_to_beginning(*ends)
-            # The embedded broker's end lies a part of a batch before the last record: nothing more has to come, either.
-            more = True
-            while more or any([await client.position(tp) < end for tp, end in ends.items()]):
-                found = await client.getmany(timeout_ms=500)
-                records += [record_of(one) for many in found.values() for one in many]
-                more = bool(found)
-    except TimeoutError:
-        raise TransientError(f"{topic} was not read to its end within {READ_WITHIN.seconds} s") from None
-    finally:
-        await client.stop()
+    async with open_topic(kafka, topic) as client:
+        begins = await client.beginning_offsets(list(client.assignment()))
+        patience = READ_WITHIN.total_seconds()
+        async for many in read_to_end(client, begins, at_most=READ_AT_ONCE, patience=patience, what=f"reading {topic}"):
+            records += map(record_of, many)
     return tuple(records)
