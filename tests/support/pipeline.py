@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -438,8 +439,11 @@ class Process:
 
     async def ended(self) -> int:
         """Wait for its end; the code is negative for a signal."""
-        async with asyncio.timeout(30):
-            return await self.process.wait()
+        try:
+            async with asyncio.timeout(30):
+                return await self.process.wait()
+        except TimeoutError:
+            pytest.fail(f"process {self.pid} has not ended within 30 s: {self.log.read_text()[-3000:]}")
 
     async def is_stopped(self) -> bool:
         return self.state == "T"

@@ -15,6 +15,8 @@ SLOW: Final = json_reply({"done": True}, after=0.25)
 """Slow enough to be caught under way."""
 LATE: Final = json_reply({"done": True}, after=0.8)
 """Slower than the client's patience: it acts, and nobody hears of it."""
+EARLY: Final = json_reply({"error": "too early"}, 425)
+"""It did nothing, and is not ill."""
 CATALOG: Final = {
     "attempts": "8",
     "backoff": "PT0.05S",
@@ -40,6 +42,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     "keyed": Kind(keyed=True),
     "unsafe": Kind(ends=UNSAFE_ENDS),
     "late-keyed": Kind(keyed=True, replies=(LATE, OK)),
+    # All tries of the first attempt in vain: it is due again, whatever the others do.
+    "early-keyed": Kind(keyed=True, replies=(EARLY, EARLY, OK)),
     "late-unsafe": Kind(replies=(LATE,), ends=frozenset({"needs_person"})),
     "twin-keyed": Kind(keyed=True, twins=True),
     # While a person has to decide on the one, the other waits for its scope.
