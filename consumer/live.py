@@ -11,10 +11,9 @@ from typing import Final
 from consumer.model import AttemptId, OrgId
 from consumer.waiting import happens
 
-UNSETTLED: Final = 2
-"""Ended heals that may wait to be settled, in slots: the next batch is taken in while the last one is settled."""
 UNSETTLED_LEAST: Final = 256
-"""But so many may where slots are few: settlements gather for larger transactions than that."""
+"""Ended heals that may wait to be settled: as many as there are slots, the next batch is taken in while the last one is
+settled; but so many where slots are few, for settlements gather for larger transactions."""
 AT_ONCE: Final = 3
 """New failures are taken in when a third of what they may claim at all is free: fewer transactions, few idle slots."""
 _ROUNDING: Final = 1e-9
@@ -172,7 +171,7 @@ class LiveHeals:
 
     def free(self, *, for_new: bool = False) -> int:
         """Give the free slots; none while too many ended heals wait for the database."""
-        if len(self._settling) >= max(UNSETTLED * self.slots, UNSETTLED_LEAST):
+        if len(self._settling) >= max(self.slots, UNSETTLED_LEAST):
             return 0
         free = self.slots + self._ahead() - (len(self._places) - len(self._settling))
         if for_new and self.due_waits:
