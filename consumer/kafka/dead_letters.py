@@ -7,13 +7,14 @@ from typing import Any, Final
 
 from consumer.errors import TransientError
 from consumer.kafka.connection import translated
-from consumer.kafka.past import POLL_MS, open_topic, read_to_end
+from consumer.kafka.past import POLL_MS, beginnings, open_topic, read_to_end
 from consumer.kafka.publishing import Outgoing
 from consumer.model import Record
 from consumer.settings import KafkaSettings
 from schemas.dead_letter import PREFIX, DeadLetterHeaders, read_headers
 
 _BATCH: Final = 500
+_WHAT: Final = "reading dead letters"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,22 +72,21 @@ class DeadLetters:
             The broker stopped answering.
 
         """
-        begins = await self._begins()
-        what = "reading dead letters"
-        async for many in read_to_end(self._consumer, begins, at_most=_BATCH, patience=self._patience, what=what):
+        begins = await beginnings(self._consumer, _WHAT)
+        async for many in read_to_end(self._consumer, begins, at_most=_BATCH, patience=self._patience, what=_WHAT):
             for one in many:
                 yield _letter(one)
 
     async def at(self, partition: int, offset: int) -> Letter | None:
         """Give the letter at a place, or None when nothing lies there (any more)."""
-        begins = await self._begins()
+        begins = await beginnings(self._consumer, _WHAT)
         tp = next((tp for tp in begins if tp.partition == partition), None)
         if tp is None or offset < begins[tp]:
             return None
         self._consumer.seek(tp, offset)
         waited = 0.0
         while waited <= self._patience:
-            with translated("reading dead letters"):
+            with translated(_WHAT):
                 found = await self._consumer.getmany(tp, timeout_ms=POLL_MS, max_records=1)
             if found.get(tp):
                 one = found[tp][0]
@@ -98,11 +98,6 @@ class DeadLetters:
                 return None  # compacted away, or a transaction's marker
             waited += POLL_MS / 1000
         raise TransientError(f"reading the dead letter {partition}:{offset}: no answer for {waited:.0f} s")
-
-    async def _begins(self) -> dict[Any, int]:
-        with translated("reading dead letters"):
-            begins: dict[Any, int] = await self._consumer.beginning_offsets(list(self._consumer.assignment()))
-        return begins
 
 
 @asynccontextmanager

@@ -17,6 +17,13 @@ from consumer.settings import IntakeSettings, KafkaSettings
 POLL_MS: Final = 500
 
 
+async def beginnings(consumer: Any, what: str) -> dict[Any, int]:  # noqa: ANN401 - the client has no types
+    """Give where each partition of an open consumer begins; TransientError when the broker does not say."""
+    with translated(what):
+        begins: dict[Any, int] = await consumer.beginning_offsets(list(consumer.assignment()))
+    return begins
+
+
 async def read_to_end(
     consumer: Any,  # noqa: ANN401 - the client has no types
     begins: Mapping[Any, int],

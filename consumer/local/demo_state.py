@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg
 
 from consumer.errors import TransientError
-from consumer.kafka.past import open_topic, read_to_end
+from consumer.kafka.past import beginnings, open_topic, read_to_end
 from consumer.kafka.reader import record_of
 from consumer.local import demo_crowd, demo_drift
 from consumer.local.demo_crowd import NOBODY, CrowdStanding
@@ -246,9 +246,9 @@ async def read_topic(kafka: KafkaSettings, topic: str) -> tuple[Record, ...]:
 
     """
     records: list[Record] = []
+    patience, what = READ_WITHIN.total_seconds(), f"reading {topic}"
     async with open_topic(kafka, topic) as client:
-        begins = await client.beginning_offsets(list(client.assignment()))
-        patience = READ_WITHIN.total_seconds()
-        async for many in read_to_end(client, begins, at_most=READ_AT_ONCE, patience=patience, what=f"reading {topic}"):
+        begins = await beginnings(client, what)
+        async for many in read_to_end(client, begins, at_most=READ_AT_ONCE, patience=patience, what=what):
             records += map(record_of, many)
     return tuple(records)

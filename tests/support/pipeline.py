@@ -23,6 +23,7 @@ from pydantic import SecretStr
 
 from consumer.app import run
 from consumer.heal.strategy import Strategies
+from consumer.kafka.past import beginnings, read_to_end
 from consumer.kafka.topics import create_topics
 from consumer.lifetime import Consumer
 from consumer.local.broker import Broker
@@ -250,15 +251,12 @@ class Site:
                 for p in sorted(consumer.partitions_for_topic(topic) or await _known(consumer, topic))
             ]
             consumer.assign(partitions)
-            await consumer.seek_to_beginning(*partitions)
-            ends = await consumer.end_offsets(partitions)
+            what = f"reading {topic}"
             found: list[Read] = []
             async with asyncio.timeout(20):
-                for tp in partitions:
-                    # Asked for its end, the embedded broker counts the last batch as one record.
-                    while await consumer.position(tp) < max(ends[tp], consumer.highwater(tp) or 0):
-                        for many in (await consumer.getmany(tp, timeout_ms=200)).values():
-                            found += map(_read, many)
+                begins = await beginnings(consumer, what)
+                async for many in read_to_end(consumer, begins, at_most=1000, patience=20, what=what):
+                    found += map(_read, many)
         finally:
             await consumer.stop()
         return sorted(found, key=lambda one: (one.partition, one.offset))
