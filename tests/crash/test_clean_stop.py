@@ -30,7 +30,7 @@ async def test_a_rolling_restart_of_all_members_does_nothing_twice(ground: Site,
             all_of_them.append(await stack.enter_async_context(_member(ground, tmp_path / f"new{n}")))
             await until(lambda: _all_assigned(all_of_them), 60)
             member.tell(signal.SIGTERM)
-            assert await member.ended() == 0, member.log.read_text()[-3000:]
+            assert await member.ended() == 0, member.last_lines
         names = await publishing
         await until(lambda: oracle.at_rest(ground, len(names)), 60)
         await until(lambda: has_committed(ground, len(names)))

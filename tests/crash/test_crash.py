@@ -57,7 +57,7 @@ async def test_after_a_kill_nothing_is_lost_and_no_unkeyed_effect_is_repeated(
     names = await publish_all_kinds(place, world, org)
     mortal = place.changed(kafka={"session_timeout": SECOND})
     async with process(mortal, tmp_path / "log", at=at, path=path, nth=str(nth)) as killed:
-        assert await killed.ended() == -signal.SIGKILL, killed.log.read_text()[-3000:]
+        assert await killed.ended() == -signal.SIGKILL, killed.last_lines
     called = {kind: sum(seen.path.startswith(f"/{kind}") for seen in world.seen) for kind in KINDS}
     await place.time_passes()
     async with place.consumer() as running:
@@ -132,7 +132,7 @@ async def test_a_stopped_process_that_comes_back_starts_no_effect_and_settles_no
             stopped.tell(signal.SIGCONT)
             await until(lambda: _has_lost(stopped))
         stopped.tell(signal.SIGTERM)
-        assert await stopped.ended() == 0, stopped.log.read_text()[-3000:]
+        assert await stopped.ended() == 0, stopped.last_lines
     assert row["status"] == status
     assert len(world.seen) == seen, "an effect after the deadline"
     assert seen == made

@@ -59,7 +59,7 @@ async def _leave_claims_behind(behind: Site, log: Path) -> None:
 
 async def _is_struck(struck: Process, number: signal.Signals) -> None:
     if number is signal.SIGKILL:
-        assert await struck.ended() == -signal.SIGKILL, struck.log.read_text()[-3000:]
+        assert await struck.ended() == -signal.SIGKILL, struck.last_lines
     else:
         await until(struck.is_stopped, 40)
 
@@ -67,7 +67,7 @@ async def _is_struck(struck: Process, number: signal.Signals) -> None:
 async def _comes_back_and_leaves(stopped: Process) -> None:
     stopped.tell(signal.SIGCONT)
     stopped.tell(signal.SIGTERM)
-    assert await stopped.ended() == 0, stopped.log.read_text()[-3000:]
+    assert await stopped.ended() == 0, stopped.last_lines
 
 
 async def _rows(ground: Site) -> list[tuple[object, ...]]:

@@ -69,7 +69,7 @@ async def test_after_a_kill_every_step_is_run_again_once_and_proven(
         slow_answers(world, RUNS)
     mortal = place.changed(kafka={"session_timeout": SECOND})
     async with process(mortal, tmp_path / "log", at=at, nth=str(nth), path="") as killed:
-        assert await killed.ended() == -signal.SIGKILL, killed.log.read_text()[-3000:]
+        assert await killed.ended() == -signal.SIGKILL, killed.last_lines
     before = sum(len(engine.orders(f"run-{n}")) for n in range(RUNS))
     assert before > 0 or at == "before"
     await place.time_passes()
@@ -122,7 +122,7 @@ async def test_a_stopped_process_that_comes_back_orders_nothing_and_settles_noth
                 stopped.tell(signal.SIGCONT)
                 await until(lambda: _has_lost(stopped))
         stopped.tell(signal.SIGTERM)
-        assert await stopped.ended() == 0, stopped.log.read_text()[-3000:]
+        assert await stopped.ended() == 0, stopped.last_lines
     assert row["status"] == "resolved"
     assert len(engine.orders("run-0")) == seen, "an order after the deadline"
     assert engine.inputs["run-0"] == [TAKEN]

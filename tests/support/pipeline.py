@@ -432,6 +432,11 @@ class Process:
     def pid(self) -> int:
         return self.process.pid
 
+    @property
+    def last_lines(self) -> str:
+        """The end of its log, for the message of an assertion."""
+        return self.log.read_text()[-3000:]
+
     def said(self, *events: str) -> bool:
         """Whether a line of its log names one of these events."""
         return any(one in self.log.read_text() for one in events)
@@ -442,7 +447,7 @@ class Process:
             async with asyncio.timeout(30):
                 return await self.process.wait()
         except TimeoutError:
-            pytest.fail(f"process {self.pid} has not ended within 30 s: {self.log.read_text()[-3000:]}")
+            pytest.fail(f"process {self.pid} has not ended within 30 s: {self.last_lines}")
 
     async def is_stopped(self) -> bool:
         return self.state == "T"
@@ -450,7 +455,7 @@ class Process:
     @property
     def state(self) -> str:
         """What the kernel says of it: `T` is stopped."""
-        assert is_alive(self.pid), self.log.read_text()[-3000:]
+        assert is_alive(self.pid), self.last_lines
         return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
 
     def tell(self, number: signal.Signals) -> None:

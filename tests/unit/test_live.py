@@ -117,7 +117,7 @@ def full_of_unsettled() -> LiveHeals:
     return live
 
 
-def test_few_slots_may_leave_as_many_unsettled_as_one_settlement_takes_and_many_as_many_as_they_are() -> None:
+def test_as_many_ended_heals_may_wait_as_there_are_slots_and_where_those_are_few_as_one_settlement_takes() -> None:
     for slots in (1, 2 * UNSETTLED_LEAST):
         live, most = LiveHeals(slots), max(UNSETTLED_LEAST, slots)
         for _ in range(most):
