@@ -3,7 +3,7 @@
 import json
 from typing import Any, TypeAlias
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
@@ -127,6 +127,8 @@ def test_no_schema_makes_it_raise(document: Json, schema: Json) -> None:
 
 @QUICK
 @given(document=st.dictionaries(NAMES, SCALARS, max_size=5), schema=_objects(LEAVES), path=NAMES)
+@example(document={"name": "x"}, schema={"properties": {"nmae": {}}}, path="name")
+@example(document={"name": "x"}, schema={"properties": {"nmae": {}}, "required": ["nmae"]}, path="name")
 def test_a_guarded_member_is_never_dropped_filled_in_or_guessed(
     document: dict[str, Json], schema: Schema, path: str
 ) -> None:

@@ -110,7 +110,7 @@ class Strangers:
     def _renames(self, key: str) -> Iterator[Way]:
         value = self._members[key]
         for target, far in self._near(key):
-            if far and below(self._guard, target):
+            if far and (below(self._guard, key) or below(self._guard, target)):
                 continue
             fit: Fit | Miss | None = self._child(target, value)
             if isinstance(fit, Miss) and value is None:
