@@ -3,11 +3,10 @@
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
-    KafkaConnectionError,
     KafkaError,
     OffsetOutOfRangeError,
     TopicAuthorizationFailedError,
@@ -16,6 +15,12 @@ from aiokafka.record.default_records import DefaultRecordBatch
 
 from consumer.errors import ConfigError, TransientError
 from consumer.settings import KafkaSettings
+
+UNANSWERED: Final = (KafkaError, OSError, TimeoutError, KeyError)
+"""What the client raises when the broker does not answer.
+
+KeyError, because a request that times out closes its connection by name, which somebody else may have forgotten by then.
+"""
 
 
 def has_c_extension() -> bool:
@@ -60,5 +65,5 @@ def translated(what: str) -> Iterator[None]:
         ) from error
     except (TopicAuthorizationFailedError, GroupAuthorizationFailedError) as error:
         raise ConfigError(f"{what}: Kafka does not allow it: {error}. Check the ACLs of this client.") from error
-    except (KafkaConnectionError, KafkaError, OSError, TimeoutError) as error:
+    except UNANSWERED as error:
         raise TransientError(f"{what}: {error or type(error).__name__}") from error

@@ -5,10 +5,9 @@ from datetime import timedelta
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 
 from consumer.kafka import innards
-from consumer.kafka.connection import connection_options
+from consumer.kafka.connection import UNANSWERED, connection_options
 from consumer.settings import KafkaSettings
 
 ASK_WITHIN: Final = timedelta(seconds=10)
@@ -24,7 +23,7 @@ async def group_answers(settings: KafkaSettings) -> bool:
             await admin.start()
             await admin.find_coordinator(settings.group_id)
             return settings.failures_topic in await admin.list_topics()
-    except (KafkaError, OSError, TimeoutError):
+    except UNANSWERED:
         return False
     finally:
         await innards.close(admin)

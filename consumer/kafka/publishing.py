@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 
 from consumer.errors import ConfigError, TransientError
-from consumer.kafka.connection import connection_options, translated
+from consumer.kafka.connection import UNANSWERED, connection_options, translated
 from consumer.kafka.topics import existing_topics
 from consumer.settings import KafkaSettings
 
@@ -62,14 +61,14 @@ class Sender:
             future: asyncio.Future[Any] = await self._producer.send(
                 record.topic, value=record.value, key=record.key, headers=list(record.headers)
             )
-        except (KafkaError, OSError, TimeoutError) as error:
+        except UNANSWERED as error:
             future = asyncio.get_running_loop().create_future()
             future.set_exception(error)
         return future
 
 
 def _stored(outcome: Any) -> Stored | NotStored:  # noqa: ANN401 - the client has no types
-    if isinstance(outcome, KafkaError | OSError | TimeoutError):
+    if isinstance(outcome, UNANSWERED):
         return NotStored(reason=str(outcome) or type(outcome).__name__)
     if isinstance(outcome, BaseException):
         raise outcome

@@ -14,7 +14,7 @@ from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError,
 
 from consumer.errors import ConfigError, TransientError
 from consumer.kafka import innards
-from consumer.kafka.connection import connection_options, translated
+from consumer.kafka.connection import UNANSWERED, connection_options, translated
 from consumer.model import Partition, Record
 from consumer.settings import IntakeSettings, KafkaSettings
 
@@ -172,7 +172,7 @@ class Reader:
         try:
             async with asyncio.timeout(within.total_seconds()):
                 await self._consumer.commit({TopicPartition(*tp): offset for tp, offset in offsets.items()})
-        except (KafkaError, IllegalStateError, TimeoutError, OSError):
+        except UNANSWERED:
             return False
         except asyncio.CancelledError:
             if innards.is_cancelled_itself():
@@ -214,7 +214,7 @@ class Reader:
         try:
             async with asyncio.timeout(within.total_seconds()):
                 found = await self._consumer.end_offsets(asked)
-        except (KafkaError, IllegalStateError, TimeoutError, OSError):
+        except UNANSWERED:
             return None
         return {Partition(tp.topic, tp.partition): end for tp, end in found.items()}
 
@@ -233,7 +233,7 @@ class Reader:
                     open_ones = {tp: position for tp, position in positions.items() if tp not in came}
                     came |= await self._not_before(open_ones, now - age)
                     age *= AGE_STEP
-        except (KafkaError, IllegalStateError, TimeoutError, OSError):
+        except UNANSWERED:
             return None
         return came | {tp: now - age for tp in positions if tp not in came}
 

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordTooLargeError
+from aiokafka.errors import MessageSizeTooLargeError, RecordTooLargeError
 
 from consumer.errors import ConfigError, TransientError
 from consumer.kafka import innards
-from consumer.kafka.connection import connection_options
+from consumer.kafka.connection import UNANSWERED, connection_options
 from consumer.kafka.partitioner import partition_of
 from consumer.model import Message
 from consumer.settings import KafkaSettings
@@ -51,7 +51,7 @@ class Writer:
         """
         try:
             producer = await self._started()
-        except (KafkaError, OSError, TimeoutError):
+        except UNANSWERED:
             return [Sent.FAILED] * len(messages)
         try:
             async with asyncio.timeout(self._settings.request_timeout.total_seconds() + SEND_BEYOND):
@@ -122,7 +122,7 @@ async def _enqueue(producer: Any, message: Message) -> "asyncio.Future[Any]":  #
         future: asyncio.Future[Any] = await producer.send(
             message.topic, value=message.body, key=message.key, headers=list(message.headers)
         )
-    except (KafkaError, OSError, TimeoutError, AssertionError) as error:
+    except (*UNANSWERED, AssertionError) as error:
         future = asyncio.get_running_loop().create_future()
         future.set_exception(error)
     return future
@@ -155,7 +155,7 @@ async def open_writer(settings: KafkaSettings, rebuilt: Callable[[], None] = lam
         stack.push_async_callback(writer.close)
         try:
             await writer._started()  # noqa: SLF001 - the same module
-        except (KafkaError, TransientError, OSError, TimeoutError) as error:
+        except (*UNANSWERED, TransientError) as error:
             raise ConfigError(
                 f"Kafka at {settings.bootstrap} does not answer a producer: {error or type(error).__name__}. Check "
                 "SHW_KAFKA__BOOTSTRAP; for a broker without idempotent producers set SHW_KAFKA__IDEMPOTENCE=false."

@@ -172,6 +172,34 @@ async def test_a_member_whose_task_crashed_joins_anew_and_reads_on(kafka_place: 
         await running.settled(2, within_seconds=40)
 
 
+async def test_a_commit_that_times_out_on_a_forgotten_connection_is_made_again(kafka_place: Site) -> None:
+    """The client then raises a KeyError instead of its own: it must not end the process."""
+    place = kafka_place
+    org = await place.organisation()
+    async with place.consumer() as running:
+        await place.publish(voice(org, "before"))
+        await running.settled(1)
+        await until(lambda: _has_committed(place, 1))
+        client, forgotten = member(running)._client, []
+        send = client.send
+
+        async def forgetful(node: int, request: object, **group: Any) -> Any:  # noqa: ANN401 - the client has no types
+            async def time_out(*_args: object, **_kwargs: object) -> None:
+                forgotten.append(client._conns.pop((node, group["group"])))
+                forgotten[0].close()
+                raise TimeoutError
+
+            if "OffsetCommit" in type(request).__name__ and not forgotten:
+                client._conns[node, group["group"]].send = time_out
+            return await send(node, request, **group)
+
+        client.send = forgetful
+        await place.publish(voice(org, "after"))
+        await running.settled(2)
+        await until(lambda: _has_committed(place, 2))
+        assert len(forgotten) == 1
+
+
 async def test_a_poll_that_raised_leaves_the_members_idle_time_counting(embedded_place: Site) -> None:
     """The first poll of a new group raises; the client would take the member for busy for ever after."""
     org = await embedded_place.organisation()
