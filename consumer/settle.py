@@ -25,7 +25,7 @@ from schemas.names import Status
 log = structlog.get_logger(__name__)
 
 BUSY: Final = 48
-"""Heals in one transaction from which on the next one waits for more. Below 480 a second it does not wait twice."""
+"""Heals in one transaction, none of them waited for by a failure, from which on the next one waits for more."""
 GATHER: Final = timedelta(milliseconds=100)
 """So long, or until `ENOUGH` are there: no heal waits for a slot meanwhile, and there are half as many round trips."""
 ENOUGH: Final = 256
@@ -62,6 +62,7 @@ class Settler:
         self._under_way: set[asyncio.Task[None]] = set()
         self._enough = asyncio.Event()
         self._may_begin = asyncio.Event()
+        self._unawaited = 0  # heals of the last transaction that nobody waited for
 
     def put(self, settlement: Settlement) -> None:
         """Hand in a finished heal; its slot is free once it is durable."""
@@ -77,17 +78,16 @@ class Settler:
 
     async def run(self) -> None:
         """Settle until closed."""
-        closing, last = False, 0
+        closing = False
         async with asyncio.TaskGroup() as settling:
             while not closing:
                 first = await self._queue.get()
-                if first is not None and last >= BUSY:
+                if first is not None and self._unawaited >= BUSY:
                     await happens(self._enough, GATHER)
                 await self._turn()
                 batch = [first, *self._waiting()]
                 closing = None in batch
                 ready = [settlement for settlement in batch if settlement is not None]
-                last = len(ready)
                 if ready:
                     self._begin(settling.create_task(self._settle(ready)))
 
@@ -117,6 +117,7 @@ class Settler:
         except RefusedByDatabase as error:
             await self._settle_halves(ready, error)
             return
+        self._unawaited = len(ready) - settled.woken
         self._live.end(s.attempt.id for s in ready)
         self._breakers.learn(settled.verdicts, woken=settled.woken)
         self._publisher.offer([m for s in ready if s.attempt.id in settled.mine for m in s.messages])

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+from consumer import settle
 from consumer.heal.strategy import EffectGate, Strategies, Task
 from consumer.model import Healed, NotHealed, Outcome, Proof, Unknown
 from consumer.store import due
@@ -399,6 +400,36 @@ async def test_an_organisation_that_hangs_everything_holds_up_nobody(embedded_pl
 
 async def _greedy_has(hung: list[UUID], number: int) -> bool:
     return len(hung) == number
+
+
+async def test_who_waits_for_a_scope_does_not_wait_for_settlements_to_gather(
+    patient: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settle, "GATHER", timedelta(minutes=5))
+    place = patient.changed(heal={"slots": 100})
+    scopes, each = settle.BUSY + 12, 3
+    org = await place.organisation()
+    under_way: list[asyncio.Future[None]] = []
+
+    async def heal(task: Task, gate: EffectGate) -> Outcome:
+        del task
+        await gate.begin()
+        mine = asyncio.get_running_loop().create_future()
+        under_way.append(mine)
+        if len(under_way) == scopes:  # they end together, one of each scope, and are settled together
+            for one in under_way:
+                one.set_result(None)
+            under_way.clear()
+        await mine
+        return PROVEN
+
+    names = [f"s{scope}.{n}" for n in range(each) for scope in range(scopes)]
+    async with place.consumer(scripted(heal)) as running:
+        await place.publish(
+            *(event(org, name, workflow_name=name, context={"scope": name.split(".")[0]}) for name in names)
+        )
+        rows = await running.settled(len(names))
+    assert {row["status"] for row in rows.values()} == {"resolved"}
 
 
 async def test_however_many_organisations_wait_each_has_its_turn(
