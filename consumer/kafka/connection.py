@@ -19,7 +19,7 @@ from consumer.settings import KafkaSettings
 UNANSWERED: Final = (KafkaError, OSError, TimeoutError, KeyError)
 """What the client raises when the broker does not answer.
 
-KeyError, because a request that times out closes its connection by name, which somebody else may have forgotten by then.
+KeyError, because a request that times out closes its connection by name, which somebody else may have forgotten.
 """
 
 
