@@ -40,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, help="rounds; each scenario has a number of its own")
     parser.add_argument("--scale", type=float, default=1.0, help="a part of the full size, for a quick look")
     parser.add_argument("--broker", choices=[choice.value for choice in BrokerChoice], default="auto")
+    parser.add_argument("--shared-buffers", default="1GB", help="of Postgres; it ships with 128MB")
     parser.add_argument("--only", choices=[who.value for who in Who], help="throughput: one contender")
     parser.add_argument(
         "--profile", action="store_true", help="throughput: where the consumer's CPU time goes, by phase"
@@ -54,9 +55,14 @@ async def _measure(told: argparse.Namespace) -> int:
     asked = Asked(events=told.events, rounds=told.rounds, scale=told.scale, only=told.only, profile=told.profile)
     names = list(SCENARIOS) if told.scenario == "all" else [told.scenario]
     failed = 0
-    async with open_arena(BrokerChoice(told.broker), directory) as arena:
+    async with open_arena(BrokerChoice(told.broker), directory, shared_buffers=told.shared_buffers) as arena:
         kind = arena.stack.broker.kind if arena.stack.broker else "given"
-        facts = {"date": started.isoformat(timespec="seconds"), "broker": kind, **machine()}
+        facts = {
+            "date": started.isoformat(timespec="seconds"),
+            "broker": kind,
+            "shared_buffers": told.shared_buffers,
+            **machine(),
+        }
         to_stderr(orjson.dumps(facts).decode())
         await arena.warm_up(Asked(scale=told.scale).count(WARM_UP))
         for name in names:

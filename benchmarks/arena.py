@@ -212,9 +212,9 @@ class Arena:
 
 
 @asynccontextmanager
-async def open_arena(broker: BrokerChoice, directory: Path) -> AsyncIterator[Arena]:
+async def open_arena(broker: BrokerChoice, directory: Path, *, shared_buffers: str) -> AsyncIterator[Arena]:
     """Start the servers, Postgres with fsync and synchronous commit, and make the database that each run copies."""
-    async with run_stack(broker=broker, fsync=True) as stack:
+    async with run_stack(broker=broker, fsync=True, postgres_settings={"shared_buffers": shared_buffers}) as stack:
         await execute(stack.dsn, f"CREATE DATABASE {TEMPLATE}")
         template = _database(stack.dsn, TEMPLATE)
         await asyncio.to_thread(migrate, template)

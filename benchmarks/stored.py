@@ -5,6 +5,9 @@ week. The load is that of `throughput`; sizes alternate by rounds. A run has two
 fresh copy, and the first touch of each page of an index writes the whole page to the log, as after every checkpoint;
 then most pages have been touched, as for the rest of the time between two checkpoints. The slope is that of the cost
 over the logarithm of the size, by least squares, in parts of the smallest size's cost for each factor of ten.
+
+The server needs room for the indexes that an event touches at random places (four uuids), 220 MB for a million stored
+failures: with the 128 MB that Postgres ships with (`--shared-buffers 128MB`) three pages an event are read anew there.
 """
 
 import math

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -76,11 +76,14 @@ class Postgres:
 
 
 @asynccontextmanager
-async def run_postgres(directory: Path | None = None, *, fsync: bool = True) -> AsyncIterator[Postgres]:
+async def run_postgres(
+    directory: Path | None = None, *, fsync: bool = True, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[Postgres]:
     """Run a server that answers; its data stay in `directory`, or go with it when there is none.
 
     `fsync=False` is for tests and for demos: it survives a killed process, not a killed machine, and its data may
     stand in memory: a database is copied from its template in 15 ms there, and on some disks in 250 ms.
+    `settings` are the server's own, by name, and go before those of this module.
     Raises ConfigError when it cannot run here, and TransientError when it does not answer.
     """
     account = server_account()
@@ -94,7 +97,8 @@ async def run_postgres(directory: Path | None = None, *, fsync: bool = True) -> 
         binaries, password = await asyncio.to_thread(_prepare, home, account)
 
         def build(ports: tuple[int, ...]) -> Server:
-            argv = (str(binaries / "postgres"), "-D", str(home / "data"), *_settings(ports[0], fsync=fsync))
+            chosen = _settings(ports[0], settings or {}, fsync=fsync)
+            argv = (str(binaries / "postgres"), "-D", str(home / "data"), *chosen)
             return Server(
                 Program(
                     name="Postgres",
@@ -118,8 +122,8 @@ def _dsn(port: int, password: str, database: str) -> str:
     return f"postgresql://{USER}:{password}@{LOCALHOST}:{port}/{database}?sslmode=disable"
 
 
-def _settings(port: int, *, fsync: bool) -> list[str]:
-    chosen = SETTINGS | {"port": str(port)} | ({} if fsync else WITHOUT_FSYNC)
+def _settings(port: int, settings: Mapping[str, str], *, fsync: bool) -> list[str]:
+    chosen = {**SETTINGS, "port": str(port), **({} if fsync else WITHOUT_FSYNC), **settings}
     return [word for name, value in chosen.items() for word in ("-c", f"{name}={value}")]
 
 

@@ -1,6 +1,6 @@
 """The whole local stack: what is not given by its address is started, and stopped at the end."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -42,6 +42,7 @@ async def run_stack(
     database_dsn: str | None = None,
     bootstrap: str | None = None,
     fsync: bool = True,
+    postgres_settings: Mapping[str, str] | None = None,
     progress: Progress = to_stderr,
 ) -> AsyncIterator[Stack]:
     """Run what has no address yet, until the end of the block; a given address is taken as it is and not checked.
@@ -52,7 +53,7 @@ async def run_stack(
     async with AsyncExitStack() as servers:
         postgres: Postgres | None = None
         if database_dsn is None:
-            postgres = await servers.enter_async_context(run_postgres(fsync=fsync))
+            postgres = await servers.enter_async_context(run_postgres(fsync=fsync, settings=postgres_settings))
             progress(f"Postgres answers on {postgres.host}:{postgres.port}")
             database_dsn = postgres.dsn
         started: Broker | None = None

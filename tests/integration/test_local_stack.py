@@ -95,6 +95,12 @@ async def test_postgres_keeps_what_was_committed_through_a_crash() -> None:
         assert await one(postgres.dsn, "SELECT seven FROM kept") == 7
 
 
+async def test_postgres_takes_settings_of_its_own_before_ours() -> None:
+    async with run_postgres(settings={"shared_buffers": "16MB", "timezone": "Asia/Kathmandu"}) as postgres:
+        assert await one(postgres.dsn, "SHOW shared_buffers") == "16MB"
+        assert await one(postgres.dsn, "SHOW timezone") == "Asia/Kathmandu"
+
+
 async def test_a_database_in_a_directory_is_there_again_the_next_time(reachable: Path) -> None:
     async with run_postgres(reachable / "database") as first:
         await one(first.dsn, "CREATE TABLE kept AS SELECT 7 AS seven")
