@@ -32,7 +32,7 @@ from benchmarks.throughput import WITHIN
 
 EVENTS: Final = 20_000
 SIZES: Final = (10_000, 100_000, 1_000_000)
-ROUNDS: Final = 3
+ROUNDS: Final = 6
 BAR: Final = 1.15
 HALVES: Final = ("at first", "then")
 _TIME, _CPU = attrgetter("time"), attrgetter("cpu")
