@@ -2,8 +2,10 @@
 # ruff: noqa: SLF001 - to kill what is inside
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -26,6 +28,16 @@ def producer(running: Running) -> Any:  # noqa: ANN401 - the client has no types
     return running.consumer.publisher._sender._producer  # type: ignore[attr-defined]
 
 
+@asynccontextmanager
+async def reading(place: Site) -> AsyncIterator[tuple[Running, UUID]]:
+    """Run a consumer that has read and settled one failure; gives it and the failure's organisation."""
+    org = await place.organisation()
+    async with place.consumer() as running:
+        await place.publish(voice(org, "before"))
+        await running.settled(1)
+        yield running, org
+
+
 async def killed(task: "asyncio.Task[Any]") -> None:
     task.cancel()
     await asyncio.wait([task])
@@ -45,10 +57,7 @@ def _raise(*_args: object, **_kwargs: object) -> None:
 
 
 async def test_a_producer_whose_sender_was_cancelled_is_made_anew(place: Site) -> None:
-    org = await place.organisation()
-    async with place.consumer() as running:
-        await place.publish(voice(org, "before"))
-        await running.settled(1)
+    async with reading(place) as (running, org):
         dead = producer(running)
         await killed(innards.sender_task(dead))
         await place.publish(voice(org, "after"))
@@ -58,10 +67,7 @@ async def test_a_producer_whose_sender_was_cancelled_is_made_anew(place: Site) -
 
 
 async def test_a_producer_whose_sender_crashed_is_made_anew(place: Site) -> None:
-    org = await place.organisation()
-    async with place.consumer() as running:
-        await place.publish(voice(org, "before"))
-        await running.settled(1)
+    async with reading(place) as (running, org):
         dead = producer(running)
 
         def break_it() -> None:
@@ -77,10 +83,7 @@ async def test_a_producer_whose_sender_crashed_is_made_anew(place: Site) -> None
 
 async def test_what_is_being_sent_when_the_sender_dies_is_sent_again(place: Site) -> None:
     """The one send that waits for its answer at that moment must come back, and not wait for ever."""
-    org = await place.organisation()
-    async with place.consumer() as running:
-        await place.publish(voice(org, "before"))
-        await running.settled(1)
+    async with reading(place) as (running, org):
         dead = producer(running)
         under_way = asyncio.Event()
 
@@ -131,10 +134,7 @@ async def _is_anew(running: Running, dead: object) -> bool:
 @pytest.mark.parametrize("name", TASKS)
 async def test_a_member_whose_task_was_cancelled_joins_anew_and_reads_on(kafka_place: Site, name: str) -> None:
     place = kafka_place
-    org = await place.organisation()
-    async with place.consumer() as running:
-        await place.publish(voice(org, "before"))
-        await running.settled(1)
+    async with reading(place) as (running, org):
         dead = member(running)
         await killed(TASKS[name](dead))
         await until(lambda: _is_anew(running, dead), 40)
@@ -159,10 +159,7 @@ CRASHES: dict[str, Callable[[Any], None]] = {
 @pytest.mark.parametrize("name", CRASHES)
 async def test_a_member_whose_task_crashed_joins_anew_and_reads_on(kafka_place: Site, name: str) -> None:
     place = kafka_place
-    org = await place.organisation()
-    async with place.consumer() as running:
-        await place.publish(voice(org, "before"))
-        await running.settled(1)
+    async with reading(place) as (running, org):
         dead = member(running)
         CRASHES[name](dead)
         if name == "coordination":
@@ -175,10 +172,7 @@ async def test_a_member_whose_task_crashed_joins_anew_and_reads_on(kafka_place: 
 async def test_a_commit_that_times_out_on_a_forgotten_connection_is_made_again(kafka_place: Site) -> None:
     """The client then raises a KeyError instead of its own: it must not end the process."""
     place = kafka_place
-    org = await place.organisation()
-    async with place.consumer() as running:
-        await place.publish(voice(org, "before"))
-        await running.settled(1)
+    async with reading(place) as (running, org):
         await until(lambda: _has_committed(place, 1))
         client, forgotten = member(running)._client, []
         send = client.send
@@ -211,10 +205,7 @@ async def test_a_poll_that_raised_leaves_the_members_idle_time_counting(embedded
 
 async def test_a_member_that_is_condemned_joins_anew(kafka_place: Site) -> None:
     place = kafka_place
-    org = await place.organisation()
-    async with place.consumer() as running:
-        await place.publish(voice(org, "before"))
-        await running.settled(1)
+    async with reading(place) as (running, org):
         dead = member(running)
         running.consumer.source._reader.condemn("a test")
         await until(lambda: _is_anew(running, dead), 40)
