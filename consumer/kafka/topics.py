@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from aiokafka.errors import TopicAlreadyExistsError
 
 from consumer.errors import ConfigError
-from consumer.kafka.connection import connection_options
+from consumer.kafka.connection import UNANSWERED, connection_options
 from consumer.settings import KafkaSettings
 
 _A_DAY_MS = 24 * 60 * 60 * 1000
@@ -23,7 +23,7 @@ async def _admin(settings: KafkaSettings) -> AsyncIterator[Any]:
     try:
         await admin.start()
         yield admin
-    except (KafkaError, OSError, TimeoutError) as error:
+    except UNANSWERED as error:
         raise ConfigError(
             f"Kafka at {settings.bootstrap} does not answer: {error or type(error).__name__}. "
             "Check SHW_KAFKA__BOOTSTRAP and that the broker runs."
@@ -89,7 +89,7 @@ async def _create(admin: Any, topic: Any, settings: KafkaSettings) -> bool:  # n
         response = await admin.create_topics([topic])
     except TopicAlreadyExistsError:
         return False  # another one was quicker
-    except (KafkaError, OSError, TimeoutError) as error:
+    except UNANSWERED as error:
         raise ConfigError(f"Kafka at {settings.bootstrap} did not create topic {topic.name}: {error}") from error
     name, code, *text = response.topic_errors[0]
     if code not in (0, TopicAlreadyExistsError.errno):
