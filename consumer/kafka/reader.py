@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError, NoOffsetForPartitionError
+from aiokafka.errors import ConsumerStoppedError, KafkaError, NoOffsetForPartitionError
 
 from consumer.errors import ConfigError, TransientError
 from consumer.kafka import innards
@@ -124,8 +124,8 @@ class Reader:
         try:
             with translated("reading failures"):
                 found = await self._getmany(max_records, wait.total_seconds())
-        except (IllegalStateError, ConsumerStoppedError):
-            # Revoked under the call, or stopped because something else failed: the others must get to run.
+        except ConsumerStoppedError:
+            # Stopped because something else failed: the others must get to run.
             await asyncio.sleep(wait.total_seconds())
             return {}
         return {Partition(tp.topic, tp.partition): [record_of(one) for one in many] for tp, many in found.items()}
@@ -147,7 +147,7 @@ class Reader:
             if innards.is_cancelled_itself():
                 raise
             raise TransientError("a task of the Kafka client was cancelled") from None
-        except (IllegalStateError, ConsumerStoppedError):
+        except ConsumerStoppedError:
             raise
         except Exception as error:  # a bug of the client's, which it hands on from any task of its own: begin anew
             self.condemn(f"{type(error).__name__}: {error}")
