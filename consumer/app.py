@@ -5,7 +5,7 @@ import gc
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from consumer import logs
 from consumer.api.app import create_api, serve
 from consumer.breakers import Breakers
 from consumer.catalog import Catalog, Catalogs, WorkflowPolicy, parse_catalog
+from consumer.clock import Clock
 from consumer.dependencies import Dependencies
 from consumer.errors import ConfigError, ShwError
 from consumer.heal.auto_retry import AutoRetry
@@ -28,6 +29,7 @@ from consumer.ingest.decode import Door
 from consumer.ingest.source import Source
 from consumer.intake import Intake
 from consumer.kafka.writer import Writer, open_writer
+from consumer.lease import Lease
 from consumer.lifetime import Consumer, Pulse, Serving, run_loops
 from consumer.live import LiveHeals
 from consumer.metrics import Metrics, Rebuilt
@@ -210,7 +212,13 @@ class Parts:
 def _compose(parts: Parts, heals: asyncio.TaskGroup) -> Consumer:
     settings, pool, metrics = parts.settings, parts.pool, parts.metrics
     wake = asyncio.Event()
-    stages = stages_of(parts, wake)
+    rounds = Rounds(settings.resume.interval)
+
+    def died() -> None:
+        rounds.soon()
+        wake.set()
+
+    stages = stages_of(parts, wake, died)
     pipeline = Pipeline(stages, heals)
     pressure = Pressure(settings, metrics)
     source = Source(
@@ -235,7 +243,9 @@ def _compose(parts: Parts, heals: asyncio.TaskGroup) -> Consumer:
         breaker=settings.breaker,
         catalogs=parts.catalogs,
         dependencies=stages.dependencies,
-        rounds=Rounds(settings.resume.interval),
+        clock=stages.clock,
+        lease=stages.lease,
+        rounds=rounds,
         wake=wake,
     )
     return Consumer(
@@ -263,8 +273,8 @@ def _catalog_file(parts: Parts, pipeline: Pipeline) -> CatalogFile | None:
     )
 
 
-def stages_of(parts: Parts, wake: asyncio.Event) -> Stages:
-    """Put the stages together; `wake` is set when something that waited is due."""
+def stages_of(parts: Parts, wake: asyncio.Event, died: Callable[[], None] = lambda: None) -> Stages:
+    """Put the stages together; `wake` is set when something that waited is due, `died` called when an owner is dead."""
     settings, pool, metrics = parts.settings, parts.pool, parts.metrics
     me, heal = new_owner(), settings.heal
     live = LiveHeals(heal.slots, resume_share=heal.resume_share, organisation_share=heal.organisation_share)
@@ -274,7 +284,9 @@ def stages_of(parts: Parts, wake: asyncio.Event) -> Stages:
         dlq_topic=settings.kafka.dlq_topic,
         max_bytes=settings.kafka.max_message_bytes,
     )
-    publisher = Publisher(pool, me, parts.writer, metrics)
+    clock = Clock()
+    lease = Lease(pool=pool, me=me, span=heal.lease, clock=clock, metrics=metrics, died=died)
+    publisher = Publisher(pool, me, parts.writer, metrics, dead=lambda: tuple(lease.dead))
     breakers = Breakers(settings=settings.breaker, dependencies=dependencies, metrics=metrics, wake=wake.set)
     settler = Settler(
         pool=pool,
@@ -306,6 +318,8 @@ def stages_of(parts: Parts, wake: asyncio.Event) -> Stages:
         live=live,
         dependencies=dependencies,
         pool=pool,
+        clock=clock,
+        lease=lease,
         owner=me,
         outlet=outlet,
         metrics=metrics,

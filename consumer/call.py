@@ -1,10 +1,24 @@
 """One HTTP call as a value: what is asked of another party, and what came of it."""
 
+from collections.abc import Callable
+from contextvars import ContextVar
 from datetime import timedelta
-from typing import TypeAlias
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from schemas.value import value
+
+
+def _always() -> bool:
+    return True
+
+
+MAY_START: Final[ContextVar[Callable[[], bool]]] = ContextVar("may_start", default=_always)
+"""Tells whether the heal in whose context a call is made may still start an effect; set by whoever runs the heal.
+
+Between a gate's yes and the first byte lie a name's resolution, a connection and a handshake, and the process may be
+stopped in each: a decision, or another process, may have come in between.
+"""
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -17,6 +31,8 @@ class OutboundRequest:
     body: bytes | None = None
     org_id: UUID | None = None
     """On whose behalf. Without it, only what the catalog opens to every organisation is open."""
+    effect: bool = False
+    """It may change something: its first byte leaves only while `MAY_START` says so."""
 
 
 @value(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from consumer.results import Outlet, cut
 from schemas.envelope import encode
 from schemas.events import failure_status_event
 from schemas.heal_result import FailureStatus
-from schemas.names import FailureType, Status
+from schemas.names import FailureType, Status, WaitsOn
 from schemas.trace import NO_TRACE
 from schemas.trace import Trace as EventTrace
 
@@ -61,9 +61,10 @@ class Word:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """A decision that stands."""
+    """A change of a failure's status that stands: what a person decided, or what was learnt after that."""
 
-    word: Word
+    status: Status
+    reason: str
     failure_id: FailureId
     org_id: OrgId
     workflow_name: str
@@ -72,6 +73,8 @@ class Decided:
     step: int
     """Of the failure, now."""
     at: datetime
+    token: str
+    """What tells its event from one of the same step in a history that the database has lost."""
 
 
 def plain(text: str) -> str:
@@ -79,9 +82,15 @@ def plain(text: str) -> str:
     return redact_text(text.encode(errors="replace").decode())[:MAX_REASON]
 
 
-def rule(decision: Decision, status: Status) -> Ruling:
-    """Say whether a decision can be made of a failure that stands so."""
+def rule(decision: Decision, status: Status, *, in_doubt: bool = False) -> Ruling:
+    """Say whether a decision can be made of a failure that stands so.
+
+    `in_doubt`: the end of an effect became unknown after it was closed, and its scope is held until a person decides
+    in that knowledge.
+    """
     match decision, status:
+        case _, Status.RESOLVED | Status.GIVEN_UP if in_doubt:
+            return Ruling.DONE
         case _, Status.RESOLVED:
             return Ruling.RESOLVED
         case Decision.GIVE_UP, Status.GIVEN_UP:
@@ -100,22 +109,23 @@ def step_after(step: int, *, heal_under_way: bool) -> int:
 
 
 def message_of(decided: Decided, outlet: Outlet) -> Message:
-    """Tell a decision as a change of the failure's status."""
+    """Tell a decision, or another change of the failure's status that no heal has told."""
     status = FailureStatus(
         failure_id=decided.failure_id,
         org_id=decided.org_id,
         workflow_name=decided.workflow_name,
         failure_type=decided.failure_type,
         step=decided.step,
-        status=AFTER[decided.word.decision],
-        reason=decided.word.told(),
+        status=decided.status,
+        reason=decided.reason,
+        waits_on=WaitsOn.PERSON if decided.status is Status.NEEDS_PERSON else None,
         changed_at=decided.at,
     )
     trace = EventTrace(decided.trace.traceparent, decided.trace.tracestate) if decided.trace else NO_TRACE
-    body, headers = encode(failure_status_event(status, trace))
+    body, headers = encode(failure_status_event(status, trace, decided.token))
     before = decided.step - 1
     message = Message(
-        id=uuid5(decided.failure_id, f"status:{before}"),
+        id=uuid5(decided.failure_id, f"status:{before}:{decided.token}"),
         failure_id=decided.failure_id,
         step=before,
         rank=1,

@@ -6,6 +6,7 @@
     ├── RefusedByDatabase   bisect the batch; what is refused alone becomes a dead letter
     ├── TransientError      try again; nothing was decided
     │   ├── LostClaim       somebody else owns the heal now; stop without a trace
+    │   ├── RevokedClaim    a person has decided; start no effect, and write what was learnt
     │   └── DeadlinePassed  the claim's time is over; start no effect
     └── ConfigError         do not start; the message says what to change
 """
@@ -25,6 +26,10 @@ class TransientError(ShwError):
 
 class LostClaim(TransientError):
     """The claim is no longer under this process's name: its heal must have no further effect."""
+
+
+class RevokedClaim(TransientError):
+    """A person decided while the heal was under way: no further effect may start, and its end is settled."""
 
 
 class DeadlinePassed(TransientError):

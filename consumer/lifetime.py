@@ -23,6 +23,7 @@ from consumer.resume import Resume
 from consumer.settings import Settings
 from consumer.settle import Settler
 from consumer.store import owner as leases
+from consumer.store.changes import tell_changes
 from consumer.store.pool import Pool
 from consumer.waiting import happens
 
@@ -30,7 +31,8 @@ log = structlog.get_logger(__name__)
 
 SWEEP_EVERY: Final = timedelta(seconds=2)
 TICK: Final = timedelta(milliseconds=500)
-FIRST_LEASE_AGAIN: Final = timedelta(seconds=1)
+CHANGES_EVERY: Final = timedelta(seconds=1)
+CHANGES_AT_ONCE: Final = 200
 LAST_WRITES: Final = timedelta(seconds=5)
 """The part of the drain budget that is kept for settling, publishing and leaving."""
 
@@ -117,12 +119,13 @@ async def run_loops(
     async with asyncio.TaskGroup() as loops:
         consumer = compose(loops)
         keep = Keeper(loops, stop)
-        await _first_lease(consumer, stop)
+        await consumer.stages.lease.begin(stop)
         await consumer.pressure.look(consumer.pool)
         consumer.metrics.live_claims.set_function(lambda: len(consumer.live))
         extra = [loops.create_task(_serve(serve, consumer)) for serve in beside]
         keep("pulse", consumer.pulse.beat_until(ended, lambda late: _count_beat(consumer.metrics, late)))
-        keep("lease", _keep_lease(consumer, ended))
+        keep("lease", consumer.stages.lease.keep_until(ended))
+        keep("changes", _tell_changes(consumer, ended))
         keep("census", _count_open(consumer, ended))
         if consumer.catalog_file is not None:
             keep("catalog", consumer.catalog_file.watch_until(ended))
@@ -219,29 +222,14 @@ async def _serve(serve: Serving, consumer: Consumer) -> None:
     await serve(consumer)
 
 
-async def _first_lease(consumer: Consumer, stop: asyncio.Event) -> None:
-    """Be known to the others before anything is claimed, also when the database just went away."""
-    while not stop.is_set():
-        try:
-            await leases.renew(consumer.pool, consumer.me, consumer.settings.heal.lease)
-        except TransientError as error:
-            log.warning("no_lease_yet", error=str(error)[:300])
-            await happens(stop, FIRST_LEASE_AGAIN)
-        else:
-            return
-
-
-async def _keep_lease(consumer: Consumer, ended: asyncio.Event) -> None:
-    lease = consumer.settings.heal.lease
+async def _tell_changes(consumer: Consumer, ended: asyncio.Event) -> None:
+    """Until ended, tell changes of status that were made in SQL, or learnt after a decision."""
     while not ended.is_set():
-        await happens(ended, lease / 3)
-        if ended.is_set():
-            return
         try:
-            await leases.renew(consumer.pool, consumer.me, lease)
+            await tell_changes(consumer.pool, consumer.stages.outlet, CHANGES_AT_ONCE)
         except TransientError as error:
-            # Not fatal: what keeps two from acting on one scope are the effect deadlines, which we obey ourselves.
-            log.warning("lease_not_renewed", error=str(error)[:300])
+            log.warning("changes_not_told", error=str(error)[:300])
+        await happens(ended, CHANGES_EVERY)
 
 
 async def _count_open(consumer: Consumer, ended: asyncio.Event) -> None:

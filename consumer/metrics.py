@@ -377,6 +377,11 @@ class Metrics:
             "Own claims found in other hands. Moves: this process was stopped or starved for longer than they hold.",
             registry=registry,
         )
+        self.clock_skew_seconds = Gauge(
+            "shw_clock_skew_seconds",
+            "How far the host's clock is ahead of the database's, which counts. Beyond 2: synchronise the clocks.",
+            registry=registry,
+        )
         self.loop_delay_seconds = Histogram(
             "shw_event_loop_delay_seconds",
             "How late the event loop turns. Above 0.25 s: something blocks it, or the processor is short.",

@@ -6,7 +6,7 @@ decode ─▶ diagnose ─▶ plan ─▶ INTAKE ─▶ heal ─▶ SETTLE ─�
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from random import random
 from typing import Final, assert_never
@@ -14,6 +14,7 @@ from typing import Final, assert_never
 import structlog
 
 from consumer.catalog import Catalog, Catalogs, WorkflowPolicy
+from consumer.clock import Clock
 from consumer.dependencies import Dependencies
 from consumer.diagnose.diagnosis import diagnose
 from consumer.errors import LostClaim
@@ -21,6 +22,7 @@ from consumer.heal.run import Gate, run
 from consumer.heal.strategy import Strategies, Task
 from consumer.ingest.decode import Door, decode
 from consumer.intake import Batch, Claimed, Intake, Received
+from consumer.lease import Lease
 from consumer.live import LiveHeals
 from consumer.metrics import EventOutcome, Metrics
 from consumer.missing import count_missing
@@ -51,7 +53,7 @@ from consumer.results import Outlet
 from consumer.settle import Settler
 from consumer.settlement import Ended, result_of_refusal, settle_heal
 from consumer.store.admit import HeldBack
-from consumer.store.owner import Inherited, begin
+from consumer.store.owner import DECIDED, Inherited
 from consumer.store.pool import Pool
 from consumer.valve import Valve
 from consumer.waiting import in_turns
@@ -77,6 +79,8 @@ class Stages:
     live: LiveHeals
     dependencies: Dependencies
     pool: Pool
+    clock: Clock
+    lease: Lease
     owner: OwnerId
     outlet: Outlet
     metrics: Metrics
@@ -102,7 +106,7 @@ class Pipeline:
 
     async def read(self, records: Sequence[Record]) -> Batch:
         """Decode, diagnose and plan what was read."""
-        now = datetime.now(UTC)
+        now = self._stages.clock.now()
         accepted: dict[FailureId, tuple[Diagnosed, Record]] = {}
         letters: list[DeadLetter] = []
         conflicting: list[FailureId] = []
@@ -152,11 +156,11 @@ class Pipeline:
             log.exception("plan_crashed", failure_id=failure.id)
             reason = f"planning it broke ({type(error).__name__}): report this, and ask for a heal after the fix"
             return self.unplannable(failure, reason)
-        return Diagnosed(failure=failure, diagnosis=diagnosis, plan=plan)
+        return Diagnosed(failure=failure, diagnosis=diagnosis, plan=plan, draw=_drawn())
 
     def unplannable(self, failure: Failure, reason: str) -> Diagnosed:
         """Give up a failure on which something of ours broke."""
-        return self._planner.unplannable(failure, reason)
+        return replace(self._planner.unplannable(failure, reason), draw=_drawn())
 
     def _decoded(self, record: Record, now: datetime) -> Failure | DeadLetter:
         try:
@@ -187,13 +191,13 @@ class Pipeline:
         for one, end in held_back:
             claim = replace(_claim_of(one), held=MicroAud(0))
             if self._takes_slot(one.diagnosed, claim, is_new=is_new):
-                self._settle(one.diagnosed, claim, end, datetime.now(UTC), one.diagnosed.plan.strategy)
+                self._settle(one.diagnosed, claim, end, self._stages.clock.now(), one.diagnosed.plan.strategy)
         if started:
             self._keep(self._heals.create_task(self._start_all(started)))
 
     def inherit(self, inherited: Inherited, sent_at: float) -> None:
         """Go on with a claim that another process left, or that a lost answer hid from us."""
-        now = datetime.now(UTC)
+        now = self._stages.clock.now()
         diagnosed = self.diagnosed(inherited.failure, now)
         deadline = sent_at + inherited.window.total_seconds()
         claim = Claim(
@@ -201,10 +205,12 @@ class Pipeline:
             step=inherited.step,
             held=inherited.held,
             deadline=deadline,
+            sent_at=sent_at,
             epoch=inherited.epoch,
         )
         end = _ends_unhealed(inherited, diagnosed.plan)
-        if not self._takes_slot(diagnosed, claim, is_new=False):
+        # What ends unhealed is no heal of the dependency that this plan names: the claim was made for another plan.
+        if not self._takes_slot(diagnosed, claim, is_new=False, heals=end is None):
             return
         if end is None:
             self._start(diagnosed, claim)
@@ -216,9 +222,9 @@ class Pipeline:
         for task in tuple(self._running):
             task.cancel()
 
-    def _takes_slot(self, diagnosed: Diagnosed, claim: Claim, *, is_new: bool) -> bool:
+    def _takes_slot(self, diagnosed: Diagnosed, claim: Claim, *, is_new: bool, heals: bool = True) -> bool:
         taken = self._stages.live.add(claim.attempt_id, diagnosed.failure.org_id, is_new=is_new)
-        if taken and isinstance(diagnosed.plan, Heal) and diagnosed.plan.dependency is not None:
+        if taken and heals and isinstance(diagnosed.plan, Heal) and diagnosed.plan.dependency is not None:
             self._stages.dependencies.started(diagnosed.plan.dependency)
         return taken
 
@@ -238,10 +244,10 @@ class Pipeline:
         structlog.contextvars.bind_contextvars(failure_id=failure.id)
         if not await self._stages.live.begins(PATIENCE):
             late = RetryLater(after=timedelta(0), reason="no slot came free for it: heals under way hang")
-            self._settle(diagnosed, claim, late, datetime.now(UTC), plan.strategy)
+            self._settle(diagnosed, claim, late, self._stages.clock.now(), plan.strategy)
             return
-        started_at = datetime.now(UTC)
-        gate = Gate(claim, plan.intent.effect, self._begin, self._stages.live.effect_started)
+        started_at = self._stages.clock.now()
+        gate = Gate(claim, plan.intent.effect, self._stages.lease, self._stages.live.effect_started)
         task = Task(
             failure=failure,
             diagnosis=diagnosed.diagnosis,
@@ -262,9 +268,6 @@ class Pipeline:
             self._stages.live.ended(failure.org_id)
         self._settle(diagnosed, claim, outcome, started_at, plan.strategy)
 
-    async def _begin(self, claim: Claim) -> None:
-        await begin(self._stages.pool, self._stages.owner, claim)
-
     def _settle(
         self,
         diagnosed: Diagnosed,
@@ -282,18 +285,18 @@ class Pipeline:
             claim=claim,
             outcome=outcome,
             attempted_at=started_at,
-            finished_at=datetime.now(UTC),
+            finished_at=self._stages.clock.now(),
             effect=effect,
         )
         policy, dice = self._policy(diagnosed.failure, diagnosed.plan), random()  # noqa: S311 - jitter
         settlement = settle_heal(ended, policy, dice, self._stages.outlet, partial(self._goes_on, diagnosed.diagnosis))
-        if settlement.health is not None:
+        if settlement.health is not None and effect is None:  # else it was never begun here
             self._stages.dependencies.ended(settlement.health.key, healthy=settlement.health.healthy)
         self._stages.settler.put(settlement)
 
     def _goes_on(self, diagnosis: Diagnosis, failure: Failure) -> bool:
         try:
-            return self._planner.goes_on(failure, diagnosis, datetime.now(UTC))
+            return self._planner.goes_on(failure, diagnosis, self._stages.clock.now())
         except Exception:  # as in planning it: the failure stays, and whoever plans it next says so
             log.exception("plan_crashed", failure_id=failure.id)
             return True
@@ -339,9 +342,15 @@ def _ends_unhealed(inherited: Inherited, plan: Plan) -> Outcome | None:
     """Say how an inherited claim ends without a heal; None when it is healed as it was meant to be."""
     if inherited.begun:
         return Unknown(reason="the process that made this call died in it: whether it took effect is not known")
-    if inherited.effect is Effect.KEYED and plan.strategy is not inherited.strategy:
-        reason = f"the process that made this call died in it, and {plan.strategy} does not carry its key"
-        return NotHealed(code=Code.UNVERIFIED, reason=reason)
+    if inherited.revoked and inherited.effect is not Effect.KEYED:
+        return Refused(code=Code.DENIED, reason=DECIDED)
+    if inherited.effect is Effect.KEYED and (inherited.revoked or plan.strategy is not inherited.strategy):
+        why = DECIDED if inherited.revoked else f"{plan.strategy} does not carry its key"
+        return NotHealed(code=Code.UNVERIFIED, reason=f"the process that made this call died in it, and {why}")
+    return _planned_otherwise(inherited, plan)
+
+
+def _planned_otherwise(inherited: Inherited, plan: Plan) -> Outcome | None:
     match plan:
         case Refuse():
             return Refused(code=plan.code, reason=plan.reason, missing=plan.missing)
@@ -365,6 +374,10 @@ def _changed(inherited: Inherited, plan: Heal) -> str | None:
     return None
 
 
+def _drawn() -> int:
+    return int(random() * 2**53)  # noqa: S311 - ids must differ, and may be guessed
+
+
 def _claim_of(claimed: Claimed) -> Claim:
     diagnosed, plan = claimed.diagnosed, claimed.diagnosed.heal
     return Claim(
@@ -372,5 +385,6 @@ def _claim_of(claimed: Claimed) -> Claim:
         step=diagnosed.failure.step,
         held=plan.hold,
         deadline=claimed.sent_at + plan.intent.window.total_seconds(),
+        sent_at=claimed.sent_at,
         probe=claimed.probe,
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final, Protocol
@@ -39,11 +39,19 @@ class Sender(Protocol):
 class Publisher:
     """Sends committed messages. At least once, under a stable id, in order within a failure."""
 
-    def __init__(self, pool: Pool, owner: OwnerId, sender: Sender, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        owner: OwnerId,
+        sender: Sender,
+        metrics: Metrics,
+        dead: Callable[[], Sequence[OwnerId]] = tuple,
+    ) -> None:
         self._pool = pool
         self._owner = owner
         self._sender = sender
         self._metrics = metrics
+        self._dead = dead
         self._waiting: deque[Message] = deque()
         self._arrived = asyncio.Event()
         self._acked: list[UUID] = []
@@ -102,7 +110,7 @@ class Publisher:
     async def sweep_once(self, older_than: timedelta = LEFT_OVER_AFTER) -> int:
         """Do one round; gives how many left-over messages were sent."""
         await self.forget_acked()
-        messages = await left_over(self._pool, self._owner, older_than, BATCH)
+        messages = await left_over(self._pool, self._owner, self._dead(), older_than, BATCH)
         if messages:
             log.warning("outbox_left_over", messages=len(messages))
             await self._send(messages)

@@ -206,9 +206,9 @@ def _status_message(
         "changed_at": attempt.finished_at,
         "catalog_version": attempt.catalog_version or None,
     }
-    name = status_event_id(failure.id, attempt.step + 1)
+    name = status_event_id(failure.id, attempt.step + 1, attempt.id.hex[:8])
     event = _event(FAILURE_STATUS_TYPE, name, failure, attempt.finished_at, data)
-    return _message(uuid5(failure.id, f"status:{attempt.step}"), 1, event, failure, attempt, outlet)
+    return _message(uuid5(attempt.id, "status"), 1, event, failure, attempt, outlet)
 
 
 def _waits_on(status: Status, code: Code | None) -> WaitsOn | None:

@@ -4,17 +4,19 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from random import random
 from typing import Final
 
 import structlog
 
 from consumer.catalog import Catalogs
+from consumer.clock import Clock
 from consumer.dependencies import Dependencies
 from consumer.errors import RefusedByDatabase, TransientError
 from consumer.ingest.decode import redacted
 from consumer.intake import Claimed, turned_away
+from consumer.lease import Lease
 from consumer.live import LiveHeals
 from consumer.metrics import LoopPhase, Metrics
 from consumer.model import Diagnosed, Failure, Heal, OrgId, OwnerId, Refuse, Settlement
@@ -49,6 +51,10 @@ class Rounds:
     after: OrgId | None = None
     _next: float = 0.0
 
+    def soon(self) -> None:
+        """Have the fleet looked at with the next look."""
+        self._next = 0.0
+
     def is_due(self) -> bool:
         """Tell, once an interval, that it is time to look around."""
         now = time.monotonic()
@@ -74,6 +80,8 @@ class Resume:
     breaker: BreakerSettings
     catalogs: Catalogs
     dependencies: Dependencies
+    clock: Clock
+    lease: Lease
     rounds: Rounds
     wake: asyncio.Event
     """Set by whoever knows of something due now."""
@@ -157,7 +165,7 @@ class Resume:
     async def _inherit(self) -> None:
         sent_at = time.monotonic()
         await owner.release_decided(self.pool, TAKE_OVER_AT_ONCE)
-        taken = await owner.take_over(self.pool, self.me, TAKE_OVER_AT_ONCE)
+        taken = await owner.take_over(self.pool, self.me, self.lease.dead, TAKE_OVER_AT_ONCE)
         lost = await owner.orphans(self.pool, self.me, self.live.ids(), ORPHANED_AFTER)
         for inherited in (*taken, *lost):
             self.metrics.claims_inherited.inc()
@@ -175,7 +183,7 @@ class Resume:
         return [changed.get(failure.id, failure) for failure in failures]
 
     async def _go_on(self, diagnosed: Sequence[Diagnosed]) -> None:
-        now = datetime.now(UTC)
+        now = self.clock.now()
         healable = [one for one in diagnosed if isinstance(one.plan, Heal)]
         ended = [
             settle_unclaimed(one, one.plan, now, random(), self.outlet)  # noqa: S311 - jitter

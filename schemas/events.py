@@ -13,9 +13,12 @@ SOURCE: Final = "urn:shw:healer"
 """The CloudEvents source of everything that the healer publishes."""
 
 
-def status_event_id(failure_id: UUID, step: int) -> str:
-    """Name the event that tells a failure's change at this step, the same however often it is published."""
-    return f"{failure_id}:{step}"
+def status_event_id(failure_id: UUID, step: int, token: str = "") -> str:
+    """Name the event that tells a failure's change at this step, the same however often it is published.
+
+    `token` tells it from a change at the same step in a history that the database has lost.
+    """
+    return f"{failure_id}:{step}:{token}" if token else f"{failure_id}:{step}"
 
 
 def heal_result_event(result: HealResult, trace: Trace = NO_TRACE) -> Envelope:
@@ -23,9 +26,9 @@ def heal_result_event(result: HealResult, trace: Trace = NO_TRACE) -> Envelope:
     return _event(HEAL_RESULT_TYPE, str(result.attempt_id), str(result.failure_id), result, result.finished_at, trace)
 
 
-def failure_status_event(status: FailureStatus, trace: Trace = NO_TRACE) -> Envelope:
+def failure_status_event(status: FailureStatus, trace: Trace = NO_TRACE, token: str = "") -> Envelope:
     """Wrap a failure's change; the id is `status_event_id`."""
-    event_id = status_event_id(status.failure_id, status.step)
+    event_id = status_event_id(status.failure_id, status.step, token)
     return _event(FAILURE_STATUS_TYPE, event_id, str(status.failure_id), status, status.changed_at, trace)
 
 

@@ -9,9 +9,10 @@ from consumer.cli.database import open_database
 from consumer.cli.exits import ExitCode, say
 from consumer.decided import AFTER, Decision, Ruling, Word
 from consumer.model import FailureId
+from consumer.permission import NOTHING_STARTS_AFTER
 from consumer.results import Outlet
 from consumer.settings import read_settings
-from consumer.store.decisions import decide
+from consumer.store.decisions import Ruled, decide
 from consumer.store.pool import transaction
 
 DID_NOT_HAPPEN: Final = "a person looked at the other side: it did not happen"
@@ -20,16 +21,24 @@ DID_NOT_HAPPEN: Final = "a person looked at the other side: it did not happen"
 def decide_failure(failure_id: UUID, decision: Decision, *, reason: str, by: str | None) -> ExitCode:
     """Let a decision stand, and say what came of it."""
     word = Word(decision=decision, reason=reason, by=by or _login())
-    ruling = asyncio.run(_decide(FailureId(failure_id), word))
+    ruled = asyncio.run(_decide(FailureId(failure_id), word))
+    ruling = ruled.ruling
     say(_told(failure_id, decision, ruling))
+    if ruled.revoked:
+        say("A heal was under way: nothing more of it starts; a call already sent ends as it ends, and that is told.")
     return ExitCode.OK if ruling is Ruling.DONE else ExitCode.NO
 
 
-async def _decide(failure_id: FailureId, word: Word) -> Ruling:
+async def _decide(failure_id: FailureId, word: Word) -> Ruled:
     kafka = read_settings().kafka
     outlet = Outlet(results_topic=kafka.results_topic, dlq_topic=kafka.dlq_topic, max_bytes=kafka.max_message_bytes)
-    async with open_database() as pool, transaction(pool) as connection:
-        return await decide(connection, failure_id, word, outlet)
+    async with open_database() as pool:
+        async with transaction(pool) as connection:
+            ruled = await decide(connection, failure_id, word, outlet)
+        if ruled.revoked:
+            # Whoever is answered may rely on it.
+            await asyncio.sleep(NOTHING_STARTS_AFTER.total_seconds())
+    return ruled
 
 
 def _told(failure_id: UUID, decision: Decision, ruling: Ruling) -> str:

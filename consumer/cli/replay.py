@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -28,6 +28,7 @@ from consumer.self_check import check_database
 from consumer.settings import Settings, read_settings
 from consumer.store.census import count
 from consumer.store.intake import known_organisations
+from consumer.store.owner import database_time
 from consumer.store.pool import open_pool, transaction
 
 TOLD_EVERY: Final = 10.0
@@ -170,6 +171,8 @@ async def _pipeline(settings: Settings) -> AsyncIterator[tuple[Pipeline, Stages]
         strategies = await stack.enter_async_context(installed_strategies(catalogs, connections=1))
         parts = Parts(settings, catalogs, pool, writer, strategies, Metrics(CollectorRegistry()), asyncio.Event())
         stages = stages_of(parts, asyncio.Event())
+        asked = datetime.now(UTC)
+        stages.clock.compare(asked, await database_time(pool), datetime.now(UTC))
         async with asyncio.TaskGroup() as tasks:
             publishing = tasks.create_task(stages.publisher.run())
             yield Pipeline(stages, tasks), stages

@@ -2,16 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
-from consumer.errors import DeadlinePassed, LostClaim, TransientError
+from consumer.call import MAY_START
+from consumer.errors import DeadlinePassed, LostClaim, RevokedClaim, TransientError
 from consumer.heal.strategy import Strategy, Task
-from consumer.model import AttemptId, Claim, Crashed, Healed, NotHealed, Outcome, RetryLater, Unknown
+from consumer.model import AttemptId, Claim, Crashed, Healed, NotHealed, Outcome, Refused, RetryLater, Unknown
 from schemas.names import Code, Effect, Verdict
 
 log = structlog.get_logger(__name__)
@@ -20,31 +21,56 @@ _MOMENT: Final = timedelta(seconds=1)
 _SHOWN: Final = 300
 
 
-class Gate:
-    """The gate of one claim: no effect past its deadline, none of an unsafe kind before its beginning is durable."""
+class Tenure(Protocol):
+    """What a gate asks of the process's lease."""
 
-    def __init__(
-        self,
-        claim: Claim,
-        effect: Effect,
-        begin_durably: Callable[[Claim], Awaitable[None]],
-        started: Callable[[AttemptId], None],
-    ) -> None:
+    async def permit(self, claim: Claim, seen_at: float) -> float:
+        """Wait until an effect may start; gives since when the claim is known to be this process's own."""
+        ...
+
+    def may_start(self, claim: Claim, seen_at: float) -> bool:
+        """Tell whether an effect may start this very moment."""
+        ...
+
+    async def make_durable(self, claim: Claim) -> None:
+        """Make durable that an effect begins which must not be repeated blindly."""
+        ...
+
+
+class Gate:
+    """The gate of one claim.
+
+    No effect starts past its deadline, after a decision has revoked it, or once another process may have it; none of an
+    unsafe kind starts before its beginning is durable.
+    """
+
+    def __init__(self, claim: Claim, effect: Effect, tenure: Tenure, started: Callable[[AttemptId], None]) -> None:
         self._claim = claim
         self._effect = effect
-        self._begin_durably = begin_durably
+        self._tenure = tenure
+        self._seen_at = claim.sent_at
         self._started = started
         self.begun = False
 
     async def begin(self) -> None:
-        """Allow one more effect, or raise DeadlinePassed or LostClaim."""
-        if self._effect is Effect.UNSAFE:
-            await self._begin_durably(self._claim)
-        # After the await: a process that was stopped in it must see that its time is over.
-        if self._left() <= 0:
-            raise DeadlinePassed("the time in which this heal may act on its scope is over")
+        """Allow one more effect, or raise DeadlinePassed, LostClaim or RevokedClaim."""
+        is_durable = self._effect is not Effect.UNSAFE
+        while True:
+            self._seen_at = await self._tenure.permit(self._claim, self._seen_at)
+            if not is_durable:
+                await self._tenure.make_durable(self._claim)
+                is_durable = True
+            # After the awaits: a process that was stopped in one must see that its time is over.
+            if self._left() <= 0:
+                raise DeadlinePassed("the time in which this heal may act on its scope is over")
+            if self.may_start():
+                break
         self.begun = True
         self._started(self._claim.attempt_id)
+
+    def may_start(self) -> bool:
+        """Tell whether an effect that `begin` allowed may still start, this very moment."""
+        return self._left() > 0 and self._tenure.may_start(self._claim, self._seen_at)
 
     def remaining(self) -> timedelta:
         """Time until every effect must have ended."""
@@ -63,6 +89,7 @@ async def run(strategy: Strategy, task: Task, gate: Gate) -> Outcome:
         The claim is another's now; nothing of this heal may be written.
 
     """
+    permitted = MAY_START.set(gate.may_start)
     try:
         async with asyncio.timeout(gate.remaining().total_seconds()):
             outcome = await strategy.heal(task, gate)
@@ -70,6 +97,8 @@ async def run(strategy: Strategy, task: Task, gate: Gate) -> Outcome:
         raise
     except (DeadlinePassed, TimeoutError):
         return _out_of_time(task, gate)
+    except RevokedClaim as error:
+        return _after_effect(task, str(error)) if gate.begun else Refused(code=Code.DENIED, reason=str(error))
     except TransientError as error:
         # Ours, as a rule: the database did not make the beginning of an effect durable, so the effect was not sent.
         log.warning("heal_interrupted", strategy=strategy.name, effect_begun=gate.begun, error=str(error)[:_SHOWN])
@@ -80,6 +109,8 @@ async def run(strategy: Strategy, task: Task, gate: Gate) -> Outcome:
         log.exception("strategy_crashed", strategy=strategy.name, effect_begun=gate.begun)
         reason = f"{strategy.name} crashed: {type(error).__name__}"
         return _after_effect(task, reason) if gate.begun else Crashed(reason=reason)
+    finally:
+        MAY_START.reset(permitted)
     if isinstance(outcome, Healed) and (why := unproven(strategy, outcome)) is not None:
         log.error("healed_without_proof", strategy=strategy.name, why=why)
         reason = f"{strategy.name} says that it healed, and {why}"

@@ -26,6 +26,8 @@ class EffectGate(Protocol):
             The claim's time is over: others may act on the scope. Nothing may be sent.
         LostClaim
             The claim is under another name. Nothing may be sent.
+        RevokedClaim
+            A person decided meanwhile. Nothing more may be sent; what was learnt is settled.
 
         """
         ...

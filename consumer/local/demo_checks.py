@@ -18,7 +18,6 @@ from consumer.local.demo_poison import Poison
 from consumer.local.demo_state import Output, Standing
 from consumer.local.world import Record as WorldRecord
 from schemas.dead_letter import PREFIX
-from schemas.events import status_event_id
 from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE
 
 HELD: Final = ("transfers.payout", "texts.confirm")
@@ -146,9 +145,9 @@ def _published(output: Output) -> Iterator[str]:
     known = {str(attempt.id) for attempt in output.attempts}
     yield from (f"attempt {attempt} is not published" for attempt in known - told.keys())
     yield from (f"attempt {attempt} is published and not in the table" for attempt in told.keys() - known)
-    statuses = {event["id"] for event in events if event["type"] == FAILURE_STATUS_TYPE}
+    told_of = {(e["data"]["failure_id"], e["data"]["step"]) for e in events if e["type"] == FAILURE_STATUS_TYPE}
     for one in output.standings:
-        if one.status in TOLD and status_event_id(one.id, one.step) not in statuses:
+        if one.status in TOLD and (str(one.id), one.step) not in told_of:
             yield f"{one.name}: its status {one.status} at step {one.step} is not published"
     yield from _out_of_order(events)
 

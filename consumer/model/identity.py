@@ -22,9 +22,13 @@ ID_SPACE = UUID("6f0a1f0e-6d5f-5c3b-9a52-5f1f3d1f6f49")
 
 
 @lru_cache(maxsize=8192)
-def attempt_id(failure_id: FailureId, step: int) -> AttemptId:
-    """The id of the attempt that a failure makes at a step, the same in every process that works it out."""
-    return AttemptId(named(failure_id.bytes, f"attempt:{step}"))
+def attempt_id(failure_id: FailureId, step: int, draw: int = 0) -> AttemptId:
+    """The id of the attempt that a failure makes at a step, by one draw.
+
+    Each plan draws anew: where a failover or a restore takes a failure back to a step whose attempt is known outside
+    already, the next attempt of that step has another id (docs/decisions/0023).
+    """
+    return AttemptId(named(failure_id.bytes, f"attempt:{step}:{draw}" if draw else f"attempt:{step}"))
 
 
 class Partition(NamedTuple):

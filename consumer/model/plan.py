@@ -107,6 +107,8 @@ class Diagnosed:
     failure: Failure
     diagnosis: Diagnosis
     plan: Plan
+    draw: int = 0
+    """What tells its attempt from any other of the same step, also of a history that the database has lost."""
 
     @property
     def heal(self) -> Heal:
@@ -118,7 +120,7 @@ class Diagnosed:
     @property
     def attempt_id(self) -> AttemptId:
         """The id of the attempt that the failure makes at its present step."""
-        return attempt_id(self.failure.id, self.failure.step)
+        return attempt_id(self.failure.id, self.failure.step, self.draw)
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -132,5 +134,7 @@ class Claim:
     """`time.monotonic()` by which the last effect has ended; counted from before the claim was sent."""
     probe: bool = False
     """Tries an ill dependency, for all that wait for it."""
+    sent_at: float = 0.0
+    """`time.monotonic()` before the statement that claimed it, or took it over, was sent."""
     epoch: int = 0
     """How often it had been taken over when it came to this process: with the owner, what fences its settlement."""

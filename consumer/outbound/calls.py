@@ -64,7 +64,7 @@ class Calls:
         target = self._allowed(request, policy)
         if isinstance(target, EgressRefused):
             return target
-        exchange = Exchange(within=within)
+        exchange = Exchange(within=within, effect=request.effect)
         try:
             async with asyncio.timeout(within / _SECOND):
                 names = references(request.headers)

@@ -26,6 +26,10 @@ class NotResolved(Exception):
     """A host has no address."""
 
 
+class NotPermitted(Exception):
+    """What let the call start does not hold any more; nothing of it was sent."""
+
+
 class SentMark:
     """Whether a byte of the request has been handed to the network, and until when one may be.
 
@@ -33,14 +37,26 @@ class SentMark:
     looked at again directly before each write.
     """
 
-    def __init__(self, not_after: float) -> None:
+    def __init__(self, not_after: float, may_start: Callable[[], bool]) -> None:
         self.sent = False
         self._not_after = not_after
+        self._may_start = may_start
 
     def before_write(self) -> None:
-        """Note a write; TimeoutError when the call's time (`time.monotonic()`) is over."""
+        """Note a write.
+
+        Raises
+        ------
+        TimeoutError
+            The call's time (`time.monotonic()`) is over.
+        NotPermitted
+            It is the first write, and the call may not start any more.
+
+        """
         if time.monotonic() >= self._not_after:
             raise TimeoutError
+        if not self.sent and not self._may_start():
+            raise NotPermitted
         self.sent = True
 
 

@@ -7,12 +7,13 @@ from typing import Final
 import httpcore2
 import httpx2
 
-from consumer.call import Ambiguous, EgressRefused, NotSent
+from consumer.call import MAY_START, Ambiguous, EgressRefused, NotSent
 from consumer.outbound.decoding import Oversized, Undecodable
-from consumer.outbound.dialing import AddressDenied, NotResolved, SentMark
+from consumer.outbound.dialing import AddressDenied, NotPermitted, NotResolved, SentMark
 
 FAILURES: Final = (
     AddressDenied,
+    NotPermitted,
     NotResolved,
     Oversized,
     Undecodable,
@@ -32,12 +33,16 @@ _KINDS: Final[dict[type[BaseException], str]] = {
 }
 
 
+def _always() -> bool:
+    return True
+
+
 class Exchange:
     """One call under way, with the redirects that it follows."""
 
-    def __init__(self, *, within: timedelta) -> None:
+    def __init__(self, *, within: timedelta, effect: bool) -> None:
         self.started = time.monotonic()
-        self.mark = SentMark(self.started + within.total_seconds())
+        self.mark = SentMark(self.started + within.total_seconds(), MAY_START.get() if effect else _always)
         self.connecting = False
 
     @property
@@ -56,6 +61,9 @@ class Exchange:
                 return EgressRefused(reason=str(error))
             case NotResolved():
                 return NotSent(kind="NameResolutionError", reason=str(error), elapsed=self.elapsed)
+            case NotPermitted():
+                reason = "it might not start any more: a person decided, or another process may have taken it over"
+                return NotSent(kind="NotPermitted", reason=reason, elapsed=self.elapsed)
             case TimeoutError() if not self.connecting:
                 reason = "no connection slot became free in time"
                 return NotSent(kind="PoolTimeout", reason=reason, elapsed=self.elapsed)

@@ -13,7 +13,8 @@ def climbed(before: Climbed, strategy: StrategyName, effect: Effect | None, outc
     match outcome:
         case RetryLater(unsure=True):
             return Climbed(attempts=before.attempts, spent=before.spent, unsure=strategy)
-        case Healed() | RetryLater() | Refused(code=Code.INSUFFICIENT_CREDITS):
+        # Who decided against it said nothing of the strategy.
+        case Healed() | RetryLater() | Refused(code=Code.INSUFFICIENT_CREDITS | Code.DENIED):
             return None
         case Refused():
             return Climbed(attempts=before.attempts, spent=before.spent | {strategy}, unsure=before.unsure)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import uuid4
 
 from consumer.decided import AFTER, Decided, Decision, Ruling, Word, message_of, plain, rule, step_after
 from consumer.model import FailureId, OrgId, OwnerId, Trace
@@ -20,8 +21,13 @@ SELECT f.id, f.org_id, f.workflow_name, f.status, f.step, f.failure_type, f.trac
   FROM workflow_failures f WHERE f.id = $1 FOR NO KEY UPDATE
 """
 
-# A statement of its own: only one that begins after the lock is held sees a claim that was made before it.
-_UNDER_WAY = "SELECT EXISTS (SELECT FROM heal_claim WHERE failure_id = $1 AND step = $2 AND owner <> 'parked')"
+# A statement of its own: only one that begins after the lock is held sees a claim that was made before it. Who settles
+# it locks the failure first too.
+_REVOKE = """
+UPDATE heal_claim SET revoked = true WHERE failure_id = $1 AND owner <> 'parked' RETURNING step = $2 AS of_this_step
+"""
+
+_IN_DOUBT = "SELECT EXISTS (SELECT FROM heal_claim WHERE failure_id = $1 AND owner = 'parked')"
 
 _DECIDE = """
 UPDATE workflow_failures
@@ -33,7 +39,7 @@ UPDATE workflow_failures
 
 _KEEP = "INSERT INTO heal_decision (failure_id, step, decision, reason, decided_by) VALUES ($1, $2, $3, $4, $5)"
 
-_AT_ONCE = "UPDATE heal_outbox SET created_at = created_at - interval '10 s' WHERE id = $1"
+AT_ONCE: Final = "UPDATE heal_outbox SET created_at = created_at - interval '10 s' WHERE id = ANY($1::uuid[])"
 
 _DECISIONS = """
 SELECT d.step, d.decision, d.reason, d.decided_by, to_json(d.decided_at) #>> '{}' AS decided_at
@@ -52,27 +58,38 @@ class KeptDecision:
     decided_at: str
 
 
-async def decide(connection: Connection, failure_id: FailureId, word: Word, outlet: Outlet) -> Ruling:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruled:
+    """What came of a decision; `revoked`: it stopped a heal, of which a call may be under way still."""
+
+    ruling: Ruling
+    revoked: bool = False
+
+
+async def decide(connection: Connection, failure_id: FailureId, word: Word, outlet: Outlet) -> Ruled:
     """Let a person's decision stand, in the caller's transaction; as the service.
 
-    A heal under way ends as it ends, and its attempt is kept and told; where the failure stands then is what was
-    decided. What was parked for the decision (scope, credits) is let go by the next look of a running consumer.
+    It revokes the live claim: `NOTHING_STARTS_AFTER` its commit nothing starts under it any more. A call that is under
+    way ends as it ends, and its attempt is kept and told; where the failure stands then is what was decided. What was
+    parked for the decision (scope, credits) is let go by the next look of a running consumer.
     """
     row = await connection.fetchrow(_LOCK, failure_id)
     if row is None:
-        return Ruling.NOT_FOUND
-    ruling = rule(word.decision, Status(row["status"]))
+        return Ruled(ruling=Ruling.NOT_FOUND)
+    in_doubt: bool = await connection.fetchval(_IN_DOUBT, failure_id)
+    ruling = rule(word.decision, Status(row["status"]), in_doubt=in_doubt)
     if ruling is not Ruling.DONE:
-        return ruling
-    under_way = await connection.fetchval(_UNDER_WAY, failure_id, row["step"])
+        return Ruled(ruling=ruling)
+    revoked = await connection.fetch(_REVOKE, failure_id, row["step"])
+    under_way = any(claim["of_this_step"] for claim in revoked)
     decided = _decided(row, word, step_after(row["step"], heal_under_way=under_way))
     message = message_of(decided, outlet)
     reason, by = storable_text(plain(word.reason)), storable_text(plain(word.by))[:200]
     await connection.execute(_DECIDE, failure_id, AFTER[word.decision], decided.step)
     await connection.execute(_KEEP, failure_id, decided.step, word.decision, reason, by)
     await put(connection, PERSON, [message])
-    await connection.execute(_AT_ONCE, message.id)
-    return ruling
+    await connection.execute(AT_ONCE, [message.id])
+    return Ruled(ruling=ruling, revoked=bool(revoked))
 
 
 async def decisions_of(connection: Connection, failure_id: FailureId) -> list[KeptDecision]:
@@ -84,7 +101,9 @@ async def decisions_of(connection: Connection, failure_id: FailureId) -> list[Ke
 def _decided(row: Any, word: Word, step: int) -> Decided:  # noqa: ANN401 - asyncpg's record
     traceparent = row["traceparent"]
     return Decided(
-        word=word,
+        status=AFTER[word.decision],
+        reason=word.told(),
+        token=uuid4().hex[:8],
         failure_id=FailureId(row["id"]),
         org_id=OrgId(row["org_id"]),
         workflow_name=row["workflow_name"],

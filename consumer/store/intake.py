@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
-from consumer.model import Diagnosed, FailureId, Heal, Message, OrgId, OwnerId, Settlement
-from consumer.model import attempt_id as attempt_id_of
+from consumer.model import AttemptId, Diagnosed, FailureId, Heal, Message, OrgId, OwnerId, Settlement
 from consumer.store.admit import HeldBack, admit
 from consumer.store.outbox import put
 from consumer.store.pool import Connection, Pool, transaction
@@ -165,7 +164,7 @@ def _row(arrival: Arrival) -> tuple[object, ...]:
         trace.traceparent if trace else None,
         trace.tracestate if trace else None,
         *_standing(arrival),
-        *_claim(plan if isinstance(plan, Heal) and arrival.wants_slot else None, failure.id),
+        *_claim(plan if isinstance(plan, Heal) and arrival.wants_slot else None, arrival.diagnosed.attempt_id),
         as_json(failure.redactions) if failure.redactions else None,
     )
 
@@ -178,12 +177,12 @@ def _standing(arrival: Arrival) -> tuple[str, int, float | None]:
     return Status.PENDING, 0, due.total_seconds()
 
 
-def _claim(plan: Heal | None, failure_id: FailureId) -> tuple[object, ...]:
+def _claim(plan: Heal | None, attempt_id: AttemptId) -> tuple[object, ...]:
     if plan is None:
         return (None,) * 7
     window = plan.intent.window.total_seconds()
     key = plan.intent.idempotency_key
-    return plan.intent.scope, attempt_id_of(failure_id, 0), plan.strategy, plan.intent.effect, key, window, plan.hold
+    return plan.intent.scope, attempt_id, plan.strategy, plan.intent.effect, key, window, plan.hold
 
 
 async def _write_waiters(connection: Connection, here: Sequence[Arrival], taken: dict[FailureId, bool]) -> None:

@@ -21,22 +21,20 @@ ON CONFLICT (id) DO NOTHING
 
 _ACKED = "DELETE FROM heal_outbox WHERE id = ANY($1::uuid[])"
 
-# What its writer did not get rid of: it died, or the broker refused at the time. In order within each failure: what a
-# person decided while a heal was under way waits until that heal's own end is told by whoever made it, and a status for
-# its attempt that was taken the last time and did not get there.
+# What its writer did not get rid of: it died, or the broker refused at the time. In order within each failure: nothing is
+# taken before something of an earlier step, or of a lower rank, that is not taken with it. So what a person decided
+# while a heal was under way waits until that heal's own end is told, on its direct way or by its writer's next sweep.
 _LEFT_OVER = """
 WITH due AS (
   SELECT b.id FROM heal_outbox b LEFT JOIN heal_owner o ON o.owner = b.owner
    WHERE b.created_at < statement_timestamp() - $2 * interval '1 second'
-     AND (b.owner = $1 OR coalesce(o.lease_until, '-infinity') < clock_timestamp())
+     AND (b.owner = $1 OR o.owner IS NULL OR o.owner = ANY($4::text[]))
      AND NOT EXISTS (SELECT FROM heal_claim c
                       WHERE c.failure_id = b.failure_id AND c.step < b.step AND c.owner <> 'parked')
-     AND NOT EXISTS (SELECT FROM heal_outbox e JOIN heal_owner w ON w.owner = e.owner
-                      WHERE e.failure_id = b.failure_id AND e.step < b.step AND e.owner <> $1
-                        AND w.lease_until >= clock_timestamp())
-     AND NOT EXISTS (SELECT FROM heal_outbox e
-                      WHERE e.failure_id = b.failure_id AND e.step = b.step AND e.rank < b.rank
-                        AND e.created_at > b.created_at)
+     AND NOT EXISTS (SELECT FROM heal_outbox e LEFT JOIN heal_owner w ON w.owner = e.owner
+                      WHERE e.failure_id = b.failure_id AND (e.step, e.rank) < (b.step, b.rank)
+                        AND (e.created_at > b.created_at
+                             OR NOT (e.owner = $1 OR w.owner IS NULL OR w.owner = ANY($4::text[]))))
    ORDER BY b.created_at, b.rank LIMIT $3 FOR UPDATE OF b SKIP LOCKED
 ), mine AS (
   UPDATE heal_outbox b SET owner = $1, created_at = clock_timestamp() FROM due WHERE b.id = due.id
@@ -63,10 +61,12 @@ async def forget(pool: Pool, ids: Sequence[UUID]) -> None:
         await pool.execute(_ACKED, ids)
 
 
-async def left_over(pool: Pool, owner: OwnerId, older_than: timedelta, limit: int) -> list[Message]:
-    """Take over messages older than this whose writer is dead or this process; in order of (failure, step)."""
+async def left_over(
+    pool: Pool, owner: OwnerId, dead: Sequence[OwnerId], older_than: timedelta, limit: int
+) -> list[Message]:
+    """Take over messages older than this whose writer is dead, gone, or this process; in order of (failure, step)."""
     async with transaction(pool) as connection:
-        rows = await connection.fetch(_LEFT_OVER, owner, older_than.total_seconds(), limit)
+        rows = await connection.fetch(_LEFT_OVER, owner, older_than.total_seconds(), limit, list(dead))
     return [_message(row) for row in rows]
 
 

@@ -73,10 +73,12 @@ SELECT a.id, a.step, a.strategy, a.result, a.details, to_json(a.attempted_at) #>
   FROM workflow_heal_attempts a WHERE a.failure_id = $1 ORDER BY a.step DESC NULLS LAST, a.attempted_at DESC
 """
 
-# Due now; one that was given up begins anew. Those that wait for a person or an approval are left as they are.
+# Due now; one that was given up begins anew, which is told. Those that wait for a person or an approval are left as
+# they are, and so is one of which an effect may have happened: only a person can open it again.
 _ASK = """
 WITH old AS (
-  SELECT w.id, w.status, w.step FROM workflow_failures w WHERE w.id = $1 FOR NO KEY UPDATE
+  SELECT w.id, w.step, CASE WHEN w.status = 'given_up' AND w.unsure THEN 'needs_person' ELSE w.status END AS status
+    FROM workflow_failures w WHERE w.id = $1 FOR NO KEY UPDATE
 ), moved AS (
   UPDATE workflow_failures f
      SET due_at = clock_timestamp(), waits_on = NULL,
@@ -84,7 +86,11 @@ WITH old AS (
          attempts = CASE WHEN old.status = 'given_up' THEN 0 ELSE f.attempts END,
          step = f.step + (old.status = 'given_up')::int
     FROM old WHERE f.id = old.id AND old.status IN ('pending', 'deferred', 'given_up')
-  RETURNING f.step
+  RETURNING f.id, f.step, old.status AS before
+), told AS (
+  INSERT INTO heal_status_change (failure_id, step, status, reason)
+  SELECT m.id, m.step, 'pending', 'a heal was asked for' FROM moved m WHERE m.before = 'given_up'
+  ON CONFLICT DO NOTHING
 )
 SELECT old.status, coalesce((SELECT moved.step FROM moved), old.step) AS step FROM old
 """

@@ -21,24 +21,40 @@ from consumer.store.rows import as_json, climbed_json
 _SETTLE = """
 WITH x AS (
   SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::text[],
-                       $8::text[], $9::float8[], $10::bool[], $11::bool[], $12::bool[], $13::text[], $14::int[])
+                       $8::text[], $9::float8[], $10::bool[], $11::bool[], $12::bool[], $13::text[], $14::int[],
+                       $15::uuid[], $16::int[])
     AS x (attempt_id, strategy, result, attempted_at, finished_at, details, status, due_in, counts, unsure, parks,
-          rungs, epoch)
+          rungs, epoch, of_failure, at_step)
 ), m AS (
-  SELECT * FROM unnest($15::uuid[], $16::uuid[], $17::uuid[], $18::int[], $19::smallint[], $20::text[], $21::bytea[],
-                       $22::bytea[], $23::bytea[])
+  SELECT * FROM unnest($17::uuid[], $18::uuid[], $19::uuid[], $20::int[], $21::smallint[], $22::text[], $23::bytea[],
+                       $24::bytea[], $25::bytea[])
     AS m (attempt_id, id, failure_id, step, rank, topic, key, headers, body)
 ), forgotten AS (
-  DELETE FROM heal_outbox WHERE id = ANY($24::uuid[])
+  DELETE FROM heal_outbox WHERE id = ANY($26::uuid[])
+), locked AS MATERIALIZED (
+  -- Failures before claims, as a decision does: it is seen here, or it waits for this end.
+  SELECT f.id, f.step AS now_at, f.status AS stands FROM workflow_failures f
+   WHERE f.id IN (SELECT x.of_failure FROM x) ORDER BY f.id FOR NO KEY UPDATE OF f
+), e AS (
+  -- Where the step moved meanwhile, a person decided. Their decision stands, and what was learnt is written all the
+  -- same. One that opened the failure again asked for what this heal did: its proof, or its doubt, is the answer.
+  SELECT x.*, l.now_at,
+         l.now_at = x.at_step OR (
+           l.stands IN ('pending', 'deferred')
+           AND (x.status IN ('resolved', 'needs_person') OR coalesce(x.unsure, false))) AS applies,
+         -- The end of an effect that is in doubt frees no scope, whatever was decided before it was known.
+         CASE WHEN l.now_at <> x.at_step AND l.stands IN ('resolved', 'given_up') THEN coalesce(x.unsure, false)
+              ELSE x.parks AND l.id IS NOT NULL END AS keeps
+    FROM x LEFT JOIN locked l ON l.id = x.of_failure
 ), gone AS (
-  DELETE FROM heal_claim c USING x
-   WHERE c.attempt_id = x.attempt_id AND c.owner = $1 AND c.epoch = x.epoch AND NOT x.parks
-  RETURNING c.failure_id, c.step, c.scope, c.org_id, c.held, x.*
+  DELETE FROM heal_claim c USING e
+   WHERE c.attempt_id = e.attempt_id AND c.owner = $1 AND c.epoch = e.epoch AND NOT e.keeps
+  RETURNING c.failure_id, c.step, c.scope, c.org_id, c.held, e.*
 ), parked AS (
-  -- Nobody knows what became of it: scope and credits stay held until a person has decided.
-  UPDATE heal_claim c SET owner = 'parked' FROM x
-   WHERE c.attempt_id = x.attempt_id AND c.owner = $1 AND c.epoch = x.epoch AND x.parks
-  RETURNING c.failure_id, c.step, c.scope, c.org_id, c.held, x.*
+  -- Its end is not known: scope and credits stay held until a person decides, who knows of it then.
+  UPDATE heal_claim c SET owner = 'parked', parked_step = e.now_at + e.applies::int FROM e
+   WHERE c.attempt_id = e.attempt_id AND c.owner = $1 AND c.epoch = e.epoch AND e.keeps
+  RETURNING c.failure_id, c.step, c.scope, c.org_id, c.held, e.*
 ), d AS (
   SELECT * FROM gone UNION ALL SELECT * FROM parked
 ), a AS (
@@ -46,19 +62,28 @@ WITH x AS (
   SELECT d.attempt_id, d.failure_id, d.attempted_at, d.finished_at, d.strategy, d.result, d.details::jsonb, d.step
     FROM d JOIN workflow_failures w ON w.id = d.failure_id
 ), f AS (
-  -- Where the step moved meanwhile, a person decided: the attempt is kept, their decision stands.
   UPDATE workflow_failures f
-     SET status = d.status, resolved = (d.status = 'resolved'), step = f.step + 1, waits_on = NULL,
-         due_at = clock_timestamp() + d.due_in * interval '1 second', attempts = f.attempts + d.counts::int,
-         lifetime_attempts = f.lifetime_attempts + d.counts::int, unsure = coalesce(d.unsure, f.unsure), damage = NULL,
-         rungs = coalesce(d.rungs::jsonb, f.rungs)
-    FROM d WHERE f.id = d.failure_id AND f.step = d.step
+     SET status = CASE WHEN d.applies THEN d.status ELSE f.status END,
+         resolved = CASE WHEN d.applies THEN d.status = 'resolved' ELSE f.resolved END,
+         step = f.step + d.applies::int,
+         waits_on = CASE WHEN d.applies THEN NULL ELSE f.waits_on END,
+         damage = CASE WHEN d.applies THEN NULL ELSE f.damage END,
+         due_at = CASE WHEN d.applies THEN clock_timestamp() + d.due_in * interval '1 second' ELSE f.due_at END,
+         attempts = f.attempts + d.counts::int, lifetime_attempts = f.lifetime_attempts + d.counts::int,
+         unsure = coalesce(d.unsure, f.unsure), rungs = coalesce(d.rungs::jsonb, f.rungs)
+    FROM d WHERE f.id = d.failure_id
+), told AS (
+  INSERT INTO heal_status_change (failure_id, step, status, reason)
+  SELECT d.failure_id, d.now_at + 1, d.status, 'the heal that was under way has ended'
+    FROM d WHERE d.applies AND d.now_at <> d.at_step
+  ON CONFLICT DO NOTHING
 ), o AS (
   INSERT INTO heal_outbox (id, failure_id, step, rank, owner, topic, key, headers, body)
   SELECT m.id, m.failure_id, m.step, m.rank, $1, m.topic, m.key, m.headers, m.body FROM m JOIN d USING (attempt_id)
+   ORDER BY m.rank
   ON CONFLICT (id) DO NOTHING
 )
-SELECT attempt_id, scope, org_id, held, parks FROM d
+SELECT attempt_id, scope, org_id, held, keeps FROM d
 """
 
 _INSERT_ATTEMPTS = """
@@ -127,10 +152,10 @@ async def settle(
         mine = {AttemptId(row["attempt_id"]): row for row in rows}
         ended = [s for s in settlements if s.attempt.id in mine]
         verdicts = await judge(connection, [s.health for s in ended if s.health is not None], breaker)
-        freed = {row["scope"]: 1 for row in rows if not row["parks"]}
+        freed = {row["scope"]: 1 for row in rows if not row["keeps"]}
         woken = await wake(connection, freed | verdicts.wake)
         await _share(connection, woken, [(s, mine[s.attempt.id]["scope"]) for s in ended])
-        done = [s for s in ended if not s.parks]
+        done = [s for s in ended if not mine[s.attempt.id]["keeps"]]
         drifted = tuple(await count(connection, ended))
         await settle_holds(connection, [(_held(mine[s.attempt.id]), s.attempt.spent) for s in done])
     return Settled(mine=frozenset(mine), verdicts=verdicts, woken=len(woken), drifted=drifted)
@@ -188,6 +213,8 @@ def _row(settlement: Settlement) -> tuple[object, ...]:
         settlement.parks,
         climbed_json(settlement.climbed) if settlement.climbed is not None else None,
         settlement.epoch,
+        settlement.failure.id,
+        attempt.step,
     )
 
 

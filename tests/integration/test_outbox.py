@@ -36,15 +36,15 @@ async def attempt_and_status(pool: Pool) -> tuple[Message, Message]:
 async def test_a_status_waits_for_its_attempt_that_was_taken_before_it_and_did_not_get_there(database: str) -> None:
     async with open_pool(PostgresSettings(dsn=SecretStr(database))) as pool:
         attempt, status = await attempt_and_status(pool)
-        assert [one.id for one in await left_over(pool, ME, OLD, 1)] == [attempt.id]
-        assert await left_over(pool, ME, OLD, 10) == []
+        assert [one.id for one in await left_over(pool, ME, (), OLD, 1)] == [attempt.id]
+        assert await left_over(pool, ME, (), OLD, 10) == []
         await pool.execute("UPDATE heal_outbox SET created_at = created_at - $1::interval", 2 * OLD)
-        assert [one.id for one in await left_over(pool, ME, OLD, 10)] == [attempt.id]
+        assert [one.id for one in await left_over(pool, ME, (), OLD, 10)] == [attempt.id]
         await forget(pool, [attempt.id])
-        assert [one.id for one in await left_over(pool, ME, OLD, 10)] == [status.id]
+        assert [one.id for one in await left_over(pool, ME, (), OLD, 10)] == [status.id]
 
 
 async def test_both_are_taken_in_their_order_where_there_is_room(database: str) -> None:
     async with open_pool(PostgresSettings(dsn=SecretStr(database))) as pool:
         attempt, status = await attempt_and_status(pool)
-        assert [one.id for one in await left_over(pool, ME, OLD, 10)] == [attempt.id, status.id]
+        assert [one.id for one in await left_over(pool, ME, (), OLD, 10)] == [attempt.id, status.id]

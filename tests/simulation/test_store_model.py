@@ -12,7 +12,8 @@ import asyncpg
 import pytest
 
 from consumer.catalog import WorkflowPolicy
-from consumer.errors import LostClaim
+from consumer.decided import Decision, Word
+from consumer.errors import LostClaim, RevokedClaim
 from consumer.model import (
     AT_THE_FOOT,
     Claim,
@@ -23,6 +24,7 @@ from consumer.model import (
     Heal,
     Healed,
     Intent,
+    Message,
     MicroAud,
     NotHealed,
     Outcome,
@@ -31,16 +33,15 @@ from consumer.model import (
     RetryLater,
     Scope,
     Unknown,
-    attempt_id,
 )
 from consumer.results import Outlet
 from consumer.settings import BreakerSettings
 from consumer.settlement import Ended, settle_heal
-from consumer.store import breaker, due, intake, outbox, owner, settle
+from consumer.store import breaker, changes, decisions, due, intake, outbox, owner, reports, settle
 from consumer.store.due import Due
 from consumer.store.intake import Arrival
 from consumer.store.rows import climbed_json
-from schemas.names import Code, Disposition, Effect, FailureType, StrategyName
+from schemas.names import Code, Disposition, Effect, FailureType, Status, StrategyName
 from tests.support.simulation_loop import EPOCH
 from tests.support.simulation_scenario import BUDGETS, ORGS
 from tests.support.simulation_store import Claimed, ModelStore
@@ -190,14 +191,23 @@ class Both:
         me = self.dice.choice(OWNERS)
         assert self.model.release_decided(50) == await owner.release_decided(self.pool, 50)
         assert self.model.tables.breakers.known(BREAKER) == await breaker.known(self.pool, BREAKER)
-        real = await owner.take_over(self.pool, me, 50)
-        said = self.model.inherited(me, self.model.take_over(me, 50))
-        live = [attempt_id(FailureId(UUID(int=n)), 0) for n in range(0, self.names, 2)]
+        real_dead, said_dead = await self._dead(me)
+        real = await owner.take_over(self.pool, me, real_dead, 50)
+        said = self.model.inherited(me, self.model.take_over(me, said_dead, 50))
+        live = [c.attempt_id for c in self.model.tables.claims.values() if int(c.failure_id) % 2 == 0]
         real += await owner.orphans(self.pool, me, live, HALF + timedelta(minutes=2))
         said += self.model.inherited(me, self.model.orphans(me, live, HALF + timedelta(minutes=2)))
-        assert {(i.attempt_id, i.step, i.begun, i.held, i.scope, i.epoch) for i in said} == {
-            (i.attempt_id, i.step, i.begun, i.held, i.scope, i.epoch) for i in real
+        assert {(i.attempt_id, i.step, i.begun, i.revoked, i.held, i.scope, i.epoch) for i in said} == {
+            (i.attempt_id, i.step, i.begun, i.revoked, i.held, i.scope, i.epoch) for i in real
         }
+
+    async def _dead(self, me: OwnerId) -> tuple[dict[OwnerId, str], dict[OwnerId, str]]:
+        """Have an owner taken for dead, at times by what was seen before it renewed."""
+        real, said = (await owner.read(self.pool, me)).renewals, self.model.read(me).renewals
+        assert real.keys() == said.keys()
+        dead = [one for one in said if one != me and self.dice.random() < 0.7]
+        late = "?" if self.dice.random() < 0.2 else ""
+        return {one: real[one] + late for one in dead}, {one: said[one] + late for one in dead}
 
     async def live(self) -> None:
         me = self.dice.choice(OWNERS)
@@ -205,9 +215,9 @@ class Both:
         self.model.renew(me, LEASE)
         for one in list(self.model.tables.claims.values())[:1]:
             claim = self._as_known(one)
-            assert await _began(owner.begin(self.pool, me, claim)) == await _began(
-                asyncio.to_thread(self.model.begin, me, claim)
-            )
+            for real, said in ((owner.begin, self.model.begin), (owner.stands, self.model.stands)):
+                assert await _allowed(real(self.pool, me, claim)) == await _allowed(asyncio.to_thread(said, me, claim))
+            assert (await owner.read(self.pool, me)).revoked == self.model.read(me).revoked
 
     def _as_known(self, claim: Claimed) -> Claim:
         """Give a claim as a process knows it: at times as it was before it lost it and took it back."""
@@ -222,20 +232,37 @@ class Both:
 
     async def sweep(self) -> None:
         me = self.dice.choice(OWNERS)
-        real = await outbox.left_over(self.pool, me, HALF + timedelta(minutes=2), 100)
-        said = self.model.left_over(me, HALF + timedelta(minutes=2), 100)
-        assert [m.id for m in said] == [m.id for m in real]
+        real_dead, said_dead = await self._dead(me)
+        assert await changes.tell_changes(self.pool, OUTLET, 100) == self.model.tell_changes(OUTLET, 100)
+        real = await outbox.left_over(self.pool, me, list(real_dead), HALF + timedelta(minutes=2), 100)
+        said = self.model.left_over(me, said_dead, HALF + timedelta(minutes=2), 100)
+        assert sorted(map(_place, said)) == sorted(map(_place, real))
         await outbox.forget(self.pool, [m.id for m in real])
         self.model.forget([m.id for m in said])
 
     async def by_hand(self) -> None:
         rows = list(self.model.tables.failures.values())
         for row in self.dice.sample(rows, min(1, len(rows))):
-            resolved = row.due is not None
+            resolved = row.status is not Status.RESOLVED
             await self.pool.execute(
                 "UPDATE workflow_failures SET resolved = $2 WHERE id = $1", row.failure.id, resolved
             )
             self.model.resolve_by_hand(row.failure.id, resolved=resolved)
+
+    async def decide(self) -> None:
+        rows = list(self.model.tables.failures.values())
+        for row in self.dice.sample(rows, min(1, len(rows))):
+            word = Word(decision=self.dice.choice(list(Decision)), reason="enough", by="Ann")
+            async with self.pool.acquire() as connection, connection.transaction():
+                ruled = await decisions.decide(connection, row.failure.id, word, OUTLET)
+            assert self.model.decide(row.failure.id, word.decision) is ruled.ruling
+
+    async def ask(self) -> None:
+        rows = [row for row in self.model.tables.failures.values() if row.status is Status.GIVEN_UP]
+        for row in self.dice.sample(rows, min(1, len(rows))):
+            async with self.pool.acquire() as connection, connection.transaction():
+                await reports.ask_heal(connection, row.failure.id)
+            self.model.ask_heal(row.failure.id)
 
     async def agree(self) -> None:
         tables, now = self.model.tables, self.clock[0]
@@ -260,17 +287,30 @@ class Both:
             assert (at is None) == (row["due"] is None)
             assert at is None or abs(at - now - row["due"]) < CLOSE, (row, at - now)
         claims = await self.pool.fetch(
-            "SELECT scope, failure_id, attempt_id, step, owner, begun, held,"
+            "SELECT scope, failure_id, attempt_id, step, owner, begun, held, revoked, parked_step,"
             " extract(epoch FROM effect_deadline - clock_timestamp())::float8 AS deadline FROM heal_claim"
         )
         assert {tuple(row)[:-1] for row in claims} == {
-            (c.scope, c.failure_id, c.attempt_id, c.step, c.owner, c.begun, c.held) for c in tables.claims.values()
+            (
+                c.scope,
+                c.failure_id,
+                c.attempt_id,
+                c.step,
+                c.owner,
+                c.begun,
+                c.held,
+                c.revoked_at is not None,
+                c.parked_step,
+            )
+            for c in tables.claims.values()
         }
         assert all(abs(tables.claims[c["scope"]].deadline - now - c["deadline"]) < CLOSE for c in claims)
         ended = await self.pool.fetch("SELECT id FROM workflow_heal_attempts")
         assert {row["id"] for row in ended} == set(tables.attempts)
-        posted = await self.pool.fetch("SELECT id, owner FROM heal_outbox")
-        assert {tuple(row) for row in posted} == {(i, p.owner) for i, p in tables.outbox.items()}
+        posted = await self.pool.fetch("SELECT failure_id, step, rank, owner FROM heal_outbox")
+        assert sorted(map(tuple, posted)) == sorted((*_place(p.message), p.owner) for p in tables.outbox.values())
+        changed = await self.pool.fetch("SELECT failure_id, step, status FROM heal_status_change")
+        assert {tuple(row) for row in changed} == {(*key, c.status) for key, c in tables.changes.items()}
         await self._credits_agree()
 
     async def _credits_agree(self) -> None:
@@ -311,16 +351,20 @@ def _known(failure: Failure) -> tuple[object, ...]:
     return *known, failure.twin, repr(_rungs(failure))
 
 
+def _place(message: Message) -> tuple[object, ...]:
+    return message.failure_id, message.step, message.rank
+
+
 def _rungs(failure: Failure) -> object:
     return None if failure.climbed == AT_THE_FOOT else json.loads(climbed_json(failure.climbed))
 
 
-async def _began(begins: Any) -> bool:  # noqa: ANN401 - of both
+async def _allowed(asks: Any) -> type[Exception] | None:  # noqa: ANN401 - of both
     try:
-        await begins
-    except LostClaim:
-        return False
-    return True
+        await asks
+    except (LostClaim, RevokedClaim) as refused:
+        return type(refused)
+    return None
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -337,7 +381,17 @@ async def test_the_model_and_the_store_do_the_same(seed: int, database: str) -> 
             )
         both = Both(pool=pool, model=model, clock=clock, dice=dice)
         often = [both.take_in, both.resume, both.resume, both.settle, both.settle, both.settle]
-        acts = [*often, both.look_around, both.live, both.leave, both.sweep, both.sweep, both.by_hand]
+        acts = [
+            *often,
+            both.look_around,
+            both.live,
+            both.leave,
+            both.sweep,
+            both.sweep,
+            both.by_hand,
+            both.decide,
+            both.ask,
+        ]
         done = []
         for _ in range(60):
             act = dice.choice(acts)

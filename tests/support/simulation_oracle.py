@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from consumer.ingest.decode import Door, decode
 from consumer.model import DeadLetter, Failure, FailureId, Message, OrgId, Partition, Record
@@ -91,6 +91,7 @@ class Oracle:
         return not (
             any(claim.owner != PARKED for claim in tables.claims.values())
             or tables.outbox
+            or tables.changes
             or any(self._is_open(row) for row in tables.failures.values())
             or any(not self._is_durable(r) for log in self.sim.broker.log.values() for r in log)
         )
@@ -128,12 +129,16 @@ class Oracle:
         steps = sorted(a.step for f, a in self.sim.store.tables.attempts.values() if f == failure.id)
         if failure.id in self.by_hand:
             assert len(set(steps)) == len(steps)
+            assert row.status not in TOLD or self._is_told_of(failure.id, failure.step - 1), f"G5: {row.status} by hand"
             return
         assert steps == list(range(failure.step)), f"G2: {failure.id} at step {failure.step} made {steps}"
         if row.status in TOLD:
-            assert uuid5(failure.id, f"status:{failure.step - 1}") in self.told, f"G5: {row.status} was not told"
+            assert self._is_told_of(failure.id, failure.step - 1), f"G5: {row.status} was not told"
         if row.status is Status.NEEDS_PERSON:
             assert failure.context.get("effect") == Effect.UNSAFE, "G4: a person is asked where repeating does no harm"
+
+    def _is_told_of(self, failure_id: FailureId, step: int) -> bool:
+        return any((m.failure_id, m.step, m.rank) == (failure_id, step, 1) for m in self.told.values())
 
     def _is_open(self, row: Row) -> bool:
         parked = [claim.scope for claim in self.sim.store.tables.claims.values() if claim.owner == PARKED]

@@ -8,9 +8,10 @@ from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
+from consumer.decided import Decision, Ruling
 from consumer.ingest.decode import Door
 from consumer.model import OrgId
-from schemas.names import Effect
+from schemas.names import Effect, Status
 from tests.support.simulation import CATALOG, QUIET_WITHIN, Machine, Simulation
 from tests.support.simulation_oracle import Oracle
 from tests.support.simulation_world import Act
@@ -30,6 +31,10 @@ class Wrong(StrEnum):
     CUT = "cut"  # the database is slow, and answers get lost
     BROKER_AWAY = "broker away"
     BY_HAND = "by hand"  # a person resolves a failure, or opens it again
+    GIVE_UP = "give up"  # a person closes a failure
+    ASK = "ask"  # a person asks for a heal of a failure that was given up
+    SAW_NOTHING = "saw nothing"  # a person says of a failure in doubt that its effect did not happen
+    CLOCK_JUMPS = "clock jumps"  # the database's clock, by so many seconds times ten
     TOP_UP = "top up"  # somebody pays
 
 
@@ -140,8 +145,10 @@ def _happens(fault: Fault, sim: Simulation, oracle: Oracle) -> None:
             sim.weather.cut_until = over
         case Wrong.BROKER_AWAY:
             sim.broker.down_until = over
-        case Wrong.BY_HAND:
+        case Wrong.BY_HAND | Wrong.GIVE_UP | Wrong.ASK | Wrong.SAW_NOTHING:
             _decides(fault, sim, oracle)
+        case Wrong.CLOCK_JUMPS:
+            sim.store.ahead += 10 * fault.lasts * (-1 if fault.machine % 3 == 2 else 1)
         case Wrong.TOP_UP:
             oracle.topped_up[ORGS[1]] += 200_000
             sim.store.top_up(ORGS[1], 200_000)
@@ -153,10 +160,18 @@ def _goes_on(machine: Machine) -> None:
 
 def _decides(fault: Fault, sim: Simulation, oracle: Oracle) -> None:
     rows = sorted(sim.store.tables.failures.values(), key=lambda row: row.failure.id)
-    if rows:
-        row = rows[fault.machine % len(rows)]
-        oracle.by_hand.add(row.failure.id)
-        resolved = row.due is not None
-        if not resolved:
-            sim.world.opened_again[row.failure.id] += 1
-        sim.store.resolve_by_hand(row.failure.id, resolved=resolved)
+    if not rows:
+        return
+    row = rows[fault.machine % len(rows)]
+    failure_id = row.failure.id
+    oracle.by_hand.add(failure_id)
+    match fault.wrong:
+        case Wrong.GIVE_UP:
+            sim.store.decide(failure_id, Decision.GIVE_UP)
+        case Wrong.ASK:
+            sim.store.ask_heal(failure_id)
+        case Wrong.SAW_NOTHING:
+            if sim.store.decide(failure_id, Decision.DID_NOT_HAPPEN) is Ruling.DONE:
+                sim.world.said_not_to_have_happened[failure_id] += 1
+        case _:
+            sim.store.resolve_by_hand(failure_id, resolved=row.status is not Status.RESOLVED)

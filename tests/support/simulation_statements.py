@@ -3,21 +3,34 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from consumer.dead_letter_limit import Beat, Failing
 from consumer.errors import TransientError
 from consumer.model import AttemptId, Claim, FailureId, Message, OrgId, OwnerId, Settlement
+from consumer.results import Outlet
 from consumer.settings import BreakerSettings
-from consumer.store import breaker, census, dead_letter_limit, due, intake, limits, outbox, owner, settle, waiters
+from consumer.store import (
+    breaker,
+    census,
+    changes,
+    dead_letter_limit,
+    due,
+    intake,
+    limits,
+    outbox,
+    owner,
+    settle,
+    waiters,
+)
 from consumer.store.breaker import Known
 from consumer.store.census import Census
 from consumer.store.dead_letter_limit import Standing
 from consumer.store.due import Due, Picked, Started
 from consumer.store.intake import Arrival, Taken
-from consumer.store.owner import Inherited
+from consumer.store.owner import Inherited, Reading
 from consumer.store.settle import Settled
 from tests.support.simulation_loop import EPOCH, Timeline
 from tests.support.simulation_store import ModelStore
@@ -101,7 +114,7 @@ async def pick(
     found = await line.ask(
         lambda store: store.pick(after=after, room=room, per_organisation=per_organisation, limit=limit, hide=hide)
     )
-    now = EPOCH + timedelta(seconds=line.timeline.now) if found else None
+    now = EPOCH + timedelta(seconds=line.store.now()) if found else None
     return Picked(failures=tuple(found), now=now, after=None)
 
 
@@ -168,8 +181,20 @@ async def release_decided(line: Line, limit: int) -> int:
     return await line.ask(lambda store: store.release_decided(limit))
 
 
-async def renew(line: Line, owner: OwnerId, lease: timedelta) -> None:
-    await line.ask(lambda store: store.renew(owner, lease))
+async def renew(line: Line, owner: OwnerId, lease: timedelta) -> datetime:
+    return EPOCH + timedelta(seconds=await line.ask(lambda store: store.renew(owner, lease)))
+
+
+async def read(line: Line, owner: OwnerId) -> Reading:
+    return await line.ask(lambda store: store.read(owner))
+
+
+async def stands(line: Line, owner: OwnerId, claim: Claim) -> None:
+    await line.ask(lambda store: store.stands(owner, claim))
+
+
+async def tell_changes(line: Line, outlet: Outlet, limit: int) -> int:
+    return await line.ask(lambda store: store.tell_changes(outlet, limit))
 
 
 async def leave(line: Line, owner: OwnerId, unstarted: Sequence[AttemptId]) -> None:
@@ -180,8 +205,8 @@ async def begin(line: Line, owner: OwnerId, claim: Claim) -> None:
     await line.ask(lambda store: store.begin(owner, claim))
 
 
-async def take_over(line: Line, owner: OwnerId, limit: int) -> list[Inherited]:
-    return await _read(line, owner, await line.ask(lambda store: store.take_over(owner, limit)))
+async def take_over(line: Line, owner: OwnerId, dead: Mapping[OwnerId, str], limit: int) -> list[Inherited]:
+    return await _read(line, owner, await line.ask(lambda store: store.take_over(owner, dead, limit)))
 
 
 async def orphans(line: Line, owner: OwnerId, live: Sequence[AttemptId], older_than: timedelta) -> list[Inherited]:
@@ -198,8 +223,10 @@ async def forget(line: Line, ids: Sequence[UUID]) -> None:
     await line.ask(lambda store: store.forget(ids))
 
 
-async def left_over(line: Line, owner: OwnerId, older_than: timedelta, limit: int) -> list[Message]:
-    return await line.ask(lambda store: store.left_over(owner, older_than, limit))
+async def left_over(
+    line: Line, owner: OwnerId, dead: Sequence[OwnerId], older_than: timedelta, limit: int
+) -> list[Message]:
+    return await line.ask(lambda store: store.left_over(owner, dead, older_than, limit))
 
 
 async def count(line: Line) -> Census:
@@ -225,6 +252,9 @@ STATEMENTS: Final[Mapping[Callable[..., Awaitable[Any]], Callable[..., Awaitable
     dead_letter_limit.forget: hear,
     dead_letter_limit.standing: standing,
     owner.renew: renew,
+    owner.read: read,
+    owner.stands: stands,
+    changes.tell_changes: tell_changes,
     owner.leave: leave,
     owner.begin: begin,
     owner.take_over: take_over,

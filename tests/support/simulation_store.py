@@ -3,7 +3,7 @@
 Each method is one transaction of the module that it names: all or nothing, one at a time.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -13,7 +13,8 @@ from random import Random
 from typing import Final
 from uuid import UUID
 
-from consumer.errors import LostClaim
+from consumer.decided import AFTER, Decided, Decision, Ruling, message_of, rule
+from consumer.errors import LostClaim, RevokedClaim
 from consumer.model import (
     AT_THE_FOOT,
     Attempt,
@@ -30,25 +31,29 @@ from consumer.model import (
     Refused,
     RetryLater,
     Settlement,
-    attempt_id,
 )
+from consumer.results import Outlet
 from consumer.settings import BreakerSettings
 from consumer.store.admit import HeldBack
 from consumer.store.breaker import Asking, Probes
 from consumer.store.census import Census
 from consumer.store.credits import Hold
+from consumer.store.decisions import PERSON
 from consumer.store.due import Due, Started
 from consumer.store.intake import Arrival, Taken
 from consumer.store.limits import Limited
-from consumer.store.owner import Inherited
+from consumer.store.owner import Inherited, Reading
 from consumer.store.rows import CLAIMED_LOOK
 from consumer.store.settle import Settled
 from schemas.names import Code, Effect, Status, StrategyName
 from tests.support.simulation_gates import Breakers, Credits, Rates
 from tests.support.simulation_gates import Refused as RefusedByTable
+from tests.support.simulation_loop import EPOCH
 
 FINAL: Final = (Status.RESOLVED, Status.GIVEN_UP)
 PICKED: Final = (Status.PENDING, Status.DEFERRED)
+OUTLET: Final = Outlet(results_topic="r", dlq_topic="d", max_bytes=1_000_000)
+STANDING: Final = ("failures", "claims", "attempts", "outbox", "leases", "renewals", "changes")
 PARKED: Final = OwnerId("parked")
 """Whose lease never ends: a scope is kept for a person's decision."""
 
@@ -81,6 +86,11 @@ class Claimed:
     held: MicroAud
     begun: bool = False
     epoch: int = 0
+    until: float
+    """When its effects have ended, by the world's time: the database's clock may jump."""
+    revoked_at: float | None = None
+    """By the world's time."""
+    parked_step: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,10 +114,12 @@ class Tables:
     attempts: dict[AttemptId, tuple[FailureId, Attempt]] = field(default_factory=dict)
     outbox: dict[UUID, Posted] = field(default_factory=dict)
     leases: dict[OwnerId, float] = field(default_factory=lambda: {PARKED: inf})
+    renewals: dict[OwnerId, int] = field(default_factory=dict)
+    changes: dict[tuple[FailureId, int], Decided] = field(default_factory=dict)
 
     def saved(self) -> list[tuple[object, dict[str, object]]]:
         """Give a savepoint."""
-        tables = {name: copy(getattr(self, name)) for name in ("failures", "claims", "attempts", "outbox", "leases")}
+        tables = {name: copy(getattr(self, name)) for name in STANDING}
         paid = {name: copy(getattr(self.credits, name)) for name in ("wallets", "lockouts", "ledger")}
         return [
             (self, tables),
@@ -121,7 +133,10 @@ class ModelStore:
     """One Postgres for all; `now` is its clock in seconds, `dice` decides what SQL leaves open."""
 
     def __init__(self, now: Callable[[], float], dice: Random, budgets: Mapping[OrgId, int | None]) -> None:
-        self.now = now
+        self.world_now = now
+        self.ahead = 0.0
+        """How far its clock has jumped."""
+        now = self.now
         self.dice = dice
         self.organisations = frozenset(budgets)
         self.tables = Tables(
@@ -129,6 +144,10 @@ class ModelStore:
             breakers=Breakers(now=now),
             rates=Rates(now=now),
         )
+
+    def now(self) -> float:
+        """Give its clock."""
+        return self.world_now() + self.ahead
 
     # intake.py
 
@@ -257,18 +276,18 @@ class ModelStore:
                 if (claim := claims.get(settlement.attempt.id)) is not None
                 and self.may_settle(claim, owner, settlement.epoch)
             ]
+            kept = {claim.scope for settlement, claim in mine if self._let_go(settlement, claim)}
             for settlement, claim in mine:
-                self._let_go(settlement, claim)
                 self._finish([(claim.failure_id, replace(settlement.attempt, step=claim.step))])
                 self._step_on(settlement, claim.step)
             self._put(owner, [message for settlement, _ in mine for message in settlement.messages])
             self.forget(acked)
             verdicts, probes = tables.breakers.judge([s.health for s, _ in mine if s.health is not None], breaker)
             self._come_back_for_probes(probes)
-            woken = self._wake({c.scope: 1 for s, c in mine if not s.parks} | verdicts.wake)
+            woken = self._wake({c.scope: 1 for _, c in mine if c.scope not in kept} | verdicts.wake)
             self._share(woken, mine)
             for settlement, claim in mine:
-                if not settlement.parks:
+                if claim.scope not in kept:
                     spent = settlement.attempt.spent
                     tables.credits.give_back(claim.org_id, claim.attempt_id, claim.held, spent)
         return Settled(mine=frozenset(s.attempt.id for s, _ in mine), verdicts=verdicts, woken=len(woken))
@@ -277,11 +296,23 @@ class ModelStore:
         """The fence."""
         return (claim.owner, claim.epoch) == (owner, epoch)
 
-    def _let_go(self, settlement: Settlement, claim: Claimed) -> None:
-        if settlement.parks:
-            self._reclaim(replace(claim, owner=PARKED))
+    def _let_go(self, settlement: Settlement, claim: Claimed) -> bool:
+        """End a claim, or park it where the end of its effect is in doubt; gives whether it stays."""
+        row = self.tables.failures[claim.failure_id]
+        moved = row.failure.step != claim.step
+        keeps = bool(settlement.unsure) if moved and row.status in FINAL else settlement.parks
+        if keeps:
+            step = row.failure.step + self._applies(settlement, claim.step)
+            self._reclaim(replace(claim, owner=PARKED, parked_step=step))
         else:
             del self.tables.claims[claim.scope]
+        return keeps
+
+    def _applies(self, settlement: Settlement, step: int) -> bool:
+        """Tell whether an end moves its failure: nobody decided meanwhile, or it answers who opened it again."""
+        row = self.tables.failures[settlement.failure.id]
+        answers = settlement.next.status in (Status.RESOLVED, Status.NEEDS_PERSON) or bool(settlement.unsure)
+        return row.failure.step == step or (row.status in PICKED and answers)
 
     def end_unclaimed(self, owner: OwnerId, settlements: Sequence[Settlement]) -> frozenset[UUID]:
         with self._transaction():
@@ -298,16 +329,22 @@ class ModelStore:
 
     def _step_on(self, settlement: Settlement, step: int) -> None:
         row, following = self.tables.failures[settlement.failure.id], settlement.next
-        if row.failure.step == step:
-            failure = replace(
-                row.failure,
-                step=step + 1,
-                attempts=row.failure.attempts + following.counts,
-                lifetime_attempts=row.failure.lifetime_attempts + following.counts,
-                unsure=row.failure.unsure if settlement.unsure is None else settlement.unsure,
-                climbed=row.failure.climbed if settlement.climbed is None else settlement.climbed,
-            )
+        applies = self._applies(settlement, step)
+        failure = replace(
+            row.failure,
+            step=row.failure.step + applies,
+            attempts=row.failure.attempts + following.counts,
+            lifetime_attempts=row.failure.lifetime_attempts + following.counts,
+            unsure=row.failure.unsure if settlement.unsure is None else settlement.unsure,
+            climbed=row.failure.climbed if settlement.climbed is None else settlement.climbed,
+        )
+        if applies:
             self._write(Row(failure=failure, status=following.status, due=self._at(following.due_in)))
+            if row.failure.step != step:
+                change = self._changed(failure, following.status, "the heal that was under way has ended")
+                self.tables.changes.setdefault((failure.id, failure.step), change)
+        else:
+            self._write(replace(row, failure=failure))
 
     def _wake(self, gates: Mapping[str, int]) -> list[FailureId]:
         woken = []
@@ -335,8 +372,21 @@ class ModelStore:
 
     # owner.py
 
-    def renew(self, owner: OwnerId, lease: timedelta) -> None:
+    def renew(self, owner: OwnerId, lease: timedelta) -> float:
         self.tables.leases[owner] = self.now() + lease.total_seconds()
+        self.tables.renewals[owner] = self.tables.renewals.get(owner, 0) + 1
+        return self.now()
+
+    def read(self, owner: OwnerId) -> Reading:
+        tables = self.tables
+        mine = [claim for claim in tables.claims.values() if claim.owner == owner]
+        return Reading(
+            revoked=frozenset(claim.attempt_id for claim in mine if claim.revoked_at is not None),
+            renewals={one: self._renewals(one) for one, until in tables.leases.items() if until != inf},
+        )
+
+    def _renewals(self, owner: OwnerId) -> str:
+        return f"{self.tables.renewals.get(owner, 0)} {self.tables.leases.get(owner)}"
 
     def leave(self, owner: OwnerId, unstarted: Sequence[AttemptId]) -> None:
         for claim in list(self.tables.claims.values()):
@@ -346,27 +396,33 @@ class ModelStore:
         self.tables.leases.pop(owner, None)
 
     def begin(self, owner: OwnerId, claim: Claim) -> None:
+        self._reclaim(replace(self.stands(owner, claim), begun=True))
+
+    def stands(self, owner: OwnerId, claim: Claim) -> Claimed:
+        """Give a claim as it stands; raise where it is another's, or was revoked."""
         for one in list(self.tables.claims.values()):
             if (one.attempt_id, one.owner, one.epoch) == (claim.attempt_id, owner, claim.epoch):
-                self._reclaim(replace(one, begun=True))
-                return
+                if one.revoked_at is not None:
+                    raise RevokedClaim("a person decided")
+                return one
         raise LostClaim(f"claim {claim.attempt_id} is not under this process's name any more")
 
-    def take_over(self, owner: OwnerId, limit: int) -> list[AttemptId]:
-        for dead, until in list(self.tables.leases.items()):
-            owns = any(claim.owner == dead for claim in self.tables.claims.values())
-            if until < self.now() - 3600 and not owns:
-                del self.tables.leases[dead]
-        left = [c for _, c in sorted(self.tables.claims.items()) if c.owner != owner and self.is_abandoned(c)]
+    def take_over(self, owner: OwnerId, dead: Mapping[OwnerId, str], limit: int) -> list[AttemptId]:
+        still = {one for one, said in dead.items() if one in self.tables.leases and self._renewals(one) == said}
+        for one in still:
+            owns = any(claim.owner == one for claim in self.tables.claims.values())
+            if self.tables.leases[one] < self.now() - 3600 and not owns:
+                del self.tables.leases[one]
+        left = [c for _, c in sorted(self.tables.claims.items()) if c.owner != owner and self.is_abandoned(c, still)]
         return self._renewed([replace(claim, epoch=claim.epoch + 1) for claim in left[:limit]], owner)
 
-    def is_abandoned(self, claim: Claimed) -> bool:
-        """Tell whether both its owner's lease and its effect deadline have passed."""
-        return self.is_dead(claim.owner) and claim.deadline < self.now()
+    def is_abandoned(self, claim: Claimed, dead: Collection[OwnerId]) -> bool:
+        """Tell whether its owner is dead and its effect deadline has passed."""
+        return self.is_dead(claim.owner, dead) and claim.deadline < self.now()
 
-    def is_dead(self, owner: OwnerId) -> bool:
-        """Tell whether a lease has passed."""
-        return self.tables.leases.get(owner, float("-inf")) < self.now()
+    def is_dead(self, owner: OwnerId, dead: Collection[OwnerId]) -> bool:
+        """Tell whether an owner is known to be dead, or has left."""
+        return owner in dead or owner not in self.tables.leases
 
     def orphans(self, owner: OwnerId, live: Sequence[AttemptId], older_than: timedelta) -> list[AttemptId]:
         old = self.now() - older_than.total_seconds()
@@ -377,22 +433,25 @@ class ModelStore:
         found = []
         for claim in claims:
             window, now = claim.deadline - claim.claimed_at, self.now()
-            self._reclaim(replace(claim, owner=owner, claimed_at=now, deadline=now + window))
+            until = self.world_now() + window
+            self._reclaim(replace(claim, owner=owner, claimed_at=now, deadline=now + window, until=until))
             found.append(claim.attempt_id)
         return found
 
     def release_decided(self, limit: int) -> int:
         with self._transaction() as tables:
             decided = [
-                claim
-                for _, claim in sorted(tables.claims.items())
-                if claim.owner == PARKED and tables.failures[claim.failure_id].status is not Status.NEEDS_PERSON
+                claim for _, claim in sorted(tables.claims.items()) if claim.owner == PARKED and self._is_decided(claim)
             ][:limit]
             for claim in decided:
                 del tables.claims[claim.scope]
                 tables.credits.give_back(claim.org_id, claim.attempt_id, claim.held, MicroAud(0))
             self._wake({claim.scope: 1 for claim in decided})
         return len(decided)
+
+    def _is_decided(self, claim: Claimed) -> bool:
+        row = self.tables.failures[claim.failure_id]
+        return row.status is not Status.NEEDS_PERSON and row.failure.step > (claim.parked_step or 0)
 
     def inherited(self, owner: OwnerId, attempts: Sequence[AttemptId]) -> list[Inherited]:
         """Read claims that have just changed hands; a statement of its own."""
@@ -408,6 +467,7 @@ class ModelStore:
                 held=claim.held,
                 epoch=claim.epoch,
                 window=timedelta(seconds=claim.deadline - claim.claimed_at),
+                revoked=claim.revoked_at is not None,
             )
             for claim in self.tables.claims.values()
             if claim.attempt_id in attempts and claim.owner == owner
@@ -419,17 +479,66 @@ class ModelStore:
         for one in ids:
             self.tables.outbox.pop(one, None)
 
-    def left_over(self, owner: OwnerId, older_than: timedelta, limit: int) -> list[Message]:
+    def left_over(self, owner: OwnerId, dead: Collection[OwnerId], older_than: timedelta, limit: int) -> list[Message]:
         old = self.now() - older_than.total_seconds()
         due = [
             posted
             for posted in self.tables.outbox.values()
-            if posted.created_at < old and (posted.owner == owner or self.is_dead(posted.owner))
+            if posted.created_at < old
+            and (posted.owner == owner or self.is_dead(posted.owner, dead))
+            and not self._must_wait(posted, owner, dead)
         ]
         due = sorted(due, key=lambda posted: posted.created_at)[:limit]
         for posted in due:
             self.tables.outbox[posted.message.id] = replace(posted, owner=owner, created_at=self.now())
         return sorted((p.message for p in due), key=lambda m: (str(m.failure_id or "~"), m.step, m.rank))
+
+    def _must_wait(self, posted: Posted, owner: OwnerId, dead: Collection[OwnerId]) -> bool:
+        """Tell whether something of an earlier step is still to be told by its own writer, or to be settled."""
+        message = posted.message
+        live = (c for c in self.tables.claims.values() if c.owner != PARKED)
+        if any(c.failure_id == message.failure_id and c.step < message.step for c in live):
+            return True
+        of_it = [
+            other
+            for other in self.tables.outbox.values()
+            if message.failure_id is not None and other.message.failure_id == message.failure_id
+        ]
+        return any(
+            (other.message.step, other.message.rank) < (message.step, message.rank)
+            and (other.created_at > posted.created_at or not (other.owner == owner or self.is_dead(other.owner, dead)))
+            for other in of_it
+        )
+
+    # changes.py
+
+    def tell_changes(self, outlet: Outlet, limit: int) -> int:
+        with self._transaction() as tables:
+            taken = sorted(tables.changes.items(), key=lambda change: change[1].at)[:limit]
+            for key, _ in taken:
+                del tables.changes[key]
+            self._put(PERSON, [message_of(change, outlet) for _, change in taken])
+            for message in [message_of(change, outlet) for _, change in taken]:
+                self._at_once(message)
+        return len(taken)
+
+    def _at_once(self, message: Message) -> None:
+        posted = self.tables.outbox[message.id]
+        self.tables.outbox[message.id] = replace(posted, created_at=posted.created_at - 10)
+
+    def _changed(self, failure: Failure, status: Status, reason: str) -> Decided:
+        return Decided(
+            status=status,
+            reason=reason,
+            token=f"{self.now():.6f}",
+            failure_id=failure.id,
+            org_id=failure.org_id,
+            workflow_name=failure.workflow_name,
+            failure_type=None,
+            trace=None,
+            step=failure.step,
+            at=EPOCH + timedelta(seconds=self.now()),
+        )
 
     # census.py
 
@@ -454,11 +563,51 @@ class ModelStore:
         row = self.tables.failures.get(failure_id)
         if row is None or (row.status is Status.RESOLVED) is resolved:
             return
-        attempts = row.failure.attempts if resolved else 0
-        climbed = row.failure.climbed if resolved else AT_THE_FOOT
-        failure = replace(row.failure, step=row.failure.step + 1, attempts=attempts, climbed=climbed)
-        status = Status.RESOLVED if resolved else Status.PENDING
-        self._write(Row(failure=failure, status=status, due=None if resolved else self.now(), damage=row.damage))
+        again = Status.NEEDS_PERSON if row.failure.unsure else Status.PENDING
+        change = self._move(row, Status.RESOLVED if resolved else again, unsure=row.failure.unsure)
+        self.tables.changes.setdefault((failure_id, change.step), change)
+
+    def decide(self, failure_id: FailureId, decision: Decision) -> Ruling:
+        """A person decides."""
+        row = self.tables.failures[failure_id]
+        in_doubt = any(c.failure_id == failure_id and c.owner == PARKED for c in self.tables.claims.values())
+        ruling = rule(decision, row.status, in_doubt=in_doubt)
+        if ruling is Ruling.DONE:
+            unsure = row.failure.unsure and decision is not Decision.DID_NOT_HAPPEN
+            change = self._move(row, AFTER[decision], unsure=unsure)
+            message = message_of(change, OUTLET)
+            self._put(PERSON, [message])
+            self._at_once(message)
+        return ruling
+
+    def ask_heal(self, failure_id: FailureId) -> None:
+        """A person asks for a heal: one that was given up begins anew, unless an effect of it is in doubt."""
+        row = self.tables.failures[failure_id]
+        if row.status is Status.GIVEN_UP and not row.failure.unsure:
+            change = self._move(row, Status.PENDING, unsure=False)
+            self.tables.changes.setdefault((failure_id, change.step), change)
+
+    def _move(self, row: Row, status: Status, *, unsure: bool) -> Decided:
+        """Let a decision stand: revoke the live claim, and move the step; gives what is to be told."""
+        live = [c for c in self.tables.claims.values() if c.failure_id == row.failure.id and c.owner != PARKED]
+        for claim in live:
+            self.revoke(claim)
+        opened = row.due is None and status not in FINAL
+        failure = replace(
+            row.failure,
+            step=row.failure.step + 1 + any(claim.step == row.failure.step for claim in live),
+            attempts=0 if opened else row.failure.attempts,
+            climbed=AT_THE_FOOT if opened else row.failure.climbed,
+            unsure=unsure,
+            twin=None,
+        )
+        due = None if status in FINAL else self.now() + (86400 if status is Status.NEEDS_PERSON else 0)
+        self._write(Row(failure=failure, status=status, due=due))
+        return self._changed(failure, status, "a person decided")
+
+    def revoke(self, claim: Claimed) -> None:
+        """Let nothing more begin under a claim."""
+        self._reclaim(replace(claim, revoked_at=claim.revoked_at or self.world_now()))
 
     def top_up(self, org_id: OrgId, amount: int) -> None:
         """Somebody pays; the platform ends the lockout."""
@@ -523,6 +672,7 @@ class ModelStore:
                     owner=owner,
                     claimed_at=now,
                     deadline=now + plan.intent.window.total_seconds(),
+                    until=self.world_now() + plan.intent.window.total_seconds(),
                     held=plan.hold,
                 )
             )
@@ -568,7 +718,7 @@ class ModelStore:
 
 
 def _attempt_of(one: Diagnosed) -> AttemptId:
-    return attempt_id(one.failure.id, one.failure.step)
+    return one.attempt_id
 
 
 def _heal(one: Diagnosed) -> Heal:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final
 
+from consumer.call import MAY_START
 from consumer.catalog import WorkflowPolicy
 from consumer.errors import DeadlinePassed
 from consumer.heal.strategy import EffectGate, Task
@@ -27,11 +28,14 @@ from consumer.model import (
     Scope,
     Unknown,
 )
+from consumer.permission import NOTHING_STARTS_AFTER
 from schemas.names import Code, Effect, StrategyName, Verdict
 from tests.support.simulation_loop import Timeline
 from tests.support.simulation_store import ModelStore
 
 WINDOW: Final = timedelta(seconds=30)
+LATEST: Final = NOTHING_STARTS_AFTER.total_seconds()
+"""After a decision's commit: when it is answered."""
 PROOF: Final = Proof(oracle="world", verdict=Verdict.PASSED, detail="it is there")
 
 
@@ -74,8 +78,8 @@ class World:
     written: dict[FailureId, list[Written]] = field(default_factory=lambda: defaultdict(list))
     broken: list[str] = field(default_factory=list)
     """Promises that an effect has broken: what is raised in a strategy ends there."""
-    opened_again: Counter[FailureId] = field(default_factory=Counter)
-    """How often a person opened a failure again: each time they want its effect once more."""
+    said_not_to_have_happened: Counter[FailureId] = field(default_factory=Counter)
+    """How often a person said of a failure that its effect did not happen."""
 
     def write(self, task: Task, owner: OwnerId, *, happened: bool) -> Written:
         """Let an effect leave the process `owner`."""
@@ -95,16 +99,18 @@ class World:
         assert claim is not None, f"G3: an effect on {intent.scope} without a claim"
         who = f"{owner} acts on {intent.scope}, which {claim.owner} has"
         assert (claim.owner, claim.attempt_id) == (owner, task.attempt_id), f"G3: {who}"
-        assert now <= claim.deadline, f"G3: {owner} acts {now - claim.deadline:.3f} s past its deadline"
+        assert now <= claim.until, f"G3: {owner} acts {now - claim.until:.3f} s past its deadline"
+        late = now - (now if claim.revoked_at is None else claim.revoked_at)
+        assert late <= LATEST, f"G3: {owner} acts {late:.3f} s after a person decided"
         before = self.written[task.failure.id]
         if intent.effect is Effect.UNSAFE:
             done = sum(one.happened or not one.answered for one in before)
-            assert done <= self.opened_again[task.failure.id], f"G4: {intent.scope} is repeated blindly"
+            assert done <= self.said_not_to_have_happened[task.failure.id], f"G4: {intent.scope} is repeated blindly"
         if intent.effect is Effect.KEYED:
             # A definitive no to a key frees the next rung to act under its own; an answer that never came does not.
             last = {one.key: one for one in before}
             open_ones = {key for key, one in last.items() if one.happened or not one.answered}
-            again = self.opened_again[task.failure.id]
+            again = self.said_not_to_have_happened[task.failure.id]
             assert again or open_ones <= {intent.idempotency_key}, f"G4: {intent.scope} under two keys"
 
 
@@ -151,7 +157,7 @@ class Acts:
                 raise ValueError("a bug")
         await gate.begin()
         await asyncio.sleep(timeline.between(0, 1))
-        if gate.remaining() <= timedelta(0):  # as the socket layer does before each write
+        if gate.remaining() <= timedelta(0) or not MAY_START.get()():  # as the socket layer does before each write
             raise DeadlinePassed("too late to write")
         happened = act in (Act.WORKS, Act.MUTE, Act.SLOW, Act.LATE, Act.BREAKS)
         written = self.world.write(task, self.owner, happened=happened)

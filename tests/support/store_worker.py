@@ -49,6 +49,7 @@ from consumer.model import (
     Unknown,
     attempt_id,
 )
+from consumer.owner_watch import OwnerWatch
 from consumer.results import Outlet
 from consumer.settings import BreakerSettings, PostgresSettings
 from consumer.settlement import Ended, settle_heal, settle_unclaimed
@@ -128,6 +129,7 @@ class Worker:
     live: dict[AttemptId, float] = field(default_factory=dict)
     ended: asyncio.Queue[Settlement] = field(default_factory=asyncio.Queue)
     acked: list[UUID] = field(default_factory=list)
+    watch: OwnerWatch = field(default_factory=lambda: OwnerWatch(LEASE))
     known: int = 0
     """Events up to this one have been published; all of them are delivered again and again."""
 
@@ -209,7 +211,7 @@ class Worker:
     async def inherit(self, loops: asyncio.TaskGroup) -> None:
         """Take over from the dead, and find what a lost answer hid."""
         sent_at = time.monotonic()
-        taken = await owner.take_over(self.pool, self.me, 20)
+        taken = await owner.take_over(self.pool, self.me, self.watch.dead(), 20)
         lost = await owner.orphans(self.pool, self.me, list(self.live), 2 * WINDOW / 3)
         await self.stall()
         for one in (*taken, *lost):
@@ -234,7 +236,7 @@ class Worker:
 
     async def sweep(self, loops: asyncio.TaskGroup) -> None:  # noqa: ARG002 - one signature for all steps
         """Publish what the dead have left, and forget what is published."""
-        left = await outbox.left_over(self.pool, self.me, timedelta(seconds=0.5), 100)
+        left = await outbox.left_over(self.pool, self.me, list(self.watch.dead()), timedelta(seconds=0.5), 100)
         acked, self.acked = [*self.acked, *(message.id for message in left)], []
         await outbox.forget(self.pool, acked)
 
@@ -273,10 +275,13 @@ class Worker:
                 await asyncio.sleep(0.05)
 
     async def keep_lease(self) -> None:
-        """Live."""
+        """Live, and watch the others."""
         while True:
             with suppress(TransientError):
                 await owner.renew(self.pool, self.me, LEASE)
+                sent = time.monotonic()
+                renewals = (await owner.read(self.pool, self.me)).renewals
+                self.watch.look(renewals, sent, time.monotonic())
             await asyncio.sleep(LEASE.total_seconds() / 3)
 
     def _room(self) -> int:

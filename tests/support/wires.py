@@ -5,9 +5,9 @@ from typing import Final
 
 PURPOSES: Final = (
     ("intake", b"INSERT INTO workflow_failures"),
-    ("settle", b"DELETE FROM heal_claim c USING x"),
+    ("settle", b"DELETE FROM heal_claim c USING e"),
     ("start", b"INSERT INTO heal_claim"),
-    ("take over", b"UPDATE heal_claim SET owner"),
+    ("take over", b"UPDATE heal_claim c SET owner"),
     ("pick", b"FROM picked WHERE f.id = picked.id"),
     ("begin", b"SET begun = true"),
     ("sweep", b"UPDATE heal_outbox b SET owner"),

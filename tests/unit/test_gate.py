@@ -29,13 +29,19 @@ class Durable:
         self.started: list[AttemptId] = []
         self.then = then
 
-    async def begin(self, claim: Claim) -> None:
+    async def permit(self, _: Claim, seen_at: float) -> float:
+        return seen_at
+
+    def may_start(self, _: Claim, seen_at: float) -> bool:  # noqa: ARG002 - the Protocol's
+        return True
+
+    async def make_durable(self, claim: Claim) -> None:
         self.then()
         self.begun.append(claim.attempt_id)
 
     def gate(self, effect: Effect, left: float = 60) -> Gate:
         claim = Claim(attempt_id=ME, step=0, held=MicroAud(0), deadline=time.monotonic() + left)
-        return Gate(claim, effect, self.begin, self.started.append)
+        return Gate(claim, effect, self, self.started.append)
 
 
 def raising(error: Exception) -> Callable[[], None]:

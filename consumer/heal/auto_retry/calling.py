@@ -78,7 +78,7 @@ async def _tried(job: Job) -> Judgement | RetryLater | Happened:
 async def _try(job: Job, n: int) -> CallResult:
     await job.gate.begin()
     given = min(rules.call_limit(job.request, job.policy), job.gate.remaining())
-    result = await job.send(rules.outbound(job.request), within=given)
+    result = await job.send(replace(rules.outbound(job.request), effect=True), within=given)
     job.course.tries.append(noted(n, result))
     job.course.ill = ill(result, given)
     return result

@@ -99,4 +99,4 @@ def _handover_call(
     }
     ours = {"content-type": "application/json", "idempotency-key": str(task.attempt_id)}
     kept = tuple((name, value) for name, value in address.headers if name.lower() not in ours)
-    return replace(address, headers=(*kept, *ours.items()), body=to_json(carried))
+    return replace(address, headers=(*kept, *ours.items()), body=to_json(carried), effect=True)

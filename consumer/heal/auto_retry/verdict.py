@@ -21,8 +21,8 @@ _ILL: Final = frozenset({429, 500, 502, 503, 504, 509})
 _PATIENCE: Final = timedelta(seconds=1)
 """A time-out tells of the other side only where it had this long: an event may ask for less."""
 _TIME_OUTS: Final = frozenset({"ReadTimeout", "ConnectTimeout"})
-_OUR_OWN: Final = frozenset({"PoolTimeout"})
-"""No slot of ours was free: says nothing of the other side."""
+_OUR_OWN: Final = frozenset({"NotPermitted", "PoolTimeout"})
+"""We did not let it start, or had no slot free: says nothing of the other side."""
 _OK: Final = "2xx"
 
 

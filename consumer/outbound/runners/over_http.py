@@ -1,6 +1,7 @@
 """An engine that is asked over HTTP as the catalog's templates say."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final, assert_never
 
@@ -62,7 +63,7 @@ class HttpEngine:
         except Unfit as unfit:
             return EgressRefused(reason=f"the runner: {unfit}")
         result = await self._calls.send(
-            request,
+            replace(request, effect=True),
             policy,
             within=min(within, self._described.timeout),
             max_bytes=self._described.response_bytes,

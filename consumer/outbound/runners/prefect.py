@@ -223,6 +223,7 @@ def _request(described: PrefectRunner, run: RunRef, method: str, path: str, body
         headers=headers if body is None else (*headers, ("content-type", "application/json")),
         body=None if body is None else json_bytes(body),
         org_id=organisation(run),
+        effect=method == "POST",
     )
 
 
