@@ -39,6 +39,10 @@ class Dependencies:
         seen = self._seen.get(key)
         return self.first if seen is None else max(0, seen.room - seen.under_way)
 
+    def under_way(self) -> dict[str, int]:
+        """Give how many heals of each dependency are under way, where any are."""
+        return {key: seen.under_way for key, seen in self._seen.items() if seen.under_way}
+
     def is_ill(self, key: str) -> bool:
         """Tell whether it is known to be ill."""
         return key in self._ill

@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 SWEEP_EVERY: Final = timedelta(seconds=2)
 TICK: Final = timedelta(milliseconds=500)
-CHANGES_EVERY: Final = timedelta(seconds=1)
+CHANGES_EVERY: Final = timedelta(seconds=0.5)
 CHANGES_AT_ONCE: Final = 200
 LAST_WRITES: Final = timedelta(seconds=5)
 """The part of the drain budget that is kept for settling, publishing and leaving."""
@@ -226,7 +226,8 @@ async def _tell_changes(consumer: Consumer, ended: asyncio.Event) -> None:
     """Until ended, tell changes of status that were made in SQL, or learnt after a decision."""
     while not ended.is_set():
         try:
-            await tell_changes(consumer.pool, consumer.stages.outlet, CHANGES_AT_ONCE)
+            if await tell_changes(consumer.pool, consumer.stages.outlet, CHANGES_AT_ONCE):
+                await consumer.publisher.sweep_once()  # whoever opened a failure again waits for its heal
         except TransientError as error:
             log.warning("changes_not_told", error=str(error)[:300])
         await happens(ended, CHANGES_EVERY)

@@ -10,6 +10,10 @@ COMMENT ON COLUMN heal_claim.parked_step IS 'Step of the failure when the claim 
 -- Read by each process twice a second: empty but for decisions under way.
 CREATE INDEX heal_claim_revoked ON heal_claim (owner) WHERE revoked;
 
+-- What is known of the world outlives what a person decides of the failure.
+ALTER TABLE workflow_failures ADD COLUMN effect_made boolean NOT NULL DEFAULT false;
+COMMENT ON COLUMN workflow_failures.effect_made IS 'A heal has made an effect that carries no key: it is made again only once a person says that it did not happen';
+
 -- A lease is judged by whether it is renewed, and not by the clock: who takes over has seen the same count for a whole
 -- lease on its own monotonic clock.
 ALTER TABLE heal_owner ADD COLUMN renewals bigint NOT NULL DEFAULT 0;
@@ -56,8 +60,9 @@ DECLARE
   who text := coalesce(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub', session_user);
 BEGIN
   IF NEW.status = OLD.status THEN
-    NEW.status := CASE WHEN NEW.resolved THEN 'resolved' WHEN OLD.unsure THEN 'needs_person' ELSE 'pending' END;
-  ELSIF NEW.status IN ('pending', 'deferred') AND OLD.unsure AND OLD.status IN ('resolved', 'given_up') THEN
+    NEW.status := CASE WHEN NEW.resolved THEN 'resolved' WHEN OLD.unsure OR OLD.effect_made THEN 'needs_person' ELSE 'pending' END;
+  ELSIF NEW.status IN ('pending', 'deferred') AND (OLD.unsure OR OLD.effect_made)
+        AND OLD.status IN ('resolved', 'given_up') THEN
     NEW.status := 'needs_person';
   END IF;
   NEW.resolved := NEW.status = 'resolved';

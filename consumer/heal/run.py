@@ -89,10 +89,21 @@ async def run(strategy: Strategy, task: Task, gate: Gate) -> Outcome:
         The claim is another's now; nothing of this heal may be written.
 
     """
+    outcome = await _ended(strategy, task, gate)
+    if isinstance(outcome, Healed) and (why := unproven(strategy, outcome)) is not None:
+        log.error("healed_without_proof", strategy=strategy.name, why=why)
+        reason = f"{strategy.name} says that it healed, and {why}"
+        ended = _after_effect(task, reason) if gate.begun else NotHealed(code=Code.UNVERIFIED, reason=reason)
+        told = replace(ended, proofs=outcome.proofs, details=outcome.details)
+        return replace(told, spent=outcome.spent) if isinstance(told, NotHealed) else told
+    return outcome
+
+
+async def _ended(strategy: Strategy, task: Task, gate: Gate) -> Outcome:
     permitted = MAY_START.set(gate.may_start)
     try:
         async with asyncio.timeout(gate.remaining().total_seconds()):
-            outcome = await strategy.heal(task, gate)
+            return await strategy.heal(task, gate)
     except LostClaim:
         raise
     except (DeadlinePassed, TimeoutError):
@@ -102,22 +113,14 @@ async def run(strategy: Strategy, task: Task, gate: Gate) -> Outcome:
     except TransientError as error:
         # Ours, as a rule: the database did not make the beginning of an effect durable, so the effect was not sent.
         log.warning("heal_interrupted", strategy=strategy.name, effect_begun=gate.begun, error=str(error)[:_SHOWN])
-        if gate.begun:
-            return _after_effect(task, "interrupted after an effect had begun")
-        return RetryLater(after=_MOMENT, reason="interrupted before anything was sent")
+        before = RetryLater(after=_MOMENT, reason="interrupted before anything was sent")
+        return _after_effect(task, "interrupted after an effect had begun") if gate.begun else before
     except Exception as error:  # a strategy's bug must not stop the stream
         log.exception("strategy_crashed", strategy=strategy.name, effect_begun=gate.begun)
         reason = f"{strategy.name} crashed: {type(error).__name__}"
         return _after_effect(task, reason) if gate.begun else Crashed(reason=reason)
     finally:
         MAY_START.reset(permitted)
-    if isinstance(outcome, Healed) and (why := unproven(strategy, outcome)) is not None:
-        log.error("healed_without_proof", strategy=strategy.name, why=why)
-        reason = f"{strategy.name} says that it healed, and {why}"
-        ended = _after_effect(task, reason) if gate.begun else NotHealed(code=Code.UNVERIFIED, reason=reason)
-        told = replace(ended, proofs=outcome.proofs, details=outcome.details)
-        return replace(told, spent=outcome.spent) if isinstance(told, NotHealed) else told
-    return outcome
 
 
 def unproven(strategy: Strategy, healed: Healed) -> str | None:

@@ -59,16 +59,20 @@ class Exchange:
                 return Ambiguous(kind=kind, reason=f"{reason} ({kind})", elapsed=self.elapsed)
             case AddressDenied():
                 return EgressRefused(reason=str(error))
+            case _:
+                kind, reason = self._not_sent(error)
+                return NotSent(kind=kind, reason=reason, elapsed=self.elapsed)
+
+    def _not_sent(self, error: BaseException) -> tuple[str, str]:
+        match error:
             case NotResolved():
-                return NotSent(kind="NameResolutionError", reason=str(error), elapsed=self.elapsed)
+                return "NameResolutionError", str(error)
             case NotPermitted():
-                reason = "it might not start any more: a person decided, or another process may have taken it over"
-                return NotSent(kind="NotPermitted", reason=reason, elapsed=self.elapsed)
+                return "NotPermitted", "it may not start any more: a person decided, or it is another process's now"
             case TimeoutError() if not self.connecting:
-                reason = "no connection slot became free in time"
-                return NotSent(kind="PoolTimeout", reason=reason, elapsed=self.elapsed)
+                return "PoolTimeout", "no connection slot became free in time"
             case TimeoutError():
-                return NotSent(kind="ConnectTimeout", reason="no connection in time", elapsed=self.elapsed)
+                return "ConnectTimeout", "no connection in time"
             case _:
                 kind = type(error).__name__
-                return NotSent(kind=kind, reason=f"no connection, nothing was sent ({kind})", elapsed=self.elapsed)
+                return kind, f"no connection, nothing was sent ({kind})"

@@ -33,7 +33,7 @@ _DECIDE = """
 UPDATE workflow_failures
    SET status = $2, resolved = ($2 = 'resolved'), step = $3, waits_on = NULL, damage = NULL, twin = NULL,
        due_at = CASE WHEN $2 = 'pending' THEN clock_timestamp() END,
-       unsure = unsure AND $2 <> 'pending'
+       unsure = unsure AND $2 <> 'pending', effect_made = effect_made AND $2 <> 'pending'
  WHERE id = $1
 """
 

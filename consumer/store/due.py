@@ -26,8 +26,8 @@ SELECT o.id AS org_id, EXISTS (SELECT FROM workflow_failures f
 
 # Per organisation, so that one with ten thousand failures does not stand before the others, beginning after the one
 # that was served last: a pick costs the same however many organisations and failures wait. Hidden for a while, so that
-# the next pick, here or in another replica, finds others. What has a message under way waits for it: the
-# first publications of one failure keep their order without a leader. Compared with statement_timestamp(), because
+# the next pick, here or in another replica, finds others. What has a message under way, or to be written, waits for it:
+# the first publications of one failure keep their order without a leader. Compared with statement_timestamp(), because
 # clock_timestamp() is volatile: no index is searched by it, and every open row would be looked at each time.
 _PICK = f"""
 WITH picked AS (
@@ -37,6 +37,7 @@ WITH picked AS (
        WHERE w.org_id = orgs.org_id AND w.due_at <= statement_timestamp() AND w.status IN ('pending', 'deferred')
          AND NOT EXISTS (SELECT FROM heal_claim c WHERE c.failure_id = w.id)
          AND NOT EXISTS (SELECT FROM heal_outbox b WHERE b.failure_id = w.id)
+         AND NOT EXISTS (SELECT FROM heal_status_change s WHERE s.failure_id = w.id)
        ORDER BY w.due_at LIMIT $4 FOR UPDATE SKIP LOCKED) AS q) AS p
    WHERE p.n <= orgs.room ORDER BY p.n, orgs.place LIMIT $5
 )

@@ -21,9 +21,10 @@ ON CONFLICT (id) DO NOTHING
 
 _ACKED = "DELETE FROM heal_outbox WHERE id = ANY($1::uuid[])"
 
-# What its writer did not get rid of: it died, or the broker refused at the time. In order within each failure: nothing is
-# taken before something of an earlier step, or of a lower rank, that is not taken with it. So what a person decided
-# while a heal was under way waits until that heal's own end is told, on its direct way or by its writer's next sweep.
+# What its writer did not get rid of: it died, or the broker refused at the time. In order within each failure: nothing
+# is taken while something of an earlier step is there, or something of a lower rank that is not taken with it. So what
+# a person decided while a heal was under way waits until that heal's own end is told, and of two decisions the second
+# waits until the broker has the first.
 _LEFT_OVER = """
 WITH due AS (
   SELECT b.id FROM heal_outbox b LEFT JOIN heal_owner o ON o.owner = b.owner
@@ -33,7 +34,7 @@ WITH due AS (
                       WHERE c.failure_id = b.failure_id AND c.step < b.step AND c.owner <> 'parked')
      AND NOT EXISTS (SELECT FROM heal_outbox e LEFT JOIN heal_owner w ON w.owner = e.owner
                       WHERE e.failure_id = b.failure_id AND (e.step, e.rank) < (b.step, b.rank)
-                        AND (e.created_at > b.created_at
+                        AND (e.step < b.step OR e.created_at > b.created_at
                              OR NOT (e.owner = $1 OR w.owner IS NULL OR w.owner = ANY($4::text[]))))
    ORDER BY b.created_at, b.rank LIMIT $3 FOR UPDATE OF b SKIP LOCKED
 ), mine AS (

@@ -77,7 +77,8 @@ SELECT a.id, a.step, a.strategy, a.result, a.details, to_json(a.attempted_at) #>
 # they are, and so is one of which an effect may have happened: only a person can open it again.
 _ASK = """
 WITH old AS (
-  SELECT w.id, w.step, CASE WHEN w.status = 'given_up' AND w.unsure THEN 'needs_person' ELSE w.status END AS status
+  SELECT w.id, w.step,
+         CASE WHEN w.status = 'given_up' AND (w.unsure OR w.effect_made) THEN 'needs_person' ELSE w.status END AS status
     FROM workflow_failures w WHERE w.id = $1 FOR NO KEY UPDATE
 ), moved AS (
   UPDATE workflow_failures f

@@ -49,12 +49,12 @@ WITH x AS (
 ), gone AS (
   DELETE FROM heal_claim c USING e
    WHERE c.attempt_id = e.attempt_id AND c.owner = $1 AND c.epoch = e.epoch AND NOT e.keeps
-  RETURNING c.failure_id, c.step, c.scope, c.org_id, c.held, e.*
+  RETURNING c.failure_id, c.step, c.scope, c.org_id, c.held, c.effect = 'unsafe' AND c.begun AS made, e.*
 ), parked AS (
   -- Its end is not known: scope and credits stay held until a person decides, who knows of it then.
   UPDATE heal_claim c SET owner = 'parked', parked_step = e.now_at + e.applies::int FROM e
    WHERE c.attempt_id = e.attempt_id AND c.owner = $1 AND c.epoch = e.epoch AND e.keeps
-  RETURNING c.failure_id, c.step, c.scope, c.org_id, c.held, e.*
+  RETURNING c.failure_id, c.step, c.scope, c.org_id, c.held, false, e.*
 ), d AS (
   SELECT * FROM gone UNION ALL SELECT * FROM parked
 ), a AS (
@@ -70,6 +70,7 @@ WITH x AS (
          damage = CASE WHEN d.applies THEN NULL ELSE f.damage END,
          due_at = CASE WHEN d.applies THEN clock_timestamp() + d.due_in * interval '1 second' ELSE f.due_at END,
          attempts = f.attempts + d.counts::int, lifetime_attempts = f.lifetime_attempts + d.counts::int,
+         effect_made = f.effect_made OR (d.made AND d.result = 'success'),
          unsure = coalesce(d.unsure, f.unsure), rungs = coalesce(d.rungs::jsonb, f.rungs)
     FROM d WHERE f.id = d.failure_id
 ), told AS (

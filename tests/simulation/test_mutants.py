@@ -6,19 +6,23 @@ from typing import Any, Final, TypeAlias
 
 import pytest
 
+import consumer.pipeline
 import consumer.plan.after
 import consumer.settlement
 from consumer.errors import TransientError
 from consumer.heal.run import Gate
 from consumer.ingest.epochs import Epochs
 from consumer.intake import Intake, Received
-from consumer.model import Next, Partition
+from consumer.model import Next, Outcome, OwnerId, Partition, Plan, Settlement
+from consumer.permission import Permission
+from consumer.pipeline import Pipeline
 from consumer.plan.ladder import Planner
+from consumer.store.owner import Inherited
 from schemas.names import Effect, Status
 from tests.simulation.scenarios import EXAMPLES
 from tests.support.simulation import RUNGS
 from tests.support.simulation_scenario import Event, Fault, Scenario, Wrong, play
-from tests.support.simulation_store import ModelStore
+from tests.support.simulation_store import Claimed, ModelStore
 from tests.support.simulation_world import Act
 
 Break: TypeAlias = Callable[[pytest.MonkeyPatch], None]
@@ -34,15 +38,11 @@ def an_assignment_forgets_nothing_of_the_one_before(patch: pytest.MonkeyPatch) -
 
 
 def a_takeover_ignores_the_deadline(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(ModelStore, "is_abandoned", lambda store, claim: store.is_dead(claim.owner))
+    patch.setattr(ModelStore, "is_abandoned", lambda store, claim, dead: store.is_dead(claim.owner, dead))
 
 
 def a_settle_has_no_fence(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ModelStore, "may_settle", lambda *_: True)
-
-
-def a_claim_that_was_taken_back_is_the_one_from_before(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(ModelStore, "may_settle", lambda _, claim, owner, epoch: claim.owner == owner)  # noqa: ARG005
 
 
 def what_follows_forgets_the_due_time(patch: pytest.MonkeyPatch) -> None:
@@ -90,6 +90,59 @@ def the_ladder_goes_on_while_a_key_is_in_doubt(patch: pytest.MonkeyPatch) -> Non
     patch.setattr(Planner, "_ladder", lambda *_: RUNGS)
 
 
+def a_lease_is_judged_by_the_clock(patch: pytest.MonkeyPatch) -> None:
+    def is_dead(store: ModelStore, owner: OwnerId, dead: object) -> bool:  # noqa: ARG001 - the model's
+        return store.tables.leases.get(owner, float("-inf")) < store.now()
+
+    patch.setattr(ModelStore, "is_dead", is_dead)
+
+
+def a_decision_forgets_what_the_heal_learns(patch: pytest.MonkeyPatch) -> None:
+    step_on = ModelStore._step_on  # noqa: SLF001
+
+    def forgets(store: Any, settlement: Settlement, step: int) -> None:  # noqa: ANN401 - ModelStore, from within
+        if store.tables.failures[settlement.failure.id].failure.step == step:
+            step_on(store, settlement, step)
+
+    patch.setattr(ModelStore, "_step_on", forgets)
+    a_decision_frees_the_scope_of_an_effect_in_doubt(patch)
+
+
+def a_decision_frees_the_scope_of_an_effect_in_doubt(patch: pytest.MonkeyPatch) -> None:
+    let_go = ModelStore._let_go  # noqa: SLF001
+
+    def frees(store: Any, settlement: Settlement, claim: Claimed) -> bool:  # noqa: ANN401
+        if store.tables.failures[claim.failure_id].failure.step == claim.step:
+            return let_go(store, settlement, claim)
+        del store.tables.claims[claim.scope]
+        return False
+
+    patch.setattr(ModelStore, "_let_go", frees)
+
+
+def an_heir_acts_on_what_was_revoked(patch: pytest.MonkeyPatch) -> None:
+    ends = consumer.pipeline._ends_unhealed  # noqa: SLF001
+
+    def acts(inherited: Inherited, plan: Plan) -> Outcome | None:
+        return ends(replace(inherited, revoked=False), plan)
+
+    patch.setattr(consumer.pipeline, "_ends_unhealed", acts)
+    no_revocation_reaches_the_gate(patch)
+
+
+def no_revocation_reaches_the_gate(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Permission, "is_revoked", lambda *_: False)
+
+
+def what_ends_unhealed_counts_as_begun(patch: pytest.MonkeyPatch) -> None:
+    takes = Pipeline._takes_slot  # noqa: SLF001
+
+    def counts(pipeline: Any, *args: Any, heals: bool = True, **kwargs: Any) -> bool:  # noqa: ANN401, ARG001
+        return takes(pipeline, *args, **kwargs)
+
+    patch.setattr(Pipeline, "_takes_slot", counts)
+
+
 def in_a_long_heal(wrong: Wrong, lasts: float, effect: Effect, act: Act) -> Scenes:
     """Give scenarios in which something happens to a process in the middle of long heals, each time a little later."""
 
@@ -99,20 +152,6 @@ def in_a_long_heal(wrong: Wrong, lasts: float, effect: Effect, act: Act) -> Scen
         return Scenario(seed=number, machines=2, partitions=2, events=events, faults=(fault,))
 
     return scene
-
-
-def lost_and_taken_back(number: int) -> Scenario:
-    """Give scenarios in which a stopped process comes back when who took over its heals has died in them."""
-    events = tuple(
-        Event(name=n, at=1 + n, partition=n, scope=n, effect=Effect.UNSAFE, acts=(Act.LATE,)) for n in range(4)
-    )
-    stopped = 4.1 + number % 5 / 30  # between a claim and what begins under it
-    faults = (
-        Fault(at=stopped, wrong=Wrong.STOP, machine=0, lasts=110),
-        Fault(at=stopped + 33 + number % 4, wrong=Wrong.CRASH, machine=1, lasts=200),
-        Fault(at=stopped + 109.9, wrong=Wrong.CUT, lasts=9),
-    )
-    return Scenario(seed=number, machines=2, partitions=2, events=events, faults=faults)
 
 
 def while_messages_fail(number: int) -> Scenario:
@@ -137,20 +176,63 @@ def in_a_rebalance(number: int) -> Scenario:
     return Scenario(seed=number, machines=2, partitions=2, events=events, faults=faults)
 
 
-STOPPED: Final = in_a_long_heal(Wrong.STOP, 14, Effect.IDEMPOTENT, Act.SLOW)
+def decided_in_a_heal(effect: Effect, act: Act, *then: Wrong) -> Scenes:
+    """Give scenarios in which a person decides in the middle of heals, each time a little later, and decides again."""
+
+    def scene(number: int) -> Scenario:
+        events = tuple(Event(name=n, at=1, partition=n, scope=n, effect=effect, acts=(act,)) for n in range(4))
+        at = 2 + number % 20 / 4
+        faults = tuple(
+            Fault(at=at + later, wrong=wrong, machine=n, lasts=30)
+            for later, wrong in zip((0, 12, 60, 90), (Wrong.GIVE_UP, *then), strict=False)
+            for n in range(4)
+        )
+        return Scenario(seed=number, machines=2, partitions=2, events=events, faults=faults)
+
+    return scene
+
+
+def on_another_rung(number: int) -> Scenario:
+    """Give scenarios in which a heal on the second rung is revoked, begun anew, and inherited from the dead."""
+    acts = (Act.SICK, Act.SICK, Act.LATE)
+    events = tuple(Event(name=n, at=1, scope=n, effect=Effect.KEYED, acts=acts, dependency=0) for n in range(4))
+    at = 8 + number / 2
+    faults = tuple(
+        Fault(at=at + later, wrong=wrong, machine=n, lasts=40)
+        for later, wrong in ((0, Wrong.GIVE_UP), (0.1, Wrong.ASK))
+        for n in range(4)
+    )
+    crash = Fault(at=at + 0.2, wrong=Wrong.CRASH, machine=0, lasts=300)
+    crash_too = Fault(at=at + 0.2, wrong=Wrong.CRASH, machine=1, lasts=1)
+    return Scenario(seed=number, machines=2, events=events, faults=(*faults, crash, crash_too))
+
+
+STOPPED: Final = in_a_long_heal(Wrong.STOP, 14, Effect.IDEMPOTENT, Act.LATE)
 STOPPED_PAST_DEADLINE: Final = in_a_long_heal(Wrong.STOP, 34, Effect.IDEMPOTENT, Act.SLOW)
 STOPPED_LONG: Final = in_a_long_heal(Wrong.STOP, 60, Effect.IDEMPOTENT, Act.SLOW)
+JUMPS: Final = in_a_long_heal(Wrong.CLOCK_JUMPS, 12, Effect.IDEMPOTENT, Act.SLOW)
+DECIDED_AND_KILLED: Final = decided_in_a_heal(Effect.IDEMPOTENT, Act.SLOW, Wrong.CRASH)
+DAWDLING: Final = in_a_long_heal(Wrong.TOP_UP, 1, Effect.IDEMPOTENT, Act.DAWDLES)
 KILLED: Final = in_a_long_heal(Wrong.CRASH, 3, Effect.UNSAFE, Act.LATE)
 MUTANTS: Final[tuple[tuple[Break, Scenes, str], ...]] = (
     (an_assignment_forgets_nothing_of_the_one_before, in_a_rebalance, "commits"),
     (a_takeover_ignores_the_deadline, STOPPED, "G3"),
     (a_settle_has_no_fence, STOPPED_PAST_DEADLINE, "G3"),
-    (a_claim_that_was_taken_back_is_the_one_from_before, lost_and_taken_back, "G4"),
     (what_follows_forgets_the_due_time, while_messages_fail, "not at rest"),
-    (the_gate_knows_no_deadline, STOPPED_LONG, "G3"),
+    (the_gate_knows_no_deadline, DAWDLING, "G3"),
     (nothing_is_written_before_an_unsafe_effect, KILLED, "G4"),
     (a_pick_does_not_wait_for_what_has_yet_to_be_told, while_messages_fail, "G5"),
     (the_ladder_goes_on_while_a_key_is_in_doubt, without_an_answer, "under two keys"),
+    (a_lease_is_judged_by_the_clock, JUMPS, "G3"),
+    (a_decision_forgets_what_the_heal_learns, decided_in_a_heal(Effect.UNSAFE, Act.MUTE, Wrong.ASK), "G4"),
+    (
+        a_decision_frees_the_scope_of_an_effect_in_doubt,
+        decided_in_a_heal(Effect.UNSAFE, Act.MUTE, Wrong.ASK),
+        "frees its scope",
+    ),
+    (no_revocation_reaches_the_gate, decided_in_a_heal(Effect.IDEMPOTENT, Act.SLOW), "after a person decided"),
+    (an_heir_acts_on_what_was_revoked, DECIDED_AND_KILLED, "after a person decided"),
+    (what_ends_unhealed_counts_as_begun, on_another_rung, "slow start"),
     (intake_gives_up_where_the_database_is_away, in_a_rebalance, "G1"),
 )
 

@@ -21,6 +21,7 @@ from prometheus_client import CollectorRegistry
 import consumer.app
 from consumer import lifetime
 from consumer.catalog import parse_catalog
+from consumer.dependencies import Dependencies
 from consumer.errors import ConfigError, TransientError
 from consumer.ingest import watch
 from consumer.kafka.group import group_answers
@@ -76,6 +77,8 @@ class Machine:
     stopped: bool = False
     alive: bool = False
     back_after: float = 5.0
+    dependencies: Dependencies | None = None
+    """What its present life knows of the dependencies of its heals."""
 
     @property
     def owner(self) -> OwnerId:
@@ -272,6 +275,7 @@ class Simulation:
             id(open_reader): self._open_reader,
             id(open_writer): lambda *_: _given(ModelWriter(self.broker)),
             id(group_answers): self._group_answers,
+            id(Dependencies): self._dependencies,
             id(lifetime.TICK): SELDOM,
             id(watch.LOOK_EVERY): SELDOM,
         }
@@ -280,6 +284,11 @@ class Simulation:
     def _now_running(self) -> Machine:
         assert self.current is not None
         return self.current
+
+    def _dependencies(self, first: int) -> Dependencies:
+        machine = self._now_running()
+        machine.dependencies = Dependencies(first)
+        return machine.dependencies
 
     def _open_pool(self, *_: object, **__: object) -> AbstractAsyncContextManager[Line]:
         return _given(

@@ -31,6 +31,7 @@ class Oracle:
     topped_up: dict[OrgId, int] = field(default_factory=lambda: defaultdict(int))
     durable_to: dict[Partition, int] = field(default_factory=lambda: defaultdict(int))
     entries: int = 0
+    stood: dict[FailureId, Row] = field(default_factory=dict)
     by_hand: set[FailureId] = field(default_factory=set)
 
     def watch(self) -> None:
@@ -68,9 +69,21 @@ class Oracle:
         tables = self.sim.store.tables
         for message_id, posted in tables.outbox.items():
             self.decided.setdefault(message_id, posted.message)
+        for failure_id, row in tables.failures.items():
+            self._keeps_its_scope(failure_id, row)
         live = [claim.failure_id for claim in tables.claims.values()]
         assert len(set(live)) == len(live), "G2: two live attempts of one failure"
         self._wallets_agree()
+
+    def _keeps_its_scope(self, failure_id: FailureId, row: Row) -> None:
+        """G4: what a decision closed before its effect's end was known to be unknown keeps its scope until the next."""
+        closed = row.status in (Status.RESOLVED, Status.GIVEN_UP)
+        before = self.stood.get(failure_id)
+        self.stood[failure_id] = row
+        if before is None or not closed or not row.failure.unsure or before.failure.unsure:
+            return
+        kept = any(c.failure_id == failure_id for c in self.sim.store.tables.claims.values())
+        assert kept, f"G4: a decision that knew nothing of its end frees its scope: {failure_id}"
 
     def _wallets_agree(self) -> None:
         paid = self.sim.store.tables.credits
@@ -115,6 +128,9 @@ class Oracle:
         assert set(tables.failures) == entered - strange, "G1: rows that nobody sent, or events without a row"
         for row in tables.failures.values():
             self._steps_are_whole(row)
+        for machine in self.sim.machines:
+            known = machine.dependencies.under_way() if machine.alive and machine.dependencies is not None else {}
+            assert not known, f"slow start: {machine.owner} counts heals that nobody makes: {known}"
         lost = set(self.decided) - set(self.told)
         assert not lost, f"G5: decided and never told: {lost}"
         assert set(tables.attempts) <= set(self.told), "G5: an attempt that nobody was told of"

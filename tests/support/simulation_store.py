@@ -45,7 +45,7 @@ from consumer.store.limits import Limited
 from consumer.store.owner import Inherited, Reading
 from consumer.store.rows import CLAIMED_LOOK
 from consumer.store.settle import Settled
-from schemas.names import Code, Effect, Status, StrategyName
+from schemas.names import Code, Effect, Result, Status, StrategyName
 from tests.support.simulation_gates import Breakers, Credits, Rates
 from tests.support.simulation_gates import Refused as RefusedByTable
 from tests.support.simulation_loop import EPOCH
@@ -67,6 +67,7 @@ class Row:
     due: float | None
     waits_on: str | None = None
     damage: str | None = None
+    effect_made: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,9 +211,10 @@ class ModelStore:
 
     def is_busy(self, failure_id: FailureId) -> bool:
         """Tell whether a failure is being healed, or something of it has yet to be told."""
-        return any(claim.failure_id == failure_id for claim in self.tables.claims.values()) or any(
-            posted.message.failure_id == failure_id for posted in self.tables.outbox.values()
-        )
+        if any(claim.failure_id == failure_id for claim in self.tables.claims.values()):
+            return True
+        told = any(posted.message.failure_id == failure_id for posted in self.tables.outbox.values())
+        return told or any(changed == failure_id for changed, _ in self.tables.changes)
 
     def waits(self, after: OrgId | None) -> bool:
         rows = self.tables.failures.values()
@@ -276,10 +278,17 @@ class ModelStore:
                 if (claim := claims.get(settlement.attempt.id)) is not None
                 and self.may_settle(claim, owner, settlement.epoch)
             ]
+            made = {
+                claim.failure_id
+                for settlement, claim in mine
+                if claim.effect is Effect.UNSAFE and claim.begun and settlement.attempt.result is Result.SUCCESS
+            }
             kept = {claim.scope for settlement, claim in mine if self._let_go(settlement, claim)}
             for settlement, claim in mine:
                 self._finish([(claim.failure_id, replace(settlement.attempt, step=claim.step))])
                 self._step_on(settlement, claim.step)
+            for failure_id in made:
+                self._write(replace(tables.failures[failure_id], effect_made=True))
             self._put(owner, [message for settlement, _ in mine for message in settlement.messages])
             self.forget(acked)
             verdicts, probes = tables.breakers.judge([s.health for s, _ in mine if s.health is not None], breaker)
@@ -321,7 +330,13 @@ class ModelStore:
                 row, following = self.tables.failures[settlement.failure.id], settlement.next
                 failure = replace(row.failure, step=row.failure.step + 1, twin=None)
                 self._write(
-                    Row(failure=failure, status=following.status, due=self._at(following.due_in), damage=row.damage)
+                    Row(
+                        failure=failure,
+                        status=following.status,
+                        due=self._at(following.due_in),
+                        damage=row.damage,
+                        effect_made=row.effect_made,
+                    )
                 )
             self._finish([(s.failure.id, s.attempt) for s in moved])
             self._put(owner, [message for s in moved for message in s.messages])
@@ -339,7 +354,14 @@ class ModelStore:
             climbed=row.failure.climbed if settlement.climbed is None else settlement.climbed,
         )
         if applies:
-            self._write(Row(failure=failure, status=following.status, due=self._at(following.due_in)))
+            self._write(
+                Row(
+                    failure=failure,
+                    status=following.status,
+                    due=self._at(following.due_in),
+                    effect_made=row.effect_made,
+                )
+            )
             if row.failure.step != step:
                 change = self._changed(failure, following.status, "the heal that was under way has ended")
                 self.tables.changes.setdefault((failure.id, failure.step), change)
@@ -506,7 +528,11 @@ class ModelStore:
         ]
         return any(
             (other.message.step, other.message.rank) < (message.step, message.rank)
-            and (other.created_at > posted.created_at or not (other.owner == owner or self.is_dead(other.owner, dead)))
+            and (
+                other.message.step < message.step
+                or other.created_at > posted.created_at
+                or not (other.owner == owner or self.is_dead(other.owner, dead))
+            )
             for other in of_it
         )
 
@@ -563,7 +589,7 @@ class ModelStore:
         row = self.tables.failures.get(failure_id)
         if row is None or (row.status is Status.RESOLVED) is resolved:
             return
-        again = Status.NEEDS_PERSON if row.failure.unsure else Status.PENDING
+        again = Status.NEEDS_PERSON if row.failure.unsure or row.effect_made else Status.PENDING
         change = self._move(row, Status.RESOLVED if resolved else again, unsure=row.failure.unsure)
         self.tables.changes.setdefault((failure_id, change.step), change)
 
@@ -583,7 +609,7 @@ class ModelStore:
     def ask_heal(self, failure_id: FailureId) -> None:
         """A person asks for a heal: one that was given up begins anew, unless an effect of it is in doubt."""
         row = self.tables.failures[failure_id]
-        if row.status is Status.GIVEN_UP and not row.failure.unsure:
+        if row.status is Status.GIVEN_UP and not (row.failure.unsure or row.effect_made):
             change = self._move(row, Status.PENDING, unsure=False)
             self.tables.changes.setdefault((failure_id, change.step), change)
 
@@ -602,7 +628,8 @@ class ModelStore:
             twin=None,
         )
         due = None if status in FINAL else self.now() + (86400 if status is Status.NEEDS_PERSON else 0)
-        self._write(Row(failure=failure, status=status, due=due))
+        made = row.effect_made and status is not Status.PENDING
+        self._write(Row(failure=failure, status=status, due=due, effect_made=made))
         return self._changed(failure, status, "a person decided")
 
     def revoke(self, claim: Claimed) -> None:

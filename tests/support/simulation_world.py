@@ -47,6 +47,7 @@ class Act(StrEnum):
     MUTE = "mute"  # does it, and does not answer
     DEAF = "deaf"  # neither does it nor answers
     SLOW = "slow"  # takes long to prepare, and does it
+    DAWDLES = "dawdles"  # takes longer to prepare than its window is
     LATE = "late"  # does it, and answers after most of the window
     NO = "no"  # refuses, before any effect: the next rung may do better
     LATER = "later"  # says when to come back, before any effect
@@ -54,7 +55,7 @@ class Act(StrEnum):
     BREAKS = "breaks"  # the strategy breaks after its effect
 
 
-PREPARES_FOR: Final = {Act.SLOW: 12.0}
+PREPARES_FOR: Final = {Act.SLOW: 12.0, Act.DAWDLES: 40.0}
 ANSWERS_AFTER: Final = {Act.LATE: 20.0}
 
 
@@ -67,6 +68,11 @@ class Written:
     key: str | None
     happened: bool
     answered: bool = False
+    scope: str
+    until: float
+    """When it has ended at the latest, by the world's time."""
+    over: bool = False
+    """Whether its process has seen its end."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,6 +82,8 @@ class World:
     timeline: Timeline
     store: ModelStore
     written: dict[FailureId, list[Written]] = field(default_factory=lambda: defaultdict(list))
+    last: dict[str, Written] = field(default_factory=dict)
+    """The last effect on each scope."""
     broken: list[str] = field(default_factory=list)
     """Promises that an effect has broken: what is raised in a strategy ends there."""
     said_not_to_have_happened: Counter[FailureId] = field(default_factory=Counter)
@@ -89,8 +97,11 @@ class World:
             self.broken.append(str(error))
             raise
         key = task.plan.intent.idempotency_key
-        written = Written(at=self.timeline.now, owner=owner, key=key, happened=happened)
+        scope = task.plan.intent.scope
+        until = self.store.tables.claims[scope].until
+        written = Written(at=self.timeline.now, owner=owner, key=key, happened=happened, scope=scope, until=until)
         self.written[task.failure.id].append(written)
+        self.last[scope] = written
         return written
 
     def _may_write(self, task: Task, owner: OwnerId) -> None:
@@ -102,6 +113,10 @@ class World:
         assert now <= claim.until, f"G3: {owner} acts {now - claim.until:.3f} s past its deadline"
         late = now - (now if claim.revoked_at is None else claim.revoked_at)
         assert late <= LATEST, f"G3: {owner} acts {late:.3f} s after a person decided"
+        other = self.last.get(intent.scope)
+        assert other is None or other.over or other.owner == owner or now >= other.until, (
+            f"G3: {owner} acts on {intent.scope} while the effect of {other.owner} is under way"
+        )
         before = self.written[task.failure.id]
         if intent.effect is Effect.UNSAFE:
             done = sum(one.happened or not one.answered for one in before)
@@ -159,11 +174,14 @@ class Acts:
         await asyncio.sleep(timeline.between(0, 1))
         if gate.remaining() <= timedelta(0) or not MAY_START.get()():  # as the socket layer does before each write
             raise DeadlinePassed("too late to write")
-        happened = act in (Act.WORKS, Act.MUTE, Act.SLOW, Act.LATE, Act.BREAKS)
+        happened = act in (Act.WORKS, Act.MUTE, Act.SLOW, Act.DAWDLES, Act.LATE, Act.BREAKS)
         written = self.world.write(task, self.owner, happened=happened)
         if act is Act.BREAKS:
+            written.over = True
             raise ValueError("a bug, after the effect")
-        return await self._answered(act, task, written)
+        outcome = await self._answered(act, task, written)
+        written.over = True
+        return outcome
 
     async def _answered(self, act: Act, task: Task, written: Written) -> Outcome:
         if act in (Act.MUTE, Act.DEAF):

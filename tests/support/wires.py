@@ -9,7 +9,7 @@ PURPOSES: Final = (
     ("start", b"INSERT INTO heal_claim"),
     ("take over", b"UPDATE heal_claim c SET owner"),
     ("pick", b"FROM picked WHERE f.id = picked.id"),
-    ("begin", b"SET begun = true"),
+    ("begin", b"SET begun = begun OR NOT revoked"),
     ("sweep", b"UPDATE heal_outbox b SET owner"),
 )
 """Which transaction a statement makes of the one it stands in; the first that fits."""

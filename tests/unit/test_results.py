@@ -67,7 +67,7 @@ def test_the_event_ids_are_the_attempts_and_the_failures_step() -> None:
     told = is_of_the_contract(attempt)
     assert isinstance(told, HealResult)
     assert shape_of(attempt)["id"] == str(told.attempt_id)
-    assert shape_of(status)["id"] == f"{FAILURE.id}:3"
+    assert shape_of(status)["id"] == f"{FAILURE.id}:3:{told.attempt_id.hex[:8]}"
     assert (attempt.step, attempt.rank, status.step, status.rank) == (2, 0, 2, 1)
 
 
