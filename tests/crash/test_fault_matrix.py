@@ -46,7 +46,7 @@ async def test_a_fault_loses_nothing_and_repeats_nothing(
                 await until(lambda: at_rest(running, ground, len(names)), 30)
             assert await _rows(ground) == before, "who came back too late wrote something"
             await until(lambda: has_committed(ground, len(names) + 2))
-    await judge(ground, world, org, names)
+    await judge(ground, world, org, names, injury.decided)
     assert len(await ground.letters()) >= 1
 
 

@@ -40,6 +40,7 @@ class Disturbance(StrEnum):
     POSTGRES_SLOW = "postgres slow"
     POSTGRES_STALLED = "postgres stalled"
     UNKNOWN_COMMITS = "unknown commits"
+    PEOPLE = "people decide"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,18 @@ class Injury:
     servers: Servers
     proxies: Proxies
     counted: Counter[str]
+    decided: set[str] = field(default_factory=set)
+    """The names of failures of which a person has decided."""
+
+    async def people(self) -> None:
+        """Resolve or give up what is under way, and open again what is closed: in SQL, several times."""
+        db = self.proxies.place.db
+        for _ in range(3):
+            for row in await db.fetch(_TO_DECIDE):
+                self.decided.add(row["workflow_name"])
+                self.counted["person decided"] += 1
+                await db.execute(f"UPDATE workflow_failures SET {row['change']} WHERE id = $1", row["id"])
+            await asyncio.sleep(MOMENT)
 
     async def restart_broker(self) -> None:
         self.counted["broker restarted"] += 1
@@ -145,7 +158,19 @@ AT_THE_FAULT: Final[Mapping[Disturbance, Callable[[Injury], Awaitable[None]]]] =
     Disturbance.KAFKA_STALLED: Injury.stall_kafka,
     Disturbance.POSTGRES_CUT: Injury.cut_postgres,
     Disturbance.POSTGRES_STALLED: Injury.stall_postgres,
+    Disturbance.PEOPLE: Injury.people,
 }
+
+# Half of what is being healed, and some of the rest: resolved, given up, opened again, as SQL can say it.
+_TO_DECIDE: Final = """
+SELECT f.id, f.workflow_name,
+       CASE WHEN f.resolved THEN 'resolved = false'
+            WHEN f.status = 'given_up' THEN $$status = 'pending', due_at = clock_timestamp()$$
+            WHEN random() < 0.5 THEN 'resolved = true' ELSE $$status = 'given_up'$$ END AS change
+  FROM workflow_failures f LEFT JOIN heal_claim c ON c.failure_id = f.id AND c.owner <> 'parked'
+ WHERE f.workflow_name NOT LIKE 'refused/%' AND random() < CASE WHEN c.scope IS NULL THEN 0.2 ELSE 0.5 END
+ ORDER BY f.id LIMIT 6
+"""
 
 COMMITS: Final = ("commit intake", "commit settle", "commit start", "commit pick")
 
