@@ -274,7 +274,7 @@ def stages_of(parts: Parts, wake: asyncio.Event) -> Stages:
         dlq_topic=settings.kafka.dlq_topic,
         max_bytes=settings.kafka.max_message_bytes,
     )
-    publisher = Publisher(pool, me, parts.writer, metrics)
+    publisher = Publisher(pool, me, parts.writer, metrics, outlet)
     breakers = Breakers(settings=settings.breaker, dependencies=dependencies, metrics=metrics, wake=wake.set)
     settler = Settler(
         pool=pool,

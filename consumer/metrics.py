@@ -78,7 +78,15 @@ class Rebuilt(StrEnum):
     """What is made anew when it has died."""
 
     MEMBER = "member"  # of the consumer group: another rebalance
-    PRODUCER = "producer"  # after each failed send, too
+    PRODUCER = "producer"  # of one topic; after each send without an answer, too
+
+
+class Published(StrEnum):
+    """A topic that is written to, whatever its name."""
+
+    RESULTS = "results"  # while it backs off, subscribers hear nothing, and no failure takes its next step
+    DEAD_LETTERS = "dead_letters"  # while it backs off, refused records wait in the outbox
+    FORMER = "former"  # no setting names it any more: what it should have got waits in the outbox
 
 
 class Children(dict[K, M]):
@@ -314,6 +322,15 @@ class Metrics:
             "Age of the oldest of them. Above a minute: read the log for `publish_failed`, check the topics' ACLs.",
             registry=registry,
         )
+        back_off = Gauge(
+            "shw_publish_back_off",
+            "1 while nothing gets through to this topic and its messages wait. Stays: is it there, may we write to it?",
+            ["topic"],
+            registry=registry,
+        )
+        self.publish_back_off = Children[Published, Gauge](back_off.labels)
+        for topic in Published:
+            self.publish_back_off[topic].set(0)
 
     def _flow(self, registry: CollectorRegistry) -> None:
         self._lag = Gauge(

@@ -28,6 +28,7 @@ _LEFT_OVER = """
 WITH due AS (
   SELECT b.id FROM heal_outbox b LEFT JOIN heal_owner o ON o.owner = b.owner
    WHERE b.created_at < statement_timestamp() - $2 * interval '1 second'
+     AND ($4::text IS NULL OR b.topic = $4) AND b.topic <> ALL ($5::text[])
      AND (b.owner = $1 OR coalesce(o.lease_until, '-infinity') < clock_timestamp())
      AND NOT EXISTS (SELECT FROM heal_claim c
                       WHERE c.failure_id = b.failure_id AND c.step < b.step AND c.owner <> 'parked')
@@ -63,10 +64,21 @@ async def forget(pool: Pool, ids: Sequence[UUID]) -> None:
         await pool.execute(_ACKED, ids)
 
 
-async def left_over(pool: Pool, owner: OwnerId, older_than: timedelta, limit: int) -> list[Message]:
-    """Take over messages older than this whose writer is dead or this process; in order of (failure, step)."""
+async def left_over(
+    pool: Pool,
+    owner: OwnerId,
+    older_than: timedelta,
+    limit: int,
+    *,
+    topic: str | None = None,
+    besides: Sequence[str] = (),
+) -> list[Message]:
+    """Take over messages older than this whose writer is dead or this process; in order of (failure, step).
+
+    Of one topic, or of all besides some: what cannot be sent to one must not fill the batch of another.
+    """
     async with transaction(pool) as connection:
-        rows = await connection.fetch(_LEFT_OVER, owner, older_than.total_seconds(), limit)
+        rows = await connection.fetch(_LEFT_OVER, owner, older_than.total_seconds(), limit, topic, besides)
     return [_message(row) for row in rows]
 
 

@@ -198,8 +198,16 @@ async def forget(line: Line, ids: Sequence[UUID]) -> None:
     await line.ask(lambda store: store.forget(ids))
 
 
-async def left_over(line: Line, owner: OwnerId, older_than: timedelta, limit: int) -> list[Message]:
-    return await line.ask(lambda store: store.left_over(owner, older_than, limit))
+async def left_over(
+    line: Line,
+    owner: OwnerId,
+    older_than: timedelta,
+    limit: int,
+    *,
+    topic: str | None = None,
+    besides: Sequence[str] = (),
+) -> list[Message]:
+    return await line.ask(lambda store: store.left_over(owner, older_than, limit, topic, besides))
 
 
 async def count(line: Line) -> Census:

@@ -419,12 +419,17 @@ class ModelStore:
         for one in ids:
             self.tables.outbox.pop(one, None)
 
-    def left_over(self, owner: OwnerId, older_than: timedelta, limit: int) -> list[Message]:
+    def left_over(
+        self, owner: OwnerId, older_than: timedelta, limit: int, topic: str | None = None, besides: Sequence[str] = ()
+    ) -> list[Message]:
         old = self.now() - older_than.total_seconds()
         due = [
             posted
             for posted in self.tables.outbox.values()
-            if posted.created_at < old and (posted.owner == owner or self.is_dead(posted.owner))
+            if posted.created_at < old
+            and (posted.owner == owner or self.is_dead(posted.owner))
+            and (topic is None or posted.message.topic == topic)
+            and posted.message.topic not in besides
         ]
         due = sorted(due, key=lambda posted: posted.created_at)[:limit]
         for posted in due:

@@ -12,6 +12,9 @@ from consumer.kafka.writer import Sent
 from consumer.metrics import Metrics
 from consumer.model import FailureId, Message, OwnerId
 from consumer.publish import BATCH, IN_MEMORY, Publisher
+from consumer.results import Outlet
+
+OUTLET = Outlet(results_topic="results", dlq_topic="letters", max_bytes=900_000)
 
 
 class Broker:
@@ -21,7 +24,10 @@ class Broker:
         self.refused = refused
         self.sent: list[list[Message]] = []
 
-    async def send(self, messages: Sequence[Message]) -> list[Sent]:
+    def limit(self, topic: str) -> int:  # noqa: ARG002 - the Protocol's
+        return 900_000
+
+    async def send(self, messages: Sequence[Message], *, apart: bool = False) -> list[Sent]:  # noqa: ARG002
         self.sent.append(list(messages))
         return [Sent.FAILED if message.id in self.refused else Sent.ACKED for message in messages]
 
@@ -33,7 +39,7 @@ def message(failure_id: FailureId | None, rank: int = 0) -> Message:
 
 
 async def published(messages: Sequence[Message], broker: Broker) -> Publisher:
-    publisher = Publisher(cast("Any", None), OwnerId("me"), broker, Metrics(CollectorRegistry()))
+    publisher = Publisher(cast("Any", None), OwnerId("me"), broker, Metrics(CollectorRegistry()), OUTLET)
     publisher.offer(messages)
     publisher.close()
     await asyncio.wait_for(publisher.run(), 10)
@@ -60,7 +66,7 @@ async def test_what_belongs_to_no_failure_is_sent_in_batches_all_the_same() -> N
 
 async def test_a_publisher_that_leaves_messages_to_the_sweeper_says_so_once_until_it_has_caught_up() -> None:
     broker = Broker()
-    publisher = Publisher(cast("Any", None), OwnerId("me"), broker, Metrics(CollectorRegistry()))
+    publisher = Publisher(cast("Any", None), OwnerId("me"), broker, Metrics(CollectorRegistry()), OUTLET)
     with capture_logs() as logs:
         for _ in range(2):
             publisher.offer([message(None) for _ in range(IN_MEMORY)])
