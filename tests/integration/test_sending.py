@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from consumer.heal.strategy import EffectGate, Task
 from consumer.model import NotHealed, Outcome
@@ -272,3 +273,27 @@ async def test_a_smaller_limit_of_a_topic_is_learnt_once_and_what_is_above_it_is
         assert marks(letter).shw_dlq_truncated
         assert (b"not json" * 2000).startswith(letter.value)
         assert 0 < size(letter) < limit
+
+
+async def test_a_letter_that_its_topic_refuses_for_another_cause_waits_alone(kafka_place: Site) -> None:
+    place, dlq = kafka_place, kafka_place.settings.kafka.dlq_topic
+    org = await place.organisation()
+    async with admin(place.settings.kafka) as client:
+        # Such a topic refuses each record without a key, and with it its whole batch.
+        compacted = ConfigResource(ConfigResourceType.TOPIC, dlq, configs={"cleanup.policy": "compact"})
+        await client.alter_configs([compacted])
+    for n in range(10):
+        await place.publish(b"not json", key=None if n == 5 else b"run-%d" % n)
+        await place.publish(voice(org, f"healthy{n}"))
+    async with place.consumer() as running:
+        results = await results_of(place, 10)
+        letters = await letters_of(place, 9)
+
+        async def is_one_left() -> bool:
+            await running.consumer.publisher.forget_acked()
+            return await place.count("heal_outbox") == 1
+
+        await until(is_one_left)
+    assert doubled(results) == {}
+    assert {letter.key for letter in letters} == {b"run-%d" % n for n in range(10) if n != 5}
+    assert await place.count("heal_outbox WHERE key IS NULL") == 1
