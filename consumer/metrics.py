@@ -331,6 +331,11 @@ class Metrics:
         self.publish_back_off = Children[Published, Gauge](back_off.labels)
         for topic in Published:
             self.publish_back_off[topic].set(0)
+        self.messages_put_off = Gauge(
+            "shw_messages_put_off",
+            "Messages that their topic takes in no form. Above 0: the log names them; look at the topic's settings.",
+            registry=registry,
+        )
 
     def _flow(self, registry: CollectorRegistry) -> None:
         self._lag = Gauge(

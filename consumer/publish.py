@@ -298,6 +298,7 @@ class Publisher:
             held.append(message)
             if apart and answer is not Sent.FAILED:
                 self._put_off_alone(message, answer)
+        self._metrics.messages_put_off.set(len(self._put_off))
         return held
 
     def _put_off_alone(self, message: Message, answer: Sent) -> None:

@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from consumer.heal.strategy import EffectGate, Task
+from consumer.kafka.publishing import NotStored, Outgoing, Stored, open_sender
 from consumer.model import NotHealed, Outcome
 from consumer.settings import KafkaSettings
 from schemas.dead_letter import DeadLetterHeaders, read_headers
@@ -297,3 +298,17 @@ async def test_a_letter_that_its_topic_refuses_for_another_cause_waits_alone(kaf
     assert doubled(results) == {}
     assert {letter.key for letter in letters} == {b"run-%d" % n for n in range(10) if n != 5}
     assert await place.count("heal_outbox WHERE key IS NULL") == 1
+
+
+async def test_a_record_sent_by_hand_that_is_refused_fails_none_after_it(kafka_place: Site) -> None:
+    kafka = kafka_place.settings.kafka
+    await kafka_place.limit_topic(kafka.failures_topic, 30_000)
+
+    def record(size: int) -> Outgoing:
+        return Outgoing(topic=kafka.failures_topic, key=b"k", value=bytes(size), headers=())
+
+    async with open_sender(kafka) as sender:
+        first = await sender.send([record(20_000), record(40_000), record(20_000), record(20_000)])
+        later = await sender.send([record(1)])
+    assert [type(one) for one in [*first, *later]] == [Stored, NotStored, Stored, Stored, Stored]
+    assert len(await kafka_place.read(kafka.failures_topic)) == 4

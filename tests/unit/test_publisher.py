@@ -200,7 +200,7 @@ async def test_what_is_on_its_direct_way_is_not_swept_nor_what_follows_from_it(m
 
 async def test_a_message_that_its_topic_refuses_is_put_off_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     broker = Broker()
-    publisher, _ = publisher_to(broker)
+    publisher, registry = publisher_to(broker)
     failure = FailureId(uuid4())
     bad, follows, good = message(failure), message(failure, rank=1), [message(FailureId(uuid4())) for _ in range(3)]
     outbox = Outbox(monkeypatch, bad, follows, *good)
@@ -211,6 +211,7 @@ async def test_a_message_that_its_topic_refuses_is_put_off_alone(monkeypatch: py
         sends = len(broker.apart)
         assert await publisher.sweep_once() == 0
     assert len(broker.apart) == sends, "it is not tried with each sweep"
+    assert registry.get_sample_value("shw_messages_put_off") == 1
     assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["message_refused"]
 
 
