@@ -7,7 +7,7 @@ their own. What is too large is cut before it is sent. What its topic refuses al
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Protocol
@@ -40,6 +40,8 @@ LEFT_OVER_AFTER: Final = timedelta(seconds=10)
 """Older than any message that is still on its direct way, or there is something wrong with it."""
 LAST_SWEEP: Final = timedelta(seconds=1)
 """How long a stop waits for the sweeper: what it then has under way is left over once more."""
+OWN_HEADERS: Final = 2048
+"""More than the headers and the frame of an event of ours take."""
 PUT_OFF: Final = 10_000
 """Messages that their topic refuses and that are remembered; more of them are tried each time that they are taken."""
 
@@ -124,7 +126,8 @@ class Publisher:
         self._names = {one.topic: one.name for one in self._rounds if one.topic is not None}
         self._arrived = asyncio.Event()
         self._closed = asyncio.Event()
-        self._on_their_way: dict[UUID, FailureId | None] = {}
+        # By the number of its id: the hash of a UUID costs ten times as much.
+        self._on_their_way: dict[int, FailureId | None] = {}
         self._put_off: dict[UUID, tuple[BackOff, FailureId | None]] = {}
         self._looking = asyncio.Lock()
         self._acked: list[UUID] = []
@@ -136,7 +139,7 @@ class Publisher:
             group = [message for message in messages if message.topic == topic]
             if len(lane.waiting) < IN_MEMORY and lane.size < IN_MEMORY_BYTES:
                 lane.put(group)
-                self._on_their_way.update((message.id, message.failure_id) for message in group)
+                self._on_their_way.update((message.id.int, message.failure_id) for message in group)
                 self._arrived.set()
             elif not lane.is_behind:
                 lane.is_behind = True
@@ -193,7 +196,7 @@ class Publisher:
 
     def _forget_way(self, messages: Iterable[Message]) -> None:
         for message in messages:
-            self._on_their_way.pop(message.id, None)
+            self._on_their_way.pop(message.id.int, None)
 
     def _is_there(self, topic: str) -> None:
         self._metrics.publish_back_off[self._name(topic)].set(0)
@@ -248,9 +251,10 @@ class Publisher:
         if not taken:
             return []
         put_off = {name: failure for name, (rest, failure) in self._put_off.items() if rest.rests}
-        known = self._on_their_way.keys() | put_off.keys() | set(self._acked)
+        known = put_off.keys() | set(self._acked)
         failures = {*self._on_their_way.values(), *put_off.values()} - {None}
-        return [m for m in taken if m.id not in known and m.failure_id not in failures]
+        free = [m for m in taken if m.id.int not in self._on_their_way and m.id not in known]
+        return [m for m in free if m.failure_id not in failures]
 
     async def _send_left_over(self, one: Round, messages: Sequence[Message]) -> None:
         for topic in sorted({message.topic for message in messages}):
@@ -284,7 +288,7 @@ class Publisher:
             if held:
                 log.warning("publish_failed", messages=len(held), topic=topic)
             names = {message.failure_id for message in held}
-            rest = [message for message in following if message.failure_id not in names]
+            rest = [message for message in following if message.failure_id not in names] if names else following
         return answered
 
     def _noted(self, messages: Sequence[Message], said: Sequence[Sent], *, apart: bool) -> list[Message]:
@@ -293,7 +297,8 @@ class Publisher:
         for message, answer in zip(messages, said, strict=True):
             if answer is Sent.ACKED:
                 self._acked.append(message.id)
-                self._put_off.pop(message.id, None)
+                if self._put_off:
+                    self._put_off.pop(message.id, None)
                 continue
             held.append(message)
             if apart and answer is not Sent.FAILED:
@@ -312,50 +317,52 @@ class Publisher:
 
     async def _said(self, topic: str, messages: Sequence[Message], *, apart: bool) -> list[Sent]:
         """Send messages, cut to what their topic takes, until its limit sinks no more; give what was said to each."""
-        said = dict.fromkeys((message.id for message in messages), Sent.TOO_LARGE)
-        rest = list(messages)
+        said = [Sent.TOO_LARGE] * len(messages)
+        rest: Sequence[int] = range(len(messages))
         while rest:
             limit = self._sender.limit(topic)
-            said |= await self._answers(list(_fitting(rest, limit)), apart=apart)
+            fitting = [(at, short) for at in rest if (short := _fitting(messages[at], limit)) is not None]
+            answers = await self._answers([short for _, short in fitting], apart=apart)
+            for (at, _), answer in zip(fitting, answers, strict=True):
+                said[at] = answer
             sank = self._sender.limit(topic) < limit
-            rest = [message for message in rest if sank and said[message.id] is Sent.TOO_LARGE]
-        return [said[message.id] for message in messages]
+            rest = [at for at in rest if said[at] is Sent.TOO_LARGE] if sank else ()
+        return said
 
-    async def _answers(self, messages: Sequence[Message], *, apart: bool) -> dict[UUID, Sent]:
+    async def _answers(self, messages: Sequence[Message], *, apart: bool) -> list[Sent]:
         if not messages:
-            return {}
+            return []
         with self._metrics.timed(LoopPhase.PUBLISH):
-            answers = await self._sender.send(messages, apart=apart)
-        said = {message.id: answer for message, answer in zip(messages, answers, strict=True)}
-        refused = [message for message in messages if said[message.id] is Sent.REFUSED]
+            said = await self._sender.send(messages, apart=apart)
         if apart and len(messages) > 1:
             # Its neighbours in a batch are refused with it.
-            for message in refused:
-                said |= await self._answers([message], apart=apart)
+            for at in [at for at, answer in enumerate(said) if answer is Sent.REFUSED]:
+                (said[at],) = await self._answers([messages[at]], apart=apart)
         return said
 
 
-def _fitting(messages: Iterable[Message], limit: int) -> Iterator[Message]:
-    """Give messages as they can be sent; one that cannot even when it is cut is left out."""
-    for message in messages:
-        if size_of(message) <= limit:
-            yield message
-        elif size_of(short := cut(message, limit)) <= limit:
-            yield short
+def _fitting(message: Message, limit: int) -> Message | None:
+    """Give a message as it can be sent; None where not even cutting makes it small enough."""
+    # The headers of our own events are few and short: no need to count those of thousands.
+    is_ours = message.failure_id is not None
+    if (is_ours and _weight(message) + OWN_HEADERS <= limit) or size_of(message) <= limit:
+        return message
+    short = cut(message, limit)
+    return short if size_of(short) <= limit else None
 
 
 def _first_of_each(messages: Sequence[Message]) -> tuple[list[Message], list[Message]]:
     """Part messages into the first one of each failure (and all that belong to none), and those that follow."""
     firsts: list[Message] = []
     following: list[Message] = []
-    seen: set[FailureId] = set()
+    seen: set[int] = set()
     for message in messages:
         if message.failure_id is None:
             firsts.append(message)
-        elif message.failure_id in seen:
+        elif message.failure_id.int in seen:
             following.append(message)
         else:
-            seen.add(message.failure_id)
+            seen.add(message.failure_id.int)
             firsts.append(message)
     return firsts, following
 

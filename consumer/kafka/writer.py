@@ -12,7 +12,6 @@ topic's setting was raised.
 
 import asyncio
 import time
-from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -214,12 +213,13 @@ class Writer:
         `apart`: by the producers for what was left over, which what is sent otherwise never waits for. Bounded by a
         little more than the client's request timeout. Raises nothing for the broker's sake: what failed says so.
         """
-        places: dict[str, list[int]] = defaultdict(list)
-        for at, message in enumerate(messages):
-            places[message.topic].append(at)
-        sends = [self.channel(topic, apart=apart).send([messages[at] for at in ats]) for topic, ats in places.items()]
+        topics = {message.topic for message in messages}
+        if len(topics) == 1:
+            return await self.channel(topics.pop(), apart=apart).send(messages)
+        each = {topic: [at for at, message in enumerate(messages) if message.topic == topic] for topic in topics}
+        sends = [self.channel(topic, apart=apart).send([messages[at] for at in ats]) for topic, ats in each.items()]
         answers: dict[int, Sent] = {}
-        for ats, said in zip(places.values(), await asyncio.gather(*sends), strict=True):
+        for ats, said in zip(each.values(), await asyncio.gather(*sends), strict=True):
             answers |= zip(ats, said, strict=True)
         return [answers[at] for at in range(len(messages))]
 
