@@ -286,7 +286,7 @@ def stages_of(parts: Parts, wake: asyncio.Event, died: Callable[[], None] = lamb
     )
     clock = Clock()
     lease = Lease(pool=pool, me=me, span=heal.lease, clock=clock, metrics=metrics, died=died)
-    publisher = Publisher(pool, me, parts.writer, metrics, dead=lambda: tuple(lease.dead))
+    publisher = Publisher(pool, me, parts.writer, metrics, outlet, dead=lambda: tuple(lease.dead))
     breakers = Breakers(settings=settings.breaker, dependencies=dependencies, metrics=metrics, wake=wake.set)
     settler = Settler(
         pool=pool,

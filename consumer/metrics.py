@@ -78,7 +78,15 @@ class Rebuilt(StrEnum):
     """What is made anew when it has died."""
 
     MEMBER = "member"  # of the consumer group: another rebalance
-    PRODUCER = "producer"  # after each failed send, too
+    PRODUCER = "producer"  # of one topic; after each send without an answer, too
+
+
+class Published(StrEnum):
+    """A topic that is written to, whatever its name."""
+
+    RESULTS = "results"  # while it backs off, subscribers hear nothing, and no failure takes its next step
+    DEAD_LETTERS = "dead_letters"  # while it backs off, refused records wait in the outbox
+    FORMER = "former"  # no setting names it any more: what it should have got waits in the outbox
 
 
 class Children(dict[K, M]):
@@ -312,6 +320,20 @@ class Metrics:
         self.outbox_oldest_seconds = Gauge(
             "shw_outbox_oldest_seconds",
             "Age of the oldest of them. Above a minute: read the log for `publish_failed`, check the topics' ACLs.",
+            registry=registry,
+        )
+        back_off = Gauge(
+            "shw_publish_back_off",
+            "1 while nothing gets through to this topic and its messages wait. Stays: is it there, may we write to it?",
+            ["topic"],
+            registry=registry,
+        )
+        self.publish_back_off = Children[Published, Gauge](back_off.labels)
+        for topic in Published:
+            self.publish_back_off[topic].set(0)
+        self.messages_put_off = Gauge(
+            "shw_messages_put_off",
+            "Messages that their topic takes in no form. Above 0: the log names them; look at the topic's settings.",
             registry=registry,
         )
 

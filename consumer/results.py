@@ -22,18 +22,17 @@ from consumer.model import (
     Recovered,
 )
 from schemas.dead_letter import Refused as RefusedRecord
-from schemas.dead_letter import dead_letter
+from schemas.dead_letter import cut_letter, dead_letter
 from schemas.envelope import Envelope, encode
 from schemas.events import SOURCE, status_event_id
 from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE
 from schemas.names import Code, Status, Verdict, WaitsOn
+from schemas.record_size import record_size
 from schemas.rfc3339 import format_time
+from schemas.trace import TRACEPARENT, TRACESTATE
 
 TOLD: Final = frozenset((Status.DEFERRED, Status.AWAITING_APPROVAL, Status.NEEDS_PERSON, Status.GIVEN_UP))
 """Statuses with an event of their own; `resolved` and `pending` stand in the attempt's."""
-
-_ROOM: Final = 2048
-"""What a record needs beside its value: headers, key, the batch's frame."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,46 +54,62 @@ def messages_of(
     return told, _status_message(failure, diagnosis, attempt, following, outlet)
 
 
+def size_of(message: Message) -> int:
+    """Give the bytes that the broker counts for a message, at most."""
+    return record_size(message.key, message.body, message.headers)
+
+
 def cut(message: Message, max_bytes: int) -> Message:
-    """Give a message with the same id and key that is small enough, marked as cut, with where to read the rest."""
-    body = message.body or b""
-    if len(body) + _ROOM <= max_bytes:
+    """Give a message with the same id that is small enough to be sent, marked as cut, as far as that is possible.
+
+    An event of ours says where to read the rest; a dead letter (it belongs to no failure) what is missing.
+    """
+    if size_of(message) <= max_bytes:
         return message
-    return Message(
-        id=message.id,
-        failure_id=message.failure_id,
-        step=message.step,
-        rank=message.rank,
-        topic=message.topic,
-        key=message.key,
-        headers=message.headers,
-        body=shortened(body),
-    )
+    if message.failure_id is None:
+        key, value, headers = cut_letter(message.key, message.body or b"", message.headers, max_bytes)
+        return replace(message, key=key, headers=tuple(headers), body=value)
+    short = replace(message, body=shortened(message.body or b""))
+    if size_of(short) <= max_bytes:
+        return short
+    headers = [header for header in message.headers if header[0] not in _TRACE]
+    return replace(message, body=shortened(message.body or b"", least=True), headers=tuple(headers))
 
 
-def shortened(body: bytes) -> bytes:
-    """Cut an event of ours to what identifies and decides; a body that is none of ours (a dead letter) is emptied."""
+_TRACE: Final = frozenset((TRACEPARENT, TRACESTATE))
+
+
+def shortened(body: bytes, *, least: bool = False) -> bytes:
+    """Cut an event of ours to what identifies and decides; a body that is none of ours is emptied.
+
+    `least` leaves out all that may be long: the proofs, the reason, the trace, most of the workflow's name.
+    """
     from pydantic_core import from_json, to_json  # noqa: PLC0415 - only on this rare path
 
     try:
         event = from_json(body)
         data = event["data"]
-        # Whoever makes dead letters may write anything into them, even an event that looks nearly like ours.
         if event["source"] != SOURCE or data["failure_id"] != event["subject"]:
             return b""
     except (ValueError, TypeError, KeyError):
         return b""
-    keep = {name: data[name] for name in _IDENTIFYING if name in data}
-    evidence = [{**proof, "detail": str(proof.get("detail", ""))[:80]} for proof in data.get("evidence", ())[:10]]
     short = {
-        **keep,
-        **({"evidence": evidence} if evidence else {}),
-        **({"reason": str(data["reason"])[:200]} if "reason" in data else {}),
-        "workflow_name": str(data.get("workflow_name", ""))[:200],
+        **{name: data[name] for name in _IDENTIFYING if name in data},
+        **({} if least else _explaining(data)),
+        "workflow_name": str(data.get("workflow_name", ""))[: 40 if least else 200],
         "truncated": True,
         "read_more": f"/api/healing/failures/{data['failure_id']}/attempts",
     }
-    return bytes(to_json({**event, "data": short}))
+    attributes = {name: said for name, said in event.items() if not (least and name in _TRACE)}
+    return bytes(to_json({**attributes, "data": short}))
+
+
+def _explaining(data: dict[str, Any]) -> dict[str, Any]:
+    evidence = [{**proof, "detail": str(proof.get("detail", ""))[:80]} for proof in data.get("evidence", ())[:10]]
+    return {
+        **({"evidence": evidence} if evidence else {}),
+        **({"reason": str(data["reason"])[:200]} if "reason" in data else {}),
+    }
 
 
 _IDENTIFYING: Final = (
@@ -116,10 +131,10 @@ def dead_letter_message(letter: DeadLetter, outlet: Outlet, now: datetime) -> Me
         reason=letter.reason,
         message=letter.message,
     )
-    value, headers = dead_letter(refused, now=now, max_value_bytes=outlet.max_bytes // 2)
+    value, headers = dead_letter(refused, now=now, max_value_bytes=outlet.max_bytes)
     # The place in the log alone is not enough: a topic made anew counts from 0 again.
     place = f"dead-letter:{record.topic}:{record.partition}:{record.offset}:{record.timestamp_ms}"
-    return Message(
+    whole = Message(
         id=uuid5(ID_SPACE, place),
         failure_id=None,
         step=0,
@@ -129,6 +144,7 @@ def dead_letter_message(letter: DeadLetter, outlet: Outlet, now: datetime) -> Me
         headers=tuple(headers),
         body=value,
     )
+    return cut(whole, outlet.max_bytes)
 
 
 def evidence_of(diagnosis: Diagnosis) -> list[JsonObject]:

@@ -53,7 +53,7 @@ class KafkaSettings(Section):
     max_poll_interval: Seconds = timedelta(minutes=5)
     request_timeout: Seconds = timedelta(seconds=20)
     max_message_bytes: Annotated[int, Field(ge=4096)] = 900_000
-    """A result above this is published cut. Below the broker's own default of 1,048,588 with room for headers."""
+    """All of a message: key, headers, value. A larger one is published cut. Below the broker's own 1,048,588."""
 
 
 class PostgresSettings(Section):

@@ -1,8 +1,11 @@
-"""Waiting for an event, but not for ever; and letting others go on in the middle of a long piece of work."""
+"""Waiting for an event, but not for ever; resting after failures; letting others go on in a long piece of work."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
 from datetime import timedelta
+from random import random
 from typing import Final, TypeVar
 
 ItemT = TypeVar("ItemT")
@@ -28,3 +31,37 @@ async def in_turns(items: Iterable[ItemT]) -> AsyncIterator[ItemT]:
         yield item
         if number % A_TURN == 0:
             await asyncio.sleep(0)
+
+
+@dataclass(slots=True, kw_only=True)
+class BackOff:
+    """Exponential back-off: each failure in a row doubles the rest before the next try, up to the longest.
+
+    Jittered between half and the whole, so that replicas do not try in step.
+    """
+
+    first: timedelta
+    longest: timedelta
+    failures: int = 0
+    """In a row."""
+    _until: float = 0.0
+
+    def failed(self) -> None:
+        """Count a failure, and begin to rest."""
+        doubled = self.first * 2.0 ** min(self.failures, 30)
+        self.failures += 1
+        rest = min(doubled, self.longest) * (0.5 + random() / 2)  # noqa: S311 - jitter
+        self._until = time.monotonic() + rest.total_seconds()
+
+    def succeeded(self) -> None:
+        """End the rest; the next failure is the first one again."""
+        self.failures, self._until = 0, 0.0
+
+    def rest(self) -> timedelta:
+        """Give what remains of the rest; zero or less: it is time to try."""
+        return timedelta(seconds=self._until - time.monotonic()) if self.failures else timedelta(0)
+
+    @property
+    def rests(self) -> bool:
+        """Whether it is too early to try."""
+        return self.rest() > timedelta(0)

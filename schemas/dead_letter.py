@@ -9,13 +9,20 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from schemas.names import PoisonReason
+from schemas.record_size import header_size, record_size
 from schemas.rfc3339 import Time, format_time
 
 PREFIX: Final = "shw_dlq_"
 """Of every header that the healer adds; the record's own headers stand beside them unchanged."""
 MAX_MESSAGE_BYTES: Final = 1024
-MAX_CARRIED_HEADERS_BYTES: Final = 65_536
+KEPT_KEY_BYTES: Final = 1024
+"""Of a key that has to be cut: enough for a person to know it again; its digest identifies it."""
+SMALLEST_LETTER: Final = 2048
+"""Bytes into which every dead letter can be cut with all of its marks; a topic below it takes no letters."""
+_MARKS_OF_A_CUT: Final = 256
+"""Bytes of the marks that a cut adds, at most."""
 
+Header = tuple[str, bytes]
 
 _Decimal = Annotated[int, WithJsonSchema({"type": "string", "pattern": "^-?[0-9]+$"})]
 _Truth = Annotated[bool, WithJsonSchema({"type": "string", "enum": ["true", "false"]})]
@@ -35,7 +42,16 @@ class DeadLetterHeaders(BaseModel):
     shw_dlq_at: Time = Field(description="When it was refused.")
     shw_dlq_bytes: _Decimal = Field(description="The length of the whole value in bytes.")
     shw_dlq_sha256: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the whole value, hexadecimal.")
-    shw_dlq_truncated: _Truth = Field(description="The value is cut, or the record's own headers are left out.")
+    shw_dlq_truncated: _Truth = Field(description="The value or the key is cut, or own headers are left out.")
+    shw_dlq_key_bytes: _Decimal | None = Field(
+        default=None, description="The length of the whole key in bytes; absent: the key is whole."
+    )
+    shw_dlq_key_sha256: str | None = Field(
+        default=None, pattern="^[0-9a-f]{64}$", description="SHA-256 of the whole key; absent: the key is whole."
+    )
+    shw_dlq_headers_left_out: _Decimal | None = Field(
+        default=None, description="How many of the record's own headers are left out; absent: none."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,29 +68,68 @@ class Refused:
     message: str
 
 
-def dead_letter(refused: Refused, *, now: datetime, max_value_bytes: int) -> tuple[bytes, list[tuple[str, bytes]]]:
+def dead_letter(refused: Refused, *, now: datetime, max_value_bytes: int) -> tuple[bytes, list[Header]]:
     """Build a dead letter's value and headers; a value above the limit is cut, its digest is of the whole.
 
-    Headers of an earlier refusal are replaced: a replayed letter that is refused again tells of the last time.
+    Headers of an earlier refusal are replaced: a replayed letter that is refused again tells of the last time. The
+    whole record may still be too large to be sent: `cut_letter` sees to that.
     """
     value = refused.value or b""
-    carried = [(name, content or b"") for name, content in refused.headers if not name.startswith(PREFIX)]
-    heavy = sum(len(name) + len(content) for name, content in carried) > MAX_CARRIED_HEADERS_BYTES
+    carried = [(_writable(name), content or b"") for name, content in refused.headers if not name.startswith(PREFIX)]
     marks = {
         "reason": refused.reason.value,
-        "message": _cut(refused.message),
+        "message": _cut(refused.message, MAX_MESSAGE_BYTES),
         "topic": refused.topic,
         "partition": str(refused.partition),
         "offset": str(refused.offset),
         "at": format_time(now),
         "bytes": str(len(value)),
         "sha256": sha256(value).hexdigest(),
-        "truncated": "true" if heavy or len(value) > max_value_bytes else "false",
+        "truncated": "true" if len(value) > max_value_bytes else "false",
     }
     if refused.timestamp is not None:
         marks["timestamp"] = format_time(refused.timestamp)
-    added = [(PREFIX + name, text.encode()) for name, text in marks.items()]
-    return value[:max_value_bytes], [*([] if heavy else carried), *added]
+    return value[:max_value_bytes], [*carried, *((PREFIX + name, text.encode()) for name, text in marks.items())]
+
+
+def cut_letter(
+    key: bytes | None, value: bytes, headers: Sequence[Header], max_bytes: int
+) -> tuple[bytes | None, bytes, list[Header]]:
+    """Cut a dead letter until it can be sent as one record of so many bytes, and mark what was cut.
+
+    Its marks stay. A key and the record's own headers may each take a quarter of the room beside them: a longer key is
+    cut to 1,024 bytes at most, with its length and the digest of the whole, and own headers that do not fit are left
+    out and counted. The value gets what remains. Cutting again what was cut keeps the digests of the whole.
+    """
+    if record_size(key, value, headers) <= max_bytes:
+        return key, value, list(headers)
+    marks = {name: content for name, content in headers if name.startswith(PREFIX)}
+    message = marks.get(PREFIX + "message", b"").decode("utf-8", "replace")
+    marks |= {PREFIX + "message": _cut(message, min(MAX_MESSAGE_BYTES, max_bytes // 8)).encode()}
+    marks |= {PREFIX + "truncated": b"true"}
+    room = max(0, max_bytes - _MARKS_OF_A_CUT - record_size(None, None, list(marks.items())))
+    if key is not None and len(key) > room // 4:
+        marks.setdefault(PREFIX + "key_bytes", str(len(key)).encode())
+        marks.setdefault(PREFIX + "key_sha256", sha256(key).hexdigest().encode())
+        key = key[: min(KEPT_KEY_BYTES, room // 4)]
+    own = [header for header in headers if not header[0].startswith(PREFIX)]
+    kept, size = _fitting(own, room // 4)
+    if len(kept) < len(own):
+        before = int(marks.get(PREFIX + "headers_left_out", b"0"))
+        marks[PREFIX + "headers_left_out"] = str(before + len(own) - len(kept)).encode()
+    return key, value[: max(0, room - size - len(key or b""))], [*kept, *marks.items()]
+
+
+def _fitting(headers: Sequence[Header], room: int) -> tuple[list[Header], int]:
+    """Give the headers that fit, in their order, and the bytes that they take."""
+    kept: list[Header] = []
+    taken = 0
+    for name, content in headers:
+        size = header_size(name, content)
+        if taken + size <= room:
+            kept.append((name, content))
+            taken += size
+    return kept, taken
 
 
 def read_headers(headers: Sequence[tuple[str, bytes | None]]) -> DeadLetterHeaders | None:
@@ -86,5 +141,10 @@ def read_headers(headers: Sequence[tuple[str, bytes | None]]) -> DeadLetterHeade
         return None
 
 
-def _cut(message: str) -> str:
-    return message.encode("utf-8", "replace")[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore")
+def _cut(message: str, max_bytes: int) -> str:
+    return message.encode("utf-8", "replace")[:max_bytes].decode("utf-8", "ignore")
+
+
+def _writable(name: str) -> str:
+    """Write half a surrogate pair as an escape: a header's name is UTF-8, and the client breaks on what is none."""
+    return name.encode("utf-8", "backslashreplace").decode()

@@ -44,8 +44,7 @@ def original(letter: Letter, topics: Iterable[str]) -> Outgoing | str:
     if marks is None:
         return f"it lacks the headers {PREFIX}*: the healer did not write it"
     if marks.shw_dlq_truncated:
-        size = f"{len(letter.record.value or b'')} of {marks.shw_dlq_bytes} bytes"
-        return f"it is cut ({size}, SHA-256 of the whole {marks.shw_dlq_sha256}): publish the event again at its source"
+        return f"it is cut ({_what_is_cut(letter, marks)}): publish the event again at its source"
     if marks.shw_dlq_topic not in topics:
         return f"it came from topic {marks.shw_dlq_topic}, which this configuration does not read"
     return Outgoing(
@@ -54,6 +53,19 @@ def original(letter: Letter, topics: Iterable[str]) -> Outgoing | str:
         value=letter.record.value or b"",
         headers=letter.own_headers,
     )
+
+
+def _what_is_cut(letter: Letter, marks: DeadLetterHeaders) -> str:
+    size = len(letter.record.value or b"")
+    cuts = []
+    if size < marks.shw_dlq_bytes:
+        cuts.append(f"{size} of {marks.shw_dlq_bytes} bytes, SHA-256 of the whole {marks.shw_dlq_sha256}")
+    if marks.shw_dlq_key_bytes is not None:
+        key = len(letter.record.key or b"")
+        cuts.append(f"{key} of the {marks.shw_dlq_key_bytes} bytes of its key, SHA-256 {marks.shw_dlq_key_sha256}")
+    if marks.shw_dlq_headers_left_out is not None:
+        cuts.append(f"{marks.shw_dlq_headers_left_out} of its headers left out")
+    return "; ".join(cuts) or "its own headers left out"
 
 
 class DeadLetters:

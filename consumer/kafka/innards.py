@@ -89,6 +89,11 @@ def sender_task(producer: Any) -> "asyncio.Task[None]":
     return task
 
 
+def knows_topic(producer: Any, topic: str) -> bool:
+    """Tell whether the cluster had a topic when it was last asked."""
+    return producer.client.cluster.partitions_for_topic(topic) is not None
+
+
 async def stop(client: Any) -> None:
     """Close a client, dead or alive. Bounded, and raises nothing for its sake."""
     # What has died raises its own error out of the stop, and what hangs lets it time out: in both cases the other tasks

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import OutOfOrderSequenceNumber
 
 from consumer.errors import ConfigError, TransientError
+from consumer.kafka import innards
 from consumer.kafka.connection import UNANSWERED, connection_options, translated
 from consumer.kafka.topics import existing_topics
 from consumer.settings import KafkaSettings
@@ -44,17 +46,34 @@ class NotStored:
 
 
 class Sender:
-    """An open producer."""
+    """A producer, made anew when a record was refused: that has used up a number, and all after it would be refused."""
 
-    def __init__(self, producer: Any) -> None:  # noqa: ANN401 - the client has no types
+    def __init__(self, settings: KafkaSettings, producer: Any) -> None:  # noqa: ANN401 - the client has no types
+        self._settings = settings
         self._producer = producer
 
     async def send(self, records: Sequence[Outgoing]) -> list[Stored | NotStored]:
         """Send records and give what became of each, in their order; bounded by the client's request timeout."""
+        outcomes = await self._outcomes(records)
+        passed_over = [at for at, outcome in enumerate(outcomes) if isinstance(outcome, OutOfOrderSequenceNumber)]
+        if passed_over:
+            again = await self._outcomes([records[at] for at in passed_over])
+            for at, outcome in zip(passed_over, again, strict=True):
+                outcomes[at] = outcome
+        return [_stored(outcome) for outcome in outcomes]
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        await innards.stop(self._producer)
+
+    async def _outcomes(self, records: Sequence[Outgoing]) -> list[Any]:
         sent = [await self._enqueue(record) for record in records]
         await self._producer.flush()
         outcomes = await asyncio.gather(*sent, return_exceptions=True)
-        return [_stored(outcome) for outcome in outcomes]
+        if any(isinstance(outcome, BaseException) for outcome in outcomes):
+            await self.close()
+            self._producer = await _started(self._settings)
+        return outcomes
 
     async def _enqueue(self, record: Outgoing) -> "asyncio.Future[Any]":
         try:
@@ -104,6 +123,14 @@ async def open_sender(settings: KafkaSettings) -> AsyncIterator[Sender]:
         The broker did not answer.
 
     """
+    sender = Sender(settings, await _started(settings))
+    try:
+        yield sender
+    finally:
+        await sender.close()
+
+
+async def _started(settings: KafkaSettings) -> Any:  # noqa: ANN401 - the client has no types
     producer = AIOKafkaProducer(
         **connection_options(settings),
         acks="all",
@@ -113,6 +140,7 @@ async def open_sender(settings: KafkaSettings) -> AsyncIterator[Sender]:
     try:
         with translated(f"Kafka at {settings.bootstrap} does not answer a producer"):
             await producer.start()
-        yield Sender(producer)
-    finally:
-        await producer.stop()
+    except BaseException:
+        await innards.stop(producer)
+        raise
+    return producer

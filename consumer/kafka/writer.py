@@ -1,84 +1,143 @@
-"""The producer of results and dead letters, typed: messages in, what the broker acknowledged out."""
+"""The producers of results and dead letters, typed: messages in, what the broker acknowledged out.
+
+Each topic has producers of its own, so that none of them waits, fails or is made anew for another topic's sake: one for
+what was just committed, and one *apart* for what was left over. The first one is idempotent: its own repetitions double
+nothing, but a message that is refused has used up a sequence number, and it has to be made anew. The one apart takes
+what may be refused again and again, and is not.
+
+A broker does not say how large a record may be when it refuses one. Each refusal halves what is taken for the topic's
+limit, so it is found within a few sends, once for both producers; later it is doubled again, to see whether the
+topic's setting was raised.
+"""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import MessageSizeTooLargeError, RecordTooLargeError
+from aiokafka.errors import (
+    CorruptRecordException,
+    InvalidTimestampError,
+    MessageSizeTooLargeError,
+    OutOfOrderSequenceNumber,
+    PolicyViolationError,
+    RecordListTooLargeError,
+    RecordTooLargeError,
+    UnknownError,
+    UnsupportedForMessageFormatError,
+)
 
 from consumer.errors import ConfigError, TransientError
 from consumer.kafka import innards
 from consumer.kafka.connection import UNANSWERED, connection_options
 from consumer.kafka.partitioner import partition_of
 from consumer.model import Message
+from consumer.results import size_of
 from consumer.settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
 
 SEND_BEYOND: Final = 5.0
 """Seconds that a send or a start may take beyond the client's own request timeout."""
+KNOWN_WITHIN: Final = 3.0
+"""Seconds in which a topic that is there is seen; the client would look for one that is not for its whole timeout."""
 
 BATCH_BYTES: Final = 512 * 1024
 """Of one partition's messages in one request, half of what a broker takes by default; they seldom need a second one."""
+LOWEST_LIMIT: Final = 2048
+"""No topic is taken to have a limit below this: no message can be cut so far."""
+LIMIT_AGAIN: Final = 600.0
+"""Seconds after which a topic is tried with twice the limit that it was last found to have."""
 
 
 class Sent(Enum):
     """What the broker said to one message."""
 
     ACKED = "acked"  # every in-sync replica has it: it may leave the outbox
-    TOO_LARGE = "too_large"  # never acceptable at this size: cut it
+    TOO_LARGE = "too_large"  # never acceptable at this size: cut it to the topic's limit, which may have sunk
+    REFUSED = "refused"  # it, or another one of its batch, is not acceptable: send it alone
     FAILED = "failed"  # not known to be there: send it again later
 
 
-class Writer:
-    """A producer that is made anew when it has died. May be used by several at once."""
+_TOO_LARGE: Final = (MessageSizeTooLargeError, RecordTooLargeError, RecordListTooLargeError)
+_REFUSED: Final = (
+    # The client knows no name for some refusals of a record: a key that a compacted topic wants is an unknown error.
+    UnknownError,
+    CorruptRecordException,
+    InvalidTimestampError,
+    PolicyViolationError,
+    UnsupportedForMessageFormatError,
+)
 
-    def __init__(self, settings: KafkaSettings, rebuilt: Callable[[], None] = lambda: None) -> None:
+
+@dataclass(slots=True)
+class TopicLimit:
+    """The bytes that a record or a batch of one topic may have, as far as is known."""
+
+    highest: int
+    _learnt: int | None = None
+    _since: float = 0.0
+
+    def now(self) -> int:
+        """Give it."""
+        if self._learnt is not None and time.monotonic() - self._since > LIMIT_AGAIN:
+            self._set(self._learnt * 2)
+        return self.highest if self._learnt is None else self._learnt
+
+    def refused(self, size: int) -> None:
+        """Learn that something of at most this size was too large."""
+        self._set(max(LOWEST_LIMIT, min(size, self.now()) // 2))
+
+    def _set(self, limit: int) -> None:
+        self._learnt = limit if limit < self.highest else None
+        self._since = time.monotonic()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """What came of one send."""
+
+    answers: Sequence[Sent | BaseException]
+    spent: bool = False
+    """Something may still be under way in the producer, or it has used up a number: the next send needs a new one."""
+
+
+class Channel:
+    """A way to one topic, with a producer that is made at first use, and anew when it has died. One send at a time."""
+
+    def __init__(
+        self, settings: KafkaSettings, topic: str, limit: TopicLimit, rebuilt: Callable[[], None], *, apart: bool
+    ) -> None:
         self._settings = settings
+        self._topic = topic
+        self._limit = limit
         self._tell = rebuilt
+        self._idempotent = settings.idempotence and not apart
         self._producer: Any = None
-        self._starting = asyncio.Lock()
+        self._batch_bytes = 0
+        self._turn = asyncio.Lock()
 
     async def send(self, messages: Sequence[Message]) -> list[Sent]:
-        """Send messages and wait for what the broker says to each; in order within one key.
+        """Send messages of this topic in order within one key, and wait for what the broker says to each."""
+        async with self._turn:
+            answers = await self._try(messages)
+            # Its number is wrong because one before it was refused: the broker has none of them, in whatever order.
+            passed_over = [at for at, said in enumerate(answers) if isinstance(said, OutOfOrderSequenceNumber)]
+            if passed_over:
+                again = await self._try([messages[at] for at in passed_over])
+                for at, said in zip(passed_over, again, strict=True):
+                    answers[at] = said
+            return [_sent_of(said) for said in answers]
 
-        Bounded by a little more than the client's request timeout. Raises nothing for the broker's sake: what failed
-        says so.
-        """
-        try:
-            producer = await self._started()
-        except UNANSWERED:
-            return [Sent.FAILED] * len(messages)
-        try:
-            async with asyncio.timeout(self._settings.request_timeout.total_seconds() + SEND_BEYOND):
-                said = await _sent(producer, messages)
-        except TimeoutError:
-            said = [Sent.FAILED] * len(messages)
-        # What was refused has used up a sequence number: the broker would refuse all that an idempotent producer sends
-        # to that partition from now on.
-        if Sent.FAILED in said or Sent.TOO_LARGE in said:
-            await self._give_up(producer)
-        return said
-
-    async def _started(self) -> Any:  # noqa: ANN401 - the client has no types
-        async with self._starting:
-            if self._producer is not None and innards.sender_is_dead(self._producer):
-                log.warning("producer_rebuilt")
-                await self._give_up(self._producer)
-            if self._producer is None:
-                self._producer = await _start(self._settings)
-            return self._producer
-
-    async def _give_up(self, producer: Any) -> None:  # noqa: ANN401 - the client has no types
-        # Whoever else sends with it gets an error, and sends again.
-        if self._producer is producer:
-            self._producer = None
-            self._tell()
-            await innards.stop(producer)
+    async def start(self) -> None:
+        """Open the producer; raises what the client raises."""
+        async with self._turn:
+            await self._started()
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -86,15 +145,112 @@ class Writer:
         if producer is not None:
             await innards.stop(producer)
 
+    async def _try(self, messages: Sequence[Message]) -> list[Sent | BaseException]:
+        try:
+            producer = await self._started()
+        except UNANSWERED as error:
+            return [error] * len(messages)
+        try:
+            async with asyncio.timeout(self._settings.request_timeout.total_seconds() + SEND_BEYOND):
+                said = await self._said(producer, messages)
+        except TimeoutError as error:
+            said = _Said(answers=[error] * len(messages), spent=True)
+        too_large = [m for m, answer in zip(messages, said.answers, strict=True) if isinstance(answer, _TOO_LARGE)]
+        if too_large:
+            self._learn(too_large)
+        if said.spent or (too_large and self._limit.now() < self._batch_bytes):
+            await self._give_up(producer)
+        return list(said.answers)
 
-async def _start(settings: KafkaSettings) -> Any:  # noqa: ANN401 - the client has no types
+    async def _said(self, producer: Any, messages: Sequence[Message]) -> _Said:  # noqa: ANN401 - the client has no types
+        try:
+            async with asyncio.timeout(KNOWN_WITHIN):
+                await producer.partitions_for(self._topic)
+        except UNANSWERED as error:
+            return _Said(answers=[error] * len(messages))
+        answers = await _sent(producer, self._topic, messages)
+        refusals = (*_TOO_LARGE, *_REFUSED, OutOfOrderSequenceNumber)
+        spent = any(
+            isinstance(said, BaseException) and (self._idempotent or not isinstance(said, refusals)) for said in answers
+        )
+        return _Said(answers=answers, spent=spent)
+
+    def _learn(self, refused: Sequence[Message]) -> None:
+        sizes = [size_of(message) for message in refused]
+        before = self._limit.now()
+        # One of them alone, or a whole batch of small ones.
+        self._limit.refused(max(*sizes, min(sum(sizes), self._batch_bytes)))
+        log.warning("topic_limit_learnt", topic=self._topic, before=before, bytes=self._limit.now())
+
+    async def _started(self) -> Any:  # noqa: ANN401 - the client has no types
+        if self._producer is not None and innards.sender_is_dead(self._producer):
+            log.warning("producer_rebuilt", topic=self._topic)
+            await self._give_up(self._producer)
+        if self._producer is None:
+            self._batch_bytes = min(BATCH_BYTES, self._limit.now())
+            self._producer = await _start(self._settings, idempotent=self._idempotent, batch_bytes=self._batch_bytes)
+        return self._producer
+
+    async def _give_up(self, producer: Any) -> None:  # noqa: ANN401 - the client has no types
+        # Nobody else sends with it: it has one topic, and one send at a time.
+        self._producer = None
+        self._tell()
+        await innards.stop(producer)
+
+
+class Writer:
+    """Sends messages, each topic's by producers of its own. May be used by several at once."""
+
+    def __init__(self, settings: KafkaSettings, rebuilt: Callable[[], None] = lambda: None) -> None:
+        self._settings = settings
+        self._tell = rebuilt
+        self._limits: dict[str, TopicLimit] = {}
+        self._channels: dict[tuple[str, bool], Channel] = {}
+
+    async def send(self, messages: Sequence[Message], *, apart: bool = False) -> list[Sent]:
+        """Send messages and wait for what the broker says to each; in order within one key.
+
+        `apart`: by the producers for what was left over, which what is sent otherwise never waits for. Bounded by a
+        little more than the client's request timeout. Raises nothing for the broker's sake: what failed says so.
+        """
+        topics = {message.topic for message in messages}
+        if len(topics) == 1:
+            return await self.channel(topics.pop(), apart=apart).send(messages)
+        each = {topic: [at for at, message in enumerate(messages) if message.topic == topic] for topic in topics}
+        sends = [self.channel(topic, apart=apart).send([messages[at] for at in ats]) for topic, ats in each.items()]
+        answers: dict[int, Sent] = {}
+        for ats, said in zip(each.values(), await asyncio.gather(*sends), strict=True):
+            answers |= zip(ats, said, strict=True)
+        return [answers[at] for at in range(len(messages))]
+
+    def limit(self, topic: str) -> int:
+        """Give the bytes that a message for a topic may have: as set, or less where the broker has refused more."""
+        return self._limit(topic).now()
+
+    def channel(self, topic: str, *, apart: bool = False) -> Channel:
+        """Give the way to a topic."""
+        found = self._channels.get((topic, apart))
+        if found is None:
+            found = Channel(self._settings, topic, self._limit(topic), self._tell, apart=apart)
+            self._channels[topic, apart] = found
+        return found
+
+    def _limit(self, topic: str) -> TopicLimit:
+        return self._limits.setdefault(topic, TopicLimit(self._settings.max_message_bytes))
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        await asyncio.gather(*(channel.close() for channel in self._channels.values()))
+
+
+async def _start(settings: KafkaSettings, *, idempotent: bool, batch_bytes: int) -> Any:  # noqa: ANN401 - the client has no types
     producer = AIOKafkaProducer(
         **connection_options(settings),
         acks="all",
-        enable_idempotence=settings.idempotence,
+        enable_idempotence=idempotent,
         partitioner=partition_of,
         linger_ms=0,
-        max_batch_size=BATCH_BYTES,
+        max_batch_size=batch_bytes,
         max_request_size=settings.max_message_bytes + 64 * 1024,
     )
     try:
@@ -106,43 +262,60 @@ async def _start(settings: KafkaSettings) -> Any:  # noqa: ANN401 - the client h
     return producer
 
 
-async def _sent(producer: Any, messages: Sequence[Message]) -> list[Sent]:  # noqa: ANN401 - the client has no types
+async def _sent(producer: Any, topic: str, messages: Sequence[Message]) -> list[Sent | BaseException]:  # noqa: ANN401 - the client has no types
     futures = [await _enqueue(producer, message) for message in messages]
     flushing = asyncio.ensure_future(producer.flush())
     # A sender that was cancelled fails nothing that waits for it: without it the flush would never end.
+    waited_for = {flushing, innards.sender_task(producer)}
+    seen_at = time.monotonic()
     try:
-        await asyncio.wait({flushing, innards.sender_task(producer)}, return_when=asyncio.FIRST_COMPLETED)
+        while not (await asyncio.wait(waited_for, timeout=1, return_when=asyncio.FIRST_COMPLETED))[0]:
+            if innards.knows_topic(producer, topic):
+                seen_at = time.monotonic()
+            elif time.monotonic() - seen_at > KNOWN_WITHIN:
+                break  # deleted meanwhile: the client would wait for its return
     finally:
         flushing.cancel()
-    return [_said(future) for future in futures]
+    return [_said_to(future) for future in futures]
 
 
-async def _enqueue(producer: Any, message: Message) -> "asyncio.Future[Any]":  # noqa: ANN401 - the client has no types
+async def _enqueue(producer: Any, message: Message) -> "asyncio.Future[Any] | Sent":  # noqa: ANN401 - the client has no types
     try:
         future: asyncio.Future[Any] = await producer.send(
             message.topic, value=message.body, key=message.key, headers=list(message.headers)
         )
-    except (*UNANSWERED, AssertionError) as error:
+    except MessageSizeTooLargeError:
+        return Sent.TOO_LARGE  # the client's own word, before it took it
+    except UNANSWERED as error:
         future = asyncio.get_running_loop().create_future()
         future.set_exception(error)
+    except (AssertionError, TypeError, ValueError):
+        # The client cannot write it: neither key nor value, or half a surrogate pair. The others go on.
+        return Sent.REFUSED
     return future
 
 
-def _said(future: "asyncio.Future[Any]") -> Sent:
+def _said_to(future: "asyncio.Future[Any] | Sent") -> Sent | BaseException:
+    if isinstance(future, Sent):
+        return future
     if not future.done() or future.cancelled():
-        return Sent.FAILED
-    match future.exception():
-        case None:
-            return Sent.ACKED
-        case MessageSizeTooLargeError() | RecordTooLargeError():
-            return Sent.TOO_LARGE
-        case _:
-            return Sent.FAILED
+        return TimeoutError()
+    return future.exception() or Sent.ACKED
+
+
+def _sent_of(said: Sent | BaseException) -> Sent:
+    if isinstance(said, Sent):
+        return said
+    if isinstance(said, _TOO_LARGE):
+        return Sent.TOO_LARGE
+    return Sent.REFUSED if isinstance(said, _REFUSED) else Sent.FAILED
 
 
 @asynccontextmanager
 async def open_writer(settings: KafkaSettings, rebuilt: Callable[[], None] = lambda: None) -> AsyncIterator[Writer]:
-    """Open the producer, and see that the broker answers it. `rebuilt` is told each time that it is made anew.
+    """Open the producer of results, and see that the broker answers it; the others are opened at first use.
+
+    `rebuilt` is told each time that one is made anew.
 
     Raises
     ------
@@ -154,7 +327,7 @@ async def open_writer(settings: KafkaSettings, rebuilt: Callable[[], None] = lam
         writer = Writer(settings, rebuilt)
         stack.push_async_callback(writer.close)
         try:
-            await writer._started()  # noqa: SLF001 - the same module
+            await writer.channel(settings.results_topic).start()
         except (*UNANSWERED, TransientError) as error:
             raise ConfigError(
                 f"Kafka at {settings.bootstrap} does not answer a producer: {error or type(error).__name__}. Check "

@@ -30,6 +30,7 @@ WITH due AS (
   SELECT b.id FROM heal_outbox b LEFT JOIN heal_owner o ON o.owner = b.owner
    WHERE b.created_at < statement_timestamp() - $2 * interval '1 second'
      AND (b.owner = $1 OR o.owner IS NULL OR o.owner = ANY($4::text[]))
+     AND ($5::text IS NULL OR b.topic = $5) AND b.topic <> ALL ($6::text[])
      AND NOT EXISTS (SELECT FROM heal_claim c
                       WHERE c.failure_id = b.failure_id AND c.step < b.step AND c.owner <> 'parked')
      AND NOT EXISTS (SELECT FROM heal_outbox e LEFT JOIN heal_owner w ON w.owner = e.owner
@@ -63,11 +64,22 @@ async def forget(pool: Pool, ids: Sequence[UUID]) -> None:
 
 
 async def left_over(
-    pool: Pool, owner: OwnerId, dead: Sequence[OwnerId], older_than: timedelta, limit: int
+    pool: Pool,
+    owner: OwnerId,
+    dead: Sequence[OwnerId],
+    older_than: timedelta,
+    limit: int,
+    *,
+    topic: str | None = None,
+    besides: Sequence[str] = (),
 ) -> list[Message]:
-    """Take over messages older than this whose writer is dead, gone, or this process; in order of (failure, step)."""
+    """Take over messages older than this whose writer is dead, gone, or this process; in order of (failure, step).
+
+    Of one topic, or of all besides some: what cannot be sent to one must not fill the batch of another.
+    """
     async with transaction(pool) as connection:
-        rows = await connection.fetch(_LEFT_OVER, owner, older_than.total_seconds(), limit, list(dead))
+        old = older_than.total_seconds()
+        rows = await connection.fetch(_LEFT_OVER, owner, old, limit, list(dead), topic, besides)
     return [_message(row) for row in rows]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from cloudevents.core.base import BaseCloudEvent
 from cloudevents.core.bindings import kafka
 from hypothesis import given
@@ -30,13 +31,14 @@ from schemas.context import (
     resume_of,
     run_of,
 )
-from schemas.dead_letter import PREFIX, Refused, dead_letter, read_headers
+from schemas.dead_letter import PREFIX, SMALLEST_LETTER, Refused, cut_letter, dead_letter, read_headers
 from schemas.documents import GENERATED, differences, write
 from schemas.envelope import Envelope, EnvelopeError, Form, encode, encode_binary, parse
 from schemas.events import SOURCE, status_event_id
 from schemas.failure import WorkflowFailure, decode_failure
 from schemas.heal_result import Credits, FailureStatus, HealResult
 from schemas.names import Code, CommandName, Effect, EngineType, FailureType, PoisonReason, Result, Status, StrategyName
+from schemas.record_size import record_size
 from schemas.supervision import CommandResult, Heartbeat, decode_command, decode_heartbeat
 from schemas.workflow import WorkflowDefinition
 
@@ -554,12 +556,65 @@ def test_a_dead_letter_too_large_is_cut_with_the_digest_of_the_whole() -> None:
     assert read.shw_dlq_sha256 == sha256(whole).hexdigest()
 
 
-def test_a_dead_letter_with_heavy_headers_leaves_them_out() -> None:
-    value, headers = dead_letter(refused(headers=[("h", b"x" * 70_000)]), now=examples.NOON, max_value_bytes=10)
-    assert all(name.startswith(PREFIX) for name, _ in headers)
-    read = read_headers(headers)
+def test_a_letter_that_fits_is_not_cut() -> None:
+    value, headers = dead_letter(refused(), now=examples.NOON, max_value_bytes=100)
+    assert cut_letter(b"k" * 5000, value, headers, 8192) == (b"k" * 5000, value, headers)
+
+
+def test_a_header_name_that_is_no_utf_8_is_written_as_an_escape() -> None:
+    _, headers = dead_letter(refused(headers=[("a\udcff", b"x")]), now=examples.NOON, max_value_bytes=100)
+    assert headers[0] == ("a\\udcff", b"x")
+
+
+HEADER_NAMES = st.text(max_size=50) | st.integers(0, 20_000).map("ü".__mul__)
+CONTENTS = st.binary(max_size=50) | st.integers(0, 30_000).map(bytes)
+
+
+@given(
+    key=st.none() | CONTENTS,
+    value=CONTENTS,
+    own=st.lists(st.tuples(HEADER_NAMES, CONTENTS), max_size=5) | st.integers(0, 5000).map(lambda n: [("", b"")] * n),
+    message=st.text(max_size=3000),
+    topic=st.text("abc", min_size=1, max_size=249),
+    limits=st.lists(st.integers(SMALLEST_LETTER, 30_000), min_size=1, max_size=3),
+)
+def test_any_letter_is_cut_to_any_limit_and_still_says_where_it_came_from_and_what_is_missing(
+    *,
+    key: bytes | None,
+    value: bytes,
+    own: list[tuple[str, bytes]],
+    message: str,
+    topic: str,
+    limits: list[int],
+) -> None:
+    facts = refused(value=value, headers=own, message=message, topic=topic)
+    body, headers = dead_letter(facts, now=examples.NOON, max_value_bytes=len(value))
+    short: tuple[bytes | None, bytes, list[tuple[str, bytes]]] = (key, body, headers)
+    for limit in limits:
+        short = cut_letter(*short, limit)
+        assert record_size(*short) <= limit
+    read = read_headers(short[2])
     assert read is not None
-    assert (value, read.shw_dlq_truncated) == (b"\xff\x00raw", True)
+    assert (read.shw_dlq_topic, read.shw_dlq_partition, read.shw_dlq_offset) == (topic, 1, 42)
+    assert (read.shw_dlq_bytes, read.shw_dlq_sha256) == (len(value), sha256(value).hexdigest())
+    left = [header for header in short[2] if not header[0].startswith(PREFIX)]
+    here = [header for header in headers if not header[0].startswith(PREFIX)]
+    assert (read.shw_dlq_headers_left_out or 0) == len(here) - len(left)
+    is_cut = short[0] != key
+    assert read.shw_dlq_key_bytes == (len(key) if is_cut and key is not None else None)
+    assert read.shw_dlq_key_sha256 == (sha256(key).hexdigest() if is_cut and key is not None else None)
+    assert (key or b"").startswith(short[0] or b"")
+    assert value.startswith(short[1])
+    assert read.shw_dlq_truncated or (key, value, here) == (short[0], short[1], left)
+
+
+@given(key=st.none() | CONTENTS, value=CONTENTS, own=st.lists(st.tuples(st.text(max_size=99), CONTENTS), max_size=9))
+def test_a_record_takes_no_more_than_its_size_says(
+    key: bytes | None, value: bytes, own: list[tuple[str, bytes]]
+) -> None:
+    batch = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, 0, 1 << 30)
+    batch.append(0, 1_700_000_000_000, key, value, own)
+    assert 0 <= record_size(key, value, own) - len(batch.build()) <= 30
 
 
 def test_a_letter_refused_again_tells_of_the_last_time() -> None:

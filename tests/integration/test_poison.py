@@ -208,15 +208,19 @@ async def test_events_that_are_too_large_for_a_letter_are_cut_and_keep_their_dig
     assert 0 < len(letter.value) < 8192
 
 
-async def test_a_letter_that_the_dead_letter_topic_refuses_is_emptied_and_blocks_no_other(kafka_place: Site) -> None:
+async def test_a_letter_that_the_dead_letter_topic_refuses_is_cut_and_blocks_no_other(kafka_place: Site) -> None:
     place = (await _prepare(kafka_place)).changed(intake={"max_event_bytes": 100_000})
     await place.limit_topic(place.settings.kafka.dlq_topic, 6000)
     # Poison that looks like an event of ours, and is far above what the topic takes.
     forged = {"source": "urn:shw:healer", "subject": "x", "data": {"failure_id": "x", "evidence": 7, "t": "x" * 20_000}}
-    await place.publish(json.dumps(forged).encode(), b"not json", _good(1))
+    poison = json.dumps(forged).encode()
+    await place.publish(poison, b"not json", _good(1))
     async with place.consumer() as running:
         await running.settled(1)
-    assert sorted(letter.value for letter in await place.letters()) == [b"", b"not json"]
+    letters = {int(letter.headers["shw_dlq_offset"]): letter.value for letter in await place.letters()}
+    assert letters[1] == b"not json"
+    assert poison.startswith(letters[0])
+    assert 2048 < len(letters[0]) < 6000
 
 
 async def healed(task: Task, gate: EffectGate) -> Outcome:  # noqa: ARG001 - a strategy's shape

@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from consumer.kafka import innards
+from consumer.kafka.writer import Writer
 from tests.support.pipeline import Running, Site, event, until
 
 SOONER_THAN_THE_SWEEPER = 8.0
@@ -25,7 +26,9 @@ def member(running: Running) -> Any:  # noqa: ANN401 - the client has no types
 
 
 def producer(running: Running) -> Any:  # noqa: ANN401 - the client has no types
-    return running.consumer.publisher._sender._producer  # type: ignore[attr-defined]
+    writer = running.consumer.publisher._sender
+    assert isinstance(writer, Writer)
+    return writer.channel(running.place.settings.kafka.results_topic)._producer
 
 
 @asynccontextmanager

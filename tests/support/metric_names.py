@@ -20,6 +20,8 @@ CONTRACT: dict[str, set[str]] = {
     "shw_dead_letters_total": {"reason"},
     "shw_outbox_depth": set(),
     "shw_outbox_oldest_seconds": set(),
+    "shw_publish_back_off": {"topic"},
+    "shw_messages_put_off": set(),
     "shw_loop_seconds_total": {"phase"},
     "shw_rebalances_total": set(),
     "shw_breaker_changes_total": {"change"},

@@ -287,7 +287,11 @@ class ModelWriter:
     def __init__(self, broker: ModelBroker) -> None:
         self._broker = broker
 
-    async def send(self, messages: Sequence[Message]) -> list[Sent]:
+    def limit(self, topic: str) -> int:  # noqa: ARG002 - the Protocol's
+        """Take messages of any size that the settings allow."""
+        return 900_000
+
+    async def send(self, messages: Sequence[Message], *, apart: bool = False) -> list[Sent]:  # noqa: ARG002
         """Publish; some answers are lost, be the record there or not."""
         timeline = self._broker.timeline
         await asyncio.sleep(timeline.between(0.001, 0.1))

@@ -224,9 +224,16 @@ async def forget(line: Line, ids: Sequence[UUID]) -> None:
 
 
 async def left_over(
-    line: Line, owner: OwnerId, dead: Sequence[OwnerId], older_than: timedelta, limit: int
+    line: Line,
+    owner: OwnerId,
+    dead: Sequence[OwnerId],
+    older_than: timedelta,
+    limit: int,
+    *,
+    topic: str | None = None,
+    besides: Sequence[str] = (),
 ) -> list[Message]:
-    return await line.ask(lambda store: store.left_over(owner, dead, older_than, limit))
+    return await line.ask(lambda store: store.left_over(owner, dead, older_than, limit, topic, besides))
 
 
 async def count(line: Line) -> Census:

@@ -501,13 +501,23 @@ class ModelStore:
         for one in ids:
             self.tables.outbox.pop(one, None)
 
-    def left_over(self, owner: OwnerId, dead: Collection[OwnerId], older_than: timedelta, limit: int) -> list[Message]:
+    def left_over(
+        self,
+        owner: OwnerId,
+        dead: Collection[OwnerId],
+        older_than: timedelta,
+        limit: int,
+        topic: str | None = None,
+        besides: Sequence[str] = (),
+    ) -> list[Message]:
         old = self.now() - older_than.total_seconds()
         due = [
             posted
             for posted in self.tables.outbox.values()
             if posted.created_at < old
             and (posted.owner == owner or self.is_dead(posted.owner, dead))
+            and (topic is None or posted.message.topic == topic)
+            and posted.message.topic not in besides
             and not self._must_wait(posted, owner, dead)
         ]
         due = sorted(due, key=lambda posted: posted.created_at)[:limit]

@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import pytest
 
@@ -8,7 +9,7 @@ from consumer.cli.dead_letters import shown, shown_value
 from consumer.kafka.dead_letters import Letter, original
 from consumer.kafka.publishing import Outgoing
 from consumer.model import Record
-from schemas.dead_letter import Refused, dead_letter, read_headers
+from schemas.dead_letter import Refused, cut_letter, dead_letter, read_headers
 from schemas.names import PoisonReason
 
 SECRET = "hunter2secret"
@@ -41,6 +42,16 @@ def test_a_cut_letter_is_not_sent_as_if_it_were_whole() -> None:
     why = original(_letter(b"x" * 20, limit=10), {"failures"})
     assert isinstance(why, str)
     assert why.startswith("it is cut (10 of 20 bytes")
+
+
+def test_a_letter_whose_key_or_headers_were_cut_is_not_sent_as_if_it_were_whole() -> None:
+    letter = _letter(b"{}", headers=(("x", bytes(9000)), ("small", b"")))
+    record = letter.record
+    key, value, marks = cut_letter(b"k" * 9000, record.value or b"", record.headers, 4096)
+    short = replace(record, key=key, value=value, headers=tuple(marks))
+    why = str(original(Letter(record=short, marks=read_headers(marks)), {"failures"}))
+    digest = sha256(b"k" * 9000).hexdigest()
+    assert f"of the 9000 bytes of its key, SHA-256 {digest}; 1 of its headers left out" in why
 
 
 def test_a_letter_goes_to_no_topic_that_is_not_ours() -> None:

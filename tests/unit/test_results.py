@@ -6,15 +6,19 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
-from consumer.model import DeadLetter, Healed, Message, NotHealed, Outcome, Record
-from consumer.results import cut, dead_letter_message, shortened
+from consumer.catalog import WorkflowPolicy
+from consumer.model import DeadLetter, Healed, Message, NotHealed, Outcome, Proof, Record, Trace
+from consumer.results import cut, dead_letter_message, shortened, size_of
+from consumer.settlement import settle_heal
 from schemas.dead_letter import read_headers
 from schemas.envelope import parse
 from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE, FailureStatus, HealResult
-from schemas.names import Code, PoisonReason
-from tests.support.ends import FAILURE, OUTCOMES, OUTLET, RECOVERED, settlement
+from schemas.names import Code, PoisonReason, Verdict
+from tests.support.ends import FAILURE, OUTCOMES, OUTLET, RECOVERED, ended, settlement
 from tests.support.healing import NOW
 from tests.support.pipeline import ROOT
 
@@ -115,6 +119,31 @@ def test_nothing_is_cut_below_the_limit_and_everything_above_it() -> None:
     assert len(shrunk.body or b"") < 8192 - 2048
     assert (whole.id, whole.key) == (shrunk.id, shrunk.key)
     assert cut(whole, 900_000) is whole
+
+
+TRACE = Trace(traceparent=f"00-{'1' * 32}-{'2' * 16}-01", tracestate="s" * 512)
+
+
+@given(
+    name=st.text(max_size=512) | st.integers(1, 512).map("\x01".__mul__),
+    text=st.text(max_size=3000) | st.integers(0, 20_000).map('"'.__mul__),
+    proofs=st.integers(0, 30),
+    trace=st.sampled_from([None, TRACE]),
+    limit=st.integers(2048, 30_000),
+)
+def test_any_result_is_cut_to_any_limit_and_is_of_the_contract(
+    name: str, text: str, proofs: int, trace: Trace | None, limit: int
+) -> None:
+    failure = replace(FAILURE, workflow_name=name, trace=trace)
+    proof = Proof(oracle="json_schema", verdict=Verdict.PASSED, detail=text)
+    outcome = NotHealed(code=Code.NOT_HEALED, reason=text, details={"text": text}, proofs=(proof,) * proofs)
+    spacious = replace(OUTLET, max_bytes=10_000_000)
+    end = replace(ended(outcome), failure=failure)
+    for whole in settle_heal(end, WorkflowPolicy(name="*", attempts=3), 0.5, spacious).messages:
+        short = cut(whole, limit)
+        assert size_of(short) <= limit
+        assert (short.id, short.key) == (whole.id, whole.key)
+        assert is_of_the_contract(short).truncated is (short is not whole)
 
 
 @pytest.mark.parametrize(
