@@ -63,8 +63,10 @@ class Outbox:
         monkeypatch.setattr("consumer.publish.forget", self.forget)
 
     async def left_over(
-        self, _pool: object, _owner: object, _age: object, limit: int, *, topic: str | None, besides: Sequence[str]
+        self, _pool: object, *owners_and_age: object, topic: str | None, besides: Sequence[str]
     ) -> list[Message]:
+        limit = owners_and_age[-1]
+        assert isinstance(limit, int)
         found = [m for m in self.rows.values() if (topic is None or m.topic == topic) and m.topic not in besides]
         return found[:limit]
 
