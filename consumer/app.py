@@ -48,7 +48,7 @@ from consumer.runner import Runner
 from consumer.self_check import allow_open_files, check_broker, check_client, check_database
 from consumer.settings import Settings
 from consumer.settle import Settler
-from consumer.store.pool import Pool, open_pool
+from consumer.store.pool import Pool, alone, open_pool
 from consumer.valve import Valve
 from consumer.vitals import Vitals
 from schemas.names import StrategyName
@@ -177,13 +177,15 @@ async def run(
     metrics = Metrics(registry or CollectorRegistry())
     async with AsyncExitStack() as stack:
         await check_broker(settings.kafka)
-        pool = await stack.enter_async_context(open_pool(settings.postgres, opened=metrics.connections_opened.inc))
+        opened = metrics.connections_opened.inc
+        pool = await stack.enter_async_context(open_pool(settings.postgres, opened=opened))
+        lease_pool = await stack.enter_async_context(open_pool(alone(settings.postgres), opened=opened))
         await check_database(pool)
         writer = await stack.enter_async_context(open_writer(settings.kafka, metrics.rebuilds[Rebuilt.PRODUCER].inc))
         if strategies is None:
             # A connection for each slot: who had to wait for one would take the other side for dead.
             strategies = await stack.enter_async_context(installed_strategies(catalogs, settings.heal.slots))
-        parts = Parts(settings, catalogs, pool, writer, strategies, metrics, reread or asyncio.Event())
+        parts = Parts(settings, catalogs, pool, lease_pool, writer, strategies, metrics, reread or asyncio.Event())
         await run_loops(lambda heals: _compose(parts, heals), stop, beside)
 
 
@@ -202,6 +204,8 @@ class Parts:
     settings: Settings
     catalogs: Catalogs
     pool: Pool
+    lease_pool: Pool
+    """Of one connection, for the lease alone."""
     writer: Writer
     strategies: Strategies
     metrics: Metrics
@@ -285,7 +289,7 @@ def stages_of(parts: Parts, wake: asyncio.Event, died: Callable[[], None] = lamb
         max_bytes=settings.kafka.max_message_bytes,
     )
     clock = Clock()
-    lease = Lease(pool=pool, me=me, span=heal.lease, clock=clock, metrics=metrics, died=died)
+    lease = Lease(pool=pool, own_pool=parts.lease_pool, me=me, span=heal.lease, clock=clock, metrics=metrics, died=died)
     publisher = Publisher(pool, me, parts.writer, metrics, outlet, dead=lambda: tuple(lease.dead))
     breakers = Breakers(settings=settings.breaker, dependencies=dependencies, metrics=metrics, wake=wake.set)
     settler = Settler(

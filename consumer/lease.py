@@ -31,6 +31,8 @@ class Lease:
     """Says that this process lives, learns what it may no longer start, and which owners have died."""
 
     pool: Pool
+    own_pool: Pool
+    """Of one connection: a queue of others' statements must not make this process look dead, nor stop its effects."""
     me: OwnerId
     span: timedelta
     clock: Clock
@@ -79,7 +81,7 @@ class Lease:
 
     async def _renew(self) -> None:
         sent, asked = Moment.now(), datetime.now(UTC)
-        database = await leases.renew(self.pool, self.me, self.span)
+        database = await leases.renew(self.own_pool, self.me, self.span)
         self.permission.renewed(sent)
         self._renew_due = sent.monotonic + self.span.total_seconds() / 3
         changed = self.clock.compare(asked, database, datetime.now(UTC))
@@ -89,7 +91,7 @@ class Lease:
 
     async def _read(self) -> None:
         sent = Moment.now()
-        reading = await leases.read(self.pool, self.me)
+        reading = await leases.read(self.own_pool, self.me)
         self.permission.read(sent, reading.revoked)
         self._watch.look(reading.renewals, sent.monotonic, time.monotonic())
         dead = frozenset(self.dead)

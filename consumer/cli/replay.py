@@ -169,7 +169,7 @@ async def _pipeline(settings: Settings) -> AsyncIterator[tuple[Pipeline, Stages]
         await check_database(pool)
         writer = await stack.enter_async_context(open_writer(settings.kafka))
         strategies = await stack.enter_async_context(installed_strategies(catalogs, connections=1))
-        parts = Parts(settings, catalogs, pool, writer, strategies, Metrics(CollectorRegistry()), asyncio.Event())
+        parts = Parts(settings, catalogs, pool, pool, writer, strategies, Metrics(CollectorRegistry()), asyncio.Event())
         stages = stages_of(parts, asyncio.Event())
         asked = datetime.now(UTC)
         stages.clock.compare(asked, await database_time(pool), datetime.now(UTC))

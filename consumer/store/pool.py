@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import asyncpg
@@ -51,6 +52,16 @@ class _BoundedPool(Pool):
 
 _BOUNDS_TRANSACTIONS: Final = 17
 """The first major version of PostgreSQL that can bound a transaction as a whole."""
+
+
+ALONE_WITHIN: Final = timedelta(seconds=5)
+"""How long a statement may take on a connection of its own: a server that hangs is to be asked anew soon."""
+
+
+def alone(settings: PostgresSettings) -> PostgresSettings:
+    """Give the settings of a pool of one connection, for what must never wait for others."""
+    within = min(settings.statement_timeout, ALONE_WITHIN)
+    return settings.model_copy(update={"pool_size": 1, "statement_timeout": within})
 
 
 @asynccontextmanager
