@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from consumer.ingest import source as source_module
 from consumer.ingest.source import Source
+from consumer.kafka.polls import NOTHING, Polled
 from consumer.kafka.reader import Listener
 from consumer.metrics import Metrics
 from consumer.model import Partition, Record
@@ -23,7 +24,7 @@ def record(offset: int) -> Record:
     return Record(topic=HERE.topic, partition=0, offset=offset, timestamp_ms=0, key=None, value=b"{}", headers=())
 
 
-class Polled:
+class Reading:
     """A reader whose every poll gives one more record, paused or not: as after a rebalance that unpaused it."""
 
     def __init__(self, records: int) -> None:
@@ -31,9 +32,12 @@ class Polled:
         self.paused = 0
         self.committed: dict[Partition, int] = {}
 
-    async def poll(self, *, max_records: int, wait: timedelta) -> dict[Partition, list[Record]]:  # noqa: ARG002
+    async def poll(self, *, max_records: int, wait: timedelta) -> Polled:  # noqa: ARG002
         await asyncio.sleep(0)
-        return {HERE: [self.left.pop(0)]} if self.left else {}
+        if not self.left:
+            return NOTHING
+        one = self.left.pop(0)
+        return Polled(records={HERE: [one]}, positions={HERE: one.offset + 1})
 
     async def commit(self, offsets: Mapping[Partition, int], within: timedelta) -> bool:  # noqa: ARG002
         self.committed |= offsets
@@ -86,13 +90,13 @@ class Open:
 
 @asynccontextmanager
 async def held_up(
-    monkeypatch: pytest.MonkeyPatch, reader: Polled, stage: Held
+    monkeypatch: pytest.MonkeyPatch, reader: Reading, stage: Held
 ) -> AsyncIterator[tuple[Listener, asyncio.Event, "asyncio.Future[tuple[None, None]]"]]:
     """Run a source until everything is polled and nothing durable."""
     listeners: list[Listener] = []
 
     @asynccontextmanager
-    async def opened(_kafka: KafkaSettings, _intake: IntakeSettings, listener: Listener) -> AsyncIterator[Polled]:
+    async def opened(_kafka: KafkaSettings, _intake: IntakeSettings, listener: Listener) -> AsyncIterator[Reading]:
         listeners.append(listener)
         yield reader
 
@@ -116,7 +120,7 @@ async def held_up(
 
 
 async def test_what_is_polled_while_intake_is_held_up_is_taken_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    reader, stage = Polled(8), Held()
+    reader, stage = Reading(8), Held()
     async with held_up(monkeypatch, reader, stage) as (_, stop, loops):
         assert reader.paused > 0
         assert stage.taken == []
@@ -130,7 +134,7 @@ async def test_what_is_polled_while_intake_is_held_up_is_taken_later(monkeypatch
 
 
 async def test_what_was_read_before_a_rebalance_commits_nothing_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    reader, stage = Polled(8), Held()
+    reader, stage = Reading(8), Held()
     async with held_up(monkeypatch, reader, stage) as (listener, stop, loops):
         await listener.revoked(frozenset((HERE,)))
         await listener.assigned(frozenset((HERE,)))
