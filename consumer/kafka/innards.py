@@ -6,7 +6,7 @@ None of it is promised by aiokafka: `tests/integration/test_rebuilds.py` fails w
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
 import structlog
@@ -21,6 +21,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.fetch import FetchRequest
 
 from consumer.kafka.batches import Fetched
+from consumer.kafka.topic_identity import Identity, identity_of
 
 log = structlog.get_logger(__name__)
 
@@ -169,6 +170,20 @@ async def fetch(consumer: Any, tp: Any, offset: int, max_bytes: int) -> Fetched 
         end=stable_end(high_watermark, rest[0]),
         high_watermark=high_watermark,
     )
+
+
+async def described(consumer: Any, topic: str) -> Identity | None:
+    """Ask which topic of this name it is, over the client's own connection; None as `identity_of` gives it."""
+    found = await identity_of(consumer._client, topic)
+    if found is not None and found.partitions != len(consumer.partitions_for_topic(topic) or ()):
+        consumer._client.force_metadata_update()
+    return found
+
+
+async def committed(consumer: Any, partitions: Iterable[Any]) -> dict[Any, Any]:
+    """Give the group's committed offsets with what was said beside them; the client's own way drops that."""
+    found: dict[Any, Any] = await consumer._coordinator.fetch_committed_offsets(list(partitions))
+    return found
 
 
 def stable_end(high_watermark: int, last_stable: int | None) -> int:

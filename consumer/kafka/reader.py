@@ -17,6 +17,7 @@ from consumer.kafka.bypass import Bypass
 from consumer.kafka.connection import UNANSWERED, connection_options, translated
 from consumer.kafka.polls import NOTHING, Polled, Polls
 from consumer.kafka.positions import free_half_read
+from consumer.kafka.topic_identity import is_of_another, mark_of
 from consumer.model import Partition
 from consumer.settings import IntakeSettings, KafkaSettings
 
@@ -26,6 +27,12 @@ Told = Callable[[frozenset[Partition]], Awaitable[None]]
 
 FETCH_BYTES: Final = 2 * 1024 * 1024
 """Of one answer of the broker, thousands of failures; the client keeps two or more. A larger record still comes."""
+
+METADATA_MAX_AGE: Final = 30.0
+"""Seconds after which the client looks at brokers and partitions again: a topic that is there again is read."""
+
+IDENTIFIED_WITHIN: Final = 10.0
+"""Seconds for learning, with each assignment, whether the committed offsets are of this topic."""
 
 OLDEST_AGE: Final = 90 * 24 * 3600.0
 AGE_STEP: Final = 1.25
@@ -58,15 +65,16 @@ class Standing:
 
 
 class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # the client has no types
-    def __init__(self, listener: Listener) -> None:
-        self._listener = listener
+    def __init__(self, revoked: Told, assigned: Callable[[frozenset[Any]], Awaitable[None]]) -> None:
+        self._revoked = revoked
+        self._assigned = assigned
 
     async def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
-        await self._listener.revoked(frozenset(Partition(tp.topic, tp.partition) for tp in revoked))
+        await self._revoked(frozenset(Partition(tp.topic, tp.partition) for tp in revoked))
 
     async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
         free_half_read()
-        await self._listener.assigned(frozenset(Partition(tp.topic, tp.partition) for tp in assigned))
+        await self._assigned(frozenset(assigned))
 
 
 class Reader:
@@ -78,6 +86,10 @@ class Reader:
         self._listener = listener
         self._consumer: Any = None
         self._bypass = Bypass()
+        self._topic_id: str | None = None
+        """Which topic of its name is read; None where the broker does not say."""
+        self._taking_over = False
+        """Assigned, and not known yet whether the committed offsets are of this topic: nothing is read meanwhile."""
         self._condemned: str | None = None
         self.rebuilt = 0
         """How many times it was made anew."""
@@ -88,12 +100,48 @@ class Reader:
         try:
             with translated("joining the group"):
                 await consumer.start()
-                consumer.subscribe([self._kafka.failures_topic], listener=_Rebalance(self._listener))
+                listener = _Rebalance(self._listener.revoked, self._assigned)
+                consumer.subscribe([self._kafka.failures_topic], listener=listener)
         except BaseException:
             await innards.stop(consumer)
             raise
         self._consumer, self._ailing, self._condemned = consumer, innards.Ailing(consumer), None
         self._polls = Polls(consumer, self._bypass)
+
+    async def _assigned(self, assigned: frozenset[Any]) -> None:
+        # Until the listener is told, what a poll gave would count as read under no assignment, and be lost.
+        self._taking_over = True
+        try:
+            await self._begin_anew_where_the_topic_did(assigned)
+        except UNANSWERED as error:
+            self.condemn(f"it does not know which topic it reads: {error or type(error).__name__}")
+        finally:
+            self._taking_over = False
+            await self._listener.assigned(frozenset(Partition(tp.topic, tp.partition) for tp in assigned))
+
+    async def _begin_anew_where_the_topic_did(self, assigned: frozenset[Any]) -> None:
+        """Read those partitions from their beginning whose offsets were committed for another topic of this name."""
+        consumer = self._consumer
+        async with asyncio.timeout(IDENTIFIED_WITHIN):
+            found = await innards.described(consumer, self._kafka.failures_topic)
+            self._topic_id = None if found is None else found.id
+            if found is None or not assigned:
+                return
+            offsets = await innards.committed(consumer, assigned)
+            anew = [tp for tp, at in offsets.items() if is_of_another(at.metadata, found.id)]
+            if anew:
+                log.warning("topic_made_anew", partitions=sorted(tp.partition for tp in anew))
+                await consumer.seek_to_beginning(*anew)
+
+    async def look_at_topic(self, within: timedelta) -> None:
+        """Begin anew when the topic was made anew, and learn of partitions that were added."""
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                found = await innards.described(self._consumer, self._kafka.failures_topic)
+        except UNANSWERED:
+            return
+        if found is not None and self._topic_id is not None and found.id != self._topic_id:
+            self.condemn("the topic was made anew")
 
     async def leave(self) -> None:
         """Leave the group, without commits: commit before. Bounded; raises nothing for the broker's sake."""
@@ -120,12 +168,21 @@ class Reader:
         """
         if (why := self._ailing.dead() or self._condemned) is not None:
             await self._rebuild(why)
+        if self._taking_over:
+            await asyncio.sleep(wait.total_seconds())
+            return NOTHING
         try:
             with translated("reading failures"):
                 return await self._polls.poll(max_records=max_records, wait=wait.total_seconds())
         except ConsumerStoppedError:
             # Stopped because something else failed: the others must get to run.
             await asyncio.sleep(wait.total_seconds())
+            return NOTHING
+        except ConfigError:
+            # Out of range are the offsets of a topic that was deleted, too.
+            await self.look_at_topic(timedelta(seconds=IDENTIFIED_WITHIN))
+            if self._condemned is None:
+                raise
             return NOTHING
         except ShwError:
             raise
@@ -146,7 +203,8 @@ class Reader:
         """Commit explicit offsets; False when the group did not take them, which loses nothing but time."""
         try:
             async with asyncio.timeout(within.total_seconds()):
-                await self._consumer.commit({TopicPartition(*tp): offset for tp, offset in offsets.items()})
+                said = "" if self._topic_id is None else mark_of(self._topic_id)
+                await self._consumer.commit({TopicPartition(*tp): (offset, said) for tp, offset in offsets.items()})
         except UNANSWERED:
             return False
         except asyncio.CancelledError:
@@ -240,6 +298,7 @@ def _options(kafka: KafkaSettings, intake: IntakeSettings) -> dict[str, Any]:
     session = int(kafka.session_timeout.total_seconds() * 1000)
     return connection_options(kafka) | {
         "group_id": kafka.group_id,
+        "metadata_max_age_ms": int(METADATA_MAX_AGE * 1000),
         "enable_auto_commit": False,
         # An offset that is out of range must stop us, and a group without offsets start at the earliest: the client
         # has one setting for both, so it gets "none" and the reader seeks to the beginning itself.

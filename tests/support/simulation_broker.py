@@ -267,6 +267,9 @@ class ModelReader:
             return None
         return {tp: len(self._broker.log.get(tp, [])) for tp in partitions}
 
+    async def look_at_topic(self, within: timedelta) -> None:
+        """Its topic is never made anew."""
+
     async def came_at(
         self,
         positions: Mapping[Partition, int],  # noqa: ARG002 - the Protocol's
