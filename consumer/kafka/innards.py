@@ -180,10 +180,10 @@ async def described(consumer: Any, topic: str) -> Identity | None:
     return found
 
 
-async def committed(consumer: Any, partitions: Iterable[Any]) -> dict[Any, Any]:
-    """Give the group's committed offsets with what was said beside them; the client's own way drops that."""
-    found: dict[Any, Any] = await consumer._coordinator.fetch_committed_offsets(list(partitions))
-    return found
+async def commits(consumer: Any, partitions: Iterable[Any]) -> dict[Any, Any]:
+    """Give the group's committed offsets with what was said beside them, which the client's own way drops."""
+    found = await consumer._coordinator.fetch_committed_offsets(list(partitions))
+    return {tp: at for tp, at in found.items() if at.offset >= 0}
 
 
 def stable_end(high_watermark: int, last_stable: int | None) -> int:

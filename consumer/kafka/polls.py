@@ -5,7 +5,7 @@ Whoever reads with the client does so here: the member of the group, and those w
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from aiokafka.errors import ConsumerStoppedError, NoOffsetForPartitionError
 from consumer.errors import TransientError
 from consumer.kafka import innards
 from consumer.kafka.bypass import Bypass, Lane
-from consumer.kafka.positions import Positions
+from consumer.kafka.positions import Committed, Positions
 from consumer.model import Partition, Record
 
 log = structlog.get_logger(__name__)
@@ -39,10 +39,17 @@ NOTHING: Final = Polled(records={}, positions={})
 class Polls:
     """The polls of one consumer."""
 
-    def __init__(self, consumer: Any, bypass: Bypass, begins: Mapping[Any, int] | None = None) -> None:  # noqa: ANN401
-        """`begins`: where a consumer without a group was sent to."""
+    def __init__(
+        self,
+        consumer: Any,  # noqa: ANN401 - the client has no types
+        bypass: Bypass,
+        begins: Mapping[Any, int] | Committed,
+        may_hand_on: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`begins` as for `Positions`; while `may_hand_on` says no, what comes is read again later."""
         self._consumer = consumer
-        self._positions = Positions(consumer, begins or {})
+        self._may_hand_on = may_hand_on
+        self._positions = Positions(consumer, begins)
         self._bypass = bypass
         self._unreadable: frozenset[Any] = frozenset()
         """Of these the client has raised, and they are to be read around it."""
@@ -74,6 +81,9 @@ class Polls:
         room = max_records - sum(map(len, around.values()))
         found = await self._by_client(of, room, 0 if around else wait) if room else {}
         if found is None:
+            return NOTHING
+        if not self._may_hand_on():
+            self._lost()
             return NOTHING
         # From here on nothing is awaited: what is in hand, and where it ends, are of one moment.
         apart = self._bypass.positions()

@@ -8,36 +8,42 @@ record where a transaction's marker or a compacted stretch follows it: what is c
 
 import asyncio
 import gc
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
 from consumer.errors import TransientError
 from consumer.kafka import innards
 
-COMMITTED_WITHIN: Final = 5.0
-"""Seconds for asking the group where a partition is to be read from."""
+Committed = Callable[[Iterable[Any]], Awaitable[Mapping[Any, int]]]
+"""Gives the group's offsets, of those partitions that have one that counts."""
+
+STARTED_OVER_WITHIN: Final = 5.0
+"""Seconds for asking the group and the broker where partitions are to be read from."""
 
 
 class Positions:
     """The positions of one consumer, anew with each assignment."""
 
-    def __init__(self, consumer: Any, begins: Mapping[Any, int]) -> None:  # noqa: ANN401 - the client has no types
+    def __init__(self, consumer: Any, begins: Mapping[Any, int] | Committed) -> None:  # noqa: ANN401 - no types
+        """`begins`: where a consumer without a group reads from, or what gives the offsets of its group."""
         self._consumer = consumer
+        self._committed = begins if callable(begins) else None
         self._assignment: object = innards.assignment(consumer)
-        self._handed_on: dict[Any, int] = dict(begins)
+        self._handed_on: dict[Any, int] = {} if callable(begins) else dict(begins)
         self._astray: set[Any] = set()
         """Those whose position may be wrong, with no poll before that ended well."""
         self._to_drop: set[Any] = set()
 
     def of(self, tp: Any) -> int | None:  # noqa: ANN401
         """Give where a partition is read on; None where no poll has ended well since it was assigned."""
-        return self._handed_on.get(tp) if self._is_current() else None
+        return self._handed_on.get(tp) if self._is_current() or not self._committed else None
 
     def astray(self, to_drop: Iterable[Any] = ()) -> None:
         """Note that a poll did not end well; what the client holds of `to_drop` is of no use."""
         self._renew()
         self._to_drop.update(to_drop)
-        self._astray |= innards.assigned(self._consumer) - self._handed_on.keys()
+        if self._committed:
+            self._astray |= innards.assigned(self._consumer) - self._handed_on.keys()
 
     async def put_right(self, apart: Iterable[Any] = ()) -> None:
         """Before a poll: go back to where records were handed on, save those partitions that are read otherwise.
@@ -49,8 +55,8 @@ class Positions:
 
         """
         self._renew()
-        for tp in list(self._astray):
-            await self._start_over(tp)
+        if self._astray and self._committed:
+            await self._start_over(self._committed)
         back = {
             tp: handed_on
             for tp, position in innards.positions(self._consumer).items()
@@ -79,26 +85,29 @@ class Positions:
     def _renew(self) -> None:
         if not self._is_current():
             self._assignment = innards.assignment(self._consumer)
-            self._handed_on.clear()
+            if self._committed:
+                self._handed_on.clear()
             self._astray.clear()
             self._to_drop.clear()
 
-    async def _start_over(self, tp: Any) -> None:  # noqa: ANN401
-        """Read a partition from its committed offset on, or from its beginning where there is none."""
+    async def _start_over(self, offsets: Committed) -> None:
+        """Read those that are astray from their committed offsets on, or from their beginning where there is none."""
+        assignment, astray = self._assignment, tuple(self._astray)
         try:
-            async with asyncio.timeout(COMMITTED_WITHIN):
-                committed = await self._consumer.committed(tp)
-                if not self._is_current():
+            async with asyncio.timeout(STARTED_OVER_WITHIN):
+                committed = await offsets(astray)
+                if assignment is not innards.assignment(self._consumer):
                     return
-                if committed is None:
-                    await self._consumer.seek_to_beginning(tp)
+                for tp, offset in committed.items():
+                    self._consumer.seek(tp, offset)
+                if rest := [tp for tp in astray if tp not in committed]:
+                    await self._consumer.seek_to_beginning(*rest)
         except TimeoutError as error:
-            raise TransientError("the group does not say what is committed") from error
-        if self._is_current():
-            self._astray.discard(tp)
-            if committed is not None:
-                self._consumer.seek(tp, committed)
-            self._handed_on |= {at: position for at, position in innards.positions(self._consumer).items() if at == tp}
+            raise TransientError("it does not show where partitions are to be read from") from error
+        if assignment is innards.assignment(self._consumer):
+            now = innards.positions(self._consumer)
+            self._handed_on |= {tp: now[tp] for tp in astray if tp in now}
+            self._astray.difference_update(astray)
 
 
 def free_half_read() -> None:

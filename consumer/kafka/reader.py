@@ -106,10 +106,11 @@ class Reader:
             await innards.stop(consumer)
             raise
         self._consumer, self._ailing, self._condemned = consumer, innards.Ailing(consumer), None
-        self._polls = Polls(consumer, self._bypass)
+        self._polls = Polls(consumer, self._bypass, self._committed, lambda: not self._taking_over)
 
     async def _assigned(self, assigned: frozenset[Any]) -> None:
-        # Until the listener is told, what a poll gave would count as read under no assignment, and be lost.
+        # Until the listener is told, what a poll gives would count as read under no assignment, and be lost: also what
+        # the poll gives that has been waiting for this assignment.
         self._taking_over = True
         try:
             await self._begin_anew_where_the_topic_did(assigned)
@@ -127,11 +128,16 @@ class Reader:
             self._topic_id = None if found is None else found.id
             if found is None or not assigned:
                 return
-            offsets = await innards.committed(consumer, assigned)
+            offsets = await innards.commits(consumer, assigned)
             anew = [tp for tp, at in offsets.items() if is_of_another(at.metadata, found.id)]
             if anew:
                 log.warning("topic_made_anew", partitions=sorted(tp.partition for tp in anew))
                 await consumer.seek_to_beginning(*anew)
+
+    async def _committed(self, partitions: Iterable[Any]) -> dict[Any, int]:
+        offsets = await innards.commits(self._consumer, partitions)
+        now = self._topic_id
+        return {tp: at.offset for tp, at in offsets.items() if now is None or not is_of_another(at.metadata, now)}
 
     async def look_at_topic(self, within: timedelta) -> None:
         """Begin anew when the topic was made anew, and learn of partitions that were added."""

@@ -14,7 +14,8 @@ from confluent_kafka import Producer
 
 from consumer.ingest import watch
 from tests.support.pipeline import Running, Site, environment_of, until
-from tests.support.raising import quick
+from tests.support.raising import quick, send
+from tests.support.raw_records import unreadable
 from tests.support.shw import shw
 
 WITHIN: Final = 20.0
@@ -122,15 +123,9 @@ async def test_an_open_transaction_is_no_fault_of_the_member_and_shows(
         await until(is_over)
 
 
-async def test_a_record_that_cannot_be_read_within_a_transaction_is_a_letter_only_where_it_was_committed(
-    kafka_place: Site,
-) -> None:
-    """A producer's header names are text to every client, so the transaction lies beside the record."""
+async def test_what_is_read_around_the_client_keeps_to_transactions_too(kafka_place: Site) -> None:
     place = kafka_place
     org = await place.organisation()
-    from tests.support.raising import send  # noqa: PLC0415
-    from tests.support.raw_records import unreadable  # noqa: PLC0415
-
     producer = await asyncio.to_thread(Transactions, place, org, "one")
     await producer.begin("taken back")
     await send(place, [unreadable()])

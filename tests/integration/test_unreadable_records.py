@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from functools import partial
@@ -15,7 +15,7 @@ from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import CorruptRecordException, KafkaError
 
 from consumer.errors import TransientError
-from consumer.kafka import bypass
+from consumer.kafka import bypass, innards
 from consumer.kafka.reader import Listener, Reader, open_reader
 from consumer.local.broker import Broker
 from consumer.model import Partition
@@ -175,7 +175,6 @@ async def test_a_batch_that_comes_whole_in_the_end_is_read_and_holds_up_no_other
 
 
 RAISED: Final = (
-    RuntimeError("a bug"),
     KafkaError("no reason"),
     CorruptRecordException("wrong checksum"),
     TimeoutError(),
@@ -184,7 +183,7 @@ RAISED: Final = (
 
 
 @contextmanager
-def raising_after_draining(dice: random.Random) -> Iterator[list[int]]:
+def raising_after_draining(dice: random.Random, errors: Sequence[BaseException]) -> Iterator[list[int]]:
     """Have the client raise all kinds of errors, after it has moved the position of what it gives."""
     drained, raised = FetchResult.getall, [0]
 
@@ -192,7 +191,7 @@ def raising_after_draining(dice: random.Random) -> Iterator[list[int]]:
         found = drained(self, max_records)
         if found and dice.random() < 0.4:
             raised[0] += 1
-            raise dice.choice(RAISED)
+            raise dice.choice(errors)
         return found
 
     FetchResult.getall = getall
@@ -213,9 +212,17 @@ async def reading(place: Site) -> AsyncIterator[Reader]:
         yield reader
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("seed", "errors", "patience"),
+    [
+        (1, (*RAISED, RuntimeError("a bug")), (30.0,)),
+        (2, RAISED, (0.001, 0.005, 5.0)),
+        (3, RAISED, (0.001, 0.005, 5.0)),
+    ],
+    ids=["with a bug", "cancelled", "cancelled again"],
+)
 async def test_whatever_a_poll_raises_and_whenever_it_is_cancelled_nothing_is_passed_over(
-    wide_place: Site, seed: int
+    wide_place: Site, seed: int, errors: Sequence[BaseException], patience: Sequence[float]
 ) -> None:
     place, dice = wide_place, random.Random(seed)
     org = await place.organisation()
@@ -224,10 +231,10 @@ async def test_whatever_a_poll_raises_and_whenever_it_is_cancelled_nothing_is_pa
     given: dict[Partition, set[int]] = {Partition(topic, n): set() for n in range(PARTITIONS)}
     wanted = {Partition(topic, n): set(range(105 if n == RAISING else 100)) for n in range(PARTITIONS)}
     async with reading(place) as reader, asyncio.timeout(90):
-        with raising_after_draining(dice) as raised:
+        with raising_after_draining(dice, errors) as raised:
             while given != wanted:
                 with suppress(TransientError, TimeoutError):
-                    async with asyncio.timeout(dice.choice((0.001, 0.005, 5))):
+                    async with asyncio.timeout(dice.choice(patience)):
                         polled = await reader.poll(max_records=7, wait=timedelta(milliseconds=20))
                     for tp, many in polled.records.items():
                         given[tp].update(one.offset for one in many)
@@ -263,3 +270,22 @@ async def test_records_without_a_header_value_or_a_key_are_read_around_the_clien
     await send(place, [unreadable(), plain])
     async with place.consumer():
         await until(lambda: has_rows(place, "x"))
+
+
+async def test_what_a_poll_gives_before_the_source_knows_its_partitions_is_read_again(
+    kafka_place: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The poll waits for the assignment, and the assignment asks the broker which topic it is."""
+    place, asked, go_on = kafka_place, innards.described, asyncio.Event()
+    org = await place.organisation()
+
+    async def slowly(*args: Any) -> Any:  # noqa: ANN401 - whatever it takes
+        asyncio.get_running_loop().call_later(0.5, go_on.set)
+        await go_on.wait()
+        return await asked(*args)
+
+    monkeypatch.setattr(innards, "described", slowly)
+    await place.publish(*(quick(org, f"f{n}") for n in range(3)))
+    async with place.consumer():
+        await until(partial(has_rows, place, "f0", "f1", "f2"))
+        await until(lambda: committed_is(place, 3))

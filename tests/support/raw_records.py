@@ -1,6 +1,7 @@
 """Record batches made by hand and sent as they are: what no client would write, and a broker takes."""
 
 import struct
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -25,7 +26,8 @@ CRC_AT: Final = 17
 RECORDS_AT: Final = 61
 TRANSACTIONAL: Final = 0x10
 CONTROL: Final = 0x20
-NOW: Final = 1_767_225_600_000
+NOW: Final = int(time.time() * 1000)
+"""Of today: the broker deletes what is older than its retention."""
 
 
 def varint(number: int) -> bytes:
