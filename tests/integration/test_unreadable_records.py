@@ -25,8 +25,8 @@ from tests.support.raising import PARTITIONS, RAISING, lost_in_rebalances, publi
 from tests.support.raw_records import Raw, unreadable
 from tests.support.shw import shw
 
-QUICKLY: Final = 10.0
-"""Seconds within which whatever has to do with none of it is read."""
+QUICKLY: Final = 30.0
+"""Seconds within which whatever has to do with none of it is read: a fraction of what a damaged batch may wait."""
 
 
 @pytest.fixture
