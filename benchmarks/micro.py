@@ -27,7 +27,7 @@ from benchmarks import load, noop
 from consumer import logs
 from consumer.diagnose.diagnosis import diagnose
 from consumer.ingest.decode import Door, decode
-from consumer.kafka.reader import record_of
+from consumer.kafka.polls import record_of
 from consumer.local.stack import run_stack
 from consumer.migrate import migrate
 from consumer.model import Claim, Diagnosed, Failure, Heal, Message, OwnerId, Record, Settlement, attempt_id

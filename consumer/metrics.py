@@ -345,6 +345,13 @@ class Metrics:
             registry=registry,
         )
         self.consumer_lag_records = Children[int, Gauge](self._lag.labels)
+        self._open_transactions = Gauge(
+            "shw_open_transaction_seconds",
+            "How long a transaction has kept records from being read. Above minutes: its producer hangs or died.",
+            ["partition"],
+            registry=registry,
+        )
+        self.open_transaction_seconds = Children[int, Gauge](self._open_transactions.labels)
         self.consumer_lag_seconds = Gauge(
             "shw_consumer_lag_seconds",
             "Age of the oldest record not yet durable, over this member's partitions. Rises: as for the records.",
@@ -415,6 +422,8 @@ class Metrics:
         """Drop the lag of a partition that another member has now: it would stand still for ever."""
         if self.consumer_lag_records.pop(partition, None) is not None:
             self._lag.remove(partition)
+        if self.open_transaction_seconds.pop(partition, None) is not None:
+            self._open_transactions.remove(partition)
 
 
 def _value(counter: Counter) -> float:

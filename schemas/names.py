@@ -103,6 +103,8 @@ class PoisonReason(StrEnum):
     SOURCE_NOT_ALLOWED = "source_not_allowed"  # the catalog does not let this source speak for the organisation
     UNKNOWN_VERSION = "unknown_version"  # published for a newer (or another) reader: replay it after an upgrade
     UNSTORABLE = "unstorable"  # the database refused it alone, or reading it broke: a gap in the checks above
+    UNREADABLE_RECORD = "unreadable_record"  # no Kafka client reads it as a record: its bytes, in a batch that is whole
+    CORRUPT_BATCH = "corrupt_batch"  # a whole batch of records: its checksum is wrong, or it cannot be unpacked
 
 
 class EngineType(StrEnum):

@@ -28,6 +28,8 @@ class Door:
 
 def decode(record: Record, door: Door, now: datetime) -> Failure | DeadLetter:
     """Read one record. What comes out is redacted and fit for Postgres, or a dead letter; nothing is raised."""
+    if record.fault is not None:
+        return DeadLetter(record=record, reason=record.fault.reason, message=record.fault.message)
     if record.value is not None and len(record.value) > door.max_event_bytes:
         message = (
             f"the event has {len(record.value)} bytes, above the limit of {door.max_event_bytes}: send less context"

@@ -16,6 +16,7 @@ from consumer.ingest.epochs import Epoch, Epochs
 from consumer.ingest.lag import Lag
 from consumer.ingest.watch import Watch
 from consumer.kafka.group import group_answers
+from consumer.kafka.polls import NOTHING, Polled
 from consumer.kafka.reader import Listener, Reader, open_reader
 from consumer.metrics import LoopPhase, Metrics, PauseReason, Rebuilt
 from consumer.model import Partition, Record
@@ -134,10 +135,9 @@ class Source(Generic[BatchT]):
             phase = LoopPhase.PAUSED if self._paused else LoopPhase.POLL
             found = await self._timed(phase, self._poll(self._valve.may_read() or self._intake.max_rows))
             if not self._paused:
-                self._valve.took(sum(map(len, found.values())))
+                self._valve.took(sum(map(len, found.records.values())))
             # Stamped before anything is awaited: a rebalance in between must not lend them the next epoch.
-            stamped = [self._stamped(records) for records in _bounded(found, self._intake.max_bytes)]
-            for ends, records in stamped:
+            for ends, records in self._stamped(found):
                 waiting.append(await self._timed(LoopPhase.DECODE, self._span(ends, records)))
             while waiting and await self._handed_on(waiting[0]):
                 waiting.popleft()
@@ -157,7 +157,8 @@ class Source(Generic[BatchT]):
             span = self._joined(span)
             self._idle.clear()
             try:
-                await self._stage.take(span.batch)
+                if span.rows:
+                    await self._stage.take(span.batch)
                 for partition, (epoch, end) in span.ends.items():
                     self._epochs.durable(partition, epoch, end)
                     self._lag.stored(partition, end)
@@ -213,19 +214,33 @@ class Source(Generic[BatchT]):
         if taken:
             self._epochs.committed(offsets)
 
-    async def _poll(self, max_records: int) -> dict[Partition, list[Record]]:
+    async def _poll(self, max_records: int) -> Polled:
         try:
             return await self._reader.poll(max_records=max_records, wait=self._intake.max_wait)
         except TransientError as error:
             log.warning("poll_failed", error=str(error)[:300])
             await asyncio.sleep(1)
-            return {}
+            return NOTHING
 
-    def _stamped(self, records: Mapping[Partition, Sequence[Record]]) -> tuple[_Ends, list[Record]]:
-        ends = {tp: (self._epochs.stamp(tp) or -1, many[-1].offset + 1) for tp, many in records.items()}
-        for tp, many in records.items():
+    def _stamped(self, found: Polled) -> list[tuple[_Ends, list[Record]]]:
+        """Cut what a poll gave into batches, each with where it ends: the last of a partition where the poll did."""
+        batches = _bounded(found.records, self._intake.max_bytes)
+        places = [{tp: many[-1].offset + 1 for tp, many in batch.items()} for batch in batches]
+        if found.positions and not places:
+            batches, places = [{}], [{}]
+        for tp, position in found.positions.items():
+            # What moved without a record is committed with, or in the place of, the last batch.
+            last = next((place for place in reversed(places) if tp in place), places[-1])
+            last[tp] = position
+        for tp, many in found.records.items():
             self._lag.read(tp, _place_and_time(many[0]), _place_and_time(many[-1]))
-        return ends, [record for many in records.values() for record in many]
+        return [
+            (
+                {tp: (self._epochs.stamp(tp) or -1, position) for tp, position in place.items()},
+                [record for many in batch.values() for record in many],
+            )
+            for batch, place in zip(batches, places, strict=True)
+        ]
 
     async def _span(self, ends: _Ends, records: Sequence[Record]) -> _Span[BatchT]:
         size = sum(len(record.value or b"") for record in records)

@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 LOOK_EVERY: Final = timedelta(seconds=1)
 STALE_AFTER: Final = 5.0
 """Seconds after which the end of a partition is asked for: one that is paused is not fetched."""
+TOPIC_EVERY: Final = 10.0
+"""Seconds between two looks at the topic itself."""
 ASK_WITHIN: Final = timedelta(seconds=5)
 IN_DOUBT_AFTER: Final = 10.0
 """Seconds of standing still after which it is asked, and asked again, whether Kafka answers at all."""
@@ -54,6 +56,10 @@ class Member(Protocol):
         self, positions: Mapping[Partition, int], now: float, within: timedelta
     ) -> dict[Partition, float] | None:
         """Ask the broker when the records at these positions came."""
+        ...
+
+    async def look_at_topic(self, within: timedelta) -> None:
+        """Begin anew when the topic was made anew, and learn of partitions that were added."""
         ...
 
     def condemn(self, why: str) -> None:
@@ -101,6 +107,10 @@ class Watch:
         self._clocks = {name: Clock() for name in ("unassigned", "unread", "uncommitted")}
         self._clocks["unassigned"].since = time.monotonic()
         self._unmoved: dict[Partition, tuple[int, float]] = {}
+        self._held_up: dict[Partition, tuple[int, float]] = {}
+        """Where committed records end although others lie beyond, and since when they do: a transaction is open."""
+        self._damaged: set[Partition] = set()
+        self._topic_due = 0.0
         self._ask_due = 0.0
         self._rejoin_due = 0.0
         self._shown: frozenset[Partition] = frozenset()
@@ -133,15 +143,20 @@ class Watch:
             self._unmoved.clear()
             self._clocks["unread"].excuse(now)
         await self._doubt(member, now)
+        if now >= self._topic_due:
+            self._topic_due = now + TOPIC_EVERY
+            await member.look_at_topic(ASK_WITHIN)
 
     async def _see(self, member: Member) -> bool:
         """Learn where each partition stands; False when the broker did not say where one ends."""
         now = time.time()
         to_ask = set()
+        self._damaged.clear()
         for partition in member.assignment():
             standing = member.standing(partition)
             if standing is None:
                 continue
+            self._note(partition, standing, now)
             if standing.seen_at is None or now - standing.seen_at > STALE_AFTER or self._is_in_doubt(partition):
                 to_ask.add(partition)
             if standing.seen_at is not None:
@@ -158,14 +173,27 @@ class Watch:
                 self._lag.dated(partition, undated[partition], came)
         return True
 
+    def _note(self, partition: Partition, standing: Standing, now: float) -> None:
+        if standing.in_doubt:
+            self._damaged.add(partition)
+        end, seen_at = standing.end, standing.seen_at
+        is_known = seen_at is not None and now - seen_at <= STALE_AFTER
+        if not is_known or end is None or standing.high_watermark is None or end >= standing.high_watermark:
+            self._held_up.pop(partition, None)
+        elif self._held_up.get(partition, (None,))[0] != end:
+            self._held_up[partition] = end, time.monotonic()
+
     def _is_in_doubt(self, partition: Partition) -> bool:
         _, since = self._unmoved.get(partition, (0, time.monotonic()))
         return time.monotonic() - since > IN_DOUBT_AFTER
 
     def _show(self) -> None:
-        shown = dict(self._lag.records())
+        shown, now = dict(self._lag.records()), time.monotonic()
+        self._held_up = {partition: held for partition, held in self._held_up.items() if partition in shown}
         for partition, behind in shown.items():
             self._metrics.consumer_lag_records[partition.partition].set(behind)
+            _, since = self._held_up.get(partition, (0, now))
+            self._metrics.open_transaction_seconds[partition.partition].set(now - since)
         for gone in self._shown - shown.keys():
             self._metrics.forget_partition(gone.partition)
         self._shown = frozenset(shown)
@@ -174,6 +202,8 @@ class Watch:
     def _unmoved_since(self, now: float) -> float | None:
         """Say since when the partition that has stood still for longest does: records wait, and nobody reads them."""
         unread = {} if self.paused else self._lag.unread()
+        for damaged in self._damaged:
+            unread.pop(damaged, None)  # its next batch is fetched again: another member would do the same
         before = self._unmoved
         self._unmoved = {
             partition: before[partition] if before.get(partition, (None,))[0] == position else (position, now)

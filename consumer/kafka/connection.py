@@ -60,7 +60,7 @@ def translated(what: str) -> Iterator[None]:
         where = ", ".join(f"{tp.topic}/{tp.partition} at {offset}" for tp, offset in dict(error.args[0]).items())
         raise ConfigError(
             f"{what}: the committed offset of {where} is no longer in the log: events were deleted before they were "
-            "read, or the topic was made anew. Nothing is skipped by itself: look what is lost, then set the group's "
+            "read. Nothing is skipped by itself: look what is lost, then set the group's "
             "offsets (kafka-consumer-groups --reset-offsets) and start again."
         ) from error
     except (TopicAuthorizationFailedError, GroupAuthorizationFailedError) as error:

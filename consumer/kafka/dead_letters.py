@@ -2,19 +2,23 @@
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from consumer.errors import TransientError
 from consumer.kafka.connection import translated
-from consumer.kafka.past import POLL_MS, beginnings, open_topic, read_to_end
+from consumer.kafka.innards import stable_end_of
+from consumer.kafka.past import POLL_MS, beginnings, open_topic, polls_from, read_to_end
 from consumer.kafka.publishing import Outgoing
-from consumer.model import Record
+from consumer.model import Partition, Record
 from consumer.settings import KafkaSettings
 from schemas.dead_letter import PREFIX, DeadLetterHeaders, read_headers
+from schemas.names import PoisonReason
 
 _BATCH: Final = 500
 _WHAT: Final = "reading dead letters"
+_NO_RECORDS: Final = frozenset({PoisonReason.UNREADABLE_RECORD, PoisonReason.CORRUPT_BATCH})
+"""Of these the value is what lay in the log, not what was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,8 @@ def original(letter: Letter, topics: Iterable[str]) -> Outgoing | str:
     marks = letter.marks
     if marks is None:
         return f"it lacks the headers {PREFIX}*: the healer did not write it"
+    if marks.shw_dlq_reason in _NO_RECORDS:
+        return f"it was never a record ({marks.shw_dlq_reason}): publish the event again at its source"
     if marks.shw_dlq_truncated:
         return f"it is cut ({_what_is_cut(letter, marks)}): publish the event again at its source"
     if marks.shw_dlq_topic not in topics:
@@ -95,18 +101,17 @@ class DeadLetters:
         tp = next((tp for tp in begins if tp.partition == partition), None)
         if tp is None or offset < begins[tp]:
             return None
-        self._consumer.seek(tp, offset)
+        polls = polls_from(self._consumer, {tp: offset})
         waited = 0.0
         while waited <= self._patience:
             with translated(_WHAT):
-                found = await self._consumer.getmany(tp, timeout_ms=POLL_MS, max_records=1)
-            if found.get(tp):
-                one = found[tp][0]
+                polled = await polls.poll(of=(tp,), wait=POLL_MS / 1000, max_records=1)
+            for one in polled.records.get(Partition(*tp), ()):
                 return _letter(one) if one.offset == offset else None
-            end = self._consumer.highwater(tp)
+            end = stable_end_of(self._consumer, tp)
             if end is not None and end <= offset:
                 return None
-            if await self._consumer.position(tp) > offset:
+            if (polls.position(tp) or offset) > offset:
                 return None  # compacted away, or a transaction's marker
             waited += POLL_MS / 1000
         raise TransientError(f"reading the dead letter {partition}:{offset}: no answer for {waited:.0f} s")
@@ -119,14 +124,7 @@ async def open_dead_letters(settings: KafkaSettings) -> AsyncIterator[DeadLetter
         yield DeadLetters(consumer, settings.request_timeout.total_seconds())
 
 
-def _letter(one: Any) -> Letter:  # noqa: ANN401 - the client has no types
-    record = Record(
-        topic=one.topic,
-        partition=one.partition,
-        offset=one.offset,
-        timestamp_ms=one.timestamp,
-        key=one.key,
-        value=one.value,
-        headers=tuple((name, content or b"") for name, content in one.headers),
-    )
+def _letter(one: Record) -> Letter:
+    # A header may have no value; a letter is shown and sent with an empty one.
+    record = replace(one, headers=tuple((name, content or b"") for name, content in one.headers))
     return Letter(record=record, marks=read_headers(record.headers))

@@ -6,10 +6,22 @@ None of it is promised by aiokafka: `tests/integration/test_rebuilds.py` fails w
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
 import structlog
+from aiokafka.consumer.fetcher import FetchError, FetchResult
+from aiokafka.errors import (
+    LeaderNotAvailableError,
+    NotLeaderForPartitionError,
+    RecordTooLargeError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
+from aiokafka.protocol.fetch import FetchRequest
+
+from consumer.kafka.batches import Fetched
+from consumer.kafka.topic_identity import Identity, identity_of
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +82,119 @@ def partition_state(consumer: Any, partition: Any) -> Any | None:
     subscription = consumer._subscription.subscription
     assignment = None if subscription is None else subscription.assignment
     return None if assignment is None else assignment.state_value(partition)
+
+
+def assignment(consumer: Any) -> Any | None:
+    """Give what stands for the present assignment, for comparing: another one is another object."""
+    subscription = consumer._subscription.subscription
+    return None if subscription is None else subscription.assignment
+
+
+def assigned(consumer: Any) -> frozenset[Any]:
+    """Give the partitions of the present assignment."""
+    now = assignment(consumer)
+    return frozenset() if now is None else now.tps
+
+
+def positions(consumer: Any) -> dict[Any, int]:
+    """Give where the client reads on, of each partition of which it knows.
+
+    Where it holds an error it may have gone on by itself: such a position is not given.
+    """
+    now, held = assignment(consumer), consumer._fetcher._records
+    if now is None:
+        return {}
+    return {
+        tp: state._position
+        for tp, state in now._tp_state.items()
+        if state._position is not None and not isinstance(held.get(tp), FetchError)
+    }
+
+
+def is_paused(consumer: Any, tp: Any) -> bool:
+    """Tell whether a partition is paused, or not ours."""
+    state = partition_state(consumer, tp)
+    return state is None or state.paused
+
+
+def unreadable(consumer: Any, error: Exception) -> frozenset[Any]:
+    """Give the partitions of which a poll has raised, because the client cannot read what lies there."""
+    found = {
+        tp
+        for tp, held in consumer._fetcher._records.items()
+        # What raises ends the generator that reads its records, and nothing else ends it while it is held.
+        if isinstance(held, FetchResult) and _has_ended(held._partition_records)
+    }
+    if isinstance(error, RecordTooLargeError):
+        found.add(error.args[1])
+    return frozenset(found)
+
+
+def _has_ended(records: Any) -> bool:
+    reading = None if records is None else records._records_iterator
+    return reading is not None and reading.gi_frame is None
+
+
+class NotFetchableError(Exception):
+    """The broker refuses a fetch, and not because of where it was asked."""
+
+
+async def fetch(consumer: Any, tp: Any, offset: int, max_bytes: int) -> Fetched | None:
+    """Fetch what lies at an offset, as it lies there, over the client's own connection; None where nobody leads it.
+
+    Raises
+    ------
+    NotFetchableError
+        The offset is out of range, or an ACL forbids it: the client's own fetch says so.
+
+    """
+    fetcher, client = consumer._fetcher, consumer._client
+    node = fetcher._select_read_replica(tp)
+    if node is None or node == -1:
+        client.force_metadata_update()
+        return None
+    parts = [(tp.topic, [(tp.partition, offset, max_bytes)])]
+    answer = await client.send(node, FetchRequest(0, 1, max_bytes, fetcher._isolation_level, parts))
+    ((_, ((_, code, high_watermark, *rest),)),) = answer.topics
+    error = for_code(code)
+    if error in (NotLeaderForPartitionError, LeaderNotAvailableError, UnknownTopicOrPartitionError):
+        client.force_metadata_update()
+        return None
+    if code != 0:
+        raise NotFetchableError(error.__name__)
+    # As the client reads them: from version 11 on a read replica stands between the last two.
+    aborted = rest[-2] if answer.API_VERSION < 11 else rest[-3]  # noqa: PLR2004 - the version
+    return Fetched(
+        content=rest[-1],
+        aborted=aborted or (),
+        end=stable_end(high_watermark, rest[0]),
+        high_watermark=high_watermark,
+    )
+
+
+async def described(consumer: Any, topic: str) -> Identity | None:
+    """Ask which topic of this name it is, over the client's own connection; None as `identity_of` gives it."""
+    found = await identity_of(consumer._client, topic)
+    if found is not None and found.partitions != len(consumer.partitions_for_topic(topic) or ()):
+        consumer._client.force_metadata_update()
+    return found
+
+
+async def commits(consumer: Any, partitions: Iterable[Any]) -> dict[Any, Any]:
+    """Give the group's committed offsets with what was said beside them, which the client's own way drops."""
+    found = await consumer._coordinator.fetch_committed_offsets(list(partitions))
+    return {tp: at for tp, at in found.items() if at.offset >= 0}
+
+
+def stable_end(high_watermark: int, last_stable: int | None) -> int:
+    """Give where committed records end; a broker without transactions may not say."""
+    return high_watermark if last_stable is None or last_stable < 0 else last_stable
+
+
+def stable_end_of(consumer: Any, tp: Any) -> int | None:
+    """Give where committed records of a partition ended at the last fetch."""
+    state = partition_state(consumer, tp)
+    return None if state is None or state.highwater is None else stable_end(state.highwater, state.lso)
 
 
 def end_unended_fetches(consumer: Any) -> None:

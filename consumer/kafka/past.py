@@ -5,13 +5,15 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from consumer.errors import TransientError
+from consumer.kafka import innards
+from consumer.kafka.bypass import Bypass
 from consumer.kafka.connection import connection_options, translated
+from consumer.kafka.polls import Polls
 from consumer.kafka.publishing import require_topic
-from consumer.kafka.reader import record_of
-from consumer.model import Record
+from consumer.model import Partition, Record
 from consumer.settings import IntakeSettings, KafkaSettings
 
 POLL_MS: Final = 500
@@ -31,8 +33,10 @@ async def read_to_end(
     at_most: int,
     patience: float,
     what: str,
-) -> AsyncIterator[list[Any]]:
+) -> AsyncIterator[list[Record]]:
     """Give what lies from these offsets to the present ends, in order within a partition, a few records at a time.
+
+    What cannot be read as a record is given too, with its fault.
 
     Raises
     ------
@@ -42,23 +46,36 @@ async def read_to_end(
     """
     with translated(what):
         ends = await consumer.end_offsets(list(begins))
-        for tp, begin in begins.items():
-            consumer.seek(tp, begin)
+    polls = polls_from(consumer, begins)
     left = [tp for tp, end in ends.items() if begins[tp] < end]
     met: set[Any] = set()
     waited = 0.0
     while left:
         with translated(what):
-            polled = await consumer.getmany(*left, timeout_ms=POLL_MS, max_records=at_most)
-        found = {tp: many for tp, many in polled.items() if many}
-        waited = 0.0 if found else waited + POLL_MS / 1000
+            polled = await polls.poll(of=left, wait=POLL_MS / 1000, max_records=at_most)
+        in_doubt = any((lane := polls.lane(tp)) is not None and lane.in_doubt for tp in left)
+        waited = 0.0 if polled.positions or in_doubt else waited + POLL_MS / 1000
         if waited > patience:
             raise TransientError(f"{what}: no answer for {waited:.0f} s")
-        # Asked for its end, the embedded broker counts the last batch as one record; a fetch tells the truth.
-        ends |= {tp: max(ends[tp], consumer.highwater(tp) or 0) for tp in found if tp not in met}
-        met.update(found)
-        yield [one for tp, many in found.items() for one in many if one.offset < ends[tp]]
-        left = [tp for tp in left if await consumer.position(tp) < ends[tp]]
+        for tp in left:
+            # Asked for its end, the embedded broker counts the last batch as one record; a fetch tells the truth.
+            if tp not in met and polled.records.get(Partition(*tp)):
+                met.add(tp)
+                ends[tp] = max(ends[tp], innards.stable_end_of(consumer, tp) or 0)
+        yield [
+            one
+            for many in polled.records.values()
+            for one in many
+            if one.offset < ends[TopicPartition(one.topic, one.partition)]
+        ]
+        left = [tp for tp in left if (polls.position(tp) or begins[tp]) < ends[tp]]
+
+
+def polls_from(consumer: Any, begins: Mapping[Any, int]) -> Polls:  # noqa: ANN401 - the client has no types
+    """Send an open consumer to these offsets, and poll it from there."""
+    for tp, begin in begins.items():
+        consumer.seek(tp, begin)
+    return Polls(consumer, Bypass(), begins)
 
 
 @asynccontextmanager
@@ -80,6 +97,7 @@ async def open_topic(settings: KafkaSettings, topic: str, **bounds: int) -> Asyn
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
+        isolation_level="read_committed",
         **bounds,
     )
     try:
@@ -121,9 +139,9 @@ class Past:
         read = read_to_end(self._consumer, starts, at_most=self._max_rows, patience=self._patience, what=what)
         async for many in read:
             yield [
-                record_of(one)
+                one
                 for one in many
-                if one.timestamp < 0 or (one.timestamp >= first and (last is None or one.timestamp < last))
+                if one.timestamp_ms < 0 or (one.timestamp_ms >= first and (last is None or one.timestamp_ms < last))
             ]
 
 

@@ -1,7 +1,6 @@
 """The consumer of the failures topic, typed: records in, explicit offsets out; a member that has died is made anew."""
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,23 +9,30 @@ from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import ConsumerStoppedError, KafkaError, NoOffsetForPartitionError
+from aiokafka.errors import ConsumerStoppedError
 
-from consumer.errors import ConfigError, TransientError
+from consumer.errors import ConfigError, ShwError, TransientError
 from consumer.kafka import innards
+from consumer.kafka.bypass import Bypass
 from consumer.kafka.connection import UNANSWERED, connection_options, translated
-from consumer.model import Partition, Record
+from consumer.kafka.polls import NOTHING, Polled, Polls
+from consumer.kafka.positions import free_half_read
+from consumer.kafka.topic_identity import is_of_another, mark_of
+from consumer.model import Partition
 from consumer.settings import IntakeSettings, KafkaSettings
 
 log = structlog.get_logger(__name__)
 
 Told = Callable[[frozenset[Partition]], Awaitable[None]]
 
-POLL_BEYOND: Final = 1.0
-"""Seconds beyond the asked wait after which a poll comes back: the client waits for a rebalance's end without bound."""
-
 FETCH_BYTES: Final = 2 * 1024 * 1024
 """Of one answer of the broker, thousands of failures; the client keeps two or more. A larger record still comes."""
+
+METADATA_MAX_AGE: Final = 30.0
+"""Seconds after which the client looks at brokers and partitions again: a topic that is there again is read."""
+
+IDENTIFIED_WITHIN: Final = 10.0
+"""Seconds for learning, with each assignment, whether the committed offsets are of this topic."""
 
 OLDEST_AGE: Final = 90 * 24 * 3600.0
 AGE_STEP: Final = 1.25
@@ -49,28 +55,26 @@ class Standing:
 
     position: int | None
     end: int | None
+    """Where what is committed ends: before the first record of the oldest open transaction."""
+    high_watermark: int | None = None
+    """Where all records end."""
     seen_at: float | None
     """When the end was seen, in seconds of the epoch; a paused partition is not fetched, and its end stands still."""
+    in_doubt: bool = False
+    """It stands still because its next batch is damaged, and fetched again: nothing that a new member would cure."""
 
 
 class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # the client has no types
-    def __init__(self, listener: Listener) -> None:
-        self._listener = listener
+    def __init__(self, revoked: Told, assigned: Callable[[frozenset[Any]], Awaitable[None]]) -> None:
+        self._revoked = revoked
+        self._assigned = assigned
 
     async def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
-        await self._listener.revoked(frozenset(Partition(tp.topic, tp.partition) for tp in revoked))
+        await self._revoked(frozenset(Partition(tp.topic, tp.partition) for tp in revoked))
 
     async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
-        _free_half_read()
-        await self._listener.assigned(frozenset(Partition(tp.topic, tp.partition) for tp in assigned))
-
-
-def _free_half_read() -> None:
-    """Free what the client fetched and dropped half read, at a pause or a rebalance.
-
-    It is a cycle around megabytes of bytes, and the collector, calmed as it is (`consumer.app`), may be hours away.
-    """
-    gc.collect()
+        free_half_read()
+        await self._assigned(frozenset(assigned))
 
 
 class Reader:
@@ -81,6 +85,11 @@ class Reader:
         self._intake = intake
         self._listener = listener
         self._consumer: Any = None
+        self._bypass = Bypass()
+        self._topic_id: str | None = None
+        """Which topic of its name is read; None where the broker does not say."""
+        self._taking_over = False
+        """Assigned, and not known yet whether the committed offsets are of this topic: nothing is read meanwhile."""
         self._condemned: str | None = None
         self.rebuilt = 0
         """How many times it was made anew."""
@@ -91,11 +100,54 @@ class Reader:
         try:
             with translated("joining the group"):
                 await consumer.start()
-                consumer.subscribe([self._kafka.failures_topic], listener=_Rebalance(self._listener))
+                listener = _Rebalance(self._listener.revoked, self._assigned)
+                consumer.subscribe([self._kafka.failures_topic], listener=listener)
         except BaseException:
             await innards.stop(consumer)
             raise
         self._consumer, self._ailing, self._condemned = consumer, innards.Ailing(consumer), None
+        self._polls = Polls(consumer, self._bypass, self._committed, lambda: not self._taking_over)
+
+    async def _assigned(self, assigned: frozenset[Any]) -> None:
+        # Until the listener is told, what a poll gives would count as read under no assignment, and be lost: also what
+        # the poll gives that has been waiting for this assignment.
+        self._taking_over = True
+        try:
+            await self._begin_anew_where_the_topic_did(assigned)
+        except UNANSWERED as error:
+            self.condemn(f"it does not know which topic it reads: {error or type(error).__name__}")
+        finally:
+            self._taking_over = False
+            await self._listener.assigned(frozenset(Partition(tp.topic, tp.partition) for tp in assigned))
+
+    async def _begin_anew_where_the_topic_did(self, assigned: frozenset[Any]) -> None:
+        """Read those partitions from their beginning whose offsets were committed for another topic of this name."""
+        consumer = self._consumer
+        async with asyncio.timeout(IDENTIFIED_WITHIN):
+            found = await innards.described(consumer, self._kafka.failures_topic)
+            self._topic_id = None if found is None else found.id
+            if found is None or not assigned:
+                return
+            offsets = await innards.commits(consumer, assigned)
+            anew = [tp for tp, at in offsets.items() if is_of_another(at.metadata, found.id)]
+            if anew:
+                log.warning("topic_made_anew", partitions=sorted(tp.partition for tp in anew))
+                await consumer.seek_to_beginning(*anew)
+
+    async def _committed(self, partitions: Iterable[Any]) -> dict[Any, int]:
+        offsets = await innards.commits(self._consumer, partitions)
+        now = self._topic_id
+        return {tp: at.offset for tp, at in offsets.items() if now is None or not is_of_another(at.metadata, now)}
+
+    async def look_at_topic(self, within: timedelta) -> None:
+        """Begin anew when the topic was made anew, and learn of partitions that were added."""
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                found = await innards.described(self._consumer, self._kafka.failures_topic)
+        except UNANSWERED:
+            return
+        if found is not None and self._topic_id is not None and found.id != self._topic_id:
+            self.condemn("the topic was made anew")
 
     async def leave(self) -> None:
         """Leave the group, without commits: commit before. Bounded; raises nothing for the broker's sake."""
@@ -105,11 +157,12 @@ class Reader:
         """Have the next poll make this member anew: it lives, and does not work."""
         self._condemned = why
 
-    async def poll(self, *, max_records: int, wait: timedelta) -> dict[Partition, list[Record]]:
+    async def poll(self, *, max_records: int, wait: timedelta) -> Polled:
         """Give what has arrived, at most `max_records`, waiting at most `wait` for a first one.
 
         A partition that the group never committed starts at its earliest record. While a rebalance is under way there
-        is nothing to give, and a member whose background tasks have died is made anew first.
+        is nothing to give, and a member whose background tasks have died is made anew first. Whatever is raised, and
+        whenever it is cancelled: what was not given is given by a later poll.
 
         Raises
         ------
@@ -121,42 +174,27 @@ class Reader:
         """
         if (why := self._ailing.dead() or self._condemned) is not None:
             await self._rebuild(why)
+        if self._taking_over:
+            await asyncio.sleep(wait.total_seconds())
+            return NOTHING
         try:
             with translated("reading failures"):
-                found = await self._getmany(max_records, wait.total_seconds())
+                return await self._polls.poll(max_records=max_records, wait=wait.total_seconds())
         except ConsumerStoppedError:
             # Stopped because something else failed: the others must get to run.
             await asyncio.sleep(wait.total_seconds())
-            return {}
-        return {Partition(tp.topic, tp.partition): [record_of(one) for one in many] for tp, many in found.items()}
-
-    async def _getmany(self, max_records: int, wait: float) -> Mapping[Any, list[Any]]:
-        found: Mapping[Any, list[Any]] = {}
-        try:
-            async with asyncio.timeout(wait + POLL_BEYOND):
-                found = await self._consumer.getmany(timeout_ms=int(wait * 1000), max_records=max_records)
-        except TimeoutError:
-            innards.end_unended_fetches(self._consumer)  # a rebalance is under way
-        except NoOffsetForPartitionError as error:
-            innards.end_unended_fetches(self._consumer)
-            await self._from_the_beginning(error.args[0])
-        except KafkaError:
-            innards.end_unended_fetches(self._consumer)
-            raise
-        except asyncio.CancelledError:
-            if innards.is_cancelled_itself():
+            return NOTHING
+        except ConfigError:
+            # Out of range are the offsets of a topic that was deleted, too.
+            await self.look_at_topic(timedelta(seconds=IDENTIFIED_WITHIN))
+            if self._condemned is None:
                 raise
-            raise TransientError("a task of the Kafka client was cancelled") from None
-        except ConsumerStoppedError:
+            return NOTHING
+        except ShwError:
             raise
         except Exception as error:  # a bug of the client's, which it hands on from any task of its own: begin anew
             self.condemn(f"{type(error).__name__}: {error}")
             raise TransientError(f"the Kafka client has a bug: {error!r}") from error
-        return found
-
-    async def _from_the_beginning(self, partition: Any) -> None:  # noqa: ANN401 - the client has no types
-        if partition in self._consumer.assignment():
-            await self._consumer.seek_to_beginning(partition)
 
     async def _rebuild(self, why: str) -> None:
         if why != innards.CLOSED:  # else an earlier try did not get in
@@ -171,7 +209,8 @@ class Reader:
         """Commit explicit offsets; False when the group did not take them, which loses nothing but time."""
         try:
             async with asyncio.timeout(within.total_seconds()):
-                await self._consumer.commit({TopicPartition(*tp): offset for tp, offset in offsets.items()})
+                said = "" if self._topic_id is None else mark_of(self._topic_id)
+                await self._consumer.commit({TopicPartition(*tp): (offset, said) for tp, offset in offsets.items()})
         except UNANSWERED:
             return False
         except asyncio.CancelledError:
@@ -195,16 +234,29 @@ class Reader:
     def resume(self, partitions: Iterable[Partition]) -> None:
         """Fetch again."""
         self._consumer.resume(*(TopicPartition(*tp) for tp in partitions))
-        _free_half_read()
+        free_half_read()
 
     def standing(self, partition: Partition) -> Standing | None:
         """Say where a partition of this member stands, as far as the client knows; None when it is not ours."""
-        state = innards.partition_state(self._consumer, TopicPartition(*partition))
+        tp = TopicPartition(*partition)
+        state = innards.partition_state(self._consumer, tp)
         if state is None:
             return None
+        lane = self._polls.lane(tp)
+        if lane is not None:
+            fetched = lane.fetched
+            return Standing(
+                position=lane.position,
+                end=None if fetched is None else fetched.end,
+                high_watermark=None if fetched is None else fetched.high_watermark,
+                seen_at=lane.seen_at,
+                in_doubt=lane.in_doubt,
+            )
+        position, high_watermark = self._polls.position(tp), state.highwater
         return Standing(
-            position=state.position if state.has_valid_position else None,
-            end=state.highwater,
+            position=state.position if position is None and state.has_valid_position else position,
+            end=None if high_watermark is None else innards.stable_end(high_watermark, state.lso),
+            high_watermark=high_watermark,
             seen_at=None if state.timestamp is None else state.timestamp / 1000,
         )
 
@@ -252,10 +304,13 @@ def _options(kafka: KafkaSettings, intake: IntakeSettings) -> dict[str, Any]:
     session = int(kafka.session_timeout.total_seconds() * 1000)
     return connection_options(kafka) | {
         "group_id": kafka.group_id,
+        "metadata_max_age_ms": int(METADATA_MAX_AGE * 1000),
         "enable_auto_commit": False,
         # An offset that is out of range must stop us, and a group without offsets start at the earliest: the client
         # has one setting for both, so it gets "none" and the reader seeks to the beginning itself.
         "auto_offset_reset": "none",
+        # What a producer took back never happened, and is no failure.
+        "isolation_level": "read_committed",
         "session_timeout_ms": session,
         "heartbeat_interval_ms": session // 5,
         "rebalance_timeout_ms": int(kafka.rebalance_timeout.total_seconds() * 1000),
@@ -286,16 +341,3 @@ async def open_reader(kafka: KafkaSettings, intake: IntakeSettings, listener: Li
         yield reader
     finally:
         await reader.leave()
-
-
-def record_of(one: Any) -> Record:  # noqa: ANN401 - the client has no types
-    """Give the client's record as ours."""
-    return Record(
-        topic=one.topic,
-        partition=one.partition,
-        offset=one.offset,
-        timestamp_ms=one.timestamp,
-        key=one.key,
-        value=one.value,
-        headers=tuple(one.headers),
-    )

@@ -14,7 +14,6 @@ import asyncpg
 
 from consumer.errors import TransientError
 from consumer.kafka.past import beginnings, open_topic, read_to_end
-from consumer.kafka.reader import record_of
 from consumer.local import demo_crowd, demo_drift
 from consumer.local.demo_crowd import NOBODY, CrowdStanding
 from consumer.local.demo_drift import NOTHING, DriftStanding
@@ -250,5 +249,5 @@ async def read_topic(kafka: KafkaSettings, topic: str) -> tuple[Record, ...]:
     async with open_topic(kafka, topic) as client:
         begins = await beginnings(client, what)
         async for many in read_to_end(client, begins, at_most=READ_AT_ONCE, patience=patience, what=what):
-            records += map(record_of, many)
+            records += many
     return tuple(records)

@@ -1,6 +1,6 @@
 """What the stages hand to each other: plain values, no behaviour beyond what follows from their own fields."""
 
-from consumer.model.failure import AT_THE_FOOT, Climbed, DeadLetter, Diagnosis, Evidence, Failure, Record, Trace
+from consumer.model.failure import AT_THE_FOOT, Climbed, DeadLetter, Diagnosis, Evidence, Failure, Fault, Record, Trace
 from consumer.model.identity import (
     ID_SPACE,
     AttemptId,
@@ -45,6 +45,7 @@ __all__ = [
     "Evidence",
     "Failure",
     "FailureId",
+    "Fault",
     "Heal",
     "Healed",
     "Health",

@@ -10,6 +10,14 @@ from schemas.value import value
 
 
 @value(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Why something in the log cannot be read as a record."""
+
+    reason: PoisonReason
+    message: str
+
+
+@value(frozen=True, slots=True, kw_only=True)
 class Record:
     """One Kafka record, as the broker gave it; the client's own types end here."""
 
@@ -20,6 +28,8 @@ class Record:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
+    fault: Fault | None = None
+    """Set where it is none: its value is then what lies there, byte for byte, and it can only be a dead letter."""
 
 
 @value(frozen=True, slots=True, kw_only=True)

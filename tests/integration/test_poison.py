@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 import pytest
@@ -126,7 +126,11 @@ def _is_the_letter_of(letter: Read, poison: Poison, topic: str, offset: int) -> 
         assert letter.headers[name] == content
 
 
-@pytest.mark.parametrize("reason", list(PoisonReason))
+BY_BYTES_ALONE: Final = {R.UNREADABLE_RECORD, R.CORRUPT_BATCH}
+"""No client writes these: tests/integration/test_unreadable_records.py does."""
+
+
+@pytest.mark.parametrize("reason", [one for one in PoisonReason if one not in BY_BYTES_ALONE])
 async def test_poison_of_each_kind_becomes_dead_letters_and_its_neighbours_failures(
     embedded_place: Site, reason: PoisonReason
 ) -> None:

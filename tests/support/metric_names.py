@@ -17,6 +17,7 @@ CONTRACT: dict[str, set[str]] = {
     "shw_oldest_pending_seconds": set(),
     "shw_consumer_lag_records": {"partition"},
     "shw_consumer_lag_seconds": set(),
+    "shw_open_transaction_seconds": {"partition"},
     "shw_dead_letters_total": {"reason"},
     "shw_outbox_depth": set(),
     "shw_outbox_oldest_seconds": set(),

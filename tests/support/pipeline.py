@@ -51,7 +51,8 @@ async def until(look: Callable[[], Awaitable[Found]], within_seconds: float = 20
     deadline = asyncio.get_running_loop().time() + within_seconds
     while not (found := await look()):
         now = asyncio.get_running_loop().time()
-        assert now < deadline, f"not so after {within_seconds} s: {look.__qualname__} gave {found!r}"
+        called = getattr(look, "__qualname__", look)
+        assert now < deadline, f"not so after {within_seconds} s: {called} gave {found!r}"
         await asyncio.sleep(0.02)
     return found
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Final
 
 from consumer.errors import TransientError
+from consumer.kafka.polls import Polled
 from consumer.kafka.reader import Listener, Standing
 from consumer.kafka.writer import Sent
 from consumer.model import Message, Partition, Record
@@ -180,7 +181,7 @@ class ModelReader:
         if self._is_alive():
             self._broker.leave(self._member)
 
-    async def poll(self, *, max_records: int, wait: timedelta) -> dict[Partition, list[Record]]:
+    async def poll(self, *, max_records: int, wait: timedelta) -> Polled:
         """Give what has arrived."""
         await asyncio.sleep(self._timeline.between(0.001, 0.05))
         if self._broker.is_down:
@@ -193,7 +194,7 @@ class ModelReader:
             if many:
                 found[tp] = many
                 self._positions[tp] = many[-1].offset + 1
-        return found
+        return Polled(records=found, positions={tp: self._positions[tp] for tp in found})
 
     def _readable(self) -> list[Partition]:
         return sorted(self._assignment - self._paused)
@@ -265,6 +266,9 @@ class ModelReader:
             await asyncio.sleep(within.total_seconds())
             return None
         return {tp: len(self._broker.log.get(tp, [])) for tp in partitions}
+
+    async def look_at_topic(self, within: timedelta) -> None:
+        """Its topic is never made anew."""
 
     async def came_at(
         self,

@@ -17,6 +17,7 @@ def used() -> Metrics:
     metrics.time_to_heal_seconds[kind].observe(3)
     metrics.missing_context["urn:*", strategy, "context.request"].inc()
     metrics.consumer_lag_records[3].set(7)
+    metrics.open_transaction_seconds[3].set(7)
     return metrics
 
 

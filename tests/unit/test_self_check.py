@@ -3,7 +3,7 @@ import resource
 import pytest
 
 from consumer.errors import ConfigError
-from consumer.self_check import OTHER_FILES, allow_open_files
+from consumer.self_check import OTHER_FILES, allow_open_files, check_client
 
 
 def with_limits(monkeypatch: pytest.MonkeyPatch, soft: int, hard: int) -> list[tuple[int, int]]:
@@ -29,3 +29,12 @@ def test_more_slots_than_files_can_be_opened_is_told_before_the_start(monkeypatc
     with_limits(monkeypatch, 1024, 1024)
     with pytest.raises(ConfigError, match=r"SHW_HEAL__SLOTS=2000 needs 2256 open files and the limit is 1024"):
         allow_open_files(2000)
+
+
+def test_a_codec_that_is_missing_is_told_before_the_start_with_the_line_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    check_client()
+    monkeypatch.setattr("aiokafka.codec.cramjam", None)
+    with pytest.raises(ConfigError, match=r"snappy, lz4, zstd: pip install 'cramjam>=2.11'"):
+        check_client()

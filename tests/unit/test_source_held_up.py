@@ -10,7 +10,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from consumer.ingest import source as source_module
+from consumer.ingest.epochs import Epochs
 from consumer.ingest.source import Source
+from consumer.kafka.polls import NOTHING, Polled
 from consumer.kafka.reader import Listener
 from consumer.metrics import Metrics
 from consumer.model import Partition, Record
@@ -23,17 +25,24 @@ def record(offset: int) -> Record:
     return Record(topic=HERE.topic, partition=0, offset=offset, timestamp_ms=0, key=None, value=b"{}", headers=())
 
 
-class Polled:
+class Reading:
     """A reader whose every poll gives one more record, paused or not: as after a rebalance that unpaused it."""
 
     def __init__(self, records: int) -> None:
         self.left = [record(offset) for offset in range(records)]
+        self.polls: list[Polled] = []
+        """Given before what is left."""
         self.paused = 0
         self.committed: dict[Partition, int] = {}
 
-    async def poll(self, *, max_records: int, wait: timedelta) -> dict[Partition, list[Record]]:  # noqa: ARG002
+    async def poll(self, *, max_records: int, wait: timedelta) -> Polled:  # noqa: ARG002
         await asyncio.sleep(0)
-        return {HERE: [self.left.pop(0)]} if self.left else {}
+        if self.polls:
+            return self.polls.pop(0)
+        if not self.left:
+            return NOTHING
+        one = self.left.pop(0)
+        return Polled(records={HERE: [one]}, positions={HERE: one.offset + 1})
 
     async def commit(self, offsets: Mapping[Partition, int], within: timedelta) -> bool:  # noqa: ARG002
         self.committed |= offsets
@@ -86,13 +95,13 @@ class Open:
 
 @asynccontextmanager
 async def held_up(
-    monkeypatch: pytest.MonkeyPatch, reader: Polled, stage: Held
+    monkeypatch: pytest.MonkeyPatch, reader: Reading, stage: Held, max_bytes: int = 8 * 1024 * 1024
 ) -> AsyncIterator[tuple[Listener, asyncio.Event, "asyncio.Future[tuple[None, None]]"]]:
     """Run a source until everything is polled and nothing durable."""
     listeners: list[Listener] = []
 
     @asynccontextmanager
-    async def opened(_kafka: KafkaSettings, _intake: IntakeSettings, listener: Listener) -> AsyncIterator[Polled]:
+    async def opened(_kafka: KafkaSettings, _intake: IntakeSettings, listener: Listener) -> AsyncIterator[Reading]:
         listeners.append(listener)
         yield reader
 
@@ -100,7 +109,7 @@ async def held_up(
     monkeypatch.setattr(source_module, "HELD_UP_AFTER", 0.01)
     source: Source[list[int]] = Source(
         kafka=KafkaSettings(),
-        intake=IntakeSettings(),
+        intake=IntakeSettings(max_bytes=max_bytes),
         drain=timedelta(seconds=0.05),
         stage=stage,
         full=lambda: None,
@@ -116,7 +125,7 @@ async def held_up(
 
 
 async def test_what_is_polled_while_intake_is_held_up_is_taken_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    reader, stage = Polled(8), Held()
+    reader, stage = Reading(8), Held()
     async with held_up(monkeypatch, reader, stage) as (_, stop, loops):
         assert reader.paused > 0
         assert stage.taken == []
@@ -130,7 +139,7 @@ async def test_what_is_polled_while_intake_is_held_up_is_taken_later(monkeypatch
 
 
 async def test_what_was_read_before_a_rebalance_commits_nothing_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    reader, stage = Polled(8), Held()
+    reader, stage = Reading(8), Held()
     async with held_up(monkeypatch, reader, stage) as (listener, stop, loops):
         await listener.revoked(frozenset((HERE,)))
         await listener.assigned(frozenset((HERE,)))
@@ -140,3 +149,64 @@ async def test_what_was_read_before_a_rebalance_commits_nothing_after_it(monkeyp
         stop.set()
         await loops
     assert reader.committed == {HERE: 1}
+
+
+def at(*offsets: int, ends: int) -> Polled:
+    return Polled(records={HERE: [record(offset) for offset in offsets]} if offsets else {}, positions={HERE: ends})
+
+
+async def test_where_a_poll_ended_is_committed_and_not_its_last_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind the last record lies a transaction's marker, or what compaction left out."""
+    reader, stage = Reading(0), Held()
+    stage.answers.set()
+    reader.polls = [at(0, 1, ends=7)]
+    async with held_up(monkeypatch, reader, stage) as (_, stop, loops):
+        await eventually(lambda: stage.taken == [0, 1])
+        stop.set()
+        await loops
+    assert reader.committed == {HERE: 7}
+
+
+async def test_a_poll_that_gave_nothing_and_moved_is_committed_once_what_came_before_it_is_durable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reader, stage = Reading(0), Held()
+    reader.polls = [at(0, ends=1), at(ends=9)]
+    async with held_up(monkeypatch, reader, stage) as (_, stop, loops):
+        await eventually(lambda: not reader.polls)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert reader.committed == {}
+        stage.answers.set()
+        await eventually(lambda: stage.taken == [0])
+        stop.set()
+        await loops
+    assert reader.committed == {HERE: 9}
+    assert stage.batches == [1], "for what gave nothing the database is not asked"
+
+
+async def test_of_a_poll_that_is_cut_only_the_last_part_carries_where_it_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heavy = [
+        Record(topic=HERE.topic, partition=0, offset=n, timestamp_ms=0, key=None, value=b"x" * 50_000, headers=())
+        for n in range(3)
+    ]
+    reader = Reading(0)
+    reader.polls = [Polled(records={HERE: heavy}, positions={HERE: 9})]
+    stage = Held()
+    stage.answers.set()
+    durable: list[int] = []
+    noted = Epochs.durable
+
+    def note(self: Epochs, partition: Partition, epoch: int, next_offset: int) -> None:
+        durable.append(next_offset)
+        noted(self, partition, epoch, next_offset)
+
+    monkeypatch.setattr(Epochs, "durable", note)
+    async with held_up(monkeypatch, reader, stage, max_bytes=65_536) as (_, stop, loops):
+        await eventually(lambda: stage.taken == [0, 1, 2])
+        stop.set()
+        await loops
+    assert durable == [1, 2, 9]
+    assert reader.committed == {HERE: 9}

@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from consumer.ingest.source import Source
+from consumer.kafka.polls import NOTHING, Polled
 from consumer.kafka.reader import Listener
 from consumer.metrics import Metrics
 from consumer.model import Partition, Record
@@ -42,10 +43,10 @@ class Member:
         self.paused: set[Partition] = set()
         self.polls = 0
 
-    async def poll(self, *, max_records: int, wait: timedelta) -> dict[Partition, list[Record]]:  # noqa: ARG002
+    async def poll(self, *, max_records: int, wait: timedelta) -> Polled:  # noqa: ARG002
         self.polls += 1
         await asyncio.sleep(0)
-        return {}
+        return NOTHING
 
     def assignment(self) -> frozenset[Partition]:
         return frozenset((HERE,))

@@ -31,6 +31,9 @@ class World:
     """When the client last fetched; None: just now."""
     end: int | None = 0
     came: dict[Partition, float] | None = None
+    high_watermark: int | None = None
+    in_doubt: bool = False
+    looked: int = 0
     asked: int = 0
     condemned: list[str] = field(default_factory=list)
 
@@ -42,7 +45,13 @@ class World:
 
     def standing(self, partition: Partition) -> Standing | None:  # noqa: ARG002
         seen_at = self.now if self.fetched_at is None else self.fetched_at
-        return Standing(position=self.position, end=self.seen_end, seen_at=seen_at)
+        return Standing(
+            position=self.position,
+            end=self.seen_end,
+            high_watermark=self.high_watermark,
+            seen_at=seen_at,
+            in_doubt=self.in_doubt,
+        )
 
     async def ends(self, partitions: Iterable[Partition], within: timedelta) -> dict[Partition, int] | None:  # noqa: ARG002
         return None if self.end is None else dict.fromkeys(partitions, self.end)
@@ -54,6 +63,9 @@ class World:
         within: timedelta,  # noqa: ARG002
     ) -> dict[Partition, float] | None:
         return self.came
+
+    async def look_at_topic(self, within: timedelta) -> None:  # noqa: ARG002
+        self.looked += 1
 
     def condemn(self, why: str) -> None:
         self.condemned.append(why)
@@ -181,3 +193,39 @@ async def test_after_a_restart_with_a_backlog_the_broker_is_asked_how_old_it_is(
     case.world.came = {HERE: case.world.now - 600}
     await case.passes(timedelta(seconds=3))
     assert case.shown() == (40, 603)
+
+
+async def test_what_waits_behind_an_open_transaction_is_no_fault_of_the_member_and_shows(case: Case) -> None:
+    case.world.position, case.world.seen_end, case.world.high_watermark = 5, 5, 9
+    await case.passes(LONG)
+    assert case.world.condemned == []
+    assert case.age("unread") == timedelta(0)
+    assert case.shown() == (0, 0)
+    get = case.metrics.registry.get_sample_value
+    assert get("shw_open_transaction_seconds", {"partition": "0"}) == LONG.total_seconds() - 1
+    case.world.position = case.world.seen_end = 6
+    await case.passes(timedelta(seconds=2))
+    assert get("shw_open_transaction_seconds", {"partition": "0"}) == 1, "the next one is another"
+    case.world.position = case.world.seen_end = 9
+    await case.passes(timedelta(seconds=1))
+    assert get("shw_open_transaction_seconds", {"partition": "0"}) == 0
+
+
+async def test_an_end_that_was_not_seen_for_long_says_nothing_of_open_transactions(case: Case) -> None:
+    case.world.position, case.world.seen_end, case.world.high_watermark = 5, 5, 9
+    case.world.end, case.world.fetched_at = 5, case.world.now
+    await case.passes(LONG)
+    assert case.metrics.registry.get_sample_value("shw_open_transaction_seconds", {"partition": "0"}) == 0
+
+
+async def test_a_batch_that_is_fetched_again_is_no_fault_of_the_member(case: Case) -> None:
+    case.world.position, case.world.seen_end, case.world.end, case.world.in_doubt = 5, 9, 9, True
+    await case.passes(LONG)
+    assert case.world.condemned == []
+    assert case.age("unread") == timedelta(0)
+    assert case.shown()[0] == 4, "and it shows as lag"
+
+
+async def test_the_topic_itself_is_looked_at_every_few_seconds(case: Case) -> None:
+    await case.passes(timedelta(seconds=100))
+    assert 9 <= case.world.looked <= 11
