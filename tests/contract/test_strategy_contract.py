@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from consumer.catalog import WorkflowPolicy, parse_catalog
-from consumer.errors import DeadlinePassed, LostClaim
+from consumer.errors import DeadlinePassed, LostClaim, RevokedClaim
 from consumer.heal.auto_retry import AutoRetry
 from consumer.heal.run import unproven
 from consumer.heal.schema_autofix.room import repair_room
@@ -180,7 +180,11 @@ async def test_what_the_oracle_denies_is_not_healed(subject: Subject) -> None:
     assert Verdict.FAILED in {proof.verdict for proof in outcome.proofs}
 
 
-@pytest.mark.parametrize("refusal", [DeadlinePassed("over"), LostClaim("lost")], ids=["deadline", "lost"])
+@pytest.mark.parametrize(
+    "refusal",
+    [DeadlinePassed("over"), LostClaim("lost"), RevokedClaim("decided")],
+    ids=["deadline", "lost", "revoked"],
+)
 async def test_no_effect_starts_at_a_closed_gate(subject: Subject, refusal: Exception) -> None:
     gate = Gate(refuse_at=1, refusal=refusal)
     with pytest.raises(type(refusal)):

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from consumer.errors import DeadlinePassed, LostClaim
+from consumer.errors import DeadlinePassed, LostClaim, RevokedClaim
 from consumer.heal.auto_retry import AutoRetry
 from consumer.heal.schema_check import SchemaCheck
 from consumer.model import Healed, Json, NotHealed, OrgId, Outcome, Refused, RetryLater, Unknown
@@ -363,7 +363,11 @@ async def test_a_request_may_ask_for_less_time(stage: Stage) -> None:
     assert isinstance(await stage.heal(timeout_seconds=0.2), Healed)
 
 
-@pytest.mark.parametrize("refusal", [DeadlinePassed("over"), LostClaim("lost")], ids=["deadline", "lost"])
+@pytest.mark.parametrize(
+    "refusal",
+    [DeadlinePassed("over"), LostClaim("lost"), RevokedClaim("decided")],
+    ids=["deadline", "lost", "revoked"],
+)
 @pytest.mark.parametrize("at", [1, 2])
 async def test_nothing_is_sent_past_a_closed_gate(stage: Stage, refusal: Exception, at: int) -> None:
     stage.gate.refuse_at, stage.gate.refusal = at, refusal

@@ -9,10 +9,23 @@ from uuid import UUID
 
 import pytest
 
-from consumer.errors import DeadlinePassed, LostClaim, TransientError
+from consumer.call import MAY_START
+from consumer.errors import DeadlinePassed, LostClaim, RevokedClaim, TransientError
 from consumer.heal.run import Gate, run
 from consumer.heal.strategy import EffectGate, Task
-from consumer.model import AttemptId, Claim, Crashed, Healed, MicroAud, NotHealed, Outcome, Proof, RetryLater, Unknown
+from consumer.model import (
+    AttemptId,
+    Claim,
+    Crashed,
+    Healed,
+    MicroAud,
+    NotHealed,
+    Outcome,
+    Proof,
+    Refused,
+    RetryLater,
+    Unknown,
+)
 from schemas.names import Code, Effect, Verdict
 from tests.support.healing import failure, policy, task
 from tests.support.scripted import Scripted
@@ -211,3 +224,64 @@ async def test_healed_without_a_proof_is_not_believed(proofs: tuple[Proof, ...],
             assert isinstance(outcome, NotHealed)
             assert (outcome.code, outcome.spent) == (Code.UNVERIFIED, 7)
         assert (outcome.proofs, outcome.details) == (proofs, {"said": "done"})
+
+
+@pytest.mark.parametrize(
+    ("effect", "begun", "expected"),
+    [
+        (Effect.IDEMPOTENT, False, Refused(code=Code.DENIED, reason="decided")),
+        (Effect.UNSAFE, False, Refused(code=Code.DENIED, reason="decided")),
+        (Effect.KEYED, True, NotHealed(code=Code.UNVERIFIED, reason="decided")),
+        (Effect.UNSAFE, True, Unknown(reason="decided")),
+    ],
+)
+async def test_what_a_decision_stops_tells_whether_anything_was_sent_before(
+    effect: Effect, begun: bool, expected: Outcome
+) -> None:
+    async def heals(_: Task, gate: EffectGate) -> Outcome:
+        if begun:
+            await gate.begin()
+        raise RevokedClaim("decided")
+
+    assert await ends(heals, effect) == expected
+
+
+class Withdrawn(Durable):
+    """A permission that is gone the moment after it was given, some times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+        self.asked = 0
+
+    async def permit(self, _: Claim, seen_at: float) -> float:
+        self.asked += 1
+        return seen_at
+
+    def may_start(self, _: Claim, seen_at: float) -> bool:  # noqa: ARG002 - the Protocol's
+        self.times -= 1
+        return self.times < 0
+
+
+async def test_a_permission_that_was_lost_in_between_is_waited_for_and_the_beginning_written_once() -> None:
+    tenure = Withdrawn(times=2)
+    gate = tenure.gate(Effect.UNSAFE)
+    await gate.begin()
+    assert (tenure.asked, tenure.begun, gate.begun) == (3, [ME], True)
+
+
+async def test_a_call_looks_once_more_before_its_first_byte() -> None:
+    seen: list[bool] = []
+
+    async def heals(_: Task, gate: EffectGate) -> Outcome:
+        await gate.begin()
+        seen.append(MAY_START.get()())
+        tenure.times = 1
+        seen.append(MAY_START.get()())
+        return HEALED
+
+    tenure = Withdrawn(times=0)
+    strategy = Scripted(heals=heals, kind=Effect.IDEMPOTENT)
+    await run(strategy, task(strategy, failure({}), policy()), tenure.gate(Effect.IDEMPOTENT))
+    assert seen == [True, False]
+    assert MAY_START.get()()
