@@ -1,6 +1,17 @@
 """What the stages hand to each other: plain values, no behaviour beyond what follows from their own fields."""
 
-from consumer.model.failure import AT_THE_FOOT, Climbed, DeadLetter, Diagnosis, Evidence, Failure, Record, Trace
+from consumer.model.failure import (
+    AT_THE_FOOT,
+    Climbed,
+    DeadLetter,
+    Diagnosis,
+    Evidence,
+    Failure,
+    Record,
+    Trace,
+    first_read,
+    with_value_alone,
+)
 from consumer.model.identity import (
     ID_SPACE,
     AttemptId,
@@ -74,4 +85,6 @@ __all__ = [
     "Unknown",
     "Wait",
     "attempt_id",
+    "first_read",
+    "with_value_alone",
 ]
