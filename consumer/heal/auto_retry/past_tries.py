@@ -66,9 +66,9 @@ _OUTCOMES: Final = words_of("""
     call calls request requests result results outcome outcomes code codes cause reason of the http history
     """)
 _STATUSES: Final = words_of("status statuses code codes statuscode statuscodes responses")
-_FLAGS: Final = words_of(
-    "retried retry redelivered timedout aborted cancelled canceled reset isretry timed reconnected"
-)
+_REPEATED: Final = words_of("retry retried isretry redelivered reconnected resent")
+_FLAGS: Final = words_of("timedout timed aborted cancelled canceled reset")
+"""Names that say something by being true."""
 _OF_PROGRAMS: Final = words_of("exit signal signals exitcode")
 _GRPC_NOT_RUN: Final = frozenset(("8", "14", "unavailable", "resource_exhausted"))
 
@@ -148,10 +148,17 @@ class _Read:
             case None | False:
                 return False
             case True:
-                words = _words(key)
-                return bool(words & _FLAGS) and not words & _NO_NUMBER and self.text(_spoken(key))
+                return self._flag(key)
             case _:
                 return self._leaf(key, value)
+
+    def _flag(self, key: str) -> bool:
+        words = _words(key)
+        if words & _NO_NUMBER:
+            return False
+        if words & _REPEATED:
+            self.tries = max(self.tries, UNTOLD)
+        return bool(words & _FLAGS) and self.text(_spoken(key))
 
     def _mapping(self, key: str, members: Mapping[str, Json], depth: int) -> bool:
         of_tries = bool(_words(key) & (_TRIES | _AGAIN))
@@ -160,7 +167,7 @@ class _Read:
             told = [self.value("", members[name], depth + 1) for name in numbered]
             last = max(int(re.sub(r"\D", "", name)) for name in numbered)
             self._told(max(last, len(told)), len(told) if all(told) else 1)
-        rest = {name: one for name, one in members.items() if name not in numbered}
+        rest = {name: _whole(name, one, members) for name, one in members.items() if name not in numbered}
         proofs = [self.value(f"{key} {name}" if of_tries else name, one, depth + 1) for name, one in rest.items()]
         proves = any(proofs)
         if _is_before(key):
@@ -219,6 +226,14 @@ class _Read:
                 self.tries = max(self.tries, read_tries(one).tries)
             else:
                 self.counts(name, one, depth + 1)
+
+
+def _whole(name: str, value: Json, members: Mapping[str, Json]) -> Json:
+    """Give an error's code with what was tried: `ENETUNREACH` of a connection proves what that of a read does not."""
+    tried = members.get("syscall")
+    if name == "code" and isinstance(value, str) and isinstance(tried, str):
+        return f"{tried} {value}"
+    return value
 
 
 def _words(key: str) -> frozenset[str]:

@@ -59,8 +59,9 @@ HARMLESS: Final = _any_of(
     r"(?<!on )(?<!the )(?<!a )\b(?:please |then )?retry (?:later|shortly|soon|your|in \d)",
     r"\bplease (?:re ?)?try\b(?: again)?(?: later)?",
     r"\b(?:then )?try(?:ing)? again\b",
-    r"\b(?:can|could|may|might|must|should|shall|to|you|do|did|does|will|is|be|before|safely|if|when)(?: not| safely)?"
-    r"(?: be| you)? retr(?:y|ied|ying)\b(?! (?:failed|exhausted|gave))(?: again| then)?",
+    r"\b(?:can|could|may|might|must|should|shall|you|safely|(?:safe|free|want|need|wish|able) to)(?: not| safely)?"
+    r"(?: be| you)? retr(?:y|ied)\b(?! (?:failed|exhausted|gave))(?: again| then)?",
+    r"\b(?:do|did|does|was|is|were|been)(?: not|n't)(?: be)? retr(?:y|ied|ying)\b|\bbefore retrying\b",
     r"\b(?:non |not )?retr[yi]able\b",
     r"\bshould retry\b",
     r"\b(?:no|0|zero|without|without any|without a) (?:retr(?:y|ies)|re ?attempts?)\b"
@@ -117,7 +118,8 @@ DOUBT: Final = _any_of(
     r"\besockettimedout\b|\betimedout\b|\beconnreset\b|\beconnaborted\b|\bepipe\b|\benet(?:reset|unreach)\b",
     r"\behostunreach\b|\beshutdown\b|\berr (?:network|socket|stream|http2)\b|\bund err\b",
     r"\breset (?:by|before|while|during|from|error)\b",
-    r"\b(?:conn|connection|socket|stream|peer|read|write|tcp|channel)\W{1,2}(?:\w+ ){0,3}reset\b",
+    r"\b(?:conn|connection|socket|stream|peer|read|write|tcp|channel|upstream|remote|backend|server|host|client)"
+    r"\W{1,2}(?:\w+ ){0,3}reset\b",
     r"\bh[ua]ng ?up\b|\bsocket (?:closed|error|ended)\b|\bclosed\b|\bdisconnect(?:ed|ion)?\b|\bgo ?away\b",
     r"\b(?:connection|conn|stream|transport|session)\W{1,2}(?:\w+ ){0,3}(?:lost|dropped|broken|ended)\b",
     r"\babort\w*|\beof\b|\bend of (?:file|stream|input)\b|\bbroken pipe\b|\bprematur\w*|\bterminated\b",
