@@ -14,7 +14,7 @@ from consumer.dependencies import Dependencies
 from consumer.errors import RefusedByDatabase, TransientError
 from consumer.live import LiveHeals, Turn
 from consumer.metrics import LoopPhase, Metrics
-from consumer.model import DeadLetter, Diagnosed, FailureId, Heal, Message, OwnerId, Record
+from consumer.model import DeadLetter, Diagnosed, FailureId, Heal, Message, OwnerId, Record, with_value_alone
 from consumer.results import Outlet, dead_letter_message
 from consumer.settings import HealSettings
 from consumer.settlement import settle_unclaimed
@@ -174,7 +174,7 @@ class Intake:
     ) -> Received:
         if not arrivals:
             # Only what its producer chose freely beside the value can be at fault: that goes, the value stays.
-            bare = [replace(letter, record=replace(letter.record, key=None, headers=())) for letter in letters]
+            bare = [replace(letter, record=with_value_alone(letter.record)) for letter in letters]
             return await self._until_durable((), bare, now)
         message = f"the database refuses it: {str(error)[:500]}. Report this: decode should have found it."
         unstorable = DeadLetter(record=arrivals[0][1], reason=PoisonReason.UNSTORABLE, message=message)

@@ -198,6 +198,13 @@ class Metrics:
             registry=registry,
         )
         self.dead_letters = Children[PoisonReason, Counter](dead_letters.labels)
+        replays = Counter(
+            "shw_replayed_events",
+            "Records that `shw dlq replay` had sent again. Many `dead_letter`: the cause is not gone: `shw dlq list`.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.replays = Children[EventOutcome, Counter](replays.labels)
         diagnoses = Counter(
             "shw_diagnoses",
             "Failures diagnosed. Many `unknown`: `shw failures --top-unknown` says which; add a rule.",
@@ -212,6 +219,7 @@ class Metrics:
         ).set_function(self.unknown_ratio)
         for outcome in EventOutcome:
             self.events[outcome].inc(0)
+            self.replays[outcome].inc(0)
         for reason in PoisonReason:
             self.dead_letters[reason].inc(0)
 

@@ -46,9 +46,11 @@ from consumer.model import (
     RetryLater,
     Unknown,
     Wait,
+    first_read,
 )
 from consumer.plan.ladder import CALM, Planner
 from consumer.publish import Publisher
+from consumer.replays import replays
 from consumer.results import Outlet
 from consumer.settle import Settler
 from consumer.settlement import Ended, result_of_refusal, settle_heal
@@ -322,7 +324,15 @@ class Pipeline:
             metrics.events[EventOutcome.DEAD_LETTER].inc()
             metrics.dead_letters[letter.reason].inc()
             where = letter.record
-            log.warning("dead_letter", reason=letter.reason, partition=where.partition, offset=where.offset)
+            log.warning(
+                "dead_letter",
+                reason=letter.reason,
+                partition=where.partition,
+                offset=where.offset,
+                replayed=first_read(where)[1],
+            )
+        for outcome in replays(batch, received):
+            metrics.replays[outcome].inc()
         for failure_id in conflicting:
             log.warning("event_id_used_twice", failure_id=str(failure_id))
         for diagnosed, _ in batch.accepted:

@@ -20,6 +20,7 @@ from consumer.model import (
     Next,
     Proof,
     Recovered,
+    first_read,
 )
 from schemas.dead_letter import Refused as RefusedRecord
 from schemas.dead_letter import cut_letter, dead_letter
@@ -119,17 +120,23 @@ _IDENTIFYING: Final = (
 
 
 def dead_letter_message(letter: DeadLetter, outlet: Outlet, now: datetime) -> Message:
-    """Give the dead letter of a record: its raw bytes, its own headers, where it came from and why."""
+    """Give the dead letter of a record: its raw bytes, its own headers, where it came from and why.
+
+    A replayed record keeps its first coordinates. The message's id is of the record that lies there now: each delivery
+    of it is one letter, and each replay that fails is another.
+    """
     record = letter.record
+    first, replayed = first_read(record)
     refused = RefusedRecord(
         topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        timestamp=_time_of(record.timestamp_ms),
+        partition=first.partition,
+        offset=first.offset,
+        timestamp=_time_of(first.timestamp_ms),
         value=record.value,
         headers=record.headers,
         reason=letter.reason,
         message=letter.message,
+        replayed=replayed,
     )
     value, headers = dead_letter(refused, now=now, max_value_bytes=outlet.max_bytes)
     # The place in the log alone is not enough: a topic made anew counts from 0 again.

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSche
 
 from schemas.names import PoisonReason
 from schemas.record_size import header_size, record_size
+from schemas.replay import MARKS
 from schemas.rfc3339 import Time, format_time
 
 PREFIX: Final = "shw_dlq_"
@@ -36,9 +37,14 @@ class DeadLetterHeaders(BaseModel):
     shw_dlq_reason: PoisonReason = Field(description="Why it was refused.")
     shw_dlq_message: str = Field(description="Why, in words: what was wrong, where, what to do. At most 1,024 bytes.")
     shw_dlq_topic: str = Field(description="The topic that it was read from.")
-    shw_dlq_partition: _Decimal = Field(description="Its partition there.")
-    shw_dlq_offset: _Decimal = Field(description="Its offset there.")
-    shw_dlq_timestamp: Time | None = Field(default=None, description="The record's own timestamp; absent: it had none.")
+    shw_dlq_partition: _Decimal = Field(description="Its partition there, before it was ever replayed.")
+    shw_dlq_offset: _Decimal = Field(description="Its offset there, before it was ever replayed.")
+    shw_dlq_timestamp: Time | None = Field(
+        default=None, description="The record's own timestamp, before it was ever replayed; absent: it had none."
+    )
+    shw_dlq_replayed: _Decimal = Field(
+        default=0, description="How often `shw dlq replay` had sent it again; absent: never."
+    )
     shw_dlq_at: Time = Field(description="When it was refused.")
     shw_dlq_bytes: _Decimal = Field(description="The length of the whole value in bytes.")
     shw_dlq_sha256: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the whole value, hexadecimal.")
@@ -66,16 +72,17 @@ class Refused:
     headers: Sequence[tuple[str, bytes | None]]
     reason: PoisonReason
     message: str
+    replayed: int = 0
 
 
 def dead_letter(refused: Refused, *, now: datetime, max_value_bytes: int) -> tuple[bytes, list[Header]]:
     """Build a dead letter's value and headers; a value above the limit is cut, its digest is of the whole.
 
-    Headers of an earlier refusal are replaced: a replayed letter that is refused again tells of the last time. The
-    whole record may still be too large to be sent: `cut_letter` sees to that.
+    Headers of an earlier refusal are replaced: a replayed letter that is refused again tells of the last time, with
+    the coordinates of the first. The whole record may still be too large to be sent: `cut_letter` sees to that.
     """
     value = refused.value or b""
-    carried = [(_writable(name), content or b"") for name, content in refused.headers if not name.startswith(PREFIX)]
+    carried = [(_writable(name), content or b"") for name, content in refused.headers if not is_ours(name)]
     marks = {
         "reason": refused.reason.value,
         "message": _cut(refused.message, MAX_MESSAGE_BYTES),
@@ -89,6 +96,8 @@ def dead_letter(refused: Refused, *, now: datetime, max_value_bytes: int) -> tup
     }
     if refused.timestamp is not None:
         marks["timestamp"] = format_time(refused.timestamp)
+    if refused.replayed:
+        marks["replayed"] = str(refused.replayed)
     return value[:max_value_bytes], [*carried, *((PREFIX + name, text.encode()) for name, text in marks.items())]
 
 
@@ -130,6 +139,11 @@ def _fitting(headers: Sequence[Header], room: int) -> tuple[list[Header], int]:
             kept.append((name, content))
             taken += size
     return kept, taken
+
+
+def is_ours(header: str) -> bool:
+    """Tell whether a header is one of the healer's, and none of the record's own."""
+    return header.startswith(PREFIX) or header in MARKS
 
 
 def read_headers(headers: Sequence[tuple[str, bytes | None]]) -> DeadLetterHeaders | None:

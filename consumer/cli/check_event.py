@@ -12,7 +12,20 @@ from consumer.cli.diagnose import diagnosed
 from consumer.diagnose import diagnose
 from consumer.ingest.decode import Door, decode
 from consumer.migrate import check_schema
-from consumer.model import Adopt, DeadLetter, Failure, Heal, JsonObject, OrgId, PassedOver, Plan, Record, Refuse, Wait
+from consumer.model import (
+    Adopt,
+    DeadLetter,
+    Failure,
+    Heal,
+    JsonObject,
+    OrgId,
+    PassedOver,
+    Plan,
+    Record,
+    Refuse,
+    Wait,
+    first_read,
+)
 from consumer.plan.ladder import Planner
 from consumer.results import in_aud
 from consumer.settings import Settings, read_settings
@@ -57,8 +70,8 @@ async def _checked(
     async with installed_strategies(Catalogs(catalog), connections=1) as strategies:
         planner = Planner(rungs=strategies, catalog=catalog)
         plan, ladder = planner.plan(decoded, diagnosis, now), planner.rungs_for(decoded, diagnosis, now)
-    # Without an event id the failure's id comes from its place in Kafka, which it does not have yet.
-    is_bare = parse(record.value, record.headers).form is Form.BARE
+    # Without an event id the failure's id comes from its first place in Kafka, which it does not have yet.
+    is_bare = parse(record.value, record.headers).form is Form.BARE and not first_read(record)[1]
     return {
         "accepted": True,
         "healable": isinstance(plan, Heal),

@@ -3,12 +3,17 @@
 # ruff: noqa: PLC0415
 
 from datetime import timedelta
-from typing import Annotated, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+from uuid import UUID
 
 import typer
 
-from consumer.cli.options import AsJson, end, place_of
+from consumer.cli.options import AsJson, end, place_of, since_of
 from schemas.names import PoisonReason
+
+if TYPE_CHECKING:
+    from consumer.cli.letter_choice import Choice
 
 dlq: Final = typer.Typer(help="What was refused: list it, look at it, send it again.", no_args_is_help=True)
 intake: Final = typer.Typer(
@@ -17,16 +22,36 @@ intake: Final = typer.Typer(
 )
 
 
+ReasonOf = Annotated[PoisonReason | None, typer.Option("--reason", help="Of this reason only.")]
+SourceOf = Annotated[
+    str | None,
+    typer.Option("--source", help="Of this source only, or of a pattern with `*`, as far as its bytes tell."),
+]
+OrganisationOf = Annotated[
+    UUID | None, typer.Option("--organisation", help="Of this organisation only, as far as its bytes tell.")
+]
+RefusedSince = Annotated[
+    str | None, typer.Option("--since", metavar="TIME", help="Refused since: 7d, 12h, 30m, or RFC 3339.")
+]
+RefusedUntil = Annotated[
+    str | None, typer.Option("--until", metavar="TIME", help="Refused before: 7d, 12h, 30m, or RFC 3339.")
+]
+
+
 @dlq.command("list")
 def list_letters(
-    reason: Annotated[PoisonReason | None, typer.Option(help="Of this reason only.")] = None,
+    reason: ReasonOf = None,
+    source: SourceOf = None,
+    organisation: OrganisationOf = None,
+    since: RefusedSince = None,
+    until: RefusedUntil = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="The newest of them.")] = 1000,
     as_json: AsJson = False,
 ) -> None:
-    """List dead letters: where, when, why, from where, how large."""
+    """List dead letters: where, when, why, from where, how large, how often sent again."""
     from consumer.cli.dead_letters import list_letters
 
-    list_letters(reason=reason, limit=limit, as_json=as_json)
+    list_letters(_choice(reason, source, organisation, since, until), limit=limit, as_json=as_json)
 
 
 @dlq.command("show")
@@ -35,26 +60,54 @@ def show_letter(
     raw: Annotated[bool, typer.Option("--raw", help="The bytes as they are, secrets and all.")] = False,
 ) -> None:
     """Print a dead letter as JSON, without what looks like a secret."""
-    from consumer.cli.dead_letters import Place, show_letter
+    from consumer.cli.dead_letters import show_letter
+    from consumer.kafka.dead_letters import Place
 
     end(show_letter(place_of(Place, place), raw=raw))
 
 
 @dlq.command("replay")
-def replay_letters(
+def replay_letters(  # noqa: PLR0913, PLR0917 - options, each by its name
     places: Annotated[list[str] | None, typer.Argument(metavar="PARTITION:OFFSET...")] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every dead letter, or every one of --reason.")] = False,
-    reason: Annotated[PoisonReason | None, typer.Option(help="With --all: of this reason only.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every original, or with the options below some.")] = False,
+    reason: ReasonOf = None,
+    source: SourceOf = None,
+    organisation: OrganisationOf = None,
+    since: RefusedSince = None,
+    until: RefusedUntil = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be sent and what not; send nothing.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Send also what would be refused again.")] = False,
+    catalog: Annotated[Path | None, typer.Option(help="Default: SHW_CATALOG.")] = None,
 ) -> None:
     """Send dead letters to where they came from, as they were, once their cause is gone.
 
-    A letter stays where it is. Sent twice, an event with an id makes one failure, bare JSON makes two.
+    Asked before: whether the catalog and the limits accept the event now, whether its organisation exists, and whether
+    it was accepted already. A letter stays where it is; however often it is sent, its event makes one failure.
     """
-    from consumer.cli.dead_letters import Place, replay_letters
+    from consumer.cli.replay_letters import Manner, replay_letters
+    from consumer.kafka.dead_letters import Place
 
-    if bool(places) == every or (reason and not every):
-        raise typer.BadParameter("Give places, or --all with or without --reason.")
-    end(replay_letters([place_of(Place, one) for one in places or ()], every=every, reason=reason))
+    choice = _choice(reason, source, organisation, since, until)
+    if bool(places) == every or not (every or choice.is_any):
+        raise typer.BadParameter("Give places, or --all with or without --reason and the other options that choose.")
+    manner = Manner(force=force, dry_run=dry_run, catalog=catalog)
+    end(replay_letters([place_of(Place, one) for one in places or ()], choice, manner))
+
+
+def _choice(
+    reason: PoisonReason | None, source: str | None, organisation: UUID | None, since: str | None, until: str | None
+) -> "Choice":
+    from consumer.cli.letter_choice import Choice
+
+    return Choice(
+        reason=reason,
+        source=source,
+        organisation=organisation,
+        since=since_of(since) if since else None,
+        until=since_of(until) if until else None,
+    )
 
 
 @intake.callback()

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from consumer.catalog import Catalog
 from consumer.ids import drivers, named
-from consumer.model import ID_SPACE, DeadLetter, Failure, FailureId, JsonObject, OrgId, Record, Trace
+from consumer.model import ID_SPACE, DeadLetter, Failure, FailureId, JsonObject, OrgId, Record, Trace, first_read
 from consumer.redact import may_hold_secret, redact_json, redact_text
 from schemas.envelope import Envelope, EnvelopeError, parse
 from schemas.failure import WorkflowFailure, decode_failure
@@ -54,6 +54,7 @@ def event_failure_id(org_id: UUID, source: str, event_id: str) -> FailureId:
 
 
 def _failure(record: Record, envelope: Envelope, event: WorkflowFailure, source: str, now: datetime) -> Failure:
+    record, _ = first_read(record)
     value = record.value or b""
     digest = hashlib.sha256(value).digest()
     event_id = envelope.id or f"{record.partition}:{record.offset}:{record.timestamp_ms}:{digest.hex()}"

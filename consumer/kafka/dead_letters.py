@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from consumer.errors import TransientError
@@ -12,13 +13,25 @@ from consumer.kafka.past import POLL_MS, beginnings, open_topic, polls_from, rea
 from consumer.kafka.publishing import Outgoing
 from consumer.model import Partition, Record
 from consumer.settings import KafkaSettings
-from schemas.dead_letter import PREFIX, DeadLetterHeaders, read_headers
+from schemas.dead_letter import PREFIX, DeadLetterHeaders, is_ours, read_headers
 from schemas.names import PoisonReason
+from schemas.replay import First, mark, read_mark
 
 _BATCH: Final = 500
 _WHAT: Final = "reading dead letters"
 _NO_RECORDS: Final = frozenset({PoisonReason.UNREADABLE_RECORD, PoisonReason.CORRUPT_BATCH})
 """Of these the value is what lay in the log, not what was sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a letter lies in the dead-letter topic."""
+
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.partition}:{self.offset}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,16 +49,37 @@ class Letter:
     @property
     def own_headers(self) -> tuple[tuple[str, bytes], ...]:
         """The headers of the record that was refused."""
-        return tuple((name, content) for name, content in self.record.headers if not name.startswith(PREFIX))
+        return tuple((name, content) for name, content in self.record.headers if not is_ours(name))
+
+    @property
+    def replayed(self) -> int:
+        """How often its record had been sent again when it was refused."""
+        return self.first.replayed if self.first is not None else 0
+
+    @property
+    def first(self) -> First | None:
+        """Where the record lay before it was ever replayed; None where the letter does not tell."""
+        marks = self.marks
+        if marks is None:
+            return None
+        # A release that knows of no mark leaves it among the record's own headers, and tells of the last place.
+        return read_mark(self.record.headers, marks.shw_dlq_topic) or First(
+            topic=marks.shw_dlq_topic,
+            partition=marks.shw_dlq_partition,
+            offset=marks.shw_dlq_offset,
+            timestamp_ms=_ms(marks.shw_dlq_timestamp) if marks.shw_dlq_timestamp is not None else -1,
+            replayed=marks.shw_dlq_replayed,
+        )
 
 
 def original(letter: Letter, topics: Iterable[str]) -> Outgoing | str:
-    """Give the record as it was before it was refused, or say why it cannot be sent again. Pure.
+    """Give the record as it was before it was refused, marked with where it lay first, or say why it cannot be sent.
 
+    Pure.
     `topics` are those to which a letter may go back: whoever may write dead letters could name any other one.
     """
-    marks = letter.marks
-    if marks is None:
+    marks, first = letter.marks, letter.first
+    if marks is None or first is None:
         return f"it lacks the headers {PREFIX}*: the healer did not write it"
     if marks.shw_dlq_reason in _NO_RECORDS:
         return f"it was never a record ({marks.shw_dlq_reason}): publish the event again at its source"
@@ -57,7 +91,7 @@ def original(letter: Letter, topics: Iterable[str]) -> Outgoing | str:
         topic=marks.shw_dlq_topic,
         key=letter.record.key,
         value=letter.record.value or b"",
-        headers=letter.own_headers,
+        headers=(*letter.own_headers, *mark(replace(first, replayed=first.replayed + 1))),
     )
 
 
@@ -128,3 +162,7 @@ def _letter(one: Record) -> Letter:
     # A header may have no value; a letter is shown and sent with an empty one.
     record = replace(one, headers=tuple((name, content or b"") for name, content in one.headers))
     return Letter(record=record, marks=read_headers(record.headers))
+
+
+def _ms(at: datetime) -> int:
+    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)

@@ -1,6 +1,18 @@
 """What the stages hand to each other: plain values, no behaviour beyond what follows from their own fields."""
 
-from consumer.model.failure import AT_THE_FOOT, Climbed, DeadLetter, Diagnosis, Evidence, Failure, Fault, Record, Trace
+from consumer.model.failure import (
+    AT_THE_FOOT,
+    Climbed,
+    DeadLetter,
+    Diagnosis,
+    Evidence,
+    Failure,
+    Fault,
+    Record,
+    Trace,
+    first_read,
+    with_value_alone,
+)
 from consumer.model.identity import (
     ID_SPACE,
     AttemptId,
@@ -75,4 +87,6 @@ __all__ = [
     "Unknown",
     "Wait",
     "attempt_id",
+    "first_read",
+    "with_value_alone",
 ]

@@ -1,11 +1,12 @@
 """A failure from its record on: as Kafka gave it, as it is stored, and what it was diagnosed as."""
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 
 from consumer.model.identity import AttemptId, FailureId, JsonObject, OrgId
 from schemas.names import Disposition, FailureType, PoisonReason
+from schemas.replay import MARKS, read_mark
 from schemas.value import value
 
 
@@ -30,6 +31,24 @@ class Record:
     headers: tuple[tuple[str, bytes], ...]
     fault: Fault | None = None
     """Set where it is none: its value is then what lies there, byte for byte, and it can only be a dead letter."""
+
+
+def first_read(record: Record) -> tuple[Record, int]:
+    """Give a record as it lay before it was ever replayed, and how often it was: what a bare event is told apart by."""
+    first = read_mark(record.headers, record.topic) if record.headers else None
+    if first is None:
+        return record, 0
+    place = replace(record, partition=first.partition, offset=first.offset, timestamp_ms=first.timestamp_ms)
+    return place, first.replayed
+
+
+def with_value_alone(record: Record) -> Record:
+    """Leave out what a producer chose freely beside the value; the mark of a replay is exact, and stays."""
+    _, replayed = first_read(record)
+    if not replayed:
+        return replace(record, key=None, headers=())
+    marks = tuple((name, content) for name, content in record.headers if name in MARKS)
+    return replace(record, key=None, headers=marks)
 
 
 @value(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from consumer.model import Failure, Heal, Plan, Record
 from consumer.plan.ladder import LADDER, Planner
 from consumer.settings import Settings
 from schemas.names import Code, Disposition, Effect, FailureType, PoisonReason, StrategyName
+from schemas.replay import MARKS
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGES: Final = [
@@ -220,7 +221,8 @@ def test_every_make_target_that_is_named_exists(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=_named)
 def test_every_metric_that_is_named_exists(page: Path) -> None:
     named = {name.removesuffix("_bucket") for name in re.findall(r"\bshw_[a-z_]*[a-z]\b", page.read_text())}
-    others = {"shw_migrations", "shw_service"} | {name for name in named if name.startswith("shw_dlq_")}
+    headers = {name for name in named if name.startswith("shw_dlq_")} | MARKS
+    others = {"shw_migrations", "shw_service"} | headers
     assert named - others <= set(_metric_names())
 
 

@@ -135,18 +135,18 @@ def test_dead_letters_are_listed_by_reason_and_replayed_byte_by_byte(topics: dic
     capsys.readouterr()
     assert run_command(["dlq", "list", "--reason", "unknown_version"]) == 0
     header, *rows = capsys.readouterr().out.splitlines()
-    assert header.split("\t") == ["place", "at", "reason", "message", "from", "bytes"]
+    assert header.split("\t") == ["place", "at", "reason", "message", "from", "bytes", "replayed"]
     assert [row.split("\t")[2:] for row in rows] == [
-        ["unknown_version", "why", f"{failures} 0:5", "6"],
-        ["unknown_version", "why", f"{failures} 0:5", "2000"],
-        ["unknown_version", "why", "elsewhere 0:5", "2"],
+        ["unknown_version", "why", f"{failures} 0:5", "6", "0"],
+        ["unknown_version", "why", f"{failures} 0:5", "2000", "0"],
+        ["unknown_version", "why", "elsewhere 0:5", "2", "0"],
     ]
     assert run_command(["dlq", "list", "--limit", "1", "--json"]) == 0
     said = capsys.readouterr()
     assert json.loads(said.out)["from"] == "elsewhere 0:5"
     assert "The newest 1 of 4" in said.err
 
-    assert run_command(["dlq", "replay", "--all", "--reason", "unknown_version"]) == 1
+    assert run_command(["dlq", "replay", "--all", "--reason", "unknown_version", "--force"]) == 1
     said = capsys.readouterr()
     [sent] = [json.loads(line) for line in said.out.splitlines()]
     assert sent["topic"] == failures
@@ -154,7 +154,7 @@ def test_dead_letters_are_listed_by_reason_and_replayed_byte_by_byte(topics: dic
     assert "is cut (1000 of 2000 bytes" in said.err
     assert "topic elsewhere" in said.err
     place = f"{places[1].partition}:{places[1].offset}"
-    assert run_command(["dlq", "replay", place]) == 0
+    assert run_command(["dlq", "replay", place, "--force"]) == 0
     assert run_command(["dlq", "show", "77:0"]) == 1
     assert run_command(["dlq", "show", place.replace(":", ":9")]) == 1
 

@@ -25,12 +25,12 @@ ORG = OrgId(UUID("11111111-2222-4333-8444-555555555555"))
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
-def failure(context: dict[str, Any], *, redactions: tuple[str, ...] = ()) -> Failure:
+def failure(context: dict[str, Any], *, redactions: tuple[str, ...] = (), reason: str = "timed out") -> Failure:
     return Failure(
         id=FailureId(uuid5(ORG, repr(context))),
         org_id=ORG,
         workflow_name="orders.sync",
-        failure_reason="timed out",
+        failure_reason=reason,
         context=context,
         detected_at=NOW,
         source="urn:test",

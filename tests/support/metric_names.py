@@ -3,6 +3,7 @@
 # The contract with dashboards and alerts: names and labels, one by one.
 CONTRACT: dict[str, set[str]] = {
     "shw_events_total": {"outcome"},
+    "shw_replayed_events_total": {"outcome"},
     "shw_diagnoses_total": {"failure_type", "disposition"},
     "shw_unknown_ratio": set(),
     "shw_attempts_total": {"failure_type", "strategy", "result", "code"},

@@ -11,6 +11,7 @@ from consumer.kafka.publishing import Outgoing
 from consumer.model import Record
 from schemas.dead_letter import Refused, cut_letter, dead_letter, read_headers
 from schemas.names import PoisonReason
+from schemas.replay import First, mark
 
 SECRET = "hunter2secret"
 
@@ -33,8 +34,9 @@ def _letter(value: bytes, *, limit: int = 1000, headers: tuple[tuple[str, bytes]
 
 def test_a_letter_goes_back_as_it_came() -> None:
     headers = (("ce_id", b"1"), ("x", b"\xff\x00"))
+    first = First(topic="failures", partition=3, offset=14, timestamp_ms=-1, replayed=1)
     assert original(_letter(b"\x00raw", headers=headers), {"failures"}) == Outgoing(
-        topic="failures", key=b"run", value=b"\x00raw", headers=headers
+        topic="failures", key=b"run", value=b"\x00raw", headers=(*headers, *mark(first))
     )
 
 

@@ -12,11 +12,12 @@ from typing import Final, TypeAlias
 from consumer.call import Ambiguous, Answer, EgressRefused, NotSent, OutboundRequest
 from consumer.catalog import AutoRetryLimits, WorkflowPolicy
 from consumer.heal.auto_retry.content import Content
-from consumer.heal.auto_retry.rules import call_limit, provably_not_run
+from consumer.heal.auto_retry.past_tries import provably_not_run
+from consumer.heal.auto_retry.rules import call_limit
 from consumer.heal.auto_retry.verdict import expected
 from consumer.heal.schema_check import LIMIT
 from consumer.model import Failure
-from schemas.context import ReadBack, RequestContext, error_of
+from schemas.context import ReadBack, RequestContext
 from schemas.names import Effect
 
 LONGEST_IN_SLOT: Final = timedelta(seconds=30)
@@ -70,7 +71,7 @@ def suspect(failure: Failure, request: RequestContext) -> Suspect:
         return Suspect.NOBODY
     if failure.unsure:
         return Suspect.OURS
-    return Suspect.NOBODY if provably_not_run(error_of(failure.context)) else Suspect.THEIRS
+    return Suspect.NOBODY if provably_not_run(failure) else Suspect.THEIRS
 
 
 def looks_first(request: RequestContext) -> bool:

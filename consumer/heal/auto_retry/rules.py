@@ -11,40 +11,17 @@ import httpx2
 from consumer.call import OutboundRequest
 from consumer.catalog import WorkflowPolicy
 from consumer.heal.auto_retry.backoff import longest_waits
+from consumer.heal.auto_retry.past_tries import last_did_not_run, provably_not_run
 from consumer.heal.digest import digest
 from consumer.heal.schema_check import LIMIT
 from consumer.model import Diagnosis, Failure, Json
-from schemas.context import ContextFault, ErrorContext, RequestContext, ResumeContext, error_of
+from schemas.context import ContextFault, RequestContext, ResumeContext
 from schemas.json_text import to_json
 from schemas.names import Disposition, Effect
 
 HANDOVER_TRIES: Final = 3
 _MARGIN: Final = timedelta(seconds=5)
 _LONGEST_WINDOW: Final = timedelta(minutes=10)
-_NEVER_LEFT: Final = frozenset(
-    name.lower()
-    for name in (
-        "ClientConnectorDNSError",
-        "ClientConnectorError",
-        "ConnectError",
-        "ConnectTimeout",
-        "ConnectTimeoutError",
-        "ConnectionRefusedError",
-        "ConnectionTimeoutError",
-        "EAI_AGAIN",
-        "EAI_NONAME",
-        "ECONNREFUSED",
-        "ENOTFOUND",
-        "NameResolutionError",
-        "NewConnectionError",
-        "NotSent",
-        "PoolTimeout",
-        "UND_ERR_CONNECT_TIMEOUT",
-        "gaierror",
-    )
-)
-"""Error codes and types that clients raise before the first byte of a request leaves."""
-_NOT_EXECUTED: Final = frozenset({425, 429})
 _ORIGIN: Final = re.compile(r"[A-Za-z]+://[^/?#]*")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _HOPELESS: Final = {
@@ -90,22 +67,16 @@ def unsafe_repeat(failure: Failure, request: RequestContext) -> str | None:
     """Refuse to repeat an effect that may already have happened, carries no key, and leaves nothing to look at."""
     if request.effect_or_default is not Effect.UNSAFE or request.read_back is not None:
         return None
-    if not failure.unsure and provably_not_run(error_of(failure.context)):
+    if not failure.unsure and provably_not_run(failure):
         return None
     whose = "in an attempt of ours " if failure.unsure else ""
+    if not failure.unsure and last_did_not_run(failure):
+        whose = "in a try before its last one, for all that the event tells, "
     return (
         f"{request.method} may already have had its effect {whose}and would have it twice: send "
         "context.request.idempotency_key, say in context.request.read_back how to see whether it happened, or declare "
         "context.request.effect as none, idempotent or keyed if that is so"
     )
-
-
-def provably_not_run(error: ErrorContext) -> bool:
-    """Tell whether the evidence proves that the failed call had no effect."""
-    if error.http_status is not None:
-        return error.http_status in _NOT_EXECUTED
-    names = (re.split(r"[.:/]+", name)[-1].lower() for name in (error.code, error.type) if name)
-    return any(name in _NEVER_LEFT for name in names)
 
 
 def window(request: RequestContext, *, hands_over: bool, settling: timedelta, policy: WorkflowPolicy) -> timedelta:

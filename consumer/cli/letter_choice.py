@@ -1,0 +1,89 @@
+"""Which dead letters a command is about: by reason, by time, and by who spoke, as far as the bytes tell. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import Any
+from uuid import UUID
+
+from consumer.kafka.dead_letters import Letter
+from schemas.errors import EnvelopeError
+from schemas.json_text import load_json
+from schemas.names import PoisonReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """Who spoke in a letter, and for whom; None where its bytes do not tell."""
+
+    source: str | None = None
+    organisation: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What a letter has to be like; what is not given does not matter."""
+
+    reason: PoisonReason | None = None
+    source: str | None = None
+    """The whole source, or a pattern with `*` as in the catalog."""
+    organisation: UUID | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def is_any(self) -> bool:
+        """Whether every letter is chosen."""
+        return self == Choice()
+
+    def holds(self, letter: Letter) -> bool:
+        """Tell whether a letter is chosen; one that is none of the healer's has neither reason nor time."""
+        if self.is_any:
+            return True
+        marks = letter.marks
+        if marks is None or (self.reason is not None and marks.shw_dlq_reason is not self.reason):
+            return False
+        if (self.since is not None and marks.shw_dlq_at < self.since) or (
+            self.until is not None and marks.shw_dlq_at >= self.until
+        ):
+            return False
+        if self.source is None and self.organisation is None:
+            return True
+        voice = voice_of(letter)
+        if self.organisation is not None and voice.organisation != self.organisation:
+            return False
+        return self.source is None or (voice.source is not None and fnmatchcase(voice.source, self.source))
+
+
+def voice_of(letter: Letter) -> Voice:
+    """Read who spoke from bytes that were refused: whatever of them can be read at all."""
+    named = {name.lower(): content for name, content in letter.own_headers}
+    try:
+        document = load_json(letter.record.value or b"")
+    except EnvelopeError:
+        document = None
+    members: dict[str, Any] = document if isinstance(document, dict) else {}
+    if "ce_specversion" in named:
+        return Voice(source=_text(named.get("ce_source")), organisation=_organisation(members))
+    if "specversion" in members or "data" in members:
+        data = members.get("data")
+        source = members.get("source")
+        return Voice(
+            source=source if isinstance(source, str) else None,
+            organisation=_organisation(data if isinstance(data, dict) else {}),
+        )
+    is_bare = letter.marks is not None and isinstance(document, dict)
+    source = f"urn:kafka:{letter.marks.shw_dlq_topic}" if is_bare and letter.marks else None
+    return Voice(source=source, organisation=_organisation(members))
+
+
+def _text(content: bytes | None) -> str | None:
+    return None if content is None else content.decode(errors="replace")
+
+
+def _organisation(data: dict[str, Any]) -> UUID | None:
+    given = data.get("org_id")
+    try:
+        return UUID(given) if isinstance(given, str) else None
+    except ValueError:
+        return None

@@ -1,0 +1,35 @@
+"""What is there already: for a command that asks before it sends, and changes nothing."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from consumer.model import FailureId, OrgId
+from consumer.store.pool import Pool, translated
+from schemas.names import Status
+
+_ORGANISATIONS = "SELECT id FROM organizations WHERE id = ANY($1::uuid[])"
+
+_FAILURES = "SELECT id, status, digest FROM workflow_failures WHERE id = ANY($1::uuid[])"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A failure that is there."""
+
+    status: Status
+    digest: bytes | None
+    """Of the event that it was accepted from; None where a member inserted it."""
+
+
+async def organisations_there(pool: Pool, org_ids: Collection[OrgId]) -> frozenset[OrgId]:
+    """Give those organisations that exist now."""
+    with translated():
+        rows = await pool.fetch(_ORGANISATIONS, sorted(org_ids))
+    return frozenset(OrgId(row["id"]) for row in rows)
+
+
+async def failures_there(pool: Pool, failure_ids: Collection[FailureId]) -> dict[FailureId, Stored]:
+    """Give those failures that are stored, with where each stands."""
+    with translated():
+        rows = await pool.fetch(_FAILURES, sorted(failure_ids))
+    return {FailureId(row["id"]): Stored(status=Status(row["status"]), digest=row["digest"]) for row in rows}
