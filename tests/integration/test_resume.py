@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -208,22 +209,35 @@ async def test_a_living_owners_claim_is_not_taken_over_and_a_dead_ones_only_afte
         me = running.consumer.me
         await running.abandon()
 
-    async def owner_after(lease: str, deadline: str) -> str | None:
-        await place.db.execute(
-            "UPDATE heal_owner SET lease_until = clock_timestamp() + $1::text::interval WHERE owner = $2", lease, me
-        )
+    async def owner_after(deadline: str, *, lives: bool) -> str | None:
+        """Give whose claim it is once another process has watched its owner for longer than a lease."""
         await place.db.execute(
             "UPDATE heal_claim SET effect_deadline = clock_timestamp() + $1::text::interval", deadline
         )
         async with place.in_another_group().consumer(scripted(never)) as other:
+            until_time = time.monotonic() + 1.5 * place.settings.heal.lease.total_seconds()
+
+            async def watched_long_enough() -> bool:
+                if lives:
+                    await place.db.execute("UPDATE heal_owner SET renewals = renewals + 1 WHERE owner = $1", me)
+                return time.monotonic() > until_time
+
+            await until(watched_long_enough)
             await other.consumer.resume.once()
             owner: str | None = await place.db.fetchval("SELECT owner FROM heal_claim")
             await other.abandon()
         return owner
 
-    assert await owner_after("1 hour", "-1 hour") == me
-    assert await owner_after("-1 hour", "1 hour") == me
-    assert await owner_after("-1 hour", "-1 second") != me
+    # Whatever the lease's own time says: a clock may have jumped.
+    await place.db.execute(
+        "UPDATE heal_owner SET lease_until = clock_timestamp() - interval '1 h' WHERE owner = $1", me
+    )
+    assert await owner_after("-1 hour", lives=True) == me
+    assert await owner_after("1 hour", lives=False) == me
+    await place.db.execute(
+        "UPDATE heal_owner SET lease_until = clock_timestamp() + interval '1 h' WHERE owner = $1", me
+    )
+    assert await owner_after("-1 second", lives=False) != me
 
 
 def _answer_lost(done: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

@@ -251,12 +251,9 @@ async def test_a_change_that_leaves_resolved_alone_moves_nothing(world: World, p
 @pytest.mark.parametrize(
     "change",
     [
-        "status = 'resolved'",
-        "status = 'resolved', due_at = NULL",
-        "status = 'given_up'",
         "status = 'pending', due_at = NULL",
         "status = 'healing'",
-        "resolved = true, status = 'given_up', due_at = NULL",
+        "status = 'resolved', step = step + 1",
         "detected_at = '4000-01-01 BC'",
         "detected_at = 'infinity'",
     ],
@@ -266,8 +263,31 @@ async def test_not_even_the_service_can_make_status_and_resolved_disagree(world:
         await world.connection.execute(f"UPDATE workflow_failures SET {change} WHERE id = $1", world.failure_id)
 
 
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ("status = 'resolved'", "resolved"),
+        ("status = 'resolved', due_at = NULL", "resolved"),
+        ("status = 'given_up'", "given_up"),
+        ("status = 'needs_person'", "needs_person"),
+        ("resolved = true, status = 'given_up', due_at = NULL", "given_up"),
+    ],
+)
+async def test_what_an_operator_decides_in_sql_is_made_whole(world: World, change: str, status: str) -> None:
+    await world.connection.execute(f"UPDATE workflow_failures SET {change} WHERE id = $1", world.failure_id)
+    row = await world.connection.fetchrow("SELECT * FROM workflow_failures WHERE id = $1", world.failure_id)
+    assert row is not None
+    assert (row["status"], row["resolved"]) == (status, status == "resolved")
+    assert (row["due_at"] is None) is (status in ("resolved", "given_up"))
+    told = await world.connection.fetch("SELECT failure_id, step, status FROM heal_status_change")
+    assert [tuple(one) for one in told] == [(world.failure_id, row["step"], status)]
+
+
+TABLES = ["heal_owner", "heal_claim", "heal_outbox", "heal_breaker", "heal_rate", "heal_status_change"]
+
+
 @pytest.mark.parametrize("person", PEOPLE)
-@pytest.mark.parametrize("table", ["heal_owner", "heal_claim", "heal_outbox", "heal_breaker", "heal_rate"])
+@pytest.mark.parametrize("table", TABLES)
 async def test_the_healers_tables_are_out_of_reach(world: World, person: str, table: str) -> None:
     for statement in (f"SELECT * FROM {table}", f"DELETE FROM {table}", f"INSERT INTO {table} DEFAULT VALUES"):
         with pytest.raises(DENIED):

@@ -53,7 +53,7 @@ from consumer.owner_watch import OwnerWatch
 from consumer.results import Outlet
 from consumer.settings import BreakerSettings, PostgresSettings
 from consumer.settlement import Ended, settle_heal, settle_unclaimed
-from consumer.store import due, intake, outbox, owner, settle
+from consumer.store import changes, due, intake, outbox, owner, settle
 from consumer.store.pool import Pool, open_pool, translated
 from schemas.names import Code, Disposition, Effect, FailureType, StrategyName
 
@@ -235,7 +235,8 @@ class Worker:
                 loops.create_task(self._heal_one(diagnosed, claim))
 
     async def sweep(self, loops: asyncio.TaskGroup) -> None:  # noqa: ARG002 - one signature for all steps
-        """Publish what the dead have left, and forget what is published."""
+        """Publish what the dead have left and what was decided, and forget what is published."""
+        await changes.tell_changes(self.pool, OUTLET, 100)
         left = await outbox.left_over(self.pool, self.me, list(self.watch.dead()), timedelta(seconds=0.5), 100)
         acked, self.acked = [*self.acked, *(message.id for message in left)], []
         await outbox.forget(self.pool, acked)
