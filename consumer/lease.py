@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -22,6 +23,8 @@ from consumer.waiting import happens
 
 log = structlog.get_logger(__name__)
 
+ANSWERED_WITHIN: Final = timedelta(seconds=5)
+"""Of a statement of the lease: a server that hangs is asked anew, maybe on another host."""
 FIRST_AGAIN: Final = timedelta(seconds=1)
 """How long after a failed one the very first renewal is tried again."""
 
@@ -81,7 +84,8 @@ class Lease:
 
     async def _renew(self) -> None:
         sent, asked = Moment.now(), datetime.now(UTC)
-        database = await leases.renew(self.own_pool, self.me, self.span)
+        async with _soon():
+            database = await leases.renew(self.own_pool, self.me, self.span)
         self.permission.renewed(sent)
         self._renew_due = sent.monotonic + self.span.total_seconds() / 3
         changed = self.clock.compare(asked, database, datetime.now(UTC))
@@ -91,7 +95,8 @@ class Lease:
 
     async def _read(self) -> None:
         sent = Moment.now()
-        reading = await leases.read(self.own_pool, self.me)
+        async with _soon():
+            reading = await leases.read(self.own_pool, self.me)
         self.permission.read(sent, reading.revoked)
         self._watch.look(reading.renewals, sent.monotonic, time.monotonic())
         dead = frozenset(self.dead)
@@ -131,3 +136,12 @@ class Lease:
     async def make_durable(self, claim: Claim) -> None:
         """Make durable that an effect begins which must not be repeated blindly; raises as `permit`."""
         await leases.begin(self.pool, self.me, claim)
+
+
+@asynccontextmanager
+async def _soon() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(ANSWERED_WITHIN.total_seconds()):
+            yield
+    except TimeoutError as error:
+        raise TransientError(f"the database did not answer within {ANSWERED_WITHIN.total_seconds():g} s") from error

@@ -64,6 +64,13 @@ class PostgresSettings(Section):
     """Intake, resume and the sweeper hold one each at most, settle two; the rest serve the API and effects' gates."""
     statement_timeout: Seconds = timedelta(seconds=30)
     connect_timeout: Seconds = timedelta(seconds=10)
+    pooler: Literal["none", "transaction"] = "none"
+    """What stands in front of the server: a pooler gives each transaction another session, which keeps nothing."""
+
+    @property
+    def pooler_shares(self) -> bool:
+        """Whether the server's sessions are shared with other connections, transaction by transaction."""
+        return self.pooler == "transaction"
 
     def shown(self) -> str:
         """Give the address without its password, for messages and logs."""

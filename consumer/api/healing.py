@@ -1,6 +1,7 @@
 """The seed's healing endpoints: what is broken, what was tried, and a way to have it tried now."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from consumer.api.errors import ApiError
+from consumer.api.joined import Joined
 from consumer.api.shown import (
     Reply,
     page_of,
@@ -35,6 +37,10 @@ from consumer.store.reports import Asked, HealAsked, Place, ReportedAttempt
 
 CONNECTIONS: Final = 3
 """Of the process's pool: people who read must not take intake's and settle's."""
+ASKERS: Final = 2
+"""Of those: however many ask for heals, there is one left for who reads."""
+ANSWERED_BY: Final = timedelta(seconds=5)
+"""An attempt that ended so shortly ago answers who asks for one: a thousand who ask at once come over seconds."""
 WAIT_FOR_CONNECTION: Final = timedelta(seconds=5)
 POLL_FIRST: Final = timedelta(milliseconds=20)
 POLL_MOST: Final = timedelta(milliseconds=500)
@@ -58,11 +64,14 @@ class Healing:
     heal_wait: timedelta
     wake: Callable[[], None]
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONNECTIONS))
+    _askers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(ASKERS))
+    _asked: Joined[tuple[FailureId, str], HealAsked] = field(default_factory=Joined)
+    _awaited: Joined[tuple[FailureId, int], ReportedAttempt | None] = field(default_factory=Joined)
 
     @asynccontextmanager
     async def as_user(self, user: User, *, readonly: bool = True) -> AsyncIterator[Connection]:
         """Open a transaction as the user."""
-        async with self._turn(), reports.as_user(self.pool, user.claims, readonly=readonly) as connection:
+        async with _one_of(self._turns), reports.as_user(self.pool, user.claims, readonly=readonly) as connection:
             yield connection
 
     async def page(self, user: User, org_id: OrgId | None, after: Place | None, limit: int) -> dict[str, object]:
@@ -72,38 +81,58 @@ class Healing:
         page, last = page_of(found, limit)
         return {"failures": [shown_failure(failure) for failure in page], "next": last and write_place(last)}
 
-    async def ask(self, user: User, failure_id: FailureId) -> HealAsked:
-        """Make a failure due that the user may see."""
-        async with self.as_user(user, readonly=False) as connection:
+    async def heal(self, user: User, failure_id: FailureId) -> tuple[Asked, ReportedAttempt | None]:
+        """Have a failure healed that the user may see; one question and one wait for all who ask at the same time."""
+        claims = json.dumps(dict(user.claims), sort_keys=True)
+        asked = await self._asked.ask((failure_id, claims), lambda: self._ask(user, failure_id))
+        if asked.result is not Asked.DUE:
+            return asked.result, None
+        self.wake()
+        wanted = failure_id, asked.step
+        return asked.result, await self._awaited.ask(wanted, lambda: self._attempt_from(*wanted))
+
+    async def _ask(self, user: User, failure_id: FailureId) -> HealAsked:
+        async with _one_of(self._askers), self.as_user(user, readonly=False) as connection:
             if await reports.seen(connection, failure_id) is None:
                 return HealAsked(result=Asked.NOT_FOUND)
             await reports.become_service(connection)
-            return await reports.ask_heal(connection, failure_id)
+            return await reports.ask_heal(connection, failure_id, answered_by=ANSWERED_BY)
 
-    async def attempt_from(self, failure_id: FailureId, step: int) -> ReportedAttempt | None:
+    async def _attempt_from(self, failure_id: FailureId, step: int) -> ReportedAttempt | None:
         """Wait for the attempt of a step or a later one, for as long as is set; None when there is none by then."""
         end = time.monotonic() + self.heal_wait.total_seconds()
         pause = POLL_FIRST
         while True:
-            async with self._turn():
-                attempt = await reports.attempt_since(self.pool, failure_id, step)
+            attempt = await self._look(failure_id, step)
             left = end - time.monotonic()
             if attempt is not None or left <= 0:
                 return attempt
             await asyncio.sleep(min(pause.total_seconds(), left))
             pause = min(pause * 2, POLL_MOST)
 
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
+    async def _look(self, failure_id: FailureId, step: int) -> ReportedAttempt | None:
         try:
-            async with asyncio.timeout(WAIT_FOR_CONNECTION.total_seconds()):
-                await self._turns.acquire()
-        except TimeoutError:
-            raise TransientError("all connections of the API are taken") from None
-        try:
-            yield
-        finally:
-            self._turns.release()
+            async with _one_of(self._askers), _one_of(self._turns):
+                return await reports.attempt_since(self.pool, failure_id, step)
+        except NoTurn:
+            return None  # the heal was asked for all the same: who waits looks again
+
+
+class NoTurn(TransientError):
+    """All connections that the API may use are taken, for too long."""
+
+
+@asynccontextmanager
+async def _one_of(turns: asyncio.Semaphore) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(WAIT_FOR_CONNECTION.total_seconds()):
+            await turns.acquire()
+    except TimeoutError:
+        raise NoTurn("all connections of the API are taken") from None
+    try:
+        yield
+    finally:
+        turns.release()
 
 
 def healing_routes(settings: ApiSettings, pool: Pool, wake: Callable[[], None]) -> APIRouter:
@@ -175,10 +204,8 @@ def add_asking(router: APIRouter, healing: Healing, signed_in: Callable[..., Use
     async def heal(request: HealRequest, user: Annotated[User, Depends(signed_in)]) -> Reply:
         """Have a failure healed now; waits a while for the attempt, then answers 202 with where to look."""
         failure_id = FailureId(request.failure_id)
-        asked = await healing.ask(user, failure_id)
-        _raise_unless_due(asked.result)
-        healing.wake()
-        attempt = await healing.attempt_from(failure_id, asked.step)
+        asked, attempt = await healing.heal(user, failure_id)
+        _raise_unless_due(asked)
         if attempt is not None:
             return Reply(shown_heal(attempt))
         where = f"/api/healing/failures/{failure_id}/attempts"

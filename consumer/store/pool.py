@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import asyncpg
@@ -11,6 +10,7 @@ import asyncpg
 from consumer.errors import ConfigError, RefusedByDatabase, TransientError
 from consumer.settings import PostgresSettings
 from consumer.store.innards import take_only_plain_arrays
+from consumer.store.session import at_connect, bound_transactions, check_session, what_to_do
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolAcquireContext, PoolConnectionProxy
@@ -50,18 +50,9 @@ class _BoundedPool(Pool):
         return super().acquire(timeout=self._acquire_within if timeout is None else timeout)
 
 
-_BOUNDS_TRANSACTIONS: Final = 17
-"""The first major version of PostgreSQL that can bound a transaction as a whole."""
-
-
-ALONE_WITHIN: Final = timedelta(seconds=5)
-"""How long a statement may take on a connection of its own: a server that hangs is to be asked anew soon."""
-
-
 def alone(settings: PostgresSettings) -> PostgresSettings:
     """Give the settings of a pool of one connection, for what must never wait for others."""
-    within = min(settings.statement_timeout, ALONE_WITHIN)
-    return settings.model_copy(update={"pool_size": 1, "statement_timeout": within})
+    return settings.model_copy(update={"pool_size": 1})
 
 
 @asynccontextmanager
@@ -73,7 +64,7 @@ async def open_pool(
     Raises
     ------
     ConfigError
-        The database does not answer, or does not let us in.
+        The database does not answer, or does not let us in, or what stands in front of it needs another setting.
 
     """
     seconds = settings.statement_timeout.total_seconds()
@@ -81,45 +72,43 @@ async def open_pool(
 
     async def prepare(connection: Connection) -> None:
         opened()
-        if connection.get_server_version().major >= _BOUNDS_TRANSACTIONS:
-            # A process that is stopped between two messages of one statement holds its locks: neither of the other
-            # limits counts there, and every replica would wait for the same scopes.
-            await connection.execute(f"SET transaction_timeout = {int(seconds * 1000)}")
+        if not settings.pooler_shares:
+            await bound_transactions(connection, settings.statement_timeout)
 
-    try:
+    with _refused(settings):
         pool = await _BoundedPool(
             settings.dsn.get_secret_value(),
             seconds + settings.connect_timeout.total_seconds(),
             min_size=min(4, settings.pool_size),
             max_size=settings.pool_size,
             init=prepare,
-            statement_cache_size=200,  # more than we have: each is planned a few times only
+            # More than we have: each is planned a few times only. What a pooler's session has prepared is another's.
+            statement_cache_size=0 if settings.pooler_shares else 200,
             reset=_leave_session,
             # The server stops a statement first, and says so; ours is for a server that is not there any more.
             command_timeout=seconds + 5,
             timeout=settings.connect_timeout.total_seconds(),
-            server_settings={
-                "application_name": application,
-                "statement_timeout": str(int(seconds * 1000)),
-                "idle_in_transaction_session_timeout": str(int(seconds * 1000)),
-                "TimeZone": "UTC",
-                # A plan that is kept, that of a foreign key's check too, may be from when a table had one page: to read
-                # it whole, still with 100,000 rows. Everything that we ask often has an index. `plan_cache_mode` would
-                # not do: under it the checks of foreign keys plan theirs anew for every row.
-                "enable_seqscan": "off",
-                # Until version 17 that makes a plan look so dear that the server would compile it, each time.
-                "jit": "off",
-            },
+            server_settings=at_connect(settings, application),
         )
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
-        raise ConfigError(
-            f"Postgres at {settings.shown()} does not let us in: {error or type(error).__name__}. "
-            "Check SHW_POSTGRES__DSN and that the server runs."
-        ) from error
     try:
+        with _refused(settings):
+            async with pool.acquire() as connection:
+                await check_session(connection, settings)
         yield pool
     finally:
         await _close(pool)
+
+
+@contextmanager
+def _refused(settings: PostgresSettings) -> Iterator[None]:
+    """Turn what goes wrong before the pool is open into the line that says what to do."""
+    try:
+        yield
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
+        raise ConfigError(
+            f"Postgres at {settings.shown()} does not let us in: {error or type(error).__name__}. "
+            f"{what_to_do(str(error))}"
+        ) from error
 
 
 async def _leave_session(connection: Connection) -> None:

@@ -96,6 +96,15 @@ WITH old AS (
 SELECT old.status, coalesce((SELECT moved.step FROM moved), old.step) AS step FROM old
 """
 
+_LOCK = "SELECT FROM workflow_failures f WHERE f.id = $1 FOR NO KEY UPDATE"
+
+# After the lock and in a statement of its own, so that what was settled meanwhile is seen.
+_JUST_ENDED = """
+SELECT a.step FROM workflow_heal_attempts a
+ WHERE a.failure_id = $1 AND a.step IS NOT NULL AND a.finished_at > clock_timestamp() - $2 * interval '1 second'
+ ORDER BY a.step DESC LIMIT 1
+"""
+
 _ATTEMPT_SINCE = """
 SELECT a.id, a.step, a.strategy, a.result, a.details, to_json(a.attempted_at) #>> '{}' AS attempted_at,
        to_json(a.finished_at) #>> '{}' AS finished_at
@@ -136,7 +145,7 @@ DIAGNOSED_PAGE: Final = 100
 class Asked(StrEnum):
     """What asking for a heal came to."""
 
-    DUE = "due"  # is healed as soon as there is a free slot
+    DUE = "due"  # is healed as soon as there is a free slot, or was just now
     RESOLVED = "resolved"  # was healed before: nothing changed
     NEEDS_PERSON = "needs_person"  # an outcome is unknown: a person has to look first; nothing changed
     AWAITING_APPROVAL = "awaiting_approval"  # a plan waits for its answer; nothing changed
@@ -375,8 +384,19 @@ async def attempts_of(connection: Connection, failure_id: FailureId) -> list[Rep
     return [ReportedAttempt(**dict(row)) for row in await connection.fetch(_ATTEMPTS, failure_id)]
 
 
-async def ask_heal(connection: Connection, failure_id: FailureId) -> HealAsked:
-    """Make a failure due now, given up or not; as the service."""
+async def ask_heal(
+    connection: Connection, failure_id: FailureId, *, answered_by: timedelta = timedelta(0)
+) -> HealAsked:
+    """Make a failure due now, given up or not; as the service, in a transaction of the caller's.
+
+    An attempt that ended less than `answered_by` ago is the answer, and nothing changes: of many that ask at once some
+    come when the heal has ended already.
+    """
+    if answered_by:
+        await connection.execute(_LOCK, failure_id)
+        step = await connection.fetchval(_JUST_ENDED, failure_id, answered_by.total_seconds())
+        if step is not None:
+            return HealAsked(result=Asked.DUE, step=step)
     row = await connection.fetchrow(_ASK, failure_id)
     if row is None:
         return HealAsked(result=Asked.NOT_FOUND)

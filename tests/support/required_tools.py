@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-PACKAGE_OF: Final = {"kcat": "kcat", "prometheus": "prometheus", "promtool": "prometheus"}
+PACKAGE_OF: Final = {"kcat": "kcat", "pgbouncer": "pgbouncer", "prometheus": "prometheus", "promtool": "prometheus"}
 
 
 def in_ci() -> bool:
