@@ -128,3 +128,20 @@ async def test_an_operators_commands_and_decisions_pass_a_pooler(pooled_place: S
             assert ran.code == 0, ran.err
         row = (await place.failures())["w"]
     assert row["status"] == "given_up"
+
+
+async def test_an_outage_of_the_database_behind_a_pooler_is_waited_for(
+    pooled_place: Site, postgres: Postgres, world: World
+) -> None:
+    place, count = pooled_place, 100
+    org = await place.organisation()
+    world.on("/it", json_reply({"done": True}))
+    events = [event(org, n, workflow_name=f"w{n:03}", context=call(world.url("/it"))) for n in range(count)]
+    async with place.consumer() as running:
+        await place.publish(*events[: count // 2])
+        await until(lambda: place.count("workflow_failures"))
+        async with postgres.outage():
+            await place.publish(*events[count // 2 :])
+        rows = await running.settled(count, 60)
+    assert {row["status"] for row in rows.values()} == {"resolved"}
+    assert await place.count("workflow_heal_attempts") == count
