@@ -1,7 +1,7 @@
 """Rebalances and outages beside a partition in which whatever the Kafka client polls raises: nothing of it is lost."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -15,10 +15,12 @@ from tests.support.producers import Producers
 from tests.support.proxied import ProxiedKafka, behind_proxies
 from tests.support.raising import PARTITIONS, lost_in_rebalances, nothing, publish_raising
 
-EACH: Final = 500
-"""Failures in each partition."""
-BEFORE_EACH: Final = 50
+EACH: Final = 50
+"""Failures that are published to each partition at once: before and after each harm, twice before all of them."""
+BEFORE_EACH: Final = 25
 """Failures behind one record that cannot be read."""
+FAILURES: Final = 1_500
+UNREADABLE: Final = FAILURES // PARTITIONS // BEFORE_EACH
 RUNS: Final = 20 if FULL else 2
 
 
@@ -35,8 +37,14 @@ async def test_rebalances_and_outages_beside_a_partition_that_raises_lose_nothin
 ) -> None:
     ground, dice = wide_ground, Random(run)
     org = await ground.organisation()
-    names = await publish_raising(ground, org, each=EACH, at_once=BEFORE_EACH)
-    faults["unreadable record"] += EACH // BEFORE_EACH
+    names: set[str] = set()
+
+    async def publish() -> None:
+        """Publish more: a member that is assigned partitions then finds something in each of them."""
+        begin = len(names) // PARTITIONS
+        names.update(await publish_raising(ground, org, each=EACH, at_once=BEFORE_EACH, begin=begin))
+        faults["unreadable record"] += EACH // BEFORE_EACH
+
     async with behind_proxies(ground, own_servers.kafka) as proxies:
         producers = Producers(place=ground, world=world, org=org, counted=faults)
         injury = Injury(servers=own_servers, proxies=proxies, producers=producers, counted=faults)
@@ -45,13 +53,22 @@ async def test_rebalances_and_outages_beside_a_partition_that_raises_lose_nothin
             await injury.cut_kafka()
             proxies.be_well()  # a member that starts without a broker ends: another fault than those made here
 
+        def beside(harm: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+            async def harm_while_publishing() -> None:
+                await publish()
+                await harm()
+                await publish()
+
+            return harm_while_publishing
+
         harms = [cut_off, injury.restart_broker, injury.stall_kafka, nothing]
         dice.shuffle(harms)
-        members = proxies.place.changed(intake={"max_rows": 25})
-        lost = await lost_in_rebalances(ground, names, members=members, harms=harms)
+        await publish()
+        await publish()
+        lost = await lost_in_rebalances(ground, names, members=proxies.place, harms=[beside(one) for one in harms])
         faults["member joined and left"] += len(harms)
         injury.count_proxies()
-    assert len(names) == PARTITIONS * EACH
+    assert len(names) == FAILURES
     assert lost == set()
     letters = {letter.headers["shw_dlq_offset"] for letter in await ground.letters()}
-    assert letters == {b"%d" % n for n in range(0, EACH + EACH // BEFORE_EACH, BEFORE_EACH + 1)}
+    assert letters == {b"%d" % n for n in range(0, FAILURES // PARTITIONS + UNREADABLE, BEFORE_EACH + 1)}

@@ -34,12 +34,12 @@ async def nothing() -> None:
     """Do no harm."""
 
 
-async def publish_raising(place: Site, org: UUID, *, each: int, at_once: int = 50) -> set[str]:
-    """Publish so many failures to each partition; gives their names."""
+async def publish_raising(place: Site, org: UUID, *, each: int, at_once: int = 50, begin: int = 0) -> set[str]:
+    """Publish so many failures to each partition, numbered from `begin` on; gives their names."""
     names: set[str] = set()
-    for first in range(0, each, at_once):
+    for first in range(begin, begin + each, at_once):
         for partition in range(PARTITIONS):
-            some = [f"p{partition}.{n}" for n in range(first, min(each, first + at_once))]
+            some = [f"p{partition}.{n}" for n in range(first, min(begin + each, first + at_once))]
             bad = [unreadable()] if partition == RAISING else []
             await send(place, [*bad, *raws(org, *some)], partition=partition)
             names.update(some)
@@ -56,7 +56,7 @@ async def lost_in_rebalances(
 ) -> set[str]:
     """Read all of it while, for each of the harms, a member joins, the harm is done, and the member leaves.
 
-    `members` is the place as the members see it. Gives the names that never became rows.
+    `members` is the place as the members see it; a harm may publish more. Gives the names that never became rows.
     """
     async with (members or place).consumer() as one:
         for n, harm in enumerate(harms, 1):
@@ -67,11 +67,16 @@ async def lost_in_rebalances(
                 await harm()
             await until(partial(_rebalanced, one, before))
         await until(place.all_committed, within_seconds)
+        await until(partial(_all_told, place), within_seconds)
     return names - set(await place.failures())
 
 
 async def _has_rows(place: Site, rows: int) -> bool:
     return await place.count("workflow_failures") >= rows
+
+
+async def _all_told(place: Site) -> bool:
+    return await place.count("heal_outbox") == 0
 
 
 async def _rebalanced(running: Running, before: float) -> bool:
