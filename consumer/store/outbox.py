@@ -24,7 +24,8 @@ _ACKED = "DELETE FROM heal_outbox WHERE id = ANY($1::uuid[])"
 # What its writer did not get rid of: it died, or the broker refused at the time. In order within each failure: nothing
 # is taken while something of an earlier step is there, or something of a lower rank that is not taken with it. So what
 # a person decided while a heal was under way waits until that heal's own end is told, and of two decisions the second
-# waits until the broker has the first.
+# waits until the broker has the first, also while another process is just putting that first one into the outbox (a
+# change has the step after it, a message the step before).
 _LEFT_OVER = """
 WITH due AS (
   SELECT b.id FROM heal_outbox b LEFT JOIN heal_owner o ON o.owner = b.owner
@@ -33,6 +34,7 @@ WITH due AS (
      AND ($5::text IS NULL OR b.topic = $5) AND b.topic <> ALL ($6::text[])
      AND NOT EXISTS (SELECT FROM heal_claim c
                       WHERE c.failure_id = b.failure_id AND c.step < b.step AND c.owner <> 'parked')
+     AND NOT EXISTS (SELECT FROM heal_status_change s WHERE s.failure_id = b.failure_id AND s.step <= b.step)
      AND NOT EXISTS (SELECT FROM heal_outbox e LEFT JOIN heal_owner w ON w.owner = e.owner
                       WHERE e.failure_id = b.failure_id AND (e.step, e.rank) < (b.step, b.rank)
                         AND (e.step < b.step OR e.created_at > b.created_at

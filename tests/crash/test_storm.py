@@ -16,13 +16,15 @@ from random import Random
 from typing import Final, TypeAlias
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from tests.support import oracle
 from tests.support.faults import COMMITS, FULL, Injury, Servers
-from tests.support.ground import BUDGET, PARTITIONS, WINDOW, has_committed, judge
+from tests.support.ground import BUDGET, PARTITIONS, WINDOW, judge
 from tests.support.http_world import World
 from tests.support.pipeline import Process, Site, process, until
+from tests.support.producers import Producers
 from tests.support.proxied import behind_proxies
 from tests.support.stream import failures_of
 from tests.support.tcp_proxy import Loss, TcpProxy, Way
@@ -33,6 +35,15 @@ EVERY: Final = 0.25
 """Seconds between two faults from outside, and between two rounds of failures."""
 CHANCE: Final = 0.01
 """Of a signal at each boundary that a member crosses."""
+HELD_OPEN: Final = 0.5
+"""The chance that an open transaction is taken back before more is published."""
+DATABASE_AWAY: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+    OSError,
+)
+"""What people who decide meet while it restarts."""
 NOT_LET_IN: Final = ("does not let us in", "does not answer")
 """A member that starts while a server is away says so and ends: whoever runs it starts it again."""
 
@@ -98,7 +109,7 @@ class Storm:
             self.died_of.append(told[-3000:])
 
     async def rage(self) -> None:
-        """Break one thing after the other, and some at once; each server is restarted once."""
+        """Break one thing after the other, and some at once; each server is restarted once, and people decide."""
         weights: dict[Harm, int] = {
             self._signal: 2,
             self._cut: 3,
@@ -110,8 +121,10 @@ class Storm:
         await until(self._all_started, 60)
         self.until_time = time.monotonic() + SECONDS
         async with asyncio.TaskGroup() as harms:
-            harms.create_task(self._restart(self.injury.restart_broker, self.dice.uniform(0.1, 0.4) * SECONDS))
-            harms.create_task(self._restart(self.injury.restart_postgres, self.dice.uniform(0.5, 0.8) * SECONDS))
+            harms.create_task(self._later(self.injury.restart_broker, self.dice.uniform(0.1, 0.4) * SECONDS))
+            harms.create_task(self._later(self.injury.restart_postgres, self.dice.uniform(0.5, 0.8) * SECONDS))
+            for begin in (0.1, 0.4, 0.7):
+                harms.create_task(self._later(self._people, self.dice.uniform(begin, begin + 0.2) * SECONDS))
             while not self.is_over:
                 (harm,) = self.dice.choices(list(weights), list(weights.values()))
                 harms.create_task(harm())
@@ -122,9 +135,9 @@ class Storm:
     async def _all_started(self) -> bool:
         return len(self.members) == MEMBERS and all(one.said('"started"') for one in self.members.values())
 
-    async def _restart(self, restart: Harm, after: float) -> None:
+    async def _later(self, harm: Harm, after: float) -> None:
         await asyncio.sleep(after)
-        await restart()
+        await harm()
 
     async def _signal(self) -> None:
         number = self.dice.choice((signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM))
@@ -159,6 +172,10 @@ class Storm:
     async def _cut_short(self) -> None:
         self._either().cut_after(self.dice.randrange(1, 5_000), self.dice.choice(tuple(Way)))
 
+    async def _people(self) -> None:
+        with suppress(*DATABASE_AWAY):
+            await self.injury.people()
+
     def _either(self) -> TcpProxy:
         return self.dice.choice((self.injury.proxies.kafka, self.injury.proxies.postgres))
 
@@ -174,15 +191,25 @@ def _is_stopped(member: Process) -> bool:
     return False
 
 
-async def publish(ground: Site, world: World, org: UUID, storm: Storm) -> list[str]:
-    """Some of each kind, now and then."""
-    names: list[str] = []
+async def publish(world: World, org: UUID, storm: Storm) -> list[str]:
+    """Some of each kind, now and then: plain, in every codec, among what cannot be read, in and beside transactions."""
+    dice, producers, names = Random(f"{storm.seed} publish"), storm.injury.producers, list[str]()
+    weights = {
+        producers.plain: 3,
+        producers.in_every_codec: 1,
+        producers.among_unreadable: 1,
+        producers.in_transactions: 1,
+    }
     while not storm.is_over:
         events = failures_of(world, org, len(names))
-        for n, one in enumerate(events.values()):
-            await ground.publish(one, partition=n % PARTITIONS)
+        (write,) = dice.choices(list(weights), list(weights.values()))
+        for partition in range(PARTITIONS):
+            await write(partition, list(events.values())[partition::PARTITIONS])
         names += events
         await asyncio.sleep(EVERY)
+        if dice.random() < HELD_OPEN:
+            await producers.end_open(and_leave_again=True)
+    await producers.end_open()
     return names
 
 
@@ -193,10 +220,11 @@ async def test_a_storm_of_faults_loses_nothing_and_repeats_nothing(
 ) -> None:
     org = await ground.organisation(BUDGET)
     async with behind_proxies(ground, own_servers.kafka) as proxies:
-        injury = Injury(servers=own_servers, proxies=proxies, counted=faults)
+        producers = Producers(place=ground, world=world, org=org, counted=faults)
+        injury = Injury(servers=own_servers, proxies=proxies, producers=producers, counted=faults)
         storm = Storm(seed=seed, injury=injury, logs=tmp_path, dice=Random(seed))
         async with asyncio.TaskGroup() as tasks:
-            publishing = tasks.create_task(publish(ground, world, org, storm))
+            publishing = tasks.create_task(publish(world, org, storm))
             for n in range(MEMBERS):
                 tasks.create_task(storm.keep(n))
             try:
@@ -204,11 +232,12 @@ async def test_a_storm_of_faults_loses_nothing_and_repeats_nothing(
                 names = await publishing
                 await ground.db.expire_connections()
                 await until(lambda: oracle.at_rest(ground, len(names)), 90)
-                await until(lambda: has_committed(ground, len(names)))
+                await until(ground.all_committed)
+                await until(lambda: oracle.at_rest(ground, len(names)), 30)
             finally:
                 storm.end.set()
         injury.count_proxies()
         noted = tmp_path / "faults"
         faults.update(noted.read_text().splitlines() if noted.exists() else [])
     assert storm.died_of == []
-    await judge(ground, world, org, names)
+    await judge(ground, world, org, names, injury.decided, producers.letters)

@@ -6,11 +6,14 @@ from uuid import uuid4
 from pydantic import SecretStr
 
 from consumer.model import FailureId, Message, OwnerId
+from consumer.results import Outlet
 from consumer.settings import PostgresSettings
+from consumer.store.changes import tell_changes
 from consumer.store.outbox import forget, left_over, put
 from consumer.store.pool import Pool, open_pool, transaction
 
 ME = OwnerId("me")
+OUTLET = Outlet(results_topic="results", dlq_topic="dlq", max_bytes=100_000)
 OLD = timedelta(seconds=10)
 
 
@@ -48,3 +51,20 @@ async def test_both_are_taken_in_their_order_where_there_is_room(database: str) 
     async with open_pool(PostgresSettings(dsn=SecretStr(database))) as pool:
         attempt, status = await attempt_and_status(pool)
         assert [one.id for one in await left_over(pool, ME, (), OLD, 10)] == [attempt.id, status.id]
+
+
+async def test_a_change_waits_for_an_earlier_one_that_another_process_is_about_to_tell(database: str) -> None:
+    async with open_pool(PostgresSettings(dsn=SecretStr(database))) as pool:
+        await attempt_and_status(pool)
+        await pool.execute("DELETE FROM heal_outbox")
+        await pool.execute("UPDATE workflow_failures SET resolved = true")
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute("SELECT FROM heal_status_change FOR UPDATE")  # the other process has it in hand
+            await pool.execute("UPDATE workflow_failures SET resolved = false")
+            assert await tell_changes(pool, OUTLET, 10) == 1
+            assert await left_over(pool, ME, (), OLD, 10) == []
+        assert await tell_changes(pool, OUTLET, 10) == 1
+        (first,) = await left_over(pool, ME, (), OLD, 10)
+        await forget(pool, [first.id])
+        (second,) = await left_over(pool, ME, (), OLD, 10)
+        assert (first.step, second.step) == (0, 1)

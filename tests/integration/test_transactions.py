@@ -1,57 +1,20 @@
 """G1: what a producer committed is read, what it took back never happened, and what it leaves open is its own fault."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
-from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
-from confluent_kafka import Producer
 
 from consumer.ingest import watch
 from tests.support.pipeline import Running, Site, environment_of, until
 from tests.support.raising import quick, send
 from tests.support.raw_records import unreadable
 from tests.support.shw import shw
-
-WITHIN: Final = 20.0
-
-
-class Transactions:
-    """A producer that writes in transactions; each call is bounded, and made in a thread."""
-
-    def __init__(self, place: Site, org: UUID, name: str) -> None:
-        self._topic = place.settings.kafka.failures_topic
-        self._org = org
-        options: dict[str, Any] = {
-            "bootstrap.servers": place.settings.kafka.bootstrap,
-            "transactional.id": f"{name}.{uuid4().hex}",
-            "transaction.timeout.ms": 60_000,
-            "linger.ms": 0,
-        }
-        self._producer = Producer(options)
-        self._producer.init_transactions(WITHIN)
-
-    async def begin(self, *names: str) -> None:
-        """Begin a transaction and write these failures in it."""
-
-        def write() -> None:
-            self._producer.begin_transaction()
-            for name in names:
-                self._producer.produce(self._topic, json.dumps(quick(self._org, name)).encode(), partition=0)
-            assert self._producer.flush(WITHIN) == 0
-
-        await asyncio.to_thread(write)
-
-    async def commit(self) -> None:
-        await asyncio.to_thread(self._producer.commit_transaction, WITHIN)
-
-    async def take_back(self) -> None:
-        await asyncio.to_thread(self._producer.abort_transaction, WITHIN)
+from tests.support.transactions import Transactions
 
 
 async def names_are(place: Site, names: Sequence[str]) -> bool:

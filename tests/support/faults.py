@@ -5,16 +5,18 @@ import itertools
 import os
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
 import pytest
 
 from consumer.local.postgres import Postgres
-from tests.support.ground import successor
+from tests.support.ground import Write, successor
+from tests.support.producers import Event, Producers
 from tests.support.proxied import ProxiedKafka, Proxies
 from tests.support.run_consumer import BOUNDARIES
 from tests.support.tcp_proxy import Loss, Way
@@ -41,6 +43,9 @@ class Disturbance(StrEnum):
     POSTGRES_STALLED = "postgres stalled"
     UNKNOWN_COMMITS = "unknown commits"
     PEOPLE = "people decide"
+    CODECS = "codecs"
+    CORRUPT = "corrupt records"
+    TRANSACTIONS = "transactions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,7 @@ class Injury:
 
     servers: Servers
     proxies: Proxies
+    producers: Producers
     counted: Counter[str]
     decided: set[str] = field(default_factory=set)
     """The names of failures of which a person has decided."""
@@ -93,6 +99,10 @@ class Injury:
                 self.counted["person decided"] += 1
                 await db.execute(f"UPDATE workflow_failures SET {row['change']} WHERE id = $1", row["id"])
             await asyncio.sleep(MOMENT)
+
+    async def end_transaction(self) -> None:
+        """Take back the transaction that was left open: what lies behind it can be read."""
+        await self.producers.end_open()
 
     async def restart_broker(self) -> None:
         self.counted["broker restarted"] += 1
@@ -159,7 +169,21 @@ AT_THE_FAULT: Final[Mapping[Disturbance, Callable[[Injury], Awaitable[None]]]] =
     Disturbance.POSTGRES_CUT: Injury.cut_postgres,
     Disturbance.POSTGRES_STALLED: Injury.stall_postgres,
     Disturbance.PEOPLE: Injury.people,
+    Disturbance.TRANSACTIONS: Injury.end_transaction,
 }
+
+WRITTEN: Final[Mapping[Disturbance, Callable[[Producers, int, Sequence[Event]], Awaitable[None]]]] = {
+    Disturbance.CODECS: Producers.in_every_codec,
+    Disturbance.CORRUPT: Producers.among_unreadable,
+    Disturbance.TRANSACTIONS: Producers.in_transactions,
+}
+"""How the stream is published, where that is what disturbs."""
+
+
+def writes(disturbance: Disturbance, producers: Producers) -> Write:
+    """Give what publishes the stream."""
+    return partial(WRITTEN.get(disturbance, Producers.plain), producers)
+
 
 # Half of what is being healed, and some of the rest: resolved, given up, opened again, as SQL can say it.
 _TO_DECIDE: Final = """

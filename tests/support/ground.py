@@ -1,13 +1,14 @@
 """Where faults are made: a stream of every kind, a member that goes on, and the oracle's whole verdict."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from tests.support import oracle
 from tests.support.http_world import World
 from tests.support.pipeline import Running, Site, event, until
+from tests.support.producers import NOT_JSON, TAKEN_BACK, Event, Letter
 from tests.support.run_consumer import Act, acting_strategies, impatient
 from tests.support.stream import failures_of, kind_of
 
@@ -16,19 +17,26 @@ WINDOW: Final = 1.5
 BUDGET: Final = "1000"
 ROUNDS: Final = 2
 PARTITIONS: Final = 2
+Write: TypeAlias = Callable[[int, Sequence[Event]], Awaitable[object]]
 UNSAFE: Final = ("/unsafe", "/late-unsafe", "/twin-unsafe")
 
 
-async def publish_all_kinds(ground: Site, world: World, org: UUID) -> list[str]:
-    """Some of each kind, two that no strategy is installed for, one delivered twice, one poison; gives the names."""
-    refused = [f"refused/{n}" for n in range(ROUNDS)]
-    events = {one: event(org, one, workflow_name=one, failure_reason="the voice is silent") for one in refused}
+async def publish_all_kinds(ground: Site, world: World, org: UUID, write: Write | None = None) -> list[str]:
+    """Some of each kind, two that no strategy is installed for, one delivered twice, one poison; gives the names.
+
+    `write` writes to a partition; without it each record is a plain one.
+    """
+    published: dict[str, Event] = {}
     for n in range(ROUNDS):
+        name = f"refused/{n}"
+        events = {name: event(org, name, workflow_name=name, failure_reason="the voice is silent")}
         events |= failures_of(world, org, n)
-    for n, one in enumerate(events.values()):
-        await ground.publish(one, partition=n % PARTITIONS)
-    await ground.publish(events["keyed/0/a"], b"not json", partition=0)
-    return list(events)
+        for partition in range(PARTITIONS):
+            some = list(events.values())[partition::PARTITIONS]
+            await (ground.publish(*some, partition=partition) if write is None else write(partition, some))
+        published |= events
+    await ground.publish(published["keyed/0/a"], NOT_JSON.value, partition=NOT_JSON.partition)
+    return list(published)
 
 
 @asynccontextmanager
@@ -57,13 +65,15 @@ async def at_rest(running: Running, ground: Site, failures: int) -> oracle.Rest:
     return await oracle.at_rest(ground, failures)
 
 
-async def has_committed(ground: Site, end: int) -> bool:
-    """Whether all that was published is committed."""
-    return sum([await ground.committed(partition) for partition in range(PARTITIONS)]) == end
-
-
-async def judge(ground: Site, world: World, org: UUID, names: Collection[str], decided: Collection[str] = ()) -> None:
-    """Compare what was published with rows, messages, credits, and with what the target saw.
+async def judge(
+    ground: Site,
+    world: World,
+    org: UUID,
+    names: Collection[str],
+    decided: Collection[str] = (),
+    letters: Collection[Letter] = (NOT_JSON,),
+) -> None:
+    """Compare what was published with rows, messages, dead letters, credits, and with what the target saw.
 
     A failure of which a person has `decided` ends as they said; whatever they said, no call of it was made twice.
     """
@@ -76,5 +86,8 @@ async def judge(ground: Site, world: World, org: UUID, names: Collection[str], d
     status = {name: row["status"] for name, row in (await ground.failures()).items()}
     left = {name: is_now for name, is_now in status.items() if name not in decided}
     assert {name: is_now for name, is_now in left.items() if is_now not in kind_of(name).ends} == {}
-    poison = {letter.value for letter in await ground.letters()}
-    assert poison <= {b"not json"}
+    found = {Letter(int(one.headers["shw_dlq_partition"]), one.value) for one in await ground.letters()}
+    assert found == set(letters)
+    assert [span for span in world.spans if span.seen.path == TAKEN_BACK] == [], (
+        "a call that no committed failure asks for"
+    )

@@ -53,7 +53,8 @@ async def everything_that_ended_was_told(place: Site) -> list[dict[str, Any]]:
             order[one["subject"]].append(_position(one))
         bodies[one["id"]].add(str(one))
     assert {name: len(forms) for name, forms in bodies.items()} == dict.fromkeys(bodies, 1), "one id, two contents"
-    assert {name: steps for name, steps in order.items() if steps != sorted(steps)} == {}, "published out of order"
+    wrong = {name: steps for name, steps in order.items() if steps != sorted(steps)}
+    assert wrong == {}, f"published out of order: {wrong}"
     attempts = await place.db.fetch("SELECT id FROM workflow_heal_attempts WHERE step IS NOT NULL")
     published = {one["id"] for one in told if one["type"] == HEAL_RESULT_TYPE}
     assert published == {str(row["id"]) for row in attempts}

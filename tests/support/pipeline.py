@@ -284,6 +284,25 @@ class Site:
         finally:
             await consumer.stop()
 
+    async def all_committed(self) -> bool:
+        """Whether the group has committed to the end of each partition: to what no open transaction holds back."""
+        kafka = self.settings.kafka
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=kafka.bootstrap,
+            group_id=kafka.group_id,
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+        )
+        await consumer.start()
+        try:
+            topic = kafka.failures_topic
+            partitions = consumer.partitions_for_topic(topic) or await _known(consumer, topic)
+            consumer.assign([TopicPartition(topic, n) for n in partitions])
+            ends: dict[TopicPartition, int] = await consumer.end_offsets(consumer.assignment())
+            return ends == {tp: await consumer.committed(tp) or 0 for tp in ends}
+        finally:
+            await consumer.stop()
+
     async def failures(self) -> dict[str, asyncpg.Record]:
         """Every failure row, by workflow name; the names must differ."""
         rows = await self.db.fetch("SELECT * FROM workflow_failures ORDER BY workflow_name")

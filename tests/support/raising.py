@@ -1,7 +1,7 @@
 """Partitions of which one always holds what the client raises for, and members that come and go while it is read."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
@@ -30,47 +30,53 @@ async def send(place: Site, records: Sequence[Raw], *, partition: int = 0, packe
     return await send_raw(kafka.bootstrap, kafka.failures_topic, partition, batch(records, packed=packed))
 
 
-async def publish_raising(place: Site, org: UUID, *, each: int, at_once: int = 50) -> set[str]:
-    """Publish so many failures to each partition; gives their names."""
+async def nothing() -> None:
+    """Do no harm."""
+
+
+async def publish_raising(place: Site, org: UUID, *, each: int, at_once: int = 50, begin: int = 0) -> set[str]:
+    """Publish so many failures to each partition, numbered from `begin` on; gives their names."""
     names: set[str] = set()
-    for first in range(0, each, at_once):
+    for first in range(begin, begin + each, at_once):
         for partition in range(PARTITIONS):
-            some = [f"p{partition}.{n}" for n in range(first, min(each, first + at_once))]
+            some = [f"p{partition}.{n}" for n in range(first, min(begin + each, first + at_once))]
             bad = [unreadable()] if partition == RAISING else []
             await send(place, [*bad, *raws(org, *some)], partition=partition)
             names.update(some)
     return names
 
 
-async def lost_in_rebalances(place: Site, names: set[str], *, joins: int = 2, within_seconds: float = 60) -> set[str]:
-    """Read all of it while another member joins and leaves; gives the names that never became rows."""
+async def lost_in_rebalances(
+    place: Site,
+    names: set[str],
+    *,
+    members: Site | None = None,
+    harms: Sequence[Callable[[], Awaitable[None]]] = (nothing, nothing),
+    within_seconds: float = 60,
+) -> set[str]:
+    """Read all of it while, for each of the harms, a member joins, the harm is done, and the member leaves.
 
-    async def all_committed() -> bool:
-        ends = await _ends(place)
-        return ends == {n: await place.committed(n) for n in ends}
-
-    async with place.consumer() as one:
-        for n in range(1, joins + 1):
-            await until(partial(_has_rows, place, n * len(names) // (joins + 2)), within_seconds)
+    `members` is the place as the members see it; a harm may publish more. Gives the names that never became rows.
+    """
+    async with (members or place).consumer() as one:
+        for n, harm in enumerate(harms, 1):
+            await until(partial(_has_rows, place, n * len(names) // (len(harms) + 2)), within_seconds)
             before = one.metric("shw_rebalances_total")
-            async with place.consumer() as other:
+            async with (members or place).consumer() as other:
                 await until(partial(_rebalanced, other, 0))
+                await harm()
             await until(partial(_rebalanced, one, before))
-        await until(all_committed, within_seconds)
+        await until(place.all_committed, within_seconds)
+        await until(partial(_all_told, place), within_seconds)
     return names - set(await place.failures())
-
-
-async def _ends(place: Site) -> dict[int, int]:
-    client = place.producer.client
-    partitions = sorted(client.cluster.partitions_for_topic(place.settings.kafka.failures_topic) or ())
-    lengths = dict.fromkeys(partitions, 0)
-    for one in await place.read(place.settings.kafka.failures_topic):
-        lengths[one.partition] = one.offset + 1
-    return lengths
 
 
 async def _has_rows(place: Site, rows: int) -> bool:
     return await place.count("workflow_failures") >= rows
+
+
+async def _all_told(place: Site) -> bool:
+    return await place.count("heal_outbox") == 0
 
 
 async def _rebalanced(running: Running, before: float) -> bool:

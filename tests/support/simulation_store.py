@@ -531,6 +531,8 @@ class ModelStore:
         live = (c for c in self.tables.claims.values() if c.owner != PARKED)
         if any(c.failure_id == message.failure_id and c.step < message.step for c in live):
             return True
+        if any(changed == message.failure_id and step <= message.step for changed, step in self.tables.changes):
+            return True
         of_it = [
             other
             for other in self.tables.outbox.values()
