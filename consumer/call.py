@@ -21,6 +21,10 @@ stopped in each: a decision, or another process, may have come in between.
 """
 
 
+NOT_PERMITTED: Final = "NotPermitted"
+"""The kind of a call that `MAY_START` forbade before its first byte."""
+
+
 @value(frozen=True, slots=True, kw_only=True)
 class OutboundRequest:
     """A call to be made. A header may name a credential as `secret://NAME`; the credential itself never stands here."""

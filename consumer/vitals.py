@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from consumer.clock import TOLERATED
 from consumer.lifetime import Consumer
 from consumer.metrics import PauseReason
 
@@ -38,5 +39,8 @@ class Vitals:
         file = self.consumer.catalog_file
         if file is not None and file.fault is not None:
             away += ("the catalog's file is wrong, and an older one in force: the log names the line",)
+        skew = self.consumer.stages.clock.skew
+        if abs(skew) > TOLERATED:
+            away += (f"the host's clock is {skew.total_seconds():.0f} s ahead of the database's: synchronise them",)
         words = self.consumer.stages.valve.paused_because if watch.paused is PauseReason.DEAD_LETTERS else None
         return (*away, f"intake is paused: {words or watch.paused}") if watch.paused else away

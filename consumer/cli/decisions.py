@@ -8,13 +8,15 @@ from uuid import UUID
 from consumer.cli.database import open_database
 from consumer.cli.exits import ExitCode, say
 from consumer.decided import AFTER, Decision, Ruling, Word
+from consumer.errors import TransientError
 from consumer.model import FailureId
 from consumer.permission import NOTHING_STARTS_AFTER
 from consumer.results import Outlet
 from consumer.settings import read_settings
 from consumer.store.decisions import Ruled, decide
-from consumer.store.pool import transaction
+from consumer.store.pool import Pool, transaction
 
+_LOCKED_WITHIN: Final = "SET LOCAL lock_timeout = '5s'"
 DID_NOT_HAPPEN: Final = "a person looked at the other side: it did not happen"
 
 
@@ -33,11 +35,29 @@ async def _decide(failure_id: FailureId, word: Word) -> Ruled:
     kafka = read_settings().kafka
     outlet = Outlet(results_topic=kafka.results_topic, dlq_topic=kafka.dlq_topic, max_bytes=kafka.max_message_bytes)
     async with open_database() as pool:
-        async with transaction(pool) as connection:
-            ruled = await decide(connection, failure_id, word, outlet)
+        ruled = await _decided(pool, failure_id, word, outlet)
         if ruled.revoked:
             # Whoever is answered may rely on it.
             await asyncio.sleep(NOTHING_STARTS_AFTER.total_seconds())
+    return ruled
+
+
+async def _decided(pool: Pool, failure_id: FailureId, word: Word, outlet: Outlet) -> Ruled:
+    is_committing = False
+    try:
+        async with transaction(pool) as connection:
+            await connection.execute(_LOCKED_WITHIN)
+            ruled = await decide(connection, failure_id, word, outlet)
+            is_committing = True
+    except TransientError as error:
+        if is_committing:
+            said = f"whether it counts is not known: `shw attempts {failure_id}` shows the decisions that do"
+        else:
+            said = (
+                "nothing was decided. Where another transaction holds the row (pg_stat_activity, state 'idle in "
+                "transaction'), end that one and decide again"
+            )
+        raise TransientError(f"{error}; {said}") from error
     return ruled
 
 

@@ -105,7 +105,7 @@ async def _replay(places: Sequence[Place], choice: Choice, manner: Manner) -> Ex
         sender = None if manner.dry_run else await stack.enter_async_context(open_sender(settings.kafka))
         again = Again(settings.kafka, prospects, sender)
         if places:
-            await again.take(_at(letters, places, again))
+            await again.take(_at(letters, tuple(dict.fromkeys(places)), again))
         else:
             await again.take(_newest(letters, choice, again))
         return again.end(choice, every=not places)

@@ -7,7 +7,7 @@ from typing import Final
 import httpcore2
 import httpx2
 
-from consumer.call import MAY_START, Ambiguous, EgressRefused, NotSent
+from consumer.call import MAY_START, NOT_PERMITTED, Ambiguous, EgressRefused, NotSent
 from consumer.outbound.decoding import Oversized, Undecodable
 from consumer.outbound.dialing import AddressDenied, NotPermitted, NotResolved, SentMark
 
@@ -68,7 +68,7 @@ class Exchange:
             case NotResolved():
                 return "NameResolutionError", str(error)
             case NotPermitted():
-                return "NotPermitted", "it may not start any more: a person decided, or it is another process's now"
+                return NOT_PERMITTED, "the permission to start it was lost before anything was sent"
             case TimeoutError() if not self.connecting:
                 return "PoolTimeout", "no connection slot became free in time"
             case TimeoutError():

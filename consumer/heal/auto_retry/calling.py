@@ -15,6 +15,7 @@ from consumer.heal.auto_retry.quota import UNASKED_REFUND, cost
 from consumer.heal.auto_retry.read_back import Happened, NotHappened, Unclear, quiet
 from consumer.heal.auto_retry.verdict import Definite, Forbidden, Judgement, MayHaveRun, Repeat, Verify, ill, judge
 from consumer.heal.auto_retry.verify import verified
+from consumer.heal.permitted import permitted
 from consumer.model import Outcome, Refused, RetryLater
 from schemas.names import Code, Effect
 
@@ -76,9 +77,14 @@ async def _tried(job: Job) -> Judgement | RetryLater | Happened:
 
 
 async def _try(job: Job, n: int) -> CallResult:
-    await job.gate.begin()
-    given = min(rules.call_limit(job.request, job.policy), job.gate.remaining())
-    result = await job.send(replace(rules.outbound(job.request), effect=True), within=given)
+    given = rules.call_limit(job.request, job.policy)
+
+    async def act() -> CallResult:
+        nonlocal given
+        given = min(given, job.gate.remaining())
+        return await job.send(replace(rules.outbound(job.request), effect=True), within=given)
+
+    result = await permitted(job.gate, act)
     job.course.tries.append(noted(n, result))
     job.course.ill = ill(result, given)
     return result

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final, Literal
 
 from consumer.call import Answer, OutboundRequest
@@ -12,6 +13,7 @@ from consumer.heal.auto_retry.job import Job, noted
 from consumer.heal.auto_retry.read_back import Happened
 from consumer.heal.auto_retry.verdict import Repeat, Verify, judge
 from consumer.heal.auto_retry.verify import proof
+from consumer.heal.permitted import permitted
 from consumer.model import Healed, Json, Outcome, Proof
 from schemas.context import ResumeContext
 from schemas.json_text import to_json
@@ -68,8 +70,9 @@ async def _handed_over(job: Job, answer: Answer, content: Content, source: Sourc
     call, limits = _handover_call(job, job.resume, answer, content, source), job.policy.auto_retry
     why = "the claim's time is over"
     for n in range(1, rules.HANDOVER_TRIES + 1):
-        await job.gate.begin()
-        result = await job.send(call, within=limits.timeout, max_bytes=_HANDOVER_ANSWER_BYTES)
+        result = await permitted(
+            job.gate, partial(job.send, call, within=limits.timeout, max_bytes=_HANDOVER_ANSWER_BYTES)
+        )
         job.course.handover_tries.append(noted(n, result))
         # Its key makes it repeatable: the receiver sees one hand-over, however often it is made.
         judged = judge(result, Effect.KEYED, None)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, TypeAlias
 
-from consumer.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent
+from consumer.call import NOT_PERMITTED, Ambiguous, Answer, CallResult, EgressRefused, NotSent
 from consumer.heal.auto_retry.backoff import advised_against
 from schemas.context import Expectation, StatusRule
 from schemas.names import Effect
@@ -21,7 +21,7 @@ _ILL: Final = frozenset({429, 500, 502, 503, 504, 509})
 _PATIENCE: Final = timedelta(seconds=1)
 """A time-out tells of the other side only where it had this long: an event may ask for less."""
 _TIME_OUTS: Final = frozenset({"ReadTimeout", "ConnectTimeout"})
-_OUR_OWN: Final = frozenset({"NotPermitted", "PoolTimeout"})
+_OUR_OWN: Final = frozenset({NOT_PERMITTED, "PoolTimeout"})
 """We did not let it start, or had no slot free: says nothing of the other side."""
 _OK: Final = "2xx"
 

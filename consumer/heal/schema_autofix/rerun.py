@@ -1,10 +1,12 @@
 """Running the step again with its repaired payload: looked at before, ordered under one key, watched until proven."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Final, assert_never
 
 from consumer.call import Ambiguous, EgressRefused, NotSent
 from consumer.errors import DeadlinePassed
+from consumer.heal.permitted import permitted
 from consumer.heal.schema_autofix import rules
 from consumer.heal.schema_autofix.job import SPARE, Job, proof
 from consumer.heal.schema_autofix.sight import AsBefore, FailedAgain, GoesOn, Proven, Sight, Watch, is_old_news, pause
@@ -76,8 +78,7 @@ async def _ordered(job: Job, order: RerunStep, key: str) -> tuple[Given, bool]:
     in_doubt = False
     for n in range(1, rules.GIVES + 1):
         within = job.within()
-        await job.gate.begin()
-        answer = await job.runner.give(order, job.task.policy, key=key, within=within)
+        answer = await permitted(job.gate, partial(job.runner.give, order, job.task.policy, key=key, within=within))
         in_doubt = in_doubt or isinstance(answer, Ambiguous)
         _note(job, n, answer)
         stops = not isinstance(answer, NotSent | Ambiguous) or (in_doubt and job.effect is Effect.UNSAFE)
