@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
@@ -181,11 +181,15 @@ async def run(
         pool = await stack.enter_async_context(open_pool(settings.postgres, opened=opened))
         lease_pool = await stack.enter_async_context(open_pool(alone(settings.postgres), opened=opened))
         await check_database(pool)
-        writer = await stack.enter_async_context(open_writer(settings.kafka, metrics.rebuilds[Rebuilt.PRODUCER].inc))
+        clock = Clock()
+        rebuilt = metrics.rebuilds[Rebuilt.PRODUCER].inc
+        writer = await stack.enter_async_context(open_writer(settings.kafka, rebuilt, clock.now))
         if strategies is None:
             # A connection for each slot: who had to wait for one would take the other side for dead.
             strategies = await stack.enter_async_context(installed_strategies(catalogs, settings.heal.slots))
-        parts = Parts(settings, catalogs, pool, lease_pool, writer, strategies, metrics, reread or asyncio.Event())
+        parts = Parts(
+            settings, catalogs, pool, lease_pool, writer, strategies, metrics, reread or asyncio.Event(), clock
+        )
         await run_loops(lambda heals: _compose(parts, heals), stop, beside)
 
 
@@ -211,6 +215,7 @@ class Parts:
     metrics: Metrics
     reread: asyncio.Event
     """Set by whoever wants the catalog's file looked at now."""
+    clock: Clock = field(default_factory=Clock)
 
 
 def _compose(parts: Parts, heals: asyncio.TaskGroup) -> Consumer:
@@ -288,7 +293,7 @@ def stages_of(parts: Parts, wake: asyncio.Event, died: Callable[[], None] = lamb
         dlq_topic=settings.kafka.dlq_topic,
         max_bytes=settings.kafka.max_message_bytes,
     )
-    clock = Clock()
+    clock = parts.clock
     lease = Lease(pool=pool, own_pool=parts.lease_pool, me=me, span=heal.lease, clock=clock, metrics=metrics, died=died)
     publisher = Publisher(pool, me, parts.writer, metrics, outlet, dead=lambda: tuple(lease.dead))
     breakers = Breakers(settings=settings.breaker, dependencies=dependencies, metrics=metrics, wake=wake.set)

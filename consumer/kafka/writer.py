@@ -15,8 +15,9 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -53,6 +54,14 @@ LOWEST_LIMIT: Final = 2048
 """No topic is taken to have a limit below this: no message can be cut so far."""
 LIMIT_AGAIN: Final = 600.0
 """Seconds after which a topic is tried with twice the limit that it was last found to have."""
+
+
+Now: TypeAlias = Callable[[], datetime]
+"""Gives the present time."""
+
+
+def _host_time() -> datetime:
+    return datetime.now(UTC)
 
 
 class Sent(Enum):
@@ -111,9 +120,17 @@ class Channel:
     """A way to one topic, with a producer that is made at first use, and anew when it has died. One send at a time."""
 
     def __init__(
-        self, settings: KafkaSettings, topic: str, limit: TopicLimit, rebuilt: Callable[[], None], *, apart: bool
+        self,
+        settings: KafkaSettings,
+        topic: str,
+        limit: TopicLimit,
+        rebuilt: Callable[[], None],
+        now: Now,
+        *,
+        apart: bool,
     ) -> None:
         self._settings = settings
+        self._now = now
         self._topic = topic
         self._limit = limit
         self._tell = rebuilt
@@ -168,7 +185,7 @@ class Channel:
                 await producer.partitions_for(self._topic)
         except UNANSWERED as error:
             return _Said(answers=[error] * len(messages))
-        answers = await _sent(producer, self._topic, messages)
+        answers = await _sent(producer, self._topic, messages, self._now())
         refusals = (*_TOO_LARGE, *_REFUSED, OutOfOrderSequenceNumber)
         spent = any(
             isinstance(said, BaseException) and (self._idempotent or not isinstance(said, refusals)) for said in answers
@@ -201,8 +218,11 @@ class Channel:
 class Writer:
     """Sends messages, each topic's by producers of its own. May be used by several at once."""
 
-    def __init__(self, settings: KafkaSettings, rebuilt: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, settings: KafkaSettings, rebuilt: Callable[[], None] = lambda: None, now: Now | None = None
+    ) -> None:
         self._settings = settings
+        self._now = now or _host_time
         self._tell = rebuilt
         self._limits: dict[str, TopicLimit] = {}
         self._channels: dict[tuple[str, bool], Channel] = {}
@@ -231,7 +251,7 @@ class Writer:
         """Give the way to a topic."""
         found = self._channels.get((topic, apart))
         if found is None:
-            found = Channel(self._settings, topic, self._limit(topic), self._tell, apart=apart)
+            found = Channel(self._settings, topic, self._limit(topic), self._tell, self._now, apart=apart)
             self._channels[topic, apart] = found
         return found
 
@@ -262,8 +282,14 @@ async def _start(settings: KafkaSettings, *, idempotent: bool, batch_bytes: int)
     return producer
 
 
-async def _sent(producer: Any, topic: str, messages: Sequence[Message]) -> list[Sent | BaseException]:  # noqa: ANN401 - the client has no types
-    futures = [await _enqueue(producer, message) for message in messages]
+async def _sent(
+    producer: Any,  # noqa: ANN401 - the client has no types
+    topic: str,
+    messages: Sequence[Message],
+    at: datetime,
+) -> list[Sent | BaseException]:
+    stamp = int(at.timestamp() * 1000)
+    futures = [await _enqueue(producer, message, stamp) for message in messages]
     flushing = asyncio.ensure_future(producer.flush())
     # A sender that was cancelled fails nothing that waits for it: without it the flush would never end.
     waited_for = {flushing, innards.sender_task(producer)}
@@ -279,10 +305,10 @@ async def _sent(producer: Any, topic: str, messages: Sequence[Message]) -> list[
     return [_said_to(future) for future in futures]
 
 
-async def _enqueue(producer: Any, message: Message) -> "asyncio.Future[Any] | Sent":  # noqa: ANN401 - the client has no types
+async def _enqueue(producer: Any, message: Message, stamp: int) -> "asyncio.Future[Any] | Sent":  # noqa: ANN401 - the client has no types
     try:
         future: asyncio.Future[Any] = await producer.send(
-            message.topic, value=message.body, key=message.key, headers=list(message.headers)
+            message.topic, value=message.body, key=message.key, headers=list(message.headers), timestamp_ms=stamp
         )
     except MessageSizeTooLargeError:
         return Sent.TOO_LARGE  # the client's own word, before it took it
@@ -312,10 +338,13 @@ def _sent_of(said: Sent | BaseException) -> Sent:
 
 
 @asynccontextmanager
-async def open_writer(settings: KafkaSettings, rebuilt: Callable[[], None] = lambda: None) -> AsyncIterator[Writer]:
+async def open_writer(
+    settings: KafkaSettings, rebuilt: Callable[[], None] = lambda: None, now: Now | None = None
+) -> AsyncIterator[Writer]:
     """Open the producer of results, and see that the broker answers it; the others are opened at first use.
 
-    `rebuilt` is told each time that one is made anew.
+    `rebuilt` is told each time that one is made anew. `now` gives the time by which records are stamped: a broker
+    refuses what comes from an hour ahead, so a host's wrong clock would let nothing through.
 
     Raises
     ------
@@ -324,7 +353,7 @@ async def open_writer(settings: KafkaSettings, rebuilt: Callable[[], None] = lam
 
     """
     async with AsyncExitStack() as stack:
-        writer = Writer(settings, rebuilt)
+        writer = Writer(settings, rebuilt, now)
         stack.push_async_callback(writer.close)
         try:
             await writer.channel(settings.results_topic).start()

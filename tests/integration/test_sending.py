@@ -4,17 +4,20 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from consumer.clock import Clock
 from consumer.heal.strategy import EffectGate, Task
 from consumer.kafka.publishing import NotStored, Outgoing, Stored, open_sender
-from consumer.model import NotHealed, Outcome
+from consumer.kafka.writer import Sent, open_writer
+from consumer.model import Message, NotHealed, Outcome
 from consumer.settings import KafkaSettings
 from schemas.dead_letter import DeadLetterHeaders, read_headers
 from schemas.names import Code
@@ -312,3 +315,31 @@ async def test_a_record_sent_by_hand_that_is_refused_fails_none_after_it(kafka_p
         later = await sender.send([record(1)])
     assert [type(one) for one in [*first, *later]] == [Stored, NotStored, Stored, Stored, Stored]
     assert len(await kafka_place.read(kafka.failures_topic)) == 4
+
+
+async def test_records_are_stamped_with_the_databases_time_for_a_broker_refuses_what_comes_from_hours_ahead(
+    kafka_place: Site,
+) -> None:
+    kafka = kafka_place.settings.kafka
+    message = Message(
+        id=uuid4(),
+        failure_id=None,
+        step=0,
+        rank=0,
+        topic=kafka.results_topic,
+        key=b"k",
+        headers=(),
+        body=b"{}",
+    )
+    clock = Clock()
+
+    def wrong_clock() -> datetime:
+        return datetime.now(UTC) + timedelta(hours=2)
+
+    async with open_writer(kafka, now=wrong_clock) as writer:
+        assert await writer.send([message]) == [Sent.REFUSED]
+    asked = wrong_clock()
+    clock.compare(asked, asked - timedelta(hours=2), asked)
+    async with open_writer(kafka, now=lambda: wrong_clock() - clock.skew) as writer:
+        assert await writer.send([message]) == [Sent.ACKED]
+    assert len(await kafka_place.read(kafka.results_topic)) == 1
