@@ -20,7 +20,7 @@ from benchmarks import usage
 from benchmarks.arena import Arena, Member, Run
 from benchmarks.asked import Asked
 from benchmarks.checks import check
-from benchmarks.load import ORGANISATIONS, Event, Work, attempts_of, plain
+from benchmarks.load import ORGANISATIONS, Event, Work, failures_of, plain
 from benchmarks.report import Report, at_most, median, table
 
 EVENTS: Final = 500_000
@@ -80,7 +80,7 @@ async def _one(arena: Arena, mode: str, count: int) -> Memory:
         async with run.member() as member:
             began = await member.assigned()
             seen = await _sampled(member, began, _steps(run, member, count, by_rows=hangs))
-        await check(run.job, {} if hangs else attempts_of(plain(count)), hanging=count if hangs else 0)
+        await check(run.job, frozenset() if hangs else failures_of(plain(count)), hanging=count if hangs else 0)
     return seen
 
 

@@ -1,8 +1,10 @@
 """What a run must have left behind; a run that left anything else does not count."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from typing import Any, Final
+from uuid import UUID
 
 import asyncpg
 import orjson
@@ -12,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from benchmarks.arena import watching
 from benchmarks.job import Job, Who
 from benchmarks.load import BUDGET_AUD
-from consumer.model import AttemptId, FailureId
+from consumer.model import FailureId
 
 STORED: Final = "urn:stored"
 """The source of failures that a run found in its database and had nothing to do with."""
@@ -41,20 +43,22 @@ SELECT a.failure_id, a.id FROM workflow_heal_attempts a JOIN workflow_failures f
 """
 
 
-async def check(job: Job, healed: Mapping[FailureId, AttemptId], *, hanging: int = 0, stored: int = 0) -> None:
+async def check(job: Job, healed: AbstractSet[FailureId], *, hanging: int = 0, stored: int = 0) -> None:
     """Compare rows, ledger, results and committed offsets with the load; RuntimeError says what differs.
 
-    `healed` must be, with these attempts; as many as are `hanging` must be open still, untouched but for a claim and
-    its credits. `stored` failures with their attempts and credits stood there before.
+    `healed` must be, with one attempt each, and that one told; as many as are `hanging` must be open still, untouched
+    but for a claim and its credits. `stored` failures with their attempts and credits stood there before.
     """
-    wrong = await _rows(job, healed, hanging, stored)
+    attempts, wrong = await _rows(job, healed, hanging, stored)
     if job.who is not Who.BARE:
-        wrong += await _results(job, healed) + await _committed(job, len(healed) + hanging)
+        wrong += await _results(job, attempts) + await _committed(job, len(healed) + hanging)
     if wrong:
         raise RuntimeError(f"{job.who} left the wrong things behind: {'; '.join(wrong)}")
 
 
-async def _rows(job: Job, healed: Mapping[FailureId, AttemptId], hanging: int, stored: int) -> list[str]:
+async def _rows(
+    job: Job, healed: AbstractSet[FailureId], hanging: int, stored: int
+) -> tuple[dict[UUID, UUID], list[str]]:
     connection = await asyncpg.connect(job.dsn)
     try:
         counts = await connection.fetchrow(_COUNTS, STORED)
@@ -78,12 +82,13 @@ async def _rows(job: Job, healed: Mapping[FailureId, AttemptId], hanging: int, s
     wrong = [f"{name}: {counts[name]}, not {n}" for name, n in right.items() if counts[name] != n]
     if ledger["wrong"]:
         wrong.append(f"wallets that differ from their ledger: {ledger['wrong']}")
-    if {row["failure_id"]: row["id"] for row in found} != healed:
-        wrong.append("the ids of failures and attempts are not the load's")
-    return wrong
+    attempts = {row["failure_id"]: row["id"] for row in found}
+    if attempts.keys() != healed or len(attempts) != len(found):
+        wrong.append("the failures are not the load's, or one has two attempts")
+    return attempts, wrong
 
 
-async def _results(job: Job, healed: Mapping[FailureId, AttemptId]) -> list[str]:
+async def _results(job: Job, healed: Mapping[UUID, UUID]) -> list[str]:
     seen: dict[str, str] = {}
     partitions = [TopicPartition(job.results, number) for number in range(job.partitions)]
     async with watching(job, partitions) as watcher:

@@ -14,7 +14,7 @@ from rich.table import Table
 from benchmarks.arena import Arena, Run
 from benchmarks.asked import Asked
 from benchmarks.checks import check
-from benchmarks.load import ORGANISATIONS, Event, Work, attempts_of
+from benchmarks.load import ORGANISATIONS, Event, Work, failures_of
 from benchmarks.pace import latencies
 from benchmarks.report import Report, at_most, median, percentile, table
 
@@ -65,7 +65,7 @@ async def _one(arena: Arena, name: str, hanging: Sequence[Event], seconds: float
             await arena.settled()
             taken = await latencies(run, others, RATE, warm_up=warm_up, within=60)
         if math.inf not in taken:
-            await check(run.job, attempts_of(others), hanging=len(hanging))
+            await check(run.job, failures_of(others), hanging=len(hanging))
     return taken
 
 

@@ -18,7 +18,7 @@ from benchmarks import parallel_consumer
 from benchmarks.arena import Arena, Run, watching
 from benchmarks.asked import Asked
 from benchmarks.checks import check
-from benchmarks.load import ORGANISATIONS, Event, Work, attempts_of
+from benchmarks.load import ORGANISATIONS, Event, Work, failures_of
 from benchmarks.report import Report, median, table
 from consumer.local.broker import BrokerKind
 from consumer.local.progress import to_stderr
@@ -89,7 +89,7 @@ async def _both(arena: Arena, name: str, load: tuple[Event, ...]) -> tuple[Took,
             ended = await run.results(len(load), WITHIN, [member])
             done = len(load) if ended is not None else await _done(run)
         if ended is not None:
-            await check(run.job, attempts_of(load))
+            await check(run.job, failures_of(load))
         took = Took(done=done, seconds=ended - member.told().started if ended is not None else float(WITHIN))
         return took, await _theirs(arena, run)
 

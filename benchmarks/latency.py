@@ -12,7 +12,7 @@ from rich.table import Table
 from benchmarks.arena import Arena
 from benchmarks.asked import Asked
 from benchmarks.checks import check
-from benchmarks.load import attempts_of, plain
+from benchmarks.load import failures_of, plain
 from benchmarks.pace import latencies
 from benchmarks.report import Report, at_most, median, percentile, table
 
@@ -34,7 +34,7 @@ async def measure(arena: Arena, asked: Asked, report: Report) -> Table:
                 await member.assigned()
                 await arena.settled()
                 runs.append(await latencies(run, load, RATE, warm_up=warm_up, within=60))
-            await check(run.job, attempts_of(load))
+            await check(run.job, failures_of(load))
         report.line(
             rate=RATE, events=len(runs[-1]), **{f"p{part * 100:g}_ms": percentile(runs[-1], part) for part in PARTS}
         )

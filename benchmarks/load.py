@@ -10,7 +10,7 @@ import orjson
 
 from consumer.catalog import Catalog, parse_catalog
 from consumer.ingest.decode import event_failure_id
-from consumer.model import AttemptId, FailureId, attempt_id
+from consumer.model import FailureId
 
 ORGANISATIONS: Final = 50
 BUDGET_AUD: Final = 1_000
@@ -110,10 +110,9 @@ def events(count: int) -> Iterator[tuple[bytes, bytes]]:
     return ((event.key, event.value) for event in plain(count))
 
 
-def attempts_of(load: Iterable[Event]) -> dict[FailureId, AttemptId]:
-    """Name the failure that each event must become, and its one attempt."""
-    ids = (event.failure for event in load)
-    return {failure: attempt_id(failure, 0) for failure in ids}
+def failures_of(load: Iterable[Event]) -> frozenset[FailureId]:
+    """Name the failure that each event must become."""
+    return frozenset(event.failure for event in load)
 
 
 def _event(number: int, org: UUID, source: str, work: Work | None) -> dict[str, object]:

@@ -16,7 +16,7 @@ from benchmarks import usage
 from benchmarks.arena import Arena, Member, Run, watching
 from benchmarks.asked import Asked
 from benchmarks.checks import check
-from benchmarks.load import attempts_of
+from benchmarks.load import failures_of
 from benchmarks.report import Report, at_least, median, table
 from benchmarks.slots import spread
 
@@ -95,7 +95,7 @@ async def _measured(arena: Arena, name: str, processes: int, count: int) -> Meas
             spent = [now - then for now, then in zip(_cpu(arena, members), before, strict=True)]
             if ended is None:
                 raise RuntimeError(f"not all results after {WITHIN:.0f} s")
-        await check(run.job, attempts_of(load))
+        await check(run.job, failures_of(load))
         told = count - await _before(run, began)
         own, postgres, broker = (seconds / told * 1e6 for seconds in spent)
         return Measured(rate=told / (ended - began), own=own, postgres=postgres, broker=broker)

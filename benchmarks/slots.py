@@ -11,7 +11,7 @@ from rich.table import Table
 from benchmarks.arena import Arena
 from benchmarks.asked import Asked
 from benchmarks.checks import check
-from benchmarks.load import ORGANISATIONS, Event, Work, attempts_of
+from benchmarks.load import ORGANISATIONS, Event, Work, failures_of
 from benchmarks.report import Report, at_least, median, table
 
 EVENTS: Final = 20_000
@@ -49,7 +49,7 @@ async def measure(arena: Arena, asked: Asked, report: Report) -> Table:
             if ended is None:
                 raise RuntimeError(f"not all results after {WITHIN:.0f} s")
             told = member.told()
-            await check(run.job, attempts_of(load))
+            await check(run.job, failures_of(load))
         rates.append(count / (ended - told.started))
         report.line(events=count, slots=SLOTS, ms=MS, rate=round(rates[-1], 1), phase_seconds=told.phases)
     part = median(rates) / ideal

@@ -26,7 +26,7 @@ from benchmarks import usage
 from benchmarks.arena import Arena, Member
 from benchmarks.asked import Asked
 from benchmarks.checks import STORED, check
-from benchmarks.load import Event, attempts_of, events, organisations, plain
+from benchmarks.load import Event, events, failures_of, organisations, plain
 from benchmarks.report import Report, at_most, median, table
 from benchmarks.throughput import WITHIN
 
@@ -117,7 +117,7 @@ async def _one(arena: Arena, name: str, count: int, template: str, stored: int) 
                 if at is None:
                     raise RuntimeError(f"not all results after {WITHIN:.0f} s: see {member.job.directory}")
                 marks.append((at, _cpu(arena, member)))
-        await check(run.job, attempts_of(plain(2 * count)), stored=stored)
+        await check(run.job, failures_of(plain(2 * count)), stored=stored)
     first, second = (
         Half(time=(end - begin) / count * 1e6, cpu=(after - before) / count * 1e6)
         for (begin, before), (end, after) in pairwise(marks)

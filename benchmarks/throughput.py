@@ -15,7 +15,7 @@ from benchmarks.arena import Arena, Member
 from benchmarks.asked import Asked
 from benchmarks.checks import check
 from benchmarks.job import Who
-from benchmarks.load import attempts_of, events, plain
+from benchmarks.load import events, failures_of, plain
 from benchmarks.report import Report, at_least, median, table
 from benchmarks.sampling import TOP, Samples
 
@@ -84,7 +84,7 @@ async def _one(arena: Arena, name: str, who: Who, count: int, *, profile: bool =
             ended = await _ended(member, await run.results(count, WITHIN, [member]) if who is not Who.BARE else 0.0)
         postgres, broker = (now - then for now, then in zip(arena.cpu(), before, strict=True))
         told = member.told()
-        await check(run.job, attempts_of(plain(count)))
+        await check(run.job, failures_of(plain(count)))
     return Measured(
         who=who,
         events=count,
