@@ -9,11 +9,12 @@ from uuid import UUID
 from schemas.value import value
 
 
-def _always() -> bool:
+def always() -> bool:
+    """Let everything start: what is no effect, and what no heal makes."""
     return True
 
 
-MAY_START: Final[ContextVar[Callable[[], bool]]] = ContextVar("may_start", default=_always)
+MAY_START: Final[ContextVar[Callable[[], bool]]] = ContextVar("may_start", default=always)
 """Tells whether the heal in whose context a call is made may still start an effect; set by whoever runs the heal.
 
 Between a gate's yes and the first byte lie a name's resolution, a connection and a handshake, and the process may be

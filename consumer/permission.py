@@ -1,4 +1,4 @@
-"""What lets an effect start: a fresh reading of what was revoked, and a lease that nobody can have taken over. Pure.
+"""What lets an effect start: a fresh reading of what was revoked, and a lease that nobody can have taken over.
 
 A decision is answered `NOTHING_STARTS_AFTER` its commit. By then every reading that was sent before the commit is too
 old to start anything by, and every later one names the claim that the decision revoked. No try costs a round trip, and

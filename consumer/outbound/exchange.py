@@ -7,7 +7,7 @@ from typing import Final
 import httpcore2
 import httpx2
 
-from consumer.call import MAY_START, NOT_PERMITTED, Ambiguous, EgressRefused, NotSent
+from consumer.call import MAY_START, NOT_PERMITTED, Ambiguous, EgressRefused, NotSent, always
 from consumer.outbound.decoding import Oversized, Undecodable
 from consumer.outbound.dialing import AddressDenied, NotPermitted, NotResolved, SentMark
 
@@ -33,16 +33,12 @@ _KINDS: Final[dict[type[BaseException], str]] = {
 }
 
 
-def _always() -> bool:
-    return True
-
-
 class Exchange:
     """One call under way, with the redirects that it follows."""
 
     def __init__(self, *, within: timedelta, effect: bool) -> None:
         self.started = time.monotonic()
-        self.mark = SentMark(self.started + within.total_seconds(), MAY_START.get() if effect else _always)
+        self.mark = SentMark(self.started + within.total_seconds(), MAY_START.get() if effect else always)
         self.connecting = False
 
     @property

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from consumer.decided import Decided, message_of, plain
-from consumer.model import FailureId, Message, OrgId, Trace
+from consumer.decided import message_of, plain
+from consumer.model import Message
 from consumer.results import Outlet
-from consumer.store.decisions import AT_ONCE, PERSON
+from consumer.store.decisions import AT_ONCE, PERSON, change_of
 from consumer.store.outbox import put
 from consumer.store.pool import Pool, transaction
-from schemas.names import FailureType, Status
+from schemas.names import Status
 
 # One process at a time has a change; what it writes is told after everything of an earlier step, as a decision is. Of
 # an organisation that is gone nothing is told.
@@ -19,7 +19,7 @@ WITH taken AS (
   DELETE FROM heal_status_change s USING taken t WHERE s.failure_id = t.failure_id AND s.step = t.step
   RETURNING s.failure_id, s.step, s.status, s.reason, s.changed_at
 )
-SELECT g.failure_id, g.step, g.status, g.reason, g.changed_at, f.org_id, f.workflow_name, f.failure_type, f.traceparent,
+SELECT g.step, g.status, g.reason, g.changed_at AS at, f.id, f.org_id, f.workflow_name, f.failure_type, f.traceparent,
        f.tracestate
   FROM gone g JOIN workflow_failures f ON f.id = g.failure_id ORDER BY g.failure_id, g.step
 """
@@ -35,18 +35,7 @@ async def tell_changes(pool: Pool, outlet: Outlet, limit: int) -> int:
 
 
 def _message(row: Any, outlet: Outlet) -> Message:  # noqa: ANN401 - asyncpg's record
-    traceparent, changed_at = row["traceparent"], row["changed_at"]
-    changed = Decided(
-        status=Status(row["status"]),
-        reason=plain(row["reason"]),
-        # The same whoever puts it into words: the row is gone with the message's own transaction, or stays.
-        token=f"{int(changed_at.timestamp() * 1_000_000) & 0xFFFFFFFF:08x}",
-        failure_id=FailureId(row["failure_id"]),
-        org_id=OrgId(row["org_id"]),
-        workflow_name=row["workflow_name"],
-        failure_type=FailureType(row["failure_type"]) if row["failure_type"] else None,
-        trace=Trace(traceparent=traceparent, tracestate=row["tracestate"]) if traceparent else None,
-        step=row["step"],
-        at=changed_at,
-    )
+    # The same whoever puts it into words: the row is gone with the message's own transaction, or stays.
+    token = f"{int(row['at'].timestamp() * 1_000_000) & 0xFFFFFFFF:08x}"
+    changed = change_of(row, status=Status(row["status"]), reason=plain(row["reason"]), step=row["step"], token=token)
     return message_of(changed, outlet)

@@ -17,7 +17,7 @@ PERSON: Final = OwnerId("person")
 
 _LOCK = """
 SELECT f.id, f.org_id, f.workflow_name, f.status, f.step, f.failure_type, f.traceparent, f.tracestate,
-       clock_timestamp() AS now
+       clock_timestamp() AS at
   FROM workflow_failures f WHERE f.id = $1 FOR NO KEY UPDATE
 """
 
@@ -82,7 +82,8 @@ async def decide(connection: Connection, failure_id: FailureId, word: Word, outl
         return Ruled(ruling=ruling)
     revoked = await connection.fetch(_REVOKE, failure_id, row["step"])
     under_way = any(claim["of_this_step"] for claim in revoked)
-    decided = _decided(row, word, step_after(row["step"], heal_under_way=under_way))
+    step, token = step_after(row["step"], heal_under_way=under_way), uuid4().hex[:8]
+    decided = change_of(row, status=AFTER[word.decision], reason=word.told(), step=step, token=token)
     message = message_of(decided, outlet)
     reason, by = storable_text(plain(word.reason)), storable_text(plain(word.by))[:200]
     await connection.execute(_DECIDE, failure_id, AFTER[word.decision], decided.step)
@@ -98,17 +99,18 @@ async def decisions_of(connection: Connection, failure_id: FailureId) -> list[Ke
     return [KeptDecision(**(dict(row) | {"decision": Decision(row["decision"])})) for row in rows]
 
 
-def _decided(row: Any, word: Word, step: int) -> Decided:  # noqa: ANN401 - asyncpg's record
+def change_of(row: Any, *, status: Status, reason: str, step: int, token: str) -> Decided:  # noqa: ANN401 - asyncpg's record
+    """Give a change of a failure's status, from a row with the failure's columns and the time `at`."""
     traceparent = row["traceparent"]
     return Decided(
-        status=AFTER[word.decision],
-        reason=word.told(),
-        token=uuid4().hex[:8],
+        status=status,
+        reason=reason,
+        token=token,
         failure_id=FailureId(row["id"]),
         org_id=OrgId(row["org_id"]),
         workflow_name=row["workflow_name"],
         failure_type=FailureType(row["failure_type"]) if row["failure_type"] else None,
         trace=Trace(traceparent=traceparent, tracestate=row["tracestate"]) if traceparent else None,
         step=step,
-        at=row["now"],
+        at=row["at"],
     )
