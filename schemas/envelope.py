@@ -74,7 +74,7 @@ def parse(
     EnvelopeError for everything else that is not this contract; its kind says why.
     """
     if not value:
-        raise EnvelopeError(PoisonReason.NOT_JSON, "the record has no value: send an event, not a tombstone")
+        raise EnvelopeError(PoisonReason.NOT_JSON, "the record has no value, or an empty one: send an event")
     named = {name.lower(): content for name, content in headers if content is not None}
     content_type = _lenient(named, "content-type").strip().lower()
     if content_type.startswith(_STRUCTURED):

@@ -11,7 +11,7 @@ from uuid import UUID
 from consumer.cli.causes import Cause, Causes
 from consumer.cli.database import open_database
 from consumer.cli.exits import ExitCode, say
-from consumer.cli.tables import print_json, print_rows
+from consumer.cli.tables import numbered, print_json, print_rows
 from consumer.diagnose.fingerprint import READ
 from consumer.errors import TransientError
 from consumer.model import FailureId, Json, JsonObject, OrgId
@@ -113,11 +113,11 @@ async def _print_attempts(failure_id: FailureId, *, as_json: bool) -> ExitCode:
             print_json(_as_json(attempt))
     else:
         print_rows(_ATTEMPT_COLUMNS, map(_as_row, found))
-    due = f", due at {stands.due_at}" if stands.due_at else ""
+    due = f", due at {stands.due_at}" if stands.due_at and stands.status is not Status.NEEDS_PERSON else ""
     for one in decisions:
         what = one.decision.replace("_", " ")
         say(f"Decided at {one.decided_at} by {one.decided_by}: {what}, {one.reason} (step {one.step}).")
-    say(f"{failure_id} is {stands.status} after {len(found)} attempts{due}.")
+    say(f"{failure_id} is {stands.status} after {numbered(len(found), 'attempt')}{due}.")
     return ExitCode.OK
 
 

@@ -43,18 +43,19 @@ def header_of(text: str) -> tuple[str, bytes]:
     return name, value.encode()
 
 
-def time_of(option: str, text: str) -> datetime:
-    """Read a time; says which option it was."""
+def time_of(option: str, text: str, *, or_else: str = "") -> datetime:
+    """Read a time; what is said of another text names the option, and what else it takes."""
     try:
         return parse_time(text)
     except ValueError as error:
-        raise typer.BadParameter(f"{option} {text!r}: {error}") from None
+        others = f", or {or_else}" if or_else else ""
+        raise typer.BadParameter(f"{option} {text!r}: {error}{others}") from None
 
 
-def since_of(text: str | None) -> datetime:
+def since_of(text: str | None, option: str = "--since") -> datetime:
     """Read a span (`7d`, `12h`, `30m`) before now, or a time; seven days where there is none."""
     if (span := _SPAN.fullmatch(text or "7d")) is None:
-        return time_of("--since", text or "")
+        return time_of(option, text or "", or_else="a span before now such as 12h or 7d")
     return datetime.now(UTC) - timedelta(**{_UNITS[span["unit"]]: int(span["number"])})
 
 

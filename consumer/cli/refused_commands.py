@@ -106,7 +106,7 @@ def _choice(
         source=source,
         organisation=organisation,
         since=since_of(since) if since else None,
-        until=since_of(until) if until else None,
+        until=since_of(until, "--until") if until else None,
     )
 
 

@@ -17,7 +17,7 @@ from typing import Final, TypeAlias, assert_never
 from consumer.app import read_catalog
 from consumer.cli.exits import ExitCode, say
 from consumer.cli.letter_choice import Choice
-from consumer.cli.tables import print_json
+from consumer.cli.tables import numbered, print_json
 from consumer.errors import ConfigError, TransientError
 from consumer.ingest.decode import Door, decode
 from consumer.kafka.dead_letters import DeadLetters, Letter, Place, open_dead_letters, original
@@ -32,6 +32,10 @@ from schemas.names import PoisonReason
 
 _AT_ONCE: Final = 50
 """Letters that are asked about, and sent, together."""
+_MAY_DIFFER: Final = frozenset(
+    (PoisonReason.SOURCE_NOT_ALLOWED, PoisonReason.TOO_LARGE, PoisonReason.UNKNOWN_VERSION, PoisonReason.UNSTORABLE)
+)
+"""Reasons that do not lie in a record's bytes alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +61,8 @@ class StillRefused:
     """It would become a dead letter again."""
 
     why: str
+    may_differ: bool = True
+    """Whether the running service may see it otherwise: its catalog, its limits, its version or its database."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +91,7 @@ def still_refused(letter: DeadLetter) -> StillRefused:
             said = "it is still too large"
         case _:
             said = f"it would be refused again ({letter.reason})"
-    return StillRefused(why=f"{said}: {letter.message}")
+    return StillRefused(why=f"{said}: {letter.message}", may_differ=letter.reason in _MAY_DIFFER)
 
 
 def identity(letter: Letter) -> bytes:
@@ -227,7 +233,8 @@ class Again:
         if every and self.counted.met == 0:
             say("No dead letter." if choice.is_any else "No dead letter is like that.")
         if self.counted.older:
-            say(f"{self.counted.older} letters are older ones of the same originals, or came meanwhile: not sent.")
+            older = numbered(self.counted.older, "letter")
+            say(f"Not sent: {older} of originals that have a newer one, or that came meanwhile.")
         return self.counted.code
 
     async def _send(self, letters: Sequence[Letter]) -> None:
@@ -255,8 +262,8 @@ class Again:
     def _tell(self, letter: Letter, prospect: StillRefused | AcceptedAlready) -> None:
         """Say why a letter is not sent."""
         match prospect:
-            case StillRefused(why=why):
-                self._refuse(letter, f"{why}. --force sends it all the same")
+            case StillRefused(why=why, may_differ=may_differ):
+                self._refuse(letter, f"{why}. --force sends it all the same" if may_differ else why)
             case AcceptedAlready(failure_id=failure_id, there=there, same_content=same):
                 told = {"accepted_already": letter.place, "failure_id": str(failure_id), "status": there.status.value}
                 print_json(told if same else told | {"other_content": True})

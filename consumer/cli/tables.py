@@ -27,6 +27,11 @@ def plain(cell: object) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+def numbered(number: int, thing: str) -> str:
+    """Give a number with what is counted: `1 letter`, `2 letters`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def _print_table(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
     from rich.console import Console  # noqa: PLC0415 - only at a terminal
     from rich.table import Table  # noqa: PLC0415

@@ -20,3 +20,4 @@ async def permitted(gate: EffectGate, act: Callable[[], Awaitable[Result]]) -> R
         result = await act()
         if not (isinstance(result, NotSent) and result.kind == NOT_PERMITTED):
             return result
+        gate.unsent()

@@ -51,6 +51,7 @@ class Gate:
         self._seen_at = claim.sent_at
         self._started = started
         self.begun = False
+        self._begun_before = False
 
     async def begin(self) -> None:
         """Allow one more effect, or raise DeadlinePassed, LostClaim or RevokedClaim."""
@@ -65,8 +66,12 @@ class Gate:
                 raise DeadlinePassed("the time in which this heal may act on its scope is over")
             if self.may_start():
                 break
-        self.begun = True
+        self._begun_before, self.begun = self.begun, True
         self._started(self._claim.attempt_id)
+
+    def unsent(self) -> None:
+        """Take the last beginning back: not one byte of its effect was sent, and none will be."""
+        self.begun = self._begun_before
 
     def may_start(self) -> bool:
         """Tell whether an effect that `begin` allowed may still start, this very moment."""

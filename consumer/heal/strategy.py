@@ -32,6 +32,10 @@ class EffectGate(Protocol):
         """
         ...
 
+    def unsent(self) -> None:
+        """Take the last beginning back: it is known that not one byte of its effect left the process."""
+        ...
+
     def remaining(self) -> timedelta:
         """Time until every effect must have ended; a call without effect needs no beginning, and ends by then too."""
         ...

@@ -335,7 +335,8 @@ async def open_reader(kafka: KafkaSettings, intake: IntakeSettings, listener: Li
         await reader.join()
     except TransientError as error:
         raise ConfigError(
-            f"Kafka at {kafka.bootstrap} does not let us in: {error}. Check SHW_KAFKA__BOOTSTRAP and the broker."
+            f"Kafka at {kafka.bootstrap} does not answer, or does not let us in: {error}. "
+            "Check SHW_KAFKA__BOOTSTRAP and the broker."
         ) from error
     try:
         yield reader

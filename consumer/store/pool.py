@@ -106,9 +106,14 @@ def _refused(settings: PostgresSettings) -> Iterator[None]:
         yield
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
         raise ConfigError(
-            f"Postgres at {settings.shown()} does not let us in: {error or type(error).__name__}. "
+            f"Postgres at {settings.shown()} {_refusal(error)}: {error or type(error).__name__}. "
             f"{what_to_do(str(error))}"
         ) from error
+
+
+def _refusal(error: Exception) -> str:
+    """Say whether it refused us, or was not there to do so."""
+    return "does not answer" if isinstance(error, OSError | TimeoutError) else "does not let us in"
 
 
 async def _leave_session(connection: Connection) -> None:

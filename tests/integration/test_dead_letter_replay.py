@@ -83,7 +83,7 @@ async def test_a_letter_is_sent_once_its_cause_is_gone_and_told_once_it_is_accep
         await place.db.execute("INSERT INTO organizations (id) VALUES ($1)", org)
         tried = await run_shw(place, "dlq", "replay", "--all", "--dry-run")
         assert (tried.code, [one["would_replay"] for one in tried.json]) == (0, ["0:0", "0:2"]), tried.err
-        assert "1 letters are older ones of the same originals" in tried.err
+        assert "Not sent: 1 letter of originals that have a newer one" in tried.err
         assert await place.committed() == 3
         sent = await run_shw(place, "dlq", "replay", "--all")
         assert [one["replayed"] for one in sent.json] == ["0:0", "0:2"], sent.err

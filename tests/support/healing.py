@@ -74,6 +74,7 @@ class Gate:
 
     left: timedelta = timedelta(minutes=1)
     begins: int = 0
+    unsents: int = 0
     refuse_at: int | None = None
     refusal: Exception = field(default_factory=lambda: AssertionError("no refusal given"))
 
@@ -81,6 +82,9 @@ class Gate:
         if self.refuse_at == self.begins + 1:
             raise self.refusal
         self.begins += 1
+
+    def unsent(self) -> None:
+        self.unsents += 1
 
     def remaining(self) -> timedelta:
         return self.left

@@ -136,6 +136,9 @@ class ActingGate:
         if self.act.at in ("during", "*"):
             asyncio.get_running_loop().call_later(IN_EFFECT, self.act.cross, "during", self.failure)
 
+    def unsent(self) -> None:
+        self.gate.unsent()
+
     def remaining(self) -> timedelta:
         return self.gate.remaining()
 

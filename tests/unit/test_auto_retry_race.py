@@ -124,6 +124,9 @@ class Gate:
             raise DeadlinePassed("over")
         self.begun = True
 
+    def unsent(self) -> None:
+        raise AssertionError("in this model no permission is lost")
+
     def remaining(self) -> timedelta:
         return max(0.0, self.until - self.model.time) * SECOND
 

@@ -246,6 +246,19 @@ async def test_what_a_decision_stops_tells_whether_anything_was_sent_before(
     assert await ends(heals, effect) == expected
 
 
+@pytest.mark.parametrize("sent_before", [False, True])
+async def test_a_decision_on_what_was_begun_and_never_sent_leaves_no_doubt(sent_before: bool) -> None:
+    async def heals(_: Task, gate: EffectGate) -> Outcome:
+        if sent_before:
+            await gate.begin()
+        await gate.begin()
+        gate.unsent()
+        raise RevokedClaim("decided")
+
+    outcome = await ends(heals, Effect.UNSAFE)
+    assert outcome == (Unknown(reason="decided") if sent_before else Refused(code=Code.DENIED, reason="decided"))
+
+
 class Withdrawn(Durable):
     """A permission that is gone the moment after it was given, some times."""
 

@@ -25,6 +25,16 @@ async def test_it_asks_again_until_it_may_start(stalls: int) -> None:
     assert gate.begins == stalls + 1
 
 
+async def test_what_was_asked_for_and_not_sent_is_taken_back() -> None:
+    gate, results = Gate(), [STALE, STALE, REFUSED]
+
+    async def act() -> CallResult:
+        return results.pop(0)
+
+    await permitted(gate, act)
+    assert gate.unsents == 2
+
+
 async def test_it_learns_why_it_may_not_start_any_more() -> None:
     async def act() -> CallResult:
         return STALE
