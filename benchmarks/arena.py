@@ -19,8 +19,8 @@ from benchmarks.load import BUDGET_AUD, events, organisations
 from benchmarks.ours import assigned_at, log_of
 from consumer.kafka.topics import create_topics
 from consumer.local.stack import BrokerChoice, Stack, run_stack
-from consumer.migrate import migrate
 from consumer.settings import KafkaSettings
+from consumer.store.migrate import migrate
 
 TEMPLATE: Final = "bench_template"
 LOOK_AGAIN: Final = 0.05

@@ -29,14 +29,14 @@ from consumer.diagnose.diagnosis import diagnose
 from consumer.ingest.decode import Door, decode
 from consumer.kafka.polls import record_of
 from consumer.local.stack import run_stack
-from consumer.migrate import migrate
 from consumer.model import Claim, Diagnosed, Failure, Heal, Message, OwnerId, Record, Settlement, attempt_id
-from consumer.plan.ladder import Planner
+from consumer.plan.planner import Planner
 from consumer.redact import may_hold_secret
-from consumer.results import Outlet, attempt_details
+from consumer.results.events import Outlet, attempt_details
+from consumer.results.settlement import Ended, settle_heal
 from consumer.settings import BreakerSettings, PostgresSettings
-from consumer.settlement import Ended, settle_heal
-from consumer.store import intake, outbox, owner, settle
+from consumer.store import intake, leases, outbox, settle
+from consumer.store.migrate import migrate
 from consumer.store.pool import Pool, open_pool
 from consumer.store.rows import as_json
 from schemas.envelope import parse
@@ -206,7 +206,7 @@ async def _prepare(pool: Pool) -> None:
     await pool.execute("INSERT INTO organizations (id) SELECT unnest($1::uuid[])", orgs)
     await pool.execute("INSERT INTO token_wallets (org_id, text_budget_aud) SELECT unnest($1::uuid[]), 9000", orgs)
     await pool.execute("VACUUM ANALYZE")
-    await owner.renew(pool, ME, timedelta(hours=1))
+    await leases.renew(pool, ME, timedelta(hours=1))
 
 
 async def _transactions(pool: Pool, backend: int, batches: Sequence[Batch]) -> None:

@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry
 from benchmarks import noop, told
 from benchmarks.job import Job, Told
 from benchmarks.load import CATALOG
-from consumer import app, logs
+from consumer import logs
+from consumer.service import app
 from consumer.settings import HealSettings, KafkaSettings, PostgresSettings, Settings
 
 

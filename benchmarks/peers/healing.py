@@ -14,9 +14,9 @@ from consumer.catalog import WorkflowPolicy
 from consumer.diagnose.diagnosis import diagnose
 from consumer.ingest.decode import Door, decode
 from consumer.model import Claim, DeadLetter, Diagnosed, Heal, Record, Settlement, attempt_id
-from consumer.plan.ladder import Planner
-from consumer.results import Outlet
-from consumer.settlement import Ended, settle_heal
+from consumer.plan.planner import Planner
+from consumer.results.events import Outlet
+from consumer.results.settlement import Ended, settle_heal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

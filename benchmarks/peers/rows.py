@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import asyncpg
 
 from consumer.model import Attempt, Diagnosed, Diagnosis, Heal, Settlement, attempt_id
-from consumer.results import attempt_details
+from consumer.results.events import attempt_details
 from consumer.store.rows import as_json
 
 if TYPE_CHECKING:

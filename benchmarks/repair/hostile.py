@@ -229,7 +229,9 @@ def _schemas() -> Iterator[Hostile]:
         name="5,000 objects to be unique", schema=unique, text=json.dumps([{"a": at, "b": [at]} for at in range(5_000)])
     )
     words = [f"word number {at}" for at in range(50_000)]
-    yield Hostile(name="an enum of 50,000 words, a padded one", schema={"enum": words}, text='" Word Number 49999 "')
+    yield Hostile(
+        name="an enum of 50,000 words, a padded one", schema={"enum": words}, text='" DecisionRequest Number 49999 "'
+    )
     branches = [
         {
             "type": "object",

@@ -1,4 +1,9 @@
-"""What the healer may touch, as its operator declares it: no event can ever widen it."""
+"""What the healer may touch, as its operator declares it: no event can ever widen it.
+
+`document.py` reads and checks the whole file, `current.py` keeps the catalog in force and those that plans were made
+with, `runners/` are the engines. Neighbours: everybody reads it, `service/catalog_file.py` loads it. Invariant: what
+is not declared is not allowed, and a fault is told with its line.
+"""
 
 from consumer.catalog.access import Host, Secret, Source
 from consumer.catalog.current import Catalogs
@@ -7,14 +12,9 @@ from consumer.catalog.ladder import RungLimits
 from consumer.catalog.limits import AutoRetryLimits, Brake, SameLimit, micro_aud
 from consumer.catalog.policy import WorkflowPolicy
 from consumer.catalog.repair import SchemaAutofixLimits
-from consumer.catalog.runners import (
-    Call,
-    DescribedRunner,
-    HttpRunner,
-    LookCall,
-    OrderCall,
-    PrefectRunner,
-)
+from consumer.catalog.runners.declared import DescribedRunner
+from consumer.catalog.runners.http import Call, HttpRunner, LookCall, OrderCall
+from consumer.catalog.runners.prefect import PrefectRunner
 
 __all__ = [
     "AutoRetryLimits",

@@ -14,7 +14,7 @@ from consumer.catalog.access import Secret, Source
 from consumer.catalog.declared import Declared
 from consumer.catalog.policy import WorkflowPolicy
 from consumer.catalog.repair import SchemaFiles
-from consumer.catalog.runners import DescribedRunner
+from consumer.catalog.runners.declared import DescribedRunner
 from consumer.errors import ConfigError
 
 KeyT = TypeVar("KeyT")

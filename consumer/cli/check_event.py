@@ -6,12 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import assert_never
 
-from consumer.app import installed_strategies, read_catalog
 from consumer.catalog import Catalogs
 from consumer.cli.diagnose import diagnosed
 from consumer.diagnose import diagnose
 from consumer.ingest.decode import Door, decode
-from consumer.migrate import check_schema
 from consumer.model import (
     Adopt,
     DeadLetter,
@@ -26,10 +24,13 @@ from consumer.model import (
     Wait,
     first_read,
 )
-from consumer.plan.ladder import Planner
-from consumer.results import in_aud
+from consumer.plan.planner import Planner
+from consumer.results.events import in_aud
+from consumer.service.app import installed_strategies
+from consumer.service.catalog_file import read_catalog
 from consumer.settings import Settings, read_settings
 from consumer.store.intake import known_organisations
+from consumer.store.migrate import check_schema
 from consumer.store.pool import open_pool, transaction, translated
 from schemas.envelope import Form, parse
 from schemas.names import PoisonReason, StrategyName

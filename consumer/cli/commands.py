@@ -63,7 +63,7 @@ def run() -> None:
 @app.command()
 def dev() -> None:
     """Run a broker, a database and the service here until Ctrl-C, and print the addresses."""
-    from consumer.local.dev import run_dev
+    from consumer.demo.dev import run_dev
 
     raise typer.Exit(run_dev())
 
@@ -71,7 +71,7 @@ def dev() -> None:
 @app.command()
 def demo() -> None:
     """Heal failures of every kind in a small world on this machine, through a crash; 0 when all came out right."""
-    from consumer.local.demo import run_demo
+    from consumer.demo.demo import run_demo
 
     raise typer.Exit(run_demo())
 
@@ -271,7 +271,7 @@ def heal(
     """Ask for a failure to be healed now, given up or not; one that needs a person only with --did-not-happen."""
     from consumer.cli.decisions import DID_NOT_HAPPEN, decide_failure
     from consumer.cli.failures import heal
-    from consumer.decided import Decision
+    from consumer.model.decision import Decision
 
     if did_not_happen:
         end(decide_failure(failure_id, Decision.DID_NOT_HAPPEN, reason=DID_NOT_HAPPEN, by=by))
@@ -283,7 +283,7 @@ def heal(
 def give_up(failure_id: Annotated[UUID, typer.Argument(metavar="ID")], reason: Reason, by: By = None) -> None:
     """Close a failure that is not to be healed. A heal that is under way ends and is told, and changes nothing more."""
     from consumer.cli.decisions import decide_failure
-    from consumer.decided import Decision
+    from consumer.model.decision import Decision
 
     end(decide_failure(failure_id, Decision.GIVE_UP, reason=reason, by=by))
 
@@ -292,7 +292,7 @@ def give_up(failure_id: Annotated[UUID, typer.Argument(metavar="ID")], reason: R
 def resolve(failure_id: Annotated[UUID, typer.Argument(metavar="ID")], reason: Reason, by: By = None) -> None:
     """Close a failure whose call did happen, or that was mended by hand."""
     from consumer.cli.decisions import decide_failure
-    from consumer.decided import Decision
+    from consumer.model.decision import Decision
 
     end(decide_failure(failure_id, Decision.RESOLVE, reason=reason, by=by))
 

@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from consumer.migrate import check_schema
 from consumer.settings import read_settings
+from consumer.store.migrate import check_schema
 from consumer.store.pool import Pool, open_pool, translated
 
 

@@ -2,18 +2,20 @@
 
 import asyncio
 import getpass
+from functools import partial
 from typing import Final, assert_never
 from uuid import UUID
 
 from consumer.cli.database import open_database
 from consumer.cli.exits import ExitCode, say
-from consumer.decided import AFTER, Decision, Ruling, Word
 from consumer.errors import TransientError
 from consumer.model import FailureId
-from consumer.permission import NOTHING_STARTS_AFTER
-from consumer.results import Outlet
+from consumer.model.decision import AFTER, Decision, DecisionRequest, DecisionResult
+from consumer.ownership.permission import NOTHING_STARTS_AFTER
+from consumer.results.decision import status_message
+from consumer.results.events import Outlet
 from consumer.settings import read_settings
-from consumer.store.decisions import Ruled, decide
+from consumer.store.decisions import DecisionMade, decide
 from consumer.store.pool import Pool, transaction
 
 _LOCKED_WITHIN: Final = "SET LOCAL lock_timeout = '5s'"
@@ -22,32 +24,32 @@ DID_NOT_HAPPEN: Final = "a person looked at the other side: it did not happen"
 
 def decide_failure(failure_id: UUID, decision: Decision, *, reason: str, by: str | None) -> ExitCode:
     """Let a decision stand, and say what came of it."""
-    word = Word(decision=decision, reason=reason, by=by or _login())
-    ruled = asyncio.run(_decide(FailureId(failure_id), word))
+    request = DecisionRequest(decision=decision, reason=reason, by=by or _login())
+    ruled = asyncio.run(_decide(FailureId(failure_id), request))
     ruling = ruled.ruling
     say(_told(failure_id, decision, ruling))
     if ruled.revoked:
         say("A heal was under way: nothing more of it starts; a call already sent ends as it ends, and that is told.")
-    return ExitCode.OK if ruling is Ruling.DONE else ExitCode.NO
+    return ExitCode.OK if ruling is DecisionResult.DONE else ExitCode.NO
 
 
-async def _decide(failure_id: FailureId, word: Word) -> Ruled:
+async def _decide(failure_id: FailureId, request: DecisionRequest) -> DecisionMade:
     kafka = read_settings().kafka
     outlet = Outlet(results_topic=kafka.results_topic, dlq_topic=kafka.dlq_topic, max_bytes=kafka.max_message_bytes)
     async with open_database() as pool:
-        ruled = await _decided(pool, failure_id, word, outlet)
+        ruled = await _decided(pool, failure_id, request, outlet)
         if ruled.revoked:
             # Whoever is answered may rely on it.
             await asyncio.sleep(NOTHING_STARTS_AFTER.total_seconds())
     return ruled
 
 
-async def _decided(pool: Pool, failure_id: FailureId, word: Word, outlet: Outlet) -> Ruled:
+async def _decided(pool: Pool, failure_id: FailureId, request: DecisionRequest, outlet: Outlet) -> DecisionMade:
     is_committing = False
     try:
         async with transaction(pool) as connection:
             await connection.execute(_LOCKED_WITHIN)
-            ruled = await decide(connection, failure_id, word, outlet)
+            ruled = await decide(connection, failure_id, request, partial(status_message, outlet=outlet))
             is_committing = True
     except TransientError as error:
         if is_committing:
@@ -61,20 +63,20 @@ async def _decided(pool: Pool, failure_id: FailureId, word: Word, outlet: Outlet
     return ruled
 
 
-def _told(failure_id: UUID, decision: Decision, ruling: Ruling) -> str:
+def _told(failure_id: UUID, decision: Decision, ruling: DecisionResult) -> str:
     match ruling:
-        case Ruling.DONE:
+        case DecisionResult.DONE:
             return f"{failure_id} is {AFTER[decision]} now; a running consumer tells it within seconds."
-        case Ruling.RESOLVED:
+        case DecisionResult.RESOLVED:
             return f"Refused: {failure_id} is resolved already. Nothing was changed."
-        case Ruling.GIVEN_UP:
+        case DecisionResult.GIVEN_UP:
             return f"Refused: {failure_id} is given up already. Nothing was changed."
-        case Ruling.NOT_IN_DOUBT:
+        case DecisionResult.NOT_IN_DOUBT:
             return (
                 f"Refused: {failure_id} does not need a person, so nothing of it is in doubt: `shw heal {failure_id}` "
                 "asks for a heal. Nothing was changed."
             )
-        case Ruling.NOT_FOUND:
+        case DecisionResult.NOT_FOUND:
             return f"No failure {failure_id} in this database: `shw failures` lists what there is."
         case _:
             assert_never(ruling)

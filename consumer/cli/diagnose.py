@@ -6,9 +6,9 @@ from typing import Any, BinaryIO
 from consumer.cli.lines import MAX_LINE, Readable, line_batches
 from consumer.diagnose import diagnose
 from consumer.model import JsonObject
-from consumer.plan.choose import strategy_for
+from consumer.plan.default_ladder import strategy_for
 from consumer.redact import may_hold_secret, redact_json
-from consumer.results import evidence_of
+from consumer.results.events import evidence_of
 from schemas.errors import EnvelopeError
 from schemas.json_text import load_json, to_json
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final, assert_never
 from uuid import UUID
 
-from consumer.cli.causes import Cause, Causes
+from consumer.analysis.causes import Cause, Causes
 from consumer.cli.database import open_database
 from consumer.cli.exits import ExitCode, say
 from consumer.cli.tables import numbered, print_json, print_rows

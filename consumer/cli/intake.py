@@ -8,7 +8,7 @@ from consumer.cli.database import open_database
 from consumer.cli.exits import ExitCode, say
 from consumer.cli.tables import print_json, print_rows
 from consumer.model import JsonObject
-from consumer.store import dead_letter_limit as limit
+from consumer.store import intake_breaker as limit
 from consumer.store.pool import transaction
 
 _SHOWN: Final = 20

@@ -14,7 +14,7 @@ from consumer.cli.lines import MAX_LINE, Readable, line_batches
 from consumer.cli.tables import print_json
 from consumer.errors import ConfigError
 from consumer.ingest.decode import event_failure_id
-from consumer.kafka.publishing import NotStored, Outgoing, Sender, Stored, open_sender, require_topic
+from consumer.kafka.manual_producer import NotStored, Outgoing, Sender, Stored, open_sender, require_topic
 from consumer.model import JsonObject
 from consumer.settings import read_settings
 from schemas.envelope import Envelope, Form, encode, encode_binary, parse

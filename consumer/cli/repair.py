@@ -9,8 +9,8 @@ from typing import Any, BinaryIO, Final
 
 from consumer.cli.lines import MAX_LINE, Readable, line_batches
 from consumer.errors import ConfigError
-from consumer.heal.schema_autofix.engine.values import Cause, Json, Repair, RepairStatus, refused
-from consumer.heal.schema_autofix.room import RepairRoom, repair_room
+from consumer.repair.values import Cause, Json, Repair, RepairStatus, refused
+from consumer.repair.worker_pool import RepairRoom, repair_room
 from schemas.names import Grade
 
 _SHOWN: Final = ("id", "status", "document", "edits", "cause", "reason")

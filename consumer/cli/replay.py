@@ -13,22 +13,23 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 
 from consumer import logs
-from consumer.app import Parts, installed_strategies, read_catalog, stages_of
 from consumer.catalog import Catalogs
 from consumer.cli.exits import ExitCode, say
 from consumer.cli.tables import print_json
 from consumer.errors import ShwError
-from consumer.intake import Batch, Received
-from consumer.kafka.past import open_past
+from consumer.kafka.history import open_past
 from consumer.kafka.writer import open_writer
 from consumer.metrics import Metrics
 from consumer.model import JsonObject, Record
-from consumer.pipeline import Pipeline, Stages
-from consumer.self_check import check_database
+from consumer.model.batch import Batch, Received
+from consumer.pipeline.flow import Pipeline, Stages
+from consumer.service.app import Parts, installed_strategies, stages_of
+from consumer.service.catalog_file import read_catalog
+from consumer.service.startup_checks import check_database
 from consumer.settings import Settings, read_settings
-from consumer.store.census import count
+from consumer.store.backlog import count
 from consumer.store.intake import known_organisations
-from consumer.store.owner import database_time
+from consumer.store.leases import database_time
 from consumer.store.pool import open_pool, transaction
 
 TOLD_EVERY: Final = 10.0

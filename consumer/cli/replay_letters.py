@@ -14,16 +14,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeAlias, assert_never
 
-from consumer.app import read_catalog
 from consumer.cli.exits import ExitCode, say
 from consumer.cli.letter_choice import Choice
 from consumer.cli.tables import numbered, print_json
 from consumer.errors import ConfigError, TransientError
 from consumer.ingest.decode import Door, decode
 from consumer.kafka.dead_letters import DeadLetters, Letter, Place, open_dead_letters, original
-from consumer.kafka.publishing import NotStored, Outgoing, Sender, Stored, open_sender, require_topic
+from consumer.kafka.manual_producer import NotStored, Outgoing, Sender, Stored, open_sender, require_topic
 from consumer.model import DeadLetter, Failure, FailureId, Record
-from consumer.self_check import check_database
+from consumer.service.catalog_file import read_catalog
+from consumer.service.startup_checks import check_database
 from consumer.settings import KafkaSettings, Settings, read_settings
 from consumer.store.pool import Pool, open_pool
 from consumer.store.present import Stored as StoredFailure

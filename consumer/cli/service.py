@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import uvloop
 
-from consumer.app import run_service
+from consumer.service.app import run_service
 from consumer.settings import Settings, read_settings
 
 

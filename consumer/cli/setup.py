@@ -3,11 +3,11 @@
 import asyncio
 from pathlib import Path
 
-from consumer.app import read_catalog
 from consumer.cli.exits import say
 from consumer.kafka.topics import create_topics
-from consumer.migrate import migrate
+from consumer.service.catalog_file import read_catalog
 from consumer.settings import read_settings
+from consumer.store.migrate import migrate
 
 
 def migrate_database() -> None:

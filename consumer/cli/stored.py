@@ -4,15 +4,16 @@ import asyncio
 from datetime import datetime
 from typing import Final
 
-from consumer.app import installed_strategies, read_catalog
+from consumer.analysis.backtest import Change, Comparison, Conclusion, decide
 from consumer.catalog import Catalogs
-from consumer.cli.backtest import Change, Comparison, Decided, decide
 from consumer.cli.database import open_database
 from consumer.cli.exits import say
 from consumer.cli.tables import print_json, print_rows
 from consumer.model import JsonObject
-from consumer.plan.ladder import Planner
-from consumer.results import in_aud
+from consumer.plan.planner import Planner
+from consumer.results.events import in_aud
+from consumer.service.app import installed_strategies
+from consumer.service.catalog_file import read_catalog
 from consumer.settings import read_settings
 from consumer.store.reports import stored_diagnoses
 
@@ -41,14 +42,14 @@ async def _compared(since: datetime, limit: int) -> Comparison:
     async with installed_strategies(Catalogs(catalog), connections=1) as strategies, open_database() as pool:
         planner = Planner(rungs=strategies, catalog=catalog)
         async for stored in stored_diagnoses(pool, since=since, limit=limit):
-            before = Decided(stored.failure_type, stored.disposition, stored.strategy or "")
+            before = Conclusion(stored.failure_type, stored.disposition, stored.strategy or "")
             # Planned as of when it came in: now, most would be older than max_age allows.
             now = decide(planner, stored.failure, stored.received_at)
             found.add(before, now, acted=stored.acted)
     return found
 
 
-def _as_json(before: Decided, now: Decided, change: Change) -> JsonObject:
+def _as_json(before: Conclusion, now: Conclusion, change: Change) -> JsonObject:
     return {
         "before": dict(before._asdict()),
         "now": dict(now._asdict()),
@@ -60,7 +61,7 @@ def _as_json(before: Decided, now: Decided, change: Change) -> JsonObject:
     }
 
 
-def _as_row(before: Decided, now: Decided, change: Change) -> list[object]:
+def _as_row(before: Conclusion, now: Conclusion, change: Change) -> list[object]:
     return [
         change.count,
         _shown(before),
@@ -72,5 +73,5 @@ def _as_row(before: Decided, now: Decided, change: Change) -> list[object]:
     ]
 
 
-def _shown(decided: Decided) -> str:
+def _shown(decided: Conclusion) -> str:
     return " ".join(part or "-" for part in decided)

@@ -8,9 +8,9 @@ from typing import Final
 
 from consumer.diagnose.facts import ERROR_KEYS, context_facts, text_facts
 from consumer.diagnose.index import Index, Met
+from consumer.diagnose.retry_hint import told_to_wait
 from consumer.diagnose.rule import CAUTION, NONE, PRECEDENCE
 from consumer.diagnose.rules import RULES
-from consumer.diagnose.waiting import told_to_wait
 from consumer.model import Diagnosis, Evidence, JsonObject
 from schemas.json_text import load_json, to_json
 from schemas.names import Disposition, FailureType

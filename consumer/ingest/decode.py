@@ -8,8 +8,8 @@ from typing import Final
 from uuid import UUID
 
 from consumer.catalog import Catalog
-from consumer.ids import drivers, named
 from consumer.model import ID_SPACE, DeadLetter, Failure, FailureId, JsonObject, OrgId, Record, Trace, first_read
+from consumer.model.identity import drivers, named
 from consumer.redact import may_hold_secret, redact_json, redact_text
 from schemas.envelope import Envelope, EnvelopeError, parse
 from schemas.failure import WorkflowFailure, decode_failure

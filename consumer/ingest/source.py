@@ -12,16 +12,16 @@ from typing import Final, Generic, Protocol, TypeAlias, TypeVar
 import structlog
 
 from consumer.errors import TransientError
-from consumer.ingest.epochs import Epoch, Epochs
+from consumer.event_loop import happens
 from consumer.ingest.lag import Lag
-from consumer.ingest.watch import Watch
+from consumer.ingest.liveness import Watch
+from consumer.ingest.offsets import Epoch, Epochs
 from consumer.kafka.group import group_answers
 from consumer.kafka.polls import NOTHING, Polled
 from consumer.kafka.reader import Listener, Reader, open_reader
 from consumer.metrics import LoopPhase, Metrics, PauseReason, Rebuilt
 from consumer.model import Partition, Record
 from consumer.settings import IntakeSettings, KafkaSettings
-from consumer.waiting import happens
 
 log = structlog.get_logger(__name__)
 

@@ -1,1 +1,6 @@
-"""The one place that touches the untyped Kafka client; everything it gives is typed, and its errors are ours."""
+"""The Kafka client, and the only place that touches it: reading, writing, topics, dead letters, batches of raw records.
+
+`reader.py` polls, `writer.py` sends, `positions.py` and `polls.py` keep what a raising poll moved, `batches.py`,
+`message_sets.py` and `bypass.py` read around the client what it cannot. `aiokafka_internals.py` holds every use of the
+client's private parts. Invariant: whatever the client raises, no record is skipped.
+"""

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import structlog
 
-from consumer.kafka import innards
+from consumer.kafka import aiokafka_internals
 from consumer.kafka.batches import Fetched, Walked, walk
 from consumer.kafka.connection import UNANSWERED
 from consumer.model import Partition, Record
@@ -102,7 +102,7 @@ class Bypass:
         return found
 
     def _is_due(self, tp: Any, lane: Lane) -> bool:  # noqa: ANN401
-        return time.monotonic() >= lane.look_at and not innards.is_paused(self._consumer, tp)
+        return time.monotonic() >= lane.look_at and not aiokafka_internals.is_paused(self._consumer, tp)
 
     async def _read(self, tp: Any, lane: Lane, at_most: int) -> list[Record]:  # noqa: ANN401
         fetched = await self._fetched(tp, lane)
@@ -119,8 +119,8 @@ class Bypass:
     async def _fetched(self, tp: Any, lane: Lane) -> Fetched | None:  # noqa: ANN401
         try:
             async with asyncio.timeout(FETCH_WITHIN):
-                return await innards.fetch(self._consumer, tp, lane.position, FETCH_BYTES)
-        except innards.NotFetchableError:
+                return await aiokafka_internals.fetch(self._consumer, tp, lane.position, FETCH_BYTES)
+        except aiokafka_internals.NotFetchableError:
             lane.until, lane.in_doubt = 0.0, False  # the client is told, and says what it is
         except UNANSWERED as error:
             log.warning("poll_failed", error=f"fetching around the client: {error or type(error).__name__}"[:300])
@@ -148,7 +148,7 @@ class Bypass:
 
     def _forget_others(self) -> bool:
         """Forget what was read under another assignment; says whether it was."""
-        assignment = innards.assignment(self._consumer)
+        assignment = aiokafka_internals.assignment(self._consumer)
         if assignment is self._assignment:
             return False
         self._assignment = assignment

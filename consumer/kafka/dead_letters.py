@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from consumer.errors import TransientError
+from consumer.kafka.aiokafka_internals import stable_end_of
 from consumer.kafka.connection import translated
-from consumer.kafka.innards import stable_end_of
-from consumer.kafka.past import POLL_MS, beginnings, open_topic, polls_from, read_to_end
-from consumer.kafka.publishing import Outgoing
+from consumer.kafka.history import POLL_MS, beginnings, open_topic, polls_from, read_to_end
+from consumer.kafka.manual_producer import Outgoing
 from consumer.model import Partition, Record
 from consumer.settings import KafkaSettings
 from schemas.dead_letter import PREFIX, DeadLetterHeaders, is_ours, read_headers

@@ -6,7 +6,7 @@ from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient
 
-from consumer.kafka import innards
+from consumer.kafka import aiokafka_internals
 from consumer.kafka.connection import UNANSWERED, connection_options
 from consumer.settings import KafkaSettings
 
@@ -26,4 +26,4 @@ async def group_answers(settings: KafkaSettings) -> bool:
     except UNANSWERED:
         return False
     finally:
-        await innards.close(admin)
+        await aiokafka_internals.close(admin)

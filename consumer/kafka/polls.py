@@ -13,7 +13,7 @@ import structlog
 from aiokafka.errors import ConsumerStoppedError, NoOffsetForPartitionError
 
 from consumer.errors import TransientError
-from consumer.kafka import innards
+from consumer.kafka import aiokafka_internals
 from consumer.kafka.bypass import Bypass, Lane
 from consumer.kafka.positions import Committed, Positions
 from consumer.model import Partition, Record
@@ -109,7 +109,7 @@ class Polls:
         apart = self._bypass.lanes().keys()
         if not apart:
             return await self._getmany(of, max_records, wait)
-        others = frozenset(of or innards.assigned(self._consumer)) - apart
+        others = frozenset(of or aiokafka_internals.assigned(self._consumer)) - apart
         if others:
             return await self._getmany(others, max_records, wait)
         await asyncio.sleep(wait)
@@ -132,11 +132,11 @@ class Polls:
             await self._from_the_beginning(error.args[0])
         except asyncio.CancelledError:
             self._lost()
-            if innards.is_cancelled_itself():
+            if aiokafka_internals.is_cancelled_itself():
                 raise
             raise TransientError("a task of the Kafka client was cancelled") from None
         except Exception as error:
-            self._unreadable = innards.unreadable(self._consumer, error)
+            self._unreadable = aiokafka_internals.unreadable(self._consumer, error)
             self._lost()
             if not self._unreadable:
                 raise
@@ -146,7 +146,7 @@ class Polls:
 
     def _lost(self) -> None:
         """Have what the client had drained when it raised be read again."""
-        innards.end_unended_fetches(self._consumer)
+        aiokafka_internals.end_unended_fetches(self._consumer)
         self._positions.astray(self._unreadable)
 
     async def _from_the_beginning(self, partition: Any) -> None:  # noqa: ANN401 - the client has no types

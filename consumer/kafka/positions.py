@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
 from consumer.errors import TransientError
-from consumer.kafka import innards
+from consumer.kafka import aiokafka_internals
 
 Committed = Callable[[Iterable[Any]], Awaitable[Mapping[Any, int]]]
 """Gives the group's offsets, of those partitions that have one that counts."""
@@ -28,7 +28,7 @@ class Positions:
         """`begins`: where a consumer without a group reads from, or what gives the offsets of its group."""
         self._consumer = consumer
         self._committed = begins if callable(begins) else None
-        self._assignment: object = innards.assignment(consumer)
+        self._assignment: object = aiokafka_internals.assignment(consumer)
         self._handed_on: dict[Any, int] = {} if callable(begins) else dict(begins)
         self._astray: set[Any] = set()
         """Those whose position may be wrong, with no poll before that ended well."""
@@ -43,7 +43,7 @@ class Positions:
         self._renew()
         self._to_drop.update(to_drop)
         if self._committed:
-            self._astray |= innards.assigned(self._consumer) - self._handed_on.keys()
+            self._astray |= aiokafka_internals.assigned(self._consumer) - self._handed_on.keys()
 
     async def put_right(self, apart: Iterable[Any] = ()) -> None:
         """Before a poll: go back to where records were handed on, save those partitions that are read otherwise.
@@ -59,7 +59,7 @@ class Positions:
             await self._start_over(self._committed)
         back = {
             tp: handed_on
-            for tp, position in innards.positions(self._consumer).items()
+            for tp, position in aiokafka_internals.positions(self._consumer).items()
             if (handed_on := self._handed_on.get(tp)) is not None and (position != handed_on or tp in self._to_drop)
         }
         for tp in back.keys() - set(apart):
@@ -74,17 +74,17 @@ class Positions:
         `apart` gives the positions of those that are read otherwise. Waits for nothing: what was drained is in hand.
         """
         self._renew()
-        now = innards.positions(self._consumer) | dict(apart)
+        now = aiokafka_internals.positions(self._consumer) | dict(apart)
         moved = {tp: position for tp, position in now.items() if self._handed_on.get(tp) != position}
         self._handed_on |= moved
         return moved
 
     def _is_current(self) -> bool:
-        return self._assignment is innards.assignment(self._consumer)
+        return self._assignment is aiokafka_internals.assignment(self._consumer)
 
     def _renew(self) -> None:
         if not self._is_current():
-            self._assignment = innards.assignment(self._consumer)
+            self._assignment = aiokafka_internals.assignment(self._consumer)
             if self._committed:
                 self._handed_on.clear()
             self._astray.clear()
@@ -96,7 +96,7 @@ class Positions:
         try:
             async with asyncio.timeout(STARTED_OVER_WITHIN):
                 committed = await offsets(astray)
-                if assignment is not innards.assignment(self._consumer):
+                if assignment is not aiokafka_internals.assignment(self._consumer):
                     return
                 for tp, offset in committed.items():
                     self._consumer.seek(tp, offset)
@@ -104,8 +104,8 @@ class Positions:
                     await self._consumer.seek_to_beginning(*rest)
         except TimeoutError as error:
             raise TransientError("it does not show where partitions are to be read from") from error
-        if assignment is innards.assignment(self._consumer):
-            now = innards.positions(self._consumer)
+        if assignment is aiokafka_internals.assignment(self._consumer):
+            now = aiokafka_internals.positions(self._consumer)
             self._handed_on |= {tp: now[tp] for tp in astray if tp in now}
             self._astray.difference_update(astray)
 
@@ -113,6 +113,6 @@ class Positions:
 def free_half_read() -> None:
     """Free what the client fetched and dropped half read: at a pause, a rebalance, or a poll that raised.
 
-    It is a cycle around megabytes of bytes, and the collector, calmed as it is (`consumer.app`), may be hours away.
+    It is a cycle around megabytes of bytes, and the collector, calmed as it is (`service/app.py`), may be hours away.
     """
     gc.collect()

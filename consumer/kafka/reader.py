@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import ConsumerStoppedError
 
 from consumer.errors import ConfigError, ShwError, TransientError
-from consumer.kafka import innards
+from consumer.kafka import aiokafka_internals
 from consumer.kafka.bypass import Bypass
 from consumer.kafka.connection import UNANSWERED, connection_options, translated
 from consumer.kafka.polls import NOTHING, Polled, Polls
@@ -103,9 +103,9 @@ class Reader:
                 listener = _Rebalance(self._listener.revoked, self._assigned)
                 consumer.subscribe([self._kafka.failures_topic], listener=listener)
         except BaseException:
-            await innards.stop(consumer)
+            await aiokafka_internals.stop(consumer)
             raise
-        self._consumer, self._ailing, self._condemned = consumer, innards.Ailing(consumer), None
+        self._consumer, self._ailing, self._condemned = consumer, aiokafka_internals.Ailing(consumer), None
         self._polls = Polls(consumer, self._bypass, self._committed, lambda: not self._taking_over)
 
     async def _assigned(self, assigned: frozenset[Any]) -> None:
@@ -124,18 +124,18 @@ class Reader:
         """Read those partitions from their beginning whose offsets were committed for another topic of this name."""
         consumer = self._consumer
         async with asyncio.timeout(IDENTIFIED_WITHIN):
-            found = await innards.described(consumer, self._kafka.failures_topic)
+            found = await aiokafka_internals.described(consumer, self._kafka.failures_topic)
             self._topic_id = None if found is None else found.id
             if found is None or not assigned:
                 return
-            offsets = await innards.commits(consumer, assigned)
+            offsets = await aiokafka_internals.commits(consumer, assigned)
             anew = [tp for tp, at in offsets.items() if is_of_another(at.metadata, found.id)]
             if anew:
                 log.warning("topic_made_anew", partitions=sorted(tp.partition for tp in anew))
                 await consumer.seek_to_beginning(*anew)
 
     async def _committed(self, partitions: Iterable[Any]) -> dict[Any, int]:
-        offsets = await innards.commits(self._consumer, partitions)
+        offsets = await aiokafka_internals.commits(self._consumer, partitions)
         now = self._topic_id
         return {tp: at.offset for tp, at in offsets.items() if now is None or not is_of_another(at.metadata, now)}
 
@@ -143,7 +143,7 @@ class Reader:
         """Begin anew when the topic was made anew, and learn of partitions that were added."""
         try:
             async with asyncio.timeout(within.total_seconds()):
-                found = await innards.described(self._consumer, self._kafka.failures_topic)
+                found = await aiokafka_internals.described(self._consumer, self._kafka.failures_topic)
         except UNANSWERED:
             return
         if found is not None and self._topic_id is not None and found.id != self._topic_id:
@@ -151,7 +151,7 @@ class Reader:
 
     async def leave(self) -> None:
         """Leave the group, without commits: commit before. Bounded; raises nothing for the broker's sake."""
-        await innards.stop(self._consumer)
+        await aiokafka_internals.stop(self._consumer)
 
     def condemn(self, why: str) -> None:
         """Have the next poll make this member anew: it lives, and does not work."""
@@ -197,12 +197,12 @@ class Reader:
             raise TransientError(f"the Kafka client has a bug: {error!r}") from error
 
     async def _rebuild(self, why: str) -> None:
-        if why != innards.CLOSED:  # else an earlier try did not get in
+        if why != aiokafka_internals.CLOSED:  # else an earlier try did not get in
             log.warning("member_rebuilt", why=why)
             self.rebuilt += 1
             self._listener.rebuilt()
             await self._listener.revoked(self.assignment())
-            await innards.stop(self._consumer)
+            await aiokafka_internals.stop(self._consumer)
         await self.join()
 
     async def commit(self, offsets: Mapping[Partition, int], within: timedelta) -> bool:
@@ -214,7 +214,7 @@ class Reader:
         except UNANSWERED:
             return False
         except asyncio.CancelledError:
-            if innards.is_cancelled_itself():
+            if aiokafka_internals.is_cancelled_itself():
                 raise
             return False
         return True
@@ -225,7 +225,9 @@ class Reader:
 
     def is_in_touch(self) -> bool:
         """Tell whether the group knows this member, as far as this member knows."""
-        return innards.knows_its_coordinator(self._consumer) and not innards.is_rebalancing(self._consumer)
+        return aiokafka_internals.knows_its_coordinator(self._consumer) and not aiokafka_internals.is_rebalancing(
+            self._consumer
+        )
 
     def pause(self, partitions: Iterable[Partition]) -> None:
         """Stop fetching; what was fetched and not yet read is dropped and fetched again later."""
@@ -239,7 +241,7 @@ class Reader:
     def standing(self, partition: Partition) -> Standing | None:
         """Say where a partition of this member stands, as far as the client knows; None when it is not ours."""
         tp = TopicPartition(*partition)
-        state = innards.partition_state(self._consumer, tp)
+        state = aiokafka_internals.partition_state(self._consumer, tp)
         if state is None:
             return None
         lane = self._polls.lane(tp)
@@ -255,7 +257,7 @@ class Reader:
         position, high_watermark = self._polls.position(tp), state.highwater
         return Standing(
             position=state.position if position is None and state.has_valid_position else position,
-            end=None if high_watermark is None else innards.stable_end(high_watermark, state.lso),
+            end=None if high_watermark is None else aiokafka_internals.stable_end(high_watermark, state.lso),
             high_watermark=high_watermark,
             seen_at=None if state.timestamp is None else state.timestamp / 1000,
         )

@@ -34,11 +34,11 @@ from aiokafka.errors import (
 )
 
 from consumer.errors import ConfigError, TransientError
-from consumer.kafka import innards
+from consumer.kafka import aiokafka_internals
 from consumer.kafka.connection import UNANSWERED, connection_options
 from consumer.kafka.partitioner import partition_of
 from consumer.model import Message
-from consumer.results import size_of
+from consumer.model.settlement import message_size
 from consumer.settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
@@ -160,7 +160,7 @@ class Channel:
         """Let go of the connection."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await innards.stop(producer)
+            await aiokafka_internals.stop(producer)
 
     async def _try(self, messages: Sequence[Message]) -> list[Sent | BaseException]:
         try:
@@ -193,14 +193,14 @@ class Channel:
         return _Said(answers=answers, spent=spent)
 
     def _learn(self, refused: Sequence[Message]) -> None:
-        sizes = [size_of(message) for message in refused]
+        sizes = [message_size(message) for message in refused]
         before = self._limit.now()
         # One of them alone, or a whole batch of small ones.
         self._limit.refused(max(*sizes, min(sum(sizes), self._batch_bytes)))
         log.warning("topic_limit_learnt", topic=self._topic, before=before, bytes=self._limit.now())
 
     async def _started(self) -> Any:  # noqa: ANN401 - the client has no types
-        if self._producer is not None and innards.sender_is_dead(self._producer):
+        if self._producer is not None and aiokafka_internals.sender_is_dead(self._producer):
             log.warning("producer_rebuilt", topic=self._topic)
             await self._give_up(self._producer)
         if self._producer is None:
@@ -212,7 +212,7 @@ class Channel:
         # Nobody else sends with it: it has one topic, and one send at a time.
         self._producer = None
         self._tell()
-        await innards.stop(producer)
+        await aiokafka_internals.stop(producer)
 
 
 class Writer:
@@ -277,7 +277,7 @@ async def _start(settings: KafkaSettings, *, idempotent: bool, batch_bytes: int)
         async with asyncio.timeout(settings.request_timeout.total_seconds() + SEND_BEYOND):
             await producer.start()
     except BaseException:
-        await innards.stop(producer)
+        await aiokafka_internals.stop(producer)
         raise
     return producer
 
@@ -292,11 +292,11 @@ async def _sent(
     futures = [await _enqueue(producer, message, stamp) for message in messages]
     flushing = asyncio.ensure_future(producer.flush())
     # A sender that was cancelled fails nothing that waits for it: without it the flush would never end.
-    waited_for = {flushing, innards.sender_task(producer)}
+    waited_for = {flushing, aiokafka_internals.sender_task(producer)}
     seen_at = time.monotonic()
     try:
         while not (await asyncio.wait(waited_for, timeout=1, return_when=asyncio.FIRST_COMPLETED))[0]:
-            if innards.knows_topic(producer, topic):
+            if aiokafka_internals.knows_topic(producer, topic):
                 seen_at = time.monotonic()
             elif time.monotonic() - seen_at > KNOWN_WITHIN:
                 break  # deleted meanwhile: the client would wait for its return

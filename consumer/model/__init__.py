@@ -1,4 +1,8 @@
-"""What the stages hand to each other: plain values, no behaviour beyond what follows from their own fields."""
+"""What the stages hand to each other: plain values, no behaviour beyond what follows from their own fields.
+
+A failure and its record, a diagnosis and a plan, a claim, an outcome, a settlement with its messages; beside them a
+batch, a call, a decision, who speaks. Neighbours: everybody. Invariant: a value never changes once it is made.
+"""
 
 from consumer.model.failure import (
     AT_THE_FOOT,

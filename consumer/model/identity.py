@@ -1,10 +1,9 @@
 """Names and ids that mean the same in every process, and the plainest of values."""
 
-from functools import lru_cache
+from functools import cache, lru_cache
+from hashlib import sha1
 from typing import NamedTuple, NewType, TypeAlias
 from uuid import UUID
-
-from consumer.ids import named
 
 OrgId = NewType("OrgId", UUID)
 FailureId = NewType("FailureId", UUID)
@@ -36,3 +35,24 @@ class Partition(NamedTuple):
 
     topic: str
     partition: int
+
+
+@cache
+def _type() -> type[UUID]:
+    from asyncpg.pgproto import pgproto  # noqa: PLC0415 - see above
+
+    found: type[UUID] = pgproto.UUID
+    return found
+
+
+def named(space: bytes, name: str) -> UUID:
+    """Give the same as `uuid.uuid5` does for the namespace with these bytes."""
+    digest = bytearray(sha1(space + name.encode(), usedforsecurity=False).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x50
+    digest[8] = digest[8] & 0x3F | 0x80
+    return _type()(bytes(digest))  # type: ignore[arg-type]  # the driver's takes bytes first
+
+
+def drivers(given: UUID) -> UUID:
+    """Give an equal id of the driver's type."""
+    return _type()(given.bytes)  # type: ignore[arg-type]  # as above

@@ -8,6 +8,7 @@ from consumer.model.failure import Climbed, Diagnosis, Failure
 from consumer.model.identity import AttemptId, FailureId, JsonObject, MicroAud, OrgId
 from consumer.model.outcome import Drift, Proof, Recovered
 from schemas.names import Code, Result, Status, StrategyName
+from schemas.record_size import record_size
 from schemas.value import value
 
 
@@ -90,8 +91,15 @@ class Settlement:
     """How far the failure has come on its ladder by it; None leaves what was known before."""
     epoch: int = 0
     """Of the claim that it ends."""
+    stored_details: JsonObject
+    """What stands in the attempt's `details` column."""
 
     @property
     def parks(self) -> bool:
         """Whether scope and credits stay held until a person has decided."""
         return self.next.status is Status.NEEDS_PERSON
+
+
+def message_size(message: Message) -> int:
+    """Give the bytes that the broker counts for a message, at most."""
+    return record_size(message.key, message.body, message.headers)

@@ -11,8 +11,8 @@ from typing import Final
 
 import httpcore2
 
-from consumer.call import Answer, CallResult, EgressRefused, OutboundRequest
 from consumer.catalog import Secret, WorkflowPolicy
+from consumer.model.call import Answer, CallResult, EgressRefused, OutboundRequest
 from consumer.outbound.credentials import Credentials, forbidden_reference, read_credentials, references
 from consumer.outbound.dialing import AddressDenied, Allowance, GuardedNetwork, Resolve
 from consumer.outbound.egress import Target, target_of

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from consumer.call import EgressRefused
 from consumer.catalog import Secret, WorkflowPolicy
 from consumer.catalog.access import among
+from consumer.model.call import EgressRefused
 from consumer.outbound.echoes import Echoes
 from consumer.outbound.egress import any_host_matches
 

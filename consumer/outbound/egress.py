@@ -10,8 +10,8 @@ from uuid import UUID
 
 import httpx2
 
-from consumer.call import EgressRefused
 from consumer.catalog.access import Host, among
+from consumer.model.call import EgressRefused
 from consumer.outbound.addresses import Network
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}

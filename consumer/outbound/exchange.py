@@ -7,7 +7,7 @@ from typing import Final
 import httpcore2
 import httpx2
 
-from consumer.call import MAY_START, NOT_PERMITTED, Ambiguous, EgressRefused, NotSent, always
+from consumer.model.call import MAY_START, NOT_PERMITTED, Ambiguous, EgressRefused, NotSent, always
 from consumer.outbound.decoding import Oversized, Undecodable
 from consumer.outbound.dialing import AddressDenied, NotPermitted, NotResolved, SentMark
 

@@ -9,7 +9,7 @@ from typing import Final
 import httpcore2
 import httpx2
 
-from consumer.call import Answer, OutboundRequest
+from consumer.model.call import Answer, OutboundRequest
 from consumer.outbound.credentials import Credentials
 from consumer.outbound.decoding import ACCEPTED, Decoder, Oversized
 from consumer.outbound.egress import Target

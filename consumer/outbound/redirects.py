@@ -6,7 +6,7 @@ from typing import Final
 
 import httpx2
 
-from consumer.call import Answer, OutboundRequest
+from consumer.model.call import Answer, OutboundRequest
 from consumer.outbound.egress import Target, odd_text
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})

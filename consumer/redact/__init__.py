@@ -1,4 +1,9 @@
-"""Takes secrets out of what came in, before anything stores, logs, shows or sends it."""
+"""Takes secrets out of what came in, before anything stores, logs, shows or sends it.
+
+By a member's name (`names.py`), a value's shape (`shapes.py`), its place (`structure.py`, `text.py`) or its randomness
+(`entropy.py`); `words.py` is for what a person wrote. Neighbours: `ingest/` and `results/` call it. Invariant: what is
+in doubt goes.
+"""
 
 from consumer.redact.structure import redact_json, redact_text
 from consumer.redact.suspect import may_hold_secret

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from consumer.decided import message_of, plain
-from consumer.model import Message
-from consumer.results import Outlet
-from consumer.store.decisions import AT_ONCE, PERSON, change_of
+from consumer.model.decision import StatusChange
+from consumer.redact.words import redact_words
+from consumer.store.decisions import AT_ONCE, PERSON, TellChange, change_of
 from consumer.store.outbox import put
 from consumer.store.pool import Pool, transaction
 from schemas.names import Status
@@ -25,17 +24,17 @@ SELECT g.step, g.status, g.reason, g.changed_at AS at, f.id, f.org_id, f.workflo
 """
 
 
-async def tell_changes(pool: Pool, outlet: Outlet, limit: int) -> int:
+async def tell_changes(pool: Pool, tell: TellChange, limit: int) -> int:
     """Put what is to be told of changed statuses into the outbox, and forget the changes; gives how many."""
     async with transaction(pool) as connection:
-        messages = [_message(row, outlet) for row in await connection.fetch(_TAKE, limit)]
+        messages = [tell(_change(row)) for row in await connection.fetch(_TAKE, limit)]
         await put(connection, PERSON, messages)
         await connection.execute(AT_ONCE, [message.id for message in messages])
     return len(messages)
 
 
-def _message(row: Any, outlet: Outlet) -> Message:  # noqa: ANN401 - asyncpg's record
+def _change(row: Any) -> StatusChange:  # noqa: ANN401 - asyncpg's record
     # The same whoever puts it into words: the row is gone with the message's own transaction, or stays.
     token = f"{int(row['at'].timestamp() * 1_000_000) & 0xFFFFFFFF:08x}"
-    changed = change_of(row, status=Status(row["status"]), reason=plain(row["reason"]), step=row["step"], token=token)
-    return message_of(changed, outlet)
+    reason = redact_words(row["reason"])
+    return change_of(row, status=Status(row["status"]), reason=reason, step=row["step"], token=token)

@@ -1,16 +1,20 @@
 """DECIDE: one transaction in which a person's decision of a failure stands, is kept with its reason, and is told."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import uuid4
 
-from consumer.decided import AFTER, Decided, Decision, Ruling, Word, message_of, plain, rule, step_after
-from consumer.model import FailureId, OrgId, OwnerId, Trace
-from consumer.results import Outlet
+from consumer.model import FailureId, Message, OrgId, OwnerId, Trace
+from consumer.model.decision import AFTER, Decision, DecisionRequest, DecisionResult, StatusChange, rule, step_after
+from consumer.redact.words import redact_words
 from consumer.store.outbox import put
 from consumer.store.pool import Connection
 from consumer.store.rows import storable_text
 from schemas.names import FailureType, Status
+
+TellChange: TypeAlias = Callable[[StatusChange], Message]
+"""Gives the event of a change."""
 
 PERSON: Final = OwnerId("person")
 """Whoever decides has no loop that publishes: under this name, which has no lease, the sweeper takes it at once."""
@@ -59,15 +63,17 @@ class KeptDecision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ruled:
+class DecisionMade:
     """What came of a decision; `revoked`: it stopped a heal, of which a call may be under way still."""
 
-    ruling: Ruling
+    ruling: DecisionResult
     revoked: bool = False
 
 
-async def decide(connection: Connection, failure_id: FailureId, word: Word, outlet: Outlet) -> Ruled:
-    """Let a person's decision stand, in the caller's transaction; as the service.
+async def decide(
+    connection: Connection, failure_id: FailureId, request: DecisionRequest, tell: TellChange
+) -> DecisionMade:
+    """Let a person's decision stand, in the caller's transaction; as the service. `tell` gives the event of it.
 
     It revokes the live claim: `NOTHING_STARTS_AFTER` its commit nothing starts under it any more. A call that is under
     way ends as it ends, and its attempt is kept and told; where the failure stands then is what was decided. What was
@@ -75,22 +81,24 @@ async def decide(connection: Connection, failure_id: FailureId, word: Word, outl
     """
     row = await connection.fetchrow(_LOCK, failure_id)
     if row is None:
-        return Ruled(ruling=Ruling.NOT_FOUND)
+        return DecisionMade(ruling=DecisionResult.NOT_FOUND)
     in_doubt: bool = await connection.fetchval(_IN_DOUBT, failure_id)
-    ruling = rule(word.decision, Status(row["status"]), in_doubt=in_doubt)
-    if ruling is not Ruling.DONE:
-        return Ruled(ruling=ruling)
+    ruling = rule(request.decision, Status(row["status"]), in_doubt=in_doubt)
+    if ruling is not DecisionResult.DONE:
+        return DecisionMade(ruling=ruling)
     revoked = await connection.fetch(_REVOKE, failure_id, row["step"])
     under_way = any(claim["of_this_step"] for claim in revoked)
     step, token = step_after(row["step"], heal_under_way=under_way), uuid4().hex[:8]
-    decided = change_of(row, status=AFTER[word.decision], reason=word.told(), step=step, token=token)
-    message = message_of(decided, outlet)
-    reason, by = storable_text(plain(word.reason)), storable_text(plain(word.by))[:200]
-    await connection.execute(_DECIDE, failure_id, AFTER[word.decision], decided.step)
-    await connection.execute(_KEEP, failure_id, decided.step, word.decision, reason, by)
+    decided = change_of(
+        row, status=AFTER[request.decision], reason=redact_words(request.sentence()), step=step, token=token
+    )
+    message = tell(decided)
+    reason, by = storable_text(redact_words(request.reason)), storable_text(redact_words(request.by))[:200]
+    await connection.execute(_DECIDE, failure_id, AFTER[request.decision], decided.step)
+    await connection.execute(_KEEP, failure_id, decided.step, request.decision, reason, by)
     await put(connection, PERSON, [message])
     await connection.execute(AT_ONCE, [message.id])
-    return Ruled(ruling=ruling, revoked=bool(revoked))
+    return DecisionMade(ruling=ruling, revoked=bool(revoked))
 
 
 async def decisions_of(connection: Connection, failure_id: FailureId) -> list[KeptDecision]:
@@ -99,10 +107,10 @@ async def decisions_of(connection: Connection, failure_id: FailureId) -> list[Ke
     return [KeptDecision(**(dict(row) | {"decision": Decision(row["decision"])})) for row in rows]
 
 
-def change_of(row: Any, *, status: Status, reason: str, step: int, token: str) -> Decided:  # noqa: ANN401 - asyncpg's record
+def change_of(row: Any, *, status: Status, reason: str, step: int, token: str) -> StatusChange:  # noqa: ANN401 - asyncpg's record
     """Give a change of a failure's status, from a row with the failure's columns and the time `at`."""
     traceparent = row["traceparent"]
-    return Decided(
+    return StatusChange(
         status=status,
         reason=reason,
         token=token,

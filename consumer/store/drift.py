@@ -1,17 +1,19 @@
 """DRIFT: repairs counted by what they tell of a producer, where they are settled; and the findings, to be read."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from pydantic_core import from_json
 
-from consumer.drift import Counted, counted
-from consumer.model import Json, OrgId, Settlement
+from consumer.model import ID_SPACE, AttemptId, Drift, Failure, FailureId, Json, OrgId, Settlement
+from consumer.model.identity import named
 from consumer.store.pool import Connection
 from consumer.store.rows import as_json, storable_text
+from schemas.names import Result
+from schemas.value import value
 
 FORGET_AFTER: Final = timedelta(days=30)
 """What has not become a finding by then does not become one for what was long ago."""
@@ -59,6 +61,21 @@ SELECT d.id, d.org_id, d.source, d.workflow_name, d.schema_digest, d.path, d.kin
 """
 
 _FORGET_ONE = "DELETE FROM producer_drift WHERE id = $1 RETURNING id"
+
+
+@value(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """Equal repairs of one producer's payloads in one batch of settled heals."""
+
+    id: UUID
+    org_id: OrgId
+    source: str | None
+    workflow_name: str
+    drift: Drift
+    failure_id: FailureId
+    attempt_id: AttemptId
+    """The first that was counted."""
+    repairs: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,3 +136,35 @@ def _row(one: Counted) -> tuple[object, ...]:
         one.failure_id,
         one.attempt_id,
     )
+
+
+def counted(settlements: Iterable[Settlement]) -> list[Counted]:
+    """Add up what verified repairs tell, in an order in which two batches never wait for one another."""
+    found: dict[UUID, Counted] = {}
+    for settlement in settlements:
+        failure, attempt = settlement.failure, settlement.attempt
+        for drift in attempt.drift if attempt.result is Result.SUCCESS else ():
+            key = _key(failure, drift)
+            known = found.get(key)
+            found[key] = (
+                replace(known, repairs=known.repairs + 1)
+                if known is not None
+                else Counted(
+                    id=key,
+                    org_id=failure.org_id,
+                    source=failure.source,
+                    workflow_name=failure.workflow_name,
+                    drift=drift,
+                    failure_id=failure.id,
+                    attempt_id=attempt.id,
+                    repairs=1,
+                )
+            )
+    return [found[key] for key in sorted(found)]
+
+
+def _key(failure: Failure, drift: Drift) -> UUID:
+    parts = (failure.org_id, failure.source, failure.workflow_name, drift.schema_digest, drift.kind, drift.path)
+    text = "\0".join(("drift", *map(str, parts)))
+    # A key of a payload may hold half a surrogate pair, which has no byte form.
+    return named(ID_SPACE.bytes, text.encode(errors="backslashreplace").decode())

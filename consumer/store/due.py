@@ -7,8 +7,9 @@ from typing import Final
 from uuid import UUID
 
 from consumer.model import Diagnosed, Failure, FailureId, OrgId, OwnerId
-from consumer.store.admit import HeldBack, admit
-from consumer.store.breaker import Asking, Probes, admit_probes
+from consumer.model.batch import HeldBack
+from consumer.store.admission import admit
+from consumer.store.breakers import Asking, Probes, admit_probes
 from consumer.store.pool import Pool, transaction, translated
 from consumer.store.rows import CLAIMED_LOOK, FAILURE_COLUMNS, as_json, read_failure
 

@@ -5,7 +5,8 @@ from datetime import timedelta
 from typing import Final
 
 from consumer.model import AttemptId, Diagnosed, FailureId, Heal, Message, OrgId, OwnerId, Settlement
-from consumer.store.admit import HeldBack, admit
+from consumer.model.batch import HeldBack
+from consumer.store.admission import admit
 from consumer.store.outbox import put
 from consumer.store.pool import Connection, Pool, transaction
 from consumer.store.rows import CLAIMED_LOOK, as_json

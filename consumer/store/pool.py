@@ -9,7 +9,7 @@ import asyncpg
 
 from consumer.errors import ConfigError, RefusedByDatabase, TransientError
 from consumer.settings import PostgresSettings
-from consumer.store.innards import take_only_plain_arrays
+from consumer.store.asyncpg_internals import take_only_plain_arrays
 from consumer.store.session import at_connect, bound_transactions, check_session, what_to_do
 
 if TYPE_CHECKING:

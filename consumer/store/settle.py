@@ -7,13 +7,11 @@ from uuid import UUID
 
 import asyncpg
 
-from consumer.drift import Counted
 from consumer.model import AttemptId, MicroAud, OrgId, OwnerId, Settlement
-from consumer.results import attempt_details
 from consumer.settings import BreakerSettings
-from consumer.store.breaker import Verdicts, judge
+from consumer.store.breakers import Verdicts, judge
 from consumer.store.credits import Hold, settle_holds
-from consumer.store.drift import count
+from consumer.store.drift import Counted, count
 from consumer.store.outbox import columns, put
 from consumer.store.pool import Connection, Pool, transaction
 from consumer.store.rows import as_json, climbed_json
@@ -206,7 +204,7 @@ def _row(settlement: Settlement) -> tuple[object, ...]:
         attempt.result,
         attempt.attempted_at,
         attempt.finished_at,
-        as_json(attempt_details(attempt, settlement.diagnosis)),
+        as_json(settlement.stored_details),
         following.status,
         _seconds(following.due_in),
         following.counts,
@@ -240,7 +238,7 @@ def _attempt_row(settlement: Settlement) -> tuple[object, ...]:
         attempt.finished_at,
         attempt.strategy,
         attempt.result,
-        as_json(attempt_details(attempt, settlement.diagnosis)),
+        as_json(settlement.stored_details),
         attempt.step,
     )
 

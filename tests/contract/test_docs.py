@@ -14,14 +14,14 @@ import yaml
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel, SecretStr, TypeAdapter
 
-from consumer.app import installed_strategies
 from consumer.catalog import Catalog, Catalogs, parse_catalog
 from consumer.cli.commands import app
 from consumer.diagnose import diagnose
 from consumer.ingest.decode import Door, decode
 from consumer.metrics import Metrics
 from consumer.model import Failure, Heal, Plan, Record
-from consumer.plan.ladder import LADDER, Planner
+from consumer.plan.planner import LADDER, Planner
+from consumer.service.app import installed_strategies
 from consumer.settings import Settings
 from schemas.names import Code, Disposition, Effect, FailureType, PoisonReason, StrategyName
 from schemas.replay import MARKS

@@ -12,14 +12,14 @@ from consumer.catalog import WorkflowPolicy, parse_catalog
 from consumer.errors import DeadlinePassed, LostClaim, RevokedClaim
 from consumer.heal.auto_retry import AutoRetry
 from consumer.heal.run import unproven
-from consumer.heal.schema_autofix.room import repair_room
 from consumer.heal.schema_autofix.strategy import SchemaAutofix
 from consumer.heal.strategy import Strategy
-from consumer.missing import OTHER, declared_field
 from consumer.model import Failure, Healed, NotHealed, Refused, Unknown
 from consumer.outbound.calls import open_calls
-from consumer.outbound.runners import ConfiguredRunners
+from consumer.pipeline.recording import OTHER, declared_field
 from consumer.redact import redact_json
+from consumer.repair.worker_pool import repair_room
+from consumer.runners.configured import ConfiguredRunners
 from schemas.names import Disposition, StrategyName, Verdict
 from tests.support.healing import Clock, Gate, diagnosis, failure, policy, task
 from tests.support.http_engine import Engine, engine_catalog, refused_payload

@@ -12,7 +12,7 @@ from anyio.from_thread import BlockingPortal
 
 from consumer.local.kafka_jars import kafka_unavailable_reason
 from consumer.local.postgres import Postgres, run_postgres
-from consumer.migrate import migrate
+from consumer.store.migrate import migrate
 from tests.support.faults import Servers
 from tests.support.ground import PARTITIONS
 from tests.support.http_world import World

@@ -10,11 +10,11 @@ from uuid import UUID
 import pytest
 
 from consumer.catalog import parse_catalog
-from consumer.heal.schema_autofix.room import repair_room
 from consumer.heal.schema_autofix.strategy import SchemaAutofix
 from consumer.outbound.calls import open_calls
-from consumer.outbound.runners import ConfiguredRunners
 from consumer.redact import redact_json
+from consumer.repair.worker_pool import repair_room
+from consumer.runners.configured import ConfiguredRunners
 from schemas.names import StrategyName
 from tests.support import oracle
 from tests.support.http_engine import TAKEN, Engine, engine_catalog, refused_payload

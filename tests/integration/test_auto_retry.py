@@ -12,7 +12,7 @@ import pytest
 
 from consumer.errors import DeadlinePassed, LostClaim, RevokedClaim
 from consumer.heal.auto_retry import AutoRetry
-from consumer.heal.schema_check import SchemaCheck
+from consumer.heal.schema_check.check import SchemaCheck
 from consumer.model import Healed, Json, NotHealed, OrgId, Outcome, Refused, RetryLater, Unknown
 from consumer.outbound.calls import Calls, open_calls
 from consumer.redact import redact_json

@@ -13,14 +13,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from consumer.app import read_catalog
 from consumer.catalog import Catalog, Catalogs
 from consumer.errors import ConfigError
 from consumer.heal.strategy import EffectGate, Task
 from consumer.metrics import Metrics, Reload
 from consumer.model import Healed, NotHealed, Outcome, Proof
-from consumer.reload import CatalogFile
-from consumer.vitals import Vitals
+from consumer.service.catalog_file import CatalogFile, read_catalog
+from consumer.service.vitals import Vitals
 from schemas.names import Code, Verdict
 from tests.support import oracle
 from tests.support.pipeline import ROOT, Process, Running, Site, catalog, environment_of, event, until

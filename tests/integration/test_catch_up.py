@@ -17,7 +17,7 @@ from consumer.heal.strategy import EffectGate, Task
 from consumer.local.broker import Broker
 from consumer.metrics import LoopPhase
 from consumer.model import Healed, Outcome, Proof
-from consumer.vitals import Vitals
+from consumer.service.vitals import Vitals
 from schemas.names import Verdict
 from tests.support.pipeline import Running, Site, event, site, until
 from tests.support.scripted import scripted

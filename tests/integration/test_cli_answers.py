@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 
 from consumer.cli.main import run_command
-from consumer.kafka.publishing import Outgoing, Stored, open_sender
+from consumer.kafka.manual_producer import Outgoing, Stored, open_sender
 from consumer.local.broker import Broker
 from consumer.settings import read_settings
 from schemas.dead_letter import Refused, dead_letter

@@ -16,7 +16,7 @@ from consumer.heal.strategy import EffectGate, Task
 from consumer.ingest.decode import decode
 from consumer.local.broker import Broker
 from consumer.model import DeadLetter, Healed, Outcome, Proof, Record
-from consumer.vitals import Vitals
+from consumer.service.vitals import Vitals
 from schemas.names import PoisonReason, Verdict
 from tests.support.pipeline import Running, Site, environment_of, event, site, until
 from tests.support.scripted import scripted
@@ -105,7 +105,7 @@ class Deploy:
                 return DeadLetter(record=record, reason=PoisonReason.UNSTORABLE, message="a bug")
             return real(record, *args)
 
-        monkeypatch.setattr("consumer.pipeline.decode", deployed)
+        monkeypatch.setattr("consumer.pipeline.reading.decode", deployed)
 
 
 @pytest.fixture
@@ -186,7 +186,9 @@ async def test_who_dies_at_once_after_each_start_is_paused_all_the_same(
     async with place.consumer(HEALS) as running:
         await fleet.is_usual(running)
     deploy.bad = True
-    monkeypatch.setattr("consumer.valve.LOOKS", 0.01)  # after its start no loop of the valve turns again
+    monkeypatch.setattr(
+        "consumer.flow_control.intake_breaker.LOOKS", 0.01
+    )  # after its start no loop of the valve turns again
     starts = 0
     while await place.count("intake_limit WHERE paused_at IS NULL"):
         starts += 1

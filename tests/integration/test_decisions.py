@@ -11,7 +11,7 @@ import pytest
 
 from consumer.heal.strategy import EffectGate, Task
 from consumer.model import Healed, NotHealed, Outcome, Proof, RetryLater, Unknown
-from consumer.publish import LEFT_OVER_AFTER
+from consumer.pipeline.publish import LEFT_OVER_AFTER
 from schemas.heal_result import FAILURE_STATUS_TYPE, FailureStatus
 from schemas.names import Code, Verdict
 from tests.support.pipeline import Running, Site, environment_of, event, until

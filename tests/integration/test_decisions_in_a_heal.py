@@ -12,7 +12,7 @@ import pytest
 from consumer.errors import TransientError
 from consumer.heal.strategy import EffectGate, Task
 from consumer.model import Healed, Outcome, Proof, Unknown
-from consumer.permission import NOTHING_STARTS_AFTER
+from consumer.ownership.permission import NOTHING_STARTS_AFTER
 from schemas.heal_result import FAILURE_STATUS_TYPE
 from schemas.names import Effect, Verdict
 from tests.support.pipeline import Site, environment_of, event, until
@@ -223,8 +223,8 @@ async def test_without_the_database_nothing_starts(
     async with place.consumer(scripted(tries_for_ever, effect)) as running:
         await until(lambda: _some(starts))
         permission = running.consumer.stages.lease.permission
-        monkeypatch.setattr("consumer.store.owner.read", _away)
-        monkeypatch.setattr("consumer.store.owner.renew", _away)
+        monkeypatch.setattr("consumer.store.leases.read", _away)
+        monkeypatch.setattr("consumer.store.leases.renew", _away)
         await until(lambda: _stale(permission))
         await asyncio.sleep(0.05)
         last = len(starts)

@@ -17,27 +17,27 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from consumer.demo.cases import demo_cases
+from consumer.demo.catalog import demo_catalog
+from consumer.demo.crowd import NAME, SERVICE
+from consumer.demo.organisations import new_organisations
+from consumer.demo.world import World, run_world
+from consumer.demo.world_services import DEAD, demo_services
 from consumer.local.broker import BrokerKind
-from consumer.local.demo_cases import demo_cases
-from consumer.local.demo_catalog import demo_catalog
-from consumer.local.demo_crowd import NAME, SERVICE
-from consumer.local.demo_organisations import new_organisations
 from consumer.local.kafka_jars import CHECKOUT
-from consumer.local.world import World, run_world
-from consumer.local.world_services import DEAD, demo_services
 from tests.support.processes import eventually, is_alive
 
-DEMO = "import sys; from pathlib import Path; from consumer.local.demo import run_demo; sys.exit(run_demo(Path({!r})))"
+DEMO = "import sys; from pathlib import Path; from consumer.demo.demo import run_demo; sys.exit(run_demo(Path({!r})))"
 # A world in which two effects happen once too often, one of them of the thousand.
 SABOTAGE = """
-from consumer.local.world import Record
+from consumer.demo.world import Record
 honest = Record.perform
 def perform(record, call):
     for _ in range(2 if call.name in ("notifications:guest-12", "labels:label-0007") else 1):
         honest(record, call)
 Record.perform = perform
 """
-DEV = "import sys; from pathlib import Path; from consumer.local.dev import run_dev; sys.exit(run_dev(Path({!r})))"
+DEV = "import sys; from pathlib import Path; from consumer.demo.dev import run_dev; sys.exit(run_dev(Path({!r})))"
 PATIENCE = 120
 
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.call import Answer, EgressRefused, NotSent, OutboundRequest
 from consumer.catalog import Secret
+from consumer.model.call import Answer, EgressRefused, NotSent, OutboundRequest
 from consumer.outbound.calls import open_calls
 from consumer.outbound.echoes import Echoes
 from tests.support.egress_ground import LIMIT, guarded

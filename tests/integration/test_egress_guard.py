@@ -10,8 +10,8 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from consumer.call import Answer, EgressRefused, NotSent, OutboundRequest
 from consumer.catalog import Host, WorkflowPolicy
+from consumer.model.call import Answer, EgressRefused, NotSent, OutboundRequest
 from consumer.outbound.calls import open_calls
 from tests.support.egress_ground import forbidden_ground, guarded, tls, unguarded
 from tests.support.http_world import http_world, json_reply

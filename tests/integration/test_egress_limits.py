@@ -15,7 +15,7 @@ import httpcore2
 import httpx2
 import pytest
 
-from consumer.call import Ambiguous, Answer, CallResult
+from consumer.model.call import Ambiguous, Answer, CallResult
 from consumer.outbound.credentials import Credentials
 from consumer.outbound.exchange import Exchange
 from consumer.outbound.message import read_answer

@@ -11,8 +11,8 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from consumer.call import Ambiguous, Answer, OutboundRequest
 from consumer.catalog import Host, Secret, WorkflowPolicy
+from consumer.model.call import Ambiguous, Answer, OutboundRequest
 from consumer.outbound.egress import Target, target_of
 from consumer.outbound.redirects import Stay, next_call
 from tests.support.egress_ground import forbidden_ground, guarded, tls

@@ -10,9 +10,9 @@ from uuid import UUID
 
 import pytest
 
-from consumer import settle
 from consumer.heal.strategy import EffectGate, Strategies, Task
 from consumer.model import Healed, NotHealed, Outcome, Proof, Unknown
+from consumer.pipeline import settle
 from consumer.store import due
 from schemas.names import Code, Effect, Verdict
 from tests.support import oracle

@@ -15,9 +15,9 @@ from consumer.heal.strategy import EffectGate, Task
 from consumer.local.broker import Broker
 from consumer.local.postgres import run_postgres
 from consumer.local.postgres_binaries import server_account, shared_temp
-from consumer.migrate import migrate
 from consumer.model import Healed, NotHealed, Outcome, Proof
 from consumer.settings import Settings
+from consumer.store.migrate import migrate
 from schemas.heal_result import HEAL_RESULT_TYPE
 from schemas.names import Code, Effect, Verdict
 from tests.support import oracle

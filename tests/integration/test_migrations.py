@@ -8,10 +8,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from consumer import migrate as module
 from consumer.errors import ConfigError
 from consumer.local.postgres import Postgres
-from consumer.migrate import EXPECTED_SCHEMA, MIGRATIONS, check_schema, migrate, schema_version
+from consumer.store import migrate as module
+from consumer.store.migrate import EXPECTED_SCHEMA, MIGRATIONS, check_schema, migrate, schema_version
 
 # The platform's own, unlike ours in ways that a migration which replaced them would lose.
 PLATFORM = """

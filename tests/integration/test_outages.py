@@ -15,15 +15,15 @@ from pydantic import SecretStr
 
 from consumer.api.app import create_api, serve
 from consumer.errors import TransientError
-from consumer.ingest import watch
+from consumer.ingest import liveness
 from consumer.local.broker import Broker
 from consumer.local.kafka import run_kafka
 from consumer.local.kafka_jars import kafka_unavailable_reason
 from consumer.local.postgres import Postgres, run_postgres
-from consumer.migrate import migrate
+from consumer.service.vitals import Vitals
 from consumer.settings import PostgresSettings
+from consumer.store.migrate import migrate
 from consumer.store.pool import open_pool, transaction, translated
-from consumer.vitals import Vitals
 from tests.support.pipeline import SECOND, Running, Site, event, site, until
 
 
@@ -104,7 +104,7 @@ async def is_quiet(running: Running, rows: int) -> bool:
 async def test_while_postgres_is_away_nobody_is_restarted_and_then_it_goes_on(
     away: tuple[Site, Postgres], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "STALE_AFTER", 0.5)
+    monkeypatch.setattr(liveness, "STALE_AFTER", 0.5)
     place, server = away
     place = place.changed(api={"step_stall": 4 * SECOND, "unassigned_stall": 4 * SECOND, "in_flight_stall": 4 * SECOND})
     org = await place.organisation()
@@ -232,8 +232,8 @@ def own_kafka(server_loop: BlockingPortal) -> Any:  # noqa: ANN401 - a generator
 async def test_while_kafka_is_away_nobody_is_restarted_and_then_it_goes_on(
     own_kafka: Broker, database: str, catalog_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "IN_DOUBT_AFTER", 1.0)
-    monkeypatch.setattr(watch, "REJOIN_AFTER", 2.0)
+    monkeypatch.setattr(liveness, "IN_DOUBT_AFTER", 1.0)
+    monkeypatch.setattr(liveness, "REJOIN_AFTER", 2.0)
     monkeypatch.setattr("consumer.kafka.group.ASK_WITHIN", SECOND)
     async with site(own_kafka, database, catalog_file) as made:
         place = made.changed(
@@ -265,8 +265,8 @@ async def test_a_member_that_lost_touch_while_kafka_answers_is_made_anew(
     kafka_place: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its tasks live, and it will never find its coordinator again: nothing in the client notices."""
-    monkeypatch.setattr(watch, "IN_DOUBT_AFTER", 0.5)
-    monkeypatch.setattr(watch, "REJOIN_AFTER", 2.0)
+    monkeypatch.setattr(liveness, "IN_DOUBT_AFTER", 0.5)
+    monkeypatch.setattr(liveness, "REJOIN_AFTER", 2.0)
     place = kafka_place
     org = await place.organisation()
     async with place.consumer() as running:

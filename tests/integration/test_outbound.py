@@ -14,8 +14,8 @@ import httpcore2
 import httpx2
 import pytest
 
-from consumer.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent, OutboundRequest
 from consumer.catalog import Host, Secret, WorkflowPolicy
+from consumer.model.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent, OutboundRequest
 from consumer.outbound.calls import Calls, open_calls
 from consumer.outbound.dialing import Resolve, SocketOption
 from tests.support.healing import policy

@@ -1,12 +1,14 @@
 """The sweeper's statement: what it takes over of the outbox, and what waits for what came before it."""
 
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 from pydantic import SecretStr
 
 from consumer.model import FailureId, Message, OwnerId
-from consumer.results import Outlet
+from consumer.results.decision import status_message
+from consumer.results.events import Outlet
 from consumer.settings import PostgresSettings
 from consumer.store.changes import tell_changes
 from consumer.store.outbox import forget, left_over, put
@@ -14,6 +16,7 @@ from consumer.store.pool import Pool, open_pool, transaction
 
 ME = OwnerId("me")
 OUTLET = Outlet(results_topic="results", dlq_topic="dlq", max_bytes=100_000)
+TELL = partial(status_message, outlet=OUTLET)
 OLD = timedelta(seconds=10)
 
 
@@ -61,9 +64,9 @@ async def test_a_change_waits_for_an_earlier_one_that_another_process_is_about_t
         async with pool.acquire() as connection, connection.transaction():
             await connection.execute("SELECT FROM heal_status_change FOR UPDATE")  # the other process has it in hand
             await pool.execute("UPDATE workflow_failures SET resolved = false")
-            assert await tell_changes(pool, OUTLET, 10) == 1
+            assert await tell_changes(pool, TELL, 10) == 1
             assert await left_over(pool, ME, (), OLD, 10) == []
-        assert await tell_changes(pool, OUTLET, 10) == 1
+        assert await tell_changes(pool, TELL, 10) == 1
         (first,) = await left_over(pool, ME, (), OLD, 10)
         await forget(pool, [first.id])
         (second,) = await left_over(pool, ME, (), OLD, 10)

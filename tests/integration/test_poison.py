@@ -263,7 +263,7 @@ async def test_a_record_on_which_our_own_reading_breaks_is_a_dead_letter(
             raise RecursionError
         return decode(record, door, now)
 
-    monkeypatch.setattr("consumer.pipeline.decode", breaks)
+    monkeypatch.setattr("consumer.pipeline.reading.decode", breaks)
     place = embedded_place
     org = await place.organisation()
     await place.publish(event(org, "a", workflow_name="breaks"), event(org, "b", failure_reason="voice is silent"))

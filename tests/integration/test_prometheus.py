@@ -12,7 +12,7 @@ import pytest
 
 from consumer.api.app import create_api, serve
 from consumer.local.server import free_ports
-from consumer.vitals import Vitals
+from consumer.service.vitals import Vitals
 from tests.support.http_world import World, json_reply
 from tests.support.metric_names import CONTRACT
 from tests.support.pipeline import NEVER_LEFT, Running, Site, call, event, until

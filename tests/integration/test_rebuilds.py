@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from consumer.kafka import innards
+from consumer.kafka import aiokafka_internals
 from consumer.kafka.writer import Writer
 from tests.support.pipeline import Running, Site, event, until
 
@@ -62,7 +62,7 @@ def _raise(*_args: object, **_kwargs: object) -> None:
 async def test_a_producer_whose_sender_was_cancelled_is_made_anew(place: Site) -> None:
     async with reading(place) as (running, org):
         dead = producer(running)
-        await killed(innards.sender_task(dead))
+        await killed(aiokafka_internals.sender_task(dead))
         await place.publish(voice(org, "after"))
         await running.settled(2, SOONER_THAN_THE_SWEEPER)
         assert producer(running) is not dead
@@ -77,7 +77,7 @@ async def test_a_producer_whose_sender_crashed_is_made_anew(place: Site) -> None
             dead._message_accumulator.drain_by_nodes = _raise
             dead._message_accumulator._waiter_future.set_result(None)
 
-        await crashed(innards.sender_task(dead), break_it)
+        await crashed(aiokafka_internals.sender_task(dead), break_it)
         await place.publish(voice(org, "after"))
         await running.settled(2, SOONER_THAN_THE_SWEEPER)
         assert producer(running) is not dead
@@ -97,7 +97,7 @@ async def test_what_is_being_sent_when_the_sender_dies_is_sent_again(place: Site
         dead._sender._send_produce_req = never
         await place.publish(voice(org, "after"))
         await asyncio.wait_for(under_way.wait(), 20)
-        await _abandon(innards.sender_task(dead))
+        await _abandon(aiokafka_internals.sender_task(dead))
         await place.publish(voice(org, "next"))
         await until(lambda: is_told(running, "next"), SOONER_THAN_THE_SWEEPER)
         await running.settled(3)

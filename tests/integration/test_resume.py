@@ -262,7 +262,7 @@ async def test_claims_of_an_intake_whose_answer_was_lost_are_found(
     org = await place.organisation()
     world.on("/pay", OK)
     await place.publish(event(org, context=call(world.url("/pay"), "POST", error=NEVER_LEFT)), b"poison")
-    monkeypatch.setattr("consumer.intake.take_in", _answer_lost(take_in))
+    monkeypatch.setattr("consumer.pipeline.intake.take_in", _answer_lost(take_in))
     async with place.consumer() as running:
         await until(lambda: place.count("heal_claim"))
         await until(lambda: _committed(place, 2))
@@ -287,7 +287,7 @@ async def test_a_settle_whose_answer_was_lost_is_not_done_twice(
     org = await place.organisation()
     world.on("/pay", OK)
     await place.publish(event(org, context=call(world.url("/pay"), "POST", error=NEVER_LEFT)))
-    monkeypatch.setattr("consumer.settle.settle", _answer_lost(settle))
+    monkeypatch.setattr("consumer.pipeline.settle.settle", _answer_lost(settle))
     async with place.consumer() as running:
 
         async def ended() -> bool:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from consumer.call import Ambiguous, EgressRefused, NotSent
 from consumer.catalog import Host, HttpRunner, Secret, WorkflowPolicy
+from consumer.model.call import Ambiguous, EgressRefused, NotSent
 from consumer.outbound.calls import open_calls
-from consumer.outbound.runners import ConfiguredRunners
-from consumer.runner import (
+from consumer.runners.configured import ConfiguredRunners
+from consumer.runners.contract import (
     Accepted,
     Payload,
     Phase,

@@ -8,15 +8,15 @@ from ipaddress import ip_network
 
 import pytest
 
-from consumer.call import EgressRefused
 from consumer.catalog import Host, PrefectRunner, WorkflowPolicy
-from consumer.heal.schema_autofix.room import repair_room
 from consumer.heal.schema_autofix.strategy import SchemaAutofix
 from consumer.model import Healed, Json
+from consumer.model.call import EgressRefused
 from consumer.outbound.calls import open_calls
-from consumer.outbound.runners import ConfiguredRunners
 from consumer.redact import redact_json
-from consumer.runner import (
+from consumer.repair.worker_pool import repair_room
+from consumer.runners.configured import ConfiguredRunners
+from consumer.runners.contract import (
     Accepted,
     Order,
     Payload,

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from consumer.call import Ambiguous, EgressRefused, NotSent
 from consumer.catalog import PrefectRunner, Secret, WorkflowPolicy
 from consumer.model import Json
+from consumer.model.call import Ambiguous, EgressRefused, NotSent
 from consumer.outbound.calls import open_calls
-from consumer.outbound.runners import ConfiguredRunners
-from consumer.runner import (
+from consumer.runners.configured import ConfiguredRunners
+from consumer.runners.contract import (
     Accepted,
     Given,
     Order,

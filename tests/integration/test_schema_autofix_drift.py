@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from consumer.cli.main import run_command
-from consumer.drift import distinct, pattern_of
+from consumer.heal.schema_autofix.producer_drift import distinct, pattern_of
 from consumer.model import (
     Attempt,
     AttemptId,
@@ -67,7 +67,9 @@ def settlement(made: Failure, drift: tuple[Drift, ...], result: Result) -> Settl
     )
     diagnosis = Diagnosis(failure_type=FailureType.INVALID_SCHEMA, disposition=Disposition.NEEDS_REPAIR, evidence=())
     following = Next(status=Status.RESOLVED, due_in=None, counts=True)
-    return Settlement(failure=made, diagnosis=diagnosis, attempt=attempt, next=following, messages=())
+    return Settlement(
+        failure=made, diagnosis=diagnosis, attempt=attempt, next=following, messages=(), stored_details={}
+    )
 
 
 async def shown(

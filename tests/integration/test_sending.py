@@ -13,11 +13,11 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from consumer.clock import Clock
 from consumer.heal.strategy import EffectGate, Task
-from consumer.kafka.publishing import NotStored, Outgoing, Stored, open_sender
+from consumer.kafka.manual_producer import NotStored, Outgoing, Stored, open_sender
 from consumer.kafka.writer import Sent, open_writer
 from consumer.model import Message, NotHealed, Outcome
+from consumer.ownership.clock import Clock
 from consumer.settings import KafkaSettings
 from schemas.dead_letter import DeadLetterHeaders, read_headers
 from schemas.names import Code

@@ -62,7 +62,7 @@ def _held(done: Callable[..., Awaitable[Any]], go_on: asyncio.Event) -> Callable
 async def test_nothing_is_committed_before_it_is_durable(place: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     org = await place.organisation()
     go_on = asyncio.Event()
-    monkeypatch.setattr("consumer.intake.take_in", _held(take_in, go_on))
+    monkeypatch.setattr("consumer.pipeline.intake.take_in", _held(take_in, go_on))
     await place.publish(*(quick(org, f"f{n}") for n in range(10)))
     async with place.consumer() as running:
         await until(lambda: _assigned(running))
@@ -83,7 +83,7 @@ async def test_while_the_database_is_away_a_member_stays_in_its_group_and_then_l
     place = embedded_place.changed(intake={"max_rows": 5})
     org = await place.organisation()
     go_on = asyncio.Event()
-    monkeypatch.setattr("consumer.intake.take_in", _held(take_in, go_on))
+    monkeypatch.setattr("consumer.pipeline.intake.take_in", _held(take_in, go_on))
     await place.publish(*(quick(org, f"f{n}") for n in range(60)))
     async with place.consumer() as running:
 
@@ -138,7 +138,7 @@ async def test_a_revoked_member_finishes_the_transaction_under_way_before_it_let
             await go_on.wait()
             return await take_in(*args)
 
-        monkeypatch.setattr("consumer.intake.take_in", slow)
+        monkeypatch.setattr("consumer.pipeline.intake.take_in", slow)
         await place.publish(quick(org, "p0"), partition=0)
         await place.publish(quick(org, "p1"), partition=1)
         async with place.consumer() as one:

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 import consumer.store
-from consumer.store import breaker, due, intake, outbox, owner, reports, settle
+from consumer.store import breakers, due, intake, leases, outbox, reports, settle
 
 VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 ROWS = 20_000
@@ -80,9 +80,9 @@ HOT = [
     (due._PERSON_LATER, (), "workflow_failures_due", "due_at <="),  # noqa: SLF001
     (outbox._LEFT_OVER, ("me", 190.0, 500, ["o7"], "t", ["other"]), "heal_outbox_created", "created_at <"),  # noqa: SLF001
     (settle._WAKE, (["scope200", "scope400"], 1), "workflow_failures_waiting", "waits_on ="),  # noqa: SLF001
-    (breaker._NEXT_PROBE, (["scope200"],), "workflow_failures_waiting", "waits_on ="),  # noqa: SLF001
-    (owner._BEGIN, (UUID(int=1), "owner7", 0), "heal_claim_attempt_id_key", "attempt_id ="),  # noqa: SLF001
-    (owner._READ, ("owner7",), "heal_claim_revoked", "owner ="),  # noqa: SLF001
+    (breakers._NEXT_PROBE, (["scope200"],), "workflow_failures_waiting", "waits_on ="),  # noqa: SLF001
+    (leases._BEGIN, (UUID(int=1), "owner7", 0), "heal_claim_attempt_id_key", "attempt_id ="),  # noqa: SLF001
+    (leases._READ, ("owner7",), "heal_claim_revoked", "owner ="),  # noqa: SLF001
     (outbox._ACKED, ([UUID(int=1)],), "heal_outbox_pkey", "id ="),  # noqa: SLF001
     (intake._STORED, ([UUID(int=1)],), "workflow_failures_pkey", "id ="),  # noqa: SLF001
     (reports._REASONS, (*SPAN, None, None, 9, 9), "idx_workflow_failures_detected", "detected_at >="),  # noqa: SLF001

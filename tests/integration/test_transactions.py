@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from consumer.ingest import watch
+from consumer.ingest import liveness
 from tests.support.pipeline import Running, Site, environment_of, until
 from tests.support.raising import quick, send
 from tests.support.raw_records import unreadable
@@ -58,8 +58,8 @@ async def test_an_open_transaction_is_no_fault_of_the_member_and_shows(
     kafka_place: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # At the pace of a test: a member that stood still for this long would be made anew.
-    monkeypatch.setattr(watch, "REJOIN_AFTER", 1.0)
-    monkeypatch.setattr(watch, "IN_DOUBT_AFTER", 0.5)
+    monkeypatch.setattr(liveness, "REJOIN_AFTER", 1.0)
+    monkeypatch.setattr(liveness, "IN_DOUBT_AFTER", 0.5)
     place = kafka_place
     org = await place.organisation()
     producer = await asyncio.to_thread(Transactions, place, org, "open")

@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from consumer.local.broker import Broker
-from consumer.migrate import EXPECTED_SCHEMA, check_schema
+from consumer.store.migrate import EXPECTED_SCHEMA, check_schema
 from tests.support import oracle
 from tests.support.http_world import Reply, World, json_reply
 from tests.support.pipeline import (

@@ -15,7 +15,7 @@ from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import CorruptRecordException, KafkaError
 
 from consumer.errors import TransientError
-from consumer.kafka import bypass, innards
+from consumer.kafka import aiokafka_internals, bypass
 from consumer.kafka.reader import Listener, Reader, open_reader
 from consumer.local.broker import Broker
 from consumer.model import Partition
@@ -276,7 +276,7 @@ async def test_what_a_poll_gives_before_the_source_knows_its_partitions_is_read_
     kafka_place: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The poll waits for the assignment, and the assignment asks the broker which topic it is."""
-    place, asked, go_on = kafka_place, innards.described, asyncio.Event()
+    place, asked, go_on = kafka_place, aiokafka_internals.described, asyncio.Event()
     org = await place.organisation()
 
     async def slowly(*args: Any) -> Any:  # noqa: ANN401 - whatever it takes
@@ -284,7 +284,7 @@ async def test_what_a_poll_gives_before_the_source_knows_its_partitions_is_read_
         await go_on.wait()
         return await asked(*args)
 
-    monkeypatch.setattr(innards, "described", slowly)
+    monkeypatch.setattr(aiokafka_internals, "described", slowly)
     await place.publish(*(quick(org, f"f{n}") for n in range(3)))
     async with place.consumer():
         await until(partial(has_rows, place, "f0", "f1", "f2"))

@@ -6,18 +6,19 @@ from typing import Any, Final, TypeAlias
 
 import pytest
 
-import consumer.pipeline
-import consumer.plan.after
-import consumer.settlement
+import consumer.pipeline.healing
+import consumer.plan.next_step
+import consumer.results.settlement
 from consumer.errors import TransientError
-from consumer.heal.run import Gate
-from consumer.ingest.epochs import Epochs
-from consumer.intake import Intake, Received
+from consumer.heal.gate import Gate
+from consumer.ingest.offsets import Epochs
 from consumer.model import Next, Outcome, OwnerId, Partition, Plan, Settlement
-from consumer.permission import Permission
-from consumer.pipeline import Pipeline
-from consumer.plan.ladder import Planner
-from consumer.store.owner import Inherited
+from consumer.model.batch import Received
+from consumer.ownership.permission import Permission
+from consumer.pipeline.healing import Healing
+from consumer.pipeline.intake import Intake
+from consumer.plan.planner import Planner
+from consumer.store.leases import Inherited
 from schemas.names import Effect, Status
 from tests.simulation.scenarios import EXAMPLES
 from tests.support.simulation import RUNGS
@@ -46,13 +47,13 @@ def a_settle_has_no_fence(patch: pytest.MonkeyPatch) -> None:
 
 
 def what_follows_forgets_the_due_time(patch: pytest.MonkeyPatch) -> None:
-    after = consumer.plan.after.after
+    after = consumer.plan.next_step.after
 
     def forgets(*args: Any, **kwargs: Any) -> Next:  # noqa: ANN401 - whatever it takes
         following = after(*args, **kwargs)
         return replace(following, due_in=None) if following.status is Status.PENDING else following
 
-    patch.setattr(consumer.settlement, "after", forgets)
+    patch.setattr(consumer.results.settlement, "after", forgets)
 
 
 def the_gate_knows_no_deadline(patch: pytest.MonkeyPatch) -> None:
@@ -121,12 +122,12 @@ def a_decision_frees_the_scope_of_an_effect_in_doubt(patch: pytest.MonkeyPatch) 
 
 
 def an_heir_acts_on_what_was_revoked(patch: pytest.MonkeyPatch) -> None:
-    ends = consumer.pipeline._ends_unhealed  # noqa: SLF001
+    ends = consumer.pipeline.healing._ends_unhealed  # noqa: SLF001
 
     def acts(inherited: Inherited, plan: Plan) -> Outcome | None:
         return ends(replace(inherited, revoked=False), plan)
 
-    patch.setattr(consumer.pipeline, "_ends_unhealed", acts)
+    patch.setattr(consumer.pipeline.healing, "_ends_unhealed", acts)
     no_revocation_reaches_the_gate(patch)
 
 
@@ -135,12 +136,12 @@ def no_revocation_reaches_the_gate(patch: pytest.MonkeyPatch) -> None:
 
 
 def what_ends_unhealed_counts_as_begun(patch: pytest.MonkeyPatch) -> None:
-    takes = Pipeline._takes_slot  # noqa: SLF001
+    takes = Healing._takes_slot  # noqa: SLF001
 
-    def counts(pipeline: Any, *args: Any, heals: bool = True, **kwargs: Any) -> bool:  # noqa: ANN401, ARG001
-        return takes(pipeline, *args, **kwargs)
+    def counts(healing: Any, *args: Any, heals: bool = True, **kwargs: Any) -> bool:  # noqa: ANN401, ARG001
+        return takes(healing, *args, **kwargs)
 
-    patch.setattr(Pipeline, "_takes_slot", counts)
+    patch.setattr(Healing, "_takes_slot", counts)
 
 
 def in_a_long_heal(wrong: Wrong, lasts: float, effect: Effect, act: Act) -> Scenes:

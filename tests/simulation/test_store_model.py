@@ -4,6 +4,7 @@ import asyncio
 import json
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from random import Random
 from typing import Any, Final
 from uuid import UUID
@@ -12,7 +13,6 @@ import asyncpg
 import pytest
 
 from consumer.catalog import WorkflowPolicy
-from consumer.decided import Decision, Word
 from consumer.errors import LostClaim, RevokedClaim
 from consumer.model import (
     AT_THE_FOOT,
@@ -34,10 +34,12 @@ from consumer.model import (
     Scope,
     Unknown,
 )
-from consumer.results import Outlet
+from consumer.model.decision import Decision, DecisionRequest
+from consumer.results.decision import status_message
+from consumer.results.events import Outlet
+from consumer.results.settlement import Ended, settle_heal
 from consumer.settings import BreakerSettings
-from consumer.settlement import Ended, settle_heal
-from consumer.store import breaker, changes, decisions, due, intake, outbox, owner, reports, settle
+from consumer.store import breakers, changes, decisions, due, intake, leases, outbox, reports, settle
 from consumer.store.due import Due
 from consumer.store.intake import Arrival
 from consumer.store.rows import climbed_json
@@ -51,6 +53,7 @@ DIAGNOSIS: Final = Diagnosis(
     failure_type=FailureType.API_TIMEOUT, disposition=Disposition.RETRY_IF_IDEMPOTENT, evidence=()
 )
 OUTLET: Final = Outlet(results_topic="r", dlq_topic="d", max_bytes=1_000_000)
+TELL: Final = partial(status_message, outlet=OUTLET)
 HALF: Final = timedelta(seconds=30)
 """Time passes in whole minutes, and every span ends between two of them: nothing is a tie."""
 BREAKER: Final = BreakerSettings(
@@ -189,13 +192,13 @@ class Both:
 
     async def look_around(self) -> None:
         me = self.dice.choice(OWNERS)
-        assert self.model.release_decided(50) == await owner.release_decided(self.pool, 50)
-        assert self.model.tables.breakers.known(BREAKER) == await breaker.known(self.pool, BREAKER)
+        assert self.model.release_decided(50) == await leases.release_decided(self.pool, 50)
+        assert self.model.tables.breakers.known(BREAKER) == await breakers.known(self.pool, BREAKER)
         real_dead, said_dead = await self._dead(me)
-        real = await owner.take_over(self.pool, me, real_dead, 50)
+        real = await leases.take_over(self.pool, me, real_dead, 50)
         said = self.model.inherited(me, self.model.take_over(me, said_dead, 50))
         live = [c.attempt_id for c in self.model.tables.claims.values() if int(c.failure_id) % 2 == 0]
-        real += await owner.orphans(self.pool, me, live, HALF + timedelta(minutes=2))
+        real += await leases.orphans(self.pool, me, live, HALF + timedelta(minutes=2))
         said += self.model.inherited(me, self.model.orphans(me, live, HALF + timedelta(minutes=2)))
         assert {(i.attempt_id, i.step, i.begun, i.revoked, i.held, i.scope, i.epoch) for i in said} == {
             (i.attempt_id, i.step, i.begun, i.revoked, i.held, i.scope, i.epoch) for i in real
@@ -203,7 +206,7 @@ class Both:
 
     async def _dead(self, me: OwnerId) -> tuple[dict[OwnerId, str], dict[OwnerId, str]]:
         """Have an owner taken for dead, at times by what was seen before it renewed."""
-        real, said = (await owner.read(self.pool, me)).renewals, self.model.read(me).renewals
+        real, said = (await leases.read(self.pool, me)).renewals, self.model.read(me).renewals
         assert real.keys() == said.keys()
         dead = [one for one in said if one != me and self.dice.random() < 0.7]
         late = "?" if self.dice.random() < 0.2 else ""
@@ -211,13 +214,13 @@ class Both:
 
     async def live(self) -> None:
         me = self.dice.choice(OWNERS)
-        await owner.renew(self.pool, me, LEASE)
+        await leases.renew(self.pool, me, LEASE)
         self.model.renew(me, LEASE)
         for one in list(self.model.tables.claims.values())[:1]:
             claim = self._as_known(one)
-            for real, said in ((owner.begin, self.model.begin), (owner.stands, self.model.stands)):
+            for real, said in ((leases.begin, self.model.begin), (leases.stands, self.model.stands)):
                 assert await _allowed(real(self.pool, me, claim)) == await _allowed(asyncio.to_thread(said, me, claim))
-            assert (await owner.read(self.pool, me)).revoked == self.model.read(me).revoked
+            assert (await leases.read(self.pool, me)).revoked == self.model.read(me).revoked
 
     def _as_known(self, claim: Claimed) -> Claim:
         """Give a claim as a process knows it: at times as it was before it lost it and took it back."""
@@ -227,13 +230,13 @@ class Both:
     async def leave(self) -> None:
         me = self.dice.choice(OWNERS)
         attempts = [claim.attempt_id for claim in self.model.tables.claims.values()]
-        await owner.leave(self.pool, me, attempts)
+        await leases.leave(self.pool, me, attempts)
         self.model.leave(me, attempts)
 
     async def sweep(self) -> None:
         me = self.dice.choice(OWNERS)
         real_dead, said_dead = await self._dead(me)
-        assert await changes.tell_changes(self.pool, OUTLET, 100) == self.model.tell_changes(OUTLET, 100)
+        assert await changes.tell_changes(self.pool, TELL, 100) == self.model.tell_changes(TELL, 100)
         real = await outbox.left_over(self.pool, me, list(real_dead), HALF + timedelta(minutes=2), 100)
         said = self.model.left_over(me, said_dead, HALF + timedelta(minutes=2), 100)
         assert sorted(map(_place, said)) == sorted(map(_place, real))
@@ -252,10 +255,10 @@ class Both:
     async def decide(self) -> None:
         rows = list(self.model.tables.failures.values())
         for row in self.dice.sample(rows, min(1, len(rows))):
-            word = Word(decision=self.dice.choice(list(Decision)), reason="enough", by="Ann")
+            request = DecisionRequest(decision=self.dice.choice(list(Decision)), reason="enough", by="Ann")
             async with self.pool.acquire() as connection, connection.transaction():
-                ruled = await decisions.decide(connection, row.failure.id, word, OUTLET)
-            assert self.model.decide(row.failure.id, word.decision) is ruled.ruling
+                ruled = await decisions.decide(connection, row.failure.id, request, TELL)
+            assert self.model.decide(row.failure.id, request.decision) is ruled.ruling
 
     async def ask(self) -> None:
         rows = [row for row in self.model.tables.failures.values() if row.status is Status.GIVEN_UP]

@@ -13,8 +13,8 @@ from ipaddress import ip_address
 import httpcore2
 import httpx2
 
-from consumer.call import CallResult, OutboundRequest
 from consumer.catalog import Secret, WorkflowPolicy
+from consumer.model.call import CallResult, OutboundRequest
 from consumer.outbound.calls import Calls
 from consumer.outbound.dialing import Resolve, SocketOption
 from tests.support.http_world import World, http_world, json_reply

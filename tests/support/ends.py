@@ -24,8 +24,8 @@ from consumer.model import (
     Unknown,
     attempt_id,
 )
-from consumer.results import Outlet
-from consumer.settlement import Ended, settle_heal
+from consumer.results.events import Outlet
+from consumer.results.settlement import Ended, settle_heal
 from schemas.names import Code, Effect, StrategyName, Verdict
 from tests.support.healing import NOW, diagnosis, failure
 

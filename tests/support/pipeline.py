@@ -21,12 +21,12 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
-from consumer.app import run
 from consumer.heal.strategy import Strategies
-from consumer.kafka.past import beginnings, read_to_end
+from consumer.kafka.history import beginnings, read_to_end
 from consumer.kafka.topics import create_topics
-from consumer.lifetime import Consumer
 from consumer.local.broker import Broker
+from consumer.service.app import run
+from consumer.service.loops import Consumer
 from consumer.settings import (
     ApiSettings,
     HealSettings,

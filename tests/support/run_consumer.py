@@ -22,23 +22,25 @@ from typing import Final, ParamSpec, TypeVar
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
-from consumer import intake, logs, settle
-from consumer.app import read_catalog, run
-from consumer.call import CallResult, OutboundRequest
+from consumer import logs
 from consumer.catalog import WorkflowPolicy
 from consumer.heal.auto_retry import AutoRetry
-from consumer.heal.schema_autofix.room import repair_room
 from consumer.heal.schema_autofix.strategy import SchemaAutofix
 from consumer.heal.strategy import EffectGate, Strategies, Strategy, Task
 from consumer.kafka.reader import Reader
 from consumer.kafka.writer import Writer
 from consumer.model import Diagnosis, Failure, Intent, MicroAud, Outcome, Partition
+from consumer.model.call import CallResult, OutboundRequest
 from consumer.outbound.calls import Calls, open_calls
-from consumer.outbound.runners import ConfiguredRunners
-from consumer.publish import Publisher
+from consumer.pipeline import intake, settle
+from consumer.pipeline.publish import Publisher
 from consumer.redact import redact_json
+from consumer.repair.worker_pool import repair_room
+from consumer.runners.configured import ConfiguredRunners
+from consumer.service.app import run
+from consumer.service.catalog_file import read_catalog
 from consumer.settings import Settings, read_settings
-from consumer.store import due, owner
+from consumer.store import due, leases
 from consumer.store import intake as stored_intake
 from consumer.store import settle as stored_settle
 from schemas.names import StrategyName
@@ -57,7 +59,7 @@ AFTER: Final[Mapping[str, tuple[object, str]]] = {
     "picked": (due, "pick"),
     "in start": (due, "admit"),
     "start": (due, "start"),
-    "taken over": (owner, "_read"),  # of its own commit, or later where that commit's answer was lost
+    "taken over": (leases, "_read"),  # of its own commit, or later where that commit's answer was lost
     "in settle": (stored_settle, "settle_holds"),
     "settle": (settle, "settle"),
     "published": (Writer, "send"),
@@ -229,10 +231,10 @@ def committing(act: Act) -> Callable[..., Awaitable[bool]]:
 async def impatient() -> AsyncIterator[None]:
     """Let what is left over be looked for after a second, and a second settlement be worth it for two heals."""
     with (
-        patch("consumer.settle.ENOUGH", 2),
+        patch("consumer.pipeline.settle.ENOUGH", 2),
         patch.object(Publisher.sweep_once, "__defaults__", (SOON,)),
-        patch("consumer.lifetime.SWEEP_EVERY", SOON / 2),
-        patch("consumer.resume.ORPHANED_AFTER", SOON),
+        patch("consumer.service.loops.SWEEP_EVERY", SOON / 2),
+        patch("consumer.pipeline.resume.ORPHANED_AFTER", SOON),
     ):
         yield
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from consumer.catalog import WorkflowPolicy
 from consumer.model import Json
-from consumer.runner import Accepted, Given, Order, Phase, RerunStep, Runner, RunRef, RunState, Unseen
+from consumer.runners.contract import Accepted, Given, Order, Phase, RerunStep, Runner, RunRef, RunState, Unseen
 from schemas.names import Effect
 
 RUN = RunRef(org_id="11111111-2222-4333-8444-555555555555", workflow_name="orders.sync", run_id="run-1", step="charge")

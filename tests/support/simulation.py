@@ -1,7 +1,7 @@
 """A deterministic simulation: the consumer's own code, unchanged, on virtual time between a model broker and a store.
 
-Every process is `consumer.app.run` on a loop of its own. What is put in its place is only what touches the outside:
-clocks, dice, the statements of `consumer/store`, the Kafka client, the strategies.
+Every process is `consumer.service.app.run` on a loop of its own. What is put in its place is only what touches the
+outside: clocks, dice, the statements of `consumer/store`, the Kafka client, the strategies.
 """
 
 import asyncio
@@ -18,17 +18,17 @@ from unittest.mock import patch
 
 from prometheus_client import CollectorRegistry
 
-import consumer.app
-from consumer import lifetime
+import consumer.service.app
 from consumer.catalog import parse_catalog
-from consumer.dependencies import Dependencies
 from consumer.errors import ConfigError, TransientError
-from consumer.ingest import watch
+from consumer.flow_control.dependencies import Dependencies
+from consumer.ingest import liveness
 from consumer.kafka.group import group_answers
 from consumer.kafka.reader import Listener, open_reader
 from consumer.kafka.writer import open_writer
 from consumer.model import OrgId, OwnerId, Partition
-from consumer.self_check import allow_open_files, check_broker, check_client, check_database
+from consumer.service import loops
+from consumer.service.startup_checks import allow_open_files, check_broker, check_client, check_database
 from consumer.settings import HealSettings, IntakeSettings, ResumeSettings, Settings
 from consumer.store.pool import open_pool
 from schemas.names import StrategyName
@@ -146,7 +146,7 @@ class Simulation:
         machine.alive, machine.stopped, machine.stop = True, False, asyncio.Event()
         machine.loop = VirtualLoop(lambda: self.timeline.now)  # type: ignore[abstract]  # the rest is never asked for
         strategies = {name: Acts(world=self.world, owner=machine.owner, name=name) for name in RUNGS}
-        life = consumer.app.run(SETTINGS, machine.stop, strategies=strategies, registry=CollectorRegistry())
+        life = consumer.service.app.run(SETTINGS, machine.stop, strategies=strategies, registry=CollectorRegistry())
         machine.task = machine.loop.create_task(life)
 
     def crash(self, machine: Machine) -> None:
@@ -255,7 +255,9 @@ class Simulation:
                     if model is not None:
                         put_back.append((module, name, value))
                         setattr(module, name, model)
-            with patch("consumer.settle.ENOUGH", 2):  # else no scenario is large enough for two settlements at once
+            with patch(
+                "consumer.pipeline.settle.ENOUGH", 2
+            ):  # else no scenario is large enough for two settlements at once
                 yield
         finally:
             for module, name, value in reversed(put_back):
@@ -264,20 +266,20 @@ class Simulation:
     def _places(self) -> dict[int, Any]:
         clocks = {id(time): self.watch, id(datetime): self.watch.datetime, id(random): self.timeline.dice.random}
         start: dict[int, Any] = {
-            id(consumer.app.new_owner): lambda: self._now_running().owner,
-            id(consumer.app.read_catalog): lambda _: CATALOG,
+            id(consumer.service.app.new_owner): lambda: self._now_running().owner,
+            id(consumer.service.catalog_file.read_catalog): lambda _: CATALOG,
             id(open_pool): self._open_pool,
             id(check_broker): _answers,
             id(check_database): _answers,
             id(check_client): _nothing,
             id(allow_open_files): _nothing,
-            id(consumer.app._calm_collector): _nothing,  # noqa: SLF001 - slow, and the test's process is not ours
+            id(consumer.service.app._calm_collector): _nothing,  # noqa: SLF001 - slow, and the test's process is not ours
             id(open_reader): self._open_reader,
             id(open_writer): lambda *_: _given(ModelWriter(self.broker)),
             id(group_answers): self._group_answers,
             id(Dependencies): self._dependencies,
-            id(lifetime.TICK): SELDOM,
-            id(watch.LOOK_EVERY): SELDOM,
+            id(loops.TICK): SELDOM,
+            id(liveness.LOOK_EVERY): SELDOM,
         }
         return clocks | start | {id(real): model for real, model in STATEMENTS.items()}
 

@@ -7,9 +7,9 @@ from datetime import timedelta
 from consumer.errors import RefusedByDatabase
 from consumer.model import AttemptId, FailureId, Health, MicroAud, OrgId
 from consumer.settings import BreakerSettings
-from consumer.store.breaker import FORGET_OPEN_AFTER, Asking, Known, Probes, Verdicts, _to_wake, _trailing_strikes
+from consumer.store.breakers import FORGET_OPEN_AFTER, Asking, Known, Probes, Verdicts, _to_wake, _trailing_strikes
 from consumer.store.credits import ALL_HELD, EXHAUSTED, Hold, Wallet, admit
-from consumer.store.limits import Limited, allow
+from consumer.store.rate_limits import Limited, allow
 from tests.support.simulation_loop import EPOCH
 
 

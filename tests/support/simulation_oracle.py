@@ -8,7 +8,7 @@ from uuid import UUID
 
 from consumer.ingest.decode import Door, decode
 from consumer.model import DeadLetter, Failure, FailureId, Message, OrgId, Partition, Record
-from consumer.results import TOLD, Outlet, dead_letter_message
+from consumer.results.events import TOLD, Outlet, dead_letter_message
 from schemas.names import Code, Effect, PoisonReason, Status
 from tests.support.simulation import Simulation
 from tests.support.simulation_loop import EPOCH

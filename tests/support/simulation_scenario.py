@@ -8,9 +8,9 @@ from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
-from consumer.decided import Decision, Ruling
 from consumer.ingest.decode import Door
 from consumer.model import OrgId
+from consumer.model.decision import Decision, DecisionResult
 from schemas.names import Effect, Status
 from tests.support.simulation import CATALOG, QUIET_WITHIN, Machine, Simulation
 from tests.support.simulation_oracle import Oracle
@@ -171,7 +171,7 @@ def _decides(fault: Fault, sim: Simulation, oracle: Oracle) -> None:
         case Wrong.ASK:
             sim.store.ask_heal(failure_id)
         case Wrong.SAW_NOTHING:
-            if sim.store.decide(failure_id, Decision.DID_NOT_HAPPEN) is Ruling.DONE:
+            if sim.store.decide(failure_id, Decision.DID_NOT_HAPPEN) is DecisionResult.DONE:
                 sim.world.said_not_to_have_happened[failure_id] += 1
         case _:
             sim.store.resolve_by_hand(failure_id, resolved=row.status is not Status.RESOLVED)

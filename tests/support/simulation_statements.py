@@ -7,30 +7,30 @@ from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from consumer.dead_letter_limit import Beat, Failing
 from consumer.errors import TransientError
 from consumer.model import AttemptId, Claim, FailureId, Message, OrgId, OwnerId, Settlement
-from consumer.results import Outlet
+from consumer.model.voice import Beat, Failing
 from consumer.settings import BreakerSettings
 from consumer.store import (
-    breaker,
-    census,
+    backlog,
+    breakers,
     changes,
-    dead_letter_limit,
     due,
     intake,
-    limits,
+    intake_breaker,
+    leases,
     outbox,
-    owner,
+    rate_limits,
     settle,
     waiters,
 )
-from consumer.store.breaker import Known
-from consumer.store.census import Census
-from consumer.store.dead_letter_limit import Standing
+from consumer.store.backlog import Census
+from consumer.store.breakers import Known
+from consumer.store.decisions import TellChange
 from consumer.store.due import Due, Picked, Started
 from consumer.store.intake import Arrival, Taken
-from consumer.store.owner import Inherited, Reading
+from consumer.store.intake_breaker import Standing
+from consumer.store.leases import Inherited, Reading
 from consumer.store.settle import Settled
 from tests.support.simulation_loop import EPOCH, Timeline
 from tests.support.simulation_store import ModelStore
@@ -193,8 +193,8 @@ async def stands(line: Line, owner: OwnerId, claim: Claim) -> None:
     await line.ask(lambda store: store.stands(owner, claim))
 
 
-async def tell_changes(line: Line, outlet: Outlet, limit: int) -> int:
-    return await line.ask(lambda store: store.tell_changes(outlet, limit))
+async def tell_changes(line: Line, tell: TellChange, limit: int) -> int:
+    return await line.ask(lambda store: store.tell_changes(tell, limit))
 
 
 async def leave(line: Line, owner: OwnerId, unstarted: Sequence[AttemptId]) -> None:
@@ -249,26 +249,26 @@ STATEMENTS: Final[Mapping[Callable[..., Awaitable[Any]], Callable[..., Awaitable
     waiters.look_again: look_again,
     settle.settle: settled,
     settle.end_unclaimed: end_unclaimed,
-    breaker.known: known,
-    limits.sick: sick,
-    limits.forget: nothing,
-    dead_letter_limit.hear: hear,
-    dead_letter_limit.refuse: refuse,
-    dead_letter_limit.pulse: pulse,
-    dead_letter_limit.failing: failing,
-    dead_letter_limit.forget: hear,
-    dead_letter_limit.standing: standing,
-    owner.renew: renew,
-    owner.read: read,
-    owner.stands: stands,
+    breakers.known: known,
+    rate_limits.sick: sick,
+    rate_limits.forget: nothing,
+    intake_breaker.hear: hear,
+    intake_breaker.refuse: refuse,
+    intake_breaker.pulse: pulse,
+    intake_breaker.failing: failing,
+    intake_breaker.forget: hear,
+    intake_breaker.standing: standing,
+    leases.renew: renew,
+    leases.read: read,
+    leases.stands: stands,
     changes.tell_changes: tell_changes,
-    owner.leave: leave,
-    owner.begin: begin,
-    owner.take_over: take_over,
-    owner.orphans: orphans,
-    owner.release_decided: release_decided,
+    leases.leave: leave,
+    leases.begin: begin,
+    leases.take_over: take_over,
+    leases.orphans: orphans,
+    leases.release_decided: release_decided,
     outbox.forget: forget,
     outbox.left_over: left_over,
-    census.count: count,
+    backlog.count: count,
 }
 """What stands in whose place."""

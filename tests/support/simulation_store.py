@@ -13,7 +13,6 @@ from random import Random
 from typing import Final
 from uuid import UUID
 
-from consumer.decided import AFTER, Decided, Decision, Ruling, message_of, rule
 from consumer.errors import LostClaim, RevokedClaim
 from consumer.model import (
     AT_THE_FOOT,
@@ -32,17 +31,19 @@ from consumer.model import (
     RetryLater,
     Settlement,
 )
-from consumer.results import Outlet
+from consumer.model.batch import HeldBack
+from consumer.model.decision import AFTER, Decision, DecisionResult, StatusChange, rule
+from consumer.results.decision import status_message
+from consumer.results.events import Outlet
 from consumer.settings import BreakerSettings
-from consumer.store.admit import HeldBack
-from consumer.store.breaker import Asking, Probes
-from consumer.store.census import Census
+from consumer.store.backlog import Census
+from consumer.store.breakers import Asking, Probes
 from consumer.store.credits import Hold
-from consumer.store.decisions import PERSON
+from consumer.store.decisions import PERSON, TellChange
 from consumer.store.due import Due, Started
 from consumer.store.intake import Arrival, Taken
-from consumer.store.limits import Limited
-from consumer.store.owner import Inherited, Reading
+from consumer.store.leases import Inherited, Reading
+from consumer.store.rate_limits import Limited
 from consumer.store.rows import CLAIMED_LOOK
 from consumer.store.settle import Settled
 from schemas.names import Code, Effect, Result, Status, StrategyName
@@ -116,7 +117,7 @@ class Tables:
     outbox: dict[UUID, Posted] = field(default_factory=dict)
     leases: dict[OwnerId, float] = field(default_factory=lambda: {PARKED: inf})
     renewals: dict[OwnerId, int] = field(default_factory=dict)
-    changes: dict[tuple[FailureId, int], Decided] = field(default_factory=dict)
+    changes: dict[tuple[FailureId, int], StatusChange] = field(default_factory=dict)
 
     def saved(self) -> list[tuple[object, dict[str, object]]]:
         """Give a savepoint."""
@@ -550,13 +551,13 @@ class ModelStore:
 
     # changes.py
 
-    def tell_changes(self, outlet: Outlet, limit: int) -> int:
+    def tell_changes(self, tell: TellChange, limit: int) -> int:
         with self._transaction() as tables:
             taken = sorted(tables.changes.items(), key=lambda change: change[1].at)[:limit]
             for key, _ in taken:
                 del tables.changes[key]
-            self._put(PERSON, [message_of(change, outlet) for _, change in taken])
-            for message in [message_of(change, outlet) for _, change in taken]:
+            self._put(PERSON, [tell(change) for _, change in taken])
+            for message in [tell(change) for _, change in taken]:
                 self._at_once(message)
         return len(taken)
 
@@ -564,8 +565,8 @@ class ModelStore:
         posted = self.tables.outbox[message.id]
         self.tables.outbox[message.id] = replace(posted, created_at=posted.created_at - 10)
 
-    def _changed(self, failure: Failure, status: Status, reason: str) -> Decided:
-        return Decided(
+    def _changed(self, failure: Failure, status: Status, reason: str) -> StatusChange:
+        return StatusChange(
             status=status,
             reason=reason,
             token=f"{self.now():.6f}",
@@ -605,15 +606,15 @@ class ModelStore:
         change = self._move(row, Status.RESOLVED if resolved else again, unsure=row.failure.unsure)
         self.tables.changes.setdefault((failure_id, change.step), change)
 
-    def decide(self, failure_id: FailureId, decision: Decision) -> Ruling:
+    def decide(self, failure_id: FailureId, decision: Decision) -> DecisionResult:
         """A person decides."""
         row = self.tables.failures[failure_id]
         in_doubt = any(c.failure_id == failure_id and c.owner == PARKED for c in self.tables.claims.values())
         ruling = rule(decision, row.status, in_doubt=in_doubt)
-        if ruling is Ruling.DONE:
+        if ruling is DecisionResult.DONE:
             unsure = row.failure.unsure and decision is not Decision.DID_NOT_HAPPEN
             change = self._move(row, AFTER[decision], unsure=unsure)
-            message = message_of(change, OUTLET)
+            message = status_message(change, OUTLET)
             self._put(PERSON, [message])
             self._at_once(message)
         return ruling
@@ -625,7 +626,7 @@ class ModelStore:
             change = self._move(row, Status.PENDING, unsure=False)
             self.tables.changes.setdefault((failure_id, change.step), change)
 
-    def _move(self, row: Row, status: Status, *, unsure: bool) -> Decided:
+    def _move(self, row: Row, status: Status, *, unsure: bool) -> StatusChange:
         """Let a decision stand: revoke the live claim, and move the step; gives what is to be told."""
         live = [c for c in self.tables.claims.values() if c.failure_id == row.failure.id and c.owner != PARKED]
         for claim in live:

@@ -7,7 +7,6 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from consumer.call import MAY_START
 from consumer.catalog import WorkflowPolicy
 from consumer.errors import DeadlinePassed
 from consumer.heal.strategy import EffectGate, Task
@@ -28,7 +27,8 @@ from consumer.model import (
     Scope,
     Unknown,
 )
-from consumer.permission import NOTHING_STARTS_AFTER
+from consumer.model.call import MAY_START
+from consumer.ownership.permission import NOTHING_STARTS_AFTER
 from schemas.names import Code, Effect, StrategyName, Verdict
 from tests.support.simulation_loop import Timeline
 from tests.support.simulation_store import ModelStore

@@ -67,7 +67,7 @@ def broker(request: pytest.FixtureRequest) -> Broker:
 @pytest.fixture(scope="session")
 def database_template(postgres: Postgres, server_loop: BlockingPortal) -> str:
     """Give the name of a migrated, empty database to copy."""
-    from consumer.migrate import migrate  # noqa: PLC0415 - tests of the servers alone must not need the migrations
+    from consumer.store.migrate import migrate  # noqa: PLC0415 - tests of the servers alone must not need the migrations
 
     server_loop.call(_run, postgres.dsn, f"CREATE DATABASE {TEMPLATE}")
     migrate(postgres.dsn_of(TEMPLATE))

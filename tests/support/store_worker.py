@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -49,11 +50,12 @@ from consumer.model import (
     Unknown,
     attempt_id,
 )
-from consumer.owner_watch import OwnerWatch
-from consumer.results import Outlet
+from consumer.ownership.owner_watch import OwnerWatch
+from consumer.results.decision import status_message
+from consumer.results.events import Outlet
+from consumer.results.settlement import Ended, settle_heal, settle_unclaimed
 from consumer.settings import BreakerSettings, PostgresSettings
-from consumer.settlement import Ended, settle_heal, settle_unclaimed
-from consumer.store import changes, due, intake, outbox, owner, settle
+from consumer.store import changes, due, intake, leases, outbox, settle
 from consumer.store.pool import Pool, open_pool, translated
 from schemas.names import Code, Disposition, Effect, FailureType, StrategyName
 
@@ -65,6 +67,7 @@ HIDDEN: Final = timedelta(seconds=1)
 BREAKER: Final = BreakerSettings(strikes=3, probe_every=timedelta(seconds=0.2), probe_cap=timedelta(seconds=1))
 POLICY: Final = WorkflowPolicy(name="*", attempts=20, backoff=timedelta(seconds=0.05))
 OUTLET: Final = Outlet(results_topic="results", dlq_topic="dlq", max_bytes=900_000)
+TELL: Final = partial(status_message, outlet=OUTLET)
 DIAGNOSIS: Final = Diagnosis(failure_type=FailureType.API_TIMEOUT, disposition=Disposition.RETRY_NOW, evidence=())
 SPACE: Final = UUID("8f6a2d59-6d0c-4a37-9a65-0d8ce2b0c2a1")
 ORGS: Final = tuple(OrgId(uuid5(SPACE, f"org {n}")) for n in range(4))
@@ -211,8 +214,8 @@ class Worker:
     async def inherit(self, loops: asyncio.TaskGroup) -> None:
         """Take over from the dead, and find what a lost answer hid."""
         sent_at = time.monotonic()
-        taken = await owner.take_over(self.pool, self.me, self.watch.dead(), 20)
-        lost = await owner.orphans(self.pool, self.me, list(self.live), 2 * WINDOW / 3)
+        taken = await leases.take_over(self.pool, self.me, self.watch.dead(), 20)
+        lost = await leases.orphans(self.pool, self.me, list(self.live), 2 * WINDOW / 3)
         await self.stall()
         for one in (*taken, *lost):
             diagnosed = _diagnosed(one.failure)
@@ -236,7 +239,7 @@ class Worker:
 
     async def sweep(self, loops: asyncio.TaskGroup) -> None:  # noqa: ARG002 - one signature for all steps
         """Publish what the dead have left and what was decided, and forget what is published."""
-        await changes.tell_changes(self.pool, OUTLET, 100)
+        await changes.tell_changes(self.pool, TELL, 100)
         left = await outbox.left_over(self.pool, self.me, list(self.watch.dead()), timedelta(seconds=0.5), 100)
         acked, self.acked = [*self.acked, *(message.id for message in left)], []
         await outbox.forget(self.pool, acked)
@@ -249,7 +252,7 @@ class Worker:
                     "UPDATE workflow_failures SET resolved = true WHERE id IN (SELECT id FROM workflow_failures"
                     " WHERE status = 'needs_person' ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)"
                 )
-        await owner.release_decided(self.pool, 20)
+        await leases.release_decided(self.pool, 20)
 
     async def settle_ended(self) -> None:
         """Settle what has ended, in batches; at times twice, as if the first answer had not come."""
@@ -279,9 +282,9 @@ class Worker:
         """Live, and watch the others."""
         while True:
             with suppress(TransientError):
-                await owner.renew(self.pool, self.me, LEASE)
+                await leases.renew(self.pool, self.me, LEASE)
                 sent = time.monotonic()
-                renewals = (await owner.read(self.pool, self.me)).renewals
+                renewals = (await leases.read(self.pool, self.me)).renewals
                 self.watch.look(renewals, sent, time.monotonic())
             await asyncio.sleep(LEASE.total_seconds() / 3)
 
@@ -309,7 +312,7 @@ class Worker:
         await self.stall()
         try:
             if unsafe:
-                await owner.begin(self.pool, self.me, claim)
+                await leases.begin(self.pool, self.me, claim)
         except LostClaim:
             self.live.pop(claim.attempt_id, None)
             return
@@ -397,7 +400,7 @@ async def main() -> None:
     async with open_pool(settings, application="stress") as pool:
         me = OwnerId(f"{os.getpid()}:{os.environ['STORE_SEED']}")
         worker = Worker(pool=pool, me=me, dice=dice, noted=noted, calm=Path(os.environ["STORE_CALM"]))
-        await owner.renew(pool, me, LEASE)
+        await leases.renew(pool, me, LEASE)
         async with asyncio.TaskGroup() as loops:
             tasks = [loops.create_task(worker.lane(loops)) for _ in range(LANES)]
             tasks += [loops.create_task(worker.settle_ended()), loops.create_task(worker.keep_lease())]
@@ -406,7 +409,7 @@ async def main() -> None:
             for task in tasks:
                 task.cancel()
         # Whoever leaves with claims hands back what it never began: here nobody remembers which that was.
-        await owner.leave(pool, me, [])
+        await leases.leave(pool, me, [])
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from consumer.catalog import RungLimits, WorkflowPolicy
 from consumer.model import Climbed, Crashed, Healed, Next, NotHealed, Outcome, Refused, RetryLater, Unknown
-from consumer.plan.after import Past, after
-from consumer.plan.climb import climbed, is_spent
+from consumer.plan.next_step import Past, after
+from consumer.plan.progress import climbed, is_spent
 from schemas.names import Code, Effect, Status, StrategyName
 
 POLICY = WorkflowPolicy(name="*", attempts=3, backoff=timedelta(seconds=4), backoff_cap=timedelta(seconds=6))

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.heal.auto_retry import quota
-from consumer.heal.auto_retry.quota import CAPACITY, THROTTLED_COST, TRANSIENT_COST, RetryQuota, cost
+from consumer.heal.calls import retry_budget
+from consumer.heal.calls.retry_budget import CAPACITY, THROTTLED_COST, TRANSIENT_COST, RetryQuota, cost
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ def test_too_few_tokens_are_not_taken() -> None:
 
 
 def test_only_targets_in_debt_are_remembered_and_never_more_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quota, "TARGETS", 3)
+    monkeypatch.setattr(retry_budget, "TARGETS", 3)
     made = RetryQuota(clock=Time())
     for target in "abc":
         made.take(target, 100)

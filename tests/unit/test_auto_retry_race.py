@@ -12,12 +12,12 @@ from random import Random
 
 import pytest
 
-from consumer.call import Ambiguous, Answer, CallResult, NotSent, OutboundRequest
 from consumer.catalog import WorkflowPolicy
 from consumer.errors import DeadlinePassed
 from consumer.heal.auto_retry import AutoRetry
-from consumer.heal.auto_retry.read_back import CLOCKS_AGREE_WITHIN
+from consumer.heal.calls.read_back import CLOCKS_AGREE_WITHIN
 from consumer.model import Crashed, Failure, Healed, NotHealed, Outcome, RetryLater, Unknown
+from consumer.model.call import Ambiguous, Answer, CallResult, NotSent, OutboundRequest
 from consumer.redact import redact_json
 from tests.support.healing import NOW, diagnosis, failure, policy, task
 

@@ -5,14 +5,24 @@ from typing import Any
 
 import pytest
 
-from consumer.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent, OutboundRequest
 from consumer.catalog import AutoRetryLimits, WorkflowPolicy
 from consumer.heal.auto_retry import AutoRetry
-from consumer.heal.auto_retry.assertions import unmet
-from consumer.heal.auto_retry.backoff import advised_against, jitter, named_wait
-from consumer.heal.auto_retry.rules import damage, origin, outbound
-from consumer.heal.auto_retry.verdict import Definite, MayHaveRun, Repeat, Verify, ill, judge
+from consumer.heal.auto_retry.rules import damage
+from consumer.heal.calls.backoff import jitter
+from consumer.heal.calls.request import origin, outbound
+from consumer.heal.calls.status_verdict import Definite, MayHaveRun, Repeat, Verify, ill, judge
+from consumer.heal.calls.verify import unmet
 from consumer.model import Failure, Intent
+from consumer.model.call import (
+    Ambiguous,
+    Answer,
+    CallResult,
+    EgressRefused,
+    NotSent,
+    OutboundRequest,
+    advised_against,
+    named_wait,
+)
 from consumer.redact import redact_json
 from schemas.context import Assertion, Expectation, RequestContext, request_of
 from schemas.json_value import same

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from consumer.heal.schema_check import SchemaCheck, cheap, schema_check
-from consumer.heal.schema_worker import check_body, check_schema
+from consumer.heal.schema_check.check import SchemaCheck, cheap, schema_check
+from consumer.heal.schema_check.worker import check_body, check_schema
 from consumer.model import Json, JsonObject
 
 OBJECT: JsonObject = {"type": "object", "required": ["id"], "properties": {"id": {"type": "integer"}}}

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from consumer import waiting
-from consumer.waiting import BackOff
+from consumer import event_loop
+from consumer.event_loop import BackOff
 
 
 class Clock:
@@ -19,7 +19,7 @@ def test_each_failure_doubles_the_rest_up_to_the_longest_and_a_success_ends_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr(waiting, "time", clock)
+    monkeypatch.setattr(event_loop, "time", clock)
     back_off = BackOff(first=timedelta(seconds=1), longest=timedelta(seconds=8))
     assert not back_off.rests
     for most in (1, 2, 4, 8, 8, 8):

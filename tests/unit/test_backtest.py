@@ -6,20 +6,20 @@ from datetime import timedelta
 
 import pytest
 
+from consumer.analysis.backtest import Comparison, Conclusion, decide
 from consumer.catalog import parse_catalog
-from consumer.cli.backtest import Comparison, Decided, decide
 from consumer.heal.auto_retry import AutoRetry
 from consumer.model import AttemptId, Diagnosed, Failure, Heal, MicroAud, Refuse
 from consumer.outbound.calls import open_calls
-from consumer.plan.ladder import Planner
+from consumer.plan.planner import Planner
 from consumer.redact import redact_json
 from schemas.names import Code, StrategyName
 from tests.support.healing import NOW, ORG, UNPLANNED, diagnosis, failure
 from tests.support.pipeline import call, catalog
 
 GET = failure(call("http://127.0.0.1:8080/x"))
-SAME = Decided("api_timeout", "retry_if_idempotent", "auto-retry")
-OTHER = Decided("unknown", "needs_person", "workflow-rewrite")
+SAME = Conclusion("api_timeout", "retry_if_idempotent", "auto-retry")
+OTHER = Conclusion("unknown", "needs_person", "workflow-rewrite")
 HEAL = Heal(strategy=StrategyName.AUTO_RETRY, intent=UNPLANNED, hold=MicroAud(50_000), catalog_version="v")
 REFUSE = Refuse(strategy=StrategyName.AUTO_RETRY, code=Code.REFUSED, reason="no", catalog_version="v")
 
@@ -45,7 +45,7 @@ async def planner() -> AsyncIterator[Planner]:
         pytest.param(SAME._replace(failure_type="unknown", strategy=""), 1, id="another type, no attempt yet"),
     ],
 )
-def test_a_change_is_what_was_decided_otherwise(before: Decided, changed: int) -> None:
+def test_a_change_is_what_was_decided_otherwise(before: Conclusion, changed: int) -> None:
     found = Comparison()
     found.add(before, _now(HEAL), acted=True)
     assert (len(found.changes), found.same) == (changed, 1 - changed)

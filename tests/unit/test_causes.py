@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from consumer.cli.causes import Causes
+from consumer.analysis.causes import Causes
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ import pytest
 
 from consumer.cli.dead_letters import shown, shown_value
 from consumer.kafka.dead_letters import Letter, original
-from consumer.kafka.publishing import Outgoing
+from consumer.kafka.manual_producer import Outgoing
 from consumer.model import Record
 from schemas.dead_letter import Refused, cut_letter, dead_letter, read_headers
 from schemas.names import PoisonReason

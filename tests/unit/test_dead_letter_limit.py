@@ -9,8 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from consumer.dead_letter_limit import Beat, Failing, Voice, claim_of, claims_of, is_reached, is_well, silent_beats
+from consumer.flow_control.silence import claim_of, claims_of, is_reached, is_well, silent_beats
 from consumer.model import OrgId, Record
+from consumer.model.voice import Beat, Failing, Voice
 from consumer.settings import DeadLetterLimitSettings
 
 LIMIT = DeadLetterLimitSettings()

@@ -12,17 +12,17 @@ from uuid import UUID, uuid5
 import pytest
 from rich.console import Console
 
-from consumer.local.demo_cases import Case, Expected, Wave
-from consumer.local.demo_checks import Check, Story, checks_of, lost_and_repeated
-from consumer.local.demo_crowd import COUNT, EFFECTS, HANDFUL, CrowdStanding, Outage
-from consumer.local.demo_drift import COUNT as DRIFTING
-from consumer.local.demo_drift import EFFECTS as DRIFT_EFFECTS
-from consumer.local.demo_drift import FIX, DriftStanding, Found
-from consumer.local.demo_drift import NAME as DRIFT_NAME
-from consumer.local.demo_poison import Poison
-from consumer.local.demo_state import Finished, Look, Output, Standing
-from consumer.local.demo_view import View
-from consumer.local.world import Record as WorldRecord
+from consumer.demo.cases import Case, Expected, Wave
+from consumer.demo.checks import Check, Story, checks_of, lost_and_repeated
+from consumer.demo.crowd import COUNT, EFFECTS, HANDFUL, CrowdStanding, Outage
+from consumer.demo.drift import COUNT as DRIFTING
+from consumer.demo.drift import EFFECTS as DRIFT_EFFECTS
+from consumer.demo.drift import FIX, DriftStanding, Found
+from consumer.demo.drift import NAME as DRIFT_NAME
+from consumer.demo.poison import Poison
+from consumer.demo.state import Finished, Look, Output, Standing
+from consumer.demo.view import View
+from consumer.demo.world import Record as WorldRecord
 from consumer.model import ID_SPACE, Record
 from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE
 from schemas.names import Code, PoisonReason, Result, Status

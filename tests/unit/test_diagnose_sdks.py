@@ -3,7 +3,7 @@ from functools import cache
 import pytest
 
 from consumer.diagnose import diagnose
-from consumer.plan.choose import RETRIES, strategy_for
+from consumer.plan.default_ladder import RETRIES, strategy_for
 from schemas.names import StrategyName
 from tests.support.sdk_errors import SdkError, aws_left_out, permanent, transient
 

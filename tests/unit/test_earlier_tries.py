@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from consumer.heal.auto_retry import AutoRetry
-from consumer.heal.auto_retry.read_back import Suspect, suspect
+from consumer.heal.calls.read_back import Suspect, suspect
 from consumer.redact import redact_json
 from schemas.context import RequestContext
 from tests.support.healing import diagnosis, failure, policy

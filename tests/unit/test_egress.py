@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from consumer.call import EgressRefused
 from consumer.catalog import Host, Secret, WorkflowPolicy
+from consumer.model.call import EgressRefused
 from consumer.outbound.addresses import _NOT_PUBLIC_V4, _NOT_PUBLIC_V6, Network, denial, parse_address
 from consumer.outbound.credentials import forbidden_reference, read_credentials, references
 from consumer.outbound.egress import Target, host_matches, target_of

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.ingest.epochs import Epochs
+from consumer.ingest.offsets import Epochs
 from consumer.model import Partition
 
 A, B = Partition("t", 0), Partition("t", 1)

@@ -9,9 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from consumer.call import MAY_START
 from consumer.errors import DeadlinePassed, LostClaim, RevokedClaim, TransientError
-from consumer.heal.run import Gate, run
+from consumer.heal.gate import Gate
+from consumer.heal.run import run
 from consumer.heal.strategy import EffectGate, Task
 from consumer.model import (
     AttemptId,
@@ -26,6 +26,7 @@ from consumer.model import (
     RetryLater,
     Unknown,
 )
+from consumer.model.call import MAY_START
 from schemas.names import Code, Effect, Verdict
 from tests.support.healing import failure, policy, task
 from tests.support.scripted import Scripted

@@ -6,7 +6,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.ids import drivers, named
+from consumer.model.identity import drivers, named
 from schemas.json_text import to_json
 
 

@@ -15,8 +15,8 @@ from consumer.errors import ConfigError
 from consumer.heal.auto_retry import AutoRetry
 from consumer.model import Climbed, Diagnosis, Failure, Heal, JsonObject, MicroAud, Plan, Refuse, Wait
 from consumer.outbound.calls import Calls, open_calls
-from consumer.plan.choose import ladder
-from consumer.plan.ladder import LADDER, Planner, strategy_for
+from consumer.plan.default_ladder import ladder
+from consumer.plan.planner import LADDER, Planner, strategy_for
 from consumer.redact import redact_json
 from consumer.store.rows import climbed_json, read_climbed
 from schemas.names import Code, Disposition, FailureType, StrategyName

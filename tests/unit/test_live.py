@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.live import UNSETTLED_LEAST, LiveHeals, Turn
+from consumer.flow_control.slots import UNSETTLED_LEAST, LiveHeals, Turn
 from consumer.model import AttemptId, OrgId
 
 A, B, C = (AttemptId(UUID(int=n)) for n in range(3))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from consumer.lifetime import Keeper, Pulse
+from consumer.service.loops import Keeper, Pulse
 
 
 async def returns() -> None:

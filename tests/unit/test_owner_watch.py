@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from consumer.model import OwnerId
-from consumer.owner_watch import OwnerWatch
+from consumer.ownership.owner_watch import OwnerWatch
 
 A, B = OwnerId("a"), OwnerId("b")
 LEASE = timedelta(seconds=15)

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from consumer.model import AttemptId, Claim, MicroAud
-from consumer.permission import Moment, Permission
+from consumer.ownership.permission import Moment, Permission
 
 LEASE = timedelta(seconds=15)
 CLAIM = Claim(attempt_id=AttemptId(UUID(int=1)), step=0, held=MicroAud(0), deadline=1e9)
@@ -19,8 +19,8 @@ class Clocks:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.monotonic_now = 1000.0
         self.wall_now = 5_000_000.0
-        patch.setattr("consumer.permission.time.monotonic", lambda: self.monotonic_now)
-        patch.setattr("consumer.permission.time.time", lambda: self.wall_now)
+        patch.setattr("consumer.ownership.permission.time.monotonic", lambda: self.monotonic_now)
+        patch.setattr("consumer.ownership.permission.time.time", lambda: self.wall_now)
 
     def passes(self, seconds: float, *, suspended: bool = False) -> None:
         self.wall_now += seconds

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from consumer.call import NOT_PERMITTED, CallResult, NotSent
 from consumer.errors import RevokedClaim
-from consumer.heal.permitted import permitted
+from consumer.heal.gate import permitted
+from consumer.model.call import NOT_PERMITTED, CallResult, NotSent
 from tests.support.healing import Gate
 
 NOTHING = timedelta(0)

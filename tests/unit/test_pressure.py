@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from consumer import pressure as pressure_module
 from consumer.errors import TransientError
+from consumer.flow_control import backlog as pressure_module
+from consumer.flow_control.backlog import Pressure
 from consumer.metrics import EventOutcome, Metrics, PauseReason
-from consumer.pressure import Pressure
 from consumer.settings import IntakeSettings, Settings
-from consumer.store.census import Census
+from consumer.store.backlog import Census
 from schemas.names import FailureType, Result, Status, StrategyName
 
 NO_POOL: Any = None

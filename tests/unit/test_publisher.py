@@ -13,8 +13,9 @@ from structlog.testing import capture_logs
 from consumer.kafka.writer import Sent
 from consumer.metrics import Metrics
 from consumer.model import FailureId, Message, OwnerId
-from consumer.publish import BATCH, BATCH_BYTES, IN_MEMORY, Publisher
-from consumer.results import Outlet, size_of
+from consumer.model.settlement import message_size
+from consumer.pipeline.publish import BATCH, BATCH_BYTES, IN_MEMORY, Publisher
+from consumer.results.events import Outlet
 from tests.support.pipeline import until
 
 OUTLET = Outlet(results_topic="results", dlq_topic="letters", max_bytes=900_000)
@@ -51,7 +52,7 @@ class Broker:
             return Sent.REFUSED
         if message.id in self.refused or message.topic in self.away:
             return Sent.FAILED
-        return Sent.ACKED if size_of(message) <= self._most else Sent.TOO_LARGE
+        return Sent.ACKED if message_size(message) <= self._most else Sent.TOO_LARGE
 
 
 class Outbox:
@@ -59,8 +60,8 @@ class Outbox:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *messages: Message) -> None:
         self.rows = {message.id: message for message in messages}
-        monkeypatch.setattr("consumer.publish.left_over", self.left_over)
-        monkeypatch.setattr("consumer.publish.forget", self.forget)
+        monkeypatch.setattr("consumer.pipeline.publish.left_over", self.left_over)
+        monkeypatch.setattr("consumer.pipeline.publish.forget", self.forget)
 
     async def left_over(
         self, _pool: object, *owners_and_age: object, topic: str | None, besides: Sequence[str]
@@ -242,7 +243,7 @@ async def test_messages_above_a_limit_that_sinks_are_cut_and_the_others_are_sent
     await asyncio.wait_for(publisher.run(), 10)
     assert set(publisher.take_acked()) == {large.id, small.id}
     (last,) = broker.sent[-1]
-    assert (last.id, size_of(last) <= 8000) == (large.id, True)
+    assert (last.id, message_size(last) <= 8000) == (large.id, True)
     assert sum(one.id == small.id for batch in broker.sent for one in batch) == 1
 
 
@@ -260,4 +261,4 @@ async def test_a_send_has_no_more_bytes_than_a_slow_broker_takes_in_time() -> No
     broker = Broker()
     await published([message(None, body=bytes(800_000)) for _ in range(40)], broker)
     assert sum(map(len, broker.sent)) == 40
-    assert max(sum(map(size_of, batch)) for batch in broker.sent) < BATCH_BYTES + 900_000
+    assert max(sum(map(message_size, batch)) for batch in broker.sent) < BATCH_BYTES + 900_000

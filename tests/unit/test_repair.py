@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from consumer.heal.schema_autofix.engine.patch import applied, undone
-from consumer.heal.schema_autofix.engine.repair import repair_document, repair_text
-from consumer.heal.schema_autofix.engine.values import Cause, Json, Repair, RepairStatus
+from consumer.repair.patch import applied, undone
+from consumer.repair.repair import repair_document, repair_text
+from consumer.repair.values import Cause, Json, Repair, RepairStatus
 from schemas.names import Grade
 
 ORDER: dict[str, Any] = {

@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
-from consumer.heal.schema_autofix.engine.patch import applied, undone
-from consumer.heal.schema_autofix.engine.repair import repair_document, repair_text
-from consumer.heal.schema_autofix.engine.values import Json, RepairStatus
+from consumer.repair.patch import applied, undone
+from consumer.repair.repair import repair_document, repair_text
+from consumer.repair.values import Json, RepairStatus
 from schemas.json_value import same
 from schemas.names import Grade
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from consumer.heal.schema_autofix.engine.repair import repair_document, repair_text
-from consumer.heal.schema_autofix.engine.values import Cause, Json, RepairStatus
-from consumer.heal.schema_autofix.room import RepairRoom, repair_room
+from consumer.repair.repair import repair_document, repair_text
+from consumer.repair.values import Cause, Json, RepairStatus
+from consumer.repair.worker_pool import RepairRoom, repair_room
 from schemas.names import Grade
 
 SCHEMA: dict[str, Any] = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
@@ -97,4 +97,4 @@ def _told_to(child: int) -> tuple[list[str], str]:
 
 def _children() -> list[int]:
     mine = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    return [int(pid) for pid in mine if "repair_worker" in " ".join(_told_to(int(pid))[0])]
+    return [int(pid) for pid in mine if "repair/worker.py" in " ".join(_told_to(int(pid))[0])]

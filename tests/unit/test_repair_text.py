@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from consumer.heal.schema_autofix.engine.patch import applied, undone
-from consumer.heal.schema_autofix.engine.repair import repair_text
-from consumer.heal.schema_autofix.engine.values import Cause, Json, RepairStatus
+from consumer.repair.patch import applied, undone
+from consumer.repair.repair import repair_text
+from consumer.repair.values import Cause, Json, RepairStatus
 from schemas.names import Grade
 
 SCHEMA: dict[str, Any] = {

@@ -12,7 +12,7 @@ from consumer.cli.letter_choice import Choice, Voice, voice_of
 from consumer.cli.replay_letters import Prospects, Sendable, StillRefused, identity
 from consumer.ingest.decode import Door
 from consumer.kafka.dead_letters import Letter, original
-from consumer.kafka.publishing import Outgoing
+from consumer.kafka.manual_producer import Outgoing
 from consumer.model import Record
 from schemas.dead_letter import Refused, dead_letter, read_headers
 from schemas.names import PoisonReason

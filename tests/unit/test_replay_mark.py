@@ -11,9 +11,9 @@ import pytest
 from consumer.catalog import Catalog, parse_catalog
 from consumer.ingest.decode import Door, decode
 from consumer.kafka.dead_letters import Letter, original
-from consumer.kafka.publishing import Outgoing
+from consumer.kafka.manual_producer import Outgoing
 from consumer.model import DeadLetter, Failure, Record, first_read, with_value_alone
-from consumer.results import Outlet, dead_letter_message
+from consumer.results.events import Outlet, dead_letter_message
 from schemas.dead_letter import read_headers
 from schemas.names import PoisonReason
 from schemas.replay import MARKS, First, mark, read_mark

@@ -12,8 +12,9 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from consumer.catalog import WorkflowPolicy
 from consumer.model import DeadLetter, Healed, Message, NotHealed, Outcome, Proof, Record, Trace
-from consumer.results import cut, dead_letter_message, shortened, size_of
-from consumer.settlement import settle_heal
+from consumer.model.settlement import message_size
+from consumer.results.events import cut, dead_letter_message, shortened
+from consumer.results.settlement import settle_heal
 from schemas.dead_letter import read_headers
 from schemas.envelope import parse
 from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE, FailureStatus, HealResult
@@ -145,7 +146,7 @@ def test_any_result_is_cut_to_any_limit_and_is_of_the_contract(
     end = replace(ended(outcome), failure=failure)
     for whole in settle_heal(end, WorkflowPolicy(name="*", attempts=3), 0.5, spacious).messages:
         short = cut(whole, limit)
-        assert size_of(short) <= limit
+        assert message_size(short) <= limit
         assert (short.id, short.key) == (whole.id, whole.key)
         assert is_of_the_contract(short).truncated is (short is not whole)
 

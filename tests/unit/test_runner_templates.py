@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.call import OutboundRequest
-from consumer.catalog.runners import RerunCall
+from consumer.catalog.runners.http import RerunCall
 from consumer.model import Json
+from consumer.model.call import OutboundRequest
 from consumer.outbound.credentials import references
-from consumer.outbound.runners.templates import ABSENT, Unfit, Values, rendered
+from consumer.runners.templates import ABSENT, Unfit, Values, rendered
 
 ORG = "11111111-2222-4333-8444-555555555555"
 CALL = RerunCall(

@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
-from consumer.call import Ambiguous, EgressRefused, NotSent
 from consumer.catalog import SchemaAutofixLimits, WorkflowPolicy
-from consumer.heal.schema_autofix.engine.values import Cause, Edit, Operation, Repair, RepairStatus, refused
-from consumer.heal.schema_autofix.producer import drift_of
+from consumer.heal.schema_autofix.producer_drift import drift_of
 from consumer.heal.schema_autofix.strategy import SchemaAutofix
 from consumer.heal.strategy import Task
 from consumer.model import (
@@ -27,10 +25,12 @@ from consumer.model import (
     Unknown,
     attempt_id,
 )
-from consumer.plan.after import Past, after
-from consumer.plan.climb import climbed
+from consumer.model.call import Ambiguous, EgressRefused, NotSent
+from consumer.plan.next_step import Past, after
+from consumer.plan.progress import climbed
 from consumer.redact import redact_json
-from consumer.runner import Accepted, Given, Phase, Rejected, RunState, Unseen
+from consumer.repair.values import Cause, Edit, Operation, Repair, RepairStatus, refused
+from consumer.runners.contract import Accepted, Given, Phase, Rejected, RunState, Unseen
 from schemas.names import Code, Disposition, Effect, Grade, Status, StrategyName, Verdict
 from tests.support.healing import NOW, Gate, diagnosis, failure
 from tests.support.scripted_runner import (

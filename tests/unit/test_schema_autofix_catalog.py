@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from consumer.app import read_catalog
 from consumer.catalog import Catalog, SchemaAutofixLimits, parse_catalog
 from consumer.errors import ConfigError
+from consumer.service.catalog_file import read_catalog
 from schemas.names import Grade
 
 SCHEMA = {"type": "object", "required": ["amount"]}

@@ -3,7 +3,7 @@ import resource
 import pytest
 
 from consumer.errors import ConfigError
-from consumer.self_check import OTHER_FILES, allow_open_files, check_client
+from consumer.service.startup_checks import OTHER_FILES, allow_open_files, check_client
 
 
 def with_limits(monkeypatch: pytest.MonkeyPatch, soft: int, hard: int) -> list[tuple[int, int]]:

@@ -3,8 +3,8 @@
 import pytest
 
 from consumer.model import Diagnosed, Outcome, Refuse, attempt_id
-from consumer.results import attempt_details
-from consumer.settlement import settle_unclaimed, without_content
+from consumer.results.events import attempt_details
+from consumer.results.settlement import settle_unclaimed, without_content
 from schemas.names import Code, Result, Status, StrategyName
 from tests.support.ends import DIAGNOSIS, FAILURE, OUTCOMES, OUTLET, settlement
 from tests.support.healing import NOW

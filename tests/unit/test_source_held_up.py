@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from consumer.ingest import source as source_module
-from consumer.ingest.epochs import Epochs
+from consumer.ingest.offsets import Epochs
 from consumer.ingest.source import Source
 from consumer.kafka.polls import NOTHING, Polled
 from consumer.kafka.reader import Listener

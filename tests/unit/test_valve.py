@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 from prometheus_client import CollectorRegistry
 
+from consumer.flow_control.intake_breaker import Valve
 from consumer.ingest.source import Source
 from consumer.kafka.polls import NOTHING, Polled
 from consumer.kafka.reader import Listener
@@ -16,7 +17,6 @@ from consumer.metrics import Metrics
 from consumer.model import Partition, Record
 from consumer.settings import DeadLetterLimitSettings, IntakeSettings, KafkaSettings
 from consumer.store.pool import Pool
-from consumer.valve import Valve
 
 HERE = Partition("workflow.failures", 0)
 THERE = Partition("workflow.failures", 1)

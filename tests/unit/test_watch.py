@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 from prometheus_client import CollectorRegistry
 
-from consumer.ingest import watch as watch_module
+from consumer.ingest import liveness as watch_module
 from consumer.ingest.lag import Lag
-from consumer.ingest.watch import IN_DOUBT_AFTER, REJOIN_AFTER, Watch
+from consumer.ingest.liveness import IN_DOUBT_AFTER, REJOIN_AFTER, Watch
 from consumer.kafka.reader import Standing
 from consumer.metrics import Metrics, PauseReason
 from consumer.model import Partition

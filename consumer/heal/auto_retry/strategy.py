@@ -9,14 +9,30 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, assert_never
 
 from consumer.catalog import WorkflowPolicy
-from consumer.heal.auto_retry import read_back, rules
-from consumer.heal.auto_retry.calling import called
-from consumer.heal.auto_retry.ending import healed_by_sight
-from consumer.heal.auto_retry.job import Calls, Job, Means
-from consumer.heal.auto_retry.looking import asked_to_wait, looked
-from consumer.heal.auto_retry.quota import RetryQuota
-from consumer.heal.auto_retry.read_back import Happened, NotHappened, Suspect, Unclear
-from consumer.heal.schema_check import SchemaCheck, schema_check, too_large
+from consumer.heal.auto_retry import rules
+from consumer.heal.auto_retry.retrying import retry_call
+from consumer.heal.calls.handover import finish_from_read_back
+from consumer.heal.calls.read_back import (
+    Happened,
+    NotHappened,
+    Suspect,
+    Unclear,
+    asked_to_wait,
+    deferred,
+    look_call,
+    looks_first,
+    quiet,
+    quiet_left,
+    read_back,
+    settling_time,
+    suspect,
+)
+from consumer.heal.calls.request import call_digest, handover_address, origin, outbound
+from consumer.heal.calls.retry_budget import RetryQuota
+from consumer.heal.calls.session import Calls, CallSession, CallTools
+from consumer.heal.refusals import hopeless, missing_context, redacted_part
+from consumer.heal.schema_check.check import SchemaCheck, schema_check, too_large
+from consumer.heal.session import NO_TIME
 from consumer.heal.strategy import EffectGate, Redact, Task
 from consumer.model import Diagnosis, Failure, Intent, JsonObject, MicroAud, OrgId, Outcome, Refused, RetryLater, Scope
 from schemas.context import (
@@ -32,7 +48,6 @@ from schemas.names import Code, Effect, StrategyName
 
 __all__ = ["AutoRetry", "Calls"]
 
-_NOTHING: Final = timedelta(0)
 _FIELDS: Final = (
     "context.request.method",
     "context.request.url",
@@ -67,7 +82,7 @@ class AutoRetry:
         monotonic: Callable[[], float] = time.monotonic,
         schemas: SchemaCheck | None = None,
     ) -> None:
-        self._means = Means(
+        self._tools = CallTools(
             calls=calls,
             redact=redact,
             schemas=schemas or schema_check(),
@@ -95,11 +110,11 @@ class AutoRetry:
 
     def needs(self, failure: Failure) -> tuple[str, ...]:
         """Name what is absent or unusable; nothing where redaction is to blame: then `refusal` says so."""
-        return () if rules.redacted_part(failure) else rules.missing(*self._parts(failure))
+        return () if _redacted_part(failure) else rules.missing(*self._parts(failure))
 
     def refusal(self, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy) -> str | None:
         """Say why the call must not be made again."""
-        reason = rules.redacted_part(failure) or rules.hopeless(diagnosis)
+        reason = _redacted_part(failure) or hopeless(diagnosis)
         if reason:
             return reason
         request, resume = self._parts(failure)
@@ -115,17 +130,17 @@ class AutoRetry:
             raise TypeError("only a failure with a usable request is planned")
         effect = request.effect_or_default
         return Intent(
-            scope=Scope(f"{failure.org_id}:request:{rules.call_digest(request)}"),
+            scope=Scope(f"{failure.org_id}:request:{call_digest(request)}"),
             effect=effect,
             window=rules.window(
                 request,
                 hands_over=resume is not None,
-                settling=read_back.settling_time(request, policy),
+                settling=settling_time(request, policy),
                 policy=policy,
             ),
             idempotency_key=request.idempotency_key if effect is Effect.KEYED else None,
             reads_back=request.read_back is not None,
-            dependency=rules.origin(request.url),
+            dependency=origin(request.url),
             damage=rules.damage(failure),
         )
 
@@ -143,30 +158,31 @@ class AutoRetry:
 
     async def heal(self, task: Task, gate: EffectGate) -> Outcome:
         """Look where there is a doubt, call until there is an answer that counts, verify it, hand it over."""
-        job = self._job(task, gate)
-        if isinstance(job, Refused):
-            return job
-        unusable = await self._unusable_schema(job.request)
+        session = self._session(task, gate)
+        if isinstance(session, Refused):
+            return session
+        unusable = await self._unusable_schema(session.request)
         if unusable is not None:
             return unusable
-        look = job.request.read_back
-        known = await _looked_first(job, look) if look is not None and read_back.looks_first(job.request) else None
-        return await called(job) if known is None else known
+        look = session.request.read_back
+        known = await _looked_first(session, look) if look is not None and looks_first(session.request) else None
+        return await retry_call(session) if known is None else known
 
-    def _job(self, task: Task, gate: EffectGate) -> Job | Refused:
+    def _session(self, task: Task, gate: EffectGate) -> CallSession | Refused:
         failure = task.failure
-        reason = rules.redacted_part(failure)
+        reason = _redacted_part(failure)
         if reason:
             return Refused(code=Code.REFUSED, reason=reason)
         request, resume = self._parts(failure)
         missing = rules.missing(request, resume)
         if missing or not isinstance(request, RequestContext) or isinstance(resume, ContextFault):
-            reason = f"the event lacks, or has in an unusable form: {', '.join(missing)}"
-            return Refused(code=Code.MISSING_CONTEXT, reason=reason, missing=missing)
+            return missing_context(missing)
         reason = self._forbidden(request, resume, task.policy, failure.org_id)
         if reason:
             return Refused(code=Code.REFUSED, reason=reason)
-        return Job(means=self._means, task=task, gate=gate, request=request, resume=resume)
+        return CallSession(
+            task=task, gate=gate, pause=self._tools.sleep, tools=self._tools, request=request, resume=resume
+        )
 
     def _forbidden(
         self,
@@ -178,69 +194,74 @@ class AutoRetry:
         for where, schema in _schemas(request):
             if too_large(schema):
                 return f"{where} is too large: send a schema below 256 KiB"
-        called_ = [("context.request", rules.outbound(request, with_body=False))]
+        called_ = [("context.request", outbound(request, with_body=False))]
         if request.read_back is not None:
-            called_.append(("context.request.read_back", read_back.look_call(request.read_back)))
+            called_.append(("context.request.read_back", look_call(request.read_back)))
         if isinstance(resume, ResumeContext):
-            called_.append(("context.resume", rules.handover_address(resume)))
+            called_.append(("context.resume", handover_address(resume)))
         for where, call in called_:
-            reason = self._means.calls.refusal(replace(call, org_id=org_id), policy)
+            reason = self._tools.calls.refusal(replace(call, org_id=org_id), policy)
             if reason:
                 return f"{where}: {reason}"
         return None
 
     async def _unusable_schema(self, request: RequestContext) -> Refused | None:
         for where, schema in _schemas(request):
-            found, detail = await self._means.schemas.usable(schema)
+            found, detail = await self._tools.schemas.usable(schema)
             if found != "passed":
                 return Refused(code=Code.REFUSED, reason=f"{where}: {detail}: send a usable schema")
         return None
 
 
-async def _looked_first(job: Job, look: ReadBack) -> Outcome | None:
+async def _looked_first(session: CallSession, look: ReadBack) -> Outcome | None:
     """Say how it ends if it has happened already, or if nobody can say; None: the call may be made."""
-    failure, now = job.task.failure, job.means.now()
-    who = read_back.suspect(failure, job.request)
-    whole = read_back.quiet(look, job.request, job.policy)
-    left = read_back.quiet_left(whole, failure, who, now)
-    later = read_back.deferred(left, failure, who, now)
-    found = await looked(job, look, left if later is None else _NOTHING)
+    failure, now = session.task.failure, session.tools.now()
+    who = suspect(failure, session.request)
+    whole = quiet(look, session.request, session.policy)
+    left = quiet_left(whole, failure, who, now)
+    later = deferred(left, failure, who, now)
+    found = await read_back(session, look, left if later is None else NO_TIME)
     if isinstance(found, Happened):
-        return await healed_by_sight(job, found)
+        return await finish_from_read_back(session, found)
     if later is not None:
-        wait = _longer(later, asked_to_wait(job, found) if isinstance(found, Unclear) else None)
-        return _look_later(job, wait, f"{found.why}; the failed call may still be running there")
+        wait = _longer(later, asked_to_wait(session, found) if isinstance(found, Unclear) else None)
+        return _look_later(session, wait, f"{found.why}; the failed call may still be running there")
     match found:
         case NotHappened():
             return None
         case Unclear():
-            return _unclear(job, who, found)
+            return _unclear(session, who, found)
         case _:
             assert_never(found)
 
 
-def _unclear(job: Job, who: Suspect, found: Unclear) -> Outcome | None:
+def _unclear(session: CallSession, who: Suspect, found: Unclear) -> Outcome | None:
     reason = f"whether it has happened cannot be read back: {found.why}"
     match who:
         case Suspect.NOBODY:
             return None
         case Suspect.OURS:
-            return job.unknown(f"{reason}: an attempt before may have had its effect, and is not repeated")
+            return session.unknown(f"{reason}: an attempt before may have had its effect, and is not repeated")
         case Suspect.THEIRS:
-            wait = asked_to_wait(job, found)
-            if wait is not None and wait > job.policy.auto_retry.inline_wait:
-                return _look_later(job, wait, reason)
-            return job.not_healed(Code.UNVERIFIED, f"{reason}: nothing was sent")
+            wait = asked_to_wait(session, found)
+            if wait is not None and wait > session.policy.auto_retry.inline_wait:
+                return _look_later(session, wait, reason)
+            return session.not_healed(Code.UNVERIFIED, f"{reason}: nothing was sent")
         case _:
             assert_never(who)
 
 
-def _look_later(job: Job, wait: timedelta, reason: str) -> RetryLater:
-    return RetryLater(after=wait, reason=reason, details=job.course.details, ill=job.course.ill)
+def _look_later(session: CallSession, wait: timedelta, reason: str) -> RetryLater:
+    return RetryLater(after=wait, reason=reason, details=session.details, ill=session.dependency_unhealthy)
 
 
 def _longer(wait: timedelta, named: timedelta | None) -> timedelta:
     return wait if named is None else max(wait, named)
+
+
+def _redacted_part(failure: Failure) -> str | None:
+    advice = "use secret://NAME there, and declare NAME in the catalog"
+    return redacted_part(failure, ("request", "resume"), advice)
 
 
 def _schemas(request: RequestContext) -> list[tuple[str, object]]:

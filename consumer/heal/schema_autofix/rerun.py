@@ -4,146 +4,162 @@ from datetime import timedelta
 from functools import partial
 from typing import Final, assert_never
 
-from consumer.call import Ambiguous, EgressRefused, NotSent
 from consumer.errors import DeadlinePassed
-from consumer.heal.permitted import permitted
+from consumer.heal.gate import permitted
 from consumer.heal.schema_autofix import rules
-from consumer.heal.schema_autofix.job import SPARE, Job, proof
-from consumer.heal.schema_autofix.sight import AsBefore, FailedAgain, GoesOn, Proven, Sight, Watch, is_old_news, pause
+from consumer.heal.schema_autofix.run_watch import (
+    AsBefore,
+    FailedAgain,
+    GoesOn,
+    Proven,
+    Sight,
+    Watch,
+    is_old_news,
+    pause,
+)
+from consumer.heal.schema_autofix.session import SPARE, RepairSession
+from consumer.heal.session import proof
 from consumer.model import Healed, Json, Outcome, Proof, Refused
-from consumer.runner import Accepted, Given, Payload, Phase, Rejected, RerunStep, RunRef, RunState, Unseen
+from consumer.model.call import Ambiguous, EgressRefused, NotSent
+from consumer.runners.contract import Accepted, Given, Payload, Phase, Rejected, RerunStep, RunRef, RunState, Unseen
 from schemas.names import Code, Effect, StrategyName, Verdict
 
 _ENOUGH: Final = timedelta(milliseconds=50)
 
 
-async def looked_first(job: Job) -> Outcome | RunState:
+async def looked_first(session: RepairSession) -> Outcome | RunState:
     """Say how it ends if the run is no longer where it failed; else where it stands, and it may be ordered."""
-    seen = await job.look(job.run)
+    seen = await session.look(session.run)
     if isinstance(seen, Unseen):
         reason = f"where the run stands cannot be seen: {seen.reason}: nothing was sent"
-        return job.later(reason, seen.after) if seen.after else job.not_healed(Code.NOT_HEALED, reason)
+        return session.later(reason, seen.after) if seen.after else session.not_healed(Code.NOT_HEALED, reason)
     match seen.phase:
         case Phase.SUCCEEDED:
-            return _healed_before(job, seen)
+            return _healed_before(session, seen)
         case Phase.RUNNING:
-            return job.later(f"the run is under way ({seen.said[:60]}): it is not touched")
+            return session.later(f"the run is under way ({seen.said[:60]}): it is not touched")
         case Phase.WAITING:
-            return job.later(f"the run waits for a person or a time ({seen.said[:60]}): it is not touched")
+            return session.later(f"the run waits for a person or a time ({seen.said[:60]}): it is not touched")
         case Phase.GONE:
             return Refused(code=Code.REFUSED, reason="the engine does not know the run: nothing is left to run again")
         case Phase.FAILED:
-            return _may_order(job, seen)
+            return _may_order(session, seen)
         case _:
             assert_never(seen.phase)
 
 
-def _healed_before(job: Job, seen: RunState) -> Healed:
-    climbed = job.task.failure.climbed
-    acted = job.task.failure.unsure or climbed.attempts.get(StrategyName.SCHEMA_AUTOFIX, 0) > 0
+def _healed_before(session: RepairSession, seen: RunState) -> Healed:
+    climbed = session.task.failure.climbed
+    acted = session.task.failure.unsure or climbed.attempts.get(StrategyName.SCHEMA_AUTOFIX, 0) > 0
     said = proof("run", Verdict.PASSED, f"the run has ended well: the engine says {seen.said[:60]!r}")
-    return Healed(code=None if acted else Code.RECOVERED, proofs=(said,), details=job.details)
+    return Healed(code=None if acted else Code.RECOVERED, proofs=(said,), details=session.details)
 
 
-def _may_order(job: Job, seen: RunState) -> Outcome | RunState:
-    if is_old_news(job.run, seen):
-        reason = f"the run is at epoch {seen.epoch} by now, and this failure is of epoch {job.run.epoch}"
+def _may_order(session: RepairSession, seen: RunState) -> Outcome | RunState:
+    if is_old_news(session.run, seen):
+        reason = f"the run is at epoch {seen.epoch} by now, and this failure is of epoch {session.run.epoch}"
         return Refused(code=Code.REFUSED, reason=f"{reason}: its own failure is the one to heal")
-    if job.task.failure.unsure and job.effect is Effect.UNSAFE:
-        return job.unknown("the run stands at a failure, and an order before may still be carried out: not repeated")
+    if session.task.failure.unsure and session.effect is Effect.UNSAFE:
+        return session.unknown(
+            "the run stands at a failure, and an order before may still be carried out: not repeated"
+        )
     return seen
 
 
-async def run_again(job: Job, document: Json, before: RunState, proofs: tuple[Proof, ...]) -> Outcome:
+async def run_again(session: RepairSession, document: Json, before: RunState, proofs: tuple[Proof, ...]) -> Outcome:
     """Order the step with its repaired payload, and watch what comes of it."""
-    order = RerunStep(run=job.run, payload=Payload(document=document))
-    answer, in_doubt = await _ordered(job, order, rules.key_at(job.key, before))
+    order = RerunStep(run=session.run, payload=Payload(document=document))
+    answer, in_doubt = await _ordered(session, order, rules.key_at(session.key, before))
     match answer:
         case Accepted(run=run):
-            return await _watched(job, run, before, proofs, in_doubt=in_doubt)
+            return await _watched(session, run, before, proofs, in_doubt=in_doubt)
         case _ if in_doubt:
-            return await _watched(job, job.run, before, proofs, in_doubt=True)
+            return await _watched(session, session.run, before, proofs, in_doubt=True)
         case Rejected():
-            return _rejected(job, answer)
+            return _rejected(session, answer)
         case NotSent(reason=reason) | Ambiguous(reason=reason):
-            return job.not_healed(Code.NOT_HEALED, f"the engine could not be reached: {reason}")
+            return session.not_healed(Code.NOT_HEALED, f"the engine could not be reached: {reason}")
         case EgressRefused(reason=reason):
             return Refused(code=Code.REFUSED, reason=reason)
         case _:
             assert_never(answer)
 
 
-async def _ordered(job: Job, order: RerunStep, key: str) -> tuple[Given, bool]:
+async def _ordered(session: RepairSession, order: RerunStep, key: str) -> tuple[Given, bool]:
     """Give an order until it is answered; tells also whether one whose answer was lost may have been carried out."""
     in_doubt = False
     for n in range(1, rules.GIVES + 1):
-        within = job.within()
-        answer = await permitted(job.gate, partial(job.runner.give, order, job.task.policy, key=key, within=within))
+        within = session.call_time()
+        answer = await permitted(
+            session.gate, partial(session.runner.give, order, session.task.policy, key=key, within=within)
+        )
         in_doubt = in_doubt or isinstance(answer, Ambiguous)
-        _note(job, n, answer)
-        stops = not isinstance(answer, NotSent | Ambiguous) or (in_doubt and job.effect is Effect.UNSAFE)
-        if stops or n == rules.GIVES or job.gate.remaining() <= rules.PAUSE + 2 * SPARE:
+        _note(session, n, answer)
+        stops = not isinstance(answer, NotSent | Ambiguous) or (in_doubt and session.effect is Effect.UNSAFE)
+        if stops or n == rules.GIVES or session.gate.remaining() <= rules.PAUSE + 2 * SPARE:
             break
-        await job.sleep(rules.PAUSE)
+        await session.sleep(rules.PAUSE)
     return answer, in_doubt and not isinstance(answer, Accepted)
 
 
-def _note(job: Job, n: int, answer: Given) -> None:
+def _note(session: RepairSession, n: int, answer: Given) -> None:
     said = answer.said if isinstance(answer, Accepted) else answer.reason
-    job.course.orders.append({"n": n, "answer": type(answer).__name__, "said": said[:200]})
+    session.orders.append({"n": n, "answer": type(answer).__name__, "said": said[:200]})
     is_ill = isinstance(answer, NotSent | Ambiguous) or (isinstance(answer, Rejected) and answer.ill)
-    job.course.ill = is_ill
+    session.dependency_unhealthy = is_ill
 
 
-def _rejected(job: Job, answer: Rejected) -> Outcome:
+def _rejected(session: RepairSession, answer: Rejected) -> Outcome:
     if answer.after is not None:
-        return job.later(f"the engine asks to be left alone: {answer.reason}", answer.after)
+        return session.later(f"the engine asks to be left alone: {answer.reason}", answer.after)
     if answer.conflict:
-        return job.later(f"the run has moved on: {answer.reason}")
-    return job.not_healed(Code.NOT_HEALED, f"the engine does not run the step again: {answer.reason}")
+        return session.later(f"the run has moved on: {answer.reason}")
+    return session.not_healed(Code.NOT_HEALED, f"the engine does not run the step again: {answer.reason}")
 
 
-async def _watched(job: Job, run: RunRef, before: RunState, proofs: tuple[Proof, ...], *, in_doubt: bool) -> Outcome:
-    watch = Watch(before=before, is_another_run=run.run_id != job.run.run_id)
-    until = job.means.monotonic() + job.limits.verify.total_seconds()
+async def _watched(
+    session: RepairSession, run: RunRef, before: RunState, proofs: tuple[Proof, ...], *, in_doubt: bool
+) -> Outcome:
+    watch = Watch(before=before, is_another_run=run.run_id != session.run.run_id)
+    until = session.tools.monotonic() + session.limits.verify.total_seconds()
     n = 0
     while True:
         n += 1
-        sight = watch.sees(await _seen(job, run))
-        wait = min(pause(n), timedelta(seconds=max(0.0, until - job.means.monotonic())))
-        is_over = wait <= _ENOUGH or wait + job.limits.timeout >= job.gate.remaining()
+        sight = watch.sees(await _seen(session, run))
+        wait = min(pause(n), timedelta(seconds=max(0.0, until - session.tools.monotonic())))
+        is_over = wait <= _ENOUGH or wait + session.limits.timeout >= session.gate.remaining()
         if isinstance(sight, Proven | FailedAgain) or is_over:
-            return _ended(job, sight, proofs, in_doubt=in_doubt)
-        await job.sleep(wait)
+            return _ended(session, sight, proofs, in_doubt=in_doubt)
+        await session.sleep(wait)
 
 
-async def _seen(job: Job, run: RunRef) -> RunState | Unseen:
+async def _seen(session: RepairSession, run: RunRef) -> RunState | Unseen:
     try:
-        return await job.look(run)
+        return await session.look(run)
     except DeadlinePassed as passed:
         return Unseen(reason=str(passed))
 
 
-def _ended(job: Job, sight: Sight, proofs: tuple[Proof, ...], *, in_doubt: bool) -> Outcome:
+def _ended(session: RepairSession, sight: Sight, proofs: tuple[Proof, ...], *, in_doubt: bool) -> Outcome:
     match sight:
         case Proven(why=why):
-            return Healed(proofs=(*proofs, proof("run", Verdict.PASSED, why)), details=job.details)
+            return Healed(proofs=(*proofs, proof("run", Verdict.PASSED, why)), details=session.details)
         case FailedAgain(why=why):
-            return job.not_healed(Code.NOT_HEALED, why, (*proofs, proof("run", Verdict.FAILED, why)))
+            return session.not_healed(Code.NOT_HEALED, why, (*proofs, proof("run", Verdict.FAILED, why)))
         case GoesOn(why=why):
-            return job.later(f"{why}: it is looked at again", unsure=True)
+            return session.later(f"{why}: it is looked at again", unsure=True)
         case AsBefore(why=why):
-            return _as_before(job, why, proofs, in_doubt=in_doubt)
+            return _as_before(session, why, proofs, in_doubt=in_doubt)
         case _:
             assert_never(sight)
 
 
-def _as_before(job: Job, why: str, proofs: tuple[Proof, ...], *, in_doubt: bool) -> Outcome:
+def _as_before(session: RepairSession, why: str, proofs: tuple[Proof, ...], *, in_doubt: bool) -> Outcome:
     said = proof("run", Verdict.INCONCLUSIVE, why)
-    if job.effect is Effect.UNSAFE:
-        return job.unknown(f"the step may have been run again: {why}", (*proofs, said))
+    if session.effect is Effect.UNSAFE:
+        return session.unknown(f"the step may have been run again: {why}", (*proofs, said))
     told = "no answer to the order came" if in_doubt else "the engine took the order"
-    if job.effect is not Effect.KEYED:  # once more does no harm
-        return job.not_healed(Code.UNVERIFIED, f"{told}, and {why}", (*proofs, said))
+    if session.effect is not Effect.KEYED:  # once more does no harm
+        return session.not_healed(Code.UNVERIFIED, f"{told}, and {why}", (*proofs, said))
     # Not counted: who goes on gives the same key, and the step is run again once, however late an order gets through.
-    return job.later(f"{told}, and {why}", unsure=True)
+    return session.later(f"{told}, and {why}", unsure=True)

@@ -1,17 +1,16 @@
 """What schema-autofix must not do, and by what it names a repair: pure."""
 
-import re
 from datetime import timedelta
 from typing import Any, Final
 
 from consumer.catalog import SchemaAutofixLimits, WorkflowPolicy
+from consumer.heal import refusals
 from consumer.heal.digest import digest
-from consumer.heal.schema_check import LIMIT
-from consumer.ids import named
+from consumer.heal.schema_check.check import LIMIT
 from consumer.model import Diagnosis, Failure, Json, JsonObject
-from consumer.runner import RunRef, RunState
+from consumer.model.identity import named
+from consumer.runners.contract import RunRef, RunState
 from schemas.context import ContextFault, RunContext, run_of
-from schemas.names import Disposition
 
 FIELDS: Final = ("context.payload", "context.run.id", "context.run.step", "context.run")
 GIVES: Final = 3
@@ -22,13 +21,6 @@ _REPAIR: Final = timedelta(seconds=5)
 """For the repair in its room, with the wait for the room."""
 _MARGIN: Final = timedelta(seconds=5)
 _LONGEST_WINDOW: Final = timedelta(minutes=10)
-_TOUCHED: Final = re.compile(r"/context(/(payload|schema|run)(/.*)?)?")
-_HOPELESS: Final = {
-    Disposition.NEVER: "the evidence says that trying again can only do harm",
-    Disposition.NEEDS_MONEY: "it waits for a balance or a quota: a repaired payload would be refused as well",
-    Disposition.NEEDS_CREDENTIAL: "it waits for a credential to be renewed: no payload mends that",
-    Disposition.NEEDS_PERSON: "a person has to decide this",
-}
 
 
 def missing(context: JsonObject) -> tuple[str, ...]:
@@ -47,19 +39,16 @@ def missing(context: JsonObject) -> tuple[str, ...]:
 
 
 def redacted_part(failure: Failure) -> str | None:
-    """Refuse what redaction touched: the marker in place of a secret would be sent instead of it."""
-    for pointer in failure.redactions:
-        if _TOUCHED.fullmatch(pointer):
-            return (
-                f"{pointer} was redacted and cannot be sent: keep secrets out of payloads, and use secret://NAME in "
-                "the headers of the catalog's runner"
-            )
-    return None
+    """Refuse what redaction touched of what is sent or judged by."""
+    advice = "keep secrets out of payloads, and use secret://NAME in the headers of the catalog's runner"
+    return refusals.redacted_part(failure, ("payload", "schema", "run"), advice)
 
 
 def hopeless(diagnosis: Diagnosis) -> str | None:
     """Refuse what the diagnosis rules out."""
-    return _HOPELESS.get(diagnosis.disposition)
+    return refusals.hopeless(
+        diagnosis, money="a repaired payload would be refused as well", credential="no payload mends that"
+    )
 
 
 def schema_for(failure: Failure, step: str, policy: WorkflowPolicy) -> dict[str, Any] | bool | None:

@@ -7,14 +7,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from consumer.catalog import WorkflowPolicy
+from consumer.heal.refusals import missing_context
 from consumer.heal.schema_autofix import rules
-from consumer.heal.schema_autofix.job import Job, Means, Room
-from consumer.heal.schema_autofix.repairing import Mended, repaired
+from consumer.heal.schema_autofix.payload_repair import Mended, repaired
 from consumer.heal.schema_autofix.rerun import looked_first, run_again
-from consumer.heal.schema_check import SchemaCheck, schema_check, too_large
+from consumer.heal.schema_autofix.session import RepairSession, RepairTools, RepairWorkers
+from consumer.heal.schema_check.check import SchemaCheck, schema_check, too_large
 from consumer.heal.strategy import EffectGate, Redact, Task
 from consumer.model import Diagnosis, Failure, Healed, Intent, MicroAud, Outcome, Refused, Scope
-from consumer.runner import Payload, RerunStep, Runners, RunState
+from consumer.runners.contract import Payload, RerunStep, Runners, RunState
 from schemas.context import RunContext, run_of
 from schemas.names import Code, Effect, StrategyName
 
@@ -33,7 +34,7 @@ class SchemaAutofix:
     def __init__(
         self,
         runners: Runners,
-        room: Room,
+        workers: RepairWorkers,
         redact: Redact,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -41,9 +42,9 @@ class SchemaAutofix:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         schemas: SchemaCheck | None = None,
     ) -> None:
-        self._means = Means(
+        self._tools = RepairTools(
             runners=runners,
-            room=room,
+            workers=workers,
             schemas=schemas or schema_check(),
             redact=redact,
             sleep=sleep,
@@ -76,7 +77,7 @@ class SchemaAutofix:
             )
         if too_large(schema):
             return "context.schema is too large: send a schema below 256 KiB"
-        runner = self._means.runners.of(policy)
+        runner = self._tools.runners.of(policy)
         if runner is None:
             return f"the catalog's entry {policy.name!r} names no runner: nothing can run the step again"
         return runner.refusal(order, policy)
@@ -87,7 +88,7 @@ class SchemaAutofix:
 
     def intent(self, failure: Failure, policy: WorkflowPolicy) -> Intent:
         """Run the step again: its scope is the run, on which no other heal may act meanwhile."""
-        order, runner = _order(failure), self._means.runners.of(policy)
+        order, runner = _order(failure), self._tools.runners.of(policy)
         if order is None or runner is None:
             raise TypeError("only a failure with a usable run, and a runner for it, is planned")
         effect = runner.effect(order)
@@ -104,33 +105,33 @@ class SchemaAutofix:
 
     async def heal(self, task: Task, gate: EffectGate) -> Outcome:
         """Repair, prove the repair, look where the run stands, run its step again, and watch until it is proven."""
-        job = self._job(task, gate)
-        if isinstance(job, Refused):
-            return job
-        mended = await repaired(job)
+        session = self._session(task, gate)
+        if isinstance(session, Refused):
+            return session
+        mended = await repaired(session)
         if not isinstance(mended, Mended):
             return mended
-        before = await looked_first(job)
+        before = await looked_first(session)
         if not isinstance(before, RunState):
             return before
-        outcome = await run_again(job, mended.document, before, mended.proofs)
+        outcome = await run_again(session, mended.document, before, mended.proofs)
         return replace(outcome, drift=mended.drift) if isinstance(outcome, Healed) else outcome
 
-    def _job(self, task: Task, gate: EffectGate) -> Job | Refused:
+    def _session(self, task: Task, gate: EffectGate) -> RepairSession | Refused:
         failure, policy = task.failure, task.policy
         if missing := self.needs(failure):
-            reason = f"the event lacks, or has in an unusable form: {', '.join(missing)}"
-            return Refused(code=Code.MISSING_CONTEXT, reason=reason, missing=missing)
+            return missing_context(missing)
         if forbidden := rules.redacted_part(failure) or self._forbidden(failure, policy):
             return Refused(code=Code.REFUSED, reason=forbidden)
-        order, runner = _order(failure), self._means.runners.of(policy)
+        order, runner = _order(failure), self._tools.runners.of(policy)
         schema = None if order is None else rules.schema_for(failure, order.run.step or "", policy)
         if order is None or runner is None or schema is None:
             raise TypeError("what is not forbidden is complete")
-        return Job(
-            means=self._means,
+        return RepairSession(
+            tools=self._tools,
             task=task,
             gate=gate,
+            pause=self._tools.sleep,
             runner=runner,
             run=order.run,
             payload=failure.context["payload"],

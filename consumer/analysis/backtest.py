@@ -1,0 +1,99 @@
+"""What the present rules, ladder and catalog would decide of failures that came in before. Pure, and bounded."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from consumer.diagnose import diagnose
+from consumer.model import AT_THE_FOOT, Diagnosed, Failure, FailureId, Heal, JsonObject, MicroAud, Refuse
+from consumer.plan.planner import Planner
+from consumer.results.events import in_aud
+from schemas.names import Code
+
+NOTHING: Final = MicroAud(0)
+
+
+class Conclusion(NamedTuple):
+    """What a failure was taken for, and what answers it; a strategy is "" where no attempt was made yet."""
+
+    failure_type: str
+    disposition: str
+    strategy: str
+
+
+@dataclass(slots=True)
+class Change:
+    """Failures that were decided so and would be decided otherwise."""
+
+    example: FailureId
+    """The newest of them."""
+    count: int = 0
+    acted_before: int = 0
+    acted_now: int = 0
+    credits: MicroAud = NOTHING
+    """Held for those that would be acted on now and were not before."""
+
+
+def decide(planner: Planner, failure: Failure, now: datetime) -> Diagnosed:
+    """Diagnose and plan a failure as if it came in for the first time, at that time. Acts on nothing."""
+    fresh = replace(failure, step=0, attempts=0, lifetime_attempts=0, unsure=False, twin=None, climbed=AT_THE_FOOT)
+    try:
+        diagnosis = diagnose(fresh.failure_reason, fresh.context)
+        plan = planner.plan(fresh, diagnosis, now)
+    except Exception as error:  # noqa: BLE001 - as in the pipeline: one crash shall not hide what all others come to
+        return planner.unplannable(fresh, f"planning it broke ({type(error).__name__})")
+    return Diagnosed(failure=fresh, diagnosis=diagnosis, plan=plan)
+
+
+class Comparison:
+    """Counts what would change, one failure after the other."""
+
+    def __init__(self) -> None:
+        self.changes: dict[tuple[Conclusion, Conclusion], Change] = {}
+        self.failures = 0
+        self.same = 0
+        self.refused = 0
+        self.crashed = 0
+        self.more = 0
+        """Failures that would be acted on and were not."""
+        self.fewer = 0
+        """Failures that were acted on and would not be."""
+        self.credits = NOTHING
+
+    def add(self, before: Conclusion, now: Diagnosed, *, acted: bool) -> None:
+        """Compare one failure; `acted` says that something was done about it before, and not only refused."""
+        plan, diagnosis = now.plan, now.diagnosis
+        after = Conclusion(diagnosis.failure_type.value, diagnosis.disposition.value, plan.strategy.value)
+        newly = plan.hold if isinstance(plan, Heal) and not acted else None
+        self.failures += 1
+        self.refused += isinstance(plan, Refuse)
+        self.crashed += isinstance(plan, Refuse) and plan.code is Code.CRASHED
+        self.more += newly is not None
+        self.fewer += acted and not isinstance(plan, Heal)
+        self.credits = MicroAud(self.credits + (newly or 0))
+        if before == after or (not before.strategy and before[:2] == after[:2]):
+            self.same += 1
+            return
+        change = self.changes.setdefault((before, after), Change(example=now.failure.id))
+        change.count += 1
+        change.acted_before += acted
+        change.acted_now += isinstance(plan, Heal)
+        change.credits = MicroAud(change.credits + (newly or 0))
+
+    def ordered(self) -> list[tuple[Conclusion, Conclusion, Change]]:
+        """Give the changes, the most frequent first."""
+        found = [(before, after, change) for (before, after), change in self.changes.items()]
+        return sorted(found, key=lambda one: (-one[2].count, one[0], one[1]))
+
+    def summary(self) -> JsonObject:
+        """Give what it would come to."""
+        return {
+            "failures": self.failures,
+            "same": self.same,
+            "changed": self.failures - self.same,
+            "refused": self.refused,
+            "crashed": self.crashed,
+            "acted_on_more": self.more,
+            "acted_on_fewer": self.fewer,
+            "credits_held_more_aud": in_aud(self.credits),
+        }

@@ -1,0 +1,151 @@
+"""The demo's two acts: one of two consumers is killed in the middle of its heals, and a service dies and comes back."""
+
+import time
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from consumer.demo.cases import Case, Wave
+from consumer.demo.checks import HELD
+from consumer.demo.consumer_process import ConsumerProcess
+from consumer.demo.crowd import COUNT, NAME, SERVICE, WATCHED_PROBES, Crowd, CrowdStanding, Outage
+from consumer.demo.publish import Inbound
+from consumer.demo.stage import Place
+from consumer.demo.state import Board, Look, Standing, read_standings
+from consumer.demo.view import View
+
+SETTLED_WITHIN: Final = timedelta(seconds=15)
+HELD_WITHIN: Final = timedelta(seconds=15)
+TAKEN_OVER_WITHIN: Final = timedelta(seconds=30)
+OPENED_WITHIN: Final = timedelta(seconds=15)
+PROBED_WITHIN: Final = timedelta(seconds=15)
+FOUND_WITHIN: Final = timedelta(seconds=10)
+HEALED_WITHIN: Final = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """Where the acts play, and before whom."""
+
+    place: Place
+    inbound: Inbound
+    board: Board
+    view: View
+
+    @property
+    def calls(self) -> int:
+        """How often the service that dies was called so far."""
+        return self.place.world.record.calls[SERVICE]
+
+    @property
+    def crowd(self) -> CrowdStanding:
+        """Where its failures stood at the last look."""
+        return self.board.look.crowd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crash:
+    """Who was killed, in the middle of what, and who goes on."""
+
+    killed: ConsumerProcess
+    survivor: ConsumerProcess
+    interrupted: Mapping[str, bool]
+    """The heals that were under way in the killed one, and whether an effect was marked as begun."""
+
+
+async def play_crash(scene: Scene, cases: Sequence[Case], consumers: Sequence[ConsumerProcess]) -> Crash:
+    """SIGKILL the consumer whose calls the world holds open, and let the other one go on alone."""
+    # An un-keyed call of the first wave that is under way when the consumer dies would rightly end unknown, and a
+    # repair is taken over only when its long window has passed.
+    await scene.board.until(
+        lambda look: (
+            _is_resolved(look.of("guests.notify")) and _is_resolved(look.of("invoices.book")) and look.drift.healed
+        ),
+        SETTLED_WITHIN,
+    )
+    crashing = [case for case in cases if case.wave is Wave.CRASH]
+    await scene.inbound.bring(crashing, key=b"one partition, one consumer")
+    held = frozenset(effect for case in crashing for effect in case.effects)
+    try:
+        await scene.place.world.until_held(held, HELD_WITHIN)
+    except TimeoutError:
+        scene.view.say(f"the world never saw {', '.join(sorted(held))} at the same time: killing anyway")
+    at_it = next((one for one in await _standings(scene) if one.name == crashing[0].name), None)
+    killed = next((one for one in consumers if at_it is not None and _heals(one, at_it)), consumers[0])
+    survivor = next(one for one in consumers if one is not killed)
+    await killed.kill()
+    left = [one for one in await _standings(scene) if _heals(killed, one)]
+    names = ", ".join(sorted(one.name for one in left))
+    scene.view.say(f"SIGKILL to the consumer (pid {killed.pid}) in the middle of: {names}")
+    scene.view.say(f"the other (pid {survivor.pid}) goes on; it takes over once the dead one's time has passed")
+    return Crash(killed=killed, survivor=survivor, interrupted={one.name: one.begun for one in left})
+
+
+async def until_taken_over(scene: Scene, crash: Crash) -> None:
+    """Wait until the calls that the world held open are no longer the killed one's."""
+    left = [name for name in HELD if name in crash.interrupted]
+
+    def taken(look: Look) -> bool:
+        return all(one is not None and not _heals(crash.killed, one) for one in map(look.of, left))
+
+    if await scene.board.until(taken, TAKEN_OVER_WITHIN):
+        scene.view.say(f"the other (pid {crash.survivor.pid}) has taken over {', '.join(left)}")
+
+
+async def replace_killed(scene: Scene, crash: Crash) -> None:
+    """Start another consumer in the place of the killed one."""
+    await crash.killed.start()
+    scene.view.say(f"a new consumer (pid {crash.killed.pid}) has joined")
+
+
+async def play_outage(scene: Scene, crowd: Crowd, joined: Awaitable[None]) -> Outage:
+    """Let the service die, watch two replicas try it meanwhile, bring it back, and wait until all is healed."""
+    world, view, until = scene.place.world, scene.view, scene.board.until
+    world.take_down(SERVICE)
+    view.say(f"{SERVICE} is down: {COUNT:,} failures of {NAME} come in at once")
+    await scene.inbound.bring_at_once(crowd.events())
+    opened = await until(lambda look: look.crowd.is_open, OPENED_WITHIN)
+    if opened:
+        view.say(f"breaker opened: {SERVICE} saw {scene.calls} calls; from now on one at a time tries it")
+    await joined
+    watched, at_once = await _watched(scene)
+    calls = scene.calls
+    world.bring_up(SERVICE)
+    back_at = time.monotonic()
+    view.say(f"{SERVICE} is back; until now it saw {calls} calls for {COUNT:,} failures")
+    found = opened and await until(lambda look: not look.crowd.is_open, FOUND_WITHIN)
+    if found:
+        view.say(f"breaker closed: a probe found it {time.monotonic() - back_at:.1f} s later")
+    if await until(lambda look: look.crowd.healed, HEALED_WITHIN):
+        view.say(f"all {COUNT:,} healed {time.monotonic() - back_at:.1f} s after it came back")
+    return Outage(opened=opened, calls=calls, watched=watched, at_once=at_once, found=found)
+
+
+async def _watched(scene: Scene) -> tuple[int, int]:
+    """Give how many calls came, and how many at once, once those from before the breaker opened are over."""
+    record, until = scene.place.world.record, scene.board.until
+    await until(lambda look: _only_probes(look.crowd), PROBED_WITHIN)
+    record.watch_anew(SERVICE)
+    before = scene.calls
+    await until(lambda _: scene.calls >= before + WATCHED_PROBES, PROBED_WITHIN)
+    watched, at_once = scene.calls - before, record.most_at_once[SERVICE]
+    waiting = f"{scene.crowd.waiting:,} of {scene.crowd.failures:,} wait"
+    scene.view.say(f"{watched} calls of two consumers, never more than {at_once} at a time; {waiting}")
+    return watched, at_once
+
+
+async def _standings(scene: Scene) -> tuple[Standing, ...]:
+    return await read_standings(scene.place.connection)
+
+
+def _is_resolved(one: Standing | None) -> bool:
+    return one is not None and one.status == "resolved"
+
+
+def _heals(consumer: ConsumerProcess, one: Standing) -> bool:
+    return f":{consumer.pid}:" in one.owner
+
+
+def _only_probes(crowd: CrowdStanding) -> bool:
+    return crowd.failures == COUNT and (crowd.failed_probes or 0) > 0 and crowd.healing <= 1

@@ -1,0 +1,110 @@
+"""`shw demo`: failures of every kind in a small world, two consumers, one of them killed, an outage, and the count."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from consumer.demo.acts import Scene, play_crash, play_outage, replace_killed, until_taken_over
+from consumer.demo.cases import Case, Wave, demo_cases
+from consumer.demo.catalog import SOURCE
+from consumer.demo.checks import Story, as_expected, checks_of, lost_and_repeated
+from consumer.demo.consumer_process import run_consumers
+from consumer.demo.crowd import Crowd, dependency_of
+from consumer.demo.drift import drift_events
+from consumer.demo.poison import demo_poison
+from consumer.demo.publish import Inbound, lose_an_answer, open_inbound
+from consumer.demo.stage import Place, run_place
+from consumer.demo.state import Look, Standing, looking_on, read_output
+from consumer.demo.view import View, open_view
+from consumer.local.foreground import run_in_foreground
+from consumer.local.kafka_jars import CHECKOUT
+
+HOME: Final = CHECKOUT / ".local" / "demo"
+LOGS: Final = ("consumer-1.log", "consumer-2.log")
+ENDED_WITHIN: Final = timedelta(seconds=45)
+LOG_TAIL_LINES: Final = 15
+
+
+def run_demo(home: Path = HOME) -> int:
+    """Run the demo on the broker that BROKER names (kafka, auto, or by default embedded); its logs stay in `home`.
+
+    Gives 0 only when everything came out as it should; 130 after Ctrl-C or SIGTERM, with nothing left running.
+    """
+    return run_in_foreground(lambda: _demo(home))
+
+
+async def _demo(home: Path) -> int:
+    logs = [home / name for name in LOGS]
+    for log in logs:
+        log.unlink(missing_ok=True)
+    async with AsyncExitStack() as resources:
+        place = await resources.enter_async_context(run_place(home))
+        view = await resources.enter_async_context(open_view())
+        inbound = await resources.enter_async_context(open_inbound(place.kafka, place.connection, place.organisations))
+        story = await _told(place, view, inbound, logs)
+        return await _count(place, view, story, logs)
+
+
+async def _told(place: Place, view: View, inbound: Inbound, logs: Sequence[Path]) -> Story:
+    """Tell the story: failures come in, one of two consumers is killed in its heals, and then a service dies."""
+    cases, poison = demo_cases(place.world, place.organisations), demo_poison(SOURCE, place.organisations.paying)
+    async with (
+        run_consumers(place.settings, logs) as consumers,
+        looking_on(place.stack.dsn, dependency_of(place.world), view.show) as board,
+    ):
+        scene = Scene(place=place, inbound=inbound, board=board, view=view)
+        for consumer in consumers:
+            view.say(f"a consumer (pid {consumer.pid}) is ready; its log: {consumer.log}")
+        await lose_an_answer(place.world)
+        await inbound.bring(_wave(cases, Wave.FIRST))
+        await inbound.bring_at_once(drift_events(place.organisations.paying))
+        await inbound.poison(poison)
+        view.say(f"{len(inbound.sent)} records published, {len(poison)} of them poison")
+        crash = await play_crash(scene, cases, consumers)
+        await inbound.deliver(next(case for case in cases if case.deliveries > 1))
+        await inbound.bring(_wave(cases, Wave.AFTER))
+        await until_taken_over(scene, crash)
+        async with asyncio.TaskGroup() as meanwhile:
+            joined = meanwhile.create_task(replace_killed(scene, crash))
+            outage = await play_outage(scene, Crowd(world=place.world, org_id=place.organisations.crowded), joined)
+        await board.until(
+            lambda look: look.drift.healed and all(as_expected(case, look.of(case.name)) for case in cases),
+            ENDED_WITHIN,
+        )
+    return Story(
+        cases=cases,
+        poison=poison,
+        sent=inbound.sent,
+        interrupted=crash.interrupted,
+        taken_over=crash.survivor.log.read_text(errors="replace").count('"claim_inherited"'),
+        outage=outage,
+        log="\n".join(log.read_text(errors="replace") for log in logs),
+    )
+
+
+async def _count(place: Place, view: View, story: Story, logs: Sequence[Path]) -> int:
+    output = await read_output(place.connection, place.kafka, dependency_of(place.world))
+    checks = checks_of(story, output, place.world.record)
+    lost, repeated = lost_and_repeated(story.cases, place.world.record)
+    ok = all(check.ok for check in checks) and (lost, repeated) == (0, 0)
+    look = Look(standings=_in_order(output.standings, story.cases), crowd=output.crowd, drift=output.drift)
+    view.end(look, checks, f"lost {lost}, repeated {repeated}")
+    if not ok:
+        sys.stderr.write("Not all came out as it should.\n")
+        for log in logs:
+            tail = "\n".join(log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:])
+            sys.stderr.write(f"The end of {log}:\n{tail}\n")
+    return 0 if ok else 1
+
+
+def _in_order(standings: Sequence[Standing], cases: Sequence[Case]) -> tuple[Standing, ...]:
+    place = {case.name: number for number, case in enumerate(cases)}
+    return tuple(sorted(standings, key=lambda one: place.get(one.name, len(place))))
+
+
+def _wave(cases: tuple[Case, ...], wave: Wave) -> tuple[Case, ...]:
+    return tuple(case for case in cases if case.wave is wave)

@@ -1,0 +1,83 @@
+"""What the demo and the development mode run on: the stack with its tables and topics, and a world beside it."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+
+from consumer.demo.catalog import demo_catalog, demo_settings
+from consumer.demo.organisations import Organisations, found_organisations
+from consumer.demo.world import World, run_world
+from consumer.demo.world_services import DEAD, demo_services
+from consumer.errors import ConfigError
+from consumer.kafka.topics import create_topics
+from consumer.local.stack import BrokerChoice, Stack, run_stack
+from consumer.settings import KafkaSettings
+from consumer.store.migrate import migrate
+
+PARTITIONS: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Everything that is there, the consumer apart."""
+
+    stack: Stack
+    world: World
+    kafka: KafkaSettings
+    connection: asyncpg.Connection
+    organisations: Organisations
+    settings: Mapping[str, str]
+    """The consumer's, as environment variables."""
+
+
+def broker_choice() -> BrokerChoice:
+    """Read BROKER from the environment; embedded where it is not set.
+
+    Raises
+    ------
+    ConfigError
+        It names none.
+
+    """
+    name = os.environ.get("BROKER") or BrokerChoice.EMBEDDED
+    try:
+        return BrokerChoice(name)
+    except ValueError:
+        raise ConfigError(f"BROKER is {name!r}, and has to be one of {', '.join(BrokerChoice)}") from None
+
+
+@asynccontextmanager
+async def run_place(home: Path) -> AsyncIterator[Place]:
+    """Run it until the block ends; the data go with it, the catalog stays in `home` to be read."""
+    async with AsyncExitStack() as resources:
+        stack = await resources.enter_async_context(run_stack(broker=broker_choice(), fsync=False))
+        world = await resources.enter_async_context(run_world(demo_services(), dead=DEAD))
+        kafka = KafkaSettings(bootstrap=stack.bootstrap, idempotence=stack.idempotence)
+        await asyncio.gather(
+            asyncio.to_thread(migrate, stack.dsn), create_topics(kafka, partitions=PARTITIONS, replication=1)
+        )
+        catalog = await asyncio.to_thread(
+            _written, home / "catalog.yaml", demo_catalog(world.ports, world.url("engine", ""))
+        )
+        connection = await asyncpg.connect(stack.dsn, timeout=10)
+        resources.push_async_callback(connection.close, timeout=5)
+        yield Place(
+            stack=stack,
+            world=world,
+            kafka=kafka,
+            connection=connection,
+            organisations=await found_organisations(connection),
+            settings=demo_settings(stack, catalog),
+        )
+
+
+def _written(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path

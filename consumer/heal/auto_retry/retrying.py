@@ -1,0 +1,135 @@
+"""Making the failed call again: try by try, each allowed by the gate and paid from the target's retry quota."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import assert_never
+
+from consumer.heal.calls.backoff import jitter
+from consumer.heal.calls.body import content_of
+from consumer.heal.calls.handover import finish_from_call, finish_from_read_back
+from consumer.heal.calls.read_back import Happened, NotHappened, Unclear, quiet, read_back
+from consumer.heal.calls.request import call_limit, outbound
+from consumer.heal.calls.retry_budget import UNASKED_REFUND, cost
+from consumer.heal.calls.session import CallSession, noted
+from consumer.heal.calls.status_verdict import Definite, Forbidden, Judgement, MayHaveRun, Repeat, Verify, ill, judge
+from consumer.heal.calls.verify import verified
+from consumer.heal.gate import permitted
+from consumer.heal.session import SECOND
+from consumer.model import Outcome, Refused, RetryLater
+from consumer.model.call import Ambiguous, Answer, CallResult, named_wait
+from schemas.names import Code, Effect
+
+
+async def retry_call(session: CallSession) -> Outcome:
+    """Call until there is an answer that counts, verify it, hand it over."""
+    ended = await _tried(session)
+    match ended:
+        case Verify(answer=answer):
+            return await _finished(session, answer)
+        case Happened():
+            return await finish_from_read_back(session, ended)
+        case _:
+            return _unhealed(session, ended)
+
+
+def _unhealed(session: CallSession, ended: Repeat | Definite | MayHaveRun | Forbidden | RetryLater) -> Outcome:
+    match ended:
+        case RetryLater():
+            return replace(ended, details=session.details, ill=session.dependency_unhealthy)
+        case Repeat(why=why):
+            # Without an answer, and without the other side's being to blame, nothing was found out.
+            code = Code.NOT_HEALED if ended.answer is not None or session.dependency_unhealthy else Code.UNVERIFIED
+            return session.not_healed(code, f"tried {len(session.tries)} times: {why}")
+        case Definite(why=why):
+            return session.not_healed(Code.NOT_HEALED, why)
+        case MayHaveRun(why=why):
+            return session.unknown(f"{why}: the call may have had its effect, and is not repeated without a key")
+        case Forbidden(why=why):
+            return Refused(code=Code.REFUSED, reason=why)
+        case _:
+            assert_never(ended)
+
+
+async def _tried(session: CallSession) -> Judgement | RetryLater | Happened:
+    limits = session.policy.auto_retry
+    acted = False
+    for n in range(1, limits.tries + 1):
+        result = await _try(session, n)
+        judged = judge(result, session.effect, session.request.expect)
+        if isinstance(judged, Verify):
+            session.tools.quota.give_back(session.target, session.paid or UNASKED_REFUND)
+        if isinstance(judged, Forbidden) and acted:
+            return Definite(why=judged.why)
+        doubt = await _doubt_settled(session, judged) if isinstance(judged, MayHaveRun) else judged
+        if not isinstance(doubt, Repeat):
+            return doubt
+        acted = acted or isinstance(result, Answer | Ambiguous)
+        wait = _wait(session, doubt, n)
+        if isinstance(wait, RetryLater):
+            return wait
+        if n == limits.tries or wait >= session.gate.remaining():
+            break
+        session.paid = cost(throttled=doubt.throttled)
+        if not session.tools.quota.take(session.target, session.paid):
+            return replace(doubt, why=f"{doubt.why}; not again now, for too many calls to it have failed")
+        await session.sleep(wait)
+    return doubt
+
+
+async def _try(session: CallSession, n: int) -> CallResult:
+    given = call_limit(session.request, session.policy)
+
+    async def act() -> CallResult:
+        nonlocal given
+        given = min(given, session.gate.remaining())
+        return await session.send(replace(outbound(session.request), effect=True), within=given)
+
+    result = await permitted(session.gate, act)
+    session.tries.append(noted(n, result))
+    session.dependency_unhealthy = ill(result, given)
+    return result
+
+
+async def _doubt_settled(session: CallSession, judged: MayHaveRun) -> MayHaveRun | Repeat | Happened:
+    look = session.request.read_back
+    if look is None:
+        return judged
+    found = await read_back(session, look, quiet(look, session.request, session.policy))
+    match found:
+        case Happened():
+            return found
+        case NotHappened(why=why):
+            return Repeat(why=f"{judged.why}; read back: {why}", throttled=judged.throttled, answer=judged.answer)
+        case Unclear(why=why):
+            return replace(judged, why=f"{judged.why}; reading back told nothing: {why}")
+        case _:
+            assert_never(found)
+
+
+def _wait(session: CallSession, judged: Repeat, n: int) -> timedelta | RetryLater:
+    limits = session.policy.auto_retry
+    named = named_wait(judged.answer, session.tools.now()) if judged.answer is not None else None
+    if named is not None and named > limits.inline_wait:
+        return RetryLater(after=named, reason=f"{judged.why}, and asked to wait {named / SECOND:g} s")
+    drawn = jitter(limits, n, throttled=judged.throttled, random=session.tools.random)
+    return drawn if named is None else named
+
+
+async def _finished(session: CallSession, answer: Answer) -> Outcome:
+    content = content_of(answer)
+    request = session.request
+    said = await verified(answer, content, request.expect, request.headers, session.tools.schemas)
+    if said.code is None:
+        return await finish_from_call(session, answer, content, said.proofs)
+    if session.effect is not Effect.UNSAFE:
+        return session.not_healed(said.code, said.reason, said.proofs)
+    unproven = MayHaveRun(why=f"answered {answer.status}, but {said.reason}", throttled=False)
+    found = await _doubt_settled(session, unproven)
+    match found:
+        case Happened() if said.code is Code.UNVERIFIED:
+            return await finish_from_read_back(session, found)
+        case Repeat(why=why):
+            return session.not_healed(said.code, why, said.proofs)
+        case _:
+            # It happened, and its answer is not what the caller demands: once more would not make it so.
+            return session.unknown(f"the call may have had its effect, but {said.reason}", said.proofs)

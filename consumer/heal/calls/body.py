@@ -1,0 +1,124 @@
+"""What an answer's body is: JSON, text, or bytes; pure."""
+
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final, Literal
+
+from consumer.heal.strategy import Redact
+from consumer.model import Json, Recovered
+from consumer.model.call import Answer
+from schemas.errors import EnvelopeError
+from schemas.json_text import check_storable, load_json
+
+MAX_RECOVERED_BYTES: Final = 64 * 1024
+_REDACTED_BEYOND: Final = 1024
+"""A secret that the cut would halve is still found whole."""
+_MAX_DEPTH: Final = 90
+_KEPT_HEADERS: Final = (
+    "content-type",
+    "content-length",
+    "etag",
+    "location",
+    "date",
+    "retry-after",
+    "x-request-id",
+)
+_NOT_HANDED_OVER: Final = frozenset({"set-cookie", "connection", "keep-alive", "transfer-encoding", "content-encoding"})
+_CHARSET: Final = re.compile(r"charset=\"?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """A decoded body. `value` is the JSON value, the text, or None for bytes and for nothing."""
+
+    kind: Literal["json", "text", "bytes", "empty"]
+    value: Json
+    claims_json: bool
+    """The answer says that its body is JSON, whatever it is."""
+
+    @property
+    def looks_like_a_page(self) -> bool:
+        """Whether it is markup, as proxies and error pages answer."""
+        return isinstance(self.value, str) and self.kind == "text" and self.value.lstrip()[:1] == "<"
+
+
+def content_of(answer: Answer) -> Content:
+    """Decode a body as its type says; without a type, as JSON if it is an object or a list."""
+    media = (answer.header("content-type") or "").partition(";")[0].strip().lower()
+    claims_json = media.endswith(("/json", "+json"))
+    if not answer.body.strip():
+        return Content(kind="empty", value=None, claims_json=claims_json)
+    if claims_json or answer.body.lstrip()[:1] in (b"{", b"["):
+        try:
+            return Content(kind="json", value=load_json(answer.body), claims_json=claims_json)
+        except EnvelopeError:
+            pass
+    text = _text(answer)
+    return Content(kind="bytes" if text is None else "text", value=text, claims_json=claims_json)
+
+
+def recovered(answer: Answer, content: Content, redact: Redact) -> Recovered:
+    """Make an answer fit to be stored and published: redacted, and cut at a limit."""
+    kept: dict[str, Json] = {name: value for name in _KEPT_HEADERS if (value := answer.header(name)) is not None}
+    headers, _ = redact(kept)
+    whole = len(answer.body) <= MAX_RECOVERED_BYTES and not answer.truncated
+    body: Json
+    if content.kind == "json" and whole and check_storable(content.value, max_depth=_MAX_DEPTH) is None:
+        body, _ = redact(content.value)
+    elif content.kind in {"bytes", "empty"}:
+        body = None
+    else:
+        body = _cut(_text(answer) or "", redact)
+    return Recovered(
+        status=answer.status,
+        headers={name: _plain(value) for name, value in headers.items()} if isinstance(headers, dict) else {},
+        body=body,
+        size=len(answer.body),
+        digest=f"sha256:{sha256(answer.body).hexdigest()}",
+        truncated=not whole,
+    )
+
+
+def handed_over(answer: Answer, content: Content) -> dict[str, Json]:
+    """Give the answer as the run should have had it: raw, with bytes as base64."""
+    headers: dict[str, list[str]] = {}
+    for name, value in answer.headers:
+        if name.lower() not in _NOT_HANDED_OVER:
+            headers.setdefault(name.lower(), []).append(value)
+    body = b64encode(answer.body).decode() if content.kind == "bytes" else content.value
+    return {
+        "status": answer.status,
+        "headers": {name: ", ".join(values) for name, values in headers.items()},
+        "body": body,
+        "encoding": "base64" if content.kind == "bytes" else content.kind,
+    }
+
+
+def wants_json(headers: Mapping[str, str]) -> bool:
+    """Tell whether a request asked for JSON and not for a page."""
+    accept = next((value.lower() for name, value in headers.items() if name.lower() == "accept"), "")
+    return "json" in accept and "html" not in accept
+
+
+def _text(answer: Answer) -> str | None:
+    found = _CHARSET.search(answer.header("content-type") or "")
+    for charset in ([found[1]] if found else []) + ["utf-8"]:
+        try:
+            return answer.body.decode(charset, "ignore" if answer.truncated else "strict")
+        except (UnicodeDecodeError, LookupError):
+            continue
+    return None
+
+
+def _cut(text: str, redact: Redact) -> str:
+    value, _ = redact(text[: MAX_RECOVERED_BYTES + _REDACTED_BEYOND])
+    raw = _plain(value).encode("utf-8", "replace")[:MAX_RECOVERED_BYTES]
+    return raw.decode("utf-8", "ignore")
+
+
+def _plain(value: Json) -> str:
+    # PostgreSQL stores no NUL.
+    return value.replace("\0", "\ufffd") if isinstance(value, str) else ""

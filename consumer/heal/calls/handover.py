@@ -1,0 +1,112 @@
+"""How a heal ends that has an answer: verified, handed over, told."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Final, Literal
+
+from consumer.heal.calls.backoff import jitter
+from consumer.heal.calls.body import Content, content_of, handed_over, recovered
+from consumer.heal.calls.read_back import Happened
+from consumer.heal.calls.request import HANDOVER_TRIES, handover_address
+from consumer.heal.calls.session import CallSession, noted
+from consumer.heal.calls.status_verdict import Repeat, Verify, judge
+from consumer.heal.gate import permitted
+from consumer.heal.session import proof
+from consumer.model import Healed, Json, Outcome, Proof
+from consumer.model.call import Answer, OutboundRequest
+from schemas.context import ResumeContext
+from schemas.json_text import to_json
+from schemas.names import Code, Effect, Verdict
+
+_HANDOVER_ANSWER_BYTES: Final = 64 * 1024
+Source = Literal["call", "read_back"]
+
+
+async def finish_from_call(
+    session: CallSession, answer: Answer, content: Content, proofs: tuple[Proof, ...]
+) -> Outcome:
+    """End with the answer that the failed call should have had, verified."""
+    reason = "the call succeeded, but its answer could not be handed over"
+    unwell = session.unknown if session.effect is Effect.UNSAFE else _not_healed_by(session)
+    handover = await _handed_over(session, answer, content, "call")
+    if handover is not None and handover.verdict is not Verdict.PASSED:
+        return unwell(f"{reason}: {handover.detail}", (*proofs, handover))
+    return _healed(session, answer, content, proofs, handover, None)
+
+
+async def finish_from_read_back(session: CallSession, seen: Happened) -> Outcome:
+    """End with what a look has shown: the effect happened, by whomever.
+
+    With nothing of ours sent it is `recovered`: this heal did nothing, and a next one would see the same again.
+    """
+    answer, content = seen.answer, content_of(seen.answer)
+    proofs = (proof("read_back", Verdict.PASSED, seen.why),)
+    code = None if session.acted else Code.RECOVERED
+    handover = await _handed_over(session, answer, content, "read_back")
+    if handover is not None and handover.verdict is not Verdict.PASSED:
+        reason = f"the call has happened, but what was read back could not be handed over: {handover.detail}"
+        unwell = session.unknown if session.acted else _not_healed_by(session)
+        return unwell(reason, (*proofs, handover))
+    return _healed(session, answer, content, proofs, handover, code)
+
+
+def _not_healed_by(session: CallSession) -> Callable[[str, tuple[Proof, ...]], Outcome]:
+    return lambda reason, proofs: session.not_healed(Code.NOT_HEALED, reason, proofs)
+
+
+def _healed(
+    session: CallSession,
+    answer: Answer,
+    content: Content,
+    proofs: tuple[Proof, ...],
+    handover: Proof | None,
+    code: Code | None,
+) -> Healed:
+    return Healed(
+        proofs=proofs if handover is None else (*proofs, handover),
+        code=code,
+        recovered=recovered(answer, content, session.tools.redact),
+        details=session.details,
+    )
+
+
+async def _handed_over(session: CallSession, answer: Answer, content: Content, source: Source) -> Proof | None:
+    if session.resume is None:
+        return None
+    call, limits = _handover_call(session, session.resume, answer, content, source), session.policy.auto_retry
+    why = "the claim's time is over"
+    for n in range(1, HANDOVER_TRIES + 1):
+        result = await permitted(
+            session.gate, partial(session.send, call, within=limits.timeout, max_bytes=_HANDOVER_ANSWER_BYTES)
+        )
+        session.handover_tries.append(noted(n, result))
+        # Its key makes it repeatable: the receiver sees one hand-over, however often it is made.
+        judged = judge(result, Effect.KEYED, None)
+        if isinstance(judged, Verify):
+            return proof("handover", Verdict.PASSED, f"answered {judged.answer.status}")
+        why = judged.why
+        if not isinstance(judged, Repeat):
+            break
+        wait = jitter(limits, n, throttled=judged.throttled, random=session.tools.random)
+        if n == HANDOVER_TRIES or wait >= session.gate.remaining():
+            break
+        await session.sleep(wait)
+    return proof("handover", Verdict.FAILED, why)
+
+
+def _handover_call(
+    session: CallSession, resume: ResumeContext, answer: Answer, content: Content, source: Source
+) -> OutboundRequest:
+    address, task = handover_address(resume), session.task
+    carried: dict[str, Json] = {
+        "failure_id": str(task.failure.id),
+        "attempt_id": str(task.attempt_id),
+        "org_id": str(task.failure.org_id),
+        "workflow_name": task.failure.workflow_name,
+        "source": source,
+        "response": handed_over(answer, content),
+    }
+    ours = {"content-type": "application/json", "idempotency-key": str(task.attempt_id)}
+    kept = tuple((name, value) for name, value in address.headers if name.lower() not in ours)
+    return replace(address, headers=(*kept, *ours.items()), body=to_json(carried), effect=True)

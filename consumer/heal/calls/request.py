@@ -1,0 +1,87 @@
+"""A request of the event as the call that is made: bounded in time, with its key, and named by what it asks for."""
+
+import re
+from datetime import timedelta
+from functools import lru_cache
+from ipaddress import AddressValueError, IPv6Address
+from typing import Final
+
+import httpx2
+
+from consumer.catalog import WorkflowPolicy
+from consumer.heal.digest import digest
+from consumer.model import Json
+from consumer.model.call import OutboundRequest
+from schemas.context import RequestContext, ResumeContext
+from schemas.json_text import to_json
+
+HANDOVER_TRIES: Final = 3
+
+
+_ORIGIN: Final = re.compile(r"[A-Za-z]+://[^/?#]*")
+
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+
+def call_limit(request: RequestContext, policy: WorkflowPolicy) -> timedelta:
+    """Bound one call: a request may ask for less than the policy, never for more."""
+    asked = request.timeout_seconds
+    limit = policy.auto_retry.timeout
+    return limit if asked is None else min(timedelta(seconds=asked), limit)
+
+
+def outbound(request: RequestContext, *, with_body: bool = True) -> OutboundRequest:
+    """Build the call again as it was made, with the caller's own key; who only asks if it is allowed needs no body."""
+    headers = dict(request.headers)
+    given = {name.lower() for name in headers}
+    body: bytes | None = None
+    if isinstance(request.body, str):
+        body = request.body.encode()
+    elif request.body is not None:
+        body = to_json(request.body) if with_body else None
+        if "content-type" not in given:
+            headers["Content-Type"] = "application/json"
+    if request.idempotency_key:
+        header = request.idempotency_header
+        headers = {name: value for name, value in headers.items() if name.lower() != header.lower()}
+        headers[header] = request.idempotency_key
+    return OutboundRequest(method=request.method, url=request.url, headers=tuple(headers.items()), body=body)
+
+
+def handover_address(resume: ResumeContext) -> OutboundRequest:
+    """Build the hand-over's envelope, still without what it carries."""
+    return OutboundRequest(method=resume.method, url=resume.url, headers=tuple(resume.headers.items()))
+
+
+def call_digest(request: RequestContext) -> str:
+    """Name a call by what it asks for, however its members are ordered and its host is spelled."""
+    spelled = _origin_text(request.url)
+    url = _origins(spelled)[1] + request.url[len(spelled) :]
+    parts: list[Json] = [request.method, url, request.body, request.idempotency_key]
+    return digest(parts)
+
+
+def origin(url: str) -> str:
+    """Name the other side of a call, what is ill when it does not answer: `https://api.example.com:443`."""
+    return _origins(_origin_text(url))[0]
+
+
+def _origin_text(url: str) -> str:
+    found = _ORIGIN.match(url)
+    return found[0] if found else url
+
+
+@lru_cache(maxsize=4096)
+def _origins(text: str) -> tuple[str, str]:
+    """Write an origin in the one way: with its port, and as most URLs have it, without the scheme's own."""
+    try:
+        url = httpx2.URL(text)
+        host = url.raw_host.decode("ascii")
+        host = f"[{IPv6Address(host)}]" if ":" in host else host
+    except (httpx2.InvalidURL, AddressValueError, UnicodeError):
+        return text.lower(), text
+    plain = f"{url.scheme}://{host}"
+    default = _DEFAULT_PORTS.get(url.scheme)
+    port = url.port or default
+    return f"{plain}:{port}", plain if port == default else f"{plain}:{port}"

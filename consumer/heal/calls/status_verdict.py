@@ -1,0 +1,127 @@
+"""What one call's result means for an effect of a kind: pure. Verification of a good answer comes after it."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, TypeAlias
+
+from consumer.model.call import NOT_PERMITTED, Ambiguous, Answer, CallResult, EgressRefused, NotSent, advised_against
+from schemas.context import Expectation, StatusRule
+from schemas.names import Effect
+
+_NOT_EXECUTED: Final = frozenset({425, 429})
+"""The other side says that it did not even begin: repeated whatever the effect."""
+_TRANSIENT: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 509})
+THROTTLED: Final = frozenset({429, 503, 509})
+_MAY_HAVE_RUN: Final = frozenset({301, 302, 303, 408})
+"""Below 500, and yet an un-keyed effect may have happened: a form's redirect is the answer to its success."""
+_SURELY_NOT_RUN: Final = frozenset({501, 505})
+_ILL: Final = frozenset({429, 500, 502, 503, 504, 509})
+"""429 too: what helps is the same as with an outage, to ask one at a time until it answers again."""
+_PATIENCE: Final = timedelta(seconds=1)
+"""A time-out tells of the other side only where it had this long: an event may ask for less."""
+_TIME_OUTS: Final = frozenset({"ReadTimeout", "ConnectTimeout"})
+_OUR_OWN: Final = frozenset({NOT_PERMITTED, "PoolTimeout"})
+"""We did not let it start, or had no slot free: says nothing of the other side."""
+_OK: Final = "2xx"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verify:
+    """The expected status came: what the answer holds decides."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """The same call may be made again and may work then."""
+
+    why: str
+    throttled: bool
+    answer: Answer | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definite:
+    """It did not heal, and the same call again would not either."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MayHaveRun:
+    """An effect that must not happen twice may have happened."""
+
+    why: str
+    throttled: bool = False
+    answer: Answer | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forbidden:
+    """The call was not allowed to leave."""
+
+    why: str
+
+
+Judgement: TypeAlias = Verify | Repeat | Definite | MayHaveRun | Forbidden
+
+
+def judge(result: CallResult, effect: Effect, expect: Expectation | None) -> Judgement:
+    """Say what follows from one call."""
+    match result:
+        case EgressRefused():
+            return Forbidden(why=result.reason)
+        case NotSent():
+            return Repeat(why=result.reason, throttled=False)
+        case Ambiguous():
+            unsafe = effect is Effect.UNSAFE
+            return MayHaveRun(why=result.reason) if unsafe else Repeat(why=result.reason, throttled=False)
+        case Answer():
+            return _judge_status(result, effect, expect)
+
+
+def ill(result: CallResult, within: timedelta) -> bool:
+    """Tell whether the other side did not answer as something that is well does; a no, or a lie, is an answer."""
+    match result:
+        case Answer():
+            return result.status in _ILL
+        case NotSent() | Ambiguous():
+            timed_out = result.kind in _TIME_OUTS
+            return result.kind not in _OUR_OWN and not (timed_out and within < _PATIENCE)
+        case EgressRefused():
+            return False
+
+
+def expected(status: int, expect: Expectation | None) -> bool:
+    """Tell whether a status is one that the caller wants: 2xx unless it says otherwise."""
+    rules = _OK if expect is None or expect.status is None else expect.status
+    if not isinstance(rules, tuple):
+        rules = (rules,)
+    return any(_matches(status, rule) for rule in rules)
+
+
+def _matches(status: int, rule: StatusRule) -> bool:
+    return status == rule if isinstance(rule, int) else str(status)[0] == rule[0]
+
+
+def _judge_status(answer: Answer, effect: Effect, expect: Expectation | None) -> Judgement:
+    status = answer.status
+    why = f"answered {status}" if answer.not_followed is None else f"answered {status}; {answer.not_followed}"
+    if expected(status, expect):
+        return Verify(answer=answer)
+    if effect is Effect.UNSAFE and status not in _NOT_EXECUTED:
+        if _may_have_run(status):
+            return MayHaveRun(why=why, throttled=status in THROTTLED, answer=answer)
+        return Definite(why=why)
+    if status not in _TRANSIENT:
+        return Definite(why=why)
+    if advised_against(answer):
+        return Definite(why=f"{why}, and said not to try again")
+    return Repeat(why=why, throttled=status in THROTTLED, answer=answer)
+
+
+def _may_have_run(status: int) -> bool:
+    server_failed = status >= 500 and status not in _SURELY_NOT_RUN  # noqa: PLR2004 - HTTP's own border
+    unexpected_success = status < 300  # noqa: PLR2004
+    return server_failed or unexpected_success or status in _MAY_HAVE_RUN

@@ -1,0 +1,92 @@
+"""Repairing the payload, and not taking the repair's word for it."""
+
+import json
+from typing import Final
+
+from consumer.heal.digest import digest
+from consumer.heal.schema_autofix.producer_drift import drift_of
+from consumer.heal.schema_autofix.session import RepairSession
+from consumer.heal.session import proof
+from consumer.model import Drift, Json, JsonObject, Outcome, Proof, Refused
+from consumer.repair.patch import undone
+from consumer.repair.values import Edit, Repair, RepairStatus
+from schemas.json_value import same
+from schemas.names import Code, Verdict
+from schemas.value import value
+
+_MOST_SHOWN: Final = 100
+"""Edits that stand in the attempt one by one."""
+_UNREPEATABLE: Final = (LookupError, ValueError, TypeError, RecursionError)
+"""What edits that do not fit their document end in."""
+
+
+@value(frozen=True, slots=True, kw_only=True)
+class Mended:
+    """A payload that follows its schema now, proven by others than who repaired it."""
+
+    document: Json
+    proofs: tuple[Proof, ...]
+    drift: tuple[Drift, ...]
+
+
+async def repaired(session: RepairSession) -> Mended | Outcome:
+    """Repair the payload, and check the result anew: by the schema, and by undoing every edit."""
+    limits = session.limits
+    repair = await session.tools.workers.repair(
+        session.payload, session.schema, most=limits.grade, guarded=limits.guarded
+    )
+    if repair.status is RepairStatus.REFUSED:
+        return _refused(repair)
+    if repair.status is RepairStatus.VALID:
+        reason = "the payload follows its schema: nothing to repair, so its refusal has another cause"
+        return Refused(code=Code.REFUSED, reason=reason)
+    schema_digest = digest(session.schema)
+    session.repair = _told(repair.edits, schema_digest, limits.grade.value)
+    proofs = (await _schema_proof(session, repair.document), _inverse_proof(session.payload, repair))
+    if any(said.verdict is not Verdict.PASSED for said in proofs):
+        return _doubted(proofs)
+    return Mended(
+        document=repair.document,
+        proofs=proofs,
+        drift=drift_of(repair.edits, schema_digest=schema_digest, raise_at=limits.drift_after),
+    )
+
+
+def _refused(repair: Repair) -> Refused:
+    reason = repair.reason or "refused"
+    return Refused(code=Code.REFUSED, reason=f"the payload cannot be repaired: {reason}"[:500])
+
+
+async def _schema_proof(session: RepairSession, document: Json) -> Proof:
+    found, detail = await session.tools.schemas.valid(session.schema, document)
+    match found:
+        case "passed":
+            return proof("schema", Verdict.PASSED, "the repaired payload follows its schema, formats included")
+        case "failed":
+            return proof("schema", Verdict.FAILED, detail)
+        case "unusable":
+            return proof("schema", Verdict.INCONCLUSIVE, detail)
+
+
+def _inverse_proof(payload: Json, repair: Repair) -> Proof:
+    try:
+        before = undone(repair.document, repair.edits)
+        is_undone = same(before, payload) or (isinstance(payload, str) and same(before, json.loads(payload)))
+    except _UNREPEATABLE as error:
+        return proof("inverse", Verdict.FAILED, f"the edits cannot be undone: {type(error).__name__}")
+    if not is_undone:
+        return proof("inverse", Verdict.FAILED, "undoing the edits does not give the payload back")
+    return proof("inverse", Verdict.PASSED, f"undoing {len(repair.edits)} edits gives the payload back")
+
+
+def _doubted(proofs: tuple[Proof, ...]) -> Refused:
+    said = next(one for one in proofs if one.verdict is not Verdict.PASSED)
+    return Refused(code=Code.REFUSED, reason=f"the repair is not believed: {said.oracle}: {said.detail}")
+
+
+def _told(edits: tuple[Edit, ...], schema_digest: str, most: str) -> JsonObject:
+    patch: list[Json] = [
+        {name: one for name, one in edit.as_json().items() if name != "old"} for edit in edits[:_MOST_SHOWN]
+    ]
+    told: JsonObject = {"schema": f"sha256:{schema_digest}", "grade": most, "edits": len(edits), "patch": patch}
+    return told

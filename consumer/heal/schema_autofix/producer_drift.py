@@ -1,0 +1,107 @@
+"""What verified repairs tell of a payload's producer: what to send instead, without a value of the payload. Pure."""
+
+import re
+from collections.abc import Iterable
+from typing import Final, assert_never
+
+from consumer.model import Drift, Json, JsonObject
+from consumer.repair.values import Edit
+from schemas.names import Grade
+
+_INDEX: Final = re.compile(r"(?<=/)\d+(?=/|$)")
+
+
+_LONGEST_PATH: Final = 300
+
+
+_MOST_OF_ONE_PAYLOAD: Final = 50
+"""A payload that misses its schema in more ways was not made for it."""
+
+
+def pattern_of(pointer: str) -> str:
+    """Give one pointer for all items of an array."""
+    return _INDEX.sub("*", pointer)
+
+
+def distinct(drifts: Iterable[Drift]) -> tuple[Drift, ...]:
+    """Give each way once, however many items of an array miss the schema in it."""
+    first: dict[tuple[str, str], Drift] = {}
+    for one in drifts:
+        if len(one.example) <= _LONGEST_PATH:
+            first.setdefault((one.kind, one.path), one)
+    return tuple(first.values())[:_MOST_OF_ONE_PAYLOAD]
+
+
+def drift_of(edits: Iterable[Edit], *, schema_digest: str, raise_at: int) -> tuple[Drift, ...]:
+    """Give each way in which the payload missed its schema once."""
+    found = []
+    for edit in edits:
+        missed = edit.path if edit.from_ is None else edit.from_
+        found.append(
+            Drift(
+                schema_digest=schema_digest,
+                kind=edit.kind,
+                path=pattern_of(missed),
+                example=missed,
+                fix=_fix(edit),
+                patch=_patch(edit),
+                raise_at=raise_at,
+            )
+        )
+    return distinct(found)
+
+
+def _fix(edit: Edit) -> str:
+    at = _shown(edit.path)
+    match edit.op:
+        case "move":
+            return f"send {_shown(edit.from_ or '')} as {at} ({edit.kind})"
+        case "remove":
+            return f"leave {at} out ({edit.kind})"
+        case "add":
+            return f"send {at}, which the schema demands ({edit.kind})"
+        case "replace":
+            is_, was = _type(edit.value), _type(edit.old)
+            return (
+                f"send {at} as {is_}, not as {was}" if is_ != was else f"send {at} as the schema has it ({edit.kind})"
+            )
+        case _:
+            assert_never(edit.op)
+
+
+def _patch(edit: Edit) -> tuple[JsonObject, ...]:
+    match edit.op:
+        case "move":
+            return ({"op": "move", "from": edit.from_, "path": edit.path},)
+        case "remove":
+            return ({"op": "remove", "path": edit.path},)
+        case "add" if edit.grade is Grade.INVENTIVE:
+            return ({"op": "add", "path": edit.path, "value": edit.value},)  # the schema's own, and nobody's payload
+        case "add" | "replace":
+            return ()
+        case _:
+            assert_never(edit.op)
+
+
+def _shown(pointer: str) -> str:
+    return pattern_of(pointer) or "the whole payload"
+
+
+def _type(value: Json) -> str:  # noqa: PLR0911 - one line a type
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case int():
+            return "an integer"
+        case float():
+            return "a number"
+        case str():
+            return "a text"
+        case list():
+            return "an array"
+        case dict():
+            return "an object"
+        case _:
+            assert_never(value)

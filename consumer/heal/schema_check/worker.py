@@ -1,0 +1,71 @@
+"""JSON Schema validation, importable and runnable alone: a hostile schema is judged in a process that can be killed.
+
+Reads `{"schema", "body"?}` on stdin and writes `{"verdict", "detail"}`. Imports next to nothing of ours, so that it
+starts in a fifth of a second. A reference is resolved within the schema only: validation never opens a connection.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError, ValidationError, best_match
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+if __name__ == "__main__":
+    # Isolated, the interpreter does not know where we are.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+from consumer.repair.formats import FORMATS
+from schemas.json_value import outside_reference
+
+Finding: TypeAlias = tuple[Literal["passed", "failed", "unusable"], str]
+"""What was found, and where; no value of the body is quoted."""
+
+_SHOWN: Final = 160
+
+
+def check_schema(schema: Any) -> Finding:  # noqa: ANN401 - JSON is anything
+    """Say whether a schema is one, and refers to nothing outside itself."""
+    try:
+        Draft202012Validator.check_schema(schema)
+        outside = outside_reference(schema)
+    except SchemaError as error:
+        return "unusable", f"not a JSON Schema 2020-12 at /{_path(error)}: fails `{error.validator}`"
+    except RecursionError:
+        return "unusable", "nested too deeply"
+    return ("unusable", f"refers to {outside[:_SHOWN]}, outside itself") if outside else ("passed", "a usable schema")
+
+
+def check_body(schema: Any, body: Any) -> Finding:  # noqa: ANN401 - JSON is anything
+    """Validate a body, formats included."""
+    validator = Draft202012Validator(schema, registry=Registry(), format_checker=FORMATS)
+    try:
+        error = best_match(validator.iter_errors(body))
+    except Unresolvable:
+        return "unusable", "a reference in the schema leads nowhere"
+    except RecursionError:
+        return "unusable", "the schema refers to itself without end"
+    except re.error:
+        return "unusable", "a pattern in the schema is not a regular expression"
+    return ("failed", f"at /{_path(error)}: fails `{error.validator}`"[:_SHOWN]) if error else ("passed", "valid")
+
+
+def _path(error: ValidationError | SchemaError) -> str:
+    return "/".join(str(step) for step in error.absolute_path)[:_SHOWN]
+
+
+def main() -> None:
+    """Judge what stands on stdin."""
+    asked = json.load(sys.stdin.buffer)
+    finding = check_schema(asked["schema"])
+    if finding[0] == "passed" and "body" in asked:
+        finding = check_body(asked["schema"], asked["body"])
+    json.dump(finding, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""What lies in a topic, read from a time on: without a group, so that reading changes nothing for anybody."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from consumer.errors import TransientError
+from consumer.kafka import aiokafka_internals
+from consumer.kafka.bypass import Bypass
+from consumer.kafka.connection import connection_options, translated
+from consumer.kafka.manual_producer import require_topic
+from consumer.kafka.polls import Polls
+from consumer.model import Partition, Record
+from consumer.settings import IntakeSettings, KafkaSettings
+
+POLL_MS: Final = 500
+
+
+async def beginnings(consumer: Any, what: str) -> dict[Any, int]:  # noqa: ANN401 - the client has no types
+    """Give where each partition of an open consumer begins; TransientError when the broker does not say."""
+    with translated(what):
+        begins: dict[Any, int] = await consumer.beginning_offsets(list(consumer.assignment()))
+    return begins
+
+
+async def read_to_end(
+    consumer: Any,  # noqa: ANN401 - the client has no types
+    begins: Mapping[Any, int],
+    *,
+    at_most: int,
+    patience: float,
+    what: str,
+) -> AsyncIterator[list[Record]]:
+    """Give what lies from these offsets to the present ends, in order within a partition, a few records at a time.
+
+    What cannot be read as a record is given too, with its fault.
+
+    Raises
+    ------
+    TransientError
+        The broker stopped answering.
+
+    """
+    with translated(what):
+        ends = await consumer.end_offsets(list(begins))
+    polls = polls_from(consumer, begins)
+    left = [tp for tp, end in ends.items() if begins[tp] < end]
+    met: set[Any] = set()
+    waited = 0.0
+    while left:
+        with translated(what):
+            polled = await polls.poll(of=left, wait=POLL_MS / 1000, max_records=at_most)
+        in_doubt = any((lane := polls.lane(tp)) is not None and lane.in_doubt for tp in left)
+        waited = 0.0 if polled.positions or in_doubt else waited + POLL_MS / 1000
+        if waited > patience:
+            raise TransientError(f"{what}: no answer for {waited:.0f} s")
+        for tp in left:
+            # Asked for its end, the embedded broker counts the last batch as one record; a fetch tells the truth.
+            if tp not in met and polled.records.get(Partition(*tp)):
+                met.add(tp)
+                ends[tp] = max(ends[tp], aiokafka_internals.stable_end_of(consumer, tp) or 0)
+        yield [
+            one
+            for many in polled.records.values()
+            for one in many
+            if one.offset < ends[TopicPartition(one.topic, one.partition)]
+        ]
+        left = [tp for tp in left if (polls.position(tp) or begins[tp]) < ends[tp]]
+
+
+def polls_from(consumer: Any, begins: Mapping[Any, int]) -> Polls:  # noqa: ANN401 - the client has no types
+    """Send an open consumer to these offsets, and poll it from there."""
+    for tp, begin in begins.items():
+        consumer.seek(tp, begin)
+    return Polls(consumer, Bypass(), begins)
+
+
+@asynccontextmanager
+async def open_topic(settings: KafkaSettings, topic: str, **bounds: int) -> AsyncIterator[Any]:
+    """Open a whole topic, without a group; `bounds` are the client's own for what it fetches at once.
+
+    Raises
+    ------
+    ConfigError
+        There is no such topic, or an ACL forbids reading it.
+    TransientError
+        The broker did not answer.
+
+    """
+    await require_topic(settings, topic)
+    consumer = AIOKafkaConsumer(
+        topic,
+        **connection_options(settings),
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        **bounds,
+    )
+    try:
+        with translated(f"Kafka at {settings.bootstrap} does not answer"):
+            await consumer.start()
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+class Past:
+    """An open reader of the failures topic as it lies there."""
+
+    def __init__(self, consumer: Any, intake: IntakeSettings, patience: float) -> None:  # noqa: ANN401 - no types
+        self._consumer = consumer
+        self._max_rows = intake.max_rows
+        self._patience = patience
+
+    async def between(self, since: datetime, until: datetime | None) -> AsyncIterator[list[Record]]:
+        """Give the records of `since` and later, but before `until`, as their producers timed them.
+
+        Read to the topic's present end: times need not be in order. What an old client sent without a time is given.
+
+        Raises
+        ------
+        TransientError
+            The broker stopped answering.
+
+        """
+        what = "reading the failures again"
+        first, last = _ms(since), _ms(until) if until is not None else None
+        partitions = list(self._consumer.assignment())
+        with translated(what):
+            begins = await self._consumer.beginning_offsets(partitions)
+            ends = await self._consumer.end_offsets(partitions)
+            # None: nothing that late. The embedded broker answers 0 whatever is asked, so each time is looked at below.
+            found = await self._consumer.offsets_for_times(dict.fromkeys(partitions, max(0, first)))
+        starts = {tp: max(begins[tp], one.offset) if (one := found.get(tp)) else ends[tp] for tp in partitions}
+        read = read_to_end(self._consumer, starts, at_most=self._max_rows, patience=self._patience, what=what)
+        async for many in read:
+            yield [
+                one
+                for one in many
+                if one.timestamp_ms < 0 or (one.timestamp_ms >= first and (last is None or one.timestamp_ms < last))
+            ]
+
+
+@asynccontextmanager
+async def open_past(settings: KafkaSettings, intake: IntakeSettings) -> AsyncIterator[Past]:
+    """Open the failures topic; raises as `open_topic` does."""
+    bounds = dict.fromkeys(("fetch_max_bytes", "max_partition_fetch_bytes"), intake.max_bytes)
+    async with open_topic(settings, settings.failures_topic, **bounds) as consumer:
+        yield Past(consumer, intake, settings.request_timeout.total_seconds())
+
+
+def _ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)

@@ -1,0 +1,70 @@
+"""What was read together, and what became of it once it was durable."""
+
+from datetime import datetime
+from typing import TypeAlias
+
+from consumer.model import (
+    DeadLetter,
+    Diagnosed,
+    FailureId,
+    Message,
+    Record,
+    Refused,
+    RetryLater,
+)
+from schemas.value import value
+
+HeldBack: TypeAlias = Refused | RetryLater
+
+
+@value(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What was read from some records: accepted failures (each id once) with their record, and dead letters."""
+
+    accepted: tuple[tuple[Diagnosed, Record], ...]
+    letters: tuple[DeadLetter, ...]
+    repeated: int
+    """Deliveries of an id that stood in the batch before."""
+    conflicting: tuple[FailureId, ...]
+    now: datetime
+
+
+@value(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A failure that this process heals now, and when the claim was sent (monotonic)."""
+
+    diagnosed: Diagnosed
+    sent_at: float
+    probe: bool = False
+
+
+@value(frozen=True, slots=True, kw_only=True)
+class Received:
+    """What became of a batch, now that it is durable."""
+
+    claimed: tuple[Claimed, ...] = ()
+    held_back: tuple[tuple[Claimed, HeldBack], ...] = ()
+    messages: tuple[Message, ...] = ()
+    new: frozenset[FailureId] = frozenset()
+    conflicting: tuple[FailureId, ...] = ()
+    letters: tuple[DeadLetter, ...] = ()
+
+    def __add__(self, other: "Received") -> "Received":
+        """Join what became of two halves."""
+        return Received(
+            claimed=self.claimed + other.claimed,
+            held_back=self.held_back + other.held_back,
+            messages=self.messages + other.messages,
+            new=self.new | other.new,
+            conflicting=self.conflicting + other.conflicting,
+            letters=self.letters + other.letters,
+        )
+
+
+@value(frozen=True, slots=True, kw_only=True)
+class Portion:
+    """The part of a batch that is durable now, what became of it, and what is left."""
+
+    batch: Batch
+    received: Received
+    rest: Batch | None

@@ -1,0 +1,147 @@
+"""The lease of this process: it is renewed, what decisions revoked is read, and other owners are watched."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+
+from consumer.errors import RevokedClaim, TransientError
+from consumer.event_loop import happens
+from consumer.metrics import Metrics
+from consumer.model import Claim, OwnerId
+from consumer.ownership.clock import TOLERATED, Clock
+from consumer.ownership.owner_watch import OwnerWatch
+from consumer.ownership.permission import READ_EVERY, Moment, Permission
+from consumer.store import leases
+from consumer.store.leases import DECIDED
+from consumer.store.pool import Pool
+
+log = structlog.get_logger(__name__)
+
+ANSWERED_WITHIN: Final = timedelta(seconds=5)
+"""Of a statement of the lease: a server that hangs is asked anew, maybe on another host."""
+FIRST_AGAIN: Final = timedelta(seconds=1)
+"""How long after a failed one the very first renewal is tried again."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Lease:
+    """Says that this process lives, learns what it may no longer start, and which owners have died."""
+
+    pool: Pool
+    own_pool: Pool
+    """Of one connection: a queue of others' statements must not make this process look dead, nor stop its effects."""
+    me: OwnerId
+    span: timedelta
+    clock: Clock
+    metrics: Metrics
+    died: Callable[[], None] = lambda: None
+    """Called when another owner is newly known to be dead: its claims may be taken over."""
+    permission: Permission = field(init=False)
+    _watch: OwnerWatch = field(init=False)
+    _renew_due: float = 0.0
+    _known_dead: frozenset[OwnerId] = frozenset()
+
+    def __post_init__(self) -> None:
+        """Begin with a lease that was never renewed: nothing may start."""
+        self.permission = Permission(self.span)
+        self._watch = OwnerWatch(self.span)
+
+    @property
+    def dead(self) -> dict[OwnerId, str]:
+        """The owners that did not renew for a whole lease while this process watched, with what it saw of them."""
+        return self._watch.dead()
+
+    async def begin(self, stop: asyncio.Event) -> None:
+        """Become known to the others before anything is claimed, also when the database just went away."""
+        while not stop.is_set():
+            try:
+                await self._renew()
+                await self._read()
+            except TransientError as error:
+                log.warning("no_lease_yet", error=str(error)[:300])
+                await happens(stop, FIRST_AGAIN)
+            else:
+                return
+
+    async def keep_until(self, ended: asyncio.Event) -> None:
+        """Renew and read until ended. A database that is away is waited for: until it answers, no effect starts."""
+        while not ended.is_set():
+            started = time.monotonic()
+            try:
+                if started >= self._renew_due:
+                    await self._renew()
+                await self._read()
+            except TransientError as error:
+                log.warning("lease_not_renewed", error=str(error)[:300])
+            left = READ_EVERY.total_seconds() - (time.monotonic() - started)
+            await happens(ended, timedelta(seconds=max(0.05, left)))
+
+    async def _renew(self) -> None:
+        sent, asked = Moment.now(), datetime.now(UTC)
+        async with _soon():
+            database = await leases.renew(self.own_pool, self.me, self.span)
+        self.permission.renewed(sent)
+        self._renew_due = sent.monotonic + self.span.total_seconds() / 3
+        changed = self.clock.compare(asked, database, datetime.now(UTC))
+        self.metrics.clock_skew_seconds.set(self.clock.skew.total_seconds())
+        if abs(changed) > TOLERATED:
+            log.warning("clock_skew", host_ahead_seconds=round(self.clock.skew.total_seconds(), 3))
+
+    async def _read(self) -> None:
+        sent = Moment.now()
+        async with _soon():
+            reading = await leases.read(self.own_pool, self.me)
+        self.permission.read(sent, reading.revoked)
+        self._watch.look(reading.renewals, sent.monotonic, time.monotonic())
+        dead = frozenset(self.dead)
+        if dead - self._known_dead:
+            log.warning("owners_dead", owners=sorted(dead - self._known_dead))
+            self.died()
+        self._known_dead = dead
+
+    async def permit(self, claim: Claim, seen_at: float) -> float:
+        """Wait until an effect under a claim may start; gives since when the claim is known to be this process's own.
+
+        `seen_at` is the monotonic time at which it was so last.
+
+        Raises
+        ------
+        LostClaim
+            It is another's now.
+        RevokedClaim
+            A person has decided.
+
+        """
+        while True:
+            await self.permission.wait()
+            if self.permission.is_revoked(claim):
+                raise RevokedClaim(DECIDED)
+            if self.permission.is_certain(seen_at):
+                return seen_at
+            asked = time.monotonic()
+            await leases.stands(self.pool, self.me, claim)
+            seen_at = asked
+
+    def may_start(self, claim: Claim, seen_at: float) -> bool:
+        """Tell whether an effect may start this very moment, without waiting; for after whatever was waited for."""
+        permission = self.permission
+        return permission.is_fresh() and permission.is_certain(seen_at) and not permission.is_revoked(claim)
+
+    async def make_durable(self, claim: Claim) -> None:
+        """Make durable that an effect begins which must not be repeated blindly; raises as `permit`."""
+        await leases.begin(self.pool, self.me, claim)
+
+
+@asynccontextmanager
+async def _soon() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(ANSWERED_WITHIN.total_seconds()):
+            yield
+    except TimeoutError as error:
+        raise TransientError(f"the database did not answer within {ANSWERED_WITHIN.total_seconds():g} s") from error

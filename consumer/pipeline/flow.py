@@ -1,0 +1,132 @@
+"""What happens to a failure, in order. Read this first.
+
+    Kafka ─▶ read ─▶ take ─▶ heal ─▶ settle ─▶ publish
+                      ▲       ▲
+    database ─────────┴ resume ┘      (what is due again, members' own inserts, claims of the dead)
+
+READ      decode, diagnose and plan a poll's records: nothing is stored yet
+TAKE      one transaction makes the batch durable, and claims as many heals as have slots
+HEAL      each claimed failure runs one strategy behind its effect gate
+SETTLE    one transaction ends a batch of heals: attempts, statuses, credits, messages
+PUBLISH   what the transactions wrote to the outbox goes to Kafka, in each failure's order
+RESUME    looks through the database for what is due, and enters it here again
+
+An offset is committed once its records are durable; a message leaves the outbox once Kafka has it. Whatever dies in
+between is found again by whoever lives: its claim by the lease of its owner, its message by the sweeper.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from consumer.catalog import Catalog, Catalogs
+from consumer.flow_control.dependencies import Dependencies
+from consumer.flow_control.intake_breaker import Valve
+from consumer.flow_control.slots import LiveHeals
+from consumer.heal.strategy import Strategies
+from consumer.metrics import Metrics
+from consumer.model import Diagnosed, Failure, OwnerId, Record
+from consumer.model.batch import Batch, Claimed, HeldBack
+from consumer.ownership.clock import Clock
+from consumer.ownership.lease import Lease
+from consumer.pipeline.healing import Healing
+from consumer.pipeline.intake import Intake
+from consumer.pipeline.publish import Publisher
+from consumer.pipeline.reading import Reading, joined
+from consumer.pipeline.recording import Recording
+from consumer.pipeline.settle import Settler
+from consumer.plan.planner import Standing
+from consumer.results.events import Outlet
+from consumer.store.leases import Inherited
+from consumer.store.pool import Pool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stages:
+    """What the pipeline is made of; the composition root puts it together."""
+
+    reading: Reading
+    catalogs: Catalogs
+    strategies: Strategies
+    intake: Intake
+    settler: Settler
+    publisher: Publisher
+    recording: Recording
+    live: LiveHeals
+    dependencies: Dependencies
+    pool: Pool
+    clock: Clock
+    lease: Lease
+    owner: OwnerId
+    outlet: Outlet
+    metrics: Metrics
+    valve: Valve
+
+
+class Pipeline:
+    """The stages in order; the source feeds it from Kafka, and resume from the database."""
+
+    def __init__(self, stages: Stages, heals: asyncio.TaskGroup) -> None:
+        self._stages = stages
+        self._healing = Healing(
+            reading=stages.reading,
+            settler=stages.settler,
+            strategies=stages.strategies,
+            catalogs=stages.catalogs,
+            live=stages.live,
+            dependencies=stages.dependencies,
+            lease=stages.lease,
+            clock=stages.clock,
+            outlet=stages.outlet,
+            metrics=stages.metrics,
+            tasks=heals,
+        )
+
+    async def read(self, records: Sequence[Record]) -> Batch:
+        """Decode, diagnose and plan what was read."""
+        return await self._stages.reading.read(records)
+
+    def join(self, first: Batch, more: Batch) -> Batch:
+        """Make one batch of two that wait."""
+        return joined(first, more)
+
+    async def take(self, batch: Batch) -> None:
+        """Make a batch durable, tell what it decided, and heal what it claimed; as much at a time as has slots."""
+        rest: Batch | None = batch
+        while rest is not None:
+            portion = await self._stages.intake.take(rest)
+            received, rest = portion.received, portion.rest
+            self._stages.publisher.offer(received.messages)
+            self._healing.start(received.claimed, received.held_back, is_new=True)
+            self._stages.recording.batch(portion.batch, received)
+            await self._stages.valve.count(portion.batch, received)
+
+    def diagnosed(self, failure: Failure, now: datetime) -> Diagnosed:
+        """Diagnose and plan what was read from the database."""
+        return self._stages.reading.diagnosed(failure, now)
+
+    def unplannable(self, failure: Failure, reason: str) -> Diagnosed:
+        """Give up a failure on which something of ours broke."""
+        return self._stages.reading.unplannable(failure, reason)
+
+    def heal(self, claimed: Sequence[Claimed], held_back: Sequence[tuple[Claimed, HeldBack]]) -> None:
+        """Heal what resume has claimed."""
+        self._healing.start(claimed, held_back)
+
+    def inherit(self, inherited: Inherited, sent_at: float) -> None:
+        """Go on with a claim whose owner is dead, or was not told of it."""
+        self._healing.inherit(inherited, sent_at)
+
+    def obey(self, catalog: Catalog) -> None:
+        """Read, plan and heal under another catalog from now on; what is planned already ends under its own."""
+        self._stages.catalogs.change(catalog)
+        self._stages.reading.obey(catalog)
+
+    def brake(self, standing: Standing) -> None:
+        """Plan under what the whole fleet has found out."""
+        self._stages.reading.standing = standing
+
+    def cancel_heals(self) -> None:
+        """Stop what is still healing; the claims stay, and are taken over."""
+        self._healing.cancel()

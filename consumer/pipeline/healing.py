@@ -1,0 +1,235 @@
+"""HEAL: what was claimed takes a slot, runs its strategy behind its gate, and hands its end to be settled."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+from random import random
+from typing import Final, assert_never
+
+import structlog
+
+from consumer.catalog import Catalogs, WorkflowPolicy
+from consumer.errors import LostClaim
+from consumer.event_loop import in_turns
+from consumer.flow_control.dependencies import Dependencies
+from consumer.flow_control.slots import LiveHeals
+from consumer.heal.gate import Gate
+from consumer.heal.run import run
+from consumer.heal.strategy import Strategies, Task
+from consumer.metrics import Metrics
+from consumer.model import (
+    Adopt,
+    Claim,
+    Diagnosed,
+    Heal,
+    MicroAud,
+    NotHealed,
+    Outcome,
+    Plan,
+    Refuse,
+    Refused,
+    RetryLater,
+    Unknown,
+    Wait,
+)
+from consumer.model.batch import Claimed, HeldBack
+from consumer.model.failure import Failure
+from consumer.ownership.clock import Clock
+from consumer.ownership.lease import Lease
+from consumer.pipeline.reading import Reading
+from consumer.pipeline.settle import Settler
+from consumer.results.events import Outlet
+from consumer.results.settlement import Ended, settle_heal
+from consumer.store.leases import DECIDED, Inherited
+from schemas.names import Code, Effect, StrategyName
+
+log = structlog.get_logger(__name__)
+
+PATIENCE: Final = timedelta(seconds=5)
+"""How long a heal that was claimed ahead waits for its slot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Healing:
+    """The heals of this process, each a task of its own; every end of one is a settlement."""
+
+    reading: Reading
+    settler: Settler
+    strategies: Strategies
+    catalogs: Catalogs
+    live: LiveHeals
+    dependencies: Dependencies
+    lease: Lease
+    clock: Clock
+    outlet: Outlet
+    metrics: Metrics
+    tasks: asyncio.TaskGroup
+    _running: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def start(
+        self, claimed: Sequence[Claimed], held_back: Sequence[tuple[Claimed, HeldBack]], *, is_new: bool = False
+    ) -> None:
+        """Heal what this process has claimed; what its wallet or a limit holds back is settled at once."""
+        # All take their slots before anybody else can look for one.
+        claims = [(one.diagnosed, _claim_of(one)) for one in claimed]
+        started = [both for both in claims if self._takes_slot(*both, is_new=is_new)]
+        for one, end in held_back:
+            claim = replace(_claim_of(one), held=MicroAud(0))
+            if self._takes_slot(one.diagnosed, claim, is_new=is_new):
+                self._settle(one.diagnosed, claim, end, self.clock.now(), one.diagnosed.plan.strategy)
+        if started:
+            self._keep(self.tasks.create_task(self._start_all(started)))
+
+    def inherit(self, inherited: Inherited, sent_at: float) -> None:
+        """Go on with a claim that another process left, or that a lost answer hid from us."""
+        now = self.clock.now()
+        diagnosed = self.reading.diagnosed(inherited.failure, now)
+        claim = Claim(
+            attempt_id=inherited.attempt_id,
+            step=inherited.step,
+            held=inherited.held,
+            deadline=sent_at + inherited.window.total_seconds(),
+            sent_at=sent_at,
+            epoch=inherited.epoch,
+        )
+        end = _ends_unhealed(inherited, diagnosed.plan)
+        # What ends unhealed is no heal of the dependency that this plan names: the claim was made for another plan.
+        if not self._takes_slot(diagnosed, claim, is_new=False, heals=end is None):
+            return
+        if end is None:
+            self._start(diagnosed, claim)
+        else:
+            self._settle(diagnosed, claim, end, now, inherited.strategy, inherited.effect)
+
+    def cancel(self) -> None:
+        """Stop what is still healing; the claims stay, and are taken over."""
+        for task in tuple(self._running):
+            task.cancel()
+
+    def _takes_slot(self, diagnosed: Diagnosed, claim: Claim, *, is_new: bool, heals: bool = True) -> bool:
+        taken = self.live.add(claim.attempt_id, diagnosed.failure.org_id, is_new=is_new)
+        if taken and heals and isinstance(diagnosed.plan, Heal) and diagnosed.plan.dependency is not None:
+            self.dependencies.started(diagnosed.plan.dependency)
+        return taken
+
+    async def _start_all(self, started: Sequence[tuple[Diagnosed, Claim]]) -> None:
+        async for diagnosed, claim in in_turns(started):
+            self._start(diagnosed, claim)
+
+    def _start(self, diagnosed: Diagnosed, claim: Claim) -> None:
+        self._keep(self.tasks.create_task(self._heal_one(diagnosed, claim)))
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _heal_one(self, diagnosed: Diagnosed, claim: Claim) -> None:
+        failure, plan = diagnosed.failure, diagnosed.heal
+        structlog.contextvars.bind_contextvars(failure_id=failure.id)
+        if not await self.live.begins(PATIENCE):
+            late = RetryLater(after=timedelta(0), reason="no slot came free for it: heals under way hang")
+            self._settle(diagnosed, claim, late, self.clock.now(), plan.strategy)
+            return
+        started_at = self.clock.now()
+        gate = Gate(claim, plan.intent.effect, self.lease, self.live.effect_started)
+        task = Task(
+            failure=failure,
+            diagnosis=diagnosed.diagnosis,
+            plan=plan,
+            policy=self._policy(failure, plan),
+            attempt_id=claim.attempt_id,
+        )
+        try:
+            outcome = await run(self.strategies[plan.strategy], task, gate)
+        except LostClaim:
+            self.metrics.claims_lost.inc()
+            log.warning("claim_lost", attempt_id=str(claim.attempt_id))
+            if plan.dependency is not None:
+                self.dependencies.ended(plan.dependency, healthy=None)
+            self.live.end([claim.attempt_id])
+            return
+        finally:
+            self.live.ended(failure.org_id)
+        self._settle(diagnosed, claim, outcome, started_at, plan.strategy)
+
+    def _settle(
+        self,
+        diagnosed: Diagnosed,
+        claim: Claim,
+        outcome: Outcome,
+        started_at: datetime,
+        strategy: StrategyName,
+        effect: Effect | None = None,
+    ) -> None:
+        ended = Ended(
+            failure=diagnosed.failure,
+            diagnosis=diagnosed.diagnosis,
+            strategy=strategy,
+            plan=diagnosed.plan,
+            claim=claim,
+            outcome=outcome,
+            attempted_at=started_at,
+            finished_at=self.clock.now(),
+            effect=effect,
+        )
+        policy, dice = self._policy(diagnosed.failure, diagnosed.plan), random()  # noqa: S311 - jitter
+        goes_on = partial(self.reading.goes_on, diagnosed.diagnosis)
+        settlement = settle_heal(ended, policy, dice, self.outlet, goes_on)
+        if settlement.health is not None and effect is None:  # else it was never begun here
+            self.dependencies.ended(settlement.health.key, healthy=settlement.health.healthy)
+        self.settler.put(settlement)
+
+    def _policy(self, failure: Failure, plan: Plan) -> WorkflowPolicy:
+        # A workflow that was never in the catalog has no plan to heal: the defaults allow nothing.
+        planned_with = self.catalogs.of(plan.catalog_version)
+        return planned_with.policy(failure.workflow_name) or WorkflowPolicy(name="*")
+
+
+def _ends_unhealed(inherited: Inherited, plan: Plan) -> Outcome | None:
+    """Say how an inherited claim ends without a heal; None when it is healed as it was meant to be."""
+    if inherited.begun:
+        return Unknown(reason="the process that made this call died in it: whether it took effect is not known")
+    if inherited.revoked and inherited.effect is not Effect.KEYED:
+        return Refused(code=Code.DENIED, reason=DECIDED)
+    if inherited.effect is Effect.KEYED and (inherited.revoked or plan.strategy is not inherited.strategy):
+        why = DECIDED if inherited.revoked else f"{plan.strategy} does not carry its key"
+        return NotHealed(code=Code.UNVERIFIED, reason=f"the process that made this call died in it, and {why}")
+    return _planned_otherwise(inherited, plan)
+
+
+def _planned_otherwise(inherited: Inherited, plan: Plan) -> Outcome | None:
+    match plan:
+        case Refuse():
+            return Refused(code=plan.code, reason=plan.reason, missing=plan.missing)
+        case Wait():
+            return RetryLater(after=plan.after, reason=plan.reason)
+        case Adopt():
+            return RetryLater(after=timedelta(0), reason="another heal has mended the same damage")
+        case Heal():
+            why = _changed(inherited, plan)
+            return RetryLater(after=timedelta(seconds=1), reason=why) if why else None
+        case _:
+            assert_never(plan)
+
+
+def _changed(inherited: Inherited, plan: Heal) -> str | None:
+    if (plan.intent.scope, plan.strategy) != (inherited.scope, inherited.strategy):
+        return "the plan changed while a dead process held the claim"
+    if plan.hold > inherited.held:
+        # The wallet had refused, and the process died before it could say so; or the catalog now asks for more.
+        return "its credits were not held when a process died"
+    return None
+
+
+def _claim_of(claimed: Claimed) -> Claim:
+    diagnosed, plan = claimed.diagnosed, claimed.diagnosed.heal
+    return Claim(
+        attempt_id=diagnosed.attempt_id,
+        step=diagnosed.failure.step,
+        held=plan.hold,
+        deadline=claimed.sent_at + plan.intent.window.total_seconds(),
+        sent_at=claimed.sent_at,
+        probe=claimed.probe,
+    )

@@ -1,0 +1,210 @@
+"""The intake stage: a batch becomes durable, whatever stands in it, and as many heals are claimed as have slots."""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from random import random
+from typing import Final
+
+import structlog
+
+from consumer.errors import RefusedByDatabase, TransientError
+from consumer.flow_control.dependencies import Dependencies, turned_away
+from consumer.flow_control.slots import LiveHeals, Turn
+from consumer.metrics import LoopPhase, Metrics
+from consumer.model import DeadLetter, Diagnosed, FailureId, Heal, Message, OwnerId, Record, with_value_alone
+from consumer.model.batch import Batch, Claimed, Portion, Received
+from consumer.results.events import Outlet, dead_letter_message
+from consumer.results.settlement import settle_unclaimed
+from consumer.settings import HealSettings
+from consumer.store.intake import Arrival, Taken, take_in
+from consumer.store.pool import Pool
+from consumer.store.waiters import look_again
+from schemas.names import PoisonReason
+
+log = structlog.get_logger(__name__)
+
+LOOKED_AT: Final = 64
+"""Failures of a batch, or twice as many as there are slots, that are looked at for one portion: where slots are few a
+batch is taken in many portions, and is not gone through whole for each."""
+
+
+class Intake:
+    """Makes batches durable; holds and tries again while the database is away, and drops nothing."""
+
+    def __init__(
+        self,
+        *,
+        pool: Pool,
+        owner: OwnerId,
+        live: LiveHeals,
+        dependencies: Dependencies,
+        settings: HealSettings,
+        outlet: Outlet,
+        metrics: Metrics,
+        wake: Callable[[], None],
+    ) -> None:
+        self._wake = wake
+        self._metrics = metrics
+        self._pool = pool
+        self._owner = owner
+        self._live = live
+        self._dependencies = dependencies
+        self._settings = settings
+        self._outlet = outlet
+
+    async def take(self, batch: Batch) -> Portion:
+        """Store as much of a batch as has slots now or will not soon have any; the rest is to be taken next.
+
+        Healing at once is far cheaper than by way of the database, so intake keeps pace with heals that are quick.
+        """
+        looked_at = batch.accepted[: max(LOOKED_AT, 2 * self._live.slots)]
+        gates = turned_away([diagnosed for diagnosed, _ in looked_at], self._dependencies)
+        startable = [
+            diagnosed.failure
+            for diagnosed, _ in looked_at
+            if isinstance(diagnosed.plan, Heal) and diagnosed.failure.id not in gates
+        ]
+        with self._metrics.timed(LoopPhase.SLOTS):
+            turns = await self._live.wait_to_admit(
+                [failure.org_id for failure in startable],
+                stalled_after=self._settings.slot_stall,
+                at_most=self._settings.slot_wait,
+            )
+        turn_of = {failure.id: turn for failure, turn in zip(startable, turns, strict=True)}
+        part, rest = _parted(batch, looked_at, {one for one, turn in turn_of.items() if turn is Turn.LATER})
+        arrivals = []
+        for diagnosed, record in part.accepted:
+            failure_id = diagnosed.failure.id
+            gets_one = turn_of.get(failure_id) is Turn.NOW
+            arrivals.append((self._arrival(diagnosed, gets_one, gates.get(failure_id), batch.now), record))
+        return Portion(batch=part, received=await self._store(arrivals, part.letters, batch.now), rest=rest)
+
+    def _arrival(self, diagnosed: Diagnosed, wants_slot: bool, waits_on: str | None, now: datetime) -> Arrival:
+        plan = diagnosed.plan
+        ended = None
+        if not isinstance(plan, Heal):
+            ended = settle_unclaimed(diagnosed, plan, now, random(), self._outlet)  # noqa: S311 - jitter
+        return Arrival(
+            diagnosed=diagnosed,
+            wants_slot=wants_slot,
+            ended=ended,
+            waiter_in=_jittered(self._settings.waiter_retry),
+            waits_on=waits_on,
+        )
+
+    async def _store(
+        self, arrivals: Sequence[tuple[Arrival, Record]], letters: Sequence[DeadLetter], now: datetime
+    ) -> Received:
+        """Store a batch; where the database refuses it, its halves, down to the one record that it refuses alone."""
+        try:
+            return await self._until_durable(arrivals, letters, now)
+        except RefusedByDatabase as error:
+            if arrivals and letters:
+                return await self._store(arrivals, (), now) + await self._store((), letters, now)
+            if len(arrivals) + len(letters) > 1:
+                log.warning("batch_refused", rows=len(arrivals), letters=len(letters), error=str(error)[:300])
+                rows, told = len(arrivals) // 2, len(letters) // 2
+                first = await self._store(arrivals[:rows], letters[:told], now)
+                return first + await self._store(arrivals[rows:], letters[told:], now)
+            return await self._store_refused(arrivals, letters, now, error)
+
+    async def _store_refused(
+        self,
+        arrivals: Sequence[tuple[Arrival, Record]],
+        letters: Sequence[DeadLetter],
+        now: datetime,
+        error: RefusedByDatabase,
+    ) -> Received:
+        if not arrivals:
+            # Only what its producer chose freely beside the value can be at fault: that goes, the value stays.
+            bare = [replace(letter, record=with_value_alone(letter.record)) for letter in letters]
+            return await self._until_durable((), bare, now)
+        message = f"the database refuses it: {str(error)[:500]}. Report this: decode should have found it."
+        unstorable = DeadLetter(record=arrivals[0][1], reason=PoisonReason.UNSTORABLE, message=message)
+        log.error("event_unstorable", failure_id=str(arrivals[0][0].diagnosed.failure.id), error=str(error)[:300])
+        return await self._store((), [unstorable], now)
+
+    async def _until_durable(
+        self, arrivals: Sequence[tuple[Arrival, Record]], letters: Sequence[DeadLetter], now: datetime
+    ) -> Received:
+        wait = 0.1
+        while True:
+            sent_at = time.monotonic()
+            try:
+                with self._metrics.timed(LoopPhase.INTAKE):
+                    return await self._once(arrivals, letters, now, sent_at)
+            except TransientError as error:
+                # Whether it was committed is not known, and does not matter: the ids make a second time harmless,
+                # and claims under our name that we do not know of are found by resume.
+                log.warning("intake_failed", error=str(error)[:300], retry_in=wait)
+                with self._metrics.timed(LoopPhase.RETRY):
+                    await asyncio.sleep(wait * (0.5 + random() / 2))  # noqa: S311 - jitter
+                wait = min(wait * 2, 5.0)
+
+    async def _once(
+        self,
+        arrivals: Sequence[tuple[Arrival, Record]],
+        letters: Sequence[DeadLetter],
+        now: datetime,
+        sent_at: float,
+    ) -> Received:
+        told = [dead_letter_message(letter, self._outlet, now) for letter in letters]
+        strangers: list[DeadLetter] = []
+
+        def refuse_stranger(arrival: Arrival) -> Message:
+            stranger = _stranger(arrival, records[arrival.diagnosed.failure.id])
+            strangers.append(stranger)
+            message = dead_letter_message(stranger, self._outlet, now)
+            told.append(message)
+            return message
+
+        records = {arrival.diagnosed.failure.id: record for arrival, record in arrivals}
+        taken = await take_in(self._pool, self._owner, [a for a, _ in arrivals], tuple(told), refuse_stranger)
+        await self._look_again([a.diagnosed.failure.id for a, _ in arrivals if a.wants_slot], taken)
+        ends = [m for a, _ in arrivals if a.ended and a.diagnosed.failure.id in taken.new for m in a.ended.messages]
+        return _received(taken, sent_at, (*told, *ends), (*letters, *strangers))
+
+    async def _look_again(self, wanted: Sequence[FailureId], taken: Taken) -> None:
+        here = {d.failure.id for d in taken.claimed} | {d.failure.id for d, _ in taken.held_back}
+        try:
+            if await look_again(self._pool, [one for one in wanted if one in taken.new and one not in here]):
+                self._wake()
+        except TransientError as error:
+            log.warning("waiters_not_seen", error=str(error)[:300])  # they have a time of their own
+
+
+def _parted(
+    batch: Batch, looked_at: Sequence[tuple[Diagnosed, Record]], later: Collection[FailureId]
+) -> tuple[Batch, Batch | None]:
+    """Leave what was not looked at, and whose turn is later; what beside failures is there goes with the first part."""
+    left = batch.accepted[len(looked_at) :]
+    if not (later or left):
+        return batch, None
+    now = tuple(both for both in looked_at if both[0].failure.id not in later)
+    left = (*(both for both in looked_at if both[0].failure.id in later), *left)
+    rest = Batch(accepted=left, letters=(), repeated=0, conflicting=(), now=batch.now)
+    return replace(batch, accepted=now), rest
+
+
+def _received(taken: Taken, sent_at: float, messages: tuple[Message, ...], letters: tuple[DeadLetter, ...]) -> Received:
+    return Received(
+        claimed=tuple(Claimed(diagnosed=d, sent_at=sent_at) for d in taken.claimed),
+        held_back=tuple((Claimed(diagnosed=d, sent_at=sent_at), end) for d, end in taken.held_back),
+        messages=messages,
+        new=taken.new,
+        conflicting=taken.conflicting,
+        letters=letters,
+    )
+
+
+def _stranger(arrival: Arrival, record: Record) -> DeadLetter:
+    org_id = arrival.diagnosed.failure.org_id
+    message = f"organisation {org_id} does not exist here: create it and replay, or mend data.org_id"
+    return DeadLetter(record=record, reason=PoisonReason.UNKNOWN_ORGANISATION, message=message)
+
+
+def _jittered(span: timedelta) -> timedelta:
+    return span * (0.5 + random() / 2)  # noqa: S311 - jitter

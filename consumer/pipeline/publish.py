@@ -1,0 +1,383 @@
+"""The publish stage: each writer sends its own messages; a sweeper takes what a dead one or a bad moment left over.
+
+One message, one topic never slows another. Each topic has a *lane* from memory, a task of its own that sends what was
+just committed, and a round of the sweeper, with producers of their own (`consumer/kafka/writer.py`) and back-offs of
+their own. What is too large is cut before it is sent. What its topic refuses alone is put off alone.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final, Protocol
+from uuid import UUID
+
+import structlog
+
+from consumer.errors import TransientError
+from consumer.event_loop import BackOff, happens
+from consumer.kafka.writer import Sent
+from consumer.metrics import LoopPhase, Metrics, Published
+from consumer.model import FailureId, Message, OwnerId
+from consumer.model.settlement import message_size
+from consumer.results.events import Outlet, cut
+from consumer.store.outbox import forget, left_over
+from consumer.store.pool import Pool
+
+log = structlog.get_logger(__name__)
+
+IN_MEMORY: Final = 10_000
+"""Messages of a topic kept for direct sending; beyond it the sweeper sends them from the outbox, where they all are."""
+IN_MEMORY_BYTES: Final = 64 * 1024 * 1024
+BATCH: Final = 1000
+BATCH_BYTES: Final = 8 * 1024 * 1024
+"""More than a slow broker takes within a request's timeout would fail as a whole, each time."""
+LETTERS_SWEPT: Final = 50
+"""Dead letters may all be as large as a message can be, and the database gives them by number."""
+PROBE: Final = 20
+"""Left-over messages that are taken to see whether a topic takes any again."""
+LEFT_OVER_AFTER: Final = timedelta(seconds=10)
+"""Older than any message that is still on its direct way, or there is something wrong with it."""
+LAST_SWEEP: Final = timedelta(seconds=1)
+"""How long a stop waits for the sweeper: what it then has under way is left over once more."""
+OWN_HEADERS: Final = 2048
+"""More than the headers and the frame of an event of ours take."""
+PUT_OFF: Final = 10_000
+"""Messages that their topic refuses and that are remembered; more of them are tried each time that they are taken."""
+
+
+def _topic_back_off() -> BackOff:
+    return BackOff(first=timedelta(milliseconds=250), longest=timedelta(seconds=15))
+
+
+class Sender(Protocol):
+    """Sends messages and says what the broker answered to each."""
+
+    async def send(self, messages: Sequence[Message], *, apart: bool = False) -> list[Sent]:
+        """Give one answer for each message; `apart` never holds up, and never fails, what is sent otherwise."""
+        ...
+
+    def limit(self, topic: str) -> int:
+        """Give the bytes that a message for a topic may have, as far as is known."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Lane:
+    """The direct way to one topic."""
+
+    topic: str
+    waiting: deque[Message] = field(default_factory=deque)
+    size: int = 0
+    back_off: BackOff = field(default_factory=_topic_back_off)
+    is_sending: bool = False
+    is_behind: bool = False  # said once, until all that waits has been sent
+
+    def put(self, messages: Iterable[Message]) -> None:
+        """Let messages wait behind the others."""
+        self.waiting.extend(messages)
+        self.size += sum(_weight(message) for message in messages)
+
+    def put_back(self, messages: Sequence[Message]) -> None:
+        """Let messages that were taken wait before the others, in their order."""
+        self.waiting.extendleft(reversed(messages))
+        self.size += sum(_weight(message) for message in messages)
+
+    def take(self) -> list[Message]:
+        """Take the next messages; what belongs to one failure is not parted."""
+        batch: list[Message] = []
+        size = 0
+        while self.waiting:
+            follows = bool(batch) and self.waiting[0].failure_id == batch[-1].failure_id is not None
+            if not follows and (len(batch) >= BATCH or size >= BATCH_BYTES):
+                break
+            batch.append(self.waiting.popleft())
+            size += _weight(batch[-1])
+        self.size -= size
+        return batch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """The sweeper's way to one topic, or to those that no setting names any more."""
+
+    name: Published
+    topic: str | None
+    besides: tuple[str, ...] = ()
+    batch: int = BATCH
+    back_off: BackOff = field(default_factory=_topic_back_off)
+
+
+class Publisher:
+    """Sends committed messages. At least once, under a stable id, in order within a failure."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        owner: OwnerId,
+        sender: Sender,
+        metrics: Metrics,
+        outlet: Outlet,
+        dead: Callable[[], Sequence[OwnerId]] = tuple,
+    ) -> None:
+        results_topic, dlq_topic = outlet.results_topic, outlet.dlq_topic
+        self._pool = pool
+        self._owner = owner
+        self._sender = sender
+        self._metrics = metrics
+        self._dead = dead
+        self._lanes: dict[str, Lane] = {}
+        self._rounds = (
+            Round(name=Published.RESULTS, topic=results_topic),
+            Round(name=Published.DEAD_LETTERS, topic=dlq_topic, batch=LETTERS_SWEPT),
+            Round(name=Published.FORMER, topic=None, besides=(results_topic, dlq_topic), batch=LETTERS_SWEPT),
+        )
+        self._names = {one.topic: one.name for one in self._rounds if one.topic is not None}
+        self._arrived = asyncio.Event()
+        self._closed = asyncio.Event()
+        # By the number of its id: the hash of a UUID costs ten times as much.
+        self._on_their_way: dict[int, FailureId | None] = {}
+        self._put_off: dict[UUID, tuple[BackOff, FailureId | None]] = {}
+        self._looking = asyncio.Lock()
+        self._acked: list[UUID] = []
+
+    def offer(self, messages: Sequence[Message]) -> None:
+        """Hand over messages whose transaction is committed; they stand in the outbox."""
+        for topic in {message.topic for message in messages}:
+            lane = self._lanes.setdefault(topic, Lane(topic=topic))
+            group = [message for message in messages if message.topic == topic]
+            if len(lane.waiting) < IN_MEMORY and lane.size < IN_MEMORY_BYTES:
+                lane.put(group)
+                self._on_their_way.update((message.id.int, message.failure_id) for message in group)
+                self._arrived.set()
+            elif not lane.is_behind:
+                lane.is_behind = True
+                log.warning("publisher_behind", waiting=len(lane.waiting), topic=topic)
+
+    def take_acked(self) -> list[UUID]:
+        """Give the messages that the broker has acknowledged, for the next settle to delete."""
+        acked, self._acked = self._acked, []
+        return acked
+
+    def give_back_acked(self, acked: Sequence[UUID]) -> None:
+        """Take back what could not be deleted."""
+        self._acked.extend(acked)
+
+    def close(self) -> None:
+        """Let `run` end once what was handed over has been sent, or its topic takes nothing."""
+        self._closed.set()
+        self._arrived.set()
+
+    async def run(self) -> None:
+        """Send until closed, each topic's messages in a task of their own."""
+        async with asyncio.TaskGroup() as sending:
+            while True:
+                await self._arrived.wait()
+                self._arrived.clear()
+                for lane in self._lanes.values():
+                    if lane.waiting and not lane.is_sending:
+                        lane.is_sending = True
+                        sending.create_task(self._empty(lane))
+                if self._closed.is_set():
+                    break
+
+    async def _empty(self, lane: Lane) -> None:
+        """Send what waits, until nothing does."""
+        while lane.waiting:
+            batch = lane.take()
+            if await self._send(lane.topic, batch, apart=False):
+                lane.back_off.succeeded()
+                self._is_there(lane.topic)
+                self._forget_way(batch)
+            else:
+                lane.put_back(batch)
+                await self._rest(lane)
+        lane.is_sending = lane.is_behind = False
+
+    async def _rest(self, lane: Lane) -> None:
+        self._is_away(lane.topic, lane.back_off)
+        await happens(self._closed, lane.back_off.rest())
+        if self._closed.is_set():
+            # The outbox has them all, for whoever is there when the topic takes them again.
+            self._forget_way(lane.waiting)
+            lane.waiting.clear()
+            lane.size = 0
+
+    def _forget_way(self, messages: Iterable[Message]) -> None:
+        for message in messages:
+            self._on_their_way.pop(message.id.int, None)
+
+    def _is_there(self, topic: str) -> None:
+        self._metrics.publish_back_off[self._name(topic)].set(0)
+
+    def _is_away(self, topic: str, back_off: BackOff) -> None:
+        back_off.failed()
+        self._metrics.publish_back_off[self._name(topic)].set(1)
+        log.warning("publish_backs_off", topic=topic, failures=back_off.failures, rest=back_off.rest().total_seconds())
+
+    def _name(self, topic: str) -> Published:
+        return self._names.get(topic, Published.FORMER)
+
+    async def sweep(self, stop: asyncio.Event, every: timedelta) -> None:
+        """Until stopped: delete what was acknowledged, and send what was left over, each topic's for itself."""
+        async with asyncio.TaskGroup() as sweeping:
+            rounds = [sweeping.create_task(self._sweep(one, stop, every)) for one in self._rounds]
+            await stop.wait()
+            _, late = await asyncio.wait(rounds, timeout=LAST_SWEEP.total_seconds())
+            for task in late:
+                task.cancel()
+
+    async def _sweep(self, one: Round, stop: asyncio.Event, every: timedelta) -> None:
+        while not stop.is_set():
+            sent = 0
+            try:
+                sent = await self._sweep_round(one, LEFT_OVER_AFTER)
+            except TransientError as error:
+                log.warning("sweep_failed", error=str(error)[:300])
+            if sent < one.batch:
+                await happens(stop, every)
+
+    async def sweep_once(self, older_than: timedelta = LEFT_OVER_AFTER) -> int:
+        """Do one round for each topic; gives how many left-over messages were sent."""
+        return sum([await self._sweep_round(one, older_than) for one in self._rounds])
+
+    async def _sweep_round(self, one: Round, older_than: timedelta) -> int:
+        await self.forget_acked()
+        if one.back_off.rests:
+            return 0
+        limit = min(PROBE, one.batch) if one.back_off.failures else one.batch
+        async with self._looking:  # one connection at a time, however many topics
+            taken = await left_over(
+                self._pool, self._owner, self._dead(), older_than, limit, topic=one.topic, besides=one.besides
+            )
+        messages = self._nobodys(taken)
+        if messages:
+            log.warning("outbox_left_over", messages=len(messages), topic=one.topic)
+            await self._send_left_over(one, messages)
+            await self.forget_acked()
+        return len(messages)
+
+    def _nobodys(self, taken: Sequence[Message]) -> list[Message]:
+        """Leave out what is on its direct way, acknowledged or put off, and what follows from it."""
+        if not taken:
+            return []
+        put_off = {name: failure for name, (rest, failure) in self._put_off.items() if rest.rests}
+        known = put_off.keys() | set(self._acked)
+        failures = {*self._on_their_way.values(), *put_off.values()} - {None}
+        free = [m for m in taken if m.id.int not in self._on_their_way and m.id not in known]
+        return [m for m in free if m.failure_id not in failures]
+
+    async def _send_left_over(self, one: Round, messages: Sequence[Message]) -> None:
+        for topic in sorted({message.topic for message in messages}):
+            group = [message for message in messages if message.topic == topic]
+            if await self._send(topic, group, apart=True):
+                one.back_off.succeeded()
+                self._is_there(topic)
+            else:
+                self._is_away(topic, one.back_off)
+
+    async def forget_acked(self) -> None:
+        """Delete what the broker has acknowledged."""
+        acked = self.take_acked()
+        if not acked:
+            return
+        try:
+            await forget(self._pool, acked)
+        except (TransientError, asyncio.CancelledError):
+            self.give_back_acked(acked)
+            raise
+
+    async def _send(self, topic: str, messages: Sequence[Message], *, apart: bool) -> bool:
+        """Send messages of one topic; tell whether the topic answered to any of them."""
+        # In waves: what a message follows from must be there before it, cut or not, or neither is sent now.
+        rest, answered = list(messages), False
+        while rest:
+            wave, following = _first_of_each(rest)
+            said = await self._said(topic, wave, apart=apart)
+            answered = answered or any(answer is not Sent.FAILED for answer in said)
+            held = self._noted(wave, said, apart=apart)
+            if held:
+                log.warning("publish_failed", messages=len(held), topic=topic)
+            names = {message.failure_id for message in held}
+            rest = [message for message in following if message.failure_id not in names] if names else following
+        return answered
+
+    def _noted(self, messages: Sequence[Message], said: Sequence[Sent], *, apart: bool) -> list[Message]:
+        """Note what the broker has; give what it does not have, for the sweeper to send."""
+        held = []
+        for message, answer in zip(messages, said, strict=True):
+            if answer is Sent.ACKED:
+                self._acked.append(message.id)
+                if self._put_off:
+                    self._put_off.pop(message.id, None)
+                continue
+            held.append(message)
+            if apart and answer is not Sent.FAILED:
+                self._put_off_alone(message, answer)
+        self._metrics.messages_put_off.set(len(self._put_off))
+        return held
+
+    def _put_off_alone(self, message: Message, answer: Sent) -> None:
+        event = "message_above_broker_limit" if answer is Sent.TOO_LARGE else "message_refused"
+        log.error(event, message_id=str(message.id), topic=message.topic)
+        fresh = BackOff(first=timedelta(seconds=10), longest=timedelta(minutes=10)), message.failure_id
+        if len(self._put_off) < PUT_OFF:
+            self._put_off.setdefault(message.id, fresh)
+        if message.id in self._put_off:
+            self._put_off[message.id][0].failed()
+
+    async def _said(self, topic: str, messages: Sequence[Message], *, apart: bool) -> list[Sent]:
+        """Send messages, cut to what their topic takes, until its limit sinks no more; give what was said to each."""
+        said = [Sent.TOO_LARGE] * len(messages)
+        rest: Sequence[int] = range(len(messages))
+        while rest:
+            limit = self._sender.limit(topic)
+            fitting = [(at, short) for at in rest if (short := _fitting(messages[at], limit)) is not None]
+            answers = await self._answers([short for _, short in fitting], apart=apart)
+            for (at, _), answer in zip(fitting, answers, strict=True):
+                said[at] = answer
+            sank = self._sender.limit(topic) < limit
+            rest = [at for at in rest if said[at] is Sent.TOO_LARGE] if sank else ()
+        return said
+
+    async def _answers(self, messages: Sequence[Message], *, apart: bool) -> list[Sent]:
+        if not messages:
+            return []
+        with self._metrics.timed(LoopPhase.PUBLISH):
+            said = await self._sender.send(messages, apart=apart)
+        if apart and len(messages) > 1:
+            # Its neighbours in a batch are refused with it.
+            for at in [at for at, answer in enumerate(said) if answer is Sent.REFUSED]:
+                (said[at],) = await self._answers([messages[at]], apart=apart)
+        return said
+
+
+def _fitting(message: Message, limit: int) -> Message | None:
+    """Give a message as it can be sent; None where not even cutting makes it small enough."""
+    # The headers of our own events are few and short: no need to count those of thousands.
+    is_ours = message.failure_id is not None
+    if (is_ours and _weight(message) + OWN_HEADERS <= limit) or message_size(message) <= limit:
+        return message
+    short = cut(message, limit)
+    return short if message_size(short) <= limit else None
+
+
+def _first_of_each(messages: Sequence[Message]) -> tuple[list[Message], list[Message]]:
+    """Part messages into the first one of each failure (and all that belong to none), and those that follow."""
+    firsts: list[Message] = []
+    following: list[Message] = []
+    seen: set[int] = set()
+    for message in messages:
+        if message.failure_id is None:
+            firsts.append(message)
+        elif message.failure_id.int in seen:
+            following.append(message)
+        else:
+            seen.add(message.failure_id.int)
+            firsts.append(message)
+    return firsts, following
+
+
+def _weight(message: Message) -> int:
+    return len(message.body or b"") + len(message.key or b"")

@@ -1,0 +1,115 @@
+"""READ: records to failures with a diagnosis and a plan, or to dead letters; nothing is stored yet."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from random import random
+
+import structlog
+
+from consumer.catalog import Catalog
+from consumer.diagnose.diagnosis import diagnose
+from consumer.event_loop import in_turns
+from consumer.ingest.decode import Door, decode
+from consumer.model import DeadLetter, Diagnosed, Diagnosis, Failure, FailureId, Record
+from consumer.model.batch import Batch
+from consumer.ownership.clock import Clock
+from consumer.plan.planner import CALM, Planner
+from schemas.names import PoisonReason
+
+log = structlog.get_logger(__name__)
+
+
+class Reading:
+    """Decodes, diagnoses and plans under the catalog in force; a bug in one failure never stops the others."""
+
+    def __init__(self, door: Door, planner: Planner, clock: Clock) -> None:
+        self._door = door
+        self._planner = planner
+        self._clock = clock
+        self.standing = CALM
+        """Workflows whose healing is braked at present."""
+
+    def obey(self, catalog: Catalog) -> None:
+        """Read and plan under another catalog from now on."""
+        self._door = replace(self._door, catalog=catalog)
+        self._planner = replace(self._planner, catalog=catalog)
+
+    async def read(self, records: Sequence[Record]) -> Batch:
+        """Decode, diagnose and plan what was read."""
+        now = self._clock.now()
+        accepted: dict[FailureId, tuple[Diagnosed, Record]] = {}
+        letters: list[DeadLetter] = []
+        conflicting: list[FailureId] = []
+        repeated = 0
+        async for record in in_turns(records):
+            decoded = self._decoded(record, now)
+            if isinstance(decoded, DeadLetter):
+                letters.append(decoded)
+            elif (first := accepted.get(decoded.id)) is not None:
+                repeated += 1
+                if first[0].failure.digest != decoded.digest:
+                    conflicting.append(decoded.id)
+            else:
+                accepted[decoded.id] = (self.diagnosed(decoded, now), record)
+        return Batch(
+            accepted=tuple(accepted.values()),
+            letters=tuple(letters),
+            repeated=repeated,
+            conflicting=tuple(conflicting),
+            now=now,
+        )
+
+    def diagnosed(self, failure: Failure, now: datetime) -> Diagnosed:
+        """Say what is broken, and what to do about it."""
+        try:
+            diagnosis = diagnose(failure.failure_reason, failure.context)
+            plan = self._planner.plan(failure, diagnosis, now, self.standing)
+        except Exception as error:  # a bug of ours in one failure must not stop all others, at each restart
+            log.exception("plan_crashed", failure_id=failure.id)
+            reason = f"planning it broke ({type(error).__name__}): report this, and ask for a heal after the fix"
+            return self.unplannable(failure, reason)
+        return Diagnosed(failure=failure, diagnosis=diagnosis, plan=plan, draw=_drawn())
+
+    def unplannable(self, failure: Failure, reason: str) -> Diagnosed:
+        """Give up a failure on which something of ours broke."""
+        return replace(self._planner.unplannable(failure, reason), draw=_drawn())
+
+    def goes_on(self, diagnosis: Diagnosis, failure: Failure) -> bool:
+        """Tell whether a rung is left that may act on a failure, as it will stand."""
+        try:
+            return self._planner.goes_on(failure, diagnosis, self._clock.now())
+        except Exception:  # as in planning it: the failure stays, and whoever plans it next says so
+            log.exception("plan_crashed", failure_id=failure.id)
+            return True
+
+    def _decoded(self, record: Record, now: datetime) -> Failure | DeadLetter:
+        try:
+            return decode(record, self._door, now)
+        except Exception as error:  # the same for what reading it breaks: the partition goes on, and nothing is lost
+            log.exception("decode_crashed", partition=record.partition, offset=record.offset)
+            message = f"reading it broke ({type(error).__name__}): report this, and replay it after the fix"
+            return DeadLetter(record=record, reason=PoisonReason.UNSTORABLE, message=message)
+
+
+def joined(first: Batch, more: Batch) -> Batch:
+    """Make one batch of two; of a failure that stands in both the first delivery counts."""
+    accepted = {diagnosed.failure.id: (diagnosed, record) for diagnosed, record in first.accepted}
+    repeated, conflicting = first.repeated + more.repeated, [*first.conflicting, *more.conflicting]
+    for diagnosed, record in more.accepted:
+        known = accepted.setdefault(diagnosed.failure.id, (diagnosed, record))
+        if known[1] is not record:
+            repeated += 1
+            if known[0].failure.digest != diagnosed.failure.digest:
+                conflicting.append(diagnosed.failure.id)
+    return Batch(
+        accepted=tuple(accepted.values()),
+        letters=(*first.letters, *more.letters),
+        repeated=repeated,
+        conflicting=tuple(conflicting),
+        now=more.now,
+    )
+
+
+def _drawn() -> int:
+    return int(random() * 2**53)  # noqa: S311 - ids must differ, and may be guessed

@@ -1,0 +1,156 @@
+"""RECORD: what became of batches and heals, in metrics and logs; it decides nothing."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from consumer.catalog import Catalog, Catalogs
+from consumer.metrics import EventOutcome, Metrics
+from consumer.model import Diagnosed, Heal, PassedOver, Refuse, Settlement, Wait, first_read
+from consumer.model.batch import Batch, Received
+from consumer.plan.rung import Rung
+from consumer.results.settlement import result_of_refusal
+from consumer.store.drift import Counted
+from schemas.names import Code, Result, Status, StrategyName
+
+log = structlog.get_logger(__name__)
+
+MEMBER: Final = "member"
+"""In the place of a source: a signed-in member inserted the row."""
+OTHER: Final = "other"
+"""In the place of what nobody declares, so that no event makes a new series."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """Tells operators what is durable now."""
+
+    metrics: Metrics
+    catalogs: Catalogs
+    rungs: Mapping[StrategyName, Rung]
+
+    def batch(self, batch: Batch, received: Received) -> None:
+        """Count a batch that is durable now, and log what is wrong with it."""
+        metrics = self.metrics
+        conflicting = {*batch.conflicting, *received.conflicting}
+        strangers = len(received.letters) - len(batch.letters)
+        again = len(batch.accepted) - len(received.new) - strangers + batch.repeated
+        metrics.events[EventOutcome.ACCEPTED].inc(len(received.new))
+        metrics.events[EventOutcome.CONFLICTING].inc(len(conflicting))
+        metrics.events[EventOutcome.DUPLICATE].inc(max(0, again - len(conflicting)))
+        self._letters(received)
+        for outcome in replays(batch, received):
+            metrics.replays[outcome].inc()
+        for failure_id in conflicting:
+            log.warning("event_id_used_twice", failure_id=str(failure_id))
+        for diagnosed, _ in batch.accepted:
+            if diagnosed.failure.id in received.new:
+                self._new(diagnosed)
+
+    def _letters(self, received: Received) -> None:
+        for letter in received.letters:
+            self.metrics.events[EventOutcome.DEAD_LETTER].inc()
+            self.metrics.dead_letters[letter.reason].inc()
+            where = letter.record
+            log.warning(
+                "dead_letter",
+                reason=letter.reason,
+                partition=where.partition,
+                offset=where.offset,
+                replayed=first_read(where)[1],
+            )
+
+    def _new(self, diagnosed: Diagnosed) -> None:
+        diagnosis, plan = diagnosed.diagnosis, diagnosed.plan
+        self.metrics.count_diagnosis(diagnosis.failure_type, diagnosis.disposition)
+        self.missing_context(diagnosed)
+        if isinstance(plan, Refuse):
+            result = result_of_refusal(plan.code)
+            self.metrics.attempts[diagnosis.failure_type, plan.strategy, result, plan.code].inc()
+        elif isinstance(plan, Wait):
+            self.metrics.attempts[diagnosis.failure_type, plan.strategy, Result.FAILED, Code.RETRY_LATER].inc()
+
+    def missing_context(self, diagnosed: Diagnosed) -> None:
+        """Count the context fields that a failure lacked, by who should have sent them; once for each failure."""
+        count_missing(diagnosed, self.catalogs.current, self.rungs, self.metrics)
+
+    def attempt(self, settlement: Settlement) -> None:
+        """Count a finished attempt."""
+        attempt = settlement.attempt
+        self.metrics.attempts[settlement.diagnosis.failure_type, attempt.strategy, attempt.result, attempt.code].inc()
+
+    def heal(self, settlement: Settlement) -> None:
+        """Count, time and log a heal whose end is durable."""
+        attempt, failure = settlement.attempt, settlement.failure
+        self.attempt(settlement)
+        seconds = (attempt.finished_at - attempt.attempted_at).total_seconds()
+        self.metrics.heal_seconds[attempt.strategy, attempt.result].observe(max(0.0, seconds))
+        if settlement.next.status is Status.RESOLVED:
+            since = (attempt.finished_at - failure.detected_at).total_seconds()
+            self.metrics.time_to_heal_seconds[settlement.diagnosis.failure_type].observe(max(0.0, since))
+        log.info(
+            "heal_settled",
+            failure_id=str(failure.id),
+            attempt_id=str(attempt.id),
+            org_id=str(failure.org_id),
+            strategy=attempt.strategy,
+            result=attempt.result,
+            code=attempt.code,
+            status=settlement.next.status,
+            step=attempt.step,
+        )
+
+    def drift(self, found: Counted) -> None:
+        """Count and log a producer that keeps sending what has to be repaired."""
+        self.metrics.drift_findings.inc()
+        log.warning(
+            "producer_drifted",
+            finding=str(found.id),
+            org_id=str(found.org_id),
+            source=found.source,
+            workflow_name=found.workflow_name,
+            fix=found.drift.fix,
+        )
+
+
+def replays(batch: Batch, received: Received) -> Iterator[EventOutcome]:
+    """Give what became of each record of a durable batch that `shw dlq replay` had sent again."""
+    strangers = {id(letter.record) for letter in received.letters}
+    for diagnosed, record in batch.accepted:
+        if first_read(record)[1] and id(record) not in strangers:
+            new = diagnosed.failure.id in received.new
+            yield EventOutcome.ACCEPTED if new else EventOutcome.DUPLICATE
+    for letter in received.letters:
+        if first_read(letter.record)[1]:
+            yield EventOutcome.DEAD_LETTER
+
+
+def count_missing(diagnosed: Diagnosed, catalog: Catalog, rungs: Mapping[StrategyName, Rung], metrics: Metrics) -> None:
+    """Count the fields for whose lack rungs of a new failure's ladder were passed over."""
+    lacking = [one for one in _passed_over(diagnosed) if one.missing]
+    if not lacking:
+        return
+    failure = diagnosed.failure
+    source = MEMBER if failure.source is None else catalog.speaks_as(failure.source, failure.org_id) or OTHER
+    for one in lacking:
+        rung = rungs.get(one.strategy)
+        fields = rung.fields if rung is not None else ()
+        for field in {declared_field(path, fields) for path in one.missing}:
+            metrics.missing_context[source, one.strategy, field].inc()
+
+
+def _passed_over(diagnosed: Diagnosed) -> tuple[PassedOver | Refuse, ...]:
+    match diagnosed.plan:
+        case Heal(passed_over=passed_over):
+            return passed_over
+        case Refuse(passed_over=passed_over) as plan:
+            return (plan, *passed_over)
+        case _:
+            return ()
+
+
+def declared_field(path: str, declared: Sequence[str]) -> str:
+    """Give the declared field that a path is, or lies below: few enough for a label."""
+    return next((f for f in declared if path == f or path.startswith((f"{f}.", f"{f}["))), OTHER)

@@ -1,0 +1,165 @@
+"""The settle stage: finished heals end in batches; while the database is away they wait, and their claims stand."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from random import random
+from typing import Final
+
+import structlog
+
+from consumer.errors import RefusedByDatabase, TransientError
+from consumer.event_loop import happens, in_turns
+from consumer.flow_control.breakers import Breakers
+from consumer.flow_control.slots import LiveHeals
+from consumer.metrics import LoopPhase
+from consumer.model import OwnerId, Settlement
+from consumer.pipeline.publish import Publisher
+from consumer.pipeline.recording import Recording
+from consumer.results.events import Outlet
+from consumer.results.settlement import without_content
+from consumer.store.pool import Pool
+from consumer.store.settle import Settled, settle
+
+log = structlog.get_logger(__name__)
+
+BUSY: Final = 48
+"""Heals in one transaction, none of them waited for by a failure, from which on the next one waits for more."""
+GATHER: Final = timedelta(milliseconds=100)
+"""So long, or until `ENOUGH` are there: no heal waits for a slot meanwhile, and there are half as many round trips."""
+ENOUGH: Final = 256
+"""Heals that wait while one transaction is under way, from which on another begins: few would only cost round trips."""
+AT_ONCE: Final = 2
+"""Transactions under way: one writes its rows while the other one commits, and neither processor waits for the disk."""
+
+
+class Settler:
+    """Takes settlements, makes them durable in batches, frees their slots and hands their messages on."""
+
+    def __init__(
+        self,
+        *,
+        pool: Pool,
+        owner: OwnerId,
+        live: LiveHeals,
+        publisher: Publisher,
+        outlet: Outlet,
+        recording: Recording,
+        batch: int,
+        breakers: Breakers,
+    ) -> None:
+        self._pool = pool
+        self._owner = owner
+        self._live = live
+        self._publisher = publisher
+        self._outlet = outlet
+        self._metrics = recording.metrics
+        self._recording = recording
+        self._batch = batch
+        self._breakers = breakers
+        # Every settlement has a slot, so the queue cannot grow beyond them.
+        self._queue: asyncio.Queue[Settlement | None] = asyncio.Queue()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._enough = asyncio.Event()
+        self._may_begin = asyncio.Event()
+        self._unawaited = 0  # heals of the last transaction that nobody waited for
+
+    def put(self, settlement: Settlement) -> None:
+        """Hand in a finished heal; its slot is free once it is durable."""
+        self._live.settling(settlement.attempt.id)
+        self._queue.put_nowait(settlement)
+        if self._queue.qsize() >= ENOUGH:
+            self._enough.set()
+            self._may_begin.set()
+
+    def close(self) -> None:
+        """Let `run` end once what was handed in is durable."""
+        self._queue.put_nowait(None)
+
+    async def run(self) -> None:
+        """Settle until closed."""
+        closing = False
+        async with asyncio.TaskGroup() as settling:
+            while not closing:
+                first = await self._queue.get()
+                if first is not None and self._unawaited >= BUSY:
+                    await happens(self._enough, GATHER)
+                await self._turn()
+                batch = [first, *self._waiting()]
+                closing = None in batch
+                ready = [settlement for settlement in batch if settlement is not None]
+                if ready:
+                    self._begin(settling.create_task(self._settle(ready)))
+
+    def _waiting(self) -> Iterator[Settlement | None]:
+        for _ in range(min(self._batch - 1, self._queue.qsize())):
+            yield self._queue.get_nowait()
+        if self._queue.qsize() < ENOUGH:
+            self._enough.clear()
+
+    async def _turn(self) -> None:
+        """Wait until another transaction may begin."""
+        while self._under_way and (len(self._under_way) >= AT_ONCE or self._queue.qsize() < ENOUGH):
+            self._may_begin.clear()
+            await self._may_begin.wait()
+
+    def _begin(self, task: asyncio.Task[None]) -> None:
+        self._under_way.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        self._may_begin.set()
+
+    async def _settle(self, ready: Sequence[Settlement]) -> None:
+        try:
+            settled = await self._until_durable(ready)
+        except RefusedByDatabase as error:
+            await self._settle_halves(ready, error)
+            return
+        self._unawaited = len(ready) - settled.woken
+        self._live.end(s.attempt.id for s in ready)
+        self._breakers.learn(settled.verdicts, woken=settled.woken)
+        self._publisher.offer([m for s in ready if s.attempt.id in settled.mine for m in s.messages])
+        async for settlement in in_turns(ready):
+            if settlement.attempt.id in settled.mine:
+                self._recording.heal(settlement)
+            else:
+                # Another owner has it, or an earlier transaction with an unknown end was ours after all; the sweeper
+                # of the outbox publishes what that one wrote.
+                self._metrics.claims_lost.inc()
+                log.warning("settled_by_another", attempt_id=str(settlement.attempt.id))
+        for found in settled.drifted:
+            self._recording.drift(found)
+
+    async def _settle_halves(self, ready: Sequence[Settlement], error: RefusedByDatabase) -> None:
+        if len(ready) > 1:
+            middle = len(ready) // 2
+            await self._settle(ready[:middle])
+            await self._settle(ready[middle:])
+            return
+        bare = without_content(ready[0], self._outlet)
+        if bare.attempt == ready[0].attempt:
+            # Nothing is left to leave out: the claim stands, and is taken over when its deadline has passed.
+            log.error("settle_refused", attempt_id=str(bare.attempt.id), error=str(error)[:300])
+            self._live.end([bare.attempt.id])
+            return
+        log.warning("settle_without_content", attempt_id=str(bare.attempt.id), error=str(error)[:300])
+        await self._settle([bare])
+
+    async def _until_durable(self, ready: Sequence[Settlement]) -> Settled:
+        wait = 0.1
+        telling = [self._breakers.told(settlement) for settlement in ready]
+        while True:
+            acked = self._publisher.take_acked()
+            try:
+                with self._metrics.timed(LoopPhase.SETTLE):
+                    return await settle(self._pool, self._owner, telling, acked, self._breakers.settings)
+            except TransientError as error:
+                self._publisher.give_back_acked(acked)
+                log.warning("settle_failed", error=str(error)[:300], retry_in=wait)
+                await asyncio.sleep(wait * (0.5 + random() / 2))  # noqa: S311 - jitter
+                wait = min(wait * 2, 5.0)
+            except RefusedByDatabase:
+                self._publisher.give_back_acked(acked)
+                raise

@@ -1,0 +1,279 @@
+"""Which strategy heals what, and whether it may: diagnosis + failure + catalog + now → a plan."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from consumer.catalog import Brake, Catalog, SameLimit, WorkflowPolicy
+from consumer.diagnose.fingerprint import fingerprint
+from consumer.model import (
+    AT_THE_FOOT,
+    Adopt,
+    Diagnosed,
+    Diagnosis,
+    Failure,
+    Heal,
+    MicroAud,
+    OrgId,
+    PassedOver,
+    Plan,
+    Rate,
+    Refuse,
+    Wait,
+)
+from consumer.plan.default_ladder import LADDER, ladder, nobody_may, strategy_for
+from consumer.plan.rung import Rung
+from schemas.names import Code, Disposition, FailureType, StrategyName
+
+__all__ = ["CALM", "LADDER", "Planner", "Standing", "strategy_for"]
+
+_KNOWN: Final = frozenset(StrategyName)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What the whole fleet's failures say of a single one, as of a moment ago."""
+
+    braked: frozenset[tuple[OrgId, str]] = frozenset()
+    """Organisations and workflows of which too much is sick at once."""
+
+
+CALM: Final = Standing()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planner:
+    """What a plan is made from besides the failure itself."""
+
+    rungs: Mapping[StrategyName, Rung]
+    catalog: Catalog
+
+    def plan(self, failure: Failure, diagnosis: Diagnosis, now: datetime, standing: Standing = CALM) -> Plan:
+        """Decide what to do about a failure now. Pure: the same arguments give the same plan, in every replica."""
+        policy = self.catalog.policy(failure.workflow_name)
+        first = _declared(policy, diagnosis) if policy is not None and policy.ladders else None
+        if first is None and (first := strategy_for(diagnosis, failure.context)) is StrategyName.WORKFLOW_REWRITE:
+            first = ladder(diagnosis, failure.context)[0]
+        if failure.twin is not None:
+            return Adopt(strategy=first, attempt_id=failure.twin, catalog_version=self.catalog.version)
+        early = self._before_any_strategy(first, failure, diagnosis, now)
+        if early is not None:
+            return early
+        if policy is None:
+            return self._without_entry(first, failure)
+        foot = self._judged(first, failure, diagnosis, policy, now)
+        plan: Heal | Refuse
+        if isinstance(foot, PassedOver) or failure.climbed is not AT_THE_FOOT:
+            plan = self._climbed(foot, failure, diagnosis, policy, now)
+        else:
+            plan = foot
+        if policy.brake is not None and isinstance(plan, Heal):
+            return self._wait(plan, failure, policy.brake, standing) or plan
+        return plan
+
+    def rungs_for(
+        self, failure: Failure, diagnosis: Diagnosis, now: datetime
+    ) -> tuple[tuple[StrategyName, PassedOver | None], ...]:
+        """Say of every rung of a failure's ladder why it may not act, None where it may; for whoever asks about it."""
+        policy = self.catalog.policy(failure.workflow_name)
+        if policy is None:
+            return ()
+        whole = policy.ladders.get(diagnosis.failure_type) or ladder(diagnosis, failure.context)
+        judged = ((one, self._judged(one, failure, diagnosis, policy, now)) for one in whole)
+        return tuple((one, said if isinstance(said, PassedOver) else None) for one, said in judged)
+
+    def goes_on(self, failure: Failure, diagnosis: Diagnosis, now: datetime) -> bool:
+        """Tell whether a rung is left that may act on a failure."""
+        return isinstance(self.plan(failure, diagnosis, now), Heal | Wait)
+
+    def _before_any_strategy(
+        self, strategy: StrategyName, failure: Failure, diagnosis: Diagnosis, now: datetime
+    ) -> Refuse | Wait | None:
+        if nobody := nobody_may(diagnosis):
+            return self._refuse(strategy, Code.REFUSED, nobody)
+        wait = diagnosis.wait
+        if wait is None or (left := failure.detected_at + wait - now) <= timedelta(0):
+            return None
+        reason = f"whoever failed asked to be left alone for {wait.total_seconds():g} s"
+        return Wait(strategy=strategy, after=left, reason=reason, catalog_version=self.catalog.version)
+
+    def _without_entry(self, strategy: StrategyName, failure: Failure) -> Refuse:
+        if strategy not in self.rungs:
+            return self._refuse(strategy, Code.NOT_INSTALLED, _not_installed(strategy))
+        name = failure.workflow_name
+        reason = f"no entry of the catalog matches workflow {name!r}: declare what may be done for it"
+        return self._refuse(strategy, Code.REFUSED, reason)
+
+    def _climbed(
+        self,
+        foot: Heal | PassedOver,
+        failure: Failure,
+        diagnosis: Diagnosis,
+        policy: WorkflowPolicy,
+        now: datetime,
+    ) -> Heal | Refuse:
+        """Go up the ladder to the first rung that may act; what its `foot` says is known."""
+        whole = self._ladder(failure, diagnosis, policy)
+        passed: list[PassedOver] = []
+        for place, strategy in enumerate(whole):
+            said = foot if strategy is foot.strategy else self._judged(strategy, failure, diagnosis, policy, now)
+            if isinstance(said, Heal):
+                later = self._untried(whole[place + 1 :], failure, diagnosis, policy, now)
+                kept = _kept_back(strategy, failure, policy, later)
+                if kept is None:
+                    return replace(said, passed_over=tuple(passed))
+                said = kept
+            passed.append(said)
+            if _over(failure, policy, now) is not None:
+                break  # of every other rung the same would be said
+        first, *others = passed
+        return replace(self._refuse(first.strategy, first.code, first.reason, first.missing), passed_over=tuple(others))
+
+    def _ladder(self, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy) -> Sequence[StrategyName]:
+        declared = policy.ladders.get(diagnosis.failure_type)
+        # The healer's own ladder has no rung that is not installed, but for the first: that one is named.
+        whole = declared or [
+            one for place, one in enumerate(ladder(diagnosis, failure.context)) if not place or one in self.rungs
+        ]
+        doubtful = failure.climbed.unsure
+        # Only who may have acted can find out, or has the key: another rung would be a blind repetition.
+        if doubtful in _KNOWN:
+            return (StrategyName(doubtful),)
+        return whole[:1] if failure.unsure else whole
+
+    def _untried(
+        self,
+        strategies: Sequence[StrategyName],
+        failure: Failure,
+        diagnosis: Diagnosis,
+        policy: WorkflowPolicy,
+        now: datetime,
+    ) -> int:
+        """Count those that may act and have not yet; asked only where something was tried before."""
+        tried = failure.climbed.attempts
+        if not tried:
+            return 0
+        return sum(
+            one not in tried and isinstance(self._judged(one, failure, diagnosis, policy, now), Heal)
+            for one in strategies
+        )
+
+    def _judged(
+        self, strategy: StrategyName, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy, now: datetime
+    ) -> Heal | PassedOver:
+        """Say what one rung would do, or why it may not."""
+        rung = self.rungs.get(strategy)
+        if rung is None:
+            return PassedOver(strategy=strategy, code=Code.NOT_INSTALLED, reason=_not_installed(strategy))
+        if missing := rung.needs(failure):
+            reason = f"the event lacks what {strategy} needs: {', '.join(missing)}"
+            return PassedOver(strategy=strategy, code=Code.MISSING_CONTEXT, reason=reason, missing=missing)
+        forbidden = _not_allowed(strategy, policy) if policy.strategies is not None else None
+        forbidden = forbidden or _over(failure, policy, now)
+        if forbidden is None and failure.climbed is not AT_THE_FOOT:
+            forbidden = _spent(strategy, failure, policy)
+        if forbidden := forbidden or rung.refusal(failure, diagnosis, policy):
+            return PassedOver(strategy=strategy, code=Code.REFUSED, reason=forbidden)
+        cost = rung.estimate(failure, policy)
+        if cost is None or cost > policy.allowances[strategy]:
+            return PassedOver(strategy=strategy, code=Code.REFUSED, reason=_too_dear(strategy, cost, policy))
+        return self._heal(rung, failure, policy, cost)
+
+    def _heal(self, rung: Rung, failure: Failure, policy: WorkflowPolicy, cost: MicroAud) -> Heal:
+        strategy, intent = rung.name, rung.intent(failure, policy)
+        if policy.rungs:
+            longest = policy.limits_of(strategy).longest
+            intent = intent if longest is None else replace(intent, window=min(longest, intent.window))
+        return Heal(
+            strategy=strategy,
+            intent=intent,
+            hold=cost,
+            catalog_version=self.catalog.version,
+            dependency=f"dependency:{failure.org_id}:{intent.dependency}" if intent.dependency else None,
+            rate=_rate(failure, policy.same, strategy) if policy.same is not None else None,
+        )
+
+    def _wait(self, plan: Heal, failure: Failure, brake: Brake, standing: Standing) -> Wait | None:
+        if (failure.org_id, failure.workflow_name) not in standing.braked:
+            return None
+        reason = (
+            f"more than {brake.share:.0%} of {brake.runs} runs are sick at once: the cause lies elsewhere, and healing "
+            "them one by one would not help"
+        )
+        return Wait(strategy=plan.strategy, after=brake.within / 4, reason=reason, catalog_version=self.catalog.version)
+
+    def unplannable(self, failure: Failure, reason: str) -> Diagnosed:
+        """Refuse a failure on which a rule or a strategy of ours broke."""
+        diagnosis = Diagnosis(failure_type=FailureType.UNKNOWN, disposition=Disposition.NEEDS_PERSON, evidence=())
+        return Diagnosed(
+            failure=failure,
+            diagnosis=diagnosis,
+            plan=self._refuse(LADDER[diagnosis.failure_type], Code.CRASHED, reason),
+        )
+
+    def _refuse(self, strategy: StrategyName, code: Code, reason: str, missing: tuple[str, ...] = ()) -> Refuse:
+        return Refuse(
+            strategy=strategy, code=code, reason=reason, missing=missing, catalog_version=self.catalog.version
+        )
+
+
+def _declared(policy: WorkflowPolicy, diagnosis: Diagnosis) -> StrategyName | None:
+    declared = policy.ladders.get(diagnosis.failure_type)
+    return declared[0] if declared is not None else None
+
+
+def _not_installed(strategy: StrategyName) -> str:
+    return f"strategy {strategy} is not installed in this deployment"
+
+
+def _too_dear(strategy: StrategyName, cost: MicroAud | None, policy: WorkflowPolicy) -> str:
+    if cost is None:
+        return f"what an attempt of {strategy} may cost cannot be told: declare its price in the catalog"
+    allowed = policy.allowances[strategy]
+    return (
+        f"an attempt of {strategy} may cost {cost / 1_000_000:g} AUD, above its allowance_aud of "
+        f"{allowed / 1_000_000:g}: raise that in the catalog's entry {policy.name!r}"
+    )
+
+
+def _kept_back(strategy: StrategyName, failure: Failure, policy: WorkflowPolicy, later: int) -> PassedOver | None:
+    """Keep one attempt for each rung that has had none, unless the catalog says how many this one has."""
+    made, left = failure.climbed.attempts.get(strategy, 0), policy.attempts - failure.attempts
+    if not made or later < left or policy.limits_of(strategy).attempts is not None:
+        return None
+    reason = f"{made} attempts have not healed it: of the entry's {policy.attempts} the rest is for the rungs after it"
+    return PassedOver(strategy=strategy, code=Code.NOT_HEALED, reason=reason)
+
+
+def _rate(failure: Failure, limit: SameLimit, strategy: StrategyName) -> Rate:
+    key = f"{failure.org_id}:{fingerprint(failure, strategy)}"
+    return Rate(key=key, heals=limit.heals, within=limit.within, cool_down=limit.cool_down)
+
+
+def _not_allowed(strategy: StrategyName, policy: WorkflowPolicy) -> str | None:
+    if policy.strategies is None or strategy in policy.strategies:
+        return None
+    return f"the catalog's entry {policy.name!r} does not allow strategy {strategy}"
+
+
+def _spent(strategy: StrategyName, failure: Failure, policy: WorkflowPolicy) -> str | None:
+    if strategy in failure.climbed.spent:
+        return "it was asked to act before, and refused"
+    limit, made = policy.limits_of(strategy).attempts, failure.climbed.attempts.get(strategy, 0)
+    if limit is None or made < limit:
+        return None
+    return f"all {limit} attempts that the catalog allows this rung have been made"
+
+
+def _over(failure: Failure, policy: WorkflowPolicy, now: datetime) -> str | None:
+    """Say why nothing may be tried any more, whatever the strategy."""
+    if now - failure.detected_at > policy.max_age:
+        return f"detected at {failure.detected_at.isoformat()}, longer ago than max_age ({policy.max_age}) allows"
+    if failure.attempts >= policy.attempts:
+        return f"all {policy.attempts} attempts that the catalog allows have been made"
+    if failure.lifetime_attempts >= policy.lifetime_attempts:
+        return (
+            f"all {policy.lifetime_attempts} attempts of its lifetime have been made: mend the cause, then resolve it"
+        )
+    return None

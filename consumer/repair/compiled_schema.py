@@ -1,0 +1,255 @@
+"""A schema as the descent needs it: references followed, `allOf` merged, alternatives set apart. Pure."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from consumer.repair.key_names import plain
+from consumer.repair.leaf_rules import Leaf, compiled
+from consumer.repair.validator import UnusableSchema
+from schemas.json_value import steps_of
+
+Schema: TypeAlias = "Mapping[str, Any] | bool"
+
+ALL_TYPES: Final = frozenset({"null", "boolean", "object", "array", "number", "integer", "string"})
+_MOST_SHAPES: Final = 20_000
+_MOST_PARTS: Final = 300
+_MOST_BRANCHES: Final = 64
+_OPAQUE: Final = ("not", "contains", "propertyNames", "dependentSchemas", "unevaluatedItems", "$dynamicRef")
+_OLD_DRAFTS: Final = ("draft-03", "draft-04", "draft-06", "draft-07")
+
+
+class TooMuch(Exception):
+    """More steps than a repair may take."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Alternatives of which a value follows at least one, or exactly one."""
+
+    branches: tuple[Schema, ...]
+    rule: Mapping[str, Any] | None
+    """What the result has to pass besides: `oneOf` as a whole."""
+
+
+@dataclass(slots=True, eq=False)
+class Shape:
+    """All that is demanded of a value at one place."""
+
+    number: int
+    parts: tuple[Mapping[str, Any], ...]
+    choices: tuple[Choice, ...]
+    never: bool
+    leaf: Leaf
+    declared: dict[str, list[Schema]] = field(default_factory=dict)
+    required: dict[str, None] = field(default_factory=dict)
+    opaque: tuple[Mapping[str, Any], ...] = ()
+    children: dict[object, "Shape"] = field(default_factory=dict)
+    branches: tuple["Shape", ...] | None = None
+    slipped: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
+    """Of keys that were met: the declared names that they may be misspellings of."""
+    by_plain_name: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def types(self) -> frozenset[str]:
+        """The types that it may have."""
+        return self.leaf.types
+
+
+class Shapes:
+    """Makes the shapes of one schema, each once."""
+
+    def __init__(self, root: Schema) -> None:
+        self._root = root
+        named = root.get("$schema") if isinstance(root, Mapping) else None
+        # Before 2019 what stood beside a reference did not count.
+        self._lonely_references = isinstance(named, str) and any(draft in named for draft in _OLD_DRAFTS)
+        self._made: dict[tuple[int, ...], Shape] = {}
+        self._kept: list[object] = []
+        self._anchors: dict[str, Schema] | None = None
+        self._patterns: dict[str, re.Pattern[str]] = {}
+        self.root = self._of((root,))
+
+    def child(self, shape: Shape, key: str) -> Shape:
+        """Give what is demanded of the member of this name."""
+        found = shape.children.get(key)
+        if found is None:
+            schemas = tuple(self._of_member(shape, key))
+            found = self._of(schemas)
+            if key in shape.declared or len(shape.children) < 1000:  # noqa: PLR2004 - a stranger's keys are not kept
+                shape.children[key] = found
+        return found
+
+    def item(self, shape: Shape, index: int) -> Shape:
+        """Give what is demanded of the item at this place."""
+        longest = max((len(_prefix(part)) for part in shape.parts), default=0)
+        place = min(index, longest)
+        found = shape.children.get(place)
+        if found is None:
+            found = self._of(tuple(schema for part in shape.parts for schema in _of_item(part, place)))
+            shape.children[place] = found
+        return found
+
+    def alternatives(self, shape: Shape) -> tuple[Shape, ...]:
+        """Give a shape once for each branch of its first choice."""
+        if shape.branches is None:
+            first, rest = shape.choices[0], shape.choices[1:]
+            if len(first.branches) > _MOST_BRANCHES * 4:
+                raise TooMuch
+            shape.branches = tuple(
+                self._of(branch_of, shape.parts, rest) for branch_of in ((b,) for b in first.branches)
+            )
+        return shape.branches
+
+    def is_closed_to(self, shape: Shape, key: str) -> bool:
+        """Tell whether a member of this name is forbidden whatever it holds."""
+        return key not in shape.declared and self.child(shape, key).never
+
+    def matches_a_pattern(self, shape: Shape, key: str) -> bool:
+        """Tell whether a name is one that `patternProperties` foresees."""
+        return any(
+            self._pattern(pattern).search(key) for part in shape.parts for pattern in part.get("patternProperties", ())
+        )
+
+    def _pattern(self, text: str) -> re.Pattern[str]:
+        found = self._patterns.get(text)
+        if found is None:
+            found = self._patterns[text] = compiled(text)
+        return found
+
+    def _of_member(self, shape: Shape, key: str) -> Iterator[Schema]:
+        anywhere = False
+        for part in shape.parts:
+            known = False
+            properties = part.get("properties")
+            if isinstance(properties, Mapping) and key in properties:
+                known = True
+                yield properties[key]
+            for pattern, schema in part.get("patternProperties", {}).items():
+                if self._pattern(pattern).search(key):
+                    known = True
+                    yield schema
+            if not known and "additionalProperties" in part:
+                known = part["additionalProperties"] is not False
+                yield part["additionalProperties"]
+            anywhere = anywhere or known
+        if not anywhere:
+            yield from (part["unevaluatedProperties"] for part in shape.parts if "unevaluatedProperties" in part)
+
+    def _of(
+        self, schemas: Sequence[Schema], parts: tuple[Mapping[str, Any], ...] = (), choices: tuple[Choice, ...] = ()
+    ) -> Shape:
+        key = (*map(id, schemas), 0, *map(id, parts), 0, *map(id, choices))
+        found = self._made.get(key)
+        if found is None:
+            if len(self._made) >= _MOST_SHAPES:
+                raise TooMuch
+            self._kept.append((schemas, parts, choices))
+            found = self._made[key] = self._shape(*self._flat(schemas, parts, choices))
+        return found
+
+    def _flat(
+        self, schemas: Sequence[Schema], parts: tuple[Mapping[str, Any], ...], choices: tuple[Choice, ...]
+    ) -> tuple[tuple[Mapping[str, Any], ...], tuple[Choice, ...], bool]:
+        waiting = list(reversed(schemas))
+        flat = {id(part): part for part in parts}
+        chosen = list(choices)
+        never = False
+        while waiting:
+            schema = waiting.pop()
+            if not isinstance(schema, Mapping):
+                never = never or schema is False
+                continue
+            if id(schema) in flat:
+                continue
+            if "$ref" in schema:
+                waiting.append(self._referred(schema["$ref"]))
+                if self._lonely_references:
+                    flat[id(schema)] = {}
+                    self._kept.append(schema)
+                    continue
+            flat[id(schema)] = schema
+            waiting += reversed(schema.get("allOf", ()))
+            chosen += _choices(schema)
+            if len(flat) > _MOST_PARTS:
+                raise TooMuch
+        return tuple(flat.values()), tuple(chosen), never
+
+    def _shape(self, parts: tuple[Mapping[str, Any], ...], choices: tuple[Choice, ...], never: bool) -> Shape:
+        shape = Shape(number=len(self._made), parts=parts, choices=choices, never=never, leaf=Leaf(parts))
+        shape.opaque = tuple(
+            {name: part[name] for name in (*_OPAQUE, "minContains", "maxContains") if name in part}
+            for part in parts
+            if any(name in part for name in _OPAQUE)
+        )
+        for part in parts:
+            for name, schema in part.get("properties", {}).items():
+                shape.declared.setdefault(name, []).append(schema)
+            shape.required |= dict.fromkeys(part.get("required", ()))
+        for name in shape.declared:
+            shape.by_plain_name.setdefault(plain(name), []).append(name)
+        return shape
+
+    def _referred(self, reference: object) -> Schema:
+        if not isinstance(reference, str) or not reference.startswith("#"):
+            raise UnusableSchema("refers to outside itself")
+        if reference[1:2] not in {"", "/"}:
+            return self._anchor(reference[1:])
+        node: Any = self._root
+        for step in steps_of(_unescaped(reference[1:])):
+            try:
+                node = node[int(step)] if isinstance(node, list) else node[step]
+            except (LookupError, ValueError, TypeError):
+                raise UnusableSchema("a reference in it leads nowhere") from None
+        if not isinstance(node, Mapping | bool):
+            raise UnusableSchema("a reference in it leads to what is no schema")
+        return node
+
+    def _anchor(self, name: str) -> Schema:
+        if self._anchors is None:
+            self._anchors = dict(_anchors(self._root))
+        if name not in self._anchors:
+            raise UnusableSchema("a reference in it leads nowhere")
+        return self._anchors[name]
+
+
+def _unescaped(fragment: str) -> str:
+    return re.sub(r"%([0-9a-fA-F]{2})", lambda found: chr(int(found[1], 16)), fragment)
+
+
+def _anchors(node: object) -> Iterator[tuple[str, Schema]]:
+    if isinstance(node, Mapping):
+        for name in ("$anchor", "$dynamicAnchor"):
+            if isinstance(node.get(name), str):
+                yield node[name], node
+        if isinstance(node.get("$id"), str) and node["$id"].startswith("#"):
+            yield node["$id"][1:], node
+    for value in node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ():
+        yield from _anchors(value)
+
+
+def _choices(schema: Mapping[str, Any]) -> Iterator[Choice]:
+    if "anyOf" in schema:
+        yield Choice(branches=tuple(schema["anyOf"]), rule=None)
+    if "oneOf" in schema:
+        yield Choice(branches=tuple(schema["oneOf"]), rule={"oneOf": schema["oneOf"]})
+    if "if" in schema and ("then" in schema or "else" in schema):
+        condition = schema["if"]
+        kept = {"allOf": [condition, schema.get("then", True)]}
+        yield Choice(branches=(kept, {"allOf": [{"not": condition}, schema.get("else", True)]}), rule=None)
+
+
+def _prefix(part: Mapping[str, Any]) -> Sequence[Schema]:
+    items = part.get("prefixItems", part.get("items"))
+    return items if isinstance(items, list) else ()
+
+
+def _of_item(part: Mapping[str, Any], place: int) -> Iterator[Schema]:
+    prefix = _prefix(part)
+    if place < len(prefix):
+        yield prefix[place]
+        return
+    rest = part.get("additionalItems") if isinstance(part.get("items"), list) else part.get("items")
+    if rest is not None:
+        yield rest

@@ -1,0 +1,177 @@
+"""The members of one object: each fits, has another name, is dropped, or is filled in. Pure."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from consumer.repair.compiled_schema import Shape
+from consumer.repair.fit import INFINITE, SAME, Fit, Guard, Miss, Step, below
+from consumer.repair.schema_defaults import filling, in_place_of_null
+from consumer.repair.undeclared_keys import DROP_NULL, Strangers, Way
+from consumer.repair.values import RANK, Cause, Json
+from schemas.names import Grade
+
+if TYPE_CHECKING:
+    from consumer.repair.search import Descent
+
+
+class Members:
+    """Fits one object."""
+
+    def __init__(self, descent: "Descent", members: dict[str, Json], shape: Shape, guard: Guard) -> None:
+        self._descent = descent
+        self._shapes = descent.shapes
+        self._members = members
+        self._shape = shape
+        self._guard = guard
+        self._steps: list[Step] = []
+        self._below: list[tuple[str, Fit]] = []
+        self._renamed: dict[str, str | None] = {}
+        self._put: dict[str, Json] = {}
+        self._cost = 0.0
+        self._gap = INFINITE
+        self._gave_up = False
+
+    def fit(self) -> Fit | Miss:
+        """Find the cheapest object that fits."""
+        strangers = [key for key in self._members if key not in self._shape.declared]
+        if strangers:
+            missed = self._settle([key for key in strangers if not self._shapes.matches_a_pattern(self._shape, key)])
+            if missed is not None:
+                return missed
+        for key, value in self._members.items():
+            if key not in self._renamed and (missed := self._member(key, value)) is not None:
+                return missed
+        missed = self._fill()
+        return self._result() if missed is None else missed
+
+    def _result(self) -> Fit | Miss:
+        changed = self._steps or self._below
+        members = self._changed() if changed else self._members
+        if self._gave_up and all(self._name_of(key) is None for key in self._members):
+            return Miss(cause=Cause.FORBIDDEN_KEY, what="nothing of it may stand here")
+        fault = self._shape.leaf.size_fault(members)
+        if fault is not None:
+            return Miss(cause=fault, what="too many or too few members")
+        if not changed:
+            return SAME
+        ranks = [RANK[step.grade] for step in self._steps] + [fit.rank for _, fit in self._below]
+        return Fit(
+            cost=self._cost,
+            value=members,
+            gap=self._gap,
+            steps=tuple(self._steps),
+            below=tuple(self._below),
+            rank=max(ranks),
+        )
+
+    def _changed(self) -> dict[str, Json]:
+        members: dict[str, Json] = {}
+        for key, value in self._members.items():
+            name = self._name_of(key)
+            if name is not None:
+                members[name] = value
+        members |= self._put
+        members |= {key: fit.value for key, fit in self._below}
+        return members
+
+    def _name_of(self, key: str) -> str | None:
+        return self._renamed.get(key, key)
+
+    # ---- one member
+
+    def _member(self, key: str, value: Json) -> Miss | None:
+        guard = below(self._guard, key) if self._guard else self._guard
+        fit = self._descent.fit(value, self._shapes.child(self._shape, key), guard)
+        if fit is SAME:
+            return None
+        if isinstance(fit, Fit):
+            self._take(key, fit)
+            return None
+        if value is None and key in self._shape.declared:
+            return self._without_null(key, fit)
+        return fit.under(key)
+
+    def _take(self, key: str, fit: Fit) -> None:
+        self._below.append((key, fit))
+        self._cost += fit.cost
+        self._gap = min(self._gap, fit.gap)
+
+    def _without_null(self, key: str, missed: Miss) -> Miss | None:
+        default = in_place_of_null(self._descent, self._shape, self._guard, key)
+        if isinstance(default, Miss):
+            return default
+        if isinstance(default, Fit):
+            self._take(key, default)
+            return None
+        if key in self._needed():
+            return missed.under(key)
+        if below(self._guard, key):
+            return Miss(cause=Cause.GUARDED, what="null, and only lossless edits may touch it", at=(key,))
+        self._drop(key, DROP_NULL, "null where the schema allows none, and demands nothing")
+        return None
+
+    def _drop(self, key: str, cost: float, reason: str) -> None:
+        old = self._members[key]
+        whole = self._shape is self._shapes.root
+        self._gave_up = self._gave_up or (old is not None if whole else isinstance(old, dict | list) and bool(old))
+        self._steps.append(Step(op="remove", at=(key,), old=old, grade=Grade.LOSSY, kind="dropped", reason=reason))
+        self._cost += cost
+        self._renamed[key] = None
+
+    # ---- keys that are not declared
+
+    def _settle(self, strangers: list[str]) -> Miss | None:
+        settled = Strangers(self._descent, self._members, self._shape, self._guard, strangers).settle()
+        if isinstance(settled, Miss):
+            return settled
+        self._gap = min(self._gap, settled.gap)
+        for way in settled.ways:
+            self._do(way)
+        return None
+
+    def _do(self, way: Way) -> None:
+        if way.target is None:
+            self._drop(way.key, way.cost, "a key that may not stand here")
+            return
+        self._cost += way.cost
+        if way.target != way.key:
+            kind, reason = ("misspelt", "a misspelt name") if way.is_guess else ("recased", "a name in another casing")
+            self._steps.append(Step(op="move", at=(way.target,), origin=(way.key,), kind=kind, reason=reason))
+        self._renamed[way.key] = way.target
+        if way.fit is not SAME:
+            self._take(way.target, way.fit)
+
+    # ---- what is missing
+
+    def _needed(self) -> dict[str, None]:
+        present = {self._name_of(key) for key in self._members}
+        needed = dict(self._shape.required)
+        for part in self._shape.parts:
+            for word in ("dependentRequired", "dependencies"):
+                for name, others in part.get(word, {}).items():
+                    if name in present and isinstance(others, list):
+                        needed |= dict.fromkeys(others)
+        return needed
+
+    def _is_recognised(self) -> bool:
+        """Tell whether this is the object that the schema means: nothing is filled into any other."""
+        kept = {key: name for key in self._members if (name := self._name_of(key)) is not None}
+        strangers = (self._members[key] for key, name in kept.items() if name not in self._shape.declared)
+        return any(name in self._shape.declared for name in kept.values()) and not any(
+            isinstance(value, dict | list | str) and self._descent.speaks_of(value, self._shape) for value in strangers
+        )
+
+    def _fill(self) -> Miss | None:
+        present = {self._name_of(key) for key in self._members}
+        for key in self._needed():
+            if key in present:
+                continue
+            fit = filling(self._descent, self._shape, self._guard, key)
+            if isinstance(fit, Miss):
+                return fit
+            if self._members and not self._is_recognised():
+                return Miss(cause=Cause.MISSING_REQUIRED, what="is missing, and so is all that would tell", at=(key,))
+            self._steps += [replace(step, at=(key,)) for step in fit.steps]
+            self._put[key] = fit.value
+            self._cost += fit.cost
+        return None

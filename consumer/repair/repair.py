@@ -1,0 +1,220 @@
+"""The repair of one document: read it, fit it into its schema at the least cost, have it judged. Pure, never raises."""
+
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from consumer.repair.compiled_schema import Shapes, TooMuch
+from consumer.repair.fit import MARGIN, SAME, Fit, Guard, Miss, alike
+from consumer.repair.lenient_parser import Unread
+from consumer.repair.readings import Reading, readings, within
+from consumer.repair.search import Descent
+from consumer.repair.validator import Judge, UnusableSchema
+from consumer.repair.values import RANK, Cause, Edit, Json, Repair, RepairStatus, refused
+from schemas.json_value import steps_of
+from schemas.names import Grade
+
+_SCHEMAS_KEPT: Final = 32
+_LOSSLESS: Final = RANK[Grade.LOSSLESS]
+_MOST_LAYERS: Final = 4
+"""Texts within texts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fitted:
+    """A document that was read from the text, and how it fits."""
+
+    reading: Reading
+    fit: Fit
+
+
+class _Schema:
+    """A schema that is ready for use."""
+
+    def __init__(self, schema: object) -> None:
+        self.judge = Judge(schema)
+        self.shapes = Shapes(schema)  # type: ignore[arg-type]  # the judge refuses what is neither object nor boolean
+
+
+_known: Final[OrderedDict[bytes, _Schema]] = OrderedDict()
+
+
+def repair_text(text: str, schema: Json, *, most: Grade, guarded: tuple[str, ...] = ()) -> Repair:
+    """Repair a document as it was sent, which may not even be JSON; edits of a grade above `most` are not made.
+
+    `guarded` are RFC 6901 pointers, `*` for any member: there, and below, only lossless edits are made, and no key is
+    dropped or guessed. Edits of the text are one: the text, as a JSON string, becomes the document that it holds.
+    """
+    return _repaired(text, None, schema, most, guarded)
+
+
+def repair_document(document: Json, schema: Json, *, most: Grade, guarded: tuple[str, ...] = ()) -> Repair:
+    """Repair a document that was read already; see `repair_text`."""
+    return _repaired(None, document, schema, most, guarded)
+
+
+def _repaired(text: str | None, document: Json, schema: Json, most: Grade, guarded: tuple[str, ...]) -> Repair:
+    try:
+        ready = _ready(schema)
+        found = [Reading(document=document)] if text is None else readings(text)
+        return _Repairing(ready, text, most, tuple(steps_of(path) for path in guarded)).of(found)
+    except Unread as unread:
+        return refused(unread.cause, unread.reason)
+    except UnusableSchema as unusable:
+        return refused(Cause.UNUSABLE_SCHEMA, f"the schema is unusable: {unusable}")
+    except TooMuch:
+        return refused(Cause.TOOK_TOO_LONG, "more steps than a repair may take")
+    except RecursionError:
+        return refused(Cause.TOO_DEEP, "the document or its schema is nested too deeply")
+
+
+def _ready(schema: Json) -> _Schema:
+    try:
+        key = orjson.dumps(schema)
+    except (TypeError, ValueError):  # beyond 64 bits, or half a surrogate pair: made anew each time
+        return _Schema(schema)
+    found = _known.get(key)
+    if found is None:
+        found = _known[key] = _Schema(deepcopy(schema))
+        if len(_known) > _SCHEMAS_KEPT:
+            _known.popitem(last=False)
+    return found
+
+
+class _Repairing:
+    """The repair of one text."""
+
+    def __init__(self, schema: _Schema, text: str | None, most: Grade, guard: Guard) -> None:
+        self._schema = schema
+        self._text = text
+        self._most = most
+        self._guard = guard
+
+    def of(self, found: Sequence[Reading], depth: int = 0) -> Repair:
+        """Choose among the documents that the text may be meant for."""
+        fitted: list[_Fitted] = []
+        missed: list[tuple[Reading, Miss]] = []
+        for reading in found:
+            fit = Descent(self._schema.shapes, self._schema.judge).fit(
+                reading.document, self._schema.shapes.root, self._guard
+            )
+            if isinstance(fit, Fit):
+                fitted.append(_Fitted(reading=reading, fit=fit))
+            else:
+                missed.append((reading, fit))
+        if fitted:
+            return self._ended(_distinct(fitted))
+        return self._within(*missed[0], depth) if len(missed) == 1 else self._missed(*missed[0])
+
+    def _within(self, outer: Reading, miss: Miss, depth: int) -> Repair:
+        """Look into a document that is one string: it may hold the text that was meant."""
+        text = outer.document
+        if not isinstance(text, str) or miss.cause is not Cause.WRONG_TYPE or depth == _MOST_LAYERS:
+            return self._missed(outer, miss)
+        try:
+            inner = [within(outer, one) for one in readings(text)]
+        except Unread as unread:
+            if unread.cause is Cause.NOT_JSON:
+                return self._missed(outer, miss)
+            raise
+        return self.of(inner, depth + 1)
+
+    def _ended(self, fitted: list[_Fitted]) -> Repair:
+        likely = [one for one in fitted if one.fit.rank == _LOSSLESS] or fitted
+        if len(likely) > 1:
+            return refused(Cause.AMBIGUOUS, "the text holds more than one document that fits")
+        one, fit = likely[0], likely[0].fit
+        if fit is SAME:
+            return self._judged(one.reading, one.reading.document, ())
+        doubt = self._doubt(one)
+        if doubt is not None:
+            return self._unless_valid(one.reading, *doubt)
+        if fit.rank > _LOSSLESS and self._schema.judge.fault(one.reading.document) is None:
+            return self._accepted(one.reading, one.reading.document, ())
+        return self._judged(one.reading, fit.value, tuple(fit.edits()))
+
+    def _doubt(self, one: _Fitted) -> tuple[Cause, str] | None:
+        """Say why the cheapest document that fits is not made, if it is not."""
+        fit = one.fit
+        if fit.gap <= MARGIN:
+            return Cause.AMBIGUOUS, f"two readings of {_place_of_gap(fit)} are as likely"
+        if one.reading.document in ({}, []):
+            return Cause.MISSING_REQUIRED, "there is nothing in it to be repaired"
+        if fit.rank > RANK[self._most]:
+            dear = next(edit for edit in fit.edits() if RANK[edit.grade] > RANK[self._most])
+            what = f"would take a repair of grade {fit.grade.value}: {dear.op} {dear.path[:160] or 'the document'}"
+            return Cause.NEEDS_MORE, f"{what} ({dear.reason})"
+        return None
+
+    def _missed(self, reading: Reading, miss: Miss) -> Repair:
+        return self._unless_valid(reading, miss.cause, miss.reason)
+
+    def _unless_valid(self, reading: Reading, cause: Cause, reason: str) -> Repair:
+        """Refuse, unless the document is valid as it stands: then there is nothing to repair."""
+        if self._schema.judge.fault(reading.document) is None:
+            return self._accepted(reading, reading.document, ())
+        return refused(cause, reason)
+
+    def _judged(self, reading: Reading, document: Json, edits: tuple[Edit, ...]) -> Repair:
+        fault = self._schema.judge.fault(document)
+        if fault is None:
+            return self._accepted(reading, document, edits)
+        if edits:
+            return self._unless_valid(reading, *fault)
+        return refused(*fault)
+
+    def _accepted(self, reading: Reading, document: Json, edits: tuple[Edit, ...]) -> Repair:
+        if self._text is not None and +reading.notes:
+            grade = Grade.LOSSY if reading.loses else Grade.LOSSLESS
+            if RANK[grade] > RANK[self._most]:
+                return refused(Cause.NEEDS_MORE, f"would take a repair of grade {grade.value}: {_said(reading.notes)}")
+            edits = (_text_edit(self._text, reading, grade), *edits)
+        if not edits:
+            return Repair(status=RepairStatus.VALID, document=document)
+        reason = "; ".join(f"{reason} ({count})" if count > 1 else reason for reason, count in _reasons(edits))
+        return Repair(status=RepairStatus.REPAIRED, document=document, edits=edits, reason=reason)
+
+
+def _reasons(edits: tuple[Edit, ...]) -> list[tuple[str, int]]:
+    return Counter(edit.reason for edit in edits).most_common(8)
+
+
+def _said(notes: Counter[str]) -> str:
+    return ", ".join(name if count == 1 else f"{name} ({count})" for name, count in sorted((+notes).items()))
+
+
+def _text_edit(text: str, reading: Reading, grade: Grade) -> Edit:
+    return Edit(
+        op="replace",
+        path="",
+        value=reading.document,
+        old=text,
+        grade=grade,
+        kind="text",
+        reason=f"the text is not plain JSON: {_said(reading.notes)}",
+    )
+
+
+def _distinct(fitted: list[_Fitted]) -> list[_Fitted]:
+    found: list[_Fitted] = []
+    for one in fitted:
+        value = _value(one)
+        if not any(alike(value, _value(other)) for other in found):
+            found.append(one)
+    return found
+
+
+def _value(one: _Fitted) -> Json:
+    return one.reading.document if one.fit is SAME else one.fit.value
+
+
+def _place_of_gap(fit: Fit) -> str:
+    steps: list[str] = []
+    while (inner := next(((key, one) for key, one in fit.below if one.gap <= MARGIN), None)) is not None:
+        steps.append(str(inner[0]))
+        fit = inner[1]
+    return ("/" + "/".join(steps))[:160] if steps else "the document"

@@ -1,0 +1,62 @@
+"""What the schema itself names for a member: the only values that are ever filled in. Pure."""
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Final
+
+from consumer.repair.compiled_schema import Shape
+from consumer.repair.fit import SAME, Fit, Guard, Miss, Step, below
+from consumer.repair.values import RANK, Cause, Json
+from schemas.json_value import same
+from schemas.names import Grade
+
+if TYPE_CHECKING:
+    from consumer.repair.search import Descent
+
+FILL: Final = 300
+"""What it costs: more than anything that keeps to the input."""
+_NULL: Final = "null where the schema has a default"
+
+
+def filling(descent: "Descent", shape: Shape, guard: Guard, key: str) -> Fit | Miss:
+    """Give the value of a required member that is missing."""
+    for word in ("default", "const"):
+        named = _named(descent, shape, key, word)
+        if isinstance(named, Miss):
+            return named
+        if named is not None:
+            if below(guard, key):
+                return Miss(cause=Cause.GUARDED, what="missing, and only lossless edits may touch it", at=(key,))
+            step = Step(
+                op="add",
+                value=named[0],
+                grade=Grade.INVENTIVE,
+                kind="filled",
+                reason="missing, and the schema names its value",
+            )
+            return _filled(step)
+    return Miss(cause=Cause.MISSING_REQUIRED, what="is missing, and the schema names no value for it", at=(key,))
+
+
+def in_place_of_null(descent: "Descent", shape: Shape, guard: Guard, key: str) -> Fit | Miss | None:
+    """Give the default of a member that is null and may not be; None where there is no default."""
+    named = _named(descent, shape, key, "default")
+    if named is None or isinstance(named, Miss):
+        return named
+    if below(guard, key):
+        return Miss(cause=Cause.GUARDED, what="null, and only lossless edits may touch it", at=(key,))
+    return _filled(Step(op="replace", value=named[0], grade=Grade.INVENTIVE, kind="filled", reason=_NULL))
+
+
+def _filled(step: Step) -> Fit:
+    return Fit(cost=FILL, value=step.value, steps=(step,), rank=RANK[step.grade])
+
+
+def _named(descent: "Descent", shape: Shape, key: str, word: str) -> tuple[Json] | Miss | None:
+    child = descent.shapes.child(shape, key)
+    named = [part[word] for part in child.parts if word in part]
+    if not named:
+        return None
+    if any(not same(named[0], other) for other in named):
+        return Miss(cause=Cause.AMBIGUOUS, what=f"the schema names more than one `{word}`", at=(key,))
+    # Nothing keeps a schema from naming a default that it does not allow.
+    return (deepcopy(named[0]),) if descent.fit(named[0], child) is SAME else None

@@ -1,0 +1,233 @@
+"""The search: down the schema and the document at once, the cheapest fitting value at each place. Pure and bounded."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from consumer.repair import conversions
+from consumer.repair.compiled_schema import Shape, Shapes, TooMuch
+from consumer.repair.conversions import Guise
+from consumer.repair.fit import (
+    FREE,
+    INFINITE,
+    INSIDE,
+    MARGIN,
+    SAME,
+    Fit,
+    Guard,
+    Miss,
+    after,
+    below,
+    cheapest,
+    more_telling,
+)
+from consumer.repair.key_names import plain, slips
+from consumer.repair.lenient_parser import Unread
+from consumer.repair.object_members import Members
+from consumer.repair.scalar_forms import looks_like_an_id
+from consumer.repair.validator import Judge
+from consumer.repair.values import Cause, Json
+from schemas.names import Grade
+
+MAX_STEPS: Final = 1_200_000
+"""Places looked at; each takes some microseconds."""
+_MOST_NAMES: Final = 500
+_MOST_HOPS: Final = 5
+"""Guises within one another at one place: an envelope, in a list, in a string."""
+_WORDS: Final = {
+    Cause.WRONG_TYPE: "of another type than the schema wants",
+    Cause.UNKNOWN_VALUE: "none of the listed values",
+    Cause.OUT_OF_RANGE: "beyond a limit of the schema",
+    Cause.BAD_FORMAT: "not of the demanded form",
+}
+_NEVER: Final = Miss(cause=Cause.INVALID, what="the schema allows nothing here")
+_HIDDEN: Final = Miss(cause=Cause.INVALID, what="breaks a rule of the schema")
+
+
+class Descent:
+    """Fits one document into one schema."""
+
+    def __init__(self, shapes: Shapes, judge: Judge) -> None:
+        self.shapes = shapes
+        self.judge = judge
+        self._left = MAX_STEPS
+        self._known: dict[tuple[int, int, int, Guard], Fit | Miss] = {}
+        self._alive: list[Json] = []
+        self._names: dict[int, frozenset[str]] = {}
+        self._kin: dict[int, Shape] = {}
+        """Of a branch, the shape with all its branches."""
+
+    def fit(self, value: Json, shape: Shape, guard: Guard = FREE, hops: int = 0) -> Fit | Miss:
+        """Find the cheapest value that fits."""
+        self._left -= 1
+        if self._left < 0:
+            raise TooMuch
+        if shape.never:
+            return _NEVER
+        if not shape.choices and not isinstance(value, dict | list) and not shape.opaque:
+            fault = shape.leaf.fault(value)
+            if fault is None:
+                return SAME
+            return self._otherwise(value, shape, guard, hops, Miss(cause=fault, what=_WORDS[fault]))
+        key = (id(value), shape.number, hops, guard)
+        found = self._known.get(key)
+        if found is None:
+            found = self._chosen(value, shape, guard, hops) if shape.choices else self._plain(value, shape, guard, hops)
+            self._known[key] = found
+            # A key is an address: what it stands for must not give its own to another value.
+            self._alive.append(value)
+        return found
+
+    def passes(self, value: Json, shape: Shape) -> bool:
+        """Ask the rules that only the judge knows."""
+        return all(self.judge.accepts(value, part) for part in shape.opaque)
+
+    def names(self, shape: Shape, deep: int = 3) -> frozenset[str]:
+        """Give the plain names of the members that are declared here, in whichever branch."""
+        found = self._names.get(shape.number)
+        if found is None:
+            names = set(shape.by_plain_name)
+            if shape.choices and deep:
+                for branch in self.shapes.alternatives(shape):
+                    names |= self.names(branch, deep - 1)
+            found = self._names[shape.number] = frozenset(names)
+        return found
+
+    def speaks_of(self, value: Json, shape: Shape) -> bool:
+        """Tell whether a value holds members that are declared here, or a text of them."""
+        names = self.names(self._kin.get(shape.number, shape))
+        return bool(names) and conversions.speaks_of(value, names)
+
+    def _chosen(self, value: Json, shape: Shape, guard: Guard, hops: int) -> Fit | Miss:
+        found: list[tuple[Fit, Json]] = []
+        missed: Miss | None = None
+        rule = shape.choices[0].rule
+        for branch in self.shapes.alternatives(shape):
+            self._kin[branch.number] = self._kin.get(shape.number, shape)
+            fit = self.fit(value, branch, guard, hops)
+            if fit is SAME:
+                return SAME
+            if isinstance(fit, Miss):
+                missed = fit if missed is None else more_telling(missed, fit)
+            elif rule is None or self.judge.accepts(fit.value, rule):
+                found.append((fit, fit.value))
+        return cheapest(found) if found else missed or _HIDDEN
+
+    def _plain(self, value: Json, shape: Shape, guard: Guard, hops: int) -> Fit | Miss:
+        direct = self._direct(value, shape, guard)
+        return direct if direct is SAME else self._otherwise(value, shape, guard, hops, direct)
+
+    def _direct(self, value: Json, shape: Shape, guard: Guard) -> Fit | Miss:
+        fault = shape.leaf.fault(value)
+        if fault is not None:
+            return Miss(cause=fault, what=_WORDS[fault])
+        match value:
+            case dict():
+                fit = Members(self, value, shape, guard).fit()
+            case list():
+                fit = self._items(value, shape, guard)
+            case _:
+                fit = SAME
+        if shape.opaque and isinstance(fit, Fit) and not self.passes(value if fit is SAME else fit.value, shape):
+            return _HIDDEN
+        return fit
+
+    def _items(self, items: list[Json], shape: Shape, guard: Guard) -> Fit | Miss:
+        fault = shape.leaf.size_fault(items)
+        if fault is not None:
+            return Miss(cause=fault, what="too many or too few items")
+        found: list[tuple[int, Fit]] = []
+        cost, gap, rank = 0.0, INFINITE, 0
+        for index, item in enumerate(items):
+            within = below(guard, str(index)) if guard else guard
+            fit = self.fit(item, self.shapes.item(shape, index), within)
+            if fit is SAME:
+                continue
+            if isinstance(fit, Miss):
+                return fit.under(str(index))
+            found.append((index, fit))
+            cost, gap, rank = cost + fit.cost, min(gap, fit.gap), max(rank, fit.rank)
+        if not found:
+            return SAME
+        repaired = list(items)
+        for index, fit in found:
+            repaired[index] = fit.value
+        return Fit(cost=cost, value=repaired, gap=gap, below=tuple(found), rank=rank)
+
+    def _otherwise(self, value: Json, shape: Shape, guard: Guard, hops: int, direct: Fit | Miss) -> Fit | Miss:
+        """Look for what the value may be a guise of, where that is not dearer than what fits already."""
+        found = [(direct, direct.value)] if isinstance(direct, Fit) else []
+        if hops >= _MOST_HOPS:
+            return direct
+        bound = direct.cost + MARGIN if isinstance(direct, Fit) else INFINITE
+        missed = direct if isinstance(direct, Miss) else _HIDDEN
+        try:
+            for guise in self._guises(value, shape):
+                if guise.cost > bound:
+                    continue
+                if not _may(guise, guard):
+                    missed = more_telling(missed, Miss(cause=Cause.GUARDED, what="only lossless edits may touch it"))
+                    continue
+                fit = self.fit(guise.value, shape, guard, hops + 1)
+                if isinstance(fit, Miss):
+                    missed = more_telling(missed, fit)
+                    continue
+                reached = after(guise.step, fit, guise.cost)
+                found.append((reached, reached.value))
+        except Unread as unread:
+            missed = Miss(cause=unread.cause, what=unread.reason)
+        if not found and isinstance(value, str) and _is_an_id(value, shape):
+            return Miss(cause=Cause.AMBIGUOUS, what="digits with leading zeros: an id, or a number")
+        return cheapest(found) if found else missed
+
+    def _guises(self, value: Json, shape: Shape) -> Iterable[Guise]:
+        leaf = shape.leaf
+        match value:
+            case bool():
+                return conversions.of_any(value, leaf)
+            case str():
+                return conversions.of_text(value, leaf)
+            case int() | float():
+                return conversions.of_number(value, leaf)
+            case list():
+                return conversions.of_list(value, leaf, whole=shape is self.shapes.root)
+            case dict():
+                return self._object_guises(value, shape)
+            case _:
+                return ()
+
+    def _object_guises(self, value: dict[str, Json], shape: Shape) -> Iterator[Guise]:
+        for guise in conversions.of_object(value, shape.leaf, self.names(self._kin.get(shape.number, shape))):
+            (kept,) = guise.step.origin or ("",)
+            inside = {plain(key) for key in guise.value} if isinstance(guise.value, dict) else set()
+            # What is a member here is no envelope; what stands beside one may be said within it too.
+            beside = [name for name in guise.gives_up if plain(name) not in inside]
+            if not any(self._belongs(name, value[name], shape) for name in (kept, *beside) if name in value):
+                yield guise
+        names = self.names(self.shapes.item(shape, 0)) if "array" in shape.types else frozenset()
+        if "array" in shape.types and (not names or conversions.speaks_of(value, names, 0)):
+            yield from conversions.of_any(value, shape.leaf)
+
+    def _belongs(self, name: str, value: Json, shape: Shape) -> bool:
+        """Tell whether a member may well be what is declared here, in whichever branch."""
+        kin = self._kin.get(shape.number, shape)
+        return any(
+            isinstance(self.fit(value, self.shapes.child(one, declared)), Fit)
+            for one in (kin, *(self.shapes.alternatives(kin) if kin.choices else ()))
+            for declared in self._meant(name, one)
+        )
+
+    def _meant(self, name: str, shape: Shape) -> Iterator[str]:
+        yield from shape.by_plain_name.get(plain(name), ())
+        if len(shape.declared) <= _MOST_NAMES:
+            yield from (declared for declared in shape.declared if slips(name, declared))
+
+
+def _is_an_id(value: str, shape: Shape) -> bool:
+    """Tell digits with leading zeros where a number is wanted."""
+    return not shape.types.isdisjoint({"integer", "number"}) and looks_like_an_id(value)
+
+
+def _may(guise: Guise, guard: Guard) -> bool:
+    if guise.step.grade is Grade.LOSSLESS or not guard:
+        return True
+    return guard != INSIDE and not any(below(guard, name) for name in guise.gives_up)

@@ -1,0 +1,265 @@
+"""The keys of an object that are not declared: whose names they are, or that they are nobody's. Pure."""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import product
+from math import prod
+from typing import TYPE_CHECKING, Final
+
+from consumer.repair.compiled_schema import Shape
+from consumer.repair.fit import INFINITE, SAME, Fit, Guard, Miss, below
+from consumer.repair.key_names import plain, related, slips
+from consumer.repair.schema_defaults import FILL, filling, in_place_of_null
+from consumer.repair.values import Cause, Json
+from schemas.json_value import same
+from schemas.value import value
+
+if TYPE_CHECKING:
+    from consumer.repair.search import Descent
+
+RECASE: Final = 10
+MISSPELT: Final = 30
+SLIP: Final = 15
+STAY: Final = 60
+"""What leaving a misspelt key as it is costs more than putting it right."""
+DROP_NULL: Final = 150
+DROP: Final = 200
+_MOST_STRANGERS: Final = 100
+_MOST_PAIRS: Final = 5_000
+_MOST_WAYS: Final = 4_000
+_MOST_KEPT: Final = 1_000
+_SURE_LENGTH: Final = 4
+_VERY_SURE_LENGTH: Final = 8
+
+
+@value(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One thing to do with a key."""
+
+    key: str
+    cost: float
+    target: str | None
+    """The name that it has afterwards; None where it is dropped."""
+    fit: Fit = SAME
+    is_guess: bool = False
+    """The names differ by more than their casing."""
+
+    @property
+    def total(self) -> float:
+        """With what its value costs."""
+        return self.cost + self.fit.cost
+
+
+@value(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What is done with all of them."""
+
+    ways: tuple[Way, ...]
+    gap: float = INFINITE
+
+
+class Strangers:
+    """Settles the undeclared keys of one object."""
+
+    def __init__(
+        self, descent: "Descent", members: dict[str, Json], shape: Shape, guard: Guard, strangers: list[str]
+    ) -> None:
+        self._descent = descent
+        self._shapes = descent.shapes
+        self._members = members
+        self._shape = shape
+        self._guard = guard
+        self._strangers = strangers
+        absent = sum(name not in members for name in shape.declared)
+        self._too_many = len(strangers) > _MOST_STRANGERS or len(strangers) * absent > _MOST_PAIRS
+        self._is_map = any(isinstance(part.get("additionalProperties"), dict) for part in shape.parts)
+
+    def settle(self) -> Settled | Miss:
+        """Find the least costly thing to do with each."""
+        done: list[Way] = []
+        ways: dict[str, list[Way]] = {}
+        for key in self._strangers:
+            renames = list(self._renames(key))
+            others = self._otherwise(key, renames)
+            if isinstance(others, Miss):
+                return others
+            if renames:
+                ways[key] = [*renames, *others]
+            else:
+                done += others
+        targets = Counter(way.target for one in ways.values() for way in one)
+        for key in [key for key, one in ways.items() if len(one) == 1 and targets[one[0].target] == 1]:
+            done += ways.pop(key)
+        gap = INFINITE
+        for group in _groups(ways):
+            best = self._best([ways[key] for key in group])
+            if isinstance(best, Miss):
+                return best
+            done += best.ways
+            gap = min(gap, best.gap)
+        return Settled(ways=tuple(done), gap=gap)
+
+    def _child(self, name: str, value: Json) -> Fit | Miss:
+        return self._descent.fit(value, self._shapes.child(self._shape, name), below(self._guard, name))
+
+    def _is_closed_to(self, key: str) -> bool:
+        return self._shapes.child(self._shape, key).never
+
+    # ---- whose name it is
+
+    def _renames(self, key: str) -> Iterator[Way]:
+        value = self._members[key]
+        for target, far in self._near(key):
+            if far and (below(self._guard, key) or below(self._guard, target)):
+                continue
+            fit: Fit | Miss | None = self._child(target, value)
+            if isinstance(fit, Miss) and value is None:
+                fit = in_place_of_null(self._descent, self._shape, self._guard, target)
+            if isinstance(fit, Fit):
+                cost = MISSPELT + SLIP * far if far else RECASE
+                yield Way(key=key, cost=cost, target=target, fit=fit, is_guess=far > 0)
+
+    def _near(self, key: str) -> Iterator[tuple[str, int]]:
+        """Give the absent properties that a key may stand for, with how many slips away."""
+        exact = [name for name in self._shape.by_plain_name.get(plain(key), ()) if name not in self._members]
+        yield from ((name, 0) for name in exact if not self._is_closed_to(name))
+        if exact or self._too_many:
+            return
+        for name, far in self._slipped(key):
+            if name not in self._members and self._is_sure(key, name, far):
+                yield name, far
+
+    def _slipped(self, key: str) -> list[tuple[str, int]]:
+        """Give the declared names that are nearest to a key: one that is taken already is not passed over."""
+        known = self._shape.slipped.get(key)
+        if known is None:
+            far = ((name, slips(key, name)) for name in self._shape.declared)
+            found = [(name, count) for name, count in far if count is not None]
+            least = min((count for _, count in found), default=0)
+            known = [(name, count) for name, count in found if count == least]
+            if len(self._shape.slipped) < _MOST_KEPT:
+                self._shape.slipped[key] = known
+        return known
+
+    def _is_sure(self, key: str, name: str, far: int) -> bool:
+        if name in self._shape.required:
+            return True
+        if self._is_closed_to(key):
+            return len(plain(name)) > 2  # noqa: PLR2004 - one letter of two is half of the name
+        # Where strangers are welcome, another key is more likely to be meant as it stands.
+        return not self._is_map and len(plain(name)) >= (_SURE_LENGTH if far == 1 else _VERY_SURE_LENGTH)
+
+    # ---- nobody's
+
+    def _otherwise(self, key: str, renames: list[Way]) -> list[Way] | Miss:
+        """Give what else may be done with a key than renaming it."""
+        if self._is_closed_to(key):
+            return [] if renames else self._dropped(key)
+        fit = self._child(key, self._members[key])
+        if isinstance(fit, Miss):
+            return [] if renames else fit.under(key)
+        if any(not way.is_guess for way in renames):
+            return []
+        if not renames and (meant := self._unfit(key)) is not None:
+            return meant
+        # The inside of an object or a list speaks for the name; a text or a number fits many.
+        inner = isinstance(self._members[key], dict | list)
+        stay = min((way.total if inner and way.fit.rank == 0 else way.cost for way in renames), default=-STAY) + STAY
+        return [Way(key=key, cost=stay, target=key, fit=fit)]
+
+    def _unfit(self, key: str) -> Miss | None:
+        """Say why the value of a key is none of the property that the key surely stands for."""
+        for name, far in self._near(key):
+            if name in self._shape.required or (far == 0 and self._members[key] is not None):
+                fit = self._child(name, self._members[key])
+                if isinstance(fit, Miss):
+                    return fit.under(key)
+                return Miss(cause=Cause.GUARDED, what="misspelt, and only lossless edits may touch it", at=(key,))
+        return None
+
+    def _dropped(self, key: str) -> list[Way] | Miss:
+        value = self._members[key]
+        if below(self._guard, key):
+            return Miss(cause=Cause.GUARDED, what="may not stand here, and may not be dropped", at=(key,))
+        if len(self._strangers) > _MOST_STRANGERS:
+            return Miss(cause=Cause.FORBIDDEN_KEY, what=f"{len(self._strangers)} keys that may not stand here")
+        if value is None:
+            return [Way(key=key, cost=DROP_NULL, target=None)]
+        if isinstance(value, dict | list | str) and self._descent.speaks_of(value, self._shape):
+            return Miss(cause=Cause.AMBIGUOUS, what="may not stand here, and holds what is declared here", at=(key,))
+        meant = self._meant(key, value)
+        if meant is not None:
+            what = f"may not stand here, and may be meant for {meant[:64]!r}"
+            return Miss(cause=Cause.AMBIGUOUS, what=what, at=(key,))
+        return [Way(key=key, cost=DROP, target=None)]
+
+    def _meant(self, key: str, value: Json) -> str | None:
+        """Give the property that a key may have been meant for: then it is not dropped."""
+        for name, _ in self._near(key):
+            return name
+        for name in self._shape.declared:
+            if name in self._members:
+                if _are_rivals(key, name) and not same(value, self._members[name]):
+                    return name
+            elif (slips(key, name) is not None or related(key, name)) and self._fits(name, value):
+                return name
+        return None
+
+    def _fits(self, name: str, value: Json) -> bool:
+        return isinstance(self._descent.fit(value, self._shapes.child(self._shape, name)), Fit)
+
+    # ---- several for one name
+
+    def _best(self, ways: list[list[Way]]) -> Settled | Miss:
+        """Choose for keys that may stand for the same properties."""
+        key = ways[0][0].key
+        rivals = Miss(cause=Cause.AMBIGUOUS, what="more than one key may stand for one property", at=(key,))
+        if prod(len(one) for one in ways) > _MOST_WAYS:
+            return rivals
+        needed = {way.target: self._price_without(way.target) for one in ways for way in one if way.target}
+        found = [(_price(chosen, needed), chosen) for chosen in product(*ways) if _is_possible(chosen)]
+        if not found:
+            return rivals
+        found.sort(key=lambda one: one[0])
+        price, chosen = found[0]
+        if price == INFINITE:
+            return Miss(cause=Cause.MISSING_REQUIRED, what="a required member is missing beside it", at=(key,))
+        return Settled(ways=chosen, gap=found[1][0] - price if len(found) > 1 else INFINITE)
+
+    def _price_without(self, name: str) -> float:
+        if name in self._members or name not in self._shape.required:
+            return 0
+        return INFINITE if isinstance(filling(self._descent, self._shape, self._guard, name), Miss) else FILL
+
+
+def _are_rivals(key: str, name: str) -> bool:
+    far, length = slips(key, name), len(plain(name))
+    # Three letters more are a word of their own: `amount_old` is no misspelt `amount`.
+    return far == 0 or (far == 1 and length >= _SURE_LENGTH) or (far == 2 and length >= _VERY_SURE_LENGTH)  # noqa: PLR2004
+
+
+def _price(chosen: tuple[Way, ...], needed: dict[str, float]) -> float:
+    taken = {way.target for way in chosen}
+    return sum(way.total for way in chosen) + sum(cost for name, cost in needed.items() if name not in taken)
+
+
+def _is_possible(chosen: tuple[Way, ...]) -> bool:
+    targets = [way.target for way in chosen if way.target is not None]
+    return len(targets) == len(set(targets))
+
+
+def _groups(ways: dict[str, list[Way]]) -> Iterator[list[str]]:
+    """Part the keys so that no two groups may stand for the same property."""
+    groups: list[tuple[set[str], list[str]]] = []
+    for key, one in ways.items():
+        targets = {way.target for way in one if way.target is not None}
+        keys = [key]
+        apart: list[tuple[set[str], list[str]]] = []
+        for group in groups:
+            if group[0] & targets:
+                targets |= group[0]
+                keys = group[1] + keys
+            else:
+                apart.append(group)
+        groups = [*apart, (targets, keys)]
+    yield from (keys for _, keys in groups)

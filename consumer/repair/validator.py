@@ -1,0 +1,157 @@
+"""The independent judge: jsonschema itself, formats included, says whether a document is valid."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, cast
+
+from jsonschema import Draft7Validator, Draft202012Validator
+from jsonschema.exceptions import SchemaError, ValidationError
+from jsonschema.protocols import Validator
+from jsonschema.validators import extend, validator_for
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+from consumer.repair.formats import FORMATS
+from consumer.repair.values import Cause
+from schemas.json_value import pointer
+
+_MAX_SCHEMA_DEPTH: Final = 120
+_CAUSES: Final = {
+    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"), Cause.OUT_OF_RANGE),
+    **dict.fromkeys(("minLength", "maxLength", "minItems", "maxItems"), Cause.OUT_OF_RANGE),
+    **dict.fromkeys(("minProperties", "maxProperties", "uniqueItems"), Cause.OUT_OF_RANGE),
+    **dict.fromkeys(("enum", "const"), Cause.UNKNOWN_VALUE),
+    **dict.fromkeys(("pattern", "format"), Cause.BAD_FORMAT),
+    **dict.fromkeys(("required", "dependentRequired"), Cause.MISSING_REQUIRED),
+    **dict.fromkeys(("additionalProperties", "unevaluatedProperties", "propertyNames"), Cause.FORBIDDEN_KEY),
+    "type": Cause.WRONG_TYPE,
+}
+
+
+class UnusableSchema(Exception):
+    """Not a schema that a document can be judged by; says why."""
+
+
+class Judge:
+    """Judges documents by one schema."""
+
+    def __init__(self, schema: object) -> None:
+        if not isinstance(schema, bool | Mapping):
+            raise UnusableSchema("not an object")
+        try:
+            _refuse_outside(schema, 0)
+            self.kind = _kind_of(schema)
+            checked: Any = self.kind
+            checked.check_schema(schema)
+        except SchemaError as error:
+            raise UnusableSchema(f"not a JSON Schema at {_place(error)}: fails `{error.validator}`") from error
+        except RecursionError as error:
+            raise UnusableSchema("nested too deeply") from error
+        kind = self.kind if _has_own_ids(schema) else _quick(self.kind)
+        # An empty registry: a reference is looked up in the schema itself, never over a network.
+        self._validator: Validator = kind(schema, registry=Registry(), format_checker=FORMATS)
+
+    def fault(self, document: Any) -> tuple[Cause, str] | None:  # noqa: ANN401 - JSON is anything
+        """Say what is wrong with a document; no value of it is quoted."""
+        try:
+            error = next(iter(self._validator.iter_errors(document)), None)
+        except Unresolvable:
+            raise UnusableSchema("a reference in it leads nowhere") from None
+        except re.error:
+            raise UnusableSchema("a pattern in it is not a regular expression") from None
+        except (OverflowError, ZeroDivisionError, TypeError):
+            raise UnusableSchema("it cannot be judged by") from None
+        if error is None:
+            return None
+        return _CAUSES.get(str(error.validator), Cause.INVALID), f"{_place(error)}: fails `{error.validator}`"
+
+    def accepts(self, document: Any, part: Any) -> bool:  # noqa: ANN401 - JSON is anything
+        """Judge a value by a part of the schema."""
+        try:
+            return bool(self._validator.evolve(schema=part).is_valid(document))
+        except (Unresolvable, re.error, OverflowError, ZeroDivisionError, TypeError):
+            raise UnusableSchema("it cannot be judged by") from None
+
+
+def _kind_of(schema: bool | Mapping[str, Any]) -> type[Validator]:
+    if isinstance(schema, Mapping) and "$schema" not in schema and _is_older(schema):
+        return Draft7Validator
+    kind: type[Validator] = validator_for(schema, default=Draft202012Validator)
+    return kind
+
+
+class _Ready:
+    """The keywords that lead to the parts of a value: each part of the schema made ready once, not for each value."""
+
+    def __init__(self, kind: type[Validator]) -> None:
+        self._usual: Any = kind.VALIDATORS["items"]
+        self._judges: dict[int, Validator] = {}
+
+    def properties(
+        self, validator: Validator, parts: Mapping[str, Any], value: object, _: object
+    ) -> Iterator[ValidationError]:
+        if isinstance(value, dict):
+            for name, part in parts.items():
+                if name in value:
+                    yield from self._below(validator, value[name], part, name)
+
+    def items(
+        self, validator: Validator, part: object, value: object, schema: Mapping[str, Any]
+    ) -> Iterator[ValidationError]:
+        if isinstance(value, list) and isinstance(part, Mapping) and "prefixItems" not in schema:
+            for place, item in enumerate(value):
+                yield from self._below(validator, item, part, place)
+        else:
+            yield from self._usual(validator, part, value, schema) or ()
+
+    def _below(self, validator: Validator, value: object, part: object, step: str | int) -> Iterator[ValidationError]:
+        judge = self._judges.get(id(part))
+        if judge is None:
+            judge = self._judges[id(part)] = validator.evolve(schema=part)
+        for error in judge.iter_errors(cast("Any", value)):
+            error.relative_path.appendleft(step)
+            yield error
+
+
+def _quick(kind: type[Validator]) -> type[Validator]:
+    """Give the same judge for one schema, twice as quick; not for one whose parts have ids of their own."""
+    ready, extended = _Ready(kind), cast("Any", extend)
+    quick: type[Validator] = extended(kind, {"properties": ready.properties, "items": ready.items})
+    return quick
+
+
+def _has_own_ids(node: object) -> bool:
+    """Tell whether a part has a name of its own, from which references are counted."""
+    if isinstance(node, Mapping):
+        return any(
+            name in {"$dynamicRef", "$recursiveRef"}
+            or (name in {"$id", "id"} and isinstance(value, str))
+            or _has_own_ids(value)
+            for name, value in node.items()
+        )
+    return isinstance(node, list) and any(_has_own_ids(item) for item in node)
+
+
+def _is_older(node: object) -> bool:
+    """Tell a schema of draft 7 or before that does not say so, by what no later draft has."""
+    if isinstance(node, Mapping):
+        if isinstance(node.get("items"), list) or "additionalItems" in node:
+            return True
+        return any(_is_older(value) for value in node.values())
+    return isinstance(node, list) and any(_is_older(item) for item in node)
+
+
+def _refuse_outside(node: object, depth: int) -> None:
+    if depth > _MAX_SCHEMA_DEPTH:
+        raise UnusableSchema("nested too deeply")
+    if isinstance(node, Mapping):
+        for name in ("$ref", "$dynamicRef"):
+            reference = node.get(name)
+            if isinstance(reference, str) and not reference.startswith("#"):
+                raise UnusableSchema(f"refers to {reference[:120]}, outside itself")
+    for value in node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ():
+        _refuse_outside(value, depth + 1)
+
+
+def _place(error: ValidationError | SchemaError) -> str:
+    return (pointer(tuple(str(step) for step in error.absolute_path)) or "the document")[:160]

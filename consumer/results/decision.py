@@ -1,0 +1,42 @@
+"""The event that tells a change of a failure's status which no heal has told. Pure."""
+
+from uuid import uuid5
+
+from consumer.model import Message
+from consumer.model.decision import StatusChange
+from consumer.results.events import Outlet, cut
+from schemas.envelope import encode
+from schemas.events import failure_status_event
+from schemas.heal_result import FailureStatus
+from schemas.names import Status, WaitsOn
+from schemas.trace import NO_TRACE
+from schemas.trace import Trace as EventTrace
+
+
+def status_message(change: StatusChange, outlet: Outlet) -> Message:
+    """Tell a decision, or another change of the failure's status that no heal has told."""
+    status = FailureStatus(
+        failure_id=change.failure_id,
+        org_id=change.org_id,
+        workflow_name=change.workflow_name,
+        failure_type=change.failure_type,
+        step=change.step,
+        status=change.status,
+        reason=change.reason,
+        waits_on=WaitsOn.PERSON if change.status is Status.NEEDS_PERSON else None,
+        changed_at=change.at,
+    )
+    trace = EventTrace(change.trace.traceparent, change.trace.tracestate) if change.trace else NO_TRACE
+    body, headers = encode(failure_status_event(status, trace, change.token))
+    before = change.step - 1
+    message = Message(
+        id=uuid5(change.failure_id, f"status:{before}:{change.token}"),
+        failure_id=change.failure_id,
+        step=before,
+        rank=1,
+        topic=outlet.results_topic,
+        key=str(change.failure_id).encode(),
+        headers=tuple(headers),
+        body=body,
+    )
+    return cut(message, outlet.max_bytes)

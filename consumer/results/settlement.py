@@ -1,0 +1,295 @@
+"""Outcomes to settlements: what one finished step of one failure writes. Pure."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final, TypeAlias, assert_never
+
+from consumer.catalog import WorkflowPolicy
+from consumer.model import (
+    Adopt,
+    Attempt,
+    Claim,
+    Climbed,
+    Crashed,
+    Diagnosed,
+    Diagnosis,
+    Failure,
+    Heal,
+    Healed,
+    Health,
+    JsonObject,
+    Next,
+    NotHealed,
+    Outcome,
+    PassedOver,
+    Plan,
+    Proof,
+    Refuse,
+    Refused,
+    RetryLater,
+    Settlement,
+    Unknown,
+    Wait,
+)
+from consumer.plan.next_step import Past, after, given_up
+from consumer.plan.progress import climbed, is_spent
+from consumer.results.events import Outlet, attempt_details, messages_of
+from schemas.names import Code, Effect, Result, Status, StrategyName, Verdict
+from schemas.value import value
+
+_TOLD_OF_EACH: Final = 300
+_FIELDS_TOLD: Final = 10
+
+
+@value(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A heal that has ended: what it was, when it ran, what came of it."""
+
+    failure: Failure
+    diagnosis: Diagnosis
+    strategy: StrategyName
+    plan: Plan
+    claim: Claim
+    outcome: Outcome
+    attempted_at: datetime
+    finished_at: datetime
+    effect: Effect | None = None
+    """The claim's own, where another process planned it."""
+
+    @property
+    def own_plan(self) -> Heal | None:
+        """The plan that it carried out; None where a claim of another process was planned otherwise here."""
+        plan = self.plan
+        return plan if isinstance(plan, Heal) and plan.strategy is self.strategy else None
+
+
+GoesOn: TypeAlias = Callable[[Failure], bool]
+"""Tells whether a rung is left that may act on a failure, as it will stand."""
+
+
+def _ends_here(_: Failure) -> bool:
+    return False
+
+
+def settle_heal(
+    ended: Ended, policy: WorkflowPolicy, dice: float, outlet: Outlet, goes_on: GoesOn = _ends_here
+) -> Settlement:
+    """Give what a finished heal writes: its attempt, where the failure goes, and what is told of it."""
+    failure, outcome = ended.failure, ended.outcome
+    heal = ended.own_plan
+    effect = heal.intent.effect if heal is not None else ended.effect
+    climb = climbed(failure.climbed, ended.strategy, effect, outcome)
+    following = after(outcome, _past(ended, heal, climb, policy, goes_on), policy=policy, dice=dice)
+    attempt = _attempt(ended)
+    return Settlement(
+        failure=failure,
+        diagnosis=ended.diagnosis,
+        attempt=attempt,
+        next=following,
+        messages=messages_of(failure, ended.diagnosis, attempt, following, outlet),
+        health=_health(ended, heal),
+        mended=heal.intent.damage if heal is not None and isinstance(outcome, Healed) else None,
+        unsure=_unsure(outcome),
+        climbed=climb if following.counts or isinstance(outcome, Refused | RetryLater) else None,
+        epoch=ended.claim.epoch,
+        stored_details=attempt_details(attempt, ended.diagnosis),
+    )
+
+
+def _past(ended: Ended, heal: Heal | None, climb: Climbed | None, policy: WorkflowPolicy, goes_on: GoesOn) -> Past:
+    failure = ended.failure
+    spent = climb is not None and is_spent(climb, ended.strategy, policy)
+    return Past(
+        attempts=failure.attempts,
+        age=ended.finished_at - failure.detected_at,
+        reads_back=heal is not None and heal.intent.reads_back,
+        probe=ended.claim.probe,
+        unsure=failure.unsure,
+        spent=spent,
+        goes_on=spent and climb is not None and goes_on(_standing(failure, climb, ended.outcome)),
+    )
+
+
+def _standing(failure: Failure, climb: Climbed, outcome: Outcome) -> Failure:
+    """Give a failure as it will stand after an attempt."""
+    unsure, acted = _unsure(outcome), not isinstance(outcome, Refused)
+    return replace(
+        failure,
+        attempts=failure.attempts + acted,
+        lifetime_attempts=failure.lifetime_attempts + acted,
+        unsure=failure.unsure if unsure is None else unsure,
+        climbed=climb,
+    )
+
+
+def settle_unclaimed(
+    diagnosed: Diagnosed, plan: Refuse | Wait | Adopt, now: datetime, dice: float, outlet: Outlet
+) -> Settlement:
+    """Give what a plan writes that does not act: its attempt, and the failure given up, deferred or resolved."""
+    failure, diagnosis = diagnosed.failure, diagnosed.diagnosis
+    attempt = Attempt(
+        id=diagnosed.attempt_id,
+        step=failure.step,
+        strategy=plan.strategy,
+        attempted_at=now,
+        finished_at=now,
+        catalog_version=plan.catalog_version,
+        **_of_plan(plan),
+    )
+    following = _after_plan(plan, dice, unsure=failure.unsure)
+    messages = messages_of(failure, diagnosis, attempt, following, outlet)
+    return Settlement(
+        failure=failure,
+        diagnosis=diagnosis,
+        attempt=attempt,
+        next=following,
+        messages=messages,
+        stored_details=attempt_details(attempt, diagnosis),
+    )
+
+
+def _of_plan(plan: Refuse | Wait | Adopt) -> dict[str, Any]:
+    match plan:
+        case Refuse():
+            result = result_of_refusal(plan.code)
+            others = {"details": _passed_over(plan.passed_over)} if plan.passed_over else {}
+            return {"result": result, "code": plan.code, "reason": plan.reason, "missing": plan.missing, **others}
+        case Wait():
+            return {"result": Result.FAILED, "code": Code.RETRY_LATER, "reason": plan.reason}
+        case Adopt():
+            said = f"attempt {plan.attempt_id} healed the same damage while this failure waited for its scope"
+            proof = Proof(oracle="shared", verdict=Verdict.PASSED, detail=said)
+            details: JsonObject = {"sharedWith": str(plan.attempt_id)}
+            return {"result": Result.SUCCESS, "code": None, "reason": "", "proofs": (proof,), "details": details}
+        case _:
+            assert_never(plan)
+
+
+def _passed_over(rungs: tuple[PassedOver, ...]) -> JsonObject:
+    """Tell which rungs were passed over, and why; as long as it may be told."""
+    return {
+        "passed_over": [
+            {"strategy": one.strategy, "code": one.code, "reason": one.reason[:_TOLD_OF_EACH]}
+            | ({"missing": list(one.missing[:_FIELDS_TOLD])} if one.missing else {})
+            for one in rungs
+        ]
+    }
+
+
+def _after_plan(plan: Refuse | Wait | Adopt, dice: float, *, unsure: bool) -> Next:
+    match plan:
+        case Refuse():
+            return given_up(unsure=unsure)
+        case Wait():
+            return Next(status=Status.DEFERRED, due_in=plan.after * (0.5 + dice), counts=False)
+        case Adopt():
+            return Next(status=Status.RESOLVED, due_in=None, counts=False)
+        case _:
+            assert_never(plan)
+
+
+def _health(ended: Ended, plan: Heal | None) -> Health | None:
+    if plan is None or plan.dependency is None or plan.intent.dependency is None:
+        return None
+    return Health(
+        key=plan.dependency,
+        org_id=ended.failure.org_id,
+        dependency=plan.intent.dependency,
+        healthy=_healthy(ended.outcome),
+        probe=ended.claim.probe,
+    )
+
+
+def _healthy(outcome: Outcome) -> bool | None:
+    match outcome:
+        case Healed(code=code):
+            return True if code is None else None  # `recovered`: nothing was asked of it
+        case NotHealed(ill=True) | RetryLater(ill=True) | Unknown(ill=True):
+            return False
+        case NotHealed(code=Code.NOT_HEALED):
+            return True  # it answered, be it with a no
+        case NotHealed() | RetryLater() | Unknown():
+            return None
+        case Refused() | Crashed():
+            return None
+        case _:
+            assert_never(outcome)
+
+
+def _unsure(outcome: Outcome) -> bool | None:
+    match outcome:
+        case Unknown() | RetryLater(unsure=True):
+            return True
+        case Healed() | NotHealed():
+            return False
+        case RetryLater() | Refused() | Crashed():
+            return None  # nothing was done, and nothing found out
+        case _:
+            assert_never(outcome)
+
+
+def result_of_refusal(code: Code) -> Result:
+    """Give the result of a step that ended with its plan: our own fault, or the failure's."""
+    return Result.ERROR if code is Code.CRASHED else Result.FAILED
+
+
+def _attempt(ended: Ended) -> Attempt:
+    outcome = ended.outcome
+    result, code = _named(outcome)
+    # What an outcome carries depends on its kind; the attempt has a place for all of it.
+    carried = {name: getattr(outcome, name) for name in _CARRIED if hasattr(outcome, name)}
+    if isinstance(ended.plan, Heal) and ended.plan.passed_over:
+        carried["details"] = carried.get("details", {}) | _passed_over(ended.plan.passed_over)
+    return Attempt(
+        id=ended.claim.attempt_id,
+        step=ended.claim.step,
+        strategy=ended.strategy,
+        result=result,
+        code=code,
+        attempted_at=ended.attempted_at,
+        finished_at=ended.finished_at,
+        held=ended.claim.held,
+        catalog_version=ended.plan.catalog_version,
+        **({"reason": ""} | carried),
+    )
+
+
+_CARRIED = ("reason", "proofs", "recovered", "details", "drift", "missing", "spent")
+
+
+def _named(outcome: Outcome) -> tuple[Result, Code | None]:
+    match outcome:
+        case Healed(code=code):
+            return Result.SUCCESS, code
+        case NotHealed(code=code) | Refused(code=code):
+            return Result.FAILED, code
+        case RetryLater():
+            return Result.FAILED, Code.RETRY_LATER
+        case Crashed():
+            return Result.ERROR, Code.CRASHED
+        case Unknown():
+            return Result.UNKNOWN, Code.INTERRUPTED
+        case _:
+            assert_never(outcome)
+
+
+def without_content(settlement: Settlement, outlet: Outlet) -> Settlement:
+    """Give the same end without what the other side said: for a settlement that the database will not store."""
+    old = settlement.attempt
+    attempt = Attempt(
+        id=old.id,
+        step=old.step,
+        strategy=old.strategy,
+        result=old.result,
+        code=old.code,
+        reason="details left out: the database cannot store them",
+        attempted_at=old.attempted_at,
+        finished_at=old.finished_at,
+        held=old.held,
+        spent=old.spent,
+        catalog_version=old.catalog_version,
+    )
+    messages = messages_of(settlement.failure, settlement.diagnosis, attempt, settlement.next, outlet)
+    stored = attempt_details(attempt, settlement.diagnosis)
+    return replace(settlement, attempt=attempt, messages=messages, stored_details=stored)

@@ -1,0 +1,96 @@
+"""What an engine's answer means for an order or a look: pure."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import orjson
+
+from consumer.model import Json
+from consumer.model.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent
+from consumer.runners.contract import Accepted, Given, Rejected, RunRef, Unseen
+from consumer.runners.templates import ABSENT, Found
+from schemas.json_value import value_at
+from schemas.names import Effect
+
+_CONFLICT: Final = frozenset({409, 412})
+_NOT_NOW: Final = frozenset({425, 429})
+"""The engine says that it did not even begin."""
+_UNAVAILABLE: Final = 503
+_NEVER_DONE: Final = frozenset({501, 505})
+_MAY_HIDE_AN_EFFECT: Final = frozenset({301, 302, 303, 408})
+"""A form's redirect is the answer to its success; 408 may come from something that stands before the engine."""
+_OURS: Final = "PoolTimeout"
+_LONGEST_WAIT: Final = timedelta(days=366)
+_OK: Final = range(200, 300)
+
+
+def is_accepted(status: int, accepted: Sequence[int]) -> bool:
+    """Tell whether a status means that the engine took the order."""
+    return status in accepted if accepted else status in _OK
+
+
+def not_accepted(answer: Answer, effect: Effect) -> Rejected | Ambiguous:
+    """Say what an answer means that is not the one that was hoped for."""
+    status, wait = answer.status, named_wait(answer)
+    said = f"the engine answered {status}"
+    if status in _CONFLICT:
+        return Rejected(reason=f"{said}: it has moved on", conflict=True)
+    # A proxy answers 503 too when it lost the engine halfway: only one that names a time speaks for itself.
+    if status in _NOT_NOW or (status == _UNAVAILABLE and (wait is not None or effect is not Effect.UNSAFE)):
+        return Rejected(reason=said, ill=True, after=wait)
+    server_failed = status >= 500 and status not in _NEVER_DONE  # noqa: PLR2004 - HTTP's own border
+    if status in _OK or server_failed or status in _MAY_HIDE_AN_EFFECT:
+        return Ambiguous(kind=f"Status{status}", reason=f"{said}: it may have done it", elapsed=answer.elapsed)
+    return Rejected(reason=said)
+
+
+def moved_to(run: RunRef, answer: Answer, pointer: str | None) -> Given:
+    """Give the run to look at from now on, which the answer may name."""
+    accepted = Accepted(run=run, said=f"answered {answer.status}")
+    if pointer is None:
+        return accepted
+    found = value_at(json_of(answer), pointer, ABSENT)
+    if isinstance(found, bool) or not isinstance(found, str | int) or not str(found):
+        reason = f"the engine took the order, but at {pointer} of its answer there is no run to look at"
+        return Ambiguous(kind="NoRun", reason=reason, elapsed=answer.elapsed)
+    return replace(accepted, run=replace(run, run_id=str(found), epoch=None))
+
+
+def unseen(result: CallResult) -> Unseen:
+    """Say why a look saw nothing."""
+    match result:
+        case Answer(status=status, truncated=truncated):
+            ill = status >= 500 or status in _NOT_NOW  # noqa: PLR2004
+            unread = "an answer too long to be read" if truncated else "an answer of an unknown form"
+            why = unread if status in _OK else f"answered {status}"
+            return Unseen(reason=f"the look: {why}", ill=ill, after=named_wait(result))
+        case NotSent(kind=kind, reason=reason) | Ambiguous(kind=kind, reason=reason):
+            return Unseen(reason=f"the look: {reason}", ill=kind != _OURS)
+        case EgressRefused(reason=reason):
+            return Unseen(reason=reason)
+
+
+def json_of(answer: Answer) -> Found:
+    """Read the answer's body; ABSENT where it is cut or no JSON."""
+    if answer.truncated:
+        return ABSENT
+    try:
+        read: Json = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        return ABSENT
+    return read
+
+
+def named_wait(answer: Answer) -> timedelta | None:
+    """Read Retry-After, in seconds or as a date beside the answer's own Date; what cannot be read names nothing."""
+    text = (answer.header("retry-after") or "").strip()
+    if text.isascii() and text.isdigit():
+        return min(timedelta(seconds=min(int(text[:12]), _LONGEST_WAIT.total_seconds())), _LONGEST_WAIT)
+    try:
+        wait = parsedate_to_datetime(text) - parsedate_to_datetime(answer.header("date") or "")
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return max(timedelta(0), min(wait, _LONGEST_WAIT))

@@ -1,0 +1,1 @@
+"""An engine that the catalog describes by templates of HTTP calls."""

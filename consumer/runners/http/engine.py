@@ -1,0 +1,176 @@
+"""An engine that is asked over HTTP as the catalog's templates say."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final, assert_never
+
+from consumer.catalog import HttpRunner, LookCall, OrderCall, WorkflowPolicy
+from consumer.model.call import Ambiguous, Answer, EgressRefused, NotSent, OutboundRequest
+from consumer.outbound.calls import Calls
+from consumer.runners.answers import is_accepted, json_of, moved_to, not_accepted, unseen
+from consumer.runners.contract import (
+    Given,
+    Order,
+    Phase,
+    ReplaceDefinition,
+    RerunStep,
+    ResumeRun,
+    RunRef,
+    RunState,
+    Unseen,
+)
+from consumer.runners.places import dependency_of, organisation
+from consumer.runners.templates import ABSENT, Found, Unfit, Values, header_value, rendered
+from schemas.json_value import value_at
+from schemas.names import Effect
+
+_SHOWN: Final = 200
+_SOME_KEY: Final = "00000000-0000-0000-0000-000000000000"
+"""Stands for the key where only the question is whether the order can be given."""
+
+
+class HttpEngine:
+    """Gives orders and looks as described; refuses what is not, and a payload that has no place."""
+
+    def __init__(self, described: HttpRunner, calls: Calls) -> None:
+        self._described = described
+        self._calls = calls
+
+    def refusal(self, order: Order, policy: WorkflowPolicy) -> str | None:
+        """Say why this order, or the look that has to prove it, cannot be made."""
+        try:
+            calls = (self._order_request(order, _SOME_KEY), self._look_request(order.run))
+        except Unfit as unfit:
+            return f"the runner: {unfit}"
+        refusals = (self._calls.refusal(call, policy) for call in calls)
+        return next((reason for reason in refusals if reason is not None), None)
+
+    def effect(self, order: Order) -> Effect:
+        """Say what giving the order twice would do; unsafe where it is not described."""
+        call = self._call(order)
+        return Effect.UNSAFE if call is None else call.effect
+
+    def dependency(self) -> str:
+        """Name the one place that all its calls go to."""
+        return dependency_of(self._described.look.url)
+
+    async def give(self, order: Order, policy: WorkflowPolicy, *, key: str, within: timedelta) -> Given:
+        """Give the order by one call."""
+        call = self._call(order)
+        try:
+            request = self._order_request(order, key)
+        except Unfit as unfit:
+            return EgressRefused(reason=f"the runner: {unfit}")
+        result = await self._calls.send(
+            replace(request, effect=True),
+            policy,
+            within=min(within, self._described.timeout),
+            max_bytes=self._described.response_bytes,
+        )
+        match result:
+            case NotSent() | Ambiguous() | EgressRefused():
+                return result
+            case Answer() if call is not None and is_accepted(result.status, call.accepted):
+                return moved_to(order.run, result, call.new_run)
+            case Answer():
+                return not_accepted(result, self.effect(order))
+            case _:
+                assert_never(result)
+
+    async def look(self, run: RunRef, policy: WorkflowPolicy, *, within: timedelta) -> RunState | Unseen:
+        """Ask where a run stands, by one call without effect."""
+        try:
+            request = self._look_request(run)
+        except Unfit as unfit:
+            return Unseen(reason=f"the look: {unfit}")
+        result = await self._calls.send(
+            request, policy, within=min(within, self._described.timeout), max_bytes=self._described.response_bytes
+        )
+        look = self._described.look
+        if isinstance(result, Answer) and result.status in look.gone:
+            return RunState(phase=Phase.GONE, said=f"answered {result.status}")
+        if not isinstance(result, Answer) or result.truncated or not is_accepted(result.status, ()):
+            return unseen(result)
+        return state_in(json_of(result), look)
+
+    def _call(self, order: Order) -> OrderCall | None:
+        return self._described.orders.get(_NAMES[type(order)])
+
+    def _order_request(self, order: Order, key: str) -> OutboundRequest:
+        call = self._call(order)
+        if call is None:
+            raise Unfit(f"it has no `{_NAMES[type(order)]}` in the catalog")
+        if isinstance(order, RerunStep) and order.payload is not None and "payload" not in call.used:
+            raise Unfit("its `rerun_step` has no place for a payload: the step would run with its old input again")
+        request = rendered(call, call.method, _values(order, key), org_id=organisation(order.run))
+        if call.key_header is None:
+            return request
+        headers = (*request.headers, (call.key_header, header_value(call.key_header, key)))
+        return OutboundRequest(
+            method=request.method, url=request.url, headers=headers, body=request.body, org_id=request.org_id
+        )
+
+    def _look_request(self, run: RunRef) -> OutboundRequest:
+        look = self._described.look
+        return rendered(look, look.method, _run_values(run), org_id=organisation(run))
+
+
+_NAMES: Final[Mapping[type[Order], str]] = {
+    RerunStep: "rerun_step",
+    ResumeRun: "resume_run",
+    ReplaceDefinition: "replace_definition",
+}
+
+
+def state_in(answer: Found, look: LookCall) -> RunState | Unseen:
+    """Read a run's state from the engine's answer; what is not described tells nothing."""
+    word = value_at(answer, look.status, ABSENT)
+    said = _word(word)
+    if said is None:
+        return Unseen(reason=f"the look: there is no state at {look.status or 'the root'} of the answer")
+    phase = look.phases.get(said)
+    if phase is None:
+        return Unseen(reason=f"the look: the state {said[:_SHOWN]!r} is not listed under `phases`")
+    epoch = None if look.epoch is None else value_at(answer, look.epoch, ABSENT)
+    if epoch is not None and (isinstance(epoch, bool) or not isinstance(epoch, int)):
+        return Unseen(reason=f"the look: there is no whole number at {look.epoch} of the answer")
+    progress = None if look.progress is None else value_at(answer, look.progress, ABSENT)
+    return RunState(phase=Phase(phase), said=said[:_SHOWN], epoch=epoch, progress=_word(progress))
+
+
+def _word(found: Found) -> str | None:
+    match found:
+        case str():
+            return found[:_SHOWN]
+        case bool():
+            return str(found).lower()
+        case int() | float():
+            return str(found)
+        case list():
+            return str(len(found))
+        case _:
+            return None
+
+
+def _run_values(run: RunRef) -> dict[str, Found]:
+    return {
+        "run.id": run.run_id,
+        "run.epoch": ABSENT if run.epoch is None else run.epoch,
+        "run.step": ABSENT if run.step is None else run.step,
+        "org_id": run.org_id,
+        "workflow_name": run.workflow_name,
+    }
+
+
+def _values(order: Order, key: str) -> Values:
+    values = _run_values(order.run) | {"key": key}
+    match order:
+        case RerunStep(payload=payload):
+            return values | {"payload": ABSENT if payload is None else payload.document}
+        case ReplaceDefinition(definition=definition, replaces=replaces):
+            return values | {"definition": definition, "definition.replaces": ABSENT if replaces is None else replaces}
+        case ResumeRun():
+            return values
+        case _:
+            assert_never(order)

@@ -1,0 +1,1 @@
+"""A Prefect 3 server, asked by its REST API."""

@@ -1,0 +1,173 @@
+"""What a Prefect server says, as models, and what it means: pure."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import ClassVar, Final, TypeVar
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, TypeAdapter, ValidationError
+
+from consumer.model import Json
+from consumer.model.call import Ambiguous, Answer, CallResult
+from consumer.runners.answers import not_accepted
+from consumer.runners.contract import Accepted, Given, Phase, Rejected, RunRef
+from schemas.names import Effect
+
+ReadT = TypeVar("ReadT")
+EVALUATED: Final = "__prefect_kind"
+"""Marks a part of the parameters that the server evaluates: as a template, or as one of its variables."""
+SUCCESSES: Final = (HTTPStatus.OK, HTTPStatus.CREATED)
+_SHOWN: Final = 200
+_MOMENT: Final = timedelta(seconds=2)
+_FAILED: Final = frozenset({"FAILED", "CRASHED"})
+_PHASES: Final[Mapping[str, Phase]] = {
+    "PENDING": Phase.RUNNING,
+    "RUNNING": Phase.RUNNING,
+    "CANCELLING": Phase.RUNNING,
+    "PAUSED": Phase.WAITING,
+    "COMPLETED": Phase.SUCCEEDED,
+    "FAILED": Phase.FAILED,
+    "CRASHED": Phase.FAILED,
+    "CANCELLED": Phase.FAILED,
+}
+
+
+class _Said(BaseModel):
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+
+
+class Details(_Said):
+    """What belongs to a state, or to the answer to a proposed one."""
+
+    transition_id: UUID | None = None
+    scheduled_time: AwareDatetime | None = None
+    reason: str | None = None
+    delay_seconds: int | None = None
+
+
+class State(_Said):
+    """One state that a run was in."""
+
+    type: str
+    name: str
+    state_details: Details
+
+
+class FlowRun(_Said):
+    """One run."""
+
+    id: UUID
+    state: State
+    run_count: int
+    deployment_id: UUID | None
+    parameters: dict[str, JsonValue]
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it is over and may be run again."""
+        return self.state.type in _FAILED
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether a person ended it: that is no failure."""
+        return self.state.type == "CANCELLED"
+
+    @property
+    def said(self) -> str:
+        """The state's name."""
+        return self.state.name[:_SHOWN]
+
+
+class Created(_Said):
+    """A run that was made, or found under its key."""
+
+    id: UUID
+
+
+class Transition(_Said):
+    """What became of a proposed state."""
+
+    status: str
+    details: Details = Details()
+
+
+HISTORY: Final = TypeAdapter(tuple[State, ...])
+FLOW_RUN: Final = TypeAdapter(FlowRun)
+CREATED: Final = TypeAdapter(Created)
+_TRANSITION: Final = TypeAdapter(Transition)
+
+
+def parsed(result: CallResult, form: TypeAdapter[ReadT]) -> ReadT | None:
+    """Read a whole success of this form; None for everything else."""
+    if not isinstance(result, Answer) or result.truncated or result.status not in SUCCESSES:
+        return None
+    try:
+        return form.validate_json(result.body)
+    except ValidationError:
+        return None
+
+
+def phase_of(found: FlowRun, answer: Answer) -> Phase | None:
+    """Say where a run stands; a scheduled one waits until its time by the server's own clock, and is due from then."""
+    if found.state.type != "SCHEDULED":
+        return _PHASES.get(found.state.type)
+    until, there = found.state.state_details.scheduled_time, _clock(answer)
+    waits = until is not None and there is not None and until - there > _MOMENT
+    return Phase.WAITING if waits else Phase.RUNNING
+
+
+def _clock(answer: Answer) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(answer.header("date") or "")
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def transition_of(run: RunRef, result: CallResult) -> Given:
+    """Say what came of the proposal to run it again."""
+    if not isinstance(result, Answer):
+        return result
+    if result.status not in SUCCESSES:
+        return not_accepted(result, Effect.KEYED)
+    said = parsed(result, _TRANSITION)
+    if said is None:
+        return Ambiguous(kind="NoState", reason="the answer to the order is not readable", elapsed=result.elapsed)
+    if said.status == "ACCEPT":
+        return Accepted(run=run, said="scheduled the run again")
+    delay = said.details.delay_seconds
+    reason = f"Prefect says {said.status[:_SHOWN]}: {(said.details.reason or '')[:_SHOWN]}"
+    return Rejected(reason=reason, after=None if delay is None else timedelta(seconds=max(0, delay)))
+
+
+def creation_of(run: RunRef, result: CallResult) -> Given:
+    """Say what came of the wish for another run."""
+    if not isinstance(result, Answer):
+        return result
+    if result.status == HTTPStatus.CONFLICT:
+        return Rejected(reason="the deployment's own schema does not take the parameters")
+    if result.status not in SUCCESSES:
+        return not_accepted(result, Effect.KEYED)
+    created = parsed(result, CREATED)
+    if created is None:
+        return Ambiguous(kind="NoRun", reason="a run was made, but its id is not readable", elapsed=result.elapsed)
+    return Accepted(run=replace(run, run_id=str(created.id), epoch=None), said="made another run")
+
+
+def is_evaluated(document: Json) -> bool:
+    """Tell whether the server would evaluate a part of it; of any depth."""
+    waiting: list[Json] = [document]
+    while waiting:
+        match waiting.pop():
+            case dict() as members:
+                if EVALUATED in members:
+                    return True
+                waiting += members.values()
+            case list() as items:
+                waiting += items
+            case _:
+                continue
+    return False

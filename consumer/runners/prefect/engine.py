@@ -1,0 +1,252 @@
+"""A Prefect server, asked by its REST API: a failed run is run again in place, or anew with other parameters.
+
+In place Prefect loads what complete tasks have persisted and does the rest. A run's epoch is its `run_count`.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Final, TypeAlias, TypeVar, assert_never
+from uuid import UUID, uuid5
+
+from pydantic import TypeAdapter
+
+from consumer.catalog import PrefectRunner, WorkflowPolicy
+from consumer.model import ID_SPACE, Json, JsonObject
+from consumer.model.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent, OutboundRequest
+from consumer.outbound.calls import Calls
+from consumer.runners.answers import unseen
+from consumer.runners.contract import (
+    Accepted,
+    Given,
+    Order,
+    Payload,
+    Phase,
+    Rejected,
+    ReplaceDefinition,
+    RerunStep,
+    RunRef,
+    RunState,
+    Unseen,
+)
+from consumer.runners.places import dependency_of, organisation
+from consumer.runners.prefect.answers import (
+    EVALUATED,
+    FLOW_RUN,
+    HISTORY,
+    FlowRun,
+    creation_of,
+    is_evaluated,
+    parsed,
+    phase_of,
+    transition_of,
+)
+from consumer.runners.templates import Unfit, json_bytes
+from schemas.names import Effect
+
+ReadT = TypeVar("ReadT")
+_SECOND: Final = timedelta(seconds=1)
+_NOTHING: Final = timedelta(0)
+_NO_ID: Final = "the run's id is not that of a Prefect flow run (a UUID)"
+_NotYet: TypeAlias = Rejected | NotSent | EgressRefused
+"""How an order ends before anything of it was sent."""
+
+
+class PrefectEngine:
+    """Gives orders to a Prefect server, each at most once for a key.
+
+    A run with a new payload is another run of the same deployment: what the failed one had done is done again unless
+    its tasks are cached by their inputs. A definition is code, which the server does not hold: it is never replaced.
+    """
+
+    def __init__(self, described: PrefectRunner, calls: Calls) -> None:
+        self._described = described
+        self._calls = calls
+
+    def refusal(self, order: Order, policy: WorkflowPolicy) -> str | None:
+        """Say why this order cannot be given."""
+        if isinstance(order, ReplaceDefinition):
+            return "Prefect holds no definition, a flow is code: deploy a new version of it"
+        if _flow_run_id(order.run) is None:
+            return _NO_ID
+        if isinstance(order, RerunStep) and order.payload is not None:
+            reason = _unfit(order.payload, self._described)
+            if reason:
+                return reason
+        return self._calls.refusal(_request(self._described, order.run, "GET", "/flow_runs", None), policy)
+
+    def effect(self, order: Order) -> Effect:
+        """Keyed: the run's history, or the new run's own key, tells a repetition."""
+        del order
+        return Effect.KEYED
+
+    def dependency(self) -> str:
+        """Name the server."""
+        return dependency_of(self._described.api)
+
+    async def give(self, order: Order, policy: WorkflowPolicy, *, key: str, within: timedelta) -> Given:
+        """Look that the run has failed and is still the one that the order was made from; then give the order."""
+        reason = self.refusal(order, policy)
+        if reason is not None:
+            return EgressRefused(reason=reason)
+        talk = self._talk(order.run, policy, within)
+        if not isinstance(order, RerunStep) or order.payload is None:
+            return await talk.run_again(key)
+        try:
+            return await talk.run_anew(order.payload, key)
+        except Unfit as unfit:  # the failed run's own parameters cannot be written again
+            return Rejected(reason=str(unfit))
+
+    async def look(self, run: RunRef, policy: WorkflowPolicy, *, within: timedelta) -> RunState | Unseen:
+        """Ask for the run; its success is the only proof that a step of it has come through."""
+        if _flow_run_id(run) is None:
+            return Unseen(reason=_NO_ID)
+        return await self._talk(run, policy, within).state()
+
+    def _talk(self, run: RunRef, policy: WorkflowPolicy, within: timedelta) -> "_Talk":
+        ends = time.monotonic() + within / _SECOND
+        return _Talk(described=self._described, calls=self._calls, run=run, policy=policy, ends=ends)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Talk:
+    """The calls about one run that make up one order or one look."""
+
+    described: PrefectRunner
+    calls: Calls
+    run: RunRef
+    policy: WorkflowPolicy
+    ends: float
+
+    async def run_again(self, key: str) -> Given:
+        """Schedule the same run once more."""
+        transition = uuid5(ID_SPACE, f"prefect:{key}")
+        made = await self._read(f"/flow_run_states/?flow_run_id={self._id}", HISTORY)
+        if not isinstance(made, tuple):
+            return made
+        # The server itself knows a repetition only while nothing has happened to the run since.
+        if any(state.state_details.transition_id == transition for state in made):
+            return Accepted(run=self.run, said="it had taken the order before")
+        found = await self._failed_run()
+        if not isinstance(found, FlowRun):
+            return found
+        state: JsonObject = {
+            "type": "SCHEDULED",
+            "name": "AwaitingRetry",
+            "message": "run again by Self-Healing Workflows",
+            "state_details": {"transition_id": str(transition)},
+        }
+        proposal: JsonObject = {"state": state, "force": False}
+        return transition_of(self.run, await self._send("POST", f"/flow_runs/{self._id}/set_state", proposal))
+
+    async def run_anew(self, payload: Payload, key: str) -> Given:
+        """Make another run of the same deployment with the payload as its parameters."""
+        found = await self._failed_run()
+        if not isinstance(found, FlowRun):
+            return found
+        if found.deployment_id is None:
+            return Rejected(reason="the run belongs to no deployment: nobody could run it with other parameters")
+        parameters = _parameters(found.parameters, payload, self.described.parameter)
+        if is_evaluated(parameters):
+            return Rejected(reason=f"the failed run's parameters hold `{EVALUATED}`: they are never sent")
+        wish: JsonObject = {"parameters": parameters, "idempotency_key": key, "labels": {"shw.heals": str(found.id)}}
+        result = await self._send("POST", f"/deployments/{found.deployment_id}/create_flow_run", wish)
+        return creation_of(self.run, result)
+
+    async def state(self) -> RunState | Unseen:
+        """Say where the run stands."""
+        result = await self._send("GET", f"/flow_runs/{self._id}", None)
+        if isinstance(result, Answer) and result.status == HTTPStatus.NOT_FOUND:
+            return RunState(phase=Phase.GONE, said="answered 404")
+        found = parsed(result, FLOW_RUN)
+        if found is None or not isinstance(result, Answer):
+            return unseen(result)
+        phase = phase_of(found, result)
+        if phase is None:
+            return Unseen(reason="the look: Prefect names a state that is not known here")
+        # No progress: what is complete is complete anew in each run, and says nothing of the step that failed.
+        return RunState(phase=phase, said=found.said, epoch=found.run_count)
+
+    async def _failed_run(self) -> FlowRun | _NotYet:
+        found = await self._read(f"/flow_runs/{self._id}", FLOW_RUN)
+        if not isinstance(found, FlowRun):
+            return found
+        if found.is_cancelled:
+            return Rejected(reason="the run was cancelled: it is not run again")
+        if not found.has_failed:
+            return Rejected(reason=f"the run is {found.said}: only a failed one is run again", conflict=True)
+        if self.run.epoch is not None and self.run.epoch != found.run_count:
+            reason = f"the run was started {found.run_count} times, and the failure is of time {self.run.epoch}"
+            return Rejected(reason=reason, conflict=True)
+        return found
+
+    async def _read(self, path: str, form: TypeAdapter[ReadT]) -> ReadT | _NotYet:
+        """Read what an order depends on; whatever goes wrong, nothing has happened yet."""
+        result = await self._send("GET", path, None)
+        match result:
+            case NotSent() | EgressRefused():
+                return result
+            case Ambiguous(kind=kind, reason=reason, elapsed=elapsed):
+                return NotSent(kind=kind, reason=f"before the order: {reason}", elapsed=elapsed)
+            case Answer():
+                read = parsed(result, form)
+                if read is not None:
+                    return read
+                why = unseen(result)
+                return Rejected(reason=f"before the order: {why.reason}", ill=why.ill, after=why.after)
+            case _:
+                assert_never(result)
+
+    async def _send(self, method: str, path: str, body: JsonObject | None) -> CallResult:
+        left = timedelta(seconds=self.ends - time.monotonic())
+        if left <= _NOTHING:
+            return NotSent(kind="Deadline", reason="no time was left: nothing was sent", elapsed=_NOTHING)
+        return await self.calls.send(
+            _request(self.described, self.run, method, path, body),
+            self.policy,
+            within=min(left, self.described.timeout),
+            max_bytes=self.described.response_bytes,
+        )
+
+    @property
+    def _id(self) -> str:
+        return str(_flow_run_id(self.run))
+
+
+def _request(described: PrefectRunner, run: RunRef, method: str, path: str, body: JsonObject | None) -> OutboundRequest:
+    headers = tuple(described.headers.items())
+    return OutboundRequest(
+        method=method,
+        url=described.api + path,
+        headers=headers if body is None else (*headers, ("content-type", "application/json")),
+        body=None if body is None else json_bytes(body),
+        org_id=organisation(run),
+        effect=method == "POST",
+    )
+
+
+def _unfit(payload: Payload, described: PrefectRunner) -> str | None:
+    if described.parameter is None and not isinstance(payload.document, dict):
+        return "a flow's parameters are an object, and the payload is none: name its `parameter` in the catalog"
+    if is_evaluated(payload.document):
+        return f"the payload holds `{EVALUATED}`: the server would evaluate it, so it is never sent"
+    try:
+        json_bytes(payload.document)
+    except Unfit as unfit:
+        return str(unfit)
+    return None
+
+
+def _parameters(of_the_failed: Mapping[str, Json], payload: Payload, parameter: str | None) -> JsonObject:
+    if parameter is not None:
+        return {**of_the_failed, parameter: payload.document}
+    return dict(payload.document) if isinstance(payload.document, dict) else {}
+
+
+def _flow_run_id(run: RunRef) -> UUID | None:
+    try:
+        return UUID(run.run_id)
+    except ValueError:
+        return None

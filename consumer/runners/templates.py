@@ -1,0 +1,139 @@
+"""A described call with its values put in: pure. No value changes where it goes, its structure or its headers."""
+
+import json
+from collections.abc import Mapping
+from typing import Final, TypeAlias
+from urllib.parse import quote, unquote
+from uuid import UUID
+
+from consumer.catalog import Call
+from consumer.catalog.templates import Place, Template, read_template, read_url
+from consumer.model import Json
+from consumer.model.call import OutboundRequest
+from consumer.outbound.credentials import references
+from schemas.value import value
+
+_LONGEST: Final = 1024
+"""Of a value within a URL or a header: far above what engines call their runs."""
+_LEFT_OUT: Final = "payload"
+"""Without one the step runs with its old input, and the described call holds none."""
+
+
+@value(frozen=True, slots=True, kw_only=True)
+class Absent:
+    """There is no such value in this order."""
+
+
+ABSENT: Final = Absent()
+Found: TypeAlias = "Json | Absent"
+Values: TypeAlias = Mapping[str, Found]
+
+
+class Unfit(Exception):
+    """A value is not there, or cannot stand where the catalog puts it; the message says which, and quotes nothing."""
+
+
+def rendered(call: Call, method: str, values: Values, *, org_id: UUID | None) -> OutboundRequest:
+    """Put the values in; Unfit where one is not there, or would change more than itself."""
+    headers = [(name, _header(name, read_template(text), values)) for name, text in call.headers.items()]
+    body = _json(call.body, values)
+    sends = call.body is not None and not isinstance(body, Absent)
+    if sends and "content-type" not in {name.lower() for name in call.headers}:
+        headers.append(("content-type", "application/json"))
+    return OutboundRequest(
+        method=method,
+        url=_url(call, values),
+        headers=tuple(headers),
+        body=json_bytes(body) if sends else None,
+        org_id=org_id,
+    )
+
+
+def json_bytes(document: object) -> bytes:
+    """Write a body; in ASCII, so that a lone surrogate is written as JSON writes it. Unfit where nothing could."""
+    try:
+        return json.dumps(document, separators=(",", ":"), allow_nan=False).encode("ascii")
+    except (RecursionError, ValueError) as error:
+        raise Unfit("the payload is nested too deep, or holds what is no JSON") from error
+
+
+def header_value(name: str, text: str) -> str:
+    """Let a value stand as a header's whole value, or refuse it."""
+    return _header(name, Template(parts=(Place(name=name, optional=False),)), {name: text})
+
+
+def _url(call: Call, values: Values) -> str:
+    template = read_url(call.url)
+    path = "".join(f"/{_segment(segment, values)}" for segment in template.segments)
+    pairs = [
+        name if text is None else f"{name}={_inserted(text, values, quote_all=True)}" for name, text in template.query
+    ]
+    return template.origin + path + (f"?{'&'.join(pairs)}" if pairs else "")
+
+
+def _segment(template: Template, values: Values) -> str:
+    if not template.places:
+        return template.text
+    for place in template.places:
+        text = _text(place, values)
+        # Encoded too: many a server decodes before it takes the path apart.
+        if "/" in text or "\\" in text or not text:
+            raise Unfit(f"{place.name} is empty or holds a slash: it cannot stand in a URL's path")
+    segment = _inserted(template, values, quote_all=True)
+    if unquote(segment).strip(" .") == "":
+        raise Unfit(f"{template.places[0].name} would point elsewhere in a URL's path")
+    return segment
+
+
+def _header(name: str, template: Template, values: Values) -> str:
+    text = _inserted(template, values, quote_all=False)
+    plain = text.isascii() and (text.isprintable() or not text)
+    if template.places and (not plain or text != text.strip()):
+        raise Unfit(f"a value for the header {name} is not printable ASCII")
+    if references(((name, text),)) != references(((name, template.text),)):
+        raise Unfit(f"a value for the header {name} names a secret: only the catalog does")
+    return text
+
+
+def _inserted(template: Template, values: Values, *, quote_all: bool) -> str:
+    pieces = []
+    for part in template.parts:
+        text = part if isinstance(part, str) else _text(part, values)
+        pieces.append(quote(text, safe="") if quote_all and isinstance(part, Place) else text)
+    return "".join(pieces)
+
+
+def _text(place: Place, values: Values) -> str:
+    found = values.get(place.name, ABSENT)
+    if isinstance(found, Absent):
+        raise Unfit(f"{place.name} is missing")
+    if isinstance(found, bool) or not isinstance(found, str | int):
+        raise Unfit(f"{place.name} is no text")
+    text = str(found)
+    if len(text) > _LONGEST or not text.isprintable():
+        raise Unfit(f"{place.name} is too long, or holds a control character")
+    return text
+
+
+def _json(template: Json, values: Values) -> Found:
+    match template:
+        case str():
+            return _json_text(read_template(template), values)
+        case dict():
+            members = {name: _json(below, values) for name, below in template.items()}
+            return {name: below for name, below in members.items() if not isinstance(below, Absent)}
+        case list():
+            items = (_json(below, values) for below in template)
+            return [below for below in items if not isinstance(below, Absent)]
+        case _:
+            return template
+
+
+def _json_text(template: Template, values: Values) -> Found:
+    alone = template.alone
+    if alone is None:
+        return _inserted(template, values, quote_all=False)
+    found = values.get(alone.name, ABSENT)
+    if isinstance(found, Absent) and not alone.optional and alone.name != _LEFT_OUT:
+        raise Unfit(f"{alone.name} is missing")
+    return found

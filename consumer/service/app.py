@@ -1,0 +1,306 @@
+"""The composition root: the one place that knows every concrete class, and in which order they start and stop."""
+
+import asyncio
+import gc
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from consumer import logs
+from consumer.api.app import create_api, serve
+from consumer.catalog import Catalogs
+from consumer.errors import ShwError
+from consumer.flow_control.backlog import Pressure
+from consumer.flow_control.brake import Brake
+from consumer.flow_control.breakers import Breakers
+from consumer.flow_control.dependencies import Dependencies
+from consumer.flow_control.intake_breaker import Valve
+from consumer.flow_control.slots import LiveHeals
+from consumer.heal.auto_retry import AutoRetry
+from consumer.heal.schema_autofix.strategy import SchemaAutofix
+from consumer.heal.strategy import Strategies
+from consumer.ingest.decode import Door
+from consumer.ingest.source import Source
+from consumer.kafka.writer import Writer, open_writer
+from consumer.metrics import Metrics, Rebuilt
+from consumer.model import OwnerId
+from consumer.outbound.calls import open_calls
+from consumer.ownership.clock import Clock
+from consumer.ownership.lease import Lease
+from consumer.pipeline.flow import Pipeline, Stages
+from consumer.pipeline.intake import Intake
+from consumer.pipeline.publish import Publisher
+from consumer.pipeline.reading import Reading
+from consumer.pipeline.recording import Recording
+from consumer.pipeline.resume import Resume, Rounds
+from consumer.pipeline.settle import Settler
+from consumer.plan.planner import Planner
+from consumer.redact import redact_json
+from consumer.repair.worker_pool import repair_room
+from consumer.results.events import Outlet
+from consumer.runners.configured import CurrentRunners
+from consumer.service.catalog_file import CatalogFile, read_catalog
+from consumer.service.loops import Consumer, Pulse, Serving, run_loops
+from consumer.service.startup_checks import allow_open_files, check_broker, check_client, check_database
+from consumer.service.vitals import Vitals
+from consumer.settings import Settings
+from consumer.store.pool import Pool, alone, open_pool
+from schemas.names import StrategyName
+
+log = structlog.get_logger(__name__)
+
+
+def new_owner() -> OwnerId:
+    """Give this process a name that no other process, not even its successor on the same host, ever has."""
+    return OwnerId(f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}")
+
+
+async def serve_api(consumer: Consumer) -> None:
+    """Serve the API beside the pipeline until cancelled."""
+    settings, vitals = consumer.settings.api, Vitals(consumer)
+    api = create_api(
+        settings=settings,
+        pool=consumer.pool,
+        registry=consumer.metrics.registry,
+        clocks=vitals,
+        readiness=vitals,
+        wake=consumer.wake.set,
+    )
+    async with serve(api, settings.host, settings.port) as address:
+        log.info("api_serving", address=address)
+        await asyncio.Event().wait()
+
+
+async def run_service(settings: Settings, stop: asyncio.Event, reread: asyncio.Event | None = None) -> None:
+    """Run what a deployment runs: the consumer with its API; `reread` has the catalog looked at now.
+
+    Raises
+    ------
+    ConfigError
+        It cannot start, or an operator has to decide before it can go on.
+
+    """
+    logs.configure(settings.log_level)
+    try:
+        await run(settings, stop, beside=(serve_api,), reread=reread)
+    except BaseExceptionGroup as group:
+        # A loop's own error tells more than the group of those that fell with it.
+        known = group.subgroup(ShwError)
+        if known is None:
+            raise
+        raise _first(known) from group
+
+
+def _first(group: BaseExceptionGroup[ShwError]) -> ShwError:
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+@asynccontextmanager
+async def installed_strategies(catalogs: Catalogs, connections: int) -> AsyncIterator[Strategies]:
+    """Give the strategies of this release; what they need of the catalog they ask of the one in force."""
+    async with open_calls(catalogs.secrets, connections=connections) as calls, repair_room(children=2) as room:
+        yield {
+            StrategyName.AUTO_RETRY: AutoRetry(calls, redact_json),
+            StrategyName.SCHEMA_AUTOFIX: SchemaAutofix(CurrentRunners(catalogs, calls), room, redact_json),
+        }
+
+
+async def run(
+    settings: Settings,
+    stop: asyncio.Event,
+    *,
+    strategies: Strategies | None = None,
+    beside: Sequence[Serving] = (),
+    registry: CollectorRegistry | None = None,
+    reread: asyncio.Event | None = None,
+) -> None:
+    """Run a consumer until stopped; leaves within the drain budget.
+
+    `strategies` replaces the installed ones (a benchmark's no-op, a test's); `beside` are loops that run with it and
+    end when cancelled, such as the API. The catalog is read again when its file has changed, and when `reread` is set.
+
+    Raises
+    ------
+    ConfigError
+        It cannot start, or an operator has to decide before it can go on.
+
+    """
+    check_client()
+    allow_open_files(settings.heal.slots)
+    _calm_collector()
+    catalogs = Catalogs(read_catalog(settings.catalog))
+    metrics = Metrics(registry or CollectorRegistry())
+    async with AsyncExitStack() as stack:
+        await check_broker(settings.kafka)
+        opened = metrics.connections_opened.inc
+        pool = await stack.enter_async_context(open_pool(settings.postgres, opened=opened))
+        lease_pool = await stack.enter_async_context(open_pool(alone(settings.postgres), opened=opened))
+        await check_database(pool)
+        clock = Clock()
+        rebuilt = metrics.rebuilds[Rebuilt.PRODUCER].inc
+        writer = await stack.enter_async_context(open_writer(settings.kafka, rebuilt, clock.now))
+        if strategies is None:
+            # A connection for each slot: who had to wait for one would take the other side for dead.
+            strategies = await stack.enter_async_context(installed_strategies(catalogs, settings.heal.slots))
+        parts = Parts(
+            settings, catalogs, pool, lease_pool, writer, strategies, metrics, reread or asyncio.Event(), clock
+        )
+        await run_loops(lambda heals: _compose(parts, heals), stop, beside)
+
+
+def _calm_collector() -> None:
+    # What is loaded by now lives as long as the process, and batches of thousands of small values are no garbage:
+    # at the default of 700 the collector walks them a hundred times over.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What has to be open before the stages can be put together."""
+
+    settings: Settings
+    catalogs: Catalogs
+    pool: Pool
+    lease_pool: Pool
+    """Of one connection, for the lease alone."""
+    writer: Writer
+    strategies: Strategies
+    metrics: Metrics
+    reread: asyncio.Event
+    """Set by whoever wants the catalog's file looked at now."""
+    clock: Clock = field(default_factory=Clock)
+
+
+def _compose(parts: Parts, heals: asyncio.TaskGroup) -> Consumer:
+    settings, pool, metrics = parts.settings, parts.pool, parts.metrics
+    wake = asyncio.Event()
+    rounds = Rounds(settings.resume.interval)
+
+    def died() -> None:
+        rounds.soon()
+        wake.set()
+
+    stages = stages_of(parts, wake, died)
+    pipeline = Pipeline(stages, heals)
+    pressure = Pressure(settings, metrics)
+    source = Source(
+        kafka=settings.kafka,
+        intake=settings.intake,
+        drain=settings.drain,
+        stage=pipeline,
+        full=pressure.full,
+        metrics=metrics,
+        valve=stages.valve,
+    )
+    resume = Resume(
+        pool=pool,
+        me=stages.owner,
+        live=stages.live,
+        pipeline=pipeline,
+        publisher=stages.publisher,
+        recording=stages.recording,
+        outlet=stages.outlet,
+        metrics=metrics,
+        settings=settings.resume,
+        heal=settings.heal,
+        breaker=settings.breaker,
+        brake=Brake(metrics=metrics, pool=pool),
+        catalogs=parts.catalogs,
+        dependencies=stages.dependencies,
+        clock=stages.clock,
+        lease=stages.lease,
+        rounds=rounds,
+        wake=wake,
+    )
+    return Consumer(
+        settings=settings,
+        catalog_file=_catalog_file(parts, pipeline),
+        stages=stages,
+        source=source,
+        pulse=Pulse(time.monotonic()),
+        pressure=pressure,
+        pipeline=pipeline,
+        resume=resume,
+    )
+
+
+def _catalog_file(parts: Parts, pipeline: Pipeline) -> CatalogFile | None:
+    if parts.settings.catalog is None:
+        return None
+    return CatalogFile(
+        parts.settings.catalog,
+        read=read_catalog,
+        obey=pipeline.obey,
+        catalogs=parts.catalogs,
+        metrics=parts.metrics,
+        asked=parts.reread,
+    )
+
+
+def stages_of(parts: Parts, wake: asyncio.Event, died: Callable[[], None] = lambda: None) -> Stages:
+    """Put the stages together; `wake` is set when something that waited is due, `died` called when an owner is dead."""
+    settings, pool, metrics = parts.settings, parts.pool, parts.metrics
+    me, heal = new_owner(), settings.heal
+    live = LiveHeals(heal.slots, resume_share=heal.resume_share, organisation_share=heal.organisation_share)
+    dependencies = Dependencies(settings.breaker.first)
+    outlet = Outlet(
+        results_topic=settings.kafka.results_topic,
+        dlq_topic=settings.kafka.dlq_topic,
+        max_bytes=settings.kafka.max_message_bytes,
+    )
+    clock = parts.clock
+    lease = Lease(pool=pool, own_pool=parts.lease_pool, me=me, span=heal.lease, clock=clock, metrics=metrics, died=died)
+    publisher = Publisher(pool, me, parts.writer, metrics, outlet, dead=lambda: tuple(lease.dead))
+    breakers = Breakers(settings=settings.breaker, dependencies=dependencies, metrics=metrics, wake=wake.set)
+    recording = Recording(metrics=metrics, catalogs=parts.catalogs, rungs=parts.strategies)
+    settler = Settler(
+        pool=pool,
+        owner=me,
+        live=live,
+        publisher=publisher,
+        outlet=outlet,
+        recording=recording,
+        batch=heal.settle_rows,
+        breakers=breakers,
+    )
+    return Stages(
+        reading=Reading(
+            Door(catalog=parts.catalogs.current, max_event_bytes=settings.intake.max_event_bytes),
+            Planner(rungs=parts.strategies, catalog=parts.catalogs.current),
+            clock,
+        ),
+        catalogs=parts.catalogs,
+        strategies=parts.strategies,
+        intake=Intake(
+            pool=pool,
+            owner=me,
+            live=live,
+            dependencies=dependencies,
+            settings=heal,
+            outlet=outlet,
+            metrics=metrics,
+            wake=wake.set,
+        ),
+        settler=settler,
+        publisher=publisher,
+        recording=recording,
+        live=live,
+        dependencies=dependencies,
+        pool=pool,
+        clock=clock,
+        lease=lease,
+        owner=me,
+        outlet=outlet,
+        metrics=metrics,
+        valve=Valve(pool, settings.dead_letter_limit, settings.intake),
+    )

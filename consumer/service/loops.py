@@ -1,0 +1,242 @@
+"""A running consumer's loops: how they start together, and in which order they end."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final
+
+import structlog
+
+from consumer.errors import TransientError
+from consumer.event_loop import happens
+from consumer.flow_control.backlog import Pressure
+from consumer.flow_control.slots import LiveHeals
+from consumer.ingest.source import Source
+from consumer.metrics import LoopPhase, Metrics
+from consumer.model import OwnerId
+from consumer.model.batch import Batch
+from consumer.pipeline.flow import Pipeline, Stages
+from consumer.pipeline.publish import Publisher
+from consumer.pipeline.resume import Resume
+from consumer.pipeline.settle import Settler
+from consumer.results.decision import status_message
+from consumer.service.catalog_file import CatalogFile
+from consumer.settings import Settings
+from consumer.store import leases
+from consumer.store.changes import tell_changes
+from consumer.store.pool import Pool
+
+log = structlog.get_logger(__name__)
+
+SWEEP_EVERY: Final = timedelta(seconds=2)
+TICK: Final = timedelta(milliseconds=500)
+CHANGES_EVERY: Final = timedelta(seconds=0.5)
+CHANGES_AT_ONCE: Final = 200
+LAST_WRITES: Final = timedelta(seconds=5)
+"""The part of the drain budget that is kept for settling, publishing and leaving."""
+
+
+@dataclass(slots=True)
+class Pulse:
+    """The event loop's own clock: how long ago it last turned."""
+
+    last: float
+    stopping: bool = False
+
+    async def beat_until(self, stop: asyncio.Event, beat: Callable[[float], None]) -> None:
+        """Turn twice a second until stopped, and tell each time how late."""
+        while not stop.is_set():
+            self.last = time.monotonic()
+            await happens(stop, TICK)
+            beat(max(0.0, time.monotonic() - self.last - TICK.total_seconds()))
+
+    @property
+    def age(self) -> timedelta:
+        """Time since the last turn."""
+        return timedelta(seconds=time.monotonic() - self.last)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consumer:
+    """A running consumer, as its API and its tests see it."""
+
+    settings: Settings
+    catalog_file: CatalogFile | None
+    """None where the catalog came from no file."""
+    stages: Stages
+    source: Source[Batch]
+    pulse: Pulse
+    pressure: Pressure
+    pipeline: Pipeline
+    resume: Resume
+
+    @property
+    def pool(self) -> Pool:
+        """The connections of this process."""
+        return self.stages.pool
+
+    @property
+    def me(self) -> OwnerId:
+        """The name under which its claims stand."""
+        return self.stages.owner
+
+    @property
+    def live(self) -> LiveHeals:
+        """What it heals now."""
+        return self.stages.live
+
+    @property
+    def metrics(self) -> Metrics:
+        """What it counts."""
+        return self.stages.metrics
+
+    @property
+    def publisher(self) -> Publisher:
+        """What it sends."""
+        return self.stages.publisher
+
+    @property
+    def settler(self) -> Settler:
+        """What it ends."""
+        return self.stages.settler
+
+    @property
+    def wake(self) -> asyncio.Event:
+        """Set by whoever knows of something due now."""
+        return self.resume.wake
+
+
+Serving = Callable[[Consumer], Awaitable[None]]
+"""A loop that runs beside the pipeline until it is cancelled, such as the API."""
+
+
+async def run_loops(
+    compose: Callable[[asyncio.TaskGroup], Consumer], stop: asyncio.Event, beside: Sequence[Serving]
+) -> None:
+    """Run every loop in one group until stopped: if one dies, all die, and the supervisor starts the process anew."""
+    ended = asyncio.Event()
+    async with asyncio.TaskGroup() as loops:
+        consumer = compose(loops)
+        keep = Keeper(loops, stop)
+        await consumer.stages.lease.begin(stop)
+        await consumer.pressure.look(consumer.pool)
+        consumer.metrics.live_claims.set_function(lambda: len(consumer.live))
+        extra = [loops.create_task(_serve(serve, consumer)) for serve in beside]
+        keep("pulse", consumer.pulse.beat_until(ended, lambda late: _count_beat(consumer.metrics, late)))
+        keep("lease", consumer.stages.lease.keep_until(ended))
+        keep("changes", _tell_changes(consumer, ended))
+        keep("census", _count_open(consumer, ended))
+        if consumer.catalog_file is not None:
+            keep("catalog", consumer.catalog_file.watch_until(ended))
+        keep("valve", consumer.stages.valve.run(ended))
+        keep("sweep", consumer.publisher.sweep(ended, SWEEP_EVERY))
+        publishing = keep("publish", consumer.publisher.run())
+        settling = keep("settle", consumer.settler.run())
+        deadline = await _take_in(consumer, keep, stop)
+        await _drain(consumer, settling, publishing, deadline)
+        ended.set()
+        for task in extra:
+            task.cancel()
+    log.info("stopped", unfinished=len(consumer.live))
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """Starts loops that must last until the stop."""
+
+    loops: asyncio.TaskGroup
+    stop: asyncio.Event
+
+    def __call__(self, name: str, loop: Coroutine[Any, Any, object]) -> asyncio.Task[None]:
+        """Start a loop; an end before the stop, in whatever way, ends the process."""
+        task = self.loops.create_task(self._last(name, loop), name=name)
+        task.add_done_callback(lambda _: loop.close())  # of one that was cancelled before it began
+        return task
+
+    async def _last(self, name: str, loop: Coroutine[Any, Any, object]) -> None:
+        me = asyncio.current_task()
+        try:
+            await loop
+        except asyncio.CancelledError:
+            # A library may hand on the cancellation of a task of its own: a group takes that for a quiet end.
+            if me is None or me.cancelling():
+                raise
+        if not self.stop.is_set():
+            raise RuntimeError(f"the loop {name} ended before its time: report this")
+
+
+async def _take_in(consumer: Consumer, keep: Keeper, stop: asyncio.Event) -> float:
+    """Be a member of the group until stopped; gives the time by which everything else must have ended."""
+    source, left = consumer.source, asyncio.Event()
+    async with source.open():
+        resuming = keep("resume", consumer.resume.run(stop))
+        committing = keep("commit", source.commit_until(left))
+        watching = keep("watch", source.watch_until(stop))
+        reading = keep("read", source.read_until(stop))
+        taking = keep("take", source.take_all())
+        log.info("started", owner=consumer.me, catalog=consumer.stages.catalogs.current.version)
+        await stop.wait()
+        log.info("stopping", live_heals=len(consumer.live))
+        consumer.pulse.stopping = True
+        deadline = time.monotonic() + consumer.settings.drain.total_seconds()
+        consumer.wake.set()
+        watching.cancel()
+        _, late = await asyncio.wait([reading, taking, resuming], timeout=deadline - time.monotonic())
+        for task in late:
+            task.cancel()
+        left.set()
+        source.end_commits()
+        await committing
+    return deadline
+
+
+async def _drain(
+    consumer: Consumer, settling: asyncio.Task[None], publishing: asyncio.Task[None], deadline: float
+) -> None:
+    """End what is under way, each stage after the one that feeds it; what has no time left is taken over by others."""
+    started = time.monotonic()
+    await consumer.live.wait_for_all(timedelta(seconds=deadline - time.monotonic()) - LAST_WRITES)
+    consumer.pipeline.cancel_heals()
+    consumer.settler.close()
+    await asyncio.wait([settling], timeout=max(0.1, deadline - time.monotonic()))
+    consumer.publisher.close()
+    await asyncio.wait([publishing], timeout=max(0.1, deadline - time.monotonic()))
+    for task in (settling, publishing):
+        task.cancel()
+    try:
+        async with asyncio.timeout(max(1.0, deadline - time.monotonic())):
+            await consumer.publisher.forget_acked()
+            await leases.leave(consumer.pool, consumer.me, consumer.live.unstarted())
+    except (TransientError, TimeoutError) as error:
+        log.warning("left_without_goodbye", error=str(error)[:300])
+    consumer.metrics.loop_seconds[LoopPhase.DRAIN].inc(time.monotonic() - started)
+
+
+def _count_beat(metrics: Metrics, late: float) -> None:
+    metrics.loop_delay_seconds.observe(late)
+    metrics.count_phases()
+
+
+async def _serve(serve: Serving, consumer: Consumer) -> None:
+    await serve(consumer)
+
+
+async def _tell_changes(consumer: Consumer, ended: asyncio.Event) -> None:
+    """Until ended, tell changes of status that were made in SQL, or learnt after a decision."""
+    tell = partial(status_message, outlet=consumer.stages.outlet)
+    while not ended.is_set():
+        try:
+            if await tell_changes(consumer.pool, tell, CHANGES_AT_ONCE):
+                await consumer.publisher.sweep_once()  # whoever opened a failure again waits for its heal
+        except TransientError as error:
+            log.warning("changes_not_told", error=str(error)[:300])
+        await happens(ended, CHANGES_EVERY)
+
+
+async def _count_open(consumer: Consumer, ended: asyncio.Event) -> None:
+    while not ended.is_set():
+        await happens(ended, consumer.settings.intake.sample_every)
+        await consumer.pressure.look(consumer.pool)

@@ -1,0 +1,70 @@
+"""What has to be true before the first record is read; each failure says what to do."""
+
+import resource
+from typing import Final
+
+from consumer.errors import ConfigError, TransientError
+from consumer.kafka.connection import has_c_extension
+from consumer.kafka.topics import existing_topics
+from consumer.kafka.unpacking import INSTALL_CODECS, missing_codecs
+from consumer.settings import KafkaSettings
+from consumer.store.backlog import bound_role
+from consumer.store.migrate import check_schema
+from consumer.store.pool import Pool, translated
+
+OTHER_FILES: Final = 256
+"""Beside the heals: the pool, the broker's connections, the API's callers, logs and libraries."""
+
+
+def check_client() -> None:
+    """Refuse to run without what the client leaves optional.
+
+    Without its C extension decoding is thirty times slower, in silence; without a codec a partition stops at the first
+    record that a producer packs with it.
+    """
+    if missing := missing_codecs():
+        raise ConfigError(f"the Kafka client cannot read what is packed with {', '.join(missing)}: {INSTALL_CODECS}")
+    if not has_c_extension():
+        raise ConfigError(
+            "aiokafka runs without its C extension and would decode 31,000 records/s instead of 966,000: "
+            "install a wheel for this platform, or build it with a C compiler at hand."
+        )
+
+
+def allow_open_files(slots: int) -> None:
+    """Raise the process's limit of open files to what so many heals at once may need; each call has its own socket."""
+    wanted = slots + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        if hard != resource.RLIM_INFINITY and hard < wanted:
+            raise ConfigError(
+                f"SHW_HEAL__SLOTS={slots} needs {wanted} open files and the limit is {hard}: raise `ulimit -Hn`, "
+                "or lower the slots."
+            )
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+async def check_broker(settings: KafkaSettings) -> None:
+    """See that the broker answers and that every topic of ours is there."""
+    wanted = {settings.failures_topic, settings.results_topic, settings.dlq_topic}
+    missing = wanted - await existing_topics(settings)
+    if missing:
+        raise ConfigError(
+            f"Kafka at {settings.bootstrap} has no topic {', '.join(sorted(missing))}: create it with `shw topics`."
+        )
+
+
+async def check_database(pool: Pool) -> None:
+    """See that the schema is the one this release works with, and that row-level security does not bind us."""
+    try:
+        with translated():
+            await check_schema(pool)
+        role = await bound_role(pool)
+    except TransientError as error:
+        raise ConfigError(
+            f"The database does not answer ({error}). Check SHW_POSTGRES__DSN and that the server runs."
+        ) from error
+    if role is not None:
+        raise ConfigError(
+            f"Role {role} is bound by row-level security and would see nothing: connect as a role with BYPASSRLS."
+        )

@@ -1,0 +1,46 @@
+"""What the health endpoints ask of a running consumer. Which clock runs when: docs/decisions/0011."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from consumer.metrics import PauseReason
+from consumer.ownership.clock import TOLERATED
+from consumer.service.loops import Consumer
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """The clocks of a running consumer: only what a restart would cure makes one run."""
+
+    consumer: Consumer
+
+    def ages(self) -> Mapping[str, timedelta]:
+        """Say for each clock for how long what it watches has stood still; zero while it moves."""
+        longest = self.consumer.metrics.longest_phase()
+        return {
+            "loop_tick": self.consumer.pulse.age,
+            "oldest_in_flight": self.consumer.live.oldest(),
+            "step": timedelta(0) if longest is None else longest[1],
+        } | self.consumer.source.watch.ages()
+
+    def reasons_not_ready(self) -> tuple[str, ...]:
+        """Say what is missing before work may be sent here: being out of the group for a while is no reason."""
+        if self.consumer.pulse.stopping:
+            return ("it is stopping",)
+        if not self.consumer.source.watch.joined:
+            return ("the group has not assigned partitions to this member yet",)
+        return ()
+
+    def notes(self) -> tuple[str, ...]:
+        """Say what is out of the ordinary, and no reason to send work elsewhere."""
+        watch = self.consumer.source.watch
+        away: tuple[str, ...] = ("Kafka does not answer",) if watch.kafka_is_away else ()
+        file = self.consumer.catalog_file
+        if file is not None and file.fault is not None:
+            away += ("the catalog's file is wrong, and an older one in force: the log names the line",)
+        skew = self.consumer.stages.clock.skew
+        if abs(skew) > TOLERATED:
+            away += (f"the host's clock is {skew.total_seconds():.0f} s ahead of the database's: synchronise them",)
+        words = self.consumer.stages.valve.paused_because if watch.paused is PauseReason.DEAD_LETTERS else None
+        return (*away, f"intake is paused: {words or watch.paused}") if watch.paused else away

@@ -1,0 +1,43 @@
+"""ADMIT: what claimed heals still need before they start, in the transaction that claims them: limits, then credits."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from consumer.model import AttemptId, Diagnosed, Refused, RetryLater
+from consumer.model.batch import HeldBack
+from consumer.store.credits import Hold, admit_holds
+from consumer.store.pool import Connection
+from consumer.store.rate_limits import Limited, admit_rates
+from schemas.names import Code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """Which claimed heals may start, and how each ends that may not: its claim stands, to be settled with that end."""
+
+    claimed: tuple[Diagnosed, ...]
+    held_back: tuple[tuple[Diagnosed, HeldBack], ...]
+
+
+async def admit(connection: Connection, claimed: Sequence[Diagnosed]) -> Admitted:
+    """Count claimed heals against their limits and hold their credits; nothing is held for those that may not start.
+
+    Order of locks: limits, then wallets.
+    """
+    limited = [
+        Limited(attempt_id=one.attempt_id, org_id=one.failure.org_id, rate=one.heal.rate)
+        for one in claimed
+        if one.heal.rate is not None
+    ]
+    waits = await admit_rates(connection, limited)
+    holds = [Hold(attempt_id=one.attempt_id, org_id=one.failure.org_id, amount=one.heal.hold) for one in claimed]
+    wanted = [hold for hold in holds if hold.attempt_id not in waits]
+    late = [hold for hold in holds if hold.attempt_id in waits]
+    poor = await admit_holds(connection, wanted, nothing_for=late)
+    said = "as much of this was healed lately as the catalog allows (`same`)"
+    ends: dict[AttemptId, HeldBack] = {a: RetryLater(after=wait, reason=said) for a, wait in waits.items()}
+    ends |= {a: Refused(code=Code.INSUFFICIENT_CREDITS, reason=why) for a, why in poor.items()}
+    return Admitted(
+        claimed=tuple(one for one in claimed if one.attempt_id not in ends),
+        held_back=tuple((one, ends[one.attempt_id]) for one in claimed if one.attempt_id in ends),
+    )

