@@ -10,12 +10,12 @@ import orjson
 import uvloop
 from rich.console import Console, RenderableType
 
-from benchmarks import backlog, fairness, keys, latency, replicas, slots, stored, throughput
-from benchmarks.arena import WARM_UP, Arena, open_arena
-from benchmarks.asked import Asked
-from benchmarks.job import Who
-from benchmarks.machine import machine
-from benchmarks.report import OUT, Report
+from benchmarks.harness.arena import WARM_UP, Arena, open_arena
+from benchmarks.harness.asked import Asked
+from benchmarks.harness.job import Who
+from benchmarks.harness.machine import machine
+from benchmarks.harness.report import OUT, Report
+from benchmarks.scenarios import backlog, fairness, keys, latency, replicas, slots, stored, throughput
 from consumer.errors import ConfigError, TransientError
 from consumer.local.progress import to_stderr
 from consumer.local.stack import BrokerChoice

@@ -23,7 +23,8 @@ import structlog
 import uvloop
 from structlog.typing import FilteringBoundLogger
 
-from benchmarks import load, noop
+from benchmarks.contenders import noop
+from benchmarks.harness import load
 from consumer import logs
 from consumer.diagnose.diagnosis import diagnose
 from consumer.ingest.decode import Door, decode

@@ -12,6 +12,6 @@ pytest_plugins = [
     "tests.support.required_tools",
     "tests.support.stack",
     "tests.support.places",
-    "tests.support.faults",
-    "tests.support.prefect_engine",
+    "tests.support.faults.matrix",
+    "tests.support.worlds.prefect_engine",
 ]

@@ -3,6 +3,7 @@
 import argparse
 import json
 import random
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,13 +12,14 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.harness.report import OUT, at_least, at_most, table
 from benchmarks.repair import hostile
-from benchmarks.repair.answers import PEER, SHW, Answer, ask, line
-from benchmarks.repair.cases import Case, Group, Size, cases
-from benchmarks.repair.places import Json
-from benchmarks.repair.scoring import Judged, Score, Verdict, broken_promises, by_group, by_kind, judged
-from benchmarks.report import OUT, at_least, at_most, table
+from tests.support.damaged.answers import SHW, Answer, ask, line
+from tests.support.damaged.cases import Case, Group, Size, cases
+from tests.support.damaged.schema_positions import Json
+from tests.support.damaged.scoring import Judged, Score, Verdict, broken_promises, by_group, by_kind, judged
 
+PEER: Final = (sys.executable, "-m", "benchmarks.repair.peer")
 _EXAMPLES: Final = 3
 _COLUMNS: Final = ("right %", "refused %", "wrong %", "silent")
 _SHOWN: Final = 1500

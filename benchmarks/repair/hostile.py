@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.repair.answers import SHW
-from benchmarks.repair.places import Json, Schema
-from benchmarks.usage import PROC
+from benchmarks.harness.usage import PROC
+from tests.support.damaged.answers import SHW
+from tests.support.damaged.schema_positions import Json, Schema
 
 SECONDS: Final = 2.0
 MEGABYTES: Final = 200.0

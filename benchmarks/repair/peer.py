@@ -8,7 +8,7 @@ from typing import Final
 
 import json_repair
 
-from benchmarks.repair.places import Json, Schema
+from tests.support.damaged.schema_positions import Json, Schema
 
 _SECONDS: Final = 5
 

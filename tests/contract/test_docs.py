@@ -25,8 +25,8 @@ from consumer.service.app import installed_strategies
 from consumer.settings import Settings
 from schemas.names import Code, Disposition, Effect, FailureType, PoisonReason, StrategyName
 from schemas.replay import MARKS
+from tests.support.paths import ROOT
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 PAGES: Final = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
     *sorted((ROOT / "docs").rglob("*.md")),

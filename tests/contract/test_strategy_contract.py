@@ -22,8 +22,8 @@ from consumer.repair.worker_pool import repair_room
 from consumer.runners.configured import ConfiguredRunners
 from schemas.names import Disposition, StrategyName, Verdict
 from tests.support.healing import Clock, Gate, diagnosis, failure, policy, task
-from tests.support.http_engine import Engine, engine_catalog, refused_payload
-from tests.support.http_world import http_world, json_reply
+from tests.support.worlds.http_engine import Engine, engine_catalog, refused_payload
+from tests.support.worlds.http_world import http_world, json_reply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

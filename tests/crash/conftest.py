@@ -13,12 +13,12 @@ from anyio.from_thread import BlockingPortal
 from consumer.local.kafka_jars import kafka_unavailable_reason
 from consumer.local.postgres import Postgres, run_postgres
 from consumer.store.migrate import migrate
-from tests.support.faults import Servers
-from tests.support.ground import PARTITIONS
-from tests.support.http_world import World
+from tests.support.faults.ground import PARTITIONS
+from tests.support.faults.matrix import Servers
+from tests.support.faults.proxied import ProxiedKafka, run_proxied_kafka
 from tests.support.pipeline import Site, catalog, delete_topics, site
-from tests.support.proxied import ProxiedKafka, run_proxied_kafka
 from tests.support.stream import CATALOG
+from tests.support.worlds.http_world import World
 
 TEMPLATE = "shw_crash_template"
 

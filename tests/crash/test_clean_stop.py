@@ -8,10 +8,10 @@ from pathlib import Path
 from uuid import UUID
 
 from tests.support import oracle
-from tests.support.ground import BUDGET, PARTITIONS, judge
-from tests.support.http_world import World
+from tests.support.faults.ground import BUDGET, PARTITIONS, judge
 from tests.support.pipeline import Process, Site, process, until
 from tests.support.stream import failures_of
+from tests.support.worlds.http_world import World
 
 MEMBERS = 2
 ROUNDS = 12

@@ -15,9 +15,9 @@ from consumer.outbound.calls import open_calls
 from consumer.redact import redact_json
 from schemas.names import StrategyName
 from tests.support import oracle
-from tests.support.http_world import World, json_reply
+from tests.support.faults.run_consumer import Act, Acting
 from tests.support.pipeline import NEVER_LEFT, SECOND, Process, Site, call, event, process, until
-from tests.support.run_consumer import Act, Acting
+from tests.support.worlds.http_world import World, json_reply
 
 KINDS = {"get": "GET", "keyed": "POST", "unsafe": "POST"}
 EACH = 3

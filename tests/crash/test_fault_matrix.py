@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.faults import AT_THE_FAULT, Cell, Injury, Servers, cells, disturbed, writes
-from tests.support.ground import BUDGET, WINDOW, at_rest, judge, publish_all_kinds, successor
-from tests.support.http_world import World
+from tests.support.faults.ground import BUDGET, WINDOW, at_rest, judge, publish_all_kinds, successor
+from tests.support.faults.matrix import AT_THE_FAULT, Cell, Injury, Servers, cells, disturbed, writes
+from tests.support.faults.producers import NOT_JSON, Producers
+from tests.support.faults.proxied import behind_proxies
 from tests.support.pipeline import Process, Site, process, until
-from tests.support.producers import NOT_JSON, Producers
-from tests.support.proxied import behind_proxies
+from tests.support.worlds.http_world import World
 
 
 @pytest.mark.parametrize("cell", cells(), ids=str)

@@ -8,12 +8,12 @@ from typing import Final
 
 import pytest
 
-from tests.support.faults import FULL, Injury, Servers
-from tests.support.http_world import World
+from tests.support.faults.matrix import FULL, Injury, Servers
+from tests.support.faults.producers import Producers
+from tests.support.faults.proxied import ProxiedKafka, behind_proxies
+from tests.support.faults.raising import PARTITIONS, lost_in_rebalances, nothing, publish_raising
 from tests.support.pipeline import Site, delete_topics, site
-from tests.support.producers import Producers
-from tests.support.proxied import ProxiedKafka, behind_proxies
-from tests.support.raising import PARTITIONS, lost_in_rebalances, nothing, publish_raising
+from tests.support.worlds.http_world import World
 
 EACH: Final = 50
 """Failures that are published to each partition at once: before and after each harm, twice before all of them."""

@@ -17,10 +17,10 @@ from consumer.repair.worker_pool import repair_room
 from consumer.runners.configured import ConfiguredRunners
 from schemas.names import StrategyName
 from tests.support import oracle
-from tests.support.http_engine import TAKEN, Engine, engine_catalog, refused_payload
-from tests.support.http_world import World, json_reply
+from tests.support.faults.run_consumer import Act, Acting
 from tests.support.pipeline import SECOND, Process, Site, event, process, until
-from tests.support.run_consumer import Act, Acting
+from tests.support.worlds.http_engine import TAKEN, Engine, engine_catalog, refused_payload
+from tests.support.worlds.http_world import World, json_reply
 
 REASON = "Validation failed: '42' is not of type 'integer'"
 RUNS = 4

@@ -17,9 +17,9 @@ import asyncpg
 import pytest
 
 from tests.support import oracle
-from tests.support.http_world import World, json_reply
 from tests.support.pipeline import NEVER_LEFT, SECOND, Process, Site, call, environment_of, event, process, until
 from tests.support.shw import shw
+from tests.support.worlds.http_world import World, json_reply
 
 FULL: Final = os.environ.get("SHW_FAULT_MATRIX") == "full"
 STOPPED_FOR: Final = 120.0 if FULL else 0.0

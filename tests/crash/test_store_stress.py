@@ -23,11 +23,12 @@ import asyncpg
 import pytest
 
 from tests.support import oracle
-from tests.support.faults import COMMITS, FULL
-from tests.support.pipeline import ROOT, Database, until
-from tests.support.store_worker import ORGS, STARTED, WINDOW
-from tests.support.tcp_proxy import Loss, TcpProxy, tcp_proxy
-from tests.support.wires import PostgresWire
+from tests.support.faults.matrix import COMMITS, FULL
+from tests.support.faults.store_worker import ORGS, STARTED, WINDOW
+from tests.support.faults.tcp_proxy import Loss, TcpProxy, tcp_proxy
+from tests.support.faults.wires import PostgresWire
+from tests.support.paths import ROOT
+from tests.support.pipeline import Database, until
 
 PROCESSES: Final = 4
 SECONDS: Final = 45 if FULL else 8
@@ -58,7 +59,7 @@ class Stress:
             log = self.logs[n] = self.home / f"{n}.{life}.log"
             with log.open("wb") as out:
                 worker = self.workers[n] = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "tests.support.store_worker"),
+                    *(sys.executable, "-m", "tests.support.faults.store_worker"),
                     cwd=ROOT,
                     env=dict(os.environ)
                     | {

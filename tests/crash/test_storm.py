@@ -20,14 +20,14 @@ import asyncpg
 import pytest
 
 from tests.support import oracle
-from tests.support.faults import COMMITS, FULL, Injury, Servers
-from tests.support.ground import BUDGET, PARTITIONS, WINDOW, judge
-from tests.support.http_world import World
+from tests.support.faults.ground import BUDGET, PARTITIONS, WINDOW, judge
+from tests.support.faults.matrix import COMMITS, FULL, Injury, Servers
+from tests.support.faults.producers import Producers
+from tests.support.faults.proxied import behind_proxies
+from tests.support.faults.tcp_proxy import Loss, TcpProxy, Way
 from tests.support.pipeline import Process, Site, process, until
-from tests.support.producers import Producers
-from tests.support.proxied import behind_proxies
 from tests.support.stream import failures_of
-from tests.support.tcp_proxy import Loss, TcpProxy, Way
+from tests.support.worlds.http_world import World
 
 MEMBERS: Final = 3
 SECONDS: Final = 45 if FULL else 15

@@ -18,7 +18,7 @@ from consumer.outbound.calls import Calls, open_calls
 from consumer.redact import redact_json
 from schemas.names import Code, Verdict
 from tests.support.healing import NOW, ORG, Clock, Gate, failure, policy, task
-from tests.support.http_world import Reply, World, http_world, json_reply, page_reply
+from tests.support.worlds.http_world import Reply, World, http_world, json_reply, page_reply
 
 OK = json_reply({"id": 7, "state": "done"})
 FAILS = json_reply({"error": "busy"}, 503)

@@ -9,8 +9,8 @@ import pytest
 
 from schemas.heal_result import HEAL_RESULT_TYPE
 from tests.support import oracle
-from tests.support.http_world import Reply, Seen, World, json_reply
 from tests.support.pipeline import NEVER_LEFT, Site, call, catalog, event, until
+from tests.support.worlds.http_world import Reply, Seen, World, json_reply
 
 OK = json_reply({"id": 7})
 NOT_THERE = json_reply({"detail": "none"}, 404)

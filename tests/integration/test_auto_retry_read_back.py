@@ -17,7 +17,7 @@ from consumer.outbound.calls import Calls, open_calls
 from consumer.redact import redact_json
 from schemas.names import Code, Effect, Verdict
 from tests.support.healing import NOW, Clock, Gate, diagnosis, failure, policy, task
-from tests.support.http_world import Reply, Seen, World, http_world, json_reply, page_reply
+from tests.support.worlds.http_world import Reply, Seen, World, http_world, json_reply, page_reply
 
 NEVER_LEFT = {"code": "ECONNREFUSED"}
 CUT = Reply(drop=True)

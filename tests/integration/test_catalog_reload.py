@@ -22,8 +22,9 @@ from consumer.service.catalog_file import CatalogFile, read_catalog
 from consumer.service.vitals import Vitals
 from schemas.names import Code, Verdict
 from tests.support import oracle
-from tests.support.pipeline import ROOT, Process, Running, Site, catalog, environment_of, event, until
-from tests.support.scripted import scripted
+from tests.support.paths import ROOT
+from tests.support.pipeline import Process, Running, Site, catalog, environment_of, event, until
+from tests.support.worlds.scripted import scripted
 
 PROVEN = Healed(proofs=(Proof(oracle="test", verdict=Verdict.PASSED, detail="it works"),))
 NOBODY = catalog().replace("- name: '*'", "- name: nobody")

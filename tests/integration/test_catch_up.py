@@ -20,7 +20,7 @@ from consumer.model import Healed, Outcome, Proof
 from consumer.service.vitals import Vitals
 from schemas.names import Verdict
 from tests.support.pipeline import Running, Site, event, site, until
-from tests.support.scripted import scripted
+from tests.support.worlds.scripted import scripted
 
 BACKLOG = 4_000
 DUE = 300

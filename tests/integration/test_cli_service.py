@@ -15,10 +15,10 @@ import asyncpg
 import pytest
 
 from consumer.local.broker import Broker
-from tests.support.http_world import Reply, World, http_world, json_reply
 from tests.support.pipeline import catalog, until
 from tests.support.round_trip import produce
 from tests.support.shw import SHW, Ran, environment, kafka_settings, shw
+from tests.support.worlds.http_world import Reply, World, http_world, json_reply
 
 SECRET = "hunter2secret"
 

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import subprocess
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -12,10 +11,11 @@ from confluent_kafka import Producer
 
 from consumer.local.kafka_jars import resolve_kafka
 from consumer.local.progress import to_stderr
+from tests.support.faults.raw_records import CODECS
+from tests.support.paths import DATA
 from tests.support.pipeline import Site, event, until
-from tests.support.raw_records import CODECS
 
-SOURCE_FILE: Final = Path(__file__).resolve().parents[1] / "data" / "JavaProducer.java"
+SOURCE_FILE: Final = DATA / "JavaProducer.java"
 
 
 def quick(org: object, name: str) -> bytes:

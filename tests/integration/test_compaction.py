@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from tests.support.http_world import World, json_reply
 from tests.support.pipeline import Running, Site, call, environment_of, event, until
 from tests.support.shw import shw
+from tests.support.worlds.http_world import World, json_reply
 
 COMPACTED = {
     "cleanup.policy": "compact",

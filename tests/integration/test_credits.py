@@ -21,7 +21,7 @@ from schemas.heal_result import FAILURE_STATUS_TYPE
 from schemas.names import Code, Verdict
 from tests.support import oracle
 from tests.support.pipeline import Site, event, until
-from tests.support.scripted import scripted
+from tests.support.worlds.scripted import scripted
 
 PROOF = Proof(oracle="test", verdict=Verdict.PASSED, detail="it is there")
 

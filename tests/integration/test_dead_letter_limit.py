@@ -19,8 +19,8 @@ from consumer.model import DeadLetter, Healed, Outcome, Proof, Record
 from consumer.service.vitals import Vitals
 from schemas.names import PoisonReason, Verdict
 from tests.support.pipeline import Running, Site, environment_of, event, site, until
-from tests.support.scripted import scripted
 from tests.support.shw import shw
+from tests.support.worlds.scripted import scripted
 
 # The spans of a deployment, a hundred times as fast.
 FAST: dict[str, Any] = {

@@ -15,8 +15,8 @@ from consumer.pipeline.publish import LEFT_OVER_AFTER
 from schemas.heal_result import FAILURE_STATUS_TYPE, FailureStatus
 from schemas.names import Code, Verdict
 from tests.support.pipeline import Running, Site, environment_of, event, until
-from tests.support.scripted import scripted
 from tests.support.shw import Ran, shw
+from tests.support.worlds.scripted import scripted
 
 PROVEN = Healed(proofs=(Proof(oracle="test", verdict=Verdict.PASSED, detail="it is there"),))
 LATER = RetryLater(after=timedelta(hours=1), reason="busy")

@@ -16,8 +16,8 @@ from consumer.ownership.permission import NOTHING_STARTS_AFTER
 from schemas.heal_result import FAILURE_STATUS_TYPE
 from schemas.names import Effect, Verdict
 from tests.support.pipeline import Site, environment_of, event, until
-from tests.support.scripted import scripted
 from tests.support.shw import Ran, shw
+from tests.support.worlds.scripted import scripted
 
 PROVEN = Healed(proofs=(Proof(oracle="test", verdict=Verdict.PASSED, detail="it is there"),))
 IN_DOUBT = Unknown(reason="the answer never came")

@@ -17,10 +17,10 @@ from consumer.model import NotHealed, Outcome
 from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE, FailureStatus, HealResult
 from schemas.names import Code
 from tests.support import oracle
-from tests.support.http_world import Reply, World, json_reply
 from tests.support.pipeline import NEVER_LEFT, Site, call, event, site, until
 from tests.support.required_tools import require_tool
-from tests.support.scripted import scripted
+from tests.support.worlds.http_world import Reply, World, json_reply
+from tests.support.worlds.scripted import scripted
 
 OK = json_reply({"done": True})
 

@@ -1,8 +1,8 @@
 """An un-keyed call is not made where its event tells of a try before the last one that may have run."""
 
 from schemas.names import Status
-from tests.support.http_world import World, json_reply
 from tests.support.pipeline import NEVER_LEFT, Site, call, event
+from tests.support.worlds.http_world import World, json_reply
 
 
 async def test_only_the_call_of_which_every_try_provably_did_not_run_is_made(place: Site, world: World) -> None:

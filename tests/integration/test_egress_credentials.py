@@ -17,9 +17,9 @@ from consumer.catalog import Secret
 from consumer.model.call import Answer, EgressRefused, NotSent, OutboundRequest
 from consumer.outbound.calls import open_calls
 from consumer.outbound.echoes import Echoes
-from tests.support.egress_ground import LIMIT, guarded
 from tests.support.healing import policy
-from tests.support.http_world import Reply, World, http_world, json_reply
+from tests.support.worlds.egress_ground import LIMIT, guarded
+from tests.support.worlds.http_world import Reply, World, http_world, json_reply
 
 SECRET = 's3cr3t/of+the "host"=<&\'\\>'
 NAME = "TEST_EGRESS_KEY"

@@ -13,9 +13,9 @@ import pytest
 from consumer.catalog import Host, WorkflowPolicy
 from consumer.model.call import Answer, EgressRefused, NotSent, OutboundRequest
 from consumer.outbound.calls import open_calls
-from tests.support.egress_ground import forbidden_ground, guarded, tls, unguarded
-from tests.support.http_world import http_world, json_reply
-from tests.support.name_server import name_server
+from tests.support.worlds.egress_ground import forbidden_ground, guarded, tls, unguarded
+from tests.support.worlds.http_world import http_world, json_reply
+from tests.support.worlds.name_server import name_server
 
 ADDRESSES = (
     *("127.0.0.1", "127.255.255.254", "0.0.0.0", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1"),

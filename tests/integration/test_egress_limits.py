@@ -19,8 +19,8 @@ from consumer.model.call import Ambiguous, Answer, CallResult
 from consumer.outbound.credentials import Credentials
 from consumer.outbound.exchange import Exchange
 from consumer.outbound.message import read_answer
-from tests.support.egress_ground import Play, guarded, hostile_server, tls
 from tests.support.healing import policy
+from tests.support.worlds.egress_ground import Play, guarded, hostile_server, tls
 
 MIB = 1 << 20
 CONTROL = 64

@@ -15,8 +15,8 @@ from consumer.catalog import Host, Secret, WorkflowPolicy
 from consumer.model.call import Ambiguous, Answer, OutboundRequest
 from consumer.outbound.egress import Target, target_of
 from consumer.outbound.redirects import Stay, next_call
-from tests.support.egress_ground import forbidden_ground, guarded, tls
-from tests.support.http_world import Reply, World, http_world, json_reply
+from tests.support.worlds.egress_ground import forbidden_ground, guarded, tls
+from tests.support.worlds.http_world import Reply, World, http_world, json_reply
 
 LOCAL: Final = ip_network("127.0.0.0/8")
 SECRET: Final = "s3cr3t-of-the-first-host"

@@ -17,7 +17,7 @@ from consumer.store import due
 from schemas.names import Code, Effect, Verdict
 from tests.support import oracle
 from tests.support.pipeline import SECOND, Running, Site, catalog, event, until
-from tests.support.scripted import scripted
+from tests.support.worlds.scripted import scripted
 
 PROVEN = Healed(proofs=(Proof(oracle="test", verdict=Verdict.PASSED, detail="it works"),))
 ILL = NotHealed(code=Code.NOT_HEALED, reason="no answer", ill=True)

@@ -9,9 +9,9 @@ from consumer.heal.strategy import EffectGate, Task
 from consumer.model import Healed, Outcome, Proof
 from schemas.names import Verdict
 from tests.support import oracle
-from tests.support.http_world import Reply, World
 from tests.support.pipeline import Site, call, event, until
-from tests.support.scripted import scripted
+from tests.support.worlds.http_world import Reply, World
+from tests.support.worlds.scripted import scripted
 
 PROVEN = Healed(proofs=(Proof(oracle="test", verdict=Verdict.PASSED, detail="it is there"),))
 

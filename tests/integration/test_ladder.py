@@ -13,7 +13,7 @@ from consumer.model import Healed, MicroAud, NotHealed, Outcome, Proof, Refused
 from schemas.names import Code, Effect, StrategyName, Verdict
 from tests.support import oracle
 from tests.support.pipeline import Site, catalog, event, until
-from tests.support.scripted import Heals, Scripted
+from tests.support.worlds.scripted import Heals, Scripted
 
 PROVEN = Healed(proofs=(Proof(oracle="test", verdict=Verdict.PASSED, detail="it works"),))
 NOT_HEALED = NotHealed(code=Code.NOT_HEALED, reason="it says no")

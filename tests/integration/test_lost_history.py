@@ -22,7 +22,7 @@ from schemas.heal_result import HEAL_RESULT_TYPE
 from schemas.names import Code, Effect, Verdict
 from tests.support import oracle
 from tests.support.pipeline import Site, event, site, until
-from tests.support.scripted import scripted
+from tests.support.worlds.scripted import scripted
 
 PROVEN = Healed(proofs=(Proof(oracle="test", verdict=Verdict.PASSED, detail="it is there"),))
 FAILED = NotHealed(code=Code.NOT_HEALED, reason="it says no")

@@ -14,9 +14,9 @@ import jwt
 import pytest
 from pydantic import SecretStr
 
-from tests.integration.test_prometheus import api_of
-from tests.support.http_world import Reply, World, json_reply
+from tests.support.api import api_of
 from tests.support.pipeline import Running, Site, call, catalog, event, until
+from tests.support.worlds.http_world import Reply, World, json_reply
 
 SECRET = "a secret of the tests that is long enough for HS256"
 MANY = 1000

@@ -19,7 +19,7 @@ from consumer.model.call import Ambiguous, Answer, CallResult, EgressRefused, No
 from consumer.outbound.calls import Calls, open_calls
 from consumer.outbound.dialing import Resolve, SocketOption
 from tests.support.healing import policy
-from tests.support.http_world import Reply, World, http_world, json_reply
+from tests.support.worlds.http_world import Reply, World, http_world, json_reply
 
 SECOND = timedelta(seconds=1)
 

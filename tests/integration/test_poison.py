@@ -15,9 +15,9 @@ from consumer.ingest.decode import Door, decode
 from consumer.model import DeadLetter, Failure, Healed, Intent, Outcome, Proof, Record, Scope
 from schemas.dead_letter import read_headers
 from schemas.names import PoisonReason, Verdict
-from tests.support.http_world import World
 from tests.support.pipeline import Read, Site, catalog, event, until
-from tests.support.scripted import Scripted
+from tests.support.worlds.http_world import World
+from tests.support.worlds.scripted import Scripted
 
 ORG = UUID("9b1f3c52-6a55-4d1e-9a43-0a5d4c7b1e10")
 LIMIT = 4096

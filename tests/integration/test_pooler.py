@@ -10,10 +10,10 @@ from consumer.errors import ConfigError
 from consumer.local.postgres import Postgres
 from consumer.settings import PostgresSettings
 from consumer.store.pool import open_pool
-from tests.support.http_world import World, json_reply
+from tests.support.faults.pooler import IGNORED, SERVER_CONNECTIONS, pgbouncer, through
 from tests.support.pipeline import NEVER_LEFT, Site, call, environment_of, event, until
-from tests.support.pooler import IGNORED, SERVER_CONNECTIONS, pgbouncer, through
 from tests.support.shw import shw
+from tests.support.worlds.http_world import World, json_reply
 
 pytestmark = pytest.mark.needs_tool("pgbouncer")
 

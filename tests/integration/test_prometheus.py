@@ -10,31 +10,14 @@ from typing import Any
 import httpx2
 import pytest
 
-from consumer.api.app import create_api, serve
 from consumer.local.server import free_ports
-from consumer.service.vitals import Vitals
-from tests.support.http_world import World, json_reply
+from tests.support.api import api_of
 from tests.support.metric_names import CONTRACT
-from tests.support.pipeline import NEVER_LEFT, Running, Site, call, event, until
+from tests.support.pipeline import NEVER_LEFT, Site, call, event, until
 from tests.support.required_tools import require_tool
+from tests.support.worlds.http_world import World, json_reply
 
 HISTOGRAMS = {"shw_heal_seconds", "shw_time_to_heal_seconds", "shw_event_loop_delay_seconds"}
-
-
-@asynccontextmanager
-async def api_of(running: Running) -> AsyncIterator[str]:
-    consumer = running.consumer
-    vitals = Vitals(consumer)
-    api = create_api(
-        settings=consumer.settings.api,
-        pool=consumer.pool,
-        registry=consumer.metrics.registry,
-        clocks=vitals,
-        readiness=vitals,
-        wake=consumer.wake.set,
-    )
-    async with serve(api, "127.0.0.1", 0) as address:
-        yield address
 
 
 @asynccontextmanager

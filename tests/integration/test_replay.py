@@ -14,10 +14,10 @@ from consumer.heal.strategy import EffectGate, Task
 from consumer.model import Healed, Outcome, Proof
 from schemas.names import Verdict
 from schemas.rfc3339 import format_time
-from tests.support.http_world import World
 from tests.support.pipeline import Site, call, environment_of, event, until
-from tests.support.scripted import scripted
 from tests.support.shw import Ran, shw
+from tests.support.worlds.http_world import World
+from tests.support.worlds.scripted import scripted
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from schemas.rfc3339 import format_time
 from tests.support import oracle
-from tests.support.http_world import World, json_reply
 from tests.support.pipeline import NEVER_LEFT, Running, Site, call, environment_of, event, until
 from tests.support.shw import Ran, shw
+from tests.support.worlds.http_world import World, json_reply
 
 PAST, LOST, OPEN, LIVE = 150, 50, 30, 150
 TWICE, POISON = 30, 20

@@ -19,9 +19,9 @@ from consumer.store.settle import settle
 from schemas.heal_result import FAILURE_STATUS_TYPE
 from schemas.names import Code, Effect, Verdict
 from tests.support import oracle
-from tests.support.http_world import World, json_reply
 from tests.support.pipeline import NEVER_LEFT, Site, call, event, until
-from tests.support.scripted import scripted
+from tests.support.worlds.http_world import World, json_reply
+from tests.support.worlds.scripted import scripted
 
 OK = json_reply({"done": True})
 PROVEN = Healed(proofs=(Proof(oracle="test", verdict=Verdict.PASSED, detail="it is there"),))

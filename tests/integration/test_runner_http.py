@@ -26,7 +26,7 @@ from consumer.runners.contract import (
 )
 from schemas.names import Effect
 from tests.support.healing import ORG
-from tests.support.http_world import Reply, Script, World, http_world, json_reply
+from tests.support.worlds.http_world import Reply, Script, World, http_world, json_reply
 
 SECOND = timedelta(seconds=1)
 RUN = RunRef(org_id=str(ORG), workflow_name="orders.charge", run_id="run-18", epoch=3, step="charge")

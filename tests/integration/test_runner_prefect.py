@@ -31,8 +31,8 @@ from consumer.runners.contract import (
     RunState,
 )
 from tests.support.healing import ORG, Gate, failure, task
-from tests.support.http_world import Reply, Seen, World, http_world, json_reply
-from tests.support.prefect_engine import Prefect
+from tests.support.worlds.http_world import Reply, Seen, World, http_world, json_reply
+from tests.support.worlds.prefect_engine import Prefect
 
 pytestmark = pytest.mark.timeout(600)  # the first time pip installs the engine
 

@@ -27,7 +27,7 @@ from consumer.runners.contract import (
 )
 from schemas.names import Effect
 from tests.support.healing import ORG, policy
-from tests.support.http_world import Reply, World, http_world, json_reply
+from tests.support.worlds.http_world import Reply, World, http_world, json_reply
 
 RUN_ID = "84d059a4-14f3-4f70-bc13-b4836291d942"
 DEPLOYMENT = "5b1f8d1e-2a6c-4d0e-9a43-0f4f6c1f7a11"

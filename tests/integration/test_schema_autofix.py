@@ -8,9 +8,9 @@ import pytest
 
 from schemas.heal_result import HEAL_RESULT_TYPE
 from tests.support import oracle
-from tests.support.http_engine import ORDER, SENT, TAKEN, Engine, engine_catalog, refused_payload
-from tests.support.http_world import Reply, World, json_reply
 from tests.support.pipeline import Site, event, until
+from tests.support.worlds.http_engine import ORDER, SENT, TAKEN, Engine, engine_catalog, refused_payload
+from tests.support.worlds.http_world import Reply, World, json_reply
 
 REASON = "Validation failed: '42' is not of type 'integer'"
 

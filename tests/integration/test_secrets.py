@@ -24,10 +24,10 @@ from consumer.logs import configure
 from consumer.settings import ApiSettings
 from schemas.dead_letter import PREFIX
 from schemas.json_text import MAX_DEPTH
-from tests.support.http_world import Reply, World, json_reply
 from tests.support.pipeline import Read, Running, Site, call, catalog, environment_of, event, until
 from tests.support.plain_logs import log_plainly
 from tests.support.planted import PLANTED, Planted
+from tests.support.worlds.http_world import Reply, World, json_reply
 
 SIGNING: Final = "a secret of the tests that is long enough for HS256"
 Captured = pytest.CaptureFixture[str]

@@ -22,7 +22,7 @@ from consumer.settings import KafkaSettings
 from schemas.dead_letter import DeadLetterHeaders, read_headers
 from schemas.names import Code
 from tests.support.pipeline import Read, Running, Site, event, until
-from tests.support.scripted import scripted
+from tests.support.worlds.scripted import scripted
 
 HEAVY_KEY = 990_000
 LETTERS = 50

@@ -11,8 +11,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError
 
 from consumer.kafka.topic_identity import mark_of
+from tests.support.faults.raising import quick
 from tests.support.pipeline import Running, Site, until
-from tests.support.raising import quick
 
 A_MINUTE = 60.0
 

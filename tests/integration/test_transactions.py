@@ -10,11 +10,11 @@ from uuid import UUID
 import pytest
 
 from consumer.ingest import liveness
+from tests.support.faults.raising import quick, send
+from tests.support.faults.raw_records import unreadable
+from tests.support.faults.transactions import Transactions
 from tests.support.pipeline import Running, Site, environment_of, until
-from tests.support.raising import quick, send
-from tests.support.raw_records import unreadable
 from tests.support.shw import shw
-from tests.support.transactions import Transactions
 
 
 async def names_are(place: Site, names: Sequence[str]) -> bool:

@@ -18,10 +18,9 @@ import pytest
 from consumer.local.broker import Broker
 from consumer.store.migrate import EXPECTED_SCHEMA, check_schema
 from tests.support import oracle
-from tests.support.http_world import Reply, World, json_reply
+from tests.support.paths import ROOT
 from tests.support.pipeline import (
     NEVER_LEFT,
-    ROOT,
     SECOND,
     Process,
     Running,
@@ -32,6 +31,7 @@ from tests.support.pipeline import (
     site,
     until,
 )
+from tests.support.worlds.http_world import Reply, World, json_reply
 
 BEFORE: Final = "62f86da"
 """The last commit of the release before: its code runs here as it was."""

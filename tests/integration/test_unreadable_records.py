@@ -20,9 +20,9 @@ from consumer.kafka.reader import Listener, Reader, open_reader
 from consumer.local.broker import Broker
 from consumer.model import Partition
 from schemas.names import PoisonReason
+from tests.support.faults.raising import PARTITIONS, RAISING, lost_in_rebalances, publish_raising, quick, raws, send
+from tests.support.faults.raw_records import Raw, unreadable
 from tests.support.pipeline import Site, environment_of, event, site, until
-from tests.support.raising import PARTITIONS, RAISING, lost_in_rebalances, publish_raising, quick, raws, send
-from tests.support.raw_records import Raw, unreadable
 from tests.support.shw import shw
 
 QUICKLY: Final = 30.0

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from schemas.names import Effect
 from tests.support.required_tools import in_ci
-from tests.support.simulation_scenario import Event, Fault, Scenario, Wrong
-from tests.support.simulation_world import Act
+from tests.support.simulation.scenario import Event, Fault, Scenario, Wrong
+from tests.support.simulation.world import Act
 
 EXAMPLES: Final = int(os.environ.get("SHW_SIMULATION_EXAMPLES", "60"))
 """For a long run: `SHW_SIMULATION_EXAMPLES=5000 pytest tests/simulation --timeout 0`."""

@@ -21,10 +21,10 @@ from consumer.plan.planner import Planner
 from consumer.store.leases import Inherited
 from schemas.names import Effect, Status
 from tests.simulation.scenarios import EXAMPLES
-from tests.support.simulation import RUNGS
-from tests.support.simulation_scenario import Event, Fault, Scenario, Wrong, play
-from tests.support.simulation_store import Claimed, ModelStore
-from tests.support.simulation_world import Act
+from tests.support.simulation.play import RUNGS
+from tests.support.simulation.scenario import Event, Fault, Scenario, Wrong, play
+from tests.support.simulation.store import Claimed, ModelStore
+from tests.support.simulation.world import Act
 
 Break: TypeAlias = Callable[[pytest.MonkeyPatch], None]
 Scenes: TypeAlias = Callable[[int], Scenario]

@@ -5,9 +5,9 @@ from hypothesis import given
 
 from schemas.names import Effect, Status
 from tests.simulation.scenarios import PROFILE, SCENARIOS
-from tests.support.simulation import RUNGS
-from tests.support.simulation_scenario import ORGS, Event, Fault, Scenario, Wrong, play
-from tests.support.simulation_world import Act
+from tests.support.simulation.play import RUNGS
+from tests.support.simulation.scenario import ORGS, Event, Fault, Scenario, Wrong, play
+from tests.support.simulation.world import Act
 
 
 @pytest.mark.timeout(900)

@@ -44,9 +44,9 @@ from consumer.store.due import Due
 from consumer.store.intake import Arrival
 from consumer.store.rows import climbed_json
 from schemas.names import Code, Disposition, Effect, FailureType, Status, StrategyName
-from tests.support.simulation_loop import EPOCH
-from tests.support.simulation_scenario import BUDGETS, ORGS
-from tests.support.simulation_store import Claimed, ModelStore
+from tests.support.simulation.loop import EPOCH
+from tests.support.simulation.scenario import BUDGETS, ORGS
+from tests.support.simulation.store import Claimed, ModelStore
 
 OWNERS: Final = (OwnerId("a"), OwnerId("b"))
 DIAGNOSIS: Final = Diagnosis(

@@ -19,6 +19,7 @@ from consumer.model import (
     Scope,
     attempt_id,
 )
+from consumer.model.call import CallResult, OutboundRequest
 from schemas.names import Disposition, Effect, FailureType
 
 ORG = OrgId(UUID("11111111-2222-4333-8444-555555555555"))
@@ -98,3 +99,16 @@ class Clock:
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
+
+
+class NoCalls:
+    """Allows every call but those to the evil host, and makes none."""
+
+    def refusal(self, request: OutboundRequest, policy: WorkflowPolicy) -> str | None:
+        del policy
+        return "the host evil.example is not allowed" if "evil.example" in request.url else None
+
+    async def send(
+        self, request: OutboundRequest, policy: WorkflowPolicy, *, within: timedelta, max_bytes: int
+    ) -> CallResult:
+        raise AssertionError((request, policy, within, max_bytes))

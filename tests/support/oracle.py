@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE, FailureStatus, HealResult
-from tests.support.http_world import Span, World
 from tests.support.pipeline import Database, Site
+from tests.support.worlds.http_world import Span, World
 
 MEASURED = 0.1
 """Seconds that a busy target may take to notice that a client has hung up; what it does takes longer."""

@@ -36,12 +36,12 @@ from consumer.settings import (
     ResumeSettings,
     Settings,
 )
+from tests.support.paths import ROOT
 from tests.support.processes import is_alive
 
 Database: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Found = TypeVar("Found")
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 SECOND: Final = timedelta(seconds=1)
 SOURCE: Final = "urn:test"
 
@@ -484,12 +484,12 @@ class Process:
 
 @asynccontextmanager
 async def process(place: Site, log: Path, **acts: str) -> AsyncIterator[Process]:
-    """Run `tests/support/run_consumer.py`, which acts on itself as told; killed at the end if it is still there."""
+    """Run `support/faults/run_consumer.py`, which acts on itself as told; killed at the end if it is still there."""
     told = {f"ACT_{name.upper()}": value for name, value in acts.items()}
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
     with log.open("wb") as out:
         started = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.support.run_consumer"),
+            *(sys.executable, "-m", "tests.support.faults.run_consumer"),
             cwd=ROOT,
             env=kept | environment_of(place.settings) | told,
             stdout=out,

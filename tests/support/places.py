@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from consumer.local.broker import Broker
-from tests.support.http_world import World, http_world
 from tests.support.pipeline import Site, catalog, site
+from tests.support.worlds.http_world import World, http_world
 
 
 @pytest.fixture

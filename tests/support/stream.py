@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from tests.support.http_world import Reply, World, json_reply
 from tests.support.pipeline import NEVER_LEFT, call, event
+from tests.support.worlds.http_world import Reply, World, json_reply
 
 OK: Final = json_reply({"done": True})
 CLIENT_WAITS: Final = 0.4

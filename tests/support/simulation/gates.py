@@ -1,0 +1,176 @@
+"""Breakers, limits and credits as a model: `consumer/store/{breaker,limits,credits}.py` in plain values."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from consumer.errors import RefusedByDatabase
+from consumer.model import AttemptId, FailureId, Health, MicroAud, OrgId
+from consumer.settings import BreakerSettings
+from consumer.store.breakers import FORGET_OPEN_AFTER, Asking, Known, Probes, Verdicts, _to_wake, _trailing_strikes
+from consumer.store.credits import ALL_HELD, EXHAUSTED, Hold, Wallet, admit
+from consumer.store.rate_limits import Limited, allow
+from tests.support.simulation.loop import EPOCH
+
+
+class Refused(RefusedByDatabase):
+    """A CHECK or a unique index of the schema says no."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breaker:
+    """One row of `heal_breaker`."""
+
+    org_id: OrgId
+    dependency: str
+    strikes: int
+    struck_at: float
+    opened_at: float | None = None
+    failed_probes: int = 0
+    probe_due: float | None = None
+    probe: FailureId | None = None
+    probe_until: float | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Breakers:
+    """The table; `now` is the database's clock."""
+
+    now: Callable[[], float]
+    rows: dict[str, Breaker] = field(default_factory=dict)
+
+    def known(self, settings: BreakerSettings) -> Known:
+        now, forget = self.now(), settings.forget.total_seconds()
+        for key, row in list(self.rows.items()):
+            forgotten = row.opened_at is None and row.struck_at < now - forget
+            if forgotten or (row.probe_due is not None and row.probe_due < now - FORGET_OPEN_AFTER.total_seconds()):
+                del self.rows[key]
+        return Known(struck=frozenset(self.rows), ill=frozenset(k for k, row in self.rows.items() if row.opened_at))
+
+    def admit_probes(self, asking: Sequence[Asking]) -> Probes:
+        now = self.now()
+        ill = {one.key: row for one in asking if (row := self.rows.get(one.key)) is not None and row.opened_at}
+        first: dict[str, Asking] = {}
+        for one in asking:
+            row = ill.get(one.key)
+            if row is not None and (row.probe_due or 0) <= now and (row.probe_until or float("-inf")) < now:
+                first.setdefault(one.key, one)
+        for key, one in first.items():
+            until = now + one.window.total_seconds()
+            self.rows[key] = replace(self.rows[key], probe=one.failure_id, probe_until=until)
+        probing = frozenset(one.failure_id for one in first.values())
+        return Probes(probing=probing, waiting=frozenset(one.failure_id for one in asking if one.key in ill) - probing)
+
+    def judge(self, said: Sequence[Health], settings: BreakerSettings) -> tuple[Verdicts, dict[str, float]]:
+        """Give the verdicts, and when the next probe of those that are still ill is due."""
+        if not said:
+            return Verdicts(), {}
+        well = sorted({one.key for one in said if one.healthy})
+        closed = tuple(key for key in well if (row := self.rows.pop(key, None)) is not None and row.opened_at)
+        struck = _trailing_strikes(said)
+        opened = tuple(key for key in sorted(struck) if self._strike(key, *struck[key], settings))
+        for key in {one.key for one in said if one.probe and one.healthy is False}:
+            self._probe_failed(key, settings)
+        silent = {one.key for one in said if one.probe and one.healthy is None}
+        for key in silent & self.rows.keys():
+            self.rows[key] = replace(self.rows[key], probe=None, probe_until=None)
+        is_open = {k for k in struck.keys() | silent if k in self.rows and self.rows[k].opened_at is not None}
+        wake = _to_wake(said, is_open, dict.fromkeys(closed, settings.first))
+        due = {key: self.rows[key].probe_due or 0 for key in is_open}
+        return Verdicts(opened=opened, closed=closed, struck=tuple(struck), wake=wake), due
+
+    def _strike(self, key: str, one: Health, count: int, settings: BreakerSettings) -> bool:
+        now, row = self.now(), self.rows.get(key)
+        if row is None:
+            row = Breaker(org_id=one.org_id, dependency=one.dependency, strikes=count, struck_at=now)
+        else:
+            before = 0 if row.struck_at < now - settings.forget.total_seconds() else row.strikes
+            row = replace(row, strikes=before + count, struck_at=now)
+        opens = row.opened_at is None and row.strikes >= settings.strikes
+        if opens:
+            row = replace(row, opened_at=now, probe_due=now + settings.probe_every.total_seconds())
+        self.rows[key] = row
+        return opens
+
+    def _probe_failed(self, key: str, settings: BreakerSettings) -> None:
+        row = self.rows.get(key)
+        if row is not None and row.opened_at is not None:
+            wait = settings.probe_every.total_seconds() * 2.0 ** min(row.failed_probes + 1, 20)
+            self.rows[key] = replace(
+                row,
+                probe=None,
+                probe_until=None,
+                failed_probes=row.failed_probes + 1,
+                probe_due=self.now() + min(settings.probe_cap.total_seconds(), wait),
+            )
+
+
+@dataclass(slots=True, kw_only=True)
+class Rates:
+    """`heal_rate`: when the same thing was healed last."""
+
+    now: Callable[[], float]
+    starts: dict[str, list[float]] = field(default_factory=dict)
+
+    def admit(self, limited: Sequence[Limited]) -> dict[AttemptId, timedelta]:
+        refused = {}
+        now = EPOCH + timedelta(seconds=self.now())
+        for one in limited:
+            starts = self.starts.setdefault(one.rate.key, [])
+            wait = allow([EPOCH + timedelta(seconds=at) for at in starts], one.rate, now)
+            if wait is None:
+                starts.append(self.now())
+            else:
+                refused[one.attempt_id] = wait
+        return refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One row of `token_usage_events`."""
+
+    org_id: OrgId
+    attempt_id: AttemptId
+    phase: str
+    amount: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Credits:
+    """Wallets, lockouts and the ledger."""
+
+    wallets: dict[OrgId, int]
+    lockouts: dict[OrgId, str] = field(default_factory=dict)
+    ledger: list[Entry] = field(default_factory=list)
+
+    def hold(
+        self, holds: Iterable[Hold], held_by_others: Callable[[OrgId, frozenset[AttemptId]], int]
+    ) -> Mapping[AttemptId, str]:
+        wanted = [hold for hold in holds if hold.amount > 0]
+        wallets = {org: Wallet(budget=left, lockout=self.lockouts.get(org)) for org, left in self.wallets.items()}
+        admission = admit(wanted, wallets)
+        for paid in admission.paid:
+            self._enter(paid.org_id, paid.attempt_id, "hold", -paid.amount)
+        refused = frozenset(admission.refused)
+        short = {hold.org_id: hold for hold in wanted if admission.refused.get(hold.attempt_id) == EXHAUSTED}
+        gone = {org for org, hold in short.items() if wallets[org].budget + held_by_others(org, refused) < hold.amount}
+        for org in gone:
+            self.lockouts.setdefault(org, EXHAUSTED)
+        org_of = {hold.attempt_id: hold.org_id for hold in wanted}
+        return {
+            attempt: ALL_HELD if reason == EXHAUSTED and org_of[attempt] not in gone else reason
+            for attempt, reason in admission.refused.items()
+        }
+
+    def give_back(self, org_id: OrgId, attempt: AttemptId, held: MicroAud, spent: MicroAud) -> None:
+        if held > 0 and org_id in self.wallets:
+            self._enter(org_id, attempt, "settle", held - min(spent, held))
+
+    def _enter(self, org_id: OrgId, attempt: AttemptId, phase: str, amount: int) -> None:
+        if any((entry.attempt_id, entry.phase) == (attempt, phase) for entry in self.ledger):
+            raise Refused(f"token_usage_events_once: {phase} of {attempt}")
+        left = self.wallets[org_id] + amount
+        if left < 0:
+            raise Refused(f"token_wallets_never_negative: {left}")
+        self.wallets[org_id] = left
+        self.ledger.append(Entry(org_id=org_id, attempt_id=attempt, phase=phase, amount=amount))

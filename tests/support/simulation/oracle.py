@@ -1,0 +1,191 @@
+"""What has to hold in a simulation: some of it at every step, the rest once everything has come to rest."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from consumer.ingest.decode import Door, decode
+from consumer.model import DeadLetter, Failure, FailureId, Message, OrgId, Partition, Record
+from consumer.results.events import TOLD, Outlet, dead_letter_message
+from schemas.names import Code, Effect, PoisonReason, Status
+from tests.support.simulation.loop import EPOCH
+from tests.support.simulation.play import Simulation
+from tests.support.simulation.store import PARKED, PICKED, Row
+
+_ANY: Final = PoisonReason.UNKNOWN_ORGANISATION
+_OUTLET: Final = Outlet(results_topic="", dlq_topic="", max_bytes=1_000_000)
+
+
+@dataclass(slots=True, kw_only=True)
+class Oracle:
+    """Watches one simulation, and raises AssertionError at the step that breaks a promise."""
+
+    sim: Simulation
+    door: Door
+    budgets: Mapping[OrgId, int | None]
+    decided: dict[UUID, Message] = field(default_factory=dict)
+    told: dict[UUID, Message] = field(default_factory=dict)
+    position: dict[FailureId, tuple[int, int]] = field(default_factory=dict)
+    topped_up: dict[OrgId, int] = field(default_factory=lambda: defaultdict(int))
+    durable_to: dict[Partition, int] = field(default_factory=lambda: defaultdict(int))
+    entries: int = 0
+    stood: dict[FailureId, Row] = field(default_factory=dict)
+    by_hand: set[FailureId] = field(default_factory=set)
+
+    def watch(self) -> None:
+        """Look at every step from now on."""
+        self.sim.broker.on_commit = self.commit_is_covered
+        self.sim.broker.on_publish = self.first_ones_are_in_order
+        self.sim.on_transaction = self.tables_agree
+
+    # at every step
+
+    def commit_is_covered(self, partition: Partition, offset: int) -> None:
+        """G1: an offset moves only past what is durable."""
+        log = self.sim.broker.log.get(partition, [])
+        assert offset <= len(log), f"G1: {partition} committed at {offset}, beyond its end"
+        for record in log[self.durable_to[partition] : offset]:
+            assert self._is_durable(record), (
+                f"G1: {partition} committed at {offset}; record {record.offset} is not durable"
+            )
+        self.durable_to[partition] = max(offset, self.durable_to[partition])
+
+    def first_ones_are_in_order(self, message: Message) -> None:
+        """G5: of one failure nothing is published for the first time after what follows from it."""
+        if message.id in self.told:
+            assert self.told[message.id].body == message.body, f"G5: {message.id} has two contents"
+            return
+        self.told[message.id] = message
+        if message.failure_id is not None:
+            now = (message.step, message.rank)
+            before = self.position.get(message.failure_id, (-1, 0))
+            assert before < now, f"G5: {message.failure_id} told of {now} after {before}"
+            self.position[message.failure_id] = now
+
+    def tables_agree(self) -> None:
+        """G2 and G6: one live attempt of a failure, and the ledger's sum is the wallet's change."""
+        tables = self.sim.store.tables
+        for message_id, posted in tables.outbox.items():
+            self.decided.setdefault(message_id, posted.message)
+        for failure_id, row in tables.failures.items():
+            self._keeps_its_scope(failure_id, row)
+        live = [claim.failure_id for claim in tables.claims.values()]
+        assert len(set(live)) == len(live), "G2: two live attempts of one failure"
+        self._wallets_agree()
+
+    def _keeps_its_scope(self, failure_id: FailureId, row: Row) -> None:
+        """G4: what a decision closed before its effect's end was known to be unknown keeps its scope until the next."""
+        closed = row.status in (Status.RESOLVED, Status.GIVEN_UP)
+        before = self.stood.get(failure_id)
+        self.stood[failure_id] = row
+        if before is None or not closed or not row.failure.unsure or before.failure.unsure:
+            return
+        kept = any(c.failure_id == failure_id for c in self.sim.store.tables.claims.values())
+        assert kept, f"G4: a decision that knew nothing of its end frees its scope: {failure_id}"
+
+    def _wallets_agree(self) -> None:
+        paid = self.sim.store.tables.credits
+        if len(paid.ledger) == self.entries:
+            return
+        self.entries = len(paid.ledger)
+        for org, budget in self.budgets.items():
+            if budget is not None:
+                entries = sum(entry.amount for entry in paid.ledger if entry.org_id == org)
+                expected = budget + self.topped_up[org] + entries
+                assert paid.wallets[org] == expected >= 0, f"G6: wallet {paid.wallets[org]}, ledger {expected}"
+
+    # at rest
+
+    def is_quiet(self) -> bool:
+        """Whether everything has ended, or waits for a person or for credits."""
+        tables = self.sim.store.tables
+        return not (
+            any(claim.owner != PARKED for claim in tables.claims.values())
+            or tables.outbox
+            or tables.changes
+            or any(self._is_open(row) for row in tables.failures.values())
+            or any(not self._is_durable(r) for log in self.sim.broker.log.values() for r in log)
+        )
+
+    def what_is_left(self) -> str:
+        """Say what has not ended."""
+        tables = self.sim.store.tables
+        rows = [
+            f"{row.failure.id} {row.status} due {row.due} waits on {row.waits_on}" for row in tables.failures.values()
+        ]
+        claims = [f"{c.scope} {c.owner} begun={c.begun} deadline {c.deadline:.1f}" for c in tables.claims.values()]
+        return "\n".join(
+            ["not at rest:", *rows, *claims, f"outbox {len(tables.outbox)}", f"committed {self.sim.broker.committed}"]
+        )
+
+    def everything_holds(self) -> None:
+        """Look at the whole once it is at rest."""
+        tables = self.sim.store.tables
+        entered = {e.id for log in self.sim.broker.log.values() for r in log if isinstance(e := self._read(r), Failure)}
+        strange = {f.id for f in map(self._read, self._records()) if isinstance(f, Failure) and not self._is_known(f)}
+        assert set(tables.failures) == entered - strange, "G1: rows that nobody sent, or events without a row"
+        for row in tables.failures.values():
+            self._steps_are_whole(row)
+        for machine in self.sim.machines:
+            known = machine.dependencies.under_way() if machine.alive and machine.dependencies is not None else {}
+            assert not known, f"slow start: {machine.owner} counts heals that nobody makes: {known}"
+        lost = set(self.decided) - set(self.told)
+        assert not lost, f"G5: decided and never told: {lost}"
+        assert set(tables.attempts) <= set(self.told), "G5: an attempt that nobody was told of"
+        held = [(e.attempt_id, e.phase) for e in tables.credits.ledger]
+        parked = {claim.attempt_id for claim in tables.claims.values()}
+        for attempt, phase in held:
+            given_back = attempt in parked or (attempt, "settle") in held
+            assert phase == "settle" or given_back, f"G6: {attempt} is held for nobody"
+
+    def _steps_are_whole(self, row: Row) -> None:
+        failure = row.failure
+        steps = sorted(a.step for f, a in self.sim.store.tables.attempts.values() if f == failure.id)
+        if failure.id in self.by_hand:
+            assert len(set(steps)) == len(steps)
+            assert row.status not in TOLD or self._is_told_of(failure.id, failure.step - 1), f"G5: {row.status} by hand"
+            return
+        assert steps == list(range(failure.step)), f"G2: {failure.id} at step {failure.step} made {steps}"
+        if row.status in TOLD:
+            assert self._is_told_of(failure.id, failure.step - 1), f"G5: {row.status} was not told"
+        if row.status is Status.NEEDS_PERSON:
+            assert failure.context.get("effect") == Effect.UNSAFE, "G4: a person is asked where repeating does no harm"
+
+    def _is_told_of(self, failure_id: FailureId, step: int) -> bool:
+        return any((m.failure_id, m.step, m.rank) == (failure_id, step, 1) for m in self.told.values())
+
+    def _is_open(self, row: Row) -> bool:
+        parked = [claim.scope for claim in self.sim.store.tables.claims.values() if claim.owner == PARKED]
+        if row.status not in PICKED or row.waits_on in parked:
+            return False
+        last = [a for f, a in self.sim.store.tables.attempts.values() if f == row.failure.id]
+        return not last or max(last, key=lambda a: a.step).code is not Code.INSUFFICIENT_CREDITS
+
+    def _records(self) -> list[Record]:
+        return [record for log in self.sim.broker.log.values() for record in log]
+
+    def _read(self, record: Record) -> Failure | DeadLetter:
+        return decode(record, self.door, EPOCH)
+
+    def _is_known(self, failure: Failure) -> bool:
+        return failure.org_id in self.budgets
+
+    def _is_durable(self, record: Record) -> bool:
+        found = self._read(record)
+        if isinstance(found, Failure) and self._is_known(found):
+            return found.id in self.sim.store.tables.failures
+        if self._is_told(record):
+            return True
+        # Of a stranger's event one delivery is enough.
+        return isinstance(found, Failure) and any(
+            self._is_told(other)
+            for other in self._records()
+            if isinstance(same := self._read(other), Failure) and same.id == found.id
+        )
+
+    def _is_told(self, record: Record) -> bool:
+        letter = DeadLetter(record=record, reason=_ANY, message="")
+        message_id = dead_letter_message(letter, _OUTLET, EPOCH).id
+        return message_id in self.sim.store.tables.outbox or message_id in self.told

@@ -1,0 +1,177 @@
+"""One run of a simulation: what is published, what goes wrong and when; and playing it from its seed."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from typing import Any, Final
+from uuid import UUID
+
+from consumer.ingest.decode import Door
+from consumer.model import OrgId
+from consumer.model.decision import Decision, DecisionResult
+from schemas.names import Effect, Status
+from tests.support.simulation.oracle import Oracle
+from tests.support.simulation.play import CATALOG, QUIET_WITHIN, Machine, Simulation
+from tests.support.simulation.world import Act
+
+ORGS: Final = tuple(OrgId(UUID(int=0x40008000 << 64 | n)) for n in range(3))
+"""A rich one, a poor one, and one that is not known here."""
+BUDGETS: Final[Mapping[OrgId, int | None]] = {ORGS[0]: 10_000_000, ORGS[1]: 120_000}
+
+
+class Wrong(StrEnum):
+    """What goes wrong, or happens, at a time."""
+
+    CRASH = "crash"  # a process dies, and comes back after a while
+    STOP = "stop"  # a process stands still for a while, and goes on as if nothing had been
+    RESTART = "restart"  # a process is stopped cleanly, and comes back
+    DATABASE_AWAY = "database away"
+    CUT = "cut"  # the database is slow, and answers get lost
+    BROKER_AWAY = "broker away"
+    BY_HAND = "by hand"  # a person resolves a failure, or opens it again
+    GIVE_UP = "give up"  # a person closes a failure
+    ASK = "ask"  # a person asks for a heal of a failure that was given up
+    SAW_NOTHING = "saw nothing"  # a person says of a failure in doubt that its effect did not happen
+    CLOCK_JUMPS = "clock jumps"  # the database's clock, by so many seconds times ten
+    TOP_UP = "top up"  # somebody pays
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One record of a publisher; the same `name` is the same event."""
+
+    name: int
+    at: float
+    partition: int = 0
+    org: int = 0
+    scope: int = 0
+    effect: Effect = Effect.IDEMPOTENT
+    acts: tuple[Act, ...] = (Act.WORKS,)
+    dependency: int | None = None
+    damage: bool = False
+    """Whether what is broken is the scope itself, and so the same for all of it."""
+    poison: bool = False
+
+    def value(self) -> bytes:
+        """Give the record's bytes."""
+        context: dict[str, Any] = {"scope": f"s{self.scope}", "effect": self.effect, "acts": list(self.acts)}
+        if self.dependency is not None:
+            context["dependency"] = f"d{self.dependency}"
+        if self.damage:
+            context["damage"] = f"damage of s{self.scope}"
+        data: dict[str, Any] = {
+            "org_id": str(ORGS[self.org]),
+            "workflow_name": "orders.sync",
+            "failure_reason": "request timeout",
+            "context": context,
+        }
+        event = {"specversion": "1.0", "id": str(self.name), "source": "urn:test", "type": "workflow.failure.v1"}
+        return b"{poison" if self.poison else json.dumps(event | {"data": data}).encode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing that goes wrong."""
+
+    at: float
+    wrong: Wrong
+    machine: int = 0
+    lasts: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """Everything that decides how a run goes."""
+
+    seed: int
+    machines: int = 1
+    partitions: int = 1
+    events: tuple[Event, ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+
+def play(scenario: Scenario) -> Oracle:
+    """Play a scenario to its end, and hold it against the promises."""
+    sim = Simulation(scenario.seed, scenario.machines, scenario.partitions, BUDGETS)
+    door = Door(catalog=CATALOG, max_event_bytes=1_000_000)
+    oracle = Oracle(sim=sim, door=door, budgets=BUDGETS)
+    oracle.watch()
+    with sim.installed():
+        try:
+            _play(scenario, sim, oracle)
+        except AssertionError as error:
+            error.add_note("\n".join(["the processes' log:", *sim.journal.lines[-120:]]))
+            raise
+        finally:
+            sim.close()
+    return oracle
+
+
+def _play(scenario: Scenario, sim: Simulation, oracle: Oracle) -> None:
+    for machine in sim.machines:
+        sim.start(machine)
+    for event in scenario.events:
+        partition = sim.broker.partitions[event.partition % scenario.partitions]
+        sim.timeline.after(event.at, partial(sim.broker.append, partition, event.value()))
+    for fault in scenario.faults:
+        sim.timeline.after(fault.at, partial(_happens, fault, sim, oracle))
+    ends = [event.at for event in scenario.events] + [fault.at + fault.lasts for fault in scenario.faults]
+    sim.run_until(max(ends, default=0) + 0.001)
+    for machine in sim.machines:
+        machine.stopped = False
+        sim.start(machine)
+    assert sim.run_until(sim.timeline.now + QUIET_WITHIN, oracle.is_quiet), oracle.what_is_left()
+    oracle.everything_holds()
+
+
+def _happens(fault: Fault, sim: Simulation, oracle: Oracle) -> None:
+    machine = sim.machines[fault.machine % len(sim.machines)]
+    over = sim.timeline.now + fault.lasts
+    sim.journal.note(fault.wrong, machine=machine.owner, lasts=fault.lasts)
+    match fault.wrong:
+        case Wrong.CRASH:
+            sim.crash(machine)
+            sim.timeline.after(fault.lasts, lambda: sim.start(machine))
+        case Wrong.STOP:
+            machine.stopped = machine.alive
+            sim.timeline.after(fault.lasts, lambda: _goes_on(machine))
+        case Wrong.RESTART:
+            sim.say_stop(machine, fault.lasts)
+        case Wrong.DATABASE_AWAY:
+            sim.weather.away_until = over
+        case Wrong.CUT:
+            sim.weather.cut_until = over
+        case Wrong.BROKER_AWAY:
+            sim.broker.down_until = over
+        case Wrong.BY_HAND | Wrong.GIVE_UP | Wrong.ASK | Wrong.SAW_NOTHING:
+            _decides(fault, sim, oracle)
+        case Wrong.CLOCK_JUMPS:
+            sim.store.ahead += 10 * fault.lasts * (-1 if fault.machine % 3 == 2 else 1)
+        case Wrong.TOP_UP:
+            oracle.topped_up[ORGS[1]] += 200_000
+            sim.store.top_up(ORGS[1], 200_000)
+
+
+def _goes_on(machine: Machine) -> None:
+    machine.stopped = False
+
+
+def _decides(fault: Fault, sim: Simulation, oracle: Oracle) -> None:
+    rows = sorted(sim.store.tables.failures.values(), key=lambda row: row.failure.id)
+    if not rows:
+        return
+    row = rows[fault.machine % len(rows)]
+    failure_id = row.failure.id
+    oracle.by_hand.add(failure_id)
+    match fault.wrong:
+        case Wrong.GIVE_UP:
+            sim.store.decide(failure_id, Decision.GIVE_UP)
+        case Wrong.ASK:
+            sim.store.ask_heal(failure_id)
+        case Wrong.SAW_NOTHING:
+            if sim.store.decide(failure_id, Decision.DID_NOT_HAPPEN) is DecisionResult.DONE:
+                sim.world.said_not_to_have_happened[failure_id] += 1
+        case _:
+            sim.store.resolve_by_hand(failure_id, resolved=row.status is not Status.RESOLVED)

@@ -1,0 +1,274 @@
+"""The functions of `consumer/store` on the model: the same arguments, sent over a line that may break."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+from consumer.errors import TransientError
+from consumer.model import AttemptId, Claim, FailureId, Message, OrgId, OwnerId, Settlement
+from consumer.model.voice import Beat, Failing
+from consumer.settings import BreakerSettings
+from consumer.store import (
+    backlog,
+    breakers,
+    changes,
+    due,
+    intake,
+    intake_breaker,
+    leases,
+    outbox,
+    rate_limits,
+    settle,
+    waiters,
+)
+from consumer.store.backlog import Census
+from consumer.store.breakers import Known
+from consumer.store.decisions import TellChange
+from consumer.store.due import Due, Picked, Started
+from consumer.store.intake import Arrival, Taken
+from consumer.store.intake_breaker import Standing
+from consumer.store.leases import Inherited, Reading
+from consumer.store.settle import Settled
+from tests.support.simulation.loop import EPOCH, Timeline
+from tests.support.simulation.store import ModelStore
+
+Said = TypeVar("Said")
+
+LOST: Final = 0.4
+"""The share of answers that never come while connections are cut."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Weather:
+    """What goes wrong between the processes and the database now."""
+
+    away_until: float = 0.0
+    """Until then nothing is committed."""
+    cut_until: float = 0.0
+    """Until then it is slow, and many answers are lost, whatever was committed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One process's pool of connections, in a real one's place."""
+
+    timeline: Timeline
+    weather: Weather
+    store: ModelStore
+    on_transaction: Callable[[], None]
+
+    async def ask(self, work: Callable[[ModelStore], Said]) -> Said:
+        """Let a transaction happen at the database, and wait for what it says."""
+        answer: asyncio.Future[Said] = asyncio.get_running_loop().create_future()
+        cut = self.timeline.now < self.weather.cut_until
+        self.timeline.after(self.timeline.between(0.001, 2 if cut else 0.05), lambda: self._arrives(work, answer))
+        return await answer
+
+    def _arrives(self, work: Callable[[ModelStore], Said], answer: "asyncio.Future[Said]") -> None:
+        cut = self.timeline.now < self.weather.cut_until
+        if self.timeline.now < self.weather.away_until or (cut and self.timeline.chance(LOST / 2)):
+            self._answer(lambda: answer.set_exception(TransientError("nothing was committed")), answer)
+            return
+        try:
+            said = work(self.store)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is for who asked
+            told = error
+            self._answer(lambda: answer.set_exception(told), answer)
+        else:
+            if cut and self.timeline.chance(LOST):
+                self._answer(lambda: answer.set_exception(TransientError("committed, and not told")), answer)
+            else:
+                self._answer(lambda: answer.set_result(said), answer)
+        self.on_transaction()
+
+    def _answer(self, speak: Callable[[], None], answer: "asyncio.Future[Said]") -> None:
+        def arrives() -> None:
+            if not answer.done():
+                speak()
+
+        self.timeline.after(self.timeline.between(0.001, 0.05), arrives)
+
+    def acquire(self, *_: object, **__: object) -> None:
+        """Refuse what the model does not know."""
+        raise NotImplementedError("a statement that tests/support/simulation/store.py lacks: add it there")
+
+    execute = fetch = fetchrow = fetchval = acquire
+
+
+async def take_in(
+    line: Line,
+    owner: OwnerId,
+    arrivals: Sequence[Arrival],
+    letters: Sequence[Message],
+    refuse_stranger: Callable[[Arrival], Message],
+) -> Taken:
+    return await line.ask(lambda store: store.take_in(owner, arrivals, letters, refuse_stranger))
+
+
+async def pick(
+    line: Line, *, after: OrgId | None, room: Callable[[OrgId], int], per_organisation: int, limit: int, hide: timedelta
+) -> Picked:
+    found = await line.ask(
+        lambda store: store.pick(after=after, room=room, per_organisation=per_organisation, limit=limit, hide=hide)
+    )
+    now = EPOCH + timedelta(seconds=line.store.now()) if found else None
+    return Picked(failures=tuple(found), now=now, after=None)
+
+
+async def waits(line: Line, after: OrgId | None) -> bool:
+    return await line.ask(lambda store: store.waits(after))
+
+
+async def put_off(line: Line) -> None:
+    await line.ask(lambda store: store.put_off())
+
+
+async def start(line: Line, owner: OwnerId, wanted: Sequence[Due], waiter_in: timedelta) -> Started:
+    return await line.ask(lambda store: store.start(owner, wanted, waiter_in))
+
+
+async def look_again(line: Line, failures: Sequence[FailureId]) -> int:
+    return await line.ask(lambda store: store.look_again(failures)) if failures else 0
+
+
+async def settled(
+    line: Line, owner: OwnerId, settlements: Sequence[Settlement], acked: Sequence[UUID], breaker: BreakerSettings
+) -> Settled:
+    return await line.ask(lambda store: store.settle(owner, settlements, acked, breaker))
+
+
+async def end_unclaimed(line: Line, owner: OwnerId, settlements: Sequence[Settlement]) -> frozenset[UUID]:
+    return await line.ask(lambda store: store.end_unclaimed(owner, settlements))
+
+
+async def known(line: Line, settings: BreakerSettings) -> Known:
+    return await line.ask(lambda store: store.tables.breakers.known(settings))
+
+
+async def sick(line: Line, within: timedelta) -> Mapping[tuple[OrgId, str], int]:  # noqa: ARG001 - nobody brakes here
+    return {}
+
+
+async def nothing(line: Line) -> None:
+    await line.ask(lambda _: None)
+
+
+async def hear(line: Line, *_: object) -> None:
+    await line.ask(lambda _: None)
+
+
+async def refuse(line: Line, *_: object) -> int:
+    return await line.ask(lambda _: 0)
+
+
+async def pulse(line: Line, *_: object) -> tuple[list[Beat], int]:
+    return await line.ask(lambda _: ([], 0))
+
+
+async def failing(line: Line, *_: object) -> Failing:
+    return await line.ask(lambda _: Failing(sources=0, organisations=0, letters=0))
+
+
+async def standing(line: Line) -> Standing:
+    """Say that the fleet reads: the limit on dead letters has tests of its own."""
+    return await line.ask(lambda _: Standing(paused_at=None, why=None, probe_due=None, probe=False, off_until=None))
+
+
+async def release_decided(line: Line, limit: int) -> int:
+    return await line.ask(lambda store: store.release_decided(limit))
+
+
+async def renew(line: Line, owner: OwnerId, lease: timedelta) -> datetime:
+    return EPOCH + timedelta(seconds=await line.ask(lambda store: store.renew(owner, lease)))
+
+
+async def read(line: Line, owner: OwnerId) -> Reading:
+    return await line.ask(lambda store: store.read(owner))
+
+
+async def stands(line: Line, owner: OwnerId, claim: Claim) -> None:
+    await line.ask(lambda store: store.stands(owner, claim))
+
+
+async def tell_changes(line: Line, tell: TellChange, limit: int) -> int:
+    return await line.ask(lambda store: store.tell_changes(tell, limit))
+
+
+async def leave(line: Line, owner: OwnerId, unstarted: Sequence[AttemptId]) -> None:
+    await line.ask(lambda store: store.leave(owner, unstarted))
+
+
+async def begin(line: Line, owner: OwnerId, claim: Claim) -> None:
+    await line.ask(lambda store: store.begin(owner, claim))
+
+
+async def take_over(line: Line, owner: OwnerId, dead: Mapping[OwnerId, str], limit: int) -> list[Inherited]:
+    return await _read(line, owner, await line.ask(lambda store: store.take_over(owner, dead, limit)))
+
+
+async def orphans(line: Line, owner: OwnerId, live: Sequence[AttemptId], older_than: timedelta) -> list[Inherited]:
+    return await _read(line, owner, await line.ask(lambda store: store.orphans(owner, live, older_than)))
+
+
+async def _read(line: Line, owner: OwnerId, attempts: Sequence[AttemptId]) -> list[Inherited]:
+    if not attempts:
+        return []
+    return await line.ask(lambda store: store.inherited(owner, attempts))
+
+
+async def forget(line: Line, ids: Sequence[UUID]) -> None:
+    await line.ask(lambda store: store.forget(ids))
+
+
+async def left_over(
+    line: Line,
+    owner: OwnerId,
+    dead: Sequence[OwnerId],
+    older_than: timedelta,
+    limit: int,
+    *,
+    topic: str | None = None,
+    besides: Sequence[str] = (),
+) -> list[Message]:
+    return await line.ask(lambda store: store.left_over(owner, dead, older_than, limit, topic, besides))
+
+
+async def count(line: Line) -> Census:
+    return await line.ask(lambda store: store.count())
+
+
+STATEMENTS: Final[Mapping[Callable[..., Awaitable[Any]], Callable[..., Awaitable[Any]]]] = {
+    intake.take_in: take_in,
+    due.pick: pick,
+    due.put_off: put_off,
+    due.waits: waits,
+    due.start: start,
+    waiters.look_again: look_again,
+    settle.settle: settled,
+    settle.end_unclaimed: end_unclaimed,
+    breakers.known: known,
+    rate_limits.sick: sick,
+    rate_limits.forget: nothing,
+    intake_breaker.hear: hear,
+    intake_breaker.refuse: refuse,
+    intake_breaker.pulse: pulse,
+    intake_breaker.failing: failing,
+    intake_breaker.forget: hear,
+    intake_breaker.standing: standing,
+    leases.renew: renew,
+    leases.read: read,
+    leases.stands: stands,
+    changes.tell_changes: tell_changes,
+    leases.leave: leave,
+    leases.begin: begin,
+    leases.take_over: take_over,
+    leases.orphans: orphans,
+    leases.release_decided: release_decided,
+    outbox.forget: forget,
+    outbox.left_over: left_over,
+    backlog.count: count,
+}
+"""What stands in whose place."""

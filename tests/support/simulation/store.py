@@ -1,0 +1,767 @@
+"""The store as a model: what the SQL in `consumer/store` promises, in plain values. A conformance test keeps it honest.
+
+Each method is one transaction of the module that it names: all or nothing, one at a time.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from math import inf
+from random import Random
+from typing import Final
+from uuid import UUID
+
+from consumer.errors import LostClaim, RevokedClaim
+from consumer.model import (
+    AT_THE_FOOT,
+    Attempt,
+    AttemptId,
+    Claim,
+    Diagnosed,
+    Failure,
+    FailureId,
+    Heal,
+    Message,
+    MicroAud,
+    OrgId,
+    OwnerId,
+    Refused,
+    RetryLater,
+    Settlement,
+)
+from consumer.model.batch import HeldBack
+from consumer.model.decision import AFTER, Decision, DecisionResult, StatusChange, rule
+from consumer.results.decision import status_message
+from consumer.results.events import Outlet
+from consumer.settings import BreakerSettings
+from consumer.store.backlog import Census
+from consumer.store.breakers import Asking, Probes
+from consumer.store.credits import Hold
+from consumer.store.decisions import PERSON, TellChange
+from consumer.store.due import Due, Started
+from consumer.store.intake import Arrival, Taken
+from consumer.store.leases import Inherited, Reading
+from consumer.store.rate_limits import Limited
+from consumer.store.rows import CLAIMED_LOOK
+from consumer.store.settle import Settled
+from schemas.names import Code, Effect, Result, Status, StrategyName
+from tests.support.simulation.gates import Breakers, Credits, Rates
+from tests.support.simulation.gates import Refused as RefusedByTable
+from tests.support.simulation.loop import EPOCH
+
+FINAL: Final = (Status.RESOLVED, Status.GIVEN_UP)
+PICKED: Final = (Status.PENDING, Status.DEFERRED)
+OUTLET: Final = Outlet(results_topic="r", dlq_topic="d", max_bytes=1_000_000)
+STANDING: Final = ("failures", "claims", "attempts", "outbox", "leases", "renewals", "changes")
+PARKED: Final = OwnerId("parked")
+"""Whose lease never ends: a scope is kept for a person's decision."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One row of `workflow_failures`."""
+
+    failure: Failure
+    status: Status
+    due: float | None
+    waits_on: str | None = None
+    damage: str | None = None
+    effect_made: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """One row of `heal_claim`."""
+
+    scope: str
+    failure_id: FailureId
+    attempt_id: AttemptId
+    step: int
+    org_id: OrgId
+    strategy: StrategyName
+    effect: Effect
+    owner: OwnerId
+    claimed_at: float
+    deadline: float
+    held: MicroAud
+    begun: bool = False
+    epoch: int = 0
+    until: float
+    """When its effects have ended, by the world's time: the database's clock may jump."""
+    revoked_at: float | None = None
+    """By the world's time."""
+    parked_step: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """One row of `heal_outbox`."""
+
+    message: Message
+    owner: OwnerId
+    created_at: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Tables:
+    """Everything that stands; rows are values, so a shallow copy of the tables is a savepoint."""
+
+    credits: Credits
+    breakers: Breakers
+    rates: Rates
+    failures: dict[FailureId, Row] = field(default_factory=dict)
+    claims: dict[str, Claimed] = field(default_factory=dict)
+    attempts: dict[AttemptId, tuple[FailureId, Attempt]] = field(default_factory=dict)
+    outbox: dict[UUID, Posted] = field(default_factory=dict)
+    leases: dict[OwnerId, float] = field(default_factory=lambda: {PARKED: inf})
+    renewals: dict[OwnerId, int] = field(default_factory=dict)
+    changes: dict[tuple[FailureId, int], StatusChange] = field(default_factory=dict)
+
+    def saved(self) -> list[tuple[object, dict[str, object]]]:
+        """Give a savepoint."""
+        tables = {name: copy(getattr(self, name)) for name in STANDING}
+        paid = {name: copy(getattr(self.credits, name)) for name in ("wallets", "lockouts", "ledger")}
+        return [
+            (self, tables),
+            (self.credits, paid),
+            (self.breakers, {"rows": copy(self.breakers.rows)}),
+            (self.rates, {"starts": {key: list(starts) for key, starts in self.rates.starts.items()}}),
+        ]
+
+
+class ModelStore:
+    """One Postgres for all; `now` is its clock in seconds, `dice` decides what SQL leaves open."""
+
+    def __init__(self, now: Callable[[], float], dice: Random, budgets: Mapping[OrgId, int | None]) -> None:
+        self.world_now = now
+        self.ahead = 0.0
+        """How far its clock has jumped."""
+        now = self.now
+        self.dice = dice
+        self.organisations = frozenset(budgets)
+        self.tables = Tables(
+            credits=Credits(wallets={org: budget for org, budget in budgets.items() if budget is not None}),
+            breakers=Breakers(now=now),
+            rates=Rates(now=now),
+        )
+
+    def now(self) -> float:
+        """Give its clock."""
+        return self.world_now() + self.ahead
+
+    # intake.py
+
+    def take_in(
+        self,
+        owner: OwnerId,
+        arrivals: Sequence[Arrival],
+        letters: Sequence[Message],
+        refuse_stranger: Callable[[Arrival], Message],
+    ) -> Taken:
+        with self._transaction() as tables:
+            here = [a for a in arrivals if a.diagnosed.failure.org_id in self.organisations]
+            strange = [refuse_stranger(a) for a in arrivals if a.diagnosed.failure.org_id not in self.organisations]
+            again = [a for a in here if a.diagnosed.failure.id in tables.failures]
+            new = [a for a in here if a.diagnosed.failure.id not in tables.failures]
+            for arrival in new:
+                self._insert(arrival)
+            claimed = self._claim(owner, [a.diagnosed for a in new if a.wants_slot])
+            for arrival in new:
+                if (arrival.wants_slot or arrival.waits_on) and arrival.diagnosed not in claimed:
+                    gate = arrival.waits_on or _heal(arrival.diagnosed).intent.scope
+                    self._wait(arrival.diagnosed, gate, arrival.waiter_in)
+            ended = [a.ended for a in new if a.ended is not None]
+            self._finish([(e.failure.id, e.attempt) for e in ended])
+            self._put(owner, [m for e in ended for m in e.messages] + strange + list(letters))
+            held_back = self._admit(claimed)
+        digests = {a.diagnosed.failure.id: a.diagnosed.failure.digest for a in again}
+        return Taken(
+            claimed=tuple(d for d in claimed if _attempt_of(d) not in held_back),
+            new=frozenset(a.diagnosed.failure.id for a in new),
+            conflicting=tuple(i for i, digest in digests.items() if tables.failures[i].failure.digest != digest),
+            held_back=tuple((d, held_back[_attempt_of(d)]) for d in claimed if _attempt_of(d) in held_back),
+        )
+
+    def _insert(self, arrival: Arrival) -> None:
+        failure, ended = arrival.diagnosed.failure, arrival.ended
+        if ended is not None:
+            status, step, due_in = ended.next.status, 1, ended.next.due_in
+        else:
+            status, step, due_in = Status.PENDING, 0, CLAIMED_LOOK if arrival.wants_slot else timedelta(0)
+        self._write(Row(failure=replace(failure, step=step), status=status, due=self._at(due_in)))
+
+    # due.py
+
+    def pick(
+        self, *, after: OrgId | None, room: Callable[[OrgId], int], per_organisation: int, limit: int, hide: timedelta
+    ) -> list[Failure]:
+        with self._transaction() as tables:
+            turns: list[tuple[int, OrgId, Row]] = []
+            orgs = {row.failure.org_id for row in tables.failures.values() if row.due is not None}
+            for org in sorted(org for org in orgs if after is None or org > after):
+                mine = [row for row in tables.failures.values() if row.failure.org_id == org and self._is_due(row)]
+                free = [row for row in mine if row.status in PICKED and not self.is_busy(row.failure.id)]
+                first = sorted(free, key=lambda row: row.due or 0)[: min(room(org), per_organisation)]
+                turns += [(turn, org, row) for turn, row in enumerate(first)]
+            picked = [row for _, _, row in sorted(turns, key=lambda turn: turn[:2])[:limit]]
+            for row in picked:
+                self._write(replace(row, due=self._at(hide)))
+        return [row.failure for row in picked]
+
+    def is_busy(self, failure_id: FailureId) -> bool:
+        """Tell whether a failure is being healed, or something of it has yet to be told."""
+        if any(claim.failure_id == failure_id for claim in self.tables.claims.values()):
+            return True
+        told = any(posted.message.failure_id == failure_id for posted in self.tables.outbox.values())
+        return told or any(changed == failure_id for changed, _ in self.tables.changes)
+
+    def waits(self, after: OrgId | None) -> bool:
+        rows = self.tables.failures.values()
+        return any(self._is_due(row) and (after is None or row.failure.org_id > after) for row in rows)
+
+    def put_off(self) -> None:
+        for row in list(self.tables.failures.values()):
+            if row.status in (Status.NEEDS_PERSON, Status.AWAITING_APPROVAL) and self._is_due(row):
+                self._write(replace(row, due=self._at(timedelta(days=1))))
+
+    def start(self, owner: OwnerId, due: Sequence[Due], waiter_in: timedelta) -> Started:
+        with self._transaction() as tables:
+            here = [one for one in due if self._stands(one.diagnosed.failure.id, one.diagnosed.failure.step)]
+            got = self._claim(owner, [one.diagnosed for one in here if one.waits_on is None])
+            asking = [
+                Asking(failure_id=d.failure.id, key=key, window=_heal(d).intent.window)
+                for d in (one.diagnosed for one in here)
+                if d in got and (key := _heal(d).dependency) is not None
+            ]
+            probes = tables.breakers.admit_probes(asking)
+            for scope in [c.scope for c in tables.claims.values() if c.failure_id in probes.waiting]:
+                del tables.claims[scope]
+            claimed = [d for d in got if d.failure.id not in probes.waiting]
+            for one in here:
+                self._stand(one, claimed, probes, waiter_in)
+            held_back = self._admit(claimed)
+        return Started(
+            claimed=tuple(d for d in claimed if _attempt_of(d) not in held_back),
+            held_back=tuple((d, held_back[_attempt_of(d)]) for d in claimed if _attempt_of(d) in held_back),
+            probing=probes.probing,
+        )
+
+    def _stand(self, one: Due, claimed: Sequence[Diagnosed], probes: Probes, waiter_in: timedelta) -> None:
+        plan, row = _heal(one.diagnosed), self.tables.failures[one.diagnosed.failure.id]
+        if one.diagnosed in claimed:
+            at = self._at(CLAIMED_LOOK)
+            self._write(replace(row, status=Status.PENDING, waits_on=None, damage=None, due=at))
+            return
+        ill = plan.dependency if row.failure.id in probes.waiting else None
+        self._wait(one.diagnosed, one.waits_on or ill or plan.intent.scope, waiter_in)
+
+    def look_again(self, failures: Sequence[FailureId]) -> int:
+        """Make due whoever waits for a scope that nobody has."""
+        rows = [row for f in failures if (row := self.tables.failures.get(f)) is not None]
+        waiting = [(row, row.waits_on) for row in rows if row.waits_on is not None]
+        free = [row for row, gate in waiting if gate not in self.tables.claims and not gate.startswith("dependency:")]
+        for row in free:
+            self._write(replace(row, waits_on=None, due=self.now()))
+        return len(free)
+
+    # settle.py
+
+    def settle(
+        self, owner: OwnerId, settlements: Sequence[Settlement], acked: Sequence[UUID], breaker: BreakerSettings
+    ) -> Settled:
+        with self._transaction() as tables:
+            claims = {claim.attempt_id: claim for claim in tables.claims.values()}
+            mine = [
+                (settlement, claim)
+                for settlement in settlements
+                if (claim := claims.get(settlement.attempt.id)) is not None
+                and self.may_settle(claim, owner, settlement.epoch)
+            ]
+            made = {
+                claim.failure_id
+                for settlement, claim in mine
+                if claim.effect is Effect.UNSAFE and claim.begun and settlement.attempt.result is Result.SUCCESS
+            }
+            kept = {claim.scope for settlement, claim in mine if self._let_go(settlement, claim)}
+            for settlement, claim in mine:
+                self._finish([(claim.failure_id, replace(settlement.attempt, step=claim.step))])
+                self._step_on(settlement, claim.step)
+            for failure_id in made:
+                self._write(replace(tables.failures[failure_id], effect_made=True))
+            self._put(owner, [message for settlement, _ in mine for message in settlement.messages])
+            self.forget(acked)
+            verdicts, probes = tables.breakers.judge([s.health for s, _ in mine if s.health is not None], breaker)
+            self._come_back_for_probes(probes)
+            woken = self._wake({c.scope: 1 for _, c in mine if c.scope not in kept} | verdicts.wake)
+            self._share(woken, mine)
+            for settlement, claim in mine:
+                if claim.scope not in kept:
+                    spent = settlement.attempt.spent
+                    tables.credits.give_back(claim.org_id, claim.attempt_id, claim.held, spent)
+        return Settled(mine=frozenset(s.attempt.id for s, _ in mine), verdicts=verdicts, woken=len(woken))
+
+    def may_settle(self, claim: Claimed, owner: OwnerId, epoch: int) -> bool:
+        """The fence."""
+        return (claim.owner, claim.epoch) == (owner, epoch)
+
+    def _let_go(self, settlement: Settlement, claim: Claimed) -> bool:
+        """End a claim, or park it where the end of its effect is in doubt; gives whether it stays."""
+        row = self.tables.failures[claim.failure_id]
+        moved = row.failure.step != claim.step
+        keeps = bool(settlement.unsure) if moved and row.status in FINAL else settlement.parks
+        if keeps:
+            step = row.failure.step + self._applies(settlement, claim.step)
+            self._reclaim(replace(claim, owner=PARKED, parked_step=step))
+        else:
+            del self.tables.claims[claim.scope]
+        return keeps
+
+    def _applies(self, settlement: Settlement, step: int) -> bool:
+        """Tell whether an end moves its failure: nobody decided meanwhile, or it answers who opened it again."""
+        row = self.tables.failures[settlement.failure.id]
+        answers = settlement.next.status in (Status.RESOLVED, Status.NEEDS_PERSON) or bool(settlement.unsure)
+        return row.failure.step == step or (row.status in PICKED and answers)
+
+    def end_unclaimed(self, owner: OwnerId, settlements: Sequence[Settlement]) -> frozenset[UUID]:
+        with self._transaction():
+            moved = [s for s in settlements if self._stands(s.failure.id, s.attempt.step)]
+            for settlement in moved:
+                row, following = self.tables.failures[settlement.failure.id], settlement.next
+                failure = replace(row.failure, step=row.failure.step + 1, twin=None)
+                self._write(
+                    Row(
+                        failure=failure,
+                        status=following.status,
+                        due=self._at(following.due_in),
+                        damage=row.damage,
+                        effect_made=row.effect_made,
+                    )
+                )
+            self._finish([(s.failure.id, s.attempt) for s in moved])
+            self._put(owner, [message for s in moved for message in s.messages])
+        return frozenset(s.failure.id for s in moved)
+
+    def _step_on(self, settlement: Settlement, step: int) -> None:
+        row, following = self.tables.failures[settlement.failure.id], settlement.next
+        applies = self._applies(settlement, step)
+        failure = replace(
+            row.failure,
+            step=row.failure.step + applies,
+            attempts=row.failure.attempts + following.counts,
+            lifetime_attempts=row.failure.lifetime_attempts + following.counts,
+            unsure=row.failure.unsure if settlement.unsure is None else settlement.unsure,
+            climbed=row.failure.climbed if settlement.climbed is None else settlement.climbed,
+        )
+        if applies:
+            self._write(
+                Row(
+                    failure=failure,
+                    status=following.status,
+                    due=self._at(following.due_in),
+                    effect_made=row.effect_made,
+                )
+            )
+            if row.failure.step != step:
+                change = self._changed(failure, following.status, "the heal that was under way has ended")
+                self.tables.changes.setdefault((failure.id, failure.step), change)
+        else:
+            self._write(replace(row, failure=failure))
+
+    def _wake(self, gates: Mapping[str, int]) -> list[FailureId]:
+        woken = []
+        for gate, number in gates.items():
+            waiting = [row for row in self.tables.failures.values() if row.waits_on == gate]
+            several = 1 << max(0, number - 1).bit_length()
+            for row in sorted(waiting, key=lambda row: row.due or 0)[:several]:
+                self._write(replace(row, waits_on=None, due=self.now()))
+                woken.append(row.failure.id)
+        return woken
+
+    def _share(self, woken: Sequence[FailureId], ended: Sequence[tuple[Settlement, Claimed]]) -> None:
+        for settlement, claim in ended if woken else ():
+            for row in list(self.tables.failures.values()):
+                waits = row.waits_on == claim.scope or row.failure.id in woken
+                if waits and settlement.mended is not None and row.damage == settlement.mended:
+                    failure = replace(row.failure, twin=settlement.attempt.id)
+                    self._write(replace(row, failure=failure, waits_on=None, due=self.now()))
+
+    def _come_back_for_probes(self, due: Mapping[str, float]) -> None:
+        for key, at in due.items():
+            waiting = [row for row in self.tables.failures.values() if row.waits_on == key]
+            if waiting:
+                self._write(replace(min(waiting, key=lambda row: row.due or 0), due=at))
+
+    # owner.py
+
+    def renew(self, owner: OwnerId, lease: timedelta) -> float:
+        self.tables.leases[owner] = self.now() + lease.total_seconds()
+        self.tables.renewals[owner] = self.tables.renewals.get(owner, 0) + 1
+        return self.now()
+
+    def read(self, owner: OwnerId) -> Reading:
+        tables = self.tables
+        mine = [claim for claim in tables.claims.values() if claim.owner == owner]
+        return Reading(
+            revoked=frozenset(claim.attempt_id for claim in mine if claim.revoked_at is not None),
+            renewals={one: self._renewals(one) for one, until in tables.leases.items() if until != inf},
+        )
+
+    def _renewals(self, owner: OwnerId) -> str:
+        return f"{self.tables.renewals.get(owner, 0)} {self.tables.leases.get(owner)}"
+
+    def leave(self, owner: OwnerId, unstarted: Sequence[AttemptId]) -> None:
+        for claim in list(self.tables.claims.values()):
+            if claim.owner == owner and claim.attempt_id in unstarted and not claim.begun:
+                earlier = claim.deadline - self.now()
+                self._reclaim(replace(claim, claimed_at=claim.claimed_at - earlier, deadline=self.now()))
+        self.tables.leases.pop(owner, None)
+
+    def begin(self, owner: OwnerId, claim: Claim) -> None:
+        self._reclaim(replace(self.stands(owner, claim), begun=True))
+
+    def stands(self, owner: OwnerId, claim: Claim) -> Claimed:
+        """Give a claim as it stands; raise where it is another's, or was revoked."""
+        for one in list(self.tables.claims.values()):
+            if (one.attempt_id, one.owner, one.epoch) == (claim.attempt_id, owner, claim.epoch):
+                if one.revoked_at is not None:
+                    raise RevokedClaim("a person decided")
+                return one
+        raise LostClaim(f"claim {claim.attempt_id} is not under this process's name any more")
+
+    def take_over(self, owner: OwnerId, dead: Mapping[OwnerId, str], limit: int) -> list[AttemptId]:
+        still = {one for one, said in dead.items() if one in self.tables.leases and self._renewals(one) == said}
+        for one in still:
+            owns = any(claim.owner == one for claim in self.tables.claims.values())
+            if self.tables.leases[one] < self.now() - 3600 and not owns:
+                del self.tables.leases[one]
+        left = [c for _, c in sorted(self.tables.claims.items()) if c.owner != owner and self.is_abandoned(c, still)]
+        return self._renewed([replace(claim, epoch=claim.epoch + 1) for claim in left[:limit]], owner)
+
+    def is_abandoned(self, claim: Claimed, dead: Collection[OwnerId]) -> bool:
+        """Tell whether its owner is dead and its effect deadline has passed."""
+        return self.is_dead(claim.owner, dead) and claim.deadline < self.now()
+
+    def is_dead(self, owner: OwnerId, dead: Collection[OwnerId]) -> bool:
+        """Tell whether an owner is known to be dead, or has left."""
+        return owner in dead or owner not in self.tables.leases
+
+    def orphans(self, owner: OwnerId, live: Sequence[AttemptId], older_than: timedelta) -> list[AttemptId]:
+        old = self.now() - older_than.total_seconds()
+        lost = [c for c in self.tables.claims.values() if c.owner == owner and c.claimed_at < old]
+        return self._renewed([c for c in lost if c.attempt_id not in live], owner)
+
+    def _renewed(self, claims: Iterable[Claimed], owner: OwnerId) -> list[AttemptId]:
+        found = []
+        for claim in claims:
+            window, now = claim.deadline - claim.claimed_at, self.now()
+            until = self.world_now() + window
+            self._reclaim(replace(claim, owner=owner, claimed_at=now, deadline=now + window, until=until))
+            found.append(claim.attempt_id)
+        return found
+
+    def release_decided(self, limit: int) -> int:
+        with self._transaction() as tables:
+            decided = [
+                claim for _, claim in sorted(tables.claims.items()) if claim.owner == PARKED and self._is_decided(claim)
+            ][:limit]
+            for claim in decided:
+                del tables.claims[claim.scope]
+                tables.credits.give_back(claim.org_id, claim.attempt_id, claim.held, MicroAud(0))
+            self._wake({claim.scope: 1 for claim in decided})
+        return len(decided)
+
+    def _is_decided(self, claim: Claimed) -> bool:
+        row = self.tables.failures[claim.failure_id]
+        return row.status is not Status.NEEDS_PERSON and row.failure.step > (claim.parked_step or 0)
+
+    def inherited(self, owner: OwnerId, attempts: Sequence[AttemptId]) -> list[Inherited]:
+        """Read claims that have just changed hands; a statement of its own."""
+        return [
+            Inherited(
+                failure=self.tables.failures[claim.failure_id].failure,
+                attempt_id=claim.attempt_id,
+                step=claim.step,
+                scope=claim.scope,
+                strategy=claim.strategy,
+                effect=claim.effect,
+                begun=claim.begun,
+                held=claim.held,
+                epoch=claim.epoch,
+                window=timedelta(seconds=claim.deadline - claim.claimed_at),
+                revoked=claim.revoked_at is not None,
+            )
+            for claim in self.tables.claims.values()
+            if claim.attempt_id in attempts and claim.owner == owner
+        ]
+
+    # outbox.py
+
+    def forget(self, ids: Sequence[UUID]) -> None:
+        for one in ids:
+            self.tables.outbox.pop(one, None)
+
+    def left_over(
+        self,
+        owner: OwnerId,
+        dead: Collection[OwnerId],
+        older_than: timedelta,
+        limit: int,
+        topic: str | None = None,
+        besides: Sequence[str] = (),
+    ) -> list[Message]:
+        old = self.now() - older_than.total_seconds()
+        due = [
+            posted
+            for posted in self.tables.outbox.values()
+            if posted.created_at < old
+            and (posted.owner == owner or self.is_dead(posted.owner, dead))
+            and (topic is None or posted.message.topic == topic)
+            and posted.message.topic not in besides
+            and not self._must_wait(posted, owner, dead)
+        ]
+        due = sorted(due, key=lambda posted: posted.created_at)[:limit]
+        for posted in due:
+            self.tables.outbox[posted.message.id] = replace(posted, owner=owner, created_at=self.now())
+        return sorted((p.message for p in due), key=lambda m: (str(m.failure_id or "~"), m.step, m.rank))
+
+    def _must_wait(self, posted: Posted, owner: OwnerId, dead: Collection[OwnerId]) -> bool:
+        """Tell whether something of an earlier step is still to be told by its own writer, or to be settled."""
+        message = posted.message
+        live = (c for c in self.tables.claims.values() if c.owner != PARKED)
+        if any(c.failure_id == message.failure_id and c.step < message.step for c in live):
+            return True
+        if any(changed == message.failure_id and step <= message.step for changed, step in self.tables.changes):
+            return True
+        of_it = [
+            other
+            for other in self.tables.outbox.values()
+            if message.failure_id is not None and other.message.failure_id == message.failure_id
+        ]
+        return any(
+            (other.message.step, other.message.rank) < (message.step, message.rank)
+            and (
+                other.message.step < message.step
+                or other.created_at > posted.created_at
+                or not (other.owner == owner or self.is_dead(other.owner, dead))
+            )
+            for other in of_it
+        )
+
+    # changes.py
+
+    def tell_changes(self, tell: TellChange, limit: int) -> int:
+        with self._transaction() as tables:
+            taken = sorted(tables.changes.items(), key=lambda change: change[1].at)[:limit]
+            for key, _ in taken:
+                del tables.changes[key]
+            self._put(PERSON, [tell(change) for _, change in taken])
+            for message in [tell(change) for _, change in taken]:
+                self._at_once(message)
+        return len(taken)
+
+    def _at_once(self, message: Message) -> None:
+        posted = self.tables.outbox[message.id]
+        self.tables.outbox[message.id] = replace(posted, created_at=posted.created_at - 10)
+
+    def _changed(self, failure: Failure, status: Status, reason: str) -> StatusChange:
+        return StatusChange(
+            status=status,
+            reason=reason,
+            token=f"{self.now():.6f}",
+            failure_id=failure.id,
+            org_id=failure.org_id,
+            workflow_name=failure.workflow_name,
+            failure_type=None,
+            trace=None,
+            step=failure.step,
+            at=EPOCH + timedelta(seconds=self.now()),
+        )
+
+    # census.py
+
+    def count(self) -> Census:
+        rows = [row for row in self.tables.failures.values() if row.due is not None]
+        busy = {claim.failure_id for claim in self.tables.claims.values()}
+        pending = [row for row in rows if row.status is Status.PENDING and row.failure.id not in busy]
+        return Census(
+            open_failures={s: n for s in Status if (n := sum(row.status is s for row in rows))},
+            open_bytes=sum(row.failure.size for row in rows),
+            oldest_pending=max((0.0, *(self.now() - (row.due or 0) for row in pending))),
+            live_claims=len(self.tables.claims),
+            outbox_depth=len(self.tables.outbox),
+            replicas=sum(until > self.now() for until in self.tables.leases.values()),
+            outbox_oldest=max((0.0, *(self.now() - p.created_at for p in self.tables.outbox.values()))),
+        )
+
+    # people
+
+    def resolve_by_hand(self, failure_id: FailureId, *, resolved: bool) -> None:
+        """A member turns `resolved`; the trigger does the rest."""
+        row = self.tables.failures.get(failure_id)
+        if row is None or (row.status is Status.RESOLVED) is resolved:
+            return
+        again = Status.NEEDS_PERSON if row.failure.unsure or row.effect_made else Status.PENDING
+        change = self._move(row, Status.RESOLVED if resolved else again, unsure=row.failure.unsure)
+        self.tables.changes.setdefault((failure_id, change.step), change)
+
+    def decide(self, failure_id: FailureId, decision: Decision) -> DecisionResult:
+        """A person decides."""
+        row = self.tables.failures[failure_id]
+        in_doubt = any(c.failure_id == failure_id and c.owner == PARKED for c in self.tables.claims.values())
+        ruling = rule(decision, row.status, in_doubt=in_doubt)
+        if ruling is DecisionResult.DONE:
+            unsure = row.failure.unsure and decision is not Decision.DID_NOT_HAPPEN
+            change = self._move(row, AFTER[decision], unsure=unsure)
+            message = status_message(change, OUTLET)
+            self._put(PERSON, [message])
+            self._at_once(message)
+        return ruling
+
+    def ask_heal(self, failure_id: FailureId) -> None:
+        """A person asks for a heal: one that was given up begins anew, unless an effect of it is in doubt."""
+        row = self.tables.failures[failure_id]
+        if row.status is Status.GIVEN_UP and not (row.failure.unsure or row.effect_made):
+            change = self._move(row, Status.PENDING, unsure=False)
+            self.tables.changes.setdefault((failure_id, change.step), change)
+
+    def _move(self, row: Row, status: Status, *, unsure: bool) -> StatusChange:
+        """Let a decision stand: revoke the live claim, and move the step; gives what is to be told."""
+        live = [c for c in self.tables.claims.values() if c.failure_id == row.failure.id and c.owner != PARKED]
+        for claim in live:
+            self.revoke(claim)
+        opened = row.due is None and status not in FINAL
+        failure = replace(
+            row.failure,
+            step=row.failure.step + 1 + any(claim.step == row.failure.step for claim in live),
+            attempts=0 if opened else row.failure.attempts,
+            climbed=AT_THE_FOOT if opened else row.failure.climbed,
+            unsure=unsure,
+            twin=None,
+        )
+        due = None if status in FINAL else self.now() + (86400 if status is Status.NEEDS_PERSON else 0)
+        made = row.effect_made and status is not Status.PENDING
+        self._write(Row(failure=failure, status=status, due=due, effect_made=made))
+        return self._changed(failure, status, "a person decided")
+
+    def revoke(self, claim: Claimed) -> None:
+        """Let nothing more begin under a claim."""
+        self._reclaim(replace(claim, revoked_at=claim.revoked_at or self.world_now()))
+
+    def top_up(self, org_id: OrgId, amount: int) -> None:
+        """Somebody pays; the platform ends the lockout."""
+        if org_id in self.tables.credits.wallets:
+            self.tables.credits.wallets[org_id] += amount
+            self.tables.credits.lockouts.pop(org_id, None)
+
+    # the rules of the tables
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Tables]:
+        before = self.tables.saved()
+        try:
+            yield self.tables
+        except BaseException:
+            for place, tables in before:
+                for name, rows in tables.items():
+                    setattr(place, name, rows)
+            raise
+
+    def _at(self, span: timedelta | None) -> float | None:
+        return None if span is None else self.now() + span.total_seconds()
+
+    def _is_due(self, row: Row) -> bool:
+        return row.due is not None and row.due <= self.now()
+
+    def _stands(self, failure_id: FailureId, step: int) -> bool:
+        """The step guard."""
+        row = self.tables.failures.get(failure_id)
+        return row is not None and row.failure.step == step and row.due is not None
+
+    def _write(self, row: Row) -> None:
+        if (row.status in FINAL) != (row.due is None):
+            raise RefusedByTable(f"workflow_failures_open_is_due: {row.status} and due {row.due}")
+        self.tables.failures[row.failure.id] = row
+
+    def _wait(self, one: Diagnosed, gate: str, waiter_in: timedelta) -> None:
+        row, damage = self.tables.failures[one.failure.id], _heal(one).intent.damage
+        self._write(replace(row, status=Status.PENDING, waits_on=gate, damage=damage, due=self._at(waiter_in)))
+
+    def _reclaim(self, claim: Claimed) -> None:
+        self.tables.claims[claim.scope] = claim
+
+    def _claim(self, owner: OwnerId, wanted: Sequence[Diagnosed]) -> list[Diagnosed]:
+        """INSERT ... ORDER BY scope ON CONFLICT DO NOTHING; who is first within a scope is Postgres's to choose."""
+        claimed = []
+        busy = {claim.failure_id for claim in self.tables.claims.values()}
+        for one in self.in_any_order(wanted):
+            failure, plan = one.failure, _heal(one)
+            if plan.intent.scope in self.tables.claims or failure.id in busy:
+                continue
+            now = self.now()
+            self._reclaim(
+                Claimed(
+                    scope=plan.intent.scope,
+                    failure_id=failure.id,
+                    attempt_id=_attempt_of(one),
+                    step=failure.step,
+                    org_id=failure.org_id,
+                    strategy=plan.strategy,
+                    effect=plan.intent.effect,
+                    owner=owner,
+                    claimed_at=now,
+                    deadline=now + plan.intent.window.total_seconds(),
+                    until=self.world_now() + plan.intent.window.total_seconds(),
+                    held=plan.hold,
+                )
+            )
+            claimed.append(one)
+        return claimed
+
+    def in_any_order(self, wanted: Sequence[Diagnosed]) -> list[Diagnosed]:
+        """Decide what SQL leaves open."""
+        shuffled = list(wanted)
+        self.dice.shuffle(shuffled)
+        return shuffled
+
+    def _finish(self, ended: Iterable[tuple[FailureId, Attempt]]) -> None:
+        for failure_id, attempt in ended:
+            if attempt.id in self.tables.attempts:
+                raise RefusedByTable(f"workflow_heal_attempts_pkey: attempt {attempt.id} has ended before")
+            self.tables.attempts[attempt.id] = (failure_id, attempt)
+
+    def _put(self, owner: OwnerId, messages: Iterable[Message]) -> None:
+        for message in messages:
+            self.tables.outbox.setdefault(message.id, Posted(message=message, owner=owner, created_at=self.now()))
+
+    def _admit(self, claimed: Sequence[Diagnosed]) -> dict[AttemptId, HeldBack]:
+        """admit.py: limits, then credits."""
+        limited = [
+            Limited(attempt_id=_attempt_of(d), org_id=d.failure.org_id, rate=rate)
+            for d in claimed
+            if (rate := _heal(d).rate) is not None
+        ]
+        waits = self.tables.rates.admit(limited)
+        holds = [Hold(attempt_id=_attempt_of(d), org_id=d.failure.org_id, amount=_heal(d).hold) for d in claimed]
+        poor = self.tables.credits.hold((h for h in holds if h.attempt_id not in waits), self._held_by_others)
+        for claim in list(self.tables.claims.values()):
+            if claim.attempt_id in waits or claim.attempt_id in poor:
+                self._reclaim(replace(claim, held=MicroAud(0)))
+        held_back: dict[AttemptId, HeldBack] = {
+            attempt: RetryLater(after=wait, reason="healed lately") for attempt, wait in waits.items()
+        }
+        return held_back | {a: Refused(code=Code.INSUFFICIENT_CREDITS, reason=why) for a, why in poor.items()}
+
+    def _held_by_others(self, org_id: OrgId, but: frozenset[AttemptId]) -> int:
+        return sum(c.held for c in self.tables.claims.values() if c.org_id == org_id and c.attempt_id not in but)
+
+
+def _attempt_of(one: Diagnosed) -> AttemptId:
+    return one.attempt_id
+
+
+def _heal(one: Diagnosed) -> Heal:
+    if not isinstance(one.plan, Heal):
+        raise TypeError("only what is planned to be healed is claimed")
+    return one.plan

@@ -1,0 +1,216 @@
+"""What is healed in a simulation: a world that remembers every effect, and a strategy that acts on it as scripted."""
+
+import asyncio
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from consumer.catalog import WorkflowPolicy
+from consumer.errors import DeadlinePassed
+from consumer.heal.strategy import EffectGate, Task
+from consumer.model import (
+    Diagnosis,
+    Failure,
+    FailureId,
+    Healed,
+    Intent,
+    Json,
+    MicroAud,
+    NotHealed,
+    Outcome,
+    OwnerId,
+    Proof,
+    Refused,
+    RetryLater,
+    Scope,
+    Unknown,
+)
+from consumer.model.call import MAY_START
+from consumer.ownership.permission import NOTHING_STARTS_AFTER
+from schemas.names import Code, Effect, StrategyName, Verdict
+from tests.support.simulation.loop import Timeline
+from tests.support.simulation.store import ModelStore
+
+WINDOW: Final = timedelta(seconds=30)
+LATEST: Final = NOTHING_STARTS_AFTER.total_seconds()
+"""After a decision's commit: when it is answered."""
+PROOF: Final = Proof(oracle="world", verdict=Verdict.PASSED, detail="it is there")
+
+
+class Act(StrEnum):
+    """What comes of one try."""
+
+    WORKS = "works"
+    SICK = "sick"  # answers that it did nothing
+    MUTE = "mute"  # does it, and does not answer
+    DEAF = "deaf"  # neither does it nor answers
+    SLOW = "slow"  # takes long to prepare, and does it
+    DAWDLES = "dawdles"  # takes longer to prepare than its window is
+    LATE = "late"  # does it, and answers after most of the window
+    NO = "no"  # refuses, before any effect: the next rung may do better
+    LATER = "later"  # says when to come back, before any effect
+    BUG = "bug"  # the strategy breaks before its effect
+    BREAKS = "breaks"  # the strategy breaks after its effect
+
+
+PREPARES_FOR: Final = {Act.SLOW: 12.0, Act.DAWDLES: 40.0}
+ANSWERS_AFTER: Final = {Act.LATE: 20.0}
+
+
+@dataclass(slots=True, kw_only=True)
+class Written:
+    """One effect that left a process."""
+
+    at: float
+    owner: OwnerId
+    key: str | None
+    happened: bool
+    answered: bool = False
+    scope: str
+    until: float
+    """When it has ended at the latest, by the world's time."""
+    over: bool = False
+    """Whether its process has seen its end."""
+    ahead: float
+    """How far the database's clock had jumped when it left."""
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    """Keeps every effect by failure, and holds it against what was promised."""
+
+    timeline: Timeline
+    store: ModelStore
+    written: dict[FailureId, list[Written]] = field(default_factory=lambda: defaultdict(list))
+    last: dict[str, Written] = field(default_factory=dict)
+    """The last effect on each scope."""
+    broken: list[str] = field(default_factory=list)
+    """Promises that an effect has broken: what is raised in a strategy ends there."""
+    said_not_to_have_happened: Counter[FailureId] = field(default_factory=Counter)
+    """How often a person said of a failure that its effect did not happen."""
+
+    def write(self, task: Task, owner: OwnerId, *, happened: bool) -> Written:
+        """Let an effect leave the process `owner`."""
+        try:
+            self._may_write(task, owner)
+        except AssertionError as error:
+            self.broken.append(str(error))
+            raise
+        key = task.plan.intent.idempotency_key
+        scope = task.plan.intent.scope
+        until = self.store.tables.claims[scope].until
+        written = Written(
+            at=self.timeline.now,
+            owner=owner,
+            key=key,
+            happened=happened,
+            scope=scope,
+            until=until,
+            ahead=self.store.ahead,
+        )
+        self.written[task.failure.id].append(written)
+        self.last[scope] = written
+        return written
+
+    def _may_write(self, task: Task, owner: OwnerId) -> None:
+        now, intent = self.timeline.now, task.plan.intent
+        claim = self.store.tables.claims.get(intent.scope)
+        assert claim is not None, f"G3: an effect on {intent.scope} without a claim"
+        who = f"{owner} acts on {intent.scope}, which {claim.owner} has"
+        assert (claim.owner, claim.attempt_id) == (owner, task.attempt_id), f"G3: {who}"
+        assert now <= claim.until, f"G3: {owner} acts {now - claim.until:.3f} s past its deadline"
+        late = now - (now if claim.revoked_at is None else claim.revoked_at)
+        assert late <= LATEST, f"G3: {owner} acts {late:.3f} s after a person decided"
+        other = self.last.get(intent.scope)
+        if other is not None and other.ahead != self.store.ahead:
+            other = None  # a jump shortens the wait for what a dead process left under way
+        assert other is None or other.over or other.owner == owner or now >= other.until, (
+            f"G3: {owner} acts on {intent.scope} while the effect of {other.owner} is under way"
+        )
+        before = self.written[task.failure.id]
+        if intent.effect is Effect.UNSAFE:
+            done = sum(one.happened or not one.answered for one in before)
+            assert done <= self.said_not_to_have_happened[task.failure.id], f"G4: {intent.scope} is repeated blindly"
+        if intent.effect is Effect.KEYED:
+            # A definitive no to a key frees the next rung to act under its own; an answer that never came does not.
+            last = {one.key: one for one in before}
+            open_ones = {key for key, one in last.items() if one.happened or not one.answered}
+            again = self.said_not_to_have_happened[task.failure.id]
+            assert again or open_ones <= {intent.idempotency_key}, f"G4: {intent.scope} under two keys"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acts:
+    """A rung of the ladder: does to the world what the failure's context says, try by try."""
+
+    world: World
+    owner: OwnerId
+    name: StrategyName = StrategyName.AUTO_RETRY
+    fields: tuple[str, ...] = ("context.scope",)
+    oracles: tuple[str, ...] = ("world",)
+
+    def needs(self, failure: Failure) -> tuple[str, ...]:
+        return () if "scope" in failure.context else ("context.scope",)
+
+    def refusal(self, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy) -> str | None:  # noqa: ARG002 - the Protocol's
+        unsafe = failure.unsure and failure.context["effect"] == Effect.UNSAFE
+        return "it may have happened, and nothing tells" if unsafe else None
+
+    def intent(self, failure: Failure, policy: WorkflowPolicy) -> Intent:  # noqa: ARG002 - the Protocol's
+        effect = Effect(str(failure.context["effect"]))
+        return Intent(
+            scope=Scope(f"{failure.org_id}:{failure.context['scope']}"),
+            effect=effect,
+            window=WINDOW,
+            idempotency_key=f"{self.name}:{failure.id}" if effect is Effect.KEYED else None,
+            dependency=_text(failure.context.get("dependency")),
+            damage=_text(failure.context.get("damage")),
+        )
+
+    def estimate(self, failure: Failure, policy: WorkflowPolicy) -> MicroAud:  # noqa: ARG002 - the Protocol's
+        return policy.allowances[self.name]
+
+    async def heal(self, task: Task, gate: EffectGate) -> Outcome:
+        act, timeline = self._act(task), self.world.timeline
+        await asyncio.sleep(PREPARES_FOR.get(act, timeline.between(0, 1)))
+        match act:
+            case Act.NO:
+                return Refused(code=Code.REFUSED, reason="not this way")
+            case Act.LATER:
+                return RetryLater(after=timedelta(seconds=20), reason="come back")
+            case Act.BUG:
+                raise ValueError("a bug")
+        await gate.begin()
+        await asyncio.sleep(timeline.between(0, 1))
+        if gate.remaining() <= timedelta(0) or not MAY_START.get()():  # as the socket layer does before each write
+            raise DeadlinePassed("too late to write")
+        happened = act in (Act.WORKS, Act.MUTE, Act.SLOW, Act.DAWDLES, Act.LATE, Act.BREAKS)
+        written = self.world.write(task, self.owner, happened=happened)
+        if act is Act.BREAKS:
+            written.over = True
+            raise ValueError("a bug, after the effect")
+        outcome = await self._answered(act, task, written)
+        written.over = True
+        return outcome
+
+    async def _answered(self, act: Act, task: Task, written: Written) -> Outcome:
+        if act in (Act.MUTE, Act.DEAF):
+            await asyncio.sleep(self.world.timeline.between(1, 2 * WINDOW.total_seconds()))
+            if task.plan.intent.effect is Effect.UNSAFE:
+                return Unknown(reason="no answer", ill=True)
+            return NotHealed(code=Code.UNVERIFIED, reason="no answer", ill=True)
+        await asyncio.sleep(ANSWERS_AFTER.get(act, self.world.timeline.between(0.01, 2)))
+        written.answered = True
+        if act is Act.SICK:
+            return NotHealed(code=Code.NOT_HEALED, reason="it says no")
+        return Healed(proofs=(PROOF,), spent=MicroAud(10_000))
+
+    def _act(self, task: Task) -> Act:
+        script: Any = task.failure.context["acts"]
+        return Act(script[task.failure.step]) if task.failure.step < len(script) else Act.WORKS
+
+
+def _text(value: Json) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,77 @@
+"""How well diagnoses generalise: labelled texts, ours and (where it lies beside the checkout) the corpus."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumer.diagnose import diagnose
+from schemas.names import FailureType
+from tests.support.paths import DATA, ROOT
+
+CORPUS = Path(os.environ.get("SHW_CORPUS", ROOT.parent / "shared/corpus/failure_reasons.jsonl"))
+Row = Mapping[str, Any]
+needs_corpus = pytest.mark.skipif(not CORPUS.exists(), reason="the corpus of real texts is not beside this checkout")
+
+
+def rows(file: Path) -> list[Row]:
+    """Read a labelled set."""
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def types(labelled: Iterable[Row]) -> list[tuple[str, Row]]:
+    """Diagnose each text."""
+    return [(diagnose(row["failure_reason"], row["context"]).failure_type.value, row) for row in labelled]
+
+
+def macro_f1(found: Sequence[tuple[str, Row]]) -> float:
+    """Give the mean over the types of the harmonic mean of precision and recall."""
+    right = Counter(kind for kind, row in found if kind == row["label"])
+    said, meant = Counter(kind for kind, _ in found), Counter(row["label"] for _, row in found)
+    return sum(2 * right[kind] / (said[kind] + meant[kind]) for kind in FailureType) / len(FailureType)
+
+
+def share(found: Sequence[Any], right: Callable[[Any], bool]) -> float:
+    """Give the share of those that are right."""
+    return sum(map(right, found)) / len(found)
+
+
+def dispositions(labelled: Iterable[Row], allowed: Callable[[Row], Sequence[str]]) -> float:
+    """Give the share of texts whose disposition is one of those allowed, where any is."""
+    judged = [(row, allowed(row)) for row in labelled if allowed(row)]
+    if not judged:
+        return 1.0
+    return share(judged, lambda one: diagnose(one[0]["failure_reason"], one[0]["context"]).disposition in one[1])
+
+
+@needs_corpus
+def test_the_corpus_is_diagnosed_well_enough() -> None:
+    found = types(rows(CORPUS))
+    assert share(found, lambda one: one[0] == one[1]["label"]) >= 0.85
+    assert share(found, lambda one: one[0] in (one[1]["label"], *one[1]["also_acceptable"])) >= 0.95
+    assert macro_f1(found) >= 0.82
+
+
+@needs_corpus
+def test_the_corpus_gets_dispositions_that_a_reader_would_give() -> None:
+    labels: dict[str, list[str]] = json.loads((DATA / "corpus_dispositions.json").read_text())
+    assert len(labels) >= 150
+    assert dispositions(rows(CORPUS), lambda row: labels.get(row["id"], [])) >= 0.85
+
+
+def _told(row: Row) -> list[str]:
+    return [row["disposition"], *row["disposition_also"]] if "disposition" in row else []
+
+
+@pytest.mark.parametrize("file", sorted(DATA.glob("texts_*.jsonl")), ids=lambda file: str(file.stem))
+def test_texts_written_without_sight_of_the_rules_are_diagnosed_nearly_as_well(file: Path) -> None:
+    labelled = rows(file)
+    found = types(labelled)
+    assert len(found) >= 100
+    assert share(found, lambda one: one[0] == one[1]["label"]) >= 0.75
+    assert share(found, lambda one: one[0] in (one[1]["label"], *one[1]["also_acceptable"])) >= 0.82
+    assert dispositions(labelled, _told) >= 0.80

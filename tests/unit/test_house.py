@@ -1,0 +1,1 @@
+"""The house itself: few loose modules, every one tested somewhere, one meaning for each class's name."""
