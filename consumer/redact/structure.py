@@ -97,7 +97,7 @@ def _clean_object(value: dict[str, Json], found: list[str], kind: Kind) -> Json:
     renamed: dict[str, str] = {}
     # {"name": "Authorization", "value": "..."}: a header, a cookie or a variable as many tools write them
     label = value.get("name", value.get("key"))
-    paired = isinstance(label, str) and kind_of(label) is Kind.SECRET
+    paired = isinstance(label, str) and any(kind_of(form) is Kind.SECRET for form in _forms(label))
     for name, old in value.items():
         first = len(found)
         shown, own = _name(name)
@@ -167,12 +167,23 @@ def _follows_its_name(value: list[Json], index: int) -> bool:
     if index == 0:
         return False
     name, item = value[index - 1], value[index]
-    if not isinstance(name, str) or not isinstance(item, str) or kind_of(name) is not Kind.SECRET:
+    if not isinstance(name, str) or not isinstance(item, str):
+        return False
+    pairs = len(value) % 2 == 0 and index % 2 == 1
+    return any(_names_it(form, item, pairs=pairs) for form in _forms(name))
+
+
+def _names_it(name: str, item: str, *, pairs: bool) -> bool:
+    if kind_of(name) is not Kind.SECRET:
         return False
     if name[:2] == "--":
         return item[:1] != "-"
-    pairs = len(value) % 2 == 0 and index % 2 == 1 and " " not in name and "=" not in name
-    return pairs and _HEADER_NAME.fullmatch(item) is None
+    return pairs and " " not in name and "=" not in name and _HEADER_NAME.fullmatch(item) is None
+
+
+def _forms(name: str) -> tuple[str, ...]:
+    """Give a text that may be a name as it came, and as it is shown: what holds a secret can be a name without it."""
+    return (name, redact_line(name)) if is_suspect(name) else (name,)
 
 
 def _under(token: str, found: list[str], first: int) -> None:

@@ -3,7 +3,7 @@ import time
 from string import ascii_letters
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from consumer.model import Json
@@ -288,7 +288,12 @@ def test_redacting_a_text_twice_changes_nothing_more(text: str) -> None:
     assert redact_text(once) == once
 
 
+KEY_BETWEEN_NAMES = f"Authorization-----BEGIN {'PRIVATE'} KEY-----\nMIIBOgIBAAJBAKj34GkxFhD90vcN\n-----END PRIVATE KEY-----Authorization"
+
+
 @settings(deadline=None)
+@example([KEY_BETWEEN_NAMES, "opensesame"])
+@example({"name": KEY_BETWEEN_NAMES, "value": "opensesame"})
 @given(VALUES)
 def test_redacting_a_value_twice_changes_nothing_more(value: Json) -> None:
     once, _ = redact_json(value)
