@@ -27,7 +27,7 @@ from benchmarks.contenders import noop
 from benchmarks.harness import load
 from consumer import logs
 from consumer.diagnose.diagnosis import diagnose
-from consumer.ingest.decode import Door, decode
+from consumer.ingest.decode import AdmissionRules, decode
 from consumer.kafka.polls import record_of
 from consumer.local.stack import run_stack
 from consumer.model import Claim, Diagnosed, Failure, Heal, Message, OwnerId, Record, Settlement, attempt_id
@@ -67,7 +67,7 @@ class Stages:
 
     def __init__(self) -> None:
         self.catalog = load.catalog()
-        self.door = Door(catalog=self.catalog, max_event_bytes=1024 * 1024)
+        self.door = AdmissionRules(catalog=self.catalog, max_event_bytes=1024 * 1024)
         self.planner = Planner(rungs=noop.STRATEGIES, catalog=self.catalog)
         self.now = datetime.now(UTC)
 

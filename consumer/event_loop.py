@@ -15,7 +15,7 @@ A_TURN: Final = 64
 up each answer of the database to everybody else: a transaction of seven round trips waits seven times."""
 
 
-async def happens(event: asyncio.Event, within: timedelta) -> bool:
+async def wait_for_event(event: asyncio.Event, within: timedelta) -> bool:
     """Wait for an event, at most so long; tell whether it came."""
     try:
         async with asyncio.timeout(within.total_seconds()):
@@ -25,7 +25,7 @@ async def happens(event: asyncio.Event, within: timedelta) -> bool:
     return True
 
 
-async def in_turns(items: Iterable[ItemT]) -> AsyncIterator[ItemT]:
+async def yielding_to_loop(items: Iterable[ItemT]) -> AsyncIterator[ItemT]:
     """Give the items of a batch one by one, and let the event loop turn once in a while."""
     for number, item in enumerate(items, start=1):
         yield item

@@ -81,7 +81,7 @@ class Rebuilt(StrEnum):
     PRODUCER = "producer"  # of one topic; after each send without an answer, too
 
 
-class Published(StrEnum):
+class PublishOutcome(StrEnum):
     """A topic that is written to, whatever its name."""
 
     RESULTS = "results"  # while it backs off, subscribers hear nothing, and no failure takes its next step
@@ -336,8 +336,8 @@ class Metrics:
             ["topic"],
             registry=registry,
         )
-        self.publish_back_off = Children[Published, Gauge](back_off.labels)
-        for topic in Published:
+        self.publish_back_off = Children[PublishOutcome, Gauge](back_off.labels)
+        for topic in PublishOutcome:
             self.publish_back_off[topic].set(0)
         self.messages_put_off = Gauge(
             "shw_messages_put_off",

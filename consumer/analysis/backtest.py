@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from consumer.diagnose import diagnose
-from consumer.model import AT_THE_FOOT, Diagnosed, Failure, FailureId, Heal, JsonObject, MicroAud, Refuse
+from consumer.model import NO_PROGRESS, Diagnosed, Failure, FailureId, Heal, JsonObject, MicroAud, Refuse
 from consumer.plan.planner import Planner
 from consumer.results.events import in_aud
 from schemas.names import Code
@@ -36,7 +36,15 @@ class Change:
 
 def decide(planner: Planner, failure: Failure, now: datetime) -> Diagnosed:
     """Diagnose and plan a failure as if it came in for the first time, at that time. Acts on nothing."""
-    fresh = replace(failure, step=0, attempts=0, lifetime_attempts=0, unsure=False, twin=None, climbed=AT_THE_FOOT)
+    fresh = replace(
+        failure,
+        step=0,
+        attempts=0,
+        lifetime_attempts=0,
+        effect_in_doubt=False,
+        healed_by_attempt=None,
+        ladder_progress=NO_PROGRESS,
+    )
     try:
         diagnosis = diagnose(fresh.failure_reason, fresh.context)
         plan = planner.plan(fresh, diagnosis, now)

@@ -27,7 +27,7 @@ class _Group:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cause:
+class FailureCause:
     """Failures of one masked reason."""
 
     fingerprint: str
@@ -80,10 +80,10 @@ class Causes:
         self._name(group.organisations, org)
         self._name(group.workflows, workflow)
 
-    def most(self, number: int) -> Iterator[Cause]:
+    def most(self, number: int) -> Iterator[FailureCause]:
         """Give the causes of most failures, the most frequent first."""
         for mask, group in nlargest(number, self._groups.items(), key=lambda item: (item[1].count, item[1].last)):
-            yield Cause(
+            yield FailureCause(
                 fingerprint=cause(mask),
                 count=group.count,
                 organisations=len(group.organisations),

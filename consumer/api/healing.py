@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from consumer.api.errors import ApiError
 from consumer.api.joined import Joined
 from consumer.api.shown import (
-    Reply,
+    ApiReply,
     page_of,
     read_place,
     shown_attempt,
@@ -33,7 +33,7 @@ from consumer.model import FailureId, OrgId
 from consumer.settings import ApiSettings
 from consumer.store import reports
 from consumer.store.pool import Connection, Pool
-from consumer.store.reports import Asked, HealAsked, Place, ReportedAttempt
+from consumer.store.reports import Asked, HealAsked, PageEnd, ReportedAttempt
 
 CONNECTIONS: Final = 3
 """Of the process's pool: people who read must not take intake's and settle's."""
@@ -74,7 +74,7 @@ class Healing:
         async with _one_of(self._turns), reports.as_user(self.pool, user.claims, readonly=readonly) as connection:
             yield connection
 
-    async def page(self, user: User, org_id: OrgId | None, after: Place | None, limit: int) -> dict[str, object]:
+    async def page(self, user: User, org_id: OrgId | None, after: PageEnd | None, limit: int) -> dict[str, object]:
         """Give a page of the user's unresolved failures."""
         async with self.as_user(user) as connection:
             found = await reports.unresolved(connection, org_id=org_id, after=after, limit=limit + 1)
@@ -154,18 +154,18 @@ def add_reading(router: APIRouter, healing: Healing, signed_in: Callable[..., Us
         org_id: Annotated[UUID | None, Query(alias="orgId")] = None,
         limit: Annotated[int, Query(ge=1, le=PAGE)] = 50,
         cursor: Annotated[str | None, Query(max_length=400)] = None,
-    ) -> Reply:
+    ) -> ApiReply:
         """Give the unresolved failures of the user's organisations, newest first; `next` is the following cursor."""
         after = read_place(cursor) if cursor is not None else None
         if cursor is not None and after is None:
             raise _bad_cursor()
         try:
-            return Reply(await healing.page(user, OrgId(org_id) if org_id else None, after, limit))
+            return ApiReply(await healing.page(user, OrgId(org_id) if org_id else None, after, limit))
         except RefusedByDatabase:
             raise _bad_cursor() from None
 
     @router.get("/failures/{failure_id}")
-    async def failure(failure_id: UUID, user: Annotated[User, Depends(signed_in)]) -> Reply:
+    async def failure(failure_id: UUID, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
         """Give one failure, resolved or not, and where it stands."""
         async with healing.as_user(user) as connection:
             seen = await reports.seen(connection, FailureId(failure_id))
@@ -173,10 +173,10 @@ def add_reading(router: APIRouter, healing: Healing, signed_in: Callable[..., Us
             standing = await reports.standing(connection, FailureId(failure_id)) if seen is not None else None
         if seen is None or standing is None:
             raise _not_found()
-        return Reply(shown_failure(seen) | shown_standing(standing))
+        return ApiReply(shown_failure(seen) | shown_standing(standing))
 
     @router.get("/failures/{failure_id}/attempts")
-    async def attempts(failure_id: UUID, user: Annotated[User, Depends(signed_in)]) -> Reply:
+    async def attempts(failure_id: UUID, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
         """Give a failure's attempts, newest first. Those with a step are the healer's."""
         async with healing.as_user(user) as connection:
             seen = await reports.seen(connection, FailureId(failure_id))
@@ -185,31 +185,31 @@ def add_reading(router: APIRouter, healing: Healing, signed_in: Callable[..., Us
             steps = await reports.steps(connection, FailureId(failure_id)) if seen is not None else {}
         if seen is None:
             raise _not_found()
-        return Reply({"attempts": [shown_attempt(attempt, steps.get(attempt.id)) for attempt in found]})
+        return ApiReply({"attempts": [shown_attempt(attempt, steps.get(attempt.id)) for attempt in found]})
 
     @router.get("/stats")
     async def stats(
         user: Annotated[User, Depends(signed_in)], org_id: Annotated[UUID | None, Query(alias="orgId")] = None
-    ) -> Reply:
+    ) -> ApiReply:
         """Count the failures of the user's organisations."""
         async with healing.as_user(user) as connection:
             found = await reports.counts(connection, OrgId(org_id) if org_id else None)
-        return Reply(shown_counts(found))
+        return ApiReply(shown_counts(found))
 
 
 def add_asking(router: APIRouter, healing: Healing, signed_in: Callable[..., User]) -> None:
     """Add what asks for a heal."""
 
     @router.post("/heal")
-    async def heal(request: HealRequest, user: Annotated[User, Depends(signed_in)]) -> Reply:
+    async def heal(request: HealRequest, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
         """Have a failure healed now; waits a while for the attempt, then answers 202 with where to look."""
         failure_id = FailureId(request.failure_id)
         asked, attempt = await healing.heal(user, failure_id)
         _raise_unless_due(asked)
         if attempt is not None:
-            return Reply(shown_heal(attempt))
+            return ApiReply(shown_heal(attempt))
         where = f"/api/healing/failures/{failure_id}/attempts"
-        return Reply(
+        return ApiReply(
             {"failureId": str(failure_id), "status": "pending", "where": where},
             status_code=HTTPStatus.ACCEPTED,
             headers={"Location": where},

@@ -11,7 +11,7 @@ from pydantic_core import from_json, to_json
 
 from consumer.model import Json
 from consumer.redact import may_hold_secret, redact_json, redact_text
-from consumer.store.reports import Counts, Place, ReportedAttempt, ReportedFailure, SeenAttempt, Standing
+from consumer.store.reports import Counts, FailureState, PageEnd, ReportedAttempt, ReportedFailure, SeenAttempt
 
 UNREADABLE: Final = {"unreadable": "nested too deeply, or with numbers too long, to be shown"}
 
@@ -20,7 +20,7 @@ PAGE_BYTES: Final = 2 * 1024 * 1024
 """Of contexts in one answer: parsing and redacting them takes the event loop's time."""
 
 
-class Reply(JSONResponse):
+class ApiReply(JSONResponse):
     """JSON that is always JSON: a member's 1e400 reads as an infinity, which is written as null."""
 
     def render(self, content: object) -> bytes:
@@ -28,14 +28,14 @@ class Reply(JSONResponse):
         return to_json(content, inf_nan_mode="null")
 
 
-def page_of(found: list[ReportedFailure], limit: int) -> tuple[list[ReportedFailure], Place | None]:
+def page_of(found: list[ReportedFailure], limit: int) -> tuple[list[ReportedFailure], PageEnd | None]:
     """Cut a page from what was found (one more than the limit, when there is more), and say where it ended."""
     size = 0
     for index, failure in enumerate(found):
         size += len(failure.context or "")
         if index == limit or (index and size > PAGE_BYTES):
             last = found[index - 1]
-            return found[:index], Place(detected_at=last.detected_at, id=last.id)
+            return found[:index], PageEnd(detected_at=last.detected_at, id=last.id)
     return found, None
 
 
@@ -52,7 +52,7 @@ def shown_failure(failure: ReportedFailure) -> dict[str, object]:
     }
 
 
-def shown_standing(standing: Standing) -> dict[str, object]:
+def shown_standing(standing: FailureState) -> dict[str, object]:
     """Write where a failure stands."""
     return {
         "status": standing.status,
@@ -116,17 +116,17 @@ def shown_json(text: str | None) -> Json:
     return redact_json(value)[0] if may_hold_secret(text.encode()) else value
 
 
-def write_place(place: Place) -> str:
+def write_place(place: PageEnd) -> str:
     """Write where a page ended, as an opaque word."""
     return base64.urlsafe_b64encode(orjson.dumps([place.detected_at, str(place.id)])).decode()
 
 
-def read_place(word: str) -> Place | None:
+def read_place(word: str) -> PageEnd | None:
     """Read where a page ended; None when it is not a word of ours."""
     try:
         detected_at, failure_id = orjson.loads(base64.urlsafe_b64decode(word.encode()))
         if not isinstance(detected_at, str | None):
             return None
-        return Place(detected_at=detected_at, id=UUID(failure_id))
+        return PageEnd(detected_at=detected_at, id=UUID(failure_id))
     except (ValueError, TypeError, AttributeError, binascii.Error):
         return None

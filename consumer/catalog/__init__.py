@@ -13,13 +13,13 @@ from consumer.catalog.limits import AutoRetryLimits, Brake, SameLimit, micro_aud
 from consumer.catalog.policy import WorkflowPolicy
 from consumer.catalog.repair import SchemaAutofixLimits
 from consumer.catalog.runners.declared import DescribedRunner
-from consumer.catalog.runners.http import Call, HttpRunner, LookCall, OrderCall
+from consumer.catalog.runners.http import CallTemplate, HttpRunner, LookCall, OrderCall
 from consumer.catalog.runners.prefect import PrefectRunner
 
 __all__ = [
     "AutoRetryLimits",
     "Brake",
-    "Call",
+    "CallTemplate",
     "Catalog",
     "Catalogs",
     "DescribedRunner",

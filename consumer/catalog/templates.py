@@ -17,7 +17,7 @@ _REMEMBERED: Final = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Placeholder:
     """Where a value goes."""
 
     name: str
@@ -29,17 +29,17 @@ class Place:
 class Template:
     """Text and places, in order."""
 
-    parts: tuple[str | Place, ...]
+    parts: tuple[str | Placeholder, ...]
 
     @property
-    def alone(self) -> Place | None:
+    def alone(self) -> Placeholder | None:
         """The place that is all there is; it takes the JSON value itself."""
-        return self.parts[0] if len(self.parts) == 1 and isinstance(self.parts[0], Place) else None
+        return self.parts[0] if len(self.parts) == 1 and isinstance(self.parts[0], Placeholder) else None
 
     @property
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[Placeholder, ...]:
         """The places, in order."""
-        return tuple(part for part in self.parts if isinstance(part, Place))
+        return tuple(part for part in self.parts if isinstance(part, Placeholder))
 
     @property
     def text(self) -> str:
@@ -74,7 +74,7 @@ def read_template(text: str) -> Template:
         With what is wrong, and what to write instead.
 
     """
-    parts: list[str | Place] = []
+    parts: list[str | Placeholder] = []
     literal, at = "", 0
     for found in _TOKEN.finditer(text):
         literal += text[at : found.start()]
@@ -85,7 +85,7 @@ def read_template(text: str) -> Template:
             literal += _DOUBLED[found[0]]
             continue
         parts += [literal] if literal else []
-        parts.append(Place(name=found[1], optional=found[2] is not None))
+        parts.append(Placeholder(name=found[1], optional=found[2] is not None))
         literal = ""
     literal += text[at:]
     return Template(parts=(*parts, literal) if literal else tuple(parts))
@@ -133,6 +133,6 @@ def header_fault(template: Template) -> str | None:
     if not template.text.isascii() or not (template.text.isprintable() or not template.text):
         return "a header's value is printable ASCII"
     for part, after in zip(template.parts, template.parts[1:], strict=False):
-        if isinstance(part, str) and isinstance(after, Place) and _OPEN_SECRET.search(part):
+        if isinstance(part, str) and isinstance(after, Placeholder) and _OPEN_SECRET.search(part):
             return "a value would choose the secret's name: write it out"
     return None

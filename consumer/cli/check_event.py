@@ -9,7 +9,7 @@ from typing import assert_never
 from consumer.catalog import Catalogs
 from consumer.cli.diagnose import diagnosed
 from consumer.diagnose import diagnose
-from consumer.ingest.decode import Door, decode
+from consumer.ingest.decode import AdmissionRules, decode
 from consumer.model import (
     Adopt,
     DeadLetter,
@@ -62,7 +62,7 @@ async def _checked(
     record: Record, settings: Settings, catalog_path: Path | None, now: datetime, *, with_database: bool
 ) -> JsonObject:
     catalog = read_catalog(catalog_path)
-    decoded = decode(record, Door(catalog=catalog, max_event_bytes=settings.intake.max_event_bytes), now)
+    decoded = decode(record, AdmissionRules(catalog=catalog, max_event_bytes=settings.intake.max_event_bytes), now)
     if isinstance(decoded, DeadLetter):
         return _poison(decoded.reason, decoded.message)
     if with_database and not await _is_known(decoded.org_id, settings):

@@ -127,10 +127,10 @@ def publish(
 
     An event is the JSON of the failure (org_id, workflow_name, failure_reason, context), or a CloudEvent around it.
     """
-    from consumer.cli.publish import Manner, publish
+    from consumer.cli.publish import PublishOptions, publish
     from schemas.envelope import Form
 
-    manner = Manner(form=Form(form.value), source=source, event_id=event_id, key=key)
+    manner = PublishOptions(form=Form(form.value), source=source, event_id=event_id, key=key)
     with ExitStack() as opened:
         stream = opened.enter_context(file.open("rb")) if file else stdin()
         end(publish(stream, manner))

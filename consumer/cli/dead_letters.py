@@ -7,9 +7,9 @@ from operator import itemgetter
 from typing import Final
 
 from consumer.cli.exits import ExitCode, say
-from consumer.cli.letter_choice import Choice
+from consumer.cli.letter_choice import LetterFilter
 from consumer.cli.tables import print_json, print_rows
-from consumer.kafka.dead_letters import Letter, Place, open_dead_letters
+from consumer.kafka.dead_letters import Letter, LetterPosition, open_dead_letters
 from consumer.model import Json, JsonObject
 from consumer.redact import redact_json, redact_text
 from consumer.settings import read_settings
@@ -20,7 +20,7 @@ from schemas.rfc3339 import format_time
 _ESCAPE: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
-def list_letters(choice: Choice, *, limit: int, as_json: bool) -> None:
+def list_letters(choice: LetterFilter, *, limit: int, as_json: bool) -> None:
     """Print what was refused, oldest first, the newest `limit` of it."""
     found, total = asyncio.run(_newest(choice, limit))
     if as_json:
@@ -33,7 +33,7 @@ def list_letters(choice: Choice, *, limit: int, as_json: bool) -> None:
         say(f"The newest {len(found)} of {total}: --limit shows more.")
 
 
-def show_letter(place: Place, *, raw: bool) -> ExitCode:
+def show_letter(place: LetterPosition, *, raw: bool) -> ExitCode:
     """Print one letter without its secrets; `raw`: its bytes as they are."""
     letter = asyncio.run(_at(place))
     if letter is None:
@@ -104,7 +104,7 @@ def _shown_text(value: bytes) -> Json:
     return redact_text(_ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)).encode(errors="replace").decode()
 
 
-async def _newest(choice: Choice, limit: int) -> tuple[list[JsonObject], int]:
+async def _newest(choice: LetterFilter, limit: int) -> tuple[list[JsonObject], int]:
     kept: list[tuple[int, JsonObject]] = []
     total = 0
     async with open_dead_letters(read_settings().kafka) as letters:
@@ -122,6 +122,6 @@ def _last(kept: list[tuple[int, JsonObject]], limit: int) -> list[tuple[int, Jso
     return sorted(kept, key=itemgetter(0))[-limit:]
 
 
-async def _at(place: Place) -> Letter | None:
+async def _at(place: LetterPosition) -> Letter | None:
     async with open_dead_letters(read_settings().kafka) as letters:
         return await letters.at(place.partition, place.offset)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final, assert_never
 from uuid import UUID
 
-from consumer.analysis.causes import Cause, Causes
+from consumer.analysis.causes import Causes, FailureCause
 from consumer.cli.database import open_database
 from consumer.cli.exits import ExitCode, say
 from consumer.cli.tables import numbered, print_json, print_rows
@@ -168,7 +168,7 @@ async def _awaited(pool: Pool, failure_id: FailureId, step: int, wait: float) ->
     return attempt
 
 
-def _as_cause_row(cause: Cause) -> list[object]:
+def _as_cause_row(cause: FailureCause) -> list[object]:
     row = cause.as_json() | {"failure_types": ", ".join(cause.failure_types)}
     return [row[name] for name in _CAUSE_COLUMNS]
 

@@ -49,7 +49,7 @@ async def _show_intake(*, as_json: bool) -> ExitCode:
     return ExitCode.OK if stands.paused_at is None else ExitCode.NO
 
 
-def _told(stands: limit.Standing) -> str:
+def _told(stands: limit.IntakeState) -> str:
     if stands.paused_at is not None:
         return (
             f"Intake is paused since {stands.paused_at}: {stands.why}. The next probe is due at {stands.probe_due}; "

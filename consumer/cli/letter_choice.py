@@ -13,7 +13,7 @@ from schemas.names import PoisonReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Voice:
+class EventOrigin:
     """Who spoke in a letter, and for whom; None where its bytes do not tell."""
 
     source: str | None = None
@@ -21,7 +21,7 @@ class Voice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class LetterFilter:
     """What a letter has to be like; what is not given does not matter."""
 
     reason: PoisonReason | None = None
@@ -34,7 +34,7 @@ class Choice:
     @property
     def is_any(self) -> bool:
         """Whether every letter is chosen."""
-        return self == Choice()
+        return self == LetterFilter()
 
     def holds(self, letter: Letter) -> bool:
         """Tell whether a letter is chosen; one that is none of the healer's has neither reason nor time."""
@@ -55,7 +55,7 @@ class Choice:
         return self.source is None or (voice.source is not None and fnmatchcase(voice.source, self.source))
 
 
-def voice_of(letter: Letter) -> Voice:
+def voice_of(letter: Letter) -> EventOrigin:
     """Read who spoke from bytes that were refused: whatever of them can be read at all."""
     named = {name.lower(): content for name, content in letter.own_headers}
     try:
@@ -64,17 +64,17 @@ def voice_of(letter: Letter) -> Voice:
         document = None
     members: dict[str, Any] = document if isinstance(document, dict) else {}
     if "ce_specversion" in named:
-        return Voice(source=_text(named.get("ce_source")), organisation=_organisation(members))
+        return EventOrigin(source=_text(named.get("ce_source")), organisation=_organisation(members))
     if "specversion" in members or "data" in members:
         data = members.get("data")
         source = members.get("source")
-        return Voice(
+        return EventOrigin(
             source=source if isinstance(source, str) else None,
             organisation=_organisation(data if isinstance(data, dict) else {}),
         )
     is_bare = letter.marks is not None and isinstance(document, dict)
     source = f"urn:kafka:{letter.marks.shw_dlq_topic}" if is_bare and letter.marks else None
-    return Voice(source=source, organisation=_organisation(members))
+    return EventOrigin(source=source, organisation=_organisation(members))
 
 
 def _text(content: bytes | None) -> str | None:

@@ -14,7 +14,14 @@ from consumer.cli.lines import MAX_LINE, Readable, line_batches
 from consumer.cli.tables import print_json
 from consumer.errors import ConfigError
 from consumer.ingest.decode import event_failure_id
-from consumer.kafka.manual_producer import NotStored, Outgoing, Sender, Stored, open_sender, require_topic
+from consumer.kafka.manual_producer import (
+    Acknowledged,
+    ManualProducer,
+    NotAcknowledged,
+    Outgoing,
+    open_sender,
+    require_topic,
+)
 from consumer.model import JsonObject
 from consumer.settings import read_settings
 from schemas.envelope import Envelope, Form, encode, encode_binary, parse
@@ -29,7 +36,7 @@ BATCH: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
+class PublishOptions:
     """How events are written onto the topic; None leaves it to the event, or to the default."""
 
     form: Form
@@ -47,13 +54,13 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unfit:
+class UnfitEvent:
     """An event that would become a dead letter, and why."""
 
     reason: str
 
 
-def publish(stream: Readable, manner: Manner) -> ExitCode:
+def publish(stream: Readable, manner: PublishOptions) -> ExitCode:
     """Publish one event, or one for each line, and print where each lies now.
 
     What would become a dead letter by its own bytes is not sent; the others are. An input whose first line is no JSON
@@ -66,13 +73,13 @@ def publish(stream: Readable, manner: Manner) -> ExitCode:
     return asyncio.run(_publish(stream, manner))
 
 
-def ready(event: bytes, manner: Manner, topic: str, now: datetime) -> Ready | Unfit:
+def ready(event: bytes, manner: PublishOptions, topic: str, now: datetime) -> Ready | UnfitEvent:
     """Turn one event, a CloudEvent or the bare data, into its record. Pure but for a random id where none is given."""
     try:
         envelope = parse(event, ())
         failure = decode_failure(envelope.data)
     except EnvelopeError as error:
-        return Unfit(reason=f"{error.kind}: {error.message}")
+        return UnfitEvent(reason=f"{error.kind}: {error.message}")
     envelope = replace(
         envelope,
         id=manner.event_id or envelope.id or str(uuid4()),
@@ -111,7 +118,7 @@ def _run_id(failure: WorkflowFailure) -> str | None:
     return str(found) if isinstance(found, str | int) and found != "" else None
 
 
-async def _publish(stream: Readable, manner: Manner) -> ExitCode:
+async def _publish(stream: Readable, manner: PublishOptions) -> ExitCode:
     kafka = read_settings().kafka
     await require_topic(kafka, kafka.failures_topic)
     code, number = ExitCode.OK, 0
@@ -129,9 +136,9 @@ async def _publish(stream: Readable, manner: Manner) -> ExitCode:
     return code
 
 
-def _made(event: bytes | None, manner: Manner, topic: str) -> Ready | Unfit:
+def _made(event: bytes | None, manner: PublishOptions, topic: str) -> Ready | UnfitEvent:
     if event is None:
-        return Unfit(reason=f"longer than {MAX_LINE} bytes")
+        return UnfitEvent(reason=f"longer than {MAX_LINE} bytes")
     return ready(event, manner, topic, datetime.now(UTC))
 
 
@@ -170,12 +177,12 @@ def _whole(first: list[bytes | None], others: Iterable[list[bytes | None]]) -> b
     return b"\n".join(lines)
 
 
-async def _sent(sender: Sender, made: list[Ready | Unfit], before: int) -> ExitCode:
+async def _sent(sender: ManualProducer, made: list[Ready | UnfitEvent], before: int) -> ExitCode:
     outcomes = iter(await sender.send([one.record for one in made if isinstance(one, Ready)]))
     code = ExitCode.OK
     for number, one in enumerate(made, before + 1):
         match one:
-            case Unfit(reason=reason):
+            case UnfitEvent(reason=reason):
                 say(f"Event {number} was not sent, it would become a dead letter: {reason}")
                 code = max(code, ExitCode.NO)
             case Ready(told=told):
@@ -186,12 +193,12 @@ async def _sent(sender: Sender, made: list[Ready | Unfit], before: int) -> ExitC
     return code
 
 
-def _acknowledged(outcome: Stored | NotStored, told: JsonObject, number: int) -> ExitCode:
+def _acknowledged(outcome: Acknowledged | NotAcknowledged, told: JsonObject, number: int) -> ExitCode:
     match outcome:
-        case Stored(topic=topic, partition=partition, offset=offset):
+        case Acknowledged(topic=topic, partition=partition, offset=offset):
             print_json({"topic": topic, "partition": partition, "offset": offset, **told})
             return ExitCode.OK
-        case NotStored(reason=reason):
+        case NotAcknowledged(reason=reason):
             named = f"with --id {told['id']}" if told["id"] else "and expect it twice"
             say(f"Event {number} was not acknowledged: {reason}. It may be there all the same: send it again {named}.")
             return ExitCode.OUTSIDE

@@ -13,7 +13,7 @@ from consumer.cli.options import AsJson, end, place_of, since_of
 from schemas.names import PoisonReason
 
 if TYPE_CHECKING:
-    from consumer.cli.letter_choice import Choice
+    from consumer.cli.letter_choice import LetterFilter
 
 dlq: Final = typer.Typer(help="What was refused: list it, look at it, send it again.", no_args_is_help=True)
 intake: Final = typer.Typer(
@@ -61,9 +61,9 @@ def show_letter(
 ) -> None:
     """Print a dead letter as JSON, without what looks like a secret."""
     from consumer.cli.dead_letters import show_letter
-    from consumer.kafka.dead_letters import Place
+    from consumer.kafka.dead_letters import LetterPosition
 
-    end(show_letter(place_of(Place, place), raw=raw))
+    end(show_letter(place_of(LetterPosition, place), raw=raw))
 
 
 @dlq.command("replay")
@@ -86,22 +86,22 @@ def replay_letters(  # noqa: PLR0913, PLR0917 - options, each by its name
     Asked before: whether the catalog and the limits accept the event now, whether its organisation exists, and whether
     it was accepted already. A letter stays where it is; however often it is sent, its event makes one failure.
     """
-    from consumer.cli.replay_letters import Manner, replay_letters
-    from consumer.kafka.dead_letters import Place
+    from consumer.cli.replay_letters import ReplayOptions, replay_letters
+    from consumer.kafka.dead_letters import LetterPosition
 
     choice = _choice(reason, source, organisation, since, until)
     if bool(places) == every or not (every or choice.is_any):
         raise typer.BadParameter("Give places, or --all with or without --reason and the other options that choose.")
-    manner = Manner(force=force, dry_run=dry_run, catalog=catalog)
-    end(replay_letters([place_of(Place, one) for one in places or ()], choice, manner))
+    manner = ReplayOptions(force=force, dry_run=dry_run, catalog=catalog)
+    end(replay_letters([place_of(LetterPosition, one) for one in places or ()], choice, manner))
 
 
 def _choice(
     reason: PoisonReason | None, source: str | None, organisation: UUID | None, since: str | None, until: str | None
-) -> "Choice":
-    from consumer.cli.letter_choice import Choice
+) -> "LetterFilter":
+    from consumer.cli.letter_choice import LetterFilter
 
-    return Choice(
+    return LetterFilter(
         reason=reason,
         source=source,
         organisation=organisation,

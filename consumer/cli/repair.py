@@ -9,8 +9,8 @@ from typing import Any, BinaryIO, Final
 
 from consumer.cli.lines import MAX_LINE, Readable, line_batches
 from consumer.errors import ConfigError
-from consumer.repair.values import Cause, Json, Repair, RepairStatus, refused
-from consumer.repair.worker_pool import RepairRoom, repair_room
+from consumer.repair.values import Json, RefusalCause, Repair, RepairStatus, refused
+from consumer.repair.worker_pool import RepairWorkerPool, repair_worker_pool
 from schemas.names import Grade
 
 _SHOWN: Final = ("id", "status", "document", "edits", "cause", "reason")
@@ -36,20 +36,20 @@ def repair_lines(stream: Readable, sink: BinaryIO, *, most: Grade) -> bool:
 
 
 async def _repaired_alone(stream: BufferedIOBase, schema: Json, most: Grade) -> Repair:
-    async with repair_room() as room:
+    async with repair_worker_pool() as room:
         await room.start()
         text = stream.read(MAX_LINE + 1)
         if len(text) > MAX_LINE:
-            return refused(Cause.TOO_LARGE, f"longer than {MAX_LINE} bytes")
+            return refused(RefusalCause.TOO_LARGE, f"longer than {MAX_LINE} bytes")
         try:
             return await room.repair(text.decode(), schema, most=most)
         except UnicodeDecodeError:
-            return refused(Cause.NOT_JSON, "not UTF-8")
+            return refused(RefusalCause.NOT_JSON, "not UTF-8")
 
 
 async def _answered(stream: Readable, sink: BinaryIO, most: Grade) -> bool:
     mended = True
-    async with repair_room() as room:
+    async with repair_worker_pool() as room:
         await room.start()
         for lines in line_batches(stream):
             for line in lines:
@@ -61,19 +61,19 @@ async def _answered(stream: Readable, sink: BinaryIO, most: Grade) -> bool:
     return mended
 
 
-async def _answer(room: RepairRoom, line: bytes | None, most: Grade) -> tuple[Json, Repair]:
+async def _answer(room: RepairWorkerPool, line: bytes | None, most: Grade) -> tuple[Json, Repair]:
     if line is None:
-        return None, refused(Cause.TOO_LARGE, f"the line is longer than {MAX_LINE} bytes")
+        return None, refused(RefusalCause.TOO_LARGE, f"the line is longer than {MAX_LINE} bytes")
     try:
         question = json.loads(line)
     except (ValueError, RecursionError):
-        return None, refused(Cause.UNREADABLE_LINE, "the line is not JSON")
+        return None, refused(RefusalCause.UNREADABLE_LINE, "the line is not JSON")
     if not isinstance(question, Mapping):
-        return None, refused(Cause.UNREADABLE_LINE, "the line is not an object")
+        return None, refused(RefusalCause.UNREADABLE_LINE, "the line is not an object")
     name: Json = question.get("id")
     fault = _fault(question)
     if fault is not None:
-        return name, refused(Cause.UNREADABLE_LINE, fault)
+        return name, refused(RefusalCause.UNREADABLE_LINE, fault)
     return name, await room.repair(question["text"], question["schema"], most=most)
 
 

@@ -90,13 +90,13 @@ def _leaves(group: BaseExceptionGroup[ShwError]) -> Iterator[ShwError]:
 
 async def _replay(settings: Settings, since: datetime, until: datetime | None, *, dead_letters: bool) -> Told:
     async with open_past(settings.kafka, settings.intake) as past, _pipeline(settings) as (pipeline, stages):
-        again = Again(settings, pipeline, stages, write_letters=dead_letters)
+        again = EventReplay(settings, pipeline, stages, write_letters=dead_letters)
         async for records in past.between(since, until):
             await again.take(records)
         return again.told
 
 
-class Again:
+class EventReplay:
     """Takes in once more, by the pipeline's own stages and without a heal."""
 
     def __init__(self, settings: Settings, pipeline: Pipeline, stages: Stages, *, write_letters: bool) -> None:

@@ -15,19 +15,25 @@ from pathlib import Path
 from typing import Final, TypeAlias, assert_never
 
 from consumer.cli.exits import ExitCode, say
-from consumer.cli.letter_choice import Choice
+from consumer.cli.letter_choice import LetterFilter
 from consumer.cli.tables import numbered, print_json
 from consumer.errors import ConfigError, TransientError
-from consumer.ingest.decode import Door, decode
-from consumer.kafka.dead_letters import DeadLetters, Letter, Place, open_dead_letters, original
-from consumer.kafka.manual_producer import NotStored, Outgoing, Sender, Stored, open_sender, require_topic
+from consumer.ingest.decode import AdmissionRules, decode
+from consumer.kafka.dead_letters import DeadLetters, Letter, LetterPosition, open_dead_letters, original
+from consumer.kafka.manual_producer import (
+    Acknowledged,
+    ManualProducer,
+    NotAcknowledged,
+    Outgoing,
+    open_sender,
+    require_topic,
+)
 from consumer.model import DeadLetter, Failure, FailureId, Record
 from consumer.service.catalog_file import read_catalog
 from consumer.service.startup_checks import check_database
 from consumer.settings import KafkaSettings, Settings, read_settings
 from consumer.store.pool import Pool, open_pool
-from consumer.store.present import Stored as StoredFailure
-from consumer.store.present import failures_there, organisations_there
+from consumer.store.present import StoredFailure, failures_there, organisations_there
 from schemas.names import PoisonReason
 
 _AT_ONCE: Final = 50
@@ -39,7 +45,7 @@ _MAY_DIFFER: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
+class ReplayOptions:
     """How letters are sent."""
 
     force: bool = False
@@ -77,7 +83,7 @@ class AcceptedAlready:
 Prospect: TypeAlias = Sendable | StillRefused | AcceptedAlready
 
 
-def replay_letters(places: Sequence[Place], choice: Choice, manner: Manner) -> ExitCode:
+def replay_letters(places: Sequence[LetterPosition], choice: LetterFilter, manner: ReplayOptions) -> ExitCode:
     """Send the letters at these places, or without places every original of the choice by its newest letter."""
     return asyncio.run(_replay(places, choice, manner))
 
@@ -103,13 +109,13 @@ def identity(letter: Letter) -> bytes:
     return hashlib.sha256(place.encode()).digest()[:16]
 
 
-async def _replay(places: Sequence[Place], choice: Choice, manner: Manner) -> ExitCode:
+async def _replay(places: Sequence[LetterPosition], choice: LetterFilter, manner: ReplayOptions) -> ExitCode:
     settings = read_settings()
     async with AsyncExitStack() as stack:
         prospects = await stack.enter_async_context(_prospects(settings, manner))
         letters = await stack.enter_async_context(open_dead_letters(settings.kafka))
         sender = None if manner.dry_run else await stack.enter_async_context(open_sender(settings.kafka))
-        again = Again(settings.kafka, prospects, sender)
+        again = LetterReplay(settings.kafka, prospects, sender)
         if places:
             await again.take(_at(letters, tuple(dict.fromkeys(places)), again))
         else:
@@ -118,7 +124,7 @@ async def _replay(places: Sequence[Place], choice: Choice, manner: Manner) -> Ex
 
 
 @dataclass(slots=True, kw_only=True)
-class Counted:
+class ReplayCounts:
     """What became of the letters that were met."""
 
     met: int = 0
@@ -135,7 +141,7 @@ class Prospects:
     """Foretells what would become of a record; without a door it foretells nothing."""
 
     failures_topic: str
-    door: Door | None
+    door: AdmissionRules | None
     pool: Pool | None
 
     async def of(self, records: Sequence[Outgoing]) -> list[Prospect]:
@@ -189,13 +195,13 @@ def _by_database(failure: Failure, is_here: bool, stored: dict[FailureId, Stored
 
 
 @asynccontextmanager
-async def _prospects(settings: Settings, manner: Manner) -> AsyncIterator[Prospects]:
+async def _prospects(settings: Settings, manner: ReplayOptions) -> AsyncIterator[Prospects]:
     topic = settings.kafka.failures_topic
     if manner.force:
         yield Prospects(topic, None, None)
         return
     catalog = read_catalog(manner.catalog or settings.catalog)
-    door = Door(catalog=catalog, max_event_bytes=settings.intake.max_event_bytes)
+    door = AdmissionRules(catalog=catalog, max_event_bytes=settings.intake.max_event_bytes)
     async with AsyncExitStack() as stack:
         pool = None
         try:
@@ -208,13 +214,13 @@ async def _prospects(settings: Settings, manner: Manner) -> AsyncIterator[Prospe
 
 
 @dataclass(slots=True)
-class Again:
+class LetterReplay:
     """Sends letters back to the topics that this configuration reads."""
 
     kafka: KafkaSettings
     prospects: Prospects
-    sender: Sender | None
-    counted: Counted = field(default_factory=Counted)
+    sender: ManualProducer | None
+    counted: ReplayCounts = field(default_factory=ReplayCounts)
     _sent: dict[bytes, str] = field(default_factory=dict)
     _there: set[str] = field(default_factory=set)
 
@@ -228,7 +234,7 @@ class Again:
                 some = []
         await self._send(some)
 
-    def end(self, choice: Choice, *, every: bool) -> ExitCode:
+    def end(self, choice: LetterFilter, *, every: bool) -> ExitCode:
         """Tell what is left to be told."""
         if every and self.counted.met == 0:
             say("No dead letter." if choice.is_any else "No dead letter is like that.")
@@ -286,16 +292,16 @@ class Again:
         outcomes = await self.sender.send([record for _, record, _ in ready])
         for (letter, _, _), outcome in zip(ready, outcomes, strict=True):
             match outcome:
-                case Stored(topic=topic, partition=partition, offset=offset):
+                case Acknowledged(topic=topic, partition=partition, offset=offset):
                     print_json({"replayed": letter.place, "topic": topic, "partition": partition, "offset": offset})
-                case NotStored(reason=reason):
+                case NotAcknowledged(reason=reason):
                     say(f"{letter.place} was not acknowledged: {reason}. It may be there all the same.")
                     self.counted.worse(ExitCode.OUTSIDE)
                 case _:
                     assert_never(outcome)
 
 
-async def _at(letters: DeadLetters, places: Sequence[Place], again: Again) -> AsyncIterator[Letter]:
+async def _at(letters: DeadLetters, places: Sequence[LetterPosition], again: LetterReplay) -> AsyncIterator[Letter]:
     for place in places:
         found = await letters.at(place.partition, place.offset)
         if found is None:
@@ -305,7 +311,7 @@ async def _at(letters: DeadLetters, places: Sequence[Place], again: Again) -> As
             yield found
 
 
-async def _newest(letters: DeadLetters, choice: Choice, again: Again) -> AsyncIterator[Letter]:
+async def _newest(letters: DeadLetters, choice: LetterFilter, again: LetterReplay) -> AsyncIterator[Letter]:
     """Give of each original its newest letter, which says where it stands, if it is chosen."""
     newest: dict[bytes, tuple[int, int, str]] = {}
     async for letter in letters.every():

@@ -11,8 +11,8 @@ from consumer.demo.checks import HELD
 from consumer.demo.consumer_process import ConsumerProcess
 from consumer.demo.crowd import COUNT, NAME, SERVICE, WATCHED_PROBES, Crowd, CrowdStanding, Outage
 from consumer.demo.publish import Inbound
-from consumer.demo.stage import Place
-from consumer.demo.state import Board, Look, Standing, read_standings
+from consumer.demo.stage import Stage
+from consumer.demo.state import Board, DemoFailure, Look, read_standings
 from consumer.demo.view import View
 
 SETTLED_WITHIN: Final = timedelta(seconds=15)
@@ -28,7 +28,7 @@ HEALED_WITHIN: Final = timedelta(seconds=30)
 class Scene:
     """Where the acts play, and before whom."""
 
-    place: Place
+    place: Stage
     inbound: Inbound
     board: Board
     view: View
@@ -135,15 +135,15 @@ async def _watched(scene: Scene) -> tuple[int, int]:
     return watched, at_once
 
 
-async def _standings(scene: Scene) -> tuple[Standing, ...]:
+async def _standings(scene: Scene) -> tuple[DemoFailure, ...]:
     return await read_standings(scene.place.connection)
 
 
-def _is_resolved(one: Standing | None) -> bool:
+def _is_resolved(one: DemoFailure | None) -> bool:
     return one is not None and one.status == "resolved"
 
 
-def _heals(consumer: ConsumerProcess, one: Standing) -> bool:
+def _heals(consumer: ConsumerProcess, one: DemoFailure) -> bool:
     return f":{consumer.pid}:" in one.owner
 
 

@@ -15,7 +15,7 @@ SECRET: Final = "Bearer demo-7Qx2vK9pLm4RtY8s"  # noqa: S105 - the demo's bait: 
 ORDERED: Final[JsonObject] = {"json": [{"path": "/state", "equals": "booked"}]}
 
 
-class Way(Enum):
+class Arrival(Enum):
     """How a failure comes in."""
 
     STRUCTURED = "structured"  # a CloudEvent in the record's value
@@ -55,7 +55,7 @@ class Case:
     reason: str
     context: JsonObject
     expected: Expected
-    way: Way = Way.STRUCTURED
+    way: Arrival = Arrival.STRUCTURED
     wave: Wave = Wave.FIRST
     deliveries: int = 1
     effects: tuple[str, ...] = ()
@@ -101,7 +101,7 @@ def _healed_reads(world: World, org_id: UUID) -> tuple[Case, ...]:
             reason="Upstream timeout: GET /rates/daily",
             context=_read(world, "rates", "/rates/daily"),
             expected=HEALED,
-            way=Way.BARE,
+            way=Arrival.BARE,
         ),
         Case(
             name="quotas.monthly",
@@ -129,7 +129,7 @@ def _healed_effects(world: World, org_id: UUID) -> tuple[Case, ...]:
             reason="Gateway timeout: POST /orders",
             context=_keyed(world, "orders", "order-1001") | {"resume": {"url": world.url("runs", "/runs/run-1001")}},
             expected=HEALED,
-            way=Way.BINARY,
+            way=Arrival.BINARY,
             effects=("orders:order-1001", "runs:run-1001"),
         ),
         Case(
@@ -138,7 +138,7 @@ def _healed_effects(world: World, org_id: UUID) -> tuple[Case, ...]:
             reason="Connect timeout, then ECONNREFUSED: POST /notifications",
             context=_unkeyed(world, "notifications", "guest-12") | {"error": {"code": "ECONNREFUSED"}},
             expected=HEALED,
-            way=Way.BARE,
+            way=Arrival.BARE,
             effects=("notifications:guest-12",),
         ),
         Case(
@@ -147,7 +147,7 @@ def _healed_effects(world: World, org_id: UUID) -> tuple[Case, ...]:
             reason="Concierge could not book the table for room 12",
             context=_keyed(world, "orders", "table-12"),
             expected=HEALED,
-            way=Way.BINARY,
+            way=Arrival.BINARY,
             effects=("orders:table-12",),
         ),
         Case(
@@ -156,7 +156,7 @@ def _healed_effects(world: World, org_id: UUID) -> tuple[Case, ...]:
             reason="Timeout while ordering, recorded by a member",
             context=_keyed(world, "orders", "order-2002"),
             expected=HEALED,
-            way=Way.MEMBER,
+            way=Arrival.MEMBER,
             effects=("orders:order-2002",),
         ),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from consumer.demo.cases import SECRET, Case, Way, effects_of
+from consumer.demo.cases import SECRET, Arrival, Case, effects_of
 from consumer.demo.crowd import COUNT, EFFECTS, HANDFUL, NAME, SERVICE, WATCHED_PROBES, Outage
 from consumer.demo.drift import COUNT as DRIFTING
 from consumer.demo.drift import EFFECTS as DRIFT_EFFECTS
@@ -15,8 +15,8 @@ from consumer.demo.drift import FIX
 from consumer.demo.drift import NAME as DRIFT_NAME
 from consumer.demo.organisations import WALLETS_AUD
 from consumer.demo.poison import Poison
-from consumer.demo.state import Output, Standing
-from consumer.demo.world import Record as WorldRecord
+from consumer.demo.state import DemoFailure, Output
+from consumer.demo.world import EffectRecord as WorldRecord
 from schemas.dead_letter import PREFIX
 from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE
 
@@ -85,12 +85,12 @@ def lost_and_repeated(cases: Sequence[Case], world: WorldRecord) -> tuple[int, i
     return lost, sum(count - 1 for count in world.effects.values() if count > 1)
 
 
-def as_expected(case: Case, standing: Standing | None) -> bool:
+def as_expected(case: Case, standing: DemoFailure | None) -> bool:
     """Tell whether a failure stands where it has to end."""
     return next(_differences(case, standing), None) is None
 
 
-def _ends(cases: Sequence[Case], standings: Sequence[Standing]) -> Iterator[str]:
+def _ends(cases: Sequence[Case], standings: Sequence[DemoFailure]) -> Iterator[str]:
     by_name = {standing.name: standing for standing in standings}
     for case in cases:
         different = list(_differences(case, by_name.get(case.name)))
@@ -98,7 +98,7 @@ def _ends(cases: Sequence[Case], standings: Sequence[Standing]) -> Iterator[str]
             yield f"{case.name}: {'; '.join(different)}"
 
 
-def _differences(case: Case, standing: Standing | None) -> Iterator[str]:
+def _differences(case: Case, standing: DemoFailure | None) -> Iterator[str]:
     if standing is None:
         yield "no row"
         return
@@ -127,7 +127,7 @@ def _rows(story: Story, output: Output) -> Iterator[str]:
         if count > 1:
             yield f"{name}: {count} rows"
     yield from (f"{name}: nobody published it" for name in found.keys() - {case.name for case in story.cases})
-    records = sum(case.way is not Way.MEMBER for case in story.cases) + len(story.poison) + COUNT + DRIFTING
+    records = sum(case.way is not Arrival.MEMBER for case in story.cases) + len(story.poison) + COUNT + DRIFTING
     if len(story.sent) <= records:
         yield "no failure was delivered twice: there is nothing to see here"
 

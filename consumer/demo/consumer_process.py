@@ -16,7 +16,7 @@ from typing import Final
 from consumer.errors import TransientError
 from consumer.local import launch
 from consumer.local.kafka_jars import CHECKOUT
-from consumer.local.server import LOCALHOST, Program, Server, serving
+from consumer.local.server import LOCALHOST, Server, ServerProgram, serving
 
 COMMAND: Final = (sys.executable, "-m", "consumer", "run")
 GRACE: Final = timedelta(seconds=25)
@@ -92,8 +92,8 @@ async def run_consumers(
         yield tuple(task.result() for task in tasks)
 
 
-def _program(argv: tuple[str, ...], log: Path, private: Path) -> Program:
-    return Program(
+def _program(argv: tuple[str, ...], log: Path, private: Path) -> ServerProgram:
+    return ServerProgram(
         name="the consumer",
         argv=argv,
         directory=CHECKOUT,
@@ -107,7 +107,7 @@ def _program(argv: tuple[str, ...], log: Path, private: Path) -> Program:
 
 def _launched_with(environment: Mapping[str, str], file: Path) -> tuple[str, ...]:
     """Keep passwords out of the process list, where a server's plan would show them."""
-    program: launch.Program = {"argv": list(COMMAND), "environment": dict(environment)}
+    program: launch.LaunchedProgram = {"argv": list(COMMAND), "environment": dict(environment)}
     file.write_text(json.dumps(program))  # its directory lets nobody else in
     return sys.executable, "-I", "-S", launch.__file__, str(file)
 

@@ -17,8 +17,8 @@ from consumer.demo.crowd import Crowd, dependency_of
 from consumer.demo.drift import drift_events
 from consumer.demo.poison import demo_poison
 from consumer.demo.publish import Inbound, lose_an_answer, open_inbound
-from consumer.demo.stage import Place, run_place
-from consumer.demo.state import Look, Standing, looking_on, read_output
+from consumer.demo.stage import Stage, run_place
+from consumer.demo.state import DemoFailure, Look, looking_on, read_output
 from consumer.demo.view import View, open_view
 from consumer.local.foreground import run_in_foreground
 from consumer.local.kafka_jars import CHECKOUT
@@ -49,7 +49,7 @@ async def _demo(home: Path) -> int:
         return await _count(place, view, story, logs)
 
 
-async def _told(place: Place, view: View, inbound: Inbound, logs: Sequence[Path]) -> Story:
+async def _told(place: Stage, view: View, inbound: Inbound, logs: Sequence[Path]) -> Story:
     """Tell the story: failures come in, one of two consumers is killed in its heals, and then a service dies."""
     cases, poison = demo_cases(place.world, place.organisations), demo_poison(SOURCE, place.organisations.paying)
     async with (
@@ -86,7 +86,7 @@ async def _told(place: Place, view: View, inbound: Inbound, logs: Sequence[Path]
     )
 
 
-async def _count(place: Place, view: View, story: Story, logs: Sequence[Path]) -> int:
+async def _count(place: Stage, view: View, story: Story, logs: Sequence[Path]) -> int:
     output = await read_output(place.connection, place.kafka, dependency_of(place.world))
     checks = checks_of(story, output, place.world.record)
     lost, repeated = lost_and_repeated(story.cases, place.world.record)
@@ -101,7 +101,7 @@ async def _count(place: Place, view: View, story: Story, logs: Sequence[Path]) -
     return 0 if ok else 1
 
 
-def _in_order(standings: Sequence[Standing], cases: Sequence[Case]) -> tuple[Standing, ...]:
+def _in_order(standings: Sequence[DemoFailure], cases: Sequence[Case]) -> tuple[DemoFailure, ...]:
     place = {case.name: number for number, case in enumerate(cases)}
     return tuple(sorted(standings, key=lambda one: place.get(one.name, len(place))))
 

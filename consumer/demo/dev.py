@@ -18,7 +18,7 @@ from consumer.api.sign_in import ALGORITHM
 from consumer.demo.cases import Case, Wave, demo_cases
 from consumer.demo.consumer_process import ConsumerProcess, run_consumer
 from consumer.demo.publish import lose_an_answer, open_inbound
-from consumer.demo.stage import Place, run_place
+from consumer.demo.stage import Stage, run_place
 from consumer.demo.state import read_standings
 from consumer.local.foreground import run_in_foreground
 from consumer.local.kafka_jars import CHECKOUT
@@ -93,7 +93,7 @@ def owner_token(secret: str, owner: UUID) -> str:
     return jwt.encode(claims, secret, algorithm=ALGORITHM)
 
 
-def addresses(place: Place, process: ConsumerProcess, files: Files, failure_id: UUID | None) -> str:
+def addresses(place: Stage, process: ConsumerProcess, files: Files, failure_id: UUID | None) -> str:
     """Tell where everything is, with lines that work as they stand."""
     api, environment, example = process.address, _shown(files.environment), _shown(files.example)
     kafka, settings = place.kafka.bootstrap, place.kafka
@@ -122,7 +122,7 @@ Ctrl-C ends everything.
 
 
 @asynccontextmanager
-async def _first_failures(place: Place) -> AsyncIterator[UUID | None]:
+async def _first_failures(place: Stage) -> AsyncIterator[UUID | None]:
     """Bring the demo's first failures in, so that there is something to see; gives one that is worth another try."""
     cases = [case for case in demo_cases(place.world, place.organisations) if case.wave is Wave.FIRST]
     async with open_inbound(place.kafka, place.connection, place.organisations) as inbound:
@@ -131,7 +131,7 @@ async def _first_failures(place: Place) -> AsyncIterator[UUID | None]:
     yield await _seen(place, "archive.dead")
 
 
-async def _seen(place: Place, name: str) -> UUID | None:
+async def _seen(place: Stage, name: str) -> UUID | None:
     """Wait until a failure has its row; None when it has none in time."""
     try:
         async with asyncio.timeout(SEEN_WITHIN.total_seconds()):
@@ -146,7 +146,7 @@ async def _seen(place: Place, name: str) -> UUID | None:
 
 
 @asynccontextmanager
-async def _environment_file(variables: Mapping[str, str], place: Place, files: Files) -> AsyncIterator[None]:
+async def _environment_file(variables: Mapping[str, str], place: Stage, files: Files) -> AsyncIterator[None]:
     """Keep the addresses where a shell can read them, and nobody but this user: there are passwords among them."""
     lines = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
     case = demo_cases(place.world, place.organisations)[0]

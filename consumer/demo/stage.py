@@ -24,7 +24,7 @@ PARTITIONS: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Stage:
     """Everything that is there, the consumer apart."""
 
     stack: Stack
@@ -53,7 +53,7 @@ def broker_choice() -> BrokerChoice:
 
 
 @asynccontextmanager
-async def run_place(home: Path) -> AsyncIterator[Place]:
+async def run_place(home: Path) -> AsyncIterator[Stage]:
     """Run it until the block ends; the data go with it, the catalog stays in `home` to be read."""
     async with AsyncExitStack() as resources:
         stack = await resources.enter_async_context(run_stack(broker=broker_choice(), fsync=False))
@@ -67,7 +67,7 @@ async def run_place(home: Path) -> AsyncIterator[Place]:
         )
         connection = await asyncpg.connect(stack.dsn, timeout=10)
         resources.push_async_callback(connection.close, timeout=5)
-        yield Place(
+        yield Stage(
             stack=stack,
             world=world,
             kafka=kafka,

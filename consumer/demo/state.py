@@ -50,7 +50,7 @@ SELECT string_agg(t::text, ' ') FROM (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class DemoFailure:
     """Where one failure stands."""
 
     id: UUID
@@ -110,7 +110,7 @@ class Finished:
 class Output:
     """Everything that can be read when all is over."""
 
-    standings: tuple[Standing, ...]
+    standings: tuple[DemoFailure, ...]
     """The crowd apart."""
     crowd: CrowdStanding
     drift: DriftStanding
@@ -129,11 +129,11 @@ class Output:
 class Look:
     """Where everything stands at one time."""
 
-    standings: tuple[Standing, ...] = ()
+    standings: tuple[DemoFailure, ...] = ()
     crowd: CrowdStanding = NOBODY
     drift: DriftStanding = NOTHING
 
-    def of(self, name: str) -> Standing | None:
+    def of(self, name: str) -> DemoFailure | None:
         """Give the failure of a workflow; None while it has no row."""
         return next((one for one in self.standings if one.name == name), None)
 
@@ -190,11 +190,11 @@ async def looking_on(dsn: str, dependency: str, shown: Shown) -> AsyncIterator[B
         await connection.close(timeout=5)
 
 
-async def read_standings(connection: asyncpg.Connection) -> tuple[Standing, ...]:
+async def read_standings(connection: asyncpg.Connection) -> tuple[DemoFailure, ...]:
     """Read where every failure stands now; the crowd and the drifting ones apart."""
     rows = await connection.fetch(_STANDINGS, [crowd.NAME, drift.NAME])
     return tuple(
-        Standing(
+        DemoFailure(
             id=row["id"],
             name=row["workflow_name"],
             failure_type=row["failure_type"] or "",

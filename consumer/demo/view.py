@@ -18,7 +18,7 @@ from consumer.demo.checks import Check
 from consumer.demo.crowd import NAME, CrowdStanding
 from consumer.demo.drift import NAME as DRIFT_NAME
 from consumer.demo.drift import DriftStanding
-from consumer.demo.state import Look, Standing
+from consumer.demo.state import DemoFailure, Look
 from schemas.names import FailureType, StrategyName
 
 _COLOURS: Final[Mapping[str, str]] = {
@@ -115,10 +115,10 @@ class View:
         """Leave the strategy out where its column would leave no room for the evidence."""
         return (name,) if self._console.width >= _ROOM_FOR_STRATEGIES else ()
 
-    def _diagnosed(self, one: Standing | CrowdStanding) -> str:
+    def _diagnosed(self, one: DemoFailure | CrowdStanding) -> str:
         return _diagnosis(one) if self._console.width >= _ROOM_FOR_DISPOSITIONS else one.failure_type
 
-    def _row(self, one: Standing) -> Iterator[Text]:
+    def _row(self, one: DemoFailure) -> Iterator[Text]:
         status = status_of(one)
         yield Text(one.name)
         yield Text(self._diagnosed(one))
@@ -138,16 +138,16 @@ async def open_view() -> AsyncIterator[View]:
         yield View(console, live)
 
 
-def status_of(standing: Standing) -> str:
+def status_of(standing: DemoFailure) -> str:
     """Give a failure's status in the words of the table: one that has a claim is healing."""
     return "healing" if standing.healing else standing.status
 
 
-def _diagnosis(one: Standing | CrowdStanding) -> str:
+def _diagnosis(one: DemoFailure | CrowdStanding) -> str:
     return f"{one.failure_type} / {one.disposition}" if one.failure_type else ""
 
 
-def _said(one: Standing) -> str:
+def _said(one: DemoFailure) -> str:
     """Give the last attempt's code, or its result where it needs none."""
     return "" if one.healing else one.code or one.result
 
@@ -159,7 +159,7 @@ def _repairs(look: Look) -> Iterator[str]:
         yield f"producer drift in {found.workflow_name}: {found.fix}{patch}"
 
 
-def _line(one: Standing) -> str:
+def _line(one: DemoFailure) -> str:
     told = f"{status_of(one):13} {one.name}"
     if one.healing:
         return f"{told}: {_diagnosis(one)}, {one.strategy}"

@@ -21,7 +21,7 @@ MAX_BODY_BYTES: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class WorldCall:
     """One request as it arrived at a service."""
 
     service: str
@@ -49,7 +49,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class WorldReply:
     """Answer with JSON."""
 
     status: int = HTTPStatus.OK
@@ -67,11 +67,11 @@ class Cut:
     """Close the connection without an answer."""
 
 
-Ending: TypeAlias = Reply | Silence | Cut
+Ending: TypeAlias = WorldReply | Silence | Cut
 
 
 @dataclass(slots=True)
-class Record:
+class EffectRecord:
     """What the world itself counted, whatever anybody else believes."""
 
     calls: Counter[str] = field(default_factory=Counter)
@@ -85,7 +85,7 @@ class Record:
     bodies: dict[str, JsonObject] = field(default_factory=dict)
     """The body with which an effect was last performed."""
 
-    def perform(self, call: Call) -> None:
+    def perform(self, call: WorldCall) -> None:
         """Count an effect: from here on it has happened, whether or not its caller ever learns of it."""
         self.effects[call.name] += 1
         self.bodies[call.name] = call.body
@@ -106,7 +106,7 @@ class Record:
             self.at_once[service] -= 1
 
 
-Service: TypeAlias = Callable[[Call, Record], Ending]
+Service: TypeAlias = Callable[[WorldCall, EffectRecord], Ending]
 """Does what is asked and says how the call ends."""
 
 
@@ -114,7 +114,7 @@ class World:
     """Running services: their addresses, and what they counted."""
 
     def __init__(self) -> None:
-        self.record = Record()
+        self.record = EffectRecord()
         self._ports: dict[str, int] = {}
         self._down: set[str] = set()
         self._held: set[str] = set()
@@ -189,7 +189,7 @@ class World:
         with self.record.counted(name):
             ending = await self._refused() if name in self._down else service(call, self.record)
             match ending:
-                case Reply():
+                case WorldReply():
                     writer.write(_on_the_wire(ending))
                     await writer.drain()
                 case Silence():
@@ -199,9 +199,9 @@ class World:
                 case _:
                     assert_never(ending)
 
-    async def _refused(self) -> Reply:
+    async def _refused(self) -> WorldReply:
         await asyncio.sleep(DOWN_ANSWERS_AFTER.total_seconds())
-        return Reply(status=HTTPStatus.SERVICE_UNAVAILABLE, body={"error": "down"})
+        return WorldReply(status=HTTPStatus.SERVICE_UNAVAILABLE, body={"error": "down"})
 
     async def _hold(self, name: str, reader: asyncio.StreamReader) -> None:
         await self._holding(name, held=True)
@@ -232,7 +232,7 @@ async def run_world(services: Mapping[str, Service], *, dead: tuple[str, ...] = 
         yield world
 
 
-async def _read(service: str, reader: asyncio.StreamReader) -> Call:
+async def _read(service: str, reader: asyncio.StreamReader) -> WorldCall:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     method, target, _ = head[0].split(" ", 2)
     pairs = (line.partition(":") for line in head[1:] if line)
@@ -243,10 +243,10 @@ async def _read(service: str, reader: asyncio.StreamReader) -> Call:
     body = json.loads(await reader.readexactly(length) or b"{}")
     if not isinstance(body, dict):
         raise ValueError("this world's services take JSON objects")  # noqa: TRY004 - the caller's text is wrong
-    return Call(service=service, method=method, path=target.partition("?")[0], headers=headers, body=body)
+    return WorldCall(service=service, method=method, path=target.partition("?")[0], headers=headers, body=body)
 
 
-def _on_the_wire(reply: Reply) -> bytes:
+def _on_the_wire(reply: WorldReply) -> bytes:
     body = json.dumps(reply.body).encode()
     ours = (("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Connection", "close"))
     lines = [f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}"]

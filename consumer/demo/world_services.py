@@ -4,7 +4,7 @@ from collections import Counter
 from http import HTTPStatus
 from typing import Final
 
-from consumer.demo.world import Call, Cut, Ending, Record, Reply, Service, Silence
+from consumer.demo.world import Cut, EffectRecord, Ending, Service, Silence, WorldCall, WorldReply
 from consumer.model import Json
 
 TIMEOUTS: Final = 2
@@ -19,12 +19,12 @@ class Recovering:
         self._silences = silences
         self._asked: Counter[str] = Counter()
 
-    def __call__(self, call: Call, _record: Record) -> Ending:
+    def __call__(self, call: WorldCall, _record: EffectRecord) -> Ending:
         """Answer what was asked, or not at all."""
         self._asked[call.subject] += 1
         if self._asked[call.subject] <= self._silences:
             return Silence()
-        return Reply(body={"reference": call.subject, "hits": [{"id": "p-1", "title": "A lamp"}]})
+        return WorldReply(body={"reference": call.subject, "hits": [{"id": "p-1", "title": "A lamp"}]})
 
 
 class Keyed:
@@ -34,9 +34,9 @@ class Keyed:
         self._lost_answer = lost_answer
         self._done: set[str] = set()
 
-    def __call__(self, call: Call, record: Record) -> Ending:
+    def __call__(self, call: WorldCall, record: EffectRecord) -> Ending:
         """Do it, unless it was done under this key; a call without a key is always done."""
-        done = Reply(status=HTTPStatus.CREATED, body={"reference": call.subject, "state": "booked"})
+        done = WorldReply(status=HTTPStatus.CREATED, body={"reference": call.subject, "state": "booked"})
         if call.key in self._done:
             return done
         record.perform(call)
@@ -51,7 +51,7 @@ class Unkeyed:
     def __init__(self, ending: Ending) -> None:
         self._ending = ending
 
-    def __call__(self, call: Call, record: Record) -> Ending:
+    def __call__(self, call: WorldCall, record: EffectRecord) -> Ending:
         """Do it."""
         record.perform(call)
         return self._ending
@@ -64,16 +64,16 @@ class Throttled:
         self._seconds = seconds
         self._asked: Counter[str] = Counter()
 
-    def __call__(self, call: Call, _record: Record) -> Ending:
+    def __call__(self, call: WorldCall, _record: EffectRecord) -> Ending:
         """Answer, or say when to come back."""
         self._asked[call.subject] += 1
         if self._asked[call.subject] == 1:
-            return Reply(
+            return WorldReply(
                 status=HTTPStatus.TOO_MANY_REQUESTS,
                 body={"reference": call.subject},
                 headers=(("Retry-After", str(self._seconds)),),
             )
-        return Reply(body={"reference": call.subject, "rate": 1.52})
+        return WorldReply(body={"reference": call.subject, "rate": 1.52})
 
 
 class Liar:
@@ -82,9 +82,9 @@ class Liar:
     def __init__(self, body: Json) -> None:
         self._body = body
 
-    def __call__(self, _call: Call, _record: Record) -> Ending:
+    def __call__(self, _call: WorldCall, _record: EffectRecord) -> Ending:
         """Lie."""
-        return Reply(body=self._body)
+        return WorldReply(body=self._body)
 
 
 class Runs:
@@ -93,12 +93,12 @@ class Runs:
     def __init__(self) -> None:
         self._taken: set[str] = set()
 
-    def __call__(self, call: Call, record: Record) -> Ending:
+    def __call__(self, call: WorldCall, record: EffectRecord) -> Ending:
         """Let the run go on."""
         if call.key not in self._taken:
             self._taken.add(call.key)
             record.perform(call)
-        return Reply(status=HTTPStatus.ACCEPTED, body={"run": call.subject, "state": "executing"})
+        return WorldReply(status=HTTPStatus.ACCEPTED, body={"run": call.subject, "state": "executing"})
 
 
 class Engine:
@@ -109,17 +109,17 @@ class Engine:
         self._looks: Counter[str] = Counter()
         self._well: dict[str, bool] = {}
 
-    def __call__(self, call: Call, record: Record) -> Ending:
+    def __call__(self, call: WorldCall, record: EffectRecord) -> Ending:
         """Take an order, or say where the run stands: failed, then running, then at its end."""
         run = call.path.split("/")[2]
         if call.method == "GET":
-            return Reply(body={"state": self._state(run)})
+            return WorldReply(body={"state": self._state(run)})
         if call.key not in self._keys:
             self._keys.add(call.key)
             record.perform(call)
             given = call.body.get("input")
             self._well[run] = isinstance(given, dict) and isinstance(given.get("amount"), int)
-        return Reply(status=HTTPStatus.ACCEPTED, body={"run": run})
+        return WorldReply(status=HTTPStatus.ACCEPTED, body={"run": run})
 
     def _state(self, run: str) -> str:
         if run not in self._well:
@@ -136,7 +136,7 @@ def demo_services() -> dict[str, Service]:
         "search": Recovering(TIMEOUTS),
         "orders": Keyed(Cut()),
         "transfers": Keyed(Silence()),
-        "notifications": Unkeyed(Reply(status=HTTPStatus.ACCEPTED, body={"state": "sent"})),
+        "notifications": Unkeyed(WorldReply(status=HTTPStatus.ACCEPTED, body={"state": "sent"})),
         "receipts": Unkeyed(Silence()),
         "texts": Unkeyed(Silence()),
         "rates": Throttled(1),

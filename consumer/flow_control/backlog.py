@@ -17,7 +17,7 @@ SHARE: Final = 0.02
 """The part of the time in which somebody in the fleet may be counting: a count reads every open row."""
 
 
-class Pressure:
+class BacklogLimit:
     """The caps on open rows and bytes, with hysteresis; and the gauges of what stands in the database."""
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:

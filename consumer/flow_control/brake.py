@@ -17,7 +17,7 @@ Braked: TypeAlias = frozenset[tuple[OrgId, str]]
 
 
 @dataclass(slots=True, kw_only=True)
-class Brake:
+class WorkflowBrake:
     """Compares what the whole fleet has open of each workflow with what its catalog entry lets break at once."""
 
     metrics: Metrics
@@ -29,7 +29,7 @@ class Brake:
         spans = {policy.brake.within for policy in catalog.workflows if policy.brake is not None}
         braked: set[tuple[OrgId, str]] = set()
         for span in spans:
-            for (org_id, workflow), failures in (await rate_limits.sick(self.pool, span)).items():
+            for (org_id, workflow), failures in (await rate_limits.open_failures_by_workflow(self.pool, span)).items():
                 policy = catalog.policy(workflow)
                 brake = policy.brake if policy is not None else None
                 if brake is not None and brake.within == span and failures > brake.share * brake.runs:

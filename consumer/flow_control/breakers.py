@@ -24,7 +24,7 @@ class Breakers:
     wake: Callable[[], None]
     """Called when failures that waited are due now."""
 
-    def told(self, settlement: Settlement) -> Settlement:
+    def drop_redundant_health(self, settlement: Settlement) -> Settlement:
         """Leave out what the database need not be told: that something is well which nobody called ill or waits for."""
         health = settlement.health
         if health is None or self.dependencies.matters(health):
@@ -36,11 +36,11 @@ class Breakers:
         for key in verdicts.struck:
             self.dependencies.struck(key)
         for key in verdicts.opened:
-            self.dependencies.ill(key)
+            self.dependencies.mark_unhealthy(key)
             self.metrics.breaker_changes[BreakerChange.OPENED].inc()
             log.warning("breaker_opened", dependency=key)
         for key in verdicts.closed:
-            self.dependencies.well(key)
+            self.dependencies.mark_healthy(key)
             self.metrics.breaker_changes[BreakerChange.CLOSED].inc()
             log.info("breaker_closed", dependency=key)
         if woken:

@@ -22,19 +22,19 @@ class Dependencies:
     """A slow start for each dependency: a few heals at once until they succeed, one more for each that does.
 
     So a thousand failures of one dead dependency cost it a handful of calls and not three thousand, and one that is
-    just back is not run over. Ill ones are the database's to tell (`consumer.store.breakers`); what stands here of them
-    is a copy, and decides only who waits without asking.
+    just back is not run over. Which are unhealthy is the database's to tell (`consumer.store.breakers`); what stands
+    here of them is a copy, and decides only who waits without asking.
     """
 
     first: int
     _seen: OrderedDict[str, _Seen] = field(default_factory=OrderedDict)
-    _ill: frozenset[str] = frozenset()
+    _unhealthy: frozenset[str] = frozenset()
     _struck: set[str] = field(default_factory=set)
     _turned_away: set[str] = field(default_factory=set)
 
-    def room(self, key: str) -> int:
-        """Give how many more heals of a dependency may start now; none while it is known to be ill."""
-        if key in self._ill:
+    def free_slots(self, key: str) -> int:
+        """Give how many more heals of a dependency may start now; none while its breaker is known to be open."""
+        if key in self._unhealthy:
             return 0
         seen = self._seen.get(key)
         return self.first if seen is None else max(0, seen.room - seen.under_way)
@@ -43,9 +43,9 @@ class Dependencies:
         """Give how many heals of each dependency are under way, where any are."""
         return {key: seen.under_way for key, seen in self._seen.items() if seen.under_way}
 
-    def is_ill(self, key: str) -> bool:
-        """Tell whether it is known to be ill."""
-        return key in self._ill
+    def is_unhealthy(self, key: str) -> bool:
+        """Tell whether its breaker is known to be open."""
+        return key in self._unhealthy
 
     def started(self, key: str) -> None:
         """Note that a heal of it is under way."""
@@ -82,21 +82,21 @@ class Dependencies:
     def matters(self, health: Health) -> bool:
         """Tell whether the database has to hear of an end: a strike, one to be taken away, or somebody who waits."""
         key = health.key
-        known = key in self._struck or key in self._ill or key in self._turned_away
+        known = key in self._struck or key in self._unhealthy or key in self._turned_away
         return known or health.probe or health.healthy is False
 
-    def well(self, key: str) -> None:
+    def mark_healthy(self, key: str) -> None:
         """Note that nothing stands against it any more."""
         self._struck.discard(key)
-        self._ill -= {key}
+        self._unhealthy -= {key}
 
-    def ill(self, key: str) -> None:
-        """Note that it is ill."""
-        self._ill |= {key}
+    def mark_unhealthy(self, key: str) -> None:
+        """Note that its breaker is open."""
+        self._unhealthy |= {key}
 
-    def refresh(self, ill: Iterable[str], struck: Iterable[str]) -> None:
+    def refresh(self, unhealthy: Iterable[str], struck: Iterable[str]) -> None:
         """Take over what the database says of all."""
-        self._ill = frozenset(ill)
+        self._unhealthy = frozenset(unhealthy)
         self._struck = set(struck)
 
     def _forget_idle(self) -> None:
@@ -115,7 +115,7 @@ def turned_away(diagnosed: Sequence[Diagnosed], dependencies: Dependencies) -> d
         key = one.plan.dependency if isinstance(one.plan, Heal) else None
         if key is None:
             continue
-        room = left[key] if key in left else dependencies.room(key)
+        room = left[key] if key in left else dependencies.free_slots(key)
         if room > 0:
             left[key] = room - 1
         else:

@@ -9,14 +9,14 @@ from typing import Final
 import structlog
 
 from consumer.errors import RefusedByDatabase, TransientError
-from consumer.event_loop import happens
+from consumer.event_loop import wait_for_event
 from consumer.flow_control.silence import claims_of, is_reached, is_well, silent_beats
 from consumer.model import OrgId
 from consumer.model.batch import Batch, Received
 from consumer.model.voice import Voice
 from consumer.settings import DeadLetterLimitSettings, IntakeSettings
 from consumer.store import intake_breaker as store
-from consumer.store.intake_breaker import Standing
+from consumer.store.intake_breaker import IntakeState
 from consumer.store.pool import Pool
 
 log = structlog.get_logger(__name__)
@@ -29,7 +29,7 @@ LOOKS: Final = 5
 """In one beat: how soon a process learns of a pause, and who was heard is told."""
 
 
-class Valve:
+class IntakeBreaker:
     """Counts who is accepted and who is refused, and closes and opens together with every other process's valve.
 
     Closed until the database has said that the fleet reads: a restart does not end a pause.
@@ -39,7 +39,7 @@ class Valve:
         self._pool = pool
         self._settings = settings
         self._max_records = intake.max_rows
-        self._standing: Standing | None = None
+        self._standing: IntakeState | None = None
         self._heard: dict[OrgId, set[str]] = {}
         self._told: dict[OrgId, set[str]] = {}
         self._beat = 0
@@ -97,7 +97,7 @@ class Valve:
                 await self.once()
             except (TransientError, RefusedByDatabase) as error:
                 log.warning("dead_letter_count_failed", error=str(error)[:300])
-            await happens(stop, every)
+            await wait_for_event(stop, every)
 
     async def once(self) -> None:
         """Tell who was heard, look whether the limit is reached, and learn whether the fleet reads."""

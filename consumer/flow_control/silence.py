@@ -15,7 +15,7 @@ from uuid import UUID
 from pydantic_core import from_json
 
 from consumer.model import OrgId, Record
-from consumer.model.voice import Beat, Failing, Voice
+from consumer.model.voice import HeardInterval, SilentVoices, Voice
 from consumer.settings import DeadLetterLimitSettings
 
 SHORTEST: Final = 2
@@ -26,7 +26,7 @@ _SOURCE: Final = re.compile(rb'"source"\s{0,9}:\s{0,9}"([^"\\]{1,2048})"')
 _ORGANISATION: Final = re.compile(rb'"org_id"\s{0,9}:\s{0,9}"([0-9A-Fa-f-]{32,36})"')
 
 
-def silent_beats(heard: Sequence[Beat], settings: DeadLetterLimitSettings) -> int | None:
+def silent_beats(heard: Sequence[HeardInterval], settings: DeadLetterLimitSettings) -> int | None:
     """Say since how many beats those who are usually accepted are not; None while they are, or nobody can tell.
 
     `heard` are the beats that have ended, newest first. Looked at is the shortest past in which so many organisations
@@ -45,7 +45,7 @@ def silent_beats(heard: Sequence[Beat], settings: DeadLetterLimitSettings) -> in
     return None
 
 
-def is_reached(failing: Failing, settings: DeadLetterLimitSettings) -> bool:
+def is_reached(failing: SilentVoices, settings: DeadLetterLimitSettings) -> bool:
     """Tell whether so many of the silent ones had dead letters that the fault must be where all of them meet: here."""
     return (
         failing.sources >= settings.sources

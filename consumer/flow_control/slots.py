@@ -8,7 +8,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import Final
 
-from consumer.event_loop import happens
+from consumer.event_loop import wait_for_event
 from consumer.model import AttemptId, OrgId
 
 UNSETTLED_LEAST: Final = 256
@@ -18,10 +18,10 @@ AT_ONCE: Final = 3
 """New failures are taken in when a third of what they may claim at all is free: fewer transactions, few idle slots."""
 _ROUNDING: Final = 1e-9
 """So that 0.9 of 1000 is 900 and not a little less."""
-AHEAD_MOST: Final = 200
+PREFETCH_LIMIT: Final = 200
 """Heals claimed before their slots are free, at most, and no more than there are slots: what ends finds its successor
 claimed already. No transaction takes so long that more would begin meanwhile."""
-AHEAD_WITHIN: Final = 0.1
+PREFETCH_WINDOW: Final = 0.1
 """And no more than ended within so many seconds: claiming takes half of that where replicas share a processor. Of each
 organisation no more than its own. Where nothing ends nothing is ahead, and whoever hangs its heals gets no slot by the
 heals of others."""
@@ -34,11 +34,11 @@ class Turn(Enum):
 
     NOW = "a slot"
     LATER = "a slot that is about to be free: ask again"
-    WITHOUT = "none: it is stored, and healed when it is due"
+    STORE_ONLY = "none: it is stored, and healed when it is due"
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _SlotUse:
     since: float
     org_id: OrgId
     is_new: bool
@@ -62,13 +62,13 @@ class _Pace:
 
     def _turn(self) -> None:
         now = time.monotonic()
-        if now - self.since >= AHEAD_WITHIN:
-            self.before = self.count if now - self.since < 2 * AHEAD_WITHIN else 0
+        if now - self.since >= PREFETCH_WINDOW:
+            self.before = self.count if now - self.since < 2 * PREFETCH_WINDOW else 0
             self.since, self.count = now, 0
 
 
 @dataclass(slots=True)
-class LiveHeals:
+class HealSlots:
     """Heals by attempt: each takes a slot until it has ended, and is known here until its settle is durable.
 
     Two rules keep slots for others. New failures leave `resume_share` of them to those that are due again, if any. An
@@ -80,7 +80,7 @@ class LiveHeals:
     slots: int
     resume_share: float = 0.25
     organisation_share: float = 0.9
-    _places: dict[AttemptId, _Place] = field(default_factory=dict)
+    _places: dict[AttemptId, _SlotUse] = field(default_factory=dict)
     _unstarted: set[AttemptId] = field(default_factory=set)
     _settling: set[AttemptId] = field(default_factory=set)
     _held: dict[OrgId, int] = field(default_factory=dict)
@@ -98,7 +98,7 @@ class LiveHeals:
         """Open the slots."""
         self._open = asyncio.Semaphore(self.slots)
 
-    async def begins(self, within: timedelta) -> bool:
+    async def acquire(self, within: timedelta) -> bool:
         """Wait until one of those under way has ended, where this one was claimed ahead; False when none has."""
         if not self._open.locked():
             return await self._open.acquire()
@@ -108,7 +108,7 @@ class LiveHeals:
         except TimeoutError:
             return False
 
-    def ended(self, org_id: OrgId) -> None:
+    def release(self, org_id: OrgId) -> None:
         """Let the next one begin."""
         self._pace.one_ended()
         if len(self._paces) > PACES:
@@ -120,7 +120,7 @@ class LiveHeals:
         """Take a slot; False when this attempt has one already."""
         if attempt_id in self._places:
             return False
-        self._places[attempt_id] = _Place(time.monotonic(), org_id, is_new)
+        self._places[attempt_id] = _SlotUse(time.monotonic(), org_id, is_new)
         self._held[org_id] = self._held.get(org_id, 0) + 1
         self._new += is_new
         self._unstarted.add(attempt_id)
@@ -137,7 +137,7 @@ class LiveHeals:
             self._free(self._places[attempt_id])
             self._freed.set()
 
-    def end(self, attempt_ids: Iterable[AttemptId]) -> None:
+    def forget(self, attempt_ids: Iterable[AttemptId]) -> None:
         """Forget heals whose settle is durable, or that are another's now."""
         for attempt_id in attempt_ids:
             place = self._places.pop(attempt_id, None)
@@ -147,7 +147,7 @@ class LiveHeals:
             self._settling.discard(attempt_id)
         self._freed.set()
 
-    def _free(self, place: _Place) -> None:
+    def _free(self, place: _SlotUse) -> None:
         left = self._held[place.org_id] - 1
         if left:
             self._held[place.org_id] = left
@@ -186,9 +186,9 @@ class LiveHeals:
 
     def _ahead(self, org_id: OrgId | None = None) -> int:
         pace = self._pace if org_id is None else self._paces.get(org_id)
-        return 0 if pace is None else min(self.slots, AHEAD_MOST, pace.lately())
+        return 0 if pace is None else min(self.slots, PREFETCH_LIMIT, pace.lately())
 
-    def room(self, org_id: OrgId) -> int:
+    def free_slots(self, org_id: OrgId) -> int:
         """Give how many slots an organisation may take now."""
         return self._room(self._held.get(org_id, 0), self.free(), self._ahead(org_id))
 
@@ -262,7 +262,7 @@ class LiveHeals:
         """Say what each gets now. Nobody waits for one who hangs his own; within an organisation nobody overtakes."""
         admitted = self.admit(org_ids, for_new=True)
         if gives_up or all(admitted):
-            return [Turn.NOW if gets_one else Turn.WITHOUT for gets_one in admitted]
+            return [Turn.NOW if gets_one else Turn.STORE_ONLY for gets_one in admitted]
         since = time.monotonic() - stalled_after.total_seconds()
         is_full = sum(admitted) >= self.free(for_new=True)
         return [
@@ -270,10 +270,10 @@ class LiveHeals:
             if gets_one
             else Turn.LATER
             if is_full or self._freed_at.get(org_id, 0.0) >= since
-            else Turn.WITHOUT
+            else Turn.STORE_ONLY
             for org_id, gets_one in zip(org_ids, admitted, strict=True)
         ]
 
     async def _some_freed(self, within: float) -> bool:
         self._freed.clear()
-        return await happens(self._freed, timedelta(seconds=within))
+        return await wait_for_event(self._freed, timedelta(seconds=within))

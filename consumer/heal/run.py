@@ -76,12 +76,12 @@ def unproven(strategy: Strategy, healed: Healed) -> str | None:
 def _out_of_time(task: Task, gate: Gate) -> Outcome:
     if gate.begun:
         reason = f"not ended within its window of {task.plan.intent.window.total_seconds():g} s"
-        return _after_effect(task, reason, ill=True)
+        return _after_effect(task, reason, dependency_unhealthy=True)
     return RetryLater(after=_MOMENT, reason="its window passed before anything was sent")
 
 
-def _after_effect(task: Task, reason: str, *, ill: bool = False) -> Unknown | NotHealed:
+def _after_effect(task: Task, reason: str, *, dependency_unhealthy: bool = False) -> Unknown | NotHealed:
     if task.plan.intent.effect is Effect.UNSAFE:
-        return Unknown(reason=reason, ill=ill)
+        return Unknown(reason=reason, dependency_unhealthy=dependency_unhealthy)
     # Repeating it does no harm, so nothing needs to be known of how far it came.
-    return NotHealed(code=Code.UNVERIFIED, reason=reason, ill=ill)
+    return NotHealed(code=Code.UNVERIFIED, reason=reason, dependency_unhealthy=dependency_unhealthy)

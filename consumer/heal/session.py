@@ -62,16 +62,28 @@ class HealSession:
 
     def not_healed(self, code: Code, reason: str, proofs: tuple[Proof, ...] = ()) -> NotHealed:
         """End as known not to have healed, or not proven to."""
-        return NotHealed(code=code, reason=reason, proofs=proofs, details=self.details, ill=self.dependency_unhealthy)
+        return NotHealed(
+            code=code,
+            reason=reason,
+            proofs=proofs,
+            details=self.details,
+            dependency_unhealthy=self.dependency_unhealthy,
+        )
 
     def unknown(self, reason: str, proofs: tuple[Proof, ...] = ()) -> Unknown:
         """End with an effect of ours that may have happened."""
-        return Unknown(reason=reason, proofs=proofs, details=self.details, ill=self.dependency_unhealthy)
+        return Unknown(
+            reason=reason, proofs=proofs, details=self.details, dependency_unhealthy=self.dependency_unhealthy
+        )
 
-    def retry_later(self, after: timedelta, reason: str, *, unsure: bool = False) -> RetryLater:
-        """End for now; `unsure`: an effect of ours may have happened, and whoever goes on finds out."""
+    def retry_later(self, after: timedelta, reason: str, *, effect_in_doubt: bool = False) -> RetryLater:
+        """End for now; with an effect in doubt whoever goes on finds out whether it happened."""
         return RetryLater(
-            after=after, reason=reason, details=self.details, ill=self.dependency_unhealthy, unsure=unsure
+            after=after,
+            reason=reason,
+            details=self.details,
+            dependency_unhealthy=self.dependency_unhealthy,
+            effect_in_doubt=effect_in_doubt,
         )
 
 

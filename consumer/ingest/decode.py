@@ -19,14 +19,14 @@ _SPACE: Final = ID_SPACE.bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
+class AdmissionRules:
     """What decides whether an event may enter."""
 
     catalog: Catalog
     max_event_bytes: int
 
 
-def decode(record: Record, door: Door, now: datetime) -> Failure | DeadLetter:
+def decode(record: Record, door: AdmissionRules, now: datetime) -> Failure | DeadLetter:
     """Read one record. What comes out is redacted and fit for Postgres, or a dead letter; nothing is raised."""
     if record.fault is not None:
         return DeadLetter(record=record, reason=record.fault.reason, message=record.fault.message)

@@ -13,9 +13,9 @@ from typing import Final, Protocol
 
 import structlog
 
-from consumer.event_loop import happens
+from consumer.event_loop import wait_for_event
 from consumer.ingest.lag import Lag
-from consumer.kafka.reader import Standing
+from consumer.kafka.reader import PartitionPosition
 from consumer.metrics import Metrics, PauseReason
 from consumer.model import Partition
 
@@ -44,7 +44,7 @@ class Member(Protocol):
         """Tell whether the group knows this member, as far as this member knows."""
         ...
 
-    def standing(self, partition: Partition) -> Standing | None:
+    def standing(self, partition: Partition) -> PartitionPosition | None:
         """Say where a partition stands, as far as the client knows."""
         ...
 
@@ -62,13 +62,13 @@ class Member(Protocol):
         """Begin anew when the topic was made anew, and learn of partitions that were added."""
         ...
 
-    def condemn(self, why: str) -> None:
+    def request_rebuild(self, why: str) -> None:
         """Have it made anew with the next poll."""
         ...
 
 
 @dataclass(slots=True)
-class Clock:
+class FaultTimer:
     """How long something has been wrong without an excuse."""
 
     since: float | None = None
@@ -89,7 +89,7 @@ class Clock:
         return 0.0 if self.since is None else now - self.since
 
 
-class Watch:
+class MemberLiveness:
     """The clocks of a member of the group, and its lag."""
 
     def __init__(self, metrics: Metrics, lag: Lag, answers: Callable[[], Awaitable[bool]]) -> None:
@@ -104,7 +104,7 @@ class Watch:
         """Set by the source: the group did not take the last commit."""
         self.kafka_is_away = False
         """Whether Kafka did not answer a newcomer either when it was last in doubt."""
-        self._clocks = {name: Clock() for name in ("unassigned", "unread", "uncommitted")}
+        self._clocks = {name: FaultTimer() for name in ("unassigned", "unread", "uncommitted")}
         self._clocks["unassigned"].since = time.monotonic()
         self._unmoved: dict[Partition, tuple[int, float]] = {}
         self._held_up: dict[Partition, tuple[int, float]] = {}
@@ -129,7 +129,7 @@ class Watch:
         """Look once a second until stopped."""
         while not stop.is_set():
             await self.look(member)
-            await happens(stop, LOOK_EVERY)
+            await wait_for_event(stop, LOOK_EVERY)
 
     async def look(self, member: Member) -> None:
         """Look once."""
@@ -173,7 +173,7 @@ class Watch:
                 self._lag.dated(partition, undated[partition], came)
         return True
 
-    def _note(self, partition: Partition, standing: Standing, now: float) -> None:
+    def _note(self, partition: Partition, standing: PartitionPosition, now: float) -> None:
         if standing.in_doubt:
             self._damaged.add(partition)
         end, seen_at = standing.end, standing.seen_at
@@ -229,7 +229,7 @@ class Watch:
                 return
         if worst >= REJOIN_AFTER and now >= self._rejoin_due:
             self._rejoin_due = now + REJOIN_AFTER
-            member.condemn(name)
+            member.request_rebuild(name)
 
     def _excuse(self, now: float) -> None:
         for clock in self._clocks.values():

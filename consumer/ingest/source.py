@@ -12,9 +12,9 @@ from typing import Final, Generic, Protocol, TypeAlias, TypeVar
 import structlog
 
 from consumer.errors import TransientError
-from consumer.event_loop import happens
+from consumer.event_loop import wait_for_event
 from consumer.ingest.lag import Lag
-from consumer.ingest.liveness import Watch
+from consumer.ingest.liveness import MemberLiveness
 from consumer.ingest.offsets import Epoch, Epochs
 from consumer.kafka.group import group_answers
 from consumer.kafka.polls import NOTHING, Polled
@@ -55,7 +55,7 @@ class Stage(Protocol[BatchT]):
         ...
 
 
-class Valve(Protocol):
+class IntakeGate(Protocol):
     """What says how much may be read."""
 
     def may_read(self) -> int | None:
@@ -88,7 +88,7 @@ class Source(Generic[BatchT]):
         stage: Stage[BatchT],
         full: Callable[[], PauseReason | None],
         metrics: Metrics,
-        valve: Valve,
+        valve: IntakeGate,
     ) -> None:
         self._kafka = kafka
         self._intake = intake
@@ -108,7 +108,7 @@ class Source(Generic[BatchT]):
         self._to_commit = asyncio.Event()
         self._paused: PauseReason | None = None
         self._lag = Lag()
-        self.watch = Watch(metrics, self._lag, lambda: group_answers(kafka))
+        self.watch = MemberLiveness(metrics, self._lag, lambda: group_answers(kafka))
         """How far behind this member is, and whether it stands still."""
 
     @property
@@ -196,7 +196,7 @@ class Source(Generic[BatchT]):
     async def commit_until(self, stop: asyncio.Event) -> None:
         """Commit whatever has become durable, as soon as it has, until stopped."""
         while not stop.is_set():
-            await happens(self._to_commit, COMMIT_AGAIN)  # or again, what the group did not take the last time
+            await wait_for_event(self._to_commit, COMMIT_AGAIN)  # or again, what the group did not take the last time
             self._to_commit.clear()
             await self.commit()
 

@@ -32,7 +32,7 @@ LINGERS: Final = 1.0
 """Seconds that a task is seen to be gone before the member counts as dead: within a rebalance some end rightly."""
 
 
-class Ailing:
+class ClientHealth:
     """Watches a member's background tasks; it seems to live without them, and the client notices few."""
 
     def __init__(self, consumer: Any) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 from aiokafka.record.util import calc_crc32c
 
 from consumer.kafka import message_sets
-from consumer.kafka.unpacking import DamagedError, Reading, unpacked
+from consumer.kafka.unpacking import ByteReader, DamagedError, unpacked
 from consumer.model import Fault, Partition, Record
 from schemas.names import PoisonReason
 from schemas.value import value
@@ -106,7 +106,7 @@ def walk(partition: Partition, position: int, fetched: Fetched, *, at_most: int)
 
 
 def _found(
-    partition: Partition, read: "_Batch | message_sets.Message", position: int, aborted: "_Aborted"
+    partition: Partition, read: "_Batch | message_sets.LegacyMessage", position: int, aborted: "_Aborted"
 ) -> Iterator[tuple[Record, int]]:
     """Give each record, or what is in its place, and where reading goes on after it."""
     if not isinstance(read, _Batch):
@@ -167,7 +167,7 @@ def _records(partition: Partition, batch: _Batch, position: int) -> Iterator[tup
             yield _whole(partition, max(position, batch.base), batch, str(error)), batch.next_offset
         return
     floor = batch.base
-    reading = Reading(content)
+    reading = ByteReader(content)
     for _ in range(batch.count):
         begin = reading.at
         try:
@@ -188,7 +188,7 @@ def _records(partition: Partition, batch: _Batch, position: int) -> Iterator[tup
 
 def _record(partition: Partition, batch: _Batch, floor: int, raw: bytes) -> Record:
     offset, time = floor, batch.last_time
-    reading = Reading(raw)
+    reading = ByteReader(raw)
     try:
         reading.take(1)
         delta = reading.varint()
@@ -217,7 +217,7 @@ def _within(offset: int, floor: int, end: int) -> int:
     return offset
 
 
-def _header(reading: Reading) -> tuple[str, bytes]:
+def _header(reading: ByteReader) -> tuple[str, bytes]:
     name = reading.sized()
     if name is None:
         raise DamagedError("a header has no name")

@@ -36,7 +36,7 @@ FETCH_WITHIN: Final = 2.0
 
 
 @dataclass(slots=True, kw_only=True)
-class Lane:
+class BypassedPartition:
     """One partition that is read here."""
 
     position: int
@@ -56,7 +56,7 @@ class Bypass:
     def __init__(self) -> None:
         self._consumer: Any = None
         self._assignment: object = None
-        self._lanes: dict[Any, Lane] = {}
+        self._lanes: dict[Any, BypassedPartition] = {}
         self._doubts: dict[tuple[Any, int], float] = {}
         """Since when the batch at a place is in doubt: it outlives a rebalance, or nothing would ever come of it."""
 
@@ -68,9 +68,9 @@ class Bypass:
     def begin(self, tp: Any, position: int) -> None:  # noqa: ANN401
         """Read a partition here from a position on."""
         self._forget_others()
-        self._lanes[tp] = Lane(position=position, until=time.monotonic() + QUIET_AFTER)
+        self._lanes[tp] = BypassedPartition(position=position, until=time.monotonic() + QUIET_AFTER)
 
-    def lanes(self) -> dict[Any, Lane]:
+    def lanes(self) -> dict[Any, BypassedPartition]:
         """Give what is read here now."""
         self._forget_others()
         return self._lanes
@@ -101,10 +101,10 @@ class Bypass:
                 found[tp] = records
         return found
 
-    def _is_due(self, tp: Any, lane: Lane) -> bool:  # noqa: ANN401
+    def _is_due(self, tp: Any, lane: BypassedPartition) -> bool:  # noqa: ANN401
         return time.monotonic() >= lane.look_at and not aiokafka_internals.is_paused(self._consumer, tp)
 
-    async def _read(self, tp: Any, lane: Lane, at_most: int) -> list[Record]:  # noqa: ANN401
+    async def _read(self, tp: Any, lane: BypassedPartition, at_most: int) -> list[Record]:  # noqa: ANN401
         fetched = await self._fetched(tp, lane)
         if fetched is None:
             lane.look_at = time.monotonic() + LOOK_AGAIN
@@ -116,7 +116,7 @@ class Bypass:
         lane.fetched = Fetched(content=b"", end=fetched.end, high_watermark=fetched.high_watermark)
         return self._taken(tp, lane, walked)
 
-    async def _fetched(self, tp: Any, lane: Lane) -> Fetched | None:  # noqa: ANN401
+    async def _fetched(self, tp: Any, lane: BypassedPartition) -> Fetched | None:  # noqa: ANN401
         try:
             async with asyncio.timeout(FETCH_WITHIN):
                 return await aiokafka_internals.fetch(self._consumer, tp, lane.position, FETCH_BYTES)
@@ -126,7 +126,7 @@ class Bypass:
             log.warning("poll_failed", error=f"fetching around the client: {error or type(error).__name__}"[:300])
         return None
 
-    def _taken(self, tp: Any, lane: Lane, walked: Walked) -> list[Record]:  # noqa: ANN401
+    def _taken(self, tp: Any, lane: BypassedPartition, walked: Walked) -> list[Record]:  # noqa: ANN401
         now = time.monotonic()
         records = list(walked.records)
         if walked.corrupt is None or records:

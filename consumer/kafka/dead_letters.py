@@ -24,7 +24,7 @@ _NO_RECORDS: Final = frozenset({PoisonReason.UNREADABLE_RECORD, PoisonReason.COR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class LetterPosition:
     """Where a letter lies in the dead-letter topic."""
 
     partition: int

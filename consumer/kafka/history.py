@@ -108,7 +108,7 @@ async def open_topic(settings: KafkaSettings, topic: str, **bounds: int) -> Asyn
         await consumer.stop()
 
 
-class Past:
+class TopicHistory:
     """An open reader of the failures topic as it lies there."""
 
     def __init__(self, consumer: Any, intake: IntakeSettings, patience: float) -> None:  # noqa: ANN401 - no types
@@ -146,11 +146,11 @@ class Past:
 
 
 @asynccontextmanager
-async def open_past(settings: KafkaSettings, intake: IntakeSettings) -> AsyncIterator[Past]:
+async def open_past(settings: KafkaSettings, intake: IntakeSettings) -> AsyncIterator[TopicHistory]:
     """Open the failures topic; raises as `open_topic` does."""
     bounds = dict.fromkeys(("fetch_max_bytes", "max_partition_fetch_bytes"), intake.max_bytes)
     async with open_topic(settings, settings.failures_topic, **bounds) as consumer:
-        yield Past(consumer, intake, settings.request_timeout.total_seconds())
+        yield TopicHistory(consumer, intake, settings.request_timeout.total_seconds())
 
 
 def _ms(at: datetime) -> int:

@@ -30,7 +30,7 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
+class Acknowledged:
     """Where a record lies now."""
 
     topic: str
@@ -39,20 +39,20 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NotStored:
+class NotAcknowledged:
     """Why a record is not known to be stored; where the answer was lost it may be there all the same."""
 
     reason: str
 
 
-class Sender:
+class ManualProducer:
     """A producer, made anew when a record was refused: that has used up a number, and all after it would be refused."""
 
     def __init__(self, settings: KafkaSettings, producer: Any) -> None:  # noqa: ANN401 - the client has no types
         self._settings = settings
         self._producer = producer
 
-    async def send(self, records: Sequence[Outgoing]) -> list[Stored | NotStored]:
+    async def send(self, records: Sequence[Outgoing]) -> list[Acknowledged | NotAcknowledged]:
         """Send records and give what became of each, in their order; bounded by the client's request timeout."""
         outcomes = await self._outcomes(records)
         passed_over = [at for at, outcome in enumerate(outcomes) if isinstance(outcome, OutOfOrderSequenceNumber)]
@@ -86,12 +86,12 @@ class Sender:
         return future
 
 
-def _stored(outcome: Any) -> Stored | NotStored:  # noqa: ANN401 - the client has no types
+def _stored(outcome: Any) -> Acknowledged | NotAcknowledged:  # noqa: ANN401 - the client has no types
     if isinstance(outcome, UNANSWERED):
-        return NotStored(reason=str(outcome) or type(outcome).__name__)
+        return NotAcknowledged(reason=str(outcome) or type(outcome).__name__)
     if isinstance(outcome, BaseException):
         raise outcome
-    return Stored(topic=outcome.topic, partition=outcome.partition, offset=outcome.offset)
+    return Acknowledged(topic=outcome.topic, partition=outcome.partition, offset=outcome.offset)
 
 
 async def require_topic(settings: KafkaSettings, topic: str) -> None:
@@ -114,7 +114,7 @@ async def require_topic(settings: KafkaSettings, topic: str) -> None:
 
 
 @asynccontextmanager
-async def open_sender(settings: KafkaSettings) -> AsyncIterator[Sender]:
+async def open_sender(settings: KafkaSettings) -> AsyncIterator[ManualProducer]:
     """Open a producer with acks=all.
 
     Raises
@@ -123,7 +123,7 @@ async def open_sender(settings: KafkaSettings) -> AsyncIterator[Sender]:
         The broker did not answer.
 
     """
-    sender = Sender(settings, await _started(settings))
+    sender = ManualProducer(settings, await _started(settings))
     try:
         yield sender
     finally:

@@ -23,7 +23,7 @@ _NONE: Final = -1
 
 
 @value(frozen=True, slots=True, kw_only=True)
-class Message:
+class LegacyMessage:
     """A message with a right checksum."""
 
     content: bytes
@@ -37,15 +37,15 @@ class Message:
         return self.offset + 1
 
 
-def checked(whole: bytes) -> Message | None:
+def checked(whole: bytes) -> LegacyMessage | None:
     """Read a message's head; None where its checksum is wrong, or its format is none of these."""
     offset, _, crc, version, attributes = _HEAD.unpack_from(whole)
     if version not in (0, 1) or crc32(whole[_SUMMED_FROM:]) != crc:
         return None
-    return Message(content=whole, offset=offset, format=version, attributes=attributes)
+    return LegacyMessage(content=whole, offset=offset, format=version, attributes=attributes)
 
 
-def records(partition: Partition, message: Message, position: int) -> Iterator[tuple[Record, int]]:
+def records(partition: Partition, message: LegacyMessage, position: int) -> Iterator[tuple[Record, int]]:
     """Give what a message is or holds from a position on, faults among it, and where reading goes on after each."""
     if not message.attributes & _CODEC:
         if message.offset >= position:
@@ -62,7 +62,7 @@ def records(partition: Partition, message: Message, position: int) -> Iterator[t
             yield _record(partition, raw, offset, message), offset + 1
 
 
-def _inner(message: Message) -> list[tuple[int, bytes]]:
+def _inner(message: LegacyMessage) -> list[tuple[int, bytes]]:
     """Give the messages that a packed one holds, with their offsets in the partition."""
     _, _, packed = _fields(message.content)
     if packed is None:
@@ -86,7 +86,7 @@ def _inner(message: Message) -> list[tuple[int, bytes]]:
     return [(base + offset, raw) for offset, raw in found]
 
 
-def _record(partition: Partition, raw: bytes, offset: int, holder: Message | None) -> Record:
+def _record(partition: Partition, raw: bytes, offset: int, holder: LegacyMessage | None) -> Record:
     try:
         time, key, content = _fields(raw)
         if holder is not None and holder.attributes & _APPEND_TIME:

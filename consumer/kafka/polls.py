@@ -14,7 +14,7 @@ from aiokafka.errors import ConsumerStoppedError, NoOffsetForPartitionError
 
 from consumer.errors import TransientError
 from consumer.kafka import aiokafka_internals
-from consumer.kafka.bypass import Bypass, Lane
+from consumer.kafka.bypass import Bypass, BypassedPartition
 from consumer.kafka.positions import Committed, Positions
 from consumer.model import Partition, Record
 
@@ -59,7 +59,7 @@ class Polls:
         """Give where a partition is read on; None while nothing of it was handed on under this assignment."""
         return self._positions.of(tp)
 
-    def lane(self, tp: Any) -> Lane | None:  # noqa: ANN401
+    def lane(self, tp: Any) -> BypassedPartition | None:  # noqa: ANN401
         """Tell of a partition that is read around the client."""
         return self._bypass.lanes().get(tp)
 

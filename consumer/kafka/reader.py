@@ -50,7 +50,7 @@ class Listener:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class PartitionPosition:
     """Where a partition is read, and where it ends as of the last fetch; None where the client does not know yet."""
 
     position: int | None
@@ -105,7 +105,7 @@ class Reader:
         except BaseException:
             await aiokafka_internals.stop(consumer)
             raise
-        self._consumer, self._ailing, self._condemned = consumer, aiokafka_internals.Ailing(consumer), None
+        self._consumer, self._ailing, self._condemned = consumer, aiokafka_internals.ClientHealth(consumer), None
         self._polls = Polls(consumer, self._bypass, self._committed, lambda: not self._taking_over)
 
     async def _assigned(self, assigned: frozenset[Any]) -> None:
@@ -115,7 +115,7 @@ class Reader:
         try:
             await self._begin_anew_where_the_topic_did(assigned)
         except UNANSWERED as error:
-            self.condemn(f"it does not know which topic it reads: {error or type(error).__name__}")
+            self.request_rebuild(f"it does not know which topic it reads: {error or type(error).__name__}")
         finally:
             self._taking_over = False
             await self._listener.assigned(frozenset(Partition(tp.topic, tp.partition) for tp in assigned))
@@ -147,13 +147,13 @@ class Reader:
         except UNANSWERED:
             return
         if found is not None and self._topic_id is not None and found.id != self._topic_id:
-            self.condemn("the topic was made anew")
+            self.request_rebuild("the topic was made anew")
 
     async def leave(self) -> None:
         """Leave the group, without commits: commit before. Bounded; raises nothing for the broker's sake."""
         await aiokafka_internals.stop(self._consumer)
 
-    def condemn(self, why: str) -> None:
+    def request_rebuild(self, why: str) -> None:
         """Have the next poll make this member anew: it lives, and does not work."""
         self._condemned = why
 
@@ -193,7 +193,7 @@ class Reader:
         except ShwError:
             raise
         except Exception as error:  # a bug of the client's, which it hands on from any task of its own: begin anew
-            self.condemn(f"{type(error).__name__}: {error}")
+            self.request_rebuild(f"{type(error).__name__}: {error}")
             raise TransientError(f"the Kafka client has a bug: {error!r}") from error
 
     async def _rebuild(self, why: str) -> None:
@@ -238,7 +238,7 @@ class Reader:
         self._consumer.resume(*(TopicPartition(*tp) for tp in partitions))
         free_half_read()
 
-    def standing(self, partition: Partition) -> Standing | None:
+    def standing(self, partition: Partition) -> PartitionPosition | None:
         """Say where a partition of this member stands, as far as the client knows; None when it is not ours."""
         tp = TopicPartition(*partition)
         state = aiokafka_internals.partition_state(self._consumer, tp)
@@ -247,7 +247,7 @@ class Reader:
         lane = self._polls.lane(tp)
         if lane is not None:
             fetched = lane.fetched
-            return Standing(
+            return PartitionPosition(
                 position=lane.position,
                 end=None if fetched is None else fetched.end,
                 high_watermark=None if fetched is None else fetched.high_watermark,
@@ -255,7 +255,7 @@ class Reader:
                 in_doubt=lane.in_doubt,
             )
         position, high_watermark = self._polls.position(tp), state.highwater
-        return Standing(
+        return PartitionPosition(
             position=state.position if position is None and state.has_valid_position else position,
             end=None if high_watermark is None else aiokafka_internals.stable_end(high_watermark, state.lso),
             high_watermark=high_watermark,

@@ -43,7 +43,7 @@ def unpacked(number: int, content: bytes) -> bytes:
         raise DamagedError(f"what is packed cannot be unpacked ({type(error).__name__}: {error})") from error
 
 
-class Reading:
+class ByteReader:
     """Bytes, and how far they are read."""
 
     def __init__(self, content: bytes) -> None:

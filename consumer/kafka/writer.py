@@ -108,15 +108,15 @@ class TopicLimit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Said:
+class _SendResult:
     """What came of one send."""
 
     answers: Sequence[Sent | BaseException]
-    spent: bool = False
+    unusable: bool = False
     """Something may still be under way in the producer, or it has used up a number: the next send needs a new one."""
 
 
-class Channel:
+class ProducerChannel:
     """A way to one topic, with a producer that is made at first use, and anew when it has died. One send at a time."""
 
     def __init__(
@@ -171,26 +171,26 @@ class Channel:
             async with asyncio.timeout(self._settings.request_timeout.total_seconds() + SEND_BEYOND):
                 said = await self._said(producer, messages)
         except TimeoutError as error:
-            said = _Said(answers=[error] * len(messages), spent=True)
+            said = _SendResult(answers=[error] * len(messages), unusable=True)
         too_large = [m for m, answer in zip(messages, said.answers, strict=True) if isinstance(answer, _TOO_LARGE)]
         if too_large:
             self._learn(too_large)
-        if said.spent or (too_large and self._limit.now() < self._batch_bytes):
+        if said.unusable or (too_large and self._limit.now() < self._batch_bytes):
             await self._give_up(producer)
         return list(said.answers)
 
-    async def _said(self, producer: Any, messages: Sequence[Message]) -> _Said:  # noqa: ANN401 - the client has no types
+    async def _said(self, producer: Any, messages: Sequence[Message]) -> _SendResult:  # noqa: ANN401 - the client has no types
         try:
             async with asyncio.timeout(KNOWN_WITHIN):
                 await producer.partitions_for(self._topic)
         except UNANSWERED as error:
-            return _Said(answers=[error] * len(messages))
+            return _SendResult(answers=[error] * len(messages))
         answers = await _sent(producer, self._topic, messages, self._now())
         refusals = (*_TOO_LARGE, *_REFUSED, OutOfOrderSequenceNumber)
-        spent = any(
+        unusable = any(
             isinstance(said, BaseException) and (self._idempotent or not isinstance(said, refusals)) for said in answers
         )
-        return _Said(answers=answers, spent=spent)
+        return _SendResult(answers=answers, unusable=unusable)
 
     def _learn(self, refused: Sequence[Message]) -> None:
         sizes = [message_size(message) for message in refused]
@@ -225,7 +225,7 @@ class Writer:
         self._now = now or _host_time
         self._tell = rebuilt
         self._limits: dict[str, TopicLimit] = {}
-        self._channels: dict[tuple[str, bool], Channel] = {}
+        self._channels: dict[tuple[str, bool], ProducerChannel] = {}
 
     async def send(self, messages: Sequence[Message], *, apart: bool = False) -> list[Sent]:
         """Send messages and wait for what the broker says to each; in order within one key.
@@ -247,11 +247,11 @@ class Writer:
         """Give the bytes that a message for a topic may have: as set, or less where the broker has refused more."""
         return self._limit(topic).now()
 
-    def channel(self, topic: str, *, apart: bool = False) -> Channel:
+    def channel(self, topic: str, *, apart: bool = False) -> ProducerChannel:
         """Give the way to a topic."""
         found = self._channels.get((topic, apart))
         if found is None:
-            found = Channel(self._settings, topic, self._limit(topic), self._tell, self._now, apart=apart)
+            found = ProducerChannel(self._settings, topic, self._limit(topic), self._tell, self._now, apart=apart)
             self._channels[topic, apart] = found
         return found
 

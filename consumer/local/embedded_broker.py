@@ -10,7 +10,7 @@ from pathlib import Path
 
 from consumer.errors import ConfigError
 from consumer.local.broker import Broker, BrokerKind, answers
-from consumer.local.server import LOCALHOST, Program, Server, serving
+from consumer.local.server import LOCALHOST, Server, ServerProgram, serving
 
 
 @asynccontextmanager
@@ -29,9 +29,9 @@ async def run_embedded_broker() -> AsyncIterator[Broker]:
             yield Broker(bootstrap=f"{LOCALHOST}:{port}", kind=BrokerKind.EMBEDDED, _server=server)
 
 
-def _program(binary: Path, home: Path, cluster: str, port: int) -> Program:
+def _program(binary: Path, home: Path, cluster: str, port: int) -> ServerProgram:
     url = f"tcp://{LOCALHOST}:{port}"
-    return Program(
+    return ServerProgram(
         name="the embedded broker",
         # Both addresses, always: without them it listens on every interface.
         argv=(

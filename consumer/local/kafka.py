@@ -19,7 +19,7 @@ from consumer.errors import ConfigError, TransientError
 from consumer.local.broker import Broker, BrokerKind, answers
 from consumer.local.kafka_jars import KafkaJars, kafka_unavailable_reason, resolve_kafka
 from consumer.local.progress import Progress, to_stderr
-from consumer.local.server import LOCALHOST, Program, Server, serving
+from consumer.local.server import LOCALHOST, Server, ServerProgram, serving
 
 __all__ = ["kafka_unavailable_reason", "run_kafka"]
 
@@ -93,9 +93,9 @@ def _lay_out(home: Path, jars: KafkaJars, cluster: str, ports: tuple[int, ...]) 
     (home / "server.properties").write_text(text)
 
 
-def _program(jars: KafkaJars, home: Path, options: tuple[str, ...]) -> Program:
+def _program(jars: KafkaJars, home: Path, options: tuple[str, ...]) -> ServerProgram:
     program = ("-cp", jars.class_path, "kafka.Kafka", str(home / "server.properties"))
-    return Program(
+    return ServerProgram(
         name="Apache Kafka",
         argv=(str(jars.java), *JAVA_OPTIONS, *options, *program),
         directory=home,

@@ -10,7 +10,7 @@ import sys
 from typing import TypedDict
 
 
-class Program(TypedDict):
+class LaunchedProgram(TypedDict):
     """The file, as JSON."""
 
     argv: list[str]
@@ -20,7 +20,7 @@ class Program(TypedDict):
 def main() -> None:
     """Read the file and become what it names."""
     with open(sys.argv[1], encoding="utf-8") as file:  # noqa: PTH123 - pathlib would double this script's start-up time
-        program: Program = json.load(file)
+        program: LaunchedProgram = json.load(file)
     os.execve(program["argv"][0], program["argv"], program["environment"])  # noqa: S606 - the file is our own parent's
 
 

@@ -18,7 +18,7 @@ import asyncpg
 
 from consumer.errors import ConfigError, TransientError
 from consumer.local.postgres_binaries import is_reachable, memory_or, programs, server_account, shared_temp
-from consumer.local.server import LOCALHOST, Account, Program, Server, serving
+from consumer.local.server import LOCALHOST, Account, Server, ServerProgram, serving
 
 USER: Final = "postgres"
 INITDB_WITHIN: Final = timedelta(seconds=60)
@@ -100,7 +100,7 @@ async def run_postgres(
             chosen = _settings(ports[0], settings or {}, fsync=fsync)
             argv = (str(binaries / "postgres"), "-D", str(home / "data"), *chosen)
             return Server(
-                Program(
+                ServerProgram(
                     name="Postgres",
                     argv=argv,
                     directory=home,

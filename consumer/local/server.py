@@ -50,7 +50,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
+class ServerProgram:
     """What to run, and which signals end it cleanly and like a crash."""
 
     name: str
@@ -86,7 +86,7 @@ class Server:
     It does not watch over the program: a server that dies later is noticed by its clients, and by `is_running`.
     """
 
-    def __init__(self, program: Program, answers: Answers) -> None:
+    def __init__(self, program: ServerProgram, answers: Answers) -> None:
         self._program = program
         self._answers = answers
         self._guard: subprocess.Popen[bytes] | None = None

@@ -5,13 +5,13 @@ batch, a call, a decision, who speaks. Neighbours: everybody. Invariant: a value
 """
 
 from consumer.model.failure import (
-    AT_THE_FOOT,
-    Climbed,
+    NO_PROGRESS,
     DeadLetter,
     Diagnosis,
     Evidence,
     Failure,
     Fault,
+    LadderProgress,
     Record,
     Trace,
     first_read,
@@ -46,13 +46,12 @@ from consumer.model.plan import Adopt, Claim, Diagnosed, Heal, Intent, PassedOve
 from consumer.model.settlement import Attempt, Health, Message, Next, Settlement
 
 __all__ = [
-    "AT_THE_FOOT",
     "ID_SPACE",
+    "NO_PROGRESS",
     "Adopt",
     "Attempt",
     "AttemptId",
     "Claim",
-    "Climbed",
     "Crashed",
     "DeadLetter",
     "Diagnosed",
@@ -68,6 +67,7 @@ __all__ = [
     "Intent",
     "Json",
     "JsonObject",
+    "LadderProgress",
     "Message",
     "MicroAud",
     "Next",

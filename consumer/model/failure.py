@@ -60,18 +60,18 @@ class Trace:
 
 
 @value(frozen=True, slots=True, kw_only=True)
-class Climbed:
+class LadderProgress:
     """How far a failure has come on its ladder since it was last begun anew."""
 
     attempts: Mapping[str, int] = field(default_factory=dict)
     """Attempts that acted, by strategy; a newer release may have named one that is not known here."""
-    spent: frozenset[str] = frozenset()
+    exhausted: frozenset[str] = frozenset()
     """Strategies that refused once they were asked to act: they would again."""
-    unsure: str | None = None
+    in_doubt: str | None = None
     """Whose effect, perhaps a keyed one, may have happened: until that is known no other may act."""
 
 
-AT_THE_FOOT = Climbed()
+NO_PROGRESS = LadderProgress()
 """Nothing was tried yet."""
 
 
@@ -101,11 +101,11 @@ class Failure:
     """Attempts of ours that acted, since it was last begun anew; refusals and waits are not counted."""
     lifetime_attempts: int = 0
     """The same, over its whole life."""
-    unsure: bool = False
+    effect_in_doubt: bool = False
     """An earlier attempt ended unknown: an effect may have happened, and is read back before anything else."""
-    twin: AttemptId | None = None
+    healed_by_attempt: AttemptId | None = None
     """An attempt that healed the very same damage while this one waited for its scope."""
-    climbed: Climbed = AT_THE_FOOT
+    ladder_progress: LadderProgress = NO_PROGRESS
     """What its ladder has tried."""
 
 

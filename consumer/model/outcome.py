@@ -74,7 +74,7 @@ class NotHealed:
     proofs: tuple[Proof, ...] = ()
     details: JsonObject = field(default_factory=dict)
     spent: MicroAud = MicroAud(0)
-    ill: bool = False
+    dependency_unhealthy: bool = False
     """The dependency did not answer as something that is well does: this is a strike against it."""
 
 
@@ -85,9 +85,9 @@ class RetryLater:
     after: timedelta
     reason: str
     details: JsonObject = field(default_factory=dict)
-    ill: bool = False
+    dependency_unhealthy: bool = False
     """As in `NotHealed`."""
-    unsure: bool = False
+    effect_in_doubt: bool = False
     """An effect of ours may have happened, or is under way: only this strategy goes on with it, under the same key."""
 
 
@@ -114,7 +114,7 @@ class Unknown:
     reason: str
     proofs: tuple[Proof, ...] = ()
     details: JsonObject = field(default_factory=dict)
-    ill: bool = False
+    dependency_unhealthy: bool = False
     """As in `NotHealed`."""
 
 

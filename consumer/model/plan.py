@@ -25,7 +25,7 @@ class Intent:
     """Whether it can find out, without acting, if an earlier effect happened."""
     dependency: str | None = None
     """What has to be well for it to work, such as `https://api.example.com:443`; None where nothing is shared."""
-    damage: str | None = None
+    fault_digest: str | None = None
     """A digest of the very thing that is broken: failures of equal damage may share one verified outcome."""
 
 

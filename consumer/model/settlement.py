@@ -4,7 +4,7 @@ from dataclasses import field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from consumer.model.failure import Climbed, Diagnosis, Failure
+from consumer.model.failure import Diagnosis, Failure, LadderProgress
 from consumer.model.identity import AttemptId, FailureId, JsonObject, MicroAud, OrgId
 from consumer.model.outcome import Drift, Proof, Recovered
 from schemas.names import Code, Result, Status, StrategyName
@@ -85,9 +85,9 @@ class Settlement:
     health: Health | None = None
     mended: str | None = None
     """The damage that it healed: whoever waits for its scope with an equal one may take the outcome over."""
-    unsure: bool | None = None
+    effect_in_doubt: bool | None = None
     """Whether an effect may have happened that nobody knows of; None leaves what was known before."""
-    climbed: Climbed | None = None
+    ladder_progress: LadderProgress | None = None
     """How far the failure has come on its ladder by it; None leaves what was known before."""
     epoch: int = 0
     """Of the claim that it ends."""

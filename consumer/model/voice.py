@@ -20,7 +20,7 @@ class Voice(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beat:
+class HeardInterval:
     """How many were accepted in one beat of time; there is none for a time in which nobody was reading."""
 
     organisations: int
@@ -28,7 +28,7 @@ class Beat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failing:
+class SilentVoices:
     """Who had dead letters and nothing accepted since the silence began; only who had been accepted before counts."""
 
     sources: int

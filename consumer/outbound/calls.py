@@ -26,7 +26,7 @@ _NO_SECRETS: Final = Credentials({})
 _SECOND: Final = timedelta(seconds=1)
 
 
-class Calls:
+class OutboundCalls:
     """Makes calls to the hosts that the catalog allows.
 
     Each call has a connection of its own: a kept one may die under the next request, which then has an unknown
@@ -142,14 +142,14 @@ async def open_calls(
     resolve: Resolve | None = None,
     network: httpcore2.AsyncNetworkBackend | None = None,
     connections: int = 64,
-) -> AsyncIterator[Calls]:
+) -> AsyncIterator[OutboundCalls]:
     """Open the way out, with the system's certificate authorities."""
     tls = await asyncio.to_thread(ssl.create_default_context)
     # At level DEBUG the library logs every answer's headers, and an answer can echo a credential.
     for name in _WIRE_LOGGERS:
         logging.getLogger(name).addFilter(_nothing)
     try:
-        yield Calls(secrets, tls=tls, resolve=resolve, network=network, connections=connections)
+        yield OutboundCalls(secrets, tls=tls, resolve=resolve, network=network, connections=connections)
     finally:
         for name in _WIRE_LOGGERS:
             logging.getLogger(name).removeFilter(_nothing)

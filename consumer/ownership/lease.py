@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from consumer.errors import RevokedClaim, TransientError
-from consumer.event_loop import happens
+from consumer.event_loop import wait_for_event
 from consumer.metrics import Metrics
 from consumer.model import Claim, OwnerId
 from consumer.ownership.clock import TOLERATED, Clock
@@ -65,7 +65,7 @@ class Lease:
                 await self._read()
             except TransientError as error:
                 log.warning("no_lease_yet", error=str(error)[:300])
-                await happens(stop, FIRST_AGAIN)
+                await wait_for_event(stop, FIRST_AGAIN)
             else:
                 return
 
@@ -80,7 +80,7 @@ class Lease:
             except TransientError as error:
                 log.warning("lease_not_renewed", error=str(error)[:300])
             left = READ_EVERY.total_seconds() - (time.monotonic() - started)
-            await happens(ended, timedelta(seconds=max(0.05, left)))
+            await wait_for_event(ended, timedelta(seconds=max(0.05, left)))
 
     async def _renew(self) -> None:
         sent, asked = Moment.now(), datetime.now(UTC)

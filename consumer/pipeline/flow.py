@@ -22,8 +22,8 @@ from datetime import datetime
 
 from consumer.catalog import Catalog, Catalogs
 from consumer.flow_control.dependencies import Dependencies
-from consumer.flow_control.intake_breaker import Valve
-from consumer.flow_control.slots import LiveHeals
+from consumer.flow_control.intake_breaker import IntakeBreaker
+from consumer.flow_control.slots import HealSlots
 from consumer.heal.strategy import Strategies
 from consumer.metrics import Metrics
 from consumer.model import Diagnosed, Failure, OwnerId, Record
@@ -36,7 +36,7 @@ from consumer.pipeline.publish import Publisher
 from consumer.pipeline.reading import Reading, joined
 from consumer.pipeline.recording import Recording
 from consumer.pipeline.settle import Settler
-from consumer.plan.planner import Standing
+from consumer.plan.planner import FleetState
 from consumer.results.events import Outlet
 from consumer.store.leases import Inherited
 from consumer.store.pool import Pool
@@ -53,7 +53,7 @@ class Stages:
     settler: Settler
     publisher: Publisher
     recording: Recording
-    live: LiveHeals
+    live: HealSlots
     dependencies: Dependencies
     pool: Pool
     clock: Clock
@@ -61,7 +61,7 @@ class Stages:
     owner: OwnerId
     outlet: Outlet
     metrics: Metrics
-    valve: Valve
+    valve: IntakeBreaker
 
 
 class Pipeline:
@@ -118,12 +118,12 @@ class Pipeline:
         """Go on with a claim whose owner is dead, or was not told of it."""
         self._healing.inherit(inherited, sent_at)
 
-    def obey(self, catalog: Catalog) -> None:
+    def use_catalog(self, catalog: Catalog) -> None:
         """Read, plan and heal under another catalog from now on; what is planned already ends under its own."""
         self._stages.catalogs.change(catalog)
-        self._stages.reading.obey(catalog)
+        self._stages.reading.use_catalog(catalog)
 
-    def brake(self, standing: Standing) -> None:
+    def brake(self, standing: FleetState) -> None:
         """Plan under what the whole fleet has found out."""
         self._stages.reading.standing = standing
 

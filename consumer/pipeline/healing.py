@@ -12,9 +12,9 @@ import structlog
 
 from consumer.catalog import Catalogs, WorkflowPolicy
 from consumer.errors import LostClaim
-from consumer.event_loop import in_turns
+from consumer.event_loop import yielding_to_loop
 from consumer.flow_control.dependencies import Dependencies
-from consumer.flow_control.slots import LiveHeals
+from consumer.flow_control.slots import HealSlots
 from consumer.heal.gate import Gate
 from consumer.heal.run import run
 from consumer.heal.strategy import Strategies, Task
@@ -47,7 +47,7 @@ from schemas.names import Code, Effect, StrategyName
 
 log = structlog.get_logger(__name__)
 
-PATIENCE: Final = timedelta(seconds=5)
+SLOT_WAIT_LIMIT: Final = timedelta(seconds=5)
 """How long a heal that was claimed ahead waits for its slot."""
 
 
@@ -59,7 +59,7 @@ class Healing:
     settler: Settler
     strategies: Strategies
     catalogs: Catalogs
-    live: LiveHeals
+    live: HealSlots
     dependencies: Dependencies
     lease: Lease
     clock: Clock
@@ -115,7 +115,7 @@ class Healing:
         return taken
 
     async def _start_all(self, started: Sequence[tuple[Diagnosed, Claim]]) -> None:
-        async for diagnosed, claim in in_turns(started):
+        async for diagnosed, claim in yielding_to_loop(started):
             self._start(diagnosed, claim)
 
     def _start(self, diagnosed: Diagnosed, claim: Claim) -> None:
@@ -128,7 +128,7 @@ class Healing:
     async def _heal_one(self, diagnosed: Diagnosed, claim: Claim) -> None:
         failure, plan = diagnosed.failure, diagnosed.heal
         structlog.contextvars.bind_contextvars(failure_id=failure.id)
-        if not await self.live.begins(PATIENCE):
+        if not await self.live.acquire(SLOT_WAIT_LIMIT):
             late = RetryLater(after=timedelta(0), reason="no slot came free for it: heals under way hang")
             self._settle(diagnosed, claim, late, self.clock.now(), plan.strategy)
             return
@@ -148,10 +148,10 @@ class Healing:
             log.warning("claim_lost", attempt_id=str(claim.attempt_id))
             if plan.dependency is not None:
                 self.dependencies.ended(plan.dependency, healthy=None)
-            self.live.end([claim.attempt_id])
+            self.live.forget([claim.attempt_id])
             return
         finally:
-            self.live.ended(failure.org_id)
+            self.live.release(failure.org_id)
         self._settle(diagnosed, claim, outcome, started_at, plan.strategy)
 
     def _settle(

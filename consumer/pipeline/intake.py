@@ -12,7 +12,7 @@ import structlog
 
 from consumer.errors import RefusedByDatabase, TransientError
 from consumer.flow_control.dependencies import Dependencies, turned_away
-from consumer.flow_control.slots import LiveHeals, Turn
+from consumer.flow_control.slots import HealSlots, Turn
 from consumer.metrics import LoopPhase, Metrics
 from consumer.model import DeadLetter, Diagnosed, FailureId, Heal, Message, OwnerId, Record, with_value_alone
 from consumer.model.batch import Batch, Claimed, Portion, Received
@@ -39,7 +39,7 @@ class Intake:
         *,
         pool: Pool,
         owner: OwnerId,
-        live: LiveHeals,
+        live: HealSlots,
         dependencies: Dependencies,
         settings: HealSettings,
         outlet: Outlet,
@@ -155,7 +155,7 @@ class Intake:
         strangers: list[DeadLetter] = []
 
         def refuse_stranger(arrival: Arrival) -> Message:
-            stranger = _stranger(arrival, records[arrival.diagnosed.failure.id])
+            stranger = _unknown_organisation_letter(arrival, records[arrival.diagnosed.failure.id])
             strangers.append(stranger)
             message = dead_letter_message(stranger, self._outlet, now)
             told.append(message)
@@ -200,7 +200,7 @@ def _received(taken: Taken, sent_at: float, messages: tuple[Message, ...], lette
     )
 
 
-def _stranger(arrival: Arrival, record: Record) -> DeadLetter:
+def _unknown_organisation_letter(arrival: Arrival, record: Record) -> DeadLetter:
     org_id = arrival.diagnosed.failure.org_id
     message = f"organisation {org_id} does not exist here: create it and replay, or mend data.org_id"
     return DeadLetter(record=record, reason=PoisonReason.UNKNOWN_ORGANISATION, message=message)

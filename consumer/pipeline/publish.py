@@ -16,9 +16,9 @@ from uuid import UUID
 import structlog
 
 from consumer.errors import TransientError
-from consumer.event_loop import BackOff, happens
+from consumer.event_loop import BackOff, wait_for_event
 from consumer.kafka.writer import Sent
-from consumer.metrics import LoopPhase, Metrics, Published
+from consumer.metrics import LoopPhase, Metrics, PublishOutcome
 from consumer.model import FailureId, Message, OwnerId
 from consumer.model.settlement import message_size
 from consumer.results.events import Outlet, cut
@@ -51,7 +51,7 @@ def _topic_back_off() -> BackOff:
     return BackOff(first=timedelta(milliseconds=250), longest=timedelta(seconds=15))
 
 
-class Sender(Protocol):
+class MessageSender(Protocol):
     """Sends messages and says what the broker answered to each."""
 
     async def send(self, messages: Sequence[Message], *, apart: bool = False) -> list[Sent]:
@@ -64,7 +64,7 @@ class Sender(Protocol):
 
 
 @dataclass(slots=True, kw_only=True)
-class Lane:
+class TopicQueue:
     """The direct way to one topic."""
 
     topic: str
@@ -102,7 +102,7 @@ class Lane:
 class Round:
     """The sweeper's way to one topic, or to those that no setting names any more."""
 
-    name: Published
+    name: PublishOutcome
     topic: str | None
     besides: tuple[str, ...] = ()
     batch: int = BATCH
@@ -116,7 +116,7 @@ class Publisher:
         self,
         pool: Pool,
         owner: OwnerId,
-        sender: Sender,
+        sender: MessageSender,
         metrics: Metrics,
         outlet: Outlet,
         dead: Callable[[], Sequence[OwnerId]] = tuple,
@@ -127,11 +127,11 @@ class Publisher:
         self._sender = sender
         self._metrics = metrics
         self._dead = dead
-        self._lanes: dict[str, Lane] = {}
+        self._lanes: dict[str, TopicQueue] = {}
         self._rounds = (
-            Round(name=Published.RESULTS, topic=results_topic),
-            Round(name=Published.DEAD_LETTERS, topic=dlq_topic, batch=LETTERS_SWEPT),
-            Round(name=Published.FORMER, topic=None, besides=(results_topic, dlq_topic), batch=LETTERS_SWEPT),
+            Round(name=PublishOutcome.RESULTS, topic=results_topic),
+            Round(name=PublishOutcome.DEAD_LETTERS, topic=dlq_topic, batch=LETTERS_SWEPT),
+            Round(name=PublishOutcome.FORMER, topic=None, besides=(results_topic, dlq_topic), batch=LETTERS_SWEPT),
         )
         self._names = {one.topic: one.name for one in self._rounds if one.topic is not None}
         self._arrived = asyncio.Event()
@@ -145,7 +145,7 @@ class Publisher:
     def offer(self, messages: Sequence[Message]) -> None:
         """Hand over messages whose transaction is committed; they stand in the outbox."""
         for topic in {message.topic for message in messages}:
-            lane = self._lanes.setdefault(topic, Lane(topic=topic))
+            lane = self._lanes.setdefault(topic, TopicQueue(topic=topic))
             group = [message for message in messages if message.topic == topic]
             if len(lane.waiting) < IN_MEMORY and lane.size < IN_MEMORY_BYTES:
                 lane.put(group)
@@ -182,7 +182,7 @@ class Publisher:
                 if self._closed.is_set():
                     break
 
-    async def _empty(self, lane: Lane) -> None:
+    async def _empty(self, lane: TopicQueue) -> None:
         """Send what waits, until nothing does."""
         while lane.waiting:
             batch = lane.take()
@@ -195,9 +195,9 @@ class Publisher:
                 await self._rest(lane)
         lane.is_sending = lane.is_behind = False
 
-    async def _rest(self, lane: Lane) -> None:
+    async def _rest(self, lane: TopicQueue) -> None:
         self._is_away(lane.topic, lane.back_off)
-        await happens(self._closed, lane.back_off.rest())
+        await wait_for_event(self._closed, lane.back_off.rest())
         if self._closed.is_set():
             # The outbox has them all, for whoever is there when the topic takes them again.
             self._forget_way(lane.waiting)
@@ -216,8 +216,8 @@ class Publisher:
         self._metrics.publish_back_off[self._name(topic)].set(1)
         log.warning("publish_backs_off", topic=topic, failures=back_off.failures, rest=back_off.rest().total_seconds())
 
-    def _name(self, topic: str) -> Published:
-        return self._names.get(topic, Published.FORMER)
+    def _name(self, topic: str) -> PublishOutcome:
+        return self._names.get(topic, PublishOutcome.FORMER)
 
     async def sweep(self, stop: asyncio.Event, every: timedelta) -> None:
         """Until stopped: delete what was acknowledged, and send what was left over, each topic's for itself."""
@@ -236,7 +236,7 @@ class Publisher:
             except TransientError as error:
                 log.warning("sweep_failed", error=str(error)[:300])
             if sent < one.batch:
-                await happens(stop, every)
+                await wait_for_event(stop, every)
 
     async def sweep_once(self, older_than: timedelta = LEFT_OVER_AFTER) -> int:
         """Do one round for each topic; gives how many left-over messages were sent."""

@@ -9,8 +9,8 @@ import structlog
 
 from consumer.catalog import Catalog
 from consumer.diagnose.diagnosis import diagnose
-from consumer.event_loop import in_turns
-from consumer.ingest.decode import Door, decode
+from consumer.event_loop import yielding_to_loop
+from consumer.ingest.decode import AdmissionRules, decode
 from consumer.model import DeadLetter, Diagnosed, Diagnosis, Failure, FailureId, Record
 from consumer.model.batch import Batch
 from consumer.ownership.clock import Clock
@@ -23,14 +23,14 @@ log = structlog.get_logger(__name__)
 class Reading:
     """Decodes, diagnoses and plans under the catalog in force; a bug in one failure never stops the others."""
 
-    def __init__(self, door: Door, planner: Planner, clock: Clock) -> None:
+    def __init__(self, door: AdmissionRules, planner: Planner, clock: Clock) -> None:
         self._door = door
         self._planner = planner
         self._clock = clock
         self.standing = CALM
         """Workflows whose healing is braked at present."""
 
-    def obey(self, catalog: Catalog) -> None:
+    def use_catalog(self, catalog: Catalog) -> None:
         """Read and plan under another catalog from now on."""
         self._door = replace(self._door, catalog=catalog)
         self._planner = replace(self._planner, catalog=catalog)
@@ -42,7 +42,7 @@ class Reading:
         letters: list[DeadLetter] = []
         conflicting: list[FailureId] = []
         repeated = 0
-        async for record in in_turns(records):
+        async for record in yielding_to_loop(records):
             decoded = self._decoded(record, now)
             if isinstance(decoded, DeadLetter):
                 letters.append(decoded)

@@ -12,7 +12,7 @@ from consumer.model import Diagnosed, Heal, PassedOver, Refuse, Settlement, Wait
 from consumer.model.batch import Batch, Received
 from consumer.plan.rung import Rung
 from consumer.results.settlement import result_of_refusal
-from consumer.store.drift import Counted
+from consumer.store.drift import RepairCount
 from schemas.names import Code, Result, Status, StrategyName
 
 log = structlog.get_logger(__name__)
@@ -102,7 +102,7 @@ class Recording:
             step=attempt.step,
         )
 
-    def drift(self, found: Counted) -> None:
+    def drift(self, found: RepairCount) -> None:
         """Count and log a producer that keeps sending what has to be repaired."""
         self.metrics.drift_findings.inc()
         log.warning(

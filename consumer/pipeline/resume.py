@@ -12,10 +12,10 @@ import structlog
 
 from consumer.catalog import Catalogs
 from consumer.errors import RefusedByDatabase, TransientError
-from consumer.event_loop import happens
-from consumer.flow_control.brake import Brake
+from consumer.event_loop import wait_for_event
+from consumer.flow_control.brake import WorkflowBrake
 from consumer.flow_control.dependencies import Dependencies, turned_away
-from consumer.flow_control.slots import LiveHeals
+from consumer.flow_control.slots import HealSlots
 from consumer.ingest.decode import redacted
 from consumer.metrics import LoopPhase, Metrics
 from consumer.model import Diagnosed, Failure, Heal, OrgId, OwnerId, Refuse, Settlement
@@ -25,7 +25,7 @@ from consumer.ownership.lease import Lease
 from consumer.pipeline.flow import Pipeline
 from consumer.pipeline.publish import Publisher
 from consumer.pipeline.recording import Recording
-from consumer.plan.planner import Standing
+from consumer.plan.planner import FleetState
 from consumer.results.events import Outlet
 from consumer.results.settlement import settle_unclaimed, without_content
 from consumer.settings import BreakerSettings, HealSettings, ResumeSettings
@@ -72,7 +72,7 @@ class Resume:
 
     pool: Pool
     me: OwnerId
-    live: LiveHeals
+    live: HealSlots
     pipeline: Pipeline
     publisher: Publisher
     recording: Recording
@@ -81,7 +81,7 @@ class Resume:
     settings: ResumeSettings
     heal: HealSettings
     breaker: BreakerSettings
-    brake: Brake
+    brake: WorkflowBrake
     catalogs: Catalogs
     dependencies: Dependencies
     clock: Clock
@@ -113,7 +113,7 @@ class Resume:
             with self.metrics.timed(LoopPhase.RESUME):
                 await self._inherit()
             if self.live.free() == 0:
-                self.live.due_waits = await due.waits(self.pool, self.rounds.after)
+                self.live.due_waits = await due.has_due(self.pool, self.rounds.after)
         limit = min(self.live.free(), self.settings.batch)
         picked = 0
         while picked < limit:
@@ -132,7 +132,7 @@ class Resume:
         found = await due.pick(
             self.pool,
             after=self.rounds.after,
-            room=self.live.room,
+            room=self.live.free_slots,
             per_organisation=self.settings.per_organisation,
             limit=limit,
             hide=self.settings.hide,
@@ -145,11 +145,11 @@ class Resume:
     async def _look_around(self) -> None:
         """Learn what the whole fleet knows: which dependencies are ill, and of what too much is sick at once."""
         await due.put_off(self.pool)
-        known = await breakers.known(self.pool, self.breaker)
-        self.dependencies.refresh(known.ill, known.struck)
-        self.metrics.breakers_open.set(len(known.ill))
+        known = await breakers.load_breakers(self.pool, self.breaker)
+        self.dependencies.refresh(known.unhealthy, known.struck)
+        self.metrics.breakers_open.set(len(known.unhealthy))
         await rate_limits.forget(self.pool)
-        self.pipeline.brake(Standing(braked=await self.brake.look(self.catalogs.current)))
+        self.pipeline.brake(FleetState(braked=await self.brake.look(self.catalogs.current)))
 
     async def _inherit(self) -> None:
         sent_at = time.monotonic()
@@ -209,7 +209,7 @@ class Resume:
         asking: set[str] = set()
         for one in healable:
             key = gates.get(one.failure.id)
-            if key is not None and self.dependencies.is_ill(key) and key not in asking:
+            if key is not None and self.dependencies.is_unhealthy(key) and key not in asking:
                 asking.add(key)
                 del gates[one.failure.id]
         return [due.Due(diagnosed=one, waits_on=gates.get(one.failure.id)) for one in healable]
@@ -242,5 +242,5 @@ class Resume:
     async def _rest(self, stop: asyncio.Event) -> None:
         # Woken early by whoever asked for a heal; the jitter keeps replicas from looking all at once.
         wait = self.settings.interval * (0.75 + random() / 2)  # noqa: S311 - jitter
-        if await happens(self.wake, wait) and not stop.is_set():
+        if await wait_for_event(self.wake, wait) and not stop.is_set():
             self.wake.clear()

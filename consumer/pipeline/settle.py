@@ -9,9 +9,9 @@ from typing import Final
 import structlog
 
 from consumer.errors import RefusedByDatabase, TransientError
-from consumer.event_loop import happens, in_turns
+from consumer.event_loop import wait_for_event, yielding_to_loop
 from consumer.flow_control.breakers import Breakers
-from consumer.flow_control.slots import LiveHeals
+from consumer.flow_control.slots import HealSlots
 from consumer.metrics import LoopPhase
 from consumer.model import OwnerId, Settlement
 from consumer.pipeline.publish import Publisher
@@ -23,14 +23,14 @@ from consumer.store.settle import Settled, settle
 
 log = structlog.get_logger(__name__)
 
-BUSY: Final = 48
-"""Heals in one transaction, none of them waited for by a failure, from which on the next one waits for more."""
-GATHER: Final = timedelta(milliseconds=100)
-"""So long, or until `ENOUGH` are there: no heal waits for a slot meanwhile, and there are half as many round trips."""
-ENOUGH: Final = 256
-"""Heals that wait while one transaction is under way, from which on another begins: few would only cost round trips."""
-AT_ONCE: Final = 2
-"""Transactions under way: one writes its rows while the other one commits, and neither processor waits for the disk."""
+LINGER_ABOVE: Final = 48
+"""Batches of at least so many heals, none of them waited for by a failure, let the next batch linger."""
+LINGER: Final = timedelta(milliseconds=100)
+"""How long a batch lingers for more, or until it has `BATCH_TARGET`: half as many round trips, and no slot waits."""
+BATCH_TARGET: Final = 256
+"""Ended heals in the queue from which on a second transaction begins: with fewer it would only cost round trips."""
+MAX_CONCURRENT_TRANSACTIONS: Final = 2
+"""One writes its rows while the other one commits: neither processor waits for the disk."""
 
 
 class Settler:
@@ -41,7 +41,7 @@ class Settler:
         *,
         pool: Pool,
         owner: OwnerId,
-        live: LiveHeals,
+        live: HealSlots,
         publisher: Publisher,
         outlet: Outlet,
         recording: Recording,
@@ -68,7 +68,7 @@ class Settler:
         """Hand in a finished heal; its slot is free once it is durable."""
         self._live.settling(settlement.attempt.id)
         self._queue.put_nowait(settlement)
-        if self._queue.qsize() >= ENOUGH:
+        if self._queue.qsize() >= BATCH_TARGET:
             self._enough.set()
             self._may_begin.set()
 
@@ -82,8 +82,8 @@ class Settler:
         async with asyncio.TaskGroup() as settling:
             while not closing:
                 first = await self._queue.get()
-                if first is not None and self._unawaited >= BUSY:
-                    await happens(self._enough, GATHER)
+                if first is not None and self._unawaited >= LINGER_ABOVE:
+                    await wait_for_event(self._enough, LINGER)
                 await self._turn()
                 batch = [first, *self._waiting()]
                 closing = None in batch
@@ -94,12 +94,14 @@ class Settler:
     def _waiting(self) -> Iterator[Settlement | None]:
         for _ in range(min(self._batch - 1, self._queue.qsize())):
             yield self._queue.get_nowait()
-        if self._queue.qsize() < ENOUGH:
+        if self._queue.qsize() < BATCH_TARGET:
             self._enough.clear()
 
     async def _turn(self) -> None:
         """Wait until another transaction may begin."""
-        while self._under_way and (len(self._under_way) >= AT_ONCE or self._queue.qsize() < ENOUGH):
+        while self._under_way and (
+            len(self._under_way) >= MAX_CONCURRENT_TRANSACTIONS or self._queue.qsize() < BATCH_TARGET
+        ):
             self._may_begin.clear()
             await self._may_begin.wait()
 
@@ -118,10 +120,10 @@ class Settler:
             await self._settle_halves(ready, error)
             return
         self._unawaited = len(ready) - settled.woken
-        self._live.end(s.attempt.id for s in ready)
+        self._live.forget(s.attempt.id for s in ready)
         self._breakers.learn(settled.verdicts, woken=settled.woken)
         self._publisher.offer([m for s in ready if s.attempt.id in settled.mine for m in s.messages])
-        async for settlement in in_turns(ready):
+        async for settlement in yielding_to_loop(ready):
             if settlement.attempt.id in settled.mine:
                 self._recording.heal(settlement)
             else:
@@ -142,14 +144,14 @@ class Settler:
         if bare.attempt == ready[0].attempt:
             # Nothing is left to leave out: the claim stands, and is taken over when its deadline has passed.
             log.error("settle_refused", attempt_id=str(bare.attempt.id), error=str(error)[:300])
-            self._live.end([bare.attempt.id])
+            self._live.forget([bare.attempt.id])
             return
         log.warning("settle_without_content", attempt_id=str(bare.attempt.id), error=str(error)[:300])
         await self._settle([bare])
 
     async def _until_durable(self, ready: Sequence[Settlement]) -> Settled:
         wait = 0.1
-        telling = [self._breakers.told(settlement) for settlement in ready]
+        telling = [self._breakers.drop_redundant_health(settlement) for settlement in ready]
         while True:
             acked = self._publisher.take_acked()
             try:

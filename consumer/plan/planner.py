@@ -8,7 +8,7 @@ from typing import Final
 from consumer.catalog import Brake, Catalog, SameLimit, WorkflowPolicy
 from consumer.diagnose.fingerprint import fingerprint
 from consumer.model import (
-    AT_THE_FOOT,
+    NO_PROGRESS,
     Adopt,
     Diagnosed,
     Diagnosis,
@@ -26,20 +26,20 @@ from consumer.plan.default_ladder import LADDER, ladder, nobody_may, strategy_fo
 from consumer.plan.rung import Rung
 from schemas.names import Code, Disposition, FailureType, StrategyName
 
-__all__ = ["CALM", "LADDER", "Planner", "Standing", "strategy_for"]
+__all__ = ["CALM", "LADDER", "FleetState", "Planner", "strategy_for"]
 
 _KNOWN: Final = frozenset(StrategyName)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class FleetState:
     """What the whole fleet's failures say of a single one, as of a moment ago."""
 
     braked: frozenset[tuple[OrgId, str]] = frozenset()
     """Organisations and workflows of which too much is sick at once."""
 
 
-CALM: Final = Standing()
+CALM: Final = FleetState()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,14 +49,14 @@ class Planner:
     rungs: Mapping[StrategyName, Rung]
     catalog: Catalog
 
-    def plan(self, failure: Failure, diagnosis: Diagnosis, now: datetime, standing: Standing = CALM) -> Plan:
+    def plan(self, failure: Failure, diagnosis: Diagnosis, now: datetime, standing: FleetState = CALM) -> Plan:
         """Decide what to do about a failure now. Pure: the same arguments give the same plan, in every replica."""
         policy = self.catalog.policy(failure.workflow_name)
         first = _declared(policy, diagnosis) if policy is not None and policy.ladders else None
         if first is None and (first := strategy_for(diagnosis, failure.context)) is StrategyName.WORKFLOW_REWRITE:
             first = ladder(diagnosis, failure.context)[0]
-        if failure.twin is not None:
-            return Adopt(strategy=first, attempt_id=failure.twin, catalog_version=self.catalog.version)
+        if failure.healed_by_attempt is not None:
+            return Adopt(strategy=first, attempt_id=failure.healed_by_attempt, catalog_version=self.catalog.version)
         early = self._before_any_strategy(first, failure, diagnosis, now)
         if early is not None:
             return early
@@ -64,7 +64,7 @@ class Planner:
             return self._without_entry(first, failure)
         foot = self._judged(first, failure, diagnosis, policy, now)
         plan: Heal | Refuse
-        if isinstance(foot, PassedOver) or failure.climbed is not AT_THE_FOOT:
+        if isinstance(foot, PassedOver) or failure.ladder_progress is not NO_PROGRESS:
             plan = self._climbed(foot, failure, diagnosis, policy, now)
         else:
             plan = foot
@@ -136,11 +136,11 @@ class Planner:
         whole = declared or [
             one for place, one in enumerate(ladder(diagnosis, failure.context)) if not place or one in self.rungs
         ]
-        doubtful = failure.climbed.unsure
+        doubtful = failure.ladder_progress.in_doubt
         # Only who may have acted can find out, or has the key: another rung would be a blind repetition.
         if doubtful in _KNOWN:
             return (StrategyName(doubtful),)
-        return whole[:1] if failure.unsure else whole
+        return whole[:1] if failure.effect_in_doubt else whole
 
     def _untried(
         self,
@@ -151,7 +151,7 @@ class Planner:
         now: datetime,
     ) -> int:
         """Count those that may act and have not yet; asked only where something was tried before."""
-        tried = failure.climbed.attempts
+        tried = failure.ladder_progress.attempts
         if not tried:
             return 0
         return sum(
@@ -171,7 +171,7 @@ class Planner:
             return PassedOver(strategy=strategy, code=Code.MISSING_CONTEXT, reason=reason, missing=missing)
         forbidden = _not_allowed(strategy, policy) if policy.strategies is not None else None
         forbidden = forbidden or _over(failure, policy, now)
-        if forbidden is None and failure.climbed is not AT_THE_FOOT:
+        if forbidden is None and failure.ladder_progress is not NO_PROGRESS:
             forbidden = _spent(strategy, failure, policy)
         if forbidden := forbidden or rung.refusal(failure, diagnosis, policy):
             return PassedOver(strategy=strategy, code=Code.REFUSED, reason=forbidden)
@@ -194,7 +194,7 @@ class Planner:
             rate=_rate(failure, policy.same, strategy) if policy.same is not None else None,
         )
 
-    def _wait(self, plan: Heal, failure: Failure, brake: Brake, standing: Standing) -> Wait | None:
+    def _wait(self, plan: Heal, failure: Failure, brake: Brake, standing: FleetState) -> Wait | None:
         if (failure.org_id, failure.workflow_name) not in standing.braked:
             return None
         reason = (
@@ -239,7 +239,7 @@ def _too_dear(strategy: StrategyName, cost: MicroAud | None, policy: WorkflowPol
 
 def _kept_back(strategy: StrategyName, failure: Failure, policy: WorkflowPolicy, later: int) -> PassedOver | None:
     """Keep one attempt for each rung that has had none, unless the catalog says how many this one has."""
-    made, left = failure.climbed.attempts.get(strategy, 0), policy.attempts - failure.attempts
+    made, left = failure.ladder_progress.attempts.get(strategy, 0), policy.attempts - failure.attempts
     if not made or later < left or policy.limits_of(strategy).attempts is not None:
         return None
     reason = f"{made} attempts have not healed it: of the entry's {policy.attempts} the rest is for the rungs after it"
@@ -258,9 +258,9 @@ def _not_allowed(strategy: StrategyName, policy: WorkflowPolicy) -> str | None:
 
 
 def _spent(strategy: StrategyName, failure: Failure, policy: WorkflowPolicy) -> str | None:
-    if strategy in failure.climbed.spent:
+    if strategy in failure.ladder_progress.exhausted:
         return "it was asked to act before, and refused"
-    limit, made = policy.limits_of(strategy).attempts, failure.climbed.attempts.get(strategy, 0)
+    limit, made = policy.limits_of(strategy).attempts, failure.ladder_progress.attempts.get(strategy, 0)
     if limit is None or made < limit:
         return None
     return f"all {limit} attempts that the catalog allows this rung have been made"

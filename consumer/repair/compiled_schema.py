@@ -25,7 +25,7 @@ class TooMuch(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class SchemaAlternatives:
     """Alternatives of which a value follows at least one, or exactly one."""
 
     branches: tuple[Schema, ...]
@@ -34,19 +34,19 @@ class Choice:
 
 
 @dataclass(slots=True, eq=False)
-class Shape:
+class CompiledSchema:
     """All that is demanded of a value at one place."""
 
     number: int
     parts: tuple[Mapping[str, Any], ...]
-    choices: tuple[Choice, ...]
+    choices: tuple[SchemaAlternatives, ...]
     never: bool
     leaf: Leaf
     declared: dict[str, list[Schema]] = field(default_factory=dict)
     required: dict[str, None] = field(default_factory=dict)
     opaque: tuple[Mapping[str, Any], ...] = ()
-    children: dict[object, "Shape"] = field(default_factory=dict)
-    branches: tuple["Shape", ...] | None = None
+    children: dict[object, "CompiledSchema"] = field(default_factory=dict)
+    branches: tuple["CompiledSchema", ...] | None = None
     slipped: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
     """Of keys that were met: the declared names that they may be misspellings of."""
     by_plain_name: dict[str, list[str]] = field(default_factory=dict)
@@ -65,13 +65,13 @@ class Shapes:
         named = root.get("$schema") if isinstance(root, Mapping) else None
         # Before 2019 what stood beside a reference did not count.
         self._lonely_references = isinstance(named, str) and any(draft in named for draft in _OLD_DRAFTS)
-        self._made: dict[tuple[int, ...], Shape] = {}
+        self._made: dict[tuple[int, ...], CompiledSchema] = {}
         self._kept: list[object] = []
         self._anchors: dict[str, Schema] | None = None
         self._patterns: dict[str, re.Pattern[str]] = {}
         self.root = self._of((root,))
 
-    def child(self, shape: Shape, key: str) -> Shape:
+    def child(self, shape: CompiledSchema, key: str) -> CompiledSchema:
         """Give what is demanded of the member of this name."""
         found = shape.children.get(key)
         if found is None:
@@ -81,7 +81,7 @@ class Shapes:
                 shape.children[key] = found
         return found
 
-    def item(self, shape: Shape, index: int) -> Shape:
+    def item(self, shape: CompiledSchema, index: int) -> CompiledSchema:
         """Give what is demanded of the item at this place."""
         longest = max((len(_prefix(part)) for part in shape.parts), default=0)
         place = min(index, longest)
@@ -91,7 +91,7 @@ class Shapes:
             shape.children[place] = found
         return found
 
-    def alternatives(self, shape: Shape) -> tuple[Shape, ...]:
+    def alternatives(self, shape: CompiledSchema) -> tuple[CompiledSchema, ...]:
         """Give a shape once for each branch of its first choice."""
         if shape.branches is None:
             first, rest = shape.choices[0], shape.choices[1:]
@@ -102,11 +102,11 @@ class Shapes:
             )
         return shape.branches
 
-    def is_closed_to(self, shape: Shape, key: str) -> bool:
+    def is_closed_to(self, shape: CompiledSchema, key: str) -> bool:
         """Tell whether a member of this name is forbidden whatever it holds."""
         return key not in shape.declared and self.child(shape, key).never
 
-    def matches_a_pattern(self, shape: Shape, key: str) -> bool:
+    def matches_a_pattern(self, shape: CompiledSchema, key: str) -> bool:
         """Tell whether a name is one that `patternProperties` foresees."""
         return any(
             self._pattern(pattern).search(key) for part in shape.parts for pattern in part.get("patternProperties", ())
@@ -118,7 +118,7 @@ class Shapes:
             found = self._patterns[text] = compiled(text)
         return found
 
-    def _of_member(self, shape: Shape, key: str) -> Iterator[Schema]:
+    def _of_member(self, shape: CompiledSchema, key: str) -> Iterator[Schema]:
         anywhere = False
         for part in shape.parts:
             known = False
@@ -138,8 +138,11 @@ class Shapes:
             yield from (part["unevaluatedProperties"] for part in shape.parts if "unevaluatedProperties" in part)
 
     def _of(
-        self, schemas: Sequence[Schema], parts: tuple[Mapping[str, Any], ...] = (), choices: tuple[Choice, ...] = ()
-    ) -> Shape:
+        self,
+        schemas: Sequence[Schema],
+        parts: tuple[Mapping[str, Any], ...] = (),
+        choices: tuple[SchemaAlternatives, ...] = (),
+    ) -> CompiledSchema:
         key = (*map(id, schemas), 0, *map(id, parts), 0, *map(id, choices))
         found = self._made.get(key)
         if found is None:
@@ -150,8 +153,8 @@ class Shapes:
         return found
 
     def _flat(
-        self, schemas: Sequence[Schema], parts: tuple[Mapping[str, Any], ...], choices: tuple[Choice, ...]
-    ) -> tuple[tuple[Mapping[str, Any], ...], tuple[Choice, ...], bool]:
+        self, schemas: Sequence[Schema], parts: tuple[Mapping[str, Any], ...], choices: tuple[SchemaAlternatives, ...]
+    ) -> tuple[tuple[Mapping[str, Any], ...], tuple[SchemaAlternatives, ...], bool]:
         waiting = list(reversed(schemas))
         flat = {id(part): part for part in parts}
         chosen = list(choices)
@@ -176,8 +179,10 @@ class Shapes:
                 raise TooMuch
         return tuple(flat.values()), tuple(chosen), never
 
-    def _shape(self, parts: tuple[Mapping[str, Any], ...], choices: tuple[Choice, ...], never: bool) -> Shape:
-        shape = Shape(number=len(self._made), parts=parts, choices=choices, never=never, leaf=Leaf(parts))
+    def _shape(
+        self, parts: tuple[Mapping[str, Any], ...], choices: tuple[SchemaAlternatives, ...], never: bool
+    ) -> CompiledSchema:
+        shape = CompiledSchema(number=len(self._made), parts=parts, choices=choices, never=never, leaf=Leaf(parts))
         shape.opaque = tuple(
             {name: part[name] for name in (*_OPAQUE, "minContains", "maxContains") if name in part}
             for part in parts
@@ -229,15 +234,15 @@ def _anchors(node: object) -> Iterator[tuple[str, Schema]]:
         yield from _anchors(value)
 
 
-def _choices(schema: Mapping[str, Any]) -> Iterator[Choice]:
+def _choices(schema: Mapping[str, Any]) -> Iterator[SchemaAlternatives]:
     if "anyOf" in schema:
-        yield Choice(branches=tuple(schema["anyOf"]), rule=None)
+        yield SchemaAlternatives(branches=tuple(schema["anyOf"]), rule=None)
     if "oneOf" in schema:
-        yield Choice(branches=tuple(schema["oneOf"]), rule={"oneOf": schema["oneOf"]})
+        yield SchemaAlternatives(branches=tuple(schema["oneOf"]), rule={"oneOf": schema["oneOf"]})
     if "if" in schema and ("then" in schema or "else" in schema):
         condition = schema["if"]
         kept = {"allOf": [condition, schema.get("then", True)]}
-        yield Choice(branches=(kept, {"allOf": [{"not": condition}, schema.get("else", True)]}), rule=None)
+        yield SchemaAlternatives(branches=(kept, {"allOf": [{"not": condition}, schema.get("else", True)]}), rule=None)
 
 
 def _prefix(part: Mapping[str, Any]) -> Sequence[Schema]:

@@ -9,7 +9,7 @@ from consumer.repair.key_names import plain, slips
 from consumer.repair.leaf_rules import Leaf
 from consumer.repair.lenient_parser import Unread
 from consumer.repair.readings import decoded
-from consumer.repair.values import Cause, Json
+from consumer.repair.values import Json, RefusalCause
 from schemas.names import Grade
 from schemas.value import value
 
@@ -82,7 +82,7 @@ def of_text(text: str, leaf: Leaf) -> Iterator[Guise]:
 def _numbers(text: str, leaf: Leaf) -> Iterator[Guise]:
     readings = list((scalar_forms.numbers if "number" in leaf.types else scalar_forms.integers)(text))
     if len(readings) > 1:  # whatever a limit of the schema says: the value may be the one that breaks it
-        raise Unread(Cause.AMBIGUOUS, "a number that can be read in two ways")
+        raise Unread(RefusalCause.AMBIGUOUS, "a number that can be read in two ways")
     for number, how in readings:
         yield _replaced(number, text, UNQUOTE, "unquoted", how)
 
@@ -112,7 +112,7 @@ def _decoded(text: str, leaf: Leaf) -> Guise | None:
         try:
             value = decoded(text.strip())
         except Unread as unread:
-            if start != '"' and unread.cause in {Cause.TRUNCATED, Cause.TOO_DEEP, Cause.AMBIGUOUS}:
+            if start != '"' and unread.cause in {RefusalCause.TRUNCATED, RefusalCause.TOO_DEEP, RefusalCause.AMBIGUOUS}:
                 raise
             return None
         return _replaced(value, text, DECODE, "decoded", "JSON within a string")

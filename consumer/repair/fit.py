@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final, TypeAlias
 
-from consumer.repair.values import GRADES, RANK, Cause, Edit, Json, Operation
+from consumer.repair.values import GRADES, RANK, Edit, Json, Operation, RefusalCause
 from schemas.json_value import pointer
 from schemas.names import Grade
 from schemas.value import value
@@ -85,7 +85,7 @@ class Fit:
 class Miss:
     """Why no value fits."""
 
-    cause: Cause
+    cause: RefusalCause
     what: str
     at: tuple[str, ...] = ()
 
@@ -103,7 +103,13 @@ SAME: Final = Fit(cost=0)
 """The value fits as it is."""
 
 # What says the most about a document that cannot be repaired.
-_TELLING: Final = {Cause.WRONG_TYPE: 0, Cause.INVALID: 1, Cause.AMBIGUOUS: 3, Cause.TRUNCATED: 3, Cause.GUARDED: 3}
+_TELLING: Final = {
+    RefusalCause.WRONG_TYPE: 0,
+    RefusalCause.INVALID: 1,
+    RefusalCause.AMBIGUOUS: 3,
+    RefusalCause.TRUNCATED: 3,
+    RefusalCause.GUARDED: 3,
+}
 
 
 def more_telling(left: Miss, right: Miss) -> Miss:

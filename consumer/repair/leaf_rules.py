@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from consumer.repair.formats import FORMATS
 from consumer.repair.validator import UnusableSchema
-from consumer.repair.values import Cause, Json
+from consumer.repair.values import Json, RefusalCause
 from schemas.json_value import same
 
 _TYPES: Final = frozenset({"null", "boolean", "object", "array", "number", "integer", "string"})
@@ -31,12 +31,12 @@ class Leaf:
         self._fewest = {name: _greatest(parts, name) for name in ("minItems", "minProperties")}
         self._unique = any(part.get("uniqueItems") is True for part in parts)
 
-    def fault(self, value: Json) -> Cause | None:
+    def fault(self, value: Json) -> RefusalCause | None:
         """Say what is wrong with a value, its parts aside."""
         if not self.may_be(value):
-            return Cause.WRONG_TYPE
+            return RefusalCause.WRONG_TYPE
         if self.members is not None and not any(same(value, member) for member in self.members):
-            return Cause.UNKNOWN_VALUE
+            return RefusalCause.UNKNOWN_VALUE
         if isinstance(value, str):
             return self._text_fault(value)
         if isinstance(value, int | float) and not isinstance(value, bool):
@@ -50,34 +50,34 @@ class Leaf:
             return True
         return isinstance(value, float) and value.is_integer() and "integer" in self.types
 
-    def size_fault(self, value: dict[str, Json] | list[Json]) -> Cause | None:
+    def size_fault(self, value: dict[str, Json] | list[Json]) -> RefusalCause | None:
         """Say what is wrong with the number of parts."""
         suffix = "Items" if isinstance(value, list) else "Properties"
         most, fewest = self._most[f"max{suffix}"], self._fewest[f"min{suffix}"]
         if (most is not None and len(value) > most) or (fewest is not None and len(value) < fewest):
-            return Cause.OUT_OF_RANGE
+            return RefusalCause.OUT_OF_RANGE
         return None
 
-    def _text_fault(self, value: str) -> Cause | None:
+    def _text_fault(self, value: str) -> RefusalCause | None:
         if self._longest is not None and len(value) > self._longest:
-            return Cause.OUT_OF_RANGE
+            return RefusalCause.OUT_OF_RANGE
         if self._shortest is not None and len(value) < self._shortest:
-            return Cause.OUT_OF_RANGE
+            return RefusalCause.OUT_OF_RANGE
         if any(pattern.search(value) is None for pattern in self.patterns):
-            return Cause.BAD_FORMAT
-        return None if all(FORMATS.conforms(value, name) for name in self.formats) else Cause.BAD_FORMAT
+            return RefusalCause.BAD_FORMAT
+        return None if all(FORMATS.conforms(value, name) for name in self.formats) else RefusalCause.BAD_FORMAT
 
-    def _number_fault(self, value: int | float) -> Cause | None:  # noqa: PYI041 - an integer is kept as one
+    def _number_fault(self, value: int | float) -> RefusalCause | None:  # noqa: PYI041 - an integer is kept as one
         for name, bound in self._bounds:
             if not _within(name, value, bound):
-                return Cause.OUT_OF_RANGE
+                return RefusalCause.OUT_OF_RANGE
         for step in self._steps:
             if isinstance(step, float) or isinstance(value, float):
                 quotient = value / step
                 if abs(quotient) == float("inf") or int(quotient) != quotient:
-                    return Cause.OUT_OF_RANGE
+                    return RefusalCause.OUT_OF_RANGE
             elif value % step:
-                return Cause.OUT_OF_RANGE
+                return RefusalCause.OUT_OF_RANGE
         return None
 
 

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from typing import Final, NoReturn
 
-from consumer.repair.values import Cause, Json
+from consumer.repair.values import Json, RefusalCause
 from schemas.json_value import same
 
 MAX_DEPTH: Final = 100
@@ -39,7 +39,7 @@ _QUOTES: Final = frozenset(_CLOSERS)
 class Unread(Exception):
     """The text cannot be read, and why; `begun` says that it was JSON up to there."""
 
-    def __init__(self, cause: Cause, reason: str, *, begun: bool = True) -> None:
+    def __init__(self, cause: RefusalCause, reason: str, *, begun: bool = True) -> None:
         super().__init__(reason)
         self.cause = cause
         self.reason = reason
@@ -65,7 +65,7 @@ class LooseReader:
         if here in "{[(":
             self._depth += 1
             if self._depth > MAX_DEPTH:
-                raise Unread(Cause.TOO_DEEP, f"nested deeper than {MAX_DEPTH}")
+                raise Unread(RefusalCause.TOO_DEEP, f"nested deeper than {MAX_DEPTH}")
             value = self._object() if here == "{" else self._list("]" if here == "[" else ")")
             self._depth -= 1
             return value
@@ -82,21 +82,21 @@ class LooseReader:
                 return
             comment = _COMMENT.match(self.text, self.at)
             if comment is None:
-                raise Unread(Cause.TRUNCATED, "the text ends within a comment")
+                raise Unread(RefusalCause.TRUNCATED, "the text ends within a comment")
             self.notes["comment"] += 1
             self.at = comment.end()
 
     def _peek(self) -> str:
         if self.at >= len(self.text):
-            raise Unread(Cause.TRUNCATED, "the text ends before its last bracket")
+            raise Unread(RefusalCause.TRUNCATED, "the text ends before its last bracket")
         return self.text[self.at]
 
     def _no(self, why: str) -> NoReturn:
         if self.text.startswith(("...", "\u2026"), self.at):
-            raise Unread(Cause.TRUNCATED, "something is left out: ...", begun=self._begun)
+            raise Unread(RefusalCause.TRUNCATED, "something is left out: ...", begun=self._begun)
         if self._depth and _LAST_WORD.fullmatch(self.text, self.at):
-            raise Unread(Cause.TRUNCATED, "the text ends within a word or a number")
-        raise Unread(Cause.NOT_JSON, f"{why} at character {self.at}", begun=self._begun)
+            raise Unread(RefusalCause.TRUNCATED, "the text ends within a word or a number")
+        raise Unread(RefusalCause.NOT_JSON, f"{why} at character {self.at}", begun=self._begun)
 
     def _object(self) -> Json:
         self.at += 1
@@ -129,7 +129,7 @@ class LooseReader:
         value = self.value()
         if key in members:
             if not same(members[key], value):
-                raise Unread(Cause.AMBIGUOUS, f"the key {key[:64]!r} stands twice, with different values")
+                raise Unread(RefusalCause.AMBIGUOUS, f"the key {key[:64]!r} stands twice, with different values")
             self.notes["repeated key"] += 1
         members[key] = value
 
@@ -180,7 +180,7 @@ class LooseReader:
         odd = _ODD_NUMBER.match(self.text, self.at)
         text = odd[0] if odd else ""
         if text.lstrip("+-") in {"Infinity", "inf", "Inf"}:
-            raise Unread(Cause.OUT_OF_RANGE, "an infinity is no JSON number")
+            raise Unread(RefusalCause.OUT_OF_RANGE, "an infinity is no JSON number")
         if _LEADING_ZERO.fullmatch(text):
             self.notes["number with leading zeros"] += 1
             self.at += len(text)
@@ -197,7 +197,7 @@ class LooseReader:
             return whole_number(text)
         number = float(text)
         if abs(number) == float("inf"):
-            raise Unread(Cause.OUT_OF_RANGE, "a number beyond what a double holds")
+            raise Unread(RefusalCause.OUT_OF_RANGE, "a number beyond what a double holds")
         return number
 
     def _word(self) -> Json:
@@ -209,11 +209,11 @@ class LooseReader:
         if word in _NOTHING:
             self.notes["no number (NaN) taken for null"] += 1
         elif word in {"Infinity", "inf"}:
-            raise Unread(Cause.OUT_OF_RANGE, "an infinity is no JSON number")
+            raise Unread(RefusalCause.OUT_OF_RANGE, "an infinity is no JSON number")
         elif word not in _WORDS:
             self._no("no JSON value")
         if len(self.text) == self.at + len(word) and self._depth:
-            raise Unread(Cause.TRUNCATED, "the text ends before its last bracket")
+            raise Unread(RefusalCause.TRUNCATED, "the text ends before its last bracket")
         self.notes["another language's word"] += word not in _STRICT_WORDS and word not in _NOTHING
         self.at += len(word)
         return _WORDS.get(word)
@@ -232,7 +232,7 @@ class LooseReader:
                 pieces.append(found[0])
                 self.at = found.end()
             if self.at >= len(self.text):
-                raise Unread(Cause.TRUNCATED, "the text ends within a string")
+                raise Unread(RefusalCause.TRUNCATED, "the text ends within a string")
             here = self.text[self.at]
             if here == "\\":
                 piece, plain = self._escape(curly=opener not in "\"'")
@@ -260,7 +260,7 @@ class LooseReader:
     def _escape(self, *, curly: bool) -> tuple[str, bool | None]:
         """Read an escape: what it stands for; True for one of a letter, False for one of a sign, None for none."""
         if self.at + 1 >= len(self.text):
-            raise Unread(Cause.TRUNCATED, "the text ends within a string")
+            raise Unread(RefusalCause.TRUNCATED, "the text ends within a string")
         sign = self.text[self.at + 1]
         if sign in _LETTERS:
             self.at += 2
@@ -276,7 +276,7 @@ class LooseReader:
             return self._character(code[1] or code[2] or code[3]), True
         if sign in "uxU":
             if len(self.text) - self.at < 10:  # noqa: PLR2004 - the longest escape
-                raise Unread(Cause.TRUNCATED, "the text ends within a string")
+                raise Unread(RefusalCause.TRUNCATED, "the text ends within a string")
             self._no("half an escape")
         self.at += 1
         return "\\", None
@@ -298,4 +298,4 @@ def whole_number(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise Unread(Cause.OUT_OF_RANGE, "an integer of too many digits") from None
+        raise Unread(RefusalCause.OUT_OF_RANGE, "an integer of too many digits") from None

@@ -3,11 +3,11 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from consumer.repair.compiled_schema import Shape
+from consumer.repair.compiled_schema import CompiledSchema
 from consumer.repair.fit import INFINITE, SAME, Fit, Guard, Miss, Step, below
 from consumer.repair.schema_defaults import filling, in_place_of_null
-from consumer.repair.undeclared_keys import DROP_NULL, Strangers, Way
-from consumer.repair.values import RANK, Cause, Json
+from consumer.repair.undeclared_keys import DROP_NULL, KeyAction, Strangers
+from consumer.repair.values import RANK, Json, RefusalCause
 from schemas.names import Grade
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Members:
     """Fits one object."""
 
-    def __init__(self, descent: "Descent", members: dict[str, Json], shape: Shape, guard: Guard) -> None:
+    def __init__(self, descent: "Descent", members: dict[str, Json], shape: CompiledSchema, guard: Guard) -> None:
         self._descent = descent
         self._shapes = descent.shapes
         self._members = members
@@ -48,7 +48,7 @@ class Members:
         changed = self._steps or self._below
         members = self._changed() if changed else self._members
         if self._gave_up and all(self._name_of(key) is None for key in self._members):
-            return Miss(cause=Cause.FORBIDDEN_KEY, what="nothing of it may stand here")
+            return Miss(cause=RefusalCause.FORBIDDEN_KEY, what="nothing of it may stand here")
         fault = self._shape.leaf.size_fault(members)
         if fault is not None:
             return Miss(cause=fault, what="too many or too few members")
@@ -106,7 +106,7 @@ class Members:
         if key in self._needed():
             return missed.under(key)
         if below(self._guard, key):
-            return Miss(cause=Cause.GUARDED, what="null, and only lossless edits may touch it", at=(key,))
+            return Miss(cause=RefusalCause.GUARDED, what="null, and only lossless edits may touch it", at=(key,))
         self._drop(key, DROP_NULL, "null where the schema allows none, and demands nothing")
         return None
 
@@ -129,7 +129,7 @@ class Members:
             self._do(way)
         return None
 
-    def _do(self, way: Way) -> None:
+    def _do(self, way: KeyAction) -> None:
         if way.target is None:
             self._drop(way.key, way.cost, "a key that may not stand here")
             return
@@ -170,7 +170,9 @@ class Members:
             if isinstance(fit, Miss):
                 return fit
             if self._members and not self._is_recognised():
-                return Miss(cause=Cause.MISSING_REQUIRED, what="is missing, and so is all that would tell", at=(key,))
+                return Miss(
+                    cause=RefusalCause.MISSING_REQUIRED, what="is missing, and so is all that would tell", at=(key,)
+                )
             self._steps += [replace(step, at=(key,)) for step in fit.steps]
             self._put[key] = fit.value
             self._cost += fit.cost

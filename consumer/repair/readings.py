@@ -8,7 +8,7 @@ from dataclasses import field
 from typing import Final
 
 from consumer.repair.lenient_parser import MAX_DEPTH, LooseReader, Unread, whole_number
-from consumer.repair.values import Cause, Json
+from consumer.repair.values import Json, RefusalCause
 from schemas.json_value import same
 from schemas.value import value
 
@@ -32,7 +32,7 @@ _SPACES: Final = " \t\r\n\ufeff\u200b\u2060"
 
 
 @value(frozen=True, slots=True, kw_only=True)
-class Reading:
+class ParsedText:
     """A document, and the liberties that were taken to read it: none where the text is JSON."""
 
     document: Json
@@ -44,19 +44,19 @@ class Reading:
         return any(name.startswith("no number") for name in self.notes if self.notes[name])
 
 
-def readings(text: str) -> Sequence[Reading]:
+def readings(text: str) -> Sequence[ParsedText]:
     """Give the documents that stand in a text; Unread where there is none, or where one is cut off."""
     if len(text) > MAX_TEXT:
-        raise Unread(Cause.TOO_LARGE, f"longer than {MAX_TEXT} characters")
+        raise Unread(RefusalCause.TOO_LARGE, f"longer than {MAX_TEXT} characters")
     bare = text.strip(_SPACES)
     if not bare:
-        raise Unread(Cause.NOT_JSON, "the text is empty")
+        raise Unread(RefusalCause.NOT_JSON, "the text is empty")
     strict = strictly(bare)
     if strict is not None:
         marked = Counter({"byte order mark": 1}) if "\ufeff" in text[:4] or "\u200b" in text[:4] else Counter[str]()
-        return [Reading(document=strict.document, notes=strict.notes + marked)]
+        return [ParsedText(document=strict.document, notes=strict.notes + marked)]
     if _PAGE.match(bare):
-        raise Unread(Cause.NOT_JSON, "a page of markup, not JSON")
+        raise Unread(RefusalCause.NOT_JSON, "a page of markup, not JSON")
     for before, name in ((_THOUGHTS, "thoughts before it"), (_MARKS, "marks before it")):
         if (found := before.match(bare)) is not None:
             return [_noted(reading, name) for reading in readings(bare[found.end() :])]
@@ -67,7 +67,7 @@ def readings(text: str) -> Sequence[Reading]:
     return [whole] if whole is not None else _within(bare)
 
 
-def strictly(text: str) -> Reading | None:
+def strictly(text: str) -> ParsedText | None:
     """Read JSON as it is defined; None where it is not."""
     notes: Counter[str] = Counter()
 
@@ -80,7 +80,7 @@ def strictly(text: str) -> Reading | None:
 
     def constant(name: str) -> None:
         if name != "NaN":
-            raise Unread(Cause.OUT_OF_RANGE, "an infinity is no JSON number")
+            raise Unread(RefusalCause.OUT_OF_RANGE, "an infinity is no JSON number")
         notes["no number (NaN) taken for null"] += 1
 
     try:
@@ -90,8 +90,8 @@ def strictly(text: str) -> Reading | None:
     except ValueError:
         return None
     except RecursionError:
-        raise Unread(Cause.TOO_DEEP, f"nested deeper than {MAX_DEPTH}") from None
-    return Reading(document=document, notes=notes)
+        raise Unread(RefusalCause.TOO_DEEP, f"nested deeper than {MAX_DEPTH}") from None
+    return ParsedText(document=document, notes=notes)
 
 
 def decoded(text: str) -> Json:
@@ -103,41 +103,41 @@ def decoded(text: str) -> Json:
     document = reader.value()
     reader.skip()
     if reader.at < len(text) or reader.notes["no number (NaN) taken for null"]:
-        raise Unread(Cause.NOT_JSON, "more than one value")
+        raise Unread(RefusalCause.NOT_JSON, "more than one value")
     return document
 
 
 def _fraction(text: str) -> float:
     number = float(text)
     if abs(number) == float("inf"):
-        raise Unread(Cause.OUT_OF_RANGE, "a number beyond what a double holds")
+        raise Unread(RefusalCause.OUT_OF_RANGE, "a number beyond what a double holds")
     return number
 
 
 def _refuse_rivals(pairs: list[tuple[str, Json]], members: dict[str, Json]) -> None:
     for key, member in pairs:
         if not same(members[key], member):
-            raise Unread(Cause.AMBIGUOUS, f"the key {key[:64]!r} stands twice, with different values")
+            raise Unread(RefusalCause.AMBIGUOUS, f"the key {key[:64]!r} stands twice, with different values")
 
 
-def within(outer: Reading, inner: Reading) -> Reading:
+def within(outer: ParsedText, inner: ParsedText) -> ParsedText:
     """Give what was read from the text that another reading came to."""
-    return Reading(document=inner.document, notes=outer.notes + inner.notes + Counter({"JSON within a string": 1}))
+    return ParsedText(document=inner.document, notes=outer.notes + inner.notes + Counter({"JSON within a string": 1}))
 
 
-def _noted(found: Reading, note: str) -> Reading:
-    return Reading(document=found.document, notes=found.notes + Counter({note: 1}))
+def _noted(found: ParsedText, note: str) -> ParsedText:
+    return ParsedText(document=found.document, notes=found.notes + Counter({note: 1}))
 
 
-def _whole(text: str) -> Reading | None:
+def _whole(text: str) -> ParsedText | None:
     """Read a text that is one value without brackets, or whose quotes are escaped throughout."""
     if text.startswith(('{\\"', '[\\"', '[{\\"', "[\\n", "{\\n")):
         unescaped = strictly(f'"{text}"')
         if unescaped is None or not isinstance(unescaped.document, str):
-            raise Unread(Cause.NOT_JSON, "escaped in part")
+            raise Unread(RefusalCause.NOT_JSON, "escaped in part")
         inner = strictly(unescaped.document)
         if inner is None:
-            raise Unread(Cause.TRUNCATED, "escaped JSON that does not end")
+            raise Unread(RefusalCause.TRUNCATED, "escaped JSON that does not end")
         return _noted(inner, "escaped quotes")
     if text[0] in "{[":
         return None
@@ -146,19 +146,19 @@ def _whole(text: str) -> Reading | None:
         document = reader.value()
         reader.skip()
     except Unread as unread:
-        if unread.cause is Cause.TRUNCATED and text[0] == '"':
+        if unread.cause is RefusalCause.TRUNCATED and text[0] == '"':
             raise
         return None
     return (
-        Reading(document=document, notes=+reader.notes or Counter({"odd white space": 1}))
+        ParsedText(document=document, notes=+reader.notes or Counter({"odd white space": 1}))
         if reader.at == len(text)
         else None
     )
 
 
-def _within(text: str) -> Sequence[Reading]:
+def _within(text: str) -> Sequence[ParsedText]:
     """Find the values that stand in prose; what is around them must not look like the rest of a larger one."""
-    found: list[Reading] = []
+    found: list[ParsedText] = []
     around: list[str] = []
     at = failed = 0
     while (opener := _OPENER.search(text, at)) is not None:
@@ -166,7 +166,7 @@ def _within(text: str) -> Sequence[Reading]:
         reader = LooseReader(text, opener.start())
         try:
             document = reader.value()
-            found.append(Reading(document=document, notes=+reader.notes))
+            found.append(ParsedText(document=document, notes=+reader.notes))
             at = reader.at
         except Unread as unread:
             aside = _ASIDE.match(text, opener.start())
@@ -175,14 +175,14 @@ def _within(text: str) -> Sequence[Reading]:
                 raise
             at = aside.end()
         if len(found) > _MOST_FOUND:
-            raise Unread(Cause.AMBIGUOUS, f"more than {_MOST_FOUND} values in one text")
+            raise Unread(RefusalCause.AMBIGUOUS, f"more than {_MOST_FOUND} values in one text")
     around.append(text[at:])
     if not found:
-        raise Unread(Cause.NOT_JSON, "there is no JSON in the text")
+        raise Unread(RefusalCause.NOT_JSON, "there is no JSON in the text")
     if any(_PAGE.search(piece) for piece in around):
-        raise Unread(Cause.NOT_JSON, "a page of markup, not JSON")
+        raise Unread(RefusalCause.NOT_JSON, "a page of markup, not JSON")
     if any(_PART_OF_JSON.search(piece) for piece in around):
-        raise Unread(Cause.TRUNCATED, "parts of a larger value stand around what can be read")
+        raise Unread(RefusalCause.TRUNCATED, "parts of a larger value stand around what can be read")
     if len(found) > 1 or any(piece.strip(_SPACES) for piece in around):
         return [_noted(one, "text around it") for one in found]
     # It was not JSON to a strict reader, so something was odd: white space of another kind, if nothing else.

@@ -11,10 +11,10 @@ import orjson
 from consumer.repair.compiled_schema import Shapes, TooMuch
 from consumer.repair.fit import MARGIN, SAME, Fit, Guard, Miss, alike
 from consumer.repair.lenient_parser import Unread
-from consumer.repair.readings import Reading, readings, within
+from consumer.repair.readings import ParsedText, readings, within
 from consumer.repair.search import Descent
 from consumer.repair.validator import Judge, UnusableSchema
-from consumer.repair.values import RANK, Cause, Edit, Json, Repair, RepairStatus, refused
+from consumer.repair.values import RANK, Edit, Json, RefusalCause, Repair, RepairStatus, refused
 from schemas.json_value import steps_of
 from schemas.names import Grade
 
@@ -28,7 +28,7 @@ _MOST_LAYERS: Final = 4
 class _Fitted:
     """A document that was read from the text, and how it fits."""
 
-    reading: Reading
+    reading: ParsedText
     fit: Fit
 
 
@@ -60,16 +60,16 @@ def repair_document(document: Json, schema: Json, *, most: Grade, guarded: tuple
 def _repaired(text: str | None, document: Json, schema: Json, most: Grade, guarded: tuple[str, ...]) -> Repair:
     try:
         ready = _ready(schema)
-        found = [Reading(document=document)] if text is None else readings(text)
+        found = [ParsedText(document=document)] if text is None else readings(text)
         return _Repairing(ready, text, most, tuple(steps_of(path) for path in guarded)).of(found)
     except Unread as unread:
         return refused(unread.cause, unread.reason)
     except UnusableSchema as unusable:
-        return refused(Cause.UNUSABLE_SCHEMA, f"the schema is unusable: {unusable}")
+        return refused(RefusalCause.UNUSABLE_SCHEMA, f"the schema is unusable: {unusable}")
     except TooMuch:
-        return refused(Cause.TOOK_TOO_LONG, "more steps than a repair may take")
+        return refused(RefusalCause.TOOK_TOO_LONG, "more steps than a repair may take")
     except RecursionError:
-        return refused(Cause.TOO_DEEP, "the document or its schema is nested too deeply")
+        return refused(RefusalCause.TOO_DEEP, "the document or its schema is nested too deeply")
 
 
 def _ready(schema: Json) -> _Schema:
@@ -94,10 +94,10 @@ class _Repairing:
         self._most = most
         self._guard = guard
 
-    def of(self, found: Sequence[Reading], depth: int = 0) -> Repair:
+    def of(self, found: Sequence[ParsedText], depth: int = 0) -> Repair:
         """Choose among the documents that the text may be meant for."""
         fitted: list[_Fitted] = []
-        missed: list[tuple[Reading, Miss]] = []
+        missed: list[tuple[ParsedText, Miss]] = []
         for reading in found:
             fit = Descent(self._schema.shapes, self._schema.judge).fit(
                 reading.document, self._schema.shapes.root, self._guard
@@ -110,15 +110,15 @@ class _Repairing:
             return self._ended(_distinct(fitted))
         return self._within(*missed[0], depth) if len(missed) == 1 else self._missed(*missed[0])
 
-    def _within(self, outer: Reading, miss: Miss, depth: int) -> Repair:
+    def _within(self, outer: ParsedText, miss: Miss, depth: int) -> Repair:
         """Look into a document that is one string: it may hold the text that was meant."""
         text = outer.document
-        if not isinstance(text, str) or miss.cause is not Cause.WRONG_TYPE or depth == _MOST_LAYERS:
+        if not isinstance(text, str) or miss.cause is not RefusalCause.WRONG_TYPE or depth == _MOST_LAYERS:
             return self._missed(outer, miss)
         try:
             inner = [within(outer, one) for one in readings(text)]
         except Unread as unread:
-            if unread.cause is Cause.NOT_JSON:
+            if unread.cause is RefusalCause.NOT_JSON:
                 return self._missed(outer, miss)
             raise
         return self.of(inner, depth + 1)
@@ -126,7 +126,7 @@ class _Repairing:
     def _ended(self, fitted: list[_Fitted]) -> Repair:
         likely = [one for one in fitted if one.fit.rank == _LOSSLESS] or fitted
         if len(likely) > 1:
-            return refused(Cause.AMBIGUOUS, "the text holds more than one document that fits")
+            return refused(RefusalCause.AMBIGUOUS, "the text holds more than one document that fits")
         one, fit = likely[0], likely[0].fit
         if fit is SAME:
             return self._judged(one.reading, one.reading.document, ())
@@ -137,29 +137,29 @@ class _Repairing:
             return self._accepted(one.reading, one.reading.document, ())
         return self._judged(one.reading, fit.value, tuple(fit.edits()))
 
-    def _doubt(self, one: _Fitted) -> tuple[Cause, str] | None:
+    def _doubt(self, one: _Fitted) -> tuple[RefusalCause, str] | None:
         """Say why the cheapest document that fits is not made, if it is not."""
         fit = one.fit
         if fit.gap <= MARGIN:
-            return Cause.AMBIGUOUS, f"two readings of {_place_of_gap(fit)} are as likely"
+            return RefusalCause.AMBIGUOUS, f"two readings of {_place_of_gap(fit)} are as likely"
         if one.reading.document in ({}, []):
-            return Cause.MISSING_REQUIRED, "there is nothing in it to be repaired"
+            return RefusalCause.MISSING_REQUIRED, "there is nothing in it to be repaired"
         if fit.rank > RANK[self._most]:
             dear = next(edit for edit in fit.edits() if RANK[edit.grade] > RANK[self._most])
             what = f"would take a repair of grade {fit.grade.value}: {dear.op} {dear.path[:160] or 'the document'}"
-            return Cause.NEEDS_MORE, f"{what} ({dear.reason})"
+            return RefusalCause.NEEDS_MORE, f"{what} ({dear.reason})"
         return None
 
-    def _missed(self, reading: Reading, miss: Miss) -> Repair:
+    def _missed(self, reading: ParsedText, miss: Miss) -> Repair:
         return self._unless_valid(reading, miss.cause, miss.reason)
 
-    def _unless_valid(self, reading: Reading, cause: Cause, reason: str) -> Repair:
+    def _unless_valid(self, reading: ParsedText, cause: RefusalCause, reason: str) -> Repair:
         """Refuse, unless the document is valid as it stands: then there is nothing to repair."""
         if self._schema.judge.fault(reading.document) is None:
             return self._accepted(reading, reading.document, ())
         return refused(cause, reason)
 
-    def _judged(self, reading: Reading, document: Json, edits: tuple[Edit, ...]) -> Repair:
+    def _judged(self, reading: ParsedText, document: Json, edits: tuple[Edit, ...]) -> Repair:
         fault = self._schema.judge.fault(document)
         if fault is None:
             return self._accepted(reading, document, edits)
@@ -167,11 +167,13 @@ class _Repairing:
             return self._unless_valid(reading, *fault)
         return refused(*fault)
 
-    def _accepted(self, reading: Reading, document: Json, edits: tuple[Edit, ...]) -> Repair:
+    def _accepted(self, reading: ParsedText, document: Json, edits: tuple[Edit, ...]) -> Repair:
         if self._text is not None and +reading.notes:
             grade = Grade.LOSSY if reading.loses else Grade.LOSSLESS
             if RANK[grade] > RANK[self._most]:
-                return refused(Cause.NEEDS_MORE, f"would take a repair of grade {grade.value}: {_said(reading.notes)}")
+                return refused(
+                    RefusalCause.NEEDS_MORE, f"would take a repair of grade {grade.value}: {_said(reading.notes)}"
+                )
             edits = (_text_edit(self._text, reading, grade), *edits)
         if not edits:
             return Repair(status=RepairStatus.VALID, document=document)
@@ -187,7 +189,7 @@ def _said(notes: Counter[str]) -> str:
     return ", ".join(name if count == 1 else f"{name} ({count})" for name, count in sorted((+notes).items()))
 
 
-def _text_edit(text: str, reading: Reading, grade: Grade) -> Edit:
+def _text_edit(text: str, reading: ParsedText, grade: Grade) -> Edit:
     return Edit(
         op="replace",
         path="",

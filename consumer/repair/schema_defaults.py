@@ -3,9 +3,9 @@
 from copy import deepcopy
 from typing import TYPE_CHECKING, Final
 
-from consumer.repair.compiled_schema import Shape
+from consumer.repair.compiled_schema import CompiledSchema
 from consumer.repair.fit import SAME, Fit, Guard, Miss, Step, below
-from consumer.repair.values import RANK, Cause, Json
+from consumer.repair.values import RANK, Json, RefusalCause
 from schemas.json_value import same
 from schemas.names import Grade
 
@@ -17,7 +17,7 @@ FILL: Final = 300
 _NULL: Final = "null where the schema has a default"
 
 
-def filling(descent: "Descent", shape: Shape, guard: Guard, key: str) -> Fit | Miss:
+def filling(descent: "Descent", shape: CompiledSchema, guard: Guard, key: str) -> Fit | Miss:
     """Give the value of a required member that is missing."""
     for word in ("default", "const"):
         named = _named(descent, shape, key, word)
@@ -25,7 +25,7 @@ def filling(descent: "Descent", shape: Shape, guard: Guard, key: str) -> Fit | M
             return named
         if named is not None:
             if below(guard, key):
-                return Miss(cause=Cause.GUARDED, what="missing, and only lossless edits may touch it", at=(key,))
+                return Miss(cause=RefusalCause.GUARDED, what="missing, and only lossless edits may touch it", at=(key,))
             step = Step(
                 op="add",
                 value=named[0],
@@ -34,16 +34,16 @@ def filling(descent: "Descent", shape: Shape, guard: Guard, key: str) -> Fit | M
                 reason="missing, and the schema names its value",
             )
             return _filled(step)
-    return Miss(cause=Cause.MISSING_REQUIRED, what="is missing, and the schema names no value for it", at=(key,))
+    return Miss(cause=RefusalCause.MISSING_REQUIRED, what="is missing, and the schema names no value for it", at=(key,))
 
 
-def in_place_of_null(descent: "Descent", shape: Shape, guard: Guard, key: str) -> Fit | Miss | None:
+def in_place_of_null(descent: "Descent", shape: CompiledSchema, guard: Guard, key: str) -> Fit | Miss | None:
     """Give the default of a member that is null and may not be; None where there is no default."""
     named = _named(descent, shape, key, "default")
     if named is None or isinstance(named, Miss):
         return named
     if below(guard, key):
-        return Miss(cause=Cause.GUARDED, what="null, and only lossless edits may touch it", at=(key,))
+        return Miss(cause=RefusalCause.GUARDED, what="null, and only lossless edits may touch it", at=(key,))
     return _filled(Step(op="replace", value=named[0], grade=Grade.INVENTIVE, kind="filled", reason=_NULL))
 
 
@@ -51,12 +51,12 @@ def _filled(step: Step) -> Fit:
     return Fit(cost=FILL, value=step.value, steps=(step,), rank=RANK[step.grade])
 
 
-def _named(descent: "Descent", shape: Shape, key: str, word: str) -> tuple[Json] | Miss | None:
+def _named(descent: "Descent", shape: CompiledSchema, key: str, word: str) -> tuple[Json] | Miss | None:
     child = descent.shapes.child(shape, key)
     named = [part[word] for part in child.parts if word in part]
     if not named:
         return None
     if any(not same(named[0], other) for other in named):
-        return Miss(cause=Cause.AMBIGUOUS, what=f"the schema names more than one `{word}`", at=(key,))
+        return Miss(cause=RefusalCause.AMBIGUOUS, what=f"the schema names more than one `{word}`", at=(key,))
     # Nothing keeps a schema from naming a default that it does not allow.
     return (deepcopy(named[0]),) if descent.fit(named[0], child) is SAME else None

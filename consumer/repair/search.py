@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from consumer.repair import conversions
-from consumer.repair.compiled_schema import Shape, Shapes, TooMuch
+from consumer.repair.compiled_schema import CompiledSchema, Shapes, TooMuch
 from consumer.repair.conversions import Guise
 from consumer.repair.fit import (
     FREE,
@@ -25,7 +25,7 @@ from consumer.repair.lenient_parser import Unread
 from consumer.repair.object_members import Members
 from consumer.repair.scalar_forms import looks_like_an_id
 from consumer.repair.validator import Judge
-from consumer.repair.values import Cause, Json
+from consumer.repair.values import Json, RefusalCause
 from schemas.names import Grade
 
 MAX_STEPS: Final = 1_200_000
@@ -34,13 +34,13 @@ _MOST_NAMES: Final = 500
 _MOST_HOPS: Final = 5
 """Guises within one another at one place: an envelope, in a list, in a string."""
 _WORDS: Final = {
-    Cause.WRONG_TYPE: "of another type than the schema wants",
-    Cause.UNKNOWN_VALUE: "none of the listed values",
-    Cause.OUT_OF_RANGE: "beyond a limit of the schema",
-    Cause.BAD_FORMAT: "not of the demanded form",
+    RefusalCause.WRONG_TYPE: "of another type than the schema wants",
+    RefusalCause.UNKNOWN_VALUE: "none of the listed values",
+    RefusalCause.OUT_OF_RANGE: "beyond a limit of the schema",
+    RefusalCause.BAD_FORMAT: "not of the demanded form",
 }
-_NEVER: Final = Miss(cause=Cause.INVALID, what="the schema allows nothing here")
-_HIDDEN: Final = Miss(cause=Cause.INVALID, what="breaks a rule of the schema")
+_NEVER: Final = Miss(cause=RefusalCause.INVALID, what="the schema allows nothing here")
+_HIDDEN: Final = Miss(cause=RefusalCause.INVALID, what="breaks a rule of the schema")
 
 
 class Descent:
@@ -53,10 +53,10 @@ class Descent:
         self._known: dict[tuple[int, int, int, Guard], Fit | Miss] = {}
         self._alive: list[Json] = []
         self._names: dict[int, frozenset[str]] = {}
-        self._kin: dict[int, Shape] = {}
+        self._kin: dict[int, CompiledSchema] = {}
         """Of a branch, the shape with all its branches."""
 
-    def fit(self, value: Json, shape: Shape, guard: Guard = FREE, hops: int = 0) -> Fit | Miss:
+    def fit(self, value: Json, shape: CompiledSchema, guard: Guard = FREE, hops: int = 0) -> Fit | Miss:
         """Find the cheapest value that fits."""
         self._left -= 1
         if self._left < 0:
@@ -77,11 +77,11 @@ class Descent:
             self._alive.append(value)
         return found
 
-    def passes(self, value: Json, shape: Shape) -> bool:
+    def passes(self, value: Json, shape: CompiledSchema) -> bool:
         """Ask the rules that only the judge knows."""
         return all(self.judge.accepts(value, part) for part in shape.opaque)
 
-    def names(self, shape: Shape, deep: int = 3) -> frozenset[str]:
+    def names(self, shape: CompiledSchema, deep: int = 3) -> frozenset[str]:
         """Give the plain names of the members that are declared here, in whichever branch."""
         found = self._names.get(shape.number)
         if found is None:
@@ -92,12 +92,12 @@ class Descent:
             found = self._names[shape.number] = frozenset(names)
         return found
 
-    def speaks_of(self, value: Json, shape: Shape) -> bool:
+    def speaks_of(self, value: Json, shape: CompiledSchema) -> bool:
         """Tell whether a value holds members that are declared here, or a text of them."""
         names = self.names(self._kin.get(shape.number, shape))
         return bool(names) and conversions.speaks_of(value, names)
 
-    def _chosen(self, value: Json, shape: Shape, guard: Guard, hops: int) -> Fit | Miss:
+    def _chosen(self, value: Json, shape: CompiledSchema, guard: Guard, hops: int) -> Fit | Miss:
         found: list[tuple[Fit, Json]] = []
         missed: Miss | None = None
         rule = shape.choices[0].rule
@@ -112,11 +112,11 @@ class Descent:
                 found.append((fit, fit.value))
         return cheapest(found) if found else missed or _HIDDEN
 
-    def _plain(self, value: Json, shape: Shape, guard: Guard, hops: int) -> Fit | Miss:
+    def _plain(self, value: Json, shape: CompiledSchema, guard: Guard, hops: int) -> Fit | Miss:
         direct = self._direct(value, shape, guard)
         return direct if direct is SAME else self._otherwise(value, shape, guard, hops, direct)
 
-    def _direct(self, value: Json, shape: Shape, guard: Guard) -> Fit | Miss:
+    def _direct(self, value: Json, shape: CompiledSchema, guard: Guard) -> Fit | Miss:
         fault = shape.leaf.fault(value)
         if fault is not None:
             return Miss(cause=fault, what=_WORDS[fault])
@@ -131,7 +131,7 @@ class Descent:
             return _HIDDEN
         return fit
 
-    def _items(self, items: list[Json], shape: Shape, guard: Guard) -> Fit | Miss:
+    def _items(self, items: list[Json], shape: CompiledSchema, guard: Guard) -> Fit | Miss:
         fault = shape.leaf.size_fault(items)
         if fault is not None:
             return Miss(cause=fault, what="too many or too few items")
@@ -153,7 +153,7 @@ class Descent:
             repaired[index] = fit.value
         return Fit(cost=cost, value=repaired, gap=gap, below=tuple(found), rank=rank)
 
-    def _otherwise(self, value: Json, shape: Shape, guard: Guard, hops: int, direct: Fit | Miss) -> Fit | Miss:
+    def _otherwise(self, value: Json, shape: CompiledSchema, guard: Guard, hops: int, direct: Fit | Miss) -> Fit | Miss:
         """Look for what the value may be a guise of, where that is not dearer than what fits already."""
         found = [(direct, direct.value)] if isinstance(direct, Fit) else []
         if hops >= _MOST_HOPS:
@@ -165,7 +165,9 @@ class Descent:
                 if guise.cost > bound:
                     continue
                 if not _may(guise, guard):
-                    missed = more_telling(missed, Miss(cause=Cause.GUARDED, what="only lossless edits may touch it"))
+                    missed = more_telling(
+                        missed, Miss(cause=RefusalCause.GUARDED, what="only lossless edits may touch it")
+                    )
                     continue
                 fit = self.fit(guise.value, shape, guard, hops + 1)
                 if isinstance(fit, Miss):
@@ -176,10 +178,10 @@ class Descent:
         except Unread as unread:
             missed = Miss(cause=unread.cause, what=unread.reason)
         if not found and isinstance(value, str) and _is_an_id(value, shape):
-            return Miss(cause=Cause.AMBIGUOUS, what="digits with leading zeros: an id, or a number")
+            return Miss(cause=RefusalCause.AMBIGUOUS, what="digits with leading zeros: an id, or a number")
         return cheapest(found) if found else missed
 
-    def _guises(self, value: Json, shape: Shape) -> Iterable[Guise]:
+    def _guises(self, value: Json, shape: CompiledSchema) -> Iterable[Guise]:
         leaf = shape.leaf
         match value:
             case bool():
@@ -195,7 +197,7 @@ class Descent:
             case _:
                 return ()
 
-    def _object_guises(self, value: dict[str, Json], shape: Shape) -> Iterator[Guise]:
+    def _object_guises(self, value: dict[str, Json], shape: CompiledSchema) -> Iterator[Guise]:
         for guise in conversions.of_object(value, shape.leaf, self.names(self._kin.get(shape.number, shape))):
             (kept,) = guise.step.origin or ("",)
             inside = {plain(key) for key in guise.value} if isinstance(guise.value, dict) else set()
@@ -207,7 +209,7 @@ class Descent:
         if "array" in shape.types and (not names or conversions.speaks_of(value, names, 0)):
             yield from conversions.of_any(value, shape.leaf)
 
-    def _belongs(self, name: str, value: Json, shape: Shape) -> bool:
+    def _belongs(self, name: str, value: Json, shape: CompiledSchema) -> bool:
         """Tell whether a member may well be what is declared here, in whichever branch."""
         kin = self._kin.get(shape.number, shape)
         return any(
@@ -216,13 +218,13 @@ class Descent:
             for declared in self._meant(name, one)
         )
 
-    def _meant(self, name: str, shape: Shape) -> Iterator[str]:
+    def _meant(self, name: str, shape: CompiledSchema) -> Iterator[str]:
         yield from shape.by_plain_name.get(plain(name), ())
         if len(shape.declared) <= _MOST_NAMES:
             yield from (declared for declared in shape.declared if slips(name, declared))
 
 
-def _is_an_id(value: str, shape: Shape) -> bool:
+def _is_an_id(value: str, shape: CompiledSchema) -> bool:
     """Tell digits with leading zeros where a number is wanted."""
     return not shape.types.isdisjoint({"integer", "number"}) and looks_like_an_id(value)
 

@@ -6,11 +6,11 @@ from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Final
 
-from consumer.repair.compiled_schema import Shape
+from consumer.repair.compiled_schema import CompiledSchema
 from consumer.repair.fit import INFINITE, SAME, Fit, Guard, Miss, below
 from consumer.repair.key_names import plain, related, slips
 from consumer.repair.schema_defaults import FILL, filling, in_place_of_null
-from consumer.repair.values import Cause, Json
+from consumer.repair.values import Json, RefusalCause
 from schemas.json_value import same
 from schemas.value import value
 
@@ -33,7 +33,7 @@ _VERY_SURE_LENGTH: Final = 8
 
 
 @value(frozen=True, slots=True, kw_only=True)
-class Way:
+class KeyAction:
     """One thing to do with a key."""
 
     key: str
@@ -51,10 +51,10 @@ class Way:
 
 
 @value(frozen=True, slots=True, kw_only=True)
-class Settled:
+class KeyPlan:
     """What is done with all of them."""
 
-    ways: tuple[Way, ...]
+    ways: tuple[KeyAction, ...]
     gap: float = INFINITE
 
 
@@ -62,7 +62,7 @@ class Strangers:
     """Settles the undeclared keys of one object."""
 
     def __init__(
-        self, descent: "Descent", members: dict[str, Json], shape: Shape, guard: Guard, strangers: list[str]
+        self, descent: "Descent", members: dict[str, Json], shape: CompiledSchema, guard: Guard, strangers: list[str]
     ) -> None:
         self._descent = descent
         self._shapes = descent.shapes
@@ -74,10 +74,10 @@ class Strangers:
         self._too_many = len(strangers) > _MOST_STRANGERS or len(strangers) * absent > _MOST_PAIRS
         self._is_map = any(isinstance(part.get("additionalProperties"), dict) for part in shape.parts)
 
-    def settle(self) -> Settled | Miss:
+    def settle(self) -> KeyPlan | Miss:
         """Find the least costly thing to do with each."""
-        done: list[Way] = []
-        ways: dict[str, list[Way]] = {}
+        done: list[KeyAction] = []
+        ways: dict[str, list[KeyAction]] = {}
         for key in self._strangers:
             renames = list(self._renames(key))
             others = self._otherwise(key, renames)
@@ -97,7 +97,7 @@ class Strangers:
                 return best
             done += best.ways
             gap = min(gap, best.gap)
-        return Settled(ways=tuple(done), gap=gap)
+        return KeyPlan(ways=tuple(done), gap=gap)
 
     def _child(self, name: str, value: Json) -> Fit | Miss:
         return self._descent.fit(value, self._shapes.child(self._shape, name), below(self._guard, name))
@@ -107,7 +107,7 @@ class Strangers:
 
     # ---- whose name it is
 
-    def _renames(self, key: str) -> Iterator[Way]:
+    def _renames(self, key: str) -> Iterator[KeyAction]:
         value = self._members[key]
         for target, far in self._near(key):
             if far and (below(self._guard, key) or below(self._guard, target)):
@@ -117,7 +117,7 @@ class Strangers:
                 fit = in_place_of_null(self._descent, self._shape, self._guard, target)
             if isinstance(fit, Fit):
                 cost = MISSPELT + SLIP * far if far else RECASE
-                yield Way(key=key, cost=cost, target=target, fit=fit, is_guess=far > 0)
+                yield KeyAction(key=key, cost=cost, target=target, fit=fit, is_guess=far > 0)
 
     def _near(self, key: str) -> Iterator[tuple[str, int]]:
         """Give the absent properties that a key may stand for, with how many slips away."""
@@ -151,7 +151,7 @@ class Strangers:
 
     # ---- nobody's
 
-    def _otherwise(self, key: str, renames: list[Way]) -> list[Way] | Miss:
+    def _otherwise(self, key: str, renames: list[KeyAction]) -> list[KeyAction] | Miss:
         """Give what else may be done with a key than renaming it."""
         if self._is_closed_to(key):
             return [] if renames else self._dropped(key)
@@ -165,7 +165,7 @@ class Strangers:
         # The inside of an object or a list speaks for the name; a text or a number fits many.
         inner = isinstance(self._members[key], dict | list)
         stay = min((way.total if inner and way.fit.rank == 0 else way.cost for way in renames), default=-STAY) + STAY
-        return [Way(key=key, cost=stay, target=key, fit=fit)]
+        return [KeyAction(key=key, cost=stay, target=key, fit=fit)]
 
     def _unfit(self, key: str) -> Miss | None:
         """Say why the value of a key is none of the property that the key surely stands for."""
@@ -174,24 +174,28 @@ class Strangers:
                 fit = self._child(name, self._members[key])
                 if isinstance(fit, Miss):
                     return fit.under(key)
-                return Miss(cause=Cause.GUARDED, what="misspelt, and only lossless edits may touch it", at=(key,))
+                return Miss(
+                    cause=RefusalCause.GUARDED, what="misspelt, and only lossless edits may touch it", at=(key,)
+                )
         return None
 
-    def _dropped(self, key: str) -> list[Way] | Miss:
+    def _dropped(self, key: str) -> list[KeyAction] | Miss:
         value = self._members[key]
         if below(self._guard, key):
-            return Miss(cause=Cause.GUARDED, what="may not stand here, and may not be dropped", at=(key,))
+            return Miss(cause=RefusalCause.GUARDED, what="may not stand here, and may not be dropped", at=(key,))
         if len(self._strangers) > _MOST_STRANGERS:
-            return Miss(cause=Cause.FORBIDDEN_KEY, what=f"{len(self._strangers)} keys that may not stand here")
+            return Miss(cause=RefusalCause.FORBIDDEN_KEY, what=f"{len(self._strangers)} keys that may not stand here")
         if value is None:
-            return [Way(key=key, cost=DROP_NULL, target=None)]
+            return [KeyAction(key=key, cost=DROP_NULL, target=None)]
         if isinstance(value, dict | list | str) and self._descent.speaks_of(value, self._shape):
-            return Miss(cause=Cause.AMBIGUOUS, what="may not stand here, and holds what is declared here", at=(key,))
+            return Miss(
+                cause=RefusalCause.AMBIGUOUS, what="may not stand here, and holds what is declared here", at=(key,)
+            )
         meant = self._meant(key, value)
         if meant is not None:
             what = f"may not stand here, and may be meant for {meant[:64]!r}"
-            return Miss(cause=Cause.AMBIGUOUS, what=what, at=(key,))
-        return [Way(key=key, cost=DROP, target=None)]
+            return Miss(cause=RefusalCause.AMBIGUOUS, what=what, at=(key,))
+        return [KeyAction(key=key, cost=DROP, target=None)]
 
     def _meant(self, key: str, value: Json) -> str | None:
         """Give the property that a key may have been meant for: then it is not dropped."""
@@ -210,10 +214,10 @@ class Strangers:
 
     # ---- several for one name
 
-    def _best(self, ways: list[list[Way]]) -> Settled | Miss:
+    def _best(self, ways: list[list[KeyAction]]) -> KeyPlan | Miss:
         """Choose for keys that may stand for the same properties."""
         key = ways[0][0].key
-        rivals = Miss(cause=Cause.AMBIGUOUS, what="more than one key may stand for one property", at=(key,))
+        rivals = Miss(cause=RefusalCause.AMBIGUOUS, what="more than one key may stand for one property", at=(key,))
         if prod(len(one) for one in ways) > _MOST_WAYS:
             return rivals
         needed = {way.target: self._price_without(way.target) for one in ways for way in one if way.target}
@@ -223,8 +227,8 @@ class Strangers:
         found.sort(key=lambda one: one[0])
         price, chosen = found[0]
         if price == INFINITE:
-            return Miss(cause=Cause.MISSING_REQUIRED, what="a required member is missing beside it", at=(key,))
-        return Settled(ways=chosen, gap=found[1][0] - price if len(found) > 1 else INFINITE)
+            return Miss(cause=RefusalCause.MISSING_REQUIRED, what="a required member is missing beside it", at=(key,))
+        return KeyPlan(ways=chosen, gap=found[1][0] - price if len(found) > 1 else INFINITE)
 
     def _price_without(self, name: str) -> float:
         if name in self._members or name not in self._shape.required:
@@ -238,17 +242,17 @@ def _are_rivals(key: str, name: str) -> bool:
     return far == 0 or (far == 1 and length >= _SURE_LENGTH) or (far == 2 and length >= _VERY_SURE_LENGTH)  # noqa: PLR2004
 
 
-def _price(chosen: tuple[Way, ...], needed: dict[str, float]) -> float:
+def _price(chosen: tuple[KeyAction, ...], needed: dict[str, float]) -> float:
     taken = {way.target for way in chosen}
     return sum(way.total for way in chosen) + sum(cost for name, cost in needed.items() if name not in taken)
 
 
-def _is_possible(chosen: tuple[Way, ...]) -> bool:
+def _is_possible(chosen: tuple[KeyAction, ...]) -> bool:
     targets = [way.target for way in chosen if way.target is not None]
     return len(targets) == len(set(targets))
 
 
-def _groups(ways: dict[str, list[Way]]) -> Iterator[list[str]]:
+def _groups(ways: dict[str, list[KeyAction]]) -> Iterator[list[str]]:
     """Part the keys so that no two groups may stand for the same property."""
     groups: list[tuple[set[str], list[str]]] = []
     for key, one in ways.items():

@@ -12,19 +12,21 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from consumer.repair.formats import FORMATS
-from consumer.repair.values import Cause
+from consumer.repair.values import RefusalCause
 from schemas.json_value import pointer
 
 _MAX_SCHEMA_DEPTH: Final = 120
 _CAUSES: Final = {
-    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"), Cause.OUT_OF_RANGE),
-    **dict.fromkeys(("minLength", "maxLength", "minItems", "maxItems"), Cause.OUT_OF_RANGE),
-    **dict.fromkeys(("minProperties", "maxProperties", "uniqueItems"), Cause.OUT_OF_RANGE),
-    **dict.fromkeys(("enum", "const"), Cause.UNKNOWN_VALUE),
-    **dict.fromkeys(("pattern", "format"), Cause.BAD_FORMAT),
-    **dict.fromkeys(("required", "dependentRequired"), Cause.MISSING_REQUIRED),
-    **dict.fromkeys(("additionalProperties", "unevaluatedProperties", "propertyNames"), Cause.FORBIDDEN_KEY),
-    "type": Cause.WRONG_TYPE,
+    **dict.fromkeys(
+        ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"), RefusalCause.OUT_OF_RANGE
+    ),
+    **dict.fromkeys(("minLength", "maxLength", "minItems", "maxItems"), RefusalCause.OUT_OF_RANGE),
+    **dict.fromkeys(("minProperties", "maxProperties", "uniqueItems"), RefusalCause.OUT_OF_RANGE),
+    **dict.fromkeys(("enum", "const"), RefusalCause.UNKNOWN_VALUE),
+    **dict.fromkeys(("pattern", "format"), RefusalCause.BAD_FORMAT),
+    **dict.fromkeys(("required", "dependentRequired"), RefusalCause.MISSING_REQUIRED),
+    **dict.fromkeys(("additionalProperties", "unevaluatedProperties", "propertyNames"), RefusalCause.FORBIDDEN_KEY),
+    "type": RefusalCause.WRONG_TYPE,
 }
 
 
@@ -51,7 +53,7 @@ class Judge:
         # An empty registry: a reference is looked up in the schema itself, never over a network.
         self._validator: Validator = kind(schema, registry=Registry(), format_checker=FORMATS)
 
-    def fault(self, document: Any) -> tuple[Cause, str] | None:  # noqa: ANN401 - JSON is anything
+    def fault(self, document: Any) -> tuple[RefusalCause, str] | None:  # noqa: ANN401 - JSON is anything
         """Say what is wrong with a document; no value of it is quoted."""
         try:
             error = next(iter(self._validator.iter_errors(document)), None)
@@ -63,7 +65,7 @@ class Judge:
             raise UnusableSchema("it cannot be judged by") from None
         if error is None:
             return None
-        return _CAUSES.get(str(error.validator), Cause.INVALID), f"{_place(error)}: fails `{error.validator}`"
+        return _CAUSES.get(str(error.validator), RefusalCause.INVALID), f"{_place(error)}: fails `{error.validator}`"
 
     def accepts(self, document: Any, part: Any) -> bool:  # noqa: ANN401 - JSON is anything
         """Judge a value by a part of the schema."""

@@ -22,7 +22,7 @@ class RepairStatus(StrEnum):
     REFUSED = "refused"  # there is no document: the cause says why
 
 
-class Cause(StrEnum):
+class RefusalCause(StrEnum):
     """Why a repair was refused."""
 
     AMBIGUOUS = "ambiguous"  # two different documents are as likely: nobody is to choose between them
@@ -79,7 +79,7 @@ class Repair:
     status: RepairStatus
     document: Json = None
     edits: tuple[Edit, ...] = ()
-    cause: Cause | None = None
+    cause: RefusalCause | None = None
     reason: str | None = None
 
     def as_json(self) -> dict[str, Json]:
@@ -93,6 +93,6 @@ class Repair:
         }
 
 
-def refused(cause: Cause, reason: str) -> Repair:
+def refused(cause: RefusalCause, reason: str) -> Repair:
     """Make a refusal; its reason begins with the cause."""
     return Repair(status=RepairStatus.REFUSED, cause=cause, reason=f"{cause.value}: {reason}")

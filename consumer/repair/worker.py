@@ -15,7 +15,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from consumer.repair.repair import repair_document, repair_text
-from consumer.repair.values import Cause, Json, Repair, refused
+from consumer.repair.values import Json, RefusalCause, Repair, refused
 from schemas.names import Grade
 
 READY: Final = b"ready\n"
@@ -44,9 +44,9 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
         try:
             out = written(answer(line))
         except RecursionError:
-            out = written(refused(Cause.TOO_DEEP, "the document or its schema is nested too deeply"))
+            out = written(refused(RefusalCause.TOO_DEEP, "the document or its schema is nested too deeply"))
         except MemoryError:
-            answers.write(written(refused(Cause.TOO_LARGE, "takes more memory than a repair may have")))
+            answers.write(written(refused(RefusalCause.TOO_LARGE, "takes more memory than a repair may have")))
             return
         answers.write(out)
         answers.flush()

@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from consumer.repair.values import Cause, Edit, Json, Repair, RepairStatus, refused
+from consumer.repair.values import Edit, Json, RefusalCause, Repair, RepairStatus, refused
 from schemas.names import Grade
 
 LIMIT: Final = timedelta(seconds=1.4)
@@ -21,26 +21,26 @@ _WORKER: Final = Path(__file__).with_name("worker.py")
 _START: Final = timedelta(seconds=20)
 """For a child to be up, on a machine that has much else to do."""
 _LINE: Final = 256 * 1024 * 1024
-_SLOW: Final = refused(Cause.TOOK_TOO_LONG, f"takes longer than {LIMIT.total_seconds():g} s")
-_DIED: Final = refused(Cause.TOO_LARGE, "takes more than a repair may have: its process ended")
+_SLOW: Final = refused(RefusalCause.TOOK_TOO_LONG, f"takes longer than {LIMIT.total_seconds():g} s")
+_DIED: Final = refused(RefusalCause.TOO_LARGE, "takes more than a repair may have: its process ended")
 
 
 @dataclass(slots=True)
-class _Place:
+class _Worker:
     """A place for one child."""
 
     child: Process | None = None
     is_ready: bool = False
 
 
-class RepairRoom:
+class RepairWorkerPool:
     """Repairs documents, each within the limits of time and memory; as many at once as there are children."""
 
     def __init__(self, *, children: int, limit: timedelta, memory: int) -> None:
         self._limit = limit.total_seconds()
         self._memory = memory
-        self._places = [_Place() for _ in range(children)]
-        self._free: asyncio.LifoQueue[_Place] = asyncio.LifoQueue()
+        self._places = [_Worker() for _ in range(children)]
+        self._free: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()
         for place in self._places:
             self._free.put_nowait(place)
 
@@ -58,14 +58,14 @@ class RepairRoom:
         try:
             line = json.dumps(asked).encode() + b"\n"
         except RecursionError:
-            return refused(Cause.TOO_DEEP, "the document or its schema is nested too deeply")
+            return refused(RefusalCause.TOO_DEEP, "the document or its schema is nested too deeply")
         place = await self._free.get()
         try:
             return await self._asked(place, line)
         finally:
             self._free.put_nowait(place)
 
-    async def _asked(self, place: _Place, line: bytes) -> Repair:
+    async def _asked(self, place: _Worker, line: bytes) -> Repair:
         try:
             child = await self._ready(place)
             answer = await self._answered(child, line)
@@ -80,7 +80,7 @@ class RepairRoom:
             _end(place)
             return _DIED
         repair = _repair(json.loads(answer))
-        if repair.cause is Cause.TOO_LARGE:  # the child may have no memory left, and be about to end
+        if repair.cause is RefusalCause.TOO_LARGE:  # the child may have no memory left, and be about to end
             _end(place)
         return repair
 
@@ -95,7 +95,7 @@ class RepairRoom:
         except (ConnectionError, ValueError):  # it ended, or answers without end
             return b""
 
-    async def _ready(self, place: _Place) -> Process:
+    async def _ready(self, place: _Worker) -> Process:
         if place.child is None or place.child.returncode is not None:
             place.child = await self._started()
             place.is_ready = False
@@ -129,18 +129,18 @@ class RepairRoom:
 
 
 @asynccontextmanager
-async def repair_room(
+async def repair_worker_pool(
     *, children: int = 1, limit: timedelta = LIMIT, memory: int = MEMORY
-) -> AsyncIterator[RepairRoom]:
+) -> AsyncIterator[RepairWorkerPool]:
     """Give a room, and end its children after it."""
-    room = RepairRoom(children=children, limit=limit, memory=memory)
+    room = RepairWorkerPool(children=children, limit=limit, memory=memory)
     try:
         yield room
     finally:
         await room.close()
 
 
-def _end(place: _Place) -> None:
+def _end(place: _Worker) -> None:
     child, place.child, place.is_ready = place.child, None, False
     if child is not None and child.returncode is None:
         with suppress(ProcessLookupError):
@@ -152,7 +152,7 @@ def _repair(answer: Mapping[str, Any]) -> Repair:
         status=RepairStatus(answer["status"]),
         document=answer["document"],
         edits=tuple(_edit(edit) for edit in answer["edits"]),
-        cause=answer["cause"] and Cause(answer["cause"]),
+        cause=answer["cause"] and RefusalCause(answer["cause"]),
         reason=answer["reason"],
     )
 

@@ -10,7 +10,6 @@ from consumer.model import (
     Adopt,
     Attempt,
     Claim,
-    Climbed,
     Crashed,
     Diagnosed,
     Diagnosis,
@@ -19,6 +18,7 @@ from consumer.model import (
     Healed,
     Health,
     JsonObject,
+    LadderProgress,
     Next,
     NotHealed,
     Outcome,
@@ -32,8 +32,8 @@ from consumer.model import (
     Unknown,
     Wait,
 )
-from consumer.plan.next_step import Past, after, given_up
-from consumer.plan.progress import climbed, is_spent
+from consumer.plan.next_step import AttemptHistory, given_up, next_step
+from consumer.plan.progress import advance, is_exhausted
 from consumer.results.events import Outlet, attempt_details, messages_of
 from schemas.names import Code, Effect, Result, Status, StrategyName, Verdict
 from schemas.value import value
@@ -79,8 +79,8 @@ def settle_heal(
     failure, outcome = ended.failure, ended.outcome
     heal = ended.own_plan
     effect = heal.intent.effect if heal is not None else ended.effect
-    climb = climbed(failure.climbed, ended.strategy, effect, outcome)
-    following = after(outcome, _past(ended, heal, climb, policy, goes_on), policy=policy, dice=dice)
+    climb = advance(failure.ladder_progress, ended.strategy, effect, outcome)
+    following = next_step(outcome, _past(ended, heal, climb, policy, goes_on), policy=policy, dice=dice)
     attempt = _attempt(ended)
     return Settlement(
         failure=failure,
@@ -89,37 +89,39 @@ def settle_heal(
         next=following,
         messages=messages_of(failure, ended.diagnosis, attempt, following, outlet),
         health=_health(ended, heal),
-        mended=heal.intent.damage if heal is not None and isinstance(outcome, Healed) else None,
-        unsure=_unsure(outcome),
-        climbed=climb if following.counts or isinstance(outcome, Refused | RetryLater) else None,
+        mended=heal.intent.fault_digest if heal is not None and isinstance(outcome, Healed) else None,
+        effect_in_doubt=_unsure(outcome),
+        ladder_progress=climb if following.counts or isinstance(outcome, Refused | RetryLater) else None,
         epoch=ended.claim.epoch,
         stored_details=attempt_details(attempt, ended.diagnosis),
     )
 
 
-def _past(ended: Ended, heal: Heal | None, climb: Climbed | None, policy: WorkflowPolicy, goes_on: GoesOn) -> Past:
+def _past(
+    ended: Ended, heal: Heal | None, climb: LadderProgress | None, policy: WorkflowPolicy, goes_on: GoesOn
+) -> AttemptHistory:
     failure = ended.failure
-    spent = climb is not None and is_spent(climb, ended.strategy, policy)
-    return Past(
+    exhausted = climb is not None and is_exhausted(climb, ended.strategy, policy)
+    return AttemptHistory(
         attempts=failure.attempts,
         age=ended.finished_at - failure.detected_at,
         reads_back=heal is not None and heal.intent.reads_back,
         probe=ended.claim.probe,
-        unsure=failure.unsure,
-        spent=spent,
-        goes_on=spent and climb is not None and goes_on(_standing(failure, climb, ended.outcome)),
+        effect_in_doubt=failure.effect_in_doubt,
+        exhausted=exhausted,
+        goes_on=exhausted and climb is not None and goes_on(_standing(failure, climb, ended.outcome)),
     )
 
 
-def _standing(failure: Failure, climb: Climbed, outcome: Outcome) -> Failure:
+def _standing(failure: Failure, climb: LadderProgress, outcome: Outcome) -> Failure:
     """Give a failure as it will stand after an attempt."""
-    unsure, acted = _unsure(outcome), not isinstance(outcome, Refused)
+    effect_in_doubt, acted = _unsure(outcome), not isinstance(outcome, Refused)
     return replace(
         failure,
         attempts=failure.attempts + acted,
         lifetime_attempts=failure.lifetime_attempts + acted,
-        unsure=failure.unsure if unsure is None else unsure,
-        climbed=climb,
+        effect_in_doubt=failure.effect_in_doubt if effect_in_doubt is None else effect_in_doubt,
+        ladder_progress=climb,
     )
 
 
@@ -137,7 +139,7 @@ def settle_unclaimed(
         catalog_version=plan.catalog_version,
         **_of_plan(plan),
     )
-    following = _after_plan(plan, dice, unsure=failure.unsure)
+    following = _after_plan(plan, dice, effect_in_doubt=failure.effect_in_doubt)
     messages = messages_of(failure, diagnosis, attempt, following, outlet)
     return Settlement(
         failure=failure,
@@ -177,10 +179,10 @@ def _passed_over(rungs: tuple[PassedOver, ...]) -> JsonObject:
     }
 
 
-def _after_plan(plan: Refuse | Wait | Adopt, dice: float, *, unsure: bool) -> Next:
+def _after_plan(plan: Refuse | Wait | Adopt, dice: float, *, effect_in_doubt: bool) -> Next:
     match plan:
         case Refuse():
-            return given_up(unsure=unsure)
+            return given_up(effect_in_doubt=effect_in_doubt)
         case Wait():
             return Next(status=Status.DEFERRED, due_in=plan.after * (0.5 + dice), counts=False)
         case Adopt():
@@ -205,7 +207,11 @@ def _healthy(outcome: Outcome) -> bool | None:
     match outcome:
         case Healed(code=code):
             return True if code is None else None  # `recovered`: nothing was asked of it
-        case NotHealed(ill=True) | RetryLater(ill=True) | Unknown(ill=True):
+        case (
+            NotHealed(dependency_unhealthy=True)
+            | RetryLater(dependency_unhealthy=True)
+            | Unknown(dependency_unhealthy=True)
+        ):
             return False
         case NotHealed(code=Code.NOT_HEALED):
             return True  # it answered, be it with a no
@@ -219,7 +225,7 @@ def _healthy(outcome: Outcome) -> bool | None:
 
 def _unsure(outcome: Outcome) -> bool | None:
     match outcome:
-        case Unknown() | RetryLater(unsure=True):
+        case Unknown() | RetryLater(effect_in_doubt=True):
             return True
         case Healed() | NotHealed():
             return False

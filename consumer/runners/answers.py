@@ -40,7 +40,7 @@ def not_accepted(answer: Answer, effect: Effect) -> Rejected | Ambiguous:
         return Rejected(reason=f"{said}: it has moved on", conflict=True)
     # A proxy answers 503 too when it lost the engine halfway: only one that names a time speaks for itself.
     if status in _NOT_NOW or (status == _UNAVAILABLE and (wait is not None or effect is not Effect.UNSAFE)):
-        return Rejected(reason=said, ill=True, after=wait)
+        return Rejected(reason=said, dependency_unhealthy=True, after=wait)
     server_failed = status >= 500 and status not in _NEVER_DONE  # noqa: PLR2004 - HTTP's own border
     if status in _OK or server_failed or status in _MAY_HIDE_AN_EFFECT:
         return Ambiguous(kind=f"Status{status}", reason=f"{said}: it may have done it", elapsed=answer.elapsed)
@@ -63,12 +63,14 @@ def unseen(result: CallResult) -> Unseen:
     """Say why a look saw nothing."""
     match result:
         case Answer(status=status, truncated=truncated):
-            ill = status >= 500 or status in _NOT_NOW  # noqa: PLR2004
+            dependency_unhealthy = status >= 500 or status in _NOT_NOW  # noqa: PLR2004
             unread = "an answer too long to be read" if truncated else "an answer of an unknown form"
             why = unread if status in _OK else f"answered {status}"
-            return Unseen(reason=f"the look: {why}", ill=ill, after=named_wait(result))
+            return Unseen(
+                reason=f"the look: {why}", dependency_unhealthy=dependency_unhealthy, after=named_wait(result)
+            )
         case NotSent(kind=kind, reason=reason) | Ambiguous(kind=kind, reason=reason):
-            return Unseen(reason=f"the look: {reason}", ill=kind != _OURS)
+            return Unseen(reason=f"the look: {reason}", dependency_unhealthy=kind != _OURS)
         case EgressRefused(reason=reason):
             return Unseen(reason=reason)
 

@@ -10,7 +10,7 @@ from consumer.catalog import (
     PrefectRunner,
     WorkflowPolicy,
 )
-from consumer.outbound.calls import Calls
+from consumer.outbound.calls import OutboundCalls
 from consumer.runners.contract import Runner
 from consumer.runners.http.engine import HttpEngine
 from consumer.runners.prefect.engine import PrefectEngine
@@ -19,7 +19,7 @@ from consumer.runners.prefect.engine import PrefectEngine
 class ConfiguredRunners:
     """Gives each workflow the runner that its entry names; a catalog's own, so that a new catalog gets a new one."""
 
-    def __init__(self, described: Mapping[str, DescribedRunner], calls: Calls) -> None:
+    def __init__(self, described: Mapping[str, DescribedRunner], calls: OutboundCalls) -> None:
         self._runners = {name: _runner(each, calls) for name, each in described.items()}
 
     def of(self, policy: WorkflowPolicy) -> Runner | None:
@@ -27,7 +27,7 @@ class ConfiguredRunners:
         return None if policy.runner is None else self._runners.get(policy.runner)
 
 
-def _runner(described: DescribedRunner, calls: Calls) -> Runner:
+def _runner(described: DescribedRunner, calls: OutboundCalls) -> Runner:
     match described:
         case HttpRunner():
             return HttpEngine(described, calls)
@@ -40,7 +40,7 @@ def _runner(described: DescribedRunner, calls: Calls) -> Runner:
 class CurrentRunners:
     """The engines of the catalog in force."""
 
-    def __init__(self, catalogs: Catalogs, calls: Calls) -> None:
+    def __init__(self, catalogs: Catalogs, calls: OutboundCalls) -> None:
         self._catalogs = catalogs
         self._calls = calls
         self._made = catalogs.current, ConfiguredRunners(catalogs.current.runners, calls)

@@ -51,7 +51,7 @@ class Unseen:
     """Where the run stands could not be learnt."""
 
     reason: str
-    ill: bool = False
+    dependency_unhealthy: bool = False
     """The engine did not answer as something that is well does."""
     after: timedelta | None = None
     """When it asked to be asked again."""
@@ -106,7 +106,7 @@ class Rejected:
     """The engine answered, and does not do it; nothing has happened. An answer that may hide an effect is Ambiguous."""
 
     reason: str
-    ill: bool = False
+    dependency_unhealthy: bool = False
     """The answer is that of an engine that is not well (429, 503), and not a judgement on the order."""
     after: timedelta | None = None
     """When it asked to be asked again."""

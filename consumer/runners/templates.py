@@ -6,8 +6,8 @@ from typing import Final, TypeAlias
 from urllib.parse import quote, unquote
 from uuid import UUID
 
-from consumer.catalog import Call
-from consumer.catalog.templates import Place, Template, read_template, read_url
+from consumer.catalog import CallTemplate
+from consumer.catalog.templates import Placeholder, Template, read_template, read_url
 from consumer.model import Json
 from consumer.model.call import OutboundRequest
 from consumer.outbound.credentials import references
@@ -29,11 +29,11 @@ Found: TypeAlias = "Json | Absent"
 Values: TypeAlias = Mapping[str, Found]
 
 
-class Unfit(Exception):
+class UnfitValue(Exception):
     """A value is not there, or cannot stand where the catalog puts it; the message says which, and quotes nothing."""
 
 
-def rendered(call: Call, method: str, values: Values, *, org_id: UUID | None) -> OutboundRequest:
+def rendered(call: CallTemplate, method: str, values: Values, *, org_id: UUID | None) -> OutboundRequest:
     """Put the values in; Unfit where one is not there, or would change more than itself."""
     headers = [(name, _header(name, read_template(text), values)) for name, text in call.headers.items()]
     body = _json(call.body, values)
@@ -54,15 +54,15 @@ def json_bytes(document: object) -> bytes:
     try:
         return json.dumps(document, separators=(",", ":"), allow_nan=False).encode("ascii")
     except (RecursionError, ValueError) as error:
-        raise Unfit("the payload is nested too deep, or holds what is no JSON") from error
+        raise UnfitValue("the payload is nested too deep, or holds what is no JSON") from error
 
 
 def header_value(name: str, text: str) -> str:
     """Let a value stand as a header's whole value, or refuse it."""
-    return _header(name, Template(parts=(Place(name=name, optional=False),)), {name: text})
+    return _header(name, Template(parts=(Placeholder(name=name, optional=False),)), {name: text})
 
 
-def _url(call: Call, values: Values) -> str:
+def _url(call: CallTemplate, values: Values) -> str:
     template = read_url(call.url)
     path = "".join(f"/{_segment(segment, values)}" for segment in template.segments)
     pairs = [
@@ -78,10 +78,10 @@ def _segment(template: Template, values: Values) -> str:
         text = _text(place, values)
         # Encoded too: many a server decodes before it takes the path apart.
         if "/" in text or "\\" in text or not text:
-            raise Unfit(f"{place.name} is empty or holds a slash: it cannot stand in a URL's path")
+            raise UnfitValue(f"{place.name} is empty or holds a slash: it cannot stand in a URL's path")
     segment = _inserted(template, values, quote_all=True)
     if unquote(segment).strip(" .") == "":
-        raise Unfit(f"{template.places[0].name} would point elsewhere in a URL's path")
+        raise UnfitValue(f"{template.places[0].name} would point elsewhere in a URL's path")
     return segment
 
 
@@ -89,9 +89,9 @@ def _header(name: str, template: Template, values: Values) -> str:
     text = _inserted(template, values, quote_all=False)
     plain = text.isascii() and (text.isprintable() or not text)
     if template.places and (not plain or text != text.strip()):
-        raise Unfit(f"a value for the header {name} is not printable ASCII")
+        raise UnfitValue(f"a value for the header {name} is not printable ASCII")
     if references(((name, text),)) != references(((name, template.text),)):
-        raise Unfit(f"a value for the header {name} names a secret: only the catalog does")
+        raise UnfitValue(f"a value for the header {name} names a secret: only the catalog does")
     return text
 
 
@@ -99,19 +99,19 @@ def _inserted(template: Template, values: Values, *, quote_all: bool) -> str:
     pieces = []
     for part in template.parts:
         text = part if isinstance(part, str) else _text(part, values)
-        pieces.append(quote(text, safe="") if quote_all and isinstance(part, Place) else text)
+        pieces.append(quote(text, safe="") if quote_all and isinstance(part, Placeholder) else text)
     return "".join(pieces)
 
 
-def _text(place: Place, values: Values) -> str:
+def _text(place: Placeholder, values: Values) -> str:
     found = values.get(place.name, ABSENT)
     if isinstance(found, Absent):
-        raise Unfit(f"{place.name} is missing")
+        raise UnfitValue(f"{place.name} is missing")
     if isinstance(found, bool) or not isinstance(found, str | int):
-        raise Unfit(f"{place.name} is no text")
+        raise UnfitValue(f"{place.name} is no text")
     text = str(found)
     if len(text) > _LONGEST or not text.isprintable():
-        raise Unfit(f"{place.name} is too long, or holds a control character")
+        raise UnfitValue(f"{place.name} is too long, or holds a control character")
     return text
 
 
@@ -135,5 +135,5 @@ def _json_text(template: Template, values: Values) -> Found:
         return _inserted(template, values, quote_all=False)
     found = values.get(alone.name, ABSENT)
     if isinstance(found, Absent) and not alone.optional and alone.name != _LEFT_OUT:
-        raise Unfit(f"{alone.name} is missing")
+        raise UnfitValue(f"{alone.name} is missing")
     return found

@@ -17,16 +17,16 @@ from consumer import logs
 from consumer.api.app import create_api, serve
 from consumer.catalog import Catalogs
 from consumer.errors import ShwError
-from consumer.flow_control.backlog import Pressure
-from consumer.flow_control.brake import Brake
+from consumer.flow_control.backlog import BacklogLimit
+from consumer.flow_control.brake import WorkflowBrake
 from consumer.flow_control.breakers import Breakers
 from consumer.flow_control.dependencies import Dependencies
-from consumer.flow_control.intake_breaker import Valve
-from consumer.flow_control.slots import LiveHeals
+from consumer.flow_control.intake_breaker import IntakeBreaker
+from consumer.flow_control.slots import HealSlots
 from consumer.heal.auto_retry import AutoRetry
 from consumer.heal.schema_autofix.strategy import SchemaAutofix
 from consumer.heal.strategy import Strategies
-from consumer.ingest.decode import Door
+from consumer.ingest.decode import AdmissionRules
 from consumer.ingest.source import Source
 from consumer.kafka.writer import Writer, open_writer
 from consumer.metrics import Metrics, Rebuilt
@@ -43,7 +43,7 @@ from consumer.pipeline.resume import Resume, Rounds
 from consumer.pipeline.settle import Settler
 from consumer.plan.planner import Planner
 from consumer.redact import redact_json
-from consumer.repair.worker_pool import repair_room
+from consumer.repair.worker_pool import repair_worker_pool
 from consumer.results.events import Outlet
 from consumer.runners.configured import CurrentRunners
 from consumer.service.catalog_file import CatalogFile, read_catalog
@@ -106,7 +106,7 @@ def _first(group: BaseExceptionGroup[ShwError]) -> ShwError:
 @asynccontextmanager
 async def installed_strategies(catalogs: Catalogs, connections: int) -> AsyncIterator[Strategies]:
     """Give the strategies of this release; what they need of the catalog they ask of the one in force."""
-    async with open_calls(catalogs.secrets, connections=connections) as calls, repair_room(children=2) as room:
+    async with open_calls(catalogs.secrets, connections=connections) as calls, repair_worker_pool(children=2) as room:
         yield {
             StrategyName.AUTO_RETRY: AutoRetry(calls, redact_json),
             StrategyName.SCHEMA_AUTOFIX: SchemaAutofix(CurrentRunners(catalogs, calls), room, redact_json),
@@ -192,7 +192,7 @@ def _compose(parts: Parts, heals: asyncio.TaskGroup) -> Consumer:
 
     stages = stages_of(parts, wake, died)
     pipeline = Pipeline(stages, heals)
-    pressure = Pressure(settings, metrics)
+    pressure = BacklogLimit(settings, metrics)
     source = Source(
         kafka=settings.kafka,
         intake=settings.intake,
@@ -214,7 +214,7 @@ def _compose(parts: Parts, heals: asyncio.TaskGroup) -> Consumer:
         settings=settings.resume,
         heal=settings.heal,
         breaker=settings.breaker,
-        brake=Brake(metrics=metrics, pool=pool),
+        brake=WorkflowBrake(metrics=metrics, pool=pool),
         catalogs=parts.catalogs,
         dependencies=stages.dependencies,
         clock=stages.clock,
@@ -240,7 +240,7 @@ def _catalog_file(parts: Parts, pipeline: Pipeline) -> CatalogFile | None:
     return CatalogFile(
         parts.settings.catalog,
         read=read_catalog,
-        obey=pipeline.obey,
+        use_catalog=pipeline.use_catalog,
         catalogs=parts.catalogs,
         metrics=parts.metrics,
         asked=parts.reread,
@@ -251,7 +251,7 @@ def stages_of(parts: Parts, wake: asyncio.Event, died: Callable[[], None] = lamb
     """Put the stages together; `wake` is set when something that waited is due, `died` called when an owner is dead."""
     settings, pool, metrics = parts.settings, parts.pool, parts.metrics
     me, heal = new_owner(), settings.heal
-    live = LiveHeals(heal.slots, resume_share=heal.resume_share, organisation_share=heal.organisation_share)
+    live = HealSlots(heal.slots, resume_share=heal.resume_share, organisation_share=heal.organisation_share)
     dependencies = Dependencies(settings.breaker.first)
     outlet = Outlet(
         results_topic=settings.kafka.results_topic,
@@ -275,7 +275,7 @@ def stages_of(parts: Parts, wake: asyncio.Event, died: Callable[[], None] = lamb
     )
     return Stages(
         reading=Reading(
-            Door(catalog=parts.catalogs.current, max_event_bytes=settings.intake.max_event_bytes),
+            AdmissionRules(catalog=parts.catalogs.current, max_event_bytes=settings.intake.max_event_bytes),
             Planner(rungs=parts.strategies, catalog=parts.catalogs.current),
             clock,
         ),
@@ -302,5 +302,5 @@ def stages_of(parts: Parts, wake: asyncio.Event, died: Callable[[], None] = lamb
         owner=me,
         outlet=outlet,
         metrics=metrics,
-        valve=Valve(pool, settings.dead_letter_limit, settings.intake),
+        valve=IntakeBreaker(pool, settings.dead_letter_limit, settings.intake),
     )

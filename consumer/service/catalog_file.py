@@ -10,7 +10,7 @@ import structlog
 
 from consumer.catalog import Catalog, Catalogs, parse_catalog
 from consumer.errors import ConfigError
-from consumer.event_loop import happens
+from consumer.event_loop import wait_for_event
 from consumer.metrics import Metrics, Reload
 
 log = structlog.get_logger(__name__)
@@ -27,14 +27,14 @@ class CatalogFile:
         path: Path,
         *,
         read: Callable[[Path], Catalog],
-        obey: Callable[[Catalog], None],
+        use_catalog: Callable[[Catalog], None],
         catalogs: Catalogs,
         metrics: Metrics,
         asked: asyncio.Event,
     ) -> None:
         self._path = path
         self._read = read
-        self._obey = obey
+        self._obey = use_catalog
         self._catalogs = catalogs
         self._metrics = metrics
         self._asked = asked
@@ -46,7 +46,7 @@ class CatalogFile:
     async def watch_until(self, ended: asyncio.Event) -> None:
         """Look once a second, and at once when asked; ends within a second of `ended`."""
         while not ended.is_set():
-            await happens(self._asked, LOOK_EVERY)
+            await wait_for_event(self._asked, LOOK_EVERY)
             if not ended.is_set():
                 await self.look()
 

@@ -11,9 +11,9 @@ from typing import Any, Final
 import structlog
 
 from consumer.errors import TransientError
-from consumer.event_loop import happens
-from consumer.flow_control.backlog import Pressure
-from consumer.flow_control.slots import LiveHeals
+from consumer.event_loop import wait_for_event
+from consumer.flow_control.backlog import BacklogLimit
+from consumer.flow_control.slots import HealSlots
 from consumer.ingest.source import Source
 from consumer.metrics import LoopPhase, Metrics
 from consumer.model import OwnerId
@@ -50,7 +50,7 @@ class Pulse:
         """Turn twice a second until stopped, and tell each time how late."""
         while not stop.is_set():
             self.last = time.monotonic()
-            await happens(stop, TICK)
+            await wait_for_event(stop, TICK)
             beat(max(0.0, time.monotonic() - self.last - TICK.total_seconds()))
 
     @property
@@ -69,7 +69,7 @@ class Consumer:
     stages: Stages
     source: Source[Batch]
     pulse: Pulse
-    pressure: Pressure
+    pressure: BacklogLimit
     pipeline: Pipeline
     resume: Resume
 
@@ -84,7 +84,7 @@ class Consumer:
         return self.stages.owner
 
     @property
-    def live(self) -> LiveHeals:
+    def live(self) -> HealSlots:
         """What it heals now."""
         return self.stages.live
 
@@ -233,10 +233,10 @@ async def _tell_changes(consumer: Consumer, ended: asyncio.Event) -> None:
                 await consumer.publisher.sweep_once()  # whoever opened a failure again waits for its heal
         except TransientError as error:
             log.warning("changes_not_told", error=str(error)[:300])
-        await happens(ended, CHANGES_EVERY)
+        await wait_for_event(ended, CHANGES_EVERY)
 
 
 async def _count_open(consumer: Consumer, ended: asyncio.Event) -> None:
     while not ended.is_set():
-        await happens(ended, consumer.settings.intake.sample_every)
+        await wait_for_event(ended, consumer.settings.intake.sample_every)
         await consumer.pressure.look(consumer.pool)

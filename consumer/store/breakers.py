@@ -93,7 +93,7 @@ class Known:
     """Every dependency with strikes against it, and those of them that are ill."""
 
     struck: frozenset[str]
-    ill: frozenset[str]
+    unhealthy: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,13 +107,13 @@ class Verdicts:
     """How many of those that wait for a dependency may try now."""
 
 
-async def known(pool: Pool, settings: BreakerSettings) -> Known:
+async def load_breakers(pool: Pool, settings: BreakerSettings) -> Known:
     """Read what stands against whom, after forgetting what is too old to mean anything."""
     async with transaction(pool) as connection:
         forget = settings.forget.total_seconds(), FORGET_OPEN_AFTER.total_seconds()
         await connection.execute(_FORGET, *forget)
         rows = await connection.fetch(_ALL)
-    return Known(struck=frozenset(r["key"] for r in rows), ill=frozenset(r["key"] for r in rows if r["open"]))
+    return Known(struck=frozenset(r["key"] for r in rows), unhealthy=frozenset(r["key"] for r in rows if r["open"]))
 
 
 async def admit_probes(connection: Connection, asking: Sequence[Asking]) -> Probes:

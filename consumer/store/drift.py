@@ -64,7 +64,7 @@ _FORGET_ONE = "DELETE FROM producer_drift WHERE id = $1 RETURNING id"
 
 
 @value(frozen=True, slots=True, kw_only=True)
-class Counted:
+class RepairCount:
     """Equal repairs of one producer's payloads in one batch of settled heals."""
 
     id: UUID
@@ -99,7 +99,7 @@ class Finding:
     raised_at: str | None
 
 
-async def count(connection: Connection, settlements: Sequence[Settlement]) -> list[Counted]:
+async def count(connection: Connection, settlements: Sequence[Settlement]) -> list[RepairCount]:
     """Count what settled heals repaired, in the caller's transaction; gives what has become a finding with it."""
     found = counted(settlements)
     if not found:
@@ -122,7 +122,7 @@ async def forget(connection: Connection, finding: UUID) -> bool:
     return await connection.fetchval(_FORGET_ONE, finding) is not None
 
 
-def _row(one: Counted) -> tuple[object, ...]:
+def _row(one: RepairCount) -> tuple[object, ...]:
     drift = one.drift
     texts = (one.source, one.workflow_name, drift.schema_digest, drift.path, drift.kind, drift.fix)
     return (
@@ -138,9 +138,9 @@ def _row(one: Counted) -> tuple[object, ...]:
     )
 
 
-def counted(settlements: Iterable[Settlement]) -> list[Counted]:
+def counted(settlements: Iterable[Settlement]) -> list[RepairCount]:
     """Add up what verified repairs tell, in an order in which two batches never wait for one another."""
-    found: dict[UUID, Counted] = {}
+    found: dict[UUID, RepairCount] = {}
     for settlement in settlements:
         failure, attempt = settlement.failure, settlement.attempt
         for drift in attempt.drift if attempt.result is Result.SUCCESS else ():
@@ -149,7 +149,7 @@ def counted(settlements: Iterable[Settlement]) -> list[Counted]:
             found[key] = (
                 replace(known, repairs=known.repairs + 1)
                 if known is not None
-                else Counted(
+                else RepairCount(
                     id=key,
                     org_id=failure.org_id,
                     source=failure.source,

@@ -141,7 +141,7 @@ async def pick(
     )
 
 
-async def waits(pool: Pool, after: OrgId | None) -> bool:
+async def has_due(pool: Pool, after: OrgId | None) -> bool:
     """Tell whether something is due among the organisations that are looked at next."""
     with translated():
         walked = await pool.fetch(_ORGANISATIONS, after or _BEFORE_ALL, WALK)
@@ -218,6 +218,6 @@ def _gate(due: Due, claimed: Mapping[FailureId, bool], probes: Probes) -> str | 
 def _standing(due: Due, gate: str | None, waiter_in: timedelta) -> tuple[object, ...]:
     diagnosed = due.diagnosed
     due_in = CLAIMED_LOOK if gate is None else waiter_in
-    damage = diagnosed.heal.intent.damage if gate is not None else None
+    fault_digest = diagnosed.heal.intent.fault_digest if gate is not None else None
     kind = diagnosed.diagnosis
-    return diagnosed.failure.id, gate, damage, kind.failure_type, kind.disposition, due_in.total_seconds()
+    return diagnosed.failure.id, gate, fault_digest, kind.failure_type, kind.disposition, due_in.total_seconds()

@@ -191,7 +191,7 @@ async def _write_waiters(connection: Connection, here: Sequence[Arrival], taken:
         (
             a.diagnosed.failure.id,
             a.waits_on or a.diagnosed.plan.intent.scope,
-            a.diagnosed.plan.intent.damage,
+            a.diagnosed.plan.intent.fault_digest,
             a.waiter_in.total_seconds(),
         )
         for a in here

@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 from consumer.model import ID_SPACE
-from consumer.model.voice import Beat, Failing, Voice
+from consumer.model.voice import HeardInterval, SilentVoices, Voice
 from consumer.redact import redact_text
 from consumer.store.pool import Connection, Pool, translated
 from consumer.store.rows import storable_text
@@ -105,7 +105,7 @@ SELECT v.source, v.org_id, v.refused, v.beat AS accepted_at, v.refused_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class IntakeState:
     """Whether the fleet reads."""
 
     paused_at: datetime | None
@@ -144,21 +144,21 @@ async def refuse(pool: Pool, letters: Mapping[Voice, int]) -> int:
         return len(await pool.fetch(_REFUSE, [voice.id for voice in letters], list(letters.values())))
 
 
-async def pulse(pool: Pool, beat: timedelta, limit: int) -> tuple[list[Beat], int]:
+async def pulse(pool: Pool, beat: timedelta, limit: int) -> tuple[list[HeardInterval], int]:
     """Give the beats that have ended, newest first, and how many of the newest count since the last resume."""
     with translated():
         rows = await pool.fetch(_PULSE, beat.total_seconds(), limit)
-    heard = [Beat(organisations=row["organisations"], sources=row["sources"]) for row in rows]
+    heard = [HeardInterval(organisations=row["organisations"], sources=row["sources"]) for row in rows]
     return heard, sum(row["counts"] for row in rows)
 
 
-async def failing(pool: Pool, beat: timedelta, beats: int) -> Failing:
+async def failing(pool: Pool, beat: timedelta, beats: int) -> SilentVoices:
     """Count who had dead letters and nothing accepted in the newest so many beats and since."""
     with translated():
         row = await pool.fetchrow(_FAILING, beat.total_seconds(), beats)
     if row is None:
         raise RuntimeError("an aggregate gives one row")
-    return Failing(**dict(row))
+    return SilentVoices(**dict(row))
 
 
 async def forget(pool: Pool, beats: int) -> None:
@@ -167,13 +167,13 @@ async def forget(pool: Pool, beats: int) -> None:
         await pool.execute(_FORGET, beats, KEPT.total_seconds())
 
 
-async def standing(connection: Pool | Connection) -> Standing:
+async def standing(connection: Pool | Connection) -> IntakeState:
     """Say whether the fleet reads."""
     with translated():
         row = await connection.fetchrow(_STANDING)
     if row is None:
         raise RuntimeError("the migration makes the row")
-    return Standing(
+    return IntakeState(
         paused_at=row["paused_at"],
         why=row["why"],
         probe_due=row["probe_due"],

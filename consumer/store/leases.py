@@ -139,7 +139,7 @@ class Inherited:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class LeaseReading:
     """What a process has to know of claims and owners, several times a second."""
 
     revoked: frozenset[AttemptId]
@@ -162,12 +162,12 @@ async def database_time(pool: Pool) -> datetime:
     return now
 
 
-async def read(pool: Pool, owner: OwnerId) -> Reading:
+async def read(pool: Pool, owner: OwnerId) -> LeaseReading:
     """Read what was revoked of this process's claims, and who has renewed."""
     with translated():
         row = await pool.fetchrow(_READ, owner)
     renewals = dict(zip(row["owners"] or (), row["renewals"] or (), strict=True)) if row else {}
-    return Reading(
+    return LeaseReading(
         revoked=frozenset(map(AttemptId, row["revoked"] if row else ())),
         renewals={OwnerId(name): said for name, said in renewals.items()},
     )

@@ -13,7 +13,7 @@ _FAILURES = "SELECT id, status, digest FROM workflow_failures WHERE id = ANY($1:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
+class StoredFailure:
     """A failure that is there."""
 
     status: Status
@@ -28,8 +28,8 @@ async def organisations_there(pool: Pool, org_ids: Collection[OrgId]) -> frozens
     return frozenset(OrgId(row["id"]) for row in rows)
 
 
-async def failures_there(pool: Pool, failure_ids: Collection[FailureId]) -> dict[FailureId, Stored]:
+async def failures_there(pool: Pool, failure_ids: Collection[FailureId]) -> dict[FailureId, StoredFailure]:
     """Give those failures that are stored, with where each stands."""
     with translated():
         rows = await pool.fetch(_FAILURES, sorted(failure_ids))
-    return {FailureId(row["id"]): Stored(status=Status(row["status"]), digest=row["digest"]) for row in rows}
+    return {FailureId(row["id"]): StoredFailure(status=Status(row["status"]), digest=row["digest"]) for row in rows}

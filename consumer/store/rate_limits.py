@@ -79,7 +79,7 @@ async def forget(pool: Pool) -> None:
         await pool.execute(_FORGET)
 
 
-async def sick(pool: Pool, within: timedelta) -> Mapping[tuple[OrgId, str], int]:
+async def open_failures_by_workflow(pool: Pool, within: timedelta) -> Mapping[tuple[OrgId, str], int]:
     """Count the open failures of each organisation's workflows that were detected within a span."""
     with translated():
         rows = await pool.fetch(_SICK, within.total_seconds())

@@ -184,7 +184,7 @@ class ReportedFailure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class FailureState:
     """Where a failure stands: the healer's columns, which no signed-in user may select."""
 
     status: Status
@@ -267,7 +267,7 @@ class ReportedAttempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class PageEnd:
     """Where a page ended: the time as text (None where the row has none) and the id."""
 
     detected_at: str | None
@@ -300,7 +300,7 @@ async def become_service(connection: Connection) -> None:
 
 
 async def unresolved(
-    connection: Connection, *, org_id: OrgId | None, after: Place | None, limit: int
+    connection: Connection, *, org_id: OrgId | None, after: PageEnd | None, limit: int
 ) -> list[ReportedFailure]:
     """Give a page of the unresolved failures, newest first."""
     since = (after.detected_at, after.id) if after is not None else (None, None)
@@ -314,10 +314,10 @@ async def seen(connection: Connection, failure_id: FailureId) -> ReportedFailure
     return ReportedFailure(**dict(row)) if row is not None else None
 
 
-async def standing(connection: Connection, failure_id: FailureId) -> Standing | None:
+async def standing(connection: Connection, failure_id: FailureId) -> FailureState | None:
     """Tell where a failure stands; as the service."""
     row = await connection.fetchrow(_STANDING, failure_id)
-    return Standing(**(dict(row) | {"status": Status(row["status"])})) if row is not None else None
+    return FailureState(**(dict(row) | {"status": Status(row["status"])})) if row is not None else None
 
 
 async def seen_attempts(connection: Connection, failure_id: FailureId, limit: int) -> list[SeenAttempt]:

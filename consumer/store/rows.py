@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
-from consumer.model import AT_THE_FOOT, AttemptId, Climbed, Failure, FailureId, JsonObject, OrgId, Trace
+from consumer.model import NO_PROGRESS, AttemptId, Failure, FailureId, JsonObject, LadderProgress, OrgId, Trace
 from schemas.json_text import to_json
 
 FAILURE_COLUMNS: Final = """f.id, f.org_id, f.workflow_name, f.failure_reason, f.context, f.detected_at, f.source,
@@ -76,28 +76,28 @@ def read_failure(row: Mapping[str, Any]) -> Failure:
         step=row["step"],
         attempts=row["attempts"],
         lifetime_attempts=row["lifetime_attempts"],
-        unsure=row["unsure"],
-        twin=AttemptId(row["twin"]) if row["twin"] else None,
-        climbed=read_climbed(row["rungs"]) if row["rungs"] else AT_THE_FOOT,
+        effect_in_doubt=row["unsure"],
+        healed_by_attempt=AttemptId(row["twin"]) if row["twin"] else None,
+        ladder_progress=read_climbed(row["rungs"]) if row["rungs"] else NO_PROGRESS,
     )
 
 
-def climbed_json(climbed: Climbed) -> str:
+def climbed_json(ladder_progress: LadderProgress) -> str:
     """Write what the ladder remembers; what there is none of is left out."""
     whole: JsonObject = {
-        "attempts": dict(climbed.attempts),
-        "spent": [*sorted(climbed.spent)],
-        "unsure": climbed.unsure,
+        "attempts": dict(ladder_progress.attempts),
+        "spent": [*sorted(ladder_progress.exhausted)],
+        "unsure": ladder_progress.in_doubt,
     }
     return as_json({name: said for name, said in whole.items() if said})
 
 
-def read_climbed(text: str) -> Climbed:
+def read_climbed(text: str) -> LadderProgress:
     """Read what the ladder remembers; what another release may have written beside it is passed by."""
     stored = read_json(text)
-    attempts, spent, unsure = (stored.get(name) for name in ("attempts", "spent", "unsure"))
-    return Climbed(
+    attempts, spent, in_doubt = (stored.get(name) for name in ("attempts", "spent", "unsure"))
+    return LadderProgress(
         attempts={k: n for k, n in attempts.items() if isinstance(n, int)} if isinstance(attempts, dict) else {},
-        spent=frozenset(map(str, spent)) if isinstance(spent, list) else frozenset(),
-        unsure=unsure if isinstance(unsure, str) else None,
+        exhausted=frozenset(map(str, spent)) if isinstance(spent, list) else frozenset(),
+        in_doubt=in_doubt if isinstance(in_doubt, str) else None,
     )

@@ -11,7 +11,7 @@ from consumer.model import AttemptId, MicroAud, OrgId, OwnerId, Settlement
 from consumer.settings import BreakerSettings
 from consumer.store.breakers import Verdicts, judge
 from consumer.store.credits import Hold, settle_holds
-from consumer.store.drift import Counted, count
+from consumer.store.drift import RepairCount, count
 from consumer.store.outbox import columns, put
 from consumer.store.pool import Connection, Pool, transaction
 from consumer.store.rows import as_json, climbed_json
@@ -130,7 +130,7 @@ class Settled:
     verdicts: Verdicts
     woken: int
     """Failures that waited for one of them and are due now."""
-    drifted: Sequence[Counted] = ()
+    drifted: Sequence[RepairCount] = ()
     """What one of them has made a finding of: its producer keeps sending payloads that have to be repaired."""
 
 
@@ -208,9 +208,9 @@ def _row(settlement: Settlement) -> tuple[object, ...]:
         following.status,
         _seconds(following.due_in),
         following.counts,
-        settlement.unsure,
+        settlement.effect_in_doubt,
         settlement.parks,
-        climbed_json(settlement.climbed) if settlement.climbed is not None else None,
+        climbed_json(settlement.ladder_progress) if settlement.ladder_progress is not None else None,
         settlement.epoch,
         settlement.failure.id,
         attempt.step,

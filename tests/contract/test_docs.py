@@ -17,7 +17,7 @@ from pydantic import BaseModel, SecretStr, TypeAdapter
 from consumer.catalog import Catalog, Catalogs, parse_catalog
 from consumer.cli.commands import app
 from consumer.diagnose import diagnose
-from consumer.ingest.decode import Door, decode
+from consumer.ingest.decode import AdmissionRules, decode
 from consumer.metrics import Metrics
 from consumer.model import Failure, Heal, Plan, Record
 from consumer.plan.planner import LADDER, Planner
@@ -328,7 +328,7 @@ async def _planned(event: str) -> Plan:
         value=event.encode(),
         headers=(),
     )
-    failure = decode(record, Door(catalog=catalog, max_event_bytes=1024 * 1024), now)
+    failure = decode(record, AdmissionRules(catalog=catalog, max_event_bytes=1024 * 1024), now)
     assert isinstance(failure, Failure), failure
     assert failure.redactions == ()
     async with installed_strategies(Catalogs(catalog), connections=1) as installed:

@@ -18,7 +18,7 @@ from consumer.model import Failure, Healed, NotHealed, Refused, Unknown
 from consumer.outbound.calls import open_calls
 from consumer.pipeline.recording import OTHER, declared_field
 from consumer.redact import redact_json
-from consumer.repair.worker_pool import repair_room
+from consumer.repair.worker_pool import repair_worker_pool
 from consumer.runners.configured import ConfiguredRunners
 from schemas.names import Disposition, StrategyName, Verdict
 from tests.support.healing import Clock, Gate, diagnosis, failure, policy, task
@@ -59,7 +59,7 @@ async def auto_retry() -> AsyncIterator[Subject]:
 
 @asynccontextmanager
 async def schema_autofix() -> AsyncIterator[Subject]:
-    async with http_world() as world, open_calls({}) as calls, repair_room() as room:
+    async with http_world() as world, open_calls({}) as calls, repair_worker_pool() as room:
         engine = Engine(world=world)
         engine.run("works")
         engine.run("fails", takes=lambda _: False)

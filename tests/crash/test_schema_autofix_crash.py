@@ -13,7 +13,7 @@ from consumer.catalog import parse_catalog
 from consumer.heal.schema_autofix.strategy import SchemaAutofix
 from consumer.outbound.calls import open_calls
 from consumer.redact import redact_json
-from consumer.repair.worker_pool import repair_room
+from consumer.repair.worker_pool import repair_worker_pool
 from consumer.runners.configured import ConfiguredRunners
 from schemas.names import StrategyName
 from tests.support import oracle
@@ -112,7 +112,7 @@ async def test_a_stopped_process_that_comes_back_orders_nothing_and_settles_noth
         await until(stopped.is_stopped)
         assert len(engine.orders("run-0")) == made
         catalog = parse_catalog(engine_catalog(world))
-        async with open_calls({}) as calls, repair_room() as room:
+        async with open_calls({}) as calls, repair_worker_pool() as room:
             autofix = SchemaAutofix(ConfiguredRunners(catalog.runners, calls), room, redact_json)
             acting = {StrategyName.SCHEMA_AUTOFIX: Acting(autofix, Act(window=WINDOW))}
             async with place.in_another_group().consumer(acting) as other:

@@ -26,7 +26,7 @@ from consumer.metrics import EventOutcome, Metrics
 from consumer.model import ID_SPACE, FailureId
 from consumer.settings import ApiSettings, PostgresSettings
 from consumer.store.pool import Pool, open_pool
-from consumer.store.reports import Asked, Place, ask_heal, attempts_of, list_failures
+from consumer.store.reports import Asked, PageEnd, ask_heal, attempts_of, list_failures
 from schemas.names import Status
 
 SECRET = "a secret of the tests that is long enough for HS256"
@@ -271,7 +271,7 @@ async def test_a_cursor_that_is_not_ours_is_refused(world: World, cursor: str) -
 
 
 async def test_a_cursor_with_a_time_that_is_none_is_refused(world: World) -> None:
-    cursor = write_place(Place(detected_at="no time", id=uuid4()))
+    cursor = write_place(PageEnd(detected_at="no time", id=uuid4()))
     assert error_of(await world.ask("GET", f"/api/healing/failures?cursor={cursor}")) == (400, "bad_cursor")
 
 

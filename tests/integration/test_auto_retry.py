@@ -14,7 +14,7 @@ from consumer.errors import DeadlinePassed, LostClaim, RevokedClaim
 from consumer.heal.auto_retry import AutoRetry
 from consumer.heal.schema_check.check import SchemaCheck
 from consumer.model import Healed, Json, NotHealed, OrgId, Outcome, Refused, RetryLater, Unknown
-from consumer.outbound.calls import Calls, open_calls
+from consumer.outbound.calls import OutboundCalls, open_calls
 from consumer.redact import redact_json
 from schemas.names import Code, Verdict
 from tests.support.healing import NOW, ORG, Clock, Gate, failure, policy, task
@@ -29,7 +29,7 @@ class Stage:
     """A world, and an auto-retry that may reach it."""
 
     world: World
-    calls: Calls
+    calls: OutboundCalls
     clock: Clock = field(default_factory=Clock)
     gate: Gate = field(default_factory=Gate)
     limits: dict[str, Any] = field(default_factory=dict)
@@ -89,7 +89,7 @@ async def test_a_service_that_stays_ill_is_not_healed(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "reply", "ill"),
+    ("method", "reply", "dependency_unhealthy"),
     [
         ("GET", FAILS, True),
         ("GET", json_reply({}, 429), True),
@@ -106,12 +106,12 @@ async def test_a_service_that_stays_ill_is_not_healed(stage: Stage) -> None:
     ],
 )
 async def test_only_a_dependency_that_did_not_answer_well_is_called_ill(
-    stage: Stage, method: str, reply: Reply, *, ill: bool
+    stage: Stage, method: str, reply: Reply, *, dependency_unhealthy: bool
 ) -> None:
     stage.world.on("/orders", reply)
     outcome = await stage.heal(method)
     assert isinstance(outcome, NotHealed | RetryLater | Unknown)
-    assert outcome.ill is ill
+    assert outcome.dependency_unhealthy is dependency_unhealthy
 
 
 async def test_one_that_recovered_and_lies_is_not_ill_and_neither_is_one_whose_answer_nobody_takes(
@@ -122,15 +122,15 @@ async def test_one_that_recovered_and_lies_is_not_ill_and_neither_is_one_whose_a
     lies, not_taken = await stage.heal(), await stage.heal(resume=resume(stage))
     assert isinstance(lies, NotHealed)
     assert isinstance(not_taken, NotHealed)
-    assert not lies.ill
-    assert not not_taken.ill
+    assert not lies.dependency_unhealthy
+    assert not not_taken.dependency_unhealthy
 
 
 async def test_a_time_out_that_the_event_itself_made_too_short_is_nobodys_illness(stage: Stage) -> None:
     stage.world.on("/orders", Reply(never=True))
     outcome = await stage.heal(timeout_seconds=0.05)
     assert isinstance(outcome, NotHealed)
-    assert not outcome.ill
+    assert not outcome.dependency_unhealthy
     # `not_healed` would say that the other side had answered.
     assert outcome.code is Code.UNVERIFIED
 
@@ -144,7 +144,7 @@ async def test_a_target_that_only_fails_is_left_alone_but_for_first_calls(stage:
     for n in range(60):
         failed = failure({"request": {"method": "GET", "url": stage.world.url(f"/orders?{n}")}})
         ends.append(await strategy.heal(task(strategy, failed, allowed), stage.gate))
-    assert all(isinstance(end, NotHealed) and end.ill for end in ends)
+    assert all(isinstance(end, NotHealed) and end.dependency_unhealthy for end in ends)
     assert len(stage.world.calls("/orders")) == 60 + 500 // 14
     # Who asks for another organisation is not held up by it.
     other = replace(failure({"request": {"method": "GET", "url": stage.world.url("/well")}}), org_id=OrgId(uuid4()))

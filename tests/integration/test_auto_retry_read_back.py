@@ -13,7 +13,7 @@ import pytest
 from consumer.errors import DeadlinePassed
 from consumer.heal.auto_retry import AutoRetry
 from consumer.model import Failure, Healed, NotHealed, Outcome, Refused, RetryLater, Unknown
-from consumer.outbound.calls import Calls, open_calls
+from consumer.outbound.calls import OutboundCalls, open_calls
 from consumer.redact import redact_json
 from schemas.names import Code, Effect, Verdict
 from tests.support.healing import NOW, Clock, Gate, diagnosis, failure, policy, task
@@ -40,7 +40,7 @@ class Shop:
     """A place that charges, and a look at what it has charged."""
 
     world: World
-    calls: Calls
+    calls: OutboundCalls
     clock: Clock = field(default_factory=Clock)
     gate: Gate = field(default_factory=lambda: Gate(left=timedelta(minutes=10)))
     charged_at: list[float] = field(default_factory=list)
@@ -149,7 +149,7 @@ async def test_what_never_happens_is_tried_as_often_as_allowed_and_known_not_to_
     shop.charges(first, second)
     outcome = await shop.heal(shop.failed(error=NEVER_LEFT))
     assert isinstance(outcome, NotHealed)
-    assert outcome.ill
+    assert outcome.dependency_unhealthy
     assert (shop.charged_at, shop.sent) == ([], 3)
 
 
@@ -202,7 +202,7 @@ async def test_after_an_attempt_that_ended_unknown_a_look_that_tells_nothing_lea
     shop.charges((DONE, 0))
     shop.world.on("/charges/17", seen)
     # The evidence speaks of the failed call, not of ours.
-    outcome = await shop.heal(replace(shop.failed(error=NEVER_LEFT, look=look), unsure=True))
+    outcome = await shop.heal(replace(shop.failed(error=NEVER_LEFT, look=look), effect_in_doubt=True))
     assert isinstance(outcome, Unknown)
     assert (shop.sent, shop.gate.begins) == (0, 0)
 
@@ -229,7 +229,7 @@ async def test_a_call_that_has_surely_not_happened_is_made_after_the_quiet_time(
 
 async def test_an_attempt_of_ours_that_ended_unknown_is_waited_for_and_then_made_good(shop: Shop) -> None:
     shop.charges((DONE, 0))
-    late = replace(shop.failed(error=NEVER_LEFT), unsure=True, detected_at=NOW - timedelta(hours=1))
+    late = replace(shop.failed(error=NEVER_LEFT), effect_in_doubt=True, detected_at=NOW - timedelta(hours=1))
     assert isinstance(await shop.heal(late), Healed)
     assert shop.charged_at == [10.0]
 
@@ -237,7 +237,7 @@ async def test_an_attempt_of_ours_that_ended_unknown_is_waited_for_and_then_made
 async def test_what_an_earlier_attempt_of_ours_did_is_not_called_a_recovery(shop: Shop) -> None:
     shop.charges((DONE, 0))
     shop.charged_at.append(6)
-    outcome = await shop.heal(replace(shop.failed(error=NEVER_LEFT), unsure=True))
+    outcome = await shop.heal(replace(shop.failed(error=NEVER_LEFT), effect_in_doubt=True))
     assert isinstance(outcome, Healed)
     assert outcome.code is None
     assert shop.sent == 0
@@ -295,7 +295,7 @@ async def test_a_look_that_is_asked_to_wait_long_is_a_durable_timer(shop: Shop) 
     outcome = await shop.heal(replace(shop.failed(), detected_at=NOW - timedelta(minutes=5)))
     assert isinstance(outcome, RetryLater)
     assert outcome.after == timedelta(seconds=90)
-    assert outcome.ill
+    assert outcome.dependency_unhealthy
     assert shop.sent == 0
 
 
@@ -380,11 +380,13 @@ async def test_a_lie_about_what_did_not_happen_is_known_not_to_have_healed(shop:
     assert outcome.code is Code.UNVERIFIED
 
 
-@pytest.mark.parametrize("unsure", [False, True])
-def test_without_a_key_and_without_a_look_an_unsafe_effect_is_refused(shop: Shop, *, unsure: bool) -> None:
+@pytest.mark.parametrize("effect_in_doubt", [False, True])
+def test_without_a_key_and_without_a_look_an_unsafe_effect_is_refused(shop: Shop, *, effect_in_doubt: bool) -> None:
     strategy = AutoRetry(shop.calls, redact_json)
     request = {"method": "POST", "url": shop.world.url("/charges")}
-    failed = replace(failure({"request": request, "error": NEVER_LEFT if unsure else {}}), unsure=unsure)
+    failed = replace(
+        failure({"request": request, "error": NEVER_LEFT if effect_in_doubt else {}}), effect_in_doubt=effect_in_doubt
+    )
     reason = strategy.refusal(failed, diagnosis(), policy(shop.world.port))
     assert reason is not None
     assert "read_back" in reason

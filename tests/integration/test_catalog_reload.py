@@ -209,7 +209,7 @@ class Watched:
         self.file = CatalogFile(
             path,
             read=self._read,
-            obey=self.catalogs.change,
+            use_catalog=self.catalogs.change,
             catalogs=self.catalogs,
             metrics=self.metrics,
             asked=self.asked,

@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 
 from consumer.cli.main import run_command
-from consumer.kafka.manual_producer import Outgoing, Stored, open_sender
+from consumer.kafka.manual_producer import Acknowledged, Outgoing, open_sender
 from consumer.local.broker import Broker
 from consumer.settings import read_settings
 from schemas.dead_letter import Refused, dead_letter
@@ -57,7 +57,7 @@ def _executed(dsn: str, statement: str, *values: object) -> None:
     asyncio.run(execute())
 
 
-def _letters(*refused: Refused, limit: int = 1000) -> list[Stored]:
+def _letters(*refused: Refused, limit: int = 1000) -> list[Acknowledged]:
     async def send() -> list[Any]:
         kafka = read_settings().kafka
         records = []
@@ -68,7 +68,7 @@ def _letters(*refused: Refused, limit: int = 1000) -> list[Stored]:
             return await sender.send(records)
 
     found = asyncio.run(send())
-    assert all(isinstance(one, Stored) for one in found)
+    assert all(isinstance(one, Acknowledged) for one in found)
     return found
 
 

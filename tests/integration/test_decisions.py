@@ -197,7 +197,7 @@ async def test_what_a_person_saw_not_to_have_happened_is_healed_again(embedded_p
     seen: list[tuple[bool, int]] = []
 
     async def heal(task: Task, _gate: EffectGate) -> Outcome:
-        seen.append((bool(getattr(task.failure, "unsure", False)), task.failure.attempts))
+        seen.append((bool(getattr(task.failure, "effect_in_doubt", False)), task.failure.attempts))
         return outcomes.pop()
 
     async with place.consumer(scripted(heal)) as running:

@@ -20,7 +20,7 @@ from tests.support.pipeline import SECOND, Running, Site, catalog, event, until
 from tests.support.worlds.scripted import scripted
 
 PROVEN = Healed(proofs=(Proof(oracle="test", verdict=Verdict.PASSED, detail="it works"),))
-ILL = NotHealed(code=Code.NOT_HEALED, reason="no answer", ill=True)
+ILL = NotHealed(code=Code.NOT_HEALED, reason="no answer", dependency_unhealthy=True)
 QUICK: Mapping[str, Any] = {"first": 3, "strikes": 3, "probe_every": SECOND / 5, "probe_cap": SECOND / 5}
 MANY = 40
 
@@ -111,13 +111,13 @@ async def test_two_replicas_send_one_probe_between_them(patient: Site) -> None:
 
 
 async def test_what_is_ill_for_one_organisation_is_called_for_another(patient: Site) -> None:
-    ill, well = await patient.organisation(), await patient.organisation()
+    dependency_unhealthy, well = await patient.organisation(), await patient.organisation()
 
     async def heal(task: Task, gate: EffectGate) -> Outcome:
         await gate.begin()
-        return ILL if task.failure.org_id == ill else PROVEN
+        return ILL if task.failure.org_id == dependency_unhealthy else PROVEN
 
-    await publish_many(patient, ill, dependency="https://shared.test")
+    await publish_many(patient, dependency_unhealthy, dependency="https://shared.test")
     async with patient.consumer(scripted(heal)):
         await until(lambda: is_open(patient))
         await publish_many(patient, well, dependency="https://shared.test")
@@ -248,9 +248,9 @@ async def test_an_unknown_end_that_can_be_read_back_is_and_is_remembered_as_unsu
     seen: list[bool] = []
 
     async def reads_back(task: Task, gate: EffectGate) -> Outcome:
-        seen.append(task.failure.unsure)
+        seen.append(task.failure.effect_in_doubt)
         del gate
-        return PROVEN if task.failure.unsure else Unknown(reason="it should have been told")
+        return PROVEN if task.failure.effect_in_doubt else Unknown(reason="it should have been told")
 
     async with place.in_another_group().consumer(scripted(reads_back, Effect.UNSAFE)) as running:
         row = (await running.settled(1))["first"]
@@ -275,9 +275,11 @@ class Held:
         return PROVEN
 
 
-@pytest.mark.parametrize(("damage", "healed"), [("d1", ["first"]), ("d2", ["first", "second"])], ids=["equal", "other"])
+@pytest.mark.parametrize(
+    ("fault_digest", "healed"), [("d1", ["first"]), ("d2", ["first", "second"])], ids=["equal", "other"]
+)
 async def test_an_outcome_is_shared_with_equal_damage_only(
-    embedded_place: Site, damage: str, healed: list[str]
+    embedded_place: Site, fault_digest: str, healed: list[str]
 ) -> None:
     place = embedded_place.changed(heal={"waiter_retry": timedelta(minutes=5)})
     org = await place.organisation("1")
@@ -285,7 +287,9 @@ async def test_an_outcome_is_shared_with_equal_damage_only(
     async with place.consumer(scripted(held.heal)) as running:
         await place.publish(event(org, "first", workflow_name="first", context={"scope": "s", "damage": "d1"}))
         await asyncio.wait_for(held.at_it.wait(), 20)
-        await place.publish(event(org, "second", workflow_name="second", context={"scope": "s", "damage": damage}))
+        await place.publish(
+            event(org, "second", workflow_name="second", context={"scope": "s", "damage": fault_digest})
+        )
         await until(lambda: place.count("workflow_failures WHERE waits_on IS NOT NULL"))
         held.go.set()
         rows = await running.settled(2)
@@ -297,7 +301,7 @@ async def test_an_outcome_is_shared_with_equal_damage_only(
     }
     assert attempts[second]["result"] == "success"
     shared = json.loads(attempts[second]["details"]).get("sharedWith")
-    assert shared == (str(attempts[first]["id"]) if damage == "d1" else None)
+    assert shared == (str(attempts[first]["id"]) if fault_digest == "d1" else None)
     assert rows["second"]["twin"] is None
     await oracle.everything_that_ended_was_told(place)
     await oracle.credits_add_up(place, {org: "1"})
@@ -405,9 +409,9 @@ async def _greedy_has(hung: list[UUID], number: int) -> bool:
 async def test_who_waits_for_a_scope_does_not_wait_for_settlements_to_gather(
     patient: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settle, "GATHER", timedelta(minutes=5))
+    monkeypatch.setattr(settle, "LINGER", timedelta(minutes=5))
     place = patient.changed(heal={"slots": 100})
-    scopes, each = settle.BUSY + 12, 3
+    scopes, each = settle.LINGER_ABOVE + 12, 3
     org = await place.organisation()
     under_way: list[asyncio.Future[None]] = []
 

@@ -16,7 +16,7 @@ import pytest
 
 from consumer.catalog import Host, Secret, WorkflowPolicy
 from consumer.model.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent, OutboundRequest
-from consumer.outbound.calls import Calls, open_calls
+from consumer.outbound.calls import OutboundCalls, open_calls
 from consumer.outbound.dialing import Resolve, SocketOption
 from tests.support.healing import policy
 from tests.support.worlds.http_world import Reply, World, http_world, json_reply
@@ -38,7 +38,7 @@ async def sent(
     request: OutboundRequest,
     allowed: WorkflowPolicy,
     *,
-    calls: Calls | None = None,
+    calls: OutboundCalls | None = None,
     within: timedelta = 10 * SECOND,
     max_bytes: int = 1 << 20,
 ) -> CallResult:
@@ -315,7 +315,7 @@ async def test_tls_asks_for_and_verifies_the_urls_name_whatever_address_is_diall
             for name in ("secure.test", "other.test")
         )
         allowed = WorkflowPolicy(name="*", hosts=hosts)
-        calls = Calls({}, tls=trusting, resolve=resolving(["127.0.0.1"]))
+        calls = OutboundCalls({}, tls=trusting, resolve=resolving(["127.0.0.1"]))
         right = await sent(get(f"https://secure.test:{port}/"), allowed, calls=calls)
         wrong = await sent(get(f"https://other.test:{port}/"), allowed, calls=calls)
     assert isinstance(right, Answer)

@@ -11,7 +11,7 @@ import pytest
 
 from consumer.catalog import WorkflowPolicy
 from consumer.heal.strategy import EffectGate, Task
-from consumer.ingest.decode import Door, decode
+from consumer.ingest.decode import AdmissionRules, decode
 from consumer.model import DeadLetter, Failure, Healed, Intent, Outcome, Proof, Record, Scope
 from schemas.dead_letter import read_headers
 from schemas.names import PoisonReason, Verdict
@@ -258,7 +258,7 @@ async def test_an_event_on_which_our_own_planning_breaks_is_refused_and_blocks_n
 async def test_a_record_on_which_our_own_reading_breaks_is_a_dead_letter(
     embedded_place: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def breaks(record: Record, door: Door, now: datetime) -> Failure | DeadLetter:
+    def breaks(record: Record, door: AdmissionRules, now: datetime) -> Failure | DeadLetter:
         if b"breaks" in (record.value or b""):
             raise RecursionError
         return decode(record, door, now)

@@ -31,7 +31,7 @@ async def refusal(dsn: str, pooler: str = "none") -> str:
     return str(refused.value)
 
 
-async def obey(database: str, said: str) -> None:
+async def use_catalog(database: str, said: str) -> None:
     """Run the statements that a refusal named."""
     connection = await asyncpg.connect(database)
     await connection.execute(said[said.index("ALTER ROLE") : said.rindex(";")])
@@ -58,7 +58,7 @@ async def test_behind_a_pooler_the_role_keeps_the_settings_and_the_refusal_says_
     assert "ALTER ROLE postgres IN DATABASE test_" in said
     for name in (*IGNORED, "transaction_timeout"):
         assert f"SET {name} = '" in said
-    await obey(database, said)
+    await use_catalog(database, said)
     # The sessions from before do not know of it: as after RECONNECT, they are gone.
     await _end_sessions(database)
     settings = PostgresSettings.model_validate({"dsn": address, "pooler": "transaction"})
@@ -84,7 +84,7 @@ async def _end_sessions(database: str) -> None:
 async def pooled_place(kafka_place: Site, database: str, pooler: int) -> Site:
     """A place whose consumers reach the database through the pooler; the test itself does not."""
     address = through(database, pooler)
-    await obey(database, await refusal(address, "transaction"))
+    await use_catalog(database, await refusal(address, "transaction"))
     # Not the test's own: only those that the refusal came over.
     await kafka_place.db.fetch(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"

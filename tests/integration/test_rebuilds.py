@@ -210,7 +210,7 @@ async def test_a_member_that_is_condemned_joins_anew(kafka_place: Site) -> None:
     place = kafka_place
     async with reading(place) as (running, org):
         dead = member(running)
-        running.consumer.source._reader.condemn("a test")
+        running.consumer.source._reader.request_rebuild("a test")
         await until(lambda: _is_anew(running, dead), 40)
         await place.publish(voice(org, "after"))
         await running.settled(2, within_seconds=40)

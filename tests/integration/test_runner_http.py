@@ -172,13 +172,13 @@ async def test_a_hostile_new_run_leads_nowhere_else(world: World, engine: Engine
         (json_reply({}, 307), Rejected(reason="the engine answered 307")),
         (
             json_reply({}, 429, headers=(("Retry-After", "7"),)),
-            Rejected(reason="the engine answered 429", ill=True, after=7 * SECOND),
+            Rejected(reason="the engine answered 429", dependency_unhealthy=True, after=7 * SECOND),
         ),
         (
             json_reply({}, 503, headers=(("Retry-After", "2"),)),
-            Rejected(reason="the engine answered 503", ill=True, after=2 * SECOND),
+            Rejected(reason="the engine answered 503", dependency_unhealthy=True, after=2 * SECOND),
         ),
-        (json_reply({}, 503), Rejected(reason="the engine answered 503", ill=True)),
+        (json_reply({}, 503), Rejected(reason="the engine answered 503", dependency_unhealthy=True)),
     ],
     ids=lambda each: str(each.status) if isinstance(each, Reply) else "",
 )
@@ -289,7 +289,7 @@ async def test_what_it_depends_on_and_does_is_the_catalogs_word(world: World, en
         ),
         (
             json_reply({"state": "COMPLETED", "epoch": 4}, 503, headers=(("Retry-After", "3"),)),
-            Unseen(reason="the look: answered 503", ill=True, after=3 * SECOND),
+            Unseen(reason="the look: answered 503", dependency_unhealthy=True, after=3 * SECOND),
         ),
         (json_reply({"state": "COMPLETED", "epoch": 4}, 401), Unseen(reason="the look: answered 401")),
         (Reply(body=b"<html>COMPLETED"), Unseen(reason="the look: there is no state at /state of the answer")),
@@ -306,7 +306,7 @@ async def test_what_it_depends_on_and_does_is_the_catalogs_word(world: World, en
         "no word",
         "no object",
         "odd epoch",
-        "ill",
+        "dependency_unhealthy",
         "not allowed",
         "page",
         "long",
@@ -323,4 +323,4 @@ async def test_a_look_that_no_answer_comes_to_tells_nothing(world: World, engine
     world.on(LOOK, Reply(drop=True))
     seen = await look(engine)
     assert isinstance(seen, Unseen)
-    assert seen.ill
+    assert seen.dependency_unhealthy

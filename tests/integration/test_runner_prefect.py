@@ -14,7 +14,7 @@ from consumer.model import Healed, Json
 from consumer.model.call import EgressRefused
 from consumer.outbound.calls import open_calls
 from consumer.redact import redact_json
-from consumer.repair.worker_pool import repair_room
+from consumer.repair.worker_pool import repair_worker_pool
 from consumer.runners.configured import ConfiguredRunners
 from consumer.runners.contract import (
     Accepted,
@@ -133,7 +133,7 @@ async def test_a_run_with_a_broken_payload_is_healed_by_schema_autofix(world: Wo
             "schema": schema,
         }
     )
-    async with repair_room() as room:
+    async with repair_worker_pool() as room:
         strategy = SchemaAutofix(engine.runners, room, redact_json)
         planned = task(strategy, broken, engine.policy)
         outcome = await strategy.heal(planned, Gate(left=timedelta(minutes=5)))

@@ -202,7 +202,7 @@ async def test_what_cannot_be_read_before_the_order_ends_it_without_effect(
     world.on(FLOW_RUN, reply)
     given = await give(engine, order)
     assert isinstance(given, Rejected)
-    assert given.ill is (reply.status == 500)
+    assert given.dependency_unhealthy is (reply.status == 500)
     assert effects(world) == []
 
 
@@ -230,7 +230,7 @@ async def test_a_lost_answer_before_the_order_means_that_nothing_was_sent(world:
         ),
         (
             json_reply({}, 429, headers=(("Retry-After", "4"),)),
-            Rejected(reason="the engine answered 429", ill=True, after=4 * SECOND),
+            Rejected(reason="the engine answered 429", dependency_unhealthy=True, after=4 * SECOND),
         ),
         (json_reply({}, 403), Rejected(reason="the engine answered 403")),
     ],

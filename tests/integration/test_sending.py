@@ -14,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from consumer.heal.strategy import EffectGate, Task
-from consumer.kafka.manual_producer import NotStored, Outgoing, Stored, open_sender
+from consumer.kafka.manual_producer import Acknowledged, NotAcknowledged, Outgoing, open_sender
 from consumer.kafka.writer import Sent, open_writer
 from consumer.model import Message, NotHealed, Outcome
 from consumer.ownership.clock import Clock
@@ -313,7 +313,13 @@ async def test_a_record_sent_by_hand_that_is_refused_fails_none_after_it(kafka_p
     async with open_sender(kafka) as sender:
         first = await sender.send([record(20_000), record(40_000), record(20_000), record(20_000)])
         later = await sender.send([record(1)])
-    assert [type(one) for one in [*first, *later]] == [Stored, NotStored, Stored, Stored, Stored]
+    assert [type(one) for one in [*first, *later]] == [
+        Acknowledged,
+        NotAcknowledged,
+        Acknowledged,
+        Acknowledged,
+        Acknowledged,
+    ]
     assert len(await kafka_place.read(kafka.failures_topic)) == 4
 
 

@@ -38,7 +38,7 @@ def _scenarios() -> st.SearchStrategy[Scenario]:
         effect=st.sampled_from(Effect),
         acts=st.lists(st.sampled_from(Act), min_size=1, max_size=3).map(tuple),
         dependency=st.sampled_from([None, None, 0, 1]),
-        damage=st.booleans(),
+        fault_digest=st.booleans(),
         poison=st.sampled_from([False] * 9 + [True]),
     )
     faults = st.builds(

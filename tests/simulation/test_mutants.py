@@ -47,13 +47,13 @@ def a_settle_has_no_fence(patch: pytest.MonkeyPatch) -> None:
 
 
 def what_follows_forgets_the_due_time(patch: pytest.MonkeyPatch) -> None:
-    after = consumer.plan.next_step.after
+    after = consumer.plan.next_step.next_step
 
     def forgets(*args: Any, **kwargs: Any) -> Next:  # noqa: ANN401 - whatever it takes
         following = after(*args, **kwargs)
         return replace(following, due_in=None) if following.status is Status.PENDING else following
 
-    patch.setattr(consumer.results.settlement, "after", forgets)
+    patch.setattr(consumer.results.settlement, "next_step", forgets)
 
 
 def the_gate_knows_no_deadline(patch: pytest.MonkeyPatch) -> None:

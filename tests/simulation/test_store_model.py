@@ -15,7 +15,7 @@ import pytest
 from consumer.catalog import WorkflowPolicy
 from consumer.errors import LostClaim, RevokedClaim
 from consumer.model import (
-    AT_THE_FOOT,
+    NO_PROGRESS,
     Claim,
     Diagnosed,
     Diagnosis,
@@ -118,7 +118,7 @@ class Both:
             scope=Scope(f"{failure.org_id}:{int(failure.id) % 3}"),
             effect=Effect.UNSAFE if kind == 0 else Effect.IDEMPOTENT,
             window=WINDOW,
-            damage=f"d{kind // 2}" if kind else None,
+            fault_digest=f"d{kind // 2}" if kind else None,
             dependency="dep" if kind % 2 else None,
         )
         dependency = f"dependency:{failure.org_id}:dep" if kind % 2 else None
@@ -155,7 +155,7 @@ class Both:
     async def resume(self) -> None:
         me = self.dice.choice(OWNERS)
         how: dict[str, Any] = {"after": None, "per_organisation": 50, "limit": 50, "hide": HALF + timedelta(minutes=2)}
-        assert self.model.waits(None) == await due.waits(self.pool, None)
+        assert self.model.waits(None) == await due.has_due(self.pool, None)
         found = await due.pick(self.pool, room=lambda _: 50, **how)
         said = self.model.pick(room=lambda _: 50, **how)
         assert {_known(f) for f in said} == {_known(f) for f in found.failures}
@@ -193,7 +193,7 @@ class Both:
     async def look_around(self) -> None:
         me = self.dice.choice(OWNERS)
         assert self.model.release_decided(50) == await leases.release_decided(self.pool, 50)
-        assert self.model.tables.breakers.known(BREAKER) == await breakers.known(self.pool, BREAKER)
+        assert self.model.tables.breakers.known(BREAKER) == await breakers.load_breakers(self.pool, BREAKER)
         real_dead, said_dead = await self._dead(me)
         real = await leases.take_over(self.pool, me, real_dead, 50)
         said = self.model.inherited(me, self.model.take_over(me, said_dead, 50))
@@ -280,11 +280,11 @@ class Both:
                 f.step,
                 f.attempts,
                 f.lifetime_attempts,
-                f.unsure,
+                f.effect_in_doubt,
                 r.effect_made,
-                f.twin,
+                f.healed_by_attempt,
                 r.waits_on,
-                r.damage,
+                r.fault_digest,
                 _rungs(f),
             )
             for i, r in tables.failures.items()
@@ -345,7 +345,7 @@ OUTCOMES: Final[tuple[Outcome, ...]] = (
     Healed(proofs=(), spent=MicroAud(10_000)),
     Healed(proofs=()),
     NotHealed(code=Code.NOT_HEALED, reason="no"),
-    NotHealed(code=Code.UNVERIFIED, reason="ill", ill=True),
+    NotHealed(code=Code.UNVERIFIED, reason="ill", dependency_unhealthy=True),
     RetryLater(after=HALF + timedelta(minutes=6), reason="later"),
     Unknown(reason="nobody knows"),
     Refused(code=Code.REFUSED, reason="it may not"),
@@ -361,8 +361,8 @@ def _ends(held_back: Any) -> set[tuple[FailureId, str]]:  # noqa: ANN401 - of bo
 
 
 def _known(failure: Failure) -> tuple[object, ...]:
-    known = failure.id, failure.step, failure.attempts, failure.lifetime_attempts, failure.unsure
-    return *known, failure.twin, repr(_rungs(failure))
+    known = failure.id, failure.step, failure.attempts, failure.lifetime_attempts, failure.effect_in_doubt
+    return *known, failure.healed_by_attempt, repr(_rungs(failure))
 
 
 def _place(message: Message) -> tuple[object, ...]:
@@ -370,7 +370,7 @@ def _place(message: Message) -> tuple[object, ...]:
 
 
 def _rungs(failure: Failure) -> object:
-    return None if failure.climbed == AT_THE_FOOT else json.loads(climbed_json(failure.climbed))
+    return None if failure.ladder_progress == NO_PROGRESS else json.loads(climbed_json(failure.ladder_progress))
 
 
 async def _allowed(asks: Any) -> type[Exception] | None:  # noqa: ANN401 - of both

@@ -12,7 +12,7 @@ from benchmarks.harness.job import Job
 from benchmarks.harness.load import catalog
 from consumer.catalog import WorkflowPolicy
 from consumer.diagnose.diagnosis import diagnose
-from consumer.ingest.decode import Door, decode
+from consumer.ingest.decode import AdmissionRules, decode
 from consumer.model import Claim, DeadLetter, Diagnosed, Heal, Record, Settlement, attempt_id
 from consumer.plan.planner import Planner
 from consumer.results.events import Outlet
@@ -23,7 +23,7 @@ from consumer.results.settlement import Ended, settle_heal
 class Healing:
     """Decoding, diagnosing, planning and the message, for one run."""
 
-    door: Door
+    door: AdmissionRules
     planner: Planner
     outlet: Outlet
 
@@ -71,7 +71,7 @@ def healing(job: Job) -> Healing:
     """Set it up for a run."""
     declared = catalog()
     return Healing(
-        door=Door(catalog=declared, max_event_bytes=1024 * 1024),
+        door=AdmissionRules(catalog=declared, max_event_bytes=1024 * 1024),
         planner=Planner(rungs=STRATEGIES, catalog=declared),
         outlet=Outlet(results_topic=job.results, dlq_topic=job.dlq, max_bytes=900_000),
     )

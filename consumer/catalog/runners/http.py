@@ -8,7 +8,7 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 
 from consumer.catalog.declared import Declared
 from consumer.catalog.runners.checks import FRAMING, TOKEN, fault, secrets_in
-from consumer.catalog.templates import Place, Template, header_fault, read_template, read_url, secret_names
+from consumer.catalog.templates import Placeholder, Template, header_fault, read_template, read_url, secret_names
 from schemas.names import Effect
 
 _RUN: Final = frozenset({"run.id", "run.epoch", "run.step", "org_id", "workflow_name"})
@@ -23,7 +23,7 @@ PhaseName: TypeAlias = Literal["running", "waiting", "succeeded", "failed", "gon
 """The values of `consumer.runners.contract.Phase`."""
 
 
-class Call(Declared):
+class CallTemplate(Declared):
     """One call as a template: its host, its path's structure and its headers' names are never a value's to choose."""
 
     places: ClassVar[frozenset[str]] = _RUN
@@ -84,7 +84,7 @@ class Call(Declared):
         return self
 
     @classmethod
-    def _know(cls, places: tuple[Place, ...] | list[Place], path: tuple[int | str, ...]) -> None:
+    def _know(cls, places: tuple[Placeholder, ...] | list[Placeholder], path: tuple[int | str, ...]) -> None:
         for place in places:
             if place.name not in cls.places:
                 known = ", ".join(sorted(cls.places))
@@ -110,7 +110,7 @@ class Call(Declared):
         return secrets_in(self.headers)
 
 
-class OrderCall(Call):
+class OrderCall(CallTemplate):
     """A call that changes something at the engine."""
 
     places: ClassVar[frozenset[str]] = _RUN | {"key"}
@@ -148,7 +148,7 @@ class ReplaceCall(OrderCall):
     demanded: ClassVar[frozenset[str]] = frozenset({"definition"})
 
 
-class LookCall(Call):
+class LookCall(CallTemplate):
     """Asks where a run stands: never with an effect."""
 
     method: Literal["GET", "POST"] = "GET"

@@ -11,7 +11,16 @@ from consumer.heal.calls.read_back import Happened, NotHappened, Unclear, quiet,
 from consumer.heal.calls.request import call_limit, outbound
 from consumer.heal.calls.retry_budget import UNASKED_REFUND, cost
 from consumer.heal.calls.session import CallSession, noted
-from consumer.heal.calls.status_verdict import Definite, Forbidden, Judgement, MayHaveRun, Repeat, Verify, ill, judge
+from consumer.heal.calls.status_verdict import (
+    Definite,
+    Forbidden,
+    Judgement,
+    MayHaveRun,
+    Repeat,
+    Verify,
+    judge,
+    signals_unhealthy,
+)
 from consumer.heal.calls.verify import verified
 from consumer.heal.gate import permitted
 from consumer.heal.session import SECOND
@@ -35,7 +44,7 @@ async def retry_call(session: CallSession) -> Outcome:
 def _unhealed(session: CallSession, ended: Repeat | Definite | MayHaveRun | Forbidden | RetryLater) -> Outcome:
     match ended:
         case RetryLater():
-            return replace(ended, details=session.details, ill=session.dependency_unhealthy)
+            return session.retry_later(ended.after, ended.reason)
         case Repeat(why=why):
             # Without an answer, and without the other side's being to blame, nothing was found out.
             code = Code.NOT_HEALED if ended.answer is not None or session.dependency_unhealthy else Code.UNVERIFIED
@@ -86,7 +95,7 @@ async def _try(session: CallSession, n: int) -> CallResult:
 
     result = await permitted(session.gate, act)
     session.tries.append(noted(n, result))
-    session.dependency_unhealthy = ill(result, given)
+    session.dependency_unhealthy = signals_unhealthy(result, given)
     return result
 
 

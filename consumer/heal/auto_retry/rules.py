@@ -37,10 +37,10 @@ def unsafe_repeat(failure: Failure, request: RequestContext) -> str | None:
     """Refuse to repeat an effect that may already have happened, carries no key, and leaves nothing to look at."""
     if request.effect_or_default is not Effect.UNSAFE or request.read_back is not None:
         return None
-    if not failure.unsure and provably_not_run(failure):
+    if not failure.effect_in_doubt and provably_not_run(failure):
         return None
-    whose = "in an attempt of ours " if failure.unsure else ""
-    if not failure.unsure and last_did_not_run(failure):
+    whose = "in an attempt of ours " if failure.effect_in_doubt else ""
+    if not failure.effect_in_doubt and last_did_not_run(failure):
         whose = "in a try before its last one, for all that the event tells, "
     return (
         f"{request.method} may already have had its effect {whose}and would have it twice: send "
@@ -60,7 +60,7 @@ def window(request: RequestContext, *, hands_over: bool, settling: timedelta, po
     return min(whole, _LONGEST_WINDOW)
 
 
-def damage(failure: Failure) -> str | None:
+def fault_digest(failure: Failure) -> str | None:
     """Name what is broken: this very call in this step of this run's epoch. Without a run two calls are two intents.
 
     Everything that shapes the call or says when it counts as healed is part of it: who shares an outcome has the same.

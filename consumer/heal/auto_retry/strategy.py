@@ -19,16 +19,16 @@ from consumer.heal.calls.read_back import (
     Unclear,
     asked_to_wait,
     deferred,
+    effect_suspect,
     look_call,
     looks_first,
     quiet,
     quiet_left,
     read_back,
     settling_time,
-    suspect,
 )
 from consumer.heal.calls.request import call_digest, handover_address, origin, outbound
-from consumer.heal.calls.retry_budget import RetryQuota
+from consumer.heal.calls.retry_budget import RetryBudget
 from consumer.heal.calls.session import Calls, CallSession, CallTools
 from consumer.heal.refusals import hopeless, missing_context, redacted_part
 from consumer.heal.schema_check.check import SchemaCheck, schema_check, too_large
@@ -86,7 +86,7 @@ class AutoRetry:
             calls=calls,
             redact=redact,
             schemas=schemas or schema_check(),
-            quota=RetryQuota(clock=monotonic),
+            quota=RetryBudget(clock=monotonic),
             random=random,
             sleep=sleep,
             now=now,
@@ -141,7 +141,7 @@ class AutoRetry:
             idempotency_key=request.idempotency_key if effect is Effect.KEYED else None,
             reads_back=request.read_back is not None,
             dependency=origin(request.url),
-            damage=rules.damage(failure),
+            fault_digest=rules.fault_digest(failure),
         )
 
     def estimate(self, failure: Failure, policy: WorkflowPolicy) -> MicroAud:  # noqa: ARG002 - the Protocol's
@@ -216,7 +216,7 @@ class AutoRetry:
 async def _looked_first(session: CallSession, look: ReadBack) -> Outcome | None:
     """Say how it ends if it has happened already, or if nobody can say; None: the call may be made."""
     failure, now = session.task.failure, session.tools.now()
-    who = suspect(failure, session.request)
+    who = effect_suspect(failure, session.request)
     whole = quiet(look, session.request, session.policy)
     left = quiet_left(whole, failure, who, now)
     later = deferred(left, failure, who, now)
@@ -252,7 +252,9 @@ def _unclear(session: CallSession, who: Suspect, found: Unclear) -> Outcome | No
 
 
 def _look_later(session: CallSession, wait: timedelta, reason: str) -> RetryLater:
-    return RetryLater(after=wait, reason=reason, details=session.details, ill=session.dependency_unhealthy)
+    return RetryLater(
+        after=wait, reason=reason, details=session.details, dependency_unhealthy=session.dependency_unhealthy
+    )
 
 
 def _longer(wait: timedelta, named: timedelta | None) -> timedelta:

@@ -16,7 +16,7 @@ from consumer.heal.calls.earlier_tries import provably_not_run
 from consumer.heal.calls.request import call_limit, origin
 from consumer.heal.calls.retry_budget import cost
 from consumer.heal.calls.session import CallSession, noted
-from consumer.heal.calls.status_verdict import THROTTLED, expected, ill
+from consumer.heal.calls.status_verdict import THROTTLED, expected, signals_unhealthy
 from consumer.heal.calls.verify import verified
 from consumer.heal.schema_check.check import LIMIT
 from consumer.heal.session import NO_TIME
@@ -66,14 +66,14 @@ class Unclear:
     answer: Answer | None = None
 
 
-Sighting: TypeAlias = Happened | NotHappened | Unclear
+ReadBackResult: TypeAlias = Happened | NotHappened | Unclear
 
 
-def suspect(failure: Failure, request: RequestContext) -> Suspect:
+def effect_suspect(failure: Failure, request: RequestContext) -> Suspect:
     """Say who may have had the effect already."""
     if request.effect_or_default is not Effect.UNSAFE:
         return Suspect.NOBODY
-    if failure.unsure:
+    if failure.effect_in_doubt:
         return Suspect.OURS
     return Suspect.NOBODY if provably_not_run(failure) else Suspect.THEIRS
 
@@ -155,9 +155,9 @@ def unanswered(result: NotSent | Ambiguous | EgressRefused) -> Unclear:
     return Unclear(why=f"no answer ({result.reason})")
 
 
-def sighting(
+def weigh_answer(
     answer: Answer, content: Content, look: ReadBack, *, not_happened: str | None, not_absent: str | None
-) -> Sighting:
+) -> ReadBackResult:
     """Weigh an answer; the two reasons say why it does not show the one or the other, None where it does.
 
     What shows both, neither, or an absence that a cache remembers tells nothing.
@@ -188,7 +188,7 @@ def _doubled(n: int) -> timedelta:
     return min(_FIRST_PAUSE * (1 << min(n - 1, 10)), _LONGEST_PAUSE)
 
 
-async def read_back(session: CallSession, look: ReadBack, quiet: timedelta) -> Sighting:
+async def read_back(session: CallSession, look: ReadBack, quiet: timedelta) -> ReadBackResult:
     """Look until it is sure: it has happened, or it has not after the quiet time; else, that nobody can say.
 
     The quiet time is counted from now. An absence that was seen before its end is looked at again.
@@ -217,18 +217,18 @@ async def _look(session: CallSession, look: ReadBack, n: int) -> CallResult:
     within = look_limit(look, session.policy)
     result = await session.send(look_call(look), within=within)
     session.looks.append(noted(n, result))
-    if origin(look.url) == session.task.plan.intent.dependency and ill(result, within):
+    if origin(look.url) == session.task.plan.intent.dependency and signals_unhealthy(result, within):
         session.dependency_unhealthy = True
     return result
 
 
-async def _sighted(session: CallSession, look: ReadBack, result: CallResult) -> Sighting:
+async def _sighted(session: CallSession, look: ReadBack, result: CallResult) -> ReadBackResult:
     if not isinstance(result, Answer):
         return unanswered(result)
     content = content_of(result)
     not_happened = await _why_not(session, look, result, content, look.expect)
     not_absent = None if look.absent is None else await _why_not(session, look, result, content, look.absent)
-    return sighting(result, content, look, not_happened=not_happened, not_absent=not_absent)
+    return weigh_answer(result, content, look, not_happened=not_happened, not_absent=not_absent)
 
 
 async def _why_not(
@@ -240,7 +240,7 @@ async def _why_not(
     return None if verification.code is None else f"answered {answer.status}; {verification.reason}"
 
 
-def _pause(session: CallSession, found: Sighting, n: int, left: timedelta, unclear: int) -> timedelta | None:
+def _pause(session: CallSession, found: ReadBackResult, n: int, left: timedelta, unclear: int) -> timedelta | None:
     limits = session.policy.auto_retry
     wait = pause(n, left, unclear, limits)
     named = asked_to_wait(session, found) if isinstance(found, Unclear) else None

@@ -39,7 +39,7 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RetryQuota:
+class RetryBudget:
     """The buckets of all targets; one that is full is not kept."""
 
     clock: Callable[[], float]

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from consumer.catalog import WorkflowPolicy
-from consumer.heal.calls.retry_budget import RetryQuota
+from consumer.heal.calls.retry_budget import RetryBudget
 from consumer.heal.schema_check.check import SchemaCheck
 from consumer.heal.session import SECOND, HealSession
 from consumer.heal.strategy import Redact
@@ -36,7 +36,7 @@ class CallTools:
     calls: Calls
     redact: Redact
     schemas: SchemaCheck
-    quota: RetryQuota
+    quota: RetryBudget
     random: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]]
     now: Callable[[], datetime]
@@ -70,7 +70,7 @@ class CallSession(HealSession):
     @property
     def acted(self) -> bool:
         """Whether a call of ours, now or in an attempt before, may have been received."""
-        return self.task.failure.unsure or bool(self.tries)
+        return self.task.failure.effect_in_doubt or bool(self.tries)
 
     async def send(self, call: OutboundRequest, *, within: timedelta, max_bytes: int | None = None) -> CallResult:
         """Make a call within its limit and the claim's time; raises as `within`."""

@@ -81,7 +81,7 @@ def judge(result: CallResult, effect: Effect, expect: Expectation | None) -> Jud
             return _judge_status(result, effect, expect)
 
 
-def ill(result: CallResult, within: timedelta) -> bool:
+def signals_unhealthy(result: CallResult, within: timedelta) -> bool:
     """Tell whether the other side did not answer as something that is well does; a no, or a lie, is an answer."""
     match result:
         case Answer():

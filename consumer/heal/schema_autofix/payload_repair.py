@@ -21,7 +21,7 @@ _UNREPEATABLE: Final = (LookupError, ValueError, TypeError, RecursionError)
 
 
 @value(frozen=True, slots=True, kw_only=True)
-class Mended:
+class RepairedPayload:
     """A payload that follows its schema now, proven by others than who repaired it."""
 
     document: Json
@@ -29,7 +29,7 @@ class Mended:
     drift: tuple[Drift, ...]
 
 
-async def repaired(session: RepairSession) -> Mended | Outcome:
+async def repair_payload(session: RepairSession) -> RepairedPayload | Outcome:
     """Repair the payload, and check the result anew: by the schema, and by undoing every edit."""
     limits = session.limits
     repair = await session.tools.workers.repair(
@@ -45,7 +45,7 @@ async def repaired(session: RepairSession) -> Mended | Outcome:
     proofs = (await _schema_proof(session, repair.document), _inverse_proof(session.payload, repair))
     if any(said.verdict is not Verdict.PASSED for said in proofs):
         return _doubted(proofs)
-    return Mended(
+    return RepairedPayload(
         document=repair.document,
         proofs=proofs,
         drift=drift_of(repair.edits, schema_digest=schema_digest, raise_at=limits.drift_after),

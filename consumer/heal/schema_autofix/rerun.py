@@ -8,12 +8,12 @@ from consumer.errors import DeadlinePassed
 from consumer.heal.gate import permitted
 from consumer.heal.schema_autofix import rules
 from consumer.heal.schema_autofix.run_watch import (
-    AsBefore,
     FailedAgain,
     GoesOn,
     Proven,
+    RunUnchanged,
+    RunWatch,
     Sight,
-    Watch,
     is_old_news,
     pause,
 )
@@ -49,8 +49,8 @@ async def looked_first(session: RepairSession) -> Outcome | RunState:
 
 
 def _healed_before(session: RepairSession, seen: RunState) -> Healed:
-    climbed = session.task.failure.climbed
-    acted = session.task.failure.unsure or climbed.attempts.get(StrategyName.SCHEMA_AUTOFIX, 0) > 0
+    ladder_progress = session.task.failure.ladder_progress
+    acted = session.task.failure.effect_in_doubt or ladder_progress.attempts.get(StrategyName.SCHEMA_AUTOFIX, 0) > 0
     said = proof("run", Verdict.PASSED, f"the run has ended well: the engine says {seen.said[:60]!r}")
     return Healed(code=None if acted else Code.RECOVERED, proofs=(said,), details=session.details)
 
@@ -59,7 +59,7 @@ def _may_order(session: RepairSession, seen: RunState) -> Outcome | RunState:
     if is_old_news(session.run, seen):
         reason = f"the run is at epoch {seen.epoch} by now, and this failure is of epoch {session.run.epoch}"
         return Refused(code=Code.REFUSED, reason=f"{reason}: its own failure is the one to heal")
-    if session.task.failure.unsure and session.effect is Effect.UNSAFE:
+    if session.task.failure.effect_in_doubt and session.effect is Effect.UNSAFE:
         return session.unknown(
             "the run stands at a failure, and an order before may still be carried out: not repeated"
         )
@@ -105,8 +105,10 @@ async def _ordered(session: RepairSession, order: RerunStep, key: str) -> tuple[
 def _note(session: RepairSession, n: int, answer: Given) -> None:
     said = answer.said if isinstance(answer, Accepted) else answer.reason
     session.orders.append({"n": n, "answer": type(answer).__name__, "said": said[:200]})
-    is_ill = isinstance(answer, NotSent | Ambiguous) or (isinstance(answer, Rejected) and answer.ill)
-    session.dependency_unhealthy = is_ill
+    is_unhealthy = isinstance(answer, NotSent | Ambiguous) or (
+        isinstance(answer, Rejected) and answer.dependency_unhealthy
+    )
+    session.dependency_unhealthy = is_unhealthy
 
 
 def _rejected(session: RepairSession, answer: Rejected) -> Outcome:
@@ -120,7 +122,7 @@ def _rejected(session: RepairSession, answer: Rejected) -> Outcome:
 async def _watched(
     session: RepairSession, run: RunRef, before: RunState, proofs: tuple[Proof, ...], *, in_doubt: bool
 ) -> Outcome:
-    watch = Watch(before=before, is_another_run=run.run_id != session.run.run_id)
+    watch = RunWatch(before=before, is_another_run=run.run_id != session.run.run_id)
     until = session.tools.monotonic() + session.limits.verify.total_seconds()
     n = 0
     while True:
@@ -147,8 +149,8 @@ def _ended(session: RepairSession, sight: Sight, proofs: tuple[Proof, ...], *, i
         case FailedAgain(why=why):
             return session.not_healed(Code.NOT_HEALED, why, (*proofs, proof("run", Verdict.FAILED, why)))
         case GoesOn(why=why):
-            return session.later(f"{why}: it is looked at again", unsure=True)
-        case AsBefore(why=why):
+            return session.later(f"{why}: it is looked at again", effect_in_doubt=True)
+        case RunUnchanged(why=why):
             return _as_before(session, why, proofs, in_doubt=in_doubt)
         case _:
             assert_never(sight)
@@ -162,4 +164,4 @@ def _as_before(session: RepairSession, why: str, proofs: tuple[Proof, ...], *, i
     if session.effect is not Effect.KEYED:  # once more does no harm
         return session.not_healed(Code.UNVERIFIED, f"{told}, and {why}", (*proofs, said))
     # Not counted: who goes on gives the same key, and the step is run again once, however late an order gets through.
-    return session.later(f"{told}, and {why}", unsure=True)
+    return session.later(f"{told}, and {why}", effect_in_doubt=True)

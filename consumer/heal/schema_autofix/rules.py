@@ -82,7 +82,7 @@ def key_at(key: str, before: RunState) -> str:
     return key if place == [None, None] else f"{key}-{digest(place)[:12]}"
 
 
-def damage(run: RunRef, payload: Json, schema: object) -> str | None:
+def fault_digest(run: RunRef, payload: Json, schema: object) -> str | None:
     """Name what is broken: this payload in this step of this run's epoch. Without an epoch two are never the same."""
     if run.epoch is None:
         return None

@@ -38,17 +38,17 @@ class GoesOn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AsBefore:
+class RunUnchanged:
     """Nothing shows that the order was carried out."""
 
     why: str
 
 
-Sight: TypeAlias = Proven | FailedAgain | GoesOn | AsBefore
+Sight: TypeAlias = Proven | FailedAgain | GoesOn | RunUnchanged
 
 
 @dataclass(slots=True, kw_only=True)
-class Watch:
+class RunWatch:
     """What has been seen of one run since its step was run again."""
 
     before: RunState
@@ -60,7 +60,7 @@ class Watch:
     def sees(self, seen: RunState | Unseen) -> Sight:
         """Say what a look tells, in the light of those before it."""
         if isinstance(seen, Unseen):
-            return AsBefore(why=f"where the run stands could not be seen: {seen.reason}")
+            return RunUnchanged(why=f"where the run stands could not be seen: {seen.reason}")
         self.has_moved = self.has_moved or self.is_another_run or _is_elsewhere(self.before, seen)
         match seen.phase:
             case Phase.SUCCEEDED:
@@ -70,14 +70,14 @@ class Watch:
             case Phase.RUNNING | Phase.WAITING:
                 return self._under_way(seen)
             case Phase.GONE:
-                return AsBefore(why="the engine does not know the run")
+                return RunUnchanged(why="the engine does not know the run")
             case _:
                 assert_never(seen.phase)
 
     def _failed(self, seen: RunState) -> Sight:
         if self.has_moved:
             return FailedAgain(why=f"the run failed again: {_said(seen)}")
-        return AsBefore(why=f"the run still stands where it stood: {_said(seen)}")
+        return RunUnchanged(why=f"the run still stands where it stood: {_said(seen)}")
 
     def _under_way(self, seen: RunState) -> Sight:
         before, now = _number(self.before.progress), _number(seen.progress)

@@ -82,11 +82,11 @@ class RepairSession(HealSession):
         noted: JsonObject = {"said": seen.said[:_SHOWN]} if isinstance(seen, RunState) else {"unseen": seen.reason}
         if not self.looks or self.looks[-1] != noted:
             self.looks.append(noted)
-        self.dependency_unhealthy = isinstance(seen, Unseen) and seen.ill
+        self.dependency_unhealthy = isinstance(seen, Unseen) and seen.dependency_unhealthy
         return seen
 
-    def later(self, reason: str, after: timedelta | None = None, *, unsure: bool = False) -> RetryLater:
+    def later(self, reason: str, after: timedelta | None = None, *, effect_in_doubt: bool = False) -> RetryLater:
         """End for now, and go on with the same key; what has stood longer is looked at less often."""
         age = self.tools.now() - self.task.failure.detected_at
         wait = min(max(_LOOK_AGAIN, age), _LOOK_AT_LEAST) if after is None else after
-        return self.retry_later(wait, reason, unsure=unsure)
+        return self.retry_later(wait, reason, effect_in_doubt=effect_in_doubt)

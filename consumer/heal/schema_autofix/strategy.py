@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from consumer.catalog import WorkflowPolicy
 from consumer.heal.refusals import missing_context
 from consumer.heal.schema_autofix import rules
-from consumer.heal.schema_autofix.payload_repair import Mended, repaired
+from consumer.heal.schema_autofix.payload_repair import RepairedPayload, repair_payload
 from consumer.heal.schema_autofix.rerun import looked_first, run_again
 from consumer.heal.schema_autofix.session import RepairSession, RepairTools, RepairWorkers
 from consumer.heal.schema_check.check import SchemaCheck, schema_check, too_large
@@ -100,7 +100,7 @@ class SchemaAutofix:
             idempotency_key=rules.key_of(failure) if effect is Effect.KEYED else None,
             reads_back=True,
             dependency=runner.dependency(),
-            damage=rules.damage(order.run, failure.context.get("payload"), schema),
+            fault_digest=rules.fault_digest(order.run, failure.context.get("payload"), schema),
         )
 
     async def heal(self, task: Task, gate: EffectGate) -> Outcome:
@@ -108,8 +108,8 @@ class SchemaAutofix:
         session = self._session(task, gate)
         if isinstance(session, Refused):
             return session
-        mended = await repaired(session)
-        if not isinstance(mended, Mended):
+        mended = await repair_payload(session)
+        if not isinstance(mended, RepairedPayload):
             return mended
         before = await looked_first(session)
         if not isinstance(before, RunState):

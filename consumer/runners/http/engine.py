@@ -7,7 +7,7 @@ from typing import Final, assert_never
 
 from consumer.catalog import HttpRunner, LookCall, OrderCall, WorkflowPolicy
 from consumer.model.call import Ambiguous, Answer, EgressRefused, NotSent, OutboundRequest
-from consumer.outbound.calls import Calls
+from consumer.outbound.calls import OutboundCalls
 from consumer.runners.answers import is_accepted, json_of, moved_to, not_accepted, unseen
 from consumer.runners.contract import (
     Given,
@@ -21,7 +21,7 @@ from consumer.runners.contract import (
     Unseen,
 )
 from consumer.runners.places import dependency_of, organisation
-from consumer.runners.templates import ABSENT, Found, Unfit, Values, header_value, rendered
+from consumer.runners.templates import ABSENT, Found, UnfitValue, Values, header_value, rendered
 from schemas.json_value import value_at
 from schemas.names import Effect
 
@@ -33,7 +33,7 @@ _SOME_KEY: Final = "00000000-0000-0000-0000-000000000000"
 class HttpEngine:
     """Gives orders and looks as described; refuses what is not, and a payload that has no place."""
 
-    def __init__(self, described: HttpRunner, calls: Calls) -> None:
+    def __init__(self, described: HttpRunner, calls: OutboundCalls) -> None:
         self._described = described
         self._calls = calls
 
@@ -41,7 +41,7 @@ class HttpEngine:
         """Say why this order, or the look that has to prove it, cannot be made."""
         try:
             calls = (self._order_request(order, _SOME_KEY), self._look_request(order.run))
-        except Unfit as unfit:
+        except UnfitValue as unfit:
             return f"the runner: {unfit}"
         refusals = (self._calls.refusal(call, policy) for call in calls)
         return next((reason for reason in refusals if reason is not None), None)
@@ -60,7 +60,7 @@ class HttpEngine:
         call = self._call(order)
         try:
             request = self._order_request(order, key)
-        except Unfit as unfit:
+        except UnfitValue as unfit:
             return EgressRefused(reason=f"the runner: {unfit}")
         result = await self._calls.send(
             replace(request, effect=True),
@@ -82,7 +82,7 @@ class HttpEngine:
         """Ask where a run stands, by one call without effect."""
         try:
             request = self._look_request(run)
-        except Unfit as unfit:
+        except UnfitValue as unfit:
             return Unseen(reason=f"the look: {unfit}")
         result = await self._calls.send(
             request, policy, within=min(within, self._described.timeout), max_bytes=self._described.response_bytes
@@ -100,9 +100,9 @@ class HttpEngine:
     def _order_request(self, order: Order, key: str) -> OutboundRequest:
         call = self._call(order)
         if call is None:
-            raise Unfit(f"it has no `{_NAMES[type(order)]}` in the catalog")
+            raise UnfitValue(f"it has no `{_NAMES[type(order)]}` in the catalog")
         if isinstance(order, RerunStep) and order.payload is not None and "payload" not in call.used:
-            raise Unfit("its `rerun_step` has no place for a payload: the step would run with its old input again")
+            raise UnfitValue("its `rerun_step` has no place for a payload: the step would run with its old input again")
         request = rendered(call, call.method, _values(order, key), org_id=organisation(order.run))
         if call.key_header is None:
             return request

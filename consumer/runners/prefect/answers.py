@@ -35,11 +35,11 @@ _PHASES: Final[Mapping[str, Phase]] = {
 }
 
 
-class _Said(BaseModel):
+class _Answered(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
 
-class Details(_Said):
+class Details(_Answered):
     """What belongs to a state, or to the answer to a proposed one."""
 
     transition_id: UUID | None = None
@@ -48,7 +48,7 @@ class Details(_Said):
     delay_seconds: int | None = None
 
 
-class State(_Said):
+class State(_Answered):
     """One state that a run was in."""
 
     type: str
@@ -56,7 +56,7 @@ class State(_Said):
     state_details: Details
 
 
-class FlowRun(_Said):
+class FlowRun(_Answered):
     """One run."""
 
     id: UUID
@@ -81,13 +81,13 @@ class FlowRun(_Said):
         return self.state.name[:_SHOWN]
 
 
-class Created(_Said):
+class Created(_Answered):
     """A run that was made, or found under its key."""
 
     id: UUID
 
 
-class Transition(_Said):
+class Transition(_Answered):
     """What became of a proposed state."""
 
     status: str

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from consumer.catalog import PrefectRunner, WorkflowPolicy
 from consumer.model import ID_SPACE, Json, JsonObject
 from consumer.model.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent, OutboundRequest
-from consumer.outbound.calls import Calls
+from consumer.outbound.calls import OutboundCalls
 from consumer.runners.answers import unseen
 from consumer.runners.contract import (
     Accepted,
@@ -43,7 +43,7 @@ from consumer.runners.prefect.answers import (
     phase_of,
     transition_of,
 )
-from consumer.runners.templates import Unfit, json_bytes
+from consumer.runners.templates import UnfitValue, json_bytes
 from schemas.names import Effect
 
 ReadT = TypeVar("ReadT")
@@ -61,7 +61,7 @@ class PrefectEngine:
     its tasks are cached by their inputs. A definition is code, which the server does not hold: it is never replaced.
     """
 
-    def __init__(self, described: PrefectRunner, calls: Calls) -> None:
+    def __init__(self, described: PrefectRunner, calls: OutboundCalls) -> None:
         self._described = described
         self._calls = calls
 
@@ -96,7 +96,7 @@ class PrefectEngine:
             return await talk.run_again(key)
         try:
             return await talk.run_anew(order.payload, key)
-        except Unfit as unfit:  # the failed run's own parameters cannot be written again
+        except UnfitValue as unfit:  # the failed run's own parameters cannot be written again
             return Rejected(reason=str(unfit))
 
     async def look(self, run: RunRef, policy: WorkflowPolicy, *, within: timedelta) -> RunState | Unseen:
@@ -115,7 +115,7 @@ class _Talk:
     """The calls about one run that make up one order or one look."""
 
     described: PrefectRunner
-    calls: Calls
+    calls: OutboundCalls
     run: RunRef
     policy: WorkflowPolicy
     ends: float
@@ -195,7 +195,11 @@ class _Talk:
                 if read is not None:
                     return read
                 why = unseen(result)
-                return Rejected(reason=f"before the order: {why.reason}", ill=why.ill, after=why.after)
+                return Rejected(
+                    reason=f"before the order: {why.reason}",
+                    dependency_unhealthy=why.dependency_unhealthy,
+                    after=why.after,
+                )
             case _:
                 assert_never(result)
 
@@ -234,7 +238,7 @@ def _unfit(payload: Payload, described: PrefectRunner) -> str | None:
         return f"the payload holds `{EVALUATED}`: the server would evaluate it, so it is never sent"
     try:
         json_bytes(payload.document)
-    except Unfit as unfit:
+    except UnfitValue as unfit:
         return str(unfit)
     return None
 

@@ -14,7 +14,7 @@ import asyncpg
 from consumer.errors import TransientError
 from consumer.local.postgres import ENVIRONMENT, Postgres
 from consumer.local.postgres_binaries import server_account, shared_temp
-from consumer.local.server import LOCALHOST, Program, Server, serving
+from consumer.local.server import LOCALHOST, Server, ServerProgram, serving
 from tests.support.required_tools import require_tool
 
 SERVER_CONNECTIONS: Final = 4
@@ -45,7 +45,7 @@ async def pgbouncer(postgres: Postgres, *, ignored: tuple[str, ...] = ()) -> Asy
                 if account is not None:
                     shutil.chown(path, account.uid, account.gid)
             return Server(
-                Program(
+                ServerProgram(
                     name="pgbouncer",
                     argv=(program, str(home / "pgbouncer.ini")),
                     directory=home,

@@ -31,11 +31,11 @@ from consumer.kafka.reader import Reader
 from consumer.kafka.writer import Writer
 from consumer.model import Diagnosis, Failure, Intent, MicroAud, Outcome, Partition
 from consumer.model.call import CallResult, OutboundRequest
-from consumer.outbound.calls import Calls, open_calls
+from consumer.outbound.calls import OutboundCalls, open_calls
 from consumer.pipeline import intake, settle
 from consumer.pipeline.publish import Publisher
 from consumer.redact import redact_json
-from consumer.repair.worker_pool import repair_room
+from consumer.repair.worker_pool import repair_worker_pool
 from consumer.runners.configured import ConfiguredRunners
 from consumer.service.app import run
 from consumer.service.catalog_file import read_catalog
@@ -113,7 +113,7 @@ _TAG: Final[ContextVar[tuple[tuple[str, str], ...]]] = ContextVar("tag", default
 class Tagging:
     """Calls whose target is told which claim makes them, and until when that claim may."""
 
-    inner: Calls
+    inner: OutboundCalls
 
     def refusal(self, request: OutboundRequest, policy: WorkflowPolicy) -> str | None:
         return self.inner.refusal(request, policy)
@@ -190,7 +190,7 @@ class Acting:
 async def acting_strategies(settings: Settings, act: Act) -> AsyncIterator[Strategies]:
     """Give the installed strategies with their boundaries watched, and the calls of the first tagged."""
     catalog = read_catalog(settings.catalog)
-    async with open_calls(catalog.secrets, connections=settings.heal.slots) as calls, repair_room() as room:
+    async with open_calls(catalog.secrets, connections=settings.heal.slots) as calls, repair_worker_pool() as room:
         autofix = SchemaAutofix(ConfiguredRunners(catalog.runners, calls), room, redact_json)
         yield {
             StrategyName.AUTO_RETRY: Acting(AutoRetry(Tagging(calls), redact_json), act),
@@ -231,7 +231,7 @@ def committing(act: Act) -> Callable[..., Awaitable[bool]]:
 async def impatient() -> AsyncIterator[None]:
     """Let what is left over be looked for after a second, and a second settlement be worth it for two heals."""
     with (
-        patch("consumer.pipeline.settle.ENOUGH", 2),
+        patch("consumer.pipeline.settle.BATCH_TARGET", 2),
         patch.object(Publisher.sweep_once, "__defaults__", (SOON,)),
         patch("consumer.service.loops.SWEEP_EVERY", SOON / 2),
         patch("consumer.pipeline.resume.ORPHANED_AFTER", SOON),

@@ -98,8 +98,8 @@ def failure_of(n: int) -> Failure:
 
 def plan_of(failure: Failure) -> Plan:
     """Plan from what is stored, and from nothing else."""
-    if failure.twin is not None:
-        return Adopt(strategy=StrategyName.AUTO_RETRY, attempt_id=failure.twin, catalog_version="1")
+    if failure.healed_by_attempt is not None:
+        return Adopt(strategy=StrategyName.AUTO_RETRY, attempt_id=failure.healed_by_attempt, catalog_version="1")
     n = failure.context["n"]
     assert isinstance(n, int)
     effect = EFFECTS[n // SCOPES % len(EFFECTS)]
@@ -109,7 +109,7 @@ def plan_of(failure: Failure) -> Plan:
         effect=effect,
         window=WINDOW,
         idempotency_key=f"key {n}" if effect is Effect.KEYED else None,
-        damage=str(n % (2 * SCOPES)),
+        fault_digest=str(n % (2 * SCOPES)),
     )
     return Heal(
         strategy=StrategyName.AUTO_RETRY,
@@ -334,10 +334,10 @@ class Worker:
         if not self.chance(0.35):
             return Healed(proofs=(), spent=spent)
         if unsafe:
-            return Unknown(reason="no answer", ill=self.chance(0.5))
+            return Unknown(reason="no answer", dependency_unhealthy=self.chance(0.5))
         if self.chance(0.5):
-            return RetryLater(after=timedelta(seconds=0.05), reason="busy", ill=self.chance(0.5))
-        return NotHealed(code=Code.NOT_HEALED, reason="no", spent=spent, ill=self.chance(0.5))
+            return RetryLater(after=timedelta(seconds=0.05), reason="busy", dependency_unhealthy=self.chance(0.5))
+        return NotHealed(code=Code.NOT_HEALED, reason="no", spent=spent, dependency_unhealthy=self.chance(0.5))
 
     def _end(self, diagnosed: Diagnosed, claim: Claim, outcome: Outcome) -> None:
         now = datetime.now(UTC)

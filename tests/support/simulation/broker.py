@@ -9,7 +9,7 @@ from typing import Final
 
 from consumer.errors import TransientError
 from consumer.kafka.polls import Polled
-from consumer.kafka.reader import Listener, Standing
+from consumer.kafka.reader import Listener, PartitionPosition
 from consumer.kafka.writer import Sent
 from consumer.model import Message, Partition, Record
 from tests.support.simulation.loop import Timeline
@@ -248,17 +248,17 @@ class ModelReader:
         """Tell whether the group knows this member, as far as this member knows."""
         return self._member.generation >= 0 and self._member.joining is None
 
-    def condemn(self, why: str) -> None:
+    def request_rebuild(self, why: str) -> None:
         """Begin anew as another member, with the next heartbeat."""
         self.condemned.append(why)
         self._broker.leave(self._member)
 
-    def standing(self, partition: Partition) -> Standing | None:
+    def standing(self, partition: Partition) -> PartitionPosition | None:
         """Say where a partition stands."""
         if partition not in self._assignment:
             return None
         end = len(self._broker.log.get(partition, []))
-        return Standing(position=self._positions[partition], end=end, seen_at=None)
+        return PartitionPosition(position=self._positions[partition], end=end, seen_at=None)
 
     async def ends(self, partitions: Iterable[Partition], within: timedelta) -> dict[Partition, int] | None:
         """Ask the broker where partitions end."""

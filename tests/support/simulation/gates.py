@@ -45,21 +45,27 @@ class Breakers:
             forgotten = row.opened_at is None and row.struck_at < now - forget
             if forgotten or (row.probe_due is not None and row.probe_due < now - FORGET_OPEN_AFTER.total_seconds()):
                 del self.rows[key]
-        return Known(struck=frozenset(self.rows), ill=frozenset(k for k, row in self.rows.items() if row.opened_at))
+        return Known(
+            struck=frozenset(self.rows),
+            unhealthy=frozenset(k for k, row in self.rows.items() if row.opened_at),
+        )
 
     def admit_probes(self, asking: Sequence[Asking]) -> Probes:
         now = self.now()
-        ill = {one.key: row for one in asking if (row := self.rows.get(one.key)) is not None and row.opened_at}
+        opened = {one.key: row for one in asking if (row := self.rows.get(one.key)) is not None and row.opened_at}
         first: dict[str, Asking] = {}
         for one in asking:
-            row = ill.get(one.key)
+            row = opened.get(one.key)
             if row is not None and (row.probe_due or 0) <= now and (row.probe_until or float("-inf")) < now:
                 first.setdefault(one.key, one)
         for key, one in first.items():
             until = now + one.window.total_seconds()
             self.rows[key] = replace(self.rows[key], probe=one.failure_id, probe_until=until)
         probing = frozenset(one.failure_id for one in first.values())
-        return Probes(probing=probing, waiting=frozenset(one.failure_id for one in asking if one.key in ill) - probing)
+        return Probes(
+            probing=probing,
+            waiting=frozenset(one.failure_id for one in asking if one.key in opened) - probing,
+        )
 
     def judge(self, said: Sequence[Health], settings: BreakerSettings) -> tuple[Verdicts, dict[str, float]]:
         """Give the verdicts, and when the next probe of those that are still ill is due."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-from consumer.ingest.decode import Door, decode
+from consumer.ingest.decode import AdmissionRules, decode
 from consumer.model import DeadLetter, Failure, FailureId, Message, OrgId, Partition, Record
 from consumer.results.events import TOLD, Outlet, dead_letter_message
 from schemas.names import Code, Effect, PoisonReason, Status
@@ -23,7 +23,7 @@ class Oracle:
     """Watches one simulation, and raises AssertionError at the step that breaks a promise."""
 
     sim: Simulation
-    door: Door
+    door: AdmissionRules
     budgets: Mapping[OrgId, int | None]
     decided: dict[UUID, Message] = field(default_factory=dict)
     told: dict[UUID, Message] = field(default_factory=dict)
@@ -80,7 +80,7 @@ class Oracle:
         closed = row.status in (Status.RESOLVED, Status.GIVEN_UP)
         before = self.stood.get(failure_id)
         self.stood[failure_id] = row
-        if before is None or not closed or not row.failure.unsure or before.failure.unsure:
+        if before is None or not closed or not row.failure.effect_in_doubt or before.failure.effect_in_doubt:
             return
         kept = any(c.failure_id == failure_id for c in self.sim.store.tables.claims.values())
         assert kept, f"G4: a decision that knew nothing of its end frees its scope: {failure_id}"

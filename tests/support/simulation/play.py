@@ -256,7 +256,7 @@ class Simulation:
                         put_back.append((module, name, value))
                         setattr(module, name, model)
             with patch(
-                "consumer.pipeline.settle.ENOUGH", 2
+                "consumer.pipeline.settle.BATCH_TARGET", 2
             ):  # else no scenario is large enough for two settlements at once
                 yield
         finally:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
-from consumer.ingest.decode import Door
+from consumer.ingest.decode import AdmissionRules
 from consumer.model import OrgId
 from consumer.model.decision import Decision, DecisionResult
 from schemas.names import Effect, Status
@@ -50,7 +50,7 @@ class Event:
     effect: Effect = Effect.IDEMPOTENT
     acts: tuple[Act, ...] = (Act.WORKS,)
     dependency: int | None = None
-    damage: bool = False
+    fault_digest: bool = False
     """Whether what is broken is the scope itself, and so the same for all of it."""
     poison: bool = False
 
@@ -59,7 +59,7 @@ class Event:
         context: dict[str, Any] = {"scope": f"s{self.scope}", "effect": self.effect, "acts": list(self.acts)}
         if self.dependency is not None:
             context["dependency"] = f"d{self.dependency}"
-        if self.damage:
+        if self.fault_digest:
             context["damage"] = f"damage of s{self.scope}"
         data: dict[str, Any] = {
             "org_id": str(ORGS[self.org]),
@@ -95,7 +95,7 @@ class Scenario:
 def play(scenario: Scenario) -> Oracle:
     """Play a scenario to its end, and hold it against the promises."""
     sim = Simulation(scenario.seed, scenario.machines, scenario.partitions, BUDGETS)
-    door = Door(catalog=CATALOG, max_event_bytes=1_000_000)
+    door = AdmissionRules(catalog=CATALOG, max_event_bytes=1_000_000)
     oracle = Oracle(sim=sim, door=door, budgets=BUDGETS)
     oracle.watch()
     with sim.installed():

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from consumer.errors import TransientError
 from consumer.model import AttemptId, Claim, FailureId, Message, OrgId, OwnerId, Settlement
-from consumer.model.voice import Beat, Failing
+from consumer.model.voice import HeardInterval, SilentVoices
 from consumer.settings import BreakerSettings
 from consumer.store import (
     backlog,
@@ -29,8 +29,8 @@ from consumer.store.breakers import Known
 from consumer.store.decisions import TellChange
 from consumer.store.due import Due, Picked, Started
 from consumer.store.intake import Arrival, Taken
-from consumer.store.intake_breaker import Standing
-from consumer.store.leases import Inherited, Reading
+from consumer.store.intake_breaker import IntakeState
+from consumer.store.leases import Inherited, LeaseReading
 from consumer.store.settle import Settled
 from tests.support.simulation.loop import EPOCH, Timeline
 from tests.support.simulation.store import ModelStore
@@ -164,17 +164,17 @@ async def refuse(line: Line, *_: object) -> int:
     return await line.ask(lambda _: 0)
 
 
-async def pulse(line: Line, *_: object) -> tuple[list[Beat], int]:
+async def pulse(line: Line, *_: object) -> tuple[list[HeardInterval], int]:
     return await line.ask(lambda _: ([], 0))
 
 
-async def failing(line: Line, *_: object) -> Failing:
-    return await line.ask(lambda _: Failing(sources=0, organisations=0, letters=0))
+async def failing(line: Line, *_: object) -> SilentVoices:
+    return await line.ask(lambda _: SilentVoices(sources=0, organisations=0, letters=0))
 
 
-async def standing(line: Line) -> Standing:
+async def standing(line: Line) -> IntakeState:
     """Say that the fleet reads: the limit on dead letters has tests of its own."""
-    return await line.ask(lambda _: Standing(paused_at=None, why=None, probe_due=None, probe=False, off_until=None))
+    return await line.ask(lambda _: IntakeState(paused_at=None, why=None, probe_due=None, probe=False, off_until=None))
 
 
 async def release_decided(line: Line, limit: int) -> int:
@@ -185,7 +185,7 @@ async def renew(line: Line, owner: OwnerId, lease: timedelta) -> datetime:
     return EPOCH + timedelta(seconds=await line.ask(lambda store: store.renew(owner, lease)))
 
 
-async def read(line: Line, owner: OwnerId) -> Reading:
+async def read(line: Line, owner: OwnerId) -> LeaseReading:
     return await line.ask(lambda store: store.read(owner))
 
 
@@ -244,13 +244,13 @@ STATEMENTS: Final[Mapping[Callable[..., Awaitable[Any]], Callable[..., Awaitable
     intake.take_in: take_in,
     due.pick: pick,
     due.put_off: put_off,
-    due.waits: waits,
+    due.has_due: waits,
     due.start: start,
     waiters.look_again: look_again,
     settle.settle: settled,
     settle.end_unclaimed: end_unclaimed,
-    breakers.known: known,
-    rate_limits.sick: sick,
+    breakers.load_breakers: known,
+    rate_limits.open_failures_by_workflow: sick,
     rate_limits.forget: nothing,
     intake_breaker.hear: hear,
     intake_breaker.refuse: refuse,

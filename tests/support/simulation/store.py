@@ -15,7 +15,7 @@ from uuid import UUID
 
 from consumer.errors import LostClaim, RevokedClaim
 from consumer.model import (
-    AT_THE_FOOT,
+    NO_PROGRESS,
     Attempt,
     AttemptId,
     Claim,
@@ -42,7 +42,7 @@ from consumer.store.credits import Hold
 from consumer.store.decisions import PERSON, TellChange
 from consumer.store.due import Due, Started
 from consumer.store.intake import Arrival, Taken
-from consumer.store.leases import Inherited, Reading
+from consumer.store.leases import Inherited, LeaseReading
 from consumer.store.rate_limits import Limited
 from consumer.store.rows import CLAIMED_LOOK
 from consumer.store.settle import Settled
@@ -67,7 +67,7 @@ class Row:
     status: Status
     due: float | None
     waits_on: str | None = None
-    damage: str | None = None
+    fault_digest: str | None = None
     effect_made: bool = False
 
 
@@ -252,10 +252,10 @@ class ModelStore:
         plan, row = _heal(one.diagnosed), self.tables.failures[one.diagnosed.failure.id]
         if one.diagnosed in claimed:
             at = self._at(CLAIMED_LOOK)
-            self._write(replace(row, status=Status.PENDING, waits_on=None, damage=None, due=at))
+            self._write(replace(row, status=Status.PENDING, waits_on=None, fault_digest=None, due=at))
             return
-        ill = plan.dependency if row.failure.id in probes.waiting else None
-        self._wait(one.diagnosed, one.waits_on or ill or plan.intent.scope, waiter_in)
+        dependency_unhealthy = plan.dependency if row.failure.id in probes.waiting else None
+        self._wait(one.diagnosed, one.waits_on or dependency_unhealthy or plan.intent.scope, waiter_in)
 
     def look_again(self, failures: Sequence[FailureId]) -> int:
         """Make due whoever waits for a scope that nobody has."""
@@ -310,7 +310,7 @@ class ModelStore:
         """End a claim, or park it where the end of its effect is in doubt; gives whether it stays."""
         row = self.tables.failures[claim.failure_id]
         moved = row.failure.step != claim.step
-        keeps = bool(settlement.unsure) if moved and row.status in FINAL else settlement.parks
+        keeps = bool(settlement.effect_in_doubt) if moved and row.status in FINAL else settlement.parks
         if keeps:
             step = row.failure.step + self._applies(settlement, claim.step)
             self._reclaim(replace(claim, owner=PARKED, parked_step=step))
@@ -321,7 +321,7 @@ class ModelStore:
     def _applies(self, settlement: Settlement, step: int) -> bool:
         """Tell whether an end moves its failure: nobody decided meanwhile, or it answers who opened it again."""
         row = self.tables.failures[settlement.failure.id]
-        answers = settlement.next.status in (Status.RESOLVED, Status.NEEDS_PERSON) or bool(settlement.unsure)
+        answers = settlement.next.status in (Status.RESOLVED, Status.NEEDS_PERSON) or bool(settlement.effect_in_doubt)
         return row.failure.step == step or (row.status in PICKED and answers)
 
     def end_unclaimed(self, owner: OwnerId, settlements: Sequence[Settlement]) -> frozenset[UUID]:
@@ -329,13 +329,13 @@ class ModelStore:
             moved = [s for s in settlements if self._stands(s.failure.id, s.attempt.step)]
             for settlement in moved:
                 row, following = self.tables.failures[settlement.failure.id], settlement.next
-                failure = replace(row.failure, step=row.failure.step + 1, twin=None)
+                failure = replace(row.failure, step=row.failure.step + 1, healed_by_attempt=None)
                 self._write(
                     Row(
                         failure=failure,
                         status=following.status,
                         due=self._at(following.due_in),
-                        damage=row.damage,
+                        fault_digest=row.fault_digest,
                         effect_made=row.effect_made,
                     )
                 )
@@ -351,8 +351,12 @@ class ModelStore:
             step=row.failure.step + applies,
             attempts=row.failure.attempts + following.counts,
             lifetime_attempts=row.failure.lifetime_attempts + following.counts,
-            unsure=row.failure.unsure if settlement.unsure is None else settlement.unsure,
-            climbed=row.failure.climbed if settlement.climbed is None else settlement.climbed,
+            effect_in_doubt=row.failure.effect_in_doubt
+            if settlement.effect_in_doubt is None
+            else settlement.effect_in_doubt,
+            ladder_progress=row.failure.ladder_progress
+            if settlement.ladder_progress is None
+            else settlement.ladder_progress,
         )
         if applies:
             self._write(
@@ -383,8 +387,8 @@ class ModelStore:
         for settlement, claim in ended if woken else ():
             for row in list(self.tables.failures.values()):
                 waits = row.waits_on == claim.scope or row.failure.id in woken
-                if waits and settlement.mended is not None and row.damage == settlement.mended:
-                    failure = replace(row.failure, twin=settlement.attempt.id)
+                if waits and settlement.mended is not None and row.fault_digest == settlement.mended:
+                    failure = replace(row.failure, healed_by_attempt=settlement.attempt.id)
                     self._write(replace(row, failure=failure, waits_on=None, due=self.now()))
 
     def _come_back_for_probes(self, due: Mapping[str, float]) -> None:
@@ -400,10 +404,10 @@ class ModelStore:
         self.tables.renewals[owner] = self.tables.renewals.get(owner, 0) + 1
         return self.now()
 
-    def read(self, owner: OwnerId) -> Reading:
+    def read(self, owner: OwnerId) -> LeaseReading:
         tables = self.tables
         mine = [claim for claim in tables.claims.values() if claim.owner == owner]
-        return Reading(
+        return LeaseReading(
             revoked=frozenset(claim.attempt_id for claim in mine if claim.revoked_at is not None),
             renewals={one: self._renewals(one) for one, until in tables.leases.items() if until != inf},
         )
@@ -602,8 +606,8 @@ class ModelStore:
         row = self.tables.failures.get(failure_id)
         if row is None or (row.status is Status.RESOLVED) is resolved:
             return
-        again = Status.NEEDS_PERSON if row.failure.unsure or row.effect_made else Status.PENDING
-        change = self._move(row, Status.RESOLVED if resolved else again, unsure=row.failure.unsure)
+        again = Status.NEEDS_PERSON if row.failure.effect_in_doubt or row.effect_made else Status.PENDING
+        change = self._move(row, Status.RESOLVED if resolved else again, effect_in_doubt=row.failure.effect_in_doubt)
         self.tables.changes.setdefault((failure_id, change.step), change)
 
     def decide(self, failure_id: FailureId, decision: Decision) -> DecisionResult:
@@ -612,8 +616,8 @@ class ModelStore:
         in_doubt = any(c.failure_id == failure_id and c.owner == PARKED for c in self.tables.claims.values())
         ruling = rule(decision, row.status, in_doubt=in_doubt)
         if ruling is DecisionResult.DONE:
-            unsure = row.failure.unsure and decision is not Decision.DID_NOT_HAPPEN
-            change = self._move(row, AFTER[decision], unsure=unsure)
+            effect_in_doubt = row.failure.effect_in_doubt and decision is not Decision.DID_NOT_HAPPEN
+            change = self._move(row, AFTER[decision], effect_in_doubt=effect_in_doubt)
             message = status_message(change, OUTLET)
             self._put(PERSON, [message])
             self._at_once(message)
@@ -622,11 +626,11 @@ class ModelStore:
     def ask_heal(self, failure_id: FailureId) -> None:
         """A person asks for a heal: one that was given up begins anew, unless an effect of it is in doubt."""
         row = self.tables.failures[failure_id]
-        if row.status is Status.GIVEN_UP and not (row.failure.unsure or row.effect_made):
-            change = self._move(row, Status.PENDING, unsure=False)
+        if row.status is Status.GIVEN_UP and not (row.failure.effect_in_doubt or row.effect_made):
+            change = self._move(row, Status.PENDING, effect_in_doubt=False)
             self.tables.changes.setdefault((failure_id, change.step), change)
 
-    def _move(self, row: Row, status: Status, *, unsure: bool) -> StatusChange:
+    def _move(self, row: Row, status: Status, *, effect_in_doubt: bool) -> StatusChange:
         """Let a decision stand: revoke the live claim, and move the step; gives what is to be told."""
         live = [c for c in self.tables.claims.values() if c.failure_id == row.failure.id and c.owner != PARKED]
         for claim in live:
@@ -636,9 +640,9 @@ class ModelStore:
             row.failure,
             step=row.failure.step + 1 + any(claim.step == row.failure.step for claim in live),
             attempts=0 if opened else row.failure.attempts,
-            climbed=AT_THE_FOOT if opened else row.failure.climbed,
-            unsure=unsure,
-            twin=None,
+            ladder_progress=NO_PROGRESS if opened else row.failure.ladder_progress,
+            effect_in_doubt=effect_in_doubt,
+            healed_by_attempt=None,
         )
         due = None if status in FINAL else self.now() + (86400 if status is Status.NEEDS_PERSON else 0)
         made = row.effect_made and status is not Status.PENDING
@@ -685,8 +689,10 @@ class ModelStore:
         self.tables.failures[row.failure.id] = row
 
     def _wait(self, one: Diagnosed, gate: str, waiter_in: timedelta) -> None:
-        row, damage = self.tables.failures[one.failure.id], _heal(one).intent.damage
-        self._write(replace(row, status=Status.PENDING, waits_on=gate, damage=damage, due=self._at(waiter_in)))
+        row, fault_digest = self.tables.failures[one.failure.id], _heal(one).intent.fault_digest
+        self._write(
+            replace(row, status=Status.PENDING, waits_on=gate, fault_digest=fault_digest, due=self._at(waiter_in))
+        )
 
     def _reclaim(self, claim: Claimed) -> None:
         self.tables.claims[claim.scope] = claim

@@ -155,7 +155,7 @@ class Acts:
         return () if "scope" in failure.context else ("context.scope",)
 
     def refusal(self, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy) -> str | None:  # noqa: ARG002 - the Protocol's
-        unsafe = failure.unsure and failure.context["effect"] == Effect.UNSAFE
+        unsafe = failure.effect_in_doubt and failure.context["effect"] == Effect.UNSAFE
         return "it may have happened, and nothing tells" if unsafe else None
 
     def intent(self, failure: Failure, policy: WorkflowPolicy) -> Intent:  # noqa: ARG002 - the Protocol's
@@ -166,7 +166,7 @@ class Acts:
             window=WINDOW,
             idempotency_key=f"{self.name}:{failure.id}" if effect is Effect.KEYED else None,
             dependency=_text(failure.context.get("dependency")),
-            damage=_text(failure.context.get("damage")),
+            fault_digest=_text(failure.context.get("damage")),
         )
 
     def estimate(self, failure: Failure, policy: WorkflowPolicy) -> MicroAud:  # noqa: ARG002 - the Protocol's
@@ -199,8 +199,8 @@ class Acts:
         if act in (Act.MUTE, Act.DEAF):
             await asyncio.sleep(self.world.timeline.between(1, 2 * WINDOW.total_seconds()))
             if task.plan.intent.effect is Effect.UNSAFE:
-                return Unknown(reason="no answer", ill=True)
-            return NotHealed(code=Code.UNVERIFIED, reason="no answer", ill=True)
+                return Unknown(reason="no answer", dependency_unhealthy=True)
+            return NotHealed(code=Code.UNVERIFIED, reason="no answer", dependency_unhealthy=True)
         await asyncio.sleep(ANSWERS_AFTER.get(act, self.world.timeline.between(0.01, 2)))
         written.answered = True
         if act is Act.SICK:

@@ -15,7 +15,7 @@ import httpx2
 
 from consumer.catalog import Secret, WorkflowPolicy
 from consumer.model.call import CallResult, OutboundRequest
-from consumer.outbound.calls import Calls
+from consumer.outbound.calls import OutboundCalls
 from consumer.outbound.dialing import Resolve, SocketOption
 from tests.support.worlds.http_world import World, http_world, json_reply
 
@@ -96,9 +96,9 @@ async def guarded(
     """Make a call through the guard; on the real network where none is given."""
     asked = OutboundRequest(method="GET", url=request) if isinstance(request, str) else request
     if network is None:
-        calls = Calls(secrets or {}, tls=tls())
+        calls = OutboundCalls(secrets or {}, tls=tls())
     else:
-        calls = Calls(secrets or {}, tls=tls(), resolve=network.resolve, network=network)
+        calls = OutboundCalls(secrets or {}, tls=tls(), resolve=network.resolve, network=network)
     return await calls.send(asked, allowed, within=within, max_bytes=max_bytes)
 
 

@@ -21,7 +21,7 @@ from anyio.from_thread import BlockingPortal
 
 from consumer.errors import ConfigError, TransientError
 from consumer.local.postgres import Postgres, run_postgres
-from consumer.local.server import LOCALHOST, Program, Server, serving
+from consumer.local.server import LOCALHOST, Server, ServerProgram, serving
 from tests.support.paths import ROOT
 from tests.support.required_tools import in_ci
 
@@ -154,8 +154,8 @@ async def _serve(python: Path, home: Path, postgres: Postgres) -> AsyncIterator[
 
 def _program(
     name: str, argv: tuple[str, ...], home: Path, port: int, environment: Mapping[str, str] | None = None
-) -> Program:
-    return Program(
+) -> ServerProgram:
+    return ServerProgram(
         name=name,
         argv=argv,
         directory=home,

@@ -41,7 +41,7 @@ class Scripted:
             idempotency_key=str(failure.id) if self.kind is Effect.KEYED else None,
             reads_back=failure.context.get("reads_back") is True,
             dependency=str(named["dependency"]) if named["dependency"] else None,
-            damage=str(named["damage"]) if named["damage"] else None,
+            fault_digest=str(named["damage"]) if named["damage"] else None,
         )
 
     def estimate(self, failure: Failure, policy: WorkflowPolicy) -> MicroAud | None:  # noqa: ARG002 - the Protocol's

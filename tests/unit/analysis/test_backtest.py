@@ -83,7 +83,9 @@ def test_changes_come_with_the_most_frequent_first() -> None:
 
 
 async def test_a_failure_is_planned_as_if_it_came_in_for_the_first_time_and_then(planner: Planner) -> None:
-    worn = replace(GET, attempts=9, lifetime_attempts=99, step=12, unsure=True, twin=AttemptId(ORG))
+    worn = replace(
+        GET, attempts=9, lifetime_attempts=99, step=12, effect_in_doubt=True, healed_by_attempt=AttemptId(ORG)
+    )
     assert isinstance(decide(planner, worn, NOW).plan, Heal)
     late = decide(planner, worn, NOW + timedelta(hours=2)).plan
     assert isinstance(late, Refuse)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from consumer.cli.publish import Manner, Ready, Unfit, publish, ready
+from consumer.cli.publish import PublishOptions, Ready, UnfitEvent, publish, ready
 from consumer.errors import ConfigError
 from consumer.ingest.decode import event_failure_id
 from schemas.envelope import Form, parse
@@ -17,11 +17,11 @@ DATA = {"org_id": str(ORG), "workflow_name": "w", "failure_reason": "timeout", "
 
 def _manner(
     form: Form = Form.STRUCTURED, source: str | None = None, event_id: str | None = None, key: str | None = None
-) -> Manner:
-    return Manner(form=form, source=source, event_id=event_id, key=key)
+) -> PublishOptions:
+    return PublishOptions(form=form, source=source, event_id=event_id, key=key)
 
 
-def _ready(event: object, manner: Manner) -> Ready:
+def _ready(event: object, manner: PublishOptions) -> Ready:
     made = ready(json.dumps(event).encode(), manner, "failures", NOW)
     assert isinstance(made, Ready)
     return made
@@ -67,7 +67,7 @@ def test_the_key_is_the_given_one_or_the_run_or_the_organisation(
 
 def test_what_would_be_a_dead_letter_is_not_sent_and_says_why() -> None:
     made = ready(b'{"org_id": 5}', _manner(), "failures", NOW)
-    assert isinstance(made, Unfit)
+    assert isinstance(made, UnfitEvent)
     assert made.reason.startswith("wrong_shape: data.org_id")
 
 

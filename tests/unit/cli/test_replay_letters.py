@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 
 from consumer.catalog import parse_catalog
-from consumer.cli.letter_choice import Choice, Voice, voice_of
+from consumer.cli.letter_choice import EventOrigin, LetterFilter, voice_of
 from consumer.cli.replay_letters import Prospects, Sendable, StillRefused, identity
-from consumer.ingest.decode import Door
+from consumer.ingest.decode import AdmissionRules
 from consumer.kafka.dead_letters import Letter, original
 from consumer.kafka.manual_producer import Outgoing
 from consumer.model import Record
@@ -49,19 +49,19 @@ def letter(
 @pytest.mark.parametrize(
     ("value", "headers", "expected"),
     [
-        (EVENT, (), Voice(source="urn:a", organisation=ORG)),
-        (DATA, (), Voice(source="urn:kafka:failures", organisation=ORG)),
-        (DATA, BINARY, Voice(source="urn:b", organisation=ORG)),
-        (b"not json", BINARY, Voice(source="urn:b")),
-        (b"not json", (), Voice()),
-        ([1], (), Voice()),
-        ({"data": 7, "source": 8}, (), Voice()),
-        (EVENT | {"type": "workflow.failure.v9"}, (), Voice(source="urn:a", organisation=ORG)),
-        (DATA | {"org_id": "no"}, (), Voice(source="urn:kafka:failures")),
+        (EVENT, (), EventOrigin(source="urn:a", organisation=ORG)),
+        (DATA, (), EventOrigin(source="urn:kafka:failures", organisation=ORG)),
+        (DATA, BINARY, EventOrigin(source="urn:b", organisation=ORG)),
+        (b"not json", BINARY, EventOrigin(source="urn:b")),
+        (b"not json", (), EventOrigin()),
+        ([1], (), EventOrigin()),
+        ({"data": 7, "source": 8}, (), EventOrigin()),
+        (EVENT | {"type": "workflow.failure.v9"}, (), EventOrigin(source="urn:a", organisation=ORG)),
+        (DATA | {"org_id": "no"}, (), EventOrigin(source="urn:kafka:failures")),
     ],
 )
 def test_who_spoke_is_told_as_far_as_the_bytes_tell(
-    value: object, headers: tuple[tuple[str, bytes], ...], expected: Voice
+    value: object, headers: tuple[tuple[str, bytes], ...], expected: EventOrigin
 ) -> None:
     assert voice_of(letter(value, headers=headers)) == expected
 
@@ -69,28 +69,28 @@ def test_who_spoke_is_told_as_far_as_the_bytes_tell(
 @pytest.mark.parametrize(
     ("choice", "holds"),
     [
-        (Choice(), True),
-        (Choice(reason=PoisonReason.NOT_JSON), True),
-        (Choice(reason=PoisonReason.TOO_LARGE), False),
-        (Choice(source="urn:a"), True),
-        (Choice(source="urn:*"), True),
-        (Choice(source="urn:b"), False),
-        (Choice(organisation=ORG), True),
-        (Choice(organisation=UUID(int=1)), False),
-        (Choice(since=AT), True),
-        (Choice(since=AT + timedelta(seconds=1)), False),
-        (Choice(until=AT), False),
-        (Choice(until=AT + timedelta(seconds=1)), True),
-        (Choice(source="urn:a", organisation=UUID(int=1)), False),
+        (LetterFilter(), True),
+        (LetterFilter(reason=PoisonReason.NOT_JSON), True),
+        (LetterFilter(reason=PoisonReason.TOO_LARGE), False),
+        (LetterFilter(source="urn:a"), True),
+        (LetterFilter(source="urn:*"), True),
+        (LetterFilter(source="urn:b"), False),
+        (LetterFilter(organisation=ORG), True),
+        (LetterFilter(organisation=UUID(int=1)), False),
+        (LetterFilter(since=AT), True),
+        (LetterFilter(since=AT + timedelta(seconds=1)), False),
+        (LetterFilter(until=AT), False),
+        (LetterFilter(until=AT + timedelta(seconds=1)), True),
+        (LetterFilter(source="urn:a", organisation=UUID(int=1)), False),
     ],
 )
-def test_a_letter_is_chosen_by_reason_source_organisation_and_time(choice: Choice, *, holds: bool) -> None:
+def test_a_letter_is_chosen_by_reason_source_organisation_and_time(choice: LetterFilter, *, holds: bool) -> None:
     assert choice.holds(letter(EVENT)) is holds
 
 
 def test_who_cannot_be_read_is_of_no_source_and_no_organisation() -> None:
-    assert not Choice(source="*").holds(letter(b"not json"))
-    assert not Choice(organisation=ORG).holds(letter(b"not json"))
+    assert not LetterFilter(source="*").holds(letter(b"not json"))
+    assert not LetterFilter(organisation=ORG).holds(letter(b"not json"))
 
 
 def test_letters_of_one_original_have_one_identity_and_others_have_another() -> None:
@@ -99,12 +99,12 @@ def test_letters_of_one_original_have_one_identity_and_others_have_another() -> 
     assert len({identity(one) for one in (letter(DATA), *others)}) == 4
 
 
-def door(sources: str = "'*'", limit: int = 100_000) -> Door:
+def door(sources: str = "'*'", limit: int = 100_000) -> AdmissionRules:
     text = f"version: 1\nsources:\n- {{source: {sources}, organisations: '*'}}\n"
-    return Door(catalog=parse_catalog(text, "catalog", lambda _: ""), max_event_bytes=limit)
+    return AdmissionRules(catalog=parse_catalog(text, "catalog", lambda _: ""), max_event_bytes=limit)
 
 
-async def prospect(value: object, by: Door | None, **more: Any) -> Sendable | StillRefused:  # noqa: ANN401 - a builder's
+async def prospect(value: object, by: AdmissionRules | None, **more: Any) -> Sendable | StillRefused:  # noqa: ANN401 - a builder's
     sent = original(letter(value, **more), {"failures"})
     assert isinstance(sent, Outgoing)
     (found,) = await Prospects("failures", by, None).of([sent])
@@ -124,7 +124,7 @@ async def prospect(value: object, by: Door | None, **more: Any) -> Sendable | St
     ],
     ids=["source", "size", "bytes", "shape", "version", "time"],
 )
-async def test_what_would_be_refused_again_is_not_sent(value: object, by: Door, said: str) -> None:
+async def test_what_would_be_refused_again_is_not_sent(value: object, by: AdmissionRules, said: str) -> None:
     found = await prospect(value, by)
     assert isinstance(found, StillRefused)
     assert found.why.startswith(said)

@@ -20,9 +20,9 @@ from consumer.demo.drift import EFFECTS as DRIFT_EFFECTS
 from consumer.demo.drift import FIX, DriftStanding, Found
 from consumer.demo.drift import NAME as DRIFT_NAME
 from consumer.demo.poison import Poison
-from consumer.demo.state import Finished, Look, Output, Standing
+from consumer.demo.state import DemoFailure, Finished, Look, Output
 from consumer.demo.view import View
-from consumer.demo.world import Record as WorldRecord
+from consumer.demo.world import EffectRecord
 from consumer.model import ID_SPACE, Record
 from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE
 from schemas.names import Code, PoisonReason, Result, Status
@@ -49,8 +49,8 @@ CASES = (
 )
 
 
-def standing(name: str, failure_id: UUID, status: str, result: str, details: dict[str, Any]) -> Standing:
-    return Standing(
+def standing(name: str, failure_id: UUID, status: str, result: str, details: dict[str, Any]) -> DemoFailure:
+    return DemoFailure(
         id=failure_id,
         name=name,
         failure_type="api_timeout",
@@ -116,14 +116,14 @@ STORY = Story(
 
 def world(
     effects: Mapping[str, int] | None = None, body: dict[str, Any] | None = None, mended: dict[str, Any] | None = None
-) -> WorldRecord:
+) -> EffectRecord:
     counted = {"texts:t": 1, "runs:run-1001": 1} if effects is None else effects
     others = dict.fromkeys((*EFFECTS, *DRIFT_EFFECTS, "engine:run-inv-7"), 1)
     bodies = {"runs:run-1001": RUN if body is None else body, "engine:run-inv-7": mended or MENDED}
-    return WorldRecord(effects=Counter(others | dict(counted)), bodies=bodies)
+    return EffectRecord(effects=Counter(others | dict(counted)), bodies=bodies)
 
 
-def failed(story: Story = STORY, output: Output = OUTPUT, seen: WorldRecord | None = None) -> list[str]:
+def failed(story: Story = STORY, output: Output = OUTPUT, seen: EffectRecord | None = None) -> list[str]:
     return [check.name for check in checks_of(story, output, seen or world()) if not check.ok]
 
 
@@ -269,9 +269,9 @@ def _outage(**facts: Any) -> Story:  # noqa: ANN401 - a test's own values
     return replace(STORY, outage=replace(SPARED, **facts))
 
 
-def _invoice(details: dict[str, Any]) -> Standing:
+def _invoice(details: dict[str, Any]) -> DemoFailure:
     return standing("invoices.book", INVOICE, "resolved", "success", details)
 
 
-def _standing(name: str = "transfers.payout", status: str = "resolved") -> Standing:
+def _standing(name: str = "transfers.payout", status: str = "resolved") -> DemoFailure:
     return standing(name, PAYOUT, status, "success", {})

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from consumer.errors import TransientError
 from consumer.flow_control import backlog as pressure_module
-from consumer.flow_control.backlog import Pressure
+from consumer.flow_control.backlog import BacklogLimit
 from consumer.metrics import EventOutcome, Metrics, PauseReason
 from consumer.settings import IntakeSettings, Settings
 from consumer.store.backlog import Census
@@ -58,7 +58,7 @@ Look = Callable[[], Awaitable[PauseReason | None]]
 class Case:
     database: Database
     metrics: Metrics
-    pressure: Pressure
+    pressure: BacklogLimit
 
     async def look(self, after: float = 2.0) -> PauseReason | None:
         self.database.now += after
@@ -79,7 +79,7 @@ def case(monkeypatch: pytest.MonkeyPatch) -> Case:
     monkeypatch.setattr(pressure_module, "count", database.count)
     monkeypatch.setattr(pressure_module, "time", database)
     settings = Settings(intake=IntakeSettings(open_rows_cap=1_000, open_bytes_cap=1_000_000))
-    return Case(database, metrics, Pressure(settings, metrics))
+    return Case(database, metrics, BacklogLimit(settings, metrics))
 
 
 async def test_a_cap_holds_until_it_has_fallen_well_below(case: Case) -> None:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from prometheus_client import CollectorRegistry
 
-from consumer.flow_control.intake_breaker import Valve
+from consumer.flow_control.intake_breaker import IntakeBreaker
 from consumer.ingest.source import Source
 from consumer.kafka.polls import NOTHING, Polled
 from consumer.kafka.reader import Listener
@@ -23,7 +23,7 @@ THERE = Partition("workflow.failures", 1)
 
 
 def test_until_the_database_has_said_so_nothing_is_read() -> None:
-    valve = Valve(cast("Pool", None), DeadLetterLimitSettings(), IntakeSettings())
+    valve = IntakeBreaker(cast("Pool", None), DeadLetterLimitSettings(), IntakeSettings())
     assert valve.may_read() == 0
     assert valve.paused_because is not None
 

@@ -11,20 +11,20 @@ import pytest
 
 from consumer.flow_control.silence import claim_of, claims_of, is_reached, is_well, silent_beats
 from consumer.model import OrgId, Record
-from consumer.model.voice import Beat, Failing, Voice
+from consumer.model.voice import HeardInterval, SilentVoices, Voice
 from consumer.settings import DeadLetterLimitSettings
 
 LIMIT = DeadLetterLimitSettings()
 ORG = OrgId(UUID("9b1f3c52-6a55-4d1e-9a43-0a5d4c7b1e10"))
-BUSY = Beat(organisations=40, sources=8)
-STEADY = Beat(organisations=4, sources=3)
-SILENCE = Beat(organisations=0, sources=0)
+BUSY = HeardInterval(organisations=40, sources=8)
+STEADY = HeardInterval(organisations=4, sources=3)
+SILENCE = HeardInterval(organisations=0, sources=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
     name: str
-    beats: list[Beat]
+    beats: list[HeardInterval]
     """Newest first."""
     silent: int | None
 
@@ -38,22 +38,22 @@ TABLE = [
     Heard(name="before that nobody can tell", beats=[SILENCE] * 6 + [STEADY] * 360, silent=None),
     Heard(
         name="a fleet too quiet to tell",
-        beats=[SILENCE] * 90 + [SILENCE, SILENCE, SILENCE, Beat(organisations=1, sources=1)] * 90,
+        beats=[SILENCE] * 90 + [SILENCE, SILENCE, SILENCE, HeardInterval(organisations=1, sources=1)] * 90,
         silent=None,
     ),
     Heard(
         name="an evening's lull",
-        beats=[Beat(organisations=16, sources=4)] * 12 + [BUSY] * 360,
+        beats=[HeardInterval(organisations=16, sources=4)] * 12 + [BUSY] * 360,
         silent=None,
     ),
     Heard(
         name="one large source failing alone leaves the others' sources heard",
-        beats=[Beat(organisations=2, sources=7)] * 12 + [BUSY] * 360,
+        beats=[HeardInterval(organisations=2, sources=7)] * 12 + [BUSY] * 360,
         silent=None,
     ),
     Heard(
         name="somebody made up a thousand sources for an hour and then stopped",
-        beats=[BUSY] * 12 + [Beat(organisations=41, sources=1008)] * 360,
+        beats=[BUSY] * 12 + [HeardInterval(organisations=41, sources=1008)] * 360,
         silent=None,
     ),
     Heard(name="the first minutes of a fleet", beats=[SILENCE] * 2 + [BUSY], silent=2),
@@ -76,17 +76,17 @@ def _poisson(random: Random, mean: float) -> int:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_chance_alone_is_no_silence_through_a_day_whose_evening_is_half_as_busy(seed: int) -> None:
-    random, heard = Random(seed), list[Beat]()
+    random, heard = Random(seed), list[HeardInterval]()
     for beat in range(8640):
         mean = 3 * (1.5 + math.sin(beat / 8640 * 2 * math.pi)) / 2
-        heard.insert(0, Beat(organisations=_poisson(random, mean), sources=_poisson(random, mean)))
+        heard.insert(0, HeardInterval(organisations=_poisson(random, mean), sources=_poisson(random, mean)))
         del heard[450:]
         assert silent_beats(heard, LIMIT) is None, beat
 
 
 def test_a_bad_deploy_is_seen_within_so_many_beats_as_make_thirty_voices() -> None:
     for a_beat in (1, 2, 5, 15, 100):
-        usual = [Beat(organisations=a_beat, sources=a_beat)] * 360
+        usual = [HeardInterval(organisations=a_beat, sources=a_beat)] * 360
         seen = next(n for n in range(1, 91) if silent_beats([SILENCE] * n + usual, LIMIT) is not None)
         longest = max(2, math.ceil(LIMIT.expected / a_beat))
         assert LIMIT.share * longest <= seen + 1 <= longest + 1
@@ -95,15 +95,15 @@ def test_a_bad_deploy_is_seen_within_so_many_beats_as_make_thirty_voices() -> No
 @pytest.mark.parametrize(
     ("failing", "reached"),
     [
-        pytest.param(Failing(sources=5, organisations=40, letters=900), True, id="a bad deploy"),
-        pytest.param(Failing(sources=1, organisations=400, letters=90_000), False, id="one source alone"),
-        pytest.param(Failing(sources=9, organisations=1, letters=90_000), False, id="one organisation's sources"),
-        pytest.param(Failing(sources=5, organisations=40, letters=29), False, id="a handful"),
-        pytest.param(Failing(sources=0, organisations=0, letters=0), False, id="strangers alone"),
-        pytest.param(Failing(sources=3, organisations=3, letters=30), True, id="just as many as are needed"),
+        pytest.param(SilentVoices(sources=5, organisations=40, letters=900), True, id="a bad deploy"),
+        pytest.param(SilentVoices(sources=1, organisations=400, letters=90_000), False, id="one source alone"),
+        pytest.param(SilentVoices(sources=9, organisations=1, letters=90_000), False, id="one organisation's sources"),
+        pytest.param(SilentVoices(sources=5, organisations=40, letters=29), False, id="a handful"),
+        pytest.param(SilentVoices(sources=0, organisations=0, letters=0), False, id="strangers alone"),
+        pytest.param(SilentVoices(sources=3, organisations=3, letters=30), True, id="just as many as are needed"),
     ],
 )
-def test_many_sources_and_organisations_must_have_dead_letters(failing: Failing, *, reached: bool) -> None:
+def test_many_sources_and_organisations_must_have_dead_letters(failing: SilentVoices, *, reached: bool) -> None:
     assert is_reached(failing, LIMIT) is reached
 
 

@@ -173,7 +173,7 @@ async def test_a_database_that_is_away_when_an_effect_is_announced_means_no_effe
     strategy = Scripted(heals=succeeds, kind=Effect.UNSAFE)
     outcome = await run(strategy, task(strategy, failure({}), policy()), durable.gate(Effect.UNSAFE))
     assert isinstance(outcome, RetryLater)
-    assert not outcome.unsure
+    assert not outcome.effect_in_doubt
     assert durable.started == []
 
 

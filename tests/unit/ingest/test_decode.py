@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.catalog import parse_catalog
-from consumer.ingest.decode import Door, decode
+from consumer.ingest.decode import AdmissionRules, decode
 from consumer.model import DeadLetter, Failure, Record
 from schemas.names import PoisonReason
 from tests.support.pipeline import catalog, event
@@ -19,7 +19,7 @@ from tests.support.pipeline import catalog, event
 ORG = UUID("9b1f3c52-6a55-4d1e-9a43-0a5d4c7b1e10")
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MADE = datetime(2026, 3, 1, 11, 59, 58, tzinfo=UTC)
-DOOR = Door(catalog=parse_catalog(catalog()), max_event_bytes=100_000)
+DOOR = AdmissionRules(catalog=parse_catalog(catalog()), max_event_bytes=100_000)
 
 
 def record(value: object, **changes: Any) -> Record:  # noqa: ANN401 - a record's fields

@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry
 
 from consumer.ingest import liveness as watch_module
 from consumer.ingest.lag import Lag
-from consumer.ingest.liveness import IN_DOUBT_AFTER, REJOIN_AFTER, Watch
-from consumer.kafka.reader import Standing
+from consumer.ingest.liveness import IN_DOUBT_AFTER, REJOIN_AFTER, MemberLiveness
+from consumer.kafka.reader import PartitionPosition
 from consumer.metrics import Metrics, PauseReason
 from consumer.model import Partition
 
@@ -43,9 +43,9 @@ class World:
     def is_in_touch(self) -> bool:
         return self.in_touch
 
-    def standing(self, partition: Partition) -> Standing | None:  # noqa: ARG002
+    def standing(self, partition: Partition) -> PartitionPosition | None:  # noqa: ARG002
         seen_at = self.now if self.fetched_at is None else self.fetched_at
-        return Standing(
+        return PartitionPosition(
             position=self.position,
             end=self.seen_end,
             high_watermark=self.high_watermark,
@@ -67,7 +67,7 @@ class World:
     async def look_at_topic(self, within: timedelta) -> None:  # noqa: ARG002
         self.looked += 1
 
-    def condemn(self, why: str) -> None:
+    def request_rebuild(self, why: str) -> None:
         self.condemned.append(why)
 
     async def is_there(self) -> bool:
@@ -83,7 +83,7 @@ class World:
 @dataclass(frozen=True, slots=True)
 class Case:
     world: World
-    watch: Watch
+    watch: MemberLiveness
     metrics: Metrics
 
     async def passes(self, span: timedelta) -> None:
@@ -104,7 +104,7 @@ def case(monkeypatch: pytest.MonkeyPatch) -> Case:
     world, metrics, lag = World(), Metrics(CollectorRegistry()), Lag()
     monkeypatch.setattr(watch_module, "time", world)
     lag.assign([HERE])
-    return Case(world, Watch(metrics, lag, world.is_there), metrics)
+    return Case(world, MemberLiveness(metrics, lag, world.is_there), metrics)
 
 
 async def test_a_member_that_works_has_no_clock_running_and_nobody_is_asked(case: Case) -> None:

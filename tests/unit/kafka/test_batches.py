@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from consumer.errors import ConfigError
 from consumer.kafka.batches import Fetched, Walked, walk
-from consumer.kafka.unpacking import DamagedError, Reading, unpacked
+from consumer.kafka.unpacking import ByteReader, DamagedError, unpacked
 from consumer.model import Partition, Record
 from schemas.names import PoisonReason
 from tests.support.faults.raw_records import (
@@ -280,9 +280,9 @@ def test_a_format_that_is_not_known_is_damage() -> None:
 
 def test_numbers_are_read_as_they_are_written() -> None:
     for number in (0, 1, -1, 63, -64, 64, 300, -300, 2**31, -(2**31), 2**62, -(2**62)):
-        assert Reading(varint(number)).varint() == number
+        assert ByteReader(varint(number)).varint() == number
     with pytest.raises(DamagedError):
-        Reading(b"\x80").varint()
+        ByteReader(b"\x80").varint()
 
 
 def test_the_layout_of_the_tests_batches_is_the_formats() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from consumer.errors import TransientError
-from consumer.local.server import LOCALHOST, Program, Server, ServerExitError, free_ports, serving
+from consumer.local.server import LOCALHOST, Server, ServerExitError, ServerProgram, free_ports, serving
 from tests.support.processes import is_alive
 
 LISTEN = """
@@ -25,8 +25,8 @@ while True:
 STUBBORN = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
 
 
-def program(directory: Path, port: int, *, before: str = "", argv: tuple[str, ...] | None = None) -> Program:
-    return Program(
+def program(directory: Path, port: int, *, before: str = "", argv: tuple[str, ...] | None = None) -> ServerProgram:
+    return ServerProgram(
         name="the test server",
         argv=argv or (sys.executable, "-I", "-S", "-c", LISTEN.format(before=before), str(port)),
         directory=directory,

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.catalog import RungLimits, WorkflowPolicy
-from consumer.model import Climbed, Crashed, Healed, Next, NotHealed, Outcome, Refused, RetryLater, Unknown
-from consumer.plan.next_step import Past, after
-from consumer.plan.progress import climbed, is_spent
+from consumer.model import Crashed, Healed, LadderProgress, Next, NotHealed, Outcome, Refused, RetryLater, Unknown
+from consumer.plan.next_step import AttemptHistory, next_step
+from consumer.plan.progress import advance, is_exhausted
 from schemas.names import Code, Effect, Status, StrategyName
 
 POLICY = WorkflowPolicy(name="*", attempts=3, backoff=timedelta(seconds=4), backoff_cap=timedelta(seconds=6))
@@ -19,7 +19,7 @@ FINAL = (Status.RESOLVED, Status.GIVEN_UP)
 
 
 def follows(outcome: Outcome, attempts: int = 0, dice: float = 0.5, **past: Any) -> Next:  # noqa: ANN401 - fields of Past
-    return after(outcome, Past(attempts=attempts, **past), policy=POLICY, dice=dice)
+    return next_step(outcome, AttemptHistory(attempts=attempts, **past), policy=POLICY, dice=dice)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,9 @@ def test_attempts_end_where_the_catalog_says() -> None:
 def test_the_named_wait_is_kept_and_an_endless_one_is_bounded() -> None:
     assert follows(RetryLater(after=timedelta(seconds=90), reason="")).due_in == timedelta(seconds=90)
     patient = POLICY.model_copy(update={"max_age": timedelta(days=1000)})
-    endless = after(RetryLater(after=timedelta(days=366), reason=""), Past(), policy=patient, dice=0).due_in
+    endless = next_step(
+        RetryLater(after=timedelta(days=366), reason=""), AttemptHistory(), policy=patient, dice=0
+    ).due_in
     assert endless is not None
     assert endless <= timedelta(days=7)
 
@@ -70,13 +72,16 @@ TOO_LATE = RetryLater(after=timedelta(days=2), reason="")
 @pytest.mark.parametrize("outcome", [NO, TOO_LATE], ids=["no", "too late"])
 def test_an_unsure_failure_is_never_given_up_without_a_person(outcome: Outcome) -> None:
     assert follows(outcome).status is Status.GIVEN_UP
-    assert follows(outcome, unsure=True).status is Status.NEEDS_PERSON
+    assert follows(outcome, effect_in_doubt=True).status is Status.NEEDS_PERSON
 
 
 def test_a_probe_that_finds_its_dependency_still_ill_spends_no_attempt() -> None:
-    ill = NotHealed(code=Code.NOT_HEALED, reason="no answer", ill=True)
-    assert [follows(ill, 2, probe=probe).status for probe in (False, True)] == [Status.GIVEN_UP, Status.PENDING]
-    assert not follows(ill, 2, probe=True).counts
+    still_ill = NotHealed(code=Code.NOT_HEALED, reason="no answer", dependency_unhealthy=True)
+    assert [follows(still_ill, 2, probe=probe).status for probe in (False, True)] == [
+        Status.GIVEN_UP,
+        Status.PENDING,
+    ]
+    assert not follows(still_ill, 2, probe=True).counts
     assert follows(NOT_HEALED, 2, probe=True).status is Status.GIVEN_UP
 
 
@@ -100,26 +105,26 @@ CRASHED = Crashed(reason="bug")
 
 @pytest.mark.parametrize("outcome", [NOT_HEALED, CRASHED, NO], ids=["not healed", "crashed", "refused"])
 def test_a_spent_rung_hands_over_to_the_next_one_at_once_and_the_last_one_gives_up(outcome: Outcome) -> None:
-    on = follows(outcome, spent=True, goes_on=True)
+    on = follows(outcome, exhausted=True, goes_on=True)
     assert (on.status, on.due_in) == (Status.PENDING, timedelta(0))
-    assert follows(outcome, spent=True).status is Status.GIVEN_UP
-    assert follows(outcome, 1, spent=True).counts is (outcome is not NO)
+    assert follows(outcome, exhausted=True).status is Status.GIVEN_UP
+    assert follows(outcome, 1, exhausted=True).counts is (outcome is not NO)
 
 
 @pytest.mark.parametrize("outcome", [NOT_HEALED, CRASHED], ids=["not healed", "crashed"])
 def test_no_rung_acts_once_all_attempts_are_made(outcome: Outcome) -> None:
-    assert follows(outcome, 2, spent=True, goes_on=True).status is Status.GIVEN_UP
+    assert follows(outcome, 2, exhausted=True, goes_on=True).status is Status.GIVEN_UP
 
 
 def test_what_may_have_happened_keeps_the_ladder_where_it_is() -> None:
-    assert follows(NO, spent=True, goes_on=True, unsure=True).status is Status.NEEDS_PERSON
-    assert follows(CRASHED, 2, unsure=True).status is Status.NEEDS_PERSON
-    assert follows(NOT_HEALED, 2, unsure=True).status is Status.GIVEN_UP  # found out: it did not happen
-    assert follows(Unknown(reason="?"), reads_back=True, spent=True, goes_on=True).status is Status.NEEDS_PERSON
+    assert follows(NO, exhausted=True, goes_on=True, effect_in_doubt=True).status is Status.NEEDS_PERSON
+    assert follows(CRASHED, 2, effect_in_doubt=True).status is Status.NEEDS_PERSON
+    assert follows(NOT_HEALED, 2, effect_in_doubt=True).status is Status.GIVEN_UP  # found out: it did not happen
+    assert follows(Unknown(reason="?"), reads_back=True, exhausted=True, goes_on=True).status is Status.NEEDS_PERSON
 
 
 RETRY, REPAIR = StrategyName.AUTO_RETRY, StrategyName.SCHEMA_AUTOFIX
-BEFORE = Climbed(attempts={REPAIR: 1}, spent=frozenset({"x"}), unsure=REPAIR)
+BEFORE = LadderProgress(attempts={REPAIR: 1}, exhausted=frozenset({"x"}), in_doubt=REPAIR)
 LATER = RetryLater(after=timedelta(0), reason="")
 UNVERIFIED = NotHealed(code=Code.UNVERIFIED, reason="?")
 
@@ -141,14 +146,14 @@ UNVERIFIED = NotHealed(code=Code.UNVERIFIED, reason="?")
 def test_what_the_ladder_remembers_of_each_end(
     outcome: Outcome, effect: Effect | None, remembered: tuple[dict[str, int], set[str], str | None] | None
 ) -> None:
-    now = climbed(BEFORE, RETRY, effect, outcome)
-    assert (None if now is None else (dict(now.attempts), set(now.spent), now.unsure)) == remembered
+    now = advance(BEFORE, RETRY, effect, outcome)
+    assert (None if now is None else (dict(now.attempts), set(now.exhausted), now.in_doubt)) == remembered
     assert BEFORE.attempts == {REPAIR: 1}
 
 
 def test_a_rung_is_spent_by_its_own_limit_or_its_own_refusal() -> None:
     limited = POLICY.model_copy(update={"rungs": {RETRY: RungLimits(attempts=2)}})
-    twice = Climbed(attempts={RETRY: 2})
-    assert [is_spent(twice, RETRY, policy) for policy in (POLICY, limited)] == [False, True]
-    assert not is_spent(twice, REPAIR, limited)
-    assert is_spent(Climbed(spent=frozenset({RETRY})), RETRY, POLICY)
+    twice = LadderProgress(attempts={RETRY: 2})
+    assert [is_exhausted(twice, RETRY, policy) for policy in (POLICY, limited)] == [False, True]
+    assert not is_exhausted(twice, REPAIR, limited)
+    assert is_exhausted(LadderProgress(exhausted=frozenset({RETRY})), RETRY, POLICY)

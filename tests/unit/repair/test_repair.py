@@ -8,7 +8,7 @@ import pytest
 
 from consumer.repair.patch import applied, undone
 from consumer.repair.repair import repair_document, repair_text
-from consumer.repair.values import Cause, Json, Repair, RepairStatus
+from consumer.repair.values import Json, RefusalCause, Repair, RepairStatus
 from schemas.names import Grade
 
 ORDER: dict[str, Any] = {
@@ -108,39 +108,45 @@ def test_a_document_is_restored(broken: Json, whole: Json) -> None:
 @pytest.mark.parametrize(
     ("broken", "cause"),
     [
-        pytest.param({"order_id": "o-1"}, Cause.MISSING_REQUIRED, id="a required value that nothing names"),
-        pytest.param({}, Cause.MISSING_REQUIRED, id="nothing at all"),
-        pytest.param(_with(quantity=5001), Cause.OUT_OF_RANGE, id="too large"),
-        pytest.param(_with(quantity="5001"), Cause.OUT_OF_RANGE, id="too large, in quotes"),
-        pytest.param(_with(order_id=""), Cause.OUT_OF_RANGE, id="too short"),
-        pytest.param(_with(state="opened"), Cause.UNKNOWN_VALUE, id="an unknown word"),
-        pytest.param(_with(quantity="007"), Cause.AMBIGUOUS, id="an id with leading zeros"),
-        pytest.param(_with(quantity="1.000"), Cause.AMBIGUOUS, id="one, or a thousand"),
-        pytest.param(_with(quantity="1.234"), Cause.WRONG_TYPE, id="no integer"),
-        pytest.param(_with(weight="1,234"), Cause.AMBIGUOUS, id="groups, or a decimal comma"),
-        pytest.param(_with(weight="$5"), Cause.WRONG_TYPE, id="a currency"),
-        pytest.param(_with(order_id=19.90), Cause.WRONG_TYPE, id="a number that may have lost its last digit"),
-        pytest.param(_with(order_id=True), Cause.WRONG_TYPE, id="a truth value for a text"),
-        pytest.param(_with(placed_on="03/04/2024"), Cause.AMBIGUOUS, id="March or April"),
-        pytest.param(_with(placed_on="2024-03-09T10:11:12Z"), Cause.BAD_FORMAT, id="a time of day would be lost"),
-        pytest.param(_with(placed_on="2024-02-30"), Cause.BAD_FORMAT, id="no day"),
-        pytest.param(_with(paid_at="2024-03-09"), Cause.BAD_FORMAT, id="no time of day"),
-        pytest.param(_with(paid_at="2024-03-09T10:11:12"), Cause.BAD_FORMAT, id="no offset"),
-        pytest.param(_with(tags=[["a", "b"]]), Cause.WRONG_TYPE, id="a list where a text belongs"),
-        pytest.param(_with(tags="red,green"), Cause.WRONG_TYPE, id="a list written as one text"),
-        pytest.param(_with(tags='["a", "b'), Cause.TRUNCATED, id="an encoded part that is cut off"),
-        pytest.param({"orderId": "a", "order-id": "b", "quantity": 1}, Cause.AMBIGUOUS, id="two keys for one"),
-        pytest.param({"orderId": "a", "order-id": "a", "quantity": 1}, Cause.AMBIGUOUS, id="two equal ones for one"),
-        pytest.param(_with(orderId="o-2"), Cause.AMBIGUOUS, id="a key and its variant"),
-        pytest.param(_with(quantityy=7), Cause.AMBIGUOUS, id="a key and its misspelling"),
-        pytest.param(_with(desc="x"), Cause.AMBIGUOUS, id="a shortened optional key is not dropped"),
-        pytest.param(_with(descripton=[1, 2]), Cause.AMBIGUOUS, id="nor a misspelt one whose value does not fit"),
-        pytest.param(_with(more={"weight": 1}), Cause.AMBIGUOUS, id="nor what holds declared members"),
-        pytest.param({"data": VALID, "status": "error"}, Cause.AMBIGUOUS, id="an envelope that says it failed"),
-        pytest.param({"data": VALID, "result": _with(quantity=3)}, Cause.AMBIGUOUS, id="two documents"),
+        pytest.param({"order_id": "o-1"}, RefusalCause.MISSING_REQUIRED, id="a required value that nothing names"),
+        pytest.param({}, RefusalCause.MISSING_REQUIRED, id="nothing at all"),
+        pytest.param(_with(quantity=5001), RefusalCause.OUT_OF_RANGE, id="too large"),
+        pytest.param(_with(quantity="5001"), RefusalCause.OUT_OF_RANGE, id="too large, in quotes"),
+        pytest.param(_with(order_id=""), RefusalCause.OUT_OF_RANGE, id="too short"),
+        pytest.param(_with(state="opened"), RefusalCause.UNKNOWN_VALUE, id="an unknown word"),
+        pytest.param(_with(quantity="007"), RefusalCause.AMBIGUOUS, id="an id with leading zeros"),
+        pytest.param(_with(quantity="1.000"), RefusalCause.AMBIGUOUS, id="one, or a thousand"),
+        pytest.param(_with(quantity="1.234"), RefusalCause.WRONG_TYPE, id="no integer"),
+        pytest.param(_with(weight="1,234"), RefusalCause.AMBIGUOUS, id="groups, or a decimal comma"),
+        pytest.param(_with(weight="$5"), RefusalCause.WRONG_TYPE, id="a currency"),
+        pytest.param(_with(order_id=19.90), RefusalCause.WRONG_TYPE, id="a number that may have lost its last digit"),
+        pytest.param(_with(order_id=True), RefusalCause.WRONG_TYPE, id="a truth value for a text"),
+        pytest.param(_with(placed_on="03/04/2024"), RefusalCause.AMBIGUOUS, id="March or April"),
+        pytest.param(
+            _with(placed_on="2024-03-09T10:11:12Z"), RefusalCause.BAD_FORMAT, id="a time of day would be lost"
+        ),
+        pytest.param(_with(placed_on="2024-02-30"), RefusalCause.BAD_FORMAT, id="no day"),
+        pytest.param(_with(paid_at="2024-03-09"), RefusalCause.BAD_FORMAT, id="no time of day"),
+        pytest.param(_with(paid_at="2024-03-09T10:11:12"), RefusalCause.BAD_FORMAT, id="no offset"),
+        pytest.param(_with(tags=[["a", "b"]]), RefusalCause.WRONG_TYPE, id="a list where a text belongs"),
+        pytest.param(_with(tags="red,green"), RefusalCause.WRONG_TYPE, id="a list written as one text"),
+        pytest.param(_with(tags='["a", "b'), RefusalCause.TRUNCATED, id="an encoded part that is cut off"),
+        pytest.param({"orderId": "a", "order-id": "b", "quantity": 1}, RefusalCause.AMBIGUOUS, id="two keys for one"),
+        pytest.param(
+            {"orderId": "a", "order-id": "a", "quantity": 1}, RefusalCause.AMBIGUOUS, id="two equal ones for one"
+        ),
+        pytest.param(_with(orderId="o-2"), RefusalCause.AMBIGUOUS, id="a key and its variant"),
+        pytest.param(_with(quantityy=7), RefusalCause.AMBIGUOUS, id="a key and its misspelling"),
+        pytest.param(_with(desc="x"), RefusalCause.AMBIGUOUS, id="a shortened optional key is not dropped"),
+        pytest.param(
+            _with(descripton=[1, 2]), RefusalCause.AMBIGUOUS, id="nor a misspelt one whose value does not fit"
+        ),
+        pytest.param(_with(more={"weight": 1}), RefusalCause.AMBIGUOUS, id="nor what holds declared members"),
+        pytest.param({"data": VALID, "status": "error"}, RefusalCause.AMBIGUOUS, id="an envelope that says it failed"),
+        pytest.param({"data": VALID, "result": _with(quantity=3)}, RefusalCause.AMBIGUOUS, id="two documents"),
     ],
 )
-def test_a_document_is_refused(broken: Json, cause: Cause) -> None:
+def test_a_document_is_refused(broken: Json, cause: RefusalCause) -> None:
     repair = repaired(broken)
     assert (repair.status, repair.document, repair.edits) == (RepairStatus.REFUSED, None, ())
     assert repair.cause is cause, repair.reason
@@ -170,7 +176,7 @@ def test_no_edit_is_made_above_the_grade_that_is_allowed(broken: Json, needed: G
     for most in grades:
         repair = repaired(broken, most=most)
         if grades.index(most) < grades.index(needed):
-            assert repair.cause is Cause.NEEDS_MORE
+            assert repair.cause is RefusalCause.NEEDS_MORE
         else:
             assert max(grades.index(edit.grade) for edit in repair.edits) == grades.index(needed)
 
@@ -179,17 +185,19 @@ def test_no_edit_is_made_above_the_grade_that_is_allowed(broken: Json, needed: G
     ("broken", "guarded", "cause"),
     [
         ({"order_id": "o-1", "Quantity": "2"}, "/quantity", None),
-        ({"order_id": "o-1", "quantiyt": 2}, "/quantity", Cause.AMBIGUOUS),
-        (_with(retries=None), "/retries", Cause.GUARDED),
-        (_with(retries=None), "/*", Cause.GUARDED),
-        (_with(weight=None), "/weight", Cause.GUARDED),
-        (_with(trace_parent="x"), "/trace_parent", Cause.GUARDED),
+        ({"order_id": "o-1", "quantiyt": 2}, "/quantity", RefusalCause.AMBIGUOUS),
+        (_with(retries=None), "/retries", RefusalCause.GUARDED),
+        (_with(retries=None), "/*", RefusalCause.GUARDED),
+        (_with(weight=None), "/weight", RefusalCause.GUARDED),
+        (_with(trace_parent="x"), "/trace_parent", RefusalCause.GUARDED),
         (_with(trace_parent="x"), "/quantity", None),
-        (_with(address={"city": "Rome", "floor": 3}), "/address/*", Cause.GUARDED),
+        (_with(address={"city": "Rome", "floor": 3}), "/address/*", RefusalCause.GUARDED),
         (_with(address={"city": "Rome", "floor": 3}), "/address/city", None),
     ],
 )
-def test_a_guarded_field_is_touched_by_lossless_edits_only(broken: Json, guarded: str, cause: Cause | None) -> None:
+def test_a_guarded_field_is_touched_by_lossless_edits_only(
+    broken: Json, guarded: str, cause: RefusalCause | None
+) -> None:
     assert repaired(broken).status is RepairStatus.REPAIRED
     assert repaired(broken, guarded=[guarded]).cause is cause
 
@@ -229,7 +237,7 @@ def test_a_default_is_filled_in_only_where_the_rest_shows_what_it_is() -> None:
     assert repaired({"n": 3}, schema).document == {"n": 3, "on": True}
     strangers: list[Json] = [{}, {"message": "Internal Server Error"}, {"n": 3, "data": {"on": False}}]
     for stranger in strangers:
-        assert repaired(stranger, schema).cause is Cause.MISSING_REQUIRED
+        assert repaired(stranger, schema).cause is RefusalCause.MISSING_REQUIRED
 
 
 def test_a_default_is_not_filled_in_beside_the_value_that_it_would_stand_for() -> None:
@@ -238,9 +246,9 @@ def test_a_default_is_not_filled_in_beside_the_value_that_it_would_stand_for() -
         "required": ["member_volume", "id"],
         "properties": {"member_volume": {"type": "integer", "default": 7}, "id": {}},
     }
-    assert repaired({"id": 1, "memberVolume": "0021"}, schema).cause is Cause.AMBIGUOUS
+    assert repaired({"id": 1, "memberVolume": "0021"}, schema).cause is RefusalCause.AMBIGUOUS
     assert repaired({"id": 1, "memberVolume": None}, schema).document == {"id": 1, "member_volume": 7}
-    assert repaired({"id": 1}, schema, guarded=["/member_volume"]).cause is Cause.GUARDED
+    assert repaired({"id": 1}, schema, guarded=["/member_volume"]).cause is RefusalCause.GUARDED
 
 
 def test_a_document_that_is_valid_loses_nothing_for_the_sake_of_a_name() -> None:
@@ -251,7 +259,7 @@ def test_a_document_that_is_valid_loses_nothing_for_the_sake_of_a_name() -> None
 
 
 def test_a_limit_of_the_schema_does_not_decide_how_a_number_is_read() -> None:
-    assert repaired("1,234", {"type": "number", "maximum": 500}).cause is Cause.AMBIGUOUS
+    assert repaired("1,234", {"type": "number", "maximum": 500}).cause is RefusalCause.AMBIGUOUS
 
 
 def test_a_const_is_filled_in_and_an_enum_of_one_is_not() -> None:
@@ -263,7 +271,7 @@ def test_a_const_is_filled_in_and_an_enum_of_one_is_not() -> None:
 
 def test_a_default_that_its_own_schema_refuses_is_not_used() -> None:
     schema: Json = {"properties": {"n": {"type": "integer", "default": "none"}, "m": {}}, "required": ["n"]}
-    assert repaired({"m": 1}, schema).cause is Cause.MISSING_REQUIRED
+    assert repaired({"m": 1}, schema).cause is RefusalCause.MISSING_REQUIRED
 
 
 def test_a_misspelt_key_whose_property_is_taken_is_not_taken_for_a_farther_one() -> None:
@@ -275,7 +283,7 @@ def test_a_misspelt_key_whose_property_is_taken_is_not_taken_for_a_farther_one()
         "properties": {name: {"type": "integer"} for name in names},
     }
     for other in ("shipmentCapacityy", "shipmentCapacity"):
-        assert repaired({"shpmentCapacity": 43, other: 44}, schema).cause is Cause.AMBIGUOUS
+        assert repaired({"shpmentCapacity": 43, other: 44}, schema).cause is RefusalCause.AMBIGUOUS
     assert repaired({"shpmentCapacity": 43}, schema).document == {"shipmentCapacity": 43}
 
 
@@ -362,12 +370,12 @@ def test_schemas_are_followed_through_their_references_and_alternatives(
 
 def test_two_alternatives_at_the_same_cost_are_no_choice() -> None:
     schema: Json = {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "string"}}]}
-    assert repaired("42", schema).cause is Cause.AMBIGUOUS
+    assert repaired("42", schema).cause is RefusalCause.AMBIGUOUS
 
 
 def test_of_two_listed_words_the_one_in_the_same_case_is_meant() -> None:
     assert repaired(" a", {"enum": ["a", "A"]}).document == "a"
-    assert repaired("New", {"enum": ["new", "NEW"]}).cause is Cause.AMBIGUOUS
+    assert repaired("New", {"enum": ["new", "NEW"]}).cause is RefusalCause.AMBIGUOUS
 
 
 def test_no_digit_is_lost_on_the_way() -> None:
@@ -389,7 +397,7 @@ def test_no_digit_is_lost_on_the_way() -> None:
     ],
 )
 def test_a_schema_that_is_none_is_said_to_be_none(schema: Json) -> None:
-    assert repaired({"a": "x"}, schema).cause is Cause.UNUSABLE_SCHEMA
+    assert repaired({"a": "x"}, schema).cause is RefusalCause.UNUSABLE_SCHEMA
 
 
 def test_a_move_onto_an_item_of_a_list_is_told_as_a_replacement() -> None:

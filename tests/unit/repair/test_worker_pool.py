@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from consumer.repair.repair import repair_document, repair_text
-from consumer.repair.values import Cause, Json, RepairStatus
-from consumer.repair.worker_pool import RepairRoom, repair_room
+from consumer.repair.values import Json, RefusalCause, RepairStatus
+from consumer.repair.worker_pool import RepairWorkerPool, repair_worker_pool
 from schemas.names import Grade
 
 SCHEMA: dict[str, Any] = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
@@ -21,12 +21,12 @@ SHORT = timedelta(seconds=0.4)
 
 
 @pytest.fixture
-async def room() -> AsyncIterator[RepairRoom]:
-    async with repair_room(limit=SHORT) as opened:
+async def room() -> AsyncIterator[RepairWorkerPool]:
+    async with repair_worker_pool(limit=SHORT) as opened:
         yield opened
 
 
-async def test_a_child_answers_as_the_engine_itself(room: RepairRoom) -> None:
+async def test_a_child_answers_as_the_engine_itself(room: RepairWorkerPool) -> None:
     broken: Json = {"N": "5", "half": "\ud800", "long": 2**80}
     for most in (Grade.LOSSLESS, Grade.INVENTIVE):
         assert await room.repair(broken, SCHEMA, most=most) == repair_document(broken, SCHEMA, most=most)
@@ -37,31 +37,35 @@ async def test_a_child_answers_as_the_engine_itself(room: RepairRoom) -> None:
     assert guarded.status is RepairStatus.VALID
 
 
-async def test_a_schema_that_would_take_for_ever_is_ended_and_the_next_document_repaired(room: RepairRoom) -> None:
+async def test_a_schema_that_would_take_for_ever_is_ended_and_the_next_document_repaired(
+    room: RepairWorkerPool,
+) -> None:
     slow = await room.repair(json.dumps("a" * 60 + "!"), BOMB, most=Grade.INVENTIVE)
-    assert slow.cause is Cause.TOOK_TOO_LONG
+    assert slow.cause is RefusalCause.TOOK_TOO_LONG
     assert (await room.repair({"n": "5"}, SCHEMA, most=Grade.INVENTIVE)).document == {"n": 5}
 
 
 async def test_a_document_that_takes_too_much_memory_is_refused_and_the_next_one_repaired() -> None:
-    async with repair_room(memory=80 * 1024 * 1024, limit=timedelta(seconds=20)) as room:
+    async with repair_worker_pool(memory=80 * 1024 * 1024, limit=timedelta(seconds=20)) as room:
         large = await room.repair(
             json.dumps([{"n": str(n)} for n in range(100_000)]), {"items": SCHEMA}, most=Grade.LOSSY
         )
-        assert large.cause is Cause.TOO_LARGE
+        assert large.cause is RefusalCause.TOO_LARGE
         assert (await room.repair({"n": "5"}, SCHEMA, most=Grade.INVENTIVE)).document == {"n": 5}
 
 
-async def test_what_is_nested_too_deeply_to_be_sent_is_refused(room: RepairRoom) -> None:
+async def test_what_is_nested_too_deeply_to_be_sent_is_refused(room: RepairWorkerPool) -> None:
     deep: Json = []
     for _ in range(100_000):
         deep = [deep]
-    assert (await room.repair(deep, SCHEMA, most=Grade.LOSSY)).cause is Cause.TOO_DEEP
-    assert (await room.repair("[" * 100_000, SCHEMA, most=Grade.LOSSY)).cause is Cause.TOO_DEEP
+    assert (await room.repair(deep, SCHEMA, most=Grade.LOSSY)).cause is RefusalCause.TOO_DEEP
+    assert (await room.repair("[" * 100_000, SCHEMA, most=Grade.LOSSY)).cause is RefusalCause.TOO_DEEP
 
 
 @pytest.mark.parametrize("turns", [0, 1, 3, 8])
-async def test_one_that_nobody_waits_for_any_more_leaves_no_answer_to_the_next(room: RepairRoom, turns: int) -> None:
+async def test_one_that_nobody_waits_for_any_more_leaves_no_answer_to_the_next(
+    room: RepairWorkerPool, turns: int
+) -> None:
     assert (await room.repair({"n": "1"}, SCHEMA, most=Grade.LOSSY)).document == {"n": 1}
     waiting = asyncio.create_task(room.repair({"n": "2"}, SCHEMA, most=Grade.LOSSY))
     for _ in range(turns):
@@ -72,7 +76,7 @@ async def test_one_that_nobody_waits_for_any_more_leaves_no_answer_to_the_next(r
 
 
 async def test_many_at_once_each_get_their_own_answer() -> None:
-    async with repair_room(children=2) as room:
+    async with repair_worker_pool(children=2) as room:
         repairs = await asyncio.gather(*(room.repair({"n": str(n)}, SCHEMA, most=Grade.LOSSY) for n in range(200)))
     assert [repair.document for repair in repairs] == [{"n": n} for n in range(200)]
 
@@ -81,7 +85,7 @@ async def test_a_child_is_isolated_holds_nothing_of_ours_and_ends_with_the_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SHW_PLANTED_SECRET", "sk-planted")
-    async with repair_room() as room:
+    async with repair_worker_pool() as room:
         await room.repair({"n": 1}, SCHEMA, most=Grade.LOSSY)
         [child] = _children()
         command, environment = _told_to(child)

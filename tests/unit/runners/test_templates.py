@@ -13,7 +13,7 @@ from consumer.catalog.runners.http import RerunCall
 from consumer.model import Json
 from consumer.model.call import OutboundRequest
 from consumer.outbound.credentials import references
-from consumer.runners.templates import ABSENT, Unfit, Values, rendered
+from consumer.runners.templates import ABSENT, UnfitValue, Values, rendered
 
 ORG = "11111111-2222-4333-8444-555555555555"
 CALL = RerunCall(
@@ -88,13 +88,13 @@ def test_a_payload_that_cannot_be_written_is_refused() -> None:
     for _ in range(100_000):
         deep = [deep]
     for payload in (deep, float("nan")):
-        with pytest.raises(Unfit, match="payload"):
+        with pytest.raises(UnfitValue, match="payload"):
             put(payload=payload)
 
 
 @pytest.mark.parametrize("name", ["run.id", "run.epoch", "run.step"])
 def test_a_value_that_is_missing_is_named_and_nothing_is_made_up(name: str) -> None:
-    with pytest.raises(Unfit, match=f"{name} is missing"):
+    with pytest.raises(UnfitValue, match=f"{name} is missing"):
         rendered(CALL, "POST", VALUES | {name: ABSENT}, org_id=None)
 
 
@@ -109,7 +109,7 @@ def test_an_optional_value_is_left_out_of_the_body() -> None:
 )
 def test_a_run_id_that_could_point_elsewhere_is_refused_and_not_quoted(run_id: str) -> None:
     call = RerunCall(url="https://runs.example.com/runs/{run.id}")
-    with pytest.raises(Unfit, match=r"run\.id") as refused:
+    with pytest.raises(UnfitValue, match=r"run\.id") as refused:
         put(call, run__id=run_id)
     assert run_id.strip(" .") == "" or run_id not in str(refused.value)
 
@@ -117,13 +117,13 @@ def test_a_run_id_that_could_point_elsewhere_is_refused_and_not_quoted(run_id: s
 @pytest.mark.parametrize("value", ["secret://RUNS", "x secret://OTHER y", "a\r\nx-evil: 1", "ä", " a", "a "])
 def test_a_value_never_names_a_secret_or_begins_a_header_line(value: str) -> None:
     call = RerunCall(url="https://runs.example.com/?run={run.id}", headers={"x-step": "{run.step}"})
-    with pytest.raises(Unfit):
+    with pytest.raises(UnfitValue):
         put(call, run__step=value)
 
 
 def test_a_value_cannot_complete_a_secrets_name_from_both_sides() -> None:
     call = RerunCall(url="https://runs.example.com/?run={run.id}", headers={"x-step": "{run.step}//RUNS"})
-    with pytest.raises(Unfit, match="names a secret"):
+    with pytest.raises(UnfitValue, match="names a secret"):
         put(call, run__step="secret:")
 
 
@@ -146,7 +146,7 @@ def test_no_value_changes_host_path_query_or_headers(name: str, text: str | int,
     values: Values = VALUES | {"payload": payload, name: text}
     try:
         request = rendered(CALL, "POST", values, org_id=None)
-    except Unfit:
+    except UnfitValue:
         return
     url = httpx2.URL(request.url)
     assert structure(url) == PLAIN
@@ -168,7 +168,7 @@ def test_a_segment_of_a_value_alone_is_never_a_step_up(run_id: str) -> None:
     call = RerunCall(url="https://runs.example.com/runs/{run.id}/rerun")
     try:
         request = put(call, run__id=run_id)
-    except Unfit:
+    except UnfitValue:
         return
     assert httpx2.URL(request.url).path == f"/runs/{run_id}/rerun"
     assert request.url.count("/") == 5

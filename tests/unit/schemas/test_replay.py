@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from consumer.catalog import Catalog, parse_catalog
-from consumer.ingest.decode import Door, decode
+from consumer.ingest.decode import AdmissionRules, decode
 from consumer.kafka.dead_letters import Letter, original
 from consumer.kafka.manual_producer import Outgoing
 from consumer.model import DeadLetter, Failure, Record, first_read, with_value_alone
@@ -40,7 +40,7 @@ def record(name: str = "orders.sync", **changes: Any) -> Record:  # noqa: ANN401
 
 
 def accepted(read: Record, door: Catalog | None = None) -> Failure:
-    failure = decode(read, Door(catalog=door or catalog(), max_event_bytes=100_000), NOW)
+    failure = decode(read, AdmissionRules(catalog=door or catalog(), max_event_bytes=100_000), NOW)
     assert isinstance(failure, Failure)
     return failure
 
@@ -121,7 +121,7 @@ def test_a_mark_never_lets_other_content_pass_for_a_failure_that_is_there() -> N
 
 def test_a_mark_never_lends_another_source() -> None:
     headers = mark(replace(FIRST, topic="trusted"))
-    door = Door(catalog=catalog("urn:kafka:trusted"), max_event_bytes=100_000)
+    door = AdmissionRules(catalog=catalog("urn:kafka:trusted"), max_event_bytes=100_000)
     found = decode(record(headers=headers), door, NOW)
     assert isinstance(found, DeadLetter)
     assert found.reason is PoisonReason.SOURCE_NOT_ALLOWED

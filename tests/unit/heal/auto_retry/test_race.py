@@ -177,11 +177,11 @@ async def lived(seed: int) -> None:
                 assert code is None or model.ours == 0, seed
                 return
             case Unknown():
-                failed = replace(failed, unsure=True)
+                failed = replace(failed, effect_in_doubt=True)
             case NotHealed():
                 # Known not to have worked, or never tried: with an effect of ours it would be `unknown`.
                 assert model.ours == 0, seed
-                failed = replace(failed, unsure=False)
+                failed = replace(failed, effect_in_doubt=False)
             case RetryLater() | Crashed():
                 assert model.ours == sent_before, seed
                 model.time += outcome.after / SECOND if isinstance(outcome, RetryLater) else 0

@@ -7,10 +7,10 @@ import pytest
 
 from consumer.catalog import AutoRetryLimits, WorkflowPolicy
 from consumer.heal.auto_retry import AutoRetry
-from consumer.heal.auto_retry.rules import damage
+from consumer.heal.auto_retry.rules import fault_digest
 from consumer.heal.calls.backoff import jitter
 from consumer.heal.calls.request import origin, outbound
-from consumer.heal.calls.status_verdict import Definite, MayHaveRun, Repeat, Verify, ill, judge
+from consumer.heal.calls.status_verdict import Definite, MayHaveRun, Repeat, Verify, judge, signals_unhealthy
 from consumer.heal.calls.verify import unmet
 from consumer.model import Failure, Intent
 from consumer.model.call import (
@@ -325,7 +325,7 @@ def failed_as(kind: str) -> list[CallResult]:
 def test_only_what_something_well_would_not_do_counts_as_ill(
     results: list[CallResult], within: timedelta, *, expected: bool
 ) -> None:
-    assert [ill(result, within) for result in results] == [expected] * len(results)
+    assert [signals_unhealthy(result, within) for result in results] == [expected] * len(results)
 
 
 @pytest.mark.parametrize(
@@ -383,12 +383,12 @@ def test_damage_is_equal_only_where_the_same_call_of_the_same_step_is_missing(
     change: dict[str, Any], *, equal: bool
 ) -> None:
     one, other = failure({"request": POST, "run": RUN}), failure({"request": POST, "run": RUN} | change)
-    assert (damage(one) == damage(other)) is equal
+    assert (fault_digest(one) == fault_digest(other)) is equal
 
 
 @pytest.mark.parametrize("run", [None, {}, {"id": "r"}, {"id": 7, "epoch": 1}, {"id": "r", "epoch": True}, "r"])
 def test_without_a_run_and_its_epoch_no_damage_is_shared(run: Any) -> None:  # noqa: ANN401 - JSON is anything
-    assert damage(failure({"request": POST, "run": run})) is None
+    assert fault_digest(failure({"request": POST, "run": run})) is None
 
 
 def test_planning_reads_the_request_once() -> None:

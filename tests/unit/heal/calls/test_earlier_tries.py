@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from consumer.heal.auto_retry import AutoRetry
-from consumer.heal.calls.read_back import Suspect, suspect
+from consumer.heal.calls.read_back import Suspect, effect_suspect
 from consumer.redact import redact_json
 from schemas.context import RequestContext
 from tests.support.healing import NoCalls, diagnosis, failure, policy
@@ -35,14 +35,14 @@ def test_a_try_that_may_have_run_is_enough_to_refuse(reason: str, context: dict[
     said = STRATEGY.refusal(failed, diagnosis(), policy())
     assert said is not None
     assert said.startswith("POST may already have had its effect")
-    assert suspect(failed, RequestContext.model_validate(POST)) is Suspect.THEIRS
+    assert effect_suspect(failed, RequestContext.model_validate(POST)) is Suspect.THEIRS
 
 
 @pytest.mark.parametrize(("reason", "context"), cases(may_have_run=False))
 def test_where_every_try_is_told_and_none_has_run_it_is_made_again(reason: str, context: dict[str, Any]) -> None:
     failed = failure({"request": POST, **context}, reason=reason)
     assert STRATEGY.refusal(failed, diagnosis(), policy()) is None
-    assert suspect(failed, RequestContext.model_validate(POST)) is Suspect.NOBODY
+    assert effect_suspect(failed, RequestContext.model_validate(POST)) is Suspect.NOBODY
 
 
 def test_what_the_event_says_beside_its_context_counts_as_well() -> None:

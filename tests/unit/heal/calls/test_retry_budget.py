@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.heal.calls import retry_budget
-from consumer.heal.calls.retry_budget import CAPACITY, THROTTLED_COST, TRANSIENT_COST, RetryQuota, cost
+from consumer.heal.calls.retry_budget import CAPACITY, THROTTLED_COST, TRANSIENT_COST, RetryBudget, cost
 
 
 @dataclass(slots=True)
@@ -18,9 +18,9 @@ class Time:
         return self.now
 
 
-def drained(time: Time, tokens: int) -> RetryQuota:
+def drained(time: Time, tokens: int) -> RetryBudget:
     """A quota whose target `ill` has so many tokens left."""
-    made = RetryQuota(clock=time)
+    made = RetryBudget(clock=time)
     assert made.take("ill", CAPACITY - tokens)
     return made
 
@@ -33,7 +33,7 @@ def drained(time: Time, tokens: int) -> RetryQuota:
 def test_a_target_that_only_fails_gets_so_many_more_tries_and_then_none(
     *, throttled: bool, price: int, tries: int
 ) -> None:
-    made = RetryQuota(clock=Time())
+    made = RetryBudget(clock=Time())
     assert cost(throttled=throttled) == price
     assert [made.take("ill", price) for _ in range(tries + 2)] == [True] * tries + [False, False]
     assert made.take("well", price)
@@ -68,7 +68,7 @@ def test_too_few_tokens_are_not_taken() -> None:
 
 def test_only_targets_in_debt_are_remembered_and_never_more_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retry_budget, "TARGETS", 3)
-    made = RetryQuota(clock=Time())
+    made = RetryBudget(clock=Time())
     for target in "abc":
         made.take(target, 100)
     made.take("a", 100)
@@ -82,7 +82,7 @@ def test_only_targets_in_debt_are_remembered_and_never_more_than_the_limit(monke
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(-20, 20), st.floats(0, 30)), max_size=60))
 def test_no_order_of_events_leaves_less_than_none_or_more_than_all(steps: list[tuple[str, int, float]]) -> None:
     time = Time()
-    made = RetryQuota(clock=time)
+    made = RetryBudget(clock=time)
     for target, tokens, passed in steps:
         time.now += passed
         before = made.left(target)

@@ -11,12 +11,12 @@ from consumer.heal.schema_autofix.producer_drift import drift_of
 from consumer.heal.schema_autofix.strategy import SchemaAutofix
 from consumer.heal.strategy import Task
 from consumer.model import (
-    Climbed,
     Failure,
     Heal,
     Healed,
     Intent,
     Json,
+    LadderProgress,
     MicroAud,
     NotHealed,
     Outcome,
@@ -26,10 +26,10 @@ from consumer.model import (
     attempt_id,
 )
 from consumer.model.call import Ambiguous, EgressRefused, NotSent
-from consumer.plan.next_step import Past, after
-from consumer.plan.progress import climbed
+from consumer.plan.next_step import AttemptHistory, next_step
+from consumer.plan.progress import advance
 from consumer.redact import redact_json
-from consumer.repair.values import Cause, Edit, Operation, Repair, RepairStatus, refused
+from consumer.repair.values import Edit, Operation, RefusalCause, Repair, RepairStatus, refused
 from consumer.runners.contract import Accepted, Given, Phase, Rejected, RunState, Unseen
 from schemas.names import Code, Disposition, Effect, Grade, Status, StrategyName, Verdict
 from tests.support.healing import NOW, Gate, diagnosis, failure
@@ -178,7 +178,7 @@ def test_the_plan_says_why_not(
 async def test_an_event_brings_its_schema_only_where_the_catalog_declares_none(
     declared: dict[str, Any], used: dict[str, Any]
 ) -> None:
-    room = GivenRoom(repair_=refused(Cause.AMBIGUOUS, "two"))
+    room = GivenRoom(repair_=refused(RefusalCause.AMBIGUOUS, "two"))
     await healed(ScriptedRunner(), policy=allowed(schemas=declared), room=room)
     assert [schema for _, schema, _, _ in room.asked] == [used]
 
@@ -215,10 +215,10 @@ def test_the_scope_is_the_run_and_belongs_to_its_organisation() -> None:
 )
 def test_only_the_same_payload_in_the_same_place_is_the_same_damage(change: dict[str, Any]) -> None:
     context = CONTEXT | {"run": {"id": "run-1", "step": "charge", "epoch": 2}}
-    assert intent(failed(context)).damage is not None
-    assert intent(failed(context | {"payload": {"amount": "12"}})).damage == intent(failed(context)).damage
-    assert intent(failed(context | change)).damage != intent(failed(context)).damage
-    assert intent(failed()).damage is None, "without an epoch two failures may be of two runs of one step"
+    assert intent(failed(context)).fault_digest is not None
+    assert intent(failed(context | {"payload": {"amount": "12"}})).fault_digest == intent(failed(context)).fault_digest
+    assert intent(failed(context | change)).fault_digest != intent(failed(context)).fault_digest
+    assert intent(failed()).fault_digest is None, "without an epoch two failures may be of two runs of one step"
 
 
 def test_the_key_stays_until_an_attempt_has_counted() -> None:
@@ -242,8 +242,8 @@ def test_the_window_holds_the_whole_of_a_repair_and_ends() -> None:
 @pytest.mark.parametrize(
     ("repair", "says"),
     [
-        (refused(Cause.AMBIGUOUS, "two keys may be meant by /amount"), "ambiguous: two keys"),
-        (refused(Cause.TRUNCATED, "the text ends in a text: make it again"), "truncated"),
+        (refused(RefusalCause.AMBIGUOUS, "two keys may be meant by /amount"), "ambiguous: two keys"),
+        (refused(RefusalCause.TRUNCATED, "the text ends in a text: make it again"), "truncated"),
         (Repair(status=RepairStatus.VALID, document={"amount": 12}), "nothing to repair"),
     ],
 )
@@ -282,8 +282,12 @@ async def test_a_repair_is_not_taken_at_its_word(lie: Repair, oracle: str) -> No
         (RUNNING, RetryLater, "not touched"),
         (WAITING, RetryLater, "not touched"),
         (GONE, Refused, "does not know the run"),
-        (Unseen(reason="answered 500", ill=True), NotHealed, "nothing was sent"),
-        (Unseen(reason="answered 429", ill=True, after=timedelta(seconds=90)), RetryLater, "nothing was sent"),
+        (Unseen(reason="answered 500", dependency_unhealthy=True), NotHealed, "nothing was sent"),
+        (
+            Unseen(reason="answered 429", dependency_unhealthy=True, after=timedelta(seconds=90)),
+            RetryLater,
+            "nothing was sent",
+        ),
     ],
 )
 async def test_a_run_that_is_not_seen_to_have_failed_is_left_alone(
@@ -306,7 +310,7 @@ async def test_a_run_that_has_ended_well_meanwhile_is_no_heal_of_ours() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"unsure": True}, {"climbed": Climbed(attempts={StrategyName.SCHEMA_AUTOFIX: 1})}],
+    [{"effect_in_doubt": True}, {"ladder_progress": LadderProgress(attempts={StrategyName.SCHEMA_AUTOFIX: 1})}],
     ids=["doubt", "tried"],
 )
 async def test_a_run_that_has_ended_well_since_we_acted_is_healed(change: dict[str, Any]) -> None:
@@ -326,10 +330,10 @@ async def test_a_run_that_was_started_anew_has_a_failure_of_its_own() -> None:
 
 async def test_an_unkeyed_order_that_may_be_under_way_is_not_given_again() -> None:
     runner = ScriptedRunner(declared=Effect.UNSAFE, looks=[FAILED])
-    assert isinstance(await healed(runner, failed(unsure=True)), Unknown)
+    assert isinstance(await healed(runner, failed(effect_in_doubt=True)), Unknown)
     assert runner.orders == []
     keyed = ScriptedRunner()
-    assert isinstance(await healed(keyed, failed(unsure=True)), Healed)
+    assert isinstance(await healed(keyed, failed(effect_in_doubt=True)), Healed)
 
 
 # ---- after it
@@ -409,7 +413,7 @@ async def test_only_a_run_that_came_through_is_healed(
     assert isinstance(outcome, kind)
     assert getattr(outcome, "code", None) is code
     assert len(runner.orders) == 1
-    assert getattr(outcome, "unsure", True), "an order of ours may be under way"
+    assert getattr(outcome, "effect_in_doubt", True), "an order of ours may be under way"
     assert isinstance(answer, Accepted)
     assert {run.run_id for run in runner.looked_at[1:]} == {answer.run.run_id}
 
@@ -447,7 +451,7 @@ async def test_a_doubt_that_no_look_settles_counts_for_nothing_so_that_the_key_s
     runner = ScriptedRunner(gives=[LOST], looks=[FAILED])
     outcome = await healed(runner)
     assert isinstance(outcome, RetryLater)
-    assert outcome.unsure
+    assert outcome.effect_in_doubt
     assert len(set(runner.keys)) == 1
 
 
@@ -481,7 +485,7 @@ async def test_a_run_that_has_moved_since_is_ordered_under_another_key() -> None
 async def test_what_has_stood_longer_is_looked_at_less_often(age: timedelta, wait: timedelta) -> None:
     outcome = await healed(ScriptedRunner(looks=[RUNNING]), age=age)
     assert isinstance(outcome, RetryLater)
-    assert (outcome.after, outcome.unsure) == (wait, False)
+    assert (outcome.after, outcome.effect_in_doubt) == (wait, False)
 
 
 async def test_a_refusal_after_a_lost_answer_is_no_proof_that_nothing_happened() -> None:
@@ -492,23 +496,23 @@ async def test_a_refusal_after_a_lost_answer_is_no_proof_that_nothing_happened()
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind", "ill"),
+    ("answer", "kind", "dependency_unhealthy"),
     [
         (Rejected(reason="answered 422"), NotHealed, False),
-        (Rejected(reason="answered 503", ill=True), NotHealed, True),
-        (Rejected(reason="answered 429", ill=True, after=timedelta(minutes=3)), RetryLater, True),
+        (Rejected(reason="answered 503", dependency_unhealthy=True), NotHealed, True),
+        (Rejected(reason="answered 429", dependency_unhealthy=True, after=timedelta(minutes=3)), RetryLater, True),
         (Rejected(reason="answered 409", conflict=True), RetryLater, False),
         (NEVER_LEFT, NotHealed, True),
         (EgressRefused(reason="the host is not allowed"), Refused, None),
     ],
 )
 async def test_an_order_that_was_not_taken_has_no_effect_to_wait_for(
-    answer: Given, kind: type[Outcome], ill: bool | None
+    answer: Given, kind: type[Outcome], dependency_unhealthy: bool | None
 ) -> None:
     runner = ScriptedRunner(gives=[answer], looks=[FAILED])
     outcome = await healed(runner)
     assert isinstance(outcome, kind)
-    assert getattr(outcome, "ill", None) is ill
+    assert getattr(outcome, "dependency_unhealthy", None) is dependency_unhealthy
     assert len(runner.looked_at) == 1
     if isinstance(outcome, RetryLater) and isinstance(answer, Rejected) and answer.after is not None:
         assert outcome.after == answer.after
@@ -521,14 +525,17 @@ async def test_a_watch_ends_before_the_claim_does() -> None:
     assert len(runner.looked_at) == 2
 
 
-@pytest.mark.parametrize("unsure", [True, False])
-def test_only_who_may_have_acted_goes_on_with_a_doubt_and_a_person_sees_its_end(unsure: bool) -> None:
-    put_off = RetryLater(after=timedelta(minutes=1), reason="no answer", unsure=unsure)
-    remembered = climbed(Climbed(), StrategyName.SCHEMA_AUTOFIX, Effect.KEYED, put_off)
-    assert (remembered.unsure if remembered else None) == (StrategyName.SCHEMA_AUTOFIX if unsure else None)
-    now, late = (after(put_off, Past(age=age), policy=allowed(), dice=0.5) for age in (NO_TIME, timedelta(hours=24)))
+@pytest.mark.parametrize("effect_in_doubt", [True, False])
+def test_only_who_may_have_acted_goes_on_with_a_doubt_and_a_person_sees_its_end(effect_in_doubt: bool) -> None:
+    put_off = RetryLater(after=timedelta(minutes=1), reason="no answer", effect_in_doubt=effect_in_doubt)
+    remembered = advance(LadderProgress(), StrategyName.SCHEMA_AUTOFIX, Effect.KEYED, put_off)
+    assert (remembered.in_doubt if remembered else None) == (StrategyName.SCHEMA_AUTOFIX if effect_in_doubt else None)
+    now, late = (
+        next_step(put_off, AttemptHistory(age=age), policy=allowed(), dice=0.5)
+        for age in (NO_TIME, timedelta(hours=24))
+    )
     assert (now.status, now.counts) == (Status.DEFERRED, False)
-    assert late.status is (Status.NEEDS_PERSON if unsure else Status.GIVEN_UP)
+    assert late.status is (Status.NEEDS_PERSON if effect_in_doubt else Status.GIVEN_UP)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -544,7 +551,7 @@ async def test_an_order_at_the_end_of_a_claims_time_is_a_doubt_and_not_an_attemp
     runner = ScriptedRunner(gives=[answer], looks=[FAILED])
     outcome = await healed(runner, gate=ShortGate())
     assert isinstance(outcome, RetryLater)
-    assert outcome.unsure
+    assert outcome.effect_in_doubt
     assert (len(runner.orders), len(runner.looked_at)) == (1, 1)
 
 
