@@ -33,6 +33,11 @@ async def yielding_to_loop(items: Iterable[ItemT]) -> AsyncIterator[ItemT]:
             await asyncio.sleep(0)
 
 
+def jittered(span: timedelta) -> timedelta:
+    """Give between half a span and the whole, so that replicas do not act in step."""
+    return span * (0.5 + random() / 2)  # noqa: S311 - jitter
+
+
 @dataclass(slots=True, kw_only=True)
 class BackOff:
     """Exponential back-off: each failure in a row doubles the rest before the next try, up to the longest.
@@ -50,8 +55,7 @@ class BackOff:
         """Count a failure, and begin to rest."""
         doubled = self.first * 2.0 ** min(self.failures, 30)
         self.failures += 1
-        rest = min(doubled, self.longest) * (0.5 + random() / 2)  # noqa: S311 - jitter
-        self._until = time.monotonic() + rest.total_seconds()
+        self._until = time.monotonic() + jittered(min(doubled, self.longest)).total_seconds()
 
     def succeeded(self) -> None:
         """End the rest; the next failure is the first one again."""

@@ -32,8 +32,9 @@ from consumer.errors import RefusedByDatabase, TransientError
 from consumer.model import FailureId, OrgId
 from consumer.settings import ApiSettings
 from consumer.store import reports
+from consumer.store.heal_requests import Asked, HealAsked, ask_heal
 from consumer.store.pool import Connection, Pool
-from consumer.store.reports import Asked, HealAsked, PageEnd, ReportedAttempt
+from consumer.store.reports import PageEnd, ReportedAttempt
 
 CONNECTIONS: Final = 3
 """Of the process's pool: people who read must not take intake's and settle's."""
@@ -96,7 +97,7 @@ class Healing:
             if await reports.seen(connection, failure_id) is None:
                 return HealAsked(result=Asked.NOT_FOUND)
             await reports.become_service(connection)
-            return await reports.ask_heal(connection, failure_id, answered_by=ANSWERED_BY)
+            return await ask_heal(connection, failure_id, answered_by=ANSWERED_BY)
 
     async def _attempt_from(self, failure_id: FailureId, step: int) -> ReportedAttempt | None:
         """Wait for the attempt of a step or a later one, for as long as is set; None when there is none by then."""

@@ -17,18 +17,9 @@ from consumer.errors import TransientError
 from consumer.model import FailureId, Json, JsonObject, OrgId
 from consumer.redact import redact_json, redact_text
 from consumer.store.decisions import decisions_of
+from consumer.store.heal_requests import Asked, HealAsked, ask_heal
 from consumer.store.pool import Pool, transaction
-from consumer.store.reports import (
-    Asked,
-    HealAsked,
-    ReportedAttempt,
-    ask_heal,
-    attempt_since,
-    attempts_of,
-    list_failures,
-    standing,
-    stored_reasons,
-)
+from consumer.store.reports import ReportedAttempt, attempt_since, attempts_of, list_failures, standing, stored_reasons
 from schemas.names import FailureType, Result, Status
 
 POLL: Final = 0.25

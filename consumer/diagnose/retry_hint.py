@@ -1,12 +1,12 @@
 """How long a failure says to wait before another try. Pure."""
 
 import re
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from typing import Final
 
 from consumer.diagnose.facts import ERROR_KEYS
 from consumer.model import JsonObject
+from consumer.model.retry_after import bounded_seconds, retry_after
 from schemas.context import error_of
 
 LONGEST: Final = timedelta(days=7)
@@ -26,32 +26,13 @@ def told_to_wait(reason: str, context: JsonObject) -> timedelta | None:
         error = error_of(context)
         headers = {name.lower(): said for name, said in (error.headers or {}).items()}
         for said in (error.retry_after, headers.get("retry-after")):
-            wait = None if said is None else _header(said, headers.get("date"))
+            wait = retry_after(said, date=headers.get("date"))
             if wait is not None:
-                return wait
+                return min(wait, LONGEST)
     found = _TOLD.search(reason[:_READ])
     if found is None:
         return None
-    return _bounded(float(found["number"]) * _seconds(found["unit"]))
-
-
-def _header(said: float | str, date: str | None) -> timedelta | None:
-    try:
-        return _bounded(float(said))
-    except ValueError:
-        pass
-    try:
-        then = parsedate_to_datetime(str(said))
-        now = parsedate_to_datetime(date) if date else None
-    except ValueError:
-        return None
-    if now is None:  # against whose clock it was meant nobody knows
-        return None
-    return _bounded((_aware(then) - _aware(now)).total_seconds())
-
-
-def _aware(time: datetime) -> datetime:
-    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+    return min(bounded_seconds(float(found["number"]) * _seconds(found["unit"])), LONGEST)
 
 
 def _seconds(unit: str | None) -> float:
@@ -61,9 +42,3 @@ def _seconds(unit: str | None) -> float:
     if lowered.startswith("milli"):
         return 0.001
     return _UNITS.get(lowered[:2]) or _UNITS[lowered[0]]
-
-
-def _bounded(seconds: float) -> timedelta | None:
-    if not 0 <= seconds < float("inf"):
-        return None
-    return min(timedelta(seconds=min(seconds, LONGEST.total_seconds())), LONGEST)

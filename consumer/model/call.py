@@ -1,13 +1,12 @@
 """One HTTP call as a value: what is asked of another party, and what came of it."""
 
-import re
 from collections.abc import Callable
 from contextvars import ContextVar
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 from uuid import UUID
 
+from consumer.model.retry_after import retry_after, retry_after_milliseconds
 from schemas.value import value
 
 
@@ -90,55 +89,21 @@ class EgressRefused:
 CallResult: TypeAlias = Answer | NotSent | Ambiguous | EgressRefused
 
 
-_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
-
-
-_SECOND: Final = timedelta(seconds=1)
-
-
-_LONGEST: Final = timedelta(days=366)
-
-
 _TRUTH: Final = {"true": True, "false": False}
 
 
 _ADVICE: Final = ("x-should-retry", "stripe-should-retry")
 
 
-def named_wait(answer: Answer, now: datetime) -> timedelta | None:
-    """Read what the other side asks for: `retry-after-ms`, or Retry-After in seconds or as an HTTP date.
-
-    A date is counted from the answer's own Date: both are of one clock, and ours may be another. However far off, it
-    is a year at most; what cannot be read, or is negative, names nothing.
-    """
-    milliseconds = _number(answer.header("retry-after-ms"))
-    if milliseconds is not None:
-        return _bounded(milliseconds / 1000)
-    text = answer.header("retry-after")
-    seconds = _number(text)
-    if seconds is not None:
-        return _bounded(seconds)
-    until = _moment(text)
-    return None if until is None else _bounded((until - (_moment(answer.header("date")) or now)) / _SECOND)
+def named_wait(answer: Answer, now: datetime | None = None) -> timedelta | None:
+    """Give what the other side asks for by `retry-after-ms` or Retry-After; a date without a Date counts from `now`."""
+    wait = retry_after_milliseconds(answer.header("retry-after-ms"))
+    if wait is not None:
+        return wait
+    return retry_after(answer.header("retry-after"), date=answer.header("date"), now=now)
 
 
 def advised_against(answer: Answer) -> bool:
     """Tell whether the other side says outright that trying again is no use."""
     said = (_TRUTH.get((answer.header(name) or "").strip().lower()) for name in _ADVICE)
     return any(value is False for value in said)
-
-
-def _bounded(seconds: float) -> timedelta:
-    return timedelta(seconds=max(0.0, min(seconds, _LONGEST / _SECOND)))
-
-
-def _number(text: str | None) -> float | None:
-    return float(text.strip()) if text is not None and _NUMBER.fullmatch(text.strip()) else None
-
-
-def _moment(text: str | None) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text) if text else None
-    except (ValueError, IndexError, OverflowError):
-        return None
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

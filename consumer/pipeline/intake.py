@@ -6,16 +6,18 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import random
-from typing import Final
+from typing import Final, TypeAlias
 
 import structlog
 
 from consumer.errors import RefusedByDatabase, TransientError
+from consumer.event_loop import jittered
 from consumer.flow_control.dependencies import Dependencies, turned_away
 from consumer.flow_control.slots import HealSlots, Turn
 from consumer.metrics import LoopPhase, Metrics
 from consumer.model import DeadLetter, Diagnosed, FailureId, Heal, Message, OwnerId, Record, with_value_alone
 from consumer.model.batch import Batch, Claimed, Portion, Received
+from consumer.pipeline.durable import halved, until_durable
 from consumer.results.events import Outlet, dead_letter_message
 from consumer.results.settlement import settle_unclaimed
 from consumer.settings import HealSettings
@@ -25,6 +27,9 @@ from consumer.store.waiters import look_again
 from schemas.names import PoisonReason
 
 log = structlog.get_logger(__name__)
+
+Item: TypeAlias = tuple[Arrival, Record] | DeadLetter
+"""What a batch is stored of."""
 
 LOOKED_AT: Final = 64
 """Failures of a batch, or twice as many as there are slots, that are looked at for one portion: where slots are few a
@@ -80,7 +85,7 @@ class Intake:
             failure_id = diagnosed.failure.id
             gets_one = turn_of.get(failure_id) is Turn.NOW
             arrivals.append((self._arrival(diagnosed, gets_one, gates.get(failure_id), batch.now), record))
-        return Portion(batch=part, received=await self._store(arrivals, part.letters, batch.now), rest=rest)
+        return Portion(batch=part, received=await self._store([*arrivals, *part.letters], batch.now), rest=rest)
 
     def _arrival(self, diagnosed: Diagnosed, wants_slot: bool, waits_on: str | None, now: datetime) -> Arrival:
         plan = diagnosed.plan
@@ -91,66 +96,47 @@ class Intake:
             diagnosed=diagnosed,
             wants_slot=wants_slot,
             ended=ended,
-            waiter_in=_jittered(self._settings.waiter_retry),
+            waiter_in=jittered(self._settings.waiter_retry),
             waits_on=waits_on,
         )
 
-    async def _store(
-        self, arrivals: Sequence[tuple[Arrival, Record]], letters: Sequence[DeadLetter], now: datetime
-    ) -> Received:
-        """Store a batch; where the database refuses it, its halves, down to the one record that it refuses alone."""
-        try:
-            return await self._until_durable(arrivals, letters, now)
-        except RefusedByDatabase as error:
-            if arrivals and letters:
-                return await self._store(arrivals, (), now) + await self._store((), letters, now)
-            if len(arrivals) + len(letters) > 1:
-                log.warning("batch_refused", rows=len(arrivals), letters=len(letters), error=str(error)[:300])
-                rows, told = len(arrivals) // 2, len(letters) // 2
-                first = await self._store(arrivals[:rows], letters[:told], now)
-                return first + await self._store(arrivals[rows:], letters[told:], now)
-            return await self._store_refused(arrivals, letters, now, error)
+    async def _store(self, items: Sequence[Item], now: datetime) -> Received:
+        """Store what was read; where the database refuses it, its halves, down to the one that it refuses alone."""
 
-    async def _store_refused(
-        self,
-        arrivals: Sequence[tuple[Arrival, Record]],
-        letters: Sequence[DeadLetter],
-        now: datetime,
-        error: RefusedByDatabase,
-    ) -> Received:
-        if not arrivals:
+        async def together(some: Sequence[Item]) -> Received:
+            return await self._until_durable(some, now)
+
+        async def alone(item: Item, error: RefusedByDatabase) -> Received:
+            return await self._store_refused(item, now, error)
+
+        return sum(await halved(items, together, alone), Received())
+
+    async def _store_refused(self, item: Item, now: datetime, error: RefusedByDatabase) -> Received:
+        if isinstance(item, DeadLetter):
             # Only what its producer chose freely beside the value can be at fault: that goes, the value stays.
-            bare = [replace(letter, record=with_value_alone(letter.record)) for letter in letters]
-            return await self._until_durable((), bare, now)
+            return await self._until_durable([replace(item, record=with_value_alone(item.record))], now)
+        arrival, record = item
         message = f"the database refuses it: {str(error)[:500]}. Report this: decode should have found it."
-        unstorable = DeadLetter(record=arrivals[0][1], reason=PoisonReason.UNSTORABLE, message=message)
-        log.error("event_unstorable", failure_id=str(arrivals[0][0].diagnosed.failure.id), error=str(error)[:300])
-        return await self._store((), [unstorable], now)
+        unstorable = DeadLetter(record=record, reason=PoisonReason.UNSTORABLE, message=message)
+        log.error("event_unstorable", failure_id=str(arrival.diagnosed.failure.id), error=str(error)[:300])
+        return await self._store([unstorable], now)
 
-    async def _until_durable(
-        self, arrivals: Sequence[tuple[Arrival, Record]], letters: Sequence[DeadLetter], now: datetime
-    ) -> Received:
-        wait = 0.1
-        while True:
+    async def _until_durable(self, items: Sequence[Item], now: datetime) -> Received:
+        async def attempt() -> Received:
             sent_at = time.monotonic()
-            try:
-                with self._metrics.timed(LoopPhase.INTAKE):
-                    return await self._once(arrivals, letters, now, sent_at)
-            except TransientError as error:
-                # Whether it was committed is not known, and does not matter: the ids make a second time harmless,
-                # and claims under our name that we do not know of are found by resume.
-                log.warning("intake_failed", error=str(error)[:300], retry_in=wait)
-                with self._metrics.timed(LoopPhase.RETRY):
-                    await asyncio.sleep(wait * (0.5 + random() / 2))  # noqa: S311 - jitter
-                wait = min(wait * 2, 5.0)
+            with self._metrics.timed(LoopPhase.INTAKE):
+                return await self._once(items, now, sent_at)
 
-    async def _once(
-        self,
-        arrivals: Sequence[tuple[Arrival, Record]],
-        letters: Sequence[DeadLetter],
-        now: datetime,
-        sent_at: float,
-    ) -> Received:
+        async def rest(span: timedelta) -> None:
+            with self._metrics.timed(LoopPhase.RETRY):
+                await asyncio.sleep(span.total_seconds())
+
+        # The ids make a second time harmless; claims under our name that we do not know of are found by resume.
+        return await until_durable(attempt, _failed, sleep=rest)
+
+    async def _once(self, items: Sequence[Item], now: datetime, sent_at: float) -> Received:
+        letters = [item for item in items if isinstance(item, DeadLetter)]
+        arrivals = [item for item in items if not isinstance(item, DeadLetter)]
         told = [dead_letter_message(letter, self._outlet, now) for letter in letters]
         strangers: list[DeadLetter] = []
 
@@ -206,5 +192,5 @@ def _unknown_organisation_letter(arrival: Arrival, record: Record) -> DeadLetter
     return DeadLetter(record=record, reason=PoisonReason.UNKNOWN_ORGANISATION, message=message)
 
 
-def _jittered(span: timedelta) -> timedelta:
-    return span * (0.5 + random() / 2)  # noqa: S311 - jitter
+def _failed(error: TransientError, rest: float) -> None:
+    log.warning("intake_failed", error=str(error)[:300], retry_in=rest)

@@ -6,7 +6,6 @@ their own. What is too large is cut before it is sent. What its topic refuses al
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -21,6 +20,7 @@ from consumer.kafka.writer import Sent
 from consumer.metrics import LoopPhase, Metrics, PublishOutcome
 from consumer.model import FailureId, Message, OwnerId
 from consumer.model.settlement import message_size
+from consumer.pipeline.topic_queue import BATCH, TopicQueue, topic_back_off, weight
 from consumer.results.events import Outlet, cut
 from consumer.store.outbox import forget, left_over
 from consumer.store.pool import Pool
@@ -30,9 +30,6 @@ log = structlog.get_logger(__name__)
 IN_MEMORY: Final = 10_000
 """Messages of a topic kept for direct sending; beyond it the sweeper sends them from the outbox, where they all are."""
 IN_MEMORY_BYTES: Final = 64 * 1024 * 1024
-BATCH: Final = 1000
-BATCH_BYTES: Final = 8 * 1024 * 1024
-"""More than a slow broker takes within a request's timeout would fail as a whole, each time."""
 LETTERS_SWEPT: Final = 50
 """Dead letters may all be as large as a message can be, and the database gives them by number."""
 PROBE: Final = 20
@@ -47,10 +44,6 @@ PUT_OFF: Final = 10_000
 """Messages that their topic refuses and that are remembered; more of them are tried each time that they are taken."""
 
 
-def _topic_back_off() -> BackOff:
-    return BackOff(first=timedelta(milliseconds=250), longest=timedelta(seconds=15))
-
-
 class MessageSender(Protocol):
     """Sends messages and says what the broker answered to each."""
 
@@ -63,41 +56,6 @@ class MessageSender(Protocol):
         ...
 
 
-@dataclass(slots=True, kw_only=True)
-class TopicQueue:
-    """The direct way to one topic."""
-
-    topic: str
-    waiting: deque[Message] = field(default_factory=deque)
-    size: int = 0
-    back_off: BackOff = field(default_factory=_topic_back_off)
-    is_sending: bool = False
-    is_behind: bool = False  # said once, until all that waits has been sent
-
-    def put(self, messages: Iterable[Message]) -> None:
-        """Let messages wait behind the others."""
-        self.waiting.extend(messages)
-        self.size += sum(_weight(message) for message in messages)
-
-    def put_back(self, messages: Sequence[Message]) -> None:
-        """Let messages that were taken wait before the others, in their order."""
-        self.waiting.extendleft(reversed(messages))
-        self.size += sum(_weight(message) for message in messages)
-
-    def take(self) -> list[Message]:
-        """Take the next messages; what belongs to one failure is not parted."""
-        batch: list[Message] = []
-        size = 0
-        while self.waiting:
-            follows = bool(batch) and self.waiting[0].failure_id == batch[-1].failure_id is not None
-            if not follows and (len(batch) >= BATCH or size >= BATCH_BYTES):
-                break
-            batch.append(self.waiting.popleft())
-            size += _weight(batch[-1])
-        self.size -= size
-        return batch
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
     """The sweeper's way to one topic, or to those that no setting names any more."""
@@ -106,7 +64,7 @@ class Round:
     topic: str | None
     besides: tuple[str, ...] = ()
     batch: int = BATCH
-    back_off: BackOff = field(default_factory=_topic_back_off)
+    back_off: BackOff = field(default_factory=topic_back_off)
 
 
 class Publisher:
@@ -357,7 +315,7 @@ def _fitting(message: Message, limit: int) -> Message | None:
     """Give a message as it can be sent; None where not even cutting makes it small enough."""
     # The headers of our own events are few and short: no need to count those of thousands.
     is_ours = message.failure_id is not None
-    if (is_ours and _weight(message) + OWN_HEADERS <= limit) or message_size(message) <= limit:
+    if (is_ours and weight(message) + OWN_HEADERS <= limit) or message_size(message) <= limit:
         return message
     short = cut(message, limit)
     return short if message_size(short) <= limit else None
@@ -377,7 +335,3 @@ def _first_of_each(messages: Sequence[Message]) -> tuple[list[Message], list[Mes
             seen.add(message.failure_id.int)
             firsts.append(message)
     return firsts, following
-
-
-def _weight(message: Message) -> int:
-    return len(message.body or b"") + len(message.key or b"")

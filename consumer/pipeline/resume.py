@@ -12,7 +12,7 @@ import structlog
 
 from consumer.catalog import Catalogs
 from consumer.errors import RefusedByDatabase, TransientError
-from consumer.event_loop import wait_for_event
+from consumer.event_loop import jittered, wait_for_event
 from consumer.flow_control.brake import WorkflowBrake
 from consumer.flow_control.dependencies import Dependencies, turned_away
 from consumer.flow_control.slots import HealSlots
@@ -22,6 +22,7 @@ from consumer.model import Diagnosed, Failure, Heal, OrgId, OwnerId, Refuse, Set
 from consumer.model.batch import Claimed
 from consumer.ownership.clock import Clock
 from consumer.ownership.lease import Lease
+from consumer.pipeline.durable import halved
 from consumer.pipeline.flow import Pipeline
 from consumer.pipeline.publish import Publisher
 from consumer.pipeline.recording import Recording
@@ -188,13 +189,11 @@ class Resume:
             await self._start(healable)
 
     async def _start(self, healable: Sequence[Diagnosed]) -> None:
+        await halved(healable, self._start_together, self._give_up)
+
+    async def _start_together(self, healable: Sequence[Diagnosed]) -> None:
         sent_at = time.monotonic()
-        waiter_in = self.heal.waiter_retry * (0.5 + random() / 2)  # noqa: S311 - jitter
-        try:
-            started = await due.start(self.pool, self.me, self._due(healable), waiter_in)
-        except RefusedByDatabase as error:
-            await self._start_one_by_one(healable, error)
-            return
+        started = await due.start(self.pool, self.me, self._due(healable), jittered(self.heal.waiter_retry))
         self.pipeline.heal(
             [Claimed(diagnosed=d, sent_at=sent_at, probe=d.failure.id in started.probing) for d in started.claimed],
             [(Claimed(diagnosed=d, sent_at=sent_at), end) for d, end in started.held_back],
@@ -202,6 +201,11 @@ class Resume:
         here = {d.failure.id for d in started.claimed} | {d.failure.id for d, _ in started.held_back}
         if await look_again(self.pool, [d.failure.id for d in healable if d.failure.id not in here]):
             self.wake.set()
+
+    async def _give_up(self, unstorable: Diagnosed, error: RefusedByDatabase) -> None:
+        failure = unstorable.failure
+        log.error("claim_unstorable", failure_id=str(failure.id), error=str(error)[:300])
+        await self._go_on([self.pipeline.unplannable(failure, "its claim cannot be stored: report this")])
 
     def _due(self, healable: Sequence[Diagnosed]) -> list[due.Due]:
         """Say who waits for its dependency. Of an ill one the first asks: it may be the probe that is due."""
@@ -214,30 +218,18 @@ class Resume:
                 del gates[one.failure.id]
         return [due.Due(diagnosed=one, waits_on=gates.get(one.failure.id)) for one in healable]
 
-    async def _start_one_by_one(self, healable: Sequence[Diagnosed], error: RefusedByDatabase) -> None:
-        """Find the failure whose claim the database refuses, and give it up; the others start."""
-        if len(healable) > 1:
-            for one in healable:
-                await self._start([one])
-            return
-        failure = healable[0].failure
-        log.error("claim_unstorable", failure_id=str(failure.id), error=str(error)[:300])
-        await self._go_on([self.pipeline.unplannable(failure, "its claim cannot be stored: report this")])
-
     async def _end(self, settlements: Sequence[Settlement]) -> None:
-        try:
-            moved = await end_unclaimed(self.pool, self.me, settlements)
-        except RefusedByDatabase:
-            if len(settlements) > 1:
-                for settlement in settlements:
-                    await self._end([settlement])
-                return
-            settlements = [without_content(settlements[0], self.outlet)]
-            moved = await end_unclaimed(self.pool, self.me, settlements)
+        await halved(settlements, self._end_together, self._end_alone)
+
+    async def _end_together(self, settlements: Sequence[Settlement]) -> None:
+        moved = await end_unclaimed(self.pool, self.me, settlements)
         for settlement in settlements:
             if settlement.failure.id in moved:
                 self.publisher.offer(settlement.messages)
                 self.recording.attempt(settlement)
+
+    async def _end_alone(self, settlement: Settlement, _: RefusedByDatabase) -> None:
+        await self._end_together([without_content(settlement, self.outlet)])
 
     async def _rest(self, stop: asyncio.Event) -> None:
         # Woken early by whoever asked for a heal; the jitter keeps replicas from looking all at once.

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from random import random
 from typing import Final
 
 import structlog
@@ -14,6 +13,7 @@ from consumer.flow_control.breakers import Breakers
 from consumer.flow_control.slots import HealSlots
 from consumer.metrics import LoopPhase
 from consumer.model import OwnerId, Settlement
+from consumer.pipeline.durable import halved, until_durable
 from consumer.pipeline.publish import Publisher
 from consumer.pipeline.recording import Recording
 from consumer.results.events import Outlet
@@ -114,11 +114,10 @@ class Settler:
         self._may_begin.set()
 
     async def _settle(self, ready: Sequence[Settlement]) -> None:
-        try:
-            settled = await self._until_durable(ready)
-        except RefusedByDatabase as error:
-            await self._settle_halves(ready, error)
-            return
+        await halved(ready, self._settle_together, self._settle_alone)
+
+    async def _settle_together(self, ready: Sequence[Settlement]) -> None:
+        settled = await self._until_durable(ready)
         self._unawaited = len(ready) - settled.woken
         self._live.forget(s.attempt.id for s in ready)
         self._breakers.learn(settled.verdicts, woken=settled.woken)
@@ -134,14 +133,9 @@ class Settler:
         for found in settled.drifted:
             self._recording.drift(found)
 
-    async def _settle_halves(self, ready: Sequence[Settlement], error: RefusedByDatabase) -> None:
-        if len(ready) > 1:
-            middle = len(ready) // 2
-            await self._settle(ready[:middle])
-            await self._settle(ready[middle:])
-            return
-        bare = without_content(ready[0], self._outlet)
-        if bare.attempt == ready[0].attempt:
+    async def _settle_alone(self, refused: Settlement, error: RefusedByDatabase) -> None:
+        bare = without_content(refused, self._outlet)
+        if bare.attempt == refused.attempt:
             # Nothing is left to leave out: the claim stands, and is taken over when its deadline has passed.
             log.error("settle_refused", attempt_id=str(bare.attempt.id), error=str(error)[:300])
             self._live.forget([bare.attempt.id])
@@ -150,18 +144,19 @@ class Settler:
         await self._settle([bare])
 
     async def _until_durable(self, ready: Sequence[Settlement]) -> Settled:
-        wait = 0.1
         telling = [self._breakers.drop_redundant_health(settlement) for settlement in ready]
-        while True:
+
+        async def attempt() -> Settled:
             acked = self._publisher.take_acked()
             try:
                 with self._metrics.timed(LoopPhase.SETTLE):
                     return await settle(self._pool, self._owner, telling, acked, self._breakers.settings)
-            except TransientError as error:
-                self._publisher.give_back_acked(acked)
-                log.warning("settle_failed", error=str(error)[:300], retry_in=wait)
-                await asyncio.sleep(wait * (0.5 + random() / 2))  # noqa: S311 - jitter
-                wait = min(wait * 2, 5.0)
-            except RefusedByDatabase:
+            except (TransientError, RefusedByDatabase):
                 self._publisher.give_back_acked(acked)
                 raise
+
+        return await until_durable(attempt, _failed)
+
+
+def _failed(error: TransientError, rest: float) -> None:
+    log.warning("settle_failed", error=str(error)[:300], retry_in=rest)

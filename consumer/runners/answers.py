@@ -2,28 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 import orjson
 
 from consumer.model import Json
-from consumer.model.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent
+from consumer.model.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent, named_wait
+from consumer.model.retry_after import NOT_BEGUN
 from consumer.runners.contract import Accepted, Given, Rejected, RunRef, Unseen
 from consumer.runners.templates import ABSENT, Found
 from schemas.json_value import value_at
 from schemas.names import Effect
 
 _CONFLICT: Final = frozenset({409, 412})
-_NOT_NOW: Final = frozenset({425, 429})
-"""The engine says that it did not even begin."""
 _UNAVAILABLE: Final = 503
 _NEVER_DONE: Final = frozenset({501, 505})
 _MAY_HIDE_AN_EFFECT: Final = frozenset({301, 302, 303, 408})
 """A form's redirect is the answer to its success; 408 may come from something that stands before the engine."""
 _OURS: Final = "PoolTimeout"
-_LONGEST_WAIT: Final = timedelta(days=366)
 _OK: Final = range(200, 300)
 
 
@@ -39,7 +35,7 @@ def not_accepted(answer: Answer, effect: Effect) -> Rejected | Ambiguous:
     if status in _CONFLICT:
         return Rejected(reason=f"{said}: it has moved on", conflict=True)
     # A proxy answers 503 too when it lost the engine halfway: only one that names a time speaks for itself.
-    if status in _NOT_NOW or (status == _UNAVAILABLE and (wait is not None or effect is not Effect.UNSAFE)):
+    if status in NOT_BEGUN or (status == _UNAVAILABLE and (wait is not None or effect is not Effect.UNSAFE)):
         return Rejected(reason=said, dependency_unhealthy=True, after=wait)
     server_failed = status >= 500 and status not in _NEVER_DONE  # noqa: PLR2004 - HTTP's own border
     if status in _OK or server_failed or status in _MAY_HIDE_AN_EFFECT:
@@ -63,7 +59,7 @@ def unseen(result: CallResult) -> Unseen:
     """Say why a look saw nothing."""
     match result:
         case Answer(status=status, truncated=truncated):
-            dependency_unhealthy = status >= 500 or status in _NOT_NOW  # noqa: PLR2004
+            dependency_unhealthy = status >= 500 or status in NOT_BEGUN  # noqa: PLR2004
             unread = "an answer too long to be read" if truncated else "an answer of an unknown form"
             why = unread if status in _OK else f"answered {status}"
             return Unseen(
@@ -84,15 +80,3 @@ def json_of(answer: Answer) -> Found:
     except orjson.JSONDecodeError:
         return ABSENT
     return read
-
-
-def named_wait(answer: Answer) -> timedelta | None:
-    """Read Retry-After, in seconds or as a date beside the answer's own Date; what cannot be read names nothing."""
-    text = (answer.header("retry-after") or "").strip()
-    if text.isascii() and text.isdigit():
-        return min(timedelta(seconds=min(int(text[:12]), _LONGEST_WAIT.total_seconds())), _LONGEST_WAIT)
-    try:
-        wait = parsedate_to_datetime(text) - parsedate_to_datetime(answer.header("date") or "")
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return max(timedelta(0), min(wait, _LONGEST_WAIT))

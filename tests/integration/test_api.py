@@ -25,8 +25,9 @@ from consumer.errors import ConfigError
 from consumer.metrics import EventOutcome, Metrics
 from consumer.model import ID_SPACE, FailureId
 from consumer.settings import ApiSettings, PostgresSettings
+from consumer.store.heal_requests import Asked, ask_heal
 from consumer.store.pool import Pool, open_pool
-from consumer.store.reports import Asked, PageEnd, ask_heal, attempts_of, list_failures
+from consumer.store.reports import PageEnd, attempts_of, list_failures
 from schemas.names import Status
 
 SECRET = "a secret of the tests that is long enough for HS256"

@@ -13,8 +13,8 @@ import pytest
 from consumer.errors import TransientError
 from consumer.heal.strategy import EffectGate, Task
 from consumer.model import FailureId, Healed, NotHealed, Outcome, Proof
+from consumer.store.heal_requests import ask_heal
 from consumer.store.intake import take_in
-from consumer.store.reports import ask_heal
 from consumer.store.settle import settle
 from schemas.heal_result import FAILURE_STATUS_TYPE
 from schemas.names import Code, Effect, Verdict

@@ -39,8 +39,9 @@ from consumer.results.decision import status_message
 from consumer.results.events import Outlet
 from consumer.results.settlement import Ended, settle_heal
 from consumer.settings import BreakerSettings
-from consumer.store import breakers, changes, decisions, due, intake, leases, outbox, reports, settle
+from consumer.store import breakers, changes, decisions, due, intake, leases, outbox, settle
 from consumer.store.due import Due
+from consumer.store.heal_requests import ask_heal
 from consumer.store.intake import Arrival
 from consumer.store.rows import climbed_json
 from schemas.names import Code, Disposition, Effect, FailureType, Status, StrategyName
@@ -264,7 +265,7 @@ class Both:
         rows = [row for row in self.model.tables.failures.values() if row.status is Status.GIVEN_UP]
         for row in self.dice.sample(rows, min(1, len(rows))):
             async with self.pool.acquire() as connection, connection.transaction():
-                await reports.ask_heal(connection, row.failure.id)
+                await ask_heal(connection, row.failure.id)
             self.model.ask_heal(row.failure.id)
 
     async def agree(self) -> None:

@@ -15,6 +15,7 @@ from consumer.diagnose.facts import words_of
 from consumer.heal.calls.try_texts import UNTOLD, Doubt, TextOfTries, read_tries
 from consumer.heal.calls.try_words import PROOF
 from consumer.model import Failure, Json
+from consumer.model.retry_after import NOT_BEGUN
 from schemas.context import ErrorContext, error_of
 
 _CONNECT_TIMED_OUT: Final = frozenset(
@@ -35,7 +36,6 @@ _NEVER_LEFT: Final = _CONNECT_TIMED_OUT | {
     "notsent",
 }
 """Error codes and types that clients raise before the first byte of a request leaves, in lower case."""
-_NOT_EXECUTED: Final = frozenset({425, 429})
 
 _DEPTH: Final = 16
 _PLACES: Final = 2000
@@ -86,7 +86,7 @@ def last_did_not_run(failure: Failure) -> bool:
 
 def _last_did_not_run(error: ErrorContext) -> bool:
     if error.http_status is not None:
-        return error.http_status in _NOT_EXECUTED
+        return error.http_status in NOT_BEGUN
     return any(name in _NEVER_LEFT for name in _names(error))
 
 

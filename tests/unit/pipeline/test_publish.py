@@ -14,7 +14,8 @@ from consumer.kafka.writer import Sent
 from consumer.metrics import Metrics
 from consumer.model import FailureId, Message, OwnerId
 from consumer.model.settlement import message_size
-from consumer.pipeline.publish import BATCH, BATCH_BYTES, IN_MEMORY, Publisher
+from consumer.pipeline.publish import IN_MEMORY, Publisher
+from consumer.pipeline.topic_queue import BATCH, BATCH_BYTES
 from consumer.results.events import Outlet
 from tests.support.pipeline import until
 

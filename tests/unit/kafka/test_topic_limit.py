@@ -3,7 +3,7 @@
 import pytest
 
 from consumer.kafka import writer
-from consumer.kafka.writer import LIMIT_AGAIN, LOWEST_LIMIT, TopicLimit
+from consumer.kafka.topic_limit import LIMIT_AGAIN, LOWEST_LIMIT, TopicLimit
 
 
 class Clock:

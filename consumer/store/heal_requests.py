@@ -1,0 +1,90 @@
+"""ASK: a person, or a program for one, asks for a heal of a failure now."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from consumer.model import FailureId
+from consumer.store.pool import Connection
+from schemas.names import Status
+
+# Due now; one that was given up begins anew, which is told. Those that wait for a person or an approval are left as
+# they are, and so is one of which an effect may have happened: only a person can open it again.
+_ASK = """
+WITH old AS (
+  SELECT w.id, w.step,
+         CASE WHEN w.status = 'given_up' AND (w.unsure OR w.effect_made) THEN 'needs_person' ELSE w.status END AS status
+    FROM workflow_failures w WHERE w.id = $1 FOR NO KEY UPDATE
+), moved AS (
+  UPDATE workflow_failures f
+     SET due_at = clock_timestamp(), waits_on = NULL,
+         status = CASE WHEN old.status = 'given_up' THEN 'pending' ELSE f.status END,
+         attempts = CASE WHEN old.status = 'given_up' THEN 0 ELSE f.attempts END,
+         step = f.step + (old.status = 'given_up')::int
+    FROM old WHERE f.id = old.id AND old.status IN ('pending', 'deferred', 'given_up')
+  RETURNING f.id, f.step, old.status AS before
+), told AS (
+  INSERT INTO heal_status_change (failure_id, step, status, reason)
+  SELECT m.id, m.step, 'pending', 'a heal was asked for' FROM moved m WHERE m.before = 'given_up'
+  ON CONFLICT DO NOTHING
+)
+SELECT old.status, coalesce((SELECT moved.step FROM moved), old.step) AS step FROM old
+"""
+
+
+_LOCK = "SELECT FROM workflow_failures f WHERE f.id = $1 FOR NO KEY UPDATE"
+
+
+# After the lock and in a statement of its own, so that what was settled meanwhile is seen.
+_JUST_ENDED = """
+SELECT a.step FROM workflow_heal_attempts a
+ WHERE a.failure_id = $1 AND a.step IS NOT NULL AND a.finished_at > clock_timestamp() - $2 * interval '1 second'
+ ORDER BY a.step DESC LIMIT 1
+"""
+
+
+class Asked(StrEnum):
+    """What asking for a heal came to."""
+
+    DUE = "due"  # is healed as soon as there is a free slot, or was just now
+    RESOLVED = "resolved"  # was healed before: nothing changed
+    NEEDS_PERSON = "needs_person"  # an outcome is unknown: a person has to look first; nothing changed
+    AWAITING_APPROVAL = "awaiting_approval"  # a plan waits for its answer; nothing changed
+    NOT_FOUND = "not_found"  # no such failure
+
+
+_ASKED = {
+    Status.PENDING: Asked.DUE,
+    Status.DEFERRED: Asked.DUE,
+    Status.GIVEN_UP: Asked.DUE,
+    Status.RESOLVED: Asked.RESOLVED,
+    Status.NEEDS_PERSON: Asked.NEEDS_PERSON,
+    Status.AWAITING_APPROVAL: Asked.AWAITING_APPROVAL,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealAsked:
+    """The answer to asking for a heal. The heal's own attempt has this step, or a later one."""
+
+    result: Asked
+    step: int = 0
+
+
+async def ask_heal(
+    connection: Connection, failure_id: FailureId, *, answered_by: timedelta = timedelta(0)
+) -> HealAsked:
+    """Make a failure due now, given up or not; as the service, in a transaction of the caller's.
+
+    An attempt that ended less than `answered_by` ago is the answer, and nothing changes: of many that ask at once some
+    come when the heal has ended already.
+    """
+    if answered_by:
+        await connection.execute(_LOCK, failure_id)
+        step = await connection.fetchval(_JUST_ENDED, failure_id, answered_by.total_seconds())
+        if step is not None:
+            return HealAsked(result=Asked.DUE, step=step)
+    row = await connection.fetchrow(_ASK, failure_id)
+    if row is None:
+        return HealAsked(result=Asked.NOT_FOUND)
+    return HealAsked(result=_ASKED[Status(row["status"])], step=row["step"])
