@@ -1,4 +1,4 @@
-"""A schema as the descent needs it: references followed, `allOf` merged, alternatives set apart. Pure."""
+"""A schema as the search needs it: references followed, `allOf` merged, alternatives set apart. Pure."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence

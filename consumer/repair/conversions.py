@@ -1,4 +1,4 @@
-"""What a value of the wrong form may be a guise of: each is one step, with what it costs. Pure."""
+"""Conversions: what a value of the wrong form may be meant as, each in one step with its cost. Pure."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -41,7 +41,7 @@ _SURE_LENGTH: Final = 4
 
 
 @value(frozen=True, slots=True, kw_only=True)
-class Guise:
+class Conversion:
     """A value that another one may stand for."""
 
     value: Json
@@ -51,11 +51,11 @@ class Guise:
     """The members that are left behind."""
 
 
-def _replaced(value: Json, old: Json, cost: float, kind: str, reason: str) -> Guise:
-    return Guise(value=value, cost=cost, step=Step(op="replace", value=value, old=old, kind=kind, reason=reason))
+def _replaced(value: Json, old: Json, cost: float, kind: str, reason: str) -> Conversion:
+    return Conversion(value=value, cost=cost, step=Step(op="replace", value=value, old=old, kind=kind, reason=reason))
 
 
-def of_text(text: str, leaf: Leaf) -> Iterator[Guise]:
+def of_text(text: str, leaf: Leaf) -> Iterator[Conversion]:
     """Give what a string may stand for; Unread where it holds JSON that is cut off."""
     wanted = leaf.types
     if leaf.members is not None:
@@ -79,7 +79,7 @@ def of_text(text: str, leaf: Leaf) -> Iterator[Guise]:
         yield _replaced([text], text, WRAP, "put_in_list", "a single value where a list belongs")
 
 
-def _numbers(text: str, leaf: Leaf) -> Iterator[Guise]:
+def _numbers(text: str, leaf: Leaf) -> Iterator[Conversion]:
     readings = list((scalar_forms.numbers if "number" in leaf.types else scalar_forms.integers)(text))
     if len(readings) > 1:  # whatever a limit of the schema says: the value may be the one that breaks it
         raise Unread(RefusalCause.AMBIGUOUS, "a number that can be read in two ways")
@@ -87,7 +87,7 @@ def _numbers(text: str, leaf: Leaf) -> Iterator[Guise]:
         yield _replaced(number, text, UNQUOTE, "unquoted", how)
 
 
-def _respelt(text: str, leaf: Leaf) -> Iterator[Guise]:
+def _respelt(text: str, leaf: Leaf) -> Iterator[Conversion]:
     bare = text.strip()
     if bare != text and (leaf.formats or leaf.patterns):
         yield _replaced(bare, text, RESPELL, "trimmed", "white space around it")
@@ -106,7 +106,7 @@ def _respelt(text: str, leaf: Leaf) -> Iterator[Guise]:
                 yield _replaced(form, text, DATE, "reformatted", f"a {name} in another form")
 
 
-def _decoded(text: str, leaf: Leaf) -> Guise | None:
+def _decoded(text: str, leaf: Leaf) -> Conversion | None:
     start = text.lstrip()[:1]
     if start == '"' or (start in {"{", "["} and not leaf.types.isdisjoint({"object", "array"})):
         try:
@@ -128,7 +128,7 @@ def _is_joined(text: str) -> bool:
     return False
 
 
-def of_number(value: int | float, leaf: Leaf) -> Iterator[Guise]:  # noqa: PYI041 - an integer is one of its own
+def of_number(value: int | float, leaf: Leaf) -> Iterator[Conversion]:  # noqa: PYI041 - an integer is one of its own
     """Give what a number may stand for."""
     wanted = leaf.types
     if leaf.members is not None:
@@ -141,23 +141,23 @@ def of_number(value: int | float, leaf: Leaf) -> Iterator[Guise]:  # noqa: PYI04
     yield from of_any(value, leaf)
 
 
-def of_any(value: Json, leaf: Leaf) -> Iterator[Guise]:
+def of_any(value: Json, leaf: Leaf) -> Iterator[Conversion]:
     """Give the list that a single value may stand for."""
     if "array" in leaf.types and value is not None and not leaf.may_be(value):
         yield _replaced([value], value, WRAP, "put_in_list", "a single value where a list belongs")
 
 
-def of_list(items: list[Json], leaf: Leaf, *, whole: bool) -> Iterator[Guise]:
+def of_list(items: list[Json], leaf: Leaf, *, whole: bool) -> Iterator[Conversion]:
     """Give what a list of one may stand for; `whole` says that it is the document, not a part of one."""
     may = "array" not in leaf.types or (whole and isinstance(items[0], list)) if len(items) == 1 else False
     if may and items[0] is not None:
         step = Step(
             op="move", value=items[0], old=[], origin=("0",), kind="taken_out_of_list", reason="a list around one value"
         )
-        yield Guise(value=items[0], cost=WRAP, step=step)
+        yield Conversion(value=items[0], cost=WRAP, step=step)
 
 
-def of_object(members: dict[str, Json], leaf: Leaf, names: frozenset[str]) -> Iterator[Guise]:
+def of_object(members: dict[str, Json], leaf: Leaf, names: frozenset[str]) -> Iterator[Conversion]:
     """Give what an envelope may hold; `names` are the plain names of what is expected in it."""
     if "array" in leaf.types and members and list(members) == [str(place) for place in range(len(members))]:
         yield _replaced(list(members.values()), dict(members), ENVELOPE, "listed", "a list as an object of numbers")
@@ -178,7 +178,7 @@ def of_object(members: dict[str, Json], leaf: Leaf, names: frozenset[str]) -> It
             kind="unwrapped",
             reason="an envelope around it" + (", with what is said beside it" if others else ""),
         )
-        yield Guise(value=inner, cost=ENVELOPE + BESIDES * bool(others), step=step, gives_up=tuple(others))
+        yield Conversion(value=inner, cost=ENVELOPE + BESIDES * bool(others), step=step, gives_up=tuple(others))
 
 
 def speaks_of(value: Json, names: frozenset[str], deep: int = _DEEPEST) -> bool:

@@ -1,4 +1,4 @@
-"""The guises in which dates and times arrive: pure; a form that can be read in two ways gives both."""
+"""The other forms in which dates and times arrive: pure; a form that can be read in two ways gives both."""
 
 import re
 from collections.abc import Iterator

@@ -1,9 +1,10 @@
-"""What the descent finds at one place: the cheapest value that fits, with how far off the next is, or why none does."""
+"""What the search finds at one place: the cheapest value that fits, with how far off the next is, or why none does."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
+from consumer.repair.compiled_schema import CompiledSchema, Shapes
 from consumer.repair.values import GRADES, RANK, Edit, Json, Operation, RefusalCause
 from schemas.json_value import pointer
 from schemas.names import Grade
@@ -159,3 +160,17 @@ def _identical(left: Json, right: Json) -> bool:
             return all(_identical(a, b) for a, b in zip(left, right, strict=True))
         case _:
             return isinstance(left, bool) == isinstance(right, bool)
+
+
+class Fitter(Protocol):
+    """The search, as the parts of it know it that look at one object's members."""
+
+    shapes: Shapes
+
+    def fit(self, value: Json, shape: CompiledSchema, guard: Guard = FREE) -> Fit | Miss:
+        """Find the cheapest value that fits."""
+        ...
+
+    def speaks_of(self, value: Json, shape: CompiledSchema) -> bool:
+        """Tell whether a value looks as if it were of this kind."""
+        ...

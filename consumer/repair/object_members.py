@@ -1,25 +1,21 @@
 """The members of one object: each fits, has another name, is dropped, or is filled in. Pure."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from consumer.repair.compiled_schema import CompiledSchema
-from consumer.repair.fit import INFINITE, SAME, Fit, Guard, Miss, Step, below
+from consumer.repair.fit import INFINITE, SAME, Fit, Fitter, Guard, Miss, Step, below
 from consumer.repair.schema_defaults import filling, in_place_of_null
-from consumer.repair.undeclared_keys import DROP_NULL, KeyAction, Strangers
+from consumer.repair.undeclared_keys import DROP_NULL, KeyAction, UndeclaredKeys
 from consumer.repair.values import RANK, Json, RefusalCause
 from schemas.names import Grade
-
-if TYPE_CHECKING:
-    from consumer.repair.search import Descent
 
 
 class Members:
     """Fits one object."""
 
-    def __init__(self, descent: "Descent", members: dict[str, Json], shape: CompiledSchema, guard: Guard) -> None:
-        self._descent = descent
-        self._shapes = descent.shapes
+    def __init__(self, fitter: Fitter, members: dict[str, Json], shape: CompiledSchema, guard: Guard) -> None:
+        self._fitter = fitter
+        self._shapes = fitter.shapes
         self._members = members
         self._shape = shape
         self._guard = guard
@@ -33,9 +29,9 @@ class Members:
 
     def fit(self) -> Fit | Miss:
         """Find the cheapest object that fits."""
-        strangers = [key for key in self._members if key not in self._shape.declared]
-        if strangers:
-            missed = self._settle([key for key in strangers if not self._shapes.matches_a_pattern(self._shape, key)])
+        undeclared = [key for key in self._members if key not in self._shape.declared]
+        if undeclared:
+            missed = self._settle([key for key in undeclared if not self._shapes.matches_a_pattern(self._shape, key)])
             if missed is not None:
                 return missed
         for key, value in self._members.items():
@@ -81,7 +77,7 @@ class Members:
 
     def _member(self, key: str, value: Json) -> Miss | None:
         guard = below(self._guard, key) if self._guard else self._guard
-        fit = self._descent.fit(value, self._shapes.child(self._shape, key), guard)
+        fit = self._fitter.fit(value, self._shapes.child(self._shape, key), guard)
         if fit is SAME:
             return None
         if isinstance(fit, Fit):
@@ -97,7 +93,7 @@ class Members:
         self._gap = min(self._gap, fit.gap)
 
     def _without_null(self, key: str, missed: Miss) -> Miss | None:
-        default = in_place_of_null(self._descent, self._shape, self._guard, key)
+        default = in_place_of_null(self._fitter, self._shape, self._guard, key)
         if isinstance(default, Miss):
             return default
         if isinstance(default, Fit):
@@ -120,8 +116,8 @@ class Members:
 
     # ---- keys that are not declared
 
-    def _settle(self, strangers: list[str]) -> Miss | None:
-        settled = Strangers(self._descent, self._members, self._shape, self._guard, strangers).settle()
+    def _settle(self, undeclared: list[str]) -> Miss | None:
+        settled = UndeclaredKeys(self._fitter, self._members, self._shape, self._guard, undeclared).settle()
         if isinstance(settled, Miss):
             return settled
         self._gap = min(self._gap, settled.gap)
@@ -156,9 +152,9 @@ class Members:
     def _is_recognised(self) -> bool:
         """Tell whether this is the object that the schema means: nothing is filled into any other."""
         kept = {key: name for key in self._members if (name := self._name_of(key)) is not None}
-        strangers = (self._members[key] for key, name in kept.items() if name not in self._shape.declared)
+        undeclared = (self._members[key] for key, name in kept.items() if name not in self._shape.declared)
         return any(name in self._shape.declared for name in kept.values()) and not any(
-            isinstance(value, dict | list | str) and self._descent.speaks_of(value, self._shape) for value in strangers
+            isinstance(value, dict | list | str) and self._fitter.speaks_of(value, self._shape) for value in undeclared
         )
 
     def _fill(self) -> Miss | None:
@@ -166,7 +162,7 @@ class Members:
         for key in self._needed():
             if key in present:
                 continue
-            fit = filling(self._descent, self._shape, self._guard, key)
+            fit = filling(self._fitter, self._shape, self._guard, key)
             if isinstance(fit, Miss):
                 return fit
             if self._members and not self._is_recognised():

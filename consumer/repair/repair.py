@@ -12,7 +12,7 @@ from consumer.repair.compiled_schema import Shapes, TooMuch
 from consumer.repair.fit import MARGIN, SAME, Fit, Guard, Miss, alike
 from consumer.repair.lenient_parser import Unread
 from consumer.repair.readings import ParsedText, readings, within
-from consumer.repair.search import Descent
+from consumer.repair.search import Search
 from consumer.repair.validator import Judge, UnusableSchema
 from consumer.repair.values import RANK, Edit, Json, RefusalCause, Repair, RepairStatus, refused
 from schemas.json_value import steps_of
@@ -99,7 +99,7 @@ class _Repairing:
         fitted: list[_Fitted] = []
         missed: list[tuple[ParsedText, Miss]] = []
         for reading in found:
-            fit = Descent(self._schema.shapes, self._schema.judge).fit(
+            fit = Search(self._schema.shapes, self._schema.judge).fit(
                 reading.document, self._schema.shapes.root, self._guard
             )
             if isinstance(fit, Fit):

@@ -1,4 +1,4 @@
-"""The guises in which numbers, truth values, ids and listed words arrive: pure; each reading is one that is certain."""
+"""The other forms in which numbers, truth values, ids and listed words arrive: pure; each reading is a certain one."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -80,7 +80,7 @@ def truth(value: str | int) -> bool | None:
 
 
 def nearest(value: Json, members: Sequence[Json]) -> list[tuple[Json, int, str]]:
-    """Find the listed values that this one is a guise of, and none that are farther off: how far, and how."""
+    """Find the listed values that this one may be meant as, and none that are farther off: how far, and how."""
     found = list(_listed(value, members))
     least = min((far for _, far, _ in found), default=0)
     return [one for one in found if one[1] == least]

@@ -1,26 +1,23 @@
 """What the schema itself names for a member: the only values that are ever filled in. Pure."""
 
 from copy import deepcopy
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from consumer.repair.compiled_schema import CompiledSchema
-from consumer.repair.fit import SAME, Fit, Guard, Miss, Step, below
+from consumer.repair.fit import SAME, Fit, Fitter, Guard, Miss, Step, below
 from consumer.repair.values import RANK, Json, RefusalCause
 from schemas.json_value import same
 from schemas.names import Grade
-
-if TYPE_CHECKING:
-    from consumer.repair.search import Descent
 
 FILL: Final = 300
 """What it costs: more than anything that keeps to the input."""
 _NULL: Final = "null where the schema has a default"
 
 
-def filling(descent: "Descent", shape: CompiledSchema, guard: Guard, key: str) -> Fit | Miss:
+def filling(fitter: Fitter, shape: CompiledSchema, guard: Guard, key: str) -> Fit | Miss:
     """Give the value of a required member that is missing."""
     for word in ("default", "const"):
-        named = _named(descent, shape, key, word)
+        named = _named(fitter, shape, key, word)
         if isinstance(named, Miss):
             return named
         if named is not None:
@@ -37,9 +34,9 @@ def filling(descent: "Descent", shape: CompiledSchema, guard: Guard, key: str) -
     return Miss(cause=RefusalCause.MISSING_REQUIRED, what="is missing, and the schema names no value for it", at=(key,))
 
 
-def in_place_of_null(descent: "Descent", shape: CompiledSchema, guard: Guard, key: str) -> Fit | Miss | None:
+def in_place_of_null(fitter: Fitter, shape: CompiledSchema, guard: Guard, key: str) -> Fit | Miss | None:
     """Give the default of a member that is null and may not be; None where there is no default."""
-    named = _named(descent, shape, key, "default")
+    named = _named(fitter, shape, key, "default")
     if named is None or isinstance(named, Miss):
         return named
     if below(guard, key):
@@ -51,12 +48,12 @@ def _filled(step: Step) -> Fit:
     return Fit(cost=FILL, value=step.value, steps=(step,), rank=RANK[step.grade])
 
 
-def _named(descent: "Descent", shape: CompiledSchema, key: str, word: str) -> tuple[Json] | Miss | None:
-    child = descent.shapes.child(shape, key)
+def _named(fitter: Fitter, shape: CompiledSchema, key: str, word: str) -> tuple[Json] | Miss | None:
+    child = fitter.shapes.child(shape, key)
     named = [part[word] for part in child.parts if word in part]
     if not named:
         return None
     if any(not same(named[0], other) for other in named):
         return Miss(cause=RefusalCause.AMBIGUOUS, what=f"the schema names more than one `{word}`", at=(key,))
     # Nothing keeps a schema from naming a default that it does not allow.
-    return (deepcopy(named[0]),) if descent.fit(named[0], child) is SAME else None
+    return (deepcopy(named[0]),) if fitter.fit(named[0], child) is SAME else None

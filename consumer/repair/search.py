@@ -5,7 +5,7 @@ from typing import Final
 
 from consumer.repair import conversions
 from consumer.repair.compiled_schema import CompiledSchema, Shapes, TooMuch
-from consumer.repair.conversions import Guise
+from consumer.repair.conversions import Conversion
 from consumer.repair.fit import (
     FREE,
     INFINITE,
@@ -43,7 +43,7 @@ _NEVER: Final = Miss(cause=RefusalCause.INVALID, what="the schema allows nothing
 _HIDDEN: Final = Miss(cause=RefusalCause.INVALID, what="breaks a rule of the schema")
 
 
-class Descent:
+class Search:
     """Fits one document into one schema."""
 
     def __init__(self, shapes: Shapes, judge: Judge) -> None:
@@ -154,26 +154,26 @@ class Descent:
         return Fit(cost=cost, value=repaired, gap=gap, below=tuple(found), rank=rank)
 
     def _otherwise(self, value: Json, shape: CompiledSchema, guard: Guard, hops: int, direct: Fit | Miss) -> Fit | Miss:
-        """Look for what the value may be a guise of, where that is not dearer than what fits already."""
+        """Look for what the value may be a conversion of, where that is not dearer than what fits already."""
         found = [(direct, direct.value)] if isinstance(direct, Fit) else []
         if hops >= _MOST_HOPS:
             return direct
         bound = direct.cost + MARGIN if isinstance(direct, Fit) else INFINITE
         missed = direct if isinstance(direct, Miss) else _HIDDEN
         try:
-            for guise in self._guises(value, shape):
-                if guise.cost > bound:
+            for conversion in self._conversions(value, shape):
+                if conversion.cost > bound:
                     continue
-                if not _may(guise, guard):
+                if not _may(conversion, guard):
                     missed = more_telling(
                         missed, Miss(cause=RefusalCause.GUARDED, what="only lossless edits may touch it")
                     )
                     continue
-                fit = self.fit(guise.value, shape, guard, hops + 1)
+                fit = self.fit(conversion.value, shape, guard, hops + 1)
                 if isinstance(fit, Miss):
                     missed = more_telling(missed, fit)
                     continue
-                reached = after(guise.step, fit, guise.cost)
+                reached = after(conversion.step, fit, conversion.cost)
                 found.append((reached, reached.value))
         except Unread as unread:
             missed = Miss(cause=unread.cause, what=unread.reason)
@@ -181,7 +181,7 @@ class Descent:
             return Miss(cause=RefusalCause.AMBIGUOUS, what="digits with leading zeros: an id, or a number")
         return cheapest(found) if found else missed
 
-    def _guises(self, value: Json, shape: CompiledSchema) -> Iterable[Guise]:
+    def _conversions(self, value: Json, shape: CompiledSchema) -> Iterable[Conversion]:
         leaf = shape.leaf
         match value:
             case bool():
@@ -197,14 +197,14 @@ class Descent:
             case _:
                 return ()
 
-    def _object_guises(self, value: dict[str, Json], shape: CompiledSchema) -> Iterator[Guise]:
-        for guise in conversions.of_object(value, shape.leaf, self.names(self._kin.get(shape.number, shape))):
-            (kept,) = guise.step.origin or ("",)
-            inside = {plain(key) for key in guise.value} if isinstance(guise.value, dict) else set()
+    def _object_guises(self, value: dict[str, Json], shape: CompiledSchema) -> Iterator[Conversion]:
+        for conversion in conversions.of_object(value, shape.leaf, self.names(self._kin.get(shape.number, shape))):
+            (kept,) = conversion.step.origin or ("",)
+            inside = {plain(key) for key in conversion.value} if isinstance(conversion.value, dict) else set()
             # What is a member here is no envelope; what stands beside one may be said within it too.
-            beside = [name for name in guise.gives_up if plain(name) not in inside]
+            beside = [name for name in conversion.gives_up if plain(name) not in inside]
             if not any(self._belongs(name, value[name], shape) for name in (kept, *beside) if name in value):
-                yield guise
+                yield conversion
         names = self.names(self.shapes.item(shape, 0)) if "array" in shape.types else frozenset()
         if "array" in shape.types and (not names or conversions.speaks_of(value, names, 0)):
             yield from conversions.of_any(value, shape.leaf)
@@ -229,7 +229,7 @@ def _is_an_id(value: str, shape: CompiledSchema) -> bool:
     return not shape.types.isdisjoint({"integer", "number"}) and looks_like_an_id(value)
 
 
-def _may(guise: Guise, guard: Guard) -> bool:
-    if guise.step.grade is Grade.LOSSLESS or not guard:
+def _may(conversion: Conversion, guard: Guard) -> bool:
+    if conversion.step.grade is Grade.LOSSLESS or not guard:
         return True
-    return guard != INSIDE and not any(below(guard, name) for name in guise.gives_up)
+    return guard != INSIDE and not any(below(guard, name) for name in conversion.gives_up)

@@ -4,18 +4,15 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import product
 from math import prod
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from consumer.repair.compiled_schema import CompiledSchema
-from consumer.repair.fit import INFINITE, SAME, Fit, Guard, Miss, below
+from consumer.repair.fit import INFINITE, SAME, Fit, Fitter, Guard, Miss, below
 from consumer.repair.key_names import plain, related, slips
 from consumer.repair.schema_defaults import FILL, filling, in_place_of_null
 from consumer.repair.values import Json, RefusalCause
 from schemas.json_value import same
 from schemas.value import value
-
-if TYPE_CHECKING:
-    from consumer.repair.search import Descent
 
 RECASE: Final = 10
 MISSPELT: Final = 30
@@ -24,7 +21,7 @@ STAY: Final = 60
 """What leaving a misspelt key as it is costs more than putting it right."""
 DROP_NULL: Final = 150
 DROP: Final = 200
-_MOST_STRANGERS: Final = 100
+_MOST_UNDECLARED: Final = 100
 _MOST_PAIRS: Final = 5_000
 _MOST_WAYS: Final = 4_000
 _MOST_KEPT: Final = 1_000
@@ -58,27 +55,27 @@ class KeyPlan:
     gap: float = INFINITE
 
 
-class Strangers:
+class UndeclaredKeys:
     """Settles the undeclared keys of one object."""
 
     def __init__(
-        self, descent: "Descent", members: dict[str, Json], shape: CompiledSchema, guard: Guard, strangers: list[str]
+        self, fitter: Fitter, members: dict[str, Json], shape: CompiledSchema, guard: Guard, undeclared: list[str]
     ) -> None:
-        self._descent = descent
-        self._shapes = descent.shapes
+        self._fitter = fitter
+        self._shapes = fitter.shapes
         self._members = members
         self._shape = shape
         self._guard = guard
-        self._strangers = strangers
+        self._undeclared = undeclared
         absent = sum(name not in members for name in shape.declared)
-        self._too_many = len(strangers) > _MOST_STRANGERS or len(strangers) * absent > _MOST_PAIRS
+        self._too_many = len(undeclared) > _MOST_UNDECLARED or len(undeclared) * absent > _MOST_PAIRS
         self._is_map = any(isinstance(part.get("additionalProperties"), dict) for part in shape.parts)
 
     def settle(self) -> KeyPlan | Miss:
         """Find the least costly thing to do with each."""
         done: list[KeyAction] = []
         ways: dict[str, list[KeyAction]] = {}
-        for key in self._strangers:
+        for key in self._undeclared:
             renames = list(self._renames(key))
             others = self._otherwise(key, renames)
             if isinstance(others, Miss):
@@ -100,7 +97,7 @@ class Strangers:
         return KeyPlan(ways=tuple(done), gap=gap)
 
     def _child(self, name: str, value: Json) -> Fit | Miss:
-        return self._descent.fit(value, self._shapes.child(self._shape, name), below(self._guard, name))
+        return self._fitter.fit(value, self._shapes.child(self._shape, name), below(self._guard, name))
 
     def _is_closed_to(self, key: str) -> bool:
         return self._shapes.child(self._shape, key).never
@@ -114,7 +111,7 @@ class Strangers:
                 continue
             fit: Fit | Miss | None = self._child(target, value)
             if isinstance(fit, Miss) and value is None:
-                fit = in_place_of_null(self._descent, self._shape, self._guard, target)
+                fit = in_place_of_null(self._fitter, self._shape, self._guard, target)
             if isinstance(fit, Fit):
                 cost = MISSPELT + SLIP * far if far else RECASE
                 yield KeyAction(key=key, cost=cost, target=target, fit=fit, is_guess=far > 0)
@@ -146,7 +143,7 @@ class Strangers:
             return True
         if self._is_closed_to(key):
             return len(plain(name)) > 2  # noqa: PLR2004 - one letter of two is half of the name
-        # Where strangers are welcome, another key is more likely to be meant as it stands.
+        # Where undeclared keys are welcome, another key is more likely to be meant as it stands.
         return not self._is_map and len(plain(name)) >= (_SURE_LENGTH if far == 1 else _VERY_SURE_LENGTH)
 
     # ---- nobody's
@@ -183,11 +180,11 @@ class Strangers:
         value = self._members[key]
         if below(self._guard, key):
             return Miss(cause=RefusalCause.GUARDED, what="may not stand here, and may not be dropped", at=(key,))
-        if len(self._strangers) > _MOST_STRANGERS:
-            return Miss(cause=RefusalCause.FORBIDDEN_KEY, what=f"{len(self._strangers)} keys that may not stand here")
+        if len(self._undeclared) > _MOST_UNDECLARED:
+            return Miss(cause=RefusalCause.FORBIDDEN_KEY, what=f"{len(self._undeclared)} keys that may not stand here")
         if value is None:
             return [KeyAction(key=key, cost=DROP_NULL, target=None)]
-        if isinstance(value, dict | list | str) and self._descent.speaks_of(value, self._shape):
+        if isinstance(value, dict | list | str) and self._fitter.speaks_of(value, self._shape):
             return Miss(
                 cause=RefusalCause.AMBIGUOUS, what="may not stand here, and holds what is declared here", at=(key,)
             )
@@ -210,7 +207,7 @@ class Strangers:
         return None
 
     def _fits(self, name: str, value: Json) -> bool:
-        return isinstance(self._descent.fit(value, self._shapes.child(self._shape, name)), Fit)
+        return isinstance(self._fitter.fit(value, self._shapes.child(self._shape, name)), Fit)
 
     # ---- several for one name
 
@@ -233,7 +230,7 @@ class Strangers:
     def _price_without(self, name: str) -> float:
         if name in self._members or name not in self._shape.required:
             return 0
-        return INFINITE if isinstance(filling(self._descent, self._shape, self._guard, name), Miss) else FILL
+        return INFINITE if isinstance(filling(self._fitter, self._shape, self._guard, name), Miss) else FILL
 
 
 def _are_rivals(key: str, name: str) -> bool:

@@ -31,7 +31,7 @@ class RefusalCause(StrEnum):
     OUT_OF_RANGE = "out_of_range"  # too large, too small, too long, too short, too many, too few
     NOT_JSON = "not_json"  # no JSON could be read from the text
     UNKNOWN_VALUE = "unknown_value"  # none of the values that the schema lists
-    WRONG_TYPE = "wrong_type"  # of another type, and not one of its known guises
+    WRONG_TYPE = "wrong_type"  # of another type, and not a known form of it
     BAD_FORMAT = "bad_format"  # breaks the schema's `pattern` or `format`
     FORBIDDEN_KEY = "forbidden_key"  # a key that may not stand there and may not be dropped either
     INVALID = "invalid"  # breaks another rule of the schema
