@@ -1,40 +1,40 @@
-"""Everything of ours that can be raised, cut by what to do next.
+"""Exception hierarchy of the service, divided by what the caller does next.
 
 ::
 
     ShwError
-    ├── RefusedByDatabase   bisect the batch; what is refused alone becomes a dead letter
-    ├── TransientError      try again; nothing was decided
-    │   ├── LostClaim       somebody else owns the heal now; stop without a trace
+    ├── RefusedByDatabase   bisect the batch; a row that is refused alone becomes a dead letter
+    ├── TransientError      retry; nothing was decided
+    │   ├── LostClaim       another process owns the claim now; stop without a further effect or write
     │   ├── RevokedClaim    a person has decided; start no effect, and write what was learnt
-    │   └── DeadlinePassed  the claim's time is over; start no effect
+    │   └── DeadlinePassed  the claim's effect deadline has passed; start no effect
     └── ConfigError         do not start; the message says what to change
 """
 
 
 class ShwError(Exception):
-    """The root: nobody raises it, the command line catches it."""
+    """Base class: never raised itself, caught by the command line."""
 
 
 class RefusedByDatabase(ShwError):
-    """Postgres will not store something in this batch, however often it is sent."""
+    """PostgreSQL rejects something in this batch, and will reject it however often it is sent."""
 
 
 class TransientError(ShwError):
-    """The outside world did not answer as it should; the same call may succeed later."""
+    """A remote system did not answer as it should; the same call may succeed later."""
 
 
 class LostClaim(TransientError):
-    """The claim is no longer under this process's name: its heal must have no further effect."""
+    """The claim no longer belongs to this process (fenced off): its heal must have no further effect."""
 
 
 class RevokedClaim(TransientError):
-    """A person decided while the heal was under way: no further effect may start, and its end is settled."""
+    """A person decided while the heal was under way: no further effect may start, and its outcome is still settled."""
 
 
 class DeadlinePassed(TransientError):
-    """The time in which this process may act on the scope is over: no further effect may start."""
+    """The effect deadline of the claim has passed: this process may start no further effect on the scope."""
 
 
 class ConfigError(ShwError):
-    """What was configured cannot work; one line says what, where, and what to do."""
+    """The configuration cannot work; the message says in one line what is wrong, where, and what to do."""

@@ -1,4 +1,4 @@
-"""One JSON object a line on stdout: a constant event name, its fields, and the context of the failure in hand."""
+"""Structured logging: one JSON object a line on stdout, with an event name, its fields and the failure's context."""
 
 import logging
 import sys
@@ -15,25 +15,25 @@ from consumer.redact import redact_json, redact_text
 
 LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
-# Ids and enumerated words of ours, on almost every line.
-_OURS: Final = frozenset(
+# Our own fields, on almost every line: ids and enumerated words, which need no redaction.
+_OWN_FIELDS: Final = frozenset(
     ("event", "level", "timestamp", "failure_id", "attempt_id", "org_id", "strategy", "result", "code", "status")
 )
 
-_PLAIN: Final = (int, float, NoneType, datetime, UUID)
-"""Types whose values are no texts."""
+_NOT_TEXT: Final = (int, float, NoneType, datetime, UUID)
+"""Types of values that are not text, so there is nothing to redact."""
 
 
 def configure(level: Literal["debug", "info", "warning", "error"], stream: BinaryIO | None = None) -> None:
-    """Set up logging for the process, the libraries' own included; call it once, before the first line.
+    """Set up logging for the process, the libraries' loggers included; call it once, before the first line is written.
 
-    `stream` stands in for stdout. Fields bound with `structlog.contextvars` are on every line of that task.
+    `stream` replaces stdout. Fields bound with `structlog.contextvars` are on every line of that task.
     """
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            _stamp,
+            _add_timestamp,
             structlog.processors.format_exc_info,
             _redact,
             structlog.processors.JSONRenderer(serializer=_to_json),
@@ -43,19 +43,19 @@ def configure(level: Literal["debug", "info", "warning", "error"], stream: Binar
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()
-    root.handlers[:] = [_Relay()]
-    # Libraries tell at info what our own events tell already.
+    root.handlers[:] = [_LibraryHandler()]
+    # At info level libraries log what our own events report already.
     root.setLevel(max(LEVELS[level], logging.WARNING))
 
 
 def get_logger() -> FilteringBoundLogger:
-    """Give a logger; taken at import it still follows what is configured later."""
+    """Return a logger; one taken at import still follows what is configured later."""
     logger: FilteringBoundLogger = structlog.get_logger()
     return logger
 
 
-class _Relay(logging.Handler):
-    """Writes the libraries' lines in our form."""
+class _LibraryHandler(logging.Handler):
+    """Log handler that writes the libraries' records as JSON lines of the same form."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -70,15 +70,15 @@ class _Relay(logging.Handler):
             self.handleError(record)
 
 
-def _stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def _add_timestamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     event["timestamp"] = datetime.now(UTC)
     return event
 
 
 def _redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Take secrets out at the door's own measure: this is for what came another way, as a driver's error text."""
+    """Redact by the same rules as intake does: for secrets that came another way, such as in a driver's error text."""
     for name, value in event.items():
-        if name in _OURS or isinstance(value, _PLAIN):
+        if name in _OWN_FIELDS or isinstance(value, _NOT_TEXT):
             continue
         if isinstance(value, str):
             event[name] = redact_text(value)
@@ -92,5 +92,5 @@ def _redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict
 def _to_json(event: object, **_: object) -> bytes:
     try:
         return orjson.dumps(event, default=str, option=orjson.OPT_UTC_Z)
-    except TypeError:  # a field with keys that are no strings: rare, and twice as slow for all
+    except TypeError:  # a field with keys that are not strings: rare, and this option is twice as slow for all
         return orjson.dumps(event, default=str, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)

@@ -1,6 +1,7 @@
-"""Every metric, with what to do when it moves. Names and labels are a contract with the dashboards and alerts.
+"""All Prometheus metrics, with what to do when they move. Names and labels are a contract with dashboards and alerts.
 
-Label values come from enums only (and partition numbers, and the catalog's own words): no event can make a new series.
+Label values come from enums only (and partition numbers, and the catalog's own words): no event can create a new
+series.
 """
 
 import time
@@ -21,76 +22,76 @@ M = TypeVar("M")
 
 
 class EventOutcome(StrEnum):
-    """What became of a record that was read."""
+    """Outcome of reading one record."""
 
-    ACCEPTED = "accepted"  # a new failure stands in the database
-    DUPLICATE = "duplicate"  # the failure was there already: nothing changed
-    CONFLICTING = "conflicting"  # the same id with another content: the first stays, its publisher has a bug
-    DEAD_LETTER = "dead_letter"  # can never be accepted: it is on its way to the dead letters
+    ACCEPTED = "accepted"  # a new failure was written to the database
+    DUPLICATE = "duplicate"  # the failure was there already (second delivery): nothing changed
+    CONFLICTING = "conflicting"  # the same id with different content: the first stays, its publisher has a bug
+    DEAD_LETTER = "dead_letter"  # can never be accepted: it goes to the dead-letter queue
 
 
 class LoopPhase(StrEnum):
-    """What the loops spend their time on. The loops run side by side; within one of the first two the phases add up."""
+    """What a loop spends its time on. The loops run side by side; within one of the first two the phases add up."""
 
-    # The loop that reads.
+    # The reading loop (consumer).
     POLL = "poll"  # waiting for records: idle when nothing arrives
-    PAUSED = "paused"  # the same while intake is paused: shw_intake_paused says why
-    DECODE = "decode"  # the processor's time for bytes to plans
-    HAND_OVER = "hand_over"  # waiting until the loop that takes in has room for a batch
-    # The loop that takes in.
-    STARVED = "starved"  # waiting for a batch: what reads is the slower one, or nothing arrives
+    PAUSED = "paused"  # the same while intake is paused: the metric shw_intake_paused has the reason
+    DECODE = "decode"  # CPU time from bytes to plans
+    HAND_OVER = "hand_over"  # backpressure: waiting until the intake loop has room for a batch
+    # The intake loop.
+    STARVED = "starved"  # waiting for a batch: the reading loop is the slower one, or nothing arrives
     SLOTS = "slots"  # waiting for quick heals to free slots
-    INTAKE = "intake"  # the database's time for a batch
-    RETRY = "retry"  # the database did not take a batch: resting before the next try
-    # Loops beside them.
-    COMMIT = "commit"  # the broker's time for offsets
-    SETTLE = "settle"  # the database's time for finished heals
-    PUBLISH = "publish"  # the broker's time for results and dead letters
-    RESUME = "resume"  # the database's time for what is due again, and for claims of the dead
-    CENSUS = "census"  # the database's time for counting what is open
-    DRAIN = "drain"  # a partition is being given back, or the process stops
+    INTAKE = "intake"  # database time of a batch
+    RETRY = "retry"  # the database did not accept a batch: back-off before the next try
+    # Loops beside these two.
+    COMMIT = "commit"  # broker time of offset commits
+    SETTLE = "settle"  # database time of finished heals
+    PUBLISH = "publish"  # broker time of results and dead letters
+    RESUME = "resume"  # database time of finding failures that are due again, and claims of dead owners
+    CENSUS = "census"  # database time of counting open failures
+    DRAIN = "drain"  # a partition is being revoked, or the process stops
 
 
 class PauseReason(StrEnum):
-    """Why Kafka is not read just now."""
+    """Why consumption from Kafka is paused."""
 
     OPEN_ROWS = "open_rows"  # too many failures are open
-    OPEN_BYTES = "open_bytes"  # they take too much room
-    DATABASE = "database"  # what was read before is not durable yet
-    DEAD_LETTERS = "dead_letters"  # events of nearly everybody are refused: most likely our own fault
+    OPEN_BYTES = "open_bytes"  # they take too much space
+    DATABASE = "database"  # an earlier batch is not durable yet
+    DEAD_LETTERS = "dead_letters"  # events of nearly every source are refused: most likely our own fault
 
 
 class BreakerChange(StrEnum):
-    """What happened to the breaker of a dependency."""
+    """State change of a dependency's circuit breaker."""
 
-    OPENED = "opened"  # its failures wait, and one probe at a time tries it
-    CLOSED = "closed"  # a heal succeeded: those that wait come back, ever more at once
+    OPENED = "opened"  # its failures wait, and one probe at a time tries the dependency
+    CLOSED = "closed"  # a heal succeeded: waiting failures come back by slow start, ever more at once
 
 
 class Reload(StrEnum):
-    """What came of a catalog whose text has changed."""
+    """Outcome of reloading a catalog file that has changed."""
 
     CHANGED = "changed"  # in force from now on
-    REFUSED = "refused"  # wrong: the one before stays in force, and the log names the line
+    REFUSED = "refused"  # invalid: the previous catalog stays in force, and the log names the line
 
 
 class Rebuilt(StrEnum):
-    """What is made anew when it has died."""
+    """Kafka client that is rebuilt after it has died."""
 
-    MEMBER = "member"  # of the consumer group: another rebalance
-    PRODUCER = "producer"  # of one topic; after each send without an answer, too
+    MEMBER = "member"  # the consumer group member: costs another rebalance
+    PRODUCER = "producer"  # the producer of one topic; also rebuilt after each send without an answer
 
 
 class PublishOutcome(StrEnum):
-    """A topic that is written to, whatever its name."""
+    """Topic that the service publishes to, whatever its configured name."""
 
-    RESULTS = "results"  # while it backs off, subscribers hear nothing, and no failure takes its next step
+    RESULTS = "results"  # while it backs off, subscribers receive nothing, and no failure takes its next step
     DEAD_LETTERS = "dead_letters"  # while it backs off, refused records wait in the outbox
-    FORMER = "former"  # no setting names it any more: what it should have got waits in the outbox
+    FORMER = "former"  # no setting names it any more: its messages wait in the outbox
 
 
 class Children(dict[K, M]):
-    """A metric's series by their labels, made at first use: `labels()` costs more than the increment itself."""
+    """Cache of a metric's child series by label values: `labels()` costs more than the increment itself."""
 
     def __init__(self, make: Callable[[K], M]) -> None:
         super().__init__()
@@ -101,73 +102,76 @@ class Children(dict[K, M]):
         return child
 
 
-# Below 10 ms nobody notices; at a fifth of the session's timeout heartbeats are late.
+# Event loop delay: below 10 ms it does no harm; at a fifth of the session timeout heartbeats are late.
 DELAY_BUCKETS: Final = (0.01, 0.05, 0.25, 1.0, 5.0, 15.0)
-# A no-op takes milliseconds, a call that waits for its timeout up to 10 s, a repair by the agent minutes.
+# Heal duration: a no-op takes milliseconds, a call that waits for its timeout up to 10 s, a repair by the agent
+# minutes.
 HEAL_BUCKETS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0)
-# From detection to resolved: at once, after a back-off (5 s to 10 min), after a person, up to the oldest worth healing.
+# From detection to resolved: at once, after a back-off (5 s to 10 min), after a person's decision, up to the oldest
+# failure worth healing.
 TIME_TO_HEAL_BUCKETS: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0)
 
 RECENT: Final = 1000
-"""Failures over which the share of the unknown ones is taken."""
+"""Sliding window, in failures, over which the share of unknown ones is computed."""
 
 
 @dataclass(slots=True)
-class _Step:
+class _RunningPhase:
     phase: LoopPhase
     since: float
     counted_to: float
 
 
 class Metrics:
-    """All of them, on the registry that is passed in. Series that an alert watches stand at 0 from the start.
+    """All metrics, registered on the given registry. Series that an alert watches stand at 0 from the start.
 
-    Read like `metrics.events[EventOutcome.ACCEPTED].inc()` and `metrics.attempts[kind, strategy, result, code].inc()`.
+    Use: `metrics.events[EventOutcome.ACCEPTED].inc()` and `metrics.attempts[kind, strategy, result, code].inc()`.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        # One more series for each, that nobody draws; the library has this switch for the whole process only.
+        # It adds one more series to each metric, which no dashboard draws; the library can only disable it
+        # process-wide.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry
-        self._intake(registry)
-        self._catalog(registry)
-        self._heals(registry)
-        self._gates(registry)
-        self._standing(registry)
-        self._flow(registry)
-        self._process(registry)
-        self._under_way: dict[int, _Step] = {}
+        self._create_intake(registry)
+        self._create_catalog(registry)
+        self._create_heals(registry)
+        self._create_gates(registry)
+        self._create_state(registry)
+        self._create_flow(registry)
+        self._create_process(registry)
+        self._running: dict[int, _RunningPhase] = {}
         self._recent: deque[bool] = deque(maxlen=RECENT)
         self._unknown = 0
 
     @contextmanager
     def timed(self, phase: LoopPhase) -> Iterator[None]:
-        """Add the time of the block to its phase; while it lasts, it is what `longest_phase` looks at."""
+        """Add the block's duration to its phase; while it runs, it counts for `longest_phase`."""
         now = time.monotonic()
-        step = _Step(phase, now, now)
-        self._under_way[id(step)] = step
+        step = _RunningPhase(phase, now, now)
+        self._running[id(step)] = step
         try:
             yield
         finally:
-            del self._under_way[id(step)]
+            del self._running[id(step)]
             self.loop_seconds[phase].inc(time.monotonic() - step.counted_to)
 
     def count_phases(self) -> None:
-        """Add the time so far of what is under way: a wait of an hour is to be seen while it lasts."""
+        """Add the elapsed time of phases still running: a wait of an hour must show while it lasts."""
         now = time.monotonic()
-        for step in self._under_way.values():
+        for step in self._running.values():
             self.loop_seconds[step.phase].inc(now - step.counted_to)
             step.counted_to = now
 
     def longest_phase(self) -> tuple[LoopPhase, timedelta] | None:
-        """Give what has been under way for the longest time; None when nothing is that has to end."""
-        # Begun in order of time, and a dict keeps it: the first is the oldest.
-        steps = (step for step in self._under_way.values() if step.phase is not LoopPhase.STARVED)
+        """Return the phase that has been running longest; None when none is running that is bound to end."""
+        # Entries are added in order of time, and a dict keeps insertion order: the first is the oldest.
+        steps = (step for step in self._running.values() if step.phase is not LoopPhase.STARVED)
         oldest = next(steps, None)
         return None if oldest is None else (oldest.phase, timedelta(seconds=time.monotonic() - oldest.since))
 
     def count_diagnosis(self, kind: FailureType, disposition: Disposition) -> None:
-        """Count the diagnosis of a new failure."""
+        """Count the diagnosis of a new failure, in its counter and in the window of `unknown_ratio`."""
         self.diagnoses[kind, disposition].inc()
         if len(self._recent) == RECENT:
             self._unknown -= self._recent[0]
@@ -175,15 +179,15 @@ class Metrics:
         self._unknown += kind is FailureType.UNKNOWN
 
     def unknown_ratio(self) -> float:
-        """Give the share of `unknown` among the newest failures; 0 before the first."""
+        """Return the share of `unknown` among the newest failures; 0 before the first."""
         return self._unknown / max(1, len(self._recent))
 
     def kept_open(self) -> float:
-        """Give how many of the failures that this process took in it has not healed: what grows between two counts."""
+        """Return accepted minus healed failures of this process; two readings differ by how many stayed open."""
         healed = sum(_value(child) for key, child in self.attempts.items() if key[2] is Result.SUCCESS)
         return _value(self.events[EventOutcome.ACCEPTED]) - healed
 
-    def _intake(self, registry: CollectorRegistry) -> None:
+    def _create_intake(self, registry: CollectorRegistry) -> None:
         events = Counter(
             "shw_events",
             "Records read. Many `conflicting`: tell the publisher that it uses an event id twice.",
@@ -223,7 +227,7 @@ class Metrics:
         for reason in PoisonReason:
             self.dead_letters[reason].inc(0)
 
-    def _catalog(self, registry: CollectorRegistry) -> None:
+    def _create_catalog(self, registry: CollectorRegistry) -> None:
         reloads = Counter(
             "shw_catalog_reloads",
             "Catalogs read because the file changed. `refused` moves: `catalog_refused` in the log names the line.",
@@ -238,7 +242,7 @@ class Metrics:
             "1 while the catalog's file is wrong and an older one in force. Mend it: `shw catalog check` says where.",
             registry=registry,
         )
-        # The only labels that are no enums: what operator and strategies declare, finite as both are.
+        # The only labels not from an enum: names that the operator and the strategies declare, so the set stays finite.
         missing = Counter(
             "shw_missing_context",
             "Fields that new failures lacked. Moves: tell the publisher; `shw check-event` shows what an event lacks.",
@@ -247,7 +251,7 @@ class Metrics:
         )
         self.missing_context = Children[tuple[str, StrategyName, str], Counter](lambda key: missing.labels(*key))
 
-    def _heals(self, registry: CollectorRegistry) -> None:
+    def _create_heals(self, registry: CollectorRegistry) -> None:
         attempts = Counter(
             "shw_attempts",
             "Finished attempts. `failed` rises: the code says who has to act; `unknown`: a person must look at each.",
@@ -279,7 +283,7 @@ class Metrics:
             registry=registry,
         )
 
-    def _gates(self, registry: CollectorRegistry) -> None:
+    def _create_gates(self, registry: CollectorRegistry) -> None:
         self.breakers_open = Gauge(
             "shw_breakers_open",
             "Dependencies that are ill, over all replicas. Above 0: `breaker_opened` in the log names them; mend them.",
@@ -300,7 +304,7 @@ class Metrics:
             registry=registry,
         )
 
-    def _standing(self, registry: CollectorRegistry) -> None:
+    def _create_state(self, registry: CollectorRegistry) -> None:
         open_failures = Gauge(
             "shw_open_failures",
             "Failures by where they stand. `needs_person` above 0: `shw failures --status needs_person`, and act.",
@@ -345,7 +349,7 @@ class Metrics:
             registry=registry,
         )
 
-    def _flow(self, registry: CollectorRegistry) -> None:
+    def _create_flow(self, registry: CollectorRegistry) -> None:
         self._lag = Gauge(
             "shw_consumer_lag_records",
             "Records not yet durable, by partition. Rises on all: another replica; on one: its key is too popular.",
@@ -380,7 +384,7 @@ class Metrics:
             registry=registry,
         )
 
-    def _process(self, registry: CollectorRegistry) -> None:
+    def _create_process(self, registry: CollectorRegistry) -> None:
         loop_seconds = Counter(
             "shw_loop_seconds",
             "Where the loops' time goes. `poll` and `starved` near 0: saturated; `paused` moves: too much is open.",
@@ -427,7 +431,7 @@ class Metrics:
         )
 
     def forget_partition(self, partition: int) -> None:
-        """Drop the lag of a partition that another member has now: it would stand still for ever."""
+        """Remove the lag series of a partition that is now assigned to another member: its value would go stale."""
         if self.consumer_lag_records.pop(partition, None) is not None:
             self._lag.remove(partition)
         if self.open_transaction_seconds.pop(partition, None) is not None:

@@ -1,4 +1,4 @@
-"""Everything that can be set, read once from the environment (`SHW_KAFKA__BOOTSTRAP=...`) and passed on by section."""
+"""Settings of the service, read once from the environment (`SHW_KAFKA__BOOTSTRAP=...`), one class per section."""
 
 import re
 from datetime import timedelta
@@ -12,24 +12,24 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from consumer.errors import ConfigError
 
 
-def _plain_seconds(value: object) -> object:
-    # From the environment everything is text, and "20" reads as seconds to everybody but ISO 8601.
+def _parse_seconds(value: object) -> object:
+    # Environment variables are strings, and ISO 8601 parsing would not read a plain "20" as seconds.
     return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
 
 
 _NUMBER = re.compile(r"\d+(\.\d+)?")
-Seconds = Annotated[timedelta, BeforeValidator(_plain_seconds), Field(gt=timedelta(0))]
+Seconds = Annotated[timedelta, BeforeValidator(_parse_seconds), Field(gt=timedelta(0))]
 """Seconds as a number, or an ISO 8601 duration such as PT0.5S."""
 
 
 class Section(BaseModel):
-    """One part of the settings: frozen, and a name that does not exist is an error."""
+    """Base class of a settings section: frozen, and an unknown name is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class KafkaSettings(Section):
-    """The broker and the topics."""
+    """Broker connection, consumer group and topics."""
 
     bootstrap: str = "127.0.0.1:9092"
     group_id: str = "self-healing-workflows"
@@ -45,35 +45,38 @@ class KafkaSettings(Section):
     sasl_password: SecretStr | None = None
     ssl_cafile: Path | None = None
     idempotence: bool = True
-    """Off only for the embedded broker, which cannot."""
+    """Idempotent producer. Off only for the embedded broker, which does not support it."""
     session_timeout: Seconds = timedelta(seconds=10)
-    """A member that dies is missed after this long; shorter makes a long garbage collection look like a death."""
+    """The broker evicts a dead member after this long; shorter makes a long garbage collection look like a death."""
     rebalance_timeout: Seconds = timedelta(seconds=30)
-    """A member that drains longer than this on a rebalance is put out of the group."""
+    """A member that drains longer than this on a rebalance is removed from the group."""
     max_poll_interval: Seconds = timedelta(minutes=5)
     request_timeout: Seconds = timedelta(seconds=20)
     max_message_bytes: Annotated[int, Field(ge=4096)] = 900_000
-    """All of a message: key, headers, value. A larger one is published cut. Below the broker's own 1,048,588."""
+    """Size of a whole message: key, headers, value. A larger one is truncated before it is published. Below the
+    broker's own limit of 1,048,588."""
 
 
 class PostgresSettings(Section):
-    """The database: the service's own role, which row-level security does not bind."""
+    """Database connection: with the service's own role, which row-level security does not bind."""
 
     dsn: SecretStr = SecretStr("postgres://postgres@127.0.0.1:5432/postgres")
     pool_size: Annotated[int, Field(ge=4, le=100)] = 10
-    """Intake, resume and the sweeper hold one each at most, settle two; the rest serve the API and effects' gates."""
+    """Intake, resume and the outbox sweeper hold one connection each at most, settle two; the rest serve the API and
+    the effect gates."""
     statement_timeout: Seconds = timedelta(seconds=30)
     connect_timeout: Seconds = timedelta(seconds=10)
     pooler: Literal["none", "transaction"] = "none"
-    """What stands in front of the server: a pooler gives each transaction another session, which keeps nothing."""
+    """Connection pooler in front of the server: a pooler in transaction mode gives each transaction another session, so
+    session state is lost."""
 
     @property
     def pooler_shares(self) -> bool:
-        """Whether the server's sessions are shared with other connections, transaction by transaction."""
+        """Whether server sessions are shared with other connections (transaction pooling)."""
         return self.pooler == "transaction"
 
     def shown(self) -> str:
-        """Give the address without its password, for messages and logs."""
+        """Return the connection URL without its password, for messages and logs."""
         parts = urlsplit(self.dsn.get_secret_value())
         host = parts.hostname or ""
         where = f"{parts.username}@{host}" if parts.username else host
@@ -81,122 +84,126 @@ class PostgresSettings(Section):
 
 
 class IntakeSettings(Section):
-    """How failures are taken in: group commit, and where intake stops."""
+    """Group commit of new failures, and the limits at which intake pauses."""
 
     max_rows: Annotated[int, Field(ge=1, le=5000)] = 1000
-    """A transaction's round trips are shared by so many; beyond it, it gets longer and not cheaper per row."""
+    """Batch size: so many rows share a transaction's round trips; beyond it, it gets longer and not cheaper per row."""
     max_bytes: Annotated[int, Field(ge=65_536)] = 8 * 1024 * 1024
     max_wait: Seconds = timedelta(milliseconds=50)
-    """How long a poll waits for a first record; what has arrived by then is one batch."""
+    """How long a poll waits for a first record; whatever has arrived by then is one batch."""
     max_event_bytes: Annotated[int, Field(ge=1024)] = 1024 * 1024
-    """A larger event is a dead letter (cut, with its digest)."""
+    """A larger event becomes a dead letter (truncated, with its digest)."""
     open_rows_cap: Annotated[int, Field(ge=1)] = 1_000_000
     """Open failures in the database above which Kafka is paused: the backlog is safer in Kafka than in the tables."""
     open_bytes_cap: Annotated[int, Field(ge=1)] = 4 * 1024 * 1024 * 1024
     resume_below: Annotated[float, Field(gt=0, lt=1)] = 0.8
-    """Intake goes on below this part of the cap; pausing drops what was fetched, so it must not flap."""
+    """Hysteresis: intake resumes below this part of the cap. Pausing drops prefetched records, so it must not flap."""
     sample_every: Seconds = timedelta(seconds=2)
-    """How often the open rows and bytes are counted; set the caps with room for what arrives in between."""
+    """How often open rows and bytes are counted; leave room in the caps for what arrives in between."""
 
 
 class DeadLetterLimitSettings(Section):
-    """When a flood of dead letters pauses intake: everybody's fault at once is ours, one producer's is its own."""
+    """Intake breaker: pauses intake when dead letters flood in from most sources (our fault), not from one alone."""
 
     sources: Annotated[int, Field(ge=1)] = 3
-    """So many sources must have fallen silent, with dead letters in their names. Fewer are those sources' own deploys;
-    bare JSON of one topic is one source."""
+    """Minimum number of sources that must have fallen silent, with dead letters in their names. Fewer are those
+    sources' own deploys; bare JSON of one topic is one source."""
     organisations: Annotated[int, Field(ge=1)] = 3
     letters: Annotated[int, Field(ge=1)] = 30
-    """And so many dead letters: a handful is no flood, and `shw dlq replay` brings them back."""
+    """Minimum number of dead letters as well: a handful is no flood, and `shw dlq replay` brings them back."""
     share: Annotated[float, Field(gt=0, le=1)] = 0.8
-    """The part of those usually accepted that must have fallen silent. Half would be an evening's lull."""
+    """Part of the usually accepted sources that must have fallen silent. Half would be an evening's lull."""
     expected: Annotated[int, Field(ge=1)] = 30
-    """Organisations (each once a beat) that should have been heard before their silence is no chance: with 30, six or
-    fewer are heard by chance once in eight million times."""
+    """Organisations (each once a beat) that should have been heard before their silence is statistically significant:
+    with 30, six or fewer are heard by chance once in eight million times."""
     beat: Seconds = timedelta(seconds=10)
-    """The unit in which is counted who was accepted; the same in every replica."""
+    """Length of a counting interval for accepted sources; the same in every replica."""
     longest: Seconds = timedelta(minutes=15)
-    """A fleet so quiet that its silence shows only later than this has no flood either."""
+    """Longest silence that is evaluated: a fleet so quiet that its silence shows only later than this has no flood
+    either."""
     usual: Seconds = timedelta(hours=1)
-    """The past, of time in which somebody read, that says what is usual."""
+    """Baseline: past time, only while some process was reading, from which the usual rate is computed."""
     probe_every: Seconds = timedelta(minutes=1)
-    """While paused, one process reads a small batch this often; what it shows may end the pause."""
+    """While paused, one process reads a small batch this often as a probe; its outcome may end the pause."""
     probe_records: Annotated[int, Field(ge=1, le=5000)] = 20
-    """Enough to see several sources, few enough to refuse in vain."""
+    """Enough to see several sources, few enough that refusing them costs little."""
 
 
 class HealSettings(Section):
-    """How much is healed at once, and for how long a claim stands."""
+    """Concurrency of heals, and how long a claim holds."""
 
     slots: Annotated[int, Field(ge=1, le=10_000)] = 2000
-    """A batch, the reserve, and as much again; each may have a socket, so the limit of open files is raised to it."""
+    """Concurrent heals: a batch, the reserve, and as much again. Each may have a socket, so the limit of open files is
+    raised to it."""
     resume_share: Annotated[float, Field(gt=0, lt=1)] = 0.25
-    """The part of the slots that new failures leave to those that are due again."""
+    """Part of the slots reserved for failures that are due again, which new failures may not take."""
     organisation_share: Annotated[float, Field(gt=0, lt=1)] = 0.9
-    """What one organisation may take of the slots that it holds and that are free: a second greedy one gets 9 %."""
+    """Fairness: share that one organisation may have of the slots that it holds and that are free: a second greedy one
+    gets 9 %."""
     slot_stall: Seconds = timedelta(milliseconds=250)
-    """Without a slot freed for this long intake stores failures without healing them at once."""
+    """Without a slot freed for this long, intake stores failures without healing them at once."""
     slot_wait: Seconds = timedelta(milliseconds=500)
-    """The longest that intake waits for slots while some are being freed."""
+    """Longest time that intake waits for slots while some are being freed."""
     lease: Seconds = timedelta(seconds=15)
-    """A process that has not renewed for this long counts as dead; renewed three times in it."""
+    """Lease duration: a process that has not renewed for this long counts as dead. It is renewed three times in it."""
     settle_rows: Annotated[int, Field(ge=1, le=5000)] = 1000
     waiter_retry: Seconds = timedelta(seconds=30)
-    """When a failure that waits for another's scope looks again by itself, should the wake-up be missed."""
+    """Fallback poll of a failure that waits for another's scope, in case the wake-up is missed."""
 
 
 class BreakerSettings(Section):
-    """When a dependency counts as ill, and how it is tried again."""
+    """Circuit breaker of a dependency: when it opens, and how it is probed."""
 
     first: Annotated[int, Field(ge=1, le=1000)] = 10
-    """Heals of one dependency at once until they succeed; each success allows one more."""
+    """Slow start: concurrent heals of one dependency until they succeed; each success allows one more."""
     strikes: Annotated[int, Field(ge=1, le=1000)] = 5
-    """Heals in a row, over all replicas, that it did not answer as something well does."""
+    """Consecutive heals, over all replicas, without a healthy answer, after which the breaker opens."""
     probe_every: Seconds = timedelta(seconds=5)
-    """After it opened; doubled by each probe that fails."""
+    """Delay of the first probe after the breaker opened; doubled by each probe that fails."""
     probe_cap: Seconds = timedelta(minutes=2)
-    """The longest between two probes: what a recovery may stay unnoticed."""
+    """Longest delay between two probes: how long a recovery may stay unnoticed."""
     forget: Seconds = timedelta(minutes=10)
-    """A strike this long after the one before does not follow from it."""
+    """A strike this long after the one before is not counted as consecutive."""
 
 
 class ResumeSettings(Section):
-    """How the database is looked through for failures that are due, and claims whose owner is dead."""
+    """Polling of the database for failures that are due, and for claims whose owner is dead."""
 
     interval: Seconds = timedelta(seconds=1)
     batch: Annotated[int, Field(ge=1, le=5000)] = 200
     per_organisation: Annotated[int, Field(ge=1)] = 50
     hide: Seconds = timedelta(seconds=15)
-    """How long a picked failure is not picked again; what dies between pick and start is found after it. Planning takes
-    milliseconds, and a start that comes too late finds the failure claimed."""
+    """How long a picked failure is hidden from further picks; if its process dies between pick and start, it is found
+    after that. Planning takes milliseconds, and a start that comes too late finds the failure claimed."""
 
 
 class ApiSettings(Section):
-    """The HTTP side of the process."""
+    """HTTP server of the process: API, health and metrics."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """0 takes a free port."""
     jwt_secret: SecretStr | None = None
-    """Signs the platform's tokens (HS256). Without it the healing endpoints answer 503; metrics and health serve."""
+    """Key that signs the platform's tokens (HS256). Without it the healing endpoints answer 503; metrics and health
+    serve."""
     jwt_audience: Annotated[str | None, BeforeValidator(lambda value: value or None)] = "authenticated"
-    """The `aud` that a token must have; empty accepts any."""
+    """Required `aud` claim of a token; empty accepts any."""
     heal_wait: Seconds = timedelta(seconds=10)
     """How long POST /api/healing/heal waits for the attempt before it answers 202."""
     loop_stall: Seconds = timedelta(seconds=15)
-    """/healthz fails when the event loop has not turned for this long."""
+    """Liveness: /healthz fails when the event loop has not turned for this long."""
     in_flight_stall: Seconds = timedelta(minutes=15)
-    """/healthz fails when a heal has been in flight for this long: every one is bounded well below."""
+    """Liveness: /healthz fails when a heal has been in flight for this long: every one is bounded well below."""
     step_stall: Seconds = timedelta(minutes=5)
-    """/healthz fails when one step of a loop (a transaction, a poll, a send) takes this long: each is bounded to about
-    a minute, also while Kafka or PostgreSQL is away."""
+    """Liveness: /healthz fails when one step of a loop (a transaction, a poll, a send) takes this long: each is bounded
+    to about a minute, also while Kafka or PostgreSQL is away."""
     unassigned_stall: Seconds = timedelta(minutes=5)
-    """/healthz fails when this member has been out of its group, has read nothing of what waits, or could not commit,
-    for this long while Kafka answers others."""
+    """Liveness: /healthz fails when this member has been out of its group, has read nothing of what waits, or could not
+    commit, for this long while Kafka answers others."""
 
 
 class Settings(BaseSettings):
-    """All sections; an environment variable is `SHW_<SECTION>__<NAME>`."""
+    """All sections; an environment variable is named `SHW_<SECTION>__<NAME>`."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="forbid", env_prefix="SHW_", env_nested_delimiter="__", validate_default=True
@@ -213,11 +220,11 @@ class Settings(BaseSettings):
     catalog: Path | None = None
     """The YAML file that declares what may be healed, and for whom."""
     drain: Seconds = timedelta(seconds=20)
-    """How long a clean stop may take; set the pod's grace period at least 5 s above."""
+    """Longest duration of a clean shutdown; set the pod's grace period at least 5 s above."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @model_validator(mode="after")
-    def _contradictions(self) -> Self:
+    def _check_consistency(self) -> Self:
         if self.kafka.rebalance_timeout <= self.drain:
             raise ValueError(
                 f"SHW_KAFKA__REBALANCE_TIMEOUT ({self.kafka.rebalance_timeout}) must be above SHW_DRAIN "
@@ -242,10 +249,10 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        raise ConfigError(_explain(error)) from error
+        raise ConfigError(_format_errors(error)) from error
 
 
-def _explain(error: ValidationError) -> str:
+def _format_errors(error: ValidationError) -> str:
     lines = []
     for fault in error.errors(include_url=False, include_input=False):
         where = "__".join(str(part) for part in fault["loc"]).upper()

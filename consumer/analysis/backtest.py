@@ -1,4 +1,4 @@
-"""What the present rules, ladder and catalog would decide of failures that came in before. Pure, and bounded."""
+"""Backtest: what the present rules, ladder and catalog would decide of past failures. Pure, and bounded in memory."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,7 +14,7 @@ NOTHING: Final = MicroAud(0)
 
 
 class Conclusion(NamedTuple):
-    """What a failure was taken for, and what answers it; a strategy is "" where no attempt was made yet."""
+    """Verdict on a failure: its diagnosis and its strategy; the strategy is "" before the first attempt."""
 
     failure_type: str
     disposition: str
@@ -23,19 +23,19 @@ class Conclusion(NamedTuple):
 
 @dataclass(slots=True)
 class Change:
-    """Failures that were decided so and would be decided otherwise."""
+    """Failures with the same verdict before and the same, different verdict now."""
 
     example: FailureId
-    """The newest of them."""
+    """The newest of these failures."""
     count: int = 0
     acted_before: int = 0
     acted_now: int = 0
     credits: MicroAud = NOTHING
-    """Held for those that would be acted on now and were not before."""
+    """Credits held for failures that would be acted on now and were not before."""
 
 
 def decide(planner: Planner, failure: Failure, now: datetime) -> Diagnosed:
-    """Diagnose and plan a failure as if it came in for the first time, at that time. Acts on nothing."""
+    """Diagnose and plan a failure as if it first came in at that time. Has no side effects."""
     fresh = replace(
         failure,
         step=0,
@@ -54,7 +54,7 @@ def decide(planner: Planner, failure: Failure, now: datetime) -> Diagnosed:
 
 
 class Comparison:
-    """Counts what would change, one failure after the other."""
+    """Counts the differences between past and present verdicts, one failure after the other."""
 
     def __init__(self) -> None:
         self.changes: dict[tuple[Conclusion, Conclusion], Change] = {}
@@ -63,13 +63,13 @@ class Comparison:
         self.refused = 0
         self.crashed = 0
         self.more = 0
-        """Failures that would be acted on and were not."""
+        """Failures that would be acted on now and were not before."""
         self.fewer = 0
-        """Failures that were acted on and would not be."""
+        """Failures that were acted on before and would not be now."""
         self.credits = NOTHING
 
     def add(self, before: Conclusion, now: Diagnosed, *, acted: bool) -> None:
-        """Compare one failure; `acted` says that something was done about it before, and not only refused."""
+        """Compare one failure; `acted` means that an attempt acted on it before, and not only refused it."""
         plan, diagnosis = now.plan, now.diagnosis
         after = Conclusion(diagnosis.failure_type.value, diagnosis.disposition.value, plan.strategy.value)
         newly = plan.hold if isinstance(plan, Heal) and not acted else None
@@ -89,12 +89,12 @@ class Comparison:
         change.credits = MicroAud(change.credits + (newly or 0))
 
     def ordered(self) -> list[tuple[Conclusion, Conclusion, Change]]:
-        """Give the changes, the most frequent first."""
+        """Return the changes, the most frequent first."""
         found = [(before, after, change) for (before, after), change in self.changes.items()]
         return sorted(found, key=lambda one: (-one[2].count, one[0], one[1]))
 
     def summary(self) -> JsonObject:
-        """Give what it would come to."""
+        """Return the totals as JSON."""
         return {
             "failures": self.failures,
             "same": self.same,

@@ -1,4 +1,4 @@
-"""Failures by what their reasons have in common. Pure, and bounded: a storm of ever new reasons takes no more room."""
+"""Groups failures by the common part of their reasons. Pure, and bounded in memory even if every reason is new."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,9 +11,10 @@ from consumer.model import JsonObject
 from consumer.redact import redact_text
 
 GROUPS: Final = 50_000
-"""Causes that are told apart at once; beyond it the rarer half goes."""
+"""Maximum number of causes counted at once; beyond it the rarer half is dropped."""
 NAMES: Final = 1_000_000
-"""Organisations and workflows that are told apart, over all causes; beyond it their numbers stand still."""
+"""Maximum number of organisations and workflows counted as distinct, over all causes; beyond it those counts stop
+rising."""
 
 
 @dataclass(slots=True)
@@ -28,7 +29,7 @@ class _Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureCause:
-    """Failures of one masked reason."""
+    """Statistics of the failures with one masked reason."""
 
     fingerprint: str
     count: int
@@ -40,7 +41,7 @@ class FailureCause:
     mask: str
 
     def as_json(self) -> JsonObject:
-        """Give it as the line that a command prints."""
+        """Return it as the JSON line that a command prints."""
         return {
             "fingerprint": self.fingerprint,
             "count": self.count,
@@ -54,34 +55,35 @@ class FailureCause:
 
 
 class Causes:
-    """Counts failures by their masked reason."""
+    """Counter of failures by their masked reason."""
 
     def __init__(self, *, groups: int = GROUPS, names: int = NAMES) -> None:
         self._groups: dict[str, _Group] = {}
-        self._most = groups
-        self._room = names
+        self._max_groups = groups
+        self._names_left = names
         self.total = 0
         self.dropped = 0
-        """Failures of rare causes that were counted and let go."""
+        """Failures of rare causes that were counted and then dropped."""
 
     def add(self, reason: str, *, org: object, workflow: str, failure_type: str | None, at: datetime) -> None:
         """Count one failure."""
-        # A secret has its shape only before it is masked, and what was taken out is masked like all else in brackets.
+        # Redact before masking, since a mask destroys a secret's shape; the `[redacted]` marker itself is masked as
+        # well.
         mask = masked(redact_text(reason))
         group = self._groups.get(mask)
         if group is None:
-            if len(self._groups) >= self._most:
-                self._thin()
+            if len(self._groups) >= self._max_groups:
+                self._drop_rare()
             group = self._groups[mask] = _Group(first=at, last=at)
         self.total += 1
         group.count += 1
         group.first, group.last = min(group.first, at), max(group.last, at)
         group.failure_types.add(failure_type or "")
-        self._name(group.organisations, org)
-        self._name(group.workflows, workflow)
+        self._add_name(group.organisations, org)
+        self._add_name(group.workflows, workflow)
 
     def most(self, number: int) -> Iterator[FailureCause]:
-        """Give the causes of most failures, the most frequent first."""
+        """Yield the causes with the most failures, the most frequent first."""
         for mask, group in nlargest(number, self._groups.items(), key=lambda item: (item[1].count, item[1].last)):
             yield FailureCause(
                 fingerprint=cause(mask),
@@ -94,16 +96,16 @@ class Causes:
                 mask=mask,
             )
 
-    def _name(self, known: set[int], name: object) -> None:
-        if self._room > 0:
+    def _add_name(self, known: set[int], name: object) -> None:
+        if self._names_left > 0:
             before = len(known)
             known.add(hash(name))
-            self._room -= len(known) - before
+            self._names_left -= len(known) - before
 
-    def _thin(self) -> None:
-        kept = dict(nlargest(max(1, self._most // 2), self._groups.items(), key=lambda item: item[1].count))
+    def _drop_rare(self) -> None:
+        kept = dict(nlargest(max(1, self._max_groups // 2), self._groups.items(), key=lambda item: item[1].count))
         for mask, group in self._groups.items():
             if mask not in kept:
                 self.dropped += group.count
-                self._room += len(group.organisations) + len(group.workflows)
+                self._names_left += len(group.organisations) + len(group.workflows)
         self._groups = kept

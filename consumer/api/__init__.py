@@ -1,6 +1,6 @@
 """The HTTP API: failures and attempts for members, asking for a heal, health and readiness, metrics.
 
-Who may see a row is the database's to say (row-level security), under the caller's own claims. Neighbours: `store/`
+The database decides who may see a row (row-level security), under the caller's own claims. Neighbours: `store/`
 holds the statements, `service/` starts and stops the server. Invariant: a request can make a failure due; it never
 heals, claims or publishes.
 """

@@ -1,4 +1,4 @@
-"""The application and its server, in the healer's own process and event loop."""
+"""The FastAPI application and its HTTP server, in the healer's own process and event loop."""
 
 import asyncio
 import socket
@@ -20,7 +20,7 @@ from consumer.store.pool import Pool
 
 START_WITHIN: Final = timedelta(seconds=10)
 STOP_WITHIN: Final = timedelta(seconds=3)
-"""For answers under way: part of the process's own time to stop, so short."""
+"""Timeout for responses under way at a stop: part of the process's own time to stop, so short."""
 BACKLOG: Final = 256
 
 
@@ -33,7 +33,7 @@ def create_api(
     readiness: Readiness,
     wake: Callable[[], None],
 ) -> FastAPI:
-    """Make the application; `wake` has the resume loop look at once for what a request made due."""
+    """Create the application; `wake` has the resume loop check at once for failures that a request made due."""
     # The interactive pages load their scripts from elsewhere; the description itself is enough.
     app = FastAPI(
         title="Self-Healing Workflows", docs_url=None, redoc_url=None, openapi_url="/api/healing/openapi.json"
@@ -53,7 +53,7 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serve(app: FastAPI, host: str, port: int) -> AsyncIterator[str]:
-    """Serve until the block ends; gives the address, with the real port where 0 was asked for.
+    """Serve until the block ends; yields the address, with the real port where 0 was asked for.
 
     Raises
     ------
@@ -75,7 +75,7 @@ async def serve(app: FastAPI, host: str, port: int) -> AsyncIterator[str]:
     )
     running = asyncio.create_task(server.serve(sockets=[listener]), name="api")
     try:
-        await _started(server, running)
+        await _wait_until_started(server, running)
         shown = f"[{host}]" if ":" in host else host
         yield f"http://{shown}:{listener.getsockname()[1]}"
     finally:
@@ -97,7 +97,7 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
-async def _started(server: uvicorn.Server, running: asyncio.Task[None]) -> None:
+async def _wait_until_started(server: uvicorn.Server, running: asyncio.Task[None]) -> None:
     async with asyncio.timeout(START_WITHIN.total_seconds()):
         while not server.started and not running.done():  # noqa: ASYNC110 - uvicorn has a flag, and no event
             await asyncio.sleep(0.005)

@@ -1,4 +1,4 @@
-"""Every error of the HTTP side in one form: `{"error": {"code": ..., "message": ...}}`; texts of ours only."""
+"""Error responses of the HTTP API, in one form: `{"error": {"code": ..., "message": ...}}`; own texts only."""
 
 from http import HTTPStatus
 from typing import Final
@@ -14,7 +14,7 @@ SERVER_ERRORS: Final = 500
 
 
 class ApiError(Exception):
-    """An answer other than the one asked for; its message is for the caller to read."""
+    """An error response; its message is for the caller to read."""
 
     def __init__(self, status: int, code: str, message: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
@@ -25,15 +25,15 @@ class ApiError(Exception):
 
 
 def answer(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    """Give an error as a response."""
+    """Return an error response."""
     return JSONResponse({"error": {"code": code, "message": message}}, status_code=status, headers=headers)
 
 
 def answer_errors(app: FastAPI) -> None:
-    """Have every error of the app answered in our form."""
+    """Register the handlers that answer every error of the app in this form."""
 
     @app.exception_handler(ApiError)
-    def _ours(_request: Request, error: ApiError) -> JSONResponse:
+    def _api_error(_request: Request, error: ApiError) -> JSONResponse:
         return answer(error.status, error.code, error.message, error.headers)
 
     @app.exception_handler(RequestValidationError)
@@ -58,5 +58,5 @@ def answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
-        # The server logs the traceback; the caller learns nothing of it.
+        # The server logs the traceback; the response contains nothing of it.
         return answer(SERVER_ERRORS, "internal", "This is a fault of the healer; its log tells more.")

@@ -1,4 +1,4 @@
-"""The seed's healing endpoints: what is broken, what was tried, and a way to have it tried now."""
+"""Healing endpoints of the original service: list failures, list their attempts, and request a heal now."""
 
 import asyncio
 import json
@@ -37,11 +37,11 @@ from consumer.store.pool import Connection, Pool
 from consumer.store.reports import PageEnd, ReportedAttempt
 
 CONNECTIONS: Final = 3
-"""Of the process's pool: people who read must not take intake's and settle's."""
+"""Connection limit of the API in the process's pool: reads must not take intake's and settle's connections."""
 ASKERS: Final = 2
-"""Of those: however many ask for heals, there is one left for who reads."""
+"""Limit of those for heal requests: however many there are, one connection is left for reads."""
 ANSWERED_BY: Final = timedelta(seconds=5)
-"""An attempt that ended so shortly ago answers who asks for one: a thousand who ask at once come over seconds."""
+"""An attempt that ended less than this ago answers a heal request: a thousand concurrent ones arrive over seconds."""
 WAIT_FOR_CONNECTION: Final = timedelta(seconds=5)
 POLL_FIRST: Final = timedelta(milliseconds=20)
 POLL_MOST: Final = timedelta(milliseconds=500)
@@ -59,72 +59,75 @@ class HealRequest(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Healing:
-    """The endpoints' way to the database, with its bound."""
+    """Database access of the endpoints, with a limit on connections."""
 
     pool: Pool
     heal_wait: timedelta
     wake: Callable[[], None]
-    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONNECTIONS))
-    _askers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(ASKERS))
-    _asked: Joined[tuple[FailureId, str], HealAsked] = field(default_factory=Joined)
-    _awaited: Joined[tuple[FailureId, int], ReportedAttempt | None] = field(default_factory=Joined)
+    _connections: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONNECTIONS))
+    _heal_connections: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(ASKERS))
+    _requests: Joined[tuple[FailureId, str], HealAsked] = field(default_factory=Joined)
+    _waits: Joined[tuple[FailureId, int], ReportedAttempt | None] = field(default_factory=Joined)
 
     @asynccontextmanager
     async def as_user(self, user: User, *, readonly: bool = True) -> AsyncIterator[Connection]:
         """Open a transaction as the user."""
-        async with _one_of(self._turns), reports.as_user(self.pool, user.claims, readonly=readonly) as connection:
+        async with (
+            _acquire(self._connections),
+            reports.as_user(self.pool, user.claims, readonly=readonly) as connection,
+        ):
             yield connection
 
     async def page(self, user: User, org_id: OrgId | None, after: PageEnd | None, limit: int) -> dict[str, object]:
-        """Give a page of the user's unresolved failures."""
+        """Return a page of the user's unresolved failures."""
         async with self.as_user(user) as connection:
             found = await reports.unresolved(connection, org_id=org_id, after=after, limit=limit + 1)
         page, last = page_of(found, limit)
         return {"failures": [shown_failure(failure) for failure in page], "next": last and write_place(last)}
 
     async def heal(self, user: User, failure_id: FailureId) -> tuple[Asked, ReportedAttempt | None]:
-        """Have a failure healed that the user may see; one question and one wait for all who ask at the same time."""
+        """Request the heal of a failure that the user may see; concurrent requests share one statement and one wait."""
         claims = json.dumps(dict(user.claims), sort_keys=True)
-        asked = await self._asked.ask((failure_id, claims), lambda: self._ask(user, failure_id))
+        asked = await self._requests.ask((failure_id, claims), lambda: self._request_heal(user, failure_id))
         if asked.result is not Asked.DUE:
             return asked.result, None
         self.wake()
         wanted = failure_id, asked.step
-        return asked.result, await self._awaited.ask(wanted, lambda: self._attempt_from(*wanted))
+        return asked.result, await self._waits.ask(wanted, lambda: self._wait_for_attempt(*wanted))
 
-    async def _ask(self, user: User, failure_id: FailureId) -> HealAsked:
-        async with _one_of(self._askers), self.as_user(user, readonly=False) as connection:
+    async def _request_heal(self, user: User, failure_id: FailureId) -> HealAsked:
+        async with _acquire(self._heal_connections), self.as_user(user, readonly=False) as connection:
             if await reports.seen(connection, failure_id) is None:
                 return HealAsked(result=Asked.NOT_FOUND)
             await reports.become_service(connection)
             return await ask_heal(connection, failure_id, answered_by=ANSWERED_BY)
 
-    async def _attempt_from(self, failure_id: FailureId, step: int) -> ReportedAttempt | None:
-        """Wait for the attempt of a step or a later one, for as long as is set; None when there is none by then."""
+    async def _wait_for_attempt(self, failure_id: FailureId, step: int) -> ReportedAttempt | None:
+        """Wait for the attempt of a step or a later one, up to the configured time; None when there is none by then."""
         end = time.monotonic() + self.heal_wait.total_seconds()
         pause = POLL_FIRST
         while True:
-            attempt = await self._look(failure_id, step)
+            attempt = await self._find_attempt(failure_id, step)
             left = end - time.monotonic()
             if attempt is not None or left <= 0:
                 return attempt
             await asyncio.sleep(min(pause.total_seconds(), left))
             pause = min(pause * 2, POLL_MOST)
 
-    async def _look(self, failure_id: FailureId, step: int) -> ReportedAttempt | None:
+    async def _find_attempt(self, failure_id: FailureId, step: int) -> ReportedAttempt | None:
         try:
-            async with _one_of(self._askers), _one_of(self._turns):
+            async with _acquire(self._heal_connections), _acquire(self._connections):
                 return await reports.attempt_since(self.pool, failure_id, step)
         except NoTurn:
-            return None  # the heal was asked for all the same: who waits looks again
+            return None  # the heal is requested all the same: the caller polls again
 
 
 class NoTurn(TransientError):
-    """All connections that the API may use are taken, for too long."""
+    """All connections that the API may use were taken for too long."""
 
 
 @asynccontextmanager
-async def _one_of(turns: asyncio.Semaphore) -> AsyncIterator[None]:
+async def _acquire(turns: asyncio.Semaphore) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(WAIT_FOR_CONNECTION.total_seconds()):
             await turns.acquire()
@@ -137,7 +140,7 @@ async def _one_of(turns: asyncio.Semaphore) -> AsyncIterator[None]:
 
 
 def healing_routes(settings: ApiSettings, pool: Pool, wake: Callable[[], None]) -> APIRouter:
-    """Make the endpoints below `/api/healing`, each for a signed-in user."""
+    """Create the endpoints below `/api/healing`, each for a signed-in user."""
     router = APIRouter(prefix="/api/healing")
     healing = Healing(pool=pool, heal_wait=settings.heal_wait, wake=wake)
     signed_in = sign_in(settings)
@@ -147,7 +150,7 @@ def healing_routes(settings: ApiSettings, pool: Pool, wake: Callable[[], None]) 
 
 
 def add_reading(router: APIRouter, healing: Healing, signed_in: Callable[..., User]) -> None:
-    """Add what only reads."""
+    """Add the endpoints that only read."""
 
     @router.get("/failures")
     async def failures(
@@ -199,7 +202,7 @@ def add_reading(router: APIRouter, healing: Healing, signed_in: Callable[..., Us
 
 
 def add_asking(router: APIRouter, healing: Healing, signed_in: Callable[..., User]) -> None:
-    """Add what asks for a heal."""
+    """Add the endpoint that requests a heal."""
 
     @router.post("/heal")
     async def heal(request: HealRequest, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
@@ -240,7 +243,7 @@ def _raise_unless_due(asked: Asked) -> None:
 
 
 def _not_found() -> ApiError:
-    # The same whether it does not exist or is another's: an answer must not tell which.
+    # The same whether it does not exist or belongs to another organisation: a response must not tell which.
     return ApiError(HTTPStatus.NOT_FOUND, "not_found", "No such failure in the organisations that you administer.")
 
 

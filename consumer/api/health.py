@@ -1,4 +1,4 @@
-"""Whether the process works, whether it may be sent work, and its metrics."""
+"""Health endpoints of the process: liveness, readiness, and metrics."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -13,27 +13,27 @@ from consumer.settings import ApiSettings
 
 
 class Clocks(Protocol):
-    """What tells a process that works from one that only runs. Only what a restart would cure makes a clock run."""
+    """Liveness clocks tell a process that works from one that only runs. They run only for what a restart cures."""
 
     def ages(self) -> Mapping[str, timedelta]:
-        """Say for each clock for how long what it watches has stood still; zero while it moves."""
+        """Return for each clock how long what it watches has stood still; zero while it moves."""
         ...
 
 
 class Readiness(Protocol):
-    """Whether start-up is over, and what people should know."""
+    """Readiness: whether start-up is over, and notes for people."""
 
     def reasons_not_ready(self) -> tuple[str, ...]:
-        """Say what is missing, in words; nothing when ready."""
+        """Return what is missing, in words; empty when ready."""
         ...
 
     def notes(self) -> tuple[str, ...]:
-        """Say what is out of the ordinary, and no reason to send work elsewhere."""
+        """Return what is out of the ordinary, and no reason to send work elsewhere."""
         ...
 
 
 def limits(settings: ApiSettings) -> Mapping[str, timedelta]:
-    """Give the age at which each clock calls for a restart."""
+    """Return the age at which each clock calls for a restart."""
     return {
         "loop_tick": settings.loop_stall,
         "oldest_in_flight": settings.in_flight_stall,
@@ -47,7 +47,7 @@ def limits(settings: ApiSettings) -> Mapping[str, timedelta]:
 def health_routes(
     settings: ApiSettings, registry: CollectorRegistry, clocks: Clocks, readiness: Readiness
 ) -> APIRouter:
-    """Make `/healthz`, `/readyz` and `/metrics`; none of them asks who is asking."""
+    """Create `/healthz`, `/readyz` and `/metrics`; none of them authenticates the caller."""
     router = APIRouter()
 
     @router.get("/healthz")

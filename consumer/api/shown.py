@@ -1,4 +1,4 @@
-"""Failures and attempts as the API writes them: camelCase, redacted even where a member inserted them. Pure."""
+"""JSON forms of failures and attempts in the API: camelCase, redacted even where a member inserted them. Pure."""
 
 import base64
 import binascii
@@ -17,19 +17,19 @@ UNREADABLE: Final = {"unreadable": "nested too deeply, or with numbers too long,
 
 
 PAGE_BYTES: Final = 2 * 1024 * 1024
-"""Of contexts in one answer: parsing and redacting them takes the event loop's time."""
+"""Size limit of the contexts in one response: parsing and redacting them takes the event loop's time."""
 
 
 class ApiReply(JSONResponse):
-    """JSON that is always JSON: a member's 1e400 reads as an infinity, which is written as null."""
+    """JSON response that is always valid JSON: a member's 1e400 reads as an infinity, which is written as null."""
 
     def render(self, content: object) -> bytes:
-        """Write the body."""
+        """Serialize the body."""
         return to_json(content, inf_nan_mode="null")
 
 
 def page_of(found: list[ReportedFailure], limit: int) -> tuple[list[ReportedFailure], PageEnd | None]:
-    """Cut a page from what was found (one more than the limit, when there is more), and say where it ended."""
+    """Cut a page from the rows found (one more than the limit, when there is more); returns it and where it ended."""
     size = 0
     for index, failure in enumerate(found):
         size += len(failure.context or "")
@@ -40,7 +40,7 @@ def page_of(found: list[ReportedFailure], limit: int) -> tuple[list[ReportedFail
 
 
 def shown_failure(failure: ReportedFailure) -> dict[str, object]:
-    """Write a failure in the seed's form."""
+    """Render a failure in the original service's form."""
     return {
         "id": str(failure.id),
         "orgId": str(failure.org_id),
@@ -53,7 +53,7 @@ def shown_failure(failure: ReportedFailure) -> dict[str, object]:
 
 
 def shown_standing(standing: FailureState) -> dict[str, object]:
-    """Write where a failure stands."""
+    """Render the state of a failure."""
     return {
         "status": standing.status,
         "step": standing.step,
@@ -67,7 +67,7 @@ def shown_standing(standing: FailureState) -> dict[str, object]:
 
 
 def shown_attempt(attempt: SeenAttempt, step: int | None) -> dict[str, object]:
-    """Write an attempt; one without a step was recorded by a member and counts for nothing."""
+    """Render an attempt; one without a step was recorded by a member and counts for nothing."""
     return {
         "id": str(attempt.id),
         "failureId": str(attempt.failure_id),
@@ -80,7 +80,7 @@ def shown_attempt(attempt: SeenAttempt, step: int | None) -> dict[str, object]:
 
 
 def shown_heal(attempt: ReportedAttempt) -> dict[str, object]:
-    """Write the attempt that a request to heal led to: the seed's three fields, then why."""
+    """Render the attempt that a heal request led to: the original service's three fields, then why."""
     details = shown_json(attempt.details)
     return {
         "success": attempt.result == "success",
@@ -94,8 +94,8 @@ def shown_heal(attempt: ReportedAttempt) -> dict[str, object]:
 
 
 def shown_counts(found: Counts) -> dict[str, int]:
-    """Write the statistics: pending is whatever is not resolved, and nothing at all counts as a full success."""
-    # Half a percent goes up, as in the seed's Math.round.
+    """Render the statistics: pending is whatever is not resolved, and no failures at all count as a full success."""
+    # Half a percent rounds up, as in the original service's Math.round.
     rate = (200 * found.resolved + found.total) // (2 * found.total) if found.total else 100
     return {
         "totalFailures": found.total,
@@ -106,7 +106,7 @@ def shown_counts(found: Counts) -> dict[str, int]:
 
 
 def shown_json(text: str | None) -> Json:
-    """Read JSON text from the database for an answer, redacted."""
+    """Parse JSON text of the database for a response, and redact it."""
     if text is None:
         return {}
     try:
@@ -117,12 +117,12 @@ def shown_json(text: str | None) -> Json:
 
 
 def write_place(place: PageEnd) -> str:
-    """Write where a page ended, as an opaque word."""
+    """Encode where a page ended as an opaque pagination cursor."""
     return base64.urlsafe_b64encode(orjson.dumps([place.detected_at, str(place.id)])).decode()
 
 
 def read_place(word: str) -> PageEnd | None:
-    """Read where a page ended; None when it is not a word of ours."""
+    """Decode a pagination cursor; None when it is not one of this API."""
     try:
         detected_at, failure_id = orjson.loads(base64.urlsafe_b64decode(word.encode()))
         if not isinstance(detected_at, str | None):

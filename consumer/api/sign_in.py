@@ -1,4 +1,4 @@
-"""Who is asking: the platform's JWT, HS256 and nothing else."""
+"""Authentication of the caller: the platform's JWT, HS256 and nothing else."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from consumer.settings import ApiSettings
 
 ALGORITHM: Final = "HS256"
 LEEWAY: Final = timedelta(seconds=5)
-"""Clocks of two machines differ by a little."""
+"""Clock skew that is allowed: clocks of two machines differ by a little."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class User:
 
 
 def sign_in(settings: ApiSettings) -> Callable[[Request], User]:
-    """Give the dependency that reads the user from `Authorization: Bearer`, or answers 401; 503 without a secret."""
+    """Return the dependency that reads the user from `Authorization: Bearer`, or answers 401; 503 without a secret."""
     secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret is not None else ""
 
     def signed_in(request: Request) -> User:
@@ -39,13 +39,13 @@ def sign_in(settings: ApiSettings) -> Callable[[Request], User]:
             )
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
-            raise _refused("Sign in with `Authorization: Bearer` and a token of the platform.")
-        return _read(token.strip(), secret, settings.jwt_audience)
+            raise _unauthorized("Sign in with `Authorization: Bearer` and a token of the platform.")
+        return _verify(token.strip(), secret, settings.jwt_audience)
 
     return signed_in
 
 
-def _read(token: str, secret: str, audience: str | None) -> User:
+def _verify(token: str, secret: str, audience: str | None) -> User:
     try:
         claims = jwt.decode(
             token,
@@ -56,18 +56,18 @@ def _read(token: str, secret: str, audience: str | None) -> User:
             options={"require": ["exp", "sub"], "verify_aud": audience is not None},
         )
     except jwt.ExpiredSignatureError:
-        raise _refused("The token has expired: sign in again.") from None
+        raise _unauthorized("The token has expired: sign in again.") from None
     except jwt.InvalidAudienceError:
-        raise _refused("The token is for another audience.") from None
+        raise _unauthorized("The token is for another audience.") from None
     except jwt.MissingRequiredClaimError as error:
-        raise _refused(f"The token lacks the claim {error.claim}.") from None
+        raise _unauthorized(f"The token lacks the claim {error.claim}.") from None
     except jwt.PyJWTError:
-        raise _refused("The token is not valid.") from None
+        raise _unauthorized("The token is not valid.") from None
     try:
         return User(id=UUID(claims["sub"]), claims=claims)
     except ValueError:
-        raise _refused("The token's sub is not a user's id (a UUID).") from None
+        raise _unauthorized("The token's sub is not a user's id (a UUID).") from None
 
 
-def _refused(message: str) -> ApiError:
+def _unauthorized(message: str) -> ApiError:
     return ApiError(HTTPStatus.UNAUTHORIZED, "not_signed_in", message, {"WWW-Authenticate": "Bearer"})

@@ -1,8 +1,8 @@
-"""What the healer may touch, as its operator declares it: no event can ever widen it.
+"""The catalog: the operator's allowlist of what the healer may touch. No event can ever widen it.
 
-`document.py` reads and checks the whole file, `current.py` keeps the catalog in force and those that plans were made
-with, `runners/` are the engines. Neighbours: everybody reads it, `service/catalog_file.py` loads it. Invariant: what
-is not declared is not allowed, and a fault is told with its line.
+`document.py` parses and validates the whole file, `current.py` keeps the catalog in force and the earlier ones that
+plans were made with, `runners/` declares the engines. Neighbours: all packages read it, `service/catalog_file.py`
+loads it. Invariant: what is not declared is not allowed, and an error is reported with its line.
 """
 
 from consumer.catalog.access import Host, Secret, Source

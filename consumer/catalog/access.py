@@ -1,4 +1,4 @@
-"""Who may speak, where a heal may connect, and which credentials it may name."""
+"""Access rules of the catalog: sources that may report failures, hosts a heal may connect to, and its secrets."""
 
 import re
 from ipaddress import IPv4Network, IPv6Network
@@ -10,26 +10,29 @@ from pydantic import AfterValidator, Field
 from consumer.catalog.declared import Declared
 
 Organisations: TypeAlias = Literal["*"] | tuple[UUID, ...]
-"""Everybody, or the listed ones."""
+"""All organisations, or the listed ones."""
 _HOST: Final = re.compile(r"(\*\.)?[^\s/?#@:*\\%\[\]]+|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]?")
 
 
 def among(org_id: UUID | None, organisations: Organisations) -> bool:
-    """Tell whether an organisation is one of them; one that nobody named is only among everybody."""
+    """Return whether an organisation is among them; None, an unknown one, is only among `*`."""
     return organisations == "*" or org_id in organisations
 
 
-def _plain_host(host: str) -> str:
+def _check_host(host: str) -> str:
     if not _HOST.fullmatch(host):
         raise ValueError("a host is a name, `*.` and a name, or an address: without scheme, port and path")
     return host
 
 
-HostName: TypeAlias = Annotated[str, AfterValidator(_plain_host)]
+HostName: TypeAlias = Annotated[str, AfterValidator(_check_host)]
 
 
 class Source(Declared):
-    """Who may speak for whom. Kafka's ACLs decide who may write at all; a CloudEvents source is only a claim."""
+    """A source that may report failures, and for which organisations.
+
+    Kafka's ACLs decide which clients may write at all; a CloudEvents source is only a claim.
+    """
 
     source: str
     """A CloudEvents source, or a pattern with `*`. Bare JSON has the source `urn:kafka:<topic>`."""
@@ -37,7 +40,7 @@ class Source(Declared):
 
 
 class Host(Declared):
-    """One place to which a heal may connect."""
+    """A host to which a heal may connect."""
 
     host: HostName
     """A name, `*.example.com` for its subdomains, or a literal address."""
@@ -46,16 +49,16 @@ class Host(Declared):
     addresses: tuple[IPv4Network | IPv6Network, ...] = ()
     """Networks that the name may resolve to although they are not public: the platform's own services."""
     organisations: Organisations = "*"
-    """Whose failures may make a heal connect to it."""
+    """Organisations whose heals may connect to it."""
     redirects: Annotated[int, Field(ge=0, le=5)] = 0
     """How many redirects of a GET or HEAD are followed, each checked like a call of its own; by default, none."""
 
 
 class Secret(Declared):
-    """Where a credential is read when a request names it as `secret://NAME`; it is sent to these hosts only."""
+    """Where the value of `secret://NAME` is read from, and to which hosts alone it may be sent."""
 
     env: str | None = None
     file: str | None = None
     hosts: tuple[HostName, ...] = ()
     organisations: Organisations = "*"
-    """Whose failures may name it."""
+    """Organisations whose failures may refer to it."""

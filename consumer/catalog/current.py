@@ -1,4 +1,4 @@
-"""The catalog in force: what everybody asks who has to obey the newest one."""
+"""The catalog in force, swapped on reload, and the earlier ones that plans still refer to."""
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -7,32 +7,32 @@ from typing import Final
 from consumer.catalog.access import Secret
 from consumer.catalog.document import Catalog
 
-_REMEMBERED: Final = 64
+_KEPT_CATALOGS: Final = 64
 
 
 class Catalogs:
-    """The catalog in force, and those before it under which heals may still be under way.
+    """Holds the catalog in force, and earlier ones under which heals may still be under way.
 
-    Whoever holds a part of `current` over an await holds on to what was in force then.
+    Code that keeps a part of `current` across an await keeps what was in force then.
     """
 
     def __init__(self, catalog: Catalog) -> None:
         self.current = catalog
         self.secrets: Mapping[str, Secret] = _Secrets(self)
-        """Always those of the catalog in force."""
-        self._known = OrderedDict({catalog.version: catalog})
+        """A live view: always the secrets of the catalog in force."""
+        self._by_version = OrderedDict({catalog.version: catalog})
 
     def change(self, catalog: Catalog) -> None:
-        """Put a new catalog in force: what is planned from now on obeys it."""
-        self._known[catalog.version] = catalog
-        self._known.move_to_end(catalog.version)
-        while len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
+        """Put a new catalog in force: every plan from now on uses it."""
+        self._by_version[catalog.version] = catalog
+        self._by_version.move_to_end(catalog.version)
+        while len(self._by_version) > _KEPT_CATALOGS:
+            self._by_version.popitem(last=False)
         self.current = catalog
 
     def of(self, version: str) -> Catalog:
-        """Give the catalog that a plan was made from; the one in force where that is not known any more."""
-        return self._known.get(version, self.current)
+        """Return the catalog of a version, from which a plan was made; the one in force where it is no longer kept."""
+        return self._by_version.get(version, self.current)
 
 
 class _Secrets(Mapping[str, Secret]):

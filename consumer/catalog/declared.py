@@ -1,9 +1,9 @@
-"""The base of everything that an operator declares."""
+"""Base model of everything that an operator declares in the catalog: frozen, and strict about unknown fields."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class Declared(BaseModel):
-    """Immutable, and without a field that nobody reads: a misspelt one is a fault."""
+    """Immutable, and without unknown fields: a misspelt one is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

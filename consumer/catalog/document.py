@@ -1,4 +1,4 @@
-"""The whole catalog: read from YAML, each fault with its line, and asked by source and by workflow."""
+"""The whole catalog: parses and validates its YAML, reports errors with their line, looks up sources and workflows."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ from consumer.errors import ConfigError
 
 KeyT = TypeVar("KeyT")
 ValueT = TypeVar("ValueT")
-_REMEMBERED: Final = 4096
+_CACHE_SIZE: Final = 4096
 
 
 class _Document(Declared):
@@ -40,19 +40,19 @@ class Catalog:
     secrets: dict[str, Secret]
     runners: dict[str, DescribedRunner] = field(default_factory=dict)
     files: tuple[str, ...] = ()
-    """What it was made from besides its own text, by paths relative to it."""
-    _spoken: dict[tuple[str, UUID], str | None] = field(default_factory=dict, compare=False, repr=False)
+    """Files that it was made from besides its own text, by paths relative to it."""
+    _source_patterns: dict[tuple[str, UUID], str | None] = field(default_factory=dict, compare=False, repr=False)
     _policies: dict[str, WorkflowPolicy | None] = field(default_factory=dict, compare=False, repr=False)
 
     def may_speak(self, source: str, org_id: UUID) -> bool:
-        """Tell whether a source may report failures of an organisation."""
+        """Return whether a source may report failures of an organisation."""
         return self.speaks_as(source, org_id) is not None
 
     def speaks_as(self, source: str, org_id: UUID) -> str | None:
-        """Give the pattern by which a source may report failures of an organisation; there are few of them."""
-        return _remembered(self._spoken, (source, org_id), lambda: self._pattern(source, org_id))
+        """Return the pattern by which a source may report failures of an organisation, or None; patterns are few."""
+        return _memoize(self._source_patterns, (source, org_id), lambda: self._source_pattern(source, org_id))
 
-    def _pattern(self, source: str, org_id: UUID) -> str | None:
+    def _source_pattern(self, source: str, org_id: UUID) -> str | None:
         return next(
             (
                 rule.source
@@ -63,43 +63,43 @@ class Catalog:
         )
 
     def policy(self, workflow_name: str) -> WorkflowPolicy | None:
-        """Give the first policy whose pattern matches, or None: then nothing may be done for that workflow."""
-        return _remembered(
+        """Return the first policy whose pattern matches a workflow, or None: then no heal of it is allowed."""
+        return _memoize(
             self._policies,
             workflow_name,
             lambda: next((p for p in self.workflows if fnmatchcase(workflow_name, p.name)), None),
         )
 
 
-def _remembered(known: dict[KeyT, ValueT], key: KeyT, find: Callable[[], ValueT]) -> ValueT:
-    """Match patterns once for each name: a catalog has many patterns, and the names come again and again."""
+def _memoize(known: dict[KeyT, ValueT], key: KeyT, find: Callable[[], ValueT]) -> ValueT:
+    """Memoize pattern matches by name: a catalog has many patterns, and the names come again and again."""
     if key not in known:
-        if len(known) >= _REMEMBERED:
-            known.clear()  # names are the publishers' to choose: bounded, whatever they send
+        if len(known) >= _CACHE_SIZE:
+            known.clear()  # publishers choose the names: the cache is bounded, whatever they send
         known[key] = find()
     return known[key]
 
 
 def parse_catalog(text: str, name: str = "catalog", read: Callable[[str], str] | None = None) -> Catalog:
-    """Read a catalog; `read` gives the text of a file that it names, by its path relative to the catalog's own.
+    """Parse a catalog; `read` returns the text of a file that it names, by its path relative to the catalog's own.
 
     Raises
     ------
     ConfigError
-        With the line of each fault, and what was expected there.
+        With the line of each error, and what was expected there.
 
     """
     files = SchemaFiles(read=read) if read is not None else None
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        if twice := [f"{name}:{line}: {key} is said twice" for line, key in _said_twice(root)]:
+        if twice := [f"{name}:{line}: {key} is said twice" for line, key in _duplicate_keys(root)]:
             raise ConfigError("; ".join(twice))
         document = _Document.model_validate(yaml.safe_load(text) if root is not None else {}, context=files)
     except yaml.YAMLError as error:
         raise ConfigError(f"{name}: not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         raise ConfigError("; ".join(_faults(error, root, name))) from error
-    undeclared = [f"{_place(root, path, name)}: {why}" for path, why in _undeclared(document)]
+    undeclared = [f"{_place(root, path, name)}: {why}" for path, why in _undeclared_references(document)]
     if undeclared:
         raise ConfigError("; ".join(undeclared))
     named = files.texts if files is not None else {}
@@ -114,8 +114,8 @@ def parse_catalog(text: str, name: str = "catalog", read: Callable[[str], str] |
     )
 
 
-def _said_twice(root: yaml.Node | None) -> Iterator[tuple[int, str]]:
-    """Find keys of which YAML would quietly take the last."""
+def _duplicate_keys(root: yaml.Node | None) -> Iterator[tuple[int, str]]:
+    """Yield the line and name of duplicate keys, of which YAML would silently take the last."""
     seen: set[int] = set()
     left = [root]
     while left:
@@ -137,12 +137,12 @@ def _said_twice(root: yaml.Node | None) -> Iterator[tuple[int, str]]:
 
 def _faults(error: ValidationError, root: yaml.Node | None, name: str) -> Iterator[str]:
     for fault in error.errors(include_url=False):
-        # A fault within a template says how far below the field it lies.
+        # An error within a template carries its path below the field.
         path = (*fault["loc"], *fault.get("ctx", {}).get("path", ()))
         yield f"{_place(root, path, name)}: {fault['msg']}"
 
 
-def _undeclared(document: _Document) -> Iterator[tuple[tuple[int | str, ...], str]]:
+def _undeclared_references(document: _Document) -> Iterator[tuple[tuple[int | str, ...], str]]:
     for index, policy in enumerate(document.workflows):
         for place, secret in enumerate(policy.secrets):
             if secret not in document.secrets:

@@ -1,4 +1,4 @@
-"""In which order strategies are tried for a failure, and how far each of them may go."""
+"""Ladders (the escalation order of strategies by failure type), the limits of each rung, and their validation."""
 
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
@@ -12,16 +12,16 @@ from consumer.catalog.declared import Declared
 from schemas.names import FailureType, StrategyName
 
 LONGEST_WINDOW: Final = timedelta(minutes=10)
-"""No claim's window is longer: nobody takes a dead owner's scope over before its end."""
+"""Upper bound of every claim's window: before its end no process takes over the scope of a dead owner."""
 
 
 class RungLimits(Declared):
-    """How far one strategy may go for one failure; what is not declared is limited by the entry alone."""
+    """Limits of one strategy (a rung) for one failure; what is not declared is limited by the entry alone."""
 
     attempts: Annotated[int, Field(ge=1, le=20)] | None = None
-    """Attempts of its own that act; then the ladder goes on."""
+    """Most attempts of this strategy that act; then the ladder goes on to the next one."""
     longest: Annotated[timedelta, Field(gt=timedelta(0), le=LONGEST_WINDOW)] | None = None
-    """From the claim to the end of its last effect, for one attempt."""
+    """Longest time from the claim to the end of its last effect, for one attempt."""
     allowance_aud: Annotated[Decimal, Field(ge=0, le=1_000_000)] | None = None
     """The most credits that one attempt may hold, in place of the entry's."""
 
@@ -30,12 +30,12 @@ UNLIMITED: Final = RungLimits()
 _Fault: TypeAlias = tuple[tuple[int | str, ...], str]
 
 
-def _in_order(ladder: tuple[StrategyName, ...]) -> tuple[StrategyName, ...]:
-    _raise(_disordered(ladder))
+def _check_order(ladder: tuple[StrategyName, ...]) -> tuple[StrategyName, ...]:
+    _raise_faults(_order_faults(ladder))
     return ladder
 
 
-def _disordered(ladder: tuple[StrategyName, ...]) -> Iterator[_Fault]:
+def _order_faults(ladder: tuple[StrategyName, ...]) -> Iterator[_Fault]:
     if not ladder:
         yield (), "an empty ladder: leave the failure type out, or name a strategy"
     for place, strategy in enumerate(ladder):
@@ -45,17 +45,17 @@ def _disordered(ladder: tuple[StrategyName, ...]) -> Iterator[_Fault]:
             yield (place,), f"{strategy} can only be the last rung"
 
 
-Ladder: TypeAlias = Annotated[tuple[StrategyName, ...], AfterValidator(_in_order)]
+Ladder: TypeAlias = Annotated[tuple[StrategyName, ...], AfterValidator(_check_order)]
 Ladders: TypeAlias = dict[FailureType, Ladder]
 Rungs: TypeAlias = dict[StrategyName, RungLimits]
 
 
 def contradictions(ladders: Ladders, rungs: Rungs, allowed: tuple[StrategyName, ...] | None, attempts: int) -> None:
-    """Raise what one entry says against itself, each at its place."""
-    _raise((*_not_allowed(ladders, rungs, allowed), *_too_many(rungs, attempts)))
+    """Validate the ladders and rungs of one entry against each other; raises each contradiction with its path."""
+    _raise_faults((*_strategy_faults(ladders, rungs, allowed), *_attempt_faults(rungs, attempts)))
 
 
-def _not_allowed(ladders: Ladders, rungs: Rungs, allowed: tuple[StrategyName, ...] | None) -> Iterator[_Fault]:
+def _strategy_faults(ladders: Ladders, rungs: Rungs, allowed: tuple[StrategyName, ...] | None) -> Iterator[_Fault]:
     if allowed is None:
         return
     for kind, ladder in ladders.items():
@@ -67,14 +67,14 @@ def _not_allowed(ladders: Ladders, rungs: Rungs, allowed: tuple[StrategyName, ..
             yield ("rungs", strategy), f"{strategy} is not among the entry's `strategies`"
 
 
-def _too_many(rungs: Rungs, attempts: int) -> Iterator[_Fault]:
+def _attempt_faults(rungs: Rungs, attempts: int) -> Iterator[_Fault]:
     for strategy, limits in rungs.items():
         if limits.attempts is not None and limits.attempts > attempts:
             why = f"{limits.attempts} attempts of one rung are more than the entry's `attempts` ({attempts})"
             yield ("rungs", strategy, "attempts"), why
 
 
-def _raise(faults: Iterable[_Fault]) -> None:
+def _raise_faults(faults: Iterable[_Fault]) -> None:
     found = [
         InitErrorDetails(type=PydanticCustomError("ladder", "{why}", {"why": why}), loc=place, input=None)
         for place, why in faults

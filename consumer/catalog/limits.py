@@ -1,4 +1,4 @@
-"""How hard, how often, and for how much of a workflow at once a heal may be tried."""
+"""Limits of heals in the catalog: retries of a call, rate limit of the same heal, and the brake for mass failures."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -16,12 +16,12 @@ def micro_aud(amount: Decimal) -> MicroAud:
 
 
 class AutoRetryLimits(Declared):
-    """How hard a failed call is tried again."""
+    """Limits of the retries of a failed call."""
 
     tries: Annotated[int, Field(ge=1, le=10)] = 3
-    """Calls within one attempt."""
+    """Most calls within one attempt."""
     timeout: timedelta = timedelta(seconds=10)
-    """For one call, connect to last byte. A request may ask for less, never for more."""
+    """Timeout of one call, connect to last byte. A request may ask for less, never for more."""
     inline_wait: timedelta = timedelta(seconds=5)
     """A Retry-After longer than this becomes a durable timer instead of a wait in a slot."""
     base: timedelta = timedelta(milliseconds=50)
@@ -33,21 +33,24 @@ class AutoRetryLimits(Declared):
 
 
 class SameLimit(Declared):
-    """How often the same thing (organisation, workflow, strategy, masked reason) is healed before it is left alone."""
+    """Rate limit of heals of the same thing: the same organisation, workflow, strategy and masked reason."""
 
     heals: Annotated[int, Field(ge=1, le=1000)]
-    """At most so many within the span, whoever they belong to; the next waits."""
+    """Most heals within the span, across all failures; the next one waits."""
     within: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=7))] = timedelta(hours=1)
     cool_down: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=7))] = timedelta(0)
-    """And at least so long after the last one began."""
+    """Least time since the last heal began."""
 
 
 class Brake(Declared):
-    """When so much of a workflow is sick at once that its cause lies elsewhere, and healing one by one is no use."""
+    """Brake on mass failures: stops a workflow's heals when so many runs fail at once that the cause lies elsewhere.
+
+    Healing them one by one is then of no use.
+    """
 
     runs: Annotated[int, Field(ge=1)]
-    """Runs of the workflow that an organisation usually has under way: the whole of which a share may be sick."""
+    """Runs of the workflow that an organisation usually has under way: the base of `share`."""
     share: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Open failures above this share of them stop its heals, until fewer are left or no new ones come."""
     within: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=7))] = timedelta(minutes=10)
-    """Only failures detected within this span count as sick at once."""
+    """Only failures detected within this span count as failed at once."""

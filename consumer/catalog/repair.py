@@ -1,4 +1,4 @@
-"""How far a payload may be repaired, against which schemas, and how its run is watched afterwards."""
+"""Limits of schema-autofix in the catalog: payload schemas, the grade of repairs, and the watch of the run."""
 
 import json
 from collections.abc import Callable
@@ -14,25 +14,25 @@ from schemas.json_value import outside_reference
 from schemas.names import Grade
 
 MAX_SCHEMA_BYTES: Final = 256 * 1024
-"""Of one schema's text: a larger one is not judged in reasonable time."""
+"""Limit of one schema's text: a larger one is not validated in reasonable time."""
 
 
 @dataclass(slots=True, kw_only=True)
 class SchemaFiles:
-    """The files that a catalog names, as they were read: their texts are a part of what was declared."""
+    """Cache of the files that a catalog names: their texts are a part of the catalog, and of its version."""
 
     read: Callable[[str], str]
-    """Gives the text of a file that is named relative to the catalog; OSError where there is none."""
+    """Reads a file by its path relative to the catalog; raises OSError where there is none."""
     texts: dict[str, str] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
-        """Give a file's text, the same for everybody who names it."""
+        """Return a file's text, read once, so that it is the same wherever it is named."""
         if name not in self.texts:
             self.texts[name] = self.read(name)
         return self.texts[name]
 
 
-def _read(given: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - JSON is anything
+def _load_schema_file(given: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - JSON is anything
     if not (isinstance(given, dict) and given.keys() == {"file"}):
         return given
     files: SchemaFiles | None = info.context
@@ -50,8 +50,8 @@ def _read(given: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - JSON is an
         raise ValueError(msg) from error
 
 
-def _usable(schema: dict[str, Any] | bool) -> dict[str, Any] | bool:
-    # Imported for those who declare a schema: it takes as long as all of the catalog.
+def _check_schema(schema: dict[str, Any] | bool) -> dict[str, Any] | bool:
+    # Imported only where a schema is declared: the import takes as long as the whole catalog.
     from jsonschema import Draft202012Validator  # noqa: PLC0415
     from jsonschema.exceptions import SchemaError  # noqa: PLC0415
 
@@ -76,28 +76,28 @@ def _usable(schema: dict[str, Any] | bool) -> dict[str, Any] | bool:
     return schema
 
 
-PayloadSchema = Annotated[dict[str, Any] | bool, BeforeValidator(_read), AfterValidator(_usable)]
+PayloadSchema = Annotated[dict[str, Any] | bool, BeforeValidator(_load_schema_file), AfterValidator(_check_schema)]
 """A JSON Schema 2020-12, inline or as `{file: path}`, the path relative to the catalog."""
 
 Pointer = Annotated[str, Field(pattern=r"^(/([^~/]|~[01])*)*$", max_length=1024)]
 
 
 class SchemaAutofixLimits(Declared):
-    """How far a payload may be repaired, and how long its run is watched."""
+    """Limits of the repair of a payload, and of the watch of its run."""
 
     schemas: dict[str, PayloadSchema] = Field(default_factory=dict)
-    """By the step that takes the payload, a name or a pattern. An event brings its own only where none matches."""
+    """Schemas by the step that takes the payload (name or pattern). An event's own counts only where none matches."""
     grade: Grade = Grade.LOSSLESS
-    """The most that a repair may do: what is left out or filled in has to be declared."""
+    """Highest grade of an edit: edits that leave out or fill in values have to be declared."""
     guarded: tuple[Pointer, ...] = ()
-    """Immutable and money fields, as JSON Pointers with `*` for every item: at most losslessly, whatever the grade."""
+    """Immutable and money fields, as JSON Pointers with `*` for every item: edited losslessly only, at any grade."""
     timeout: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(minutes=1))] = timedelta(seconds=10)
-    """For one call to the run's engine."""
+    """Timeout of one call to the run's engine."""
     verify: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(minutes=8))] = timedelta(minutes=1)
-    """How long the run is watched once its step was run again; one that goes on longer is looked at again later."""
+    """How long the run is watched after its step was rerun; one that goes on longer is looked at again later."""
     drift_after: Annotated[int, Field(ge=1, le=1_000_000)] = 5
-    """Equal repairs of one producer's payloads that make a finding: it is told how to send them."""
+    """Number of equal repairs of one producer's payloads that raise a finding on how the producer should send them."""
 
     def schema_of(self, step: str) -> dict[str, Any] | bool | None:
-        """Give the schema that is declared for a step's payload; the first pattern that matches counts."""
+        """Return the schema declared for a step's payload, or None; the first pattern that matches counts."""
         return next((schema for pattern, schema in self.schemas.items() if fnmatchcase(step, pattern)), None)

@@ -1,4 +1,4 @@
-"""`shw check-event`: what the service would do with an event, by the service's own parts and without effects."""
+"""`shw check-event`: dry run of one event through the service's own decoder, rules and planner, without effects."""
 
 import asyncio
 from collections.abc import Sequence
@@ -39,10 +39,10 @@ from schemas.names import PoisonReason, StrategyName
 def check_event(
     value: bytes, headers: Sequence[tuple[str, bytes]], *, catalog: Path | None, with_database: bool
 ) -> JsonObject:
-    """Give all that the service would decide; `accepted` and `healable` sum it up, `ladder` says it rung by rung.
+    """Return every decision of the service on an event: `accepted` and `healable` sum it up, `ladder` has each rung.
 
-    Offline: the catalog and the settings are read, and with `with_database` the organisations. A strategy may still
-    refuse once it acts (an address, a credential), and a wallet may lack the credits: neither is asked here.
+    Offline: it reads the catalog and the settings, and with `with_database` the organisations. A strategy may still
+    refuse once it acts (an address, a credential), and a wallet may lack the credits: neither is checked here.
     """
     settings = read_settings()
     now = datetime.now(UTC)
@@ -55,29 +55,30 @@ def check_event(
         value=value,
         headers=tuple(headers),
     )
-    return asyncio.run(_checked(record, settings, catalog or settings.catalog, now, with_database=with_database))
+    return asyncio.run(_check(record, settings, catalog or settings.catalog, now, with_database=with_database))
 
 
-async def _checked(
+async def _check(
     record: Record, settings: Settings, catalog_path: Path | None, now: datetime, *, with_database: bool
 ) -> JsonObject:
     catalog = read_catalog(catalog_path)
     decoded = decode(record, AdmissionRules(catalog=catalog, max_event_bytes=settings.intake.max_event_bytes), now)
     if isinstance(decoded, DeadLetter):
-        return _poison(decoded.reason, decoded.message)
+        return _poison_answer(decoded.reason, decoded.message)
     if with_database and not await _is_known(decoded.org_id, settings):
-        return _poison(PoisonReason.UNKNOWN_ORGANISATION, f"organisation {decoded.org_id} does not exist")
+        return _poison_answer(PoisonReason.UNKNOWN_ORGANISATION, f"organisation {decoded.org_id} does not exist")
     diagnosis = diagnose(decoded.failure_reason, decoded.context)
     async with installed_strategies(Catalogs(catalog), connections=1) as strategies:
         planner = Planner(rungs=strategies, catalog=catalog)
         plan, ladder = planner.plan(decoded, diagnosis, now), planner.rungs_for(decoded, diagnosis, now)
-    # Without an event id the failure's id comes from its first place in Kafka, which it does not have yet.
+    # Without an event id the failure's id derives from the record's first position in Kafka, which it does not have
+    # yet.
     is_bare = parse(record.value, record.headers).form is Form.BARE and not first_read(record)[1]
     return {
         "accepted": True,
         "healable": isinstance(plan, Heal),
         "failure_id": None if is_bare else str(decoded.id),
-        **_accepted(decoded),
+        **_failure_fields(decoded),
         "organisation": "exists" if with_database else "not checked",
         "diagnosis": {k: v for k, v in diagnosed(decoded.failure_reason, decoded.context).items() if k != "strategy"},
         "strategy": plan.strategy.value,
@@ -96,11 +97,11 @@ async def _is_known(org_id: OrgId, settings: Settings) -> bool:
             return org_id in await known_organisations(connection, [org_id])
 
 
-def _poison(reason: PoisonReason, message: str) -> JsonObject:
+def _poison_answer(reason: PoisonReason, message: str) -> JsonObject:
     return {"accepted": False, "healable": False, "poison": {"reason": reason.value, "message": message}}
 
 
-def _accepted(failure: Failure) -> JsonObject:
+def _failure_fields(failure: Failure) -> JsonObject:
     return {
         "org_id": str(failure.org_id),
         "source": failure.source,

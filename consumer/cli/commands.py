@@ -1,5 +1,5 @@
-"""The surface of `shw`: every command with its options; what stands behind one is imported when it runs."""
-# A diagnosis must not wait for Kafka's client, or --help for the whole service, to be imported.
+"""Declaration of every `shw` command with its options; a command's implementation is imported when it runs."""
+# `shw diagnose` must not wait for the import of Kafka's client, nor --help for that of the whole service.
 # ruff: noqa: PLC0415
 
 import sys
@@ -32,7 +32,7 @@ app.add_typer(intake, name="intake")
 
 
 class FormName(StrEnum):
-    """How an event lies in its record."""
+    """Encoding of an event in a Kafka record."""
 
     STRUCTURED = "structured"
     BINARY = "binary"

@@ -1,4 +1,4 @@
-"""`shw schemas`: the wire contract's documents."""
+"""`shw schemas`: prints, checks and writes the documents of the wire contract."""
 
 import sys
 
@@ -23,7 +23,7 @@ def print_document(name: str) -> ExitCode:
 
 
 def check_documents() -> ExitCode:
-    """Compare the documents with the models, and print where they differ."""
+    """Compare the documents with the models, and print the differences."""
     found = differences()
     for line in found:
         print(line)  # noqa: T201 - the command's answer
@@ -31,7 +31,7 @@ def check_documents() -> ExitCode:
 
 
 def write_documents() -> None:
-    """Write every document anew from the models."""
+    """Regenerate every document from the models."""
     write()
     say(f"Wrote {GENERATED}.")
 

@@ -1,4 +1,4 @@
-"""The database as a command uses it."""
+"""Database connection of a command."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +10,7 @@ from consumer.store.pool import Pool, open_pool, translated
 
 @asynccontextmanager
 async def open_database() -> AsyncIterator[Pool]:
-    """Connect to the configured database, and see that its schema is this release's."""
+    """Connect to the configured database, and check that its schema is of this release."""
     async with open_pool(read_settings().postgres, application="shw cli") as pool:
         with translated():
             await check_schema(pool)

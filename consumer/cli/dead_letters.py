@@ -1,4 +1,4 @@
-"""`shw dlq list` and `show`: what was refused and why, read without secrets."""
+"""`shw dlq list` and `show`: prints dead letters with the reason of their refusal, redacted."""
 
 import asyncio
 import re
@@ -21,8 +21,8 @@ _ESCAPE: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
 def list_letters(choice: LetterFilter, *, limit: int, as_json: bool) -> None:
-    """Print what was refused, oldest first, the newest `limit` of it."""
-    found, total = asyncio.run(_newest(choice, limit))
+    """Print the newest `limit` dead letters, oldest first."""
+    found, total = asyncio.run(_read_newest(choice, limit))
     if as_json:
         for one in found:
             print_json(one)
@@ -34,8 +34,8 @@ def list_letters(choice: LetterFilter, *, limit: int, as_json: bool) -> None:
 
 
 def show_letter(place: LetterPosition, *, raw: bool) -> ExitCode:
-    """Print one letter without its secrets; `raw`: its bytes as they are."""
-    letter = asyncio.run(_at(place))
+    """Print one dead letter, redacted; with `raw`, its bytes unchanged."""
+    letter = asyncio.run(_read_letter(place))
     if letter is None:
         say(f"No dead letter at {place}: `shw dlq list` shows what there is.")
         return ExitCode.NO
@@ -49,7 +49,7 @@ def show_letter(place: LetterPosition, *, raw: bool) -> ExitCode:
 
 
 def shown(letter: Letter) -> JsonObject:
-    """Give a letter without what looks like a secret."""
+    """Return a dead letter as JSON, redacted."""
     record = letter.record
     headers, _ = redact_json({name: content.decode(errors="replace") for name, content in letter.own_headers})
     return {
@@ -63,7 +63,7 @@ def shown(letter: Letter) -> JsonObject:
 
 
 def summary(letter: Letter) -> JsonObject:
-    """Give a letter's line in the list."""
+    """Return a dead letter's row in the list."""
     marks, first = letter.marks, letter.first
     if marks is None or first is None:
         message = "none of the healer's: it lacks the headers that say why"
@@ -82,29 +82,29 @@ def summary(letter: Letter) -> JsonObject:
 
 
 def shown_value(value: bytes) -> Json:
-    """Give bytes without what looks like a secret: as JSON, else as text; what is neither is not shown."""
+    """Return bytes redacted: as JSON, else as text; anything else is not shown."""
     try:
         document = load_json(value)
     except EnvelopeError:
-        return _shown_text(value)
+        return _redact_bytes(value)
     if isinstance(document, dict) and "data_base64" in document:
         document |= {"data_base64": "not shown: --raw prints it"}
     clean, _ = redact_json(document)
     return clean
 
 
-def _shown_text(value: bytes) -> Json:
+def _redact_bytes(value: bytes) -> Json:
     try:
         text = value.decode()
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:
         return f"{len(value)} bytes that are no text: --raw prints them"
-    # Cut or broken JSON can spell a name in escapes, which no pattern would know.
+    # Truncated or broken JSON can spell a name in escapes, which no redaction pattern would match.
     return redact_text(_ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)).encode(errors="replace").decode()
 
 
-async def _newest(choice: LetterFilter, limit: int) -> tuple[list[JsonObject], int]:
+async def _read_newest(choice: LetterFilter, limit: int) -> tuple[list[JsonObject], int]:
     kept: list[tuple[int, JsonObject]] = []
     total = 0
     async with open_dead_letters(read_settings().kafka) as letters:
@@ -122,6 +122,6 @@ def _last(kept: list[tuple[int, JsonObject]], limit: int) -> list[tuple[int, Jso
     return sorted(kept, key=itemgetter(0))[-limit:]
 
 
-async def _at(place: LetterPosition) -> Letter | None:
+async def _read_letter(place: LetterPosition) -> Letter | None:
     async with open_dead_letters(read_settings().kafka) as letters:
         return await letters.at(place.partition, place.offset)

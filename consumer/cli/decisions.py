@@ -1,4 +1,4 @@
-"""`shw give-up`, `resolve` and `heal --did-not-happen`: what a person decides of a failure."""
+"""`shw give-up`, `resolve` and `heal --did-not-happen`: records a person's decision on a failure."""
 
 import asyncio
 import getpass
@@ -18,37 +18,36 @@ from consumer.settings import read_settings
 from consumer.store.decisions import DecisionMade, decide
 from consumer.store.pool import Pool, transaction
 
-_LOCKED_WITHIN: Final = "SET LOCAL lock_timeout = '5s'"
+_LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout = '5s'"
 DID_NOT_HAPPEN: Final = "a person looked at the other side: it did not happen"
 
 
 def decide_failure(failure_id: UUID, decision: Decision, *, reason: str, by: str | None) -> ExitCode:
-    """Let a decision stand, and say what came of it."""
+    """Record a decision, and print its outcome."""
     request = DecisionRequest(decision=decision, reason=reason, by=by or _login())
     ruled = asyncio.run(_decide(FailureId(failure_id), request))
     ruling = ruled.ruling
-    say(_told(failure_id, decision, ruling))
+    say(_describe(failure_id, decision, ruling))
     if ruled.revoked:
         say("A heal was under way: nothing more of it starts; a call already sent ends as it ends, and that is told.")
     return ExitCode.OK if ruling is DecisionResult.DONE else ExitCode.NO
 
 
 async def _decide(failure_id: FailureId, request: DecisionRequest) -> DecisionMade:
-    kafka = read_settings().kafka
-    outlet = Outlet(results_topic=kafka.results_topic, dlq_topic=kafka.dlq_topic, max_bytes=kafka.max_message_bytes)
+    outlet = Outlet.of(read_settings().kafka)
     async with open_database() as pool:
-        ruled = await _decided(pool, failure_id, request, outlet)
+        ruled = await _commit_decision(pool, failure_id, request, outlet)
         if ruled.revoked:
-            # Whoever is answered may rely on it.
+            # Once the command answers, its caller may rely on it that no further effect starts.
             await asyncio.sleep(NOTHING_STARTS_AFTER.total_seconds())
     return ruled
 
 
-async def _decided(pool: Pool, failure_id: FailureId, request: DecisionRequest, outlet: Outlet) -> DecisionMade:
+async def _commit_decision(pool: Pool, failure_id: FailureId, request: DecisionRequest, outlet: Outlet) -> DecisionMade:
     is_committing = False
     try:
         async with transaction(pool) as connection:
-            await connection.execute(_LOCKED_WITHIN)
+            await connection.execute(_LOCK_TIMEOUT)
             ruled = await decide(connection, failure_id, request, partial(status_message, outlet=outlet))
             is_committing = True
     except TransientError as error:
@@ -63,7 +62,7 @@ async def _decided(pool: Pool, failure_id: FailureId, request: DecisionRequest, 
     return ruled
 
 
-def _told(failure_id: UUID, decision: Decision, ruling: DecisionResult) -> str:
+def _describe(failure_id: UUID, decision: Decision, ruling: DecisionResult) -> str:
     match ruling:
         case DecisionResult.DONE:
             return f"{failure_id} is {AFTER[decision]} now; a running consumer tells it within seconds."
@@ -85,5 +84,5 @@ def _told(failure_id: UUID, decision: Decision, ruling: DecisionResult) -> str:
 def _login() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have a number and no name
+    except (KeyError, OSError):  # a container's user may have a number without a name
         return "an operator"

@@ -1,4 +1,4 @@
-"""`shw diagnose`: reasons and contexts in, diagnoses out, line by line; needs nothing but its input."""
+"""`shw diagnose`: diagnoses failures from standard input, line by line; needs neither settings nor servers."""
 
 from collections.abc import Mapping
 from typing import Any, BinaryIO
@@ -14,9 +14,9 @@ from schemas.json_text import load_json, to_json
 
 
 def diagnose_lines(source: Readable, sink: BinaryIO) -> bool:
-    """Answer each line in its place as soon as it is there; tells whether every one was understood.
+    """Answer each line in order as it arrives; return whether every one was valid.
 
-    Blank lines are no questions. A line that cannot be read is answered with `{"error": ...}`.
+    Blank lines are skipped. A line that cannot be parsed is answered with `{"error": ...}`.
     """
     understood = True
     for batch in line_batches(source):
@@ -28,7 +28,7 @@ def diagnose_lines(source: Readable, sink: BinaryIO) -> bool:
 
 
 def diagnosed(failure_reason: str, context: JsonObject) -> JsonObject:
-    """Give a failure's diagnosis, the strategy that answers it, and what spoke for it and against it."""
+    """Return a failure's diagnosis as JSON, with the strategy that answers it, and the evidence for and against."""
     diagnosis = diagnose(failure_reason, context)
     return {
         "failure_type": diagnosis.failure_type.value,
@@ -44,7 +44,7 @@ def _answer(line: bytes | None) -> JsonObject:
         return {"error": f"the line is longer than {MAX_LINE} bytes: send less context"}
     try:
         question = load_json(line)
-        if may_hold_secret(line):  # as the door does: what is quoted as evidence holds no secret
+        if may_hold_secret(line):  # as intake does: evidence quotes the input, and must hold no secret
             question, _ = redact_json(question)
     except EnvelopeError as error:
         return {"error": error.message}

@@ -1,4 +1,4 @@
-"""`shw drift`: producers whose payloads keep missing their schema, and how they ought to send them."""
+"""`shw drift`: producers whose payloads keep violating their schema, and how each should send them instead."""
 
 import asyncio
 from dataclasses import asdict
@@ -18,9 +18,9 @@ _COLUMNS: Final = ("id", "source", "workflow_name", "repairs", "last_at", "fix",
 
 
 def print_drift(*, org_id: UUID | None, counting: bool, limit: int, as_json: bool) -> None:
-    """Print findings, the latest seen first; with `counting` also what may still become one."""
+    """Print findings, the latest seen first; with `counting` also candidates below the threshold."""
     found = asyncio.run(_findings(OrgId(org_id) if org_id else None, counting=counting, limit=limit))
-    shown = [_shown(one) for one in found]
+    shown = [_to_json(one) for one in found]
     if as_json:
         for one in shown:
             print_json(one)
@@ -31,7 +31,7 @@ def print_drift(*, org_id: UUID | None, counting: bool, limit: int, as_json: boo
 
 
 def count_anew(finding: UUID) -> ExitCode:
-    """Forget a finding whose producer is mended; equal repairs from now on make it anew."""
+    """Delete a finding whose producer is mended; equal repairs from now on raise it again."""
     if asyncio.run(_forget(finding)):
         say(f"{finding} is forgotten: it comes again if its producer goes on as before.")
         return ExitCode.OK
@@ -49,7 +49,7 @@ async def _forget(finding: UUID) -> bool:
         return await forget(connection, finding)
 
 
-def _shown(one: Finding) -> JsonObject:
+def _to_json(one: Finding) -> JsonObject:
     named: JsonObject = asdict(one) | {name: str(getattr(one, name)) for name in ("id", "org_id", "example_failure")}
-    clean, _ = redact_json(named)  # keys of payloads are strangers' texts
+    clean, _ = redact_json(named)  # keys of payloads are untrusted text
     return clean if isinstance(clean, dict) else {}

@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, and the one line that says why."""
+"""Exit codes of the commands, and the one-line messages on stderr."""
 
 import sys
 from enum import IntEnum
@@ -7,22 +7,22 @@ from consumer.errors import ConfigError, ShwError, TransientError
 
 
 class ExitCode(IntEnum):
-    """What a shell learns."""
+    """Exit code of a command."""
 
     OK = 0  # done, or the answer is yes
     NO = 1  # the answer is no: not found, refused, different
     USAGE = 2  # the command line or the configuration has to change
-    OUTSIDE = 3  # the outside world did not answer: try again
+    OUTSIDE = 3  # a remote system did not answer: try again
     INTERRUPTED = 130  # Ctrl-C
 
 
 def code_of(error: ShwError) -> ExitCode:
-    """Say how a command ends with an error of ours."""
+    """Map an error of ours to the exit code."""
     match error:
         case TransientError():
             return ExitCode.OUTSIDE
         case ConfigError(__cause__=ConnectionError() | TimeoutError()):
-            return ExitCode.OUTSIDE  # nobody is there: the address may be right all the same
+            return ExitCode.OUTSIDE  # no server answers: the address may be right all the same
         case ConfigError():
             return ExitCode.USAGE
         case _:
@@ -30,5 +30,5 @@ def code_of(error: ShwError) -> ExitCode:
 
 
 def say(message: str) -> None:
-    """Tell a person something, in one line beside the data."""
+    """Write a one-line message to stderr, apart from the data on stdout."""
     sys.stderr.write(f"shw: {' '.join(message.split())}\n")

@@ -1,4 +1,4 @@
-"""`shw failures`, `attempts` and `heal`: what stands in the database, and the asking for a heal."""
+"""`shw failures`, `attempts` and `heal`: reads failures from the database, and requests a heal."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ from consumer.store.reports import ReportedAttempt, attempt_since, attempts_of, 
 from schemas.names import FailureType, Result, Status
 
 POLL: Final = 0.25
-"""Seconds between two looks for an attempt."""
+"""Seconds between two polls for an attempt."""
 
 _FAILURE_COLUMNS: Final = (
     "id", "status", "failure_type", "workflow_name", "attempts", "detected_at", "due_at", "failure_reason"
@@ -35,14 +35,14 @@ _ATTEMPT_COLUMNS: Final = ("step", "attempted_at", "strategy", "result", "code",
 
 
 def print_failures(*, org_id: UUID | None, status: Status | None, limit: int, as_json: bool) -> None:
-    """Print failures, newest first; without a status all that are not resolved."""
+    """Print failures, newest first; without a status, all that are not resolved."""
     asyncio.run(_print_failures(OrgId(org_id) if org_id else None, status, limit, as_json=as_json))
 
 
 def print_causes(
     *, org_id: UUID | None, failure_type: FailureType | None, since: datetime, limit: int, as_json: bool
 ) -> None:
-    """Print what the failures detected since a time have in common, the most frequent first; no text as it came."""
+    """Print the common causes of failures detected since a time, the most frequent first; only masked text."""
     found = asyncio.run(_causes(OrgId(org_id) if org_id else None, failure_type, since))
     if as_json:
         for one in found.most(limit):
@@ -59,7 +59,7 @@ def print_attempts(failure_id: UUID, *, as_json: bool) -> ExitCode:
 
 
 def heal(failure_id: UUID, *, wait: float | None) -> ExitCode:
-    """Make a failure due now and say what comes of it; with `wait` (seconds) print the attempt."""
+    """Make a failure due now and print the outcome; with `wait` (seconds), wait for the attempt and print it."""
     return asyncio.run(_heal(FailureId(failure_id), wait))
 
 
@@ -116,15 +116,15 @@ async def _heal(failure_id: FailureId, wait: float | None) -> ExitCode:
     async with open_database() as pool:
         async with transaction(pool) as connection:
             asked = await ask_heal(connection, failure_id)
-        code = _told(failure_id, asked)
+        code = _report_request(failure_id, asked)
         if wait is None or asked.result is not Asked.DUE:
             return code
-        attempt = await _awaited(pool, failure_id, asked.step, wait)
+        attempt = await _wait_for_attempt(pool, failure_id, asked.step, wait)
     print_json(_as_json(attempt))
     return ExitCode.OK if attempt.result == Result.SUCCESS else ExitCode.NO
 
 
-def _told(failure_id: FailureId, asked: HealAsked) -> ExitCode:
+def _report_request(failure_id: FailureId, asked: HealAsked) -> ExitCode:
     match asked.result:
         case Asked.DUE:
             say(f"{failure_id} is due now: a running consumer heals it, as step {asked.step}.")
@@ -147,7 +147,7 @@ def _told(failure_id: FailureId, asked: HealAsked) -> ExitCode:
     return ExitCode.NO
 
 
-async def _awaited(pool: Pool, failure_id: FailureId, step: int, wait: float) -> ReportedAttempt:
+async def _wait_for_attempt(pool: Pool, failure_id: FailureId, step: int, wait: float) -> ReportedAttempt:
     until = time.monotonic() + wait
     while (attempt := await attempt_since(pool, failure_id, step)) is None:
         if time.monotonic() >= until:

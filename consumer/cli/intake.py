@@ -1,4 +1,4 @@
-"""`shw intake`: whether the fleet reads, and letting it go on."""
+"""`shw intake`: prints whether dead letters have paused the fleet's intake, and resumes it."""
 
 import asyncio
 from datetime import timedelta
@@ -11,23 +11,23 @@ from consumer.model import JsonObject
 from consumer.store import intake_breaker as limit
 from consumer.store.pool import transaction
 
-_SHOWN: Final = 20
+_MAX_SOURCES: Final = 20
 
 
 def show_intake(*, as_json: bool) -> ExitCode:
-    """Print whether dead letters have paused intake, and who was refused since it was last accepted."""
+    """Print whether dead letters have paused intake, and the sources refused since they were last accepted."""
     return asyncio.run(_show_intake(as_json=as_json))
 
 
 def resume_intake(off_for: timedelta) -> ExitCode:
-    """Let every process read again, and pause no more for a while."""
+    """Resume intake in every process, and disable the dead-letter limit for a while."""
     return asyncio.run(_resume_intake(off_for))
 
 
 async def _show_intake(*, as_json: bool) -> ExitCode:
     async with open_database() as pool, transaction(pool) as connection:
         stands = await limit.standing(connection)
-        refused = await limit.refused_voices(connection, _SHOWN)
+        refused = await limit.refused_voices(connection, _MAX_SOURCES)
     shown: list[JsonObject] = [
         {
             "source": one.source,
@@ -45,11 +45,11 @@ async def _show_intake(*, as_json: bool) -> ExitCode:
     else:
         columns = ("source", "org_id", "dead_letters", "last_accepted", "last_refused")
         print_rows(columns, ([one[name] for name in columns] for one in shown))
-    say(_told(stands))
+    say(_describe(stands))
     return ExitCode.OK if stands.paused_at is None else ExitCode.NO
 
 
-def _told(stands: limit.IntakeState) -> str:
+def _describe(stands: limit.IntakeState) -> str:
     if stands.paused_at is not None:
         return (
             f"Intake is paused since {stands.paused_at}: {stands.why}. The next probe is due at {stands.probe_due}; "

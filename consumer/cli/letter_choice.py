@@ -1,4 +1,4 @@
-"""Which dead letters a command is about: by reason, by time, and by who spoke, as far as the bytes tell. Pure."""
+"""Filter of dead letters by reason, time and origin, as far as their bytes have it. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ from schemas.names import PoisonReason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventOrigin:
-    """Who spoke in a letter, and for whom; None where its bytes do not tell."""
+    """Source and organisation of a dead letter; None where its bytes do not have one."""
 
     source: str | None = None
     organisation: UUID | None = None
@@ -22,22 +22,22 @@ class EventOrigin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LetterFilter:
-    """What a letter has to be like; what is not given does not matter."""
+    """Criteria of a dead letter; a criterion that is None matches all."""
 
     reason: PoisonReason | None = None
     source: str | None = None
-    """The whole source, or a pattern with `*` as in the catalog."""
+    """The whole source, or a glob pattern with `*` as in the catalog."""
     organisation: UUID | None = None
     since: datetime | None = None
     until: datetime | None = None
 
     @property
     def is_any(self) -> bool:
-        """Whether every letter is chosen."""
+        """Whether it matches every letter."""
         return self == LetterFilter()
 
     def holds(self, letter: Letter) -> bool:
-        """Tell whether a letter is chosen; one that is none of the healer's has neither reason nor time."""
+        """Return whether a letter matches; one that the healer did not write has neither reason nor time."""
         if self.is_any:
             return True
         marks = letter.marks
@@ -56,7 +56,7 @@ class LetterFilter:
 
 
 def voice_of(letter: Letter) -> EventOrigin:
-    """Read who spoke from bytes that were refused: whatever of them can be read at all."""
+    """Read source and organisation from the bytes of a refused event, as far as they can be parsed."""
     named = {name.lower(): content for name, content in letter.own_headers}
     try:
         document = load_json(letter.record.value or b"")

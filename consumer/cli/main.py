@@ -1,4 +1,4 @@
-"""Runs a command and turns what it raises into one line and an exit code."""
+"""Entry point of `shw`: runs a command, and maps its exception to one line on stderr and an exit code."""
 
 import logging
 import sys
@@ -13,18 +13,18 @@ from consumer.errors import ShwError
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run one command and leave with its exit code."""
+    """Run one command, and exit with its code."""
     sys.exit(run_command(arguments))
 
 
 def run_command(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; an error of ours, or of the command line, is one line on stderr and no traceback."""
-    # The clients log what they also raise; `shw run` puts its own handlers in place of this one.
+    """Run one command; an error of ours, or of the command line, becomes one line on stderr without a traceback."""
+    # The clients log the errors that they also raise; `shw run` replaces this handler by its own.
     logging.getLogger().addHandler(logging.NullHandler())
     try:
         code = app(None if arguments is None else list(arguments), prog_name="shw", standalone_mode=False)
     except typer.TyperException as error:
-        # A group without a command has shown its help, and has nothing to add.
+        # A group without a command has printed its help, and has nothing to add.
         if message := error.format_message().rstrip("."):
             say(f"{message}. See --help.")
         return ExitCode.USAGE

@@ -1,4 +1,4 @@
-"""What several commands take: options, and how their texts are read."""
+"""Options shared by several commands, and the parsing of their values."""
 
 import re
 import sys
@@ -24,19 +24,19 @@ _UNITS: Final = {"d": "days", "h": "hours", "m": "minutes"}
 
 
 def end(code: ExitCode) -> None:
-    """Leave with a code, unless all is done."""
+    """Exit with a code, unless it is OK."""
     if code is not ExitCode.OK:
         raise typer.Exit(code)
 
 
 def stdin() -> BufferedIOBase:
-    """Give standard input as it can be read piece by piece."""
-    stream: Any = sys.stdin.buffer  # typed as a BinaryIO, which does not promise read1
+    """Return standard input as a stream that supports `read1`."""
+    stream: Any = sys.stdin.buffer  # typed as a BinaryIO, whose interface lacks read1
     return cast("BufferedIOBase", stream)
 
 
 def header_of(text: str) -> tuple[str, bytes]:
-    """Read NAME=VALUE."""
+    """Parse NAME=VALUE."""
     name, equals, value = text.partition("=")
     if not name or not equals:
         raise typer.BadParameter(f"--header {text!r}: must be NAME=VALUE")
@@ -44,7 +44,7 @@ def header_of(text: str) -> tuple[str, bytes]:
 
 
 def time_of(option: str, text: str, *, or_else: str = "") -> datetime:
-    """Read a time; what is said of another text names the option, and what else it takes."""
+    """Parse a time; the error names the option, and the other formats that it accepts."""
     try:
         return parse_time(text)
     except ValueError as error:
@@ -53,14 +53,14 @@ def time_of(option: str, text: str, *, or_else: str = "") -> datetime:
 
 
 def since_of(text: str | None, option: str = "--since") -> datetime:
-    """Read a span (`7d`, `12h`, `30m`) before now, or a time; seven days where there is none."""
+    """Parse a span (`7d`, `12h`, `30m`) before now, or a time; the default is seven days."""
     if (span := _SPAN.fullmatch(text or "7d")) is None:
         return time_of(option, text or "", or_else="a span before now such as 12h or 7d")
     return datetime.now(UTC) - timedelta(**{_UNITS[span["unit"]]: int(span["number"])})
 
 
 def place_of(make: Callable[..., Any], text: str) -> Any:  # noqa: ANN401
-    """Read PARTITION:OFFSET."""
+    """Parse PARTITION:OFFSET."""
     partition, _, offset = text.partition(":")
     if not (partition.isascii() and partition.isdigit() and offset.isascii() and offset.isdigit()):
         raise typer.BadParameter(f"{text!r}: must be PARTITION:OFFSET, as `shw dlq list` prints it")

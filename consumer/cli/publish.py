@@ -1,4 +1,4 @@
-"""`shw publish`: failures from a file or stdin onto the topic, acknowledged by every in-sync replica."""
+"""`shw publish`: publishes failures from a file or stdin, each acknowledged by every in-sync replica (acks=all)."""
 
 import asyncio
 import sys
@@ -30,14 +30,14 @@ from schemas.failure import FAILURE_TYPE, WorkflowFailure, decode_failure
 from schemas.json_text import load_json, to_json
 
 SOURCE: Final = "urn:shw:publish"
-"""Who speaks where nobody is named; the catalog has to let it."""
+"""Default event source; the catalog has to allow it."""
 BATCH: Final = 500
-"""Events that are under way at once."""
+"""Maximum number of events in flight."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishOptions:
-    """How events are written onto the topic; None leaves it to the event, or to the default."""
+    """How events are encoded; None takes the event's own value, or the default."""
 
     form: Form
     source: str | None
@@ -47,7 +47,7 @@ class PublishOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """An event that can be sent, and what is told of it."""
+    """An event ready to send, and the ids to print for it."""
 
     record: Outgoing
     told: JsonObject
@@ -55,16 +55,16 @@ class Ready:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnfitEvent:
-    """An event that would become a dead letter, and why."""
+    """An event that would become a dead letter, with the reason."""
 
     reason: str
 
 
 def publish(stream: Readable, manner: PublishOptions) -> ExitCode:
-    """Publish one event, or one for each line, and print where each lies now.
+    """Publish one event, or one for each line, and print the position of each in Kafka.
 
-    What would become a dead letter by its own bytes is not sent; the others are. An input whose first line is no JSON
-    is read to its end as one event. Lines are sent as they arrive.
+    An event that would become a dead letter by its own bytes is not sent; the others are. An input whose first line is
+    no JSON is read to its end as one event. Lines are sent as they arrive.
     """
     if manner.form is Form.BARE and (manner.source or manner.event_id):
         raise ConfigError(
@@ -74,7 +74,7 @@ def publish(stream: Readable, manner: PublishOptions) -> ExitCode:
 
 
 def ready(event: bytes, manner: PublishOptions, topic: str, now: datetime) -> Ready | UnfitEvent:
-    """Turn one event, a CloudEvent or the bare data, into its record. Pure but for a random id where none is given."""
+    """Encode one event, a CloudEvent or the bare data, as its record. Pure, except for a random id if none is given."""
     try:
         envelope = parse(event, ())
         failure = decode_failure(envelope.data)
@@ -87,13 +87,13 @@ def ready(event: bytes, manner: PublishOptions, topic: str, now: datetime) -> Re
         type=FAILURE_TYPE,
         time=envelope.time or now,
     )
-    value, headers = _encoded(envelope, manner.form)
+    value, headers = _encode(envelope, manner.form)
     key = (manner.key or _run_id(failure) or str(failure.org_id)).encode()
     record = Outgoing(topic=topic, key=key, value=value, headers=tuple(headers))
-    return Ready(record=record, told=_told(envelope, failure, manner.form))
+    return Ready(record=record, told=_ids_of(envelope, failure, manner.form))
 
 
-def _encoded(envelope: Envelope, form: Form) -> tuple[bytes, list[tuple[str, bytes]]]:
+def _encode(envelope: Envelope, form: Form) -> tuple[bytes, list[tuple[str, bytes]]]:
     match form:
         case Form.STRUCTURED:
             return encode(envelope)
@@ -105,9 +105,9 @@ def _encoded(envelope: Envelope, form: Form) -> tuple[bytes, list[tuple[str, byt
             assert_never(form)
 
 
-def _told(envelope: Envelope, failure: WorkflowFailure, form: Form) -> JsonObject:
+def _ids_of(envelope: Envelope, failure: WorkflowFailure, form: Form) -> JsonObject:
     if form is Form.BARE or envelope.source is None or envelope.id is None:
-        return {"id": None, "failure_id": None}  # comes from the record's place and time
+        return {"id": None, "failure_id": None}  # it will derive from the record's position and time
     failure_id = event_failure_id(failure.org_id, envelope.source, envelope.id)
     return {"id": envelope.id, "failure_id": str(failure_id)}
 
@@ -123,12 +123,12 @@ async def _publish(stream: Readable, manner: PublishOptions) -> ExitCode:
     await require_topic(kafka, kafka.failures_topic)
     code, number = ExitCode.OK, 0
     async with open_sender(kafka) as sender:
-        batches = _events(stream)
+        batches = _read_events(stream)
         while (batch := await asyncio.to_thread(next, batches, None)) is not None:
             if manner.event_id and number + len(batch) > 1:
                 raise ConfigError("--id names one event, and there are more: leave it out.")
-            made = [_made(event, manner, kafka.failures_topic) for event in batch]
-            code = max(code, await _sent(sender, made, number))
+            made = [_prepare(event, manner, kafka.failures_topic) for event in batch]
+            code = max(code, await _send(sender, made, number))
             number += len(batch)
     if number == 0:
         say("No event came in: send one, or one on each line.")
@@ -136,18 +136,18 @@ async def _publish(stream: Readable, manner: PublishOptions) -> ExitCode:
     return code
 
 
-def _made(event: bytes | None, manner: PublishOptions, topic: str) -> Ready | UnfitEvent:
+def _prepare(event: bytes | None, manner: PublishOptions, topic: str) -> Ready | UnfitEvent:
     if event is None:
         return UnfitEvent(reason=f"longer than {MAX_LINE} bytes")
     return ready(event, manner, topic, datetime.now(UTC))
 
 
-def _events(stream: Readable) -> Iterator[list[bytes | None]]:
-    """Give the events as they arrive: lines, or the whole input where its first line is no JSON by itself."""
+def _read_events(stream: Readable) -> Iterator[list[bytes | None]]:
+    """Yield the events as they arrive: lines, or the whole input where its first line is no JSON by itself."""
     batches = filter(None, map(_without_blanks, line_batches(stream)))
     first = next(batches, [])
     if first and first[0] is not None and not _is_json(first[0]):
-        yield [_whole(first, batches)]
+        yield [_join_lines(first, batches)]
         return
     for batch in chain([first], batches):
         for start in range(0, len(batch), BATCH):
@@ -166,7 +166,7 @@ def _is_json(line: bytes) -> bool:
     return True
 
 
-def _whole(first: list[bytes | None], others: Iterable[list[bytes | None]]) -> bytes | None:
+def _join_lines(first: list[bytes | None], others: Iterable[list[bytes | None]]) -> bytes | None:
     lines: list[bytes] = []
     size = 0
     for line in chain(first, chain.from_iterable(others)):
@@ -177,7 +177,7 @@ def _whole(first: list[bytes | None], others: Iterable[list[bytes | None]]) -> b
     return b"\n".join(lines)
 
 
-async def _sent(sender: ManualProducer, made: list[Ready | UnfitEvent], before: int) -> ExitCode:
+async def _send(sender: ManualProducer, made: list[Ready | UnfitEvent], before: int) -> ExitCode:
     outcomes = iter(await sender.send([one.record for one in made if isinstance(one, Ready)]))
     code = ExitCode.OK
     for number, one in enumerate(made, before + 1):
@@ -186,14 +186,14 @@ async def _sent(sender: ManualProducer, made: list[Ready | UnfitEvent], before: 
                 say(f"Event {number} was not sent, it would become a dead letter: {reason}")
                 code = max(code, ExitCode.NO)
             case Ready(told=told):
-                code = max(code, _acknowledged(next(outcomes), told, number))
+                code = max(code, _report_outcome(next(outcomes), told, number))
             case _:
                 assert_never(one)
     sys.stdout.flush()
     return code
 
 
-def _acknowledged(outcome: Acknowledged | NotAcknowledged, told: JsonObject, number: int) -> ExitCode:
+def _report_outcome(outcome: Acknowledged | NotAcknowledged, told: JsonObject, number: int) -> ExitCode:
     match outcome:
         case Acknowledged(topic=topic, partition=partition, offset=offset):
             print_json({"topic": topic, "partition": partition, "offset": offset, **told})

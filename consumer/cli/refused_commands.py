@@ -1,4 +1,4 @@
-"""The commands on what was refused: dead letters, and the pause that too many of them bring."""
+"""Declaration of the commands on refused events: dead letters, and the intake pause that too many of them cause."""
 # --help must not wait for Kafka's client to be imported.
 # ruff: noqa: PLC0415
 
@@ -51,7 +51,7 @@ def list_letters(
     """List dead letters: where, when, why, from where, how large, how often sent again."""
     from consumer.cli.dead_letters import list_letters
 
-    list_letters(_choice(reason, source, organisation, since, until), limit=limit, as_json=as_json)
+    list_letters(_filter_of(reason, source, organisation, since, until), limit=limit, as_json=as_json)
 
 
 @dlq.command("show")
@@ -89,14 +89,14 @@ def replay_letters(  # noqa: PLR0913, PLR0917 - options, each by its name
     from consumer.cli.replay_letters import ReplayOptions, replay_letters
     from consumer.kafka.dead_letters import LetterPosition
 
-    choice = _choice(reason, source, organisation, since, until)
+    choice = _filter_of(reason, source, organisation, since, until)
     if bool(places) == every or not (every or choice.is_any):
         raise typer.BadParameter("Give places, or --all with or without --reason and the other options that choose.")
     manner = ReplayOptions(force=force, dry_run=dry_run, catalog=catalog)
     end(replay_letters([place_of(LetterPosition, one) for one in places or ()], choice, manner))
 
 
-def _choice(
+def _filter_of(
     reason: PoisonReason | None, source: str | None, organisation: UUID | None, since: str | None, until: str | None
 ) -> "LetterFilter":
     from consumer.cli.letter_choice import LetterFilter

@@ -1,4 +1,4 @@
-"""`shw repair`: documents repaired against their schemas, one on standard input or one from each line."""
+"""`shw repair`: repairs documents to match their schemas, one on standard input or one per line."""
 
 import asyncio
 import json
@@ -13,29 +13,29 @@ from consumer.repair.values import Json, RefusalCause, Repair, RepairStatus, ref
 from consumer.repair.worker_pool import RepairWorkerPool, repair_worker_pool
 from schemas.names import Grade
 
-_SHOWN: Final = ("id", "status", "document", "edits", "cause", "reason")
+_FIELDS: Final = ("id", "status", "document", "edits", "cause", "reason")
 
 
 def repair_one(stream: BufferedIOBase, schema: Path, sink: BinaryIO, *, most: Grade) -> bool:
-    """Repair the document of a stream, print what came of it, and say whether there is one now."""
+    """Repair the document in a stream and print the result; return whether it was not refused."""
     try:
         read = json.loads(schema.read_bytes())
     except OSError as error:
         raise ConfigError(f"{schema}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{schema}: not JSON") from error
-    repair = asyncio.run(_repaired_alone(stream, read, most))
+    repair = asyncio.run(_repair_one(stream, read, most))
     sink.write(_line(repair.as_json()))
     sink.flush()
     return repair.status is not RepairStatus.REFUSED
 
 
 def repair_lines(stream: Readable, sink: BinaryIO, *, most: Grade) -> bool:
-    """Answer each line in order, as it comes; say whether no document was refused."""
-    return asyncio.run(_answered(stream, sink, most))
+    """Answer each line in order, as it arrives; return whether no document was refused."""
+    return asyncio.run(_repair_lines(stream, sink, most))
 
 
-async def _repaired_alone(stream: BufferedIOBase, schema: Json, most: Grade) -> Repair:
+async def _repair_one(stream: BufferedIOBase, schema: Json, most: Grade) -> Repair:
     async with repair_worker_pool() as room:
         await room.start()
         text = stream.read(MAX_LINE + 1)
@@ -47,7 +47,7 @@ async def _repaired_alone(stream: BufferedIOBase, schema: Json, most: Grade) -> 
             return refused(RefusalCause.NOT_JSON, "not UTF-8")
 
 
-async def _answered(stream: Readable, sink: BinaryIO, most: Grade) -> bool:
+async def _repair_lines(stream: Readable, sink: BinaryIO, most: Grade) -> bool:
     mended = True
     async with repair_worker_pool() as room:
         await room.start()
@@ -85,7 +85,7 @@ def _fault(question: Mapping[Any, Any]) -> str | None:
 
 def _line(answer: Mapping[str, Json]) -> bytes:
     try:
-        text = json.dumps({name: answer[name] for name in _SHOWN if name in answer}, ensure_ascii=False)
+        text = json.dumps({name: answer[name] for name in _FIELDS if name in answer}, ensure_ascii=False)
         return text.encode() + b"\n"
-    except UnicodeEncodeError:  # half a surrogate pair
+    except UnicodeEncodeError:  # a lone surrogate
         return json.dumps(dict(answer)).encode() + b"\n"

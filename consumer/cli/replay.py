@@ -1,4 +1,4 @@
-"""`shw replay`: reads the failures topic again from a time on, and makes durable what is missing."""
+"""`shw replay`: consumes the failures topic again from a time on, and stores the failures that are missing."""
 
 import asyncio
 import logging
@@ -35,12 +35,12 @@ from consumer.store.pool import open_pool, transaction
 TOLD_EVERY: Final = 10.0
 """Seconds between two lines of progress."""
 LOOK_EVERY: Final = 5.0
-"""Seconds between two counts of what is open."""
+"""Seconds between two counts of open failures."""
 
 
 @dataclass(slots=True)
 class Told:
-    """What became of what was read."""
+    """Counts of the records read, by outcome."""
 
     read: int = 0
     new: int = 0
@@ -49,7 +49,7 @@ class Told:
     dead_letters: int = 0
 
     def as_json(self) -> JsonObject:
-        """Give it as it is printed."""
+        """Return the counts as the command prints them."""
         return {
             "read": self.read,
             "new": self.new,
@@ -60,18 +60,18 @@ class Told:
 
 
 def replay(since: datetime, until: datetime | None, *, dead_letters: bool) -> ExitCode:
-    """Read again, store what is not there as pending, and print the counts. A running consumer heals it.
+    """Consume again, store missing failures as pending, and print the counts. A running consumer heals them.
 
-    Dead letters lie in their topic already, so they are counted; with `dead_letters` they are written once more.
+    Dead letters are in their topic already, so they are only counted; with `dead_letters` they are published once more.
     """
     settings = _without_slots(read_settings())
-    # The answer has stdout for itself, and what the clients log they also raise.
+    # stdout is reserved for the answer, and the clients also raise the errors that they log.
     logs.configure("warning", sys.stderr.buffer)
     logging.getLogger().handlers[:] = [logging.NullHandler()]
     try:
         told = asyncio.run(_replay(settings, since, until, dead_letters=dead_letters))
     except BaseExceptionGroup as group:
-        # What the reading ended of; the sending beside it fell with it.
+        # The reading failed with these errors; the publisher task beside it was cancelled with it.
         known = group.subgroup(ShwError)
         if known is None:
             raise
@@ -97,7 +97,7 @@ async def _replay(settings: Settings, since: datetime, until: datetime | None, *
 
 
 class EventReplay:
-    """Takes in once more, by the pipeline's own stages and without a heal."""
+    """Takes records in again, through the pipeline's own stages, without healing."""
 
     def __init__(self, settings: Settings, pipeline: Pipeline, stages: Stages, *, write_letters: bool) -> None:
         self.told = Told()
@@ -105,26 +105,26 @@ class EventReplay:
         self._pipeline = pipeline
         self._stages = stages
         self._write_letters = write_letters
-        self._look_at = 0.0
-        self._tell_at = time.monotonic() + TOLD_EVERY
+        self._next_count = 0.0
+        self._next_progress = time.monotonic() + TOLD_EVERY
 
     async def take(self, records: Sequence[Record]) -> None:
-        """Make a batch durable as far as it is not, and count it."""
+        """Store what is missing of a batch, and count it."""
         await self._wait_for_room()
         batch = await self._pipeline.read(records)
         left_out = 0
         if not self._write_letters:
-            batch = await self._without_letters(batch)
+            batch = await self._drop_letters(batch)
             left_out = len(records) - len(batch.accepted) - batch.repeated
-        received = await self._taken(batch)
+        received = await self._take_all(batch)
         self._stages.publisher.offer(received.messages)
         await self._stages.publisher.forget_acked()
         self._count(records, batch, received, left_out)
-        if time.monotonic() >= self._tell_at:
-            self._tell_at = time.monotonic() + TOLD_EVERY
+        if time.monotonic() >= self._next_progress:
+            self._next_progress = time.monotonic() + TOLD_EVERY
             say(f"{self.told.read} read so far, {self.told.new} new")
 
-    async def _taken(self, batch: Batch) -> Received:
+    async def _take_all(self, batch: Batch) -> Received:
         found, rest = Received(), batch
         while True:
             portion = await self._stages.intake.take(rest)
@@ -142,8 +142,8 @@ class EventReplay:
         told.dead_letters += letters
         told.there_already += len(records) - letters - len(received.new) - len(conflicting)
 
-    async def _without_letters(self, batch: Batch) -> Batch:
-        """Leave out what would become a dead letter: also whose organisation is not here."""
+    async def _drop_letters(self, batch: Batch) -> Batch:
+        """Remove what would become a dead letter, including failures of organisations that do not exist here."""
         orgs = {diagnosed.failure.org_id for diagnosed, _ in batch.accepted}
         async with transaction(self._stages.pool) as connection:
             known = await known_organisations(connection, tuple(orgs))
@@ -151,11 +151,11 @@ class EventReplay:
         return replace(batch, accepted=here, letters=())
 
     async def _wait_for_room(self) -> None:
-        """Stay below the cap at which intake itself pauses; whoever heals makes room."""
-        while time.monotonic() >= self._look_at:
+        """Back-pressure: wait while open failures reach the cap at which intake itself pauses; consumers make room."""
+        while time.monotonic() >= self._next_count:
             rows = (await count(self._stages.pool)).open_rows
             if rows < self._cap:
-                self._look_at = time.monotonic() + LOOK_EVERY
+                self._next_count = time.monotonic() + LOOK_EVERY
             else:
                 say(f"{rows} failures are open, SHW_INTAKE__OPEN_ROWS_CAP: waiting until running consumers heal some")
                 await asyncio.sleep(LOOK_EVERY)
@@ -163,7 +163,7 @@ class EventReplay:
 
 @asynccontextmanager
 async def _pipeline(settings: Settings) -> AsyncIterator[tuple[Pipeline, Stages]]:
-    """Compose the stages that a running service has, without its loops but the one that sends."""
+    """Compose the stages of a running service, without its loops except for the publisher's."""
     catalogs = Catalogs(read_catalog(settings.catalog))
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(open_pool(settings.postgres, application="shw replay"))
@@ -183,7 +183,7 @@ async def _pipeline(settings: Settings) -> AsyncIterator[tuple[Pipeline, Stages]
 
 
 def _without_slots(settings: Settings) -> Settings:
-    """Have nothing healed here: what is new stands as pending, for the running consumers."""
+    """Set the slots to zero, so that nothing is healed here: new failures stay pending for the running consumers."""
     heal = settings.heal.model_copy(update={"slots": 0, "slot_stall": settings.heal.slot_stall / 1000})
     breaker = settings.breaker.model_copy(update={"first": sys.maxsize})
     return settings.model_copy(update={"heal": heal, "breaker": breaker})

@@ -1,8 +1,8 @@
-"""`shw dlq replay`: dead letters go back to where they came from, each original once, and only once its cause is gone.
+"""`shw dlq replay`: republishes dead letters to their original topics, each original once, once its cause is gone.
 
-A letter stays in its topic, and one that is refused again becomes another letter of the same original. So before
-anything is sent it is asked what would become of it: the service's own `decode` reads it by the present catalog, and
-the database says whether its organisation exists, and whether it was accepted already. `--force` asks nothing.
+A letter stays in its topic, and one that is refused again becomes another letter of the same original. So each is
+checked before anything is sent: the service's own `decode` reads it by the present catalog, and the database tells
+whether its organisation exists, and whether it was accepted already. `--force` skips these checks.
 """
 
 import asyncio
@@ -36,28 +36,28 @@ from consumer.store.pool import Pool, open_pool
 from consumer.store.present import StoredFailure, failures_there, organisations_there
 from schemas.names import PoisonReason
 
-_AT_ONCE: Final = 50
-"""Letters that are asked about, and sent, together."""
+_BATCH: Final = 50
+"""Batch size: letters that are checked, and sent, together."""
 _MAY_DIFFER: Final = frozenset(
     (PoisonReason.SOURCE_NOT_ALLOWED, PoisonReason.TOO_LARGE, PoisonReason.UNKNOWN_VERSION, PoisonReason.UNSTORABLE)
 )
-"""Reasons that do not lie in a record's bytes alone."""
+"""Reasons that do not depend on a record's bytes alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayOptions:
-    """How letters are sent."""
+    """Options of a replay."""
 
     force: bool = False
-    """Ask neither catalog nor database."""
+    """Check neither catalog nor database."""
     dry_run: bool = False
-    """Say what would be done, and do nothing."""
+    """Print what would be sent, and send nothing."""
     catalog: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sendable:
-    """Nothing stands against sending it; the failure that it would be, where that is known."""
+    """Ready to send; with the id of the failure that it would become, where that is known."""
 
     failure_id: FailureId | None = None
 
@@ -68,12 +68,12 @@ class StillRefused:
 
     why: str
     may_differ: bool = True
-    """Whether the running service may see it otherwise: its catalog, its limits, its version or its database."""
+    """Whether the running service may decide otherwise: by its catalog, its limits, its version or its database."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptedAlready:
-    """It was sent again before, and accepted: there is nothing left to do."""
+    """An earlier replay of it was accepted: nothing is left to do."""
 
     failure_id: FailureId
     there: StoredFailure
@@ -84,12 +84,12 @@ Prospect: TypeAlias = Sendable | StillRefused | AcceptedAlready
 
 
 def replay_letters(places: Sequence[LetterPosition], choice: LetterFilter, manner: ReplayOptions) -> ExitCode:
-    """Send the letters at these places, or without places every original of the choice by its newest letter."""
+    """Send the letters at these positions, or without positions the newest letter of every original that matches."""
     return asyncio.run(_replay(places, choice, manner))
 
 
 def still_refused(letter: DeadLetter) -> StillRefused:
-    """Say that a cause still holds."""
+    """Build the verdict that a cause still holds."""
     match letter.reason:
         case PoisonReason.SOURCE_NOT_ALLOWED:
             said = "the source is still not in the catalog"
@@ -101,7 +101,7 @@ def still_refused(letter: DeadLetter) -> StillRefused:
 
 
 def identity(letter: Letter) -> bytes:
-    """Name the original of a letter: all letters of it have the same, and no other letter has."""
+    """Hash the identity of a letter's original: equal for all letters of one original, and for no other."""
     first = letter.first
     if first is None or letter.marks is None:
         return letter.place.encode()
@@ -112,54 +112,54 @@ def identity(letter: Letter) -> bytes:
 async def _replay(places: Sequence[LetterPosition], choice: LetterFilter, manner: ReplayOptions) -> ExitCode:
     settings = read_settings()
     async with AsyncExitStack() as stack:
-        prospects = await stack.enter_async_context(_prospects(settings, manner))
+        prospects = await stack.enter_async_context(_open_prospects(settings, manner))
         letters = await stack.enter_async_context(open_dead_letters(settings.kafka))
         sender = None if manner.dry_run else await stack.enter_async_context(open_sender(settings.kafka))
         again = LetterReplay(settings.kafka, prospects, sender)
         if places:
-            await again.take(_at(letters, tuple(dict.fromkeys(places)), again))
+            await again.take(_read_at(letters, tuple(dict.fromkeys(places)), again))
         else:
-            await again.take(_newest(letters, choice, again))
+            await again.take(_read_newest(letters, choice, again))
         return again.end(choice, every=not places)
 
 
 @dataclass(slots=True, kw_only=True)
 class ReplayCounts:
-    """What became of the letters that were met."""
+    """Counts of the letters seen."""
 
     met: int = 0
     older: int = 0
     code: ExitCode = ExitCode.OK
 
     def worse(self, code: ExitCode) -> None:
-        """Remember the worst end."""
+        """Keep the worst exit code."""
         self.code = max(self.code, code)
 
 
 @dataclass(frozen=True, slots=True)
 class Prospects:
-    """Foretells what would become of a record; without a door it foretells nothing."""
+    """Predicts what would become of a record; without admission rules it predicts nothing."""
 
     failures_topic: str
     door: AdmissionRules | None
     pool: Pool | None
 
     async def of(self, records: Sequence[Outgoing]) -> list[Prospect]:
-        """Say of each record what would become of it, in their order."""
-        read = [self._decoded(record) for record in records]
+        """Predict the outcome of each record, in their order."""
+        read = [self._decode(record) for record in records]
         failures = [one for one in read if isinstance(one, Failure)]
         if self.pool is None or not failures:
-            return [_foretold(one) for one in read]
+            return [_predict(one) for one in read]
         here = await organisations_there(self.pool, {one.org_id for one in failures})
         stored = await failures_there(self.pool, {one.id for one in failures})
         return [
-            _by_database(one, one.org_id in here, stored) if isinstance(one, Failure) else _foretold(one)
+            _predict_by_database(one, one.org_id in here, stored) if isinstance(one, Failure) else _predict(one)
             for one in read
         ]
 
-    def _decoded(self, record: Outgoing) -> Failure | DeadLetter | None:
+    def _decode(self, record: Outgoing) -> Failure | DeadLetter | None:
         if self.door is None or record.topic != self.failures_topic:
-            return None  # nothing reads the other topics yet
+            return None  # no consumer reads the other topics yet
         now = datetime.now(UTC)
         sent = Record(
             topic=record.topic,
@@ -173,7 +173,7 @@ class Prospects:
         return decode(sent, self.door, now)
 
 
-def _foretold(read: Failure | DeadLetter | None) -> Prospect:
+def _predict(read: Failure | DeadLetter | None) -> Prospect:
     match read:
         case DeadLetter():
             return still_refused(read)
@@ -185,7 +185,7 @@ def _foretold(read: Failure | DeadLetter | None) -> Prospect:
             assert_never(read)
 
 
-def _by_database(failure: Failure, is_here: bool, stored: dict[FailureId, StoredFailure]) -> Prospect:
+def _predict_by_database(failure: Failure, is_here: bool, stored: dict[FailureId, StoredFailure]) -> Prospect:
     there = stored.get(failure.id)
     if there is not None:
         return AcceptedAlready(failure_id=failure.id, there=there, same_content=there.digest == failure.digest)
@@ -195,7 +195,7 @@ def _by_database(failure: Failure, is_here: bool, stored: dict[FailureId, Stored
 
 
 @asynccontextmanager
-async def _prospects(settings: Settings, manner: ReplayOptions) -> AsyncIterator[Prospects]:
+async def _open_prospects(settings: Settings, manner: ReplayOptions) -> AsyncIterator[Prospects]:
     topic = settings.kafka.failures_topic
     if manner.force:
         yield Prospects(topic, None, None)
@@ -221,21 +221,21 @@ class LetterReplay:
     prospects: Prospects
     sender: ManualProducer | None
     counted: ReplayCounts = field(default_factory=ReplayCounts)
-    _sent: dict[bytes, str] = field(default_factory=dict)
-    _there: set[str] = field(default_factory=set)
+    _place_by_original: dict[bytes, str] = field(default_factory=dict)
+    _checked_topics: set[str] = field(default_factory=set)
 
     async def take(self, letters: AsyncIterator[Letter]) -> None:
-        """Send what may be sent, some letters at a time."""
+        """Send the letters that may be sent, in batches."""
         some: list[Letter] = []
         async for letter in letters:
             some.append(letter)
-            if len(some) == _AT_ONCE:
+            if len(some) == _BATCH:
                 await self._send(some)
                 some = []
         await self._send(some)
 
     def end(self, choice: LetterFilter, *, every: bool) -> ExitCode:
-        """Tell what is left to be told."""
+        """Print the remaining messages, and return the exit code."""
         if every and self.counted.met == 0:
             say("No dead letter." if choice.is_any else "No dead letter is like that.")
         if self.counted.older:
@@ -249,7 +249,7 @@ class LetterReplay:
         for letter in letters:
             self.counted.met += 1
             record = original(letter, topics)
-            before = self._sent.setdefault(identity(letter), letter.place)
+            before = self._place_by_original.setdefault(identity(letter), letter.place)
             if isinstance(record, str):
                 self._refuse(letter, record)
             elif before != letter.place:
@@ -262,11 +262,11 @@ class LetterReplay:
             if isinstance(prospect, Sendable):
                 ready.append((letter, record, prospect.failure_id))
             else:
-                self._tell(letter, prospect)
+                self._report(letter, prospect)
         await self._deliver(ready)
 
-    def _tell(self, letter: Letter, prospect: StillRefused | AcceptedAlready) -> None:
-        """Say why a letter is not sent."""
+    def _report(self, letter: Letter, prospect: StillRefused | AcceptedAlready) -> None:
+        """Print why a letter is not sent."""
         match prospect:
             case StillRefused(why=why, may_differ=may_differ):
                 self._refuse(letter, f"{why}. --force sends it all the same" if may_differ else why)
@@ -281,9 +281,9 @@ class LetterReplay:
         self.counted.worse(ExitCode.NO)
 
     async def _deliver(self, ready: Sequence[tuple[Letter, Outgoing, FailureId | None]]) -> None:
-        for topic in {record.topic for _, record, _ in ready} - self._there:
+        for topic in {record.topic for _, record, _ in ready} - self._checked_topics:
             await require_topic(self.kafka, topic)
-            self._there.add(topic)
+            self._checked_topics.add(topic)
         if self.sender is None:
             for letter, record, failure_id in ready:
                 known = {"failure_id": str(failure_id)} if failure_id is not None else {}
@@ -301,7 +301,9 @@ class LetterReplay:
                     assert_never(outcome)
 
 
-async def _at(letters: DeadLetters, places: Sequence[LetterPosition], again: LetterReplay) -> AsyncIterator[Letter]:
+async def _read_at(
+    letters: DeadLetters, places: Sequence[LetterPosition], again: LetterReplay
+) -> AsyncIterator[Letter]:
     for place in places:
         found = await letters.at(place.partition, place.offset)
         if found is None:
@@ -311,8 +313,8 @@ async def _at(letters: DeadLetters, places: Sequence[LetterPosition], again: Let
             yield found
 
 
-async def _newest(letters: DeadLetters, choice: LetterFilter, again: LetterReplay) -> AsyncIterator[Letter]:
-    """Give of each original its newest letter, which says where it stands, if it is chosen."""
+async def _read_newest(letters: DeadLetters, choice: LetterFilter, again: LetterReplay) -> AsyncIterator[Letter]:
+    """Yield the newest letter of each original, which has its current state, if it matches the filter."""
     newest: dict[bytes, tuple[int, int, str]] = {}
     async for letter in letters.every():
         now = (letter.replayed, letter.record.timestamp_ms, letter.place)

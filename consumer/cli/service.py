@@ -1,4 +1,4 @@
-"""`shw run`: the service in the foreground, two signals that end it, and one that has the catalog read again."""
+"""`shw run`: runs the service in the foreground; SIGTERM and SIGINT stop it, SIGHUP reloads the catalog."""
 
 import asyncio
 import os
@@ -12,9 +12,9 @@ from consumer.settings import Settings, read_settings
 
 
 def run_until_signalled() -> None:
-    """Run the consumer with its API until SIGTERM or SIGINT, then leave within the drain budget.
+    """Run the consumer with its API until SIGTERM or SIGINT, then exit within the drain budget.
 
-    A second signal ends the process at once: what it was healing is taken over by others.
+    A second signal ends the process at once: other processes take over what it was healing.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(read_settings()))
@@ -26,7 +26,7 @@ async def _run(settings: Settings) -> None:
 
     def signalled(number: signal.Signals) -> None:
         if stop.is_set():
-            _leave_at_once(number)
+            _exit_at_once(number)
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -35,5 +35,5 @@ async def _run(settings: Settings) -> None:
     await run_service(settings, stop, reread)
 
 
-def _leave_at_once(number: signal.Signals) -> NoReturn:
+def _exit_at_once(number: signal.Signals) -> NoReturn:
     os._exit(128 + number)

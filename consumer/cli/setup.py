@@ -1,4 +1,4 @@
-"""What has to be there before the service starts: schema, topics, catalog."""
+"""Preparations before the service starts: schema, topics, catalog."""
 
 import asyncio
 from pathlib import Path
@@ -11,14 +11,14 @@ from consumer.store.migrate import migrate
 
 
 def migrate_database() -> None:
-    """Bring the configured database to this release's schema."""
+    """Migrate the configured database to this release's schema."""
     postgres = read_settings().postgres
     migrate(postgres.dsn.get_secret_value())
     say(f"{postgres.shown()} has the schema of this release.")
 
 
 def create_missing_topics(*, partitions: int, replication: int) -> None:
-    """Create those of our topics that are missing, and print what was created."""
+    """Create our missing topics, and print their names."""
     kafka = read_settings().kafka
     created = asyncio.run(create_topics(kafka, partitions=partitions, replication=replication))
     for name in created:
@@ -29,7 +29,7 @@ def create_missing_topics(*, partitions: int, replication: int) -> None:
 
 
 def check_catalog(path: Path | None) -> None:
-    """Read a catalog as the service does, and tell what it declares; a fault is named with its line."""
+    """Parse a catalog as the service does, and print a summary; an error names the line."""
     where = path or read_settings().catalog
     catalog = read_catalog(where)
     print(  # noqa: T201 - the command's answer

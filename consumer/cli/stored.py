@@ -1,4 +1,4 @@
-"""`shw diagnose --stored`: the database's failures under the present rules and catalog; changes and heals nothing."""
+"""`shw diagnose --stored`: backtest of the present rules and catalog on stored failures; changes and heals nothing."""
 
 import asyncio
 from datetime import datetime
@@ -21,8 +21,8 @@ _COLUMNS: Final = ("failures", "before", "now", "acted_on_before", "acted_on_now
 
 
 def diagnose_stored(*, since: datetime, limit: int, as_json: bool) -> None:
-    """Print what would be decided otherwise of the failures detected since a time, and what it would come to."""
-    found = asyncio.run(_compared(since, limit))
+    """Print which failures detected since a time would be decided differently now, and the totals."""
+    found = asyncio.run(_compare(since, limit))
     if as_json:
         for one in found.ordered():
             print_json(_as_json(*one))
@@ -36,14 +36,14 @@ def diagnose_stored(*, since: datetime, limit: int, as_json: bool) -> None:
     )
 
 
-async def _compared(since: datetime, limit: int) -> Comparison:
+async def _compare(since: datetime, limit: int) -> Comparison:
     catalog = read_catalog(read_settings().catalog)
     found = Comparison()
     async with installed_strategies(Catalogs(catalog), connections=1) as strategies, open_database() as pool:
         planner = Planner(rungs=strategies, catalog=catalog)
         async for stored in stored_diagnoses(pool, since=since, limit=limit):
             before = Conclusion(stored.failure_type, stored.disposition, stored.strategy or "")
-            # Planned as of when it came in: now, most would be older than max_age allows.
+            # Planned as of the time when it came in: as of now, most would be older than max_age allows.
             now = decide(planner, stored.failure, stored.received_at)
             found.add(before, now, acted=stored.acted)
     return found
@@ -64,8 +64,8 @@ def _as_json(before: Conclusion, now: Conclusion, change: Change) -> JsonObject:
 def _as_row(before: Conclusion, now: Conclusion, change: Change) -> list[object]:
     return [
         change.count,
-        _shown(before),
-        _shown(now),
+        _format(before),
+        _format(now),
         change.acted_before,
         change.acted_now,
         in_aud(change.credits),
@@ -73,5 +73,5 @@ def _as_row(before: Conclusion, now: Conclusion, change: Change) -> list[object]
     ]
 
 
-def _shown(decided: Conclusion) -> str:
+def _format(decided: Conclusion) -> str:
     return " ".join(part or "-" for part in decided)

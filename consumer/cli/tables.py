@@ -1,4 +1,4 @@
-"""What a command prints: a table for a person at a terminal, lines for a pipe."""
+"""Output of commands: a table at a terminal, lines into a pipe."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -22,13 +22,13 @@ def print_json(value: object) -> None:
 
 
 def plain(cell: object) -> str:
-    """Give a value as one line that can neither break a table nor command a terminal: texts come from strangers."""
+    """Return a value as one printable line: untrusted text must neither break a table nor control a terminal."""
     text = " ".join(str(cell).split()) if cell is not None else ""
     return text if text.isprintable() else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def numbered(number: int, thing: str) -> str:
-    """Give a number with what is counted: `1 letter`, `2 letters`."""
+    """Return a number with its noun: `1 letter`, `2 letters`."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 

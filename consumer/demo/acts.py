@@ -1,4 +1,4 @@
-"""The demo's two acts: one of two consumers is killed in the middle of its heals, and a service dies and comes back."""
+"""The demo's two acts: one of two consumers is killed while it heals, and a service goes down and comes back."""
 
 import time
 from collections.abc import Awaitable, Mapping, Sequence
@@ -26,7 +26,7 @@ HEALED_WITHIN: Final = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """Where the acts play, and before whom."""
+    """Environment of the acts: servers, input, observation and output."""
 
     place: Stage
     inbound: Inbound
@@ -35,29 +35,29 @@ class Scene:
 
     @property
     def calls(self) -> int:
-        """How often the service that dies was called so far."""
+        """Number of calls so far to the service that goes down."""
         return self.place.world.record.calls[SERVICE]
 
     @property
     def crowd(self) -> CrowdStanding:
-        """Where its failures stood at the last look."""
+        """State of the crowd's failures at the last observation."""
         return self.board.look.crowd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crash:
-    """Who was killed, in the middle of what, and who goes on."""
+    """Which consumer was killed, the heals it was running, and the consumer that survives."""
 
     killed: ConsumerProcess
     survivor: ConsumerProcess
     interrupted: Mapping[str, bool]
-    """The heals that were under way in the killed one, and whether an effect was marked as begun."""
+    """Heals running in the killed consumer, and whether each had marked an effect as begun."""
 
 
 async def play_crash(scene: Scene, cases: Sequence[Case], consumers: Sequence[ConsumerProcess]) -> Crash:
-    """SIGKILL the consumer whose calls the world holds open, and let the other one go on alone."""
-    # An un-keyed call of the first wave that is under way when the consumer dies would rightly end unknown, and a
-    # repair is taken over only when its long window has passed.
+    """SIGKILL the consumer whose calls the world holds open, and leave the other one running alone."""
+    # Wait first: an un-keyed call of the first wave under way when the consumer dies would rightly end as unknown, and
+    # a repair is taken over only when its long effect deadline has passed.
     await scene.board.until(
         lambda look: (
             _is_resolved(look.of("guests.notify")) and _is_resolved(look.of("invoices.book")) and look.drift.healed
@@ -72,10 +72,10 @@ async def play_crash(scene: Scene, cases: Sequence[Case], consumers: Sequence[Co
     except TimeoutError:
         scene.view.say(f"the world never saw {', '.join(sorted(held))} at the same time: killing anyway")
     at_it = next((one for one in await _standings(scene) if one.name == crashing[0].name), None)
-    killed = next((one for one in consumers if at_it is not None and _heals(one, at_it)), consumers[0])
+    killed = next((one for one in consumers if at_it is not None and _is_owner(one, at_it)), consumers[0])
     survivor = next(one for one in consumers if one is not killed)
     await killed.kill()
-    left = [one for one in await _standings(scene) if _heals(killed, one)]
+    left = [one for one in await _standings(scene) if _is_owner(killed, one)]
     names = ", ".join(sorted(one.name for one in left))
     scene.view.say(f"SIGKILL to the consumer (pid {killed.pid}) in the middle of: {names}")
     scene.view.say(f"the other (pid {survivor.pid}) goes on; it takes over once the dead one's time has passed")
@@ -83,24 +83,24 @@ async def play_crash(scene: Scene, cases: Sequence[Case], consumers: Sequence[Co
 
 
 async def until_taken_over(scene: Scene, crash: Crash) -> None:
-    """Wait until the calls that the world held open are no longer the killed one's."""
+    """Wait until the heals whose calls the world holds open no longer belong to the killed consumer."""
     left = [name for name in HELD if name in crash.interrupted]
 
     def taken(look: Look) -> bool:
-        return all(one is not None and not _heals(crash.killed, one) for one in map(look.of, left))
+        return all(one is not None and not _is_owner(crash.killed, one) for one in map(look.of, left))
 
     if await scene.board.until(taken, TAKEN_OVER_WITHIN):
         scene.view.say(f"the other (pid {crash.survivor.pid}) has taken over {', '.join(left)}")
 
 
 async def replace_killed(scene: Scene, crash: Crash) -> None:
-    """Start another consumer in the place of the killed one."""
+    """Start another consumer in place of the killed one."""
     await crash.killed.start()
     scene.view.say(f"a new consumer (pid {crash.killed.pid}) has joined")
 
 
 async def play_outage(scene: Scene, crowd: Crowd, joined: Awaitable[None]) -> Outage:
-    """Let the service die, watch two replicas try it meanwhile, bring it back, and wait until all is healed."""
+    """Take the service down, count the probes of two replicas, bring it back, and wait until all is healed."""
     world, view, until = scene.place.world, scene.view, scene.board.until
     world.take_down(SERVICE)
     view.say(f"{SERVICE} is down: {COUNT:,} failures of {NAME} come in at once")
@@ -109,7 +109,7 @@ async def play_outage(scene: Scene, crowd: Crowd, joined: Awaitable[None]) -> Ou
     if opened:
         view.say(f"breaker opened: {SERVICE} saw {scene.calls} calls; from now on one at a time tries it")
     await joined
-    watched, at_once = await _watched(scene)
+    watched, at_once = await _count_probes(scene)
     calls = scene.calls
     world.bring_up(SERVICE)
     back_at = time.monotonic()
@@ -122,8 +122,8 @@ async def play_outage(scene: Scene, crowd: Crowd, joined: Awaitable[None]) -> Ou
     return Outage(opened=opened, calls=calls, watched=watched, at_once=at_once, found=found)
 
 
-async def _watched(scene: Scene) -> tuple[int, int]:
-    """Give how many calls came, and how many at once, once those from before the breaker opened are over."""
+async def _count_probes(scene: Scene) -> tuple[int, int]:
+    """Count the calls, and the most at once, after the calls from before the breaker opened are over."""
     record, until = scene.place.world.record, scene.board.until
     await until(lambda look: _only_probes(look.crowd), PROBED_WITHIN)
     record.watch_anew(SERVICE)
@@ -143,7 +143,7 @@ def _is_resolved(one: DemoFailure | None) -> bool:
     return one is not None and one.status == "resolved"
 
 
-def _heals(consumer: ConsumerProcess, one: DemoFailure) -> bool:
+def _is_owner(consumer: ConsumerProcess, one: DemoFailure) -> bool:
     return f":{consumer.pid}:" in one.owner
 
 

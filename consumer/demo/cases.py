@@ -1,4 +1,4 @@
-"""The failures of the demo, each with how it must end: what goes in, and what has to come out."""
+"""The demo's failures, each with its expected outcome: input and oracle of the demo."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,25 +16,25 @@ ORDERED: Final[JsonObject] = {"json": [{"path": "/state", "equals": "booked"}]}
 
 
 class Arrival(Enum):
-    """How a failure comes in."""
+    """How a failure reaches the healer."""
 
     STRUCTURED = "structured"  # a CloudEvent in the record's value
     BINARY = "binary"  # a CloudEvent with its attributes in the record's headers
-    BARE = "bare"  # the data alone
-    MEMBER = "member"  # a row that a signed-in member inserts, without Kafka
+    BARE = "bare"  # the event's data alone
+    MEMBER = "member"  # a row that a signed-in member inserts into PostgreSQL, without Kafka
 
 
 class Wave(Enum):
-    """When it comes in."""
+    """When a failure is sent."""
 
-    FIRST = 1  # at the beginning
+    FIRST = 1  # at the start
     CRASH = 2  # its heal is under way when the consumer is killed
-    AFTER = 3  # with the new consumer
+    AFTER = 3  # together with the new consumer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """Where a failure has to stand in the end, and what its last attempt has to say."""
+    """Expected final status of a failure, and expected content of its last attempt."""
 
     status: Status
     result: Result
@@ -42,15 +42,15 @@ class Expected:
     code: Code | None = None
     missing: tuple[str, ...] = ()
     says: str = ""
-    """A part of the attempt's reason."""
+    """Substring of the attempt's reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One failure."""
+    """One failure of the demo, with how and when it is sent and its expected outcome."""
 
     name: str
-    """Its workflow's name, which no other case has."""
+    """Name of its workflow, unique among the cases."""
     org_id: UUID
     reason: str
     context: JsonObject
@@ -59,7 +59,7 @@ class Case:
     wave: Wave = Wave.FIRST
     deliveries: int = 1
     effects: tuple[str, ...] = ()
-    """What the world must have done exactly once when all is over."""
+    """Effects that the world must have seen exactly once at the end."""
 
 
 HEALED: Final = Expected(status=Status.RESOLVED, result=Result.SUCCESS)
@@ -67,31 +67,31 @@ NOT_HEALED: Final = Expected(status=Status.GIVEN_UP, result=Result.FAILED, code=
 
 
 def demo_cases(world: World, organisations: Organisations) -> tuple[Case, ...]:
-    """Give every failure of the demo."""
+    """Return every failure of the demo."""
     org_id = organisations.paying
     return (
-        *_healed_reads(world, org_id),
-        *_healed_effects(world, org_id),
-        *_not_healed(world, org_id),
-        *_refused(world, organisations),
+        *_reads_to_heal(world, org_id),
+        *_effects_to_heal(world, org_id),
+        *_unhealable(world, org_id),
+        *_to_refuse(world, organisations),
         *_not_installed(org_id),
         *_repairs(org_id),
-        *_interrupted(world, org_id),
+        *_to_interrupt(world, org_id),
     )
 
 
 def effects_of(cases: Iterable[Case]) -> tuple[str, ...]:
-    """Name everything that the world must have done."""
+    """Return all effects that the world must have seen."""
     return tuple(effect for case in cases for effect in case.effects)
 
 
-def _healed_reads(world: World, org_id: UUID) -> tuple[Case, ...]:
+def _reads_to_heal(world: World, org_id: UUID) -> tuple[Case, ...]:
     return (
         Case(
             name="search.products",
             org_id=org_id,
             reason="Request timeout after 30 s: GET /products/lamps",
-            context=_read(world, "search", "/products/lamps"),
+            context=_read_request(world, "search", "/products/lamps"),
             expected=HEALED,
             deliveries=2,
         ),
@@ -99,7 +99,7 @@ def _healed_reads(world: World, org_id: UUID) -> tuple[Case, ...]:
             name="rates.daily",
             org_id=org_id,
             reason="Upstream timeout: GET /rates/daily",
-            context=_read(world, "rates", "/rates/daily"),
+            context=_read_request(world, "rates", "/rates/daily"),
             expected=HEALED,
             way=Arrival.BARE,
         ),
@@ -107,27 +107,28 @@ def _healed_reads(world: World, org_id: UUID) -> tuple[Case, ...]:
             name="quotas.monthly",
             org_id=org_id,
             reason="Upstream timeout: GET /quotas/monthly",
-            context=_read(world, "quotas", "/quotas/monthly"),
+            context=_read_request(world, "quotas", "/quotas/monthly"),
             expected=HEALED,
         ),
         Case(
             name="search.later",
             org_id=org_id,
             reason="Request timeout after 30 s: GET /products/chairs",
-            context=_read(world, "search", "/products/chairs"),
+            context=_read_request(world, "search", "/products/chairs"),
             expected=HEALED,
             wave=Wave.AFTER,
         ),
     )
 
 
-def _healed_effects(world: World, org_id: UUID) -> tuple[Case, ...]:
+def _effects_to_heal(world: World, org_id: UUID) -> tuple[Case, ...]:
     return (
         Case(
             name="orders.place",
             org_id=org_id,
             reason="Gateway timeout: POST /orders",
-            context=_keyed(world, "orders", "order-1001") | {"resume": {"url": world.url("runs", "/runs/run-1001")}},
+            context=_keyed_request(world, "orders", "order-1001")
+            | {"resume": {"url": world.url("runs", "/runs/run-1001")}},
             expected=HEALED,
             way=Arrival.BINARY,
             effects=("orders:order-1001", "runs:run-1001"),
@@ -136,7 +137,7 @@ def _healed_effects(world: World, org_id: UUID) -> tuple[Case, ...]:
             name="guests.notify",
             org_id=org_id,
             reason="Connect timeout, then ECONNREFUSED: POST /notifications",
-            context=_unkeyed(world, "notifications", "guest-12") | {"error": {"code": "ECONNREFUSED"}},
+            context=_unkeyed_request(world, "notifications", "guest-12") | {"error": {"code": "ECONNREFUSED"}},
             expected=HEALED,
             way=Arrival.BARE,
             effects=("notifications:guest-12",),
@@ -145,7 +146,7 @@ def _healed_effects(world: World, org_id: UUID) -> tuple[Case, ...]:
             name="concierge.table",
             org_id=org_id,
             reason="Concierge could not book the table for room 12",
-            context=_keyed(world, "orders", "table-12"),
+            context=_keyed_request(world, "orders", "table-12"),
             expected=HEALED,
             way=Arrival.BINARY,
             effects=("orders:table-12",),
@@ -154,7 +155,7 @@ def _healed_effects(world: World, org_id: UUID) -> tuple[Case, ...]:
             name="orders.recorded",
             org_id=org_id,
             reason="Timeout while ordering, recorded by a member",
-            context=_keyed(world, "orders", "order-2002"),
+            context=_keyed_request(world, "orders", "order-2002"),
             expected=HEALED,
             way=Arrival.MEMBER,
             effects=("orders:order-2002",),
@@ -162,36 +163,36 @@ def _healed_effects(world: World, org_id: UUID) -> tuple[Case, ...]:
     )
 
 
-def _not_healed(world: World, org_id: UUID) -> tuple[Case, ...]:
+def _unhealable(world: World, org_id: UUID) -> tuple[Case, ...]:
     shape: JsonObject = {"schema": {"type": "object", "properties": {"items": {"type": "array"}}}}
     return (
         Case(
             name="prices.lying",
             org_id=org_id,
             reason="Timeout while reading the price list",
-            context=_read(world, "prices", "/prices"),
+            context=_read_request(world, "prices", "/prices"),
             expected=Expected(status=Status.GIVEN_UP, result=Result.FAILED, code=Code.UNVERIFIED, says="`error`"),
         ),
         Case(
             name="stock.lying",
             org_id=org_id,
             reason="Timeout while reading the stock",
-            context=_read(world, "stock", "/stock", expect=shape),
+            context=_read_request(world, "stock", "/stock", expect=shape),
             expected=NOT_HEALED,
         ),
         Case(
             name="archive.dead",
             org_id=org_id,
             reason="Timeout while reading the archive",
-            context=_read(world, "archive", "/archive"),
+            context=_read_request(world, "archive", "/archive"),
             expected=NOT_HEALED,
         ),
     )
 
 
-def _refused(world: World, organisations: Organisations) -> tuple[Case, ...]:
+def _to_refuse(world: World, organisations: Organisations) -> tuple[Case, ...]:
     org_id = organisations.paying
-    secret = _read(world, "search", "/products/desks", headers={"Authorization": SECRET})
+    secret = _read_request(world, "search", "/products/desks", headers={"Authorization": SECRET})
     named = ("context.request.method", "context.request.url")
     return (
         Case(
@@ -212,7 +213,7 @@ def _refused(world: World, organisations: Organisations) -> tuple[Case, ...]:
             name="receipts.sent",
             org_id=org_id,
             reason="Read timeout: POST /receipts",
-            context=_unkeyed(world, "receipts", "receipt-7") | {"error": {"type": "httpx2.ReadTimeout"}},
+            context=_unkeyed_request(world, "receipts", "receipt-7") | {"error": {"type": "httpx2.ReadTimeout"}},
             expected=_refusal(Code.REFUSED, says="may already have had its effect"),
             effects=("receipts:receipt-7",),
         ),
@@ -220,7 +221,7 @@ def _refused(world: World, organisations: Organisations) -> tuple[Case, ...]:
             name="reports.unpaid",
             org_id=organisations.poor,
             reason="Timeout while building the report",
-            context=_read(world, "rates", "/rates/unpaid"),
+            context=_read_request(world, "rates", "/rates/unpaid"),
             expected=Expected(status=Status.DEFERRED, result=Result.FAILED, code=Code.INSUFFICIENT_CREDITS),
         ),
     )
@@ -240,7 +241,7 @@ def _not_installed(org_id: UUID) -> tuple[Case, ...]:
             name=name,
             org_id=org_id,
             reason=reason,
-            # Where there is a run, it is the cheaper thing to look at.
+            # With a run id the planner prefers the cheaper strategy of looking at the run.
             context={"workflow": {"version": "7"}} if strategy is rewrite else {"run": {"id": f"run-{name}"}},
             expected=_refusal(Code.NOT_INSTALLED, strategy=strategy),
         )
@@ -279,13 +280,13 @@ def _repairs(org_id: UUID) -> tuple[Case, ...]:
     )
 
 
-def _interrupted(world: World, org_id: UUID) -> tuple[Case, ...]:
+def _to_interrupt(world: World, org_id: UUID) -> tuple[Case, ...]:
     return (
         Case(
             name="transfers.payout",
             org_id=org_id,
             reason="Timeout: POST /transfers",
-            context=_keyed(world, "transfers", "payout-5"),
+            context=_keyed_request(world, "transfers", "payout-5"),
             expected=HEALED,
             wave=Wave.CRASH,
             effects=("transfers:payout-5",),
@@ -294,7 +295,7 @@ def _interrupted(world: World, org_id: UUID) -> tuple[Case, ...]:
             name="texts.confirm",
             org_id=org_id,
             reason="Connect timeout: POST /texts",
-            context=_unkeyed(world, "texts", "text-5") | {"error": {"code": "ECONNREFUSED"}},
+            context=_unkeyed_request(world, "texts", "text-5") | {"error": {"code": "ECONNREFUSED"}},
             expected=Expected(status=Status.NEEDS_PERSON, result=Result.UNKNOWN, code=Code.INTERRUPTED),
             wave=Wave.CRASH,
             effects=("texts:text-5",),
@@ -314,7 +315,7 @@ def _refusal(
     )
 
 
-def _read(
+def _read_request(
     world: World,
     service: str,
     path: str,
@@ -326,7 +327,7 @@ def _read(
     return {"request": request | ({"expect": expect} if expect else {})}
 
 
-def _keyed(world: World, service: str, reference: str) -> JsonObject:
+def _keyed_request(world: World, service: str, reference: str) -> JsonObject:
     request: JsonObject = {
         "method": "POST",
         "url": world.url(service, f"/{service}"),
@@ -337,7 +338,7 @@ def _keyed(world: World, service: str, reference: str) -> JsonObject:
     return {"request": request}
 
 
-def _unkeyed(world: World, service: str, reference: str) -> JsonObject:
+def _unkeyed_request(world: World, service: str, reference: str) -> JsonObject:
     request: JsonObject = {
         "method": "POST",
         "url": world.url(service, f"/{service}"),

@@ -1,4 +1,4 @@
-"""What the demo's healer may touch, and how long it may take: everything short, so that a crash is over in seconds."""
+"""Catalog and settings of the demo's healer: allowed hosts, and short limits, so that a crash is over in seconds."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +12,9 @@ from consumer.model import Json, JsonObject
 
 SOURCE: Final = "urn:demo:services"
 BARE_SOURCE: Final = "urn:kafka:workflow.failures"
-"""The source of failures that come without an event around them."""
+"""Event source assumed for failures that arrive without an event envelope."""
 BY_HAND: Final = "urn:shw:publish"
-"""Who speaks for `shw publish`, where nobody is named."""
+"""Default event source of `shw publish`."""
 
 
 INVOICE: Final[JsonObject] = {
@@ -27,13 +27,13 @@ INVOICE: Final[JsonObject] = {
     "required": ["invoice_id", "amount", "status"],
     "additionalProperties": False,
 }
-"""What the step `book` of every invoice's workflow takes."""
+"""Input schema of the step `book` of every invoice workflow."""
 
 
 def demo_catalog(ports: Sequence[int], engine: str) -> str:
-    """Write the catalog for a world with these ports, whose workflow engine is at this address."""
+    """Return the catalog as YAML for a world with these ports, whose workflow engine is at this address."""
     hosts: Json = [{"host": LOCALHOST, "ports": list(ports), "schemes": ["http"], "addresses": ["127.0.0.0/8"]}]
-    # A claim of a dead process is taken over once its window has passed: one short try keeps that at 7 s.
+    # A dead process's claim is taken over once its effect deadline has passed: one short try keeps that at 7 s.
     one_try: JsonObject = {"tries": 1, "timeout": "PT2S"}
     three: JsonObject = {
         "tries": 3,
@@ -42,7 +42,7 @@ def demo_catalog(ports: Sequence[int], engine: str) -> str:
         "throttled_base": "PT0.5S",
         "cap": "PT1S",
     }
-    # One call a heal, so that the calls of a dead service count its heals; and a slow answer is no time-out.
+    # One call per heal, so that the calls to a dead service count its heals; and a slow answer is no timeout.
     one_call: JsonObject = {"tries": 1, "timeout": "PT5S"}
     limited = (("transfers.*", one_try), ("texts.*", one_try), ("labels.*", one_call), ("*", three))
     workflows: list[Json] = [
@@ -77,7 +77,7 @@ def _engine(address: str) -> JsonObject:
 
 
 def demo_settings(stack: Stack, catalog: Path) -> dict[str, str]:
-    """Give the consumer's settings for the local stack, as environment variables."""
+    """Return the consumer's settings for the local stack, as environment variables."""
     return {
         "SHW_KAFKA__BOOTSTRAP": stack.bootstrap,
         "SHW_KAFKA__IDEMPOTENCE": str(stack.idempotence).lower(),

@@ -1,4 +1,4 @@
-"""Whether the demo came out as it should: input log, rows, the world's record and topics, compared. Pure."""
+"""Oracle of the demo: compares the input log, the rows, the world's record and the topics with what must hold. Pure."""
 
 import json
 from collections import Counter
@@ -21,13 +21,13 @@ from schemas.dead_letter import PREFIX
 from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE
 
 HELD: Final = ("transfers.payout", "texts.confirm")
-"""What was surely under way when one replica was killed: the world held these calls open."""
+"""Heals surely under way when one replica was killed: the world held their calls open."""
 TOLD: Final = frozenset({"deferred", "awaiting_approval", "needs_person", "given_up"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing that has to hold, and where it does not."""
+    """One invariant, and the violations found."""
 
     name: str
     details: tuple[str, ...] = ()
@@ -40,57 +40,63 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """What was done to the healer."""
+    """Record of a demo run: its input, its crash, its outage and its logs."""
 
     cases: Sequence[Case]
     poison: Sequence[Poison]
     sent: Sequence[bytes]
     """Every record that the broker acknowledged."""
     interrupted: Mapping[str, bool]
-    """The heals that were under way in the killed process, and whether an effect was marked as begun."""
+    """Heals under way in the killed process, and whether each had marked an effect as begun."""
     taken_over: int
-    """How many heals the other replica found left behind."""
+    """Number of heals that the other replica took over."""
     outage: Outage
     log: str
-    """What the consumers wrote."""
+    """Log output of the consumers."""
 
 
 def checks_of(story: Story, output: Output, world: WorldRecord) -> tuple[Check, ...]:
-    """Compare everything."""
+    """Check every invariant."""
     return (
-        Check(name="every failure ended as it should", details=tuple(_ends(story.cases, output.standings))),
-        Check(name="the input log holds what was published", details=tuple(_inputs(story, output))),
-        Check(name="one row for each failure, however often delivered", details=tuple(_rows(story, output))),
-        Check(name="each poison is a dead letter, raw and with its reason", details=tuple(_letters(story, output))),
-        Check(name="each attempt and status is published, in order", details=tuple(_published(output))),
-        Check(name="one replica was killed in the middle of heals", details=tuple(_killed(story))),
-        Check(name="the other went on, and took over what it left", details=_taken_over(story)),
-        Check(name=f"the dead service saw {HANDFUL} calls at most, of {COUNT:,}", details=tuple(_spared(story))),
-        Check(name="while the breaker was open, one call at a time", details=tuple(_one_at_a_time(story))),
-        Check(name=f"when it was back, all {COUNT:,} were healed", details=tuple(_crowd(story, output))),
-        Check(name="the recovered answer was handed to the run", details=tuple(_handed_over(world))),
-        Check(name="a repaired payload was run again as its patch says", details=tuple(_repaired(output, world))),
-        Check(name=f"{DRIFTING} equal repairs made one drift finding", details=tuple(_drift(output))),
-        Check(name="nothing is left under way", details=_left_over(output)),
-        Check(name="the ledger adds up to the wallets", details=_books(output)),
-        Check(name="the secret stands in no row, result or log line", details=tuple(_leaks(story, output))),
-        Check(name="the world counts every effect once", details=tuple(_effects(story.cases, world))),
+        Check(name="every failure ended as it should", details=tuple(_check_outcomes(story.cases, output.standings))),
+        Check(name="the input log holds what was published", details=tuple(_check_inputs(story, output))),
+        Check(name="one row for each failure, however often delivered", details=tuple(_check_rows(story, output))),
+        Check(
+            name="each poison is a dead letter, raw and with its reason",
+            details=tuple(_check_dead_letters(story, output)),
+        ),
+        Check(name="each attempt and status is published, in order", details=tuple(_check_published(output))),
+        Check(name="one replica was killed in the middle of heals", details=tuple(_check_kill(story))),
+        Check(name="the other went on, and took over what it left", details=_check_takeover(story)),
+        Check(
+            name=f"the dead service saw {HANDFUL} calls at most, of {COUNT:,}",
+            details=tuple(_check_calls_while_dead(story)),
+        ),
+        Check(name="while the breaker was open, one call at a time", details=tuple(_check_probes(story))),
+        Check(name=f"when it was back, all {COUNT:,} were healed", details=tuple(_check_crowd(story, output))),
+        Check(name="the recovered answer was handed to the run", details=tuple(_check_handover(world))),
+        Check(name="a repaired payload was run again as its patch says", details=tuple(_check_repair(output, world))),
+        Check(name=f"{DRIFTING} equal repairs made one drift finding", details=tuple(_check_drift(output))),
+        Check(name="nothing is left under way", details=_check_left_over(output)),
+        Check(name="the ledger adds up to the wallets", details=_check_ledger(output)),
+        Check(name="the secret stands in no row, result or log line", details=tuple(_find_leaks(story, output))),
+        Check(name="the world counts every effect once", details=tuple(_check_effects(story.cases, world))),
     )
 
 
 def lost_and_repeated(cases: Sequence[Case], world: WorldRecord) -> tuple[int, int]:
-    """Count effects that never happened, and those that happened again, by the world's own record."""
+    """Count the effects that never happened, and the repetitions of others, by the world's own record."""
     wanted = (*effects_of(cases), *EFFECTS, *DRIFT_EFFECTS)
     lost = sum(world.effects[effect] == 0 for effect in wanted)
     return lost, sum(count - 1 for count in world.effects.values() if count > 1)
 
 
 def as_expected(case: Case, standing: DemoFailure | None) -> bool:
-    """Tell whether a failure stands where it has to end."""
+    """Return whether a failure has reached its expected outcome."""
     return next(_differences(case, standing), None) is None
 
 
-def _ends(cases: Sequence[Case], standings: Sequence[DemoFailure]) -> Iterator[str]:
+def _check_outcomes(cases: Sequence[Case], standings: Sequence[DemoFailure]) -> Iterator[str]:
     by_name = {standing.name: standing for standing in standings}
     for case in cases:
         different = list(_differences(case, by_name.get(case.name)))
@@ -116,12 +122,12 @@ def _differences(case: Case, standing: DemoFailure | None) -> Iterator[str]:
         yield f"the reason {reason!r} does not say {expected.says!r}"
 
 
-def _inputs(story: Story, output: Output) -> Iterator[str]:
+def _check_inputs(story: Story, output: Output) -> Iterator[str]:
     missing = Counter(story.sent) - Counter(record.value or b"" for record in output.inputs)
     yield from (f"not in the log: {value[:80]!r}" for value in missing)
 
 
-def _rows(story: Story, output: Output) -> Iterator[str]:
+def _check_rows(story: Story, output: Output) -> Iterator[str]:
     found = Counter(standing.name for standing in output.standings)
     for name, count in found.items():
         if count > 1:
@@ -132,14 +138,14 @@ def _rows(story: Story, output: Output) -> Iterator[str]:
         yield "no failure was delivered twice: there is nothing to see here"
 
 
-def _letters(story: Story, output: Output) -> Iterator[str]:
+def _check_dead_letters(story: Story, output: Output) -> Iterator[str]:
     found = Counter((dict(letter.headers).get(f"{PREFIX}reason"), letter.value) for letter in output.letters)
     wanted = {(poison.reason.value.encode(), poison.value) for poison in story.poison}
     yield from (f"no dead letter {reason!r} for {value[:60]!r}" for reason, value in wanted - found.keys())
     yield from (f"a dead letter {reason!r} that is none: {value!r}"[:200] for reason, value in found.keys() - wanted)
 
 
-def _published(output: Output) -> Iterator[str]:
+def _check_published(output: Output) -> Iterator[str]:
     events: list[dict[str, Any]] = [json.loads(record.value or b"{}") for record in output.results]
     told = Counter(event["id"] for event in events if event["type"] == HEAL_RESULT_TYPE)
     known = {str(attempt.id) for attempt in output.attempts}
@@ -149,11 +155,11 @@ def _published(output: Output) -> Iterator[str]:
     for one in output.standings:
         if one.status in TOLD and (str(one.id), one.step) not in told_of:
             yield f"{one.name}: its status {one.status} at step {one.step} is not published"
-    yield from _out_of_order(events)
+    yield from _find_out_of_order(events)
 
 
-def _out_of_order(events: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Find first publications that came after a later step's; the topic keeps the order of one failure."""
+def _find_out_of_order(events: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Find first publications that came after a later step's; the topic keeps the order per failure."""
     reached: dict[UUID, int] = {}
     seen: set[str] = set()
     for event in events:
@@ -164,31 +170,31 @@ def _out_of_order(events: Sequence[dict[str, Any]]) -> Iterator[str]:
         reached[failure] = max(step, reached.get(failure, 0))
 
 
-def _killed(story: Story) -> Iterator[str]:
+def _check_kill(story: Story) -> Iterator[str]:
     yield from (f"{name} was not being healed" for name in HELD if name not in story.interrupted)
     if not story.interrupted.get("texts.confirm"):
         yield "the un-keyed call was not marked as begun"
 
 
-def _taken_over(story: Story) -> tuple[str, ...]:
+def _check_takeover(story: Story) -> tuple[str, ...]:
     return () if story.taken_over >= len(HELD) else (f"only {story.taken_over} heals",)
 
 
-def _spared(story: Story) -> Iterator[str]:
+def _check_calls_while_dead(story: Story) -> Iterator[str]:
     if not story.outage.opened:
         yield "the breaker never opened"
     if not 0 < story.outage.calls <= HANDFUL:
         yield f"{SERVICE} saw {story.outage.calls} calls while it was dead"
 
 
-def _one_at_a_time(story: Story) -> Iterator[str]:
+def _check_probes(story: Story) -> Iterator[str]:
     if story.outage.watched < WATCHED_PROBES:
         yield f"only {story.outage.watched} probes were seen"
     if story.outage.at_once != 1:
         yield f"{story.outage.at_once} calls at once were seen"
 
 
-def _crowd(story: Story, output: Output) -> Iterator[str]:
+def _check_crowd(story: Story, output: Output) -> Iterator[str]:
     crowd = output.crowd
     if not story.outage.found:
         yield f"no probe found that {SERVICE} was back"
@@ -196,7 +202,7 @@ def _crowd(story: Story, output: Output) -> Iterator[str]:
         yield f"{NAME}: {crowd.failures} rows, {crowd.resolved} resolved"
 
 
-def _handed_over(world: WorldRecord) -> Iterator[str]:
+def _check_handover(world: WorldRecord) -> Iterator[str]:
     match world.bodies.get("runs:run-1001"):
         case {"response": {"body": {"reference": "order-1001", "state": "booked"}}}:
             return
@@ -204,7 +210,7 @@ def _handed_over(world: WorldRecord) -> Iterator[str]:
             yield f"the run got {body!r}"
 
 
-def _repaired(output: Output, world: WorldRecord) -> Iterator[str]:
+def _check_repair(output: Output, world: WorldRecord) -> Iterator[str]:
     standing = next((one for one in output.standings if one.name == "invoices.book"), None)
     if standing is None or not standing.patch:
         yield "no attempt has a patch"
@@ -215,7 +221,7 @@ def _repaired(output: Output, world: WorldRecord) -> Iterator[str]:
             yield f"the step got {body!r}"
 
 
-def _drift(output: Output) -> Iterator[str]:
+def _check_drift(output: Output) -> Iterator[str]:
     if not output.drift.healed:
         yield f"{output.drift.failures} rows, {output.drift.resolved} resolved, {len(output.drift.found)} findings"
     told = [(found.workflow_name, found.fix) for found in output.drift.found]
@@ -223,16 +229,16 @@ def _drift(output: Output) -> Iterator[str]:
         yield f"found was {told!r}"
 
 
-def _left_over(output: Output) -> tuple[str, ...]:
+def _check_left_over(output: Output) -> tuple[str, ...]:
     return () if output.left_over == 0 else (f"{output.left_over} claims or messages remain",)
 
 
-def _books(output: Output) -> tuple[str, ...]:
+def _check_ledger(output: Output) -> tuple[str, ...]:
     moved, wallets = output.books
     return () if WALLETS_AUD + moved == wallets else (f"{WALLETS_AUD} and {moved} do not make {wallets}",)
 
 
-def _leaks(story: Story, output: Output) -> Iterator[str]:
+def _find_leaks(story: Story, output: Output) -> Iterator[str]:
     secret = SECRET.removeprefix("Bearer ")
     places = (
         ("a row", output.everything),
@@ -242,7 +248,7 @@ def _leaks(story: Story, output: Output) -> Iterator[str]:
     yield from (f"it stands in {name}" for name, text in places if secret in text)
 
 
-def _effects(cases: Sequence[Case], world: WorldRecord) -> Iterator[str]:
+def _check_effects(cases: Sequence[Case], world: WorldRecord) -> Iterator[str]:
     wanted = {*effects_of(cases), *EFFECTS, *DRIFT_EFFECTS}
     for effect in sorted(wanted | world.effects.keys()):
         count = world.effects[effect]

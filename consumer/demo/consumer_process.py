@@ -1,4 +1,4 @@
-"""The consumer as a process of its own, so that it can be killed for real, and ends with whoever started it."""
+"""The consumer as a process of its own, so that it can be killed for real; it ends with the process that started it."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from consumer.local.server import LOCALHOST, Server, ServerProgram, serving
 
 COMMAND: Final = (sys.executable, "-m", "consumer", "run")
 GRACE: Final = timedelta(seconds=25)
-"""Above the default drain budget: a clean stop is not cut short."""
+"""Grace period above the default drain budget, so that a clean stop is not cut short."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,49 +33,49 @@ class ConsumerProcess:
 
     @property
     def address(self) -> str:
-        """Where its API, metrics and health are."""
+        """Base URL of its API, metrics and health checks."""
         return f"http://{LOCALHOST}:{self.port}"
 
     @property
     def pid(self) -> int:
-        """Its process id; another after a restart."""
+        """Process id; it changes with a restart."""
         return self._server.pid
 
     @property
     def is_running(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process is running."""
         return self._server.is_running
 
     async def kill(self) -> None:
-        """SIGKILL it: nothing of it runs any more when this returns."""
+        """Send SIGKILL; once this returns, nothing of the process runs any more."""
         os.kill(self._server.pid, signal.SIGKILL)
         await self._server.stop(hard=True)
 
     async def start(self) -> None:
-        """Start another one on the same port; returns when it has partitions."""
+        """Start a new process on the same port, and return once it has partitions assigned."""
         await self._server.start()
 
     async def stop(self) -> None:
-        """SIGTERM it, and wait until it has drained and left."""
+        """Send SIGTERM, and wait until it has drained and left its group."""
         await self._server.stop()
 
 
 @asynccontextmanager
 async def run_consumer(settings: Mapping[str, str], log: Path) -> AsyncIterator[ConsumerProcess]:
-    """Run `shw run` with settings from `SHW_*` variables alone; gives it once it answers and has partitions.
+    """Run `shw run`, configured by these `SHW_*` variables alone; yields once it answers and has partitions assigned.
 
     Raises
     ------
     ConfigError
-        It ended instead; with the end of its log.
+        It exited instead; with the end of its log.
 
     """
     with tempfile.TemporaryDirectory(prefix="shw-consumer-", ignore_cleanup_errors=True) as private:
 
         def build(ports: tuple[int, ...]) -> Server:
-            environment = {**_without_ours(os.environ), **settings, "SHW_API__PORT": str(ports[0])}
-            launched = _launched_with(environment, Path(private) / "program.json")
-            return Server(_program(launched, log, Path(private)), lambda: _ready(ports[0]))
+            environment = {**_without_settings(os.environ), **settings, "SHW_API__PORT": str(ports[0])}
+            launched = _write_launch_file(environment, Path(private) / "program.json")
+            return Server(_program(launched, log, Path(private)), lambda: _check_ready(ports[0]))
 
         async with serving(1, build) as (server, port):
             yield ConsumerProcess(port=port, log=log, _server=server)
@@ -85,7 +85,7 @@ async def run_consumer(settings: Mapping[str, str], log: Path) -> AsyncIterator[
 async def run_consumers(
     settings: Mapping[str, str], logs: Sequence[Path]
 ) -> AsyncIterator[tuple[ConsumerProcess, ...]]:
-    """Run as many replicas as there are logs, started at the same time; gives them once all have partitions."""
+    """Run one replica per log, started concurrently; yields once all have partitions assigned."""
     async with AsyncExitStack() as replicas:
         async with asyncio.TaskGroup() as starting:
             tasks = [starting.create_task(replicas.enter_async_context(run_consumer(settings, log))) for log in logs]
@@ -105,19 +105,19 @@ def _program(argv: tuple[str, ...], log: Path, private: Path) -> ServerProgram:
     )
 
 
-def _launched_with(environment: Mapping[str, str], file: Path) -> tuple[str, ...]:
+def _write_launch_file(environment: Mapping[str, str], file: Path) -> tuple[str, ...]:
     """Keep passwords out of the process list, where a server's plan would show them."""
     program: launch.LaunchedProgram = {"argv": list(COMMAND), "environment": dict(environment)}
-    file.write_text(json.dumps(program))  # its directory lets nobody else in
+    file.write_text(json.dumps(program))  # its directory is accessible to this user only
     return sys.executable, "-I", "-S", launch.__file__, str(file)
 
 
-def _without_ours(environment: Mapping[str, str]) -> dict[str, str]:
+def _without_settings(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if not name.startswith("SHW_")}
 
 
-async def _ready(port: int) -> None:
-    """Return when /readyz says so; TransientError until then."""
+async def _check_ready(port: int) -> None:
+    """Return once /readyz answers 200; raises TransientError until then."""
     try:
         reader, writer = await asyncio.open_connection(LOCALHOST, port)
         try:

@@ -1,4 +1,4 @@
-"""A thousand failures at once because one service is down: what comes in, where they stand, what the service saw."""
+"""A thousand simultaneous failures of one dead service: their events, their state, and the calls the service got."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -14,20 +14,20 @@ from schemas.failure import FAILURE_TYPE
 
 SERVICE: Final = "labels"
 NAME: Final = "labels.print"
-"""The workflow of all of them."""
+"""Workflow name of all of them."""
 COUNT: Final = 1000
 HANDFUL: Final = 60
-"""What a dead service may be called at most, whoever waits for it: 10 heals at once in each of two replicas, those
-that begin before the strikes of the first are known, and the probes."""
+"""Upper bound of the calls to a dead service, however many failures wait for it: 10 concurrent heals in each of two
+replicas, those that begin before the first strikes are known, and the probes."""
 WATCHED_PROBES: Final = 3
-"""How many the service sees before it comes back."""
+"""Number of probes that the service gets before it comes back."""
 
 _REFERENCES: Final = tuple(f"label-{number:04}" for number in range(COUNT))
 EFFECTS: Final = tuple(f"{SERVICE}:{reference}" for reference in _REFERENCES)
-"""What the world must have done exactly once when all is over."""
+"""Effects that the world must have seen exactly once at the end."""
 
-# A failure that waits for its dependency has its key; who waits for its own backoff has none.
-_STANDS = """
+# `waits_on` is set for a failure that waits for its dependency, not for one that waits for its own back-off.
+_STATE = """
 SELECT count(*) AS failures, count(*) FILTER (WHERE status = 'resolved') AS resolved,
        count(*) FILTER (WHERE waits_on LIKE 'dependency:%') AS waiting, coalesce(max(attempts), 0) AS attempts,
        coalesce(max(failure_type), '') AS failure_type, coalesce(max(disposition), '') AS disposition,
@@ -40,27 +40,27 @@ SELECT count(*) AS failures, count(*) FILTER (WHERE status = 'resolved') AS reso
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrowdStanding:
-    """Where the thousand stand, together."""
+    """Aggregate state of the thousand failures."""
 
     failures: int = 0
     resolved: int = 0
     waiting: int = 0
     healing: int = 0
     attempts: int = 0
-    """The most that one of them has cost."""
+    """Maximum over the failures."""
     failure_type: str = ""
     disposition: str = ""
     failed_probes: int | None = None
-    """Since the breaker opened; None while it is closed."""
+    """Failed probes since the breaker opened; None while it is closed."""
 
     @property
     def is_open(self) -> bool:
-        """Whether the breaker is: then one of them at a time tries the service."""
+        """Whether the circuit breaker is open: then one failure at a time probes the service."""
         return self.failed_probes is not None
 
     @property
     def healed(self) -> bool:
-        """Whether all of them are."""
+        """Whether all of them are resolved."""
         return self.failures == self.resolved == COUNT
 
 
@@ -72,26 +72,26 @@ class Outage:
     """What the dead service saw, by the world's own count."""
 
     opened: bool
-    """Whether the breaker did."""
+    """Whether the breaker opened."""
     calls: int
-    """All, until it was back."""
+    """Number of all calls until it was back."""
     watched: int
-    """Those of them from the first failed probe on."""
+    """Number of calls from the first failed probe on."""
     at_once: int
-    """The most of the watched that were open at the same time."""
+    """Maximum concurrency of the watched calls."""
     found: bool
     """Whether a probe found that it was back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crowd:
-    """The failures of all whose labels could not be printed: keyed, so that each is printed exactly once."""
+    """The failures of all labels that could not be printed: keyed calls, so that each is printed exactly once."""
 
     world: World
     org_id: UUID
 
     def events(self) -> tuple[Envelope, ...]:
-        """Give one for each."""
+        """Return one event for each failure."""
         return tuple(self._event(reference) for reference in _REFERENCES)
 
     def _event(self, reference: str) -> Envelope:
@@ -112,11 +112,11 @@ class Crowd:
 
 
 def dependency_of(world: World) -> str:
-    """Name what all of them need, as the healer does."""
+    """Return the dependency that all of them share, named as the healer does."""
     return world.url(SERVICE, "")
 
 
 async def read_crowd(connection: asyncpg.Connection, dependency: str) -> CrowdStanding:
-    """Read where they stand now, and the breaker of their dependency (`http://host:port`)."""
-    row = await connection.fetchrow(_STANDS, NAME, dependency)
+    """Read their aggregate state, and the breaker of their dependency (`http://host:port`)."""
+    row = await connection.fetchrow(_STATE, NAME, dependency)
     return NOBODY if row is None else CrowdStanding(**dict(row))

@@ -1,4 +1,4 @@
-"""`shw demo`: failures of every kind in a small world, two consumers, one of them killed, an outage, and the count."""
+"""`shw demo`: failures of every kind, two consumers of which one is killed, an outage, and a check of the results."""
 
 import asyncio
 import sys
@@ -32,7 +32,7 @@ LOG_TAIL_LINES: Final = 15
 def run_demo(home: Path = HOME) -> int:
     """Run the demo on the broker that BROKER names (kafka, auto, or by default embedded); its logs stay in `home`.
 
-    Gives 0 only when everything came out as it should; 130 after Ctrl-C or SIGTERM, with nothing left running.
+    Returns 0 only when every check passed; 130 after Ctrl-C or SIGTERM, with nothing left running.
     """
     return run_in_foreground(lambda: _demo(home))
 
@@ -45,12 +45,12 @@ async def _demo(home: Path) -> int:
         place = await resources.enter_async_context(run_place(home))
         view = await resources.enter_async_context(open_view())
         inbound = await resources.enter_async_context(open_inbound(place.kafka, place.connection, place.organisations))
-        story = await _told(place, view, inbound, logs)
-        return await _count(place, view, story, logs)
+        story = await _run_scenario(place, view, inbound, logs)
+        return await _check_results(place, view, story, logs)
 
 
-async def _told(place: Stage, view: View, inbound: Inbound, logs: Sequence[Path]) -> Story:
-    """Tell the story: failures come in, one of two consumers is killed in its heals, and then a service dies."""
+async def _run_scenario(place: Stage, view: View, inbound: Inbound, logs: Sequence[Path]) -> Story:
+    """Run the scenario: failures come in, one of two consumers is killed while it heals, then a service goes down."""
     cases, poison = demo_cases(place.world, place.organisations), demo_poison(SOURCE, place.organisations.paying)
     async with (
         run_consumers(place.settings, logs) as consumers,
@@ -86,7 +86,7 @@ async def _told(place: Stage, view: View, inbound: Inbound, logs: Sequence[Path]
     )
 
 
-async def _count(place: Stage, view: View, story: Story, logs: Sequence[Path]) -> int:
+async def _check_results(place: Stage, view: View, story: Story, logs: Sequence[Path]) -> int:
     output = await read_output(place.connection, place.kafka, dependency_of(place.world))
     checks = checks_of(story, output, place.world.record)
     lost, repeated = lost_and_repeated(story.cases, place.world.record)

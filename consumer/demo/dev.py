@@ -1,4 +1,4 @@
-"""`shw dev`: the demo's stack and world with a running consumer, kept until Ctrl-C, and how to reach all of it."""
+"""`shw dev`: the demo's stack and world with a running consumer, until Ctrl-C, and how to reach each part."""
 
 import asyncio
 import secrets
@@ -33,17 +33,17 @@ SEEN_WITHIN: Final = timedelta(seconds=20)
 
 
 def run_dev(local: Path = LOCAL) -> int:
-    """Run until Ctrl-C or SIGTERM, then 0 with nothing left running; 1 when the consumer ended by itself.
+    """Run until Ctrl-C or SIGTERM, then return 0 with nothing left running; 1 when the consumer exited by itself.
 
-    The broker is the one that BROKER names (kafka, auto, or by default embedded). The data last as long as it runs;
-    the addresses stand in `dev.env` in `local` meanwhile.
+    The broker is the one that BROKER names (kafka, auto, or by default embedded). The data last as long as it runs; the
+    addresses are in `dev.env` in `local` meanwhile.
     """
     return run_in_foreground(lambda: _dev(Files(local=local)), interrupted=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """What it writes below the checkout."""
+    """The files that development mode writes below the checkout."""
 
     local: Path
 
@@ -59,12 +59,12 @@ class Files:
 
     @property
     def environment(self) -> Path:
-        """The settings, for a shell."""
+        """The settings, as a file for a shell to source."""
         return self.local / "dev.env"
 
     @property
     def example(self) -> Path:
-        """A failure to publish."""
+        """An example failure to publish."""
         return self.home / "failure.json"
 
 
@@ -73,17 +73,17 @@ async def _dev(files: Files) -> int:
     async with run_place(files.home) as place:
         settings = {**place.settings, "SHW_API__JWT_SECRET": secret}
         files.log.unlink(missing_ok=True)
-        async with run_consumer(settings, files.log) as process, _first_failures(place) as failure_id:
+        async with run_consumer(settings, files.log) as process, _publish_first_failures(place) as failure_id:
             token = owner_token(secret, place.organisations.owner)
             told = {**settings, "SHW_API__PORT": str(process.port), "TOKEN": token}
             async with _environment_file(told, place, files):
                 sys.stdout.write(addresses(place, process, files, failure_id))
                 sys.stdout.flush()
-                return await _until_it_ends(process)
+                return await _wait_for_exit(process)
 
 
 def owner_token(secret: str, owner: UUID) -> str:
-    """Sign in the owner of the demo's organisation for a day, as the platform would."""
+    """Issue a token of the demo organisation's owner, valid for a day, as the platform would."""
     claims = {
         "sub": str(owner),
         "role": "authenticated",
@@ -94,15 +94,15 @@ def owner_token(secret: str, owner: UUID) -> str:
 
 
 def addresses(place: Stage, process: ConsumerProcess, files: Files, failure_id: UUID | None) -> str:
-    """Tell where everything is, with lines that work as they stand."""
-    api, environment, example = process.address, _shown(files.environment), _shown(files.example)
+    """Describe where everything runs, with command lines ready to copy."""
+    api, environment, example = process.address, _relative(files.environment), _relative(files.example)
     kafka, settings = place.kafka.bootstrap, place.kafka
     signed_in = 'curl -s -H "Authorization: Bearer $TOKEN"'
     return f"""
 Kafka     {kafka}
 Postgres  {place.stack.dsn}
 API       {api}/api/healing   (metrics {api}/metrics, health {api}/healthz and {api}/readyz)
-log       {_shown(process.log)}
+log       {_relative(process.log)}
 
 Set SHW_* and TOKEN (an owner of {place.organisations.paying}), here or in another terminal:
   . {environment}
@@ -122,17 +122,17 @@ Ctrl-C ends everything.
 
 
 @asynccontextmanager
-async def _first_failures(place: Stage) -> AsyncIterator[UUID | None]:
-    """Bring the demo's first failures in, so that there is something to see; gives one that is worth another try."""
+async def _publish_first_failures(place: Stage) -> AsyncIterator[UUID | None]:
+    """Publish the demo's first failures, so that there is something to look at; yields one that is worth a retry."""
     cases = [case for case in demo_cases(place.world, place.organisations) if case.wave is Wave.FIRST]
     async with open_inbound(place.kafka, place.connection, place.organisations) as inbound:
         await lose_an_answer(place.world)
         await inbound.bring(cases)
-    yield await _seen(place, "archive.dead")
+    yield await _wait_for_row(place, "archive.dead")
 
 
-async def _seen(place: Stage, name: str) -> UUID | None:
-    """Wait until a failure has its row; None when it has none in time."""
+async def _wait_for_row(place: Stage, name: str) -> UUID | None:
+    """Wait until a failure has its row and return its id; None on timeout."""
     try:
         async with asyncio.timeout(SEEN_WITHIN.total_seconds()):
             while True:
@@ -147,21 +147,21 @@ async def _seen(place: Stage, name: str) -> UUID | None:
 
 @asynccontextmanager
 async def _environment_file(variables: Mapping[str, str], place: Stage, files: Files) -> AsyncIterator[None]:
-    """Keep the addresses where a shell can read them, and nobody but this user: there are passwords among them."""
+    """Write the addresses to a file that a shell can source and only this user can read: it contains passwords."""
     lines = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
     case = demo_cases(place.world, place.organisations)[0]
-    await asyncio.to_thread(_write, files, lines, case)
+    await asyncio.to_thread(_write_files, files, lines, case)
     try:
         yield
     finally:
         files.environment.unlink(missing_ok=True)
 
 
-def _write(files: Files, lines: str, case: Case) -> None:
+def _write_files(files: Files, lines: str, case: Case) -> None:
     files.environment.unlink(missing_ok=True)
     files.environment.touch(mode=0o600)
     files.environment.write_text(lines)
-    # The bare data: published again it is another failure, because nothing in it says that it is the same.
+    # The data without an envelope: published again it is a new failure, since nothing in it identifies a duplicate.
     data: JsonObject = {
         "org_id": str(case.org_id),
         "workflow_name": case.name,
@@ -171,12 +171,12 @@ def _write(files: Files, lines: str, case: Case) -> None:
     files.example.write_bytes(to_json(data))
 
 
-async def _until_it_ends(process: ConsumerProcess) -> int:
+async def _wait_for_exit(process: ConsumerProcess) -> int:
     while process.is_running:  # noqa: ASYNC110 - another process's end has no event
         await asyncio.sleep(LOOK_EVERY)
     to_stderr(f"The consumer ended by itself; why stands at the end of its log: {process.log}")
     return 1
 
 
-def _shown(path: Path) -> str:
+def _relative(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

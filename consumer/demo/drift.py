@@ -1,4 +1,4 @@
-"""Payloads that all miss their schema in the same way: what comes in, where they stand, and what is found of them."""
+"""Producer drift: payloads that all violate their schema in the same way, their state, and the resulting finding."""
 
 import json
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from schemas.envelope import Envelope
 from schemas.failure import FAILURE_TYPE
 
 NAME: Final = "invoices.daily"
-"""The workflow of all of them."""
+"""Workflow name of all of them."""
 COUNT: Final = 5
-"""As many equal repairs make a finding, by the catalog's default."""
+"""Number of equal repairs that raise a finding, by the catalog's default."""
 FIX: Final = "send /amount as an integer, not as a text"
 
 _RUNS: Final = tuple(f"run-daily-{number}" for number in range(1, COUNT + 1))
 EFFECTS: Final = tuple(f"engine:{run}" for run in _RUNS)
-"""What the world must have done exactly once when all is over."""
+"""Effects that the world must have seen exactly once at the end."""
 
-_STANDS = """
+_STATE = """
 SELECT (SELECT count(*) FROM workflow_failures WHERE workflow_name = $1) AS failures,
        (SELECT count(*) FROM workflow_failures WHERE workflow_name = $1 AND status = 'resolved') AS resolved
 """
@@ -31,7 +31,7 @@ _FINDINGS = "SELECT workflow_name, fix, patch FROM producer_drift WHERE raised_a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """One finding: whose payloads, how to send them instead, and the JSON Patch where there is one."""
+    """One finding: the workflow, how its producer should send instead, and the JSON Patch where there is one."""
 
     workflow_name: str
     fix: str
@@ -40,7 +40,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftStanding:
-    """Where they stand, and what was found."""
+    """Aggregate state of the failures, and the findings."""
 
     failures: int = 0
     resolved: int = 0
@@ -48,7 +48,7 @@ class DriftStanding:
 
     @property
     def healed(self) -> bool:
-        """Whether all of them are, and the finding is there."""
+        """Whether all of them are resolved, and the finding is raised."""
         return self.failures == self.resolved == COUNT and bool(self.found)
 
 
@@ -56,7 +56,7 @@ NOTHING: Final = DriftStanding()
 
 
 def drift_events(org_id: UUID) -> tuple[Envelope, ...]:
-    """Give one failure for each day: its amount is a text, as on the day before."""
+    """Return one failure for each day, whose amount is a string, as on the day before."""
     return tuple(_event(org_id, run, 40 + number) for number, run in enumerate(_RUNS))
 
 
@@ -74,8 +74,8 @@ def _event(org_id: UUID, run: str, amount: int) -> Envelope:
 
 
 async def read_drift(connection: asyncpg.Connection) -> DriftStanding:
-    """Read where they stand now, and every finding."""
-    row = await connection.fetchrow(_STANDS, NAME)
+    """Read their aggregate state, and every finding."""
+    row = await connection.fetchrow(_STATE, NAME)
     rows = await connection.fetch(_FINDINGS)
     found = tuple(
         Found(workflow_name=one["workflow_name"], fix=one["fix"], patch=json.loads(one["patch"])) for one in rows

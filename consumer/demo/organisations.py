@@ -1,4 +1,4 @@
-"""Who the demo's failures belong to."""
+"""Organisations that the demo's failures belong to, with their wallets and users."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -17,7 +17,7 @@ WALLETS_AUD: Final = PAYING_AUD + CROWDED_AUD
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Organisations:
-    """One that pays, with its people; one that has no wallet; and one to which a thousand things happen at once."""
+    """Three organisations: one pays, and has users; one has no wallet; one has a thousand failures at once."""
 
     paying: UUID
     poor: UUID
@@ -27,12 +27,12 @@ class Organisations:
 
 
 def new_organisations() -> Organisations:
-    """Make organisations that no other run has."""
+    """Create ids that no other run has."""
     return Organisations(paying=uuid4(), poor=uuid4(), crowded=uuid4(), member=uuid4(), owner=uuid4())
 
 
 async def found_organisations(connection: asyncpg.Connection) -> Organisations:
-    """Enter new organisations in the database, with their wallets and people."""
+    """Insert new organisations into the database, with their wallets and users."""
     organisations = new_organisations()
     await connection.execute(_ORGANISATION, organisations.paying, "Lamps & Sons")
     await connection.execute(_ORGANISATION, organisations.poor, "No Wallet Ltd")

@@ -1,4 +1,4 @@
-"""The demo's records that can never be accepted, each with the reason that its dead letter has to give."""
+"""The demo's poison records, which can never be accepted, each with the expected reason of its dead letter."""
 
 from dataclasses import dataclass
 from uuid import UUID, uuid4
@@ -12,7 +12,7 @@ from schemas.names import PoisonReason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Poison:
-    """One such record."""
+    """One poison record."""
 
     value: bytes
     reason: PoisonReason
@@ -20,7 +20,7 @@ class Poison:
 
 
 def demo_poison(source: str, org_id: UUID) -> tuple[Poison, ...]:
-    """Give poison of several kinds; `source` may speak for every organisation."""
+    """Return poison of several kinds; `source` may publish for every organisation."""
     later = FAILURE_TYPE.replace(".v1", ".v9")
     return (
         Poison(value=b"workflow failed, see log", reason=PoisonReason.NOT_JSON),

@@ -1,4 +1,4 @@
-"""Brings the demo's failures in: as Kafka records of each form, and as rows of a signed-in member."""
+"""Publishes the demo's failures: as Kafka records of each format, and as rows of a signed-in member."""
 
 import asyncio
 import json
@@ -25,9 +25,9 @@ from schemas.failure import FAILURE_TYPE
 from schemas.json_text import to_json
 from schemas.rfc3339 import format_time
 
-_BE_SIGNED_IN = "SET LOCAL ROLE authenticated"
-_AS = "SELECT set_config('request.jwt.claims', $1, true)"
-_RECORD_FAILURE = """
+_SET_ROLE = "SET LOCAL ROLE authenticated"
+_SET_CLAIMS = "SELECT set_config('request.jwt.claims', $1, true)"
+_INSERT_FAILURE = """
 INSERT INTO workflow_failures (org_id, workflow_name, failure_reason, context) VALUES ($1, $2, $3, $4::jsonb)
 """
 
@@ -36,30 +36,30 @@ GIVE_UP_AFTER = 0.3
 
 @dataclass(slots=True)
 class Inbound:
-    """The demo's upstream services: they publish their failures, and count what they sent."""
+    """The demo's upstream services: publish their failures, and record what was acknowledged."""
 
     producer: Any
-    """aiokafka's, which has no types."""
+    """The aiokafka producer, which has no types."""
     topic: str
     connection: asyncpg.Connection
     organisations: Organisations
     sent: list[bytes] = field(default_factory=list)
 
     async def bring(self, cases: Sequence[Case], key: bytes | None = None) -> None:
-        """Bring failures in, each as often as it is delivered; with a key all of them into one partition."""
+        """Send each failure as often as it is to be delivered; with a key, all of them go to one partition."""
         for case in cases:
             for _ in range(case.deliveries):
                 await self.deliver(case, key)
 
     async def bring_at_once(self, events: Sequence[Envelope]) -> None:
-        """Bring in as many as there are without waiting for each."""
+        """Send all events without waiting for each acknowledgement."""
         encoded = [encode(event) for event in events]
         sends = [await self.producer.send(self.topic, value=value, headers=headers) for value, headers in encoded]
         await asyncio.gather(*sends)
         self.sent += [value for value, _ in encoded]
 
     async def deliver(self, case: Case, key: bytes | None = None) -> None:
-        """Deliver a failure once (more)."""
+        """Send a failure once (more)."""
         data: JsonObject = {
             "org_id": str(case.org_id),
             "workflow_name": case.name,
@@ -74,12 +74,12 @@ class Inbound:
             case Arrival.BARE:
                 await self._send(to_json({**data, "detected_at": format_time(datetime.now(UTC))}), [], key)
             case Arrival.MEMBER:
-                await self._record(case)
+                await self._insert(case)
             case _:
                 assert_never(case.way)
 
     async def poison(self, records: Sequence[Poison]) -> None:
-        """Send what can never be accepted."""
+        """Send records that can never be accepted."""
         for record in records:
             await self._send(record.value, list(record.headers))
 
@@ -87,13 +87,13 @@ class Inbound:
         await self.producer.send_and_wait(self.topic, value=value, headers=headers, key=key)
         self.sent.append(value)
 
-    async def _record(self, case: Case) -> None:
+    async def _insert(self, case: Case) -> None:
         claims = {"sub": str(self.organisations.member), "role": "authenticated"}
         async with self.connection.transaction():
-            await self.connection.execute(_BE_SIGNED_IN)
-            await self.connection.execute(_AS, json.dumps(claims))
+            await self.connection.execute(_SET_ROLE)
+            await self.connection.execute(_SET_CLAIMS, json.dumps(claims))
             context = json.dumps(case.context)
-            await self.connection.execute(_RECORD_FAILURE, case.org_id, case.name, case.reason, context)
+            await self.connection.execute(_INSERT_FAILURE, case.org_id, case.name, case.reason, context)
 
 
 def _event(case: Case, data: JsonObject) -> Envelope:
@@ -104,7 +104,7 @@ def _event(case: Case, data: JsonObject) -> Envelope:
 async def open_inbound(
     kafka: KafkaSettings, connection: asyncpg.Connection, organisations: Organisations
 ) -> AsyncIterator[Inbound]:
-    """Open the upstream services' producer: every send is acknowledged before the next."""
+    """Open the upstream services' producer: every single send is acknowledged before the next."""
     producer = AIOKafkaProducer(**connection_options(kafka), acks="all", enable_idempotence=kafka.idempotence)
     try:
         await producer.start()
@@ -114,7 +114,7 @@ async def open_inbound(
 
 
 async def lose_an_answer(world: World) -> None:
-    """Be a caller whose un-keyed call had its effect, and whose answer never came."""
+    """Simulate a caller whose un-keyed call had its effect, but whose answer was lost."""
     async with httpx2.AsyncClient(timeout=GIVE_UP_AFTER, trust_env=False, verify=False) as client:
         try:
             await client.post(world.url("receipts", "/receipts"), json={"reference": "receipt-7"})

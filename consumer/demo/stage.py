@@ -1,4 +1,4 @@
-"""What the demo and the development mode run on: the stack with its tables and topics, and a world beside it."""
+"""Environment of the demo and the development mode: the stack with tables and topics, and the simulated services."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ PARTITIONS: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """Everything that is there, the consumer apart."""
+    """Everything that runs, except the consumers."""
 
     stack: Stack
     world: World
@@ -33,7 +33,7 @@ class Stage:
     connection: asyncpg.Connection
     organisations: Organisations
     settings: Mapping[str, str]
-    """The consumer's, as environment variables."""
+    """The consumer's settings, as environment variables."""
 
 
 def broker_choice() -> BrokerChoice:
@@ -42,7 +42,7 @@ def broker_choice() -> BrokerChoice:
     Raises
     ------
     ConfigError
-        It names none.
+        Its value is no kind of broker.
 
     """
     name = os.environ.get("BROKER") or BrokerChoice.EMBEDDED
@@ -54,7 +54,7 @@ def broker_choice() -> BrokerChoice:
 
 @asynccontextmanager
 async def run_place(home: Path) -> AsyncIterator[Stage]:
-    """Run it until the block ends; the data go with it, the catalog stays in `home` to be read."""
+    """Run it until the block ends; its data are deleted then, and the catalog stays in `home` to be read."""
     async with AsyncExitStack() as resources:
         stack = await resources.enter_async_context(run_stack(broker=broker_choice(), fsync=False))
         world = await resources.enter_async_context(run_world(demo_services(), dead=DEAD))
@@ -63,7 +63,7 @@ async def run_place(home: Path) -> AsyncIterator[Stage]:
             asyncio.to_thread(migrate, stack.dsn), create_topics(kafka, partitions=PARTITIONS, replication=1)
         )
         catalog = await asyncio.to_thread(
-            _written, home / "catalog.yaml", demo_catalog(world.ports, world.url("engine", ""))
+            _write, home / "catalog.yaml", demo_catalog(world.ports, world.url("engine", ""))
         )
         connection = await asyncpg.connect(stack.dsn, timeout=10)
         resources.push_async_callback(connection.close, timeout=5)
@@ -77,7 +77,7 @@ async def run_place(home: Path) -> AsyncIterator[Stage]:
         )
 
 
-def _written(path: Path, text: str) -> Path:
+def _write(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     return path

@@ -1,4 +1,4 @@
-"""What the demo reads while it runs: where each failure stands, and what came out at the end."""
+"""Observation of the demo: the state of each failure while it runs, and the whole output at the end."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ LOOK_EVERY: Final = timedelta(milliseconds=200)
 READ_WITHIN: Final = timedelta(seconds=15)
 READ_AT_ONCE: Final = 1000
 
-# The healer's attempts have a step; what a member inserted beside them counts for nothing.
+# The healer's attempts have a step; attempts that a member inserted have none, and do not count.
 _STANDINGS = """
 SELECT f.id, f.workflow_name, f.failure_type, f.disposition, f.status, f.step, f.attempts, f.due_at,
        coalesce(c.owner, '') AS owner, coalesce(c.begun, false) AS begun,
@@ -51,7 +51,7 @@ SELECT string_agg(t::text, ' ') FROM (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoFailure:
-    """Where one failure stands."""
+    """Current state of one failure."""
 
     id: UUID
     name: str
@@ -61,7 +61,7 @@ class DemoFailure:
     step: int
     attempts: int
     owner: str
-    """The consumer that heals it now: host, process id and a random part; empty where none does."""
+    """Consumer that heals it now: host, process id and a random part; empty where none does."""
     begun: bool
     strategy: str
     result: str
@@ -69,12 +69,12 @@ class DemoFailure:
 
     @property
     def healing(self) -> bool:
-        """Whether somebody heals it now."""
+        """Whether a consumer heals it now."""
         return self.owner != ""
 
     @property
     def code(self) -> str:
-        """Why the last attempt did not succeed."""
+        """Code of the last attempt: why it did not succeed."""
         return str(self.details.get("code") or "")
 
     @property
@@ -89,7 +89,7 @@ class DemoFailure:
 
     @property
     def evidence(self) -> str:
-        """What the oracles said of the last attempt, or why it did not come to that."""
+        """Evidence of the last attempt's oracles, or the reason why it got no evidence."""
         proofs = self.details.get("evidence")
         if isinstance(proofs, list) and proofs and self.result == "success":
             return "; ".join(f"{p['oracle']}: {p['detail']}" for p in proofs if isinstance(p, dict))
@@ -98,7 +98,7 @@ class DemoFailure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """An attempt of the healer, as it stands in its table."""
+    """A finished attempt of the healer, as its row has it."""
 
     id: UUID
     failure_id: UUID
@@ -108,10 +108,10 @@ class Finished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """Everything that can be read when all is over."""
+    """Everything that can be read after the end."""
 
     standings: tuple[DemoFailure, ...]
-    """The crowd apart."""
+    """Without the crowd."""
     crowd: CrowdStanding
     drift: DriftStanding
     attempts: tuple[Finished, ...]
@@ -127,14 +127,14 @@ class Output:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """Where everything stands at one time."""
+    """Snapshot of the state of all failures."""
 
     standings: tuple[DemoFailure, ...] = ()
     crowd: CrowdStanding = NOBODY
     drift: DriftStanding = NOTHING
 
     def of(self, name: str) -> DemoFailure | None:
-        """Give the failure of a workflow; None while it has no row."""
+        """Return the failure of a workflow; None while it has no row."""
         return next((one for one in self.standings if one.name == name), None)
 
 
@@ -142,17 +142,17 @@ Shown = Callable[[Look], None]
 
 
 class Board:
-    """The last look at the failures, and a way to wait for what one will show."""
+    """Latest snapshot of the failures, with waiting for a condition on one."""
 
     def __init__(self, connection: asyncpg.Connection, dependency: str, shown: Shown) -> None:
         self._connection = connection
         self._dependency = dependency
         self._shown = shown
-        self._looked = asyncio.Condition()
+        self._changed = asyncio.Condition()
         self.look = Look()
 
     async def look_on(self) -> None:
-        """Look a few times a second until cancelled."""
+        """Poll for snapshots a few times a second until cancelled."""
         while True:
             standings = await read_standings(self._connection)
             look = Look(
@@ -160,17 +160,17 @@ class Board:
                 crowd=await crowd.read_crowd(self._connection, self._dependency),
                 drift=await drift.read_drift(self._connection),
             )
-            async with self._looked:
+            async with self._changed:
                 self.look = look
-                self._looked.notify_all()
+                self._changed.notify_all()
             self._shown(look)
             await asyncio.sleep(LOOK_EVERY.total_seconds())
 
     async def until(self, so: Callable[[Look], bool], within: timedelta) -> bool:
-        """Wait until a look shows it; False when none has in time."""
+        """Wait until a snapshot fulfils the condition; False on timeout."""
         try:
-            async with asyncio.timeout(within.total_seconds()), self._looked:
-                await self._looked.wait_for(lambda: so(self.look))
+            async with asyncio.timeout(within.total_seconds()), self._changed:
+                await self._changed.wait_for(lambda: so(self.look))
         except TimeoutError:
             return False
         return True
@@ -178,7 +178,7 @@ class Board:
 
 @asynccontextmanager
 async def looking_on(dsn: str, dependency: str, shown: Shown) -> AsyncIterator[Board]:
-    """Look on with a connection of its own until the block ends; `dependency` is what the crowd needs."""
+    """Poll on a connection of its own until the block ends; `dependency` is the crowd's dependency."""
     connection = await asyncpg.connect(dsn, timeout=10)
     board = Board(connection, dependency, shown)
     try:
@@ -191,7 +191,7 @@ async def looking_on(dsn: str, dependency: str, shown: Shown) -> AsyncIterator[B
 
 
 async def read_standings(connection: asyncpg.Connection) -> tuple[DemoFailure, ...]:
-    """Read where every failure stands now; the crowd and the drifting ones apart."""
+    """Read the state of every failure, except the crowd and the drifting ones."""
     rows = await connection.fetch(_STANDINGS, [crowd.NAME, drift.NAME])
     return tuple(
         DemoFailure(
@@ -213,7 +213,7 @@ async def read_standings(connection: asyncpg.Connection) -> tuple[DemoFailure, .
 
 
 async def read_output(connection: asyncpg.Connection, kafka: KafkaSettings, dependency: str) -> Output:
-    """Read the tables and the topics to their ends."""
+    """Read the tables, and the topics to their ends."""
     attempts = await connection.fetch(_ATTEMPTS)
     books = await connection.fetchrow(_BOOKS)
     if books is None:
@@ -236,7 +236,7 @@ async def read_output(connection: asyncpg.Connection, kafka: KafkaSettings, depe
 
 
 async def read_topic(kafka: KafkaSettings, topic: str) -> tuple[Record, ...]:
-    """Read a topic from its beginning to its present end.
+    """Read a topic from its beginning to its current end.
 
     Raises
     ------

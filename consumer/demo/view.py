@@ -1,4 +1,4 @@
-"""What a person sees of the demo: a live table on a terminal, plain lines in a log."""
+"""Output of the demo to a person: a live table on a terminal, plain lines in a log."""
 
 import json
 import sys
@@ -37,31 +37,31 @@ _ROOM_FOR_STRATEGIES: Final = 150
 
 
 class View:
-    """Shows standings as they change; says what happens meanwhile."""
+    """Shows the failures' state as it changes, and messages on what happens."""
 
     def __init__(self, console: Console, live: Live | None) -> None:
         self._console = console
         self._live = live
         self._started = time.monotonic()
-        self._told: dict[str, tuple[str, int, str]] = {}
+        self._last_states: dict[str, tuple[str, int, str]] = {}
 
     def say(self, line: str) -> None:
-        """Tell one thing that happened."""
+        """Print one message, with the elapsed time."""
         self._console.print(Text(f"{self._elapsed:5.1f} s  {line}"), soft_wrap=True)
 
     def show(self, look: Look) -> None:
-        """Show where the failures stand; without a terminal, those that have moved."""
+        """Show the state of the failures; without a terminal, only of those that changed."""
         if self._live is not None:
             self._live.update(self._table(look), refresh=True)
             return
         for one in look.standings:
             now = (status_of(one), one.step, one.strategy)
-            if self._told.get(one.name) != now:
-                self._told[one.name] = now
+            if self._last_states.get(one.name) != now:
+                self._last_states[one.name] = now
                 self.say(_line(one))
 
     def end(self, look: Look, checks: Iterable[Check], words: str) -> None:
-        """Show the final table, what was checked, and the outcome."""
+        """Show the final table, the checks and the outcome."""
         if self._live is not None:
             self._live.update(Text(""), refresh=True)
             self._live.stop()
@@ -70,7 +70,7 @@ class View:
             self._console.print(Text(line), soft_wrap=True)
         for check in checks:
             self._console.print(Text.assemble(_mark(check), " ", check.name), soft_wrap=True)
-            for detail in _first(check.details):
+            for detail in _first_details(check.details):
                 self._console.print(Text(f"         {detail}"), soft_wrap=True)
         self._console.print(Text(words), style="bold", soft_wrap=True)
 
@@ -105,32 +105,32 @@ class View:
     def _crowd_row(self, crowd: CrowdStanding) -> Iterator[Text]:
         status = "resolved" if crowd.healed else "pending"
         yield Text(NAME)
-        yield Text(self._diagnosed(crowd))
+        yield Text(self._diagnosis_cell(crowd))
         yield from map(Text, self._strategy(StrategyName.AUTO_RETRY))
         yield Text(f"<= {crowd.attempts}")
         yield Text.assemble((f"{crowd.resolved:,} of {crowd.failures:,} resolved", _COLOURS[status]))
         yield Text("breaker open, one probe at a time" if crowd.is_open else "")
 
     def _strategy(self, name: str) -> tuple[str, ...]:
-        """Leave the strategy out where its column would leave no room for the evidence."""
+        """Return the strategy's cell; none on a terminal too narrow to leave room for the evidence."""
         return (name,) if self._console.width >= _ROOM_FOR_STRATEGIES else ()
 
-    def _diagnosed(self, one: DemoFailure | CrowdStanding) -> str:
+    def _diagnosis_cell(self, one: DemoFailure | CrowdStanding) -> str:
         return _diagnosis(one) if self._console.width >= _ROOM_FOR_DISPOSITIONS else one.failure_type
 
     def _row(self, one: DemoFailure) -> Iterator[Text]:
         status = status_of(one)
         yield Text(one.name)
-        yield Text(self._diagnosed(one))
+        yield Text(self._diagnosis_cell(one))
         yield from map(Text, self._strategy(one.strategy))
         yield Text(str(one.attempts))
-        yield Text.assemble((status, _COLOURS.get(status, "")), f" {_said(one)}".rstrip())
+        yield Text.assemble((status, _COLOURS.get(status, "")), f" {_code_or_result(one)}".rstrip())
         yield Text(one.evidence)
 
 
 @asynccontextmanager
 async def open_view() -> AsyncIterator[View]:
-    """Open a live table where stdout is a terminal, else lines."""
+    """Open the view: a live table where stdout is a terminal, else plain lines."""
     terminal = sys.stdout.isatty()
     console = Console(width=None if terminal else _LOG_WIDTH, highlight=False)
     live = Live(console=console, auto_refresh=False, transient=True) if terminal else None
@@ -139,7 +139,7 @@ async def open_view() -> AsyncIterator[View]:
 
 
 def status_of(standing: DemoFailure) -> str:
-    """Give a failure's status in the words of the table: one that has a claim is healing."""
+    """Return a failure's status for the table: one that has a claim is healing."""
     return "healing" if standing.healing else standing.status
 
 
@@ -147,8 +147,8 @@ def _diagnosis(one: DemoFailure | CrowdStanding) -> str:
     return f"{one.failure_type} / {one.disposition}" if one.failure_type else ""
 
 
-def _said(one: DemoFailure) -> str:
-    """Give the last attempt's code, or its result where it needs none."""
+def _code_or_result(one: DemoFailure) -> str:
+    """Return the last attempt's code, or its result where it has none."""
     return "" if one.healing else one.code or one.result
 
 
@@ -182,7 +182,7 @@ def _counts(look: Look) -> str:
     return " · ".join([f"{len(look.standings) + crowd.failures + drift.failures:,} failures", *told])
 
 
-def _first(details: Sequence[str]) -> Iterator[str]:
+def _first_details(details: Sequence[str]) -> Iterator[str]:
     yield from details[:_DETAILS_OF_A_CHECK]
     if len(details) > _DETAILS_OF_A_CHECK:
         yield f"and {len(details) - _DETAILS_OF_A_CHECK:,} more"

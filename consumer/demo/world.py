@@ -1,4 +1,4 @@
-"""A small world on 127.0.0.1: real services that time out, fail and recover, and a record of what they really did."""
+"""Simulated services on 127.0.0.1: they time out, fail and recover for real, and record what they really did."""
 
 import asyncio
 import json
@@ -16,41 +16,41 @@ from consumer.model import Json, JsonObject
 
 READ_WITHIN: Final = timedelta(seconds=10)
 DOWN_ANSWERS_AFTER: Final = timedelta(milliseconds=200)
-"""Slowly, as what is overloaded does: calls at the same time are then seen as such."""
+"""Delay of a 503, as of an overloaded service, so that concurrent calls overlap and can be counted."""
 MAX_BODY_BYTES: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldCall:
-    """One request as it arrived at a service."""
+    """One request as a service received it."""
 
     service: str
     method: str
     path: str
     headers: Mapping[str, str]
-    """Names in lower case."""
+    """Header names are in lower case."""
     body: JsonObject
 
     @property
     def subject(self) -> str:
-        """What the call is about: the body's `reference`, else the last part of the path."""
+        """Subject of the call: the body's `reference`, else the last part of the path."""
         reference = self.body.get("reference")
         return reference if isinstance(reference, str) else self.path.rpartition("/")[2]
 
     @property
     def key(self) -> str:
-        """The idempotency key, empty where there is none."""
+        """The idempotency key; empty where there is none."""
         return self.headers.get("idempotency-key", "")
 
     @property
     def name(self) -> str:
-        """The effect that this call asks for."""
+        """Name of the effect that this call asks for."""
         return f"{self.service}:{self.subject}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldReply:
-    """Answer with JSON."""
+    """Reply with JSON."""
 
     status: int = HTTPStatus.OK
     body: Json = None
@@ -59,12 +59,12 @@ class WorldReply:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """Hold the connection open and never answer: the caller times out, or dies."""
+    """Hold the connection open and never reply: the caller times out, or dies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Close the connection without an answer."""
+    """Close the connection without a reply."""
 
 
 Ending: TypeAlias = WorldReply | Silence | Cut
@@ -72,26 +72,26 @@ Ending: TypeAlias = WorldReply | Silence | Cut
 
 @dataclass(slots=True)
 class EffectRecord:
-    """What the world itself counted, whatever anybody else believes."""
+    """Ground truth of the demo: calls and effects as the services themselves counted them."""
 
     calls: Counter[str] = field(default_factory=Counter)
-    """How often each service was called."""
+    """Number of calls per service."""
     at_once: Counter[str] = field(default_factory=Counter)
-    """How many calls each service has open."""
+    """Number of open calls per service."""
     most_at_once: Counter[str] = field(default_factory=Counter)
-    """The most that there were of them since somebody began to watch."""
+    """Maximum of open calls per service since `watch_anew`."""
     effects: Counter[str] = field(default_factory=Counter)
     """How often each effect was really performed."""
     bodies: dict[str, JsonObject] = field(default_factory=dict)
-    """The body with which an effect was last performed."""
+    """Body of the call that last performed an effect."""
 
     def perform(self, call: WorldCall) -> None:
-        """Count an effect: from here on it has happened, whether or not its caller ever learns of it."""
+        """Record an effect: it has happened now, whether or not the caller ever learns of it."""
         self.effects[call.name] += 1
         self.bodies[call.name] = call.body
 
     def watch_anew(self, service: str) -> None:
-        """Begin to look for the most calls at once."""
+        """Reset the maximum of open calls of a service."""
         self.most_at_once[service] = self.at_once[service]
 
     @contextmanager
@@ -107,90 +107,90 @@ class EffectRecord:
 
 
 Service: TypeAlias = Callable[[WorldCall, EffectRecord], Ending]
-"""Does what is asked and says how the call ends."""
+"""Performs a call, and returns how it ends."""
 
 
 class World:
-    """Running services: their addresses, and what they counted."""
+    """The running services: their addresses, and their record."""
 
     def __init__(self) -> None:
         self.record = EffectRecord()
         self._ports: dict[str, int] = {}
-        self._down: set[str] = set()
-        self._held: set[str] = set()
+        self._services_down: set[str] = set()
+        self._calls_held: set[str] = set()
         self._changed = asyncio.Condition()
-        self._serving: set[asyncio.Task[None]] = set()
+        self._connection_tasks: set[asyncio.Task[None]] = set()
 
     @property
     def ports(self) -> tuple[int, ...]:
-        """The ports of all services, the dead ones' too."""
+        """Ports of all services, including the dead ones."""
         return tuple(self._ports.values())
 
     def url(self, service: str, path: str) -> str:
-        """Give the address of a path at a service."""
+        """Return the URL of a path at a service."""
         return f"http://{LOCALHOST}:{self._ports[service]}{path}"
 
     def take_down(self, service: str) -> None:
-        """Let a service answer 503 to whatever comes, and do nothing."""
-        self._down.add(service)
+        """Make a service answer 503 to every call, without any effect."""
+        self._services_down.add(service)
 
     def bring_up(self, service: str) -> None:
-        """Let it work again."""
-        self._down.discard(service)
+        """Make the service work again."""
+        self._services_down.discard(service)
 
     async def until_held(self, names: frozenset[str], within: timedelta) -> None:
-        """Return once calls with these effects are held open at the same time; TimeoutError when they are not."""
+        """Return once calls with these effects are held open at the same time; raises TimeoutError otherwise."""
         async with asyncio.timeout(within.total_seconds()), self._changed:
-            await self._changed.wait_for(lambda: names <= self._held)
+            await self._changed.wait_for(lambda: names <= self._calls_held)
 
     async def open(self, name: str, service: Service, resources: AsyncExitStack) -> None:
         """Serve on a free port until the resources are released."""
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await self._connected(name, service, reader, writer)
+            await self._handle_connection(name, service, reader, writer)
 
         server = await asyncio.start_server(connected, LOCALHOST, 0)
         resources.callback(server.close)
         self._ports[name] = server.sockets[0].getsockname()[1]
 
     def refuse(self, name: str, resources: AsyncExitStack) -> None:
-        """Keep a port on which nobody listens: every connection to it is refused, and nobody else can take it."""
+        """Reserve a port without listening: every connection to it is refused, and no other program can take it."""
         bound = resources.enter_context(socket.socket())
         bound.bind((LOCALHOST, 0))
         self._ports[name] = bound.getsockname()[1]
 
     async def hang_up(self) -> None:
-        """End every connection that is still open."""
-        for task in self._serving:
+        """Close every connection that is still open."""
+        for task in self._connection_tasks:
             task.cancel()
-        await asyncio.gather(*self._serving, return_exceptions=True)
+        await asyncio.gather(*self._connection_tasks, return_exceptions=True)
 
-    async def _connected(
+    async def _handle_connection(
         self, name: str, service: Service, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         task = asyncio.current_task()
         if task is not None:
-            self._serving.add(task)
-            task.add_done_callback(self._serving.discard)
+            self._connection_tasks.add(task)
+            task.add_done_callback(self._connection_tasks.discard)
         try:
-            await self._served(name, service, reader, writer)
+            await self._handle_call(name, service, reader, writer)
         except (OSError, EOFError, ValueError, TimeoutError):
-            return  # the caller went away, or spoke no HTTP: nothing to answer, and nothing was done
+            return  # the caller went away, or did not send HTTP: nothing to reply, and no effect was performed
         finally:
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
 
-    async def _served(
+    async def _handle_call(
         self, name: str, service: Service, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         async with asyncio.timeout(READ_WITHIN.total_seconds()):
-            call = await _read(name, reader)
+            call = await _read_call(name, reader)
         with self.record.counted(name):
-            ending = await self._refused() if name in self._down else service(call, self.record)
+            ending = await self._unavailable() if name in self._services_down else service(call, self.record)
             match ending:
                 case WorldReply():
-                    writer.write(_on_the_wire(ending))
+                    writer.write(_encode_reply(ending))
                     await writer.drain()
                 case Silence():
                     await self._hold(call.name, reader)
@@ -199,23 +199,23 @@ class World:
                 case _:
                     assert_never(ending)
 
-    async def _refused(self) -> WorldReply:
+    async def _unavailable(self) -> WorldReply:
         await asyncio.sleep(DOWN_ANSWERS_AFTER.total_seconds())
         return WorldReply(status=HTTPStatus.SERVICE_UNAVAILABLE, body={"error": "down"})
 
     async def _hold(self, name: str, reader: asyncio.StreamReader) -> None:
-        await self._holding(name, held=True)
+        await self._mark_held(name, held=True)
         try:
             await reader.read()  # until the caller gives up, or its process dies
         finally:
-            await self._holding(name, held=False)
+            await self._mark_held(name, held=False)
 
-    async def _holding(self, name: str, *, held: bool) -> None:
+    async def _mark_held(self, name: str, *, held: bool) -> None:
         async with self._changed:
             if held:
-                self._held.add(name)
+                self._calls_held.add(name)
             else:
-                self._held.discard(name)
+                self._calls_held.discard(name)
             self._changed.notify_all()
 
 
@@ -232,7 +232,7 @@ async def run_world(services: Mapping[str, Service], *, dead: tuple[str, ...] = 
         yield world
 
 
-async def _read(service: str, reader: asyncio.StreamReader) -> WorldCall:
+async def _read_call(service: str, reader: asyncio.StreamReader) -> WorldCall:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     method, target, _ = head[0].split(" ", 2)
     pairs = (line.partition(":") for line in head[1:] if line)
@@ -246,7 +246,7 @@ async def _read(service: str, reader: asyncio.StreamReader) -> WorldCall:
     return WorldCall(service=service, method=method, path=target.partition("?")[0], headers=headers, body=body)
 
 
-def _on_the_wire(reply: WorldReply) -> bytes:
+def _encode_reply(reply: WorldReply) -> bytes:
     body = json.dumps(reply.body).encode()
     ours = (("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Connection", "close"))
     lines = [f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}"]

@@ -1,4 +1,4 @@
-"""The services of the demo's world, each with one way of going wrong."""
+"""Services of the demo's world, each with one failure mode."""
 
 from collections import Counter
 from http import HTTPStatus
@@ -9,65 +9,65 @@ from consumer.model import Json
 
 TIMEOUTS: Final = 2
 DEAD: Final = ("archive",)
-"""Nobody listens there any more."""
+"""Services whose port refuses connections."""
 
 
 class Recovering:
-    """Accepts and does not answer the first calls about a subject; then it works again."""
+    """Accepts the first calls about a subject without a reply; then it works again."""
 
     def __init__(self, silences: int) -> None:
         self._silences = silences
-        self._asked: Counter[str] = Counter()
+        self._calls: Counter[str] = Counter()
 
     def __call__(self, call: WorldCall, _record: EffectRecord) -> Ending:
-        """Answer what was asked, or not at all."""
-        self._asked[call.subject] += 1
-        if self._asked[call.subject] <= self._silences:
+        """Reply, or leave the call unanswered."""
+        self._calls[call.subject] += 1
+        if self._calls[call.subject] <= self._silences:
             return Silence()
         return WorldReply(body={"reference": call.subject, "hits": [{"id": "p-1", "title": "A lamp"}]})
 
 
 class Keyed:
-    """Performs an effect once for each idempotency key; the first answer of each key may get lost on its way."""
+    """Performs an effect once per idempotency key; the first reply for each key may be lost."""
 
     def __init__(self, lost_answer: Silence | Cut | None = None) -> None:
         self._lost_answer = lost_answer
-        self._done: set[str] = set()
+        self._performed_keys: set[str] = set()
 
     def __call__(self, call: WorldCall, record: EffectRecord) -> Ending:
-        """Do it, unless it was done under this key; a call without a key is always done."""
+        """Perform the effect unless its key is known; a call without a key is always performed."""
         done = WorldReply(status=HTTPStatus.CREATED, body={"reference": call.subject, "state": "booked"})
-        if call.key in self._done:
+        if call.key in self._performed_keys:
             return done
         record.perform(call)
         if call.key:
-            self._done.add(call.key)
+            self._performed_keys.add(call.key)
         return self._lost_answer or done
 
 
 class Unkeyed:
-    """Performs an effect for every call: whoever calls twice has it twice."""
+    """Performs an effect for every call: not idempotent, a second call has a second effect."""
 
     def __init__(self, ending: Ending) -> None:
         self._ending = ending
 
     def __call__(self, call: WorldCall, record: EffectRecord) -> Ending:
-        """Do it."""
+        """Perform the effect."""
         record.perform(call)
         return self._ending
 
 
 class Throttled:
-    """Refuses the first call about a subject with a time to wait; then it works."""
+    """Rate-limits the first call about a subject (429 with Retry-After); then it works."""
 
     def __init__(self, seconds: int) -> None:
         self._seconds = seconds
-        self._asked: Counter[str] = Counter()
+        self._calls: Counter[str] = Counter()
 
     def __call__(self, call: WorldCall, _record: EffectRecord) -> Ending:
-        """Answer, or say when to come back."""
-        self._asked[call.subject] += 1
-        if self._asked[call.subject] == 1:
+        """Reply, or refuse with Retry-After."""
+        self._calls[call.subject] += 1
+        if self._calls[call.subject] == 1:
             return WorldReply(
                 status=HTTPStatus.TOO_MANY_REQUESTS,
                 body={"reference": call.subject},
@@ -77,40 +77,40 @@ class Throttled:
 
 
 class Liar:
-    """Says 200 to everything, whatever is wrong."""
+    """Answers 200 to everything, even with an error in the body."""
 
     def __init__(self, body: Json) -> None:
         self._body = body
 
     def __call__(self, _call: WorldCall, _record: EffectRecord) -> Ending:
-        """Lie."""
+        """Reply 200 with the fixed body."""
         return WorldReply(body=self._body)
 
 
 class Runs:
-    """Takes recovered answers, so that runs go on: once for each hand-over, however often it arrives."""
+    """Receives recovered answers, so that runs continue: once per hand-over, however often it is delivered."""
 
     def __init__(self) -> None:
-        self._taken: set[str] = set()
+        self._delivered_keys: set[str] = set()
 
     def __call__(self, call: WorldCall, record: EffectRecord) -> Ending:
-        """Let the run go on."""
-        if call.key not in self._taken:
-            self._taken.add(call.key)
+        """Continue the run, once per key."""
+        if call.key not in self._delivered_keys:
+            self._delivered_keys.add(call.key)
             record.perform(call)
         return WorldReply(status=HTTPStatus.ACCEPTED, body={"run": call.subject, "state": "executing"})
 
 
 class Engine:
-    """Runs steps of workflows: again once for each key, with the input that it is given, and only if that is right."""
+    """Workflow engine: reruns a step once per key, with the given input, and succeeds only if that is valid."""
 
     def __init__(self) -> None:
         self._keys: set[str] = set()
-        self._looks: Counter[str] = Counter()
-        self._well: dict[str, bool] = {}
+        self._polls: Counter[str] = Counter()
+        self._valid: dict[str, bool] = {}
 
     def __call__(self, call: WorldCall, record: EffectRecord) -> Ending:
-        """Take an order, or say where the run stands: failed, then running, then at its end."""
+        """Accept a rerun, or report the run's state: failed, then running, then its final one."""
         run = call.path.split("/")[2]
         if call.method == "GET":
             return WorldReply(body={"state": self._state(run)})
@@ -118,20 +118,20 @@ class Engine:
             self._keys.add(call.key)
             record.perform(call)
             given = call.body.get("input")
-            self._well[run] = isinstance(given, dict) and isinstance(given.get("amount"), int)
+            self._valid[run] = isinstance(given, dict) and isinstance(given.get("amount"), int)
         return WorldReply(status=HTTPStatus.ACCEPTED, body={"run": run})
 
     def _state(self, run: str) -> str:
-        if run not in self._well:
+        if run not in self._valid:
             return "failed"
-        self._looks[run] += 1
-        if self._looks[run] == 1:
+        self._polls[run] += 1
+        if self._polls[run] == 1:
             return "running"
-        return "done" if self._well[run] else "failed"
+        return "done" if self._valid[run] else "failed"
 
 
 def demo_services() -> dict[str, Service]:
-    """Give the services of a new world."""
+    """Return the services of a new world."""
     return {
         "search": Recovering(TIMEOUTS),
         "orders": Keyed(Cut()),

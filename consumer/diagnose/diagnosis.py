@@ -1,4 +1,4 @@
-"""Reads a failure's reason and context, and says what is broken, whether doing it again can help, and what says so."""
+"""Classifies a failure by its reason and context: type, disposition (whether a retry can help) and evidence."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -20,38 +20,38 @@ DISPOSITIONS: Final[Mapping[FailureType, Disposition]] = MappingProxyType(
         FailureType.API_TIMEOUT: Disposition.RETRY_IF_IDEMPOTENT,  # the call may have arrived
         FailureType.INVALID_SCHEMA: Disposition.NEEDS_REPAIR,  # the same payload fails the same way
         FailureType.WORKFLOW_STALL: Disposition.NEEDS_REPAIR,  # waiting longer is what it did already
-        FailureType.MISSING_IMAGE: Disposition.RETRY_NOW,  # another image harms nobody
+        FailureType.MISSING_IMAGE: Disposition.RETRY_NOW,  # another image does no harm
         FailureType.VOICE_GENERATION_ERROR: Disposition.RETRY_NOW,
         FailureType.BILLING_SYNC_ISSUE: Disposition.NEEDS_REPAIR,  # the two sides have to be brought in line
-        FailureType.CONCIERGE_ACTION_FAILURE: Disposition.RETRY_IF_IDEMPOTENT,  # a guest may have got it already
-        FailureType.UNKNOWN: Disposition.NEEDS_PERSON,  # nothing says that another try is safe
+        FailureType.CONCIERGE_ACTION_FAILURE: Disposition.RETRY_IF_IDEMPOTENT,  # a guest may have received it already
+        FailureType.UNKNOWN: Disposition.NEEDS_PERSON,  # no evidence that another try is safe
     }
 )
-"""What holds for a type when nothing that was found says more."""
+"""Default disposition of a type, where no matching rule speaks for another."""
 
 OF_ANOTHER_TYPE: Final = 0.5
-"""What the disposition of a rule counts that spoke for another type than the one which won."""
+"""Factor on the disposition of a rule that matched for another type than the winning one."""
 UNKNOWN: Final = PRECEDENCE.index(FailureType.UNKNOWN)
 LEAST: Final = 2.0
-"""A type that weighs less is a guess: the failure is unknown."""
+"""Minimum weight of a type; below it, it is a guess, and the failure is unknown."""
 SHOWN: Final = 12
-"""Pieces of evidence that a diagnosis keeps."""
+"""Maximum number of pieces of evidence in a diagnosis."""
 REMEMBERED_LENGTH: Final = 1000
-"""Of a text, and of the JSON of an error, that are remembered."""
+"""Maximum length of a reason, and of an error's JSON, for which the diagnosis is cached."""
 
 
 def diagnose(failure_reason: str, context: JsonObject) -> Diagnosis:
     """Diagnose a failure. Pure, and total: every text and every context has a diagnosis.
 
-    An outage says the same of a thousand runs, word for word: what was said lately is not read again.
+    An outage produces the same text for a thousand runs, word for word: recent diagnoses are cached.
     """
     error: JsonObject = {key: context[key] for key in ERROR_KEYS if key in context}
-    said = _told(error) if len(failure_reason) <= REMEMBERED_LENGTH else None
-    return diagnose_by(INDEX, failure_reason, error) if said is None else _remembered(failure_reason, said)
+    said = _serialize_error(error) if len(failure_reason) <= REMEMBERED_LENGTH else None
+    return diagnose_by(INDEX, failure_reason, error) if said is None else _diagnose_cached(failure_reason, said)
 
 
-def _told(error: JsonObject) -> bytes | None:
-    """Write an error down; None where it is too long to be remembered, or cannot be written."""
+def _serialize_error(error: JsonObject) -> bytes | None:
+    """Serialise an error as a cache key; None where it is too long to cache, or cannot be serialised."""
     try:
         said = to_json(error) if error else b"{}"
     except ValueError:
@@ -60,22 +60,22 @@ def _told(error: JsonObject) -> bytes | None:
 
 
 @lru_cache(maxsize=4096)
-def _remembered(failure_reason: str, error: bytes) -> Diagnosis:
+def _diagnose_cached(failure_reason: str, error: bytes) -> Diagnosis:
     return diagnose_by(INDEX, failure_reason, load_json(error))
 
 
 def diagnose_by(index: Index, failure_reason: str, context: JsonObject) -> Diagnosis:
-    """Diagnose by given rules, with nothing remembered; of the context only what `ERROR_KEYS` name counts.
+    """Diagnose by the given rules, without the cache; of the context only the keys in `ERROR_KEYS` count.
 
-    Every rule that is met speaks with its weight for a type, a disposition, or both. The type for which most is said
-    wins, and the disposition whose strongest rule is the strongest.
+    Every matching rule adds its weight to a type, a disposition, or both. The type with the greatest total wins, and
+    the disposition whose strongest single rule is the strongest.
     """
     facts = chain(context_facts(context), text_facts(failure_reason) if "{" in failure_reason else ())
     met = sorted(index.met(failure_reason, facts), key=lambda one: (one.tier, -one.weight))
     if not met:
         return UNRECOGNISED
-    place = _type(met)
-    kind, disposition = PRECEDENCE[place], _disposition(met, place)
+    place = _choose_type(met)
+    kind, disposition = PRECEDENCE[place], _choose_disposition(met, place)
     return Diagnosis(
         failure_type=kind,
         disposition=disposition,
@@ -84,7 +84,7 @@ def diagnose_by(index: Index, failure_reason: str, context: JsonObject) -> Diagn
     )
 
 
-def _type(met: Sequence[Met]) -> int:
+def _choose_type(met: Sequence[Met]) -> int:
     total = [0.0] * len(PRECEDENCE)
     for one in met:
         if one.rule.kind != NONE:
@@ -96,7 +96,7 @@ def _type(met: Sequence[Met]) -> int:
     return total.index(best) if best >= LEAST else UNKNOWN
 
 
-def _disposition(met: Sequence[Met], kind: int) -> Disposition:
+def _choose_disposition(met: Sequence[Met], kind: int) -> Disposition:
     strongest = [0.0] * len(CAUTION)
     for one in met:
         rule = one.rule

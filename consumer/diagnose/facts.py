@@ -1,4 +1,4 @@
-"""What a failure says in structure, in its context and in JSON in its text: codes, exceptions, statuses, headers."""
+"""Extracts structured facts from a failure's context and from JSON in its text: codes, exceptions, HTTP statuses."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from schemas.value import value
 
 
 def words_of(text: str) -> frozenset[str]:
-    """Give the words of a text, as a set."""
+    """Split a text into a set of words."""
     return frozenset(text.split())
 
 
@@ -32,13 +32,13 @@ _WORDS: Final = words_of(
     """
 )
 _STATUS: Final = re.compile(r"[45]\d\d")
-_BEFORE: Final = words_of(
+_BEFORE_STATUS: Final = words_of(
     """
     http https status code error err statuscode response returned returns returning got received replied
     answered answer failed errorcode exception request upstream codigo estado erro fehler statut
     """
 )
-_AFTER: Final = words_of(
+_AFTER_STATUS: Final = words_of(
     """
     bad service gateway not too unauthorized forbidden internal error errors request conflict payment gone
     unprocessable response from on unavailable server timeout client
@@ -50,7 +50,7 @@ _UNITS: Final = words_of(
     times records px days requests
     """
 )
-_ANSWERED: Final = ("报错", "错误", "返回", "状态", "响应", "エラー", "ошибк", "오류", "에러", "ステータス", "خطأ")
+_ANSWER_MARKS: Final = ("报错", "错误", "返回", "状态", "响应", "エラー", "ошибк", "오류", "에러", "ステータス", "خطأ")
 _GRPC_NAMES: Final = """
     OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED
     RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS
@@ -58,17 +58,17 @@ _GRPC_NAMES: Final = """
 """
 _GRPC: Final = {code_key(name): number for number, name in enumerate(_GRPC_NAMES.split())}
 _DECODER: Final = JSONDecoder()
-_BODIES: Final = 3
-"""Places of a text at which a JSON body is looked for."""
-_DEPTH: Final = 6
-_LEAVES: Final = 500
+_MAX_BODIES: Final = 3
+"""Maximum number of places in a text at which a JSON body is parsed."""
+_MAX_DEPTH: Final = 6
+_MAX_LEAVES: Final = 500
 CODE: Final = 256
-"""Characters of a code or an exception's name that are read."""
-_FACTS: Final = 40
+"""Maximum length of a code or an exception's name, in characters; the rest is cut."""
+_MAX_FACTS: Final = 40
 
 
 class Tier(IntEnum):
-    """How directly a place tells what happened; the lower goes first."""
+    """How directly a source identifies the error; the lower goes first."""
 
     CODE = 0
     EXCEPTION = 1
@@ -78,7 +78,7 @@ class Tier(IntEnum):
 
 @value(frozen=True, slots=True)
 class Fact:
-    """One thing said: where, in what form, and what."""
+    """One extracted fact: its source, how direct that is, and its text."""
 
     source: str
     tier: Tier
@@ -86,7 +86,7 @@ class Fact:
 
 
 def context_facts(context: JsonObject) -> Iterator[Fact]:
-    """Give what the context says of the error; nothing where it says nothing."""
+    """Yield the facts that the context holds about the error; none where it has no error keys."""
     if not any(key in context for key in ERROR_KEYS):
         return
     error = error_of(context)
@@ -95,7 +95,7 @@ def context_facts(context: JsonObject) -> Iterator[Fact]:
     if error.http_status is not None:
         yield Fact("context.error.http_status", Tier.CODE, f"http.{error.http_status}")
     if error.grpc_status is not None:
-        yield Fact("context.error.grpc_status", Tier.CODE, _grpc(error.grpc_status))
+        yield Fact("context.error.grpc_status", Tier.CODE, _grpc_code(error.grpc_status))
     if error.type:
         yield Fact("context.error.type", Tier.EXCEPTION, error.type[:CODE])
     yield from _header_facts(error)
@@ -108,9 +108,9 @@ def context_facts(context: JsonObject) -> Iterator[Fact]:
 
 
 def text_facts(reason: str) -> Iterator[Fact]:
-    """Give what JSON within the text says."""
+    """Yield the facts in JSON bodies within the text."""
     at, bodies = reason.find("{"), 0
-    while at >= 0 and bodies < _BODIES:
+    while at >= 0 and bodies < _MAX_BODIES:
         bodies += 1
         try:
             body, end = _DECODER.raw_decode(reason, at)
@@ -122,7 +122,7 @@ def text_facts(reason: str) -> Iterator[Fact]:
 
 
 def statuses(text: Text) -> Iterator[tuple[str, int]]:
-    """Give the HTTP statuses that a text names, with the place of each."""
+    """Yield the HTTP statuses that a text names, as codes, with the token position of each."""
     tokens = text.tokens if _STATUS.search(text.lowered) else []
     for place, token in enumerate(tokens):
         if len(token) == 3 and token[0] in "45" and token.isdigit():  # noqa: PLR2004 - the form of a status
@@ -131,9 +131,9 @@ def statuses(text: Text) -> Iterator[tuple[str, int]]:
                 continue
             beside = (*before[-1:], *after)
             if (
-                not _BEFORE.isdisjoint(before)
-                or (after and after[0] in _AFTER)
-                or any(mark in one for one in beside if not one.isascii() for mark in _ANSWERED)
+                not _BEFORE_STATUS.isdisjoint(before)
+                or (after and after[0] in _AFTER_STATUS)
+                or any(mark in one for one in beside if not one.isascii() for mark in _ANSWER_MARKS)
             ):
                 yield f"http.{token}", place
 
@@ -149,7 +149,7 @@ def _header_facts(error: ErrorContext) -> Iterator[Fact]:
         yield Fact("context.error.retry_after", Tier.HEADER, "header.retry-after")
 
 
-def _grpc(status: str | int) -> str:
+def _grpc_code(status: str | int) -> str:
     text = str(status)[:CODE].rpartition(".")[2]
     number = text if text.isdigit() else _GRPC.get(code_key(text))
     return text if number is None else f"grpc.{number}"
@@ -157,7 +157,7 @@ def _grpc(status: str | int) -> str:
 
 def _body_facts(body: object, at: str) -> Iterator[Fact]:
     found = 0
-    for path, key, leaf in islice(_leaves(body, at, _DEPTH), _LEAVES):
+    for path, key, leaf in islice(_leaves(body, at, _MAX_DEPTH), _MAX_LEAVES):
         name = key.lower()
         if isinstance(leaf, bool) or not isinstance(leaf, str | int):
             continue
@@ -165,11 +165,11 @@ def _body_facts(body: object, at: str) -> Iterator[Fact]:
         if name in _CODES and len(said) <= 64 and " " not in said:  # noqa: PLR2004 - codes are short
             yield Fact(path, Tier.CODE, f"http.{said}" if _STATUS.fullmatch(said) else said)
         elif name in _WORDS and at != "failure_reason":
-            yield Fact(path, Tier.WORDS, said)  # of the reason itself every word is read anyway
+            yield Fact(path, Tier.WORDS, said)  # every word of the reason itself is read anyway
         else:
             continue
         found += 1
-        if found >= _FACTS:
+        if found >= _MAX_FACTS:
             return
 
 
@@ -177,7 +177,7 @@ def _leaves(body: object, at: str, depth: int) -> Iterator[tuple[str, str, Any]]
     if depth == 0:
         return
     if isinstance(body, Mapping):
-        for key, value in list(body.items())[:_FACTS]:
+        for key, value in list(body.items())[:_MAX_FACTS]:
             path = f"{at}/{str(key)[:40]}"
             yield from (
                 _leaves(value, path, depth - 1) if isinstance(value, Mapping | list) else [(path, str(key), value)]

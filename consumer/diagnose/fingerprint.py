@@ -1,4 +1,4 @@
-"""What two failures of one cause have in common: their reason without what varies from one to the next. Pure."""
+"""Fingerprints for grouping failures of one cause: the reason with everything variable masked, hashed. Pure."""
 
 import re
 from functools import lru_cache
@@ -8,26 +8,26 @@ from typing import Final
 from consumer.model import Failure
 
 READ: Final = 2048
-"""Characters of a reason that are looked at: what is the same stands at its beginning."""
+"""Maximum number of characters of a reason that are compared: the constant part is at its beginning."""
 
 _SPACE: Final = re.compile(r"\s+")
 _CURLY: Final = str.maketrans("\u201c\u201d\u201e\u2018\u2019", '"""\'\'')
 _APOSTROPHE: Final = re.compile(r"(?<=\w)'(?=\w)")
-"""As in "can't": no quotation begins or ends with it."""
+"""An apostrophe within a word, as in "can't": no quotation begins or ends with it."""
 _QUOTED: Final = re.compile(
     r"""(?P<key>"[\w#.-]*":[ ]?)(?:"(?P<said>[^"]*)")?   # a member of a JSON object
       | "[^"]*" | '[^']*' | `[^`]*`                      # what is quoted is somebody's data
     """,
     re.VERBOSE,
 )
-_TELLING: Final = ("code", "detail", "error", "kind", "message", "msg", "reason", "status", "title", "type")
-"""Members that say what went wrong: their text is prose, not data."""
+_PROSE_MEMBERS: Final = ("code", "detail", "error", "kind", "message", "msg", "reason", "status", "title", "type")
+"""JSON members that describe the error: their text is prose, not data."""
 
-# Each of the two begins where a word begins, and takes that word or ends at once: linear. A mark counts as a letter, so
-# that what is masked once cannot become part of something longer the next time.
-_APART: Final = r"\s\"'`<>()\[\]{},;=|"
+# Both patterns begin where a word begins, and take that word or fail at once: linear time. The mask `#` counts as a
+# letter, so that masked text cannot become part of a longer match the next time (idempotent).
+_DELIMITERS: Final = r"\s\"'`<>()\[\]{},;=|"
 _ADDRESS: Final = re.compile(
-    rf"""(?<![^{_APART}])(:*+)(?:[a-z]:\\|[^{_APART}]*?://)   # C:\ or any scheme
+    rf"""(?<![^{_DELIMITERS}])(:*+)(?:[a-z]:\\|[^{_DELIMITERS}]*?://)   # C:\ or any scheme
          [^\s"'`<>]*(?<![.,;:!?)\]}}])""",
     re.VERBOSE,
 )
@@ -38,7 +38,7 @@ _WORD: Final = re.compile(
     """,
     re.VERBOSE,
 )
-_VARIES: Final = re.compile(
+_VARIABLE: Final = re.compile(
     r"""[\d#@]                                           # numbers, times, addresses, ids
       | /.*/                                             # a path within something
       | (?<![^\W_])[a-f]{8,}(?![^\W_])                   # hexadecimal, by chance without a digit
@@ -51,45 +51,46 @@ _LIST: Final = re.compile(r"#(?:[\s,;|]*#)+")
 
 
 def masked(reason: str) -> str:
-    """Give a reason in lower case with `#` for what varies: numbers, ids, times, addresses, paths, what is quoted.
+    """Mask a reason: lower case, with `#` for what varies: numbers, ids, times, addresses, paths, quoted text.
 
-    Masking twice is masking once. It is for telling causes apart: a name in plain words looks like any other word.
+    Idempotent: masking twice is masking once. It serves to tell causes apart: a name in plain words looks like any
+    other word.
     """
-    return _masked(reason[:READ])
+    return _mask(reason[:READ])
 
 
 def cause(mask: str) -> str:
-    """Name what a masked reason says, in 12 hex digits: the same over all organisations and workflows."""
+    """Hash a masked reason to 12 hex digits: the same over all organisations and workflows."""
     return sha256(mask.encode("utf-8", "replace")).hexdigest()[:12]
 
 
 def fingerprint(failure: Failure, strategy: str) -> str:
-    """Name what is wrong, and how it is mended: the same for every failure of one cause in one workflow."""
+    """Hash the cause and the strategy that mends it: the same for every failure of one cause in one workflow."""
     parts = (failure.org_id.hex, failure.workflow_name, strategy, masked(failure.failure_reason))
     return sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()
 
 
-@lru_cache(maxsize=512)  # an outage says the same again and again; at most a few megabytes
-def _masked(text: str) -> str:
-    # Lower case may be longer than what it comes from, and the second time must read as much as the first.
+@lru_cache(maxsize=512)  # an outage repeats the same text; at most a few megabytes
+def _mask(text: str) -> str:
+    # Lower case may be longer than its source, and a second masking must read as much as the first.
     text = _SPACE.sub(" ", text.lower()[:READ].translate(_CURLY))
-    text = _QUOTED.sub(_unquoted, _APOSTROPHE.sub("", text))
-    return _LIST.sub("#", _WORD.sub(_word, _ADDRESS.sub(r"\1#", text))).strip()
+    text = _QUOTED.sub(_mask_quoted, _APOSTROPHE.sub("", text))
+    return _LIST.sub("#", _WORD.sub(_mask_word, _ADDRESS.sub(r"\1#", text))).strip()
 
 
-def _unquoted(found: re.Match[str]) -> str:
+def _mask_quoted(found: re.Match[str]) -> str:
     key, said = found.group("key", "said")
     if key is None:
         return "#"
     if said is None:
         return str(key)
-    if key.rstrip(": ").strip('"').endswith(_TELLING):
-        return f'{key}"{_QUOTED.sub(_unquoted, said)}"'
+    if key.rstrip(": ").strip('"').endswith(_PROSE_MEMBERS):
+        return f'{key}"{_QUOTED.sub(_mask_quoted, said)}"'
     return f"{key}#"
 
 
-def _word(found: re.Match[str]) -> str:
+def _mask_word(found: re.Match[str]) -> str:
     word = found[0]
     if found["enumerated"]:
         return word
-    return "#" if found["path"] or _VARIES.search(word) else word
+    return "#" if found["path"] or _VARIABLE.search(word) else word

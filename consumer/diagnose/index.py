@@ -1,4 +1,4 @@
-"""Finds which rules a text and its facts meet, in time linear in the text however many rules there are."""
+"""Rule index: finds the rules that match a text and its facts, in time linear in the text for any number of rules."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -10,44 +10,44 @@ from consumer.diagnose.rule import EXACT, GAP, Phrase, Rule
 from schemas.value import value
 
 WEIGHT: Final = {Tier.CODE: 1.5, Tier.EXCEPTION: 1.25, Tier.HEADER: 1.25, Tier.WORDS: 1.0}
-"""What a rule weighs, by how directly the place where it was met tells what happened."""
+"""Factor on a rule's weight, by how directly the matching source identifies the error."""
 
 KNOWN: Final = 4096
-"""Codes and names whose rules are remembered."""
+"""Maximum number of codes and names in the cache of matching rules."""
 NAME: Final = 40
-"""Characters of a name at most; longer words are a message, and hardly come again."""
+"""Maximum length of a cached name, in characters; a longer text is a message, and hardly recurs."""
 
 
 @value(frozen=True, slots=True)
 class Met:
-    """A rule that was met: where, by what, and how much it counts there."""
+    """A rule that matched: where, on what, and with which weight."""
 
     rule: Rule
     tier: Tier
     source: str
     weight: float
-    """What it weighs for the type there."""
+    """Weight for the type, scaled by the place of the match."""
     firmly: float
-    """What it weighs for the disposition there."""
+    """Weight for the disposition, scaled by the place of the match."""
     said: str | tuple[Text, int]
 
     @property
     def text(self) -> str:
-        """Quote what met it."""
+        """Quote the text that matched."""
         return self.said if isinstance(self.said, str) else self.said[0].around(self.said[1])
 
 
 @dataclass(slots=True)
 class _Node:
-    """One word of the phrases that begin alike: what is met when they end here, and what goes on at once or later."""
+    """Trie node, one word of phrases with a common prefix: the rules that end here, and the words that may follow."""
 
     rules: list[Rule] = field(default_factory=list)
     then: dict[str, "_Node"] = field(default_factory=dict)
     later: dict[str, "_Node"] = field(default_factory=dict)
-    """After up to `GAP` other words."""
+    """Next words that may follow after up to `GAP` others."""
 
     def add(self, elements: Phrase, rule: Rule) -> None:
-        """Add what is left of a phrase."""
+        """Insert the rest of a phrase below this node."""
         if not elements:
             self.rules.append(rule)
             return
@@ -59,7 +59,7 @@ class _Node:
             by.setdefault(word, _Node()).add(tuple(rest), rule)
 
     def longest(self, tokens: list[str], place: int, taken: set[int]) -> tuple[tuple[int, ...], list[Rule]]:
-        """Give the places of the longest phrases that end here or further on, and their rules; none of it is taken."""
+        """Return the token positions and rules of the longest phrases through this node; skip tokens already taken."""
         best: tuple[int, ...] = (place - 1,)
         rules = list(self.rules)
         waiting = [(self, place, best)]
@@ -86,13 +86,13 @@ class _Node:
 
 
 class Index:
-    """The rules by the first words, the code or the piece of text that each looks for."""
+    """Index of the rules by the first word, the code or the text fragment that each matches."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = tuple(rules)
         self._phrases: dict[str, _Node] = {}
         self._codes: dict[str, list[Rule]] = {}
-        self._known: dict[tuple[bool, str], tuple[Rule, ...]] = {}
+        self._cached_rules: dict[tuple[bool, str], tuple[Rule, ...]] = {}
         self._marks: list[tuple[str, Rule]] = []
         self._pieces: dict[str, list[tuple[str, Rule]]] = {}
         for rule in rules:
@@ -103,11 +103,12 @@ class Index:
             for code in rule.codes:
                 self._codes.setdefault(code, []).append(rule)
             for piece in rule.fragments:
-                # Those of other scripts are looked for where their first letter stands: a text has few letters.
+                # Fragments of other scripts are indexed by first letter, and tried where the text has it: a text has
+                # few letters.
                 (self._marks if piece.isascii() else self._pieces.setdefault(piece[0], [])).append((piece, rule))
 
     def met(self, reason: str, facts: Iterable[Fact]) -> list[Met]:
-        """Give every rule that is met, where it counts most."""
+        """Return every rule that matches, each at the place where it weighs most."""
         found: dict[str, Met] = {}
         for fact in facts:
             self._read_fact(fact, found)
@@ -115,7 +116,7 @@ class Index:
         self._read_text(text, "failure_reason", Tier.WORDS, 1.0, found)
         for code, place in statuses(text):
             for rule in self._codes.get(code, ()):
-                _note(found, rule, Tier.WORDS, "failure_reason", text.factor(place), (text, place))
+                _keep_strongest(found, rule, Tier.WORDS, "failure_reason", text.factor(place), (text, place))
         return list(found.values())
 
     def _read_fact(self, fact: Fact, found: dict[str, Met]) -> None:
@@ -124,16 +125,16 @@ class Index:
         if are_words and len(said) > NAME:
             self._read_text(read(said), fact.source, fact.tier, factor, found)
             return
-        rules = self._known.get((are_words, said))
+        rules = self._cached_rules.get((are_words, said))
         if rules is None:
             rules = self._rules_in(said) if are_words else self._rules_of(said)
-            if len(self._known) < KNOWN:  # the same few codes and names come again and again
-                self._known[are_words, said] = rules
+            if len(self._cached_rules) < KNOWN:  # the same few codes and names recur
+                self._cached_rules[are_words, said] = rules
         for rule in rules:
-            _note(found, rule, fact.tier, fact.source, factor, said[:EXCERPT])
+            _keep_strongest(found, rule, fact.tier, fact.source, factor, said[:EXCERPT])
 
     def _rules_of(self, code: str) -> tuple[Rule, ...]:
-        """Give the rules that a code, an exception or a status meets: whole, or else by the words it is made of."""
+        """Return the rules for a code, an exception or a status: by the whole identifier, else by the words in it."""
         if code.startswith(EXACT):
             return tuple(self._codes.get(code, ()))
         if rules := self._codes.get(code_key(code.rpartition(".")[2])):
@@ -146,9 +147,9 @@ class Index:
         return tuple(met.rule for met in found.values())
 
     def _read_text(self, text: Text, source: str, tier: Tier, factor: float, found: dict[str, Met]) -> None:
-        for rule, place in self._places(text):
+        for rule, place in self._match_phrases(text):
             weighs = factor if text.whole else text.factor(place) * factor
-            _note(found, rule, tier, source, weighs, (text, place))
+            _keep_strongest(found, rule, tier, source, weighs, (text, place))
         lowered = text.lowered
         pieces = self._marks if "<" in lowered else []
         if not lowered.isascii():
@@ -156,10 +157,10 @@ class Index:
         for piece, rule in pieces:
             start = lowered.find(piece)
             if start >= 0:
-                _note(found, rule, tier, source, factor, quoted(lowered, start, len(piece)))
+                _keep_strongest(found, rule, tier, source, factor, quoted(lowered, start, len(piece)))
 
-    def _places(self, text: Text) -> list[tuple[Rule, int]]:
-        """Give what is met, and where: what is part of a longer phrase does not count again."""
+    def _match_phrases(self, text: Text) -> list[tuple[Rule, int]]:
+        """Return the matching rules and their positions: a part of a longer matching phrase does not count again."""
         met = [(rule, place) for code, place in text.codes for rule in self._codes.get(code, ())]
         tokens, taken, phrases = text.tokens, set[int](), self._phrases
         end = len(tokens)
@@ -177,7 +178,7 @@ class Index:
         return met
 
 
-def _note(
+def _keep_strongest(
     found: dict[str, Met], rule: Rule, tier: Tier, source: str, factor: float, said: str | tuple[Text, int]
 ) -> None:
     known = found.get(rule.id)

@@ -1,4 +1,4 @@
-"""From a failure's reason to words: no frames, paths and ids; identifiers taken apart, causes told apart. Pure."""
+"""Tokenizer of a failure's reason: drops frames, paths and ids, splits identifiers, finds the root cause. Pure."""
 
 import re
 import unicodedata
@@ -8,12 +8,13 @@ from functools import lru_cache
 from typing import Final
 
 READ: Final = 12_000
-"""Characters of a reason that are read, half of them from each end: causes stand at the beginning or at the end."""
+"""Maximum number of characters that are read, half of them from each end: causes stand at the beginning or at the
+end."""
 LINES: Final = 400
 BESIDE: Final = 0.5
-"""What a word weighs that stands in a trace, but not in its cause."""
+"""Factor on the weight of a word that is in a stack trace, but outside its cause."""
 EXCERPT: Final = 80
-"""Characters that an evidence quotes at most: enough to see the words in their place."""
+"""Maximum length of a quotation in the evidence: enough to see the words in their place."""
 
 _WORD: Final = re.compile(r"\w+(?:['\u2019]\w+)?")
 _ASCII_WORD: Final = re.compile(r"[A-Za-z0-9_]+(?:'[A-Za-z0-9_]+)?")
@@ -43,18 +44,18 @@ _DURING: Final = "another exception occurred"
 
 @dataclass(slots=True)
 class Text:
-    """A text as the rules see it."""
+    """A tokenized text, as the rules match it."""
 
     lowered: str
-    """What is looked through for fragments."""
+    """The text in lower case, searched for fragments."""
     tokens: list[str] = field(default_factory=list)
     codes: list[tuple[str, int]] = field(default_factory=list)
-    """Each word as a code might spell it, with the place of its first token."""
+    """Each word normalised as a code, with the position of its first token."""
     _pieces: list[tuple[int, str, float]] = field(default_factory=list)
-    """What was read: the place of its first token, itself, and how much it weighs."""
+    """The pieces read so far: position of the first token, the piece, and its weight factor."""
 
     def add(self, piece: str, factor: float) -> None:
-        """Read one more piece."""
+        """Tokenize one more piece."""
         tokens, codes = self.tokens, self.codes
         self._pieces.append((len(tokens), piece, factor))
         for word in (_ASCII_WORD if piece.isascii() else _WORD).findall(piece):
@@ -65,15 +66,15 @@ class Text:
 
     @property
     def whole(self) -> bool:
-        """Whether all of it weighs the same."""
+        """Whether it is one piece, so that all of it has the same weight."""
         return len(self._pieces) == 1
 
     def factor(self, place: int) -> float:
-        """Give how much the piece in which a token stands weighs."""
+        """Return the weight factor of the piece that holds the token at this position."""
         return self._piece(place)[2]
 
     def around(self, place: int) -> str:
-        """Quote the text around a token: where it stands that is nearest to its place among the tokens."""
+        """Quote the text around a token: the occurrence nearest to its estimated position."""
         first, piece, _ = self._piece(place)
         if len(piece) <= EXCERPT:
             return piece.replace("\n", " ")
@@ -94,14 +95,14 @@ class Text:
 
 
 def quoted(text: str, start: int, length: int) -> str:
-    """Quote a text around a place, in one line."""
+    """Quote at most `EXCERPT` characters around a position, in one line."""
     first = max(0, start - (EXCERPT - min(length, EXCERPT)) // 2)
     return text[first : first + EXCERPT].replace("\n", " ")
 
 
 def read(reason: str) -> Text:
-    """Take a text apart."""
-    pieces = list(_pieces(_cut(reason))) if "\n" in reason else [(_plain(_cut(reason)), 1.0)]
+    """Tokenize a reason, weighted by piece."""
+    pieces = list(_pieces(_truncate(reason))) if "\n" in reason else [(_simplify(_truncate(reason)), 1.0)]
     text = Text(lowered="\n".join(piece for piece, _ in pieces).lower())
     for piece, factor in pieces:
         text.add(piece, factor)
@@ -109,20 +110,20 @@ def read(reason: str) -> Text:
 
 
 def folded(text: str) -> str:
-    """Give a text without accents and without wide forms of Latin letters."""
+    """Return a text without accents, and with wide forms of Latin letters made plain."""
     if text.isascii():
         return text
     return unicodedata.normalize("NFC", _ACCENT.sub("", unicodedata.normalize("NFKD", text)))
 
 
 def code_key(code: str) -> str:
-    """Give a code without what its spellings differ in: `voice_not_found`, `VoiceNotFound`, `voice-not-found`."""
+    """Normalise a code over its spellings: `voice_not_found`, `VoiceNotFound`, `voice-not-found`."""
     return "".join(letter for letter in code if letter.isalnum()).lower()
 
 
 @lru_cache(maxsize=32_768)
 def lexeme(word: str) -> tuple[tuple[str, ...], str]:
-    """Give a word's parts in lower case, and itself as a code if it is written like one. An id has no parts."""
+    """Return a word's parts in lower case, and itself as a code if it is written like one. An id has no parts."""
     plain = word.replace("'", "").replace("\u2019", "")
     if plain.isascii() and plain.isalpha() and (plain.islower() or plain[1:].islower()):
         return (plain.lower(),), ""
@@ -132,11 +133,11 @@ def lexeme(word: str) -> tuple[tuple[str, ...], str]:
     return parts, plain.replace("_", "").lower()
 
 
-def _cut(reason: str) -> str:
+def _truncate(reason: str) -> str:
     return reason if len(reason) <= READ else f"{reason[: READ // 2]}\n{reason[-READ // 2 :]}"
 
 
-def _plain(text: str) -> str:
+def _simplify(text: str) -> str:
     if "://" in text:
         text = _ADDRESS.sub(r"\1 ", text)
     if "/" in text or "\\" in text:
@@ -145,19 +146,19 @@ def _plain(text: str) -> str:
 
 
 def _pieces(text: str) -> Iterator[tuple[str, float]]:
-    """Give the lines that say something, and how much each weighs: in a trace with causes, its first cause counts."""
-    lines = _spoken(text.splitlines()[:LINES]) or text.splitlines()[:LINES]
-    cause = _cause(lines)
+    """Yield the lines that carry meaning, each with its weight factor: in a stack trace, the root cause counts most."""
+    lines = _drop_frames(text.splitlines()[:LINES]) or text.splitlines()[:LINES]
+    cause = _find_cause(lines)
     if cause is None:
-        yield _plain("\n".join(lines)), 1.0
+        yield _simplify("\n".join(lines)), 1.0
         return
     first, last = cause
     for some, factor in ((lines[first:last], 1.0), (lines[:first], BESIDE), (lines[last:], BESIDE)):
         if some:
-            yield _plain("\n".join(some)), factor
+            yield _simplify("\n".join(some)), factor
 
 
-def _spoken(lines: list[str]) -> list[str]:
+def _drop_frames(lines: list[str]) -> list[str]:
     kept, code_follows = [], False
     for line in lines:
         if _FRAME.match(line):
@@ -170,8 +171,8 @@ def _spoken(lines: list[str]) -> list[str]:
     return [line for line in kept if line.strip()]
 
 
-def _cause(lines: list[str]) -> tuple[int, int] | None:
-    """Give where the cause stands among the lines; None where nothing tells."""
+def _find_cause(lines: list[str]) -> tuple[int, int] | None:
+    """Return the range of lines that holds the cause; None where no marker tells."""
     caused = [number for number, line in enumerate(lines) if _CAUSED_BY.match(line)]
     if caused:
         return caused[-1], len(lines)

@@ -1,4 +1,4 @@
-"""How long a failure says to wait before another try. Pure."""
+"""Parses how long a failure asks to wait before a retry: from Retry-After headers, or from its text. Pure."""
 
 import re
 from datetime import timedelta
@@ -10,8 +10,8 @@ from consumer.model.retry_after import bounded_seconds, retry_after
 from schemas.context import error_of
 
 LONGEST: Final = timedelta(days=7)
-_READ: Final = 12_000
-_TOLD: Final = re.compile(
+_MAX_READ: Final = 12_000
+_RETRY_IN: Final = re.compile(
     r"""(?:retry|try\sagain|retrydelay|wait)["'\s:_-]{0,3}(?:request\s)?(?:after|in|for|delay)?["'\s:=-]{1,4}
         (?P<number>\d{1,7}(?:\.\d{1,6})?)\s?
         (?P<unit>ms|milliseconds?|seconds?|secs?|s|minutes?|mins?|m|hours?|h|days?)?(?![\w.])""",
@@ -21,7 +21,7 @@ _UNITS: Final = {"ms": 0.001, "mi": 60.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d":
 
 
 def told_to_wait(reason: str, context: JsonObject) -> timedelta | None:
-    """Give the time that the failed party asked for, from then on; None where it asked for none."""
+    """Return the delay that the remote side asked for, counted from now; None where it asked for none."""
     if any(key in context for key in ERROR_KEYS):
         error = error_of(context)
         headers = {name.lower(): said for name, said in (error.headers or {}).items()}
@@ -29,7 +29,7 @@ def told_to_wait(reason: str, context: JsonObject) -> timedelta | None:
             wait = retry_after(said, date=headers.get("date"))
             if wait is not None:
                 return min(wait, LONGEST)
-    found = _TOLD.search(reason[:_READ])
+    found = _RETRY_IN.search(reason[:_MAX_READ])
     if found is None:
         return None
     return min(bounded_seconds(float(found["number"]) * _seconds(found["unit"])), LONGEST)

@@ -1,4 +1,4 @@
-"""What a rule is: the words and codes it looks for, and what finding them says about type and disposition."""
+"""Definition of a diagnosis rule: the words and codes it matches, and the type and disposition a match speaks for."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -8,12 +8,12 @@ from consumer.diagnose.lexer import code_key, folded
 from schemas.names import Disposition, FailureType
 
 Element = frozenset[str] | Literal["*"]
-"""One place of a phrase: any of these tokens; `*` stands for up to `GAP` others."""
+"""One position of a phrase: any of these tokens; `*` stands for up to `GAP` others."""
 Phrase = tuple[Element, ...]
-"""Words in their order. Bounded by words and linear by construction: nothing here is a pattern that backtracks."""
+"""Words in order. Bounded by words and linear by construction: nothing here is a pattern that backtracks."""
 GAP: Final = 3
 PRECEDENCE: Final = tuple(FailureType)
-"""Where two types weigh the same, the seed's order decides."""
+"""Tie-break between types of equal weight: the seed's order decides."""
 CAUTION: Final = (
     Disposition.NEVER,
     Disposition.NEEDS_PERSON,
@@ -24,31 +24,31 @@ CAUTION: Final = (
     Disposition.RETRY_IF_IDEMPOTENT,
     Disposition.RETRY_NOW,
 )
-"""Where two dispositions weigh the same, the more careful one decides."""
+"""Tie-break between dispositions of equal weight: the more careful one decides."""
 NONE: Final = -1
 EXACT: Final = ("http.", "grpc.", "header.")
-"""Codes that are looked for as they are."""
+"""Prefixes of codes that are matched verbatim."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One row of the tables."""
+    """One row of the rule tables."""
 
     id: str
     weight: float
     failure_type: FailureType | None
     disposition: Disposition | None
     firmly: float
-    """What it weighs for the disposition."""
+    """Weight for the disposition."""
     kind: int
-    """The type's place in `PRECEDENCE`; a member of an enum is slow to look up."""
+    """Index of the type in `PRECEDENCE`; a member of an enum is slow to look up."""
     care: int
-    """The disposition's place in `CAUTION`."""
+    """Index of the disposition in `CAUTION`."""
     phrases: tuple[Phrase, ...]
     codes: frozenset[str]
     fragments: tuple[str, ...]
     against: tuple[int, ...]
-    """Places in `PRECEDENCE`."""
+    """Indexes in `PRECEDENCE` of the types that it rules out."""
     example: str
 
 
@@ -65,15 +65,15 @@ def rule(  # noqa: PLR0913 - a row of a table: every column has its name
     firmly: float | None = None,
     against: tuple[FailureType, ...] = (),
 ) -> Rule:
-    """Write one row.
+    """Build one row of the tables.
 
     `says`: phrases, separated by `;`. A phrase is words that follow each other, in lower case, `a|b` for either,
-    `a?` for one that may be missing, `*` for up to three words between. Identifiers are read as the words that they are
-    made of: `read timeout` finds `ReadTimeout` and `read_timeout`.
+    `a?` for one that may be missing, `*` for up to three words between. Identifiers match by the words that they are
+    made of: `read timeout` matches `ReadTimeout` and `read_timeout`.
     `codes`: whole identifiers, in any spelling (`voice_not_found`, `VoiceNotFound`), as error code, exception or word
     of the text; `http.504` and `grpc.4` for statuses.
-    `holds`: pieces of text, separated by `;`, for scripts without spaces and for marks that are no words.
-    `firmly`: what it weighs for the disposition, where that is not the same.
+    `holds`: fragments of text, separated by `;`, for scripts without spaces and for marks that are no words.
+    `firmly`: the weight for the disposition, where that is not the same.
     `against`: types that it rules out, however much speaks for them.
     """
     return Rule(
@@ -84,7 +84,7 @@ def rule(  # noqa: PLR0913 - a row of a table: every column has its name
         firmly=weight if firmly is None else firmly,
         kind=NONE if failure_type is None else PRECEDENCE.index(failure_type),
         care=NONE if disposition is None else CAUTION.index(disposition),
-        phrases=tuple(phrase for one in says.split(";") if one.strip() for phrase in _phrases(one.split())),
+        phrases=tuple(phrase for one in says.split(";") if one.strip() for phrase in _expand_phrase(one.split())),
         codes=frozenset(one if one.startswith(EXACT) else code_key(one) for one in codes.split()),
         fragments=tuple(folded(one.strip()).lower() for one in holds.split(";") if one.strip()),
         against=tuple(map(PRECEDENCE.index, against)),
@@ -92,15 +92,15 @@ def rule(  # noqa: PLR0913 - a row of a table: every column has its name
     )
 
 
-def _phrases(words: list[str]) -> list[Phrase]:
-    """Write out what may be left out."""
+def _expand_phrase(words: list[str]) -> list[Phrase]:
+    """Expand a phrase with optional words into all its variants."""
     for place, word in enumerate(words):
         if word.endswith("?"):
             without = [*words[:place], *words[place + 1 :]]
-            return _phrases(without) + _phrases([*words[:place], word[:-1], *words[place + 1 :]])
-    return [tuple(_element(word) for word in words)]
+            return _expand_phrase(without) + _expand_phrase([*words[:place], word[:-1], *words[place + 1 :]])
+    return [tuple(_parse_element(word) for word in words)]
 
 
 @lru_cache(maxsize=4096)
-def _element(word: str) -> Element:
+def _parse_element(word: str) -> Element:
     return "*" if word == "*" else frozenset(folded(word).split("|"))

@@ -1,4 +1,7 @@
-"""Whether intake must wait: what is open, counted as often as counting is cheap, and reckoned up in between."""
+"""Backlog limit (back-pressure): pauses intake while too many rows or bytes are open, with hysteresis.
+
+The backlog is counted as often as counting is cheap, and extrapolated in between.
+"""
 
 import time
 from typing import Final
@@ -14,61 +17,61 @@ from consumer.store.pool import Pool
 log = structlog.get_logger(__name__)
 
 SHARE: Final = 0.02
-"""The part of the time in which somebody in the fleet may be counting: a count reads every open row."""
+"""Fraction of the time in which any process of the fleet may be counting: a count reads every open row."""
 
 
 class BacklogLimit:
-    """The caps on open rows and bytes, with hysteresis; and the gauges of what stands in the database."""
+    """The caps on open rows and bytes, with hysteresis; also sets the gauges of what the database holds."""
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings = settings.intake
         self._metrics = metrics
-        self._why: PauseReason | None = None
-        self._due = 0.0
+        self._pause_reason: PauseReason | None = None
+        self._next_count = 0.0
         self._census: Census | None = None
-        self._kept_open_then = 0.0
+        self._kept_open_at_count = 0.0
 
     def full(self) -> PauseReason | None:
-        """Tell which cap is reached, or was and the open failures have not fallen far enough since."""
-        return self._why
+        """Return the cap that pauses intake: it is reached, or was and the backlog has not fallen far enough since."""
+        return self._pause_reason
 
     async def look(self, pool: Pool) -> None:
-        """Count if it is due, and reckon up what has changed since; an absent database is waited for."""
+        """Count if a count is due, else extrapolate from the last one, as also while the database is away."""
         started = time.monotonic()
-        if started < self._due:
-            self._decide()
+        if started < self._next_count:
+            self._apply_caps()
             return
         try:
             with self._metrics.timed(LoopPhase.CENSUS):
                 self.observe(await count(pool))
         except TransientError as error:
             log.warning("census_failed", error=str(error)[:300])
-            self._decide()
+            self._apply_caps()
         took = time.monotonic() - started
         replicas = self._census.replicas if self._census is not None else 1
-        self._due = started + max(self._settings.sample_every.total_seconds() / 2, took * replicas / SHARE)
+        self._next_count = started + max(self._settings.sample_every.total_seconds() / 2, took * replicas / SHARE)
 
     def observe(self, census: Census) -> None:
-        """Take a new count in."""
-        self._census, self._kept_open_then = census, self._metrics.kept_open()
+        """Set the gauges and the caps' state from a new count."""
+        self._census, self._kept_open_at_count = census, self._metrics.kept_open()
         for status in self._metrics.open_failures:
             self._metrics.open_failures[status].set(census.open_failures.get(status, 0))
         self._metrics.oldest_pending_seconds.set(census.oldest_pending)
         self._metrics.outbox_depth.set(census.outbox_depth)
         self._metrics.outbox_oldest_seconds.set(census.outbox_oldest)
-        self._decide()
+        self._apply_caps()
 
-    def _decide(self) -> None:
+    def _apply_caps(self) -> None:
         if (census := self._census) is None:
             return
-        # The others take in about as much as we do. What is closed elsewhere is seen with the next count.
-        grown = max(0.0, self._metrics.kept_open() - self._kept_open_then) * census.replicas
+        # The other replicas take in about as much as this one. What they close shows only in the next count.
+        grown = max(0.0, self._metrics.kept_open() - self._kept_open_at_count) * census.replicas
         rows = census.open_rows + grown
         size = census.open_bytes * (rows / census.open_rows if census.open_rows else 1.0)
-        factor = self._settings.resume_below if self._why else 1.0
+        factor = self._settings.resume_below if self._pause_reason else 1.0
         if rows >= self._settings.open_rows_cap * factor:
-            self._why = PauseReason.OPEN_ROWS
+            self._pause_reason = PauseReason.OPEN_ROWS
         elif size >= self._settings.open_bytes_cap * factor:
-            self._why = PauseReason.OPEN_BYTES
+            self._pause_reason = PauseReason.OPEN_BYTES
         else:
-            self._why = None
+            self._pause_reason = None

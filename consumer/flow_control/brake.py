@@ -1,4 +1,4 @@
-"""The brake: a workflow of an organisation that breaks too often at once is not healed until it has calmed down."""
+"""The brake: pauses the heals of an organisation's workflow while too many of its runs fail at once."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -18,14 +18,14 @@ Braked: TypeAlias = frozenset[tuple[OrgId, str]]
 
 @dataclass(slots=True, kw_only=True)
 class WorkflowBrake:
-    """Compares what the whole fleet has open of each workflow with what its catalog entry lets break at once."""
+    """Compares the whole fleet's open failures of each workflow with the limit in its catalog entry."""
 
     metrics: Metrics
     pool: Pool
     braked: Braked = frozenset()
 
     async def look(self, catalog: Catalog) -> Braked:
-        """Look again; gives the workflows that are not to be healed now."""
+        """Read the open failures again; returns the workflows that are not to be healed now."""
         spans = {policy.brake.within for policy in catalog.workflows if policy.brake is not None}
         braked: set[tuple[OrgId, str]] = set()
         for span in spans:

@@ -1,4 +1,4 @@
-"""What ended heals say of their dependencies, on its way to the database, and what that decides, on its way back."""
+"""Circuit breakers of dependencies: passes health reports of heals to the database, and applies its verdicts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breakers:
-    """Keeps what this process knows of dependencies in step with what the whole fleet has found out."""
+    """Synchronises this process's view of its dependencies with the circuit breakers of the whole fleet."""
 
     settings: BreakerSettings
     dependencies: Dependencies
@@ -25,14 +25,14 @@ class Breakers:
     """Called when failures that waited are due now."""
 
     def drop_redundant_health(self, settlement: Settlement) -> Settlement:
-        """Leave out what the database need not be told: that something is well which nobody called ill or waits for."""
+        """Drop a health report that the database does not need: success of a dependency without strikes or waiters."""
         health = settlement.health
         if health is None or self.dependencies.matters(health):
             return settlement
         return replace(settlement, health=None)
 
     def learn(self, verdicts: Verdicts, *, woken: int) -> None:
-        """Take in what the database decided, and go on at once with who was waiting."""
+        """Apply what the database decided, and wake resume for failures that are due by it."""
         for key in verdicts.struck:
             self.dependencies.struck(key)
         for key in verdicts.opened:

@@ -1,4 +1,4 @@
-"""What this process knows of the dependencies of its heals: how many may be tried at once, and which are ill."""
+"""Slow start for the dependencies of heals: how many heals of one may run at once, and which have an open breaker."""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -8,58 +8,60 @@ from typing import Final
 from consumer.model import Diagnosed, FailureId, Heal, Health
 
 REMEMBERED: Final = 4096
-"""Dependencies that are kept in mind; who was not heard of for longest begins slowly again."""
+"""Dependencies kept in memory; the least recently used one is evicted, and begins its slow start again."""
 
 
 @dataclass(slots=True)
-class _Seen:
+class _SlowStart:
+    """Concurrency window of one dependency: heals under way, and how many may be."""
+
     under_way: int = 0
     room: int = 0
 
 
 @dataclass(slots=True)
 class Dependencies:
-    """A slow start for each dependency: a few heals at once until they succeed, one more for each that does.
+    """Slow start for each dependency: a few heals at once until they succeed, and one more for each that does.
 
-    So a thousand failures of one dead dependency cost it a handful of calls and not three thousand, and one that is
-    just back is not run over. Which are unhealthy is the database's to tell (`consumer.store.breakers`); what stands
-    here of them is a copy, and decides only who waits without asking.
+    So a thousand failures of one dead dependency cost it a handful of calls and not three thousand, and one that has
+    just recovered is not overrun. The database decides which are unhealthy (`consumer.store.breakers`); this is a copy
+    of that, and decides only which failures wait without asking the database.
     """
 
     first: int
-    _seen: OrderedDict[str, _Seen] = field(default_factory=OrderedDict)
+    _slow_starts: OrderedDict[str, _SlowStart] = field(default_factory=OrderedDict)
     _unhealthy: frozenset[str] = frozenset()
-    _struck: set[str] = field(default_factory=set)
-    _turned_away: set[str] = field(default_factory=set)
+    _with_strikes: set[str] = field(default_factory=set)
+    _with_waiters: set[str] = field(default_factory=set)
 
     def free_slots(self, key: str) -> int:
-        """Give how many more heals of a dependency may start now; none while its breaker is known to be open."""
+        """Return how many more heals of a dependency may start now; 0 while its breaker is known to be open."""
         if key in self._unhealthy:
             return 0
-        seen = self._seen.get(key)
+        seen = self._slow_starts.get(key)
         return self.first if seen is None else max(0, seen.room - seen.under_way)
 
     def under_way(self) -> dict[str, int]:
-        """Give how many heals of each dependency are under way, where any are."""
-        return {key: seen.under_way for key, seen in self._seen.items() if seen.under_way}
+        """Return the number of heals under way for each dependency that has any."""
+        return {key: seen.under_way for key, seen in self._slow_starts.items() if seen.under_way}
 
     def is_unhealthy(self, key: str) -> bool:
-        """Tell whether its breaker is known to be open."""
+        """Return whether its circuit breaker is known to be open."""
         return key in self._unhealthy
 
     def started(self, key: str) -> None:
-        """Note that a heal of it is under way."""
-        seen = self._seen.get(key)
+        """Record that a heal of it is under way."""
+        seen = self._slow_starts.get(key)
         if seen is None:
-            seen = self._seen[key] = _Seen(room=self.first)
+            seen = self._slow_starts[key] = _SlowStart(room=self.first)
             self._forget_idle()
         else:
-            self._seen.move_to_end(key)
+            self._slow_starts.move_to_end(key)
         seen.under_way += 1
 
     def ended(self, key: str, *, healthy: bool | None) -> None:
-        """Note that one has ended; None says nothing of the dependency."""
-        seen = self._seen.get(key)
+        """Record that a heal of it has ended; `healthy` is None where the end says nothing about the dependency."""
+        seen = self._slow_starts.get(key)
         if seen is not None:
             seen.under_way = max(0, seen.under_way - 1)
             if healthy:
@@ -68,47 +70,47 @@ class Dependencies:
                 seen.room = self.first
 
     def struck(self, key: str) -> None:
-        """Note that the database holds a strike against it, which the next success has to take away."""
-        self._struck.add(key)
+        """Record that the database holds a strike against it, which the next success has to clear."""
+        self._with_strikes.add(key)
 
     def turned_away(self, key: str) -> None:
-        """Note that somebody waits for it because there was no room."""
-        self._turned_away.add(key)
+        """Record that a failure waits for it because its slow start had no room."""
+        self._with_waiters.add(key)
 
     def nobody_waits(self, key: str) -> None:
-        """Note that nobody was found to wait for it."""
-        self._turned_away.discard(key)
+        """Record that no failure was found to wait for it."""
+        self._with_waiters.discard(key)
 
     def matters(self, health: Health) -> bool:
-        """Tell whether the database has to hear of an end: a strike, one to be taken away, or somebody who waits."""
+        """Return whether the database needs this report: a strike, one to be cleared, or a failure that waits."""
         key = health.key
-        known = key in self._struck or key in self._unhealthy or key in self._turned_away
+        known = key in self._with_strikes or key in self._unhealthy or key in self._with_waiters
         return known or health.probe or health.healthy is False
 
     def mark_healthy(self, key: str) -> None:
-        """Note that nothing stands against it any more."""
-        self._struck.discard(key)
+        """Record that its breaker is closed, without strikes."""
+        self._with_strikes.discard(key)
         self._unhealthy -= {key}
 
     def mark_unhealthy(self, key: str) -> None:
-        """Note that its breaker is open."""
+        """Record that its breaker is open."""
         self._unhealthy |= {key}
 
     def refresh(self, unhealthy: Iterable[str], struck: Iterable[str]) -> None:
-        """Take over what the database says of all."""
+        """Replace the copy with the database's state of all dependencies."""
         self._unhealthy = frozenset(unhealthy)
-        self._struck = set(struck)
+        self._with_strikes = set(struck)
 
     def _forget_idle(self) -> None:
-        while len(self._seen) > REMEMBERED:
-            idle = next((key for key, seen in self._seen.items() if seen.under_way == 0), None)
+        while len(self._slow_starts) > REMEMBERED:
+            idle = next((key for key, seen in self._slow_starts.items() if seen.under_way == 0), None)
             if idle is None:
                 return
-            del self._seen[idle]
+            del self._slow_starts[idle]
 
 
 def turned_away(diagnosed: Sequence[Diagnosed], dependencies: Dependencies) -> dict[FailureId, str]:
-    """Say which of these have to wait for their dependency, in order of arrival; the others may start."""
+    """Return which failures have to wait for their dependency, in order of arrival; the others may start."""
     left: dict[str, int] = {}
     gates: dict[FailureId, str] = {}
     for one in diagnosed:

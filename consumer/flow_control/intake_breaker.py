@@ -1,4 +1,4 @@
-"""How much intake may read now: all, nothing, or a probe, while dead letters come from everybody at once."""
+"""Circuit breaker of intake: reads all, nothing, or a probe, while dead letters come from all sources at once."""
 
 import asyncio
 import time
@@ -22,75 +22,75 @@ from consumer.store.pool import Pool
 log = structlog.get_logger(__name__)
 
 SOURCES: Final = 100
-"""Of one organisation that are told apart within a beat: where a catalog lets any name speak, somebody may use many."""
+"""Sources of one organisation counted apart within a beat: where a catalog accepts any name, producers may use many."""
 
 
 LOOKS: Final = 5
-"""In one beat: how soon a process learns of a pause, and who was heard is told."""
+"""Synchronisations per beat: how soon a process learns of a pause, and reports the sources that it accepted."""
 
 
 class IntakeBreaker:
-    """Counts who is accepted and who is refused, and closes and opens together with every other process's valve.
+    """Counts accepted and refused sources, and pauses and resumes intake together with every other process.
 
-    Closed until the database has said that the fleet reads: a restart does not end a pause.
+    Paused until the database has said that the fleet reads: a restart does not end a pause.
     """
 
     def __init__(self, pool: Pool, settings: DeadLetterLimitSettings, intake: IntakeSettings) -> None:
         self._pool = pool
         self._settings = settings
         self._max_records = intake.max_rows
-        self._standing: IntakeState | None = None
-        self._heard: dict[OrgId, set[str]] = {}
-        self._told: dict[OrgId, set[str]] = {}
+        self._state: IntakeState | None = None
+        self._unreported: dict[OrgId, set[str]] = {}
+        self._accepted_in_beat: dict[OrgId, set[str]] = {}
         self._beat = 0
-        self._polled = False
-        self._suspicious = False
-        self._look_at = 0.0
-        self._forget_at = 0.0
+        self._has_polled = False
+        self._should_check = False
+        self._next_check = 0.0
+        self._next_prune = 0.0
         self._probe = _Probe()
 
     def may_read(self) -> int | None:
-        """Say how many records the next poll may give: None for as many as usual, 0 for none."""
-        if self._standing is not None and self._standing.paused_at is None:
+        """Return how many records the next poll may return: None for as many as usual, 0 for none."""
+        if self._state is not None and self._state.paused_at is None:
             return None
         return self._probe.left
 
     def took(self, records: int) -> None:
-        """Note that a poll that was not paused gave so many records."""
-        self._polled = True
+        """Record that a poll that was not paused returned so many records."""
+        self._has_polled = True
         if records:
             self._probe.left = 0
 
     @property
     def paused_because(self) -> str | None:
-        """Why intake is paused by dead letters, in words; None while it is not."""
-        if self._standing is None:
+        """The reason for which dead letters pause intake, as text; None while they do not."""
+        if self._state is None:
             return "whether intake may read is not known yet: the database has not said"
-        return self._standing.why if self._standing.paused_at is not None else None
+        return self._state.why if self._state.paused_at is not None else None
 
     async def count(self, batch: Batch, received: Received) -> None:
-        """Note what became of a batch. Dead letters are durably counted before its offsets can be committed.
+        """Count the outcome of a batch. Dead letters are durably counted before its offsets can be committed.
 
-        So a process that dies soon after each start still counts. While the database is away it counts nothing, and
-        holds nobody up: the count is a safeguard, no promise.
+        So a process that dies soon after each start still counts. While the database is away nothing is counted, and
+        nothing is held up: the count is a safeguard, no promise.
         """
-        accepted = _accepted(batch, received)
-        self._hear(accepted)
+        accepted = _accepted_voices(batch, received)
+        self._observe(accepted)
         if not (received.letters or self._probe.runs):
             return
         claims = claims_of(letter.record for letter in received.letters)
         try:
-            await self._tell()
+            await self._report()
             known = await store.refuse(self._pool, claims)
-            self._suspicious = self._suspicious or known > 0
-            await self._look_for_silence()
+            self._should_check = self._should_check or known > 0
+            await self._check_for_silence()
             if self._probe.runs and self._probe.left == 0:
-                await self._judge(is_well(len(set(accepted)), known))
+                await self._apply_probe(is_well(len(set(accepted)), known))
         except (TransientError, RefusedByDatabase) as error:
             log.warning("dead_letter_count_failed", error=str(error)[:300])
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Keep in step with the fleet until stopped."""
+        """Synchronise with the fleet until stopped."""
         every = self._settings.beat / LOOKS
         while not stop.is_set():
             try:
@@ -100,52 +100,52 @@ class IntakeBreaker:
             await wait_for_event(stop, every)
 
     async def once(self) -> None:
-        """Tell who was heard, look whether the limit is reached, and learn whether the fleet reads."""
-        if self._polled:
-            self._polled = False
-            await self._tell()
-            await self._forget()
-        await self._look_for_silence()
-        await self._learn()
-        if self._standing is not None and self._standing.paused_at is not None:
-            await self._take_turn()
+        """Report accepted sources, check whether the limit is reached, and load whether the fleet reads."""
+        if self._has_polled:
+            self._has_polled = False
+            await self._report()
+            await self._prune()
+        await self._check_for_silence()
+        await self._refresh_state()
+        if self._state is not None and self._state.paused_at is not None:
+            await self._take_probe()
 
-    def _hear(self, voices: Iterable[Voice]) -> None:
+    def _observe(self, voices: Iterable[Voice]) -> None:
         beat = int(time.time() / self._settings.beat.total_seconds())
         if beat != self._beat:
             self._beat = beat
-            self._told.clear()
+            self._accepted_in_beat.clear()
         for source, org_id in voices:
-            told = self._told.get(org_id)
+            told = self._accepted_in_beat.get(org_id)
             if told is None or (source not in told and len(told) < SOURCES):
-                self._told.setdefault(org_id, set()).add(source)
-                self._heard.setdefault(org_id, set()).add(source)
+                self._accepted_in_beat.setdefault(org_id, set()).add(source)
+                self._unreported.setdefault(org_id, set()).add(source)
 
-    async def _tell(self) -> None:
-        heard, self._heard = self._heard, {}
+    async def _report(self) -> None:
+        heard, self._unreported = self._unreported, {}
         voices = [Voice(source, org_id) for org_id, sources in heard.items() for source in sources]
         try:
             await store.hear(self._pool, self._settings.beat, voices)
         except TransientError:
-            self._told.clear()  # whoever speaks again is told again
+            self._accepted_in_beat.clear()  # a source that is accepted again is reported again
             raise
 
-    async def _forget(self) -> None:
-        if time.monotonic() >= self._forget_at:
-            self._forget_at = time.monotonic() + self._settings.usual.total_seconds()
-            await store.forget(self._pool, self._remembered)
+    async def _prune(self) -> None:
+        if time.monotonic() >= self._next_prune:
+            self._next_prune = time.monotonic() + self._settings.usual.total_seconds()
+            await store.forget(self._pool, self._retention_beats)
 
-    async def _look_for_silence(self) -> None:
-        """Pause the fleet where known voices are refused and those usually accepted are silent; not at each batch."""
+    async def _check_for_silence(self) -> None:
+        """Pause the fleet where known sources are refused and those usually accepted are silent; not at each batch."""
         limit = self._settings
-        if not self._suspicious or time.monotonic() < self._look_at:
+        if not self._should_check or time.monotonic() < self._next_check:
             return
-        self._suspicious = False
-        self._look_at = time.monotonic() + limit.beat.total_seconds() / LOOKS
-        heard, counting = await store.pulse(self._pool, limit.beat, self._remembered)
+        self._should_check = False
+        self._next_check = time.monotonic() + limit.beat.total_seconds() / LOOKS
+        heard, counting = await store.pulse(self._pool, limit.beat, self._retention_beats)
         beats = silent_beats(heard, limit)
         if beats is None or beats > counting:
-            self._suspicious = beats is not None
+            self._should_check = beats is not None
             return
         failing = await store.failing(self._pool, limit.beat, beats)
         if not is_reached(failing, limit):
@@ -159,43 +159,43 @@ class IntakeBreaker:
             log.error("dead_letter_limit_reached", why=why)
 
     @property
-    def _remembered(self) -> int:
+    def _retention_beats(self) -> int:
         return (self._settings.usual + self._settings.longest) // self._settings.beat
 
-    async def _learn(self) -> None:
-        was, self._standing = self._standing, await store.standing(self._pool)
-        paused, now_paused = was is not None and was.paused_at is not None, self._standing.paused_at is not None
+    async def _refresh_state(self) -> None:
+        was, self._state = self._state, await store.standing(self._pool)
+        paused, now_paused = was is not None and was.paused_at is not None, self._state.paused_at is not None
         if now_paused and not paused:
-            log.warning("dead_letter_limit_holds", since=str(self._standing.paused_at), why=self._standing.why)
+            log.warning("dead_letter_limit_holds", since=str(self._state.paused_at), why=self._state.why)
         elif paused and not now_paused:
             self._probe = _Probe()
             log.info("dead_letter_limit_lifted")
 
-    async def _take_turn(self) -> None:
-        """Take the fleet's probe when it is due; give it up where nothing came to be read."""
+    async def _take_probe(self) -> None:
+        """Take the fleet's probe (half-open state) when it is due; give it up where no records came."""
         every = self._settings.probe_every
         read = self._probe.runs and self._probe.left == 0
         if self._probe.runs and self._probe.age > (every if read else min(every, self._settings.beat / 2)):
             self._probe = _Probe()
-            # What was read and not counted went to another member in a rebalance: then it is read again there.
+            # Records read and not counted went to another member in a rebalance, which reads them again.
             await store.blank_probe(self._pool, read=read)
-        elif not self._probe.runs and self._standing is not None and self._standing.probe:
+        elif not self._probe.runs and self._state is not None and self._state.probe:
             blank = await store.take_probe(self._pool, every)
             if blank is not None:
                 size = min(self._settings.probe_records * 2 ** min(blank, 10), self._max_records)
                 self._probe = _Probe(size)
 
-    async def _judge(self, well: bool | None) -> None:
+    async def _apply_probe(self, well: bool | None) -> None:
         self._probe = _Probe()
         log.info("dead_letter_probe", well=well)
         if well is None:
             await store.blank_probe(self._pool, read=True)
         elif well and await store.resume(self._pool):
-            await self._learn()
+            await self._refresh_state()
 
 
 class _Probe:
-    """One process's turn to read a little."""
+    """The half-open state: one process's turn to read a few records."""
 
     def __init__(self, records: int = 0) -> None:
         self.left = records
@@ -204,12 +204,12 @@ class _Probe:
 
     @property
     def age(self) -> timedelta:
-        """How long ago the turn was taken."""
+        """Time since the turn was taken."""
         return timedelta(seconds=time.monotonic() - self._since)
 
 
-def _accepted(batch: Batch, received: Received) -> list[Voice]:
-    """Give who spoke in what was accepted, new or delivered before; a letter may come from the database's refusal."""
+def _accepted_voices(batch: Batch, received: Received) -> list[Voice]:
+    """Return the sources of accepted events, new or delivered before; storing one may still make it a dead letter."""
     refused = {(letter.record.partition, letter.record.offset) for letter in received.letters}
     return [
         Voice(diagnosed.failure.source or "", diagnosed.failure.org_id)

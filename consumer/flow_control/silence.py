@@ -1,8 +1,8 @@
-"""When a flood of dead letters pauses intake, and when it ends. Pure.
+"""Trip and reset rules of the intake breaker: when a flood of dead letters pauses intake, and when that ends. Pure.
 
-A bad deploy of ours refuses everybody: those who are usually accepted fall silent, and dead letters in their name come
-instead. A bad producer can write any number of dead letters in anybody's name, but it cannot keep the others' good
-events from being accepted. So what is measured is silence, and dead letters only say whose silence it is.
+A bad deploy of ours refuses every source: those that are usually accepted fall silent, and dead letters in their name
+come instead. A bad producer can write any number of dead letters in any source's name, but it cannot keep the good
+events of other sources from being accepted. So silence is measured, and dead letters only tell which source is silent.
 """
 
 import re
@@ -19,18 +19,18 @@ from consumer.model.voice import HeardInterval, SilentVoices, Voice
 from consumer.settings import DeadLetterLimitSettings
 
 SHORTEST: Final = 2
-"""Beats of silence that are the least to be looked at: what is under way when one begins is accepted in the next."""
-_READ: Final = 1024 * 1024
-"""Bytes of a refused record in which its claims are looked for."""
+"""Minimum beats of silence that count: an event under way when one beat begins is accepted in the next."""
+_SEARCHED_BYTES: Final = 1024 * 1024
+"""Bytes of a refused record that are searched for its source and organisation."""
 _SOURCE: Final = re.compile(rb'"source"\s{0,9}:\s{0,9}"([^"\\]{1,2048})"')
 _ORGANISATION: Final = re.compile(rb'"org_id"\s{0,9}:\s{0,9}"([0-9A-Fa-f-]{32,36})"')
 
 
 def silent_beats(heard: Sequence[HeardInterval], settings: DeadLetterLimitSettings) -> int | None:
-    """Say since how many beats those who are usually accepted are not; None while they are, or nobody can tell.
+    """Return for how many beats the usual sources have been silent; None while they are not, or it cannot be known.
 
-    `heard` are the beats that have ended, newest first. Looked at is the shortest past in which so many organisations
-    should have been heard that their silence is no chance: seconds in a busy fleet, minutes in a quiet one.
+    `heard` are the beats that have ended, newest first. The window is the shortest in which so many organisations are
+    expected that their silence is no chance: seconds in a busy fleet, minutes in a quiet one.
     """
     organisations = list(accumulate((beat.organisations for beat in heard), initial=0))
     sources = list(accumulate((beat.sources for beat in heard), initial=0))
@@ -46,7 +46,7 @@ def silent_beats(heard: Sequence[HeardInterval], settings: DeadLetterLimitSettin
 
 
 def is_reached(failing: SilentVoices, settings: DeadLetterLimitSettings) -> bool:
-    """Tell whether so many of the silent ones had dead letters that the fault must be where all of them meet: here."""
+    """Return whether so many silent sources had dead letters that the fault must be where all of them meet: here."""
     return (
         failing.sources >= settings.sources
         and failing.organisations >= settings.organisations
@@ -55,14 +55,14 @@ def is_reached(failing: SilentVoices, settings: DeadLetterLimitSettings) -> bool
 
 
 def is_well(accepted: int, refused: int) -> bool | None:
-    """Say what a probe shows, by how many voices were accepted and how many known ones refused; None for neither."""
+    """Return whether a probe went well, by the number of sources accepted and of known ones refused; None for none."""
     if accepted + refused == 0:
         return None
     return accepted >= refused
 
 
 def claims_of(records: Iterable[Record]) -> Counter[Voice]:
-    """Count refused records by who they say they are from; one that says nothing that can be read is left out."""
+    """Count refused records by the source that they claim; a record without a readable claim is left out."""
     found: Counter[Voice] = Counter()
     for record in records:
         if (voice := claim_of(record)) is not None:
@@ -71,22 +71,22 @@ def claims_of(records: Iterable[Record]) -> Counter[Voice]:
 
 
 def claim_of(record: Record) -> Voice | None:
-    """Read who a refused record says it is from, as far as it can be read.
+    """Return the source and organisation that a refused record claims, as far as they can be read.
 
-    By means of its own and not by decode's, which may be just what is broken. Whoever writes it may claim anything.
+    Parsed here and not by `decode`, which may be just what is broken. A producer may claim anything.
     """
-    value = (record.value or b"")[:_READ]
-    source, org_id = _in_json(value) if len(record.value or b"") <= _READ else (None, None)
+    value = (record.value or b"")[:_SEARCHED_BYTES]
+    source, org_id = _parse_json(value) if len(record.value or b"") <= _SEARCHED_BYTES else (None, None)
     headers = {name.lower(): content for name, content in record.headers if content is not None}
     in_header = headers.get("ce_source", b"").decode(errors="replace")
-    source = in_header or source or _first(_SOURCE, value) or f"urn:kafka:{record.topic}"
+    source = in_header or source or _first_match(_SOURCE, value) or f"urn:kafka:{record.topic}"
     try:
-        return Voice(source, OrgId(UUID(org_id or _first(_ORGANISATION, value) or "")))
+        return Voice(source, OrgId(UUID(org_id or _first_match(_ORGANISATION, value) or "")))
     except ValueError:
         return None
 
 
-def _in_json(value: bytes) -> tuple[str | None, str | None]:
+def _parse_json(value: bytes) -> tuple[str | None, str | None]:
     try:
         document = from_json(value)
     except ValueError:
@@ -100,6 +100,6 @@ def _in_json(value: bytes) -> tuple[str | None, str | None]:
             return None, None
 
 
-def _first(pattern: re.Pattern[bytes], value: bytes) -> str | None:
+def _first_match(pattern: re.Pattern[bytes], value: bytes) -> str | None:
     found = pattern.search(value)
     return found[1].decode(errors="replace") if found else None

@@ -1,4 +1,4 @@
-"""The heals that this process has under way, and whose slots they take."""
+"""Concurrency slots for the heals of this process: which are under way, and how many more may start or be claimed."""
 
 import asyncio
 import time
@@ -12,25 +12,25 @@ from consumer.event_loop import wait_for_event
 from consumer.model import AttemptId, OrgId
 
 UNSETTLED_LEAST: Final = 256
-"""Ended heals that may wait to be settled: as many as there are slots, the next batch is taken in while the last one is
-settled; but so many where slots are few, for settlements gather for larger transactions."""
+"""Ended heals that may wait to be settled: as many as there are slots, so that the next batch is taken in while the
+last one is settled; but at least so many where slots are few, for settlements gather for larger transactions."""
 AT_ONCE: Final = 3
-"""New failures are taken in when a third of what they may claim at all is free: fewer transactions, few idle slots."""
+"""New failures are taken in when a third of the slots they may claim is free: fewer transactions, few idle slots."""
 _ROUNDING: Final = 1e-9
-"""So that 0.9 of 1000 is 900 and not a little less."""
+"""Added before truncation, so that 0.9 of 1000 is 900 and not a little less."""
 PREFETCH_LIMIT: Final = 200
-"""Heals claimed before their slots are free, at most, and no more than there are slots: what ends finds its successor
-claimed already. No transaction takes so long that more would begin meanwhile."""
+"""Prefetch limit: claims taken before a slot is free, so that a freed slot need not wait for a round trip to the
+database. Never more than there are slots. No transaction takes so long that more would begin meanwhile."""
 PREFETCH_WINDOW: Final = 0.1
-"""And no more than ended within so many seconds: claiming takes half of that where replicas share a processor. Of each
-organisation no more than its own. Where nothing ends nothing is ahead, and whoever hangs its heals gets no slot by the
-heals of others."""
+"""Prefetch window, in seconds: no more is prefetched than heals ended within it, and for each organisation no more than
+its own did. Claiming takes half of that where replicas share a processor. Where no heal ends nothing is prefetched, and
+an organisation whose heals hang gets no slot by the heals of others."""
 PACES: Final = 4096
-"""Organisations whose pace is remembered."""
+"""Organisations whose completion rate is remembered."""
 
 
 class Turn(Enum):
-    """What a new failure gets."""
+    """Admission decision for a new failure."""
 
     NOW = "a slot"
     LATER = "a slot that is about to be free: ask again"
@@ -46,21 +46,21 @@ class _SlotUse:
 
 @dataclass(slots=True)
 class _Pace:
-    """How many heals ended lately."""
+    """Completion rate: heals that ended in the present and in the last window of `PREFETCH_WINDOW`."""
 
     since: float = 0.0
     count: int = 0
     before: int = 0
 
     def one_ended(self) -> None:
-        self._turn()
+        self._roll_window()
         self.count += 1
 
     def lately(self) -> int:
-        self._turn()
+        self._roll_window()
         return max(self.count, self.before)
 
-    def _turn(self) -> None:
+    def _roll_window(self) -> None:
         now = time.monotonic()
         if now - self.since >= PREFETCH_WINDOW:
             self.before = self.count if now - self.since < 2 * PREFETCH_WINDOW else 0
@@ -71,195 +71,195 @@ class _Pace:
 class HealSlots:
     """Heals by attempt: each takes a slot until it has ended, and is known here until its settle is durable.
 
-    Two rules keep slots for others. New failures leave `resume_share` of them to those that are due again, if any. An
-    organisation takes at most `organisation_share` of what it holds and what is free together: alone that is nearly
-    all, the next greedy one gets a tenth of that, and some are left; nobody has to know how many organisations there
-    are.
+    Two rules share the slots fairly. New failures leave `resume_share` of them to failures that are due again, if any.
+    An organisation takes at most `organisation_share` of what it holds and what is free together: alone that is nearly
+    all, the next greedy one gets a tenth of that, and some are left; the number of organisations need not be known.
     """
 
     slots: int
     resume_share: float = 0.25
     organisation_share: float = 0.9
-    _places: dict[AttemptId, _SlotUse] = field(default_factory=dict)
+    _uses: dict[AttemptId, _SlotUse] = field(default_factory=dict)
     _unstarted: set[AttemptId] = field(default_factory=set)
     _settling: set[AttemptId] = field(default_factory=set)
-    _held: dict[OrgId, int] = field(default_factory=dict)
-    _new: int = 0
+    _held_by_org: dict[OrgId, int] = field(default_factory=dict)
+    _new_count: int = 0
     _freed_at: dict[OrgId, float] = field(default_factory=dict)
     _freed: asyncio.Event = field(default_factory=asyncio.Event)
     _stalled: bool = False
     _pace: _Pace = field(default_factory=_Pace)
     _paces: dict[OrgId, _Pace] = field(default_factory=dict)
-    _open: asyncio.Semaphore = field(init=False)
+    _semaphore: asyncio.Semaphore = field(init=False)
     due_waits: bool = False
-    """Whether failures that are due again find no slot: only then is their share kept for them."""
+    """Whether failures that are due again wait for a slot: only then is their share kept for them."""
 
     def __post_init__(self) -> None:
-        """Open the slots."""
-        self._open = asyncio.Semaphore(self.slots)
+        """Create the semaphore of the slots."""
+        self._semaphore = asyncio.Semaphore(self.slots)
 
     async def acquire(self, within: timedelta) -> bool:
-        """Wait until one of those under way has ended, where this one was claimed ahead; False when none has."""
-        if not self._open.locked():
-            return await self._open.acquire()
+        """Wait for a slot, which a prefetched heal may not have yet; returns False when none came free in time."""
+        if not self._semaphore.locked():
+            return await self._semaphore.acquire()
         try:
             async with asyncio.timeout(within.total_seconds()):
-                return await self._open.acquire()
+                return await self._semaphore.acquire()
         except TimeoutError:
             return False
 
     def release(self, org_id: OrgId) -> None:
-        """Let the next one begin."""
+        """Free the slot of a heal for the next one, and count it in the completion rates."""
         self._pace.one_ended()
         if len(self._paces) > PACES:
             self._paces = {one: pace for one, pace in self._paces.items() if pace.lately()}
         self._paces.setdefault(org_id, _Pace()).one_ended()
-        self._open.release()
+        self._semaphore.release()
 
     def add(self, attempt_id: AttemptId, org_id: OrgId, *, is_new: bool) -> bool:
-        """Take a slot; False when this attempt has one already."""
-        if attempt_id in self._places:
+        """Take a slot; returns False when this attempt has one already."""
+        if attempt_id in self._uses:
             return False
-        self._places[attempt_id] = _SlotUse(time.monotonic(), org_id, is_new)
-        self._held[org_id] = self._held.get(org_id, 0) + 1
-        self._new += is_new
+        self._uses[attempt_id] = _SlotUse(time.monotonic(), org_id, is_new)
+        self._held_by_org[org_id] = self._held_by_org.get(org_id, 0) + 1
+        self._new_count += is_new
         self._unstarted.add(attempt_id)
         return True
 
     def effect_started(self, attempt_id: AttemptId) -> None:
-        """Note that an effect of this heal may have left the process."""
+        """Record that an effect of this heal may have left the process."""
         self._unstarted.discard(attempt_id)
 
     def settling(self, attempt_id: AttemptId) -> None:
-        """Note that a heal has ended: its slot is free, and it waits for its settle."""
+        """Record that a heal has ended: its slot is free, and it waits for its settle."""
         if attempt_id not in self._settling:
             self._settling.add(attempt_id)
-            self._free(self._places[attempt_id])
+            self._return_slot(self._uses[attempt_id])
             self._freed.set()
 
     def forget(self, attempt_ids: Iterable[AttemptId]) -> None:
-        """Forget heals whose settle is durable, or that are another's now."""
+        """Remove heals whose settle is durable, or whose claim another process has now."""
         for attempt_id in attempt_ids:
-            place = self._places.pop(attempt_id, None)
+            place = self._uses.pop(attempt_id, None)
             if place is not None and attempt_id not in self._settling:
-                self._free(place)
+                self._return_slot(place)
             self._unstarted.discard(attempt_id)
             self._settling.discard(attempt_id)
         self._freed.set()
 
-    def _free(self, place: _SlotUse) -> None:
-        left = self._held[place.org_id] - 1
+    def _return_slot(self, place: _SlotUse) -> None:
+        left = self._held_by_org[place.org_id] - 1
         if left:
-            self._held[place.org_id] = left
+            self._held_by_org[place.org_id] = left
             self._freed_at[place.org_id] = time.monotonic()
         else:
-            del self._held[place.org_id]
+            del self._held_by_org[place.org_id]
             self._freed_at.pop(place.org_id, None)
-        self._new -= place.is_new
+        self._new_count -= place.is_new
         self._stalled = False
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._uses)
 
     def ids(self) -> tuple[AttemptId, ...]:
-        """Give all attempts under way."""
-        return tuple(self._places)
+        """Return all attempts under way."""
+        return tuple(self._uses)
 
     def unstarted(self) -> tuple[AttemptId, ...]:
-        """Give those of which no effect has begun: another process may do them at once."""
+        """Return the attempts of which no effect has begun: another process may make them at once."""
         return tuple(self._unstarted)
 
     def free(self, *, for_new: bool = False) -> int:
-        """Give the free slots; none while too many ended heals wait for the database."""
+        """Return the number of free slots, prefetch included; 0 while too many ended heals wait for the database."""
         if len(self._settling) >= max(self.slots, UNSETTLED_LEAST):
             return 0
-        free = self.slots + self._ahead() - (len(self._places) - len(self._settling))
+        free = self.slots + self._prefetch() - (len(self._uses) - len(self._settling))
         if for_new and self.due_waits:
-            free = min(free, self._most_new() - self._new)
+            free = min(free, self._new_limit() - self._new_count)
         return max(0, free)
 
-    def _most_new(self) -> int:
-        """Give how many new failures may have a slot or be claimed ahead."""
+    def _new_limit(self) -> int:
+        """Return how many new failures may have a slot or be prefetched."""
         if self.due_waits:
             return max(1, int(self.slots * (1 - self.resume_share)))
-        return self.slots + self._ahead()
+        return self.slots + self._prefetch()
 
-    def _ahead(self, org_id: OrgId | None = None) -> int:
+    def _prefetch(self, org_id: OrgId | None = None) -> int:
         pace = self._pace if org_id is None else self._paces.get(org_id)
         return 0 if pace is None else min(self.slots, PREFETCH_LIMIT, pace.lately())
 
     def free_slots(self, org_id: OrgId) -> int:
-        """Give how many slots an organisation may take now."""
-        return self._room(self._held.get(org_id, 0), self.free(), self._ahead(org_id))
+        """Return how many slots an organisation may take now."""
+        return self._slots_for(self._held_by_org.get(org_id, 0), self.free(), self._prefetch(org_id))
 
     def admit(self, org_ids: Sequence[OrgId], *, for_new: bool = False) -> list[bool]:
-        """Say who of these would get a slot, in order of arrival; takes none."""
+        """Return for each failure, in order of arrival, whether it would get a slot; takes none."""
         free, allowed = self.free(), self.free(for_new=for_new)
-        if len(org_ids) <= min(allowed, self._room(len(self._places), free)):
+        if len(org_ids) <= min(allowed, self._slots_for(len(self._uses), free)):
             return [True] * len(org_ids)  # even if all were one organisation's
         taken: dict[OrgId, int] = {}
         admitted = []
         for org_id in org_ids:
             if allowed <= 0:
                 break
-            held = taken.get(org_id, self._held.get(org_id, 0))
-            gets_one = self._room(held, free, self._ahead(org_id)) > 0
+            held = taken.get(org_id, self._held_by_org.get(org_id, 0))
+            gets_one = self._slots_for(held, free, self._prefetch(org_id)) > 0
             if gets_one:
                 taken[org_id] = held + 1
                 free, allowed = free - 1, allowed - 1
             admitted.append(gets_one)
         return admitted + [False] * (len(org_ids) - len(admitted))
 
-    def _room(self, held: int, free: int, ahead: int = 0) -> int:
-        """Give the room of one who holds so many, beside so many that are free or may be claimed ahead, by anyone."""
+    def _slots_for(self, held: int, free: int, ahead: int = 0) -> int:
+        """Return how many slots a holder of `held` may take: `free` counts every prefetch, `ahead` only its own."""
         if free <= 0:
             return 0
-        empty = max(0, free - self._ahead())
+        empty = max(0, free - self._prefetch())
         by_share = int(self.organisation_share * (held + empty) + _ROUNDING) - held
         return min(free, max(by_share, 1 if held == 0 else 0) + ahead)
 
     def oldest(self) -> timedelta:
-        """Give the age of the longest heal under way; zero when there is none."""
-        # Slots are taken in order of time and a dict keeps it: the first is the oldest. What only waits for the
+        """Return the age of the longest heal under way; zero when there is none."""
+        # Slots are taken in order of time and a dict keeps it: the first is the oldest. A heal that only waits for the
         # database is not under way: an absent database must not look like a heal that hangs.
-        since = (place.since for attempt_id, place in self._places.items() if attempt_id not in self._settling)
+        since = (place.since for attempt_id, place in self._uses.items() if attempt_id not in self._settling)
         oldest = next(since, None)
         return timedelta(0) if oldest is None else timedelta(seconds=time.monotonic() - oldest)
 
     async def wait_for_all(self, at_most: timedelta) -> None:
-        """Wait until nothing is under way."""
+        """Wait until no heal is under way."""
         deadline = time.monotonic() + at_most.total_seconds()
-        while self._places and (left := deadline - time.monotonic()) > 0:
-            await self._some_freed(left)
+        while self._uses and (left := deadline - time.monotonic()) > 0:
+            await self._wait_for_free(left)
 
     async def wait_for_some(self, wanted: int, at_most: timedelta) -> None:
         """Wait until so many slots are free."""
         deadline = time.monotonic() + at_most.total_seconds()
         while self.free() < wanted and (left := deadline - time.monotonic()) > 0:
-            await self._some_freed(left)
+            await self._wait_for_free(left)
 
     async def wait_to_admit(
         self, org_ids: Sequence[OrgId], *, stalled_after: timedelta, at_most: timedelta
     ) -> list[Turn]:
-        """Wait for slots for new failures as long as heals end; say of each, in order of arrival, what it gets.
+        """Wait for slots for new failures as long as heals end; returns the decision for each, in order of arrival.
 
-        Whose slot is about to be free is to be asked for again. When for `stalled_after` none was freed and none is
-        being settled, or after `at_most`, nobody is: all that are left go without one.
+        A failure with `Turn.LATER` is to be asked for again: its slot is about to be free. When for `stalled_after` no
+        slot was freed and no heal is being settled, or after `at_most`, none gets that: all that are left go without a
+        slot.
         """
         deadline = time.monotonic() + at_most.total_seconds()
-        some = min(len(org_ids), max(1, self._most_new() // AT_ONCE))
+        some = min(len(org_ids), max(1, self._new_limit() // AT_ONCE))
         while True:
             left = deadline - time.monotonic()
             gives_up = self._stalled or left <= 0 or self.slots == 0
             if gives_up or self.free(for_new=True) >= some:
-                turns = self._turns(org_ids, stalled_after, gives_up=gives_up)
+                turns = self._decide_turns(org_ids, stalled_after, gives_up=gives_up)
                 if not org_ids or any(turn is not Turn.LATER for turn in turns):
                     return turns
-            freed = await self._some_freed(min(left, stalled_after.total_seconds()))
+            freed = await self._wait_for_free(min(left, stalled_after.total_seconds()))
             self._stalled = not freed and not self._settling
 
-    def _turns(self, org_ids: Sequence[OrgId], stalled_after: timedelta, *, gives_up: bool) -> list[Turn]:
-        """Say what each gets now. Nobody waits for one who hangs his own; within an organisation nobody overtakes."""
+    def _decide_turns(self, org_ids: Sequence[OrgId], stalled_after: timedelta, *, gives_up: bool) -> list[Turn]:
+        """Return the decision for each. Hanging heals delay their own organisation only; within one, order is kept."""
         admitted = self.admit(org_ids, for_new=True)
         if gives_up or all(admitted):
             return [Turn.NOW if gets_one else Turn.STORE_ONLY for gets_one in admitted]
@@ -274,6 +274,6 @@ class HealSlots:
             for org_id, gets_one in zip(org_ids, admitted, strict=True)
         ]
 
-    async def _some_freed(self, within: float) -> bool:
+    async def _wait_for_free(self, within: float) -> bool:
         self._freed.clear()
         return await wait_for_event(self._freed, timedelta(seconds=within))

@@ -1,4 +1,4 @@
-"""What two things that are the same have in common: pure."""
+"""Digest of a JSON value, for the comparison of calls, payloads and faults. Pure."""
 
 import json
 from hashlib import sha256
@@ -7,7 +7,7 @@ import orjson
 
 
 def digest(value: object) -> str:
-    """Give the SHA-256 of a JSON value, however its members are ordered."""
+    """Return the SHA-256 of a JSON value, in hex; the order of its members does not count."""
     try:
         text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:  # an integer beyond 64 bits: the same value is always written the same way

@@ -13,26 +13,26 @@ from schemas.names import Effect
 
 
 class Tenure(Protocol):
-    """What a gate asks of the process's lease."""
+    """The process's lease, as far as a gate needs it."""
 
     async def permit(self, claim: Claim, seen_at: float) -> float:
-        """Wait until an effect may start; gives since when the claim is known to be this process's own."""
+        """Wait until an effect may start; returns the time since which the claim is known to be this process's own."""
         ...
 
     def may_start(self, claim: Claim, seen_at: float) -> bool:
-        """Tell whether an effect may start this very moment."""
+        """Return whether an effect may start now, without waiting."""
         ...
 
     async def make_durable(self, claim: Claim) -> None:
-        """Make durable that an effect begins which must not be repeated blindly."""
+        """Make the beginning of an unsafe effect durable, so that it is not repeated blindly after a crash."""
         ...
 
 
 class Gate:
-    """The gate of one claim.
+    """Effect gate of one claim: a fence before each side effect.
 
-    No effect starts past its deadline, after a decision has revoked it, or once another process may have it; none of an
-    unsafe kind starts before its beginning is durable.
+    No effect starts past the claim's deadline, after a decision has revoked the claim, or once another process may own
+    it; no unsafe effect starts before its beginning is durable.
     """
 
     def __init__(self, claim: Claim, effect: Effect, tenure: Tenure, started: Callable[[AttemptId], None]) -> None:
@@ -52,7 +52,7 @@ class Gate:
             if not is_durable:
                 await self._tenure.make_durable(self._claim)
                 is_durable = True
-            # After the awaits: a process that was stopped in one must see that its time is over.
+            # After the awaits: a process that was suspended in one must notice that its deadline has passed.
             if self._left() <= 0:
                 raise DeadlinePassed("the time in which this heal may act on its scope is over")
             if self.may_start():
@@ -61,15 +61,15 @@ class Gate:
         self._started(self._claim.attempt_id)
 
     def unsent(self) -> None:
-        """Take the last beginning back: not one byte of its effect was sent, and none will be."""
+        """Revert the last `begin`: not one byte of its effect was sent, and none will be."""
         self.begun = self._begun_before
 
     def may_start(self) -> bool:
-        """Tell whether an effect that `begin` allowed may still start, this very moment."""
+        """Return whether an effect that `begin` allowed may still start now."""
         return self._left() > 0 and self._tenure.may_start(self._claim, self._seen_at)
 
     def remaining(self) -> timedelta:
-        """Time until every effect must have ended."""
+        """Return the time until every effect must have ended."""
         return timedelta(seconds=max(0.0, self._left()))
 
     def _left(self) -> float:
@@ -80,10 +80,11 @@ ResultT = TypeVar("ResultT")
 
 
 async def permitted(gate: EffectGate, act: Callable[[], Awaitable[ResultT]]) -> ResultT:
-    """Begin an effect and make it; raises as `gate.begin`.
+    """Begin an effect at the gate and perform it; raises as `gate.begin`.
 
-    A process that stood still between the gate's yes and the first byte has sent nothing, and that is no try: it asks
-    again, and waits until it may start, or learns why it may not. The heal's own window bounds it.
+    A process that was suspended between the gate's permission and the first byte has sent nothing, which does not
+    count as a try: `begin` is called again, and waits until the effect may start, or raises why it may not. The heal's
+    own window bounds this.
     """
     while True:
         await gate.begin()

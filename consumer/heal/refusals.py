@@ -1,4 +1,4 @@
-"""What no strategy may heal, and how it says so: pure."""
+"""Refusals shared by all strategies: hopeless diagnoses, redacted input, and missing context. Pure."""
 
 from typing import Final
 
@@ -9,7 +9,10 @@ _SAME_CALL: Final = "the same call would be refused again"
 
 
 def hopeless(diagnosis: Diagnosis, *, money: str = _SAME_CALL, credential: str = _SAME_CALL) -> str | None:
-    """Refuse what the diagnosis rules out; the strategy says why its own act helps neither balance nor credential."""
+    """Return why the diagnosis rules out a heal, or None.
+
+    `money` and `credential` are the strategy's reasons why its action helps neither a balance nor a credential.
+    """
     match diagnosis.disposition:
         case Disposition.NEVER:
             return "the evidence says that trying again can only do harm"
@@ -24,9 +27,9 @@ def hopeless(diagnosis: Diagnosis, *, money: str = _SAME_CALL, credential: str =
 
 
 def redacted_part(failure: Failure, members: tuple[str, ...], advice: str) -> str | None:
-    """Refuse where redaction touched what is sent: these members of the context, or all of it.
+    """Return why a failure is refused whose input was redacted: in these members of the context, or in all of it.
 
-    The marker in the place of a secret would be sent instead of it.
+    Otherwise the marker in the place of a secret would be sent instead of the secret.
     """
     for pointer in failure.redactions:
         if pointer == "/context" or any(f"{pointer}/".startswith(f"/context/{member}/") for member in members):
@@ -35,6 +38,6 @@ def redacted_part(failure: Failure, members: tuple[str, ...], advice: str) -> st
 
 
 def missing_context(missing: tuple[str, ...]) -> Refused:
-    """Refuse what lacks fields that its strategy reads."""
+    """Build the refusal of a failure whose context lacks fields that the strategy reads."""
     reason = f"the event lacks, or has in an unusable form: {', '.join(missing)}"
     return Refused(code=Code.MISSING_CONTEXT, reason=reason, missing=missing)

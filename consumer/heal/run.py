@@ -1,4 +1,4 @@
-"""Running one strategy: inside its window, behind its gate, and with every end of it turned into an outcome."""
+"""Runs one strategy within its window and behind its effect gate, and maps every result or exception to an outcome."""
 
 import asyncio
 from dataclasses import replace
@@ -16,8 +16,8 @@ from schemas.names import Code, Effect, Verdict
 
 log = structlog.get_logger(__name__)
 
-_MOMENT: Final = timedelta(seconds=1)
-_SHOWN: Final = 300
+_SHORT_WAIT: Final = timedelta(seconds=1)
+_MAX_ERROR_TEXT: Final = 300
 
 
 async def run(strategy: Strategy, task: Task, gate: Gate) -> Outcome:
@@ -29,7 +29,7 @@ async def run(strategy: Strategy, task: Task, gate: Gate) -> Outcome:
         The claim is another's now; nothing of this heal may be written.
 
     """
-    outcome = await _ended(strategy, task, gate)
+    outcome = await _run_in_window(strategy, task, gate)
     if isinstance(outcome, Healed) and (why := unproven(strategy, outcome)) is not None:
         log.error("healed_without_proof", strategy=strategy.name, why=why)
         reason = f"{strategy.name} says that it healed, and {why}"
@@ -39,7 +39,7 @@ async def run(strategy: Strategy, task: Task, gate: Gate) -> Outcome:
     return outcome
 
 
-async def _ended(strategy: Strategy, task: Task, gate: Gate) -> Outcome:
+async def _run_in_window(strategy: Strategy, task: Task, gate: Gate) -> Outcome:
     permitted = MAY_START.set(gate.may_start)
     try:
         async with asyncio.timeout(gate.remaining().total_seconds()):
@@ -51,9 +51,11 @@ async def _ended(strategy: Strategy, task: Task, gate: Gate) -> Outcome:
     except RevokedClaim as error:
         return _after_effect(task, str(error)) if gate.begun else Refused(code=Code.DENIED, reason=str(error))
     except TransientError as error:
-        # Ours, as a rule: the database did not make the beginning of an effect durable, so the effect was not sent.
-        log.warning("heal_interrupted", strategy=strategy.name, effect_begun=gate.begun, error=str(error)[:_SHOWN])
-        before = RetryLater(after=_MOMENT, reason="interrupted before anything was sent")
+        # Usually our database: it did not make the beginning of an effect durable, so the effect was not sent.
+        log.warning(
+            "heal_interrupted", strategy=strategy.name, effect_begun=gate.begun, error=str(error)[:_MAX_ERROR_TEXT]
+        )
+        before = RetryLater(after=_SHORT_WAIT, reason="interrupted before anything was sent")
         return _after_effect(task, "interrupted after an effect had begun") if gate.begun else before
     except Exception as error:  # a strategy's bug must not stop the stream
         log.exception("strategy_crashed", strategy=strategy.name, effect_begun=gate.begun)
@@ -64,7 +66,10 @@ async def _ended(strategy: Strategy, task: Task, gate: Gate) -> Outcome:
 
 
 def unproven(strategy: Strategy, healed: Healed) -> str | None:
-    """Say what a heal lacks to count as one: no oracle may deny it, and one of the strategy's own has to confirm it."""
+    """Return why a reported heal is not proven, or None.
+
+    No oracle may deny it, and one of the strategy's own oracles has to confirm it.
+    """
     denied = [proof.oracle for proof in healed.proofs if proof.verdict is Verdict.FAILED]
     if denied:
         return f"{', '.join(denied)} says no"
@@ -77,11 +82,11 @@ def _out_of_time(task: Task, gate: Gate) -> Outcome:
     if gate.begun:
         reason = f"not ended within its window of {task.plan.intent.window.total_seconds():g} s"
         return _after_effect(task, reason, dependency_unhealthy=True)
-    return RetryLater(after=_MOMENT, reason="its window passed before anything was sent")
+    return RetryLater(after=_SHORT_WAIT, reason="its window passed before anything was sent")
 
 
 def _after_effect(task: Task, reason: str, *, dependency_unhealthy: bool = False) -> Unknown | NotHealed:
     if task.plan.intent.effect is Effect.UNSAFE:
         return Unknown(reason=reason, dependency_unhealthy=dependency_unhealthy)
-    # Repeating it does no harm, so nothing needs to be known of how far it came.
+    # A repeat does no harm, so it does not matter how far the effect got.
     return NotHealed(code=Code.UNVERIFIED, reason=reason, dependency_unhealthy=dependency_unhealthy)

@@ -1,4 +1,4 @@
-"""One heal under way, whatever its strategy: its task and gate, its dependency's health, and how it may end."""
+"""Session of one heal, shared by all strategies: its task and gate, its dependency's health, and its outcomes."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -13,42 +13,42 @@ from schemas.names import Code, Effect, Verdict
 
 SECOND: Final = timedelta(seconds=1)
 NO_TIME: Final = timedelta(0)
-_DETAIL: Final = 200
+_MAX_DETAIL: Final = 200
 
 
 @dataclass(slots=True, kw_only=True)
 class HealSession:
-    """What a strategy extends by what it reads of the context and by what it remembers of its course."""
+    """Base of a strategy's session, which adds the parsed context and what the heal has done so far."""
 
     task: Task
     gate: EffectGate
     pause: Callable[[float], Awaitable[None]]
-    """Sleeps so many seconds; passed in, so that a test's time passes at once."""
+    """Sleeps for a number of seconds; injected, so that a test's time passes at once."""
     dependency_unhealthy: bool = False
-    """Of the last answer of the heal's own dependency, or its absence."""
+    """Whether the last call to the heal's own dependency counts against it: by its answer, or for want of one."""
 
     @property
     def policy(self) -> WorkflowPolicy:
-        """What may be done for its workflow."""
+        """The catalog's policy of its workflow."""
         return self.task.policy
 
     @property
     def effect(self) -> Effect:
-        """What its effect does when it happens twice."""
+        """The effect class of its intent: what its effect does when it happens twice."""
         return self.task.plan.intent.effect
 
     @property
     def details(self) -> JsonObject:
-        """What has happened so far, for the attempt."""
+        """What has happened so far, for the attempt's details."""
         return {}
 
     def within(self, limit: timedelta, *, spare: timedelta = NO_TIME) -> timedelta:
-        """Bound one call by its own limit and by the claim's time, less what is spared for what comes after it.
+        """Return the timeout of one call: its own limit, or the claim's remaining time less `spare` for what follows.
 
         Raises
         ------
         DeadlinePassed
-            The claim's time is over: nothing may be sent.
+            The claim's deadline has passed: nothing may be sent.
 
         """
         remaining = self.gate.remaining() - spare
@@ -57,11 +57,11 @@ class HealSession:
         return min(limit, remaining)
 
     async def sleep(self, wait: timedelta) -> None:
-        """Wait in the slot."""
+        """Sleep while the slot stays occupied."""
         await self.pause(wait / SECOND)
 
     def not_healed(self, code: Code, reason: str, proofs: tuple[Proof, ...] = ()) -> NotHealed:
-        """End as known not to have healed, or not proven to."""
+        """Build the outcome of a heal that is known to have failed, or is not proven."""
         return NotHealed(
             code=code,
             reason=reason,
@@ -71,13 +71,13 @@ class HealSession:
         )
 
     def unknown(self, reason: str, proofs: tuple[Proof, ...] = ()) -> Unknown:
-        """End with an effect of ours that may have happened."""
+        """Build the outcome of a heal whose effect may have happened."""
         return Unknown(
             reason=reason, proofs=proofs, details=self.details, dependency_unhealthy=self.dependency_unhealthy
         )
 
     def retry_later(self, after: timedelta, reason: str, *, effect_in_doubt: bool = False) -> RetryLater:
-        """End for now; with an effect in doubt whoever goes on finds out whether it happened."""
+        """Build the outcome to go on later; with an effect in doubt the next heal finds out whether it happened."""
         return RetryLater(
             after=after,
             reason=reason,
@@ -88,5 +88,5 @@ class HealSession:
 
 
 def proof(oracle: str, verdict: Verdict, detail: str) -> Proof:
-    """Make a proof of bounded size."""
-    return Proof(oracle=oracle, verdict=verdict, detail=detail.replace("\0", "\ufffd")[:_DETAIL])
+    """Build a proof of bounded size."""
+    return Proof(oracle=oracle, verdict=verdict, detail=detail.replace("\0", "\ufffd")[:_MAX_DETAIL])

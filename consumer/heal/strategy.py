@@ -1,4 +1,4 @@
-"""The contract of a strategy: the plan's half (`Rung`) and the half that acts."""
+"""The contract of a healing strategy: the planning half (`Rung`), the acting half (`Strategy`), and the effect gate."""
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -12,7 +12,7 @@ from schemas.value import value
 
 
 class EffectGate(Protocol):
-    """What stands between a strategy and the world: no effect without asking here first."""
+    """Permission check before each side effect of a strategy: no effect starts without `begin`."""
 
     async def begin(self) -> None:
         """Allow one more effect to start now.
@@ -23,9 +23,9 @@ class EffectGate(Protocol):
         Raises
         ------
         DeadlinePassed
-            The claim's time is over: others may act on the scope. Nothing may be sent.
+            The claim's deadline has passed: other processes may act on the scope. Nothing may be sent.
         LostClaim
-            The claim is under another name. Nothing may be sent.
+            The claim belongs to another owner. Nothing may be sent.
         RevokedClaim
             A person decided meanwhile. Nothing more may be sent; what was learnt is settled.
 
@@ -33,17 +33,17 @@ class EffectGate(Protocol):
         ...
 
     def unsent(self) -> None:
-        """Take the last beginning back: it is known that not one byte of its effect left the process."""
+        """Revert the last `begin`: it is known that not one byte of its effect left the process."""
         ...
 
     def remaining(self) -> timedelta:
-        """Time until every effect must have ended; a call without effect needs no beginning, and ends by then too."""
+        """Return the time until every effect must have ended; calls without effect end by then too, with no `begin`."""
         ...
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One heal to be done."""
+    """Input of one heal: the failure, its diagnosis and plan, and the policy of its workflow."""
 
     failure: Failure
     diagnosis: Diagnosis
@@ -55,17 +55,17 @@ class Task:
 class Strategy(Rung, Protocol):
     """A strategy: plans purely, acts through the gate, verifies by an oracle that is not the action's own return value.
 
-    `heal` returns an outcome for everything that the world does; it raises only for a bug of ours. It must not start
-    an effect without `gate.begin()`, must not report `Healed` without a passed proof of one of its oracles and with
-    none that failed (whoever runs it does not believe that), and must end within the window that its plan named.
-    Cancellation is not swallowed.
+    `heal` returns an outcome for every event outside this process; it raises only for a bug of this service. It must
+    not start an effect without `gate.begin()`, must not report `Healed` without a passed proof of one of its oracles
+    or with one that failed (`run.py` rejects such a report), and must end within the window of its plan. Cancellation
+    is not swallowed.
     """
 
     async def heal(self, task: Task, gate: EffectGate) -> Outcome:
-        """Act, verify, and say what came of it."""
+        """Act, verify, and return the outcome."""
         ...
 
 
 Strategies: TypeAlias = Mapping[StrategyName, Strategy]
 Redact: TypeAlias = Callable[[Json], tuple[Json, tuple[str, ...]]]
-"""Takes the secrets out of a JSON value, and says where there were any."""
+"""Removes the secrets from a JSON value; returns also the paths where there were any."""

@@ -1,6 +1,6 @@
-"""Kafka in: records to failures or dead letters, offsets, lag, and whether this member is alive.
+"""Intake from Kafka: decodes records into failures or dead letters; offsets, lag, and the liveness of this member.
 
-`source.py` polls and commits, `decode.py` reads one record, `offsets.py` says what may be committed, `liveness.py`
-tells a member of ours that does not read from a cause elsewhere. Neighbours: `kafka/` is the client, `pipeline/` takes
-the batches. Invariant: no offset is committed past a record that was not handed on.
+`source.py` polls and commits, `decode.py` decodes one record, `offsets.py` decides what may be committed, `liveness.py`
+tells a member that does not read through its own fault from a cause elsewhere. Neighbours: `kafka/` is the client,
+`pipeline/` takes the batches. Invariant: no offset is committed past a record that was not handed on.
 """

@@ -1,4 +1,4 @@
-"""One record's bytes to an accepted failure, or to a dead letter with the reason. Pure."""
+"""Decodes one record's bytes into an accepted failure, or into a dead letter with the reason. Pure."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -20,14 +20,14 @@ _SPACE: Final = ID_SPACE.bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdmissionRules:
-    """What decides whether an event may enter."""
+    """The rules by which an event is accepted."""
 
     catalog: Catalog
     max_event_bytes: int
 
 
 def decode(record: Record, door: AdmissionRules, now: datetime) -> Failure | DeadLetter:
-    """Read one record. What comes out is redacted and fit for Postgres, or a dead letter; nothing is raised."""
+    """Decode one record into a failure that is redacted and fit for Postgres, or into a dead letter; raises nothing."""
     if record.fault is not None:
         return DeadLetter(record=record, reason=record.fault.reason, message=record.fault.message)
     if record.value is not None and len(record.value) > door.max_event_bytes:
@@ -39,21 +39,21 @@ def decode(record: Record, door: AdmissionRules, now: datetime) -> Failure | Dea
         envelope = parse(record.value, record.headers)
         event = decode_failure(envelope.data)
     except EnvelopeError as error:
-        return DeadLetter(record=record, reason=error.kind, message=_said(error))
+        return DeadLetter(record=record, reason=error.kind, message=_describe(error))
     source = envelope.source or f"urn:kafka:{record.topic}"
     if not door.catalog.may_speak(source, event.org_id):
         message = f"source {source!r} may not speak for organisation {event.org_id}: add it to the catalog's sources"
         return DeadLetter(record=record, reason=PoisonReason.SOURCE_NOT_ALLOWED, message=redact_text(message))
-    return _failure(record, envelope, event, source, now)
+    return _build_failure(record, envelope, event, source, now)
 
 
 def event_failure_id(org_id: UUID, source: str, event_id: str) -> FailureId:
-    """The id of the failure that an event reports: the same for every delivery, in every process."""
+    """Return the id of the failure that an event reports: the same for every delivery, in every process."""
     # The length keeps two different pairs of source and id from running together into one text.
     return FailureId(named(_SPACE, f"{org_id}:{len(source)}:{source}:{event_id}"))
 
 
-def _failure(record: Record, envelope: Envelope, event: WorkflowFailure, source: str, now: datetime) -> Failure:
+def _build_failure(record: Record, envelope: Envelope, event: WorkflowFailure, source: str, now: datetime) -> Failure:
     record, _ = first_read(record)
     value = record.value or b""
     digest = hashlib.sha256(value).digest()
@@ -66,20 +66,20 @@ def _failure(record: Record, envelope: Envelope, event: WorkflowFailure, source:
         workflow_name=event.workflow_name,
         failure_reason=event.failure_reason,
         context=event.context,
-        detected_at=event.detected_at or _recorded_at(record, now),
+        detected_at=event.detected_at or _detection_time(record, now),
         source=redact_text(source) if _is_suspect(source) else source,
         digest=digest,
         size=len(value),
         extra=extra,
         trace=_trace(envelope),
     )
-    # Attributes of a binary event lie in the headers, where the quick look at the value does not see them.
+    # Attributes of a binary event are in the headers, which the quick check of the value does not cover.
     suspect = may_hold_secret(value) or bool(envelope.extensions) or _is_suspect(source)
     return redacted(failure) if suspect else failure
 
 
-def _said(error: EnvelopeError) -> str:
-    """Give the message without secrets: its path quotes the event's own names, which are looked at one by one."""
+def _describe(error: EnvelopeError) -> str:
+    """Return the message without secrets: its path quotes the event's own names, which are redacted one by one."""
     return ".".join(map(redact_text, redact_text(str(error)).split(".")))
 
 
@@ -87,7 +87,7 @@ def _trace(envelope: Envelope) -> Trace | None:
     if envelope.traceparent is None:
         return None
     state = envelope.tracestate
-    # Its grammar has no place for a mark: a state that holds a secret goes, as the standard allows.
+    # Its grammar has no place for a redaction mark: a state that holds a secret is dropped, as the standard allows.
     kept = state if state is None or redact_text(state) == state else None
     return Trace(traceparent=envelope.traceparent, tracestate=kept)
 
@@ -98,7 +98,7 @@ def _is_suspect(source: str) -> bool:
 
 
 def redacted(failure: Failure) -> Failure:
-    """Take every secret out of a failure and remember where: memory and database then hold the same form."""
+    """Redact every secret of a failure and record the paths: memory and database then hold the same form."""
     context, paths = _redact_object(failure.context)
     extra, _ = _redact_object(failure.extra)
     reason = redact_text(failure.failure_reason)
@@ -123,7 +123,7 @@ def _redact_object(value: JsonObject) -> tuple[JsonObject, tuple[str, ...]]:
     return (redacted_value if isinstance(redacted_value, dict) else {}), paths
 
 
-def _recorded_at(record: Record, now: datetime) -> datetime:
+def _detection_time(record: Record, now: datetime) -> datetime:
     try:
         at = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
     except (ValueError, OverflowError, OSError):

@@ -1,4 +1,4 @@
-"""How far behind the failures topic this member is, in records and in time; pure: whoever asks brings the clock."""
+"""Consumer lag of this member on the failures topic, in records and in time; pure: the caller passes the time."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -9,14 +9,14 @@ from consumer.model import Partition
 
 @dataclass(slots=True)
 class _Track:
-    """One partition of this assignment. A time is in seconds of the epoch, as the records carry it."""
+    """Lag state of one assigned partition. A time is in seconds of the epoch, as the records carry it."""
 
     position: int | None = None
     end: int | None = None
     reading: deque[tuple[int, float]] = field(default_factory=deque)
     """First offset and time of each batch that is read and not yet durable."""
     not_before: float | None = None
-    """The oldest record that is not read yet came after this."""
+    """Lower bound of the timestamp of the oldest record that is not read yet."""
 
     @property
     def first_open(self) -> int | None:
@@ -32,30 +32,30 @@ class _Track:
 
 
 class Lag:
-    """What stands in the topic and is not durable here yet: be it unread, paused, or read and held up."""
+    """Records in the topic that are not durable here yet: unread, paused, or read and held up."""
 
     def __init__(self) -> None:
         self._tracks: dict[Partition, _Track] = {}
 
     def assign(self, partitions: Iterable[Partition]) -> None:
-        """Begin anew with these partitions."""
+        """Reset to these partitions."""
         self._tracks = {partition: _Track() for partition in partitions}
 
     def read(self, partition: Partition, first: tuple[int, float], last: tuple[int, float]) -> None:
-        """Note a batch that was read: offset and time of its first and of its last record."""
+        """Record a batch that was read: offset and time of its first and of its last record."""
         if (track := self._tracks.get(partition)) is not None:
             track.reading.append(first)
             track.position = max(track.position or 0, last[0] + 1)
             track.not_before = last[1]
 
     def stored(self, partition: Partition, next_offset: int) -> None:
-        """Note that everything below an offset is durable."""
+        """Record that everything below an offset is durable."""
         if (track := self._tracks.get(partition)) is not None:
             while track.reading and track.reading[0][0] < next_offset:
                 track.reading.popleft()
 
     def seen(self, partition: Partition, *, position: int | None, end: int | None, at: float) -> None:
-        """Note what is known of a partition: where it is read next, and where it ended at a time."""
+        """Record what is known of a partition: its next offset, and its end offset at a time."""
         if (track := self._tracks.get(partition)) is None:
             return
         if position is not None:
@@ -66,12 +66,12 @@ class Lag:
                 track.not_before = max(track.not_before or 0.0, at)
 
     def dated(self, partition: Partition, position: int, time: float) -> None:
-        """Note when the record at a position came; void when reading has gone on since."""
+        """Record the timestamp of the record at a position; ignored when reading has gone on since."""
         if (track := self._tracks.get(partition)) is not None and track.position == position:
             track.not_before = time
 
     def undated(self) -> dict[Partition, int]:
-        """Give the partitions that lag nobody knows how long, and the position in question."""
+        """Return the partitions whose lag in time is unknown, and the position in question."""
         return {
             partition: track.position
             for partition, track in self._tracks.items()
@@ -79,13 +79,13 @@ class Lag:
         }
 
     def records(self) -> Iterator[tuple[Partition, int]]:
-        """Give how many records of each partition are not durable; leaves out those of which too little is known."""
+        """Yield how many records of each partition are not durable; leaves out those of which too little is known."""
         for partition, track in self._tracks.items():
             if (behind := track.records()) is not None:
                 yield partition, behind
 
     def unread(self) -> dict[Partition, int]:
-        """Give the position of each partition that has records nobody has read."""
+        """Return the position of each partition that has unread records."""
         return {
             partition: track.position
             for partition, track in self._tracks.items()
@@ -93,10 +93,10 @@ class Lag:
         }
 
     def seconds(self, now: float) -> float:
-        """Give the age of the oldest record that is not durable; 0 where none is."""
-        return max((max(0.0, now - since) for since in self._oldest()), default=0.0)
+        """Return the age of the oldest record that is not durable; 0 where none is."""
+        return max((max(0.0, now - since) for since in self._oldest_times()), default=0.0)
 
-    def _oldest(self) -> Iterator[float]:
+    def _oldest_times(self) -> Iterator[float]:
         for track in self._tracks.values():
             if track.records() and (since := track.since()) is not None:
                 yield since

@@ -1,7 +1,7 @@
-"""Looks once a second at how far behind this member is, and whether it stands still through a fault of its own.
+"""Liveness of a group member: checks its lag once a second, and whether it stands still through a fault of its own.
 
-Only what a restart would cure counts: while Kafka does not answer a newcomer either, no clock runs, or an outage of
-Kafka would end all replicas at once (docs/decisions/0011).
+Only a fault that a restart would cure counts: while Kafka does not answer a new client either, no clock runs, or an
+outage of Kafka would end all replicas at once (docs/decisions/0011).
 """
 
 import asyncio
@@ -23,132 +23,132 @@ log = structlog.get_logger(__name__)
 
 LOOK_EVERY: Final = timedelta(seconds=1)
 STALE_AFTER: Final = 5.0
-"""Seconds after which the end of a partition is asked for: one that is paused is not fetched."""
+"""Seconds after which the end offset of a partition is queried: a paused one is not fetched."""
 TOPIC_EVERY: Final = 10.0
-"""Seconds between two looks at the topic itself."""
+"""Interval in seconds between two checks of the topic itself."""
 ASK_WITHIN: Final = timedelta(seconds=5)
 IN_DOUBT_AFTER: Final = 10.0
-"""Seconds of standing still after which it is asked, and asked again, whether Kafka answers at all."""
+"""Seconds of standing still after which it is checked, and checked again, whether Kafka answers at all."""
 REJOIN_AFTER: Final = 60.0
-"""Seconds of standing still, with Kafka answering, after which the member is made anew; above any usual rebalance."""
+"""Seconds of standing still, with Kafka answering, after which the member is rebuilt; above any usual rebalance."""
 
 
 class Member(Protocol):
-    """The member of the group that is watched."""
+    """The consumer group member that is watched."""
 
     def assignment(self) -> frozenset[Partition]:
-        """Give the partitions of this member now."""
+        """Return the partitions that are assigned to this member now."""
         ...
 
     def is_in_touch(self) -> bool:
-        """Tell whether the group knows this member, as far as this member knows."""
+        """Return whether this member is in the group, as far as it knows."""
         ...
 
     def standing(self, partition: Partition) -> PartitionPosition | None:
-        """Say where a partition stands, as far as the client knows."""
+        """Return a partition's read position and end, as far as the client knows."""
         ...
 
     async def ends(self, partitions: Iterable[Partition], within: timedelta) -> dict[Partition, int] | None:
-        """Ask the broker where partitions end; None when it did not say in time."""
+        """Ask the broker for the end offsets of partitions; None when it did not answer in time."""
         ...
 
     async def came_at(
         self, positions: Mapping[Partition, int], now: float, within: timedelta
     ) -> dict[Partition, float] | None:
-        """Ask the broker when the records at these positions came."""
+        """Ask the broker for the timestamps of the records at these positions."""
         ...
 
     async def look_at_topic(self, within: timedelta) -> None:
-        """Begin anew when the topic was made anew, and learn of partitions that were added."""
+        """Rebuild the member when the topic was recreated, and learn of partitions that were added."""
         ...
 
     def request_rebuild(self, why: str) -> None:
-        """Have it made anew with the next poll."""
+        """Have the next poll rebuild the member."""
         ...
 
 
 @dataclass(slots=True)
 class FaultTimer:
-    """How long something has been wrong without an excuse."""
+    """Timer of a fault: how long something has been wrong without an excuse."""
 
     since: float | None = None
 
     def look(self, now: float, *, wrong: bool) -> None:
-        """Run on while it is wrong; stand at zero else."""
+        """Run on while it is wrong; reset to zero otherwise."""
         if not wrong:
             self.since = None
         elif self.since is None:
             self.since = now
 
     def excuse(self, now: float) -> None:
-        """Begin anew: somebody else was at fault until now."""
+        """Start anew: the fault was elsewhere until now."""
         self.since = None if self.since is None else now
 
     def age(self, now: float) -> float:
-        """Give the seconds."""
+        """Return the age in seconds."""
         return 0.0 if self.since is None else now - self.since
 
 
 class MemberLiveness:
-    """The clocks of a member of the group, and its lag."""
+    """Fault timers of a group member, and its lag."""
 
     def __init__(self, metrics: Metrics, lag: Lag, answers: Callable[[], Awaitable[bool]]) -> None:
         self._metrics = metrics
         self._lag = lag
-        self._answers = answers
+        self._kafka_answers = answers
         self.paused: PauseReason | None = None
-        """Set by the source: what it does not read on purpose does not stand still."""
+        """Set by the source: a partition that is not read on purpose does not count as standing still."""
         self.joined = False
-        """Whether the group has told this member its part, at least once."""
+        """Whether the group has assigned this member its partitions, at least once."""
         self.refused = False
         """Set by the source: the group did not take the last commit."""
         self.kafka_is_away = False
-        """Whether Kafka did not answer a newcomer either when it was last in doubt."""
+        """Whether Kafka did not answer a new client either when the member was last in doubt."""
         self._clocks = {name: FaultTimer() for name in ("unassigned", "unread", "uncommitted")}
         self._clocks["unassigned"].since = time.monotonic()
-        self._unmoved: dict[Partition, tuple[int, float]] = {}
-        self._held_up: dict[Partition, tuple[int, float]] = {}
-        """Where committed records end although others lie beyond, and since when they do: a transaction is open."""
+        self._stalled: dict[Partition, tuple[int, float]] = {}
+        self._open_transactions: dict[Partition, tuple[int, float]] = {}
+        """The last stable offset where other records lie beyond it, and since when they do: a transaction is open."""
         self._damaged: set[Partition] = set()
         self._topic_due = 0.0
-        self._ask_due = 0.0
+        self._probe_due = 0.0
         self._rejoin_due = 0.0
-        self._shown: frozenset[Partition] = frozenset()
+        self._exported: frozenset[Partition] = frozenset()
 
     def assigned(self) -> None:
-        """Hear that the group has told this member its part."""
+        """Record that the group has assigned this member its partitions."""
         self.joined, self.refused = True, False
         self._clocks["unassigned"].since = None
 
     def ages(self) -> dict[str, timedelta]:
-        """Say how long this member has had no part in the group, read nothing of what waits, and committed nothing."""
+        """Return how long this member has had no assignment, read nothing of what waits, and committed nothing."""
         now = time.monotonic()
         return {name: timedelta(seconds=clock.age(now)) for name, clock in self._clocks.items()}
 
     async def look_until(self, stop: asyncio.Event, member: Member) -> None:
-        """Look once a second until stopped."""
+        """Check once a second until stopped."""
         while not stop.is_set():
             await self.look(member)
             await wait_for_event(stop, LOOK_EVERY)
 
     async def look(self, member: Member) -> None:
-        """Look once."""
-        broken_off = not await self._see(member)
-        self._show()
+        """Check once."""
+        broken_off = not await self._observe(member)
+        self._export_metrics()
         now = time.monotonic()
         self._clocks["unassigned"].look(now, wrong=not member.is_in_touch())
         self._clocks["uncommitted"].look(now, wrong=self.refused)
-        self._clocks["unread"].since = self._unmoved_since(now)
+        self._clocks["unread"].since = self._stalled_since(now)
         if broken_off:
-            self._unmoved.clear()
+            self._stalled.clear()
             self._clocks["unread"].excuse(now)
-        await self._doubt(member, now)
+        await self._check_clocks(member, now)
         if now >= self._topic_due:
             self._topic_due = now + TOPIC_EVERY
             await member.look_at_topic(ASK_WITHIN)
 
-    async def _see(self, member: Member) -> bool:
-        """Learn where each partition stands; False when the broker did not say where one ends."""
+    async def _observe(self, member: Member) -> bool:
+        """Update the position and end of each partition; returns False when the broker did not return an end offset."""
         now = time.time()
         to_ask = set()
         self._damaged.clear()
@@ -156,8 +156,8 @@ class MemberLiveness:
             standing = member.standing(partition)
             if standing is None:
                 continue
-            self._note(partition, standing, now)
-            if standing.seen_at is None or now - standing.seen_at > STALE_AFTER or self._is_in_doubt(partition):
+            self._track_end(partition, standing, now)
+            if standing.seen_at is None or now - standing.seen_at > STALE_AFTER or self._is_stalled(partition):
                 to_ask.add(partition)
             if standing.seen_at is not None:
                 self._lag.seen(partition, position=standing.position, end=standing.end, at=standing.seen_at)
@@ -173,65 +173,67 @@ class MemberLiveness:
                 self._lag.dated(partition, undated[partition], came)
         return True
 
-    def _note(self, partition: Partition, standing: PartitionPosition, now: float) -> None:
+    def _track_end(self, partition: Partition, standing: PartitionPosition, now: float) -> None:
         if standing.in_doubt:
             self._damaged.add(partition)
         end, seen_at = standing.end, standing.seen_at
         is_known = seen_at is not None and now - seen_at <= STALE_AFTER
         if not is_known or end is None or standing.high_watermark is None or end >= standing.high_watermark:
-            self._held_up.pop(partition, None)
-        elif self._held_up.get(partition, (None,))[0] != end:
-            self._held_up[partition] = end, time.monotonic()
+            self._open_transactions.pop(partition, None)
+        elif self._open_transactions.get(partition, (None,))[0] != end:
+            self._open_transactions[partition] = end, time.monotonic()
 
-    def _is_in_doubt(self, partition: Partition) -> bool:
-        _, since = self._unmoved.get(partition, (0, time.monotonic()))
+    def _is_stalled(self, partition: Partition) -> bool:
+        _, since = self._stalled.get(partition, (0, time.monotonic()))
         return time.monotonic() - since > IN_DOUBT_AFTER
 
-    def _show(self) -> None:
+    def _export_metrics(self) -> None:
         shown, now = dict(self._lag.records()), time.monotonic()
-        self._held_up = {partition: held for partition, held in self._held_up.items() if partition in shown}
+        self._open_transactions = {
+            partition: held for partition, held in self._open_transactions.items() if partition in shown
+        }
         for partition, behind in shown.items():
             self._metrics.consumer_lag_records[partition.partition].set(behind)
-            _, since = self._held_up.get(partition, (0, now))
+            _, since = self._open_transactions.get(partition, (0, now))
             self._metrics.open_transaction_seconds[partition.partition].set(now - since)
-        for gone in self._shown - shown.keys():
+        for gone in self._exported - shown.keys():
             self._metrics.forget_partition(gone.partition)
-        self._shown = frozenset(shown)
+        self._exported = frozenset(shown)
         self._metrics.consumer_lag_seconds.set(self._lag.seconds(time.time()))
 
-    def _unmoved_since(self, now: float) -> float | None:
-        """Say since when the partition that has stood still for longest does: records wait, and nobody reads them."""
+    def _stalled_since(self, now: float) -> float | None:
+        """Return since when the partition that is stalled for longest is: records wait, and are not read."""
         unread = {} if self.paused else self._lag.unread()
         for damaged in self._damaged:
             unread.pop(damaged, None)  # its next batch is fetched again: another member would do the same
-        before = self._unmoved
-        self._unmoved = {
+        before = self._stalled
+        self._stalled = {
             partition: before[partition] if before.get(partition, (None,))[0] == position else (position, now)
             for partition, position in unread.items()
         }
-        return min((since for _, since in self._unmoved.values()), default=None)
+        return min((since for _, since in self._stalled.values()), default=None)
 
-    async def _doubt(self, member: Member, now: float) -> None:
+    async def _check_clocks(self, member: Member, now: float) -> None:
         name, worst = max(((name, clock.age(now)) for name, clock in self._clocks.items()), key=lambda one: one[1])
         if worst == 0.0:
             self.kafka_is_away = False
         if worst < IN_DOUBT_AFTER:
             self._rejoin_due = 0.0
             return
-        if now >= self._ask_due:
-            answers = await self._answers()
+        if now >= self._probe_due:
+            answers = await self._kafka_answers()
             self.kafka_is_away = not answers
             now = time.monotonic()
-            self._ask_due = now + IN_DOUBT_AFTER
+            self._probe_due = now + IN_DOUBT_AFTER
             log.warning("member_stands_still", clock=name, seconds=round(worst), kafka_answers=answers)
             if not answers:
-                self._excuse(now)
+                self._restart_clocks(now)
                 return
         if worst >= REJOIN_AFTER and now >= self._rejoin_due:
             self._rejoin_due = now + REJOIN_AFTER
             member.request_rebuild(name)
 
-    def _excuse(self, now: float) -> None:
+    def _restart_clocks(self, now: float) -> None:
         for clock in self._clocks.values():
             clock.excuse(now)
-        self._unmoved = {partition: (position, now) for partition, (position, _) in self._unmoved.items()}
+        self._stalled = {partition: (position, now) for partition, (position, _) in self._stalled.items()}

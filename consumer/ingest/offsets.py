@@ -1,4 +1,4 @@
-"""Which offsets may be committed: an assignment has an epoch, and what an older one read commits nothing. Pure."""
+"""Committable offsets: each assignment has an epoch, which fences off the reads of an older one. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class Epochs:
         self._committed.clear()
 
     def revoke(self) -> None:
-        """End the epoch: whatever is still on its way commits nothing."""
+        """End the epoch: batches that are still in flight commit nothing."""
         self._since.clear()
         self._durable.clear()
         self._committed.clear()
@@ -36,24 +36,24 @@ class Epochs:
         return frozenset(self._since)
 
     def stamp(self, partition: Partition) -> Epoch | None:
-        """Give the epoch under which a partition is read now; None when it is not ours."""
+        """Return the epoch under which a partition is read now; None when it is not assigned to this member."""
         return self._since.get(partition)
 
     def is_current(self, partition: Partition, epoch: Epoch) -> bool:
-        """Tell whether what was read under an epoch still counts."""
+        """Return whether records that were read under an epoch still count."""
         return self._since.get(partition) == epoch
 
     def durable(self, partition: Partition, epoch: Epoch, next_offset: int) -> None:
-        """Note that everything below an offset is stored."""
+        """Record that everything below an offset is stored."""
         if self.is_current(partition, epoch):
             self._durable[partition] = max(next_offset, self._durable.get(partition, 0))
 
     def to_commit(self) -> dict[Partition, int]:
-        """Give the offsets that are durable and not yet committed."""
+        """Return the offsets that are durable and not yet committed."""
         return {tp: offset for tp, offset in self._durable.items() if self._committed.get(tp) != offset}
 
     def committed(self, offsets: Mapping[Partition, int]) -> None:
-        """Note what the group has taken."""
+        """Record the offsets that the group has taken."""
         for partition, offset in offsets.items():
             if partition in self._since:
                 self._committed[partition] = offset

@@ -1,4 +1,4 @@
-"""Kafka to durable: reads ahead by one batch, hands each on once, and commits what is durable. Knows no failures."""
+"""Intake source: prefetches batches from Kafka, hands each on once, and commits durable offsets. Knows no failures."""
 
 import asyncio
 import time
@@ -25,29 +25,29 @@ from consumer.settings import IntakeSettings, KafkaSettings
 
 log = structlog.get_logger(__name__)
 
-_Ends: TypeAlias = Mapping[Partition, tuple[Epoch, int]]
-"""Where what was read of each partition ends, and under which assignment it was read."""
+_EndOffsets: TypeAlias = Mapping[Partition, tuple[Epoch, int]]
+"""Per partition the offset after the records that were read, and the epoch of the assignment under which they were."""
 BatchT = TypeVar("BatchT")
 ResultT = TypeVar("ResultT")
 
 COMMIT_WITHIN: Final = timedelta(seconds=5)
 COMMIT_AGAIN: Final = timedelta(seconds=2)
-"""When offsets that the group did not take are sent again."""
+"""Retry interval for offsets that the group did not take."""
 HELD_UP_AFTER: Final = 1.0
-"""Seconds that a read batch waits for its turn before intake pauses."""
+"""Back-pressure: seconds that a read batch waits for its turn before intake pauses."""
 READ_AHEAD: Final = 2
-"""Batches decoded while the database works on another: enough to keep both busy, and little to read twice."""
+"""Prefetch limit: batches decoded while the database works on another; keeps both busy, and leaves little to reread."""
 
 
 class Stage(Protocol[BatchT]):
-    """What the source feeds."""
+    """The pipeline stage that the source feeds with batches."""
 
     async def read(self, records: Sequence[Record]) -> BatchT:
-        """Decode and plan; waits for nothing, and raises nothing for a record's sake."""
+        """Decode and plan records; waits for nothing, and raises nothing for a record's sake."""
         ...
 
     def join(self, first: BatchT, more: BatchT) -> BatchT:
-        """Make one batch of two, in their order."""
+        """Merge two batches into one, in their order."""
         ...
 
     async def take(self, batch: BatchT) -> None:
@@ -56,21 +56,21 @@ class Stage(Protocol[BatchT]):
 
 
 class IntakeGate(Protocol):
-    """What says how much may be read."""
+    """Admission control: limits how much may be read."""
 
     def may_read(self) -> int | None:
-        """Give how many records the next poll may give: None for as many as usual, 0 for none."""
+        """Return how many records the next poll may return: None for as many as usual, 0 for none."""
         ...
 
     def took(self, records: int) -> None:
-        """Hear how many records a poll gave that was not paused."""
+        """Record how many records an unpaused poll returned."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Span(Generic[BatchT]):
     batch: BatchT
-    ends: _Ends
+    ends: _EndOffsets
     rows: int
     size: int
     """Bytes of the records' values."""
@@ -99,8 +99,8 @@ class Source(Generic[BatchT]):
         self._metrics = metrics
         self._epochs = Epochs()
         self._queue: asyncio.Queue[_Span[BatchT] | None] = asyncio.Queue(READ_AHEAD)
-        self._left: _Span[BatchT] | None = None
-        """Read, and too much for the batch before it."""
+        self._carry_over: _Span[BatchT] | None = None
+        """Read, and too large to be merged into the batch before it."""
         self._idle = asyncio.Event()
         self._idle.set()
         self._may_take = asyncio.Event()
@@ -109,18 +109,18 @@ class Source(Generic[BatchT]):
         self._paused: PauseReason | None = None
         self._lag = Lag()
         self.watch = MemberLiveness(metrics, self._lag, lambda: group_answers(kafka))
-        """How far behind this member is, and whether it stands still."""
+        """Measures this member's lag, and whether it stands still."""
 
     @property
     def unassigned_for(self) -> timedelta:
-        """How long the group has not told this member its part, while Kafka answers others."""
+        """How long the group has assigned no partitions to this member, while Kafka answers others."""
         return self.watch.ages()["unassigned"]
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Reader]:
-        """Join the group; leave it at the end."""
+        """Join the consumer group; leaves it at the end."""
         count = self._metrics.rebuilds[Rebuilt.MEMBER].inc
-        listener = Listener(revoked=self._revoked, assigned=self._assigned, rebuilt=count)
+        listener = Listener(revoked=self._on_revoked, assigned=self._on_assigned, rebuilt=count)
         async with open_reader(self._kafka, self._intake, listener) as reader:
             self._reader = reader
             yield reader
@@ -129,32 +129,32 @@ class Source(Generic[BatchT]):
         """Poll until stopped; then let `take_all` end."""
         waiting: deque[_Span[BatchT]] = deque()
         while not stop.is_set():
-            # With the database holding us up we poll all the same, paused: the group takes a member that does not
-            # poll for dead. A rebalance may unpause partitions under the poll, so what it gives is kept.
+            # Under back-pressure from the database the loop polls all the same, paused: the group takes a member that
+            # does not poll for dead. A rebalance may unpause partitions under the poll, so its records are kept.
             self._pause_or_resume(held_up=bool(waiting))
             phase = LoopPhase.PAUSED if self._paused else LoopPhase.POLL
-            found = await self._timed(phase, self._poll(self._valve.may_read() or self._intake.max_rows))
+            found = await self._measure(phase, self._poll(self._valve.may_read() or self._intake.max_rows))
             if not self._paused:
                 self._valve.took(sum(map(len, found.records.values())))
-            # Stamped before anything is awaited: a rebalance in between must not lend them the next epoch.
-            for ends, records in self._stamped(found):
-                waiting.append(await self._timed(LoopPhase.DECODE, self._span(ends, records)))
-            while waiting and await self._handed_on(waiting[0]):
+            # Stamped before anything is awaited: a rebalance in between must not give them the next epoch.
+            for ends, records in self._stamp(found):
+                waiting.append(await self._measure(LoopPhase.DECODE, self._span(ends, records)))
+            while waiting and await self._enqueue(waiting[0]):
                 waiting.popleft()
-        # What still waits is not durable, and is delivered again.
+        # The batches that still wait are not durable, and are delivered again.
         await self._queue.put(None)
 
     async def watch_until(self, stop: asyncio.Event) -> None:
-        """Look once a second at how far behind this member is, and whether it stands still, until stopped."""
+        """Measure this member's lag and liveness once a second, until stopped."""
         await self.watch.look_until(stop, self._reader)
 
     async def take_all(self) -> None:
-        """Make what was read durable, one batch at a time, until the reading has ended."""
-        while (span := await self._timed(LoopPhase.STARVED, self._next())) is not None:
+        """Make the read batches durable, one at a time, until the reading has ended."""
+        while (span := await self._measure(LoopPhase.STARVED, self._next_span())) is not None:
             await self._may_take.wait()
             if not self._is_current(span):
                 continue
-            span = self._joined(span)
+            span = self._merge_queued(span)
             self._idle.clear()
             try:
                 if span.rows:
@@ -167,13 +167,13 @@ class Source(Generic[BatchT]):
             self._to_commit.set()
         await self.commit()
 
-    async def _next(self) -> _Span[BatchT] | None:
-        left, self._left = self._left, None
+    async def _next_span(self) -> _Span[BatchT] | None:
+        left, self._carry_over = self._carry_over, None
         return left if left is not None else await self._queue.get()
 
-    def _joined(self, span: _Span[BatchT]) -> _Span[BatchT]:
-        """Add what was read while the database was busy: transactions do not grow with the number of polls."""
-        while self._left is None and not self._queue.empty():
+    def _merge_queued(self, span: _Span[BatchT]) -> _Span[BatchT]:
+        """Merge batches read while the database was busy, so that transactions do not grow with the number of polls."""
+        while self._carry_over is None and not self._queue.empty():
             more = self._queue.get_nowait()
             if more is None:
                 self._queue.put_nowait(None)
@@ -182,21 +182,21 @@ class Source(Generic[BatchT]):
                 continue
             rows, size = span.rows + more.rows, span.size + more.size
             if rows > self._intake.max_rows or size > self._intake.max_bytes:
-                self._left = more
+                self._carry_over = more
                 break
             batch = self._stage.join(span.batch, more.batch)
             span = _Span(batch=batch, ends={**span.ends, **more.ends}, rows=rows, size=size)
         return span
 
     def _is_current(self, span: _Span[BatchT]) -> bool:
-        # What was read under an assignment that is gone is not durable: it is delivered again, to whoever has the
-        # partitions now.
+        # Records read under an assignment that is gone are not made durable: they are delivered again, to the member
+        # that has the partitions now.
         return all(self._epochs.is_current(tp, epoch) for tp, (epoch, _) in span.ends.items())
 
     async def commit_until(self, stop: asyncio.Event) -> None:
-        """Commit whatever has become durable, as soon as it has, until stopped."""
+        """Commit offsets as soon as they are durable, until stopped."""
         while not stop.is_set():
-            await wait_for_event(self._to_commit, COMMIT_AGAIN)  # or again, what the group did not take the last time
+            await wait_for_event(self._to_commit, COMMIT_AGAIN)  # or retry what the group did not take the last time
             self._to_commit.clear()
             await self.commit()
 
@@ -205,11 +205,11 @@ class Source(Generic[BatchT]):
         self._to_commit.set()
 
     async def commit(self) -> None:
-        """Commit now; what the group does not take is committed with the next batch, or delivered again."""
+        """Commit now; offsets that the group does not take go with the next batch, or are delivered again."""
         offsets = self._epochs.to_commit()
         if not offsets:
             return
-        taken: bool = await self._timed(LoopPhase.COMMIT, self._reader.commit(offsets, COMMIT_WITHIN))
+        taken: bool = await self._measure(LoopPhase.COMMIT, self._reader.commit(offsets, COMMIT_WITHIN))
         self.watch.refused = not taken and bool(self._epochs.to_commit())
         if taken:
             self._epochs.committed(offsets)
@@ -222,18 +222,18 @@ class Source(Generic[BatchT]):
             await asyncio.sleep(1)
             return NOTHING
 
-    def _stamped(self, found: Polled) -> list[tuple[_Ends, list[Record]]]:
-        """Cut what a poll gave into batches, each with where it ends: the last of a partition where the poll did."""
-        batches = _bounded(found.records, self._intake.max_bytes)
+    def _stamp(self, found: Polled) -> list[tuple[_EndOffsets, list[Record]]]:
+        """Split a poll into batches, each with its end offsets: a partition's last batch ends where the poll did."""
+        batches = _split_by_bytes(found.records, self._intake.max_bytes)
         places = [{tp: many[-1].offset + 1 for tp, many in batch.items()} for batch in batches]
         if found.positions and not places:
             batches, places = [{}], [{}]
         for tp, position in found.positions.items():
-            # What moved without a record is committed with, or in the place of, the last batch.
+            # A position that moved without a record is committed with, or in the place of, the last batch.
             last = next((place for place in reversed(places) if tp in place), places[-1])
             last[tp] = position
         for tp, many in found.records.items():
-            self._lag.read(tp, _place_and_time(many[0]), _place_and_time(many[-1]))
+            self._lag.read(tp, _offset_and_time(many[0]), _offset_and_time(many[-1]))
         return [
             (
                 {tp: (self._epochs.stamp(tp) or -1, position) for tp, position in place.items()},
@@ -242,11 +242,11 @@ class Source(Generic[BatchT]):
             for batch, place in zip(batches, places, strict=True)
         ]
 
-    async def _span(self, ends: _Ends, records: Sequence[Record]) -> _Span[BatchT]:
+    async def _span(self, ends: _EndOffsets, records: Sequence[Record]) -> _Span[BatchT]:
         size = sum(len(record.value or b"") for record in records)
         return _Span(batch=await self._stage.read(records), ends=ends, rows=len(records), size=size)
 
-    async def _handed_on(self, span: _Span[BatchT]) -> bool:
+    async def _enqueue(self, span: _Span[BatchT]) -> bool:
         with self._metrics.timed(LoopPhase.HAND_OVER):
             try:
                 async with asyncio.timeout(HELD_UP_AFTER):
@@ -274,8 +274,8 @@ class Source(Generic[BatchT]):
             return PauseReason.DATABASE
         return PauseReason.DEAD_LETTERS if self._valve.may_read() == 0 else self._full()
 
-    async def _revoked(self, partitions: frozenset[Partition]) -> None:
-        """Drain the one transaction under way, commit, and forget the rest: it is delivered again."""
+    async def _on_revoked(self, partitions: frozenset[Partition]) -> None:
+        """Drain the one transaction under way, commit, and drop the rest: it is delivered again."""
         self._may_take.clear()
         with self._metrics.timed(LoopPhase.DRAIN):
             try:
@@ -289,29 +289,29 @@ class Source(Generic[BatchT]):
         for partition in partitions:
             self._metrics.forget_partition(partition.partition)
 
-    async def _assigned(self, partitions: frozenset[Partition]) -> None:
+    async def _on_assigned(self, partitions: frozenset[Partition]) -> None:
         self._epochs.assign(partitions)
         self._lag.assign(partitions)
         self.watch.assigned()
         self._metrics.rebalances.inc()
         self._may_take.set()
         if self._paused:
-            # What is new to this member waits like the rest, or each rebalance would let a batch through.
+            # Newly assigned partitions are paused like the rest, or each rebalance would let a batch through.
             self._reader.pause(partitions)
         log.info("partitions_assigned", partitions=sorted(tp.partition for tp in partitions))
 
-    async def _timed(self, phase: LoopPhase, work: Awaitable[ResultT]) -> ResultT:
+    async def _measure(self, phase: LoopPhase, work: Awaitable[ResultT]) -> ResultT:
         with self._metrics.timed(phase):
             return await work
 
 
-def _place_and_time(record: Record) -> tuple[int, float]:
-    # A record of an old client may have no time.
+def _offset_and_time(record: Record) -> tuple[int, float]:
+    # A record of an old client may have no timestamp.
     return record.offset, record.timestamp_ms / 1000 if record.timestamp_ms > 0 else time.time()
 
 
-def _bounded(found: Mapping[Partition, Sequence[Record]], max_bytes: int) -> list[dict[Partition, list[Record]]]:
-    """Cut what one poll gave into batches of at most so many bytes (or of one record); order kept."""
+def _split_by_bytes(found: Mapping[Partition, Sequence[Record]], max_bytes: int) -> list[dict[Partition, list[Record]]]:
+    """Split a poll's records into batches of at most so many bytes (or of one record); order kept."""
     batches: list[dict[Partition, list[Record]]] = [{}]
     size = 0
     for partition, records in found.items():

@@ -1,4 +1,4 @@
-"""What the Kafka client does not tell: looked up in its private parts, here and nowhere else. Checked by tests.
+"""Uses of aiokafka's private parts, here and nowhere else: state that has no public accessor. Checked by tests.
 
 None of it is promised by aiokafka: `tests/integration/test_rebuilds.py` fails when a new version has other parts.
 """
@@ -26,80 +26,80 @@ from consumer.kafka.topic_identity import Identity, identity_of
 log = structlog.get_logger(__name__)
 
 STOP_WITHIN: Final = 5.0
-"""Seconds for saying goodbye; a broker that does not answer then misses a member by its session's end."""
+"""Timeout in seconds of a clean stop; without the broker's answer the group drops the member at its session timeout."""
 CLOSED: Final = "closed"
 LINGERS: Final = 1.0
-"""Seconds that a task is seen to be gone before the member counts as dead: within a rebalance some end rightly."""
+"""Seconds that a task is gone before the member counts as dead: within a rebalance some end rightly."""
 
 
 class ClientHealth:
-    """Watches a member's background tasks; it seems to live without them, and the client notices few."""
+    """Health check of a member's background tasks; it seems to live without them, and the client notices few."""
 
     def __init__(self, consumer: Any) -> None:
         self._consumer = consumer
-        self._gone: tuple[str, float] | None = None
+        self._dead_since: tuple[str, float] | None = None
 
     def dead(self) -> str | None:
-        """Say what the member died of; None while it lives."""
+        """Return what the member died of; None while it lives."""
         if self._consumer._closed:
             return CLOSED
-        gone = _gone(self._consumer)
+        gone = _dead_task(self._consumer)
         if gone is None:
-            self._gone = None
-        elif self._gone is None or self._gone[0] != gone:
-            self._gone = gone, time.monotonic()
-        elif time.monotonic() - self._gone[1] >= LINGERS:
+            self._dead_since = None
+        elif self._dead_since is None or self._dead_since[0] != gone:
+            self._dead_since = gone, time.monotonic()
+        elif time.monotonic() - self._dead_since[1] >= LINGERS:
             return gone
         return None
 
 
-def _gone(consumer: Any) -> str | None:
+def _dead_task(consumer: Any) -> str | None:
     coordinator, subscription = consumer._coordinator, consumer._subscription
     tasks = {
         "coordination": coordinator._coordination_task,
         "fetcher": consumer._fetcher._fetch_task,
         "metadata": consumer._client._sync_task,
     }
-    # These two end with each rebalance, and begin anew.
+    # These two end with each rebalance, and are started anew.
     if not (is_rebalancing(consumer) or coordinator.need_rejoin(subscription.subscription)):
         tasks |= {"heartbeat": coordinator._heartbeat_task, "committed offsets": coordinator._commit_refresh_task}
     return next((name for name, task in tasks.items() if task is not None and task.done()), None)
 
 
 def is_rebalancing(consumer: Any) -> bool:
-    """Tell whether the group has not yet told this member its part."""
+    """Return whether the member still waits for the group to assign its partitions."""
     subscription = consumer._subscription.subscription
     return subscription is None or subscription._reassignment_in_progress
 
 
 def knows_its_coordinator(consumer: Any) -> bool:
-    """Tell whether the group's coordinator was there when it was last asked."""
+    """Return whether the group's coordinator was known at the last look-up."""
     return consumer._coordinator.coordinator_id is not None
 
 
 def partition_state(consumer: Any, partition: Any) -> Any | None:
-    """Give a partition's own state without waiting for it; None when it is not this member's."""
+    """Return a partition's own state without waiting for it; None when it is not assigned to this member."""
     subscription = consumer._subscription.subscription
     assignment = None if subscription is None else subscription.assignment
     return None if assignment is None else assignment.state_value(partition)
 
 
 def assignment(consumer: Any) -> Any | None:
-    """Give what stands for the present assignment, for comparing: another one is another object."""
+    """Return the object of the present assignment, to compare by identity: another assignment is another object."""
     subscription = consumer._subscription.subscription
     return None if subscription is None else subscription.assignment
 
 
 def assigned(consumer: Any) -> frozenset[Any]:
-    """Give the partitions of the present assignment."""
+    """Return the partitions of the present assignment."""
     now = assignment(consumer)
     return frozenset() if now is None else now.tps
 
 
 def positions(consumer: Any) -> dict[Any, int]:
-    """Give where the client reads on, of each partition of which it knows.
+    """Return the client's fetch position of each partition that has one.
 
-    Where it holds an error it may have gone on by itself: such a position is not given.
+    Where it holds an error it may have moved on by itself: such a position is left out.
     """
     now, held = assignment(consumer), consumer._fetcher._records
     if now is None:
@@ -112,17 +112,17 @@ def positions(consumer: Any) -> dict[Any, int]:
 
 
 def is_paused(consumer: Any, tp: Any) -> bool:
-    """Tell whether a partition is paused, or not ours."""
+    """Return whether a partition is paused, or not assigned to this member."""
     state = partition_state(consumer, tp)
     return state is None or state.paused
 
 
 def unreadable(consumer: Any, error: Exception) -> frozenset[Any]:
-    """Give the partitions of which a poll has raised, because the client cannot read what lies there."""
+    """Return the partitions for which a poll has raised, because the client cannot read the records there."""
     found = {
         tp
         for tp, held in consumer._fetcher._records.items()
-        # What raises ends the generator that reads its records, and nothing else ends it while it is held.
+        # An error ends the generator that reads its records, and nothing else ends it while it is held.
         if isinstance(held, FetchResult) and _has_ended(held._partition_records)
     }
     if isinstance(error, RecordTooLargeError):
@@ -136,16 +136,16 @@ def _has_ended(records: Any) -> bool:
 
 
 class NotFetchableError(Exception):
-    """The broker refuses a fetch, and not because of where it was asked."""
+    """The broker refuses a fetch for a cause other than the replica that was asked."""
 
 
 async def fetch(consumer: Any, tp: Any, offset: int, max_bytes: int) -> Fetched | None:
-    """Fetch what lies at an offset, as it lies there, over the client's own connection; None where nobody leads it.
+    """Fetch the raw bytes at an offset over the client's own connection; None where the partition has no leader.
 
     Raises
     ------
     NotFetchableError
-        The offset is out of range, or an ACL forbids it: the client's own fetch says so.
+        The offset is out of range, or an ACL forbids it: the client's own fetch raises that.
 
     """
     fetcher, client = consumer._fetcher, consumer._client
@@ -162,7 +162,7 @@ async def fetch(consumer: Any, tp: Any, offset: int, max_bytes: int) -> Fetched 
         return None
     if code != 0:
         raise NotFetchableError(error.__name__)
-    # As the client reads them: from version 11 on a read replica stands between the last two.
+    # Parsed as the client does: from version 11 on a read replica stands between the last two.
     aborted = rest[-2] if answer.API_VERSION < 11 else rest[-3]  # noqa: PLR2004 - the version
     return Fetched(
         content=rest[-1],
@@ -173,7 +173,7 @@ async def fetch(consumer: Any, tp: Any, offset: int, max_bytes: int) -> Fetched 
 
 
 async def described(consumer: Any, topic: str) -> Identity | None:
-    """Ask which topic of this name it is, over the client's own connection; None as `identity_of` gives it."""
+    """Return the identity of the topic of this name, over the client's own connection; None as in `identity_of`."""
     found = await identity_of(consumer._client, topic)
     if found is not None and found.partitions != len(consumer.partitions_for_topic(topic) or ()):
         consumer._client.force_metadata_update()
@@ -181,56 +181,56 @@ async def described(consumer: Any, topic: str) -> Identity | None:
 
 
 async def commits(consumer: Any, partitions: Iterable[Any]) -> dict[Any, Any]:
-    """Give the group's committed offsets with what was said beside them, which the client's own way drops."""
+    """Return the group's committed offsets with their metadata, which the client's own method drops."""
     found = await consumer._coordinator.fetch_committed_offsets(list(partitions))
     return {tp: at for tp, at in found.items() if at.offset >= 0}
 
 
 def stable_end(high_watermark: int, last_stable: int | None) -> int:
-    """Give where committed records end; a broker without transactions may not say."""
+    """Return the last stable offset, where committed records end; a broker without transactions may not send it."""
     return high_watermark if last_stable is None or last_stable < 0 else last_stable
 
 
 def stable_end_of(consumer: Any, tp: Any) -> int | None:
-    """Give where committed records of a partition ended at the last fetch."""
+    """Return the last stable offset of a partition as of the last fetch."""
     state = partition_state(consumer, tp)
     return None if state is None or state.highwater is None else stable_end(state.highwater, state.lso)
 
 
 def end_unended_fetches(consumer: Any) -> None:
-    """Make the client count idle time again: a poll that raised counts as one that still goes on, for ever."""
+    """Make the client count idle time again: to it a poll that raised is one that still goes on, for ever."""
     consumer._subscription._fetch_count = 0
 
 
 def sender_is_dead(producer: Any) -> bool:
-    """Tell whether nothing that is handed to this producer is ever sent."""
+    """Return whether the producer's sender is dead, so that no message handed to it is ever sent."""
     sender = producer._sender.sender_task
     return producer._closed or sender is None or sender.done() or producer.client._sync_task.done()
 
 
 def sender_task(producer: Any) -> "asyncio.Task[None]":
-    """Give the task that sends."""
+    """Return the sender task."""
     task: asyncio.Task[None] = producer._sender.sender_task
     return task
 
 
 def knows_topic(producer: Any, topic: str) -> bool:
-    """Tell whether the cluster had a topic when it was last asked."""
+    """Return whether the cluster metadata had a topic at the last refresh."""
     return producer.client.cluster.partitions_for_topic(topic) is not None
 
 
 async def stop(client: Any) -> None:
-    """Close a client, dead or alive. Bounded, and raises nothing for its sake."""
-    # What has died raises its own error out of the stop, and what hangs lets it time out: in both cases the other tasks
-    # would live on, and open connections anew.
-    await _within(client.stop, STOP_WITHIN)
+    """Close a client, dead or alive. Bounded, and raises none of the client's errors."""
+    # A dead task raises its own error out of the stop, and a hanging one lets it time out: in both cases the other
+    # tasks would live on, and open connections anew.
+    await _call_within(client.stop, STOP_WITHIN)
     left = [task for task in _tasks(client) if task is not None and not task.done()]
     for task in left:
         task.cancel()
     if left:
         await asyncio.wait(left, timeout=1)
     connections = client.client if hasattr(client, "client") else client._client
-    await _within(connections.close, STOP_WITHIN)
+    await _call_within(connections.close, STOP_WITHIN)
 
 
 def _tasks(client: Any) -> "list[asyncio.Task[Any] | None]":
@@ -244,11 +244,11 @@ def _tasks(client: Any) -> "list[asyncio.Task[Any] | None]":
 
 
 async def close(admin: Any) -> None:
-    """Close an admin client. Bounded, and raises nothing for its sake."""
-    await _within(admin.close, STOP_WITHIN)
+    """Close an admin client. Bounded, and raises none of the client's errors."""
+    await _call_within(admin.close, STOP_WITHIN)
 
 
-async def _within(ask: Callable[[], Awaitable[None]], seconds: float) -> None:
+async def _call_within(ask: Callable[[], Awaitable[None]], seconds: float) -> None:
     try:
         async with asyncio.timeout(seconds):
             await ask()
@@ -260,6 +260,6 @@ async def _within(ask: Callable[[], Awaitable[None]], seconds: float) -> None:
 
 
 def is_cancelled_itself() -> bool:
-    """Tell our own cancellation from one of a client's task, which the client hands on as if it were ours."""
+    """Return whether the current task was cancelled itself: the client also raises a cancellation of its own tasks."""
     me = asyncio.current_task()
     return me is None or me.cancelling() > 0

@@ -1,10 +1,11 @@
-"""What lies in a partition, byte for byte, to records; and what is none of them to what can be told of it. Pure.
+"""Record batch parser: a partition's raw bytes to records, and to faults where there is no readable record. Pure.
 
-The Kafka client gives up a whole batch for one record that it cannot read, and can be sent past neither. Here a batch
-is walked by the lengths that its records carry: what can be read is a record, each other one a fault with its bytes.
+The Kafka client gives up a whole batch for one record that it cannot read, and cannot be made to skip either. Here a
+batch is walked by the length prefixes of its records: what can be read is a record, each other one a fault with its
+bytes.
 
 A batch is trusted once its checksum is right. One whose checksum is wrong is not walked at all: the walk ends before it
-and says so, because the next fetch may bring it whole.
+and reports it, because the next fetch may bring it whole.
 """
 
 import struct
@@ -21,10 +22,10 @@ from schemas.names import PoisonReason
 from schemas.value import value
 
 _FRAME: Final = struct.Struct(">qiib")
-"""Of every format: first offset, length of what follows it, four bytes that differ, format."""
-_AFTER_LENGTH: Final = 12
+"""Common to every format: base offset, length of what follows it, four bytes that differ, format."""
+_LENGTH_END: Final = 12
 _HEADER: Final = struct.Struct(">qiibIhiqqqhii")
-_SUMMED_FROM: Final = 21
+_CHECKSUM_FROM: Final = 21
 _FORMAT: Final = 2
 _CODEC: Final = 0x07
 _APPEND_TIME: Final = 0x08
@@ -34,38 +35,38 @@ _CONTROL: Final = 0x20
 
 @value(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """One partition's part of an answer of the broker."""
+    """One partition's part of a fetch response."""
 
     content: bytes
     aborted: Sequence[tuple[int, int]] = ()
-    """Producer and first offset of each transaction that was given up and reaches into these bytes."""
+    """Producer id and first offset of each aborted transaction that reaches into these bytes."""
     end: int
-    """Where committed records end: the last stable offset."""
+    """The last stable offset, where committed records end."""
     high_watermark: int
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class Corrupt:
-    """A batch whose checksum is wrong, or that cannot be told from what follows it."""
+    """A batch whose checksum is wrong, or whose end cannot be told from what follows it."""
 
     record: Record
-    """What becomes of it where it stays so."""
+    """The fault that takes its place where it stays so."""
     next_offset: int
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class Walked:
-    """What was found, in order, and where to read on."""
+    """The records found, in order, and the position to continue from."""
 
     records: tuple[Record, ...]
     position: int
     corrupt: Corrupt | None = None
-    """What lies at the position, if the walk ended there for its sake."""
+    """The batch at the position, if the walk ended there because of it."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class _Batch:
-    """A batch of the present format, with a right checksum."""
+    """A batch of the present format, with a valid checksum."""
 
     content: bytes
     base: int
@@ -82,22 +83,22 @@ class _Batch:
 
 
 def walk(partition: Partition, position: int, fetched: Fetched, *, at_most: int) -> Walked:
-    """Give the committed records from a position on, at most so many, with the faults among them."""
+    """Return the committed records from a position on, at most so many, with the faults among them."""
     aborted = _Aborted(fetched.aborted)
     records: list[Record] = []
     at, content = 0, fetched.content
     while len(records) < at_most and at < len(content):
         size = _size_at(content, at)
         if size is None or at + size > len(content):
-            # The broker cuts the last batch short, never the first one.
-            bad = _corrupt(partition, position, fetched, at, None) if at == 0 else None
+            # The broker truncates the last batch, never the first one.
+            bad = _build_corrupt(partition, position, fetched, at, None) if at == 0 else None
             return Walked(records=tuple(records), position=position, corrupt=bad)
         whole = content[at : at + size]
         read = _batch(whole) if whole[16] == _FORMAT else message_sets.checked(whole)
         if read is None:
-            bad = _corrupt(partition, position, fetched, at, size)
+            bad = _build_corrupt(partition, position, fetched, at, size)
             return Walked(records=tuple(records), position=position, corrupt=bad)
-        found = _found(partition, read, position, aborted)
+        found = _records_of(partition, read, position, aborted)
         new = list(islice(found, at_most - len(records)))
         records += (record for record, _ in new)
         position = new[-1][1] if len(records) == at_most else max(position, read.next_offset)
@@ -105,10 +106,10 @@ def walk(partition: Partition, position: int, fetched: Fetched, *, at_most: int)
     return Walked(records=tuple(records), position=position)
 
 
-def _found(
+def _records_of(
     partition: Partition, read: "_Batch | message_sets.LegacyMessage", position: int, aborted: "_Aborted"
 ) -> Iterator[tuple[Record, int]]:
-    """Give each record, or what is in its place, and where reading goes on after it."""
+    """Yield each record, or the fault in its place, with the offset to continue from."""
     if not isinstance(read, _Batch):
         return message_sets.records(partition, read, position)
     return _records(partition, read, position) if aborted.lets(read) else iter(())
@@ -118,15 +119,15 @@ def _size_at(content: bytes, at: int) -> int | None:
     if at + _FRAME.size > len(content):
         return None
     _, length, _, _ = _FRAME.unpack_from(content, at)
-    return int(length) + _AFTER_LENGTH if length >= message_sets.SHORTEST else None
+    return int(length) + _LENGTH_END if length >= message_sets.SHORTEST else None
 
 
 def _batch(whole: bytes) -> _Batch | None:
-    """Read a batch's header; None where its checksum is wrong."""
+    """Parse a batch's header; None where its checksum is wrong."""
     if len(whole) < _HEADER.size:
         return None
     base, _, _, _, crc, attributes, last_delta, first, last, producer, _, _, count = _HEADER.unpack_from(whole)
-    if calc_crc32c(whole[_SUMMED_FROM:]) != crc:
+    if calc_crc32c(whole[_CHECKSUM_FROM:]) != crc:
         return None
     return _Batch(
         content=whole,
@@ -141,30 +142,30 @@ def _batch(whole: bytes) -> _Batch | None:
 
 
 class _Aborted:
-    """Which producers' records are those of a transaction that was given up, as the walk goes on."""
+    """Aborted transactions, as the walk goes on: which producers' records have to be skipped."""
 
     def __init__(self, aborted: Sequence[tuple[int, int]]) -> None:
-        self._to_come = sorted(aborted, key=lambda one: one[1])
-        self._now: set[int] = set()
+        self._upcoming = sorted(aborted, key=lambda one: one[1])
+        self._active: set[int] = set()
 
     def lets(self, batch: _Batch) -> bool:
-        """Tell whether a batch holds records to be read."""
-        while self._to_come and self._to_come[0][1] <= batch.base:
-            self._now.add(self._to_come.pop(0)[0])
+        """Return whether a batch holds records to be read."""
+        while self._upcoming and self._upcoming[0][1] <= batch.base:
+            self._active.add(self._upcoming.pop(0)[0])
         if batch.attributes & _CONTROL:
-            # Whatever it says: a producer has one transaction at a time, and this ends it.
-            self._now.discard(batch.producer)
+            # Commit or abort: a producer has one transaction at a time, and this ends it.
+            self._active.discard(batch.producer)
             return False
-        return not (batch.attributes & _TRANSACTIONAL and batch.producer in self._now)
+        return not (batch.attributes & _TRANSACTIONAL and batch.producer in self._active)
 
 
 def _records(partition: Partition, batch: _Batch, position: int) -> Iterator[tuple[Record, int]]:
-    """Give what a batch holds from a position on, faults among it."""
+    """Yield the records of a batch from a position on, faults among them."""
     try:
         content = unpacked(batch.attributes & _CODEC, batch.content[_HEADER.size :])
     except DamagedError as error:
         if batch.next_offset > position:
-            yield _whole(partition, max(position, batch.base), batch, str(error)), batch.next_offset
+            yield _batch_fault(partition, max(position, batch.base), batch, str(error)), batch.next_offset
         return
     floor = batch.base
     reading = ByteReader(content)
@@ -194,7 +195,7 @@ def _record(partition: Partition, batch: _Batch, floor: int, raw: bytes) -> Reco
         delta = reading.varint()
         if not batch.attributes & _APPEND_TIME:
             time = batch.first_time + delta
-        offset = _within(batch.base + reading.varint(), floor, batch.next_offset)
+        offset = _check_offset(batch.base + reading.varint(), floor, batch.next_offset)
         key, value = reading.sized(), reading.sized()
         headers = tuple(_header(reading) for _ in range(reading.count()))
         reading.end()
@@ -211,7 +212,7 @@ def _record(partition: Partition, batch: _Batch, floor: int, raw: bytes) -> Reco
     )
 
 
-def _within(offset: int, floor: int, end: int) -> int:
+def _check_offset(offset: int, floor: int, end: int) -> int:
     if not floor <= offset < end:
         raise DamagedError(f"its offset {offset} is not between {floor} and {end - 1}")
     return offset
@@ -225,7 +226,7 @@ def _header(reading: ByteReader) -> tuple[str, bytes]:
         text = name.decode()
     except UnicodeDecodeError as error:
         raise DamagedError(f"the name of a header is not UTF-8: {name[:100]!r}") from error
-    # The client gives a header without a value as None, and every reader of ours takes it for empty.
+    # The client returns None for a header without a value, and every reader of the record takes it for empty.
     return text, reading.sized() or b""
 
 
@@ -234,7 +235,7 @@ def _fault(partition: Partition, offset: int, time: int, raw: bytes, why: str) -
     return _as_record(partition, offset, time, raw, Fault(reason=PoisonReason.UNREADABLE_RECORD, message=message))
 
 
-def _whole(partition: Partition, offset: int, batch: _Batch, why: str) -> Record:
+def _batch_fault(partition: Partition, offset: int, batch: _Batch, why: str) -> Record:
     message = (
         f"a batch of {batch.count} records to offset {batch.next_offset - 1} cannot be unpacked: {why}. "
         "Mend the producer, and publish the events again"
@@ -256,8 +257,8 @@ def _as_record(partition: Partition, offset: int, time: int, raw: bytes, fault: 
     )
 
 
-def _corrupt(partition: Partition, position: int, fetched: Fetched, at: int, size: int | None) -> Corrupt:
-    """Tell of a batch that is not what was written, and where the next one begins as far as that can be known."""
+def _build_corrupt(partition: Partition, position: int, fetched: Fetched, at: int, size: int | None) -> Corrupt:
+    """Build the fault of a corrupt batch, and where the next one begins as far as that can be known."""
     content = fetched.content
     rest = content[at:] if size is None else content[at : at + size]
     next_offset = _next_offset(content, at, size, position, fetched.end)

@@ -1,4 +1,4 @@
-"""What every client of ours has in common, and how the client's errors become ours."""
+"""Connection options that all Kafka clients share, and the translation of client errors into the service's own."""
 
 import ssl
 from collections.abc import Iterator
@@ -17,19 +17,19 @@ from consumer.errors import ConfigError, TransientError
 from consumer.settings import KafkaSettings
 
 UNANSWERED: Final = (KafkaError, OSError, TimeoutError, KeyError)
-"""What the client raises when the broker does not answer.
+"""Errors of the client when the broker does not answer.
 
-KeyError, because a request that times out closes its connection by name, which somebody else may have forgotten.
+KeyError, because a request that times out closes its connection by name, which another task may have removed.
 """
 
 
 def has_c_extension() -> bool:
-    """Tell whether the client decodes records in C; its absence is silent otherwise."""
+    """Return whether the client decodes records in C; its absence is silent otherwise."""
     return "_crecords" in DefaultRecordBatch.__module__
 
 
 def connection_options(settings: KafkaSettings) -> dict[str, Any]:
-    """Give the client's options for address, security and time limits."""
+    """Return the client's options for address, security and time limits."""
     options: dict[str, Any] = {
         "bootstrap_servers": settings.bootstrap,
         "client_id": settings.client_id,
@@ -53,7 +53,7 @@ def _ms(seconds: float) -> int:
 
 @contextmanager
 def translated(what: str) -> Iterator[None]:
-    """Turn the client's errors into ours: ConfigError for what only an operator can change, else TransientError."""
+    """Translate the client's errors: ConfigError for what only an operator can change, else TransientError."""
     try:
         yield
     except OffsetOutOfRangeError as error:

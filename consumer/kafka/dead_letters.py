@@ -1,4 +1,4 @@
-"""The dead letters: read without a group, so that reading changes nothing, and turned back into what they were."""
+"""Dead-letter queue reader, without a consumer group so that reading changes nothing; restores the original records."""
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -18,14 +18,14 @@ from schemas.names import PoisonReason
 from schemas.replay import First, mark, read_mark
 
 _BATCH: Final = 500
-_WHAT: Final = "reading dead letters"
-_NO_RECORDS: Final = frozenset({PoisonReason.UNREADABLE_RECORD, PoisonReason.CORRUPT_BATCH})
-"""Of these the value is what lay in the log, not what was sent."""
+_OPERATION: Final = "reading dead letters"
+_RAW_BYTES_REASONS: Final = frozenset({PoisonReason.UNREADABLE_RECORD, PoisonReason.CORRUPT_BATCH})
+"""Reasons of letters whose value is the raw bytes from the log, not a record that was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LetterPosition:
-    """Where a letter lies in the dead-letter topic."""
+    """Position of a letter in the dead-letter topic."""
 
     partition: int
     offset: int
@@ -36,14 +36,14 @@ class LetterPosition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """One record of the dead-letter topic; `marks` is None where it carries none of the healer's."""
+    """One record of the dead-letter topic; `marks` is None where it carries none of the healer's headers."""
 
     record: Record
     marks: DeadLetterHeaders | None
 
     @property
     def place(self) -> str:
-        """Where it lies: `partition:offset`."""
+        """Its position: `partition:offset`."""
         return f"{self.record.partition}:{self.record.offset}"
 
     @property
@@ -53,16 +53,16 @@ class Letter:
 
     @property
     def replayed(self) -> int:
-        """How often its record had been sent again when it was refused."""
+        """How often its record had been replayed when it was refused."""
         return self.first.replayed if self.first is not None else 0
 
     @property
     def first(self) -> First | None:
-        """Where the record lay before it was ever replayed; None where the letter does not tell."""
+        """Position of the record before it was ever replayed; None where the letter does not carry it."""
         marks = self.marks
         if marks is None:
             return None
-        # A release that knows of no mark leaves it among the record's own headers, and tells of the last place.
+        # A release that knows of no mark leaves it among the record's own headers, and reports the last position.
         return read_mark(self.record.headers, marks.shw_dlq_topic) or First(
             topic=marks.shw_dlq_topic,
             partition=marks.shw_dlq_partition,
@@ -73,18 +73,18 @@ class Letter:
 
 
 def original(letter: Letter, topics: Iterable[str]) -> Outgoing | str:
-    """Give the record as it was before it was refused, marked with where it lay first, or say why it cannot be sent.
+    """Return the record as it was before it was refused, marked with its first position, or why it cannot be sent.
 
     Pure.
-    `topics` are those to which a letter may go back: whoever may write dead letters could name any other one.
+    `topics` are those to which a letter may go back: a writer of dead letters could name any other one.
     """
     marks, first = letter.marks, letter.first
     if marks is None or first is None:
         return f"it lacks the headers {PREFIX}*: the healer did not write it"
-    if marks.shw_dlq_reason in _NO_RECORDS:
+    if marks.shw_dlq_reason in _RAW_BYTES_REASONS:
         return f"it was never a record ({marks.shw_dlq_reason}): publish the event again at its source"
     if marks.shw_dlq_truncated:
-        return f"it is cut ({_what_is_cut(letter, marks)}): publish the event again at its source"
+        return f"it is cut ({_describe_cuts(letter, marks)}): publish the event again at its source"
     if marks.shw_dlq_topic not in topics:
         return f"it came from topic {marks.shw_dlq_topic}, which this configuration does not read"
     return Outgoing(
@@ -95,7 +95,7 @@ def original(letter: Letter, topics: Iterable[str]) -> Outgoing | str:
     )
 
 
-def _what_is_cut(letter: Letter, marks: DeadLetterHeaders) -> str:
+def _describe_cuts(letter: Letter, marks: DeadLetterHeaders) -> str:
     size = len(letter.record.value or b"")
     cuts = []
     if size < marks.shw_dlq_bytes:
@@ -109,14 +109,14 @@ def _what_is_cut(letter: Letter, marks: DeadLetterHeaders) -> str:
 
 
 class DeadLetters:
-    """An open reader of the whole topic."""
+    """Open reader of the whole dead-letter topic."""
 
     def __init__(self, consumer: Any, patience: float) -> None:  # noqa: ANN401 - the client has no types
         self._consumer = consumer
         self._patience = patience
 
     async def every(self) -> AsyncIterator[Letter]:
-        """Give every letter that is there now, in order within a partition; none that comes meanwhile.
+        """Yield every letter that is there now, in order within a partition; none that arrives meanwhile.
 
         Raises
         ------
@@ -124,21 +124,21 @@ class DeadLetters:
             The broker stopped answering.
 
         """
-        begins = await beginnings(self._consumer, _WHAT)
-        async for many in read_to_end(self._consumer, begins, at_most=_BATCH, patience=self._patience, what=_WHAT):
+        begins = await beginnings(self._consumer, _OPERATION)
+        async for many in read_to_end(self._consumer, begins, at_most=_BATCH, patience=self._patience, what=_OPERATION):
             for one in many:
                 yield _letter(one)
 
     async def at(self, partition: int, offset: int) -> Letter | None:
-        """Give the letter at a place, or None when nothing lies there (any more)."""
-        begins = await beginnings(self._consumer, _WHAT)
+        """Return the letter at a position, or None when there is none (any more)."""
+        begins = await beginnings(self._consumer, _OPERATION)
         tp = next((tp for tp in begins if tp.partition == partition), None)
         if tp is None or offset < begins[tp]:
             return None
         polls = polls_from(self._consumer, {tp: offset})
         waited = 0.0
         while waited <= self._patience:
-            with translated(_WHAT):
+            with translated(_OPERATION):
                 polled = await polls.poll(of=(tp,), wait=POLL_MS / 1000, max_records=1)
             for one in polled.records.get(Partition(*tp), ()):
                 return _letter(one) if one.offset == offset else None
@@ -146,7 +146,7 @@ class DeadLetters:
             if end is not None and end <= offset:
                 return None
             if (polls.position(tp) or offset) > offset:
-                return None  # compacted away, or a transaction's marker
+                return None  # compacted away, or a transaction marker
             waited += POLL_MS / 1000
         raise TransientError(f"reading the dead letter {partition}:{offset}: no answer for {waited:.0f} s")
 
@@ -159,7 +159,7 @@ async def open_dead_letters(settings: KafkaSettings) -> AsyncIterator[DeadLetter
 
 
 def _letter(one: Record) -> Letter:
-    # A header may have no value; a letter is shown and sent with an empty one.
+    # A header's value may be null; a letter is shown and sent with an empty one.
     record = replace(one, headers=tuple((name, content or b"") for name, content in one.headers))
     return Letter(record=record, marks=read_headers(record.headers))
 

@@ -1,4 +1,4 @@
-"""Whether the group can be worked with at all, asked by a client of its own: who stands still may have lost its own."""
+"""Consumer group check, by a client of its own: a member that stands still may have lost the connection of its own."""
 
 import asyncio
 from datetime import timedelta
@@ -14,11 +14,11 @@ ASK_WITHIN: Final = timedelta(seconds=10)
 
 
 async def group_answers(settings: KafkaSettings) -> bool:
-    """Tell whether the failures topic is there and the group has a coordinator, as a newcomer would see it."""
+    """Return whether the failures topic exists and the group has a coordinator, as a new member would see it."""
     within = ASK_WITHIN.total_seconds()
     admin = AIOKafkaAdminClient(**connection_options(settings) | {"request_timeout_ms": int(within * 1000)})
     try:
-        # Above the client's own limit: cancelled in the middle of connecting, it forgets to close.
+        # Above the client's own timeout: cancelled in the middle of connecting, it forgets to close.
         async with asyncio.timeout(3 * within):
             await admin.start()
             await admin.find_coordinator(settings.group_id)

@@ -1,4 +1,4 @@
-"""What lies in a topic, read from a time on: without a group, so that reading changes nothing for anybody."""
+"""Topic history: reads a topic from a time on, without a consumer group, so that reading changes nothing."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -20,7 +20,7 @@ POLL_MS: Final = 500
 
 
 async def beginnings(consumer: Any, what: str) -> dict[Any, int]:  # noqa: ANN401 - the client has no types
-    """Give where each partition of an open consumer begins; TransientError when the broker does not say."""
+    """Return the beginning offset of each partition of an open consumer; TransientError without the broker's answer."""
     with translated(what):
         begins: dict[Any, int] = await consumer.beginning_offsets(list(consumer.assignment()))
     return begins
@@ -34,9 +34,9 @@ async def read_to_end(
     patience: float,
     what: str,
 ) -> AsyncIterator[list[Record]]:
-    """Give what lies from these offsets to the present ends, in order within a partition, a few records at a time.
+    """Yield the records from these offsets to the present end offsets, in order within a partition, a few at a time.
 
-    What cannot be read as a record is given too, with its fault.
+    Bytes that cannot be read as a record are yielded too, with their fault.
 
     Raises
     ------
@@ -58,7 +58,7 @@ async def read_to_end(
         if waited > patience:
             raise TransientError(f"{what}: no answer for {waited:.0f} s")
         for tp in left:
-            # Asked for its end, the embedded broker counts the last batch as one record; a fetch tells the truth.
+            # In its end offsets the embedded broker counts the last batch as one record; a fetch gives the right end.
             if tp not in met and polled.records.get(Partition(*tp)):
                 met.add(tp)
                 ends[tp] = max(ends[tp], aiokafka_internals.stable_end_of(consumer, tp) or 0)
@@ -72,7 +72,7 @@ async def read_to_end(
 
 
 def polls_from(consumer: Any, begins: Mapping[Any, int]) -> Polls:  # noqa: ANN401 - the client has no types
-    """Send an open consumer to these offsets, and poll it from there."""
+    """Seek an open consumer to these offsets, and return the polls from there."""
     for tp, begin in begins.items():
         consumer.seek(tp, begin)
     return Polls(consumer, Bypass(), begins)
@@ -80,7 +80,7 @@ def polls_from(consumer: Any, begins: Mapping[Any, int]) -> Polls:  # noqa: ANN4
 
 @asynccontextmanager
 async def open_topic(settings: KafkaSettings, topic: str, **bounds: int) -> AsyncIterator[Any]:
-    """Open a whole topic, without a group; `bounds` are the client's own for what it fetches at once.
+    """Open a whole topic, without a consumer group; `bounds` are the client's own limits for a fetch.
 
     Raises
     ------
@@ -109,7 +109,7 @@ async def open_topic(settings: KafkaSettings, topic: str, **bounds: int) -> Asyn
 
 
 class TopicHistory:
-    """An open reader of the failures topic as it lies there."""
+    """Open reader of the failures topic's history."""
 
     def __init__(self, consumer: Any, intake: IntakeSettings, patience: float) -> None:  # noqa: ANN401 - no types
         self._consumer = consumer
@@ -117,9 +117,10 @@ class TopicHistory:
         self._patience = patience
 
     async def between(self, since: datetime, until: datetime | None) -> AsyncIterator[list[Record]]:
-        """Give the records of `since` and later, but before `until`, as their producers timed them.
+        """Yield the records from `since` on, but before `until`, by their producers' timestamps.
 
-        Read to the topic's present end: times need not be in order. What an old client sent without a time is given.
+        Reads to the topic's present end: timestamps need not be in order. A record that an old client sent without one
+        is yielded.
 
         Raises
         ------
@@ -133,7 +134,7 @@ class TopicHistory:
         with translated(what):
             begins = await self._consumer.beginning_offsets(partitions)
             ends = await self._consumer.end_offsets(partitions)
-            # None: nothing that late. The embedded broker answers 0 whatever is asked, so each time is looked at below.
+            # None: no record that late. The embedded broker answers 0 to every query, so each time is checked below.
             found = await self._consumer.offsets_for_times(dict.fromkeys(partitions, max(0, first)))
         starts = {tp: max(begins[tp], one.offset) if (one := found.get(tp)) else ends[tp] for tp in partitions}
         read = read_to_end(self._consumer, starts, at_most=self._max_rows, patience=self._patience, what=what)

@@ -1,4 +1,4 @@
-"""Records sent by hand: acknowledged by every in-sync replica, each with the place where it then lies."""
+"""Producer for records sent by hand: acks from every in-sync replica, and the partition and offset of each record."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -16,7 +16,7 @@ from consumer.kafka.topics import existing_topics
 from consumer.settings import KafkaSettings
 
 MAX_RECORD: Final = 32 * 1024 * 1024
-"""Bytes that the client lets through; below it the broker's own limit decides."""
+"""Client-side size limit in bytes; below it the broker's own limit decides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledged:
-    """Where a record lies now."""
+    """Topic, partition and offset of a stored record."""
 
     topic: str
     partition: int
@@ -40,39 +40,39 @@ class Acknowledged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotAcknowledged:
-    """Why a record is not known to be stored; where the answer was lost it may be there all the same."""
+    """Why a record is not known to be stored; where the answer was lost it may be stored all the same."""
 
     reason: str
 
 
 class ManualProducer:
-    """A producer, made anew when a record was refused: that has used up a number, and all after it would be refused."""
+    """Producer, replaced after a refused record: that used up a sequence number, and all after it would be refused."""
 
     def __init__(self, settings: KafkaSettings, producer: Any) -> None:  # noqa: ANN401 - the client has no types
         self._settings = settings
         self._producer = producer
 
     async def send(self, records: Sequence[Outgoing]) -> list[Acknowledged | NotAcknowledged]:
-        """Send records and give what became of each, in their order; bounded by the client's request timeout."""
-        outcomes = await self._outcomes(records)
+        """Send records and return the outcome of each, in their order; bounded by the client's request timeout."""
+        outcomes = await self._send_all(records)
         passed_over = [at for at, outcome in enumerate(outcomes) if isinstance(outcome, OutOfOrderSequenceNumber)]
         if passed_over:
-            again = await self._outcomes([records[at] for at in passed_over])
+            again = await self._send_all([records[at] for at in passed_over])
             for at, outcome in zip(passed_over, again, strict=True):
                 outcomes[at] = outcome
-        return [_stored(outcome) for outcome in outcomes]
+        return [_acknowledgement_of(outcome) for outcome in outcomes]
 
     async def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         await aiokafka_internals.stop(self._producer)
 
-    async def _outcomes(self, records: Sequence[Outgoing]) -> list[Any]:
+    async def _send_all(self, records: Sequence[Outgoing]) -> list[Any]:
         sent = [await self._enqueue(record) for record in records]
         await self._producer.flush()
         outcomes = await asyncio.gather(*sent, return_exceptions=True)
         if any(isinstance(outcome, BaseException) for outcome in outcomes):
             await self.close()
-            self._producer = await _started(self._settings)
+            self._producer = await _start_producer(self._settings)
         return outcomes
 
     async def _enqueue(self, record: Outgoing) -> "asyncio.Future[Any]":
@@ -86,7 +86,7 @@ class ManualProducer:
         return future
 
 
-def _stored(outcome: Any) -> Acknowledged | NotAcknowledged:  # noqa: ANN401 - the client has no types
+def _acknowledgement_of(outcome: Any) -> Acknowledged | NotAcknowledged:  # noqa: ANN401 - the client has no types
     if isinstance(outcome, UNANSWERED):
         return NotAcknowledged(reason=str(outcome) or type(outcome).__name__)
     if isinstance(outcome, BaseException):
@@ -95,12 +95,12 @@ def _stored(outcome: Any) -> Acknowledged | NotAcknowledged:  # noqa: ANN401 - t
 
 
 async def require_topic(settings: KafkaSettings, topic: str) -> None:
-    """See that a topic is there before it is touched: a broker may create one at the first look.
+    """Check that a topic exists before it is used: a broker may create one at the first look-up.
 
     Raises
     ------
     ConfigError
-        It is not there.
+        It does not exist.
     TransientError
         The broker did not answer.
 
@@ -123,14 +123,14 @@ async def open_sender(settings: KafkaSettings) -> AsyncIterator[ManualProducer]:
         The broker did not answer.
 
     """
-    sender = ManualProducer(settings, await _started(settings))
+    sender = ManualProducer(settings, await _start_producer(settings))
     try:
         yield sender
     finally:
         await sender.close()
 
 
-async def _started(settings: KafkaSettings) -> Any:  # noqa: ANN401 - the client has no types
+async def _start_producer(settings: KafkaSettings) -> Any:  # noqa: ANN401 - the client has no types
     producer = AIOKafkaProducer(
         **connection_options(settings),
         acks="all",

@@ -1,6 +1,7 @@
-"""The two formats before batches (0 and 1), which a broker may still hold: each message has an offset and a checksum.
+"""Legacy message formats 0 and 1, from before record batches, which a broker may still hold. Pure.
 
-A packed message holds others, whose offsets count from its own; nothing here has headers or transactions. Pure.
+Each message has an offset and a checksum. A compressed message holds others, whose offsets count from its own; neither
+format has headers or transactions.
 """
 
 import struct
@@ -16,15 +17,15 @@ from schemas.value import value
 SHORTEST: Final = 14
 """Bytes after the length, of a message of format 0 with neither key nor value."""
 _HEAD: Final = struct.Struct(">qiIbb")
-_SUMMED_FROM: Final = 16
+_CHECKSUM_FROM: Final = 16
 _CODEC: Final = 0x07
 _APPEND_TIME: Final = 0x08
-_NONE: Final = -1
+_NULL: Final = -1
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class LegacyMessage:
-    """A message with a right checksum."""
+    """A message with a valid checksum."""
 
     content: bytes
     offset: int
@@ -38,21 +39,21 @@ class LegacyMessage:
 
 
 def checked(whole: bytes) -> LegacyMessage | None:
-    """Read a message's head; None where its checksum is wrong, or its format is none of these."""
+    """Parse a message's header; None where its checksum is wrong, or its format is neither of these."""
     offset, _, crc, version, attributes = _HEAD.unpack_from(whole)
-    if version not in (0, 1) or crc32(whole[_SUMMED_FROM:]) != crc:
+    if version not in (0, 1) or crc32(whole[_CHECKSUM_FROM:]) != crc:
         return None
     return LegacyMessage(content=whole, offset=offset, format=version, attributes=attributes)
 
 
 def records(partition: Partition, message: LegacyMessage, position: int) -> Iterator[tuple[Record, int]]:
-    """Give what a message is or holds from a position on, faults among it, and where reading goes on after each."""
+    """Yield the records of a message from a position on, faults among them, each with the offset to continue from."""
     if not message.attributes & _CODEC:
         if message.offset >= position:
             yield _record(partition, message.content, message.offset, None), message.next_offset
         return
     try:
-        found = _inner(message)
+        found = _unpack_inner(message)
     except DamagedError as error:
         if message.offset >= position:
             yield _fault(partition, message.offset, message.content, str(error)), message.next_offset
@@ -62,9 +63,9 @@ def records(partition: Partition, message: LegacyMessage, position: int) -> Iter
             yield _record(partition, raw, offset, message), offset + 1
 
 
-def _inner(message: LegacyMessage) -> list[tuple[int, bytes]]:
-    """Give the messages that a packed one holds, with their offsets in the partition."""
-    _, _, packed = _fields(message.content)
+def _unpack_inner(message: LegacyMessage) -> list[tuple[int, bytes]]:
+    """Return the messages that a compressed one holds, with their offsets in the partition."""
+    _, _, packed = _parse_fields(message.content)
     if packed is None:
         raise DamagedError("it says that it holds others and has no value")
     content = unpacked(message.attributes & _CODEC, packed)
@@ -81,16 +82,16 @@ def _inner(message: LegacyMessage) -> list[tuple[int, bytes]]:
         at = end
     if not found:
         raise DamagedError("it says that it holds others and is empty")
-    # In format 1 those within count from 0, and the last one has the offset of what holds it.
+    # In format 1 the inner offsets count from 0, and the last inner message has the offset of its holder.
     base = message.offset - found[-1][0] if message.format == 1 else 0
     return [(base + offset, raw) for offset, raw in found]
 
 
 def _record(partition: Partition, raw: bytes, offset: int, holder: LegacyMessage | None) -> Record:
     try:
-        time, key, content = _fields(raw)
+        time, key, content = _parse_fields(raw)
         if holder is not None and holder.attributes & _APPEND_TIME:
-            time, _, _ = _fields(holder.content)
+            time, _, _ = _parse_fields(holder.content)
     except DamagedError as error:
         return _fault(partition, offset, raw, str(error))
     return Record(
@@ -104,28 +105,28 @@ def _record(partition: Partition, raw: bytes, offset: int, holder: LegacyMessage
     )
 
 
-def _fields(raw: bytes) -> tuple[int, bytes | None, bytes | None]:
-    """Read time, key and value; the time is -1 in the oldest format, which has none."""
+def _parse_fields(raw: bytes) -> tuple[int, bytes | None, bytes | None]:
+    """Parse timestamp, key and value; the timestamp is -1 in the oldest format, which has none."""
     _, _, _, version, _ = _HEAD.unpack_from(raw)
-    at, time = _HEAD.size, _NONE
+    at, time = _HEAD.size, _NULL
     if version == 1:
         if len(raw) < at + 8:
             raise DamagedError("it ends within its time")
         (time,) = struct.unpack_from(">q", raw, at)
         at += 8
-    key, at = _sized(raw, at)
-    content, at = _sized(raw, at)
+    key, at = _read_sized(raw, at)
+    content, at = _read_sized(raw, at)
     if at != len(raw):
         raise DamagedError(f"{len(raw) - at} bytes are left after its value")
     return time, key, content
 
 
-def _sized(raw: bytes, at: int) -> tuple[bytes | None, int]:
+def _read_sized(raw: bytes, at: int) -> tuple[bytes | None, int]:
     if at + 4 > len(raw):
         raise DamagedError("it ends within a length")
     (size,) = struct.unpack_from(">i", raw, at)
     at += 4
-    if size == _NONE:
+    if size == _NULL:
         return None, at
     if size < 0 or at + size > len(raw):
         raise DamagedError(f"a length says {size} bytes and {len(raw) - at} follow")
@@ -138,7 +139,7 @@ def _fault(partition: Partition, offset: int, raw: bytes, why: str) -> Record:
         topic=partition.topic,
         partition=partition.partition,
         offset=offset,
-        timestamp_ms=_NONE,
+        timestamp_ms=_NULL,
         key=None,
         value=raw,
         headers=(),

@@ -1,4 +1,4 @@
-"""Which partition a key belongs to: as the Java client decides, so that whoever else keys by it finds it there too."""
+"""Partitioner: maps a key to its partition as the Java client does, so that other producers by the key agree."""
 
 from collections.abc import Sequence
 from random import choice
@@ -11,14 +11,14 @@ _32_BITS: Final = 0xFFFFFFFF
 
 
 def partition_of(key: bytes | None, every: Sequence[int], available: Sequence[int]) -> int:
-    """Choose by the key's hash among all partitions; without a key, any that has a leader."""
+    """Return the partition by the key's hash among all partitions; without a key, any that has a leader."""
     if key is None:
         return choice(available or every)  # noqa: S311 - it spreads the load
     return every[(murmur2(key) & 0x7FFFFFFF) % len(every)]
 
 
 def murmur2(key: bytes) -> int:
-    """Hash as the client's own function does, by words instead of bytes: 2 us for an id, and not 5."""
+    """Return the murmur2 hash of the client's own function, by words instead of bytes: 2 us for an id, and not 5."""
     hashed = (_SEED ^ len(key)) & _32_BITS
     whole = len(key) & ~3
     for word in unpack_from(f"<{whole // 4}I", key):

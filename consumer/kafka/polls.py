@@ -1,6 +1,6 @@
-"""Polls a consumer so that nothing is lost, whatever the client raises, and nothing stops at what it cannot read.
+"""Polling of a consumer that loses no record, whatever the client raises, and does not stop at one it cannot read.
 
-Whoever reads with the client does so here: the member of the group, and those who read a topic again without one.
+Every reader polls the client through here: the member of the group, and the readers of a topic without a group.
 `positions` keeps how far records were handed on, `bypass` reads what the client cannot.
 """
 
@@ -21,23 +21,23 @@ from consumer.model import Partition, Record
 log = structlog.get_logger(__name__)
 
 POLL_BEYOND: Final = 1.0
-"""Seconds beyond the asked wait after which a poll comes back: the client waits for a rebalance's end without bound."""
+"""Seconds beyond the requested wait after which a poll returns: the client waits for a rebalance without bound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Polled:
-    """What a poll gave, and where reading goes on once it is durable."""
+    """The records of a poll, and the positions to continue from once they are durable."""
 
     records: Mapping[Partition, list[Record]]
     positions: Mapping[Partition, int]
-    """Of each partition that has moved, also past what is no record: a transaction's marker, a compacted stretch."""
+    """Of each partition that has moved, also past what is no record: a transaction marker, a compacted stretch."""
 
 
 NOTHING: Final = Polled(records={}, positions={})
 
 
 class Polls:
-    """The polls of one consumer."""
+    """Polling of one consumer."""
 
     def __init__(
         self,
@@ -46,57 +46,57 @@ class Polls:
         begins: Mapping[Any, int] | Committed,
         may_hand_on: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`begins` as for `Positions`; while `may_hand_on` says no, what comes is read again later."""
+        """`begins` as for `Positions`; while `may_hand_on` returns False, records are dropped and read again later."""
         self._consumer = consumer
         self._may_hand_on = may_hand_on
         self._positions = Positions(consumer, begins)
         self._bypass = bypass
         self._unreadable: frozenset[Any] = frozenset()
-        """Of these the client has raised, and they are to be read around it."""
+        """Partitions for which the client has raised; they are to be read through the bypass."""
         bypass.renew(consumer)
 
     def position(self, tp: Any) -> int | None:  # noqa: ANN401 - the client has no types
-        """Give where a partition is read on; None while nothing of it was handed on under this assignment."""
+        """Return the next offset of a partition; None while no record of it was handed on under this assignment."""
         return self._positions.of(tp)
 
     def lane(self, tp: Any) -> BypassedPartition | None:  # noqa: ANN401
-        """Tell of a partition that is read around the client."""
+        """Return the bypass state of a partition; None where the client reads it."""
         return self._bypass.lanes().get(tp)
 
     async def poll(self, *, max_records: int, wait: float, of: Collection[Any] = ()) -> Polled:
-        """Give what has arrived in these partitions (else in all), at most so many records; waits for a first one.
+        """Return records that have arrived in these partitions (else in all), at most so many; waits for a first one.
 
-        Whatever is raised, and whenever it is cancelled: what was not given is given by a later poll.
+        Whatever is raised, and whenever it is cancelled: a record that was not returned is returned by a later poll.
 
         Raises
         ------
         Exception
-            What the client raised; `translated` knows it, or it is a bug of the client's.
+            The client's error: one that `translated` knows, or a bug of the client's.
         TransientError
-            The group did not say where a partition is to be read from, or a task of the client's was cancelled.
+            The group did not answer where a partition is to be read from, or a task of the client's was cancelled.
 
         """
-        await self._put_right()
+        await self._restore_positions()
         around = await self._bypass.read(max_records)
         room = max_records - sum(map(len, around.values()))
-        found = await self._by_client(of, room, 0 if around else wait) if room else {}
+        found = await self._poll_client(of, room, 0 if around else wait) if room else {}
         if found is None:
             return NOTHING
         if not self._may_hand_on():
-            self._lost()
+            self._rewind()
             return NOTHING
-        # From here on nothing is awaited: what is in hand, and where it ends, are of one moment.
+        # From here on nothing is awaited: the records in hand and their end positions are of one moment.
         apart = self._bypass.positions()
         records = {_partition(tp): many for tp, many in around.items() if tp in apart}
         records |= {_partition(tp): [record_of(one) for one in many] for tp, many in found.items()}
         moved = self._positions.settle(apart)
         return Polled(records=records, positions={_partition(tp): position for tp, position in moved.items()})
 
-    async def _put_right(self) -> None:
+    async def _restore_positions(self) -> None:
         for tp, lane in self._bypass.lanes().items():
             handed_on = self._positions.of(tp)
             if handed_on is not None:
-                lane.position = handed_on  # what was read around the client was lost too, if it raised after that
+                lane.position = handed_on  # records of the bypass were lost too, if the client raised after them
         for tp, position in self._bypass.end_quiet():
             self._consumer.seek(tp, position)
         await self._positions.put_right(self._bypass.lanes())
@@ -105,7 +105,7 @@ class Polls:
                 self._bypass.begin(tp, begin)
         self._unreadable = frozenset()
 
-    async def _by_client(self, of: Collection[Any], max_records: int, wait: float) -> Mapping[Any, list[Any]] | None:
+    async def _poll_client(self, of: Collection[Any], max_records: int, wait: float) -> Mapping[Any, list[Any]] | None:
         apart = self._bypass.lanes().keys()
         if not apart:
             return await self._getmany(of, max_records, wait)
@@ -116,7 +116,7 @@ class Polls:
         return {}
 
     async def _getmany(self, of: Iterable[Any], max_records: int, wait: float) -> Mapping[Any, list[Any]] | None:
-        """Give what the client gives; None where it raised, and this is known: no position of its own counts then."""
+        """Return the client's records; None where it raised a known error: none of its positions counts then."""
         try:
             async with asyncio.timeout(wait + POLL_BEYOND):
                 found: Mapping[Any, list[Any]] = await self._consumer.getmany(
@@ -126,30 +126,30 @@ class Polls:
         except ConsumerStoppedError:
             raise
         except TimeoutError:
-            self._lost()  # a rebalance is under way
+            self._rewind()  # a rebalance is under way
         except NoOffsetForPartitionError as error:
-            self._lost()
-            await self._from_the_beginning(error.args[0])
+            self._rewind()
+            await self._seek_to_beginning(error.args[0])
         except asyncio.CancelledError:
-            self._lost()
+            self._rewind()
             if aiokafka_internals.is_cancelled_itself():
                 raise
             raise TransientError("a task of the Kafka client was cancelled") from None
         except Exception as error:
             self._unreadable = aiokafka_internals.unreadable(self._consumer, error)
-            self._lost()
+            self._rewind()
             if not self._unreadable:
                 raise
             partitions = sorted(tp.partition for tp in self._unreadable)
             log.warning("records_unreadable", partitions=partitions, error=repr(error)[:300])
         return None
 
-    def _lost(self) -> None:
-        """Have what the client had drained when it raised be read again."""
+    def _rewind(self) -> None:
+        """Rewind: the records that the client had drained when it raised are read again."""
         aiokafka_internals.end_unended_fetches(self._consumer)
         self._positions.astray(self._unreadable)
 
-    async def _from_the_beginning(self, partition: Any) -> None:  # noqa: ANN401 - the client has no types
+    async def _seek_to_beginning(self, partition: Any) -> None:  # noqa: ANN401 - the client has no types
         if partition in self._consumer.assignment():
             await self._consumer.seek_to_beginning(partition)
 
@@ -159,7 +159,7 @@ def _partition(tp: Any) -> Partition:  # noqa: ANN401 - the client has no types
 
 
 def record_of(one: Any) -> Record:  # noqa: ANN401 - the client has no types
-    """Give the client's record as ours."""
+    """Convert the client's record into the model's."""
     return Record(
         topic=one.topic,
         partition=one.partition,

@@ -1,4 +1,4 @@
-"""The consumer of the failures topic, typed: records in, explicit offsets out; a member that has died is made anew."""
+"""Consumer group member for the failures topic: typed records in, explicit offset commits out; rebuilt when it died."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -26,59 +26,59 @@ log = structlog.get_logger(__name__)
 Told = Callable[[frozenset[Partition]], Awaitable[None]]
 
 FETCH_BYTES: Final = 2 * 1024 * 1024
-"""Of one answer of the broker, thousands of failures; the client keeps two or more. A larger record still comes."""
+"""Size of one fetch response, thousands of failures; the client keeps two or more. A larger record still comes."""
 
 METADATA_MAX_AGE: Final = 30.0
-"""Seconds after which the client looks at brokers and partitions again: a topic that is there again is read."""
+"""Seconds after which the client refreshes brokers and partitions: a topic that was recreated is read."""
 
 IDENTIFIED_WITHIN: Final = 10.0
-"""Seconds for learning, with each assignment, whether the committed offsets are of this topic."""
+"""Timeout in seconds for checking, with each assignment, whether the committed offsets are of this topic."""
 
 OLDEST_AGE: Final = 90 * 24 * 3600.0
 AGE_STEP: Final = 1.25
-"""From one second to three months in 72 questions, a question for all partitions at once."""
+"""From one second to three months in 72 queries, one query for all partitions at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
-    """Who is told of a rebalance; each call is awaited by the client before it goes on."""
+    """Rebalance callbacks; the client awaits each call before it goes on."""
 
     revoked: Told
     assigned: Told
     rebuilt: Callable[[], None] = lambda: None
-    """Told when the member is made anew."""
+    """Called when the member is rebuilt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionPosition:
-    """Where a partition is read, and where it ends as of the last fetch; None where the client does not know yet."""
+    """Read position and end of a partition, as of the last fetch; None where the client does not know yet."""
 
     position: int | None
     end: int | None
-    """Where what is committed ends: before the first record of the oldest open transaction."""
+    """The last stable offset, where committed records end: before the first record of the oldest open transaction."""
     high_watermark: int | None = None
-    """Where all records end."""
+    """The high watermark, where all records end."""
     seen_at: float | None
     """When the end was seen, in seconds of the epoch; a paused partition is not fetched, and its end stands still."""
     in_doubt: bool = False
-    """It stands still because its next batch is damaged, and fetched again: nothing that a new member would cure."""
+    """It stands still because its next batch is damaged, and fetched again: a new member would not cure that."""
 
 
 class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # the client has no types
     def __init__(self, revoked: Told, assigned: Callable[[frozenset[Any]], Awaitable[None]]) -> None:
-        self._revoked = revoked
-        self._assigned = assigned
+        self._on_revoked = revoked
+        self._on_assigned = assigned
 
     async def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
-        await self._revoked(frozenset(Partition(tp.topic, tp.partition) for tp in revoked))
+        await self._on_revoked(frozenset(Partition(tp.topic, tp.partition) for tp in revoked))
 
     async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
         free_half_read()
-        await self._assigned(frozenset(assigned))
+        await self._on_assigned(frozenset(assigned))
 
 
 class Reader:
-    """A member of the group that is made anew when it has died."""
+    """Member of the consumer group that is rebuilt when it has died."""
 
     def __init__(self, kafka: KafkaSettings, intake: IntakeSettings, listener: Listener) -> None:
         self._kafka = kafka
@@ -87,41 +87,41 @@ class Reader:
         self._consumer: Any = None
         self._bypass = Bypass()
         self._topic_id: str | None = None
-        """Which topic of its name is read; None where the broker does not say."""
-        self._taking_over = False
+        """Id of the topic that is read; None where the broker does not send one."""
+        self._identifying = False
         """Assigned, and not known yet whether the committed offsets are of this topic: nothing is read meanwhile."""
-        self._condemned: str | None = None
+        self._rebuild_reason: str | None = None
         self.rebuilt = 0
-        """How many times it was made anew."""
+        """How many times it was rebuilt."""
 
     async def join(self) -> None:
-        """Become a member of the group; TransientError when the broker does not let us."""
+        """Join the consumer group; TransientError when the broker does not let this process in."""
         consumer = AIOKafkaConsumer(**_options(self._kafka, self._intake))
         try:
             with translated("joining the group"):
                 await consumer.start()
-                listener = _Rebalance(self._listener.revoked, self._assigned)
+                listener = _Rebalance(self._listener.revoked, self._on_assigned)
                 consumer.subscribe([self._kafka.failures_topic], listener=listener)
         except BaseException:
             await aiokafka_internals.stop(consumer)
             raise
-        self._consumer, self._ailing, self._condemned = consumer, aiokafka_internals.ClientHealth(consumer), None
-        self._polls = Polls(consumer, self._bypass, self._committed, lambda: not self._taking_over)
+        self._consumer, self._health, self._rebuild_reason = consumer, aiokafka_internals.ClientHealth(consumer), None
+        self._polls = Polls(consumer, self._bypass, self._fetch_committed, lambda: not self._identifying)
 
-    async def _assigned(self, assigned: frozenset[Any]) -> None:
-        # Until the listener is told, what a poll gives would count as read under no assignment, and be lost: also what
-        # the poll gives that has been waiting for this assignment.
-        self._taking_over = True
+    async def _on_assigned(self, assigned: frozenset[Any]) -> None:
+        # Until the listener is called, the records of a poll would count as read under no assignment, and be lost: also
+        # those of a poll that has been waiting for this assignment.
+        self._identifying = True
         try:
-            await self._begin_anew_where_the_topic_did(assigned)
+            await self._rewind_recreated(assigned)
         except UNANSWERED as error:
             self.request_rebuild(f"it does not know which topic it reads: {error or type(error).__name__}")
         finally:
-            self._taking_over = False
+            self._identifying = False
             await self._listener.assigned(frozenset(Partition(tp.topic, tp.partition) for tp in assigned))
 
-    async def _begin_anew_where_the_topic_did(self, assigned: frozenset[Any]) -> None:
-        """Read those partitions from their beginning whose offsets were committed for another topic of this name."""
+    async def _rewind_recreated(self, assigned: frozenset[Any]) -> None:
+        """Seek partitions to their beginning whose offsets were committed for another topic of this name."""
         consumer = self._consumer
         async with asyncio.timeout(IDENTIFIED_WITHIN):
             found = await aiokafka_internals.described(consumer, self._kafka.failures_topic)
@@ -134,13 +134,13 @@ class Reader:
                 log.warning("topic_made_anew", partitions=sorted(tp.partition for tp in anew))
                 await consumer.seek_to_beginning(*anew)
 
-    async def _committed(self, partitions: Iterable[Any]) -> dict[Any, int]:
+    async def _fetch_committed(self, partitions: Iterable[Any]) -> dict[Any, int]:
         offsets = await aiokafka_internals.commits(self._consumer, partitions)
         now = self._topic_id
         return {tp: at.offset for tp, at in offsets.items() if now is None or not is_of_another(at.metadata, now)}
 
     async def look_at_topic(self, within: timedelta) -> None:
-        """Begin anew when the topic was made anew, and learn of partitions that were added."""
+        """Rebuild the member when the topic was recreated, and learn of partitions that were added."""
         try:
             async with asyncio.timeout(within.total_seconds()):
                 found = await aiokafka_internals.described(self._consumer, self._kafka.failures_topic)
@@ -150,19 +150,19 @@ class Reader:
             self.request_rebuild("the topic was made anew")
 
     async def leave(self) -> None:
-        """Leave the group, without commits: commit before. Bounded; raises nothing for the broker's sake."""
+        """Leave the group, without commits: commit before. Bounded; raises none of the client's errors."""
         await aiokafka_internals.stop(self._consumer)
 
     def request_rebuild(self, why: str) -> None:
-        """Have the next poll make this member anew: it lives, and does not work."""
-        self._condemned = why
+        """Have the next poll rebuild this member: it lives, and does not work."""
+        self._rebuild_reason = why
 
     async def poll(self, *, max_records: int, wait: timedelta) -> Polled:
-        """Give what has arrived, at most `max_records`, waiting at most `wait` for a first one.
+        """Return the records that have arrived, at most `max_records`, waiting at most `wait` for a first one.
 
-        A partition that the group never committed starts at its earliest record. While a rebalance is under way there
-        is nothing to give, and a member whose background tasks have died is made anew first. Whatever is raised, and
-        whenever it is cancelled: what was not given is given by a later poll.
+        A partition without a committed offset starts at its earliest record. While a rebalance is under way there is
+        nothing to return, and a member whose background tasks have died is rebuilt first. Whatever is raised, and
+        whenever it is cancelled: a record that was not returned is returned by a later poll.
 
         Raises
         ------
@@ -172,32 +172,32 @@ class Reader:
             The broker did not answer.
 
         """
-        if (why := self._ailing.dead() or self._condemned) is not None:
+        if (why := self._health.dead() or self._rebuild_reason) is not None:
             await self._rebuild(why)
-        if self._taking_over:
+        if self._identifying:
             await asyncio.sleep(wait.total_seconds())
             return NOTHING
         try:
             with translated("reading failures"):
                 return await self._polls.poll(max_records=max_records, wait=wait.total_seconds())
         except ConsumerStoppedError:
-            # Stopped because something else failed: the others must get to run.
+            # Stopped because something else failed: the other tasks must get to run.
             await asyncio.sleep(wait.total_seconds())
             return NOTHING
         except ConfigError:
-            # Out of range are the offsets of a topic that was deleted, too.
+            # The offsets of a topic that was deleted are out of range, too.
             await self.look_at_topic(timedelta(seconds=IDENTIFIED_WITHIN))
-            if self._condemned is None:
+            if self._rebuild_reason is None:
                 raise
             return NOTHING
         except ShwError:
             raise
-        except Exception as error:  # a bug of the client's, which it hands on from any task of its own: begin anew
+        except Exception as error:  # a bug of the client's, which it raises from any task of its own: rebuild
             self.request_rebuild(f"{type(error).__name__}: {error}")
             raise TransientError(f"the Kafka client has a bug: {error!r}") from error
 
     async def _rebuild(self, why: str) -> None:
-        if why != aiokafka_internals.CLOSED:  # else an earlier try did not get in
+        if why != aiokafka_internals.CLOSED:  # else an earlier attempt to join failed
             log.warning("member_rebuilt", why=why)
             self.rebuilt += 1
             self._listener.rebuilt()
@@ -206,7 +206,7 @@ class Reader:
         await self.join()
 
     async def commit(self, offsets: Mapping[Partition, int], within: timedelta) -> bool:
-        """Commit explicit offsets; False when the group did not take them, which loses nothing but time."""
+        """Commit explicit offsets; returns False when the group did not take them, which loses nothing but time."""
         try:
             async with asyncio.timeout(within.total_seconds()):
                 said = "" if self._topic_id is None else mark_of(self._topic_id)
@@ -220,26 +220,26 @@ class Reader:
         return True
 
     def assignment(self) -> frozenset[Partition]:
-        """Give the partitions of this member now."""
+        """Return the partitions that are assigned to this member now."""
         return frozenset(Partition(tp.topic, tp.partition) for tp in self._consumer.assignment())
 
     def is_in_touch(self) -> bool:
-        """Tell whether the group knows this member, as far as this member knows."""
+        """Return whether this member is in the group, as far as it knows."""
         return aiokafka_internals.knows_its_coordinator(self._consumer) and not aiokafka_internals.is_rebalancing(
             self._consumer
         )
 
     def pause(self, partitions: Iterable[Partition]) -> None:
-        """Stop fetching; what was fetched and not yet read is dropped and fetched again later."""
+        """Pause fetching; records that were fetched and not yet read are dropped and fetched again later."""
         self._consumer.pause(*(TopicPartition(*tp) for tp in partitions))
 
     def resume(self, partitions: Iterable[Partition]) -> None:
-        """Fetch again."""
+        """Resume fetching."""
         self._consumer.resume(*(TopicPartition(*tp) for tp in partitions))
         free_half_read()
 
     def standing(self, partition: Partition) -> PartitionPosition | None:
-        """Say where a partition of this member stands, as far as the client knows; None when it is not ours."""
+        """Return a partition's read position and end, as far as the client knows; None when it is not assigned."""
         tp = TopicPartition(*partition)
         state = aiokafka_internals.partition_state(self._consumer, tp)
         if state is None:
@@ -263,7 +263,7 @@ class Reader:
         )
 
     async def ends(self, partitions: Iterable[Partition], within: timedelta) -> dict[Partition, int] | None:
-        """Ask the broker where partitions end; None when it did not say in time."""
+        """Ask the broker for the end offsets of partitions; None when it did not answer in time."""
         asked = [TopicPartition(*tp) for tp in partitions]
         try:
             async with asyncio.timeout(within.total_seconds()):
@@ -275,9 +275,9 @@ class Reader:
     async def came_at(
         self, positions: Mapping[Partition, int], now: float, within: timedelta
     ) -> dict[Partition, float] | None:
-        """Ask the broker when the records at these positions came, to within a few percent of their age.
+        """Ask the broker for the timestamps of the records at these positions, to within a few percent of their age.
 
-        For partitions that are not being read: there is no cheaper way to see a record's time. None without an answer.
+        For partitions that are not being read: there is no cheaper way to a record's timestamp. None without an answer.
         """
         age = 1.0
         came: dict[Partition, float] = {}
@@ -285,14 +285,14 @@ class Reader:
             async with asyncio.timeout(within.total_seconds()):
                 while len(came) < len(positions) and age < OLDEST_AGE:
                     open_ones = {tp: position for tp, position in positions.items() if tp not in came}
-                    came |= await self._not_before(open_ones, now - age)
+                    came |= await self._times_from(open_ones, now - age)
                     age *= AGE_STEP
         except UNANSWERED:
             return None
         return came | {tp: now - age for tp in positions if tp not in came}
 
-    async def _not_before(self, positions: Mapping[Partition, int], moment: float) -> dict[Partition, float]:
-        """Give the times of those whose record came at a moment or after it."""
+    async def _times_from(self, positions: Mapping[Partition, int], moment: float) -> dict[Partition, float]:
+        """Return the times of the partitions whose record came at a moment or after it."""
         asked = {TopicPartition(*tp): int(moment * 1000) for tp in positions}
         found = {}
         for tp, first in (await self._consumer.offsets_for_times(asked)).items():
@@ -308,10 +308,10 @@ def _options(kafka: KafkaSettings, intake: IntakeSettings) -> dict[str, Any]:
         "group_id": kafka.group_id,
         "metadata_max_age_ms": int(METADATA_MAX_AGE * 1000),
         "enable_auto_commit": False,
-        # An offset that is out of range must stop us, and a group without offsets start at the earliest: the client
-        # has one setting for both, so it gets "none" and the reader seeks to the beginning itself.
+        # An offset that is out of range must stop the process, and a group without offsets start at the earliest: the
+        # client has one setting for both, so it gets "none" and the reader seeks to the beginning itself.
         "auto_offset_reset": "none",
-        # What a producer took back never happened, and is no failure.
+        # Records of an aborted transaction never happened, and are no failures.
         "isolation_level": "read_committed",
         "session_timeout_ms": session,
         "heartbeat_interval_ms": session // 5,
@@ -324,12 +324,12 @@ def _options(kafka: KafkaSettings, intake: IntakeSettings) -> dict[str, Any]:
 
 @asynccontextmanager
 async def open_reader(kafka: KafkaSettings, intake: IntakeSettings, listener: Listener) -> AsyncIterator[Reader]:
-    """Join the group. Leaves it on exit, without commits of its own: commit before.
+    """Join the consumer group; leaves it on exit, without commits of its own: commit before.
 
     Raises
     ------
     ConfigError
-        The broker does not answer, or does not let us in.
+        The broker does not answer, or refuses the client.
 
     """
     reader = Reader(kafka, intake, listener)

@@ -1,7 +1,8 @@
-"""Which topic of its name it is: one that was deleted and made anew counts its offsets from 0 again.
+"""Topic identity: tells a topic from an earlier one of its name, whose committed offsets must not be used.
 
-An offset is a number alone, and fits the new topic as well as the old one: reading on from it passes records over.
-So each commit carries the topic's id, as the broker gives it, and an offset of another topic counts for nothing.
+A topic that was deleted and recreated counts its offsets from 0 again. An offset alone fits the new topic as well as
+the old one, and reading on from it skips records. So each commit carries the topic's id, as the broker sends it, and an
+offset of another topic is ignored.
 """
 
 from io import BytesIO
@@ -28,19 +29,19 @@ _NO_ID: Final = "0" * 32
 
 @value(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """A topic as it is there now."""
+    """Id and number of partitions of a topic as it is now."""
 
     id: str
     partitions: int
 
 
 def mark_of(topic_id: str) -> str:
-    """Give what a commit says beside the offset."""
+    """Return the commit metadata that names a topic."""
     return _PREFIX + topic_id
 
 
 def is_of_another(said: str | None, topic_id: str) -> bool:
-    """Tell whether an offset was committed for another topic; one that says nothing was set by an operator."""
+    """Return whether an offset was committed for another topic; one without a mark was set by an operator."""
     return said is not None and said.startswith(_PREFIX) and said != mark_of(topic_id)
 
 
@@ -54,8 +55,8 @@ class _Uuid(AbstractType[bytes]):  # type: ignore[misc]  # the client has no typ
         return value
 
 
-class _Described(Response):  # type: ignore[misc]  # the client has no types
-    """Version 10 of the answer: the client itself asks for one that has no ids."""
+class _MetadataResponse(Response):  # type: ignore[misc]  # the client has no types
+    """Metadata response, version 10: the client itself requests a version that has no topic ids."""
 
     API_KEY = 3
     API_VERSION = 10
@@ -102,11 +103,11 @@ class _Described(Response):  # type: ignore[misc]  # the client has no types
     )
 
 
-class _Describe(RequestStruct):  # type: ignore[misc]  # the client has no types
+class _MetadataStruct(RequestStruct):  # type: ignore[misc]  # the client has no types
     FLEXIBLE_VERSION = True
     API_KEY = 3
     API_VERSION = 10
-    RESPONSE_TYPE = _Described
+    RESPONSE_TYPE = _MetadataResponse
     SCHEMA = Schema(
         (
             "topics",
@@ -119,23 +120,23 @@ class _Describe(RequestStruct):  # type: ignore[misc]  # the client has no types
     )
 
 
-class _DescribeRequest(Request[_Describe]):  # type: ignore[misc]  # the client has no types
+class _MetadataRequest(Request[_MetadataStruct]):  # type: ignore[misc]  # the client has no types
     API_KEY = 3
 
     def __init__(self, topic: str) -> None:
         self._topic = topic
 
-    def build(self, request_struct_class: type[_Describe]) -> _Describe:
+    def build(self, request_struct_class: type[_MetadataStruct]) -> _MetadataStruct:
         return request_struct_class([(bytes(16), self._topic, {})], False, False, False, {})
 
 
 async def identity_of(client: Any, topic: str) -> Identity | None:  # noqa: ANN401 - the client has no types
-    """Ask any broker which topic this is; None where there is none now, or the broker gives topics no ids."""
+    """Ask any broker for the identity of a topic; None where it does not exist now, or the broker has no topic ids."""
     node = client.get_random_node()
     if node is None:
         return None
     try:
-        answer = await client.send(node, _DescribeRequest(topic))
+        answer = await client.send(node, _MetadataRequest(topic))
     except (IncompatibleBrokerVersion, NotImplementedError):
         return None
     ((code, _, topic_id, _, partitions, *_),) = answer.topics

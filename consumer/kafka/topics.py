@@ -1,4 +1,4 @@
-"""The topics: which there are, and how ours are made."""
+"""Topic administration: lists the topics that exist, and creates the service's own."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ from consumer.kafka.connection import UNANSWERED, connection_options
 from consumer.settings import KafkaSettings
 
 _A_DAY_MS = 24 * 60 * 60 * 1000
-_SEEN_WITHIN = 10.0
+_VISIBLE_WITHIN = 10.0
 
 
 @asynccontextmanager
@@ -33,7 +33,7 @@ async def _admin(settings: KafkaSettings) -> AsyncIterator[Any]:
 
 
 async def existing_topics(settings: KafkaSettings) -> frozenset[str]:
-    """Name the topics that this client may see.
+    """Return the topics that this client may see.
 
     Raises
     ------
@@ -46,9 +46,9 @@ async def existing_topics(settings: KafkaSettings) -> frozenset[str]:
 
 
 async def create_topics(settings: KafkaSettings, *, partitions: int, replication: int) -> tuple[str, ...]:
-    """Create those of our topics that are missing; names what was created.
+    """Create those of the service's topics that are missing; returns the names created.
 
-    Dead letters hold raw bytes: their topic keeps them for a week only, and its ACLs should let operators in alone.
+    Dead letters hold raw bytes: retention of their topic is a week only, and its ACLs should let operators in alone.
     """
     names = (
         settings.failures_topic,
@@ -69,13 +69,13 @@ async def create_topics(settings: KafkaSettings, *, partitions: int, replication
             )
             if await _create(admin, topic, settings):
                 created.append(name)
-        await _seen(admin, frozenset(names), settings)
+        await _wait_until_visible(admin, frozenset(names), settings)
     return tuple(created)
 
 
-async def _seen(admin: Any, names: frozenset[str], settings: KafkaSettings) -> None:  # noqa: ANN401 - the client has no types
-    """Wait until every broker that is asked knows them: the one that created them tells the others a little later."""
-    deadline = time.monotonic() + _SEEN_WITHIN
+async def _wait_until_visible(admin: Any, names: frozenset[str], settings: KafkaSettings) -> None:  # noqa: ANN401 - the client has no types
+    """Wait until every broker that is asked knows the topics: metadata reaches the other brokers a little later."""
+    deadline = time.monotonic() + _VISIBLE_WITHIN
     while missing := names - frozenset(await admin.list_topics()):
         if time.monotonic() > deadline:
             raise ConfigError(
@@ -88,7 +88,7 @@ async def _create(admin: Any, topic: Any, settings: KafkaSettings) -> bool:  # n
     try:
         response = await admin.create_topics([topic])
     except TopicAlreadyExistsError:
-        return False  # another one was quicker
+        return False  # another process was quicker
     except UNANSWERED as error:
         raise ConfigError(f"Kafka at {settings.bootstrap} did not create topic {topic.name}: {error}") from error
     name, code, *text = response.topic_errors[0]

@@ -1,4 +1,4 @@
-"""The smallest steps of reading what lies in a partition: numbers, sized fields, and what a codec has packed. Pure."""
+"""Decoding primitives for a partition's bytes: variable-length numbers, sized fields, and decompression. Pure."""
 
 from typing import Final
 
@@ -19,17 +19,17 @@ _BITS: Final = 64
 
 
 class DamagedError(Exception):
-    """What is read is not what its format says; its text says why. It does not leave this package."""
+    """The bytes do not match their format; the text says why. It does not leave this package."""
 
 
 def missing_codecs() -> tuple[str, ...]:
-    """Name the codecs that the client would not read here."""
+    """Return the codecs that the client cannot decompress here."""
     has = {"gzip": codec.has_gzip, "snappy": codec.has_snappy, "lz4": codec.has_lz4, "zstd": codec.has_zstd}
     return tuple(name for name, there in has.items() if not there())
 
 
 def unpacked(number: int, content: bytes) -> bytes:
-    """Undo a codec, by its number in a batch's attributes."""
+    """Decompress by a codec's number in a batch's attributes."""
     if number == 0:
         return content
     undo = _UNPACK.get(number)
@@ -44,14 +44,14 @@ def unpacked(number: int, content: bytes) -> bytes:
 
 
 class ByteReader:
-    """Bytes, and how far they are read."""
+    """A byte buffer with a read position."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
         self.at = 0
 
     def varint(self) -> int:
-        """Read a number of variable length."""
+        """Read a number of variable length (a zigzag varint)."""
         found = shift = 0
         while True:
             if self.at >= len(self._content):
@@ -75,18 +75,18 @@ class ByteReader:
         return taken
 
     def sized(self) -> bytes | None:
-        """Read bytes after their length; None where that is negative."""
+        """Read a length-prefixed field; None where its length is negative."""
         size = self.varint()
         return None if size < 0 else self.take(size)
 
     def count(self) -> int:
-        """Read how many things follow."""
+        """Read the number of items that follow."""
         number = self.varint()
         if not 0 <= number <= len(self._content) - self.at:
             raise DamagedError(f"it says that it has {number} headers")
         return number
 
     def end(self) -> None:
-        """See that nothing is left."""
+        """Check that no bytes are left."""
         if self.at != len(self._content):
             raise DamagedError(f"{len(self._content) - self.at} bytes are left after its last field")

@@ -1,13 +1,13 @@
-"""The producers of results and dead letters, typed: messages in, what the broker acknowledged out.
+"""Producers of results and dead letters, typed: takes messages, returns the broker's answer to each.
 
-Each topic has producers of its own, so that none of them waits, fails or is made anew for another topic's sake: one for
-what was just committed, and one *apart* for what was left over. The first one is idempotent: its own repetitions double
-nothing, but a message that is refused has used up a sequence number, and it has to be made anew. The one apart takes
-what may be refused again and again, and is not.
+Each topic has producers of its own, so that none of them waits, fails or is rebuilt for another topic's sake: one for
+messages that were just committed, and one *apart* for left-over ones. The first one is idempotent: its own retries
+duplicate nothing, but a refused message has used up a sequence number, and the producer has to be rebuilt. The one
+apart takes messages that may be refused again and again, and is not idempotent.
 
-A broker does not say how large a record may be when it refuses one. Each refusal halves what is taken for the topic's
-limit, so it is found within a few sends, once for both producers; later it is doubled again, to see whether the
-topic's setting was raised.
+A broker does not say how large a record may be when it refuses one. Each refusal halves the presumed limit of the
+topic, so it is found within a few sends, once for both producers; later it is doubled again, to see whether the topic's
+setting was raised.
 """
 
 import asyncio
@@ -47,14 +47,14 @@ log = structlog.get_logger(__name__)
 SEND_BEYOND: Final = 5.0
 """Seconds that a send or a start may take beyond the client's own request timeout."""
 KNOWN_WITHIN: Final = 3.0
-"""Seconds in which a topic that is there is seen; the client would look for one that is not for its whole timeout."""
+"""Seconds to find a topic that exists; for a missing one the client would look for its whole timeout."""
 
 BATCH_BYTES: Final = 512 * 1024
-"""Of one partition's messages in one request, half of what a broker takes by default; they seldom need a second one."""
+"""Batch size per partition and request, half of a broker's default limit; messages seldom need a second batch."""
 
 
 Now: TypeAlias = Callable[[], datetime]
-"""Gives the present time."""
+"""Returns the present time."""
 
 
 def _host_time() -> datetime:
@@ -62,7 +62,7 @@ def _host_time() -> datetime:
 
 
 class Sent(Enum):
-    """What the broker said to one message."""
+    """The broker's answer to one message."""
 
     ACKED = "acked"  # every in-sync replica has it: it may leave the outbox
     TOO_LARGE = "too_large"  # never acceptable at this size: cut it to the topic's limit, which may have sunk
@@ -72,7 +72,7 @@ class Sent(Enum):
 
 _TOO_LARGE: Final = (MessageSizeTooLargeError, RecordTooLargeError, RecordListTooLargeError)
 _REFUSED: Final = (
-    # The client knows no name for some refusals of a record: a key that a compacted topic wants is an unknown error.
+    # The client has no name for some refusals of a record: a key that a compacted topic wants is an unknown error.
     UnknownError,
     CorruptRecordException,
     InvalidTimestampError,
@@ -83,15 +83,15 @@ _REFUSED: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _SendResult:
-    """What came of one send."""
+    """The result of one send."""
 
     answers: Sequence[Sent | BaseException]
     unusable: bool = False
-    """Something may still be under way in the producer, or it has used up a number: the next send needs a new one."""
+    """A request may still be in flight, or a sequence number is used up: the next send needs a new producer."""
 
 
 class ProducerChannel:
-    """A way to one topic, with a producer that is made at first use, and anew when it has died. One send at a time."""
+    """Channel to one topic; its producer is made at first use, and rebuilt when it has died. One send at a time."""
 
     def __init__(
         self,
@@ -107,105 +107,105 @@ class ProducerChannel:
         self._now = now
         self._topic = topic
         self._limit = limit
-        self._tell = rebuilt
+        self._on_rebuilt = rebuilt
         self._idempotent = settings.idempotence and not apart
         self._producer: Any = None
         self._batch_bytes = 0
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def send(self, messages: Sequence[Message]) -> list[Sent]:
-        """Send messages of this topic in order within one key, and wait for what the broker says to each."""
-        async with self._turn:
+        """Send messages of this topic in order within one key, and wait for the broker's answer to each."""
+        async with self._lock:
             answers = await self._try(messages)
-            # Its number is wrong because one before it was refused: the broker has none of them, in whatever order.
+            # Its sequence number is wrong because one before it was refused: the broker has none of them, in any order.
             passed_over = [at for at, said in enumerate(answers) if isinstance(said, OutOfOrderSequenceNumber)]
             if passed_over:
                 again = await self._try([messages[at] for at in passed_over])
                 for at, said in zip(passed_over, again, strict=True):
                     answers[at] = said
-            return [_sent_of(said) for said in answers]
+            return [_classify(said) for said in answers]
 
     async def start(self) -> None:
-        """Open the producer; raises what the client raises."""
-        async with self._turn:
-            await self._started()
+        """Start the producer; raises the client's errors."""
+        async with self._lock:
+            await self._ensure_started()
 
     async def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         producer, self._producer = self._producer, None
         if producer is not None:
             await aiokafka_internals.stop(producer)
 
     async def _try(self, messages: Sequence[Message]) -> list[Sent | BaseException]:
         try:
-            producer = await self._started()
+            producer = await self._ensure_started()
         except UNANSWERED as error:
             return [error] * len(messages)
         try:
             async with asyncio.timeout(self._settings.request_timeout.total_seconds() + SEND_BEYOND):
-                said = await self._said(producer, messages)
+                said = await self._send_with(producer, messages)
         except TimeoutError as error:
             said = _SendResult(answers=[error] * len(messages), unusable=True)
         too_large = [m for m, answer in zip(messages, said.answers, strict=True) if isinstance(answer, _TOO_LARGE)]
         if too_large:
-            self._learn(too_large)
+            self._lower_limit(too_large)
         if said.unusable or (too_large and self._limit.now() < self._batch_bytes):
-            await self._give_up(producer)
+            await self._discard(producer)
         return list(said.answers)
 
-    async def _said(self, producer: Any, messages: Sequence[Message]) -> _SendResult:  # noqa: ANN401 - the client has no types
+    async def _send_with(self, producer: Any, messages: Sequence[Message]) -> _SendResult:  # noqa: ANN401 - the client has no types
         try:
             async with asyncio.timeout(KNOWN_WITHIN):
                 await producer.partitions_for(self._topic)
         except UNANSWERED as error:
             return _SendResult(answers=[error] * len(messages))
-        answers = await _sent(producer, self._topic, messages, self._now())
+        answers = await _produce(producer, self._topic, messages, self._now())
         refusals = (*_TOO_LARGE, *_REFUSED, OutOfOrderSequenceNumber)
         unusable = any(
             isinstance(said, BaseException) and (self._idempotent or not isinstance(said, refusals)) for said in answers
         )
         return _SendResult(answers=answers, unusable=unusable)
 
-    def _learn(self, refused: Sequence[Message]) -> None:
+    def _lower_limit(self, refused: Sequence[Message]) -> None:
         sizes = [message_size(message) for message in refused]
         before = self._limit.now()
-        # One of them alone, or a whole batch of small ones.
+        # The refused size: of one message alone, or of a whole batch of small ones.
         self._limit.refused(max(*sizes, min(sum(sizes), self._batch_bytes)))
         log.warning("topic_limit_learnt", topic=self._topic, before=before, bytes=self._limit.now())
 
-    async def _started(self) -> Any:  # noqa: ANN401 - the client has no types
+    async def _ensure_started(self) -> Any:  # noqa: ANN401 - the client has no types
         if self._producer is not None and aiokafka_internals.sender_is_dead(self._producer):
             log.warning("producer_rebuilt", topic=self._topic)
-            await self._give_up(self._producer)
+            await self._discard(self._producer)
         if self._producer is None:
             self._batch_bytes = min(BATCH_BYTES, self._limit.now())
             self._producer = await _start(self._settings, idempotent=self._idempotent, batch_bytes=self._batch_bytes)
         return self._producer
 
-    async def _give_up(self, producer: Any) -> None:  # noqa: ANN401 - the client has no types
-        # Nobody else sends with it: it has one topic, and one send at a time.
+    async def _discard(self, producer: Any) -> None:  # noqa: ANN401 - the client has no types
+        # No other task sends with it: it has one topic, and one send at a time.
         self._producer = None
-        self._tell()
+        self._on_rebuilt()
         await aiokafka_internals.stop(producer)
 
 
 class Writer:
-    """Sends messages, each topic's by producers of its own. May be used by several at once."""
+    """Sends messages, each topic's by producers of its own. Safe for concurrent use."""
 
     def __init__(
         self, settings: KafkaSettings, rebuilt: Callable[[], None] = lambda: None, now: Now | None = None
     ) -> None:
         self._settings = settings
         self._now = now or _host_time
-        self._tell = rebuilt
+        self._on_rebuilt = rebuilt
         self._limits: dict[str, TopicLimit] = {}
         self._channels: dict[tuple[str, bool], ProducerChannel] = {}
 
     async def send(self, messages: Sequence[Message], *, apart: bool = False) -> list[Sent]:
-        """Send messages and wait for what the broker says to each; in order within one key.
+        """Send messages and wait for the broker's answer to each; in order within one key.
 
-        `apart`: by the producers for what was left over, which what is sent otherwise never waits for. Bounded by a
-        little more than the client's request timeout. Raises nothing for the broker's sake: what failed says so.
+        `apart`: by the producers for left-over messages, so that other sends never wait for these. Bounded by a little
+        more than the client's request timeout. Raises none of the client's errors: they are in the answers.
         """
         topics = {message.topic for message in messages}
         if len(topics) == 1:
@@ -218,14 +218,14 @@ class Writer:
         return [answers[at] for at in range(len(messages))]
 
     def limit(self, topic: str) -> int:
-        """Give the bytes that a message for a topic may have: as set, or less where the broker has refused more."""
+        """Return the size limit of a topic's messages in bytes: as set, or less where the broker has refused more."""
         return self._limit(topic).now()
 
     def channel(self, topic: str, *, apart: bool = False) -> ProducerChannel:
-        """Give the way to a topic."""
+        """Return the channel to a topic."""
         found = self._channels.get((topic, apart))
         if found is None:
-            found = ProducerChannel(self._settings, topic, self._limit(topic), self._tell, self._now, apart=apart)
+            found = ProducerChannel(self._settings, topic, self._limit(topic), self._on_rebuilt, self._now, apart=apart)
             self._channels[topic, apart] = found
         return found
 
@@ -233,7 +233,7 @@ class Writer:
         return self._limits.setdefault(topic, TopicLimit(self._settings.max_message_bytes))
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         await asyncio.gather(*(channel.close() for channel in self._channels.values()))
 
 
@@ -256,7 +256,7 @@ async def _start(settings: KafkaSettings, *, idempotent: bool, batch_bytes: int)
     return producer
 
 
-async def _sent(
+async def _produce(
     producer: Any,  # noqa: ANN401 - the client has no types
     topic: str,
     messages: Sequence[Message],
@@ -265,7 +265,7 @@ async def _sent(
     stamp = int(at.timestamp() * 1000)
     futures = [await _enqueue(producer, message, stamp) for message in messages]
     flushing = asyncio.ensure_future(producer.flush())
-    # A sender that was cancelled fails nothing that waits for it: without it the flush would never end.
+    # A cancelled sender fails no future that waits for it: the flush would never end without watching the task.
     waited_for = {flushing, aiokafka_internals.sender_task(producer)}
     seen_at = time.monotonic()
     try:
@@ -273,10 +273,10 @@ async def _sent(
             if aiokafka_internals.knows_topic(producer, topic):
                 seen_at = time.monotonic()
             elif time.monotonic() - seen_at > KNOWN_WITHIN:
-                break  # deleted meanwhile: the client would wait for its return
+                break  # the topic was deleted meanwhile: the client would wait for its return
     finally:
         flushing.cancel()
-    return [_said_to(future) for future in futures]
+    return [_answer_of(future) for future in futures]
 
 
 async def _enqueue(producer: Any, message: Message, stamp: int) -> "asyncio.Future[Any] | Sent":  # noqa: ANN401 - the client has no types
@@ -285,17 +285,17 @@ async def _enqueue(producer: Any, message: Message, stamp: int) -> "asyncio.Futu
             message.topic, value=message.body, key=message.key, headers=list(message.headers), timestamp_ms=stamp
         )
     except MessageSizeTooLargeError:
-        return Sent.TOO_LARGE  # the client's own word, before it took it
+        return Sent.TOO_LARGE  # refused by the client itself, before it queued it
     except UNANSWERED as error:
         future = asyncio.get_running_loop().create_future()
         future.set_exception(error)
     except (AssertionError, TypeError, ValueError):
-        # The client cannot write it: neither key nor value, or half a surrogate pair. The others go on.
+        # The client cannot encode it: neither key nor value, or half a surrogate pair. The others go on.
         return Sent.REFUSED
     return future
 
 
-def _said_to(future: "asyncio.Future[Any] | Sent") -> Sent | BaseException:
+def _answer_of(future: "asyncio.Future[Any] | Sent") -> Sent | BaseException:
     if isinstance(future, Sent):
         return future
     if not future.done() or future.cancelled():
@@ -303,7 +303,7 @@ def _said_to(future: "asyncio.Future[Any] | Sent") -> Sent | BaseException:
     return future.exception() or Sent.ACKED
 
 
-def _sent_of(said: Sent | BaseException) -> Sent:
+def _classify(said: Sent | BaseException) -> Sent:
     if isinstance(said, Sent):
         return said
     if isinstance(said, _TOO_LARGE):
@@ -315,10 +315,10 @@ def _sent_of(said: Sent | BaseException) -> Sent:
 async def open_writer(
     settings: KafkaSettings, rebuilt: Callable[[], None] = lambda: None, now: Now | None = None
 ) -> AsyncIterator[Writer]:
-    """Open the producer of results, and see that the broker answers it; the others are opened at first use.
+    """Start the producer of results, and check that the broker answers it; the others are started at first use.
 
-    `rebuilt` is told each time that one is made anew. `now` gives the time by which records are stamped: a broker
-    refuses what comes from an hour ahead, so a host's wrong clock would let nothing through.
+    `rebuilt` is called each time that a producer is rebuilt. `now` returns the time by which records are stamped: a
+    broker refuses timestamps from an hour ahead, so a host's wrong clock would let nothing through.
 
     Raises
     ------

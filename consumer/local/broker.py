@@ -1,4 +1,4 @@
-"""What the two local brokers have in common: an address, what they can do, and a client's proof that they answer."""
+"""Common part of the two local brokers: address, capabilities, and a readiness check through a real client."""
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
@@ -13,17 +13,17 @@ from consumer.local.server import LOCALHOST, Server
 
 
 class BrokerKind(StrEnum):
-    """Which broker it is."""
+    """Kind of local broker."""
 
     KAFKA = "kafka"
     """Apache Kafka: records survive a restart, producers may be idempotent."""
     EMBEDDED = "embedded"
-    """In memory: a restart forgets everything, producers must not be idempotent."""
+    """In memory: a restart loses everything, producers must not be idempotent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broker:
-    """A running broker: its address, and the means to crash it in a test."""
+    """A running broker: its address, and the controls to crash it in a test."""
 
     bootstrap: str
     kind: BrokerKind
@@ -41,33 +41,33 @@ class Broker:
 
     @property
     def is_running(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process is running."""
         return self._server.is_running
 
     async def restart(self) -> None:
-        """Kill it and bring it back on the same address; Apache Kafka still has its records then."""
+        """Kill the broker and restart it on the same address; Apache Kafka keeps its records."""
         await self._server.restart()
 
     def outage(self) -> AbstractAsyncContextManager[None]:
-        """Kill it, and bring it back at the end of the block."""
+        """Kill the broker, and restart it at the end of the block."""
         return self._server.outage()
 
 
 async def answers(port: int, cluster_id: str) -> None:
-    """Return when a real client reads the metadata; TransientError until then, or when the cluster is another's."""
+    """Return once a client can read the cluster metadata; raises TransientError before, or for another cluster."""
     try:
-        # Knock first: the client logs an error for every refused connection.
+        # Probe the port first: the client logs an error for every refused connection.
         _, writer = await asyncio.open_connection(LOCALHOST, port)
         writer.close()
         await writer.wait_closed()
-        found = await _described(f"{LOCALHOST}:{port}")
+        found = await _describe_cluster(f"{LOCALHOST}:{port}")
     except (OSError, KafkaError) as error:
         raise TransientError(f"the broker does not answer yet: {error!r}") from error
     if not found["brokers"] or found["cluster_id"] != cluster_id:
         raise TransientError(f"not our broker on port {port}, or not ready: {found}")
 
 
-async def _described(bootstrap: str) -> dict[str, object]:
+async def _describe_cluster(bootstrap: str) -> dict[str, object]:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     try:
         await admin.start()

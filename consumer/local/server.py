@@ -1,4 +1,4 @@
-"""One server process under its guard: started until it answers, stopped for sure, started again on the same data."""
+"""Supervised server process: starts it until it answers, stops it for certain, restarts it on the same data."""
 
 import asyncio
 import contextlib
@@ -27,14 +27,14 @@ PORT_TRIES: Final = 5
 LOG_TAIL_BYTES: Final = 2_000
 
 Answers: TypeAlias = Callable[[], Awaitable[None]]
-"""A real client's question, that only this server can answer; raises TransientError while there is no answer.
+"""Readiness check by a real client, which only this server can pass; raises TransientError until it does.
 
-A stranger may have taken the port between its choice and its use: a password or a cluster id tells it apart.
+Another program may have taken the port between its choice and its use: a password or a cluster id tells it apart.
 """
 
 
 class ServerExitError(ConfigError):
-    """The server ended before it answered; the message carries the end of its log."""
+    """The server exited before it answered; the message contains the end of its log."""
 
     def __init__(self, message: str, *, address_taken: bool) -> None:
         super().__init__(message)
@@ -43,7 +43,7 @@ class ServerExitError(ConfigError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """The user that a server runs as."""
+    """The operating system user that a server runs as."""
 
     uid: int
     gid: int
@@ -51,7 +51,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerProgram:
-    """What to run, and which signals end it cleanly and like a crash."""
+    """What to run, and the signals for a clean stop and for a crash."""
 
     name: str
     argv: tuple[str, ...]
@@ -65,7 +65,7 @@ class ServerProgram:
     remove_when_orphaned: Path | None = None
 
     def plan(self) -> guard.Plan:
-        """Put it as the guard reads it."""
+        """Convert it to the plan that the guard reads."""
         return {
             "argv": list(self.argv),
             "directory": str(self.directory),
@@ -81,9 +81,9 @@ class ServerProgram:
 
 
 class Server:
-    """A program with an address. Bound to no event loop: one may start it, another restart it.
+    """A program with an address. Not bound to an event loop: one loop may start it, another restart it.
 
-    It does not watch over the program: a server that dies later is noticed by its clients, and by `is_running`.
+    It does not supervise the program: a server that dies later is noticed by its clients, and by `is_running`.
     """
 
     def __init__(self, program: ServerProgram, answers: Answers) -> None:
@@ -94,30 +94,30 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """The server's own process id, not the guard's; it changes with a restart."""
+        """Process id of the server itself, not of the guard; it changes with a restart."""
         return self._pid
 
     @property
     def is_running(self) -> bool:
-        """Whether the process is there; says nothing about its answers."""
+        """Whether the process is running; it may still not answer."""
         return self._guard is not None and self._guard.poll() is None
 
     async def start(self) -> None:
-        """Return when a real client got its answer; ServerExitError or TransientError when none came."""
+        """Start, and return once the readiness check passes; raises ServerExitError or TransientError otherwise."""
         try:
             await asyncio.wait_for(asyncio.to_thread(self._launch), START_WITHIN.total_seconds())
-            await self._until_it_answers()
+            await self._wait_until_ready()
         except BaseException:
             await self.stop(hard=True)
             raise
 
     async def stop(self, *, hard: bool = False) -> None:
-        """Return when the process is gone: within its grace, or killed. Stopping what does not run does nothing."""
+        """Stop, and return once the process is gone: within its grace period, or killed. Idempotent."""
         process, self._guard = self._guard, None
         if process is None:
             return
         if process.stdin is not None:
-            with contextlib.suppress(OSError):  # the guard may be gone: the server ended by itself
+            with contextlib.suppress(OSError):  # the guard may be gone, if the server ended by itself
                 process.stdin.write(guard.HARD if hard else guard.CLEAN)
             process.stdin.close()
         bound = self._program.grace.total_seconds() + 2 * guard.KILLED_WITHIN_SECONDS
@@ -127,7 +127,7 @@ class Server:
 
     @asynccontextmanager
     async def outage(self) -> AsyncIterator[None]:
-        """Take the server down like a crash, and bring it back on the same address and data at the end."""
+        """Crash the server for the block, and restart it on the same address and data at the end."""
         await self.stop(hard=True)
         try:
             yield
@@ -135,14 +135,14 @@ class Server:
             await self.start()
 
     async def restart(self) -> None:
-        """Crash it and bring it back."""
+        """Crash the server and restart it."""
         async with self.outage():
             pass
 
     def _launch(self) -> None:
         argv = [sys.executable, "-I", "-S", guard.__file__, json.dumps(self._program.plan())]
         with self._program.log.open("ab") as log:
-            # A session of its own keeps the terminal's Ctrl-C away: the owner stops first, its servers after it.
+            # Its own session shields it from the terminal's Ctrl-C: the owner stops first, then its servers.
             self._guard = subprocess.Popen(  # noqa: S603 - our own interpreter and script
                 argv, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
             )
@@ -152,7 +152,7 @@ class Server:
             raise ServerExitError(f"{self._program.name} could not be started: {reason}", address_taken=False)
         self._pid = int(said)
 
-    async def _until_it_answers(self) -> None:
+    async def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_WITHIN.total_seconds()
         while True:
             try:
@@ -162,7 +162,7 @@ class Server:
             else:
                 answered = None
             if not self.is_running:
-                raise self._exited()
+                raise self._exit_error()
             if answered is None:
                 return
             if time.monotonic() > deadline:
@@ -172,7 +172,7 @@ class Server:
                 ) from answered
             await asyncio.sleep(LOOK_AGAIN_AFTER.total_seconds())
 
-    def _exited(self) -> ServerExitError:
+    def _exit_error(self) -> ServerExitError:
         tail = self._log_tail()
         return ServerExitError(
             f"{self._program.name} ended before it answered. The end of its log: {tail}",
@@ -189,17 +189,17 @@ class Server:
             return f"(no log: {error})"
 
 
-_NOT_OUTGOING: Final = range(20_000, 32_000)
+_NOT_EPHEMERAL: Final = range(20_000, 32_000)
 
 
 def free_ports(count: int) -> tuple[int, ...]:
-    """Ports of 127.0.0.1 that were free a moment ago: somebody else may take one before it is used.
+    """Return ports of 127.0.0.1 that were free a moment ago: another program may take one before it is used.
 
-    None that the system gives to outgoing connections: one of those would take it while a server is being restarted.
+    None are in the range of ephemeral ports: an outgoing connection could take one while a server is being restarted.
     """
     with contextlib.ExitStack() as sockets:
         ports: list[int] = []
-        candidates = random.sample(_NOT_OUTGOING, len(_NOT_OUTGOING))  # two runs at once should not meet at each
+        candidates = random.sample(_NOT_EPHEMERAL, len(_NOT_EPHEMERAL))  # two runs at once should not collide at each
         while len(ports) < count:
             probe = sockets.enter_context(socket.socket())
             try:
@@ -212,7 +212,7 @@ def free_ports(count: int) -> tuple[int, ...]:
 
 @asynccontextmanager
 async def serving(ports: int, build: Callable[[tuple[int, ...]], Server]) -> AsyncIterator[tuple[Server, int]]:
-    """Run what `build` makes of free ports, of others when those were taken; gives the server and its first port."""
+    """Run the server that `build` makes of free ports, retrying if they were taken; yields it and its first port."""
     for tries_left in reversed(range(PORT_TRIES)):
         chosen = free_ports(ports)
         server = build(chosen)

@@ -1,4 +1,4 @@
-"""The whole local stack: what is not given by its address is started, and stopped at the end."""
+"""Local stack of PostgreSQL and Kafka: starts whatever has no given address, and stops it at the end."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -14,19 +14,19 @@ from consumer.local.progress import Progress, to_stderr
 
 
 class BrokerChoice(StrEnum):
-    """Which broker to start."""
+    """Kind of broker to start."""
 
     KAFKA = "kafka"
-    """Apache Kafka, or an error that says what is missing."""
+    """Apache Kafka; an error says what is missing."""
     EMBEDDED = "embedded"
-    """The one from a Python package."""
+    """The broker from a Python package."""
     AUTO = "auto"
-    """Apache Kafka where Java and Maven are there, else the embedded one."""
+    """Apache Kafka where Java and Maven are installed, else the embedded broker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
-    """The addresses to use; the servers behind them only where they were started here."""
+    """The addresses to use, and the servers behind them where they were started here."""
 
     dsn: str
     bootstrap: str
@@ -45,10 +45,10 @@ async def run_stack(
     postgres_settings: Mapping[str, str] | None = None,
     progress: Progress = to_stderr,
 ) -> AsyncIterator[Stack]:
-    """Run what has no address yet, until the end of the block; a given address is taken as it is and not checked.
+    """Start each server without a given address, until the block ends; a given address is used unchecked.
 
-    A given broker is taken for an Apache Kafka: its producers may be idempotent. `fsync=False` is for servers that live
-    for a moment: their data may be gone with the machine, and the broker is up soon instead of quick.
+    A given broker is assumed to be Apache Kafka: its producers may be idempotent. `fsync=False` is for short-lived
+    servers: a machine crash may lose their data, and the broker starts fast instead of running fast.
     """
     async with AsyncExitStack() as servers:
         postgres: Postgres | None = None

@@ -1,7 +1,10 @@
-"""What the stages hand to each other: plain values, no behaviour beyond what follows from their own fields.
+"""Values that the stages hand to each other: no behaviour beyond what follows from their own fields.
 
-A failure and its record, a diagnosis and a plan, a claim, an outcome, a settlement with its messages; beside them a
-batch, a call, a decision, who speaks. Neighbours: everybody. Invariant: a value never changes once it is made.
+`failure.py` (a failure, its record, its diagnosis), `plan.py`, `outcome.py`, `settlement.py` (what a finished step
+writes, and its messages), `identity.py` (ids that are the same in every process), `batch.py`, `call.py` (one HTTP call),
+`decision.py` (a person's), `voice.py` (who publishes), `retry_after.py`.
+Neighbours: everybody.
+Invariant: a value never changes once it is made.
 """
 
 from consumer.model.failure import (

@@ -1,4 +1,4 @@
-"""What was read together, and what became of it once it was durable."""
+"""Batches of polled records, before the intake transaction, and its results once they are durable."""
 
 from datetime import datetime
 from typing import TypeAlias
@@ -19,19 +19,19 @@ HeldBack: TypeAlias = Refused | RetryLater
 
 @value(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """What was read from some records: accepted failures (each id once) with their record, and dead letters."""
+    """Decoded records of one batch: accepted failures (each id once) with their record, and dead letters."""
 
     accepted: tuple[tuple[Diagnosed, Record], ...]
     letters: tuple[DeadLetter, ...]
     repeated: int
-    """Deliveries of an id that stood in the batch before."""
+    """Number of deliveries of an id that was in the batch already."""
     conflicting: tuple[FailureId, ...]
     now: datetime
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """A failure that this process heals now, and when the claim was sent (monotonic)."""
+    """A failure that this process has claimed, and when the claim was sent (monotonic)."""
 
     diagnosed: Diagnosed
     sent_at: float
@@ -40,7 +40,7 @@ class Claimed:
 
 @value(frozen=True, slots=True, kw_only=True)
 class Received:
-    """What became of a batch, now that it is durable."""
+    """Result of the intake of a batch, now that it is durable."""
 
     claimed: tuple[Claimed, ...] = ()
     held_back: tuple[tuple[Claimed, HeldBack], ...] = ()
@@ -50,7 +50,7 @@ class Received:
     letters: tuple[DeadLetter, ...] = ()
 
     def __add__(self, other: "Received") -> "Received":
-        """Join what became of two halves."""
+        """Merge the results of two halves of a batch."""
         return Received(
             claimed=self.claimed + other.claimed,
             held_back=self.held_back + other.held_back,
@@ -63,7 +63,7 @@ class Received:
 
 @value(frozen=True, slots=True, kw_only=True)
 class Portion:
-    """The part of a batch that is durable now, what became of it, and what is left."""
+    """The part of a batch that is durable now, its result, and the rest that is not."""
 
     batch: Batch
     received: Received

@@ -1,4 +1,4 @@
-"""One HTTP call as a value: what is asked of another party, and what came of it."""
+"""One outbound HTTP call as values: the request, and its result (answer, not sent, ambiguous, or refused)."""
 
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -11,34 +11,34 @@ from schemas.value import value
 
 
 def always() -> bool:
-    """Let everything start: what is no effect, and what no heal makes."""
+    """Permit every call: the default for calls without effect, and for calls outside a heal."""
     return True
 
 
 MAY_START: Final[ContextVar[Callable[[], bool]]] = ContextVar("may_start", default=always)
-"""Tells whether the heal in whose context a call is made may still start an effect; set by whoever runs the heal.
+"""Returns whether the heal in whose context a call is made may still start an effect; `heal/run.py` sets it.
 
-Between a gate's yes and the first byte lie a name's resolution, a connection and a handshake, and the process may be
-stopped in each: a decision, or another process, may have come in between.
+Between the gate's permission and the first byte come name resolution, connect and handshake, and the process may be
+suspended in each: a person's decision, or another process, may have come in between.
 """
 
 
 NOT_PERMITTED: Final = "NotPermitted"
-"""The kind of a call that `MAY_START` forbade before its first byte."""
+"""`NotSent.kind` of a call that `MAY_START` forbade before its first byte."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class OutboundRequest:
-    """A call to be made. A header may name a credential as `secret://NAME`; the credential itself never stands here."""
+    """An HTTP request to send. A header may refer to a credential as `secret://NAME`; its value is never in here."""
 
     method: str
     url: str
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes | None = None
     org_id: UUID | None = None
-    """On whose behalf. Without it, only what the catalog opens to every organisation is open."""
+    """Organisation on whose behalf it is sent. Without it, only what the catalog allows to every organisation."""
     effect: bool = False
-    """It may change something: its first byte leaves only while `MAY_START` says so."""
+    """The call may have an effect: its first byte is sent only while `MAY_START` permits it."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -47,9 +47,9 @@ class Answer:
 
     status: int
     headers: tuple[tuple[str, str], ...]
-    """As received, in order; a name may stand more than once."""
+    """As received, in order; a name may occur more than once."""
     body: bytes
-    """Decoded from its content encoding. Where a credential of ours was echoed, its `secret://` name stands instead."""
+    """Decoded from its content encoding. An echoed credential is replaced by its `secret://` name."""
     truncated: bool
     """The body was longer than the limit: `body` is its beginning, and the rest was not read."""
     elapsed: timedelta
@@ -57,13 +57,13 @@ class Answer:
     """Why a redirect was not followed, although the host's entry allows redirects."""
 
     def header(self, name: str) -> str | None:
-        """Give the first value of a header, whatever its case."""
+        """Return the first value of a header, whatever its case."""
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class NotSent:
-    """Not one byte of the request left: the call has certainly had no effect."""
+    """Not one byte of the request was sent: the call has certainly had no effect."""
 
     kind: str
     reason: str
@@ -72,7 +72,7 @@ class NotSent:
 
 @value(frozen=True, slots=True, kw_only=True)
 class Ambiguous:
-    """The request left, at least in part, and no whole answer came: it may have had its effect."""
+    """The request was sent, at least in part, and no complete answer came: it may have had its effect."""
 
     kind: str
     reason: str
@@ -89,14 +89,17 @@ class EgressRefused:
 CallResult: TypeAlias = Answer | NotSent | Ambiguous | EgressRefused
 
 
-_TRUTH: Final = {"true": True, "false": False}
+_BOOLEANS: Final = {"true": True, "false": False}
 
 
-_ADVICE: Final = ("x-should-retry", "stripe-should-retry")
+_RETRY_HINT_HEADERS: Final = ("x-should-retry", "stripe-should-retry")
 
 
 def named_wait(answer: Answer, now: datetime | None = None) -> timedelta | None:
-    """Give what the other side asks for by `retry-after-ms` or Retry-After; a date without a Date counts from `now`."""
+    """Return the wait that the other side asks for by `retry-after-ms` or Retry-After.
+
+    An HTTP date in an answer without a Date header counts from `now`.
+    """
     wait = retry_after_milliseconds(answer.header("retry-after-ms"))
     if wait is not None:
         return wait
@@ -104,6 +107,6 @@ def named_wait(answer: Answer, now: datetime | None = None) -> timedelta | None:
 
 
 def advised_against(answer: Answer) -> bool:
-    """Tell whether the other side says outright that trying again is no use."""
-    said = (_TRUTH.get((answer.header(name) or "").strip().lower()) for name in _ADVICE)
+    """Return whether the answer explicitly advises against a retry (`x-should-retry: false` and the like)."""
+    said = (_BOOLEANS.get((answer.header(name) or "").strip().lower()) for name in _RETRY_HINT_HEADERS)
     return any(value is False for value in said)

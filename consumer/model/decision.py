@@ -1,4 +1,4 @@
-"""What a person decides of a failure, whether they may, and the change of status that comes of it. Pure."""
+"""Decisions of a person on a failure (give up, resolve, did not happen): rules, results, status changes. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,20 +10,20 @@ from schemas.names import FailureType, Status
 
 
 class Decision(StrEnum):
-    """What a person says of a failure."""
+    """A person's decision on a failure."""
 
-    GIVE_UP = "give_up"  # it is not to be healed: final unless a heal is asked for
-    RESOLVE = "resolve"  # what it was about did happen, or was done by hand: final
+    GIVE_UP = "give_up"  # it is not to be healed: final unless a heal is requested
+    RESOLVE = "resolve"  # its effect did happen, or was done by hand: final
     DID_NOT_HAPPEN = "did_not_happen"  # the effect of unknown outcome did not happen: it may be made again
 
 
 class DecisionResult(StrEnum):
-    """What came of a decision."""
+    """The result of a decision."""
 
-    DONE = "done"  # stands, and is told
+    DONE = "done"  # recorded, and published
     RESOLVED = "resolved"  # was resolved before: nothing changed
     GIVEN_UP = "given_up"  # was given up before: nothing changed
-    NOT_IN_DOUBT = "not_in_doubt"  # no effect of unknown outcome to speak of: nothing changed
+    NOT_IN_DOUBT = "not_in_doubt"  # there is no effect of unknown outcome: nothing changed
     NOT_FOUND = "not_found"  # no such failure
 
 
@@ -32,7 +32,7 @@ AFTER: Final = {
     Decision.RESOLVE: Status.RESOLVED,
     Decision.DID_NOT_HAPPEN: Status.PENDING,
 }
-"""Where the failure stands once it is decided."""
+"""Status of the failure after each decision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +44,13 @@ class DecisionRequest:
     by: str
 
     def sentence(self) -> str:
-        """Give it as one text, in the person's own words: not yet redacted."""
+        """Return the decision as one text, in the person's own words: not yet redacted."""
         return f"{self.decision.replace('_', ' ')} by {self.by}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusChange:
-    """A change of a failure's status that stands: what a person decided, or what was learnt after that."""
+    """A committed change of a failure's status: a person's decision, or what was learnt after it."""
 
     status: Status
     reason: str
@@ -60,17 +60,17 @@ class StatusChange:
     failure_type: FailureType | None
     trace: Trace | None
     step: int
-    """Of the failure, now."""
+    """Step of the failure, now."""
     at: datetime
     token: str
-    """What tells its event from one of the same step in a history that the database has lost."""
+    """Makes its event's id differ from one of the same step in a history that the database has lost."""
 
 
 def rule(decision: Decision, status: Status, *, in_doubt: bool = False) -> DecisionResult:
-    """Say whether a decision can be made of a failure that stands so.
+    """Return whether a decision is applicable to a failure in a status.
 
-    `in_doubt`: the end of an effect became unknown after it was closed, and its scope is held until a person decides
-    in that knowledge.
+    `in_doubt`: the outcome of an effect became unknown after the failure was closed, and its scope is held until a
+    person decides in that knowledge.
     """
     match decision, status:
         case _, Status.RESOLVED | Status.GIVEN_UP if in_doubt:
@@ -88,5 +88,5 @@ def rule(decision: Decision, status: Status, *, in_doubt: bool = False) -> Decis
 
 
 def step_after(step: int, *, heal_under_way: bool) -> int:
-    """Give the failure's next step. A heal under way has the one after its own for what it tells of its end."""
+    """Return the failure's next step; while a heal is under way, the step after its own is reserved for its end."""
     return step + 1 + heal_under_way

@@ -1,4 +1,4 @@
-"""A failure from its record on: as Kafka gave it, as it is stored, and what it was diagnosed as."""
+"""A failure in its forms: the Kafka record, the accepted failure as stored, the dead letter, and its diagnosis."""
 
 from collections.abc import Mapping
 from dataclasses import field, replace
@@ -12,7 +12,7 @@ from schemas.value import value
 
 @value(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """Why something in the log cannot be read as a record."""
+    """Why an entry of the Kafka log cannot be read as a record."""
 
     reason: PoisonReason
     message: str
@@ -20,7 +20,7 @@ class Fault:
 
 @value(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One Kafka record, as the broker gave it; the client's own types end here."""
+    """One Kafka record, as the broker delivered it, independent of the Kafka client's own types."""
 
     topic: str
     partition: int
@@ -30,11 +30,14 @@ class Record:
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
     fault: Fault | None = None
-    """Set where it is none: its value is then what lies there, byte for byte, and it can only be a dead letter."""
+    """Set where the entry is unreadable: `value` then holds its raw bytes, and it can only become a dead letter."""
 
 
 def first_read(record: Record) -> tuple[Record, int]:
-    """Give a record as it lay before it was ever replayed, and how often it was: what a bare event is told apart by."""
+    """Return a record at its place before any replay, and the number of replays.
+
+    This place identifies an event without an id of its own.
+    """
     first = read_mark(record.headers, record.topic) if record.headers else None
     if first is None:
         return record, 0
@@ -43,7 +46,7 @@ def first_read(record: Record) -> tuple[Record, int]:
 
 
 def with_value_alone(record: Record) -> Record:
-    """Leave out what a producer chose freely beside the value; the mark of a replay is exact, and stays."""
+    """Strip a record's key and headers, which its producer chose freely; the replay marks are exact, and stay."""
     _, replayed = first_read(record)
     if not replayed:
         return replace(record, key=None, headers=())
@@ -53,7 +56,7 @@ def with_value_alone(record: Record) -> Record:
 
 @value(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """W3C trace context, carried through unchanged."""
+    """W3C trace context, propagated unchanged."""
 
     traceparent: str
     tracestate: str | None = None
@@ -61,14 +64,14 @@ class Trace:
 
 @value(frozen=True, slots=True, kw_only=True)
 class LadderProgress:
-    """How far a failure has come on its ladder since it was last begun anew."""
+    """Progress of a failure on its ladder of strategies since it was last restarted."""
 
     attempts: Mapping[str, int] = field(default_factory=dict)
-    """Attempts that acted, by strategy; a newer release may have named one that is not known here."""
+    """Attempts that acted, by strategy; a newer release may have stored one that is not known here."""
     exhausted: frozenset[str] = frozenset()
-    """Strategies that refused once they were asked to act: they would again."""
+    """Strategies that refused when they were asked to act: they would refuse again."""
     in_doubt: str | None = None
-    """Whose effect, perhaps a keyed one, may have happened: until that is known no other may act."""
+    """Strategy whose effect, perhaps a keyed one, may have happened: until that is known no other may act."""
 
 
 NO_PROGRESS = LadderProgress()
@@ -86,27 +89,27 @@ class Failure:
     context: JsonObject
     detected_at: datetime
     source: str | None
-    """The CloudEvents source that spoke, or None where a member inserted the row."""
+    """The CloudEvents source that reported it, or None where a member inserted the row."""
     digest: bytes
     """SHA-256 of the event's value; the same id with another digest is a publisher's mistake."""
     redactions: tuple[str, ...] = ()
-    """JSON Pointers into `context` (and `/failure_reason`) whose values were taken out at the door."""
+    """JSON Pointers into `context` (and `/failure_reason`) whose values were redacted at intake."""
     size: int = 0
-    """Bytes of the event's value: what the cap on open bytes counts."""
+    """Bytes of the event's value: counted against the cap on open bytes."""
     extra: JsonObject = field(default_factory=dict)
     """Fields and attributes of the event that this version does not know; kept."""
     trace: Trace | None = None
     step: int = 0
     attempts: int = 0
-    """Attempts of ours that acted, since it was last begun anew; refusals and waits are not counted."""
+    """Attempts of this service that acted since the failure was last restarted; refusals and waits are not counted."""
     lifetime_attempts: int = 0
-    """The same, over its whole life."""
+    """The same, over the failure's whole life."""
     effect_in_doubt: bool = False
     """An earlier attempt ended unknown: an effect may have happened, and is read back before anything else."""
     healed_by_attempt: AttemptId | None = None
-    """An attempt that healed the very same damage while this one waited for its scope."""
+    """An attempt that healed the same fault (equal digest) while this failure waited for its scope."""
     ladder_progress: LadderProgress = NO_PROGRESS
-    """What its ladder has tried."""
+    """Its progress on the ladder of strategies."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -120,26 +123,26 @@ class DeadLetter:
 
 @value(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """One thing that spoke for a diagnosis: where it stood, what it was, which rule read it, and how much it weighs."""
+    """One piece of evidence for a diagnosis: where it was found, its text, the rule that matched it, and its weight."""
 
     source: str
     text: str
     rule: str
     weight: float
     failure_type: FailureType | None = None
-    """The type that it speaks for."""
+    """The failure type that it supports."""
     disposition: Disposition | None = None
-    """The disposition that it speaks for."""
+    """The disposition that it supports."""
     decided: bool = True
-    """It spoke for what the diagnosis says; otherwise against it."""
+    """Whether it supports the diagnosis; otherwise it speaks against it."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """What is broken, and whether doing it again can help."""
+    """What is broken (failure type), and whether a retry can help (disposition)."""
 
     failure_type: FailureType
     disposition: Disposition
     evidence: tuple[Evidence, ...]
     wait: timedelta | None = None
-    """How long whoever failed asked to be left alone, from when it failed on."""
+    """The wait that the failing side asked for, counted from when it failed."""

@@ -1,4 +1,4 @@
-"""Names and ids that mean the same in every process, and the plainest of values."""
+"""Id types, and the derivation of deterministic ids (UUID v5) that are the same in every process."""
 
 from functools import cache, lru_cache
 from hashlib import sha1
@@ -22,10 +22,10 @@ ID_SPACE = UUID("6f0a1f0e-6d5f-5c3b-9a52-5f1f3d1f6f49")
 
 @lru_cache(maxsize=8192)
 def attempt_id(failure_id: FailureId, step: int, draw: int = 0) -> AttemptId:
-    """The id of the attempt that a failure makes at a step, by one draw.
+    """Derive the id of the attempt that a failure makes at a step, by one random draw.
 
-    Each plan draws anew: where a failover or a restore takes a failure back to a step whose attempt is known outside
-    already, the next attempt of that step has another id (docs/decisions/0023).
+    Each plan draws anew: where a failover or a restore takes a failure back to a step whose attempt is already
+    published, the next attempt of that step has another id (docs/decisions/0023).
     """
     return AttemptId(named(failure_id.bytes, f"attempt:{step}:{draw}" if draw else f"attempt:{step}"))
 
@@ -38,7 +38,7 @@ class Partition(NamedTuple):
 
 
 @cache
-def _type() -> type[UUID]:
+def _driver_uuid() -> type[UUID]:
     from asyncpg.pgproto import pgproto  # noqa: PLC0415 - see above
 
     found: type[UUID] = pgproto.UUID
@@ -46,13 +46,13 @@ def _type() -> type[UUID]:
 
 
 def named(space: bytes, name: str) -> UUID:
-    """Give the same as `uuid.uuid5` does for the namespace with these bytes."""
+    """Return the same UUID as `uuid.uuid5` for the namespace with these bytes."""
     digest = bytearray(sha1(space + name.encode(), usedforsecurity=False).digest()[:16])
     digest[6] = digest[6] & 0x0F | 0x50
     digest[8] = digest[8] & 0x3F | 0x80
-    return _type()(bytes(digest))  # type: ignore[arg-type]  # the driver's takes bytes first
+    return _driver_uuid()(bytes(digest))  # type: ignore[arg-type]  # the driver's takes bytes first
 
 
 def drivers(given: UUID) -> UUID:
-    """Give an equal id of the driver's type."""
-    return _type()(given.bytes)  # type: ignore[arg-type]  # as above
+    """Convert a UUID to the database driver's own type."""
+    return _driver_uuid()(given.bytes)  # type: ignore[arg-type]  # as above

@@ -1,4 +1,4 @@
-"""What came of a heal."""
+"""Outcomes of a heal: healed, not healed, retry later, refused, crashed or unknown, with their proofs."""
 
 from collections.abc import Mapping
 from dataclasses import field
@@ -12,7 +12,7 @@ from schemas.value import value
 
 @value(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """What one oracle said of a heal."""
+    """The verdict of one oracle on a heal."""
 
     oracle: str
     verdict: Verdict
@@ -35,21 +35,21 @@ class Recovered:
 
 @value(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """One way in which a producer's payloads miss their schema, and how to send them instead; no value of any."""
+    """One way in which a producer's payloads miss their schema, and how to send them instead; without their values."""
 
     schema_digest: str
     kind: str
-    """The sort of edit that mended it."""
+    """The kind of edit that repaired it."""
     path: str
-    """Where, as a JSON Pointer with `*` in place of array indices."""
+    """The place, as a JSON Pointer with `*` instead of array indices."""
     example: str
-    """The pointer of one such place."""
+    """The exact pointer of one such place."""
     fix: str
-    """What its producer has to do, in words."""
+    """What the producer has to do, in words."""
     patch: tuple[JsonObject, ...]
-    """The same as JSON Patch, as far as it can be said without a value of the payload."""
+    """The same as JSON Patch, as far as it can be expressed without a value of the payload."""
     raise_at: int
-    """So many equal repairs make a finding."""
+    """Number of equal repairs that raise a finding."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class Healed:
 
     proofs: tuple[Proof, ...]
     code: Code | None = None
-    """`recovered` where it was well before anything of ours was sent."""
+    """`recovered` where it had recovered before this service sent anything."""
     recovered: Recovered | None = None
     details: JsonObject = field(default_factory=dict)
     drift: tuple[Drift, ...] = ()
@@ -67,7 +67,7 @@ class Healed:
 
 @value(frozen=True, slots=True, kw_only=True)
 class NotHealed:
-    """Acted, and the oracle says no (`not_healed`) or cannot say yes (`unverified`): the next try or rung."""
+    """Acted, but an oracle denied it (`not_healed`) or could not confirm it (`unverified`): the next try or rung."""
 
     code: Code
     reason: str
@@ -75,12 +75,12 @@ class NotHealed:
     details: JsonObject = field(default_factory=dict)
     spent: MicroAud = MicroAud(0)
     dependency_unhealthy: bool = False
-    """The dependency did not answer as something that is well does: this is a strike against it."""
+    """A strike against the dependency: it did not answer as a healthy one does."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class RetryLater:
-    """The other side named a time; nothing is spent, and no attempt is counted."""
+    """Deferred to a time, such as the one that the other side named; nothing is spent, and no attempt is counted."""
 
     after: timedelta
     reason: str
@@ -88,7 +88,7 @@ class RetryLater:
     dependency_unhealthy: bool = False
     """As in `NotHealed`."""
     effect_in_doubt: bool = False
-    """An effect of ours may have happened, or is under way: only this strategy goes on with it, under the same key."""
+    """An effect of this heal may have happened, or is under way: only this strategy goes on, under the same key."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -102,14 +102,14 @@ class Refused:
 
 @value(frozen=True, slots=True, kw_only=True)
 class Crashed:
-    """The strategy's own bug, before any effect began."""
+    """The strategy raised by a bug of its own, before any effect began."""
 
     reason: str
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class Unknown:
-    """An effect may have happened and nothing tells: a person has to look."""
+    """An effect may have happened, and there is no evidence either way: a person has to look."""
 
     reason: str
     proofs: tuple[Proof, ...] = ()

@@ -1,4 +1,4 @@
-"""What is to be done about a failure, and the claim under which it is done."""
+"""Plans for a failure (heal, refuse, wait, adopt), the intent of a strategy, and the claim that a heal runs under."""
 
 from datetime import timedelta
 from typing import TypeAlias
@@ -11,22 +11,23 @@ from schemas.value import value
 
 @value(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """What a strategy would do to one failure, as far as the plan and the store have to know."""
+    """Intended action of a strategy on one failure, as far as the plan and the store have to know it."""
 
     scope: Scope
-    """What it would act on: at most one live claim per scope in the fleet. Starts with the organisation's id."""
+    """Lock key of what it would act on: at most one live claim per scope in the fleet. Starts with the organisation's
+    id."""
     effect: Effect
-    """What acting twice would do, as the call's owner declares it."""
+    """Effect class: what acting twice would do, as the call's owner declares it."""
     window: timedelta
     """The longest time from its claim to the end of its last effect."""
     idempotency_key: str | None = None
-    """The key of a keyed effect, the caller's own; None for every other effect."""
+    """The caller's idempotency key of a keyed effect; None for every other effect."""
     reads_back: bool = False
     """Whether it can find out, without acting, if an earlier effect happened."""
     dependency: str | None = None
-    """What has to be well for it to work, such as `https://api.example.com:443`; None where nothing is shared."""
+    """Dependency that has to be healthy for it to work: `https://api.example.com:443`; None where nothing is shared."""
     fault_digest: str | None = None
-    """A digest of the very thing that is broken: failures of equal damage may share one verified outcome."""
+    """Digest of what is broken: failures with an equal digest may share one verified outcome."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -41,23 +42,23 @@ class PassedOver:
 
 @value(frozen=True, slots=True, kw_only=True)
 class Heal:
-    """The plan to act: which strategy, to do what, with how many credits held."""
+    """The plan to act: strategy, intent, and the credits to hold."""
 
     strategy: StrategyName
     intent: Intent
     hold: MicroAud
     catalog_version: str
     dependency: str | None = None
-    """The intent's dependency as its organisation's own: one's outage, or one's wrong address, holds up nobody else."""
+    """The intent's dependency, keyed by organisation: an outage or a wrong address of one does not block the others."""
     rate: "Rate | None" = None
-    """How often the same thing may be healed, where the catalog says so."""
+    """Rate limit of heals of the same thing, where the catalog declares one."""
     passed_over: tuple[PassedOver, ...] = ()
     """The rungs before it on the ladder, in order."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class Refuse:
-    """The plan not to act, with the reason that its publisher or operator can do something about."""
+    """The plan not to act, with the reason that its publisher or operator can act upon."""
 
     strategy: StrategyName
     code: Code
@@ -70,7 +71,7 @@ class Refuse:
 
 @value(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """At most so many heals of the same thing within a span, with a pause after each."""
+    """Rate limit: at most `heals` of the same thing within a span, with a cool-down after each."""
 
     key: str
     heals: int
@@ -80,7 +81,7 @@ class Rate:
 
 @value(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """The plan to look again later: nothing is tried, and no attempt is counted."""
+    """The plan to defer the failure: nothing is tried, and no attempt is counted."""
 
     strategy: StrategyName
     after: timedelta
@@ -90,7 +91,7 @@ class Wait:
 
 @value(frozen=True, slots=True, kw_only=True)
 class Adopt:
-    """The plan to take over a verified outcome: another heal has mended the very same damage."""
+    """The plan to take over a verified outcome: another heal has repaired the same fault."""
 
     strategy: StrategyName
     attempt_id: AttemptId
@@ -102,17 +103,17 @@ Plan: TypeAlias = Heal | Refuse | Wait | Adopt
 
 @value(frozen=True, slots=True, kw_only=True)
 class Diagnosed:
-    """A failure with its diagnosis and its plan: what intake and start work on."""
+    """A failure with its diagnosis and its plan: the input of intake and start."""
 
     failure: Failure
     diagnosis: Diagnosis
     plan: Plan
     draw: int = 0
-    """What tells its attempt from any other of the same step, also of a history that the database has lost."""
+    """Random draw that makes its attempt's id differ from any other of the same step, even in a lost history."""
 
     @property
     def heal(self) -> Heal:
-        """The plan to act; TypeError where that is not the plan."""
+        """The plan to act; raises TypeError where the plan is another one."""
         if not isinstance(self.plan, Heal):
             raise TypeError("only what is planned to be healed is claimed")
         return self.plan
@@ -125,7 +126,7 @@ class Diagnosed:
 
 @value(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A live heal under this process's name."""
+    """A claim of this process on a scope: the exclusive right to run one heal, until its deadline."""
 
     attempt_id: AttemptId
     step: int
@@ -133,8 +134,8 @@ class Claim:
     deadline: float
     """`time.monotonic()` by which the last effect has ended; counted from before the claim was sent."""
     probe: bool = False
-    """Tries an ill dependency, for all that wait for it."""
+    """The heal is the circuit breaker's probe of an unhealthy dependency, for all failures that wait for it."""
     sent_at: float = 0.0
     """`time.monotonic()` before the statement that claimed it, or took it over, was sent."""
     epoch: int = 0
-    """How often it had been taken over when it came to this process: with the owner, what fences its settlement."""
+    """Fencing token: how often it had been taken over when this process got it; with the owner it fences settlement."""

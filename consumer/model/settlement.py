@@ -1,4 +1,4 @@
-"""What a finished step writes, and tells."""
+"""Settlement: everything that a finished step of a failure writes to the database and publishes."""
 
 from dataclasses import field
 from datetime import datetime, timedelta
@@ -28,7 +28,7 @@ class Attempt:
     recovered: Recovered | None = None
     details: JsonObject = field(default_factory=dict)
     drift: tuple[Drift, ...] = ()
-    """What its repair tells of the payload's producer."""
+    """Drift of the payload's producer, as derived from the repair."""
     missing: tuple[str, ...] = ()
     held: MicroAud = MicroAud(0)
     spent: MicroAud = MicroAud(0)
@@ -37,7 +37,7 @@ class Attempt:
 
 @value(frozen=True, slots=True, kw_only=True)
 class Next:
-    """Where a failure goes after a step: its status, and when it is looked at again (from the database's now)."""
+    """Transition of a failure after a step: its next status, and its due time (from the database's now)."""
 
     status: Status
     due_in: timedelta | None
@@ -48,7 +48,7 @@ class Next:
 
 @value(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One record to publish, decided by a transaction and kept in the outbox until the broker has acknowledged it."""
+    """One record to publish (transactional outbox): kept in the outbox until the broker has acknowledged it."""
 
     id: UUID
     failure_id: FailureId | None
@@ -63,13 +63,13 @@ class Message:
 
 @value(frozen=True, slots=True, kw_only=True)
 class Health:
-    """What one heal says of its dependency."""
+    """Health report of one heal on its dependency, for the circuit breaker."""
 
     key: str
     org_id: OrgId
     dependency: str
     healthy: bool | None
-    """None: nothing."""
+    """None: the heal is no evidence either way."""
     probe: bool
 
 
@@ -84,22 +84,22 @@ class Settlement:
     messages: tuple[Message, ...]
     health: Health | None = None
     mended: str | None = None
-    """The damage that it healed: whoever waits for its scope with an equal one may take the outcome over."""
+    """Digest of the fault that it healed: failures that wait for its scope with an equal one may adopt the outcome."""
     effect_in_doubt: bool | None = None
-    """Whether an effect may have happened that nobody knows of; None leaves what was known before."""
+    """Whether an effect may have happened without confirmation; None leaves the stored value."""
     ladder_progress: LadderProgress | None = None
-    """How far the failure has come on its ladder by it; None leaves what was known before."""
+    """The failure's progress on its ladder after it; None leaves the stored value."""
     epoch: int = 0
-    """Of the claim that it ends."""
+    """Epoch (fencing token) of the claim that it ends."""
     stored_details: JsonObject
-    """What stands in the attempt's `details` column."""
+    """Content of the attempt's `details` column."""
 
     @property
     def parks(self) -> bool:
-        """Whether scope and credits stay held until a person has decided."""
+        """Whether the claim is parked: scope and credits stay held until a person has decided."""
         return self.next.status is Status.NEEDS_PERSON
 
 
 def message_size(message: Message) -> int:
-    """Give the bytes that the broker counts for a message, at most."""
+    """Return the upper bound of the bytes that the broker counts for a message."""
     return record_size(message.key, message.body, message.headers)

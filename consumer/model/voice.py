@@ -1,4 +1,4 @@
-"""Who speaks to the healer, and how many of them are heard: what the intake breaker counts."""
+"""Reporting sources (voices) and their counts: the input of the intake circuit breaker."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,20 +8,20 @@ from consumer.model import ID_SPACE, OrgId
 
 
 class Voice(NamedTuple):
-    """A source that speaks for an organisation; of a refused record it is only a claim."""
+    """A source that reports for an organisation; in a rejected record it is only a claim."""
 
     source: str
     org_id: OrgId
 
     @property
     def id(self) -> UUID:
-        """The same in every process."""
+        """Deterministic id, the same in every process."""
         return uuid5(ID_SPACE, f"voice:{self.org_id}:{self.source}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeardInterval:
-    """How many were accepted in one beat of time; there is none for a time in which nobody was reading."""
+    """Number of accepted sources and organisations in one beat; there is none for a time without a reading process."""
 
     organisations: int
     sources: int
@@ -29,7 +29,7 @@ class HeardInterval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SilentVoices:
-    """Who had dead letters and nothing accepted since the silence began; only who had been accepted before counts."""
+    """Voices with dead letters and nothing accepted since the silence began; only those accepted before count."""
 
     sources: int
     organisations: int

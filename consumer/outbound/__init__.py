@@ -1,6 +1,6 @@
-"""The only way out to other parties: addresses, egress rules, credentials, redirects, size and time limits.
+"""Guarded outbound HTTP client (SSRF protection): egress rules, addresses, credentials, redirects, size, time limits.
 
-`calls.py` is the door, `egress.py` asks the catalog, `dialing.py` refuses forbidden addresses after the name was
-resolved. Neighbours: `heal/` and `runners/` ask for calls. Invariant: what the catalog does not open stays closed, and
-a credential never stands in what comes back.
+`calls.py` is the entry point, `egress.py` checks the URL against the catalog, `dialing.py` refuses forbidden addresses
+after name resolution. Neighbours: `heal/` and `runners/` make calls through it. Invariant: what the catalog does not
+allow stays closed, and an answer never contains a credential.
 """

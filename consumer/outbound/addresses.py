@@ -1,4 +1,4 @@
-"""Which network addresses a heal may reach: public ones, and what the operator lists."""
+"""Address filter of the egress guard: a heal may dial public IP addresses, and the networks that the operator lists."""
 
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -30,7 +30,7 @@ _NOT_PUBLIC_V4: Final = tuple(
         ("240.0.0.0/4", "reserved"),
     )
 )
-"""IANA's registry of special purposes.
+"""IANA's special-purpose address registry.
 
 What the registry calls globally reachable (AS112, AMT, anycast of the network itself) is denied too: no API is there.
 """
@@ -59,7 +59,7 @@ _NOT_PUBLIC_V6: Final = tuple(
     )
 )
 _UNICAST_V6: Final = IPv6Network("2000::/3")
-"""All that is assigned for global unicast; the rest of the space is reserved, whatever becomes of it."""
+"""All that is assigned for global unicast; the rest of the address space is reserved, and stays denied."""
 _METADATA: Final = tuple(
     ip_address(address)
     for address in (
@@ -67,7 +67,7 @@ _METADATA: Final = tuple(
         *("fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254", "fd00:42::42", "fe80::a9fe:a9fe", "fd00:c1::a9fe:a9fe"),
     )
 )
-"""Of the clouds: each gives credentials to whoever asks from within, and stands at an address of no particular kind."""
+"""Metadata services of the clouds: each gives credentials to any client inside, at an otherwise ordinary address."""
 _LINK_LOCAL_V4: Final = IPv4Network("169.254.0.0/16")
 _ENDS_IN_V4: Final = tuple(
     IPv6Network(network) for network in ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48")
@@ -80,7 +80,7 @@ _LOW_32: Final = 0xFFFFFFFF
 
 
 def parse_address(text: str) -> Address:
-    """Read an address; an IPv4-mapped one becomes the IPv4 address that would really be dialled."""
+    """Parse an IP address; an IPv4-mapped one becomes the IPv4 address that would really be dialled."""
     address = ip_address(text)
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
@@ -88,10 +88,10 @@ def parse_address(text: str) -> Address:
 
 
 def denial(address: Address, allowed: Sequence[Network]) -> str | None:
-    """Say what an address is that nobody may dial, or None: it is public, or within the allowed networks.
+    """Return why an address must not be dialled, or None where it is public, or within the allowed networks.
 
-    A metadata service is allowed only where it is listed by its very address: a private network that happens to hold
-    it does not open it. Nor does a listed prefix open whatever IPv4 address is wrapped in it.
+    A metadata service is allowed only where it is listed by its exact address: a private network that happens to
+    contain it does not allow it. Nor does a listed prefix allow every IPv4 address that is embedded in it.
     """
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
@@ -105,7 +105,7 @@ def denial(address: Address, allowed: Sequence[Network]) -> str | None:
 
 
 def wrapped_addresses(address: Address) -> Iterator[IPv4Address]:
-    """Give the IPv4 addresses to which a tunnel or a translator would pass packets for an IPv6 address."""
+    """Yield the embedded IPv4 addresses to which a tunnel or translator would pass packets for an IPv6 address."""
     if isinstance(address, IPv4Address):
         return
     number = int(address)
@@ -124,12 +124,12 @@ def _not_public(address: Address) -> str | None:
     if isinstance(address, IPv4Address):
         what = next((what for network, what in _NOT_PUBLIC_V4 if address in network), None)
     else:
-        what = next((what for network, what in _NOT_PUBLIC_V6 if address in network), None) or _odd_v6(address)
-    # The standard library's table is the net under ours, never the other way round: alone it leaks.
+        what = next((what for network, what in _NOT_PUBLIC_V6 if address in network), None) or _special_v6(address)
+    # The standard library's table is only the fallback behind ours: alone it has gaps.
     return what or (None if address.is_global else "not public")
 
 
-def _odd_v6(address: IPv6Address) -> str | None:
+def _special_v6(address: IPv6Address) -> str | None:
     if address not in _UNICAST_V6:
         return "outside global unicast"
     if address.scope_id is not None:

@@ -1,4 +1,4 @@
-"""The only way out: one guarded HTTP call, and what came of it."""
+"""Outbound HTTP calls through the egress guard: the only client for other parties, one connection for each call."""
 
 import asyncio
 import logging
@@ -27,10 +27,10 @@ _SECOND: Final = timedelta(seconds=1)
 
 
 class OutboundCalls:
-    """Makes calls to the hosts that the catalog allows.
+    """Makes HTTP calls to the hosts that the catalog allows.
 
-    Each call has a connection of its own: a kept one may die under the next request, which then has an unknown
-    outcome, and was checked for another workflow's addresses. No proxy, cookie or retry is ever added.
+    Each call has a connection of its own, without keep-alive: a kept connection may die under the next request, whose
+    outcome is then unknown, and was checked for another workflow's addresses. No proxy, cookie or retry is ever added.
     """
 
     def __init__(
@@ -49,26 +49,26 @@ class OutboundCalls:
         self._slots = asyncio.Semaphore(connections)
 
     def refusal(self, request: OutboundRequest, policy: WorkflowPolicy) -> str | None:
-        """Say why the catalog does not allow a call, or None; asks neither the network nor the environment."""
-        allowed = self._allowed(request, policy)
+        """Return why the catalog does not allow a call, or None; uses neither the network nor the environment."""
+        allowed = self._check_egress(request, policy)
         return allowed.reason if isinstance(allowed, EgressRefused) else None
 
     async def send(
         self, request: OutboundRequest, policy: WorkflowPolicy, *, within: timedelta, max_bytes: int
     ) -> CallResult:
-        """Make a call, from resolving its host to its answer's last byte within a time.
+        """Make a call within one timeout, from the resolution of its host to the last byte of its answer.
 
-        Everything that the world does is a value. At most `max_bytes` of the decoded answer are read. Redirects of a
-        GET or HEAD are followed as far as the host's entry allows, within the same time.
+        Every failure outside this process is returned as a value. At most `max_bytes` of the decoded answer are read.
+        Redirects of a GET or HEAD are followed as far as the host's entry allows, within the same timeout.
         """
-        target = self._allowed(request, policy)
+        target = self._check_egress(request, policy)
         if isinstance(target, EgressRefused):
             return target
         exchange = Exchange(within=within, effect=request.effect)
         try:
             async with asyncio.timeout(within / _SECOND):
                 names = references(request.headers)
-                # As declared now: the catalog may change while their files are read.
+                # The secrets as declared now: the catalog may change while their files are read.
                 declared = {name: self._secrets[name] for name in names}
                 credentials = await asyncio.to_thread(read_credentials, names, declared) if names else _NO_SECRETS
                 if isinstance(credentials, EgressRefused):
@@ -76,29 +76,29 @@ class OutboundCalls:
                 async with self._slots:
                     exchange.connecting = True
                     call = _Call(exchange=exchange, credentials=credentials, within=within, max_bytes=max_bytes)
-                    return await self._followed(call, target, request, policy)
+                    return await self._follow_redirects(call, target, request, policy)
         except FAILURES as error:
             return exchange.failed(error)
 
-    async def _followed(
+    async def _follow_redirects(
         self, call: "_Call", target: Target, request: OutboundRequest, policy: WorkflowPolicy
     ) -> Answer:
         asked = {str(target.url)}
-        answer = await self._exchanged(call, target, request)
+        answer = await self._send_once(call, target, request)
         while not isinstance(step := next_call(request, target, answer, asked), Stay):
-            # Not for its secrets: at the same origin they are allowed already, and no other gets them.
+            # The secrets are not checked again: at the same origin they are allowed already, and no other gets them.
             place = target_of(step.url, policy.hosts, step.org_id)
             if isinstance(place, EgressRefused):
                 return replace(answer, not_followed=place.reason)
             request = step if place.origin == target.origin else without_credentials(step)
             try:
-                answer, target = await self._exchanged(call, place, request), place
+                answer, target = await self._send_once(call, place, request), place
             except AddressDenied as error:
                 return replace(answer, not_followed=str(error))
             asked.add(str(place.url))
         return replace(answer, not_followed=step.reason)
 
-    async def _exchanged(self, call: "_Call", target: Target, request: OutboundRequest) -> Answer:
+    async def _send_once(self, call: "_Call", target: Target, request: OutboundRequest) -> Answer:
         allowance = Allowance(HEADS)
         network = GuardedNetwork(
             networks=target.networks,
@@ -112,10 +112,10 @@ class OutboundCalls:
         ) as pool:
             wire = on_the_wire(request, target, call.credentials, call.within)
             response = await pool.handle_async_request(wire)
-            allowance.more(2 * call.max_bytes)  # once for the body, once for the borders of its chunks
+            allowance.more(2 * call.max_bytes)  # once for the body, once for its chunk framing
             return await read_answer(response, call.exchange, call.credentials, call.max_bytes)
 
-    def _allowed(self, request: OutboundRequest, policy: WorkflowPolicy) -> Target | EgressRefused:
+    def _check_egress(self, request: OutboundRequest, policy: WorkflowPolicy) -> Target | EgressRefused:
         unfit = unsendable(request)
         if unfit is not None:
             return EgressRefused(reason=unfit)
@@ -143,17 +143,17 @@ async def open_calls(
     network: httpcore2.AsyncNetworkBackend | None = None,
     connections: int = 64,
 ) -> AsyncIterator[OutboundCalls]:
-    """Open the way out, with the system's certificate authorities."""
+    """Open the outbound client, with the system's certificate authorities."""
     tls = await asyncio.to_thread(ssl.create_default_context)
-    # At level DEBUG the library logs every answer's headers, and an answer can echo a credential.
+    # At level DEBUG the library logs every answer's headers, and an answer may echo a credential.
     for name in _WIRE_LOGGERS:
-        logging.getLogger(name).addFilter(_nothing)
+        logging.getLogger(name).addFilter(_drop_record)
     try:
         yield OutboundCalls(secrets, tls=tls, resolve=resolve, network=network, connections=connections)
     finally:
         for name in _WIRE_LOGGERS:
-            logging.getLogger(name).removeFilter(_nothing)
+            logging.getLogger(name).removeFilter(_drop_record)
 
 
-def _nothing(_: logging.LogRecord) -> bool:
+def _drop_record(_: logging.LogRecord) -> bool:
     return False

@@ -1,4 +1,4 @@
-"""Credentials by reference: `secret://NAME` in a header becomes the secret on its way to a host that may see it."""
+"""Credentials by reference: replaces `secret://NAME` in a header by the secret, for the hosts that may receive it."""
 
 import os
 import re
@@ -18,7 +18,7 @@ _SENDABLE: Final = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?")
 
 
 class Credentials:
-    """The values that one call sends, by name; none of them ever appears in a representation or a message."""
+    """The secret values that one call sends, by name; none of them ever appears in a repr or a message."""
 
     __slots__ = ("_echoes", "_values")
 
@@ -30,19 +30,19 @@ class Credentials:
         return f"Credentials({', '.join(sorted(self._values))})"
 
     def put_in(self, text: str) -> str:
-        """Replace the references in a header's value."""
+        """Replace the references in a header's value by the secrets."""
         return _REFERENCE.sub(lambda found: self._values[found[1]], text)
 
     def taken_out(self, data: bytes, *, cut: bool = False) -> bytes:
-        """Replace each of the values, however spelled, by its reference: no answer carries our credentials further.
+        """Replace each secret in an answer, in every usual encoding, by its reference, so that no credential leaks on.
 
-        `cut`: the data may end in the middle of one.
+        `cut`: the data may end in the middle of a secret.
         """
         return self._echoes.taken_out(data, cut=cut)
 
 
 def references(headers: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-    """Give the names of the secrets that headers refer to, each once."""
+    """Return the names of the secrets that the headers refer to, each once."""
     return tuple(dict.fromkeys(name for _, value in headers for name in _REFERENCE.findall(value)))
 
 
@@ -53,7 +53,7 @@ def forbidden_reference(
     declared: Mapping[str, Secret],
     org_id: UUID | None = None,
 ) -> str | None:
-    """Say why a named secret may not go to a host for an organisation, or None."""
+    """Return why a named secret must not be sent to a host for an organisation, or None."""
     for name in names:
         if name not in policy.secrets or name not in declared:
             return (
@@ -69,19 +69,21 @@ def forbidden_reference(
 def read_credentials(
     names: Sequence[str], declared: Mapping[str, Secret], environ: Mapping[str, str] = os.environ
 ) -> Credentials | EgressRefused:
-    """Read the named secrets anew, so that a rotated one counts at once; blocks on their files."""
+    """Read the named secrets anew, from environment or files, so that a rotated one counts at once; blocks on files."""
     values: dict[str, str] = {}
     for name in names:
-        value = _read(declared[name], environ)
+        value = _read_secret(declared[name], environ)
         if not value:
-            return EgressRefused(reason=f"secret://{name} has no value here: set {_place(declared[name])}")
+            return EgressRefused(reason=f"secret://{name} has no value here: set {_describe_place(declared[name])}")
         if not _SENDABLE.fullmatch(value):
-            return EgressRefused(reason=f"secret://{name} cannot be sent in a header: check {_place(declared[name])}")
+            return EgressRefused(
+                reason=f"secret://{name} cannot be sent in a header: check {_describe_place(declared[name])}"
+            )
         values[name] = value
     return Credentials(values)
 
 
-def _read(secret: Secret, environ: Mapping[str, str]) -> str | None:
+def _read_secret(secret: Secret, environ: Mapping[str, str]) -> str | None:
     if secret.env is not None and secret.env in environ:
         return environ[secret.env].strip()
     if secret.file is not None:
@@ -92,6 +94,6 @@ def _read(secret: Secret, environ: Mapping[str, str]) -> str | None:
     return None
 
 
-def _place(secret: Secret) -> str:
+def _describe_place(secret: Secret) -> str:
     places = [f"the variable {secret.env}" if secret.env else "", f"the file {secret.file}" if secret.file else ""]
     return " or ".join(place for place in places if place) or "its `env` or `file` in the catalog"

@@ -1,15 +1,16 @@
-"""Taking a content encoding off: no more is inflated, held or worked through than the caller allows."""
+"""Bounded decoding of Content-Encoding (gzip, deflate): protects against decompression bombs."""
 
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Protocol
 
 ACCEPTED: Final = "gzip, deflate"
-"""What a request says that it understands."""
+"""Value of the request's Accept-Encoding."""
 _PIECE: Final = 64 * 1024
 _MOST_LAYERS: Final = 2
 _MOST_MEMBERS: Final = 1_000
-"""A gzip body may be many files in a row; without an end to them, empty ones would be work for nothing."""
+"""Most gzip members of one body: a body may be many members in a row, and without a limit empty ones would cost CPU for
+nothing."""
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _MAGIC: Final = 2
@@ -22,7 +23,7 @@ class Undecodable(Exception):
 
 
 class Oversized(Exception):
-    """More came, or would come out of the body, than the caller allows."""
+    """The body, as received or as decoded, is larger than the caller allows."""
 
 
 class _Engine(Protocol):
@@ -45,19 +46,19 @@ class _Layer(Protocol):
 
 
 class Decoder:
-    """Takes the encodings of one body off, the last one first.
+    """Decodes the content encodings of one body, the last one first.
 
-    Every layer is bounded by itself: a body that is huge only in between is as much work as one that ends huge.
+    Every layer has its own limit: a body that is huge only between two layers is as much work as one that ends huge.
     """
 
     def __init__(self, encodings: Sequence[str], most: int) -> None:
         named = [name for text in encodings for part in text.split(",") if (name := part.strip().lower())]
-        self._layers: list[_Layer] = [_layer(name, most) for name in reversed(named) if name != "identity"]
+        self._layers: list[_Layer] = [_make_layer(name, most) for name in reversed(named) if name != "identity"]
         if len(self._layers) > _MOST_LAYERS:
-            self._layers = [_Unknown(f"{len(self._layers)} encodings over each other")]
+            self._layers = [_UnknownEncoding(f"{len(self._layers)} encodings over each other")]
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Give what a part of the body holds, in small pieces.
+        """Decode a part of the body, and yield the result in small pieces.
 
         Raises
         ------
@@ -67,32 +68,32 @@ class Decoder:
         """
         pieces: Iterable[bytes] = (data,)
         for layer in self._layers:
-            pieces = _through(layer, pieces)
+            pieces = _feed_pieces(layer, pieces)
         yield from pieces
 
     def end(self) -> None:
-        """Say that the body has ended; Undecodable when an encoding has not."""
+        """Mark the end of the body; raises Undecodable when an encoding is incomplete."""
         for layer in self._layers:
             layer.end()
 
 
-def _through(layer: _Layer, pieces: Iterable[bytes]) -> Iterator[bytes]:
+def _feed_pieces(layer: _Layer, pieces: Iterable[bytes]) -> Iterator[bytes]:
     for piece in pieces:
         yield from layer.feed(piece)
 
 
-def _layer(name: str, most: int) -> _Layer:
+def _make_layer(name: str, most: int) -> _Layer:
     match name:
         case "gzip" | "x-gzip":
-            return _Inflated(most, _GZIP)
+            return _InflateLayer(most, _GZIP)
         case "deflate":
-            return _Inflated(most, None)
+            return _InflateLayer(most, None)
         case _:
-            return _Unknown("an encoding that was not asked for")
+            return _UnknownEncoding("an encoding that was not asked for")
 
 
-class _Unknown:
-    """Harmless as long as there is no body: an answer to HEAD names the encoding that GET would have."""
+class _UnknownEncoding:
+    """Layer of an unsupported encoding; fails only on data: an answer to HEAD names the encoding that GET has."""
 
     def __init__(self, why: str) -> None:
         self._why = why
@@ -106,8 +107,8 @@ class _Unknown:
         pass
 
 
-class _Inflated:
-    """One layer of gzip, or (`wbits` None) of deflate in either of its two forms."""
+class _InflateLayer:
+    """One layer of gzip, or (`wbits` None) of deflate in either of its two forms: zlib format or raw stream."""
 
     def __init__(self, most: int, wbits: int | None) -> None:
         self._left = most + _PIECE
@@ -118,21 +119,21 @@ class _Inflated:
         self._over = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        # In small parts: the engine copies what it has not used yet each time it is asked.
+        # In small parts: zlib copies its unused input on each call.
         for at in range(0, len(data), _PIECE):
-            yield from self._inflated(data[at : at + _PIECE])
+            yield from self._inflate(data[at : at + _PIECE])
 
     def end(self) -> None:
         if self._engine is not None or self._head:
             raise Undecodable("it ends in the middle")
 
-    def _inflated(self, data: bytes) -> Iterator[bytes]:
+    def _inflate(self, data: bytes) -> Iterator[bytes]:
         while not self._over:
             if self._engine is None:
-                data = self._begin(data)
+                data = self._begin_member(data)
             if self._engine is None:
                 return
-            out = _asked(self._engine, data)
+            out = _decompress(self._engine, data)
             yield from (out,) if out else ()
             self._left -= len(out)
             if self._left < 0:
@@ -141,17 +142,17 @@ class _Inflated:
                 data, self._engine, self._over = self._engine.unused_data, None, self._wbits is None
                 continue
             data = self._engine.unconsumed_tail
-            # A piece filled to the brim may have more behind it, although all input is used.
+            # A piece of the full size may be followed by more output, although all input is consumed.
             if not data and len(out) < _PIECE:
                 return
 
-    def _begin(self, data: bytes) -> bytes:
+    def _begin_member(self, data: bytes) -> bytes:
         data, self._head = self._head + data, b""
         if len(data) < _MAGIC and self._members == 0:
             self._head = data
             return b""
         wbits = _deflate_form(data) if self._wbits is None else self._wbits
-        # Behind a whole gzip file stands another one, or padding, which is no part of the body.
+        # A complete gzip member is followed by another one, or by padding, which is no part of the body.
         self._over = self._members > 0 and not data.startswith(_GZIP_MAGIC[: len(data)])
         if data and not self._over:
             self._members += 1
@@ -161,7 +162,7 @@ class _Inflated:
         return data
 
 
-def _asked(engine: _Engine, data: bytes) -> bytes:
+def _decompress(engine: _Engine, data: bytes) -> bytes:
     try:
         return engine.decompress(data, _PIECE)
     except zlib.error as error:
@@ -169,6 +170,6 @@ def _asked(engine: _Engine, data: bytes) -> bytes:
 
 
 def _deflate_form(data: bytes) -> int:
-    """Tell zlib's format, which the standard means, from the bare stream, which some servers send."""
+    """Return the window bits of zlib's format, which the standard means, or of the raw stream some servers send."""
     wrapped = data[0] & 0x0F == _ZLIB_METHOD and int.from_bytes(data[:_MAGIC]) % _ZLIB_CHECK == 0
     return zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS

@@ -1,4 +1,4 @@
-"""The dialling half of the egress guard: resolve, check every address, dial a checked one, and note what was sent."""
+"""Network backend of the egress guard: resolves a host, checks every address, dials a checked one, tracks writes."""
 
 import ssl
 import time
@@ -11,15 +11,15 @@ from consumer.outbound.addresses import Address, Network, denial, parse_address
 from consumer.outbound.decoding import Oversized
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
-"""The addresses of a host, as text; OSError where it has none."""
+"""Resolver: returns the addresses of a host as text; raises OSError where it has none."""
 
-_MOST_DIALLED: Final = 4
-"""Of a name with more addresses the others are checked, but not tried."""
+_MAX_DIALLED: Final = 4
+"""Most addresses of a host that are tried; all further ones are checked, but not dialled."""
 SocketOption: TypeAlias = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 
 
 class AddressDenied(Exception):
-    """A host resolved to an address that nobody may dial."""
+    """A host resolved to an address that the egress guard denies."""
 
 
 class NotResolved(Exception):
@@ -27,14 +27,14 @@ class NotResolved(Exception):
 
 
 class NotPermitted(Exception):
-    """What let the call start does not hold any more; nothing of it was sent."""
+    """The call lost its permission to start; nothing of it was sent."""
 
 
 class SentMark:
-    """Whether a byte of the request has been handed to the network, and until when one may be.
+    """Write fence of one call: tracks whether a byte of the request was sent, and refuses writes past its deadline.
 
-    A process that was stopped wakes up in the middle of a call, before any timer of its own has fired: so the time is
-    looked at again directly before each write.
+    A suspended process may wake up in the middle of a call, before any of its timers has fired: so the clock is checked
+    again directly before each write.
     """
 
     def __init__(self, not_after: float, may_start: Callable[[], bool]) -> None:
@@ -43,12 +43,12 @@ class SentMark:
         self._may_start = may_start
 
     def before_write(self) -> None:
-        """Note a write.
+        """Check that a write is allowed, and record it.
 
         Raises
         ------
         TimeoutError
-            The call's time (`time.monotonic()`) is over.
+            The call's deadline (`time.monotonic()`) has passed.
         NotPermitted
             It is the first write, and the call may not start any more.
 
@@ -61,30 +61,30 @@ class SentMark:
 
 
 class Allowance:
-    """How many bytes may still be received: whatever they are, heads, chunk borders, or what inflates to nothing."""
+    """Receive limit in bytes as they come over the wire: heads, chunk framing, and data that inflates to nothing."""
 
     def __init__(self, left: int) -> None:
         self._left = left
 
     def more(self, bytes_: int) -> None:
-        """Allow so many more."""
+        """Raise the limit by a number of bytes."""
         self._left += bytes_
 
     def before_read(self) -> None:
-        """Raise Oversized when all is used up."""
+        """Raise Oversized when the limit is used up."""
         if self._left <= 0:
             raise Oversized
 
     def after_read(self, data: bytes) -> None:
-        """Count what came."""
+        """Count received bytes."""
         self._left -= len(data)
 
 
 class GuardedNetwork(httpcore2.AsyncNetworkBackend):
-    """A network on which only checked addresses can be dialled.
+    """httpcore network backend that dials checked addresses only.
 
-    TLS stays with the URL's host: its name is what SNI says and what the certificate has to prove, whatever address
-    answers. One instance serves one call, so that a connection checked for one workflow is never used for another.
+    TLS uses the URL's host: its name is sent as SNI and must match the certificate, whatever address answers. One
+    instance serves one call, so that a connection checked for one workflow is never used for another.
     """
 
     def __init__(
@@ -110,11 +110,11 @@ class GuardedNetwork(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[SocketOption] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """Dial the first checked address of a host that answers."""
-        addresses = await self._checked(host, port)
-        each = None if timeout is None else timeout / min(len(addresses), _MOST_DIALLED)
+        """Connect to the first address of a host that answers, after all its addresses were checked."""
+        addresses = await self._resolve_checked(host, port)
+        each = None if timeout is None else timeout / min(len(addresses), _MAX_DIALLED)
         failure: Exception = httpcore2.ConnectError("no address answered")
-        for address in addresses[:_MOST_DIALLED]:
+        for address in addresses[:_MAX_DIALLED]:
             try:
                 stream = await self._network.connect_tcp(str(address), port, each, local_address, socket_options)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
@@ -124,10 +124,10 @@ class GuardedNetwork(httpcore2.AsyncNetworkBackend):
         raise failure
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep."""
+        """Sleep for a number of seconds, as the wrapped backend does."""
         await self._network.sleep(seconds)
 
-    async def _checked(self, host: str, port: int) -> list[Address]:
+    async def _resolve_checked(self, host: str, port: int) -> list[Address]:
         try:
             texts = await self._resolve(host, port)
             addresses = list(dict.fromkeys(parse_address(text) for text in texts))
@@ -158,7 +158,7 @@ class _MarkedStream(httpcore2.AsyncNetworkStream):
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
-        # Before the write: a write that fails may have delivered what it could.
+        # Before the write: a write that fails may have sent a part of the data.
         self._mark.before_write()
         await self._stream.write(buffer, timeout)
 
@@ -171,7 +171,7 @@ class _MarkedStream(httpcore2.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> httpcore2.AsyncNetworkStream:
-        # The handshake goes through the inner stream: it carries nothing of the request.
+        # The handshake uses the inner stream, without the mark: it carries nothing of the request.
         try:
             secured = await self._stream.start_tls(ssl_context, server_hostname, timeout)
         except BaseException:  # the library leaves the socket open when a handshake is cancelled

@@ -1,4 +1,4 @@
-"""Taking credentials out of what comes back: a server that echoes one seldom does so letter by letter."""
+"""Redaction of echoed credentials in answers, in all usual encodings: a server seldom echoes one verbatim."""
 
 import base64
 import binascii
@@ -9,17 +9,17 @@ from typing import Final
 from urllib.parse import quote, quote_plus
 
 _SHORTEST_TRACED: Final = 6
-"""A shorter value would be found everywhere in a body by chance."""
+"""Shortest spelling that is searched for: a shorter one would match everywhere in a body by chance."""
 
 
 class Echoes:
-    """All the spellings of one call's credentials that are looked for in its answer."""
+    """All encodings of one call's credentials, which are searched for in its answer."""
 
     __slots__ = ("_spelled",)
 
     def __init__(self, values: Mapping[str, str]) -> None:
         found = {spelled: name for name, value in values.items() for spelled in _spellings(value)}
-        # The longest first: a short spelling may be a part of a longer one.
+        # Longest first: a short spelling may be a part of a longer one.
         self._spelled = tuple(
             (spelled, f"secret://{name}".encode())
             for spelled, name in sorted(found.items(), key=lambda pair: len(pair[0]), reverse=True)
@@ -29,7 +29,7 @@ class Echoes:
         return f"Echoes({len(self._spelled)})"
 
     def taken_out(self, data: bytes, *, cut: bool = False) -> bytes:
-        """Put the names of credentials in place of their values; `cut`: the end may be in the middle of one."""
+        """Replace the values of credentials by their names; `cut`: the data may end in the middle of a value."""
         for spelled, name in self._spelled:
             data = data.replace(spelled, name)
         return self._without_torn_end(data) if cut else data
@@ -60,7 +60,7 @@ def _spellings(value: str) -> Iterator[bytes]:
 
 
 def _in_base64(value: bytes) -> Iterator[str]:
-    """Give what of the value is the same in base64 whatever stands before and behind it."""
+    """Yield the parts of the value's base64 that are the same whatever precedes and follows it."""
     for before in range(3):
         whole = base64.b64encode(bytes(before) + value).decode()
         # Six bits a character: those that share bits with a neighbour are left out.
@@ -69,7 +69,7 @@ def _in_base64(value: bytes) -> Iterator[str]:
 
 
 def _inside_basic(value: str) -> Iterator[str]:
-    """Give the user and password, and the password, where a value is those of Basic authentication."""
+    """Yield `user:password`, and the password alone, where a value is a Basic authentication credential."""
     try:
         decoded = base64.b64decode(value.rpartition(" ")[2], validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
@@ -85,7 +85,7 @@ def _lower_percent(text: str) -> str:
 
 
 def _hex_escaped(text: str) -> Iterator[str]:
-    """Escape JSON as the writers do that make it safe to stand in a page."""
+    """Yield the variants of JSON escapes that HTML-safe JSON writers produce."""
     for unsafe in ("<>&", "<>&'=", "<>&'", "<>&'+`"):
         lower = "".join(f"\\u{ord(char):04x}" if char in unsafe else char for char in text)
         upper = "".join(f"\\u{ord(char):04X}" if char in unsafe else char for char in text)

@@ -1,4 +1,7 @@
-"""Where a heal may connect, decided from the URL alone: the pure half of the egress guard."""
+"""Egress rules: checks a URL against the hosts, ports and schemes that the catalog allows. Pure.
+
+The check of the resolved addresses is in `dialing.py`.
+"""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -26,43 +29,43 @@ _SHOWN: Final = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """An allowed place to connect to; the very URL that was checked is the one that is dialled."""
+    """An allowed destination; the URL that was checked is exactly the one that is dialled."""
 
     url: httpx2.URL
     host: str
     port: int
     networks: tuple[Network, ...]
-    """Addresses besides public ones to which the host may resolve."""
+    """Networks besides public ones to which the host may resolve."""
     redirects: int = 0
     """How many redirects of a call without effect may be followed from here."""
 
     @property
     def origin(self) -> tuple[str, str, int]:
-        """Who gets to see credentials: scheme, host and port."""
+        """Scheme, host and port: credentials are sent to this origin only."""
         return self.url.scheme, self.host, self.port
 
 
 def target_of(url: str, hosts: Sequence[Host], org_id: UUID | None = None) -> Target | EgressRefused:
     """Match a URL against the hosts that the catalog allows an organisation."""
-    parsed = _parsed(url)
+    parsed = _parse_url(url)
     if isinstance(parsed, EgressRefused):
         return parsed
     host = parsed.raw_host.decode("ascii")
     port = parsed.port or _DEFAULT_PORTS[parsed.scheme]
-    # A host that is listed for others only is refused in the words for one that is not listed: who it is for is theirs.
+    # A host that is listed for other organisations alone is refused as an unlisted one: whose it is, is not revealed.
     listed = [rule for rule in hosts if among(org_id, rule.organisations) and host_matches(host, rule.host)]
-    fault = None if any(canonical_host(rule.host) == host for rule in listed) else _odd_form(host)
+    fault = None if any(canonical_host(rule.host) == host for rule in listed) else _ambiguous_form(host)
     if fault is not None:
-        return EgressRefused(reason=f"the URL's host {_shown(host)} is {fault}: write it in its plain form")
+        return EgressRefused(reason=f"the URL's host {_short(host)} is {fault}: write it in its plain form")
     if not listed:
         return EgressRefused(
-            reason=f"the host {_shown(host)} is not allowed: list it under the workflow's `hosts` in the catalog, "
+            reason=f"the host {_short(host)} is not allowed: list it under the workflow's `hosts` in the catalog, "
             "for this organisation"
         )
     rules = [rule for rule in listed if port in rule.ports and parsed.scheme in rule.schemes]
     if not rules:
         return EgressRefused(
-            reason=f"{parsed.scheme} to port {port} of {_shown(host)} is not allowed: add it to the host's `ports` and "
+            reason=f"{parsed.scheme} to port {port} of {_short(host)} is not allowed: add it to the host's `ports` and "
             "`schemes` in the catalog"
         )
     networks = tuple(network for rule in rules for network in rule.addresses)
@@ -71,8 +74,8 @@ def target_of(url: str, hosts: Sequence[Host], org_id: UUID | None = None) -> Ta
 
 
 def odd_text(text: str) -> str | None:
-    """Find what readers of URLs read differently, in a whole URL or in a reference to one."""
-    # The one white space that counts as printable is the plain one.
+    """Return why a URL, or a relative reference, is ambiguous between URL parsers, or None."""
+    # The plain space is the only whitespace that `isprintable` accepts.
     if not text.isprintable() or " " in text or "\\" in text:
         return "the URL holds whitespace, a control character or a backslash: encode it"
     found = _AUTHORITY.match(text)
@@ -86,20 +89,20 @@ def odd_text(text: str) -> str | None:
 
 
 def host_matches(host: str, pattern: str) -> bool:
-    """Tell whether a canonical host is the named one, or a subdomain under `*.`."""
+    """Return whether a canonical host matches a pattern: the same host, or a subdomain for `*.`."""
     if pattern.startswith("*."):
-        return _odd_form(host) is None and not _is_address(host) and host.endswith(canonical_host(pattern[1:]))
+        return _ambiguous_form(host) is None and not _is_address(host) and host.endswith(canonical_host(pattern[1:]))
     return host == canonical_host(pattern)
 
 
 def any_host_matches(host: str, patterns: Iterable[str]) -> bool:
-    """Tell whether a canonical host is among the named ones."""
+    """Return whether a canonical host matches any of the patterns."""
     return any(host_matches(host, pattern) for pattern in patterns)
 
 
 @lru_cache(maxsize=4096)
 def canonical_host(text: str) -> str:
-    """Write a host as a parsed URL has it: lower case, IDNA encoded, without an address's brackets."""
+    """Return a host in the form of a parsed URL: lower case, IDNA encoded, without an address's brackets."""
     bare = text.removeprefix("[").removesuffix("]")
     try:
         return str(IPv6Address(bare)) if ":" in bare else httpx2.URL(scheme="https", host=text).raw_host.decode("ascii")
@@ -107,7 +110,7 @@ def canonical_host(text: str) -> str:
         return text.lower()
 
 
-def _parsed(text: str) -> httpx2.URL | EgressRefused:
+def _parse_url(text: str) -> httpx2.URL | EgressRefused:
     odd = odd_text(text)
     if odd is not None:
         return EgressRefused(reason=odd)
@@ -123,7 +126,7 @@ def _parsed(text: str) -> httpx2.URL | EgressRefused:
     found = _AUTHORITY.match(text)
     if found is None or not (found[1].isascii() or "xn--" in host):
         return EgressRefused(reason="the URL's host is written with look-alikes of plain characters: write it plainly")
-    # One spelling of an IPv6 address, so that what is compared, dialled and sent as Host is the same.
+    # One canonical spelling of an IPv6 address, so that what is compared, dialled and sent as Host is the same.
     return url.copy_with(host=str(IPv6Address(host))) if ":" in host else url
 
 
@@ -135,8 +138,8 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _odd_form(host: str) -> str | None:
-    """Find the spellings that resolvers read differently: what we compare and what is dialled must be one thing."""
+def _ambiguous_form(host: str) -> str | None:
+    """Return why a host's spelling is ambiguous between resolvers: what is compared must be what is dialled."""
     if _is_address(host):
         return None
     if host.endswith("."):
@@ -149,5 +152,5 @@ def _odd_form(host: str) -> str | None:
     return None
 
 
-def _shown(host: str) -> str:
+def _short(host: str) -> str:
     return host[:_SHOWN]

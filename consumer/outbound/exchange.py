@@ -1,4 +1,4 @@
-"""How far one call got: what decides whether it may have had an effect."""
+"""Progress of one outbound call, and its failures as values: not sent, ambiguous, or refused."""
 
 import time
 from datetime import timedelta
@@ -22,9 +22,9 @@ FAILURES: Final = (
     httpcore2.NetworkError,
     httpcore2.ProtocolError,
     httpx2.HTTPError,
-    OSError,  # TLS errors after the handshake come as they are
+    OSError,  # TLS errors after the handshake are not wrapped
 )
-"""All that a call may raise for what the world does."""
+"""Exceptions of a call that have a cause outside this process."""
 _KINDS: Final[dict[type[BaseException], str]] = {
     NotResolved: "NameResolutionError",
     Oversized: "ReadError",
@@ -34,7 +34,7 @@ _KINDS: Final[dict[type[BaseException], str]] = {
 
 
 class Exchange:
-    """One call under way, with the redirects that it follows."""
+    """One call in progress, with the redirects that it follows."""
 
     def __init__(self, *, within: timedelta, effect: bool) -> None:
         self.started = time.monotonic()
@@ -43,11 +43,11 @@ class Exchange:
 
     @property
     def elapsed(self) -> timedelta:
-        """Time since it began."""
+        """Time since the call began."""
         return timedelta(seconds=time.monotonic() - self.started)
 
     def failed(self, error: BaseException) -> NotSent | Ambiguous | EgressRefused:
-        """Name a failure. Library messages can quote a header, so only the refusals' own words are kept."""
+        """Map an exception to its result. Library messages can quote a header, so only the guard's own are kept."""
         match error:
             case _ if self.mark.sent:
                 kind = _KINDS.get(type(error), type(error).__name__)

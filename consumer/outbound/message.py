@@ -1,4 +1,4 @@
-"""A request as it goes over the wire, and the answer as it comes back: bounded, decoded, without our credentials."""
+"""HTTP messages: builds the request with its credentials, and reads the answer bounded, decoded and without them."""
 
 import asyncio
 import re
@@ -15,24 +15,24 @@ from consumer.outbound.decoding import ACCEPTED, Decoder, Oversized
 from consumer.outbound.egress import Target
 from consumer.outbound.exchange import Exchange
 
-_OURS: Final = frozenset(
+_RESERVED_HEADERS: Final = frozenset(
     {"accept-encoding", "connection", "content-length", "expect", "host", "keep-alive", "te", "trailer"}
     | {"transfer-encoding", "upgrade", "proxy-authenticate", "proxy-authorization", "proxy-connection"}
 )
-"""Headers that belong to the connection or to the message's framing: taken from no event."""
-_NO_TUNNELS: Final = frozenset({"CONNECT", "TRACE"})
+"""Headers that belong to the connection or to the message's framing: never taken from an event."""
+_FORBIDDEN_METHODS: Final = frozenset({"CONNECT", "TRACE"})
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")
 _UNSENDABLE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 HEADS: Final = 128 * 1024
-"""Received at most before an answer's head is complete: room for it and for preliminary answers, of which a flood would
-be work until the time is over."""
-_MOST_PARTS: Final = 50_000
-"""A body in more parts is work and no answer: chunks of one byte cost a thousand times what they carry."""
+"""Most bytes received until an answer's head is complete, 1xx answers included: a flood of those would cost work until
+the timeout."""
+_MAX_PARTS: Final = 50_000
+"""Most parts of a body: chunks of one byte cost a thousand times what they carry."""
 
 
 def unsendable(request: OutboundRequest) -> str | None:
-    """Say what of a request is never put on the wire, or None."""
-    if request.method.upper() in _NO_TUNNELS:
+    """Return why a request is never sent, by its method or headers, or None."""
+    if request.method.upper() in _FORBIDDEN_METHODS:
         return f"{request.method} is never sent: it would tunnel, or echo credentials"
     if not _TOKEN.fullmatch(request.method):
         return "the method is not one: send a plain word such as GET"
@@ -45,11 +45,11 @@ def unsendable(request: OutboundRequest) -> str | None:
 def on_the_wire(
     request: OutboundRequest, target: Target, credentials: Credentials, within: timedelta
 ) -> httpcore2.Request:
-    """Build the message; the only place where a credential's value stands beside its header."""
+    """Build the request to send; the only place where a credential's value is put into a header."""
     headers = [
         (name.encode("ascii"), credentials.put_in(value).strip().encode())
         for name, value in request.headers
-        if name.lower() not in _OURS
+        if name.lower() not in _RESERVED_HEADERS
     ]
     built = httpx2.Request(request.method, target.url, headers=headers, content=request.body)
     given = {name.lower() for name, _ in request.headers}
@@ -71,7 +71,7 @@ def on_the_wire(
 async def read_answer(
     response: httpcore2.Response, exchange: Exchange, credentials: Credentials, max_bytes: int
 ) -> Answer:
-    """Read an answer up to its decoded size.
+    """Read an answer, its decoded body up to `max_bytes`.
 
     Raises
     ------
@@ -80,9 +80,9 @@ async def read_answer(
 
     """
     body = bytearray()
-    # Closed whatever happens: a cut answer's connection is of no use to anyone.
+    # Closed in any case: the connection of a truncated answer cannot be reused.
     async with aclosing(response):
-        whole = await _read(response, body, max_bytes)
+        whole = await _read_body(response, body, max_bytes)
     del body[max_bytes:]
     return Answer(
         status=response.status,
@@ -93,12 +93,12 @@ async def read_answer(
     )
 
 
-async def _read(response: httpcore2.Response, body: bytearray, max_bytes: int) -> bool:
+async def _read_body(response: httpcore2.Response, body: bytearray, max_bytes: int) -> bool:
     encodings = [value.decode("latin-1") for name, value in response.headers if name.lower() == b"content-encoding"]
     decoder = Decoder(encodings, max_bytes)
     try:
         async with aclosing(response.aiter_stream()) as parts:
-            left = _MOST_PARTS
+            left = _MAX_PARTS
             async for part in parts:
                 left -= 1
                 if not left:
@@ -107,7 +107,7 @@ async def _read(response: httpcore2.Response, body: bytearray, max_bytes: int) -
                     body += piece
                     if len(body) > max_bytes:
                         return False
-                    # What inflates from a few bytes comes without a wait in between: others get their turn here.
+                    # Inflating a few bytes into many pieces awaits nothing: yield to the event loop here.
                     await asyncio.sleep(0)
     except Oversized:
         return False

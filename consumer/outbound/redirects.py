@@ -1,4 +1,4 @@
-"""Whether and where a redirect leads, decided from the answer alone; the guard then checks the place like any other."""
+"""Redirects: decides from the answer alone where one leads; the egress guard then checks its URL like any other."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -11,13 +11,13 @@ from consumer.outbound.egress import Target, odd_text
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _WITHOUT_EFFECT: Final = frozenset({"GET", "HEAD"})
-_KEPT_ELSEWHERE: Final = frozenset({"accept", "accept-language", "cache-control", "user-agent"})
-"""What another origin gets to see of the headers: a key has whatever name its service gave it, so only these go."""
+_CROSS_ORIGIN_HEADERS: Final = frozenset({"accept", "accept-language", "cache-control", "user-agent"})
+"""Headers that are sent to another origin: an API key's header may have any name, so all others are dropped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stay:
-    """The redirect is the answer; with the reason where the catalog would have let it be followed."""
+    """The redirect is not followed but returned as the answer; with a reason where the catalog allows redirects."""
 
     reason: str | None = None
 
@@ -25,15 +25,15 @@ class Stay:
 def next_call(
     request: OutboundRequest, target: Target, answer: Answer, asked: Collection[str]
 ) -> OutboundRequest | Stay:
-    """Give the call that a redirect asks for, still without leave to make it; `asked` are the URLs of the calls so far.
+    """Return the call that a redirect asks for, not yet checked by the guard; `asked` are the URLs called so far.
 
-    Only a GET or HEAD without a body is made at another place: that has no effect there.
+    Only a GET or HEAD without a body is redirected: that has no effect at the new URL.
     """
     if answer.status not in _REDIRECTS or request.method not in _WITHOUT_EFFECT or request.body is not None:
         return Stay()
     if len(asked) > target.redirects:
         return Stay(reason="more redirects than the host's `redirects` allow" if len(asked) > 1 else None)
-    url = _place(target, answer)
+    url = _redirect_url(target, answer)
     if isinstance(url, Stay):
         return url
     if str(url) in asked:
@@ -42,12 +42,12 @@ def next_call(
 
 
 def without_credentials(request: OutboundRequest) -> OutboundRequest:
-    """Strip a call for another origin down to the headers that are nobody's secret."""
-    kept = (name.lower() in _KEPT_ELSEWHERE and "secret://" not in value for name, value in request.headers)
+    """Strip a call for another origin down to the headers that hold no secret."""
+    kept = (name.lower() in _CROSS_ORIGIN_HEADERS and "secret://" not in value for name, value in request.headers)
     return replace(request, headers=tuple(pair for pair, keep in zip(request.headers, kept, strict=True) if keep))
 
 
-def _place(target: Target, answer: Answer) -> httpx2.URL | Stay:
+def _redirect_url(target: Target, answer: Answer) -> httpx2.URL | Stay:
     places = {value for name, value in answer.headers if name.lower() == "location"}
     if len(places) != 1:
         return Stay(reason="the redirect names no place, or several")

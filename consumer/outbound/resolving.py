@@ -1,4 +1,4 @@
-"""Asking the system's resolver, so that a name server that does not answer holds up nobody else."""
+"""Name resolution by the system, each lookup in its own thread: a silent name server does not block other lookups."""
 
 import asyncio
 import socket
@@ -11,18 +11,18 @@ _AT_ONCE: Final = 64
 
 
 class SystemResolver:
-    """The addresses of a host as the system knows them, each question in a thread of its own.
+    """Resolver by `getaddrinfo`, each lookup in a thread of its own.
 
-    The event loop's own threads are few and serve everybody: some names whose server is silent would keep Kafka and
-    PostgreSQL from being found. A question cannot be taken back, so whoever asks may stop waiting, and its thread ends
-    with the system's time-out, or with the process.
+    The event loop's default executor has few threads, shared by all: a few names with a silent name server would keep
+    Kafka and PostgreSQL from being resolved. A lookup cannot be cancelled: a caller may stop waiting, and the thread
+    ends with the system's timeout, or with the process.
     """
 
     def __init__(self, at_once: int = _AT_ONCE) -> None:
         self._free = asyncio.Semaphore(at_once)
 
     async def __call__(self, host: str, port: int) -> Sequence[str]:
-        """Ask once; OSError or UnicodeError where there is no address."""
+        """Resolve a host once; raises OSError or UnicodeError where it has no address."""
         await self._free.acquire()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Sequence[str]] = loop.create_future()
@@ -37,7 +37,7 @@ class SystemResolver:
                 answer.set_result(found)
 
         def ask() -> None:
-            found = _asked(host, port)
+            found = _look_up(host, port)
             with suppress(RuntimeError):  # the loop has ended meanwhile
                 loop.call_soon_threadsafe(told, found)
 
@@ -45,7 +45,7 @@ class SystemResolver:
         return await answer
 
 
-def _asked(host: str, port: int) -> Sequence[str] | Exception:
+def _look_up(host: str, port: int) -> Sequence[str] | Exception:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:

@@ -1,4 +1,4 @@
-"""The lease of this process: it is renewed, what decisions revoked is read, and other owners are watched."""
+"""The lease of this process: renews it, reads which claims were revoked, and watches the leases of other owners."""
 
 import asyncio
 import time
@@ -24,18 +24,18 @@ from consumer.store.pool import Pool
 log = structlog.get_logger(__name__)
 
 ANSWERED_WITHIN: Final = timedelta(seconds=5)
-"""Of a statement of the lease: a server that hangs is asked anew, maybe on another host."""
+"""Timeout of a lease statement: where the server hangs it is sent anew, maybe to another host."""
 FIRST_AGAIN: Final = timedelta(seconds=1)
-"""How long after a failed one the very first renewal is tried again."""
+"""Delay before the very first renewal is retried."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Lease:
-    """Says that this process lives, learns what it may no longer start, and which owners have died."""
+    """Keeps this process's lease alive, and learns which of its claims are revoked and which owners have died."""
 
     pool: Pool
     own_pool: Pool
-    """Of one connection: a queue of others' statements must not make this process look dead, nor stop its effects."""
+    """A pool of one connection: a queue of other statements must not make the process look dead or stop its effects."""
     me: OwnerId
     span: timedelta
     clock: Clock
@@ -44,25 +44,25 @@ class Lease:
     """Called when another owner is newly known to be dead: its claims may be taken over."""
     permission: Permission = field(init=False)
     _watch: OwnerWatch = field(init=False)
-    _renew_due: float = 0.0
+    _next_renewal: float = 0.0
     _known_dead: frozenset[OwnerId] = frozenset()
 
     def __post_init__(self) -> None:
-        """Begin with a lease that was never renewed: nothing may start."""
+        """Begin with a lease that was never renewed: no effect may start."""
         self.permission = Permission(self.span)
         self._watch = OwnerWatch(self.span)
 
     @property
     def dead(self) -> dict[OwnerId, str]:
-        """The owners that did not renew for a whole lease while this process watched, with what it saw of them."""
+        """The owners that did not renew for a whole lease while this process watched, with the last renewal counts."""
         return self._watch.dead()
 
     async def begin(self, stop: asyncio.Event) -> None:
-        """Become known to the others before anything is claimed, also when the database just went away."""
+        """Take the lease before anything is claimed; while the database is away, retry."""
         while not stop.is_set():
             try:
                 await self._renew()
-                await self._read()
+                await self._read_revoked()
             except TransientError as error:
                 log.warning("no_lease_yet", error=str(error)[:300])
                 await wait_for_event(stop, FIRST_AGAIN)
@@ -70,13 +70,13 @@ class Lease:
                 return
 
     async def keep_until(self, ended: asyncio.Event) -> None:
-        """Renew and read until ended. A database that is away is waited for: until it answers, no effect starts."""
+        """Renew and read until ended. While the database is away, retry: until it answers, no effect starts."""
         while not ended.is_set():
             started = time.monotonic()
             try:
-                if started >= self._renew_due:
+                if started >= self._next_renewal:
                     await self._renew()
-                await self._read()
+                await self._read_revoked()
             except TransientError as error:
                 log.warning("lease_not_renewed", error=str(error)[:300])
             left = READ_EVERY.total_seconds() - (time.monotonic() - started)
@@ -84,18 +84,18 @@ class Lease:
 
     async def _renew(self) -> None:
         sent, asked = Moment.now(), datetime.now(UTC)
-        async with _soon():
+        async with _with_timeout():
             database = await leases.renew(self.own_pool, self.me, self.span)
         self.permission.renewed(sent)
-        self._renew_due = sent.monotonic + self.span.total_seconds() / 3
+        self._next_renewal = sent.monotonic + self.span.total_seconds() / 3
         changed = self.clock.compare(asked, database, datetime.now(UTC))
         self.metrics.clock_skew_seconds.set(self.clock.skew.total_seconds())
         if abs(changed) > TOLERATED:
             log.warning("clock_skew", host_ahead_seconds=round(self.clock.skew.total_seconds(), 3))
 
-    async def _read(self) -> None:
+    async def _read_revoked(self) -> None:
         sent = Moment.now()
-        async with _soon():
+        async with _with_timeout():
             reading = await leases.read(self.own_pool, self.me)
         self.permission.read(sent, reading.revoked)
         self._watch.look(reading.renewals, sent.monotonic, time.monotonic())
@@ -106,14 +106,14 @@ class Lease:
         self._known_dead = dead
 
     async def permit(self, claim: Claim, seen_at: float) -> float:
-        """Wait until an effect under a claim may start; gives since when the claim is known to be this process's own.
+        """Wait until an effect under a claim may start; returns when the claim was last known to be this process's own.
 
-        `seen_at` is the monotonic time at which it was so last.
+        `seen_at` is the last such monotonic time that the caller knows.
 
         Raises
         ------
         LostClaim
-            It is another's now.
+            Another process has the claim now.
         RevokedClaim
             A person has decided.
 
@@ -129,17 +129,17 @@ class Lease:
             seen_at = asked
 
     def may_start(self, claim: Claim, seen_at: float) -> bool:
-        """Tell whether an effect may start this very moment, without waiting; for after whatever was waited for."""
+        """Return at once whether an effect may start this very moment; to check again after any wait."""
         permission = self.permission
         return permission.is_fresh() and permission.is_certain(seen_at) and not permission.is_revoked(claim)
 
     async def make_durable(self, claim: Claim) -> None:
-        """Make durable that an effect begins which must not be repeated blindly; raises as `permit`."""
+        """Record durably that an effect begins which must not be repeated blindly; raises as `permit`."""
         await leases.begin(self.pool, self.me, claim)
 
 
 @asynccontextmanager
-async def _soon() -> AsyncIterator[None]:
+async def _with_timeout() -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(ANSWERED_WITHIN.total_seconds()):
             yield

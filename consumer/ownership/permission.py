@@ -1,8 +1,8 @@
-"""What lets an effect start: a fresh reading of what was revoked, and a lease that nobody can have taken over.
+"""Permission to start an effect: a fresh reading of revoked claims, and a lease that no process can have taken over.
 
 A decision is answered `NOTHING_STARTS_AFTER` its commit. By then every reading that was sent before the commit is too
-old to start anything by, and every later one names the claim that the decision revoked. No try costs a round trip, and
-without the database none starts.
+old to start an effect by, and every later one names the claim that the decision revoked. No effect costs a round trip,
+and without the database none starts.
 """
 
 import asyncio
@@ -15,11 +15,11 @@ from typing import Final
 from consumer.model import AttemptId, Claim
 
 READ_EVERY: Final = timedelta(seconds=0.5)
-"""How often revoked claims are read: three readings may fail before effects have to wait."""
+"""Interval at which revoked claims are read: three readings may fail before effects have to wait."""
 FRESH_FOR: Final = timedelta(seconds=1.5)
-"""How long after it was sent an answered reading lets effects start."""
+"""How long after it was sent an answered reading permits effects."""
 NOTHING_STARTS_AFTER: Final = timedelta(seconds=1.6)
-"""After a decision's commit: `FRESH_FOR`, and room for two clocks that do not run quite alike."""
+"""Time after a decision's commit: `FRESH_FOR`, and a margin for two clocks that do not run quite alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,11 @@ class Moment:
 
     @classmethod
     def now(cls) -> "Moment":
-        """Give the present one."""
+        """Return the present moment."""
         return cls(time.monotonic(), time.time())
 
     def since(self, earlier: "Moment") -> float:
-        """Give the seconds since an earlier one, by the clock that says more."""
+        """Return the seconds since an earlier moment, by the clock that shows more."""
         return max(self.monotonic - earlier.monotonic, self.wall - earlier.wall)
 
 
@@ -46,40 +46,40 @@ class Permission:
         self._lease = lease.total_seconds()
         self._read_at: Moment | None = None
         self._renewed_at: Moment | None = None
-        self._unbroken_since = 0.0
+        self._own_since = 0.0
         self._revoked: frozenset[AttemptId] = frozenset()
         self._changed = asyncio.Event()
 
     def renewed(self, sent: Moment) -> None:
-        """Learn that a renewal of the lease, sent at this moment, was answered."""
+        """Record that a renewal of the lease, sent at this moment, was answered."""
         if self._renewed_at is None or sent.since(self._renewed_at) > self._lease:
-            # Another process may have taken claims over meanwhile: those from before are looked at once more.
-            self._unbroken_since = sent.monotonic
+            # Another process may have taken claims over meanwhile: earlier claims are checked in the database again.
+            self._own_since = sent.monotonic
         self._renewed_at = sent
         self._changed.set()
 
     def read(self, sent: Moment, revoked: Iterable[AttemptId]) -> None:
-        """Learn what a reading, sent at this moment, found revoked."""
+        """Record the claims that a reading, sent at this moment, found revoked."""
         self._read_at, self._revoked = sent, frozenset(revoked)
         self._changed.set()
 
     def is_fresh(self) -> bool:
-        """Tell whether effects may start at all: the reading is fresh, and the lease is this process's own."""
+        """Return whether effects may start at all: the reading is fresh, and the lease is this process's own."""
         if self._read_at is None or self._renewed_at is None:
             return False
         now = Moment.now()
         return now.since(self._read_at) <= FRESH_FOR.total_seconds() and now.since(self._renewed_at) <= self._lease
 
     def is_revoked(self, claim: Claim) -> bool:
-        """Tell whether a decision has revoked a claim, as of the last reading."""
+        """Return whether a decision has revoked a claim, as of the last reading."""
         return claim.attempt_id in self._revoked
 
     def is_certain(self, seen_at: float) -> bool:
-        """Tell whether a claim that was this process's own at a monotonic time has been so ever since."""
-        return seen_at >= self._unbroken_since
+        """Return whether a claim that was this process's own at a monotonic time has been so ever since."""
+        return seen_at >= self._own_since
 
     async def wait(self) -> None:
-        """Wait until effects may start; the caller bounds it."""
+        """Wait until effects may start; the caller sets the timeout."""
         while not self.is_fresh():
             self._changed.clear()
             await self._changed.wait()

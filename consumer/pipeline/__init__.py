@@ -1,6 +1,6 @@
-"""The stages, and the loops that drive them: read, take, heal, settle, publish, resume. Start with `flow.py`.
+"""The processing pipeline, its stages and their loops: read, take, heal, settle, publish, resume. Start with `flow.py`.
 
-Loops live here; what they decide lives in `plan/` and `results/`, their statements in `store/`, refusals for now in
-`flow_control/`. Invariant: what is durable is told in the order in which it became so, and what died in between is
-found again.
+Only the loops live here: decisions are made in `plan/` and `results/`, SQL is in `store/`, back-pressure and circuit
+breakers are in `flow_control/`. Invariant: durable changes are published in the order in which they were committed, and
+work that a crash interrupted is found again.
 """

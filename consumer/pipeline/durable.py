@@ -1,4 +1,4 @@
-"""Making things durable, whatever the database does: waiting while it is away, and halving what it refuses."""
+"""Retry a transaction while the database is away, and bisect a batch that the database refuses."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -29,10 +29,10 @@ async def until_durable(
     *,
     sleep: Callable[[timedelta], Awaitable[None]] = _sleep,
 ) -> ResultT:
-    """Attempt a transaction until the database answers.
+    """Retry a transaction with exponential backoff and jitter until the database answers.
 
-    Whether one that failed was committed is not known: repeating it has to be harmless. `failed` is told of each, with
-    the seconds that are rested after it. RefusedByDatabase goes to the caller.
+    Whether a failed attempt was committed is not known, so the transaction has to be idempotent. `failed` is called
+    after each failed attempt, with the backoff in seconds that follows. RefusedByDatabase is raised to the caller.
     """
     rest = FIRST_REST
     while True:
@@ -49,9 +49,9 @@ async def halved(
     together: Callable[[Sequence[ItemT]], Awaitable[ResultT]],
     alone: Callable[[ItemT, RefusedByDatabase], Awaitable[ResultT]],
 ) -> list[ResultT]:
-    """Do something with items together; where the database refuses them, with their halves.
+    """Process items as one batch; where the database refuses the batch, bisect it and process the halves.
 
-    The one item that it refuses by itself goes to `alone`. Gives what came of each part, in order.
+    An item that is refused by itself goes to `alone`. Returns the result of each part, in order.
     """
     try:
         return [await together(items)]

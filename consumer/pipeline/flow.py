@@ -2,17 +2,17 @@
 
     Kafka ─▶ read ─▶ take ─▶ heal ─▶ settle ─▶ publish
                       ▲       ▲
-    database ─────────┴ resume ┘      (what is due again, members' own inserts, claims of the dead)
+    database ─────────┴ resume ┘      (what is due again, members' own inserts, claims of dead owners)
 
-READ      decode, diagnose and plan a poll's records: nothing is stored yet
+READ      decode, diagnose and plan the records of a poll: nothing is stored yet
 TAKE      one transaction makes the batch durable, and claims as many heals as have slots
 HEAL      each claimed failure runs one strategy behind its effect gate
 SETTLE    one transaction ends a batch of heals: attempts, statuses, credits, messages
 PUBLISH   what the transactions wrote to the outbox goes to Kafka, in each failure's order
-RESUME    looks through the database for what is due, and enters it here again
+RESUME    polls the database for what is due, and enters it here again
 
-An offset is committed once its records are durable; a message leaves the outbox once Kafka has it. Whatever dies in
-between is found again by whoever lives: its claim by the lease of its owner, its message by the sweeper.
+An offset is committed once its records are durable; a message leaves the outbox once Kafka has it. Work that a crash
+interrupts is recovered by a live process: its claim through the lease of its owner, its message by the outbox sweeper.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ from consumer.store.pool import Pool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stages:
-    """What the pipeline is made of; the composition root puts it together."""
+    """The parts of the pipeline; the composition root builds them."""
 
     reading: Reading
     catalogs: Catalogs
@@ -65,7 +65,7 @@ class Stages:
 
 
 class Pipeline:
-    """The stages in order; the source feeds it from Kafka, and resume from the database."""
+    """The stages in order. The source feeds it from Kafka, and resume from the database."""
 
     def __init__(self, stages: Stages, heals: asyncio.TaskGroup) -> None:
         self._stages = stages
@@ -84,15 +84,15 @@ class Pipeline:
         )
 
     async def read(self, records: Sequence[Record]) -> Batch:
-        """Decode, diagnose and plan what was read."""
+        """Decode, diagnose and plan records."""
         return await self._stages.reading.read(records)
 
     def join(self, first: Batch, more: Batch) -> Batch:
-        """Make one batch of two that wait."""
+        """Merge two waiting batches into one."""
         return joined(first, more)
 
     async def take(self, batch: Batch) -> None:
-        """Make a batch durable, tell what it decided, and heal what it claimed; as much at a time as has slots."""
+        """Make a batch durable, publish its decisions and start its heals, in portions for which there are slots."""
         rest: Batch | None = batch
         while rest is not None:
             portion = await self._stages.intake.take(rest)
@@ -103,30 +103,30 @@ class Pipeline:
             await self._stages.valve.count(portion.batch, received)
 
     def diagnosed(self, failure: Failure, now: datetime) -> Diagnosed:
-        """Diagnose and plan what was read from the database."""
+        """Diagnose and plan a failure that was read from the database."""
         return self._stages.reading.diagnosed(failure, now)
 
     def unplannable(self, failure: Failure, reason: str) -> Diagnosed:
-        """Give up a failure on which something of ours broke."""
+        """Give up a failure on which our own code crashed."""
         return self._stages.reading.unplannable(failure, reason)
 
     def heal(self, claimed: Sequence[Claimed], held_back: Sequence[tuple[Claimed, HeldBack]]) -> None:
-        """Heal what resume has claimed."""
+        """Start the heals that resume has claimed."""
         self._healing.start(claimed, held_back)
 
     def inherit(self, inherited: Inherited, sent_at: float) -> None:
-        """Go on with a claim whose owner is dead, or was not told of it."""
+        """Continue a claim whose owner is dead, or never got the answer to the claim's commit."""
         self._healing.inherit(inherited, sent_at)
 
     def use_catalog(self, catalog: Catalog) -> None:
-        """Read, plan and heal under another catalog from now on; what is planned already ends under its own."""
+        """Read, plan and heal under another catalog from now on; existing plans finish under their own catalog."""
         self._stages.catalogs.change(catalog)
         self._stages.reading.use_catalog(catalog)
 
     def brake(self, standing: FleetState) -> None:
-        """Plan under what the whole fleet has found out."""
+        """Plan under a new state of the whole fleet."""
         self._stages.reading.standing = standing
 
     def cancel_heals(self) -> None:
-        """Stop what is still healing; the claims stay, and are taken over."""
+        """Cancel the running heals; their claims stand, and are taken over."""
         self._healing.cancel()

@@ -1,4 +1,4 @@
-"""HEAL: what was claimed takes a slot, runs its strategy behind its gate, and hands its end to be settled."""
+"""The heal stage: a claimed failure takes a slot, runs its strategy behind its effect gate, and goes on to settle."""
 
 import asyncio
 from collections.abc import Sequence
@@ -48,12 +48,12 @@ from schemas.names import Code, Effect, StrategyName
 log = structlog.get_logger(__name__)
 
 SLOT_WAIT_LIMIT: Final = timedelta(seconds=5)
-"""How long a heal that was claimed ahead waits for its slot."""
+"""How long a prefetched heal (claimed before its slot was free) waits for its slot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Healing:
-    """The heals of this process, each a task of its own; every end of one is a settlement."""
+    """Runs the heals of this process, each in a task of its own; every end of a heal becomes a settlement."""
 
     reading: Reading
     settler: Settler
@@ -71,8 +71,8 @@ class Healing:
     def start(
         self, claimed: Sequence[Claimed], held_back: Sequence[tuple[Claimed, HeldBack]], *, is_new: bool = False
     ) -> None:
-        """Heal what this process has claimed; what its wallet or a limit holds back is settled at once."""
-        # All take their slots before anybody else can look for one.
+        """Start the heals of claims; a claim that the wallet or a rate limit holds back is settled at once."""
+        # All take their slots before any other caller can look for a free one.
         claims = [(one.diagnosed, _claim_of(one)) for one in claimed]
         started = [both for both in claims if self._takes_slot(*both, is_new=is_new)]
         for one, end in held_back:
@@ -80,10 +80,10 @@ class Healing:
             if self._takes_slot(one.diagnosed, claim, is_new=is_new):
                 self._settle(one.diagnosed, claim, end, self.clock.now(), one.diagnosed.plan.strategy)
         if started:
-            self._keep(self.tasks.create_task(self._start_all(started)))
+            self._track(self.tasks.create_task(self._start_all(started)))
 
     def inherit(self, inherited: Inherited, sent_at: float) -> None:
-        """Go on with a claim that another process left, or that a lost answer hid from us."""
+        """Continue a claim that a dead process left, or one of our own whose commit was never answered."""
         now = self.clock.now()
         diagnosed = self.reading.diagnosed(inherited.failure, now)
         claim = Claim(
@@ -95,7 +95,7 @@ class Healing:
             epoch=inherited.epoch,
         )
         end = _ends_unhealed(inherited, diagnosed.plan)
-        # What ends unhealed is no heal of the dependency that this plan names: the claim was made for another plan.
+        # A claim that ends unhealed does not count for this plan's dependency: it was made for another plan.
         if not self._takes_slot(diagnosed, claim, is_new=False, heals=end is None):
             return
         if end is None:
@@ -104,7 +104,7 @@ class Healing:
             self._settle(diagnosed, claim, end, now, inherited.strategy, inherited.effect)
 
     def cancel(self) -> None:
-        """Stop what is still healing; the claims stay, and are taken over."""
+        """Cancel the running heals; their claims stand, and are taken over."""
         for task in tuple(self._running):
             task.cancel()
 
@@ -119,9 +119,9 @@ class Healing:
             self._start(diagnosed, claim)
 
     def _start(self, diagnosed: Diagnosed, claim: Claim) -> None:
-        self._keep(self.tasks.create_task(self._heal_one(diagnosed, claim)))
+        self._track(self.tasks.create_task(self._heal_one(diagnosed, claim)))
 
-    def _keep(self, task: asyncio.Task[None]) -> None:
+    def _track(self, task: asyncio.Task[None]) -> None:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
@@ -188,7 +188,7 @@ class Healing:
 
 
 def _ends_unhealed(inherited: Inherited, plan: Plan) -> Outcome | None:
-    """Say how an inherited claim ends without a heal; None when it is healed as it was meant to be."""
+    """Return the outcome of an inherited claim that ends without a heal; None when it is healed as it was planned."""
     if inherited.begun:
         return Unknown(reason="the process that made this call died in it: whether it took effect is not known")
     if inherited.revoked and inherited.effect is not Effect.KEYED:
@@ -196,10 +196,10 @@ def _ends_unhealed(inherited: Inherited, plan: Plan) -> Outcome | None:
     if inherited.effect is Effect.KEYED and (inherited.revoked or plan.strategy is not inherited.strategy):
         why = DECIDED if inherited.revoked else f"{plan.strategy} does not carry its key"
         return NotHealed(code=Code.UNVERIFIED, reason=f"the process that made this call died in it, and {why}")
-    return _planned_otherwise(inherited, plan)
+    return _outcome_of_plan(inherited, plan)
 
 
-def _planned_otherwise(inherited: Inherited, plan: Plan) -> Outcome | None:
+def _outcome_of_plan(inherited: Inherited, plan: Plan) -> Outcome | None:
     match plan:
         case Refuse():
             return Refused(code=plan.code, reason=plan.reason, missing=plan.missing)
@@ -208,17 +208,17 @@ def _planned_otherwise(inherited: Inherited, plan: Plan) -> Outcome | None:
         case Adopt():
             return RetryLater(after=timedelta(0), reason="another heal has mended the same damage")
         case Heal():
-            why = _changed(inherited, plan)
+            why = _plan_mismatch(inherited, plan)
             return RetryLater(after=timedelta(seconds=1), reason=why) if why else None
         case _:
             assert_never(plan)
 
 
-def _changed(inherited: Inherited, plan: Heal) -> str | None:
+def _plan_mismatch(inherited: Inherited, plan: Heal) -> str | None:
     if (plan.intent.scope, plan.strategy) != (inherited.scope, inherited.strategy):
         return "the plan changed while a dead process held the claim"
     if plan.hold > inherited.held:
-        # The wallet had refused, and the process died before it could say so; or the catalog now asks for more.
+        # The wallet had refused, and the process died before it could record that; or the catalog now asks for more.
         return "its credits were not held when a process died"
     return None
 

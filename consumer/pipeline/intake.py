@@ -1,4 +1,4 @@
-"""The intake stage: a batch becomes durable, whatever stands in it, and as many heals are claimed as have slots."""
+"""The intake stage: makes every batch durable, bad events included, and claims as many heals as have slots."""
 
 import asyncio
 import time
@@ -29,15 +29,15 @@ from schemas.names import PoisonReason
 log = structlog.get_logger(__name__)
 
 Item: TypeAlias = tuple[Arrival, Record] | DeadLetter
-"""What a batch is stored of."""
+"""One item of a batch as it is stored: an event with its record, or a dead letter."""
 
 LOOKED_AT: Final = 64
-"""Failures of a batch, or twice as many as there are slots, that are looked at for one portion: where slots are few a
-batch is taken in many portions, and is not gone through whole for each."""
+"""Failures of a batch considered for one portion, or twice the number of slots if that is more: where slots are few a
+batch is stored in many portions, and must not be scanned whole for each."""
 
 
 class Intake:
-    """Makes batches durable; holds and tries again while the database is away, and drops nothing."""
+    """Makes batches durable. While the database is away it holds the batch and retries; it drops nothing."""
 
     def __init__(
         self,
@@ -61,9 +61,10 @@ class Intake:
         self._outlet = outlet
 
     async def take(self, batch: Batch) -> Portion:
-        """Store as much of a batch as has slots now or will not soon have any; the rest is to be taken next.
+        """Store the part of a batch that has slots now or will not have any soon; the caller takes the rest next.
 
-        Healing at once is far cheaper than by way of the database, so intake keeps pace with heals that are quick.
+        A heal that starts at once is far cheaper than one that is picked from the database later, so intake keeps pace
+        with heals that are quick.
         """
         looked_at = batch.accepted[: max(LOOKED_AT, 2 * self._live.slots)]
         gates = turned_away([diagnosed for diagnosed, _ in looked_at], self._dependencies)
@@ -79,7 +80,7 @@ class Intake:
                 at_most=self._settings.slot_wait,
             )
         turn_of = {failure.id: turn for failure, turn in zip(startable, turns, strict=True)}
-        part, rest = _parted(batch, looked_at, {one for one, turn in turn_of.items() if turn is Turn.LATER})
+        part, rest = _split(batch, looked_at, {one for one, turn in turn_of.items() if turn is Turn.LATER})
         arrivals = []
         for diagnosed, record in part.accepted:
             failure_id = diagnosed.failure.id
@@ -101,7 +102,7 @@ class Intake:
         )
 
     async def _store(self, items: Sequence[Item], now: datetime) -> Received:
-        """Store what was read; where the database refuses it, its halves, down to the one that it refuses alone."""
+        """Store items; a batch that the database refuses is bisected down to the one item that it refuses alone."""
 
         async def together(some: Sequence[Item]) -> Received:
             return await self._until_durable(some, now)
@@ -113,7 +114,7 @@ class Intake:
 
     async def _store_refused(self, item: Item, now: datetime, error: RefusedByDatabase) -> Received:
         if isinstance(item, DeadLetter):
-            # Only what its producer chose freely beside the value can be at fault: that goes, the value stays.
+            # Only what the producer chose freely beside the value can be at fault: that is dropped, the value stays.
             return await self._until_durable([replace(item, record=with_value_alone(item.record))], now)
         arrival, record = item
         message = f"the database refuses it: {str(error)[:500]}. Report this: decode should have found it."
@@ -131,8 +132,8 @@ class Intake:
             with self._metrics.timed(LoopPhase.RETRY):
                 await asyncio.sleep(span.total_seconds())
 
-        # The ids make a second time harmless; claims under our name that we do not know of are found by resume.
-        return await until_durable(attempt, _failed, sleep=rest)
+        # Idempotent by the ids. Claims under our owner name that this process does not know of are found by resume.
+        return await until_durable(attempt, _log_retry, sleep=rest)
 
     async def _once(self, items: Sequence[Item], now: datetime, sent_at: float) -> Received:
         letters = [item for item in items if isinstance(item, DeadLetter)]
@@ -149,23 +150,26 @@ class Intake:
 
         records = {arrival.diagnosed.failure.id: record for arrival, record in arrivals}
         taken = await take_in(self._pool, self._owner, [a for a, _ in arrivals], tuple(told), refuse_stranger)
-        await self._look_again([a.diagnosed.failure.id for a, _ in arrivals if a.wants_slot], taken)
+        await self._recheck_waiters([a.diagnosed.failure.id for a, _ in arrivals if a.wants_slot], taken)
         ends = [m for a, _ in arrivals if a.ended and a.diagnosed.failure.id in taken.new for m in a.ended.messages]
-        return _received(taken, sent_at, (*told, *ends), (*letters, *strangers))
+        return _build_received(taken, sent_at, (*told, *ends), (*letters, *strangers))
 
-    async def _look_again(self, wanted: Sequence[FailureId], taken: Taken) -> None:
+    async def _recheck_waiters(self, wanted: Sequence[FailureId], taken: Taken) -> None:
         here = {d.failure.id for d in taken.claimed} | {d.failure.id for d, _ in taken.held_back}
         try:
             if await look_again(self._pool, [one for one in wanted if one in taken.new and one not in here]):
                 self._wake()
         except TransientError as error:
-            log.warning("waiters_not_seen", error=str(error)[:300])  # they have a time of their own
+            log.warning("waiters_not_seen", error=str(error)[:300])  # they have a due time of their own
 
 
-def _parted(
+def _split(
     batch: Batch, looked_at: Sequence[tuple[Diagnosed, Record]], later: Collection[FailureId]
 ) -> tuple[Batch, Batch | None]:
-    """Leave what was not looked at, and whose turn is later; what beside failures is there goes with the first part."""
+    """Split a batch into what is stored now, and the rest: failures not looked at, or whose turn is later.
+
+    Everything in the batch that is not a failure goes with the first part.
+    """
     left = batch.accepted[len(looked_at) :]
     if not (later or left):
         return batch, None
@@ -175,7 +179,9 @@ def _parted(
     return replace(batch, accepted=now), rest
 
 
-def _received(taken: Taken, sent_at: float, messages: tuple[Message, ...], letters: tuple[DeadLetter, ...]) -> Received:
+def _build_received(
+    taken: Taken, sent_at: float, messages: tuple[Message, ...], letters: tuple[DeadLetter, ...]
+) -> Received:
     return Received(
         claimed=tuple(Claimed(diagnosed=d, sent_at=sent_at) for d in taken.claimed),
         held_back=tuple((Claimed(diagnosed=d, sent_at=sent_at), end) for d, end in taken.held_back),
@@ -192,5 +198,5 @@ def _unknown_organisation_letter(arrival: Arrival, record: Record) -> DeadLetter
     return DeadLetter(record=record, reason=PoisonReason.UNKNOWN_ORGANISATION, message=message)
 
 
-def _failed(error: TransientError, rest: float) -> None:
+def _log_retry(error: TransientError, rest: float) -> None:
     log.warning("intake_failed", error=str(error)[:300], retry_in=rest)

@@ -1,4 +1,4 @@
-"""READ: records to failures with a diagnosis and a plan, or to dead letters; nothing is stored yet."""
+"""The read stage: turns records into failures with a diagnosis and a plan, or into dead letters; stores nothing."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,29 +21,29 @@ log = structlog.get_logger(__name__)
 
 
 class Reading:
-    """Decodes, diagnoses and plans under the catalog in force; a bug in one failure never stops the others."""
+    """Decodes, diagnoses and plans under the catalog in force; a crash on one failure never stops the others."""
 
     def __init__(self, door: AdmissionRules, planner: Planner, clock: Clock) -> None:
-        self._door = door
+        self._admission = door
         self._planner = planner
         self._clock = clock
         self.standing = CALM
-        """Workflows whose healing is braked at present."""
+        """State of the fleet: the workflows whose healing is braked at present."""
 
     def use_catalog(self, catalog: Catalog) -> None:
         """Read and plan under another catalog from now on."""
-        self._door = replace(self._door, catalog=catalog)
+        self._admission = replace(self._admission, catalog=catalog)
         self._planner = replace(self._planner, catalog=catalog)
 
     async def read(self, records: Sequence[Record]) -> Batch:
-        """Decode, diagnose and plan what was read."""
+        """Decode, diagnose and plan the records of a poll."""
         now = self._clock.now()
         accepted: dict[FailureId, tuple[Diagnosed, Record]] = {}
         letters: list[DeadLetter] = []
         conflicting: list[FailureId] = []
         repeated = 0
         async for record in yielding_to_loop(records):
-            decoded = self._decoded(record, now)
+            decoded = self._decode(record, now)
             if isinstance(decoded, DeadLetter):
                 letters.append(decoded)
             elif (first := accepted.get(decoded.id)) is not None:
@@ -61,7 +61,7 @@ class Reading:
         )
 
     def diagnosed(self, failure: Failure, now: datetime) -> Diagnosed:
-        """Say what is broken, and what to do about it."""
+        """Diagnose a failure, and plan what to do about it."""
         try:
             diagnosis = diagnose(failure.failure_reason, failure.context)
             plan = self._planner.plan(failure, diagnosis, now, self.standing)
@@ -69,31 +69,31 @@ class Reading:
             log.exception("plan_crashed", failure_id=failure.id)
             reason = f"planning it broke ({type(error).__name__}): report this, and ask for a heal after the fix"
             return self.unplannable(failure, reason)
-        return Diagnosed(failure=failure, diagnosis=diagnosis, plan=plan, draw=_drawn())
+        return Diagnosed(failure=failure, diagnosis=diagnosis, plan=plan, draw=_draw())
 
     def unplannable(self, failure: Failure, reason: str) -> Diagnosed:
-        """Give up a failure on which something of ours broke."""
-        return replace(self._planner.unplannable(failure, reason), draw=_drawn())
+        """Give up a failure on which our own code crashed."""
+        return replace(self._planner.unplannable(failure, reason), draw=_draw())
 
     def goes_on(self, diagnosis: Diagnosis, failure: Failure) -> bool:
-        """Tell whether a rung is left that may act on a failure, as it will stand."""
+        """Return whether a rung is left that may act on a failure in the state it will have."""
         try:
             return self._planner.goes_on(failure, diagnosis, self._clock.now())
-        except Exception:  # as in planning it: the failure stays, and whoever plans it next says so
+        except Exception:  # as in planning: the failure stays open, and the next plan reports the crash
             log.exception("plan_crashed", failure_id=failure.id)
             return True
 
-    def _decoded(self, record: Record, now: datetime) -> Failure | DeadLetter:
+    def _decode(self, record: Record, now: datetime) -> Failure | DeadLetter:
         try:
-            return decode(record, self._door, now)
-        except Exception as error:  # the same for what reading it breaks: the partition goes on, and nothing is lost
+            return decode(record, self._admission, now)
+        except Exception as error:  # likewise where a record crashes decoding: the partition goes on, nothing is lost
             log.exception("decode_crashed", partition=record.partition, offset=record.offset)
             message = f"reading it broke ({type(error).__name__}): report this, and replay it after the fix"
             return DeadLetter(record=record, reason=PoisonReason.UNSTORABLE, message=message)
 
 
 def joined(first: Batch, more: Batch) -> Batch:
-    """Make one batch of two; of a failure that stands in both the first delivery counts."""
+    """Merge two batches into one; of a failure that is in both, the first delivery counts."""
     accepted = {diagnosed.failure.id: (diagnosed, record) for diagnosed, record in first.accepted}
     repeated, conflicting = first.repeated + more.repeated, [*first.conflicting, *more.conflicting]
     for diagnosed, record in more.accepted:
@@ -111,5 +111,5 @@ def joined(first: Batch, more: Batch) -> Batch:
     )
 
 
-def _drawn() -> int:
+def _draw() -> int:
     return int(random() * 2**53)  # noqa: S311 - ids must differ, and may be guessed

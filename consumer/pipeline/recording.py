@@ -1,4 +1,4 @@
-"""RECORD: what became of batches and heals, in metrics and logs; it decides nothing."""
+"""Metrics and logs for the outcomes of batches and heals; it decides nothing."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,21 +18,21 @@ from schemas.names import Code, Result, Status, StrategyName
 log = structlog.get_logger(__name__)
 
 MEMBER: Final = "member"
-"""In the place of a source: a signed-in member inserted the row."""
+"""Source label of a row that a signed-in member inserted."""
 OTHER: Final = "other"
-"""In the place of what nobody declares, so that no event makes a new series."""
+"""Label for every undeclared value, so that no event creates a new time series."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """Tells operators what is durable now."""
+    """Reports durable batches and heals to operators."""
 
     metrics: Metrics
     catalogs: Catalogs
     rungs: Mapping[StrategyName, Rung]
 
     def batch(self, batch: Batch, received: Received) -> None:
-        """Count a batch that is durable now, and log what is wrong with it."""
+        """Count a durable batch, and log what is wrong with it."""
         metrics = self.metrics
         conflicting = {*batch.conflicting, *received.conflicting}
         strangers = len(received.letters) - len(batch.letters)
@@ -40,16 +40,16 @@ class Recording:
         metrics.events[EventOutcome.ACCEPTED].inc(len(received.new))
         metrics.events[EventOutcome.CONFLICTING].inc(len(conflicting))
         metrics.events[EventOutcome.DUPLICATE].inc(max(0, again - len(conflicting)))
-        self._letters(received)
+        self._record_letters(received)
         for outcome in replays(batch, received):
             metrics.replays[outcome].inc()
         for failure_id in conflicting:
             log.warning("event_id_used_twice", failure_id=str(failure_id))
         for diagnosed, _ in batch.accepted:
             if diagnosed.failure.id in received.new:
-                self._new(diagnosed)
+                self._record_new(diagnosed)
 
-    def _letters(self, received: Received) -> None:
+    def _record_letters(self, received: Received) -> None:
         for letter in received.letters:
             self.metrics.events[EventOutcome.DEAD_LETTER].inc()
             self.metrics.dead_letters[letter.reason].inc()
@@ -62,7 +62,7 @@ class Recording:
                 replayed=first_read(where)[1],
             )
 
-    def _new(self, diagnosed: Diagnosed) -> None:
+    def _record_new(self, diagnosed: Diagnosed) -> None:
         diagnosis, plan = diagnosed.diagnosis, diagnosed.plan
         self.metrics.count_diagnosis(diagnosis.failure_type, diagnosis.disposition)
         self.missing_context(diagnosed)
@@ -73,7 +73,7 @@ class Recording:
             self.metrics.attempts[diagnosis.failure_type, plan.strategy, Result.FAILED, Code.RETRY_LATER].inc()
 
     def missing_context(self, diagnosed: Diagnosed) -> None:
-        """Count the context fields that a failure lacked, by who should have sent them; once for each failure."""
+        """Count the context fields that a failure lacked, by the source that should have sent them; once a failure."""
         count_missing(diagnosed, self.catalogs.current, self.rungs, self.metrics)
 
     def attempt(self, settlement: Settlement) -> None:
@@ -82,7 +82,7 @@ class Recording:
         self.metrics.attempts[settlement.diagnosis.failure_type, attempt.strategy, attempt.result, attempt.code].inc()
 
     def heal(self, settlement: Settlement) -> None:
-        """Count, time and log a heal whose end is durable."""
+        """Count, time and log a heal whose settlement is durable."""
         attempt, failure = settlement.attempt, settlement.failure
         self.attempt(settlement)
         seconds = (attempt.finished_at - attempt.attempted_at).total_seconds()
@@ -103,7 +103,7 @@ class Recording:
         )
 
     def drift(self, found: RepairCount) -> None:
-        """Count and log a producer that keeps sending what has to be repaired."""
+        """Count and log a producer that keeps sending payloads that have to be repaired."""
         self.metrics.drift_findings.inc()
         log.warning(
             "producer_drifted",
@@ -116,7 +116,7 @@ class Recording:
 
 
 def replays(batch: Batch, received: Received) -> Iterator[EventOutcome]:
-    """Give what became of each record of a durable batch that `shw dlq replay` had sent again."""
+    """Yield the outcome of each record of a durable batch that `shw dlq replay` had sent again."""
     strangers = {id(letter.record) for letter in received.letters}
     for diagnosed, record in batch.accepted:
         if first_read(record)[1] and id(record) not in strangers:
@@ -128,8 +128,8 @@ def replays(batch: Batch, received: Received) -> Iterator[EventOutcome]:
 
 
 def count_missing(diagnosed: Diagnosed, catalog: Catalog, rungs: Mapping[StrategyName, Rung], metrics: Metrics) -> None:
-    """Count the fields for whose lack rungs of a new failure's ladder were passed over."""
-    lacking = [one for one in _passed_over(diagnosed) if one.missing]
+    """Count the missing fields because of which rungs of a new failure's ladder were passed over."""
+    lacking = [one for one in _skipped_rungs(diagnosed) if one.missing]
     if not lacking:
         return
     failure = diagnosed.failure
@@ -141,7 +141,7 @@ def count_missing(diagnosed: Diagnosed, catalog: Catalog, rungs: Mapping[Strateg
             metrics.missing_context[source, one.strategy, field].inc()
 
 
-def _passed_over(diagnosed: Diagnosed) -> tuple[PassedOver | Refuse, ...]:
+def _skipped_rungs(diagnosed: Diagnosed) -> tuple[PassedOver | Refuse, ...]:
     match diagnosed.plan:
         case Heal(passed_over=passed_over):
             return passed_over
@@ -152,5 +152,5 @@ def _passed_over(diagnosed: Diagnosed) -> tuple[PassedOver | Refuse, ...]:
 
 
 def declared_field(path: str, declared: Sequence[str]) -> str:
-    """Give the declared field that a path is, or lies below: few enough for a label."""
+    """Return the declared field that a path is, or lies below: few enough values for a metric label."""
     return next((f for f in declared if path == f or path.startswith((f"{f}.", f"{f}["))), OTHER)

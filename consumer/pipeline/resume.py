@@ -1,4 +1,7 @@
-"""The way back in: failures that are due, members' own inserts, and claims whose owner is dead or was not told."""
+"""The resume stage: polls the database for failures that are due, members' own inserts, and orphaned claims.
+
+An orphaned claim is one whose owner is dead, or one of this process whose commit was never answered.
+"""
 
 import asyncio
 import time
@@ -38,38 +41,40 @@ from consumer.store.waiters import look_again
 log = structlog.get_logger(__name__)
 
 ORPHANED_AFTER: Final = timedelta(seconds=10)
-"""A claim under our name is in memory as soon as its commit is answered: one this old and unknown lost its answer."""
+"""Age of an orphan under our own name: a claim is in memory as soon as its commit is answered, so one this old and not
+in memory lost its answer."""
 TAKE_OVER_AT_ONCE: Final = 50
 
 
 FREED_BEFORE_PICK: Final = 20
-"""With a backlog, the part of the slots that is free before the next pick: its transactions are then worth it."""
+"""With a backlog, the fraction of the slots (a twentieth) that is free before the next pick, to be worth its
+transactions."""
 
 
 @dataclass(slots=True)
 class Rounds:
-    """Where the next pick begins, and when the fleet is looked at again: once an interval, however often it picks."""
+    """Round-robin cursor of the picks, and timer of the fleet refresh: once an interval, however often it picks."""
 
     every: timedelta
     after: OrgId | None = None
-    _next: float = 0.0
+    _next_refresh: float = 0.0
 
     def soon(self) -> None:
-        """Have the fleet looked at with the next look."""
-        self._next = 0.0
+        """Make the fleet refresh due at the next poll."""
+        self._next_refresh = 0.0
 
     def is_due(self) -> bool:
-        """Tell, once an interval, that it is time to look around."""
+        """Return True once an interval, when the fleet refresh is due."""
         now = time.monotonic()
-        if now < self._next:
+        if now < self._next_refresh:
             return False
-        self._next = now + self.every.total_seconds() * 0.7  # below the shortest rest
+        self._next_refresh = now + self.every.total_seconds() * 0.7  # below the shortest wait between two polls
         return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resume:
-    """Looks through the database at intervals, and puts what it finds into the pipeline."""
+    """Polls the database at intervals, and puts the failures and claims it finds into the pipeline."""
 
     pool: Pool
     me: OwnerId
@@ -89,10 +94,10 @@ class Resume:
     lease: Lease
     rounds: Rounds
     wake: asyncio.Event
-    """Set by whoever knows of something due now."""
+    """Set by any component that knows of something due now."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Look until stopped; an absent database is waited for."""
+        """Poll until stopped; while the database is away, retry."""
         while not stop.is_set():
             try:
                 more = await self.once()
@@ -100,19 +105,19 @@ class Resume:
                 log.warning("resume_failed", error=str(error)[:300])
                 more = False
             if more:
-                # A few at a time would cost as many transactions as heals.
+                # Picking a few at a time would cost as many transactions as heals.
                 wanted = max(1, self.live.slots // FREED_BEFORE_PICK)
                 await self.live.wait_for_some(wanted, self.settings.interval)
             else:
-                await self._rest(stop)
+                await self._wait_for_wake(stop)
 
     async def once(self) -> bool:
-        """Look once; tell whether there was more than there were slots for."""
+        """Poll once; return whether there was more than there were slots for."""
         if self.rounds.is_due():
             with self.metrics.timed(LoopPhase.RESUME):
-                await self._look_around()
+                await self._refresh_fleet_state()
             with self.metrics.timed(LoopPhase.RESUME):
-                await self._inherit()
+                await self._take_over_claims()
             if self.live.free() == 0:
                 self.live.due_waits = await due.has_due(self.pool, self.rounds.after)
         limit = min(self.live.free(), self.settings.batch)
@@ -139,12 +144,12 @@ class Resume:
             hide=self.settings.hide,
         )
         if found.now is not None:
-            now, stored = found.now, await self._stored_form(found.failures)
-            await self._go_on([self.pipeline.diagnosed(failure, now) for failure in stored])
+            now, stored = found.now, await self._redact_inserts(found.failures)
+            await self._dispatch([self.pipeline.diagnosed(failure, now) for failure in stored])
         return found
 
-    async def _look_around(self) -> None:
-        """Learn what the whole fleet knows: which dependencies are ill, and of what too much is sick at once."""
+    async def _refresh_fleet_state(self) -> None:
+        """Load the state of the whole fleet: unhealthy dependencies (circuit breakers) and braked workflows."""
         await due.put_off(self.pool)
         known = await breakers.load_breakers(self.pool, self.breaker)
         self.dependencies.refresh(known.unhealthy, known.struck)
@@ -152,7 +157,7 @@ class Resume:
         await rate_limits.forget(self.pool)
         self.pipeline.brake(FleetState(braked=await self.brake.look(self.catalogs.current)))
 
-    async def _inherit(self) -> None:
+    async def _take_over_claims(self) -> None:
         sent_at = time.monotonic()
         await leases.release_decided(self.pool, TAKE_OVER_AT_ONCE)
         taken = await leases.take_over(self.pool, self.me, self.lease.dead, TAKE_OVER_AT_ONCE)
@@ -162,8 +167,8 @@ class Resume:
             log.warning("claim_inherited", attempt_id=str(inherited.attempt_id), begun=inherited.begun)
             self.pipeline.inherit(inherited, sent_at)
 
-    async def _stored_form(self, failures: Sequence[Failure]) -> list[Failure]:
-        """Take secrets out of what members inserted; memory and database heal the same form."""
+    async def _redact_inserts(self, failures: Sequence[Failure]) -> list[Failure]:
+        """Redact secrets in members' inserts, and store that form; memory and database heal the same one."""
         changed = {}
         for failure in failures:
             if failure.source is None and (clean := redacted(failure)) is not failure:
@@ -172,7 +177,7 @@ class Resume:
             await due.store_redacted(self.pool, list(changed.values()))
         return [changed.get(failure.id, failure) for failure in failures]
 
-    async def _go_on(self, diagnosed: Sequence[Diagnosed]) -> None:
+    async def _dispatch(self, diagnosed: Sequence[Diagnosed]) -> None:
         now = self.clock.now()
         healable = [one for one in diagnosed if isinstance(one.plan, Heal)]
         ended = [
@@ -181,19 +186,19 @@ class Resume:
             if not isinstance(one.plan, Heal)
         ]
         if ended:
-            await self._end(ended)
+            await self._settle(ended)
             for one in diagnosed:
-                if one.failure.source is None and isinstance(one.plan, Refuse):  # others were when they came in
+                if one.failure.source is None and isinstance(one.plan, Refuse):  # others were counted at intake
                     self.recording.missing_context(one)
         if healable:
             await self._start(healable)
 
     async def _start(self, healable: Sequence[Diagnosed]) -> None:
-        await halved(healable, self._start_together, self._give_up)
+        await halved(healable, self._start_together, self._give_up_unstorable)
 
     async def _start_together(self, healable: Sequence[Diagnosed]) -> None:
         sent_at = time.monotonic()
-        started = await due.start(self.pool, self.me, self._due(healable), jittered(self.heal.waiter_retry))
+        started = await due.start(self.pool, self.me, self._attach_gates(healable), jittered(self.heal.waiter_retry))
         self.pipeline.heal(
             [Claimed(diagnosed=d, sent_at=sent_at, probe=d.failure.id in started.probing) for d in started.claimed],
             [(Claimed(diagnosed=d, sent_at=sent_at), end) for d, end in started.held_back],
@@ -202,13 +207,13 @@ class Resume:
         if await look_again(self.pool, [d.failure.id for d in healable if d.failure.id not in here]):
             self.wake.set()
 
-    async def _give_up(self, unstorable: Diagnosed, error: RefusedByDatabase) -> None:
+    async def _give_up_unstorable(self, unstorable: Diagnosed, error: RefusedByDatabase) -> None:
         failure = unstorable.failure
         log.error("claim_unstorable", failure_id=str(failure.id), error=str(error)[:300])
-        await self._go_on([self.pipeline.unplannable(failure, "its claim cannot be stored: report this")])
+        await self._dispatch([self.pipeline.unplannable(failure, "its claim cannot be stored: report this")])
 
-    def _due(self, healable: Sequence[Diagnosed]) -> list[due.Due]:
-        """Say who waits for its dependency. Of an ill one the first asks: it may be the probe that is due."""
+    def _attach_gates(self, healable: Sequence[Diagnosed]) -> list[due.Due]:
+        """Attach the dependency that each failure waits for. Of an unhealthy one the first asks: a probe may be due."""
         gates = turned_away(healable, self.dependencies)
         asking: set[str] = set()
         for one in healable:
@@ -218,21 +223,21 @@ class Resume:
                 del gates[one.failure.id]
         return [due.Due(diagnosed=one, waits_on=gates.get(one.failure.id)) for one in healable]
 
-    async def _end(self, settlements: Sequence[Settlement]) -> None:
-        await halved(settlements, self._end_together, self._end_alone)
+    async def _settle(self, settlements: Sequence[Settlement]) -> None:
+        await halved(settlements, self._settle_together, self._settle_alone)
 
-    async def _end_together(self, settlements: Sequence[Settlement]) -> None:
+    async def _settle_together(self, settlements: Sequence[Settlement]) -> None:
         moved = await end_unclaimed(self.pool, self.me, settlements)
         for settlement in settlements:
             if settlement.failure.id in moved:
                 self.publisher.offer(settlement.messages)
                 self.recording.attempt(settlement)
 
-    async def _end_alone(self, settlement: Settlement, _: RefusedByDatabase) -> None:
-        await self._end_together([without_content(settlement, self.outlet)])
+    async def _settle_alone(self, settlement: Settlement, _: RefusedByDatabase) -> None:
+        await self._settle_together([without_content(settlement, self.outlet)])
 
-    async def _rest(self, stop: asyncio.Event) -> None:
-        # Woken early by whoever asked for a heal; the jitter keeps replicas from looking all at once.
+    async def _wait_for_wake(self, stop: asyncio.Event) -> None:
+        # A request for a heal ends the wait early; the jitter keeps replicas from polling all at once.
         wait = self.settings.interval * (0.75 + random() / 2)  # noqa: S311 - jitter
         if await wait_for_event(self.wake, wait) and not stop.is_set():
             self.wake.clear()

@@ -1,4 +1,7 @@
-"""The settle stage: finished heals end in batches; while the database is away they wait, and their claims stand."""
+"""The settle stage: records finished heals in batched transactions.
+
+While the database is away finished heals wait, and their claims stand.
+"""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -24,17 +27,17 @@ from consumer.store.settle import Settled, settle
 log = structlog.get_logger(__name__)
 
 LINGER_ABOVE: Final = 48
-"""Batches of at least so many heals, none of them waited for by a failure, let the next batch linger."""
+"""After a batch with at least so many heals that no failure waited for, the next batch lingers (group commit)."""
 LINGER: Final = timedelta(milliseconds=100)
 """How long a batch lingers for more, or until it has `BATCH_TARGET`: half as many round trips, and no slot waits."""
 BATCH_TARGET: Final = 256
-"""Ended heals in the queue from which on a second transaction begins: with fewer it would only cost round trips."""
+"""Queue length, in finished heals, at which a second transaction begins: with fewer it would only cost round trips."""
 MAX_CONCURRENT_TRANSACTIONS: Final = 2
-"""One writes its rows while the other one commits: neither processor waits for the disk."""
+"""Two, so that one writes its rows while the other one commits: neither processor waits for the disk."""
 
 
 class Settler:
-    """Takes settlements, makes them durable in batches, frees their slots and hands their messages on."""
+    """Queues settlements, makes them durable in batches, and hands their messages to the publisher."""
 
     def __init__(
         self,
@@ -57,68 +60,68 @@ class Settler:
         self._recording = recording
         self._batch = batch
         self._breakers = breakers
-        # Every settlement has a slot, so the queue cannot grow beyond them.
+        # Bounded by `HealSlots`: it has no free slot while too many ended heals wait here.
         self._queue: asyncio.Queue[Settlement | None] = asyncio.Queue()
-        self._under_way: set[asyncio.Task[None]] = set()
-        self._enough = asyncio.Event()
-        self._may_begin = asyncio.Event()
-        self._unawaited = 0  # heals of the last transaction that nobody waited for
+        self._transactions: set[asyncio.Task[None]] = set()
+        self._batch_ready = asyncio.Event()
+        self._has_capacity = asyncio.Event()
+        self._without_waiter = 0  # heals of the last transaction that no failure waited for
 
     def put(self, settlement: Settlement) -> None:
-        """Hand in a finished heal; its slot is free once it is durable."""
+        """Queue a finished heal: its slot is free now, and it leaves `HealSlots` once it is durable."""
         self._live.settling(settlement.attempt.id)
         self._queue.put_nowait(settlement)
         if self._queue.qsize() >= BATCH_TARGET:
-            self._enough.set()
-            self._may_begin.set()
+            self._batch_ready.set()
+            self._has_capacity.set()
 
     def close(self) -> None:
-        """Let `run` end once what was handed in is durable."""
+        """Let `run` return once every queued heal is durable."""
         self._queue.put_nowait(None)
 
     async def run(self) -> None:
-        """Settle until closed."""
+        """Settle queued heals in batches until closed."""
         closing = False
         async with asyncio.TaskGroup() as settling:
             while not closing:
                 first = await self._queue.get()
-                if first is not None and self._unawaited >= LINGER_ABOVE:
-                    await wait_for_event(self._enough, LINGER)
-                await self._turn()
-                batch = [first, *self._waiting()]
+                if first is not None and self._without_waiter >= LINGER_ABOVE:
+                    await wait_for_event(self._batch_ready, LINGER)
+                await self._wait_for_capacity()
+                batch = [first, *self._take_queued()]
                 closing = None in batch
                 ready = [settlement for settlement in batch if settlement is not None]
                 if ready:
-                    self._begin(settling.create_task(self._settle(ready)))
+                    self._track(settling.create_task(self._settle(ready)))
 
-    def _waiting(self) -> Iterator[Settlement | None]:
+    def _take_queued(self) -> Iterator[Settlement | None]:
         for _ in range(min(self._batch - 1, self._queue.qsize())):
             yield self._queue.get_nowait()
         if self._queue.qsize() < BATCH_TARGET:
-            self._enough.clear()
+            self._batch_ready.clear()
 
-    async def _turn(self) -> None:
+    async def _wait_for_capacity(self) -> None:
         """Wait until another transaction may begin."""
-        while self._under_way and (
-            len(self._under_way) >= MAX_CONCURRENT_TRANSACTIONS or self._queue.qsize() < BATCH_TARGET
+        while self._transactions and (
+            len(self._transactions) >= MAX_CONCURRENT_TRANSACTIONS or self._queue.qsize() < BATCH_TARGET
         ):
-            self._may_begin.clear()
-            await self._may_begin.wait()
+            self._has_capacity.clear()
+            await self._has_capacity.wait()
 
-    def _begin(self, task: asyncio.Task[None]) -> None:
-        self._under_way.add(task)
-        task.add_done_callback(self._ended)
+    def _track(self, task: asyncio.Task[None]) -> None:
+        self._transactions.add(task)
+        task.add_done_callback(self._untrack)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._under_way.discard(task)
-        self._may_begin.set()
+    def _untrack(self, task: asyncio.Task[None]) -> None:
+        self._transactions.discard(task)
+        self._has_capacity.set()
 
     async def _settle(self, ready: Sequence[Settlement]) -> None:
         await halved(ready, self._settle_together, self._settle_alone)
 
     async def _settle_together(self, ready: Sequence[Settlement]) -> None:
         settled = await self._until_durable(ready)
-        self._unawaited = len(ready) - settled.woken
+        self._without_waiter = len(ready) - settled.woken
         self._live.forget(s.attempt.id for s in ready)
         self._breakers.learn(settled.verdicts, woken=settled.woken)
         self._publisher.offer([m for s in ready if s.attempt.id in settled.mine for m in s.messages])
@@ -126,8 +129,8 @@ class Settler:
             if settlement.attempt.id in settled.mine:
                 self._recording.heal(settlement)
             else:
-                # Another owner has it, or an earlier transaction with an unknown end was ours after all; the sweeper
-                # of the outbox publishes what that one wrote.
+                # Another owner has the claim, or an earlier transaction of ours with an unknown outcome did commit; the
+                # outbox sweeper publishes what that one wrote.
                 self._metrics.claims_lost.inc()
                 log.warning("settled_by_another", attempt_id=str(settlement.attempt.id))
         for found in settled.drifted:
@@ -136,7 +139,7 @@ class Settler:
     async def _settle_alone(self, refused: Settlement, error: RefusedByDatabase) -> None:
         bare = without_content(refused, self._outlet)
         if bare.attempt == refused.attempt:
-            # Nothing is left to leave out: the claim stands, and is taken over when its deadline has passed.
+            # There is nothing more to strip: the claim stands, and is taken over when its deadline has passed.
             log.error("settle_refused", attempt_id=str(bare.attempt.id), error=str(error)[:300])
             self._live.forget([bare.attempt.id])
             return
@@ -155,8 +158,8 @@ class Settler:
                 self._publisher.give_back_acked(acked)
                 raise
 
-        return await until_durable(attempt, _failed)
+        return await until_durable(attempt, _log_retry)
 
 
-def _failed(error: TransientError, rest: float) -> None:
+def _log_retry(error: TransientError, rest: float) -> None:
     log.warning("settle_failed", error=str(error)[:300], retry_in=rest)

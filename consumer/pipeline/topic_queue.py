@@ -1,4 +1,4 @@
-"""What waits in memory for its topic, taken in batches that part no failure's messages."""
+"""In-memory send queue of one topic, taken in batches that never split the messages of one failure."""
 
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -13,37 +13,37 @@ BATCH: Final = 1000
 
 
 BATCH_BYTES: Final = 8 * 1024 * 1024
-"""More than a slow broker takes within a request's timeout would fail as a whole, each time."""
+"""A batch larger than a slow broker takes within a request's timeout would fail as a whole, each time."""
 
 
 def topic_back_off() -> BackOff:
-    """Give the back-off of a topic that does not answer."""
+    """Return a new backoff for a topic that does not answer."""
     return BackOff(first=timedelta(milliseconds=250), longest=timedelta(seconds=15))
 
 
 @dataclass(slots=True, kw_only=True)
 class TopicQueue:
-    """The direct way to one topic."""
+    """The messages that wait in memory to be sent to one topic."""
 
     topic: str
     waiting: deque[Message] = field(default_factory=deque)
     size: int = 0
     back_off: BackOff = field(default_factory=topic_back_off)
     is_sending: bool = False
-    is_behind: bool = False  # said once, until all that waits has been sent
+    is_behind: bool = False  # logged once, until the queue has been emptied
 
     def put(self, messages: Iterable[Message]) -> None:
-        """Let messages wait behind the others."""
+        """Append messages to the queue."""
         self.waiting.extend(messages)
         self.size += sum(weight(message) for message in messages)
 
     def put_back(self, messages: Sequence[Message]) -> None:
-        """Let messages that were taken wait before the others, in their order."""
+        """Return taken messages to the front of the queue, in their order."""
         self.waiting.extendleft(reversed(messages))
         self.size += sum(weight(message) for message in messages)
 
     def take(self) -> list[Message]:
-        """Take the next messages; what belongs to one failure is not parted."""
+        """Take the next batch; the messages of one failure are not split."""
         batch: list[Message] = []
         size = 0
         while self.waiting:
@@ -57,5 +57,5 @@ class TopicQueue:
 
 
 def weight(message: Message) -> int:
-    """Give the bytes that count: key and value; headers of ours are few and short."""
+    """Return the bytes that count: key and value; the headers of our messages are few and short."""
     return len(message.body or b"") + len(message.key or b"")

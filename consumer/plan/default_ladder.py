@@ -1,4 +1,4 @@
-"""Which strategies answer a diagnosis, in which order, and which diagnoses no strategy may answer. Pure."""
+"""The default ladder: which strategies answer a diagnosis, in which order, and which diagnoses none may. Pure."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -35,7 +35,7 @@ NEXT: Final[Mapping[FailureType, tuple[StrategyName, ...]]] = {
     FailureType.CONCIERGE_ACTION_FAILURE: (StrategyName.AUTO_RETRY, StrategyName.SCHEMA_AUTOFIX),
     FailureType.UNKNOWN: (StrategyName.AUTO_RETRY, StrategyName.SCHEMA_AUTOFIX, StrategyName.ROUTE_REPAIR),
 }
-"""What else may help, the cheap and certain first; the rewrite stands behind all of them."""
+"""Further strategies that may help, the cheap and certain first; the rewrite comes after all of them."""
 
 RETRIES: Final = frozenset({Disposition.RETRY_NOW, Disposition.RETRY_AFTER, Disposition.RETRY_IF_IDEMPOTENT})
 WORKS_ON: Final[Mapping[StrategyName, str]] = {
@@ -46,7 +46,7 @@ WORKS_ON: Final[Mapping[StrategyName, str]] = {
     StrategyName.DEPENDENCY_REPLACEMENT: "dependency",
     StrategyName.WORKFLOW_REWRITE: "workflow",
 }
-"""The part of the context without which a strategy has nothing in hand."""
+"""The part of the context that a strategy works on, and without which it cannot act."""
 
 NOBODY: Final[Mapping[Disposition, str]] = {
     Disposition.NEEDS_CREDENTIAL: "it was refused for its credential: renew that, then ask for a heal",
@@ -54,14 +54,14 @@ NOBODY: Final[Mapping[Disposition, str]] = {
     Disposition.NEEDS_PERSON: "a person has to act or to decide first; then ask for a heal, or resolve it",
     Disposition.NEVER: "trying again can only do harm: resolve it, or give it up",
 }
-"""What no strategy may answer, and what its reader does about it."""
+"""Dispositions that no strategy may answer, each with what a person can do about it."""
 
 
 def strategy_for(diagnosis: Diagnosis, context: JsonObject) -> StrategyName:
-    """Choose by type, disposition, and what the context holds to work on.
+    """Choose a strategy by failure type, disposition, and the parts of the context to work on.
 
-    Where the same thing may simply be done again, the failed call is the cheapest thing to do; a truncated answer is
-    made again and not repaired; and the rewrite is for what nothing explains.
+    Where a plain retry is allowed, the failed call is the cheapest thing to repeat; a truncated answer is generated
+    again and not repaired; and the rewrite is for failures that nothing explains.
     """
     kind, own = diagnosis.failure_type, LADDER[diagnosis.failure_type]
     if diagnosis.disposition in RETRIES:
@@ -80,12 +80,12 @@ def strategy_for(diagnosis: Diagnosis, context: JsonObject) -> StrategyName:
 
 
 def ladder(diagnosis: Diagnosis, context: JsonObject) -> tuple[StrategyName, ...]:
-    """Give the healer's own ladder: the diagnosis's strategy, then what the context holds something for.
+    """Return the healer's own ladder: the diagnosis's strategy, then those that the context has something for.
 
     The rewrite is the last rung, also where nothing explains the failure: what is cheap and certain goes before it.
     """
     chosen = strategy_for(diagnosis, context)
-    # What may be sent again needs no repair, and what needs one would fail again.
+    # A call that may be repeated needs no repair, and one that needs repair would fail again.
     may_repeat = diagnosis.disposition in RETRIES
     ruled_out = StrategyName.SCHEMA_AUTOFIX if may_repeat else StrategyName.AUTO_RETRY
     others = (
@@ -99,7 +99,7 @@ def ladder(diagnosis: Diagnosis, context: JsonObject) -> tuple[StrategyName, ...
 
 
 def nobody_may(diagnosis: Diagnosis) -> str | None:
-    """Say why no strategy may act; None when one may. What nothing was found out about is not ruled out."""
+    """Return why no strategy may act; None when one may. A diagnosis without evidence rules nothing out."""
     why = NOBODY.get(diagnosis.disposition)
     if why is None or not diagnosis.evidence:
         return None

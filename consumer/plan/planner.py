@@ -1,4 +1,4 @@
-"""Which strategy heals what, and whether it may: diagnosis + failure + catalog + now → a plan."""
+"""The planner: which strategy heals a failure, and whether it may, by diagnosis, catalog and time. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,15 +28,15 @@ from schemas.names import Code, Disposition, FailureType, StrategyName
 
 __all__ = ["CALM", "LADDER", "FleetState", "Planner", "strategy_for"]
 
-_KNOWN: Final = frozenset(StrategyName)
+_STRATEGY_NAMES: Final = frozenset(StrategyName)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetState:
-    """What the whole fleet's failures say of a single one, as of a moment ago."""
+    """State of the whole fleet that a single failure's plan depends on, as of a moment ago."""
 
     braked: frozenset[tuple[OrgId, str]] = frozenset()
-    """Organisations and workflows of which too much is sick at once."""
+    """Organisations and workflows of which too many runs fail at once."""
 
 
 CALM: Final = FleetState()
@@ -44,7 +44,7 @@ CALM: Final = FleetState()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planner:
-    """What a plan is made from besides the failure itself."""
+    """Makes plans; holds what a plan depends on besides the failure itself."""
 
     rungs: Mapping[StrategyName, Rung]
     catalog: Catalog
@@ -52,42 +52,42 @@ class Planner:
     def plan(self, failure: Failure, diagnosis: Diagnosis, now: datetime, standing: FleetState = CALM) -> Plan:
         """Decide what to do about a failure now. Pure: the same arguments give the same plan, in every replica."""
         policy = self.catalog.policy(failure.workflow_name)
-        first = _declared(policy, diagnosis) if policy is not None and policy.ladders else None
+        first = _first_declared(policy, diagnosis) if policy is not None and policy.ladders else None
         if first is None and (first := strategy_for(diagnosis, failure.context)) is StrategyName.WORKFLOW_REWRITE:
             first = ladder(diagnosis, failure.context)[0]
         if failure.healed_by_attempt is not None:
             return Adopt(strategy=first, attempt_id=failure.healed_by_attempt, catalog_version=self.catalog.version)
-        early = self._before_any_strategy(first, failure, diagnosis, now)
+        early = self._plan_without_strategy(first, failure, diagnosis, now)
         if early is not None:
             return early
         if policy is None:
-            return self._without_entry(first, failure)
-        foot = self._judged(first, failure, diagnosis, policy, now)
+            return self._refuse_without_entry(first, failure)
+        foot = self._evaluate(first, failure, diagnosis, policy, now)
         plan: Heal | Refuse
         if isinstance(foot, PassedOver) or failure.ladder_progress is not NO_PROGRESS:
-            plan = self._climbed(foot, failure, diagnosis, policy, now)
+            plan = self._climb(foot, failure, diagnosis, policy, now)
         else:
             plan = foot
         if policy.brake is not None and isinstance(plan, Heal):
-            return self._wait(plan, failure, policy.brake, standing) or plan
+            return self._brake_wait(plan, failure, policy.brake, standing) or plan
         return plan
 
     def rungs_for(
         self, failure: Failure, diagnosis: Diagnosis, now: datetime
     ) -> tuple[tuple[StrategyName, PassedOver | None], ...]:
-        """Say of every rung of a failure's ladder why it may not act, None where it may; for whoever asks about it."""
+        """Return for every rung of a failure's ladder why it may not act, None where it may; to explain a plan."""
         policy = self.catalog.policy(failure.workflow_name)
         if policy is None:
             return ()
         whole = policy.ladders.get(diagnosis.failure_type) or ladder(diagnosis, failure.context)
-        judged = ((one, self._judged(one, failure, diagnosis, policy, now)) for one in whole)
+        judged = ((one, self._evaluate(one, failure, diagnosis, policy, now)) for one in whole)
         return tuple((one, said if isinstance(said, PassedOver) else None) for one, said in judged)
 
     def goes_on(self, failure: Failure, diagnosis: Diagnosis, now: datetime) -> bool:
-        """Tell whether a rung is left that may act on a failure."""
+        """Return whether a rung is left that may act on a failure."""
         return isinstance(self.plan(failure, diagnosis, now), Heal | Wait)
 
-    def _before_any_strategy(
+    def _plan_without_strategy(
         self, strategy: StrategyName, failure: Failure, diagnosis: Diagnosis, now: datetime
     ) -> Refuse | Wait | None:
         if nobody := nobody_may(diagnosis):
@@ -98,14 +98,14 @@ class Planner:
         reason = f"whoever failed asked to be left alone for {wait.total_seconds():g} s"
         return Wait(strategy=strategy, after=left, reason=reason, catalog_version=self.catalog.version)
 
-    def _without_entry(self, strategy: StrategyName, failure: Failure) -> Refuse:
+    def _refuse_without_entry(self, strategy: StrategyName, failure: Failure) -> Refuse:
         if strategy not in self.rungs:
-            return self._refuse(strategy, Code.NOT_INSTALLED, _not_installed(strategy))
+            return self._refuse(strategy, Code.NOT_INSTALLED, _not_installed_reason(strategy))
         name = failure.workflow_name
         reason = f"no entry of the catalog matches workflow {name!r}: declare what may be done for it"
         return self._refuse(strategy, Code.REFUSED, reason)
 
-    def _climbed(
+    def _climb(
         self,
         foot: Heal | PassedOver,
         failure: Failure,
@@ -113,36 +113,37 @@ class Planner:
         policy: WorkflowPolicy,
         now: datetime,
     ) -> Heal | Refuse:
-        """Go up the ladder to the first rung that may act; what its `foot` says is known."""
+        """Go up the ladder to the first rung that may act; `foot` is the result of its first rung."""
         whole = self._ladder(failure, diagnosis, policy)
         passed: list[PassedOver] = []
         for place, strategy in enumerate(whole):
-            said = foot if strategy is foot.strategy else self._judged(strategy, failure, diagnosis, policy, now)
+            said = foot if strategy is foot.strategy else self._evaluate(strategy, failure, diagnosis, policy, now)
             if isinstance(said, Heal):
-                later = self._untried(whole[place + 1 :], failure, diagnosis, policy, now)
-                kept = _kept_back(strategy, failure, policy, later)
+                later = self._count_untried(whole[place + 1 :], failure, diagnosis, policy, now)
+                kept = _reserve_attempts(strategy, failure, policy, later)
                 if kept is None:
                     return replace(said, passed_over=tuple(passed))
                 said = kept
             passed.append(said)
-            if _over(failure, policy, now) is not None:
-                break  # of every other rung the same would be said
+            if _limit_reason(failure, policy, now) is not None:
+                break  # it rules out every other rung as well
         first, *others = passed
         return replace(self._refuse(first.strategy, first.code, first.reason, first.missing), passed_over=tuple(others))
 
     def _ladder(self, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy) -> Sequence[StrategyName]:
         declared = policy.ladders.get(diagnosis.failure_type)
-        # The healer's own ladder has no rung that is not installed, but for the first: that one is named.
+        # The healer's own ladder leaves out rungs that are not installed, except the first, which the refusal names.
         whole = declared or [
             one for place, one in enumerate(ladder(diagnosis, failure.context)) if not place or one in self.rungs
         ]
         doubtful = failure.ladder_progress.in_doubt
-        # Only who may have acted can find out, or has the key: another rung would be a blind repetition.
-        if doubtful in _KNOWN:
+        # Only the strategy that may have acted can read back, or has the idempotency key: another one would repeat the
+        # effect blindly.
+        if doubtful in _STRATEGY_NAMES:
             return (StrategyName(doubtful),)
         return whole[:1] if failure.effect_in_doubt else whole
 
-    def _untried(
+    def _count_untried(
         self,
         strategies: Sequence[StrategyName],
         failure: Failure,
@@ -150,34 +151,34 @@ class Planner:
         policy: WorkflowPolicy,
         now: datetime,
     ) -> int:
-        """Count those that may act and have not yet; asked only where something was tried before."""
+        """Count the strategies that may act and have not been tried; 0 where nothing was tried before."""
         tried = failure.ladder_progress.attempts
         if not tried:
             return 0
         return sum(
-            one not in tried and isinstance(self._judged(one, failure, diagnosis, policy, now), Heal)
+            one not in tried and isinstance(self._evaluate(one, failure, diagnosis, policy, now), Heal)
             for one in strategies
         )
 
-    def _judged(
+    def _evaluate(
         self, strategy: StrategyName, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy, now: datetime
     ) -> Heal | PassedOver:
-        """Say what one rung would do, or why it may not."""
+        """Return what one rung would do, or why it may not."""
         rung = self.rungs.get(strategy)
         if rung is None:
-            return PassedOver(strategy=strategy, code=Code.NOT_INSTALLED, reason=_not_installed(strategy))
+            return PassedOver(strategy=strategy, code=Code.NOT_INSTALLED, reason=_not_installed_reason(strategy))
         if missing := rung.needs(failure):
             reason = f"the event lacks what {strategy} needs: {', '.join(missing)}"
             return PassedOver(strategy=strategy, code=Code.MISSING_CONTEXT, reason=reason, missing=missing)
-        forbidden = _not_allowed(strategy, policy) if policy.strategies is not None else None
-        forbidden = forbidden or _over(failure, policy, now)
+        forbidden = _not_allowed_reason(strategy, policy) if policy.strategies is not None else None
+        forbidden = forbidden or _limit_reason(failure, policy, now)
         if forbidden is None and failure.ladder_progress is not NO_PROGRESS:
-            forbidden = _spent(strategy, failure, policy)
+            forbidden = _exhausted_reason(strategy, failure, policy)
         if forbidden := forbidden or rung.refusal(failure, diagnosis, policy):
             return PassedOver(strategy=strategy, code=Code.REFUSED, reason=forbidden)
         cost = rung.estimate(failure, policy)
         if cost is None or cost > policy.allowances[strategy]:
-            return PassedOver(strategy=strategy, code=Code.REFUSED, reason=_too_dear(strategy, cost, policy))
+            return PassedOver(strategy=strategy, code=Code.REFUSED, reason=_cost_reason(strategy, cost, policy))
         return self._heal(rung, failure, policy, cost)
 
     def _heal(self, rung: Rung, failure: Failure, policy: WorkflowPolicy, cost: MicroAud) -> Heal:
@@ -194,7 +195,7 @@ class Planner:
             rate=_rate(failure, policy.same, strategy) if policy.same is not None else None,
         )
 
-    def _wait(self, plan: Heal, failure: Failure, brake: Brake, standing: FleetState) -> Wait | None:
+    def _brake_wait(self, plan: Heal, failure: Failure, brake: Brake, standing: FleetState) -> Wait | None:
         if (failure.org_id, failure.workflow_name) not in standing.braked:
             return None
         reason = (
@@ -204,7 +205,7 @@ class Planner:
         return Wait(strategy=plan.strategy, after=brake.within / 4, reason=reason, catalog_version=self.catalog.version)
 
     def unplannable(self, failure: Failure, reason: str) -> Diagnosed:
-        """Refuse a failure on which a rule or a strategy of ours broke."""
+        """Refuse a failure on which a rule or a strategy of ours crashed."""
         diagnosis = Diagnosis(failure_type=FailureType.UNKNOWN, disposition=Disposition.NEEDS_PERSON, evidence=())
         return Diagnosed(
             failure=failure,
@@ -218,16 +219,16 @@ class Planner:
         )
 
 
-def _declared(policy: WorkflowPolicy, diagnosis: Diagnosis) -> StrategyName | None:
+def _first_declared(policy: WorkflowPolicy, diagnosis: Diagnosis) -> StrategyName | None:
     declared = policy.ladders.get(diagnosis.failure_type)
     return declared[0] if declared is not None else None
 
 
-def _not_installed(strategy: StrategyName) -> str:
+def _not_installed_reason(strategy: StrategyName) -> str:
     return f"strategy {strategy} is not installed in this deployment"
 
 
-def _too_dear(strategy: StrategyName, cost: MicroAud | None, policy: WorkflowPolicy) -> str:
+def _cost_reason(strategy: StrategyName, cost: MicroAud | None, policy: WorkflowPolicy) -> str:
     if cost is None:
         return f"what an attempt of {strategy} may cost cannot be told: declare its price in the catalog"
     allowed = policy.allowances[strategy]
@@ -237,8 +238,13 @@ def _too_dear(strategy: StrategyName, cost: MicroAud | None, policy: WorkflowPol
     )
 
 
-def _kept_back(strategy: StrategyName, failure: Failure, policy: WorkflowPolicy, later: int) -> PassedOver | None:
-    """Keep one attempt for each rung that has had none, unless the catalog says how many this one has."""
+def _reserve_attempts(
+    strategy: StrategyName, failure: Failure, policy: WorkflowPolicy, later: int
+) -> PassedOver | None:
+    """Keep one attempt for each untried rung: return why this one must not take it, None where it may act.
+
+    A rung whose number of attempts the catalog sets is exempt.
+    """
     made, left = failure.ladder_progress.attempts.get(strategy, 0), policy.attempts - failure.attempts
     if not made or later < left or policy.limits_of(strategy).attempts is not None:
         return None
@@ -251,13 +257,13 @@ def _rate(failure: Failure, limit: SameLimit, strategy: StrategyName) -> Rate:
     return Rate(key=key, heals=limit.heals, within=limit.within, cool_down=limit.cool_down)
 
 
-def _not_allowed(strategy: StrategyName, policy: WorkflowPolicy) -> str | None:
+def _not_allowed_reason(strategy: StrategyName, policy: WorkflowPolicy) -> str | None:
     if policy.strategies is None or strategy in policy.strategies:
         return None
     return f"the catalog's entry {policy.name!r} does not allow strategy {strategy}"
 
 
-def _spent(strategy: StrategyName, failure: Failure, policy: WorkflowPolicy) -> str | None:
+def _exhausted_reason(strategy: StrategyName, failure: Failure, policy: WorkflowPolicy) -> str | None:
     if strategy in failure.ladder_progress.exhausted:
         return "it was asked to act before, and refused"
     limit, made = policy.limits_of(strategy).attempts, failure.ladder_progress.attempts.get(strategy, 0)
@@ -266,8 +272,8 @@ def _spent(strategy: StrategyName, failure: Failure, policy: WorkflowPolicy) -> 
     return f"all {limit} attempts that the catalog allows this rung have been made"
 
 
-def _over(failure: Failure, policy: WorkflowPolicy, now: datetime) -> str | None:
-    """Say why nothing may be tried any more, whatever the strategy."""
+def _limit_reason(failure: Failure, policy: WorkflowPolicy, now: datetime) -> str | None:
+    """Return why no strategy may be tried any more; None where one may."""
     if now - failure.detected_at > policy.max_age:
         return f"detected at {failure.detected_at.isoformat()}, longer ago than max_age ({policy.max_age}) allows"
     if failure.attempts >= policy.attempts:

@@ -1,4 +1,4 @@
-"""How far an attempt brings its failure on the ladder. Pure."""
+"""Ladder progress: which strategies were tried, exhausted or left in doubt, as an attempt changes it. Pure."""
 
 from consumer.catalog import WorkflowPolicy
 from consumer.model import Crashed, Healed, LadderProgress, NotHealed, Outcome, Refused, RetryLater, Unknown
@@ -8,14 +8,14 @@ from schemas.names import Code, Effect, StrategyName
 def advance(
     before: LadderProgress, strategy: StrategyName, effect: Effect | None, outcome: Outcome
 ) -> LadderProgress | None:
-    """Give what the ladder remembers after an attempt; None where it is what it was before.
+    """Return the ladder progress after an attempt; None where it is unchanged.
 
-    `effect` is that of the attempt's own plan, None where it is not known any more.
+    `effect` is that of the attempt's own plan, None where it is no longer known.
     """
     match outcome:
         case RetryLater(effect_in_doubt=True):
             return LadderProgress(attempts=before.attempts, exhausted=before.exhausted, in_doubt=strategy)
-        # Who decided against it said nothing of the strategy.
+        # Missing credits, or a person's decision against it, say nothing about the strategy.
         case Healed() | RetryLater() | Refused(code=Code.INSUFFICIENT_CREDITS | Code.DENIED):
             return None
         case Refused():
@@ -25,21 +25,21 @@ def advance(
                 in_doubt=before.in_doubt,
             )
         case Crashed():
-            return _tried(before, strategy, before.in_doubt)
+            return _count_attempt(before, strategy, before.in_doubt)
         case Unknown():
-            return _tried(before, strategy, strategy)
+            return _count_attempt(before, strategy, strategy)
         case NotHealed(code=code):
-            # A key stays while its outcome is unknown, and another rung does not carry it.
+            # An idempotency key stays in use while its outcome is unknown, and another rung does not carry it.
             in_doubt = code is Code.UNVERIFIED and effect is Effect.KEYED
-            return _tried(before, strategy, strategy if in_doubt else None)
+            return _count_attempt(before, strategy, strategy if in_doubt else None)
 
 
 def is_exhausted(after: LadderProgress, strategy: StrategyName, policy: WorkflowPolicy) -> bool:
-    """Tell whether a strategy may not be tried any more for this failure, whatever its own limits say."""
+    """Return whether a strategy may not be tried any more for this failure, whatever its own limits say."""
     limit = policy.limits_of(strategy).attempts
     return strategy in after.exhausted or (limit is not None and after.attempts.get(strategy, 0) >= limit)
 
 
-def _tried(before: LadderProgress, strategy: StrategyName, in_doubt: str | None) -> LadderProgress:
+def _count_attempt(before: LadderProgress, strategy: StrategyName, in_doubt: str | None) -> LadderProgress:
     made = before.attempts.get(strategy, 0) + 1
     return LadderProgress(attempts={**before.attempts, strategy: made}, exhausted=before.exhausted, in_doubt=in_doubt)

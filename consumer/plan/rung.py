@@ -1,4 +1,4 @@
-"""What the plan has to know of a strategy: the pure half of its contract."""
+"""Planning interface of a strategy (a rung of the ladder): the pure half of its contract."""
 
 from typing import Protocol
 
@@ -8,7 +8,7 @@ from schemas.names import StrategyName
 
 
 class Rung(Protocol):
-    """One strategy on the ladder, as the plan sees it. Every method is pure and quick, and reads only its arguments."""
+    """One strategy on the ladder, as the planner sees it. Every method is pure, quick, and reads only its arguments."""
 
     @property
     def name(self) -> StrategyName:
@@ -22,7 +22,7 @@ class Rung(Protocol):
 
     @property
     def oracles(self) -> tuple[str, ...]:
-        """The oracles that may confirm a heal of it: without a passed proof of one of them nothing is healed."""
+        """The oracles that may confirm a heal of it: without a passed proof of one of them no heal counts."""
         ...
 
     def needs(self, failure: Failure) -> tuple[str, ...]:
@@ -30,7 +30,7 @@ class Rung(Protocol):
         ...
 
     def refusal(self, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy) -> str | None:
-        """Why it must not act on this failure, in words for its publisher or operator; None when it may."""
+        """Why it must not act on this failure, as text for its publisher or operator; None when it may."""
         ...
 
     def intent(self, failure: Failure, policy: WorkflowPolicy) -> Intent:
@@ -38,7 +38,7 @@ class Rung(Protocol):
         ...
 
     def estimate(self, failure: Failure, policy: WorkflowPolicy) -> MicroAud | None:
-        """The most credits that one attempt may cost, which are held for it; None where that cannot be told.
+        """The most credits that one attempt may cost, which are held for it; None where that is unknown.
 
         Asked only of a failure that lacks nothing and is not refused.
         """

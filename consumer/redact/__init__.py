@@ -1,8 +1,8 @@
-"""Takes secrets out of what came in, before anything stores, logs, shows or sends it.
+"""Secret redaction: removes secrets from input before anything stores, logs, shows or sends it.
 
-By a member's name (`names.py`), a value's shape (`shapes.py`), its place (`structure.py`, `text.py`) or its randomness
-(`entropy.py`); `words.py` is for what a person wrote. Neighbours: `ingest/` and `results/` call it. Invariant: what is
-in doubt goes.
+Secrets are found by a field's name (`names.py`), a value's shape (`shapes.py`), its place (`structure.py`, `text.py`)
+or its randomness (`entropy.py`); `words.py` is for text that a person wrote. Neighbours: `ingest/` and `results/` call
+it. Invariant: what is in doubt is removed.
 """
 
 from consumer.redact.structure import redact_json, redact_text

@@ -1,7 +1,8 @@
-"""What looks random, and is no id of a known form: a credential whose issuer gave it no mark. Pure.
+"""Entropy detection: finds random-looking tokens, credentials without an issuer's prefix, and spares known ids. Pure.
 
-A false alarm breaks a heal, since a payload that was touched is refused. So only strong evidence counts: long enough,
-letters of both cases and digits mixed as chance mixes them, no words in it, and nothing before it that says what it is.
+A false positive breaks a heal, since a payload that was redacted is refused. So only strong evidence counts: long
+enough, letters of both cases and digits mixed as chance mixes them, no words in it, and no word before it that says
+what it is.
 """
 
 import re
@@ -14,23 +15,25 @@ from typing import Final
 from consumer.redact.shapes import ISSUED
 
 SHORTEST: Final = 24
-"""Of a token in running text; below it ids, file names and versions are far more frequent than credentials."""
+"""Minimum length of a token in running text; below it ids, file names and versions are far more frequent than
+credentials."""
 SHORTEST_ALONE: Final = 28
-"""Of a token that is a whole value: ids of 20 to 27 letters stand so."""
+"""Minimum length of a token that is a whole value: ids of 20 to 27 letters are common there."""
 LONGEST: Final = 256
-"""A longer one is data."""
+"""Maximum length of a token; a longer one is data."""
 
-_SIGN: Final = r"A-Za-z0-9+/_\-"
+_CHAR: Final = r"A-Za-z0-9+/_\-"
 _ESCAPED: Final = "nrtbf"
 TOKEN: Final = re.compile(
-    # The sign before: none of a token's, no dot (a part of a dotted name), or the letter of an escape.
-    rf"[{_SIGN}](?:(?<![{_SIGN}.\\][{_SIGN}])|(?<=\\[{_ESCAPED}][{_SIGN}])|(?<=\\[{_SIGN}])(?<!\\[{_ESCAPED}]))"
-    rf"[{_SIGN}]{{{SHORTEST - 1},{LONGEST}}}+={{0,2}}(?![{_SIGN}=]|\.[A-Za-z0-9])",
+    # The character before: not one of a token, no dot (a part of a dotted name), or the letter of an escape.
+    rf"[{_CHAR}](?:(?<![{_CHAR}.\\][{_CHAR}])|(?<=\\[{_ESCAPED}][{_CHAR}])|(?<=\\[{_CHAR}])(?<!\\[{_ESCAPED}]))"
+    rf"[{_CHAR}]{{{SHORTEST - 1},{LONGEST}}}+={{0,2}}(?![{_CHAR}=]|\.[A-Za-z0-9])",
     re.ASCII,
 )
-_RUNS: Final = bytes(byte if bytes((byte,)).isalnum() or byte in b"+/_-\\" else ord(" ") for byte in range(256))
-"""Leaves the signs of tokens: splitting bytes is three times as fast as any pattern."""
-_KNOWN: Final = re.compile(
+_KEEP_CHARS: Final = bytes(byte if bytes((byte,)).isalnum() or byte in b"+/_-\\" else ord(" ") for byte in range(256))
+"""Translation table that keeps the characters of tokens and turns all others into spaces: splitting bytes is three
+times as fast as any pattern."""
+_KNOWN_IDS: Final = re.compile(
     r"(?i:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})"  # UUID
     r"|[a-z]{2,12}(?:[_-][a-z]{1,12}){0,2}[_-][A-Za-z0-9]{8,40}"  # ch_..., run-..., req_..., chatcmpl-...
     r"|[0-3][0-9A-Za-z]{26}"  # KSUID
@@ -39,14 +42,14 @@ _KNOWN: Final = re.compile(
     r"|0x[0-9a-fA-F]+"
     r"|sha(?:1|256|384|512)-[A-Za-z0-9+/]+"  # integrity
 )
-_MARKED: Final = re.compile(r"[0-9a-f]{32}-(?:us[0-9]{1,2}|[0-9a-f]{8}-[0-9a-f]{8})")
-"""Keys of mail services: hexadecimal, and the place or the account behind it."""
+_MAIL_KEY: Final = re.compile(r"[0-9a-f]{32}-(?:us[0-9]{1,2}|[0-9a-f]{8}-[0-9a-f]{8})")
+"""API keys of mail services: hexadecimal, followed by the region or the account."""
 _HEX: Final = re.compile(r"[0-9a-f]+|[0-9A-F]+")
 _HEX_OF_KEYS: Final = frozenset((64, 96, 128))
 _WORDS: Final = re.compile(r"[+/_=-]+")
 _PLAIN: Final = re.compile(r"[A-Za-z][a-z]+|[A-Z]{2,}|[0-9]{1,}")
 _HUMPS: Final = re.compile(r"[A-Z]?[a-z]{3,}")
-_TELLING: Final = re.compile(
+_ID_BEFORE: Final = re.compile(
     r"(?:\b|_|(?-i:(?<=[a-z])(?=[A-Z])))(?:ids?|uuid|guid|digest|sha-?[0-9]*|md5|etag|commit|head|rev(?:ision)?|trace(?:parent)?|span|hash|"
     r"checksum|fingerprint|cursor|version|integrity|ref|blob|tree|object|container|image|layer|block|tx|transaction|"
     r"address|nonce|correlation|request|voice|model|file|idempotency[_ -]key|base64|0x)"
@@ -65,50 +68,50 @@ _LINE_OF_DATA: Final = frozenset((60, 64, 72, 76))
 
 
 def random_tokens(text: str) -> Iterator[re.Match[str]]:
-    """Give what looks random and stands where a credential may stand."""
+    """Yield the matches that look random and stand where a credential may stand."""
     alone = len(text) <= LONGEST and TOKEN.fullmatch(text) is not None
     if alone and len(text.rstrip("=")) < SHORTEST_ALONE:
         return
     for found in TOKEN.finditer(text):
-        if looks_random(found[0]) and not _is_told(text, found.start(), found.end()):
+        if looks_random(found[0]) and not _is_identified_by_context(text, found.start(), found.end()):
             yield found
 
 
 def has_long_runs(raw: bytes) -> bool:
-    """Tell whether any run of a token's signs is long enough and no UUID; an escaped sign is one of the run."""
+    """Return whether any run of token characters (with escapes) is long enough and no UUID."""
     return any(
-        len(run) >= SHORTEST and not (run[8:9] == b"-" and run.islower()) for run in raw.translate(_RUNS).split()
+        len(run) >= SHORTEST and not (run[8:9] == b"-" and run.islower()) for run in raw.translate(_KEEP_CHARS).split()
     )
 
 
 def holds_random(text: str) -> bool:
-    """Tell whether any token looks random, wherever it stands."""
+    """Return whether any token looks random, wherever it stands."""
     return any(looks_random(found[0]) for found in TOKEN.finditer(text))
 
 
 def looks_like_a_credential(text: str) -> bool:
-    """Tell of a whole value under a doubtful name, such as `key` or `signature`: here less evidence is enough."""
+    """Return whether a whole value under a doubtful name (`key`, `signature`) looks like one: less evidence will do."""
     core = text.rstrip("=")
     if not 16 <= len(core) <= 2 * LONGEST or _CREDENTIAL.fullmatch(core) is None:  # noqa: PLR2004 - 16 letters are few
         return False
-    if _KNOWN.fullmatch(core):
+    if _KNOWN_IDS.fullmatch(core):
         return False
     if _HEX.fullmatch(core):
         return len(core) >= 32  # noqa: PLR2004 - 128 bits
     mixed = any(c.isdigit() for c in core) and any(c.isalpha() for c in core)
-    return mixed and _changes(core) >= 0.3 * len(core) and _plain_part(core) < 0.5 * len(core)
+    return mixed and _changes(core) >= 0.3 * len(core) and _plain_length(core) < 0.5 * len(core)
 
 
 _CREDENTIAL: Final = re.compile(r"[A-Za-z0-9+/_.~-]+")
 
 
 def looks_random(token: str) -> bool:
-    """Tell whether a token is as only chance makes one, and has none of the forms of ids."""
+    """Return whether a token looks like random output, and has none of the known forms of ids."""
     core = token.rstrip("=").strip("-_")
     size = len(core)
-    if not SHORTEST <= size <= LONGEST or _KNOWN.fullmatch(core) is not None:
+    if not SHORTEST <= size <= LONGEST or _KNOWN_IDS.fullmatch(core) is not None:
         return False
-    if _MARKED.fullmatch(core) is not None:
+    if _MAIL_KEY.fullmatch(core) is not None:
         return True
     if _HEX.fullmatch(core):
         return size in _HEX_OF_KEYS and len(set(core)) > 8 and not core.isdigit()  # noqa: PLR2004 - half of the digits
@@ -124,13 +127,13 @@ def looks_random(token: str) -> bool:
 def _is_mixed(token: str, core: str) -> bool:
     if len(set(core)) < 0.4 * min(len(core), 40) or _changes(core) < 0.42 * (len(core) - 1):
         return False
-    if _plain_part(core) > 0.45 * len(core) or _in_words(core) > 0.6 * len(core):
+    if _plain_length(core) > 0.45 * len(core) or _word_length(core) > 0.6 * len(core):
         return False
     return not _is_encoded_text(token)
 
 
 def _is_single_cased(core: str, figures: int) -> bool:
-    if core.startswith("baf"):  # a content's address
+    if core.startswith("baf"):  # an IPFS content identifier (CID)
         return False
     return 0.06 <= figures / len(core) <= 0.6 and _changes(core) >= 0.16 * len(core)  # noqa: PLR2004 - of chance: 0.28
 
@@ -139,16 +142,16 @@ def _changes(core: str) -> int:
     return len(_RUN_OF_ONE.findall(core.translate(_CLASSES))) - 1
 
 
-def _plain_part(core: str) -> int:
+def _plain_length(core: str) -> int:
     return sum(len(word) for word in _WORDS.split(core) if _PLAIN.fullmatch(word))
 
 
-def _in_words(core: str) -> int:
+def _word_length(core: str) -> int:
     return sum(map(len, _HUMPS.findall(core)))
 
 
 def _is_encoded_text(token: str) -> bool:
-    """Tell whether base64 gives plain text without a secret: a cursor, a global id, a document."""
+    """Return whether the token is base64 of plain text without a secret: a cursor, a global id, a document."""
     core = token.rstrip("=").replace("-", "+").replace("_", "/")
     try:
         decoded = b64decode(core + "=" * (-len(core) % 4), validate=True)
@@ -158,10 +161,10 @@ def _is_encoded_text(token: str) -> bool:
     return plain and ISSUED.search(decoded.decode()) is None
 
 
-def _is_told(text: str, start: int, end: int) -> bool:
-    """Tell whether the place says that it is no credential: an id, a digest, a path, a line of encoded data."""
+def _is_identified_by_context(text: str, start: int, end: int) -> bool:
+    """Return whether the context says that it is no credential: an id, a digest, a path, a line of encoded data."""
     before = text[max(0, start - _LOOK_BACK) : start]
-    if _TELLING.search(before) is not None:
+    if _ID_BEFORE.search(before) is not None:
         return True
     if text[start] == "/" or before.endswith(("base64,", "~", "$", ":\\")):
         return True

@@ -1,7 +1,7 @@
-"""What the name of a field says of its value: a secret, perhaps one, nothing, or that what looks random is an id. Pure.
+"""Classifies a field's name: whether its value is a secret, perhaps one, or an id that only looks random. Pure.
 
-The words are written in lower case: they are looked for in lowered text. Alternatives that begin with different letters
-let `re` skip to a letter that may begin one; `first_letters` arranges them so.
+The words are written in lower case: they are matched against lowered text. Alternatives that begin with different
+letters let `re` skip to a letter that may begin one; `first_letters` arranges them so.
 """
 
 import re
@@ -12,16 +12,16 @@ from typing import Final
 
 
 class Kind(IntEnum):
-    """What a name says of the value under it; the greater takes away more."""
+    """What a field's name implies for the value under it; the greater redacts more."""
 
-    OPEN = 0  # an id, a digest, a cursor: what looks random there is none
-    NEUTRAL = 1  # only what has the shape of a secret goes
-    DOUBTFUL = 2  # goes where it looks like a credential, as a `key` or a `signature` may be
-    SECRET = 3  # goes, whatever it looks like
+    OPEN = 0  # an id, a digest, a cursor: a value that looks random is no secret
+    NEUTRAL = 1  # only values with the shape of a secret are redacted
+    DOUBTFUL = 2  # redacted where it looks like a credential, as a `key` or a `signature` may be
+    SECRET = 3  # always redacted, whatever it looks like
 
 
 def first_letters(words: Iterable[str], *, before: str) -> str:
-    """Join alternatives by their first letter; one that begins with `^` may not follow what `before` matches."""
+    """Build a regex alternation grouped by first letter; a word with `^` may not follow what `before` matches."""
     grouped: dict[str, list[str]] = {}
     for word in words:
         first = word.removeprefix("^")[0]
@@ -49,8 +49,8 @@ _PLACES: Final = (
     "special", "first", "last", "max", "total", "per", "prompt", "completion", "unexpected", "cancellation", "fencing",
     "design", "eos", "bos", "pad", "unk", "forward", "backward", "sequence", "starting", "invalid", "unknown",
 )  # fmt: skip
-"""A token of these is a place in a list, a piece of a text or of a count, or prose."""
-# The words before it are looked at once it is there.
+"""A `token` after one of these is a pagination cursor, a piece of a text or of a count, or prose: no secret."""
+# Lookbehinds: the words before it are only checked once `token` itself has matched.
 _TOKEN: Final = "token" + "".join(rf"(?<!{word}token)(?<!{word}[_ -]token)" for word in _PLACES)
 
 ANYWHERE: Final = (
@@ -58,7 +58,7 @@ ANYWHERE: Final = (
     "secret(?!ar|://|s?[_ -]?(?:arn|name|manager))", "credential",
     *(f"{kind}[_. -]?key" for kind in KEY_KINDS), *FOREIGN,
 )  # fmt: skip
-"""A name that holds one of these is a secret's, whatever follows."""
+"""A name that contains one of these is a secret's, whatever follows."""
 _BY_NAME: Final = (
     "jwt", "bearer", "otp", "totp", "cvv2?", "cvc2?", "psk", "pw", "phpsessid", "jsessionid", "sessid",
     r"asp\.net_sessionid", r"connect\.sid",
@@ -99,8 +99,8 @@ _WORKING_DIRECTORY: Final = frozenset(("PWD", "OLDPWD"))
 
 
 def kind_of(name: str) -> Kind:
-    """Say what a name says; camelCase, snake_case, kebab-case and dots are read alike."""
-    # Long keys are somebody's data: they shall not fill the cache's memory.
+    """Classify a field's name; camelCase, snake_case, kebab-case and dots are treated alike."""
+    # Long keys are user data: they must not fill the cache's memory.
     return _cached_kind(name) if len(name) <= _LONGEST_CACHED else _kind_of(name)
 
 

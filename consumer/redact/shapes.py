@@ -1,7 +1,7 @@
-"""What is a secret by its shape, wherever it stands: issuers chose these forms so that they can be found. Pure.
+"""Secrets recognised by their format: the token prefixes that issuers chose so that they can be found. Pure.
 
-Each shape has a trigger beside it: a looser pattern that the quick look (`suspect`) searches for in raw JSON, where
-`/`, a quote and control characters may be escaped. A trigger therefore holds none of these.
+Each shape has a trigger beside it: a looser pattern that the prefilter (`suspect`) searches for in raw JSON, where `/`,
+a quote and control characters may be escaped. A trigger therefore contains none of these.
 """
 
 import re
@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 
 class SecretShape(NamedTuple):
-    """One issuer's form, and what gives it away."""
+    """One issuer's token format, and the trigger that announces it."""
 
     pattern: str
     """Begins with a letter."""
@@ -21,7 +21,7 @@ _URLSAFE: Final = "[A-Za-z0-9_-]"
 _BESIDE: Final = r"(?:\\{0,4}[\s:,;|\"'=]){1,10}"
 
 SHAPES: Final = (
-    # Clouds. The secret half of a pair has no shape of its own: it is known by the id before it.
+    # Clouds. The secret half of a key pair has no shape of its own: it is found by the key id before it.
     SecretShape(
         rf"A(?:[KS]IA|ROA|IDA|BIA|CCA)[A-Z0-9]{{16}}(?![A-Za-z0-9])(?:{_BESIDE}[A-Za-z0-9/+]{{40}}(?![A-Za-z0-9/+]))?",
         "A(?:[KS]IA|ROA|IDA|BIA|CCA)[A-Z0-9]{16}",
@@ -67,7 +67,7 @@ SHAPES: Final = (
     SecretShape(r"hooks\.slack\.com\\?/(?:services|workflows|triggers)\\?/[A-Za-z0-9/_\\-]{16,}", r"hooks\.slack\.com"),
     SecretShape(r"discord(?:app)?\.com\\?/api\\?/webhooks\\?/[0-9]{5,}\\?/[\w-]{20,}", r"discord(?:app)?\.com"),
     SecretShape("SK[0-9a-f]{32}", "SK[0-9a-f]{32}"),
-    # An account's id alone is no secret, and stands in the path of every call.
+    # An account's id alone is no secret, and is in the path of every call.
     SecretShape(f"AC[0-9a-f]{{32}}{_BESIDE}[0-9a-f]{{32}}(?![0-9a-z])", "AC[0-9a-f]{32}"),
     SecretShape(rf"SG\.{_URLSAFE}{{16,}}\.{_URLSAFE}{{16,}}", r"SG\."),
     SecretShape("key-[0-9a-f]{32}(?![0-9a-z])", "key-[0-9a-f]{32}"),
@@ -89,7 +89,7 @@ SHAPES: Final = (
     SecretShape(r"pscale_(?:tkn|pw|oauth)_[A-Za-z0-9_.-]{16,}", "pscale_"),
     SecretShape("AGE-SECRET-KEY-1[A-Z0-9]{20,}", "AGE-SECRET-KEY-1"),
     SecretShape(r"eyJ(?<![_-]eyJ)[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)*", r"eyJ[A-Za-z0-9_-]{8,}\."),
-    # A bot's: the user's id, the time and the digest, each in base64
+    # A bot token: the user's id, the time and the digest, each in base64
     *(
         SecretShape(
             rf"{first}[A-Za-z0-9_-]{{22,27}}\.[A-Za-z0-9_-]{{6}}\.[A-Za-z0-9_-]{{27,40}}", r"\.[\w-]{6}\.[\w-]{27}"
@@ -98,7 +98,7 @@ SHAPES: Final = (
     ),
 )
 _AFTER_ESCAPE: Final = r"\\[nrt]"
-"""A token after a line's end in a JSON string within a string follows the letter n."""
+"""In a JSON string within a string, a token after a line break follows the letter n of its escape."""
 
 
 def _all_shapes() -> str:
@@ -119,7 +119,7 @@ ANYWHERE: Final = (
     re.compile(r"Q~(?<=[A-Za-z0-9_~.-]{3}[0-9]Q~)(?P<v>[A-Za-z0-9_~.-]{31,34})(?![A-Za-z0-9_~-])"),
     re.compile(r"//0(?<=1//0)(?P<v>[A-Za-z0-9_-]{20,})"),
 )
-"""Forms that do not begin with a letter of their own."""
+"""Formats that do not begin with a letter of their own."""
 TRIGGERS: Final = (
     *dict.fromkeys(shape.trigger for shape in SHAPES),
     "-----BEGIN", ":AA[A-Za-z0-9_-]{32}", "Q~", r"1\\*/\\*/0[A-Za-z0-9_-]{20}",

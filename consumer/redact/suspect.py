@@ -1,8 +1,8 @@
-"""The quick look: whether redaction could change anything in a text. Pure.
+"""Prefilter: a quick check whether redaction could change anything in a text. Pure.
 
-pydantic-core matches by an automaton, in some microseconds for an event; `re` tries every branch at every letter. It
-has to say yes wherever a pattern of `text`, a name of `names` or a shape of `shapes` could match, in plain text and in
-raw JSON: a new pattern needs its trigger here, and a property test compares the two.
+pydantic-core matches by an automaton, in some microseconds for an event; `re` tries every branch at every letter. The
+prefilter has to return True wherever a pattern of `text`, a name of `names` or a shape of `shapes` could match, in
+plain text and in raw JSON: a new pattern needs its trigger here, and a property test compares the two.
 """
 
 import re
@@ -30,11 +30,11 @@ _NAMES: Final = "|".join(
     )
 )  # fmt: skip
 _USERINFO: Final = r":\\*/\\*/[^\s\"']*@|(?i:%3a%2f%2f)|-(?:u|-user|-proxy-user)[ =]"
-_ESCAPE: Final = r"\\u"  # could spell any of the others
+_ESCAPE: Final = r"\\u"  # could encode any of the other triggers
 _RUN: Final = r"[A-Za-z0-9+/_=\\-]*"
 _ORDERS: Final = permutations(("[a-z]", "[A-Z]", "[0-9]"))
 _MIXED: Final = "|".join((*(_RUN.join(order) for order in _ORDERS), "[A-Za-z0-9]{32}"))
-"""Text without this holds nothing that looks random; with it the tokens are looked at one by one."""
+"""Text without this holds no random-looking token; with it the tokens are checked one by one."""
 _CERTAIN: Final = "|".join((_ESCAPE, f"(?i:{_NAMES})", _USERINFO, *TRIGGERS))
 
 
@@ -46,7 +46,7 @@ HAS_NAME: Final = _automaton(f"(?i:{_NAMES})")
 HAS_SHAPE: Final = _automaton("|".join(TRIGGERS))
 _SUSPECT: Final = _automaton(_CERTAIN)
 _EITHER: Final = _automaton(f"{_CERTAIN}|{_MIXED}")
-"""First, for both together: nearly every event is done with one search."""
+"""Checked first, both combined: nearly every event is done with one search."""
 
 _NAMED: Final = re.compile(r'"(?!xox|sk-|gl|py)[A-Za-z-]{1,32}"\s{0,4}:\s{0,4}"(?:(?:Bearer|Basic) )?$', re.ASCII)
 _NAME: Final = re.compile(r'[\w.-]{1,128}"', re.ASCII)
@@ -55,34 +55,34 @@ _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 
 
 def is_suspect(text: str) -> bool:
-    """Tell whether redaction could change a text; wrong only by saying yes."""
+    """Return whether redaction could change a text; errs only on the side of True."""
     if not _EITHER.isinstance_python(text):
         return False
-    # Half a surrogate pair has no bytes; whoever looks has to say yes.
+    # A lone surrogate cannot be encoded: it is replaced, since the prefilter must not miss a secret.
     return _SUSPECT.isinstance_python(text) or (has_long_runs(text.encode(errors="replace")) and holds_random(text))
 
 
 def may_hold_secret(raw: bytes) -> bool:
-    """Tell whether redaction could change anything in a JSON text: quick, and wrong only by saying yes."""
+    """Return whether redaction could change anything in a JSON text: quick, and errs only on the side of True."""
     try:
         text = raw.decode()
     except UnicodeDecodeError:
         return True
-    if "secret://" in text:  # a reference under whatever name is no secret, and the usual form of a header
-        text = _without_references(text)
+    if "secret://" in text:  # a reference is no secret under any name, and is the usual form of a header
+        text = _strip_references(text)
     if not _EITHER.isinstance_python(text):
         return False
     if _SUSPECT.isinstance_python(text):
         return True
-    return has_long_runs(raw) and holds_random(_ESCAPED.sub(_unescaped, text) if "\\" in text else text)
+    return has_long_runs(raw) and holds_random(_ESCAPED.sub(_unescape, text) if "\\" in text else text)
 
 
-def _unescaped(found: re.Match[str]) -> str:
+def _unescape(found: re.Match[str]) -> str:
     return found[1] if found[1] in '/\\"' else " "
 
 
-def _without_references(text: str) -> str:
-    """Leave out each member whose value is a reference; one of another form stays, and costs a closer look."""
+def _strip_references(text: str) -> str:
+    """Remove each member whose value is a reference; one in another form stays, and costs a closer check."""
     first, *others = text.split("secret://")
     parts = [first]
     for after in others:

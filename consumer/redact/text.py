@@ -1,7 +1,7 @@
-"""Secrets in running text: by shape, after a scheme, in a URL, after the name of a secret, by their randomness. Pure.
+"""Secrets in running text: by shape, auth scheme, URL part, the secret's name before them, or randomness. Pure.
 
-Names are looked for in lowered text, since `re` skips quickly to a letter only where case counts. Every pattern begins
-at a literal or a boundary and is bounded or possessive, so that the time is linear in the text.
+Names are matched against lowered text, since `re` skips quickly to a letter only where case counts. Every pattern
+begins at a literal or a boundary and is bounded or possessive, so that the time is linear in the text.
 """
 
 import re
@@ -15,12 +15,13 @@ from consumer.redact.suspect import HAS_NAME, HAS_SHAPE, is_suspect
 
 REDACTED: Final = "[redacted]"
 _PASSES: Final = 6
-_MOST: Final = 2000
-"""A text with more secrets of one kind goes as a whole, and so does one that still changes after so many passes."""
+_MAX_SECRETS: Final = 2000
+"""Limit of secrets of one kind in a text: one with more is redacted as a whole, and so is one that still changes after
+`_PASSES` passes."""
 
 SCHEMES: Final = "(?:bearer|basic|token|apikey|digest|negotiate)"
 _NOT_REFERENCE: Final = rf"(?!(?:{SCHEMES}\s{{1,3}})?secret://)"
-# "Basic authentication" is prose: a credential has a digit, a sign of base64 or a capital inside.
+# "Basic authentication" is prose: a credential contains a digit, a base64 character or a capital inside.
 _CREDENTIAL: Final = r"(?:(?!\.(?i:bearer|basic))[A-Za-z0-9._~+/=-]){6,}"
 _SCHEME: Final = re.compile(
     r"[Bb](?:(?<![A-Za-z].)|(?<=\\[nrt].)|(?<=%20.))(?i:earer|asic)(?:\s{1,4}|%20)(?!secret://|/)"
@@ -73,68 +74,68 @@ _DOUBTFUL: Final = re.compile(
 )
 
 
-class _TooMany(Exception):
-    """More secrets than any text holds that was not made to hold us up."""
+class _TooManySecrets(Exception):
+    """More secrets than any honest text holds: the text was made to consume CPU time (denial of service)."""
 
 
 def redact_line(text: str, *, entropy: bool = True) -> str:
-    """Give the text without the secrets in it; without `entropy` what is random stays, as under the name of an id."""
+    """Return the text without the secrets in it; without `entropy`, random tokens stay, as under the name of an id."""
     if not is_suspect(text):
         return text
     try:
-        # What was taken out can leave two secrets side by side that were one word: again, until nothing changes.
+        # Redacting can leave two secrets side by side that were one word: repeat until nothing changes.
         for _ in range(_PASSES):
             before = text
-            text = _once(text, entropy=entropy)
+            text = _redact_once(text, entropy=entropy)
             if text == before:
                 return text
-    except _TooMany:
+    except _TooManySecrets:
         pass
     return REDACTED
 
 
-def _once(text: str, *, entropy: bool) -> str:
-    """Take out what each pattern finds; a pattern is tried only where its trigger is."""
+def _redact_once(text: str, *, entropy: bool) -> str:
+    """Run one pass of all patterns; a pattern is tried only where its trigger is present."""
     if HAS_SHAPE.isinstance_python(text):
         for pattern in (shapes.ISSUED, *shapes.ANYWHERE):
-            text = _taken_out(text, pattern.finditer(text))
+            text = _replace_matches(text, pattern.finditer(text))
     if "://" in text:
         for pattern in _USERINFO:
-            text = _taken_out(text, pattern.finditer(text))
+            text = _replace_matches(text, pattern.finditer(text))
     if HAS_NAME.isinstance_python(text):
-        text = _taken_out(text, _SCHEME.finditer(text))
+        text = _replace_matches(text, _SCHEME.finditer(text))
         for pattern in (_QUERIED, _COOKIE, _ASSIGNED, _FLAG):
-            text = _taken_out(text, pattern.finditer(_lowered(text)))
-        text = _taken_out(text, _doubtful(text))
-    low = _lowered(text)
+            text = _replace_matches(text, pattern.finditer(_lower_same_length(text)))
+        text = _replace_matches(text, _find_doubtful(text))
+    low = _lower_same_length(text)
     if "%3a" in low:
-        text = _taken_out(text, _ENCODED_USERINFO.finditer(low))
+        text = _replace_matches(text, _ENCODED_USERINFO.finditer(low))
     if " -" in text:
-        text = _taken_out(text, _LOGIN.finditer(text))
+        text = _replace_matches(text, _LOGIN.finditer(text))
     if entropy and has_long_runs(text.encode(errors="replace")):
-        text = _taken_out(text, random_tokens(text))
+        text = _replace_matches(text, random_tokens(text))
     return text
 
 
-def _doubtful(text: str) -> Iterator[re.Match[str]]:
-    for found in _DOUBTFUL.finditer(_lowered(text)):
+def _find_doubtful(text: str) -> Iterator[re.Match[str]]:
+    for found in _DOUBTFUL.finditer(_lower_same_length(text)):
         if looks_like_a_credential(text[found.start("v") : found.end("v")]):
             yield found
 
 
-def _lowered(text: str) -> str:
-    """Give the text in lower case, letter for letter."""
+def _lower_same_length(text: str) -> str:
+    """Return the text in lower case at the same length, so that match positions hold in the original."""
     low = text.lower()
     return low if len(low) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
 
 
-def _taken_out(text: str, found: Iterator[re.Match[str]]) -> str:
-    """Replace what each match names by its last group, or the whole of one without groups."""
+def _replace_matches(text: str, found: Iterator[re.Match[str]]) -> str:
+    """Replace each match with the marker: its last group, or the whole match where the pattern has no groups."""
     parts: list[str] = []
     at = 0
     for count, one in enumerate(found):
-        if count == _MOST:
-            raise _TooMany
+        if count == _MAX_SECRETS:
+            raise _TooManySecrets
         start, end = one.span(one.lastindex or 0)
         parts += (text[at:start], REDACTED)
         at = end

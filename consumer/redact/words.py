@@ -1,13 +1,13 @@
-"""A person's own words, as they may be kept and told."""
+"""Redaction of free text that a person wrote, such as the reason of a decision, before it is stored and published."""
 
 from typing import Final
 
 from consumer.redact import redact_text
 
 MAX_REASON: Final = 4096
-"""Characters of a person's reason that are kept."""
+"""Maximum length of a person's reason, in characters; the rest is cut."""
 
 
 def redact_words(text: str) -> str:
-    """Give a person's words as they may be kept and told: without secrets, at most so long, and in UTF-8."""
+    """Return a person's text as it may be stored and published: redacted, truncated to `MAX_REASON`, valid UTF-8."""
     return redact_text(text.encode(errors="replace").decode())[:MAX_REASON]

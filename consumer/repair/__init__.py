@@ -1,6 +1,6 @@
-"""The repair engine: a document, a JSON Schema, and the edits that make one follow the other, or a refusal. Pure.
+"""JSON repair engine: finds the edits that make a document valid under a JSON Schema, or refuses. Pure.
 
-`repair.py` is the entry, `search.py` walks document and schema together, `worker_pool.py` runs it in bounded children
-(`worker.py`), which import nothing else of ours. Each edit has a grade of how much meaning it may touch. Invariant: it
-never guesses: of two repairs that fit it makes none, and money is never repaired lossily.
+`repair.py` is the entry point, `search.py` walks document and schema together, `worker_pool.py` runs it in child
+processes with limits (`worker.py`), which import nothing else of ours. Each edit has a grade for how much meaning it
+may change. Invariant: it never guesses: of two repairs that fit it makes none, and money is never repaired lossily.
 """

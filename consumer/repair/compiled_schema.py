@@ -1,4 +1,4 @@
-"""A schema as the search needs it: references followed, `allOf` merged, alternatives set apart. Pure."""
+"""Schema compiler for the search: references resolved, `allOf` merged, alternatives separated. Pure."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,29 +13,29 @@ from schemas.json_value import steps_of
 Schema: TypeAlias = "Mapping[str, Any] | bool"
 
 ALL_TYPES: Final = frozenset({"null", "boolean", "object", "array", "number", "integer", "string"})
-_MOST_SHAPES: Final = 20_000
-_MOST_PARTS: Final = 300
-_MOST_BRANCHES: Final = 64
+_MAX_SHAPES: Final = 20_000
+_MAX_PARTS: Final = 300
+_MAX_BRANCHES: Final = 64
 _OPAQUE: Final = ("not", "contains", "propertyNames", "dependentSchemas", "unevaluatedItems", "$dynamicRef")
 _OLD_DRAFTS: Final = ("draft-03", "draft-04", "draft-06", "draft-07")
 
 
 class TooMuch(Exception):
-    """More steps than a repair may take."""
+    """Step limit of a repair exceeded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaAlternatives:
-    """Alternatives of which a value follows at least one, or exactly one."""
+    """Alternatives of a schema, of which a value matches at least one (`anyOf`), or exactly one (`oneOf`)."""
 
     branches: tuple[Schema, ...]
     rule: Mapping[str, Any] | None
-    """What the result has to pass besides: `oneOf` as a whole."""
+    """Additional rule for the result: `oneOf` as a whole."""
 
 
 @dataclass(slots=True, eq=False)
 class CompiledSchema:
-    """All that is demanded of a value at one place."""
+    """All constraints on a value at one place."""
 
     number: int
     parts: tuple[Mapping[str, Any], ...]
@@ -48,66 +48,66 @@ class CompiledSchema:
     children: dict[object, "CompiledSchema"] = field(default_factory=dict)
     branches: tuple["CompiledSchema", ...] | None = None
     slipped: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
-    """Of keys that were met: the declared names that they may be misspellings of."""
+    """Cache: for each key met so far, the declared names that it may be misspelt from."""
     by_plain_name: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def types(self) -> frozenset[str]:
-        """The types that it may have."""
+        """The types that the value may have."""
         return self.leaf.types
 
 
 class Shapes:
-    """Makes the shapes of one schema, each once."""
+    """Compiles the places of one schema, each once."""
 
     def __init__(self, root: Schema) -> None:
         self._root = root
         named = root.get("$schema") if isinstance(root, Mapping) else None
-        # Before 2019 what stood beside a reference did not count.
-        self._lonely_references = isinstance(named, str) and any(draft in named for draft in _OLD_DRAFTS)
-        self._made: dict[tuple[int, ...], CompiledSchema] = {}
-        self._kept: list[object] = []
+        # Before draft 2019-09, keywords beside a `$ref` are ignored.
+        self._ignores_ref_siblings = isinstance(named, str) and any(draft in named for draft in _OLD_DRAFTS)
+        self._compiled: dict[tuple[int, ...], CompiledSchema] = {}
+        self._keep_alive: list[object] = []
         self._anchors: dict[str, Schema] | None = None
         self._patterns: dict[str, re.Pattern[str]] = {}
-        self.root = self._of((root,))
+        self.root = self._compile((root,))
 
     def child(self, shape: CompiledSchema, key: str) -> CompiledSchema:
-        """Give what is demanded of the member of this name."""
+        """Return the compiled schema of the member of this name."""
         found = shape.children.get(key)
         if found is None:
-            schemas = tuple(self._of_member(shape, key))
-            found = self._of(schemas)
+            schemas = tuple(self._member_schemas(shape, key))
+            found = self._compile(schemas)
             if key in shape.declared or len(shape.children) < 1000:  # noqa: PLR2004 - a stranger's keys are not kept
                 shape.children[key] = found
         return found
 
     def item(self, shape: CompiledSchema, index: int) -> CompiledSchema:
-        """Give what is demanded of the item at this place."""
+        """Return the compiled schema of the item at this index."""
         longest = max((len(_prefix(part)) for part in shape.parts), default=0)
         place = min(index, longest)
         found = shape.children.get(place)
         if found is None:
-            found = self._of(tuple(schema for part in shape.parts for schema in _of_item(part, place)))
+            found = self._compile(tuple(schema for part in shape.parts for schema in _item_schemas(part, place)))
             shape.children[place] = found
         return found
 
     def alternatives(self, shape: CompiledSchema) -> tuple[CompiledSchema, ...]:
-        """Give a shape once for each branch of its first choice."""
+        """Return one compiled schema for each branch of the first alternatives."""
         if shape.branches is None:
             first, rest = shape.choices[0], shape.choices[1:]
-            if len(first.branches) > _MOST_BRANCHES * 4:
+            if len(first.branches) > _MAX_BRANCHES * 4:
                 raise TooMuch
             shape.branches = tuple(
-                self._of(branch_of, shape.parts, rest) for branch_of in ((b,) for b in first.branches)
+                self._compile(branch_of, shape.parts, rest) for branch_of in ((b,) for b in first.branches)
             )
         return shape.branches
 
     def is_closed_to(self, shape: CompiledSchema, key: str) -> bool:
-        """Tell whether a member of this name is forbidden whatever it holds."""
+        """Return whether a member of this name is forbidden, whatever its value."""
         return key not in shape.declared and self.child(shape, key).never
 
     def matches_a_pattern(self, shape: CompiledSchema, key: str) -> bool:
-        """Tell whether a name is one that `patternProperties` foresees."""
+        """Return whether a name matches one of the `patternProperties`."""
         return any(
             self._pattern(pattern).search(key) for part in shape.parts for pattern in part.get("patternProperties", ())
         )
@@ -118,7 +118,7 @@ class Shapes:
             found = self._patterns[text] = compiled(text)
         return found
 
-    def _of_member(self, shape: CompiledSchema, key: str) -> Iterator[Schema]:
+    def _member_schemas(self, shape: CompiledSchema, key: str) -> Iterator[Schema]:
         anywhere = False
         for part in shape.parts:
             known = False
@@ -137,22 +137,22 @@ class Shapes:
         if not anywhere:
             yield from (part["unevaluatedProperties"] for part in shape.parts if "unevaluatedProperties" in part)
 
-    def _of(
+    def _compile(
         self,
         schemas: Sequence[Schema],
         parts: tuple[Mapping[str, Any], ...] = (),
         choices: tuple[SchemaAlternatives, ...] = (),
     ) -> CompiledSchema:
         key = (*map(id, schemas), 0, *map(id, parts), 0, *map(id, choices))
-        found = self._made.get(key)
+        found = self._compiled.get(key)
         if found is None:
-            if len(self._made) >= _MOST_SHAPES:
+            if len(self._compiled) >= _MAX_SHAPES:
                 raise TooMuch
-            self._kept.append((schemas, parts, choices))
-            found = self._made[key] = self._shape(*self._flat(schemas, parts, choices))
+            self._keep_alive.append((schemas, parts, choices))
+            found = self._compiled[key] = self._build(*self._flatten(schemas, parts, choices))
         return found
 
-    def _flat(
+    def _flatten(
         self, schemas: Sequence[Schema], parts: tuple[Mapping[str, Any], ...], choices: tuple[SchemaAlternatives, ...]
     ) -> tuple[tuple[Mapping[str, Any], ...], tuple[SchemaAlternatives, ...], bool]:
         waiting = list(reversed(schemas))
@@ -167,22 +167,22 @@ class Shapes:
             if id(schema) in flat:
                 continue
             if "$ref" in schema:
-                waiting.append(self._referred(schema["$ref"]))
-                if self._lonely_references:
+                waiting.append(self._resolve(schema["$ref"]))
+                if self._ignores_ref_siblings:
                     flat[id(schema)] = {}
-                    self._kept.append(schema)
+                    self._keep_alive.append(schema)
                     continue
             flat[id(schema)] = schema
             waiting += reversed(schema.get("allOf", ()))
             chosen += _choices(schema)
-            if len(flat) > _MOST_PARTS:
+            if len(flat) > _MAX_PARTS:
                 raise TooMuch
         return tuple(flat.values()), tuple(chosen), never
 
-    def _shape(
+    def _build(
         self, parts: tuple[Mapping[str, Any], ...], choices: tuple[SchemaAlternatives, ...], never: bool
     ) -> CompiledSchema:
-        shape = CompiledSchema(number=len(self._made), parts=parts, choices=choices, never=never, leaf=Leaf(parts))
+        shape = CompiledSchema(number=len(self._compiled), parts=parts, choices=choices, never=never, leaf=Leaf(parts))
         shape.opaque = tuple(
             {name: part[name] for name in (*_OPAQUE, "minContains", "maxContains") if name in part}
             for part in parts
@@ -196,13 +196,13 @@ class Shapes:
             shape.by_plain_name.setdefault(plain(name), []).append(name)
         return shape
 
-    def _referred(self, reference: object) -> Schema:
+    def _resolve(self, reference: object) -> Schema:
         if not isinstance(reference, str) or not reference.startswith("#"):
             raise UnusableSchema("refers to outside itself")
         if reference[1:2] not in {"", "/"}:
             return self._anchor(reference[1:])
         node: Any = self._root
-        for step in steps_of(_unescaped(reference[1:])):
+        for step in steps_of(_percent_decode(reference[1:])):
             try:
                 node = node[int(step)] if isinstance(node, list) else node[step]
             except (LookupError, ValueError, TypeError):
@@ -219,7 +219,7 @@ class Shapes:
         return self._anchors[name]
 
 
-def _unescaped(fragment: str) -> str:
+def _percent_decode(fragment: str) -> str:
     return re.sub(r"%([0-9a-fA-F]{2})", lambda found: chr(int(found[1], 16)), fragment)
 
 
@@ -250,7 +250,7 @@ def _prefix(part: Mapping[str, Any]) -> Sequence[Schema]:
     return items if isinstance(items, list) else ()
 
 
-def _of_item(part: Mapping[str, Any], place: int) -> Iterator[Schema]:
+def _item_schemas(part: Mapping[str, Any], place: int) -> Iterator[Schema]:
     prefix = _prefix(part)
     if place < len(prefix):
         yield prefix[place]

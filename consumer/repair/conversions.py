@@ -1,4 +1,4 @@
-"""Conversions: what a value of the wrong form may be meant as, each in one step with its cost. Pure."""
+"""Type conversions: what a value of the wrong type or form may stand for, one step each, with its cost. Pure."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -21,76 +21,76 @@ WRAP: Final = 20
 DECODE: Final = 20
 ENVELOPE: Final = 30
 BESIDES: Final = 10
-_MOST_BESIDE: Final = 8
+_MAX_BESIDE: Final = 8
 _LONGEST_ITEM: Final = 24
-_ABOUT: Final = frozenset({
+_METADATA: Final = frozenset({
     "status", "statuscode", "state", "ok", "success", "succeeded", "code", "message", "msg", "detail", "error",
     "errors", "warnings", "meta", "metadata", "links", "timestamp", "time", "requestid", "traceid", "correlationid",
     "version", "apiversion", "schema", "type", "kind", "object", "source", "took", "duration", "elapsed", "page",
     "total", "count", "limit", "offset", "next", "cursor", "more", "hasmore", "id",
 })  # fmt: skip
-_FAILED: Final = frozenset({"error", "fail", "failed", "failure", "ko", "invalid", "rejected", "denied"})
+_FAILURE_WORDS: Final = frozenset({"error", "fail", "failed", "failure", "ko", "invalid", "rejected", "denied"})
 _WRAPPERS: Final = frozenset({
     "value", "data", "result", "results", "response", "payload", "body", "content", "contents", "text", "output",
     "answer", "item", "items", "record", "records", "object", "document", "json", "arguments", "args", "parameters",
     "params", "input", "function", "message", "entity",
 })  # fmt: skip
-_DEEPEST: Final = 4
-_MOST_PAIRS: Final = 1_000
+_MAX_DEPTH: Final = 4
+_MAX_PAIRS: Final = 1_000
 _SURE_LENGTH: Final = 4
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class Conversion:
-    """A value that another one may stand for."""
+    """A candidate value that another one may stand for, with its cost and edit."""
 
     value: Json
     cost: float
     step: Step
     gives_up: tuple[str, ...] = ()
-    """The members that are left behind."""
+    """Names of the members that are lost."""
 
 
-def _replaced(value: Json, old: Json, cost: float, kind: str, reason: str) -> Conversion:
+def _replace(value: Json, old: Json, cost: float, kind: str, reason: str) -> Conversion:
     return Conversion(value=value, cost=cost, step=Step(op="replace", value=value, old=old, kind=kind, reason=reason))
 
 
 def of_text(text: str, leaf: Leaf) -> Iterator[Conversion]:
-    """Give what a string may stand for; Unread where it holds JSON that is cut off."""
+    """Yield what a string may stand for; raises Unread where it holds truncated JSON."""
     wanted = leaf.types
     if leaf.members is not None:
         for member, far, how in scalar_forms.nearest(text, leaf.members):
-            yield _replaced(member, text, RESPELL * (far or 1), "listed_value", f"a listed value, {how}")
-    inner = _decoded(text, leaf)
+            yield _replace(member, text, RESPELL * (far or 1), "listed_value", f"a listed value, {how}")
+    inner = _decode(text, leaf)
     if inner is not None:
         yield inner
-        if isinstance(inner.value, dict | list) or (isinstance(inner.value, str) and _is_written(inner.value)):
+        if isinstance(inner.value, dict | list) or (isinstance(inner.value, str) and _is_json_text(inner.value)):
             return
     if "number" in wanted or "integer" in wanted:
-        yield from _numbers(text, leaf)
+        yield from _parse_numbers(text, leaf)
     if "boolean" in wanted and (truth := scalar_forms.truth(text)) is not None:
         cost = UNQUOTE if text.strip().lower() in {"true", "false"} else WORD
-        yield _replaced(truth, text, cost, "truth_value", "a truth value in words")
+        yield _replace(truth, text, cost, "truth_value", "a truth value in words")
     if "null" in wanted and text.strip().lower() in {"null", "none"}:
-        yield _replaced(None, text, UNQUOTE, "unquoted", "a quoted null")
+        yield _replace(None, text, UNQUOTE, "unquoted", "a quoted null")
     if "string" in wanted:
-        yield from _respelt(text, leaf)
+        yield from _reformat(text, leaf)
     if "array" in wanted and "string" not in wanted and not _is_joined(text):
-        yield _replaced([text], text, WRAP, "put_in_list", "a single value where a list belongs")
+        yield _replace([text], text, WRAP, "put_in_list", "a single value where a list belongs")
 
 
-def _numbers(text: str, leaf: Leaf) -> Iterator[Conversion]:
+def _parse_numbers(text: str, leaf: Leaf) -> Iterator[Conversion]:
     readings = list((scalar_forms.numbers if "number" in leaf.types else scalar_forms.integers)(text))
-    if len(readings) > 1:  # whatever a limit of the schema says: the value may be the one that breaks it
+    if len(readings) > 1:  # whatever limit the schema sets: the value may be the one that violates it
         raise Unread(RefusalCause.AMBIGUOUS, "a number that can be read in two ways")
     for number, how in readings:
-        yield _replaced(number, text, UNQUOTE, "unquoted", how)
+        yield _replace(number, text, UNQUOTE, "unquoted", how)
 
 
-def _respelt(text: str, leaf: Leaf) -> Iterator[Conversion]:
+def _reformat(text: str, leaf: Leaf) -> Iterator[Conversion]:
     bare = text.strip()
     if bare != text and (leaf.formats or leaf.patterns):
-        yield _replaced(bare, text, RESPELL, "trimmed", "white space around it")
+        yield _replace(bare, text, RESPELL, "trimmed", "white space around it")
     for name in leaf.formats:
         match name:
             case "date":
@@ -103,10 +103,10 @@ def _respelt(text: str, leaf: Leaf) -> Iterator[Conversion]:
                 continue
         for form in forms:
             if form not in {text, bare}:
-                yield _replaced(form, text, DATE, "reformatted", f"a {name} in another form")
+                yield _replace(form, text, DATE, "reformatted", f"a {name} in another form")
 
 
-def _decoded(text: str, leaf: Leaf) -> Conversion | None:
+def _decode(text: str, leaf: Leaf) -> Conversion | None:
     start = text.lstrip()[:1]
     if start == '"' or (start in {"{", "["} and not leaf.types.isdisjoint({"object", "array"})):
         try:
@@ -115,12 +115,12 @@ def _decoded(text: str, leaf: Leaf) -> Conversion | None:
             if start != '"' and unread.cause in {RefusalCause.TRUNCATED, RefusalCause.TOO_DEEP, RefusalCause.AMBIGUOUS}:
                 raise
             return None
-        return _replaced(value, text, DECODE, "decoded", "JSON within a string")
+        return _replace(value, text, DECODE, "decoded", "JSON within a string")
     return None
 
 
 def _is_joined(text: str) -> bool:
-    """Tell a list written as one string from a text that has commas."""
+    """Return whether the text is a delimited list in one string, rather than a text that has commas."""
     for mark in (",", ";", "|"):
         items = [item.strip() for item in text.split(mark)]
         if len(items) > 1 and all(0 < len(item) <= _LONGEST_ITEM and " " not in item for item in items):
@@ -129,26 +129,26 @@ def _is_joined(text: str) -> bool:
 
 
 def of_number(value: int | float, leaf: Leaf) -> Iterator[Conversion]:  # noqa: PYI041 - an integer is one of its own
-    """Give what a number may stand for."""
+    """Yield what a number may stand for."""
     wanted = leaf.types
     if leaf.members is not None:
         for member, far, how in scalar_forms.nearest(value, leaf.members):
-            yield _replaced(member, value, RESPELL * far, "listed_value", f"a listed value, {how}")
+            yield _replace(member, value, RESPELL * far, "listed_value", f"a listed value, {how}")
     if "boolean" in wanted and value in {0, 1} and not isinstance(value, float):
-        yield _replaced(bool(value), value, WORD, "truth_value", "a truth value as 0 or 1")
+        yield _replace(bool(value), value, WORD, "truth_value", "a truth value as 0 or 1")
     if "string" in wanted and leaf.members is None and isinstance(value, int):
-        yield _replaced(str(value), value, WORD, "quoted", "a string without its quotes")
+        yield _replace(str(value), value, WORD, "quoted", "a string without its quotes")
     yield from of_any(value, leaf)
 
 
 def of_any(value: Json, leaf: Leaf) -> Iterator[Conversion]:
-    """Give the list that a single value may stand for."""
+    """Yield the list that a single value may stand for."""
     if "array" in leaf.types and value is not None and not leaf.may_be(value):
-        yield _replaced([value], value, WRAP, "put_in_list", "a single value where a list belongs")
+        yield _replace([value], value, WRAP, "put_in_list", "a single value where a list belongs")
 
 
 def of_list(items: list[Json], leaf: Leaf, *, whole: bool) -> Iterator[Conversion]:
-    """Give what a list of one may stand for; `whole` says that it is the document, not a part of one."""
+    """Yield what a list of one item may stand for; `whole` means that the list is the whole document, not a part."""
     may = "array" not in leaf.types or (whole and isinstance(items[0], list)) if len(items) == 1 else False
     if may and items[0] is not None:
         step = Step(
@@ -158,16 +158,16 @@ def of_list(items: list[Json], leaf: Leaf, *, whole: bool) -> Iterator[Conversio
 
 
 def of_object(members: dict[str, Json], leaf: Leaf, names: frozenset[str]) -> Iterator[Conversion]:
-    """Give what an envelope may hold; `names` are the plain names of what is expected in it."""
+    """Yield what an envelope may hold; `names` are the canonical names of the members expected in it."""
     if "array" in leaf.types and members and list(members) == [str(place) for place in range(len(members))]:
-        yield _replaced(list(members.values()), dict(members), ENVELOPE, "listed", "a list as an object of numbers")
-    if len(members) > _MOST_BESIDE or _says_it_failed(members):
+        yield _replace(list(members.values()), dict(members), ENVELOPE, "listed", "a list as an object of numbers")
+    if len(members) > _MAX_BESIDE or _reports_failure(members):
         return
     for key, inner in members.items():
         if not _may_hold(key, inner, leaf, names):
             continue
         others = {name: value for name, value in members.items() if name != key}
-        if not _may_be_left(others, known=plain(key) in _WRAPPERS or _is_wholly(inner, names)):
+        if not _may_be_dropped(others, known=plain(key) in _WRAPPERS or _is_wholly(inner, names)):
             continue
         step = Step(
             op="move",
@@ -181,35 +181,35 @@ def of_object(members: dict[str, Json], leaf: Leaf, names: frozenset[str]) -> It
         yield Conversion(value=inner, cost=ENVELOPE + BESIDES * bool(others), step=step, gives_up=tuple(others))
 
 
-def speaks_of(value: Json, names: frozenset[str], deep: int = _DEEPEST) -> bool:
-    """Tell whether there is at least one of the expected members in it, through further envelopes."""
+def speaks_of(value: Json, names: frozenset[str], deep: int = _MAX_DEPTH) -> bool:
+    """Return whether a value contains at least one of the expected members, through further envelopes."""
     match value:
         case dict():
             if any(plain(key) in names for key in value) or _is_near(value, names):
                 return True
-            return deep > 0 and any(speaks_of(inner, names, deep - 1) for inner in list(value.values())[:_MOST_BESIDE])
+            return deep > 0 and any(speaks_of(inner, names, deep - 1) for inner in list(value.values())[:_MAX_BESIDE])
         case list():
             return deep > 0 and len(value) > 0 and speaks_of(value[0], names, deep - 1)
         case str():
-            return _is_written(value) and (not names or deep == 0 or _written_speaks(value, names, deep))
+            return _is_json_text(value) and (not names or deep == 0 or _text_speaks_of(value, names, deep))
         case _:
             return False
 
 
 def _is_near(members: dict[str, Json], names: frozenset[str]) -> bool:
-    if len(members) * len(names) > _MOST_PAIRS:
+    if len(members) * len(names) > _MAX_PAIRS:
         return False
     return any(len(name) >= _SURE_LENGTH and slips(key, name) is not None for key in members for name in names)
 
 
-def _written_speaks(text: str, names: frozenset[str], deep: int) -> bool:
+def _text_speaks_of(text: str, names: frozenset[str], deep: int) -> bool:
     try:
         return speaks_of(decoded(text.strip()), names, deep - 1)
     except Unread:
-        return True  # nobody can say
+        return True  # undecidable: it may
 
 
-def _is_written(text: str) -> bool:
+def _is_json_text(text: str) -> bool:
     return text.lstrip()[:1] in {"{", "[", '"'}
 
 
@@ -219,7 +219,7 @@ def _may_hold(key: str, inner: Json, leaf: Leaf, names: frozenset[str]) -> bool:
         case None:
             return False
         case dict() | list() if "object" in leaf.types or "array" in leaf.types:
-            # A map has members of any name: nothing but the envelope's own name speaks for one.
+            # A map has members of any name: only a known wrapper name identifies an envelope around one.
             return speaks_of(inner, names) if names else known or isinstance(inner, list)
         case _:
             return known
@@ -229,23 +229,23 @@ def _is_wholly(inner: Json, names: frozenset[str]) -> bool:
     return isinstance(inner, dict) and len(inner) > 1 and all(plain(key) in names for key in inner)
 
 
-def _may_be_left(others: dict[str, Json], *, known: bool) -> bool:
-    return all(_is_about(name, value) for name, value in others.items()) and (
-        known or all(plain(name) in _ABOUT for name in others)
+def _may_be_dropped(others: dict[str, Json], *, known: bool) -> bool:
+    return all(_is_metadata(name, value) for name, value in others.items()) and (
+        known or all(plain(name) in _METADATA for name in others)
     )
 
 
-def _is_about(name: str, value: Json) -> bool:
-    return plain(name) in _ABOUT or not isinstance(value, dict | list) or not value
+def _is_metadata(name: str, value: Json) -> bool:
+    return plain(name) in _METADATA or not isinstance(value, dict | list) or not value
 
 
-def _says_it_failed(members: dict[str, Json]) -> bool:
+def _reports_failure(members: dict[str, Json]) -> bool:
     for key, said in members.items():
         word = plain(key)
         if (
             word in {"status", "state", "result", "outcome"}
             and isinstance(said, str)
-            and said.strip().lower() in _FAILED
+            and said.strip().lower() in _FAILURE_WORDS
         ):
             return True
         if word in {"ok", "success", "succeeded"} and said is False:

@@ -1,11 +1,11 @@
-"""The other forms in which dates and times arrive: pure; a form that can be read in two ways gives both."""
+"""Date and time formats other than ISO 8601: converts them. Pure; an ambiguous date yields both readings."""
 
 import re
 from collections.abc import Iterator
 from datetime import date
 from typing import Final
 
-_LONGEST: Final = 64
+_MAX_LENGTH: Final = 64
 _YEAR_FIRST: Final = re.compile(r"(\d{4})([/.\-_ ])(\d{1,2})\2(\d{1,2})", re.ASCII)
 _BASIC: Final = re.compile(r"(\d{4})(\d\d)(\d\d)", re.ASCII)
 _YEAR_LAST: Final = re.compile(r"(\d{1,2})([/.\-])(\d{1,2})\2(\d{4})", re.ASCII)
@@ -22,18 +22,18 @@ _TIME: Final = re.compile(
 
 
 def dates(text: str) -> Iterator[str]:
-    """Read a calendar day; midnight is the day itself, any other time of day is not."""
+    """Yield the calendar days that a text may mean; midnight is the day itself, any other time of day is rejected."""
     bare = text.strip()
-    if len(bare) > _LONGEST:
+    if len(bare) > _MAX_LENGTH:
         return
     midnight = _MIDNIGHT.fullmatch(bare)
     yield from _days(midnight[1] if midnight else bare)
 
 
 def date_times(text: str) -> Iterator[str]:
-    """Read a moment; one without its offset or time of day is none."""
+    """Yield the timestamps that a text may mean; one without a UTC offset or time of day is rejected."""
     bare = text.strip()
-    parts = _TIME.fullmatch(bare) if len(bare) <= _LONGEST else None
+    parts = _TIME.fullmatch(bare) if len(bare) <= _MAX_LENGTH else None
     if parts is None:
         return
     fraction = (parts[5] or "").replace(",", ".")
@@ -46,7 +46,7 @@ def _offset(text: str) -> str:
         return "Z"
     digits = text[1:].replace(":", "")
     if not digits.strip("0") and ":" not in text:
-        return "Z"  # the same, as most who write it mean it
+        return "Z"  # equivalent, and what most writers mean
     return f"{text[0]}{digits[:2]}:{digits[2:] or '00'}"
 
 
@@ -56,7 +56,7 @@ def _days(text: str) -> Iterator[str]:
     elif found := _BASIC.fullmatch(text):
         yield from _day(found[1], found[2], found[3])
     elif found := _YEAR_LAST.fullmatch(text):
-        # Day first in most of the world, month first in some of it.
+        # Ambiguous: day first in most of the world, month first in some of it.
         yield from dict.fromkeys([*_day(found[4], found[3], found[1]), *_day(found[4], found[1], found[3])])
     else:
         yield from _in_words(text)

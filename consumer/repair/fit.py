@@ -1,4 +1,4 @@
-"""What the search finds at one place: the cheapest value that fits, with how far off the next is, or why none does."""
+"""Result of the search at one place: the cheapest fitting value and its lead over the next, or why none fits."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -12,17 +12,17 @@ from schemas.value import value
 
 INFINITE: Final = float("inf")
 MARGIN: Final = 10
-"""A second document within this of the cheapest is as likely as it."""
+"""Ambiguity margin: a second document within this cost of the cheapest one counts as equally likely."""
 
 Guard: TypeAlias = tuple[tuple[str, ...], ...]
-"""Where only lossless edits may touch, relative to here; an empty path stands for this place and all below it."""
+"""Paths, relative to here, that only lossless edits may touch; an empty path covers this place and all below it."""
 FREE: Final[Guard] = ()
 INSIDE: Final[Guard] = ((),)
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class Step:
-    """An edit, as seen from the place where it was found."""
+    """An edit with paths relative to the place where it was found."""
 
     op: Operation
     at: tuple[str, ...] = ()
@@ -34,9 +34,9 @@ class Step:
     reason: str
 
     def edit(self, above: tuple[str, ...], *, in_list: bool) -> Edit:
-        """Give it as seen from the document."""
+        """Convert it to an edit with paths from the document's root."""
         if in_list and self.origin is not None and not self.at:
-            return self._replacing().edit(above, in_list=False)
+            return self._as_replace().edit(above, in_list=False)
         return Edit(
             op=self.op,
             path=pointer((*above, *self.at)),
@@ -48,8 +48,8 @@ class Step:
             reason=self.reason,
         )
 
-    def _replacing(self) -> "Step":
-        # In a patch a move onto an item of a list comes before that item, not in its place.
+    def _as_replace(self) -> "Step":
+        # In a JSON Patch, a move onto a list item inserts before that item instead of replacing it.
         key = (self.origin or ("",))[0]
         around: Json = {**self.old, key: self.value} if isinstance(self.old, dict) else [self.value]
         return replace(self, op="replace", old=around, origin=None)
@@ -62,20 +62,20 @@ class Fit:
     cost: float
     value: Json = None
     gap: float = INFINITE
-    """How much more the next, different value costs."""
+    """How much more the next, different value costs: the confidence in this one."""
     steps: tuple[Step, ...] = ()
     below: tuple[tuple[str | int, "Fit"], ...] = ()
-    """What was done to the parts: by name, or by place in a list."""
+    """Fits of the changed children: by key, or by index in a list."""
     rank: int = 0
-    """The highest grade of its edits."""
+    """Rank of the highest grade among its edits."""
 
     @property
     def grade(self) -> Grade:
-        """How much it touches."""
+        """Highest grade of its edits: how much meaning they may change."""
         return GRADES[self.rank]
 
     def edits(self, above: tuple[str, ...] = (), *, in_list: bool = False) -> Iterator[Edit]:
-        """Give the edits in the order in which they apply."""
+        """Yield the edits in the order in which they apply."""
         for step in self.steps:
             yield step.edit(above, in_list=in_list)
         for key, fit in self.below:
@@ -84,27 +84,27 @@ class Fit:
 
 @value(frozen=True, slots=True, kw_only=True)
 class Miss:
-    """Why no value fits."""
+    """Failure to fit: why no value does."""
 
     cause: RefusalCause
     what: str
     at: tuple[str, ...] = ()
 
     def under(self, key: str) -> "Miss":
-        """Give it as seen from one step above."""
+        """Return it with its path relative to the parent."""
         return Miss(cause=self.cause, what=self.what, at=(key, *self.at))
 
     @property
     def reason(self) -> str:
-        """Give it in words, with its place."""
+        """Describe it, with its path."""
         return f"{pointer(self.at)[:160] or 'the document'}: {self.what}"
 
 
 SAME: Final = Fit(cost=0)
-"""The value fits as it is."""
+"""Sentinel: the value fits unchanged."""
 
-# What says the most about a document that cannot be repaired.
-_TELLING: Final = {
+# How informative a cause is about a document that cannot be repaired; causes not listed rank 2.
+_INFORMATIVENESS: Final = {
     RefusalCause.WRONG_TYPE: 0,
     RefusalCause.INVALID: 1,
     RefusalCause.AMBIGUOUS: 3,
@@ -114,19 +114,19 @@ _TELLING: Final = {
 
 
 def more_telling(left: Miss, right: Miss) -> Miss:
-    """Choose the reason that says more; the first of equals."""
-    return right if _TELLING.get(right.cause, 2) > _TELLING.get(left.cause, 2) else left
+    """Return the more informative of two misses; the first on a tie."""
+    return right if _INFORMATIVENESS.get(right.cause, 2) > _INFORMATIVENESS.get(left.cause, 2) else left
 
 
 def after(step: Step, fit: Fit, cost: float) -> Fit:
-    """Give a fit that is reached by one more edit before it."""
+    """Return a fit extended by one edit before it."""
     value = step.value if fit is SAME else fit.value
     rank = max(fit.rank, RANK[step.grade])
     return Fit(cost=fit.cost + cost, value=value, gap=fit.gap, steps=(step, *fit.steps), below=fit.below, rank=rank)
 
 
 def below(guard: Guard, key: str) -> Guard:
-    """Give what is guarded as seen from a member."""
+    """Return the guard with its paths relative to a member."""
     if not guard or guard == INSIDE:
         return guard
     found = tuple(path[1:] for path in guard if path and path[0] in {key, "*"})
@@ -134,7 +134,7 @@ def below(guard: Guard, key: str) -> Guard:
 
 
 def cheapest(found: Sequence[tuple[Fit, Json]]) -> Fit:
-    """Choose among fits, each with the value it comes to; another value at about the same cost shows in the gap."""
+    """Return the cheapest of several fits, each with its resulting value; the gap covers rivals with another value."""
     best, value = min(found, key=lambda one: one[0].cost)
     gap = best.gap
     for fit, other in found:
@@ -147,12 +147,12 @@ def cheapest(found: Sequence[tuple[Fit, Json]]) -> Fit:
 
 
 def alike(left: Json, right: Json) -> bool:
-    """Compare two documents, quickly where they are one."""
+    """Return whether two documents are equal, with a fast path for the same object."""
     return left is right or (type(left) is type(right) and left == right and _identical(left, right))
 
 
 def _identical(left: Json, right: Json) -> bool:
-    # Python's equality takes true for 1.
+    # In Python, True equals 1.
     match left, right:
         case (dict(), dict()):
             return all(_identical(value, right[key]) for key, value in left.items())
@@ -163,14 +163,14 @@ def _identical(left: Json, right: Json) -> bool:
 
 
 class Fitter(Protocol):
-    """The search, as the parts of it know it that look at one object's members."""
+    """Interface of the search, for the modules that fit one object's members."""
 
     shapes: Shapes
 
     def fit(self, value: Json, shape: CompiledSchema, guard: Guard = FREE) -> Fit | Miss:
-        """Find the cheapest value that fits."""
+        """Return the cheapest value that fits, or why none does."""
         ...
 
     def speaks_of(self, value: Json, shape: CompiledSchema) -> bool:
-        """Tell whether a value looks as if it were of this kind."""
+        """Return whether a value looks like an instance of this schema."""
         ...

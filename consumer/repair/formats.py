@@ -1,4 +1,4 @@
-"""The formats of JSON Schema as every judge of ours checks them."""
+"""JSON Schema format checker, shared by every validator of ours."""
 
 import re
 from datetime import datetime
@@ -11,7 +11,7 @@ _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d
 FORMATS: Final = FormatChecker()
 
 
-# Without its optional packages the library lets every date-time pass.
+# Without its optional packages the library accepts every date-time.
 @FORMATS.checks("date-time", raises=ValueError)
 def _is_time(value: object) -> bool:
     if not isinstance(value, str):
@@ -21,7 +21,7 @@ def _is_time(value: object) -> bool:
 
 @FORMATS.checks("iri")
 def _is_iri(value: object) -> bool:
-    """Judge an IRI as the URI that it stands for (RFC 3987, 3.1)."""
+    """Validate an IRI by the URI that it maps to (RFC 3987, 3.1)."""
     return not isinstance(value, str) or bool(validate_rfc3986(_as_uri(value), rule="URI"))
 
 

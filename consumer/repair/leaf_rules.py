@@ -1,4 +1,4 @@
-"""What a schema demands of a value that has no parts, and of the size of one that has: pure, and quick."""
+"""Scalar constraints of a schema (type, enum, bounds, pattern, format) and size limits of containers. Pure, fast."""
 
 import re
 from collections.abc import Mapping
@@ -16,23 +16,23 @@ _KINDS: Final[dict[type, str]] = {
 
 
 class Leaf:
-    """The demands of several schemas at once."""
+    """The scalar constraints of several schemas combined."""
 
     def __init__(self, parts: tuple[Mapping[str, Any], ...]) -> None:
         self.members = _members(parts)
         self.types = _types(parts, self.members)
         self.formats = tuple(part["format"] for part in parts if isinstance(part.get("format"), str))
         self.patterns = tuple(compiled(part["pattern"]) for part in parts if isinstance(part.get("pattern"), str))
-        self._longest = min((part["maxLength"] for part in parts if "maxLength" in part), default=None)
-        self._shortest = max((part["minLength"] for part in parts if "minLength" in part), default=None)
+        self._max_length = min((part["maxLength"] for part in parts if "maxLength" in part), default=None)
+        self._min_length = max((part["minLength"] for part in parts if "minLength" in part), default=None)
         self._bounds = tuple(bound for part in parts for bound in _bounds(part))
         self._steps = tuple(part["multipleOf"] for part in parts if part.get("multipleOf"))
-        self._most = {name: _least(parts, name) for name in ("maxItems", "maxProperties")}
-        self._fewest = {name: _greatest(parts, name) for name in ("minItems", "minProperties")}
+        self._max_sizes = {name: _least(parts, name) for name in ("maxItems", "maxProperties")}
+        self._min_sizes = {name: _greatest(parts, name) for name in ("minItems", "minProperties")}
         self._unique = any(part.get("uniqueItems") is True for part in parts)
 
     def fault(self, value: Json) -> RefusalCause | None:
-        """Say what is wrong with a value, its parts aside."""
+        """Return what is wrong with a value, its children aside; None where it is valid."""
         if not self.may_be(value):
             return RefusalCause.WRONG_TYPE
         if self.members is not None and not any(same(value, member) for member in self.members):
@@ -44,24 +44,24 @@ class Leaf:
         return None
 
     def may_be(self, value: Json) -> bool:
-        """Tell whether a value is of a type that is allowed."""
+        """Return whether a value is of an allowed type."""
         kind = _KINDS[type(value)]
         if kind in self.types or (kind == "integer" and "number" in self.types):
             return True
         return isinstance(value, float) and value.is_integer() and "integer" in self.types
 
     def size_fault(self, value: dict[str, Json] | list[Json]) -> RefusalCause | None:
-        """Say what is wrong with the number of parts."""
+        """Return the fault in the number of children; None where it is within the limits."""
         suffix = "Items" if isinstance(value, list) else "Properties"
-        most, fewest = self._most[f"max{suffix}"], self._fewest[f"min{suffix}"]
+        most, fewest = self._max_sizes[f"max{suffix}"], self._min_sizes[f"min{suffix}"]
         if (most is not None and len(value) > most) or (fewest is not None and len(value) < fewest):
             return RefusalCause.OUT_OF_RANGE
         return None
 
     def _text_fault(self, value: str) -> RefusalCause | None:
-        if self._longest is not None and len(value) > self._longest:
+        if self._max_length is not None and len(value) > self._max_length:
             return RefusalCause.OUT_OF_RANGE
-        if self._shortest is not None and len(value) < self._shortest:
+        if self._min_length is not None and len(value) < self._min_length:
             return RefusalCause.OUT_OF_RANGE
         if any(pattern.search(value) is None for pattern in self.patterns):
             return RefusalCause.BAD_FORMAT
@@ -69,7 +69,7 @@ class Leaf:
 
     def _number_fault(self, value: int | float) -> RefusalCause | None:  # noqa: PYI041 - an integer is kept as one
         for name, bound in self._bounds:
-            if not _within(name, value, bound):
+            if not _satisfies(name, value, bound):
                 return RefusalCause.OUT_OF_RANGE
         for step in self._steps:
             if isinstance(step, float) or isinstance(value, float):
@@ -111,7 +111,7 @@ def _bounds(part: Mapping[str, Any]) -> list[tuple[str, float]]:
     return found
 
 
-def _within(name: str, value: float, bound: float) -> bool:
+def _satisfies(name: str, value: float, bound: float) -> bool:
     match name:
         case "minimum":
             return value >= bound
@@ -132,7 +132,7 @@ def _greatest(parts: tuple[Mapping[str, Any], ...], name: str) -> float | None:
 
 
 def compiled(pattern: str) -> re.Pattern[str]:
-    """Compile a pattern of a schema."""
+    """Compile a regular expression of a schema; raises UnusableSchema where it is none."""
     try:
         return re.compile(pattern)
     except (re.error, RecursionError, OverflowError):

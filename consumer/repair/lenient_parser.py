@@ -1,4 +1,4 @@
-"""A reader of almost-JSON: one pass, no guess that could be another. It never closes what the text left open."""
+"""Lenient JSON parser: one pass, and only deviations with one possible meaning. It never completes truncated text."""
 
 import re
 from collections import Counter
@@ -8,7 +8,7 @@ from consumer.repair.values import Json, RefusalCause
 from schemas.json_value import same
 
 MAX_DEPTH: Final = 100
-"""Objects and lists within one another; the database stores no more."""
+"""Maximum nesting of objects and lists; the database stores no deeper."""
 
 _SPACE: Final = re.compile(r"[\s\ufeff\u200b\u2060]*")
 _COMMENT: Final = re.compile(r"//[^\n]*|#[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -25,19 +25,19 @@ _WORDS: Final[dict[str, Json]] = {
     "true": True, "false": False, "null": None, "True": True, "False": False, "None": None,
     "TRUE": True, "FALSE": False, "NULL": None,
 }  # fmt: skip
-_NOTHING: Final = frozenset({"NaN", "nan", "undefined"})
+_NULL_WORDS: Final = frozenset({"NaN", "nan", "undefined"})
 _STRICT_WORDS: Final = frozenset({"true", "false", "null"})
-_LETTERS: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
-_SELVES: Final = frozenset("\"'\\/`")
+_CONTROL_ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_SELF_ESCAPES: Final = frozenset("\"'\\/`")
 _HEX: Final = re.compile(r"u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|U([0-9a-fA-F]{8})", re.ASCII)
 _HIGH: Final = 0xD800
 _LOW: Final = 0xDC00
-"""Where the halves of surrogate pairs begin."""
+"""First code points of the high and the low surrogates."""
 _QUOTES: Final = frozenset(_CLOSERS)
 
 
 class Unread(Exception):
-    """The text cannot be read, and why; `begun` says that it was JSON up to there."""
+    """Parse error, with its cause; `begun` means that the text was JSON up to there."""
 
     def __init__(self, cause: RefusalCause, reason: str, *, begun: bool = True) -> None:
         super().__init__(reason)
@@ -47,7 +47,7 @@ class Unread(Exception):
 
 
 class LooseReader:
-    """Reads one value from a place in a text; notes each liberty it took."""
+    """Parses one value from a position in a text; counts each deviation from strict JSON that it accepted."""
 
     def __init__(self, text: str, start: int = 0) -> None:
         self.text = text
@@ -57,7 +57,7 @@ class LooseReader:
         self._begun = False
 
     def value(self) -> Json:
-        """Read the value that begins here."""
+        """Parse the value at the current position."""
         self.skip()
         here = self._peek()
         if here in _QUOTES:
@@ -74,7 +74,7 @@ class LooseReader:
         return self._word()
 
     def skip(self) -> None:
-        """Go past white space and comments."""
+        """Skip white space and comments."""
         while True:
             found = _SPACE.match(self.text, self.at)
             self.at = found.end() if found else self.at
@@ -91,7 +91,7 @@ class LooseReader:
             raise Unread(RefusalCause.TRUNCATED, "the text ends before its last bracket")
         return self.text[self.at]
 
-    def _no(self, why: str) -> NoReturn:
+    def _fail(self, why: str) -> NoReturn:
         if self.text.startswith(("...", "\u2026"), self.at):
             raise Unread(RefusalCause.TRUNCATED, "something is left out: ...", begun=self._begun)
         if self._depth and _LAST_WORD.fullmatch(self.text, self.at):
@@ -106,11 +106,11 @@ class LooseReader:
             self.skip()
             here = self._peek()
             if here == "}":
-                self._closed(trailing=comma and bool(members))
+                self._close(trailing=comma and bool(members))
                 return members
             if here == ",":
                 if comma and not members:
-                    self._no("no key before the comma")
+                    self._fail("no key before the comma")
                 self.notes["doubled comma"] += comma
                 comma = True
                 self.at += 1
@@ -123,7 +123,7 @@ class LooseReader:
         key = self._key()
         self.skip()
         if self._peek() != ":":
-            self._no("no colon after the key")
+            self._fail("no colon after the key")
         self.at += 1
         self._begun = True
         value = self.value()
@@ -138,7 +138,7 @@ class LooseReader:
             return self._string()
         found = _WORD.match(self.text, self.at)
         if found is None:
-            self._no("no key")
+            self._fail("no key")
         self.notes["unquoted key"] += 1
         self.at = found.end()
         return found[0]
@@ -153,13 +153,13 @@ class LooseReader:
             if here == closer:
                 if closer == ")":
                     if len(items) == 1 and not comma:
-                        self._no("a value in parentheses")
+                        self._fail("a value in parentheses")
                     self.notes["tuple"] += 1
-                self._closed(trailing=comma and bool(items) and closer == "]")
+                self._close(trailing=comma and bool(items) and closer == "]")
                 return items
             if here == ",":
                 if comma:
-                    self._no("nothing between two commas")
+                    self._fail("nothing between two commas")
                 comma = True
                 self.at += 1
                 continue
@@ -168,7 +168,7 @@ class LooseReader:
             comma = False
             self._begun = True
 
-    def _closed(self, *, trailing: bool) -> None:
+    def _close(self, *, trailing: bool) -> None:
         self.notes["trailing comma"] += trailing
         self.at += 1
 
@@ -176,7 +176,7 @@ class LooseReader:
         found = _NUMBER.match(self.text, self.at)
         if found is not None:
             self.at = found.end()
-            return self._figure(found[0], whole=found[1] is None and found[2] is None)
+            return self._to_number(found[0], whole=found[1] is None and found[2] is None)
         odd = _ODD_NUMBER.match(self.text, self.at)
         text = odd[0] if odd else ""
         if text.lstrip("+-") in {"Infinity", "inf", "Inf"}:
@@ -186,13 +186,13 @@ class LooseReader:
             self.at += len(text)
             return text
         if not _OTHER_NUMBER.fullmatch(text) or (text.lstrip("+-")[:2].isdigit() and text.lstrip("+-")[0] == "0"):
-            self._no("no JSON number")
+            self._fail("no JSON number")
         self.notes["number in another notation"] += 1
         self.at += len(text)
         plain = text.replace("_", "")
-        return self._figure(plain, whole=plain.lstrip("+-").isdigit())
+        return self._to_number(plain, whole=plain.lstrip("+-").isdigit())
 
-    def _figure(self, text: str, *, whole: bool) -> Json:
+    def _to_number(self, text: str, *, whole: bool) -> Json:
         if whole:
             return whole_number(text)
         number = float(text)
@@ -206,15 +206,15 @@ class LooseReader:
         if word in {"u", "U"} and self.text[self.at + 1 : self.at + 2] in {'"', "'"}:
             self.at += 1
             return self._string()
-        if word in _NOTHING:
+        if word in _NULL_WORDS:
             self.notes["no number (NaN) taken for null"] += 1
         elif word in {"Infinity", "inf"}:
             raise Unread(RefusalCause.OUT_OF_RANGE, "an infinity is no JSON number")
         elif word not in _WORDS:
-            self._no("no JSON value")
+            self._fail("no JSON value")
         if len(self.text) == self.at + len(word) and self._depth:
             raise Unread(RefusalCause.TRUNCATED, "the text ends before its last bracket")
-        self.notes["another language's word"] += word not in _STRICT_WORDS and word not in _NOTHING
+        self.notes["another language's word"] += word not in _STRICT_WORDS and word not in _NULL_WORDS
         self.at += len(word)
         return _WORDS.get(word)
 
@@ -247,27 +247,27 @@ class LooseReader:
                 pieces.append(here)
                 self.at += 1
         if odd and letters:
-            self._no("backslashes of two kinds in the string that ends")
+            self._fail("backslashes of two kinds in the string that ends")
         self.notes["lone backslash"] += odd
         self._begun = True
         return "".join(pieces)
 
     def _within_a_word(self) -> bool:
-        # Between two letters a quote is an apostrophe: no text goes on so after a string.
+        # A quote between two letters is an apostrophe: after a string no such text can follow.
         around = self.text[self.at - 1], self.text[self.at + 1 : self.at + 2]
         return around[0].isalpha() and around[1].isalpha()
 
     def _escape(self, *, curly: bool) -> tuple[str, bool | None]:
-        """Read an escape: what it stands for; True for one of a letter, False for one of a sign, None for none."""
+        """Parse an escape: its text, and True for a letter or code point, False for a quoted sign, None for neither."""
         if self.at + 1 >= len(self.text):
             raise Unread(RefusalCause.TRUNCATED, "the text ends within a string")
         sign = self.text[self.at + 1]
-        if sign in _LETTERS:
+        if sign in _CONTROL_ESCAPES:
             self.at += 2
-            return _LETTERS[sign], True
-        if sign in _SELVES or sign in _QUOTES:
+            return _CONTROL_ESCAPES[sign], True
+        if sign in _SELF_ESCAPES or sign in _QUOTES:
             self.at += 2
-            return ('"' if curly and sign not in _SELVES else sign), False
+            return ('"' if curly and sign not in _SELF_ESCAPES else sign), False
         if sign == "\n":
             self.at += 2
             return "", False
@@ -277,7 +277,7 @@ class LooseReader:
         if sign in "uxU":
             if len(self.text) - self.at < 10:  # noqa: PLR2004 - the longest escape
                 raise Unread(RefusalCause.TRUNCATED, "the text ends within a string")
-            self._no("half an escape")
+            self._fail("half an escape")
         self.at += 1
         return "\\", None
 
@@ -289,12 +289,12 @@ class LooseReader:
                 self.at = low.end()
                 return chr(0x10000 + ((number - _HIGH) << 10) + (second - _LOW))
         if number > 0x10FFFF:  # noqa: PLR2004 - the last character there is
-            self._no("no character")
+            self._fail("no character")
         return chr(number)
 
 
 def whole_number(text: str) -> int:
-    """Read an integer of any size that a document may hold."""
+    """Parse an integer; raises Unread where it has too many digits."""
     try:
         return int(text)
     except ValueError:

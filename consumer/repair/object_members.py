@@ -1,4 +1,4 @@
-"""The members of one object: each fits, has another name, is dropped, or is filled in. Pure."""
+"""Fits one object: each member fits, is renamed, is dropped, or is filled in from a default. Pure."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from schemas.names import Grade
 
 
 class Members:
-    """Fits one object."""
+    """Fits the members of one object to its schema."""
 
     def __init__(self, fitter: Fitter, members: dict[str, Json], shape: CompiledSchema, guard: Guard) -> None:
         self._fitter = fitter
@@ -21,29 +21,31 @@ class Members:
         self._guard = guard
         self._steps: list[Step] = []
         self._below: list[tuple[str, Fit]] = []
-        self._renamed: dict[str, str | None] = {}
-        self._put: dict[str, Json] = {}
+        self._new_names: dict[str, str | None] = {}
+        self._added: dict[str, Json] = {}
         self._cost = 0.0
         self._gap = INFINITE
-        self._gave_up = False
+        self._lost_content = False
 
     def fit(self) -> Fit | Miss:
-        """Find the cheapest object that fits."""
+        """Return the cheapest object that fits, or why none does."""
         undeclared = [key for key in self._members if key not in self._shape.declared]
         if undeclared:
-            missed = self._settle([key for key in undeclared if not self._shapes.matches_a_pattern(self._shape, key)])
+            missed = self._resolve_undeclared(
+                [key for key in undeclared if not self._shapes.matches_a_pattern(self._shape, key)]
+            )
             if missed is not None:
                 return missed
         for key, value in self._members.items():
-            if key not in self._renamed and (missed := self._member(key, value)) is not None:
+            if key not in self._new_names and (missed := self._member(key, value)) is not None:
                 return missed
         missed = self._fill()
         return self._result() if missed is None else missed
 
     def _result(self) -> Fit | Miss:
         changed = self._steps or self._below
-        members = self._changed() if changed else self._members
-        if self._gave_up and all(self._name_of(key) is None for key in self._members):
+        members = self._build_members() if changed else self._members
+        if self._lost_content and all(self._name_of(key) is None for key in self._members):
             return Miss(cause=RefusalCause.FORBIDDEN_KEY, what="nothing of it may stand here")
         fault = self._shape.leaf.size_fault(members)
         if fault is not None:
@@ -60,20 +62,20 @@ class Members:
             rank=max(ranks),
         )
 
-    def _changed(self) -> dict[str, Json]:
+    def _build_members(self) -> dict[str, Json]:
         members: dict[str, Json] = {}
         for key, value in self._members.items():
             name = self._name_of(key)
             if name is not None:
                 members[name] = value
-        members |= self._put
+        members |= self._added
         members |= {key: fit.value for key, fit in self._below}
         return members
 
     def _name_of(self, key: str) -> str | None:
-        return self._renamed.get(key, key)
+        return self._new_names.get(key, key)
 
-    # ---- one member
+    # ---- declared members
 
     def _member(self, key: str, value: Json) -> Miss | None:
         guard = below(self._guard, key) if self._guard else self._guard
@@ -81,25 +83,25 @@ class Members:
         if fit is SAME:
             return None
         if isinstance(fit, Fit):
-            self._take(key, fit)
+            self._apply_fit(key, fit)
             return None
         if value is None and key in self._shape.declared:
-            return self._without_null(key, fit)
+            return self._replace_null(key, fit)
         return fit.under(key)
 
-    def _take(self, key: str, fit: Fit) -> None:
+    def _apply_fit(self, key: str, fit: Fit) -> None:
         self._below.append((key, fit))
         self._cost += fit.cost
         self._gap = min(self._gap, fit.gap)
 
-    def _without_null(self, key: str, missed: Miss) -> Miss | None:
+    def _replace_null(self, key: str, missed: Miss) -> Miss | None:
         default = in_place_of_null(self._fitter, self._shape, self._guard, key)
         if isinstance(default, Miss):
             return default
         if isinstance(default, Fit):
-            self._take(key, default)
+            self._apply_fit(key, default)
             return None
-        if key in self._needed():
+        if key in self._required_names():
             return missed.under(key)
         if below(self._guard, key):
             return Miss(cause=RefusalCause.GUARDED, what="null, and only lossless edits may touch it", at=(key,))
@@ -109,23 +111,25 @@ class Members:
     def _drop(self, key: str, cost: float, reason: str) -> None:
         old = self._members[key]
         whole = self._shape is self._shapes.root
-        self._gave_up = self._gave_up or (old is not None if whole else isinstance(old, dict | list) and bool(old))
+        self._lost_content = self._lost_content or (
+            old is not None if whole else isinstance(old, dict | list) and bool(old)
+        )
         self._steps.append(Step(op="remove", at=(key,), old=old, grade=Grade.LOSSY, kind="dropped", reason=reason))
         self._cost += cost
-        self._renamed[key] = None
+        self._new_names[key] = None
 
-    # ---- keys that are not declared
+    # ---- undeclared keys
 
-    def _settle(self, undeclared: list[str]) -> Miss | None:
+    def _resolve_undeclared(self, undeclared: list[str]) -> Miss | None:
         settled = UndeclaredKeys(self._fitter, self._members, self._shape, self._guard, undeclared).settle()
         if isinstance(settled, Miss):
             return settled
         self._gap = min(self._gap, settled.gap)
         for way in settled.ways:
-            self._do(way)
+            self._apply_action(way)
         return None
 
-    def _do(self, way: KeyAction) -> None:
+    def _apply_action(self, way: KeyAction) -> None:
         if way.target is None:
             self._drop(way.key, way.cost, "a key that may not stand here")
             return
@@ -133,13 +137,13 @@ class Members:
         if way.target != way.key:
             kind, reason = ("misspelt", "a misspelt name") if way.is_guess else ("recased", "a name in another casing")
             self._steps.append(Step(op="move", at=(way.target,), origin=(way.key,), kind=kind, reason=reason))
-        self._renamed[way.key] = way.target
+        self._new_names[way.key] = way.target
         if way.fit is not SAME:
-            self._take(way.target, way.fit)
+            self._apply_fit(way.target, way.fit)
 
-    # ---- what is missing
+    # ---- missing members
 
-    def _needed(self) -> dict[str, None]:
+    def _required_names(self) -> dict[str, None]:
         present = {self._name_of(key) for key in self._members}
         needed = dict(self._shape.required)
         for part in self._shape.parts:
@@ -150,7 +154,7 @@ class Members:
         return needed
 
     def _is_recognised(self) -> bool:
-        """Tell whether this is the object that the schema means: nothing is filled into any other."""
+        """Return whether this is the object that the schema means: defaults are filled into no other."""
         kept = {key: name for key in self._members if (name := self._name_of(key)) is not None}
         undeclared = (self._members[key] for key, name in kept.items() if name not in self._shape.declared)
         return any(name in self._shape.declared for name in kept.values()) and not any(
@@ -159,7 +163,7 @@ class Members:
 
     def _fill(self) -> Miss | None:
         present = {self._name_of(key) for key in self._members}
-        for key in self._needed():
+        for key in self._required_names():
             if key in present:
                 continue
             fit = filling(self._fitter, self._shape, self._guard, key)
@@ -170,6 +174,6 @@ class Members:
                     cause=RefusalCause.MISSING_REQUIRED, what="is missing, and so is all that would tell", at=(key,)
                 )
             self._steps += [replace(step, at=(key,)) for step in fit.steps]
-            self._put[key] = fit.value
+            self._added[key] = fit.value
             self._cost += fit.cost
         return None

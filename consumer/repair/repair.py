@@ -1,4 +1,4 @@
-"""The repair of one document: read it, fit it into its schema at the least cost, have it judged. Pure, never raises."""
+"""Entry point of the repair: parse a document, fit it to its schema at the least cost, validate. Pure, never raises."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
@@ -18,50 +18,51 @@ from consumer.repair.values import RANK, Edit, Json, RefusalCause, Repair, Repai
 from schemas.json_value import steps_of
 from schemas.names import Grade
 
-_SCHEMAS_KEPT: Final = 32
+_MAX_SCHEMAS: Final = 32
 _LOSSLESS: Final = RANK[Grade.LOSSLESS]
-_MOST_LAYERS: Final = 4
-"""Texts within texts."""
+_MAX_LAYERS: Final = 4
+"""Maximum levels of JSON strings nested within each other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Fitted:
-    """A document that was read from the text, and how it fits."""
+    """A document parsed from the text, with its fit."""
 
     reading: ParsedText
     fit: Fit
 
 
 class _Schema:
-    """A schema that is ready for use."""
+    """A schema prepared for use: its validator and its compiled form."""
 
     def __init__(self, schema: object) -> None:
         self.judge = Judge(schema)
         self.shapes = Shapes(schema)  # type: ignore[arg-type]  # the judge refuses what is neither object nor boolean
 
 
-_known: Final[OrderedDict[bytes, _Schema]] = OrderedDict()
+_schema_cache: Final[OrderedDict[bytes, _Schema]] = OrderedDict()
 
 
 def repair_text(text: str, schema: Json, *, most: Grade, guarded: tuple[str, ...] = ()) -> Repair:
-    """Repair a document as it was sent, which may not even be JSON; edits of a grade above `most` are not made.
+    """Repair a document in raw text, which may not even be JSON; edits of a grade above `most` are not made.
 
     `guarded` are RFC 6901 pointers, `*` for any member: there, and below, only lossless edits are made, and no key is
-    dropped or guessed. Edits of the text are one: the text, as a JSON string, becomes the document that it holds.
+    dropped or guessed. All edits of the text are recorded as one: the text, as a JSON string, is replaced by the
+    document that it holds.
     """
-    return _repaired(text, None, schema, most, guarded)
+    return _repair(text, None, schema, most, guarded)
 
 
 def repair_document(document: Json, schema: Json, *, most: Grade, guarded: tuple[str, ...] = ()) -> Repair:
-    """Repair a document that was read already; see `repair_text`."""
-    return _repaired(None, document, schema, most, guarded)
+    """Repair a document that is parsed already; see `repair_text`."""
+    return _repair(None, document, schema, most, guarded)
 
 
-def _repaired(text: str | None, document: Json, schema: Json, most: Grade, guarded: tuple[str, ...]) -> Repair:
+def _repair(text: str | None, document: Json, schema: Json, most: Grade, guarded: tuple[str, ...]) -> Repair:
     try:
-        ready = _ready(schema)
+        ready = _compile_schema(schema)
         found = [ParsedText(document=document)] if text is None else readings(text)
-        return _Repairing(ready, text, most, tuple(steps_of(path) for path in guarded)).of(found)
+        return _RepairRun(ready, text, most, tuple(steps_of(path) for path in guarded)).of(found)
     except Unread as unread:
         return refused(unread.cause, unread.reason)
     except UnusableSchema as unusable:
@@ -72,21 +73,21 @@ def _repaired(text: str | None, document: Json, schema: Json, most: Grade, guard
         return refused(RefusalCause.TOO_DEEP, "the document or its schema is nested too deeply")
 
 
-def _ready(schema: Json) -> _Schema:
+def _compile_schema(schema: Json) -> _Schema:
     try:
         key = orjson.dumps(schema)
-    except (TypeError, ValueError):  # beyond 64 bits, or half a surrogate pair: made anew each time
+    except (TypeError, ValueError):  # beyond 64 bits, or a lone surrogate: compiled anew each time, without the cache
         return _Schema(schema)
-    found = _known.get(key)
+    found = _schema_cache.get(key)
     if found is None:
-        found = _known[key] = _Schema(deepcopy(schema))
-        if len(_known) > _SCHEMAS_KEPT:
-            _known.popitem(last=False)
+        found = _schema_cache[key] = _Schema(deepcopy(schema))
+        if len(_schema_cache) > _MAX_SCHEMAS:
+            _schema_cache.popitem(last=False)
     return found
 
 
-class _Repairing:
-    """The repair of one text."""
+class _RepairRun:
+    """The repair of one text or document."""
 
     def __init__(self, schema: _Schema, text: str | None, most: Grade, guard: Guard) -> None:
         self._schema = schema
@@ -95,7 +96,7 @@ class _Repairing:
         self._guard = guard
 
     def of(self, found: Sequence[ParsedText], depth: int = 0) -> Repair:
-        """Choose among the documents that the text may be meant for."""
+        """Fit every candidate document, and choose among those that fit."""
         fitted: list[_Fitted] = []
         missed: list[tuple[ParsedText, Miss]] = []
         for reading in found:
@@ -107,38 +108,38 @@ class _Repairing:
             else:
                 missed.append((reading, fit))
         if fitted:
-            return self._ended(_distinct(fitted))
-        return self._within(*missed[0], depth) if len(missed) == 1 else self._missed(*missed[0])
+            return self._choose(_deduplicate(fitted))
+        return self._try_nested(*missed[0], depth) if len(missed) == 1 else self._refuse_miss(*missed[0])
 
-    def _within(self, outer: ParsedText, miss: Miss, depth: int) -> Repair:
-        """Look into a document that is one string: it may hold the text that was meant."""
+    def _try_nested(self, outer: ParsedText, miss: Miss, depth: int) -> Repair:
+        """Parse a document that is one string: it may hold the intended text."""
         text = outer.document
-        if not isinstance(text, str) or miss.cause is not RefusalCause.WRONG_TYPE or depth == _MOST_LAYERS:
-            return self._missed(outer, miss)
+        if not isinstance(text, str) or miss.cause is not RefusalCause.WRONG_TYPE or depth == _MAX_LAYERS:
+            return self._refuse_miss(outer, miss)
         try:
             inner = [within(outer, one) for one in readings(text)]
         except Unread as unread:
             if unread.cause is RefusalCause.NOT_JSON:
-                return self._missed(outer, miss)
+                return self._refuse_miss(outer, miss)
             raise
         return self.of(inner, depth + 1)
 
-    def _ended(self, fitted: list[_Fitted]) -> Repair:
+    def _choose(self, fitted: list[_Fitted]) -> Repair:
         likely = [one for one in fitted if one.fit.rank == _LOSSLESS] or fitted
         if len(likely) > 1:
             return refused(RefusalCause.AMBIGUOUS, "the text holds more than one document that fits")
         one, fit = likely[0], likely[0].fit
         if fit is SAME:
-            return self._judged(one.reading, one.reading.document, ())
-        doubt = self._doubt(one)
+            return self._validate(one.reading, one.reading.document, ())
+        doubt = self._objection(one)
         if doubt is not None:
-            return self._unless_valid(one.reading, *doubt)
+            return self._refuse_unless_valid(one.reading, *doubt)
         if fit.rank > _LOSSLESS and self._schema.judge.fault(one.reading.document) is None:
-            return self._accepted(one.reading, one.reading.document, ())
-        return self._judged(one.reading, fit.value, tuple(fit.edits()))
+            return self._accept(one.reading, one.reading.document, ())
+        return self._validate(one.reading, fit.value, tuple(fit.edits()))
 
-    def _doubt(self, one: _Fitted) -> tuple[RefusalCause, str] | None:
-        """Say why the cheapest document that fits is not made, if it is not."""
+    def _objection(self, one: _Fitted) -> tuple[RefusalCause, str] | None:
+        """Return why the cheapest fitting document is not accepted; None where it is."""
         fit = one.fit
         if fit.gap <= MARGIN:
             return RefusalCause.AMBIGUOUS, f"two readings of {_place_of_gap(fit)} are as likely"
@@ -150,29 +151,29 @@ class _Repairing:
             return RefusalCause.NEEDS_MORE, f"{what} ({dear.reason})"
         return None
 
-    def _missed(self, reading: ParsedText, miss: Miss) -> Repair:
-        return self._unless_valid(reading, miss.cause, miss.reason)
+    def _refuse_miss(self, reading: ParsedText, miss: Miss) -> Repair:
+        return self._refuse_unless_valid(reading, miss.cause, miss.reason)
 
-    def _unless_valid(self, reading: ParsedText, cause: RefusalCause, reason: str) -> Repair:
-        """Refuse, unless the document is valid as it stands: then there is nothing to repair."""
+    def _refuse_unless_valid(self, reading: ParsedText, cause: RefusalCause, reason: str) -> Repair:
+        """Refuse, unless the document is valid unchanged: then there is nothing to repair."""
         if self._schema.judge.fault(reading.document) is None:
-            return self._accepted(reading, reading.document, ())
+            return self._accept(reading, reading.document, ())
         return refused(cause, reason)
 
-    def _judged(self, reading: ParsedText, document: Json, edits: tuple[Edit, ...]) -> Repair:
+    def _validate(self, reading: ParsedText, document: Json, edits: tuple[Edit, ...]) -> Repair:
         fault = self._schema.judge.fault(document)
         if fault is None:
-            return self._accepted(reading, document, edits)
+            return self._accept(reading, document, edits)
         if edits:
-            return self._unless_valid(reading, *fault)
+            return self._refuse_unless_valid(reading, *fault)
         return refused(*fault)
 
-    def _accepted(self, reading: ParsedText, document: Json, edits: tuple[Edit, ...]) -> Repair:
+    def _accept(self, reading: ParsedText, document: Json, edits: tuple[Edit, ...]) -> Repair:
         if self._text is not None and +reading.notes:
             grade = Grade.LOSSY if reading.loses else Grade.LOSSLESS
             if RANK[grade] > RANK[self._most]:
                 return refused(
-                    RefusalCause.NEEDS_MORE, f"would take a repair of grade {grade.value}: {_said(reading.notes)}"
+                    RefusalCause.NEEDS_MORE, f"would take a repair of grade {grade.value}: {_describe(reading.notes)}"
                 )
             edits = (_text_edit(self._text, reading, grade), *edits)
         if not edits:
@@ -185,7 +186,7 @@ def _reasons(edits: tuple[Edit, ...]) -> list[tuple[str, int]]:
     return Counter(edit.reason for edit in edits).most_common(8)
 
 
-def _said(notes: Counter[str]) -> str:
+def _describe(notes: Counter[str]) -> str:
     return ", ".join(name if count == 1 else f"{name} ({count})" for name, count in sorted((+notes).items()))
 
 
@@ -197,11 +198,11 @@ def _text_edit(text: str, reading: ParsedText, grade: Grade) -> Edit:
         old=text,
         grade=grade,
         kind="text",
-        reason=f"the text is not plain JSON: {_said(reading.notes)}",
+        reason=f"the text is not plain JSON: {_describe(reading.notes)}",
     )
 
 
-def _distinct(fitted: list[_Fitted]) -> list[_Fitted]:
+def _deduplicate(fitted: list[_Fitted]) -> list[_Fitted]:
     found: list[_Fitted] = []
     for one in fitted:
         value = _value(one)

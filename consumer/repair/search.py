@@ -1,4 +1,4 @@
-"""The search: down the schema and the document at once, the cheapest fitting value at each place. Pure and bounded."""
+"""The search: walks schema and document together, finds the cheapest fitting value at each place. Pure and bounded."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -29,10 +29,10 @@ from consumer.repair.values import Json, RefusalCause
 from schemas.names import Grade
 
 MAX_STEPS: Final = 1_200_000
-"""Places looked at; each takes some microseconds."""
-_MOST_NAMES: Final = 500
-_MOST_HOPS: Final = 5
-"""Guises within one another at one place: an envelope, in a list, in a string."""
+"""Step limit: places visited; each takes some microseconds."""
+_MAX_NAMES: Final = 500
+_MAX_HOPS: Final = 5
+"""Maximum conversions chained at one place: an envelope, in a list, in a string."""
 _WORDS: Final = {
     RefusalCause.WRONG_TYPE: "of another type than the schema wants",
     RefusalCause.UNKNOWN_VALUE: "none of the listed values",
@@ -44,22 +44,22 @@ _HIDDEN: Final = Miss(cause=RefusalCause.INVALID, what="breaks a rule of the sch
 
 
 class Search:
-    """Fits one document into one schema."""
+    """Fits one document to one schema."""
 
     def __init__(self, shapes: Shapes, judge: Judge) -> None:
         self.shapes = shapes
         self.judge = judge
-        self._left = MAX_STEPS
-        self._known: dict[tuple[int, int, int, Guard], Fit | Miss] = {}
-        self._alive: list[Json] = []
+        self._steps_left = MAX_STEPS
+        self._cache: dict[tuple[int, int, int, Guard], Fit | Miss] = {}
+        self._keep_alive: list[Json] = []
         self._names: dict[int, frozenset[str]] = {}
-        self._kin: dict[int, CompiledSchema] = {}
-        """Of a branch, the shape with all its branches."""
+        self._family: dict[int, CompiledSchema] = {}
+        """For each branch of alternatives, the schema with all its branches."""
 
     def fit(self, value: Json, shape: CompiledSchema, guard: Guard = FREE, hops: int = 0) -> Fit | Miss:
-        """Find the cheapest value that fits."""
-        self._left -= 1
-        if self._left < 0:
+        """Return the cheapest value that fits, or why none does."""
+        self._steps_left -= 1
+        if self._steps_left < 0:
             raise TooMuch
         if shape.never:
             return _NEVER
@@ -67,22 +67,26 @@ class Search:
             fault = shape.leaf.fault(value)
             if fault is None:
                 return SAME
-            return self._otherwise(value, shape, guard, hops, Miss(cause=fault, what=_WORDS[fault]))
+            return self._try_conversions(value, shape, guard, hops, Miss(cause=fault, what=_WORDS[fault]))
         key = (id(value), shape.number, hops, guard)
-        found = self._known.get(key)
+        found = self._cache.get(key)
         if found is None:
-            found = self._chosen(value, shape, guard, hops) if shape.choices else self._plain(value, shape, guard, hops)
-            self._known[key] = found
-            # A key is an address: what it stands for must not give its own to another value.
-            self._alive.append(value)
+            found = (
+                self._fit_alternatives(value, shape, guard, hops)
+                if shape.choices
+                else self._fit_plain(value, shape, guard, hops)
+            )
+            self._cache[key] = found
+            # The cache key is an object's address: the object must stay alive, or another could get the same address.
+            self._keep_alive.append(value)
         return found
 
     def passes(self, value: Json, shape: CompiledSchema) -> bool:
-        """Ask the rules that only the judge knows."""
+        """Return whether the value passes the keywords that only the validator implements."""
         return all(self.judge.accepts(value, part) for part in shape.opaque)
 
     def names(self, shape: CompiledSchema, deep: int = 3) -> frozenset[str]:
-        """Give the plain names of the members that are declared here, in whichever branch."""
+        """Return the canonical names of the members declared here, in any branch."""
         found = self._names.get(shape.number)
         if found is None:
             names = set(shape.by_plain_name)
@@ -93,16 +97,16 @@ class Search:
         return found
 
     def speaks_of(self, value: Json, shape: CompiledSchema) -> bool:
-        """Tell whether a value holds members that are declared here, or a text of them."""
-        names = self.names(self._kin.get(shape.number, shape))
+        """Return whether a value contains members that are declared here, or is a text of them."""
+        names = self.names(self._family.get(shape.number, shape))
         return bool(names) and conversions.speaks_of(value, names)
 
-    def _chosen(self, value: Json, shape: CompiledSchema, guard: Guard, hops: int) -> Fit | Miss:
+    def _fit_alternatives(self, value: Json, shape: CompiledSchema, guard: Guard, hops: int) -> Fit | Miss:
         found: list[tuple[Fit, Json]] = []
         missed: Miss | None = None
         rule = shape.choices[0].rule
         for branch in self.shapes.alternatives(shape):
-            self._kin[branch.number] = self._kin.get(shape.number, shape)
+            self._family[branch.number] = self._family.get(shape.number, shape)
             fit = self.fit(value, branch, guard, hops)
             if fit is SAME:
                 return SAME
@@ -112,11 +116,11 @@ class Search:
                 found.append((fit, fit.value))
         return cheapest(found) if found else missed or _HIDDEN
 
-    def _plain(self, value: Json, shape: CompiledSchema, guard: Guard, hops: int) -> Fit | Miss:
-        direct = self._direct(value, shape, guard)
-        return direct if direct is SAME else self._otherwise(value, shape, guard, hops, direct)
+    def _fit_plain(self, value: Json, shape: CompiledSchema, guard: Guard, hops: int) -> Fit | Miss:
+        direct = self._fit_direct(value, shape, guard)
+        return direct if direct is SAME else self._try_conversions(value, shape, guard, hops, direct)
 
-    def _direct(self, value: Json, shape: CompiledSchema, guard: Guard) -> Fit | Miss:
+    def _fit_direct(self, value: Json, shape: CompiledSchema, guard: Guard) -> Fit | Miss:
         fault = shape.leaf.fault(value)
         if fault is not None:
             return Miss(cause=fault, what=_WORDS[fault])
@@ -124,14 +128,14 @@ class Search:
             case dict():
                 fit = Members(self, value, shape, guard).fit()
             case list():
-                fit = self._items(value, shape, guard)
+                fit = self._fit_items(value, shape, guard)
             case _:
                 fit = SAME
         if shape.opaque and isinstance(fit, Fit) and not self.passes(value if fit is SAME else fit.value, shape):
             return _HIDDEN
         return fit
 
-    def _items(self, items: list[Json], shape: CompiledSchema, guard: Guard) -> Fit | Miss:
+    def _fit_items(self, items: list[Json], shape: CompiledSchema, guard: Guard) -> Fit | Miss:
         fault = shape.leaf.size_fault(items)
         if fault is not None:
             return Miss(cause=fault, what="too many or too few items")
@@ -153,10 +157,12 @@ class Search:
             repaired[index] = fit.value
         return Fit(cost=cost, value=repaired, gap=gap, below=tuple(found), rank=rank)
 
-    def _otherwise(self, value: Json, shape: CompiledSchema, guard: Guard, hops: int, direct: Fit | Miss) -> Fit | Miss:
-        """Look for what the value may be a conversion of, where that is not dearer than what fits already."""
+    def _try_conversions(
+        self, value: Json, shape: CompiledSchema, guard: Guard, hops: int, direct: Fit | Miss
+    ) -> Fit | Miss:
+        """Try conversions of the value, where they cost no more than what fits already."""
         found = [(direct, direct.value)] if isinstance(direct, Fit) else []
-        if hops >= _MOST_HOPS:
+        if hops >= _MAX_HOPS:
             return direct
         bound = direct.cost + MARGIN if isinstance(direct, Fit) else INFINITE
         missed = direct if isinstance(direct, Miss) else _HIDDEN
@@ -164,7 +170,7 @@ class Search:
             for conversion in self._conversions(value, shape):
                 if conversion.cost > bound:
                     continue
-                if not _may(conversion, guard):
+                if not _is_allowed(conversion, guard):
                     missed = more_telling(
                         missed, Miss(cause=RefusalCause.GUARDED, what="only lossless edits may touch it")
                     )
@@ -193,43 +199,43 @@ class Search:
             case list():
                 return conversions.of_list(value, leaf, whole=shape is self.shapes.root)
             case dict():
-                return self._object_guises(value, shape)
+                return self._object_conversions(value, shape)
             case _:
                 return ()
 
-    def _object_guises(self, value: dict[str, Json], shape: CompiledSchema) -> Iterator[Conversion]:
-        for conversion in conversions.of_object(value, shape.leaf, self.names(self._kin.get(shape.number, shape))):
+    def _object_conversions(self, value: dict[str, Json], shape: CompiledSchema) -> Iterator[Conversion]:
+        for conversion in conversions.of_object(value, shape.leaf, self.names(self._family.get(shape.number, shape))):
             (kept,) = conversion.step.origin or ("",)
             inside = {plain(key) for key in conversion.value} if isinstance(conversion.value, dict) else set()
-            # What is a member here is no envelope; what stands beside one may be said within it too.
+            # A key declared here is no envelope; a key beside the envelope may exist within it too.
             beside = [name for name in conversion.gives_up if plain(name) not in inside]
-            if not any(self._belongs(name, value[name], shape) for name in (kept, *beside) if name in value):
+            if not any(self._is_declared_member(name, value[name], shape) for name in (kept, *beside) if name in value):
                 yield conversion
         names = self.names(self.shapes.item(shape, 0)) if "array" in shape.types else frozenset()
         if "array" in shape.types and (not names or conversions.speaks_of(value, names, 0)):
             yield from conversions.of_any(value, shape.leaf)
 
-    def _belongs(self, name: str, value: Json, shape: CompiledSchema) -> bool:
-        """Tell whether a member may well be what is declared here, in whichever branch."""
-        kin = self._kin.get(shape.number, shape)
+    def _is_declared_member(self, name: str, value: Json, shape: CompiledSchema) -> bool:
+        """Return whether a member may well be one that is declared here, in any branch."""
+        kin = self._family.get(shape.number, shape)
         return any(
             isinstance(self.fit(value, self.shapes.child(one, declared)), Fit)
             for one in (kin, *(self.shapes.alternatives(kin) if kin.choices else ()))
-            for declared in self._meant(name, one)
+            for declared in self._declared_names(name, one)
         )
 
-    def _meant(self, name: str, shape: CompiledSchema) -> Iterator[str]:
+    def _declared_names(self, name: str, shape: CompiledSchema) -> Iterator[str]:
         yield from shape.by_plain_name.get(plain(name), ())
-        if len(shape.declared) <= _MOST_NAMES:
+        if len(shape.declared) <= _MAX_NAMES:
             yield from (declared for declared in shape.declared if slips(name, declared))
 
 
 def _is_an_id(value: str, shape: CompiledSchema) -> bool:
-    """Tell digits with leading zeros where a number is wanted."""
+    """Return whether the value is digits with leading zeros where a number is wanted."""
     return not shape.types.isdisjoint({"integer", "number"}) and looks_like_an_id(value)
 
 
-def _may(conversion: Conversion, guard: Guard) -> bool:
+def _is_allowed(conversion: Conversion, guard: Guard) -> bool:
     if conversion.step.grade is Grade.LOSSLESS or not guard:
         return True
     return guard != INSIDE and not any(below(guard, name) for name in conversion.gives_up)

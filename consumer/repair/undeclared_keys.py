@@ -1,4 +1,4 @@
-"""The keys of an object that are not declared: whose names they are, or that they are nobody's. Pure."""
+"""Undeclared keys of an object: renames them to the declared keys that they misspell, keeps or drops them. Pure."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -18,45 +18,45 @@ RECASE: Final = 10
 MISSPELT: Final = 30
 SLIP: Final = 15
 STAY: Final = 60
-"""What leaving a misspelt key as it is costs more than putting it right."""
+"""Extra cost of keeping a misspelt key, compared with correcting it."""
 DROP_NULL: Final = 150
 DROP: Final = 200
-_MOST_UNDECLARED: Final = 100
-_MOST_PAIRS: Final = 5_000
-_MOST_WAYS: Final = 4_000
-_MOST_KEPT: Final = 1_000
+_MAX_UNDECLARED: Final = 100
+_MAX_PAIRS: Final = 5_000
+_MAX_COMBINATIONS: Final = 4_000
+_MAX_CACHED: Final = 1_000
 _SURE_LENGTH: Final = 4
 _VERY_SURE_LENGTH: Final = 8
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class KeyAction:
-    """One thing to do with a key."""
+    """One possible action on a key: rename, keep or drop."""
 
     key: str
     cost: float
     target: str | None
-    """The name that it has afterwards; None where it is dropped."""
+    """New name; None where the key is dropped."""
     fit: Fit = SAME
     is_guess: bool = False
-    """The names differ by more than their casing."""
+    """Whether the names differ by more than casing and separators."""
 
     @property
     def total(self) -> float:
-        """With what its value costs."""
+        """Total cost, with that of its value."""
         return self.cost + self.fit.cost
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class KeyPlan:
-    """What is done with all of them."""
+    """The chosen actions for all undeclared keys."""
 
     ways: tuple[KeyAction, ...]
     gap: float = INFINITE
 
 
 class UndeclaredKeys:
-    """Settles the undeclared keys of one object."""
+    """Chooses the actions for the undeclared keys of one object."""
 
     def __init__(
         self, fitter: Fitter, members: dict[str, Json], shape: CompiledSchema, guard: Guard, undeclared: list[str]
@@ -68,16 +68,16 @@ class UndeclaredKeys:
         self._guard = guard
         self._undeclared = undeclared
         absent = sum(name not in members for name in shape.declared)
-        self._too_many = len(undeclared) > _MOST_UNDECLARED or len(undeclared) * absent > _MOST_PAIRS
+        self._too_many = len(undeclared) > _MAX_UNDECLARED or len(undeclared) * absent > _MAX_PAIRS
         self._is_map = any(isinstance(part.get("additionalProperties"), dict) for part in shape.parts)
 
     def settle(self) -> KeyPlan | Miss:
-        """Find the least costly thing to do with each."""
+        """Return the cheapest combination of actions, or why there is none."""
         done: list[KeyAction] = []
         ways: dict[str, list[KeyAction]] = {}
         for key in self._undeclared:
             renames = list(self._renames(key))
-            others = self._otherwise(key, renames)
+            others = self._other_actions(key, renames)
             if isinstance(others, Miss):
                 return others
             if renames:
@@ -89,7 +89,7 @@ class UndeclaredKeys:
             done += ways.pop(key)
         gap = INFINITE
         for group in _groups(ways):
-            best = self._best([ways[key] for key in group])
+            best = self._choose_combination([ways[key] for key in group])
             if isinstance(best, Miss):
                 return best
             done += best.ways
@@ -102,11 +102,11 @@ class UndeclaredKeys:
     def _is_closed_to(self, key: str) -> bool:
         return self._shapes.child(self._shape, key).never
 
-    # ---- whose name it is
+    # ---- renaming
 
     def _renames(self, key: str) -> Iterator[KeyAction]:
         value = self._members[key]
-        for target, far in self._near(key):
+        for target, far in self._candidates(key):
             if far and (below(self._guard, key) or below(self._guard, target)):
                 continue
             fit: Fit | Miss | None = self._child(target, value)
@@ -116,25 +116,25 @@ class UndeclaredKeys:
                 cost = MISSPELT + SLIP * far if far else RECASE
                 yield KeyAction(key=key, cost=cost, target=target, fit=fit, is_guess=far > 0)
 
-    def _near(self, key: str) -> Iterator[tuple[str, int]]:
-        """Give the absent properties that a key may stand for, with how many slips away."""
+    def _candidates(self, key: str) -> Iterator[tuple[str, int]]:
+        """Yield the absent properties that a key may stand for, each with the edit distance."""
         exact = [name for name in self._shape.by_plain_name.get(plain(key), ()) if name not in self._members]
         yield from ((name, 0) for name in exact if not self._is_closed_to(name))
         if exact or self._too_many:
             return
-        for name, far in self._slipped(key):
+        for name, far in self._nearest_names(key):
             if name not in self._members and self._is_sure(key, name, far):
                 yield name, far
 
-    def _slipped(self, key: str) -> list[tuple[str, int]]:
-        """Give the declared names that are nearest to a key: one that is taken already is not passed over."""
+    def _nearest_names(self, key: str) -> list[tuple[str, int]]:
+        """Return the declared names nearest to a key; one already present counts, so that no farther one is taken."""
         known = self._shape.slipped.get(key)
         if known is None:
             far = ((name, slips(key, name)) for name in self._shape.declared)
             found = [(name, count) for name, count in far if count is not None]
             least = min((count for _, count in found), default=0)
             known = [(name, count) for name, count in found if count == least]
-            if len(self._shape.slipped) < _MOST_KEPT:
+            if len(self._shape.slipped) < _MAX_CACHED:
                 self._shape.slipped[key] = known
         return known
 
@@ -143,30 +143,30 @@ class UndeclaredKeys:
             return True
         if self._is_closed_to(key):
             return len(plain(name)) > 2  # noqa: PLR2004 - one letter of two is half of the name
-        # Where undeclared keys are welcome, another key is more likely to be meant as it stands.
+        # Where undeclared keys are allowed, the key is more likely meant as it is.
         return not self._is_map and len(plain(name)) >= (_SURE_LENGTH if far == 1 else _VERY_SURE_LENGTH)
 
-    # ---- nobody's
+    # ---- keeping or dropping
 
-    def _otherwise(self, key: str, renames: list[KeyAction]) -> list[KeyAction] | Miss:
-        """Give what else may be done with a key than renaming it."""
+    def _other_actions(self, key: str, renames: list[KeyAction]) -> list[KeyAction] | Miss:
+        """Return the actions on a key other than renaming, or why there is none."""
         if self._is_closed_to(key):
-            return [] if renames else self._dropped(key)
+            return [] if renames else self._drop(key)
         fit = self._child(key, self._members[key])
         if isinstance(fit, Miss):
             return [] if renames else fit.under(key)
         if any(not way.is_guess for way in renames):
             return []
-        if not renames and (meant := self._unfit(key)) is not None:
+        if not renames and (meant := self._misfit(key)) is not None:
             return meant
-        # The inside of an object or a list speaks for the name; a text or a number fits many.
+        # The content of an object or a list supports the name; a text or a number fits many names.
         inner = isinstance(self._members[key], dict | list)
         stay = min((way.total if inner and way.fit.rank == 0 else way.cost for way in renames), default=-STAY) + STAY
         return [KeyAction(key=key, cost=stay, target=key, fit=fit)]
 
-    def _unfit(self, key: str) -> Miss | None:
-        """Say why the value of a key is none of the property that the key surely stands for."""
-        for name, far in self._near(key):
+    def _misfit(self, key: str) -> Miss | None:
+        """Return why the value does not fit the property that the key surely stands for; None if none is sure."""
+        for name, far in self._candidates(key):
             if name in self._shape.required or (far == 0 and self._members[key] is not None):
                 fit = self._child(name, self._members[key])
                 if isinstance(fit, Miss):
@@ -176,11 +176,11 @@ class UndeclaredKeys:
                 )
         return None
 
-    def _dropped(self, key: str) -> list[KeyAction] | Miss:
+    def _drop(self, key: str) -> list[KeyAction] | Miss:
         value = self._members[key]
         if below(self._guard, key):
             return Miss(cause=RefusalCause.GUARDED, what="may not stand here, and may not be dropped", at=(key,))
-        if len(self._undeclared) > _MOST_UNDECLARED:
+        if len(self._undeclared) > _MAX_UNDECLARED:
             return Miss(cause=RefusalCause.FORBIDDEN_KEY, what=f"{len(self._undeclared)} keys that may not stand here")
         if value is None:
             return [KeyAction(key=key, cost=DROP_NULL, target=None)]
@@ -188,15 +188,15 @@ class UndeclaredKeys:
             return Miss(
                 cause=RefusalCause.AMBIGUOUS, what="may not stand here, and holds what is declared here", at=(key,)
             )
-        meant = self._meant(key, value)
+        meant = self._intended_property(key, value)
         if meant is not None:
             what = f"may not stand here, and may be meant for {meant[:64]!r}"
             return Miss(cause=RefusalCause.AMBIGUOUS, what=what, at=(key,))
         return [KeyAction(key=key, cost=DROP, target=None)]
 
-    def _meant(self, key: str, value: Json) -> str | None:
-        """Give the property that a key may have been meant for: then it is not dropped."""
-        for name, _ in self._near(key):
+    def _intended_property(self, key: str, value: Json) -> str | None:
+        """Return the property that a key may be meant for, which prevents dropping it; None where there is none."""
+        for name, _ in self._candidates(key):
             return name
         for name in self._shape.declared:
             if name in self._members:
@@ -209,13 +209,13 @@ class UndeclaredKeys:
     def _fits(self, name: str, value: Json) -> bool:
         return isinstance(self._fitter.fit(value, self._shapes.child(self._shape, name)), Fit)
 
-    # ---- several for one name
+    # ---- keys that compete for one name
 
-    def _best(self, ways: list[list[KeyAction]]) -> KeyPlan | Miss:
-        """Choose for keys that may stand for the same properties."""
+    def _choose_combination(self, ways: list[list[KeyAction]]) -> KeyPlan | Miss:
+        """Choose the cheapest combination for keys that compete for the same properties."""
         key = ways[0][0].key
         rivals = Miss(cause=RefusalCause.AMBIGUOUS, what="more than one key may stand for one property", at=(key,))
-        if prod(len(one) for one in ways) > _MOST_WAYS:
+        if prod(len(one) for one in ways) > _MAX_COMBINATIONS:
             return rivals
         needed = {way.target: self._price_without(way.target) for one in ways for way in one if way.target}
         found = [(_price(chosen, needed), chosen) for chosen in product(*ways) if _is_possible(chosen)]
@@ -235,7 +235,7 @@ class UndeclaredKeys:
 
 def _are_rivals(key: str, name: str) -> bool:
     far, length = slips(key, name), len(plain(name))
-    # Three letters more are a word of their own: `amount_old` is no misspelt `amount`.
+    # Three letters more are a separate word: `amount_old` is no misspelt `amount`.
     return far == 0 or (far == 1 and length >= _SURE_LENGTH) or (far == 2 and length >= _VERY_SURE_LENGTH)  # noqa: PLR2004
 
 
@@ -250,7 +250,7 @@ def _is_possible(chosen: tuple[KeyAction, ...]) -> bool:
 
 
 def _groups(ways: dict[str, list[KeyAction]]) -> Iterator[list[str]]:
-    """Part the keys so that no two groups may stand for the same property."""
+    """Partition the keys so that no two groups compete for the same property."""
     groups: list[tuple[set[str], list[str]]] = []
     for key, one in ways.items():
         targets = {way.target for way in one if way.target is not None}

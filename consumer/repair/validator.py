@@ -1,4 +1,4 @@
-"""The independent judge: jsonschema itself, formats included, says whether a document is valid."""
+"""Independent validation of documents by the jsonschema library, formats included."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -31,30 +31,30 @@ _CAUSES: Final = {
 
 
 class UnusableSchema(Exception):
-    """Not a schema that a document can be judged by; says why."""
+    """The schema cannot be used to validate a document; the message says why."""
 
 
 class Judge:
-    """Judges documents by one schema."""
+    """Validator of documents by one schema."""
 
     def __init__(self, schema: object) -> None:
         if not isinstance(schema, bool | Mapping):
             raise UnusableSchema("not an object")
         try:
-            _refuse_outside(schema, 0)
-            self.kind = _kind_of(schema)
+            _check_references(schema, 0)
+            self.kind = _validator_class(schema)
             checked: Any = self.kind
             checked.check_schema(schema)
         except SchemaError as error:
             raise UnusableSchema(f"not a JSON Schema at {_place(error)}: fails `{error.validator}`") from error
         except RecursionError as error:
             raise UnusableSchema("nested too deeply") from error
-        kind = self.kind if _has_own_ids(schema) else _quick(self.kind)
-        # An empty registry: a reference is looked up in the schema itself, never over a network.
+        kind = self.kind if _has_own_ids(schema) else _fast_class(self.kind)
+        # An empty registry: references are resolved within the schema itself, never over a network.
         self._validator: Validator = kind(schema, registry=Registry(), format_checker=FORMATS)
 
     def fault(self, document: Any) -> tuple[RefusalCause, str] | None:  # noqa: ANN401 - JSON is anything
-        """Say what is wrong with a document; no value of it is quoted."""
+        """Return what is wrong with a document, without quoting any of its values; None where it is valid."""
         try:
             error = next(iter(self._validator.iter_errors(document)), None)
         except Unresolvable:
@@ -68,26 +68,26 @@ class Judge:
         return _CAUSES.get(str(error.validator), RefusalCause.INVALID), f"{_place(error)}: fails `{error.validator}`"
 
     def accepts(self, document: Any, part: Any) -> bool:  # noqa: ANN401 - JSON is anything
-        """Judge a value by a part of the schema."""
+        """Return whether a value is valid under a part of the schema."""
         try:
             return bool(self._validator.evolve(schema=part).is_valid(document))
         except (Unresolvable, re.error, OverflowError, ZeroDivisionError, TypeError):
             raise UnusableSchema("it cannot be judged by") from None
 
 
-def _kind_of(schema: bool | Mapping[str, Any]) -> type[Validator]:
-    if isinstance(schema, Mapping) and "$schema" not in schema and _is_older(schema):
+def _validator_class(schema: bool | Mapping[str, Any]) -> type[Validator]:
+    if isinstance(schema, Mapping) and "$schema" not in schema and _is_draft7_or_older(schema):
         return Draft7Validator
     kind: type[Validator] = validator_for(schema, default=Draft202012Validator)
     return kind
 
 
-class _Ready:
-    """The keywords that lead to the parts of a value: each part of the schema made ready once, not for each value."""
+class _FastKeywords:
+    """Fast `properties` and `items` keywords: the validator of each sub-schema is built once, not for each value."""
 
     def __init__(self, kind: type[Validator]) -> None:
-        self._usual: Any = kind.VALIDATORS["items"]
-        self._judges: dict[int, Validator] = {}
+        self._default_items: Any = kind.VALIDATORS["items"]
+        self._validators: dict[int, Validator] = {}
 
     def properties(
         self, validator: Validator, parts: Mapping[str, Any], value: object, _: object
@@ -95,35 +95,35 @@ class _Ready:
         if isinstance(value, dict):
             for name, part in parts.items():
                 if name in value:
-                    yield from self._below(validator, value[name], part, name)
+                    yield from self._descend(validator, value[name], part, name)
 
     def items(
         self, validator: Validator, part: object, value: object, schema: Mapping[str, Any]
     ) -> Iterator[ValidationError]:
         if isinstance(value, list) and isinstance(part, Mapping) and "prefixItems" not in schema:
             for place, item in enumerate(value):
-                yield from self._below(validator, item, part, place)
+                yield from self._descend(validator, item, part, place)
         else:
-            yield from self._usual(validator, part, value, schema) or ()
+            yield from self._default_items(validator, part, value, schema) or ()
 
-    def _below(self, validator: Validator, value: object, part: object, step: str | int) -> Iterator[ValidationError]:
-        judge = self._judges.get(id(part))
+    def _descend(self, validator: Validator, value: object, part: object, step: str | int) -> Iterator[ValidationError]:
+        judge = self._validators.get(id(part))
         if judge is None:
-            judge = self._judges[id(part)] = validator.evolve(schema=part)
+            judge = self._validators[id(part)] = validator.evolve(schema=part)
         for error in judge.iter_errors(cast("Any", value)):
             error.relative_path.appendleft(step)
             yield error
 
 
-def _quick(kind: type[Validator]) -> type[Validator]:
-    """Give the same judge for one schema, twice as quick; not for one whose parts have ids of their own."""
-    ready, extended = _Ready(kind), cast("Any", extend)
+def _fast_class(kind: type[Validator]) -> type[Validator]:
+    """Return an equivalent validator class, twice as fast; not for a schema whose parts have ids of their own."""
+    ready, extended = _FastKeywords(kind), cast("Any", extend)
     quick: type[Validator] = extended(kind, {"properties": ready.properties, "items": ready.items})
     return quick
 
 
 def _has_own_ids(node: object) -> bool:
-    """Tell whether a part has a name of its own, from which references are counted."""
+    """Return whether a sub-schema has an id of its own, which is the base of its references."""
     if isinstance(node, Mapping):
         return any(
             name in {"$dynamicRef", "$recursiveRef"}
@@ -134,16 +134,16 @@ def _has_own_ids(node: object) -> bool:
     return isinstance(node, list) and any(_has_own_ids(item) for item in node)
 
 
-def _is_older(node: object) -> bool:
-    """Tell a schema of draft 7 or before that does not say so, by what no later draft has."""
+def _is_draft7_or_older(node: object) -> bool:
+    """Return whether a schema without `$schema` is of draft 7 or before, by keywords that later drafts dropped."""
     if isinstance(node, Mapping):
         if isinstance(node.get("items"), list) or "additionalItems" in node:
             return True
-        return any(_is_older(value) for value in node.values())
-    return isinstance(node, list) and any(_is_older(item) for item in node)
+        return any(_is_draft7_or_older(value) for value in node.values())
+    return isinstance(node, list) and any(_is_draft7_or_older(item) for item in node)
 
 
-def _refuse_outside(node: object, depth: int) -> None:
+def _check_references(node: object, depth: int) -> None:
     if depth > _MAX_SCHEMA_DEPTH:
         raise UnusableSchema("nested too deeply")
     if isinstance(node, Mapping):
@@ -152,7 +152,7 @@ def _refuse_outside(node: object, depth: int) -> None:
             if isinstance(reference, str) and not reference.startswith("#"):
                 raise UnusableSchema(f"refers to {reference[:120]}, outside itself")
     for value in node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ():
-        _refuse_outside(value, depth + 1)
+        _check_references(value, depth + 1)
 
 
 def _place(error: ValidationError | SchemaError) -> str:

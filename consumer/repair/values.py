@@ -1,4 +1,4 @@
-"""What a repair is: the edits it made, or why it was refused. Plain values; imports nothing that is slow."""
+"""Result types of a repair: the edits that were made, or the cause of the refusal. Imports nothing slow."""
 
 from enum import StrEnum
 from typing import Final, Literal, TypeAlias
@@ -6,7 +6,7 @@ from typing import Final, Literal, TypeAlias
 from schemas.names import Grade
 from schemas.value import value
 
-# As the model's, which takes half a second to import.
+# Same as the type in `consumer.model`, which takes half a second to import.
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Operation: TypeAlias = Literal["add", "remove", "replace", "move"]
 
@@ -15,30 +15,30 @@ RANK: Final = {grade: rank for rank, grade in enumerate(GRADES)}
 
 
 class RepairStatus(StrEnum):
-    """What became of a document."""
+    """Outcome of a repair."""
 
-    VALID = "valid"  # nothing to do: it is handed back as it came
-    REPAIRED = "repaired"  # the schema accepts the document that the edits make of it
-    REFUSED = "refused"  # there is no document: the cause says why
+    VALID = "valid"  # nothing to do: the document is returned as it came
+    REPAIRED = "repaired"  # the schema accepts the document with the edits applied
+    REFUSED = "refused"  # there is no document: see the cause
 
 
 class RefusalCause(StrEnum):
     """Why a repair was refused."""
 
-    AMBIGUOUS = "ambiguous"  # two different documents are as likely: nobody is to choose between them
-    TRUNCATED = "truncated"  # the text ends too soon: it has to be made again
-    MISSING_REQUIRED = "missing_required"  # a value is needed that the schema does not name
+    AMBIGUOUS = "ambiguous"  # two different documents are equally likely: the engine does not choose between them
+    TRUNCATED = "truncated"  # the text ends too soon: its producer has to make it again
+    MISSING_REQUIRED = "missing_required"  # a value is needed that the schema does not provide
     OUT_OF_RANGE = "out_of_range"  # too large, too small, too long, too short, too many, too few
     NOT_JSON = "not_json"  # no JSON could be read from the text
     UNKNOWN_VALUE = "unknown_value"  # none of the values that the schema lists
-    WRONG_TYPE = "wrong_type"  # of another type, and not a known form of it
+    WRONG_TYPE = "wrong_type"  # of another type, and not convertible
     BAD_FORMAT = "bad_format"  # breaks the schema's `pattern` or `format`
-    FORBIDDEN_KEY = "forbidden_key"  # a key that may not stand there and may not be dropped either
+    FORBIDDEN_KEY = "forbidden_key"  # a key that is not allowed there and may not be dropped either
     INVALID = "invalid"  # breaks another rule of the schema
-    NEEDS_MORE = "needs_more"  # could be repaired, by an edit of a grade that was not allowed
-    GUARDED = "guarded"  # could be repaired, by an edit of a field that only lossless ones may touch
-    UNUSABLE_SCHEMA = "unusable_schema"  # no schema, or one that refers to elsewhere
-    UNREADABLE_LINE = "unreadable_line"  # the question itself is not what was asked for
+    NEEDS_MORE = "needs_more"  # repairable only by an edit of a grade that was not allowed
+    GUARDED = "guarded"  # repairable only by a lossy edit of a field that allows lossless ones alone
+    UNUSABLE_SCHEMA = "unusable_schema"  # no schema, or one with references outside itself
+    UNREADABLE_LINE = "unreadable_line"  # the request line itself is malformed
     TOO_LARGE = "too_large"  # above a stated limit of size or memory
     TOO_DEEP = "too_deep"  # nested beyond the stated limit
     TOOK_TOO_LONG = "took_too_long"  # above a stated limit of steps or time
@@ -48,22 +48,22 @@ class RefusalCause(StrEnum):
 class Edit:
     """One operation of a JSON Patch (RFC 6902), with what it takes to undo it.
 
-    Applied in order to the document that was read, or to the text as one JSON string, the edits give the repaired one.
+    Applied in order to the parsed document, or to the text as one JSON string, the edits produce the repaired document.
     """
 
     op: Operation
     path: str
     value: Json = None
-    """What is put there; of `add` and `replace`."""
+    """The new value; for `add` and `replace`."""
     old: Json = None
-    """What stood there; of a move onto what was around it, that without the moved part."""
+    """The previous value; for a move onto its own container, the container without the moved part."""
     from_: str | None = None
     grade: Grade
     kind: str
     reason: str
 
     def as_json(self) -> dict[str, Json]:
-        """Give it as an operation of a patch, with its grade, its kind and its reason beside it."""
+        """Return it as a JSON Patch operation, with its grade, kind and reason added."""
         edit: dict[str, Json] = {"op": self.op, "path": self.path}
         if self.op in {"add", "replace"}:
             edit["value"] = self.value
@@ -74,7 +74,7 @@ class Edit:
 
 @value(frozen=True, slots=True, kw_only=True)
 class Repair:
-    """What became of a document. A refused one has no document, no edits and a cause."""
+    """Result of a repair. A refused one has no document, no edits and a cause."""
 
     status: RepairStatus
     document: Json = None
@@ -83,7 +83,7 @@ class Repair:
     reason: str | None = None
 
     def as_json(self) -> dict[str, Json]:
-        """Give it as the answer that the command prints."""
+        """Return it as the JSON answer that the command prints."""
         return {
             "status": self.status.value,
             "document": self.document,
@@ -94,5 +94,5 @@ class Repair:
 
 
 def refused(cause: RefusalCause, reason: str) -> Repair:
-    """Make a refusal; its reason begins with the cause."""
+    """Build a refusal; its reason begins with the cause."""
     return Repair(status=RepairStatus.REFUSED, cause=cause, reason=f"{cause.value}: {reason}")

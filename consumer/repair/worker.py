@@ -1,6 +1,6 @@
-"""The child in which documents are repaired: a line with a question in, a line with the answer out.
+"""Child process that repairs documents: one request line in, one answer line out.
 
-It is isolated and holds nothing of ours, so that a hostile schema or document can be ended with it.
+It is isolated and holds nothing of ours, so that killing it ends a hostile schema or document without harm to us.
 """
 
 import gc
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 if __name__ == "__main__":
-    # Isolated, the interpreter does not know where we are.
+    # In isolated mode the interpreter does not have our directory on its path.
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from consumer.repair.repair import repair_document, repair_text
@@ -19,12 +19,12 @@ from consumer.repair.values import Json, RefusalCause, Repair, refused
 from schemas.names import Grade
 
 READY: Final = b"ready\n"
-_COLLECT: Final = 500
-_LARGE: Final = 256 * 1024
+_GC_EVERY: Final = 500
+_GC_ABOVE: Final = 256 * 1024
 
 
 def answer(line: bytes) -> Repair:
-    """Repair what a line asks for."""
+    """Repair the document in a request line."""
     asked: dict[str, Json] = json.loads(line)
     most, guarded = Grade(str(asked["most"])), asked["guarded"]
     paths = tuple(str(path) for path in guarded) if isinstance(guarded, list) else ()
@@ -34,10 +34,10 @@ def answer(line: bytes) -> Repair:
 
 
 def serve(questions: BinaryIO, answers: BinaryIO) -> None:
-    """Answer lines until there are no more, or no memory."""
+    """Answer requests until the input ends, or memory runs out."""
     answers.write(READY)
     answers.flush()
-    # Documents have no cycles: looking for some would take a quarter of the time.
+    # Documents have no reference cycles: searching for some would take a quarter of the time.
     gc.freeze()
     gc.disable()
     for count, line in enumerate(questions, 1):
@@ -50,18 +50,18 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
             return
         answers.write(out)
         answers.flush()
-        if count % _COLLECT == 0 or len(line) > _LARGE:
+        if count % _GC_EVERY == 0 or len(line) > _GC_ABOVE:
             gc.collect()
 
 
 def written(repair: Repair) -> bytes:
-    """Write an answer as a line."""
-    # Escaped throughout: half a surrogate pair is no UTF-8.
+    """Serialise an answer as a line."""
+    # ASCII-escaped throughout: a lone surrogate cannot be encoded in UTF-8.
     return json.dumps(repair.as_json(), allow_nan=False).encode() + b"\n"
 
 
 def main() -> None:
-    """Serve with no more memory than the first argument says."""
+    """Serve with the memory limit in bytes given by the first argument."""
     most = int(sys.argv[1])
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     serve(cast("BinaryIO", sys.stdin.buffer), cast("BinaryIO", sys.stdout.buffer))

@@ -1,6 +1,6 @@
-"""From an outcome to what is written and told: settlements, events, dead letters. Pure.
+"""From an outcome to what is stored and published: settlements, events, dead letters. Pure.
 
-`settlement.py` says what a finished step writes, `events.py` and `decision.py` give the messages. Neighbours:
-`pipeline/settle.py` makes it durable. Invariant: everything a subscriber can know of a failure is made here, and fits
-into one Kafka message.
+`settlement.py` computes what a finished step writes, `events.py` and `decision.py` build the messages. Neighbours:
+`pipeline/settle.py` makes them durable. Invariant: everything a subscriber can know of a failure is built here, and
+fits into one Kafka message.
 """

@@ -1,4 +1,4 @@
-"""The event that tells a change of a failure's status which no heal has told. Pure."""
+"""Builds the event for a change of a failure's status that no heal has published, such as a decision. Pure."""
 
 from uuid import uuid5
 
@@ -14,7 +14,7 @@ from schemas.trace import Trace as EventTrace
 
 
 def status_message(change: StatusChange, outlet: Outlet) -> Message:
-    """Tell a decision, or another change of the failure's status that no heal has told."""
+    """Build the event for a decision, or for another change of the failure's status that no heal has published."""
     status = FailureStatus(
         failure_id=change.failure_id,
         org_id=change.org_id,

@@ -1,4 +1,4 @@
-"""Finished attempts, new statuses and dead letters to the messages that tell of them. Pure."""
+"""Builds Kafka messages: the events of finished attempts and new statuses, and dead letters. Pure."""
 
 import json
 from dataclasses import dataclass, replace
@@ -23,6 +23,7 @@ from consumer.model import (
     first_read,
 )
 from consumer.model.settlement import message_size
+from consumer.settings import KafkaSettings
 from schemas.dead_letter import Refused as RefusedRecord
 from schemas.dead_letter import cut_letter, dead_letter
 from schemas.envelope import Envelope, encode
@@ -33,22 +34,27 @@ from schemas.rfc3339 import format_time
 from schemas.trace import TRACEPARENT, TRACESTATE
 
 TOLD: Final = frozenset((Status.DEFERRED, Status.AWAITING_APPROVAL, Status.NEEDS_PERSON, Status.GIVEN_UP))
-"""Statuses with an event of their own; `resolved` and `pending` stand in the attempt's."""
+"""Statuses with an event of their own; `resolved` and `pending` are published in the attempt's event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlet:
-    """Where messages go, and how large one may be."""
+    """The topics that messages go to, and the size limit of one."""
 
     results_topic: str
     dlq_topic: str
     max_bytes: int
 
+    @classmethod
+    def of(cls, kafka: KafkaSettings) -> "Outlet":
+        """Return the outlet that the settings name."""
+        return cls(results_topic=kafka.results_topic, dlq_topic=kafka.dlq_topic, max_bytes=kafka.max_message_bytes)
+
 
 def messages_of(
     failure: Failure, diagnosis: Diagnosis, attempt: Attempt, following: Next, outlet: Outlet
 ) -> tuple[Message, ...]:
-    """Tell of a finished attempt, and of the status after it where that has an event of its own."""
+    """Build the event of a finished attempt, and that of the status after it where that has one of its own."""
     told = _attempt_message(failure, diagnosis, attempt, following, outlet)
     if following.status not in TOLD:
         return (told,)
@@ -56,9 +62,9 @@ def messages_of(
 
 
 def cut(message: Message, max_bytes: int) -> Message:
-    """Give a message with the same id that is small enough to be sent, marked as cut, as far as that is possible.
+    """Return a message with the same id, cut to the size limit and marked as truncated, as far as that is possible.
 
-    An event of ours says where to read the rest; a dead letter (it belongs to no failure) what is missing.
+    A cut event of ours says where to read the rest; a cut dead letter (it belongs to no failure) what is missing.
     """
     if message_size(message) <= max_bytes:
         return message
@@ -68,17 +74,17 @@ def cut(message: Message, max_bytes: int) -> Message:
     short = replace(message, body=shortened(message.body or b""))
     if message_size(short) <= max_bytes:
         return short
-    headers = [header for header in message.headers if header[0] not in _TRACE]
+    headers = [header for header in message.headers if header[0] not in _TRACE_FIELDS]
     return replace(message, body=shortened(message.body or b"", least=True), headers=tuple(headers))
 
 
-_TRACE: Final = frozenset((TRACEPARENT, TRACESTATE))
+_TRACE_FIELDS: Final = frozenset((TRACEPARENT, TRACESTATE))
 
 
 def shortened(body: bytes, *, least: bool = False) -> bytes:
-    """Cut an event of ours to what identifies and decides; a body that is none of ours is emptied.
+    """Reduce an event of ours to its identifying and deciding fields; a body that is none of ours is emptied.
 
-    `least` leaves out all that may be long: the proofs, the reason, the trace, most of the workflow's name.
+    `least` also leaves out all that may be long: the proofs, the reason, the trace, most of the workflow's name.
     """
     from pydantic_core import from_json, to_json  # noqa: PLC0415 - only on this rare path
 
@@ -90,17 +96,17 @@ def shortened(body: bytes, *, least: bool = False) -> bytes:
     except (ValueError, TypeError, KeyError):
         return b""
     short = {
-        **{name: data[name] for name in _IDENTIFYING if name in data},
-        **({} if least else _explaining(data)),
+        **{name: data[name] for name in _IDENTIFYING_FIELDS if name in data},
+        **({} if least else _explanation(data)),
         "workflow_name": str(data.get("workflow_name", ""))[: 40 if least else 200],
         "truncated": True,
         "read_more": f"/api/healing/failures/{data['failure_id']}/attempts",
     }
-    attributes = {name: said for name, said in event.items() if not (least and name in _TRACE)}
+    attributes = {name: said for name, said in event.items() if not (least and name in _TRACE_FIELDS)}
     return bytes(to_json({**attributes, "data": short}))
 
 
-def _explaining(data: dict[str, Any]) -> dict[str, Any]:
+def _explanation(data: dict[str, Any]) -> dict[str, Any]:
     evidence = [{**proof, "detail": str(proof.get("detail", ""))[:80]} for proof in data.get("evidence", ())[:10]]
     return {
         **({"evidence": evidence} if evidence else {}),
@@ -108,17 +114,17 @@ def _explaining(data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-_IDENTIFYING: Final = (
+_IDENTIFYING_FIELDS: Final = (
     "attempt_id", "failure_id", "org_id", "failure_type", "disposition", "strategy", "result", "code", "status",
     "step", "attempted_at", "finished_at", "credits", "due_at", "waits_on", "changed_at", "catalog_version",
 )  # fmt: skip
 
 
 def dead_letter_message(letter: DeadLetter, outlet: Outlet, now: datetime) -> Message:
-    """Give the dead letter of a record: its raw bytes, its own headers, where it came from and why.
+    """Build the dead letter of a record: its raw bytes, its own headers, its coordinates and the reason.
 
-    A replayed record keeps its first coordinates. The message's id is of the record that lies there now: each delivery
-    of it is one letter, and each replay that fails is another.
+    A replayed record keeps its first coordinates. The message's id is derived from the record's present ones: every
+    delivery of it gives the same letter, and each replay that fails gives another.
     """
     record = letter.record
     first, replayed = first_read(record)
@@ -134,7 +140,7 @@ def dead_letter_message(letter: DeadLetter, outlet: Outlet, now: datetime) -> Me
         replayed=replayed,
     )
     value, headers = dead_letter(refused, now=now, max_value_bytes=outlet.max_bytes)
-    # The place in the log alone is not enough: a topic made anew counts from 0 again.
+    # Topic, partition and offset alone are not enough: a topic that was recreated counts from 0 again.
     place = f"dead-letter:{record.topic}:{record.partition}:{record.offset}:{record.timestamp_ms}"
     whole = Message(
         id=uuid5(ID_SPACE, place),
@@ -150,12 +156,12 @@ def dead_letter_message(letter: DeadLetter, outlet: Outlet, now: datetime) -> Me
 
 
 def evidence_of(diagnosis: Diagnosis) -> list[JsonObject]:
-    """Give a diagnosis's evidence as it stands in tables and events."""
-    return [_spoke(one) for one in diagnosis.evidence]
+    """Return a diagnosis's evidence in the form that tables and events hold."""
+    return [_evidence_json(one) for one in diagnosis.evidence]
 
 
 def attempt_details(attempt: Attempt, diagnosis: Diagnosis) -> JsonObject:
-    """Give what stands in the attempt's `details` column: everything beyond the seed's own columns."""
+    """Return the content of the attempt's `details` column: everything beyond the seed's own columns."""
     details: JsonObject = {"failureType": diagnosis.failure_type, "disposition": diagnosis.disposition}
     if attempt.code is not None:
         details["code"] = attempt.code
@@ -164,10 +170,10 @@ def attempt_details(attempt: Attempt, diagnosis: Diagnosis) -> JsonObject:
     if attempt.missing:
         details["missing"] = list(attempt.missing)
     if attempt.proofs:
-        details["evidence"] = [_proof(proof) for proof in attempt.proofs]
+        details["evidence"] = [_proof_json(proof) for proof in attempt.proofs]
     details["diagnosis"] = list(evidence_of(diagnosis))
     if attempt.recovered is not None:
-        details["recovered"] = _recovered(attempt.recovered)
+        details["recovered"] = _recovered_json(attempt.recovered)
     if attempt.catalog_version:
         details["catalogVersion"] = attempt.catalog_version
     return {**details, **attempt.details}
@@ -193,11 +199,11 @@ def _attempt_message(
         "attempted_at": attempt.attempted_at,
         "finished_at": attempt.finished_at,
         "credits": {"held": in_aud(attempt.held), "spent": in_aud(attempt.spent)},
-        "evidence": [_proof(proof) for proof in attempt.proofs],
+        "evidence": [_proof_json(proof) for proof in attempt.proofs],
         "diagnosis": evidence_of(diagnosis),
         "details": {**reason, **missing, **attempt.details},
-        "recovered": _recovered(attempt.recovered) if attempt.recovered else None,
-        "handover": _handover(attempt),
+        "recovered": _recovered_json(attempt.recovered) if attempt.recovered else None,
+        "handover": _handover_json(attempt),
         "catalog_version": attempt.catalog_version or None,
         "truncated": False,
         "read_more": None,
@@ -262,8 +268,8 @@ def _message(
     try:
         body, headers = encode(event)
     except ValueError:
-        # Half a surrogate pair, from a strategy that took it over from the world: no byte form exists, so it goes.
-        text = json.dumps(event.data, ensure_ascii=False, default=_plain).encode("utf-8", "replace")
+        # Half a surrogate pair, which a strategy took over from an answer: it has no UTF-8 form, so it is replaced.
+        text = json.dumps(event.data, ensure_ascii=False, default=_json_default).encode("utf-8", "replace")
         body, headers = encode(replace(event, data=json.loads(text)))
     message = Message(
         id=message_id,
@@ -278,11 +284,11 @@ def _message(
     return cut(message, outlet.max_bytes)
 
 
-def _plain(value: object) -> str:
+def _json_default(value: object) -> str:
     return format_time(value) if isinstance(value, datetime) else str(value)
 
 
-def _spoke(one: Evidence) -> JsonObject:
+def _evidence_json(one: Evidence) -> JsonObject:
     said: JsonObject = {"rule": one.rule, "source": one.source, "detail": one.text, "weight": one.weight}
     if one.failure_type is not None:
         said["failure_type"] = one.failure_type
@@ -291,18 +297,18 @@ def _spoke(one: Evidence) -> JsonObject:
     return {**said, "decided": one.decided}
 
 
-def _proof(proof: Proof) -> JsonObject:
+def _proof_json(proof: Proof) -> JsonObject:
     return {"oracle": proof.oracle, "verdict": proof.verdict, "detail": proof.detail}
 
 
-def _handover(attempt: Attempt) -> JsonObject | None:
+def _handover_json(attempt: Attempt) -> JsonObject | None:
     proof = next((proof for proof in attempt.proofs if proof.oracle == "handover"), None)
     if proof is None:
         return None
     return {"delivered": proof.verdict is Verdict.PASSED, "detail": proof.detail}
 
 
-def _recovered(recovered: Recovered) -> JsonObject:
+def _recovered_json(recovered: Recovered) -> JsonObject:
     return {
         "status": recovered.status,
         "headers": dict(recovered.headers),

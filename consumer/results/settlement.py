@@ -1,4 +1,4 @@
-"""Outcomes to settlements: what one finished step of one failure writes. Pure."""
+"""Turns outcomes into settlements: what one finished step of one failure writes to the database. Pure."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -38,13 +38,13 @@ from consumer.results.events import Outlet, attempt_details, messages_of
 from schemas.names import Code, Effect, Result, Status, StrategyName, Verdict
 from schemas.value import value
 
-_TOLD_OF_EACH: Final = 300
-_FIELDS_TOLD: Final = 10
+_REASON_LENGTH: Final = 300
+_MISSING_LIMIT: Final = 10
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """A heal that has ended: what it was, when it ran, what came of it."""
+    """A finished heal: its plan and claim, when it ran, and its outcome."""
 
     failure: Failure
     diagnosis: Diagnosis
@@ -55,33 +55,33 @@ class Ended:
     attempted_at: datetime
     finished_at: datetime
     effect: Effect | None = None
-    """The claim's own, where another process planned it."""
+    """The effect of the claim, where another process planned it."""
 
     @property
     def own_plan(self) -> Heal | None:
-        """The plan that it carried out; None where a claim of another process was planned otherwise here."""
+        """The plan that this heal carried out; None where an inherited claim was planned differently here."""
         plan = self.plan
         return plan if isinstance(plan, Heal) and plan.strategy is self.strategy else None
 
 
 GoesOn: TypeAlias = Callable[[Failure], bool]
-"""Tells whether a rung is left that may act on a failure, as it will stand."""
+"""Returns whether a rung is left that may act on a failure in the state it will have."""
 
 
-def _ends_here(_: Failure) -> bool:
+def _no_rung_left(_: Failure) -> bool:
     return False
 
 
 def settle_heal(
-    ended: Ended, policy: WorkflowPolicy, dice: float, outlet: Outlet, goes_on: GoesOn = _ends_here
+    ended: Ended, policy: WorkflowPolicy, dice: float, outlet: Outlet, goes_on: GoesOn = _no_rung_left
 ) -> Settlement:
-    """Give what a finished heal writes: its attempt, where the failure goes, and what is told of it."""
+    """Compute what a finished heal writes: its attempt, the failure's next status and due time, and its messages."""
     failure, outcome = ended.failure, ended.outcome
     heal = ended.own_plan
     effect = heal.intent.effect if heal is not None else ended.effect
     climb = advance(failure.ladder_progress, ended.strategy, effect, outcome)
-    following = next_step(outcome, _past(ended, heal, climb, policy, goes_on), policy=policy, dice=dice)
-    attempt = _attempt(ended)
+    following = next_step(outcome, _history(ended, heal, climb, policy, goes_on), policy=policy, dice=dice)
+    attempt = _build_attempt(ended)
     return Settlement(
         failure=failure,
         diagnosis=ended.diagnosis,
@@ -90,14 +90,14 @@ def settle_heal(
         messages=messages_of(failure, ended.diagnosis, attempt, following, outlet),
         health=_health(ended, heal),
         mended=heal.intent.fault_digest if heal is not None and isinstance(outcome, Healed) else None,
-        effect_in_doubt=_unsure(outcome),
+        effect_in_doubt=_effect_in_doubt(outcome),
         ladder_progress=climb if following.counts or isinstance(outcome, Refused | RetryLater) else None,
         epoch=ended.claim.epoch,
         stored_details=attempt_details(attempt, ended.diagnosis),
     )
 
 
-def _past(
+def _history(
     ended: Ended, heal: Heal | None, climb: LadderProgress | None, policy: WorkflowPolicy, goes_on: GoesOn
 ) -> AttemptHistory:
     failure = ended.failure
@@ -109,13 +109,13 @@ def _past(
         probe=ended.claim.probe,
         effect_in_doubt=failure.effect_in_doubt,
         exhausted=exhausted,
-        goes_on=exhausted and climb is not None and goes_on(_standing(failure, climb, ended.outcome)),
+        goes_on=exhausted and climb is not None and goes_on(_failure_after(failure, climb, ended.outcome)),
     )
 
 
-def _standing(failure: Failure, climb: LadderProgress, outcome: Outcome) -> Failure:
-    """Give a failure as it will stand after an attempt."""
-    effect_in_doubt, acted = _unsure(outcome), not isinstance(outcome, Refused)
+def _failure_after(failure: Failure, climb: LadderProgress, outcome: Outcome) -> Failure:
+    """Return a failure in the state it will have after an attempt."""
+    effect_in_doubt, acted = _effect_in_doubt(outcome), not isinstance(outcome, Refused)
     return replace(
         failure,
         attempts=failure.attempts + acted,
@@ -128,7 +128,7 @@ def _standing(failure: Failure, climb: LadderProgress, outcome: Outcome) -> Fail
 def settle_unclaimed(
     diagnosed: Diagnosed, plan: Refuse | Wait | Adopt, now: datetime, dice: float, outlet: Outlet
 ) -> Settlement:
-    """Give what a plan writes that does not act: its attempt, and the failure given up, deferred or resolved."""
+    """Compute what a plan that does not act writes: its attempt, and the failure given up, deferred or resolved."""
     failure, diagnosis = diagnosed.failure, diagnosed.diagnosis
     attempt = Attempt(
         id=diagnosed.attempt_id,
@@ -137,9 +137,9 @@ def settle_unclaimed(
         attempted_at=now,
         finished_at=now,
         catalog_version=plan.catalog_version,
-        **_of_plan(plan),
+        **_attempt_fields(plan),
     )
-    following = _after_plan(plan, dice, effect_in_doubt=failure.effect_in_doubt)
+    following = _next_after_plan(plan, dice, effect_in_doubt=failure.effect_in_doubt)
     messages = messages_of(failure, diagnosis, attempt, following, outlet)
     return Settlement(
         failure=failure,
@@ -151,11 +151,11 @@ def settle_unclaimed(
     )
 
 
-def _of_plan(plan: Refuse | Wait | Adopt) -> dict[str, Any]:
+def _attempt_fields(plan: Refuse | Wait | Adopt) -> dict[str, Any]:
     match plan:
         case Refuse():
             result = result_of_refusal(plan.code)
-            others = {"details": _passed_over(plan.passed_over)} if plan.passed_over else {}
+            others = {"details": _describe_passed_over(plan.passed_over)} if plan.passed_over else {}
             return {"result": result, "code": plan.code, "reason": plan.reason, "missing": plan.missing, **others}
         case Wait():
             return {"result": Result.FAILED, "code": Code.RETRY_LATER, "reason": plan.reason}
@@ -168,18 +168,18 @@ def _of_plan(plan: Refuse | Wait | Adopt) -> dict[str, Any]:
             assert_never(plan)
 
 
-def _passed_over(rungs: tuple[PassedOver, ...]) -> JsonObject:
-    """Tell which rungs were passed over, and why; as long as it may be told."""
+def _describe_passed_over(rungs: tuple[PassedOver, ...]) -> JsonObject:
+    """Describe which rungs were passed over and why, cut to the length limits."""
     return {
         "passed_over": [
-            {"strategy": one.strategy, "code": one.code, "reason": one.reason[:_TOLD_OF_EACH]}
-            | ({"missing": list(one.missing[:_FIELDS_TOLD])} if one.missing else {})
+            {"strategy": one.strategy, "code": one.code, "reason": one.reason[:_REASON_LENGTH]}
+            | ({"missing": list(one.missing[:_MISSING_LIMIT])} if one.missing else {})
             for one in rungs
         ]
     }
 
 
-def _after_plan(plan: Refuse | Wait | Adopt, dice: float, *, effect_in_doubt: bool) -> Next:
+def _next_after_plan(plan: Refuse | Wait | Adopt, dice: float, *, effect_in_doubt: bool) -> Next:
     match plan:
         case Refuse():
             return given_up(effect_in_doubt=effect_in_doubt)
@@ -198,15 +198,15 @@ def _health(ended: Ended, plan: Heal | None) -> Health | None:
         key=plan.dependency,
         org_id=ended.failure.org_id,
         dependency=plan.intent.dependency,
-        healthy=_healthy(ended.outcome),
+        healthy=_dependency_health(ended.outcome),
         probe=ended.claim.probe,
     )
 
 
-def _healthy(outcome: Outcome) -> bool | None:
+def _dependency_health(outcome: Outcome) -> bool | None:
     match outcome:
         case Healed(code=code):
-            return True if code is None else None  # `recovered`: nothing was asked of it
+            return True if code is None else None  # `recovered`: the dependency was not called
         case (
             NotHealed(dependency_unhealthy=True)
             | RetryLater(dependency_unhealthy=True)
@@ -214,7 +214,7 @@ def _healthy(outcome: Outcome) -> bool | None:
         ):
             return False
         case NotHealed(code=Code.NOT_HEALED):
-            return True  # it answered, be it with a no
+            return True  # the dependency answered, if only to refuse
         case NotHealed() | RetryLater() | Unknown():
             return None
         case Refused() | Crashed():
@@ -223,7 +223,7 @@ def _healthy(outcome: Outcome) -> bool | None:
             assert_never(outcome)
 
 
-def _unsure(outcome: Outcome) -> bool | None:
+def _effect_in_doubt(outcome: Outcome) -> bool | None:
     match outcome:
         case Unknown() | RetryLater(effect_in_doubt=True):
             return True
@@ -236,17 +236,17 @@ def _unsure(outcome: Outcome) -> bool | None:
 
 
 def result_of_refusal(code: Code) -> Result:
-    """Give the result of a step that ended with its plan: our own fault, or the failure's."""
+    """Return the result of a step that ended with its plan: ERROR for our own fault, FAILED for the failure's."""
     return Result.ERROR if code is Code.CRASHED else Result.FAILED
 
 
-def _attempt(ended: Ended) -> Attempt:
+def _build_attempt(ended: Ended) -> Attempt:
     outcome = ended.outcome
-    result, code = _named(outcome)
-    # What an outcome carries depends on its kind; the attempt has a place for all of it.
-    carried = {name: getattr(outcome, name) for name in _CARRIED if hasattr(outcome, name)}
+    result, code = _result_and_code(outcome)
+    # The fields of an outcome depend on its kind; the attempt has a place for all of them.
+    carried = {name: getattr(outcome, name) for name in _OUTCOME_FIELDS if hasattr(outcome, name)}
     if isinstance(ended.plan, Heal) and ended.plan.passed_over:
-        carried["details"] = carried.get("details", {}) | _passed_over(ended.plan.passed_over)
+        carried["details"] = carried.get("details", {}) | _describe_passed_over(ended.plan.passed_over)
     return Attempt(
         id=ended.claim.attempt_id,
         step=ended.claim.step,
@@ -261,10 +261,10 @@ def _attempt(ended: Ended) -> Attempt:
     )
 
 
-_CARRIED = ("reason", "proofs", "recovered", "details", "drift", "missing", "spent")
+_OUTCOME_FIELDS = ("reason", "proofs", "recovered", "details", "drift", "missing", "spent")
 
 
-def _named(outcome: Outcome) -> tuple[Result, Code | None]:
+def _result_and_code(outcome: Outcome) -> tuple[Result, Code | None]:
     match outcome:
         case Healed(code=code):
             return Result.SUCCESS, code
@@ -281,7 +281,7 @@ def _named(outcome: Outcome) -> tuple[Result, Code | None]:
 
 
 def without_content(settlement: Settlement, outlet: Outlet) -> Settlement:
-    """Give the same end without what the other side said: for a settlement that the database will not store."""
+    """Return a settlement without content from the other side: for one that the database refuses to store."""
     old = settlement.attempt
     attempt = Attempt(
         id=old.id,

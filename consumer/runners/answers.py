@@ -1,4 +1,4 @@
-"""What an engine's answer means for an order or a look: pure."""
+"""Maps an engine's HTTP answers to results of orders and looks: accepted, rejected, ambiguous or unseen. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,23 +18,23 @@ _CONFLICT: Final = frozenset({409, 412})
 _UNAVAILABLE: Final = 503
 _NEVER_DONE: Final = frozenset({501, 505})
 _MAY_HIDE_AN_EFFECT: Final = frozenset({301, 302, 303, 408})
-"""A form's redirect is the answer to its success; 408 may come from something that stands before the engine."""
-_OURS: Final = "PoolTimeout"
+"""A redirect is how a form answers success; 408 may come from a proxy before the engine."""
+_LOCAL_FAILURE: Final = "PoolTimeout"
 _OK: Final = range(200, 300)
 
 
 def is_accepted(status: int, accepted: Sequence[int]) -> bool:
-    """Tell whether a status means that the engine took the order."""
+    """Return whether a status means that the engine accepted the order."""
     return status in accepted if accepted else status in _OK
 
 
 def not_accepted(answer: Answer, effect: Effect) -> Rejected | Ambiguous:
-    """Say what an answer means that is not the one that was hoped for."""
+    """Map an answer that does not accept the order: rejected, or ambiguous where it may hide an effect."""
     status, wait = answer.status, named_wait(answer)
     said = f"the engine answered {status}"
     if status in _CONFLICT:
         return Rejected(reason=f"{said}: it has moved on", conflict=True)
-    # A proxy answers 503 too when it lost the engine halfway: only one that names a time speaks for itself.
+    # A proxy answers 503 too when it lost the engine halfway: only a 503 with Retry-After is the engine's own.
     if status in NOT_BEGUN or (status == _UNAVAILABLE and (wait is not None or effect is not Effect.UNSAFE)):
         return Rejected(reason=said, dependency_unhealthy=True, after=wait)
     server_failed = status >= 500 and status not in _NEVER_DONE  # noqa: PLR2004 - HTTP's own border
@@ -44,7 +44,7 @@ def not_accepted(answer: Answer, effect: Effect) -> Rejected | Ambiguous:
 
 
 def moved_to(run: RunRef, answer: Answer, pointer: str | None) -> Given:
-    """Give the run to look at from now on, which the answer may name."""
+    """Return the acceptance, with the run to look at from now on, which the answer may name at `pointer`."""
     accepted = Accepted(run=run, said=f"answered {answer.status}")
     if pointer is None:
         return accepted
@@ -56,7 +56,7 @@ def moved_to(run: RunRef, answer: Answer, pointer: str | None) -> Given:
 
 
 def unseen(result: CallResult) -> Unseen:
-    """Say why a look saw nothing."""
+    """Map the result of a look that did not yield the run's state."""
     match result:
         case Answer(status=status, truncated=truncated):
             dependency_unhealthy = status >= 500 or status in NOT_BEGUN  # noqa: PLR2004
@@ -66,13 +66,13 @@ def unseen(result: CallResult) -> Unseen:
                 reason=f"the look: {why}", dependency_unhealthy=dependency_unhealthy, after=named_wait(result)
             )
         case NotSent(kind=kind, reason=reason) | Ambiguous(kind=kind, reason=reason):
-            return Unseen(reason=f"the look: {reason}", dependency_unhealthy=kind != _OURS)
+            return Unseen(reason=f"the look: {reason}", dependency_unhealthy=kind != _LOCAL_FAILURE)
         case EgressRefused(reason=reason):
             return Unseen(reason=reason)
 
 
 def json_of(answer: Answer) -> Found:
-    """Read the answer's body; ABSENT where it is cut or no JSON."""
+    """Parse the answer's body; ABSENT where it is truncated or not JSON."""
     if answer.truncated:
         return ABSENT
     try:

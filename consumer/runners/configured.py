@@ -1,4 +1,4 @@
-"""The engines of this deployment: one runner for each that the catalog names."""
+"""Creates the runners (engine clients) that the catalog declares, and those of the catalog in force."""
 
 from collections.abc import Mapping
 from typing import assert_never
@@ -17,13 +17,13 @@ from consumer.runners.prefect.engine import PrefectEngine
 
 
 class ConfiguredRunners:
-    """Gives each workflow the runner that its entry names; a catalog's own, so that a new catalog gets a new one."""
+    """The runners of one catalog, by name; a new catalog gets a new instance."""
 
     def __init__(self, described: Mapping[str, DescribedRunner], calls: OutboundCalls) -> None:
         self._runners = {name: _runner(each, calls) for name, each in described.items()}
 
     def of(self, policy: WorkflowPolicy) -> Runner | None:
-        """Give the runner of a workflow, or None where its entry names none."""
+        """Return the runner that a workflow's entry names, or None where it names none."""
         return None if policy.runner is None else self._runners.get(policy.runner)
 
 
@@ -38,18 +38,18 @@ def _runner(described: DescribedRunner, calls: OutboundCalls) -> Runner:
 
 
 class CurrentRunners:
-    """The engines of the catalog in force."""
+    """The runners of the catalog in force, recreated when the catalog changes."""
 
     def __init__(self, catalogs: Catalogs, calls: OutboundCalls) -> None:
         self._catalogs = catalogs
         self._calls = calls
-        self._made = catalogs.current, ConfiguredRunners(catalogs.current.runners, calls)
+        self._cached = catalogs.current, ConfiguredRunners(catalogs.current.runners, calls)
 
     def of(self, policy: WorkflowPolicy) -> Runner | None:
-        """Give the runner that a workflow's entry names, as it is described now."""
-        catalog, runners = self._made
+        """Return the runner that a workflow's entry names, as the catalog in force declares it."""
+        catalog, runners = self._cached
         if catalog is not self._catalogs.current:
             catalog = self._catalogs.current
             runners = ConfiguredRunners(catalog.runners, self._calls)
-            self._made = catalog, runners
+            self._cached = catalog, runners
         return runners.of(policy)

@@ -1,4 +1,4 @@
-"""A workflow engine as values: what may be asked of it about one run, and what it says of that run."""
+"""Contract of a workflow engine client (`Runner`): orders, run states and results as values."""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -23,43 +23,43 @@ class RunRef:
 
 
 class Phase(StrEnum):
-    """Where a run stands, whatever its engine calls it."""
+    """State of a run, independent of the engine's own names."""
 
     RUNNING = "running"
     WAITING = "waiting"
-    """On a person or a timer: healthy, and not to be touched."""
+    """Waits for a person or a timer: healthy, and not to be touched."""
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     GONE = "gone"
-    """The engine does not know it."""
+    """The engine does not know the run."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class RunState:
-    """What the engine says of a run, asked without effect."""
+    """State of a run as the engine reports it to a look, which has no effect."""
 
     phase: Phase
     said: str
-    """The engine's own word for it."""
+    """The engine's own name of the state."""
     epoch: int | None = None
     progress: str | None = None
-    """Grows or changes as the run gets on; None where the engine tells nothing of the kind."""
+    """Grows or changes as the run progresses; None where the engine reports nothing of the kind."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class Unseen:
-    """Where the run stands could not be learnt."""
+    """The look failed: the state of the run is not known."""
 
     reason: str
     dependency_unhealthy: bool = False
-    """The engine did not answer as something that is well does."""
+    """The result counts as a strike against the engine."""
     after: timedelta | None = None
-    """When it asked to be asked again."""
+    """The engine's Retry-After."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class RerunStep:
-    """Run the failed step again; with `payload` as its new input, or with its old one where that is None."""
+    """Order to rerun the failed step; with `payload` as its new input, or with its old one where that is None."""
 
     run: RunRef
     payload: "Payload | None" = None
@@ -67,24 +67,24 @@ class RerunStep:
 
 @value(frozen=True, slots=True, kw_only=True)
 class ResumeRun:
-    """Let the run go on from where it stands; what is complete is not done again."""
+    """Order to resume the run from where it stands; what is complete is not done again."""
 
     run: RunRef
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class ReplaceDefinition:
-    """Put a new version of the workflow's definition in the place of the one that it was made from."""
+    """Order to replace the workflow's definition by a new version, by compare-and-set on the version it is based on."""
 
     run: RunRef
     definition: JsonObject
     replaces: str | None
-    """The version that it was made from; the engine refuses when another one stands there by now."""
+    """The version that it is based on; the engine refuses when another one is in place by now."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class Payload:
-    """A step's input; wrapped, because null is one."""
+    """A step's input; wrapped, because null is a valid input."""
 
     document: Json
 
@@ -94,56 +94,56 @@ Order: TypeAlias = RerunStep | ResumeRun | ReplaceDefinition
 
 @value(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """The engine took the order. That is no proof of anything: look at the run."""
+    """The engine accepted the order. That proves nothing yet: look at the run."""
 
     run: RunRef
-    """The run to look at from now on; engines that never touch an ended run give a new one."""
+    """The run to look at from now on; engines that never touch an ended run create a new one."""
     said: str
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """The engine answered, and does not do it; nothing has happened. An answer that may hide an effect is Ambiguous."""
+    """The engine rejected the order; nothing has happened. An answer that may hide an effect is Ambiguous."""
 
     reason: str
     dependency_unhealthy: bool = False
-    """The answer is that of an engine that is not well (429, 503), and not a judgement on the order."""
+    """The answer is that of an unhealthy engine (429, 503), and not a verdict on the order."""
     after: timedelta | None = None
-    """When it asked to be asked again."""
+    """The engine's Retry-After."""
     conflict: bool = False
-    """The run or the definition has moved on: what the order was made from no longer holds."""
+    """The run or the definition has moved on: the state that the order is based on no longer holds."""
 
 
 Given: TypeAlias = Accepted | Rejected | NotSent | Ambiguous | EgressRefused
 
 
 class Runner(Protocol):
-    """A way to one engine, as the catalog describes it."""
+    """Client of one workflow engine, as the catalog declares it."""
 
     def refusal(self, order: Order, policy: WorkflowPolicy) -> str | None:
-        """Say why this order cannot be given (not described, a field missing, a host not allowed). Pure."""
+        """Return why this order cannot be sent (not declared, a field missing, a host not allowed), or None. Pure."""
         ...
 
     def effect(self, order: Order) -> Effect:
-        """Say what giving the order twice would do, as the catalog declares it. Pure."""
+        """Return the effect class of the order: what sending it twice would do, as the catalog declares it. Pure."""
         ...
 
     def dependency(self) -> str:
-        """Name what has to be well for it to work, such as `https://runs.example.com:443`. Pure."""
+        """Return the dependency that has to be healthy for it to work: `https://runs.example.com:443`. Pure."""
         ...
 
     async def give(self, order: Order, policy: WorkflowPolicy, *, key: str, within: timedelta) -> Given:
-        """Give the order once. `key` is the same for every repetition of this order while its outcome is unknown."""
+        """Send the order once. `key` is the idempotency key: the same for every repeat while the outcome is unknown."""
         ...
 
     async def look(self, run: RunRef, policy: WorkflowPolicy, *, within: timedelta) -> RunState | Unseen:
-        """Ask where a run stands, without any effect."""
+        """Query the state of a run, without any effect."""
         ...
 
 
 class Runners(Protocol):
-    """The engines of this deployment."""
+    """The runners of this deployment."""
 
     def of(self, policy: WorkflowPolicy) -> Runner | None:
-        """Give the runner that the workflow's entry names, or None where it names none."""
+        """Return the runner that the workflow's catalog entry names, or None where it names none."""
         ...

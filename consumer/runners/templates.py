@@ -1,4 +1,4 @@
-"""A described call with its values put in: pure. No value changes where it goes, its structure or its headers."""
+"""Renders a call template with the values of an order. Pure. No value changes the call's host, structure or headers."""
 
 import json
 from collections.abc import Mapping
@@ -13,15 +13,15 @@ from consumer.model.call import OutboundRequest
 from consumer.outbound.credentials import references
 from schemas.value import value
 
-_LONGEST: Final = 1024
-"""Of a value within a URL or a header: far above what engines call their runs."""
-_LEFT_OUT: Final = "payload"
-"""Without one the step runs with its old input, and the described call holds none."""
+_MAX_VALUE: Final = 1024
+"""Most characters of a value within a URL or a header: far above the ids of runs."""
+_OMITTED: Final = "payload"
+"""The value that may be absent: without a payload the step runs with its old input, and its member is left out."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class Absent:
-    """There is no such value in this order."""
+    """Marks a value that this order does not have."""
 
 
 ABSENT: Final = Absent()
@@ -30,19 +30,19 @@ Values: TypeAlias = Mapping[str, Found]
 
 
 class UnfitValue(Exception):
-    """A value is not there, or cannot stand where the catalog puts it; the message says which, and quotes nothing."""
+    """A value is missing, or cannot stand where the catalog puts it; the message names it, but does not quote it."""
 
 
 def rendered(call: CallTemplate, method: str, values: Values, *, org_id: UUID | None) -> OutboundRequest:
-    """Put the values in; Unfit where one is not there, or would change more than itself."""
-    headers = [(name, _header(name, read_template(text), values)) for name, text in call.headers.items()]
-    body = _json(call.body, values)
+    """Render a call with its values; raises UnfitValue where one is missing, or would change more than itself."""
+    headers = [(name, _render_header(name, read_template(text), values)) for name, text in call.headers.items()]
+    body = _render_json(call.body, values)
     sends = call.body is not None and not isinstance(body, Absent)
     if sends and "content-type" not in {name.lower() for name in call.headers}:
         headers.append(("content-type", "application/json"))
     return OutboundRequest(
         method=method,
-        url=_url(call, values),
+        url=_render_url(call, values),
         headers=tuple(headers),
         body=json_bytes(body) if sends else None,
         org_id=org_id,
@@ -50,7 +50,7 @@ def rendered(call: CallTemplate, method: str, values: Values, *, org_id: UUID | 
 
 
 def json_bytes(document: object) -> bytes:
-    """Write a body; in ASCII, so that a lone surrogate is written as JSON writes it. Unfit where nothing could."""
+    """Serialize a body, in ASCII, so that a lone surrogate is escaped; raises UnfitValue where that is impossible."""
     try:
         return json.dumps(document, separators=(",", ":"), allow_nan=False).encode("ascii")
     except (RecursionError, ValueError) as error:
@@ -58,35 +58,35 @@ def json_bytes(document: object) -> bytes:
 
 
 def header_value(name: str, text: str) -> str:
-    """Let a value stand as a header's whole value, or refuse it."""
-    return _header(name, Template(parts=(Placeholder(name=name, optional=False),)), {name: text})
+    """Return a value as a header's whole value; raises UnfitValue where it cannot be one."""
+    return _render_header(name, Template(parts=(Placeholder(name=name, optional=False),)), {name: text})
 
 
-def _url(call: CallTemplate, values: Values) -> str:
+def _render_url(call: CallTemplate, values: Values) -> str:
     template = read_url(call.url)
-    path = "".join(f"/{_segment(segment, values)}" for segment in template.segments)
+    path = "".join(f"/{_render_segment(segment, values)}" for segment in template.segments)
     pairs = [
-        name if text is None else f"{name}={_inserted(text, values, quote_all=True)}" for name, text in template.query
+        name if text is None else f"{name}={_insert(text, values, quote_all=True)}" for name, text in template.query
     ]
     return template.origin + path + (f"?{'&'.join(pairs)}" if pairs else "")
 
 
-def _segment(template: Template, values: Values) -> str:
+def _render_segment(template: Template, values: Values) -> str:
     if not template.places:
         return template.text
     for place in template.places:
-        text = _text(place, values)
-        # Encoded too: many a server decodes before it takes the path apart.
+        text = _value_text(place, values)
+        # Even percent-encoded: many servers decode before they split the path.
         if "/" in text or "\\" in text or not text:
             raise UnfitValue(f"{place.name} is empty or holds a slash: it cannot stand in a URL's path")
-    segment = _inserted(template, values, quote_all=True)
+    segment = _insert(template, values, quote_all=True)
     if unquote(segment).strip(" .") == "":
         raise UnfitValue(f"{template.places[0].name} would point elsewhere in a URL's path")
     return segment
 
 
-def _header(name: str, template: Template, values: Values) -> str:
-    text = _inserted(template, values, quote_all=False)
+def _render_header(name: str, template: Template, values: Values) -> str:
+    text = _insert(template, values, quote_all=False)
     plain = text.isascii() and (text.isprintable() or not text)
     if template.places and (not plain or text != text.strip()):
         raise UnfitValue(f"a value for the header {name} is not printable ASCII")
@@ -95,45 +95,45 @@ def _header(name: str, template: Template, values: Values) -> str:
     return text
 
 
-def _inserted(template: Template, values: Values, *, quote_all: bool) -> str:
+def _insert(template: Template, values: Values, *, quote_all: bool) -> str:
     pieces = []
     for part in template.parts:
-        text = part if isinstance(part, str) else _text(part, values)
+        text = part if isinstance(part, str) else _value_text(part, values)
         pieces.append(quote(text, safe="") if quote_all and isinstance(part, Placeholder) else text)
     return "".join(pieces)
 
 
-def _text(place: Placeholder, values: Values) -> str:
+def _value_text(place: Placeholder, values: Values) -> str:
     found = values.get(place.name, ABSENT)
     if isinstance(found, Absent):
         raise UnfitValue(f"{place.name} is missing")
     if isinstance(found, bool) or not isinstance(found, str | int):
         raise UnfitValue(f"{place.name} is no text")
     text = str(found)
-    if len(text) > _LONGEST or not text.isprintable():
+    if len(text) > _MAX_VALUE or not text.isprintable():
         raise UnfitValue(f"{place.name} is too long, or holds a control character")
     return text
 
 
-def _json(template: Json, values: Values) -> Found:
+def _render_json(template: Json, values: Values) -> Found:
     match template:
         case str():
-            return _json_text(read_template(template), values)
+            return _render_json_text(read_template(template), values)
         case dict():
-            members = {name: _json(below, values) for name, below in template.items()}
+            members = {name: _render_json(below, values) for name, below in template.items()}
             return {name: below for name, below in members.items() if not isinstance(below, Absent)}
         case list():
-            items = (_json(below, values) for below in template)
+            items = (_render_json(below, values) for below in template)
             return [below for below in items if not isinstance(below, Absent)]
         case _:
             return template
 
 
-def _json_text(template: Template, values: Values) -> Found:
+def _render_json_text(template: Template, values: Values) -> Found:
     alone = template.alone
     if alone is None:
-        return _inserted(template, values, quote_all=False)
+        return _insert(template, values, quote_all=False)
     found = values.get(alone.name, ABSENT)
-    if isinstance(found, Absent) and not alone.optional and alone.name != _LEFT_OUT:
+    if isinstance(found, Absent) and not alone.optional and alone.name != _OMITTED:
         raise UnfitValue(f"{alone.name} is missing")
     return found

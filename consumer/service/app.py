@@ -58,7 +58,7 @@ log = structlog.get_logger(__name__)
 
 
 def new_owner() -> OwnerId:
-    """Give this process a name that no other process, not even its successor on the same host, ever has."""
+    """Return an owner name that no other process, not even this one's successor on the same host, ever has."""
     return OwnerId(f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}")
 
 
@@ -79,33 +79,33 @@ async def serve_api(consumer: Consumer) -> None:
 
 
 async def run_service(settings: Settings, stop: asyncio.Event, reread: asyncio.Event | None = None) -> None:
-    """Run what a deployment runs: the consumer with its API; `reread` has the catalog looked at now.
+    """Run the service as it is deployed, the consumer with its API; setting `reread` has the catalog read again now.
 
     Raises
     ------
     ConfigError
-        It cannot start, or an operator has to decide before it can go on.
+        The service cannot start, or an operator has to decide before it can go on.
 
     """
     logs.configure(settings.log_level)
     try:
         await run(settings, stop, beside=(serve_api,), reread=reread)
     except BaseExceptionGroup as group:
-        # A loop's own error tells more than the group of those that fell with it.
+        # The error of one loop says more than the group of all loops that ended with it.
         known = group.subgroup(ShwError)
         if known is None:
             raise
-        raise _first(known) from group
+        raise _first_error(known) from group
 
 
-def _first(group: BaseExceptionGroup[ShwError]) -> ShwError:
+def _first_error(group: BaseExceptionGroup[ShwError]) -> ShwError:
     first = group.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+    return _first_error(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 @asynccontextmanager
 async def installed_strategies(catalogs: Catalogs, connections: int) -> AsyncIterator[Strategies]:
-    """Give the strategies of this release; what they need of the catalog they ask of the one in force."""
+    """Open the strategies of this release; each reads what it needs from the catalog in force."""
     async with open_calls(catalogs.secrets, connections=connections) as calls, repair_worker_pool(children=2) as room:
         yield {
             StrategyName.AUTO_RETRY: AutoRetry(calls, redact_json),
@@ -122,7 +122,7 @@ async def run(
     registry: CollectorRegistry | None = None,
     reread: asyncio.Event | None = None,
 ) -> None:
-    """Run a consumer until stopped; leaves within the drain budget.
+    """Run a consumer until stopped; returns within the drain budget.
 
     `strategies` replaces the installed ones (a benchmark's no-op, a test's); `beside` are loops that run with it and
     end when cancelled, such as the API. The catalog is read again when its file has changed, and when `reread` is set.
@@ -130,7 +130,7 @@ async def run(
     Raises
     ------
     ConfigError
-        It cannot start, or an operator has to decide before it can go on.
+        The consumer cannot start, or an operator has to decide before it can go on.
 
     """
     check_client()
@@ -148,7 +148,7 @@ async def run(
         rebuilt = metrics.rebuilds[Rebuilt.PRODUCER].inc
         writer = await stack.enter_async_context(open_writer(settings.kafka, rebuilt, clock.now))
         if strategies is None:
-            # A connection for each slot: who had to wait for one would take the other side for dead.
+            # One connection per slot: a heal that had to wait for one would take the other side for dead.
             strategies = await stack.enter_async_context(installed_strategies(catalogs, settings.heal.slots))
         parts = Parts(
             settings, catalogs, pool, lease_pool, writer, strategies, metrics, reread or asyncio.Event(), clock
@@ -157,8 +157,8 @@ async def run(
 
 
 def _calm_collector() -> None:
-    # What is loaded by now lives as long as the process, and batches of thousands of small values are no garbage:
-    # at the default of 700 the collector walks them a hundred times over.
+    # Objects loaded by now live as long as the process, and batches of thousands of small values are no garbage:
+    # at the default threshold of 700 the collector walks them a hundred times over.
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
@@ -166,18 +166,18 @@ def _calm_collector() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What has to be open before the stages can be put together."""
+    """The open resources and settings from which the stages are built."""
 
     settings: Settings
     catalogs: Catalogs
     pool: Pool
     lease_pool: Pool
-    """Of one connection, for the lease alone."""
+    """A pool of one connection, for the lease alone."""
     writer: Writer
     strategies: Strategies
     metrics: Metrics
     reread: asyncio.Event
-    """Set by whoever wants the catalog's file looked at now."""
+    """Set to have the catalog's file read again now."""
     clock: Clock = field(default_factory=Clock)
 
 
@@ -248,17 +248,12 @@ def _catalog_file(parts: Parts, pipeline: Pipeline) -> CatalogFile | None:
 
 
 def stages_of(parts: Parts, wake: asyncio.Event, died: Callable[[], None] = lambda: None) -> Stages:
-    """Put the stages together; `wake` is set when something that waited is due, `died` called when an owner is dead."""
+    """Build the stages; they set `wake` when waiting work is due, and call `died` when an owner is newly dead."""
     settings, pool, metrics = parts.settings, parts.pool, parts.metrics
     me, heal = new_owner(), settings.heal
     live = HealSlots(heal.slots, resume_share=heal.resume_share, organisation_share=heal.organisation_share)
     dependencies = Dependencies(settings.breaker.first)
-    outlet = Outlet(
-        results_topic=settings.kafka.results_topic,
-        dlq_topic=settings.kafka.dlq_topic,
-        max_bytes=settings.kafka.max_message_bytes,
-    )
-    clock = parts.clock
+    outlet, clock = Outlet.of(settings.kafka), parts.clock
     lease = Lease(pool=pool, own_pool=parts.lease_pool, me=me, span=heal.lease, clock=clock, metrics=metrics, died=died)
     publisher = Publisher(pool, me, parts.writer, metrics, outlet, dead=lambda: tuple(lease.dead))
     breakers = Breakers(settings=settings.breaker, dependencies=dependencies, metrics=metrics, wake=wake.set)
@@ -274,11 +269,7 @@ def stages_of(parts: Parts, wake: asyncio.Event, died: Callable[[], None] = lamb
         breakers=breakers,
     )
     return Stages(
-        reading=Reading(
-            AdmissionRules(catalog=parts.catalogs.current, max_event_bytes=settings.intake.max_event_bytes),
-            Planner(rungs=parts.strategies, catalog=parts.catalogs.current),
-            clock,
-        ),
+        reading=_reading(parts),
         catalogs=parts.catalogs,
         strategies=parts.strategies,
         intake=Intake(
@@ -304,3 +295,9 @@ def stages_of(parts: Parts, wake: asyncio.Event, died: Callable[[], None] = lamb
         metrics=metrics,
         valve=IntakeBreaker(pool, settings.dead_letter_limit, settings.intake),
     )
+
+
+def _reading(parts: Parts) -> Reading:
+    catalog, intake = parts.catalogs.current, parts.settings.intake
+    rules = AdmissionRules(catalog=catalog, max_event_bytes=intake.max_event_bytes)
+    return Reading(rules, Planner(rungs=parts.strategies, catalog=catalog), parts.clock)

@@ -1,4 +1,4 @@
-"""The catalog's file looked at again and again: a valid new one is put in force, a wrong one is said and left alone."""
+"""Hot reload of the catalog's file: valid new content is put in force, invalid content is logged and not used."""
 
 import asyncio
 from collections.abc import Callable
@@ -20,7 +20,7 @@ _Stamp: TypeAlias = tuple[tuple[int, int, int] | None, ...]
 
 
 class CatalogFile:
-    """The file that the catalog in force came from, and whether what stands in it now is in force too."""
+    """The file that the catalog in force came from, and whether its present content is in force too."""
 
     def __init__(
         self,
@@ -34,53 +34,53 @@ class CatalogFile:
     ) -> None:
         self._path = path
         self._read = read
-        self._obey = use_catalog
+        self._apply = use_catalog
         self._catalogs = catalogs
         self._metrics = metrics
-        self._asked = asked
-        self._seen: _Stamp = ()
-        self._taken: _Stamp = ()
+        self._reload_request = asked
+        self._last_stamp: _Stamp = ()
+        self._applied_stamp: _Stamp = ()
         self.fault: str | None = None
-        """What is wrong with the file's present content, so that an older one stays in force."""
+        """What is wrong with the file's present content, because of which an older one stays in force."""
 
     async def watch_until(self, ended: asyncio.Event) -> None:
-        """Look once a second, and at once when asked; ends within a second of `ended`."""
+        """Check the file once a second, and at once when asked; returns within a second of `ended`."""
         while not ended.is_set():
-            await wait_for_event(self._asked, LOOK_EVERY)
+            await wait_for_event(self._reload_request, LOOK_EVERY)
             if not ended.is_set():
                 await self.look()
 
     async def look(self) -> None:
         """Put the file's content in force if it has changed and is valid.
 
-        It is read once two looks have found it the same: a file that is still being written is half a catalog. One that
-        was refused is read at each look, for what was missing may lie in a file that it names.
+        It is read once two checks have found it the same (debounce): a file that is still being written is half a
+        catalog. Refused content is read at each check, for what was missing may be in a file that it names.
         """
-        asked = self._asked.is_set()
-        self._asked.clear()
+        asked = self._reload_request.is_set()
+        self._reload_request.clear()
         stamp = await asyncio.to_thread(self._stamp)
-        settled, self._seen = stamp == self._seen, stamp
-        if asked or (settled and (stamp != self._taken or self.fault is not None)):
-            await self._take(stamp, asked=asked)
+        settled, self._last_stamp = stamp == self._last_stamp, stamp
+        if asked or (settled and (stamp != self._applied_stamp or self.fault is not None)):
+            await self._reload(stamp, asked=asked)
 
-    async def _take(self, stamp: _Stamp, *, asked: bool) -> None:
+    async def _reload(self, stamp: _Stamp, *, asked: bool) -> None:
         in_force = self._catalogs.current
         try:
             # In a thread: a large catalog takes longer to read than heartbeats may wait.
             catalog = await asyncio.to_thread(self._read, self._path)
         except ConfigError as error:
-            self._refuse(str(error), in_force, asked=asked)
+            self._reject(str(error), in_force, asked=asked)
             return
-        self._taken, self.fault = stamp, None
+        self._applied_stamp, self.fault = stamp, None
         self._metrics.catalog_refused.set(0)
         if catalog.version != in_force.version:
-            self._obey(catalog)
+            self._apply(catalog)
             self._metrics.catalog_reloads[Reload.CHANGED].inc()
             log.info("catalog_changed", version=catalog.version, before=in_force.version)
         elif asked:
             log.info("catalog_unchanged", version=in_force.version)
 
-    def _refuse(self, fault: str, in_force: Catalog, *, asked: bool) -> None:
+    def _reject(self, fault: str, in_force: Catalog, *, asked: bool) -> None:
         if fault != self.fault or asked:
             self._metrics.catalog_reloads[Reload.REFUSED].inc()
             log.error("catalog_refused", error=fault[:2000], in_force=in_force.version)
@@ -88,7 +88,7 @@ class CatalogFile:
         self._metrics.catalog_refused.set(1)
 
     def _stamp(self) -> _Stamp:
-        # Followed through links: a Kubernetes volume swaps a directory behind the file's back.
+        # Links are followed: a Kubernetes volume swaps a directory that the path goes through.
         named = (self._path.parent / name for name in self._catalogs.current.files)
         return tuple(_stamp_of(path) for path in (self._path, *named))
 
@@ -102,12 +102,12 @@ def _stamp_of(path: Path) -> tuple[int, int, int] | None:
 
 
 def read_catalog(path: Path | None) -> Catalog:
-    """Read the catalog; without one nothing may be healed, and no source may speak.
+    """Read the catalog. It is required: without one no heal is allowed, and no source is accepted.
 
     Raises
     ------
     ConfigError
-        The file cannot be read, or its content is wrong: with the line.
+        No file is set, it cannot be read, or its content is wrong: with the line.
 
     """
     if path is None:

@@ -1,4 +1,4 @@
-"""A running consumer's loops: how they start together, and in which order they end."""
+"""The loops of a running consumer: how they start together, and in which order they stop."""
 
 import asyncio
 import time
@@ -36,18 +36,18 @@ TICK: Final = timedelta(milliseconds=500)
 CHANGES_EVERY: Final = timedelta(seconds=0.5)
 CHANGES_AT_ONCE: Final = 200
 LAST_WRITES: Final = timedelta(seconds=5)
-"""The part of the drain budget that is kept for settling, publishing and leaving."""
+"""The part of the drain budget that is kept for settling, publishing and giving back claims."""
 
 
 @dataclass(slots=True)
 class Pulse:
-    """The event loop's own clock: how long ago it last turned."""
+    """Event loop liveness: how long ago the loop last turned."""
 
     last: float
     stopping: bool = False
 
     async def beat_until(self, stop: asyncio.Event, beat: Callable[[float], None]) -> None:
-        """Turn twice a second until stopped, and tell each time how late."""
+        """Tick twice a second until stopped, and report how late each tick was."""
         while not stop.is_set():
             self.last = time.monotonic()
             await wait_for_event(stop, TICK)
@@ -55,7 +55,7 @@ class Pulse:
 
     @property
     def age(self) -> timedelta:
-        """Time since the last turn."""
+        """Time since the last tick."""
         return timedelta(seconds=time.monotonic() - self.last)
 
 
@@ -75,37 +75,37 @@ class Consumer:
 
     @property
     def pool(self) -> Pool:
-        """The connections of this process."""
+        """The database connections of this process."""
         return self.stages.pool
 
     @property
     def me(self) -> OwnerId:
-        """The name under which its claims stand."""
+        """The owner name of its claims."""
         return self.stages.owner
 
     @property
     def live(self) -> HealSlots:
-        """What it heals now."""
+        """The slots of its heals."""
         return self.stages.live
 
     @property
     def metrics(self) -> Metrics:
-        """What it counts."""
+        """The metrics of this process."""
         return self.stages.metrics
 
     @property
     def publisher(self) -> Publisher:
-        """What it sends."""
+        """The publish stage."""
         return self.stages.publisher
 
     @property
     def settler(self) -> Settler:
-        """What it ends."""
+        """The settle stage."""
         return self.stages.settler
 
     @property
     def wake(self) -> asyncio.Event:
-        """Set by whoever knows of something due now."""
+        """Set by any component that knows of something due now."""
         return self.resume.wake
 
 
@@ -125,9 +125,9 @@ async def run_loops(
         await consumer.pressure.look(consumer.pool)
         consumer.metrics.live_claims.set_function(lambda: len(consumer.live))
         extra = [loops.create_task(_serve(serve, consumer)) for serve in beside]
-        keep("pulse", consumer.pulse.beat_until(ended, lambda late: _count_beat(consumer.metrics, late)))
+        keep("pulse", consumer.pulse.beat_until(ended, lambda late: _observe_tick(consumer.metrics, late)))
         keep("lease", consumer.stages.lease.keep_until(ended))
-        keep("changes", _tell_changes(consumer, ended))
+        keep("changes", _publish_changes(consumer, ended))
         keep("census", _count_open(consumer, ended))
         if consumer.catalog_file is not None:
             keep("catalog", consumer.catalog_file.watch_until(ended))
@@ -135,7 +135,7 @@ async def run_loops(
         keep("sweep", consumer.publisher.sweep(ended, SWEEP_EVERY))
         publishing = keep("publish", consumer.publisher.run())
         settling = keep("settle", consumer.settler.run())
-        deadline = await _take_in(consumer, keep, stop)
+        deadline = await _consume(consumer, keep, stop)
         await _drain(consumer, settling, publishing, deadline)
         ended.set()
         for task in extra:
@@ -145,31 +145,31 @@ async def run_loops(
 
 @dataclass(frozen=True, slots=True)
 class Keeper:
-    """Starts loops that must last until the stop."""
+    """Supervises loops that must run until the stop."""
 
     loops: asyncio.TaskGroup
     stop: asyncio.Event
 
     def __call__(self, name: str, loop: Coroutine[Any, Any, object]) -> asyncio.Task[None]:
-        """Start a loop; an end before the stop, in whatever way, ends the process."""
-        task = self.loops.create_task(self._last(name, loop), name=name)
-        task.add_done_callback(lambda _: loop.close())  # of one that was cancelled before it began
+        """Start a loop; if it ends before the stop, in whatever way, the process ends."""
+        task = self.loops.create_task(self._run_until_stop(name, loop), name=name)
+        task.add_done_callback(lambda _: loop.close())  # for a loop that was cancelled before it began
         return task
 
-    async def _last(self, name: str, loop: Coroutine[Any, Any, object]) -> None:
+    async def _run_until_stop(self, name: str, loop: Coroutine[Any, Any, object]) -> None:
         me = asyncio.current_task()
         try:
             await loop
         except asyncio.CancelledError:
-            # A library may hand on the cancellation of a task of its own: a group takes that for a quiet end.
+            # A library may pass on the cancellation of a task of its own: a task group takes that for a normal end.
             if me is None or me.cancelling():
                 raise
         if not self.stop.is_set():
             raise RuntimeError(f"the loop {name} ended before its time: report this")
 
 
-async def _take_in(consumer: Consumer, keep: Keeper, stop: asyncio.Event) -> float:
-    """Be a member of the group until stopped; gives the time by which everything else must have ended."""
+async def _consume(consumer: Consumer, keep: Keeper, stop: asyncio.Event) -> float:
+    """Be a member of the consumer group until stopped; returns the deadline by which all else must have ended."""
     source, left = consumer.source, asyncio.Event()
     async with source.open():
         resuming = keep("resume", consumer.resume.run(stop))
@@ -196,7 +196,7 @@ async def _take_in(consumer: Consumer, keep: Keeper, stop: asyncio.Event) -> flo
 async def _drain(
     consumer: Consumer, settling: asyncio.Task[None], publishing: asyncio.Task[None], deadline: float
 ) -> None:
-    """End what is under way, each stage after the one that feeds it; what has no time left is taken over by others."""
+    """Drain the stages, each after the one that feeds it; other processes take over what has no time left."""
     started = time.monotonic()
     await consumer.live.wait_for_all(timedelta(seconds=deadline - time.monotonic()) - LAST_WRITES)
     consumer.pipeline.cancel_heals()
@@ -215,7 +215,7 @@ async def _drain(
     consumer.metrics.loop_seconds[LoopPhase.DRAIN].inc(time.monotonic() - started)
 
 
-def _count_beat(metrics: Metrics, late: float) -> None:
+def _observe_tick(metrics: Metrics, late: float) -> None:
     metrics.loop_delay_seconds.observe(late)
     metrics.count_phases()
 
@@ -224,13 +224,13 @@ async def _serve(serve: Serving, consumer: Consumer) -> None:
     await serve(consumer)
 
 
-async def _tell_changes(consumer: Consumer, ended: asyncio.Event) -> None:
-    """Until ended, tell changes of status that were made in SQL, or learnt after a decision."""
+async def _publish_changes(consumer: Consumer, ended: asyncio.Event) -> None:
+    """Until ended, publish changes of status that were made in SQL, or learnt after a decision."""
     tell = partial(status_message, outlet=consumer.stages.outlet)
     while not ended.is_set():
         try:
             if await tell_changes(consumer.pool, tell, CHANGES_AT_ONCE):
-                await consumer.publisher.sweep_once()  # whoever opened a failure again waits for its heal
+                await consumer.publisher.sweep_once()  # the person who reopened a failure waits for its heal
         except TransientError as error:
             log.warning("changes_not_told", error=str(error)[:300])
         await wait_for_event(ended, CHANGES_EVERY)

@@ -1,4 +1,4 @@
-"""What has to be true before the first record is read; each failure says what to do."""
+"""Startup checks: what has to be true before the first record is read; each error says what to do."""
 
 import resource
 from typing import Final
@@ -13,14 +13,14 @@ from consumer.store.migrate import check_schema
 from consumer.store.pool import Pool, translated
 
 OTHER_FILES: Final = 256
-"""Beside the heals: the pool, the broker's connections, the API's callers, logs and libraries."""
+"""Open files besides those of the heals: the pool, the broker's connections, the API's callers, logs and libraries."""
 
 
 def check_client() -> None:
-    """Refuse to run without what the client leaves optional.
+    """Refuse to run without the optional parts of the Kafka client.
 
-    Without its C extension decoding is thirty times slower, in silence; without a codec a partition stops at the first
-    record that a producer packs with it.
+    Without its C extension decoding is thirty times slower, silently; without a codec a partition stops at the first
+    record that a producer compresses with it.
     """
     if missing := missing_codecs():
         raise ConfigError(f"the Kafka client cannot read what is packed with {', '.join(missing)}: {INSTALL_CODECS}")
@@ -32,7 +32,7 @@ def check_client() -> None:
 
 
 def allow_open_files(slots: int) -> None:
-    """Raise the process's limit of open files to what so many heals at once may need; each call has its own socket."""
+    """Raise the limit of open files (RLIMIT_NOFILE) to what so many slots may need; each call has its own socket."""
     wanted = slots + OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -45,7 +45,7 @@ def allow_open_files(slots: int) -> None:
 
 
 async def check_broker(settings: KafkaSettings) -> None:
-    """See that the broker answers and that every topic of ours is there."""
+    """Check that the broker answers and that every topic of ours exists."""
     wanted = {settings.failures_topic, settings.results_topic, settings.dlq_topic}
     missing = wanted - await existing_topics(settings)
     if missing:
@@ -55,7 +55,7 @@ async def check_broker(settings: KafkaSettings) -> None:
 
 
 async def check_database(pool: Pool) -> None:
-    """See that the schema is the one this release works with, and that row-level security does not bind us."""
+    """Check that the schema is the one this release works with, and that row-level security does not bind our role."""
     try:
         with translated():
             await check_schema(pool)

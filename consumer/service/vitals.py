@@ -1,4 +1,4 @@
-"""What the health endpoints ask of a running consumer. Which clock runs when: docs/decisions/0011."""
+"""Liveness and readiness of a running consumer for the health endpoints. Which clock runs when: docs/decisions/0011."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from consumer.service.loops import Consumer
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """The clocks of a running consumer: only what a restart would cure makes one run."""
+    """The liveness clocks of a running consumer: one runs only for a fault that a restart would cure."""
 
     consumer: Consumer
 
     def ages(self) -> Mapping[str, timedelta]:
-        """Say for each clock for how long what it watches has stood still; zero while it moves."""
+        """Return for each clock how long the part that it watches has stood still; zero while that moves."""
         longest = self.consumer.metrics.longest_phase()
         return {
             "loop_tick": self.consumer.pulse.age,
@@ -25,7 +25,7 @@ class Vitals:
         } | self.consumer.source.watch.ages()
 
     def reasons_not_ready(self) -> tuple[str, ...]:
-        """Say what is missing before work may be sent here: being out of the group for a while is no reason."""
+        """Return why this process is not ready for work: being out of the group for a while is no reason."""
         if self.consumer.pulse.stopping:
             return ("it is stopping",)
         if not self.consumer.source.watch.joined:
@@ -33,7 +33,7 @@ class Vitals:
         return ()
 
     def notes(self) -> tuple[str, ...]:
-        """Say what is out of the ordinary, and no reason to send work elsewhere."""
+        """Return what is out of the ordinary, and no reason to send work elsewhere."""
         watch = self.consumer.source.watch
         away: tuple[str, ...] = ("Kafka does not answer",) if watch.kafka_is_away else ()
         file = self.consumer.catalog_file

@@ -1,4 +1,4 @@
-"""ADMIT: what claimed heals still need before they start, in the transaction that claims them: limits, then credits."""
+"""Admission of claimed heals, in the transaction that claims them: first rate limits, then credit holds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from schemas.names import Code
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
-    """Which claimed heals may start, and how each ends that may not: its claim stands, to be settled with that end."""
+    """Claimed heals that may start, and the end of each that may not: its claim stands, to be settled with that end."""
 
     claimed: tuple[Diagnosed, ...]
     held_back: tuple[tuple[Diagnosed, HeldBack], ...]
 
 
 async def admit(connection: Connection, claimed: Sequence[Diagnosed]) -> Admitted:
-    """Count claimed heals against their limits and hold their credits; nothing is held for those that may not start.
+    """Count claimed heals against their rate limits and hold their credits; none are held for those that may not start.
 
-    Order of locks: limits, then wallets.
+    Lock order: rate limits, then wallets.
     """
     limited = [
         Limited(attempt_id=one.attempt_id, org_id=one.failure.org_id, rate=one.heal.rate)

@@ -1,4 +1,4 @@
-"""What stands in the tables, counted for the metrics and for the caps on intake."""
+"""Backlog counts: open failures, claims and outbox rows, for the metrics and for the caps on intake."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from consumer.store.pool import Pool, translated
 from schemas.names import Status
 
-# Reads every open row: half a second for a million of them. Pending ones that are being healed do not wait.
-_OPEN = """
+# Reads every open row: half a second for a million of them. Pending failures that are being healed do not wait.
+_COUNT_OPEN = """
 SELECT f.status, count(*) AS rows, coalesce(sum(f.size), 0)::bigint AS bytes,
        extract(epoch FROM clock_timestamp() - min(f.due_at) FILTER (
          WHERE f.status = 'pending' AND f.id NOT IN (SELECT c.failure_id FROM heal_claim c)))::float8 AS oldest
   FROM workflow_failures f WHERE f.due_at IS NOT NULL GROUP BY f.status
 """
 
-# Our connections read by index only; with a million open rows that takes four times as long as reading the table.
-_MAY_SCAN = "SET LOCAL enable_seqscan = on"
+# The pool's connections avoid sequential scans; with a million open rows that takes four times as long as one.
+_ALLOW_SEQSCAN = "SET LOCAL enable_seqscan = on"
 
-_REST = """
+_COUNT_OTHERS = """
 SELECT (SELECT count(*) FROM heal_claim) AS claims,
        (SELECT count(*) FROM heal_outbox) AS outbox,
        (SELECT extract(epoch FROM clock_timestamp() - min(created_at))::float8 FROM heal_outbox) AS outbox_oldest,
@@ -27,11 +27,11 @@ SELECT (SELECT count(*) FROM heal_claim) AS claims,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Census:
-    """One count; ages in seconds, 0 where there is nothing."""
+    """One count of the backlog; ages in seconds, 0 where there is nothing."""
 
     open_failures: Mapping[Status, int]
     other_open_rows: int = 0
-    """Of statuses that this release does not know: a newer one runs beside it."""
+    """Rows with a status that this release does not know: a newer one runs beside it."""
     open_bytes: int
     oldest_pending: float
     live_claims: int
@@ -46,12 +46,12 @@ class Census:
 
 
 async def count(pool: Pool) -> Census:
-    """Count what is open. Costs with the backlog and not with the history; seldom, please, where there is a backlog."""
+    """Count the backlog. The cost grows with the backlog, not with the history: call it seldom where there is one."""
     with translated():
         async with pool.acquire() as connection, connection.transaction():
-            await connection.execute(_MAY_SCAN)
-            by_status = await connection.fetch(_OPEN)
-            rest = await connection.fetchrow(_REST)
+            await connection.execute(_ALLOW_SEQSCAN)
+            by_status = await connection.fetch(_COUNT_OPEN)
+            rest = await connection.fetchrow(_COUNT_OTHERS)
     if rest is None:
         raise RuntimeError("a SELECT without FROM gives one row")
     known = {status.value: status for status in Status}
@@ -67,13 +67,13 @@ async def count(pool: Pool) -> Census:
     )
 
 
-_BYPASSES = """
+_SELECT_ROLE = """
 SELECT current_user::text AS role, rolbypassrls OR rolsuper AS free FROM pg_roles WHERE rolname = current_user
 """
 
 
 async def bound_role(pool: Pool) -> str | None:
-    """Name this connection's role if row-level security binds it; None when it does not."""
+    """Return this connection's role if row-level security binds it; None when it does not."""
     with translated():
-        row = await pool.fetchrow(_BYPASSES)
+        row = await pool.fetchrow(_SELECT_ROLE)
     return None if row is not None and row["free"] else str(row["role"] if row is not None else "?")

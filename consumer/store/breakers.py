@@ -1,7 +1,7 @@
-"""Breakers: a row for each dependency with strikes against it; while one is open, one probe at a time tries it.
+"""Circuit breakers: a row for each dependency with strikes against it; while one is open, one probe at a time tries it.
 
-A breaker is no mutex: what is under way when it opens ends as it may. In the order of locks it stands between claims
-and wallets.
+A breaker is no mutex: heals under way when it opens end as they may. In the lock order it stands between claims and
+wallets.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ from consumer.settings import BreakerSettings
 from consumer.store.pool import Connection, Pool, transaction
 
 FORGET_OPEN_AFTER: Final = timedelta(days=1)
-"""Nobody has waited for it for so long: it is not known to be ill any more."""
+"""An open breaker on which no failure has waited for this long is deleted: its dependency is not known to be ill."""
 
 _FORGET = """
 DELETE FROM heal_breaker
@@ -24,7 +24,7 @@ DELETE FROM heal_breaker
 
 _ALL = "SELECT key, opened_at IS NOT NULL AS open FROM heal_breaker ORDER BY key LIMIT 10000"
 
-_ASKED = """
+_LOCK_OPEN = """
 SELECT b.key, b.probe_due <= clock_timestamp() AND coalesce(b.probe_until, '-infinity') < clock_timestamp() AS may_probe
   FROM heal_breaker b WHERE b.key = ANY($1::text[]) AND b.opened_at IS NOT NULL ORDER BY b.key FOR UPDATE
 """
@@ -34,9 +34,9 @@ UPDATE heal_breaker b SET probe = p.failure_id, probe_until = clock_timestamp() 
   FROM unnest($1::text[], $2::uuid[], $3::float8[]) AS p (key, failure_id, within) WHERE b.key = p.key
 """
 
-_WELL = "DELETE FROM heal_breaker WHERE key = ANY($1::text[]) RETURNING key, opened_at IS NOT NULL AS open"
+_CLOSE = "DELETE FROM heal_breaker WHERE key = ANY($1::text[]) RETURNING key, opened_at IS NOT NULL AS open"
 
-# A strike long after the one before is the first of a new row of them.
+# A strike long after the one before starts a new count.
 _STRIKE = """
 INSERT INTO heal_breaker AS b (key, org_id, dependency, strikes)
 SELECT x.* FROM unnest($1::text[], $2::uuid[], $3::text[], $4::int[]) AS x (key, org_id, dependency, strikes)
@@ -56,11 +56,11 @@ UPDATE heal_breaker SET probe = NULL, probe_until = NULL, failed_probes = failed
  WHERE key = ANY($1::text[]) AND opened_at IS NOT NULL
 """
 
-_PROBE_SAID_NOTHING = "UPDATE heal_breaker SET probe = NULL, probe_until = NULL WHERE key = ANY($1::text[])"
+_CLEAR_PROBE = "UPDATE heal_breaker SET probe = NULL, probe_until = NULL WHERE key = ANY($1::text[])"
 
 _STILL_OPEN = "SELECT key FROM heal_breaker WHERE key = ANY($1::text[]) AND opened_at IS NOT NULL"
 
-# One that waits comes back when the next probe is due; the others when it has succeeded, or late by themselves.
+# One waiter becomes due when the next probe is; the others when a probe has succeeded, or late by themselves.
 _NEXT_PROBE = """
 UPDATE workflow_failures f SET due_at = n.probe_due
   FROM (SELECT w.id, b.probe_due FROM heal_breaker b CROSS JOIN LATERAL (
@@ -73,7 +73,7 @@ UPDATE workflow_failures f SET due_at = n.probe_due
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """A claimed heal that needs its dependency to be well, or to be allowed to try it."""
+    """A claimed heal that needs its dependency's breaker closed, or to be its probe."""
 
     failure_id: FailureId
     key: str
@@ -82,7 +82,7 @@ class Asking:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probes:
-    """Which of those who asked try an ill dependency, and which wait for it. The others have nothing against them."""
+    """The heals that probe an open breaker, and those that wait for it. The others found no open breaker."""
 
     probing: frozenset[FailureId] = frozenset()
     waiting: frozenset[FailureId] = frozenset()
@@ -90,7 +90,7 @@ class Probes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """Every dependency with strikes against it, and those of them that are ill."""
+    """Every dependency with strikes against it, and those whose breaker is open."""
 
     struck: frozenset[str]
     unhealthy: frozenset[str]
@@ -98,17 +98,17 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdicts:
-    """What a batch of settled heals did to the breakers."""
+    """The effect of a batch of settled heals on the breakers."""
 
     opened: tuple[str, ...] = ()
     closed: tuple[str, ...] = ()
     struck: tuple[str, ...] = ()
     wake: dict[str, int] = field(default_factory=dict)
-    """How many of those that wait for a dependency may try now."""
+    """Slow start: how many waiters of each dependency may try now."""
 
 
 async def load_breakers(pool: Pool, settings: BreakerSettings) -> Known:
-    """Read what stands against whom, after forgetting what is too old to mean anything."""
+    """Read all breakers, after deleting those that are too old to mean anything."""
     async with transaction(pool) as connection:
         forget = settings.forget.total_seconds(), FORGET_OPEN_AFTER.total_seconds()
         await connection.execute(_FORGET, *forget)
@@ -117,10 +117,10 @@ async def load_breakers(pool: Pool, settings: BreakerSettings) -> Known:
 
 
 async def admit_probes(connection: Connection, asking: Sequence[Asking]) -> Probes:
-    """Decide who tries an ill dependency; in the transaction that claims, so that no two do at once."""
+    """Choose the probes of open breakers; in the transaction that claims, so that no two heals probe at once."""
     if not asking:
         return Probes()
-    rows = await connection.fetch(_ASKED, sorted({one.key for one in asking}))
+    rows = await connection.fetch(_LOCK_OPEN, sorted({one.key for one in asking}))
     if not rows:
         return Probes()
     may_probe = {row["key"]: row["may_probe"] for row in rows}
@@ -137,14 +137,14 @@ async def admit_probes(connection: Connection, asking: Sequence[Asking]) -> Prob
 
 
 async def judge(connection: Connection, said: Sequence[Health], settings: BreakerSettings) -> Verdicts:
-    """Take in what ended heals say of their dependencies, in the transaction that settles them; in order of their end.
+    """Apply ended heals to their dependencies' breakers, in the transaction that settles them; in order of their end.
 
-    A success takes away every strike; enough strikes without one open the breaker.
+    A success clears every strike; enough strikes without one open the breaker.
     """
     if not said:
         return Verdicts()
     well = {one.key for one in said if one.healthy}
-    closed = await connection.fetch(_WELL, sorted(well)) if well else ()
+    closed = await connection.fetch(_CLOSE, sorted(well)) if well else ()
     struck = _trailing_strikes(said)
     opened = await _strike(connection, struck, settings)
     failed = {one.key for one in said if one.probe and one.healthy is False}
@@ -153,7 +153,7 @@ async def judge(connection: Connection, said: Sequence[Health], settings: Breake
         await connection.execute(_PROBE_FAILED, sorted(failed), every, cap)
     silent = {one.key for one in said if one.probe and one.healthy is None}
     if silent:
-        await connection.execute(_PROBE_SAID_NOTHING, sorted(silent))
+        await connection.execute(_CLEAR_PROBE, sorted(silent))
     still = await connection.fetch(_STILL_OPEN, sorted(struck.keys() | silent)) if struck or silent else ()
     is_open = {row["key"] for row in still}
     if is_open:
@@ -190,7 +190,7 @@ def _trailing_strikes(said: Iterable[Health]) -> dict[str, tuple[Health, int]]:
 
 
 def _to_wake(said: Iterable[Health], is_open: set[str], closed: dict[str, int]) -> dict[str, int]:
-    """Two for each success, whose place is free and who adds one; one for another end; none while it is ill."""
+    """Slow start: two waiters for each success (its place and one more); one for another end; none while it is ill."""
     wake = dict(closed)
     for one in said:
         if one.key not in is_open:

@@ -1,4 +1,4 @@
-"""TELL: changes of status that no transaction of the healer has told, such as those made in SQL, enter the outbox."""
+"""Status changes that no transaction of the healer has published, such as those made in SQL, enter the outbox here."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from consumer.store.outbox import put
 from consumer.store.pool import Pool, transaction
 from schemas.names import Status
 
-# One process at a time has a change; what it writes is told after everything of an earlier step, as a decision is. Of
-# an organisation that is gone nothing is told.
+# One process at a time takes a change; its message is published after everything of an earlier step, as a decision's
+# is. For an organisation that is gone nothing is published.
 _TAKE = """
 WITH taken AS (
   SELECT s.failure_id, s.step FROM heal_status_change s ORDER BY s.changed_at LIMIT $1 FOR UPDATE OF s SKIP LOCKED
@@ -25,16 +25,16 @@ SELECT g.step, g.status, g.reason, g.changed_at AS at, f.id, f.org_id, f.workflo
 
 
 async def tell_changes(pool: Pool, tell: TellChange, limit: int) -> int:
-    """Put what is to be told of changed statuses into the outbox, and forget the changes; gives how many."""
+    """Write the events of status changes to the outbox, and delete the changes; returns how many."""
     async with transaction(pool) as connection:
-        messages = [tell(_change(row)) for row in await connection.fetch(_TAKE, limit)]
+        messages = [tell(_read_change(row)) for row in await connection.fetch(_TAKE, limit)]
         await put(connection, PERSON, messages)
         await connection.execute(AT_ONCE, [message.id for message in messages])
     return len(messages)
 
 
-def _change(row: Any) -> StatusChange:  # noqa: ANN401 - asyncpg's record
-    # The same whoever puts it into words: the row is gone with the message's own transaction, or stays.
+def _read_change(row: Any) -> StatusChange:  # noqa: ANN401 - asyncpg's record
+    # Deterministic, so the same in every process: the row is deleted with the message's own transaction, or stays.
     token = f"{int(row['at'].timestamp() * 1_000_000) & 0xFFFFFFFF:08x}"
     reason = redact_words(row["reason"])
     return change_of(row, status=Status(row["status"]), reason=reason, step=row["step"], token=token)

@@ -1,6 +1,6 @@
 """Credits: held before a heal, settled once after it, never below zero under any interleaving.
 
-Whoever calls holds its claims already: the order of locks is failures, claims, wallets, each sorted.
+The caller holds its claims already: the lock order is failures, claims, wallets, each sorted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,10 +15,10 @@ NO_WALLET: Final = "No billing wallet configured"
 EXHAUSTED: Final = "Text budget exhausted"
 ALL_HELD: Final = "Text budget is held by heals under way"
 
-# The wallets and their ledger in one statement: neither can change without the other, and a wallet that every batch
-# needs stays locked for one round trip and the commit. An organisation's entries are made all or none: where its wallet
-# cannot pay all of them, or is locked out, the caller decides on each.
-_ENTER = """
+# Wallets and ledger in one statement: neither can change without the other, and a wallet that every batch needs stays
+# locked for one round trip and the commit. An organisation's entries are all written or none: where its wallet cannot
+# pay all of them, or is locked out, the caller decides on each.
+_WRITE_ENTRIES = """
 WITH w AS MATERIALIZED (
   SELECT w.org_id, floor(w.text_budget_aud * 1000000)::bigint AS budget,
          (SELECT l.reason FROM usage_lockouts l
@@ -46,7 +46,7 @@ WITH w AS MATERIALIZED (
 SELECT w.org_id, w.budget, w.lockout, paid.org_id IS NOT NULL AS paid FROM w LEFT JOIN paid USING (org_id)
 """
 
-_UNHELD = "UPDATE heal_claim SET held = 0 WHERE attempt_id = ANY($1::uuid[])"
+_CLEAR_HOLDS = "UPDATE heal_claim SET held = 0 WHERE attempt_id = ANY($1::uuid[])"
 
 _OUTSTANDING = """
 SELECT org_id, sum(held)::bigint AS held FROM heal_claim
@@ -60,14 +60,14 @@ SELECT o, 'text', $2, $3::jsonb FROM unnest($1::uuid[]) AS o
                     AND l.lockout_type IN ('text', 'both'))
 """
 
-_MOVED: Final = "adjustment"
-_CONSUMED: Final = "text_consume"
-_BY_THE_HEALER = as_json({"service": "self-healing-workflows"})
+_ADJUSTMENT: Final = "adjustment"
+_CONSUMPTION: Final = "text_consume"
+_LEDGER_METADATA = as_json({"service": "self-healing-workflows"})
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """What one claimed heal needs to have held."""
+    """The credit hold that one claimed heal needs."""
 
     attempt_id: AttemptId
     org_id: OrgId
@@ -81,12 +81,12 @@ class Wallet:
     budget: int
     lockout: str | None
     paid: bool = False
-    """Whether all that was asked of it is paid already; the budget is the one from before."""
+    """Whether all entries for it are paid already; the budget is the one from before."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """Which holds the wallets can pay, in order of arrival."""
+    """The holds that the wallets can pay, in order of arrival, and the reason for each other one."""
 
     paid: tuple[Hold, ...]
     refused: Mapping[AttemptId, str]
@@ -110,62 +110,62 @@ def admit(holds: Sequence[Hold], wallets: Mapping[OrgId, Wallet]) -> Admission:
 async def admit_holds(
     connection: Connection, holds: Sequence[Hold], *, nothing_for: Sequence[Hold] = ()
 ) -> Mapping[AttemptId, str]:
-    """Hold credits for heals that are claimed in this transaction; give the reason for each that is refused.
+    """Hold credits for heals that are claimed in this transaction; returns the reason for each that is refused.
 
     A refused claim stands with nothing held, to be settled as a refusal; `nothing_for` are refused already.
     """
     if nothing_for:
-        await connection.execute(_UNHELD, [hold.attempt_id for hold in nothing_for])
+        await connection.execute(_CLEAR_HOLDS, [hold.attempt_id for hold in nothing_for])
     wanted = [hold for hold in holds if hold.amount > 0]
     if not wanted:
         return {}
-    wallets = await _enter(connection, [(hold, -hold.amount, _MOVED) for hold in wanted], "hold")
+    wallets = await _write_entries(connection, [(hold, -hold.amount, _ADJUSTMENT) for hold in wanted], "hold")
     short = [hold for hold in wanted if hold.org_id not in wallets or not wallets[hold.org_id].paid]
     if not short:
         return {}
     admission = admit(short, wallets)
     if admission.paid:
-        await _enter(connection, [(hold, -hold.amount, _MOVED) for hold in admission.paid], "hold")
+        await _write_entries(connection, [(hold, -hold.amount, _ADJUSTMENT) for hold in admission.paid], "hold")
     if not admission.refused:
         return {}
-    await connection.execute(_UNHELD, list(admission.refused))
-    return await _explain(connection, wanted, admission.refused, wallets)
+    await connection.execute(_CLEAR_HOLDS, list(admission.refused))
+    return await _lock_out_exhausted(connection, wanted, admission.refused, wallets)
 
 
 async def settle_holds(connection: Connection, ended: Sequence[tuple[Hold, MicroAud]]) -> None:
-    """Give back what was held and not spent; in the transaction that deletes the claims, so at most once."""
+    """Refund the unspent part of holds; in the transaction that deletes the claims, so at most once."""
     back = [
-        (hold, hold.amount - min(spent, hold.amount), _CONSUMED if spent else _MOVED)
+        (hold, hold.amount - min(spent, hold.amount), _CONSUMPTION if spent else _ADJUSTMENT)
         for hold, spent in ended
         if hold.amount > 0
     ]
     if back:
-        await _enter(connection, back, "settle")  # a wallet that is not there went with its organisation
+        await _write_entries(connection, back, "settle")  # a wallet that is not there went with its organisation
 
 
-async def _enter(
+async def _write_entries(
     connection: Connection, entries: Sequence[tuple[Hold, int, str]], phase: Literal["hold", "settle"]
 ) -> dict[OrgId, Wallet]:
-    """Change wallets and write their ledger; gives the wallets as they were before, locked, and which have paid."""
+    """Change wallets and write their ledger; returns the wallets as they were before, locked, and which have paid."""
     columns = zip(*((hold.org_id, hold.attempt_id, amount, kind) for hold, amount, kind in entries), strict=True)
     org_ids = sorted({hold.org_id for hold, _, _ in entries})
-    rows = await connection.fetch(_ENTER, org_ids, *columns, phase, _BY_THE_HEALER)
+    rows = await connection.fetch(_WRITE_ENTRIES, org_ids, *columns, phase, _LEDGER_METADATA)
     return {
         OrgId(row["org_id"]): Wallet(budget=row["budget"], lockout=row["lockout"], paid=row["paid"]) for row in rows
     }
 
 
-async def _explain(
+async def _lock_out_exhausted(
     connection: Connection, holds: Sequence[Hold], refused: Mapping[AttemptId, str], wallets: Mapping[OrgId, Wallet]
 ) -> Mapping[AttemptId, str]:
-    """Open a lockout where the budget is really gone, and not where it is only held by heals that are under way."""
+    """Open a lockout where the budget is really gone, not where heals under way only hold it; returns the reasons."""
     short = {hold.org_id: hold for hold in holds if refused.get(hold.attempt_id) == EXHAUSTED}
     if not short:
         return refused
     rows = await connection.fetch(_OUTSTANDING, list(short), list(refused))
     held = {OrgId(row["org_id"]): row["held"] for row in rows}
     gone = [org for org, hold in short.items() if wallets[org].budget + held.get(org, 0) < hold.amount]
-    await connection.execute(_LOCK_OUT, gone, EXHAUSTED, _BY_THE_HEALER)
+    await connection.execute(_LOCK_OUT, gone, EXHAUSTED, _LEDGER_METADATA)
     org_of = {hold.attempt_id: hold.org_id for hold in holds}
     return {
         attempt: ALL_HELD if reason == EXHAUSTED and org_of[attempt] not in gone else reason

@@ -1,4 +1,4 @@
-"""DECIDE: one transaction in which a person's decision of a failure stands, is kept with its reason, and is told."""
+"""Decisions: one transaction that applies a person's decision on a failure, records its reason, and publishes it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from consumer.store.rows import storable_text
 from schemas.names import FailureType, Status
 
 TellChange: TypeAlias = Callable[[StatusChange], Message]
-"""Gives the event of a change."""
+"""Returns the event of a status change."""
 
 PERSON: Final = OwnerId("person")
-"""Whoever decides has no loop that publishes: under this name, which has no lease, the sweeper takes it at once."""
+"""Outbox owner of decisions, for which no loop publishes: the name has no lease, so the sweeper takes it at once."""
 
 _LOCK = """
 SELECT f.id, f.org_id, f.workflow_name, f.status, f.step, f.failure_type, f.traceparent, f.tracestate,
@@ -25,8 +25,8 @@ SELECT f.id, f.org_id, f.workflow_name, f.status, f.step, f.failure_type, f.trac
   FROM workflow_failures f WHERE f.id = $1 FOR NO KEY UPDATE
 """
 
-# A statement of its own: only one that begins after the lock is held sees a claim that was made before it. Who settles
-# it locks the failure first too.
+# A statement of its own: only one that begins after the lock is held sees a claim that was made before it. A settle of
+# that claim locks the failure first too.
 _REVOKE = """
 UPDATE heal_claim SET revoked = true WHERE failure_id = $1 AND owner <> 'parked' RETURNING step = $2 AS of_this_step
 """
@@ -41,7 +41,9 @@ UPDATE workflow_failures
  WHERE id = $1
 """
 
-_KEEP = "INSERT INTO heal_decision (failure_id, step, decision, reason, decided_by) VALUES ($1, $2, $3, $4, $5)"
+_RECORD_DECISION = (
+    "INSERT INTO heal_decision (failure_id, step, decision, reason, decided_by) VALUES ($1, $2, $3, $4, $5)"
+)
 
 AT_ONCE: Final = "UPDATE heal_outbox SET created_at = created_at - interval '10 s' WHERE id = ANY($1::uuid[])"
 
@@ -53,7 +55,7 @@ SELECT d.step, d.decision, d.reason, d.decided_by, to_json(d.decided_at) #>> '{}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptDecision:
-    """A decision as it was kept; `step` is the failure's after it."""
+    """A recorded decision; `step` is the failure's after it."""
 
     step: int
     decision: Decision
@@ -64,7 +66,7 @@ class KeptDecision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionMade:
-    """What came of a decision; `revoked`: it stopped a heal, of which a call may be under way still."""
+    """The result of a decision; `revoked`: it revoked a live claim, of which a call may be under way still."""
 
     ruling: DecisionResult
     revoked: bool = False
@@ -73,11 +75,11 @@ class DecisionMade:
 async def decide(
     connection: Connection, failure_id: FailureId, request: DecisionRequest, tell: TellChange
 ) -> DecisionMade:
-    """Let a person's decision stand, in the caller's transaction; as the service. `tell` gives the event of it.
+    """Apply a person's decision, in the caller's transaction; as the service. `tell` returns the event of it.
 
-    It revokes the live claim: `NOTHING_STARTS_AFTER` its commit nothing starts under it any more. A call that is under
-    way ends as it ends, and its attempt is kept and told; where the failure stands then is what was decided. What was
-    parked for the decision (scope, credits) is let go by the next look of a running consumer.
+    It revokes the live claim: `NOTHING_STARTS_AFTER` its commit no effect starts under it any more. A call that is
+    under way ends as it ends, and its attempt is recorded and published; the failure's status is then the decided one.
+    What was parked for the decision (scope, credits) is released by the next round of a running consumer.
     """
     row = await connection.fetchrow(_LOCK, failure_id)
     if row is None:
@@ -95,20 +97,20 @@ async def decide(
     message = tell(decided)
     reason, by = storable_text(redact_words(request.reason)), storable_text(redact_words(request.by))[:200]
     await connection.execute(_DECIDE, failure_id, AFTER[request.decision], decided.step)
-    await connection.execute(_KEEP, failure_id, decided.step, request.decision, reason, by)
+    await connection.execute(_RECORD_DECISION, failure_id, decided.step, request.decision, reason, by)
     await put(connection, PERSON, [message])
     await connection.execute(AT_ONCE, [message.id])
     return DecisionMade(ruling=ruling, revoked=bool(revoked))
 
 
 async def decisions_of(connection: Connection, failure_id: FailureId) -> list[KeptDecision]:
-    """Give what was decided of a failure, the newest first; as the service."""
+    """Return the decisions on a failure, the newest first; as the service."""
     rows = await connection.fetch(_DECISIONS, failure_id)
     return [KeptDecision(**(dict(row) | {"decision": Decision(row["decision"])})) for row in rows]
 
 
 def change_of(row: Any, *, status: Status, reason: str, step: int, token: str) -> StatusChange:  # noqa: ANN401 - asyncpg's record
-    """Give a change of a failure's status, from a row with the failure's columns and the time `at`."""
+    """Build the change of a failure's status, from a row with the failure's columns and the time `at`."""
     traceparent = row["traceparent"]
     return StatusChange(
         status=status,

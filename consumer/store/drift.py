@@ -1,4 +1,4 @@
-"""DRIFT: repairs counted by what they tell of a producer, where they are settled; and the findings, to be read."""
+"""Producer drift: repairs counted by producer and kind when they are settled, and the findings that they add up to."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -16,16 +16,16 @@ from schemas.names import Result
 from schemas.value import value
 
 FORGET_AFTER: Final = timedelta(days=30)
-"""What has not become a finding by then does not become one for what was long ago."""
+"""Retention: a count that has not become a finding by then is deleted, so that old repairs do not lead to one."""
 MOST_OF_AN_ORGANISATION: Final = 2000
-"""Producers choose the names of their keys: more ways than these are not kept."""
+"""Cap on rows of an organisation: producers choose the names of their keys, and could make any number of them."""
 
 _FORGET = """
 DELETE FROM producer_drift
  WHERE org_id = ANY($1::uuid[]) AND raised_at IS NULL AND last_at < clock_timestamp() - $2::interval
 """
 
-# Who raised it is kept beside it, so that only the heal that reached the number tells of it.
+# The attempt that raised it is stored beside it, so that only the heal that reached the number publishes it.
 _COUNT = """
 INSERT INTO producer_drift AS d (id, org_id, source, workflow_name, schema_digest, path, kind, fix, patch, repairs,
                                  raise_at, example_path, example_failure, raised_at, raised_by)
@@ -74,13 +74,13 @@ class RepairCount:
     drift: Drift
     failure_id: FailureId
     attempt_id: AttemptId
-    """The first that was counted."""
+    """The first attempt that was counted."""
     repairs: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One way in which a producer's payloads keep missing their schema; without `raised_at` still below its number."""
+    """One way in which a producer's payloads keep missing their schema; below its threshold without `raised_at`."""
 
     id: UUID
     org_id: UUID
@@ -100,7 +100,7 @@ class Finding:
 
 
 async def count(connection: Connection, settlements: Sequence[Settlement]) -> list[RepairCount]:
-    """Count what settled heals repaired, in the caller's transaction; gives what has become a finding with it."""
+    """Count the repairs of settled heals, in the caller's transaction; returns those that became a finding with it."""
     found = counted(settlements)
     if not found:
         return []
@@ -112,13 +112,13 @@ async def count(connection: Connection, settlements: Sequence[Settlement]) -> li
 
 
 async def findings(connection: Connection, org_id: OrgId | None, *, counting: bool, limit: int) -> list[Finding]:
-    """Give findings, the latest seen first, and with `counting` what may still become one; as the service."""
+    """Return findings, the latest seen first, and with `counting` those still below their threshold; as the service."""
     rows = await connection.fetch(_FINDINGS, org_id, counting, limit)
     return [Finding(**(dict(row) | {"patch": from_json(row["patch"])})) for row in rows]
 
 
 async def forget(connection: Connection, finding: UUID) -> bool:
-    """Count anew what a finding stood for, once its producer is mended; tells whether there was one."""
+    """Delete a finding once its producer is mended, so that counting starts anew; returns whether there was one."""
     return await connection.fetchval(_FORGET_ONE, finding) is not None
 
 
@@ -139,7 +139,7 @@ def _row(one: RepairCount) -> tuple[object, ...]:
 
 
 def counted(settlements: Iterable[Settlement]) -> list[RepairCount]:
-    """Add up what verified repairs tell, in an order in which two batches never wait for one another."""
+    """Sum up verified repairs, sorted, so that two batches never wait for one another."""
     found: dict[UUID, RepairCount] = {}
     for settlement in settlements:
         failure, attempt = settlement.failure, settlement.attempt

@@ -1,4 +1,4 @@
-"""PICK and START: the way back into the pipeline for failures that stand in the database and are due."""
+"""Pick and start: due failures in the database go back into the pipeline, and are claimed once they are planned."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from consumer.store.pool import Pool, transaction, translated
 from consumer.store.rows import CLAIMED_LOOK, FAILURE_COLUMNS, as_json, read_failure
 
 WALK: Final = 1000
-"""Organisations that one pick looks at."""
+"""Organisations that one pick examines."""
 _BEFORE_ALL: Final = UUID(int=0)
 
-# One index look-up for each organisation, of what is due there: walking the index itself from one organisation to the
+# One index look-up for each organisation, of what is due there: a scan of the index itself from one organisation to the
 # next would step over all that was settled since the last vacuum, and at full load that cost more than the heals.
 _ORGANISATIONS = """
 SELECT o.id AS org_id, EXISTS (SELECT FROM workflow_failures f
@@ -25,11 +25,12 @@ SELECT o.id AS org_id, EXISTS (SELECT FROM workflow_failures f
   FROM organizations o WHERE o.id > $1 ORDER BY o.id LIMIT $2
 """
 
-# Per organisation, so that one with ten thousand failures does not stand before the others, beginning after the one
-# that was served last: a pick costs the same however many organisations and failures wait. Hidden for a while, so that
-# the next pick, here or in another replica, finds others. What has a message under way, or to be written, waits for it:
-# the first publications of one failure keep their order without a leader. Compared with statement_timestamp(), because
-# clock_timestamp() is volatile: no index is searched by it, and every open row would be looked at each time.
+# Fairness: picked per organisation, so that one with ten thousand failures does not stand before the others, beginning
+# after the one that was served last: a pick costs the same however many organisations and failures wait. Picked
+# failures are hidden for a while, so that the next pick, here or in another replica, finds others. A failure with a
+# message in the outbox, or a status change that has yet to get there, waits for it: the first publications of one
+# failure keep their order without a leader. Compared with statement_timestamp(), because clock_timestamp() is volatile:
+# no index is searched by it, and every open row would be examined each time.
 _PICK = f"""
 WITH picked AS (
   SELECT p.id FROM unnest($1::uuid[], $2::int[]) WITH ORDINALITY AS orgs (org_id, room, place) CROSS JOIN LATERAL (
@@ -81,7 +82,7 @@ SELECT f.id, claimed.failure_id IS NOT NULL AS claimed FROM f LEFT JOIN claimed 
 
 _UNCLAIM = "DELETE FROM heal_claim WHERE owner = $1 AND failure_id = ANY($2::uuid[])"
 
-_STARTED = """
+_WRITE_STATE = """
 UPDATE workflow_failures w
    SET status = 'pending', waits_on = s.waits_on, damage = s.damage, failure_type = s.failure_type,
        disposition = s.disposition, due_at = clock_timestamp() + s.due_in * interval '1 second'
@@ -93,7 +94,7 @@ UPDATE workflow_failures w
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
-    """A failure that is due, and its plan to heal; or the dependency that it has to wait for."""
+    """A due failure and its plan to heal; or the dependency that it has to wait for."""
 
     diagnosed: Diagnosed
     waits_on: str | None = None
@@ -101,30 +102,30 @@ class Due:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """What became of a batch of plans."""
+    """The result of starting a batch of plans."""
 
     claimed: tuple[Diagnosed, ...]
     held_back: tuple[tuple[Diagnosed, HeldBack], ...]
-    """Claimed, but its wallet or a limit says no: the claim is still there, to be settled with that."""
+    """Claimed, but the wallet or a rate limit refuses: the claim is still there, to be settled with that."""
     probing: frozenset[FailureId]
-    """Those of the claimed that try an ill dependency for all that wait for it."""
+    """Claimed failures that probe an ill dependency for all that wait for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picked:
-    """Failures to be planned now, with the database's time; and where the next look begins."""
+    """Failures to be planned now, with the database's time, and the cursor of the next pick."""
 
     failures: tuple[Failure, ...]
     now: datetime | None
     """None when nothing was due."""
     after: OrgId | None
-    """The organisation after which it goes on; None: from the first again, all have been looked at."""
+    """The organisation after which the next pick begins; None: from the first again, all have been examined."""
 
 
 async def pick(
     pool: Pool, *, after: OrgId | None, room: Callable[[OrgId], int], per_organisation: int, limit: int, hide: timedelta
 ) -> Picked:
-    """Take failures that are due, for this process to plan now; of each organisation at most what it has room for."""
+    """Pick due failures for this process to plan now; of each organisation at most what it has room for."""
     async with transaction(pool) as connection:
         walked = await connection.fetch(_ORGANISATIONS, after or _BEFORE_ALL, WALK)
         more = len(walked) == WALK
@@ -142,20 +143,20 @@ async def pick(
 
 
 async def has_due(pool: Pool, after: OrgId | None) -> bool:
-    """Tell whether something is due among the organisations that are looked at next."""
+    """Return whether a failure is due among the organisations of the next pick."""
     with translated():
         walked = await pool.fetch(_ORGANISATIONS, after or _BEFORE_ALL, WALK)
     return any(row["due"] for row in walked)
 
 
 async def put_off(pool: Pool) -> None:
-    """Look again tomorrow at what waits for a person or an approval."""
+    """Postpone by a day what is due and waits for a person or an approval."""
     with translated():
         await pool.execute(_PERSON_LATER)
 
 
 async def store_redacted(pool: Pool, failures: Sequence[Failure]) -> None:
-    """Replace what a member inserted by its redacted form, before anything is done with it."""
+    """Replace failures that a member inserted by their redacted form, before anything is done with them."""
     async with transaction(pool) as connection:
         await connection.executemany(
             _REDACT,
@@ -164,17 +165,17 @@ async def store_redacted(pool: Pool, failures: Sequence[Failure]) -> None:
 
 
 async def start(pool: Pool, owner: OwnerId, due: Sequence[Due], waiter_in: timedelta) -> Started:
-    """Claim failures that a plan wants healed; the ones whose scope is taken or whose dependency is ill wait for it."""
+    """Claim failures that their plans heal; one whose scope is taken or whose dependency is ill waits for that."""
     async with transaction(pool) as connection:
         rows = await connection.fetch(_START, owner, *zip(*map(_row, due), strict=True))
         here = {FailureId(row["id"]): bool(row["claimed"]) for row in rows}
         stepped = [one for one in due if one.diagnosed.failure.id in here]
-        probes = await admit_probes(connection, [_asking(one) for one in stepped if _asks(one, here)])
+        probes = await admit_probes(connection, [_breaker_request(one) for one in stepped if _needs_breaker(one, here)])
         if probes.waiting:
             await connection.execute(_UNCLAIM, owner, sorted(probes.waiting))
         if stepped:
-            standing = [_standing(one, _gate(one, here, probes), waiter_in) for one in stepped]
-            await connection.execute(_STARTED, *zip(*standing, strict=True))
+            standing = [_state_columns(one, _gate(one, here, probes), waiter_in) for one in stepped]
+            await connection.execute(_WRITE_STATE, *zip(*standing, strict=True))
         ids = {failure_id for failure_id, claimed in here.items() if claimed} - probes.waiting
         claimed = [one.diagnosed for one in stepped if one.diagnosed.failure.id in ids]
         admitted = await admit(connection, claimed)
@@ -196,17 +197,17 @@ def _row(due: Due) -> tuple[object, ...]:
     )
 
 
-def _asks(due: Due, claimed: Mapping[FailureId, bool]) -> bool:
+def _needs_breaker(due: Due, claimed: Mapping[FailureId, bool]) -> bool:
     return claimed[due.diagnosed.failure.id] and due.diagnosed.heal.dependency is not None
 
 
-def _asking(due: Due) -> Asking:
+def _breaker_request(due: Due) -> Asking:
     plan = due.diagnosed.heal
     return Asking(failure_id=due.diagnosed.failure.id, key=plan.dependency or "", window=plan.intent.window)
 
 
 def _gate(due: Due, claimed: Mapping[FailureId, bool], probes: Probes) -> str | None:
-    """Name what a failure waits for; None when it is healed now."""
+    """Return the gate that a failure waits for; None when it is healed now."""
     failure_id, plan = due.diagnosed.failure.id, due.diagnosed.heal
     if due.waits_on is not None:
         return due.waits_on
@@ -215,7 +216,7 @@ def _gate(due: Due, claimed: Mapping[FailureId, bool], probes: Probes) -> str | 
     return None if claimed[failure_id] else plan.intent.scope
 
 
-def _standing(due: Due, gate: str | None, waiter_in: timedelta) -> tuple[object, ...]:
+def _state_columns(due: Due, gate: str | None, waiter_in: timedelta) -> tuple[object, ...]:
     diagnosed = due.diagnosed
     due_in = CLAIMED_LOOK if gate is None else waiter_in
     fault_digest = diagnosed.heal.intent.fault_digest if gate is not None else None

@@ -1,4 +1,4 @@
-"""ASK: a person, or a program for one, asks for a heal of a failure now."""
+"""Heal requests: a person, or a program for one, asks for a heal of a failure now."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,8 +8,9 @@ from consumer.model import FailureId
 from consumer.store.pool import Connection
 from schemas.names import Status
 
-# Due now; one that was given up begins anew, which is told. Those that wait for a person or an approval are left as
-# they are, and so is one of which an effect may have happened: only a person can open it again.
+# Makes the failure due now; one that was given up starts anew, and that change is published. Failures that wait for a
+# person or an approval are left as they are, and so is one of which an effect may have happened: only a person can open
+# it again.
 _ASK = """
 WITH old AS (
   SELECT w.id, w.step,
@@ -35,8 +36,8 @@ SELECT old.status, coalesce((SELECT moved.step FROM moved), old.step) AS step FR
 _LOCK = "SELECT FROM workflow_failures f WHERE f.id = $1 FOR NO KEY UPDATE"
 
 
-# After the lock and in a statement of its own, so that what was settled meanwhile is seen.
-_JUST_ENDED = """
+# After the lock and in a statement of its own, so that an attempt settled meanwhile is visible.
+_LATEST_ATTEMPT = """
 SELECT a.step FROM workflow_heal_attempts a
  WHERE a.failure_id = $1 AND a.step IS NOT NULL AND a.finished_at > clock_timestamp() - $2 * interval '1 second'
  ORDER BY a.step DESC LIMIT 1
@@ -44,7 +45,7 @@ SELECT a.step FROM workflow_heal_attempts a
 
 
 class Asked(StrEnum):
-    """What asking for a heal came to."""
+    """The result of a heal request."""
 
     DUE = "due"  # is healed as soon as there is a free slot, or was just now
     RESOLVED = "resolved"  # was healed before: nothing changed
@@ -53,7 +54,7 @@ class Asked(StrEnum):
     NOT_FOUND = "not_found"  # no such failure
 
 
-_ASKED = {
+_RESULT_OF_STATUS = {
     Status.PENDING: Asked.DUE,
     Status.DEFERRED: Asked.DUE,
     Status.GIVEN_UP: Asked.DUE,
@@ -65,7 +66,7 @@ _ASKED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealAsked:
-    """The answer to asking for a heal. The heal's own attempt has this step, or a later one."""
+    """The answer to a heal request. The heal's own attempt has this step, or a later one."""
 
     result: Asked
     step: int = 0
@@ -74,17 +75,17 @@ class HealAsked:
 async def ask_heal(
     connection: Connection, failure_id: FailureId, *, answered_by: timedelta = timedelta(0)
 ) -> HealAsked:
-    """Make a failure due now, given up or not; as the service, in a transaction of the caller's.
+    """Make a failure due now, given up or not; as the service, in the caller's transaction.
 
-    An attempt that ended less than `answered_by` ago is the answer, and nothing changes: of many that ask at once some
-    come when the heal has ended already.
+    An attempt that ended less than `answered_by` ago is the answer, and nothing changes: of many concurrent requests
+    some come when the heal has ended already.
     """
     if answered_by:
         await connection.execute(_LOCK, failure_id)
-        step = await connection.fetchval(_JUST_ENDED, failure_id, answered_by.total_seconds())
+        step = await connection.fetchval(_LATEST_ATTEMPT, failure_id, answered_by.total_seconds())
         if step is not None:
             return HealAsked(result=Asked.DUE, step=step)
     row = await connection.fetchrow(_ASK, failure_id)
     if row is None:
         return HealAsked(result=Asked.NOT_FOUND)
-    return HealAsked(result=_ASKED[Status(row["status"])], step=row["step"])
+    return HealAsked(result=_RESULT_OF_STATUS[Status(row["status"])], step=row["step"])

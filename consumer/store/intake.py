@@ -1,4 +1,4 @@
-"""INTAKE: one transaction that makes a batch durable, as failures and dead letters, and claims what starts at once."""
+"""Intake transaction: makes a batch durable, as failures and dead letters, and claims the heals that start at once."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -14,7 +14,7 @@ from consumer.store.settle import insert_attempts
 from schemas.names import Status
 from schemas.value import value
 
-_KNOWN = "SELECT id FROM organizations WHERE id = ANY($1::uuid[]) ORDER BY id FOR KEY SHARE"
+_LOCK_ORGANISATIONS = "SELECT id FROM organizations WHERE id = ANY($1::uuid[]) ORDER BY id FOR KEY SHARE"
 
 _TAKE_IN = """
 WITH e AS (
@@ -53,7 +53,7 @@ UNION ALL
 SELECT e.id, NULL FROM e WHERE e.org_id NOT IN (SELECT id FROM here)
 """
 
-_WAIT = """
+_SET_WAITING = """
 UPDATE workflow_failures f
    SET waits_on = w.gate, damage = w.damage, due_at = clock_timestamp() + w.due_in * interval '1 second'
   FROM unnest($1::uuid[], $2::text[], $3::text[], $4::float8[]) AS w (id, gate, damage, due_in) WHERE f.id = w.id
@@ -71,30 +71,30 @@ class Arrival:
     ended: Settlement | None
     """The finished first step of a plan that does not act: it is written with the failure itself."""
     waiter_in: timedelta
-    """When it looks again by itself, should another heal hold its scope or its dependency be ill."""
+    """Delay until it is due again by itself, should another heal hold its scope or its dependency be ill."""
     waits_on: str | None = None
     """The dependency that it waits for, in place of a slot."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """What became of a batch."""
+    """The result of storing a batch."""
 
     claimed: tuple[Diagnosed, ...]
-    """These are healed now, by this process."""
+    """Failures that this process heals now."""
     new: frozenset[FailureId]
     conflicting: tuple[FailureId, ...]
-    """Delivered before under the same id with other content: the first one counts."""
+    """Failures delivered before under the same id with other content: the first delivery counts."""
     held_back: tuple[tuple[Diagnosed, HeldBack], ...]
-    """Claimed, but its wallet or a limit says no: the claim is still there, to be settled with that."""
+    """Claimed, but the wallet or a rate limit refuses: the claim is still there, to be settled with that."""
 
 
 PENDING_UNCLAIMED: Final = timedelta(0)
 
 
 async def known_organisations(connection: Connection, org_ids: Sequence[OrgId]) -> frozenset[OrgId]:
-    """Give those organisations that exist, locked against deletion until the transaction ends."""
-    rows = await connection.fetch(_KNOWN, sorted(org_ids))
+    """Return the organisations that exist, locked against deletion until the transaction ends."""
+    rows = await connection.fetch(_LOCK_ORGANISATIONS, sorted(org_ids))
     return frozenset(OrgId(row["id"]) for row in rows)
 
 
@@ -107,9 +107,9 @@ async def take_in(
 ) -> Taken:
     """Make a batch durable in one transaction.
 
-    `arrivals` hold each id once. `refuse_stranger` gives the dead letter of one whose organisation does not exist;
-    it is written in the same transaction. Repeating a call whose commit is unknown is safe: what is there already is
-    not written again.
+    `arrivals` hold each id once. `refuse_stranger` returns the dead letter of an event whose organisation does not
+    exist; it is written in the same transaction. The call is idempotent, so repeating it after a commit whose result
+    is unknown is safe: rows that are there already are not written again.
 
     Raises
     ------
@@ -131,7 +131,7 @@ async def take_in(
         await put(connection, owner, [m for e in ended for m in e.messages] + strange + list(letters))
         claimed = [a.diagnosed for a in here if taken.get(a.diagnosed.failure.id)]
         admitted = await admit(connection, claimed)
-        conflicting = await _conflicting(connection, [a for a in here if a.diagnosed.failure.id not in taken])
+        conflicting = await _find_conflicts(connection, [a for a in here if a.diagnosed.failure.id not in taken])
     return Taken(
         claimed=admitted.claimed,
         new=frozenset(taken),
@@ -141,7 +141,7 @@ async def take_in(
 
 
 async def _insert(connection: Connection, owner: OwnerId, arrivals: Sequence[Arrival]) -> dict[FailureId, bool | None]:
-    """Give the new failures with whether they were claimed; None where there is no such organisation."""
+    """Insert failures; returns for each new one whether it was claimed, None where its organisation does not exist."""
     rows = await connection.fetch(_TAKE_IN, *zip(*map(_row, arrivals), strict=True), owner)
     return {FailureId(row["id"]): row["claimed"] for row in rows}
 
@@ -164,13 +164,13 @@ def _row(arrival: Arrival) -> tuple[object, ...]:
         diagnosis.disposition,
         trace.traceparent if trace else None,
         trace.tracestate if trace else None,
-        *_standing(arrival),
-        *_claim(plan if isinstance(plan, Heal) and arrival.wants_slot else None, arrival.diagnosed.attempt_id),
+        *_initial_state(arrival),
+        *_claim_columns(plan if isinstance(plan, Heal) and arrival.wants_slot else None, arrival.diagnosed.attempt_id),
         as_json(failure.redactions) if failure.redactions else None,
     )
 
 
-def _standing(arrival: Arrival) -> tuple[str, int, float | None]:
+def _initial_state(arrival: Arrival) -> tuple[str, int, float | None]:
     if arrival.ended is not None:
         due_in = arrival.ended.next.due_in
         return arrival.ended.next.status, 1, due_in.total_seconds() if due_in is not None else None
@@ -178,7 +178,7 @@ def _standing(arrival: Arrival) -> tuple[str, int, float | None]:
     return Status.PENDING, 0, due.total_seconds()
 
 
-def _claim(plan: Heal | None, attempt_id: AttemptId) -> tuple[object, ...]:
+def _claim_columns(plan: Heal | None, attempt_id: AttemptId) -> tuple[object, ...]:
     if plan is None:
         return (None,) * 7
     window = plan.intent.window.total_seconds()
@@ -200,10 +200,10 @@ async def _write_waiters(connection: Connection, here: Sequence[Arrival], taken:
         and taken.get(a.diagnosed.failure.id) is False
     ]
     if waiting:
-        await connection.execute(_WAIT, *zip(*waiting, strict=True))
+        await connection.execute(_SET_WAITING, *zip(*waiting, strict=True))
 
 
-async def _conflicting(connection: Connection, again: Sequence[Arrival]) -> tuple[FailureId, ...]:
+async def _find_conflicts(connection: Connection, again: Sequence[Arrival]) -> tuple[FailureId, ...]:
     if not again:
         return ()
     digests = {a.diagnosed.failure.id: a.diagnosed.failure.digest for a in again}

@@ -1,4 +1,7 @@
-"""Who was heard at the door and who was refused, and whether the fleet reads: by the database's clock."""
+"""Intake circuit breaker: voices accepted and refused, and whether the fleet reads; by the database's clock.
+
+A voice is a pair of source and organisation, as an event names them.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +16,12 @@ from consumer.store.pool import Connection, Pool, translated
 from consumer.store.rows import storable_text
 
 KEPT: Final = timedelta(days=7)
-"""Who was not accepted for this long is a stranger again."""
-_SHOWN: Final = 200
-"""Characters of a source that are kept to be shown; the id tells two of them apart."""
+"""Retention: a voice that was not accepted for this long is a stranger again."""
+_SOURCE_LENGTH: Final = 200
+"""Characters of a source that are kept for display; the id tells two sources apart."""
 
-# Whoever is new in this beat is counted in its pulse, once in the whole fleet: the row decides.
-_HEAR = """
+# A voice that is new in this beat is counted in the beat's pulse, once in the whole fleet: the row decides.
+_RECORD_ACCEPTED = """
 WITH now AS MATERIALIZED (
   SELECT date_bin($1 * interval '1 second', clock_timestamp(), 'epoch') AS beat
 ), heard AS (
@@ -36,8 +39,8 @@ ON CONFLICT (beat) DO UPDATE SET organisations = intake_pulse.organisations + ex
                                  sources = intake_pulse.sources + excluded.sources
 """
 
-# Only who had been accepted before has a row: names that were made up change nothing here.
-_REFUSE = """
+# Only a voice that had been accepted before has a row: made-up names change nothing here.
+_COUNT_REFUSED = """
 WITH r AS (
   SELECT v.id, r.letters FROM unnest($1::uuid[], $2::bigint[]) AS r (id, letters) JOIN intake_voice v ON v.id = r.id
    ORDER BY v.id FOR NO KEY UPDATE OF v
@@ -53,7 +56,7 @@ SELECT p.organisations, p.sources, p.beat >= l.resumed_at AS counts
  ORDER BY p.beat DESC LIMIT $2
 """
 
-_FAILING = """
+_COUNT_SILENT = """
 WITH since AS MATERIALIZED (
   SELECT min(beat) AS at FROM (
     SELECT p.beat FROM intake_pulse p WHERE p.beat < date_bin($1 * interval '1 second', clock_timestamp(), 'epoch')
@@ -71,7 +74,7 @@ WITH old AS (
 DELETE FROM intake_voice WHERE beat < (SELECT max(beat) FROM intake_pulse) - $2 * interval '1 second'
 """
 
-_STANDING = """
+_SELECT_STATE = """
 SELECT paused_at, why, probe_due, resumed_at, paused_at IS NOT NULL AND probe_due <= clock_timestamp() AS probe,
        resumed_at > clock_timestamp() AS off
   FROM intake_limit
@@ -98,7 +101,7 @@ UPDATE intake_limit SET paused_at = NULL, why = NULL, probe_due = NULL, blank_pr
  WHERE paused_at IS NOT NULL OR $1 > 0 RETURNING resumed_at
 """
 
-_REFUSED = """
+_LIST_REFUSED = """
 SELECT v.source, v.org_id, v.refused, v.beat AS accepted_at, v.refused_at
   FROM intake_voice v WHERE v.kind = 'pair' AND v.refused_at IS NOT NULL ORDER BY v.refused_at DESC LIMIT $1
 """
@@ -106,7 +109,7 @@ SELECT v.source, v.org_id, v.refused, v.beat AS accepted_at, v.refused_at
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntakeState:
-    """Whether the fleet reads."""
+    """State of the intake breaker: whether the fleet reads."""
 
     paused_at: datetime | None
     why: str | None
@@ -119,7 +122,7 @@ class IntakeState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedVoice:
-    """Who had dead letters since it was last accepted."""
+    """A voice with dead letters since it was last accepted."""
 
     source: str
     org_id: UUID
@@ -129,23 +132,23 @@ class RefusedVoice:
 
 
 async def hear(pool: Pool, beat: timedelta, voices: Iterable[Voice]) -> None:
-    """Note who was accepted; also without anybody it notes that this beat had a reader."""
-    rows = sorted(_heard(voices).items())
+    """Record the accepted voices; without any it still records that this beat had a reader."""
+    rows = sorted(_voice_rows(voices).items())
     columns = zip(*((row_id, *row) for row_id, row in rows), strict=True) if rows else ([], [], [], [])
     with translated():
-        await pool.execute(_HEAR, beat.total_seconds(), *columns)
+        await pool.execute(_RECORD_ACCEPTED, beat.total_seconds(), *columns)
 
 
 async def refuse(pool: Pool, letters: Mapping[Voice, int]) -> int:
-    """Note dead letters by who they say they are from; gives how many of these had been accepted before."""
+    """Count dead letters by the voice that they name; returns how many of these voices had been accepted before."""
     if not letters:
         return 0
     with translated():
-        return len(await pool.fetch(_REFUSE, [voice.id for voice in letters], list(letters.values())))
+        return len(await pool.fetch(_COUNT_REFUSED, [voice.id for voice in letters], list(letters.values())))
 
 
 async def pulse(pool: Pool, beat: timedelta, limit: int) -> tuple[list[HeardInterval], int]:
-    """Give the beats that have ended, newest first, and how many of the newest count since the last resume."""
+    """Return the beats that have ended, newest first, and how many of the newest count since the last resume."""
     with translated():
         rows = await pool.fetch(_PULSE, beat.total_seconds(), limit)
     heard = [HeardInterval(organisations=row["organisations"], sources=row["sources"]) for row in rows]
@@ -153,24 +156,24 @@ async def pulse(pool: Pool, beat: timedelta, limit: int) -> tuple[list[HeardInte
 
 
 async def failing(pool: Pool, beat: timedelta, beats: int) -> SilentVoices:
-    """Count who had dead letters and nothing accepted in the newest so many beats and since."""
+    """Count the voices with dead letters and nothing accepted in the newest `beats` beats and since."""
     with translated():
-        row = await pool.fetchrow(_FAILING, beat.total_seconds(), beats)
+        row = await pool.fetchrow(_COUNT_SILENT, beat.total_seconds(), beats)
     if row is None:
         raise RuntimeError("an aggregate gives one row")
     return SilentVoices(**dict(row))
 
 
 async def forget(pool: Pool, beats: int) -> None:
-    """Delete beats beyond so many, and who has not been heard for long. A pause or an outage ages nobody."""
+    """Delete beats beyond so many, and voices not accepted for long (`KEPT`). A pause or an outage ages no voice."""
     with translated():
         await pool.execute(_FORGET, beats, KEPT.total_seconds())
 
 
 async def standing(connection: Pool | Connection) -> IntakeState:
-    """Say whether the fleet reads."""
+    """Return the state of the intake breaker."""
     with translated():
-        row = await connection.fetchrow(_STANDING)
+        row = await connection.fetchrow(_SELECT_STATE)
     if row is None:
         raise RuntimeError("the migration makes the row")
     return IntakeState(
@@ -183,41 +186,44 @@ async def standing(connection: Pool | Connection) -> IntakeState:
 
 
 async def pause(pool: Pool, why: str, probe_in: timedelta) -> bool:
-    """Stop the reading of the whole fleet; False when it was stopped already, or the limit is switched off."""
+    """Pause intake of the whole fleet; returns False when it was paused already, or the limit is switched off."""
     with translated():
         return await pool.fetchval(_PAUSE, why, probe_in.total_seconds()) is not None
 
 
 async def take_probe(pool: Pool, again_in: timedelta) -> int | None:
-    """Take the turn to read a little, one process of the fleet at a time; gives how many probes showed nothing yet."""
+    """Claim the next probe, one process at a time; returns how many were blank so far, None when none is due."""
     with translated():
         blank: int | None = await pool.fetchval(_TAKE_PROBE, again_in.total_seconds())
     return blank
 
 
 async def blank_probe(pool: Pool, *, read: bool) -> None:
-    """Say that a probe showed nothing: the next is due at once, and reads more if this one did read something."""
+    """Record that a probe was blank: the next is due at once, and reads more if this one did read something."""
     with translated():
         await pool.execute(_BLANK_PROBE, int(read))
 
 
 async def resume(connection: Pool | Connection, off_for: timedelta = timedelta(0)) -> bool:
-    """Let the fleet read; False when it did. What was counted before counts no more; no new pause for `off_for`."""
+    """Resume intake of the fleet; returns False when it was not paused.
+
+    Beats counted before count no more, and no new pause begins for `off_for`.
+    """
     with translated():
         return await connection.fetchval(_RESUME, off_for.total_seconds()) is not None
 
 
 async def refused_voices(connection: Connection, limit: int) -> Sequence[RefusedVoice]:
-    """Give who had dead letters since it was last accepted, the latest first."""
-    rows = await connection.fetch(_REFUSED, limit)
+    """Return the voices with dead letters since they were last accepted, the latest first."""
+    rows = await connection.fetch(_LIST_REFUSED, limit)
     return [RefusedVoice(**dict(row)) for row in rows]
 
 
-def _heard(voices: Iterable[Voice]) -> dict[UUID, tuple[Any, ...]]:
-    """Give the rows of the voices, of their sources and of their organisations, each once."""
+def _voice_rows(voices: Iterable[Voice]) -> dict[UUID, tuple[Any, ...]]:
+    """Return the rows of the voices, of their sources and of their organisations, each once."""
     rows: dict[UUID, tuple[Any, ...]] = {}
     for voice in voices:
-        source = storable_text(redact_text(voice.source))[:_SHOWN]
+        source = storable_text(redact_text(voice.source))[:_SOURCE_LENGTH]
         rows[voice.id] = ("pair", source, voice.org_id)
         rows[uuid5(ID_SPACE, f"voice-of:{voice.source}")] = ("source", source, None)
         rows[uuid5(ID_SPACE, f"voice-for:{voice.org_id}")] = ("organisation", None, voice.org_id)

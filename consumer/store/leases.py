@@ -1,4 +1,4 @@
-"""Who is alive: one lease row for each process, and the claims that stand under its name."""
+"""Leases: one row for each live process, the claims under its name, and the takeover of a dead owner's claims."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from schemas.names import Effect, StrategyName
 
 DECIDED: Final = "a person decided while it was under way: nothing more is sent"
 
-# The window begins anew, as long as it was planned. In another history of the database than the one in which it was
-# claimed the attempt may have ended and been published under its id: it gets another one.
-_ANEW: Final = """claimed_at = clock_timestamp(),
+# The claim's window restarts, as long as it was planned. In another history of the database than the one in which it
+# was claimed the attempt may have ended and been published under its id: it gets another one.
+_RESTART_WINDOW: Final = """claimed_at = clock_timestamp(),
        effect_deadline = clock_timestamp() + (c.effect_deadline - c.claimed_at), history = shw_history(),
        attempt_id = CASE WHEN c.history <> shw_history()
                          THEN overlay(gen_random_uuid()::text placing '5' from 15)::uuid ELSE c.attempt_id END"""
@@ -28,8 +28,8 @@ ON CONFLICT (owner) DO UPDATE SET lease_until = excluded.lease_until, renewals =
 RETURNING clock_timestamp()
 """
 
-# What a decision has revoked of mine, and what tells each owner's renewals apart: the count, and the time beside it,
-# which the release before this one moves. An owner whose lease never ends is nobody's to take over.
+# This owner's claims that a decision has revoked; and for each owner a token that changes with each renewal: the count,
+# and beside it the time, which the release before this one moves. An owner whose lease never ends is never taken over.
 _READ = """
 SELECT ARRAY(SELECT c.attempt_id FROM heal_claim c WHERE c.owner = $1 AND c.revoked) AS revoked,
        o.owners, o.renewals
@@ -45,18 +45,19 @@ DELETE FROM heal_owner o WHERE o.owner = ANY($1::text[]) AND o.lease_until < clo
    AND NOT EXISTS (SELECT FROM heal_claim c WHERE c.owner = o.owner)
 """
 
-# Those that have not renewed since they were seen; locked, so that none renews, and reads its claims, in between.
+# Owners without a renewal since they were observed; locked, so that none renews, and reads its claims, in between.
 _STILL_DEAD = """
 SELECT o.owner FROM heal_owner o JOIN unnest($1::text[], $2::text[]) AS d (owner, renewals) ON d.owner = o.owner
  WHERE o.renewals || ' ' || o.lease_until = d.renewals
  ORDER BY o.owner FOR UPDATE OF o SKIP LOCKED
 """
 
-# A claim of a dead owner changes hands; its scope is never free in between. The window starts anew, for the new owner.
-# What a newer release beside this one has claimed by a strategy that this one does not have is left to it. My own are
-# never among them, also when an outage made me miss my lease: what I am settling I would begin a second time.
+# Takeover: a claim of a dead owner changes its owner; its scope is never free in between, and its window restarts for
+# the new owner. A claim by a strategy that this release does not have, made by a newer release beside it, is left to
+# that one. A process never takes over its own claims, even when an outage made it miss its lease: it would begin a
+# second time what it is settling.
 _TAKE_OVER = f"""
-UPDATE heal_claim c SET owner = $1, epoch = c.epoch + 1, {_ANEW}
+UPDATE heal_claim c SET owner = $1, epoch = c.epoch + 1, {_RESTART_WINDOW}
   FROM (SELECT t.scope, t.attempt_id FROM heal_claim t
          WHERE (t.owner = ANY($4::text[]) OR NOT EXISTS (SELECT FROM heal_owner o WHERE o.owner = t.owner))
            AND t.effect_deadline < clock_timestamp() AND t.owner <> $1 AND t.strategy = ANY($3::text[])
@@ -65,10 +66,10 @@ UPDATE heal_claim c SET owner = $1, epoch = c.epoch + 1, {_ANEW}
 RETURNING c.attempt_id, taken.attempt_id AS before
 """  # noqa: S608 - a constant
 
-# Under my name, long enough for my own transactions to have told me of it, and yet I do not heal it: a commit whose
-# answer was lost.
+# Orphans: claims under this owner's name that it does not heal, old enough for its own transactions to have reported
+# them. They come of a commit whose answer was lost.
 _ORPHANS = f"""
-UPDATE heal_claim c SET {_ANEW}
+UPDATE heal_claim c SET {_RESTART_WINDOW}
   FROM (SELECT t.scope, t.attempt_id FROM heal_claim t
          WHERE t.owner = $1 AND t.claimed_at < clock_timestamp() - $2 * interval '1 second'
            AND NOT t.attempt_id = ANY($3::uuid[])
@@ -89,13 +90,13 @@ SELECT c.attempt_id, c.step AS claim_step, c.strategy, c.effect, c.begun, c.revo
  WHERE c.attempt_id = ANY($1::uuid[]) AND c.owner = $2
 """  # noqa: S608 - a constant list of columns
 
-_ORGANISATION_GONE = """
+_DELETE_WITHOUT_FAILURE = """
 DELETE FROM heal_claim c WHERE c.attempt_id = ANY($1::uuid[]) AND c.owner = $2
    AND NOT EXISTS (SELECT FROM workflow_failures f WHERE f.id = c.failure_id)
 """
 
-# A person has decided since it was parked, by whatever way, or the organisation is gone.
-_DECIDED = """
+# Parked claims on which a person has decided since, by whatever way, or whose organisation is gone.
+_RELEASE_DECIDED = """
 DELETE FROM heal_claim c USING (
   SELECT p.scope FROM heal_claim p LEFT JOIN workflow_failures f ON f.id = p.failure_id
    WHERE p.owner = 'parked' AND f.status IS DISTINCT FROM 'needs_person'
@@ -109,7 +110,7 @@ _BEGIN = """
 UPDATE heal_claim SET begun = begun OR NOT revoked WHERE attempt_id = $1 AND owner = $2 AND epoch = $3 RETURNING revoked
 """
 
-_STANDS = "SELECT revoked FROM heal_claim WHERE attempt_id = $1 AND owner = $2 AND epoch = $3"
+_SELECT_CLAIM = "SELECT revoked FROM heal_claim WHERE attempt_id = $1 AND owner = $2 AND epoch = $3"
 
 # The window between the two stays as long as it was planned: the next owner gets all of it.
 _HAND_BACK = """
@@ -121,7 +122,7 @@ UPDATE heal_claim
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inherited:
-    """A claim that came under this process's name without its having planned it."""
+    """A claim that this process owns by takeover or as an orphan, without having planned it."""
 
     failure: Failure
     attempt_id: AttemptId
@@ -135,35 +136,35 @@ class Inherited:
     epoch: int
     window: timedelta
     revoked: bool = False
-    """A person decided while it was live: nothing may begin under it."""
+    """A person decided while it was live: no effect may begin under it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseReading:
-    """What a process has to know of claims and owners, several times a second."""
+    """The state of claims and leases that a process reads several times a second."""
 
     revoked: frozenset[AttemptId]
     """Claims of its own that a decision has revoked."""
     renewals: Mapping[OwnerId, str]
-    """Of each owner, what changes with each renewal of its lease."""
+    """For each owner a token that changes with each renewal of its lease."""
 
 
 async def renew(pool: Pool, owner: OwnerId, lease: timedelta) -> datetime:
-    """Renew this process's lease, or begin it; gives the database's time."""
+    """Renew this process's lease, or create it; returns the database's time."""
     with translated():
         now: datetime = await pool.fetchval(_RENEW, owner, lease.total_seconds())
     return now
 
 
 async def database_time(pool: Pool) -> datetime:
-    """Give the database's time."""
+    """Return the database's time."""
     with translated():
         now: datetime = await pool.fetchval("SELECT clock_timestamp()")
     return now
 
 
 async def read(pool: Pool, owner: OwnerId) -> LeaseReading:
-    """Read what was revoked of this process's claims, and who has renewed."""
+    """Read which of this process's claims are revoked, and the renewals of every owner."""
     with translated():
         row = await pool.fetchrow(_READ, owner)
     renewals = dict(zip(row["owners"] or (), row["renewals"] or (), strict=True)) if row else {}
@@ -174,32 +175,32 @@ async def read(pool: Pool, owner: OwnerId) -> LeaseReading:
 
 
 async def leave(pool: Pool, owner: OwnerId, unstarted: Sequence[AttemptId]) -> None:
-    """End the lease, and let claims whose effect never started be taken over at once."""
+    """End the lease, and make claims whose effect never started available for takeover at once."""
     async with transaction(pool) as connection:
         await connection.execute(_HAND_BACK, owner, unstarted)
         await connection.execute(_LEAVE, owner)
 
 
 async def begin(pool: Pool, owner: OwnerId, claim: Claim) -> None:
-    """Make durable that an effect begins which must not be repeated blindly.
+    """Record durably, before it starts, an effect that must not be repeated blindly.
 
     Raises
     ------
     LostClaim
-        The claim is another's now.
+        Another owner has the claim now.
     RevokedClaim
-        A person has decided: nothing was marked, and nothing may begin.
+        A person has decided: nothing was recorded, and nothing may begin.
 
     """
-    await _ask(pool, _BEGIN, owner, claim)
+    await _check_claim(pool, _BEGIN, owner, claim)
 
 
 async def stands(pool: Pool, owner: OwnerId, claim: Claim) -> None:
-    """See that a claim is still this process's own; raises as `begin`."""
-    await _ask(pool, _STANDS, owner, claim)
+    """Check that this process still owns a claim, by owner and epoch; raises as `begin`."""
+    await _check_claim(pool, _SELECT_CLAIM, owner, claim)
 
 
-async def _ask(pool: Pool, statement: str, owner: OwnerId, claim: Claim) -> None:
+async def _check_claim(pool: Pool, statement: str, owner: OwnerId, claim: Claim) -> None:
     with translated():
         row = await pool.fetchrow(statement, claim.attempt_id, owner, claim.epoch)
     if row is None:
@@ -209,10 +210,10 @@ async def _ask(pool: Pool, statement: str, owner: OwnerId, claim: Claim) -> None
 
 
 async def take_over(pool: Pool, owner: OwnerId, dead: Mapping[OwnerId, str], limit: int) -> list[Inherited]:
-    """Put claims of dead owners under this process's name: those whose effect deadline has passed too.
+    """Take over claims of dead owners whose effect deadline has passed too.
 
-    `dead` are owners that this process has seen not to renew for a whole lease, with what it saw of their renewals; one
-    that has renewed since is alive. An owner without a lease has left, or was forgotten.
+    `dead` maps the owners that this process has observed not to renew for a whole lease to the renewals that it
+    observed; an owner that has renewed since is alive. An owner without a lease has left, or was forgotten.
     """
     async with transaction(pool) as connection:
         still = [row["owner"] for row in await connection.fetch(_STILL_DEAD, list(dead), list(dead.values()))]
@@ -223,7 +224,7 @@ async def take_over(pool: Pool, owner: OwnerId, dead: Mapping[OwnerId, str], lim
 
 
 async def orphans(pool: Pool, owner: OwnerId, live: Sequence[AttemptId], older_than: timedelta) -> list[Inherited]:
-    """Find claims under this process's name that it does not heal."""
+    """Return the orphans: claims under this process's name that it does not heal."""
     async with transaction(pool) as connection:
         rows = await connection.fetch(_ORPHANS, owner, older_than.total_seconds(), live)
         await _rename(connection, rows)
@@ -231,16 +232,16 @@ async def orphans(pool: Pool, owner: OwnerId, live: Sequence[AttemptId], older_t
 
 
 async def _rename(connection: Connection, rows: Sequence[Any]) -> None:
-    """Let the ledger follow claims whose attempts got new ids: those that a lost history had ended already."""
+    """Update the ledger for claims whose attempts got new ids: those that a lost history had ended already."""
     renamed = [(row["before"], row["attempt_id"]) for row in rows if row["before"] != row["attempt_id"]]
     if renamed:
         await connection.execute(_RENAME, *zip(*renamed, strict=True))
 
 
 async def release_decided(pool: Pool, limit: int) -> int:
-    """Let go of scopes and credits that were kept for a person's decision, now that there is one; give how many."""
+    """Release scopes and credits that were parked for a person's decision, once there is one; returns how many."""
     async with transaction(pool) as connection:
-        rows = await connection.fetch(_DECIDED, limit)
+        rows = await connection.fetch(_RELEASE_DECIDED, limit)
         if rows:
             # What it really cost is not known; the healer has spent nothing of its own on it.
             holds = [Hold(attempt_id=row["attempt_id"], org_id=row["org_id"], amount=row["held"]) for row in rows]
@@ -255,11 +256,11 @@ async def _read(pool: Pool, owner: OwnerId, attempt_ids: Sequence[AttemptId]) ->
     with translated():
         rows = await pool.fetch(_CLAIMS, attempt_ids, owner)
         if len(rows) < len(attempt_ids):
-            await pool.execute(_ORGANISATION_GONE, attempt_ids, owner)
-    return [_inherited(row) for row in rows]
+            await pool.execute(_DELETE_WITHOUT_FAILURE, attempt_ids, owner)
+    return [_build_inherited(row) for row in rows]
 
 
-def _inherited(row: Any) -> Inherited:  # noqa: ANN401 - asyncpg's record
+def _build_inherited(row: Any) -> Inherited:  # noqa: ANN401 - asyncpg's record
     return Inherited(
         failure=read_failure(row),
         attempt_id=AttemptId(row["attempt_id"]),

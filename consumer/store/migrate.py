@@ -1,4 +1,4 @@
-"""Brings a database to the schema that this release expects, and tells which one it has."""
+"""Database migrations: brings a database to the schema that this release expects, and reports which one it has."""
 
 import os
 import shutil
@@ -21,9 +21,9 @@ TABLE: Final = "shw_migrations"
 """Not dbmate's own default, which the platform's migrations (or another tool's) may be using in the same database."""
 
 WAIT: Final = timedelta(seconds=15)
-"""How long a database that is still starting is waited for."""
+"""How long to wait for a database that is still starting."""
 LIMIT: Final = timedelta(minutes=10)
-"""An index on a large table takes its time; beyond this somebody holds a lock."""
+"""Timeout: an index on a large table takes its time; beyond this another session holds a lock."""
 
 TABLE_EXISTS: Final = "SELECT to_regclass('shw_migrations') IS NOT NULL"
 NEWEST: Final = "SELECT version FROM shw_migrations ORDER BY version::bigint DESC LIMIT 1"
@@ -33,7 +33,7 @@ class Queried(Protocol):
     """A connection, or a pool of them."""
 
     async def fetchval(self, query: str, /) -> Any:  # noqa: ANN401 - as asyncpg has it
-        """Give the first value of the first row."""
+        """Return the first value of the first row."""
         ...
 
 
@@ -69,11 +69,11 @@ def migrate(dsn: str) -> None:
         ) from None
     if ran.returncode != 0:
         said = (ran.stderr.strip() or ran.stdout.strip() or f"exit code {ran.returncode}").splitlines()[-1]
-        raise ConfigError(f"Migrations failed: {_without_password(said, dsn)} (SHW_POSTGRES__DSN, migrations/)")
+        raise ConfigError(f"Migrations failed: {_mask_password(said, dsn)} (SHW_POSTGRES__DSN, migrations/)")
 
 
 async def schema_version(connection: Queried) -> str | None:
-    """Give the newest migration that the database has, or None when it has none of ours."""
+    """Return the newest migration that the database has, or None when it has none of this service's."""
     if not await connection.fetchval(TABLE_EXISTS):
         return None
     version: str | None = await connection.fetchval(NEWEST)
@@ -98,13 +98,13 @@ def _dbmate() -> str:
 
 
 def _environment(caller: Mapping[str, str], dsn: str) -> dict[str, str]:
-    """Give dbmate the address where the process list does not show it, and none of the caller's own dbmate settings."""
+    """Return the environment with the DSN, so that no process list shows it, without the caller's dbmate settings."""
     kept = {name: value for name, value in caller.items() if not name.startswith("DBMATE_")}
-    return kept | {"DATABASE_URL": _address(dsn)}
+    return kept | {"DATABASE_URL": _dbmate_dsn(dsn)}
 
 
-def _address(dsn: str) -> str:
-    """Spell out what dbmate's driver takes for granted: it insists on TLS, also towards this machine itself."""
+def _dbmate_dsn(dsn: str) -> str:
+    """Return dbmate's DSN, with TLS off for this machine itself: by default its driver insists on TLS, even there."""
     try:
         parts = urlsplit(dsn)
     except ValueError as error:
@@ -123,9 +123,9 @@ def _is_loopback(parts: SplitResult) -> bool:
         return host == "localhost"
 
 
-def _without_password(said: str, dsn: str) -> str:
+def _mask_password(said: str, dsn: str) -> str:
     password = urlsplit(dsn).password
-    for secret in (dsn, _address(dsn), password, unquote(password or "")):
+    for secret in (dsn, _dbmate_dsn(dsn), password, unquote(password or "")):
         if secret:
             said = said.replace(secret, "[redacted]")
     return said

@@ -1,4 +1,4 @@
-"""The outbox: what a transaction decided to send, until the broker has acknowledged it."""
+"""Transactional outbox: messages that a transaction decided to send, kept until the broker has acknowledged them."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -21,11 +21,11 @@ ON CONFLICT (id) DO NOTHING
 
 _ACKED = "DELETE FROM heal_outbox WHERE id = ANY($1::uuid[])"
 
-# What its writer did not get rid of: it died, or the broker refused at the time. In order within each failure: nothing
-# is taken while something of an earlier step is there, or something of a lower rank that is not taken with it. So what
-# a person decided while a heal was under way waits until that heal's own end is told, and of two decisions the second
-# waits until the broker has the first, also while another process is just putting that first one into the outbox (a
-# change has the step after it, a message the step before).
+# Outbox relay: messages that their writer did not send: it died, or the broker refused at the time. In order within
+# each failure: no message is taken while one of an earlier step is there, or one of a lower rank that is not taken with
+# it. So a person's decision while a heal was under way waits until that heal's own end is published, and of two
+# decisions the second waits until the broker has the first, also while another process is just putting that first one
+# into the outbox (a change has the step after it, a message the step before).
 _LEFT_OVER = """
 WITH due AS (
   SELECT b.id FROM heal_outbox b LEFT JOIN heal_owner o ON o.owner = b.owner
@@ -49,18 +49,18 @@ SELECT * FROM mine ORDER BY failure_id, step, rank
 
 
 async def put(connection: Connection, owner: OwnerId, messages: Sequence[Message]) -> None:
-    """Add messages in the caller's transaction; one that is there already stays as it is."""
+    """Insert messages in the caller's transaction; one that is there already stays as it is."""
     if messages:
         await connection.execute(_PUT, owner, *columns(messages))
 
 
 def columns(messages: Sequence[Message]) -> Sequence[Sequence[object]]:
-    """Give messages by column: id, failure, step, rank, topic, key, headers, body."""
+    """Return messages by column: id, failure, step, rank, topic, key, headers, body."""
     return tuple(zip(*map(_row, messages), strict=True)) or ((),) * 8
 
 
 async def forget(pool: Pool, ids: Sequence[UUID]) -> None:
-    """Forget acknowledged messages in a statement of its own."""
+    """Delete acknowledged messages, in a statement of its own."""
     with translated():
         await pool.execute(_ACKED, ids)
 
@@ -77,7 +77,7 @@ async def left_over(
 ) -> list[Message]:
     """Take over messages older than this whose writer is dead, gone, or this process; in order of (failure, step).
 
-    Of one topic, or of all besides some: what cannot be sent to one must not fill the batch of another.
+    Of one topic, or of all besides some: messages that cannot be sent to one topic must not fill another's batch.
     """
     async with transaction(pool) as connection:
         old = older_than.total_seconds()

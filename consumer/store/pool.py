@@ -1,4 +1,4 @@
-"""Connections, and the translation of Postgres's errors into ours."""
+"""Connection pool, transactions, and the translation of Postgres errors into the service's own."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -28,17 +28,17 @@ _POOL_DEFAULTS: Final = {
     "connection_class": asyncpg.Connection,
     "record_class": asyncpg.Record,
 }
-"""What `asyncpg.create_pool` gives to the pool that it makes."""
-_DATA = ("22", "23", "54")
-"""SQLSTATE classes of what no repetition cures: data, integrity, and limits such as an index row's."""
-_Broken = asyncpg.InternalClientError
-"""What the driver says of a connection that the server ended between two messages of one statement."""
-_PASSING = ("08", "25", "40", "53", "55", "57", "58")
-"""SQLSTATE classes of what may be cured by another try: connection, rollback, resources, locks, shutdown, I/O."""
+"""The defaults that `asyncpg.create_pool` passes to the pool that it makes."""
+_PERMANENT_STATES = ("22", "23", "54")
+"""SQLSTATE classes of permanent errors, which no retry cures: data, integrity, and limits such as an index row's."""
+_BrokenConnection = asyncpg.InternalClientError
+"""The driver's error for a connection that the server ended between two messages of one statement."""
+_TRANSIENT_STATES = ("08", "25", "40", "53", "55", "57", "58")
+"""SQLSTATE classes of transient errors, to be tried again: connection, rollback, resources, locks, shutdown, I/O."""
 
 
 class _BoundedPool(Pool):
-    """A pool in which nobody waits for a connection without bound: a thousand heals may stand in the queue."""
+    """Connection pool with a bounded acquire: a thousand heals may queue for it, and none waits without bound."""
 
     __slots__ = ("_acquire_within",)
 
@@ -51,7 +51,7 @@ class _BoundedPool(Pool):
 
 
 def alone(settings: PostgresSettings) -> PostgresSettings:
-    """Give the settings of a pool of one connection, for what must never wait for others."""
+    """Return the settings of a pool of one connection, for work that must never queue behind other work."""
     return settings.model_copy(update={"pool_size": 1})
 
 
@@ -59,12 +59,12 @@ def alone(settings: PostgresSettings) -> PostgresSettings:
 async def open_pool(
     settings: PostgresSettings, *, application: str = "shw", opened: Callable[[], None] = lambda: None
 ) -> AsyncIterator[Pool]:
-    """Open the pool; every statement on it is bounded in time. `opened` is told of each connection.
+    """Open the connection pool; every statement on it has a timeout. `opened` is called for each connection.
 
     Raises
     ------
     ConfigError
-        The database does not answer, or does not let us in, or what stands in front of it needs another setting.
+        The database does not answer or refuses the connection, or a pooler in front of it needs another setting.
 
     """
     seconds = settings.statement_timeout.total_seconds()
@@ -75,23 +75,24 @@ async def open_pool(
         if not settings.pooler_shares:
             await bound_transactions(connection, settings.statement_timeout)
 
-    with _refused(settings):
+    with _config_errors(settings):
         pool = await _BoundedPool(
             settings.dsn.get_secret_value(),
             seconds + settings.connect_timeout.total_seconds(),
             min_size=min(4, settings.pool_size),
             max_size=settings.pool_size,
             init=prepare,
-            # More than we have: each is planned a few times only. What a pooler's session has prepared is another's.
+            # More than there are statements: each is planned a few times only. Behind a pooler the session in which
+            # one was prepared is another client's a moment later.
             statement_cache_size=0 if settings.pooler_shares else 200,
-            reset=_leave_session,
-            # The server stops a statement first, and says so; ours is for a server that is not there any more.
+            reset=_skip_reset,
+            # The server's own timeout stops a statement first, and says so; this one is for a server that is gone.
             command_timeout=seconds + 5,
             timeout=settings.connect_timeout.total_seconds(),
             server_settings=at_connect(settings, application),
         )
     try:
-        with _refused(settings):
+        with _config_errors(settings):
             async with pool.acquire() as connection:
                 await check_session(connection, settings)
         yield pool
@@ -100,24 +101,24 @@ async def open_pool(
 
 
 @contextmanager
-def _refused(settings: PostgresSettings) -> Iterator[None]:
-    """Turn what goes wrong before the pool is open into the line that says what to do."""
+def _config_errors(settings: PostgresSettings) -> Iterator[None]:
+    """Turn errors from before the pool is open into a ConfigError, one line that says what to do."""
     try:
         yield
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
         raise ConfigError(
-            f"Postgres at {settings.shown()} {_refusal(error)}: {error or type(error).__name__}. "
+            f"Postgres at {settings.shown()} {_describe_refusal(error)}: {error or type(error).__name__}. "
             f"{what_to_do(str(error))}"
         ) from error
 
 
-def _refusal(error: Exception) -> str:
-    """Say whether it refused us, or was not there to do so."""
+def _describe_refusal(error: Exception) -> str:
+    """Return, in words, whether the server refused the connection or did not answer."""
     return "does not answer" if isinstance(error, OSError | TimeoutError) else "does not let us in"
 
 
-async def _leave_session(connection: Connection) -> None:
-    """Spare the round trip that undoes what a borrower set for its session: we set for transactions only."""
+async def _skip_reset(connection: Connection) -> None:
+    """Skip the session reset, and save its round trip: settings are made for transactions only, never for a session."""
 
 
 async def _close(pool: Pool) -> None:
@@ -130,23 +131,30 @@ async def _close(pool: Pool) -> None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn Postgres's errors into ours: RefusedByDatabase for the data's fault, TransientError for what may pass.
+    """Translate Postgres errors: RefusedByDatabase where the data is at fault, TransientError where a retry may help.
 
-    Anything else (a missing column, a right that we lack) is a mistake of ours or the operator's, and is let through:
-    the process ends with it rather than go round in circles.
+    Anything else (a missing column, a missing privilege) is a mistake of the code or of the operator, and is let
+    through: the process ends with it rather than retry for ever.
     """
     try:
         yield
     except asyncpg.PostgresError as error:
         state = getattr(error, "sqlstate", None) or ""
-        if state.startswith(_DATA):
+        if state.startswith(_PERMANENT_STATES):
             # Without the server's DETAIL: it quotes the whole row, raw bytes among them.
             raise RefusedByDatabase(str(error.args[0]) if error.args else state) from error
-        if state.startswith(_PASSING):
+        if state.startswith(_TRANSIENT_STATES):
             raise TransientError(f"Postgres: {error}") from error
         raise
-    except (asyncpg.InterfaceError, _Broken, UnicodeEncodeError, OverflowError, OSError, TimeoutError) as error:
-        # What the driver cannot even encode (a lone surrogate, a number too wide) is a ValueError beside its own kind.
+    except (
+        asyncpg.InterfaceError,
+        _BrokenConnection,
+        UnicodeEncodeError,
+        OverflowError,
+        OSError,
+        TimeoutError,
+    ) as error:
+        # What the driver cannot even encode (a lone surrogate, a number too wide) raises one that is a ValueError too.
         if isinstance(error, ValueError | OverflowError):
             raise RefusedByDatabase(str(error)) from error
         raise TransientError(f"Postgres: {error or type(error).__name__}") from error
@@ -154,7 +162,7 @@ def translated() -> Iterator[None]:
 
 @asynccontextmanager
 async def transaction(pool: Pool) -> AsyncIterator[Connection]:
-    """One transaction on a connection of its own; errors translated. A failed commit may have been one: ask."""
+    """Open a transaction on a connection of its own; errors translated. A commit that fails may be applied: check."""
     with translated():
         async with pool.acquire() as connection, connection.transaction():
             yield connection

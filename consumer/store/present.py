@@ -1,4 +1,4 @@
-"""What is there already: for a command that asks before it sends, and changes nothing."""
+"""Existence checks for organisations and failures: for a command that asks before it sends, and changes nothing."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,22 +14,22 @@ _FAILURES = "SELECT id, status, digest FROM workflow_failures WHERE id = ANY($1:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFailure:
-    """A failure that is there."""
+    """A failure that is stored."""
 
     status: Status
     digest: bytes | None
-    """Of the event that it was accepted from; None where a member inserted it."""
+    """Digest of the event that it was accepted from; None where a member inserted it."""
 
 
 async def organisations_there(pool: Pool, org_ids: Collection[OrgId]) -> frozenset[OrgId]:
-    """Give those organisations that exist now."""
+    """Return the organisations that exist now."""
     with translated():
         rows = await pool.fetch(_ORGANISATIONS, sorted(org_ids))
     return frozenset(OrgId(row["id"]) for row in rows)
 
 
 async def failures_there(pool: Pool, failure_ids: Collection[FailureId]) -> dict[FailureId, StoredFailure]:
-    """Give those failures that are stored, with where each stands."""
+    """Return the failures that are stored, with the status of each."""
     with translated():
         rows = await pool.fetch(_FAILURES, sorted(failure_ids))
     return {FailureId(row["id"]): StoredFailure(status=Status(row["status"]), digest=row["digest"]) for row in rows}

@@ -1,6 +1,6 @@
-"""The catalog's limits: how often the same thing is healed, and how much of a workflow is sick at once.
+"""Rate limits of the catalog: how often the same thing is healed, and how many of a workflow's failures are open.
 
-In the order of locks the rows of `heal_rate` stand between breakers and wallets.
+In the lock order the rows of `heal_rate` stand between breakers and wallets.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from consumer.model import AttemptId, OrgId, Rate
 from consumer.store.pool import Connection, Pool, translated
 
-# The update changes nothing: it locks what is there already.
+# The update changes nothing: it locks the rows that are there already.
 _LOCK = """
 INSERT INTO heal_rate AS r (key, org_id, forget_at)
 SELECT x.key, x.org_id, clock_timestamp() FROM unnest($1::text[], $2::uuid[]) AS x (key, org_id) ORDER BY x.key
@@ -18,14 +18,14 @@ ON CONFLICT (key) DO UPDATE SET org_id = r.org_id
 RETURNING r.key, r.starts, clock_timestamp() AS now
 """
 
-_KEEP = "UPDATE heal_rate SET starts = $2::timestamptz[], forget_at = $3 WHERE key = $1"
+_STORE_STARTS = "UPDATE heal_rate SET starts = $2::timestamptz[], forget_at = $3 WHERE key = $1"
 
 _FORGET = """
 DELETE FROM heal_rate WHERE key IN (
   SELECT key FROM heal_rate WHERE forget_at < clock_timestamp() ORDER BY key LIMIT 1000 FOR UPDATE SKIP LOCKED)
 """
 
-_SICK = """
+_COUNT_OPEN = """
 SELECT org_id, workflow_name, count(*) AS failures FROM workflow_failures
  WHERE detected_at > statement_timestamp() - $1 * interval '1 second' AND due_at IS NOT NULL
  GROUP BY org_id, workflow_name
@@ -34,7 +34,7 @@ SELECT org_id, workflow_name, count(*) AS failures FROM workflow_failures
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limited:
-    """A claimed heal of something that a limit stands on."""
+    """A claimed heal that a rate limit applies to."""
 
     attempt_id: AttemptId
     org_id: OrgId
@@ -42,7 +42,7 @@ class Limited:
 
 
 def allow(starts: Sequence[datetime], rate: Rate, now: datetime) -> timedelta | None:
-    """Say how long one more heal has to wait after those that began at `starts` (in order); None: not at all. Pure."""
+    """Return the wait of one more heal after those that began at `starts` (in order); None: no wait. Pure."""
     until = now
     if len(starts) >= rate.heals:
         until = max(until, starts[-rate.heals] + rate.within)
@@ -52,7 +52,7 @@ def allow(starts: Sequence[datetime], rate: Rate, now: datetime) -> timedelta | 
 
 
 async def admit_rates(connection: Connection, limited: Sequence[Limited]) -> Mapping[AttemptId, timedelta]:
-    """Count claimed heals against their limits, in order of arrival; give the wait of each that is beyond its own."""
+    """Count claimed heals against their rate limits, in order of arrival; returns the wait of each beyond its own."""
     if not limited:
         return {}
     orgs = {one.rate.key: one.org_id for one in limited}
@@ -69,12 +69,12 @@ async def admit_rates(connection: Connection, limited: Sequence[Limited]) -> Map
             refused[one.attempt_id] = wait
     rates = {one.rate.key: one.rate for one in limited if one.attempt_id not in refused}
     kept = [(key, starts[key][-rate.heals :], now + max(rate.within, rate.cool_down)) for key, rate in rates.items()]
-    await connection.executemany(_KEEP, kept)
+    await connection.executemany(_STORE_STARTS, kept)
     return refused
 
 
 async def forget(pool: Pool) -> None:
-    """Drop what no limit looks at any more."""
+    """Delete rows that no limit needs any more."""
     with translated():
         await pool.execute(_FORGET)
 
@@ -82,5 +82,5 @@ async def forget(pool: Pool) -> None:
 async def open_failures_by_workflow(pool: Pool, within: timedelta) -> Mapping[tuple[OrgId, str], int]:
     """Count the open failures of each organisation's workflows that were detected within a span."""
     with translated():
-        rows = await pool.fetch(_SICK, within.total_seconds())
+        rows = await pool.fetch(_COUNT_OPEN, within.total_seconds())
     return {(OrgId(row["org_id"]), row["workflow_name"]): row["failures"] for row in rows}

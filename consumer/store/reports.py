@@ -1,4 +1,4 @@
-"""What people ask of failures and attempts: as a signed-in user under row-level security, and as the service."""
+"""Queries of failures and attempts for people: as a signed-in user under row-level security, and as the service."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -15,7 +15,7 @@ from consumer.store.rows import read_failure
 from schemas.names import Status
 
 ACQUIRE_WITHIN: Final = timedelta(seconds=5)
-"""For a connection of the pool that intake and settle use too; who reads waits no longer, and tries again."""
+"""Acquire timeout on the pool that intake and settle use too; a reader waits no longer, and tries again."""
 
 _AS_USER = "SELECT set_config('role', 'authenticated', true), set_config('request.jwt.claims', $1, true)"
 _AS_SERVICE = "SELECT set_config('role', 'none', true)"
@@ -32,19 +32,19 @@ SELECT f.id, f.org_id, f.workflow_name, f.failure_reason, f.context, f.resolved,
  LIMIT $4
 """
 
-_SEEN = """
+_VISIBLE_FAILURE = """
 SELECT f.id, f.org_id, f.workflow_name, f.failure_reason, f.context, f.resolved,
        to_json(f.detected_at) #>> '{}' AS detected_at
   FROM workflow_failures f WHERE f.id = $1
 """
 
-_STANDING = """
+_FAILURE_STATE = """
 SELECT f.status, f.step, f.attempts, f.failure_type, f.disposition, f.waits_on,
        to_json(f.due_at) #>> '{}' AS due_at, to_json(f.received_at) #>> '{}' AS received_at
   FROM workflow_failures f WHERE f.id = $1
 """
 
-_SEEN_ATTEMPTS = """
+_VISIBLE_ATTEMPTS = """
 SELECT a.id, a.failure_id, a.strategy, a.result, a.details, to_json(a.attempted_at) #>> '{}' AS attempted_at
   FROM workflow_heal_attempts a WHERE a.failure_id = $1 ORDER BY a.attempted_at DESC, a.id LIMIT $2
 """
@@ -79,8 +79,8 @@ SELECT a.id, a.step, a.strategy, a.result, a.details, to_json(a.attempted_at) #>
   FROM workflow_heal_attempts a WHERE a.failure_id = $1 AND a.step >= $2 ORDER BY a.step LIMIT 1
 """
 
-# A page at a time, each in a transaction of its own: one over millions of rows would outlast its timeout, and keep
-# vacuum from the claims for as long. Whoever has no readable time stands in no span of time either.
+# Keyset pagination, each page in a transaction of its own: one over millions of rows would outlast its timeout, and
+# keep vacuum from the claims for as long. A failure without a readable time is in no span of time either.
 _REASONS = """
 SELECT f.id, f.org_id, f.workflow_name, left(f.failure_reason, $6::int) AS failure_reason, f.failure_type, f.detected_at
   FROM workflow_failures f
@@ -103,8 +103,8 @@ SELECT f.id, f.org_id, f.workflow_name, f.failure_reason, f.context, f.detected_
  LIMIT $4
 """
 
-_LAST: Final = (datetime(9999, 12, 31, tzinfo=UTC), UUID(int=2**128 - 1))
-"""A place after every failure."""
+_FIRST_CURSOR: Final = (datetime(9999, 12, 31, tzinfo=UTC), UUID(int=2**128 - 1))
+"""Cursor of the first page: a place after every failure."""
 REASONS_PAGE: Final = 2000
 DIAGNOSED_PAGE: Final = 100
 """Failures in one page: each may have a context of a megabyte."""
@@ -112,7 +112,7 @@ DIAGNOSED_PAGE: Final = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportedFailure:
-    """A failure as the seed shows it; `context` is JSON text, `detected_at` RFC 3339 (or `infinity`)."""
+    """A failure in the original service's form; `context` is JSON text, `detected_at` RFC 3339 (or `infinity`)."""
 
     id: FailureId
     org_id: OrgId
@@ -125,7 +125,7 @@ class ReportedFailure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureState:
-    """Where a failure stands: the healer's columns, which no signed-in user may select."""
+    """State of a failure: the healer's columns, which no signed-in user may select."""
 
     status: Status
     step: int
@@ -157,7 +157,7 @@ class ListedFailure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredReason:
-    """What a failure says, cut to a length, and whose it is."""
+    """The reason text of a failure, cut to a length, and whose it is."""
 
     id: FailureId
     org_id: OrgId
@@ -169,16 +169,16 @@ class StoredReason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredDiagnosis:
-    """A failure as it came in, with what was decided of it since."""
+    """A failure as it was received, with its diagnosis and its last strategy."""
 
     failure: Failure
     received_at: datetime
     failure_type: str
     disposition: str
     strategy: str | None
-    """Of the last attempt; None before the first."""
+    """Strategy of the last attempt; None before the first."""
     acted: bool
-    """An attempt of it did something, and was not a refusal."""
+    """An attempt of it acted, and was not a refusal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +195,7 @@ class SeenAttempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportedAttempt:
-    """An attempt with what only the service sees. One that a member inserted has no step."""
+    """An attempt with the fields that only the service sees. One that a member inserted has no step."""
 
     id: UUID
     step: int | None
@@ -208,7 +208,7 @@ class ReportedAttempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageEnd:
-    """Where a page ended: the time as text (None where the row has none) and the id."""
+    """Pagination cursor, where a page ended: the time as text (None where the row has none) and the id."""
 
     detected_at: str | None
     id: UUID
@@ -224,7 +224,7 @@ class Counts:
 
 @asynccontextmanager
 async def as_user(pool: Pool, claims: Mapping[str, Any], *, readonly: bool = True) -> AsyncIterator[Connection]:
-    """One transaction in which row-level security sees the signed-in user, and nothing else is granted."""
+    """Open a transaction in which row-level security sees the signed-in user, and nothing else is granted."""
     with translated():
         async with (
             pool.acquire(timeout=ACQUIRE_WITHIN.total_seconds()) as connection,
@@ -235,39 +235,39 @@ async def as_user(pool: Pool, claims: Mapping[str, Any], *, readonly: bool = Tru
 
 
 async def become_service(connection: Connection) -> None:
-    """Go on as the service within the same transaction, after the user was found to see the row."""
+    """Switch to the service's role within the same transaction, after the user was found to see the row."""
     await connection.execute(_AS_SERVICE)
 
 
 async def unresolved(
     connection: Connection, *, org_id: OrgId | None, after: PageEnd | None, limit: int
 ) -> list[ReportedFailure]:
-    """Give a page of the unresolved failures, newest first."""
+    """Return a page of the unresolved failures, newest first."""
     since = (after.detected_at, after.id) if after is not None else (None, None)
     rows = await connection.fetch(_UNRESOLVED, org_id, *since, limit)
     return [ReportedFailure(**dict(row)) for row in rows]
 
 
 async def seen(connection: Connection, failure_id: FailureId) -> ReportedFailure | None:
-    """Give a failure, or None when it does not exist or the user may not see it."""
-    row = await connection.fetchrow(_SEEN, failure_id)
+    """Return a failure, or None when it does not exist or the user may not see it."""
+    row = await connection.fetchrow(_VISIBLE_FAILURE, failure_id)
     return ReportedFailure(**dict(row)) if row is not None else None
 
 
 async def standing(connection: Connection, failure_id: FailureId) -> FailureState | None:
-    """Tell where a failure stands; as the service."""
-    row = await connection.fetchrow(_STANDING, failure_id)
+    """Return the state of a failure; as the service."""
+    row = await connection.fetchrow(_FAILURE_STATE, failure_id)
     return FailureState(**(dict(row) | {"status": Status(row["status"])})) if row is not None else None
 
 
 async def seen_attempts(connection: Connection, failure_id: FailureId, limit: int) -> list[SeenAttempt]:
-    """Give a failure's attempts, newest first, members' own among them."""
-    rows = await connection.fetch(_SEEN_ATTEMPTS, failure_id, limit)
+    """Return a failure's attempts, newest first, members' own among them."""
+    rows = await connection.fetch(_VISIBLE_ATTEMPTS, failure_id, limit)
     return [SeenAttempt(**dict(row)) for row in rows]
 
 
 async def steps(connection: Connection, failure_id: FailureId) -> dict[UUID, int]:
-    """Give the steps of the attempts that the healer made; as the service."""
+    """Return the steps of the attempts that the healer made; as the service."""
     return {row["id"]: row["step"] for row in await connection.fetch(_STEPS, failure_id)}
 
 
@@ -280,7 +280,7 @@ async def counts(connection: Connection, org_id: OrgId | None) -> Counts:
 async def list_failures(
     connection: Connection, org_id: OrgId | None, status: Status | None, limit: int
 ) -> list[ListedFailure]:
-    """Give failures for an operator, newest first; without a status all that are not resolved."""
+    """Return failures for an operator, newest first; without a status all that are not resolved."""
     rows = await connection.fetch(_LIST, org_id, status, limit)
     return [ListedFailure(**(dict(row) | {"status": Status(row["status"])})) for row in rows]
 
@@ -288,8 +288,8 @@ async def list_failures(
 async def stored_reasons(
     pool: Pool, *, since: datetime, failure_type: str | None, org_id: OrgId | None, length: int
 ) -> AsyncIterator[StoredReason]:
-    """Give what the failures detected since a time say, newest first, in pages."""
-    after, more = _LAST, True
+    """Yield the reasons of failures detected since a time, newest first, in pages."""
+    after, more = _FIRST_CURSOR, True
     while more:
         async with transaction(pool) as connection:
             rows = await connection.fetch(_REASONS, since, *after, failure_type, org_id, length, REASONS_PAGE)
@@ -300,8 +300,8 @@ async def stored_reasons(
 
 
 async def stored_diagnoses(pool: Pool, *, since: datetime, limit: int) -> AsyncIterator[StoredDiagnosis]:
-    """Give the diagnosed failures detected since a time, newest first, in pages."""
-    after, left = _LAST, limit
+    """Yield the diagnosed failures detected since a time, newest first, in pages."""
+    after, left = _FIRST_CURSOR, limit
     while left > 0:
         wanted = min(left, DIAGNOSED_PAGE)
         async with transaction(pool) as connection:
@@ -320,12 +320,12 @@ async def stored_diagnoses(pool: Pool, *, since: datetime, limit: int) -> AsyncI
 
 
 async def attempts_of(connection: Connection, failure_id: FailureId) -> list[ReportedAttempt]:
-    """Give every attempt of a failure for an operator, the healer's newest first, then the members'."""
+    """Return every attempt of a failure for an operator, the healer's newest first, then the members'."""
     return [ReportedAttempt(**dict(row)) for row in await connection.fetch(_ATTEMPTS, failure_id)]
 
 
 async def attempt_since(pool: Pool, failure_id: FailureId, step: int) -> ReportedAttempt | None:
-    """Give the first of the healer's attempts from a step on, or None when there is none yet; as the service."""
+    """Return the first of the healer's attempts from a step on, or None when there is none yet; as the service."""
     with translated():
         async with pool.acquire(timeout=ACQUIRE_WITHIN.total_seconds()) as connection:
             row = await connection.fetchrow(_ATTEMPT_SINCE, failure_id, step)

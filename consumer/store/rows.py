@@ -1,4 +1,4 @@
-"""Failures to and from rows: the one place that knows how each column lies."""
+"""Row mapping: failures to and from rows, the one place that knows how each column is stored."""
 
 import re
 from collections.abc import Mapping
@@ -17,42 +17,42 @@ FAILURE_COLUMNS: Final = """f.id, f.org_id, f.workflow_name, f.failure_reason, f
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 CLAIMED_LOOK: Final = timedelta(seconds=60)
-"""A claimed failure is hidden by its claim; this is when it is looked at should the claim go without a settle."""
+"""Fallback due time of a claimed failure: its claim hides it, and it becomes due then if the claim is never settled."""
 
 
 def as_json(value: object) -> str:
-    """Write a value for a jsonb column; what no column can hold (NUL, half a surrogate pair) is replaced by U+FFFD."""
+    """Serialize a value for a jsonb column; what no column can hold (NUL, half a surrogate pair) becomes U+FFFD."""
     try:
         text = to_json(value).decode()
-    except ValueError:  # a surrogate, which UTF-8 has no form for
-        return to_json(_storable(value)).decode()
+    except ValueError:  # a lone surrogate, which UTF-8 cannot encode
+        return to_json(_replace_unstorable(value)).decode()
     if "\\u0000" in text:
-        return to_json(_storable(value)).decode()
+        return to_json(_replace_unstorable(value)).decode()
     return text
 
 
 def storable_text(text: str) -> str:
-    """Replace what a text column cannot hold."""
+    """Replace the characters that a text column cannot hold by U+FFFD."""
     return _UNSTORABLE.sub("\ufffd", text)
 
 
-def _storable(value: object) -> object:
+def _replace_unstorable(value: object) -> object:
     match value:
         case str():
             return storable_text(value)
         case dict():
-            return {_storable(key): _storable(below) for key, below in value.items()}
+            return {_replace_unstorable(key): _replace_unstorable(below) for key, below in value.items()}
         case list() | tuple():
-            return [_storable(one) for one in value]
+            return [_replace_unstorable(one) for one in value]
         case _:
             return value
 
 
 def read_json(text: str | None) -> JsonObject:
-    """Read a jsonb column; NULL, or anything but an object that we can read, reads as an empty object."""
+    """Parse a jsonb column; NULL, or anything but an object that can be parsed, gives an empty object."""
     try:
         value = from_json(text) if text else None
-    except ValueError:  # a member's own insert may be nested deeper than we read
+    except ValueError:  # a member's own insert may be nested deeper than the parser reads
         return {}
     return value if isinstance(value, dict) else {}
 
@@ -83,7 +83,7 @@ def read_failure(row: Mapping[str, Any]) -> Failure:
 
 
 def climbed_json(ladder_progress: LadderProgress) -> str:
-    """Write what the ladder remembers; what there is none of is left out."""
+    """Serialize the ladder's progress; empty parts are left out."""
     whole: JsonObject = {
         "attempts": dict(ladder_progress.attempts),
         "spent": [*sorted(ladder_progress.exhausted)],
@@ -93,7 +93,7 @@ def climbed_json(ladder_progress: LadderProgress) -> str:
 
 
 def read_climbed(text: str) -> LadderProgress:
-    """Read what the ladder remembers; what another release may have written beside it is passed by."""
+    """Parse the ladder's progress; fields that another release may have added are ignored."""
     stored = read_json(text)
     attempts, spent, in_doubt = (stored.get(name) for name in ("attempts", "spent", "unsure"))
     return LadderProgress(

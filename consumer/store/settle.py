@@ -1,4 +1,4 @@
-"""SETTLE: one transaction that ends a batch of heals. Only a claim under my name and of my epoch goes: the fence."""
+"""Settle transaction: ends a batch of heals. Fencing: only a claim of this owner and of its epoch is deleted."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -92,7 +92,7 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[
 ON CONFLICT (id) DO NOTHING
 """
 
-# Only the first in line: the others have their own due time, and are woken one by the other.
+# Only the first waiters of each gate: the others have their own due time, and each one that settles wakes the next.
 _WAKE = """
 UPDATE workflow_failures SET due_at = clock_timestamp(), waits_on = NULL WHERE id IN (
   SELECT w.id FROM unnest($1::text[]) AS s (gate) CROSS JOIN LATERAL (
@@ -101,7 +101,7 @@ UPDATE workflow_failures SET due_at = clock_timestamp(), waits_on = NULL WHERE i
 RETURNING id
 """
 
-# Whoever waits for the same scope with the same damage is mended too, and need not act.
+# A failure that waits for the same scope with the same damage is mended too, and need not act.
 _SHARE = """
 UPDATE workflow_failures SET due_at = clock_timestamp(), waits_on = NULL, twin = s.attempt_id FROM (
   SELECT f.id, m.attempt_id FROM unnest($1::text[], $2::text[], $3::uuid[]) AS m (scope, damage, attempt_id)
@@ -110,7 +110,7 @@ UPDATE workflow_failures SET due_at = clock_timestamp(), waits_on = NULL, twin =
  WHERE workflow_failures.id = s.id
 """
 
-_ENDED_WITHOUT_CLAIM = """
+_SETTLE_UNCLAIMED = """
 UPDATE workflow_failures f
    SET status = x.status, resolved = (x.status = 'resolved'), step = f.step + 1, waits_on = NULL, twin = NULL,
        failure_type = x.failure_type, disposition = x.disposition,
@@ -124,24 +124,24 @@ RETURNING f.id
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """What became of a batch of ended heals."""
+    """The result of settling a batch of ended heals."""
 
     mine: frozenset[AttemptId]
     verdicts: Verdicts
     woken: int
     """Failures that waited for one of them and are due now."""
     drifted: Sequence[RepairCount] = ()
-    """What one of them has made a finding of: its producer keeps sending payloads that have to be repaired."""
+    """Repairs that became a finding with this batch: the producer keeps sending payloads that have to be repaired."""
 
 
 async def settle(
     pool: Pool, owner: OwnerId, settlements: Sequence[Settlement], acked: Sequence[UUID], breaker: BreakerSettings
 ) -> Settled:
-    """End heals: their claims go, their attempts, statuses, credits and messages come, all or nothing.
+    """End heals: delete their claims, write their attempts, statuses, credits and messages; all or nothing.
 
-    Gives the attempts that were still mine; of the others nothing was written: they have another owner, or an
-    earlier call whose commit was not known did it. `acked` messages leave the outbox in the same transaction. Of each
-    settlement's `health` the caller leaves in only what the database has to know.
+    Returns the attempts that this process still owned; of the others nothing was written: they have another owner, or
+    an earlier call whose commit was not known did it. `acked` messages leave the outbox in the same transaction. Of
+    each settlement's `health` the caller leaves in only what the database has to know.
     """
     async with transaction(pool) as connection:
         ends = zip(*map(_row, settlements), strict=True)
@@ -156,12 +156,12 @@ async def settle(
         await _share(connection, woken, [(s, mine[s.attempt.id]["scope"]) for s in ended])
         done = [s for s in ended if not mine[s.attempt.id]["keeps"]]
         drifted = tuple(await count(connection, ended))
-        await settle_holds(connection, [(_held(mine[s.attempt.id]), s.attempt.spent) for s in done])
+        await settle_holds(connection, [(_hold_of(mine[s.attempt.id]), s.attempt.spent) for s in done])
     return Settled(mine=frozenset(mine), verdicts=verdicts, woken=len(woken), drifted=drifted)
 
 
 async def wake(connection: Connection, gates: Mapping[str, int]) -> list[UUID]:
-    """Make due what waits for these gates, at most so many each; in the caller's transaction."""
+    """Make due the failures that wait for these gates, at most so many each; in the caller's transaction."""
     by_number: dict[int, list[str]] = {}
     for gate, number in gates.items():
         # Rounded up to a power of two: as few statements as there are orders of magnitude.
@@ -179,10 +179,10 @@ async def _share(connection: Connection, woken: Sequence[UUID], ended: Sequence[
 
 
 async def end_unclaimed(pool: Pool, owner: OwnerId, settlements: Sequence[Settlement]) -> frozenset[UUID]:
-    """End steps whose plan did not act, without a claim; gives the failures that were still at that step."""
+    """Settle steps whose plan did not act, without a claim; returns the failures that were still at that step."""
     async with transaction(pool) as connection:
         columns = zip(*map(_unclaimed_row, settlements), strict=True)
-        rows = await connection.fetch(_ENDED_WITHOUT_CLAIM, *columns)
+        rows = await connection.fetch(_SETTLE_UNCLAIMED, *columns)
         moved = frozenset(row["id"] for row in rows)
         ended = [s for s in settlements if s.failure.id in moved]
         await insert_attempts(connection, ended)
@@ -191,7 +191,7 @@ async def end_unclaimed(pool: Pool, owner: OwnerId, settlements: Sequence[Settle
 
 
 async def insert_attempts(connection: Connection, settlements: Sequence[Settlement]) -> None:
-    """Write finished attempts that had no claim, in the caller's transaction."""
+    """Insert finished attempts that had no claim, in the caller's transaction."""
     if settlements:
         await connection.execute(_INSERT_ATTEMPTS, *zip(*map(_attempt_row, settlements), strict=True))
 
@@ -243,7 +243,7 @@ def _attempt_row(settlement: Settlement) -> tuple[object, ...]:
     )
 
 
-def _held(row: asyncpg.Record) -> Hold:
+def _hold_of(row: asyncpg.Record) -> Hold:
     return Hold(attempt_id=AttemptId(row["attempt_id"]), org_id=OrgId(row["org_id"]), amount=MicroAud(row["held"]))
 
 

@@ -1,14 +1,14 @@
-"""Who waits for a scope, and was told to wait just while it came free."""
+"""Lost wake-ups: makes waiters due again whose scope was freed while the transaction that made them wait ran."""
 
 from collections.abc import Sequence
 
 from consumer.model import FailureId
 from consumer.store.pool import Pool, translated
 
-# Whoever frees a scope wakes those whom it sees waiting: not those whose own transaction ends a moment later. These
-# look once more when it has ended. A claim that they can lock is not being settled, and when it is, they will be seen;
-# one that is gone, or locked, is free or about to be.
-_LOOK = """
+# A settle wakes the waiters that it sees, and not those whose own transaction commits a moment later. These check once
+# more after their commit. A claim that they can lock is not being settled, and when it is, they will be seen; a claim
+# that is gone, or locked, is free or about to be.
+_WAKE_IF_FREE = """
 WITH held AS (
   SELECT c.scope FROM heal_claim c
    WHERE c.scope IN (SELECT w.waits_on FROM workflow_failures w WHERE w.id = ANY($1::uuid[]))
@@ -22,11 +22,11 @@ RETURNING f.id
 
 
 async def look_again(pool: Pool, failures: Sequence[FailureId]) -> int:
-    """Make due those whose scope came free while they were told to wait for it; gives how many.
+    """Make due the failures whose scope was freed while they were made to wait for it; returns how many.
 
-    To be called after their transaction has ended.
+    To be called after the transaction that made them wait has ended.
     """
     if not failures:
         return 0
     with translated():
-        return len(await pool.fetch(_LOOK, failures))
+        return len(await pool.fetch(_WAKE_IF_FREE, failures))

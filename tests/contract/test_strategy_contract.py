@@ -1,9 +1,11 @@
 """What every strategy promises, tried on each that is installed. A new strategy adds one `Subject` to `SUBJECTS`."""
 
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -22,8 +24,9 @@ from consumer.repair.worker_pool import repair_worker_pool
 from consumer.runners.configured import ConfiguredRunners
 from schemas.names import Disposition, StrategyName, Verdict
 from tests.support.healing import Clock, Gate, diagnosis, failure, policy, task
+from tests.support.paths import ROOT
 from tests.support.worlds.http_engine import Engine, engine_catalog, refused_payload
-from tests.support.worlds.http_world import http_world, json_reply
+from tests.support.worlds.http_world import Reply, Script, Seen, http_world, json_reply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +79,45 @@ async def schema_autofix() -> AsyncIterator[Subject]:
         )
 
 
-SUBJECTS: list[Callable[[], AbstractAsyncContextManager[Subject]]] = [auto_retry, schema_autofix]
+@asynccontextmanager
+async def the_one_in_contributing() -> AsyncIterator[Subject]:
+    async with http_world() as world, open_calls({}) as calls:
+        stands = {"/works": b"{}", "/stays": b'{"active":"old"}'}
+
+        def flag(path: str) -> Script:
+            def answer(_: int, seen: Seen) -> Reply:
+                if seen.method == "PUT" and path == "/works":
+                    stands[path] = seen.body
+                return Reply(body=stands[path], headers=(("Content-Type", "application/json"),))
+
+            return answer
+
+        for path in stands:
+            world.on(path, flag(path))
+        works = {"flag": {"url": world.url("/works"), "to": "new"}}
+        yield Subject(
+            strategy=_in_contributing().FlagSwitch(calls),
+            policy=policy(world.port),
+            healable=failure(works),
+            hopeless=failure({"flag": {"url": world.url("/stays"), "to": "new"}}),
+            touched=failure(works, redactions=("/context/flag/to",)),
+            effects=lambda: sum(seen.method == "PUT" for seen in world.seen),
+        )
+
+
+def _in_contributing() -> Any:  # noqa: ANN401 - a module that no checker sees
+    code = re.findall(r"^```python\n(.*?)^```$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE | re.DOTALL)[0]
+    assert code.count("\n") < 120, "the example has grown too long to be one"
+    module = ModuleType("the_strategy_in_contributing")
+    exec(compile(code, "CONTRIBUTING.md", "exec"), module.__dict__)
+    return module
+
+
+SUBJECTS: list[Callable[[], AbstractAsyncContextManager[Subject]]] = [
+    auto_retry,
+    schema_autofix,
+    the_one_in_contributing,
+]
 
 
 @pytest.fixture(params=SUBJECTS, ids=lambda make: make.__name__)

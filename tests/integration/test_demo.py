@@ -30,12 +30,12 @@ from tests.support.processes import eventually, is_alive
 DEMO = "import sys; from pathlib import Path; from consumer.demo.demo import run_demo; sys.exit(run_demo(Path({!r})))"
 # A world in which two effects happen once too often, one of them of the thousand.
 SABOTAGE = """
-from consumer.demo.world import Record
-honest = Record.perform
+from consumer.demo.world import EffectRecord
+honest = EffectRecord.perform
 def perform(record, call):
     for _ in range(2 if call.name in ("notifications:guest-12", "labels:label-0007") else 1):
         honest(record, call)
-Record.perform = perform
+EffectRecord.perform = perform
 """
 DEV = "import sys; from pathlib import Path; from consumer.demo.dev import run_dev; sys.exit(run_dev(Path({!r})))"
 PATIENCE = 120

@@ -1,5 +1,5 @@
-"""Workflow engines as an operator declares them: an engine behind HTTP, a Prefect server.
+"""Declarations of workflow engines in the catalog: an engine behind HTTP, a Prefect server.
 
-What is declared here is only checked; `consumer/runners/` makes calls of it. Invariant: a value of an event never
+Declarations are only validated here; `consumer/runners/` makes the calls. Invariant: a value of an event never
 chooses host, path structure or header names.
 """

@@ -1,4 +1,4 @@
-"""What every declared engine is checked for: its headers' names, and how a fault is told with its place."""
+"""Validation shared by all declared engines: header names, secrets in headers, and errors with their path."""
 
 import re
 from typing import Final, NoReturn
@@ -17,11 +17,11 @@ FRAMING: Final = frozenset(
 
 
 def secrets_in(headers: dict[str, str]) -> frozenset[str]:
-    """Give the credentials that headers name."""
+    """Return the names of the secrets that headers refer to."""
     return frozenset(name for text in headers.values() for name in secret_names(text))
 
 
 def fault(why: str, *path: int | str) -> NoReturn:
-    """Refuse a declaration; `path` leads from its field to the fault."""
-    # The path below the field: pydantic's own ends at the field, and the line would be that of its first line.
+    """Raise a validation error; `path` leads from the declared field to the error."""
+    # The path below the field: pydantic's own ends at the field, so the error would carry the field's first line.
     raise PydanticCustomError("template", "{why}", {"why": why, "path": path})

@@ -1,4 +1,4 @@
-"""Any engine that a catalog can declare, told apart by its `kind`."""
+"""Union of the engines that a catalog can declare, discriminated by `kind`."""
 
 from typing import Annotated, TypeAlias
 

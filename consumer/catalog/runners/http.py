@@ -1,4 +1,4 @@
-"""An engine behind HTTP, as the catalog declares it: templates of the calls that look, rerun, resume and replace."""
+"""Declaration of an engine behind HTTP: templates of the calls that look, rerun, resume and replace."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,9 +11,9 @@ from consumer.catalog.runners.checks import FRAMING, TOKEN, fault, secrets_in
 from consumer.catalog.templates import Placeholder, Template, header_fault, read_template, read_url, secret_names
 from schemas.names import Effect
 
-_RUN: Final = frozenset({"run.id", "run.epoch", "run.step", "org_id", "workflow_name"})
+_RUN_PLACES: Final = frozenset({"run.id", "run.epoch", "run.step", "org_id", "workflow_name"})
 _DOCUMENTS: Final = frozenset({"payload", "definition"})
-"""Any JSON whatever: they stand alone in a body, never within a text."""
+"""Places of arbitrary JSON: they stand alone in a body, never within a text."""
 _BODILESS: Final = frozenset({"GET", "DELETE"})
 
 Pointer: TypeAlias = Annotated[str, Field(pattern=r"^(/.*)?$", max_length=1024)]
@@ -24,36 +24,36 @@ PhaseName: TypeAlias = Literal["running", "waiting", "succeeded", "failed", "gon
 
 
 class CallTemplate(Declared):
-    """One call as a template: its host, its path's structure and its headers' names are never a value's to choose."""
+    """Template of one HTTP call; no value ever chooses its host, the structure of its path, or a header's name."""
 
-    places: ClassVar[frozenset[str]] = _RUN
+    places: ClassVar[frozenset[str]] = _RUN_PLACES
     demanded: ClassVar[frozenset[str]] = frozenset({"run.id"})
-    """Places without which it could not be meant for this run."""
+    """Required places, without which the call could not be meant for this run."""
     url: str
     headers: dict[str, str] = Field(default_factory=dict)
-    """A credential is named as `secret://NAME`; nowhere else may one be."""
+    """A credential is referred to as `secret://NAME`, in headers only."""
     body: JsonValue = None
-    """JSON with places in it. A text that is one place takes the value itself; without a payload its member is left
+    """JSON template. A text that is a single place takes the JSON value itself; without a payload its member is left
     out. None sends no body."""
 
     @field_validator("url")
     @classmethod
-    def _url_is_sound(cls, url: str) -> str:
+    def _check_url(cls, url: str) -> str:
         try:
             read = read_url(url)
         except ValueError as error:
             fault(str(error))
-        cls._know([place for template in read.templates for place in template.places], ())
+        cls._check_places([place for template in read.templates for place in template.places], ())
         return url
 
     @field_validator("headers")
     @classmethod
-    def _headers_are_sound(cls, headers: dict[str, str]) -> dict[str, str]:
+    def _check_headers(cls, headers: dict[str, str]) -> dict[str, str]:
         for name, text in headers.items():
             if not TOKEN.fullmatch(name) or name.lower() in FRAMING:
                 fault("not a header's name, or one that belongs to the connection", name)
-            template = _read(text, (name,))
-            cls._know(template.places, (name,))
+            template = _parse_template(text, (name,))
+            cls._check_places(template.places, (name,))
             why = header_fault(template)
             if why is None and any(place.optional for place in template.places):
                 why = "a value in a header has to be there: leave out its `?`"
@@ -63,28 +63,28 @@ class CallTemplate(Declared):
 
     @field_validator("body")
     @classmethod
-    def _body_is_sound(cls, body: JsonValue) -> JsonValue:
+    def _check_body(cls, body: JsonValue) -> JsonValue:
         for path, text in _texts(body, ()):
-            template = _read(text, path)
+            template = _parse_template(text, path)
             if template.alone is None:
-                cls._know(template.places, path)
+                cls._check_places(template.places, path)
                 if any(place.optional for place in template.places):
                     fault("only a value that stands alone can be left out", *path)
             elif template.alone.name not in cls.places:
-                cls._know(template.places, path)
+                cls._check_places(template.places, path)
             if secret_names(text):
                 fault("only a header may name a secret", *path)
         return body
 
     @model_validator(mode="after")
-    def _says_which_run(self) -> Self:
+    def _check_demanded_places(self) -> Self:
         missing = self.demanded - self.used
         if missing:
             fault(f"nothing in it says {', '.join(f'`{{{name}}}`' for name in sorted(missing))}")
         return self
 
     @classmethod
-    def _know(cls, places: tuple[Placeholder, ...] | list[Placeholder], path: tuple[int | str, ...]) -> None:
+    def _check_places(cls, places: tuple[Placeholder, ...] | list[Placeholder], path: tuple[int | str, ...]) -> None:
         for place in places:
             if place.name not in cls.places:
                 known = ", ".join(sorted(cls.places))
@@ -94,38 +94,38 @@ class CallTemplate(Declared):
 
     @property
     def used(self) -> frozenset[str]:
-        """The names of all places."""
+        """The names of all places that the template uses."""
         templates = [*read_url(self.url).templates, *map(read_template, self.headers.values())]
         templates += [read_template(text) for _, text in _texts(self.body, ())]
         return frozenset(place.name for template in templates for place in template.places)
 
     @property
     def origin(self) -> str:
-        """Where it goes: scheme, host and port."""
+        """Origin of the call: scheme, host and port."""
         return read_url(self.url).origin
 
     @property
     def secrets(self) -> frozenset[str]:
-        """The credentials that it names."""
+        """The names of the secrets that it refers to."""
         return secrets_in(self.headers)
 
 
 class OrderCall(CallTemplate):
-    """A call that changes something at the engine."""
+    """Template of a call that has an effect at the engine."""
 
-    places: ClassVar[frozenset[str]] = _RUN | {"key"}
+    places: ClassVar[frozenset[str]] = _RUN_PLACES | {"key"}
     method: Literal["POST", "PUT", "PATCH", "DELETE"] = "POST"
     effect: Literal[Effect.IDEMPOTENT, Effect.KEYED, Effect.UNSAFE] = Effect.UNSAFE
-    """What giving the order twice does; unsafe unless its operator says otherwise."""
+    """Effect class: what sending the order twice does; unsafe unless its operator declares otherwise."""
     key_header: HeaderName | None = None
-    """Carries the key of a keyed order, if the engine wants it in a header; otherwise it stands at `{key}`."""
+    """Header of the idempotency key, if the engine wants it in a header; otherwise it stands at `{key}`."""
     accepted: tuple[Status, ...] = ()
-    """Statuses that mean that the engine took the order; 2xx when empty."""
+    """Statuses that mean that the engine accepted the order; 2xx when empty."""
     new_run: Pointer | None = None
-    """Where in the answer the id of the run stands that is to be looked at from now on."""
+    """Pointer to the id of the run in the answer that is to be looked at from now on."""
 
     @model_validator(mode="after")
-    def _is_sound(self) -> Self:
+    def _check_call(self) -> Self:
         if self.body is not None and self.method in _BODILESS:
             fault(f"a {self.method} has no body", "body")
         if self.key_header is not None and self.key_header.lower() in FRAMING | {name.lower() for name in self.headers}:
@@ -136,42 +136,42 @@ class OrderCall(CallTemplate):
 
 
 class RerunCall(OrderCall):
-    """Runs the failed step again."""
+    """Template of the order to rerun the failed step."""
 
     places: ClassVar[frozenset[str]] = OrderCall.places | {"payload"}
 
 
 class ReplaceCall(OrderCall):
-    """Puts a new definition in the place of an old one."""
+    """Template of the order to replace a workflow's definition."""
 
     places: ClassVar[frozenset[str]] = OrderCall.places | {"definition", "definition.replaces"}
     demanded: ClassVar[frozenset[str]] = frozenset({"definition"})
 
 
 class LookCall(CallTemplate):
-    """Asks where a run stands: never with an effect."""
+    """Template of the call that queries the state of a run: never with an effect."""
 
     method: Literal["GET", "POST"] = "GET"
-    """POST for engines that are asked by a query in the body."""
+    """POST for engines that take a query in the body."""
     status: Pointer
-    """Where in the answer the engine's word for the run's state stands."""
+    """Pointer to the engine's name of the run's state in the answer."""
     phases: dict[str, PhaseName] = Field(min_length=1)
-    """What the engine's words mean; one that is not listed tells nothing."""
+    """Phase of each of the engine's state names; one that is not listed is inconclusive."""
     epoch: Pointer | None = None
     progress: Pointer | None = None
-    """What grows or changes as the run gets on; of a list, its length."""
+    """Pointer to a value that grows or changes as the run progresses; of a list, its length counts."""
     gone: tuple[Status, ...] = (404, 410)
     """Statuses that mean that the engine does not know the run."""
 
     @model_validator(mode="after")
-    def _is_sound(self) -> Self:
+    def _check_call(self) -> Self:
         if self.body is not None and self.method in _BODILESS:
             fault(f"a {self.method} has no body", "body")
         return self
 
 
 class HttpRunner(Declared):
-    """An engine that is asked over HTTP as the templates say. All its calls go to one origin: what has to be well."""
+    """An engine that is called over HTTP by templates. All its calls go to one origin, which is its dependency."""
 
     kind: Literal["http"]
     look: LookCall
@@ -179,11 +179,11 @@ class HttpRunner(Declared):
     resume_run: OrderCall | None = None
     replace_definition: ReplaceCall | None = None
     timeout: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(minutes=5))] = timedelta(seconds=10)
-    """For one call, connect to last byte."""
+    """Timeout of one call, connect to last byte."""
     response_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 1024 * 1024
 
     @model_validator(mode="after")
-    def _goes_to_one_place(self) -> Self:
+    def _check_single_origin(self) -> Self:
         for name, call in self.orders.items():
             if call.origin != self.look.origin:
                 fault(f"goes to {call.origin}, but `look` to {self.look.origin}: one runner, one place", name, "url")
@@ -191,18 +191,18 @@ class HttpRunner(Declared):
 
     @property
     def orders(self) -> dict[str, OrderCall]:
-        """The orders that are described, by name."""
+        """The orders that are declared, by name."""
         named = {"rerun_step": self.rerun_step, "resume_run": self.resume_run}
         named["replace_definition"] = self.replace_definition
         return {name: call for name, call in named.items() if call is not None}
 
     @property
     def secrets(self) -> frozenset[str]:
-        """The credentials that its calls name."""
+        """The names of the secrets that its calls refer to."""
         return self.look.secrets.union(*(call.secrets for call in self.orders.values()))
 
 
-def _read(text: str, path: tuple[int | str, ...]) -> Template:
+def _parse_template(text: str, path: tuple[int | str, ...]) -> Template:
     try:
         return read_template(text)
     except ValueError as error:

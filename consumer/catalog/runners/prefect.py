@@ -1,4 +1,4 @@
-"""A Prefect server, as the catalog declares it: an address, headers, and where a payload goes."""
+"""Declaration of a Prefect server: its API's address, headers, and the parameter that takes a payload."""
 
 from datetime import timedelta
 from typing import Annotated, Literal
@@ -11,7 +11,7 @@ from consumer.catalog.templates import Template, header_fault, read_url
 
 
 class PrefectRunner(Declared):
-    """A Prefect server (3.x), asked by its REST API."""
+    """A Prefect server (3.x), called by its REST API."""
 
     kind: Literal["prefect"]
     api: str
@@ -19,13 +19,13 @@ class PrefectRunner(Declared):
     headers: dict[str, str] = Field(default_factory=dict)
     """Sent with each call, such as `authorization: Bearer secret://PREFECT`."""
     parameter: str | None = None
-    """The flow's parameter that a new payload becomes, the others being the failed run's; None: it is all of them."""
+    """The flow's parameter that a new payload becomes, the others being the failed run's; None: it becomes all."""
     timeout: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(minutes=5))] = timedelta(seconds=10)
     response_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 1024 * 1024
 
     @field_validator("api")
     @classmethod
-    def _api_is_sound(cls, api: str) -> str:
+    def _check_api(cls, api: str) -> str:
         try:
             read = read_url(api)
         except ValueError as error:
@@ -36,7 +36,7 @@ class PrefectRunner(Declared):
 
     @field_validator("headers")
     @classmethod
-    def _headers_are_sound(cls, headers: dict[str, str]) -> dict[str, str]:
+    def _check_headers(cls, headers: dict[str, str]) -> dict[str, str]:
         for name, text in headers.items():
             if not TOKEN.fullmatch(name) or name.lower() in FRAMING:
                 fault("not a header's name, or one that belongs to the connection", name)
@@ -46,5 +46,5 @@ class PrefectRunner(Declared):
 
     @property
     def secrets(self) -> frozenset[str]:
-        """The credentials that its calls name."""
+        """The names of the secrets that its calls refer to."""
         return secrets_in(self.headers)

@@ -1,4 +1,4 @@
-"""The rules, by what they speak for. A new rule is one row, with an example that only it recognises."""
+"""Diagnosis rule tables, one module per topic. A new rule is one row, with an example that only it recognises."""
 
 from typing import Final
 

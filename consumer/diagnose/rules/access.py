@@ -1,4 +1,4 @@
-"""Who may not, who has no money, who said no, and who is waited for. Of themselves they name no type."""
+"""Rules for access and refusals: credentials, quota, moderation, cancellation, approvals. Most set no failure type."""
 
 from typing import Final
 

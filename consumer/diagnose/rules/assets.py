@@ -1,4 +1,4 @@
-"""Images that were not made, are not there, or cannot be read."""
+"""Rules for images that were not made, are not there, or cannot be read."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Money: payments, invoices, subscriptions, and data about them that disagree."""
+"""Rules for billing: payments, invoices, subscriptions, and billing data that disagree between systems."""
 
 from typing import Final
 

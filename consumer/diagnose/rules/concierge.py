@@ -1,4 +1,4 @@
-"""What an assistant was to do for somebody, and did not."""
+"""Rules for concierge actions: what an assistant was to do for a guest or customer, and did not."""
 
 from typing import Final
 

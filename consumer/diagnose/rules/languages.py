@@ -1,4 +1,4 @@
-"""The same in other languages: phrases, without accents, for Latin and Cyrillic script; else pieces of text."""
+"""Rules in other languages: phrases without accents for Latin and Cyrillic script, text fragments for other scripts."""
 
 from typing import Final
 

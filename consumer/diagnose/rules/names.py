@@ -1,4 +1,4 @@
-"""The types and dispositions by the short names that the tables use."""
+"""Short names of failure types and dispositions, for the rule tables."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What lies below or beside the platform's own failures: machines, programs, builds. No strategy of ours mends it."""
+"""Rules for infrastructure below or beside the platform: machines, programs, builds. No strategy of ours mends it."""
 
 from typing import Final
 

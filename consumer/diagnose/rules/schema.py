@@ -1,4 +1,4 @@
-"""Payloads and answers that miss their schema, or are none."""
+"""Rules for payloads and answers that violate their schema, or are no structured data at all."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Runs, queues and workers that stand still."""
+"""Rules for stalls: runs, queues and workers that make no progress."""
 
 from typing import Final
 

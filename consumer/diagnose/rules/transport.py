@@ -1,4 +1,4 @@
-"""Calls that did not come back, came back broken, or were told to come later."""
+"""Rules for transport: calls that timed out, whose connection or answer broke, or that were rate-limited."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Speech and audio that were not made, are not there, or cannot be read."""
+"""Rules for speech and audio that were not made, are not there, or cannot be read."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Making the failed call again: try by try, each allowed by the gate and paid from the target's retry quota."""
+"""Retry loop of the failed call: each try is allowed by the effect gate and paid from the target's retry budget."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -30,23 +30,23 @@ from schemas.names import Code, Effect
 
 
 async def retry_call(session: CallSession) -> Outcome:
-    """Call until there is an answer that counts, verify it, hand it over."""
-    ended = await _tried(session)
+    """Retry the call until there is an answer to verify, verify it, and hand it over to the run."""
+    ended = await _call_until_judged(session)
     match ended:
         case Verify(answer=answer):
-            return await _finished(session, answer)
+            return await _verify_and_hand_over(session, answer)
         case Happened():
             return await finish_from_read_back(session, ended)
         case _:
-            return _unhealed(session, ended)
+            return _failed_outcome(session, ended)
 
 
-def _unhealed(session: CallSession, ended: Repeat | Definite | MayHaveRun | Forbidden | RetryLater) -> Outcome:
+def _failed_outcome(session: CallSession, ended: Repeat | Definite | MayHaveRun | Forbidden | RetryLater) -> Outcome:
     match ended:
         case RetryLater():
             return session.retry_later(ended.after, ended.reason)
         case Repeat(why=why):
-            # Without an answer, and without the other side's being to blame, nothing was found out.
+            # Without an answer from the other side, and without a fault of its own, nothing was found out.
             code = Code.NOT_HEALED if ended.answer is not None or session.dependency_unhealthy else Code.UNVERIFIED
             return session.not_healed(code, f"tried {len(session.tries)} times: {why}")
         case Definite(why=why):
@@ -59,17 +59,17 @@ def _unhealed(session: CallSession, ended: Repeat | Definite | MayHaveRun | Forb
             assert_never(ended)
 
 
-async def _tried(session: CallSession) -> Judgement | RetryLater | Happened:
+async def _call_until_judged(session: CallSession) -> Judgement | RetryLater | Happened:
     limits = session.policy.auto_retry
     acted = False
     for n in range(1, limits.tries + 1):
-        result = await _try(session, n)
+        result = await _call_once(session, n)
         judged = judge(result, session.effect, session.request.expect)
         if isinstance(judged, Verify):
             session.tools.quota.give_back(session.target, session.paid or UNASKED_REFUND)
         if isinstance(judged, Forbidden) and acted:
             return Definite(why=judged.why)
-        doubt = await _doubt_settled(session, judged) if isinstance(judged, MayHaveRun) else judged
+        doubt = await _resolve_doubt(session, judged) if isinstance(judged, MayHaveRun) else judged
         if not isinstance(doubt, Repeat):
             return doubt
         acted = acted or isinstance(result, Answer | Ambiguous)
@@ -85,7 +85,7 @@ async def _tried(session: CallSession) -> Judgement | RetryLater | Happened:
     return doubt
 
 
-async def _try(session: CallSession, n: int) -> CallResult:
+async def _call_once(session: CallSession, n: int) -> CallResult:
     given = call_limit(session.request, session.policy)
 
     async def act() -> CallResult:
@@ -99,7 +99,7 @@ async def _try(session: CallSession, n: int) -> CallResult:
     return result
 
 
-async def _doubt_settled(session: CallSession, judged: MayHaveRun) -> MayHaveRun | Repeat | Happened:
+async def _resolve_doubt(session: CallSession, judged: MayHaveRun) -> MayHaveRun | Repeat | Happened:
     look = session.request.read_back
     if look is None:
         return judged
@@ -124,7 +124,7 @@ def _wait(session: CallSession, judged: Repeat, n: int) -> timedelta | RetryLate
     return drawn if named is None else named
 
 
-async def _finished(session: CallSession, answer: Answer) -> Outcome:
+async def _verify_and_hand_over(session: CallSession, answer: Answer) -> Outcome:
     content = content_of(answer)
     request = session.request
     said = await verified(answer, content, request.expect, request.headers, session.tools.schemas)
@@ -133,12 +133,12 @@ async def _finished(session: CallSession, answer: Answer) -> Outcome:
     if session.effect is not Effect.UNSAFE:
         return session.not_healed(said.code, said.reason, said.proofs)
     unproven = MayHaveRun(why=f"answered {answer.status}, but {said.reason}", throttled=False)
-    found = await _doubt_settled(session, unproven)
+    found = await _resolve_doubt(session, unproven)
     match found:
         case Happened() if said.code is Code.UNVERIFIED:
             return await finish_from_read_back(session, found)
         case Repeat(why=why):
             return session.not_healed(said.code, why, said.proofs)
         case _:
-            # It happened, and its answer is not what the caller demands: once more would not make it so.
+            # The effect happened, and its answer is not what the caller demands: a retry would not change that.
             return session.unknown(f"the call may have had its effect, but {said.reason}", said.proofs)

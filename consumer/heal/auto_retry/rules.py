@@ -1,4 +1,4 @@
-"""What auto-retry must not do, and in which words it says so: pure."""
+"""Rules of auto-retry: missing context, unsafe repeats, the window of a heal, and the fault digest. Pure."""
 
 from datetime import timedelta
 from typing import Final
@@ -20,7 +20,7 @@ _LONGEST_WINDOW: Final = timedelta(minutes=10)
 def missing(
     request: RequestContext | ContextFault | None, resume: ResumeContext | ContextFault | None
 ) -> tuple[str, ...]:
-    """Name the context fields that are absent or unusable."""
+    """Return the paths of the context fields that are absent or unusable."""
     if request is None:
         return ("context.request.method", "context.request.url")
     paths: list[str] = []
@@ -34,7 +34,7 @@ def missing(
 
 
 def unsafe_repeat(failure: Failure, request: RequestContext) -> str | None:
-    """Refuse to repeat an effect that may already have happened, carries no key, and leaves nothing to look at."""
+    """Return why an effect must not be repeated: it may have happened, has no idempotency key and no read-back."""
     if request.effect_or_default is not Effect.UNSAFE or request.read_back is not None:
         return None
     if not failure.effect_in_doubt and provably_not_run(failure):
@@ -50,7 +50,7 @@ def unsafe_repeat(failure: Failure, request: RequestContext) -> str | None:
 
 
 def window(request: RequestContext, *, hands_over: bool, settling: timedelta, policy: WorkflowPolicy) -> timedelta:
-    """Bound the time from the claim to the end of the last effect, doubts that are settled on the way included."""
+    """Return the upper bound of the time from the claim to the end of the last effect, read-backs included."""
     limits = policy.auto_retry
     whole = limits.tries * call_limit(request, policy) + longest_waits(limits, limits.tries) + settling + _MARGIN
     if hands_over:
@@ -61,9 +61,10 @@ def window(request: RequestContext, *, hands_over: bool, settling: timedelta, po
 
 
 def fault_digest(failure: Failure) -> str | None:
-    """Name what is broken: this very call in this step of this run's epoch. Without a run two calls are two intents.
+    """Return the digest of what is broken: this call in this step of this run's epoch.
 
-    Everything that shapes the call or says when it counts as healed is part of it: who shares an outcome has the same.
+    None without a run: then two calls are two intents. Everything that shapes the call, or defines when it counts as
+    healed, is part of the digest: failures that share an outcome have the same digest.
     """
     run = failure.context.get("run")
     if not isinstance(run, dict) or not isinstance(run.get("id"), str) or type(run.get("epoch")) is not int:

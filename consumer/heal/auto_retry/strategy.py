@@ -1,4 +1,4 @@
-"""The strategy: its plan's half, and a heal in the order in which it happens."""
+"""The auto-retry strategy: planning (refusal, intent, estimate), and the steps of a heal in their order."""
 
 import asyncio
 import random as random_numbers
@@ -65,9 +65,9 @@ _Parts = tuple[RequestContext | ContextFault | None, ResumeContext | ContextFaul
 
 
 class AutoRetry:
-    """Makes the failed call of `context.request` again, where that does no harm or a look shows that it would do none.
+    """Retries the failed call of `context.request`, where that does no harm or a read-back shows that it does none.
 
-    Chance, sleep and the clocks are passed in: `random` gives numbers in [0, 1), `now` an aware time, `monotonic`
+    Randomness, sleep and the clocks are injected: `random` returns numbers in [0, 1), `now` an aware time, `monotonic`
     seconds.
     """
 
@@ -91,7 +91,7 @@ class AutoRetry:
             sleep=sleep,
             now=now,
         )
-        self._read: tuple[JsonObject, _Parts] = ({}, (None, None))
+        self._last_parts: tuple[JsonObject, _Parts] = ({}, (None, None))
 
     @property
     def name(self) -> StrategyName:
@@ -100,20 +100,20 @@ class AutoRetry:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """Whatever lies in the two parts of the context that it reads."""
+        """Paths of the context fields that the strategy reads: all in `request` and `resume`."""
         return _FIELDS
 
     @property
     def oracles(self) -> tuple[str, ...]:
-        """What the answer shows, and what a look shows; a hand-over alone proves nothing."""
+        """Names of oracles that can prove a heal: the answer and the read-back. A hand-over alone proves nothing."""
         return _ORACLES
 
     def needs(self, failure: Failure) -> tuple[str, ...]:
-        """Name what is absent or unusable; nothing where redaction is to blame: then `refusal` says so."""
+        """Return the absent or unusable context fields; none where redaction is the cause: `refusal` reports that."""
         return () if _redacted_part(failure) else rules.missing(*self._parts(failure))
 
     def refusal(self, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy) -> str | None:
-        """Say why the call must not be made again."""
+        """Return why the call must not be retried, or None."""
         reason = _redacted_part(failure) or hopeless(diagnosis)
         if reason:
             return reason
@@ -121,10 +121,10 @@ class AutoRetry:
         if request is None or isinstance(request, ContextFault):
             fault = "is missing" if request is None else f"{request.message} (at {request.path})"
             return f"context.request: {fault}"
-        return rules.unsafe_repeat(failure, request) or self._forbidden(request, resume, policy, failure.org_id)
+        return rules.unsafe_repeat(failure, request) or self._call_refusal(request, resume, policy, failure.org_id)
 
     def intent(self, failure: Failure, policy: WorkflowPolicy) -> Intent:
-        """Make the same call again: its scope is the call, so two failures of one call are healed one by one."""
+        """Return the intent to retry the call. Its scope is the call: two failures of it are healed one by one."""
         request, resume = self._parts(failure)
         if not isinstance(request, RequestContext):
             raise TypeError("only a failure with a usable request is planned")
@@ -145,19 +145,19 @@ class AutoRetry:
         )
 
     def estimate(self, failure: Failure, policy: WorkflowPolicy) -> MicroAud:  # noqa: ARG002 - the Protocol's
-        """Hold what the catalog allows: what the other side charges for its call is not known here."""
+        """Return the credits to hold, as the catalog allows: what the other side charges for its call is unknown."""
         return policy.allowances[StrategyName.AUTO_RETRY]
 
     def _parts(self, failure: Failure) -> _Parts:
-        # Planning asks three times in a row about one failure, and reading its request is most of what that costs.
-        context, parts = self._read
+        # Planning asks three times in a row for the same failure, and parsing its request is most of that cost.
+        context, parts = self._last_parts
         if context is not failure.context:
             parts = request_of(failure.context), resume_of(failure.context)
-            self._read = failure.context, parts
+            self._last_parts = failure.context, parts
         return parts
 
     async def heal(self, task: Task, gate: EffectGate) -> Outcome:
-        """Look where there is a doubt, call until there is an answer that counts, verify it, hand it over."""
+        """Read back where an effect is in doubt, retry the call, verify its answer, and hand it over to the run."""
         session = self._session(task, gate)
         if isinstance(session, Refused):
             return session
@@ -165,7 +165,7 @@ class AutoRetry:
         if unusable is not None:
             return unusable
         look = session.request.read_back
-        known = await _looked_first(session, look) if look is not None and looks_first(session.request) else None
+        known = await _read_back_first(session, look) if look is not None and looks_first(session.request) else None
         return await retry_call(session) if known is None else known
 
     def _session(self, task: Task, gate: EffectGate) -> CallSession | Refused:
@@ -177,14 +177,14 @@ class AutoRetry:
         missing = rules.missing(request, resume)
         if missing or not isinstance(request, RequestContext) or isinstance(resume, ContextFault):
             return missing_context(missing)
-        reason = self._forbidden(request, resume, task.policy, failure.org_id)
+        reason = self._call_refusal(request, resume, task.policy, failure.org_id)
         if reason:
             return Refused(code=Code.REFUSED, reason=reason)
         return CallSession(
             task=task, gate=gate, pause=self._tools.sleep, tools=self._tools, request=request, resume=resume
         )
 
-    def _forbidden(
+    def _call_refusal(
         self,
         request: RequestContext,
         resume: ResumeContext | ContextFault | None,
@@ -213,8 +213,8 @@ class AutoRetry:
         return None
 
 
-async def _looked_first(session: CallSession, look: ReadBack) -> Outcome | None:
-    """Say how it ends if it has happened already, or if nobody can say; None: the call may be made."""
+async def _read_back_first(session: CallSession, look: ReadBack) -> Outcome | None:
+    """Return the outcome if the effect has happened already, or if that stays unclear; None: the call may be made."""
     failure, now = session.task.failure, session.tools.now()
     who = effect_suspect(failure, session.request)
     whole = quiet(look, session.request, session.policy)
@@ -230,12 +230,12 @@ async def _looked_first(session: CallSession, look: ReadBack) -> Outcome | None:
         case NotHappened():
             return None
         case Unclear():
-            return _unclear(session, who, found)
+            return _outcome_if_unclear(session, who, found)
         case _:
             assert_never(found)
 
 
-def _unclear(session: CallSession, who: Suspect, found: Unclear) -> Outcome | None:
+def _outcome_if_unclear(session: CallSession, who: Suspect, found: Unclear) -> Outcome | None:
     reason = f"whether it has happened cannot be read back: {found.why}"
     match who:
         case Suspect.NOBODY:

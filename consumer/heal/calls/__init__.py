@@ -1,7 +1,7 @@
-"""What every strategy that makes HTTP calls shares: the request, the verdict on its answer, verification, read-back.
+"""HTTP retry toolkit shared by strategies: request, verdict on the status, verification, read-back, hand-over.
 
-`request.py` builds the call of an event, `status_verdict.py` says what an answer means for an effect,
-`verify.py` whether it is the one that was missing, `read_back.py` looks whether an effect happened, `earlier_tries.py`
-reads what the event tells of tries before ours, `handover.py` gives the answer to the run. Invariant: an un-keyed
+`request.py` builds the call of an event, `status_verdict.py` judges what an answer means for an effect, `verify.py`
+checks whether it is the answer that was missing, `read_back.py` checks whether an effect happened, `earlier_tries.py`
+reads the event's evidence of tries before ours, `handover.py` passes the answer to the run. Invariant: an un-keyed
 effect that may have happened is never made again.
 """

@@ -1,4 +1,4 @@
-"""What an answer's body is: JSON, text, or bytes; pure."""
+"""Response bodies: decoding to JSON, text or bytes, and the forms that are stored and handed over. Pure."""
 
 import re
 from base64 import b64encode
@@ -14,8 +14,8 @@ from schemas.errors import EnvelopeError
 from schemas.json_text import check_storable, load_json
 
 MAX_RECOVERED_BYTES: Final = 64 * 1024
-_REDACTED_BEYOND: Final = 1024
-"""A secret that the cut would halve is still found whole."""
+_REDACTION_OVERLAP: Final = 1024
+"""Characters redacted beyond the limit, so that a secret that the cut would halve is still found whole."""
 _MAX_DEPTH: Final = 90
 _KEPT_HEADERS: Final = (
     "content-type",
@@ -26,27 +26,27 @@ _KEPT_HEADERS: Final = (
     "retry-after",
     "x-request-id",
 )
-_NOT_HANDED_OVER: Final = frozenset({"set-cookie", "connection", "keep-alive", "transfer-encoding", "content-encoding"})
+_DROPPED_HEADERS: Final = frozenset({"set-cookie", "connection", "keep-alive", "transfer-encoding", "content-encoding"})
 _CHARSET: Final = re.compile(r"charset=\"?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """A decoded body. `value` is the JSON value, the text, or None for bytes and for nothing."""
+    """A decoded body. `value` is the JSON value, the text, or None for bytes and for an empty body."""
 
     kind: Literal["json", "text", "bytes", "empty"]
     value: Json
     claims_json: bool
-    """The answer says that its body is JSON, whatever it is."""
+    """The answer's Content-Type declares JSON, whatever the body is."""
 
     @property
     def looks_like_a_page(self) -> bool:
-        """Whether it is markup, as proxies and error pages answer."""
+        """Whether the body is markup, as in answers of proxies and in error pages."""
         return isinstance(self.value, str) and self.kind == "text" and self.value.lstrip()[:1] == "<"
 
 
 def content_of(answer: Answer) -> Content:
-    """Decode a body as its type says; without a type, as JSON if it is an object or a list."""
+    """Decode a body by its Content-Type; without one, as JSON if it is an object or a list."""
     media = (answer.header("content-type") or "").partition(";")[0].strip().lower()
     claims_json = media.endswith(("/json", "+json"))
     if not answer.body.strip():
@@ -56,12 +56,12 @@ def content_of(answer: Answer) -> Content:
             return Content(kind="json", value=load_json(answer.body), claims_json=claims_json)
         except EnvelopeError:
             pass
-    text = _text(answer)
+    text = _decode_text(answer)
     return Content(kind="bytes" if text is None else "text", value=text, claims_json=claims_json)
 
 
 def recovered(answer: Answer, content: Content, redact: Redact) -> Recovered:
-    """Make an answer fit to be stored and published: redacted, and cut at a limit."""
+    """Build the form of an answer that is stored and published: redacted, and cut at a limit."""
     kept: dict[str, Json] = {name: value for name in _KEPT_HEADERS if (value := answer.header(name)) is not None}
     headers, _ = redact(kept)
     whole = len(answer.body) <= MAX_RECOVERED_BYTES and not answer.truncated
@@ -71,10 +71,10 @@ def recovered(answer: Answer, content: Content, redact: Redact) -> Recovered:
     elif content.kind in {"bytes", "empty"}:
         body = None
     else:
-        body = _cut(_text(answer) or "", redact)
+        body = _truncate(_decode_text(answer) or "", redact)
     return Recovered(
         status=answer.status,
-        headers={name: _plain(value) for name, value in headers.items()} if isinstance(headers, dict) else {},
+        headers={name: _without_nul(value) for name, value in headers.items()} if isinstance(headers, dict) else {},
         body=body,
         size=len(answer.body),
         digest=f"sha256:{sha256(answer.body).hexdigest()}",
@@ -83,10 +83,10 @@ def recovered(answer: Answer, content: Content, redact: Redact) -> Recovered:
 
 
 def handed_over(answer: Answer, content: Content) -> dict[str, Json]:
-    """Give the answer as the run should have had it: raw, with bytes as base64."""
+    """Build the form of an answer that is handed over to the run: raw, with bytes as base64."""
     headers: dict[str, list[str]] = {}
     for name, value in answer.headers:
-        if name.lower() not in _NOT_HANDED_OVER:
+        if name.lower() not in _DROPPED_HEADERS:
             headers.setdefault(name.lower(), []).append(value)
     body = b64encode(answer.body).decode() if content.kind == "bytes" else content.value
     return {
@@ -98,12 +98,12 @@ def handed_over(answer: Answer, content: Content) -> dict[str, Json]:
 
 
 def wants_json(headers: Mapping[str, str]) -> bool:
-    """Tell whether a request asked for JSON and not for a page."""
+    """Return whether a request's Accept header asks for JSON and not for HTML."""
     accept = next((value.lower() for name, value in headers.items() if name.lower() == "accept"), "")
     return "json" in accept and "html" not in accept
 
 
-def _text(answer: Answer) -> str | None:
+def _decode_text(answer: Answer) -> str | None:
     found = _CHARSET.search(answer.header("content-type") or "")
     for charset in ([found[1]] if found else []) + ["utf-8"]:
         try:
@@ -113,12 +113,12 @@ def _text(answer: Answer) -> str | None:
     return None
 
 
-def _cut(text: str, redact: Redact) -> str:
-    value, _ = redact(text[: MAX_RECOVERED_BYTES + _REDACTED_BEYOND])
-    raw = _plain(value).encode("utf-8", "replace")[:MAX_RECOVERED_BYTES]
+def _truncate(text: str, redact: Redact) -> str:
+    value, _ = redact(text[: MAX_RECOVERED_BYTES + _REDACTION_OVERLAP])
+    raw = _without_nul(value).encode("utf-8", "replace")[:MAX_RECOVERED_BYTES]
     return raw.decode("utf-8", "ignore")
 
 
-def _plain(value: Json) -> str:
+def _without_nul(value: Json) -> str:
     # PostgreSQL stores no NUL.
     return value.replace("\0", "\ufffd") if isinstance(value, str) else ""

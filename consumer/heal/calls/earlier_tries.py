@@ -1,9 +1,10 @@
-"""Whether all that an event tells of a failed call proves that it never ran: pure.
+"""Evidence of the client's own earlier tries: whether an event proves that the failed call never ran. Pure.
 
-An event is written after the last try of whoever failed, and that one's error alone (`context.error`) says nothing of
-the tries before. So everything counts that the event tells: its text, the errors inside its error (`cause`, `errors`,
-`previous`), lists of tries (`attempts`, `history`), and mere numbers of them (`retries: 3`, `x-retry-count`). Proven is
-only what each of them proves. What is unclear, or more than is read here, counts as a call that may have run.
+An event is written after the client's last try, and the error of that try alone (`context.error`) proves nothing about
+the tries before. So all evidence in the event counts: its text, the errors inside its error (`cause`, `errors`,
+`previous`), lists of tries (`attempts`, `history`), and mere counts of them (`retries: 3`, `x-retry-count`). The call
+is proven not to have run only where that is proven for each try. What is unclear, or beyond the limits of this module,
+counts as a call that may have run.
 """
 
 import re
@@ -18,10 +19,10 @@ from consumer.model import Failure, Json
 from consumer.model.retry_after import NOT_BEGUN
 from schemas.context import ErrorContext, error_of
 
-_CONNECT_TIMED_OUT: Final = frozenset(
+_CONNECT_TIMEOUTS: Final = frozenset(
     ("connecttimeout", "connecttimeouterror", "connectiontimeouterror", "pooltimeout", "und_err_connect_timeout")
 )
-_NEVER_LEFT: Final = _CONNECT_TIMED_OUT | {
+_NOT_SENT_ERRORS: Final = _CONNECT_TIMEOUTS | {
     "clientconnectordnserror",
     "clientconnectorerror",
     "connecterror",
@@ -35,166 +36,166 @@ _NEVER_LEFT: Final = _CONNECT_TIMED_OUT | {
     "newconnectionerror",
     "notsent",
 }
-"""Error codes and types that clients raise before the first byte of a request leaves, in lower case."""
+"""Error codes and types that clients raise before the first byte of a request is sent, in lower case."""
 
-_DEPTH: Final = 16
-_PLACES: Final = 2000
-"""Places of a context that are read, and at most so many characters of them."""
-_CHARACTERS: Final = 12_000
-_NOT_OF_THE_CALL: Final = frozenset(("payload", "schema", "asset", "workflow", "resume"))
-"""Parts of the context that say nothing of how the call went."""
-_COUNTS_ONLY: Final = frozenset(("run", "request", "dependency"))
-"""Parts of which only the numbers of tries count: what else is in them is the call itself."""
-_OF_ANOTHER: Final = frozenset(("body", "expect", "read_back", "plan"))
-_WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_MAX_DEPTH: Final = 16
+_MAX_PLACES: Final = 2000
+"""Values of a context that are read at most; `_MAX_CHARACTERS` is the limit of their characters."""
+_MAX_CHARACTERS: Final = 12_000
+_UNRELATED_PARTS: Final = frozenset(("payload", "schema", "asset", "workflow", "resume"))
+"""Parts of the context that hold no evidence about the call."""
+_COUNT_ONLY_PARTS: Final = frozenset(("run", "request", "dependency"))
+"""Parts of which only the counts of tries are read: everything else in them is the call itself."""
+_SKIPPED_MEMBERS: Final = frozenset(("body", "expect", "read_back", "plan"))
+_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _NTH: Final = re.compile(r"\d{1,3}", re.ASCII)
 _NTH_TRY: Final = re.compile(r"(?:attempt|try)[ _-]?\d{1,3}", re.ASCII | re.IGNORECASE)
 _STATUS: Final = re.compile(r"[1-5]\d\d", re.ASCII)
-_ABSURD: Final = 10**6
+_MAX_NUMBER: Final = 10**6
 _NUMBER: Final = re.compile(r"\D{0,12}?(\d{1,6})\b", re.ASCII)
-_AGAIN: Final = words_of("retry retries retried reattempt reattempts redelivery redeliveries resends")
-_TRIES: Final = words_of("attempt attempts attempted try tries trial trials")
-_DELIVERED: Final = words_of("delivery deliveries receive received")
-_NUMBERED: Final = words_of("count counter number no attempts total retrycount")
-_NO_NUMBER: Final = words_of("""
+_RETRY_WORDS: Final = words_of("retry retries retried reattempt reattempts redelivery redeliveries resends")
+_TRY_WORDS: Final = words_of("attempt attempts attempted try tries trial trials")
+_DELIVERY_WORDS: Final = words_of("delivery deliveries receive received")
+_COUNT_WORDS: Final = words_of("count counter number no attempts total retrycount")
+_NOT_A_COUNT: Final = words_of("""
     max maximum min limit allowed delay after interval ms seconds sec timeout wait backoff remaining left at budget
     factor policy id ids next should will can until jitter strategy reset
     """)
-_BEFORE: Final = words_of("previous prior earlier preceding past former first initial history")
-_OUTCOMES: Final = words_of("""
+_EARLIER_WORDS: Final = words_of("previous prior earlier preceding past former first initial history")
+_OUTCOME_WORDS: Final = words_of("""
     error errors attempt attempts try tries exception exceptions failure failures status statuses response responses
     call calls request requests result results outcome outcomes code codes cause reason of the http history
     """)
-_STATUSES: Final = words_of("status statuses code codes statuscode statuscodes responses")
-_REPEATED: Final = words_of("retry retried isretry redelivered reconnected resent")
-_FLAGS: Final = words_of("timedout timed aborted cancelled canceled reset")
-"""Names that say something by being true."""
-_OF_PROGRAMS: Final = words_of("exit signal signals exitcode")
+_STATUS_WORDS: Final = words_of("status statuses code codes statuscode statuscodes responses")
+_REPEAT_FLAGS: Final = words_of("retry retried isretry redelivered reconnected resent")
+_OUTCOME_FLAGS: Final = words_of("timedout timed aborted cancelled canceled reset")
+"""Names of boolean fields that are evidence of an outcome when they are true."""
+_EXIT_CODE_WORDS: Final = words_of("exit signal signals exitcode")
 _GRPC_NOT_RUN: Final = frozenset(("8", "14", "unavailable", "resource_exhausted"))
 
 
 def provably_not_run(failure: Failure) -> bool:
-    """Tell whether the evidence proves that the failed call had no effect, in any of its tries."""
+    """Return whether the evidence proves that no try of the failed call had an effect."""
     error = error_of(failure.context)
-    return _last_did_not_run(error) and _none_before_ran(failure, error)
+    return _last_did_not_run(error) and _no_earlier_try_ran(failure, error)
 
 
 def last_did_not_run(failure: Failure) -> bool:
-    """Tell the same of the last try alone."""
+    """Return whether the evidence proves that the last try had no effect; the tries before are not judged."""
     return _last_did_not_run(error_of(failure.context))
 
 
 def _last_did_not_run(error: ErrorContext) -> bool:
     if error.http_status is not None:
         return error.http_status in NOT_BEGUN
-    return any(name in _NEVER_LEFT for name in _names(error))
+    return any(name in _NOT_SENT_ERRORS for name in _error_names(error))
 
 
-def _names(error: ErrorContext) -> Iterator[str]:
+def _error_names(error: ErrorContext) -> Iterator[str]:
     return (re.split(r"[.:/]+", name)[-1].lower() for name in (error.code, error.type) if name)
 
 
-def _none_before_ran(failure: Failure, error: ErrorContext) -> bool:
-    read = _Read()
+def _no_earlier_try_ran(failure: Failure, error: ErrorContext) -> bool:
+    read = _TryEvidence()
     read.text(failure.failure_reason)
     if read.doubt is Doubt.A_LABEL:
         read.doubt = Doubt.NONE
-    for key in _COUNTS_ONLY & failure.context.keys():
+    for key in _COUNT_ONLY_PARTS & failure.context.keys():
         read.counts(key, failure.context[key])
-    left_out = _COUNTS_ONLY | _NOT_OF_THE_CALL
+    left_out = _COUNT_ONLY_PARTS | _UNRELATED_PARTS
     read.value("", {key: value for key, value in failure.context.items() if key not in left_out}, 0)
     read.value("", failure.extra, 0)
-    connects_slowly = error.http_status is None and any(name in _CONNECT_TIMED_OUT for name in _names(error))
+    connects_slowly = error.http_status is None and any(name in _CONNECT_TIMEOUTS for name in _error_names(error))
     allowed = Doubt.A_TIME_OUT if connects_slowly and read.tries == 1 else Doubt.NONE
     return read.left >= 0 and read.doubt <= allowed and read.tries <= read.proven
 
 
 @dataclass(slots=True)
-class _Read:
-    """What was read so far: how doubtful it is, how many tries it speaks of, and of how many it proves something."""
+class _TryEvidence:
+    """Evidence collected so far: how doubtful it is, how many tries it names, and how many of them it proves."""
 
     doubt: Doubt = Doubt.NONE
     tries: int = 1
     proven: int = 1
-    left: int = _CHARACTERS
-    places: int = field(default=_PLACES)
+    left: int = _MAX_CHARACTERS
+    places: int = field(default=_MAX_PLACES)
 
     def text(self, text: str) -> bool:
-        """Read a text; tells whether something in it proves that a call did not run."""
+        """Read a text; returns whether something in it proves that a call did not run."""
         self.left -= len(text)
         self.places -= 1
         if self.left < 0 or self.places < 0:
             self.left = -1
             return False
         said = read_tries(text)
-        self._add(said)
+        self._merge(said)
         return said.proves
 
-    def _add(self, said: TextOfTries) -> None:
+    def _merge(self, said: TextOfTries) -> None:
         self.doubt = max(self.doubt, said.doubt)
         self.tries = max(self.tries, said.tries)
         self.proven = max(self.proven, said.proven)
 
     def value(self, key: str, value: Json, depth: int) -> bool:
-        """Read one member and all that is in it; tells whether something in it proves that a call did not run."""
-        if depth > _DEPTH:
+        """Read a member and everything inside it; returns whether something proves that a call did not run."""
+        if depth > _MAX_DEPTH:
             self.left = -1
             return False
         match value:
             case Mapping():
-                return self._mapping(key, value, depth)
+                return self._read_mapping(key, value, depth)
             case list():
-                return self._list(key, value, depth)
+                return self._read_list(key, value, depth)
             case None | False:
                 return False
             case True:
-                return self._flag(key)
+                return self._read_flag(key)
             case _:
-                return self._leaf(key, value)
+                return self._read_leaf(key, value)
 
-    def _flag(self, key: str) -> bool:
+    def _read_flag(self, key: str) -> bool:
         words = _words(key)
-        if words & _NO_NUMBER:
+        if words & _NOT_A_COUNT:
             return False
-        if words & _REPEATED:
+        if words & _REPEAT_FLAGS:
             self.tries = max(self.tries, UNTOLD)
-        return bool(words & _FLAGS) and self.text(_spoken(key))
+        return bool(words & _OUTCOME_FLAGS) and self.text(_as_words(key))
 
-    def _mapping(self, key: str, members: Mapping[str, Json], depth: int) -> bool:
-        of_tries = bool(_words(key) & (_TRIES | _AGAIN))
+    def _read_mapping(self, key: str, members: Mapping[str, Json], depth: int) -> bool:
+        of_tries = bool(_words(key) & (_TRY_WORDS | _RETRY_WORDS))
         numbered = [name for name in members if (_NTH if of_tries else _NTH_TRY).fullmatch(name)]
         if numbered:
             told = [self.value("", members[name], depth + 1) for name in numbered]
             last = max(int(re.sub(r"\D", "", name)) for name in numbered)
-            self._told(max(last, len(told)), len(told) if all(told) else 1)
-        rest = {name: _whole(name, one, members) for name, one in members.items() if name not in numbered}
+            self._record_tries(max(last, len(told)), len(told) if all(told) else 1)
+        rest = {name: _code_with_syscall(name, one, members) for name, one in members.items() if name not in numbered}
         proofs = [self.value(f"{key} {name}" if of_tries else name, one, depth + 1) for name, one in rest.items()]
         proves = any(proofs)
-        if _is_before(key):
-            self._told(UNTOLD, UNTOLD if proves else 1)
+        if _names_earlier_try(key):
+            self._record_tries(UNTOLD, UNTOLD if proves else 1)
         return proves or bool(numbered)
 
-    def _list(self, key: str, entries: list[Json], depth: int) -> bool:
+    def _read_list(self, key: str, entries: list[Json], depth: int) -> bool:
         if not entries:
             return False
         words = _words(key)
-        told = [self.value(_name_of_entry(key, one), one, depth + 1) for one in entries]
-        # A try before the last, and what followed the first, stand beside the last one, which is the error itself.
-        before = _is_before(key) or bool(words & _AGAIN)
-        proven = _distinct(entries) + before
-        if words & (_TRIES | _AGAIN) or (_is_before(key) and _of_tries(entries)):
-            self._told(len(entries) + before, proven if all(told) else 1)
+        told = [self.value(_entry_name(key, one), one, depth + 1) for one in entries]
+        # Earlier tries, and retries after the first try, are listed beside one more try: the last, the error itself.
+        before = _names_earlier_try(key) or bool(words & _RETRY_WORDS)
+        proven = _count_distinct(entries) + before
+        if words & (_TRY_WORDS | _RETRY_WORDS) or (_names_earlier_try(key) and _are_calls(entries)):
+            self._record_tries(len(entries) + before, proven if all(told) else 1)
         elif all(told):
-            self._told(1, proven)
+            self._record_tries(1, proven)
         return any(told)
 
-    def _told(self, tries: int, proven: int) -> None:
+    def _record_tries(self, tries: int, proven: int) -> None:
         self.tries = max(self.tries, tries)
         self.proven = max(self.proven, proven)
 
-    def _leaf(self, key: str, value: str | float) -> bool:
+    def _read_leaf(self, key: str, value: str | float) -> bool:
         words = _words(key)
-        number = _tries_of(words, value)
+        number = _try_count(words, value)
         if number is not None:
             self.tries = max(self.tries, number)
             return False
@@ -204,23 +205,23 @@ class _Read:
             return False
         if (status := _status_of(words, value)) is not None:
             proves = self.text(f"status: {status}")
-        elif isinstance(value, str) and not (words and words <= _AGAIN | _TRIES | _NO_NUMBER):
-            proves = self.text(f"{_spoken(key)}: {value}" if key else value)
+        elif isinstance(value, str) and not (words and words <= _RETRY_WORDS | _TRY_WORDS | _NOT_A_COUNT):
+            proves = self.text(f"{_as_words(key)}: {value}" if key else value)
         else:
             return False
-        if _is_before(key):
-            self._told(UNTOLD, UNTOLD if proves else 1)
+        if _names_earlier_try(key):
+            self._record_tries(UNTOLD, UNTOLD if proves else 1)
         return proves
 
     def counts(self, key: str, value: Json, depth: int = 0) -> None:
-        """Read only the numbers of tries, and whatever is told of each."""
-        if depth > _DEPTH or not isinstance(value, Mapping):
+        """Read only the counts of tries, and the outcomes that are listed with them."""
+        if depth > _MAX_DEPTH or not isinstance(value, Mapping):
             return
         for name, one in value.items():
-            full = f"{key} {name}" if _words(key) & (_TRIES | _AGAIN) else name
-            if depth == 0 and name in _OF_ANOTHER:
+            full = f"{key} {name}" if _words(key) & (_TRY_WORDS | _RETRY_WORDS) else name
+            if depth == 0 and name in _SKIPPED_MEMBERS:
                 continue
-            if _words(full) & (_TRIES | _AGAIN | _DELIVERED) or _is_before(name):
+            if _words(full) & (_TRY_WORDS | _RETRY_WORDS | _DELIVERY_WORDS) or _names_earlier_try(name):
                 self.value(full, one, depth + 1)
             elif isinstance(one, str) and "attempt" in one.lower():
                 self.tries = max(self.tries, read_tries(one).tries)
@@ -228,8 +229,8 @@ class _Read:
                 self.counts(name, one, depth + 1)
 
 
-def _whole(name: str, value: Json, members: Mapping[str, Json]) -> Json:
-    """Give an error's code with what was tried: `ENETUNREACH` of a connection proves what that of a read does not."""
+def _code_with_syscall(name: str, value: Json, members: Mapping[str, Json]) -> Json:
+    """Return an error code with its syscall: `ENETUNREACH` of a `connect` is a proof, that of a `read` is none."""
     tried = members.get("syscall")
     if name == "code" and isinstance(value, str) and isinstance(tried, str):
         return f"{tried} {value}"
@@ -237,57 +238,57 @@ def _whole(name: str, value: Json, members: Mapping[str, Json]) -> Json:
 
 
 def _words(key: str) -> frozenset[str]:
-    return frozenset(word.lower() for word in _WORDS.findall(key))
+    return frozenset(word.lower() for word in _WORD.findall(key))
 
 
-def _spoken(key: str) -> str:
-    return " ".join(_WORDS.findall(key)).lower()
+def _as_words(key: str) -> str:
+    return " ".join(_WORD.findall(key)).lower()
 
 
-def _is_before(key: str) -> bool:
+def _names_earlier_try(key: str) -> bool:
     words = _words(key)
-    return bool(words & _BEFORE) and words <= _BEFORE | _OUTCOMES
+    return bool(words & _EARLIER_WORDS) and words <= _EARLIER_WORDS | _OUTCOME_WORDS
 
 
-def _tries_of(words: frozenset[str], value: str | float) -> int | None:
-    """Give how many tries a number under such a name tells of; None where it is no such number."""
-    of_deliveries = bool(words & _DELIVERED and words & (_NUMBERED | _TRIES))
-    if words & _NO_NUMBER or not (words & (_AGAIN | _TRIES) or of_deliveries or "retrycount" in words):
+def _try_count(words: frozenset[str], value: str | float) -> int | None:
+    """Return how many tries a number under a field name counts; None where it is no count of tries."""
+    of_deliveries = bool(words & _DELIVERY_WORDS and words & (_COUNT_WORDS | _TRY_WORDS))
+    if words & _NOT_A_COUNT or not (words & (_RETRY_WORDS | _TRY_WORDS) or of_deliveries or "retrycount" in words):
         return None
-    found = _NUMBER.match(_written(value))
-    return int(found[1]) + bool(words & _AGAIN or "retrycount" in words) if found else None
+    found = _NUMBER.match(_number_text(value))
+    return int(found[1]) + bool(words & _RETRY_WORDS or "retrycount" in words) if found else None
 
 
 def _status_of(words: frozenset[str], value: str | float) -> int | None:
-    """Give the HTTP status that a number under such a name is."""
-    if words & _OF_PROGRAMS or not words & _STATUSES or not _STATUS.fullmatch(_written(value)):
+    """Return the HTTP status that a number under a field name is, or None."""
+    if words & _EXIT_CODE_WORDS or not words & _STATUS_WORDS or not _STATUS.fullmatch(_number_text(value)):
         return None
     return int(value)
 
 
-def _written(value: str | float) -> str:
-    """Write a number down, and of an absurd one that it is large."""
+def _number_text(value: str | float) -> str:
+    """Return a number as text; an absurdly large one becomes 999999."""
     if isinstance(value, str):
         return value[:64]
-    return str(value) if abs(value) < _ABSURD else "999999"
+    return str(value) if abs(value) < _MAX_NUMBER else "999999"
 
 
-def _name_of_entry(key: str, entry: Json) -> str:
-    """Name what stands in a list: a mere number among tries is the status that a try was answered."""
+def _entry_name(key: str, entry: Json) -> str:
+    """Return the field name for a list entry: a bare number in a list of tries is the HTTP status of a try."""
     if isinstance(entry, Mapping | list):
         return ""
-    is_status = isinstance(entry, str | int | float) and _STATUS.fullmatch(_written(entry))
+    is_status = isinstance(entry, str | int | float) and _STATUS.fullmatch(_number_text(entry))
     return "status" if is_status else key
 
 
-def _of_tries(entries: list[Json]) -> bool:
-    """Tell whether entries of a history are of calls: a history of a chat is none."""
+def _are_calls(entries: list[Json]) -> bool:
+    """Return whether the entries of a history are calls: a chat history is none."""
     said = [" ".join(one) if isinstance(one, Mapping) else str(one) for one in entries]
-    return any(_words(one) & (_OUTCOMES | _TRIES | _AGAIN) or PROOF in one for one in said)
+    return any(_words(one) & (_OUTCOME_WORDS | _TRY_WORDS | _RETRY_WORDS) or PROOF in one for one in said)
 
 
-def _distinct(entries: list[Json]) -> int:
-    """Count tries among errors: one try of several addresses has an error of each."""
+def _count_distinct(entries: list[Json]) -> int:
+    """Count the tries in a list of errors: one try of a host with several addresses has an error for each address."""
     texts = [" ".join(map(str, one.values())) if isinstance(one, Mapping) else str(one) for one in entries]
     places = [found[0] for text in texts if (found := re.search(r"econnrefused \S+", text, re.IGNORECASE))]
     return len(entries) if len(set(places)) < 2 else min(places.count(one) for one in places)  # noqa: PLR2004

@@ -1,4 +1,4 @@
-"""How a heal ends that has an answer: verified, handed over, told."""
+"""Hand-over of a verified answer to the workflow run, and the outcome that a heal with an answer ends with."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,24 +26,24 @@ Source = Literal["call", "read_back"]
 async def finish_from_call(
     session: CallSession, answer: Answer, content: Content, proofs: tuple[Proof, ...]
 ) -> Outcome:
-    """End with the answer that the failed call should have had, verified."""
+    """Hand over the verified answer of the call, and return the outcome."""
     reason = "the call succeeded, but its answer could not be handed over"
     unwell = session.unknown if session.effect is Effect.UNSAFE else _not_healed_by(session)
-    handover = await _handed_over(session, answer, content, "call")
+    handover = await _hand_over(session, answer, content, "call")
     if handover is not None and handover.verdict is not Verdict.PASSED:
         return unwell(f"{reason}: {handover.detail}", (*proofs, handover))
     return _healed(session, answer, content, proofs, handover, None)
 
 
 async def finish_from_read_back(session: CallSession, seen: Happened) -> Outcome:
-    """End with what a look has shown: the effect happened, by whomever.
+    """Hand over the answer of a read-back that showed the effect, whoever made it, and return the outcome.
 
-    With nothing of ours sent it is `recovered`: this heal did nothing, and a next one would see the same again.
+    Its code is `recovered` where this service sent nothing: this heal did nothing, and a next one would see the same.
     """
     answer, content = seen.answer, content_of(seen.answer)
     proofs = (proof("read_back", Verdict.PASSED, seen.why),)
     code = None if session.acted else Code.RECOVERED
-    handover = await _handed_over(session, answer, content, "read_back")
+    handover = await _hand_over(session, answer, content, "read_back")
     if handover is not None and handover.verdict is not Verdict.PASSED:
         reason = f"the call has happened, but what was read back could not be handed over: {handover.detail}"
         unwell = session.unknown if session.acted else _not_healed_by(session)
@@ -71,7 +71,7 @@ def _healed(
     )
 
 
-async def _handed_over(session: CallSession, answer: Answer, content: Content, source: Source) -> Proof | None:
+async def _hand_over(session: CallSession, answer: Answer, content: Content, source: Source) -> Proof | None:
     if session.resume is None:
         return None
     call, limits = _handover_call(session, session.resume, answer, content, source), session.policy.auto_retry
@@ -81,7 +81,7 @@ async def _handed_over(session: CallSession, answer: Answer, content: Content, s
             session.gate, partial(session.send, call, within=limits.timeout, max_bytes=_HANDOVER_ANSWER_BYTES)
         )
         session.handover_tries.append(noted(n, result))
-        # Its key makes it repeatable: the receiver sees one hand-over, however often it is made.
+        # Its idempotency key makes it repeatable: the receiver sees one hand-over, however often it is sent.
         judged = judge(result, Effect.KEYED, None)
         if isinstance(judged, Verify):
             return proof("handover", Verdict.PASSED, f"answered {judged.answer.status}")

@@ -1,8 +1,8 @@
-"""Looking whether an effect has happened, and how long it may still be on its way there.
+"""Read-back: queries the other side whether an effect has happened, and waits while it may still be in flight.
 
-Looks are reads only, so the gate's beginning is not asked for. What a look tells is weighed by pure functions.
-A call whose answer was lost may still be running. So "it has not happened" counts only once the other side has been
-left alone for a stated time (`quiet`), and what was seen before that only shortens the wait when it has happened.
+Read-backs ("looks") have no effect, so they do not ask the effect gate. Pure functions weigh their answers. A call
+whose answer was lost may still be running. So "it has not happened" counts only after a quiet period (`quiet`) in
+which the other side was left alone; a look before its end only shortens the wait, where it shows the effect.
 """
 
 from dataclasses import dataclass
@@ -26,26 +26,26 @@ from schemas.context import Expectation, ReadBack, RequestContext
 from schemas.names import Effect
 
 LONGEST_IN_SLOT: Final = timedelta(seconds=30)
-"""A longer quiet time of somebody else's call becomes a durable timer instead of a wait in a slot."""
+"""Longest quiet period that is waited in a slot: for the failed call itself a longer one becomes a durable timer."""
 CLOCKS_AGREE_WITHIN: Final = timedelta(minutes=1)
-"""What a failure's `detected_at` is trusted to: it is its publisher's clock, and this is about effects that double."""
-_QUIET: Final = timedelta(seconds=10)
+"""Clock skew allowed for a failure's `detected_at`: it is the publisher's clock, and an error may double an effect."""
+_DEFAULT_QUIET: Final = timedelta(seconds=10)
 _FIRST_PAUSE: Final = timedelta(seconds=1)
 _LONGEST_PAUSE: Final = timedelta(seconds=30)
 _GONE: Final = frozenset({404, 410})
 
 
 class Suspect(Enum):
-    """Who may have had the effect before a heal begins: it decides what comes of a look that tells nothing."""
+    """Which call may have had the effect before a heal begins: it decides what follows from an unclear read-back."""
 
-    NOBODY = auto()  # it provably did not run, or once more does no harm: the call is made
-    THEIRS = auto()  # the failed call itself: nothing is sent, and it is looked again later
-    OURS = auto()  # an earlier attempt of ours: unknown
+    NOBODY = auto()  # none: it provably did not run, or a repeat does no harm: the call is made
+    THEIRS = auto()  # the failed call itself: nothing is sent, and the read-back is repeated later
+    OURS = auto()  # an earlier attempt of this service: the outcome is unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Happened:
-    """A look showed the effect: final, whenever it was seen."""
+    """The read-back showed the effect: final, whenever it was observed."""
 
     why: str
     answer: Answer
@@ -53,14 +53,14 @@ class Happened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotHappened:
-    """A look showed that there is no effect: final only once it was quiet for long enough."""
+    """The read-back showed that there is no effect: final only after the quiet period."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unclear:
-    """A look told nothing: the same as not having looked."""
+    """The read-back was inconclusive: the same as none."""
 
     why: str
     answer: Answer | None = None
@@ -70,7 +70,7 @@ ReadBackResult: TypeAlias = Happened | NotHappened | Unclear
 
 
 def effect_suspect(failure: Failure, request: RequestContext) -> Suspect:
-    """Say who may have had the effect already."""
+    """Return which call may have had the effect already."""
     if request.effect_or_default is not Effect.UNSAFE:
         return Suspect.NOBODY
     if failure.effect_in_doubt:
@@ -79,20 +79,23 @@ def effect_suspect(failure: Failure, request: RequestContext) -> Suspect:
 
 
 def looks_first(request: RequestContext) -> bool:
-    """Tell whether to look before anything is sent: always where once more does harm, else where it was asked for."""
+    """Return whether to read back before the call: always where a repeat does harm, else where the event asks so."""
     look = request.read_back
     return look is not None and (look.first or request.effect_or_default is Effect.UNSAFE)
 
 
 def quiet(look: ReadBack, request: RequestContext, policy: WorkflowPolicy) -> timedelta:
-    """How long the other side may still work on a call that nobody waits for any more."""
+    """Return the quiet period: how long the other side may still work on a call whose client has given up."""
     if look.after_seconds is not None:
         return timedelta(seconds=look.after_seconds)
-    return max(_QUIET, call_limit(request, policy))
+    return max(_DEFAULT_QUIET, call_limit(request, policy))
 
 
 def quiet_left(whole: timedelta, failure: Failure, who: Suspect, now: datetime) -> timedelta:
-    """What is left of the quiet time as a heal begins; of an attempt of ours nobody noted when it ended: all of it."""
+    """Return what is left of the quiet period as a heal begins.
+
+    After an attempt of this service that is all of it: the time at which that attempt ended is not recorded.
+    """
     match who:
         case Suspect.NOBODY:
             return NO_TIME
@@ -104,7 +107,10 @@ def quiet_left(whole: timedelta, failure: Failure, who: Suspect, now: datetime) 
 
 
 def deferred(left: timedelta, failure: Failure, who: Suspect, now: datetime) -> timedelta | None:
-    """When to look again instead of waiting in a slot; None where waiting is short, or only waiting will do."""
+    """Return after what time to read back again, instead of a wait in a slot.
+
+    None where the wait is short, or where only waiting in the slot will do.
+    """
     age = now - failure.detected_at
     if who is not Suspect.THEIRS or left <= LONGEST_IN_SLOT or age < NO_TIME:
         return None
@@ -112,19 +118,20 @@ def deferred(left: timedelta, failure: Failure, who: Suspect, now: datetime) -> 
 
 
 def pause(n: int, left: timedelta, unclear: int, limits: AutoRetryLimits) -> timedelta | None:
-    """How long to wait after the n-th look that showed no effect; None: it was the last.
+    """Return how long to wait after the n-th look that showed no effect; None: it was the last.
 
-    `left` is the quiet time that was left when the look began, `unclear` how many looks in a row told nothing.
+    `left` is what was left of the quiet period when the look began, `unclear` the number of inconclusive looks in a
+    row.
     """
     if left > NO_TIME:
-        return min(_doubled(n), left)
+        return min(_exponential_pause(n), left)
     if 0 < unclear < limits.tries:
-        return min(_doubled(unclear), limits.inline_wait)
+        return min(_exponential_pause(unclear), limits.inline_wait)
     return None
 
 
 def settling_time(request: RequestContext, policy: WorkflowPolicy) -> timedelta:
-    """Bound the time in which doubts are settled: one before the first call, and one after a call of ours."""
+    """Return the upper bound of the time for read-backs: one before the first call, and one after a call of ours."""
     look, limits = request.read_back, policy.auto_retry
     if look is None:
         return NO_TIME
@@ -137,13 +144,13 @@ def settling_time(request: RequestContext, policy: WorkflowPolicy) -> timedelta:
 
 
 def look_limit(look: ReadBack, policy: WorkflowPolicy) -> timedelta:
-    """Bound one look: it may ask for less than the policy, never for more."""
+    """Return the timeout of one look: the event may ask for less than the policy, never for more."""
     limit = policy.auto_retry.timeout
     return limit if look.timeout_seconds is None else min(timedelta(seconds=look.timeout_seconds), limit)
 
 
 def look_call(look: ReadBack) -> OutboundRequest:
-    """Build a look; it asks for what is so now, and not for what a cache remembers."""
+    """Build the request of a look, with `no-cache`: it asks for the present state, not for a cached one."""
     headers = tuple(look.headers.items())
     if not any(name.lower() == "cache-control" for name in look.headers):
         headers = (*headers, ("Cache-Control", "no-cache"))
@@ -151,19 +158,20 @@ def look_call(look: ReadBack) -> OutboundRequest:
 
 
 def unanswered(result: NotSent | Ambiguous | EgressRefused) -> Unclear:
-    """What a look without an answer tells: nothing."""
+    """Return the result of a look without an answer: inconclusive."""
     return Unclear(why=f"no answer ({result.reason})")
 
 
 def weigh_answer(
     answer: Answer, content: Content, look: ReadBack, *, not_happened: str | None, not_absent: str | None
 ) -> ReadBackResult:
-    """Weigh an answer; the two reasons say why it does not show the one or the other, None where it does.
+    """Weigh the answer of a look.
 
-    What shows both, neither, or an absence that a cache remembers tells nothing.
+    `not_happened` is why it does not show the effect, `not_absent` why it does not show the absence; None where it
+    does. An answer that shows both, neither, or an absence out of a cache is inconclusive.
     """
     if look.absent is None:
-        not_absent = _not_gone(answer, content, look)
+        not_absent = _why_not_absent(answer, content, look)
     if not_happened is None and look.expect is None and look.method == "GET" and not content.value:
         not_happened = "answered with nothing in it"
     if not_happened is None and not_absent is None:
@@ -177,27 +185,27 @@ def weigh_answer(
     return NotHappened(why=f"answered {answer.status}: it has not happened")
 
 
-def _not_gone(answer: Answer, content: Content, look: ReadBack) -> str | None:
+def _why_not_absent(answer: Answer, content: Content, look: ReadBack) -> str | None:
     if answer.status not in _GONE or expected(answer.status, look.expect):
         return f"answered {answer.status}"
-    # A proxy that does not know the route says 404 too, mostly as a page.
+    # A proxy that does not know the route answers 404 too, mostly with a page.
     return "a page, where a resource is looked for" if content.looks_like_a_page else None
 
 
-def _doubled(n: int) -> timedelta:
+def _exponential_pause(n: int) -> timedelta:
     return min(_FIRST_PAUSE * (1 << min(n - 1, 10)), _LONGEST_PAUSE)
 
 
 async def read_back(session: CallSession, look: ReadBack, quiet: timedelta) -> ReadBackResult:
-    """Look until it is sure: it has happened, or it has not after the quiet time; else, that nobody can say.
+    """Repeat the look until it shows the effect, or its absence after the quiet period; else the result is unclear.
 
-    The quiet time is counted from now. An absence that was seen before its end is looked at again.
+    The quiet period is counted from now. An absence that was observed before its end is checked again.
     """
     left, unclear, n = quiet, 0, 0
     while True:
         n += 1
         result = await _look(session, look, n)
-        found = await _sighted(session, look, result)
+        found = await _weigh_result(session, look, result)
         if isinstance(found, Happened):
             return found
         unclear = unclear + 1 if isinstance(found, Unclear) else 0
@@ -209,7 +217,7 @@ async def read_back(session: CallSession, look: ReadBack, quiet: timedelta) -> R
         if unclear and not session.tools.quota.take(session.target, cost(throttled=_throttled(result))):
             return found
         await session.sleep(wait)
-        # A look that began within the quiet time proves nothing, however late it was answered: only waits count.
+        # A look that began within the quiet period proves nothing, however late its answer came: only waits count.
         left -= wait
 
 
@@ -222,16 +230,16 @@ async def _look(session: CallSession, look: ReadBack, n: int) -> CallResult:
     return result
 
 
-async def _sighted(session: CallSession, look: ReadBack, result: CallResult) -> ReadBackResult:
+async def _weigh_result(session: CallSession, look: ReadBack, result: CallResult) -> ReadBackResult:
     if not isinstance(result, Answer):
         return unanswered(result)
     content = content_of(result)
-    not_happened = await _why_not(session, look, result, content, look.expect)
-    not_absent = None if look.absent is None else await _why_not(session, look, result, content, look.absent)
+    not_happened = await _why_not_expected(session, look, result, content, look.expect)
+    not_absent = None if look.absent is None else await _why_not_expected(session, look, result, content, look.absent)
     return weigh_answer(result, content, look, not_happened=not_happened, not_absent=not_absent)
 
 
-async def _why_not(
+async def _why_not_expected(
     session: CallSession, look: ReadBack, answer: Answer, content: Content, expect: Expectation | None
 ) -> str | None:
     if not expected(answer.status, expect):
@@ -250,7 +258,7 @@ def _pause(session: CallSession, found: ReadBackResult, n: int, left: timedelta,
 
 
 def asked_to_wait(session: CallSession, found: Unclear) -> timedelta | None:
-    """Say how long the other side asks to be left alone."""
+    """Return the wait that the other side asks for (Retry-After), or None."""
     return None if found.answer is None else named_wait(found.answer, session.tools.now())
 
 

@@ -1,4 +1,4 @@
-"""A request of the event as the call that is made: bounded in time, with its key, and named by what it asks for."""
+"""Outbound requests built from an event: its timeout, idempotency key, digest, and the origin it goes to."""
 
 import re
 from datetime import timedelta
@@ -25,14 +25,17 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 def call_limit(request: RequestContext, policy: WorkflowPolicy) -> timedelta:
-    """Bound one call: a request may ask for less than the policy, never for more."""
+    """Return the timeout of one call: a request may ask for less than the policy, never for more."""
     asked = request.timeout_seconds
     limit = policy.auto_retry.timeout
     return limit if asked is None else min(timedelta(seconds=asked), limit)
 
 
 def outbound(request: RequestContext, *, with_body: bool = True) -> OutboundRequest:
-    """Build the call again as it was made, with the caller's own key; who only asks if it is allowed needs no body."""
+    """Build the call again as it was made, with the caller's own idempotency key.
+
+    A body is not needed where the caller only checks whether the call is allowed.
+    """
     headers = dict(request.headers)
     given = {name.lower() for name in headers}
     body: bytes | None = None
@@ -50,12 +53,12 @@ def outbound(request: RequestContext, *, with_body: bool = True) -> OutboundRequ
 
 
 def handover_address(resume: ResumeContext) -> OutboundRequest:
-    """Build the hand-over's envelope, still without what it carries."""
+    """Build the hand-over's request without its body."""
     return OutboundRequest(method=resume.method, url=resume.url, headers=tuple(resume.headers.items()))
 
 
 def call_digest(request: RequestContext) -> str:
-    """Name a call by what it asks for, however its members are ordered and its host is spelled."""
+    """Return the digest of what a call asks for: the order of its members and the spelling of its host do not count."""
     spelled = _origin_text(request.url)
     url = _origins(spelled)[1] + request.url[len(spelled) :]
     parts: list[Json] = [request.method, url, request.body, request.idempotency_key]
@@ -63,7 +66,7 @@ def call_digest(request: RequestContext) -> str:
 
 
 def origin(url: str) -> str:
-    """Name the other side of a call, what is ill when it does not answer: `https://api.example.com:443`."""
+    """Return the origin of a call, the dependency that is unhealthy if it fails: `https://api.example.com:443`."""
     return _origins(_origin_text(url))[0]
 
 
@@ -74,7 +77,7 @@ def _origin_text(url: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _origins(text: str) -> tuple[str, str]:
-    """Write an origin in the one way: with its port, and as most URLs have it, without the scheme's own."""
+    """Return an origin in two canonical forms: with its port, and without it where it is the scheme's default."""
     try:
         url = httpx2.URL(text)
         host = url.raw_host.decode("ascii")

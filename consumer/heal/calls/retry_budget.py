@@ -1,8 +1,8 @@
-"""How many more calls a target may get while it fails: pure, with the time passed in.
+"""Retry budget: a token bucket for each target bounds the retries while it fails. Pure, with the time passed in.
 
-As botocore does it: a bucket of 500 tokens for each target, 14 for a try after a transient failure, 5 after a
-throttling one, given back when a try succeeds. The first call of a heal is free, so a heal can always find out that
-its target is well again. Each process has its own buckets: it bounds what one process adds to an outage.
+As in botocore: a bucket of 500 tokens for each target, 14 for a try after a transient failure, 5 after a throttling
+one, refunded when a try succeeds. The first call of a heal is free, so a heal can always find out that its target has
+recovered. Each process has its own buckets: this bounds what one process adds to an outage.
 """
 
 from collections import OrderedDict
@@ -14,15 +14,16 @@ CAPACITY: Final = 500
 TRANSIENT_COST: Final = 14
 THROTTLED_COST: Final = 5
 UNASKED_REFUND: Final = 1
-"""For a first call that succeeds."""
+"""Refund for a first call that succeeds: it had cost nothing."""
 PER_SECOND: Final = 1.0
-"""botocore's clients call all day and refill by successes. A healer calls only what has failed: full after 500 s."""
+"""Refill rate. botocore's clients call all day and refill by successes; a healer calls only what has failed, so its
+buckets refill with time: full after 500 s."""
 TARGETS: Final = 4096
-"""Their names are the publishers' to choose: those touched longest ago are forgotten, at some 200 bytes each."""
+"""Most buckets kept, at some 200 bytes each. Publishers choose the targets' names: the least recently used go first."""
 
 
 def cost(*, throttled: bool) -> int:
-    """Price one more try."""
+    """Return the tokens that one more try costs."""
     return THROTTLED_COST if throttled else TRANSIENT_COST
 
 
@@ -34,19 +35,19 @@ class Bucket:
     at: float
 
     def now(self, time: float) -> float:
-        """Count the tokens at a later time."""
+        """Return the tokens at a later time, refill included."""
         return min(CAPACITY, self.tokens + max(0.0, time - self.at) * PER_SECOND)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryBudget:
-    """The buckets of all targets; one that is full is not kept."""
+    """Token buckets of all targets; a full one is not kept."""
 
     clock: Callable[[], float]
     _buckets: "OrderedDict[str, Bucket]" = field(default_factory=OrderedDict)
 
     def take(self, target: str, tokens: int) -> bool:
-        """Pay for one more try; False when there are too few left, and then nothing is taken."""
+        """Take the tokens for one more try; False when too few are left, and then none are taken."""
         time = self.clock()
         left = self.left(target) - tokens
         if left < 0:
@@ -58,7 +59,7 @@ class RetryBudget:
         return True
 
     def give_back(self, target: str, tokens: int) -> None:
-        """Refund a try that succeeded."""
+        """Refund the tokens of a try that succeeded."""
         if target not in self._buckets:
             return
         tokens_then = self.left(target) + tokens
@@ -68,6 +69,6 @@ class RetryBudget:
             self._buckets[target] = Bucket(tokens_then, self.clock())
 
     def left(self, target: str) -> float:
-        """Count what a target has left."""
+        """Return the tokens that a target has left."""
         bucket = self._buckets.get(target)
         return CAPACITY if bucket is None else bucket.now(self.clock())

@@ -1,4 +1,4 @@
-"""One failed call to be made again: what it works with, what it works on, and what it has done so far."""
+"""Session of one heal by HTTP calls: its tools, its parsed request, and the calls it has made so far."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -16,22 +16,22 @@ from schemas.context import RequestContext, ResumeContext
 
 
 class Calls(Protocol):
-    """The way out."""
+    """Outbound HTTP client of a heal."""
 
     def refusal(self, request: OutboundRequest, policy: WorkflowPolicy) -> str | None:
-        """Say why the catalog does not allow a call, or None; pure."""
+        """Return why the catalog does not allow a call, or None; pure."""
         ...
 
     async def send(
         self, request: OutboundRequest, policy: WorkflowPolicy, *, within: timedelta, max_bytes: int
     ) -> CallResult:
-        """Make a call; everything that the world does is a value."""
+        """Make a call; every failure outside this process is returned as a value."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallTools:
-    """What every heal by calls works with; chance, sleep and the clock are passed in."""
+    """Dependencies of every heal by calls; randomness, sleep and the clock are injected."""
 
     calls: Calls
     redact: Redact
@@ -44,7 +44,7 @@ class CallTools:
 
 @dataclass(slots=True, kw_only=True)
 class CallSession(HealSession):
-    """One failed call to be healed, its context read."""
+    """State of one heal of a failed call, with its context parsed."""
 
     tools: CallTools
     request: RequestContext
@@ -53,27 +53,27 @@ class CallSession(HealSession):
     looks: list[Json] = field(default_factory=list)
     handover_tries: list[Json] = field(default_factory=list)
     paid: int = 0
-    """Tokens of the retry quota that the last try cost."""
+    """Tokens of the retry budget that the last try cost."""
 
     @property
     def details(self) -> JsonObject:
-        """The tries, looks and hand-overs so far, for the attempt."""
+        """The tries, read-backs and hand-overs so far, for the attempt's details."""
         told: JsonObject = {"tries": self.tries}
         told |= {"looks": self.looks} if self.looks else {}
         return told | {"handover": self.handover_tries} if self.handover_tries else told
 
     @property
     def target(self) -> str:
-        """Whose retry quota it uses."""
+        """Key of the retry budget that it uses: organisation and dependency."""
         return f"{self.task.failure.org_id}:{self.task.plan.intent.dependency}"
 
     @property
     def acted(self) -> bool:
-        """Whether a call of ours, now or in an attempt before, may have been received."""
+        """Whether the other side may have received a call of this heal or of an earlier attempt."""
         return self.task.failure.effect_in_doubt or bool(self.tries)
 
     async def send(self, call: OutboundRequest, *, within: timedelta, max_bytes: int | None = None) -> CallResult:
-        """Make a call within its limit and the claim's time; raises as `within`."""
+        """Make a call within its timeout and the claim's deadline; raises as `within`."""
         bounded = self.within(within)
         bytes_ = self.policy.auto_retry.response_bytes if max_bytes is None else max_bytes
         call = replace(call, org_id=self.task.failure.org_id)
@@ -81,7 +81,7 @@ class CallSession(HealSession):
 
 
 def noted(n: int, result: CallResult) -> JsonObject:
-    """Make a note of a call for the attempt's details."""
+    """Return the entry of a call in the attempt's details."""
     match result:
         case Answer(status=status, elapsed=elapsed):
             return {"n": n, "status": status, "seconds": round(elapsed / SECOND, 3)}

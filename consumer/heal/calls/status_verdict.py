@@ -1,4 +1,7 @@
-"""What one call's result means for an effect of a kind: pure. Verification of a good answer comes after it."""
+"""Verdict on one call's result by its status and effect class: verify, retry, give up, or in doubt. Pure.
+
+Verification of the body of a good answer (`verify.py`) comes after it.
+"""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,28 +15,29 @@ from schemas.names import Effect
 _TRANSIENT: Final = NOT_BEGUN | {408, 409, 500, 502, 503, 504, 509}
 THROTTLED: Final = frozenset({429, 503, 509})
 _MAY_HAVE_RUN: Final = frozenset({301, 302, 303, 408})
-"""Below 500, and yet an un-keyed effect may have happened: a form's redirect is the answer to its success."""
+"""Statuses below 500 after which an un-keyed effect may have happened: a redirect is how a form answers success."""
 _SURELY_NOT_RUN: Final = frozenset({501, 505})
-_ILL: Final = frozenset({429, 500, 502, 503, 504, 509})
-"""429 too: what helps is the same as with an outage, to ask one at a time until it answers again."""
-_PATIENCE: Final = timedelta(seconds=1)
-"""A time-out tells of the other side only where it had this long: an event may ask for less."""
+_UNHEALTHY: Final = frozenset({429, 500, 502, 503, 504, 509})
+"""Statuses that count against the dependency. 429 too: it is handled as an outage, by one probe at a time until it
+answers again."""
+_MIN_TIMEOUT: Final = timedelta(seconds=1)
+"""A timeout counts against the other side only where it had at least this long: an event may ask for less."""
 _TIME_OUTS: Final = frozenset({"ReadTimeout", "ConnectTimeout"})
-_OUR_OWN: Final = frozenset({NOT_PERMITTED, "PoolTimeout"})
-"""We did not let it start, or had no slot free: says nothing of the other side."""
+_LOCAL_FAILURES: Final = frozenset({NOT_PERMITTED, "PoolTimeout"})
+"""Failures on our side, no permission to start or no free connection slot: no evidence about the other side."""
 _OK: Final = "2xx"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verify:
-    """The expected status came: what the answer holds decides."""
+    """The expected status came: the content of the answer decides."""
 
     answer: Answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeat:
-    """The same call may be made again and may work then."""
+    """The call failed, and may be retried."""
 
     why: str
     throttled: bool
@@ -42,14 +46,14 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definite:
-    """It did not heal, and the same call again would not either."""
+    """The call failed, and a retry would fail as well."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MayHaveRun:
-    """An effect that must not happen twice may have happened."""
+    """An un-keyed effect, which must not happen twice, may have happened."""
 
     why: str
     throttled: bool = False
@@ -58,7 +62,7 @@ class MayHaveRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forbidden:
-    """The call was not allowed to leave."""
+    """The catalog or the egress guard refused the call."""
 
     why: str
 
@@ -67,7 +71,7 @@ Judgement: TypeAlias = Verify | Repeat | Definite | MayHaveRun | Forbidden
 
 
 def judge(result: CallResult, effect: Effect, expect: Expectation | None) -> Judgement:
-    """Say what follows from one call."""
+    """Return the verdict on the result of one call."""
     match result:
         case EgressRefused():
             return Forbidden(why=result.reason)
@@ -81,19 +85,19 @@ def judge(result: CallResult, effect: Effect, expect: Expectation | None) -> Jud
 
 
 def signals_unhealthy(result: CallResult, within: timedelta) -> bool:
-    """Tell whether the other side did not answer as something that is well does; a no, or a lie, is an answer."""
+    """Return whether a result counts as a strike against the dependency; a refusal or a false success does not."""
     match result:
         case Answer():
-            return result.status in _ILL
+            return result.status in _UNHEALTHY
         case NotSent() | Ambiguous():
             timed_out = result.kind in _TIME_OUTS
-            return result.kind not in _OUR_OWN and not (timed_out and within < _PATIENCE)
+            return result.kind not in _LOCAL_FAILURES and not (timed_out and within < _MIN_TIMEOUT)
         case EgressRefused():
             return False
 
 
 def expected(status: int, expect: Expectation | None) -> bool:
-    """Tell whether a status is one that the caller wants: 2xx unless it says otherwise."""
+    """Return whether a status is one that the caller expects: 2xx unless it declares others."""
     rules = _OK if expect is None or expect.status is None else expect.status
     if not isinstance(rules, tuple):
         rules = (rules,)

@@ -1,8 +1,8 @@
-"""The vocabulary of tries: which words of an error's text prove that a call never ran, and which make that doubtful.
+"""Vocabulary of error texts: the patterns that prove that a call never ran, and those that make it doubtful.
 
 Every pattern is for text in the plain form of `try_texts.plain`: lower case, words apart, addresses and proofs replaced
-by one character. The lists are read in this order: what tells nothing goes away, a proof becomes `PROOF`, and what
-then speaks of an outcome (`DOUBT`) or of a further try (`SEVERAL`) counts. A word that is missing in `HARMLESS` or
+by one character. The lists are applied in this order: harmless words are removed, a proof becomes `PROOF`, and what
+then mentions an outcome (`DOUBT`) or a further try (`SEVERAL`) counts. A word that is missing in `HARMLESS` or
 `PROOFS` makes a call be refused; one that is missing in `DOUBT` or `SEVERAL` could make it be repeated.
 """
 
@@ -10,9 +10,9 @@ import re
 from typing import Final
 
 PROOF: Final = "\x01"
-"""Stands for words that prove: nothing of the call left, or the other side did not begin."""
+"""Replaces words that are a proof: nothing of the call was sent, or the other side did not begin."""
 ADDRESS: Final = "\x02"
-"""Stands around the number of an address, so that many addresses of one connection are told from many tries."""
+"""Encloses the number of an address, so that several addresses of one connection are not counted as several tries."""
 
 NUMBERS: Final = {"once": 1, "one": 1, "two": 2, "twice": 2, "three": 3, "thrice": 3, "four": 4, "five": 5, "six": 6,
                   "seven": 7, "eight": 8, "nine": 9, "ten": 10}  # fmt: skip
@@ -51,7 +51,7 @@ PLACES: Final = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-"""Where a connection goes."""
+"""Network addresses, and hosts with a port."""
 
 HARMLESS: Final = _any_of(
     r"(?<!on )(?<!in )(?<!the )(?<!a )(?<!each )(?<!every )\b(?:please |then )?retry(?:ing)? after\W{0,3}"
@@ -82,7 +82,7 @@ HARMLESS: Final = _any_of(
     r"\b(?:veuillez|intente|intentelo|por favor|tente)[^.\n;]{0,50}",
     r"请[^。;\n]{0,20}?(?:重试|再试|尝试)",
 )
-"""Advice for the future, settings, and one connection's own words."""
+"""Words that are no evidence: advice for the future, settings, and the wording of a single connection's error."""
 PROOFS: Final = _any_of(
     r"\b(?:connect )?econnrefused\b",
     r"\bconnect (?:etimedout|ehostunreach|enetunreach|eaddrnotavail)\b",
@@ -106,7 +106,7 @@ PROOFS: Final = _any_of(
     r"\btoo many requests\b(?: error| exception)?",
     r"\brate ?limit(?:ed|(?: exceeded)? error| exceeded| reached| hit)\b",
 )
-"""A connection that was never there, a name that was not resolved, and 429 and 425."""
+"""Proofs that a call did not run: no connection was made, the name was not resolved, or the status was 429 or 425."""
 
 _STATUS: Final = (
     r"(?<![\d.])(?:10[0-3]|20[0-8]|226|30[0-8]|40\d|41[0-8]|42[1-46-8]|431|451|499|50\d|51[01]|52\d|530|59[89])"
@@ -147,9 +147,9 @@ DOUBT: Final = _any_of(
 )
 """Outcomes after which a call may have run, or has."""
 TIMED_OUT: Final = re.compile(r"\btim(?:e|ed|ing) ?outs?\b|\bdeadline\b|\btime limit\b")
-"""A time that ran out, nothing said of which: a connection's, or an answer's."""
+"""A timeout of an unspecified phase: connect or read."""
 MEASURED: Final = re.compile(r"\bexceeded\b|\bexpired\b|\belapsed\b|\d ?(?:ms|msec|s|secs?|seconds?|m|min|minutes?)\b")
-"""With which it is more than a label."""
+"""Words that make a timeout more than a label: a duration, or that it was exceeded."""
 
 _MANY: Final = rf"(?:\d{{1,4}}|{'|'.join(NUMBERS)})"
 COUNTED: Final = re.compile(
@@ -162,14 +162,14 @@ COUNTED: Final = re.compile(
     r" (?:and \w+ )?(?:attempt|try|time|call|request|retry|error|response)\b"
     r"|[\[(](?P<of>\d{1,3})\s*/\s*\d{1,3}[\])]|(?<!\w)#(?P<hash>\d{1,3})\b"
 )
-"""A number of tries, or the number of one."""
+"""A count of tries, or the ordinal number of one."""
 LABEL: Final = re.compile(
     r"\b(?P<re>re ?)?(?:attempt|try)(?: number| no\.?)?\W{0,2}(?P<nth>\d{1,3})(?:\s*(?:/|of)\s*\d{1,3})?\b"
     r"|\b(?P<ordinal>1st|2nd|3rd|\d{1,3}th|first|initial|second|third|fourth|fifth)"
     r" (?:attempt|try|call|request|error|response)\b"
     r"|[\[(](?P<of>\d{1,3})\s*/\s*\d{1,3}[\])]|(?<!\w)#(?P<hash>\d{1,3})\b"
 )
-"""The number under which the outcome of one try is told."""
+"""The ordinal number under which the outcome of one try is given."""
 BEFORE: Final = re.compile(
     r"\b(?:previous|prior|earlier) (?:attempt|try|call|request|error|failure|exception|response|status)\b"
 )
@@ -188,8 +188,8 @@ SEVERAL: Final = _any_of(
     r"\d tentative|\bnouvelle tentative|\btentative \d|\bprob[ay]\b",
     "opnieuw|deneme|尝试|嘗試|重试|重試|再试|再試行|リトライ|試行|回目|시도|محاول",
 )
-"""That there was more than one try, without a number."""
+"""Words for more than one try, without a number."""
 EACH: Final = re.compile(
     r"\b(?:each|every)(?: one)?(?: of)?(?: the| its)?(?: \w+)? (?:attempts?|try|tries|time)\b[^,;:\n\x01]{0,40}\x01"
 )
-"""The one outcome of all tries."""
+"""One outcome that is stated for all tries."""

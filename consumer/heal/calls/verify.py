@@ -1,4 +1,4 @@
-"""Whether an answer of the expected status really is the one that was missing."""
+"""Verification of an answer with the expected status: JSON Schema, assertions, and detection of false successes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,23 +21,23 @@ _SUCCESS_ENDS: Final = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What the oracles said, and the code under which the heal fails; None: it is proven."""
+    """The verdicts of the oracles, and the code under which the heal fails; None: it is proven."""
 
     proofs: tuple[Proof, ...]
     code: Code | None
 
     @property
     def reason(self) -> str:
-        """The words of the oracle that did not confirm it."""
+        """The detail of the first oracle that did not confirm the answer."""
         return next((f"{p.oracle}: {p.detail}" for p in self.proofs if p.verdict is not Verdict.PASSED), "verified")
 
 
 async def verified(
     answer: Answer, content: Content, expect: Expectation | None, headers: Mapping[str, str], schemas: SchemaCheck
 ) -> Verification:
-    """Ask the status, the schema and the caller's assertions; without those, look for a success that is none.
+    """Verify an answer by status, schema and the caller's assertions; without these two, detect a false success.
 
-    `headers` are those of the request: what it asked for.
+    `headers` are those of the request: they say which media type it asked for.
     """
     expect = expect or Expectation()
     status = proof("status", Verdict.PASSED, f"answered {answer.status}")
@@ -45,7 +45,7 @@ async def verified(
         size = proof("size", Verdict.INCONCLUSIVE, f"longer than {len(answer.body)} bytes: not read to its end")
         return Verification(proofs=(status, size), code=Code.UNVERIFIED)
     if expect.schema_ is None and not expect.json_:
-        lie = _lie(answer, content, headers)
+        lie = _false_success(answer, content, headers)
         if lie is None:
             return Verification(proofs=(status,), code=None)
         return Verification(proofs=(status, proof("body", Verdict.FAILED, lie)), code=Code.UNVERIFIED)
@@ -87,18 +87,18 @@ def _assertion_proof(body: Json, expect: Expectation) -> Proof | None:
     return proof("expect", Verdict.PASSED, f"{len(expect.json_)} of {len(expect.json_)} hold")
 
 
-def _lie(answer: Answer, content: Content, headers: Mapping[str, str]) -> str | None:
-    """Find a success that says itself that it is none; a status that the caller asked for is taken at its word."""
+def _false_success(answer: Answer, content: Content, headers: Mapping[str, str]) -> str | None:
+    """Return why a 2xx answer is a false success by its own body; another status that the caller expects is trusted."""
     if not _SUCCESS_BEGINS <= answer.status < _SUCCESS_ENDS:
         return None
     if content.looks_like_a_page and (wants_json(headers) or content.claims_json):
         return "a page, where JSON was asked for"
     if content.claims_json and content.kind in ("text", "bytes"):
         return "says that it is JSON, and is not"
-    return _own_words(content.value) if isinstance(content.value, dict) else None
+    return _error_in_body(content.value) if isinstance(content.value, dict) else None
 
 
-def _own_words(body: dict[str, Json]) -> str | None:
+def _error_in_body(body: dict[str, Json]) -> str | None:
     for name in ("error", "errors"):
         if body.get(name) not in (None, False, "", 0, [], {}):
             return f"the body has `{name}`"
@@ -112,7 +112,7 @@ def _own_words(body: dict[str, Json]) -> str | None:
 
 
 def unmet(body: object, assertion: Assertion) -> str | None:
-    """Say which check of an assertion does not hold; the body's own values are never quoted."""
+    """Return which check of an assertion does not hold, or None; the body's own values are never quoted."""
     found = value_at(body, assertion.path, _ABSENT)
     where = f"at {assertion.path or 'the root'}"
     given = assertion.model_fields_set

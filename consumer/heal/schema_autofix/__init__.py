@@ -1,6 +1,7 @@
-"""schema-autofix: repairs a payload until its schema accepts it, and has the run's engine run the step again.
+"""schema-autofix strategy: repairs a payload until its schema accepts it, and has the workflow engine rerun the step.
 
 `strategy.py` plans and acts, `payload_repair.py` repairs and proves the repair, `rerun.py` orders the step under one
-key and watches it (`run_watch.py`), `producer_drift.py` tells what its producer should send. The engine of repairs is
-`consumer/repair/`. Invariant: what cannot be undone edit by edit, or is not proven by the run, is no heal.
+idempotency key and polls the run (`run_watch.py`), `producer_drift.py` derives what the producer should send. The
+repair engine is `consumer/repair/`. Invariant: a repair that cannot be undone edit by edit, or that the run does not
+prove, is no heal.
 """

@@ -1,4 +1,4 @@
-"""Repairing the payload, and not taking the repair's word for it."""
+"""Repair of the payload, and its independent proof: by the schema, and by undoing every edit."""
 
 import json
 from typing import Final
@@ -14,15 +14,15 @@ from schemas.json_value import same
 from schemas.names import Code, Verdict
 from schemas.value import value
 
-_MOST_SHOWN: Final = 100
-"""Edits that stand in the attempt one by one."""
-_UNREPEATABLE: Final = (LookupError, ValueError, TypeError, RecursionError)
-"""What edits that do not fit their document end in."""
+_MAX_EDITS_SHOWN: Final = 100
+"""Most edits that are listed one by one in the attempt's details."""
+_PATCH_ERRORS: Final = (LookupError, ValueError, TypeError, RecursionError)
+"""Exceptions raised by edits that do not fit their document."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class RepairedPayload:
-    """A payload that follows its schema now, proven by others than who repaired it."""
+    """A payload that now conforms to its schema, with proofs that do not come from the repair engine itself."""
 
     document: Json
     proofs: tuple[Proof, ...]
@@ -30,21 +30,21 @@ class RepairedPayload:
 
 
 async def repair_payload(session: RepairSession) -> RepairedPayload | Outcome:
-    """Repair the payload, and check the result anew: by the schema, and by undoing every edit."""
+    """Repair the payload, and verify the result independently: by the schema, and by undoing every edit."""
     limits = session.limits
     repair = await session.tools.workers.repair(
         session.payload, session.schema, most=limits.grade, guarded=limits.guarded
     )
     if repair.status is RepairStatus.REFUSED:
-        return _refused(repair)
+        return _refusal_of(repair)
     if repair.status is RepairStatus.VALID:
         reason = "the payload follows its schema: nothing to repair, so its refusal has another cause"
         return Refused(code=Code.REFUSED, reason=reason)
     schema_digest = digest(session.schema)
-    session.repair = _told(repair.edits, schema_digest, limits.grade.value)
+    session.repair = _describe_repair(repair.edits, schema_digest, limits.grade.value)
     proofs = (await _schema_proof(session, repair.document), _inverse_proof(session.payload, repair))
     if any(said.verdict is not Verdict.PASSED for said in proofs):
-        return _doubted(proofs)
+        return _unproven_refusal(proofs)
     return RepairedPayload(
         document=repair.document,
         proofs=proofs,
@@ -52,7 +52,7 @@ async def repair_payload(session: RepairSession) -> RepairedPayload | Outcome:
     )
 
 
-def _refused(repair: Repair) -> Refused:
+def _refusal_of(repair: Repair) -> Refused:
     reason = repair.reason or "refused"
     return Refused(code=Code.REFUSED, reason=f"the payload cannot be repaired: {reason}"[:500])
 
@@ -72,21 +72,21 @@ def _inverse_proof(payload: Json, repair: Repair) -> Proof:
     try:
         before = undone(repair.document, repair.edits)
         is_undone = same(before, payload) or (isinstance(payload, str) and same(before, json.loads(payload)))
-    except _UNREPEATABLE as error:
+    except _PATCH_ERRORS as error:
         return proof("inverse", Verdict.FAILED, f"the edits cannot be undone: {type(error).__name__}")
     if not is_undone:
         return proof("inverse", Verdict.FAILED, "undoing the edits does not give the payload back")
     return proof("inverse", Verdict.PASSED, f"undoing {len(repair.edits)} edits gives the payload back")
 
 
-def _doubted(proofs: tuple[Proof, ...]) -> Refused:
+def _unproven_refusal(proofs: tuple[Proof, ...]) -> Refused:
     said = next(one for one in proofs if one.verdict is not Verdict.PASSED)
     return Refused(code=Code.REFUSED, reason=f"the repair is not believed: {said.oracle}: {said.detail}")
 
 
-def _told(edits: tuple[Edit, ...], schema_digest: str, most: str) -> JsonObject:
+def _describe_repair(edits: tuple[Edit, ...], schema_digest: str, most: str) -> JsonObject:
     patch: list[Json] = [
-        {name: one for name, one in edit.as_json().items() if name != "old"} for edit in edits[:_MOST_SHOWN]
+        {name: one for name, one in edit.as_json().items() if name != "old"} for edit in edits[:_MAX_EDITS_SHOWN]
     ]
     told: JsonObject = {"schema": f"sha256:{schema_digest}", "grade": most, "edits": len(edits), "patch": patch}
     return told

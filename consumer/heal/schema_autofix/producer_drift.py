@@ -1,4 +1,7 @@
-"""What verified repairs tell of a payload's producer: what to send instead, without a value of the payload. Pure."""
+"""Producer drift: derives from verified repairs what a payload's producer should send instead. Pure.
+
+No finding holds a value of the payload.
+"""
 
 import re
 from collections.abc import Iterable
@@ -15,16 +18,16 @@ _LONGEST_PATH: Final = 300
 
 
 _MOST_OF_ONE_PAYLOAD: Final = 50
-"""A payload that misses its schema in more ways was not made for it."""
+"""Most drifts of one payload: a payload that misses its schema in more ways was not made for it."""
 
 
 def pattern_of(pointer: str) -> str:
-    """Give one pointer for all items of an array."""
+    """Replace array indices in a JSON Pointer by `*`: one pointer for all items of an array."""
     return _INDEX.sub("*", pointer)
 
 
 def distinct(drifts: Iterable[Drift]) -> tuple[Drift, ...]:
-    """Give each way once, however many items of an array miss the schema in it."""
+    """Deduplicate drifts by kind and path: each counts once, however many items of an array have it."""
     first: dict[tuple[str, str], Drift] = {}
     for one in drifts:
         if len(one.example) <= _LONGEST_PATH:
@@ -33,7 +36,7 @@ def distinct(drifts: Iterable[Drift]) -> tuple[Drift, ...]:
 
 
 def drift_of(edits: Iterable[Edit], *, schema_digest: str, raise_at: int) -> tuple[Drift, ...]:
-    """Give each way in which the payload missed its schema once."""
+    """Return the drifts of one payload: each way in which it missed its schema, once."""
     found = []
     for edit in edits:
         missed = edit.path if edit.from_ is None else edit.from_
@@ -52,16 +55,16 @@ def drift_of(edits: Iterable[Edit], *, schema_digest: str, raise_at: int) -> tup
 
 
 def _fix(edit: Edit) -> str:
-    at = _shown(edit.path)
+    at = _describe_path(edit.path)
     match edit.op:
         case "move":
-            return f"send {_shown(edit.from_ or '')} as {at} ({edit.kind})"
+            return f"send {_describe_path(edit.from_ or '')} as {at} ({edit.kind})"
         case "remove":
             return f"leave {at} out ({edit.kind})"
         case "add":
             return f"send {at}, which the schema demands ({edit.kind})"
         case "replace":
-            is_, was = _type(edit.value), _type(edit.old)
+            is_, was = _type_name(edit.value), _type_name(edit.old)
             return (
                 f"send {at} as {is_}, not as {was}" if is_ != was else f"send {at} as the schema has it ({edit.kind})"
             )
@@ -76,18 +79,18 @@ def _patch(edit: Edit) -> tuple[JsonObject, ...]:
         case "remove":
             return ({"op": "remove", "path": edit.path},)
         case "add" if edit.grade is Grade.INVENTIVE:
-            return ({"op": "add", "path": edit.path, "value": edit.value},)  # the schema's own, and nobody's payload
+            return ({"op": "add", "path": edit.path, "value": edit.value},)  # the schema's own value, from no payload
         case "add" | "replace":
             return ()
         case _:
             assert_never(edit.op)
 
 
-def _shown(pointer: str) -> str:
+def _describe_path(pointer: str) -> str:
     return pattern_of(pointer) or "the whole payload"
 
 
-def _type(value: Json) -> str:  # noqa: PLR0911 - one line a type
+def _type_name(value: Json) -> str:  # noqa: PLR0911 - one line a type
     match value:
         case None:
             return "null"

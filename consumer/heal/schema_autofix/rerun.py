@@ -1,4 +1,4 @@
-"""Running the step again with its repaired payload: looked at before, ordered under one key, watched until proven."""
+"""Rerun of the step with its repaired payload: checks the run, orders the step under one key, polls until proven."""
 
 from datetime import timedelta
 from functools import partial
@@ -24,18 +24,21 @@ from consumer.model.call import Ambiguous, EgressRefused, NotSent
 from consumer.runners.contract import Accepted, Given, Payload, Phase, Rejected, RerunStep, RunRef, RunState, Unseen
 from schemas.names import Code, Effect, StrategyName, Verdict
 
-_ENOUGH: Final = timedelta(milliseconds=50)
+_MIN_WAIT: Final = timedelta(milliseconds=50)
 
 
 async def looked_first(session: RepairSession) -> Outcome | RunState:
-    """Say how it ends if the run is no longer where it failed; else where it stands, and it may be ordered."""
+    """Look at the run before the order: return the outcome if it is no longer where it failed, else its state.
+
+    Where the state is returned, the step may be ordered.
+    """
     seen = await session.look(session.run)
     if isinstance(seen, Unseen):
         reason = f"where the run stands cannot be seen: {seen.reason}: nothing was sent"
         return session.later(reason, seen.after) if seen.after else session.not_healed(Code.NOT_HEALED, reason)
     match seen.phase:
         case Phase.SUCCEEDED:
-            return _healed_before(session, seen)
+            return _outcome_of_success(session, seen)
         case Phase.RUNNING:
             return session.later(f"the run is under way ({seen.said[:60]}): it is not touched")
         case Phase.WAITING:
@@ -43,19 +46,19 @@ async def looked_first(session: RepairSession) -> Outcome | RunState:
         case Phase.GONE:
             return Refused(code=Code.REFUSED, reason="the engine does not know the run: nothing is left to run again")
         case Phase.FAILED:
-            return _may_order(session, seen)
+            return _check_order(session, seen)
         case _:
             assert_never(seen.phase)
 
 
-def _healed_before(session: RepairSession, seen: RunState) -> Healed:
+def _outcome_of_success(session: RepairSession, seen: RunState) -> Healed:
     ladder_progress = session.task.failure.ladder_progress
     acted = session.task.failure.effect_in_doubt or ladder_progress.attempts.get(StrategyName.SCHEMA_AUTOFIX, 0) > 0
     said = proof("run", Verdict.PASSED, f"the run has ended well: the engine says {seen.said[:60]!r}")
     return Healed(code=None if acted else Code.RECOVERED, proofs=(said,), details=session.details)
 
 
-def _may_order(session: RepairSession, seen: RunState) -> Outcome | RunState:
+def _check_order(session: RepairSession, seen: RunState) -> Outcome | RunState:
     if is_old_news(session.run, seen):
         reason = f"the run is at epoch {seen.epoch} by now, and this failure is of epoch {session.run.epoch}"
         return Refused(code=Code.REFUSED, reason=f"{reason}: its own failure is the one to heal")
@@ -67,16 +70,16 @@ def _may_order(session: RepairSession, seen: RunState) -> Outcome | RunState:
 
 
 async def run_again(session: RepairSession, document: Json, before: RunState, proofs: tuple[Proof, ...]) -> Outcome:
-    """Order the step with its repaired payload, and watch what comes of it."""
+    """Order the rerun of the step with its repaired payload, watch the run, and return the outcome."""
     order = RerunStep(run=session.run, payload=Payload(document=document))
-    answer, in_doubt = await _ordered(session, order, rules.key_at(session.key, before))
+    answer, in_doubt = await _give_order(session, order, rules.key_at(session.key, before))
     match answer:
         case Accepted(run=run):
-            return await _watched(session, run, before, proofs, in_doubt=in_doubt)
+            return await _watch_run(session, run, before, proofs, in_doubt=in_doubt)
         case _ if in_doubt:
-            return await _watched(session, session.run, before, proofs, in_doubt=True)
+            return await _watch_run(session, session.run, before, proofs, in_doubt=True)
         case Rejected():
-            return _rejected(session, answer)
+            return _outcome_of_rejection(session, answer)
         case NotSent(reason=reason) | Ambiguous(reason=reason):
             return session.not_healed(Code.NOT_HEALED, f"the engine could not be reached: {reason}")
         case EgressRefused(reason=reason):
@@ -85,8 +88,8 @@ async def run_again(session: RepairSession, document: Json, before: RunState, pr
             assert_never(answer)
 
 
-async def _ordered(session: RepairSession, order: RerunStep, key: str) -> tuple[Given, bool]:
-    """Give an order until it is answered; tells also whether one whose answer was lost may have been carried out."""
+async def _give_order(session: RepairSession, order: RerunStep, key: str) -> tuple[Given, bool]:
+    """Send an order until it is answered; returns also whether one whose answer was lost may have been executed."""
     in_doubt = False
     for n in range(1, rules.GIVES + 1):
         within = session.call_time()
@@ -94,7 +97,7 @@ async def _ordered(session: RepairSession, order: RerunStep, key: str) -> tuple[
             session.gate, partial(session.runner.give, order, session.task.policy, key=key, within=within)
         )
         in_doubt = in_doubt or isinstance(answer, Ambiguous)
-        _note(session, n, answer)
+        _record_order(session, n, answer)
         stops = not isinstance(answer, NotSent | Ambiguous) or (in_doubt and session.effect is Effect.UNSAFE)
         if stops or n == rules.GIVES or session.gate.remaining() <= rules.PAUSE + 2 * SPARE:
             break
@@ -102,7 +105,7 @@ async def _ordered(session: RepairSession, order: RerunStep, key: str) -> tuple[
     return answer, in_doubt and not isinstance(answer, Accepted)
 
 
-def _note(session: RepairSession, n: int, answer: Given) -> None:
+def _record_order(session: RepairSession, n: int, answer: Given) -> None:
     said = answer.said if isinstance(answer, Accepted) else answer.reason
     session.orders.append({"n": n, "answer": type(answer).__name__, "said": said[:200]})
     is_unhealthy = isinstance(answer, NotSent | Ambiguous) or (
@@ -111,7 +114,7 @@ def _note(session: RepairSession, n: int, answer: Given) -> None:
     session.dependency_unhealthy = is_unhealthy
 
 
-def _rejected(session: RepairSession, answer: Rejected) -> Outcome:
+def _outcome_of_rejection(session: RepairSession, answer: Rejected) -> Outcome:
     if answer.after is not None:
         return session.later(f"the engine asks to be left alone: {answer.reason}", answer.after)
     if answer.conflict:
@@ -119,7 +122,7 @@ def _rejected(session: RepairSession, answer: Rejected) -> Outcome:
     return session.not_healed(Code.NOT_HEALED, f"the engine does not run the step again: {answer.reason}")
 
 
-async def _watched(
+async def _watch_run(
     session: RepairSession, run: RunRef, before: RunState, proofs: tuple[Proof, ...], *, in_doubt: bool
 ) -> Outcome:
     watch = RunWatch(before=before, is_another_run=run.run_id != session.run.run_id)
@@ -127,22 +130,22 @@ async def _watched(
     n = 0
     while True:
         n += 1
-        sight = watch.sees(await _seen(session, run))
+        sight = watch.sees(await _observe_run(session, run))
         wait = min(pause(n), timedelta(seconds=max(0.0, until - session.tools.monotonic())))
-        is_over = wait <= _ENOUGH or wait + session.limits.timeout >= session.gate.remaining()
+        is_over = wait <= _MIN_WAIT or wait + session.limits.timeout >= session.gate.remaining()
         if isinstance(sight, Proven | FailedAgain) or is_over:
-            return _ended(session, sight, proofs, in_doubt=in_doubt)
+            return _outcome_of_watch(session, sight, proofs, in_doubt=in_doubt)
         await session.sleep(wait)
 
 
-async def _seen(session: RepairSession, run: RunRef) -> RunState | Unseen:
+async def _observe_run(session: RepairSession, run: RunRef) -> RunState | Unseen:
     try:
         return await session.look(run)
     except DeadlinePassed as passed:
         return Unseen(reason=str(passed))
 
 
-def _ended(session: RepairSession, sight: Sight, proofs: tuple[Proof, ...], *, in_doubt: bool) -> Outcome:
+def _outcome_of_watch(session: RepairSession, sight: Sight, proofs: tuple[Proof, ...], *, in_doubt: bool) -> Outcome:
     match sight:
         case Proven(why=why):
             return Healed(proofs=(*proofs, proof("run", Verdict.PASSED, why)), details=session.details)
@@ -151,17 +154,18 @@ def _ended(session: RepairSession, sight: Sight, proofs: tuple[Proof, ...], *, i
         case GoesOn(why=why):
             return session.later(f"{why}: it is looked at again", effect_in_doubt=True)
         case RunUnchanged(why=why):
-            return _as_before(session, why, proofs, in_doubt=in_doubt)
+            return _outcome_if_unchanged(session, why, proofs, in_doubt=in_doubt)
         case _:
             assert_never(sight)
 
 
-def _as_before(session: RepairSession, why: str, proofs: tuple[Proof, ...], *, in_doubt: bool) -> Outcome:
+def _outcome_if_unchanged(session: RepairSession, why: str, proofs: tuple[Proof, ...], *, in_doubt: bool) -> Outcome:
     said = proof("run", Verdict.INCONCLUSIVE, why)
     if session.effect is Effect.UNSAFE:
         return session.unknown(f"the step may have been run again: {why}", (*proofs, said))
     told = "no answer to the order came" if in_doubt else "the engine took the order"
-    if session.effect is not Effect.KEYED:  # once more does no harm
+    if session.effect is not Effect.KEYED:  # a repeat does no harm
         return session.not_healed(Code.UNVERIFIED, f"{told}, and {why}", (*proofs, said))
-    # Not counted: who goes on gives the same key, and the step is run again once, however late an order gets through.
+    # Not counted as an attempt: the next heal sends the same key, so the step is rerun once, however late an order
+    # gets through.
     return session.later(f"{told}, and {why}", effect_in_doubt=True)

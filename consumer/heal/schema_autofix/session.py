@@ -1,4 +1,4 @@
-"""One repair under way: what it works with, what it works on, and what it has done so far."""
+"""Session of one payload repair: its tools, its parsed context, and its orders and looks so far."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -15,14 +15,14 @@ from consumer.runners.contract import Runner, Runners, RunRef, RunState, Unseen
 from schemas.names import Grade
 
 SPARE: Final = timedelta(seconds=1)
-"""Who is cut off by the end of its window cannot say that an order may be under way."""
-_LOOK_AGAIN: Final = timedelta(minutes=1)
-_LOOK_AT_LEAST: Final = timedelta(hours=1)
-_SHOWN: Final = 200
+"""Time kept free at the end of the window: a heal that is cut off cannot report that an order may be under way."""
+_MIN_LOOK_INTERVAL: Final = timedelta(minutes=1)
+_MAX_LOOK_INTERVAL: Final = timedelta(hours=1)
+_MAX_SHOWN: Final = 200
 
 
 class RepairWorkers(Protocol):
-    """Where documents are repaired, bounded in time and memory."""
+    """Pool of workers that repair documents, bounded in time and memory."""
 
     async def repair(
         self, given: Json, schema: dict[str, Any] | bool, *, most: Grade, guarded: tuple[str, ...]
@@ -33,7 +33,7 @@ class RepairWorkers(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepairTools:
-    """What every repair works with; sleep and the clocks are passed in."""
+    """Dependencies of every repair; sleep and the clocks are injected."""
 
     runners: Runners
     workers: RepairWorkers
@@ -46,7 +46,7 @@ class RepairTools:
 
 @dataclass(slots=True, kw_only=True)
 class RepairSession(HealSession):
-    """One refused payload to be repaired and run again, its context read."""
+    """State of one heal of a refused payload, which is repaired and rerun, with its context parsed."""
 
     tools: RepairTools
     runner: Runner
@@ -60,12 +60,12 @@ class RepairSession(HealSession):
 
     @property
     def limits(self) -> SchemaAutofixLimits:
-        """How far it may go."""
+        """The limits of schema-autofix for its workflow."""
         return self.policy.schema_autofix
 
     @property
     def details(self) -> JsonObject:
-        """The repair, orders and looks so far, for the attempt, redacted."""
+        """The repair, orders and looks so far, for the attempt's details, redacted."""
         told: JsonObject = {"repair": self.repair} if self.repair else {}
         told |= {"orders": self.orders} if self.orders else {}
         told |= {"looks": self.looks} if self.looks else {}
@@ -73,20 +73,20 @@ class RepairSession(HealSession):
         return clean if isinstance(clean, dict) else {}
 
     def call_time(self) -> timedelta:
-        """Bound one call, but for what it takes to say what came of it; raises as `within`."""
+        """Return the timeout of one call, which leaves time to report its outcome; raises as `within`."""
         return self.within(self.limits.timeout, spare=SPARE)
 
     async def look(self, run: RunRef) -> RunState | Unseen:
-        """Ask where a run stands, and note it where it is not as it was."""
+        """Query the state of a run, and record it in `looks` where it has changed."""
         seen = await self.runner.look(run, self.policy, within=self.call_time())
-        noted: JsonObject = {"said": seen.said[:_SHOWN]} if isinstance(seen, RunState) else {"unseen": seen.reason}
+        noted: JsonObject = {"said": seen.said[:_MAX_SHOWN]} if isinstance(seen, RunState) else {"unseen": seen.reason}
         if not self.looks or self.looks[-1] != noted:
             self.looks.append(noted)
         self.dependency_unhealthy = isinstance(seen, Unseen) and seen.dependency_unhealthy
         return seen
 
     def later(self, reason: str, after: timedelta | None = None, *, effect_in_doubt: bool = False) -> RetryLater:
-        """End for now, and go on with the same key; what has stood longer is looked at less often."""
+        """Return the outcome to go on later with the same key; the older the failure, the less often it is polled."""
         age = self.tools.now() - self.task.failure.detected_at
-        wait = min(max(_LOOK_AGAIN, age), _LOOK_AT_LEAST) if after is None else after
+        wait = min(max(_MIN_LOOK_INTERVAL, age), _MAX_LOOK_INTERVAL) if after is None else after
         return self.retry_later(wait, reason, effect_in_doubt=effect_in_doubt)

@@ -1,4 +1,4 @@
-"""The strategy: its plan's half, and a heal in the order in which it happens."""
+"""The schema-autofix strategy: planning (refusal, intent, estimate), and the steps of a heal in their order."""
 
 import asyncio
 import time
@@ -23,9 +23,9 @@ _FREE = MicroAud(0)
 
 
 class SchemaAutofix:
-    """Repairs the payload that a step refused, and has the run's engine run that step again with it.
+    """Repairs the payload that a step refused, and has the run's engine rerun that step with it.
 
-    Sleep and the clocks are passed in: `monotonic` gives seconds, `now` an aware time.
+    Sleep and the clocks are injected: `monotonic` returns seconds, `now` an aware time.
     """
 
     fields = rules.FIELDS
@@ -58,14 +58,14 @@ class SchemaAutofix:
         return StrategyName.SCHEMA_AUTOFIX
 
     def needs(self, failure: Failure) -> tuple[str, ...]:
-        """Name what is absent or unusable; nothing where redaction is to blame: then `refusal` says so."""
+        """Return the absent or unusable context fields; none where redaction is the cause: `refusal` reports that."""
         return () if rules.redacted_part(failure) else rules.missing(failure.context)
 
     def refusal(self, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy) -> str | None:
-        """Say why the payload must not be repaired, or its step not be run again."""
-        return rules.redacted_part(failure) or rules.hopeless(diagnosis) or self._forbidden(failure, policy)
+        """Return why the payload must not be repaired, or its step must not be rerun; None where both are allowed."""
+        return rules.redacted_part(failure) or rules.hopeless(diagnosis) or self._order_refusal(failure, policy)
 
-    def _forbidden(self, failure: Failure, policy: WorkflowPolicy) -> str | None:
+    def _order_refusal(self, failure: Failure, policy: WorkflowPolicy) -> str | None:
         order = _order(failure)
         if order is None:
             return "context.run: does not say which step of which run is to be run again"
@@ -83,11 +83,11 @@ class SchemaAutofix:
         return runner.refusal(order, policy)
 
     def estimate(self, failure: Failure, policy: WorkflowPolicy) -> MicroAud | None:  # noqa: ARG002 - the contract's
-        """Cost nothing: no attempt of it is priced."""
+        """Return a price of zero: attempts of this strategy are free."""
         return _FREE
 
     def intent(self, failure: Failure, policy: WorkflowPolicy) -> Intent:
-        """Run the step again: its scope is the run, on which no other heal may act meanwhile."""
+        """Return the intent to rerun the step: its scope is the run, on which no other heal may act meanwhile."""
         order, runner = _order(failure), self._tools.runners.of(policy)
         if order is None or runner is None:
             raise TypeError("only a failure with a usable run, and a runner for it, is planned")
@@ -104,7 +104,7 @@ class SchemaAutofix:
         )
 
     async def heal(self, task: Task, gate: EffectGate) -> Outcome:
-        """Repair, prove the repair, look where the run stands, run its step again, and watch until it is proven."""
+        """Repair the payload, prove the repair, look at the run, rerun its step, and watch until it is proven."""
         session = self._session(task, gate)
         if isinstance(session, Refused):
             return session
@@ -121,7 +121,7 @@ class SchemaAutofix:
         failure, policy = task.failure, task.policy
         if missing := self.needs(failure):
             return missing_context(missing)
-        if forbidden := rules.redacted_part(failure) or self._forbidden(failure, policy):
+        if forbidden := rules.redacted_part(failure) or self._order_refusal(failure, policy):
             return Refused(code=Code.REFUSED, reason=forbidden)
         order, runner = _order(failure), self._tools.runners.of(policy)
         schema = None if order is None else rules.schema_for(failure, order.run.step or "", policy)
@@ -141,7 +141,7 @@ class SchemaAutofix:
 
 
 def _order(failure: Failure) -> RerunStep | None:
-    """Give the order as it will be given, still with the payload as it came."""
+    """Build the order to rerun the step, still with the original payload; None without a usable run and step."""
     run = run_of(failure.context)
     if not isinstance(run, RunContext) or run.step is None:
         return None

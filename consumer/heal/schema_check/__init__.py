@@ -1,5 +1,5 @@
-"""JSON Schema judged in a child process, bounded in time and memory.
+"""JSON Schema validation in a child process, bounded in time and memory.
 
-`check.py` asks, `worker.py` is the child: it imports as little as possible, and finds this checkout by its own path.
-Invariant: a schema or a document of a stranger never holds the event loop.
+`check.py` is the parent's side, `worker.py` the child: it imports as little as possible, and finds this checkout by its
+own path. Invariant: an untrusted schema or document never blocks the event loop.
 """

@@ -1,6 +1,6 @@
-"""Where a schema is judged: here when it is plainly cheap, else in a child process with a time limit.
+"""Validation of untrusted JSON Schemas: in this process when plainly cheap, else in a child process with a time limit.
 
-A regular expression holds the interpreter's lock for as long as it backtracks, so a thread could not be given up on.
+A regular expression holds the GIL for as long as it backtracks, so a thread could not be abandoned.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from schemas.json_text import to_json
 
 MAX_SCHEMA_BYTES: Final = 256 * 1024
 LIMIT: Final = timedelta(seconds=5)
-"""For one judgement, with the wait for a child."""
+"""Time limit of one validation, the wait for a child process included."""
 _CHILDREN: Final = 2
 _CHEAP_STEPS: Final = 20_000
 """Nodes of the schema times nodes of the body: some 50 ms at the most."""
@@ -29,30 +29,34 @@ _MAY_EXPLODE: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaCheck:
-    """Judges callers' schemas and bodies; at most two child processes at once."""
+    """Validates callers' schemas and bodies; at most two child processes at once."""
 
     children: asyncio.Semaphore
     limit: timedelta = LIMIT
 
     async def usable(self, schema: Any) -> Finding:  # noqa: ANN401 - JSON is anything
-        """Say whether a schema can be used at all."""
+        """Check that a schema is usable."""
         if too_large(schema):
             return "unusable", f"larger than {MAX_SCHEMA_BYTES} bytes"
-        return check_schema(schema) if _plainly_cheap(schema) else await self._apart({"schema": schema})
+        return check_schema(schema) if _is_cheap_schema(schema) else await self._check_in_child({"schema": schema})
 
     async def valid(self, schema: Any, body: Any) -> Finding:  # noqa: ANN401 - JSON is anything
-        """Say whether a body follows a usable schema."""
-        return check_body(schema, body) if cheap(schema, body) else await self._apart({"schema": schema, "body": body})
+        """Validate a body against a usable schema."""
+        return (
+            check_body(schema, body)
+            if cheap(schema, body)
+            else await self._check_in_child({"schema": schema, "body": body})
+        )
 
-    async def _apart(self, asked: dict[str, Any]) -> Finding:
+    async def _check_in_child(self, asked: dict[str, Any]) -> Finding:
         try:
             async with asyncio.timeout(self.limit.total_seconds()), self.children:
-                return _finding(await _judged_in_a_child(to_json(asked)))
+                return _parse_finding(await _run_child(to_json(asked)))
         except TimeoutError:
             return "unusable", f"could not be judged within {self.limit.total_seconds():g} s"
 
 
-async def _judged_in_a_child(asked: bytes) -> bytes:
+async def _run_child(asked: bytes) -> bytes:
     # Isolated and without our environment: it holds secrets, and the child needs none.
     child = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -73,27 +77,27 @@ async def _judged_in_a_child(asked: bytes) -> bytes:
 
 
 def schema_check() -> SchemaCheck:
-    """Make one with the usual limits."""
+    """Create a `SchemaCheck` with the default limits."""
     return SchemaCheck(children=asyncio.Semaphore(_CHILDREN))
 
 
 def too_large(schema: object) -> bool:
-    """Tell whether a schema is beyond the limit."""
+    """Return whether a schema is beyond the limit of 256 KiB."""
     return len(to_json(schema)) > MAX_SCHEMA_BYTES
 
 
 def cheap(schema: object, body: object) -> bool:
-    """Tell whether judging takes a bounded, short time: nothing that recurs or backtracks, and few nodes."""
-    nodes = _nodes(schema, _CHEAP_STEPS)
-    return nodes * _nodes(body, _CHEAP_STEPS) <= _CHEAP_STEPS and not _may_explode(schema)
+    """Return whether validation takes a bounded, short time: nothing that recurs or backtracks, and few nodes."""
+    nodes = _count_nodes(schema, _CHEAP_STEPS)
+    return nodes * _count_nodes(body, _CHEAP_STEPS) <= _CHEAP_STEPS and not _may_explode(schema)
 
 
-def _plainly_cheap(schema: object) -> bool:
-    # Each node of a schema is judged by the metaschema, itself a schema of this many steps.
-    return _nodes(schema, _CHEAP_STEPS) * _METASCHEMA_STEPS <= _CHEAP_STEPS and not _may_explode(schema)
+def _is_cheap_schema(schema: object) -> bool:
+    # Each node of a schema is validated by the metaschema, itself a schema of this many steps.
+    return _count_nodes(schema, _CHEAP_STEPS) * _METASCHEMA_STEPS <= _CHEAP_STEPS and not _may_explode(schema)
 
 
-def _nodes(value: object, most: int) -> int:
+def _count_nodes(value: object, most: int) -> int:
     count, waiting = 0, [value]
     while waiting and count <= most:
         count += 1
@@ -120,7 +124,7 @@ def _may_explode(schema: object) -> bool:
     return False
 
 
-def _finding(out: bytes) -> Finding:
+def _parse_finding(out: bytes) -> Finding:
     try:
         verdict, detail = json.loads(out)
     except ValueError:

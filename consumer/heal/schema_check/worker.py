@@ -1,7 +1,8 @@
-"""JSON Schema validation, importable and runnable alone: a hostile schema is judged in a process that can be killed.
+"""JSON Schema validation as a library and as a child process, so that a hostile schema's process can be killed.
 
-Reads `{"schema", "body"?}` on stdin and writes `{"verdict", "detail"}`. Imports next to nothing of ours, so that it
-starts in a fifth of a second. A reference is resolved within the schema only: validation never opens a connection.
+Reads `{"schema", "body"?}` on stdin and writes `{"verdict", "detail"}`. Imports next to nothing of this project, so
+that it starts in a fifth of a second. A reference is resolved within the schema only: validation never opens a
+connection.
 """
 
 import json
@@ -16,20 +17,20 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 if __name__ == "__main__":
-    # Isolated, the interpreter does not know where we are.
+    # In isolated mode (-I) the interpreter does not know the path of this checkout.
     sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from consumer.repair.formats import FORMATS
 from schemas.json_value import outside_reference
 
 Finding: TypeAlias = tuple[Literal["passed", "failed", "unusable"], str]
-"""What was found, and where; no value of the body is quoted."""
+"""Verdict and detail: what was found, and where; no value of the body is quoted."""
 
 _SHOWN: Final = 160
 
 
 def check_schema(schema: Any) -> Finding:  # noqa: ANN401 - JSON is anything
-    """Say whether a schema is one, and refers to nothing outside itself."""
+    """Check that a schema is valid JSON Schema 2020-12, and refers to nothing outside itself."""
     try:
         Draft202012Validator.check_schema(schema)
         outside = outside_reference(schema)
@@ -41,7 +42,7 @@ def check_schema(schema: Any) -> Finding:  # noqa: ANN401 - JSON is anything
 
 
 def check_body(schema: Any, body: Any) -> Finding:  # noqa: ANN401 - JSON is anything
-    """Validate a body, formats included."""
+    """Validate a body against a schema, formats included."""
     validator = Draft202012Validator(schema, registry=Registry(), format_checker=FORMATS)
     try:
         error = best_match(validator.iter_errors(body))
@@ -59,7 +60,7 @@ def _path(error: ValidationError | SchemaError) -> str:
 
 
 def main() -> None:
-    """Judge what stands on stdin."""
+    """Validate the request on stdin, and write the finding to stdout."""
     asked = json.load(sys.stdin.buffer)
     finding = check_schema(asked["schema"])
     if finding[0] == "passed" and "body" in asked:

@@ -1,1 +1,1 @@
-"""An engine that the catalog describes by templates of HTTP calls."""
+"""Client of an engine that the catalog describes by templates of HTTP calls."""

@@ -1,4 +1,4 @@
-"""An engine that is asked over HTTP as the catalog's templates say."""
+"""Runner for an engine behind HTTP: sends orders and looks as the catalog's call templates describe them."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -26,37 +26,37 @@ from schemas.json_value import value_at
 from schemas.names import Effect
 
 _SHOWN: Final = 200
-_SOME_KEY: Final = "00000000-0000-0000-0000-000000000000"
-"""Stands for the key where only the question is whether the order can be given."""
+_DUMMY_KEY: Final = "00000000-0000-0000-0000-000000000000"
+"""Placeholder for the idempotency key where an order is only checked, not sent."""
 
 
 class HttpEngine:
-    """Gives orders and looks as described; refuses what is not, and a payload that has no place."""
+    """Sends orders and looks as described; refuses an order that is not described, or whose payload has no place."""
 
     def __init__(self, described: HttpRunner, calls: OutboundCalls) -> None:
         self._described = described
         self._calls = calls
 
     def refusal(self, order: Order, policy: WorkflowPolicy) -> str | None:
-        """Say why this order, or the look that has to prove it, cannot be made."""
+        """Return why this order, or the look that has to prove it, cannot be sent, or None."""
         try:
-            calls = (self._order_request(order, _SOME_KEY), self._look_request(order.run))
+            calls = (self._order_request(order, _DUMMY_KEY), self._look_request(order.run))
         except UnfitValue as unfit:
             return f"the runner: {unfit}"
         refusals = (self._calls.refusal(call, policy) for call in calls)
         return next((reason for reason in refusals if reason is not None), None)
 
     def effect(self, order: Order) -> Effect:
-        """Say what giving the order twice would do; unsafe where it is not described."""
+        """Return the effect class of the order: what sending it twice would do; unsafe where it is not described."""
         call = self._call(order)
         return Effect.UNSAFE if call is None else call.effect
 
     def dependency(self) -> str:
-        """Name the one place that all its calls go to."""
+        """Return the one origin that all its calls go to."""
         return dependency_of(self._described.look.url)
 
     async def give(self, order: Order, policy: WorkflowPolicy, *, key: str, within: timedelta) -> Given:
-        """Give the order by one call."""
+        """Send the order by one call."""
         call = self._call(order)
         try:
             request = self._order_request(order, key)
@@ -79,7 +79,7 @@ class HttpEngine:
                 assert_never(result)
 
     async def look(self, run: RunRef, policy: WorkflowPolicy, *, within: timedelta) -> RunState | Unseen:
-        """Ask where a run stands, by one call without effect."""
+        """Query the state of a run, by one call without effect."""
         try:
             request = self._look_request(run)
         except UnfitValue as unfit:
@@ -124,9 +124,9 @@ _NAMES: Final[Mapping[type[Order], str]] = {
 
 
 def state_in(answer: Found, look: LookCall) -> RunState | Unseen:
-    """Read a run's state from the engine's answer; what is not described tells nothing."""
+    """Read a run's state from the engine's answer; a state that is not described is Unseen."""
     word = value_at(answer, look.status, ABSENT)
-    said = _word(word)
+    said = _state_text(word)
     if said is None:
         return Unseen(reason=f"the look: there is no state at {look.status or 'the root'} of the answer")
     phase = look.phases.get(said)
@@ -136,10 +136,10 @@ def state_in(answer: Found, look: LookCall) -> RunState | Unseen:
     if epoch is not None and (isinstance(epoch, bool) or not isinstance(epoch, int)):
         return Unseen(reason=f"the look: there is no whole number at {look.epoch} of the answer")
     progress = None if look.progress is None else value_at(answer, look.progress, ABSENT)
-    return RunState(phase=Phase(phase), said=said[:_SHOWN], epoch=epoch, progress=_word(progress))
+    return RunState(phase=Phase(phase), said=said[:_SHOWN], epoch=epoch, progress=_state_text(progress))
 
 
-def _word(found: Found) -> str | None:
+def _state_text(found: Found) -> str | None:
     match found:
         case str():
             return found[:_SHOWN]

@@ -1,1 +1,1 @@
-"""A Prefect 3 server, asked by its REST API."""
+"""Client of a Prefect 3 server, by its REST API."""

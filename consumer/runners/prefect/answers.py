@@ -1,4 +1,4 @@
-"""What a Prefect server says, as models, and what it means: pure."""
+"""Models of a Prefect server's answers, and their mapping to phases and order results. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,7 +21,7 @@ EVALUATED: Final = "__prefect_kind"
 """Marks a part of the parameters that the server evaluates: as a template, or as one of its variables."""
 SUCCESSES: Final = (HTTPStatus.OK, HTTPStatus.CREATED)
 _SHOWN: Final = 200
-_MOMENT: Final = timedelta(seconds=2)
+_CLOCK_TOLERANCE: Final = timedelta(seconds=2)
 _FAILED: Final = frozenset({"FAILED", "CRASHED"})
 _PHASES: Final[Mapping[str, Phase]] = {
     "PENDING": Phase.RUNNING,
@@ -35,12 +35,12 @@ _PHASES: Final[Mapping[str, Phase]] = {
 }
 
 
-class _Answered(BaseModel):
+class _ServerModel(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
 
-class Details(_Answered):
-    """What belongs to a state, or to the answer to a proposed one."""
+class Details(_ServerModel):
+    """Details of a state, or of the answer to a proposed state."""
 
     transition_id: UUID | None = None
     scheduled_time: AwareDatetime | None = None
@@ -48,7 +48,7 @@ class Details(_Answered):
     delay_seconds: int | None = None
 
 
-class State(_Answered):
+class State(_ServerModel):
     """One state that a run was in."""
 
     type: str
@@ -56,8 +56,8 @@ class State(_Answered):
     state_details: Details
 
 
-class FlowRun(_Answered):
-    """One run."""
+class FlowRun(_ServerModel):
+    """One flow run."""
 
     id: UUID
     state: State
@@ -67,12 +67,12 @@ class FlowRun(_Answered):
 
     @property
     def has_failed(self) -> bool:
-        """Whether it is over and may be run again."""
+        """Whether it has ended in failure and may be run again."""
         return self.state.type in _FAILED
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether a person ended it: that is no failure."""
+        """Whether a person cancelled it: that is no failure."""
         return self.state.type == "CANCELLED"
 
     @property
@@ -81,14 +81,14 @@ class FlowRun(_Answered):
         return self.state.name[:_SHOWN]
 
 
-class Created(_Answered):
-    """A run that was made, or found under its key."""
+class Created(_ServerModel):
+    """A run that was created, or found under its idempotency key."""
 
     id: UUID
 
 
-class Transition(_Answered):
-    """What became of a proposed state."""
+class Transition(_ServerModel):
+    """The server's answer to a proposed state: its status, and details."""
 
     status: str
     details: Details = Details()
@@ -101,7 +101,7 @@ _TRANSITION: Final = TypeAdapter(Transition)
 
 
 def parsed(result: CallResult, form: TypeAdapter[ReadT]) -> ReadT | None:
-    """Read a whole success of this form; None for everything else."""
+    """Parse a complete, successful answer of this form; None for everything else."""
     if not isinstance(result, Answer) or result.truncated or result.status not in SUCCESSES:
         return None
     try:
@@ -111,15 +111,15 @@ def parsed(result: CallResult, form: TypeAdapter[ReadT]) -> ReadT | None:
 
 
 def phase_of(found: FlowRun, answer: Answer) -> Phase | None:
-    """Say where a run stands; a scheduled one waits until its time by the server's own clock, and is due from then."""
+    """Return the phase of a run; a scheduled one is waiting until its time by the server's own clock, then running."""
     if found.state.type != "SCHEDULED":
         return _PHASES.get(found.state.type)
-    until, there = found.state.state_details.scheduled_time, _clock(answer)
-    waits = until is not None and there is not None and until - there > _MOMENT
+    until, there = found.state.state_details.scheduled_time, _server_time(answer)
+    waits = until is not None and there is not None and until - there > _CLOCK_TOLERANCE
     return Phase.WAITING if waits else Phase.RUNNING
 
 
-def _clock(answer: Answer) -> datetime | None:
+def _server_time(answer: Answer) -> datetime | None:
     try:
         moment = parsedate_to_datetime(answer.header("date") or "")
     except (ValueError, TypeError, IndexError, OverflowError):
@@ -128,7 +128,7 @@ def _clock(answer: Answer) -> datetime | None:
 
 
 def transition_of(run: RunRef, result: CallResult) -> Given:
-    """Say what came of the proposal to run it again."""
+    """Map the answer to the proposal to reschedule the run."""
     if not isinstance(result, Answer):
         return result
     if result.status not in SUCCESSES:
@@ -144,7 +144,7 @@ def transition_of(run: RunRef, result: CallResult) -> Given:
 
 
 def creation_of(run: RunRef, result: CallResult) -> Given:
-    """Say what came of the wish for another run."""
+    """Map the answer to the request to create another run."""
     if not isinstance(result, Answer):
         return result
     if result.status == HTTPStatus.CONFLICT:
@@ -158,7 +158,7 @@ def creation_of(run: RunRef, result: CallResult) -> Given:
 
 
 def is_evaluated(document: Json) -> bool:
-    """Tell whether the server would evaluate a part of it; of any depth."""
+    """Return whether the server would evaluate a part of a document, at any depth."""
     waiting: list[Json] = [document]
     while waiting:
         match waiting.pop():

@@ -1,6 +1,6 @@
-"""A Prefect server, asked by its REST API: a failed run is run again in place, or anew with other parameters.
+"""Runner for a Prefect server, by its REST API: reruns a failed run in place, or creates a run with other parameters.
 
-In place Prefect loads what complete tasks have persisted and does the rest. A run's epoch is its `run_count`.
+In place, Prefect loads what complete tasks have persisted and does the rest. A run's epoch is its `run_count`.
 """
 
 import time
@@ -48,14 +48,14 @@ from schemas.names import Effect
 
 ReadT = TypeVar("ReadT")
 _SECOND: Final = timedelta(seconds=1)
-_NOTHING: Final = timedelta(0)
+_NO_TIME: Final = timedelta(0)
 _NO_ID: Final = "the run's id is not that of a Prefect flow run (a UUID)"
-_NotYet: TypeAlias = Rejected | NotSent | EgressRefused
-"""How an order ends before anything of it was sent."""
+_NotStarted: TypeAlias = Rejected | NotSent | EgressRefused
+"""Results of an order that ended before anything of it was sent."""
 
 
 class PrefectEngine:
-    """Gives orders to a Prefect server, each at most once for a key.
+    """Sends orders to a Prefect server, each at most once for an idempotency key.
 
     A run with a new payload is another run of the same deployment: what the failed one had done is done again unless
     its tasks are cached by their inputs. A definition is code, which the server does not hold: it is never replaced.
@@ -66,28 +66,28 @@ class PrefectEngine:
         self._calls = calls
 
     def refusal(self, order: Order, policy: WorkflowPolicy) -> str | None:
-        """Say why this order cannot be given."""
+        """Return why this order cannot be sent, or None."""
         if isinstance(order, ReplaceDefinition):
             return "Prefect holds no definition, a flow is code: deploy a new version of it"
         if _flow_run_id(order.run) is None:
             return _NO_ID
         if isinstance(order, RerunStep) and order.payload is not None:
-            reason = _unfit(order.payload, self._described)
+            reason = _payload_fault(order.payload, self._described)
             if reason:
                 return reason
         return self._calls.refusal(_request(self._described, order.run, "GET", "/flow_runs", None), policy)
 
     def effect(self, order: Order) -> Effect:
-        """Keyed: the run's history, or the new run's own key, tells a repetition."""
+        """Return KEYED: a repeat is recognized by the run's history, or by the new run's own idempotency key."""
         del order
         return Effect.KEYED
 
     def dependency(self) -> str:
-        """Name the server."""
+        """Return the server's origin."""
         return dependency_of(self._described.api)
 
     async def give(self, order: Order, policy: WorkflowPolicy, *, key: str, within: timedelta) -> Given:
-        """Look that the run has failed and is still the one that the order was made from; then give the order."""
+        """Check that the run has failed and is still of the epoch that the order is based on; then send the order."""
         reason = self.refusal(order, policy)
         if reason is not None:
             return EgressRefused(reason=reason)
@@ -100,7 +100,7 @@ class PrefectEngine:
             return Rejected(reason=str(unfit))
 
     async def look(self, run: RunRef, policy: WorkflowPolicy, *, within: timedelta) -> RunState | Unseen:
-        """Ask for the run; its success is the only proof that a step of it has come through."""
+        """Query the run; its success is the only proof that a step of it has succeeded."""
         if _flow_run_id(run) is None:
             return Unseen(reason=_NO_ID)
         return await self._talk(run, policy, within).state()
@@ -112,7 +112,7 @@ class PrefectEngine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Talk:
-    """The calls about one run that make up one order or one look."""
+    """The calls for one run that make up one order or one look, under one deadline."""
 
     described: PrefectRunner
     calls: OutboundCalls
@@ -121,12 +121,12 @@ class _Talk:
     ends: float
 
     async def run_again(self, key: str) -> Given:
-        """Schedule the same run once more."""
+        """Schedule the same run again, unless its history shows that this order was taken before."""
         transition = uuid5(ID_SPACE, f"prefect:{key}")
-        made = await self._read(f"/flow_run_states/?flow_run_id={self._id}", HISTORY)
+        made = await self._get(f"/flow_run_states/?flow_run_id={self._id}", HISTORY)
         if not isinstance(made, tuple):
             return made
-        # The server itself knows a repetition only while nothing has happened to the run since.
+        # The server itself recognizes a repeat only while nothing has happened to the run since.
         if any(state.state_details.transition_id == transition for state in made):
             return Accepted(run=self.run, said="it had taken the order before")
         found = await self._failed_run()
@@ -142,7 +142,7 @@ class _Talk:
         return transition_of(self.run, await self._send("POST", f"/flow_runs/{self._id}/set_state", proposal))
 
     async def run_anew(self, payload: Payload, key: str) -> Given:
-        """Make another run of the same deployment with the payload as its parameters."""
+        """Create another run of the same deployment with the payload as its parameters."""
         found = await self._failed_run()
         if not isinstance(found, FlowRun):
             return found
@@ -156,7 +156,7 @@ class _Talk:
         return creation_of(self.run, result)
 
     async def state(self) -> RunState | Unseen:
-        """Say where the run stands."""
+        """Query the state of the run."""
         result = await self._send("GET", f"/flow_runs/{self._id}", None)
         if isinstance(result, Answer) and result.status == HTTPStatus.NOT_FOUND:
             return RunState(phase=Phase.GONE, said="answered 404")
@@ -166,11 +166,11 @@ class _Talk:
         phase = phase_of(found, result)
         if phase is None:
             return Unseen(reason="the look: Prefect names a state that is not known here")
-        # No progress: what is complete is complete anew in each run, and says nothing of the step that failed.
+        # No progress: tasks complete anew in each run, so their count is no evidence about the step that failed.
         return RunState(phase=phase, said=found.said, epoch=found.run_count)
 
-    async def _failed_run(self) -> FlowRun | _NotYet:
-        found = await self._read(f"/flow_runs/{self._id}", FLOW_RUN)
+    async def _failed_run(self) -> FlowRun | _NotStarted:
+        found = await self._get(f"/flow_runs/{self._id}", FLOW_RUN)
         if not isinstance(found, FlowRun):
             return found
         if found.is_cancelled:
@@ -182,8 +182,8 @@ class _Talk:
             return Rejected(reason=reason, conflict=True)
         return found
 
-    async def _read(self, path: str, form: TypeAdapter[ReadT]) -> ReadT | _NotYet:
-        """Read what an order depends on; whatever goes wrong, nothing has happened yet."""
+    async def _get(self, path: str, form: TypeAdapter[ReadT]) -> ReadT | _NotStarted:
+        """Read the state that an order depends on; if this fails, nothing has happened yet."""
         result = await self._send("GET", path, None)
         match result:
             case NotSent() | EgressRefused():
@@ -205,8 +205,8 @@ class _Talk:
 
     async def _send(self, method: str, path: str, body: JsonObject | None) -> CallResult:
         left = timedelta(seconds=self.ends - time.monotonic())
-        if left <= _NOTHING:
-            return NotSent(kind="Deadline", reason="no time was left: nothing was sent", elapsed=_NOTHING)
+        if left <= _NO_TIME:
+            return NotSent(kind="Deadline", reason="no time was left: nothing was sent", elapsed=_NO_TIME)
         return await self.calls.send(
             _request(self.described, self.run, method, path, body),
             self.policy,
@@ -231,7 +231,7 @@ def _request(described: PrefectRunner, run: RunRef, method: str, path: str, body
     )
 
 
-def _unfit(payload: Payload, described: PrefectRunner) -> str | None:
+def _payload_fault(payload: Payload, described: PrefectRunner) -> str | None:
     if described.parameter is None and not isinstance(payload.document, dict):
         return "a flow's parameters are an object, and the payload is none: name its `parameter` in the catalog"
     if is_evaluated(payload.document):
