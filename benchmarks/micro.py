@@ -34,7 +34,7 @@ from consumer.model import Claim, Diagnosed, Failure, Heal, Message, OwnerId, Re
 from consumer.plan.planner import Planner
 from consumer.redact import may_hold_secret
 from consumer.results.events import Outlet, attempt_details
-from consumer.results.settlement import Ended, settle_heal
+from consumer.results.settlement import FinishedHeal, settle_heal
 from consumer.settings import BreakerSettings, PostgresSettings
 from consumer.store import intake, leases, outbox, settle
 from consumer.store.migrate import migrate
@@ -58,7 +58,7 @@ class Batch:
     records: tuple[Record, ...]
     failures: tuple[Failure, ...]
     diagnosed: tuple[Diagnosed, ...]
-    ended: tuple[Ended, ...]
+    ended: tuple[FinishedHeal, ...]
     settled: tuple[Settlement, ...]
 
 
@@ -83,12 +83,12 @@ class Stages:
         diagnosis = diagnose(failure.failure_reason, failure.context)
         return Diagnosed(failure=failure, diagnosis=diagnosis, plan=self.planner.plan(failure, diagnosis, self.now))
 
-    def ended(self, diagnosed: Diagnosed) -> Ended:
+    def ended(self, diagnosed: Diagnosed) -> FinishedHeal:
         """Heal one by doing nothing."""
         if not isinstance(diagnosed.plan, Heal):
             raise TypeError(f"the load holds an event that is not healed: {diagnosed.plan}")
         failure, plan = diagnosed.failure, diagnosed.plan
-        return Ended(
+        return FinishedHeal(
             failure=failure,
             diagnosis=diagnosed.diagnosis,
             strategy=StrategyName.AUTO_RETRY,
@@ -99,7 +99,7 @@ class Stages:
             finished_at=datetime.now(UTC),
         )
 
-    def settlement(self, ended: Ended) -> Settlement:
+    def settlement(self, ended: FinishedHeal) -> Settlement:
         """End one."""
         policy = self.catalog.policy(ended.failure.workflow_name)
         if policy is None:

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 ItemT = TypeVar("ItemT")
 
-A_TURN: Final = 64
+YIELD_EVERY: Final = 64
 """Items of a batch that are processed between two yields to the event loop, some milliseconds. A batch in one piece
 would delay each answer of the database to every other task: a transaction of seven round trips waits seven times."""
 
@@ -26,10 +26,10 @@ async def wait_for_event(event: asyncio.Event, within: timedelta) -> bool:
 
 
 async def yielding_to_loop(items: Iterable[ItemT]) -> AsyncIterator[ItemT]:
-    """Iterate over a batch, and yield to the event loop every `A_TURN` items."""
+    """Iterate over a batch, and yield to the event loop every `YIELD_EVERY` items."""
     for number, item in enumerate(items, start=1):
         yield item
-        if number % A_TURN == 0:
+        if number % YIELD_EVERY == 0:
             await asyncio.sleep(0)
 
 

@@ -75,7 +75,7 @@ class Reload(StrEnum):
     REFUSED = "refused"  # invalid: the previous catalog stays in force, and the log names the line
 
 
-class Rebuilt(StrEnum):
+class RebuiltClient(StrEnum):
     """Kafka client that is rebuilt after it has died."""
 
     MEMBER = "member"  # the consumer group member: costs another rebalance
@@ -400,8 +400,8 @@ class Metrics:
             ["client"],
             registry=registry,
         )
-        self.rebuilds = Children[Rebuilt, Counter](rebuilt.labels)
-        for client in Rebuilt:
+        self.rebuilds = Children[RebuiltClient, Counter](rebuilt.labels)
+        for client in RebuiltClient:
             self.rebuilds[client].inc(0)
         self.connections_opened = Counter(
             "shw_database_connections_opened",

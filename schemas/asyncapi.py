@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class MessageKind:
     """One kind of message: its content type, its schemas and at least one example."""
 
     name: str
@@ -58,7 +58,7 @@ class Channel:
     action: Literal["send", "receive"]
     key: str
     description: str
-    messages: tuple[Message, ...]
+    messages: tuple[MessageKind, ...]
 
 
 def asyncapi_document(channels: Sequence[Channel], definitions: Json) -> Json:
@@ -114,7 +114,7 @@ def _operation(channel: Channel) -> Json:
     }
 
 
-def _message(message: Message, channel: Channel) -> Json:
+def _message(message: MessageKind, channel: Channel) -> Json:
     return {
         "name": message.name,
         "title": message.name,

@@ -61,7 +61,7 @@ class DeadLetterHeaders(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class RefusedRecord:
     """A record that is refused, and why."""
 
     topic: str
@@ -75,7 +75,7 @@ class Refused:
     replayed: int = 0
 
 
-def dead_letter(refused: Refused, *, now: datetime, max_value_bytes: int) -> tuple[bytes, list[Header]]:
+def dead_letter(refused: RefusedRecord, *, now: datetime, max_value_bytes: int) -> tuple[bytes, list[Header]]:
     """Build a dead letter's value and headers; a value above the limit is cut, its digest is of the whole.
 
     Headers of an earlier refusal are replaced: a replayed letter that is refused again tells of the last time, with

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 from pydantic import TypeAdapter
 
 from schemas import examples
-from schemas.asyncapi import Channel, Message, asyncapi_document
+from schemas.asyncapi import Channel, MessageKind, asyncapi_document
 from schemas.context import Context
 from schemas.dead_letter import DeadLetterHeaders
 from schemas.envelope import Envelope
@@ -23,22 +23,22 @@ _DEAD_LETTER: Final = "dead_letter_headers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Document:
+class _Generated:
     name: str
     model: Any
     mode: Literal["validation", "serialization"]
 
 
 _DOCUMENTS: Final = (
-    _Document(name=FAILURE_TYPE, model=WorkflowFailure, mode="validation"),
-    _Document(name="context", model=Context, mode="validation"),
-    _Document(name="workflow_definition", model=WorkflowDefinition, mode="validation"),
-    _Document(name=HEAL_RESULT_TYPE, model=HealResult, mode="serialization"),
-    _Document(name=FAILURE_STATUS_TYPE, model=FailureStatus, mode="serialization"),
-    _Document(name=COMMAND_TYPE, model=Command, mode="validation"),
-    _Document(name=COMMAND_RESULT_TYPE, model=CommandResult, mode="serialization"),
-    _Document(name=HEARTBEAT_TYPE, model=Heartbeat, mode="validation"),
-    _Document(name=_DEAD_LETTER, model=DeadLetterHeaders, mode="validation"),
+    _Generated(name=FAILURE_TYPE, model=WorkflowFailure, mode="validation"),
+    _Generated(name="context", model=Context, mode="validation"),
+    _Generated(name="workflow_definition", model=WorkflowDefinition, mode="validation"),
+    _Generated(name=HEAL_RESULT_TYPE, model=HealResult, mode="serialization"),
+    _Generated(name=FAILURE_STATUS_TYPE, model=FailureStatus, mode="serialization"),
+    _Generated(name=COMMAND_TYPE, model=Command, mode="validation"),
+    _Generated(name=COMMAND_RESULT_TYPE, model=CommandResult, mode="serialization"),
+    _Generated(name=HEARTBEAT_TYPE, model=Heartbeat, mode="validation"),
+    _Generated(name=_DEAD_LETTER, model=DeadLetterHeaders, mode="validation"),
 )
 
 
@@ -82,7 +82,7 @@ def _texts() -> dict[str, str]:
     return {name: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for name, document in documents.items()}
 
 
-def _json_schema(document: _Document) -> dict[str, Any]:
+def _json_schema(document: _Generated) -> dict[str, Any]:
     schema = TypeAdapter(document.model).json_schema(mode=document.mode)
     return {"$schema": DIALECT, "$id": f"urn:shw:schema:{document.name}", **schema}
 
@@ -125,7 +125,7 @@ def _channels(schemas: dict[str, Any]) -> tuple[Channel, ...]:
             action="send",
             key="The refused record's own key.",
             description="Refused records, raw. They may hold secrets: a restricted, short-lived topic.",
-            messages=(Message.of_raw("dead_letter", schemas[_DEAD_LETTER], examples.dead_letter_record()),),
+            messages=(MessageKind.of_raw("dead_letter", schemas[_DEAD_LETTER], examples.dead_letter_record()),),
         ),
         Channel(
             name="healCommands",
@@ -146,5 +146,5 @@ def _channels(schemas: dict[str, Any]) -> tuple[Channel, ...]:
     )
 
 
-def _message(event_type: str, schemas: dict[str, Any], events: tuple[Envelope, ...]) -> Message:
-    return Message.of_events(event_type, schemas[event_type], events)
+def _message(event_type: str, schemas: dict[str, Any], events: tuple[Envelope, ...]) -> MessageKind:
+    return MessageKind.of_events(event_type, schemas[event_type], events)

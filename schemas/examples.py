@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
 
-from schemas.dead_letter import Refused, dead_letter
+from schemas.dead_letter import RefusedRecord, dead_letter
 from schemas.envelope import Envelope
 from schemas.events import command_result_event, failure_status_event, heal_result_event
 from schemas.failure import FAILURE_TYPE
@@ -192,7 +192,7 @@ def heartbeat() -> Envelope:
 
 def dead_letter_record() -> tuple[bytes, list[tuple[str, bytes]]]:
     """Make what becomes of a record that is not JSON."""
-    refused = Refused(
+    refused = RefusedRecord(
         topic="workflow.failures",
         partition=3,
         offset=90210,

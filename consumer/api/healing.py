@@ -32,7 +32,7 @@ from consumer.errors import RefusedByDatabase, TransientError
 from consumer.model import FailureId, OrgId
 from consumer.settings import ApiSettings
 from consumer.store import reports
-from consumer.store.heal_requests import Asked, HealAsked, ask_heal
+from consumer.store.heal_requests import HealAsked, HealRequestResult, ask_heal
 from consumer.store.pool import Connection, Pool
 from consumer.store.reports import PageEnd, ReportedAttempt
 
@@ -58,7 +58,7 @@ class HealRequest(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Healing:
+class HealingEndpoints:
     """Database access of the endpoints, with a limit on connections."""
 
     pool: Pool
@@ -85,11 +85,11 @@ class Healing:
         page, last = page_of(found, limit)
         return {"failures": [shown_failure(failure) for failure in page], "next": last and write_place(last)}
 
-    async def heal(self, user: User, failure_id: FailureId) -> tuple[Asked, ReportedAttempt | None]:
+    async def heal(self, user: User, failure_id: FailureId) -> tuple[HealRequestResult, ReportedAttempt | None]:
         """Request the heal of a failure that the user may see; concurrent requests share one statement and one wait."""
         claims = json.dumps(dict(user.claims), sort_keys=True)
         asked = await self._requests.ask((failure_id, claims), lambda: self._request_heal(user, failure_id))
-        if asked.result is not Asked.DUE:
+        if asked.result is not HealRequestResult.DUE:
             return asked.result, None
         self.wake()
         wanted = failure_id, asked.step
@@ -97,8 +97,8 @@ class Healing:
 
     async def _request_heal(self, user: User, failure_id: FailureId) -> HealAsked:
         async with _acquire(self._heal_connections), self.as_user(user, readonly=False) as connection:
-            if await reports.seen(connection, failure_id) is None:
-                return HealAsked(result=Asked.NOT_FOUND)
+            if await reports.visible_failure(connection, failure_id) is None:
+                return HealAsked(result=HealRequestResult.NOT_FOUND)
             await reports.become_service(connection)
             return await ask_heal(connection, failure_id, answered_by=ANSWERED_BY)
 
@@ -142,14 +142,14 @@ async def _acquire(turns: asyncio.Semaphore) -> AsyncIterator[None]:
 def healing_routes(settings: ApiSettings, pool: Pool, wake: Callable[[], None]) -> APIRouter:
     """Create the endpoints below `/api/healing`, each for a signed-in user."""
     router = APIRouter(prefix="/api/healing")
-    healing = Healing(pool=pool, heal_wait=settings.heal_wait, wake=wake)
+    healing = HealingEndpoints(pool=pool, heal_wait=settings.heal_wait, wake=wake)
     signed_in = sign_in(settings)
     add_reading(router, healing, signed_in)
     add_asking(router, healing, signed_in)
     return router
 
 
-def add_reading(router: APIRouter, healing: Healing, signed_in: Callable[..., User]) -> None:
+def add_reading(router: APIRouter, healing: HealingEndpoints, signed_in: Callable[..., User]) -> None:
     """Add the endpoints that only read."""
 
     @router.get("/failures")
@@ -172,9 +172,9 @@ def add_reading(router: APIRouter, healing: Healing, signed_in: Callable[..., Us
     async def failure(failure_id: UUID, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
         """Give one failure, resolved or not, and where it stands."""
         async with healing.as_user(user) as connection:
-            seen = await reports.seen(connection, FailureId(failure_id))
+            seen = await reports.visible_failure(connection, FailureId(failure_id))
             await reports.become_service(connection)
-            standing = await reports.standing(connection, FailureId(failure_id)) if seen is not None else None
+            standing = await reports.failure_state(connection, FailureId(failure_id)) if seen is not None else None
         if seen is None or standing is None:
             raise _not_found()
         return ApiReply(shown_failure(seen) | shown_standing(standing))
@@ -183,7 +183,7 @@ def add_reading(router: APIRouter, healing: Healing, signed_in: Callable[..., Us
     async def attempts(failure_id: UUID, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
         """Give a failure's attempts, newest first. Those with a step are the healer's."""
         async with healing.as_user(user) as connection:
-            seen = await reports.seen(connection, FailureId(failure_id))
+            seen = await reports.visible_failure(connection, FailureId(failure_id))
             found = await reports.seen_attempts(connection, FailureId(failure_id), ATTEMPTS)
             await reports.become_service(connection)
             steps = await reports.steps(connection, FailureId(failure_id)) if seen is not None else {}
@@ -201,7 +201,7 @@ def add_reading(router: APIRouter, healing: Healing, signed_in: Callable[..., Us
         return ApiReply(shown_counts(found))
 
 
-def add_asking(router: APIRouter, healing: Healing, signed_in: Callable[..., User]) -> None:
+def add_asking(router: APIRouter, healing: HealingEndpoints, signed_in: Callable[..., User]) -> None:
     """Add the endpoint that requests a heal."""
 
     @router.post("/heal")
@@ -220,22 +220,22 @@ def add_asking(router: APIRouter, healing: Healing, signed_in: Callable[..., Use
         )
 
 
-def _raise_unless_due(asked: Asked) -> None:
+def _raise_unless_due(asked: HealRequestResult) -> None:
     match asked:
-        case Asked.DUE:
+        case HealRequestResult.DUE:
             return
-        case Asked.NOT_FOUND:
+        case HealRequestResult.NOT_FOUND:
             raise _not_found()
-        case Asked.RESOLVED:
+        case HealRequestResult.RESOLVED:
             message = "It is resolved already: /attempts tells how."
             raise ApiError(HTTPStatus.CONFLICT, "already_resolved", message)
-        case Asked.NEEDS_PERSON:
+        case HealRequestResult.NEEDS_PERSON:
             message = (
                 "The outcome of its last attempt is unknown, so nothing is repeated by itself: look at the target of "
                 "the call, then set resolved, or publish the failure anew."
             )
             raise ApiError(HTTPStatus.CONFLICT, "needs_person", message)
-        case Asked.AWAITING_APPROVAL:
+        case HealRequestResult.AWAITING_APPROVAL:
             message = "Its plan waits for approval: approve or deny that."
             raise ApiError(HTTPStatus.CONFLICT, "awaiting_approval", message)
         case _:

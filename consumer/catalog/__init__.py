@@ -2,7 +2,8 @@
 
 `document.py` parses and validates the whole file, `current.py` keeps the catalog in force and the earlier ones that
 plans were made with, `runners/` declares the engines. Neighbours: all packages read it, `service/catalog_file.py`
-loads it. Invariant: what is not declared is not allowed, and an error is reported with its line.
+loads it.
+Invariant: what is not declared is not allowed, and an error is reported with its line.
 """
 
 from consumer.catalog.access import Host, Secret, Source

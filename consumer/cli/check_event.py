@@ -22,7 +22,7 @@ from consumer.model import (
     Record,
     Refuse,
     Wait,
-    first_read,
+    original_position,
 )
 from consumer.plan.planner import Planner
 from consumer.results.events import in_aud
@@ -73,7 +73,7 @@ async def _check(
         plan, ladder = planner.plan(decoded, diagnosis, now), planner.rungs_for(decoded, diagnosis, now)
     # Without an event id the failure's id derives from the record's first position in Kafka, which it does not have
     # yet.
-    is_bare = parse(record.value, record.headers).form is Form.BARE and not first_read(record)[1]
+    is_bare = parse(record.value, record.headers).form is Form.BARE and not original_position(record)[1]
     return {
         "accepted": True,
         "healable": isinstance(plan, Heal),

@@ -10,7 +10,7 @@ from consumer.cli.database import open_database
 from consumer.cli.exits import ExitCode, say
 from consumer.errors import TransientError
 from consumer.model import FailureId
-from consumer.model.decision import AFTER, Decision, DecisionRequest, DecisionResult
+from consumer.model.decision import STATUS_AFTER, Decision, DecisionRequest, DecisionResult
 from consumer.ownership.permission import NOTHING_STARTS_AFTER
 from consumer.results.decision import status_message
 from consumer.results.events import Outlet
@@ -65,7 +65,7 @@ async def _commit_decision(pool: Pool, failure_id: FailureId, request: DecisionR
 def _describe(failure_id: UUID, decision: Decision, ruling: DecisionResult) -> str:
     match ruling:
         case DecisionResult.DONE:
-            return f"{failure_id} is {AFTER[decision]} now; a running consumer tells it within seconds."
+            return f"{failure_id} is {STATUS_AFTER[decision]} now; a running consumer tells it within seconds."
         case DecisionResult.RESOLVED:
             return f"Refused: {failure_id} is resolved already. Nothing was changed."
         case DecisionResult.GIVEN_UP:

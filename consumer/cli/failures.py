@@ -17,9 +17,16 @@ from consumer.errors import TransientError
 from consumer.model import FailureId, Json, JsonObject, OrgId
 from consumer.redact import redact_json, redact_text
 from consumer.store.decisions import decisions_of
-from consumer.store.heal_requests import Asked, HealAsked, ask_heal
+from consumer.store.heal_requests import HealAsked, HealRequestResult, ask_heal
 from consumer.store.pool import Pool, transaction
-from consumer.store.reports import ReportedAttempt, attempt_since, attempts_of, list_failures, standing, stored_reasons
+from consumer.store.reports import (
+    ReportedAttempt,
+    attempt_since,
+    attempts_of,
+    failure_state,
+    list_failures,
+    stored_reasons,
+)
 from schemas.names import FailureType, Result, Status
 
 POLL: Final = 0.25
@@ -93,7 +100,7 @@ async def _causes(org_id: OrgId | None, failure_type: FailureType | None, since:
 
 async def _print_attempts(failure_id: FailureId, *, as_json: bool) -> ExitCode:
     async with open_database() as pool, transaction(pool) as connection:
-        stands = await standing(connection, failure_id)
+        stands = await failure_state(connection, failure_id)
         found = await attempts_of(connection, failure_id)
         decisions = await decisions_of(connection, failure_id)
     if stands is None:
@@ -117,7 +124,7 @@ async def _heal(failure_id: FailureId, wait: float | None) -> ExitCode:
         async with transaction(pool) as connection:
             asked = await ask_heal(connection, failure_id)
         code = _report_request(failure_id, asked)
-        if wait is None or asked.result is not Asked.DUE:
+        if wait is None or asked.result is not HealRequestResult.DUE:
             return code
         attempt = await _wait_for_attempt(pool, failure_id, asked.step, wait)
     print_json(_as_json(attempt))
@@ -126,21 +133,21 @@ async def _heal(failure_id: FailureId, wait: float | None) -> ExitCode:
 
 def _report_request(failure_id: FailureId, asked: HealAsked) -> ExitCode:
     match asked.result:
-        case Asked.DUE:
+        case HealRequestResult.DUE:
             say(f"{failure_id} is due now: a running consumer heals it, as step {asked.step}.")
             return ExitCode.OK
-        case Asked.RESOLVED:
+        case HealRequestResult.RESOLVED:
             say(f"{failure_id} is resolved already: nothing was changed.")
             return ExitCode.OK
-        case Asked.NEEDS_PERSON:
+        case HealRequestResult.NEEDS_PERSON:
             say(
                 f"Refused: {failure_id} needs a person. A call of its may have had its effect: see `shw attempts "
                 f"{failure_id}`, look at the other side, then `shw resolve` it, `shw heal --did-not-happen`, or "
                 "`shw give-up` it. Nothing was changed."
             )
-        case Asked.AWAITING_APPROVAL:
+        case HealRequestResult.AWAITING_APPROVAL:
             say(f"Refused: {failure_id} waits for the approval of its published plan. Nothing was changed.")
-        case Asked.NOT_FOUND:
+        case HealRequestResult.NOT_FOUND:
             say(f"No failure {failure_id} in this database: `shw failures` lists what there is.")
         case _:
             assert_never(asked.result)

@@ -26,7 +26,7 @@ def resume_intake(off_for: timedelta) -> ExitCode:
 
 async def _show_intake(*, as_json: bool) -> ExitCode:
     async with open_database() as pool, transaction(pool) as connection:
-        stands = await limit.standing(connection)
+        stands = await limit.read_state(connection)
         refused = await limit.refused_voices(connection, _MAX_SOURCES)
     shown: list[JsonObject] = [
         {

@@ -17,13 +17,13 @@ from consumer.catalog import Catalogs
 from consumer.cli.exits import ExitCode, say
 from consumer.cli.tables import print_json
 from consumer.errors import ShwError
-from consumer.kafka.history import open_past
+from consumer.kafka.history import open_history
 from consumer.kafka.writer import open_writer
 from consumer.metrics import Metrics
 from consumer.model import JsonObject, Record
 from consumer.model.batch import Batch, Received
 from consumer.pipeline.flow import Pipeline, Stages
-from consumer.service.app import Parts, installed_strategies, stages_of
+from consumer.service.app import Resources, installed_strategies, stages_of
 from consumer.service.catalog_file import read_catalog
 from consumer.service.startup_checks import check_database
 from consumer.settings import Settings, read_settings
@@ -89,7 +89,7 @@ def _leaves(group: BaseExceptionGroup[ShwError]) -> Iterator[ShwError]:
 
 
 async def _replay(settings: Settings, since: datetime, until: datetime | None, *, dead_letters: bool) -> Told:
-    async with open_past(settings.kafka, settings.intake) as past, _pipeline(settings) as (pipeline, stages):
+    async with open_history(settings.kafka, settings.intake) as past, _pipeline(settings) as (pipeline, stages):
         again = EventReplay(settings, pipeline, stages, write_letters=dead_letters)
         async for records in past.between(since, until):
             await again.take(records)
@@ -170,7 +170,9 @@ async def _pipeline(settings: Settings) -> AsyncIterator[tuple[Pipeline, Stages]
         await check_database(pool)
         writer = await stack.enter_async_context(open_writer(settings.kafka))
         strategies = await stack.enter_async_context(installed_strategies(catalogs, connections=1))
-        parts = Parts(settings, catalogs, pool, pool, writer, strategies, Metrics(CollectorRegistry()), asyncio.Event())
+        parts = Resources(
+            settings, catalogs, pool, pool, writer, strategies, Metrics(CollectorRegistry()), asyncio.Event()
+        )
         stages = stages_of(parts, asyncio.Event())
         asked = datetime.now(UTC)
         stages.clock.compare(asked, await database_time(pool), datetime.now(UTC))

@@ -15,7 +15,7 @@ SECRET: Final = "Bearer demo-7Qx2vK9pLm4RtY8s"  # noqa: S105 - the demo's bait: 
 ORDERED: Final[JsonObject] = {"json": [{"path": "/state", "equals": "booked"}]}
 
 
-class Arrival(Enum):
+class EventForm(Enum):
     """How a failure reaches the healer."""
 
     STRUCTURED = "structured"  # a CloudEvent in the record's value
@@ -55,7 +55,7 @@ class Case:
     reason: str
     context: JsonObject
     expected: Expected
-    way: Arrival = Arrival.STRUCTURED
+    way: EventForm = EventForm.STRUCTURED
     wave: Wave = Wave.FIRST
     deliveries: int = 1
     effects: tuple[str, ...] = ()
@@ -101,7 +101,7 @@ def _reads_to_heal(world: World, org_id: UUID) -> tuple[Case, ...]:
             reason="Upstream timeout: GET /rates/daily",
             context=_read_request(world, "rates", "/rates/daily"),
             expected=HEALED,
-            way=Arrival.BARE,
+            way=EventForm.BARE,
         ),
         Case(
             name="quotas.monthly",
@@ -130,7 +130,7 @@ def _effects_to_heal(world: World, org_id: UUID) -> tuple[Case, ...]:
             context=_keyed_request(world, "orders", "order-1001")
             | {"resume": {"url": world.url("runs", "/runs/run-1001")}},
             expected=HEALED,
-            way=Arrival.BINARY,
+            way=EventForm.BINARY,
             effects=("orders:order-1001", "runs:run-1001"),
         ),
         Case(
@@ -139,7 +139,7 @@ def _effects_to_heal(world: World, org_id: UUID) -> tuple[Case, ...]:
             reason="Connect timeout, then ECONNREFUSED: POST /notifications",
             context=_unkeyed_request(world, "notifications", "guest-12") | {"error": {"code": "ECONNREFUSED"}},
             expected=HEALED,
-            way=Arrival.BARE,
+            way=EventForm.BARE,
             effects=("notifications:guest-12",),
         ),
         Case(
@@ -148,7 +148,7 @@ def _effects_to_heal(world: World, org_id: UUID) -> tuple[Case, ...]:
             reason="Concierge could not book the table for room 12",
             context=_keyed_request(world, "orders", "table-12"),
             expected=HEALED,
-            way=Arrival.BINARY,
+            way=EventForm.BINARY,
             effects=("orders:table-12",),
         ),
         Case(
@@ -157,7 +157,7 @@ def _effects_to_heal(world: World, org_id: UUID) -> tuple[Case, ...]:
             reason="Timeout while ordering, recorded by a member",
             context=_keyed_request(world, "orders", "order-2002"),
             expected=HEALED,
-            way=Arrival.MEMBER,
+            way=EventForm.MEMBER,
             effects=("orders:order-2002",),
         ),
     )

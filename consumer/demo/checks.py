@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from consumer.demo.cases import SECRET, Arrival, Case, effects_of
+from consumer.demo.cases import SECRET, Case, EventForm, effects_of
 from consumer.demo.crowd import COUNT, EFFECTS, HANDFUL, NAME, SERVICE, WATCHED_PROBES, Outage
 from consumer.demo.drift import COUNT as DRIFTING
 from consumer.demo.drift import EFFECTS as DRIFT_EFFECTS
@@ -133,7 +133,7 @@ def _check_rows(story: Story, output: Output) -> Iterator[str]:
         if count > 1:
             yield f"{name}: {count} rows"
     yield from (f"{name}: nobody published it" for name in found.keys() - {case.name for case in story.cases})
-    records = sum(case.way is not Arrival.MEMBER for case in story.cases) + len(story.poison) + COUNT + DRIFTING
+    records = sum(case.way is not EventForm.MEMBER for case in story.cases) + len(story.poison) + COUNT + DRIFTING
     if len(story.sent) <= records:
         yield "no failure was delivered twice: there is nothing to see here"
 

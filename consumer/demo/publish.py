@@ -12,7 +12,7 @@ import asyncpg
 import httpx2
 from aiokafka import AIOKafkaProducer
 
-from consumer.demo.cases import Arrival, Case
+from consumer.demo.cases import Case, EventForm
 from consumer.demo.catalog import SOURCE
 from consumer.demo.organisations import Organisations
 from consumer.demo.poison import Poison
@@ -67,13 +67,13 @@ class Inbound:
             "context": case.context,
         }
         match case.way:
-            case Arrival.STRUCTURED:
+            case EventForm.STRUCTURED:
                 await self._send(*encode(_event(case, data)), key)
-            case Arrival.BINARY:
+            case EventForm.BINARY:
                 await self._send(*encode_binary(_event(case, data)), key)
-            case Arrival.BARE:
+            case EventForm.BARE:
                 await self._send(to_json({**data, "detected_at": format_time(datetime.now(UTC))}), [], key)
-            case Arrival.MEMBER:
+            case EventForm.MEMBER:
                 await self._insert(case)
             case _:
                 assert_never(case.way)

@@ -11,7 +11,7 @@ import structlog
 from consumer.errors import TransientError
 from consumer.metrics import LoopPhase, Metrics, PauseReason
 from consumer.settings import Settings
-from consumer.store.backlog import Census, count
+from consumer.store.backlog import BacklogCounts, count
 from consumer.store.pool import Pool
 
 log = structlog.get_logger(__name__)
@@ -28,7 +28,7 @@ class BacklogLimit:
         self._metrics = metrics
         self._pause_reason: PauseReason | None = None
         self._next_count = 0.0
-        self._census: Census | None = None
+        self._census: BacklogCounts | None = None
         self._kept_open_at_count = 0.0
 
     def full(self) -> PauseReason | None:
@@ -51,7 +51,7 @@ class BacklogLimit:
         replicas = self._census.replicas if self._census is not None else 1
         self._next_count = started + max(self._settings.sample_every.total_seconds() / 2, took * replicas / SHARE)
 
-    def observe(self, census: Census) -> None:
+    def observe(self, census: BacklogCounts) -> None:
         """Set the gauges and the caps' state from a new count."""
         self._census, self._kept_open_at_count = census, self._metrics.kept_open()
         for status in self._metrics.open_failures:

@@ -73,7 +73,7 @@ class Dependencies:
         """Record that the database holds a strike against it, which the next success has to clear."""
         self._with_strikes.add(key)
 
-    def turned_away(self, key: str) -> None:
+    def note_waiting(self, key: str) -> None:
         """Record that a failure waits for it because its slow start had no room."""
         self._with_waiters.add(key)
 
@@ -109,7 +109,7 @@ class Dependencies:
             del self._slow_starts[idle]
 
 
-def turned_away(diagnosed: Sequence[Diagnosed], dependencies: Dependencies) -> dict[FailureId, str]:
+def dependency_gates(diagnosed: Sequence[Diagnosed], dependencies: Dependencies) -> dict[FailureId, str]:
     """Return which failures have to wait for their dependency, in order of arrival; the others may start."""
     left: dict[str, int] = {}
     gates: dict[FailureId, str] = {}
@@ -122,5 +122,5 @@ def turned_away(diagnosed: Sequence[Diagnosed], dependencies: Dependencies) -> d
             left[key] = room - 1
         else:
             gates[one.failure.id] = key
-            dependencies.turned_away(key)
+            dependencies.note_waiting(key)
     return gates

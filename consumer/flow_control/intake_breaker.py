@@ -13,7 +13,7 @@ from consumer.event_loop import wait_for_event
 from consumer.flow_control.silence import claims_of, is_reached, is_well, silent_beats
 from consumer.model import OrgId
 from consumer.model.batch import Batch, Received
-from consumer.model.voice import Voice
+from consumer.model.voice import ReportingSource
 from consumer.settings import DeadLetterLimitSettings, IntakeSettings
 from consumer.store import intake_breaker as store
 from consumer.store.intake_breaker import IntakeState
@@ -81,7 +81,7 @@ class IntakeBreaker:
         claims = claims_of(letter.record for letter in received.letters)
         try:
             await self._report()
-            known = await store.refuse(self._pool, claims)
+            known = await store.count_refused(self._pool, claims)
             self._should_check = self._should_check or known > 0
             await self._check_for_silence()
             if self._probe.runs and self._probe.left == 0:
@@ -110,7 +110,7 @@ class IntakeBreaker:
         if self._state is not None and self._state.paused_at is not None:
             await self._take_probe()
 
-    def _observe(self, voices: Iterable[Voice]) -> None:
+    def _observe(self, voices: Iterable[ReportingSource]) -> None:
         beat = int(time.time() / self._settings.beat.total_seconds())
         if beat != self._beat:
             self._beat = beat
@@ -123,9 +123,9 @@ class IntakeBreaker:
 
     async def _report(self) -> None:
         heard, self._unreported = self._unreported, {}
-        voices = [Voice(source, org_id) for org_id, sources in heard.items() for source in sources]
+        voices = [ReportingSource(source, org_id) for org_id, sources in heard.items() for source in sources]
         try:
-            await store.hear(self._pool, self._settings.beat, voices)
+            await store.record_accepted(self._pool, self._settings.beat, voices)
         except TransientError:
             self._accepted_in_beat.clear()  # a source that is accepted again is reported again
             raise
@@ -147,7 +147,7 @@ class IntakeBreaker:
         if beats is None or beats > counting:
             self._should_check = beats is not None
             return
-        failing = await store.failing(self._pool, limit.beat, beats)
+        failing = await store.count_silent(self._pool, limit.beat, beats)
         if not is_reached(failing, limit):
             return
         why = (
@@ -163,7 +163,7 @@ class IntakeBreaker:
         return (self._settings.usual + self._settings.longest) // self._settings.beat
 
     async def _refresh_state(self) -> None:
-        was, self._state = self._state, await store.standing(self._pool)
+        was, self._state = self._state, await store.read_state(self._pool)
         paused, now_paused = was is not None and was.paused_at is not None, self._state.paused_at is not None
         if now_paused and not paused:
             log.warning("dead_letter_limit_holds", since=str(self._state.paused_at), why=self._state.why)
@@ -208,11 +208,11 @@ class _Probe:
         return timedelta(seconds=time.monotonic() - self._since)
 
 
-def _accepted_voices(batch: Batch, received: Received) -> list[Voice]:
+def _accepted_voices(batch: Batch, received: Received) -> list[ReportingSource]:
     """Return the sources of accepted events, new or delivered before; storing one may still make it a dead letter."""
     refused = {(letter.record.partition, letter.record.offset) for letter in received.letters}
     return [
-        Voice(diagnosed.failure.source or "", diagnosed.failure.org_id)
+        ReportingSource(diagnosed.failure.source or "", diagnosed.failure.org_id)
         for diagnosed, record in batch.accepted
         if not refused or (record.partition, record.offset) not in refused
     ]

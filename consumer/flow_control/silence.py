@@ -15,7 +15,7 @@ from uuid import UUID
 from pydantic_core import from_json
 
 from consumer.model import OrgId, Record
-from consumer.model.voice import HeardInterval, SilentVoices, Voice
+from consumer.model.voice import HeardInterval, ReportingSource, SilentSources
 from consumer.settings import DeadLetterLimitSettings
 
 SHORTEST: Final = 2
@@ -45,7 +45,7 @@ def silent_beats(heard: Sequence[HeardInterval], settings: DeadLetterLimitSettin
     return None
 
 
-def is_reached(failing: SilentVoices, settings: DeadLetterLimitSettings) -> bool:
+def is_reached(failing: SilentSources, settings: DeadLetterLimitSettings) -> bool:
     """Return whether so many silent sources had dead letters that the fault must be where all of them meet: here."""
     return (
         failing.sources >= settings.sources
@@ -61,16 +61,16 @@ def is_well(accepted: int, refused: int) -> bool | None:
     return accepted >= refused
 
 
-def claims_of(records: Iterable[Record]) -> Counter[Voice]:
+def claims_of(records: Iterable[Record]) -> Counter[ReportingSource]:
     """Count refused records by the source that they claim; a record without a readable claim is left out."""
-    found: Counter[Voice] = Counter()
+    found: Counter[ReportingSource] = Counter()
     for record in records:
         if (voice := claim_of(record)) is not None:
             found[voice] += 1
     return found
 
 
-def claim_of(record: Record) -> Voice | None:
+def claim_of(record: Record) -> ReportingSource | None:
     """Return the source and organisation that a refused record claims, as far as they can be read.
 
     Parsed here and not by `decode`, which may be just what is broken. A producer may claim anything.
@@ -81,7 +81,7 @@ def claim_of(record: Record) -> Voice | None:
     in_header = headers.get("ce_source", b"").decode(errors="replace")
     source = in_header or source or _first_match(_SOURCE, value) or f"urn:kafka:{record.topic}"
     try:
-        return Voice(source, OrgId(UUID(org_id or _first_match(_ORGANISATION, value) or "")))
+        return ReportingSource(source, OrgId(UUID(org_id or _first_match(_ORGANISATION, value) or "")))
     except ValueError:
         return None
 

@@ -29,8 +29,8 @@ PACES: Final = 4096
 """Organisations whose completion rate is remembered."""
 
 
-class Turn(Enum):
-    """Admission decision for a new failure."""
+class SlotDecision(Enum):
+    """Slot decision for a new failure."""
 
     NOW = "a slot"
     LATER = "a slot that is about to be free: ask again"
@@ -239,12 +239,12 @@ class HealSlots:
 
     async def wait_to_admit(
         self, org_ids: Sequence[OrgId], *, stalled_after: timedelta, at_most: timedelta
-    ) -> list[Turn]:
+    ) -> list[SlotDecision]:
         """Wait for slots for new failures as long as heals end; returns the decision for each, in order of arrival.
 
-        A failure with `Turn.LATER` is to be asked for again: its slot is about to be free. When for `stalled_after` no
-        slot was freed and no heal is being settled, or after `at_most`, none gets that: all that are left go without a
-        slot.
+        A failure with `SlotDecision.LATER` is to be asked for again: its slot is about to be free. When for
+        `stalled_after` no slot was freed and no heal is being settled, or after `at_most`, none gets that: all that are
+        left go without a slot.
         """
         deadline = time.monotonic() + at_most.total_seconds()
         some = min(len(org_ids), max(1, self._new_limit() // AT_ONCE))
@@ -253,24 +253,26 @@ class HealSlots:
             gives_up = self._stalled or left <= 0 or self.slots == 0
             if gives_up or self.free(for_new=True) >= some:
                 turns = self._decide_turns(org_ids, stalled_after, gives_up=gives_up)
-                if not org_ids or any(turn is not Turn.LATER for turn in turns):
+                if not org_ids or any(turn is not SlotDecision.LATER for turn in turns):
                     return turns
             freed = await self._wait_for_free(min(left, stalled_after.total_seconds()))
             self._stalled = not freed and not self._settling
 
-    def _decide_turns(self, org_ids: Sequence[OrgId], stalled_after: timedelta, *, gives_up: bool) -> list[Turn]:
-        """Return the decision for each. Hanging heals delay their own organisation only; within one, order is kept."""
+    def _decide_turns(
+        self, org_ids: Sequence[OrgId], stalled_after: timedelta, *, gives_up: bool
+    ) -> list[SlotDecision]:
+        """Return each decision. Hanging heals delay their own organisation only; within one, order is kept."""
         admitted = self.admit(org_ids, for_new=True)
         if gives_up or all(admitted):
-            return [Turn.NOW if gets_one else Turn.STORE_ONLY for gets_one in admitted]
+            return [SlotDecision.NOW if gets_one else SlotDecision.STORE_ONLY for gets_one in admitted]
         since = time.monotonic() - stalled_after.total_seconds()
         is_full = sum(admitted) >= self.free(for_new=True)
         return [
-            Turn.NOW
+            SlotDecision.NOW
             if gets_one
-            else Turn.LATER
+            else SlotDecision.LATER
             if is_full or self._freed_at.get(org_id, 0.0) >= since
-            else Turn.STORE_ONLY
+            else SlotDecision.STORE_ONLY
             for org_id, gets_one in zip(org_ids, admitted, strict=True)
         ]
 

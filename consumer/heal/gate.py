@@ -12,7 +12,7 @@ from consumer.model.call import NOT_PERMITTED, NotSent
 from schemas.names import Effect
 
 
-class Tenure(Protocol):
+class ClaimLease(Protocol):
     """The process's lease, as far as a gate needs it."""
 
     async def permit(self, claim: Claim, seen_at: float) -> float:
@@ -35,7 +35,7 @@ class Gate:
     it; no unsafe effect starts before its beginning is durable.
     """
 
-    def __init__(self, claim: Claim, effect: Effect, tenure: Tenure, started: Callable[[AttemptId], None]) -> None:
+    def __init__(self, claim: Claim, effect: Effect, tenure: ClaimLease, started: Callable[[AttemptId], None]) -> None:
         self._claim = claim
         self._effect = effect
         self._tenure = tenure
@@ -79,7 +79,7 @@ class Gate:
 ResultT = TypeVar("ResultT")
 
 
-async def permitted(gate: EffectGate, act: Callable[[], Awaitable[ResultT]]) -> ResultT:
+async def run_permitted(gate: EffectGate, act: Callable[[], Awaitable[ResultT]]) -> ResultT:
     """Begin an effect at the gate and perform it; raises as `gate.begin`.
 
     A process that was suspended between the gate's permission and the first byte has sent nothing, which does not

@@ -8,8 +8,8 @@ from typing import Final
 from uuid import UUID
 
 from consumer.catalog import Catalog
-from consumer.model import ID_SPACE, DeadLetter, Failure, FailureId, JsonObject, OrgId, Record, Trace, first_read
-from consumer.model.identity import drivers, named
+from consumer.model import ID_SPACE, DeadLetter, Failure, FailureId, JsonObject, OrgId, Record, Trace, original_position
+from consumer.model.identity import to_driver_uuid, uuid5_from_bytes
 from consumer.redact import may_hold_secret, redact_json, redact_text
 from schemas.envelope import Envelope, EnvelopeError, parse
 from schemas.failure import WorkflowFailure, decode_failure
@@ -50,16 +50,16 @@ def decode(record: Record, door: AdmissionRules, now: datetime) -> Failure | Dea
 def event_failure_id(org_id: UUID, source: str, event_id: str) -> FailureId:
     """Return the id of the failure that an event reports: the same for every delivery, in every process."""
     # The length keeps two different pairs of source and id from running together into one text.
-    return FailureId(named(_SPACE, f"{org_id}:{len(source)}:{source}:{event_id}"))
+    return FailureId(uuid5_from_bytes(_SPACE, f"{org_id}:{len(source)}:{source}:{event_id}"))
 
 
 def _build_failure(record: Record, envelope: Envelope, event: WorkflowFailure, source: str, now: datetime) -> Failure:
-    record, _ = first_read(record)
+    record, _ = original_position(record)
     value = record.value or b""
     digest = hashlib.sha256(value).digest()
     event_id = envelope.id or f"{record.partition}:{record.offset}:{record.timestamp_ms}:{digest.hex()}"
     extra = {**(event.model_extra or {}), **({"extensions": dict(envelope.extensions)} if envelope.extensions else {})}
-    org_id = OrgId(drivers(event.org_id))
+    org_id = OrgId(to_driver_uuid(event.org_id))
     failure = Failure(
         id=event_failure_id(org_id, source, event_id),
         org_id=org_id,
@@ -75,7 +75,7 @@ def _build_failure(record: Record, envelope: Envelope, event: WorkflowFailure, s
     )
     # Attributes of a binary event are in the headers, which the quick check of the value does not cover.
     suspect = may_hold_secret(value) or bool(envelope.extensions) or _is_suspect(source)
-    return redacted(failure) if suspect else failure
+    return redact_failure(failure) if suspect else failure
 
 
 def _describe(error: EnvelopeError) -> str:
@@ -97,7 +97,7 @@ def _is_suspect(source: str) -> bool:
     return may_hold_secret(source.encode())
 
 
-def redacted(failure: Failure) -> Failure:
+def redact_failure(failure: Failure) -> Failure:
     """Redact every secret of a failure and record the paths: memory and database then hold the same form."""
     context, paths = _redact_object(failure.context)
     extra, _ = _redact_object(failure.extra)

@@ -19,7 +19,7 @@ from consumer.ingest.offsets import Epoch, Epochs
 from consumer.kafka.group import group_answers
 from consumer.kafka.polls import NOTHING, Polled
 from consumer.kafka.reader import Listener, Reader, open_reader
-from consumer.metrics import LoopPhase, Metrics, PauseReason, Rebuilt
+from consumer.metrics import LoopPhase, Metrics, PauseReason, RebuiltClient
 from consumer.model import Partition, Record
 from consumer.settings import IntakeSettings, KafkaSettings
 
@@ -39,7 +39,7 @@ READ_AHEAD: Final = 2
 """Prefetch limit: batches decoded while the database works on another; keeps both busy, and leaves little to reread."""
 
 
-class Stage(Protocol[BatchT]):
+class BatchStage(Protocol[BatchT]):
     """The pipeline stage that the source feeds with batches."""
 
     async def read(self, records: Sequence[Record]) -> BatchT:
@@ -76,7 +76,7 @@ class _Span(Generic[BatchT]):
     """Bytes of the records' values."""
 
 
-class Source(Generic[BatchT]):
+class KafkaSource(Generic[BatchT]):
     """One member of the group, from its first poll to its last commit."""
 
     def __init__(
@@ -85,7 +85,7 @@ class Source(Generic[BatchT]):
         kafka: KafkaSettings,
         intake: IntakeSettings,
         drain: timedelta,
-        stage: Stage[BatchT],
+        stage: BatchStage[BatchT],
         full: Callable[[], PauseReason | None],
         metrics: Metrics,
         valve: IntakeGate,
@@ -119,7 +119,7 @@ class Source(Generic[BatchT]):
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Reader]:
         """Join the consumer group; leaves it at the end."""
-        count = self._metrics.rebuilds[Rebuilt.MEMBER].inc
+        count = self._metrics.rebuilds[RebuiltClient.MEMBER].inc
         listener = Listener(revoked=self._on_revoked, assigned=self._on_assigned, rebuilt=count)
         async with open_reader(self._kafka, self._intake, listener) as reader:
             self._reader = reader

@@ -16,8 +16,8 @@ from typing import Final
 from aiokafka.record.util import calc_crc32c
 
 from consumer.kafka import message_sets
-from consumer.kafka.unpacking import ByteReader, DamagedError, unpacked
-from consumer.model import Fault, Partition, Record
+from consumer.kafka.unpacking import ByteReader, DamagedError, decompress
+from consumer.model import Partition, Record, UnreadableRecord
 from schemas.names import PoisonReason
 from schemas.value import value
 
@@ -94,7 +94,7 @@ def walk(partition: Partition, position: int, fetched: Fetched, *, at_most: int)
             bad = _build_corrupt(partition, position, fetched, at, None) if at == 0 else None
             return Walked(records=tuple(records), position=position, corrupt=bad)
         whole = content[at : at + size]
-        read = _batch(whole) if whole[16] == _FORMAT else message_sets.checked(whole)
+        read = _batch(whole) if whole[16] == _FORMAT else message_sets.parse_message(whole)
         if read is None:
             bad = _build_corrupt(partition, position, fetched, at, size)
             return Walked(records=tuple(records), position=position, corrupt=bad)
@@ -162,7 +162,7 @@ class _Aborted:
 def _records(partition: Partition, batch: _Batch, position: int) -> Iterator[tuple[Record, int]]:
     """Yield the records of a batch from a position on, faults among them."""
     try:
-        content = unpacked(batch.attributes & _CODEC, batch.content[_HEADER.size :])
+        content = decompress(batch.attributes & _CODEC, batch.content[_HEADER.size :])
     except DamagedError as error:
         if batch.next_offset > position:
             yield _batch_fault(partition, max(position, batch.base), batch, str(error)), batch.next_offset
@@ -232,7 +232,9 @@ def _header(reading: ByteReader) -> tuple[str, bytes]:
 
 def _fault(partition: Partition, offset: int, time: int, raw: bytes, why: str) -> Record:
     message = f"it cannot be read as a record: {why}. Mend the producer, and publish the event again"
-    return _as_record(partition, offset, time, raw, Fault(reason=PoisonReason.UNREADABLE_RECORD, message=message))
+    return _as_record(
+        partition, offset, time, raw, UnreadableRecord(reason=PoisonReason.UNREADABLE_RECORD, message=message)
+    )
 
 
 def _batch_fault(partition: Partition, offset: int, batch: _Batch, why: str) -> Record:
@@ -240,11 +242,11 @@ def _batch_fault(partition: Partition, offset: int, batch: _Batch, why: str) -> 
         f"a batch of {batch.count} records to offset {batch.next_offset - 1} cannot be unpacked: {why}. "
         "Mend the producer, and publish the events again"
     )
-    fault = Fault(reason=PoisonReason.CORRUPT_BATCH, message=message)
+    fault = UnreadableRecord(reason=PoisonReason.CORRUPT_BATCH, message=message)
     return _as_record(partition, offset, batch.last_time, batch.content, fault)
 
 
-def _as_record(partition: Partition, offset: int, time: int, raw: bytes, fault: Fault) -> Record:
+def _as_record(partition: Partition, offset: int, time: int, raw: bytes, fault: UnreadableRecord) -> Record:
     return Record(
         topic=partition.topic,
         partition=partition.partition,
@@ -266,7 +268,7 @@ def _build_corrupt(partition: Partition, position: int, fetched: Fetched, at: in
         f"a batch of records to offset {next_offset - 1} is not what was written: its checksum or its length is wrong, "
         "each time it is fetched. Look at the broker's disks and replicas, and publish the events again"
     )
-    fault = Fault(reason=PoisonReason.CORRUPT_BATCH, message=message)
+    fault = UnreadableRecord(reason=PoisonReason.CORRUPT_BATCH, message=message)
     return Corrupt(record=_as_record(partition, position, -1, rest, fault), next_offset=next_offset)
 
 

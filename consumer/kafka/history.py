@@ -147,7 +147,7 @@ class TopicHistory:
 
 
 @asynccontextmanager
-async def open_past(settings: KafkaSettings, intake: IntakeSettings) -> AsyncIterator[TopicHistory]:
+async def open_history(settings: KafkaSettings, intake: IntakeSettings) -> AsyncIterator[TopicHistory]:
     """Open the failures topic; raises as `open_topic` does."""
     bounds = dict.fromkeys(("fetch_max_bytes", "max_partition_fetch_bytes"), intake.max_bytes)
     async with open_topic(settings, settings.failures_topic, **bounds) as consumer:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Final
 from zlib import crc32
 
-from consumer.kafka.unpacking import DamagedError, unpacked
-from consumer.model import Fault, Partition, Record
+from consumer.kafka.unpacking import DamagedError, decompress
+from consumer.model import Partition, Record, UnreadableRecord
 from schemas.names import PoisonReason
 from schemas.value import value
 
@@ -38,7 +38,7 @@ class LegacyMessage:
         return self.offset + 1
 
 
-def checked(whole: bytes) -> LegacyMessage | None:
+def parse_message(whole: bytes) -> LegacyMessage | None:
     """Parse a message's header; None where its checksum is wrong, or its format is neither of these."""
     offset, _, crc, version, attributes = _HEAD.unpack_from(whole)
     if version not in (0, 1) or crc32(whole[_CHECKSUM_FROM:]) != crc:
@@ -68,7 +68,7 @@ def _unpack_inner(message: LegacyMessage) -> list[tuple[int, bytes]]:
     _, _, packed = _parse_fields(message.content)
     if packed is None:
         raise DamagedError("it says that it holds others and has no value")
-    content = unpacked(message.attributes & _CODEC, packed)
+    content = decompress(message.attributes & _CODEC, packed)
     found: list[tuple[int, bytes]] = []
     at = 0
     while at < len(content):
@@ -143,5 +143,5 @@ def _fault(partition: Partition, offset: int, raw: bytes, why: str) -> Record:
         key=None,
         value=raw,
         headers=(),
-        fault=Fault(reason=PoisonReason.UNREADABLE_RECORD, message=message),
+        fault=UnreadableRecord(reason=PoisonReason.UNREADABLE_RECORD, message=message),
     )

@@ -28,7 +28,7 @@ def missing_codecs() -> tuple[str, ...]:
     return tuple(name for name, there in has.items() if not there())
 
 
-def unpacked(number: int, content: bytes) -> bytes:
+def decompress(number: int, content: bytes) -> bytes:
     """Decompress by a codec's number in a batch's attributes."""
     if number == 0:
         return content

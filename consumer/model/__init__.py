@@ -1,8 +1,8 @@
 """Values that the stages hand to each other: no behaviour beyond what follows from their own fields.
 
 `failure.py` (a failure, its record, its diagnosis), `plan.py`, `outcome.py`, `settlement.py` (what a finished step
-writes, and its messages), `identity.py` (ids that are the same in every process), `batch.py`, `call.py` (one HTTP call),
-`decision.py` (a person's), `voice.py` (who publishes), `retry_after.py`.
+writes, and its messages), `identity.py` (ids that are the same in every process), `batch.py`, `call.py` (one HTTP
+call), `decision.py` (a person's), `voice.py` (who publishes), `retry_after.py`.
 Neighbours: everybody.
 Invariant: a value never changes once it is made.
 """
@@ -13,12 +13,12 @@ from consumer.model.failure import (
     Diagnosis,
     Evidence,
     Failure,
-    Fault,
     LadderProgress,
     Record,
     Trace,
-    first_read,
-    with_value_alone,
+    UnreadableRecord,
+    original_position,
+    without_producer_metadata,
 )
 from consumer.model.identity import (
     ID_SPACE,
@@ -63,7 +63,6 @@ __all__ = [
     "Evidence",
     "Failure",
     "FailureId",
-    "Fault",
     "Heal",
     "Healed",
     "Health",
@@ -92,8 +91,9 @@ __all__ = [
     "Settlement",
     "Trace",
     "Unknown",
+    "UnreadableRecord",
     "Wait",
     "attempt_id",
-    "first_read",
-    "with_value_alone",
+    "original_position",
+    "without_producer_metadata",
 ]

@@ -95,7 +95,7 @@ _BOOLEANS: Final = {"true": True, "false": False}
 _RETRY_HINT_HEADERS: Final = ("x-should-retry", "stripe-should-retry")
 
 
-def named_wait(answer: Answer, now: datetime | None = None) -> timedelta | None:
+def requested_wait(answer: Answer, now: datetime | None = None) -> timedelta | None:
     """Return the wait that the other side asks for by `retry-after-ms` or Retry-After.
 
     An HTTP date in an answer without a Date header counts from `now`.

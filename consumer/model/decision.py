@@ -27,7 +27,7 @@ class DecisionResult(StrEnum):
     NOT_FOUND = "not_found"  # no such failure
 
 
-AFTER: Final = {
+STATUS_AFTER: Final = {
     Decision.GIVE_UP: Status.GIVEN_UP,
     Decision.RESOLVE: Status.RESOLVED,
     Decision.DID_NOT_HAPPEN: Status.PENDING,

@@ -11,7 +11,7 @@ from schemas.value import value
 
 
 @value(frozen=True, slots=True, kw_only=True)
-class Fault:
+class UnreadableRecord:
     """Why an entry of the Kafka log cannot be read as a record."""
 
     reason: PoisonReason
@@ -29,11 +29,11 @@ class Record:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
-    fault: Fault | None = None
+    fault: UnreadableRecord | None = None
     """Set where the entry is unreadable: `value` then holds its raw bytes, and it can only become a dead letter."""
 
 
-def first_read(record: Record) -> tuple[Record, int]:
+def original_position(record: Record) -> tuple[Record, int]:
     """Return a record at its place before any replay, and the number of replays.
 
     This place identifies an event without an id of its own.
@@ -45,9 +45,9 @@ def first_read(record: Record) -> tuple[Record, int]:
     return place, first.replayed
 
 
-def with_value_alone(record: Record) -> Record:
+def without_producer_metadata(record: Record) -> Record:
     """Strip a record's key and headers, which its producer chose freely; the replay marks are exact, and stay."""
-    _, replayed = first_read(record)
+    _, replayed = original_position(record)
     if not replayed:
         return replace(record, key=None, headers=())
     marks = tuple((name, content) for name, content in record.headers if name in MARKS)

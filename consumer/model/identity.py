@@ -27,7 +27,7 @@ def attempt_id(failure_id: FailureId, step: int, draw: int = 0) -> AttemptId:
     Each plan draws anew: where a failover or a restore takes a failure back to a step whose attempt is already
     published, the next attempt of that step has another id (docs/decisions/0023).
     """
-    return AttemptId(named(failure_id.bytes, f"attempt:{step}:{draw}" if draw else f"attempt:{step}"))
+    return AttemptId(uuid5_from_bytes(failure_id.bytes, f"attempt:{step}:{draw}" if draw else f"attempt:{step}"))
 
 
 class Partition(NamedTuple):
@@ -45,7 +45,7 @@ def _driver_uuid() -> type[UUID]:
     return found
 
 
-def named(space: bytes, name: str) -> UUID:
+def uuid5_from_bytes(space: bytes, name: str) -> UUID:
     """Return the same UUID as `uuid.uuid5` for the namespace with these bytes."""
     digest = bytearray(sha1(space + name.encode(), usedforsecurity=False).digest()[:16])
     digest[6] = digest[6] & 0x0F | 0x50
@@ -53,6 +53,6 @@ def named(space: bytes, name: str) -> UUID:
     return _driver_uuid()(bytes(digest))  # type: ignore[arg-type]  # the driver's takes bytes first
 
 
-def drivers(given: UUID) -> UUID:
+def to_driver_uuid(given: UUID) -> UUID:
     """Convert a UUID to the database driver's own type."""
     return _driver_uuid()(given.bytes)  # type: ignore[arg-type]  # as above

@@ -8,7 +8,7 @@ from typing import Final
 _NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 _MAX_WAIT: Final = timedelta(days=366)
 
-NOT_BEGUN: Final = frozenset({425, 429})
+NOT_PROCESSED: Final = frozenset({425, 429})
 """Statuses that mean that the other side did not begin to process the call: safe to retry for every effect class."""
 
 

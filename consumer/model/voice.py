@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 from consumer.model import ID_SPACE, OrgId
 
 
-class Voice(NamedTuple):
+class ReportingSource(NamedTuple):
     """A source that reports for an organisation; in a rejected record it is only a claim."""
 
     source: str
@@ -28,7 +28,7 @@ class HeardInterval:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SilentVoices:
+class SilentSources:
     """Voices with dead letters and nothing accepted since the silence began; only those accepted before count."""
 
     sources: int

@@ -14,11 +14,11 @@ import httpcore2
 from consumer.catalog import Secret, WorkflowPolicy
 from consumer.model.call import Answer, CallResult, EgressRefused, OutboundRequest
 from consumer.outbound.credentials import Credentials, forbidden_reference, read_credentials, references
-from consumer.outbound.dialing import AddressDenied, Allowance, GuardedNetwork, Resolve
+from consumer.outbound.dialing import AddressDenied, GuardedNetwork, ReceiveLimit, Resolve
 from consumer.outbound.egress import Target, target_of
 from consumer.outbound.exchange import FAILURES, Exchange
 from consumer.outbound.message import HEADS, on_the_wire, read_answer, unsendable
-from consumer.outbound.redirects import Stay, next_call, without_credentials
+from consumer.outbound.redirects import NotFollowed, next_call, without_credentials
 from consumer.outbound.resolving import SystemResolver
 
 _WIRE_LOGGERS: Final = ("httpcore2.http11", "httpcore2.http2")
@@ -85,7 +85,7 @@ class OutboundCalls:
     ) -> Answer:
         asked = {str(target.url)}
         answer = await self._send_once(call, target, request)
-        while not isinstance(step := next_call(request, target, answer, asked), Stay):
+        while not isinstance(step := next_call(request, target, answer, asked), NotFollowed):
             # The secrets are not checked again: at the same origin they are allowed already, and no other gets them.
             place = target_of(step.url, policy.hosts, step.org_id)
             if isinstance(place, EgressRefused):
@@ -99,7 +99,7 @@ class OutboundCalls:
         return replace(answer, not_followed=step.reason)
 
     async def _send_once(self, call: "_Call", target: Target, request: OutboundRequest) -> Answer:
-        allowance = Allowance(HEADS)
+        allowance = ReceiveLimit(HEADS)
         network = GuardedNetwork(
             networks=target.networks,
             mark=call.exchange.mark,

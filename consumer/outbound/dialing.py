@@ -30,7 +30,7 @@ class NotPermitted(Exception):
     """The call lost its permission to start; nothing of it was sent."""
 
 
-class SentMark:
+class WriteFence:
     """Write fence of one call: tracks whether a byte of the request was sent, and refuses writes past its deadline.
 
     A suspended process may wake up in the middle of a call, before any of its timers has fired: so the clock is checked
@@ -60,7 +60,7 @@ class SentMark:
         self.sent = True
 
 
-class Allowance:
+class ReceiveLimit:
     """Receive limit in bytes as they come over the wire: heads, chunk framing, and data that inflates to nothing."""
 
     def __init__(self, left: int) -> None:
@@ -91,8 +91,8 @@ class GuardedNetwork(httpcore2.AsyncNetworkBackend):
         self,
         *,
         networks: Sequence[Network],
-        mark: SentMark,
-        allowance: Allowance,
+        mark: WriteFence,
+        allowance: ReceiveLimit,
         resolve: Resolve,
         network: httpcore2.AsyncNetworkBackend,
     ) -> None:
@@ -146,7 +146,7 @@ class GuardedNetwork(httpcore2.AsyncNetworkBackend):
 
 
 class _MarkedStream(httpcore2.AsyncNetworkStream):
-    def __init__(self, stream: httpcore2.AsyncNetworkStream, mark: SentMark, allowance: Allowance) -> None:
+    def __init__(self, stream: httpcore2.AsyncNetworkStream, mark: WriteFence, allowance: ReceiveLimit) -> None:
         self._stream = stream
         self._mark = mark
         self._allowance = allowance

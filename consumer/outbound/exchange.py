@@ -9,7 +9,7 @@ import httpx2
 
 from consumer.model.call import MAY_START, NOT_PERMITTED, Ambiguous, EgressRefused, NotSent, always
 from consumer.outbound.decoding import Oversized, Undecodable
-from consumer.outbound.dialing import AddressDenied, NotPermitted, NotResolved, SentMark
+from consumer.outbound.dialing import AddressDenied, NotPermitted, NotResolved, WriteFence
 
 FAILURES: Final = (
     AddressDenied,
@@ -38,7 +38,7 @@ class Exchange:
 
     def __init__(self, *, within: timedelta, effect: bool) -> None:
         self.started = time.monotonic()
-        self.mark = SentMark(self.started + within.total_seconds(), MAY_START.get() if effect else always)
+        self.mark = WriteFence(self.started + within.total_seconds(), MAY_START.get() if effect else always)
         self.connecting = False
 
     @property

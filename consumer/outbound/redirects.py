@@ -16,7 +16,7 @@ _CROSS_ORIGIN_HEADERS: Final = frozenset({"accept", "accept-language", "cache-co
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stay:
+class NotFollowed:
     """The redirect is not followed but returned as the answer; with a reason where the catalog allows redirects."""
 
     reason: str | None = None
@@ -24,20 +24,20 @@ class Stay:
 
 def next_call(
     request: OutboundRequest, target: Target, answer: Answer, asked: Collection[str]
-) -> OutboundRequest | Stay:
+) -> OutboundRequest | NotFollowed:
     """Return the call that a redirect asks for, not yet checked by the guard; `asked` are the URLs called so far.
 
     Only a GET or HEAD without a body is redirected: that has no effect at the new URL.
     """
     if answer.status not in _REDIRECTS or request.method not in _WITHOUT_EFFECT or request.body is not None:
-        return Stay()
+        return NotFollowed()
     if len(asked) > target.redirects:
-        return Stay(reason="more redirects than the host's `redirects` allow" if len(asked) > 1 else None)
+        return NotFollowed(reason="more redirects than the host's `redirects` allow" if len(asked) > 1 else None)
     url = _redirect_url(target, answer)
-    if isinstance(url, Stay):
+    if isinstance(url, NotFollowed):
         return url
     if str(url) in asked:
-        return Stay(reason="the redirect leads back to where it came from")
+        return NotFollowed(reason="the redirect leads back to where it came from")
     return replace(request, url=str(url))
 
 
@@ -47,18 +47,18 @@ def without_credentials(request: OutboundRequest) -> OutboundRequest:
     return replace(request, headers=tuple(pair for pair, keep in zip(request.headers, kept, strict=True) if keep))
 
 
-def _redirect_url(target: Target, answer: Answer) -> httpx2.URL | Stay:
+def _redirect_url(target: Target, answer: Answer) -> httpx2.URL | NotFollowed:
     places = {value for name, value in answer.headers if name.lower() == "location"}
     if len(places) != 1:
-        return Stay(reason="the redirect names no place, or several")
+        return NotFollowed(reason="the redirect names no place, or several")
     place = places.pop()
     odd = "it is not ASCII" if not place.isascii() else odd_text(place)
     if odd is not None:
-        return Stay(reason=f"the redirect's place cannot be used: {odd}")
+        return NotFollowed(reason=f"the redirect's place cannot be used: {odd}")
     try:
         url = target.url.join(place).copy_with(fragment=None)
     except (httpx2.InvalidURL, UnicodeError, ValueError):
-        return Stay(reason="the redirect's place cannot be read")
+        return NotFollowed(reason="the redirect's place cannot be read")
     if target.url.scheme == "https" and url.scheme != "https":
-        return Stay(reason="the redirect leads from https to something weaker")
+        return NotFollowed(reason="the redirect leads from https to something weaker")
     return url

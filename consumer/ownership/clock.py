@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-TOLERATED: Final = timedelta(seconds=2)
+MAX_SKEW: Final = timedelta(seconds=2)
 """Clock skew that is not reported: below it synchronised clocks and slow answers cannot be told apart."""
 
 

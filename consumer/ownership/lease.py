@@ -14,7 +14,7 @@ from consumer.errors import RevokedClaim, TransientError
 from consumer.event_loop import wait_for_event
 from consumer.metrics import Metrics
 from consumer.model import Claim, OwnerId
-from consumer.ownership.clock import TOLERATED, Clock
+from consumer.ownership.clock import MAX_SKEW, Clock
 from consumer.ownership.owner_watch import OwnerWatch
 from consumer.ownership.permission import READ_EVERY, Moment, Permission
 from consumer.store import leases
@@ -23,9 +23,9 @@ from consumer.store.pool import Pool
 
 log = structlog.get_logger(__name__)
 
-ANSWERED_WITHIN: Final = timedelta(seconds=5)
+STATEMENT_TIMEOUT: Final = timedelta(seconds=5)
 """Timeout of a lease statement: where the server hangs it is sent anew, maybe to another host."""
-FIRST_AGAIN: Final = timedelta(seconds=1)
+FIRST_RETRY_DELAY: Final = timedelta(seconds=1)
 """Delay before the very first renewal is retried."""
 
 
@@ -65,7 +65,7 @@ class Lease:
                 await self._read_revoked()
             except TransientError as error:
                 log.warning("no_lease_yet", error=str(error)[:300])
-                await wait_for_event(stop, FIRST_AGAIN)
+                await wait_for_event(stop, FIRST_RETRY_DELAY)
             else:
                 return
 
@@ -90,13 +90,13 @@ class Lease:
         self._next_renewal = sent.monotonic + self.span.total_seconds() / 3
         changed = self.clock.compare(asked, database, datetime.now(UTC))
         self.metrics.clock_skew_seconds.set(self.clock.skew.total_seconds())
-        if abs(changed) > TOLERATED:
+        if abs(changed) > MAX_SKEW:
             log.warning("clock_skew", host_ahead_seconds=round(self.clock.skew.total_seconds(), 3))
 
     async def _read_revoked(self) -> None:
         sent = Moment.now()
         async with _with_timeout():
-            reading = await leases.read(self.own_pool, self.me)
+            reading = await leases.read_leases(self.own_pool, self.me)
         self.permission.read(sent, reading.revoked)
         self._watch.look(reading.renewals, sent.monotonic, time.monotonic())
         dead = frozenset(self.dead)
@@ -125,7 +125,7 @@ class Lease:
             if self.permission.is_certain(seen_at):
                 return seen_at
             asked = time.monotonic()
-            await leases.stands(self.pool, self.me, claim)
+            await leases.check_claim(self.pool, self.me, claim)
             seen_at = asked
 
     def may_start(self, claim: Claim, seen_at: float) -> bool:
@@ -141,7 +141,7 @@ class Lease:
 @asynccontextmanager
 async def _with_timeout() -> AsyncIterator[None]:
     try:
-        async with asyncio.timeout(ANSWERED_WITHIN.total_seconds()):
+        async with asyncio.timeout(STATEMENT_TIMEOUT.total_seconds()):
             yield
     except TimeoutError as error:
-        raise TransientError(f"the database did not answer within {ANSWERED_WITHIN.total_seconds():g} s") from error
+        raise TransientError(f"the database did not answer within {STATEMENT_TIMEOUT.total_seconds():g} s") from error

@@ -44,7 +44,7 @@ async def until_durable(
             rest = min(rest * 2, LONGEST_REST)
 
 
-async def halved(
+async def bisect_batch(
     items: Sequence[ItemT],
     together: Callable[[Sequence[ItemT]], Awaitable[ResultT]],
     alone: Callable[[ItemT, RefusedByDatabase], Awaitable[ResultT]],
@@ -60,5 +60,5 @@ async def halved(
             return [await alone(items[0], error)]
         log.warning("batch_refused", rows=len(items), error=str(error)[:300])
     middle = len(items) // 2
-    first = await halved(items[:middle], together, alone)
-    return first + await halved(items[middle:], together, alone)
+    first = await bisect_batch(items[:middle], together, alone)
+    return first + await bisect_batch(items[middle:], together, alone)

@@ -30,10 +30,10 @@ from consumer.model import Diagnosed, Failure, OwnerId, Record
 from consumer.model.batch import Batch, Claimed, HeldBack
 from consumer.ownership.clock import Clock
 from consumer.ownership.lease import Lease
-from consumer.pipeline.healing import Healing
+from consumer.pipeline.healing import HealTasks
 from consumer.pipeline.intake import Intake
 from consumer.pipeline.publish import Publisher
-from consumer.pipeline.reading import Reading, joined
+from consumer.pipeline.reading import Reading, merge_batches
 from consumer.pipeline.recording import Recording
 from consumer.pipeline.settle import Settler
 from consumer.plan.planner import FleetState
@@ -69,7 +69,7 @@ class Pipeline:
 
     def __init__(self, stages: Stages, heals: asyncio.TaskGroup) -> None:
         self._stages = stages
-        self._healing = Healing(
+        self._healing = HealTasks(
             reading=stages.reading,
             settler=stages.settler,
             strategies=stages.strategies,
@@ -89,7 +89,7 @@ class Pipeline:
 
     def join(self, first: Batch, more: Batch) -> Batch:
         """Merge two waiting batches into one."""
-        return joined(first, more)
+        return merge_batches(first, more)
 
     async def take(self, batch: Batch) -> None:
         """Make a batch durable, publish its decisions and start its heals, in portions for which there are slots."""

@@ -41,7 +41,7 @@ from consumer.ownership.lease import Lease
 from consumer.pipeline.reading import Reading
 from consumer.pipeline.settle import Settler
 from consumer.results.events import Outlet
-from consumer.results.settlement import Ended, settle_heal
+from consumer.results.settlement import FinishedHeal, settle_heal
 from consumer.store.leases import DECIDED, Inherited
 from schemas.names import Code, Effect, StrategyName
 
@@ -52,7 +52,7 @@ SLOT_WAIT_LIMIT: Final = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Healing:
+class HealTasks:
     """Runs the heals of this process, each in a task of its own; every end of a heal becomes a settlement."""
 
     reading: Reading
@@ -163,7 +163,7 @@ class Healing:
         strategy: StrategyName,
         effect: Effect | None = None,
     ) -> None:
-        ended = Ended(
+        ended = FinishedHeal(
             failure=diagnosed.failure,
             diagnosis=diagnosed.diagnosis,
             strategy=strategy,

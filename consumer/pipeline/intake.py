@@ -12,18 +12,18 @@ import structlog
 
 from consumer.errors import RefusedByDatabase, TransientError
 from consumer.event_loop import jittered
-from consumer.flow_control.dependencies import Dependencies, turned_away
-from consumer.flow_control.slots import HealSlots, Turn
+from consumer.flow_control.dependencies import Dependencies, dependency_gates
+from consumer.flow_control.slots import HealSlots, SlotDecision
 from consumer.metrics import LoopPhase, Metrics
-from consumer.model import DeadLetter, Diagnosed, FailureId, Heal, Message, OwnerId, Record, with_value_alone
+from consumer.model import DeadLetter, Diagnosed, FailureId, Heal, Message, OwnerId, Record, without_producer_metadata
 from consumer.model.batch import Batch, Claimed, Portion, Received
-from consumer.pipeline.durable import halved, until_durable
+from consumer.pipeline.durable import bisect_batch, until_durable
 from consumer.results.events import Outlet, dead_letter_message
 from consumer.results.settlement import settle_unclaimed
 from consumer.settings import HealSettings
 from consumer.store.intake import Arrival, Taken, take_in
 from consumer.store.pool import Pool
-from consumer.store.waiters import look_again
+from consumer.store.waiters import wake_missed
 from schemas.names import PoisonReason
 
 log = structlog.get_logger(__name__)
@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 Item: TypeAlias = tuple[Arrival, Record] | DeadLetter
 """One item of a batch as it is stored: an event with its record, or a dead letter."""
 
-LOOKED_AT: Final = 64
+PORTION_SCAN: Final = 64
 """Failures of a batch considered for one portion, or twice the number of slots if that is more: where slots are few a
 batch is stored in many portions, and must not be scanned whole for each."""
 
@@ -66,8 +66,8 @@ class Intake:
         A heal that starts at once is far cheaper than one that is picked from the database later, so intake keeps pace
         with heals that are quick.
         """
-        looked_at = batch.accepted[: max(LOOKED_AT, 2 * self._live.slots)]
-        gates = turned_away([diagnosed for diagnosed, _ in looked_at], self._dependencies)
+        looked_at = batch.accepted[: max(PORTION_SCAN, 2 * self._live.slots)]
+        gates = dependency_gates([diagnosed for diagnosed, _ in looked_at], self._dependencies)
         startable = [
             diagnosed.failure
             for diagnosed, _ in looked_at
@@ -80,11 +80,11 @@ class Intake:
                 at_most=self._settings.slot_wait,
             )
         turn_of = {failure.id: turn for failure, turn in zip(startable, turns, strict=True)}
-        part, rest = _split(batch, looked_at, {one for one, turn in turn_of.items() if turn is Turn.LATER})
+        part, rest = _split(batch, looked_at, {one for one, turn in turn_of.items() if turn is SlotDecision.LATER})
         arrivals = []
         for diagnosed, record in part.accepted:
             failure_id = diagnosed.failure.id
-            gets_one = turn_of.get(failure_id) is Turn.NOW
+            gets_one = turn_of.get(failure_id) is SlotDecision.NOW
             arrivals.append((self._arrival(diagnosed, gets_one, gates.get(failure_id), batch.now), record))
         return Portion(batch=part, received=await self._store([*arrivals, *part.letters], batch.now), rest=rest)
 
@@ -110,12 +110,12 @@ class Intake:
         async def alone(item: Item, error: RefusedByDatabase) -> Received:
             return await self._store_refused(item, now, error)
 
-        return sum(await halved(items, together, alone), Received())
+        return sum(await bisect_batch(items, together, alone), Received())
 
     async def _store_refused(self, item: Item, now: datetime, error: RefusedByDatabase) -> Received:
         if isinstance(item, DeadLetter):
             # Only what the producer chose freely beside the value can be at fault: that is dropped, the value stays.
-            return await self._until_durable([replace(item, record=with_value_alone(item.record))], now)
+            return await self._until_durable([replace(item, record=without_producer_metadata(item.record))], now)
         arrival, record = item
         message = f"the database refuses it: {str(error)[:500]}. Report this: decode should have found it."
         unstorable = DeadLetter(record=record, reason=PoisonReason.UNSTORABLE, message=message)
@@ -157,7 +157,7 @@ class Intake:
     async def _recheck_waiters(self, wanted: Sequence[FailureId], taken: Taken) -> None:
         here = {d.failure.id for d in taken.claimed} | {d.failure.id for d, _ in taken.held_back}
         try:
-            if await look_again(self._pool, [one for one in wanted if one in taken.new and one not in here]):
+            if await wake_missed(self._pool, [one for one in wanted if one in taken.new and one not in here]):
                 self._wake()
         except TransientError as error:
             log.warning("waiters_not_seen", error=str(error)[:300])  # they have a due time of their own

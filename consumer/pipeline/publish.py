@@ -22,15 +22,15 @@ from consumer.metrics import LoopPhase, Metrics, PublishOutcome
 from consumer.model import FailureId, Message, OwnerId
 from consumer.model.settlement import message_size
 from consumer.pipeline.topic_queue import BATCH, TopicQueue, topic_back_off, weight
-from consumer.results.events import Outlet, cut
+from consumer.results.events import Outlet, truncate
 from consumer.store.outbox import forget, left_over
 from consumer.store.pool import Pool
 
 log = structlog.get_logger(__name__)
 
-IN_MEMORY: Final = 10_000
+MAX_QUEUED: Final = 10_000
 """Messages of a topic kept in memory for direct sending; beyond it the sweeper sends from the outbox, which has all."""
-IN_MEMORY_BYTES: Final = 64 * 1024 * 1024
+MAX_QUEUED_BYTES: Final = 64 * 1024 * 1024
 LETTERS_SWEPT: Final = 50
 """Dead letters taken by one sweep: all may be as large as a message can be, and the database limits by row count."""
 PROBE: Final = 20
@@ -41,7 +41,7 @@ LAST_SWEEP: Final = timedelta(seconds=1)
 """How long a stop waits for the sweeper: messages that it then has in flight are left over once more."""
 OWN_HEADERS: Final = 2048
 """Bytes; an upper bound for the headers and the frame of an event of ours."""
-PUT_OFF: Final = 10_000
+MAX_BACKED_OFF: Final = 10_000
 """Refused messages whose backoff is remembered, at most; any beyond are tried each time that they are taken."""
 
 
@@ -58,7 +58,7 @@ class MessageSender(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
+class TopicSweep:
     """The sweep of one topic, or of all topics that no setting names any more."""
 
     name: PublishOutcome
@@ -88,9 +88,9 @@ class Publisher:
         self._dead_owners = dead
         self._lanes: dict[str, TopicQueue] = {}
         self._rounds = (
-            Round(name=PublishOutcome.RESULTS, topic=results_topic),
-            Round(name=PublishOutcome.DEAD_LETTERS, topic=dlq_topic, batch=LETTERS_SWEPT),
-            Round(name=PublishOutcome.FORMER, topic=None, besides=(results_topic, dlq_topic), batch=LETTERS_SWEPT),
+            TopicSweep(name=PublishOutcome.RESULTS, topic=results_topic),
+            TopicSweep(name=PublishOutcome.DEAD_LETTERS, topic=dlq_topic, batch=LETTERS_SWEPT),
+            TopicSweep(name=PublishOutcome.FORMER, topic=None, besides=(results_topic, dlq_topic), batch=LETTERS_SWEPT),
         )
         self._labels = {one.topic: one.name for one in self._rounds if one.topic is not None}
         self._has_work = asyncio.Event()
@@ -106,7 +106,7 @@ class Publisher:
         for topic in {message.topic for message in messages}:
             lane = self._lanes.setdefault(topic, TopicQueue(topic=topic))
             group = [message for message in messages if message.topic == topic]
-            if len(lane.waiting) < IN_MEMORY and lane.size < IN_MEMORY_BYTES:
+            if len(lane.waiting) < MAX_QUEUED and lane.size < MAX_QUEUED_BYTES:
                 lane.put(group)
                 self._in_flight.update((message.id.int, message.failure_id) for message in group)
                 self._has_work.set()
@@ -187,7 +187,7 @@ class Publisher:
             for task in late:
                 task.cancel()
 
-    async def _sweep(self, one: Round, stop: asyncio.Event, every: timedelta) -> None:
+    async def _sweep(self, one: TopicSweep, stop: asyncio.Event, every: timedelta) -> None:
         while not stop.is_set():
             sent = 0
             try:
@@ -201,7 +201,7 @@ class Publisher:
         """Sweep each topic once; returns how many left-over messages were sent."""
         return sum([await self._sweep_round(one, older_than) for one in self._rounds])
 
-    async def _sweep_round(self, one: Round, older_than: timedelta) -> int:
+    async def _sweep_round(self, one: TopicSweep, older_than: timedelta) -> int:
         await self.forget_acked()
         if one.back_off.rests:
             return 0
@@ -227,7 +227,7 @@ class Publisher:
         free = [m for m in taken if m.id.int not in self._in_flight and m.id not in known]
         return [m for m in free if m.failure_id not in failures]
 
-    async def _send_left_over(self, one: Round, messages: Sequence[Message]) -> None:
+    async def _send_left_over(self, one: TopicSweep, messages: Sequence[Message]) -> None:
         for topic in sorted({message.topic for message in messages}):
             group = [message for message in messages if message.topic == topic]
             if await self._send(topic, group, apart=True):
@@ -281,7 +281,7 @@ class Publisher:
         event = "message_above_broker_limit" if answer is Sent.TOO_LARGE else "message_refused"
         log.error(event, message_id=str(message.id), topic=message.topic)
         fresh = BackOff(first=timedelta(seconds=10), longest=timedelta(minutes=10)), message.failure_id
-        if len(self._message_back_offs) < PUT_OFF:
+        if len(self._message_back_offs) < MAX_BACKED_OFF:
             self._message_back_offs.setdefault(message.id, fresh)
         if message.id in self._message_back_offs:
             self._message_back_offs[message.id][0].failed()
@@ -318,7 +318,7 @@ def _fit_to_limit(message: Message, limit: int) -> Message | None:
     is_ours = message.failure_id is not None
     if (is_ours and weight(message) + OWN_HEADERS <= limit) or message_size(message) <= limit:
         return message
-    short = cut(message, limit)
+    short = truncate(message, limit)
     return short if message_size(short) <= limit else None
 
 

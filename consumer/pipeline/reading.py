@@ -14,7 +14,7 @@ from consumer.ingest.decode import AdmissionRules, decode
 from consumer.model import DeadLetter, Diagnosed, Diagnosis, Failure, FailureId, Record
 from consumer.model.batch import Batch
 from consumer.ownership.clock import Clock
-from consumer.plan.planner import CALM, Planner
+from consumer.plan.planner import NO_BRAKES, Planner
 from schemas.names import PoisonReason
 
 log = structlog.get_logger(__name__)
@@ -27,7 +27,7 @@ class Reading:
         self._admission = door
         self._planner = planner
         self._clock = clock
-        self.standing = CALM
+        self.standing = NO_BRAKES
         """State of the fleet: the workflows whose healing is braked at present."""
 
     def use_catalog(self, catalog: Catalog) -> None:
@@ -92,7 +92,7 @@ class Reading:
             return DeadLetter(record=record, reason=PoisonReason.UNSTORABLE, message=message)
 
 
-def joined(first: Batch, more: Batch) -> Batch:
+def merge_batches(first: Batch, more: Batch) -> Batch:
     """Merge two batches into one; of a failure that is in both, the first delivery counts."""
     accepted = {diagnosed.failure.id: (diagnosed, record) for diagnosed, record in first.accepted}
     repeated, conflicting = first.repeated + more.repeated, [*first.conflicting, *more.conflicting]

@@ -8,7 +8,7 @@ import structlog
 
 from consumer.catalog import Catalog, Catalogs
 from consumer.metrics import EventOutcome, Metrics
-from consumer.model import Diagnosed, Heal, PassedOver, Refuse, Settlement, Wait, first_read
+from consumer.model import Diagnosed, Heal, PassedOver, Refuse, Settlement, Wait, original_position
 from consumer.model.batch import Batch, Received
 from consumer.plan.rung import Rung
 from consumer.results.settlement import result_of_refusal
@@ -59,7 +59,7 @@ class Recording:
                 reason=letter.reason,
                 partition=where.partition,
                 offset=where.offset,
-                replayed=first_read(where)[1],
+                replayed=original_position(where)[1],
             )
 
     def _record_new(self, diagnosed: Diagnosed) -> None:
@@ -119,11 +119,11 @@ def replays(batch: Batch, received: Received) -> Iterator[EventOutcome]:
     """Yield the outcome of each record of a durable batch that `shw dlq replay` had sent again."""
     strangers = {id(letter.record) for letter in received.letters}
     for diagnosed, record in batch.accepted:
-        if first_read(record)[1] and id(record) not in strangers:
+        if original_position(record)[1] and id(record) not in strangers:
             new = diagnosed.failure.id in received.new
             yield EventOutcome.ACCEPTED if new else EventOutcome.DUPLICATE
     for letter in received.letters:
-        if first_read(letter.record)[1]:
+        if original_position(letter.record)[1]:
             yield EventOutcome.DEAD_LETTER
 
 

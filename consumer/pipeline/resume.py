@@ -17,26 +17,26 @@ from consumer.catalog import Catalogs
 from consumer.errors import RefusedByDatabase, TransientError
 from consumer.event_loop import jittered, wait_for_event
 from consumer.flow_control.brake import WorkflowBrake
-from consumer.flow_control.dependencies import Dependencies, turned_away
+from consumer.flow_control.dependencies import Dependencies, dependency_gates
 from consumer.flow_control.slots import HealSlots
-from consumer.ingest.decode import redacted
+from consumer.ingest.decode import redact_failure
 from consumer.metrics import LoopPhase, Metrics
 from consumer.model import Diagnosed, Failure, Heal, OrgId, OwnerId, Refuse, Settlement
 from consumer.model.batch import Claimed
 from consumer.ownership.clock import Clock
 from consumer.ownership.lease import Lease
-from consumer.pipeline.durable import halved
+from consumer.pipeline.durable import bisect_batch
 from consumer.pipeline.flow import Pipeline
 from consumer.pipeline.publish import Publisher
 from consumer.pipeline.recording import Recording
 from consumer.plan.planner import FleetState
 from consumer.results.events import Outlet
-from consumer.results.settlement import settle_unclaimed, without_content
+from consumer.results.settlement import settle_unclaimed, strip_content
 from consumer.settings import BreakerSettings, HealSettings, ResumeSettings
 from consumer.store import breakers, due, leases, rate_limits
 from consumer.store.pool import Pool
 from consumer.store.settle import end_unclaimed
-from consumer.store.waiters import look_again
+from consumer.store.waiters import wake_missed
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +73,7 @@ class Rounds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Resume:
+class ResumeLoop:
     """Polls the database at intervals, and puts the failures and claims it finds into the pipeline."""
 
     pool: Pool
@@ -150,7 +150,7 @@ class Resume:
 
     async def _refresh_fleet_state(self) -> None:
         """Load the state of the whole fleet: unhealthy dependencies (circuit breakers) and braked workflows."""
-        await due.put_off(self.pool)
+        await due.postpone_for_person(self.pool)
         known = await breakers.load_breakers(self.pool, self.breaker)
         self.dependencies.refresh(known.unhealthy, known.struck)
         self.metrics.breakers_open.set(len(known.unhealthy))
@@ -161,7 +161,7 @@ class Resume:
         sent_at = time.monotonic()
         await leases.release_decided(self.pool, TAKE_OVER_AT_ONCE)
         taken = await leases.take_over(self.pool, self.me, self.lease.dead, TAKE_OVER_AT_ONCE)
-        lost = await leases.orphans(self.pool, self.me, self.live.ids(), ORPHANED_AFTER)
+        lost = await leases.find_orphans(self.pool, self.me, self.live.ids(), ORPHANED_AFTER)
         for inherited in (*taken, *lost):
             self.metrics.claims_inherited.inc()
             log.warning("claim_inherited", attempt_id=str(inherited.attempt_id), begun=inherited.begun)
@@ -171,7 +171,7 @@ class Resume:
         """Redact secrets in members' inserts, and store that form; memory and database heal the same one."""
         changed = {}
         for failure in failures:
-            if failure.source is None and (clean := redacted(failure)) is not failure:
+            if failure.source is None and (clean := redact_failure(failure)) is not failure:
                 changed[failure.id] = clean
         if changed:
             await due.store_redacted(self.pool, list(changed.values()))
@@ -194,7 +194,7 @@ class Resume:
             await self._start(healable)
 
     async def _start(self, healable: Sequence[Diagnosed]) -> None:
-        await halved(healable, self._start_together, self._give_up_unstorable)
+        await bisect_batch(healable, self._start_together, self._give_up_unstorable)
 
     async def _start_together(self, healable: Sequence[Diagnosed]) -> None:
         sent_at = time.monotonic()
@@ -204,7 +204,7 @@ class Resume:
             [(Claimed(diagnosed=d, sent_at=sent_at), end) for d, end in started.held_back],
         )
         here = {d.failure.id for d in started.claimed} | {d.failure.id for d, _ in started.held_back}
-        if await look_again(self.pool, [d.failure.id for d in healable if d.failure.id not in here]):
+        if await wake_missed(self.pool, [d.failure.id for d in healable if d.failure.id not in here]):
             self.wake.set()
 
     async def _give_up_unstorable(self, unstorable: Diagnosed, error: RefusedByDatabase) -> None:
@@ -214,7 +214,7 @@ class Resume:
 
     def _attach_gates(self, healable: Sequence[Diagnosed]) -> list[due.Due]:
         """Attach the dependency that each failure waits for. Of an unhealthy one the first asks: a probe may be due."""
-        gates = turned_away(healable, self.dependencies)
+        gates = dependency_gates(healable, self.dependencies)
         asking: set[str] = set()
         for one in healable:
             key = gates.get(one.failure.id)
@@ -224,7 +224,7 @@ class Resume:
         return [due.Due(diagnosed=one, waits_on=gates.get(one.failure.id)) for one in healable]
 
     async def _settle(self, settlements: Sequence[Settlement]) -> None:
-        await halved(settlements, self._settle_together, self._settle_alone)
+        await bisect_batch(settlements, self._settle_together, self._settle_alone)
 
     async def _settle_together(self, settlements: Sequence[Settlement]) -> None:
         moved = await end_unclaimed(self.pool, self.me, settlements)
@@ -234,7 +234,7 @@ class Resume:
                 self.recording.attempt(settlement)
 
     async def _settle_alone(self, settlement: Settlement, _: RefusedByDatabase) -> None:
-        await self._settle_together([without_content(settlement, self.outlet)])
+        await self._settle_together([strip_content(settlement, self.outlet)])
 
     async def _wait_for_wake(self, stop: asyncio.Event) -> None:
         # A request for a heal ends the wait early; the jitter keeps replicas from polling all at once.

@@ -16,11 +16,11 @@ from consumer.flow_control.breakers import Breakers
 from consumer.flow_control.slots import HealSlots
 from consumer.metrics import LoopPhase
 from consumer.model import OwnerId, Settlement
-from consumer.pipeline.durable import halved, until_durable
+from consumer.pipeline.durable import bisect_batch, until_durable
 from consumer.pipeline.publish import Publisher
 from consumer.pipeline.recording import Recording
 from consumer.results.events import Outlet
-from consumer.results.settlement import without_content
+from consumer.results.settlement import strip_content
 from consumer.store.pool import Pool
 from consumer.store.settle import Settled, settle
 
@@ -117,7 +117,7 @@ class Settler:
         self._has_capacity.set()
 
     async def _settle(self, ready: Sequence[Settlement]) -> None:
-        await halved(ready, self._settle_together, self._settle_alone)
+        await bisect_batch(ready, self._settle_together, self._settle_alone)
 
     async def _settle_together(self, ready: Sequence[Settlement]) -> None:
         settled = await self._until_durable(ready)
@@ -137,7 +137,7 @@ class Settler:
             self._recording.drift(found)
 
     async def _settle_alone(self, refused: Settlement, error: RefusedByDatabase) -> None:
-        bare = without_content(refused, self._outlet)
+        bare = strip_content(refused, self._outlet)
         if bare.attempt == refused.attempt:
             # There is nothing more to strip: the claim stands, and is taken over when its deadline has passed.
             log.error("settle_refused", attempt_id=str(bare.attempt.id), error=str(error)[:300])

@@ -26,7 +26,7 @@ from consumer.plan.default_ladder import LADDER, ladder, nobody_may, strategy_fo
 from consumer.plan.rung import Rung
 from schemas.names import Code, Disposition, FailureType, StrategyName
 
-__all__ = ["CALM", "LADDER", "FleetState", "Planner", "strategy_for"]
+__all__ = ["LADDER", "NO_BRAKES", "FleetState", "Planner", "strategy_for"]
 
 _STRATEGY_NAMES: Final = frozenset(StrategyName)
 
@@ -39,7 +39,7 @@ class FleetState:
     """Organisations and workflows of which too many runs fail at once."""
 
 
-CALM: Final = FleetState()
+NO_BRAKES: Final = FleetState()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class Planner:
     rungs: Mapping[StrategyName, Rung]
     catalog: Catalog
 
-    def plan(self, failure: Failure, diagnosis: Diagnosis, now: datetime, standing: FleetState = CALM) -> Plan:
+    def plan(self, failure: Failure, diagnosis: Diagnosis, now: datetime, standing: FleetState = NO_BRAKES) -> Plan:
         """Decide what to do about a failure now. Pure: the same arguments give the same plan, in every replica."""
         policy = self.catalog.policy(failure.workflow_name)
         first = _first_declared(policy, diagnosis) if policy is not None and policy.ladders else None

@@ -2,7 +2,8 @@
 
 Secrets are found by a field's name (`names.py`), a value's shape (`shapes.py`), its place (`structure.py`, `text.py`)
 or its randomness (`entropy.py`); `words.py` is for text that a person wrote. Neighbours: `ingest/` and `results/` call
-it. Invariant: what is in doubt is removed.
+it.
+Invariant: what is in doubt is removed.
 """
 
 from consumer.redact.structure import redact_json, redact_text

@@ -2,5 +2,6 @@
 
 `repair.py` is the entry point, `search.py` walks document and schema together, `worker_pool.py` runs it in child
 processes with limits (`worker.py`), which import nothing else of ours. Each edit has a grade for how much meaning it
-may change. Invariant: it never guesses: of two repairs that fit it makes none, and money is never repaired lossily.
+may change.
+Invariant: it never guesses: of two repairs that fit it makes none, and money is never repaired lossily.
 """

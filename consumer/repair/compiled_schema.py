@@ -20,7 +20,7 @@ _OPAQUE: Final = ("not", "contains", "propertyNames", "dependentSchemas", "uneva
 _OLD_DRAFTS: Final = ("draft-03", "draft-04", "draft-06", "draft-07")
 
 
-class TooMuch(Exception):
+class StepLimitExceeded(Exception):
     """Step limit of a repair exceeded."""
 
 
@@ -57,7 +57,7 @@ class CompiledSchema:
         return self.leaf.types
 
 
-class Shapes:
+class SchemaCompiler:
     """Compiles the places of one schema, each once."""
 
     def __init__(self, root: Schema) -> None:
@@ -96,7 +96,7 @@ class Shapes:
         if shape.branches is None:
             first, rest = shape.choices[0], shape.choices[1:]
             if len(first.branches) > _MAX_BRANCHES * 4:
-                raise TooMuch
+                raise StepLimitExceeded
             shape.branches = tuple(
                 self._compile(branch_of, shape.parts, rest) for branch_of in ((b,) for b in first.branches)
             )
@@ -147,7 +147,7 @@ class Shapes:
         found = self._compiled.get(key)
         if found is None:
             if len(self._compiled) >= _MAX_SHAPES:
-                raise TooMuch
+                raise StepLimitExceeded
             self._keep_alive.append((schemas, parts, choices))
             found = self._compiled[key] = self._build(*self._flatten(schemas, parts, choices))
         return found
@@ -176,7 +176,7 @@ class Shapes:
             waiting += reversed(schema.get("allOf", ()))
             chosen += _choices(schema)
             if len(flat) > _MAX_PARTS:
-                raise TooMuch
+                raise StepLimitExceeded
         return tuple(flat.values()), tuple(chosen), never
 
     def _build(

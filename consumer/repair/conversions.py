@@ -7,7 +7,7 @@ from consumer.repair import date_forms, scalar_forms
 from consumer.repair.fit import Step
 from consumer.repair.key_names import plain, slips
 from consumer.repair.leaf_rules import Leaf
-from consumer.repair.lenient_parser import Unread
+from consumer.repair.lenient_parser import ParseError
 from consumer.repair.readings import decoded
 from consumer.repair.values import Json, RefusalCause
 from schemas.names import Grade
@@ -56,7 +56,7 @@ def _replace(value: Json, old: Json, cost: float, kind: str, reason: str) -> Con
 
 
 def of_text(text: str, leaf: Leaf) -> Iterator[Conversion]:
-    """Yield what a string may stand for; raises Unread where it holds truncated JSON."""
+    """Yield what a string may stand for; raises ParseError where it holds truncated JSON."""
     wanted = leaf.types
     if leaf.members is not None:
         for member, far, how in scalar_forms.nearest(text, leaf.members):
@@ -82,7 +82,7 @@ def of_text(text: str, leaf: Leaf) -> Iterator[Conversion]:
 def _parse_numbers(text: str, leaf: Leaf) -> Iterator[Conversion]:
     readings = list((scalar_forms.numbers if "number" in leaf.types else scalar_forms.integers)(text))
     if len(readings) > 1:  # whatever limit the schema sets: the value may be the one that violates it
-        raise Unread(RefusalCause.AMBIGUOUS, "a number that can be read in two ways")
+        raise ParseError(RefusalCause.AMBIGUOUS, "a number that can be read in two ways")
     for number, how in readings:
         yield _replace(number, text, UNQUOTE, "unquoted", how)
 
@@ -111,7 +111,7 @@ def _decode(text: str, leaf: Leaf) -> Conversion | None:
     if start == '"' or (start in {"{", "["} and not leaf.types.isdisjoint({"object", "array"})):
         try:
             value = decoded(text.strip())
-        except Unread as unread:
+        except ParseError as unread:
             if start != '"' and unread.cause in {RefusalCause.TRUNCATED, RefusalCause.TOO_DEEP, RefusalCause.AMBIGUOUS}:
                 raise
             return None
@@ -205,7 +205,7 @@ def _is_near(members: dict[str, Json], names: frozenset[str]) -> bool:
 def _text_speaks_of(text: str, names: frozenset[str], deep: int) -> bool:
     try:
         return speaks_of(decoded(text.strip()), names, deep - 1)
-    except Unread:
+    except ParseError:
         return True  # undecidable: it may
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final, Protocol, TypeAlias
 
-from consumer.repair.compiled_schema import CompiledSchema, Shapes
+from consumer.repair.compiled_schema import CompiledSchema, SchemaCompiler
 from consumer.repair.values import GRADES, RANK, Edit, Json, Operation, RefusalCause
 from schemas.json_value import pointer
 from schemas.names import Grade
@@ -165,7 +165,7 @@ def _identical(left: Json, right: Json) -> bool:
 class Fitter(Protocol):
     """Interface of the search, for the modules that fit one object's members."""
 
-    shapes: Shapes
+    shapes: SchemaCompiler
 
     def fit(self, value: Json, shape: CompiledSchema, guard: Guard = FREE) -> Fit | Miss:
         """Return the cheapest value that fits, or why none does."""

@@ -36,7 +36,7 @@ _LOW: Final = 0xDC00
 _QUOTES: Final = frozenset(_CLOSERS)
 
 
-class Unread(Exception):
+class ParseError(Exception):
     """Parse error, with its cause; `begun` means that the text was JSON up to there."""
 
     def __init__(self, cause: RefusalCause, reason: str, *, begun: bool = True) -> None:
@@ -46,7 +46,7 @@ class Unread(Exception):
         self.begun = begun
 
 
-class LooseReader:
+class LenientParser:
     """Parses one value from a position in a text; counts each deviation from strict JSON that it accepted."""
 
     def __init__(self, text: str, start: int = 0) -> None:
@@ -65,7 +65,7 @@ class LooseReader:
         if here in "{[(":
             self._depth += 1
             if self._depth > MAX_DEPTH:
-                raise Unread(RefusalCause.TOO_DEEP, f"nested deeper than {MAX_DEPTH}")
+                raise ParseError(RefusalCause.TOO_DEEP, f"nested deeper than {MAX_DEPTH}")
             value = self._object() if here == "{" else self._list("]" if here == "[" else ")")
             self._depth -= 1
             return value
@@ -82,21 +82,21 @@ class LooseReader:
                 return
             comment = _COMMENT.match(self.text, self.at)
             if comment is None:
-                raise Unread(RefusalCause.TRUNCATED, "the text ends within a comment")
+                raise ParseError(RefusalCause.TRUNCATED, "the text ends within a comment")
             self.notes["comment"] += 1
             self.at = comment.end()
 
     def _peek(self) -> str:
         if self.at >= len(self.text):
-            raise Unread(RefusalCause.TRUNCATED, "the text ends before its last bracket")
+            raise ParseError(RefusalCause.TRUNCATED, "the text ends before its last bracket")
         return self.text[self.at]
 
     def _fail(self, why: str) -> NoReturn:
         if self.text.startswith(("...", "\u2026"), self.at):
-            raise Unread(RefusalCause.TRUNCATED, "something is left out: ...", begun=self._begun)
+            raise ParseError(RefusalCause.TRUNCATED, "something is left out: ...", begun=self._begun)
         if self._depth and _LAST_WORD.fullmatch(self.text, self.at):
-            raise Unread(RefusalCause.TRUNCATED, "the text ends within a word or a number")
-        raise Unread(RefusalCause.NOT_JSON, f"{why} at character {self.at}", begun=self._begun)
+            raise ParseError(RefusalCause.TRUNCATED, "the text ends within a word or a number")
+        raise ParseError(RefusalCause.NOT_JSON, f"{why} at character {self.at}", begun=self._begun)
 
     def _object(self) -> Json:
         self.at += 1
@@ -129,7 +129,7 @@ class LooseReader:
         value = self.value()
         if key in members:
             if not same(members[key], value):
-                raise Unread(RefusalCause.AMBIGUOUS, f"the key {key[:64]!r} stands twice, with different values")
+                raise ParseError(RefusalCause.AMBIGUOUS, f"the key {key[:64]!r} stands twice, with different values")
             self.notes["repeated key"] += 1
         members[key] = value
 
@@ -180,7 +180,7 @@ class LooseReader:
         odd = _ODD_NUMBER.match(self.text, self.at)
         text = odd[0] if odd else ""
         if text.lstrip("+-") in {"Infinity", "inf", "Inf"}:
-            raise Unread(RefusalCause.OUT_OF_RANGE, "an infinity is no JSON number")
+            raise ParseError(RefusalCause.OUT_OF_RANGE, "an infinity is no JSON number")
         if _LEADING_ZERO.fullmatch(text):
             self.notes["number with leading zeros"] += 1
             self.at += len(text)
@@ -197,7 +197,7 @@ class LooseReader:
             return whole_number(text)
         number = float(text)
         if abs(number) == float("inf"):
-            raise Unread(RefusalCause.OUT_OF_RANGE, "a number beyond what a double holds")
+            raise ParseError(RefusalCause.OUT_OF_RANGE, "a number beyond what a double holds")
         return number
 
     def _word(self) -> Json:
@@ -209,11 +209,11 @@ class LooseReader:
         if word in _NULL_WORDS:
             self.notes["no number (NaN) taken for null"] += 1
         elif word in {"Infinity", "inf"}:
-            raise Unread(RefusalCause.OUT_OF_RANGE, "an infinity is no JSON number")
+            raise ParseError(RefusalCause.OUT_OF_RANGE, "an infinity is no JSON number")
         elif word not in _WORDS:
             self._fail("no JSON value")
         if len(self.text) == self.at + len(word) and self._depth:
-            raise Unread(RefusalCause.TRUNCATED, "the text ends before its last bracket")
+            raise ParseError(RefusalCause.TRUNCATED, "the text ends before its last bracket")
         self.notes["another language's word"] += word not in _STRICT_WORDS and word not in _NULL_WORDS
         self.at += len(word)
         return _WORDS.get(word)
@@ -232,7 +232,7 @@ class LooseReader:
                 pieces.append(found[0])
                 self.at = found.end()
             if self.at >= len(self.text):
-                raise Unread(RefusalCause.TRUNCATED, "the text ends within a string")
+                raise ParseError(RefusalCause.TRUNCATED, "the text ends within a string")
             here = self.text[self.at]
             if here == "\\":
                 piece, plain = self._escape(curly=opener not in "\"'")
@@ -260,7 +260,7 @@ class LooseReader:
     def _escape(self, *, curly: bool) -> tuple[str, bool | None]:
         """Parse an escape: its text, and True for a letter or code point, False for a quoted sign, None for neither."""
         if self.at + 1 >= len(self.text):
-            raise Unread(RefusalCause.TRUNCATED, "the text ends within a string")
+            raise ParseError(RefusalCause.TRUNCATED, "the text ends within a string")
         sign = self.text[self.at + 1]
         if sign in _CONTROL_ESCAPES:
             self.at += 2
@@ -276,7 +276,7 @@ class LooseReader:
             return self._character(code[1] or code[2] or code[3]), True
         if sign in "uxU":
             if len(self.text) - self.at < 10:  # noqa: PLR2004 - the longest escape
-                raise Unread(RefusalCause.TRUNCATED, "the text ends within a string")
+                raise ParseError(RefusalCause.TRUNCATED, "the text ends within a string")
             self._fail("half an escape")
         self.at += 1
         return "\\", None
@@ -294,8 +294,8 @@ class LooseReader:
 
 
 def whole_number(text: str) -> int:
-    """Parse an integer; raises Unread where it has too many digits."""
+    """Parse an integer; raises ParseError where it has too many digits."""
     try:
         return int(text)
     except ValueError:
-        raise Unread(RefusalCause.OUT_OF_RANGE, "an integer of too many digits") from None
+        raise ParseError(RefusalCause.OUT_OF_RANGE, "an integer of too many digits") from None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import field
 from typing import Final
 
-from consumer.repair.lenient_parser import MAX_DEPTH, LooseReader, Unread, whole_number
+from consumer.repair.lenient_parser import MAX_DEPTH, LenientParser, ParseError, whole_number
 from consumer.repair.values import Json, RefusalCause
 from schemas.json_value import same
 from schemas.value import value
@@ -45,18 +45,18 @@ class ParsedText:
 
 
 def readings(text: str) -> Sequence[ParsedText]:
-    """Return the documents in a text; raises Unread where there is none, or where one is truncated."""
+    """Return the documents in a text; raises ParseError where there is none, or where one is truncated."""
     if len(text) > MAX_TEXT:
-        raise Unread(RefusalCause.TOO_LARGE, f"longer than {MAX_TEXT} characters")
+        raise ParseError(RefusalCause.TOO_LARGE, f"longer than {MAX_TEXT} characters")
     bare = text.strip(_SPACES)
     if not bare:
-        raise Unread(RefusalCause.NOT_JSON, "the text is empty")
+        raise ParseError(RefusalCause.NOT_JSON, "the text is empty")
     strict = strictly(bare)
     if strict is not None:
         marked = Counter({"byte order mark": 1}) if "\ufeff" in text[:4] or "\u200b" in text[:4] else Counter[str]()
         return [ParsedText(document=strict.document, notes=strict.notes + marked)]
     if _MARKUP.match(bare):
-        raise Unread(RefusalCause.NOT_JSON, "a page of markup, not JSON")
+        raise ParseError(RefusalCause.NOT_JSON, "a page of markup, not JSON")
     for before, name in ((_THOUGHTS, "thoughts before it"), (_ANTI_HIJACK_PREFIX, "marks before it")):
         if (found := before.match(bare)) is not None:
             return [_with_note(reading, name) for reading in readings(bare[found.end() :])]
@@ -80,7 +80,7 @@ def strictly(text: str) -> ParsedText | None:
 
     def constant(name: str) -> None:
         if name != "NaN":
-            raise Unread(RefusalCause.OUT_OF_RANGE, "an infinity is no JSON number")
+            raise ParseError(RefusalCause.OUT_OF_RANGE, "an infinity is no JSON number")
         notes["no number (NaN) taken for null"] += 1
 
     try:
@@ -90,7 +90,7 @@ def strictly(text: str) -> ParsedText | None:
     except ValueError:
         return None
     except RecursionError:
-        raise Unread(RefusalCause.TOO_DEEP, f"nested deeper than {MAX_DEPTH}") from None
+        raise ParseError(RefusalCause.TOO_DEEP, f"nested deeper than {MAX_DEPTH}") from None
     return ParsedText(document=document, notes=notes)
 
 
@@ -99,25 +99,25 @@ def decoded(text: str) -> Json:
     strict = strictly(text)
     if strict is not None and not strict.notes:
         return strict.document
-    reader = LooseReader(text)
+    reader = LenientParser(text)
     document = reader.value()
     reader.skip()
     if reader.at < len(text) or reader.notes["no number (NaN) taken for null"]:
-        raise Unread(RefusalCause.NOT_JSON, "more than one value")
+        raise ParseError(RefusalCause.NOT_JSON, "more than one value")
     return document
 
 
 def _parse_float(text: str) -> float:
     number = float(text)
     if abs(number) == float("inf"):
-        raise Unread(RefusalCause.OUT_OF_RANGE, "a number beyond what a double holds")
+        raise ParseError(RefusalCause.OUT_OF_RANGE, "a number beyond what a double holds")
     return number
 
 
 def _reject_conflicts(pairs: list[tuple[str, Json]], members: dict[str, Json]) -> None:
     for key, member in pairs:
         if not same(members[key], member):
-            raise Unread(RefusalCause.AMBIGUOUS, f"the key {key[:64]!r} stands twice, with different values")
+            raise ParseError(RefusalCause.AMBIGUOUS, f"the key {key[:64]!r} stands twice, with different values")
 
 
 def within(outer: ParsedText, inner: ParsedText) -> ParsedText:
@@ -134,18 +134,18 @@ def _parse_whole(text: str) -> ParsedText | None:
     if text.startswith(('{\\"', '[\\"', '[{\\"', "[\\n", "{\\n")):
         unescaped = strictly(f'"{text}"')
         if unescaped is None or not isinstance(unescaped.document, str):
-            raise Unread(RefusalCause.NOT_JSON, "escaped in part")
+            raise ParseError(RefusalCause.NOT_JSON, "escaped in part")
         inner = strictly(unescaped.document)
         if inner is None:
-            raise Unread(RefusalCause.TRUNCATED, "escaped JSON that does not end")
+            raise ParseError(RefusalCause.TRUNCATED, "escaped JSON that does not end")
         return _with_note(inner, "escaped quotes")
     if text[0] in "{[":
         return None
-    reader = LooseReader(text)
+    reader = LenientParser(text)
     try:
         document = reader.value()
         reader.skip()
-    except Unread as unread:
+    except ParseError as unread:
         if unread.cause is RefusalCause.TRUNCATED and text[0] == '"':
             raise
         return None
@@ -163,26 +163,26 @@ def _find_embedded(text: str) -> Sequence[ParsedText]:
     at = failed = 0
     while (opener := _OPENER.search(text, at)) is not None:
         around.append(text[at : opener.start()])
-        reader = LooseReader(text, opener.start())
+        reader = LenientParser(text, opener.start())
         try:
             document = reader.value()
             found.append(ParsedText(document=document, notes=+reader.notes))
             at = reader.at
-        except Unread as unread:
+        except ParseError as unread:
             aside = _ASIDE.match(text, opener.start())
             failed += 1
             if unread.begun or aside is None or failed > _MAX_FAILED:
                 raise
             at = aside.end()
         if len(found) > _MAX_FOUND:
-            raise Unread(RefusalCause.AMBIGUOUS, f"more than {_MAX_FOUND} values in one text")
+            raise ParseError(RefusalCause.AMBIGUOUS, f"more than {_MAX_FOUND} values in one text")
     around.append(text[at:])
     if not found:
-        raise Unread(RefusalCause.NOT_JSON, "there is no JSON in the text")
+        raise ParseError(RefusalCause.NOT_JSON, "there is no JSON in the text")
     if any(_MARKUP.search(piece) for piece in around):
-        raise Unread(RefusalCause.NOT_JSON, "a page of markup, not JSON")
+        raise ParseError(RefusalCause.NOT_JSON, "a page of markup, not JSON")
     if any(_PART_OF_JSON.search(piece) for piece in around):
-        raise Unread(RefusalCause.TRUNCATED, "parts of a larger value stand around what can be read")
+        raise ParseError(RefusalCause.TRUNCATED, "parts of a larger value stand around what can be read")
     if len(found) > 1 or any(piece.strip(_SPACES) for piece in around):
         return [_with_note(one, "text around it") for one in found]
     # The strict parser rejected it, so something was odd: unusual white space, if nothing else.

@@ -8,12 +8,12 @@ from typing import Final
 
 import orjson
 
-from consumer.repair.compiled_schema import Shapes, TooMuch
+from consumer.repair.compiled_schema import SchemaCompiler, StepLimitExceeded
 from consumer.repair.fit import MARGIN, SAME, Fit, Guard, Miss, alike
-from consumer.repair.lenient_parser import Unread
+from consumer.repair.lenient_parser import ParseError
 from consumer.repair.readings import ParsedText, readings, within
 from consumer.repair.search import Search
-from consumer.repair.validator import Judge, UnusableSchema
+from consumer.repair.validator import SchemaValidator, UnusableSchema
 from consumer.repair.values import RANK, Edit, Json, RefusalCause, Repair, RepairStatus, refused
 from schemas.json_value import steps_of
 from schemas.names import Grade
@@ -36,8 +36,8 @@ class _Schema:
     """A schema prepared for use: its validator and its compiled form."""
 
     def __init__(self, schema: object) -> None:
-        self.judge = Judge(schema)
-        self.shapes = Shapes(schema)  # type: ignore[arg-type]  # the judge refuses what is neither object nor boolean
+        self.judge = SchemaValidator(schema)
+        self.shapes = SchemaCompiler(schema)  # type: ignore[arg-type]  # the judge refuses what is neither object nor boolean
 
 
 _schema_cache: Final[OrderedDict[bytes, _Schema]] = OrderedDict()
@@ -63,11 +63,11 @@ def _repair(text: str | None, document: Json, schema: Json, most: Grade, guarded
         ready = _compile_schema(schema)
         found = [ParsedText(document=document)] if text is None else readings(text)
         return _RepairRun(ready, text, most, tuple(steps_of(path) for path in guarded)).of(found)
-    except Unread as unread:
+    except ParseError as unread:
         return refused(unread.cause, unread.reason)
     except UnusableSchema as unusable:
         return refused(RefusalCause.UNUSABLE_SCHEMA, f"the schema is unusable: {unusable}")
-    except TooMuch:
+    except StepLimitExceeded:
         return refused(RefusalCause.TOOK_TOO_LONG, "more steps than a repair may take")
     except RecursionError:
         return refused(RefusalCause.TOO_DEEP, "the document or its schema is nested too deeply")
@@ -118,7 +118,7 @@ class _RepairRun:
             return self._refuse_miss(outer, miss)
         try:
             inner = [within(outer, one) for one in readings(text)]
-        except Unread as unread:
+        except ParseError as unread:
             if unread.cause is RefusalCause.NOT_JSON:
                 return self._refuse_miss(outer, miss)
             raise

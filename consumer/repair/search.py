@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from consumer.repair import conversions
-from consumer.repair.compiled_schema import CompiledSchema, Shapes, TooMuch
+from consumer.repair.compiled_schema import CompiledSchema, SchemaCompiler, StepLimitExceeded
 from consumer.repair.conversions import Conversion
 from consumer.repair.fit import (
     FREE,
@@ -21,10 +21,10 @@ from consumer.repair.fit import (
     more_telling,
 )
 from consumer.repair.key_names import plain, slips
-from consumer.repair.lenient_parser import Unread
+from consumer.repair.lenient_parser import ParseError
 from consumer.repair.object_members import Members
 from consumer.repair.scalar_forms import looks_like_an_id
-from consumer.repair.validator import Judge
+from consumer.repair.validator import SchemaValidator
 from consumer.repair.values import Json, RefusalCause
 from schemas.names import Grade
 
@@ -46,7 +46,7 @@ _HIDDEN: Final = Miss(cause=RefusalCause.INVALID, what="breaks a rule of the sch
 class Search:
     """Fits one document to one schema."""
 
-    def __init__(self, shapes: Shapes, judge: Judge) -> None:
+    def __init__(self, shapes: SchemaCompiler, judge: SchemaValidator) -> None:
         self.shapes = shapes
         self.judge = judge
         self._steps_left = MAX_STEPS
@@ -60,7 +60,7 @@ class Search:
         """Return the cheapest value that fits, or why none does."""
         self._steps_left -= 1
         if self._steps_left < 0:
-            raise TooMuch
+            raise StepLimitExceeded
         if shape.never:
             return _NEVER
         if not shape.choices and not isinstance(value, dict | list) and not shape.opaque:
@@ -181,7 +181,7 @@ class Search:
                     continue
                 reached = after(conversion.step, fit, conversion.cost)
                 found.append((reached, reached.value))
-        except Unread as unread:
+        except ParseError as unread:
             missed = Miss(cause=unread.cause, what=unread.reason)
         if not found and isinstance(value, str) and _is_an_id(value, shape):
             return Miss(cause=RefusalCause.AMBIGUOUS, what="digits with leading zeros: an id, or a number")

@@ -34,7 +34,7 @@ class UnusableSchema(Exception):
     """The schema cannot be used to validate a document; the message says why."""
 
 
-class Judge:
+class SchemaValidator:
     """Validator of documents by one schema."""
 
     def __init__(self, schema: object) -> None:

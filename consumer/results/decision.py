@@ -4,7 +4,7 @@ from uuid import uuid5
 
 from consumer.model import Message
 from consumer.model.decision import StatusChange
-from consumer.results.events import Outlet, cut
+from consumer.results.events import Outlet, truncate
 from schemas.envelope import encode
 from schemas.events import failure_status_event
 from schemas.heal_result import FailureStatus
@@ -39,4 +39,4 @@ def status_message(change: StatusChange, outlet: Outlet) -> Message:
         headers=tuple(headers),
         body=body,
     )
-    return cut(message, outlet.max_bytes)
+    return truncate(message, outlet.max_bytes)

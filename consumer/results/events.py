@@ -20,12 +20,11 @@ from consumer.model import (
     Next,
     Proof,
     Recovered,
-    first_read,
+    original_position,
 )
 from consumer.model.settlement import message_size
 from consumer.settings import KafkaSettings
-from schemas.dead_letter import Refused as RefusedRecord
-from schemas.dead_letter import cut_letter, dead_letter
+from schemas.dead_letter import RefusedRecord, cut_letter, dead_letter
 from schemas.envelope import Envelope, encode
 from schemas.events import SOURCE, status_event_id
 from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE
@@ -33,7 +32,9 @@ from schemas.names import Code, Status, Verdict, WaitsOn
 from schemas.rfc3339 import format_time
 from schemas.trace import TRACEPARENT, TRACESTATE
 
-TOLD: Final = frozenset((Status.DEFERRED, Status.AWAITING_APPROVAL, Status.NEEDS_PERSON, Status.GIVEN_UP))
+STATUSES_WITH_EVENT: Final = frozenset(
+    (Status.DEFERRED, Status.AWAITING_APPROVAL, Status.NEEDS_PERSON, Status.GIVEN_UP)
+)
 """Statuses with an event of their own; `resolved` and `pending` are published in the attempt's event."""
 
 
@@ -56,12 +57,12 @@ def messages_of(
 ) -> tuple[Message, ...]:
     """Build the event of a finished attempt, and that of the status after it where that has one of its own."""
     told = _attempt_message(failure, diagnosis, attempt, following, outlet)
-    if following.status not in TOLD:
+    if following.status not in STATUSES_WITH_EVENT:
         return (told,)
     return told, _status_message(failure, diagnosis, attempt, following, outlet)
 
 
-def cut(message: Message, max_bytes: int) -> Message:
+def truncate(message: Message, max_bytes: int) -> Message:
     """Return a message with the same id, cut to the size limit and marked as truncated, as far as that is possible.
 
     A cut event of ours says where to read the rest; a cut dead letter (it belongs to no failure) what is missing.
@@ -127,7 +128,7 @@ def dead_letter_message(letter: DeadLetter, outlet: Outlet, now: datetime) -> Me
     delivery of it gives the same letter, and each replay that fails gives another.
     """
     record = letter.record
-    first, replayed = first_read(record)
+    first, replayed = original_position(record)
     refused = RefusedRecord(
         topic=record.topic,
         partition=first.partition,
@@ -152,7 +153,7 @@ def dead_letter_message(letter: DeadLetter, outlet: Outlet, now: datetime) -> Me
         headers=tuple(headers),
         body=value,
     )
-    return cut(whole, outlet.max_bytes)
+    return truncate(whole, outlet.max_bytes)
 
 
 def evidence_of(diagnosis: Diagnosis) -> list[JsonObject]:
@@ -281,7 +282,7 @@ def _message(
         headers=tuple(headers),
         body=body,
     )
-    return cut(message, outlet.max_bytes)
+    return truncate(message, outlet.max_bytes)
 
 
 def _json_default(value: object) -> str:

@@ -43,7 +43,7 @@ _MISSING_LIMIT: Final = 10
 
 
 @value(frozen=True, slots=True, kw_only=True)
-class Ended:
+class FinishedHeal:
     """A finished heal: its plan and claim, when it ran, and its outcome."""
 
     failure: Failure
@@ -73,7 +73,7 @@ def _no_rung_left(_: Failure) -> bool:
 
 
 def settle_heal(
-    ended: Ended, policy: WorkflowPolicy, dice: float, outlet: Outlet, goes_on: GoesOn = _no_rung_left
+    ended: FinishedHeal, policy: WorkflowPolicy, dice: float, outlet: Outlet, goes_on: GoesOn = _no_rung_left
 ) -> Settlement:
     """Compute what a finished heal writes: its attempt, the failure's next status and due time, and its messages."""
     failure, outcome = ended.failure, ended.outcome
@@ -98,7 +98,7 @@ def settle_heal(
 
 
 def _history(
-    ended: Ended, heal: Heal | None, climb: LadderProgress | None, policy: WorkflowPolicy, goes_on: GoesOn
+    ended: FinishedHeal, heal: Heal | None, climb: LadderProgress | None, policy: WorkflowPolicy, goes_on: GoesOn
 ) -> AttemptHistory:
     failure = ended.failure
     exhausted = climb is not None and is_exhausted(climb, ended.strategy, policy)
@@ -191,7 +191,7 @@ def _next_after_plan(plan: Refuse | Wait | Adopt, dice: float, *, effect_in_doub
             assert_never(plan)
 
 
-def _health(ended: Ended, plan: Heal | None) -> Health | None:
+def _health(ended: FinishedHeal, plan: Heal | None) -> Health | None:
     if plan is None or plan.dependency is None or plan.intent.dependency is None:
         return None
     return Health(
@@ -240,7 +240,7 @@ def result_of_refusal(code: Code) -> Result:
     return Result.ERROR if code is Code.CRASHED else Result.FAILED
 
 
-def _build_attempt(ended: Ended) -> Attempt:
+def _build_attempt(ended: FinishedHeal) -> Attempt:
     outcome = ended.outcome
     result, code = _result_and_code(outcome)
     # The fields of an outcome depend on its kind; the attempt has a place for all of them.
@@ -280,7 +280,7 @@ def _result_and_code(outcome: Outcome) -> tuple[Result, Code | None]:
             assert_never(outcome)
 
 
-def without_content(settlement: Settlement, outlet: Outlet) -> Settlement:
+def strip_content(settlement: Settlement, outlet: Outlet) -> Settlement:
     """Return a settlement without content from the other side: for one that the database refuses to store."""
     old = settlement.attempt
     attempt = Attempt(

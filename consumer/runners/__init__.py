@@ -1,6 +1,7 @@
 """Clients of workflow engines behind one contract: look at a run, rerun a step, resume, replace a definition.
 
 `contract.py` is the interface for strategies; `configured.py` creates the client that a catalog entry names; one
-package for each kind of engine. Neighbours: `outbound/` makes the calls. Invariant: an engine's answer is a value, and
-only a recognized one counts.
+package for each kind of engine.
+Neighbours: `outbound/` makes the calls.
+Invariant: an engine's answer is a value, and only a recognized one counts.
 """

@@ -7,9 +7,9 @@ from typing import Final
 import orjson
 
 from consumer.model import Json
-from consumer.model.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent, named_wait
-from consumer.model.retry_after import NOT_BEGUN
-from consumer.runners.contract import Accepted, Given, Rejected, RunRef, Unseen
+from consumer.model.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent, requested_wait
+from consumer.model.retry_after import NOT_PROCESSED
+from consumer.runners.contract import Accepted, LookFailed, OrderResult, Rejected, RunRef
 from consumer.runners.templates import ABSENT, Found
 from schemas.json_value import value_at
 from schemas.names import Effect
@@ -30,12 +30,12 @@ def is_accepted(status: int, accepted: Sequence[int]) -> bool:
 
 def not_accepted(answer: Answer, effect: Effect) -> Rejected | Ambiguous:
     """Map an answer that does not accept the order: rejected, or ambiguous where it may hide an effect."""
-    status, wait = answer.status, named_wait(answer)
+    status, wait = answer.status, requested_wait(answer)
     said = f"the engine answered {status}"
     if status in _CONFLICT:
         return Rejected(reason=f"{said}: it has moved on", conflict=True)
     # A proxy answers 503 too when it lost the engine halfway: only a 503 with Retry-After is the engine's own.
-    if status in NOT_BEGUN or (status == _UNAVAILABLE and (wait is not None or effect is not Effect.UNSAFE)):
+    if status in NOT_PROCESSED or (status == _UNAVAILABLE and (wait is not None or effect is not Effect.UNSAFE)):
         return Rejected(reason=said, dependency_unhealthy=True, after=wait)
     server_failed = status >= 500 and status not in _NEVER_DONE  # noqa: PLR2004 - HTTP's own border
     if status in _OK or server_failed or status in _MAY_HIDE_AN_EFFECT:
@@ -43,7 +43,7 @@ def not_accepted(answer: Answer, effect: Effect) -> Rejected | Ambiguous:
     return Rejected(reason=said)
 
 
-def moved_to(run: RunRef, answer: Answer, pointer: str | None) -> Given:
+def accepted_run(run: RunRef, answer: Answer, pointer: str | None) -> OrderResult:
     """Return the acceptance, with the run to look at from now on, which the answer may name at `pointer`."""
     accepted = Accepted(run=run, said=f"answered {answer.status}")
     if pointer is None:
@@ -55,20 +55,20 @@ def moved_to(run: RunRef, answer: Answer, pointer: str | None) -> Given:
     return replace(accepted, run=replace(run, run_id=str(found), epoch=None))
 
 
-def unseen(result: CallResult) -> Unseen:
+def unseen(result: CallResult) -> LookFailed:
     """Map the result of a look that did not yield the run's state."""
     match result:
         case Answer(status=status, truncated=truncated):
-            dependency_unhealthy = status >= 500 or status in NOT_BEGUN  # noqa: PLR2004
+            dependency_unhealthy = status >= 500 or status in NOT_PROCESSED  # noqa: PLR2004
             unread = "an answer too long to be read" if truncated else "an answer of an unknown form"
             why = unread if status in _OK else f"answered {status}"
-            return Unseen(
-                reason=f"the look: {why}", dependency_unhealthy=dependency_unhealthy, after=named_wait(result)
+            return LookFailed(
+                reason=f"the look: {why}", dependency_unhealthy=dependency_unhealthy, after=requested_wait(result)
             )
         case NotSent(kind=kind, reason=reason) | Ambiguous(kind=kind, reason=reason):
-            return Unseen(reason=f"the look: {reason}", dependency_unhealthy=kind != _LOCAL_FAILURE)
+            return LookFailed(reason=f"the look: {reason}", dependency_unhealthy=kind != _LOCAL_FAILURE)
         case EgressRefused(reason=reason):
-            return Unseen(reason=reason)
+            return LookFailed(reason=reason)
 
 
 def json_of(answer: Answer) -> Found:

@@ -47,7 +47,7 @@ class RunState:
 
 
 @value(frozen=True, slots=True, kw_only=True)
-class Unseen:
+class LookFailed:
     """The look failed: the state of the run is not known."""
 
     reason: str
@@ -114,7 +114,7 @@ class Rejected:
     """The run or the definition has moved on: the state that the order is based on no longer holds."""
 
 
-Given: TypeAlias = Accepted | Rejected | NotSent | Ambiguous | EgressRefused
+OrderResult: TypeAlias = Accepted | Rejected | NotSent | Ambiguous | EgressRefused
 
 
 class Runner(Protocol):
@@ -132,11 +132,11 @@ class Runner(Protocol):
         """Return the dependency that has to be healthy for it to work: `https://runs.example.com:443`. Pure."""
         ...
 
-    async def give(self, order: Order, policy: WorkflowPolicy, *, key: str, within: timedelta) -> Given:
+    async def give(self, order: Order, policy: WorkflowPolicy, *, key: str, within: timedelta) -> OrderResult:
         """Send the order once. `key` is the idempotency key: the same for every repeat while the outcome is unknown."""
         ...
 
-    async def look(self, run: RunRef, policy: WorkflowPolicy, *, within: timedelta) -> RunState | Unseen:
+    async def look(self, run: RunRef, policy: WorkflowPolicy, *, within: timedelta) -> RunState | LookFailed:
         """Query the state of a run, without any effect."""
         ...
 

@@ -33,7 +33,7 @@ class UnfitValue(Exception):
     """A value is missing, or cannot stand where the catalog puts it; the message names it, but does not quote it."""
 
 
-def rendered(call: CallTemplate, method: str, values: Values, *, org_id: UUID | None) -> OutboundRequest:
+def render_call(call: CallTemplate, method: str, values: Values, *, org_id: UUID | None) -> OutboundRequest:
     """Render a call with its values; raises UnfitValue where one is missing, or would change more than itself."""
     headers = [(name, _render_header(name, read_template(text), values)) for name, text in call.headers.items()]
     body = _render_json(call.body, values)

@@ -27,9 +27,9 @@ from consumer.heal.auto_retry import AutoRetry
 from consumer.heal.schema_autofix.strategy import SchemaAutofix
 from consumer.heal.strategy import Strategies
 from consumer.ingest.decode import AdmissionRules
-from consumer.ingest.source import Source
+from consumer.ingest.source import KafkaSource
 from consumer.kafka.writer import Writer, open_writer
-from consumer.metrics import Metrics, Rebuilt
+from consumer.metrics import Metrics, RebuiltClient
 from consumer.model import OwnerId
 from consumer.outbound.calls import open_calls
 from consumer.ownership.clock import Clock
@@ -39,7 +39,7 @@ from consumer.pipeline.intake import Intake
 from consumer.pipeline.publish import Publisher
 from consumer.pipeline.reading import Reading
 from consumer.pipeline.recording import Recording
-from consumer.pipeline.resume import Resume, Rounds
+from consumer.pipeline.resume import ResumeLoop, Rounds
 from consumer.pipeline.settle import Settler
 from consumer.plan.planner import Planner
 from consumer.redact import redact_json
@@ -47,11 +47,11 @@ from consumer.repair.worker_pool import repair_worker_pool
 from consumer.results.events import Outlet
 from consumer.runners.configured import CurrentRunners
 from consumer.service.catalog_file import CatalogFile, read_catalog
-from consumer.service.loops import Consumer, Pulse, Serving, run_loops
+from consumer.service.loops import Consumer, Pulse, SideLoop, run_loops
 from consumer.service.startup_checks import allow_open_files, check_broker, check_client, check_database
 from consumer.service.vitals import Vitals
 from consumer.settings import Settings
-from consumer.store.pool import Pool, alone, open_pool
+from consumer.store.pool import Pool, open_pool, single_connection
 from schemas.names import StrategyName
 
 log = structlog.get_logger(__name__)
@@ -118,7 +118,7 @@ async def run(
     stop: asyncio.Event,
     *,
     strategies: Strategies | None = None,
-    beside: Sequence[Serving] = (),
+    beside: Sequence[SideLoop] = (),
     registry: CollectorRegistry | None = None,
     reread: asyncio.Event | None = None,
 ) -> None:
@@ -142,15 +142,15 @@ async def run(
         await check_broker(settings.kafka)
         opened = metrics.connections_opened.inc
         pool = await stack.enter_async_context(open_pool(settings.postgres, opened=opened))
-        lease_pool = await stack.enter_async_context(open_pool(alone(settings.postgres), opened=opened))
+        lease_pool = await stack.enter_async_context(open_pool(single_connection(settings.postgres), opened=opened))
         await check_database(pool)
         clock = Clock()
-        rebuilt = metrics.rebuilds[Rebuilt.PRODUCER].inc
+        rebuilt = metrics.rebuilds[RebuiltClient.PRODUCER].inc
         writer = await stack.enter_async_context(open_writer(settings.kafka, rebuilt, clock.now))
         if strategies is None:
             # One connection per slot: a heal that had to wait for one would take the other side for dead.
             strategies = await stack.enter_async_context(installed_strategies(catalogs, settings.heal.slots))
-        parts = Parts(
+        parts = Resources(
             settings, catalogs, pool, lease_pool, writer, strategies, metrics, reread or asyncio.Event(), clock
         )
         await run_loops(lambda heals: _compose(parts, heals), stop, beside)
@@ -165,7 +165,7 @@ def _calm_collector() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Resources:
     """The open resources and settings from which the stages are built."""
 
     settings: Settings
@@ -181,7 +181,7 @@ class Parts:
     clock: Clock = field(default_factory=Clock)
 
 
-def _compose(parts: Parts, heals: asyncio.TaskGroup) -> Consumer:
+def _compose(parts: Resources, heals: asyncio.TaskGroup) -> Consumer:
     settings, pool, metrics = parts.settings, parts.pool, parts.metrics
     wake = asyncio.Event()
     rounds = Rounds(settings.resume.interval)
@@ -193,7 +193,7 @@ def _compose(parts: Parts, heals: asyncio.TaskGroup) -> Consumer:
     stages = stages_of(parts, wake, died)
     pipeline = Pipeline(stages, heals)
     pressure = BacklogLimit(settings, metrics)
-    source = Source(
+    source = KafkaSource(
         kafka=settings.kafka,
         intake=settings.intake,
         drain=settings.drain,
@@ -202,7 +202,7 @@ def _compose(parts: Parts, heals: asyncio.TaskGroup) -> Consumer:
         metrics=metrics,
         valve=stages.valve,
     )
-    resume = Resume(
+    resume = ResumeLoop(
         pool=pool,
         me=stages.owner,
         live=stages.live,
@@ -234,7 +234,7 @@ def _compose(parts: Parts, heals: asyncio.TaskGroup) -> Consumer:
     )
 
 
-def _catalog_file(parts: Parts, pipeline: Pipeline) -> CatalogFile | None:
+def _catalog_file(parts: Resources, pipeline: Pipeline) -> CatalogFile | None:
     if parts.settings.catalog is None:
         return None
     return CatalogFile(
@@ -247,7 +247,7 @@ def _catalog_file(parts: Parts, pipeline: Pipeline) -> CatalogFile | None:
     )
 
 
-def stages_of(parts: Parts, wake: asyncio.Event, died: Callable[[], None] = lambda: None) -> Stages:
+def stages_of(parts: Resources, wake: asyncio.Event, died: Callable[[], None] = lambda: None) -> Stages:
     """Build the stages; they set `wake` when waiting work is due, and call `died` when an owner is newly dead."""
     settings, pool, metrics = parts.settings, parts.pool, parts.metrics
     me, heal = new_owner(), settings.heal
@@ -297,7 +297,7 @@ def stages_of(parts: Parts, wake: asyncio.Event, died: Callable[[], None] = lamb
     )
 
 
-def _reading(parts: Parts) -> Reading:
+def _reading(parts: Resources) -> Reading:
     catalog, intake = parts.catalogs.current, parts.settings.intake
     rules = AdmissionRules(catalog=catalog, max_event_bytes=intake.max_event_bytes)
     return Reading(rules, Planner(rungs=parts.strategies, catalog=catalog), parts.clock)

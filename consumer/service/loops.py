@@ -14,13 +14,13 @@ from consumer.errors import TransientError
 from consumer.event_loop import wait_for_event
 from consumer.flow_control.backlog import BacklogLimit
 from consumer.flow_control.slots import HealSlots
-from consumer.ingest.source import Source
+from consumer.ingest.source import KafkaSource
 from consumer.metrics import LoopPhase, Metrics
 from consumer.model import OwnerId
 from consumer.model.batch import Batch
 from consumer.pipeline.flow import Pipeline, Stages
 from consumer.pipeline.publish import Publisher
-from consumer.pipeline.resume import Resume
+from consumer.pipeline.resume import ResumeLoop
 from consumer.pipeline.settle import Settler
 from consumer.results.decision import status_message
 from consumer.service.catalog_file import CatalogFile
@@ -67,11 +67,11 @@ class Consumer:
     catalog_file: CatalogFile | None
     """None where the catalog came from no file."""
     stages: Stages
-    source: Source[Batch]
+    source: KafkaSource[Batch]
     pulse: Pulse
     pressure: BacklogLimit
     pipeline: Pipeline
-    resume: Resume
+    resume: ResumeLoop
 
     @property
     def pool(self) -> Pool:
@@ -109,18 +109,18 @@ class Consumer:
         return self.resume.wake
 
 
-Serving = Callable[[Consumer], Awaitable[None]]
+SideLoop = Callable[[Consumer], Awaitable[None]]
 """A loop that runs beside the pipeline until it is cancelled, such as the API."""
 
 
 async def run_loops(
-    compose: Callable[[asyncio.TaskGroup], Consumer], stop: asyncio.Event, beside: Sequence[Serving]
+    compose: Callable[[asyncio.TaskGroup], Consumer], stop: asyncio.Event, beside: Sequence[SideLoop]
 ) -> None:
     """Run every loop in one group until stopped: if one dies, all die, and the supervisor starts the process anew."""
     ended = asyncio.Event()
     async with asyncio.TaskGroup() as loops:
         consumer = compose(loops)
-        keep = Keeper(loops, stop)
+        keep = LoopSupervisor(loops, stop)
         await consumer.stages.lease.begin(stop)
         await consumer.pressure.look(consumer.pool)
         consumer.metrics.live_claims.set_function(lambda: len(consumer.live))
@@ -144,7 +144,7 @@ async def run_loops(
 
 
 @dataclass(frozen=True, slots=True)
-class Keeper:
+class LoopSupervisor:
     """Supervises loops that must run until the stop."""
 
     loops: asyncio.TaskGroup
@@ -168,7 +168,7 @@ class Keeper:
             raise RuntimeError(f"the loop {name} ended before its time: report this")
 
 
-async def _consume(consumer: Consumer, keep: Keeper, stop: asyncio.Event) -> float:
+async def _consume(consumer: Consumer, keep: LoopSupervisor, stop: asyncio.Event) -> float:
     """Be a member of the consumer group until stopped; returns the deadline by which all else must have ended."""
     source, left = consumer.source, asyncio.Event()
     async with source.open():
@@ -209,7 +209,7 @@ async def _drain(
     try:
         async with asyncio.timeout(max(1.0, deadline - time.monotonic())):
             await consumer.publisher.forget_acked()
-            await leases.leave(consumer.pool, consumer.me, consumer.live.unstarted())
+            await leases.end_lease(consumer.pool, consumer.me, consumer.live.unstarted())
     except (TransientError, TimeoutError) as error:
         log.warning("left_without_goodbye", error=str(error)[:300])
     consumer.metrics.loop_seconds[LoopPhase.DRAIN].inc(time.monotonic() - started)
@@ -220,7 +220,7 @@ def _observe_tick(metrics: Metrics, late: float) -> None:
     metrics.count_phases()
 
 
-async def _serve(serve: Serving, consumer: Consumer) -> None:
+async def _serve(serve: SideLoop, consumer: Consumer) -> None:
     await serve(consumer)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from consumer.metrics import PauseReason
-from consumer.ownership.clock import TOLERATED
+from consumer.ownership.clock import MAX_SKEW
 from consumer.service.loops import Consumer
 
 
@@ -40,7 +40,7 @@ class Vitals:
         if file is not None and file.fault is not None:
             away += ("the catalog's file is wrong, and an older one in force: the log names the line",)
         skew = self.consumer.stages.clock.skew
-        if abs(skew) > TOLERATED:
+        if abs(skew) > MAX_SKEW:
             away += (f"the host's clock is {skew.total_seconds():.0f} s ahead of the database's: synchronise them",)
         words = self.consumer.stages.valve.paused_because if watch.paused is PauseReason.DEAD_LETTERS else None
         return (*away, f"intake is paused: {words or watch.paused}") if watch.paused else away

@@ -26,7 +26,7 @@ SELECT (SELECT count(*) FROM heal_claim) AS claims,
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Census:
+class BacklogCounts:
     """One count of the backlog; ages in seconds, 0 where there is nothing."""
 
     open_failures: Mapping[Status, int]
@@ -45,7 +45,7 @@ class Census:
         return sum(self.open_failures.values()) + self.other_open_rows
 
 
-async def count(pool: Pool) -> Census:
+async def count(pool: Pool) -> BacklogCounts:
     """Count the backlog. The cost grows with the backlog, not with the history: call it seldom where there is one."""
     with translated():
         async with pool.acquire() as connection, connection.transaction():
@@ -55,7 +55,7 @@ async def count(pool: Pool) -> Census:
     if rest is None:
         raise RuntimeError("a SELECT without FROM gives one row")
     known = {status.value: status for status in Status}
-    return Census(
+    return BacklogCounts(
         open_failures={known[row["status"]]: row["rows"] for row in by_status if row["status"] in known},
         other_open_rows=sum(row["rows"] for row in by_status if row["status"] not in known),
         open_bytes=sum(row["bytes"] for row in by_status),

@@ -72,7 +72,7 @@ UPDATE workflow_failures f SET due_at = n.probe_due
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
+class BreakerRequest:
     """A claimed heal that needs its dependency's breaker closed, or to be its probe."""
 
     failure_id: FailureId
@@ -89,7 +89,7 @@ class Probes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class BreakerStates:
     """Every dependency with strikes against it, and those whose breaker is open."""
 
     struck: frozenset[str]
@@ -107,16 +107,18 @@ class Verdicts:
     """Slow start: how many waiters of each dependency may try now."""
 
 
-async def load_breakers(pool: Pool, settings: BreakerSettings) -> Known:
+async def load_breakers(pool: Pool, settings: BreakerSettings) -> BreakerStates:
     """Read all breakers, after deleting those that are too old to mean anything."""
     async with transaction(pool) as connection:
         forget = settings.forget.total_seconds(), FORGET_OPEN_AFTER.total_seconds()
         await connection.execute(_FORGET, *forget)
         rows = await connection.fetch(_ALL)
-    return Known(struck=frozenset(r["key"] for r in rows), unhealthy=frozenset(r["key"] for r in rows if r["open"]))
+    return BreakerStates(
+        struck=frozenset(r["key"] for r in rows), unhealthy=frozenset(r["key"] for r in rows if r["open"])
+    )
 
 
-async def admit_probes(connection: Connection, asking: Sequence[Asking]) -> Probes:
+async def admit_probes(connection: Connection, asking: Sequence[BreakerRequest]) -> Probes:
     """Choose the probes of open breakers; in the transaction that claims, so that no two heals probe at once."""
     if not asking:
         return Probes()
@@ -124,7 +126,7 @@ async def admit_probes(connection: Connection, asking: Sequence[Asking]) -> Prob
     if not rows:
         return Probes()
     may_probe = {row["key"]: row["may_probe"] for row in rows}
-    first: dict[str, Asking] = {}
+    first: dict[str, BreakerRequest] = {}
     for one in asking:
         if may_probe.get(one.key):
             first.setdefault(one.key, one)
@@ -136,7 +138,7 @@ async def admit_probes(connection: Connection, asking: Sequence[Asking]) -> Prob
     return Probes(probing=probing, waiting=waiting)
 
 
-async def judge(connection: Connection, said: Sequence[Health], settings: BreakerSettings) -> Verdicts:
+async def apply_health(connection: Connection, said: Sequence[Health], settings: BreakerSettings) -> Verdicts:
     """Apply ended heals to their dependencies' breakers, in the transaction that settles them; in order of their end.
 
     A success clears every strike; enough strikes without one open the breaker.

@@ -6,7 +6,15 @@ from typing import Any, Final, TypeAlias
 from uuid import uuid4
 
 from consumer.model import FailureId, Message, OrgId, OwnerId, Trace
-from consumer.model.decision import AFTER, Decision, DecisionRequest, DecisionResult, StatusChange, rule, step_after
+from consumer.model.decision import (
+    STATUS_AFTER,
+    Decision,
+    DecisionRequest,
+    DecisionResult,
+    StatusChange,
+    rule,
+    step_after,
+)
 from consumer.redact.words import redact_words
 from consumer.store.outbox import put
 from consumer.store.pool import Connection
@@ -92,11 +100,11 @@ async def decide(
     under_way = any(claim["of_this_step"] for claim in revoked)
     step, token = step_after(row["step"], heal_under_way=under_way), uuid4().hex[:8]
     decided = change_of(
-        row, status=AFTER[request.decision], reason=redact_words(request.sentence()), step=step, token=token
+        row, status=STATUS_AFTER[request.decision], reason=redact_words(request.sentence()), step=step, token=token
     )
     message = tell(decided)
     reason, by = storable_text(redact_words(request.reason)), storable_text(redact_words(request.by))[:200]
-    await connection.execute(_DECIDE, failure_id, AFTER[request.decision], decided.step)
+    await connection.execute(_DECIDE, failure_id, STATUS_AFTER[request.decision], decided.step)
     await connection.execute(_RECORD_DECISION, failure_id, decided.step, request.decision, reason, by)
     await put(connection, PERSON, [message])
     await connection.execute(AT_ONCE, [message.id])

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic_core import from_json
 
 from consumer.model import ID_SPACE, AttemptId, Drift, Failure, FailureId, Json, OrgId, Settlement
-from consumer.model.identity import named
+from consumer.model.identity import uuid5_from_bytes
 from consumer.store.pool import Connection
 from consumer.store.rows import as_json, storable_text
 from schemas.names import Result
@@ -167,4 +167,4 @@ def _key(failure: Failure, drift: Drift) -> UUID:
     parts = (failure.org_id, failure.source, failure.workflow_name, drift.schema_digest, drift.kind, drift.path)
     text = "\0".join(("drift", *map(str, parts)))
     # A key of a payload may hold half a surrogate pair, which has no byte form.
-    return named(ID_SPACE.bytes, text.encode(errors="backslashreplace").decode())
+    return uuid5_from_bytes(ID_SPACE.bytes, text.encode(errors="backslashreplace").decode())

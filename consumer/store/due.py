@@ -9,7 +9,7 @@ from uuid import UUID
 from consumer.model import Diagnosed, Failure, FailureId, OrgId, OwnerId
 from consumer.model.batch import HeldBack
 from consumer.store.admission import admit
-from consumer.store.breakers import Asking, Probes, admit_probes
+from consumer.store.breakers import BreakerRequest, Probes, admit_probes
 from consumer.store.pool import Pool, transaction, translated
 from consumer.store.rows import CLAIMED_LOOK, FAILURE_COLUMNS, as_json, read_failure
 
@@ -149,7 +149,7 @@ async def has_due(pool: Pool, after: OrgId | None) -> bool:
     return any(row["due"] for row in walked)
 
 
-async def put_off(pool: Pool) -> None:
+async def postpone_for_person(pool: Pool) -> None:
     """Postpone by a day what is due and waits for a person or an approval."""
     with translated():
         await pool.execute(_PERSON_LATER)
@@ -201,9 +201,9 @@ def _needs_breaker(due: Due, claimed: Mapping[FailureId, bool]) -> bool:
     return claimed[due.diagnosed.failure.id] and due.diagnosed.heal.dependency is not None
 
 
-def _breaker_request(due: Due) -> Asking:
+def _breaker_request(due: Due) -> BreakerRequest:
     plan = due.diagnosed.heal
-    return Asking(failure_id=due.diagnosed.failure.id, key=plan.dependency or "", window=plan.intent.window)
+    return BreakerRequest(failure_id=due.diagnosed.failure.id, key=plan.dependency or "", window=plan.intent.window)
 
 
 def _gate(due: Due, claimed: Mapping[FailureId, bool], probes: Probes) -> str | None:

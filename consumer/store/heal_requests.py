@@ -44,7 +44,7 @@ SELECT a.step FROM workflow_heal_attempts a
 """
 
 
-class Asked(StrEnum):
+class HealRequestResult(StrEnum):
     """The result of a heal request."""
 
     DUE = "due"  # is healed as soon as there is a free slot, or was just now
@@ -55,12 +55,12 @@ class Asked(StrEnum):
 
 
 _RESULT_OF_STATUS = {
-    Status.PENDING: Asked.DUE,
-    Status.DEFERRED: Asked.DUE,
-    Status.GIVEN_UP: Asked.DUE,
-    Status.RESOLVED: Asked.RESOLVED,
-    Status.NEEDS_PERSON: Asked.NEEDS_PERSON,
-    Status.AWAITING_APPROVAL: Asked.AWAITING_APPROVAL,
+    Status.PENDING: HealRequestResult.DUE,
+    Status.DEFERRED: HealRequestResult.DUE,
+    Status.GIVEN_UP: HealRequestResult.DUE,
+    Status.RESOLVED: HealRequestResult.RESOLVED,
+    Status.NEEDS_PERSON: HealRequestResult.NEEDS_PERSON,
+    Status.AWAITING_APPROVAL: HealRequestResult.AWAITING_APPROVAL,
 }
 
 
@@ -68,7 +68,7 @@ _RESULT_OF_STATUS = {
 class HealAsked:
     """The answer to a heal request. The heal's own attempt has this step, or a later one."""
 
-    result: Asked
+    result: HealRequestResult
     step: int = 0
 
 
@@ -84,8 +84,8 @@ async def ask_heal(
         await connection.execute(_LOCK, failure_id)
         step = await connection.fetchval(_LATEST_ATTEMPT, failure_id, answered_by.total_seconds())
         if step is not None:
-            return HealAsked(result=Asked.DUE, step=step)
+            return HealAsked(result=HealRequestResult.DUE, step=step)
     row = await connection.fetchrow(_ASK, failure_id)
     if row is None:
-        return HealAsked(result=Asked.NOT_FOUND)
+        return HealAsked(result=HealRequestResult.NOT_FOUND)
     return HealAsked(result=_RESULT_OF_STATUS[Status(row["status"])], step=row["step"])

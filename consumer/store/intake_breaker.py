@@ -10,7 +10,7 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 from consumer.model import ID_SPACE
-from consumer.model.voice import HeardInterval, SilentVoices, Voice
+from consumer.model.voice import HeardInterval, ReportingSource, SilentSources
 from consumer.redact import redact_text
 from consumer.store.pool import Connection, Pool, translated
 from consumer.store.rows import storable_text
@@ -131,7 +131,7 @@ class RefusedVoice:
     refused_at: datetime
 
 
-async def hear(pool: Pool, beat: timedelta, voices: Iterable[Voice]) -> None:
+async def record_accepted(pool: Pool, beat: timedelta, voices: Iterable[ReportingSource]) -> None:
     """Record the accepted voices; without any it still records that this beat had a reader."""
     rows = sorted(_voice_rows(voices).items())
     columns = zip(*((row_id, *row) for row_id, row in rows), strict=True) if rows else ([], [], [], [])
@@ -139,7 +139,7 @@ async def hear(pool: Pool, beat: timedelta, voices: Iterable[Voice]) -> None:
         await pool.execute(_RECORD_ACCEPTED, beat.total_seconds(), *columns)
 
 
-async def refuse(pool: Pool, letters: Mapping[Voice, int]) -> int:
+async def count_refused(pool: Pool, letters: Mapping[ReportingSource, int]) -> int:
     """Count dead letters by the voice that they name; returns how many of these voices had been accepted before."""
     if not letters:
         return 0
@@ -155,13 +155,13 @@ async def pulse(pool: Pool, beat: timedelta, limit: int) -> tuple[list[HeardInte
     return heard, sum(row["counts"] for row in rows)
 
 
-async def failing(pool: Pool, beat: timedelta, beats: int) -> SilentVoices:
+async def count_silent(pool: Pool, beat: timedelta, beats: int) -> SilentSources:
     """Count the voices with dead letters and nothing accepted in the newest `beats` beats and since."""
     with translated():
         row = await pool.fetchrow(_COUNT_SILENT, beat.total_seconds(), beats)
     if row is None:
         raise RuntimeError("an aggregate gives one row")
-    return SilentVoices(**dict(row))
+    return SilentSources(**dict(row))
 
 
 async def forget(pool: Pool, beats: int) -> None:
@@ -170,7 +170,7 @@ async def forget(pool: Pool, beats: int) -> None:
         await pool.execute(_FORGET, beats, KEPT.total_seconds())
 
 
-async def standing(connection: Pool | Connection) -> IntakeState:
+async def read_state(connection: Pool | Connection) -> IntakeState:
     """Return the state of the intake breaker."""
     with translated():
         row = await connection.fetchrow(_SELECT_STATE)
@@ -219,7 +219,7 @@ async def refused_voices(connection: Connection, limit: int) -> Sequence[Refused
     return [RefusedVoice(**dict(row)) for row in rows]
 
 
-def _voice_rows(voices: Iterable[Voice]) -> dict[UUID, tuple[Any, ...]]:
+def _voice_rows(voices: Iterable[ReportingSource]) -> dict[UUID, tuple[Any, ...]]:
     """Return the rows of the voices, of their sources and of their organisations, each once."""
     rows: dict[UUID, tuple[Any, ...]] = {}
     for voice in voices:

@@ -163,7 +163,7 @@ async def database_time(pool: Pool) -> datetime:
     return now
 
 
-async def read(pool: Pool, owner: OwnerId) -> LeaseReading:
+async def read_leases(pool: Pool, owner: OwnerId) -> LeaseReading:
     """Read which of this process's claims are revoked, and the renewals of every owner."""
     with translated():
         row = await pool.fetchrow(_READ, owner)
@@ -174,7 +174,7 @@ async def read(pool: Pool, owner: OwnerId) -> LeaseReading:
     )
 
 
-async def leave(pool: Pool, owner: OwnerId, unstarted: Sequence[AttemptId]) -> None:
+async def end_lease(pool: Pool, owner: OwnerId, unstarted: Sequence[AttemptId]) -> None:
     """End the lease, and make claims whose effect never started available for takeover at once."""
     async with transaction(pool) as connection:
         await connection.execute(_HAND_BACK, owner, unstarted)
@@ -195,7 +195,7 @@ async def begin(pool: Pool, owner: OwnerId, claim: Claim) -> None:
     await _check_claim(pool, _BEGIN, owner, claim)
 
 
-async def stands(pool: Pool, owner: OwnerId, claim: Claim) -> None:
+async def check_claim(pool: Pool, owner: OwnerId, claim: Claim) -> None:
     """Check that this process still owns a claim, by owner and epoch; raises as `begin`."""
     await _check_claim(pool, _SELECT_CLAIM, owner, claim)
 
@@ -223,7 +223,7 @@ async def take_over(pool: Pool, owner: OwnerId, dead: Mapping[OwnerId, str], lim
     return await _read(pool, owner, [row["attempt_id"] for row in rows])
 
 
-async def orphans(pool: Pool, owner: OwnerId, live: Sequence[AttemptId], older_than: timedelta) -> list[Inherited]:
+async def find_orphans(pool: Pool, owner: OwnerId, live: Sequence[AttemptId], older_than: timedelta) -> list[Inherited]:
     """Return the orphans: claims under this process's name that it does not heal."""
     async with transaction(pool) as connection:
         rows = await connection.fetch(_ORPHANS, owner, older_than.total_seconds(), live)

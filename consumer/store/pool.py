@@ -50,7 +50,7 @@ class _BoundedPool(Pool):
         return super().acquire(timeout=self._acquire_within if timeout is None else timeout)
 
 
-def alone(settings: PostgresSettings) -> PostgresSettings:
+def single_connection(settings: PostgresSettings) -> PostgresSettings:
     """Return the settings of a pool of one connection, for work that must never queue behind other work."""
     return settings.model_copy(update={"pool_size": 1})
 

@@ -248,13 +248,13 @@ async def unresolved(
     return [ReportedFailure(**dict(row)) for row in rows]
 
 
-async def seen(connection: Connection, failure_id: FailureId) -> ReportedFailure | None:
+async def visible_failure(connection: Connection, failure_id: FailureId) -> ReportedFailure | None:
     """Return a failure, or None when it does not exist or the user may not see it."""
     row = await connection.fetchrow(_VISIBLE_FAILURE, failure_id)
     return ReportedFailure(**dict(row)) if row is not None else None
 
 
-async def standing(connection: Connection, failure_id: FailureId) -> FailureState | None:
+async def failure_state(connection: Connection, failure_id: FailureId) -> FailureState | None:
     """Return the state of a failure; as the service."""
     row = await connection.fetchrow(_FAILURE_STATE, failure_id)
     return FailureState(**(dict(row) | {"status": Status(row["status"])})) if row is not None else None

@@ -78,11 +78,11 @@ def read_failure(row: Mapping[str, Any]) -> Failure:
         lifetime_attempts=row["lifetime_attempts"],
         effect_in_doubt=row["unsure"],
         healed_by_attempt=AttemptId(row["twin"]) if row["twin"] else None,
-        ladder_progress=read_climbed(row["rungs"]) if row["rungs"] else NO_PROGRESS,
+        ladder_progress=parse_progress(row["rungs"]) if row["rungs"] else NO_PROGRESS,
     )
 
 
-def climbed_json(ladder_progress: LadderProgress) -> str:
+def progress_json(ladder_progress: LadderProgress) -> str:
     """Serialize the ladder's progress; empty parts are left out."""
     whole: JsonObject = {
         "attempts": dict(ladder_progress.attempts),
@@ -92,7 +92,7 @@ def climbed_json(ladder_progress: LadderProgress) -> str:
     return as_json({name: said for name, said in whole.items() if said})
 
 
-def read_climbed(text: str) -> LadderProgress:
+def parse_progress(text: str) -> LadderProgress:
     """Parse the ladder's progress; fields that another release may have added are ignored."""
     stored = read_json(text)
     attempts, spent, in_doubt = (stored.get(name) for name in ("attempts", "spent", "unsure"))

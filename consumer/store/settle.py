@@ -9,12 +9,12 @@ import asyncpg
 
 from consumer.model import AttemptId, MicroAud, OrgId, OwnerId, Settlement
 from consumer.settings import BreakerSettings
-from consumer.store.breakers import Verdicts, judge
+from consumer.store.breakers import Verdicts, apply_health
 from consumer.store.credits import Hold, settle_holds
 from consumer.store.drift import RepairCount, count
 from consumer.store.outbox import columns, put
 from consumer.store.pool import Connection, Pool, transaction
-from consumer.store.rows import as_json, climbed_json
+from consumer.store.rows import as_json, progress_json
 
 _SETTLE = """
 WITH x AS (
@@ -150,7 +150,7 @@ async def settle(
         rows = await connection.fetch(_SETTLE, owner, *ends, [attempt for attempt, _ in told], *messages, acked)
         mine = {AttemptId(row["attempt_id"]): row for row in rows}
         ended = [s for s in settlements if s.attempt.id in mine]
-        verdicts = await judge(connection, [s.health for s in ended if s.health is not None], breaker)
+        verdicts = await apply_health(connection, [s.health for s in ended if s.health is not None], breaker)
         freed = {row["scope"]: 1 for row in rows if not row["keeps"]}
         woken = await wake(connection, freed | verdicts.wake)
         await _share(connection, woken, [(s, mine[s.attempt.id]["scope"]) for s in ended])
@@ -210,7 +210,7 @@ def _row(settlement: Settlement) -> tuple[object, ...]:
         following.counts,
         settlement.effect_in_doubt,
         settlement.parks,
-        climbed_json(settlement.ladder_progress) if settlement.ladder_progress is not None else None,
+        progress_json(settlement.ladder_progress) if settlement.ladder_progress is not None else None,
         settlement.epoch,
         settlement.failure.id,
         attempt.step,

@@ -21,7 +21,7 @@ RETURNING f.id
 """
 
 
-async def look_again(pool: Pool, failures: Sequence[FailureId]) -> int:
+async def wake_missed(pool: Pool, failures: Sequence[FailureId]) -> int:
     """Make due the failures whose scope was freed while they were made to wait for it; returns how many.
 
     To be called after the transaction that made them wait has ended.

@@ -31,7 +31,7 @@ from schemas.context import (
     resume_of,
     run_of,
 )
-from schemas.dead_letter import PREFIX, SMALLEST_LETTER, Refused, cut_letter, dead_letter, read_headers
+from schemas.dead_letter import PREFIX, SMALLEST_LETTER, RefusedRecord, cut_letter, dead_letter, read_headers
 from schemas.documents import GENERATED, differences, write
 from schemas.envelope import Envelope, EnvelopeError, Form, encode, encode_binary, parse
 from schemas.events import SOURCE, status_event_id
@@ -521,7 +521,7 @@ def test_a_heartbeat_at_fault_is_refused_with_the_place() -> None:
 # Dead letters.
 
 
-def refused(**changes: object) -> Refused:
+def refused(**changes: object) -> RefusedRecord:
     facts: dict[str, Any] = {
         "topic": "workflow.failures",
         "partition": 1,
@@ -532,7 +532,7 @@ def refused(**changes: object) -> Refused:
         "reason": PoisonReason.NOT_JSON,
         "message": "not JSON",
     }
-    return Refused(**facts | changes)
+    return RefusedRecord(**facts | changes)
 
 
 def test_a_dead_letter_is_the_record_with_where_it_came_from_and_why() -> None:

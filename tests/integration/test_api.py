@@ -25,7 +25,7 @@ from consumer.errors import ConfigError
 from consumer.metrics import EventOutcome, Metrics
 from consumer.model import ID_SPACE, FailureId
 from consumer.settings import ApiSettings, PostgresSettings
-from consumer.store.heal_requests import Asked, ask_heal
+from consumer.store.heal_requests import HealRequestResult, ask_heal
 from consumer.store.pool import Pool, open_pool
 from consumer.store.reports import PageEnd, attempts_of, list_failures
 from schemas.names import Status
@@ -466,8 +466,8 @@ async def test_an_operator_lists_failures_by_organisation_and_status_and_asks_fo
         assert len(await list_failures(connection, None, None, 1)) == 1
         assert [a.step for a in await attempts_of(connection, given_up)] == [4, None]
         asked = await ask_heal(connection, given_up)
-        assert (asked.result, asked.step) == (Asked.DUE, 6)
-        assert (await ask_heal(connection, FailureId(uuid4()))).result is Asked.NOT_FOUND
+        assert (asked.result, asked.step) == (HealRequestResult.DUE, 6)
+        assert (await ask_heal(connection, FailureId(uuid4()))).result is HealRequestResult.NOT_FOUND
     assert (await world.row(given_up))["status"] == "pending"
 
 

@@ -17,7 +17,7 @@ from consumer.cli.main import run_command
 from consumer.kafka.manual_producer import Acknowledged, Outgoing, open_sender
 from consumer.local.broker import Broker
 from consumer.settings import read_settings
-from schemas.dead_letter import Refused, dead_letter
+from schemas.dead_letter import RefusedRecord, dead_letter
 from schemas.names import PoisonReason
 from tests.support.shw import kafka_settings
 
@@ -57,7 +57,7 @@ def _executed(dsn: str, statement: str, *values: object) -> None:
     asyncio.run(execute())
 
 
-def _letters(*refused: Refused, limit: int = 1000) -> list[Acknowledged]:
+def _letters(*refused: RefusedRecord, limit: int = 1000) -> list[Acknowledged]:
     async def send() -> list[Any]:
         kafka = read_settings().kafka
         records = []
@@ -72,8 +72,8 @@ def _letters(*refused: Refused, limit: int = 1000) -> list[Acknowledged]:
     return found
 
 
-def _refused(topic: str, value: bytes, reason: PoisonReason = PoisonReason.UNKNOWN_VERSION) -> Refused:
-    return Refused(
+def _refused(topic: str, value: bytes, reason: PoisonReason = PoisonReason.UNKNOWN_VERSION) -> RefusedRecord:
+    return RefusedRecord(
         topic=topic,
         partition=0,
         offset=5,

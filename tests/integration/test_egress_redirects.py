@@ -14,7 +14,7 @@ import pytest
 from consumer.catalog import Host, Secret, WorkflowPolicy
 from consumer.model.call import Ambiguous, Answer, OutboundRequest
 from consumer.outbound.egress import Target, target_of
-from consumer.outbound.redirects import Stay, next_call
+from consumer.outbound.redirects import NotFollowed, next_call
 from tests.support.worlds.egress_ground import forbidden_ground, guarded, tls
 from tests.support.worlds.http_world import Reply, World, http_world, json_reply
 
@@ -242,7 +242,7 @@ async def test_a_redirect_from_https_to_http_is_not_followed_even_where_both_are
     request = OutboundRequest(method="GET", url="https://api.example.com/")
     for place, stays in (("http://api.example.com/", True), ("https://api.example.com/x", False)):
         answer = Answer(status=302, headers=(("location", place),), body=b"", truncated=False, elapsed=timedelta(0))
-        assert isinstance(next_call(request, target, answer, {request.url}), Stay) is stays
+        assert isinstance(next_call(request, target, answer, {request.url}), NotFollowed) is stays
 
 
 async def test_a_call_that_breaks_after_a_redirect_is_not_taken_for_one_that_was_never_sent(two: Two) -> None:

@@ -13,6 +13,7 @@ from consumer.outbound.calls import open_calls
 from consumer.runners.configured import ConfiguredRunners
 from consumer.runners.contract import (
     Accepted,
+    LookFailed,
     Payload,
     Phase,
     Rejected,
@@ -22,7 +23,6 @@ from consumer.runners.contract import (
     Runner,
     RunRef,
     RunState,
-    Unseen,
 )
 from schemas.names import Effect
 from tests.support.healing import ORG
@@ -101,7 +101,7 @@ async def give(engine: Engine, order: Any, *, key: str = "k-1", within: timedelt
     return await runner.give(order, policy, key=key, within=within)
 
 
-async def look(engine: Engine, run: RunRef = RUN) -> RunState | Unseen:
+async def look(engine: Engine, run: RunRef = RUN) -> RunState | LookFailed:
     runner, policy = engine
     return await runner.look(run, policy, within=5 * SECOND)
 
@@ -158,7 +158,7 @@ async def test_a_new_run_without_a_name_is_no_success(world: World, engine: Engi
 async def test_a_hostile_new_run_leads_nowhere_else(world: World, engine: Engine) -> None:
     world.on("/runs/run-18/steps/charge/rerun", json_reply({"id": "../admin"}))
     given = await give(engine, RERUN)
-    assert isinstance(await look(engine, given.run), Unseen)
+    assert isinstance(await look(engine, given.run), LookFailed)
     assert len(world.seen) == 1
 
 
@@ -244,7 +244,7 @@ async def test_a_run_id_that_points_elsewhere_is_refused_before_anything_is_sent
     order = RerunStep(run=RunRef(org_id=str(ORG), workflow_name="w", run_id=run_id, epoch=1, step="s"))
     assert "run.id" in str(runner.refusal(order, policy))
     assert isinstance(await give(engine, order), EgressRefused)
-    assert isinstance(await look(engine, order.run), Unseen)
+    assert isinstance(await look(engine, order.run), LookFailed)
     assert world.seen == []
 
 
@@ -279,23 +279,23 @@ async def test_what_it_depends_on_and_does_is_the_catalogs_word(world: World, en
         (json_reply({"error": "who?"}, 404), RunState(phase=Phase.GONE, said="answered 404")),
         (
             json_reply({"state": "ODD", "epoch": 4}),
-            Unseen(reason="the look: the state 'ODD' is not listed under `phases`"),
+            LookFailed(reason="the look: the state 'ODD' is not listed under `phases`"),
         ),
-        (json_reply({"epoch": 4}), Unseen(reason="the look: there is no state at /state of the answer")),
-        (json_reply([]), Unseen(reason="the look: there is no state at /state of the answer")),
+        (json_reply({"epoch": 4}), LookFailed(reason="the look: there is no state at /state of the answer")),
+        (json_reply([]), LookFailed(reason="the look: there is no state at /state of the answer")),
         (
             json_reply({"state": "RUNNING", "epoch": "4"}),
-            Unseen(reason="the look: there is no whole number at /epoch of the answer"),
+            LookFailed(reason="the look: there is no whole number at /epoch of the answer"),
         ),
         (
             json_reply({"state": "COMPLETED", "epoch": 4}, 503, headers=(("Retry-After", "3"),)),
-            Unseen(reason="the look: answered 503", dependency_unhealthy=True, after=3 * SECOND),
+            LookFailed(reason="the look: answered 503", dependency_unhealthy=True, after=3 * SECOND),
         ),
-        (json_reply({"state": "COMPLETED", "epoch": 4}, 401), Unseen(reason="the look: answered 401")),
-        (Reply(body=b"<html>COMPLETED"), Unseen(reason="the look: there is no state at /state of the answer")),
+        (json_reply({"state": "COMPLETED", "epoch": 4}, 401), LookFailed(reason="the look: answered 401")),
+        (Reply(body=b"<html>COMPLETED"), LookFailed(reason="the look: there is no state at /state of the answer")),
         (
             json_reply({"state": "COMPLETED", "epoch": 4, "x": "y" * 2_000_000}),
-            Unseen(reason="the look: an answer too long to be read"),
+            LookFailed(reason="the look: an answer too long to be read"),
         ),
     ],
     ids=[
@@ -313,7 +313,7 @@ async def test_what_it_depends_on_and_does_is_the_catalogs_word(world: World, en
     ],
 )
 async def test_a_look_tells_what_the_answer_says_and_nothing_more(
-    world: World, engine: Engine, reply: Reply | Script, means: RunState | Unseen
+    world: World, engine: Engine, reply: Reply | Script, means: RunState | LookFailed
 ) -> None:
     world.on(LOOK, reply)
     assert await look(engine) == means
@@ -322,5 +322,5 @@ async def test_a_look_tells_what_the_answer_says_and_nothing_more(
 async def test_a_look_that_no_answer_comes_to_tells_nothing(world: World, engine: Engine) -> None:
     world.on(LOOK, Reply(drop=True))
     seen = await look(engine)
-    assert isinstance(seen, Unseen)
+    assert isinstance(seen, LookFailed)
     assert seen.dependency_unhealthy

@@ -13,8 +13,9 @@ from consumer.outbound.calls import open_calls
 from consumer.runners.configured import ConfiguredRunners
 from consumer.runners.contract import (
     Accepted,
-    Given,
+    LookFailed,
     Order,
+    OrderResult,
     Payload,
     Phase,
     Rejected,
@@ -23,7 +24,6 @@ from consumer.runners.contract import (
     Runner,
     RunRef,
     RunState,
-    Unseen,
 )
 from schemas.names import Effect
 from tests.support.healing import ORG, policy
@@ -75,12 +75,12 @@ async def engine(
         yield runner, allowed
 
 
-async def give(engine: Engine, order: Order, *, within: timedelta = 5 * SECOND) -> Given:
+async def give(engine: Engine, order: Order, *, within: timedelta = 5 * SECOND) -> OrderResult:
     runner, allowed = engine
     return await runner.give(order, allowed, key="k-1", within=within)
 
 
-async def look(engine: Engine, run: RunRef = RUN) -> RunState | Unseen:
+async def look(engine: Engine, run: RunRef = RUN) -> RunState | LookFailed:
     runner, allowed = engine
     return await runner.look(run, allowed, within=5 * SECOND)
 
@@ -161,7 +161,7 @@ async def test_what_is_no_flow_runs_id_is_never_sent(world: World, engine: Engin
     run = RunRef(org_id=str(ORG), workflow_name="orders", run_id=run_id)
     assert "UUID" in str(runner.refusal(ResumeRun(run=run), allowed))
     assert isinstance(await give(engine, ResumeRun(run=run)), EgressRefused)
-    assert isinstance(await look(engine, run), Unseen)
+    assert isinstance(await look(engine, run), LookFailed)
     assert world.seen == []
 
 
@@ -307,7 +307,7 @@ async def test_a_scheduled_run_waits_until_its_time_by_the_servers_clock(
 )
 async def test_what_is_not_known_tells_nothing(world: World, engine: Engine, reply: Reply) -> None:
     world.on(FLOW_RUN, reply)
-    assert isinstance(await look(engine), Unseen)
+    assert isinstance(await look(engine), LookFailed)
 
 
 async def test_its_orders_are_keyed_and_it_depends_on_its_server(world: World, engine: Engine) -> None:

@@ -15,7 +15,7 @@ from consumer.ingest.offsets import Epochs
 from consumer.model import Next, Outcome, OwnerId, Partition, Plan, Settlement
 from consumer.model.batch import Received
 from consumer.ownership.permission import Permission
-from consumer.pipeline.healing import Healing
+from consumer.pipeline.healing import HealTasks
 from consumer.pipeline.intake import Intake
 from consumer.plan.planner import Planner
 from consumer.store.leases import Inherited
@@ -136,12 +136,12 @@ def no_revocation_reaches_the_gate(patch: pytest.MonkeyPatch) -> None:
 
 
 def what_ends_unhealed_counts_as_begun(patch: pytest.MonkeyPatch) -> None:
-    takes = Healing._takes_slot  # noqa: SLF001
+    takes = HealTasks._takes_slot  # noqa: SLF001
 
     def counts(healing: Any, *args: Any, heals: bool = True, **kwargs: Any) -> bool:  # noqa: ANN401, ARG001
         return takes(healing, *args, **kwargs)
 
-    patch.setattr(Healing, "_takes_slot", counts)
+    patch.setattr(HealTasks, "_takes_slot", counts)
 
 
 def in_a_long_heal(wrong: Wrong, lasts: float, effect: Effect, act: Act) -> Scenes:

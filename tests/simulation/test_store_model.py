@@ -37,13 +37,13 @@ from consumer.model import (
 from consumer.model.decision import Decision, DecisionRequest
 from consumer.results.decision import status_message
 from consumer.results.events import Outlet
-from consumer.results.settlement import Ended, settle_heal
+from consumer.results.settlement import FinishedHeal, settle_heal
 from consumer.settings import BreakerSettings
 from consumer.store import breakers, changes, decisions, due, intake, leases, outbox, settle
 from consumer.store.due import Due
 from consumer.store.heal_requests import ask_heal
 from consumer.store.intake import Arrival
-from consumer.store.rows import climbed_json
+from consumer.store.rows import progress_json
 from schemas.names import Code, Disposition, Effect, FailureType, Status, StrategyName
 from tests.support.simulation.loop import EPOCH
 from tests.support.simulation.scenario import BUDGETS, ORGS
@@ -177,7 +177,7 @@ class Both:
             failure = self.model.tables.failures[claim.failure_id].failure
             one = self.planned(failure)
             outcome: Outcome = self.dice.choice(OUTCOMES)
-            ended = Ended(
+            ended = FinishedHeal(
                 failure=failure,
                 diagnosis=DIAGNOSIS,
                 strategy=StrategyName.AUTO_RETRY,
@@ -199,7 +199,7 @@ class Both:
         real = await leases.take_over(self.pool, me, real_dead, 50)
         said = self.model.inherited(me, self.model.take_over(me, said_dead, 50))
         live = [c.attempt_id for c in self.model.tables.claims.values() if int(c.failure_id) % 2 == 0]
-        real += await leases.orphans(self.pool, me, live, HALF + timedelta(minutes=2))
+        real += await leases.find_orphans(self.pool, me, live, HALF + timedelta(minutes=2))
         said += self.model.inherited(me, self.model.orphans(me, live, HALF + timedelta(minutes=2)))
         assert {(i.attempt_id, i.step, i.begun, i.revoked, i.held, i.scope, i.epoch) for i in said} == {
             (i.attempt_id, i.step, i.begun, i.revoked, i.held, i.scope, i.epoch) for i in real
@@ -207,7 +207,7 @@ class Both:
 
     async def _dead(self, me: OwnerId) -> tuple[dict[OwnerId, str], dict[OwnerId, str]]:
         """Have an owner taken for dead, at times by what was seen before it renewed."""
-        real, said = (await leases.read(self.pool, me)).renewals, self.model.read(me).renewals
+        real, said = (await leases.read_leases(self.pool, me)).renewals, self.model.read(me).renewals
         assert real.keys() == said.keys()
         dead = [one for one in said if one != me and self.dice.random() < 0.7]
         late = "?" if self.dice.random() < 0.2 else ""
@@ -219,9 +219,9 @@ class Both:
         self.model.renew(me, LEASE)
         for one in list(self.model.tables.claims.values())[:1]:
             claim = self._as_known(one)
-            for real, said in ((leases.begin, self.model.begin), (leases.stands, self.model.stands)):
+            for real, said in ((leases.begin, self.model.begin), (leases.check_claim, self.model.stands)):
                 assert await _allowed(real(self.pool, me, claim)) == await _allowed(asyncio.to_thread(said, me, claim))
-            assert (await leases.read(self.pool, me)).revoked == self.model.read(me).revoked
+            assert (await leases.read_leases(self.pool, me)).revoked == self.model.read(me).revoked
 
     def _as_known(self, claim: Claimed) -> Claim:
         """Give a claim as a process knows it: at times as it was before it lost it and took it back."""
@@ -231,7 +231,7 @@ class Both:
     async def leave(self) -> None:
         me = self.dice.choice(OWNERS)
         attempts = [claim.attempt_id for claim in self.model.tables.claims.values()]
-        await leases.leave(self.pool, me, attempts)
+        await leases.end_lease(self.pool, me, attempts)
         self.model.leave(me, attempts)
 
     async def sweep(self) -> None:
@@ -371,7 +371,7 @@ def _place(message: Message) -> tuple[object, ...]:
 
 
 def _rungs(failure: Failure) -> object:
-    return None if failure.ladder_progress == NO_PROGRESS else json.loads(climbed_json(failure.ladder_progress))
+    return None if failure.ladder_progress == NO_PROGRESS else json.loads(progress_json(failure.ladder_progress))
 
 
 async def _allowed(asks: Any) -> type[Exception] | None:  # noqa: ANN401 - of both

@@ -25,7 +25,7 @@ from consumer.model import (
     attempt_id,
 )
 from consumer.results.events import Outlet
-from consumer.results.settlement import Ended, settle_heal
+from consumer.results.settlement import FinishedHeal, settle_heal
 from schemas.names import Code, Effect, StrategyName, Verdict
 from tests.support.healing import NOW, diagnosis, failure
 
@@ -73,10 +73,10 @@ PLAN = Heal(
 )
 
 
-def ended(outcome: Outcome, *, step: int = 0, made: int = 0) -> Ended:
+def ended(outcome: Outcome, *, step: int = 0, made: int = 0) -> FinishedHeal:
     failed = replace(FAILURE, step=step, attempts=made)
     claim = Claim(attempt_id=attempt_id(failed.id, step), step=step, held=MicroAud(50_000), deadline=0.0)
-    return Ended(
+    return FinishedHeal(
         failure=failed,
         diagnosis=DIAGNOSIS,
         strategy=StrategyName.AUTO_RETRY,

@@ -16,7 +16,7 @@ from consumer.ingest.decode import AdmissionRules, decode
 from consumer.model import Claim, DeadLetter, Diagnosed, Heal, Record, Settlement, attempt_id
 from consumer.plan.planner import Planner
 from consumer.results.events import Outlet
-from consumer.results.settlement import Ended, settle_heal
+from consumer.results.settlement import FinishedHeal, settle_heal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Healing:
         started = datetime.now(UTC)
         failure = diagnosed.failure
         claim = Claim(attempt_id=attempt_id(failure.id, 0), step=0, held=plan.hold, deadline=0.0)
-        ended = Ended(
+        ended = FinishedHeal(
             failure=failure,
             diagnosis=diagnosed.diagnosis,
             strategy=plan.strategy,

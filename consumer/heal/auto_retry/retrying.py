@@ -10,7 +10,7 @@ from consumer.heal.calls.handover import finish_from_call, finish_from_read_back
 from consumer.heal.calls.read_back import Happened, NotHappened, Unclear, quiet, read_back
 from consumer.heal.calls.request import call_limit, outbound
 from consumer.heal.calls.retry_budget import UNASKED_REFUND, cost
-from consumer.heal.calls.session import CallSession, noted
+from consumer.heal.calls.session import CallSession, call_entry
 from consumer.heal.calls.status_verdict import (
     Definite,
     Forbidden,
@@ -21,11 +21,11 @@ from consumer.heal.calls.status_verdict import (
     judge,
     signals_unhealthy,
 )
-from consumer.heal.calls.verify import verified
-from consumer.heal.gate import permitted
+from consumer.heal.calls.verify import verify_answer
+from consumer.heal.gate import run_permitted
 from consumer.heal.session import SECOND
 from consumer.model import Outcome, Refused, RetryLater
-from consumer.model.call import Ambiguous, Answer, CallResult, named_wait
+from consumer.model.call import Ambiguous, Answer, CallResult, requested_wait
 from schemas.names import Code, Effect
 
 
@@ -93,8 +93,8 @@ async def _call_once(session: CallSession, n: int) -> CallResult:
         given = min(given, session.gate.remaining())
         return await session.send(replace(outbound(session.request), effect=True), within=given)
 
-    result = await permitted(session.gate, act)
-    session.tries.append(noted(n, result))
+    result = await run_permitted(session.gate, act)
+    session.tries.append(call_entry(n, result))
     session.dependency_unhealthy = signals_unhealthy(result, given)
     return result
 
@@ -117,7 +117,7 @@ async def _resolve_doubt(session: CallSession, judged: MayHaveRun) -> MayHaveRun
 
 def _wait(session: CallSession, judged: Repeat, n: int) -> timedelta | RetryLater:
     limits = session.policy.auto_retry
-    named = named_wait(judged.answer, session.tools.now()) if judged.answer is not None else None
+    named = requested_wait(judged.answer, session.tools.now()) if judged.answer is not None else None
     if named is not None and named > limits.inline_wait:
         return RetryLater(after=named, reason=f"{judged.why}, and asked to wait {named / SECOND:g} s")
     drawn = jitter(limits, n, throttled=judged.throttled, random=session.tools.random)
@@ -127,7 +127,7 @@ def _wait(session: CallSession, judged: Repeat, n: int) -> timedelta | RetryLate
 async def _verify_and_hand_over(session: CallSession, answer: Answer) -> Outcome:
     content = content_of(answer)
     request = session.request
-    said = await verified(answer, content, request.expect, request.headers, session.tools.schemas)
+    said = await verify_answer(answer, content, request.expect, request.headers, session.tools.schemas)
     if said.code is None:
         return await finish_from_call(session, answer, content, said.proofs)
     if session.effect is not Effect.UNSAFE:

@@ -82,7 +82,7 @@ def recovered(answer: Answer, content: Content, redact: Redact) -> Recovered:
     )
 
 
-def handed_over(answer: Answer, content: Content) -> dict[str, Json]:
+def handover_body(answer: Answer, content: Content) -> dict[str, Json]:
     """Build the form of an answer that is handed over to the run: raw, with bytes as base64."""
     headers: dict[str, list[str]] = {}
     for name, value in answer.headers:

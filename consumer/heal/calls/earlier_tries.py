@@ -16,7 +16,7 @@ from consumer.diagnose.facts import words_of
 from consumer.heal.calls.try_texts import UNTOLD, Doubt, TextOfTries, read_tries
 from consumer.heal.calls.try_words import PROOF
 from consumer.model import Failure, Json
-from consumer.model.retry_after import NOT_BEGUN
+from consumer.model.retry_after import NOT_PROCESSED
 from schemas.context import ErrorContext, error_of
 
 _CONNECT_TIMEOUTS: Final = frozenset(
@@ -87,7 +87,7 @@ def last_did_not_run(failure: Failure) -> bool:
 
 def _last_did_not_run(error: ErrorContext) -> bool:
     if error.http_status is not None:
-        return error.http_status in NOT_BEGUN
+        return error.http_status in NOT_PROCESSED
     return any(name in _NOT_SENT_ERRORS for name in _error_names(error))
 
 

@@ -6,12 +6,12 @@ from functools import partial
 from typing import Final, Literal
 
 from consumer.heal.calls.backoff import jitter
-from consumer.heal.calls.body import Content, content_of, handed_over, recovered
+from consumer.heal.calls.body import Content, content_of, handover_body, recovered
 from consumer.heal.calls.read_back import Happened
 from consumer.heal.calls.request import HANDOVER_TRIES, handover_address
-from consumer.heal.calls.session import CallSession, noted
+from consumer.heal.calls.session import CallSession, call_entry
 from consumer.heal.calls.status_verdict import Repeat, Verify, judge
-from consumer.heal.gate import permitted
+from consumer.heal.gate import run_permitted
 from consumer.heal.session import proof
 from consumer.model import Healed, Json, Outcome, Proof
 from consumer.model.call import Answer, OutboundRequest
@@ -77,10 +77,10 @@ async def _hand_over(session: CallSession, answer: Answer, content: Content, sou
     call, limits = _handover_call(session, session.resume, answer, content, source), session.policy.auto_retry
     why = "the claim's time is over"
     for n in range(1, HANDOVER_TRIES + 1):
-        result = await permitted(
+        result = await run_permitted(
             session.gate, partial(session.send, call, within=limits.timeout, max_bytes=_HANDOVER_ANSWER_BYTES)
         )
-        session.handover_tries.append(noted(n, result))
+        session.handover_tries.append(call_entry(n, result))
         # Its idempotency key makes it repeatable: the receiver sees one hand-over, however often it is sent.
         judged = judge(result, Effect.KEYED, None)
         if isinstance(judged, Verify):
@@ -105,7 +105,7 @@ def _handover_call(
         "org_id": str(task.failure.org_id),
         "workflow_name": task.failure.workflow_name,
         "source": source,
-        "response": handed_over(answer, content),
+        "response": handover_body(answer, content),
     }
     ours = {"content-type": "application/json", "idempotency-key": str(task.attempt_id)}
     kept = tuple((name, value) for name, value in address.headers if name.lower() not in ours)

@@ -15,13 +15,13 @@ from consumer.heal.calls.body import Content, content_of
 from consumer.heal.calls.earlier_tries import provably_not_run
 from consumer.heal.calls.request import call_limit, origin
 from consumer.heal.calls.retry_budget import cost
-from consumer.heal.calls.session import CallSession, noted
+from consumer.heal.calls.session import CallSession, call_entry
 from consumer.heal.calls.status_verdict import THROTTLED, expected, signals_unhealthy
-from consumer.heal.calls.verify import verified
+from consumer.heal.calls.verify import verify_answer
 from consumer.heal.schema_check.check import LIMIT
 from consumer.heal.session import NO_TIME
 from consumer.model import Failure
-from consumer.model.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent, OutboundRequest, named_wait
+from consumer.model.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent, OutboundRequest, requested_wait
 from schemas.context import Expectation, ReadBack, RequestContext
 from schemas.names import Effect
 
@@ -224,7 +224,7 @@ async def read_back(session: CallSession, look: ReadBack, quiet: timedelta) -> R
 async def _look(session: CallSession, look: ReadBack, n: int) -> CallResult:
     within = look_limit(look, session.policy)
     result = await session.send(look_call(look), within=within)
-    session.looks.append(noted(n, result))
+    session.looks.append(call_entry(n, result))
     if origin(look.url) == session.task.plan.intent.dependency and signals_unhealthy(result, within):
         session.dependency_unhealthy = True
     return result
@@ -244,7 +244,7 @@ async def _why_not_expected(
 ) -> str | None:
     if not expected(answer.status, expect):
         return f"answered {answer.status}"
-    verification = await verified(answer, content, expect, look.headers, session.tools.schemas)
+    verification = await verify_answer(answer, content, expect, look.headers, session.tools.schemas)
     return None if verification.code is None else f"answered {answer.status}; {verification.reason}"
 
 
@@ -259,7 +259,7 @@ def _pause(session: CallSession, found: ReadBackResult, n: int, left: timedelta,
 
 def asked_to_wait(session: CallSession, found: Unclear) -> timedelta | None:
     """Return the wait that the other side asks for (Retry-After), or None."""
-    return None if found.answer is None else named_wait(found.answer, session.tools.now())
+    return None if found.answer is None else requested_wait(found.answer, session.tools.now())
 
 
 def _throttled(result: CallResult) -> bool:

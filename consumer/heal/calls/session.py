@@ -80,7 +80,7 @@ class CallSession(HealSession):
         return await self.tools.calls.send(call, self.policy, within=bounded, max_bytes=bytes_)
 
 
-def noted(n: int, result: CallResult) -> JsonObject:
+def call_entry(n: int, result: CallResult) -> JsonObject:
     """Return the entry of a call in the attempt's details."""
     match result:
         case Answer(status=status, elapsed=elapsed):

@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import Final, TypeAlias
 
 from consumer.model.call import NOT_PERMITTED, Ambiguous, Answer, CallResult, EgressRefused, NotSent, advised_against
-from consumer.model.retry_after import NOT_BEGUN
+from consumer.model.retry_after import NOT_PROCESSED
 from schemas.context import Expectation, StatusRule
 from schemas.names import Effect
 
-_TRANSIENT: Final = NOT_BEGUN | {408, 409, 500, 502, 503, 504, 509}
+_TRANSIENT: Final = NOT_PROCESSED | {408, 409, 500, 502, 503, 504, 509}
 THROTTLED: Final = frozenset({429, 503, 509})
 _MAY_HAVE_RUN: Final = frozenset({301, 302, 303, 408})
 """Statuses below 500 after which an un-keyed effect may have happened: a redirect is how a form answers success."""
@@ -113,7 +113,7 @@ def _judge_status(answer: Answer, effect: Effect, expect: Expectation | None) ->
     why = f"answered {status}" if answer.not_followed is None else f"answered {status}; {answer.not_followed}"
     if expected(status, expect):
         return Verify(answer=answer)
-    if effect is Effect.UNSAFE and status not in NOT_BEGUN:
+    if effect is Effect.UNSAFE and status not in NOT_PROCESSED:
         if _may_have_run(status):
             return MayHaveRun(why=why, throttled=status in THROTTLED, answer=answer)
         return Definite(why=why)

@@ -29,10 +29,12 @@ class Verification:
     @property
     def reason(self) -> str:
         """The detail of the first oracle that did not confirm the answer."""
-        return next((f"{p.oracle}: {p.detail}" for p in self.proofs if p.verdict is not Verdict.PASSED), "verified")
+        return next(
+            (f"{p.oracle}: {p.detail}" for p in self.proofs if p.verdict is not Verdict.PASSED), "verify_answer"
+        )
 
 
-async def verified(
+async def verify_answer(
     answer: Answer, content: Content, expect: Expectation | None, headers: Mapping[str, str], schemas: SchemaCheck
 ) -> Verification:
     """Verify an answer by status, schema and the caller's assertions; without these two, detect a false success.

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final, assert_never
 
 from consumer.errors import DeadlinePassed
-from consumer.heal.gate import permitted
+from consumer.heal.gate import run_permitted
 from consumer.heal.schema_autofix import rules
 from consumer.heal.schema_autofix.run_watch import (
     FailedAgain,
@@ -13,27 +13,37 @@ from consumer.heal.schema_autofix.run_watch import (
     Proven,
     RunUnchanged,
     RunWatch,
-    Sight,
-    is_old_news,
+    WatchResult,
+    is_superseded,
     pause,
 )
-from consumer.heal.schema_autofix.session import SPARE, RepairSession
+from consumer.heal.schema_autofix.session import REPORTING_MARGIN, RepairSession
 from consumer.heal.session import proof
 from consumer.model import Healed, Json, Outcome, Proof, Refused
 from consumer.model.call import Ambiguous, EgressRefused, NotSent
-from consumer.runners.contract import Accepted, Given, Payload, Phase, Rejected, RerunStep, RunRef, RunState, Unseen
+from consumer.runners.contract import (
+    Accepted,
+    LookFailed,
+    OrderResult,
+    Payload,
+    Phase,
+    Rejected,
+    RerunStep,
+    RunRef,
+    RunState,
+)
 from schemas.names import Code, Effect, StrategyName, Verdict
 
 _MIN_WAIT: Final = timedelta(milliseconds=50)
 
 
-async def looked_first(session: RepairSession) -> Outcome | RunState:
+async def check_run_first(session: RepairSession) -> Outcome | RunState:
     """Look at the run before the order: return the outcome if it is no longer where it failed, else its state.
 
     Where the state is returned, the step may be ordered.
     """
     seen = await session.look(session.run)
-    if isinstance(seen, Unseen):
+    if isinstance(seen, LookFailed):
         reason = f"where the run stands cannot be seen: {seen.reason}: nothing was sent"
         return session.later(reason, seen.after) if seen.after else session.not_healed(Code.NOT_HEALED, reason)
     match seen.phase:
@@ -59,7 +69,7 @@ def _outcome_of_success(session: RepairSession, seen: RunState) -> Healed:
 
 
 def _check_order(session: RepairSession, seen: RunState) -> Outcome | RunState:
-    if is_old_news(session.run, seen):
+    if is_superseded(session.run, seen):
         reason = f"the run is at epoch {seen.epoch} by now, and this failure is of epoch {session.run.epoch}"
         return Refused(code=Code.REFUSED, reason=f"{reason}: its own failure is the one to heal")
     if session.task.failure.effect_in_doubt and session.effect is Effect.UNSAFE:
@@ -88,24 +98,24 @@ async def run_again(session: RepairSession, document: Json, before: RunState, pr
             assert_never(answer)
 
 
-async def _give_order(session: RepairSession, order: RerunStep, key: str) -> tuple[Given, bool]:
+async def _give_order(session: RepairSession, order: RerunStep, key: str) -> tuple[OrderResult, bool]:
     """Send an order until it is answered; returns also whether one whose answer was lost may have been executed."""
     in_doubt = False
-    for n in range(1, rules.GIVES + 1):
+    for n in range(1, rules.MAX_SENDS + 1):
         within = session.call_time()
-        answer = await permitted(
+        answer = await run_permitted(
             session.gate, partial(session.runner.give, order, session.task.policy, key=key, within=within)
         )
         in_doubt = in_doubt or isinstance(answer, Ambiguous)
         _record_order(session, n, answer)
         stops = not isinstance(answer, NotSent | Ambiguous) or (in_doubt and session.effect is Effect.UNSAFE)
-        if stops or n == rules.GIVES or session.gate.remaining() <= rules.PAUSE + 2 * SPARE:
+        if stops or n == rules.MAX_SENDS or session.gate.remaining() <= rules.PAUSE + 2 * REPORTING_MARGIN:
             break
         await session.sleep(rules.PAUSE)
     return answer, in_doubt and not isinstance(answer, Accepted)
 
 
-def _record_order(session: RepairSession, n: int, answer: Given) -> None:
+def _record_order(session: RepairSession, n: int, answer: OrderResult) -> None:
     said = answer.said if isinstance(answer, Accepted) else answer.reason
     session.orders.append({"n": n, "answer": type(answer).__name__, "said": said[:200]})
     is_unhealthy = isinstance(answer, NotSent | Ambiguous) or (
@@ -138,14 +148,16 @@ async def _watch_run(
         await session.sleep(wait)
 
 
-async def _observe_run(session: RepairSession, run: RunRef) -> RunState | Unseen:
+async def _observe_run(session: RepairSession, run: RunRef) -> RunState | LookFailed:
     try:
         return await session.look(run)
     except DeadlinePassed as passed:
-        return Unseen(reason=str(passed))
+        return LookFailed(reason=str(passed))
 
 
-def _outcome_of_watch(session: RepairSession, sight: Sight, proofs: tuple[Proof, ...], *, in_doubt: bool) -> Outcome:
+def _outcome_of_watch(
+    session: RepairSession, sight: WatchResult, proofs: tuple[Proof, ...], *, in_doubt: bool
+) -> Outcome:
     match sight:
         case Proven(why=why):
             return Healed(proofs=(*proofs, proof("run", Verdict.PASSED, why)), details=session.details)

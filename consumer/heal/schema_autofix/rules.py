@@ -8,12 +8,12 @@ from consumer.heal import refusals
 from consumer.heal.digest import digest
 from consumer.heal.schema_check.check import LIMIT
 from consumer.model import Diagnosis, Failure, Json, JsonObject
-from consumer.model.identity import named
+from consumer.model.identity import uuid5_from_bytes
 from consumer.runners.contract import RunRef, RunState
 from schemas.context import ContextFault, RunContext, run_of
 
 FIELDS: Final = ("context.payload", "context.run.id", "context.run.step", "context.run")
-GIVES: Final = 3
+MAX_SENDS: Final = 3
 """Most times that one order is sent, under one key, where its answer is lost."""
 PAUSE: Final = timedelta(seconds=1)
 """Wait before an order is sent again."""
@@ -73,7 +73,7 @@ def key_of(failure: Failure) -> str:
     It stays the same until an attempt has counted: an attempt that ends without knowing the outcome of its order is
     not counted (`RetryLater`), so that the next heal sends the same key.
     """
-    return f"shw-{named(failure.id.bytes, f'rerun:{failure.lifetime_attempts}')}"
+    return f"shw-{uuid5_from_bytes(failure.id.bytes, f'rerun:{failure.lifetime_attempts}')}"
 
 
 def key_at(key: str, before: RunState) -> str:
@@ -94,5 +94,5 @@ def fault_digest(run: RunRef, payload: Json, schema: object) -> str | None:
 
 def window(limits: SchemaAutofixLimits) -> timedelta:
     """Return the upper bound of the time from the claim to the end of the watch."""
-    calls = limits.timeout + GIVES * (limits.timeout + PAUSE)
+    calls = limits.timeout + MAX_SENDS * (limits.timeout + PAUSE)
     return min(_REPAIR_LIMIT + LIMIT + calls + limits.verify + _MARGIN, _LONGEST_WINDOW)

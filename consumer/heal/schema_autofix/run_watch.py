@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, TypeAlias, assert_never
 
-from consumer.runners.contract import Phase, RunRef, RunState, Unseen
+from consumer.runners.contract import LookFailed, Phase, RunRef, RunState
 
 _FIRST_PAUSE: Final = timedelta(milliseconds=100)
 _LONGEST_PAUSE: Final = timedelta(seconds=5)
@@ -44,7 +44,7 @@ class RunUnchanged:
     why: str
 
 
-Sight: TypeAlias = Proven | FailedAgain | GoesOn | RunUnchanged
+WatchResult: TypeAlias = Proven | FailedAgain | GoesOn | RunUnchanged
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,9 +57,9 @@ class RunWatch:
     """Whether the engine created a new run: every state of that run is later than the order."""
     has_moved: bool = False
 
-    def sees(self, seen: RunState | Unseen) -> Sight:
+    def sees(self, seen: RunState | LookFailed) -> WatchResult:
         """Interpret one look, given the looks before it."""
-        if isinstance(seen, Unseen):
+        if isinstance(seen, LookFailed):
             return RunUnchanged(why=f"where the run stands could not be seen: {seen.reason}")
         self.has_moved = self.has_moved or self.is_another_run or _has_changed(self.before, seen)
         match seen.phase:
@@ -74,12 +74,12 @@ class RunWatch:
             case _:
                 assert_never(seen.phase)
 
-    def _judge_failed(self, seen: RunState) -> Sight:
+    def _judge_failed(self, seen: RunState) -> WatchResult:
         if self.has_moved:
             return FailedAgain(why=f"the run failed again: {_describe(seen)}")
         return RunUnchanged(why=f"the run still stands where it stood: {_describe(seen)}")
 
-    def _judge_under_way(self, seen: RunState) -> Sight:
+    def _judge_under_way(self, seen: RunState) -> WatchResult:
         before, now = _as_number(self.before.progress), _as_number(seen.progress)
         # A new run, or one that starts over, first passes the steps before the failed one: that is no proof.
         if not self.is_another_run and before is not None and now is not None and now > before:
@@ -92,7 +92,7 @@ def pause(n: int) -> timedelta:
     return min(_FIRST_PAUSE * (1 << min(n - 1, 10)), _LONGEST_PAUSE)
 
 
-def is_old_news(run: RunRef, seen: RunState) -> bool:
+def is_superseded(run: RunRef, seen: RunState) -> bool:
     """Return whether the run was restarted since the failure (a later epoch): another event reports that."""
     return run.epoch is not None and seen.epoch is not None and seen.epoch > run.epoch
 

@@ -11,10 +11,10 @@ from consumer.heal.session import HealSession
 from consumer.heal.strategy import Redact
 from consumer.model import Json, JsonObject, RetryLater
 from consumer.repair.values import Repair
-from consumer.runners.contract import Runner, Runners, RunRef, RunState, Unseen
+from consumer.runners.contract import LookFailed, Runner, Runners, RunRef, RunState
 from schemas.names import Grade
 
-SPARE: Final = timedelta(seconds=1)
+REPORTING_MARGIN: Final = timedelta(seconds=1)
 """Time kept free at the end of the window: a heal that is cut off cannot report that an order may be under way."""
 _MIN_LOOK_INTERVAL: Final = timedelta(minutes=1)
 _MAX_LOOK_INTERVAL: Final = timedelta(hours=1)
@@ -74,15 +74,15 @@ class RepairSession(HealSession):
 
     def call_time(self) -> timedelta:
         """Return the timeout of one call, which leaves time to report its outcome; raises as `within`."""
-        return self.within(self.limits.timeout, spare=SPARE)
+        return self.within(self.limits.timeout, spare=REPORTING_MARGIN)
 
-    async def look(self, run: RunRef) -> RunState | Unseen:
+    async def look(self, run: RunRef) -> RunState | LookFailed:
         """Query the state of a run, and record it in `looks` where it has changed."""
         seen = await self.runner.look(run, self.policy, within=self.call_time())
         noted: JsonObject = {"said": seen.said[:_MAX_SHOWN]} if isinstance(seen, RunState) else {"unseen": seen.reason}
         if not self.looks or self.looks[-1] != noted:
             self.looks.append(noted)
-        self.dependency_unhealthy = isinstance(seen, Unseen) and seen.dependency_unhealthy
+        self.dependency_unhealthy = isinstance(seen, LookFailed) and seen.dependency_unhealthy
         return seen
 
     def later(self, reason: str, after: timedelta | None = None, *, effect_in_doubt: bool = False) -> RetryLater:

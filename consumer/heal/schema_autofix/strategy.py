@@ -10,7 +10,7 @@ from consumer.catalog import WorkflowPolicy
 from consumer.heal.refusals import missing_context
 from consumer.heal.schema_autofix import rules
 from consumer.heal.schema_autofix.payload_repair import RepairedPayload, repair_payload
-from consumer.heal.schema_autofix.rerun import looked_first, run_again
+from consumer.heal.schema_autofix.rerun import check_run_first, run_again
 from consumer.heal.schema_autofix.session import RepairSession, RepairTools, RepairWorkers
 from consumer.heal.schema_check.check import SchemaCheck, schema_check, too_large
 from consumer.heal.strategy import EffectGate, Redact, Task
@@ -111,7 +111,7 @@ class SchemaAutofix:
         mended = await repair_payload(session)
         if not isinstance(mended, RepairedPayload):
             return mended
-        before = await looked_first(session)
+        before = await check_run_first(session)
         if not isinstance(before, RunState):
             return before
         outcome = await run_again(session, mended.document, before, mended.proofs)

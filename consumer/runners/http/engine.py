@@ -8,20 +8,20 @@ from typing import Final, assert_never
 from consumer.catalog import HttpRunner, LookCall, OrderCall, WorkflowPolicy
 from consumer.model.call import Ambiguous, Answer, EgressRefused, NotSent, OutboundRequest
 from consumer.outbound.calls import OutboundCalls
-from consumer.runners.answers import is_accepted, json_of, moved_to, not_accepted, unseen
+from consumer.runners.answers import accepted_run, is_accepted, json_of, not_accepted, unseen
 from consumer.runners.contract import (
-    Given,
+    LookFailed,
     Order,
+    OrderResult,
     Phase,
     ReplaceDefinition,
     RerunStep,
     ResumeRun,
     RunRef,
     RunState,
-    Unseen,
 )
 from consumer.runners.places import dependency_of, organisation
-from consumer.runners.templates import ABSENT, Found, UnfitValue, Values, header_value, rendered
+from consumer.runners.templates import ABSENT, Found, UnfitValue, Values, header_value, render_call
 from schemas.json_value import value_at
 from schemas.names import Effect
 
@@ -55,7 +55,7 @@ class HttpEngine:
         """Return the one origin that all its calls go to."""
         return dependency_of(self._described.look.url)
 
-    async def give(self, order: Order, policy: WorkflowPolicy, *, key: str, within: timedelta) -> Given:
+    async def give(self, order: Order, policy: WorkflowPolicy, *, key: str, within: timedelta) -> OrderResult:
         """Send the order by one call."""
         call = self._call(order)
         try:
@@ -72,18 +72,18 @@ class HttpEngine:
             case NotSent() | Ambiguous() | EgressRefused():
                 return result
             case Answer() if call is not None and is_accepted(result.status, call.accepted):
-                return moved_to(order.run, result, call.new_run)
+                return accepted_run(order.run, result, call.new_run)
             case Answer():
                 return not_accepted(result, self.effect(order))
             case _:
                 assert_never(result)
 
-    async def look(self, run: RunRef, policy: WorkflowPolicy, *, within: timedelta) -> RunState | Unseen:
+    async def look(self, run: RunRef, policy: WorkflowPolicy, *, within: timedelta) -> RunState | LookFailed:
         """Query the state of a run, by one call without effect."""
         try:
             request = self._look_request(run)
         except UnfitValue as unfit:
-            return Unseen(reason=f"the look: {unfit}")
+            return LookFailed(reason=f"the look: {unfit}")
         result = await self._calls.send(
             request, policy, within=min(within, self._described.timeout), max_bytes=self._described.response_bytes
         )
@@ -103,7 +103,7 @@ class HttpEngine:
             raise UnfitValue(f"it has no `{_NAMES[type(order)]}` in the catalog")
         if isinstance(order, RerunStep) and order.payload is not None and "payload" not in call.used:
             raise UnfitValue("its `rerun_step` has no place for a payload: the step would run with its old input again")
-        request = rendered(call, call.method, _values(order, key), org_id=organisation(order.run))
+        request = render_call(call, call.method, _values(order, key), org_id=organisation(order.run))
         if call.key_header is None:
             return request
         headers = (*request.headers, (call.key_header, header_value(call.key_header, key)))
@@ -113,7 +113,7 @@ class HttpEngine:
 
     def _look_request(self, run: RunRef) -> OutboundRequest:
         look = self._described.look
-        return rendered(look, look.method, _run_values(run), org_id=organisation(run))
+        return render_call(look, look.method, _run_values(run), org_id=organisation(run))
 
 
 _NAMES: Final[Mapping[type[Order], str]] = {
@@ -123,18 +123,18 @@ _NAMES: Final[Mapping[type[Order], str]] = {
 }
 
 
-def state_in(answer: Found, look: LookCall) -> RunState | Unseen:
-    """Read a run's state from the engine's answer; a state that is not described is Unseen."""
+def state_in(answer: Found, look: LookCall) -> RunState | LookFailed:
+    """Read a run's state from the engine's answer; a state that is not described is LookFailed."""
     word = value_at(answer, look.status, ABSENT)
     said = _state_text(word)
     if said is None:
-        return Unseen(reason=f"the look: there is no state at {look.status or 'the root'} of the answer")
+        return LookFailed(reason=f"the look: there is no state at {look.status or 'the root'} of the answer")
     phase = look.phases.get(said)
     if phase is None:
-        return Unseen(reason=f"the look: the state {said[:_SHOWN]!r} is not listed under `phases`")
+        return LookFailed(reason=f"the look: the state {said[:_SHOWN]!r} is not listed under `phases`")
     epoch = None if look.epoch is None else value_at(answer, look.epoch, ABSENT)
     if epoch is not None and (isinstance(epoch, bool) or not isinstance(epoch, int)):
-        return Unseen(reason=f"the look: there is no whole number at {look.epoch} of the answer")
+        return LookFailed(reason=f"the look: there is no whole number at {look.epoch} of the answer")
     progress = None if look.progress is None else value_at(answer, look.progress, ABSENT)
     return RunState(phase=Phase(phase), said=said[:_SHOWN], epoch=epoch, progress=_state_text(progress))
 

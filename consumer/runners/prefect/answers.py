@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, TypeAdapte
 from consumer.model import Json
 from consumer.model.call import Ambiguous, Answer, CallResult
 from consumer.runners.answers import not_accepted
-from consumer.runners.contract import Accepted, Given, Phase, Rejected, RunRef
+from consumer.runners.contract import Accepted, OrderResult, Phase, Rejected, RunRef
 from schemas.names import Effect
 
 ReadT = TypeVar("ReadT")
@@ -127,7 +127,7 @@ def _server_time(answer: Answer) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
-def transition_of(run: RunRef, result: CallResult) -> Given:
+def transition_of(run: RunRef, result: CallResult) -> OrderResult:
     """Map the answer to the proposal to reschedule the run."""
     if not isinstance(result, Answer):
         return result
@@ -143,7 +143,7 @@ def transition_of(run: RunRef, result: CallResult) -> Given:
     return Rejected(reason=reason, after=None if delay is None else timedelta(seconds=max(0, delay)))
 
 
-def creation_of(run: RunRef, result: CallResult) -> Given:
+def creation_of(run: RunRef, result: CallResult) -> OrderResult:
     """Map the answer to the request to create another run."""
     if not isinstance(result, Answer):
         return result

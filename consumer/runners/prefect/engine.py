@@ -20,8 +20,9 @@ from consumer.outbound.calls import OutboundCalls
 from consumer.runners.answers import unseen
 from consumer.runners.contract import (
     Accepted,
-    Given,
+    LookFailed,
     Order,
+    OrderResult,
     Payload,
     Phase,
     Rejected,
@@ -29,7 +30,6 @@ from consumer.runners.contract import (
     RerunStep,
     RunRef,
     RunState,
-    Unseen,
 )
 from consumer.runners.places import dependency_of, organisation
 from consumer.runners.prefect.answers import (
@@ -86,7 +86,7 @@ class PrefectEngine:
         """Return the server's origin."""
         return dependency_of(self._described.api)
 
-    async def give(self, order: Order, policy: WorkflowPolicy, *, key: str, within: timedelta) -> Given:
+    async def give(self, order: Order, policy: WorkflowPolicy, *, key: str, within: timedelta) -> OrderResult:
         """Check that the run has failed and is still of the epoch that the order is based on; then send the order."""
         reason = self.refusal(order, policy)
         if reason is not None:
@@ -99,10 +99,10 @@ class PrefectEngine:
         except UnfitValue as unfit:  # the failed run's own parameters cannot be written again
             return Rejected(reason=str(unfit))
 
-    async def look(self, run: RunRef, policy: WorkflowPolicy, *, within: timedelta) -> RunState | Unseen:
+    async def look(self, run: RunRef, policy: WorkflowPolicy, *, within: timedelta) -> RunState | LookFailed:
         """Query the run; its success is the only proof that a step of it has succeeded."""
         if _flow_run_id(run) is None:
-            return Unseen(reason=_NO_ID)
+            return LookFailed(reason=_NO_ID)
         return await self._talk(run, policy, within).state()
 
     def _talk(self, run: RunRef, policy: WorkflowPolicy, within: timedelta) -> "_Talk":
@@ -120,7 +120,7 @@ class _Talk:
     policy: WorkflowPolicy
     ends: float
 
-    async def run_again(self, key: str) -> Given:
+    async def run_again(self, key: str) -> OrderResult:
         """Schedule the same run again, unless its history shows that this order was taken before."""
         transition = uuid5(ID_SPACE, f"prefect:{key}")
         made = await self._get(f"/flow_run_states/?flow_run_id={self._id}", HISTORY)
@@ -141,7 +141,7 @@ class _Talk:
         proposal: JsonObject = {"state": state, "force": False}
         return transition_of(self.run, await self._send("POST", f"/flow_runs/{self._id}/set_state", proposal))
 
-    async def run_anew(self, payload: Payload, key: str) -> Given:
+    async def run_anew(self, payload: Payload, key: str) -> OrderResult:
         """Create another run of the same deployment with the payload as its parameters."""
         found = await self._failed_run()
         if not isinstance(found, FlowRun):
@@ -155,7 +155,7 @@ class _Talk:
         result = await self._send("POST", f"/deployments/{found.deployment_id}/create_flow_run", wish)
         return creation_of(self.run, result)
 
-    async def state(self) -> RunState | Unseen:
+    async def state(self) -> RunState | LookFailed:
         """Query the state of the run."""
         result = await self._send("GET", f"/flow_runs/{self._id}", None)
         if isinstance(result, Answer) and result.status == HTTPStatus.NOT_FOUND:
@@ -165,7 +165,7 @@ class _Talk:
             return unseen(result)
         phase = phase_of(found, result)
         if phase is None:
-            return Unseen(reason="the look: Prefect names a state that is not known here")
+            return LookFailed(reason="the look: Prefect names a state that is not known here")
         # No progress: tasks complete anew in each run, so their count is no evidence about the step that failed.
         return RunState(phase=phase, said=found.said, epoch=found.run_count)
 

@@ -53,7 +53,7 @@ from consumer.model import (
 from consumer.ownership.owner_watch import OwnerWatch
 from consumer.results.decision import status_message
 from consumer.results.events import Outlet
-from consumer.results.settlement import Ended, settle_heal, settle_unclaimed
+from consumer.results.settlement import FinishedHeal, settle_heal, settle_unclaimed
 from consumer.settings import BreakerSettings, PostgresSettings
 from consumer.store import changes, due, intake, leases, outbox, settle
 from consumer.store.pool import Pool, open_pool, translated
@@ -215,7 +215,7 @@ class Worker:
         """Take over from the dead, and find what a lost answer hid."""
         sent_at = time.monotonic()
         taken = await leases.take_over(self.pool, self.me, self.watch.dead(), 20)
-        lost = await leases.orphans(self.pool, self.me, list(self.live), 2 * WINDOW / 3)
+        lost = await leases.find_orphans(self.pool, self.me, list(self.live), 2 * WINDOW / 3)
         await self.stall()
         for one in (*taken, *lost):
             diagnosed = _diagnosed(one.failure)
@@ -284,7 +284,7 @@ class Worker:
             with suppress(TransientError):
                 await leases.renew(self.pool, self.me, LEASE)
                 sent = time.monotonic()
-                renewals = (await leases.read(self.pool, self.me)).renewals
+                renewals = (await leases.read_leases(self.pool, self.me)).renewals
                 self.watch.look(renewals, sent, time.monotonic())
             await asyncio.sleep(LEASE.total_seconds() / 3)
 
@@ -341,7 +341,7 @@ class Worker:
 
     def _end(self, diagnosed: Diagnosed, claim: Claim, outcome: Outcome) -> None:
         now = datetime.now(UTC)
-        ended = Ended(
+        ended = FinishedHeal(
             failure=diagnosed.failure,
             diagnosis=DIAGNOSIS,
             strategy=StrategyName.AUTO_RETRY,
@@ -409,7 +409,7 @@ async def main() -> None:
             for task in tasks:
                 task.cancel()
         # Whoever leaves with claims hands back what it never began: here nobody remembers which that was.
-        await leases.leave(pool, me, [])
+        await leases.end_lease(pool, me, [])
 
 
 if __name__ == "__main__":

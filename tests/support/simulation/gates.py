@@ -7,7 +7,15 @@ from datetime import timedelta
 from consumer.errors import RefusedByDatabase
 from consumer.model import AttemptId, FailureId, Health, MicroAud, OrgId
 from consumer.settings import BreakerSettings
-from consumer.store.breakers import FORGET_OPEN_AFTER, Asking, Known, Probes, Verdicts, _to_wake, _trailing_strikes
+from consumer.store.breakers import (
+    FORGET_OPEN_AFTER,
+    BreakerRequest,
+    BreakerStates,
+    Probes,
+    Verdicts,
+    _to_wake,
+    _trailing_strikes,
+)
 from consumer.store.credits import ALL_HELD, EXHAUSTED, Hold, Wallet, admit
 from consumer.store.rate_limits import Limited, allow
 from tests.support.simulation.loop import EPOCH
@@ -39,21 +47,21 @@ class Breakers:
     now: Callable[[], float]
     rows: dict[str, Breaker] = field(default_factory=dict)
 
-    def known(self, settings: BreakerSettings) -> Known:
+    def known(self, settings: BreakerSettings) -> BreakerStates:
         now, forget = self.now(), settings.forget.total_seconds()
         for key, row in list(self.rows.items()):
             forgotten = row.opened_at is None and row.struck_at < now - forget
             if forgotten or (row.probe_due is not None and row.probe_due < now - FORGET_OPEN_AFTER.total_seconds()):
                 del self.rows[key]
-        return Known(
+        return BreakerStates(
             struck=frozenset(self.rows),
             unhealthy=frozenset(k for k, row in self.rows.items() if row.opened_at),
         )
 
-    def admit_probes(self, asking: Sequence[Asking]) -> Probes:
+    def admit_probes(self, asking: Sequence[BreakerRequest]) -> Probes:
         now = self.now()
         opened = {one.key: row for one in asking if (row := self.rows.get(one.key)) is not None and row.opened_at}
-        first: dict[str, Asking] = {}
+        first: dict[str, BreakerRequest] = {}
         for one in asking:
             row = opened.get(one.key)
             if row is not None and (row.probe_due or 0) <= now and (row.probe_until or float("-inf")) < now:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from consumer.ingest.decode import AdmissionRules, decode
 from consumer.model import DeadLetter, Failure, FailureId, Message, OrgId, Partition, Record
-from consumer.results.events import TOLD, Outlet, dead_letter_message
+from consumer.results.events import STATUSES_WITH_EVENT, Outlet, dead_letter_message
 from schemas.names import Code, Effect, PoisonReason, Status
 from tests.support.simulation.loop import EPOCH
 from tests.support.simulation.play import Simulation
@@ -145,10 +145,12 @@ class Oracle:
         steps = sorted(a.step for f, a in self.sim.store.tables.attempts.values() if f == failure.id)
         if failure.id in self.by_hand:
             assert len(set(steps)) == len(steps)
-            assert row.status not in TOLD or self._is_told_of(failure.id, failure.step - 1), f"G5: {row.status} by hand"
+            assert row.status not in STATUSES_WITH_EVENT or self._is_told_of(failure.id, failure.step - 1), (
+                f"G5: {row.status} by hand"
+            )
             return
         assert steps == list(range(failure.step)), f"G2: {failure.id} at step {failure.step} made {steps}"
-        if row.status in TOLD:
+        if row.status in STATUSES_WITH_EVENT:
             assert self._is_told_of(failure.id, failure.step - 1), f"G5: {row.status} was not told"
         if row.status is Status.NEEDS_PERSON:
             assert failure.context.get("effect") == Effect.UNSAFE, "G4: a person is asked where repeating does no harm"

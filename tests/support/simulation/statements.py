@@ -9,7 +9,7 @@ from uuid import UUID
 
 from consumer.errors import TransientError
 from consumer.model import AttemptId, Claim, FailureId, Message, OrgId, OwnerId, Settlement
-from consumer.model.voice import HeardInterval, SilentVoices
+from consumer.model.voice import HeardInterval, SilentSources
 from consumer.settings import BreakerSettings
 from consumer.store import (
     backlog,
@@ -24,8 +24,8 @@ from consumer.store import (
     settle,
     waiters,
 )
-from consumer.store.backlog import Census
-from consumer.store.breakers import Known
+from consumer.store.backlog import BacklogCounts
+from consumer.store.breakers import BreakerStates
 from consumer.store.decisions import TellChange
 from consumer.store.due import Due, Picked, Started
 from consumer.store.intake import Arrival, Taken
@@ -144,7 +144,7 @@ async def end_unclaimed(line: Line, owner: OwnerId, settlements: Sequence[Settle
     return await line.ask(lambda store: store.end_unclaimed(owner, settlements))
 
 
-async def known(line: Line, settings: BreakerSettings) -> Known:
+async def known(line: Line, settings: BreakerSettings) -> BreakerStates:
     return await line.ask(lambda store: store.tables.breakers.known(settings))
 
 
@@ -168,8 +168,8 @@ async def pulse(line: Line, *_: object) -> tuple[list[HeardInterval], int]:
     return await line.ask(lambda _: ([], 0))
 
 
-async def failing(line: Line, *_: object) -> SilentVoices:
-    return await line.ask(lambda _: SilentVoices(sources=0, organisations=0, letters=0))
+async def failing(line: Line, *_: object) -> SilentSources:
+    return await line.ask(lambda _: SilentSources(sources=0, organisations=0, letters=0))
 
 
 async def standing(line: Line) -> IntakeState:
@@ -236,36 +236,36 @@ async def left_over(
     return await line.ask(lambda store: store.left_over(owner, dead, older_than, limit, topic, besides))
 
 
-async def count(line: Line) -> Census:
+async def count(line: Line) -> BacklogCounts:
     return await line.ask(lambda store: store.count())
 
 
 STATEMENTS: Final[Mapping[Callable[..., Awaitable[Any]], Callable[..., Awaitable[Any]]]] = {
     intake.take_in: take_in,
     due.pick: pick,
-    due.put_off: put_off,
+    due.postpone_for_person: put_off,
     due.has_due: waits,
     due.start: start,
-    waiters.look_again: look_again,
+    waiters.wake_missed: look_again,
     settle.settle: settled,
     settle.end_unclaimed: end_unclaimed,
     breakers.load_breakers: known,
     rate_limits.open_failures_by_workflow: sick,
     rate_limits.forget: nothing,
-    intake_breaker.hear: hear,
-    intake_breaker.refuse: refuse,
+    intake_breaker.record_accepted: hear,
+    intake_breaker.count_refused: refuse,
     intake_breaker.pulse: pulse,
-    intake_breaker.failing: failing,
+    intake_breaker.count_silent: failing,
     intake_breaker.forget: hear,
-    intake_breaker.standing: standing,
+    intake_breaker.read_state: standing,
     leases.renew: renew,
-    leases.read: read,
-    leases.stands: stands,
+    leases.read_leases: read,
+    leases.check_claim: stands,
     changes.tell_changes: tell_changes,
-    leases.leave: leave,
+    leases.end_lease: leave,
     leases.begin: begin,
     leases.take_over: take_over,
-    leases.orphans: orphans,
+    leases.find_orphans: orphans,
     leases.release_decided: release_decided,
     outbox.forget: forget,
     outbox.left_over: left_over,

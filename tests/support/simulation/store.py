@@ -32,12 +32,12 @@ from consumer.model import (
     Settlement,
 )
 from consumer.model.batch import HeldBack
-from consumer.model.decision import AFTER, Decision, DecisionResult, StatusChange, rule
+from consumer.model.decision import STATUS_AFTER, Decision, DecisionResult, StatusChange, rule
 from consumer.results.decision import status_message
 from consumer.results.events import Outlet
 from consumer.settings import BreakerSettings
-from consumer.store.backlog import Census
-from consumer.store.breakers import Asking, Probes
+from consumer.store.backlog import BacklogCounts
+from consumer.store.breakers import BreakerRequest, Probes
 from consumer.store.credits import Hold
 from consumer.store.decisions import PERSON, TellChange
 from consumer.store.due import Due, Started
@@ -231,7 +231,7 @@ class ModelStore:
             here = [one for one in due if self._stands(one.diagnosed.failure.id, one.diagnosed.failure.step)]
             got = self._claim(owner, [one.diagnosed for one in here if one.waits_on is None])
             asking = [
-                Asking(failure_id=d.failure.id, key=key, window=_heal(d).intent.window)
+                BreakerRequest(failure_id=d.failure.id, key=key, window=_heal(d).intent.window)
                 for d in (one.diagnosed for one in here)
                 if d in got and (key := _heal(d).dependency) is not None
             ]
@@ -585,11 +585,11 @@ class ModelStore:
 
     # census.py
 
-    def count(self) -> Census:
+    def count(self) -> BacklogCounts:
         rows = [row for row in self.tables.failures.values() if row.due is not None]
         busy = {claim.failure_id for claim in self.tables.claims.values()}
         pending = [row for row in rows if row.status is Status.PENDING and row.failure.id not in busy]
-        return Census(
+        return BacklogCounts(
             open_failures={s: n for s in Status if (n := sum(row.status is s for row in rows))},
             open_bytes=sum(row.failure.size for row in rows),
             oldest_pending=max((0.0, *(self.now() - (row.due or 0) for row in pending))),
@@ -617,7 +617,7 @@ class ModelStore:
         ruling = rule(decision, row.status, in_doubt=in_doubt)
         if ruling is DecisionResult.DONE:
             effect_in_doubt = row.failure.effect_in_doubt and decision is not Decision.DID_NOT_HAPPEN
-            change = self._move(row, AFTER[decision], effect_in_doubt=effect_in_doubt)
+            change = self._move(row, STATUS_AFTER[decision], effect_in_doubt=effect_in_doubt)
             message = status_message(change, OUTLET)
             self._put(PERSON, [message])
             self._at_once(message)

@@ -5,7 +5,17 @@ from datetime import timedelta
 
 from consumer.catalog import WorkflowPolicy
 from consumer.model import Json
-from consumer.runners.contract import Accepted, Given, Order, Phase, RerunStep, Runner, RunRef, RunState, Unseen
+from consumer.runners.contract import (
+    Accepted,
+    LookFailed,
+    Order,
+    OrderResult,
+    Phase,
+    RerunStep,
+    Runner,
+    RunRef,
+    RunState,
+)
 from schemas.names import Effect
 
 RUN = RunRef(org_id="11111111-2222-4333-8444-555555555555", workflow_name="orders.sync", run_id="run-1", step="charge")
@@ -24,8 +34,8 @@ SUCCEEDED, GONE = stands(Phase.SUCCEEDED), stands(Phase.GONE)
 class ScriptedRunner:
     """Gives each answer once, in order; the last one stays."""
 
-    gives: list[Given] = field(default_factory=lambda: [TAKEN])
-    looks: list[RunState | Unseen] = field(default_factory=lambda: [FAILED, SUCCEEDED])
+    gives: list[OrderResult] = field(default_factory=lambda: [TAKEN])
+    looks: list[RunState | LookFailed] = field(default_factory=lambda: [FAILED, SUCCEEDED])
     declared: Effect = Effect.KEYED
     forbids: str | None = None
     orders: list[tuple[Order, str]] = field(default_factory=list)
@@ -42,12 +52,12 @@ class ScriptedRunner:
     def dependency(self) -> str:
         return "https://runs.example.com:443"
 
-    async def give(self, order: Order, policy: WorkflowPolicy, *, key: str, within: timedelta) -> Given:
+    async def give(self, order: Order, policy: WorkflowPolicy, *, key: str, within: timedelta) -> OrderResult:
         assert within > timedelta(0), policy
         self.orders.append((order, key))
         return self.gives[min(len(self.orders), len(self.gives)) - 1]
 
-    async def look(self, run: RunRef, policy: WorkflowPolicy, *, within: timedelta) -> RunState | Unseen:
+    async def look(self, run: RunRef, policy: WorkflowPolicy, *, within: timedelta) -> RunState | LookFailed:
         assert within > timedelta(0), policy
         self.looked_at.append(run)
         return self.looks[min(len(self.looked_at), len(self.looks)) - 1]

@@ -9,7 +9,7 @@ from consumer.cli.dead_letters import shown, shown_value
 from consumer.kafka.dead_letters import Letter, original
 from consumer.kafka.manual_producer import Outgoing
 from consumer.model import Record
-from schemas.dead_letter import Refused, cut_letter, dead_letter, read_headers
+from schemas.dead_letter import RefusedRecord, cut_letter, dead_letter, read_headers
 from schemas.names import PoisonReason
 from schemas.replay import First, mark
 
@@ -17,7 +17,7 @@ SECRET = "hunter2secret"
 
 
 def _letter(value: bytes, *, limit: int = 1000, headers: tuple[tuple[str, bytes], ...] = ()) -> Letter:
-    refused = Refused(
+    refused = RefusedRecord(
         topic="failures",
         partition=3,
         offset=14,

@@ -14,7 +14,7 @@ from consumer.ingest.decode import AdmissionRules
 from consumer.kafka.dead_letters import Letter, original
 from consumer.kafka.manual_producer import Outgoing
 from consumer.model import Record
-from schemas.dead_letter import Refused, dead_letter, read_headers
+from schemas.dead_letter import RefusedRecord, dead_letter, read_headers
 from schemas.names import PoisonReason
 
 ORG = UUID("9b1f3c52-6a55-4d1e-9a43-0a5d4c7b1e10")
@@ -31,7 +31,7 @@ def letter(
     headers: tuple[tuple[str, bytes], ...] = (),
     **at: int,
 ) -> Letter:
-    refused = Refused(
+    refused = RefusedRecord(
         topic="failures",
         partition=at.get("partition", 3),
         offset=at.get("offset", 14),

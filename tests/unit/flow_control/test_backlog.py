@@ -12,14 +12,14 @@ from consumer.flow_control import backlog as pressure_module
 from consumer.flow_control.backlog import BacklogLimit
 from consumer.metrics import EventOutcome, Metrics, PauseReason
 from consumer.settings import IntakeSettings, Settings
-from consumer.store.backlog import Census
+from consumer.store.backlog import BacklogCounts
 from schemas.names import FailureType, Result, Status, StrategyName
 
 NO_POOL: Any = None
 
 
-def census(rows: int, *, size: int = 100, replicas: int = 1, strange: int = 0) -> Census:
-    return Census(
+def census(rows: int, *, size: int = 100, replicas: int = 1, strange: int = 0) -> BacklogCounts:
+    return BacklogCounts(
         open_failures={Status.PENDING: rows - strange},
         other_open_rows=strange,
         open_bytes=rows * size,
@@ -37,13 +37,13 @@ class Database:
 
     now: float = 100.0
     takes: float = 0.0
-    answer: Census | None = field(default_factory=lambda: census(0))
+    answer: BacklogCounts | None = field(default_factory=lambda: census(0))
     counts: int = 0
 
     def monotonic(self) -> float:
         return self.now
 
-    async def count(self, _pool: object) -> Census:
+    async def count(self, _pool: object) -> BacklogCounts:
         self.counts += 1
         self.now += self.takes
         if self.answer is None:

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from consumer.flow_control.intake_breaker import IntakeBreaker
-from consumer.ingest.source import Source
+from consumer.ingest.source import KafkaSource
 from consumer.kafka.polls import NOTHING, Polled
 from consumer.kafka.reader import Listener
 from consumer.metrics import Metrics
@@ -75,7 +75,7 @@ async def test_what_a_rebalance_brings_is_paused_at_once(monkeypatch: pytest.Mon
         yield member
 
     monkeypatch.setattr("consumer.ingest.source.open_reader", opened)
-    source: Source[None] = Source(
+    source: KafkaSource[None] = KafkaSource(
         kafka=KafkaSettings(),
         intake=IntakeSettings(),
         drain=timedelta(seconds=1),

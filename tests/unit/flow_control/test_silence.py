@@ -11,7 +11,7 @@ import pytest
 
 from consumer.flow_control.silence import claim_of, claims_of, is_reached, is_well, silent_beats
 from consumer.model import OrgId, Record
-from consumer.model.voice import HeardInterval, SilentVoices, Voice
+from consumer.model.voice import HeardInterval, ReportingSource, SilentSources
 from consumer.settings import DeadLetterLimitSettings
 
 LIMIT = DeadLetterLimitSettings()
@@ -95,15 +95,15 @@ def test_a_bad_deploy_is_seen_within_so_many_beats_as_make_thirty_voices() -> No
 @pytest.mark.parametrize(
     ("failing", "reached"),
     [
-        pytest.param(SilentVoices(sources=5, organisations=40, letters=900), True, id="a bad deploy"),
-        pytest.param(SilentVoices(sources=1, organisations=400, letters=90_000), False, id="one source alone"),
-        pytest.param(SilentVoices(sources=9, organisations=1, letters=90_000), False, id="one organisation's sources"),
-        pytest.param(SilentVoices(sources=5, organisations=40, letters=29), False, id="a handful"),
-        pytest.param(SilentVoices(sources=0, organisations=0, letters=0), False, id="strangers alone"),
-        pytest.param(SilentVoices(sources=3, organisations=3, letters=30), True, id="just as many as are needed"),
+        pytest.param(SilentSources(sources=5, organisations=40, letters=900), True, id="a bad deploy"),
+        pytest.param(SilentSources(sources=1, organisations=400, letters=90_000), False, id="one source alone"),
+        pytest.param(SilentSources(sources=9, organisations=1, letters=90_000), False, id="one organisation's sources"),
+        pytest.param(SilentSources(sources=5, organisations=40, letters=29), False, id="a handful"),
+        pytest.param(SilentSources(sources=0, organisations=0, letters=0), False, id="strangers alone"),
+        pytest.param(SilentSources(sources=3, organisations=3, letters=30), True, id="just as many as are needed"),
     ],
 )
-def test_many_sources_and_organisations_must_have_dead_letters(failing: SilentVoices, *, reached: bool) -> None:
+def test_many_sources_and_organisations_must_have_dead_letters(failing: SilentSources, *, reached: bool) -> None:
     assert is_reached(failing, LIMIT) is reached
 
 
@@ -141,7 +141,7 @@ EVENT = {"specversion": "1.0", "id": "1", "source": "urn:a", "type": "x", "data"
     ],
 )
 def test_who_a_refused_record_is_from_is_read_as_far_as_it_can_be(refused: Record, source: str) -> None:
-    assert claim_of(refused) == Voice(source, ORG)
+    assert claim_of(refused) == ReportingSource(source, ORG)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.flow_control.slots import UNSETTLED_LEAST, HealSlots, Turn
+from consumer.flow_control.slots import UNSETTLED_LEAST, HealSlots, SlotDecision
 from consumer.model import AttemptId, OrgId
 
 A, B, C = (AttemptId(UUID(int=n)) for n in range(3))
@@ -143,24 +143,26 @@ async def test_who_waits_gets_slots_as_they_are_freed() -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     live.forget([A])
-    assert await asyncio.wait_for(waiting, 1) == [Turn.NOW]
+    assert await asyncio.wait_for(waiting, 1) == [SlotDecision.NOW]
 
 
 async def test_waiting_ends_when_nothing_is_about_to_be_free_and_is_not_tried_again_until_something_is() -> None:
     live = HealSlots(1)
     live.add(A, ONE, is_new=True)
-    assert await asyncio.wait_for(live.wait_to_admit([TWO], stalled_after=SHORT, at_most=LONG), 1) == [Turn.STORE_ONLY]
+    assert await asyncio.wait_for(live.wait_to_admit([TWO], stalled_after=SHORT, at_most=LONG), 1) == [
+        SlotDecision.STORE_ONLY
+    ]
     at_once = asyncio.create_task(live.wait_to_admit([TWO, TWO], stalled_after=LONG, at_most=LONG))
     await asyncio.sleep(0)
     assert at_once.done()
-    assert at_once.result() == [Turn.STORE_ONLY, Turn.STORE_ONLY]
+    assert at_once.result() == [SlotDecision.STORE_ONLY, SlotDecision.STORE_ONLY]
     live.forget([A])
     live.add(B, ONE, is_new=True)
     waits = asyncio.create_task(live.wait_to_admit([TWO], stalled_after=LONG, at_most=LONG))
     await asyncio.sleep(0)
     assert not waits.done()
     live.forget([B])
-    assert await asyncio.wait_for(waits, 1) == [Turn.NOW]
+    assert await asyncio.wait_for(waits, 1) == [SlotDecision.NOW]
 
 
 async def test_while_heals_end_a_batch_is_served_in_parts() -> None:
@@ -169,10 +171,10 @@ async def test_while_heals_end_a_batch_is_served_in_parts() -> None:
     filled(live, TWO, 2)
     asked = [OrgId(UUID(int=n)) for n in range(1, 5)]
     assert await live.wait_to_admit(asked, stalled_after=LONG, at_most=LONG) == [
-        Turn.NOW,
-        Turn.NOW,
-        Turn.LATER,
-        Turn.LATER,
+        SlotDecision.NOW,
+        SlotDecision.NOW,
+        SlotDecision.LATER,
+        SlotDecision.LATER,
     ]
     for org in asked[:2]:
         filled(live, org, 1)
@@ -182,7 +184,7 @@ async def test_while_heals_end_a_batch_is_served_in_parts() -> None:
     await asyncio.sleep(0)
     assert not waits.done()  # fewer than are worth a transaction
     live.settling(first[1])
-    assert await asyncio.wait_for(waits, 1) == [Turn.NOW, Turn.NOW]
+    assert await asyncio.wait_for(waits, 1) == [SlotDecision.NOW, SlotDecision.NOW]
 
 
 async def test_an_organisation_at_its_share_is_waited_for_while_its_heals_end() -> None:
@@ -190,12 +192,12 @@ async def test_an_organisation_at_its_share_is_waited_for_while_its_heals_end() 
     held = filled(live, ONE, 3)
     waits = asyncio.create_task(live.wait_to_admit([ONE], stalled_after=LONG, at_most=LONG))
     await asyncio.sleep(0)
-    assert waits.result() == [Turn.STORE_ONLY]  # it hangs
+    assert waits.result() == [SlotDecision.STORE_ONLY]  # it hangs
     live.settling(held[0])
     filled(live, ONE, 1)
     waits = asyncio.create_task(live.wait_to_admit([TWO, ONE], stalled_after=LONG, at_most=LONG))
     await asyncio.sleep(0)
-    assert waits.result() == [Turn.NOW, Turn.LATER]  # one of its own has just ended
+    assert waits.result() == [SlotDecision.NOW, SlotDecision.LATER]  # one of its own has just ended
 
 
 async def test_who_comes_after_one_whose_slot_is_about_to_be_free_does_not_wait_for_it() -> None:
@@ -205,13 +207,13 @@ async def test_who_comes_after_one_whose_slot_is_about_to_be_free_does_not_wait_
     filled(live, ONE, 1)
     asked = [TWO, ONE, THREE, ONE]
     turns = await asyncio.wait_for(live.wait_to_admit(asked, stalled_after=LONG, at_most=LONG), 1)
-    assert turns == [Turn.NOW, Turn.LATER, Turn.NOW, Turn.LATER]
+    assert turns == [SlotDecision.NOW, SlotDecision.LATER, SlotDecision.NOW, SlotDecision.LATER]
 
 
 async def test_waiting_ends_in_any_case() -> None:
     live = full_of_unsettled()
     assert await asyncio.wait_for(live.wait_to_admit([ONE], stalled_after=SHORT, at_most=3 * SHORT), 1) == [
-        Turn.STORE_ONLY
+        SlotDecision.STORE_ONLY
     ]
 
 
@@ -222,7 +224,7 @@ async def test_nobody_waits_for_the_slots_of_an_organisation_that_hangs() -> Non
     admitted = asyncio.create_task(live.wait_to_admit(asked, stalled_after=LONG, at_most=LONG))
     await asyncio.sleep(0)
     assert admitted.done()
-    assert admitted.result() == [Turn.STORE_ONLY, Turn.NOW, Turn.STORE_ONLY]
+    assert admitted.result() == [SlotDecision.STORE_ONLY, SlotDecision.NOW, SlotDecision.STORE_ONLY]
 
 
 async def test_what_is_waited_for_is_all_or_some() -> None:
@@ -294,4 +296,4 @@ async def test_new_failures_wait_for_a_third_of_what_they_may_have_and_not_of_wh
     waiting = asyncio.create_task(live.wait_to_admit([TWO] * 9, stalled_after=LONG, at_most=LONG))
     await asyncio.sleep(0)
     assert waiting.done()
-    assert (await waiting).count(Turn.NOW) == 3
+    assert (await waiting).count(SlotDecision.NOW) == 3

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from consumer.errors import RevokedClaim
-from consumer.heal.gate import permitted
+from consumer.heal.gate import run_permitted
 from consumer.model.call import NOT_PERMITTED, CallResult, NotSent
 from tests.support.healing import Gate
 
@@ -21,7 +21,7 @@ async def test_it_asks_again_until_it_may_start(stalls: int) -> None:
     async def act() -> CallResult:
         return results.pop(0)
 
-    assert await permitted(gate, act) == REFUSED
+    assert await run_permitted(gate, act) == REFUSED
     assert gate.begins == stalls + 1
 
 
@@ -31,7 +31,7 @@ async def test_what_was_asked_for_and_not_sent_is_taken_back() -> None:
     async def act() -> CallResult:
         return results.pop(0)
 
-    await permitted(gate, act)
+    await run_permitted(gate, act)
     assert gate.unsents == 2
 
 
@@ -40,4 +40,4 @@ async def test_it_learns_why_it_may_not_start_any_more() -> None:
         return STALE
 
     with pytest.raises(RevokedClaim):
-        await permitted(Gate(refuse_at=2, refusal=RevokedClaim("decided")), act)
+        await run_permitted(Gate(refuse_at=2, refusal=RevokedClaim("decided")), act)

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from consumer.ingest import source as source_module
 from consumer.ingest.offsets import Epochs
-from consumer.ingest.source import Source
+from consumer.ingest.source import KafkaSource
 from consumer.kafka.polls import NOTHING, Polled
 from consumer.kafka.reader import Listener
 from consumer.metrics import Metrics
@@ -107,7 +107,7 @@ async def held_up(
 
     monkeypatch.setattr(source_module, "open_reader", opened)
     monkeypatch.setattr(source_module, "HELD_UP_AFTER", 0.01)
-    source: Source[list[int]] = Source(
+    source: KafkaSource[list[int]] = KafkaSource(
         kafka=KafkaSettings(),
         intake=IntakeSettings(max_bytes=max_bytes),
         drain=timedelta(seconds=0.05),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from consumer.errors import ConfigError
 from consumer.kafka.batches import Fetched, Walked, walk
-from consumer.kafka.unpacking import ByteReader, DamagedError, unpacked
+from consumer.kafka.unpacking import ByteReader, DamagedError, decompress
 from consumer.model import Partition, Record
 from schemas.names import PoisonReason
 from tests.support.faults.raw_records import (
@@ -125,7 +125,7 @@ def test_a_codec_of_the_future_is_one_fault_and_says_so() -> None:
 def test_a_codec_that_is_not_installed_is_no_fault_of_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aiokafka.codec.cramjam", None)
     with pytest.raises(ConfigError, match="pip install 'cramjam"):
-        unpacked(CODECS["zstd"], b"")
+        decompress(CODECS["zstd"], b"")
 
 
 def test_what_is_asked_for_in_small_parts_comes_whole_and_each_fault_once() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from consumer.kafka import writer
+from consumer.kafka import topic_limit
 from consumer.kafka.topic_limit import LIMIT_AGAIN, LOWEST_LIMIT, TopicLimit
 
 
@@ -26,7 +26,7 @@ def test_each_refusal_halves_it_down_to_what_every_message_can_be_cut_to() -> No
 
 def test_it_is_doubled_again_once_in_a_while_up_to_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr(writer, "time", clock)
+    monkeypatch.setattr(topic_limit, "time", clock)
     limit = TopicLimit(900_000)
     limit.refused(900_000)
     assert limit.now() == limit.now() == 450_000

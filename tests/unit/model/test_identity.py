@@ -6,13 +6,13 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.model.identity import drivers, named
+from consumer.model.identity import to_driver_uuid, uuid5_from_bytes
 from schemas.json_text import to_json
 
 
 @given(st.uuids(), st.text(st.characters(exclude_categories=["Cs"])))
 def test_an_id_by_name_is_the_one_that_every_other_implementation_makes(space: UUID, name: str) -> None:
-    made = named(space.bytes, name)
+    made = uuid5_from_bytes(space.bytes, name)
 
     assert made == uuid5(space, name)
     assert (made.version, made.variant) == (5, uuid5(space, name).variant)
@@ -20,7 +20,7 @@ def test_an_id_by_name_is_the_one_that_every_other_implementation_makes(space: U
 
 @given(st.uuids(), st.uuids())
 def test_an_id_of_the_drivers_type_stands_for_its_equal_everywhere(one: UUID, other: UUID) -> None:
-    of_driver = drivers(one)
+    of_driver = to_driver_uuid(one)
 
     assert isinstance(of_driver, UUID)
     assert (str(of_driver), of_driver.bytes, hash(of_driver)) == (str(one), one.bytes, hash(one))

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from consumer.errors import RefusedByDatabase, TransientError
-from consumer.pipeline.durable import FIRST_REST, LONGEST_REST, halved, until_durable
+from consumer.pipeline.durable import FIRST_REST, LONGEST_REST, bisect_batch, until_durable
 
 
 class Database:
@@ -64,6 +64,6 @@ async def test_only_what_is_refused_by_itself_goes_alone_and_everything_keeps_it
         assert str(error) == f"one of [{one}]"
         return [-one - 1]
 
-    parts = await halved(list(range(8)), together, alone)
+    parts = await bisect_batch(list(range(8)), together, alone)
     assert [one for part in parts for one in part] == [-n - 1 if n in bad else n for n in range(8)]
     assert len(tried) <= 1 + 2 * 3 * max(1, len(bad))

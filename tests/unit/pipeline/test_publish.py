@@ -14,7 +14,7 @@ from consumer.kafka.writer import Sent
 from consumer.metrics import Metrics
 from consumer.model import FailureId, Message, OwnerId
 from consumer.model.settlement import message_size
-from consumer.pipeline.publish import IN_MEMORY, Publisher
+from consumer.pipeline.publish import MAX_QUEUED, Publisher
 from consumer.pipeline.topic_queue import BATCH, BATCH_BYTES
 from consumer.results.events import Outlet
 from tests.support.pipeline import until
@@ -117,13 +117,13 @@ async def test_a_publisher_that_leaves_messages_to_the_sweeper_says_so_once_unti
     publisher, _ = publisher_to(broker)
     with capture_logs() as logs:
         for _ in range(2):
-            publisher.offer([message(None) for _ in range(IN_MEMORY)])
+            publisher.offer([message(None) for _ in range(MAX_QUEUED)])
             for _ in range(3):
                 publisher.offer([message(None)])
             publisher.close()
             await asyncio.wait_for(publisher.run(), 10)
     assert [entry["event"] for entry in logs] == ["publisher_behind"] * 2
-    assert sum(map(len, broker.sent)) == 2 * IN_MEMORY
+    assert sum(map(len, broker.sent)) == 2 * MAX_QUEUED
 
 
 @asynccontextmanager

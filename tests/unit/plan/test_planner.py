@@ -18,7 +18,7 @@ from consumer.outbound.calls import OutboundCalls, open_calls
 from consumer.plan.default_ladder import ladder
 from consumer.plan.planner import LADDER, Planner, strategy_for
 from consumer.redact import redact_json
-from consumer.store.rows import climbed_json, read_climbed
+from consumer.store.rows import parse_progress, progress_json
 from schemas.names import Code, Disposition, FailureType, StrategyName
 from tests.support.healing import NOW, diagnosis, failure
 from tests.support.pipeline import NEVER_LEFT, call, catalog
@@ -430,9 +430,9 @@ def test_a_source_is_known_by_the_pattern_that_lets_it_speak() -> None:
 @given(attempts=st.dictionaries(st.sampled_from(NAMES), st.integers(1, 3)), spent=st.sets(st.sampled_from(NAMES)))
 def test_what_the_ladder_remembers_is_read_as_it_was_written(attempts: dict[str, int], spent: set[str]) -> None:
     before = LadderProgress(attempts=attempts, exhausted=frozenset(spent), in_doubt=next(iter(attempts), None))
-    assert read_climbed(climbed_json(before)) == before
+    assert parse_progress(progress_json(before)) == before
 
 
 @pytest.mark.parametrize("text", ["[]", "{", '{"attempts": [], "spent": 7, "unsure": {}}', '{"of_tomorrow": 1}'])
 def test_what_it_cannot_read_of_another_release_is_nothing_tried(text: str) -> None:
-    assert read_climbed(text) == LadderProgress()
+    assert parse_progress(text) == LadderProgress()

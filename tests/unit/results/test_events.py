@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from consumer.catalog import WorkflowPolicy
 from consumer.model import DeadLetter, Healed, Message, NotHealed, Outcome, Proof, Record, Trace
 from consumer.model.settlement import message_size
-from consumer.results.events import cut, dead_letter_message, shortened
+from consumer.results.events import dead_letter_message, shortened, truncate
 from consumer.results.settlement import settle_heal
 from schemas.dead_letter import read_headers
 from schemas.envelope import parse
@@ -119,7 +119,7 @@ def test_nothing_is_cut_below_the_limit_and_everything_above_it() -> None:
     assert len(whole.body or b"") > 20_000
     assert len(shrunk.body or b"") < 8192 - 2048
     assert (whole.id, whole.key) == (shrunk.id, shrunk.key)
-    assert cut(whole, 900_000) is whole
+    assert truncate(whole, 900_000) is whole
 
 
 TRACE = Trace(traceparent=f"00-{'1' * 32}-{'2' * 16}-01", tracestate="s" * 512)
@@ -145,7 +145,7 @@ def test_any_result_is_cut_to_any_limit_and_is_of_the_contract(
     spacious = replace(OUTLET, max_bytes=10_000_000)
     end = replace(ended(outcome), failure=failure)
     for whole in settle_heal(end, WorkflowPolicy(name="*", attempts=3), 0.5, spacious).messages:
-        short = cut(whole, limit)
+        short = truncate(whole, limit)
         assert message_size(short) <= limit
         assert (short.id, short.key) == (whole.id, whole.key)
         assert is_of_the_contract(short).truncated is (short is not whole)

@@ -4,7 +4,7 @@ import pytest
 
 from consumer.model import Diagnosed, Outcome, Refuse, attempt_id
 from consumer.results.events import attempt_details
-from consumer.results.settlement import settle_unclaimed, without_content
+from consumer.results.settlement import settle_unclaimed, strip_content
 from schemas.names import Code, Result, Status, StrategyName
 from tests.support.ends import DIAGNOSIS, FAILURE, OUTCOMES, OUTLET, settlement
 from tests.support.healing import NOW
@@ -53,7 +53,7 @@ def test_the_attempts_details_say_why(outcome: Outcome) -> None:
 @pytest.mark.parametrize("outcome", OUTCOMES.values(), ids=OUTCOMES)
 def test_without_its_content_an_end_is_the_same_end(outcome: Outcome) -> None:
     whole = settlement(outcome)
-    bare = without_content(whole, OUTLET)
+    bare = strip_content(whole, OUTLET)
     assert (bare.attempt.id, bare.attempt.result, bare.attempt.code) == (
         whole.attempt.id,
         whole.attempt.result,
@@ -62,7 +62,7 @@ def test_without_its_content_an_end_is_the_same_end(outcome: Outcome) -> None:
     assert (bare.attempt.held, bare.attempt.spent, bare.next) == (whole.attempt.held, whole.attempt.spent, whole.next)
     assert [m.id for m in bare.messages] == [m.id for m in whole.messages]
     assert (bare.attempt.recovered, bare.attempt.proofs, bare.attempt.details) == (None, (), {})
-    assert without_content(bare, OUTLET).attempt == bare.attempt
+    assert strip_content(bare, OUTLET).attempt == bare.attempt
 
 
 def test_a_plan_that_refuses_is_an_attempt_that_failed_and_a_failure_given_up() -> None:

@@ -13,7 +13,7 @@ from consumer.catalog.runners.http import RerunCall
 from consumer.model import Json
 from consumer.model.call import OutboundRequest
 from consumer.outbound.credentials import references
-from consumer.runners.templates import ABSENT, UnfitValue, Values, rendered
+from consumer.runners.templates import ABSENT, UnfitValue, Values, render_call
 
 ORG = "11111111-2222-4333-8444-555555555555"
 CALL = RerunCall(
@@ -49,7 +49,7 @@ DOCUMENT = st.recursive(
 
 def put(call: RerunCall = CALL, **values: object) -> OutboundRequest:
     named = {name.replace("__", "."): value for name, value in values.items()}
-    return rendered(call, call.method, VALUES | named, org_id=UUID(ORG))
+    return render_call(call, call.method, VALUES | named, org_id=UUID(ORG))
 
 
 def body_of(request: OutboundRequest) -> Any:  # noqa: ANN401 - JSON is anything
@@ -95,7 +95,7 @@ def test_a_payload_that_cannot_be_written_is_refused() -> None:
 @pytest.mark.parametrize("name", ["run.id", "run.epoch", "run.step"])
 def test_a_value_that_is_missing_is_named_and_nothing_is_made_up(name: str) -> None:
     with pytest.raises(UnfitValue, match=f"{name} is missing"):
-        rendered(CALL, "POST", VALUES | {name: ABSENT}, org_id=None)
+        render_call(CALL, "POST", VALUES | {name: ABSENT}, org_id=None)
 
 
 def test_an_optional_value_is_left_out_of_the_body() -> None:
@@ -145,7 +145,7 @@ def test_no_value_changes_host_path_query_or_headers(name: str, text: str | int,
     # One at a time: of four hostile values nearly always one is refused, and hides what the others could do.
     values: Values = VALUES | {"payload": payload, name: text}
     try:
-        request = rendered(CALL, "POST", values, org_id=None)
+        request = render_call(CALL, "POST", values, org_id=None)
     except UnfitValue:
         return
     url = httpx2.URL(request.url)

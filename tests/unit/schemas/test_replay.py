@@ -12,7 +12,7 @@ from consumer.catalog import Catalog, parse_catalog
 from consumer.ingest.decode import AdmissionRules, decode
 from consumer.kafka.dead_letters import Letter, original
 from consumer.kafka.manual_producer import Outgoing
-from consumer.model import DeadLetter, Failure, Record, first_read, with_value_alone
+from consumer.model import DeadLetter, Failure, Record, original_position, without_producer_metadata
 from consumer.results.events import Outlet, dead_letter_message
 from schemas.dead_letter import read_headers
 from schemas.names import PoisonReason
@@ -80,7 +80,7 @@ def test_a_bare_event_is_the_same_failure_after_any_number_of_replays() -> None:
         assert place == (3, 14, n - 1)
         assert letter.own_headers == first.headers
         read = replayed(letter, 100 + n)
-        assert first_read(read)[1] == n
+        assert original_position(read)[1] == n
         assert accepted(read).id == accepted(first).id
         assert accepted(read).detected_at == accepted(first).detected_at
 
@@ -179,5 +179,5 @@ def test_the_count_has_an_end() -> None:
 
 def test_what_is_kept_of_a_record_that_the_database_refuses_is_its_value_and_its_mark() -> None:
     marked = record(headers=(("x", b"1"), *mark(FIRST)))
-    assert {name for name, _ in with_value_alone(marked).headers} == MARKS
-    assert with_value_alone(record(headers=(("x", b"1"),))).headers == ()
+    assert {name for name, _ in without_producer_metadata(marked).headers} == MARKS
+    assert without_producer_metadata(record(headers=(("x", b"1"),))).headers == ()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from consumer.service.loops import Keeper, Pulse
+from consumer.service.loops import LoopSupervisor, Pulse
 
 
 async def returns() -> None:
@@ -29,7 +29,7 @@ async def crashes() -> None:
 async def test_a_loop_that_ends_before_the_stop_ends_all(loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
     async def run() -> None:
         async with asyncio.timeout(10), asyncio.TaskGroup() as loops:
-            keep = Keeper(loops, asyncio.Event())
+            keep = LoopSupervisor(loops, asyncio.Event())
             keep("other", asyncio.Event().wait())
             keep("this", loop())
 
@@ -41,7 +41,7 @@ async def test_a_loop_that_ends_before_the_stop_ends_all(loop: Callable[[], Coro
 async def test_after_the_stop_a_loop_may_end_and_be_cancelled() -> None:
     stop = asyncio.Event()
     async with asyncio.timeout(10), asyncio.TaskGroup() as loops:
-        keep = Keeper(loops, stop)
+        keep = LoopSupervisor(loops, stop)
         waiting = keep("waiting", asyncio.Event().wait())
         ended = keep("ended", stop.wait())
         await asyncio.sleep(0)

@@ -20,7 +20,7 @@ from consumer.model.call import (
     EgressRefused,
     NotSent,
     advised_against,
-    named_wait,
+    requested_wait,
 )
 from consumer.redact import redact_json
 from schemas.context import Assertion, Expectation, RequestContext, request_of
@@ -296,7 +296,7 @@ def test_the_other_sides_no_is_obeyed(header: str) -> None:
     ],
 )
 def test_a_named_wait_is_read_in_every_form(headers: dict[str, str], seconds: float | None) -> None:
-    wait = named_wait(answer(429, *headers.items()), NOW)
+    wait = requested_wait(answer(429, *headers.items()), NOW)
     assert wait == (None if seconds is None else timedelta(seconds=seconds))
 
 

@@ -30,7 +30,7 @@ from consumer.plan.next_step import AttemptHistory, next_step
 from consumer.plan.progress import advance
 from consumer.redact import redact_json
 from consumer.repair.values import Edit, Operation, RefusalCause, Repair, RepairStatus, refused
-from consumer.runners.contract import Accepted, Given, Phase, Rejected, RunState, Unseen
+from consumer.runners.contract import Accepted, LookFailed, OrderResult, Phase, Rejected, RunState
 from schemas.names import Code, Disposition, Effect, Grade, Status, StrategyName, Verdict
 from tests.support.healing import NOW, Gate, diagnosis, failure
 from tests.support.worlds.scripted_runner import (
@@ -282,16 +282,16 @@ async def test_a_repair_is_not_taken_at_its_word(lie: Repair, oracle: str) -> No
         (RUNNING, RetryLater, "not touched"),
         (WAITING, RetryLater, "not touched"),
         (GONE, Refused, "does not know the run"),
-        (Unseen(reason="answered 500", dependency_unhealthy=True), NotHealed, "nothing was sent"),
+        (LookFailed(reason="answered 500", dependency_unhealthy=True), NotHealed, "nothing was sent"),
         (
-            Unseen(reason="answered 429", dependency_unhealthy=True, after=timedelta(seconds=90)),
+            LookFailed(reason="answered 429", dependency_unhealthy=True, after=timedelta(seconds=90)),
             RetryLater,
             "nothing was sent",
         ),
     ],
 )
 async def test_a_run_that_is_not_seen_to_have_failed_is_left_alone(
-    seen: RunState | Unseen, kind: type[Outcome], says: str
+    seen: RunState | LookFailed, kind: type[Outcome], says: str
 ) -> None:
     runner = ScriptedRunner(looks=[seen])
     outcome = await healed(runner)
@@ -391,7 +391,7 @@ NEW_RUN = Accepted(run=replace(RUN, run_id="run-2"), said="a new run")
         ),
         pytest.param(NEW_RUN, [FAILED, FAILED], NotHealed, Code.NOT_HEALED, id="the new run failed"),
         pytest.param(TAKEN, [FAILED], RetryLater, None, id="never moved"),
-        pytest.param(TAKEN, [FAILED, Unseen(reason="timed out")], RetryLater, None, id="not seen again"),
+        pytest.param(TAKEN, [FAILED, LookFailed(reason="timed out")], RetryLater, None, id="not seen again"),
         pytest.param(TAKEN, [FAILED, RUNNING], RetryLater, None, id="still running"),
         pytest.param(TAKEN, [FAILED, WAITING], RetryLater, None, id="waits for a person"),
         pytest.param(
@@ -406,7 +406,7 @@ NEW_RUN = Accepted(run=replace(RUN, run_id="run-2"), said="a new run")
     ],
 )
 async def test_only_a_run_that_came_through_is_healed(
-    answer: Given, looks: list[RunState | Unseen], kind: type[Outcome], code: Code | None
+    answer: OrderResult, looks: list[RunState | LookFailed], kind: type[Outcome], code: Code | None
 ) -> None:
     runner = ScriptedRunner(gives=[answer], looks=looks)
     outcome = await healed(runner)
@@ -507,7 +507,7 @@ async def test_a_refusal_after_a_lost_answer_is_no_proof_that_nothing_happened()
     ],
 )
 async def test_an_order_that_was_not_taken_has_no_effect_to_wait_for(
-    answer: Given, kind: type[Outcome], dependency_unhealthy: bool | None
+    answer: OrderResult, kind: type[Outcome], dependency_unhealthy: bool | None
 ) -> None:
     runner = ScriptedRunner(gives=[answer], looks=[FAILED])
     outcome = await healed(runner)
@@ -547,7 +547,7 @@ class ShortGate(Gate):
 
 
 @pytest.mark.parametrize("answer", [TAKEN, LOST], ids=["taken", "lost"])
-async def test_an_order_at_the_end_of_a_claims_time_is_a_doubt_and_not_an_attempt(answer: Given) -> None:
+async def test_an_order_at_the_end_of_a_claims_time_is_a_doubt_and_not_an_attempt(answer: OrderResult) -> None:
     runner = ScriptedRunner(gives=[answer], looks=[FAILED])
     outcome = await healed(runner, gate=ShortGate())
     assert isinstance(outcome, RetryLater)
