@@ -8,14 +8,14 @@ Invariant: what is not declared is not allowed, and an error is reported with it
 
 from consumer.catalog.access import Host, Secret, Source
 from consumer.catalog.current import Catalogs
-from consumer.catalog.document import Catalog, parse_catalog
 from consumer.catalog.ladder import RungLimits
 from consumer.catalog.limits import AutoRetryLimits, Brake, SameLimit, micro_aud
+from consumer.catalog.parsing import Catalog, parse_catalog
 from consumer.catalog.policy import WorkflowPolicy
-from consumer.catalog.repair import SchemaAutofixLimits
 from consumer.catalog.runners.declared import DescribedRunner
 from consumer.catalog.runners.http import CallTemplate, HttpRunner, LookCall, OrderCall
 from consumer.catalog.runners.prefect import PrefectRunner
+from consumer.catalog.schema_autofix import SchemaAutofixLimits
 
 __all__ = [
     "AutoRetryLimits",

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from consumer.catalog.access import Secret
-from consumer.catalog.document import Catalog
+from consumer.catalog.parsing import Catalog
 
 _KEPT_CATALOGS: Final = 64
 

@@ -12,7 +12,7 @@ from consumer.catalog.access import Host
 from consumer.catalog.declared import Declared
 from consumer.catalog.ladder import UNLIMITED, Ladders, RungLimits, Rungs, contradictions
 from consumer.catalog.limits import AutoRetryLimits, Brake, SameLimit, micro_aud
-from consumer.catalog.repair import SchemaAutofixLimits
+from consumer.catalog.schema_autofix import SchemaAutofixLimits
 from consumer.model import MicroAud
 from schemas.names import StrategyName
 

@@ -13,9 +13,9 @@ import httpcore2
 
 from consumer.catalog import Secret, WorkflowPolicy
 from consumer.model.call import Answer, CallResult, EgressRefused, OutboundRequest
+from consumer.outbound.allowed_hosts import Target, target_of
 from consumer.outbound.credentials import Credentials, forbidden_reference, read_credentials, references
 from consumer.outbound.dialing import AddressDenied, GuardedNetwork, ReceiveLimit, Resolve
-from consumer.outbound.egress import Target, target_of
 from consumer.outbound.exchange import FAILURES, Exchange
 from consumer.outbound.message import HEADS, on_the_wire, read_answer, unsendable
 from consumer.outbound.redirects import NotFollowed, next_call, without_credentials

@@ -10,8 +10,8 @@ from uuid import UUID
 from consumer.catalog import Secret, WorkflowPolicy
 from consumer.catalog.access import among
 from consumer.model.call import EgressRefused
+from consumer.outbound.allowed_hosts import any_host_matches
 from consumer.outbound.echoes import Echoes
-from consumer.outbound.egress import any_host_matches
 
 _REFERENCE: Final = re.compile(r"secret://([A-Za-z0-9_.-]{0,128})")
 _SENDABLE: Final = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?")

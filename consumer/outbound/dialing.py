@@ -7,8 +7,8 @@ from typing import Any, Final, TypeAlias
 
 import httpcore2
 
-from consumer.outbound.addresses import Address, Network, denial, parse_address
 from consumer.outbound.decoding import Oversized
+from consumer.outbound.forbidden_addresses import Address, Network, denial, parse_address
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 """Resolver: returns the addresses of a host as text; raises OSError where it has none."""

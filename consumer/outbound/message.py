@@ -10,9 +10,9 @@ import httpcore2
 import httpx2
 
 from consumer.model.call import Answer, OutboundRequest
+from consumer.outbound.allowed_hosts import Target
 from consumer.outbound.credentials import Credentials
 from consumer.outbound.decoding import ACCEPTED, Decoder, Oversized
-from consumer.outbound.egress import Target
 from consumer.outbound.exchange import Exchange
 
 _RESERVED_HEADERS: Final = frozenset(

@@ -7,7 +7,7 @@ from typing import Final
 import httpx2
 
 from consumer.model.call import Answer, OutboundRequest
-from consumer.outbound.egress import Target, odd_text
+from consumer.outbound.allowed_hosts import Target, odd_text
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _WITHOUT_EFFECT: Final = frozenset({"GET", "HEAD"})

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol
 
 from consumer.repair.compiled_schema import CompiledSchema, SchemaCompiler
+from consumer.repair.lossless_fields import FREE, Guard
 from consumer.repair.values import GRADES, RANK, Edit, Json, Operation, RefusalCause
 from schemas.json_value import pointer
 from schemas.names import Grade
@@ -13,11 +14,6 @@ from schemas.value import value
 INFINITE: Final = float("inf")
 MARGIN: Final = 10
 """Ambiguity margin: a second document within this cost of the cheapest one counts as equally likely."""
-
-Guard: TypeAlias = tuple[tuple[str, ...], ...]
-"""Paths, relative to here, that only lossless edits may touch; an empty path covers this place and all below it."""
-FREE: Final[Guard] = ()
-INSIDE: Final[Guard] = ((),)
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -123,14 +119,6 @@ def after(step: Step, fit: Fit, cost: float) -> Fit:
     value = step.value if fit is SAME else fit.value
     rank = max(fit.rank, RANK[step.grade])
     return Fit(cost=fit.cost + cost, value=value, gap=fit.gap, steps=(step, *fit.steps), below=fit.below, rank=rank)
-
-
-def below(guard: Guard, key: str) -> Guard:
-    """Return the guard with its paths relative to a member."""
-    if not guard or guard == INSIDE:
-        return guard
-    found = tuple(path[1:] for path in guard if path and path[0] in {key, "*"})
-    return INSIDE if () in found else found
 
 
 def cheapest(found: Sequence[tuple[Fit, Json]]) -> Fit:

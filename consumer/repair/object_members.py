@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from consumer.repair.compiled_schema import CompiledSchema
-from consumer.repair.fit import INFINITE, SAME, Fit, Fitter, Guard, Miss, Step, below
+from consumer.repair.fit import INFINITE, SAME, Fit, Fitter, Miss, Step
+from consumer.repair.lossless_fields import Guard, below
 from consumer.repair.schema_defaults import filling, in_place_of_null
 from consumer.repair.undeclared_keys import DROP_NULL, KeyAction, UndeclaredKeys
 from consumer.repair.values import RANK, Json, RefusalCause

@@ -9,8 +9,9 @@ from typing import Final
 import orjson
 
 from consumer.repair.compiled_schema import SchemaCompiler, StepLimitExceeded
-from consumer.repair.fit import MARGIN, SAME, Fit, Guard, Miss, alike
+from consumer.repair.fit import MARGIN, SAME, Fit, Miss, alike
 from consumer.repair.lenient_parser import ParseError
+from consumer.repair.lossless_fields import Guard
 from consumer.repair.readings import ParsedText, readings, within
 from consumer.repair.search import Search
 from consumer.repair.validator import SchemaValidator, UnusableSchema

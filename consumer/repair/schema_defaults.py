@@ -4,7 +4,8 @@ from copy import deepcopy
 from typing import Final
 
 from consumer.repair.compiled_schema import CompiledSchema
-from consumer.repair.fit import SAME, Fit, Fitter, Guard, Miss, Step, below
+from consumer.repair.fit import SAME, Fit, Fitter, Miss, Step
+from consumer.repair.lossless_fields import Guard, below
 from consumer.repair.values import RANK, Json, RefusalCause
 from schemas.json_value import same
 from schemas.names import Grade

@@ -6,27 +6,14 @@ from typing import Final
 from consumer.repair import conversions
 from consumer.repair.compiled_schema import CompiledSchema, SchemaCompiler, StepLimitExceeded
 from consumer.repair.conversions import Conversion
-from consumer.repair.fit import (
-    FREE,
-    INFINITE,
-    INSIDE,
-    MARGIN,
-    SAME,
-    Fit,
-    Guard,
-    Miss,
-    after,
-    below,
-    cheapest,
-    more_telling,
-)
+from consumer.repair.fit import INFINITE, MARGIN, SAME, Fit, Miss, after, cheapest, more_telling
 from consumer.repair.key_names import plain, slips
 from consumer.repair.lenient_parser import ParseError
+from consumer.repair.lossless_fields import FREE, Guard, below, is_allowed
 from consumer.repair.object_members import Members
 from consumer.repair.scalar_forms import looks_like_an_id
 from consumer.repair.validator import SchemaValidator
 from consumer.repair.values import Json, RefusalCause
-from schemas.names import Grade
 
 MAX_STEPS: Final = 1_200_000
 """Step limit: places visited; each takes some microseconds."""
@@ -170,7 +157,7 @@ class Search:
             for conversion in self._conversions(value, shape):
                 if conversion.cost > bound:
                     continue
-                if not _is_allowed(conversion, guard):
+                if not is_allowed(conversion.step.grade, conversion.gives_up, guard):
                     missed = more_telling(
                         missed, Miss(cause=RefusalCause.GUARDED, what="only lossless edits may touch it")
                     )
@@ -233,9 +220,3 @@ class Search:
 def _is_an_id(value: str, shape: CompiledSchema) -> bool:
     """Return whether the value is digits with leading zeros where a number is wanted."""
     return not shape.types.isdisjoint({"integer", "number"}) and looks_like_an_id(value)
-
-
-def _is_allowed(conversion: Conversion, guard: Guard) -> bool:
-    if conversion.step.grade is Grade.LOSSLESS or not guard:
-        return True
-    return guard != INSIDE and not any(below(guard, name) for name in conversion.gives_up)

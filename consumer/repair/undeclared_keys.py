@@ -7,8 +7,9 @@ from math import prod
 from typing import Final
 
 from consumer.repair.compiled_schema import CompiledSchema
-from consumer.repair.fit import INFINITE, SAME, Fit, Fitter, Guard, Miss, below
+from consumer.repair.fit import INFINITE, SAME, Fit, Fitter, Miss
 from consumer.repair.key_names import plain, related, slips
+from consumer.repair.lossless_fields import Guard, below
 from consumer.repair.schema_defaults import FILL, filling, in_place_of_null
 from consumer.repair.values import Json, RefusalCause
 from schemas.json_value import same

@@ -13,7 +13,7 @@ import pytest
 
 from consumer.catalog import Host, Secret, WorkflowPolicy
 from consumer.model.call import Ambiguous, Answer, OutboundRequest
-from consumer.outbound.egress import Target, target_of
+from consumer.outbound.allowed_hosts import Target, target_of
 from consumer.outbound.redirects import NotFollowed, next_call
 from tests.support.worlds.egress_ground import forbidden_ground, guarded, tls
 from tests.support.worlds.http_world import Reply, World, http_world, json_reply

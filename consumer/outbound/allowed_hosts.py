@@ -15,7 +15,7 @@ import httpx2
 
 from consumer.catalog.access import Host, among
 from consumer.model.call import EgressRefused
-from consumer.outbound.addresses import Network
+from consumer.outbound.forbidden_addresses import Network
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")

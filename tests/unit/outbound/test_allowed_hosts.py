@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from consumer.catalog import Host, Secret, WorkflowPolicy
 from consumer.model.call import EgressRefused
-from consumer.outbound.addresses import _NOT_PUBLIC_V4, _NOT_PUBLIC_V6, Network, denial, parse_address
+from consumer.outbound.allowed_hosts import Target, host_matches, target_of
 from consumer.outbound.credentials import forbidden_reference, read_credentials, references
-from consumer.outbound.egress import Target, host_matches, target_of
+from consumer.outbound.forbidden_addresses import _NOT_PUBLIC_V4, _NOT_PUBLIC_V6, Network, denial, parse_address
 
 DENIED = [
     *("127.0.0.1", "127.255.255.254", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "0.0.0.0", "0.1.2.3"),

@@ -13,8 +13,8 @@ from pydantic import Field, ValidationError
 from consumer.catalog.access import Secret, Source
 from consumer.catalog.declared import Declared
 from consumer.catalog.policy import WorkflowPolicy
-from consumer.catalog.repair import SchemaFiles
 from consumer.catalog.runners.declared import DescribedRunner
+from consumer.catalog.schema_autofix import SchemaFiles
 from consumer.errors import ConfigError
 
 KeyT = TypeVar("KeyT")
