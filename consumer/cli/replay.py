@@ -127,7 +127,7 @@ class EventReplay:
     async def _take_all(self, batch: Batch) -> Received:
         found, rest = Received(), batch
         while True:
-            portion = await self._stages.intake.take(rest)
+            portion = await self._stages.intake.take(rest, self._stages.reading.unplannable)
             found += portion.received
             if portion.rest is None:
                 return found

@@ -111,6 +111,10 @@ class Failure:
     ladder_progress: LadderProgress = NO_PROGRESS
     """Its progress on the ladder of strategies."""
 
+    def age(self, now: datetime) -> timedelta:
+        """Return the time since it was detected; a time in the future is the publisher's mistake, and counts as now."""
+        return max(timedelta(0), now - self.detected_at)
+
 
 @value(frozen=True, slots=True, kw_only=True)
 class DeadLetter:

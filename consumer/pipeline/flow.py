@@ -95,7 +95,7 @@ class Pipeline:
         """Make a batch durable, publish its decisions and start its heals, in portions for which there are slots."""
         rest: Batch | None = batch
         while rest is not None:
-            portion = await self._stages.intake.take(rest)
+            portion = await self._stages.intake.take(rest, self._stages.reading.unplannable)
             received, rest = portion.received, portion.rest
             self._stages.publisher.offer(received.messages)
             self._healing.start(received.claimed, received.held_back, is_new=True)

@@ -22,6 +22,7 @@ from consumer.metrics import Metrics
 from consumer.model import (
     Adopt,
     Claim,
+    Crashed,
     Diagnosed,
     Heal,
     MicroAud,
@@ -31,6 +32,7 @@ from consumer.model import (
     Refuse,
     Refused,
     RetryLater,
+    Settlement,
     Unknown,
     Wait,
 )
@@ -174,12 +176,19 @@ class HealTasks:
             finished_at=self.clock.now(),
             effect=effect,
         )
-        policy, dice = self._policy(diagnosed.failure, diagnosed.plan), random()  # noqa: S311 - jitter
-        goes_on = partial(self.reading.goes_on, diagnosed.diagnosis)
-        settlement = settle_heal(ended, policy, dice, self.outlet, goes_on)
+        try:
+            settlement = self._settlement_of(ended)
+        except Exception as error:  # as in planning: a bug of ours in one failure must not stop all others
+            log.exception("settle_crashed", failure_id=diagnosed.failure.id)
+            crashed = Crashed(reason=f"settling it broke ({type(error).__name__}): report this")
+            settlement = self._settlement_of(replace(ended, outcome=crashed))
         if settlement.health is not None and effect is None:  # else it was never begun here
             self.dependencies.ended(settlement.health.key, healthy=settlement.health.healthy)
         self.settler.put(settlement)
+
+    def _settlement_of(self, ended: FinishedHeal) -> Settlement:
+        policy, dice = self._policy(ended.failure, ended.plan), random()  # noqa: S311 - jitter
+        return settle_heal(ended, policy, dice, self.outlet, partial(self.reading.goes_on, ended.diagnosis))
 
     def _policy(self, failure: Failure, plan: Plan) -> WorkflowPolicy:
         # A workflow that was never in the catalog has no plan to heal: the defaults allow nothing.

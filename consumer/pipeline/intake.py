@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from random import random
 from typing import Final, TypeAlias
 
 import structlog
@@ -18,8 +17,8 @@ from consumer.metrics import LoopPhase, Metrics
 from consumer.model import DeadLetter, Diagnosed, FailureId, Heal, Message, OwnerId, Record, without_producer_metadata
 from consumer.model.batch import Batch, Claimed, Portion, Received
 from consumer.pipeline.durable import bisect_batch, until_durable
+from consumer.pipeline.unclaimed import GiveUp, end_unclaimed_plan
 from consumer.results.events import Outlet, dead_letter_message
-from consumer.results.settlement import settle_unclaimed
 from consumer.settings import HealSettings
 from consumer.store.intake import Arrival, Taken, take_in
 from consumer.store.pool import Pool
@@ -60,7 +59,7 @@ class Intake:
         self._settings = settings
         self._outlet = outlet
 
-    async def take(self, batch: Batch) -> Portion:
+    async def take(self, batch: Batch, give_up: GiveUp) -> Portion:
         """Store the part of a batch that has slots now or will not have any soon; the caller takes the rest next.
 
         A heal that starts at once is far cheaper than one that is picked from the database later, so intake keeps pace
@@ -85,14 +84,15 @@ class Intake:
         for diagnosed, record in part.accepted:
             failure_id = diagnosed.failure.id
             gets_one = turn_of.get(failure_id) is SlotDecision.NOW
-            arrivals.append((self._arrival(diagnosed, gets_one, gates.get(failure_id), batch.now), record))
+            arrivals.append((self._arrival(diagnosed, gets_one, gates.get(failure_id), batch.now, give_up), record))
         return Portion(batch=part, received=await self._store([*arrivals, *part.letters], batch.now), rest=rest)
 
-    def _arrival(self, diagnosed: Diagnosed, wants_slot: bool, waits_on: str | None, now: datetime) -> Arrival:
-        plan = diagnosed.plan
-        ended = None
+    def _arrival(
+        self, diagnosed: Diagnosed, wants_slot: bool, waits_on: str | None, now: datetime, give_up: GiveUp
+    ) -> Arrival:
+        plan, ended = diagnosed.plan, None
         if not isinstance(plan, Heal):
-            ended = settle_unclaimed(diagnosed, plan, now, random(), self._outlet)  # noqa: S311 - jitter
+            diagnosed, ended = end_unclaimed_plan(diagnosed, plan, now, self._outlet, give_up)
         return Arrival(
             diagnosed=diagnosed,
             wants_slot=wants_slot,

@@ -88,8 +88,8 @@ class Recording:
         seconds = (attempt.finished_at - attempt.attempted_at).total_seconds()
         self.metrics.heal_seconds[attempt.strategy, attempt.result].observe(max(0.0, seconds))
         if settlement.next.status is Status.RESOLVED:
-            since = (attempt.finished_at - failure.detected_at).total_seconds()
-            self.metrics.time_to_heal_seconds[settlement.diagnosis.failure_type].observe(max(0.0, since))
+            since = failure.age(attempt.finished_at).total_seconds()
+            self.metrics.time_to_heal_seconds[settlement.diagnosis.failure_type].observe(since)
         log.info(
             "heal_settled",
             failure_id=str(failure.id),

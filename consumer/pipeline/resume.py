@@ -29,9 +29,10 @@ from consumer.pipeline.durable import bisect_batch
 from consumer.pipeline.flow import Pipeline
 from consumer.pipeline.publish import Publisher
 from consumer.pipeline.recording import Recording
+from consumer.pipeline.unclaimed import end_unclaimed_plan
 from consumer.plan.planner import FleetState
 from consumer.results.events import Outlet
-from consumer.results.settlement import settle_unclaimed, strip_content
+from consumer.results.settlement import strip_content
 from consumer.settings import BreakerSettings, HealSettings, ResumeSettings
 from consumer.store import breakers, due, leases, rate_limits
 from consumer.store.pool import Pool
@@ -181,7 +182,7 @@ class ResumeLoop:
         now = self.clock.now()
         healable = [one for one in diagnosed if isinstance(one.plan, Heal)]
         ended = [
-            settle_unclaimed(one, one.plan, now, random(), self.outlet)  # noqa: S311 - jitter
+            end_unclaimed_plan(one, one.plan, now, self.outlet, self.pipeline.unplannable)[1]
             for one in diagnosed
             if not isinstance(one.plan, Heal)
         ]

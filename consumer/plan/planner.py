@@ -93,7 +93,7 @@ class Planner:
         if nobody := nobody_may(diagnosis):
             return self._refuse(strategy, Code.REFUSED, nobody)
         wait = diagnosis.wait
-        if wait is None or (left := failure.detected_at + wait - now) <= timedelta(0):
+        if wait is None or (left := wait - failure.age(now)) <= timedelta(0):
             return None
         reason = f"whoever failed asked to be left alone for {wait.total_seconds():g} s"
         return Wait(strategy=strategy, after=left, reason=reason, catalog_version=self.catalog.version)
@@ -274,7 +274,7 @@ def _exhausted_reason(strategy: StrategyName, failure: Failure, policy: Workflow
 
 def _limit_reason(failure: Failure, policy: WorkflowPolicy, now: datetime) -> str | None:
     """Return why no strategy may be tried any more; None where one may."""
-    if now - failure.detected_at > policy.max_age:
+    if failure.age(now) > policy.max_age:
         return f"detected at {failure.detected_at.isoformat()}, longer ago than max_age ({policy.max_age}) allows"
     if failure.attempts >= policy.attempts:
         return f"all {policy.attempts} attempts that the catalog allows have been made"

@@ -104,7 +104,7 @@ def _history(
     exhausted = climb is not None and is_exhausted(climb, ended.strategy, policy)
     return AttemptHistory(
         attempts=failure.attempts,
-        age=ended.finished_at - failure.detected_at,
+        age=failure.age(ended.finished_at),
         reads_back=heal is not None and heal.intent.reads_back,
         probe=ended.claim.probe,
         effect_in_doubt=failure.effect_in_doubt,

@@ -12,7 +12,23 @@ import pytest
 from consumer.catalog import WorkflowPolicy
 from consumer.heal.strategy import EffectGate, Task
 from consumer.ingest.decode import AdmissionRules, decode
-from consumer.model import DeadLetter, Failure, Healed, Intent, Outcome, Proof, Record, Scope
+from consumer.model import (
+    Adopt,
+    Crashed,
+    DeadLetter,
+    Diagnosed,
+    Failure,
+    Healed,
+    Intent,
+    Outcome,
+    Proof,
+    Record,
+    Refuse,
+    Scope,
+    Settlement,
+    Wait,
+)
+from consumer.results.settlement import FinishedHeal, settle_heal, settle_unclaimed
 from schemas.dead_letter import read_headers
 from schemas.names import PoisonReason, Verdict
 from tests.support.pipeline import Read, Site, catalog, event, until
@@ -253,6 +269,68 @@ async def test_an_event_on_which_our_own_planning_breaks_is_refused_and_blocks_n
     assert [tuple(end) for end in ends] == [("breaks", "given_up"), ("breaks", "given_up"), ("goes on", "resolved")]
     crashed = await place.db.fetch("SELECT details FROM workflow_heal_attempts WHERE result = 'error'")
     assert [json.loads(one["details"])["code"] for one in crashed] == ["crashed", "crashed"]
+
+
+@pytest.mark.parametrize("detected_at", ["2999-01-01T00:00:00Z", "9990-06-01T00:00:00Z", "9998-12-31T23:59:59Z"])
+async def test_a_failure_from_the_future_is_one_of_now_and_waits_as_long_as_it_was_told(
+    embedded_place: Site, detected_at: str
+) -> None:
+    place = embedded_place
+    org = await place.organisation()
+    told = {"error": {"status": 429, "headers": {"Retry-After": "3600"}}}
+    late = event(org, "late", failure_reason="429 Too Many Requests", context=told, detected_at=detected_at)
+    await place.publish(late, event(org, "fine", workflow_name="fine"))
+    await place.db.execute(
+        "INSERT INTO workflow_failures (org_id, workflow_name, failure_reason, context, detected_at) "
+        "VALUES ($1, 'insert', '429 Too Many Requests', $2, $3::text::timestamptz)",
+        org,
+        json.dumps(told),
+        detected_at,
+    )
+    scripted = Scripted(heals=healed)
+    async with place.consumer({scripted.name: scripted}):
+        await until(lambda: place.is_settled(3))
+    rows = await place.db.fetch("SELECT status, due_at < now() + interval '3 hours' AS soon FROM workflow_failures")
+    assert sorted((row["status"], row["soon"]) for row in rows) == [
+        ("deferred", True),
+        ("deferred", True),
+        ("resolved", None),
+    ]
+
+
+async def test_a_failure_on_which_our_own_settling_breaks_is_given_up_and_holds_up_no_other(
+    embedded_place: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks_unclaimed(diagnosed: Diagnosed, plan: Refuse | Wait | Adopt, *others: Any) -> Settlement:  # noqa: ANN401 - as it is called
+        if diagnosed.failure.workflow_name == "breaks" and isinstance(plan, Wait):
+            raise OverflowError
+        return settle_unclaimed(diagnosed, plan, *others)
+
+    def breaks(ended: FinishedHeal, *others: Any) -> Settlement:  # noqa: ANN401 - as it is called
+        if ended.failure.workflow_name == "breaks" and not isinstance(ended.outcome, Crashed):
+            raise OverflowError
+        return settle_heal(ended, *others)
+
+    monkeypatch.setattr("consumer.pipeline.unclaimed.settle_unclaimed", breaks_unclaimed)
+    monkeypatch.setattr("consumer.pipeline.healing.settle_heal", breaks)
+    place = embedded_place
+    org = await place.organisation()
+    told = {"error": {"status": 429, "headers": {"Retry-After": "3600"}}}
+    waits = event(org, "waits", workflow_name="breaks", failure_reason="429 Too Many Requests", context=told)
+    await place.publish(waits, event(org, "heals", workflow_name="breaks"), event(org, "b", workflow_name="goes on"))
+    await place.db.execute(
+        "INSERT INTO workflow_failures (org_id, workflow_name, failure_reason, context) "
+        "VALUES ($1, 'breaks', '429 Too Many Requests', $2)",
+        org,
+        json.dumps(told),
+    )
+    scripted = Scripted(heals=healed)
+    async with place.consumer({scripted.name: scripted}):
+        await until(lambda: place.is_settled(4), 40)
+    ends = await place.db.fetch("SELECT workflow_name, status FROM workflow_failures ORDER BY 1, 2")
+    assert [tuple(end) for end in ends] == [*[("breaks", "given_up")] * 3, ("goes on", "resolved")]
+    crashed = await place.db.fetch("SELECT details FROM workflow_heal_attempts WHERE result = 'error'")
+    assert {json.loads(one["details"])["code"] for one in crashed} == {"crashed"}
 
 
 async def test_a_record_on_which_our_own_reading_breaks_is_a_dead_letter(

@@ -87,6 +87,6 @@ class RepairSession(HealSession):
 
     def later(self, reason: str, after: timedelta | None = None, *, effect_in_doubt: bool = False) -> RetryLater:
         """Return the outcome to go on later with the same key; the older the failure, the less often it is polled."""
-        age = self.tools.now() - self.task.failure.detected_at
+        age = self.task.failure.age(self.tools.now())
         wait = min(max(_MIN_LOOK_INTERVAL, age), _MAX_LOOK_INTERVAL) if after is None else after
         return self.retry_later(wait, reason, effect_in_doubt=effect_in_doubt)
