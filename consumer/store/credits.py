@@ -20,8 +20,11 @@ ALL_HELD: Final = "Text budget is held by heals under way"
 # pay all of them, or is locked out, the caller decides on each.
 _WRITE_ENTRIES = """
 WITH w AS MATERIALIZED (
-  SELECT w.org_id, floor(w.text_budget_aud * 1000000)::bigint AS budget,
-         (SELECT l.reason FROM usage_lockouts l
+  -- The platform may have written any number: as much as a bigint of millionths holds, and NaN is nothing.
+  SELECT w.org_id,
+         CASE WHEN w.text_budget_aud = 'NaN' THEN 0
+              ELSE floor(greatest(least(w.text_budget_aud, 9e12), -9e12) * 1000000)::bigint END AS budget,
+         (SELECT left(l.reason, 1000) FROM usage_lockouts l
            WHERE l.org_id = w.org_id AND l.unlocked_at IS NULL AND l.lockout_type IN ('text', 'both')
            ORDER BY l.locked_at LIMIT 1) AS lockout
     FROM token_wallets w WHERE w.org_id = ANY($1::uuid[]) ORDER BY w.org_id FOR UPDATE OF w

@@ -62,6 +62,46 @@ async def test_a_heal_is_held_for_and_charged_what_it_spent(embedded_place: Site
     assert told["data"]["credits"] == {"held": "0.05", "spent": "0.01"}
 
 
+@pytest.mark.parametrize(
+    ("held", "status"),
+    [
+        ("Infinity", "resolved"),
+        ("1e20", "resolved"),
+        ("1e400", "resolved"),
+        ("0.0500000000000000000000000000000001", "resolved"),
+        ("NaN", "deferred"),
+        ("1e-300", "deferred"),
+    ],
+)
+async def test_whatever_number_the_platform_wrote_into_a_wallet_only_its_own_heals_feel_it(
+    embedded_place: Site, held: str, status: str
+) -> None:
+    place = embedded_place
+    odd, other = await place.organisation(held), await place.organisation("1")
+    await place.publish(event(odd, workflow_name="odd"), event(other, workflow_name="other"))
+    async with place.consumer(scripted(heals)) as running:
+        rows = await running.settled(2)
+    assert (rows["odd"]["status"], rows["other"]["status"]) == (status, "resolved")
+    assert await place.letters() == []
+    assert await budget(place, other) == Decimal("0.99")
+    assert await place.count("heal_claim") == 0
+
+
+async def test_a_lockout_with_a_reason_of_megabytes_is_told_cut(embedded_place: Site) -> None:
+    place = embedded_place
+    org = await place.organisation("1")
+    await place.db.execute(
+        "INSERT INTO usage_lockouts (org_id, lockout_type, reason) VALUES ($1, 'both', repeat('because ', 1000000))",
+        org,
+    )
+    await place.publish(event(org))
+    async with place.consumer(scripted(heals)) as running:
+        row = (await running.settled(1))["orders.sync"]
+    assert row["status"] == "deferred"
+    ((code, reason),) = await code_of(place)
+    assert (code, reason[:16], len(reason)) == ("insufficient_credits", "because because ", 1000)
+
+
 async def test_without_a_wallet_a_failure_waits_and_says_why(embedded_place: Site) -> None:
     place = embedded_place
     org = await place.organisation(None)
