@@ -11,12 +11,12 @@ from typing import Final
 import structlog
 
 from consumer.errors import RefusedByDatabase, TransientError
-from consumer.event_loop import wait_for_event, yielding_to_loop
+from consumer.event_loop import BackOff, wait_for_event, yielding_to_loop
 from consumer.flow_control.breakers import Breakers
 from consumer.flow_control.slots import HealSlots
 from consumer.metrics import LoopPhase
-from consumer.model import OwnerId, Settlement
-from consumer.pipeline.durable import bisect_batch, until_durable
+from consumer.model import AttemptId, OwnerId, Settlement
+from consumer.pipeline.durable import FIRST_REST, LONGEST_REST, bisect_batch, until_durable
 from consumer.pipeline.publish import Publisher
 from consumer.pipeline.recording import Recording
 from consumer.results.events import Outlet
@@ -32,6 +32,8 @@ LINGER: Final = timedelta(milliseconds=100)
 """How long a batch lingers for more, or until it has `BATCH_TARGET`: half as many round trips, and no slot waits."""
 BATCH_TARGET: Final = 256
 """Queue length, in finished heals, at which a second transaction begins: with fewer it would only cost round trips."""
+TOLD_AFTER: Final = 6
+"""Tries of a heal whose failure's row another transaction holds, some three seconds, after which the log says so."""
 MAX_CONCURRENT_TRANSACTIONS: Final = 2
 """Two, so that one writes its rows while the other one commits: neither processor waits for the disk."""
 
@@ -62,9 +64,11 @@ class Settler:
         self._breakers = breakers
         # Bounded by `HealSlots`: it has no free slot while too many ended heals wait here.
         self._queue: asyncio.Queue[Settlement | None] = asyncio.Queue()
+        self._settling = asyncio.TaskGroup()
         self._transactions: set[asyncio.Task[None]] = set()
         self._batch_ready = asyncio.Event()
         self._has_capacity = asyncio.Event()
+        self._busy: dict[AttemptId, BackOff] = {}  # whose failure's row another transaction holds
         self._without_waiter = 0  # heals of the last transaction that no failure waited for
 
     def put(self, settlement: Settlement) -> None:
@@ -83,6 +87,7 @@ class Settler:
         """Settle queued heals in batches until closed."""
         closing = False
         async with asyncio.TaskGroup() as settling:
+            self._settling = settling
             while not closing:
                 first = await self._queue.get()
                 if first is not None and self._without_waiter >= LINGER_ABOVE:
@@ -121,6 +126,8 @@ class Settler:
 
     async def _settle_together(self, ready: Sequence[Settlement]) -> None:
         settled = await self._until_durable(ready)
+        self._set_aside([s for s in ready if s.attempt.id in settled.busy])
+        ready = [s for s in ready if s.attempt.id not in settled.busy]
         self._without_waiter = len(ready) - settled.woken
         self._live.forget(s.attempt.id for s in ready)
         self._breakers.learn(settled.verdicts, woken=settled.woken)
@@ -135,6 +142,23 @@ class Settler:
                 log.warning("settled_by_another", attempt_id=str(settlement.attempt.id))
         for found in settled.drifted:
             self._recording.drift(found)
+
+    def _set_aside(self, busy: Sequence[Settlement]) -> None:
+        """Have heals settled again whose failure's row another transaction holds; they hold up no other."""
+        for settlement in busy:
+            attempt_id = settlement.attempt.id
+            back_off = self._busy.setdefault(attempt_id, BackOff(first=FIRST_REST, longest=LONGEST_REST))
+            back_off.failed()
+            if back_off.failures == TOLD_AFTER:
+                log.warning("settle_waits_for_row", attempt_id=str(attempt_id), failure_id=str(settlement.failure.id))
+            self._settling.create_task(self._settle_again(settlement, back_off))
+
+    async def _settle_again(self, settlement: Settlement, back_off: BackOff) -> None:
+        await asyncio.sleep(back_off.rest().total_seconds())
+        failures = back_off.failures
+        await self._settle([settlement])
+        if back_off.failures == failures:
+            del self._busy[settlement.attempt.id]
 
     async def _settle_alone(self, refused: Settlement, error: RefusedByDatabase) -> None:
         bare = strip_content(refused, self._outlet)

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from weakref import WeakSet
 
 import asyncpg
 
 from consumer.errors import ConfigError, RefusedByDatabase, TransientError
 from consumer.settings import PostgresSettings
-from consumer.store.asyncpg_internals import take_only_plain_arrays
+from consumer.store.asyncpg_internals import expire_connections, take_only_plain_arrays
 from consumer.store.session import at_connect, bound_transactions, check_session, what_to_do
 
 if TYPE_CHECKING:
@@ -37,14 +38,20 @@ _TRANSIENT_STATES = ("08", "25", "40", "53", "55", "57", "58")
 """SQLSTATE classes of transient errors, to be tried again: connection, rollback, resources, locks, shutdown, I/O."""
 
 
+_OPEN_POOLS: Final["WeakSet[_BoundedPool]"] = WeakSet()
+_READ_ONLY: Final = "25006"
+"""SQLSTATE of a write in a read-only session: the server was demoted, and its sessions stay so for ever."""
+
+
 class _BoundedPool(Pool):
     """Connection pool with a bounded acquire: a thousand heals may queue for it, and none waits without bound."""
 
-    __slots__ = ("_acquire_within",)
+    __slots__ = ("__weakref__", "_acquire_within")
 
     def __init__(self, dsn: str, acquire_within: float, **options: Any) -> None:  # noqa: ANN401 - as asyncpg has them
         super().__init__(dsn, **(_POOL_DEFAULTS | options))
         self._acquire_within = acquire_within
+        _OPEN_POOLS.add(self)
 
     def acquire(self, *, timeout: float | None = None) -> "PoolAcquireContext[asyncpg.Record]":
         return super().acquire(timeout=self._acquire_within if timeout is None else timeout)
@@ -140,6 +147,8 @@ def translated() -> Iterator[None]:
         yield
     except asyncpg.PostgresError as error:
         state = getattr(error, "sqlstate", None) or ""
+        if state == _READ_ONLY:
+            _expire_sessions()
         if state.startswith(_PERMANENT_STATES):
             # Without the server's DETAIL: it quotes the whole row, raw bytes among them.
             raise RefusedByDatabase(str(error.args[0]) if error.args else state) from error
@@ -158,6 +167,12 @@ def translated() -> Iterator[None]:
         if isinstance(error, ValueError | OverflowError):
             raise RefusedByDatabase(str(error)) from error
         raise TransientError(f"Postgres: {error or type(error).__name__}") from error
+
+
+def _expire_sessions() -> None:
+    """Have every pool connect anew before a connection is used again: maybe to the server that is writable now."""
+    for pool in tuple(_OPEN_POOLS):
+        expire_connections(pool)
 
 
 @asynccontextmanager

@@ -25,6 +25,13 @@ _PLANNER_SETTINGS: Final = {
     # Until version 17 the setting above makes a plan look so costly that the server would JIT-compile it, each time.
     "jit": "off",
 }
+_DURABILITY_SETTINGS: Final = {
+    # An offset is committed, and an effect made, because a commit was answered: it has to be on disk.
+    "synchronous_commit": "on",
+    # What statements decide rests on seeing, after a lock was waited for, what was committed meanwhile.
+    "default_transaction_isolation": "read committed",
+}
+_PINNED_SETTINGS: Final = _PLANNER_SETTINGS | _DURABILITY_SETTINGS
 _TIMEOUT_SETTINGS: Final = ("statement_timeout", "idle_in_transaction_session_timeout")
 _TRANSACTION_TIMEOUT: Final = "transaction_timeout"
 _POOLER_HINT: Final = "set SHW_POSTGRES__POOLER=transaction (docs/operations.md, A pooler)"
@@ -34,8 +41,8 @@ SELECT pg_backend_pid() AS pid, quote_ident(session_user) AS role, quote_ident(c
        ARRAY(SELECT s.name FROM pg_settings s
               WHERE CASE WHEN s.name = ANY($1::text[]) THEN NOT s.setting::bigint BETWEEN 1 AND $2::bigint END
               ORDER BY s.name) AS unbounded,
-       ARRAY(SELECT s.name FROM pg_settings s WHERE s.name = ANY($3::text[]) AND s.setting <> 'off'
-              ORDER BY s.name) AS planned
+       ARRAY(SELECT s.name FROM pg_settings s JOIN unnest($3::text[], $4::text[]) AS p (name, wanted) USING (name)
+              WHERE s.setting <> p.wanted ORDER BY s.name) AS differing
 """
 
 
@@ -45,7 +52,7 @@ def at_connect(settings: PostgresSettings, application: str) -> dict[str, str]:
     if settings.pooler_shares:
         return kept
     bound = str(_milliseconds(settings.statement_timeout))
-    return kept | dict.fromkeys(_TIMEOUT_SETTINGS, bound) | _PLANNER_SETTINGS
+    return kept | dict.fromkeys(_TIMEOUT_SETTINGS, bound) | _PINNED_SETTINGS
 
 
 async def bound_transactions(connection: "Connection", longest: timedelta) -> None:
@@ -75,15 +82,16 @@ async def check_session(connection: "Connection", settings: PostgresSettings) ->
 
     """
     longest = _milliseconds(settings.statement_timeout)
+    timeouts = [*_TIMEOUT_SETTINGS, _TRANSACTION_TIMEOUT]
     (row,) = await connection.fetch(
-        _INSPECT_SESSION, [*_TIMEOUT_SETTINGS, _TRANSACTION_TIMEOUT], longest, list(_PLANNER_SETTINGS)
+        _INSPECT_SESSION, timeouts, longest, list(_PINNED_SETTINGS), list(_PINNED_SETTINGS.values())
     )
     # A pooler has to make up the process id that it announces: the session behind it changes.
     if not settings.pooler_shares and row["pid"] != connection.get_server_pid():
         raise ConfigError(f"A pooler stands in front of Postgres at {settings.shown()}: {_POOLER_HINT}.")
-    if settings.pooler_shares and (row["unbounded"] or row["planned"]):
+    if settings.pooler_shares and (row["unbounded"] or row["differing"]):
         wanted = dict.fromkeys(row["unbounded"], f"{longest}ms") | {
-            name: _PLANNER_SETTINGS[name] for name in row["planned"]
+            name: _PINNED_SETTINGS[name] for name in row["differing"]
         }
         of = f"ALTER ROLE {row['role']} IN DATABASE {row['database']}"
         statements = " ".join(f"{of} SET {name} = '{value}';" for name, value in wanted.items())

@@ -32,7 +32,11 @@ WITH x AS (
 ), locked AS MATERIALIZED (
   -- Failures before claims, as a decision does: it is seen here, or it waits for this end.
   SELECT f.id, f.step AS now_at, f.status AS stands FROM workflow_failures f
-   WHERE f.id IN (SELECT x.of_failure FROM x) ORDER BY f.id FOR NO KEY UPDATE OF f
+   WHERE f.id IN (SELECT x.of_failure FROM x) ORDER BY f.id FOR NO KEY UPDATE OF f SKIP LOCKED
+), busy AS MATERIALIZED (
+  -- Another transaction holds the row, for a moment or for hours: its heal is settled later, and holds up no other.
+  SELECT x.attempt_id FROM x JOIN workflow_failures f ON f.id = x.of_failure
+   WHERE NOT EXISTS (SELECT FROM locked l WHERE l.id = x.of_failure)
 ), e AS (
   -- Where the step moved meanwhile, a person decided. Their decision stands, and what was learnt is written all the
   -- same. One that opened the failure again asked for what this heal did: its proof, or its doubt, is the answer.
@@ -44,6 +48,7 @@ WITH x AS (
          CASE WHEN l.now_at <> x.at_step AND l.stands IN ('resolved', 'given_up') THEN coalesce(x.unsure, false)
               ELSE x.parks AND l.id IS NOT NULL END AS keeps
     FROM x LEFT JOIN locked l ON l.id = x.of_failure
+   WHERE NOT EXISTS (SELECT FROM busy b WHERE b.attempt_id = x.attempt_id)
 ), gone AS (
   DELETE FROM heal_claim c USING e
    WHERE c.attempt_id = e.attempt_id AND c.owner = $1 AND c.epoch = e.epoch AND NOT e.keeps
@@ -82,7 +87,8 @@ WITH x AS (
    ORDER BY m.rank
   ON CONFLICT (id) DO NOTHING
 )
-SELECT attempt_id, scope, org_id, held, keeps FROM d
+SELECT attempt_id, scope, org_id, held, keeps, false AS busy FROM d
+UNION ALL SELECT b.attempt_id, NULL, NULL, NULL, NULL, true FROM busy b
 """
 
 _INSERT_ATTEMPTS = """
@@ -127,6 +133,8 @@ class Settled:
     """The result of settling a batch of ended heals."""
 
     mine: frozenset[AttemptId]
+    busy: frozenset[AttemptId] = frozenset()
+    """Nothing was written of these: another transaction holds the row of their failure. Settle them again later."""
     verdicts: Verdicts
     woken: int
     """Failures that waited for one of them and are due now."""
@@ -140,24 +148,26 @@ async def settle(
     """End heals: delete their claims, write their attempts, statuses, credits and messages; all or nothing.
 
     Returns the attempts that this process still owned; of the others nothing was written: they have another owner, or
-    an earlier call whose commit was not known did it. `acked` messages leave the outbox in the same transaction. Of
-    each settlement's `health` the caller leaves in only what the database has to know.
+    an earlier call whose commit was not known did it. A failure's row that another transaction holds is not waited for.
+    `acked` messages leave the outbox in the same transaction. Of each settlement's `health` the caller leaves in only
+    what the database has to know.
     """
     async with transaction(pool) as connection:
         ends = zip(*map(_row, settlements), strict=True)
         told = [(s.attempt.id, message) for s in settlements for message in s.messages]
         messages = columns([message for _, message in told])
         rows = await connection.fetch(_SETTLE, owner, *ends, [attempt for attempt, _ in told], *messages, acked)
-        mine = {AttemptId(row["attempt_id"]): row for row in rows}
+        mine = {AttemptId(row["attempt_id"]): row for row in rows if not row["busy"]}
+        busy = frozenset(AttemptId(row["attempt_id"]) for row in rows if row["busy"])
         ended = [s for s in settlements if s.attempt.id in mine]
         verdicts = await apply_health(connection, [s.health for s in ended if s.health is not None], breaker)
-        freed = {row["scope"]: 1 for row in rows if not row["keeps"]}
+        freed = {row["scope"]: 1 for row in mine.values() if not row["keeps"]}
         woken = await wake(connection, freed | verdicts.wake)
         await _share(connection, woken, [(s, mine[s.attempt.id]["scope"]) for s in ended])
         done = [s for s in ended if not mine[s.attempt.id]["keeps"]]
         drifted = tuple(await count(connection, ended))
         await settle_holds(connection, [(_hold_of(mine[s.attempt.id]), s.attempt.spent) for s in done])
-    return Settled(mine=frozenset(mine), verdicts=verdicts, woken=len(woken), drifted=drifted)
+    return Settled(mine=frozenset(mine), busy=busy, verdicts=verdicts, woken=len(woken), drifted=drifted)
 
 
 async def wake(connection: Connection, gates: Mapping[str, int]) -> list[UUID]:

@@ -223,7 +223,7 @@ async def test_without_the_database_nothing_starts(
     async with place.consumer(scripted(tries_for_ever, effect)) as running:
         await until(lambda: _some(starts))
         permission = running.consumer.stages.lease.permission
-        monkeypatch.setattr("consumer.store.leases.read", _away)
+        monkeypatch.setattr("consumer.store.leases.read_leases", _away)
         monkeypatch.setattr("consumer.store.leases.renew", _away)
         await until(lambda: _stale(permission))
         await asyncio.sleep(0.05)

@@ -6,8 +6,9 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from consumer.errors import TransientError
 from consumer.settings import PostgresSettings
-from consumer.store.pool import Connection, open_pool
+from consumer.store.pool import Connection, Pool, open_pool, single_connection, transaction
 
 _FAILURES = """
 INSERT INTO workflow_failures (id, org_id, workflow_name, failure_reason)
@@ -71,3 +72,41 @@ async def test_arrays_of_every_kind_arrive_as_they_were_sent(database: str) -> N
         for not_one in ("ab", b"ab", 7, one):
             with pytest.raises(asyncpg.DataError):
                 await pool.fetchval("SELECT $1::text[]", not_one)
+
+
+async def _on_every_connection(pool: Pool, size: int, statement: str) -> None:
+    held = [await pool.acquire() for _ in range(size)]
+    for connection in held:
+        await connection.execute(statement)
+        await pool.release(connection)
+
+
+async def test_sessions_that_have_turned_read_only_are_replaced(database: str) -> None:
+    settings = PostgresSettings.model_validate({"dsn": database, "pool_size": 4})
+    async with open_pool(settings) as pool, open_pool(single_connection(settings)) as other:
+        for one, size in ((pool, 4), (other, 1)):
+            await _on_every_connection(one, size, "SET default_transaction_read_only = on")
+        with pytest.raises(TransientError, match="read-only"):
+            async with transaction(pool) as connection:
+                await connection.execute("INSERT INTO organizations (id) VALUES ($1)", uuid4())
+        for one in (pool, pool, pool, other):
+            async with transaction(one) as connection:
+                await connection.execute("INSERT INTO organizations (id) VALUES ($1)", uuid4())
+
+
+@pytest.mark.parametrize(
+    "setting", ["synchronous_commit = off", "default_transaction_isolation = 'serializable'", "enable_seqscan = on"]
+)
+async def test_what_durability_rests_on_is_pinned_whatever_the_database_is_set_to(database: str, setting: str) -> None:
+    name, _, wrong = setting.partition(" = ")
+    control = await asyncpg.connect(database)
+    await control.execute(
+        f"ALTER DATABASE {await control.fetchval('SELECT quote_ident(current_database())')} SET {setting}"
+    )
+    await control.close()
+    fresh = await asyncpg.connect(database)
+    assert await fresh.fetchval(f"SHOW {name}") == wrong.strip("'")
+    await fresh.close()
+    async with open_pool(PostgresSettings.model_validate({"dsn": database})) as pool:
+        assert await pool.fetchval(f"SHOW {name}") in ("on", "read committed", "off")
+        assert await pool.fetchval(f"SHOW {name}") != wrong.strip("'")

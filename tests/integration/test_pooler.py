@@ -53,6 +53,11 @@ async def test_a_pooler_that_drops_what_a_session_is_set_to_is_noticed(postgres:
 
 
 async def test_behind_a_pooler_the_role_keeps_the_settings_and_the_refusal_says_how(database: str, pooler: int) -> None:
+    control = await asyncpg.connect(database)
+    name = await control.fetchval("SELECT quote_ident(current_database())")
+    await control.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    await control.execute(f"ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'")
+    await control.close()
     address = through(database, pooler)
     said = await refusal(address, "transaction")
     assert "ALTER ROLE postgres IN DATABASE test_" in said

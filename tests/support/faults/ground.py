@@ -85,7 +85,8 @@ async def judge(
     oracle.no_effect_was_wrong(world, UNSAFE)
     status = {name: row["status"] for name, row in (await ground.failures()).items()}
     left = {name: is_now for name, is_now in status.items() if name not in decided}
-    assert {name: is_now for name, is_now in left.items() if is_now not in kind_of(name).ends} == {}
+    odd = {name: is_now for name, is_now in left.items() if is_now not in kind_of(name).ends}
+    assert odd == {}, odd
     found = {Letter(int(one.headers["shw_dlq_partition"]), one.value) for one in await ground.letters()}
     assert found == set(letters)
     assert [span for span in world.spans if span.seen.path == TAKEN_BACK] == [], (

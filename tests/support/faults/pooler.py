@@ -19,7 +19,14 @@ from tests.support.required_tools import require_tool
 
 SERVER_CONNECTIONS: Final = 4
 """Fewer than one process has of its own: transactions change from one to another all the time."""
-IGNORED: Final = ("statement_timeout", "idle_in_transaction_session_timeout", "enable_seqscan", "jit")
+IGNORED: Final = (
+    "statement_timeout",
+    "idle_in_transaction_session_timeout",
+    "enable_seqscan",
+    "jit",
+    "synchronous_commit",
+    "default_transaction_isolation",
+)
 """What the service sets at each connection; a pooler may be told to drop it."""
 
 
