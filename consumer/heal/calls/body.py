@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, Literal
 
+from consumer.heal.calls.charsets import decode_text
 from consumer.heal.strategy import Redact
 from consumer.model import Json, Recovered
 from consumer.model.call import Answer
@@ -105,12 +106,7 @@ def wants_json(headers: Mapping[str, str]) -> bool:
 
 def _decode_text(answer: Answer) -> str | None:
     found = _CHARSET.search(answer.header("content-type") or "")
-    for charset in ([found[1]] if found else []) + ["utf-8"]:
-        try:
-            return answer.body.decode(charset, "ignore" if answer.truncated else "strict")
-        except (UnicodeDecodeError, LookupError):
-            continue
-    return None
+    return decode_text(answer.body, found[1] if found else None, truncated=answer.truncated)
 
 
 def _truncate(text: str, redact: Redact) -> str:
