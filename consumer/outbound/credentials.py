@@ -40,6 +40,10 @@ class Credentials:
         """
         return self._echoes.taken_out(data, cut=cut)
 
+    async def taken_out_of_body(self, data: bytes, *, cut: bool) -> bytes:
+        """Do the same to a body of any size, and let the event loop turn in between."""
+        return await self._echoes.taken_out_of_body(data, cut=cut)
+
 
 def references(headers: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     """Return the names of the secrets that the headers refer to, each once."""

@@ -87,7 +87,7 @@ async def read_answer(
     return Answer(
         status=response.status,
         headers=tuple((n.decode("latin-1"), credentials.taken_out(v).decode("latin-1")) for n, v in response.headers),
-        body=credentials.taken_out(bytes(body), cut=not whole),
+        body=await credentials.taken_out_of_body(bytes(body), cut=not whole),
         truncated=not whole,
         elapsed=exchange.elapsed,
     )

@@ -44,6 +44,23 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "base64 for URLs": lambda text: base64.urlsafe_b64encode(b"a:" + text.encode()).decode().rstrip("="),
     "hex": lambda text: text.encode().hex(),
     "HEX": lambda text: text.encode().hex().upper(),
+    "json, each sign": lambda text: "".join(f"\\u{ord(c):04x}" for c in text),
+    "json, each sign in capitals": lambda text: "".join(f"\\U00{ord(c):02X}".replace("U", "u") for c in text),
+    "json, every third sign": lambda text: "".join(
+        f"\\u{ord(c):04X}" if n % 3 == 0 else json.dumps(c)[1:-1] for n, c in enumerate(text)
+    ),
+    "json in json, each sign": lambda text: "".join(f"\\\\u{ord(c):04x}" for c in text),
+    "percent, each sign": lambda text: "".join(f"%{ord(c):02x}" for c in text),
+    "percent twice": lambda text: quote(quote(text, safe=""), safe=""),
+    "html, each sign": lambda text: "".join(f"&#{ord(c)};" for c in text),
+    "html, each sign in hex": lambda text: "".join(f"&#x{ord(c):X};" for c in text),
+    "quoted-printable": lambda text: "".join(f"={ord(c):02X}" for c in text),
+    "a string of Python": lambda text: "".join(f"\\x{ord(c):02x}" for c in text),
+    "capitals": str.upper,
+    "a list of bytes": lambda text: ",".join(map(str, text.encode())),
+    "a list of bytes, spaced": lambda text: ", ".join(map(str, text.encode())),
+    "base32": lambda text: base64.b32encode(text.encode()).decode(),
+    "base32 between others": lambda text: base64.b32encode(b"abc" + text.encode() + b"d").decode(),
 }
 
 
@@ -210,3 +227,20 @@ async def test_a_credential_stands_in_no_result_representation_or_log_whatever_g
         refused = await calls.send(request, policy(world.port, secrets=("KEY",)), within=LIMIT, max_bytes=1000)
     assert isinstance(refused, EgressRefused | NotSent)
     assert secret not in repr(refused) + caplog.text
+
+
+@pytest.mark.parametrize("spelling", ["plain", "json, each sign", "html, each sign in hex", "base64"])
+@pytest.mark.parametrize("before", [0, 64 * 1024 - 300, 64 * 1024 - 1, 64 * 1024, 128 * 1024 - 40])
+async def test_an_echo_in_a_large_body_is_taken_out_wherever_it_lies(spelling: str, before: int) -> None:
+    spelled = SPELLINGS[spelling](SECRET).encode()
+    body = b"." * before + spelled + b"." * 70_000 + spelled + spelled + b"." * 70_000
+    told = await Echoes({"KEY": SECRET}).taken_out_of_body(body, cut=False)
+    assert told == Echoes({"KEY": SECRET}).taken_out(body)
+    assert spelled not in told
+    assert told.count(b"secret://KEY") == 3
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-16-le", "utf-16-be"])
+async def test_an_echo_in_another_encoding_of_characters_is_taken_out(charset: str) -> None:
+    told = await Echoes({"KEY": SECRET}).taken_out_of_body(f"before {SECRET} after".encode(charset), cut=False)
+    assert SECRET not in told.decode(charset, "replace")
