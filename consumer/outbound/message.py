@@ -20,6 +20,18 @@ _RESERVED_HEADERS: Final = frozenset(
     | {"transfer-encoding", "upgrade", "proxy-authenticate", "proxy-authorization", "proxy-connection"}
 )
 """Headers that belong to the connection or to the message's framing: never taken from an event."""
+_OVERRIDING_HEADERS: Final = frozenset(
+    {
+        "x-http-method",
+        "x-http-method-override",
+        "x-method-override",
+        "x-original-url",
+        "x-rewrite-url",
+        "x-original-uri",
+    }
+    | {"x-original-method", "x-forwarded-uri", "x-forwarded-method"}
+)
+"""Headers by which some servers take another method or URL for the request's: the catalog was asked about these."""
 _FORBIDDEN_METHODS: Final = frozenset({"CONNECT", "TRACE"})
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")
 _UNSENDABLE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
@@ -39,7 +51,14 @@ def unsendable(request: OutboundRequest) -> str | None:
     for name, value in request.headers:
         if not _TOKEN.fullmatch(name) or _UNSENDABLE.search(value):
             return "a header's name or value holds what a header cannot: send plain text on one line"
+        if _canonical(name) in _OVERRIDING_HEADERS:
+            return f"the header {name} may make it another method or URL: send those as method and url themselves"
     return None
+
+
+def _canonical(name: str) -> str:
+    """Return a header's name as servers compare it; many take `_` for `-`."""
+    return name.lower().replace("_", "-")
 
 
 def on_the_wire(
@@ -49,7 +68,7 @@ def on_the_wire(
     headers = [
         (name.encode("ascii"), credentials.put_in(value).strip().encode())
         for name, value in request.headers
-        if name.lower() not in _RESERVED_HEADERS
+        if _canonical(name) not in _RESERVED_HEADERS
     ]
     built = httpx2.Request(request.method, target.url, headers=headers, content=request.body)
     given = {name.lower() for name, _ in request.headers}

@@ -180,6 +180,10 @@ async def test_a_reference_counts_in_header_values_and_nowhere_else(
         ("GET / HTTP/1.1\r\nX: y\r\n\r\nGET", ()),
         ("", ()),
         ("connect", ()),
+        ("POST", (("X-HTTP-Method-Override", "DELETE"),)),
+        ("POST", (("x_http_method_override", "DELETE"),)),
+        ("POST", (("X-Original-URL", "/admin"),)),
+        ("POST", (("X-Rewrite-Url", "/admin"),)),
         ("Trace", ()),
     ],
 )
@@ -244,3 +248,14 @@ async def test_an_echo_in_a_large_body_is_taken_out_wherever_it_lies(spelling: s
 async def test_an_echo_in_another_encoding_of_characters_is_taken_out(charset: str) -> None:
     told = await Echoes({"KEY": SECRET}).taken_out_of_body(f"before {SECRET} after".encode(charset), cut=False)
     assert SECRET not in told.decode(charset, "replace")
+
+
+@pytest.mark.parametrize("name", ["Transfer_Encoding", "transfer-encoding", "Content_Length", "Proxy_Authorization"])
+async def test_what_belongs_to_the_connection_is_never_taken_from_an_event_however_it_is_spelled(
+    world: World, name: str
+) -> None:
+    world.on("/", json_reply({}))
+    request = OutboundRequest(method="POST", url=world.url("/"), headers=((name, "chunked"),), body=b"{}")
+    assert isinstance(await guarded(request, policy(world.port)), Answer)
+    assert world.seen[0].body == b"{}"
+    assert "chunked" not in {value for key, value in world.seen[0].headers.items() if key != "content-type"}
