@@ -9,6 +9,7 @@ from consumer.kafka.topics import existing_topics
 from consumer.kafka.unpacking import INSTALL_CODECS, missing_codecs
 from consumer.settings import KafkaSettings
 from consumer.store.backlog import bound_role
+from consumer.store.grants import missing_grants
 from consumer.store.migrate import check_schema
 from consumer.store.pool import Pool, translated
 
@@ -55,11 +56,12 @@ async def check_broker(settings: KafkaSettings) -> None:
 
 
 async def check_database(pool: Pool) -> None:
-    """Check that the schema is the one this release works with, and that row-level security does not bind our role."""
+    """Check the schema, that row-level security does not bind our role, and that the role has every right it needs."""
     try:
         with translated():
             await check_schema(pool)
         role = await bound_role(pool)
+        lacking = await missing_grants(pool)
     except TransientError as error:
         raise ConfigError(
             f"The database does not answer ({error}). Check SHW_POSTGRES__DSN and that the server runs."
@@ -68,3 +70,5 @@ async def check_database(pool: Pool) -> None:
         raise ConfigError(
             f"Role {role} is bound by row-level security and would see nothing: connect as a role with BYPASSRLS."
         )
+    if lacking:
+        raise ConfigError(f"The database role lacks rights: run {' '.join(lacking)} (deploy/grants.sql has them all).")

@@ -1,0 +1,63 @@
+"""Privileges of the service's role: what the statements of this room need, and no more.
+
+`deploy/grants.sql` is this list as SQL; the start checks each, and a test runs every statement with exactly these.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from consumer.store.pool import Pool, translated
+
+_ALL: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
+PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
+    "shw_migrations": ("SELECT",),
+    "workflow_failures": ("SELECT", "INSERT", "UPDATE"),
+    "workflow_heal_attempts": ("SELECT", "INSERT"),
+    "heal_owner": _ALL,
+    "heal_claim": _ALL,
+    "heal_outbox": _ALL,
+    "heal_status_change": _ALL,
+    "heal_decision": ("SELECT", "INSERT"),
+    "heal_breaker": _ALL,
+    "heal_rate": _ALL,
+    "intake_voice": _ALL,
+    "intake_pulse": _ALL,
+    "intake_limit": ("SELECT", "UPDATE"),
+    "producer_drift": _ALL,
+    "organizations": ("SELECT", "UPDATE"),
+    "token_wallets": ("SELECT", "UPDATE"),
+    "token_usage_events": ("INSERT", "SELECT (attempt_id)", "UPDATE (attempt_id)"),
+    "usage_lockouts": ("SELECT", "INSERT"),
+}
+"""By table, in the order of the migrations. UPDATE on `organizations` serves FOR KEY SHARE alone."""
+
+_MISSING = """
+SELECT format('GRANT %s%s ON %s TO %I;', p.privilege, coalesce(' (' || p.of || ')', ''), p.name, current_user) AS lacks
+  FROM unnest($1::text[], $2::text[], $3::text[]) AS p (name, privilege, of)
+ WHERE NOT CASE WHEN p.of IS NULL THEN has_table_privilege(p.name, p.privilege)
+                ELSE has_column_privilege(p.name, p.of, p.privilege) END
+UNION ALL
+SELECT format('GRANT authenticated TO %I;', current_user) WHERE NOT pg_has_role('authenticated', 'MEMBER')
+"""
+
+
+def grants_sql(role: str = "shw_service") -> str:
+    """Render the privileges as statements."""
+    lines = [f"GRANT authenticated TO {role};", f"GRANT USAGE ON SCHEMA public TO {role};"]
+    lines += [f"GRANT {', '.join(privileges)} ON {table} TO {role};" for table, privileges in PRIVILEGES.items()]
+    return "\n".join(lines) + "\n"
+
+
+async def missing_grants(pool: Pool) -> list[str]:
+    """Return the statements that would give this session's role what it lacks."""
+    columns = zip(*_each(), strict=True)
+    with translated():
+        rows = await pool.fetch(_MISSING, *map(list, columns))
+    return [row["lacks"] for row in rows]
+
+
+def _each() -> Iterator[tuple[str, str, str | None]]:
+    for table, privileges in PRIVILEGES.items():
+        for privilege in privileges:
+            verb, _, column = privilege.partition(" ")
+            yield table, verb, column.strip("()") or None

@@ -1,0 +1,24 @@
+-- What the role of the service needs, and no more. Create it before, as an administrator:
+--   CREATE ROLE shw_service LOGIN BYPASSRLS PASSWORD 'change-me';
+-- It needs BYPASSRLS, because it works for all organisations, and becomes `authenticated` for each user's query.
+-- UPDATE on organizations serves FOR KEY SHARE alone. Written from consumer/store/grants.py, which a test holds it to.
+GRANT authenticated TO shw_service;
+GRANT USAGE ON SCHEMA public TO shw_service;
+GRANT SELECT ON shw_migrations TO shw_service;
+GRANT SELECT, INSERT, UPDATE ON workflow_failures TO shw_service;
+GRANT SELECT, INSERT ON workflow_heal_attempts TO shw_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON heal_owner TO shw_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON heal_claim TO shw_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON heal_outbox TO shw_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON heal_status_change TO shw_service;
+GRANT SELECT, INSERT ON heal_decision TO shw_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON heal_breaker TO shw_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON heal_rate TO shw_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON intake_voice TO shw_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON intake_pulse TO shw_service;
+GRANT SELECT, UPDATE ON intake_limit TO shw_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON producer_drift TO shw_service;
+GRANT SELECT, UPDATE ON organizations TO shw_service;
+GRANT SELECT, UPDATE ON token_wallets TO shw_service;
+GRANT INSERT, SELECT (attempt_id), UPDATE (attempt_id) ON token_usage_events TO shw_service;
+GRANT SELECT, INSERT ON usage_lockouts TO shw_service;
