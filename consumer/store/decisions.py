@@ -49,9 +49,13 @@ UPDATE workflow_failures
  WHERE id = $1
 """
 
-_RECORD_DECISION = (
-    "INSERT INTO heal_decision (failure_id, step, decision, reason, decided_by) VALUES ($1, $2, $3, $4, $5)"
-)
+# A failure that was deleted and came again begins at step 0: a decision from before may lie at the same step.
+_RECORD_DECISION = """
+INSERT INTO heal_decision (failure_id, step, decision, reason, decided_by) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (failure_id, step) DO UPDATE
+   SET decision = excluded.decision, reason = excluded.reason, decided_by = excluded.decided_by,
+       decided_at = clock_timestamp()
+"""
 
 AT_ONCE: Final = "UPDATE heal_outbox SET created_at = created_at - interval '10 s' WHERE id = ANY($1::uuid[])"
 

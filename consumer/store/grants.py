@@ -17,7 +17,7 @@ PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     "heal_claim": _ALL,
     "heal_outbox": _ALL,
     "heal_status_change": _ALL,
-    "heal_decision": ("SELECT", "INSERT"),
+    "heal_decision": ("SELECT", "INSERT", "UPDATE"),
     "heal_breaker": _ALL,
     "heal_rate": _ALL,
     "intake_voice": _ALL,

@@ -216,3 +216,20 @@ async def test_what_a_person_saw_not_to_have_happened_is_healed_again(embedded_p
         ("pending", 2),
         ("resolved", 2),
     ]
+
+
+async def test_a_failure_that_was_deleted_and_came_again_can_be_decided_again(embedded_place: Site) -> None:
+    place = embedded_place
+    org = await place.organisation()
+    again = event(org, "1", workflow_name="w")
+    await place.publish(again)
+    async with place.consumer(scripted(always(LATER))):
+        for word in ("first", "second"):
+            await until(lambda: stands(place, "deferred"))
+            failure = await place.db.fetchval("SELECT id FROM workflow_failures")
+            ran = await _shw(place, "give-up", str(failure), "--reason", word, "--by", "Ann")
+            assert ran.code == 0, ran.err
+            kept = await place.db.fetch("SELECT step, reason FROM heal_decision")
+            assert [row["reason"] for row in kept] == [word]
+            await place.db.execute("DELETE FROM workflow_failures")
+            await place.publish(again)
