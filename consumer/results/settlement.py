@@ -93,7 +93,7 @@ def settle_heal(
         effect_in_doubt=_effect_in_doubt(outcome),
         ladder_progress=climb if following.counts or isinstance(outcome, Refused | RetryLater) else None,
         epoch=ended.claim.epoch,
-        stored_details=attempt_details(attempt, ended.diagnosis),
+        details_of=attempt_details,
     )
 
 
@@ -147,7 +147,7 @@ def settle_unclaimed(
         attempt=attempt,
         next=following,
         messages=messages,
-        stored_details=attempt_details(attempt, diagnosis),
+        details_of=attempt_details,
     )
 
 
@@ -297,5 +297,4 @@ def strip_content(settlement: Settlement, outlet: Outlet) -> Settlement:
         catalog_version=old.catalog_version,
     )
     messages = messages_of(settlement.failure, settlement.diagnosis, attempt, settlement.next, outlet)
-    stored = attempt_details(attempt, settlement.diagnosis)
-    return replace(settlement, attempt=attempt, messages=messages, stored_details=stored)
+    return replace(settlement, attempt=attempt, messages=messages)

@@ -68,7 +68,7 @@ def settlement(made: Failure, drift: tuple[Drift, ...], result: Result) -> Settl
     diagnosis = Diagnosis(failure_type=FailureType.INVALID_SCHEMA, disposition=Disposition.NEEDS_REPAIR, evidence=())
     following = Next(status=Status.RESOLVED, due_in=None, counts=True)
     return Settlement(
-        failure=made, diagnosis=diagnosis, attempt=attempt, next=following, messages=(), stored_details={}
+        failure=made, diagnosis=diagnosis, attempt=attempt, next=following, messages=(), details_of=lambda *_: {}
     )
 
 
