@@ -12,11 +12,15 @@ def advance(
 
     `effect` is that of the attempt's own plan, None where it is no longer known.
     """
+    holds_key = LadderProgress(attempts=before.attempts, exhausted=before.exhausted, in_doubt=strategy)
     match outcome:
         case RetryLater(effect_in_doubt=True):
-            return LadderProgress(attempts=before.attempts, exhausted=before.exhausted, in_doubt=strategy)
+            return holds_key
+        case Healed():
+            # Opened again, it is healed under this key alone: another rung has its own, and would repeat the effect.
+            return holds_key if effect is Effect.KEYED else None
         # Missing credits, or a person's decision against it, say nothing about the strategy.
-        case Healed() | RetryLater() | Refused(code=Code.INSUFFICIENT_CREDITS | Code.DENIED):
+        case RetryLater() | Refused(code=Code.INSUFFICIENT_CREDITS | Code.DENIED):
             return None
         case Refused():
             return LadderProgress(
@@ -24,10 +28,8 @@ def advance(
                 exhausted=before.exhausted | {strategy},
                 in_doubt=before.in_doubt,
             )
-        case Crashed():
-            return _count_attempt(before, strategy, before.in_doubt)
-        case Unknown():
-            return _count_attempt(before, strategy, strategy)
+        case Crashed() | Unknown():
+            return _count_attempt(before, strategy, strategy if isinstance(outcome, Unknown) else before.in_doubt)
         case NotHealed(code=code):
             # An idempotency key stays in use while its outcome is unknown, and another rung does not carry it.
             in_doubt = code is Code.UNVERIFIED and effect is Effect.KEYED

@@ -220,3 +220,34 @@ async def test_missing_fields_are_counted_by_the_sources_pattern_the_strategy_an
         by_hand = {"source": "member", "strategy": "auto-retry", "field": "context.request"}
         assert running.metric("shw_missing_context_total", **by_hand) == 1
     assert {row["status"] for row in rows.values()} == {"given_up"}
+
+
+@pytest.mark.parametrize("opens", ["resolved = false", "status = 'pending'"])
+async def test_what_was_healed_under_a_key_and_is_opened_again_is_healed_under_that_key_alone(
+    place: Site, opens: str
+) -> None:
+    keys: list[str | None] = []
+
+    async def heals(task: Task, gate: EffectGate) -> Outcome:
+        await gate.begin()
+        keys.append(task.plan.intent.idempotency_key)
+        return PROVEN
+
+    no = Refused(code=Code.REFUSED, reason="not this way")
+    ladder = {
+        RETRY: Scripted(heals=always(no), name=RETRY, kind=Effect.KEYED),
+        REPLACE: Scripted(heals=heals, name=REPLACE, cost=MicroAud(0), kind=Effect.KEYED),
+    }
+    await place.publish(event(await place.organisation()))
+    async with place.consumer(ladder) as running:
+        await until(lambda: place.count("workflow_failures WHERE status = 'resolved'"))
+        await running.settled(1)
+        await place.db.execute(f"UPDATE workflow_failures SET {opens}")
+        await until(lambda: _healed_again(place))
+    assert await attempts(place) == [(RETRY, "refused"), (REPLACE, "success"), (REPLACE, "success")]
+    assert len(keys) == 2
+    assert len(set(keys)) == 1
+
+
+async def _healed_again(place: Site) -> bool:
+    return await place.count("workflow_failures WHERE status = 'resolved' AND step > 2") == 1

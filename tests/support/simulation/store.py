@@ -15,7 +15,6 @@ from uuid import UUID
 
 from consumer.errors import LostClaim, RevokedClaim
 from consumer.model import (
-    NO_PROGRESS,
     Attempt,
     AttemptId,
     Claim,
@@ -23,6 +22,7 @@ from consumer.model import (
     Failure,
     FailureId,
     Heal,
+    LadderProgress,
     Message,
     MicroAud,
     OrgId,
@@ -640,7 +640,7 @@ class ModelStore:
             row.failure,
             step=row.failure.step + 1 + any(claim.step == row.failure.step for claim in live),
             attempts=0 if opened else row.failure.attempts,
-            ladder_progress=NO_PROGRESS if opened else row.failure.ladder_progress,
+            ladder_progress=_begun_anew(row.failure.ladder_progress) if opened else row.failure.ladder_progress,
             effect_in_doubt=effect_in_doubt,
             healed_by_attempt=None,
         )
@@ -771,3 +771,8 @@ def _heal(one: Diagnosed) -> Heal:
     if not isinstance(one.plan, Heal):
         raise TypeError("only what is planned to be healed is claimed")
     return one.plan
+
+
+def _begun_anew(progress: LadderProgress) -> LadderProgress:
+    """Forget what was tried, but for the strategy whose key an effect was made under."""
+    return LadderProgress(in_doubt=progress.in_doubt)

@@ -133,6 +133,7 @@ UNVERIFIED = NotHealed(code=Code.UNVERIFIED, reason="?")
     ("outcome", "effect", "remembered"),
     [
         pytest.param(Healed(proofs=()), Effect.NONE, None, id="healed"),
+        pytest.param(Healed(proofs=()), Effect.KEYED, ({REPAIR: 1}, {"x"}, RETRY), id="healed under a key"),
         pytest.param(LATER, Effect.NONE, None, id="asked to wait"),
         pytest.param(Refused(code=Code.INSUFFICIENT_CREDITS, reason=""), Effect.NONE, None, id="no credits"),
         pytest.param(NO, None, ({REPAIR: 1}, {"x", RETRY}, REPAIR), id="refused"),
