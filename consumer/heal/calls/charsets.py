@@ -21,10 +21,14 @@ _ALLOWED: Final = frozenset(
 """Names as Python's codec registry has them. No UTF-16: its texts are taken for bytes."""
 
 
+_MOST_NULS: Final = 0.4
+"""Part of a text: in UTF-16 it is about a half."""
+
+
 def decode_text(body: bytes, charset: str | None, *, truncated: bool) -> str | None:
     """Decode a body by its declared charset, else as UTF-8; None where it is no text in either.
 
-    A text with NUL characters is none: it is binary, or UTF-16.
+    A text that is NUL characters for nearly a half is none: it is binary, or UTF-16.
     """
     errors = "ignore" if truncated else "strict"
     for name in (charset, "utf-8"):
@@ -34,7 +38,7 @@ def decode_text(body: bytes, charset: str | None, *, truncated: bool) -> str | N
             text = body.decode(name, errors)
         except UnicodeDecodeError:
             continue
-        return None if "\0" in text else text
+        return text if text.count("\0") <= _MOST_NULS * len(text) else None
     return None
 
 

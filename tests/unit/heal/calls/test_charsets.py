@@ -66,5 +66,9 @@ def test_utf_16_is_no_text(charset: str | None) -> None:
     assert codecs.lookup("utf-16").name == "utf-16"
 
 
+def test_a_text_with_a_nul_in_it_is_one() -> None:
+    assert decode_text(b"a\0bcd", None, truncated=False) == "a\0bcd"
+
+
 def test_what_was_cut_within_a_character_is_read_up_to_it() -> None:
     assert decode_text("Zürich".encode()[:2], "utf-8", truncated=True) == "Z"
