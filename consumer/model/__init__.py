@@ -2,7 +2,7 @@
 
 `failure.py` (a failure, its record, its diagnosis), `plan.py`, `outcome.py`, `settlement.py` (what a finished step
 writes, and its messages), `identity.py` (ids that are the same in every process), `batch.py`, `call.py` (one HTTP
-call), `decision.py` (a person's), `voice.py` (who publishes), `retry_after.py`.
+call), `decision.py` (a person's), `voice.py` (who publishes), `retry_after.py`, `http_status.py`.
 Neighbours: everybody.
 Invariant: a value never changes once it is made.
 """

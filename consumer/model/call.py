@@ -60,6 +60,11 @@ class Answer:
         """Return the first value of a header, whatever its case."""
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
+    @property
+    def named_headers(self) -> dict[str, str]:
+        """The headers by their lower-case names; of several of one name the first."""
+        return {name.lower(): value for name, value in reversed(self.headers)}
+
 
 @value(frozen=True, slots=True, kw_only=True)
 class NotSent:
@@ -98,12 +103,13 @@ _RETRY_HINT_HEADERS: Final = ("x-should-retry", "stripe-should-retry")
 def requested_wait(answer: Answer, now: datetime | None = None) -> timedelta | None:
     """Return the wait that the other side asks for by `retry-after-ms` or Retry-After.
 
-    An HTTP date in an answer without a Date header counts from `now`.
+    A moment in an answer without a Date header counts from `now`.
     """
-    wait = retry_after_milliseconds(answer.header("retry-after-ms"))
+    date = answer.header("date")
+    wait = retry_after_milliseconds(answer.header("retry-after-ms"), date=date, now=now)
     if wait is not None:
         return wait
-    return retry_after(answer.header("retry-after"), date=answer.header("date"), now=now)
+    return retry_after(answer.header("retry-after"), date=date, now=now)
 
 
 def advised_against(answer: Answer) -> bool:

@@ -1,4 +1,4 @@
-"""Parser of Retry-After in its HTTP forms (seconds, date, milliseconds), bounded to a year. Pure."""
+"""Parser of Retry-After in its forms (seconds, date, milliseconds, epoch), bounded to a year. Pure."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -7,31 +7,45 @@ from typing import Final
 
 _NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 _MAX_WAIT: Final = timedelta(days=366)
-
-NOT_PROCESSED: Final = frozenset({425, 429})
-"""Statuses that mean that the other side did not begin to process the call: safe to retry for every effect class."""
+_EPOCHS: Final = ((1e9, 4.2e9, 1.0), (1e12, 4.2e12, 1e3), (1e15, 4.2e15, 1e6))
+"""Numbers that are a moment since 1970, in this century, and no wait of decades: least, bound, parts of a second."""
 
 
 def retry_after(said: str | float | None, *, date: str | None = None, now: datetime | None = None) -> timedelta | None:
-    """Parse Retry-After: seconds, or an HTTP date.
+    """Parse Retry-After: seconds, an HTTP date, or a moment since 1970 in seconds or parts of them.
 
-    A date is counted from the answer's own Date (both are of one clock, and ours may differ), else from `now`; with
+    A moment is counted from the answer's own Date (both are of one clock, and ours may differ), else from `now`; with
     neither the result is None. The wait is a year at most, and none for a time that has passed; what cannot be parsed,
     or is negative, gives None.
     """
     text = str(said).strip() if said is not None else ""
     if _NUMBER.fullmatch(text):
-        return bounded_seconds(float(text))
+        number = float(text)
+        moment = epoch(number)
+        if moment is None:
+            return bounded_seconds(number)
+        begin = _parse_date(date) or now
+        return None if begin is None else bounded_seconds(moment - begin.timestamp())
     until, since = _parse_date(text), _parse_date(date) or now
     if until is None or since is None:
         return None
     return bounded_seconds((until - since).total_seconds())
 
 
-def retry_after_milliseconds(said: str | None) -> timedelta | None:
-    """Parse `retry-after-ms`, which some servers send beside the standard header."""
+def retry_after_milliseconds(
+    said: str | None, *, date: str | None = None, now: datetime | None = None
+) -> timedelta | None:
+    """Parse `retry-after-ms`, which some servers send beside the standard header; a moment as `retry_after` does."""
     text = (said or "").strip()
-    return bounded_seconds(float(text) / 1000) if _NUMBER.fullmatch(text) else None
+    if not _NUMBER.fullmatch(text):
+        return None
+    is_moment = epoch(float(text)) is not None
+    return retry_after(text, date=date, now=now) if is_moment else bounded_seconds(float(text) / 1000)
+
+
+def epoch(number: float) -> float | None:
+    """Return the seconds since 1970 that a number is, in seconds, milliseconds or microseconds; None: it is a span."""
+    return next((number / parts for least, bound, parts in _EPOCHS if least <= number < bound), None)
 
 
 def bounded_seconds(seconds: float) -> timedelta:

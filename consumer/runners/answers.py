@@ -8,7 +8,7 @@ import orjson
 
 from consumer.model import Json
 from consumer.model.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent, requested_wait
-from consumer.model.retry_after import NOT_PROCESSED
+from consumer.model.http_status import NOT_PROCESSED
 from consumer.runners.contract import Accepted, LookFailed, OrderResult, Rejected, RunRef
 from consumer.runners.templates import ABSENT, Found
 from schemas.json_value import value_at

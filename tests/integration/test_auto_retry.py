@@ -96,6 +96,8 @@ async def test_a_service_that_stays_ill_is_not_healed(stage: Stage) -> None:
         ("GET", json_reply({}, 429, headers=(("Retry-After", "60"),)), True),
         ("GET", json_reply({}, 503, headers=(("x-should-retry", "false"),)), True),
         ("GET", Reply(drop=True), True),
+        ("GET", Reply(status=529), True),
+        ("GET", Reply(status=522), True),
         ("POST", json_reply({}, 500), True),
         ("POST", Reply(cut=True, body=b"{}"), True),
         ("POST", json_reply({"ok": False}), False),
@@ -335,6 +337,39 @@ async def test_a_long_retry_after_becomes_a_timer(stage: Stage, value: str) -> N
     assert outcome.after == timedelta(seconds=60)
     assert stage.clock.slept == []
     assert "tries" in outcome.details
+
+
+@pytest.mark.parametrize("headers", [(("Retry-After", "1771404540"),), (("Retry-After", "1771404540000"),)])
+async def test_a_retry_after_that_is_a_moment_long_past_is_no_wait(
+    stage: Stage, headers: tuple[tuple[str, str], ...]
+) -> None:
+    stage.world.on("/orders", json_reply({}, 429, headers=headers), OK)
+    assert isinstance(await stage.heal(), Healed)
+    assert stage.clock.slept == [0.5]
+
+
+async def test_a_retry_after_that_is_a_moment_to_come_becomes_a_timer(stage: Stage) -> None:
+    moment = str(int(NOW.timestamp()) + 90)
+    stage.world.on("/orders", json_reply({}, 429, headers=(("Retry-After", moment),)))
+    outcome = await stage.heal()
+    assert isinstance(outcome, RetryLater)
+    assert outcome.after == timedelta(seconds=90)
+
+
+@pytest.mark.parametrize(
+    "status", [408, 420, 423, 460, 499, 509, 520, 521, 522, 523, 525, 526, 527, 529, 530, 598, 599]
+)
+async def test_a_status_that_may_pass_is_repeated_in_place(stage: Stage, status: int) -> None:
+    stage.world.on("/orders", Reply(status=status), OK)
+    assert isinstance(await stage.heal("POST", idempotency_key="k", body={}), Healed)
+    assert [seen.key for seen in stage.world.seen] == ["k", "k"]
+
+
+@pytest.mark.parametrize("status", [403, 413])
+async def test_a_refusal_with_a_wait_is_a_limit(stage: Stage, status: int) -> None:
+    stage.world.on("/orders", Reply(status=status, headers=(("Retry-After", "2"),)), OK)
+    assert isinstance(await stage.heal(), Healed)
+    assert stage.clock.slept == [2.0]
 
 
 async def test_the_other_sides_advice_not_to_retry_is_obeyed(stage: Stage) -> None:

@@ -4,6 +4,7 @@ from typing import Final
 
 from consumer.diagnose.rule import Rule, rule
 from consumer.diagnose.rules.names import IF_IDEMPOTENT, LATER, NOW, PERSON, SCHEMA, TIMEOUT
+from consumer.model.http_status import Passing, statuses
 
 RULES: Final[tuple[Rule, ...]] = (
     rule(
@@ -66,7 +67,7 @@ RULES: Final[tuple[Rule, ...]] = (
         5,
         TIMEOUT,
         IF_IDEMPOTENT,
-        codes="http.408 http.504 http.522 http.524 http.598 http.599",
+        codes=statuses(Passing.TIMED_OUT),
         example="The export answered with status 524",
     ),
     rule(
@@ -154,8 +155,9 @@ RULES: Final[tuple[Rule, ...]] = (
             our end; unexpected server error; an internal error; internal error; unexpected error on the server;
             code internal|unknown desc; status code internal|unknown
         """,
-        codes="""
-            http.500 http.502 http.520 http.521 http.523 http.525 http.526 http.527 http.530 grpc.13 grpc.2 grpc.15
+        codes=statuses(Passing.FAILED)
+        + """
+            grpc.13 grpc.2 grpc.15
             InternalServerError InternalServerErrorException InternalServerException InternalFailure InternalError
             InternalErrorException ServerError ServiceException internal_error server_error api_error APIError
             InternalServiceError InternalServiceException ServiceFailureException ServerException
@@ -191,7 +193,7 @@ RULES: Final[tuple[Rule, ...]] = (
             exception|error|fault; not ready exception|error
         """,
         codes="""
-            http.529 grpc.14 UNAVAILABLE ServiceUnavailable ServiceUnavailableError ServiceUnavailableException
+            grpc.14 UNAVAILABLE ServiceUnavailable ServiceUnavailableError ServiceUnavailableException
             overloaded_error system_busy ServiceQuotaUnavailable capacity_exceeded model_overloaded
             engine_overloaded ModelNotReadyException server_busy InsufficientCapacityException OverloadedException
             InsufficientInstanceCapacity temporarily_unavailable ServiceUnavailableFault ModelTimeoutException
@@ -239,7 +241,7 @@ RULES: Final[tuple[Rule, ...]] = (
             request|operation; being processed
         """,
         codes="""
-            http.425 grpc.10 ABORTED Conflict ConflictException ConflictError lock_timeout 40001
+            grpc.10 ABORTED Conflict ConflictException ConflictError lock_timeout 40001
             idempotency_key_in_use ReplicatedWriteConflictException TransactionInProgressException
             PriorRequestNotComplete OptimisticLockException StaleObjectStateException StaleObjectError
             ConcurrentModificationException TransactionConflictException OperationAbortedException
@@ -252,7 +254,7 @@ RULES: Final[tuple[Rule, ...]] = (
         5,
         None,
         LATER,
-        codes="http.429 http.503 http.509",
+        codes=statuses(Passing.BUSY, Passing.THROTTLED),
         example="The index answered HTTP 503",
     ),
     rule(
@@ -260,7 +262,7 @@ RULES: Final[tuple[Rule, ...]] = (
         3,
         None,
         NOW,
-        codes="http.409",
+        codes=statuses(Passing.CONFLICT),
         example="The index answered HTTP 409",
     ),
     rule(

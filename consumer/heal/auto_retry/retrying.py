@@ -121,7 +121,8 @@ def _wait(session: CallSession, judged: Repeat, n: int) -> timedelta | RetryLate
     if named is not None and named > limits.inline_wait:
         return RetryLater(after=named, reason=f"{judged.why}, and asked to wait {named / SECOND:g} s")
     drawn = jitter(limits, n, throttled=judged.throttled, random=session.tools.random)
-    return drawn if named is None else named
+    # A moment that has passed, or a wait of nothing, is no reason to do without the jitter.
+    return drawn if named is None else max(drawn, named)
 
 
 async def _verify_and_hand_over(session: CallSession, answer: Answer) -> Outcome:

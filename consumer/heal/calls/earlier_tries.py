@@ -16,7 +16,7 @@ from consumer.diagnose.facts import words_of
 from consumer.heal.calls.try_texts import UNTOLD, Doubt, TextOfTries, read_tries
 from consumer.heal.calls.try_words import PROOF
 from consumer.model import Failure, Json
-from consumer.model.retry_after import NOT_PROCESSED
+from consumer.model.http_status import NOT_PROCESSED
 from schemas.context import ErrorContext, error_of
 
 _CONNECT_TIMEOUTS: Final = frozenset(

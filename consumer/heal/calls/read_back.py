@@ -16,7 +16,7 @@ from consumer.heal.calls.earlier_tries import provably_not_run
 from consumer.heal.calls.request import call_limit, origin
 from consumer.heal.calls.retry_budget import cost
 from consumer.heal.calls.session import CallSession, call_entry
-from consumer.heal.calls.status_verdict import THROTTLED, expected, signals_unhealthy
+from consumer.heal.calls.status_verdict import expected, signals_unhealthy, throttled
 from consumer.heal.calls.verify import verify_answer
 from consumer.heal.schema_check.check import LIMIT
 from consumer.heal.session import NO_TIME
@@ -214,7 +214,7 @@ async def read_back(session: CallSession, look: ReadBack, quiet: timedelta) -> R
             return found
         if wait >= session.gate.remaining():
             return Unclear(why=f"{found.why}, and no time was left to look again")
-        if unclear and not session.tools.quota.take(session.target, cost(throttled=_throttled(result))):
+        if unclear and not session.tools.quota.take(session.target, cost(throttled=throttled(result))):
             return found
         await session.sleep(wait)
         # A look that began within the quiet period proves nothing, however late its answer came: only waits count.
@@ -260,7 +260,3 @@ def _pause(session: CallSession, found: ReadBackResult, n: int, left: timedelta,
 def asked_to_wait(session: CallSession, found: Unclear) -> timedelta | None:
     """Return the wait that the other side asks for (Retry-After), or None."""
     return None if found.answer is None else requested_wait(found.answer, session.tools.now())
-
-
-def _throttled(result: CallResult) -> bool:
-    return isinstance(result, Answer) and result.status in THROTTLED

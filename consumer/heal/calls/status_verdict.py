@@ -8,18 +8,13 @@ from datetime import timedelta
 from typing import Final, TypeAlias
 
 from consumer.model.call import NOT_PERMITTED, Ambiguous, Answer, CallResult, EgressRefused, NotSent, advised_against
-from consumer.model.retry_after import NOT_PROCESSED
+from consumer.model.http_status import NOT_PROCESSED, Passing, is_throttling, is_unhealthy, passing
 from schemas.context import Expectation, StatusRule
 from schemas.names import Effect
 
-_TRANSIENT: Final = NOT_PROCESSED | {408, 409, 500, 502, 503, 504, 509}
-THROTTLED: Final = frozenset({429, 503, 509})
 _MAY_HAVE_RUN: Final = frozenset({301, 302, 303, 408})
 """Statuses below 500 after which an un-keyed effect may have happened: a redirect is how a form answers success."""
 _SURELY_NOT_RUN: Final = frozenset({501, 505})
-_UNHEALTHY: Final = frozenset({429, 500, 502, 503, 504, 509})
-"""Statuses that count against the dependency. 429 too: it is handled as an outage, by one probe at a time until it
-answers again."""
 _MIN_TIMEOUT: Final = timedelta(seconds=1)
 """A timeout counts against the other side only where it had at least this long: an event may ask for less."""
 _TIME_OUTS: Final = frozenset({"ReadTimeout", "ConnectTimeout"})
@@ -88,7 +83,7 @@ def signals_unhealthy(result: CallResult, within: timedelta) -> bool:
     """Return whether a result counts as a strike against the dependency; a refusal or a false success does not."""
     match result:
         case Answer():
-            return result.status in _UNHEALTHY
+            return is_unhealthy(result.status, result.named_headers)
         case NotSent() | Ambiguous():
             timed_out = result.kind in _TIME_OUTS
             return result.kind not in _LOCAL_FAILURES and not (timed_out and within < _MIN_TIMEOUT)
@@ -104,6 +99,11 @@ def expected(status: int, expect: Expectation | None) -> bool:
     return any(_matches(status, rule) for rule in rules)
 
 
+def throttled(result: CallResult) -> bool:
+    """Return whether a result says that the other side wants fewer calls."""
+    return isinstance(result, Answer) and is_throttling(passing(result.status, result.named_headers))
+
+
 def _matches(status: int, rule: StatusRule) -> bool:
     return status == rule if isinstance(rule, int) else str(status)[0] == rule[0]
 
@@ -113,15 +113,17 @@ def _judge_status(answer: Answer, effect: Effect, expect: Expectation | None) ->
     why = f"answered {status}" if answer.not_followed is None else f"answered {status}; {answer.not_followed}"
     if expected(status, expect):
         return Verify(answer=answer)
-    if effect is Effect.UNSAFE and status not in NOT_PROCESSED:
+    kind = passing(status, answer.named_headers)
+    turned_away = status in NOT_PROCESSED or (status < 500 and kind is Passing.THROTTLED)  # noqa: PLR2004
+    if effect is Effect.UNSAFE and not turned_away:
         if _may_have_run(status):
-            return MayHaveRun(why=why, throttled=status in THROTTLED, answer=answer)
+            return MayHaveRun(why=why, throttled=throttled(answer), answer=answer)
         return Definite(why=why)
-    if status not in _TRANSIENT:
+    if kind is None:
         return Definite(why=why)
     if advised_against(answer):
         return Definite(why=f"{why}, and said not to try again")
-    return Repeat(why=why, throttled=status in THROTTLED, answer=answer)
+    return Repeat(why=why, throttled=throttled(answer), answer=answer)
 
 
 def _may_have_run(status: int) -> bool:

@@ -49,3 +49,14 @@ def test_it_is_a_year_at_most(said: str) -> None:
 def test_milliseconds_have_a_header_of_their_own() -> None:
     assert retry_after_milliseconds("1500") == timedelta(seconds=1.5)
     assert retry_after_milliseconds("-1") is retry_after_milliseconds(None) is None
+
+
+@pytest.mark.parametrize("parts", [1, 1000, 1_000_000])
+@pytest.mark.parametrize(("away", "seconds"), [(90, 90), (-90, 0), (86_400, 86_400)])
+def test_a_number_that_is_an_epoch_is_that_moment(parts: int, away: int, seconds: int) -> None:
+    moment = str((int(NOW.timestamp()) + away) * parts)
+    assert retry_after(moment, now=NOW) == timedelta(seconds=seconds)
+    assert retry_after(moment, date=DATE, now=NOW + timedelta(hours=1)) == timedelta(seconds=seconds)
+    assert retry_after(moment) is None
+    if parts > 1:
+        assert retry_after_milliseconds(moment, now=NOW) == timedelta(seconds=seconds)
