@@ -28,13 +28,15 @@ PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     "token_wallets": ("SELECT", "UPDATE"),
     "token_usage_events": ("INSERT", "SELECT (attempt_id)", "UPDATE (attempt_id)"),
     "usage_lockouts": ("SELECT", "INSERT"),
+    "FUNCTION shw_history()": ("EXECUTE",),
 }
-"""By table, in the order of the migrations. UPDATE on `organizations` serves FOR KEY SHARE alone."""
+"""By table, in the order of the migrations, then functions. UPDATE on `organizations` serves FOR KEY SHARE alone."""
 
 _MISSING = """
 SELECT format('GRANT %s%s ON %s TO %I;', p.privilege, coalesce(' (' || p.of || ')', ''), p.name, current_user) AS lacks
   FROM unnest($1::text[], $2::text[], $3::text[]) AS p (name, privilege, of)
- WHERE NOT CASE WHEN p.of IS NULL THEN has_table_privilege(p.name, p.privilege)
+ WHERE NOT CASE WHEN p.privilege = 'EXECUTE' THEN has_function_privilege(split_part(p.name, ' ', 2), 'EXECUTE')
+                WHEN p.of IS NULL THEN has_table_privilege(p.name, p.privilege)
                 ELSE has_column_privilege(p.name, p.of, p.privilege) END
 UNION ALL
 SELECT format('GRANT authenticated TO %I;', current_user) WHERE NOT pg_has_role('authenticated', 'MEMBER')

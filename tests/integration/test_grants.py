@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypeAlias
-from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
@@ -15,8 +14,10 @@ from consumer.settings import PostgresSettings
 from consumer.store.grants import PRIVILEGES, grants_sql
 from consumer.store.pool import open_pool
 from tests.integration.test_statements import statements
+from tests.support.documented_role import ROLE, documented_role
 from tests.support.paths import ROOT
 from tests.support.pipeline import Site, event
+from tests.support.stack import BOTH_DEFAULTS
 from tests.support.worlds.http_world import World, json_reply
 
 Admin: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -32,11 +33,8 @@ STATEMENTS = [str(one.values[0]) for one in statements()]
 async def role(database: str) -> AsyncIterator[tuple[Admin, str, str]]:
     """Make the documented role, as docs/operations.md says it; gives an administrator, its name and its DSN."""
     name = f"shw_{uuid4().hex[:12]}"
+    dsn = await documented_role(database, name)
     admin = await asyncpg.connect(database)
-    await admin.execute(f"CREATE ROLE {name} LOGIN BYPASSRLS PASSWORD 'x'")
-    await admin.execute(grants_sql(name))
-    at = urlsplit(database)
-    dsn = urlunsplit(at._replace(netloc=f"{name}:x@{at.netloc.rpartition('@')[2]}"))
     try:
         yield admin, name, dsn
     finally:
@@ -58,6 +56,7 @@ def test_the_file_is_the_list() -> None:
     assert "".join(line for line in text.splitlines(keepends=True) if not line.startswith("--")) == grants_sql()
 
 
+@BOTH_DEFAULTS
 async def test_every_statement_runs_with_exactly_these_rights(database: str) -> None:
     async with role(database) as (_, _, dsn):
         connection = await asyncpg.connect(dsn)
@@ -65,6 +64,7 @@ async def test_every_statement_runs_with_exactly_these_rights(database: str) -> 
         await connection.close()
 
 
+@BOTH_DEFAULTS
 async def test_none_of_the_rights_is_idle(database: str) -> None:
     idle = []
     async with role(database) as (admin, name, dsn):
@@ -72,7 +72,7 @@ async def test_none_of_the_rights_is_idle(database: str) -> None:
         for table, privileges in PRIVILEGES.items():
             for privilege in privileges:
                 await admin.execute(f"REVOKE {privilege} ON {table} FROM {name}")
-                about = [statement for statement in STATEMENTS if table in statement]
+                about = [statement for statement in STATEMENTS if table.removeprefix("FUNCTION ") in statement]
                 if not [statement for statement in about if await denied(connection, statement)]:
                     idle.append((table, privilege))
                 await admin.execute(f"GRANT {privilege} ON {table} TO {name}")
@@ -81,6 +81,7 @@ async def test_none_of_the_rights_is_idle(database: str) -> None:
     assert set(idle) == MEMBERS_SEE
 
 
+@BOTH_DEFAULTS
 async def test_the_start_names_every_right_that_is_missing(database: str) -> None:
     async with role(database) as (admin, name, dsn):
         settings = PostgresSettings.model_validate({"dsn": dsn})
@@ -99,18 +100,16 @@ async def test_the_start_names_every_right_that_is_missing(database: str) -> Non
     assert said.count("GRANT") == 6
 
 
+@BOTH_DEFAULTS
 async def test_a_failure_is_healed_and_told_by_the_documented_role(embedded_place: Site, world: World) -> None:
     place = embedded_place
     org = await place.organisation()
     world.on("/works", json_reply({"done": True}))
-    async with role(place.settings.postgres.dsn.get_secret_value()) as (_, _, dsn):
-        limited = place.settings.postgres.model_copy(update={"dsn": type(place.settings.postgres.dsn)(dsn)})
-        settings = place.settings.model_copy(update={"postgres": limited})
-        narrow = Site(**{**{name: getattr(place, name) for name in place.__slots__}, "settings": settings})
-        context = {"request": {"method": "GET", "url": world.url("/works")}}
-        await narrow.publish(event(org, "a", context=context), b"not json")
-        async with narrow.consumer() as running:
-            await running.settled(1)
+    context = {"request": {"method": "GET", "url": world.url("/works")}}
+    await place.publish(event(org, "a", context=context), b"not json")
+    async with place.consumer() as running:
+        assert await running.consumer.pool.fetchval("SELECT current_user") == ROLE
+        await running.settled(1)
     (row,) = (await place.failures()).values()
     assert row["status"] == "resolved"
     assert len(await place.letters()) == 1

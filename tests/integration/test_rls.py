@@ -11,6 +11,9 @@ import asyncpg
 import pytest
 
 from consumer.model import ID_SPACE
+from tests.support.stack import BOTH_DEFAULTS
+
+pytestmark = BOTH_DEFAULTS
 
 PEOPLE = ("stranger", "member", "admin", "owner")
 LEADERS = ("admin", "owner")

@@ -36,6 +36,7 @@ from consumer.settings import (
     ResumeSettings,
     Settings,
 )
+from tests.support.documented_role import documented_role
 from tests.support.paths import ROOT
 from tests.support.processes import is_alive
 
@@ -389,8 +390,12 @@ def settings_for(broker: Broker, dsn: str, catalog_file: Path) -> Settings:
 
 @asynccontextmanager
 async def site(broker: Broker, dsn: str, catalog_file: Path, *, partitions: int = 1) -> AsyncIterator[Site]:
-    """Make the topics, and open connections and a producer."""
-    settings = settings_for(broker, dsn, catalog_file)
+    """Make the topics, and open connections and a producer.
+
+    The test itself works as the owner of the tables, whose DSN this is; its consumers and commands have the documented
+    role, with exactly its rights.
+    """
+    settings = settings_for(broker, await documented_role(dsn), catalog_file)
     async with AsyncExitStack() as stack:
         await create_topics(settings.kafka, partitions=partitions, replication=1)
         # A pool: a test and the strategies that it scripts ask at the same time.

@@ -1,10 +1,14 @@
 """The servers of a test session, and a fresh database for each test.
 
 The servers are started on a loop of their own thread, so no test's loop owns them; a test may restart them from its.
+A database is migrated under the default privileges of a plain server, or of one like Supabase's, which grants all to
+everybody: `BOTH_DEFAULTS` has a test run under each, and `SHW_TEST_DEFAULTS=supabase` the whole suite under the latter.
 """
 
+import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Final
 
 import asyncpg
 import pytest
@@ -20,6 +24,20 @@ from consumer.local.progress import to_stderr
 from tests.support.required_tools import in_ci
 
 TEMPLATE = "shw_template"
+
+OPEN_TO_ALL: Final = """
+DO $$ BEGIN
+  IF to_regrole('anon') IS NULL THEN CREATE ROLE anon NOLOGIN; END IF;
+  IF to_regrole('authenticated') IS NULL THEN CREATE ROLE authenticated NOLOGIN; END IF;
+  IF to_regrole('service_role') IS NULL THEN CREATE ROLE service_role NOLOGIN; END IF;
+END $$;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO anon, authenticated, service_role;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO anon, authenticated, service_role;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO anon, authenticated, service_role;
+"""
+DEFAULTS: Final = {"plain": "SELECT 1", "supabase": OPEN_TO_ALL}
+BOTH_DEFAULTS: Final = pytest.mark.parametrize("defaults", list(DEFAULTS))
+"""Marks a test, or a module's tests, to run under each kind of default privileges."""
 
 
 @pytest.fixture(scope="session")
@@ -65,20 +83,37 @@ def broker(request: pytest.FixtureRequest) -> Broker:
 
 
 @pytest.fixture(scope="session")
-def database_template(postgres: Postgres, server_loop: BlockingPortal) -> str:
-    """Give the name of a migrated, empty database to copy."""
+def database_template(postgres: Postgres, server_loop: BlockingPortal) -> Callable[[str], str]:
+    """Give the name of a migrated, empty database to copy, by the default privileges under which it was migrated."""
     from consumer.store.migrate import migrate  # noqa: PLC0415 - tests of the servers alone must not need the migrations
 
-    server_loop.call(_run, postgres.dsn, f"CREATE DATABASE {TEMPLATE}")
-    migrate(postgres.dsn_of(TEMPLATE))
-    return TEMPLATE
+    made: dict[str, str] = {}
+
+    def template(defaults: str) -> str:
+        if defaults not in made:
+            name = f"{TEMPLATE}_{defaults}"
+            server_loop.call(_run, postgres.dsn, f"CREATE DATABASE {name}")
+            server_loop.call(_run, postgres.dsn_of(name), DEFAULTS[defaults])
+            migrate(postgres.dsn_of(name))
+            made[defaults] = name
+        return made[defaults]
+
+    return template
 
 
 @pytest.fixture
-def database(postgres: Postgres, database_template: str, server_loop: BlockingPortal) -> Iterator[str]:
+def defaults() -> str:
+    """The default privileges under which the test's database was migrated."""
+    return os.environ.get("SHW_TEST_DEFAULTS", "plain")
+
+
+@pytest.fixture
+def database(
+    postgres: Postgres, database_template: Callable[[str], str], server_loop: BlockingPortal, defaults: str
+) -> Iterator[str]:
     """Give the superuser's address of a fresh, migrated database."""
     name = f"test_{uuid.uuid4().hex[:16]}"
-    server_loop.call(_run, postgres.dsn, f"CREATE DATABASE {name} TEMPLATE {database_template}")
+    server_loop.call(_run, postgres.dsn, f"CREATE DATABASE {name} TEMPLATE {database_template(defaults)}")
     yield postgres.dsn_of(name)
     server_loop.call(_run, postgres.dsn, f"DROP DATABASE {name} WITH (FORCE)")
 
