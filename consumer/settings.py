@@ -217,11 +217,18 @@ class Settings(BaseSettings):
     breaker: BreakerSettings = BreakerSettings()
     resume: ResumeSettings = ResumeSettings()
     api: ApiSettings = ApiSettings()
+    deployment: Annotated[str | None, Field(min_length=1, max_length=200)] = None
+    """Name of this deployment, one for each database. Default: the failures topic and the group, `topic/group`."""
     catalog: Path | None = None
     """The YAML file that declares what may be healed, and for whom."""
     drain: Seconds = timedelta(seconds=20)
     """Longest duration of a clean shutdown; set the pod's grace period at least 5 s above."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def deployment_name(self) -> str:
+        """The name that this deployment has in its database."""
+        return self.deployment or f"{self.kafka.failures_topic}/{self.kafka.group_id}"
 
     @model_validator(mode="after")
     def _check_consistency(self) -> Self:

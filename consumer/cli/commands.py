@@ -12,6 +12,7 @@ from uuid import UUID
 
 import typer
 
+from consumer.cli.deployment import deployment
 from consumer.cli.exits import ExitCode
 from consumer.cli.options import AsJson, By, Reason, Since, end, header_of, since_of, stdin, time_of
 from consumer.cli.refused_commands import dlq, intake
@@ -27,6 +28,7 @@ app: Final = typer.Typer(
 )
 _catalog: Final = typer.Typer(help="What may be healed, and for whom.", no_args_is_help=True)
 app.add_typer(_catalog, name="catalog")
+app.add_typer(deployment, name="deployment")
 app.add_typer(dlq, name="dlq")
 app.add_typer(intake, name="intake")
 

@@ -167,7 +167,7 @@ async def _pipeline(settings: Settings) -> AsyncIterator[tuple[Pipeline, Stages]
     catalogs = Catalogs(read_catalog(settings.catalog))
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(open_pool(settings.postgres, application="shw replay"))
-        await check_database(pool)
+        await check_database(pool, settings.deployment_name)
         writer = await stack.enter_async_context(open_writer(settings.kafka))
         strategies = await stack.enter_async_context(installed_strategies(catalogs, connections=1))
         parts = Resources(

@@ -143,7 +143,7 @@ async def run(
         opened = metrics.connections_opened.inc
         pool = await stack.enter_async_context(open_pool(settings.postgres, opened=opened))
         lease_pool = await stack.enter_async_context(open_pool(single_connection(settings.postgres), opened=opened))
-        await check_database(pool)
+        await check_database(pool, settings.deployment_name)
         clock = Clock()
         rebuilt = metrics.rebuilds[RebuiltClient.PRODUCER].inc
         writer = await stack.enter_async_context(open_writer(settings.kafka, rebuilt, clock.now))

@@ -9,6 +9,7 @@ from consumer.kafka.topics import existing_topics
 from consumer.kafka.unpacking import INSTALL_CODECS, missing_codecs
 from consumer.settings import KafkaSettings
 from consumer.store.backlog import bound_role
+from consumer.store.deployment import adopt_name
 from consumer.store.grants import missing_grants
 from consumer.store.migrate import check_schema
 from consumer.store.pool import Pool, translated
@@ -55,8 +56,8 @@ async def check_broker(settings: KafkaSettings) -> None:
         )
 
 
-async def check_database(pool: Pool) -> None:
-    """Check the schema, that row-level security does not bind our role, and that the role has every right it needs."""
+async def check_database(pool: Pool, deployment: str | None = None) -> None:
+    """Check the schema, that row-level security does not bind our role, its rights, and whose database it is."""
     try:
         with translated():
             await check_schema(pool)
@@ -72,3 +73,5 @@ async def check_database(pool: Pool) -> None:
         )
     if lacking:
         raise ConfigError(f"The database role lacks rights: run {' '.join(lacking)} (deploy/grants.sql has them all).")
+    if deployment is not None:
+        await adopt_name(pool, deployment)

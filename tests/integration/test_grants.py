@@ -86,12 +86,12 @@ async def test_the_start_names_every_right_that_is_missing(database: str) -> Non
     async with role(database) as (admin, name, dsn):
         settings = PostgresSettings.model_validate({"dsn": dsn})
         async with open_pool(settings) as pool:
-            await check_database(pool)
+            await check_database(pool, "test")
             await admin.execute(f"REVOKE ALL ON heal_breaker FROM {name}")
             await admin.execute(f"REVOKE UPDATE (attempt_id) ON token_usage_events FROM {name}")
             await admin.execute(f"REVOKE authenticated FROM {name}")
             with pytest.raises(ConfigError) as refused:
-                await check_database(pool)
+                await check_database(pool, "test")
     said = str(refused.value)
     for verb in ("SELECT", "INSERT", "UPDATE", "DELETE"):
         assert f"GRANT {verb} ON heal_breaker TO {name};" in said

@@ -383,6 +383,7 @@ def settings_for(broker: Broker, dsn: str, catalog_file: Path) -> Settings:
         heal=HealSettings(lease=2 * SECOND, slots=50),
         resume=ResumeSettings(interval=timedelta(milliseconds=100)),
         api=ApiSettings(port=0),
+        deployment=f"test.{name}",
         catalog=catalog_file,
         drain=6 * SECOND,
     )
@@ -428,9 +429,9 @@ def environment_of(settings: Settings) -> dict[str, str]:
     for name, section in settings:
         if name == "catalog":
             values["SHW_CATALOG"] = str(section)
-        elif not hasattr(section, "model_dump"):
+        elif section is not None and not hasattr(section, "model_dump"):
             values[f"SHW_{name.upper()}"] = _as_text(section)
-        else:
+        elif section is not None:
             for key, value in section.model_dump(exclude_none=True, exclude_defaults=True).items():
                 values[f"SHW_{name.upper()}__{key.upper()}"] = _as_text(value)
     return values
