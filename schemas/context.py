@@ -28,9 +28,28 @@ Method = Annotated[
 ReadMethod = Annotated[Literal["GET", "HEAD"], BeforeValidator(lambda v: v.upper() if isinstance(v, str) else v)]
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$")]
 HeaderValue = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x08\x0a-\x1f\x7f]*$", max_length=8192)]
+MAX_ITEMS: Final = 100
+"""Headers, demands and statuses of one part at most."""
+MAX_ERROR_HEADERS: Final = 1000
+MAX_STEPS: Final = 1000
+
+
+def _few(most: int) -> BeforeValidator:
+    """Refuse more members or items before they are validated one by one: each that is wrong has errors, at a price."""
+
+    def check(value: object) -> object:
+        if isinstance(value, Mapping | list) and len(value) > most:
+            msg = f"has {len(value)} entries, the limit is {most}"
+            raise ValueError(msg)
+        return value
+
+    return BeforeValidator(check)
+
+
 Headers = Annotated[
     dict[HeaderName, HeaderValue],
-    Field(max_length=100, description="Header name to value; a value may be `secret://NAME` and then stays one."),
+    Field(max_length=MAX_ITEMS, description="Header name to value; a value may be `secret://NAME` and then stays one."),
+    _few(MAX_ITEMS),
 ]
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 StatusCode = Annotated[int, Field(ge=100, le=599)]
@@ -58,7 +77,9 @@ class ErrorContext(Part):
     retry_after: float | str | None = Field(
         default=None, description="What Retry-After said: seconds, or an HTTP date as it came."
     )
-    headers: dict[str, str] | None = Field(default=None, description="The answer's headers.")
+    headers: Annotated[dict[str, str] | None, _few(MAX_ERROR_HEADERS)] = Field(
+        default=None, description="The answer's headers; more than 1000 are left out."
+    )
     body: Any = Field(default=None, description="The answer's body, parsed where it was JSON.")
 
 
@@ -70,7 +91,9 @@ class RunContext(Part):
     step: Name | None = Field(default=None, description="The step that failed or stands still.")
     status: RunStatus | None = Field(default=None, description="Where the run stood when the failure was noticed.")
     heartbeat: Time | None = Field(default=None, description="The run's last sign of life, RFC 3339.")
-    plan: tuple[WorkflowStep, ...] | None = Field(default=None, description="The run's plan.")
+    plan: Annotated[tuple[WorkflowStep, ...] | None, Field(max_length=MAX_STEPS), _few(MAX_STEPS)] = Field(
+        default=None, description="The run's plan."
+    )
 
 
 class Assertion(Part):
@@ -94,12 +117,12 @@ class Assertion(Part):
 class Expectation(Part):
     """What the caller demands of an answer beyond its having come; all of it has to hold."""
 
-    status: StatusRule | tuple[StatusRule, ...] | None = Field(
-        default=None, description="A status, a class such as `2xx`, or a list of them; absent: 2xx."
-    )
+    status: Annotated[
+        StatusRule | Annotated[tuple[StatusRule, ...], Field(max_length=MAX_ITEMS)] | None, _few(MAX_ITEMS)
+    ] = Field(default=None, description="A status, a class such as `2xx`, or a list of them; absent: 2xx.")
     schema_: JsonSchema | None = Field(default=None, alias="schema", description="JSON Schema 2020-12 of the body.")
-    json_: tuple[Assertion, ...] = Field(
-        default=(), alias="json", max_length=100, description="Demands on single places of the body."
+    json_: Annotated[tuple[Assertion, ...], _few(MAX_ITEMS)] = Field(
+        default=(), alias="json", max_length=MAX_ITEMS, description="Demands on single places of the body."
     )
 
 

@@ -27,17 +27,57 @@ _HEADER_NAME: Final = re.compile(
 )
 _PASSES: Final = 4
 _LONGEST_CACHED: Final = 64
+MAX_PATHS: Final = 1000
+"""Most pointers to redacted values that are listed one by one: an honest event has a handful."""
+MAX_PATH_CHARACTERS: Final = 64 * 1024
+"""Most characters of these together: with long names above many values they are many times as large as the value."""
+
+
+class _Pointers:
+    """Collects JSON Pointers to what was redacted; where they are too many, only to the outermost members.
+
+    The way to the value at hand is a stack of tokens, so that a pointer is written once, and not anew at each level.
+    """
+
+    __slots__ = ("_depth", "_left", "_listed", "way")
+
+    def __init__(self) -> None:
+        self.way: list[str] = []
+        self._depth: int | None = None
+        """Most tokens of a pointer: None as long as there are few, then 1, then 0."""
+        self._listed: dict[str, None] = {}
+        self._left = MAX_PATH_CHARACTERS
+
+    def add(self) -> None:
+        """Add the value at hand."""
+        pointer = "".join(["/" + token.replace("~", "~0").replace("/", "~1") for token in self.way[: self._depth]])
+        if pointer in self._listed:
+            return
+        self._listed[pointer] = None
+        self._left -= len(pointer)
+        while len(self._listed) > MAX_PATHS or self._left < 0:
+            self._shorten()
+
+    def all(self) -> tuple[str, ...]:
+        """Return the pointers, each once, in the order in which they were found."""
+        return tuple(self._listed)
+
+    def _shorten(self) -> None:
+        self._depth = 1 if self._depth is None else 0
+        self._listed = dict.fromkeys("/".join(pointer.split("/", 2)[: self._depth + 1]) for pointer in self._listed)
+        self._left = MAX_PATH_CHARACTERS - sum(map(len, self._listed))
 
 
 def redact_json(value: Json) -> tuple[Json, tuple[str, ...]]:
     """Return the value without its secrets, and the JSON Pointers of what was redacted.
 
     The same object is returned when nothing was redacted, otherwise a copy along the changed paths only. A reference
-    `secret://NAME` is not a secret. Recursive: the caller limits the depth of the value.
+    `secret://NAME` is not a secret. Where very much was redacted the pointers lead to the outermost members, or to the
+    value itself (an empty pointer). Recursive: the caller limits the depth of the value.
     """
-    found: list[str] = []
+    found = _Pointers()
     clean = _redact(value, found, Kind.NEUTRAL)
-    return clean, tuple(found)
+    return clean, found.all()
 
 
 def redact_text(text: str) -> str:
@@ -45,20 +85,20 @@ def redact_text(text: str) -> str:
     return _redact_string(text, Kind.NEUTRAL)
 
 
-def _redact(value: Json, found: list[str], kind: Kind) -> Json:
+def _redact(value: Json, found: _Pointers, kind: Kind) -> Json:
     """Redact one value; `kind` is the classification of the name above it."""
     if isinstance(value, str):
         clean = _redact_string(value, kind)
         if clean is value or clean == value:
             return value
-        found.append("")
+        found.add()
         return clean
     if isinstance(value, dict):
         return _redact_object(value, found, kind)
     if isinstance(value, list):
         return _redact_list(value, found, kind)
     if kind is Kind.SECRET and isinstance(value, int | float) and not isinstance(value, bool):
-        found.append("")
+        found.add()
         return REDACTED
     return value
 
@@ -92,26 +132,26 @@ def _redact_nested_json(text: str) -> str:
     return json.dumps(clean, ensure_ascii=False, separators=(", ", ": ") if spaced else (",", ":"))
 
 
-def _redact_object(value: dict[str, Json], found: list[str], kind: Kind) -> Json:
+def _redact_object(value: dict[str, Json], found: _Pointers, kind: Kind) -> Json:
     changed: dict[str, Json] | None = None
     renamed: dict[str, str] = {}
     # {"name": "Authorization", "value": "..."}: a header, a cookie or a variable as many tools write them
     label = value.get("name", value.get("key"))
     paired = isinstance(label, str) and any(kind_of(form) is Kind.SECRET for form in _forms(label))
+    way = found.way
     for name, old in value.items():
-        first = len(found)
         shown, own = _classify_key(name)
         if paired and name in ("value", "values"):
             own = Kind.SECRET
+        way.append(shown)
         new = _redact(old, found, Kind.SECRET if kind is Kind.SECRET else own)
         if shown != name:
             renamed[name] = shown
-            found.append("")
+            found.add()
+        way.pop()
         if new is not old:
             changed = dict(value) if changed is None else changed
             changed[name] = new
-        if len(found) > first:
-            _prefix_paths(shown.replace("~", "~0").replace("/", "~1"), found, first)
     if renamed:
         return _rename_keys(value if changed is None else changed, renamed)
     return value if changed is None else changed
@@ -120,14 +160,17 @@ def _redact_object(value: dict[str, Json], found: list[str], kind: Kind) -> Json
 def _rename_keys(value: dict[str, Json], renamed: dict[str, str]) -> dict[str, Json]:
     """Return the object with secret keys replaced, numbered where they would collide: the number of members stays."""
     taken = {name for name in value if name not in renamed}
+    numbers: dict[str, int] = {}
     result: dict[str, Json] = {}
     for name, item in value.items():
         shown = fitting = renamed.get(name, name)
         if name in renamed:
-            number = 2
+            # Counted on from the last one: counting from 2 for each of many equal names would take quadratic time.
+            number = numbers.get(shown, 2)
             while fitting in taken:
                 fitting = f"{shown} {number}"
                 number += 1
+            numbers[shown] = number
             taken.add(fitting)
         result[fitting] = item
     return result
@@ -149,16 +192,17 @@ def _read_key(name: str) -> tuple[str, Kind]:
 _cached_key = lru_cache(maxsize=4096)(_read_key)
 
 
-def _redact_list(value: list[Json], found: list[str], kind: Kind) -> Json:
+def _redact_list(value: list[Json], found: _Pointers, kind: Kind) -> Json:
     changed: list[Json] | None = None
     inherited = Kind.NEUTRAL if kind is Kind.DOUBTFUL else kind
+    way = found.way
     for index, old in enumerate(value):
-        first = len(found)
+        way.append(str(index))
         new = _redact(old, found, Kind.SECRET if _is_named_by_previous(value, index) else inherited)
+        way.pop()
         if new is not old:
             changed = list(value) if changed is None else changed
             changed[index] = new
-            _prefix_paths(str(index), found, first)
     return value if changed is None else changed
 
 
@@ -184,7 +228,3 @@ def _is_secret_name_for(name: str, item: str, *, pairs: bool) -> bool:
 def _forms(name: str) -> tuple[str, ...]:
     """Return a text that may be a name as it came, and redacted: a text that holds a secret can be a name without."""
     return (name, redact_line(name)) if is_suspect(name) else (name,)
-
-
-def _prefix_paths(token: str, found: list[str], first: int) -> None:
-    found[first:] = [f"/{token}{path}" for path in found[first:]]

@@ -8,6 +8,7 @@ counts as a call that may have run.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -40,7 +41,8 @@ _NOT_SENT_ERRORS: Final = _CONNECT_TIMEOUTS | {
 
 _MAX_DEPTH: Final = 16
 _MAX_PLACES: Final = 2000
-"""Values of a context that are read at most; `_MAX_CHARACTERS` is the limit of their characters."""
+"""Values of a context that are read at most, members of objects and lists included; `_MAX_CHARACTERS` is the limit of
+their characters."""
 _MAX_CHARACTERS: Final = 12_000
 _UNRELATED_PARTS: Final = frozenset(("payload", "schema", "asset", "workflow", "resume"))
 """Parts of the context that hold no evidence about the call."""
@@ -138,7 +140,7 @@ class _TryEvidence:
 
     def value(self, key: str, value: Json, depth: int) -> bool:
         """Read a member and everything inside it; returns whether something proves that a call did not run."""
-        if depth > _MAX_DEPTH:
+        if depth > _MAX_DEPTH or (isinstance(value, Mapping | list) and not self._may_read(value)):
             self.left = -1
             return False
         match value:
@@ -152,6 +154,10 @@ class _TryEvidence:
                 return self._read_flag(key)
             case _:
                 return self._read_leaf(key, value)
+
+    def _may_read(self, members: Mapping[str, Json] | list[Json]) -> bool:
+        self.places -= len(members)
+        return self.left >= 0 and self.places >= 0
 
     def _read_flag(self, key: str) -> bool:
         words = _words(key)
@@ -217,6 +223,9 @@ class _TryEvidence:
         """Read only the counts of tries, and the outcomes that are listed with them."""
         if depth > _MAX_DEPTH or not isinstance(value, Mapping):
             return
+        if not self._may_read(value):
+            self.left = -1
+            return
         for name, one in value.items():
             full = f"{key} {name}" if _words(key) & (_TRY_WORDS | _RETRY_WORDS) else name
             if depth == 0 and name in _SKIPPED_MEMBERS:
@@ -224,9 +233,14 @@ class _TryEvidence:
             if _words(full) & (_TRY_WORDS | _RETRY_WORDS | _DELIVERY_WORDS) or _names_earlier_try(name):
                 self.value(full, one, depth + 1)
             elif isinstance(one, str) and "attempt" in one.lower():
-                self.tries = max(self.tries, read_tries(one).tries)
+                self._read_count(one)
             else:
                 self.counts(name, one, depth + 1)
+
+    def _read_count(self, text: str) -> None:
+        self.left -= len(text)
+        if self.left >= 0:
+            self.tries = max(self.tries, read_tries(text).tries)
 
 
 def _code_with_syscall(name: str, value: Json, members: Mapping[str, Json]) -> Json:
@@ -291,4 +305,5 @@ def _count_distinct(entries: list[Json]) -> int:
     """Count the tries in a list of errors: one try of a host with several addresses has an error for each address."""
     texts = [" ".join(map(str, one.values())) if isinstance(one, Mapping) else str(one) for one in entries]
     places = [found[0] for text in texts if (found := re.search(r"econnrefused \S+", text, re.IGNORECASE))]
-    return len(entries) if len(set(places)) < 2 else min(places.count(one) for one in places)  # noqa: PLR2004
+    often = Counter(places)
+    return len(entries) if len(often) < 2 else min(often.values())  # noqa: PLR2004

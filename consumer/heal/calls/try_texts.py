@@ -17,7 +17,7 @@ from consumer.diagnose.lexer import folded
 from consumer.heal.calls import try_words as words
 
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_ARROW: Final = re.compile(r"[-=]+>|→|»")
+_ARROW: Final = re.compile(r"(?<![-=])[-=]+>|→|»")
 _JOINER: Final = re.compile(r"_|(?<=[^\W\d])-(?=\w)|(?<=\w)-(?=[^\W\d])")
 _SPACE: Final = re.compile(r"\s+")
 _DURING: Final = "During handling of the above exception"

@@ -192,7 +192,7 @@ def test_a_name_that_is_a_secret_itself_goes_and_the_number_of_members_stays() -
     value: Json = {"sk_" + "live_4eC39HqLyjWDarjt": 1, "a": 2, "sk_" + "live_5eC39HqLyjWDarjt": {"token": "abc"}}
     clean, paths = redact_json(value)
     assert clean == {REDACTED: 1, "a": 2, f"{REDACTED} 2": {"token": REDACTED}}
-    assert paths == (f"/{REDACTED}", f"/{REDACTED}/token", f"/{REDACTED}")
+    assert paths == (f"/{REDACTED}", f"/{REDACTED}/token")
     assert may_hold_secret(raw_of(value))
 
 
