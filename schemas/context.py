@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from schemas.entries import MAX_ERROR_HEADERS, MAX_ITEMS, MAX_STEPS, at_most
 from schemas.names import AssetKind, Effect, RunStatus
 from schemas.rfc3339 import Time
 from schemas.workflow import WorkflowDefinition, WorkflowStep
@@ -28,28 +29,10 @@ Method = Annotated[
 ReadMethod = Annotated[Literal["GET", "HEAD"], BeforeValidator(lambda v: v.upper() if isinstance(v, str) else v)]
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$")]
 HeaderValue = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x08\x0a-\x1f\x7f]*$", max_length=8192)]
-MAX_ITEMS: Final = 100
-"""Headers, demands and statuses of one part at most."""
-MAX_ERROR_HEADERS: Final = 1000
-MAX_STEPS: Final = 1000
-
-
-def _few(most: int) -> BeforeValidator:
-    """Refuse more members or items before they are validated one by one: each that is wrong has errors, at a price."""
-
-    def check(value: object) -> object:
-        if isinstance(value, Mapping | list) and len(value) > most:
-            msg = f"has {len(value)} entries, the limit is {most}"
-            raise ValueError(msg)
-        return value
-
-    return BeforeValidator(check)
-
-
 Headers = Annotated[
     dict[HeaderName, HeaderValue],
     Field(max_length=MAX_ITEMS, description="Header name to value; a value may be `secret://NAME` and then stays one."),
-    _few(MAX_ITEMS),
+    at_most(MAX_ITEMS),
 ]
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 StatusCode = Annotated[int, Field(ge=100, le=599)]
@@ -77,7 +60,7 @@ class ErrorContext(Part):
     retry_after: float | str | None = Field(
         default=None, description="What Retry-After said: seconds, or an HTTP date as it came."
     )
-    headers: Annotated[dict[str, str] | None, _few(MAX_ERROR_HEADERS)] = Field(
+    headers: Annotated[dict[str, str] | None, at_most(MAX_ERROR_HEADERS)] = Field(
         default=None, description="The answer's headers; more than 1000 are left out."
     )
     body: Any = Field(default=None, description="The answer's body, parsed where it was JSON.")
@@ -91,7 +74,7 @@ class RunContext(Part):
     step: Name | None = Field(default=None, description="The step that failed or stands still.")
     status: RunStatus | None = Field(default=None, description="Where the run stood when the failure was noticed.")
     heartbeat: Time | None = Field(default=None, description="The run's last sign of life, RFC 3339.")
-    plan: Annotated[tuple[WorkflowStep, ...] | None, Field(max_length=MAX_STEPS), _few(MAX_STEPS)] = Field(
+    plan: Annotated[tuple[WorkflowStep, ...] | None, Field(max_length=MAX_STEPS), at_most(MAX_STEPS)] = Field(
         default=None, description="The run's plan."
     )
 
@@ -118,10 +101,10 @@ class Expectation(Part):
     """What the caller demands of an answer beyond its having come; all of it has to hold."""
 
     status: Annotated[
-        StatusRule | Annotated[tuple[StatusRule, ...], Field(max_length=MAX_ITEMS)] | None, _few(MAX_ITEMS)
+        StatusRule | Annotated[tuple[StatusRule, ...], Field(max_length=MAX_ITEMS)] | None, at_most(MAX_ITEMS)
     ] = Field(default=None, description="A status, a class such as `2xx`, or a list of them; absent: 2xx.")
     schema_: JsonSchema | None = Field(default=None, alias="schema", description="JSON Schema 2020-12 of the body.")
-    json_: Annotated[tuple[Assertion, ...], _few(MAX_ITEMS)] = Field(
+    json_: Annotated[tuple[Assertion, ...], at_most(MAX_ITEMS)] = Field(
         default=(), alias="json", max_length=MAX_ITEMS, description="Demands on single places of the body."
     )
 
