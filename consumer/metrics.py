@@ -413,6 +413,11 @@ class Metrics:
             "Claims taken over from dead processes. Moves without a stop: processes die, or lose their lease.",
             registry=registry,
         )
+        self.too_large_rows = Counter(
+            "shw_too_large_rows",
+            "Members' rows given up unread, above `intake_member_limit`. Moves: a role inserts past the triggers.",
+            registry=registry,
+        )
         self.claims_lost = Counter(
             "shw_claims_lost",
             "Own claims found in other hands. Moves: this process was stopped or starved for longer than they hold.",

@@ -7,6 +7,7 @@ GRANT USAGE ON SCHEMA public TO shw_service;
 GRANT SELECT ON shw_migrations TO shw_service;
 GRANT SELECT, INSERT, UPDATE ON workflow_failures TO shw_service;
 GRANT SELECT, INSERT ON workflow_heal_attempts TO shw_service;
+GRANT SELECT ON intake_member_limit TO shw_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON heal_owner TO shw_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON heal_claim TO shw_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON heal_outbox TO shw_service;

@@ -66,8 +66,9 @@ class BacklogLimit:
             return
         # The other replicas take in about as much as this one. What they close shows only in the next count.
         grown = max(0.0, self._metrics.kept_open() - self._kept_open_at_count) * census.replicas
-        rows = census.open_rows + grown
-        size = census.open_bytes * (rows / census.open_rows if census.open_rows else 1.0)
+        # Members' rows cannot be held back by a pause of Kafka: each organisation's share of them is the database's.
+        rows = census.kafka_rows + grown
+        size = census.kafka_bytes * (rows / census.kafka_rows if census.kafka_rows else 1.0)
         factor = self._settings.resume_below if self._pause_reason else 1.0
         if rows >= self._settings.open_rows_cap * factor:
             self._pause_reason = PauseReason.OPEN_ROWS

@@ -110,6 +110,10 @@ class Pipeline:
         """Give up a failure on which our own code crashed."""
         return self._stages.reading.unplannable(failure, reason)
 
+    def refused(self, failure: Failure, reason: str) -> Diagnosed:
+        """Refuse a failure that may not be healed, whatever it holds."""
+        return self._stages.reading.refused(failure, reason)
+
     def heal(self, claimed: Sequence[Claimed], held_back: Sequence[tuple[Claimed, HeldBack]]) -> None:
         """Start the heals that resume has claimed."""
         self._healing.start(claimed, held_back)

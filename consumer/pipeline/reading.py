@@ -15,7 +15,7 @@ from consumer.model import DeadLetter, Diagnosed, Diagnosis, Failure, FailureId,
 from consumer.model.batch import Batch
 from consumer.ownership.clock import Clock
 from consumer.plan.planner import NO_BRAKES, Planner
-from schemas.names import PoisonReason
+from schemas.names import Code, PoisonReason
 
 log = structlog.get_logger(__name__)
 
@@ -74,6 +74,10 @@ class Reading:
     def unplannable(self, failure: Failure, reason: str) -> Diagnosed:
         """Give up a failure on which our own code crashed."""
         return replace(self._planner.unplannable(failure, reason), draw=_draw())
+
+    def refused(self, failure: Failure, reason: str) -> Diagnosed:
+        """Refuse a failure that may not be healed, whatever it holds."""
+        return replace(self._planner.unplannable(failure, reason, Code.REFUSED), draw=_draw())
 
     def goes_on(self, diagnosis: Diagnosis, failure: Failure) -> bool:
         """Return whether a rung is left that may act on a failure in the state it will have."""

@@ -146,8 +146,18 @@ class ResumeLoop:
         )
         if found.now is not None:
             now, stored = found.now, await self._redact_inserts(found.failures)
-            await self._dispatch([self.pipeline.diagnosed(failure, now) for failure in stored])
+            planned = [self.pipeline.diagnosed(failure, now) for failure in stored]
+            await self._dispatch([*planned, *map(self._refuse_too_large, found.too_large)])
         return found
+
+    def _refuse_too_large(self, failure: Failure) -> Diagnosed:
+        """Give up a member's row of which nothing was read; where the trigger sees such a row it is refused at once."""
+        self.metrics.too_large_rows.inc()
+        log.warning("row_too_large", failure_id=str(failure.id), org_id=str(failure.org_id), size=failure.size)
+        reason = (
+            f"its row has {failure.size} bytes, more than intake_member_limit allows: insert it again with less in it"
+        )
+        return self.pipeline.refused(failure, reason)
 
     async def _refresh_fleet_state(self) -> None:
         """Load the state of the whole fleet: unhealthy dependencies (circuit breakers) and braked workflows."""

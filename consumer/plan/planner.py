@@ -204,13 +204,13 @@ class Planner:
         )
         return Wait(strategy=plan.strategy, after=brake.within / 4, reason=reason, catalog_version=self.catalog.version)
 
-    def unplannable(self, failure: Failure, reason: str) -> Diagnosed:
-        """Refuse a failure on which a rule or a strategy of ours crashed."""
+    def unplannable(self, failure: Failure, reason: str, code: Code = Code.CRASHED) -> Diagnosed:
+        """Refuse a failure on which a rule or a strategy of ours crashed, or that is not to be looked at."""
         diagnosis = Diagnosis(failure_type=FailureType.UNKNOWN, disposition=Disposition.NEEDS_PERSON, evidence=())
         return Diagnosed(
             failure=failure,
             diagnosis=diagnosis,
-            plan=self._refuse(LADDER[diagnosis.failure_type], Code.CRASHED, reason),
+            plan=self._refuse(LADDER[diagnosis.failure_type], code, reason),
         )
 
     def _refuse(self, strategy: StrategyName, code: Code, reason: str, missing: tuple[str, ...] = ()) -> Refuse:

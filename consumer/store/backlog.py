@@ -9,6 +9,8 @@ from schemas.names import Status
 # Reads every open row: half a second for a million of them. Pending failures that are being healed do not wait.
 _COUNT_OPEN = """
 SELECT f.status, count(*) AS rows, coalesce(sum(f.size), 0)::bigint AS bytes,
+       count(*) FILTER (WHERE f.source IS NULL) AS of_members,
+       coalesce(sum(f.size) FILTER (WHERE f.source IS NULL), 0)::bigint AS bytes_of_members,
        extract(epoch FROM clock_timestamp() - min(f.due_at) FILTER (
          WHERE f.status = 'pending' AND f.id NOT IN (SELECT c.failure_id FROM heal_claim c)))::float8 AS oldest
   FROM workflow_failures f WHERE f.due_at IS NOT NULL GROUP BY f.status
@@ -33,6 +35,9 @@ class BacklogCounts:
     other_open_rows: int = 0
     """Rows with a status that this release does not know: a newer one runs beside it."""
     open_bytes: int
+    member_rows: int = 0
+    """Open failures that members inserted: an organisation's share bounds them, and they pause nobody's intake."""
+    member_bytes: int = 0
     oldest_pending: float
     live_claims: int
     outbox_depth: int
@@ -43,6 +48,16 @@ class BacklogCounts:
     def open_rows(self) -> int:
         """All open failures."""
         return sum(self.open_failures.values()) + self.other_open_rows
+
+    @property
+    def kafka_rows(self) -> int:
+        """Open failures that came from Kafka."""
+        return self.open_rows - self.member_rows
+
+    @property
+    def kafka_bytes(self) -> int:
+        """Bytes of the open failures that came from Kafka."""
+        return self.open_bytes - self.member_bytes
 
 
 async def count(pool: Pool) -> BacklogCounts:
@@ -59,6 +74,8 @@ async def count(pool: Pool) -> BacklogCounts:
         open_failures={known[row["status"]]: row["rows"] for row in by_status if row["status"] in known},
         other_open_rows=sum(row["rows"] for row in by_status if row["status"] not in known),
         open_bytes=sum(row["bytes"] for row in by_status),
+        member_rows=sum(row["of_members"] for row in by_status),
+        member_bytes=sum(row["bytes_of_members"] for row in by_status),
         oldest_pending=max((0.0, *(row["oldest"] or 0.0 for row in by_status))),
         live_claims=rest["claims"],
         outbox_depth=rest["outbox"],

@@ -15,6 +15,8 @@ from consumer.store.rows import CLAIMED_LOOK, FAILURE_COLUMNS, as_json, read_fai
 
 WALK: Final = 1000
 """Organisations that one pick examines."""
+PICKED_BYTES: Final = 8 * 1024 * 1024
+"""Content that one pick returns, up to one failure more: what is parsed and planned at once."""
 _BEFORE_ALL: Final = UUID(int=0)
 
 # One index look-up for each organisation, of what is due there: a scan of the index itself from one organisation to the
@@ -29,23 +31,33 @@ SELECT o.id AS org_id, EXISTS (SELECT FROM workflow_failures f
 # after the one that was served last: a pick costs the same however many organisations and failures wait. Picked
 # failures are hidden for a while, so that the next pick, here or in another replica, finds others. A failure with a
 # message in the outbox, or a status change that has yet to get there, waits for it: the first publications of one
-# failure keep their order without a leader. Compared with statement_timestamp(), because clock_timestamp() is volatile:
-# no index is searched by it, and every open row would be examined each time.
-_PICK = f"""
-WITH picked AS (
-  SELECT p.id FROM unnest($1::uuid[], $2::int[]) WITH ORDINALITY AS orgs (org_id, room, place) CROSS JOIN LATERAL (
-    SELECT q.id, row_number() OVER (ORDER BY q.due_at) AS n FROM (
-      SELECT w.id, w.due_at FROM workflow_failures w
+# failure keep their order without a leader. Members' rows and those from Kafka take turns, so that neither waits behind
+# the other; content is bounded in bytes for each pick. Compared with statement_timestamp(), because clock_timestamp()
+# is volatile: no index is searched by it, and every open row would be examined each time.
+_DUE_OF = """(
+      SELECT w.id, w.due_at, w.size FROM workflow_failures w
        WHERE w.org_id = orgs.org_id AND w.due_at <= statement_timestamp() AND w.status IN ('pending', 'deferred')
          AND NOT EXISTS (SELECT FROM heal_claim c WHERE c.failure_id = w.id)
          AND NOT EXISTS (SELECT FROM heal_outbox b WHERE b.failure_id = w.id)
          AND NOT EXISTS (SELECT FROM heal_status_change s WHERE s.failure_id = w.id)
-       ORDER BY w.due_at LIMIT $4 FOR UPDATE SKIP LOCKED) AS q) AS p
-   WHERE p.n <= orgs.room ORDER BY p.n, orgs.place LIMIT $5
+         AND w.source IS {origin}
+       ORDER BY w.due_at LIMIT $4 FOR UPDATE SKIP LOCKED)"""
+_PICK = f"""
+WITH found AS (
+  SELECT p.id, p.size, row_number() OVER (ORDER BY p.n, orgs.place, p.due_at) AS n
+    FROM unnest($1::uuid[], $2::int[]) WITH ORDINALITY AS orgs (org_id, room, place) CROSS JOIN LATERAL (
+    SELECT b.*, row_number() OVER (ORDER BY b.n, b.due_at) AS turn FROM (
+      SELECT k.*, row_number() OVER (ORDER BY k.due_at) AS n FROM {_DUE_OF.format(origin="NOT NULL")} AS k
+      UNION ALL
+      SELECT m.*, row_number() OVER (ORDER BY m.due_at) AS n FROM {_DUE_OF.format(origin="NULL")} AS m) AS b) AS p
+   WHERE p.turn <= orgs.room ORDER BY p.n, orgs.place, p.due_at LIMIT $5
+), picked AS (
+  SELECT s.id FROM (SELECT f.id, sum(f.size) OVER (ORDER BY f.n) - f.size AS before FROM found f) AS s
+   WHERE s.before < $6
 )
 UPDATE workflow_failures f SET due_at = clock_timestamp() + $3 * interval '1 second' FROM picked WHERE f.id = picked.id
 RETURNING {FAILURE_COLUMNS}, clock_timestamp() AS now
-"""  # noqa: S608 - a constant list of columns
+"""  # noqa: S608 - constants
 
 _PERSON_LATER = """
 UPDATE workflow_failures SET due_at = clock_timestamp() + interval '1 day'
@@ -116,6 +128,8 @@ class Picked:
     """Failures to be planned now, with the database's time, and the cursor of the next pick."""
 
     failures: tuple[Failure, ...]
+    too_large: tuple[Failure, ...] = ()
+    """Members' rows above the limit, without their content, which was not read: to be given up."""
     now: datetime | None
     """None when nothing was due."""
     after: OrgId | None
@@ -134,9 +148,10 @@ async def pick(
         rows = []
         if asked:
             columns = zip(*asked, strict=True)
-            rows = await connection.fetch(_PICK, *columns, hide.total_seconds(), per_organisation, limit)
+            rows = await connection.fetch(_PICK, *columns, hide.total_seconds(), per_organisation, limit, PICKED_BYTES)
     return Picked(
-        failures=tuple(read_failure(dict(row)) for row in rows),
+        failures=tuple(read_failure(dict(row)) for row in rows if not row["too_large"]),
+        too_large=tuple(read_failure(dict(row)) for row in rows if row["too_large"]),
         now=rows[0]["now"] if rows else None,
         after=OrgId(walked[-1]["org_id"]) if more else None,
     )

@@ -13,6 +13,7 @@ PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     "shw_migrations": ("SELECT",),
     "workflow_failures": ("SELECT", "INSERT", "UPDATE"),
     "workflow_heal_attempts": ("SELECT", "INSERT"),
+    "intake_member_limit": ("SELECT",),
     "heal_owner": _ALL,
     "heal_claim": _ALL,
     "heal_outbox": _ALL,

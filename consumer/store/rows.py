@@ -10,9 +10,18 @@ from pydantic_core import from_json
 from consumer.model import NO_PROGRESS, AttemptId, Failure, FailureId, JsonObject, LadderProgress, OrgId, Trace
 from schemas.json_text import to_json
 
-FAILURE_COLUMNS: Final = """f.id, f.org_id, f.workflow_name, f.failure_reason, f.context, f.detected_at, f.source,
-  f.digest, f.size, f.redactions, f.traceparent, f.tracestate, f.step, f.attempts,
-  f.lifetime_attempts, f.unsure, f.twin, f.received_at, f.rungs"""
+# A row without a size came in while triggers were off: only such a one is measured here, and no content leaves it.
+_TRUE_SIZE: Final = """CASE WHEN f.size > 0 THEN f.size
+       ELSE octet_length(f.workflow_name) + octet_length(f.failure_reason)
+            + coalesce(octet_length(f.context::text), 0) END"""
+_TOO_LARGE: Final = f"(f.source IS NULL AND {_TRUE_SIZE} > (SELECT l.row_bytes FROM intake_member_limit l))"  # noqa: S608 - constants
+FAILURE_COLUMNS: Final = f"""f.id, f.org_id, f.detected_at, f.source, f.digest, {_TRUE_SIZE} AS size, f.redactions,
+  f.traceparent, f.tracestate, f.step, f.attempts, f.lifetime_attempts, f.unsure, f.twin, f.received_at, f.rungs,
+  {_TOO_LARGE} AS too_large,
+  CASE WHEN {_TOO_LARGE} THEN left(f.workflow_name, 200) ELSE f.workflow_name END AS workflow_name,
+  CASE WHEN {_TOO_LARGE} THEN '' ELSE f.failure_reason END AS failure_reason,
+  CASE WHEN NOT {_TOO_LARGE} THEN f.context END AS context"""
+"""What `read_failure` reads. Content of a member's row above the limit never leaves the database."""
 
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import asyncpg
 import pytest
 
 from consumer.heal.strategy import EffectGate, Task
@@ -35,15 +34,14 @@ class Held:
 @asynccontextmanager
 async def locked(place: Site, statement: str, *arguments: object) -> AsyncIterator[None]:
     """Leave a transaction open that has run a statement, as a person who went for lunch does."""
-    person = await asyncpg.connect(place.settings.postgres.dsn.get_secret_value())
-    try:
+    async with place.db.acquire() as person:
         opened = person.transaction()
         await opened.start()
-        await person.execute(statement, *arguments)
-        yield
-        await opened.rollback()
-    finally:
-        await person.close()
+        try:
+            await person.execute(statement, *arguments)
+            yield
+        finally:
+            await opened.rollback()
 
 
 @pytest.mark.parametrize(
