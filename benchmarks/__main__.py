@@ -12,10 +12,9 @@ from rich.console import Console, RenderableType
 
 from benchmarks.harness.arena import WARM_UP, Arena, open_arena
 from benchmarks.harness.asked import Asked
-from benchmarks.harness.job import Who
 from benchmarks.harness.machine import machine
 from benchmarks.harness.report import OUT, Report
-from benchmarks.scenarios import backlog, fairness, keys, latency, replicas, slots, stored, throughput
+from benchmarks.scenarios import attacks, backlog, fairness, keys, latency, replicas, slots, stored, throughput
 from consumer.errors import ConfigError, TransientError
 from consumer.local.progress import to_stderr
 from consumer.local.stack import BrokerChoice
@@ -30,6 +29,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "fairness": fairness.measure,
     "keys": keys.measure,
     "stored": stored.measure,
+    "attacks": attacks.measure,
 }
 
 
@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scale", type=float, default=1.0, help="a part of the full size, for a quick look")
     parser.add_argument("--broker", choices=[choice.value for choice in BrokerChoice], default="auto")
     parser.add_argument("--shared-buffers", default="1GB", help="of Postgres; it ships with 128MB")
-    parser.add_argument("--only", choices=[who.value for who in Who], help="throughput: one contender")
+    parser.add_argument("--only", help="throughput: one contender; attacks: those with this in their name")
     parser.add_argument(
         "--profile", action="store_true", help="throughput: where the consumer's CPU time goes, by phase"
     )

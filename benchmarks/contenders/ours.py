@@ -3,23 +3,26 @@
 import asyncio
 import json
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
 from benchmarks.contenders import noop, told
+from benchmarks.harness.holds import noted_holds
 from benchmarks.harness.job import Job, Told
 from benchmarks.harness.load import CATALOG
 from consumer import logs
 from consumer.service import app
-from consumer.settings import HealSettings, KafkaSettings, PostgresSettings, Settings
+from consumer.settings import ApiSettings, HealSettings, KafkaSettings, PostgresSettings, Settings
 
 
 async def run(job: Job, stop: asyncio.Event) -> Told:
     """Run until stopped; what is neither an address nor named by the job is at its default."""
     catalog = job.home / "catalog.yaml"
-    catalog.write_text(CATALOG)
+    shipped = job.shipped
+    catalog.write_text(CATALOG if shipped is None else str(shipped["catalog"]))
     settings = Settings(
         kafka=KafkaSettings(
             bootstrap=job.bootstrap,
@@ -31,6 +34,7 @@ async def run(job: Job, stop: asyncio.Event) -> Told:
         ),
         postgres=PostgresSettings.model_validate({"dsn": job.dsn}),
         heal=HealSettings.model_validate(job.heal),
+        api=ApiSettings() if shipped is None else _api(shipped),
         catalog=catalog,
     )
     path = log_of(job)
@@ -38,11 +42,19 @@ async def run(job: Job, stop: asyncio.Event) -> Told:
     registry, before = CollectorRegistry(), time.process_time()
     with path.open("wb") as log:
         logs.configure("info", log)
-        await app.run(settings, stop, strategies=strategies, registry=registry)
+        if shipped is None:
+            await app.run(settings, stop, strategies=strategies, registry=registry)
+        else:
+            async with noted_holds(job.home):
+                await app.run(settings, stop, beside=(app.serve_api,), registry=registry)
     started = assigned_at(path)
     if started is None:
         raise RuntimeError(f"{path}: the group never gave it a partition")
     return Told(started=started, cpu_seconds=time.process_time() - before, phases=_phases(registry))
+
+
+def _api(shipped: Mapping[str, str | int]) -> ApiSettings:
+    return ApiSettings.model_validate({"port": shipped["api_port"], "jwt_secret": shipped["jwt_secret"]})
 
 
 def log_of(job: Job) -> Path:
