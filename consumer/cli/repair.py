@@ -13,7 +13,7 @@ from consumer.repair.values import Json, RefusalCause, Repair, RepairStatus, ref
 from consumer.repair.worker_pool import RepairWorkerPool, repair_worker_pool
 from schemas.names import Grade
 
-_FIELDS: Final = ("id", "status", "document", "edits", "cause", "reason")
+_FIELDS: Final = ("id", "status", "document", "edits", "cause", "reason", "notes")
 
 
 def repair_one(stream: BufferedIOBase, schema: Path, sink: BinaryIO, *, most: Grade) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from consumer.repair.key_names import plain
+from consumer.repair.key_names import plain, variants
 from consumer.repair.leaf_rules import Leaf, compiled
 from consumer.repair.validator import UnusableSchema
 from schemas.json_value import steps_of
@@ -111,6 +111,11 @@ class SchemaCompiler:
         return any(
             self._pattern(pattern).search(key) for part in shape.parts for pattern in part.get("patternProperties", ())
         )
+
+    def nearly_matches_a_pattern(self, shape: CompiledSchema, key: str) -> bool:
+        """Return whether a name is a slip, or a change of case, from matching one of the `patternProperties`."""
+        patterns = [self._pattern(text) for part in shape.parts for text in part.get("patternProperties", ())]
+        return bool(patterns) and any(pattern.search(name) for name in variants(key) for pattern in patterns)
 
     def _pattern(self, text: str) -> re.Pattern[str]:
         found = self._patterns.get(text)

@@ -1,11 +1,12 @@
 """Type conversions: what a value of the wrong type or form may stand for, one step each, with its cost. Pure."""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
 from consumer.repair import date_forms, scalar_forms
 from consumer.repair.fit import Step
-from consumer.repair.key_names import plain, slips
+from consumer.repair.key_names import near, plain, says_the_measure
 from consumer.repair.leaf_rules import Leaf
 from consumer.repair.lenient_parser import ParseError
 from consumer.repair.readings import decoded
@@ -22,13 +23,22 @@ DECODE: Final = 20
 ENVELOPE: Final = 30
 BESIDES: Final = 10
 _MAX_BESIDE: Final = 8
-_LONGEST_ITEM: Final = 24
+_JOINTS: Final = re.compile(
+    r"[,;|\n\t\u2022\u00b7\u3001\uff0c\uff1b\u061b\u060c]|\s[-*&/+\u2013]\s|^[-*\u2013]\s|\s(?:and|or|und|oder|et|ou|y|o|e)\s",
+    re.IGNORECASE,
+)
+"""What stands between the items of a list that is written as one text."""
 _METADATA: Final = frozenset({
     "status", "statuscode", "state", "ok", "success", "succeeded", "code", "message", "msg", "detail", "error",
     "errors", "warnings", "meta", "metadata", "links", "timestamp", "time", "requestid", "traceid", "correlationid",
     "version", "apiversion", "schema", "type", "kind", "object", "source", "took", "duration", "elapsed", "page",
     "total", "count", "limit", "offset", "next", "cursor", "more", "hasmore", "id",
 })  # fmt: skip
+_TRANSPORT: Final = frozenset({
+    "status", "statuscode", "ok", "success", "succeeded", "error", "errors", "warnings", "requestid", "traceid",
+    "correlationid", "links", "took", "elapsed", "apiversion",
+})  # fmt: skip
+"""What an envelope may say of a single text or number without changing what that means."""
 _FAILURE_WORDS: Final = frozenset({"error", "fail", "failed", "failure", "ko", "invalid", "rejected", "denied"})
 _WRAPPERS: Final = frozenset({
     "value", "data", "result", "results", "response", "payload", "body", "content", "contents", "text", "output",
@@ -120,12 +130,11 @@ def _decode(text: str, leaf: Leaf) -> Conversion | None:
 
 
 def _is_joined(text: str) -> bool:
-    """Return whether the text is a delimited list in one string, rather than a text that has commas."""
-    for mark in (",", ";", "|"):
-        items = [item.strip() for item in text.split(mark)]
-        if len(items) > 1 and all(0 < len(item) <= _LONGEST_ITEM and " " not in item for item in items):
-            return True
-    return False
+    """Return whether the text may be a list in one string, or is empty: neither is one item."""
+    words = text.split()
+    if not words or _JOINTS.search(text.strip()):
+        return True
+    return len(words) > 1 and all(any(not letter.isalpha() for letter in word) for word in words)
 
 
 def of_number(value: int | float, leaf: Leaf) -> Iterator[Conversion]:  # noqa: PYI041 - an integer is one of its own
@@ -167,6 +176,10 @@ def of_object(members: dict[str, Json], leaf: Leaf, names: frozenset[str]) -> It
         if not _may_hold(key, inner, leaf, names):
             continue
         others = {name: value for name, value in members.items() if name != key}
+        if any(says_the_measure(name, value) for name, value in others.items()):
+            continue
+        if not isinstance(inner, dict | list) and any(plain(name) not in _TRANSPORT for name in others):
+            continue
         if not _may_be_dropped(others, known=plain(key) in _WRAPPERS or _is_wholly(inner, names)):
             continue
         step = Step(
@@ -199,7 +212,7 @@ def speaks_of(value: Json, names: frozenset[str], deep: int = _MAX_DEPTH) -> boo
 def _is_near(members: dict[str, Json], names: frozenset[str]) -> bool:
     if len(members) * len(names) > _MAX_PAIRS:
         return False
-    return any(len(name) >= _SURE_LENGTH and slips(key, name) is not None for key in members for name in names)
+    return any(len(name) >= _SURE_LENGTH and near(key, name) is not None for key in members for name in names)
 
 
 def _text_speaks_of(text: str, names: frozenset[str], deep: int) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from consumer.repair.formats import FORMATS
+from consumer.repair.keywords import is_multiple
 from consumer.repair.validator import UnusableSchema
 from consumer.repair.values import Json, RefusalCause
 from schemas.json_value import same
@@ -71,14 +72,13 @@ class Leaf:
         for name, bound in self._bounds:
             if not _satisfies(name, value, bound):
                 return RefusalCause.OUT_OF_RANGE
-        for step in self._steps:
-            if isinstance(step, float) or isinstance(value, float):
-                quotient = value / step
-                if abs(quotient) == float("inf") or int(quotient) != quotient:
-                    return RefusalCause.OUT_OF_RANGE
-            elif value % step:
-                return RefusalCause.OUT_OF_RANGE
-        return None
+        return None if all(is_multiple(value, step) for step in self._steps) else RefusalCause.OUT_OF_RANGE
+
+
+def is_of_one_kind(one: Json, other: Json) -> bool:
+    """Return whether two values are of one JSON type, all numbers being one."""
+    kinds = {_KINDS[type(one)], _KINDS[type(other)]}
+    return len(kinds) == 1 or kinds == {"integer", "number"}
 
 
 def _types(parts: tuple[Mapping[str, Any], ...], members: list[Json] | None) -> frozenset[str]:

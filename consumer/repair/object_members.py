@@ -1,14 +1,18 @@
 """Fits one object: each member fits, is renamed, is dropped, or is filled in from a default. Pure."""
 
 from dataclasses import replace
+from typing import Final
 
 from consumer.repair.compiled_schema import CompiledSchema
 from consumer.repair.fit import INFINITE, SAME, Fit, Fitter, Miss, Step
+from consumer.repair.key_names import may_mean
 from consumer.repair.lossless_fields import Guard, below
 from consumer.repair.schema_defaults import filling, in_place_of_null
 from consumer.repair.undeclared_keys import DROP_NULL, KeyAction, UndeclaredKeys
 from consumer.repair.values import RANK, Json, RefusalCause
 from schemas.names import Grade
+
+_MAX_PAIRS: Final = 5_000
 
 
 class Members:
@@ -31,6 +35,8 @@ class Members:
     def fit(self) -> Fit | Miss:
         """Return the cheapest object that fits, or why none does."""
         undeclared = [key for key in self._members if key not in self._shape.declared]
+        if undeclared and self._stands():
+            return self._result()
         if undeclared:
             missed = self._resolve_undeclared(
                 [key for key in undeclared if not self._shapes.matches_a_pattern(self._shape, key)]
@@ -42,6 +48,13 @@ class Members:
                 return missed
         missed = self._fill()
         return self._result() if missed is None else missed
+
+    def _stands(self) -> bool:
+        """Return whether nothing has to be changed here: what may stand is left as it came, whatever it resembles."""
+        return all(name in self._members for name in self._required_names()) and all(
+            self._fitter.fit(value, self._shapes.child(self._shape, key)) is SAME
+            for key, value in self._members.items()
+        )
 
     def _result(self) -> Fit | Miss:
         changed = self._steps or self._below
@@ -162,11 +175,20 @@ class Members:
             isinstance(value, dict | list | str) and self._fitter.speaks_of(value, self._shape) for value in undeclared
         )
 
+    def _loose_names(self) -> list[str]:
+        """Return the undeclared keys that stay or are dropped, each of which may be meant for a missing member."""
+        loose = [key for key in self._members if key not in self._shape.declared and self._name_of(key) in {key, None}]
+        return loose if len(loose) * len(self._shape.required) <= _MAX_PAIRS else []
+
     def _fill(self) -> Miss | None:
         present = {self._name_of(key) for key in self._members}
         for key in self._required_names():
             if key in present:
                 continue
+            meant = next((name for name in self._loose_names() if may_mean(name, key)), None)
+            if meant is not None:
+                what = f"is missing, and {meant[:64]!r} may be meant for it, or something else"
+                return Miss(cause=RefusalCause.AMBIGUOUS, what=what, at=(key,))
             fit = filling(self._fitter, self._shape, self._guard, key)
             if isinstance(fit, Miss):
                 return fit

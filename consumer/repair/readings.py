@@ -21,7 +21,11 @@ _MARKUP: Final = re.compile(
     r"[\s>/])",
     re.IGNORECASE,
 )
-_THOUGHTS: Final = re.compile(r"\s*<(think|thinking|thought|reasoning|scratchpad)>.*?</\1>", re.DOTALL | re.IGNORECASE)
+_THINKING: Final = re.compile(
+    r"<(/?)(?:[a-z]+:)?(think|thinking|thoughts?|reasoning|reflection|scratchpad|analysis|inner_monologue|antthinking|draft)"
+    r"(?:\s[^<>]{0,200})?>",
+    re.IGNORECASE,
+)
 _ANTI_HIJACK_PREFIX: Final = re.compile(r"\)\]\}',?\s*")
 _FENCE: Final = re.compile(r"\s*(```+|~~~+)[ \t]*[\w+-]*[ \t]*\n?(.*?)\n?[ \t]*\1\s*", re.DOTALL)
 _ASIDE: Final = re.compile(r"\[[^\[\]{}]{0,200}\]|\{[^\[\]{}]{0,200}\}")
@@ -57,14 +61,30 @@ def readings(text: str) -> Sequence[ParsedText]:
         return [ParsedText(document=strict.document, notes=strict.notes + marked)]
     if _MARKUP.match(bare):
         raise ParseError(RefusalCause.NOT_JSON, "a page of markup, not JSON")
-    for before, name in ((_THOUGHTS, "thoughts before it"), (_ANTI_HIJACK_PREFIX, "marks before it")):
-        if (found := before.match(bare)) is not None:
-            return [_with_note(reading, name) for reading in readings(bare[found.end() :])]
+    if bare[0] not in "{[" and (rest := _after_thoughts(bare)) is not None:
+        return [_with_note(reading, "thoughts before it") for reading in readings(rest)]
+    if (found := _ANTI_HIJACK_PREFIX.match(bare)) is not None:
+        return [_with_note(reading, "marks before it") for reading in readings(bare[found.end() :])]
     fenced = _FENCE.fullmatch(bare)
     if fenced is not None and fenced[2].strip() and "```" not in fenced[2]:
         return [_with_note(found, "fence") for found in readings(fenced[2])]
     whole = _parse_whole(bare)
     return [whole] if whole is not None else _find_embedded(bare)
+
+
+def _after_thoughts(text: str) -> str | None:
+    """Return what follows the thoughts, None where there are none; what is within them is a draft, and no answer."""
+    open_tags, end = 0, 0
+    for tag in _THINKING.finditer(text):
+        open_tags = max(open_tags - 1, 0) if tag[1] else open_tags + 1
+        end = tag.end()
+    if open_tags:
+        raise ParseError(RefusalCause.TRUNCATED, "thoughts that do not end, and no answer after them")
+    if not end:
+        return None
+    if not text[end:].strip(_SPACES):
+        raise ParseError(RefusalCause.TRUNCATED, "thoughts, and no answer after them")
+    return text[end:]
 
 
 def strictly(text: str) -> ParsedText | None:

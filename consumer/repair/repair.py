@@ -4,18 +4,21 @@ from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import orjson
 
 from consumer.repair.compiled_schema import SchemaCompiler, StepLimitExceeded
-from consumer.repair.fit import MARGIN, SAME, Fit, Miss, alike
+from consumer.repair.ecma_patterns import UnknownProperty, with_python_patterns
+from consumer.repair.fit import MARGIN, SAME, Fit, Miss
 from consumer.repair.lenient_parser import ParseError
 from consumer.repair.lossless_fields import Guard
 from consumer.repair.readings import ParsedText, readings, within
 from consumer.repair.search import Search
+from consumer.repair.slip_notes import slip_notes
 from consumer.repair.validator import SchemaValidator, UnusableSchema
-from consumer.repair.values import RANK, Edit, Json, RefusalCause, Repair, RepairStatus, refused
+from consumer.repair.values import RANK, Edit, Json, RefusalCause, Repair, RepairStatus, SlipNote, refused
 from schemas.json_value import steps_of
 from schemas.names import Grade
 
@@ -34,11 +37,18 @@ class _Fitted:
 
 
 class _Schema:
-    """A schema prepared for use: its validator and its compiled form."""
+    """A schema prepared for use: its validator, and its compiled form, which a valid document does without."""
 
     def __init__(self, schema: object) -> None:
-        self.judge = SchemaValidator(schema)
-        self.shapes = SchemaCompiler(schema)  # type: ignore[arg-type]  # the judge refuses what is neither object nor boolean
+        try:
+            self._schema = with_python_patterns(schema)
+        except UnknownProperty as unknown:
+            raise UnusableSchema(f"a pattern in it names \\p{{{unknown}}}, which is not known here") from None
+        self.judge = SchemaValidator(self._schema)
+
+    @cached_property
+    def shapes(self) -> SchemaCompiler:
+        return SchemaCompiler(self._schema)
 
 
 _schema_cache: Final[OrderedDict[bytes, _Schema]] = OrderedDict()
@@ -97,31 +107,36 @@ class _RepairRun:
         self._guard = guard
 
     def of(self, found: Sequence[ParsedText], depth: int = 0) -> Repair:
-        """Fit every candidate document, and choose among those that fit."""
+        """Judge every candidate document; fit those that are not valid, and choose among those that fit."""
         fitted: list[_Fitted] = []
-        missed: list[tuple[ParsedText, Miss]] = []
+        missed: list[tuple[ParsedText, tuple[RefusalCause, str]]] = []
         for reading in found:
-            fit = Search(self._schema.shapes, self._schema.judge).fit(
-                reading.document, self._schema.shapes.root, self._guard
-            )
-            if isinstance(fit, Fit):
-                fitted.append(_Fitted(reading=reading, fit=fit))
+            fault = self._schema.judge.fault(reading.document)
+            if fault is None:
+                fitted.append(_Fitted(reading=reading, fit=SAME))
+                continue
+            shapes = self._schema.shapes
+            fit = Search(shapes, self._schema.judge).fit(reading.document, shapes.root, self._guard)
+            if isinstance(fit, Miss):
+                missed.append((reading, (fit.cause, fit.reason)))
+            elif fit is SAME:
+                missed.append((reading, fault))
             else:
-                missed.append((reading, fit))
+                fitted.append(_Fitted(reading=reading, fit=fit))
         if fitted:
-            return self._choose(_deduplicate(fitted))
-        return self._try_nested(*missed[0], depth) if len(missed) == 1 else self._refuse_miss(*missed[0])
+            return self._choose(fitted)
+        return self._try_nested(*missed[0], depth) if len(missed) == 1 else refused(*missed[0][1])
 
-    def _try_nested(self, outer: ParsedText, miss: Miss, depth: int) -> Repair:
+    def _try_nested(self, outer: ParsedText, fault: tuple[RefusalCause, str], depth: int) -> Repair:
         """Parse a document that is one string: it may hold the intended text."""
         text = outer.document
-        if not isinstance(text, str) or miss.cause is not RefusalCause.WRONG_TYPE or depth == _MAX_LAYERS:
-            return self._refuse_miss(outer, miss)
+        if not isinstance(text, str) or fault[0] is not RefusalCause.WRONG_TYPE or depth == _MAX_LAYERS:
+            return refused(*fault)
         try:
             inner = [within(outer, one) for one in readings(text)]
         except ParseError as unread:
             if unread.cause is RefusalCause.NOT_JSON:
-                return self._refuse_miss(outer, miss)
+                return refused(*fault)
             raise
         return self.of(inner, depth + 1)
 
@@ -131,13 +146,12 @@ class _RepairRun:
             return refused(RefusalCause.AMBIGUOUS, "the text holds more than one document that fits")
         one, fit = likely[0], likely[0].fit
         if fit is SAME:
-            return self._validate(one.reading, one.reading.document, ())
+            return self._accept(one.reading, one.reading.document, ())
         doubt = self._objection(one)
         if doubt is not None:
-            return self._refuse_unless_valid(one.reading, *doubt)
-        if fit.rank > _LOSSLESS and self._schema.judge.fault(one.reading.document) is None:
-            return self._accept(one.reading, one.reading.document, ())
-        return self._validate(one.reading, fit.value, tuple(fit.edits()))
+            return refused(*doubt)
+        fault = self._schema.judge.fault(fit.value)
+        return refused(*fault) if fault is not None else self._accept(one.reading, fit.value, tuple(fit.edits()))
 
     def _objection(self, one: _Fitted) -> tuple[RefusalCause, str] | None:
         """Return why the cheapest fitting document is not accepted; None where it is."""
@@ -152,23 +166,6 @@ class _RepairRun:
             return RefusalCause.NEEDS_MORE, f"{what} ({dear.reason})"
         return None
 
-    def _refuse_miss(self, reading: ParsedText, miss: Miss) -> Repair:
-        return self._refuse_unless_valid(reading, miss.cause, miss.reason)
-
-    def _refuse_unless_valid(self, reading: ParsedText, cause: RefusalCause, reason: str) -> Repair:
-        """Refuse, unless the document is valid unchanged: then there is nothing to repair."""
-        if self._schema.judge.fault(reading.document) is None:
-            return self._accept(reading, reading.document, ())
-        return refused(cause, reason)
-
-    def _validate(self, reading: ParsedText, document: Json, edits: tuple[Edit, ...]) -> Repair:
-        fault = self._schema.judge.fault(document)
-        if fault is None:
-            return self._accept(reading, document, edits)
-        if edits:
-            return self._refuse_unless_valid(reading, *fault)
-        return refused(*fault)
-
     def _accept(self, reading: ParsedText, document: Json, edits: tuple[Edit, ...]) -> Repair:
         if self._text is not None and +reading.notes:
             grade = Grade.LOSSY if reading.loses else Grade.LOSSLESS
@@ -177,10 +174,21 @@ class _RepairRun:
                     RefusalCause.NEEDS_MORE, f"would take a repair of grade {grade.value}: {_describe(reading.notes)}"
                 )
             edits = (_text_edit(self._text, reading, grade), *edits)
+        notes = self._notes(document)
         if not edits:
-            return Repair(status=RepairStatus.VALID, document=document)
+            return Repair(status=RepairStatus.VALID, document=document, notes=notes)
         reason = "; ".join(f"{reason} ({count})" if count > 1 else reason for reason, count in _reasons(edits))
-        return Repair(status=RepairStatus.REPAIRED, document=document, edits=edits, reason=reason)
+        return Repair(status=RepairStatus.REPAIRED, document=document, edits=edits, reason=reason, notes=notes)
+
+    def _notes(self, document: Json) -> tuple[SlipNote, ...]:
+        try:
+            return slip_notes(document, self._schema.shapes)
+        except (
+            StepLimitExceeded,
+            UnusableSchema,
+            RecursionError,
+        ):  # the document is valid, whatever else is to be found
+            return ()
 
 
 def _reasons(edits: tuple[Edit, ...]) -> list[tuple[str, int]]:
@@ -201,19 +209,6 @@ def _text_edit(text: str, reading: ParsedText, grade: Grade) -> Edit:
         kind="text",
         reason=f"the text is not plain JSON: {_describe(reading.notes)}",
     )
-
-
-def _deduplicate(fitted: list[_Fitted]) -> list[_Fitted]:
-    found: list[_Fitted] = []
-    for one in fitted:
-        value = _value(one)
-        if not any(alike(value, _value(other)) for other in found):
-            found.append(one)
-    return found
-
-
-def _value(one: _Fitted) -> Json:
-    return one.reading.document if one.fit is SAME else one.fit.value
 
 
 def _place_of_gap(fit: Fit) -> str:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from consumer.repair.key_names import plain
+from consumer.repair.known_words import CASED_UNITS
 from consumer.repair.values import Json
 from schemas.json_value import same
 
@@ -20,6 +21,11 @@ _TRUTH: Final = {
     **dict.fromkeys(("true", "yes", "y", "on", "t", "1"), True),
     **dict.fromkeys(("false", "no", "n", "off", "f", "0"), False),
 }
+_SIGNIFICANT: Final = re.compile(
+    r"\d+|\+|(?:^|(?<=[\s(]))[-\u2212]|[-\u2212](?=\s*\d|\W*$)|[\"\u2032\u2033']|[<>=!~#*/%&]"
+)
+"""Digits, signs before a number or at an end, and marks that mean something: no separators."""
+_NAMED_BY_NUMBER: Final = re.compile(r"\b(utf|sha|iso|aes|md|base)-(?=\d)", re.IGNORECASE)
 _HEX: Final = re.compile(r"[0-9a-fA-F]{32}", re.ASCII)
 _DASHED: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 
@@ -89,10 +95,11 @@ def nearest(value: Json, members: Sequence[Json]) -> list[tuple[Json, int, str]]
 def _match_members(value: Json, members: Sequence[Json]) -> Iterator[tuple[Json, int, str]]:
     if isinstance(value, str):
         bare = value.strip()
+        worded = not any(isinstance(member, str) for member in members)
         for member in members:
             if isinstance(member, str):
                 yield from _match_text(bare, member)
-            elif not isinstance(member, list | dict) and _is_text_of(member, bare.casefold()):
+            elif not isinstance(member, list | dict) and _is_text_of(member, bare.casefold(), worded=worded):
                 yield member, 1, "in quotes"
     elif isinstance(value, int | float) and not isinstance(value, bool):
         yield from ((one, 2, "without quotes") for one in members if isinstance(one, str) and one == str(value))
@@ -101,16 +108,29 @@ def _match_members(value: Json, members: Sequence[Json]) -> Iterator[tuple[Json,
 def _match_text(bare: str, member: str) -> Iterator[tuple[Json, int, str]]:
     if member.strip() == bare:
         yield member, 0, "padded"
+    elif _tells_apart(member, bare):
+        return
     elif member.casefold() == bare.casefold():
         yield member, 1, "in another case"
     elif plain(bare) and plain(member) == plain(bare):
         yield member, 2, "in another spelling of its words"
 
 
-def _is_text_of(member: Json, text: str) -> bool:
+def _tells_apart(member: str, text: str) -> bool:
+    """Return whether two texts that may be equal up to case and separators differ in a sign, a number or a unit."""
+    if _significant(member) != _significant(text):
+        return True
+    return member.casefold() == text.casefold() and {member, text} <= CASED_UNITS
+
+
+def _significant(text: str) -> list[str]:
+    return [found for found in _SIGNIFICANT.findall(_NAMED_BY_NUMBER.sub(r"\1", text)) if found]
+
+
+def _is_text_of(member: Json, text: str, *, worded: bool) -> bool:
     match member:
         case bool():
-            return truth(text) is member
+            return (truth(text) if worded else {"true": True, "false": False}.get(text)) is member
         case None:
             return text in {"null", "none"}
         case int() | float():

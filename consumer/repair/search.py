@@ -7,7 +7,8 @@ from consumer.repair import conversions
 from consumer.repair.compiled_schema import CompiledSchema, SchemaCompiler, StepLimitExceeded
 from consumer.repair.conversions import Conversion
 from consumer.repair.fit import INFINITE, MARGIN, SAME, Fit, Miss, after, cheapest, more_telling
-from consumer.repair.key_names import plain, slips
+from consumer.repair.key_names import near, plain
+from consumer.repair.leaf_rules import is_of_one_kind
 from consumer.repair.lenient_parser import ParseError
 from consumer.repair.lossless_fields import FREE, Guard, below, is_allowed
 from consumer.repair.object_members import Members
@@ -26,6 +27,7 @@ _WORDS: Final = {
     RefusalCause.OUT_OF_RANGE: "beyond a limit of the schema",
     RefusalCause.BAD_FORMAT: "not of the demanded form",
 }
+_LIMITS: Final = frozenset({RefusalCause.OUT_OF_RANGE, RefusalCause.BAD_FORMAT})
 _NEVER: Final = Miss(cause=RefusalCause.INVALID, what="the schema allows nothing here")
 _HIDDEN: Final = Miss(cause=RefusalCause.INVALID, what="breaks a rule of the schema")
 
@@ -152,10 +154,13 @@ class Search:
         if hops >= _MAX_HOPS:
             return direct
         bound = direct.cost + MARGIN if isinstance(direct, Fit) else INFINITE
+        bound_to_kind = self._breaks_a_limit(value, self._family.get(shape.number, shape))
         missed = direct if isinstance(direct, Miss) else _HIDDEN
         try:
             for conversion in self._conversions(value, shape):
-                if conversion.cost > bound:
+                if conversion.cost > bound or (bound_to_kind and not is_of_one_kind(value, conversion.value)):
+                    continue
+                if conversion.step.kind == "truth_value" and self._may_be_a_text(value, shape):
                     continue
                 if not is_allowed(conversion.step.grade, conversion.gives_up, guard):
                     missed = more_telling(
@@ -173,6 +178,21 @@ class Search:
         if not found and isinstance(value, str) and _is_an_id(value, shape):
             return Miss(cause=RefusalCause.AMBIGUOUS, what="digits with leading zeros: an id, or a number")
         return cheapest(found) if found else missed
+
+    def _breaks_a_limit(self, value: Json, shape: CompiledSchema, deep: int = 3) -> bool:
+        """Return whether a value is of an allowed type, in any branch, and breaks a limit: no other type evades it."""
+        if shape.choices and deep:
+            return any(self._breaks_a_limit(value, branch, deep - 1) for branch in self.shapes.alternatives(shape))
+        if shape.leaf.fault(value) in _LIMITS:
+            return True
+        return isinstance(value, list) and shape.leaf.may_be(value) and shape.leaf.size_fault(value) is not None
+
+    def _may_be_a_text(self, value: Json, shape: CompiledSchema) -> bool:
+        """Return whether a word for true or false may be meant as a text: some branch has texts."""
+        whole = self._family.get(shape.number, shape)
+        branches = self.shapes.alternatives(whole) if whole.choices else ()
+        has_texts = any("string" in one.types for one in (shape, *branches))
+        return isinstance(value, str) and has_texts and value.strip().lower() not in {"true", "false"}
 
     def _conversions(self, value: Json, shape: CompiledSchema) -> Iterable[Conversion]:
         leaf = shape.leaf
@@ -196,6 +216,8 @@ class Search:
             inside = {plain(key) for key in conversion.value} if isinstance(conversion.value, dict) else set()
             # A key declared here is no envelope; a key beside the envelope may exist within it too.
             beside = [name for name in conversion.gives_up if plain(name) not in inside]
+            if kept in shape.declared and plain(kept) not in inside:
+                continue
             if not any(self._is_declared_member(name, value[name], shape) for name in (kept, *beside) if name in value):
                 yield conversion
         names = self.names(self.shapes.item(shape, 0)) if "array" in shape.types else frozenset()
@@ -214,7 +236,7 @@ class Search:
     def _declared_names(self, name: str, shape: CompiledSchema) -> Iterator[str]:
         yield from shape.by_plain_name.get(plain(name), ())
         if len(shape.declared) <= _MAX_NAMES:
-            yield from (declared for declared in shape.declared if slips(name, declared))
+            yield from (declared for declared in shape.declared if near(name, declared))
 
 
 def _is_an_id(value: str, shape: CompiledSchema) -> bool:

@@ -8,7 +8,16 @@ from typing import Final
 
 from consumer.repair.compiled_schema import CompiledSchema
 from consumer.repair.fit import INFINITE, SAME, Fit, Fitter, Miss
-from consumer.repair.key_names import plain, related, slips
+from consumer.repair.key_names import (
+    differs_in_meaning,
+    is_recased,
+    may_mean,
+    near,
+    plain,
+    related,
+    says_the_measure,
+    slips,
+)
 from consumer.repair.lossless_fields import Guard, below
 from consumer.repair.schema_defaults import FILL, filling, in_place_of_null
 from consumer.repair.values import Json, RefusalCause
@@ -120,18 +129,20 @@ class UndeclaredKeys:
     def _candidates(self, key: str) -> Iterator[tuple[str, int]]:
         """Yield the absent properties that a key may stand for, each with the edit distance."""
         exact = [name for name in self._shape.by_plain_name.get(plain(key), ()) if name not in self._members]
-        yield from ((name, 0) for name in exact if not self._is_closed_to(name))
+        yield from ((name, 0) for name in exact if is_recased(key, name) and not self._is_closed_to(name))
         if exact or self._too_many:
             return
-        for name, far in self._nearest_names(key):
-            if name not in self._members and self._is_sure(key, name, far):
-                yield name, far
+        absent = [name for name, _ in self._nearest_names(key) if name not in self._members]
+        found = [(name, slips(key, name)) for name in absent]
+        if any(far is None for _, far in found):  # it may be another word, and not one of the others misspelt
+            return
+        yield from ((name, far) for name, far in found if far and self._is_sure(key, name, far))
 
     def _nearest_names(self, key: str) -> list[tuple[str, int]]:
         """Return the declared names nearest to a key; one already present counts, so that no farther one is taken."""
         known = self._shape.slipped.get(key)
         if known is None:
-            far = ((name, slips(key, name)) for name in self._shape.declared)
+            far = ((name, near(key, name)) for name in self._shape.declared)
             found = [(name, count) for name, count in far if count is not None]
             least = min((count for _, count in found), default=0)
             known = [(name, count) for name, count in found if count == least]
@@ -185,15 +196,20 @@ class UndeclaredKeys:
             return Miss(cause=RefusalCause.FORBIDDEN_KEY, what=f"{len(self._undeclared)} keys that may not stand here")
         if value is None:
             return [KeyAction(key=key, cost=DROP_NULL, target=None)]
-        if isinstance(value, dict | list | str) and self._fitter.speaks_of(value, self._shape):
-            return Miss(
-                cause=RefusalCause.AMBIGUOUS, what="may not stand here, and holds what is declared here", at=(key,)
-            )
-        meant = self._intended_property(key, value)
-        if meant is not None:
-            what = f"may not stand here, and may be meant for {meant[:64]!r}"
-            return Miss(cause=RefusalCause.AMBIGUOUS, what=what, at=(key,))
+        doubt = self._doubt_of_dropping(key, value)
+        if doubt is not None:
+            return Miss(cause=RefusalCause.AMBIGUOUS, what=f"may not stand here, and {doubt}", at=(key,))
         return [KeyAction(key=key, cost=DROP, target=None)]
+
+    def _doubt_of_dropping(self, key: str, value: Json) -> str | None:
+        if says_the_measure(key, value):
+            return "says in what the rest is measured"
+        if self._shapes.nearly_matches_a_pattern(self._shape, key):
+            return "is a slip away from a name that may"
+        if isinstance(value, dict | list | str) and self._fitter.speaks_of(value, self._shape):
+            return "holds what is declared here"
+        meant = self._intended_property(key, value)
+        return None if meant is None else f"may be meant for {meant[:64]!r}"
 
     def _intended_property(self, key: str, value: Json) -> str | None:
         """Return the property that a key may be meant for, which prevents dropping it; None where there is none."""
@@ -203,7 +219,9 @@ class UndeclaredKeys:
             if name in self._members:
                 if _are_rivals(key, name) and not same(value, self._members[name]):
                     return name
-            elif (slips(key, name) is not None or related(key, name)) and self._fits(name, value):
+            elif differs_in_meaning(key, name) or (
+                (may_mean(key, name) or related(key, name)) and self._fits(name, value)
+            ):
                 return name
         return None
 
@@ -235,7 +253,7 @@ class UndeclaredKeys:
 
 
 def _are_rivals(key: str, name: str) -> bool:
-    far, length = slips(key, name), len(plain(name))
+    far, length = near(key, name), len(plain(name))
     # Three letters more are a separate word: `amount_old` is no misspelt `amount`.
     return far == 0 or (far == 1 and length >= _SURE_LENGTH) or (far == 2 and length >= _VERY_SURE_LENGTH)  # noqa: PLR2004
 

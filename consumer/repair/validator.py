@@ -12,6 +12,7 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from consumer.repair.formats import FORMATS
+from consumer.repair.keywords import corrected
 from consumer.repair.values import RefusalCause
 from schemas.json_value import pointer
 
@@ -49,7 +50,7 @@ class SchemaValidator:
             raise UnusableSchema(f"not a JSON Schema at {_place(error)}: fails `{error.validator}`") from error
         except RecursionError as error:
             raise UnusableSchema("nested too deeply") from error
-        kind = self.kind if _has_own_ids(schema) else _fast_class(self.kind)
+        kind = corrected(self.kind) if _has_own_ids(schema) else _fast_class(corrected(self.kind))
         # An empty registry: references are resolved within the schema itself, never over a network.
         self._validator: Validator = kind(schema, registry=Registry(), format_checker=FORMATS)
 

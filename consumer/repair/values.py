@@ -73,6 +73,19 @@ class Edit:
 
 
 @value(frozen=True, slots=True, kw_only=True)
+class SlipNote:
+    """A key that looks like a slip, in a document that the schema accepts with it: told, and left as it is."""
+
+    path: str
+    meant: str
+    """The declared name that it looks like."""
+
+    def as_json(self) -> dict[str, Json]:
+        """Return it as a JSON object."""
+        return {"path": self.path, "meant": self.meant, "reason": "looks like a slip, and is allowed: left as it came"}
+
+
+@value(frozen=True, slots=True, kw_only=True)
 class Repair:
     """Result of a repair. A refused one has no document, no edits and a cause."""
 
@@ -81,6 +94,7 @@ class Repair:
     edits: tuple[Edit, ...] = ()
     cause: RefusalCause | None = None
     reason: str | None = None
+    notes: tuple[SlipNote, ...] = ()
 
     def as_json(self) -> dict[str, Json]:
         """Return it as the JSON answer that the command prints."""
@@ -90,6 +104,7 @@ class Repair:
             "edits": [edit.as_json() for edit in self.edits],
             "cause": self.cause and self.cause.value,
             "reason": self.reason,
+            "notes": [note.as_json() for note in self.notes],
         }
 
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from consumer.repair.values import Edit, Json, RefusalCause, Repair, RepairStatus, refused
+from consumer.repair.values import Edit, Json, RefusalCause, Repair, RepairStatus, SlipNote, refused
 from schemas.names import Grade
 
 LIMIT: Final = timedelta(seconds=1.4)
@@ -155,6 +155,7 @@ def _parse_repair(answer: Mapping[str, Any]) -> Repair:
         edits=tuple(_parse_edit(edit) for edit in answer["edits"]),
         cause=answer["cause"] and RefusalCause(answer["cause"]),
         reason=answer["reason"],
+        notes=tuple(SlipNote(path=note["path"], meant=note["meant"]) for note in answer["notes"]),
     )
 
 

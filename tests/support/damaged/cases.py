@@ -52,6 +52,8 @@ class Case:
     text: str
     original: Json
     still_valid: bool
+    left: tuple[Json, ...] = ()
+    """What is as right as the original: what the schema takes left as it was made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +124,7 @@ def _case(
         text=made.text,
         original=original,
         still_valid=still_valid,
+        left=made.left if beside else (),
     )
 
 

@@ -1,10 +1,11 @@
 """What a damage is, and how several are put on one document so that each still finds what it is about."""
 
+import itertools
 import json
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from tests.support.damaged.schema_positions import Json, Path, Place, Schema, places, replaced
 
@@ -54,6 +55,7 @@ class Told:
     do: Callable[[str, random.Random], str]
 
 
+_MANY: Final = 6
 Damage: TypeAlias = Inside | Around | Written | Told
 
 
@@ -69,6 +71,8 @@ class Damaged:
 
     text: str
     harmless: bool
+    left: tuple[Json, ...] = ()
+    """The document with some or all of what the schema takes left as it was made: no repair has to touch that."""
 
 
 def damaged(document: Json, schema: Schema, damages: Sequence[Damage], rng: random.Random) -> Damaged | None:
@@ -84,7 +88,16 @@ def damaged(document: Json, schema: Schema, damages: Sequence[Damage], rng: rand
     for damage in damages:
         if isinstance(damage, Told) and text is not None:
             text = damage.do(text, rng)
-    return None if text is None else Damaged(text=text, harmless=any(edit.change.harmless for edit in edits))
+    if text is None:
+        return None
+    harmless = [edit for edit in edits if edit.change.harmless]
+    return Damaged(text=text, harmless=bool(harmless), left=tuple(_left(document, harmless)))
+
+
+def _left(document: Json, harmless: Sequence[_Edit]) -> Iterator[Json]:
+    sizes = range(1, len(harmless) + 1) if len(harmless) <= _MANY else [len(harmless)] if harmless else []
+    for size in sizes:
+        yield from (_edited(document, some) for some in itertools.combinations(harmless, size))
 
 
 def _edits(document: Json, schema: Schema, damages: Sequence[Inside], rng: random.Random) -> list[_Edit] | None:

@@ -53,7 +53,8 @@ def judge(case: Case, answer: Answer) -> Verdict:
         return Verdict.REFUSED
     if case.still_valid and same(answer.document, parsed(case.text)[1]):
         return Verdict.RIGHT
-    return Verdict.RIGHT if same(answer.document, case.original) else Verdict.WRONG
+    right = (case.original, *case.left)
+    return Verdict.RIGHT if any(same(answer.document, one) for one in right) else Verdict.WRONG
 
 
 def judged(cases: Iterable[Case], answers: Mapping[int, Answer]) -> Judged:

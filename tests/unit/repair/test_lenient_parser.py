@@ -35,7 +35,6 @@ ESCAPED = json.dumps(PLAIN)
         pytest.param(f"```python\nprint('x')\n```\nprints\n```json\n{PLAIN}\n```", id="two fences"),
         pytest.param(f"Sure! {PLAIN}", id="prose before"),
         pytest.param(f"{PLAIN} I hope that helps :-)", id="prose after"),
-        pytest.param(f"{PLAIN}\n{PLAIN}", id="the same twice"),
         pytest.param(PLAIN.replace(" ", "\u00a0"), id="white space of another kind"),
         pytest.param(f"As [noted] in {{this}}: {PLAIN}", id="brackets in prose"),
         pytest.param(f"<think>maybe {{1}}</think>{PLAIN}", id="thoughts"),

@@ -1,0 +1,237 @@
+"""A repair never gives a document another meaning: what is valid stays; limits, signs, units hold."""
+
+import json
+from typing import Any
+
+import pytest
+
+from consumer.repair.repair import repair_document, repair_text
+from consumer.repair.values import Json, RefusalCause, RepairStatus, SlipNote
+from schemas.names import Grade
+from tests.support.paths import ROOT
+
+CASES = ROOT.parent / "shared" / "cases" / "faults"
+LIST: Json = {"type": "object", "properties": {"c": {"type": "array", "items": {"type": "string"}}}, "required": ["c"]}
+
+
+def _only(**members: Json) -> dict[str, Json]:
+    return {"type": "object", "properties": members, "required": list(members), "additionalProperties": False}
+
+
+@pytest.mark.parametrize("most", list(Grade))
+@pytest.mark.parametrize(
+    ("schema", "document"),
+    [
+        ({"properties": {"min_price": {"type": "number"}}}, {"max_price": 5}),
+        ({"properties": {"scripts": {"properties": {"build": {"type": "string"}}}}}, {"scripts": {"Build": "x"}}),
+        ({"properties": {"customer_id": {"type": "integer"}}}, {"cusotmer_id": 3}),
+        ({"properties": {"a": {"type": ["string", "integer"]}}}, {"a": 5}),
+        ({"properties": {"data": {"type": "object"}, "n": {"type": "integer"}}}, {"data": {"n": "5"}}),
+        ({"properties": {"tags": {"type": "array"}}}, {"Tags": "a"}),
+    ],
+)
+def test_a_valid_document_is_handed_back_as_it_came(schema: Json, document: Json, most: Grade) -> None:
+    for repair in (repair_document(document, schema, most=most), repair_text(json.dumps(document), schema, most=most)):
+        assert (repair.status, repair.document, repair.edits) == (RepairStatus.VALID, document, ())
+
+
+def test_what_looks_like_a_slip_in_it_is_told_and_left() -> None:
+    schema: Json = {"properties": {"items": {"items": {"properties": {"unit_price": {}, "note": {}}}}}}
+    told = repair_document({"items": [{"unitPrice": 5}, {"other": 1}, {"unit_prcie": 5}]}, schema, most=Grade.LOSSLESS)
+    assert told.notes == (
+        SlipNote(path="/items/0/unitPrice", meant="unit_price"),
+        SlipNote(path="/items/2/unit_prcie", meant="unit_price"),
+    )
+    assert told.as_json()["notes"][0]["meant"] == "unit_price"  # type: ignore[index, call-overload]  # JSON is anything
+    assert repair_document({"max_price": 5}, {"properties": {"min_price": {}}}, most=Grade.LOSSLESS).notes == ()
+
+
+def test_a_valid_document_is_accepted_however_long_a_search_would_take() -> None:
+    branches: Json = [{"required": [f"a{at}"]} for at in range(300)]
+    assert repair_document({"a299": 1}, {"anyOf": branches}, most=Grade.LOSSLESS).status is RepairStatus.VALID
+
+
+def test_a_part_that_may_stand_is_left_alone_beside_a_part_that_may_not() -> None:
+    schema: Json = {"properties": {"scripts": {"properties": {"build": {}}}, "n": {"type": "integer"}}}
+    repair = repair_document({"scripts": {"Build": "x"}, "n": "5"}, schema, most=Grade.INVENTIVE)
+    assert repair.document == {"scripts": {"Build": "x"}, "n": 5}
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"maximum": 100}, 500),
+        ({"type": ["integer", "string"], "maximum": 100}, 500),
+        ({"anyOf": [{"type": "integer", "maximum": 100}, {"type": "string"}]}, 500),
+        ({"oneOf": [{"type": "integer", "multipleOf": 5}, {"type": "string", "minLength": 1}]}, 7),
+        ({"type": ["integer", "array"], "minimum": 0}, -1),
+        ({"type": ["string", "boolean"], "minLength": 2}, "f"),
+        ({"type": ["string", "boolean"], "pattern": "^x"}, "off"),
+        ({"enum": [False, "x"]}, "f"),
+        ({"type": ["array", "integer"], "minItems": 2}, [4]),
+        ({"type": ["string", "array"], "maxLength": 2}, "abc"),
+        ({"type": ["string", "integer"], "maxLength": 1}, "12"),
+    ],
+)
+@pytest.mark.parametrize("most", list(Grade))
+def test_a_limit_is_not_evaded_by_another_type(schema: Json, value: Json, most: Grade) -> None:
+    assert repair_document(value, schema, most=most).status is RepairStatus.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("listed", "given"),
+    [
+        (["+1", "-1"], "1"),
+        (["O+", "O-"], "O"),
+        (["O+"], "o"),
+        (["A-", "B-"], "A"),
+        (["UTC+3", "UTC-3"], "UTC3"),
+        (["UTC-3"], "utc 3"),
+        (["v1.1"], "v11"),
+        (["2024-01"], "202401"),
+        (["MW"], "mW"),
+        (["Mb", "kb"], "MB"),
+        (["5'"], '5"'),
+        (["<5"], "5"),
+        (["C#"], "c"),
+    ],
+)
+def test_a_listed_value_keeps_its_sign_its_digits_and_its_unit(listed: Json, given: str) -> None:
+    repair = repair_document({"s": given}, _only(s={"enum": listed}), most=Grade.INVENTIVE)
+    assert repair.cause in {RefusalCause.AMBIGUOUS, RefusalCause.UNKNOWN_VALUE}
+
+
+@pytest.mark.parametrize(
+    ("listed", "given", "meant"),
+    [
+        (["in-progress"], "In Progress", "in-progress"),
+        (["utf-8"], "UTF8", "utf-8"),
+        (["EUR"], "eur", "EUR"),
+        (["gpt_4"], "GPT 4", "gpt_4"),
+        ([1, 2], "2", 2),
+        ([True, False], "yes", True),
+    ],
+)
+def test_a_listed_value_in_other_words_is_still_found(listed: Json, given: str, meant: Json) -> None:
+    assert repair_document({"s": given}, _only(s={"enum": listed}), most=Grade.LOSSLESS).document == {"s": meant}
+
+
+@pytest.mark.parametrize("most", list(Grade))
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"unit": "s"},
+        {"currency": "EUR"},
+        {"uom": "kg"},
+        {"scale": 3},
+        {"currency_code": "usd"},
+        {"timezone": "UTC"},
+        {"type": "ms"},
+        {"kind": "percent"},
+        {"exponent": -2},
+        {"status": "ok", "unit": "s"},
+    ],
+)
+def test_a_unit_is_never_dropped(beside: dict[str, Json], most: Grade) -> None:
+    for schema in (_only(n={"type": "integer"}), _only(n=_only(value={"type": "integer"}))):
+        repair = repair_document({"n": {"value": 30, **beside}}, schema, most=most)
+        assert repair.status is RepairStatus.REFUSED, repair.document
+
+
+def test_an_envelope_around_a_number_that_says_nothing_of_it_is_taken_off() -> None:
+    schema = _only(n={"type": "integer"})
+    assert repair_document({"n": {"value": 30}}, schema, most=Grade.LOSSLESS).document == {"n": 30}
+    assert repair_document({"n": {"value": 30, "ok": True}}, schema, most=Grade.LOSSY).document == {"n": 30}
+
+
+def test_a_declared_member_that_is_invalid_is_not_replaced_by_its_own_content() -> None:
+    hook: Json = {"type": "object", "required": ["run"]}
+    schema: Json = {
+        "type": "object",
+        "properties": {"hooks": {"type": "object", "properties": {"pre": {"type": "array", "items": hook}}}},
+    }
+    for most in Grade:
+        assert repair_document({"hooks": {"pre": ["bad"]}}, schema, most=most).status is RepairStatus.REFUSED
+
+
+@pytest.mark.parametrize(
+    "joined",
+    [
+        "a,b",
+        "New York, Los Angeles",
+        "",
+        "  ",
+        "- red\n- green",
+        "a;b",
+        "a | b",
+        "salt and pepper",
+        "a@x.io b@y.io",
+        "6f1d2c3b-4a59-4e87-9c60-1b2a3c4d5e6f,7f1d2c3b-4a59-4e87-9c60-1b2a3c4d5e6f",
+        "x\ty",
+        "read:a write:b",
+        "a / b",
+    ],
+)
+def test_a_list_written_as_one_text_is_no_list_of_one(joined: str) -> None:
+    assert repair_document({"c": joined}, LIST, most=Grade.INVENTIVE).status is RepairStatus.REFUSED
+
+
+def test_numbers_beside_each_other_are_no_grouped_number_in_a_list() -> None:
+    numbers = _only(c={"type": "array", "items": {"type": "integer"}})
+    assert repair_document({"c": "100 200"}, numbers, most=Grade.INVENTIVE).status is RepairStatus.REFUSED
+
+
+def test_equal_documents_in_one_text_are_two() -> None:
+    for text in ('{"a": 1} {"a": 1}', 'one: {"a": 1}\ntwo: {"a": 1}', '{"a": "1"}\n{"a": "1"}'):
+        repair = repair_text(text, _only(a={"type": "integer"}), most=Grade.INVENTIVE)
+        assert repair.cause is RefusalCause.AMBIGUOUS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<think>maybe {"a": 1} but let me check the other',
+        '<think>maybe {"a": 1}',
+        'Well: <thinking> {"a": 1} or {"a": 2}?',
+        '<reasoning>one</reasoning><reasoning>{"a": 1}',
+        '<think>{"a": 1}</think>',
+    ],
+)
+def test_a_draft_within_thoughts_is_no_answer(text: str) -> None:
+    repair = repair_text(text, _only(a={"type": "integer"}), most=Grade.INVENTIVE)
+    assert repair.cause is RefusalCause.TRUNCATED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<think>maybe {"a": 2}?</think>{"a": 1}',
+        'so {"a": 2} it is not </think>\n{"a": 1}',
+        '<think>a <think>b</think> {"a": 2}</think> {"a": 1}',
+    ],
+)
+def test_the_answer_after_the_thoughts_is_one(text: str) -> None:
+    assert repair_text(text, _only(a={"type": "integer"}), most=Grade.LOSSLESS).document == {"a": 1}
+
+
+@pytest.mark.parametrize("key", ["X-Request-Id", "xRequest", "x_request", "-x-note", "xx-a", "c-a"])
+def test_a_key_near_a_pattern_is_not_dropped(key: str) -> None:
+    schema = _only(a={"type": "integer"}) | {"patternProperties": {"^x-": {"type": "string"}}}
+    assert repair_document({"a": 1, key: "r"}, schema, most=Grade.INVENTIVE).cause is RefusalCause.AMBIGUOUS
+    dropped = repair_document({"a": 1, "remark": "r"}, schema, most=Grade.LOSSY)
+    assert dropped.document == {"a": 1}
+
+
+def _shared() -> list[Any]:
+    found = [(path, json.loads(path.read_text())) for path in sorted(CASES.glob("*.json"))] if CASES.is_dir() else []
+    return [pytest.param(told, id=path.stem) for path, told in found if "shw repair" in told["how_to_run"]]
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the cases from outside are not here")
+@pytest.mark.parametrize("case", _shared() or [None])
+def test_the_cases_from_outside_hold(case: dict[str, Any]) -> None:
+    asked = case["input"]
+    repair = repair_text(asked["text"], asked["schema"], most=Grade(asked["grade"]))
+    valid = "valid" in case["expected"].split(":")[0] or "left unchanged" in case["expected"]
+    assert repair.status is (RepairStatus.VALID if valid else RepairStatus.REFUSED), repair.document
+    assert not repair.edits
