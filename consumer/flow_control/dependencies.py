@@ -2,21 +2,24 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from consumer.model import Diagnosed, FailureId, Heal, Health
 
+IDLE_HEALS: Final = 256
+"""Heals of one dependency that may wait without its room: each has made a call, and none has told that it is well."""
 REMEMBERED: Final = 4096
 """Dependencies kept in memory; the least recently used one is evicted, and begins its slow start again."""
 
 
 @dataclass(slots=True)
 class _SlowStart:
-    """Concurrency window of one dependency: heals under way, and how many may be."""
+    """Concurrency window of one dependency: heals under way, how many may be, and how many only wait meanwhile."""
 
     under_way: int = 0
     room: int = 0
+    idle: int = 0
 
 
 @dataclass(slots=True)
@@ -33,13 +36,14 @@ class Dependencies:
     _unhealthy: frozenset[str] = frozenset()
     _with_strikes: set[str] = field(default_factory=set)
     _with_waiters: set[str] = field(default_factory=set)
+    _given_back: list[Health] = field(default_factory=list)
 
     def free_slots(self, key: str) -> int:
         """Return how many more heals of a dependency may start now; 0 while its breaker is known to be open."""
         if key in self._unhealthy:
             return 0
         seen = self._slow_starts.get(key)
-        return self.first if seen is None else max(0, seen.room - seen.under_way)
+        return self.first if seen is None else max(0, min(seen.room - seen.under_way, IDLE_HEALS - seen.idle))
 
     def under_way(self) -> dict[str, int]:
         """Return the number of heals under way for each dependency that has any."""
@@ -68,6 +72,32 @@ class Dependencies:
                 seen.room += 1
             elif healthy is False:
                 seen.room = self.first
+
+    def idle(self, health: Health, *, unhealthy: bool) -> Health:
+        """Give back the room, and the probe, of a heal that only waits; returns it as it goes on: as no probe.
+
+        As the calls of heals that wait have told no success, each takes one off the room, but for the last: a dead
+        dependency is not called by one heal after the other while all of them wait for it.
+        """
+        seen = self._slow_starts.get(health.key)
+        if seen is not None:
+            seen.under_way, seen.idle = max(0, seen.under_way - 1), seen.idle + 1
+            if unhealthy:
+                seen.room = max(1, min(seen.room, self.first) - 1)
+        if health.probe or health.key in self._with_waiters:
+            self._given_back.append(replace(health, healthy=False if health.probe and unhealthy else None))
+        return replace(health, probe=False)
+
+    def busy(self, key: str) -> None:
+        """Take the room again: the wait of a heal is over, or the heal is."""
+        seen = self._slow_starts.get(key)
+        if seen is not None:
+            seen.under_way, seen.idle = seen.under_way + 1, max(0, seen.idle - 1)
+
+    def take_given_back(self) -> list[Health]:
+        """Return, once, what heals that wait have given back and others wait for, as the database is told it."""
+        given_back, self._given_back = self._given_back, []
+        return given_back
 
     def struck(self, key: str) -> None:
         """Record that the database holds a strike against it, which the next success has to clear."""
@@ -103,7 +133,7 @@ class Dependencies:
 
     def _forget_idle(self) -> None:
         while len(self._slow_starts) > REMEMBERED:
-            idle = next((key for key, seen in self._slow_starts.items() if seen.under_way == 0), None)
+            idle = next((key for key, seen in self._slow_starts.items() if not seen.under_way and not seen.idle), None)
             if idle is None:
                 return
             del self._slow_starts[idle]

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
@@ -25,6 +26,9 @@ PREFETCH_WINDOW: Final = 0.1
 """Prefetch window, in seconds: no more is prefetched than heals ended within it, and for each organisation no more than
 its own did. Claiming takes half of that where replicas share a processor. Where no heal ends nothing is prefetched, and
 an organisation whose heals hang gets no slot by the heals of others."""
+IDLE_LEAST: Final = 256
+"""Heals that may wait without a slot: half as many as there are slots, but at least so many. Each stays in memory.
+Beyond, a heal that waits keeps its slot; of both kinds of places an organisation takes no more than its share."""
 PACES: Final = 4096
 """Organisations whose completion rate is remembered."""
 
@@ -82,6 +86,7 @@ class HealSlots:
     _uses: dict[AttemptId, _SlotUse] = field(default_factory=dict)
     _unstarted: set[AttemptId] = field(default_factory=set)
     _settling: set[AttemptId] = field(default_factory=set)
+    _idle: dict[AttemptId, OrgId] = field(default_factory=dict)
     _held_by_org: dict[OrgId, int] = field(default_factory=dict)
     _new_count: int = 0
     _freed_at: dict[OrgId, float] = field(default_factory=dict)
@@ -107,21 +112,42 @@ class HealSlots:
         except TimeoutError:
             return False
 
-    def release(self, org_id: OrgId) -> None:
-        """Free the slot of a heal for the next one, and count it in the completion rates."""
+    def release(self, org_id: OrgId, attempt_id: AttemptId | None = None) -> None:
+        """Free the slot of a heal for the next one, unless it ended idle, and count it in the completion rates."""
         self._pace.one_ended()
         if len(self._paces) > PACES:
             self._paces = {one: pace for one, pace in self._paces.items() if pace.lately()}
         self._paces.setdefault(org_id, _Pace()).one_ended()
+        if attempt_id not in self._idle:
+            self._semaphore.release()
+
+    @asynccontextmanager
+    async def idle(self, attempt_id: AttemptId) -> AsyncIterator[None]:
+        """Give back the slot of a heal while it only waits; one whose wait is cut short ends without a slot."""
+        place = self._uses[attempt_id]
+        if not self._may_idle(place.org_id):
+            yield
+            return
+        self._idle[attempt_id] = place.org_id
+        self._return_slot(place)
         self._semaphore.release()
+        self._freed.set()
+        yield
+        await self._semaphore.acquire()
+        del self._idle[attempt_id]
+        self._take_slot(place)
+
+    def _may_idle(self, org_id: OrgId) -> bool:
+        free = max(IDLE_LEAST, self.slots // 2) - len(self._idle)
+        mine = sum(1 for one in self._idle.values() if one == org_id)
+        return free > 0 and (mine == 0 or mine < int(self.organisation_share * (mine + free) + _ROUNDING))
 
     def add(self, attempt_id: AttemptId, org_id: OrgId, *, is_new: bool) -> bool:
         """Take a slot; returns False when this attempt has one already."""
         if attempt_id in self._uses:
             return False
         self._uses[attempt_id] = _SlotUse(time.monotonic(), org_id, is_new)
-        self._held_by_org[org_id] = self._held_by_org.get(org_id, 0) + 1
-        self._new_count += is_new
+        self._take_slot(self._uses[attempt_id])
         self._unstarted.add(attempt_id)
         return True
 
@@ -133,18 +159,24 @@ class HealSlots:
         """Record that a heal has ended: its slot is free, and it waits for its settle."""
         if attempt_id not in self._settling:
             self._settling.add(attempt_id)
-            self._return_slot(self._uses[attempt_id])
+            if self._idle.pop(attempt_id, None) is None:
+                self._return_slot(self._uses[attempt_id])
             self._freed.set()
 
     def forget(self, attempt_ids: Iterable[AttemptId]) -> None:
         """Remove heals whose settle is durable, or whose claim another process has now."""
         for attempt_id in attempt_ids:
             place = self._uses.pop(attempt_id, None)
-            if place is not None and attempt_id not in self._settling:
+            was_idle = self._idle.pop(attempt_id, None) is not None
+            if place is not None and not was_idle and attempt_id not in self._settling:
                 self._return_slot(place)
             self._unstarted.discard(attempt_id)
             self._settling.discard(attempt_id)
         self._freed.set()
+
+    def _take_slot(self, place: _SlotUse) -> None:
+        self._held_by_org[place.org_id] = self._held_by_org.get(place.org_id, 0) + 1
+        self._new_count += place.is_new
 
     def _return_slot(self, place: _SlotUse) -> None:
         left = self._held_by_org[place.org_id] - 1
@@ -172,7 +204,7 @@ class HealSlots:
         """Return the number of free slots, prefetch included; 0 while too many ended heals wait for the database."""
         if len(self._settling) >= max(self.slots, UNSETTLED_LEAST):
             return 0
-        free = self.slots + self._prefetch() - (len(self._uses) - len(self._settling))
+        free = self.slots + self._prefetch() - (len(self._uses) - len(self._settling) - len(self._idle))
         if for_new and self.due_waits:
             free = min(free, self._new_limit() - self._new_count)
         return max(0, free)

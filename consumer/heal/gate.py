@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Protocol, TypeVar
 
 from consumer.errors import DeadlinePassed
+from consumer.heal.idle import Idle
 from consumer.heal.strategy import EffectGate
 from consumer.model import AttemptId, Claim
 from consumer.model.call import NOT_PERMITTED, NotSent
@@ -35,7 +37,15 @@ class Gate:
     it; no unsafe effect starts before its beginning is durable.
     """
 
-    def __init__(self, claim: Claim, effect: Effect, tenure: ClaimLease, started: Callable[[AttemptId], None]) -> None:
+    def __init__(
+        self,
+        claim: Claim,
+        effect: Effect,
+        tenure: ClaimLease,
+        started: Callable[[AttemptId], None],
+        give_back: Idle = lambda _: nullcontext(),
+    ) -> None:
+        self.give_back = give_back
         self._claim = claim
         self._effect = effect
         self._tenure = tenure

@@ -9,6 +9,7 @@ import structlog
 
 from consumer.errors import DeadlinePassed, LostClaim, RevokedClaim, TransientError
 from consumer.heal.gate import Gate
+from consumer.heal.idle import GIVE_BACK
 from consumer.heal.strategy import Strategy, Task
 from consumer.model import Crashed, Healed, NotHealed, Outcome, Refused, RetryLater, Unknown
 from consumer.model.call import MAY_START
@@ -40,7 +41,7 @@ async def run(strategy: Strategy, task: Task, gate: Gate) -> Outcome:
 
 
 async def _run_in_window(strategy: Strategy, task: Task, gate: Gate) -> Outcome:
-    permitted = MAY_START.set(gate.may_start)
+    permitted, given_back = MAY_START.set(gate.may_start), GIVE_BACK.set(gate.give_back)
     try:
         async with asyncio.timeout(gate.remaining().total_seconds()):
             return await strategy.heal(task, gate)
@@ -63,6 +64,7 @@ async def _run_in_window(strategy: Strategy, task: Task, gate: Gate) -> Outcome:
         return _after_effect(task, reason) if gate.begun else Crashed(reason=reason)
     finally:
         MAY_START.reset(permitted)
+        GIVE_BACK.reset(given_back)
 
 
 def unproven(strategy: Strategy, healed: Healed) -> str | None:

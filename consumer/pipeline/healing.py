@@ -14,6 +14,7 @@ from consumer.catalog import Catalogs, WorkflowPolicy
 from consumer.errors import LostClaim
 from consumer.event_loop import yielding_to_loop
 from consumer.flow_control.dependencies import Dependencies
+from consumer.flow_control.idle_heals import HeldByHeal
 from consumer.flow_control.slots import HealSlots
 from consumer.heal.gate import Gate
 from consumer.heal.run import run
@@ -25,6 +26,7 @@ from consumer.model import (
     Crashed,
     Diagnosed,
     Heal,
+    Health,
     MicroAud,
     NotHealed,
     Outcome,
@@ -135,7 +137,8 @@ class HealTasks:
             self._settle(diagnosed, claim, late, self.clock.now(), plan.strategy)
             return
         started_at = self.clock.now()
-        gate = Gate(claim, plan.intent.effect, self.lease, self.live.effect_started)
+        held = self._held_by(failure, plan, claim)
+        gate = Gate(claim, plan.intent.effect, self.lease, self.live.effect_started, held.given_back)
         task = Task(
             failure=failure,
             diagnosis=diagnosed.diagnosis,
@@ -153,8 +156,17 @@ class HealTasks:
             self.live.forget([claim.attempt_id])
             return
         finally:
-            self.live.release(failure.org_id)
+            self.live.release(failure.org_id, claim.attempt_id)
+        if claim.probe and not held.is_probe:
+            claim = replace(claim, probe=False)
         self._settle(diagnosed, claim, outcome, started_at, plan.strategy)
+
+    def _held_by(self, failure: Failure, plan: Heal, claim: Claim) -> HeldByHeal:
+        key, named = plan.dependency, plan.intent.dependency
+        health = None
+        if key is not None and named is not None:
+            health = Health(key=key, org_id=failure.org_id, dependency=named, healthy=None, probe=claim.probe)
+        return HeldByHeal(live=self.live, dependencies=self.dependencies, attempt_id=claim.attempt_id, health=health)
 
     def _settle(
         self,

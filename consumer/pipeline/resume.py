@@ -37,7 +37,7 @@ from consumer.settings import BreakerSettings, HealSettings, ResumeSettings
 from consumer.store import breakers, due, leases, rate_limits
 from consumer.store.pool import Pool
 from consumer.store.settle import end_unclaimed
-from consumer.store.waiters import wake_missed
+from consumer.store.waiters import wake_for_room, wake_missed
 
 log = structlog.get_logger(__name__)
 
@@ -162,6 +162,8 @@ class ResumeLoop:
     async def _refresh_fleet_state(self) -> None:
         """Load the state of the whole fleet: unhealthy dependencies (circuit breakers) and braked workflows."""
         await due.postpone_for_person(self.pool)
+        if given_back := self.dependencies.take_given_back():
+            await wake_for_room(self.pool, given_back, self.breaker)
         known = await breakers.load_breakers(self.pool, self.breaker)
         self.dependencies.refresh(known.unhealthy, known.struck)
         self.metrics.breakers_open.set(len(known.unhealthy))

@@ -1,9 +1,12 @@
-"""Lost wake-ups: makes waiters due again whose scope was freed while the transaction that made them wait ran."""
+"""Waiters that no settlement wakes: of a scope that was freed in between, and of a dependency whose heals only wait."""
 
 from collections.abc import Sequence
 
-from consumer.model import FailureId
-from consumer.store.pool import Pool, translated
+from consumer.model import FailureId, Health
+from consumer.settings import BreakerSettings
+from consumer.store.breakers import apply_health
+from consumer.store.pool import Pool, transaction, translated
+from consumer.store.settle import wake
 
 # A settle wakes the waiters that it sees, and not those whose own transaction commits a moment later. These check once
 # more after their commit. A claim that they can lock is not being settled, and when it is, they will be seen; a claim
@@ -30,3 +33,10 @@ async def wake_missed(pool: Pool, failures: Sequence[FailureId]) -> int:
         return 0
     with translated():
         return len(await pool.fetch(_WAKE_IF_FREE, failures))
+
+
+async def wake_for_room(pool: Pool, given_back: Sequence[Health], settings: BreakerSettings) -> int:
+    """Wake those for whom heals that only wait have made room, or have left the probe; returns how many."""
+    async with transaction(pool) as connection:
+        verdicts = await apply_health(connection, given_back, settings)
+        return len(await wake(connection, verdicts.wake))
