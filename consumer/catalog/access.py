@@ -28,8 +28,21 @@ def _check_host(host: str) -> str:
 HostName: TypeAlias = Annotated[str, AfterValidator(_check_host)]
 
 
+def _check_path(path: str) -> str:
+    if not path.startswith("/") or "?" in path or "#" in path or not path.isascii() or " " in path:
+        raise ValueError(
+            "a path begins with `/` and has no query: `/v1/orders/*` (one segment), `/v1/orders/**` (all below)"
+        )
+    return path
+
+
+PathPattern: TypeAlias = Annotated[str, AfterValidator(_check_path)]
+Method: TypeAlias = Annotated[str, Field(pattern=r"^[A-Z]{1,32}$")]
+HeaderName: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}$")]
+
+
 class Source(Declared):
-    """A source that may report failures, and for which organisations.
+    """A source that may report failures, for which organisations, and for which of their workflows.
 
     Kafka's ACLs decide which clients may write at all; a CloudEvents source is only a claim.
     """
@@ -37,6 +50,9 @@ class Source(Declared):
     source: str
     """A CloudEvents source, or a pattern with `*`. Bare JSON has the source `urn:kafka:<topic>`."""
     organisations: Organisations
+    workflows: Literal["*"] | tuple[str, ...] | None = None
+    """Workflows (names or patterns) whose failures are healed when it reports them; a failure of another workflow is
+    recorded and diagnosed only. None: only of workflows whose entry has no secrets."""
 
 
 class Host(Declared):
@@ -55,10 +71,24 @@ class Host(Declared):
 
 
 class Secret(Declared):
-    """Where the value of `secret://NAME` is read from, and to which hosts alone it may be sent."""
+    """Where the value of `secret://NAME` is read from, and in which calls alone it may be sent.
+
+    While methods, paths or headers are not declared, it is sent nowhere.
+    """
 
     env: str | None = None
     file: str | None = None
     hosts: tuple[HostName, ...] = ()
+    methods: Literal["*"] | tuple[Method, ...] | None = None
+    """Methods of the calls that may carry it."""
+    paths: Literal["*"] | tuple[PathPattern, ...] | None = None
+    """Paths of the calls that may carry it; `*` is a part of one segment, `**` any number of segments."""
+    headers: Literal["*"] | tuple[HeaderName, ...] | None = None
+    """Headers in which it may stand, in any case."""
     organisations: Organisations = "*"
     """Organisations whose failures may refer to it."""
+
+    @property
+    def unbound(self) -> tuple[str, ...]:
+        """Return which of its bindings are not declared."""
+        return tuple(name for name in ("methods", "paths", "headers") if getattr(self, name) is None)

@@ -11,6 +11,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from consumer.catalog.access import Secret, Source
+from consumer.catalog.bindings import missing_bindings, source_refusal
 from consumer.catalog.declared import Declared
 from consumer.catalog.policy import WorkflowPolicy
 from consumer.catalog.runners.declared import DescribedRunner
@@ -41,8 +42,11 @@ class Catalog:
     runners: dict[str, DescribedRunner] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     """Files that it was made from besides its own text, by paths relative to it."""
+    unbound: tuple[str, ...] = ()
+    """What it does not bind although it has secrets, with line and what to add; until then that is refused."""
     _source_patterns: dict[tuple[str, UUID], str | None] = field(default_factory=dict, compare=False, repr=False)
     _policies: dict[str, WorkflowPolicy | None] = field(default_factory=dict, compare=False, repr=False)
+    _refusals: dict[tuple[str, UUID, str], str | None] = field(default_factory=dict, compare=False, repr=False)
 
     def may_speak(self, source: str, org_id: UUID) -> bool:
         """Return whether a source may report failures of an organisation."""
@@ -68,6 +72,14 @@ class Catalog:
             self._policies,
             workflow_name,
             lambda: next((p for p in self.workflows if fnmatchcase(workflow_name, p.name)), None),
+        )
+
+    def source_refusal(self, source: str, org_id: UUID, workflow_name: str, policy: WorkflowPolicy) -> str | None:
+        """Return why what a source reports of a workflow is not healed, or None; `policy` is the workflow's."""
+        return _memoize(
+            self._refusals,
+            (source, org_id, workflow_name),
+            lambda: source_refusal(self.sources, source, org_id, workflow_name, policy),
         )
 
 
@@ -102,6 +114,7 @@ def parse_catalog(text: str, name: str = "catalog", read: Callable[[str], str] |
     undeclared = [f"{_place(root, path, name)}: {why}" for path, why in _undeclared_references(document)]
     if undeclared:
         raise ConfigError("; ".join(undeclared))
+    unbound = missing_bindings(document.sources, document.secrets, document.workflows)
     named = files.texts if files is not None else {}
     version = hashlib.sha256("\0".join((text, *named.values())).encode()).hexdigest()[:12]
     return Catalog(
@@ -111,6 +124,7 @@ def parse_catalog(text: str, name: str = "catalog", read: Callable[[str], str] |
         secrets=dict(document.secrets),
         runners=dict(document.runners),
         files=tuple(named),
+        unbound=tuple(f"{_place(root, path, name)}: {why}" for path, why in unbound),
     )
 
 

@@ -12,6 +12,7 @@ from consumer.catalog.access import Host
 from consumer.catalog.declared import Declared
 from consumer.catalog.ladder import UNLIMITED, Ladders, RungLimits, Rungs, contradictions
 from consumer.catalog.limits import AutoRetryLimits, Brake, SameLimit, micro_aud
+from consumer.catalog.runners.checks import fault
 from consumer.catalog.schema_autofix import SchemaAutofixLimits
 from consumer.model import MicroAud
 from schemas.names import StrategyName
@@ -28,6 +29,8 @@ class WorkflowPolicy(Declared):
     """The engine that runs it, by its name under `runners`; without one no run is touched."""
     strategies: tuple[StrategyName, ...] | None = None
     """The only strategies that may act; None allows all that are installed."""
+    members: tuple[StrategyName, ...] = ()
+    """Strategies that may act on rows that plain members inserted; for any other an owner or admin has to ask."""
     ladders: Ladders = Field(default_factory=dict)
     """Order in which strategies are tried, by failure type; the healer's own order for types that are not listed."""
     rungs: Rungs = Field(default_factory=dict)
@@ -63,4 +66,7 @@ class WorkflowPolicy(Declared):
     @model_validator(mode="after")
     def _check_contradictions(self) -> Self:
         contradictions(self.ladders, self.rungs, self.strategies, self.attempts)
+        for place, strategy in enumerate(self.members):
+            if self.strategies is not None and strategy not in self.strategies:
+                fault(f"{strategy} is not among the entry's `strategies`", "members", place)
         return self

@@ -102,11 +102,11 @@ def topics(
 @_catalog.command("check")
 def check_catalog(
     file: Annotated[Path | None, typer.Argument(help="The catalog. Default: SHW_CATALOG.")] = None,
-) -> None:
-    """Say whether a catalog is valid, and where it is not."""
+) -> int:
+    """Say whether a catalog is valid, and where it is not; exits with 1 if a source or secret is not bound yet."""
     from consumer.cli.setup import check_catalog
 
-    check_catalog(file)
+    return check_catalog(file)
 
 
 @app.command()

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from consumer.cli.exits import say
+from consumer.cli.exits import ExitCode, say
 from consumer.kafka.topics import create_topics
 from consumer.service.catalog_file import read_catalog
 from consumer.settings import read_settings
@@ -28,11 +28,17 @@ def create_missing_topics(*, partitions: int, replication: int) -> None:
         say("A record has one copy and is lost with its disk: give --replication 3 where there are three brokers.")
 
 
-def check_catalog(path: Path | None) -> None:
-    """Parse a catalog as the service does, and print a summary; an error names the line."""
+def check_catalog(path: Path | None) -> int:
+    """Parse a catalog as the service does, and print a summary; an error names the line.
+
+    What it does not bind is printed too, and the answer is then no: heals that need it are refused.
+    """
     where = path or read_settings().catalog
     catalog = read_catalog(where)
     print(  # noqa: T201 - the command's answer
         f"{where} is valid: version {catalog.version}, {len(catalog.sources)} sources, "
         f"{len(catalog.workflows)} workflows, {len(catalog.secrets)} secrets."
     )
+    for lack in catalog.unbound:
+        print(lack)  # noqa: T201 - as above
+    return ExitCode.NO if catalog.unbound else ExitCode.OK

@@ -8,9 +8,20 @@ from typing import Final
 from uuid import UUID
 
 from consumer.catalog import Catalog
-from consumer.model import ID_SPACE, DeadLetter, Failure, FailureId, JsonObject, OrgId, Record, Trace, original_position
+from consumer.model import (
+    ID_SPACE,
+    DeadLetter,
+    Failure,
+    FailureId,
+    Json,
+    JsonObject,
+    OrgId,
+    Record,
+    Trace,
+    original_position,
+)
 from consumer.model.identity import to_driver_uuid, uuid5_from_bytes
-from consumer.redact import may_hold_secret, redact_json, redact_text
+from consumer.redact import REDACTED, may_hold_secret, redact_json, redact_text
 from schemas.envelope import Envelope, EnvelopeError, parse
 from schemas.failure import WorkflowFailure, decode_failure
 from schemas.names import PoisonReason
@@ -115,6 +126,33 @@ def redact_failure(failure: Failure) -> Failure:
         ("/failure_reason",) if reason != failure.failure_reason else ()
     )
     return replace(failure, workflow_name=name, failure_reason=reason, context=context, extra=extra, redactions=found)
+
+
+def redact_stored(failure: Failure) -> Failure:
+    """Redact a failure whose content somebody inserted or rewrote in the database.
+
+    What was redacted before stays known, as long as the mark still stands there: it cannot be sent.
+    """
+    clean = redact_failure(failure)
+    before = (path for path in failure.redactions if _holds_mark(clean, path))
+    found = clean.redactions if clean is not failure else ()
+    return replace(clean, redactions=tuple(dict.fromkeys((*before, *found))))
+
+
+def _holds_mark(failure: Failure, pointer: str) -> bool:
+    if pointer == "/failure_reason":
+        return REDACTED in failure.failure_reason
+    here: Json = failure.context
+    for part in pointer.removeprefix("/context").split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(here, dict) and name in here:
+            here = here[name]
+        elif isinstance(here, list) and name.isdigit() and int(name) < len(here):
+            here = here[int(name)]
+        else:
+            # Gone; but a name that was redacted itself is numbered where there were several.
+            return REDACTED in name and isinstance(here, dict) and any(REDACTED in key for key in here)
+    return isinstance(here, dict | list) or (isinstance(here, str) and REDACTED in here)
 
 
 def _redact_object(value: JsonObject) -> tuple[JsonObject, tuple[str, ...]]:

@@ -8,6 +8,7 @@ Invariant: a value never changes once it is made.
 """
 
 from consumer.model.failure import (
+    BELIEVED,
     NO_PROGRESS,
     DeadLetter,
     Diagnosis,
@@ -49,6 +50,7 @@ from consumer.model.plan import Adopt, Claim, Diagnosed, Heal, Intent, PassedOve
 from consumer.model.settlement import Attempt, Health, Message, Next, Settlement
 
 __all__ = [
+    "BELIEVED",
     "ID_SPACE",
     "NO_PROGRESS",
     "Adopt",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import field, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from consumer.model.identity import AttemptId, FailureId, JsonObject, OrgId
 from schemas.names import Disposition, FailureType, PoisonReason
@@ -78,6 +79,10 @@ NO_PROGRESS = LadderProgress()
 """Nothing was tried yet."""
 
 
+BELIEVED: Final = frozenset({"service", "owner", "admin"})
+"""`inserted_as` of rows that are healed as the catalog allows; all others are recorded and diagnosed only."""
+
+
 @value(frozen=True, slots=True, kw_only=True)
 class Failure:
     """An accepted failure in the form in which it is stored, healed and shown: redacted, and fit for Postgres."""
@@ -110,6 +115,12 @@ class Failure:
     """An attempt that healed the same fault (equal digest) while this failure waited for its scope."""
     ladder_progress: LadderProgress = NO_PROGRESS
     """Its progress on the ladder of strategies."""
+    inserted_as: str | None = None
+    """Who inserted the row, where no event reported it: a user's role in the organisation, or `service`."""
+    vouched: bool = False
+    """An owner, an admin or an operator has asked for its heal."""
+    unredacted_since: datetime | None = None
+    """When somebody inserted or rewrote its content in the database, if that has yet to be redacted."""
 
     def age(self, now: datetime) -> timedelta:
         """Return the time since it was detected; a time in the future is the publisher's mistake, and counts as now."""

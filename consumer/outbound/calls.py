@@ -20,6 +20,7 @@ from consumer.outbound.exchange import FAILURES, Exchange
 from consumer.outbound.message import HEADS, on_the_wire, read_answer, unsendable
 from consumer.outbound.redirects import NotFollowed, next_call, without_credentials
 from consumer.outbound.resolving import SystemResolver
+from consumer.outbound.secret_bindings import unbound_use
 
 _WIRE_LOGGERS: Final = ("httpcore2.http11", "httpcore2.http2")
 _NO_SECRETS: Final = Credentials({})
@@ -86,11 +87,13 @@ class OutboundCalls:
         asked = {str(target.url)}
         answer = await self._send_once(call, target, request)
         while not isinstance(step := next_call(request, target, answer, asked), NotFollowed):
-            # The secrets are not checked again: at the same origin they are allowed already, and no other gets them.
+            # Another origin gets no secret; at the same one its path has to be one of the secret's.
             place = target_of(step.url, policy.hosts, step.org_id)
             if isinstance(place, EgressRefused):
                 return replace(answer, not_followed=place.reason)
             request = step if place.origin == target.origin else without_credentials(step)
+            if unbound := self._unbound_use(request, place):
+                return replace(answer, not_followed=unbound)
             try:
                 answer, target = await self._send_once(call, place, request), place
             except AddressDenied as error:
@@ -124,7 +127,12 @@ class OutboundCalls:
             return target
         names = references(request.headers)
         forbidden = forbidden_reference(names, target.host, policy, self._secrets, request.org_id)
+        forbidden = forbidden or self._unbound_use(request, target)
         return EgressRefused(reason=forbidden) if forbidden else target
+
+    def _unbound_use(self, request: OutboundRequest, target: Target) -> str | None:
+        path = target.url.raw_path.decode("ascii", "replace")
+        return unbound_use(request.method, path, request.headers, self._secrets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ An orphaned claim is one whose owner is dead, or one of this process whose commi
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import random
 from typing import Final
@@ -19,7 +19,7 @@ from consumer.event_loop import jittered, wait_for_event
 from consumer.flow_control.brake import WorkflowBrake
 from consumer.flow_control.dependencies import Dependencies, dependency_gates
 from consumer.flow_control.slots import HealSlots
-from consumer.ingest.decode import redact_failure
+from consumer.ingest.decode import redact_stored
 from consumer.metrics import LoopPhase, Metrics
 from consumer.model import Diagnosed, Failure, Heal, OrgId, OwnerId, Refuse, Settlement
 from consumer.model.batch import Claimed
@@ -45,6 +45,8 @@ ORPHANED_AFTER: Final = timedelta(seconds=10)
 """Age of an orphan under our own name: a claim is in memory as soon as its commit is answered, so one this old and not
 in memory lost its answer."""
 TAKE_OVER_AT_ONCE: Final = 50
+REDACTED_AT_ONCE: Final = 50
+"""Failures that were rewritten while they were not due, redacted in one round."""
 
 
 FREED_BEFORE_PICK: Final = 20
@@ -145,7 +147,7 @@ class ResumeLoop:
             hide=self.settings.hide,
         )
         if found.now is not None:
-            now, stored = found.now, await self._redact_inserts(found.failures)
+            now, stored = found.now, await self._redact(found.failures)
             planned = [self.pipeline.diagnosed(failure, now) for failure in stored]
             await self._dispatch([*planned, *map(self._refuse_too_large, found.too_large)])
         return found
@@ -162,6 +164,7 @@ class ResumeLoop:
     async def _refresh_fleet_state(self) -> None:
         """Load the state of the whole fleet: unhealthy dependencies (circuit breakers) and braked workflows."""
         await due.postpone_for_person(self.pool)
+        await self._redact(await due.unredacted(self.pool, REDACTED_AT_ONCE))
         if given_back := self.dependencies.take_given_back():
             await wake_for_room(self.pool, given_back, self.breaker)
         known = await breakers.load_breakers(self.pool, self.breaker)
@@ -178,14 +181,16 @@ class ResumeLoop:
         for inherited in (*taken, *lost):
             self.metrics.claims_inherited.inc()
             log.warning("claim_inherited", attempt_id=str(inherited.attempt_id), begun=inherited.begun)
-            self.pipeline.inherit(inherited, sent_at)
+            (failure,) = await self._redact([inherited.failure])
+            self.pipeline.inherit(replace(inherited, failure=failure), sent_at)
 
-    async def _redact_inserts(self, failures: Sequence[Failure]) -> list[Failure]:
-        """Redact secrets in members' inserts, and store that form; memory and database heal the same one."""
-        changed = {}
-        for failure in failures:
-            if failure.source is None and (clean := redact_failure(failure)) is not failure:
-                changed[failure.id] = clean
+    async def _redact(self, failures: Sequence[Failure]) -> list[Failure]:
+        """Redact what somebody inserted or rewrote, and store that form; memory and database heal the same one."""
+        changed = {
+            failure.id: redact_stored(failure)
+            for failure in failures
+            if failure.source is None or failure.unredacted_since is not None
+        }
         if changed:
             await due.store_redacted(self.pool, list(changed.values()))
         return [changed.get(failure.id, failure) for failure in failures]

@@ -8,6 +8,7 @@ from typing import Final
 from consumer.catalog import Brake, Catalog, SameLimit, WorkflowPolicy
 from consumer.diagnose.fingerprint import fingerprint
 from consumer.model import (
+    BELIEVED,
     NO_PROGRESS,
     Adopt,
     Diagnosed,
@@ -167,6 +168,8 @@ class Planner:
         rung = self.rungs.get(strategy)
         if rung is None:
             return PassedOver(strategy=strategy, code=Code.NOT_INSTALLED, reason=_not_installed_reason(strategy))
+        if distrusted := self._distrust(strategy, failure, policy):
+            return PassedOver(strategy=strategy, code=Code.REFUSED, reason=distrusted)
         if missing := rung.needs(failure):
             reason = f"the event lacks what {strategy} needs: {', '.join(missing)}"
             return PassedOver(strategy=strategy, code=Code.MISSING_CONTEXT, reason=reason, missing=missing)
@@ -180,6 +183,17 @@ class Planner:
         if cost is None or cost > policy.allowances[strategy]:
             return PassedOver(strategy=strategy, code=Code.REFUSED, reason=_cost_reason(strategy, cost, policy))
         return self._heal(rung, failure, policy, cost)
+
+    def _distrust(self, strategy: StrategyName, failure: Failure, policy: WorkflowPolicy) -> str | None:
+        """Return why whoever reported a failure may not have it healed, or None."""
+        if failure.source is not None:
+            return self.catalog.source_refusal(failure.source, failure.org_id, failure.workflow_name, policy)
+        if failure.inserted_as in BELIEVED or failure.vouched or strategy in policy.members:
+            return None
+        return (
+            "a plain member recorded it: an owner or admin may ask for its heal (POST /api/healing/heal, shw heal); "
+            f"or list {strategy} under `members` of the catalog's entry {policy.name!r}"
+        )
 
     def _heal(self, rung: Rung, failure: Failure, policy: WorkflowPolicy, cost: MicroAud) -> Heal:
         strategy, intent = rung.name, rung.intent(failure, policy)

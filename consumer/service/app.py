@@ -46,7 +46,7 @@ from consumer.redact import redact_json
 from consumer.repair.worker_pool import repair_worker_pool
 from consumer.results.events import Outlet
 from consumer.runners.configured import CurrentRunners
-from consumer.service.catalog_file import CatalogFile, read_catalog
+from consumer.service.catalog_file import CatalogFile, read_catalog, warn_unbound
 from consumer.service.loops import Consumer, Pulse, SideLoop, run_loops
 from consumer.service.startup_checks import allow_open_files, check_broker, check_client, check_database
 from consumer.service.vitals import Vitals
@@ -137,6 +137,7 @@ async def run(
     allow_open_files(settings.heal.slots)
     _calm_collector()
     catalogs = Catalogs(read_catalog(settings.catalog))
+    warn_unbound(catalogs.current)
     metrics = Metrics(registry or CollectorRegistry())
     async with AsyncExitStack() as stack:
         await check_broker(settings.kafka)

@@ -16,6 +16,8 @@ from consumer.metrics import Metrics, Reload
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY: Final = timedelta(seconds=1)
+_WARNED: Final = 20
+"""Most lines on what a catalog does not bind; `shw catalog check` tells all."""
 _Stamp: TypeAlias = tuple[tuple[int, int, int] | None, ...]
 
 
@@ -77,6 +79,7 @@ class CatalogFile:
             self._apply(catalog)
             self._metrics.catalog_reloads[Reload.CHANGED].inc()
             log.info("catalog_changed", version=catalog.version, before=in_force.version)
+            warn_unbound(catalog)
         elif asked:
             log.info("catalog_unchanged", version=in_force.version)
 
@@ -99,6 +102,12 @@ def _stamp_of(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def warn_unbound(catalog: Catalog) -> None:
+    """Log what the catalog in force does not bind although it has secrets: heals that need it are refused."""
+    for lack in catalog.unbound[:_WARNED]:
+        log.warning("catalog_unbound", lack=lack)
 
 
 def read_catalog(path: Path | None) -> Catalog:

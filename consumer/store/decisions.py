@@ -15,6 +15,7 @@ from consumer.model.decision import (
     rule,
     step_after,
 )
+from consumer.redact import redact_text
 from consumer.redact.words import redact_words
 from consumer.store.outbox import put
 from consumer.store.pool import Connection
@@ -130,7 +131,7 @@ def change_of(row: Any, *, status: Status, reason: str, step: int, token: str) -
         token=token,
         failure_id=FailureId(row["id"]),
         org_id=OrgId(row["org_id"]),
-        workflow_name=row["workflow_name"],
+        workflow_name=redact_text(row["workflow_name"]),  # somebody may have written it since it was last redacted
         failure_type=FailureType(row["failure_type"]) if row["failure_type"] else None,
         trace=Trace(traceparent=traceparent, tracestate=row["tracestate"]) if traceparent else None,
         step=step,

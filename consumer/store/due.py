@@ -64,10 +64,19 @@ UPDATE workflow_failures SET due_at = clock_timestamp() + interval '1 day'
  WHERE due_at <= statement_timestamp() AND status IN ('needs_person', 'awaiting_approval')
 """
 
+# Only what was read: what somebody has rewritten again meanwhile is read again, and a member's row above the limit is not
+# read at all.
 _REDACT = """
-UPDATE workflow_failures SET workflow_name = $2, failure_reason = $3, context = $4::jsonb, redactions = $5::jsonb
- WHERE id = $1 AND source IS NULL
+UPDATE workflow_failures SET workflow_name = $2, failure_reason = $3, context = $4::jsonb, redactions = $5::jsonb,
+       unredacted_since = NULL
+ WHERE id = $1 AND unredacted_since IS NOT DISTINCT FROM $6
+   AND (source IS NOT NULL OR size <= (SELECT l.row_bytes FROM intake_member_limit l))
 """
+
+_UNREDACTED = f"""
+SELECT {FAILURE_COLUMNS} FROM workflow_failures f
+ WHERE f.unredacted_since < statement_timestamp() - interval '1 second' ORDER BY f.unredacted_since LIMIT $1
+"""  # noqa: S608 - a constant list of columns
 
 _START = """
 WITH e AS (
@@ -102,6 +111,9 @@ UPDATE workflow_failures w
     AS s (id, waits_on, damage, failure_type, disposition, due_in)
  WHERE w.id = s.id
 """
+
+
+_PASS_OVER = "UPDATE workflow_failures SET unredacted_since = NULL WHERE id = ANY($1::uuid[])"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,13 +182,30 @@ async def postpone_for_person(pool: Pool) -> None:
         await pool.execute(_PERSON_LATER)
 
 
-async def store_redacted(pool: Pool, failures: Sequence[Failure]) -> None:
-    """Replace failures that a member inserted by their redacted form, before anything is done with them."""
+async def unredacted(pool: Pool, limit: int) -> list[Failure]:
+    """Return failures whose content somebody inserted or rewrote in the database, and that were not picked since."""
     async with transaction(pool) as connection:
-        await connection.executemany(
-            _REDACT,
-            [(f.id, f.workflow_name, f.failure_reason, as_json(f.context), as_json(f.redactions)) for f in failures],
+        rows = [dict(row) for row in await connection.fetch(_UNREDACTED, limit)]
+        # Nothing of these ever leaves the database, as long as the limit stands.
+        await connection.execute(_PASS_OVER, [row["id"] for row in rows if row["too_large"]])
+    return [read_failure(row) for row in rows if not row["too_large"]]
+
+
+async def store_redacted(pool: Pool, failures: Sequence[Failure]) -> None:
+    """Replace what somebody wrote into the database by its redacted form, before anything is done with it."""
+    rows = [
+        (
+            f.id,
+            f.workflow_name,
+            f.failure_reason,
+            as_json(f.context),
+            as_json(f.redactions) if f.redactions else None,
+            f.unredacted_since,
         )
+        for f in failures
+    ]
+    async with transaction(pool) as connection:
+        await connection.executemany(_REDACT, rows)
 
 
 async def start(pool: Pool, owner: OwnerId, due: Sequence[Due], waiter_in: timedelta) -> Started:

@@ -18,7 +18,7 @@ WITH old AS (
     FROM workflow_failures w WHERE w.id = $1 FOR NO KEY UPDATE
 ), moved AS (
   UPDATE workflow_failures f
-     SET due_at = clock_timestamp(), waits_on = NULL,
+     SET due_at = clock_timestamp(), waits_on = NULL, vouched = true,
          status = CASE WHEN old.status = 'given_up' THEN 'pending' ELSE f.status END,
          attempts = CASE WHEN old.status = 'given_up' THEN 0 ELSE f.attempts END,
          step = f.step + (old.status = 'given_up')::int

@@ -17,6 +17,7 @@ _TRUE_SIZE: Final = """CASE WHEN f.size > 0 THEN f.size
 _TOO_LARGE: Final = f"(f.source IS NULL AND {_TRUE_SIZE} > (SELECT l.row_bytes FROM intake_member_limit l))"  # noqa: S608 - constants
 FAILURE_COLUMNS: Final = f"""f.id, f.org_id, f.detected_at, f.source, f.digest, {_TRUE_SIZE} AS size, f.redactions,
   f.traceparent, f.tracestate, f.step, f.attempts, f.lifetime_attempts, f.unsure, f.twin, f.received_at, f.rungs,
+  f.inserted_as, f.vouched, f.unredacted_since,
   {_TOO_LARGE} AS too_large,
   CASE WHEN {_TOO_LARGE} THEN left(f.workflow_name, 200) ELSE f.workflow_name END AS workflow_name,
   CASE WHEN {_TOO_LARGE} THEN '' ELSE f.failure_reason END AS failure_reason,
@@ -88,6 +89,9 @@ def read_failure(row: Mapping[str, Any]) -> Failure:
         effect_in_doubt=row["unsure"],
         healed_by_attempt=AttemptId(row["twin"]) if row["twin"] else None,
         ladder_progress=parse_progress(row["rungs"]) if row["rungs"] else NO_PROGRESS,
+        inserted_as=row["inserted_as"],
+        vouched=row["vouched"],
+        unredacted_since=row["unredacted_since"],
     )
 
 

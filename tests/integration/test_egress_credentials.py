@@ -23,7 +23,7 @@ from tests.support.worlds.http_world import Reply, World, http_world, json_reply
 
 SECRET = 's3cr3t/of+the "host"=<&\'\\>'
 NAME = "TEST_EGRESS_KEY"
-DECLARED = {"KEY": Secret(env=NAME, hosts=("127.0.0.1",))}
+DECLARED = {"KEY": Secret(env=NAME, hosts=("127.0.0.1",), methods="*", paths="*", headers="*")}
 SPELLINGS: dict[str, Callable[[str], str]] = {
     "plain": str,
     "percent": lambda text: quote(text, safe=""),
@@ -143,7 +143,9 @@ async def test_a_credential_is_named_only_by_the_organisations_it_is_listed_for(
 ) -> None:
     monkeypatch.setenv(NAME, SECRET)
     world.on("/", json_reply({}))
-    declared = {"KEY": Secret(env=NAME, hosts=("127.0.0.1",), organisations=(UUID(int=1),))}
+    declared = {
+        "KEY": Secret(env=NAME, hosts=("127.0.0.1",), organisations=(UUID(int=1),), methods="*", paths="*", headers="*")
+    }
     request = OutboundRequest(method="GET", url=world.url("/"), headers=(("X-Key", "secret://KEY"),), org_id=org)
     result = await guarded(request, policy(world.port, secrets=("KEY",)), secrets=declared)
     assert isinstance(result, Answer if org == UUID(int=1) else EgressRefused)

@@ -199,7 +199,7 @@ def calling(two: Two, path: str = "/") -> OutboundRequest:
 
 async def test_credentials_stay_at_their_origin_and_do_not_come_back(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_REDIRECT_KEY", SECRET)
-    declared = {"KEY": Secret(env="TEST_REDIRECT_KEY", hosts=("127.0.0.1",))}
+    declared = {"KEY": Secret(env="TEST_REDIRECT_KEY", hosts=("127.0.0.1",), methods="*", paths="*", headers="*")}
     other = Host(host="127.0.0.1", ports=(two.forbidden.port,), schemes=("http",), addresses=(LOCAL,), redirects=5)
     two.redirects("/same")
     two.redirects("http://127.0.0.1:FORBIDDEN/away", path="/same")

@@ -233,7 +233,10 @@ async def test_a_tls_handshake_that_does_not_end_is_provably_not_sent(world: Wor
 
 
 SECRET = "s3cr3t-value-of-the-key"
-DECLARED = {"KEY": Secret(env="TEST_OUTBOUND_KEY", hosts=("127.0.0.1",)), "GONE": Secret(env="TEST_OUTBOUND_GONE")}
+DECLARED = {
+    "KEY": Secret(env="TEST_OUTBOUND_KEY", hosts=("127.0.0.1",), methods="*", paths="*", headers="*"),
+    "GONE": Secret(env="TEST_OUTBOUND_GONE", methods="*", paths="*", headers="*"),
+}
 
 
 async def test_a_secret_reaches_the_server_and_nothing_else(
@@ -267,7 +270,7 @@ async def test_a_secret_that_may_not_or_cannot_be_read_stops_the_call(
 async def test_a_secret_can_come_from_a_file(world: World, tmp_path: Path) -> None:
     (tmp_path / "key").write_text(SECRET + "\n")
     world.on("/", json_reply({}))
-    declared = {"KEY": Secret(file=str(tmp_path / "key"), hosts=("127.0.0.1",))}
+    declared = {"KEY": Secret(file=str(tmp_path / "key"), hosts=("127.0.0.1",), methods="*", paths="*", headers="*")}
     async with open_calls(declared) as calls:
         await sent(get(world.url("/"), X="secret://KEY"), policy(world.port, secrets=("KEY",)), calls=calls)
     assert world.seen[0].headers["x"] == SECRET

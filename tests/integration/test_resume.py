@@ -27,7 +27,7 @@ OK = json_reply({"done": True})
 PROVEN = Healed(proofs=(Proof(oracle="test", verdict=Verdict.PASSED, detail="it is there"),))
 
 
-async def member_of(place: Site, org: UUID, role: str = "member") -> UUID:
+async def member_of(place: Site, org: UUID, role: str = "owner") -> UUID:
     user = uuid4()
     await place.db.execute(
         "INSERT INTO user_organizations (user_id, org_id, role) VALUES ($1, $2, $3)", user, org, role

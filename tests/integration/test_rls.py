@@ -326,3 +326,88 @@ async def test_a_reason_of_4000_characters_that_does_not_compress_is_stored_whol
         "SELECT failure_reason FROM workflow_failures WHERE id <> $1", world.failure_id
     )
     assert stored == reason
+
+
+async def _inserted(world: World) -> asyncpg.Record:
+    row = await world.connection.fetchrow("SELECT * FROM workflow_failures WHERE id <> $1", world.failure_id)
+    assert row is not None
+    return row
+
+
+@pytest.mark.parametrize("person", ["member", "admin", "owner"])
+async def test_who_inserted_a_row_is_recorded_and_cannot_be_said(world: World, person: str) -> None:
+    async with world.as_(person) as connection:
+        await connection.execute(INSERT, world.org_id)
+    row = await _inserted(world)
+    assert (row["inserted_by"], row["inserted_as"], row["vouched"]) == (world.people[person], person, False)
+    for column, value in (("inserted_as", "'owner'"), ("inserted_by", "NULL"), ("vouched", "true")):
+        columns = f"(org_id, workflow_name, failure_reason, {column})"
+        for statement in (
+            f"INSERT INTO workflow_failures {columns} VALUES ($1, 'w', 'r', {value})",
+            f"UPDATE workflow_failures SET {column} = {value} WHERE org_id = $1",
+        ):
+            with pytest.raises(DENIED):
+                async with world.as_(person) as connection:
+                    await connection.execute(statement, world.org_id)
+
+
+async def test_a_role_of_another_name_counts_by_its_rights_too(world: World) -> None:
+    role = f"console_{random.randrange(10**9)}"
+    await world.connection.execute(f"CREATE ROLE {role} IN ROLE authenticated")
+    try:
+        async with world.connection.transaction():
+            await world.connection.execute(f"SET LOCAL ROLE {role}")
+            claims = json.dumps({"sub": str(world.people["member"])})
+            await world.connection.execute("SELECT set_config('request.jwt.claims', $1, true)", claims)
+            await world.connection.execute(INSERT, world.org_id)
+            await world.connection.execute("RESET ROLE")
+        assert (await _inserted(world))["inserted_as"] == "member"
+    finally:
+        await world.connection.execute(f"DROP ROLE {role}")
+
+
+async def test_a_function_of_the_platforms_lends_a_member_no_standing(world: World) -> None:
+    await world.connection.execute(
+        "CREATE FUNCTION public.report(org uuid) RETURNS void LANGUAGE sql SECURITY DEFINER AS"
+        " $$ INSERT INTO workflow_failures (org_id, workflow_name, failure_reason) VALUES (org, 'w', 'r') $$"
+    )
+    async with world.as_("member") as connection:
+        await connection.execute("SELECT public.report($1)", world.org_id)
+    assert (await _inserted(world))["inserted_as"] == "member"
+
+
+async def test_an_update_changes_nothing_about_who_inserted_it(world: World) -> None:
+    async with world.as_("member") as connection:
+        await connection.execute(INSERT, world.org_id)
+    async with world.as_("owner") as connection:
+        await connection.execute("UPDATE workflow_failures SET workflow_name = 'payments.refund', context = '{}'")
+    row = await _inserted(world)
+    assert (row["inserted_by"], row["inserted_as"], row["vouched"]) == (world.people["member"], "member", False)
+    assert (await world.failure())["unredacted_since"] is not None
+
+
+@pytest.mark.parametrize("person", ["member", "owner"])
+async def test_an_id_that_another_organisation_has_looks_like_any_other(world: World, person: str) -> None:
+    other, theirs = uuid4(), uuid4()
+    await world.connection.execute("INSERT INTO organizations (id) VALUES ($1)", other)
+    await world.connection.execute(INSERT_WITH_ID, theirs, other)
+    for named in (theirs, uuid4()):
+        async with world.as_(person) as connection:
+            await connection.execute(INSERT_WITH_ID, named, world.org_id)
+    rows = await world.connection.fetch("SELECT id FROM workflow_failures WHERE inserted_as <> 'service'")
+    assert len(rows) == 2
+    assert {row["id"].version for row in rows} == {4}
+    with pytest.raises(asyncpg.UniqueViolationError):
+        async with world.as_(person) as connection:
+            await connection.execute(INSERT_WITH_ID, theirs, world.org_id)
+
+
+async def test_an_attempt_id_of_another_organisation_looks_like_any_other(world: World) -> None:
+    other, theirs, attempt = uuid4(), uuid4(), uuid4()
+    attempts = "INSERT INTO workflow_heal_attempts (id, failure_id, strategy, result) VALUES ($1, $2, 's', 'success')"
+    await world.connection.execute("INSERT INTO organizations (id) VALUES ($1)", other)
+    await world.connection.execute(INSERT_WITH_ID, theirs, other)
+    await world.connection.execute(attempts, attempt, theirs)
+    async with world.as_("owner") as connection:
+        await connection.execute(attempts, attempt, world.failure_id)
+    assert await world.connection.fetchval("SELECT count(*) FROM workflow_heal_attempts") == 3

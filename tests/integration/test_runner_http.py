@@ -76,7 +76,7 @@ def allowing(world: World) -> WorkflowPolicy:
 
 
 async def opened(described: HttpRunner, world: World) -> AsyncIterator[tuple[Runner, WorkflowPolicy]]:
-    secrets = {"RUNS": Secret(env="TEST_RUNS_TOKEN", hosts=("127.0.0.1",))}
+    secrets = {"RUNS": Secret(env="TEST_RUNS_TOKEN", hosts=("127.0.0.1",), methods="*", paths="*", headers="*")}
     async with open_calls(secrets) as calls:
         policy = allowing(world)
         runner = ConfiguredRunners({"engine": described}, calls).of(policy)

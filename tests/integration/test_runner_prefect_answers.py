@@ -68,7 +68,9 @@ async def engine(
     monkeypatch.setenv("TEST_PREFECT_TOKEN", "t0ken-of-prefect")
     described = {"kind": "prefect", "api": world.url("/api/"), "headers": {"authorization": "Bearer secret://PREFECT"}}
     flows = PrefectRunner.model_validate(described | getattr(request, "param", {}))
-    async with open_calls({"PREFECT": Secret(env="TEST_PREFECT_TOKEN", hosts=("127.0.0.1",))}) as calls:
+    async with open_calls(
+        {"PREFECT": Secret(env="TEST_PREFECT_TOKEN", hosts=("127.0.0.1",), methods="*", paths="*", headers="*")}
+    ) as calls:
         allowed = policy(world.port, secrets=("PREFECT",)).model_copy(update={"runner": "flows"})
         runner = ConfiguredRunners({"flows": flows}, calls).of(allowed)
         assert runner is not None

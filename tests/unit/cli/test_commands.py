@@ -163,6 +163,17 @@ def test_a_catalog_is_checked_and_a_fault_is_one_line_with_its_place(
     assert said.err.count("\n") == 1
 
 
+def test_a_catalog_that_does_not_bind_its_secrets_is_told_what_to_add(
+    catalog: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    catalog.write_text(CATALOG + "  secrets: [A]\nsecrets:\n  A: {env: A, hosts: [a.example]}\n")
+    assert run_command(["catalog", "check"]) == ExitCode.NO
+    valid, source, _, secret = capsys.readouterr().out.splitlines()
+    assert "is valid: version" in valid
+    assert "is bound to no workflows" in source
+    assert secret.startswith(f"{catalog}:11: secrets.A: it is sent nowhere until it is bound: add `methods: ")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

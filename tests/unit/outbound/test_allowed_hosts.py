@@ -310,8 +310,8 @@ def test_whatever_the_url_only_a_listed_host_port_and_scheme_come_out(url: str) 
 
 
 DECLARED = {
-    "KEY": Secret(env="THE_KEY", hosts=("api.example.com", "*.partner.example")),
-    "OTHER": Secret(env="OTHER_KEY", hosts=()),
+    "KEY": Secret(env="THE_KEY", hosts=("api.example.com", "*.partner.example"), methods="*", paths="*", headers="*"),
+    "OTHER": Secret(env="OTHER_KEY", hosts=(), methods="*", paths="*", headers="*"),
 }
 POLICY = WorkflowPolicy(name="*", hosts=HOSTS, secrets=("KEY", "OTHER"))
 
