@@ -64,8 +64,8 @@ UPDATE workflow_failures SET due_at = clock_timestamp() + interval '1 day'
  WHERE due_at <= statement_timestamp() AND status IN ('needs_person', 'awaiting_approval')
 """
 
-# Only what was read: what somebody has rewritten again meanwhile is read again, and a member's row above the limit is not
-# read at all.
+# Only what was read: what somebody has rewritten again meanwhile is read again, and of a member's row above the limit
+# nothing is read.
 _REDACT = """
 UPDATE workflow_failures SET workflow_name = $2, failure_reason = $3, context = $4::jsonb, redactions = $5::jsonb,
        unredacted_since = NULL
@@ -113,7 +113,7 @@ UPDATE workflow_failures w
 """
 
 
-_PASS_OVER = "UPDATE workflow_failures SET unredacted_since = NULL WHERE id = ANY($1::uuid[])"
+_LEAVE_UNREAD = "UPDATE workflow_failures SET unredacted_since = NULL WHERE id = ANY($1::uuid[])"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +187,7 @@ async def unredacted(pool: Pool, limit: int) -> list[Failure]:
     async with transaction(pool) as connection:
         rows = [dict(row) for row in await connection.fetch(_UNREDACTED, limit)]
         # Nothing of these ever leaves the database, as long as the limit stands.
-        await connection.execute(_PASS_OVER, [row["id"] for row in rows if row["too_large"]])
+        await connection.execute(_LEAVE_UNREAD, [row["id"] for row in rows if row["too_large"]])
     return [read_failure(row) for row in rows if not row["too_large"]]
 
 
