@@ -251,6 +251,45 @@ async def test_an_honest_success_is_believed(stage: Stage, reply: Reply) -> None
     assert isinstance(await stage.heal(), Healed)
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(body=b'{"title": "x", "status": 409}', headers=(("Content-Type", "application/problem+json"),)),
+        Reply(
+            body=b"<e:Envelope xmlns:e='x'><e:Body><e:Fault/></e:Body></e:Envelope>",
+            headers=(("Content-Type", "text/xml"),),
+        ),
+        Reply(headers=(("Content-Type", "application/grpc"), ("grpc-status", "14"))),
+        Reply(body=b"event: error\ndata: {}\n\n", headers=(("Content-Type", "text/event-stream"),)),
+        json_reply({"success": "false"}),
+        Reply(headers=(("Content-Type", "application/json"),)),
+        Reply(status=202, headers=(("Location", "/jobs/7"),)),
+        json_reply([{"id": 1, "status": 200}, {"id": 2, "status": 500}], 207),
+    ],
+)
+async def test_a_failure_inside_a_2xx_is_no_success(stage: Stage, reply: Reply) -> None:
+    stage.world.on("/orders", reply)
+    for method, context in (("GET", {}), ("POST", {"effect": "none", "body": {"q": 1}}), ("PUT", {"body": {"q": 1}})):
+        outcome = await stage.heal(method, **context)
+        assert isinstance(outcome, NotHealed)
+        assert outcome.code is Code.UNVERIFIED
+        assert verdicts(outcome)["body"] is not Verdict.PASSED
+    assert isinstance(await stage.heal("POST", body={}), Unknown)
+    assert len(stage.world.seen) == 4
+
+
+@pytest.mark.parametrize(("seen", "kind"), [(OK, Healed), (json_reply({}, 404), NotHealed)])
+async def test_an_accepted_call_is_followed_where_the_event_says_how(stage: Stage, seen: Reply, kind: type) -> None:
+    stage.world.on("/orders", Reply(status=202, headers=(("Location", "/jobs/7"),)))
+    stage.world.on("/jobs/7", json_reply({}, 404), seen)
+    outcome = await stage.heal("PUT", body={}, read_back={"url": stage.world.url("/jobs/7"), "after_seconds": 4})
+    assert isinstance(outcome, kind)
+    assert len(stage.world.calls("/orders")) == 1
+    assert len(stage.world.calls("/jobs/7")) > 1
+    if isinstance(outcome, NotHealed):
+        assert outcome.code is Code.UNVERIFIED
+
+
 SCHEMA = {"type": "object", "required": ["id"], "properties": {"id": {"type": "integer"}}}
 
 

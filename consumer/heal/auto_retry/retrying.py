@@ -6,6 +6,7 @@ from typing import assert_never
 
 from consumer.heal.calls.backoff import jitter
 from consumer.heal.calls.body import content_of
+from consumer.heal.calls.false_success.asked import asked_by
 from consumer.heal.calls.handover import finish_from_call, finish_from_read_back
 from consumer.heal.calls.read_back import Happened, NotHappened, Unclear, quiet, read_back
 from consumer.heal.calls.request import call_limit, outbound
@@ -21,7 +22,7 @@ from consumer.heal.calls.status_verdict import (
     judge,
     signals_unhealthy,
 )
-from consumer.heal.calls.verify import verify_answer
+from consumer.heal.calls.verify import Verification, verify_answer
 from consumer.heal.gate import run_permitted
 from consumer.heal.session import SECOND
 from consumer.model import Outcome, Refused, RetryLater
@@ -128,12 +129,12 @@ def _wait(session: CallSession, judged: Repeat, n: int) -> timedelta | RetryLate
 async def _verify_and_hand_over(session: CallSession, answer: Answer) -> Outcome:
     content = content_of(answer)
     request = session.request
-    said = await verify_answer(answer, content, request.expect, request.headers, session.tools.schemas)
+    said = await verify_answer(answer, content, request.expect, asked_by(request), session.tools.schemas)
     if said.code is None:
         return await finish_from_call(session, answer, content, said.proofs)
-    if session.effect is not Effect.UNSAFE:
-        return session.not_healed(said.code, said.reason, said.proofs)
     unproven = MayHaveRun(why=f"answered {answer.status}, but {said.reason}", throttled=False)
+    if session.effect is not Effect.UNSAFE:
+        return await _look_or_end(session, said, unproven)
     found = await _resolve_doubt(session, unproven)
     match found:
         case Happened() if said.code is Code.UNVERIFIED:
@@ -143,3 +144,14 @@ async def _verify_and_hand_over(session: CallSession, answer: Answer) -> Outcome
         case _:
             # The effect happened, and its answer is not what the caller demands: a retry would not change that.
             return session.unknown(f"the call may have had its effect, but {said.reason}", said.proofs)
+
+
+async def _look_or_end(session: CallSession, said: Verification, unproven: MayHaveRun) -> Outcome:
+    """End with an answer that proves nothing; where the event says how, see elsewhere whether the call has worked."""
+    code = said.code or Code.UNVERIFIED
+    if code is not Code.UNVERIFIED or session.effect is Effect.NONE or session.request.read_back is None:
+        return session.not_healed(code, said.reason, said.proofs)
+    found = await _resolve_doubt(session, unproven)
+    if isinstance(found, Happened):
+        return await finish_from_read_back(session, found)
+    return session.not_healed(code, found.why, said.proofs)

@@ -2,7 +2,6 @@
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, Literal
@@ -96,12 +95,6 @@ def handover_body(answer: Answer, content: Content) -> dict[str, Json]:
         "body": body,
         "encoding": "base64" if content.kind == "bytes" else content.kind,
     }
-
-
-def wants_json(headers: Mapping[str, str]) -> bool:
-    """Return whether a request's Accept header asks for JSON and not for HTML."""
-    accept = next((value.lower() for name, value in headers.items() if name.lower() == "accept"), "")
-    return "json" in accept and "html" not in accept
 
 
 def _decode_text(answer: Answer) -> str | None:

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 from consumer.catalog import AutoRetryLimits, WorkflowPolicy
 from consumer.heal.calls.body import Content, content_of
 from consumer.heal.calls.earlier_tries import provably_not_run
+from consumer.heal.calls.false_success.asked import asked_by_look
 from consumer.heal.calls.request import call_limit, origin
 from consumer.heal.calls.retry_budget import cost
 from consumer.heal.calls.session import CallSession, call_entry
@@ -138,9 +139,14 @@ def settling_time(request: RequestContext, policy: WorkflowPolicy) -> timedelta:
     has_schema = any(one is not None and one.schema_ is not None for one in (look.expect, look.absent))
     each = look_limit(look, policy) + (2 * LIMIT if has_schema else NO_TIME) + limits.inline_wait
     looks = (limits.tries + 1) * each
-    if request.effect_or_default is Effect.UNSAFE:
-        return 2 * (quiet(look, request, policy) + looks)
-    return looks if look.first else NO_TIME
+    after = quiet(look, request, policy) + looks
+    match request.effect_or_default:
+        case Effect.UNSAFE:
+            return 2 * after
+        case Effect.NONE:
+            return looks if look.first else NO_TIME
+        case Effect.KEYED | Effect.IDEMPOTENT:
+            return after + looks if look.first else after
 
 
 def look_limit(look: ReadBack, policy: WorkflowPolicy) -> timedelta:
@@ -244,7 +250,7 @@ async def _why_not_expected(
 ) -> str | None:
     if not expected(answer.status, expect):
         return f"answered {answer.status}"
-    verification = await verify_answer(answer, content, expect, look.headers, session.tools.schemas)
+    verification = await verify_answer(answer, content, expect, asked_by_look(look, expect), session.tools.schemas)
     return None if verification.code is None else f"answered {answer.status}; {verification.reason}"
 
 

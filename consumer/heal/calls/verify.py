@@ -1,10 +1,10 @@
 """Verification of an answer with the expected status: JSON Schema, assertions, and detection of false successes."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from consumer.heal.calls.body import Content, wants_json
+from consumer.heal.calls.body import Content
+from consumer.heal.calls.false_success import Asked, false_success
 from consumer.heal.schema_check.check import SchemaCheck
 from consumer.heal.session import proof
 from consumer.model import Json, Proof
@@ -14,9 +14,6 @@ from schemas.json_value import same, value_at
 from schemas.names import Code, Verdict
 
 _ABSENT: Final = object()
-_BAD_WORDS: Final = frozenset({"error", "fail", "failed", "failure"})
-_SUCCESS_BEGINS: Final = 200
-_SUCCESS_ENDS: Final = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,29 +32,31 @@ class Verification:
 
 
 async def verify_answer(
-    answer: Answer, content: Content, expect: Expectation | None, headers: Mapping[str, str], schemas: SchemaCheck
+    answer: Answer, content: Content, expect: Expectation | None, asked: Asked, schemas: SchemaCheck
 ) -> Verification:
-    """Verify an answer by status, schema and the caller's assertions; without these two, detect a false success.
-
-    `headers` are those of the request: they say which media type it asked for.
-    """
+    """Verify an answer by its status, by what it says of itself, by the schema and by the caller's assertions."""
     expect = expect or Expectation()
     status = proof("status", Verdict.PASSED, f"answered {answer.status}")
     if answer.truncated:
         size = proof("size", Verdict.INCONCLUSIVE, f"longer than {len(answer.body)} bytes: not read to its end")
         return Verification(proofs=(status, size), code=Code.UNVERIFIED)
-    if expect.schema_ is None and not expect.json_:
-        lie = _false_success(answer, content, headers)
-        if lie is None:
-            return Verification(proofs=(status,), code=None)
-        return Verification(proofs=(status, proof("body", Verdict.FAILED, lie)), code=Code.UNVERIFIED)
-    if content.kind != "json":
-        what = "empty" if content.kind == "empty" else "not JSON"
-        body = proof("body", Verdict.FAILED, f"{what}, where the caller expects JSON")
+    body = _body_proof(answer, content, expect, asked)
+    if body is not None:
         return Verification(proofs=(status, body), code=Code.UNVERIFIED)
     checks = [await _schema_proof(content.value, expect, schemas), _assertion_proof(content.value, expect)]
-    asked = tuple(check for check in checks if check is not None)
-    return Verification(proofs=(status, *asked), code=_code(asked))
+    made = tuple(check for check in checks if check is not None)
+    return Verification(proofs=(status, *made), code=_code(made))
+
+
+def _body_proof(answer: Answer, content: Content, expect: Expectation, asked: Asked) -> Proof | None:
+    """Return the verdict on an answer that is no success by itself, or is not what the caller can make demands of."""
+    sign = false_success(answer, content, asked)
+    if sign is not None:
+        return proof("body", Verdict.FAILED if sign.sure else Verdict.INCONCLUSIVE, sign.why)
+    if content.kind == "json" or (expect.schema_ is None and not expect.json_):
+        return None
+    what = "empty" if content.kind == "empty" else "not JSON"
+    return proof("body", Verdict.FAILED, f"{what}, where the caller expects JSON")
 
 
 def _code(proofs: tuple[Proof, ...]) -> Code | None:
@@ -87,30 +86,6 @@ def _assertion_proof(body: Json, expect: Expectation) -> Proof | None:
     if failed:
         return proof("expect", Verdict.FAILED, "; ".join(failed))
     return proof("expect", Verdict.PASSED, f"{len(expect.json_)} of {len(expect.json_)} hold")
-
-
-def _false_success(answer: Answer, content: Content, headers: Mapping[str, str]) -> str | None:
-    """Return why a 2xx answer is a false success by its own body; another status that the caller expects is trusted."""
-    if not _SUCCESS_BEGINS <= answer.status < _SUCCESS_ENDS:
-        return None
-    if content.looks_like_a_page and (wants_json(headers) or content.claims_json):
-        return "a page, where JSON was asked for"
-    if content.claims_json and content.kind in ("text", "bytes"):
-        return "says that it is JSON, and is not"
-    return _error_in_body(content.value) if isinstance(content.value, dict) else None
-
-
-def _error_in_body(body: dict[str, Json]) -> str | None:
-    for name in ("error", "errors"):
-        if body.get(name) not in (None, False, "", 0, [], {}):
-            return f"the body has `{name}`"
-    for name in ("success", "ok"):
-        if body.get(name) is False:
-            return f"the body says `{name}: false`"
-    status = body.get("status")
-    if isinstance(status, str) and status.lower() in _BAD_WORDS:
-        return f"the body says `status: {status.lower()}`"
-    return None
 
 
 def unmet(body: object, assertion: Assertion) -> str | None:

@@ -1,0 +1,81 @@
+"""Headers of a 2xx that say that it failed, that it is a part, or that the work is still to be done. Pure."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from consumer.heal.calls.false_success.asked import Asked, Sign
+from consumer.heal.calls.false_success.members import HARMLESS, failing_status, plain_word
+
+_ERROR_NAME: Final = re.compile(
+    r"(?:[a-z0-9]+-){0,4}(?:errors?|exception|fault|errortype|errorcode)"
+    r"(?:-(?:code|type|message|detail|details|description|reason|name|text|msg|status))?"
+)
+_STATUS_NAMES: Final = frozenset(
+    ("status", "x-status", "x-status-code", "x-http-status", "x-http-status-code", "x-original-status")
+)
+_INCOMPLETE: Final = frozenset(("x-partial", "x-partial-response", "x-truncated", "x-incomplete", "x-degraded"))
+_YES: Final = frozenset(("true", "yes", "1"))
+_STALE: Final = re.compile(r"(?:^|,)\s*(110|111|112)\s")
+_RANGE: Final = re.compile(r"\s*bytes\s+(\d{1,15})-(\d{1,15})/(\d{1,15}|\*)", re.IGNORECASE)
+_MONITORS: Final = ("location", "operation-location", "azure-asyncoperation", "content-location")
+_MONITOR_LINK: Final = re.compile(r"rel=\"?(?:monitor|status|status-monitor)\b", re.IGNORECASE)
+_ACCEPTED: Final = 202
+_PARTIAL: Final = 206
+_HIDES_ERRORS: Final = 218
+"""Apache's way to let an error's body pass a proxy that would replace it."""
+
+
+def sign_in_headers(headers: Mapping[str, str]) -> Sign | None:
+    """Return the sign of a failure in an answer's headers, whatever is in its body."""
+    if (grpc := headers.get("grpc-status", "0").strip()) not in {"0", "OK", ""}:
+        return Sign(why=f"grpc-status is {_shown(grpc)}")
+    named = next((sign for name, value in headers.items() if (sign := _sign_in_header(name, value)) is not None), None)
+    if named is not None:
+        return named
+    if headers.get("x-cache", "").lower().startswith("error from"):
+        return Sign(why="its header x-cache says that the page is one for errors")
+    if _STALE.search(headers.get("warning", "")):
+        return Sign(why="its header Warning says that it is stale: the origin did not answer", sure=False)
+    return None
+
+
+def _sign_in_header(name: str, value: str) -> Sign | None:
+    if _ERROR_NAME.fullmatch(name) and plain_word(value.strip()) not in HARMLESS:
+        return Sign(why=f"it has the header {_shown(name)}")
+    if name in _STATUS_NAMES and (status := failing_status(value)) is not None:
+        return Sign(why=f"its header {name} says {status}")
+    if name in _INCOMPLETE and value.strip().lower() in _YES:
+        return Sign(why=f"its header {name} says that it is not the whole", sure=False)
+    return None
+
+
+def sign_in_status(status: int, headers: Mapping[str, str], asked: Asked) -> Sign | None:
+    """Return the sign of a 2xx that is not the whole, or not yet done; the caller may say that it expects it."""
+    if status in asked.statuses:
+        return None
+    if status == _HIDES_ERRORS:
+        return Sign(why="answered 218, with which errors pass proxies", sure=False)
+    if "range" not in asked.headers and _is_a_part(status, headers.get("content-range", "")):
+        return Sign(why="a part, where the whole was asked for", sure=False)
+    if status == _ACCEPTED and not asked.demands and is_to_be_followed(headers):
+        why = "accepted only, and to be seen elsewhere whether it was done: say so in context.request.read_back"
+        return Sign(why=why, sure=False)
+    return None
+
+
+def is_to_be_followed(headers: Mapping[str, str]) -> bool:
+    """Return whether an accepted call names the place where its end is to be seen."""
+    return any(name in headers for name in _MONITORS) or _MONITOR_LINK.search(headers.get("link", "")) is not None
+
+
+def _is_a_part(status: int, content_range: str) -> bool:
+    found = _RANGE.match(content_range)
+    if found is None:
+        return status == _PARTIAL
+    first, last, whole = found.groups()
+    return int(first) > 0 or whole == "*" or int(last) + 1 < int(whole)
+
+
+def _shown(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "", text)[:40]

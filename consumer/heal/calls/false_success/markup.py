@@ -1,0 +1,227 @@
+"""HTML and XML bodies that say that the call failed: login and error pages, SOAP faults, error documents. Pure.
+
+XML is not parsed into a tree: expat reads the outer elements of its beginning, without entities, and stops.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+from xml.parsers import expat
+
+from consumer.heal.calls.false_success import members as words
+from consumer.heal.calls.false_success.asked import Asked, Sign
+from consumer.heal.calls.false_success.media import is_html
+from consumer.heal.calls.false_success.members import is_nothing, plain_name, plain_word, words_of
+
+_READ: Final = 128 * 1024
+_MAX_ELEMENTS: Final = 2000
+_MAX_TEXT: Final = 200
+_DEEPEST: Final = 4
+_TAG: Final = re.compile(r"<(?:input|meta)\b[^>]{0,500}", re.IGNORECASE)
+_ASKS_FOR_LOGIN: Final = (
+    re.compile(r"<input.*\btype\s*=\s*[\"']?password", re.IGNORECASE | re.DOTALL),
+    re.compile(r"<input.*\bname\s*=\s*[\"']?(?:SAMLRequest|wresult)\b", re.IGNORECASE | re.DOTALL),
+    re.compile(r"<meta(?=.*\brefresh\b).*\b(?:log-?in|sign-?in|auth|sso)\b", re.IGNORECASE | re.DOTALL),
+)
+_CAPTIVE: Final = "WISPAccessGatewayParam"
+_LOGIN_PATH: Final = re.compile(
+    r"log-?_?in|log-?_?on|sign-?_?in|auth|sso|session|account|register|password", re.IGNORECASE
+)
+_TITLE: Final = re.compile(r"<title\b[^>]{0,200}>([^<]{0,300})", re.IGNORECASE)
+_HEADING: Final = re.compile(r"<h1\b[^>]{0,200}>\s*([^<]{0,300})", re.IGNORECASE)
+_PARTS: Final = re.compile(r"\s*[|\u00b7\u2022:\u2014\u2013]\s*|\s+-\s+")
+_ERROR_TITLE: Final = re.compile(
+    r"(?:http )?(?:status )?(?:error )?[45]\d\d(?:\W.{0,60})?|(?:an )?error(?: occurred| page| has occurred)?"
+    r"|(?:\d{3} )?(?:bad gateway|gateway time-?out|service (?:temporarily )?unavailable|internal server error"
+    r"|application error|server error|page not found|access denied|forbidden|unauthorized|request rejected"
+    r"|too many requests|runtime error|proxy error|bad request)"
+    r"|(?:site |scheduled |under |down for )?maintenance|temporarily unavailable|attention required"
+    r"|just a moment|verify(?:ing)? you are human|(?:security|browser) (?:check|verification)",
+    re.IGNORECASE,
+)
+_LOGIN_TITLE: Final = re.compile(
+    r"(?:please )?(?:log ?-?in|log ?on|sign ?-?in|web authentication|captive portal|(?:guest )?wi-?fi (?:login|access)"
+    r"|hotspot(?: login)?|anmelden|anmeldung|se connecter|iniciar sesi[oó]n|entrar)"
+    r"(?: (?:to|in|with|required)\b.{0,60})?",
+    re.IGNORECASE,
+)
+_CRASH: Final = re.compile(r"<b>(?:fatal error|parse error|uncaught exception)</b>\s*:", re.IGNORECASE)
+_ERROR_ROOTS: Final = words_of("""
+    error errors errorresponse errormessage exception fault serviceexceptionreport serviceexception exceptionreport
+    problem apierror responseerror
+    """)
+_ANSWER_ROOTS: Final = words_of("response rsp resp result reply res api xml status answer methodresponse root")
+_ASKS_FOR_PROPERTIES: Final = frozenset(("PROPFIND", "REPORT", "SEARCH"))
+_STATUS_LINE: Final = re.compile(r"\s*HTTP/\d(?:\.\d)?\s+([1-5]\d\d)")
+
+
+def sign_in_page(text: str, asked: Asked) -> Sign | None:
+    """Return the sign of a page that stands in the place of the one that was asked for."""
+    if not is_html(text) and not _CRASH.search(text[:4096]):
+        return None
+    head = text[:_READ]
+    if _CRASH.search(head):
+        return Sign(why="a page with a program's crash")
+    wants_login = _LOGIN_PATH.search(asked.url.partition("://")[2].partition("/")[2]) is not None
+    if not wants_login and _asks_for_login(head):
+        return Sign(why="a page that asks for a login", sure=False)
+    titles = [found[1].strip() for pattern in (_TITLE, _HEADING) if (found := pattern.search(head))]
+    for part in (part.strip(" \t\r\n!.") for title in titles[:1] for part in _PARTS.split(title)):
+        if _ERROR_TITLE.fullmatch(part):
+            return Sign(why="a page whose title is that of an error", sure=False)
+        if not wants_login and _LOGIN_TITLE.fullmatch(part):
+            return Sign(why="a page whose title is that of a login", sure=False)
+    return None
+
+
+def _asks_for_login(head: str) -> bool:
+    # Tag by tag, so that the time is linear in the page.
+    tags = (found[0] for found in _TAG.finditer(head))
+    return _CAPTIVE in head or any(pattern.match(tag) for tag in tags for pattern in _ASKS_FOR_LOGIN)
+
+
+@dataclass(slots=True)
+class Element:
+    """One of the outer elements of a document."""
+
+    name: str
+    depth: int
+    attributes: dict[str, str]
+    parent: str
+    text: str = ""
+    has_content: bool = False
+
+
+@dataclass(slots=True)
+class Outline:
+    """The outer elements of a document, in their order, and whether it came to its end."""
+
+    elements: list[Element] = field(default_factory=list)
+    is_broken: bool = False
+
+
+class _Enough(Exception):
+    pass
+
+
+@dataclass(slots=True)
+class _Reading:
+    """The events of expat, kept as an outline."""
+
+    outline: Outline = field(default_factory=Outline)
+    stack: list[Element] = field(default_factory=list)
+
+    def begin(self, name: str, attributes: dict[str, str]) -> None:
+        if len(self.outline.elements) >= _MAX_ELEMENTS:
+            raise _Enough
+        named = {_local(key): value for key, value in attributes.items()}
+        parent = self.stack[-1] if self.stack else None
+        if parent is not None:
+            parent.has_content = True
+        element = Element(_local(name), len(self.stack), named, "" if parent is None else parent.name)
+        self.stack.append(element)
+        if element.depth <= _DEEPEST:
+            self.outline.elements.append(element)
+
+    def end(self, _: str) -> None:
+        self.stack.pop()
+
+    def said(self, text: str) -> None:
+        if self.stack and len(self.stack[-1].text) < _MAX_TEXT:
+            self.stack[-1].text += text[:_MAX_TEXT]
+
+    def entity(self, *_: object) -> None:
+        raise _Enough
+
+
+def _local(name: str) -> str:
+    return plain_name(name.rpartition(":")[2])
+
+
+def outline(text: str) -> Outline:
+    """Read the outer elements of an XML document, down to the level of a part's status."""
+    reading = _Reading()
+    parser = expat.ParserCreate()
+    parser.StartElementHandler, parser.EndElementHandler = reading.begin, reading.end
+    parser.CharacterDataHandler, parser.EntityDeclHandler = reading.said, reading.entity
+    try:
+        parser.Parse(text[:_READ].lstrip("\ufeff \t\r\n"), len(text) <= _READ)
+    except _Enough:
+        pass
+    except (expat.ExpatError, ValueError):
+        reading.outline.is_broken = bool(reading.stack) or not reading.outline.elements
+    return reading.outline
+
+
+def sign_in_xml(text: str, asked: Asked, *, claims_xml: bool) -> Sign | None:
+    """Return the sign of a failure in an XML document."""
+    read = outline(text)
+    if not read.elements:
+        return Sign(why="says that it is XML, and is not", sure=False) if claims_xml else None
+    root = read.elements[0]
+    sign = _sign_of_root(root, read, asked) or _sign_of_children(root, read, asked)
+    if sign is None and claims_xml and read.is_broken:
+        return Sign(why="says that it is XML, and was cut off", sure=False)
+    return sign
+
+
+def _sign_of_root(root: Element, read: Outline, asked: Asked) -> Sign | None:
+    if root.name in _ERROR_ROOTS:
+        return Sign(why=f"the document is of the kind `{root.name}`")
+    faults = {(root.name, one.parent, one.depth) for one in read.elements if one.name == "fault"}
+    if ("envelope", "body", 2) in faults:
+        return Sign(why="a SOAP fault")
+    if ("methodresponse", "methodresponse", 1) in faults:
+        return Sign(why="an XML-RPC fault")
+    speaks_for_itself = root.name in _ANSWER_ROOTS or not asked.reads
+    for name, value in root.attributes.items():
+        word = plain_word(value) or ""
+        if name in {"stat", "ack"} or (name in {"status", "result", "code"} and speaks_for_itself):
+            failing = word in words.FAILED or (name != "result" and words.failing_status(value) is not None)
+            if failing:
+                return Sign(why=f"the document says `{name}: {word}`")
+        if name in words.RIGHT_WHERE_TRUE and word in {"false", "no", "0"}:
+            return Sign(why=f"the document says `{name}: {word}`")
+    return None
+
+
+def _sign_of_children(root: Element, read: Outline, asked: Asked) -> Sign | None:
+    is_answer = root.name in _ANSWER_ROOTS or root.name.endswith(("response", "result", "reply", "output"))
+    for one in read.elements:
+        if one.depth != 1:
+            continue
+        text = one.text.strip()
+        if one.name in words.ERRORS and _has_error(one, text):
+            return Sign(why=f"the document has `{one.name}`", sure=is_answer or not asked.reads)
+        word = plain_word(text)
+        if one.name in words.RIGHT_WHERE_TRUE and word in {"false", "no", "0", "fail", "failure"}:
+            return Sign(why=f"the document says `{one.name}: {word}`")
+        if one.name in words.WRONG_WHERE_TRUE and word in {"true", "yes"} and (is_answer or not asked.reads):
+            return Sign(why=f"the document says `{one.name}: {word}`")
+        if one.name in words.OUTCOMES | {"returncode"} and word in words.FAILED and (is_answer or not asked.reads):
+            return Sign(why=f"the document says `{one.name}: {word}`")
+    return None
+
+
+def _has_error(element: Element, text: str) -> bool:
+    if element.has_content:
+        return True
+    if text:
+        return not is_nothing(text)
+    codes = [value for name, value in element.attributes.items() if name in words.CODES]
+    return bool(codes) and not all(map(is_nothing, codes))
+
+
+def failed_parts_of_xml(text: str, asked: Asked) -> tuple[int, int]:
+    """Count the parts of a multi-status document that have a status line, and those whose status is a failure.
+
+    Where properties are asked for, one that is not there has a status of its own, and is no failure.
+    """
+    told = failed = 0
+    for one in outline(text).elements:
+        line = _STATUS_LINE.match(one.text) if one.name == "status" else None
+        if line is not None:
+            told += 1
+            is_property = one.parent == "propstat" and asked.method in _ASKS_FOR_PROPERTIES
+            failed += not is_property and words.failing_status(line[1]) is not None
+    return told, failed

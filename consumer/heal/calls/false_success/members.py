@@ -1,0 +1,172 @@
+"""Vocabulary of JSON and XML envelopes: names of members that tell a failure, and words that do or do not. Pure."""
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from consumer.model import Json
+
+_NOT_A_LETTER: Final = re.compile(r"[^a-z0-9.]+")
+
+
+def words_of(text: str) -> frozenset[str]:
+    """Split a text into a set of words."""
+    return frozenset(text.split())
+
+
+ERRORS: Final = words_of("""
+    error errors err fault faults exception exceptions errormessage errormessages errormsg errmsg errordescription
+    errordetail errordetails errorlist errorinfo errortype errorname errorcode errcode errno errornumber errorid
+    exceptionmessage exceptiontype exceptionclass faultstring faultcode usererrors validationerrors fielderrors
+    """)
+"""Members that say what went wrong, where there is something in them."""
+RIGHT_WHERE_TRUE: Final = words_of("""
+    success ok succeeded successful issuccess issuccessful issuccessstatuscode isok issucceeded issucceed wassuccessful
+    """)
+WRONG_WHERE_TRUE: Final = words_of("""
+    failed failure iserror haserror haserrors errored iserrored isfailure isfailed hasfailed isfault hasfailures
+    """)
+COUNTS: Final = words_of("""
+    failed failure failures failedcount failurecount failedrecordcount failedentrycount errorcount errorscount
+    numerrors numfailed numfailures failedrequests failedrecords totalfailed totalerrors
+    """)
+"""Counts of what failed in a batch; in a resource that was asked for, they may be of anything."""
+LEFT_OVER: Final = words_of("""
+    failed failures failedentries faileditems failedrecords unprocessed unprocesseditems unprocessedkeys
+    unprocessedentries unprocessedrecords unprocessedstatements
+    """)
+"""Lists of what a batch did not do."""
+OUTCOMES: Final = words_of("""
+    status stat ack state result outcome response resultcode returncode responsestatus resultstatus statustext
+    responsecode processingstatus
+    """)
+PROTOCOL_OUTCOMES: Final = words_of("stat ack response resultcode returncode responsestatus")
+"""Outcomes of the call itself, in whatever is answered."""
+STATUSES: Final = words_of("""
+    status statuscode httpstatus httpstatuscode httpcode httpstatuscode responsecode responsestatus code
+    """)
+CODES: Final = words_of("code retcode resultcode returncode respcode statuscode subcode ret rtn bizcode")
+MESSAGES: Final = words_of("message msg messages detail details description reason title errmsg info statusmessage")
+WRAPPERS: Final = words_of("""
+    response responses result results data d body payload output meta metadata header headers responseheader head resp
+    reply return status responsestatus envelope basestatus
+    """)
+"""Members within which the same is looked for."""
+PARTS: Final = words_of(
+    "responses compositeresponse batchresponses results items records replies operations entries parts"
+)
+ALWAYS_PARTS: Final = words_of("responses compositeresponse batchresponses replies")
+"""Parts of an answer, and not resources that were asked for."""
+ENVELOPE: Final = (
+    ERRORS
+    | RIGHT_WHERE_TRUE
+    | WRONG_WHERE_TRUE
+    | OUTCOMES
+    | STATUSES
+    | CODES
+    | MESSAGES
+    | words_of("""
+    type instance cause timestamp time date datetime path method requestid traceid correlationid eventid jsonrpc
+    version apiversion kind metadata meta headers body isbase64encoded stack stacktrace trace help helpurl docs
+    documentationurl documentation moreinfo link links hint params param severity retryable retry retryafter locale
+    locales warnings suberror subcode hostid server service elapsed took duration debugid reference ref referenceid
+    context extra invalidparams statusmessage data payload resource bucketname key endpoint now jsonapi extensions
+    results items records rows candidates predictions htmlattributions nextpagetoken count total page
+    """)
+)
+"""Members that say nothing but how the call went; an answer with any other is a resource."""
+
+FAILED: Final = words_of("""
+    error errored fail failed failure fatal ko nok notok exception unavailable timeout timedout unauthorized forbidden
+    unauthenticated rejected denied aborted overquerylimit overdailylimit requestdenied invalidrequest unknownerror
+    internal internalerror internalservererror servererror badrequest notfound serviceunavailable badgateway
+    partialfailure partialsuccess resourceexhausted deadlineexceeded permissiondenied invalidargument accessdenied
+    ratelimited toomanyrequests maintenance
+    """)
+FAILED_RESOURCE: Final = words_of("error errored fail failed failure")
+"""What a call with an effect may not leave behind as the state of its result."""
+HARMLESS: Final = words_of("""
+    0 00 000 0000 00000 0.0 false none null nil no n ok okay success succeeded noerror noerrors undefined 200 na
+    s1000 a00000 requestok
+    """) | {""}
+"""Texts in a member for errors that say that there is none, in their plain form."""
+_RIGHT_CODES: Final = words_of("""
+    0 1 00 000 0000 00000 000000 10000 20000 ok okay success succeeded successful created accepted done s1000 a00000
+    completed complete updated deleted noerror
+    """)
+_RIGHT_MESSAGES: Final = re.compile(
+    r"^\W*(?:ok|okay|success\w*|succeeded|done|created|accepted|updated|deleted|completed|成功|操作成功|请求成功"
+    r"|처리|정상|成功しました)\W*$|\bsuccess(?:ful|fully)?\b",
+    re.IGNORECASE,
+)
+TELLING_MESSAGES: Final = words_of("""
+    internalservererror internalerror forbidden unauthorized endpointrequesttimedout serviceunavailable
+    toomanyrequests notfound missingauthenticationtoken badgateway gatewaytimeout limitexceeded servererror
+    networkerrorcommunicatingwithendpoint accessdenied unauthenticated badrequest requesttimeout
+    servicetemporarilyunavailable somethingwentwrong
+    """)
+"""Messages that are the whole answer of a gateway or framework."""
+TELLING_TYPE: Final = re.compile(
+    r"(?:exception|error|fault|failure|denied|unavailable|throttl\w*|expired\w*|exceeded)$", re.IGNORECASE
+)
+_STATUS: Final = re.compile(r"\s*(?:http[ /]*[\d.]*\s+)?([45]\d\d)(?:\b|_)", re.IGNORECASE)
+_LONGEST_WORD: Final = 64
+
+
+@lru_cache(maxsize=4096)
+def plain_name(name: str) -> str:
+    """Return a member's name in one spelling: `Error_Code`, `error-code` and `odata.errorCode` are `errorcode`."""
+    return _NOT_A_LETTER.sub("", name[:_LONGEST_WORD].lower()).rpartition(".")[2]
+
+
+def plain_word(value: Json) -> str | None:
+    """Return a short text in one spelling; None for what is none."""
+    if not isinstance(value, str) or len(value) > _LONGEST_WORD:
+        return None
+    return re.sub(r"[\W_]+", "", value.lower()) if value.isascii() else value.lower()
+
+
+def is_nothing(value: Json) -> bool:
+    """Return whether a member for errors says that there is none."""
+    match value:
+        case None | False:
+            return True
+        case True:
+            return False
+        case int() | float():
+            return value == 0
+        case str():
+            return not value.strip() or (word := plain_word(value)) in HARMLESS or word == ""
+        case list():
+            return all(map(is_nothing, value))
+        case dict():
+            codes = [one for name, one in value.items() if plain_name(name) in CODES and one is not None]
+            return (
+                all(is_right_code(one) and one not in (1, "1") for one in codes)
+                if codes
+                else all(map(is_nothing, value.values()))
+            )
+
+
+def is_right_code(value: Json) -> bool:
+    """Return whether a code is one of those that services send with a success."""
+    if isinstance(value, bool):
+        return True
+    if isinstance(value, int | float):
+        return value in {0, 1, 10000, 20000} or 200 <= value < 300  # noqa: PLR2004 - HTTP's success
+    word = plain_word(value)
+    return word is None or word in _RIGHT_CODES or (word.isdigit() and len(word) == 3 and word[0] == "2")  # noqa: PLR2004
+
+
+def is_right_message(value: Json) -> bool:
+    """Return whether a message says that the call has worked."""
+    return isinstance(value, str) and _RIGHT_MESSAGES.search(value[:200]) is not None
+
+
+def failing_status(value: Json) -> int | None:
+    """Return the HTTP status from 400 that a value is, as number or text."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return None
+    found = _STATUS.match(str(value)[:_LONGEST_WORD])
+    whole = isinstance(value, str) or 400 <= value < 600  # noqa: PLR2004 - HTTP's failures
+    return int(found[1]) if found and whole else None
