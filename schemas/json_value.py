@@ -1,4 +1,4 @@
-"""JSON values compared, pointed into, and looked through as JSON Schemas; pure, and quick to import."""
+"""JSON values compared and pointed into; pure, and quick to import."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -38,14 +38,3 @@ def value_at(document: Any, text: str, absent: Any) -> Any:  # noqa: ANN401 - JS
             case _:
                 return absent
     return document
-
-
-def outside_reference(schema: object) -> str | None:
-    """Give a reference of a JSON Schema that leads outside it, None where there is none."""
-    if isinstance(schema, dict):
-        for name in ("$ref", "$dynamicRef"):
-            reference = schema.get(name)
-            if isinstance(reference, str) and not reference.startswith("#"):
-                return reference
-    below = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
-    return next((found for part in below if (found := outside_reference(part)) is not None), None)

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from consumer.catalog.declared import Declared
-from schemas.json_value import outside_reference
 from schemas.names import Grade
 
 MAX_SCHEMA_BYTES: Final = 256 * 1024
@@ -55,6 +54,9 @@ def _check_schema(schema: dict[str, Any] | bool) -> dict[str, Any] | bool:
     from jsonschema import Draft202012Validator  # noqa: PLC0415
     from jsonschema.exceptions import SchemaError  # noqa: PLC0415
 
+    from consumer.repair.prepared_schema import prepared  # noqa: PLC0415
+    from consumer.repair.validator import UnusableSchema  # noqa: PLC0415
+
     try:
         size = len(json.dumps(schema))
     except TypeError as error:  # YAML knows dates and sets
@@ -64,15 +66,13 @@ def _check_schema(schema: dict[str, Any] | bool) -> dict[str, Any] | bool:
         msg = f"larger than {MAX_SCHEMA_BYTES} bytes"
         raise ValueError(msg)
     try:
-        Draft202012Validator.check_schema(schema)
+        Draft202012Validator.check_schema(prepared(schema))
+    except UnusableSchema as unusable:
+        raise ValueError(str(unusable)[:250]) from unusable
     except SchemaError as error:
         path = "/".join(str(step) for step in error.absolute_path)
         msg = f"not a JSON Schema 2020-12 at /{path}: {error.message[:200]}"
         raise ValueError(msg) from error
-    outside = outside_reference(schema)
-    if outside is not None:
-        msg = f"refers to {outside[:200]}, outside itself"
-        raise ValueError(msg)
     return schema
 
 

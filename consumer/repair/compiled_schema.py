@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
+from urllib.parse import unquote
 
 from consumer.repair.key_names import plain, variants
 from consumer.repair.leaf_rules import Leaf, compiled
@@ -16,7 +17,9 @@ ALL_TYPES: Final = frozenset({"null", "boolean", "object", "array", "number", "i
 _MAX_SHAPES: Final = 20_000
 _MAX_PARTS: Final = 300
 _MAX_BRANCHES: Final = 64
-_OPAQUE: Final = ("not", "contains", "propertyNames", "dependentSchemas", "unevaluatedItems", "$dynamicRef")
+_OPAQUE: Final = (
+    "not", "contains", "propertyNames", "dependentSchemas", "unevaluatedItems", "$dynamicRef", "$recursiveRef",
+)  # fmt: skip
 _OLD_DRAFTS: Final = ("draft-03", "draft-04", "draft-06", "draft-07")
 
 
@@ -171,7 +174,7 @@ class SchemaCompiler:
                 continue
             if id(schema) in flat:
                 continue
-            if "$ref" in schema:
+            if _leads_within(schema):
                 waiting.append(self._resolve(schema["$ref"]))
                 if self._ignores_ref_siblings:
                     flat[id(schema)] = {}
@@ -189,9 +192,9 @@ class SchemaCompiler:
     ) -> CompiledSchema:
         shape = CompiledSchema(number=len(self._compiled), parts=parts, choices=choices, never=never, leaf=Leaf(parts))
         shape.opaque = tuple(
-            {name: part[name] for name in (*_OPAQUE, "minContains", "maxContains") if name in part}
+            {name: part[name] for name in (*_OPAQUE, "minContains", "maxContains", "$ref") if name in part}
             for part in parts
-            if any(name in part for name in _OPAQUE)
+            if any(name in part for name in _OPAQUE) or ("$ref" in part and not _leads_within(part))
         )
         for part in parts:
             for name, schema in part.get("properties", {}).items():
@@ -202,12 +205,12 @@ class SchemaCompiler:
         return shape
 
     def _resolve(self, reference: object) -> Schema:
-        if not isinstance(reference, str) or not reference.startswith("#"):
-            raise UnusableSchema("refers to outside itself")
+        if not isinstance(reference, str):
+            raise UnusableSchema("a reference in it is no text")
         if reference[1:2] not in {"", "/"}:
             return self._anchor(reference[1:])
         node: Any = self._root
-        for step in steps_of(_percent_decode(reference[1:])):
+        for step in steps_of(unquote(reference[1:])):
             try:
                 node = node[int(step)] if isinstance(node, list) else node[step]
             except (LookupError, ValueError, TypeError):
@@ -224,8 +227,9 @@ class SchemaCompiler:
         return self._anchors[name]
 
 
-def _percent_decode(fragment: str) -> str:
-    return re.sub(r"%([0-9a-fA-F]{2})", lambda found: chr(int(found[1], 16)), fragment)
+def _leads_within(part: Mapping[str, Any]) -> bool:
+    reference = part.get("$ref")
+    return isinstance(reference, str) and reference.startswith("#")
 
 
 def _anchors(node: object) -> Iterator[tuple[str, Schema]]:

@@ -1,4 +1,4 @@
-"""Keywords of JSON Schema that jsonschema judges otherwise than its specification; for every validator of ours."""
+"""What every validator of ours shares: keywords judged by the specification, and the specification's own schemas."""
 
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
@@ -8,13 +8,20 @@ from typing import Any, cast
 from jsonschema.exceptions import ValidationError
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend
+from jsonschema_specifications import REGISTRY as SPECIFICATIONS
+
+__all__ = ["SPECIFICATIONS", "corrected", "is_multiple"]
 
 
 def is_multiple(value: float, step: float) -> bool:
     """Return whether a number is a multiple of another one, both as they are written: 19.99 is one of 0.01."""
     if isinstance(value, int) and isinstance(step, int):
         return value % step == 0
-    return (Fraction(str(value)) / Fraction(str(step))).denominator == 1
+    return (_as_written(value) / _as_written(step)).denominator == 1
+
+
+def _as_written(number: float) -> Fraction:
+    return Fraction(number) if isinstance(number, int) else Fraction(repr(number))
 
 
 def _multiple_of(

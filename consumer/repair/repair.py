@@ -10,10 +10,10 @@ from typing import Final
 import orjson
 
 from consumer.repair.compiled_schema import SchemaCompiler, StepLimitExceeded
-from consumer.repair.ecma_patterns import UnknownProperty, with_python_patterns
 from consumer.repair.fit import MARGIN, SAME, Fit, Miss
 from consumer.repair.lenient_parser import ParseError
 from consumer.repair.lossless_fields import Guard
+from consumer.repair.prepared_schema import prepared
 from consumer.repair.readings import ParsedText, readings, within
 from consumer.repair.search import Search
 from consumer.repair.slip_notes import slip_notes
@@ -40,10 +40,7 @@ class _Schema:
     """A schema prepared for use: its validator, and its compiled form, which a valid document does without."""
 
     def __init__(self, schema: object) -> None:
-        try:
-            self._schema = with_python_patterns(schema)
-        except UnknownProperty as unknown:
-            raise UnusableSchema(f"a pattern in it names \\p{{{unknown}}}, which is not known here") from None
+        self._schema = prepared(schema)
         self.judge = SchemaValidator(self._schema)
 
     @cached_property

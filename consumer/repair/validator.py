@@ -8,11 +8,10 @@ from jsonschema import Draft7Validator, Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend, validator_for
-from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from consumer.repair.formats import FORMATS
-from consumer.repair.keywords import corrected
+from consumer.repair.keywords import SPECIFICATIONS, corrected
 from consumer.repair.values import RefusalCause
 from schemas.json_value import pointer
 
@@ -42,7 +41,7 @@ class SchemaValidator:
         if not isinstance(schema, bool | Mapping):
             raise UnusableSchema("not an object")
         try:
-            _check_references(schema, 0)
+            _check_depth(schema, 0)
             self.kind = _validator_class(schema)
             checked: Any = self.kind
             checked.check_schema(schema)
@@ -51,8 +50,8 @@ class SchemaValidator:
         except RecursionError as error:
             raise UnusableSchema("nested too deeply") from error
         kind = corrected(self.kind) if _has_own_ids(schema) else _fast_class(corrected(self.kind))
-        # An empty registry: references are resolved within the schema itself, never over a network.
-        self._validator: Validator = kind(schema, registry=Registry(), format_checker=FORMATS)
+        # Nothing but the specifications' own schemas: references are never resolved over a network.
+        self._validator: Validator = kind(schema, registry=SPECIFICATIONS, format_checker=FORMATS)
 
     def fault(self, document: Any) -> tuple[RefusalCause, str] | None:  # noqa: ANN401 - JSON is anything
         """Return what is wrong with a document, without quoting any of its values; None where it is valid."""
@@ -144,16 +143,11 @@ def _is_draft7_or_older(node: object) -> bool:
     return isinstance(node, list) and any(_is_draft7_or_older(item) for item in node)
 
 
-def _check_references(node: object, depth: int) -> None:
+def _check_depth(node: object, depth: int) -> None:
     if depth > _MAX_SCHEMA_DEPTH:
         raise UnusableSchema("nested too deeply")
-    if isinstance(node, Mapping):
-        for name in ("$ref", "$dynamicRef"):
-            reference = node.get(name)
-            if isinstance(reference, str) and not reference.startswith("#"):
-                raise UnusableSchema(f"refers to {reference[:120]}, outside itself")
     for value in node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ():
-        _check_references(value, depth + 1)
+        _check_depth(value, depth + 1)
 
 
 def _place(error: ValidationError | SchemaError) -> str:

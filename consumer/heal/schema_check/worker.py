@@ -13,7 +13,6 @@ from typing import Any, Final, Literal, TypeAlias
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError, best_match
-from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 if __name__ == "__main__":
@@ -21,7 +20,9 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from consumer.repair.formats import FORMATS
-from schemas.json_value import outside_reference
+from consumer.repair.keywords import SPECIFICATIONS, corrected
+from consumer.repair.prepared_schema import prepared
+from consumer.repair.validator import UnusableSchema
 
 Finding: TypeAlias = tuple[Literal["passed", "failed", "unusable"], str]
 """Verdict and detail: what was found, and where; no value of the body is quoted."""
@@ -32,20 +33,24 @@ _SHOWN: Final = 160
 def check_schema(schema: Any) -> Finding:  # noqa: ANN401 - JSON is anything
     """Check that a schema is valid JSON Schema 2020-12, and refers to nothing outside itself."""
     try:
-        Draft202012Validator.check_schema(schema)
-        outside = outside_reference(schema)
+        ready = prepared(schema)
+        Draft202012Validator.check_schema(ready)
+    except UnusableSchema as unusable:
+        return "unusable", str(unusable)[:_SHOWN]
     except SchemaError as error:
         return "unusable", f"not a JSON Schema 2020-12 at /{_path(error)}: fails `{error.validator}`"
     except RecursionError:
         return "unusable", "nested too deeply"
-    return ("unusable", f"refers to {outside[:_SHOWN]}, outside itself") if outside else ("passed", "a usable schema")
+    return "passed", "a usable schema"
 
 
 def check_body(schema: Any, body: Any) -> Finding:  # noqa: ANN401 - JSON is anything
     """Validate a body against a schema, formats included."""
-    validator = Draft202012Validator(schema, registry=Registry(), format_checker=FORMATS)
     try:
+        validator = corrected(Draft202012Validator)(prepared(schema), registry=SPECIFICATIONS, format_checker=FORMATS)
         error = best_match(validator.iter_errors(body))
+    except UnusableSchema as unusable:
+        return "unusable", str(unusable)[:_SHOWN]
     except Unresolvable:
         return "unusable", "a reference in the schema leads nowhere"
     except RecursionError:
