@@ -87,6 +87,8 @@ class SchemaAutofixLimits(Declared):
 
     schemas: dict[str, PayloadSchema] = Field(default_factory=dict)
     """Schemas by the step that takes the payload (name or pattern). An event's own counts only where none matches."""
+    openapi_nullable: bool = False
+    """Whether `nullable: true` allows null, as in OpenAPI 3.0; JSON Schema itself does not know it."""
     grade: Grade = Grade.LOSSLESS
     """Highest grade of an edit: edits that leave out or fill in values have to be declared."""
     guarded: tuple[Pointer, ...] = ()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
+from consumer.repair.references import NAMED_SCHEMAS, NO_SCHEMAS
 from consumer.repair.unicode_classes import ranges_of
 
 _SPACE: Final = r"\t\n\x0b\x0c\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
@@ -15,10 +16,6 @@ _PAIR: Final = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a
 _CONTROL: Final = re.compile(r"\\c([A-Za-z])")
 _NAMED: Final = re.compile(r"\(\?<([A-Za-z_]\w*)>", re.ASCII)
 _NAMED_AGAIN: Final = re.compile(r"\\k<([A-Za-z_]\w*)>", re.ASCII)
-_SCHEMA_MAPS: Final = frozenset(
-    {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"}
-)
-_NO_SCHEMAS: Final = frozenset({"const", "enum", "default", "examples", "example"})
 
 
 class UnknownProperty(ValueError):
@@ -94,12 +91,12 @@ def with_python_patterns(schema: Any) -> Any:  # noqa: ANN401 - JSON is anything
 
 
 def _member(name: str, value: Any) -> Any:  # noqa: ANN401 - JSON is anything
-    if name in _NO_SCHEMAS:
+    if name in NO_SCHEMAS:
         return value
     if name == "pattern" and isinstance(value, str):
         written = python_pattern(value)
         return value if written == value else written
-    if name in _SCHEMA_MAPS and isinstance(value, Mapping):
+    if name in NAMED_SCHEMAS and isinstance(value, Mapping):
         inner = {key: with_python_patterns(one) for key, one in value.items()}
         keys = {key: python_pattern(key) if name == "patternProperties" else key for key in inner}
         same = all(inner[key] is value[key] and keys[key] == key for key in inner)

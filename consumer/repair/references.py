@@ -14,11 +14,13 @@ from schemas.json_value import pointer, steps_of
 _MAX_DEPTH: Final = 120
 _OLD_DRAFTS: Final = ("draft-03", "draft-04", "draft-06", "draft-07")
 _REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
-_NO_SCHEMAS: Final = frozenset({"const", "enum", "default", "examples", "example"})
-_NAMED: Final = frozenset(
+NO_SCHEMAS: Final = frozenset({"const", "enum", "default", "examples", "example"})
+"""Keywords whose values are documents."""
+NAMED_SCHEMAS: Final = frozenset(
     {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"}
 )
-_SUBSCHEMAS: Final = _NAMED | {
+"""Keywords whose values are schemas by name."""
+_SUBSCHEMAS: Final = NAMED_SCHEMAS | {
     "allOf", "anyOf", "oneOf", "prefixItems", "items", "additionalItems", "additionalProperties", "contains",
     "contentSchema", "if", "then", "else", "not", "propertyNames", "unevaluatedItems", "unevaluatedProperties",
 }  # fmt: skip
@@ -76,10 +78,10 @@ class _Resources:
             base = self._base(node, base)
             self._name(node, base, path)
         for name, value in node.items():
-            if name in _NO_SCHEMAS and is_schema:
+            if name in NO_SCHEMAS and is_schema:
                 continue
             below = is_schema and name in _SUBSCHEMAS
-            if below and name in _NAMED and isinstance(value, Mapping):
+            if below and name in NAMED_SCHEMAS and isinstance(value, Mapping):
                 for key, inner in value.items():
                     self._index(inner, base, (*path, name, key), is_schema=True)
             else:
@@ -130,9 +132,9 @@ class _Resources:
                 continue
             if is_schema and name in {self._id, "$anchor", "$dynamicAnchor", "$recursiveAnchor"}:
                 continue
-            if name in _NO_SCHEMAS and is_schema:
+            if name in NO_SCHEMAS and is_schema:
                 made[name] = value
-            elif is_schema and name in _NAMED and isinstance(value, Mapping):
+            elif is_schema and name in NAMED_SCHEMAS and isinstance(value, Mapping):
                 made[name] = {key: self._written(inner, base, is_schema=True) for key, inner in value.items()}
             else:
                 made[name] = self._written(value, base, is_schema=is_schema and name in _SUBSCHEMAS)

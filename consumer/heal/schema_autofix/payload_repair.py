@@ -39,7 +39,8 @@ async def repair_payload(session: RepairSession) -> RepairedPayload | Outcome:
         return _refusal_of(repair)
     if repair.status is RepairStatus.VALID:
         reason = "the payload follows its schema: nothing to repair, so its refusal has another cause"
-        return Refused(code=Code.REFUSED, reason=reason)
+        slips = "".join(f"; {note.path} looks like a slip for {note.meant!r}" for note in repair.notes[:3])
+        return Refused(code=Code.REFUSED, reason=f"{reason}{slips}"[:500])
     schema_digest = digest(session.schema)
     session.repair = _describe_repair(repair.edits, schema_digest, limits.grade.value)
     proofs = (await _schema_proof(session, repair.document), _inverse_proof(session.payload, repair))

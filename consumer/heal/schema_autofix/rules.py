@@ -9,6 +9,7 @@ from consumer.heal.digest import digest
 from consumer.heal.schema_check.check import LIMIT
 from consumer.model import Diagnosis, Failure, Json, JsonObject
 from consumer.model.identity import uuid5_from_bytes
+from consumer.repair.prepared_schema import with_nullable
 from consumer.runners.contract import RunRef, RunState
 from schemas.context import ContextFault, RunContext, run_of
 
@@ -54,10 +55,18 @@ def hopeless(diagnosis: Diagnosis) -> str | None:
 def schema_for(failure: Failure, step: str, policy: WorkflowPolicy) -> dict[str, Any] | bool | None:
     """Return the schema to follow: the catalog's, and the event's own only where the catalog declares none."""
     declared = policy.schema_autofix.schema_of(step)
-    if declared is not None:
-        return declared
-    brought = failure.context.get("schema")
-    return brought if isinstance(brought, dict | bool) else None
+    found = failure.context.get("schema") if declared is None else declared
+    if not isinstance(found, dict | bool):
+        return None
+    return _with_nullable(found) if policy.schema_autofix.openapi_nullable else found
+
+
+def _with_nullable(schema: dict[str, Any] | bool) -> dict[str, Any] | bool:
+    try:
+        written: dict[str, Any] | bool = with_nullable(schema)
+    except RecursionError:  # refused where it is judged
+        return schema
+    return written
 
 
 def run_ref(failure: Failure, run: RunContext) -> RunRef:

@@ -7,6 +7,7 @@ import pytest
 
 from consumer.heal.schema_check.worker import check_body, check_schema
 from consumer.repair.keywords import is_multiple
+from consumer.repair.prepared_schema import with_nullable
 from consumer.repair.repair import repair_document
 from consumer.repair.values import Json, RefusalCause, RepairStatus
 from schemas.names import Grade
@@ -99,3 +100,24 @@ def test_decimals_are_compared_as_they_are_written() -> None:
     assert not is_multiple(0.35, 0.1)
     assert repair_document({"p": "19.99"}, {"properties": {"p": {"type": "number", "multipleOf": 0.01}}},
                            most=Grade.LOSSLESS).document == {"p": 19.99}  # fmt: skip
+
+
+def test_nullable_allows_null_only_where_it_is_asked_for() -> None:
+    schema: Json = {
+        "properties": {
+            "a": {"type": "string", "nullable": True, "enum": ["x"]},
+            "b": {"type": "integer", "nullable": False},
+            "nullable": True,
+        },
+        "const": {"type": "x", "nullable": True},
+    }
+    assert with_nullable(schema) == {
+        "properties": {
+            "a": {"type": ["string", "null"], "nullable": True, "enum": ["x", None]},
+            "b": {"type": "integer", "nullable": False},
+            "nullable": True,
+        },
+        "const": {"type": "x", "nullable": True},
+    }
+    assert repair_document({"a": None}, {"properties": {"a": {"type": "string", "nullable": True}}},
+                           most=Grade.LOSSLESS).status is RepairStatus.REFUSED  # fmt: skip

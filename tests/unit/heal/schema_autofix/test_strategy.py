@@ -29,7 +29,7 @@ from consumer.model.call import Ambiguous, EgressRefused, NotSent
 from consumer.plan.next_step import AttemptHistory, next_step
 from consumer.plan.progress import advance
 from consumer.redact import redact_json
-from consumer.repair.values import Edit, Operation, RefusalCause, Repair, RepairStatus, refused
+from consumer.repair.values import Edit, Operation, RefusalCause, Repair, RepairStatus, SlipNote, refused
 from consumer.runners.contract import Accepted, LookFailed, OrderResult, Phase, Rejected, RunState
 from schemas.names import Code, Disposition, Effect, Grade, Status, StrategyName, Verdict
 from tests.support.healing import NOW, Gate, diagnosis, failure
@@ -181,6 +181,24 @@ async def test_an_event_brings_its_schema_only_where_the_catalog_declares_none(
     room = GivenRoom(repair_=refused(RefusalCause.AMBIGUOUS, "two"))
     await healed(ScriptedRunner(), policy=allowed(schemas=declared), room=room)
     assert [schema for _, schema, _, _ in room.asked] == [used]
+
+
+async def test_nullable_is_read_as_openapi_has_it_where_the_catalog_says_so() -> None:
+    schema = {"properties": {"note": {"type": "string", "nullable": True}}}
+    for told, types in ((True, ["string", "null"]), (False, "string")):
+        room = GivenRoom(repair_=refused(RefusalCause.AMBIGUOUS, "two"))
+        one = failed({**CONTEXT, "schema": schema})
+        await healed(ScriptedRunner(), one, policy=allowed(openapi_nullable=told), room=room)
+        asked: Any = room.asked[0][1]
+        assert asked["properties"]["note"]["type"] == types
+
+
+async def test_a_valid_payload_is_refused_with_what_looks_like_a_slip_in_it() -> None:
+    valid = Repair(status=RepairStatus.VALID, document={"amount": 12}, notes=(SlipNote(path="/notse", meant="notes"),))
+    outcome = await healed(ScriptedRunner(), room=GivenRoom(repair_=valid))
+    assert isinstance(outcome, Refused)
+    assert "nothing to repair" in outcome.reason
+    assert "/notse looks like a slip for 'notes'" in outcome.reason
 
 
 async def test_a_repair_may_do_what_the_catalog_allows_and_no_more() -> None:
