@@ -11,7 +11,8 @@ from consumer.catalog import Secret, WorkflowPolicy
 from consumer.catalog.access import among
 from consumer.model.call import EgressRefused
 from consumer.outbound.allowed_hosts import any_host_matches
-from consumer.outbound.echoes import Echoes
+from consumer.outbound.decoded_echoes import DecodedEchoes
+from consumer.outbound.echoes import Echoes, plain_forms
 
 _REFERENCE: Final = re.compile(r"secret://([A-Za-z0-9_.-]{0,128})")
 _SENDABLE: Final = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?")
@@ -20,11 +21,12 @@ _SENDABLE: Final = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?")
 class Credentials:
     """The secret values that one call sends, by name; none of them ever appears in a repr or a message."""
 
-    __slots__ = ("_echoes", "_values")
+    __slots__ = ("_decoded", "_echoes", "_values")
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = dict(values)
         self._echoes = Echoes(values)
+        self._decoded = DecodedEchoes({name: plain_forms(value) for name, value in values.items()})
 
     def __repr__(self) -> str:
         return f"Credentials({', '.join(sorted(self._values))})"
@@ -40,9 +42,16 @@ class Credentials:
         """
         return self._echoes.taken_out(data, cut=cut)
 
-    async def taken_out_of_body(self, data: bytes, *, cut: bool) -> bytes:
-        """Do the same to a body of any size, and let the event loop turn in between."""
-        return await self._echoes.taken_out_of_body(data, cut=cut)
+    def taken_out_of_headers(self, headers: Sequence[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
+        """Do the same to the values of an answer's headers, each and all together."""
+        values = [self._echoes.taken_out(value).decode("latin-1") for _, value in headers]
+        names = [name.decode("latin-1") for name, _ in headers]
+        return tuple(zip(names, self._decoded.taken_out_of_texts(values), strict=True))
+
+    async def taken_out_of_body(self, data: bytes, content_type: str, *, cut: bool) -> bytes:
+        """Do the same to a body of any size, also to what it says once decoded; the event loop turns in between."""
+        clean = await self._echoes.taken_out_of_body(data, cut=cut)
+        return await self._decoded.taken_out(clean, content_type, truncated=cut)
 
 
 def references(headers: Sequence[tuple[str, str]]) -> tuple[str, ...]:

@@ -96,14 +96,16 @@ def _spellings(value: str) -> Iterator[bytes]:
         escaped = json.dumps(plain)[1:-1]
         texts |= {escaped, escaped.replace("/", "\\/"), json.dumps(escaped)[1:-1], *_hex_escaped(escaped)}
         texts |= {_lower_percent(text) for text in texts}
-        texts |= {plain.encode().hex(), plain.encode().hex().upper(), *_in_base64(plain.encode())}
+        texts |= {plain.encode().hex(), plain.encode().hex().upper(), *in_base64(plain.encode())}
+        texts |= {*in_base64(plain.encode("utf-16-be")), *in_base64(plain.encode("utf-16-le"))}
         texts |= {*_in_base32(plain.encode()), *_as_numbers(plain.encode())}
         yield from (text.encode() for text in texts if len(text) >= _SHORTEST_TRACED)
         if len(plain) >= _SHORTEST_TRACED:
-            yield from (plain.encode(name) for name in ("utf-16-le", "utf-16-be"))
+            yield from (plain.encode(name) for name in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"))
+            yield from (plain.encode(name, "replace") for name in ("cp037", "cp500"))
 
 
-def _in_base64(value: bytes) -> Iterator[str]:
+def in_base64(value: bytes) -> Iterator[str]:
     """Yield the parts of the value's base64 that are the same whatever precedes and follows it."""
     for before in range(3):
         whole = base64.b64encode(bytes(before) + value).decode()
@@ -144,10 +146,20 @@ def _one_sign(char: str) -> bytes:
         rf"%(?:25){{0,3}}{code:02x}",
         rf"(?:&|\\{{1,4}}u0026)(?:amp;)?#(?:0{{0,5}}{code}|x0{{0,5}}{code:x});?",
         rf"={code:02x}",
+        rf"\+{_utf7(code)}-?",
     ]
     if char in _NAMED:
         forms.append(rf"&(?:amp;)?{_NAMED[char]};?")
     return f"(?:{'|'.join(forms)})".encode()
+
+
+def _utf7(code: int) -> str:
+    return re.escape(base64.b64encode(bytes((0, code & 0xFF))).decode().rstrip("="))
+
+
+def plain_forms(value: str) -> tuple[str, ...]:
+    """Return a credential and the credentials within it: `user:password` of Basic authentication, and the password."""
+    return tuple(dict.fromkeys((value, *_inside_basic(value))))
 
 
 def _inside_basic(value: str) -> Iterator[str]:

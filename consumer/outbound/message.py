@@ -103,10 +103,11 @@ async def read_answer(
     async with aclosing(response):
         whole = await _read_body(response, body, max_bytes)
     del body[max_bytes:]
+    media = next((v.decode("latin-1") for n, v in response.headers if n.lower() == b"content-type"), "")
     return Answer(
         status=response.status,
-        headers=tuple((n.decode("latin-1"), credentials.taken_out(v).decode("latin-1")) for n, v in response.headers),
-        body=await credentials.taken_out_of_body(bytes(body), cut=not whole),
+        headers=credentials.taken_out_of_headers(response.headers),
+        body=await credentials.taken_out_of_body(bytes(body), media, cut=not whole),
         truncated=not whole,
         elapsed=exchange.elapsed,
     )

@@ -1,15 +1,14 @@
 """Response bodies: decoding to JSON, text or bytes, and the forms that are stored and handed over. Pure."""
 
-import re
 from base64 import b64encode
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, Literal
 
-from consumer.heal.calls.charsets import decode_text
 from consumer.heal.strategy import Redact
 from consumer.model import Json, Recovered
 from consumer.model.call import Answer
+from consumer.outbound.charsets import charset_of, decode_text
 from schemas.errors import EnvelopeError
 from schemas.json_text import check_storable, load_json
 
@@ -27,7 +26,6 @@ _KEPT_HEADERS: Final = (
     "x-request-id",
 )
 _DROPPED_HEADERS: Final = frozenset({"set-cookie", "connection", "keep-alive", "transfer-encoding", "content-encoding"})
-_CHARSET: Final = re.compile(r"charset=\"?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +96,8 @@ def handover_body(answer: Answer, content: Content) -> dict[str, Json]:
 
 
 def _decode_text(answer: Answer) -> str | None:
-    found = _CHARSET.search(answer.header("content-type") or "")
-    return decode_text(answer.body, found[1] if found else None, truncated=answer.truncated)
+    charset = charset_of(answer.header("content-type") or "")
+    return decode_text(answer.body, charset, truncated=answer.truncated)
 
 
 def _truncate(text: str, redact: Redact) -> str:

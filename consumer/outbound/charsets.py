@@ -5,6 +5,7 @@ raises by design (`undefined`). Whoever answers names the charset, so it is an a
 """
 
 import codecs
+import re
 from typing import Final
 
 _ALLOWED: Final = frozenset(
@@ -21,8 +22,21 @@ _ALLOWED: Final = frozenset(
 """Names as Python's codec registry has them. No UTF-16: its texts are taken for bytes."""
 
 
+_DECLARED: Final = re.compile(r"charset=\"?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 _MOST_NULS: Final = 0.4
 """Part of a text: in UTF-16 it is about a half."""
+
+
+def charset_of(content_type: str) -> str | None:
+    """Return the charset that a Content-Type declares, or None."""
+    found = _DECLARED.search(content_type)
+    return found[1] if found else None
+
+
+def encode_text(text: str, charset: str | None) -> bytes:
+    """Encode a text so that `decode_text` gives it back, as far as its charset can."""
+    name = charset if charset is not None and _is_allowed(charset) else "utf-8"
+    return text.encode(name, "replace")
 
 
 def decode_text(body: bytes, charset: str | None, *, truncated: bool) -> str | None:

@@ -5,7 +5,7 @@ from encodings.aliases import aliases
 
 import pytest
 
-from consumer.heal.calls.charsets import decode_text
+from consumer.outbound.charsets import decode_text
 
 ALL = sorted({*aliases, *aliases.values(), "undefined", "idna", "punycode", "unicode_escape", "raw_unicode_escape"})
 BODIES = [b"xn--" + b"a" * 1000, b"\xff\xfe" + b"a" * 1000, bytes(range(1, 256)) * 4, b"ok"]
