@@ -139,6 +139,7 @@ class Metrics:
         self._create_gates(registry)
         self._create_state(registry)
         self._create_flow(registry)
+        self._create_rows(registry)
         self._create_process(registry)
         self._running: dict[int, _RunningPhase] = {}
         self._recent: deque[bool] = deque(maxlen=RECENT)
@@ -413,11 +414,6 @@ class Metrics:
             "Claims taken over from dead processes. Moves without a stop: processes die, or lose their lease.",
             registry=registry,
         )
-        self.too_large_rows = Counter(
-            "shw_too_large_rows",
-            "Members' rows given up unread, above `intake_member_limit`. Moves: a role inserts past the triggers.",
-            registry=registry,
-        )
         self.claims_lost = Counter(
             "shw_claims_lost",
             "Own claims found in other hands. Moves: this process was stopped or starved for longer than they hold.",
@@ -432,6 +428,18 @@ class Metrics:
             "shw_event_loop_delay_seconds",
             "How late the event loop turns. Above 0.25 s: something blocks it, or the processor is short.",
             buckets=DELAY_BUCKETS,
+            registry=registry,
+        )
+
+    def _create_rows(self, registry: CollectorRegistry) -> None:
+        self.locked_wallets = Gauge(
+            "shw_locked_wallets",
+            "Organisations whose heals wait because another application holds their wallet's row. Above 0: find it.",
+            registry=registry,
+        )
+        self.too_large_rows = Counter(
+            "shw_too_large_rows",
+            "Members' rows given up unread, above `intake_member_limit`. Moves: a role inserts past the triggers.",
             registry=registry,
         )
 

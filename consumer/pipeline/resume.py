@@ -6,7 +6,7 @@ An orphaned claim is one whose owner is dead, or one of this process whose commi
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import random
 from typing import Final
@@ -18,6 +18,7 @@ from consumer.errors import RefusedByDatabase, TransientError
 from consumer.event_loop import jittered, wait_for_event
 from consumer.flow_control.brake import WorkflowBrake
 from consumer.flow_control.dependencies import Dependencies, dependency_gates
+from consumer.flow_control.locked_wallets import LockedWallets
 from consumer.flow_control.slots import HealSlots
 from consumer.ingest.decode import redact_stored
 from consumer.metrics import LoopPhase, Metrics
@@ -35,6 +36,7 @@ from consumer.results.events import Outlet
 from consumer.results.settlement import strip_content
 from consumer.settings import BreakerSettings, HealSettings, ResumeSettings
 from consumer.store import breakers, due, leases, rate_limits
+from consumer.store.credits import apply_owed
 from consumer.store.pool import Pool
 from consumer.store.settle import end_unclaimed
 from consumer.store.waiters import wake_for_room, wake_missed
@@ -98,6 +100,7 @@ class ResumeLoop:
     rounds: Rounds
     wake: asyncio.Event
     """Set by any component that knows of something due now."""
+    wallets: LockedWallets = field(default_factory=LockedWallets)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Poll until stopped; while the database is away, retry."""
@@ -141,7 +144,7 @@ class ResumeLoop:
         found = await due.pick(
             self.pool,
             after=self.rounds.after,
-            room=self.live.free_slots,
+            room=lambda org_id: self.wallets.room(org_id, self.live.free_slots(org_id)),
             per_organisation=self.settings.per_organisation,
             limit=limit,
             hide=self.settings.hide,
@@ -171,6 +174,9 @@ class ResumeLoop:
         self.dependencies.refresh(known.unhealthy, known.struck)
         self.metrics.breakers_open.set(len(known.unhealthy))
         await rate_limits.forget(self.pool)
+        await apply_owed(self.pool)
+        self.wallets.note(())
+        self.metrics.locked_wallets.set(len(self.wallets))
         self.pipeline.brake(FleetState(braked=await self.brake.look(self.catalogs.current)))
 
     async def _take_over_claims(self) -> None:
@@ -217,6 +223,7 @@ class ResumeLoop:
     async def _start_together(self, healable: Sequence[Diagnosed]) -> None:
         sent_at = time.monotonic()
         started = await due.start(self.pool, self.me, self._attach_gates(healable), jittered(self.heal.waiter_retry))
+        self.wallets.note(started.put_off, {d.failure.org_id for d in started.claimed if d.heal.hold > 0})
         self.pipeline.heal(
             [Claimed(diagnosed=d, sent_at=sent_at, probe=d.failure.id in started.probing) for d in started.claimed],
             [(Claimed(diagnosed=d, sent_at=sent_at), end) for d, end in started.held_back],

@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from consumer.model import AttemptId, Diagnosed, Refused, RetryLater
 from consumer.model.batch import HeldBack
 from consumer.store.credits import Hold, admit_holds
 from consumer.store.pool import Connection
-from consumer.store.rate_limits import Limited, admit_rates
+from consumer.store.rate_limits import Limited, check_rates, count_starts
 from schemas.names import Code
+
+PUT_OFF: timedelta = timedelta(seconds=1)
+"""Delay of heals whose wallet somebody else holds locked; nothing is written or told of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +21,8 @@ class Admitted:
 
     claimed: tuple[Diagnosed, ...]
     held_back: tuple[tuple[Diagnosed, HeldBack], ...]
+    put_off: tuple[Diagnosed, ...] = ()
+    """Their wallets are locked by somebody else: the caller takes their claims back, and has them due later."""
 
 
 async def admit(connection: Connection, claimed: Sequence[Diagnosed]) -> Admitted:
@@ -29,15 +35,18 @@ async def admit(connection: Connection, claimed: Sequence[Diagnosed]) -> Admitte
         for one in claimed
         if one.heal.rate is not None
     ]
-    waits = await admit_rates(connection, limited)
+    rates = await check_rates(connection, limited)
     holds = [Hold(attempt_id=one.attempt_id, org_id=one.failure.org_id, amount=one.heal.hold) for one in claimed]
-    wanted = [hold for hold in holds if hold.attempt_id not in waits]
-    late = [hold for hold in holds if hold.attempt_id in waits]
-    poor = await admit_holds(connection, wanted, nothing_for=late)
+    wanted = [hold for hold in holds if hold.attempt_id not in rates.waits]
+    late = [hold for hold in holds if hold.attempt_id in rates.waits]
+    held = await admit_holds(connection, wanted, nothing_for=late)
+    await count_starts(connection, rates, held.locked)
     said = "as much of this was healed lately as the catalog allows (`same`)"
-    ends: dict[AttemptId, HeldBack] = {a: RetryLater(after=wait, reason=said) for a, wait in waits.items()}
-    ends |= {a: Refused(code=Code.INSUFFICIENT_CREDITS, reason=why) for a, why in poor.items()}
+    ends: dict[AttemptId, HeldBack] = {a: RetryLater(after=wait, reason=said) for a, wait in rates.waits.items()}
+    ends |= {a: Refused(code=Code.INSUFFICIENT_CREDITS, reason=why) for a, why in held.refused.items()}
+    put_off = tuple(one for one in claimed if one.attempt_id in held.locked)
     return Admitted(
-        claimed=tuple(one for one in claimed if one.attempt_id not in ends),
+        claimed=tuple(one for one in claimed if one.attempt_id not in ends and one.attempt_id not in held.locked),
         held_back=tuple((one, ends[one.attempt_id]) for one in claimed if one.attempt_id in ends),
+        put_off=put_off,
     )

@@ -138,6 +138,12 @@ async def admit_probes(connection: Connection, asking: Sequence[BreakerRequest])
     return Probes(probing=probing, waiting=waiting)
 
 
+async def release_probes(connection: Connection, keys: Sequence[str]) -> None:
+    """Let others probe dependencies whose probe does not start after all; in the transaction that chose it."""
+    if keys:
+        await connection.execute(_CLEAR_PROBE, sorted(set(keys)))
+
+
 async def apply_health(connection: Connection, said: Sequence[Health], settings: BreakerSettings) -> Verdicts:
     """Apply ended heals to their dependencies' breakers, in the transaction that settles them; in order of their end.
 

@@ -1,13 +1,15 @@
 """Credits: held before a heal, settled once after it, never below zero under any interleaving.
 
-The caller holds its claims already: the lock order is failures, claims, wallets, each sorted.
+The caller holds its claims already: the lock order is failures, claims, wallets, each sorted. No one waits for a
+wallet that somebody else holds locked: holds are put off, and what is settled is owed until the wallet can be had.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from consumer.model import AttemptId, MicroAud, OrgId
-from consumer.store.pool import Connection
+from consumer.store.pool import Connection, Pool, transaction
 from consumer.store.rows import as_json
 from schemas.value import value
 
@@ -18,35 +20,74 @@ ALL_HELD: Final = "Text budget is held by heals under way"
 # Wallets and ledger in one statement: neither can change without the other, and a wallet that every batch needs stays
 # locked for one round trip and the commit. An organisation's entries are all written or none: where its wallet cannot
 # pay all of them, or is locked out, the caller decides on each.
+#
+# A wallet, or its organisation, that somebody else holds locked is skipped: what is settled is written beside, and with
+# the lock of the wallet it is applied, by whatever statement has it next. To the budget it counts from then on.
 _WRITE_ENTRIES = """
-WITH w AS MATERIALIZED (
-  -- The platform may have written any number: as much as a bigint of millionths holds, and NaN is nothing.
+WITH ours AS MATERIALIZED (
+  -- Our own transactions wait here for each other, a round trip and a commit long: whoever holds a wallet's row after
+  -- this is somebody else.
+  SELECT pg_advisory_xact_lock(20534, b.bucket)
+    FROM (SELECT DISTINCT hashtext(o::text) & 63 AS bucket FROM unnest($1::uuid[]) AS o ORDER BY bucket) AS b
+), w AS MATERIALIZED (
+  -- The platform may have written any number: as much as a bigint of millionths holds, and NaN is nothing. The ledger's
+  -- foreign key would wait for an organisation that is locked.
   SELECT w.org_id,
          CASE WHEN w.text_budget_aud = 'NaN' THEN 0
               ELSE floor(greatest(least(w.text_budget_aud, 9e12), -9e12) * 1000000)::bigint END AS budget,
          (SELECT left(l.reason, 1000) FROM usage_lockouts l
            WHERE l.org_id = w.org_id AND l.unlocked_at IS NULL AND l.lockout_type IN ('text', 'both')
            ORDER BY l.locked_at LIMIT 1) AS lockout
-    FROM token_wallets w WHERE w.org_id = ANY($1::uuid[]) ORDER BY w.org_id FOR UPDATE OF w
+    FROM token_wallets w JOIN organizations o ON o.id = w.org_id
+   WHERE w.org_id = ANY($1::uuid[]) AND (SELECT count(*) FROM ours) > 0
+   ORDER BY w.org_id FOR KEY SHARE OF o SKIP LOCKED FOR NO KEY UPDATE OF w SKIP LOCKED
+), locked AS (
+  SELECT t.org_id FROM token_wallets t WHERE t.org_id = ANY($1::uuid[]) AND t.org_id NOT IN (SELECT org_id FROM w)
+), owed AS (
+  -- Where another transaction has applied it meanwhile there is nothing to delete any more.
+  DELETE FROM heal_owed h USING w WHERE h.org_id = w.org_id
+  RETURNING h.org_id, h.attempt_id, h.amount, h.event_type, h.place
+), b AS (
+  SELECT w.org_id, w.budget AS before, w.budget + coalesce(s.owed, 0) AS budget, w.lockout, s.owed
+    FROM w LEFT JOIN (SELECT org_id, sum(amount)::bigint AS owed FROM owed GROUP BY org_id) AS s USING (org_id)
 ), l AS (
-  SELECT l.*, sum(l.amount) OVER (PARTITION BY l.org_id ORDER BY l.place) AS so_far
-    FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::text[]) WITH ORDINALITY
-      AS l (org_id, attempt_id, amount, event_type, place)
+  SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::text[]) WITH ORDINALITY
+    AS l (org_id, attempt_id, amount, event_type, place)
 ), paid AS (
-  SELECT w.org_id, w.budget, sum(l.amount) AS delta FROM l JOIN w USING (org_id)
-   GROUP BY w.org_id, w.budget, w.lockout
-  HAVING $6 = 'settle' OR (w.lockout IS NULL AND w.budget + sum(l.amount) >= 0)
+  SELECT b.org_id, sum(l.amount) AS delta FROM l JOIN b USING (org_id) GROUP BY b.org_id, b.budget, b.lockout
+  HAVING $6 = 'settle' OR (b.lockout IS NULL AND b.budget + sum(l.amount) >= 0)
 ), changed AS (
   UPDATE token_wallets t
-     SET text_budget_aud = t.text_budget_aud + round(paid.delta / 1000000.0, 6), updated_at = clock_timestamp()
-    FROM paid WHERE t.org_id = paid.org_id
+     SET text_budget_aud = t.text_budget_aud + round((coalesce(b.owed, 0) + coalesce(paid.delta, 0)) / 1000000.0, 6),
+         updated_at = clock_timestamp()
+    FROM b LEFT JOIN paid USING (org_id)
+   WHERE t.org_id = b.org_id AND (b.owed IS NOT NULL OR paid.delta IS NOT NULL)
+), e AS (
+  SELECT o.org_id, o.event_type, o.amount, o.attempt_id, 'settle' AS phase, 0 AS part, o.place FROM owed o
+  UNION ALL
+  SELECT l.org_id, l.event_type, l.amount, l.attempt_id, $6, 1, l.place FROM l JOIN paid USING (org_id)
 ), entered AS (
   INSERT INTO token_usage_events (org_id, event_type, amount, remaining, metadata, attempt_id, phase)
-  SELECT l.org_id, l.event_type, round(l.amount / 1000000.0, 6), round((paid.budget + l.so_far) / 1000000.0, 6),
-         $7::jsonb, l.attempt_id, $6
-    FROM l JOIN paid USING (org_id) ORDER BY l.place
+  SELECT e.org_id, e.event_type, round(e.amount / 1000000.0, 6),
+         round((b.before + sum(e.amount) OVER (PARTITION BY e.org_id ORDER BY e.part, e.place)) / 1000000.0, 6),
+         $7::jsonb, e.attempt_id, e.phase
+    FROM e JOIN b USING (org_id) ORDER BY e.part, e.place
+), put_beside AS (
+  INSERT INTO heal_owed (attempt_id, org_id, amount, event_type)
+  SELECT l.attempt_id, l.org_id, l.amount, l.event_type FROM l JOIN locked USING (org_id)
+   WHERE $6 = 'settle' ORDER BY l.place
 )
-SELECT w.org_id, w.budget, w.lockout, paid.org_id IS NOT NULL AS paid FROM w LEFT JOIN paid USING (org_id)
+SELECT b.org_id, b.budget, b.lockout, paid.org_id IS NOT NULL AS paid, false AS locked
+  FROM b LEFT JOIN paid USING (org_id)
+UNION ALL SELECT locked.org_id, 0, NULL, false, true FROM locked
+"""
+
+_OWED_TO = "SELECT DISTINCT h.org_id FROM heal_owed h LIMIT $1"
+
+# With its organisation a wallet goes, and what it was owed.
+_FORGET_OWED = """
+DELETE FROM heal_owed h
+ WHERE h.org_id = ANY($1::uuid[]) AND NOT EXISTS (SELECT FROM token_wallets t WHERE t.org_id = h.org_id)
 """
 
 _CLEAR_HOLDS = "UPDATE heal_claim SET held = 0 WHERE attempt_id = ANY($1::uuid[])"
@@ -63,6 +104,7 @@ SELECT o, 'text', $2, $3::jsonb FROM unnest($1::uuid[]) AS o
                     AND l.lockout_type IN ('text', 'both'))
 """
 
+_APPLIED_AT_ONCE: Final = 1000
 _ADJUSTMENT: Final = "adjustment"
 _CONSUMPTION: Final = "text_consume"
 _LEDGER_METADATA = as_json({"service": "self-healing-workflows"})
@@ -85,6 +127,8 @@ class Wallet:
     lockout: str | None
     paid: bool = False
     """Whether all entries for it are paid already; the budget is the one from before."""
+    locked: bool = False
+    """Whether somebody else holds it, or its organisation, locked: nothing is known of it, and nothing was held."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -93,6 +137,14 @@ class Admission:
 
     paid: tuple[Hold, ...]
     refused: Mapping[AttemptId, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldsAdmitted:
+    """The result of holding credits: the reason for each heal that is refused, and those whose wallet is locked."""
+
+    refused: Mapping[AttemptId, str] = field(default_factory=dict)
+    locked: frozenset[AttemptId] = frozenset()
 
 
 def admit(holds: Sequence[Hold], wallets: Mapping[OrgId, Wallet]) -> Admission:
@@ -112,18 +164,28 @@ def admit(holds: Sequence[Hold], wallets: Mapping[OrgId, Wallet]) -> Admission:
 
 async def admit_holds(
     connection: Connection, holds: Sequence[Hold], *, nothing_for: Sequence[Hold] = ()
-) -> Mapping[AttemptId, str]:
-    """Hold credits for heals that are claimed in this transaction; returns the reason for each that is refused.
+) -> HoldsAdmitted:
+    """Hold credits for heals that are claimed in this transaction.
 
-    A refused claim stands with nothing held, to be settled as a refusal; `nothing_for` are refused already.
+    A refused claim stands with nothing held, to be settled as a refusal; `nothing_for` are refused already. Where the
+    wallet is locked nothing is decided: the caller puts those heals off.
     """
     if nothing_for:
         await connection.execute(_CLEAR_HOLDS, [hold.attempt_id for hold in nothing_for])
     wanted = [hold for hold in holds if hold.amount > 0]
     if not wanted:
-        return {}
+        return HoldsAdmitted()
     wallets = await _write_entries(connection, [(hold, -hold.amount, _ADJUSTMENT) for hold in wanted], "hold")
-    short = [hold for hold in wanted if hold.org_id not in wallets or not wallets[hold.org_id].paid]
+    locked = frozenset(h.attempt_id for h in wanted if h.org_id in wallets and wallets[h.org_id].locked)
+    asked = [hold for hold in wanted if hold.attempt_id not in locked]
+    short = [hold for hold in asked if hold.org_id not in wallets or not wallets[hold.org_id].paid]
+    return HoldsAdmitted(refused=await _admit_singly(connection, asked, short, wallets), locked=locked)
+
+
+async def _admit_singly(
+    connection: Connection, asked: Sequence[Hold], short: Sequence[Hold], wallets: Mapping[OrgId, Wallet]
+) -> Mapping[AttemptId, str]:
+    """Decide on each hold of those wallets that cannot pay all; returns the reasons."""
     if not short:
         return {}
     admission = admit(short, wallets)
@@ -132,7 +194,7 @@ async def admit_holds(
     if not admission.refused:
         return {}
     await connection.execute(_CLEAR_HOLDS, list(admission.refused))
-    return await _lock_out_exhausted(connection, wanted, admission.refused, wallets)
+    return await _lock_out_exhausted(connection, asked, admission.refused, wallets)
 
 
 async def settle_holds(connection: Connection, ended: Sequence[tuple[Hold, MicroAud]]) -> None:
@@ -146,15 +208,37 @@ async def settle_holds(connection: Connection, ended: Sequence[tuple[Hold, Micro
         await _write_entries(connection, back, "settle")  # a wallet that is not there went with its organisation
 
 
+async def apply_owed(pool: Pool) -> int:
+    """Apply what wallets are owed that were locked when a heal ended; returns how many organisations are owed still."""
+    async with transaction(pool) as connection:
+        owed_to = [OrgId(row["org_id"]) for row in await connection.fetch(_OWED_TO, _APPLIED_AT_ONCE)]
+        if not owed_to:
+            return 0
+        await connection.execute(_FORGET_OWED, owed_to)
+        wallets = await _write_entries(connection, [], "settle", also=owed_to)
+    return sum(wallet.locked for wallet in wallets.values())
+
+
 async def _write_entries(
-    connection: Connection, entries: Sequence[tuple[Hold, int, str]], phase: Literal["hold", "settle"]
+    connection: Connection,
+    entries: Sequence[tuple[Hold, int, str]],
+    phase: Literal["hold", "settle"],
+    *,
+    also: Sequence[OrgId] = (),
 ) -> dict[OrgId, Wallet]:
-    """Change wallets and write their ledger; returns the wallets as they were before, locked, and which have paid."""
-    columns = zip(*((hold.org_id, hold.attempt_id, amount, kind) for hold, amount, kind in entries), strict=True)
-    org_ids = sorted({hold.org_id for hold, _, _ in entries})
-    rows = await connection.fetch(_WRITE_ENTRIES, org_ids, *columns, phase, _LEDGER_METADATA)
+    """Change wallets and write their ledger, and apply what they and those of `also` are owed.
+
+    Returns the wallets as they were before these entries, which of them have paid, and which somebody else holds.
+    """
+    rows = [(hold.org_id, hold.attempt_id, amount, kind) for hold, amount, kind in entries]
+    columns = tuple(zip(*rows, strict=True)) or ((),) * 4
+    org_ids = sorted({*also, *(hold.org_id for hold, _, _ in entries)})
+    found = await connection.fetch(_WRITE_ENTRIES, org_ids, *columns, phase, _LEDGER_METADATA)
     return {
-        OrgId(row["org_id"]): Wallet(budget=row["budget"], lockout=row["lockout"], paid=row["paid"]) for row in rows
+        OrgId(row["org_id"]): Wallet(
+            budget=row["budget"], lockout=row["lockout"], paid=row["paid"], locked=row["locked"]
+        )
+        for row in found
     }
 
 

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from consumer.model import Diagnosed, Failure, FailureId, OrgId, OwnerId
 from consumer.model.batch import HeldBack
-from consumer.store.admission import admit
-from consumer.store.breakers import BreakerRequest, Probes, admit_probes
+from consumer.store.admission import PUT_OFF, admit
+from consumer.store.breakers import BreakerRequest, Probes, admit_probes, release_probes
 from consumer.store.pool import Pool, transaction, translated
 from consumer.store.rows import CLAIMED_LOOK, FAILURE_COLUMNS, as_json, read_failure
 
@@ -133,6 +133,8 @@ class Started:
     """Claimed, but the wallet or a rate limit refuses: the claim is still there, to be settled with that."""
     probing: frozenset[FailureId]
     """Claimed failures that probe an ill dependency for all that wait for it."""
+    put_off: frozenset[OrgId] = frozenset()
+    """Organisations whose wallet somebody else holds locked: their heals are due again in about a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,15 +217,30 @@ async def start(pool: Pool, owner: OwnerId, due: Sequence[Due], waiter_in: timed
         here = {FailureId(row["id"]): bool(row["claimed"]) for row in rows}
         stepped = [one for one in due if one.diagnosed.failure.id in here]
         probes = await admit_probes(connection, [_breaker_request(one) for one in stepped if _needs_breaker(one, here)])
-        if probes.waiting:
-            await connection.execute(_UNCLAIM, owner, sorted(probes.waiting))
-        if stepped:
-            standing = [_state_columns(one, _gate(one, here, probes), waiter_in) for one in stepped]
-            await connection.execute(_WRITE_STATE, *zip(*standing, strict=True))
         ids = {failure_id for failure_id, claimed in here.items() if claimed} - probes.waiting
-        claimed = [one.diagnosed for one in stepped if one.diagnosed.failure.id in ids]
-        admitted = await admit(connection, claimed)
-    return Started(claimed=admitted.claimed, held_back=admitted.held_back, probing=probes.probing)
+        admitted = await admit(connection, [one.diagnosed for one in stepped if one.diagnosed.failure.id in ids])
+        put_off = frozenset(one.failure.id for one in admitted.put_off)
+        if unclaimed := probes.waiting | put_off:
+            await connection.execute(_UNCLAIM, owner, sorted(unclaimed))
+        await release_probes(
+            connection, [one.heal.dependency or "" for one in admitted.put_off if one.failure.id in probes.probing]
+        )
+        if stepped:
+            # Once each, and last: of a row that is written twice in one transaction the foreign key is checked, and
+            # that would wait for an organisation which somebody else holds locked.
+            standing = [
+                _state_columns(
+                    one, _gate(one, here, probes), PUT_OFF if one.diagnosed.failure.id in put_off else None, waiter_in
+                )
+                for one in stepped
+            ]
+            await connection.execute(_WRITE_STATE, *zip(*standing, strict=True))
+    return Started(
+        claimed=admitted.claimed,
+        held_back=admitted.held_back,
+        probing=probes.probing - put_off,
+        put_off=frozenset(one.failure.org_id for one in admitted.put_off),
+    )
 
 
 def _row(due: Due) -> tuple[object, ...]:
@@ -260,9 +277,9 @@ def _gate(due: Due, claimed: Mapping[FailureId, bool], probes: Probes) -> str | 
     return None if claimed[failure_id] else plan.intent.scope
 
 
-def _state_columns(due: Due, gate: str | None, waiter_in: timedelta) -> tuple[object, ...]:
+def _state_columns(due: Due, gate: str | None, put_off: timedelta | None, waiter_in: timedelta) -> tuple[object, ...]:
     diagnosed = due.diagnosed
-    due_in = CLAIMED_LOOK if gate is None else waiter_in
+    due_in = put_off or (CLAIMED_LOOK if gate is None else waiter_in)
     fault_digest = diagnosed.heal.intent.fault_digest if gate is not None else None
     kind = diagnosed.diagnosis
     return diagnosed.failure.id, gate, fault_digest, kind.failure_type, kind.disposition, due_in.total_seconds()

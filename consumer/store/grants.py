@@ -30,6 +30,7 @@ PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     "token_usage_events": ("INSERT", "SELECT (attempt_id)", "UPDATE (attempt_id)"),
     "usage_lockouts": ("SELECT", "INSERT"),
     "heal_deployment": ("SELECT", "INSERT", "UPDATE"),
+    "heal_owed": ("SELECT", "INSERT", "DELETE"),
     "FUNCTION shw_history()": ("EXECUTE",),
 }
 """By table, in the order of the migrations, then functions. UPDATE on `organizations` serves FOR KEY SHARE alone."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from consumer.model import AttemptId, Diagnosed, FailureId, Heal, Message, OrgId, OwnerId, Settlement
 from consumer.model.batch import HeldBack
-from consumer.store.admission import admit
+from consumer.store.admission import PUT_OFF, admit
 from consumer.store.outbox import put
 from consumer.store.pool import Connection, Pool, transaction
 from consumer.store.rows import CLAIMED_LOOK, as_json
@@ -59,6 +59,14 @@ UPDATE workflow_failures f
   FROM unnest($1::uuid[], $2::text[], $3::text[], $4::float8[]) AS w (id, gate, damage, due_in) WHERE f.id = w.id
 """
 
+_PUT_OFF = """
+WITH gone AS (
+  DELETE FROM heal_claim WHERE owner = $1 AND failure_id = ANY($2::uuid[]) RETURNING failure_id
+)
+UPDATE workflow_failures f SET due_at = clock_timestamp() + $3 * interval '1 second' * (0.75 + random() / 2)
+  FROM gone WHERE f.id = gone.failure_id
+"""
+
 _STORED = "SELECT id, digest FROM workflow_failures WHERE id = ANY($1::uuid[])"
 
 
@@ -87,6 +95,8 @@ class Taken:
     """Failures delivered before under the same id with other content: the first delivery counts."""
     held_back: tuple[tuple[Diagnosed, HeldBack], ...]
     """Claimed, but the wallet or a rate limit refuses: the claim is still there, to be settled with that."""
+    put_off: frozenset[OrgId] = frozenset()
+    """Organisations whose wallet somebody else holds locked: their heals are due again in about a second."""
 
 
 PENDING_UNCLAIMED: Final = timedelta(0)
@@ -131,12 +141,14 @@ async def take_in(
         await put(connection, owner, [m for e in ended for m in e.messages] + strange + list(letters))
         claimed = [a.diagnosed for a in here if taken.get(a.diagnosed.failure.id)]
         admitted = await admit(connection, claimed)
+        await _put_off(connection, owner, [one.failure.id for one in admitted.put_off])
         conflicting = await _find_conflicts(connection, [a for a in here if a.diagnosed.failure.id not in taken])
     return Taken(
         claimed=admitted.claimed,
         new=frozenset(taken),
         conflicting=conflicting,
         held_back=admitted.held_back,
+        put_off=frozenset(one.failure.org_id for one in admitted.put_off),
     )
 
 
@@ -201,6 +213,11 @@ async def _write_waiters(connection: Connection, here: Sequence[Arrival], taken:
     ]
     if waiting:
         await connection.execute(_SET_WAITING, *zip(*waiting, strict=True))
+
+
+async def _put_off(connection: Connection, owner: OwnerId, failures: Sequence[FailureId]) -> None:
+    if failures:
+        await connection.execute(_PUT_OFF, owner, failures, PUT_OFF.total_seconds())
 
 
 async def _find_conflicts(connection: Connection, again: Sequence[Arrival]) -> tuple[FailureId, ...]:

@@ -3,9 +3,10 @@
 In the lock order the rows of `heal_rate` stand between breakers and wallets.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from consumer.model import AttemptId, OrgId, Rate
 from consumer.store.pool import Connection, Pool, translated
@@ -41,6 +42,19 @@ class Limited:
     rate: Rate
 
 
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateCheck:
+    """Claimed heals checked against their limits: the wait of each beyond its own, and those that may start."""
+
+    waits: Mapping[AttemptId, timedelta] = field(default_factory=dict)
+    started: tuple[Limited, ...] = ()
+    before: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict)
+    now: datetime = _NEVER
+
+
 def allow(starts: Sequence[datetime], rate: Rate, now: datetime) -> timedelta | None:
     """Return the wait of one more heal after those that began at `starts` (in order); None: no wait. Pure."""
     until = now
@@ -51,26 +65,40 @@ def allow(starts: Sequence[datetime], rate: Rate, now: datetime) -> timedelta | 
     return until - now if until > now else None
 
 
-async def admit_rates(connection: Connection, limited: Sequence[Limited]) -> Mapping[AttemptId, timedelta]:
-    """Count claimed heals against their rate limits, in order of arrival; returns the wait of each beyond its own."""
+async def check_rates(connection: Connection, limited: Sequence[Limited]) -> RateCheck:
+    """Check claimed heals against their rate limits, in order of arrival, and lock the counts."""
     if not limited:
-        return {}
+        return RateCheck()
     orgs = {one.rate.key: one.org_id for one in limited}
     keys = sorted(orgs)
     rows = await connection.fetch(_LOCK, keys, [orgs[key] for key in keys])
     now = max(row["now"] for row in rows)
-    starts: dict[str, list[datetime]] = {row["key"]: list(row["starts"]) for row in rows}
-    refused: dict[AttemptId, timedelta] = {}
+    before = {row["key"]: tuple(row["starts"]) for row in rows}
+    starts = {key: list(times) for key, times in before.items()}
+    waits: dict[AttemptId, timedelta] = {}
     for one in limited:
         wait = allow(starts[one.rate.key], one.rate, now)
         if wait is None:
             starts[one.rate.key].append(now)
         else:
-            refused[one.attempt_id] = wait
-    rates = {one.rate.key: one.rate for one in limited if one.attempt_id not in refused}
-    kept = [(key, starts[key][-rate.heals :], now + max(rate.within, rate.cool_down)) for key, rate in rates.items()]
-    await connection.executemany(_STORE_STARTS, kept)
-    return refused
+            waits[one.attempt_id] = wait
+    return RateCheck(
+        waits=waits, started=tuple(one for one in limited if one.attempt_id not in waits), before=before, now=now
+    )
+
+
+async def count_starts(connection: Connection, check: RateCheck, put_off: Collection[AttemptId] = ()) -> None:
+    """Count the heals that start now, in the transaction that has checked them; not those that were put off since."""
+    starts = {key: list(times) for key, times in check.before.items()}
+    rates = {}
+    for one in check.started:
+        if one.attempt_id not in put_off:
+            starts[one.rate.key].append(check.now)
+            rates[one.rate.key] = one.rate
+    if rates:
+        until = {key: check.now + max(rate.within, rate.cool_down) for key, rate in rates.items()}
+        kept = [(key, starts[key][-rate.heals :], until[key]) for key, rate in rates.items()]
+        await connection.executemany(_STORE_STARTS, kept)
 
 
 async def forget(pool: Pool) -> None:

@@ -98,9 +98,15 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[
 ON CONFLICT (id) DO NOTHING
 """
 
-# Only the first waiters of each gate: the others have their own due time, and each one that settles wakes the next.
+# Only the first waiters of each gate: the others have their own due time, and each one that settles wakes the next. One
+# with the damage that was just mended is told so here: a row that is written twice in one transaction has its foreign
+# key checked, which would wait for an organisation that somebody else holds locked.
 _WAKE = """
-UPDATE workflow_failures SET due_at = clock_timestamp(), waits_on = NULL WHERE id IN (
+UPDATE workflow_failures
+   SET due_at = clock_timestamp(), waits_on = NULL,
+       twin = coalesce((SELECT m.attempt_id FROM unnest($3::text[], $4::uuid[]) AS m (damage, attempt_id)
+                         WHERE m.damage = workflow_failures.damage LIMIT 1), twin)
+ WHERE id IN (
   SELECT w.id FROM unnest($1::text[]) AS s (gate) CROSS JOIN LATERAL (
     SELECT f.id FROM workflow_failures f WHERE f.waits_on = s.gate ORDER BY f.due_at LIMIT $2 FOR UPDATE SKIP LOCKED
   ) AS w)
@@ -111,7 +117,7 @@ RETURNING id
 _SHARE = """
 UPDATE workflow_failures SET due_at = clock_timestamp(), waits_on = NULL, twin = s.attempt_id FROM (
   SELECT f.id, m.attempt_id FROM unnest($1::text[], $2::text[], $3::uuid[]) AS m (scope, damage, attempt_id)
-    JOIN workflow_failures f ON (f.waits_on = m.scope OR f.id = ANY($4::uuid[])) AND f.damage = m.damage
+    JOIN workflow_failures f ON f.waits_on = m.scope AND f.damage = m.damage
    ORDER BY f.id FOR UPDATE OF f SKIP LOCKED) AS s
  WHERE workflow_failures.id = s.id
 """
@@ -162,30 +168,32 @@ async def settle(
         ended = [s for s in settlements if s.attempt.id in mine]
         verdicts = await apply_health(connection, [s.health for s in ended if s.health is not None], breaker)
         freed = {row["scope"]: 1 for row in mine.values() if not row["keeps"]}
-        woken = await wake(connection, freed | verdicts.wake)
-        await _share(connection, woken, [(s, mine[s.attempt.id]["scope"]) for s in ended])
+        mended = [(mine[s.attempt.id]["scope"], s.mended, s.attempt.id) for s in ended if s.mended is not None]
+        woken = await wake(connection, freed | verdicts.wake, [(damage, attempt) for _, damage, attempt in mended])
+        if woken and mended:
+            await connection.execute(_SHARE, *zip(*mended, strict=True))
         done = [s for s in ended if not mine[s.attempt.id]["keeps"]]
         drifted = tuple(await count(connection, ended))
         await settle_holds(connection, [(_hold_of(mine[s.attempt.id]), s.attempt.spent) for s in done])
     return Settled(mine=frozenset(mine), busy=busy, verdicts=verdicts, woken=len(woken), drifted=drifted)
 
 
-async def wake(connection: Connection, gates: Mapping[str, int]) -> list[UUID]:
-    """Make due the failures that wait for these gates, at most so many each; in the caller's transaction."""
+async def wake(
+    connection: Connection, gates: Mapping[str, int], mended: Sequence[tuple[str, AttemptId]] = ()
+) -> list[UUID]:
+    """Make due the failures that wait for these gates, at most so many each; in the caller's transaction.
+
+    Those with a damage that was mended learn by which attempt.
+    """
     by_number: dict[int, list[str]] = {}
     for gate, number in gates.items():
         # Rounded up to a power of two: as few statements as there are orders of magnitude.
         by_number.setdefault(1 << max(0, number - 1).bit_length(), []).append(gate)
+    damages = tuple(zip(*mended, strict=True)) or ((), ())
     woken: list[UUID] = []
     for number, some in by_number.items():
-        woken += [row["id"] for row in await connection.fetch(_WAKE, sorted(some), number)]
+        woken += [row["id"] for row in await connection.fetch(_WAKE, sorted(some), number, *damages)]
     return woken
-
-
-async def _share(connection: Connection, woken: Sequence[UUID], ended: Sequence[tuple[Settlement, str]]) -> None:
-    mended = [(scope, s.mended, s.attempt.id) for s, scope in ended if s.mended is not None]
-    if woken and mended:
-        await connection.execute(_SHARE, *zip(*mended, strict=True), woken)
 
 
 async def end_unclaimed(pool: Pool, owner: OwnerId, settlements: Sequence[Settlement]) -> frozenset[UUID]:

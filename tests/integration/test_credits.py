@@ -282,10 +282,10 @@ async def test_two_who_ask_one_wallet_at_once_are_answered_one_after_the_other(d
 
         async def second() -> Mapping[AttemptId, str]:
             async with transaction(pool) as connection:
-                return await admit_holds(connection, holds[1:])
+                return (await admit_holds(connection, holds[1:])).refused
 
         async with transaction(pool) as connection:
-            assert await admit_holds(connection, holds[:1]) == {}
+            assert (await admit_holds(connection, holds[:1])).refused == {}
             asked = asyncio.create_task(second())
             await until(lambda: _somebody_waits(pool))
         assert await asyncio.wait_for(asked, 10) == {holds[1].attempt_id: EXHAUSTED}
@@ -302,15 +302,15 @@ async def test_who_waited_for_a_wallet_goes_on_from_what_the_other_left(database
             Hold(attempt_id=AttemptId(uuid4()), org_id=org, amount=MicroAud(50_000)) for _ in range(3)
         )
         async with transaction(pool) as connection:
-            assert await admit_holds(connection, [third]) == {}
+            assert (await admit_holds(connection, [third])).refused == {}
 
         async def settles_and_holds() -> None:
             async with transaction(pool) as connection:
                 await settle_holds(connection, [(third, MicroAud(20_000))])
-                assert await admit_holds(connection, [second]) == {}
+                assert (await admit_holds(connection, [second])).refused == {}
 
         async with transaction(pool) as connection:
-            assert await admit_holds(connection, [first]) == {}
+            assert (await admit_holds(connection, [first])).refused == {}
             asked = asyncio.create_task(settles_and_holds())
             await until(lambda: _somebody_waits(pool))
         await asyncio.wait_for(asked, 10)
@@ -342,7 +342,7 @@ async def test_a_batch_over_many_wallets_is_answered_as_if_its_holds_came_one_by
         ]
         said = admit([hold for hold in holds if hold.amount], wallets)
         async with transaction(pool) as connection:
-            refused = await admit_holds(connection, holds)
+            refused = (await admit_holds(connection, holds)).refused
         assert set(refused) == set(said.refused)
         assert {hold.org_id for hold in holds if hold.attempt_id in refused} <= {poor, locked, without}
         for org, wallet in wallets.items():

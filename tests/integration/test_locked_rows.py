@@ -1,4 +1,4 @@
-"""A row that another application keeps locked holds up its own heal, and no other."""
+"""A row that another application keeps locked holds up what needs it, and nothing else; nothing is lost meanwhile."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,7 +10,7 @@ from consumer.heal.strategy import EffectGate, Task
 from consumer.model import Healed, Outcome, Proof
 from schemas.names import Verdict
 from tests.support import oracle
-from tests.support.pipeline import Site, event, until
+from tests.support.pipeline import Running, Site, event, until
 from tests.support.worlds.scripted import scripted
 
 OTHERS = 40
@@ -72,6 +72,84 @@ async def test_a_transaction_left_open_on_one_failure_holds_up_the_end_of_its_he
         await running.settled(OTHERS + 1)
     await oracle.one_attempt_per_step(place)
     await oracle.everything_that_ended_was_told(place)
+
+
+WALLET = {
+    "select for update": "SELECT FROM token_wallets WHERE org_id = $1 FOR UPDATE",
+    "update": "UPDATE token_wallets SET tier = 'tier2' WHERE org_id = $1",
+    "its organisation": "SELECT FROM organizations WHERE id = $1 FOR UPDATE",
+}
+
+
+@pytest.mark.parametrize("statement", WALLET.values(), ids=list(WALLET))
+async def test_a_locked_wallet_puts_off_its_own_heals_and_what_it_is_owed_is_applied_once(
+    embedded_place: Site, statement: str
+) -> None:
+    place, held = embedded_place, Held()
+    org, other = await place.organisation(), await place.organisation()
+    await place.publish(event(org, "held", workflow_name="held"))
+    async with place.consumer(scripted(held)) as running:
+        await asyncio.wait_for(held.under_way.wait(), 20)
+        # Due in the database, so that no intake is needed: its organisation may be locked.
+        await place.db.execute(
+            "INSERT INTO workflow_failures (org_id, workflow_name, failure_reason, source, digest, size, due_at)"
+            " SELECT $1, 'mine' || n, 'request timeout', 'urn:test', '', 100, clock_timestamp() + interval '1 s'"
+            " FROM generate_series(1, 5) AS n",
+            org,
+        )
+        async with locked(place, statement, org):
+            held.go_on.set()
+            for n in range(OTHERS):
+                await place.publish(event(other, n, workflow_name=f"other{n}"))
+            await until(lambda: _resolved(place, OTHERS + 1), 15)
+            await until(lambda: _owed(place, 1), 15)
+            await until(lambda: _shows(running, "shw_locked_wallets", 1), 15)
+            assert await place.count("heal_claim") == 0
+            assert await _is_open(place, 5)
+            # A process that dies now leaves what is owed to the next one.
+            await running.abandon()
+        async with place.in_another_group().consumer(scripted(held)) as next_one:
+            await next_one.settled(OTHERS + 6)
+            await until(lambda: _owed(place, 0), 15)
+    assert await place.count("workflow_heal_attempts") == OTHERS + 6
+    await oracle.one_attempt_per_step(place)
+    await oracle.credits_add_up(place, {org: "10", other: "10"})
+    for one in (org, other):
+        assert await place.db.fetchval("SELECT text_budget_aud FROM token_wallets WHERE org_id = $1", one) == 10
+
+
+async def test_a_budget_that_counts_has_what_is_owed_to_it(embedded_place: Site) -> None:
+    place, held = embedded_place, Held()
+    org = await place.organisation("0.05")
+    await place.publish(event(org, "held", workflow_name="held"))
+    async with place.consumer(scripted(held)) as running:
+        await asyncio.wait_for(held.under_way.wait(), 20)
+        async with locked(place, WALLET["select for update"], org):
+            held.go_on.set()
+            await until(lambda: _owed(place, 1), 15)
+            # All of the budget is owed: this one is paid of it, and nobody is locked out.
+            await place.publish(event(org, "next", workflow_name="next"))
+            await until(lambda: _true(place, "SELECT count(*) = 1 FROM workflow_failures WHERE workflow_name = 'next'"))
+        await running.settled(2)
+    assert await place.count("workflow_failures WHERE resolved") == 2
+    assert await place.count("usage_lockouts") == 0
+    await oracle.credits_add_up(place, {org: "0.05"})
+
+
+async def _shows(running: Running, metric: str, value: float) -> bool:
+    return running.metric(metric) == value
+
+
+async def _owed(place: Site, rows: int) -> bool:
+    return await place.count("heal_owed") == rows
+
+
+async def _is_open(place: Site, failures: int) -> bool:
+    return await place.count("workflow_failures WHERE status = 'pending'") == failures
+
+
+async def _true(place: Site, question: str) -> bool:
+    return bool(await place.db.fetchval(question))
 
 
 async def _resolved(place: Site, failures: int) -> bool:

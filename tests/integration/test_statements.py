@@ -79,7 +79,7 @@ HOT = [
     (due._PICK, ([UUID(int=1)], [50], 60.0, 50, 200, 8_000_000), "workflow_failures_due", "due_at <="),  # noqa: SLF001
     (due._PERSON_LATER, (), "workflow_failures_due", "due_at <="),  # noqa: SLF001
     (outbox._LEFT_OVER, ("me", 190.0, 500, ["o7"], "t", ["other"]), "heal_outbox_created", "created_at <"),  # noqa: SLF001
-    (settle._WAKE, (["scope200", "scope400"], 1), "workflow_failures_waiting", "waits_on ="),  # noqa: SLF001
+    (settle._WAKE, (["scope200", "scope400"], 1, [], []), "workflow_failures_waiting", "waits_on ="),  # noqa: SLF001
     (breakers._NEXT_PROBE, (["scope200"],), "workflow_failures_waiting", "waits_on ="),  # noqa: SLF001
     (leases._BEGIN, (UUID(int=1), "owner7", 0), "heal_claim_attempt_id_key", "attempt_id ="),  # noqa: SLF001
     (leases._READ, ("owner7",), "heal_claim_revoked", "owner ="),  # noqa: SLF001

@@ -34,6 +34,8 @@ CONTRACT: dict[str, set[str]] = {
     "shw_database_connections_opened_total": set(),
     "shw_claims_inherited_total": set(),
     "shw_claims_lost_total": set(),
+    "shw_locked_wallets": set(),
+    "shw_too_large_rows_total": set(),
     "shw_clock_skew_seconds": set(),
     "shw_event_loop_delay_seconds": set(),
 }

@@ -26,6 +26,7 @@ from consumer.store import (
 )
 from consumer.store.backlog import BacklogCounts
 from consumer.store.breakers import BreakerStates
+from consumer.store.credits import apply_owed
 from consumer.store.decisions import TellChange
 from consumer.store.due import Due, Picked, Started
 from consumer.store.intake import Arrival, Taken
@@ -156,6 +157,11 @@ async def sick(line: Line, within: timedelta) -> Mapping[tuple[OrgId, str], int]
     return {}
 
 
+async def owed(line: Line) -> int:
+    """Nobody else locks a wallet here."""
+    return await line.ask(lambda _: 0)
+
+
 async def nothing(line: Line) -> None:
     await line.ask(lambda _: None)
 
@@ -257,6 +263,7 @@ STATEMENTS: Final[Mapping[Callable[..., Awaitable[Any]], Callable[..., Awaitable
     breakers.load_breakers: known,
     rate_limits.open_failures_by_workflow: sick,
     rate_limits.forget: nothing,
+    apply_owed: owed,
     intake_breaker.record_accepted: hear,
     intake_breaker.count_refused: refuse,
     intake_breaker.pulse: pulse,
