@@ -6,18 +6,15 @@ the document together, since a server may spread a credential over members, keys
 """
 
 import asyncio
-import base64
-import binascii
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final, TypeAlias
 
 from consumer.model import Json, JsonObject
 from consumer.outbound.charsets import charset_of, decode_text, encode_text
 from consumer.outbound.echoes import in_base64
+from consumer.outbound.unfolding import base64_runs, decoded_runs, lower_text, printable, tight_text, unescape
 from schemas.errors import EnvelopeError
 from schemas.json_text import load_json, to_json
 
@@ -33,18 +30,9 @@ _OVERLAP: Final = 8 * 1024
 _MOST: Final = 4 * _WINDOW
 """Characters of one text that are searched once more, to say which of many it was."""
 _SHORTEST_SPREAD: Final = 8
-_ESCAPE: Final = re.compile(r"\\+(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
-_UTF7: Final = re.compile(r"\+([A-Za-z0-9+/]{3,})-?")
-_PERCENT: Final = re.compile("%([0-9A-Fa-f]{2})")
-_ENTITY: Final = re.compile(r"&(?:(amp|lt|gt|quot|apos)|#([0-9]{1,7})|#[xX]([0-9A-Fa-f]{1,6}));?", re.IGNORECASE)
-_NAMED: Final = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 _STRING: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"\s*(:?)', re.DOTALL)
-_PRINTABLE: Final = re.compile(rb"[\x20-\x7e]{6,}")
 _AT_ONCE: Final = 4096
 """Texts of a document that are gathered before the event loop has a turn."""
-_QUOTED: Final = re.compile(r"=(?:\r?\n|([0-9A-Fa-f]{2}))")
-_BETWEEN: Final = re.compile(r"<[^<>]{0,200}>|[\s\"'`,;|]+|\\[nrt]")
-"""What stands between two texts that are shown beside each other."""
 _ENCODINGS: Final = ("ascii", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "cp037", "cp500")
 _Place: TypeAlias = tuple[JsonObject | list[Json], str | int, bool]
 """A container, the key or index in it, and whether the text is the key itself."""
@@ -72,14 +60,14 @@ class DecodedEchoes:
             _Wanted(
                 f"secret://{name}",
                 value,
-                _lower(value),
+                lower_text(value),
                 (
                     *(value.encode(encoding).lower() for encoding in _ENCODINGS if _can(value, encoding)),
                     # Within another base64 it may begin anywhere.
                     *(spelled.encode().lower() for spelled in in_base64(value.encode()) if len(spelled) >= _SHORTEST),
                 ),
-                _lower(to_json(value).decode()[1:-1]),
-                _lower(_tight(value)),
+                lower_text(to_json(value).decode()[1:-1]),
+                lower_text(tight_text(value)),
             )
             for name, values in plain.items()
             for value in values
@@ -87,7 +75,7 @@ class DecodedEchoes:
         )
         # A shorter run of base64 cannot hold any of them, whatever stands before and after it.
         shortest = min((len(one.value) * 4 // 3 for one in self._wanted), default=0)
-        self._runs = _base64_runs(max(8, shortest))
+        self._runs = base64_runs(max(8, shortest))
 
     def __repr__(self) -> str:
         return f"DecodedEchoes({len(self._wanted)})"
@@ -151,7 +139,7 @@ class DecodedEchoes:
                 await asyncio.sleep(0)
         for texts in (values, both, keys):
             await asyncio.sleep(0)
-            whole = _lower("".join(texts))
+            whole = lower_text("".join(texts))
             if any(one.escaped in whole for one in self._wanted if len(one.value) >= _SHORTEST_SPREAD):
                 return True
         return bool(self._in_parts([*set(both)]))
@@ -162,7 +150,7 @@ class DecodedEchoes:
         if (name := await self._named_in(text)) is not None:
             return name
         for begin in range(0, len(text), _WINDOW - _OVERLAP):
-            together = _lower(_tight(text[begin : begin + _WINDOW]))
+            together = lower_text(tight_text(text[begin : begin + _WINDOW]))
             for wanted in self._wanted:
                 if len(wanted.tight) >= _SHORTEST_SPREAD and wanted.tight in together:
                     return wanted.name
@@ -192,21 +180,18 @@ class DecodedEchoes:
         level = [text]
         for depth in range(_DEPTH + 1):
             for one in level:
-                lowered = _lower(one)
+                lowered = lower_text(one)
                 for wanted in self._wanted:
                     if wanted.lowered in lowered:
                         return wanted.name
             below: list[str] = []
             for one in level if depth < _DEPTH else ():
-                if (plain := _unescape(one)) != one:
+                if (plain := unescape(one)) != one:
                     below.append(plain)
-                runs = [raw for run in self._runs.finditer(one) for raw in _decoded_runs(run, torn=torn and not depth)]
+                runs = [raw for run in self._runs.finditer(one) for raw in decoded_runs(run, torn=torn and not depth)]
                 if (name := self._encoded_in(runs)) is not None:
                     return name
-                # What is no text has nothing folded in it.
-                texts = [text for raw in runs for text in _PRINTABLE.findall(raw)]
-                if texts:
-                    below.append(b"\n".join(texts).decode("ascii"))
+                below += printable(runs)
             level = below
         return None
 
@@ -220,7 +205,7 @@ class DecodedEchoes:
     def _spread_over(self, texts: Sequence[str], numbers: Sequence[int]) -> dict[int, str]:
         """Return which of the texts hold a credential together, one directly after the other."""
         found: dict[int, str] = {}
-        whole = _lower("".join(texts))
+        whole = lower_text("".join(texts))
         for wanted in self._wanted:
             at = whole.find(wanted.lowered) if len(wanted.value) >= _SHORTEST_SPREAD else -1
             begin = 0
@@ -243,9 +228,9 @@ class DecodedEchoes:
                 continue
             shortest = max(_SHORTEST_PART, len(wanted.value) // _MOST_PARTS)
             parts = {
-                number: _lower(text)
+                number: lower_text(text)
                 for number, text in enumerate(texts)
-                if shortest <= len(text) <= len(wanted.value) and _lower(text) in wanted.lowered
+                if shortest <= len(text) <= len(wanted.value) and lower_text(text) in wanted.lowered
             }
             covered = [False] * len(wanted.lowered)
             for part in set(parts.values()):
@@ -268,18 +253,6 @@ def _gathered(texts: Sequence[str]) -> Iterator[list[int]]:
             numbers, size = [], 0
     if numbers:
         yield numbers
-
-
-@lru_cache(maxsize=64)
-def _base64_runs(shortest: int) -> re.Pattern[str]:
-    return re.compile(rf"[A-Za-z0-9+/_-]{{{shortest},}}={{0,2}}")
-
-
-def _decoded_runs(run: re.Match[str], *, torn: bool) -> Iterator[bytes]:
-    """Decode a run of base64; one that began before its window in each of the four ways to go on."""
-    text = run[0]
-    for skipped in range(4 if torn and run.start() == 0 else 1):
-        yield _decoded(text[skipped:])
 
 
 def _places(document: list[Json]) -> Iterator[_Place]:
@@ -328,7 +301,7 @@ def _replace(places: Sequence[_Place], found: Mapping[int, str]) -> None:
 
 
 def _without(text: str, wanted: _Wanted) -> str:
-    lowered = _lower(text)
+    lowered = lower_text(text)
     if len(lowered) != len(text) or wanted.lowered not in lowered:
         return text
     parts: list[str] = []
@@ -337,47 +310,6 @@ def _without(text: str, wanted: _Wanted) -> str:
         parts += (text[at:found], wanted.name)
         at = found + len(wanted.value)
     return "".join((*parts, text[at:]))
-
-
-def _unescape(text: str) -> str:
-    if "\\" in text:
-        text = _ESCAPE.sub(lambda m: chr(int(m[1] or m[2], 16)), text)
-    if "%" in text:
-        text = _PERCENT.sub(lambda m: chr(int(m[1], 16)), text)
-    if "&" in text:
-        text = _ENTITY.sub(_character, text)
-    if "=" in text:
-        text = _QUOTED.sub(lambda m: chr(int(m[1], 16)) if m[1] else "", text)
-    if "+" in text:
-        text = _UTF7.sub(lambda m: _decoded(m[1]).decode("utf-16-be", "replace"), text)
-    return text
-
-
-def _character(found: re.Match[str]) -> str:
-    named, decimal, hexadecimal = found.groups()
-    if named is not None:
-        return _NAMED[named.lower()]
-    code = int(decimal) if decimal is not None else int(hexadecimal, 16)
-    return chr(code) if code <= sys.maxunicode else ""
-
-
-def _decoded(run: str) -> bytes:
-    plain = run.rstrip("=").replace("-", "+").replace("_", "/")
-    plain = plain[: len(plain) - (len(plain) % 4 == 1)]
-    try:
-        return base64.b64decode(plain + "=" * (-len(plain) % 4))
-    except (binascii.Error, ValueError):
-        return b""
-
-
-def _tight(text: str) -> str:
-    return _BETWEEN.sub("", text)
-
-
-def _lower(text: str) -> str:
-    lowered = text.lower()
-    # A few letters become two: then only those of ASCII, so that places stay what they are.
-    return lowered if len(lowered) == len(text) else text.encode("utf-8", "replace").lower().decode("utf-8")
 
 
 def _can(value: str, encoding: str) -> bool:
