@@ -7,7 +7,9 @@
     ├── TransientError      retry; nothing was decided
     │   ├── LostClaim       another process owns the claim now; stop without a further effect or write
     │   ├── RevokedClaim    a person has decided; start no effect, and write what was learnt
-    │   └── DeadlinePassed  the claim's effect deadline has passed; start no effect
+    │   ├── DeadlinePassed  the claim's effect deadline has passed; start no effect
+    │   ├── NoWorkerFree    every worker process is taken; come again later
+    │   └── NoWorkerStarts  this machine starts no worker process; back off
     └── ConfigError         do not start; the message says what to change
 """
 
@@ -34,6 +36,14 @@ class RevokedClaim(TransientError):
 
 class DeadlinePassed(TransientError):
     """The effect deadline of the claim has passed: this process may start no further effect on the scope."""
+
+
+class NoWorkerFree(TransientError):
+    """Every worker process is taken by others' work: nothing is wrong with this one, it comes again later."""
+
+
+class NoWorkerStarts(TransientError):
+    """No worker process can be started: a fault of this machine (memory, processes, files), of nobody's input."""
 
 
 class ConfigError(ShwError):

@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from consumer.errors import DeadlinePassed, LostClaim, RevokedClaim, TransientError
+from consumer.errors import DeadlinePassed, LostClaim, NoWorkerFree, NoWorkerStarts, RevokedClaim, TransientError
 from consumer.heal.gate import Gate
 from consumer.heal.idle import GIVE_BACK
 from consumer.heal.strategy import Strategy, Task
@@ -18,6 +18,7 @@ from schemas.names import Code, Effect, Verdict
 log = structlog.get_logger(__name__)
 
 _SHORT_WAIT: Final = timedelta(seconds=1)
+_WORKER_WAIT: Final = timedelta(seconds=5)
 _MAX_ERROR_TEXT: Final = 300
 
 
@@ -51,6 +52,8 @@ async def _run_in_window(strategy: Strategy, task: Task, gate: Gate) -> Outcome:
         return _out_of_time(task, gate)
     except RevokedClaim as error:
         return _after_effect(task, str(error)) if gate.begun else Refused(code=Code.DENIED, reason=str(error))
+    except (NoWorkerFree, NoWorkerStarts) as error:
+        return _without_worker(task, gate, error)
     except TransientError as error:
         # Usually our database: it did not make the beginning of an effect durable, so the effect was not sent.
         log.warning(
@@ -85,6 +88,14 @@ def _out_of_time(task: Task, gate: Gate) -> Outcome:
         reason = f"not ended within its window of {task.plan.intent.window.total_seconds():g} s"
         return _after_effect(task, reason, dependency_unhealthy=True)
     return RetryLater(after=_SHORT_WAIT, reason="its window passed before anything was sent")
+
+
+def _without_worker(task: Task, gate: Gate, error: NoWorkerFree | NoWorkerStarts) -> Outcome:
+    """Come again later: what is not judged for want of a worker counts against nobody."""
+    log.warning("heal_without_worker", effect_begun=gate.begun, error=str(error)[:_MAX_ERROR_TEXT])
+    if gate.begun and task.plan.intent.effect is Effect.UNSAFE:
+        return Unknown(reason=f"an effect had begun, and its answer could not be judged: {error}")
+    return RetryLater(after=_WORKER_WAIT, reason=str(error), effect_in_doubt=gate.begun)
 
 
 def _after_effect(task: Task, reason: str, *, dependency_unhealthy: bool = False) -> Unknown | NotHealed:

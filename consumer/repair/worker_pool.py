@@ -1,151 +1,82 @@
-"""Pool of repair workers, for the service and the command: child processes that can be killed and replaced."""
+"""Pool of repair workers, for the service and the command: documents repaired in child processes with limits."""
 
-import asyncio
 import json
-import sys
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Hashable, Mapping
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from consumer.repair.values import Edit, Json, RefusalCause, Repair, RepairStatus, SlipNote, refused
+from consumer.workers.pool import WorkEnd, WorkEnded, WorkerLimits, WorkerPool, worker_pool
 from schemas.names import Grade
 
 LIMIT: Final = timedelta(seconds=1.4)
-"""Time limit for one document, once a child is free."""
+"""CPU time of one document."""
+WAIT: Final = timedelta(seconds=20)
+"""Longest wait for a child."""
 MEMORY: Final = 200 * 1024 * 1024
 _WORKER: Final = Path(__file__).with_name("worker.py")
-_START_TIMEOUT: Final = timedelta(seconds=20)
-"""Time limit for a child to start, on a busy machine."""
-_MAX_LINE: Final = 256 * 1024 * 1024
-_SLOW: Final = refused(RefusalCause.TOOK_TOO_LONG, f"takes longer than {LIMIT.total_seconds():g} s")
-_DIED: Final = refused(RefusalCause.TOO_LARGE, "takes more than a repair may have: its process ended")
-
-
-@dataclass(slots=True)
-class _Worker:
-    """Slot for one child process."""
-
-    child: Process | None = None
-    is_ready: bool = False
 
 
 class RepairWorkerPool:
-    """Repairs documents within limits of time and memory; the number of children bounds the concurrency."""
+    """Repairs documents within limits of CPU time and memory; the number of children bounds the concurrency."""
 
-    def __init__(self, *, children: int, limit: timedelta, memory: int) -> None:
-        self._limit = limit.total_seconds()
-        self._memory = memory
-        self._workers = [_Worker() for _ in range(children)]
-        self._free: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()
-        for place in self._workers:
-            self._free.put_nowait(place)
+    def __init__(self, workers: WorkerPool, limit: timedelta) -> None:
+        self._workers = workers
+        self._limit = limit
 
     async def start(self) -> None:
         """Start the children now; otherwise each starts with its first document."""
-        for place in self._workers:
-            place.child = place.child or await self._start_child()
+        await self._workers.start()
 
     async def repair(
-        self, text_or_document: Json, schema: Json, *, most: Grade, guarded: tuple[str, ...] = ()
+        self,
+        text_or_document: Json,
+        schema: Json,
+        *,
+        most: Grade,
+        guarded: tuple[str, ...] = (),
+        of: Hashable = None,
     ) -> Repair:
-        """Repair a text, or a document that is parsed already; a string is treated as a text."""
+        """Repair a text, or a document that is parsed already; a string is treated as a text.
+
+        `of` is whose it is: children are shared fairly. Raises NoWorkerFree and NoWorkerStarts.
+        """
         kind = "text" if isinstance(text_or_document, str) else "document"
         asked = {kind: text_or_document, "schema": schema, "most": most.value, "guarded": guarded}
         try:
-            line = json.dumps(asked).encode() + b"\n"
+            request = json.dumps(asked).encode()
         except RecursionError:
-            return refused(RefusalCause.TOO_DEEP, "the document or its schema is nested too deeply")
-        place = await self._free.get()
-        try:
-            return await self._ask(place, line)
-        finally:
-            self._free.put_nowait(place)
-
-    async def _ask(self, place: _Worker, line: bytes) -> Repair:
-        try:
-            child = await self._ready_child(place)
-            answer = await self._exchange(child, line)
-        except TimeoutError:
-            _kill(place)
-            return _SLOW
-        except BaseException:
-            # After a cancellation in mid-request the child would still write its answer, which the next request would
-            # read.
-            _kill(place)
-            raise
-        if not answer.endswith(b"\n"):
-            _kill(place)
-            return _DIED
-        repair = _parse_repair(json.loads(answer))
-        if repair.cause is RefusalCause.TOO_LARGE:  # the child may be out of memory, and about to exit
-            _kill(place)
-        return repair
-
-    async def _exchange(self, child: Process, line: bytes) -> bytes:
-        if child.stdin is None or child.stdout is None:
-            return b""
-        try:
-            async with asyncio.timeout(self._limit):
-                child.stdin.write(line)
-                await child.stdin.drain()
-                return await child.stdout.readline()
-        except (ConnectionError, ValueError):  # it exited, or its answer exceeds the limit
-            return b""
-
-    async def _ready_child(self, place: _Worker) -> Process:
-        if place.child is None or place.child.returncode is not None:
-            place.child = await self._start_child()
-            place.is_ready = False
-        if not place.is_ready and place.child.stdout is not None:
-            async with asyncio.timeout(_START_TIMEOUT.total_seconds()):
-                await place.child.stdout.readline()
-            place.is_ready = True
-        return place.child
-
-    async def _start_child(self) -> Process:
-        # Isolated and without our environment, which holds secrets that the child does not need.
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-I",
-            str(_WORKER),
-            str(self._memory),
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env={},
-            limit=_MAX_LINE,
-        )
-
-    async def close(self) -> None:
-        """Kill the children, and wait for them."""
-        for place in self._workers:
-            child = place.child
-            _kill(place)
-            if child is not None:
-                await child.wait()
+            return _refusal(WorkEnded(why=WorkEnd.TOO_DEEP), self._limit)
+        worked = await self._workers.work(request, of=of)
+        return _refusal(worked, self._limit) if isinstance(worked, WorkEnded) else _parse_repair(json.loads(worked))
 
 
 @asynccontextmanager
 async def repair_worker_pool(
-    *, children: int = 1, limit: timedelta = LIMIT, memory: int = MEMORY
+    *, children: int = 1, limit: timedelta = LIMIT, memory: int = MEMORY, wait: timedelta = WAIT
 ) -> AsyncIterator[RepairWorkerPool]:
     """Open a pool; its children are killed when the block ends."""
-    room = RepairWorkerPool(children=children, limit=limit, memory=memory)
-    try:
-        yield room
-    finally:
-        await room.close()
+    limits = WorkerLimits(children=children, budget=limit, memory=memory, wait=wait)
+    async with worker_pool(_WORKER, limits) as workers:
+        yield RepairWorkerPool(workers, limit)
 
 
-def _kill(place: _Worker) -> None:
-    child, place.child, place.is_ready = place.child, None, False
-    if child is not None and child.returncode is None:
-        with suppress(ProcessLookupError):
-            child.kill()
+def _refusal(ended: WorkEnded, limit: timedelta) -> Repair:
+    match ended.why:
+        case WorkEnd.TOOK_TOO_LONG:
+            return refused(RefusalCause.TOOK_TOO_LONG, f"takes longer than {limit.total_seconds():g} s")
+        case WorkEnd.TOO_MUCH_MEMORY:
+            return refused(RefusalCause.TOO_LARGE, "takes more memory than a repair may have")
+        case WorkEnd.TOO_DEEP:
+            return refused(RefusalCause.TOO_DEEP, "the document or its schema is nested too deeply")
+        case WorkEnd.DIED:
+            return refused(RefusalCause.TOO_LARGE, "takes more than a repair may have: its process ended")
+        case WorkEnd.CRASHED:
+            return refused(RefusalCause.UNUSABLE_SCHEMA, f"its repair broke ({ended.detail}): report this")
+        case _:
+            assert_never(ended.why)
 
 
 def _parse_repair(answer: Mapping[str, Any]) -> Repair:

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Final
 from uuid import uuid4
 
 import structlog
@@ -25,6 +26,7 @@ from consumer.flow_control.intake_breaker import IntakeBreaker
 from consumer.flow_control.slots import HealSlots
 from consumer.heal.auto_retry import AutoRetry
 from consumer.heal.schema_autofix.strategy import SchemaAutofix
+from consumer.heal.schema_check.check import schema_check
 from consumer.heal.strategy import Strategies
 from consumer.ingest.decode import AdmissionRules
 from consumer.ingest.source import KafkaSource
@@ -55,6 +57,9 @@ from consumer.store.pool import Pool, open_pool, single_connection
 from schemas.names import StrategyName
 
 log = structlog.get_logger(__name__)
+
+REPAIR_CHILDREN: Final = 3
+"""One more than an organisation may have at once."""
 
 
 def new_owner() -> OwnerId:
@@ -106,10 +111,15 @@ def _first_error(group: BaseExceptionGroup[ShwError]) -> ShwError:
 @asynccontextmanager
 async def installed_strategies(catalogs: Catalogs, connections: int) -> AsyncIterator[Strategies]:
     """Open the strategies of this release; each reads what it needs from the catalog in force."""
-    async with open_calls(catalogs.secrets, connections=connections) as calls, repair_worker_pool(children=2) as room:
+    async with (
+        open_calls(catalogs.secrets, connections=connections) as calls,
+        repair_worker_pool(children=REPAIR_CHILDREN) as room,
+        schema_check() as schemas,
+    ):
+        runners = CurrentRunners(catalogs, calls)
         yield {
-            StrategyName.AUTO_RETRY: AutoRetry(calls, redact_json),
-            StrategyName.SCHEMA_AUTOFIX: SchemaAutofix(CurrentRunners(catalogs, calls), room, redact_json),
+            StrategyName.AUTO_RETRY: AutoRetry(calls, redact_json, schemas=schemas),
+            StrategyName.SCHEMA_AUTOFIX: SchemaAutofix(runners, room, redact_json, schemas=schemas),
         }
 
 

@@ -1,6 +1,5 @@
 """auto-retry against a real server that fails, recovers, lies and counts its effects."""
 
-import asyncio
 import base64
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -12,7 +11,7 @@ import pytest
 
 from consumer.errors import DeadlinePassed, LostClaim, RevokedClaim
 from consumer.heal.auto_retry import AutoRetry
-from consumer.heal.schema_check.check import SchemaCheck
+from consumer.heal.schema_check.check import SchemaCheck, lone_schema_check
 from consumer.model import Healed, Json, NotHealed, OrgId, Outcome, Refused, RetryLater, Unknown
 from consumer.outbound.calls import OutboundCalls, open_calls
 from consumer.redact import redact_json
@@ -33,9 +32,7 @@ class Stage:
     clock: Clock = field(default_factory=Clock)
     gate: Gate = field(default_factory=Gate)
     limits: dict[str, Any] = field(default_factory=dict)
-    schemas: SchemaCheck = field(
-        default_factory=lambda: SchemaCheck(children=asyncio.Semaphore(2), limit=timedelta(seconds=4))
-    )
+    schemas: SchemaCheck = field(default_factory=lone_schema_check)
 
     async def heal(self, method: str = "GET", path: str = "/orders", **context: Json) -> Outcome:
         resume = context.pop("resume", None)

@@ -129,7 +129,7 @@ def _wait(session: CallSession, judged: Repeat, n: int) -> timedelta | RetryLate
 async def _verify_and_hand_over(session: CallSession, answer: Answer) -> Outcome:
     content = content_of(answer)
     request = session.request
-    said = await verify_answer(answer, content, request.expect, asked_by(request), session.tools.schemas)
+    said = await verify_answer(answer, content, request.expect, asked_by(request), session.judge)
     if said.code is None:
         return await finish_from_call(session, answer, content, said.proofs)
     unproven = MayHaveRun(why=f"answered {answer.status}, but {said.reason}", throttled=False)

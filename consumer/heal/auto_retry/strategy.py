@@ -31,7 +31,7 @@ from consumer.heal.calls.request import call_digest, handover_address, origin, o
 from consumer.heal.calls.retry_budget import RetryBudget
 from consumer.heal.calls.session import Calls, CallSession, CallTools
 from consumer.heal.refusals import hopeless, missing_context, redacted_part
-from consumer.heal.schema_check.check import SchemaCheck, schema_check, too_large
+from consumer.heal.schema_check.check import SchemaCheck, lone_schema_check, too_large
 from consumer.heal.session import NO_TIME
 from consumer.heal.strategy import EffectGate, Redact, Task
 from consumer.model import Diagnosis, Failure, Intent, JsonObject, MicroAud, OrgId, Outcome, Refused, RetryLater, Scope
@@ -85,7 +85,7 @@ class AutoRetry:
         self._tools = CallTools(
             calls=calls,
             redact=redact,
-            schemas=schemas or schema_check(),
+            schemas=schemas or lone_schema_check(),
             quota=RetryBudget(clock=monotonic),
             random=random,
             sleep=sleep,
@@ -161,7 +161,7 @@ class AutoRetry:
         session = self._session(task, gate)
         if isinstance(session, Refused):
             return session
-        unusable = await self._unusable_schema(session.request)
+        unusable = await self._unusable_schema(session.request, task.failure.org_id)
         if unusable is not None:
             return unusable
         look = session.request.read_back
@@ -205,9 +205,9 @@ class AutoRetry:
                 return f"{where}: {reason}"
         return None
 
-    async def _unusable_schema(self, request: RequestContext) -> Refused | None:
+    async def _unusable_schema(self, request: RequestContext, org_id: OrgId) -> Refused | None:
         for where, schema in _schemas(request):
-            found, detail = await self._tools.schemas.usable(schema)
+            found, detail = await self._tools.schemas.usable(schema, org_id)
             if found != "passed":
                 return Refused(code=Code.REFUSED, reason=f"{where}: {detail}: send a usable schema")
         return None

@@ -250,7 +250,7 @@ async def _why_not_expected(
 ) -> str | None:
     if not expected(answer.status, expect):
         return f"answered {answer.status}"
-    verification = await verify_answer(answer, content, expect, asked_by_look(look, expect), session.tools.schemas)
+    verification = await verify_answer(answer, content, expect, asked_by_look(look, expect), session.judge)
     return None if verification.code is None else f"answered {answer.status}; {verification.reason}"
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from consumer.catalog import WorkflowPolicy
 from consumer.heal.calls.retry_budget import RetryBudget
 from consumer.heal.schema_check.check import SchemaCheck
+from consumer.heal.schema_check.worker import Finding
 from consumer.heal.session import SECOND, HealSession
 from consumer.heal.strategy import Redact
 from consumer.model import Json, JsonObject
@@ -71,6 +72,10 @@ class CallSession(HealSession):
     def acted(self) -> bool:
         """Whether the other side may have received a call of this heal or of an earlier attempt."""
         return self.task.failure.effect_in_doubt or bool(self.tries)
+
+    async def judge(self, schema: Any, body: Json) -> Finding:  # noqa: ANN401 - JSON is anything
+        """Validate a body against a schema; raises NoWorkerFree and NoWorkerStarts."""
+        return await self.tools.schemas.valid(schema, body, self.task.failure.org_id)
 
     async def send(self, call: OutboundRequest, *, within: timedelta, max_bytes: int | None = None) -> CallResult:
         """Make a call within its timeout and the claim's deadline; raises as `within`."""

@@ -1,11 +1,12 @@
 """Verification of an answer with the expected status: JSON Schema, assertions, and detection of false successes."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from consumer.heal.calls.body import Content
 from consumer.heal.calls.false_success import Asked, false_success
-from consumer.heal.schema_check.check import SchemaCheck
+from consumer.heal.schema_check.worker import Finding
 from consumer.heal.session import proof
 from consumer.model import Json, Proof
 from consumer.model.call import Answer
@@ -13,6 +14,8 @@ from schemas.context import Assertion, Expectation
 from schemas.json_value import same, value_at
 from schemas.names import Code, Verdict
 
+Judge: TypeAlias = Callable[[Any, Json], Awaitable[Finding]]
+"""Validates a body against a schema."""
 _ABSENT: Final = object()
 
 
@@ -32,7 +35,7 @@ class Verification:
 
 
 async def verify_answer(
-    answer: Answer, content: Content, expect: Expectation | None, asked: Asked, schemas: SchemaCheck
+    answer: Answer, content: Content, expect: Expectation | None, asked: Asked, judge: Judge
 ) -> Verification:
     """Verify an answer by its status, by what it says of itself, by the schema and by the caller's assertions."""
     expect = expect or Expectation()
@@ -43,7 +46,7 @@ async def verify_answer(
     body = _body_proof(answer, content, expect, asked)
     if body is not None:
         return Verification(proofs=(status, body), code=Code.UNVERIFIED)
-    checks = [await _schema_proof(content.value, expect, schemas), _assertion_proof(content.value, expect)]
+    checks = [await _schema_proof(content.value, expect, judge), _assertion_proof(content.value, expect)]
     made = tuple(check for check in checks if check is not None)
     return Verification(proofs=(status, *made), code=_code(made))
 
@@ -66,10 +69,10 @@ def _code(proofs: tuple[Proof, ...]) -> Code | None:
     return Code.UNVERIFIED if Verdict.INCONCLUSIVE in verdicts else None
 
 
-async def _schema_proof(body: Json, expect: Expectation, schemas: SchemaCheck) -> Proof | None:
+async def _schema_proof(body: Json, expect: Expectation, judge: Judge) -> Proof | None:
     if expect.schema_ is None:
         return None
-    found, detail = await schemas.valid(expect.schema_, body)
+    found, detail = await judge(expect.schema_, body)
     match found:
         case "passed":
             return proof("schema", Verdict.PASSED, detail)

@@ -33,7 +33,7 @@ async def repair_payload(session: RepairSession) -> RepairedPayload | Outcome:
     """Repair the payload, and verify the result independently: by the schema, and by undoing every edit."""
     limits = session.limits
     repair = await session.tools.workers.repair(
-        session.payload, session.schema, most=limits.grade, guarded=limits.guarded
+        session.payload, session.schema, most=limits.grade, guarded=limits.guarded, of=session.task.failure.org_id
     )
     if repair.status is RepairStatus.REFUSED:
         return _refusal_of(repair)
@@ -59,7 +59,7 @@ def _refusal_of(repair: Repair) -> Refused:
 
 
 async def _schema_proof(session: RepairSession, document: Json) -> Proof:
-    found, detail = await session.tools.schemas.valid(session.schema, document)
+    found, detail = await session.tools.schemas.valid(session.schema, document, session.task.failure.org_id)
     match found:
         case "passed":
             return proof("schema", Verdict.PASSED, "the repaired payload follows its schema, formats included")

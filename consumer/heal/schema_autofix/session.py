@@ -9,7 +9,7 @@ from consumer.catalog import SchemaAutofixLimits
 from consumer.heal.schema_check.check import SchemaCheck
 from consumer.heal.session import HealSession
 from consumer.heal.strategy import Redact
-from consumer.model import Json, JsonObject, RetryLater
+from consumer.model import Json, JsonObject, OrgId, RetryLater
 from consumer.repair.values import Repair
 from consumer.runners.contract import LookFailed, Runner, Runners, RunRef, RunState
 from schemas.names import Grade
@@ -25,9 +25,9 @@ class RepairWorkers(Protocol):
     """Pool of workers that repair documents, bounded in time and memory."""
 
     async def repair(
-        self, given: Json, schema: dict[str, Any] | bool, *, most: Grade, guarded: tuple[str, ...]
+        self, given: Json, schema: dict[str, Any] | bool, *, most: Grade, guarded: tuple[str, ...], of: OrgId
     ) -> Repair:
-        """Repair a document, or a text that should have been one; a refusal is a value."""
+        """Repair an organisation's document, or a text that should have been one; a refusal is a value."""
         ...
 
 

@@ -12,7 +12,7 @@ from consumer.heal.schema_autofix import rules
 from consumer.heal.schema_autofix.payload_repair import RepairedPayload, repair_payload
 from consumer.heal.schema_autofix.rerun import check_run_first, run_again
 from consumer.heal.schema_autofix.session import RepairSession, RepairTools, RepairWorkers
-from consumer.heal.schema_check.check import SchemaCheck, schema_check, too_large
+from consumer.heal.schema_check.check import SchemaCheck, lone_schema_check, too_large
 from consumer.heal.strategy import EffectGate, Redact, Task
 from consumer.model import Diagnosis, Failure, Healed, Intent, MicroAud, Outcome, Refused, Scope
 from consumer.runners.contract import Payload, RerunStep, Runners, RunState
@@ -45,7 +45,7 @@ class SchemaAutofix:
         self._tools = RepairTools(
             runners=runners,
             workers=workers,
-            schemas=schemas or schema_check(),
+            schemas=schemas or lone_schema_check(),
             redact=redact,
             sleep=sleep,
             monotonic=monotonic,

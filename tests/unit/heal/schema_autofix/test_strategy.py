@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -19,6 +20,7 @@ from consumer.model import (
     LadderProgress,
     MicroAud,
     NotHealed,
+    OrgId,
     Outcome,
     Refused,
     RetryLater,
@@ -66,7 +68,16 @@ class GivenRoom:
     repair_: Repair = MENDED
     asked: list[tuple[Json, object, Grade, tuple[str, ...]]] = field(default_factory=list)
 
-    async def repair(self, given: Json, schema: Any, *, most: Grade, guarded: tuple[str, ...]) -> Repair:  # noqa: ANN401
+    async def repair(
+        self,
+        given: Json,
+        schema: Any,  # noqa: ANN401
+        *,
+        most: Grade,
+        guarded: tuple[str, ...],
+        of: OrgId,
+    ) -> Repair:
+        assert isinstance(of, UUID)
         self.asked.append((given, schema, most, guarded))
         return self.repair_
 

@@ -2,14 +2,18 @@
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
-from consumer.heal.schema_check.check import SchemaCheck, cheap, schema_check
+from consumer.errors import NoWorkerFree
+from consumer.heal.schema_check.check import LIMITS, cheap, lone_schema_check, schema_check
 from consumer.heal.schema_check.worker import check_body, check_schema
-from consumer.model import Json, JsonObject
+from consumer.model import Json, JsonObject, OrgId
 
+A, B = OrgId(UUID(int=1)), OrgId(UUID(int=2))
 OBJECT: JsonObject = {"type": "object", "required": ["id"], "properties": {"id": {"type": "integer"}}}
 
 
@@ -38,13 +42,15 @@ OBJECT: JsonObject = {"type": "object", "required": ["id"], "properties": {"id":
         ({"format": "duration"}, "P1D", "passed"),
         ({"format": "duration"}, "1 day", "failed"),
         ({"format": "color"}, "#00zz00", "failed"),
+        ({"format": "regex"}, "(", "passed"),
+        ({"format": "uri-template"}, "a@" + "{" * 60_000, "failed"),
         ({"format": "uri-template"}, "/a/{b", "failed"),
         ({"format": "json-pointer"}, "a/b", "failed"),
         ({"format": "idn-hostname"}, "a..b", "failed"),
     ],
 )
 async def test_a_body_is_judged_by_the_schema(schema: Json, body: Json, verdict: str) -> None:
-    assert (await schema_check().valid(schema, body))[0] == verdict
+    assert (await lone_schema_check().valid(schema, body, A))[0] == verdict
 
 
 @pytest.mark.parametrize(
@@ -61,7 +67,7 @@ async def test_a_body_is_judged_by_the_schema(schema: Json, body: Json, verdict:
     ids=range(7),
 )
 async def test_an_unusable_schema_is_known_before_any_call(schema: Json) -> None:
-    found, detail = await schema_check().usable(schema)
+    found, detail = await lone_schema_check().usable(schema, A)
     assert found == "unusable"
     assert len(detail) < 400
 
@@ -91,13 +97,33 @@ async def test_a_schema_that_explodes_is_given_up_and_the_loop_goes_on(schema: J
 
     ticking = asyncio.create_task(tick())
     started = time.monotonic()
-    checks = SchemaCheck(children=asyncio.Semaphore(1), limit=timedelta(seconds=1))
-    found, detail = await checks.valid(schema, body)
+    async with schema_check(replace(LIMITS, budget=timedelta(seconds=1))) as checks:
+        found, detail = await checks.valid(schema, body, A)
     ticking.cancel()
     assert found == "unusable"
     assert "within 1 s" in detail
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     assert ticks > 20
+
+
+async def test_a_hundred_honest_bodies_at_once_are_all_judged() -> None:
+    async with schema_check() as checks:
+        found = await asyncio.gather(*(checks.valid({"pattern": "^ord-[0-9]+$"}, f"ord-{n}", A) for n in range(100)))
+    assert {verdict for verdict, _ in found} == {"passed"}
+
+
+async def test_hostile_bodies_of_one_organisation_hold_up_no_other() -> None:
+    limits = replace(LIMITS, budget=timedelta(seconds=1), wait=timedelta(seconds=4))
+    async with schema_check(limits) as checks:
+        warm = [checks.valid({"pattern": "a"}, "a", OrgId(UUID(int=n))) for n in range(10, 10 + limits.children)]
+        await asyncio.gather(*warm)
+        hostile = [asyncio.create_task(checks.valid(EXPLOSIVE_PATTERN, "a" * 64 + "!", A)) for _ in range(40)]
+        await asyncio.sleep(0)
+        found = await asyncio.gather(*(checks.valid({"pattern": "^ord-[0-9]+$"}, f"ord-{n}", B) for n in range(20)))
+        ended = await asyncio.gather(*hostile, return_exceptions=True)
+    assert {verdict for verdict, _ in found} == {"passed"}
+    assert {type(one) for one in ended} <= {tuple, NoWorkerFree}
+    assert NoWorkerFree in {type(one) for one in ended}
 
 
 def test_only_a_plainly_cheap_schema_is_judged_here() -> None:
