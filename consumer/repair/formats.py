@@ -46,11 +46,6 @@ def _is_iri(value: object) -> bool:
     return not isinstance(value, str) or bool(validate_rfc3986(_as_uri(value), rule="URI"))
 
 
-@FORMATS.checks("uri-template")
-def _is_uri_template(value: object) -> bool:
-    return not isinstance(value, str) or (len(value) <= _SHORT and _TEMPLATES.conforms(value, "uri-template"))
-
-
 @FORMATS.checks("iri-reference")
 def _is_iri_reference(value: object) -> bool:
     return not isinstance(value, str) or bool(validate_rfc3986(_as_uri(value), rule="URI_reference"))
