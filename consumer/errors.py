@@ -9,9 +9,14 @@
     │   ├── RevokedClaim    a person has decided; start no effect, and write what was learnt
     │   ├── DeadlinePassed  the claim's effect deadline has passed; start no effect
     │   ├── NoWorkerFree    every worker process is taken; come again later
-    │   └── NoWorkerStarts  this machine starts no worker process; back off
+    │   ├── NoWorkerStarts  this machine starts no worker process; back off
+    │   └── OutOfResources  a fault of this process or its host; nothing was sent, and nobody else is to blame
     └── ConfigError         do not start; the message says what to change
 """
+
+import errno
+from enum import StrEnum
+from typing import Final
 
 
 class ShwError(Exception):
@@ -44,6 +49,59 @@ class NoWorkerFree(TransientError):
 
 class NoWorkerStarts(TransientError):
     """No worker process can be started: a fault of this machine (memory, processes, files), of nobody's input."""
+
+
+class OwnFault(StrEnum):
+    """A fault of this process or host that ended a heal: it counts against nobody, and the heal is put off."""
+
+    OPEN_FILES = "open_files"  # no descriptor was left (EMFILE, ENFILE): raise `ulimit -Hn`, or lower the slots
+    BUFFERS = "buffers"  # the kernel had no buffers left for a socket (ENOBUFS)
+    MEMORY = "memory"  # no memory was left: raise the limit of the container
+    PROCESSES = "processes"  # no process or thread could be started: raise the limit of processes
+
+
+class OutOfResources(TransientError):
+    """This process or its host lacks something (files, memory, processes); nothing was sent, and nothing decided."""
+
+    def __init__(self, fault: OwnFault) -> None:
+        super().__init__(f"this process is out of {fault.replace('_', ' ')}")
+        self.fault = fault
+
+
+_BY_ERRNO: Final = {
+    errno.EMFILE: OwnFault.OPEN_FILES,
+    errno.ENFILE: OwnFault.OPEN_FILES,
+    errno.ENOBUFS: OwnFault.BUFFERS,
+    errno.ENOMEM: OwnFault.MEMORY,
+    errno.EAGAIN: OwnFault.PROCESSES,  # of fork alone: a socket that would block is waited for
+}
+_NO_THREAD: Final = "can't start new thread"
+_MOST_CAUSES: Final = 16
+
+
+def own_fault(error: BaseException) -> OwnFault | None:
+    """Return the fault of our own behind an error, which a library may have wrapped; None where there is none."""
+    waiting: list[BaseException | None] = [error]
+    for _ in range(_MOST_CAUSES):
+        match waiting.pop() if waiting else None:
+            case OutOfResources(fault=fault):
+                return fault
+            case MemoryError():
+                return OwnFault.MEMORY
+            case OSError(errno=number) if number in _BY_ERRNO:
+                return _BY_ERRNO[number]
+            case RuntimeError() as raised if str(raised) == _NO_THREAD:
+                return OwnFault.PROCESSES
+            case BaseExceptionGroup(exceptions=inner):
+                waiting += inner
+            case BaseException() as raised:
+                # The HTTP client raises its errors "from None": what caused one is left in its arguments alone.
+                waiting += [one for one in raised.args if isinstance(one, BaseException)]
+                waiting += [raised.__cause__ or (None if raised.__suppress_context__ else raised.__context__)]
+            case None:
+                if not waiting:
+                    break
+    return OwnFault.PROCESSES if isinstance(error, NoWorkerStarts) else None
 
 
 class ConfigError(ShwError):

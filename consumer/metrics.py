@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
+from consumer.errors import OwnFault
 from schemas.names import Code, Disposition, FailureType, PoisonReason, Result, Status, StrategyName
 
 K = TypeVar("K")
@@ -90,6 +91,34 @@ class PublishOutcome(StrEnum):
     FORMER = "former"  # no setting names it any more: its messages wait in the outbox
 
 
+class SignInRefusal(StrEnum):
+    """Why a request to the API was not signed in."""
+
+    NO_TOKEN = "no_token"  # noqa: S105 - a label; no token at all: a client that does not sign in, or a scanner
+    MALFORMED = "malformed"  # not a token, or one whose parts cannot be read
+    ALGORITHM = "algorithm"  # signed by an algorithm for which no key is configured
+    KEY_UNKNOWN = "key_unknown"  # names a key that is not in the key set: rotated away, or another issuer's
+    SIGNATURE = "signature"  # the signature is wrong: many mean a wrong secret, or forgery
+    EXPIRED = "expired"  # its time is over: the client has to sign in again
+    NOT_YET_VALID = "not_yet_valid"  # its time has not come: look at the clocks
+    AUDIENCE = "audience"  # meant for another service
+    ISSUER = "issuer"  # of another issuer than the configured one
+    ROLE = "role"  # a key of the platform (anon, service_role), and no user
+    ANONYMOUS_USER = "anonymous_user"  # a user without an account
+    CLAIMS = "claims"  # a claim is missing or odd
+
+
+class ApiLimit(StrEnum):
+    """Limit by which the API turned a request or a connection away."""
+
+    CONNECTIONS = "connections"  # an idle connection was closed, or a new one not taken, to stay below the cap
+    REQUESTS = "requests"  # all connections but the spare ones were in use: answered 503
+    ADDRESS_RATE = "address_rate"  # too many refused or anonymous requests of one address: answered 429
+    USER_RATE = "user_rate"  # too many requests of one user: answered 429
+    BODY = "body"  # a body above the limit: answered 413
+    TIME = "time"  # a head, a body, an answer or a whole request took too long: answered 408 or 503, or cut
+
+
 class Children(dict[K, M]):
     """Cache of a metric's child series by label values: `labels()` costs more than the increment itself."""
 
@@ -141,6 +170,7 @@ class Metrics:
         self._create_flow(registry)
         self._create_rows(registry)
         self._create_process(registry)
+        self._create_api(registry)
         self._running: dict[int, _RunningPhase] = {}
         self._recent: deque[bool] = deque(maxlen=RECENT)
         self._unknown = 0
@@ -283,6 +313,16 @@ class Metrics:
             "Producers whose payloads keep needing the same repair. Moves: `shw drift` says whose, and the fix.",
             registry=registry,
         )
+
+        own_faults = Counter(
+            "shw_own_faults",
+            "Heals put off for want of files, memory or processes here. Moves: `own_fault` in the log says what.",
+            ["fault"],
+            registry=registry,
+        )
+        self.own_faults = Children[OwnFault, Counter](own_faults.labels)
+        for fault in OwnFault:
+            self.own_faults[fault].inc(0)
 
     def _create_gates(self, registry: CollectorRegistry) -> None:
         self.breakers_open = Gauge(
@@ -440,6 +480,31 @@ class Metrics:
         self.too_large_rows = Counter(
             "shw_too_large_rows",
             "Members' rows given up unread, above `intake_member_limit`. Moves: a role inserts past the triggers.",
+            registry=registry,
+        )
+
+    def _create_api(self, registry: CollectorRegistry) -> None:
+        refused = Counter(
+            "shw_sign_ins_refused",
+            "Requests to the API that were not signed in. `signature` moves: wrong secret, or forgery; see the log.",
+            ["reason"],
+            registry=registry,
+        )
+        self.sign_ins_refused = Children[SignInRefusal, Counter](refused.labels)
+        for reason in SignInRefusal:
+            self.sign_ins_refused[reason].inc(0)
+        turned_away = Counter(
+            "shw_api_turned_away",
+            "Requests and connections beyond a limit of the API. Moves: the log names the address; raise it, or block.",
+            ["limit"],
+            registry=registry,
+        )
+        self.api_turned_away = Children[ApiLimit, Counter](turned_away.labels)
+        for limit in ApiLimit:
+            self.api_turned_away[limit].inc(0)
+        self.api_connections = Gauge(
+            "shw_api_connections",
+            "Open connections of the API. At SHW_API__CONNECTIONS for long: look who keeps them; raise the limit.",
             registry=registry,
         )
 

@@ -3,10 +3,19 @@
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from consumer.errors import ConfigError
@@ -17,6 +26,27 @@ def _parse_seconds(value: object) -> object:
     return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
 
 
+def _check_secret(secret: SecretStr | None) -> SecretStr | None:
+    length = len(secret.get_secret_value().encode()) if secret is not None else 0
+    if 0 < length < MIN_SECRET_BYTES:
+        raise ValueError(
+            f"it has {length} bytes, and HS256 needs {MIN_SECRET_BYTES} at least: a shorter one can be guessed"
+        )
+    return secret if length else None
+
+
+def _check_key_url(url: str | None) -> str | None:
+    if not url:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ValueError("it is no URL: https://..., as the platform names it (/auth/v1/.well-known/jwks.json)")
+    if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
+        raise ValueError("it has to begin with https://: whoever could change the answer could sign in as anybody")
+    return url
+
+
+MIN_SECRET_BYTES: Final = 32
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 Seconds = Annotated[timedelta, BeforeValidator(_parse_seconds), Field(gt=timedelta(0))]
 """Seconds as a number, or an ISO 8601 duration such as PT0.5S."""
@@ -183,11 +213,40 @@ class ApiSettings(Section):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """0 takes a free port."""
-    jwt_secret: SecretStr | None = None
-    """Key that signs the platform's tokens (HS256). Without it the healing endpoints answer 503; metrics and health
-    serve."""
+    jwt_secret: Annotated[SecretStr | None, AfterValidator(_check_secret)] = None
+    """Key that signs the platform's tokens (HS256), of 32 bytes at least. Without it, and without a key set, the
+    healing endpoints answer 503; metrics and health serve."""
+    jwks_url: Annotated[str | None, AfterValidator(_check_key_url)] = None
+    """JWK set with the public keys that sign the platform's tokens (RS256, ES256, EdDSA)."""
+    jwks_file: Path | None = None
+    """The same as a file, instead of the URL."""
     jwt_audience: Annotated[str | None, BeforeValidator(lambda value: value or None)] = "authenticated"
     """Required `aud` claim of a token; empty accepts any."""
+    jwt_issuer: Annotated[str | None, BeforeValidator(lambda value: value or None)] = None
+    """Required `iss` claim of a token; empty accepts any."""
+    jwt_role: Annotated[str, Field(min_length=1)] = "authenticated"
+    """The one `role` claim that is a signed-in user's; a token without the claim is taken for one."""
+    trusted_proxies: str | None = None
+    """Addresses and networks (with commas) whose X-Forwarded-For is believed; without it: nobody's."""
+    connections: Annotated[int, Field(ge=16, le=100_000)] = 1280
+    """Open connections at most. Fewer where the limit of open files leaves no room for them beside the heals."""
+    connections_per_address: Annotated[int, Field(ge=1, le=100_000)] = 1024
+    """Of one address; a trusted proxy's count as one."""
+    header_timeout: Seconds = timedelta(seconds=10)
+    """For a whole head of a request, from its connection or its first byte on."""
+    body_timeout: Seconds = timedelta(seconds=10)
+    request_timeout: Seconds = timedelta(seconds=15)
+    """For the work on a request, and again for its answer to be taken; a heal has `heal_wait` besides."""
+    keep_alive: Seconds = timedelta(seconds=15)
+    max_body_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024)] = 16 * 1024
+    """The largest request is one id."""
+    address_rate: Annotated[float, Field(gt=0)] = 5.0
+    """Refused or anonymous requests a second of one address (an IPv6 network of 64 bits); those beyond get a 429."""
+    address_burst: Annotated[int, Field(ge=1)] = 100
+    user_rate: Annotated[float, Field(gt=0)] = 50.0
+    """Requests a second of one user."""
+    user_burst: Annotated[int, Field(ge=1)] = 1200
+    """Enough for a thousand at once for a heal of one failure: they share one."""
     heal_wait: Seconds = timedelta(seconds=10)
     """How long POST /api/healing/heal waits for the attempt before it answers 202."""
     loop_stall: Seconds = timedelta(seconds=15)

@@ -13,6 +13,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON heal_claim TO shw_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON heal_outbox TO shw_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON heal_status_change TO shw_service;
 GRANT SELECT, INSERT, UPDATE ON heal_decision TO shw_service;
+GRANT SELECT, INSERT, UPDATE ON heal_request TO shw_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON heal_breaker TO shw_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON heal_rate TO shw_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON intake_voice TO shw_service;

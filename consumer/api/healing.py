@@ -11,7 +11,8 @@ from http import HTTPStatus
 from typing import Annotated, Final, assert_never
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+import structlog
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from consumer.api.errors import ApiError
@@ -27,7 +28,7 @@ from consumer.api.shown import (
     shown_standing,
     write_place,
 )
-from consumer.api.sign_in import User, sign_in
+from consumer.api.tokens import User
 from consumer.errors import RefusedByDatabase, TransientError
 from consumer.model import FailureId, OrgId
 from consumer.settings import ApiSettings
@@ -35,6 +36,8 @@ from consumer.store import reports
 from consumer.store.heal_requests import HealAsked, HealRequestResult, ask_heal
 from consumer.store.pool import Connection, Pool
 from consumer.store.reports import PageEnd, ReportedAttempt
+
+log = structlog.get_logger(__name__)
 
 CONNECTIONS: Final = 3
 """Connection limit of the API in the process's pool: reads must not take intake's and settle's connections."""
@@ -89,6 +92,7 @@ class HealingEndpoints:
         """Request the heal of a failure that the user may see; concurrent requests share one statement and one wait."""
         claims = json.dumps(dict(user.claims), sort_keys=True)
         asked = await self._requests.ask((failure_id, claims), lambda: self._request_heal(user, failure_id))
+        log.info("heal_requested", failure_id=str(failure_id), user=str(user.id), result=asked.result)
         if asked.result is not HealRequestResult.DUE:
             return asked.result, None
         self.wake()
@@ -100,7 +104,7 @@ class HealingEndpoints:
             if await reports.visible_failure(connection, failure_id) is None:
                 return HealAsked(result=HealRequestResult.NOT_FOUND)
             await reports.become_service(connection)
-            return await ask_heal(connection, failure_id, answered_by=ANSWERED_BY)
+            return await ask_heal(connection, failure_id, by=str(user.id), answered_by=ANSWERED_BY)
 
     async def _wait_for_attempt(self, failure_id: FailureId, step: int) -> ReportedAttempt | None:
         """Wait for the attempt of a step or a later one, up to the configured time; None when there is none by then."""
@@ -143,13 +147,18 @@ def healing_routes(settings: ApiSettings, pool: Pool, wake: Callable[[], None]) 
     """Create the endpoints below `/api/healing`, each for a signed-in user."""
     router = APIRouter(prefix="/api/healing")
     healing = HealingEndpoints(pool=pool, heal_wait=settings.heal_wait, wake=wake)
-    signed_in = sign_in(settings)
-    add_reading(router, healing, signed_in)
-    add_asking(router, healing, signed_in)
+    add_reading(router, healing)
+    add_asking(router, healing)
     return router
 
 
-def add_reading(router: APIRouter, healing: HealingEndpoints, signed_in: Callable[..., User]) -> None:
+def signed_in(request: Request) -> User:
+    """Return the user whom the gateway has signed in."""
+    user: User = request.state.user
+    return user
+
+
+def add_reading(router: APIRouter, healing: HealingEndpoints) -> None:
     """Add the endpoints that only read."""
 
     @router.get("/failures")
@@ -166,6 +175,8 @@ def add_reading(router: APIRouter, healing: HealingEndpoints, signed_in: Callabl
         try:
             return ApiReply(await healing.page(user, OrgId(org_id) if org_id else None, after, limit))
         except RefusedByDatabase:
+            if after is None:
+                raise
             raise _bad_cursor() from None
 
     @router.get("/failures/{failure_id}")
@@ -201,7 +212,7 @@ def add_reading(router: APIRouter, healing: HealingEndpoints, signed_in: Callabl
         return ApiReply(shown_counts(found))
 
 
-def add_asking(router: APIRouter, healing: HealingEndpoints, signed_in: Callable[..., User]) -> None:
+def add_asking(router: APIRouter, healing: HealingEndpoints) -> None:
     """Add the endpoint that requests a heal."""
 
     @router.post("/heal")

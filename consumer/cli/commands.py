@@ -278,7 +278,7 @@ def heal(
     if did_not_happen:
         end(decide_failure(failure_id, Decision.DID_NOT_HAPPEN, reason=DID_NOT_HAPPEN, by=by))
     if not did_not_happen or wait is not None:
-        end(heal(failure_id, wait=wait))
+        end(heal(failure_id, wait=wait, by=by))
 
 
 @app.command()

@@ -1,13 +1,13 @@
 """`shw give-up`, `resolve` and `heal --did-not-happen`: records a person's decision on a failure."""
 
 import asyncio
-import getpass
 from functools import partial
 from typing import Final, assert_never
 from uuid import UUID
 
 from consumer.cli.database import open_database
 from consumer.cli.exits import ExitCode, say
+from consumer.cli.operator import login
 from consumer.errors import TransientError
 from consumer.model import FailureId
 from consumer.model.decision import STATUS_AFTER, Decision, DecisionRequest, DecisionResult
@@ -24,10 +24,12 @@ DID_NOT_HAPPEN: Final = "a person looked at the other side: it did not happen"
 
 def decide_failure(failure_id: UUID, decision: Decision, *, reason: str, by: str | None) -> ExitCode:
     """Record a decision, and print its outcome."""
-    request = DecisionRequest(decision=decision, reason=reason, by=by or _login())
+    request = DecisionRequest(decision=decision, reason=reason, by=by or login())
     ruled = asyncio.run(_decide(FailureId(failure_id), request))
     ruling = ruled.ruling
     say(_describe(failure_id, decision, ruling))
+    if ruling is DecisionResult.DONE:
+        say(f"Recorded as decided by {request.by}.")
     if ruled.revoked:
         say("A heal was under way: nothing more of it starts; a call already sent ends as it ends, and that is told.")
     return ExitCode.OK if ruling is DecisionResult.DONE else ExitCode.NO
@@ -79,10 +81,3 @@ def _describe(failure_id: UUID, decision: Decision, ruling: DecisionResult) -> s
             return f"No failure {failure_id} in this database: `shw failures` lists what there is."
         case _:
             assert_never(ruling)
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have a number without a name
-        return "an operator"

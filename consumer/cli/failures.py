@@ -11,13 +11,14 @@ from uuid import UUID
 from consumer.analysis.causes import Causes, FailureCause
 from consumer.cli.database import open_database
 from consumer.cli.exits import ExitCode, say
+from consumer.cli.operator import login
 from consumer.cli.tables import numbered, print_json, print_rows
 from consumer.diagnose.fingerprint import READ
 from consumer.errors import TransientError
 from consumer.model import FailureId, Json, JsonObject, OrgId
 from consumer.redact import redact_json, redact_text
 from consumer.store.decisions import decisions_of
-from consumer.store.heal_requests import HealAsked, HealRequestResult, ask_heal
+from consumer.store.heal_requests import HealAsked, HealRequestResult, ask_heal, requests_of
 from consumer.store.pool import Pool, transaction
 from consumer.store.reports import (
     ReportedAttempt,
@@ -65,9 +66,9 @@ def print_attempts(failure_id: UUID, *, as_json: bool) -> ExitCode:
     return asyncio.run(_print_attempts(FailureId(failure_id), as_json=as_json))
 
 
-def heal(failure_id: UUID, *, wait: float | None) -> ExitCode:
+def heal(failure_id: UUID, *, wait: float | None, by: str | None = None) -> ExitCode:
     """Make a failure due now and print the outcome; with `wait` (seconds), wait for the attempt and print it."""
-    return asyncio.run(_heal(FailureId(failure_id), wait))
+    return asyncio.run(_heal(FailureId(failure_id), wait, by))
 
 
 async def _print_failures(org_id: OrgId | None, status: Status | None, limit: int, *, as_json: bool) -> None:
@@ -103,6 +104,7 @@ async def _print_attempts(failure_id: FailureId, *, as_json: bool) -> ExitCode:
         stands = await failure_state(connection, failure_id)
         found = await attempts_of(connection, failure_id)
         decisions = await decisions_of(connection, failure_id)
+        requests = await requests_of(connection, failure_id)
     if stands is None:
         say(f"No failure {failure_id} in this database: `shw failures` lists what there is.")
         return ExitCode.NO
@@ -115,14 +117,16 @@ async def _print_attempts(failure_id: FailureId, *, as_json: bool) -> ExitCode:
     for one in decisions:
         what = one.decision.replace("_", " ")
         say(f"Decided at {one.decided_at} by {one.decided_by}: {what}, {one.reason} (step {one.step}).")
+    for asked in requests:
+        say(f"Heal asked for at {asked.requested_at} by {asked.requested_by} (step {asked.step}).")
     say(f"{failure_id} is {stands.status} after {numbered(len(found), 'attempt')}{due}.")
     return ExitCode.OK
 
 
-async def _heal(failure_id: FailureId, wait: float | None) -> ExitCode:
+async def _heal(failure_id: FailureId, wait: float | None, by: str | None) -> ExitCode:
     async with open_database() as pool:
         async with transaction(pool) as connection:
-            asked = await ask_heal(connection, failure_id)
+            asked = await ask_heal(connection, failure_id, by=by or login())
         code = _report_request(failure_id, asked)
         if wait is None or asked.result is not HealRequestResult.DUE:
             return code

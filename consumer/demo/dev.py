@@ -14,7 +14,7 @@ from uuid import UUID
 
 import jwt
 
-from consumer.api.sign_in import ALGORITHM
+from consumer.api.tokens import HMAC
 from consumer.demo.cases import Case, Wave, demo_cases
 from consumer.demo.consumer_process import ConsumerProcess, run_consumer
 from consumer.demo.publish import lose_an_answer, open_inbound
@@ -90,7 +90,7 @@ def owner_token(secret: str, owner: UUID) -> str:
         "aud": "authenticated",
         "exp": datetime.now(UTC) + TOKEN_LIFE,
     }
-    return jwt.encode(claims, secret, algorithm=ALGORITHM)
+    return jwt.encode(claims, secret, algorithm=HMAC)
 
 
 def addresses(place: Stage, process: ConsumerProcess, files: Files, failure_id: UUID | None) -> str:

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from datetime import timedelta
 from typing import Protocol, TypeVar
 
-from consumer.errors import DeadlinePassed
+from consumer.errors import DeadlinePassed, OutOfResources
 from consumer.heal.idle import Idle
 from consumer.heal.strategy import EffectGate
 from consumer.model import AttemptId, Claim
@@ -98,7 +98,11 @@ async def run_permitted(gate: EffectGate, act: Callable[[], Awaitable[ResultT]])
     """
     while True:
         await gate.begin()
-        result = await act()
+        try:
+            result = await act()
+        except OutOfResources:
+            gate.unsent()
+            raise
         if not (isinstance(result, NotSent) and result.kind == NOT_PERMITTED):
             return result
         gate.unsent()

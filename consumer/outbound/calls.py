@@ -80,6 +80,9 @@ class OutboundCalls:
                     return await self._follow_redirects(call, target, request, policy)
         except FAILURES as error:
             return exchange.failed(error)
+        except (MemoryError, RuntimeError) as error:
+            exchange.raise_own_fault(error)
+            raise
 
     async def _follow_redirects(
         self, call: "_Call", target: Target, request: OutboundRequest, policy: WorkflowPolicy

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from consumer.catalog import Secret, WorkflowPolicy
 from consumer.catalog.access import among
+from consumer.errors import own_fault
 from consumer.model.call import EgressRefused
 from consumer.outbound.allowed_hosts import any_host_matches
 from consumer.outbound.decoded_echoes import DecodedEchoes
@@ -102,7 +103,9 @@ def _read_secret(secret: Secret, environ: Mapping[str, str]) -> str | None:
     if secret.file is not None:
         try:
             return Path(secret.file).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
+        except (OSError, UnicodeDecodeError) as error:
+            if own_fault(error) is not None:
+                raise
             return None
     return None
 

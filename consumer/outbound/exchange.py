@@ -7,6 +7,7 @@ from typing import Final
 import httpcore2
 import httpx2
 
+from consumer.errors import OutOfResources, own_fault
 from consumer.model.call import MAY_START, NOT_PERMITTED, Ambiguous, EgressRefused, NotSent, always
 from consumer.outbound.decoding import Oversized, Undecodable
 from consumer.outbound.dialing import AddressDenied, NotPermitted, NotResolved, WriteFence
@@ -47,7 +48,15 @@ class Exchange:
         return timedelta(seconds=time.monotonic() - self.started)
 
     def failed(self, error: BaseException) -> NotSent | Ambiguous | EgressRefused:
-        """Map an exception to its result. Library messages can quote a header, so only the guard's own are kept."""
+        """Map an exception to its result. Library messages can quote a header, so only the guard's own are kept.
+
+        Raises
+        ------
+        OutOfResources
+            Nothing was sent for want of something in this process: the other side had no part in it.
+
+        """
+        self.raise_own_fault(error)
         match error:
             case _ if self.mark.sent:
                 kind = _KINDS.get(type(error), type(error).__name__)
@@ -58,6 +67,15 @@ class Exchange:
             case _:
                 kind, reason = self._not_sent(error)
                 return NotSent(kind=kind, reason=reason, elapsed=self.elapsed)
+
+    def raise_own_fault(self, error: BaseException) -> None:
+        """Raise what was wrong in this process, if it was: the other side had no part in it."""
+        fault = own_fault(error)
+        if fault is None:
+            return
+        if self.mark.sent:
+            raise error
+        raise OutOfResources(fault) from error
 
     def _not_sent(self, error: BaseException) -> tuple[str, str]:
         match error:

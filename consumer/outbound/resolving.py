@@ -1,6 +1,7 @@
 """Name resolution by the system, each lookup in its own thread: a silent name server does not block other lookups."""
 
 import asyncio
+import os
 import socket
 import threading
 from collections.abc import Sequence
@@ -45,9 +46,20 @@ class SystemResolver:
         return await answer
 
 
+def _out_of_files() -> OSError | None:
+    """Return the error of opening a file now: without one left `getaddrinfo` says that there is no such name."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error
+    return None
+
+
 def _look_up(host: str, port: int) -> Sequence[str] | Exception:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        return _out_of_files() or error
     except (OSError, UnicodeError) as error:
         return error
     return [str(address[4][0]) for address in found]

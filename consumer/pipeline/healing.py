@@ -11,7 +11,7 @@ from typing import Final, assert_never
 import structlog
 
 from consumer.catalog import Catalogs, WorkflowPolicy
-from consumer.errors import LostClaim
+from consumer.errors import LostClaim, OwnFault
 from consumer.event_loop import yielding_to_loop
 from consumer.flow_control.dependencies import Dependencies
 from consumer.flow_control.idle_heals import HeldByHeal
@@ -147,7 +147,7 @@ class HealTasks:
             attempt_id=claim.attempt_id,
         )
         try:
-            outcome = await run(self.strategies[plan.strategy], task, gate)
+            outcome = await run(self.strategies[plan.strategy], task, gate, self._count_own_fault)
         except LostClaim:
             self.metrics.claims_lost.inc()
             log.warning("claim_lost", attempt_id=str(claim.attempt_id))
@@ -167,6 +167,9 @@ class HealTasks:
         if key is not None and named is not None:
             health = Health(key=key, org_id=failure.org_id, dependency=named, healthy=None, probe=claim.probe)
         return HeldByHeal(live=self.live, dependencies=self.dependencies, attempt_id=claim.attempt_id, health=health)
+
+    def _count_own_fault(self, fault: OwnFault) -> None:
+        self.metrics.own_faults[fault].inc()
 
     def _settle(
         self,

@@ -15,7 +15,8 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from consumer import logs
-from consumer.api.app import create_api, serve
+from consumer.api.app import create_api
+from consumer.api.server import connections_beside, serve
 from consumer.catalog import Catalogs
 from consumer.errors import ShwError
 from consumer.flow_control.backlog import BacklogLimit
@@ -50,7 +51,7 @@ from consumer.results.events import Outlet
 from consumer.runners.configured import CurrentRunners
 from consumer.service.catalog_file import CatalogFile, read_catalog, warn_unbound
 from consumer.service.loops import Consumer, Pulse, SideLoop, run_loops
-from consumer.service.startup_checks import allow_open_files, check_broker, check_client, check_database
+from consumer.service.startup_checks import OTHER_FILES, allow_open_files, check_broker, check_client, check_database
 from consumer.service.vitals import Vitals
 from consumer.settings import Settings
 from consumer.store.pool import Pool, open_pool, single_connection
@@ -73,13 +74,14 @@ async def serve_api(consumer: Consumer) -> None:
     api = create_api(
         settings=settings,
         pool=consumer.pool,
-        registry=consumer.metrics.registry,
+        metrics=consumer.metrics,
         clocks=vitals,
         readiness=vitals,
         wake=consumer.wake.set,
     )
-    async with serve(api, settings.host, settings.port) as address:
-        log.info("api_serving", address=address)
+    connections = connections_beside(consumer.settings.heal.slots + OTHER_FILES, settings.connections)
+    async with serve(api, settings.host, settings.port, connections=connections) as address:
+        log.info("api_serving", address=address, connections=connections)
         await asyncio.Event().wait()
 
 
@@ -144,7 +146,7 @@ async def run(
 
     """
     check_client()
-    allow_open_files(settings.heal.slots)
+    allow_open_files(settings.heal.slots, settings.api.connections)
     _calm_collector()
     catalogs = Catalogs(read_catalog(settings.catalog))
     warn_unbound(catalogs.current)

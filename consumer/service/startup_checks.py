@@ -14,8 +14,10 @@ from consumer.store.grants import missing_grants
 from consumer.store.migrate import check_schema
 from consumer.store.pool import Pool, translated
 
-OTHER_FILES: Final = 256
-"""Open files besides those of the heals: the pool, the broker's connections, the API's callers, logs and libraries."""
+OTHER_FILES: Final = 192
+"""Open files besides those of the heals and of the API's callers: the pools, the broker, workers, logs, libraries."""
+FEWEST_CALLERS: Final = 64
+"""Connections of the API without which it does not start."""
 
 
 def check_client() -> None:
@@ -33,17 +35,22 @@ def check_client() -> None:
         )
 
 
-def allow_open_files(slots: int) -> None:
-    """Raise the limit of open files (RLIMIT_NOFILE) to what so many slots may need; each call has its own socket."""
-    wanted = slots + OTHER_FILES
+def allow_open_files(slots: int, callers: int = FEWEST_CALLERS) -> None:
+    """Raise the limit of open files (RLIMIT_NOFILE) to what so many slots and callers of the API may need.
+
+    Each call of a heal has its own socket. Where the hard limit is lower, the callers get what the slots leave.
+    """
+    needed = slots + OTHER_FILES + FEWEST_CALLERS
+    wanted = max(needed, slots + OTHER_FILES + callers)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        if hard != resource.RLIM_INFINITY and hard < wanted:
-            raise ConfigError(
-                f"SHW_HEAL__SLOTS={slots} needs {wanted} open files and the limit is {hard}: raise `ulimit -Hn`, "
-                "or lower the slots."
-            )
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise ConfigError(
+            f"SHW_HEAL__SLOTS={slots} needs {needed} open files and the limit is {hard}: raise `ulimit -Hn`, "
+            "or lower the slots."
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 
 async def check_broker(settings: KafkaSettings) -> None:

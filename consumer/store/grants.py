@@ -19,6 +19,7 @@ PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     "heal_outbox": _ALL,
     "heal_status_change": _ALL,
     "heal_decision": ("SELECT", "INSERT", "UPDATE"),
+    "heal_request": ("SELECT", "INSERT", "UPDATE"),
     "heal_breaker": _ALL,
     "heal_rate": _ALL,
     "intake_voice": _ALL,

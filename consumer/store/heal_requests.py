@@ -3,10 +3,16 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Final
 
 from consumer.model import FailureId
+from consumer.redact.words import redact_words
 from consumer.store.pool import Connection
+from consumer.store.rows import storable_text
 from schemas.names import Status
+
+_MAX_NAME: Final = 200
+_SHOWN_REQUESTS: Final = 20
 
 # Makes the failure due now; one that was given up starts anew, and that change is published. Failures that wait for a
 # person or an approval are left as they are, and so is one of which an effect may have happened: only a person can open
@@ -44,6 +50,17 @@ SELECT a.step FROM workflow_heal_attempts a
 """
 
 
+_RECORD_REQUEST = """
+INSERT INTO heal_request (failure_id, step, requested_by) VALUES ($1, $2, $3)
+ON CONFLICT (failure_id, step, requested_by) DO UPDATE SET requested_at = clock_timestamp()
+"""
+
+_REQUESTS = """
+SELECT r.step, r.requested_by, to_json(r.requested_at) #>> '{}' AS requested_at
+  FROM heal_request r WHERE r.failure_id = $1 ORDER BY r.requested_at DESC LIMIT $2
+"""
+
+
 class HealRequestResult(StrEnum):
     """The result of a heal request."""
 
@@ -72,10 +89,19 @@ class HealAsked:
     step: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptRequest:
+    """A recorded heal request: who asked, and for which step."""
+
+    step: int
+    requested_by: str
+    requested_at: str
+
+
 async def ask_heal(
-    connection: Connection, failure_id: FailureId, *, answered_by: timedelta = timedelta(0)
+    connection: Connection, failure_id: FailureId, *, by: str, answered_by: timedelta = timedelta(0)
 ) -> HealAsked:
-    """Make a failure due now, given up or not; as the service, in the caller's transaction.
+    """Make a failure due now, given up or not, and record who asked; as the service, in the caller's transaction.
 
     An attempt that ended less than `answered_by` ago is the answer, and nothing changes: of many concurrent requests
     some come when the heal has ended already.
@@ -84,8 +110,22 @@ async def ask_heal(
         await connection.execute(_LOCK, failure_id)
         step = await connection.fetchval(_LATEST_ATTEMPT, failure_id, answered_by.total_seconds())
         if step is not None:
+            await _record(connection, failure_id, step, by)
             return HealAsked(result=HealRequestResult.DUE, step=step)
     row = await connection.fetchrow(_ASK, failure_id)
     if row is None:
         return HealAsked(result=HealRequestResult.NOT_FOUND)
-    return HealAsked(result=_RESULT_OF_STATUS[Status(row["status"])], step=row["step"])
+    asked = HealAsked(result=_RESULT_OF_STATUS[Status(row["status"])], step=row["step"])
+    if asked.result is HealRequestResult.DUE:
+        await _record(connection, failure_id, asked.step, by)
+    return asked
+
+
+async def _record(connection: Connection, failure_id: FailureId, step: int, by: str) -> None:
+    await connection.execute(_RECORD_REQUEST, failure_id, step, storable_text(redact_words(by))[:_MAX_NAME])
+
+
+async def requests_of(connection: Connection, failure_id: FailureId) -> list[KeptRequest]:
+    """Return who asked for heals of a failure, the newest first, within a limit; as the service."""
+    rows = await connection.fetch(_REQUESTS, failure_id, _SHOWN_REQUESTS)
+    return [KeptRequest(**dict(row)) for row in rows]

@@ -1,147 +1,36 @@
-# ruff: noqa: ANN401 - a test writes any column, and looks into any answer
 import asyncio
 import json
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4, uuid5
+from uuid import uuid4
 
-import asyncpg
 import httpx2 as httpx
-import jwt
 import pytest
 from prometheus_client import CollectorRegistry
-from pydantic import SecretStr
 
-from consumer.api.app import create_api, serve
+from consumer.api.app import create_api
 from consumer.api.healing import CONNECTIONS
 from consumer.api.health import limits
+from consumer.api.server import serve
 from consumer.api.shown import write_place
 from consumer.errors import ConfigError
 from consumer.metrics import EventOutcome, Metrics
-from consumer.model import ID_SPACE, FailureId
-from consumer.settings import ApiSettings, PostgresSettings
+from consumer.model import FailureId
+from consumer.settings import ApiSettings
 from consumer.store.heal_requests import HealRequestResult, ask_heal
-from consumer.store.pool import Pool, open_pool
 from consumer.store.reports import PageEnd, attempts_of, list_failures
 from schemas.names import Status
-
-SECRET = "a secret of the tests that is long enough for HS256"
-LEADERS = ("owner", "admin")
-OTHERS = ("member", "stranger")
-
-
-@dataclass
-class Healer:
-    """Stands for the process around the API: its clocks, its readiness and its resume loop."""
-
-    clocks: dict[str, timedelta] = field(default_factory=dict)
-    reasons: tuple[str, ...] = ()
-    woken: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def ages(self) -> Mapping[str, timedelta]:
-        return self.clocks
-
-    def reasons_not_ready(self) -> tuple[str, ...]:
-        return self.reasons
-
-    def notes(self) -> tuple[str, ...]:
-        return ("a note",)
-
-
-@dataclass
-class World:
-    """A served API over a fresh database, with one organisation and the people around it."""
-
-    url: str
-    pool: Pool
-    healer: Healer
-    metrics: Metrics
-    org_id: UUID = field(default_factory=uuid4)
-    people: dict[str, UUID] = field(default_factory=dict)
-
-    def signed(
-        self, person: str = "owner", *, secret: str = SECRET, algorithm: str = "HS256", **claims: str | int | None
-    ) -> str:
-        base = {"sub": str(self.people[person]), "aud": "authenticated", "exp": int(time.time()) + 60}
-        kept = {name: value for name, value in (base | claims).items() if value is not None}
-        return f"Bearer {jwt.encode(kept, secret, algorithm=algorithm)}"
-
-    async def ask(self, method: str, path: str, person: str | None = "owner", **options: Any) -> httpx.Response:
-        headers = {"Authorization": self.signed(person)} if person else {}
-        async with httpx.AsyncClient(base_url=self.url, timeout=10, headers=headers, trust_env=False) as client:
-            return await client.request(method, path, **options)
-
-    async def get(self, path: str, person: str | None = "owner") -> Any:
-        response = await self.ask("GET", path, person)
-        assert response.status_code == 200, response.text
-        return response.json()
-
-    async def failure(self, name: str = "one", org_id: UUID | None = None, **columns: Any) -> FailureId:
-        failure_id = uuid5(ID_SPACE, name)
-        given = {
-            "id": failure_id, "org_id": org_id or self.org_id, "workflow_name": "checkout", "failure_reason": name,
-        } | columns  # fmt: skip
-        marks = ", ".join(f"${n}" for n in range(1, len(given) + 1))
-        await self.pool.execute(f"INSERT INTO workflow_failures ({', '.join(given)}) VALUES ({marks})", *given.values())
-        return FailureId(failure_id)
-
-    async def attempt(self, failure_id: FailureId, step: int | None, result: str = "success", **details: Any) -> None:
-        await self.pool.execute(
-            "INSERT INTO workflow_heal_attempts (id, failure_id, strategy, result, step, details, attempted_at)"
-            " VALUES ($1, $2, 'auto-retry', $3, $4, $5, now() + make_interval(secs => coalesce($4, 0)))",
-            uuid5(failure_id, f"attempt:{step}"),
-            failure_id,
-            result,
-            step,
-            json.dumps(details),
-        )
-
-    async def row(self, failure_id: FailureId) -> asyncpg.Record:
-        row = await self.pool.fetchrow("SELECT * FROM workflow_failures WHERE id = $1", failure_id)
-        assert row is not None
-        return row
-
-
-@asynccontextmanager
-async def serving(database: str, **settings: Any) -> AsyncIterator[World]:
-    chosen: dict[str, Any] = {"jwt_secret": SecretStr(SECRET), "heal_wait": timedelta(seconds=5)} | settings
-    async with open_pool(PostgresSettings(dsn=SecretStr(database), pool_size=5)) as pool:
-        healer, metrics = Healer(), Metrics(CollectorRegistry())
-        app = create_api(
-            settings=ApiSettings(**chosen),
-            pool=pool,
-            registry=metrics.registry,
-            clocks=healer,
-            readiness=healer,
-            wake=healer.woken.set,
-        )
-        async with serve(app, "127.0.0.1", 0) as url:
-            world = World(url, pool, healer, metrics)
-            world.people = {person: uuid4() for person in (*LEADERS, *OTHERS)}
-            await pool.execute("INSERT INTO organizations (id) VALUES ($1)", world.org_id)
-            await pool.executemany(
-                "INSERT INTO user_organizations (user_id, org_id, role) VALUES ($1, $2, $3)",
-                [(world.people[person], world.org_id, person) for person in (*LEADERS, "member")],
-            )
-            yield world
+from tests.support.api_world import OTHERS, SECRET, World, error_of, serving
 
 
 @pytest.fixture
 async def world(database: str) -> AsyncIterator[World]:
     async with serving(database) as served:
         yield served
-
-
-def error_of(response: httpx.Response) -> tuple[int, str]:
-    body = response.json()
-    assert set(body) == {"error"}
-    assert set(body["error"]) == {"code", "message"}
-    return response.status_code, body["error"]["code"]
 
 
 # --- signing in
@@ -465,9 +354,9 @@ async def test_an_operator_lists_failures_by_organisation_and_status_and_asks_fo
         assert [f.id for f in await list_failures(connection, None, Status.GIVEN_UP, 10)] == [given_up]
         assert len(await list_failures(connection, None, None, 1)) == 1
         assert [a.step for a in await attempts_of(connection, given_up)] == [4, None]
-        asked = await ask_heal(connection, given_up)
+        asked = await ask_heal(connection, given_up, by="anna")
         assert (asked.result, asked.step) == (HealRequestResult.DUE, 6)
-        assert (await ask_heal(connection, FailureId(uuid4()))).result is HealRequestResult.NOT_FOUND
+        assert (await ask_heal(connection, FailureId(uuid4()), by="anna")).result is HealRequestResult.NOT_FOUND
     assert (await world.row(given_up))["status"] == "pending"
 
 
@@ -540,7 +429,7 @@ async def serving_again(world: World, port: int) -> AsyncIterator[str]:
     app = create_api(
         settings=ApiSettings(),
         pool=world.pool,
-        registry=CollectorRegistry(),
+        metrics=Metrics(CollectorRegistry()),
         clocks=world.healer,
         readiness=world.healer,
         wake=world.healer.woken.set,

@@ -12,7 +12,8 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from consumer.api.app import create_api, serve
+from consumer.api.app import create_api
+from consumer.api.server import serve
 from consumer.heal.strategy import EffectGate, Task
 from consumer.local.broker import Broker
 from consumer.metrics import LoopPhase
@@ -170,7 +171,7 @@ async def test_a_backlog_is_taken_in_while_what_is_due_gets_its_share(embedded_p
         api = create_api(
             settings=running.consumer.settings.api,
             pool=running.consumer.pool,
-            registry=running.registry,
+            metrics=running.consumer.metrics,
             clocks=vitals,
             readiness=vitals,
             wake=running.consumer.wake.set,

@@ -13,7 +13,8 @@ import pytest
 from anyio.from_thread import BlockingPortal
 from pydantic import SecretStr
 
-from consumer.api.app import create_api, serve
+from consumer.api.app import create_api
+from consumer.api.server import serve
 from consumer.errors import TransientError
 from consumer.ingest import liveness
 from consumer.local.broker import Broker
@@ -64,7 +65,7 @@ async def health_of(running: Running) -> AsyncIterator[Callable[[str], Any]]:
     api = create_api(
         settings=consumer.settings.api,
         pool=consumer.pool,
-        registry=consumer.metrics.registry,
+        metrics=consumer.metrics,
         clocks=vitals,
         readiness=vitals,
         wake=consumer.wake.set,

@@ -358,7 +358,7 @@ async def test_a_failure_that_was_given_up_is_healed_when_somebody_asks(embedded
         row = (await running.settled(1))["orders.sync"]
         assert (row["status"], row["attempts"]) == ("given_up", 3)
         async with place.db.acquire() as connection:
-            asked = await ask_heal(connection, FailureId(row["id"]))
+            asked = await ask_heal(connection, FailureId(row["id"]), by="anna")
         running.consumer.wake.set()
         row = (await _resolved(place, running.settled))["orders.sync"]
     assert (row["status"], row["step"], row["attempts"]) == ("resolved", asked.step + 1, 1)

@@ -18,7 +18,8 @@ import pytest
 from prometheus_client import generate_latest
 from pydantic import SecretStr
 
-from consumer.api.app import create_api, serve
+from consumer.api.app import create_api
+from consumer.api.server import serve
 from consumer.cli.main import run_command
 from consumer.logs import configure
 from consumer.settings import ApiSettings
@@ -185,7 +186,12 @@ async def api(place: Site, running: Running, org: UUID) -> Found:
     settings = ApiSettings(jwt_secret=SecretStr(SIGNING), heal_wait=timedelta(milliseconds=50))
     around, wake = Healthy(), asyncio.Event()
     app = create_api(
-        settings=settings, pool=place.db, registry=running.registry, clocks=around, readiness=around, wake=wake.set
+        settings=settings,
+        pool=place.db,
+        metrics=running.consumer.metrics,
+        clocks=around,
+        readiness=around,
+        wake=wake.set,
     )
     claims = {"sub": str(user), "aud": "authenticated", "exp": int(time.time()) + 60}
     signed = {"Authorization": f"Bearer {jwt.encode(claims, SIGNING, algorithm='HS256')}"}

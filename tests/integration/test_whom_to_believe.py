@@ -144,7 +144,7 @@ async def record(place: Site, user: UUID, org: UUID, context: Mapping[str, Any])
 async def asked(place: Site, running: Running) -> None:
     failure_id = await place.db.fetchval("SELECT id FROM workflow_failures")
     async with place.db.acquire() as connection:
-        await ask_heal(connection, FailureId(failure_id))
+        await ask_heal(connection, FailureId(failure_id), by="anna")
     running.consumer.wake.set()
 
 

@@ -265,7 +265,7 @@ class Both:
         rows = [row for row in self.model.tables.failures.values() if row.status is Status.GIVEN_UP]
         for row in self.dice.sample(rows, min(1, len(rows))):
             async with self.pool.acquire() as connection, connection.transaction():
-                await ask_heal(connection, row.failure.id)
+                await ask_heal(connection, row.failure.id, by="anna")
             self.model.ask_heal(row.failure.id)
 
     async def agree(self) -> None:

@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from consumer.api.app import create_api, serve
+from consumer.api.app import create_api
+from consumer.api.server import serve
 from consumer.service.vitals import Vitals
 from tests.support.pipeline import Running
 
@@ -15,7 +16,7 @@ async def api_of(running: Running) -> AsyncIterator[str]:
     api = create_api(
         settings=consumer.settings.api,
         pool=consumer.pool,
-        registry=consumer.metrics.registry,
+        metrics=consumer.metrics,
         clocks=vitals,
         readiness=vitals,
         wake=consumer.wake.set,

@@ -35,7 +35,11 @@ CONTRACT: dict[str, set[str]] = {
     "shw_claims_inherited_total": set(),
     "shw_claims_lost_total": set(),
     "shw_locked_wallets": set(),
-    "shw_too_large_rows_total": set(),
     "shw_clock_skew_seconds": set(),
     "shw_event_loop_delay_seconds": set(),
+    "shw_own_faults_total": {"fault"},
+    "shw_too_large_rows_total": set(),
+    "shw_sign_ins_refused_total": {"reason"},
+    "shw_api_turned_away_total": {"limit"},
+    "shw_api_connections": set(),
 }

@@ -3,7 +3,7 @@ import resource
 import pytest
 
 from consumer.errors import ConfigError
-from consumer.service.startup_checks import OTHER_FILES, allow_open_files, check_client
+from consumer.service.startup_checks import FEWEST_CALLERS, OTHER_FILES, allow_open_files, check_client
 
 
 def with_limits(monkeypatch: pytest.MonkeyPatch, soft: int, hard: int) -> list[tuple[int, int]]:
@@ -16,7 +16,7 @@ def with_limits(monkeypatch: pytest.MonkeyPatch, soft: int, hard: int) -> list[t
 def test_the_limit_of_open_files_is_raised_to_what_the_slots_need(monkeypatch: pytest.MonkeyPatch) -> None:
     changes = with_limits(monkeypatch, 1024, 4096)
     allow_open_files(2000)
-    assert changes == [(2000 + OTHER_FILES, 4096)]
+    assert changes == [(2000 + OTHER_FILES + FEWEST_CALLERS, 4096)]
 
 
 def test_a_limit_that_is_high_enough_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
