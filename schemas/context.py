@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal, Self, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from schemas.entries import MAX_ERROR_HEADERS, MAX_ITEMS, MAX_STEPS, at_most
+from schemas.headers import plain_headers
 from schemas.names import AssetKind, Effect, RunStatus
 from schemas.rfc3339 import Time
 from schemas.workflow import WorkflowDefinition, WorkflowStep
@@ -60,8 +61,8 @@ class ErrorContext(Part):
     retry_after: float | str | None = Field(
         default=None, description="What Retry-After said: seconds, or an HTTP date as it came."
     )
-    headers: Annotated[dict[str, str] | None, at_most(MAX_ERROR_HEADERS)] = Field(
-        default=None, description="The answer's headers; more than 1000 are left out."
+    headers: Annotated[dict[str, str] | None, BeforeValidator(plain_headers), at_most(MAX_ERROR_HEADERS)] = Field(
+        default=None, description="The answer's headers. What is none is left out; more than 1000 are, all of them."
     )
     body: Any = Field(default=None, description="The answer's body, parsed where it was JSON.")
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from consumer.diagnose.facts import ERROR_KEYS, context_facts, text_facts
 from consumer.diagnose.index import Index, Met
+from consumer.diagnose.packs import PACKS
 from consumer.diagnose.retry_hint import told_to_wait
 from consumer.diagnose.rule import CAUTION, NONE, PRECEDENCE
 from consumer.diagnose.rules import RULES
@@ -20,10 +21,10 @@ DISPOSITIONS: Final[Mapping[FailureType, Disposition]] = MappingProxyType(
         FailureType.API_TIMEOUT: Disposition.RETRY_IF_IDEMPOTENT,  # the call may have arrived
         FailureType.INVALID_SCHEMA: Disposition.NEEDS_REPAIR,  # the same payload fails the same way
         FailureType.WORKFLOW_STALL: Disposition.NEEDS_REPAIR,  # waiting longer is what it did already
-        FailureType.MISSING_IMAGE: Disposition.RETRY_NOW,  # another image does no harm
-        FailureType.VOICE_GENERATION_ERROR: Disposition.RETRY_NOW,
-        FailureType.BILLING_SYNC_ISSUE: Disposition.NEEDS_REPAIR,  # the two sides have to be brought in line
-        FailureType.CONCIERGE_ACTION_FAILURE: Disposition.RETRY_IF_IDEMPOTENT,  # a guest may have received it already
+        FailureType.MISSING_IMAGE: Disposition.NEEDS_PERSON,  # another image is paid for, and may fail the same way
+        FailureType.VOICE_GENERATION_ERROR: Disposition.NEEDS_PERSON,
+        FailureType.BILLING_SYNC_ISSUE: Disposition.NEEDS_PERSON,  # only a difference of two sides can be repaired
+        FailureType.CONCIERGE_ACTION_FAILURE: Disposition.NEEDS_PERSON,  # a guest may have received it already
         FailureType.UNKNOWN: Disposition.NEEDS_PERSON,  # no evidence that another try is safe
     }
 )
@@ -100,7 +101,7 @@ def _choose_disposition(met: Sequence[Met], kind: int) -> Disposition:
     strongest = [0.0] * len(CAUTION)
     for one in met:
         rule = one.rule
-        if rule.care != NONE:
+        if rule.care != NONE and (rule.kind == kind or not rule.bound):
             firmly = one.firmly * (1.0 if rule.kind in {NONE, kind} else OF_ANOTHER_TYPE)
             strongest[rule.care] = max(strongest[rule.care], firmly)
     best = max(strongest)
@@ -111,6 +112,8 @@ def _evidence(met: Sequence[Met], kind: FailureType, disposition: Disposition) -
     spoke_for: list[Met] = []
     against: list[Met] = []
     for one in met:
+        if one.rule.kind == NONE and one.rule.care == NONE:
+            continue  # it took words that others would have misread
         decided = one.rule.failure_type is kind or one.rule.disposition is disposition
         (spoke_for if decided else against).append(one)
     return tuple(
@@ -118,7 +121,7 @@ def _evidence(met: Sequence[Met], kind: FailureType, disposition: Disposition) -
             source=one.source,
             text=one.text,
             rule=one.rule.id,
-            weight=round(one.weight, 2),
+            weight=round(one.weight or one.firmly, 2),
             failure_type=one.rule.failure_type,
             disposition=one.rule.disposition,
             decided=place < len(spoke_for),
@@ -127,7 +130,7 @@ def _evidence(met: Sequence[Met], kind: FailureType, disposition: Disposition) -
     )
 
 
-INDEX: Final = Index(RULES)
+INDEX: Final = Index((*RULES, *PACKS))
 
 UNRECOGNISED: Final = Diagnosis(
     failure_type=FailureType.UNKNOWN, disposition=DISPOSITIONS[FailureType.UNKNOWN], evidence=()

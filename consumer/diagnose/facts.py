@@ -22,10 +22,13 @@ ERROR_KEYS: Final = ("error", "error_code", "exception_type", "http_status", "gr
 _CODES: Final = words_of(
     """
     code error_code errorcode type error_type errortype __type status reason name issue decline_code error
-    finish_reason finishreason statuscode status_code httpstatus http_status httpstatuscode detail
+    finish_reason finishreason stop_reason stopreason statuscode status_code httpstatus http_status
+    httpstatuscode detail
     grpc_status blockreason block_reason subtype error_subtype errorname
     """
 )
+_FINISH: Final = words_of("finish_reason finishreason stop_reason stopreason")
+"""Members that say why a model stopped: `length` and `max_tokens` mean a truncated answer there, and nowhere else."""
 _WORDS: Final = words_of(
     """
     message msg error_message errormessage detail details description error title reason
@@ -50,6 +53,12 @@ _UNITS: Final = words_of(
     times records px days requests
     """
 )
+_RETRYABLE: Final = {
+    **dict.fromkeys(("retryable", "isretryable", "shouldretry", "canretry", "retriable"), ("retry.no", "retry.yes")),
+    **dict.fromkeys(("nonretryable", "isnonretryable", "donotretry", "permanent"), ("", "retry.no")),
+}
+"""Members of an error that say whether to retry: as code, where they are false and where they are true."""
+_NO_MARK: Final = ("", "")
 _ANSWER_MARKS: Final = ("报错", "错误", "返回", "状态", "响应", "エラー", "ошибк", "오류", "에러", "ステータス", "خطأ")
 _GRPC_NAMES: Final = """
     OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED
@@ -90,14 +99,7 @@ def context_facts(context: JsonObject) -> Iterator[Fact]:
     if not any(key in context for key in ERROR_KEYS):
         return
     error = error_of(context)
-    if error.code:
-        yield Fact("context.error.code", Tier.CODE, error.code[:CODE])
-    if error.http_status is not None:
-        yield Fact("context.error.http_status", Tier.CODE, f"http.{error.http_status}")
-    if error.grpc_status is not None:
-        yield Fact("context.error.grpc_status", Tier.CODE, _grpc_code(error.grpc_status))
-    if error.type:
-        yield Fact("context.error.type", Tier.EXCEPTION, error.type[:CODE])
+    yield from _code_facts(error)
     yield from _header_facts(error)
     if error.provider:
         yield Fact("context.error.provider", Tier.WORDS, error.provider)
@@ -105,6 +107,8 @@ def context_facts(context: JsonObject) -> Iterator[Fact]:
         yield Fact("context.error.message", Tier.WORDS, error.message)
     if isinstance(error.body, Mapping | list):
         yield from _body_facts(error.body, "context.error.body")
+    if error.model_extra:  # as axios, got, fetch and Temporal have it: response.status, cause, nonRetryable
+        yield from _body_facts(error.model_extra, "context.error")
 
 
 def text_facts(reason: str) -> Iterator[Fact]:
@@ -138,6 +142,19 @@ def statuses(text: Text) -> Iterator[tuple[str, int]]:
                 yield f"http.{token}", place
 
 
+def _code_facts(error: ErrorContext) -> Iterator[Fact]:
+    if error.code:
+        yield Fact("context.error.code", Tier.CODE, error.code[:CODE])
+        if _STATUS.fullmatch(error.code) and error.http_status is None:
+            yield Fact("context.error.code", Tier.CODE, f"http.{error.code}")  # Google's APIs give it there
+    if error.http_status is not None:
+        yield Fact("context.error.http_status", Tier.CODE, f"http.{error.http_status}")
+    if error.grpc_status is not None:
+        yield Fact("context.error.grpc_status", Tier.CODE, _grpc_code(error.grpc_status))
+    if error.type:
+        yield Fact("context.error.type", Tier.EXCEPTION, error.type[:CODE])
+
+
 def _header_facts(error: ErrorContext) -> Iterator[Fact]:
     for name, said in (error.headers or {}).items():
         lowered = name.lower()
@@ -147,6 +164,10 @@ def _header_facts(error: ErrorContext) -> Iterator[Fact]:
             yield Fact(f"context.error.headers.{lowered}", Tier.HEADER, "header.retry-after")
     if error.retry_after is not None:
         yield Fact("context.error.retry_after", Tier.HEADER, "header.retry-after")
+
+
+def _status_code(said: str) -> str:
+    return f"http.{said}" if _STATUS.fullmatch(said) else said
 
 
 def _grpc_code(status: str | int) -> str:
@@ -159,11 +180,13 @@ def _body_facts(body: object, at: str) -> Iterator[Fact]:
     found = 0
     for path, key, leaf in islice(_leaves(body, at, _MAX_DEPTH), _MAX_LEAVES):
         name = key.lower()
+        if isinstance(leaf, bool) and (mark := _RETRYABLE.get(name.replace("_", ""), _NO_MARK)[leaf]):
+            yield Fact(path, Tier.CODE, mark)
         if isinstance(leaf, bool) or not isinstance(leaf, str | int):
             continue
         said = str(leaf)[:512]
         if name in _CODES and len(said) <= 64 and " " not in said:  # noqa: PLR2004 - codes are short
-            yield Fact(path, Tier.CODE, f"http.{said}" if _STATUS.fullmatch(said) else said)
+            yield Fact(path, Tier.CODE, f"finish.{said.lower()}" if name in _FINISH else _status_code(said))
         elif name in _WORDS and at != "failure_reason":
             yield Fact(path, Tier.WORDS, said)  # every word of the reason itself is read anyway
         else:

@@ -76,12 +76,10 @@ class _Node:
                 continue
             if (following := node.then.get(tokens[place])) is not None and place not in taken:
                 waiting.append((following, place + 1, (*places, place)))
-            if node.later:
-                waiting += [
-                    (following, at + 1, (*places, at))
-                    for at in range(place, min(place + GAP + 1, end))
-                    if (following := node.later.get(tokens[at])) is not None and at not in taken
-                ]
+            if later := node.later:
+                for at in range(place, min(place + GAP + 1, end)):
+                    if (following := later.get(tokens[at])) is not None and at not in taken:
+                        waiting.append((following, at + 1, (*places, at)))  # noqa: PERF401 - mostly there is none
         return best, rules
 
 
@@ -117,7 +115,7 @@ class Index:
         for code, place in statuses(text):
             for rule in self._codes.get(code, ()):
                 _keep_strongest(found, rule, Tier.WORDS, "failure_reason", text.factor(place), (text, place))
-        return list(found.values())
+        return [one for one in found.values() if not one.rule.within or _counts_within(one, found)]
 
     def _read_fact(self, fact: Fact, found: dict[str, Met]) -> None:
         factor, said = WEIGHT[fact.tier], fact.text
@@ -169,7 +167,10 @@ class Index:
             if node is None or place - 1 in taken:
                 continue
             rules = node.rules
-            if place < end and (node.later or tokens[place] in node.then):
+            if place < end and (
+                tokens[place] in node.then
+                or (node.later and not node.later.keys().isdisjoint(tokens[place : place + GAP + 1]))
+            ):
                 words, rules = node.longest(tokens, place, taken)
                 if len(words) > 1:
                     taken.update(words)
@@ -185,3 +186,8 @@ def _keep_strongest(
     weight, firmly = rule.weight * factor, rule.firmly * factor
     if known is None or known.weight < weight or known.firmly < firmly:
         found[rule.id] = Met(rule, tier, source, weight, firmly, said)
+
+
+def _counts_within(one: Met, found: dict[str, Met]) -> bool:
+    """Return whether a code that is common to many counts: only beside the name of whose it is."""
+    return one.rule.within in found or (one.rule.within_words and one.tier is Tier.CODE)

@@ -20,16 +20,35 @@ _WORD: Final = re.compile(r"\w+(?:['\u2019]\w+)?")
 _ASCII_WORD: Final = re.compile(r"[A-Za-z0-9_]+(?:'[A-Za-z0-9_]+)?")
 _PARTS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\dA-Za-z_]+")
 _ADDRESS: Final = re.compile(r"\b[a-z][a-z0-9+.-]{1,12}://([^\s/\"'<>?#:@]{1,255})[^\s\"'<>)\]]*", re.IGNORECASE)
+_CALLED: Final = re.compile(r"(?:://[^\s/\"'<>?#]{1,255}|\b(?:GET|POST|PUT|PATCH|DELETE) )(/[^\s\"'<>?#,;()]{1,200})")
+"""What was called: the path of an address, or of a method's target."""
+_CALLS: Final = 3
 _PATH: Final = re.compile(r"(?<![\w/\\.])(?:[A-Za-z]:|~|\.{1,2})?(?:[/\\][\w.@$%+-]+)+[/\\]([\w.@$%+-]+)")
+_SOURCE_FILE: Final = re.compile(
+    r"(?<![\w$-])[\w$-]++\.(?:php|py|rb|[cm]?jsx?|[cm]?tsx?|go|java|cs|rs|dart|kt|swift|scala|exs?|vue|cpp):\d+"
+)
+"""A place in a program's source: its name says where it was found, not what is broken."""
+_SOURCE_SUFFIX: Final = (
+    *(".php", ".py", ".rb", ".js", ".jsx", ".ts", ".tsx", ".mjs", ".cjs", ".go", ".java", ".cs", ".rs", ".dart"),
+    *(".kt", ".swift", ".scala", ".ex", ".exs", ".vue", ".cpp"),
+)
 _ACCENT: Final = re.compile("[\u0300-\u036f]")
 _FRAME: Final = re.compile(
-    r"""\s+at\s.{0,400}(?:\)|:\d+)\s*$          # JVM, JavaScript, .NET
-      | \s*File\s"[^"\n]{0,400}",\sline\s\d+   # Python; its line of code follows
-      | \s*\.\.\.\s\d+\s(?:more|common)
-      | \s*\#\d+\s+(?:0x|/|\{)
+    r"""\s+at\s.{0,400}(?:\)|:\d+|\]|:line\s\d+)\s*$  # JVM (Spring adds `~[jar:version]`), JavaScript, .NET
+      | \s*at\s[\w.$<>]{1,200}\(.{0,200}\)\s.{0,200}$   # JVM and .NET without a margin
+      | \s*File\s"[^"\n]{0,400}",\sline\s\d+           # Python; its line of code follows
+      | \s*\.\.\.\s\d+\s(?:more|common|frames?)
+      | \s*\#\d+\s+(?:0x|/|\{|\[|\S+:\d|\S+\(\d+\):|\S.{0,200}\((?:package|dart|file|lib):) # PHP, Dart, C
+      | \s*(?:from\s)?\S{1,300}\.(?:rb|erb|rake|go|rs|php|dart|kt|swift|exs?|cs|java|scala):\d+(?::|\s\+0x|\s*$|\s\()
       | \s*from\s\S+:\d+:in\s
       | \s*goroutine\s\d+
-      | \s*\S+\.go:\d+
+      | \s*(?:created\sby\s)?[\w./*()-]{1,200}\.[\w.*()-]{1,200}\((?:0x[0-9a-f]|\{0x|\.\.\.\)).{0,200}$    # Go
+      | \s*\d{1,4}:\s+(?:0x[0-9a-f]+\s-\s)?
+        (?:<?[\w$]+(?:\sas\s[\w:]+>)?(?:::[\w$<>{}.\#]+)+|rust_\w+|_\w+|main|start)\s*$
+      | \s+at\s\S{1,300}:\d+(?::\d+)?\s*$               # Rust, Swift
+      | \s*main\.main\(\)\s*$|\s*<asynchronous\ssuspension>|\s+thrown\sin\s
+      | \s*stack\s(?:backtrace|trace):?\s*$
+      | \s*\[stacktrace\]\s*$
       | \s*[\^~\s]+$
       | \s*-{2,}>?\s?end\sof
       | Traceback\s\(most\srecent
@@ -63,6 +82,11 @@ class Text:
             if key:
                 codes.append((key, len(tokens)))
             tokens += parts
+
+    def add_path(self, path: str) -> None:
+        """Add the words of a called path, each with a slash before it, so that only phrases with one meet them."""
+        self._pieces.append((len(self.tokens), path, 1.0))
+        self.tokens += [f"/{word}" for word in _ASCII_WORD.findall(path.lower())]
 
     @property
     def whole(self) -> bool:
@@ -106,6 +130,9 @@ def read(reason: str) -> Text:
     text = Text(lowered="\n".join(piece for piece, _ in pieces).lower())
     for piece, factor in pieces:
         text.add(piece, factor)
+    if "/" in reason:
+        for found, _ in zip(_CALLED.finditer(reason[:READ]), range(_CALLS), strict=False):
+            text.add_path(found[1])
     return text
 
 
@@ -141,8 +168,14 @@ def _simplify(text: str) -> str:
     if "://" in text:
         text = _ADDRESS.sub(r"\1 ", text)
     if "/" in text or "\\" in text:
-        text = _PATH.sub(r" \1", text)
+        text = _PATH.sub(_last_part, text)
+    if ":" in text and "." in text:
+        text = _SOURCE_FILE.sub("", text)
     return folded(text)
+
+
+def _last_part(path: re.Match[str]) -> str:
+    return "" if path[1].endswith(_SOURCE_SUFFIX) else f" {path[1]}"
 
 
 def _pieces(text: str) -> Iterator[tuple[str, float]]:

@@ -26,7 +26,7 @@ CAUTION: Final = (
 )
 """Tie-break between dispositions of equal weight: the more careful one decides."""
 NONE: Final = -1
-EXACT: Final = ("http.", "grpc.", "header.")
+EXACT: Final = ("http.", "grpc.", "header.", "retry.", "finish.")
 """Prefixes of codes that are matched verbatim."""
 
 
@@ -50,6 +50,12 @@ class Rule:
     against: tuple[int, ...]
     """Indexes in `PRECEDENCE` of the types that it rules out."""
     example: str
+    bound: bool = False
+    """Whether its disposition counts only where its type wins."""
+    within: str = ""
+    """Id of another rule that has to match as well; empty where none has to."""
+    within_words: bool = False
+    """Whether `within` concerns words only: a structured code counts by itself."""
 
 
 def rule(  # noqa: PLR0913 - a row of a table: every column has its name
@@ -64,6 +70,7 @@ def rule(  # noqa: PLR0913 - a row of a table: every column has its name
     holds: str = "",
     firmly: float | None = None,
     against: tuple[FailureType, ...] = (),
+    bound: bool = False,
 ) -> Rule:
     """Build one row of the tables.
 
@@ -75,6 +82,7 @@ def rule(  # noqa: PLR0913 - a row of a table: every column has its name
     `holds`: fragments of text, separated by `;`, for scripts without spaces and for marks that are no words.
     `firmly`: the weight for the disposition, where that is not the same.
     `against`: types that it rules out, however much speaks for them.
+    `bound`: its disposition counts only where its type wins.
     """
     return Rule(
         id=id,
@@ -82,14 +90,35 @@ def rule(  # noqa: PLR0913 - a row of a table: every column has its name
         failure_type=failure_type,
         disposition=disposition,
         firmly=weight if firmly is None else firmly,
-        kind=NONE if failure_type is None else PRECEDENCE.index(failure_type),
-        care=NONE if disposition is None else CAUTION.index(disposition),
-        phrases=tuple(phrase for one in says.split(";") if one.strip() for phrase in _expand_phrase(one.split())),
-        codes=frozenset(one if one.startswith(EXACT) else code_key(one) for one in codes.split()),
+        kind=kind_of(failure_type),
+        care=NONE if disposition is None else rank_of(disposition),
+        phrases=tuple(phrases_of(says)),
+        codes=frozenset(map(index_code, codes.split())),
         fragments=tuple(folded(one.strip()).lower() for one in holds.split(";") if one.strip()),
         against=tuple(map(PRECEDENCE.index, against)),
         example=example,
+        bound=bound,
     )
+
+
+def kind_of(failure_type: FailureType | None) -> int:
+    """Return the index of a type in `PRECEDENCE`."""
+    return NONE if failure_type is None else PRECEDENCE.index(failure_type)
+
+
+def rank_of(disposition: Disposition) -> int:
+    """Return the index of a disposition in `CAUTION`."""
+    return CAUTION.index(disposition)
+
+
+def index_code(code: str) -> str:
+    """Return a code as the index holds it: statuses verbatim, identifiers in any spelling."""
+    return code if code.startswith(EXACT) else code_key(code)
+
+
+def phrases_of(says: str) -> list[Phrase]:
+    """Parse phrases, separated by `;`."""
+    return [phrase for one in says.split(";") if one.strip() for phrase in _expand_phrase(one.split())]
 
 
 def _expand_phrase(words: list[str]) -> list[Phrase]:

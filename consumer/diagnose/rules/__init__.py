@@ -11,6 +11,7 @@ from consumer.diagnose.rules import (
     languages,
     platform,
     schema,
+    server,
     stall,
     transport,
     voice,
@@ -18,6 +19,7 @@ from consumer.diagnose.rules import (
 
 RULES: Final[tuple[Rule, ...]] = (
     *transport.RULES,
+    *server.RULES,
     *access.RULES,
     *schema.RULES,
     *stall.RULES,

@@ -32,7 +32,7 @@ RULES: Final[tuple[Rule, ...]] = (
             TokenExpiredError JsonWebTokenError InvalidSessionId INVALID_SESSION_ID permission_error
             CredentialsError NoCredentialsError PartialCredentialsError missing_api_key
         """,
-        example="UnrecognizedClientException from the queue",
+        example="JsonWebTokenError from the queue",
     ),
     rule(
         "access.words",
@@ -50,7 +50,13 @@ RULES: Final[tuple[Rule, ...]] = (
             login required; session expired|invalid; refresh token; not authorized; no access; dont have access; not
             allowed to access; missing scope|scopes|permission|permissions; lacks permission; does not have
             permission; requires * permission; api key not; authenticate provided token; reauthenticate; log in
-            again; unable to verify * credentials|token; not permitted to
+            again; unable to verify * credentials|token; not permitted to;
+            authentication|authorization|authorisation|login|signin|2fa|mfa|otp|captcha|credentials|password|token|consent|permission|permissions|privileges|admin|root|scope|access|oauth|sso|certificate|key
+            is|are a? required; sign in|on is required; log in is required; two|multi factor * required; requires
+            authentication|authorization|login|credentials|permission|permissions|privileges|admin; invalid
+            api|access|security? key|token; must be logged|authenticated|authorized|signed; 2 fa|f a is? required;
+            password * changed|expired|reset; oauth token * expired; token used * expired; lacks * scope|scopes; not
+            have * permission|permissions|access|rights
         """,
         example="The API key has been revoked",
     ),
@@ -90,7 +96,15 @@ RULES: Final[tuple[Rule, ...]] = (
             your plan; billing details; billing account; billing must be enabled; enable billing; payment required;
             trial|plan * expired|ended; characters|credits remaining; characters|credits|tokens|units are|is
             required; buy|purchase more credits; purchase a paid plan; top up; no remaining; limit of your plan;
-            plan limit; free tier * limit|exceeded|disabled
+            plan limit; free tier * limit|exceeded|disabled;
+            payment|subscription|upgrade|deposit|purchase|credits|balance|license|licence is|are a? required; requires
+            a? paid|premium|pro|enterprise|business|higher plan|subscription|account|tier; credit limit; reached *
+            limit of; enough * tokens|credits|balance|units; not have enough balance|credits|funds|tokens;
+            insufficient * credit|credits|balance; allowance exhausted|used|exceeded; limit of invoices|seats|users;
+            overdue|unpaid account|balance; account * suspended|past due for? nonpayment|billing; out of
+            funds|balance|quota|characters|minutes; quota * used up; no|zero remaining
+            credits|quota|balance|characters|tokens; credits are|have exhausted|run; exceed|exceeds your|the current
+            quota; subscription * expired|inactive|lapsed
         """,
         example="This month's credits: out of credits",
     ),
@@ -101,9 +115,53 @@ RULES: Final[tuple[Rule, ...]] = (
         REPAIR,
         codes="""
             http.400 http.404 http.405 http.406 http.410 http.411 http.413 http.414 http.415 http.416 http.422
-            http.431 grpc.3 grpc.5 grpc.6 grpc.11 grpc.9 http.412 http.428
+            http.431 grpc.3 grpc.5 grpc.6 grpc.11 grpc.9 http.412 http.428 ERR_BAD_REQUEST
         """,
         example="The registry answered HTTP 410",
+    ),
+    rule(
+        "request.too-large",
+        8,
+        None,
+        REPAIR,
+        firmly=11,
+        says="""
+            larger than max|the|maximum|allowed; exceeds|exceeded|exceed * maximum|max|allowed|size|limit
+            size|length|bytes|characters|tokens|mb|kb|gb;
+            payload|body|entity|file|message|request|record|response|upload|attachment|content|input|image|video|document|packet|header|headers|uri|url
+            is? too large|big|long; too large|big|long: ; maximum|max allowed?
+            size|length|bytes|payload|message|request|file size|is|of|exceeded; size exceeds|exceeded|limit; content
+            size; exceeds the * size|limit of; larger than permitted|supported; message size; got a packet bigger;
+            context length|window; prompt is too long; too many tokens|characters; input * too long; document too
+            large; reduce the length|size|number; string too long; value too long for; data too long; bigger than;
+            greater than max|the maximum|allowed; over the size limit; larger|longer|bigger than *
+            limit|maximum|max; size limit
+        """,
+        codes="""
+            http.413 http.414 http.431 PayloadTooLarge PayloadTooLargeError PayloadTooLargeException
+            RequestEntityTooLarge EntityTooLarge request_too_large file_too_large MessageTooLarge
+            MessageSizeTooLarge LIMIT_FILE_SIZE RecordTooLargeException context_length_exceeded
+            string_above_max_length MaxUploadSizeExceededException ContentTooLarge ContextWindowExceededError
+            RequestTooLarge MaxMessageSizeExceeded ResponseTooLarge FileSizeLimitExceededException
+            MaxBodyLengthExceeded ERR_FR_MAX_BODY_LENGTH_EXCEEDED
+        """,
+        example="The attachment is too large",
+    ),
+    rule(
+        "request.exists",
+        9,
+        None,
+        PERSON,
+        says="""
+            already exists; already exist; already registered|present|added|created|been used; duplicate
+            record|contact|entry|value|object|name|email; exists with * reference|id|name|email; is not unique; must
+            be unique; has already been taken; already in use
+        """,
+        codes="""
+            AlreadyExists ALREADY_EXISTS AlreadyExistsException AlreadyExistsError DuplicateValue DUPLICATE_VALUE
+            DuplicateKeyException ConflictDuplicate grpc.6 EntityExistsException
+        """,
+        example="The contact already exists, HTTP 409",
     ),
     rule(
         "request.not-offered",
@@ -123,7 +181,8 @@ RULES: Final[tuple[Rule, ...]] = (
             not found; does|do|did not|doesnt exist; doesnt exist; no such; couldnt find; could not find; cannot
             find; cant find; unable to find; no longer exists|available; has been deleted|removed|archived; unknown
             id|key|model|resource; model not; invalid id|reference; deprecated; decommissioned; was deleted|removed;
-            is gone
+            is gone; no longer be? supported|offered|valid; has been retired|discontinued|sunset|deprecated|disabled;
+            was|is retired|discontinued; end of life; not exist
         """,
         codes="""
             NotFound NotFoundException NotFoundError ResourceNotFoundException resource_missing NOT_FOUND NoSuchKey
@@ -185,7 +244,9 @@ RULES: Final[tuple[Rule, ...]] = (
             approval pending|required|outstanding; awaiting approval|review|confirmation|input; pending|manual|human
             approval|review; paused by|until; on hold; scheduled for|to run; sleeping until; waiting until; waiting
             for * timer|schedule|window; not approved yet; hasnt|not been approved; needs manual; requires manual;
-            human in the loop
+            human in the loop; approval|review|confirmation|intervention|action|signature|verification|kyc|human|person
+            is|are a? required; manual intervention|action|step|review|approval; restart|reboot|upgrade|update|migration
+            is required; requires a? restart|reboot|human|manual|approval|confirmation|review
         """,
         against=(STALL, TIMEOUT),
         example="Stuck? No: waiting for approval of the legal team",

@@ -37,7 +37,8 @@ RULES: Final[tuple[Rule, ...]] = (
             image; image edit|edits|variation; no image|images|picture|thumbnail;
             image|images|picture|thumbnail|photo|avatar|cover|banner|poster * not
             generated|created|returned|found|loaded|available|rendered|produced; without image|images|picture;
-            missing image|images|picture|thumbnail|photo|avatar; image|thumbnail|picture|photo|avatar missing;
+            missing image|images|picture|thumbnail|photo|avatar; image|images|thumbnail|picture|pictures|photo|avatar
+            is|are|was? missing|absent;
             failed|unable|fails|couldnt|cannot|cant to? generate|create|render|draw|make *
             image|images|thumbnail|picture|photo|avatar; black|blank|null|empty image|images|picture; image
             response; image data; image url; image|images|thumbnail is|are|was|were null|empty|missing|blank|black
@@ -49,12 +50,11 @@ RULES: Final[tuple[Rule, ...]] = (
         4,
         IMAGE,
         says="""
-            dall e; dalle; midjourney; stable diffusion; stability; comfy ui; comfyui; sdxl; flux; imagen; firefly;
-            leonardo; unet; vae; txt2img; txt 2 img; img 2 img; img2img; invoke ai; automatic1111; ideogram; gpt
-            image; diffusers; control net; controlnet; lora; stablediffusion; black forest labs; imagine; flux
-            schnell; nano banana; recraft
+            dalle; stability; sdxl; flux; imagen; firefly; leonardo; unet; vae; txt2img; txt 2 img; img 2
+            img; img2img; invoke ai; gpt image; diffusers; control net; controlnet; lora; imagine; nano
+            banana
         """,
-        example="Midjourney did nothing",
+        example="Firefly did nothing",
     ),
     rule(
         "image.unreadable",

@@ -84,12 +84,23 @@ RULES: Final[tuple[Rule, ...]] = (
         5,
         CONCIERGE,
         says="""
-            alexa; dialogflow; google assistant|home; composio; rasa; langchain; lang chain; crewai; crew ai; siri;
-            cortana; bixby; voiceflow; botpress; botkit; lex bot; cal com; calendly; opentable; open table; resy;
-            acuity; mindbody; lang graph; autogen; openai assistants; copilot studio; bland; vapi; manychat;
-            sevenrooms; booking com; amadeus; sabre
+            siri; cortana; bixby; lex bot; acuity; openai assistants; bland; sabre
         """,
-        example="Dialogflow heard nothing",
+        example="Siri heard nothing",
+    ),
+    rule(
+        "concierge.called",
+        4,
+        CONCIERGE,
+        says="""
+            /messages /send; /me /events; /users * /events; /calendar|/calendars|/calendarview; /bookings|/booking;
+            /reservations|/reservation; /appointments|/appointment; /contacts|/crm; /flight|/flights;
+            /hotels|/hotel; /tickets|/ticketing; /sendmail|/sendmessage|/sms|/whatsapp; /chat /postmessage;
+            /chat.postmessage; /event_types|/scheduling_links|/scheduled_events|/slots|/availability;
+            /guests|/tables|/rooms; /conversations; /activities|/meetings|/invitees; /gmail; /mailboxes|/mail; /2010
+            /accounts
+        """,
+        example="POST /v1/calendars/primary answered: no",
     ),
     rule(
         "concierge.send",
@@ -99,10 +110,9 @@ RULES: Final[tuple[Rule, ...]] = (
             could|cannot|couldnt|unable|failed|fails|not not? to? send|sending|deliver|post *
             email|mail|message|invitation|sms|reminder|notification|confirmation|invite|whatsapp|text;
             message|email|sms|whatsapp|reminder|invitation|slack not sent|delivered; failed to send|deliver;
-            undelivered; unsubscribed recipient; recipient * unreachable|invalid|opted; twilio; sendgrid; send grid;
-            mailgun; slack; whatsapp; telegram; outlook; gmail; hubspot; salesforce; zendesk; google calendar;
-            channel not found; postmark; vonage; intercom; email bounced; sms; invalid 'to'
+            undelivered; unsubscribed recipient; recipient * unreachable|invalid|opted; channel not found;
+            email bounced; sms; invalid 'to'
         """,
-        example="Twilio: nothing went out",
+        example="Could not send the invitation",
     ),
 )

@@ -32,15 +32,18 @@ RULES: Final[tuple[Rule, ...]] = (
             redefinida; connexion * reinitialisee|fermee; connessione * interrotta|chiusa; nicht erreichbar; no
             disponible * servidor; servidor * no; tiempo de espera|respuesta; tiempo * agotado|excedido|superado;
             agoto el tiempo; tempo limite|esgotado|esgotou; tempo de espera|resposta; delai *
-            depasse|expire|attente; delai d attente; temps d attente; a expire; zeituberschreitung; zeitlimit;
-            zeituberschritten; keine antwort; antwortete nicht; antwortet nicht; zu lange; tempo scaduto; timeout
-            scaduto; tempo di attesa; zaman asimi; przekroczono limit czasu; limit czasu; превышено время|ожидание;
-            время ожидания|ответа; таимаут; тайм аут; истекло время; не отвечает; не ответил; не удалось
-            подключиться|соединиться; нет соединения|ответа; no se pudo conectar; nao foi possivel conectar;
-            impossible de se connecter; verbindung fehlgeschlagen|zeituberschreitung; impossibile connettersi;
-            connection refusee; temps depasse; sin respuesta; no respondio; sem resposta; nao respondeu; pas de
-            reponse; n a pas repondu; ne repond pas; nessuna risposta; conexion *
-            rechazada|interrumpida|cerrada|perdida; conexao * recusada|interrompida|perdida|fechada; verbindung *
+            depasse|expire|attente; delai d attente; temps d attente; delai|temps|requete|connexion|attente * a
+            expire; timeout|zeit|zeitlimit|frist|wartezeit|zeitraum * abgelaufen|uberschritten; tiempo|plazo|espera
+            * expirado|vencido|agotado; tempo|prazo * expirado|expirou; czas * uplynal|minal|przekroczony; uplynal *
+            czas; suresi doldu; zeituberschreitung; zeitlimit; zeituberschritten; keine antwort; antwortete nicht;
+            antwortet nicht; zu lange; tempo scaduto; timeout scaduto; tempo di attesa; zaman asimi; przekroczono
+            limit czasu; limit czasu; превышено время|ожидание; время ожидания|ответа; таимаут; тайм аут; истекло
+            время; не отвечает; не ответил; не удалось подключиться|соединиться; нет соединения|ответа; no se pudo
+            conectar; nao foi possivel conectar; impossible de se connecter; verbindung
+            fehlgeschlagen|zeituberschreitung; impossibile connettersi; connection refusee; temps depasse; sin
+            respuesta; no respondio; sem resposta; nao respondeu; pas de reponse; n a pas repondu; ne repond pas;
+            nessuna risposta; conexion * rechazada|interrumpida|cerrada|perdida; conexao *
+            recusada|interrompida|perdida|fechada; verbindung *
             abgebrochen|verweigert|unterbrochen|abgelehnt|getrennt; connexion * refusee|interrompue|perdue;
             соединение * прервано|сброшено|разорвано|отклонено; connessione * rifiutata|interrotta; waktu habis; het
             antwoord duurde te lang
@@ -235,12 +238,15 @@ RULES: Final[tuple[Rule, ...]] = (
         says="""
             no autorizado; credenciales; clave * invalida|incorrecta; token * caducado|expirado|invalido|ha|vencido;
             nao autorizado; credenciais; chave * invalida; acceso denegado; acesso negado; non autorise; acces
-            refuse; identifiants; cle * invalide; jeton * expire; nicht autorisiert; zugriff verweigert; anmeldung
-            fehlgeschlagen; abgelaufen; ungultiger schlussel|token|api; zugangsdaten; non autorizzato; accesso
-            negato; token scaduto; не авторизован|авторизирован; доступ запрещен; неверный ключ|токен|пароль; токен
-            * истек|просрочен|недеиствителен; ошибка авторизации|аутентификации; нет доступа|прав; отказано в
-            доступе; доступе отказано; sin permiso|permisos; sem permissao; keine berechtigung|rechte; yetkisiz;
-            brak autoryzacji
+            refuse; identifiants; cle * invalide|expiree; jeton|session|token|mot de passe|certificat *
+            expire|expiree; nicht autorisiert; zugriff verweigert; anmeldung fehlgeschlagen;
+            token|sitzung|session|schlussel|passwort|kennwort|anmeldung|zugang|berechtigung|lizenz|zertifikat *
+            abgelaufen; abgelaufenes|abgelaufene|abgelaufener token|sitzung|schlussel|passwort|zertifikat;
+            ungultiger schlussel|token|api; zugangsdaten; non autorizzato; accesso negato; token scaduto; не
+            авторизован|авторизирован; доступ запрещен; неверный ключ|токен|пароль; токен *
+            истек|просрочен|недеиствителен; ошибка авторизации|аутентификации; нет доступа|прав; отказано в доступе;
+            доступе отказано; sin permiso|permisos; sem permissao; keine berechtigung|rechte; yetkisiz; brak
+            autoryzacji
         """,
         holds="""
             未授权; 鉴权失败; 认证失败; 密钥无效; 令牌过期; 令牌无效; 签名错误; 签名验证; 验证签名; 权限不足;

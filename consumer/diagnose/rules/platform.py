@@ -3,7 +3,7 @@
 from typing import Final
 
 from consumer.diagnose.rule import Rule, rule
-from consumer.diagnose.rules.names import PERSON, TIMEOUT, UNKNOWN
+from consumer.diagnose.rules.names import IF_IDEMPOTENT, PERSON, TIMEOUT, UNKNOWN
 
 RULES: Final[tuple[Rule, ...]] = (
     rule(
@@ -24,13 +24,30 @@ RULES: Final[tuple[Rule, ...]] = (
         UNKNOWN,
         PERSON,
         says="""
-            out of memory; oom; oomkilled; oom killed; exit|exited code|status|with? 137; exit code; heap space|out;
+            out of memory; oom; exit|exited code|status|with? 137; exit code; heap space|out;
             cannot|failed|unable to? allocate; memory error; memory limit; gpu memory; exited with code; tried to
-            allocate; ran out of memory; process|container|pod was? killed; killed by signal; not enough memory;
+            allocate; ran out of memory; process|container was? killed; killed by signal; not enough memory;
             signal 9|11; sigkill; sigsegv; segmentation fault; core dumped; exit status; allocation failed
         """,
-        codes="OutOfMemoryError MemoryError ENOMEM OOMKilled OutOfMemory CUDAOutOfMemoryError ExitCode",
+        codes="OutOfMemoryError MemoryError ENOMEM OutOfMemory CUDAOutOfMemoryError ExitCode",
         example="The voice model ran out of memory",
+    ),
+    rule(
+        "platform.killed",
+        8,
+        UNKNOWN,
+        IF_IDEMPOTENT,
+        says="""
+            oom killed; oomkilled; pod|container|task|node|instance|process|executor|runner * was|were|is|been?
+            evicted|preempted|reclaimed|rescheduled|drained; was|been|got evicted|preempted|reclaimed; evicted; low on
+            resource|resources|memory|disk; node|host is|was|has|went? not ready|lost|rebooted|terminated;
+            pod|container|task * was|is|been? lost|deleted|terminated; node pressure; memory|disk|pid pressure;
+            instance|vm|machine * terminated|interrupted|stopped|reclaimed; sigterm; scaled down|in|to zero; killed by
+            oom|the|kernel|kubelet; memory cgroup out; oom killer; host * rebooted|failure|maintenance; container
+            restarted; worker killed by
+        """,
+        codes="OOMKilled Evicted NodeLost NodeNotReady SpotInterruption TaskKilled OutOfMemoryKilled",
+        example="The container was OOMKilled",
     ),
     rule(
         "platform.permission",
@@ -78,9 +95,10 @@ RULES: Final[tuple[Rule, ...]] = (
             installed; no such file; file or directory; dependency resolution|conflict|tree; package|packages not
             found|missing|conflict; unable to locate package; build failed|error; compilation|compile
             error|failed|errors; yarn|pnpm|cargo|maven|gradle|poetry|conda|apt install|error|build|failed; peer
-            dependency; version conflict; undefined symbol; shared library|libraries|object; dll; installation;
-            cannot import; go build|mod; linker; no such command; unsupported python|node|java; glibc; failed to
-            compile; requires node|python
+            dependency; version conflict; undefined symbol; shared library|libraries|object; dll; installation
+            failed|aborted|error|incomplete|failure|directory|path|broken|was|is; reinstallation; cannot import; go
+            build|mod; linker; no such command; unsupported python|node|java; glibc; failed to compile; requires
+            node|python
         """,
         codes="""
             ImportError ModuleNotFoundError ENOENT FileNotFoundError MODULE_NOT_FOUND FileNotFoundException
@@ -97,8 +115,8 @@ RULES: Final[tuple[Rule, ...]] = (
         says="""
             duplicate key; unique constraint|violation|index; violates * constraint; foreign key; integrity error;
             constraint violation|failed; relation|table|column * not exist; no such table|column; no migration;
-            migration failed|pending|found; already exists; duplicate entry; null value in column; check constraint;
-            current transaction is aborted
+            migration failed|pending|found; relation|table|column|type|index|database|constraint * already exists;
+            duplicate entry; null value in column; check constraint; current transaction is aborted
         """,
         codes="""
             UniqueViolation IntegrityError ForeignKeyViolation 23505 23503 23502 42P01 42703 UndefinedTable

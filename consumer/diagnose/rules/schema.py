@@ -154,8 +154,8 @@ RULES: Final[tuple[Rule, ...]] = (
             incomplete json|response|output|answer; ends in the middle; stopped mid
         """,
         codes="""
-            LengthFinishReasonError IncompleteOutputException max_tokens max_output_tokens MAX_TOKENS length
-            IncompleteJSONError
+            LengthFinishReasonError IncompleteOutputException finish.length finish.max_tokens finish.maxtokens
+            finish.max_output_tokens IncompleteJSONError
         """,
         example="The model's answer was truncated",
     ),

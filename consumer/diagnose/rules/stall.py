@@ -15,6 +15,58 @@ RULES: Final[tuple[Rule, ...]] = (
         example="Run 12 is stuck",
     ),
     rule(
+        "stall.of-a-run",
+        9,
+        STALL,
+        REPAIR,
+        firmly=9.5,
+        says="""
+            run|runs|workflow|workflows|job|jobs|task|tasks|instance|instances|execution|executions|pipeline|dag|step|activity|queue|worker|workers|node|deployment|sync|import|export|build
+            is|are|was|were|got|gets|seems|appears|remains|stays|to|be * stuck|hung|hanging|stalled|frozen|wedged;
+            stuck|hung|frozen
+            run|runs|workflow|workflows|job|jobs|task|tasks|instance|execution|executions|pipeline|queue|worker|dag|step|activity;
+            run|workflow|job|task|instance|execution|executions|itself|node|step|message|messages
+            remains|remain|remained|stays|stay|stayed|left|sits|sat|kept *
+            running|queued|pending|active|scheduled|started|processing|forever|ever|open|state;
+            stay|stays|remain|remains|remained there|so|that for|forever ever|good?; put|left|kept|held in
+            queued|pending|queue|running * stay|stays|remain|remains|for|forever
+        """,
+        example="A task timed out and its run remains in the state running",
+    ),
+    rule(
+        "stall.nothing-moves",
+        6,
+        STALL,
+        REPAIR,
+        says="""
+            workers|worker|consumers|consumer|executors|agents|listeners|runners is|are|sit|sits|stay?
+            idle|asleep|stuck; idle workers|worker|consumer|executors; waiting|waits for *
+            executor|executors|runner|worker|workers|slot|slots|agent; no
+            executor|executors|runner|runners|poller|pollers|listener|subscriber
+            available|online|found|running|polling|registered|is|picks|listening; no workers
+            polling|listening|available; all executors|workers|runners|slots|agents|threads are?
+            busy|occupied|taken|blocked|hung; thread starvation; starved; backpressure;
+            unacked|unacknowledged|unprocessed|undelivered messages|message|jobs|tasks|events;
+            messages|jobs|events|tasks|items|records|orders pile|piling|piled|accumulate|accumulating up?;
+            queue|queues|backlog|lag keeps|is? growing|increasing|rising;
+            consumer|consumers|listener|worker|scheduler stops|stopped|hangs|dies
+            consuming|polling|scheduling|without|silently|after|processing; does|do|did nothing
+            for|more|further|anymore; stays|stuck|stops at 0|99|50|100; progress bar; goes|went|gone silent|quiet;
+            restart|retry|reboot|crash|requeue loop|loops; over and over again; retries|retrying|restarts|restarting
+            forever|endlessly|indefinitely|infinitely; misfired|misfire|misfires; cron|timer|trigger|sensor|schedule
+            never|not|stopped fires|fired|firing|triggered|triggers|runs|ran; never
+            fires|fired|triggers|triggered|launches|launched|dequeued|resumes|unblocks; is|are late|overdue|behind
+            by|since|schedule; far behind; externally set to; task state mismatch; checkpoint expired|declined;
+            lock|lease|slot|semaphore|mutex never|not|was released|freed|returned; slot|lock is? held by;
+            waits|waiting|wait|blocked|hangs forever|indefinitely|endlessly|infinitely; unable to make progress;
+            poison pill; in limbo; callback|signal never arrives|arrived|received|comes|came; child workflow
+            never|not; instance|instances|execution|executions in|are|is running|active|created|pending
+            for|since|forever; nothing runs|ran|happened|moves; no longer
+            progressing|processing|consuming|advancing|polling
+        """,
+        example="The listeners sit idle, messages pile up",
+    ),
+    rule(
         "stall.hung",
         5,
         STALL,
@@ -28,7 +80,7 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     rule(
         "stall.no-progress",
-        5,
+        6,
         STALL,
         REPAIR,
         says="""
@@ -56,13 +108,26 @@ RULES: Final[tuple[Rule, ...]] = (
             running|pending|queued|active|scheduled|processing|state|status|started|queue;
             active|pending|queued|running for * hours|days|hour|minutes; clog|clogs; not getting processed;
             jobs|tasks not; has|have been in|on * for; never checked in; last * ago; same step|state|status; no
-            output|activity|events for|since; for|since hours|days; last update
+            output|activity|events for|since; for|since hours|days; last update; poll count 0; was|were|is|been
+            never polled|picked|claimed|dispatched|acknowledged|acked|consumed|delivered|scheduled|invoked|called;
+            never polled|picked|claimed|dispatched|acknowledged|consumed|resumes|resumed|returned|closes|closed; no
+            worker|poller polls|polling|picked|is; no pollers|poller; scheduled|queued|submitted|created but *
+            not|never started|run|ran|executed|picked; stay|stays|stayed|remain|remains|remained there|open|in|at;
+            for good|ever; over|after|more than? * hours|days later; days|hours later|ago; seems|appears|is|are|was
+            orphaned|abandoned|dangling|lost|dead; run|workflow|job|task|instance seems|appears; must be cleared;
+            queued state; not a valid state for execution; goes on to the next; no incident; never|not
+            rejoins|rejoin|rejoined|reconnects|reconnected; stays|stay outside; coordinator dead; heartbeat session
+            expired; piling|piles|piled up; keeps|keep growing|waiting|queueing|looping|restarting; same
+            offset|message|item|position; watermark; does|did not make|move|advance|leave|change; not been
+            updated|touched|changed|moved; no step|task|node|event * since|for; waiting forever|endlessly;
+            hours|days without; has not * since; still in|at|on|shows|waiting; last|latest heartbeat; no
+            one|nobody|nothing picks|picked|polls|consumes|takes
         """,
         example="The import does not advance",
     ),
     rule(
         "stall.worker-lost",
-        5,
+        6,
         STALL,
         REPAIR,
         says="""
@@ -70,25 +135,12 @@ RULES: Final[tuple[Rule, ...]] = (
             timeout|missed|lost|timed|expired|stopped|not|failed; lease|leases expired|lost|is|was; zombie|zombies;
             worker|workers|runner|agent|executor|pod|node is?
             lost|died|dead|gone|crashed|disappeared|vanished|offline|unreachable|evicted|preempted; abandoned by;
-            orphaned|orphan task|job|run|tasks|jobs|runs|workflow; lost communication; stale lock|lease|worker|job;
-            went|is offline; marked as * lost|dead|failed|zombie; no longer in the running; task should terminate;
-            lost its worker; worker * lost; not heartbeating; failed to renew * lock; missing renew lock; could not
-            renew
+            orphaned|orphan workflow|execution|instance; orphaned|orphan task|job|run|tasks|jobs|runs|workflow; lost
+            communication; stale lock|lease|worker|job; went|is offline; marked as * lost|dead|failed|zombie; no
+            longer in the running; task should terminate; lost its worker; worker * lost; not heartbeating; failed
+            to renew * lock; missing renew lock; could not renew
         """,
         example="The lease expired and nobody took it",
-    ),
-    rule(
-        "stall.code",
-        9,
-        STALL,
-        REPAIR,
-        codes="""
-            WorkerLostError HeartbeatTimeout HeartbeatTimeoutError ACTIVITY_TASK_TIMED_OUT ScheduleToStartTimeout
-            StartToCloseTimeout AirflowTaskTimeout AirflowSensorTimeout TIMEOUT_TYPE_HEARTBEAT TMPRL1101
-            JobStalledError TaskAlreadyRunningException WorkflowTaskTimedOut DagRunTimeout SoftTimeLimitExceeded
-            TimeLimitExceeded
-        """,
-        example="ACTIVITY_TASK_TIMED_OUT",
     ),
     rule(
         "stall.queue",

@@ -1,9 +1,9 @@
-"""Rules for transport: calls that timed out, whose connection or answer broke, or that were rate-limited."""
+"""Rules for transport: calls that timed out, connections that broke or were refused, what headers say of retrying."""
 
 from typing import Final
 
 from consumer.diagnose.rule import Rule, rule
-from consumer.diagnose.rules.names import IF_IDEMPOTENT, LATER, NOW, PERSON, SCHEMA, TIMEOUT
+from consumer.diagnose.rules.names import IF_IDEMPOTENT, LATER, NOW, PERSON, TIMEOUT
 from consumer.model.http_status import Passing, statuses
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -86,8 +86,8 @@ RULES: Final[tuple[Rule, ...]] = (
         says="""
             tls|ssl handshake timeout|timed; handshake timeout|timed; connection attempt failed; connect timeout;
             connection timeout; connect timed out; pool timeout; timed|timeout out connecting; timed|time out *
-            connecting|connect; connecting * timed out; timeout while connecting; connect etimedout; timed out
-            trying to connect; connection attempt timed out; establish * connection * timed out
+            connecting|connect; connecting * timed out; websocket closed before; timeout while connecting; connect
+            etimedout; timed out trying to connect; connection attempt timed out; establish * connection * timed out
         """,
         codes="""
             ConnectTimeout ConnectTimeoutError ConnectionTimeoutError PoolTimeout UND_ERR_CONNECT_TIMEOUT
@@ -107,7 +107,9 @@ RULES: Final[tuple[Rule, ...]] = (
             connection; closed connection; connection closed; peer closed; unexpected eof; stream
             closed|reset|error; incomplete read|chunked; disconnect reset before headers; network connection was
             lost; transport failure|error; lost connection; i o error; connection unexpectedly closed; closed
-            unexpectedly; connection error
+            unexpectedly; connection error; eof; server closed idle connection; websocket
+            closed|disconnected|error; stream refused; idle connection; http2|http 2 goaway|go_away; go away
+            received|frame; connection draining
         """,
         codes="""
             ECONNRESET EPIPE ConnectionResetError RemoteProtocolError ReadError WriteError IncompleteRead
@@ -140,130 +142,9 @@ RULES: Final[tuple[Rule, ...]] = (
             ClientConnectorError NoRouteToHostException ConnectException ERR_NAME_NOT_RESOLVED
             ERR_CONNECTION_REFUSED EndpointConnectionError ConnectionNotEstablished ProxyConnectionError ProxyError
             ClientConnectionError ConnectionFailure ServerSelectionTimeoutError OperationalError
-            ClientConnectorDNSError ConnectorError
+            ClientConnectorDNSError ConnectorError ERR_NETWORK
         """,
         example="connect ECONNREFUSED",
-    ),
-    rule(
-        "server.error",
-        4,
-        None,
-        IF_IDEMPOTENT,
-        says="""
-            invalid|bad|unexpected response status; bad gateway; internal server error; gateway error; server error;
-            something went wrong on our end|side; internal failure; internal service error; upstream error; error on
-            our end; unexpected server error; an internal error; internal error; unexpected error on the server;
-            code internal|unknown desc; status code internal|unknown
-        """,
-        codes=statuses(Passing.FAILED)
-        + """
-            grpc.13 grpc.2 grpc.15
-            InternalServerError InternalServerErrorException InternalServerException InternalFailure InternalError
-            InternalErrorException ServerError ServiceException internal_error server_error api_error APIError
-            InternalServiceError InternalServiceException ServiceFailureException ServerException
-            ServiceErrorException InternalServiceFault InternalServiceErrorException InternalFailureException
-            upstream_error BadGateway ServerErrorException InternalServiceFailureException RemoteServiceException
-            INTERNAL DependencyException FailureByQueryException
-        """,
-        example="The ledger answered HTTP 502",
-    ),
-    rule(
-        "server.html",
-        5,
-        None,
-        IF_IDEMPOTENT,
-        holds="""
-            unexpected token <; unexpected token '<'; unexpected token "<"; <!doctype; <html; token < in json;
-            unexpected character '<'
-        """,
-        against=(SCHEMA,),
-        example="SyntaxError: Unexpected token < in JSON at position 0",
-    ),
-    rule(
-        "server.busy",
-        6,
-        None,
-        LATER,
-        says="""
-            service|server|temporarily|currently|is|are|model|engine|backend unavailable; temporary unavailable; not
-            available at the moment; overloaded; overload; under maintenance; maintenance mode|window; try again
-            later; at|over capacity; capacity exceeded; no healthy upstream; system|server|engine|service is? busy;
-            is busy; server is? busy; high demand|load|traffic; model is loading; is currently loading; try again
-            in; retry later; insufficient|not enough capacity; service is not ready; heavy load; unavailable
-            exception|error|fault; not ready exception|error
-        """,
-        codes="""
-            grpc.14 UNAVAILABLE ServiceUnavailable ServiceUnavailableError ServiceUnavailableException
-            overloaded_error system_busy ServiceQuotaUnavailable capacity_exceeded model_overloaded
-            engine_overloaded ModelNotReadyException server_busy InsufficientCapacityException OverloadedException
-            InsufficientInstanceCapacity temporarily_unavailable ServiceUnavailableFault ModelTimeoutException
-            InsufficientThroughputCapacityException CapacityExceededException ServerBusy
-            MemoryLimitExceededException StreamSessionAccessNotReadyException
-        """,
-        example="The backend is at capacity",
-    ),
-    rule(
-        "server.throttled",
-        7,
-        None,
-        LATER,
-        says="""
-            rate limit|limits|limited|limiting|exceeded; too many requests|concurrent|connections|calls|messages;
-            throttled|throttling|throttle|throttles; slow down; request limit; requests per minute|second|hour|day;
-            tokens per minute|day; concurrent requests; concurrency limit|limited; resource exhausted; retry after;
-            too frequent|frequently; calls per second|minute; limit of * requests; request was throttled; exceeded
-            the rate
-        """,
-        codes="""
-            grpc.8 RESOURCE_EXHAUSTED rate_limit rate_limited rate_limit_exceeded rate_limit_error RateLimitError
-            RateLimited too_many_requests TooManyRequests TooManyRequestsException too_many_concurrent_requests
-            concurrency_limited concurrent_limit_exceeded Throttling ThrottlingException ThrottledException
-            RequestThrottledException RequestThrottled ProvisionedThroughputExceededException RequestLimitExceeded
-            BandwidthLimitExceeded LimitExceededException SlowDown EC2ThrottledException ThrottlingError
-            REQUEST_LIMIT_EXCEEDED RateExceeded RequestRateTooLarge payment_intent_rate_limit_exceeded
-            CallRateExceededException TransactionRateExceeded ThroughputExceededException RateLimitExceededException
-            concurrency_limit_exceeded MaxConcurrentCalls KMSThrottling ThrottledClientException
-            TooManyRequestsFault KmsThrottlingException UserRateLimitExceeded rateLimitExceeded DailyLimitExceeded
-            LimitExceededFault BatchSizeLimitExceeded
-        """,
-        example="Rate limit reached for this key",
-    ),
-    rule(
-        "server.conflict",
-        5,
-        None,
-        NOW,
-        says="""
-            could not serialize; serialization failure; transaction * aborted|conflict|conflicts; optimistic
-            lock|locking; stale object; lock timeout|competition|contention|conflict; database is locked;
-            resource|object|record is locked; was updated by another; modified by another; version conflict;
-            concurrent modification|update; working on this at the same time; write conflict; conflicting
-            request|operation; being processed
-        """,
-        codes="""
-            grpc.10 ABORTED Conflict ConflictException ConflictError lock_timeout 40001
-            idempotency_key_in_use ReplicatedWriteConflictException TransactionInProgressException
-            PriorRequestNotComplete OptimisticLockException StaleObjectStateException StaleObjectError
-            ConcurrentModificationException TransactionConflictException OperationAbortedException
-            ConcurrentModification version_conflict
-        """,
-        example="The row is stale: modified by another",
-    ),
-    rule(
-        "server.later-status",
-        5,
-        None,
-        LATER,
-        codes=statuses(Passing.BUSY, Passing.THROTTLED),
-        example="The index answered HTTP 503",
-    ),
-    rule(
-        "server.conflict-status",
-        3,
-        None,
-        NOW,
-        codes=statuses(Passing.CONFLICT),
-        example="The index answered HTTP 409",
     ),
     rule(
         "timeout.parameter",
@@ -279,25 +160,6 @@ RULES: Final[tuple[Rule, ...]] = (
             count|attempt|attempts
         """,
         example="Headers of the answer: x-rate-limit-limit 30",
-    ),
-    rule(
-        "server.retryable",
-        5,
-        None,
-        IF_IDEMPOTENT,
-        says="""
-            is retryable; retryable error; transient error|failure|fault; temporary error|failure; temporarily
-            failed; please retry; please try again; you can retry; can be retried; safe to retry
-        """,
-        codes="""
-            IDPCommunicationError IDPCommunicationErrorException BadDigest RetryableException RetryableError
-            TransientError TransientException processing_error payment_method_provider_timeout
-            payment_method_provider_unavailable forwarding_api_retryable_upstream_error CommunicationError
-            forwarding_api_upstream_connection_timeout forwarding_api_upstream_connection_error ChecksumMismatch
-            FlexibleChecksumError ResponseChecksumMismatch TransientServerException TransientServiceException
-            TryAgainLaterException RetryableConflictException RequestTimedOutException
-        """,
-        example="A transient failure in the index",
     ),
     rule(
         "header.retry-after",
@@ -320,7 +182,12 @@ RULES: Final[tuple[Rule, ...]] = (
         9,
         None,
         PERSON,
-        codes="header.should-retry.false",
+        says="""
+            non retryable|retriable true|error|failure|exception; not retryable|retriable; nonretryable|nonretriable;
+            do not retry; retryable|retriable false; is permanent; permanent failure|error; will not be retried;
+            should not be retried; cannot be retried
+        """,
+        codes="header.should-retry.false retry.no",
         example='{"error": {"http_status": 503, "headers": {"x-should-retry": "false"}}}',
     ),
 )

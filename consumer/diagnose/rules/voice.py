@@ -31,14 +31,13 @@ RULES: Final[tuple[Rule, ...]] = (
         VOICE,
         says="""
             tts; text to speech|speach; speech synthesis|synthesizer|engine|generation|service;
-            synthesize|synthesizing|synthesise; synthesis failed|error; generating speech; espeak; kokoro; eleven
-            labs; elevenlabs; eleven labs error; xtts; piper; coqui; cartesia; play ht; playht; polly; edge tts;
-            azure tts; deepgram; assemblyai; assembly ai; murf; speechify; resemble ai; wellsaid; rime; lmnt; hume;
-            speech to text; speech recognition; synthesize speech; voice
-            generation|clone|cloning|synthesis|id|settings|model; clone|cloning voice; cosy voice; cosyvoice; gtts;
-            bark; tacotron; fish audio; minimax; aura; voicevox; riva
+            synthesize|synthesizing|synthesise; synthesis failed|error; generating speech; espeak; kokoro;
+            eleven labs error; xtts; piper; coqui; polly; edge tts; wellsaid; rime; hume; speech to text;
+            speech recognition; synthesize speech; voice
+            generation|clone|cloning|synthesis|id|settings|model; clone|cloning voice; cosy voice;
+            cosyvoice; gtts; bark; tacotron; fish audio; aura; voicevox; riva
         """,
-        example="ElevenLabs said no",
+        example="Kokoro said no",
     ),
     rule(
         "voice.parameter",
@@ -59,7 +58,7 @@ RULES: Final[tuple[Rule, ...]] = (
             audio_too_long invalid_audio invalid_model_id UnsupportedLanguage can_not_use_instant_voice_cloning
             voice_not_fine_tuned InvalidS3BucketException model_can_not_do_text_to_speech
         """,
-        example="voice_limit_reached",
+        example="Unknown speaker 8",
     ),
     rule(
         "voice.blocked",
@@ -67,8 +66,7 @@ RULES: Final[tuple[Rule, ...]] = (
         VOICE,
         PERSON,
         says="unusual activity",
-        codes="detected_unusual_activity",
-        example="401 detected_unusual_activity",
+        example="Blocked for unusual activity",
     ),
     rule(
         "voice.silent",
@@ -76,13 +74,27 @@ RULES: Final[tuple[Rule, ...]] = (
         VOICE,
         NOW,
         says="""
-            0|zero byte|bytes audio|wav|mp3|file|files; no audio * received|generated|returned|produced|output|data;
-            no audio; audio|wav|mp3|speech|file|files is|was|are|has|were * empty|silent|silence|blank|missing;
-            empty|silent|blank audio|files|wav|mp3|sound|speech; returning|returns|returned empty files|file; size
-            of 0; 0 byte|bytes; length|duration of? 0|zero; 0 seconds|second; audio duration; below silence; only
-            silence|noise; no sound; no wav|mp3; clipping
+            0|zero byte|bytes audio|wav|mp3; no audio * received|generated|returned|produced|output|data;
+            no audio; audio|wav|mp3|speech|voice|narration is|was|are|has|were * empty|silent|silence|blank|missing;
+            empty|silent|blank audio|wav|mp3|sound|speech|voice; audio|wav|mp3|sound|speech *
+            length|duration|size of? 0|zero; audio duration; below silence; only silence|noise; no sound; no wav|mp3;
+            clipping; audio|wav|mp3|speech * 0|zero bytes|byte|seconds|second; nothing but silence
         """,
-        example="The engine returns files which have a size of 0",
+        example="The engine gave only silence",
+    ),
+    rule(
+        "voice.nothing",
+        0,
+        VOICE,
+        NOW,
+        firmly=6,
+        bound=True,
+        says="""
+            size of 0; 0|zero byte|bytes; length|duration|size of? 0|zero; 0|zero seconds|second; returned|returns|got
+            nothing; files|file|output|result is|was|are|were empty|blank|missing; empty|blank
+            files|file|output|result|response; returning|returns|returned empty
+        """,
+        example="The narration has a length of 0",
     ),
     rule(
         "voice.decode",

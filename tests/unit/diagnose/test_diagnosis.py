@@ -12,6 +12,7 @@ from consumer.diagnose.diagnosis import DISPOSITIONS, INDEX, SHOWN, diagnose_by
 from consumer.diagnose.facts import Tier, context_facts
 from consumer.diagnose.index import Index
 from consumer.diagnose.lexer import EXCERPT, READ, read
+from consumer.diagnose.packs import PACKS
 from consumer.diagnose.rule import Rule
 from consumer.diagnose.rules import RULES
 from consumer.model import JsonObject
@@ -35,7 +36,7 @@ def said(reason: str, **context: Any) -> tuple[str, str]:  # noqa: ANN401 - any 
 def test_a_rule_recognises_its_own_example_and_nothing_else_does(rule: Rule) -> None:
     reason, context = question(rule.example)
     with_it = diagnose(reason, context)
-    without = diagnose_by(Index([other for other in RULES if other is not rule]), reason, context)
+    without = diagnose_by(Index([other for other in INDEX.rules if other is not rule]), reason, context)
     assert (with_it.failure_type, with_it.disposition) != (without.failure_type, without.disposition)
 
 
@@ -155,7 +156,7 @@ def test_a_structured_code_goes_before_words_and_says_where_it_stood() -> None:
 def test_what_stands_in_a_json_body_is_read_with_its_path() -> None:
     reason = 'Answer of the provider: {"error": {"code": "insufficient_quota", "message": "no"}} (request 7)'
     evidence = {one.source: one for one in diagnose(reason, {}).evidence}
-    assert evidence["failure_reason/error/code"].rule == "money.code"
+    assert evidence["failure_reason/error/code"].disposition is Disposition.NEEDS_MONEY
 
 
 def test_what_speaks_against_is_kept_and_marked() -> None:
@@ -232,6 +233,22 @@ def test_other_languages_are_read_too(reason: str, expected: str) -> None:
     assert said(reason)[0] == expected
 
 
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "The picture is missing",
+        "The narration did not come",
+        "Something is wrong with the invoice",
+        "The booking did not work",
+        "La imagen no se generó",
+    ],
+)
+def test_where_only_the_subject_is_known_nothing_is_paid_for_and_nothing_repeated(reason: str) -> None:
+    diagnosis = diagnose(reason, {})
+    assert diagnosis.failure_type is not FailureType.UNKNOWN
+    assert diagnosis.disposition is Disposition.NEEDS_PERSON
+
+
 def test_nothing_recognised_is_left_to_a_person_without_evidence() -> None:
     diagnosis = diagnose("the moon was in the way", {"error": {"code": "EMOON"}})
     assert diagnosis.failure_type is FailureType.UNKNOWN
@@ -276,7 +293,7 @@ def test_of_a_hostile_text_only_so_much_is_read(piece: str) -> None:
 def test_every_type_has_a_disposition() -> None:
     assert set(DISPOSITIONS) == set(FailureType)
     assert {rule.failure_type for rule in RULES} >= set(FailureType)
-    assert INDEX.rules == RULES
+    assert INDEX.rules == (*RULES, *PACKS)
 
 
 @pytest.mark.parametrize(
@@ -296,3 +313,44 @@ def test_of_a_hostile_context_only_so_much_is_read(error: JsonObject) -> None:
     assert len(facts) <= 50
     assert all(len(fact.text) <= 1_000_000 if fact.tier is Tier.WORDS else len(fact.text) <= 512 for fact in facts)
     diagnose("it failed", {"error": error})
+
+
+@pytest.mark.parametrize(
+    ("error", "disposition", "wait"),
+    [
+        ({"http_status": 429, "headers": {"Retry-After": "9", "set-cookie": ["a=b", "c=d"]}}, "retry_after", 9),
+        ({"http_status": 429, "headers": {"Retry-After": 9, "x-cache": None, "via": {"a": 1}}}, "retry_after", 9),
+        ({"http_status": 429, "headers": {"Retry-After": ["9"], "x": True}}, "retry_after", 9),
+        ({"http_status": 429, "headers": [["Retry-After", "9"], ["odd"]]}, "retry_after", 9),
+        ({"http_status": 429, "headers": [{"name": "Retry-After", "value": "9"}, 7]}, "retry_after", 9),
+        ({"http_status": 500, "headers": {"x-should-retry": "false", "x-list": [1]}}, "needs_person", None),
+        ({"http_status": 429, "headers": "Retry-After: 9"}, "retry_after", None),
+    ],
+)
+def test_one_odd_header_drops_itself_alone(error: JsonObject, disposition: str, wait: float | None) -> None:
+    diagnosis = diagnose("it failed", {"error": error})
+    assert diagnosis.disposition == disposition
+    assert (diagnosis.wait.total_seconds() if diagnosis.wait else None) == wait
+
+
+@pytest.mark.parametrize(
+    ("error", "disposition"),
+    [
+        ({"code": 429}, "retry_after"),
+        ({"code": "504"}, "retry_if_idempotent"),
+        ({"code": 401, "message": "no"}, "needs_credential"),
+        ({"code": 404, "http_status": 503}, "retry_after"),
+        ({"name": "AxiosError", "code": "ERR_BAD_RESPONSE", "response": {"status": 503, "data": {}}}, "retry_after"),
+        ({"name": "HTTPError", "code": "ERR_NON_2XX_3XX_RESPONSE", "response": {"statusCode": 402}}, "needs_money"),
+        ({"name": "TypeError", "message": "fetch failed", "cause": {"code": "ECONNREFUSED"}}, "retry_now"),
+        ({"type": "ApplicationFailure", "nonRetryable": True, "message": "step timed out"}, "needs_person"),
+        (
+            {"applicationFailureInfo": {"type": "Busy", "nonRetryable": False}, "message": "timed out"},
+            "retry_if_idempotent",
+        ),
+        ({"status": "RESOURCE_EXHAUSTED", "code": 429}, "retry_after"),
+        ({"retryable": False, "message": "server error"}, "needs_person"),
+    ],
+)
+def test_the_shapes_of_the_common_clients_are_read(error: JsonObject, disposition: str) -> None:
+    assert diagnose("it failed", {"error": error}).disposition == disposition
