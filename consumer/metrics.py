@@ -233,6 +233,11 @@ class Metrics:
             registry=registry,
         )
         self.dead_letters = Children[PoisonReason, Counter](dead_letters.labels)
+        self.mended_events = Counter(
+            "shw_mended_events",
+            "Events with NUL or a piece of a character. Moves: a producer cuts texts; see `event_text_mended`.",
+            registry=registry,
+        )
         replays = Counter(
             "shw_replayed_events",
             "Records that `shw dlq replay` had sent again. Many `dead_letter`: the cause is not gone: `shw dlq list`.",

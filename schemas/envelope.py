@@ -15,8 +15,10 @@ from enum import Enum
 from typing import Any, Final
 
 from schemas.errors import EnvelopeError
+from schemas.event_headers import attributes_in, content_type_of, half_a_set, is_half_a_set, lenient
+from schemas.event_text import load_event
 from schemas.failure import FAILURE_TYPE
-from schemas.json_text import MAX_DEPTH, is_plainly_storable, load_json, parse_json, refuse_unstorable, to_json
+from schemas.json_text import MAX_DEPTH, is_plainly_storable, refuse_unstorable, to_json
 from schemas.names import PoisonReason
 from schemas.rfc3339 import format_time, parse_time
 from schemas.trace import TRACEPARENT, TRACESTATE, Trace, trace_of
@@ -34,7 +36,6 @@ _STRUCTURED_HEADER: Final = ("content-type", STRUCTURED_CONTENT_TYPE.encode())
 _PREFIX = "ce_"
 _STRUCTURED = "application/cloudevents"
 _JSON_TYPE = re.compile(r"(application|text)/(json|[a-z0-9.!#$&^_-]+\+json)\s*(;.*)?", re.IGNORECASE | re.DOTALL)
-_MARKS_OF_AN_EVENT = ("specversion", "type", "data")
 _NOT_EXTENSIONS = frozenset(
     ("specversion", "id", "source", "type", "time", "subject", "datacontenttype", "data", "data_base64")
 ) | {TRACEPARENT, TRACESTATE}
@@ -63,6 +64,8 @@ class Envelope:
     extensions: Mapping[str, Any] = field(default_factory=dict)
     """Every other attribute, `dataschema` among them."""
     form: Form = Form.STRUCTURED
+    mended: int = 0
+    """Characters that no database stores, and that became U+FFFD."""
 
 
 def parse(
@@ -76,26 +79,36 @@ def parse(
     if not value:
         raise EnvelopeError(PoisonReason.NOT_JSON, "the record has no value, or an empty one: send an event")
     named = {name.lower(): content for name, content in headers if content is not None}
-    content_type = _lenient(named, "content-type").strip().lower()
+    content_type = content_type_of(named)
     if content_type.startswith(_STRUCTURED):
         _must_be_the_json_format(content_type)
-        return _structured(_object(_loaded(value)), named, accepts)
-    if "ce_specversion" in named:
-        return _binary(value, content_type, named, accepts)
-    document = _object(_loaded(value))
-    # Many producers forget the content type; no failure of ours has these three at its top.
-    if all(name in document for name in _MARKS_OF_AN_EVENT):
-        return _structured(document, named, accepts)
-    return _bare(document, named)
+        return _structured(*_loaded(value), named, accepts)
+    attributes = attributes_in(named) if named else {}
+    if "specversion" in attributes:
+        return _binary(value, content_type, attributes, named, accepts)
+    if is_half_a_set(attributes):
+        raise half_a_set(attributes)
+    document, mended = _loaded(value)
+    # Many producers forget the content type; half an event is no bare failure, which would lose its id.
+    if _is_an_event(document, accepts):
+        return _structured(document, mended, named, accepts)
+    return _bare(document, mended, attributes, named)
 
 
-def _loaded(value: bytes) -> Any:  # noqa: ANN401 - JSON is anything
-    document = load_json(value)
+def _loaded(value: bytes) -> tuple[dict[str, Any], int]:
+    document, mended = load_event(value)
     if not is_plainly_storable(value):
         # The event's own object is not part of what is stored, so the data may be as deep as it may be bare.
-        wrapped = isinstance(document, dict) and all(name in document for name in _MARKS_OF_AN_EVENT)
+        wrapped = isinstance(document, dict) and "specversion" in document and "data" in document
         refuse_unstorable(document, max_depth=MAX_DEPTH + wrapped)
-    return document
+    return _object(document), mended
+
+
+def _is_an_event(document: Mapping[str, Any], accepts: Collection[str]) -> bool:
+    """Return whether a value is an event, whole or not, and no bare failure with fields of its own."""
+    if "specversion" in document or document.get("type") in accepts:
+        return True
+    return ("data" in document or "data_base64" in document) and "org_id" not in document
 
 
 def encode(event: Envelope) -> tuple[bytes, list[Header]]:
@@ -139,43 +152,68 @@ def _trace_headers(event: Envelope) -> list[Header]:
     return [(name, value.encode()) for name, value in pairs if value is not None]
 
 
-def _structured(document: dict[str, Any], headers: Mapping[str, bytes], accepts: Collection[str]) -> Envelope:
+def _structured(
+    document: dict[str, Any], mended: int, headers: Mapping[str, bytes], accepts: Collection[str]
+) -> Envelope:
     _must_be_version_1(document.get("specversion"))
     _must_be_json(_attribute(document, "datacontenttype"))
-    return _enveloped(document, _structured_data(document), headers, accepts, Form.STRUCTURED)
+    data, within = _structured_data(document)
+    envelope = _enveloped(document, data, headers, accepts, Form.STRUCTURED, mended + within)
+    if mended and any("\ufffd" in text for text in (envelope.id or "", envelope.source or "")):
+        message = "attribute id or source holds NUL or a piece of a character: two events would be taken for one"
+        raise EnvelopeError(PoisonReason.BAD_TEXT, message)
+    return envelope
 
 
-def _structured_data(document: dict[str, Any]) -> dict[str, Any]:
+def _structured_data(document: dict[str, Any]) -> tuple[dict[str, Any], int]:
     match document:
         case {"data": _, "data_base64": _}:
             raise EnvelopeError(PoisonReason.WRONG_SHAPE, "the event has data and data_base64: send one of them")
         case {"data": data}:
-            return _object(data, "data")
+            return _object(data, "data"), 0
         case {"data_base64": str(encoded)}:
             try:
-                return _object(parse_json(b64decode(encoded, validate=True)), "data_base64")
+                return _data(b64decode(encoded, validate=True), "data_base64")
             except binascii.Error as error:
                 raise EnvelopeError(PoisonReason.WRONG_SHAPE, f"data_base64 is not base64: {error}") from error
         case _:
             raise EnvelopeError(PoisonReason.WRONG_SHAPE, "the event has no data: send the failure as its data object")
 
 
-def _binary(value: bytes, content_type: str, headers: Mapping[str, bytes], accepts: Collection[str]) -> Envelope:
-    _must_be_json(content_type or None)
-    attributes: dict[str, Any] = {
-        name.removeprefix(_PREFIX): _text(headers, name) for name in headers if name.startswith(_PREFIX)
-    }
+def _binary(
+    value: bytes,
+    content_type: str,
+    attributes: Mapping[str, str],
+    headers: Mapping[str, bytes],
+    accepts: Collection[str],
+) -> Envelope:
+    _must_be_json(content_type or attributes.get("datacontenttype"))
     _must_be_version_1(attributes["specversion"])
-    return _enveloped(attributes, _object(parse_json(value)), headers, accepts, Form.BINARY)
+    data, mended = _data(value, "the value")
+    return _enveloped(attributes, data, headers, accepts, Form.BINARY, mended)
 
 
-def _bare(document: dict[str, Any], headers: Mapping[str, bytes]) -> Envelope:
-    trace = _trace({}, headers)
-    return Envelope(data=document, traceparent=trace.parent, tracestate=trace.state, form=Form.BARE)
+def _data(text: bytes, where: str) -> tuple[dict[str, Any], int]:
+    document, mended = load_event(text)
+    if not is_plainly_storable(text):
+        refuse_unstorable(document)
+    return _object(document, where), mended
+
+
+def _bare(
+    document: dict[str, Any], mended: int, attributes: Mapping[str, str], headers: Mapping[str, bytes]
+) -> Envelope:
+    trace = _trace(attributes, headers)
+    return Envelope(data=document, traceparent=trace.parent, tracestate=trace.state, form=Form.BARE, mended=mended)
 
 
 def _enveloped(
-    attributes: dict[str, Any], data: dict[str, Any], headers: Mapping[str, bytes], accepts: Collection[str], form: Form
+    attributes: Mapping[str, Any],
+    data: dict[str, Any],
+    headers: Mapping[str, bytes],
+    accepts: Collection[str],
+    form: Form,
+    mended: int,
 ) -> Envelope:
     event_type = _required(attributes, "type")
     if event_type not in accepts:
@@ -194,27 +232,14 @@ def _enveloped(
         tracestate=trace.state,
         extensions=_extensions(attributes),
         form=form,
+        mended=mended,
     )
 
 
 def _trace(attributes: Mapping[str, Any], headers: Mapping[str, bytes]) -> Trace:
     # The header is written by the last hop and so lies nearer than the attribute, which says where the event was made.
-    near = trace_of(_lenient(headers, TRACEPARENT), _lenient(headers, TRACESTATE))
+    near = trace_of(lenient(headers, TRACEPARENT), lenient(headers, TRACESTATE))
     return near if near.parent else trace_of(attributes.get(TRACEPARENT), attributes.get(TRACESTATE))
-
-
-def _lenient(headers: Mapping[str, bytes], name: str) -> str:
-    return headers.get(name, b"").decode("ascii", "replace")
-
-
-def _text(headers: Mapping[str, bytes], name: str) -> str:
-    try:
-        text = headers[name].decode()
-    except UnicodeDecodeError as error:
-        raise EnvelopeError(PoisonReason.BAD_TEXT, f"header {name} is not UTF-8") from error
-    if "\0" in text:
-        raise EnvelopeError(PoisonReason.BAD_TEXT, f"header {name} holds NUL, which no database stores")
-    return text
 
 
 def _object(value: object, where: str = "the value") -> dict[str, Any]:
@@ -269,5 +294,5 @@ def _must_be_json(content_type: str | None) -> None:
 
 def _must_be_the_json_format(content_type: str) -> None:
     if content_type.split(";", 1)[0].strip() not in (_STRUCTURED, f"{_STRUCTURED}+json"):
-        message = "content-type is neither application/cloudevents+json nor of one event: Kafka carries no batches"
+        message = "content-type is neither application/cloudevents+json nor application/cloudevents-batch+json"
         raise EnvelopeError(PoisonReason.WRONG_SHAPE, message)

@@ -95,7 +95,7 @@ class PoisonReason(StrEnum):
     NOT_JSON = "not_json"  # not UTF-8, or not JSON
     WRONG_SHAPE = "wrong_shape"  # JSON, but not this contract
     TOO_LARGE = "too_large"  # above a stated limit
-    BAD_TEXT = "bad_text"  # NUL or half a surrogate pair: no database stores it
+    BAD_TEXT = "bad_text"  # NUL or a piece of a character, where it cannot be mended: no database stores it
     BAD_NUMBER = "bad_number"  # NaN, an infinity, or beyond what the database stores
     BAD_TIME = "bad_time"  # not RFC 3339 with an offset, or out of the database's range
     TOO_DEEP = "too_deep"  # nested beyond the stated limit

@@ -1,4 +1,4 @@
-"""Times on the wire: RFC 3339 with an offset, read into aware UTC datetimes."""
+"""Times on the wire: RFC 3339 with an offset, and near forms that say the same, read into aware UTC datetimes."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,15 @@ from typing import Annotated
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _SHAPE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:(\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_NEAR = re.compile(
+    r"(\d{4})([-/]?)(\d\d)\2(\d\d)[Tt ] ?(\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?"
+    r" ?(?:([Zz]|UTC|GMT|utc|gmt)|([+\u2212-])(\d\d)(?::?(\d\d)(?::00)?)?)"
+    r"(?: ?(?:\[[A-Za-z0-9_+/-]{1,64}\]|\([A-Za-z ]{1,64}\)|[A-Z]{1,5}))?",
+    re.ASCII,
+)
+"""What `date`, Python, Go and Java write: `+0000`, `+00`, `UTC`, a comma, no seconds or separators, a zone's name."""
 _LEAP_SECOND = "60"
+_LONGEST = 128
 _ONE_SECOND = timedelta(seconds=1)
 _NOTHING = timedelta()
 _FIRST = datetime.min.replace(tzinfo=UTC)
@@ -16,13 +24,16 @@ _NO_SUCH_MOMENT = "no such moment within the years 1 to 9999 in UTC"
 
 
 def parse_time(text: str) -> datetime:
-    """Read an RFC 3339 time as UTC, cut to microseconds; a leap second becomes the second after it.
+    """Read an RFC 3339 time, or one of a near form, as UTC, cut to microseconds; a leap second is the one after it.
 
     ValueError on anything else: a missing offset, a number, a date that does not exist, or a moment that is not
     within the years 1 to 9999 in UTC. The very first and last moment of these are refused too: they are the zero
     values of other languages, and asyncpg stores them as infinities, which come back without an offset.
     """
     found = _SHAPE.fullmatch(text)
+    if found is None and (exact := _exact(text.strip())) is not None:
+        text = exact
+        found = _SHAPE.fullmatch(text)
     if found is None:
         msg = "not an RFC 3339 time with an offset, such as 2026-01-31T09:30:00Z"
         raise ValueError(msg)
@@ -36,6 +47,16 @@ def parse_time(text: str) -> datetime:
     if not _FIRST < moment < _LAST:
         raise ValueError(_NO_SUCH_MOMENT)
     return moment
+
+
+def _exact(text: str) -> str | None:
+    """Return a time of a near form as RFC 3339; None where it is none, or could be another moment."""
+    found = _NEAR.fullmatch(text) if len(text) <= _LONGEST else None
+    if found is None:
+        return None
+    year, _, month, day, hour, minute, second, fraction, zone, sign, hours, minutes = found.groups()
+    offset = "Z" if zone else f"{'+' if sign == '+' else '-'}{hours}:{minutes or '00'}"
+    return f"{year}-{month}-{day}T{hour}:{minute}:{second or '00'}{f'.{fraction}' if fraction else ''}{offset}"
 
 
 def format_time(moment: datetime) -> str:

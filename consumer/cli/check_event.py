@@ -6,15 +6,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import assert_never
 
-from consumer.catalog import Catalogs
+from consumer.catalog import Catalog, Catalogs
 from consumer.cli.diagnose import diagnosed
 from consumer.diagnose import diagnose
 from consumer.ingest.decode import AdmissionRules, decode
+from consumer.ingest.event_batches import split_batches
 from consumer.model import (
     Adopt,
     DeadLetter,
     Failure,
     Heal,
+    Json,
     JsonObject,
     OrgId,
     PassedOver,
@@ -61,7 +63,20 @@ def check_event(
 async def _check(
     record: Record, settings: Settings, catalog_path: Path | None, now: datetime, *, with_database: bool
 ) -> JsonObject:
-    catalog = read_catalog(catalog_path)
+    catalog, limit = read_catalog(catalog_path), settings.intake.max_event_bytes
+    parts = list(split_batches([record], max_bytes=limit))
+    if [part.part for part in parts] == [0]:
+        return await _check_one(record, settings, catalog, now, with_database=with_database)
+    events: list[Json] = [await _check_one(part, settings, catalog, now, with_database=with_database) for part in parts]
+    sums = {
+        name: all(isinstance(one, dict) and one[name] is True for one in events) for name in ("accepted", "healable")
+    }
+    return {**sums, "events": events}
+
+
+async def _check_one(
+    record: Record, settings: Settings, catalog: Catalog, now: datetime, *, with_database: bool
+) -> JsonObject:
     decoded = decode(record, AdmissionRules(catalog=catalog, max_event_bytes=settings.intake.max_event_bytes), now)
     if isinstance(decoded, DeadLetter):
         return _poison_answer(decoded.reason, decoded.message)
@@ -86,6 +101,7 @@ async def _check(
         "ladder": [_rung(strategy, passed_over) for strategy, passed_over in ladder],
         "missing_fields": list(plan.missing) if isinstance(plan, Refuse) else [],
         "redactions": list(decoded.redactions),
+        "mended_characters": decoded.mended,
     }
 
 

@@ -25,7 +25,7 @@ def demo_poison(source: str, org_id: UUID) -> tuple[Poison, ...]:
     return (
         Poison(value=b"workflow failed, see log", reason=PoisonReason.NOT_JSON),
         Poison(value=to_json([1, 2, 3]), reason=PoisonReason.WRONG_SHAPE),
-        Poison(value=to_json(_failure(org_id, {"note": "a\0b"})), reason=PoisonReason.BAD_TEXT),
+        _event(source, FAILURE_TYPE, org_id, PoisonReason.BAD_TEXT, event_id=f"{uuid4()}\0"),
         Poison(value=to_json(_failure(org_id, {"deep": _nested(MAX_DEPTH + 50)})), reason=PoisonReason.TOO_DEEP),
         _event(source, FAILURE_TYPE, uuid4(), PoisonReason.UNKNOWN_ORGANISATION),
         _event(source, later, org_id, PoisonReason.UNKNOWN_VERSION),
@@ -33,8 +33,8 @@ def demo_poison(source: str, org_id: UUID) -> tuple[Poison, ...]:
     )
 
 
-def _event(source: str, kind: str, org_id: UUID, reason: PoisonReason) -> Poison:
-    event = Envelope(id=str(uuid4()), source=source, type=kind, data=_failure(org_id, {}))
+def _event(source: str, kind: str, org_id: UUID, reason: PoisonReason, event_id: str | None = None) -> Poison:
+    event = Envelope(id=event_id or str(uuid4()), source=source, type=kind, data=_failure(org_id, {}))
     value, headers = encode(event)
     return Poison(value=value, headers=tuple(headers), reason=reason)
 

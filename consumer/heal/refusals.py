@@ -3,6 +3,8 @@
 from typing import Final
 
 from consumer.model import Diagnosis, Failure, Refused
+from consumer.redact import REDACTED
+from schemas.json_value import value_at
 from schemas.names import Code, Disposition
 
 _SAME_CALL: Final = "the same call would be refused again"
@@ -33,8 +35,15 @@ def redacted_part(failure: Failure, members: tuple[str, ...], advice: str) -> st
     """
     for pointer in failure.redactions:
         if pointer == "/context" or any(f"{pointer}/".startswith(f"/context/{member}/") for member in members):
+            if _is_mended(failure, pointer):
+                return f"{pointer} holds a piece of a character, or NUL, and was mended: it cannot be sent as it came"
             return f"{pointer} was redacted and cannot be sent: {advice}"
     return None
+
+
+def _is_mended(failure: Failure, pointer: str) -> bool:
+    value = value_at({"context": failure.context}, pointer, None)
+    return isinstance(value, str) and "\ufffd" in value and REDACTED not in value
 
 
 def missing_context(missing: tuple[str, ...]) -> Refused:

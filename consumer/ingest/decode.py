@@ -8,6 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from consumer.catalog import Catalog
+from consumer.ingest.mended import REPLACEMENT, note_mended
 from consumer.model import (
     ID_SPACE,
     DeadLetter,
@@ -86,7 +87,8 @@ def _build_failure(record: Record, envelope: Envelope, event: WorkflowFailure, s
     )
     # Attributes of a binary event are in the headers, which the quick check of the value does not cover.
     suspect = may_hold_secret(value) or bool(envelope.extensions) or _is_suspect(source)
-    return redact_failure(failure) if suspect else failure
+    failure = redact_failure(failure) if suspect else failure
+    return note_mended(failure, envelope.mended) if envelope.mended else failure
 
 
 def _describe(error: EnvelopeError) -> str:
@@ -141,7 +143,7 @@ def redact_stored(failure: Failure) -> Failure:
 
 def _holds_mark(failure: Failure, pointer: str) -> bool:
     if pointer == "/failure_reason":
-        return REDACTED in failure.failure_reason
+        return REDACTED in failure.failure_reason or REPLACEMENT in failure.failure_reason
     here: Json = failure.context
     for part in pointer.removeprefix("/context").split("/")[1:]:
         name = part.replace("~1", "/").replace("~0", "~")
@@ -152,7 +154,7 @@ def _holds_mark(failure: Failure, pointer: str) -> bool:
         else:
             # Gone; but a name that was redacted itself is numbered where there were several.
             return REDACTED in name and isinstance(here, dict) and any(REDACTED in key for key in here)
-    return isinstance(here, dict | list) or (isinstance(here, str) and REDACTED in here)
+    return isinstance(here, dict | list) or (isinstance(here, str) and (REDACTED in here or REPLACEMENT in here))
 
 
 def _redact_object(value: JsonObject) -> tuple[JsonObject, tuple[str, ...]]:

@@ -32,6 +32,8 @@ class Record:
     headers: tuple[tuple[str, bytes], ...]
     fault: UnreadableRecord | None = None
     """Set where the entry is unreadable: `value` then holds its raw bytes, and it can only become a dead letter."""
+    part: int = 0
+    """Its place in the batch that was the record, from 1; 0: the record holds one event."""
 
 
 def original_position(record: Record) -> tuple[Record, int]:
@@ -98,7 +100,9 @@ class Failure:
     digest: bytes
     """SHA-256 of the event's value; the same id with another digest is a publisher's mistake."""
     redactions: tuple[str, ...] = ()
-    """JSON Pointers into `context` (and `/failure_reason`) whose values were redacted at intake."""
+    """JSON Pointers into `context` (and `/failure_reason`) whose values were redacted, or mended, at intake."""
+    mended: int = 0
+    """Characters of the event that no database stores, and that became U+FFFD; told once, at intake."""
     size: int = 0
     """Bytes of the event's value: counted against the cap on open bytes."""
     extra: JsonObject = field(default_factory=dict)

@@ -11,6 +11,7 @@ from consumer.catalog import Catalog
 from consumer.diagnose.diagnosis import diagnose
 from consumer.event_loop import yielding_to_loop
 from consumer.ingest.decode import AdmissionRules, decode
+from consumer.ingest.event_batches import split_batches
 from consumer.model import DeadLetter, Diagnosed, Diagnosis, Failure, FailureId, Record
 from consumer.model.batch import Batch
 from consumer.ownership.clock import Clock
@@ -42,7 +43,7 @@ class Reading:
         letters: list[DeadLetter] = []
         conflicting: list[FailureId] = []
         repeated = 0
-        async for record in yielding_to_loop(records):
+        async for record in yielding_to_loop(split_batches(records, max_bytes=self._admission.max_event_bytes)):
             decoded = self._decode(record, now)
             if isinstance(decoded, DeadLetter):
                 letters.append(decoded)

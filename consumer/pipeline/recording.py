@@ -64,6 +64,9 @@ class Recording:
 
     def _record_new(self, diagnosed: Diagnosed) -> None:
         diagnosis, plan = diagnosed.diagnosis, diagnosed.plan
+        if diagnosed.failure.mended:
+            self.metrics.mended_events.inc()
+            log.warning("event_text_mended", failure_id=str(diagnosed.failure.id), characters=diagnosed.failure.mended)
         self.metrics.count_diagnosis(diagnosis.failure_type, diagnosis.disposition)
         self.missing_context(diagnosed)
         if isinstance(plan, Refuse):

@@ -143,6 +143,7 @@ def dead_letter_message(letter: DeadLetter, outlet: Outlet, now: datetime) -> Me
     value, headers = dead_letter(refused, now=now, max_value_bytes=outlet.max_bytes)
     # Topic, partition and offset alone are not enough: a topic that was recreated counts from 0 again.
     place = f"dead-letter:{record.topic}:{record.partition}:{record.offset}:{record.timestamp_ms}"
+    place += f":{record.part}" if record.part else ""
     whole = Message(
         id=uuid5(ID_SPACE, place),
         failure_id=None,

@@ -79,9 +79,15 @@ TABLE = [
     Poison(name="context is a text", reason=R.WRONG_SHAPE, value=_event(context="none")),
     Poison(name="above the limit", reason=R.TOO_LARGE, value=_event(context={"text": "x" * LIMIT})),
     Poison(name="name too long", reason=R.TOO_LARGE, value=_event(workflow_name="n" * 513)),
-    Poison(name="NUL", reason=R.BAD_TEXT, value=_event(context={"text": "a\0b"})),
-    Poison(name="NUL in a key", reason=R.BAD_TEXT, value=_event(context={"a\0b": 1})),
-    Poison(name="half a surrogate pair", reason=R.BAD_TEXT, value=_with("PLACE", "\\ud800")),
+    Poison(name="NUL in an id", reason=R.BAD_TEXT, value=_enveloped(id="a\0b")),
+    Poison(name="half a surrogate pair in a source", reason=R.BAD_TEXT, value=_enveloped(source="urn:\ud800")),
+    Poison(name="Avro", reason=R.NOT_JSON, value=b"\x00\x00\x00\x00\x07\x0corders"),
+    Poison(
+        name="half a set of attributes",
+        reason=R.WRONG_SHAPE,
+        value=_event(),
+        headers=(("ce_id", b"e"), ("ce_source", b"s"), ("ce_type", b"workflow.failure.v1")),
+    ),
     Poison(
         name="NUL in a header",
         reason=R.BAD_TEXT,

@@ -20,6 +20,7 @@ CONTRACT: dict[str, set[str]] = {
     "shw_consumer_lag_seconds": set(),
     "shw_open_transaction_seconds": {"partition"},
     "shw_dead_letters_total": {"reason"},
+    "shw_mended_events_total": set(),
     "shw_outbox_depth": set(),
     "shw_outbox_oldest_seconds": set(),
     "shw_publish_back_off": {"topic"},

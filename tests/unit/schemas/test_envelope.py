@@ -197,13 +197,19 @@ REFUSED: list[tuple[str, PoisonReason, bytes | None, Sequence[tuple[str, bytes |
     ("words", PoisonReason.NOT_JSON, b"workflow failed", []),
     ("cut", PoisonReason.NOT_JSON, b'{"a": [1, 2', []),
     ("two_values", PoisonReason.NOT_JSON, b"{} {}", []),
-    ("latin_1", PoisonReason.NOT_JSON, '{"a": "é"}'.encode("latin-1"), []),
+    ("latin_1", PoisonReason.NOT_JSON, '{"a": "café au lait"}'.encode("latin-1"), []),
     ("utf_16", PoisonReason.NOT_JSON, '{"a": 1}'.encode("utf-16"), []),
-    ("raw_nul", PoisonReason.NOT_JSON, b'{"a": "\x00"}', []),
     ("array", PoisonReason.WRONG_SHAPE, b"[]", []),
     ("string", PoisonReason.WRONG_SHAPE, b'"x"', []),
     ("null", PoisonReason.WRONG_SHAPE, b"null", []),
     ("bare_empty_object", PoisonReason.WRONG_SHAPE, b"{}", []),
+    (
+        "half_of_headers",
+        PoisonReason.WRONG_SHAPE,
+        json.dumps(failure()).encode(),
+        [("ce_id", b"e-1"), ("ce_type", b"x")],
+    ),
+    ("two_ids", PoisonReason.WRONG_SHAPE, json.dumps(failure()).encode(), [*binary_headers(), ("ce-id", b"e-2")]),
     ("batch", PoisonReason.WRONG_SHAPE, b"[]", [("content-type", b"application/cloudevents-batch+json")]),
     ("avro", PoisonReason.WRONG_SHAPE, b"{}", [("content-type", b"application/cloudevents+avro")]),
     ("binary_xml", PoisonReason.WRONG_SHAPE, b"{}", [*binary_headers(), ("content-type", b"text/xml")]),
@@ -220,12 +226,6 @@ REFUSED: list[tuple[str, PoisonReason, bytes | None, Sequence[tuple[str, bytes |
     ("huge_exponent", PoisonReason.BAD_NUMBER, b'{"a": 1e200000}', []),
     ("many_digits", PoisonReason.BAD_NUMBER, b'{"a": ' + b"9" * (MAX_INTEGER_DIGITS + 1) + b"}", []),
     ("very_many_digits", PoisonReason.BAD_NUMBER, b'{"a": -' + b"9" * 100_000 + b"}", []),
-    ("nul", PoisonReason.BAD_TEXT, rb'{"a": {"b": "x\u0000y"}}', []),
-    ("nul_in_key", PoisonReason.BAD_TEXT, rb'{"a": {"x\u0000": 1}}', []),
-    ("nul_in_array", PoisonReason.BAD_TEXT, rb'{"a": ["x", ["\u0000"]]}', []),
-    ("lone_high_surrogate", PoisonReason.BAD_TEXT, rb'{"a": "\ud800"}', []),
-    ("lone_low_surrogate", PoisonReason.BAD_TEXT, rb'{"a": "\udc00x"}', []),
-    ("surrogate_in_key", PoisonReason.BAD_TEXT, rb'{"\ud83d": 1}', []),
     ("deep", PoisonReason.TOO_DEEP, json.dumps(nested(MAX_DEPTH + 1)).encode(), []),
     ("very_deep", PoisonReason.TOO_DEEP, b'{"a": ' + b"[" * 150 + b"]" * 150 + b"}", []),
     ("a_megabyte_of_brackets", PoisonReason.TOO_DEEP, b"[" * 1_000_000, []),
@@ -364,13 +364,40 @@ def test_rfc_3339_times_are_read_as_utc(text: str, moment: datetime) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "hour"),
+    [
+        ("2026-01-02T03:04:05+0000", 3),
+        ("2026-01-02T03:04:05.123+0200", 1),
+        ("2026-01-02T03:04:05+00", 3),
+        ("2026-01-02T03:04:05-03", 6),
+        ("2026-01-02T03:04:05,123Z", 3),
+        ("2026-01-02 03:04:05 +0000 UTC", 3),
+        ("2026-01-02 03:04:05.123456789 +0100 CET", 2),
+        ("2026-01-02 03:04:05 UTC", 3),
+        ("2026-01-02 03:04:05 GMT", 3),
+        ("2026-01-02T03:04:05 Z", 3),
+        ("2026-01-02T03:04Z", 3),
+        ("2026-01-02T03:04+01:00", 2),
+        ("20260102T030405Z", 3),
+        ("20260102T030405+0000", 3),
+        ("2026/01/02 03:04:05 +0000", 3),
+        ("2026-01-02T03:04:05Z[UTC]", 3),
+        ("2026-01-02T03:04:05+01:00[Europe/Paris]", 2),
+        ("2026-01-02T03:04:05\u22120300", 6),
+        (" 2026-01-02T03:04:05Z\n", 3),
+    ],
+)
+def test_near_forms_that_can_be_no_other_moment_are_read(text: str, hour: int) -> None:
+    moment = parse_time(text)
+    assert (moment.year, moment.month, moment.day, moment.hour, moment.minute) == (2026, 1, 2, hour, 4)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",
         "2026-01-02",
-        "2026-01-02T03:04Z",
         "2026-W01-1T00:00:00Z",
-        "20260102T030405Z",
         "2026-01-02T24:00:00Z",
         "2026-13-01T00:00:00Z",
         "2026-01-02T03:04:61Z",
@@ -380,8 +407,14 @@ def test_rfc_3339_times_are_read_as_utc(text: str, moment: datetime) -> None:
         "0001-01-01T00:00:00Z",
         "9999-12-31T23:59:59.9999999Z",
         "٢٠٢٦-01-02T03:04:05Z",
-        "2026-01-02T03:04:05Z\n",
-        " 2026-01-02T03:04:05Z",
+        "2026-01-02T03:04:05",
+        "2026-01-02T03:04:05 EST",
+        "2026-01-02T03:04:05[Europe/Berlin]",
+        "02/01/2026 03:04:05 +0000",
+        "2026-1-2T03:04:05Z",
+        "2026-01/02T03:04:05Z",
+        "1767323045",
+        "2026-01-02T03:04:05+0",
     ],
 )
 def test_other_times_are_refused(text: str) -> None:
