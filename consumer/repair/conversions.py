@@ -8,8 +8,8 @@ from consumer.repair import date_forms, scalar_forms
 from consumer.repair.fit import Step
 from consumer.repair.key_names import near, plain, says_the_measure
 from consumer.repair.leaf_rules import Leaf
-from consumer.repair.lenient_parser import ParseError
-from consumer.repair.readings import decoded
+from consumer.repair.readings import decoded, fenced_part
+from consumer.repair.string_reader import ParseError
 from consumer.repair.values import Json, RefusalCause
 from schemas.names import Grade
 from schemas.value import value
@@ -22,7 +22,7 @@ WRAP: Final = 20
 DECODE: Final = 20
 ENVELOPE: Final = 30
 BESIDES: Final = 10
-_MAX_BESIDE: Final = 8
+_MAX_BESIDE: Final = 12
 _JOINTS: Final = re.compile(
     r"[,;|\n\t\u2022\u00b7\u3001\uff0c\uff1b\u061b\u060c]|\s[-*&/+\u2013]\s|^[-*\u2013]\s|\s(?:and|or|und|oder|et|ou|y|o|e)\s",
     re.IGNORECASE,
@@ -32,7 +32,9 @@ _METADATA: Final = frozenset({
     "status", "statuscode", "state", "ok", "success", "succeeded", "code", "message", "msg", "detail", "error",
     "errors", "warnings", "meta", "metadata", "links", "timestamp", "time", "requestid", "traceid", "correlationid",
     "version", "apiversion", "schema", "type", "kind", "object", "source", "took", "duration", "elapsed", "page",
-    "total", "count", "limit", "offset", "next", "cursor", "more", "hasmore", "id",
+    "total", "count", "limit", "offset", "next", "cursor", "more", "hasmore", "id", "role", "model", "usage", "index",
+    "finishreason", "stopreason", "stopsequence", "logprobs", "refusal", "annotations", "created",
+    "systemfingerprint", "iserror", "name", "callid",
 })  # fmt: skip
 _TRANSPORT: Final = frozenset({
     "status", "statuscode", "ok", "success", "succeeded", "error", "errors", "warnings", "requestid", "traceid",
@@ -43,7 +45,8 @@ _FAILURE_WORDS: Final = frozenset({"error", "fail", "failed", "failure", "ko", "
 _WRAPPERS: Final = frozenset({
     "value", "data", "result", "results", "response", "payload", "body", "content", "contents", "text", "output",
     "answer", "item", "items", "record", "records", "object", "document", "json", "arguments", "args", "parameters",
-    "params", "input", "function", "message", "entity",
+    "params", "input", "function", "message", "entity", "choices", "candidates", "parts", "toolcalls", "toolcall",
+    "functioncall", "structuredcontent",
 })  # fmt: skip
 _MAX_DEPTH: Final = 4
 _MAX_PAIRS: Final = 1_000
@@ -117,6 +120,8 @@ def _reformat(text: str, leaf: Leaf) -> Iterator[Conversion]:
 
 
 def _decode(text: str, leaf: Leaf) -> Conversion | None:
+    if not leaf.types.isdisjoint({"object", "array"}) and (part := fenced_part(text)) is not None:
+        return _replace(decoded(part), text, DECODE, "decoded", "JSON in a fence within a string")
     start = text.lstrip()[:1]
     if start == '"' or (start in {"{", "["} and not leaf.types.isdisjoint({"object", "array"})):
         try:
@@ -156,14 +161,21 @@ def of_any(value: Json, leaf: Leaf) -> Iterator[Conversion]:
         yield _replace([value], value, WRAP, "put_in_list", "a single value where a list belongs")
 
 
-def of_list(items: list[Json], leaf: Leaf, *, whole: bool) -> Iterator[Conversion]:
-    """Yield what a list of one item may stand for; `whole` means that the list is the whole document, not a part."""
-    may = "array" not in leaf.types or (whole and isinstance(items[0], list)) if len(items) == 1 else False
+def of_list(items: list[Json], leaf: Leaf, *, nested: bool) -> Iterator[Conversion]:
+    """Yield what a list of one item may stand for; `nested` means that no list is wanted within the list."""
+    may = len(items) == 1 and ("array" not in leaf.types or (nested and isinstance(items[0], list)))
     if may and items[0] is not None:
         step = Step(
             op="move", value=items[0], old=[], origin=("0",), kind="taken_out_of_list", reason="a list around one value"
         )
         yield Conversion(value=items[0], cost=WRAP, step=step)
+
+
+def put_in_object(items: list[Json], name: str) -> Conversion:
+    """Return the object with the one list that a bare list may stand for."""
+    return _replace(
+        {name: items}, items, ENVELOPE, "put_in_object", "a bare list where an object with one list belongs"
+    )
 
 
 def of_object(members: dict[str, Json], leaf: Leaf, names: frozenset[str]) -> Iterator[Conversion]:
@@ -178,7 +190,7 @@ def of_object(members: dict[str, Json], leaf: Leaf, names: frozenset[str]) -> It
         others = {name: value for name, value in members.items() if name != key}
         if any(says_the_measure(name, value) for name, value in others.items()):
             continue
-        if not isinstance(inner, dict | list) and any(plain(name) not in _TRANSPORT for name in others):
+        if not _is_structure(inner) and any(plain(name) not in _TRANSPORT for name in others):
             continue
         if not _may_be_dropped(others, known=plain(key) in _WRAPPERS or _is_wholly(inner, names)):
             continue
@@ -217,13 +229,13 @@ def _is_near(members: dict[str, Json], names: frozenset[str]) -> bool:
 
 def _text_speaks_of(text: str, names: frozenset[str], deep: int) -> bool:
     try:
-        return speaks_of(decoded(text.strip()), names, deep - 1)
+        return speaks_of(decoded(fenced_part(text) or text.strip()), names, deep - 1)
     except ParseError:
         return True  # undecidable: it may
 
 
 def _is_json_text(text: str) -> bool:
-    return text.lstrip()[:1] in {"{", "[", '"'}
+    return text.lstrip()[:1] in {"{", "[", '"'} or fenced_part(text) is not None
 
 
 def _may_hold(key: str, inner: Json, leaf: Leaf, names: frozenset[str]) -> bool:
@@ -246,6 +258,10 @@ def _may_be_dropped(others: dict[str, Json], *, known: bool) -> bool:
     return all(_is_metadata(name, value) for name, value in others.items()) and (
         known or all(plain(name) in _METADATA for name in others)
     )
+
+
+def _is_structure(inner: Json) -> bool:
+    return isinstance(inner, dict | list) or (isinstance(inner, str) and _is_json_text(inner))
 
 
 def _is_metadata(name: str, value: Json) -> bool:

@@ -1,9 +1,10 @@
 """Lenient JSON parser: one pass, and only deviations with one possible meaning. It never completes truncated text."""
 
 import re
-from collections import Counter
-from typing import Final, NoReturn
+from typing import Final
 
+from consumer.repair import bare_texts
+from consumer.repair.string_reader import QUOTES, ParseError, StringReader
 from consumer.repair.values import Json, RefusalCause
 from schemas.json_value import same
 
@@ -12,66 +13,56 @@ MAX_DEPTH: Final = 100
 
 _SPACE: Final = re.compile(r"[\s\ufeff\u200b\u2060]*")
 _COMMENT: Final = re.compile(r"//[^\n]*|#[^\n]*|/\*.*?\*/", re.DOTALL)
-_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?(?![\w.+])", re.ASCII)
+_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?(?![\w.+:-])", re.ASCII)
 _ODD_NUMBER: Final = re.compile(r"[+-]?[\w.]+(?:(?<=[eE])[+-][0-9]+)?", re.ASCII)
 _OTHER_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:_[0-9]+)*\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
 _LEADING_ZERO: Final = re.compile(r"[+-]?0[0-9]+", re.ASCII)
 _WORD: Final = re.compile(r"[^\W\d][\w$\-]*|\$[\w$\-]*")
-_LAST_WORD: Final = re.compile(r"[\w.+\-$]*")
-_CLOSERS: Final = {'"': '"', "'": "'", "\u201c": "\u201c\u201d", "\u201d": "\u201c\u201d", "\u201e": "\u201c\u201d",
-                   "\u2018": "\u2018\u2019", "\u2019": "\u2018\u2019", "\u201a": "\u2018\u2019"}  # fmt: skip
-_CHUNKS: Final = {closers: re.compile(rf"[^\\\x00-\x1f{closers}]*") for closers in (*dict.fromkeys(_CLOSERS.values()),)}
 _WORDS: Final[dict[str, Json]] = {
     "true": True, "false": False, "null": None, "True": True, "False": False, "None": None,
     "TRUE": True, "FALSE": False, "NULL": None,
 }  # fmt: skip
 _NULL_WORDS: Final = frozenset({"NaN", "nan", "undefined"})
 _STRICT_WORDS: Final = frozenset({"true", "false", "null"})
-_CONTROL_ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
-_SELF_ESCAPES: Final = frozenset("\"'\\/`")
-_HEX: Final = re.compile(r"u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|U([0-9a-fA-F]{8})", re.ASCII)
-_HIGH: Final = 0xD800
-_LOW: Final = 0xDC00
-"""First code points of the high and the low surrogates."""
-_QUOTES: Final = frozenset(_CLOSERS)
+_JOIN: Final = re.compile(r"\s*\+\s*(?=[\"'])")
+_COLON: Final = re.compile(r":|=>|=(?!=)")
+_HALF_QUOTED: Final = re.compile(r"\"(?=\s*:)")
+_VALUE_BEGINS: Final = re.compile(r"[\"'{\[\-0-9\u201c]|(?:true|false|null|True|False|None)\b", re.ASCII)
+_STRING_BEGINS: Final = re.compile(r"[\"'\u201c]")
+_IN_TEXTS: Final = frozenset(tuple('.@+-%&*!?=~:"'))
+_BEFORE_TEXT: Final = frozenset({",", ":", "[", "=", ">", "/"})
+_MAX_GAP: Final = 200
+_NEXT_WORD: Final = re.compile(r"[ \t]+([^\W\d]\w*)(?!\w*[ \t]*:)")
+_WRONG_BRACKET: Final = "wrong bracket"
 
 
-class ParseError(Exception):
-    """Parse error, with its cause; `begun` means that the text was JSON up to there."""
-
-    def __init__(self, cause: RefusalCause, reason: str, *, begun: bool = True) -> None:
-        super().__init__(reason)
-        self.cause = cause
-        self.reason = reason
-        self.begun = begun
-
-
-class LenientParser:
+class LenientParser(StringReader):
     """Parses one value from a position in a text; counts each deviation from strict JSON that it accepted."""
-
-    def __init__(self, text: str, start: int = 0) -> None:
-        self.text = text
-        self.at = start
-        self.notes: Counter[str] = Counter()
-        self._depth = 0
-        self._begun = False
 
     def value(self) -> Json:
         """Parse the value at the current position."""
         self.skip()
         here = self._peek()
-        if here in _QUOTES:
-            return self._string()
+        if here in QUOTES:
+            return self._joined(self.string())
         if here in "{[(":
-            self._depth += 1
-            if self._depth > MAX_DEPTH:
+            self.depth += 1
+            if self.depth > MAX_DEPTH:
                 raise ParseError(RefusalCause.TOO_DEEP, f"nested deeper than {MAX_DEPTH}")
             value = self._object() if here == "{" else self._list("]" if here == "[" else ")")
-            self._depth -= 1
+            self.depth -= 1
             return value
         if here in "+-.0123456789":
             return self._number()
         return self._word()
+
+    def _joined(self, text: str) -> str:
+        """Parse what a program joins to a string by `+`."""
+        while (self.depth or self.whole) and (found := _JOIN.match(self.text, self.at)) is not None:
+            self.notes["strings joined by +"] += 1
+            self.at = found.end()
+            text += self.string()
+        return text
 
     def skip(self) -> None:
         """Skip white space and comments."""
@@ -91,13 +82,6 @@ class LenientParser:
             raise ParseError(RefusalCause.TRUNCATED, "the text ends before its last bracket")
         return self.text[self.at]
 
-    def _fail(self, why: str) -> NoReturn:
-        if self.text.startswith(("...", "\u2026"), self.at):
-            raise ParseError(RefusalCause.TRUNCATED, "something is left out: ...", begun=self._begun)
-        if self._depth and _LAST_WORD.fullmatch(self.text, self.at):
-            raise ParseError(RefusalCause.TRUNCATED, "the text ends within a word or a number")
-        raise ParseError(RefusalCause.NOT_JSON, f"{why} at character {self.at}", begun=self._begun)
-
     def _object(self) -> Json:
         self.at += 1
         members: dict[str, Json] = {}
@@ -105,27 +89,35 @@ class LenientParser:
         while True:
             self.skip()
             here = self._peek()
-            if here == "}":
+            if here == "}" or (here == "]" and (members or not comma)):
+                self.notes[_WRONG_BRACKET] += here == "]"
                 self._close(trailing=comma and bool(members))
                 return members
             if here == ",":
-                if comma and not members:
-                    self._fail("no key before the comma")
-                self.notes["doubled comma"] += comma
+                self.notes["doubled comma" if members else "leading comma"] += comma
                 comma = True
                 self.at += 1
                 continue
             self.notes["missing comma"] += not comma
-            self._member(members)
+            self._member(members, comma=comma)
             comma = False
 
-    def _member(self, members: dict[str, Json]) -> None:
-        key = self._key()
+    def _member(self, members: dict[str, Json], *, comma: bool) -> None:
+        quoted = self._peek() in QUOTES
+        key = self._key(half=comma)
         self.skip()
-        if self._peek() != ":":
-            self._fail("no colon after the key")
-        self.at += 1
-        self._begun = True
+        if (sign := _COLON.match(self.text, self.at)) is not None:
+            self.notes["another sign for a colon"] += sign[0] != ":"
+            self.at = sign.end()
+        elif (
+            comma
+            and self.text[self.at - 1].isspace()
+            and (_VALUE_BEGINS if quoted else _STRING_BEGINS).match(self.text, self.at)
+        ):
+            self.notes["missing colon"] += 1
+        else:
+            self.fail("no colon after the key")
+        self.begun = True
         value = self.value()
         if key in members:
             if not same(members[key], value):
@@ -133,14 +125,20 @@ class LenientParser:
             self.notes["repeated key"] += 1
         members[key] = value
 
-    def _key(self) -> str:
-        if self._peek() in _QUOTES:
-            return self._string()
-        found = _WORD.match(self.text, self.at)
+    def _key(self, *, half: bool) -> str:
+        if self._peek() in QUOTES:
+            return self.string()
+        found = bare_texts.KEY.match(self.text, self.at)
         if found is None:
-            self._fail("no key")
-        self.notes["unquoted key"] += 1
+            self.fail("no key")
         self.at = found.end()
+        if _HALF_QUOTED.match(self.text, self.at):
+            if not half:
+                self.fail("a quote and a comma that are missing")
+            self.notes["missing opening quote"] += 1
+            self.at += 1
+        else:
+            self.notes["unquoted key"] += 1
         return found[0]
 
     def _list(self, closer: str) -> Json:
@@ -150,29 +148,33 @@ class LenientParser:
         while True:
             self.skip()
             here = self._peek()
-            if here == closer:
+            if here == closer or (here == "}" and closer == "]" and items):
+                self.notes[_WRONG_BRACKET] += here != closer
                 if closer == ")":
                     if len(items) == 1 and not comma:
-                        self._fail("a value in parentheses")
+                        self.fail("a value in parentheses")
                     self.notes["tuple"] += 1
                 self._close(trailing=comma and bool(items) and closer == "]")
                 return items
             if here == ",":
-                if comma:
-                    self._fail("nothing between two commas")
+                if comma and (items or self.notes["leading comma"]):
+                    self.fail("nothing between two commas")
+                self.notes["leading comma"] += comma
                 comma = True
                 self.at += 1
                 continue
             self.notes["missing comma"] += not comma
             items.append(self.value())
             comma = False
-            self._begun = True
+            self.begun = True
 
     def _close(self, *, trailing: bool) -> None:
         self.notes["trailing comma"] += trailing
         self.at += 1
 
     def _number(self) -> Json:
+        if bare_texts.STAMP.match(self.text, self.at) and (stamp := self._bare_text()) is not None:
+            return stamp
         found = _NUMBER.match(self.text, self.at)
         if found is not None:
             self.at = found.end()
@@ -186,7 +188,9 @@ class LenientParser:
             self.at += len(text)
             return text
         if not _OTHER_NUMBER.fullmatch(text) or (text.lstrip("+-")[:2].isdigit() and text.lstrip("+-")[0] == "0"):
-            self._fail("no JSON number")
+            self.fail("no JSON number")
+        if self.text[self.at + len(text) : self.at + len(text) + 1] in {"-", ":"}:
+            self.fail("no JSON number, but two")
         self.notes["number in another notation"] += 1
         self.at += len(text)
         plain = text.replace("_", "")
@@ -205,92 +209,52 @@ class LenientParser:
         word = found[0] if found else ""
         if word in {"u", "U"} and self.text[self.at + 1 : self.at + 2] in {'"', "'"}:
             self.at += 1
-            return self._string()
+            return self.string()
+        if (begin := bare_texts.call_at(self.text, self.at)) is not None:
+            return self._argument(begin)
         if word in _NULL_WORDS:
             self.notes["no number (NaN) taken for null"] += 1
         elif word in {"Infinity", "inf"}:
             raise ParseError(RefusalCause.OUT_OF_RANGE, "an infinity is no JSON number")
-        elif word not in _WORDS:
-            self._fail("no JSON value")
-        if len(self.text) == self.at + len(word) and self._depth:
+        elif word not in _WORDS or self._goes_on(self.at + len(word)):
+            bare = self._bare_text()
+            return self.fail("no JSON value") if bare is None else bare
+        if len(self.text) == self.at + len(word) and self.depth:
             raise ParseError(RefusalCause.TRUNCATED, "the text ends before its last bracket")
         self.notes["another language's word"] += word not in _STRICT_WORDS and word not in _NULL_WORDS
         self.at += len(word)
         return _WORDS.get(word)
 
-    def _string(self) -> str:
-        opener = self.text[self.at]
-        closers = _CLOSERS[opener]
-        self.notes["quotes of another kind"] += opener != '"'
-        chunk = _CHUNKS[closers]
+    def _goes_on(self, at: int) -> bool:
+        """Return whether a word is the first of a longer text: `true story`."""
+        if (after := self.text[at : at + 1]) not in {" ", "\t"}:
+            return after in _IN_TEXTS
+        following = _NEXT_WORD.match(self.text, at)
+        return following is not None and following[1] not in _WORDS
+
+    def _bare_text(self) -> str | None:
+        if not (self.depth and (self.begun or self.whole)):
+            return None
+        before = self.text[max(0, self.at - _MAX_GAP) : self.at].rstrip()[-1:]
+        if before not in _BEFORE_TEXT:  # where a comma is missing, it may be a quote that is lost
+            return None
+        found = bare_texts.text_at(self.text, self.at)
+        if found is None:
+            return None
+        text, self.at, half = found
+        self.notes["missing opening quote" if half else "text without quotes"] += 1
+        self.begun = True
+        return text
+
+    def _argument(self, begin: int) -> Json:
+        self.at = begin
+        value = self.value()
+        self.skip()
+        if self._peek() != ")" or isinstance(value, dict | list):
+            self.fail("a call of more than one value")
         self.at += 1
-        pieces: list[str] = []
-        odd = letters = 0
-        while True:
-            found = chunk.match(self.text, self.at)
-            if found is not None and found[0]:
-                pieces.append(found[0])
-                self.at = found.end()
-            if self.at >= len(self.text):
-                raise ParseError(RefusalCause.TRUNCATED, "the text ends within a string")
-            here = self.text[self.at]
-            if here == "\\":
-                piece, plain = self._escape(curly=opener not in "\"'")
-                odd += plain is None
-                letters += plain is True
-                pieces.append(piece)
-            elif here in closers and not self._within_a_word():
-                self.at += 1
-                break
-            else:
-                self.notes["raw line break or quote in a string"] += 1
-                pieces.append(here)
-                self.at += 1
-        if odd and letters:
-            self._fail("backslashes of two kinds in the string that ends")
-        self.notes["lone backslash"] += odd
-        self._begun = True
-        return "".join(pieces)
-
-    def _within_a_word(self) -> bool:
-        # A quote between two letters is an apostrophe: after a string no such text can follow.
-        around = self.text[self.at - 1], self.text[self.at + 1 : self.at + 2]
-        return around[0].isalpha() and around[1].isalpha()
-
-    def _escape(self, *, curly: bool) -> tuple[str, bool | None]:
-        """Parse an escape: its text, and True for a letter or code point, False for a quoted sign, None for neither."""
-        if self.at + 1 >= len(self.text):
-            raise ParseError(RefusalCause.TRUNCATED, "the text ends within a string")
-        sign = self.text[self.at + 1]
-        if sign in _CONTROL_ESCAPES:
-            self.at += 2
-            return _CONTROL_ESCAPES[sign], True
-        if sign in _SELF_ESCAPES or sign in _QUOTES:
-            self.at += 2
-            return ('"' if curly and sign not in _SELF_ESCAPES else sign), False
-        if sign == "\n":
-            self.at += 2
-            return "", False
-        if (code := _HEX.match(self.text, self.at + 1)) is not None:
-            self.at = code.end()
-            return self._character(code[1] or code[2] or code[3]), True
-        if sign in "uxU":
-            if len(self.text) - self.at < 10:  # noqa: PLR2004 - the longest escape
-                raise ParseError(RefusalCause.TRUNCATED, "the text ends within a string")
-            self._fail("half an escape")
-        self.at += 1
-        return "\\", None
-
-    def _character(self, digits: str) -> str:
-        number = int(digits, 16)
-        if _HIGH <= number < _LOW and (low := _HEX.match(self.text, self.at + 1)) and low[1]:
-            second = int(low[1], 16)
-            if self.text[self.at] == "\\" and _LOW <= second < _LOW + 0x400:
-                self.at = low.end()
-                return chr(0x10000 + ((number - _HIGH) << 10) + (second - _LOW))
-        if number > 0x10FFFF:  # noqa: PLR2004 - the last character there is
-            self._fail("no character")
-        return chr(number)
+        self.notes["a call around a value"] += 1
+        return value
 
 
 def whole_number(text: str) -> int:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import field
 from typing import Final
 
-from consumer.repair.lenient_parser import MAX_DEPTH, LenientParser, ParseError, whole_number
+from consumer.repair.lenient_parser import MAX_DEPTH, LenientParser, whole_number
+from consumer.repair.string_reader import ParseError
 from consumer.repair.values import Json, RefusalCause
 from schemas.json_value import same
 from schemas.value import value
@@ -16,6 +17,8 @@ MAX_TEXT: Final = 4 * 1024 * 1024
 """Maximum length of a text, in characters."""
 _MAX_FOUND: Final = 16
 _MAX_FAILED: Final = 64
+_MAX_ESCAPED: Final = 4
+_ODD_SPACE: Final = Counter({"odd white space": 1})
 _MARKUP: Final = re.compile(
     r"<(?:!doctype|!--|\?xml|(?:html|head|body|title|meta|style|script|div|p|pre|br|hr|span|table|center|h[1-6]|ul|ol|svg)"
     r"[\s>/])",
@@ -27,7 +30,13 @@ _THINKING: Final = re.compile(
     re.IGNORECASE,
 )
 _ANTI_HIJACK_PREFIX: Final = re.compile(r"\)\]\}',?\s*")
+_JSONP: Final = re.compile(
+    r"(?:/\*[^*]{0,200}\*/\s*)?[A-Za-z_$][\w$.]*\s*\(\s*([{\[].*[}\]])\s*\)\s*;?", re.DOTALL | re.ASCII
+)
+_ESCAPED: Final = re.compile(r"[\[{\s]*[\[{]\s*(?:\\+[nrt]\s*)*\\+\"|[\[{]\\+n")
+"""Start of JSON whose quotes, or line breaks, are escaped once more."""
 _FENCE: Final = re.compile(r"\s*(```+|~~~+)[ \t]*[\w+-]*[ \t]*\n?(.*?)\n?[ \t]*\1\s*", re.DOTALL)
+_FENCED: Final = re.compile(r"```[ \t]*(?:json[c5]?)?[ \t]*\n?([{\[].*[}\]])\s*```", re.DOTALL | re.IGNORECASE)
 _ASIDE: Final = re.compile(r"\[[^\[\]{}]{0,200}\]|\{[^\[\]{}]{0,200}\}")
 _PART_OF_JSON: Final = re.compile(r"[}\]]|[\"'\u201d\u2019]\s*:|:\s*[\"\u201c]\w*\s*,")
 _OPENER: Final = re.compile(r'[{\[]|"(?=(?:\\+")?[{\[]\s*(?:\\|[\]}]))')
@@ -65,6 +74,8 @@ def readings(text: str) -> Sequence[ParsedText]:
         return [_with_note(reading, "thoughts before it") for reading in readings(rest)]
     if (found := _ANTI_HIJACK_PREFIX.match(bare)) is not None:
         return [_with_note(reading, "marks before it") for reading in readings(bare[found.end() :])]
+    if (call := _JSONP.fullmatch(bare)) is not None:
+        return [_with_note(reading, "a call around it") for reading in readings(call[1])]
     fenced = _FENCE.fullmatch(bare)
     if fenced is not None and fenced[2].strip() and "```" not in fenced[2]:
         return [_with_note(found, "fence") for found in readings(fenced[2])]
@@ -119,12 +130,22 @@ def decoded(text: str) -> Json:
     strict = strictly(text)
     if strict is not None and not strict.notes:
         return strict.document
+    if strict is None and _ESCAPED.match(text):
+        return _unescaped(text).document
     reader = LenientParser(text)
     document = reader.value()
     reader.skip()
     if reader.at < len(text) or reader.notes["no number (NaN) taken for null"]:
         raise ParseError(RefusalCause.NOT_JSON, "more than one value")
     return document
+
+
+def fenced_part(text: str) -> str | None:
+    """Return what stands in the only fence of a text; None where there is none, or more than one."""
+    if text.count("```") != 2:  # noqa: PLR2004 - where it begins and ends
+        return None
+    found = _FENCED.search(text)
+    return found[1].strip() if found is not None else None
 
 
 def _parse_float(text: str) -> float:
@@ -151,16 +172,10 @@ def _with_note(found: ParsedText, note: str) -> ParsedText:
 
 def _parse_whole(text: str) -> ParsedText | None:
     """Parse a text that is one value without brackets, or whose quotes are escaped throughout."""
-    if text.startswith(('{\\"', '[\\"', '[{\\"', "[\\n", "{\\n")):
-        unescaped = strictly(f'"{text}"')
-        if unescaped is None or not isinstance(unescaped.document, str):
-            raise ParseError(RefusalCause.NOT_JSON, "escaped in part")
-        inner = strictly(unescaped.document)
-        if inner is None:
-            raise ParseError(RefusalCause.TRUNCATED, "escaped JSON that does not end")
-        return _with_note(inner, "escaped quotes")
+    if _ESCAPED.match(text):
+        return _with_note(_unescaped(text), "escaped quotes")
     if text[0] in "{[":
-        return None
+        return _parse_brackets(text)
     reader = LenientParser(text)
     try:
         document = reader.value()
@@ -169,11 +184,31 @@ def _parse_whole(text: str) -> ParsedText | None:
         if unread.cause is RefusalCause.TRUNCATED and text[0] == '"':
             raise
         return None
-    return (
-        ParsedText(document=document, notes=+reader.notes or Counter({"odd white space": 1}))
-        if reader.at == len(text)
-        else None
-    )
+    return ParsedText(document=document, notes=+reader.notes or _ODD_SPACE) if reader.at == len(text) else None
+
+
+def _unescaped(text: str, layers: int = 0) -> ParsedText:
+    """Parse JSON that is written as the inside of a string, perhaps more than once."""
+    outer = strictly(f'"{text}"') if layers < _MAX_ESCAPED else None
+    if outer is None or not isinstance(outer.document, str):
+        raise ParseError(RefusalCause.NOT_JSON, "escaped in part")
+    inner = strictly(outer.document)
+    if inner is None and _ESCAPED.match(outer.document):
+        inner = _unescaped(outer.document, layers + 1)
+    if inner is None:
+        raise ParseError(RefusalCause.TRUNCATED, "escaped JSON that does not end")
+    return inner
+
+
+def _parse_brackets(text: str) -> ParsedText | None:
+    """Parse a text that is one value in brackets and nothing else; None where that cannot be done."""
+    reader = LenientParser(text, whole=True)
+    try:
+        document = reader.value()
+        reader.skip()
+    except ParseError:
+        return None  # told with more about it where the values within it are looked for
+    return ParsedText(document=document, notes=+reader.notes or _ODD_SPACE) if reader.at == len(text) else None
 
 
 def _find_embedded(text: str) -> Sequence[ParsedText]:

@@ -11,12 +11,12 @@ import orjson
 
 from consumer.repair.compiled_schema import SchemaCompiler, StepLimitExceeded
 from consumer.repair.fit import MARGIN, SAME, Fit, Miss
-from consumer.repair.lenient_parser import ParseError
 from consumer.repair.lossless_fields import Guard
 from consumer.repair.prepared_schema import prepared
 from consumer.repair.readings import ParsedText, readings, within
 from consumer.repair.search import Search
 from consumer.repair.slip_notes import slip_notes
+from consumer.repair.string_reader import ParseError
 from consumer.repair.validator import SchemaValidator, UnusableSchema
 from consumer.repair.values import RANK, Edit, Json, RefusalCause, Repair, RepairStatus, SlipNote, refused
 from schemas.json_value import steps_of

@@ -9,16 +9,17 @@ from consumer.repair.conversions import Conversion
 from consumer.repair.fit import INFINITE, MARGIN, SAME, Fit, Miss, after, cheapest, more_telling
 from consumer.repair.key_names import near, plain
 from consumer.repair.leaf_rules import is_of_one_kind
-from consumer.repair.lenient_parser import ParseError
 from consumer.repair.lossless_fields import FREE, Guard, below, is_allowed
 from consumer.repair.object_members import Members
 from consumer.repair.scalar_forms import looks_like_an_id
+from consumer.repair.string_reader import ParseError
 from consumer.repair.validator import SchemaValidator
 from consumer.repair.values import Json, RefusalCause
 
 MAX_STEPS: Final = 1_200_000
 """Step limit: places visited; each takes some microseconds."""
 _MAX_NAMES: Final = 500
+_MAX_LISTED: Final = 50
 _MAX_HOPS: Final = 5
 """Maximum conversions chained at one place: an envelope, in a list, in a string."""
 _WORDS: Final = {
@@ -204,11 +205,32 @@ class Search:
             case int() | float():
                 return conversions.of_number(value, leaf)
             case list():
-                return conversions.of_list(value, leaf, whole=shape is self.shapes.root)
+                return self._list_conversions(value, shape)
             case dict():
                 return self._object_conversions(value, shape)
             case _:
                 return ()
+
+    def _list_conversions(self, value: list[Json], shape: CompiledSchema) -> Iterator[Conversion]:
+        nested = shape is self.shapes.root or "array" not in self.shapes.item(shape, 0).types
+        yield from conversions.of_list(value, shape.leaf, nested=nested)
+        holder = self._only_list(shape)
+        if holder is not None and all(self._is_item(item, shape, holder) for item in value):
+            yield conversions.put_in_object(value, holder)
+
+    def _only_list(self, shape: CompiledSchema) -> str | None:
+        """Return the member that a bare list is surely meant for: no other is demanded, and no other is a list."""
+        if "object" not in shape.types or "array" in shape.types or shape.choices or len(shape.declared) > _MAX_LISTED:
+            return None
+        lists = [name for name in shape.declared if "array" in self.shapes.child(shape, name).types]
+        return lists[0] if len(lists) == 1 and list(shape.required) in ([], lists) else None
+
+    def _is_item(self, item: Json, shape: CompiledSchema, holder: str) -> bool:
+        """Return whether an item of a bare list is one by its own members, and not an envelope or the whole object."""
+        names = self.names(self.shapes.item(self.shapes.child(shape, holder), 0))
+        if isinstance(item, dict):
+            return any(plain(key) in names for key in item) and not any(plain(key) == plain(holder) for key in item)
+        return not isinstance(item, list)
 
     def _object_conversions(self, value: dict[str, Json], shape: CompiledSchema) -> Iterator[Conversion]:
         for conversion in conversions.of_object(value, shape.leaf, self.names(self._family.get(shape.number, shape))):

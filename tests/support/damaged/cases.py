@@ -124,7 +124,7 @@ def _case(
         text=made.text,
         original=original,
         still_valid=still_valid,
-        left=made.left if beside else (),
+        left=tuple(one for one in made.left if valid(one, schema)) if beside else (),
     )
 
 

@@ -72,7 +72,10 @@ class Damaged:
     text: str
     harmless: bool
     left: tuple[Json, ...] = ()
-    """The document with some or all of what the schema takes left as it was made: no repair has to touch that."""
+    """The document with some or all of what the schema takes left as it was made: no repair has to touch that.
+
+    The last has everything that was done within it: where that is valid, nothing within it is to be repaired.
+    """
 
 
 def damaged(document: Json, schema: Schema, damages: Sequence[Damage], rng: random.Random) -> Damaged | None:
@@ -80,7 +83,7 @@ def damaged(document: Json, schema: Schema, damages: Sequence[Damage], rng: rand
     edits = _edits(document, schema, [damage for damage in damages if isinstance(damage, Inside)], rng)
     if edits is None:
         return None
-    made = _edited(document, edits)
+    made = within = _edited(document, edits)
     for damage in damages:
         if isinstance(damage, Around) and made is not None:
             made = damage.do(made, schema, rng)
@@ -91,7 +94,7 @@ def damaged(document: Json, schema: Schema, damages: Sequence[Damage], rng: rand
     if text is None:
         return None
     harmless = [edit for edit in edits if edit.change.harmless]
-    return Damaged(text=text, harmless=bool(harmless), left=tuple(_left(document, harmless)))
+    return Damaged(text=text, harmless=bool(harmless), left=(*_left(document, harmless), within))
 
 
 def _left(document: Json, harmless: Sequence[_Edit]) -> Iterator[Json]:

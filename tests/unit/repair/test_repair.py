@@ -128,7 +128,7 @@ def test_a_document_is_restored(broken: Json, whole: Json) -> None:
         pytest.param(_with(placed_on="2024-02-30"), RefusalCause.BAD_FORMAT, id="no day"),
         pytest.param(_with(paid_at="2024-03-09"), RefusalCause.BAD_FORMAT, id="no time of day"),
         pytest.param(_with(paid_at="2024-03-09T10:11:12"), RefusalCause.BAD_FORMAT, id="no offset"),
-        pytest.param(_with(tags=[["a", "b"]]), RefusalCause.WRONG_TYPE, id="a list where a text belongs"),
+        pytest.param(_with(tags=[["a", "b"], "c"]), RefusalCause.WRONG_TYPE, id="a list where a text belongs"),
         pytest.param(_with(tags="red,green"), RefusalCause.WRONG_TYPE, id="a list written as one text"),
         pytest.param(_with(tags='["a", "b'), RefusalCause.TRUNCATED, id="an encoded part that is cut off"),
         pytest.param({"orderId": "a", "order-id": "b", "quantity": 1}, RefusalCause.AMBIGUOUS, id="two keys for one"),

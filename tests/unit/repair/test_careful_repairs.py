@@ -1,0 +1,161 @@
+"""What a careful person repairs in a text or a document: each has one reading, and what has two is refused."""
+
+import json
+
+import pytest
+
+from consumer.repair.patch import undone
+from consumer.repair.repair import repair_document, repair_text
+from consumer.repair.values import Json, RepairStatus
+from schemas.names import Grade
+
+_ITEM: Json = {
+    "type": "object",
+    "properties": {"sku": {"type": "string"}, "qty": {"type": "integer"}},
+    "required": ["sku"],
+}
+_ORDER: Json = {
+    "type": "object",
+    "properties": {"items": {"type": "array", "items": _ITEM}, "note": {"type": "string"}},
+    "required": ["items"],
+    "additionalProperties": False,
+}
+_DOCUMENT: Json = {"items": [{"sku": "a", "qty": 2}]}
+_WRITTEN = json.dumps(_DOCUMENT)
+
+
+@pytest.mark.parametrize(
+    ("text", "document"),
+    [
+        ("{message: hello world}", {"message": "hello world"}),
+        ("{\n  greeting: hello\n  next: there!\n}", {"greeting": "hello", "next": "there!"}),
+        ("[a, b c, 1]", ["a", "b c", 1]),
+        ("{at: 2024-05-17T10:30:00Z, v: 1.2.3, on: true}", {"at": "2024-05-17T10:30:00Z", "v": "1.2.3", "on": True}),
+        ("{url: http://x.test/a?b=1, id: 6f1d2c3b-4a59-4e87-9c60-1b2a3c4d5e6f}",
+         {"url": "http://x.test/a?b=1", "id": "6f1d2c3b-4a59-4e87-9c60-1b2a3c4d5e6f"}),
+        ("{a: true story, b: true}", {"a": "true story", "b": True}),
+        ("{2: 1}", {"2": 1}),
+        ('{"a" 1, "b" "x", "c" true}', {"a": 1, "b": "x", "c": True}),
+        ('{"a" => 1, "b" = 2}', {"a": 1, "b": 2}),
+        ('{a": 1, b": "x"}', {"a": 1, "b": "x"}),
+        ('{"a": x", "b": y z"}', {"a": "x", "b": "y z"}),
+        ('{, "a": 1}', {"a": 1}),
+        ("[, 1, 2]", [1, 2]),
+        ('{"a": [1, 2}, "b": {"c": 3]}', {"a": [1, 2], "b": {"c": 3}}),
+        ('{"a": "x" + "y" +\n "z"}', {"a": "xyz"}),
+        ('callback_1({"a": 1});', {"a": 1}),
+        ("/**/ app.load ([1])", [1]),
+        (r'{\"a\": \"b\", \"c\": [1]}', {"a": "b", "c": [1]}),
+        (r'{\\\"a\\\": \\\"b\\\"}', {"a": "b"}),
+        ("{`a`: `b`}", {"a": "b"}),
+        ('{"id": ObjectId("5f1"), "at": ISODate("2012-12-19T06:01:17Z"), "n": NumberLong(2)}',
+         {"id": "5f1", "at": "2012-12-19T06:01:17Z", "n": 2}),
+    ],
+)  # fmt: skip
+def test_a_text_that_is_nearly_json_is_read(text: str, document: Json) -> None:
+    repair = repair_text(text, True, most=Grade.LOSSLESS)
+    assert (repair.status, repair.document) == (RepairStatus.REPAIRED, document), repair.reason
+    assert undone(repair.document, repair.edits) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{a: nil}",
+        "{a: etc}",
+        "{a: x b: 2}",
+        "{a: hel",
+        '{"a": x "y" z}',
+        '{"a": foo "b": 1}',
+        '{"a": <b>}',
+        '{"a": {{name}}}',
+        '{"a": f(1, 2)}',
+        '{"a": [1, 2}',
+        '{"a": 1}}',
+        '{"a": "apple "bee" carrot"}',
+        '{"text": "The TV has a 24" screen"}',
+        '{"a: 1, "b": 2}',
+        '{"a": "x" + b}',
+        '{"a": 3 4}',
+        '{"price": 1,234}',
+        "[1,,2]",
+        "hello world",
+    ],
+)
+def test_a_text_of_two_readings_or_of_none_is_refused(text: str) -> None:
+    assert repair_text(text, True, most=Grade.INVENTIVE).status is RepairStatus.REFUSED
+
+
+def test_a_word_in_brackets_is_a_remark_where_other_text_stands_around_it() -> None:
+    assert repair_text('See [note] and {this}: {"a": 1}', True, most=Grade.LOSSLESS).document == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"content": f"```json\n{_WRITTEN}\n```"},
+        {"output": f"Here it is:\n\n```\n{_WRITTEN}\n```\nAnything else?"},
+        {"role": "assistant", "content": [{"type": "text", "text": _WRITTEN}]},
+        {"choices": [{"index": 0, "message": {"role": "assistant", "content": _WRITTEN}, "finish_reason": "stop"}]},
+        {"type": "function", "function": {"name": "f", "arguments": _WRITTEN}},
+        {"tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": _WRITTEN}}]},
+        {"data": _WRITTEN.replace('"', '\\"')},
+    ],
+    ids=range(7),
+)
+def test_a_document_within_an_envelopes_text_is_found(given: Json) -> None:
+    repair = repair_document(given, _ORDER, most=Grade.LOSSY)
+    assert repair.document == _DOCUMENT, repair.reason
+    assert undone(repair.document, repair.edits) == given
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"content": f"```json\n{_WRITTEN}\n```\nor\n```json\n{_WRITTEN}\n```"},
+        {"content": f"```json\n{_WRITTEN[:-3]}\n```"},
+        {"tool_calls": [{"function": {"arguments": _WRITTEN}}, {"function": {"arguments": _WRITTEN}}]},
+        {"choices": [{"message": {"content": _WRITTEN}}, {"message": {"content": _WRITTEN}}]},
+        {"error": "failed", "content": _WRITTEN},
+    ],
+    ids=range(5),
+)
+def test_two_documents_a_cut_one_and_a_failure_are_refused(given: Json) -> None:
+    assert repair_document(given, _ORDER, most=Grade.INVENTIVE).status is RepairStatus.REFUSED
+
+
+def test_a_bare_list_is_put_into_the_object_whose_only_list_it_is() -> None:
+    repair = repair_document([{"sku": "a", "qty": "2"}], _ORDER, most=Grade.LOSSLESS)
+    assert repair.document == _DOCUMENT
+    assert undone(repair.document, repair.edits) == [{"sku": "a", "qty": "2"}]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"required": ["items", "note"]},
+        {"properties": {"items": {"type": "array"}, "lines": {"type": "array"}}, "required": []},
+        {"properties": {"items": {"type": "array"}, "any": {}}, "required": ["items"]},
+        {"properties": {"items": {"type": "array", "items": {"type": "integer"}}}},
+    ],
+    ids=range(4),
+)
+def test_a_bare_list_that_may_be_something_else_is_refused(change: dict[str, Json]) -> None:
+    schema: Json = {**_ORDER, **change}  # type: ignore[dict-item]  # an object
+    lists: list[Json] = [[{"sku": "a"}, {"sku": "b"}], [[1]]]
+    for given in lists:
+        assert repair_document(given, schema, most=Grade.LOSSY).status is RepairStatus.REFUSED
+
+
+@pytest.mark.parametrize(("given", "meant"), [([["a", "b"]], ["a", "b"]), ([["a"]], ["a"]), ([[["a"]]], ["a"])])
+def test_a_list_within_a_list_is_taken_out(given: Json, meant: Json) -> None:
+    schema: Json = {"type": "object", "properties": {"tags": {"type": "array", "items": {"type": "string"}}}}
+    repair = repair_document({"tags": given}, schema, most=Grade.LOSSLESS)
+    assert repair.document == {"tags": meant}
+    assert undone(repair.document, repair.edits) == {"tags": given}
+
+
+def test_arguments_that_are_a_text_are_decoded_where_an_object_belongs() -> None:
+    schema: Json = {"type": "object", "properties": {"name": {"type": "string"}, "arguments": _ORDER}}
+    repair = repair_document({"name": "f", "arguments": _WRITTEN}, schema, most=Grade.LOSSLESS)
+    assert repair.document == {"name": "f", "arguments": _DOCUMENT}
