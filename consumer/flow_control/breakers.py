@@ -25,11 +25,15 @@ class Breakers:
     """Called when failures that waited are due now."""
 
     def drop_redundant_health(self, settlement: Settlement) -> Settlement:
-        """Drop a health report that the database does not need: success of a dependency without strikes or waiters."""
-        health = settlement.health
-        if health is None or self.dependencies.matters(health):
+        """Drop health reports that the database does not need: successes of dependencies without strikes or waiters."""
+        health, others = settlement.health, settlement.other_healths
+        if others:
+            others = tuple(one for one in others if self.dependencies.matters(one))
+        if health is not None and not self.dependencies.matters(health):
+            health = None
+        if health is settlement.health and len(others) == len(settlement.other_healths):
             return settlement
-        return replace(settlement, health=None)
+        return replace(settlement, health=health, other_healths=others)
 
     def learn(self, verdicts: Verdicts, *, woken: int) -> None:
         """Apply what the database decided, and wake resume for failures that are due by it."""

@@ -144,13 +144,17 @@ def dependency_gates(diagnosed: Sequence[Diagnosed], dependencies: Dependencies)
     left: dict[str, int] = {}
     gates: dict[FailureId, str] = {}
     for one in diagnosed:
-        key = one.plan.dependency if isinstance(one.plan, Heal) else None
-        if key is None:
+        keys = one.plan.dependencies if isinstance(one.plan, Heal) else ()
+        for key in keys:
+            if key not in left:
+                left[key] = dependencies.free_slots(key)
+        # An ill one first: the others have nobody who would tell that they have room again.
+        by_health = keys if len(keys) < 2 else sorted(keys, key=dependencies.is_unhealthy, reverse=True)  # noqa: PLR2004
+        full = next((key for key in by_health if left[key] <= 0), None)
+        if full is not None:
+            gates[one.failure.id] = full
+            dependencies.note_waiting(full)
             continue
-        room = left[key] if key in left else dependencies.free_slots(key)
-        if room > 0:
-            left[key] = room - 1
-        else:
-            gates[one.failure.id] = key
-            dependencies.note_waiting(key)
+        for key in keys:
+            left[key] -= 1
     return gates

@@ -4,7 +4,7 @@ A heal may wait for minutes in its window (a back-off, the quiet time before it 
 keeps its scope all that time; what others could use meanwhile it gives back.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -20,24 +20,28 @@ class HeldByHeal:
     live: HealSlots
     dependencies: Dependencies
     attempt_id: AttemptId
-    health: Health | None
-    """Its dependency, as a report that tells nothing yet; None without one."""
+    healths: tuple[Health, ...]
+    """Its dependencies, the first of which it retries: each as a report that tells nothing yet."""
+    others: Mapping[str, bool]
+    """Whether its last call to each of the others found it healthy."""
 
     @property
     def is_probe(self) -> bool:
         """Whether it probes an open breaker, still."""
-        return self.health is not None and self.health.probe
+        return any(health.probe for health in self.healths)
 
     @asynccontextmanager
     async def given_back(self, dependency_unhealthy: bool) -> AsyncIterator[None]:
         """Hold nothing while it is entered; at its end the heal waits for a slot, as long as its window lasts."""
-        if (health := self.health) is None:
-            async with self.live.idle(self.attempt_id):
-                yield
-            return
-        self.health = self.dependencies.idle(health, unhealthy=dependency_unhealthy)
+        self.healths = tuple(
+            self.dependencies.idle(
+                health, unhealthy=self.others.get(health.dependency) is False if place else dependency_unhealthy
+            )
+            for place, health in enumerate(self.healths)
+        )
         try:
             async with self.live.idle(self.attempt_id):
                 yield
         finally:
-            self.dependencies.busy(health.key)
+            for health in self.healths:
+                self.dependencies.busy(health.key)

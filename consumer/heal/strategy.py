@@ -1,6 +1,7 @@
 """The contract of a healing strategy: the planning half (`Rung`), the acting half (`Strategy`), and the effect gate."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import field
 from datetime import timedelta
 from typing import Protocol, TypeAlias
 
@@ -50,6 +51,8 @@ class Task:
     plan: Heal
     policy: WorkflowPolicy
     attempt_id: AttemptId
+    others: dict[str, bool] = field(default_factory=dict)
+    """Written by the strategy: whether its last call to each of its intent's further dependencies found it healthy."""
 
 
 class Strategy(Rung, Protocol):

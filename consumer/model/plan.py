@@ -1,5 +1,7 @@
 """Plans for a failure (heal, refuse, wait, adopt), the intent of a strategy, and the claim that a heal runs under."""
 
+from collections.abc import Mapping
+from dataclasses import field
 from datetime import timedelta
 from typing import TypeAlias
 
@@ -26,6 +28,8 @@ class Intent:
     """Whether it can find out, without acting, if an earlier effect happened."""
     dependency: str | None = None
     """Dependency that has to be healthy for it to work: `https://api.example.com:443`; None where nothing is shared."""
+    others: tuple[str, ...] = ()
+    """Further dependencies that it calls, to read back or to hand over: they have to be healthy as well."""
     fault_digest: str | None = None
     """Digest of what is broken: failures with an equal digest may share one verified outcome."""
 
@@ -50,10 +54,17 @@ class Heal:
     catalog_version: str
     dependency: str | None = None
     """The intent's dependency, keyed by organisation: an outage or a wrong address of one does not block the others."""
+    others: Mapping[str, str] = field(default_factory=dict)
+    """The intent's further dependencies, by key."""
     rate: "Rate | None" = None
     """Rate limit of heals of the same thing, where the catalog declares one."""
     passed_over: tuple[PassedOver, ...] = ()
     """The rungs before it on the ladder, in order."""
+
+    @property
+    def dependencies(self) -> tuple[str, ...]:
+        """The keys of all its dependencies, each of which has to be healthy."""
+        return tuple(self.others) if self.dependency is None else (self.dependency, *self.others)
 
 
 @value(frozen=True, slots=True, kw_only=True)

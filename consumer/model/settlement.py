@@ -84,6 +84,8 @@ class Settlement:
     next: Next
     messages: tuple[Message, ...]
     health: Health | None = None
+    other_healths: tuple[Health, ...] = ()
+    """Reports on the further dependencies that it called."""
     mended: str | None = None
     """Digest of the fault that it healed: failures that wait for its scope with an equal one may adopt the outcome."""
     effect_in_doubt: bool | None = None
@@ -94,6 +96,11 @@ class Settlement:
     """Epoch (fencing token) of the claim that it ends."""
     details_of: Callable[[Attempt, Diagnosis], JsonObject]
     """Renders the attempt's `details` column."""
+
+    @property
+    def healths(self) -> tuple[Health, ...]:
+        """All its health reports."""
+        return self.other_healths if self.health is None else (self.health, *self.other_healths)
 
     @property
     def stored_details(self) -> JsonObject:

@@ -1,7 +1,7 @@
 """The heal stage: a claimed failure takes a slot, runs its strategy behind its effect gate, and goes on to settle."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -114,8 +114,9 @@ class HealTasks:
 
     def _takes_slot(self, diagnosed: Diagnosed, claim: Claim, *, is_new: bool, heals: bool = True) -> bool:
         taken = self.live.add(claim.attempt_id, diagnosed.failure.org_id, is_new=is_new)
-        if taken and heals and isinstance(diagnosed.plan, Heal) and diagnosed.plan.dependency is not None:
-            self.dependencies.started(diagnosed.plan.dependency)
+        if taken and heals and isinstance(diagnosed.plan, Heal):
+            for key in diagnosed.plan.dependencies:
+                self.dependencies.started(key)
         return taken
 
     async def _start_all(self, started: Sequence[tuple[Diagnosed, Claim]]) -> None:
@@ -137,7 +138,8 @@ class HealTasks:
             self._settle(diagnosed, claim, late, self.clock.now(), plan.strategy)
             return
         started_at = self.clock.now()
-        held = self._held_by(failure, plan, claim)
+        others: dict[str, bool] = {}
+        held = self._held_by(failure, plan, claim, others)
         gate = Gate(claim, plan.intent.effect, self.lease, self.live.effect_started, held.given_back)
         task = Task(
             failure=failure,
@@ -145,28 +147,36 @@ class HealTasks:
             plan=plan,
             policy=self._policy(failure, plan),
             attempt_id=claim.attempt_id,
+            others=others,
         )
         try:
             outcome = await run(self.strategies[plan.strategy], task, gate, self._count_own_fault)
         except LostClaim:
             self.metrics.claims_lost.inc()
             log.warning("claim_lost", attempt_id=str(claim.attempt_id))
-            if plan.dependency is not None:
-                self.dependencies.ended(plan.dependency, healthy=None)
+            for key in plan.dependencies:
+                self.dependencies.ended(key, healthy=None)
             self.live.forget([claim.attempt_id])
             return
         finally:
             self.live.release(failure.org_id, claim.attempt_id)
         if claim.probe and not held.is_probe:
             claim = replace(claim, probe=False)
-        self._settle(diagnosed, claim, outcome, started_at, plan.strategy)
+        self._settle(diagnosed, claim, outcome, started_at, plan.strategy, others=task.others)
 
-    def _held_by(self, failure: Failure, plan: Heal, claim: Claim) -> HeldByHeal:
-        key, named = plan.dependency, plan.intent.dependency
-        health = None
-        if key is not None and named is not None:
-            health = Health(key=key, org_id=failure.org_id, dependency=named, healthy=None, probe=claim.probe)
-        return HeldByHeal(live=self.live, dependencies=self.dependencies, attempt_id=claim.attempt_id, health=health)
+    def _held_by(self, failure: Failure, plan: Heal, claim: Claim, others: Mapping[str, bool]) -> HeldByHeal:
+        named = {} if plan.dependency is None else {plan.dependency: plan.intent.dependency or ""}
+        healths = tuple(
+            Health(key=key, org_id=failure.org_id, dependency=name, healthy=None, probe=claim.probe)
+            for key, name in (named | dict(plan.others)).items()
+        )
+        return HeldByHeal(
+            live=self.live,
+            dependencies=self.dependencies,
+            attempt_id=claim.attempt_id,
+            healths=healths,
+            others=others,
+        )
 
     def _count_own_fault(self, fault: OwnFault) -> None:
         self.metrics.own_faults[fault].inc()
@@ -179,6 +189,8 @@ class HealTasks:
         started_at: datetime,
         strategy: StrategyName,
         effect: Effect | None = None,
+        *,
+        others: Mapping[str, bool] | None = None,
     ) -> None:
         ended = FinishedHeal(
             failure=diagnosed.failure,
@@ -190,6 +202,7 @@ class HealTasks:
             attempted_at=started_at,
             finished_at=self.clock.now(),
             effect=effect,
+            others=others or {},
         )
         try:
             settlement = self._settlement_of(ended)
@@ -197,8 +210,8 @@ class HealTasks:
             log.exception("settle_crashed", failure_id=diagnosed.failure.id)
             crashed = Crashed(reason=f"settling it broke ({type(error).__name__}): report this")
             settlement = self._settlement_of(replace(ended, outcome=crashed))
-        if settlement.health is not None and effect is None:  # else it was never begun here
-            self.dependencies.ended(settlement.health.key, healthy=settlement.health.healthy)
+        for health in settlement.healths if effect is None else ():  # else it was never begun here
+            self.dependencies.ended(health.key, healthy=health.healthy)
         self.settler.put(settlement)
 
     def _settlement_of(self, ended: FinishedHeal) -> Settlement:

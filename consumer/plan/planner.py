@@ -206,6 +206,7 @@ class Planner:
             hold=cost,
             catalog_version=self.catalog.version,
             dependency=f"dependency:{failure.org_id}:{intent.dependency}" if intent.dependency else None,
+            others={f"dependency:{failure.org_id}:{other}": other for other in intent.others},
             rate=_rate(failure, policy.same, strategy) if policy.same is not None else None,
         )
 

@@ -1,7 +1,7 @@
 """Turns outcomes into settlements: what one finished step of one failure writes to the database. Pure."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import field, replace
 from datetime import datetime
 from typing import Any, Final, TypeAlias, assert_never
 
@@ -56,6 +56,8 @@ class FinishedHeal:
     finished_at: datetime
     effect: Effect | None = None
     """The effect of the claim, where another process planned it."""
+    others: Mapping[str, bool] = field(default_factory=dict)
+    """Whether the last call to each of its further dependencies found it healthy."""
 
     @property
     def own_plan(self) -> Heal | None:
@@ -89,6 +91,7 @@ def settle_heal(
         next=following,
         messages=messages_of(failure, ended.diagnosis, attempt, following, outlet),
         health=_health(ended, heal),
+        other_healths=tuple(_other_healths(ended, heal)) if heal is not None and heal.others else (),
         mended=heal.intent.fault_digest if heal is not None and isinstance(outcome, Healed) else None,
         effect_in_doubt=_effect_in_doubt(outcome),
         ladder_progress=climb if following.counts or isinstance(outcome, Refused | RetryLater) else None,
@@ -201,6 +204,17 @@ def _health(ended: FinishedHeal, plan: Heal | None) -> Health | None:
         healthy=_dependency_health(ended.outcome),
         probe=ended.claim.probe,
     )
+
+
+def _other_healths(ended: FinishedHeal, plan: Heal) -> Iterator[Health]:
+    for key, named in plan.others.items():
+        yield Health(
+            key=key,
+            org_id=ended.failure.org_id,
+            dependency=named,
+            healthy=ended.others.get(named),
+            probe=ended.claim.probe,
+        )
 
 
 def _dependency_health(outcome: Outcome) -> bool | None:

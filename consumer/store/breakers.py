@@ -4,7 +4,7 @@ A breaker is no mutex: heals under way when it opens end as they may. In the loc
 wallets.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -25,7 +25,8 @@ DELETE FROM heal_breaker
 _ALL = "SELECT key, opened_at IS NOT NULL AS open FROM heal_breaker ORDER BY key LIMIT 10000"
 
 _LOCK_OPEN = """
-SELECT b.key, b.probe_due <= clock_timestamp() AND coalesce(b.probe_until, '-infinity') < clock_timestamp() AS may_probe
+SELECT b.key, CASE WHEN coalesce(b.probe_until, '-infinity') < clock_timestamp()
+                   THEN extract(epoch FROM b.probe_due - clock_timestamp())::float8 END AS probe_in
   FROM heal_breaker b WHERE b.key = ANY($1::text[]) AND b.opened_at IS NOT NULL ORDER BY b.key FOR UPDATE
 """
 
@@ -82,10 +83,12 @@ class BreakerRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probes:
-    """The heals that probe an open breaker, and those that wait for it. The others found no open breaker."""
+    """The heals that probe open breakers, by which; and those that wait for one. The others found no open breaker."""
 
-    probing: frozenset[FailureId] = frozenset()
-    waiting: frozenset[FailureId] = frozenset()
+    probing: Mapping[FailureId, tuple[str, ...]] = field(default_factory=dict)
+    waiting: Mapping[FailureId, str] = field(default_factory=dict)
+    due_in: Mapping[FailureId, timedelta] = field(default_factory=dict)
+    """When one waiter of each breaker asks again: as its next probe is due. Without it nobody might."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,17 +128,41 @@ async def admit_probes(connection: Connection, asking: Sequence[BreakerRequest])
     rows = await connection.fetch(_LOCK_OPEN, sorted({one.key for one in asking}))
     if not rows:
         return Probes()
-    may_probe = {row["key"]: row["may_probe"] for row in rows}
+    probes, chosen = choose_probes(asking, {row["key"]: row["probe_in"] for row in rows})
+    if chosen:
+        columns = zip(*((p.key, p.failure_id, p.window.total_seconds()) for p in chosen), strict=True)
+        await connection.execute(_PROBE, *columns)
+    return probes
+
+
+def choose_probes(
+    asking: Sequence[BreakerRequest], probe_in: Mapping[str, float | None]
+) -> tuple[Probes, tuple[BreakerRequest, ...]]:
+    """Choose the probes; `probe_in` holds the open breakers, and in how many seconds a probe of each is due.
+
+    None is one that is probed just now. The first heal that asks for it probes a breaker whose probe is due; one that
+    would have to wait for another breaker probes none.
+    """
+    due = {key for key, seconds in probe_in.items() if seconds is not None and seconds <= 0}
+    waiting = {one.failure_id: one.key for one in asking if one.key in probe_in and one.key not in due}
     first: dict[str, BreakerRequest] = {}
     for one in asking:
-        if may_probe.get(one.key):
+        if one.key in due and one.failure_id not in waiting:
             first.setdefault(one.key, one)
-    if first:
-        columns = zip(*((p.key, p.failure_id, p.window.total_seconds()) for p in first.values()), strict=True)
-        await connection.execute(_PROBE, *columns)
-    probing = frozenset(one.failure_id for one in first.values())
-    waiting = frozenset(one.failure_id for one in asking if one.key in may_probe) - probing
-    return Probes(probing=probing, waiting=waiting)
+    for one in asking:
+        if one.key in probe_in and (one.key not in first or first[one.key].failure_id != one.failure_id):
+            waiting.setdefault(one.failure_id, one.key)
+    chosen = tuple(one for one in first.values() if one.failure_id not in waiting)
+    probing: dict[FailureId, tuple[str, ...]] = {}
+    for one in chosen:
+        probing[one.failure_id] = (*probing.get(one.failure_id, ()), one.key)
+    next_one = {key: failure_id for failure_id, key in waiting.items()}
+    due_in = {
+        failure_id: timedelta(seconds=seconds)
+        for key, failure_id in next_one.items()
+        if (seconds := probe_in[key]) is not None and seconds > 0
+    }
+    return Probes(probing=probing, waiting=waiting, due_in=due_in), chosen
 
 
 async def release_probes(connection: Connection, keys: Sequence[str]) -> None:

@@ -216,21 +216,27 @@ async def start(pool: Pool, owner: OwnerId, due: Sequence[Due], waiter_in: timed
         rows = await connection.fetch(_START, owner, *zip(*map(_row, due), strict=True))
         here = {FailureId(row["id"]): bool(row["claimed"]) for row in rows}
         stepped = [one for one in due if one.diagnosed.failure.id in here]
-        probes = await admit_probes(connection, [_breaker_request(one) for one in stepped if _needs_breaker(one, here)])
-        ids = {failure_id for failure_id, claimed in here.items() if claimed} - probes.waiting
+        probes = await admit_probes(
+            connection,
+            [request for one in stepped if here[one.diagnosed.failure.id] for request in _breaker_requests(one)],
+        )
+        ids = {failure_id for failure_id, claimed in here.items() if claimed} - probes.waiting.keys()
         admitted = await admit(connection, [one.diagnosed for one in stepped if one.diagnosed.failure.id in ids])
         put_off = frozenset(one.failure.id for one in admitted.put_off)
-        if unclaimed := probes.waiting | put_off:
+        if unclaimed := probes.waiting.keys() | put_off:
             await connection.execute(_UNCLAIM, owner, sorted(unclaimed))
         await release_probes(
-            connection, [one.heal.dependency or "" for one in admitted.put_off if one.failure.id in probes.probing]
+            connection, [key for one in admitted.put_off for key in probes.probing.get(one.failure.id, ())]
         )
         if stepped:
             # Once each, and last: of a row that is written twice in one transaction the foreign key is checked, and
             # that would wait for an organisation which somebody else holds locked.
             standing = [
                 _state_columns(
-                    one, _gate(one, here, probes), PUT_OFF if one.diagnosed.failure.id in put_off else None, waiter_in
+                    one,
+                    _gate(one, here, probes),
+                    PUT_OFF if one.diagnosed.failure.id in put_off else None,
+                    probes.due_in.get(one.diagnosed.failure.id, waiter_in),
                 )
                 for one in stepped
             ]
@@ -238,7 +244,7 @@ async def start(pool: Pool, owner: OwnerId, due: Sequence[Due], waiter_in: timed
     return Started(
         claimed=admitted.claimed,
         held_back=admitted.held_back,
-        probing=probes.probing - put_off,
+        probing=frozenset(probes.probing) - put_off,
         put_off=frozenset(one.failure.org_id for one in admitted.put_off),
     )
 
@@ -258,13 +264,9 @@ def _row(due: Due) -> tuple[object, ...]:
     )
 
 
-def _needs_breaker(due: Due, claimed: Mapping[FailureId, bool]) -> bool:
-    return claimed[due.diagnosed.failure.id] and due.diagnosed.heal.dependency is not None
-
-
-def _breaker_request(due: Due) -> BreakerRequest:
-    plan = due.diagnosed.heal
-    return BreakerRequest(failure_id=due.diagnosed.failure.id, key=plan.dependency or "", window=plan.intent.window)
+def _breaker_requests(due: Due) -> list[BreakerRequest]:
+    plan, failure_id = due.diagnosed.heal, due.diagnosed.failure.id
+    return [BreakerRequest(failure_id=failure_id, key=key, window=plan.intent.window) for key in plan.dependencies]
 
 
 def _gate(due: Due, claimed: Mapping[FailureId, bool], probes: Probes) -> str | None:
@@ -273,7 +275,7 @@ def _gate(due: Due, claimed: Mapping[FailureId, bool], probes: Probes) -> str | 
     if due.waits_on is not None:
         return due.waits_on
     if failure_id in probes.waiting:
-        return plan.dependency
+        return probes.waiting[failure_id]
     return None if claimed[failure_id] else plan.intent.scope
 
 

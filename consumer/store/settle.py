@@ -166,7 +166,7 @@ async def settle(
         mine = {AttemptId(row["attempt_id"]): row for row in rows if not row["busy"]}
         busy = frozenset(AttemptId(row["attempt_id"]) for row in rows if row["busy"])
         ended = [s for s in settlements if s.attempt.id in mine]
-        verdicts = await apply_health(connection, [s.health for s in ended if s.health is not None], breaker)
+        verdicts = await apply_health(connection, [health for s in ended for health in s.healths], breaker)
         freed = {row["scope"]: 1 for row in mine.values() if not row["keeps"]}
         mended = [(mine[s.attempt.id]["scope"], s.mended, s.attempt.id) for s in ended if s.mended is not None]
         woken = await wake(connection, freed | verdicts.wake, [(damage, attempt) for _, damage, attempt in mended])

@@ -141,6 +141,7 @@ class AutoRetry:
             idempotency_key=request.idempotency_key if effect is Effect.KEYED else None,
             reads_back=request.read_back is not None,
             dependency=origin(request.url),
+            others=_other_origins(request, resume),
             fault_digest=rules.fault_digest(failure),
         )
 
@@ -259,6 +260,12 @@ def _look_later(session: CallSession, wait: timedelta, reason: str) -> RetryLate
 
 def _longer(wait: timedelta, named: timedelta | None) -> timedelta:
     return wait if named is None else max(wait, named)
+
+
+def _other_origins(request: RequestContext, resume: ResumeContext | ContextFault | None) -> tuple[str, ...]:
+    urls = [] if request.read_back is None else [request.read_back.url]
+    urls += [resume.url] if isinstance(resume, ResumeContext) else []
+    return tuple(dict.fromkeys(other for url in urls if (other := origin(url)) != origin(request.url)))
 
 
 def _redacted_part(failure: Failure) -> str | None:

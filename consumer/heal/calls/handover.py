@@ -9,6 +9,7 @@ from consumer.heal.calls.backoff import jitter
 from consumer.heal.calls.body import Content, content_of, handover_body, recovered
 from consumer.heal.calls.read_back import Happened
 from consumer.heal.calls.request import HANDOVER_TRIES, handover_address
+from consumer.heal.calls.retry_budget import UNASKED_REFUND, cost
 from consumer.heal.calls.session import CallSession, call_entry
 from consumer.heal.calls.status_verdict import Repeat, Verify, judge
 from consumer.heal.gate import run_permitted
@@ -75,7 +76,7 @@ async def _hand_over(session: CallSession, answer: Answer, content: Content, sou
     if session.resume is None:
         return None
     call, limits = _handover_call(session, session.resume, answer, content, source), session.policy.auto_retry
-    why = "the claim's time is over"
+    why, target, paid = "the claim's time is over", session.target_of(call.url), 0
     for n in range(1, HANDOVER_TRIES + 1):
         result = await run_permitted(
             session.gate, partial(session.send, call, within=limits.timeout, max_bytes=_HANDOVER_ANSWER_BYTES)
@@ -84,12 +85,17 @@ async def _hand_over(session: CallSession, answer: Answer, content: Content, sou
         # Its idempotency key makes it repeatable: the receiver sees one hand-over, however often it is sent.
         judged = judge(result, Effect.KEYED, None)
         if isinstance(judged, Verify):
+            session.tools.quota.give_back(target, paid or UNASKED_REFUND)
             return proof("handover", Verdict.PASSED, f"answered {judged.answer.status}")
         why = judged.why
         if not isinstance(judged, Repeat):
             break
         wait = jitter(limits, n, throttled=judged.throttled, random=session.tools.random)
         if n == HANDOVER_TRIES or wait >= session.gate.remaining():
+            break
+        paid = cost(throttled=judged.throttled)
+        if not session.tools.quota.take(target, paid):
+            why = f"{why}; not again now, for too many calls to it have failed"
             break
         await session.sleep(wait)
     return proof("handover", Verdict.FAILED, why)

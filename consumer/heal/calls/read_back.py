@@ -220,7 +220,7 @@ async def read_back(session: CallSession, look: ReadBack, quiet: timedelta) -> R
             return found
         if wait >= session.gate.remaining():
             return Unclear(why=f"{found.why}, and no time was left to look again")
-        if unclear and not session.tools.quota.take(session.target, cost(throttled=throttled(result))):
+        if unclear and not session.tools.quota.take(session.target_of(look.url), cost(throttled=throttled(result))):
             return found
         await session.sleep(wait)
         # A look that began within the quiet period proves nothing, however late its answer came: only waits count.

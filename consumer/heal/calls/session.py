@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from consumer.catalog import WorkflowPolicy
+from consumer.heal.calls.request import origin
 from consumer.heal.calls.retry_budget import RetryBudget
+from consumer.heal.calls.status_verdict import signals_unhealthy
 from consumer.heal.schema_check.check import SchemaCheck
 from consumer.heal.schema_check.worker import Finding
 from consumer.heal.session import SECOND, HealSession
@@ -65,8 +67,12 @@ class CallSession(HealSession):
 
     @property
     def target(self) -> str:
-        """Key of the retry budget that it uses: organisation and dependency."""
+        """Key of the retry budget of the failed call: organisation and dependency."""
         return f"{self.task.failure.org_id}:{self.task.plan.intent.dependency}"
+
+    def target_of(self, url: str) -> str:
+        """Key of the retry budget of another of its calls: that of the place where it goes."""
+        return f"{self.task.failure.org_id}:{origin(url)}"
 
     @property
     def acted(self) -> bool:
@@ -82,7 +88,11 @@ class CallSession(HealSession):
         bounded = self.within(within)
         bytes_ = self.policy.auto_retry.response_bytes if max_bytes is None else max_bytes
         call = replace(call, org_id=self.task.failure.org_id)
-        return await self.tools.calls.send(call, self.policy, within=bounded, max_bytes=bytes_)
+        result = await self.tools.calls.send(call, self.policy, within=bounded, max_bytes=bytes_)
+        others = self.task.plan.intent.others
+        if others and (where := origin(call.url)) in others and not isinstance(result, EgressRefused):
+            self.task.others[where] = not signals_unhealthy(result, bounded)
+        return result
 
 
 def call_entry(n: int, result: CallResult) -> JsonObject:

@@ -15,6 +15,7 @@ from consumer.store.breakers import (
     Verdicts,
     _to_wake,
     _trailing_strikes,
+    choose_probes,
 )
 from consumer.store.credits import ALL_HELD, EXHAUSTED, Hold, Wallet, admit
 from consumer.store.rate_limits import Limited, allow
@@ -61,19 +62,15 @@ class Breakers:
     def admit_probes(self, asking: Sequence[BreakerRequest]) -> Probes:
         now = self.now()
         opened = {one.key: row for one in asking if (row := self.rows.get(one.key)) is not None and row.opened_at}
-        first: dict[str, BreakerRequest] = {}
-        for one in asking:
-            row = opened.get(one.key)
-            if row is not None and (row.probe_due or 0) <= now and (row.probe_until or float("-inf")) < now:
-                first.setdefault(one.key, one)
-        for key, one in first.items():
+        probe_in = {
+            key: (row.probe_due or 0) - now if (row.probe_until or float("-inf")) < now else None
+            for key, row in opened.items()
+        }
+        probes, chosen = choose_probes(asking, probe_in)
+        for one in chosen:
             until = now + one.window.total_seconds()
-            self.rows[key] = replace(self.rows[key], probe=one.failure_id, probe_until=until)
-        probing = frozenset(one.failure_id for one in first.values())
-        return Probes(
-            probing=probing,
-            waiting=frozenset(one.failure_id for one in asking if one.key in opened) - probing,
-        )
+            self.rows[one.key] = replace(self.rows[one.key], probe=one.failure_id, probe_until=until)
+        return probes
 
     def judge(self, said: Sequence[Health], settings: BreakerSettings) -> tuple[Verdicts, dict[str, float]]:
         """Give the verdicts, and when the next probe of those that are still ill is due."""

@@ -233,7 +233,8 @@ class ModelStore:
             asking = [
                 BreakerRequest(failure_id=d.failure.id, key=key, window=_heal(d).intent.window)
                 for d in (one.diagnosed for one in here)
-                if d in got and (key := _heal(d).dependency) is not None
+                if d in got
+                for key in _heal(d).dependencies
             ]
             probes = tables.breakers.admit_probes(asking)
             for scope in [c.scope for c in tables.claims.values() if c.failure_id in probes.waiting]:
@@ -245,7 +246,7 @@ class ModelStore:
         return Started(
             claimed=tuple(d for d in claimed if _attempt_of(d) not in held_back),
             held_back=tuple((d, held_back[_attempt_of(d)]) for d in claimed if _attempt_of(d) in held_back),
-            probing=probes.probing,
+            probing=frozenset(probes.probing),
         )
 
     def _stand(self, one: Due, claimed: Sequence[Diagnosed], probes: Probes, waiter_in: timedelta) -> None:
@@ -254,8 +255,9 @@ class ModelStore:
             at = self._at(CLAIMED_LOOK)
             self._write(replace(row, status=Status.PENDING, waits_on=None, fault_digest=None, due=at))
             return
-        dependency_unhealthy = plan.dependency if row.failure.id in probes.waiting else None
-        self._wait(one.diagnosed, one.waits_on or dependency_unhealthy or plan.intent.scope, waiter_in)
+        dependency_unhealthy = probes.waiting.get(row.failure.id)
+        due_in = probes.due_in.get(row.failure.id, waiter_in)
+        self._wait(one.diagnosed, one.waits_on or dependency_unhealthy or plan.intent.scope, due_in)
 
     def look_again(self, failures: Sequence[FailureId]) -> int:
         """Make due whoever waits for a scope that nobody has."""
@@ -292,7 +294,7 @@ class ModelStore:
                 self._write(replace(tables.failures[failure_id], effect_made=True))
             self._put(owner, [message for settlement, _ in mine for message in settlement.messages])
             self.forget(acked)
-            verdicts, probes = tables.breakers.judge([s.health for s, _ in mine if s.health is not None], breaker)
+            verdicts, probes = tables.breakers.judge([health for s, _ in mine for health in s.healths], breaker)
             self._come_back_for_probes(probes)
             woken = self._wake({c.scope: 1 for _, c in mine if c.scope not in kept} | verdicts.wake)
             self._share(woken, mine)

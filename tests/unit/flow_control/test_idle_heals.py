@@ -28,7 +28,9 @@ async def heal(live: HealSlots, dependencies: Dependencies, org: OrgId = ONE, *,
     assert not live._semaphore.locked()  # noqa: SLF001 - else it would wait for ever
     await live._semaphore.acquire()  # noqa: SLF001
     dependencies.started(KEY)
-    return HeldByHeal(live=live, dependencies=dependencies, attempt_id=attempt, health=report(probe=probe))
+    return HeldByHeal(
+        live=live, dependencies=dependencies, attempt_id=attempt, healths=(report(probe=probe),), others={}
+    )
 
 
 async def test_slot_and_room_are_given_back_for_the_wait_and_taken_again_after_it() -> None:
