@@ -35,6 +35,11 @@ class BacklogLimit:
         """Return the cap that pauses intake: it is reached, or was and the backlog has not fallen far enough since."""
         return self._pause_reason
 
+    @property
+    def replicas(self) -> int:
+        """Processes of the fleet, as the last count saw them."""
+        return self._census.replicas if self._census is not None else 1
+
     async def look(self, pool: Pool) -> None:
         """Count if a count is due, else extrapolate from the last one, as also while the database is away."""
         started = time.monotonic()
@@ -48,8 +53,7 @@ class BacklogLimit:
             log.warning("census_failed", error=str(error)[:300])
             self._apply_caps()
         took = time.monotonic() - started
-        replicas = self._census.replicas if self._census is not None else 1
-        self._next_count = started + max(self._settings.sample_every.total_seconds() / 2, took * replicas / SHARE)
+        self._next_count = started + max(self._settings.sample_every.total_seconds() / 2, took * self.replicas / SHARE)
 
     def observe(self, census: BacklogCounts) -> None:
         """Set the gauges and the caps' state from a new count."""

@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import random
 from typing import Final
 
@@ -22,7 +22,7 @@ from consumer.flow_control.locked_wallets import LockedWallets
 from consumer.flow_control.slots import HealSlots
 from consumer.ingest.decode import redact_stored
 from consumer.metrics import LoopPhase, Metrics
-from consumer.model import Diagnosed, Failure, Heal, OrgId, OwnerId, Refuse, Settlement
+from consumer.model import Diagnosed, Failure, FailureId, Heal, OrgId, OwnerId, Refuse, Settlement
 from consumer.model.batch import Claimed
 from consumer.ownership.clock import Clock
 from consumer.ownership.lease import Lease
@@ -39,6 +39,7 @@ from consumer.store import breakers, due, leases, rate_limits
 from consumer.store.credits import apply_owed
 from consumer.store.pool import Pool
 from consumer.store.settle import end_unclaimed
+from consumer.store.untold import LOOKED_AT, put_aside, release_told
 from consumer.store.waiters import wake_for_room, wake_missed
 
 log = structlog.get_logger(__name__)
@@ -49,6 +50,9 @@ in memory lost its answer."""
 TAKE_OVER_AT_ONCE: Final = 50
 REDACTED_AT_ONCE: Final = 50
 """Failures that were rewritten while they were not due, redacted in one round."""
+UNSERVED_AT_ONCE: Final = 20
+PUT_ASIDE_ROUNDS: Final = 10
+"""Transactions of one refresh that put aside what has yet to be told: of an organisation, 5,000 failures a second."""
 
 
 FREED_BEFORE_PICK: Final = 20
@@ -58,10 +62,17 @@ transactions."""
 
 @dataclass(slots=True)
 class Rounds:
-    """Round-robin cursor of the picks, and timer of the fleet refresh: once an interval, however often it picks."""
+    """Cursors of what each round looks at a part of, and timer of the fleet refresh: once an interval."""
 
     every: timedelta
     after: OrgId | None = None
+    """Of the picks: the organisation that was served last."""
+    unserved: set[OrgId] = field(default_factory=set)
+    """Organisations with something due of which the picks since the last refresh gave nothing."""
+    told_after: datetime | None = None
+    """Of the failures that wait for the outbox."""
+    parked_after: FailureId | None = None
+    """Of the parked claims."""
     _next_refresh: float = 0.0
 
     def soon(self) -> None:
@@ -149,6 +160,7 @@ class ResumeLoop:
             limit=limit,
             hide=self.settings.hide,
         )
+        self.rounds.unserved.update(found.unserved)
         if found.now is not None:
             now, stored = found.now, await self._redact(found.failures)
             planned = [self.pipeline.diagnosed(failure, now) for failure in stored]
@@ -170,6 +182,7 @@ class ResumeLoop:
         await self._redact(await due.unredacted(self.pool, REDACTED_AT_ONCE))
         if given_back := self.dependencies.take_given_back():
             await wake_for_room(self.pool, given_back, self.breaker)
+        await self._put_untold_aside()
         known = await breakers.load_breakers(self.pool, self.breaker)
         self.dependencies.refresh(known.unhealthy, known.struck)
         self.metrics.breakers_open.set(len(known.unhealthy))
@@ -179,9 +192,21 @@ class ResumeLoop:
         self.metrics.locked_wallets.set(len(self.wallets))
         self.pipeline.brake(FleetState(braked=await self.brake.look(self.catalogs.current)))
 
+    async def _put_untold_aside(self) -> None:
+        """Put aside due failures whose messages are not sent yet, and take back those whose are."""
+        organisations = sorted(self.rounds.unserved)[:UNSERVED_AT_ONCE]
+        self.rounds.unserved.clear()
+        for _ in range(PUT_ASIDE_ROUNDS):
+            if not organisations or await put_aside(self.pool, organisations) < LOOKED_AT:
+                break
+        released = await release_told(self.pool, self.rounds.told_after)
+        self.rounds.told_after = released.after
+
     async def _take_over_claims(self) -> None:
         sent_at = time.monotonic()
-        await leases.release_decided(self.pool, TAKE_OVER_AT_ONCE)
+        self.rounds.parked_after = await leases.release_decided(
+            self.pool, TAKE_OVER_AT_ONCE, after=self.rounds.parked_after
+        )
         taken = await leases.take_over(self.pool, self.me, self.lease.dead, TAKE_OVER_AT_ONCE)
         lost = await leases.find_orphans(self.pool, self.me, self.live.ids(), ORPHANED_AFTER)
         for inherited in (*taken, *lost):

@@ -227,7 +227,7 @@ def _compose(parts: Resources, heals: asyncio.TaskGroup) -> Consumer:
         settings=settings.resume,
         heal=settings.heal,
         breaker=settings.breaker,
-        brake=WorkflowBrake(metrics=metrics, pool=pool),
+        brake=WorkflowBrake(metrics=metrics, pool=pool, replicas=lambda: pressure.replicas),
         catalogs=parts.catalogs,
         dependencies=stages.dependencies,
         clock=stages.clock,

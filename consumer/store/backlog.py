@@ -21,9 +21,9 @@ _ALLOW_SEQSCAN = "SET LOCAL enable_seqscan = on"
 
 _COUNT_OTHERS = """
 SELECT (SELECT count(*) FROM heal_claim) AS claims,
-       (SELECT count(*) FROM heal_outbox) AS outbox,
-       (SELECT extract(epoch FROM clock_timestamp() - min(created_at))::float8 FROM heal_outbox) AS outbox_oldest,
+       b.outbox, extract(epoch FROM clock_timestamp() - b.oldest)::float8 AS outbox_oldest,
        (SELECT count(*) FROM heal_owner WHERE lease_until > clock_timestamp() AND isfinite(lease_until)) AS replicas
+  FROM (SELECT count(*) AS outbox, min(created_at) AS oldest FROM heal_outbox) AS b
 """
 
 

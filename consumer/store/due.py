@@ -11,7 +11,8 @@ from consumer.model.batch import HeldBack
 from consumer.store.admission import PUT_OFF, admit
 from consumer.store.breakers import BreakerRequest, Probes, admit_probes, release_probes
 from consumer.store.pool import Pool, transaction, translated
-from consumer.store.rows import CLAIMED_LOOK, FAILURE_COLUMNS, as_json, read_failure
+from consumer.store.rows import CLAIMED_LOOK, FAILURE_COLUMNS, QUEUE_ENDS, WAITER_DUE, as_json, read_failure
+from consumer.store.untold import LOOKED_AT
 
 WALK: Final = 1000
 """Organisations that one pick examines."""
@@ -20,10 +21,12 @@ PICKED_BYTES: Final = 8 * 1024 * 1024
 _BEFORE_ALL: Final = UUID(int=0)
 
 # One index look-up for each organisation, of what is due there: a scan of the index itself from one organisation to the
-# next would step over all that was settled since the last vacuum, and at full load that cost more than the heals.
+# next would step over all that was settled since the last vacuum, and at full load that cost more than the heals. The
+# first due one, and not whether there is any: for that the planner reads all failures of the organisation.
 _ORGANISATIONS = """
-SELECT o.id AS org_id, EXISTS (SELECT FROM workflow_failures f
-                                WHERE f.org_id = o.id AND f.due_at <= statement_timestamp()) AS due
+SELECT o.id AS org_id, (SELECT f.due_at FROM workflow_failures f
+                         WHERE f.org_id = o.id AND f.due_at <= statement_timestamp()
+                         ORDER BY f.due_at LIMIT 1) IS NOT NULL AS due
   FROM organizations o WHERE o.id > $1 ORDER BY o.id LIMIT $2
 """
 
@@ -34,14 +37,19 @@ SELECT o.id AS org_id, EXISTS (SELECT FROM workflow_failures f
 # failure keep their order without a leader. Members' rows and those from Kafka take turns, so that neither waits behind
 # the other; content is bounded in bytes for each pick. Compared with statement_timestamp(), because clock_timestamp()
 # is volatile: no index is searched by it, and every open row would be examined each time.
+# What is not to be healed now is sought row by row, and of a bounded number of rows: see `untold.py` for the rest.
 _DUE_OF = """(
-      SELECT w.id, w.due_at, w.size FROM workflow_failures w
-       WHERE w.org_id = orgs.org_id AND w.due_at <= statement_timestamp() AND w.status IN ('pending', 'deferred')
-         AND NOT EXISTS (SELECT FROM heal_claim c WHERE c.failure_id = w.id)
-         AND NOT EXISTS (SELECT FROM heal_outbox b WHERE b.failure_id = w.id)
-         AND NOT EXISTS (SELECT FROM heal_status_change s WHERE s.failure_id = w.id)
-         AND w.source IS {origin}
-       ORDER BY w.due_at LIMIT $4 FOR UPDATE SKIP LOCKED)"""
+      SELECT l.id, l.due_at, l.size FROM (
+        SELECT w.id FROM workflow_failures w
+         WHERE w.org_id = orgs.org_id AND w.due_at <= statement_timestamp() AND w.status IN ('pending', 'deferred')
+           AND w.source IS {origin}
+         ORDER BY w.due_at LIMIT $7) AS near
+        JOIN workflow_failures l
+          ON l.id = near.id AND l.due_at <= statement_timestamp() AND l.status IN ('pending', 'deferred')
+       WHERE (SELECT c.step FROM heal_claim c WHERE c.failure_id = l.id LIMIT 1) IS NULL
+         AND (SELECT b.step FROM heal_outbox b WHERE b.failure_id = l.id LIMIT 1) IS NULL
+         AND (SELECT s.step FROM heal_status_change s WHERE s.failure_id = l.id LIMIT 1) IS NULL
+       LIMIT $4 FOR UPDATE OF l SKIP LOCKED)"""
 _PICK = f"""
 WITH found AS (
   SELECT p.id, p.size, row_number() OVER (ORDER BY p.n, orgs.place, p.due_at) AS n
@@ -59,9 +67,12 @@ UPDATE workflow_failures f SET due_at = clock_timestamp() + $3 * interval '1 sec
 RETURNING {FAILURE_COLUMNS}, clock_timestamp() AS now
 """  # noqa: S608 - constants
 
+# A few at a time, and at different times of the next day: whoever came due together does not do so for ever.
 _PERSON_LATER = """
-UPDATE workflow_failures SET due_at = clock_timestamp() + interval '1 day'
- WHERE due_at <= statement_timestamp() AND status IN ('needs_person', 'awaiting_approval')
+UPDATE workflow_failures f SET due_at = clock_timestamp() + (0.75 + random() / 2) * interval '1 day'
+ WHERE f.id IN (SELECT w.id FROM workflow_failures w
+                 WHERE w.due_at <= statement_timestamp() AND w.status IN ('needs_person', 'awaiting_approval')
+                 ORDER BY w.due_at LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED)
 """
 
 # Only what was read: what somebody has rewritten again meanwhile is read again, and of a member's row above the limit
@@ -103,14 +114,19 @@ SELECT f.id, claimed.failure_id IS NOT NULL AS claimed FROM f LEFT JOIN claimed 
 
 _UNCLAIM = "DELETE FROM heal_claim WHERE owner = $1 AND failure_id = ANY($2::uuid[])"
 
-_WRITE_STATE = """
-UPDATE workflow_failures w
-   SET status = 'pending', waits_on = s.waits_on, damage = s.damage, failure_type = s.failure_type,
-       disposition = s.disposition, due_at = clock_timestamp() + s.due_in * interval '1 second'
-  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::float8[])
-    AS s (id, waits_on, damage, failure_type, disposition, due_in)
- WHERE w.id = s.id
-"""
+_WRITE_STATE = f"""
+WITH w AS (
+  SELECT x.*, row_number() OVER (PARTITION BY x.gate) AS place
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::float8[])
+      AS x (id, gate, damage, failure_type, disposition, due_in)
+), queue AS MATERIALIZED {QUEUE_ENDS}
+UPDATE workflow_failures f
+   SET status = 'pending', waits_on = w.gate, damage = w.damage, failure_type = w.failure_type,
+       disposition = w.disposition,
+       due_at = CASE WHEN w.gate IS NULL THEN clock_timestamp() + w.due_in * interval '1 second' ELSE {WAITER_DUE} END
+  FROM w LEFT JOIN queue ON queue.gate = w.gate
+ WHERE f.id = w.id
+"""  # noqa: S608 - constants
 
 
 _LEAVE_UNREAD = "UPDATE workflow_failures SET unredacted_since = NULL WHERE id = ANY($1::uuid[])"
@@ -148,6 +164,8 @@ class Picked:
     """None when nothing was due."""
     after: OrgId | None
     """The organisation after which the next pick begins; None: from the first again, all have been examined."""
+    unserved: frozenset[OrgId] = frozenset()
+    """Organisations with something due of which nothing was picked: it is under way, or has yet to be told."""
 
 
 async def pick(
@@ -162,12 +180,16 @@ async def pick(
         rows = []
         if asked:
             columns = zip(*asked, strict=True)
-            rows = await connection.fetch(_PICK, *columns, hide.total_seconds(), per_organisation, limit, PICKED_BYTES)
+            hidden = hide.total_seconds()
+            rows = await connection.fetch(
+                _PICK, *columns, hidden, per_organisation, limit, PICKED_BYTES, per_organisation + LOOKED_AT
+            )
     return Picked(
         failures=tuple(read_failure(dict(row)) for row in rows if not row["too_large"]),
         too_large=tuple(read_failure(dict(row)) for row in rows if row["too_large"]),
         now=rows[0]["now"] if rows else None,
         after=OrgId(walked[-1]["org_id"]) if more else None,
+        unserved=frozenset(org_id for org_id, _ in asked) - {OrgId(row["org_id"]) for row in rows},
     )
 
 

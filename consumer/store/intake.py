@@ -9,7 +9,7 @@ from consumer.model.batch import HeldBack
 from consumer.store.admission import PUT_OFF, admit
 from consumer.store.outbox import put
 from consumer.store.pool import Connection, Pool, transaction
-from consumer.store.rows import CLAIMED_LOOK, as_json
+from consumer.store.rows import CLAIMED_LOOK, QUEUE_ENDS, WAITER_DUE, as_json
 from consumer.store.settle import insert_attempts
 from schemas.names import Status
 from schemas.value import value
@@ -53,11 +53,14 @@ UNION ALL
 SELECT e.id, NULL FROM e WHERE e.org_id NOT IN (SELECT id FROM here)
 """
 
-_SET_WAITING = """
-UPDATE workflow_failures f
-   SET waits_on = w.gate, damage = w.damage, due_at = clock_timestamp() + w.due_in * interval '1 second'
-  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::float8[]) AS w (id, gate, damage, due_in) WHERE f.id = w.id
-"""
+_SET_WAITING = f"""
+WITH w AS (
+  SELECT x.*, row_number() OVER (PARTITION BY x.gate) AS place
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::float8[]) AS x (id, gate, damage, due_in)
+), queue AS MATERIALIZED {QUEUE_ENDS}
+UPDATE workflow_failures f SET waits_on = w.gate, damage = w.damage, due_at = {WAITER_DUE}
+  FROM w JOIN queue ON queue.gate = w.gate WHERE f.id = w.id
+"""  # noqa: S608 - constants
 
 _PUT_OFF = """
 WITH gone AS (

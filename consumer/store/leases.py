@@ -4,15 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from consumer.errors import LostClaim, RevokedClaim
-from consumer.model import AttemptId, Claim, Failure, MicroAud, OwnerId
+from consumer.model import AttemptId, Claim, Failure, FailureId, MicroAud, OwnerId
 from consumer.store.credits import Hold, settle_holds
 from consumer.store.pool import Connection, Pool, transaction, translated
 from consumer.store.rows import FAILURE_COLUMNS, read_failure
 from consumer.store.settle import wake
 from schemas.names import Effect, StrategyName
 
+PARKED_AT_ONCE: Final = 2000
+"""Parked claims of which one round sees whether a person has decided: they may be many, and most stay for days."""
 DECIDED: Final = "a person decided while it was under way: nothing more is sent"
 
 # The claim's window restarts, as long as it was planned. In another history of the database than the one in which it
@@ -42,7 +45,7 @@ _LEAVE = "DELETE FROM heal_owner WHERE owner = $1"
 
 _FORGET_DEAD = """
 DELETE FROM heal_owner o WHERE o.owner = ANY($1::text[]) AND o.lease_until < clock_timestamp() - interval '1 hour'
-   AND NOT EXISTS (SELECT FROM heal_claim c WHERE c.owner = o.owner)
+   AND NOT EXISTS (SELECT FROM heal_claim c WHERE c.owner = o.owner AND c.owner <> 'parked')
 """
 
 # Owners without a renewal since they were observed; locked, so that none renews, and reads its claims, in between.
@@ -57,10 +60,16 @@ SELECT o.owner FROM heal_owner o JOIN unnest($1::text[], $2::text[]) AS d (owner
 # that one. A process never takes over its own claims, even when an outage made it miss its lease: it would begin a
 # second time what it is settling.
 _TAKE_OVER = f"""
+WITH orphaned AS MATERIALIZED (
+  -- By the index of live claims: those that are parked are nobody's to take over, and may be many.
+  SELECT t.scope FROM heal_claim t
+   WHERE t.owner <> 'parked' AND t.effect_deadline < clock_timestamp() AND t.strategy = ANY($3::text[])
+     AND (t.owner = ANY($4::text[]) OR NOT EXISTS (SELECT FROM heal_owner o WHERE o.owner = t.owner))
+)
 UPDATE heal_claim c SET owner = $1, epoch = c.epoch + 1, {_RESTART_WINDOW}
-  FROM (SELECT t.scope, t.attempt_id FROM heal_claim t
+  FROM (SELECT t.scope, t.attempt_id FROM orphaned d JOIN heal_claim t ON t.scope = d.scope
          WHERE (t.owner = ANY($4::text[]) OR NOT EXISTS (SELECT FROM heal_owner o WHERE o.owner = t.owner))
-           AND t.effect_deadline < clock_timestamp() AND t.owner <> $1 AND t.strategy = ANY($3::text[])
+           AND t.effect_deadline < clock_timestamp() AND t.owner <> $1
          ORDER BY t.scope LIMIT $2 FOR UPDATE OF t SKIP LOCKED) AS taken
  WHERE c.scope = taken.scope
 RETURNING c.attempt_id, taken.attempt_id AS before
@@ -71,7 +80,7 @@ RETURNING c.attempt_id, taken.attempt_id AS before
 _ORPHANS = f"""
 UPDATE heal_claim c SET {_RESTART_WINDOW}
   FROM (SELECT t.scope, t.attempt_id FROM heal_claim t
-         WHERE t.owner = $1 AND t.claimed_at < clock_timestamp() - $2 * interval '1 second'
+         WHERE t.owner = $1 AND t.owner <> 'parked' AND t.claimed_at < clock_timestamp() - $2 * interval '1 second'
            AND NOT t.attempt_id = ANY($3::uuid[])
          ORDER BY t.scope FOR UPDATE OF t) AS lost
  WHERE c.scope = lost.scope
@@ -95,11 +104,15 @@ DELETE FROM heal_claim c WHERE c.attempt_id = ANY($1::uuid[]) AND c.owner = $2
    AND NOT EXISTS (SELECT FROM workflow_failures f WHERE f.id = c.failure_id)
 """
 
+_PARKED = """
+SELECT failure_id FROM heal_claim WHERE owner = 'parked' AND failure_id > $1 ORDER BY failure_id LIMIT $2
+"""
+
 # Parked claims on which a person has decided since, by whatever way, or whose organisation is gone.
 _RELEASE_DECIDED = """
 DELETE FROM heal_claim c USING (
   SELECT p.scope FROM heal_claim p LEFT JOIN workflow_failures f ON f.id = p.failure_id
-   WHERE p.owner = 'parked' AND f.status IS DISTINCT FROM 'needs_person'
+   WHERE p.owner = 'parked' AND p.failure_id = ANY($2::uuid[]) AND f.status IS DISTINCT FROM 'needs_person'
      AND coalesce(f.step > p.parked_step, true)
    ORDER BY p.scope LIMIT $1 FOR UPDATE OF p SKIP LOCKED) AS decided
  WHERE c.scope = decided.scope
@@ -238,16 +251,24 @@ async def _rename(connection: Connection, rows: Sequence[Any]) -> None:
         await connection.execute(_RENAME, *zip(*renamed, strict=True))
 
 
-async def release_decided(pool: Pool, limit: int) -> int:
-    """Release scopes and credits that were parked for a person's decision, once there is one; returns how many."""
+async def release_decided(pool: Pool, limit: int, *, after: FailureId | None = None) -> FailureId | None:
+    """Release scopes and credits that were parked for a person's decision, once there is one, of the next few claims.
+
+    Returns the cursor of the next call; None: from the first again.
+    """
     async with transaction(pool) as connection:
-        rows = await connection.fetch(_RELEASE_DECIDED, limit)
+        parked = [row["failure_id"] for row in await connection.fetch(_PARKED, after or UUID(int=0), PARKED_AT_ONCE)]
+        if not parked:
+            return None
+        rows = await connection.fetch(_RELEASE_DECIDED, limit, parked)
         if rows:
             # What it really cost is not known; the healer has spent nothing of its own on it.
             holds = [Hold(attempt_id=row["attempt_id"], org_id=row["org_id"], amount=row["held"]) for row in rows]
             await settle_holds(connection, [(hold, MicroAud(0)) for hold in holds])
             await wake(connection, {row["scope"]: 1 for row in rows})
-    return len(rows)
+    if len(rows) == limit:
+        return after
+    return FailureId(parked[-1]) if len(parked) == PARKED_AT_ONCE else None
 
 
 async def _read(pool: Pool, owner: OwnerId, attempt_ids: Sequence[AttemptId]) -> list[Inherited]:

@@ -27,19 +27,31 @@ _ACKED = "DELETE FROM heal_outbox WHERE id = ANY($1::uuid[])"
 # decisions the second waits until the broker has the first, also while another process is just putting that first one
 # into the outbox (a change has the step after it, a message the step before).
 _LEFT_OVER = """
-WITH due AS (
-  SELECT b.id FROM heal_outbox b LEFT JOIN heal_owner o ON o.owner = b.owner
-   WHERE b.created_at < statement_timestamp() - $2 * interval '1 second'
-     AND (b.owner = $1 OR o.owner IS NULL OR o.owner = ANY($4::text[]))
-     AND ($5::text IS NULL OR b.topic = $5) AND b.topic <> ALL ($6::text[])
-     AND NOT EXISTS (SELECT FROM heal_claim c
-                      WHERE c.failure_id = b.failure_id AND c.step < b.step AND c.owner <> 'parked')
-     AND NOT EXISTS (SELECT FROM heal_status_change s WHERE s.failure_id = b.failure_id AND s.step <= b.step)
-     AND NOT EXISTS (SELECT FROM heal_outbox e LEFT JOIN heal_owner w ON w.owner = e.owner
-                      WHERE e.failure_id = b.failure_id AND (e.step, e.rank) < (b.step, b.rank)
-                        AND (e.step < b.step OR e.created_at > b.created_at
-                             OR NOT (e.owner = $1 OR w.owner IS NULL OR w.owner = ANY($4::text[]))))
-   ORDER BY b.created_at, b.rank LIMIT $3 FOR UPDATE OF b SKIP LOCKED
+WITH RECURSIVE lanes AS (
+  -- Each owner and topic once, from one to the next by the index: a live replica's messages are passed over as one.
+  (SELECT b.owner, b.topic FROM heal_outbox b ORDER BY b.owner, b.topic LIMIT 1)
+  UNION ALL
+  SELECT n.owner, n.topic FROM lanes l CROSS JOIN LATERAL (
+    SELECT b.owner, b.topic FROM heal_outbox b WHERE (b.owner, b.topic) > (l.owner, l.topic)
+     ORDER BY b.owner, b.topic LIMIT 1) AS n
+), left_by AS MATERIALIZED (
+  SELECT l.owner, l.topic FROM lanes l LEFT JOIN heal_owner o ON o.owner = l.owner
+   WHERE (l.owner = $1 OR o.owner IS NULL OR o.owner = ANY($4::text[]))
+     AND ($5::text IS NULL OR l.topic = $5) AND l.topic <> ALL ($6::text[])
+), due AS (
+  SELECT m.id FROM left_by l CROSS JOIN LATERAL (
+    SELECT b.id, b.created_at, b.rank FROM heal_outbox b
+     WHERE b.owner = l.owner AND b.topic = l.topic
+       AND b.created_at < statement_timestamp() - $2 * interval '1 second'
+       AND NOT EXISTS (SELECT FROM heal_claim c
+                        WHERE c.failure_id = b.failure_id AND c.step < b.step AND c.owner <> 'parked')
+       AND NOT EXISTS (SELECT FROM heal_status_change s WHERE s.failure_id = b.failure_id AND s.step <= b.step)
+       AND NOT EXISTS (SELECT FROM heal_outbox e LEFT JOIN heal_owner w ON w.owner = e.owner
+                        WHERE e.failure_id = b.failure_id AND (e.step, e.rank) < (b.step, b.rank)
+                          AND (e.step < b.step OR e.created_at > b.created_at
+                               OR NOT (e.owner = $1 OR w.owner IS NULL OR w.owner = ANY($4::text[]))))
+     ORDER BY b.created_at, b.rank LIMIT $3 FOR UPDATE OF b SKIP LOCKED) AS m
+   ORDER BY m.created_at, m.rank LIMIT $3
 ), mine AS (
   UPDATE heal_outbox b SET owner = $1, created_at = clock_timestamp() FROM due WHERE b.id = due.id
   RETURNING b.id, b.failure_id, b.step, b.rank, b.topic, b.key, b.headers, b.body

@@ -24,6 +24,18 @@ FAILURE_COLUMNS: Final = f"""f.id, f.org_id, f.detected_at, f.source, f.digest, 
   CASE WHEN NOT {_TOO_LARGE} THEN f.context END AS context"""
 """What `read_failure` reads. Content of a member's row above the limit never leaves the database."""
 
+# Waiters of one gate look again one after the other, a hundredth of the retry interval apart, each behind the last of
+# the queue: however many wait, they ask no more often than a hundred would. What frees a gate wakes the first of them.
+QUEUE_ENDS: Final = """(
+  SELECT g.gate, (SELECT q.due_at FROM workflow_failures q WHERE q.waits_on = g.gate
+                   ORDER BY q.due_at DESC LIMIT 1) AS ends
+    FROM (SELECT DISTINCT w.gate FROM w WHERE w.gate IS NOT NULL) AS g)"""
+"""The end of each gate's queue, for waiters `w`."""
+WAITER_DUE: Final = """
+  least(greatest(queue.ends, clock_timestamp() + w.due_in * interval '1 second')
+          + w.place * w.due_in / 100 * interval '1 second', clock_timestamp() + interval '1 day')"""
+"""When a waiter `w` of a `queue` looks again by itself."""
+
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 CLAIMED_LOOK: Final = timedelta(seconds=60)

@@ -70,8 +70,8 @@ async def test_a_consumer_that_is_paused_from_its_start_says_how_much_waits_and_
         await running.settled(1)
         await until(lambda: no_lag(running))
     await place.db.execute(
-        "INSERT INTO workflow_failures (org_id, workflow_name, failure_reason, status, due_at)"
-        " SELECT $1, 'open' || n, 'timeout', 'deferred', clock_timestamp() + interval '1 hour'"
+        "INSERT INTO workflow_failures (org_id, workflow_name, failure_reason, status, due_at, source)"
+        " SELECT $1, 'open' || n, 'timeout', 'deferred', clock_timestamp() + interval '1 hour', 'urn:test'"
         " FROM generate_series(1, 5) AS n",
         org,
     )

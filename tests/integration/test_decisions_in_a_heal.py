@@ -385,6 +385,7 @@ async def test_a_host_whose_clock_is_two_days_ahead_gives_up_nothing_fresh(embed
         "CREATE FUNCTION shifted.statement_timestamp() RETURNS timestamptz LANGUAGE sql STABLE AS"
         " $$ SELECT pg_catalog.statement_timestamp() - interval '2 days' $$"
     )
+    await place.db.execute("GRANT USAGE ON SCHEMA shifted TO PUBLIC")
     name = await place.db.fetchval("SELECT current_database()")
     await place.db.execute(f'ALTER DATABASE "{name}" SET search_path = shifted, pg_catalog, public')
     detected = (datetime.now(UTC) - timedelta(days=2, seconds=1)).isoformat()

@@ -47,7 +47,7 @@ async def away(
 ) -> AsyncIterator[tuple[Site, Postgres]]:
     """A place whose database may go away."""
     async with site(embedded_broker, own_postgres.dsn, catalog_file) as place:
-        await place.db.execute("TRUNCATE organizations, heal_claim, heal_outbox CASCADE")
+        await place.db.execute("TRUNCATE organizations, heal_claim, heal_outbox, heal_deployment CASCADE")
         quick = {"statement_timeout": SECOND, "connect_timeout": SECOND}
         yield place.changed(postgres=quick), own_postgres
 

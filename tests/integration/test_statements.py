@@ -76,9 +76,9 @@ async def _fill(connection: "asyncpg.Connection[asyncpg.Record]") -> UUID:
 SPAN = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2126, 1, 1, tzinfo=UTC), UUID(int=1))
 HOT = [
     (due._ORGANISATIONS, (UUID(int=0), 1000), "workflow_failures_due", "due_at <="),  # noqa: SLF001 - the statements themselves
-    (due._PICK, ([UUID(int=1)], [50], 60.0, 50, 200, 8_000_000), "workflow_failures_due", "due_at <="),  # noqa: SLF001
-    (due._PERSON_LATER, (), "workflow_failures_due", "due_at <="),  # noqa: SLF001
-    (outbox._LEFT_OVER, ("me", 190.0, 500, ["o7"], "t", ["other"]), "heal_outbox_created", "created_at <"),  # noqa: SLF001
+    (due._PICK, ([UUID(int=1)], [50], 60.0, 50, 200, 8_000_000, 550), "workflow_failures_due", "due_at <="),  # noqa: SLF001
+    (due._PERSON_LATER, (), "workflow_failures_for_person", "due_at <="),  # noqa: SLF001
+    (outbox._LEFT_OVER, ("me", 190.0, 500, ["o7"], "t", ["other"]), "heal_outbox_lane", "created_at <"),  # noqa: SLF001
     (settle._WAKE, (["scope200", "scope400"], 1, [], []), "workflow_failures_waiting", "waits_on ="),  # noqa: SLF001
     (breakers._NEXT_PROBE, (["scope200"],), "workflow_failures_waiting", "waits_on ="),  # noqa: SLF001
     (leases._BEGIN, (UUID(int=1), "owner7", 0), "heal_claim_attempt_id_key", "attempt_id ="),  # noqa: SLF001

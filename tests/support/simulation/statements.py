@@ -22,6 +22,7 @@ from consumer.store import (
     outbox,
     rate_limits,
     settle,
+    untold,
     waiters,
 )
 from consumer.store.backlog import BacklogCounts
@@ -187,8 +188,21 @@ async def standing(line: Line) -> IntakeState:
     return await line.ask(lambda _: IntakeState(paused_at=None, why=None, probe_due=None, probe=False, off_until=None))
 
 
-async def release_decided(line: Line, limit: int) -> int:
-    return await line.ask(lambda store: store.release_decided(limit))
+async def release_decided(line: Line, limit: int, *, after: FailureId | None = None) -> None:
+    """All parked claims are looked at each time: there is no next part."""
+    del after
+    await line.ask(lambda store: store.release_decided(limit))
+
+
+async def release_told(line: Line, after: datetime | None) -> untold.Released:
+    """Nothing is put aside here: a pick steps over what has yet to be told."""
+    del line
+    return untold.Released(count=0, after=after)
+
+
+async def put_aside(line: Line, organisations: Sequence[OrgId]) -> int:
+    del line, organisations
+    return 0
 
 
 async def renew(line: Line, owner: OwnerId, lease: timedelta) -> datetime:
@@ -279,6 +293,8 @@ STATEMENTS: Final[Mapping[Callable[..., Awaitable[Any]], Callable[..., Awaitable
     leases.take_over: take_over,
     leases.find_orphans: orphans,
     leases.release_decided: release_decided,
+    untold.release_told: release_told,
+    untold.put_aside: put_aside,
     outbox.forget: forget,
     outbox.left_over: left_over,
     backlog.count: count,
