@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 from schemas.entries import MAX_ERROR_HEADERS, MAX_ITEMS, MAX_STEPS, at_most
 from schemas.headers import plain_headers
+from schemas.idempotency import KeyOfHeaders
 from schemas.names import AssetKind, Effect, RunStatus
 from schemas.rfc3339 import Time
 from schemas.workflow import WorkflowDefinition, WorkflowStep
@@ -145,7 +146,7 @@ class ReadBack(Part):
         return self
 
 
-class RequestContext(Part):
+class RequestContext(KeyOfHeaders, Part):
     """The call that failed, so that it can be made again."""
 
     method: Method = Field(description="The HTTP method; read in any case.")
@@ -158,14 +159,13 @@ class RequestContext(Part):
         "idempotent), else keyed where there is a key, else unsafe.",
     )
     idempotency_key: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")] | None = Field(
-        default=None, description="The key that the caller already sent; used before one of ours."
+        default=None, description="The key that the caller already sent. Absent: its Idempotency-Key header's value."
     )
     idempotency_header: HeaderName = Field(default="Idempotency-Key", description="The header that carries the key.")
     timeout_seconds: Seconds | None = Field(default=None, description="How long one call may take, in seconds.")
     expect: Expectation | None = Field(default=None, description="What the answer has to be to count as healed.")
     read_back: ReadBack | None = Field(
-        default=None,
-        description="How to see whether the call has worked; with it a call without a key may be healed too.",
+        default=None, description="How to see whether the call has worked; a call without a key may be healed with it."
     )
 
     @property

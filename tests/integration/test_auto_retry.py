@@ -533,3 +533,70 @@ async def test_a_schema_that_explodes_does_not_count_as_proof(stage: Stage) -> N
     assert isinstance(outcome, NotHealed)
     assert outcome.code is Code.UNVERIFIED
     assert verdicts(outcome)["schema"] is Verdict.INCONCLUSIVE
+
+
+EXISTS = json_reply({"error": "already exists"}, 409)
+
+
+async def test_what_exists_after_a_keyed_call_without_an_answer_was_made_by_it(stage: Stage) -> None:
+    stage.world.on("/orders", Reply(drop=True, effect=True), EXISTS)
+    outcome = await stage.heal("POST", body={"n": 1}, headers={"Idempotency-Key": "order-7"})
+    assert isinstance(outcome, Healed)
+    assert verdicts(outcome) == {"status": Verdict.PASSED}
+    assert [seen.key for seen in stage.world.seen] == ["order-7"] * 2
+
+
+async def test_what_exists_is_read_back_where_there_is_a_place(stage: Stage) -> None:
+    stage.world.on("/orders", json_reply({}, 502), EXISTS)
+    stage.world.on("/orders/7", OK)
+    look: Json = {"url": stage.world.url("/orders/7")}
+    outcome = await stage.heal("POST", body={}, idempotency_key="k", read_back=look)
+    assert isinstance(outcome, Healed)
+    assert verdicts(outcome) == {"read_back": Verdict.PASSED}
+    assert outcome.recovered is not None
+    assert outcome.recovered.body == {"id": 7, "state": "done"}
+
+
+@pytest.mark.parametrize("context", [{"expect": {"json": [{"path": "/id", "exists": True}]}}, {"resume": True}])
+async def test_what_exists_is_unverified_where_its_answer_is_asked_for(stage: Stage, context: dict[str, Any]) -> None:
+    stage.world.on("/orders", Reply(drop=True, effect=True), EXISTS)
+    stage.world.on("/resume", Reply())
+    given = context | ({"resume": resume(stage)} if "resume" in context else {})
+    outcome = await stage.heal("POST", body={}, idempotency_key="k", **given)
+    assert isinstance(outcome, NotHealed)
+    assert outcome.code is Code.UNVERIFIED
+    assert "read_back" in outcome.reason
+    assert stage.world.calls("/resume") == []
+
+
+@pytest.mark.parametrize("status", [404, 410])
+async def test_what_is_gone_after_a_deletion_without_an_answer_was_deleted_by_it(stage: Stage, status: int) -> None:
+    stage.world.on("/orders", Reply(drop=True, effect=True), json_reply({"error": "no such order"}, status))
+    assert isinstance(await stage.heal("DELETE"), Healed)
+
+
+async def test_a_deletion_that_was_refused_is_no_success_when_it_is_refused_again(stage: Stage) -> None:
+    stage.world.on("/orders", json_reply({}, 404))
+    failed = failure(
+        {"error": {"http_status": 404}, "request": {"method": "DELETE", "url": stage.world.url("/orders")}},
+        reason="404",
+    )
+    strategy = AutoRetry(stage.calls, redact_json, random=lambda: 0.5, sleep=stage.clock.sleep, now=lambda: NOW)
+    outcome = await strategy.heal(task(strategy, failed, policy(stage.world.port)), stage.gate)
+    assert isinstance(outcome, NotHealed)
+    assert outcome.code is Code.NOT_HEALED
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Content-Encoding", "content-md5", "Digest", "Content-Digest", "X-Amz-Content-Sha256", "x-goog-hash", "ETag"],
+)
+async def test_headers_of_the_former_body_are_left_out_of_the_new_one(stage: Stage, name: str) -> None:
+    stage.world.on("/orders", OK)
+    headers: Json = {name: "gzip", "Content-Type": "application/json; charset=iso-8859-1", "If-Match": '"7"'}
+    assert isinstance(await stage.heal("PUT", body={"a": "\u00e9"}, headers=headers), Healed)
+    (seen,) = stage.world.seen
+    assert name.lower() not in seen.headers
+    assert seen.headers["content-type"] == "application/json; charset=utf-8"
+    assert seen.headers["if-match"] == '"7"'
+    assert seen.json == {"a": "\u00e9"}

@@ -6,6 +6,7 @@ from typing import assert_never
 
 from consumer.heal.calls.backoff import jitter
 from consumer.heal.calls.body import content_of
+from consumer.heal.calls.done_before import done_before, leaves_in_doubt, may_have_run
 from consumer.heal.calls.false_success.asked import asked_by
 from consumer.heal.calls.handover import finish_from_call, finish_from_read_back
 from consumer.heal.calls.read_back import Happened, NotHappened, Unclear, quiet, read_back
@@ -13,6 +14,7 @@ from consumer.heal.calls.request import call_limit, outbound
 from consumer.heal.calls.retry_budget import UNASKED_REFUND, cost
 from consumer.heal.calls.session import CallSession, call_entry
 from consumer.heal.calls.status_verdict import (
+    AlreadyDone,
     Definite,
     Forbidden,
     Judgement,
@@ -24,10 +26,10 @@ from consumer.heal.calls.status_verdict import (
 )
 from consumer.heal.calls.verify import Verification, verify_answer
 from consumer.heal.gate import run_permitted
-from consumer.heal.session import SECOND
+from consumer.heal.session import SECOND, proof
 from consumer.model import Outcome, Refused, RetryLater
 from consumer.model.call import Ambiguous, Answer, CallResult, requested_wait
-from schemas.names import Code, Effect
+from schemas.names import Code, Effect, Verdict
 
 
 async def retry_call(session: CallSession) -> Outcome:
@@ -38,6 +40,8 @@ async def retry_call(session: CallSession) -> Outcome:
             return await _verify_and_hand_over(session, answer)
         case Happened():
             return await finish_from_read_back(session, ended)
+        case AlreadyDone():
+            return await _finish_done(session, ended)
         case _:
             return _failed_outcome(session, ended)
 
@@ -60,9 +64,9 @@ def _failed_outcome(session: CallSession, ended: Repeat | Definite | MayHaveRun 
             assert_never(ended)
 
 
-async def _call_until_judged(session: CallSession) -> Judgement | RetryLater | Happened:
+async def _call_until_judged(session: CallSession) -> Judgement | RetryLater | Happened | AlreadyDone:
     limits = session.policy.auto_retry
-    acted = False
+    acted, in_doubt = False, may_have_run(session.task.failure)
     for n in range(1, limits.tries + 1):
         result = await _call_once(session, n)
         judged = judge(result, session.effect, session.request.expect)
@@ -70,10 +74,14 @@ async def _call_until_judged(session: CallSession) -> Judgement | RetryLater | H
             session.tools.quota.give_back(session.target, session.paid or UNASKED_REFUND)
         if isinstance(judged, Forbidden) and acted:
             return Definite(why=judged.why)
+        done = await _already_done(session, result, judged, in_doubt=in_doubt)
+        if done is not None:
+            return done
         doubt = await _resolve_doubt(session, judged) if isinstance(judged, MayHaveRun) else judged
         if not isinstance(doubt, Repeat):
             return doubt
         acted = acted or isinstance(result, Answer | Ambiguous)
+        in_doubt = in_doubt or leaves_in_doubt(result)
         wait = _wait(session, doubt, n)
         if isinstance(wait, RetryLater):
             return wait
@@ -98,6 +106,39 @@ async def _call_once(session: CallSession, n: int) -> CallResult:
     session.tries.append(call_entry(n, result))
     session.dependency_unhealthy = signals_unhealthy(result, given)
     return result
+
+
+async def _already_done(
+    session: CallSession, result: CallResult, judged: Judgement, *, in_doubt: bool
+) -> AlreadyDone | Happened | None:
+    """Return the end of a call that is refused because one before has worked; None: it is judged as any other."""
+    if not in_doubt or not isinstance(result, Answer) or not isinstance(judged, Repeat | Definite):
+        return None
+    why = done_before(result, content_of(result), session.request)
+    if why is None:
+        return None
+    found = await _resolve_doubt(session, MayHaveRun(why=why, answer=result))
+    match found:
+        case Happened():
+            return found
+        case Repeat():
+            return None
+        case MayHaveRun():
+            return AlreadyDone(answer=result, why=found.why, is_proof=session.request.read_back is None)
+        case _:
+            assert_never(found)
+
+
+async def _finish_done(session: CallSession, done: AlreadyDone) -> Outcome:
+    """Count a call as healed whose effect an earlier one had, where its own answer is not asked for."""
+    said = proof("status", Verdict.PASSED if done.is_proof else Verdict.INCONCLUSIVE, done.why)
+    expect, content = session.request.expect, content_of(done.answer)
+    wants_the_answer = expect is not None and (expect.schema_ is not None or bool(expect.json_))
+    wants_the_answer = wants_the_answer or (session.resume is not None and session.request.method != "DELETE")
+    if not done.is_proof or wants_the_answer:
+        advice = "" if not done.is_proof else "; say in context.request.read_back where its result is to be seen"
+        return session.not_healed(Code.UNVERIFIED, f"{done.why}{advice}", (said,))
+    return await finish_from_call(session, done.answer, content, (said,))
 
 
 async def _resolve_doubt(session: CallSession, judged: MayHaveRun) -> MayHaveRun | Repeat | Happened:

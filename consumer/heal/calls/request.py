@@ -1,6 +1,7 @@
 """Outbound requests built from an event: its timeout, idempotency key, digest, and the origin it goes to."""
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
@@ -9,6 +10,7 @@ from typing import Final
 import httpx2
 
 from consumer.catalog import WorkflowPolicy
+from consumer.diagnose.facts import words_of
 from consumer.heal.digest import digest
 from consumer.model import Json
 from consumer.model.call import OutboundRequest
@@ -19,6 +21,18 @@ HANDOVER_TRIES: Final = 3
 
 
 _ORIGIN: Final = re.compile(r"[A-Za-z]+://[^/?#]*")
+
+
+_OF_THE_BYTES: Final = words_of("""
+    content-encoding content-length content-md5 content-digest repr-digest digest etag transfer-encoding
+    trailer content-range content-transfer-encoding x-amz-content-sha256 x-amz-decoded-content-length x-amz-trailer
+    x-amz-sdk-checksum-algorithm x-content-sha256 x-content-md5 x-ms-blob-content-md5 x-ms-content-md5
+    x-ms-content-crc64 x-goog-hash x-checksum x-checksum-md5 x-checksum-sha1 x-checksum-sha256 x-body-digest
+    x-body-sha256 content-crc32 content-sha256 content-features
+    """)
+"""Headers that describe the bytes of the body that was sent. The body is written anew, and is not what they say."""
+_OF_THE_BYTES_BY_PREFIX: Final = ("x-amz-checksum-", "x-amz-meta-x-amz-unencoded-")
+_CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?(?!utf-8\b)[^\s;\"]*\"?", re.IGNORECASE)
 
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
@@ -34,9 +48,10 @@ def call_limit(request: RequestContext, policy: WorkflowPolicy) -> timedelta:
 def outbound(request: RequestContext, *, with_body: bool = True) -> OutboundRequest:
     """Build the call again as it was made, with the caller's own idempotency key.
 
-    A body is not needed where the caller only checks whether the call is allowed.
+    Headers that describe the bytes of the former body are left out: this one is written anew, in UTF-8. It is not
+    needed where the caller only checks whether the call is allowed.
     """
-    headers = dict(request.headers)
+    headers = _without_bytes(request.headers)
     given = {name.lower() for name in headers}
     body: bytes | None = None
     if isinstance(request.body, str):
@@ -52,9 +67,21 @@ def outbound(request: RequestContext, *, with_body: bool = True) -> OutboundRequ
     return OutboundRequest(method=request.method, url=request.url, headers=tuple(headers.items()), body=body)
 
 
+def _without_bytes(headers: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: _utf_8(name, value)
+        for name, value in headers.items()
+        if name.lower() not in _OF_THE_BYTES and not name.lower().startswith(_OF_THE_BYTES_BY_PREFIX)
+    }
+
+
+def _utf_8(name: str, value: str) -> str:
+    return _CHARSET.sub("; charset=utf-8", value) if name.lower() == "content-type" else value
+
+
 def handover_address(resume: ResumeContext) -> OutboundRequest:
     """Build the hand-over's request without its body."""
-    return OutboundRequest(method=resume.method, url=resume.url, headers=tuple(resume.headers.items()))
+    return OutboundRequest(method=resume.method, url=resume.url, headers=tuple(_without_bytes(resume.headers).items()))
 
 
 def call_digest(request: RequestContext) -> str:

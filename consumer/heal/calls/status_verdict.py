@@ -56,6 +56,16 @@ class MayHaveRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlreadyDone:
+    """The call was refused, because one before it has had its effect."""
+
+    answer: Answer
+    why: str
+    is_proof: bool
+    """Nothing else can be seen of it; where there is a read-back that told nothing, the answer alone proves nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Forbidden:
     """The catalog or the egress guard refused the call."""
 

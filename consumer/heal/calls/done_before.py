@@ -1,0 +1,78 @@
+"""Whether the answer to a repeated call says that one before it has worked: it exists, or it is gone. Pure.
+
+A call whose answer was lost may have worked. Then its repetition is refused, because there is nothing left to do: 409
+where it creates something under a key, 404 or 410 where it deletes. The same answer to a first call is a plain refusal.
+"""
+
+import re
+from typing import Final
+
+from consumer.heal.calls.body import Content
+from consumer.heal.calls.earlier_tries import provably_not_run
+from consumer.model import Failure
+from consumer.model.call import Ambiguous, Answer, CallResult
+from consumer.model.http_status import NOT_PROCESSED
+from schemas.context import RequestContext, error_of
+from schemas.json_text import to_json
+from schemas.names import Effect
+
+_GONE: Final = frozenset({404, 410})
+_CONFLICT: Final = 409
+_UNMET: Final = 412
+_MAX_READ: Final = 4096
+_DONE: Final = re.compile(
+    r"already[ _-]?(?:been[ _-]?)?(?:exist\w*|creat\w+|process\w+|complet\w+|submitt\w+|record\w+|register\w+|execut\w+"
+    r"|charged|captured|paid|sent|done|applied|accepted|received)"
+    r"|(?:resource|entity|object|record|entry|item|document|row|key|alias|name)[ _-]?(?:already[ _-]?)?exists"
+    r"|exists[ _-]?already|\bduplicate\b|duplicate[ _-]?(?:entry|key|record|request|order|transaction)"
+    r"|unique[ _-]?(?:constraint|violation)|existiert bereits|bereits vorhanden|existe d[eé]j[aà]|ya existe",
+    re.IGNORECASE,
+)
+_NOT_DONE: Final = re.compile(
+    r"in[ _-]?(?:use|progress)|being[ _-]processed|still[ _-](?:running|processing)|concurren\w*|locked"
+    r"|(?:different|other|another)[ _-](?:payload|parameters?|request|body|arguments?|user|account|tenant|customer)"
+    r"|(?:payload|parameters?|body|request)[ _-](?:mismatch|differs?|does not match)"
+    r"|idempotency[ _-]?(?:error|mismatch|conflict)|stale|version[ _-]?(?:conflict|mismatch)|modified",
+    re.IGNORECASE,
+)
+"""A key that is in use, or was used for something else, says nothing of this call's effect."""
+
+
+def done_before(answer: Answer, content: Content, request: RequestContext) -> str | None:
+    """Return what says that there is nothing left to do, or None; it counts only where a call before may have run."""
+    status = answer.status
+    if request.method == "DELETE" and status in _GONE:
+        # A proxy that does not know the route answers 404 too, mostly with a page.
+        return None if content.looks_like_a_page else f"answered {status}: it is gone"
+    creates_once = any(
+        name.lower() == "if-none-match" and said.strip() == "*" for name, said in request.headers.items()
+    )
+    if status == _UNMET and creates_once:
+        return f"answered {status}: it is there already"
+    if status != _CONFLICT or not (request.effect_or_default is Effect.KEYED or creates_once):
+        return None
+    text = _text(content)
+    says_so = _DONE.search(text) is not None and _NOT_DONE.search(text) is None
+    return f"answered {status}: it exists already" if says_so else None
+
+
+def may_have_run(failure: Failure) -> bool:
+    """Return whether the failed call, or one of an earlier attempt, may have had its effect."""
+    if failure.effect_in_doubt or failure.ladder_progress.in_doubt is not None:
+        return True
+    status = error_of(failure.context).http_status
+    was_refused = status is not None and 400 <= status < 500 and status != 408  # noqa: PLR2004 - HTTP's refusals
+    return not was_refused and not provably_not_run(failure)
+
+
+def leaves_in_doubt(result: CallResult) -> bool:
+    """Return whether a try of ours may have had its effect, although its answer was no success."""
+    if isinstance(result, Answer):
+        return (result.status >= 500 or result.status == 408) and result.status not in NOT_PROCESSED  # noqa: PLR2004
+    return isinstance(result, Ambiguous)
+
+
+def _text(content: Content) -> str:
+    if isinstance(content.value, str):
+        return content.value[:_MAX_READ]
+    return to_json(content.value)[:_MAX_READ].decode("utf-8", "replace") if content.kind == "json" else ""

@@ -1,0 +1,44 @@
+"""The caller's idempotency key, where it stands among a request's headers only."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel, model_validator
+
+KEY_HEADERS: Final = (
+    "idempotency-key",
+    "x-idempotency-key",
+    "idempotency-token",
+    "x-idempotency-token",
+    "idempotent-key",
+    "x-idempotent-key",
+    "paypal-request-id",
+)
+_KEY: Final = re.compile(r"[!-~]{1,255}")
+_SECRET: Final = "secret://"  # noqa: S105 - the scheme, not a secret
+
+
+class KeyOfHeaders(BaseModel):
+    """A request whose key may stand in its headers: it is the key all the same, and its header stays its own."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _find_key(cls, value: Any) -> Any:  # noqa: ANN401 - whatever was sent
+        if not isinstance(value, Mapping) or value.get("idempotency_key") is not None:
+            return value
+        headers = value.get("headers")
+        found = _key_in(headers, value.get("idempotency_header")) if isinstance(headers, Mapping) else None
+        if found is None:
+            return value
+        return {**value, "idempotency_header": found[0], "idempotency_key": found[1]}
+
+
+def _key_in(headers: Mapping[Any, Any], named: object) -> tuple[str, str] | None:
+    lowered = {name.lower(): (name, said) for name, said in headers.items() if isinstance(name, str)}
+    wanted = (named.lower(), *KEY_HEADERS) if isinstance(named, str) else KEY_HEADERS
+    for name in wanted:
+        header, key = lowered.get(name, ("", None))
+        if isinstance(key, str) and _KEY.fullmatch(key) and not key.startswith(_SECRET):
+            return header, key
+    return None
