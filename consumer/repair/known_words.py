@@ -71,6 +71,8 @@ def are_opposites(one: str, other: str) -> bool:
     """Return whether two words, in lower case, name two different things of one kind."""
     if one == other:
         return False
+    if one.isdigit() and other.isdigit():
+        return True
     if (one in UNITS and other in UNITS) or (one in CURRENCIES and other in CURRENCIES):
         return True
     return any(one in among and other in among for among in _OPPOSITES)

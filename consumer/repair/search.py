@@ -238,7 +238,7 @@ class Search:
             inside = {plain(key) for key in conversion.value} if isinstance(conversion.value, dict) else set()
             # A key declared here is no envelope; a key beside the envelope may exist within it too.
             beside = [name for name in conversion.gives_up if plain(name) not in inside]
-            if kept in shape.declared and plain(kept) not in inside:
+            if plain(kept) in self.names(self._family.get(shape.number, shape)) and plain(kept) not in inside:
                 continue
             if not any(self._is_declared_member(name, value[name], shape) for name in (kept, *beside) if name in value):
                 yield conversion

@@ -194,15 +194,13 @@ class UndeclaredKeys:
             return Miss(cause=RefusalCause.GUARDED, what="may not stand here, and may not be dropped", at=(key,))
         if len(self._undeclared) > _MAX_UNDECLARED:
             return Miss(cause=RefusalCause.FORBIDDEN_KEY, what=f"{len(self._undeclared)} keys that may not stand here")
-        if value is None:
-            return [KeyAction(key=key, cost=DROP_NULL, target=None)]
         doubt = self._doubt_of_dropping(key, value)
         if doubt is not None:
             return Miss(cause=RefusalCause.AMBIGUOUS, what=f"may not stand here, and {doubt}", at=(key,))
-        return [KeyAction(key=key, cost=DROP, target=None)]
+        return [KeyAction(key=key, cost=DROP_NULL if value is None else DROP, target=None)]
 
     def _doubt_of_dropping(self, key: str, value: Json) -> str | None:
-        if says_the_measure(key, value):
+        if value is not None and says_the_measure(key, value):
             return "says in what the rest is measured"
         if self._shapes.nearly_matches_a_pattern(self._shape, key):
             return "is a slip away from a name that may"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from typing import Final, TypeAlias
 
+from tests.support.damaged import meaning_damage
 from tests.support.damaged.schema_positions import Json, Place, Schema, dereferenced, places, replaced, valid, without
 from tests.support.damaged.spellings import camel, flat, kebab, pascal, snake
 
@@ -280,6 +281,12 @@ REFUSALS: Final[dict[str, Refusal]] = {
     "unknown enum word, and more": under_damage(unknown_word),
     "pattern or format, and more": under_damage(off_pattern),
     "two candidates, and more": under_damage(two_candidates),
+    "a key of another meaning": meaning_damage.of_another_meaning,
+    "a number with its unit": meaning_damage.with_its_unit,
+    "a list written as one text": meaning_damage.joined,
+    "the same document twice": meaning_damage.twice,
+    "a draft within thoughts": meaning_damage.draft,
+    "a key of another meaning, and more": under_damage(meaning_damage.of_another_meaning),
     "truncated": truncated,
     "truncated at the end": truncated_at_the_end,
     "truncated in prose": truncated_in_prose,
