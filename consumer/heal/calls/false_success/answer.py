@@ -48,13 +48,15 @@ def _sign_in_body(answer: Answer, content: Content, kind: str, asked: Asked) -> 
     if sign is not None:
         return sign
     if content.kind == "json":
-        return sign_in_json(content.value, asked)
+        is_text = isinstance(content.value, str) and len(content.value) <= _MAX_TEXT
+        said = stream.sign_in_text(str(content.value)) if is_text else None
+        return said or sign_in_json(content.value, asked)
     return None if text is None else _sign_in_text(text, kind, asked)
 
 
 def _sign_in_text(text: str, kind: str, asked: Asked) -> Sign | None:
     if kind == "multipart/mixed":
-        return stream.sign_in_bundle(text)
+        return stream.sign_in_bundle(text, asked)
     if kind.startswith("multipart/"):
         return markup.sign_in_xml(text[text.find("<") :], asked, claims_xml=False) if "Envelope" in text else None
     if kind == _FORM:
@@ -70,7 +72,7 @@ def _sign_in_markup(text: str, kind: str, asked: Asked) -> Sign | None:
 
 def _sign_in_plain(text: str, asked: Asked) -> Sign | None:
     sign = stream.sign_in_text(text) if len(text) <= _MAX_TEXT else None
-    return sign or stream.sign_in_lines(text, asked, claims_lines=False)
+    return sign or stream.sign_in_guarded(text, asked) or stream.sign_in_lines(text, asked, claims_lines=False)
 
 
 def _sign_in_parts(answer: Answer, content: Content, asked: Asked) -> Sign | None:

@@ -14,6 +14,8 @@ from consumer.heal.calls.false_success import members as words
 from consumer.heal.calls.false_success.asked import Asked, Sign
 from consumer.heal.calls.false_success.members import is_nothing, plain_name, plain_word
 from consumer.model import Json
+from schemas.errors import EnvelopeError
+from schemas.json_text import load_json
 
 _MAX_PARTS: Final = 2000
 _MAX_WRAPPERS: Final = 2
@@ -51,8 +53,19 @@ def sign_in_json(value: Json, asked: Asked) -> Sign | None:
             return _sign_in_object(value, asked, 0)
         case list():
             return _sign_in_parts(value, asked, always=False)
+        case str() if value.lstrip().startswith("{"):
+            return _sign_in_text(value, asked, 1)
         case _:
             return None
+
+
+def _sign_in_text(text: str, asked: Asked, depth: int) -> Sign | None:
+    """Return a sign in an object that was written as a text."""
+    try:
+        value = load_json(text.encode("utf-8", "replace"))
+    except EnvelopeError:
+        return None
+    return _sign_in_object(value, asked, depth) if isinstance(value, dict) else None
 
 
 def _sign_in_object(value: dict[str, Json], asked: Asked, depth: int, *, is_part: bool = False) -> Sign | None:
@@ -139,8 +152,10 @@ def _outcome(body: _Body) -> Sign | None:
     for name, value in body.members.items():
         if name not in words.OUTCOMES or name in body.asked.described:
             continue
+        if value is False and body.is_envelope and (name == "status" or words.MESSAGES & body.members.keys()):
+            return Sign(why=f"the body says `{name}: false`")
         word = plain_word(value)
-        if word is None:
+        if word is None or (name == "state" and body.asked.reads):
             continue
         if body.is_envelope or name in words.PROTOCOL_OUTCOMES:
             failed = word in words.FAILED
@@ -204,6 +219,8 @@ def _sign_below(body: _Body, depth: int) -> Sign | None:
     for name, value in body.members.items():
         if name in words.PARTS and isinstance(value, list):
             sign = _sign_in_parts(value, body.asked, always=name in words.ALWAYS_PARTS)
+        elif name == "body" and isinstance(value, str) and value.lstrip().startswith("{"):
+            sign = _sign_in_text(value, body.asked, depth + 1)
         elif name in words.WRAPPERS and isinstance(value, dict):
             sign = _sign_in_object(value, body.asked, depth + 1, is_part=body.asked.reads and name == "data")
             sign = sign or (_sign_in_fields(value, body.asked) if name == "data" else None)

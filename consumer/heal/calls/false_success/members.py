@@ -18,6 +18,7 @@ ERRORS: Final = words_of("""
     error errors err fault faults exception exceptions errormessage errormessages errormsg errmsg errordescription
     errordetail errordetails errorlist errorinfo errortype errorname errorcode errcode errno errornumber errorid
     exceptionmessage exceptiontype exceptionclass faultstring faultcode usererrors validationerrors fielderrors
+    nonfielderrors errorresponse errorsummary
     """)
 """Members that say what went wrong, where there is something in them."""
 RIGHT_WHERE_TRUE: Final = words_of("""
@@ -43,10 +44,15 @@ OUTCOMES: Final = words_of("""
 PROTOCOL_OUTCOMES: Final = words_of("stat ack response resultcode returncode responsestatus")
 """Outcomes of the call itself, in whatever is answered."""
 STATUSES: Final = words_of("""
-    status statuscode httpstatus httpstatuscode httpcode httpstatuscode responsecode responsestatus code
+    status statuscode httpstatus httpstatuscode httpcode httpstatuscode responsecode responsestatus code cod
     """)
-CODES: Final = words_of("code retcode resultcode returncode respcode statuscode subcode ret rtn bizcode")
-MESSAGES: Final = words_of("message msg messages detail details description reason title errmsg info statusmessage")
+CODES: Final = words_of(
+    "code retcode resultcode returncode respcode rspcode rtncode statuscode subcode ret rtn bizcode"
+)
+MESSAGES: Final = words_of("""
+    message msg messages detail details description reason title errmsg info statusmessage resultmsg resultmessage
+    retmsg returnmsg respmsg rspmsg rtnmsg statusmsg
+    """)
 WRAPPERS: Final = words_of("""
     response responses result results data d body payload output meta metadata header headers responseheader head resp
     reply return status responsestatus envelope basestatus

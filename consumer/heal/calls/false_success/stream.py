@@ -14,10 +14,10 @@ from consumer.model import Json
 from schemas.errors import EnvelopeError
 from schemas.json_text import load_json
 
-_MAX_READ: Final = 1024 * 1024
+_MAX_READ: Final = 256 * 1024
 """Characters that are read of each end of a stream."""
-_MAX_ITEMS: Final = 5000
-_MAX_FRAMES: Final = 20_000
+_MAX_ITEMS: Final = 2000
+_MAX_FRAMES: Final = 5000
 _FAILED_EVENT: Final = re.compile(r"(?:.*[._/-])?(?:error|errors|fatal|failure|failed|exception)", re.IGNORECASE)
 _UNFINISHED_EVENT: Final = re.compile(r"(?:.*[._/-])?(?:incomplete|cancelled|canceled|aborted|timeout)", re.IGNORECASE)
 _ENDS: Final = (
@@ -27,6 +27,10 @@ _ENDS: Final = (
 )
 """Events that begin a stream of a known kind, and those that end it."""
 _CHUNKS: Final = frozenset(("chat.completion.chunk", "text_completion"))
+_FAILED_TEXTS: Final = frozenset(("error", "fail", "failed", "failure", "ko", "nok"))
+_GUARD: Final = re.compile(r"\s*(?:\)\]\}'?,?|for\s*\(;;\);|while\s*\(1\);)\s*(?=[{\[])")
+"""What stands before JSON so that no other page can run it."""
+_JSON_PART: Final = re.compile(r"\r?\n\r?\n(\{[^\0]*?)\r?\n--")
 _DONE: Final = "[DONE]"
 _PART_STATUS: Final = re.compile(r"^HTTP/\d(?:\.\d)?[ \t]+([1-5]\d\d)\b", re.MULTILINE)
 _TRAILER: Final = re.compile(rb"^grpc-status\s*:\s*(\d{1,3})\s*$", re.IGNORECASE | re.MULTILINE)
@@ -161,8 +165,17 @@ def _decoded_base64(body: bytes) -> bytes:
         return b""
 
 
-def sign_in_bundle(text: str) -> Sign | None:
+def sign_in_guarded(text: str, asked: Asked) -> Sign | None:
+    """Return the sign of a failure in JSON behind a guard such as `)]}'`."""
+    guard = _GUARD.match(text)
+    return None if guard is None else sign_in_json(_parsed(text[guard.end() :]), asked)
+
+
+def sign_in_bundle(text: str, asked: Asked) -> Sign | None:
     """Return the sign of a failure in the parts of a batch (`multipart/mixed`)."""
+    for found in islice(_JSON_PART.finditer(text), _MAX_ITEMS):
+        if (sign := sign_in_json(_parsed(found[1]), asked)) is not None:
+            return Sign(why=f"one of its parts: {sign.why}", sure=sign.sure)
     statuses = _PART_STATUS.findall(text)
     failed = [status for status in statuses if status >= "400"]
     return Sign(why=f"{len(failed)} of {len(statuses)} parts were answered {failed[0]} or so") if failed else None
@@ -176,7 +189,7 @@ def sign_in_form(text: str, asked: Asked) -> Sign | None:
 
 def sign_in_text(text: str) -> Sign | None:
     """Return the sign of a failure in a short text that is nothing but an error's."""
-    if plain_word(text.strip()) in TELLING_MESSAGES:
+    if plain_word(text.strip()) in TELLING_MESSAGES | _FAILED_TEXTS:
         return Sign(why="a text that is an error's")
     if re.match(
         r"\s*(?:traceback \(most recent call last\)|(?:fatal |internal )?error\s*[:\-]\s*\S)", text, re.IGNORECASE

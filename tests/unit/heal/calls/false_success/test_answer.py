@@ -97,13 +97,21 @@ FAILED_ENVELOPES: tuple[Any, ...] = (
     {"result": {"success": False}},
     {"d": {"error": {"code": "x"}}},
     {"hasErrors": True, "results": []},
+    {"status": False, "message": "x"},
+    {"result": False, "msg": "x"},
+    {"cod": "404", "message": "city not found"},
+    {"resultCode": "9999", "resultMsg": "x"},
+    {"non_field_errors": ["x"]},
+    {"statusCode": 200, "body": '{"error": "x"}'},
+    '{"success": false}',
+    "error",
 )
 
 
 @pytest.mark.parametrize("asked", [{}, SEARCHES, WRITES], ids=["get", "search", "write"])
 @pytest.mark.parametrize("body", FAILED_ENVELOPES, ids=json.dumps)
 def test_an_envelope_that_says_that_it_failed_is_no_success(body: Any, asked: dict[str, Any]) -> None:  # noqa: ANN401
-    assert sign(body, asked=asked) is not None
+    assert sign(json.dumps(body), JSON, asked=asked) is not None
 
 
 @pytest.mark.parametrize(
@@ -166,6 +174,11 @@ HONEST: tuple[Any, ...] = (
     {"__type": "Orders.Contracts.Order", "id": 1},
     {"id": 4, "code": 404, "name": "Not so"},
     {"valid": False, "reason": "too old"},
+    {"status": True, "message": "saved"},
+    {"result": False},
+    {"statusCode": 200, "body": '{"id": 7}'},
+    {"resultCode": "0000", "resultMsg": "OK"},
+    '{"id": 7}',
     {"enabled": False, "failed_logins": 3},
     {"title": "How to fail", "id": 3},
     {"errorRate": 0.2, "id": 3},
@@ -204,6 +217,7 @@ def test_an_honest_success_is_believed(body: Any, asked: dict[str, Any]) -> None
         {"check": "https://b.example", "statusCode": 503},
         {"id": 9, "url": "https://b.example", "status": 503},
         {"id": "pay_1", "result": "failed"},
+        {"state": "failed"},
     ],
     ids=json.dumps,
 )
@@ -563,6 +577,15 @@ def test_a_page_in_the_place_of_another_is_no_success(
         ("Internal Server Error\n", "", True),
         ("ERROR: relation does not exist", "text/plain", True),
         ("OK", "text/plain", False),
+        ("FAIL", "text/plain", True),
+        (')]}\'\n{"error": "x"}', "text/plain", True),
+        (')]}\',\n{"id": 7}', "text/plain", False),
+        (
+            '--b\r\nContent-Type: application/json\r\n\r\n{"errors": [{"message": "x"}]}\r\n--b--',
+            "multipart/mixed",
+            True,
+        ),
+        ('--b\r\nContent-Type: application/json\r\n\r\n{"data": {"id": 7}}\r\n--b--', "multipart/mixed", False),
         ("errors: none", "text/plain", False),
         (
             "--b\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 404 Not Found\r\n\r\n--b--",
