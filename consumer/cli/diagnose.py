@@ -35,6 +35,7 @@ def diagnosed(failure_reason: str, context: JsonObject) -> JsonObject:
         "disposition": diagnosis.disposition.value,
         "strategy": strategy_for(diagnosis, context).value,
         **({"wait_seconds": diagnosis.wait.total_seconds()} if diagnosis.wait is not None else {}),
+        **({"wait_until": diagnosis.until.isoformat()} if diagnosis.until is not None else {}),
         "evidence": list(evidence_of(diagnosis)),
     }
 

@@ -1,6 +1,7 @@
 """Classifies a failure by its reason and context: type, disposition (whether a retry can help) and evidence."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import chain
 from types import MappingProxyType
@@ -77,11 +78,13 @@ def diagnose_by(index: Index, failure_reason: str, context: JsonObject) -> Diagn
         return UNRECOGNISED
     place = _choose_type(met)
     kind, disposition = PRECEDENCE[place], _choose_disposition(met, place)
+    told = told_to_wait(failure_reason, context) if disposition is Disposition.RETRY_AFTER else None
     return Diagnosis(
         failure_type=kind,
         disposition=disposition,
         evidence=_evidence(met, kind, disposition),
-        wait=told_to_wait(failure_reason, context) if disposition is Disposition.RETRY_AFTER else None,
+        wait=told if isinstance(told, timedelta) else None,
+        until=told if isinstance(told, datetime) else None,
     )
 
 

@@ -113,6 +113,12 @@ def context_facts(context: JsonObject) -> Iterator[Fact]:
 
 def text_facts(reason: str) -> Iterator[Fact]:
     """Yield the facts in JSON bodies within the text."""
+    for body in json_bodies(reason):
+        yield from _body_facts(body, "failure_reason")
+
+
+def json_bodies(reason: str) -> Iterator[object]:
+    """Yield the JSON objects within a text, the first few."""
     at, bodies = reason.find("{"), 0
     while at >= 0 and bodies < _MAX_BODIES:
         bodies += 1
@@ -121,7 +127,7 @@ def text_facts(reason: str) -> Iterator[Fact]:
         except (JSONDecodeError, RecursionError):
             end = at + 1
         else:
-            yield from _body_facts(body, "failure_reason")
+            yield body
         at = reason.find("{", end)
 
 

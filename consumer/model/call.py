@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 from uuid import UUID
 
-from consumer.model.retry_after import retry_after, retry_after_milliseconds
+from consumer.model.http_status import is_throttling, passing
+from consumer.model.retry_after import bounded_seconds
+from consumer.model.waits import wait_of_headers
 from schemas.value import value
 
 
@@ -101,15 +103,15 @@ _RETRY_HINT_HEADERS: Final = ("x-should-retry", "stripe-should-retry")
 
 
 def requested_wait(answer: Answer, now: datetime | None = None) -> timedelta | None:
-    """Return the wait that the other side asks for by `retry-after-ms` or Retry-After.
+    """Return the wait that the other side asks for by `retry-after-ms`, Retry-After or a rate limit that is used up.
 
     A moment in an answer without a Date header counts from `now`.
     """
-    date = answer.header("date")
-    wait = retry_after_milliseconds(answer.header("retry-after-ms"), date=date, now=now)
-    if wait is not None:
-        return wait
-    return retry_after(answer.header("retry-after"), date=date, now=now)
+    headers = answer.named_headers
+    wait = wait_of_headers(headers, throttled=is_throttling(passing(answer.status, headers)))
+    if isinstance(wait, datetime):
+        return None if now is None else bounded_seconds((wait - now).total_seconds())
+    return wait
 
 
 def advised_against(answer: Answer) -> bool:

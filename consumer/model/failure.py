@@ -165,3 +165,5 @@ class Diagnosis:
     evidence: tuple[Evidence, ...]
     wait: timedelta | None = None
     """The wait that the failing side asked for, counted from when it failed."""
+    until: datetime | None = None
+    """The moment that the failing side asked to wait for."""

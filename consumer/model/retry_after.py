@@ -24,9 +24,9 @@ def retry_after(said: str | float | None, *, date: str | None = None, now: datet
         moment = epoch(number)
         if moment is None:
             return bounded_seconds(number)
-        begin = _parse_date(date) or now
+        begin = http_date(date) or now
         return None if begin is None else bounded_seconds(moment - begin.timestamp())
-    until, since = _parse_date(text), _parse_date(date) or now
+    until, since = http_date(text), http_date(date) or now
     if until is None or since is None:
         return None
     return bounded_seconds((until - since).total_seconds())
@@ -53,7 +53,8 @@ def bounded_seconds(seconds: float) -> timedelta:
     return timedelta(seconds=max(0.0, min(seconds, _MAX_WAIT.total_seconds())))
 
 
-def _parse_date(text: str | None) -> datetime | None:
+def http_date(text: str | None) -> datetime | None:
+    """Parse an HTTP date; None where it is none."""
     try:
         moment = parsedate_to_datetime(text) if text else None
     except (ValueError, IndexError, OverflowError, TypeError):

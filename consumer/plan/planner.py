@@ -24,6 +24,7 @@ from consumer.model import (
     Wait,
 )
 from consumer.plan.default_ladder import LADDER, ladder, nobody_may, strategy_for
+from consumer.plan.next_step import LONGEST_WAIT
 from consumer.plan.rung import Rung
 from schemas.names import Code, Disposition, FailureType, StrategyName
 
@@ -93,10 +94,10 @@ class Planner:
     ) -> Refuse | Wait | None:
         if nobody := nobody_may(diagnosis):
             return self._refuse(strategy, Code.REFUSED, nobody)
-        wait = diagnosis.wait
-        if wait is None or (left := wait - failure.age(now)) <= timedelta(0):
+        left, asked = _told_wait(failure, diagnosis, now)
+        if left <= timedelta(0):
             return None
-        reason = f"whoever failed asked to be left alone for {wait.total_seconds():g} s"
+        reason = f"whoever failed asked to be left alone {asked}"
         return Wait(strategy=strategy, after=left, reason=reason, catalog_version=self.catalog.version)
 
     def _refuse_without_entry(self, strategy: StrategyName, failure: Failure) -> Refuse:
@@ -237,6 +238,15 @@ class Planner:
 def _first_declared(policy: WorkflowPolicy, diagnosis: Diagnosis) -> StrategyName | None:
     declared = policy.ladders.get(diagnosis.failure_type)
     return declared[0] if declared is not None else None
+
+
+def _told_wait(failure: Failure, diagnosis: Diagnosis, now: datetime) -> tuple[timedelta, str]:
+    """Return what is left of the wait that the failing side asked for, at most a week, and how it asked."""
+    if diagnosis.until is not None:
+        return min(diagnosis.until - now, LONGEST_WAIT), f"until {diagnosis.until.isoformat()}"
+    if diagnosis.wait is not None:
+        return diagnosis.wait - failure.age(now), f"for {diagnosis.wait.total_seconds():g} s"
+    return timedelta(0), ""
 
 
 def _not_installed_reason(strategy: StrategyName) -> str:

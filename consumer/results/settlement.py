@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias, assert_never
 
 from consumer.catalog import WorkflowPolicy
@@ -40,6 +40,9 @@ from schemas.value import value
 
 _REASON_LENGTH: Final = 300
 _MISSING_LIMIT: Final = 10
+SPREAD: Final = 0.1
+"""Jitter of a deferral: the share of the wait by which a failure comes back later, at most."""
+MAX_SPREAD: Final = timedelta(minutes=1)
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -187,7 +190,9 @@ def _next_after_plan(plan: Refuse | Wait | Adopt, dice: float, *, effect_in_doub
         case Refuse():
             return given_up(effect_in_doubt=effect_in_doubt)
         case Wait():
-            return Next(status=Status.DEFERRED, due_in=plan.after * (0.5 + dice), counts=False)
+            # Never before the time that was named; a thousand failures of one cause do not come back at one instant.
+            spread = min(plan.after * SPREAD, MAX_SPREAD) * dice
+            return Next(status=Status.DEFERRED, due_in=plan.after + spread, counts=False)
         case Adopt():
             return Next(status=Status.RESOLVED, due_in=None, counts=False)
         case _:

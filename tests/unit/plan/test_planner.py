@@ -149,6 +149,17 @@ def test_what_was_told_to_wait_waits_and_then_no_longer(planner: Planner) -> Non
     assert isinstance(planner.plan(replace(failure(GET), detected_at=NOW - timedelta(seconds=31)), told, NOW), Heal)
 
 
+def test_what_was_told_a_moment_waits_until_then_and_never_longer_than_a_week(planner: Planner) -> None:
+    told = replace(diagnosis(Disposition.RETRY_AFTER), until=NOW + timedelta(minutes=30))
+    early = planner.plan(failure(GET), told, NOW)
+    assert isinstance(early, Wait)
+    assert early.after == timedelta(minutes=30)
+    assert isinstance(planner.plan(failure(GET), told, NOW + timedelta(minutes=30)), Heal)
+    far = planner.plan(failure(GET), replace(told, until=NOW + timedelta(days=90)), NOW)
+    assert isinstance(far, Wait)
+    assert far.after == timedelta(days=7)
+
+
 @pytest.mark.parametrize("disposition", [Disposition.NEVER, Disposition.NEEDS_MONEY, Disposition.NEEDS_PERSON])
 def test_what_trying_again_cannot_help_is_refused(planner: Planner, disposition: Disposition) -> None:
     assert refused(planner.plan(failure(GET), diagnosis(disposition), NOW))[0] is Code.REFUSED

@@ -1,8 +1,10 @@
 """Outcomes to what is written: result, code and status hang together for every kind of end."""
 
+from datetime import timedelta
+
 import pytest
 
-from consumer.model import Diagnosed, Outcome, Refuse, attempt_id
+from consumer.model import Diagnosed, Outcome, Refuse, Wait, attempt_id
 from consumer.results.events import attempt_details
 from consumer.results.settlement import settle_unclaimed, strip_content
 from schemas.names import Code, Result, Status, StrategyName
@@ -71,3 +73,14 @@ def test_a_plan_that_refuses_is_an_attempt_that_failed_and_a_failure_given_up() 
     assert (written.attempt.result, written.attempt.code) == (Result.FAILED, Code.NOT_INSTALLED)
     assert (written.next.status, written.next.due_in, written.next.counts) == (Status.GIVEN_UP, None, False)
     assert [message.rank for message in written.messages] == [0, 1]
+
+
+@pytest.mark.parametrize("seconds", [2, 90, 7200, 72000])
+@pytest.mark.parametrize("dice", [0.0, 0.5, 0.999])
+def test_a_failure_comes_back_at_the_named_time_and_jitter_is_only_after_it(seconds: int, dice: float) -> None:
+    named = timedelta(seconds=seconds)
+    plan = Wait(strategy=StrategyName.AUTO_RETRY, after=named, reason="asked to wait", catalog_version="v")
+    diagnosed = Diagnosed(failure=FAILURE, diagnosis=DIAGNOSIS, plan=plan)
+    due = settle_unclaimed(diagnosed, plan, NOW, dice, OUTLET).next.due_in
+    assert due is not None
+    assert named <= due <= min(named * 1.1, named + timedelta(minutes=1))
