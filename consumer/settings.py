@@ -243,9 +243,9 @@ class ApiSettings(Section):
     address_rate: Annotated[float, Field(gt=0)] = 5.0
     """Refused or anonymous requests a second of one address (an IPv6 network of 64 bits); those beyond get a 429."""
     address_burst: Annotated[int, Field(ge=1)] = 100
-    user_rate: Annotated[float, Field(gt=0)] = 50.0
+    user_rate: Annotated[float, Field(gt=0)] = 100.0
     """Requests a second of one user."""
-    user_burst: Annotated[int, Field(ge=1)] = 1200
+    user_burst: Annotated[int, Field(ge=1)] = 2000
     """Enough for a thousand at once for a heal of one failure: they share one."""
     heal_wait: Seconds = timedelta(seconds=10)
     """How long POST /api/healing/heal waits for the attempt before it answers 202."""

@@ -1,6 +1,6 @@
 """Connections of the API: how many there may be, in all and of one address, and which one makes room for another."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -77,14 +77,17 @@ class ConnectionTable:
         if not self._by_address[key]:
             del self._by_address[key]
 
-    def make_room(self, address: str) -> bool:
-        """Close an idle connection where a new one of this address would be above a cap; False where none is idle."""
+    def make_room(self, address: str, coming: Sequence[str] = ()) -> bool:
+        """Close an idle connection where a new one of this address would be above a cap; False where none is idle.
+
+        `coming` are the addresses of those that have been let in, and are not here yet.
+        """
         of_address = self._by_address.get(address_key(address), {})
-        if address not in self.proxies and len(of_address) >= self.most_of_address:
+        if address not in self.proxies and len(of_address) + coming.count(address) >= self.most_of_address:
             return self._close_idle(of_address)
-        if len(self._open) < self.most:
+        if len(self._open) + len(coming) < self.most:
             return True
-        crowded = max(self._by_address.values(), key=len)
+        crowded = max(self._by_address.values(), key=len, default=self._open)
         return self._close_idle(crowded) or self._close_idle(self._open)
 
     def _close_idle(self, among: Mapping[Connection, object]) -> bool:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
+from itertools import accumulate
 from typing import Annotated, Final, assert_never
 from uuid import UUID
 
@@ -17,9 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from consumer.api.errors import ApiError
 from consumer.api.joined import Joined
+from consumer.api.rendering import NoTurn, Rendering, take_turn
 from consumer.api.shown import (
     ApiReply,
-    page_of,
+    attempt_size,
+    failure_size,
     read_place,
     shown_attempt,
     shown_counts,
@@ -29,13 +32,15 @@ from consumer.api.shown import (
     write_place,
 )
 from consumer.api.tokens import User
-from consumer.errors import RefusedByDatabase, TransientError
+from consumer.errors import RefusedByDatabase
 from consumer.model import FailureId, OrgId
 from consumer.settings import ApiSettings
+from consumer.store import attempts as stored_attempts
 from consumer.store import reports
+from consumer.store.attempts import ReportedAttempt
 from consumer.store.heal_requests import HealAsked, HealRequestResult, ask_heal
 from consumer.store.pool import Connection, Pool
-from consumer.store.reports import PageEnd, ReportedAttempt
+from consumer.store.reports import PAGE_BYTES, PageEnd
 
 log = structlog.get_logger(__name__)
 
@@ -45,11 +50,11 @@ ASKERS: Final = 2
 """Limit of those for heal requests: however many there are, one connection is left for reads."""
 ANSWERED_BY: Final = timedelta(seconds=5)
 """An attempt that ended less than this ago answers a heal request: a thousand concurrent ones arrive over seconds."""
-WAIT_FOR_CONNECTION: Final = timedelta(seconds=5)
 POLL_FIRST: Final = timedelta(milliseconds=20)
 POLL_MOST: Final = timedelta(milliseconds=500)
 PAGE: Final = 100
 ATTEMPTS: Final = 200
+MAX_STEP: Final = 2**31 - 1
 
 
 class HealRequest(BaseModel):
@@ -67,6 +72,7 @@ class HealingEndpoints:
     pool: Pool
     heal_wait: timedelta
     wake: Callable[[], None]
+    rendering: Rendering = field(default_factory=Rendering)
     _connections: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONNECTIONS))
     _heal_connections: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(ASKERS))
     _requests: Joined[tuple[FailureId, str], HealAsked] = field(default_factory=Joined)
@@ -76,7 +82,7 @@ class HealingEndpoints:
     async def as_user(self, user: User, *, readonly: bool = True) -> AsyncIterator[Connection]:
         """Open a transaction as the user."""
         async with (
-            _acquire(self._connections),
+            take_turn(self._connections),
             reports.as_user(self.pool, user.claims, readonly=readonly) as connection,
         ):
             yield connection
@@ -84,9 +90,39 @@ class HealingEndpoints:
     async def page(self, user: User, org_id: OrgId | None, after: PageEnd | None, limit: int) -> dict[str, object]:
         """Return a page of the user's unresolved failures."""
         async with self.as_user(user) as connection:
-            found = await reports.unresolved(connection, org_id=org_id, after=after, limit=limit + 1)
-        page, last = page_of(found, limit)
-        return {"failures": [shown_failure(failure) for failure in page], "next": last and write_place(last)}
+            ids = await reports.unresolved(connection, org_id=org_id, after=after, limit=limit + 1)
+            await reports.become_service(connection)
+            page = await reports.page_of(connection, ids[:limit])
+        last = page[-1] if page and len(page) < len(ids) else None
+        shown = await self.rendering.each(page, shown_failure, failure_size)
+        following = write_place(PageEnd(detected_at=last.detected_at, id=last.id)) if last is not None else None
+        return {"failures": shown, "next": following}
+
+    async def failure(self, user: User, failure_id: FailureId) -> dict[str, object]:
+        """Return one failure and its state."""
+        async with self.as_user(user) as connection:
+            seen = await reports.visible_failure(connection, failure_id)
+            await reports.become_service(connection)
+            state = await reports.failure_state(connection, failure_id) if seen is not None else None
+        if seen is None or state is None:
+            raise _not_found()
+        (shown,) = await self.rendering.each([seen], shown_failure, failure_size)
+        return shown | shown_standing(state)
+
+    async def attempts(self, user: User, failure_id: FailureId, before: int | None) -> dict[str, object]:
+        """Return the healer's attempts on a failure, newest first, and with the first page what members recorded."""
+        async with self.as_user(user) as connection:
+            if await reports.visible_failure_id(connection, failure_id) is None:
+                raise _not_found()
+            await reports.become_service(connection)
+            own = await stored_attempts.own_attempts(connection, failure_id, before=before, limit=ATTEMPTS + 1)
+            others = await stored_attempts.members_attempts(connection, failure_id) if before is None else []
+        page = _within_bytes(own[:ATTEMPTS])
+        following = page[-1].step if len(page) < len(own) else None
+        shown = await self.rendering.each(
+            [*page, *others], lambda attempt: shown_attempt(attempt, failure_id), attempt_size
+        )
+        return {"attempts": shown, "next": following}
 
     async def heal(self, user: User, failure_id: FailureId) -> tuple[HealRequestResult, ReportedAttempt | None]:
         """Request the heal of a failure that the user may see; concurrent requests share one statement and one wait."""
@@ -100,7 +136,7 @@ class HealingEndpoints:
         return asked.result, await self._waits.ask(wanted, lambda: self._wait_for_attempt(*wanted))
 
     async def _request_heal(self, user: User, failure_id: FailureId) -> HealAsked:
-        async with _acquire(self._heal_connections), self.as_user(user, readonly=False) as connection:
+        async with take_turn(self._heal_connections), self.as_user(user, readonly=False) as connection:
             if await reports.visible_failure(connection, failure_id) is None:
                 return HealAsked(result=HealRequestResult.NOT_FOUND)
             await reports.become_service(connection)
@@ -120,27 +156,10 @@ class HealingEndpoints:
 
     async def _find_attempt(self, failure_id: FailureId, step: int) -> ReportedAttempt | None:
         try:
-            async with _acquire(self._heal_connections), _acquire(self._connections):
-                return await reports.attempt_since(self.pool, failure_id, step)
+            async with take_turn(self._heal_connections), take_turn(self._connections):
+                return await stored_attempts.attempt_since(self.pool, failure_id, step)
         except NoTurn:
             return None  # the heal is requested all the same: the caller polls again
-
-
-class NoTurn(TransientError):
-    """All connections that the API may use were taken for too long."""
-
-
-@asynccontextmanager
-async def _acquire(turns: asyncio.Semaphore) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(WAIT_FOR_CONNECTION.total_seconds()):
-            await turns.acquire()
-    except TimeoutError:
-        raise NoTurn("all connections of the API are taken") from None
-    try:
-        yield
-    finally:
-        turns.release()
 
 
 def healing_routes(settings: ApiSettings, pool: Pool, wake: Callable[[], None]) -> APIRouter:
@@ -182,25 +201,19 @@ def add_reading(router: APIRouter, healing: HealingEndpoints) -> None:
     @router.get("/failures/{failure_id}")
     async def failure(failure_id: UUID, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
         """Give one failure, resolved or not, and where it stands."""
-        async with healing.as_user(user) as connection:
-            seen = await reports.visible_failure(connection, FailureId(failure_id))
-            await reports.become_service(connection)
-            standing = await reports.failure_state(connection, FailureId(failure_id)) if seen is not None else None
-        if seen is None or standing is None:
-            raise _not_found()
-        return ApiReply(shown_failure(seen) | shown_standing(standing))
+        return ApiReply(await healing.failure(user, FailureId(failure_id)))
 
     @router.get("/failures/{failure_id}/attempts")
-    async def attempts(failure_id: UUID, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
-        """Give a failure's attempts, newest first. Those with a step are the healer's."""
-        async with healing.as_user(user) as connection:
-            seen = await reports.visible_failure(connection, FailureId(failure_id))
-            found = await reports.seen_attempts(connection, FailureId(failure_id), ATTEMPTS)
-            await reports.become_service(connection)
-            steps = await reports.steps(connection, FailureId(failure_id)) if seen is not None else {}
-        if seen is None:
-            raise _not_found()
-        return ApiReply({"attempts": [shown_attempt(attempt, steps.get(attempt.id)) for attempt in found]})
+    async def attempts(
+        failure_id: UUID,
+        user: Annotated[User, Depends(signed_in)],
+        before: Annotated[int | None, Query(ge=0, le=MAX_STEP)] = None,
+    ) -> ApiReply:
+        """Give the healer's attempts on a failure, newest first, then those without a step, which members recorded.
+
+        `next` is the `before` of the following page.
+        """
+        return ApiReply(await healing.attempts(user, FailureId(failure_id), before))
 
     @router.get("/stats")
     async def stats(
@@ -229,6 +242,13 @@ def add_asking(router: APIRouter, healing: HealingEndpoints) -> None:
             status_code=HTTPStatus.ACCEPTED,
             headers={"Location": where},
         )
+
+
+def _within_bytes(attempts: list[ReportedAttempt]) -> list[ReportedAttempt]:
+    sizes = accumulate(map(attempt_size, attempts))
+    return [
+        one for index, (one, size) in enumerate(zip(attempts, sizes, strict=True)) if not index or size <= PAGE_BYTES
+    ]
 
 
 def _raise_unless_due(asked: HealRequestResult) -> None:

@@ -5,9 +5,9 @@ import resource
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 import uvicorn
@@ -24,7 +24,9 @@ log = structlog.get_logger(__name__)
 START_WITHIN: Final = timedelta(seconds=10)
 STOP_WITHIN: Final = timedelta(seconds=3)
 """Timeout for responses under way at a stop: part of the process's own time to stop, so short."""
-BACKLOG: Final = 256
+BACKLOG: Final = 1024
+AT_ONCE: Final = 32
+"""Connections taken in one go."""
 CHECK_EVERY: Final = timedelta(milliseconds=500)
 WITHOUT_FILES: Final = 0.2
 """Seconds until the next connection is taken after one could not be, for want of descriptors."""
@@ -38,7 +40,7 @@ def connections_beside(reserved: int, wanted: int) -> int:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which takes connections itself: one at a time, and only what its table has room for."""
+    """uvicorn's server, which takes connections itself: a few at a time, and only what its table has room for."""
 
     def __init__(self, gateway: Gateway, listener: socket.socket, table: ConnectionTable) -> None:
         settings = gateway.settings
@@ -101,19 +103,37 @@ class _Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         while True:
             try:
-                accepted, peer = await loop.sock_accept(self._listener)
+                accepted = [await loop.sock_accept(self._listener)]
+                accepted += self._others_that_wait()
             except OSError as error:
                 await self._without_files(error)
                 continue
-            if not self._table.make_room(str(peer[0])):
-                accepted.close()
-                self._gateway.turned_away(ApiLimit.CONNECTIONS, str(peer[0]))
-                continue
-            try:
-                await loop.connect_accepted_socket(self._connection, accepted)
-            except OSError as error:
-                accepted.close()
-                await self._without_files(error)
+            taken: list[socket.socket] = []
+            coming: list[str] = []
+            for one, peer in accepted:
+                if self._table.make_room(str(peer[0]), coming):
+                    taken.append(one)
+                    coming.append(str(peer[0]))
+                else:
+                    one.close()
+                    self._gateway.turned_away(ApiLimit.CONNECTIONS, str(peer[0]))
+            await asyncio.gather(*map(self._begin, taken))
+
+    def _others_that_wait(self) -> list[tuple[socket.socket, Any]]:
+        """Take what waits besides: the kernel's queue is short, and who finds it full comes again after a second."""
+        accepted: list[tuple[socket.socket, Any]] = []
+        with suppress(OSError):  # none is left, or no descriptor: the next call says so
+            while len(accepted) < AT_ONCE:
+                accepted.append(self._listener.accept())
+        return accepted
+
+    async def _begin(self, accepted: socket.socket) -> None:
+        accepted.setblocking(False)
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(self._connection, accepted)
+        except OSError as error:
+            accepted.close()
+            await self._without_files(error)
 
     def _connection(self) -> ApiConnection:
         return ApiConnection(

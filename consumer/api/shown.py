@@ -9,15 +9,12 @@ import orjson
 from fastapi.responses import JSONResponse
 from pydantic_core import from_json, to_json
 
-from consumer.model import Json
+from consumer.model import FailureId, Json
 from consumer.redact import may_hold_secret, redact_json, redact_text
-from consumer.store.reports import Counts, FailureState, PageEnd, ReportedAttempt, ReportedFailure, SeenAttempt
+from consumer.store.attempts import ReportedAttempt
+from consumer.store.reports import Counts, FailureState, PageEnd, ReportedFailure
 
 UNREADABLE: Final = {"unreadable": "nested too deeply, or with numbers too long, to be shown"}
-
-
-PAGE_BYTES: Final = 2 * 1024 * 1024
-"""Size limit of the contexts in one response: parsing and redacting them takes the event loop's time."""
 
 
 class ApiReply(JSONResponse):
@@ -28,15 +25,14 @@ class ApiReply(JSONResponse):
         return to_json(content, inf_nan_mode="null")
 
 
-def page_of(found: list[ReportedFailure], limit: int) -> tuple[list[ReportedFailure], PageEnd | None]:
-    """Cut a page from the rows found (one more than the limit, when there is more); returns it and where it ended."""
-    size = 0
-    for index, failure in enumerate(found):
-        size += len(failure.context or "")
-        if index == limit or (index and size > PAGE_BYTES):
-            last = found[index - 1]
-            return found[:index], PageEnd(detected_at=last.detected_at, id=last.id)
-    return found, None
+def failure_size(failure: ReportedFailure) -> int:
+    """Return about how many bytes have to be read to render a failure."""
+    return len(failure.context or "") + len(failure.failure_reason)
+
+
+def attempt_size(attempt: ReportedAttempt) -> int:
+    """Return about how many bytes have to be read to render an attempt."""
+    return len(attempt.details or "")
 
 
 def shown_failure(failure: ReportedFailure) -> dict[str, object]:
@@ -46,7 +42,7 @@ def shown_failure(failure: ReportedFailure) -> dict[str, object]:
         "orgId": str(failure.org_id),
         "workflowName": redact_text(failure.workflow_name),
         "failureReason": redact_text(failure.failure_reason),
-        "context": shown_json(failure.context),
+        "context": shown_json(failure.context) if failure.omitted is None else _omitted(failure),
         "detectedAt": failure.detected_at,
         "resolved": failure.resolved,
     }
@@ -66,16 +62,20 @@ def shown_standing(standing: FailureState) -> dict[str, object]:
     }
 
 
-def shown_attempt(attempt: SeenAttempt, step: int | None) -> dict[str, object]:
+def _omitted(failure: ReportedFailure) -> dict[str, object]:
+    return {"omitted": f"{failure.omitted} bytes: see /api/healing/failures/{failure.id}"}
+
+
+def shown_attempt(attempt: ReportedAttempt, failure_id: FailureId) -> dict[str, object]:
     """Render an attempt; one without a step was recorded by a member and counts for nothing."""
     return {
         "id": str(attempt.id),
-        "failureId": str(attempt.failure_id),
+        "failureId": str(failure_id),
         "attemptedAt": attempt.attempted_at,
         "strategy": redact_text(attempt.strategy),
         "result": redact_text(attempt.result),
         "details": shown_json(attempt.details),
-        "step": step,
+        "step": attempt.step,
     }
 
 

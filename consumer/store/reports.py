@@ -1,6 +1,6 @@
 """Queries of failures and attempts for people: as a signed-in user under row-level security, and as the service."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,14 +22,29 @@ _AS_SERVICE = "SELECT set_config('role', 'none', true)"
 
 # Times as text: a member may insert one that no datetime holds ('infinity', 4000 BC), which must not hide the others.
 _UNRESOLVED = """
-SELECT f.id, f.org_id, f.workflow_name, f.failure_reason, f.context, f.resolved,
-       to_json(f.detected_at) #>> '{}' AS detected_at
-  FROM workflow_failures f
+SELECT f.id FROM workflow_failures f
  WHERE NOT f.resolved AND ($1::uuid IS NULL OR f.org_id = $1)
    AND ($3::uuid IS NULL OR CASE WHEN $2::text IS NULL THEN f.detected_at IS NOT NULL OR f.id < $3
                                  ELSE (f.detected_at, f.id) < ($2::text::timestamptz, $3) END)
  ORDER BY f.detected_at DESC, f.id DESC
  LIMIT $4
+"""
+
+# A page ends before its bytes exceed the limit, and a context above its own limit is left out: both before anything is
+# read. The size of a row is counted when it comes in; of one from before that, it is now.
+_PAGE = """
+WITH sized AS (
+  SELECT w.place, f.id, f.org_id, f.workflow_name, left(f.failure_reason, $4) AS failure_reason, f.context, f.resolved,
+         to_json(f.detected_at) #>> '{}' AS detected_at,
+         CASE WHEN f.size > 0 THEN f.size WHEN pg_column_size(f.context) > $3 THEN pg_column_size(f.context)
+              ELSE coalesce(octet_length(f.context::text), 0) END AS bytes
+    FROM unnest($1::uuid[]) WITH ORDINALITY AS w (id, place) JOIN workflow_failures f ON f.id = w.id
+), summed AS (
+  SELECT sized.*, sum(CASE WHEN bytes > $3 THEN 0 ELSE bytes END) OVER (ORDER BY place) AS so_far FROM sized
+)
+SELECT id, org_id, workflow_name, failure_reason, CASE WHEN bytes <= $3 THEN context END AS context, resolved,
+       detected_at, CASE WHEN bytes > $3 THEN bytes END AS omitted
+  FROM summed WHERE so_far <= $2 OR place = 1 ORDER BY place
 """
 
 _VISIBLE_FAILURE = """
@@ -38,18 +53,13 @@ SELECT f.id, f.org_id, f.workflow_name, f.failure_reason, f.context, f.resolved,
   FROM workflow_failures f WHERE f.id = $1
 """
 
+_IS_VISIBLE = "SELECT f.id FROM workflow_failures f WHERE f.id = $1"
+
 _FAILURE_STATE = """
 SELECT f.status, f.step, f.attempts, f.failure_type, f.disposition, f.waits_on,
        to_json(f.due_at) #>> '{}' AS due_at, to_json(f.received_at) #>> '{}' AS received_at
   FROM workflow_failures f WHERE f.id = $1
 """
-
-_VISIBLE_ATTEMPTS = """
-SELECT a.id, a.failure_id, a.strategy, a.result, a.details, to_json(a.attempted_at) #>> '{}' AS attempted_at
-  FROM workflow_heal_attempts a WHERE a.failure_id = $1 ORDER BY a.attempted_at DESC, a.id LIMIT $2
-"""
-
-_STEPS = "SELECT a.id, a.step FROM workflow_heal_attempts a WHERE a.failure_id = $1 AND a.step IS NOT NULL"
 
 _COUNTS = """
 SELECT count(*) AS total, count(*) FILTER (WHERE f.resolved) AS resolved
@@ -64,19 +74,6 @@ SELECT f.id, f.org_id, f.workflow_name, f.failure_reason, f.status, f.step, f.at
    AND CASE WHEN $2::text IS NULL THEN NOT f.resolved ELSE f.status = $2 END
  ORDER BY f.detected_at DESC, f.id DESC
  LIMIT $3
-"""
-
-_ATTEMPTS = """
-SELECT a.id, a.step, a.strategy, a.result, a.details, to_json(a.attempted_at) #>> '{}' AS attempted_at,
-       to_json(a.finished_at) #>> '{}' AS finished_at
-  FROM workflow_heal_attempts a WHERE a.failure_id = $1 ORDER BY a.step DESC NULLS LAST, a.attempted_at DESC
-"""
-
-
-_ATTEMPT_SINCE = """
-SELECT a.id, a.step, a.strategy, a.result, a.details, to_json(a.attempted_at) #>> '{}' AS attempted_at,
-       to_json(a.finished_at) #>> '{}' AS finished_at
-  FROM workflow_heal_attempts a WHERE a.failure_id = $1 AND a.step >= $2 ORDER BY a.step LIMIT 1
 """
 
 # Keyset pagination, each page in a transaction of its own: one over millions of rows would outlast its timeout, and
@@ -106,6 +103,11 @@ SELECT f.id, f.org_id, f.workflow_name, f.failure_reason, f.context, f.detected_
 
 _FIRST_CURSOR: Final = (datetime(9999, 12, 31, tzinfo=UTC), UUID(int=2**128 - 1))
 """Cursor of the first page: a place after every failure."""
+PAGE_BYTES: Final = 256 * 1024
+"""Size limit of the contexts in one page of a list."""
+LISTED_BYTES: Final = 64 * 1024
+"""Size limit of one context in a list; a larger one is shown with its failure alone."""
+LISTED_REASON: Final = 8192
 REASONS_PAGE: Final = 2000
 DIAGNOSED_PAGE: Final = 100
 """Failures in one page: each may have a context of a megabyte."""
@@ -122,6 +124,8 @@ class ReportedFailure:
     context: str | None
     detected_at: str | None
     resolved: bool
+    omitted: int | None = None
+    """Bytes of a context that is too large for a list, and left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,31 +187,6 @@ class StoredDiagnosis:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeenAttempt:
-    """An attempt as a signed-in user may see it; `details` is JSON text."""
-
-    id: UUID
-    failure_id: FailureId
-    strategy: str
-    result: str
-    details: str | None
-    attempted_at: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportedAttempt:
-    """An attempt with the fields that only the service sees. One that a member inserted has no step."""
-
-    id: UUID
-    step: int | None
-    strategy: str
-    result: str
-    details: str | None
-    attempted_at: str | None
-    finished_at: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PageEnd:
     """Pagination cursor, where a page ended: the time as text (None where the row has none) and the id."""
 
@@ -240,12 +219,15 @@ async def become_service(connection: Connection) -> None:
     await connection.execute(_AS_SERVICE)
 
 
-async def unresolved(
-    connection: Connection, *, org_id: OrgId | None, after: PageEnd | None, limit: int
-) -> list[ReportedFailure]:
-    """Return a page of the unresolved failures, newest first."""
+async def unresolved(connection: Connection, *, org_id: OrgId | None, after: PageEnd | None, limit: int) -> list[UUID]:
+    """Return the ids of the unresolved failures that the user may see, newest first."""
     since = (after.detected_at, after.id) if after is not None else (None, None)
-    rows = await connection.fetch(_UNRESOLVED, org_id, *since, limit)
+    return [row["id"] for row in await connection.fetch(_UNRESOLVED, org_id, *since, limit)]
+
+
+async def page_of(connection: Connection, ids: Sequence[UUID]) -> list[ReportedFailure]:
+    """Return as many failures, from the first on, as fit into a page; as the service, for ids that the user may see."""
+    rows = await connection.fetch(_PAGE, ids, PAGE_BYTES, LISTED_BYTES, LISTED_REASON)
     return [ReportedFailure(**dict(row)) for row in rows]
 
 
@@ -255,21 +237,16 @@ async def visible_failure(connection: Connection, failure_id: FailureId) -> Repo
     return ReportedFailure(**dict(row)) if row is not None else None
 
 
+async def visible_failure_id(connection: Connection, failure_id: FailureId) -> UUID | None:
+    """Return the id of a failure, or None when it does not exist or the user may not see it."""
+    found: UUID | None = await connection.fetchval(_IS_VISIBLE, failure_id)
+    return found
+
+
 async def failure_state(connection: Connection, failure_id: FailureId) -> FailureState | None:
     """Return the state of a failure; as the service."""
     row = await connection.fetchrow(_FAILURE_STATE, failure_id)
     return FailureState(**(dict(row) | {"status": Status(row["status"])})) if row is not None else None
-
-
-async def seen_attempts(connection: Connection, failure_id: FailureId, limit: int) -> list[SeenAttempt]:
-    """Return a failure's attempts, newest first, members' own among them."""
-    rows = await connection.fetch(_VISIBLE_ATTEMPTS, failure_id, limit)
-    return [SeenAttempt(**dict(row)) for row in rows]
-
-
-async def steps(connection: Connection, failure_id: FailureId) -> dict[UUID, int]:
-    """Return the steps of the attempts that the healer made; as the service."""
-    return {row["id"]: row["step"] for row in await connection.fetch(_STEPS, failure_id)}
 
 
 async def counts(connection: Connection, org_id: OrgId | None) -> Counts:
@@ -318,16 +295,3 @@ async def stored_diagnoses(pool: Pool, *, since: datetime, limit: int) -> AsyncI
             )
         left = left - wanted if len(rows) == wanted else 0
         after = (rows[-1]["detected_at"], rows[-1]["id"]) if rows else after
-
-
-async def attempts_of(connection: Connection, failure_id: FailureId) -> list[ReportedAttempt]:
-    """Return every attempt of a failure for an operator, the healer's newest first, then the members'."""
-    return [ReportedAttempt(**dict(row)) for row in await connection.fetch(_ATTEMPTS, failure_id)]
-
-
-async def attempt_since(pool: Pool, failure_id: FailureId, step: int) -> ReportedAttempt | None:
-    """Return the first of the healer's attempts from a step on, or None when there is none yet; as the service."""
-    with translated():
-        async with pool.acquire(timeout=ACQUIRE_WITHIN.total_seconds()) as connection:
-            row = await connection.fetchrow(_ATTEMPT_SINCE, failure_id, step)
-    return ReportedAttempt(**dict(row)) if row is not None else None
