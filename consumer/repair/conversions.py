@@ -24,10 +24,18 @@ ENVELOPE: Final = 30
 BESIDES: Final = 10
 _MAX_BESIDE: Final = 12
 _JOINTS: Final = re.compile(
-    r"[,;|\n\t\u2022\u00b7\u3001\uff0c\uff1b\u061b\u060c]|\s[-*&/+\u2013]\s|^[-*\u2013]\s|\s(?:and|or|und|oder|et|ou|y|o|e)\s",
+    r"[,;|\n\t\u2022\u00b7\u3001\uff0c\uff1b\u061b\u060c]|\s[-*&/+\u2013]\s|^[-*\u2013]\s|\s(?:and|or|und|oder|et|ou|y|o|e)\s"
+    r"|(?:^|\s)\(?\d{1,2}[.)]\s|\s[\u2192\u21d2>]\s",
     re.IGNORECASE,
 )
 """What stands between the items of a list that is written as one text."""
+_WITHIN_WORDS: Final = re.compile(r"[^\W\d_]{2}[/&+\u2192\u21d2>][^\W\d_]{2}")
+_ADDRESS: Final = re.compile(
+    r"[a-z][a-z0-9+.\-]*:|[/.~\\]|(?:application|text|image|audio|video|font|multipart|message|model)/|[\w.\-]+\.\w+/",
+    re.IGNORECASE,
+)
+"""Where a text is a URI, a path or a media type, a slash joins no items."""
+_NOTHING: Final = frozenset({"none", "null", "nil", "n/a", "na", "-", "--", "undefined", "nan", "empty", "[]", "{}"})
 _METADATA: Final = frozenset({
     "status", "statuscode", "state", "ok", "success", "succeeded", "code", "message", "msg", "detail", "error",
     "errors", "warnings", "meta", "metadata", "links", "timestamp", "time", "requestid", "traceid", "correlationid",
@@ -41,6 +49,7 @@ _TRANSPORT: Final = frozenset({
     "correlationid", "links", "took", "elapsed", "apiversion",
 })  # fmt: skip
 """What an envelope may say of a single text or number without changing what that means."""
+_SUCCESS_WORDS: Final = frozenset({"ok", "success", "succeeded", "successful", "true", "200", "201", "202", "none"})
 _FAILURE_WORDS: Final = frozenset({"error", "fail", "failed", "failure", "ko", "invalid", "rejected", "denied"})
 _WRAPPERS: Final = frozenset({
     "value", "data", "result", "results", "response", "payload", "body", "content", "contents", "text", "output",
@@ -136,8 +145,10 @@ def _decode(text: str, leaf: Leaf) -> Conversion | None:
 
 def _is_joined(text: str) -> bool:
     """Return whether the text may be a list in one string, or is empty: neither is one item."""
-    words = text.split()
-    if not words or _JOINTS.search(text.strip()):
+    words, bare = text.split(), text.strip()
+    if not words or bare.lower() in _NOTHING or _JOINTS.search(bare):
+        return True
+    if _WITHIN_WORDS.search(bare) and not _ADDRESS.match(bare):
         return True
     return len(words) > 1 and all(any(not letter.isalpha() for letter in word) for word in words)
 
@@ -190,7 +201,7 @@ def of_object(members: dict[str, Json], leaf: Leaf, names: frozenset[str]) -> It
         others = {name: value for name, value in members.items() if name != key}
         if any(says_the_measure(name, value) for name, value in others.items()):
             continue
-        if not _is_structure(inner) and any(plain(name) not in _TRANSPORT for name in others):
+        if not _is_structure(inner) and not all(_is_transport(name, value) for name, value in others.items()):
             continue
         if not _may_be_dropped(others, known=plain(key) in _WRAPPERS or _is_wholly(inner, names)):
             continue
@@ -258,6 +269,13 @@ def _may_be_dropped(others: dict[str, Json], *, known: bool) -> bool:
     return all(_is_metadata(name, value) for name, value in others.items()) and (
         known or all(plain(name) in _METADATA for name in others)
     )
+
+
+def _is_transport(name: str, value: Json) -> bool:
+    word = plain(name)
+    if word in {"status", "statuscode"} and str(value).strip().lower() not in _SUCCESS_WORDS:
+        return False
+    return word in _TRANSPORT
 
 
 def _is_structure(inner: Json) -> bool:

@@ -69,7 +69,7 @@ def is_recased(name: str, wanted: str) -> bool:
     left, right = words_of(name), words_of(wanted)
     if len(left) != len(right):
         return "s" not in {left[-1].casefold(), right[-1].casefold()}  # `timeouts` is none of `timeout_s`
-    return len(left) == 1 or not any(_is_another_unit(a, b, name, wanted) for a, b in zip(left, right, strict=True))
+    return len(name) == 1 or not any(_is_another_unit(a, b, name, wanted) for a, b in zip(left, right, strict=True))
 
 
 def _is_another_unit(left: str, right: str, name: str, wanted: str) -> bool:

@@ -142,6 +142,9 @@ def test_an_envelope_around_a_number_that_says_nothing_of_it_is_taken_off() -> N
     schema = _only(n={"type": "integer"})
     assert repair_document({"n": {"value": 30}}, schema, most=Grade.LOSSLESS).document == {"n": 30}
     assert repair_document({"n": {"value": 30, "ok": True}}, schema, most=Grade.LOSSY).document == {"n": 30}
+    told: list[dict[str, Json]] = [{"status": "estimated"}, {"of": "total"}, {"type": "share"}]
+    for beside in told:
+        assert repair_document({"n": {"value": 30, **beside}}, schema, most=Grade.LOSSY).status is RepairStatus.REFUSED
 
 
 def test_a_declared_member_that_is_invalid_is_not_replaced_by_its_own_content() -> None:
@@ -169,11 +172,22 @@ def test_a_declared_member_that_is_invalid_is_not_replaced_by_its_own_content() 
         "6f1d2c3b-4a59-4e87-9c60-1b2a3c4d5e6f,7f1d2c3b-4a59-4e87-9c60-1b2a3c4d5e6f",
         "x\ty",
         "read:a write:b",
+        "red/green",
+        "red&green",
+        "1) red 2) green",
+        "red \u2192 green",
+        "none",
+        "n/a",
         "a / b",
     ],
 )
 def test_a_list_written_as_one_text_is_no_list_of_one(joined: str) -> None:
     assert repair_document({"c": joined}, LIST, most=Grade.INVENTIVE).status is RepairStatus.REFUSED
+
+
+@pytest.mark.parametrize("one", ["red", "New York", "https://x.test/a/b", "text/html", "/var/log", "x.test/a", "C++"])
+def test_one_text_where_a_list_belongs_is_its_only_item(one: str) -> None:
+    assert repair_document({"c": one}, LIST, most=Grade.LOSSLESS).document == {"c": [one]}
 
 
 def test_numbers_beside_each_other_are_no_grouped_number_in_a_list() -> None:
