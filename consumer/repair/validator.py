@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
+from urllib.parse import unquote
 
 from jsonschema import Draft7Validator, Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
@@ -13,7 +14,7 @@ from referencing.exceptions import Unresolvable
 from consumer.repair.formats import FORMATS
 from consumer.repair.keywords import SPECIFICATIONS, corrected
 from consumer.repair.values import RefusalCause
-from schemas.json_value import pointer
+from schemas.json_value import pointer, value_at
 
 _MAX_SCHEMA_DEPTH: Final = 120
 _CAUSES: Final = {
@@ -49,7 +50,7 @@ class SchemaValidator:
             raise UnusableSchema(f"not a JSON Schema at {_place(error)}: fails `{error.validator}`") from error
         except RecursionError as error:
             raise UnusableSchema("nested too deeply") from error
-        kind = corrected(self.kind) if _has_own_ids(schema) else _fast_class(corrected(self.kind))
+        kind = corrected(self.kind) if _has_own_ids(schema) else _fast_class(corrected(self.kind), schema)
         # Nothing but the specifications' own schemas: references are never resolved over a network.
         self._validator: Validator = kind(schema, registry=SPECIFICATIONS, format_checker=FORMATS)
 
@@ -83,11 +84,14 @@ def _validator_class(schema: bool | Mapping[str, Any]) -> type[Validator]:
 
 
 class _FastKeywords:
-    """Fast `properties` and `items` keywords: the validator of each sub-schema is built once, not for each value."""
+    """Fast keywords that lead into sub-schemas: the validator of each is built once, not for each value."""
 
-    def __init__(self, kind: type[Validator]) -> None:
+    def __init__(self, kind: type[Validator], root: object) -> None:
         self._default_items: Any = kind.VALIDATORS["items"]
+        self._default_ref: Any = kind.VALIDATORS["$ref"]
+        self._root = root
         self._validators: dict[int, Validator] = {}
+        self._targets: dict[str, object] = {}
 
     def properties(
         self, validator: Validator, parts: Mapping[str, Any], value: object, _: object
@@ -106,19 +110,35 @@ class _FastKeywords:
         else:
             yield from self._default_items(validator, part, value, schema) or ()
 
-    def _descend(self, validator: Validator, value: object, part: object, step: str | int) -> Iterator[ValidationError]:
+    def ref(
+        self, validator: Validator, reference: str, value: object, schema: Mapping[str, Any]
+    ) -> Iterator[ValidationError]:
+        if reference not in self._targets:
+            found = reference[:1] == "#" and value_at(self._root, unquote(reference[1:]), None)
+            self._targets[reference] = found if isinstance(found, Mapping) else None
+        target = self._targets[reference]
+        if target is None:  # to the specification, or nowhere
+            yield from self._default_ref(validator, reference, value, schema) or ()
+        else:
+            yield from self._validator(validator, target).iter_errors(cast("Any", value))
+
+    def _validator(self, validator: Validator, part: object) -> Validator:
         judge = self._validators.get(id(part))
         if judge is None:
             judge = self._validators[id(part)] = validator.evolve(schema=part)
-        for error in judge.iter_errors(cast("Any", value)):
+        return judge
+
+    def _descend(self, validator: Validator, value: object, part: object, step: str | int) -> Iterator[ValidationError]:
+        for error in self._validator(validator, part).iter_errors(cast("Any", value)):
             error.relative_path.appendleft(step)
             yield error
 
 
-def _fast_class(kind: type[Validator]) -> type[Validator]:
+def _fast_class(kind: type[Validator], root: object) -> type[Validator]:
     """Return an equivalent validator class, twice as fast; not for a schema whose parts have ids of their own."""
-    ready, extended = _FastKeywords(kind), cast("Any", extend)
-    quick: type[Validator] = extended(kind, {"properties": ready.properties, "items": ready.items})
+    ready, extended = _FastKeywords(kind, root), cast("Any", extend)
+    keywords = {"properties": ready.properties, "items": ready.items, "$ref": ready.ref}
+    quick: type[Validator] = extended(kind, keywords)
     return quick
 
 
