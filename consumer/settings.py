@@ -207,6 +207,19 @@ class ResumeSettings(Section):
     after that. Planning takes milliseconds, and a start that comes too late finds the failure claimed."""
 
 
+class OutboundSettings(Section):
+    """What one organisation, and each source of it, may have this process call and send; more is put off."""
+
+    calls_per_second: Annotated[float, Field(gt=0)] = 500
+    """Rate at which calls refill: ten times what an organisation that heals in earnest makes for long."""
+    calls_burst: Annotated[float, Field(ge=1)] = 30_000
+    """Calls at once, before that rate counts."""
+    bytes_per_second: Annotated[float, Field(gt=0)] = 1024 * 1024
+    """Rate at which bytes refill that are sent beyond what the event itself brought: answers that are handed over."""
+    bytes_burst: Annotated[float, Field(ge=1)] = 64 * 1024 * 1024
+    """Such bytes at once: a dozen of the largest answers."""
+
+
 class ApiSettings(Section):
     """HTTP server of the process: API, health and metrics."""
 
@@ -275,6 +288,7 @@ class Settings(BaseSettings):
     heal: HealSettings = HealSettings()
     breaker: BreakerSettings = BreakerSettings()
     resume: ResumeSettings = ResumeSettings()
+    outbound: OutboundSettings = OutboundSettings()
     api: ApiSettings = ApiSettings()
     deployment: Annotated[str | None, Field(min_length=1, max_length=200)] = None
     """Name of this deployment, one for each database. Default: the failures topic and the group, `topic/group`."""

@@ -53,7 +53,7 @@ from consumer.service.catalog_file import CatalogFile, read_catalog, warn_unboun
 from consumer.service.loops import Consumer, Pulse, SideLoop, run_loops
 from consumer.service.startup_checks import OTHER_FILES, allow_open_files, check_broker, check_client, check_database
 from consumer.service.vitals import Vitals
-from consumer.settings import Settings
+from consumer.settings import OutboundSettings, Settings
 from consumer.store.pool import Pool, open_pool, single_connection
 from schemas.names import StrategyName
 
@@ -111,7 +111,9 @@ def _first_error(group: BaseExceptionGroup[ShwError]) -> ShwError:
 
 
 @asynccontextmanager
-async def installed_strategies(catalogs: Catalogs, connections: int) -> AsyncIterator[Strategies]:
+async def installed_strategies(
+    catalogs: Catalogs, connections: int, limits: OutboundSettings | None = None
+) -> AsyncIterator[Strategies]:
     """Open the strategies of this release; each reads what it needs from the catalog in force."""
     async with (
         open_calls(catalogs.secrets, connections=connections) as calls,
@@ -120,7 +122,7 @@ async def installed_strategies(catalogs: Catalogs, connections: int) -> AsyncIte
     ):
         runners = CurrentRunners(catalogs, calls)
         yield {
-            StrategyName.AUTO_RETRY: AutoRetry(calls, redact_json, schemas=schemas),
+            StrategyName.AUTO_RETRY: AutoRetry(calls, redact_json, schemas=schemas, outbound_limits=limits),
             StrategyName.SCHEMA_AUTOFIX: SchemaAutofix(runners, room, redact_json, schemas=schemas),
         }
 
@@ -162,7 +164,8 @@ async def run(
         writer = await stack.enter_async_context(open_writer(settings.kafka, rebuilt, clock.now))
         if strategies is None:
             # One connection per slot: a heal that had to wait for one would take the other side for dead.
-            strategies = await stack.enter_async_context(installed_strategies(catalogs, settings.heal.slots))
+            installed = installed_strategies(catalogs, settings.heal.slots, settings.outbound)
+            strategies = await stack.enter_async_context(installed)
         parts = Resources(
             settings, catalogs, pool, lease_pool, writer, strategies, metrics, reread or asyncio.Event(), clock
         )

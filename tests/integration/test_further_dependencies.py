@@ -73,3 +73,38 @@ async def test_a_host_that_cannot_be_read_back_from_is_called_a_few_times_and_th
 
 async def _probed(place: Site, times: int) -> bool:
     return bool(await place.count(f"heal_breaker WHERE failed_probes >= {times}"))
+
+
+async def test_a_small_event_pushes_no_flood_of_bytes(embedded_place: Site, world: World, other: World) -> None:
+    allowed, answer = 200_000, {"rows": ["x" * 50_000]}
+    place = allow(embedded_place, world, other).changed(outbound={"bytes_burst": allowed, "bytes_per_second": 1})
+    org = await embedded_place.organisation()
+    world.on("/get", json_reply(answer))
+    other.on("/resume", OK)
+    context = [call(world.url(f"/get?n={n}"), resume={"url": other.url("/resume")}) for n in range(EVENTS)]
+    await place.publish(*(event(org, n, workflow_name=f"w{n}", context=one) for n, one in enumerate(context)))
+    async with place.consumer() as running:
+        rows = await running.settled(EVENTS)
+    assert sum(len(seen.body) for seen in other.calls("/resume")) < allowed + 60_000
+    states = [row["status"] for row in rows.values()]
+    assert set(states) == {"resolved", "deferred"}
+    assert len(world.calls("/get")) < EVENTS / 2, "what cannot be handed over is not fetched again and again"
+    reason = await place.db.fetchval(
+        "SELECT details ->> 'reason' FROM workflow_heal_attempts WHERE details ->> 'code' = 'retry_later' LIMIT 1"
+    )
+    assert f"organisation {org}" in reason
+    assert "SHW_OUTBOUND__" in reason
+
+
+async def test_calls_beyond_an_organisations_budget_are_made_later(embedded_place: Site, world: World) -> None:
+    place = allow(embedded_place, world).changed(outbound={"calls_burst": 7, "calls_per_second": 0.01})
+    org, quiet = await embedded_place.organisation(), await embedded_place.organisation()
+    world.on("/get", OK)
+    await place.publish(
+        *(event(org, n, workflow_name=f"w{n}", context=call(world.url(f"/get?n={n}"))) for n in range(EVENTS)),
+        event(quiet, "other", workflow_name="quiet", context=call(world.url("/get?quiet"))),
+    )
+    async with place.consumer() as running:
+        rows = await running.settled(EVENTS + 1)
+    assert len(world.calls("/get")) == 8
+    assert rows["quiet"]["status"] == "resolved"

@@ -12,6 +12,7 @@ from consumer.catalog import WorkflowPolicy
 from consumer.heal.auto_retry import rules
 from consumer.heal.auto_retry.retrying import retry_call
 from consumer.heal.calls.handover import finish_from_read_back
+from consumer.heal.calls.outbound_budget import OutboundBudget
 from consumer.heal.calls.read_back import (
     Happened,
     NotHappened,
@@ -35,6 +36,7 @@ from consumer.heal.schema_check.check import SchemaCheck, lone_schema_check, too
 from consumer.heal.session import NO_TIME
 from consumer.heal.strategy import EffectGate, Redact, Task
 from consumer.model import Diagnosis, Failure, Intent, JsonObject, MicroAud, OrgId, Outcome, Refused, RetryLater, Scope
+from consumer.settings import OutboundSettings
 from schemas.context import (
     ContextFault,
     Expectation,
@@ -81,12 +83,14 @@ class AutoRetry:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
         schemas: SchemaCheck | None = None,
+        outbound_limits: OutboundSettings | None = None,
     ) -> None:
         self._tools = CallTools(
             calls=calls,
             redact=redact,
             schemas=schemas or lone_schema_check(),
             quota=RetryBudget(clock=monotonic),
+            budget=OutboundBudget(outbound_limits or OutboundSettings(), monotonic),
             random=random,
             sleep=sleep,
             now=now,
@@ -162,6 +166,8 @@ class AutoRetry:
         session = self._session(task, gate)
         if isinstance(session, Refused):
             return session
+        if (over := self._tools.budget.wait_to_begin(task.failure)) is not None:
+            return session.retry_later(*over)
         unusable = await self._unusable_schema(session.request, task.failure.org_id)
         if unusable is not None:
             return unusable

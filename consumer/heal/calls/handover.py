@@ -1,7 +1,8 @@
 """Hand-over of a verified answer to the workflow run, and the outcome that a heal with an answer ends with."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from typing import Final, Literal
 
@@ -31,6 +32,8 @@ async def finish_from_call(
     reason = "the call succeeded, but its answer could not be handed over"
     unwell = session.unknown if session.effect is Effect.UNSAFE else _not_healed_by(session)
     handover = await _hand_over(session, answer, content, "call")
+    if isinstance(handover, _PutOff):
+        return _put_off(session, handover, f"{reason} yet", unknown=session.effect is Effect.UNSAFE)
     if handover is not None and handover.verdict is not Verdict.PASSED:
         return unwell(f"{reason}: {handover.detail}", (*proofs, handover))
     return _healed(session, answer, content, proofs, handover, None)
@@ -45,6 +48,8 @@ async def finish_from_read_back(session: CallSession, seen: Happened) -> Outcome
     proofs = (proof("read_back", Verdict.PASSED, seen.why),)
     code = None if session.acted else Code.RECOVERED
     handover = await _hand_over(session, answer, content, "read_back")
+    if isinstance(handover, _PutOff):
+        return _put_off(session, handover, "the call has happened, but what was read back could not be handed over yet")
     if handover is not None and handover.verdict is not Verdict.PASSED:
         reason = f"the call has happened, but what was read back could not be handed over: {handover.detail}"
         unwell = session.unknown if session.acted else _not_healed_by(session)
@@ -72,12 +77,33 @@ def _healed(
     )
 
 
-async def _hand_over(session: CallSession, answer: Answer, content: Content, source: Source) -> Proof | None:
+@dataclass(frozen=True, slots=True)
+class _PutOff:
+    """The outbound budget is used up: the answer is not handed over now."""
+
+    wait: timedelta
+    why: str
+
+
+def _put_off(session: CallSession, later: _PutOff, reason: str, *, unknown: bool = False) -> Outcome:
+    """Return the outcome of an answer that is handed over later; an un-keyed call is not made again for that."""
+    said = f"{reason}: {later.why}"
+    if unknown and session.request.read_back is None:
+        return session.unknown(said)
+    return session.retry_later(later.wait, said, effect_in_doubt=session.acted and session.effect is Effect.UNSAFE)
+
+
+async def _hand_over(session: CallSession, answer: Answer, content: Content, source: Source) -> Proof | _PutOff | None:
     if session.resume is None:
         return None
     call, limits = _handover_call(session, session.resume, answer, content, source), session.policy.auto_retry
     why, target, paid = "the claim's time is over", session.target_of(call.url), 0
     for n in range(1, HANDOVER_TRIES + 1):
+        if (over := session.tools.budget.wait_to_send(session.task.failure, len(call.body or b""))) is not None:
+            if n == 1:
+                return _PutOff(*over)
+            why = f"{why}; not again now: {over[1]}"
+            break
         result = await run_permitted(
             session.gate, partial(session.send, call, within=limits.timeout, max_bytes=_HANDOVER_ANSWER_BYTES)
         )

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from consumer.catalog import WorkflowPolicy
+from consumer.heal.calls.outbound_budget import OutboundBudget
 from consumer.heal.calls.request import origin
 from consumer.heal.calls.retry_budget import RetryBudget
 from consumer.heal.calls.status_verdict import signals_unhealthy
@@ -40,6 +41,7 @@ class CallTools:
     redact: Redact
     schemas: SchemaCheck
     quota: RetryBudget
+    budget: OutboundBudget
     random: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]]
     now: Callable[[], datetime]
@@ -55,6 +57,8 @@ class CallSession(HealSession):
     tries: list[Json] = field(default_factory=list)
     looks: list[Json] = field(default_factory=list)
     handover_tries: list[Json] = field(default_factory=list)
+    calls: int = 0
+    """Calls so far; the first is in the outbound budget since the heal began."""
     paid: int = 0
     """Tokens of the retry budget that the last try cost."""
 
@@ -86,6 +90,9 @@ class CallSession(HealSession):
     async def send(self, call: OutboundRequest, *, within: timedelta, max_bytes: int | None = None) -> CallResult:
         """Make a call within its timeout and the claim's deadline; raises as `within`."""
         bounded = self.within(within)
+        if self.calls:
+            self.tools.budget.called(self.task.failure)
+        self.calls += 1
         bytes_ = self.policy.auto_retry.response_bytes if max_bytes is None else max_bytes
         call = replace(call, org_id=self.task.failure.org_id)
         result = await self.tools.calls.send(call, self.policy, within=bounded, max_bytes=bytes_)
