@@ -1,10 +1,11 @@
 """Settings of the service, read once from the environment (`SHW_KAFKA__BOOTSTRAP=...`), one class per section."""
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -16,7 +17,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from consumer.errors import ConfigError
 
@@ -38,7 +39,12 @@ def _check_secret(secret: SecretStr | None) -> SecretStr | None:
 def _check_key_url(url: str | None) -> str | None:
     if not url:
         return None
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError("it is no URL: https://..., as the platform names it") from None
+    if "@" in parts.netloc:
+        raise ValueError("it has a user or a password in it, and public keys need none: leave them out")
     if parts.scheme not in ("https", "http") or not parts.hostname:
         raise ValueError("it is no URL: https://..., as the platform names it (/auth/v1/.well-known/jwks.json)")
     if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
@@ -46,6 +52,52 @@ def _check_key_url(url: str | None) -> str | None:
     return url
 
 
+def read_dsn(dsn: str) -> Mapping[str, str]:
+    """Return the parts of a database's connection URL: scheme, user, password, hosts, path and query.
+
+    Raises
+    ------
+    ValueError
+        It cannot be read. No part of it stands in the message: a password with an unescaped sign may be any of them.
+
+    """
+    said = _DSN.fullmatch(dsn)
+    if said is None or _BAD_ESCAPE.search(dsn):
+        raise ValueError(f"it cannot be read as {_DSN_FORM}")
+    parts = {name: part or "" for name, part in said.groupdict().items()}
+    for host in parts["hosts"].split(","):
+        place = _HOST.fullmatch(host)
+        if place is None or int(place["port"] or 1) not in range(1, 65_536):
+            raise ValueError(f"its host or port (1 to 65535) cannot be read: it has to be {_DSN_FORM}")
+    modes = [value for name, value in parse_qsl(parts["query"]) if name == "sslmode"]
+    if not set(modes) <= _SSL_MODES:
+        raise ValueError(f"its sslmode is none of {', '.join(sorted(_SSL_MODES))}")
+    return parts
+
+
+def _check_dsn(dsn: SecretStr) -> SecretStr:
+    read_dsn(dsn.get_secret_value())
+    return dsn
+
+
+def _check_bootstrap(bootstrap: str) -> str:
+    # Whoever puts credentials here, as in another system's URL, does not read them in every message about Kafka.
+    if not all(_HOST.fullmatch(host) for host in bootstrap.replace(" ", "").split(",")):
+        raise ValueError("it has to be host:port, or several with commas, without a scheme, a user or a password")
+    return bootstrap
+
+
+_DSN: Final = re.compile(
+    r"(?P<scheme>postgres(?:ql)?)://(?:(?P<user>[^:@/?#\s]*)(?::(?P<password>[^/?#\s]*))?@)?"
+    r"(?P<hosts>[^@/?#\s]*)(?P<path>/[^@?#\s]*)?(?:\?(?P<query>[^#\s]*))?"
+)
+_DSN_FORM: Final = (
+    "postgres://user:password@host:5432/database, with / ? # @ : % and spaces in user and password written as "
+    "%2F %3F %23 %40 %3A %25 %20"
+)
+_BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_HOST: Final = re.compile(r"(?:\[[0-9A-Za-z:.%]+\]|[^\s:@/\[\]]*)(?::(?P<port>[0-9]{1,5}))?")
+_SSL_MODES: Final = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
 MIN_SECRET_BYTES: Final = 32
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 Seconds = Annotated[timedelta, BeforeValidator(_parse_seconds), Field(gt=timedelta(0))]
@@ -55,13 +107,13 @@ Seconds = Annotated[timedelta, BeforeValidator(_parse_seconds), Field(gt=timedel
 class Section(BaseModel):
     """Base class of a settings section: frozen, and an unknown name is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class KafkaSettings(Section):
     """Broker connection, consumer group and topics."""
 
-    bootstrap: str = "127.0.0.1:9092"
+    bootstrap: Annotated[str, AfterValidator(_check_bootstrap)] = "127.0.0.1:9092"
     group_id: str = "self-healing-workflows"
     client_id: str = "shw"
     failures_topic: str = "workflow.failures"
@@ -90,7 +142,7 @@ class KafkaSettings(Section):
 class PostgresSettings(Section):
     """Database connection: with the service's own role, which row-level security does not bind."""
 
-    dsn: SecretStr = SecretStr("postgres://postgres@127.0.0.1:5432/postgres")
+    dsn: Annotated[SecretStr, AfterValidator(_check_dsn)] = SecretStr("postgres://postgres@127.0.0.1:5432/postgres")
     pool_size: Annotated[int, Field(ge=4, le=100)] = 10
     """Intake, resume and the outbox sweeper hold one connection each at most, settle two; the rest serve the API and
     the effect gates."""
@@ -107,10 +159,10 @@ class PostgresSettings(Section):
 
     def shown(self) -> str:
         """Return the connection URL without its password, for messages and logs."""
-        parts = urlsplit(self.dsn.get_secret_value())
-        host = parts.hostname or ""
-        where = f"{parts.username}@{host}" if parts.username else host
-        return urlunsplit((parts.scheme, f"{where}:{parts.port or 5432}", parts.path, "", ""))
+        parts = read_dsn(self.dsn.get_secret_value())
+        user, hosts = parts["user"], parts["hosts"]
+        at = hosts if "," in hosts or hosts.rpartition(":")[2].isdecimal() else f"{hosts}:5432"
+        return f"{parts['scheme']}://{user}{'@' if user else ''}{at}{parts['path']}"
 
 
 class IntakeSettings(Section):
@@ -278,7 +330,12 @@ class Settings(BaseSettings):
     """All sections; an environment variable is named `SHW_<SECTION>__<NAME>`."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", env_prefix="SHW_", env_nested_delimiter="__", validate_default=True
+        frozen=True,
+        extra="forbid",
+        env_prefix="SHW_",
+        env_nested_delimiter="__",
+        validate_default=True,
+        hide_input_in_errors=True,
     )
 
     kafka: KafkaSettings = KafkaSettings()
@@ -329,7 +386,9 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        raise ConfigError(_format_errors(error)) from error
+        raise ConfigError(_format_errors(error)) from None
+    except SettingsError as error:
+        raise ConfigError(f"Settings: {error}. A section as a whole is a JSON object.") from None
 
 
 def _format_errors(error: ValidationError) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from consumer.errors import ConfigError
+from consumer.settings import read_dsn
 
 EXPECTED_SCHEMA: Final = "116"
 """The newest migration of this release; a later one may stand in the database while a rolling deploy goes on."""
@@ -106,11 +107,13 @@ def _environment(caller: Mapping[str, str], dsn: str) -> dict[str, str]:
 def _dbmate_dsn(dsn: str) -> str:
     """Return dbmate's DSN, with TLS off for this machine itself: by default its driver insists on TLS, even there."""
     try:
+        read_dsn(dsn)
         parts = urlsplit(dsn)
-    except ValueError as error:
-        raise ConfigError("SHW_POSTGRES__DSN is not an address like postgres://user@host:5432/database") from error
+        is_local = _is_loopback(parts)
+    except ValueError:  # whose message may quote a part of it
+        raise ConfigError("SHW_POSTGRES__DSN is not an address like postgres://user@host:5432/database") from None
     said = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if "sslmode" in said or "PGSSLMODE" in os.environ or not _is_loopback(parts):
+    if "sslmode" in said or "PGSSLMODE" in os.environ or not is_local:
         return dsn
     return urlunsplit(parts._replace(query=urlencode(said | {"sslmode": "disable"})))
 
@@ -124,8 +127,9 @@ def _is_loopback(parts: SplitResult) -> bool:
 
 
 def _mask_password(said: str, dsn: str) -> str:
-    password = urlsplit(dsn).password
-    for secret in (dsn, _dbmate_dsn(dsn), password, unquote(password or "")):
+    parts = read_dsn(dsn)
+    in_query = [value for name, value in parse_qsl(parts["query"]) if "password" in name]
+    for secret in (dsn, _dbmate_dsn(dsn), parts["password"], unquote(parts["password"]), *in_query):
         if secret:
             said = said.replace(secret, "[redacted]")
     return said

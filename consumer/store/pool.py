@@ -112,7 +112,7 @@ def _config_errors(settings: PostgresSettings) -> Iterator[None]:
     """Turn errors from before the pool is open into a ConfigError, one line that says what to do."""
     try:
         yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, OverflowError, TimeoutError, ValueError) as error:
         raise ConfigError(
             f"Postgres at {settings.shown()} {_describe_refusal(error)}: {error or type(error).__name__}. "
             f"{what_to_do(str(error))}"
