@@ -12,6 +12,7 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 from consumer.redact import redact_json, redact_text
+from schemas.printable import escape_json
 
 LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -36,7 +37,7 @@ def configure(level: Literal["debug", "info", "warning", "error"], stream: Binar
             _add_timestamp,
             structlog.processors.format_exc_info,
             _redact,
-            structlog.processors.JSONRenderer(serializer=_to_json),
+            structlog.processors.JSONRenderer(serializer=_to_line),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=structlog.BytesLoggerFactory(stream or sys.stdout.buffer),
@@ -89,7 +90,11 @@ def _redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict
     return event
 
 
-def _to_json(event: object, **_: object) -> bytes:
+def _to_line(event: object, **_: object) -> bytes:
+    return escape_json(_to_json(event))
+
+
+def _to_json(event: object) -> bytes:
     try:
         return orjson.dumps(event, default=str, option=orjson.OPT_UTC_Z)
     except TypeError:  # a field with keys that are not strings: rare, and this option is twice as slow for all

@@ -11,6 +11,7 @@ from consumer.redact import may_hold_secret, redact_json
 from consumer.results.events import evidence_of
 from schemas.errors import EnvelopeError
 from schemas.json_text import load_json, to_json
+from schemas.printable import escape_json
 
 
 def diagnose_lines(source: Readable, sink: BinaryIO) -> bool:
@@ -21,7 +22,7 @@ def diagnose_lines(source: Readable, sink: BinaryIO) -> bool:
     understood = True
     for batch in line_batches(source):
         answers = [_answer(line) for line in batch if line is None or line.strip()]
-        sink.write(b"".join(to_json(answer) + b"\n" for answer in answers))
+        sink.write(b"".join(escape_json(to_json(answer)) + b"\n" for answer in answers))
         sink.flush()
         understood = understood and not any("error" in answer for answer in answers)
     return understood

@@ -4,6 +4,7 @@ import sys
 from enum import IntEnum
 
 from consumer.errors import ConfigError, ShwError, TransientError
+from schemas.printable import escape_line
 
 
 class ExitCode(IntEnum):
@@ -31,4 +32,4 @@ def code_of(error: ShwError) -> ExitCode:
 
 def say(message: str) -> None:
     """Write a one-line message to stderr, apart from the data on stdout."""
-    sys.stderr.write(f"shw: {' '.join(message.split())}\n")
+    sys.stderr.write(f"shw: {escape_line(' '.join(message.split()))}\n")

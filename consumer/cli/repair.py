@@ -12,6 +12,7 @@ from consumer.errors import ConfigError
 from consumer.repair.values import Json, RefusalCause, Repair, RepairStatus, refused
 from consumer.repair.worker_pool import RepairWorkerPool, repair_worker_pool
 from schemas.names import Grade
+from schemas.printable import escape_json
 
 _FIELDS: Final = ("id", "status", "document", "edits", "cause", "reason", "notes")
 
@@ -86,6 +87,6 @@ def _fault(question: Mapping[Any, Any]) -> str | None:
 def _line(answer: Mapping[str, Json]) -> bytes:
     try:
         text = json.dumps({name: answer[name] for name in _FIELDS if name in answer}, ensure_ascii=False)
-        return text.encode() + b"\n"
+        return escape_json(text.encode()) + b"\n"
     except UnicodeEncodeError:  # a lone surrogate
         return json.dumps(dict(answer)).encode() + b"\n"

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from schemas.json_text import to_json
+from schemas.printable import escape_json, escape_line
 
 
 def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -18,13 +19,13 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
 
 def print_json(value: object) -> None:
     """Print a value as one line of JSON."""
-    sys.stdout.write(to_json(value).decode() + "\n")
+    sys.stdout.write(escape_json(to_json(value)).decode() + "\n")
 
 
 def plain(cell: object) -> str:
     """Return a value as one printable line: untrusted text must neither break a table nor control a terminal."""
     text = " ".join(str(cell).split()) if cell is not None else ""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return escape_line(text)
 
 
 def numbered(number: int, thing: str) -> str:

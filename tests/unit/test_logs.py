@@ -77,3 +77,10 @@ def test_a_librarys_line_comes_in_our_form_and_its_chatter_does_not(out: io.Byte
 def test_what_json_does_not_know_is_written_as_text(out: io.BytesIO) -> None:
     get_logger().info("odd", value={1: {2}}, kind=ValueError("x"))
     assert lines(out)[0]["value"] == {"1": "{2}"}
+
+
+def test_no_line_controls_a_terminal_and_each_is_the_same_value(out: io.BytesIO) -> None:
+    hostile = "\x1b[2J \x9b31m \x7f \u202egnp.exe\u2066 \U000e0041 é 日本 🙂"
+    get_logger().info("dead_letter", reason=hostile)
+    assert out.getvalue().decode().rstrip("\n").isprintable()
+    assert lines(out)[0]["reason"] == hostile
