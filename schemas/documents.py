@@ -104,7 +104,7 @@ def _channels(schemas: dict[str, Any]) -> tuple[Channel, ...]:
             topic="workflow.failures",
             action="receive",
             key="The run, or whatever orders failures that belong together.",
-            description="Failures of workflows. CloudEvents structured or binary, or the bare data object.",
+            description="Failures of workflows. CloudEvents structured, binary or in a batch, or the bare data object.",
             messages=(_message(FAILURE_TYPE, schemas, (examples.failure(),)),),
         ),
         Channel(

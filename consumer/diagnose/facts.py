@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from consumer.diagnose.lexer import Text, code_key
 from consumer.model import JsonObject
+from consumer.model.http_status import LIMITS_WHERE_TOLD, tells_a_limit
 from schemas.context import ErrorContext, error_of
 from schemas.value import value
 
@@ -170,6 +171,10 @@ def _header_facts(error: ErrorContext) -> Iterator[Fact]:
             yield Fact(f"context.error.headers.{lowered}", Tier.HEADER, "header.retry-after")
     if error.retry_after is not None:
         yield Fact("context.error.retry_after", Tier.HEADER, "header.retry-after")
+    elif error.http_status in LIMITS_WHERE_TOLD and error.headers:
+        named = {name.lower(): said for name, said in error.headers.items()}
+        if "retry-after" not in named and tells_a_limit(named):  # a limit that is used up, and no refusal
+            yield Fact("context.error.headers", Tier.HEADER, "header.retry-after")
 
 
 def _status_code(said: str) -> str:

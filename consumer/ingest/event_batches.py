@@ -38,6 +38,9 @@ def split_batches(records: Iterable[Record], *, max_bytes: int) -> Iterator[Reco
 
 
 def _is_batch(headers: Sequence[tuple[str, bytes]]) -> bool:
+    # Looked for in the bytes first: most records are no batch, and this is asked of each.
+    if not any(b"-batch" in content for _, content in headers):
+        return False
     return content_type_of({name.lower(): content for name, content in headers}).startswith(BATCH_TYPE)
 
 

@@ -1,7 +1,7 @@
 """HTTP statuses that may pass by themselves: one table for the diagnosis of a failed call and for the call made again.
 
 A status that is not in it stays: the same call would be answered the same. A few that mostly stay pass where their
-answer says so: a 403 or 413 with Retry-After, or with a used-up rate limit, is a limit and no refusal. Pure.
+answer says so: a 403 with Retry-After, or with a used-up rate limit, is a limit and no refusal. Pure.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,8 @@ PASSING: Final[Mapping[int, Passing]] = MappingProxyType(
 NOT_PROCESSED: Final = frozenset({425, 429})
 """Statuses that mean that the other side did not begin to process the call: safe to retry for every effect class."""
 
-_LIMIT_WHERE_TOLD: Final = frozenset({403, 413})
+LIMITS_WHERE_TOLD: Final = frozenset({403})
+"""Refusals that are a limit where their answer names a wait, or a rate limit of which nothing is left."""
 _USED_UP: Final = ("x-ratelimit-remaining", "x-rate-limit-remaining", "ratelimit-remaining")
 _WAITS: Final = ("retry-after", "retry-after-ms")
 _WELL: Final = frozenset({408, 460, 499})
@@ -46,7 +47,7 @@ def statuses(*kinds: Passing) -> str:
 
 def passing(status: int, headers: Mapping[str, str] = MappingProxyType({})) -> Passing | None:
     """Return why a call that was answered so may succeed later, or None; `headers` by their lower-case names."""
-    if status in _LIMIT_WHERE_TOLD and tells_a_limit(headers):
+    if status in LIMITS_WHERE_TOLD and tells_a_limit(headers):
         return Passing.THROTTLED
     return PASSING.get(status)
 

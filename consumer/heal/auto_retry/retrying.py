@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import assert_never
 
+from consumer.heal.calls.asked_wait import asked_wait
 from consumer.heal.calls.backoff import jitter
 from consumer.heal.calls.body import content_of
 from consumer.heal.calls.done_before import done_before, leaves_in_doubt, may_have_run
@@ -28,7 +29,7 @@ from consumer.heal.calls.verify import Verification, verify_answer
 from consumer.heal.gate import run_permitted
 from consumer.heal.session import SECOND, proof
 from consumer.model import Outcome, Refused, RetryLater
-from consumer.model.call import Ambiguous, Answer, CallResult, requested_wait
+from consumer.model.call import Ambiguous, Answer, CallResult
 from schemas.names import Code, Effect, Verdict
 
 
@@ -159,7 +160,7 @@ async def _resolve_doubt(session: CallSession, judged: MayHaveRun) -> MayHaveRun
 
 def _wait(session: CallSession, judged: Repeat, n: int) -> timedelta | RetryLater:
     limits = session.policy.auto_retry
-    named = requested_wait(judged.answer, session.tools.now()) if judged.answer is not None else None
+    named = asked_wait(judged.answer, session.tools.now()) if judged.answer is not None else None
     if named is not None and named > limits.inline_wait:
         return RetryLater(after=named, reason=f"{judged.why}, and asked to wait {named / SECOND:g} s")
     drawn = jitter(limits, n, throttled=judged.throttled, random=session.tools.random)

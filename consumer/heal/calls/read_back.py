@@ -11,6 +11,7 @@ from enum import Enum, auto
 from typing import Final, TypeAlias
 
 from consumer.catalog import AutoRetryLimits, WorkflowPolicy
+from consumer.heal.calls.asked_wait import asked_wait
 from consumer.heal.calls.body import Content, content_of
 from consumer.heal.calls.earlier_tries import provably_not_run
 from consumer.heal.calls.false_success.asked import asked_by_look
@@ -22,7 +23,7 @@ from consumer.heal.calls.verify import verify_answer
 from consumer.heal.schema_check.check import LIMIT
 from consumer.heal.session import NO_TIME
 from consumer.model import Failure
-from consumer.model.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent, OutboundRequest, requested_wait
+from consumer.model.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent, OutboundRequest
 from schemas.context import Expectation, ReadBack, RequestContext
 from schemas.names import Effect
 
@@ -265,4 +266,4 @@ def _pause(session: CallSession, found: ReadBackResult, n: int, left: timedelta,
 
 def asked_to_wait(session: CallSession, found: Unclear) -> timedelta | None:
     """Return the wait that the other side asks for (Retry-After), or None."""
-    return None if found.answer is None else requested_wait(found.answer, session.tools.now())
+    return None if found.answer is None else asked_wait(found.answer, session.tools.now())
