@@ -28,6 +28,7 @@ class EventOutcome(StrEnum):
     ACCEPTED = "accepted"  # a new failure was written to the database
     DUPLICATE = "duplicate"  # the failure was there already (second delivery): nothing changed
     CONFLICTING = "conflicting"  # the same id with different content: the first stays, its publisher has a bug
+    SET_ASIDE = "set_aside"  # its organisation's row is locked by somebody else: it is taken in once that is free
     DEAD_LETTER = "dead_letter"  # can never be accepted: it goes to the dead-letter queue
 
 
@@ -477,6 +478,11 @@ class Metrics:
         )
 
     def _create_rows(self, registry: CollectorRegistry) -> None:
+        self.records_aside = Gauge(
+            "shw_records_aside",
+            "Records whose organisation another application holds locked. Above 0: find the open transaction.",
+            registry=registry,
+        )
         self.locked_wallets = Gauge(
             "shw_locked_wallets",
             "Organisations whose heals wait because another application holds their wallet's row. Above 0: find it.",

@@ -178,6 +178,9 @@ class IntakeSettings(Section):
     open_rows_cap: Annotated[int, Field(ge=1)] = 1_000_000
     """Open failures in the database above which Kafka is paused: the backlog is safer in Kafka than in the tables."""
     open_bytes_cap: Annotated[int, Field(ge=1)] = 4 * 1024 * 1024 * 1024
+    aside_rows: Annotated[int, Field(ge=2)] = 20_000
+    """Records set aside because another application holds their organisation's row locked; beyond, dead letters."""
+    aside_bytes: Annotated[int, Field(ge=2 * 1024 * 1024)] = 256 * 1024 * 1024
     resume_below: Annotated[float, Field(gt=0, lt=1)] = 0.8
     """Hysteresis: intake resumes below this part of the cap. Pausing drops prefetched records, so it must not flap."""
     sample_every: Seconds = timedelta(seconds=2)

@@ -90,7 +90,7 @@ class Effect(StrEnum):
 
 
 class PoisonReason(StrEnum):
-    """Why a record became a dead letter; all but `source_not_allowed` and `unknown_organisation` lie in its bytes."""
+    """Why a record became a dead letter; all but `source_not_allowed` and those of organisations lie in its bytes."""
 
     NOT_JSON = "not_json"  # not UTF-8, or not JSON
     WRONG_SHAPE = "wrong_shape"  # JSON, but not this contract
@@ -100,6 +100,7 @@ class PoisonReason(StrEnum):
     BAD_TIME = "bad_time"  # not RFC 3339 with an offset, or out of the database's range
     TOO_DEEP = "too_deep"  # nested beyond the stated limit
     UNKNOWN_ORGANISATION = "unknown_organisation"  # replay it once the organisation exists
+    ORGANISATION_LOCKED = "organisation_locked"  # replay it once nobody holds the organisation's row locked any more
     SOURCE_NOT_ALLOWED = "source_not_allowed"  # the catalog does not let this source speak for the organisation
     UNKNOWN_VERSION = "unknown_version"  # published for a newer (or another) reader: replay it after an upgrade
     UNSTORABLE = "unstorable"  # the database refused it alone, or reading it broke: a gap in the checks above

@@ -48,6 +48,8 @@ class Received:
     new: frozenset[FailureId] = frozenset()
     conflicting: tuple[FailureId, ...] = ()
     letters: tuple[DeadLetter, ...] = ()
+    aside: frozenset[FailureId] = frozenset()
+    """Events whose record was set aside, because somebody else holds their organisation locked."""
 
     def __add__(self, other: "Received") -> "Received":
         """Merge the results of two halves of a batch."""
@@ -58,6 +60,7 @@ class Received:
             new=self.new | other.new,
             conflicting=self.conflicting + other.conflicting,
             letters=self.letters + other.letters,
+            aside=self.aside | other.aside,
         )
 
 

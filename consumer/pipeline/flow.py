@@ -26,7 +26,7 @@ from consumer.flow_control.intake_breaker import IntakeBreaker
 from consumer.flow_control.slots import HealSlots
 from consumer.heal.strategy import Strategies
 from consumer.metrics import Metrics
-from consumer.model import Diagnosed, Failure, OwnerId, Record
+from consumer.model import Diagnosed, Failure, FailureId, OwnerId, Record
 from consumer.model.batch import Batch, Claimed, HeldBack
 from consumer.ownership.clock import Clock
 from consumer.ownership.lease import Lease
@@ -93,14 +93,24 @@ class Pipeline:
 
     async def take(self, batch: Batch) -> None:
         """Make a batch durable, publish its decisions and start its heals, in portions for which there are slots."""
+        await self._take(batch, retaking=False)
+
+    async def take_again(self, records: Sequence[Record]) -> frozenset[FailureId]:
+        """Read and take in records that had been set aside; returns those that have to stay there."""
+        return await self._take(await self.read(records), retaking=True)
+
+    async def _take(self, batch: Batch, *, retaking: bool) -> frozenset[FailureId]:
         rest: Batch | None = batch
+        aside: frozenset[FailureId] = frozenset()
         while rest is not None:
-            portion = await self._stages.intake.take(rest, self._stages.reading.unplannable)
+            portion = await self._stages.intake.take(rest, self._stages.reading.unplannable, retaking=retaking)
             received, rest = portion.received, portion.rest
             self._stages.publisher.offer(received.messages)
             self._healing.start(received.claimed, received.held_back, is_new=True)
-            self._stages.recording.batch(portion.batch, received)
+            self._stages.recording.batch(portion.batch, received, retaking=retaking)
             await self._stages.valve.count(portion.batch, received)
+            aside |= received.aside
+        return aside
 
     def diagnosed(self, failure: Failure, now: datetime) -> Diagnosed:
         """Diagnose and plan a failure that was read from the database."""

@@ -19,8 +19,9 @@ from consumer.model.batch import Batch, Claimed, Portion, Received
 from consumer.pipeline.durable import bisect_batch, until_durable
 from consumer.pipeline.unclaimed import GiveUp, end_unclaimed_plan
 from consumer.results.events import Outlet, dead_letter_message
-from consumer.settings import HealSettings
-from consumer.store.intake import Arrival, Taken, take_in
+from consumer.settings import Settings
+from consumer.store.aside import AsideLimits
+from consumer.store.intake import Arrival, Aside, Taken, take_in
 from consumer.store.pool import Pool
 from consumer.store.waiters import wake_missed
 from schemas.names import PoisonReason
@@ -45,7 +46,7 @@ class Intake:
         owner: OwnerId,
         live: HealSlots,
         dependencies: Dependencies,
-        settings: HealSettings,
+        settings: Settings,
         outlet: Outlet,
         metrics: Metrics,
         wake: Callable[[], None],
@@ -56,10 +57,11 @@ class Intake:
         self._owner = owner
         self._live = live
         self._dependencies = dependencies
-        self._settings = settings
+        self._settings = settings.heal
+        self._aside_limits = AsideLimits(rows=settings.intake.aside_rows, bytes=settings.intake.aside_bytes)
         self._outlet = outlet
 
-    async def take(self, batch: Batch, give_up: GiveUp) -> Portion:
+    async def take(self, batch: Batch, give_up: GiveUp, *, retaking: bool = False) -> Portion:
         """Store the part of a batch that has slots now or will not have any soon; the caller takes the rest next.
 
         A heal that starts at once is far cheaper than one that is picked from the database later, so intake keeps pace
@@ -85,7 +87,8 @@ class Intake:
             failure_id = diagnosed.failure.id
             gets_one = turn_of.get(failure_id) is SlotDecision.NOW
             arrivals.append((self._arrival(diagnosed, gets_one, gates.get(failure_id), batch.now, give_up), record))
-        return Portion(batch=part, received=await self._store([*arrivals, *part.letters], batch.now), rest=rest)
+        received = await self._store([*arrivals, *part.letters], batch.now, retaking=retaking)
+        return Portion(batch=part, received=received, rest=rest)
 
     def _arrival(
         self, diagnosed: Diagnosed, wants_slot: bool, waits_on: str | None, now: datetime, give_up: GiveUp
@@ -101,11 +104,11 @@ class Intake:
             waits_on=waits_on,
         )
 
-    async def _store(self, items: Sequence[Item], now: datetime) -> Received:
+    async def _store(self, items: Sequence[Item], now: datetime, *, retaking: bool = False) -> Received:
         """Store items; a batch that the database refuses is bisected down to the one item that it refuses alone."""
 
         async def together(some: Sequence[Item]) -> Received:
-            return await self._until_durable(some, now)
+            return await self._until_durable(some, now, retaking=retaking)
 
         async def alone(item: Item, error: RefusedByDatabase) -> Received:
             return await self._store_refused(item, now, error)
@@ -122,11 +125,11 @@ class Intake:
         log.error("event_unstorable", failure_id=str(arrival.diagnosed.failure.id), error=str(error)[:300])
         return await self._store([unstorable], now)
 
-    async def _until_durable(self, items: Sequence[Item], now: datetime) -> Received:
+    async def _until_durable(self, items: Sequence[Item], now: datetime, *, retaking: bool = False) -> Received:
         async def attempt() -> Received:
             sent_at = time.monotonic()
             with self._metrics.timed(LoopPhase.INTAKE):
-                return await self._once(items, now, sent_at)
+                return await self._once(items, now, sent_at, retaking=retaking)
 
         async def rest(span: timedelta) -> None:
             with self._metrics.timed(LoopPhase.RETRY):
@@ -135,24 +138,38 @@ class Intake:
         # Idempotent by the ids. Claims under our owner name that this process does not know of are found by resume.
         return await until_durable(attempt, _log_retry, sleep=rest)
 
-    async def _once(self, items: Sequence[Item], now: datetime, sent_at: float) -> Received:
+    async def _once(self, items: Sequence[Item], now: datetime, sent_at: float, *, retaking: bool) -> Received:
         letters = [item for item in items if isinstance(item, DeadLetter)]
         arrivals = [item for item in items if not isinstance(item, DeadLetter)]
         told = [dead_letter_message(letter, self._outlet, now) for letter in letters]
-        strangers: list[DeadLetter] = []
+        refused: list[DeadLetter] = []
 
-        def refuse_stranger(arrival: Arrival) -> Message:
-            stranger = _unknown_organisation_letter(arrival, records[arrival.diagnosed.failure.id])
-            strangers.append(stranger)
-            message = dead_letter_message(stranger, self._outlet, now)
+        def refuse(letter: DeadLetter) -> Message:
+            refused.append(letter)
+            message = dead_letter_message(letter, self._outlet, now)
             told.append(message)
             return message
 
+        def record_of(arrival: Arrival) -> Record:
+            return records[arrival.diagnosed.failure.id]
+
         records = {arrival.diagnosed.failure.id: record for arrival, record in arrivals}
-        taken = await take_in(self._pool, self._owner, [a for a, _ in arrivals], tuple(told), refuse_stranger)
+        taken = await take_in(
+            self._pool,
+            self._owner,
+            [a for a, _ in arrivals],
+            tuple(told),
+            lambda a: refuse(_unknown_organisation_letter(a, record_of(a))),
+            Aside(
+                limits=self._aside_limits,
+                record_of=record_of,
+                refuse=lambda a: refuse(_locked_organisation_letter(a, record_of(a))),
+                retaking=retaking,
+            ),
+        )
         await self._recheck_waiters([a.diagnosed.failure.id for a, _ in arrivals if a.wants_slot], taken)
         ends = [m for a, _ in arrivals if a.ended and a.diagnosed.failure.id in taken.new for m in a.ended.messages]
-        return _build_received(taken, sent_at, (*told, *ends), (*letters, *strangers))
+        return _build_received(taken, sent_at, (*told, *ends), (*letters, *refused))
 
     async def _recheck_waiters(self, wanted: Sequence[FailureId], taken: Taken) -> None:
         here = {d.failure.id for d in taken.claimed} | {d.failure.id for d, _ in taken.held_back}
@@ -189,6 +206,7 @@ def _build_received(
         new=taken.new,
         conflicting=taken.conflicting,
         letters=letters,
+        aside=taken.aside,
     )
 
 
@@ -196,6 +214,15 @@ def _unknown_organisation_letter(arrival: Arrival, record: Record) -> DeadLetter
     org_id = arrival.diagnosed.failure.org_id
     message = f"organisation {org_id} does not exist here: create it and replay, or mend data.org_id"
     return DeadLetter(record=record, reason=PoisonReason.UNKNOWN_ORGANISATION, message=message)
+
+
+def _locked_organisation_letter(arrival: Arrival, record: Record) -> DeadLetter:
+    org_id = arrival.diagnosed.failure.org_id
+    message = (
+        f"another application holds the row of organisation {org_id} locked, and there is no room for more of its "
+        "records: end that transaction, and replay"
+    )
+    return DeadLetter(record=record, reason=PoisonReason.ORGANISATION_LOCKED, message=message)
 
 
 def _log_retry(error: TransientError, rest: float) -> None:

@@ -31,12 +31,16 @@ class Recording:
     catalogs: Catalogs
     rungs: Mapping[StrategyName, Rung]
 
-    def batch(self, batch: Batch, received: Received) -> None:
+    def batch(self, batch: Batch, received: Received, *, retaking: bool = False) -> None:
         """Count a durable batch, and log what is wrong with it."""
         metrics = self.metrics
         conflicting = {*batch.conflicting, *received.conflicting}
         strangers = len(received.letters) - len(batch.letters)
-        again = len(batch.accepted) - len(received.new) - strangers + batch.repeated
+        again = len(batch.accepted) - len(received.new) - len(received.aside) - strangers + batch.repeated
+        if received.aside and not retaking:
+            metrics.events[EventOutcome.SET_ASIDE].inc(len(received.aside))
+            orgs = {str(d.failure.org_id) for d, _ in batch.accepted if d.failure.id in received.aside}
+            log.warning("organisation_locked", organisations=sorted(orgs)[:10], set_aside=len(received.aside))
         metrics.events[EventOutcome.ACCEPTED].inc(len(received.new))
         metrics.events[EventOutcome.CONFLICTING].inc(len(conflicting))
         metrics.events[EventOutcome.DUPLICATE].inc(max(0, again - len(conflicting)))
@@ -123,8 +127,10 @@ def replays(batch: Batch, received: Received) -> Iterator[EventOutcome]:
     strangers = {id(letter.record) for letter in received.letters}
     for diagnosed, record in batch.accepted:
         if original_position(record)[1] and id(record) not in strangers:
-            new = diagnosed.failure.id in received.new
-            yield EventOutcome.ACCEPTED if new else EventOutcome.DUPLICATE
+            if diagnosed.failure.id in received.aside:
+                yield EventOutcome.SET_ASIDE
+            else:
+                yield EventOutcome.ACCEPTED if diagnosed.failure.id in received.new else EventOutcome.DUPLICATE
     for letter in received.letters:
         if original_position(letter.record)[1]:
             yield EventOutcome.DEAD_LETTER

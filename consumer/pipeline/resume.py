@@ -30,6 +30,7 @@ from consumer.pipeline.durable import bisect_batch
 from consumer.pipeline.flow import Pipeline
 from consumer.pipeline.publish import Publisher
 from consumer.pipeline.recording import Recording
+from consumer.pipeline.set_aside import take_in_set_aside
 from consumer.pipeline.unclaimed import end_unclaimed_plan
 from consumer.plan.planner import FleetState
 from consumer.results.events import Outlet
@@ -135,6 +136,7 @@ class ResumeLoop:
                 await self._refresh_fleet_state()
             with self.metrics.timed(LoopPhase.RESUME):
                 await self._take_over_claims()
+            await take_in_set_aside(self.pool, self.pipeline, self.metrics, self.settings.batch)
             if self.live.free() == 0:
                 self.live.due_waits = await due.has_due(self.pool, self.rounds.after)
         limit = min(self.live.free(), self.settings.batch)

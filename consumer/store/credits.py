@@ -21,8 +21,8 @@ ALL_HELD: Final = "Text budget is held by heals under way"
 # locked for one round trip and the commit. An organisation's entries are all written or none: where its wallet cannot
 # pay all of them, or is locked out, the caller decides on each.
 #
-# A wallet, or its organisation, that somebody else holds locked is skipped: what is settled is written beside, and with
-# the lock of the wallet it is applied, by whatever statement has it next. To the budget it counts from then on.
+# A wallet, or its organisation, that somebody else holds locked is skipped: what is settled is written beside, and
+# applied once the wallet can be had. Nothing is held of a wallet that is owed something before that is applied.
 _WRITE_ENTRIES = """
 WITH ours AS MATERIALIZED (
   -- Our own transactions wait here for each other, a round trip and a commit long: whoever holds a wallet's row after
@@ -37,49 +37,65 @@ WITH ours AS MATERIALIZED (
               ELSE floor(greatest(least(w.text_budget_aud, 9e12), -9e12) * 1000000)::bigint END AS budget,
          (SELECT left(l.reason, 1000) FROM usage_lockouts l
            WHERE l.org_id = w.org_id AND l.unlocked_at IS NULL AND l.lockout_type IN ('text', 'both')
-           ORDER BY l.locked_at LIMIT 1) AS lockout
+           ORDER BY l.locked_at LIMIT 1) AS lockout,
+         EXISTS (SELECT FROM heal_owed h WHERE h.org_id = w.org_id) AS owed
     FROM token_wallets w JOIN organizations o ON o.id = w.org_id
    WHERE w.org_id = ANY($1::uuid[]) AND (SELECT count(*) FROM ours) > 0
    ORDER BY w.org_id FOR KEY SHARE OF o SKIP LOCKED FOR NO KEY UPDATE OF w SKIP LOCKED
-), locked AS (
-  SELECT t.org_id FROM token_wallets t WHERE t.org_id = ANY($1::uuid[]) AND t.org_id NOT IN (SELECT org_id FROM w)
-), owed AS (
-  -- Where another transaction has applied it meanwhile there is nothing to delete any more.
-  DELETE FROM heal_owed h USING w WHERE h.org_id = w.org_id
-  RETURNING h.org_id, h.attempt_id, h.amount, h.event_type, h.place
-), b AS (
-  SELECT w.org_id, w.budget AS before, w.budget + coalesce(s.owed, 0) AS budget, w.lockout, s.owed
-    FROM w LEFT JOIN (SELECT org_id, sum(amount)::bigint AS owed FROM owed GROUP BY org_id) AS s USING (org_id)
 ), l AS (
-  SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::text[]) WITH ORDINALITY
-    AS l (org_id, attempt_id, amount, event_type, place)
+  SELECT l.*, sum(l.amount) OVER (PARTITION BY l.org_id ORDER BY l.place) AS so_far
+    FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::text[]) WITH ORDINALITY
+      AS l (org_id, attempt_id, amount, event_type, place)
 ), paid AS (
-  SELECT b.org_id, sum(l.amount) AS delta FROM l JOIN b USING (org_id) GROUP BY b.org_id, b.budget, b.lockout
-  HAVING $6 = 'settle' OR (b.lockout IS NULL AND b.budget + sum(l.amount) >= 0)
+  SELECT w.org_id, w.budget, sum(l.amount) AS delta FROM l JOIN w USING (org_id)
+   GROUP BY w.org_id, w.budget, w.lockout, w.owed
+  HAVING $6 = 'settle' OR (w.lockout IS NULL AND NOT w.owed AND w.budget + sum(l.amount) >= 0)
 ), changed AS (
   UPDATE token_wallets t
-     SET text_budget_aud = t.text_budget_aud + round((coalesce(b.owed, 0) + coalesce(paid.delta, 0)) / 1000000.0, 6),
-         updated_at = clock_timestamp()
-    FROM b LEFT JOIN paid USING (org_id)
-   WHERE t.org_id = b.org_id AND (b.owed IS NOT NULL OR paid.delta IS NOT NULL)
-), e AS (
-  SELECT o.org_id, o.event_type, o.amount, o.attempt_id, 'settle' AS phase, 0 AS part, o.place FROM owed o
-  UNION ALL
-  SELECT l.org_id, l.event_type, l.amount, l.attempt_id, $6, 1, l.place FROM l JOIN paid USING (org_id)
+     SET text_budget_aud = t.text_budget_aud + round(paid.delta / 1000000.0, 6), updated_at = clock_timestamp()
+    FROM paid WHERE t.org_id = paid.org_id
 ), entered AS (
   INSERT INTO token_usage_events (org_id, event_type, amount, remaining, metadata, attempt_id, phase)
-  SELECT e.org_id, e.event_type, round(e.amount / 1000000.0, 6),
-         round((b.before + sum(e.amount) OVER (PARTITION BY e.org_id ORDER BY e.part, e.place)) / 1000000.0, 6),
-         $7::jsonb, e.attempt_id, e.phase
-    FROM e JOIN b USING (org_id) ORDER BY e.part, e.place
+  SELECT l.org_id, l.event_type, round(l.amount / 1000000.0, 6), round((paid.budget + l.so_far) / 1000000.0, 6),
+         $7::jsonb, l.attempt_id, $6
+    FROM l JOIN paid USING (org_id) ORDER BY l.place
+), locked AS MATERIALIZED (
+  SELECT t.org_id FROM token_wallets t WHERE t.org_id = ANY($1::uuid[]) AND t.org_id NOT IN (SELECT org_id FROM w)
 ), put_beside AS (
   INSERT INTO heal_owed (attempt_id, org_id, amount, event_type)
-  SELECT l.attempt_id, l.org_id, l.amount, l.event_type FROM l JOIN locked USING (org_id)
+  SELECT l.attempt_id, l.org_id, l.amount, l.event_type FROM locked JOIN l USING (org_id)
    WHERE $6 = 'settle' ORDER BY l.place
 )
-SELECT b.org_id, b.budget, b.lockout, paid.org_id IS NOT NULL AS paid, false AS locked
-  FROM b LEFT JOIN paid USING (org_id)
-UNION ALL SELECT locked.org_id, 0, NULL, false, true FROM locked
+SELECT w.org_id, w.budget, w.lockout, w.owed, paid.org_id IS NOT NULL AS paid, false AS locked
+  FROM w LEFT JOIN paid USING (org_id)
+UNION ALL SELECT locked.org_id, 0, NULL, false, false, true FROM locked
+"""
+
+# Where another transaction has applied it meanwhile there is nothing to delete any more.
+_APPLY_OWED = """
+WITH ours AS MATERIALIZED (
+  SELECT pg_advisory_xact_lock(20534, b.bucket)
+    FROM (SELECT DISTINCT hashtext(o::text) & 63 AS bucket FROM unnest($1::uuid[]) AS o ORDER BY bucket) AS b
+), w AS MATERIALIZED (
+  SELECT w.org_id,
+         CASE WHEN w.text_budget_aud = 'NaN' THEN 0
+              ELSE floor(greatest(least(w.text_budget_aud, 9e12), -9e12) * 1000000)::bigint END AS budget
+    FROM token_wallets w JOIN organizations o ON o.id = w.org_id
+   WHERE w.org_id = ANY($1::uuid[]) AND (SELECT count(*) FROM ours) > 0
+   ORDER BY w.org_id FOR KEY SHARE OF o SKIP LOCKED FOR NO KEY UPDATE OF w SKIP LOCKED
+), owed AS (
+  DELETE FROM heal_owed h USING w WHERE h.org_id = w.org_id
+  RETURNING h.org_id, h.attempt_id, h.amount, h.event_type, h.place, w.budget
+), changed AS (
+  UPDATE token_wallets t
+     SET text_budget_aud = t.text_budget_aud + round(s.amount / 1000000.0, 6), updated_at = clock_timestamp()
+    FROM (SELECT org_id, sum(amount) AS amount FROM owed GROUP BY org_id) AS s WHERE t.org_id = s.org_id
+)
+INSERT INTO token_usage_events (org_id, event_type, amount, remaining, metadata, attempt_id, phase)
+SELECT o.org_id, o.event_type, round(o.amount / 1000000.0, 6),
+       round((o.budget + sum(o.amount) OVER (PARTITION BY o.org_id ORDER BY o.place)) / 1000000.0, 6),
+       $2::jsonb, o.attempt_id, 'settle'
+  FROM owed o ORDER BY o.place
 """
 
 _OWED_TO = "SELECT DISTINCT h.org_id FROM heal_owed h LIMIT $1"
@@ -127,6 +143,8 @@ class Wallet:
     lockout: str | None
     paid: bool = False
     """Whether all entries for it are paid already; the budget is the one from before."""
+    owed: bool = False
+    """Whether it is owed something that is to be applied before anything is held of it."""
     locked: bool = False
     """Whether somebody else holds it, or its organisation, locked: nothing is known of it, and nothing was held."""
 
@@ -176,6 +194,10 @@ async def admit_holds(
     if not wanted:
         return HoldsAdmitted()
     wallets = await _write_entries(connection, [(hold, -hold.amount, _ADJUSTMENT) for hold in wanted], "hold")
+    if owed_to := [org_id for org_id, wallet in wallets.items() if wallet.owed]:
+        await connection.execute(_APPLY_OWED, owed_to, _LEDGER_METADATA)
+        theirs = [(hold, -hold.amount, _ADJUSTMENT) for hold in wanted if hold.org_id in owed_to]
+        wallets |= await _write_entries(connection, theirs, "hold")
     locked = frozenset(h.attempt_id for h in wanted if h.org_id in wallets and wallets[h.org_id].locked)
     asked = [hold for hold in wanted if hold.attempt_id not in locked]
     short = [hold for hold in asked if hold.org_id not in wallets or not wallets[hold.org_id].paid]
@@ -208,37 +230,27 @@ async def settle_holds(connection: Connection, ended: Sequence[tuple[Hold, Micro
         await _write_entries(connection, back, "settle")  # a wallet that is not there went with its organisation
 
 
-async def apply_owed(pool: Pool) -> int:
-    """Apply what wallets are owed that were locked when a heal ended; returns how many organisations are owed still."""
+async def apply_owed(pool: Pool) -> None:
+    """Apply what wallets are owed that were locked when a heal ended, in the order in which it was written."""
     async with transaction(pool) as connection:
-        owed_to = [OrgId(row["org_id"]) for row in await connection.fetch(_OWED_TO, _APPLIED_AT_ONCE)]
-        if not owed_to:
-            return 0
-        await connection.execute(_FORGET_OWED, owed_to)
-        wallets = await _write_entries(connection, [], "settle", also=owed_to)
-    return sum(wallet.locked for wallet in wallets.values())
+        owed_to = [row["org_id"] for row in await connection.fetch(_OWED_TO, _APPLIED_AT_ONCE)]
+        if owed_to:
+            await connection.execute(_FORGET_OWED, owed_to)
+            await connection.execute(_APPLY_OWED, owed_to, _LEDGER_METADATA)
 
 
 async def _write_entries(
-    connection: Connection,
-    entries: Sequence[tuple[Hold, int, str]],
-    phase: Literal["hold", "settle"],
-    *,
-    also: Sequence[OrgId] = (),
+    connection: Connection, entries: Sequence[tuple[Hold, int, str]], phase: Literal["hold", "settle"]
 ) -> dict[OrgId, Wallet]:
-    """Change wallets and write their ledger, and apply what they and those of `also` are owed.
-
-    Returns the wallets as they were before these entries, which of them have paid, and which somebody else holds.
-    """
-    rows = [(hold.org_id, hold.attempt_id, amount, kind) for hold, amount, kind in entries]
-    columns = tuple(zip(*rows, strict=True)) or ((),) * 4
-    org_ids = sorted({*also, *(hold.org_id for hold, _, _ in entries)})
-    found = await connection.fetch(_WRITE_ENTRIES, org_ids, *columns, phase, _LEDGER_METADATA)
+    """Change wallets and write their ledger; returns the wallets as they were before, locked, and which have paid."""
+    columns = zip(*((hold.org_id, hold.attempt_id, amount, kind) for hold, amount, kind in entries), strict=True)
+    org_ids = sorted({hold.org_id for hold, _, _ in entries})
+    rows = await connection.fetch(_WRITE_ENTRIES, org_ids, *columns, phase, _LEDGER_METADATA)
     return {
         OrgId(row["org_id"]): Wallet(
-            budget=row["budget"], lockout=row["lockout"], paid=row["paid"], locked=row["locked"]
+            budget=row["budget"], lockout=row["lockout"], paid=row["paid"], owed=row["owed"], locked=row["locked"]
         )
-        for row in found
+        for row in rows
     }
 
 

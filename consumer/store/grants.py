@@ -32,6 +32,7 @@ PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     "usage_lockouts": ("SELECT", "INSERT"),
     "heal_deployment": ("SELECT", "INSERT", "UPDATE"),
     "heal_owed": ("SELECT", "INSERT", "DELETE"),
+    "intake_aside": ("SELECT", "INSERT", "DELETE"),
     "FUNCTION shw_history()": ("EXECUTE",),
 }
 """By table, in the order of the migrations, then functions. UPDATE on `organizations` serves FOR KEY SHARE alone."""

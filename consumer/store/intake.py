@@ -1,12 +1,15 @@
 """Intake transaction: makes a batch durable, as failures and dead letters, and claims the heals that start at once."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-from consumer.model import AttemptId, Diagnosed, FailureId, Heal, Message, OrgId, OwnerId, Settlement
+from consumer.errors import TransientError
+from consumer.model import AttemptId, Diagnosed, FailureId, Heal, Message, OrgId, OwnerId, Record, Settlement
 from consumer.model.batch import HeldBack
 from consumer.store.admission import PUT_OFF, admit
+from consumer.store.aside import AsideLimits, ToSetAside, set_aside
 from consumer.store.outbox import put
 from consumer.store.pool import Connection, Pool, transaction
 from consumer.store.rows import CLAIMED_LOOK, QUEUE_ENDS, WAITER_DUE, as_json
@@ -14,7 +17,7 @@ from consumer.store.settle import insert_attempts
 from schemas.names import Status
 from schemas.value import value
 
-_LOCK_ORGANISATIONS = "SELECT id FROM organizations WHERE id = ANY($1::uuid[]) ORDER BY id FOR KEY SHARE"
+_KNOWN_ORGANISATIONS = "SELECT id FROM organizations WHERE id = ANY($1::uuid[])"
 
 _TAKE_IN = """
 WITH e AS (
@@ -27,7 +30,10 @@ WITH e AS (
           status, step, due_in, scope, attempt_id, strategy, effect,
           idem_key, effect_window, held, redactions)
 ), here AS MATERIALIZED (
-  SELECT o.id FROM organizations o WHERE o.id IN (SELECT org_id FROM e) ORDER BY o.id FOR KEY SHARE OF o
+  -- Nobody else's lock is waited for; and what came first of an organisation is taken in first.
+  SELECT o.id FROM organizations o
+   WHERE o.id IN (SELECT org_id FROM e) AND ($27 OR NOT EXISTS (SELECT FROM intake_aside a WHERE a.org_id = o.id))
+   ORDER BY o.id FOR KEY SHARE OF o SKIP LOCKED
 ), ins AS (
   INSERT INTO workflow_failures (id, org_id, workflow_name, failure_reason, context, detected_at, source, digest, size,
                                  extra, failure_type, disposition, traceparent, tracestate, redactions,
@@ -47,10 +53,12 @@ WITH e AS (
   ON CONFLICT DO NOTHING
   RETURNING failure_id
 )
-SELECT ins.id, claimed.failure_id IS NOT NULL AS claimed FROM ins LEFT JOIN claimed ON claimed.failure_id = ins.id
+SELECT ins.id, claimed.failure_id IS NOT NULL AS claimed, NULL AS aside
+  FROM ins LEFT JOIN claimed ON claimed.failure_id = ins.id
 UNION ALL
--- Whose organisation does not exist.
-SELECT e.id, NULL FROM e WHERE e.org_id NOT IN (SELECT id FROM here)
+-- Whose organisation somebody else holds, or does not exist.
+SELECT e.id, NULL, EXISTS (SELECT FROM organizations o WHERE o.id = e.org_id)
+  FROM e WHERE e.org_id NOT IN (SELECT id FROM here)
 """
 
 _SET_WAITING = f"""
@@ -98,16 +106,30 @@ class Taken:
     """Failures delivered before under the same id with other content: the first delivery counts."""
     held_back: tuple[tuple[Diagnosed, HeldBack], ...]
     """Claimed, but the wallet or a rate limit refuses: the claim is still there, to be settled with that."""
+    aside: frozenset[FailureId] = frozenset()
+    """Events whose organisation somebody else holds locked: their records were set aside, and are taken in later."""
     put_off: frozenset[OrgId] = frozenset()
     """Organisations whose wallet somebody else holds locked: their heals are due again in about a second."""
+
+
+@value(frozen=True, slots=True, kw_only=True)
+class Aside:
+    """What becomes of events whose organisation somebody else holds locked."""
+
+    limits: AsideLimits
+    record_of: Callable[[Arrival], Record]
+    refuse: Callable[[Arrival], Message]
+    """Returns the dead letter of an event for which there is no room."""
+    retaking: bool = False
+    """These records were set aside before, and are taken in before any later one of their organisations."""
 
 
 PENDING_UNCLAIMED: Final = timedelta(0)
 
 
 async def known_organisations(connection: Connection, org_ids: Sequence[OrgId]) -> frozenset[OrgId]:
-    """Return the organisations that exist, locked against deletion until the transaction ends."""
-    rows = await connection.fetch(_LOCK_ORGANISATIONS, sorted(org_ids))
+    """Return the organisations that exist."""
+    rows = await connection.fetch(_KNOWN_ORGANISATIONS, sorted(org_ids))
     return frozenset(OrgId(row["id"]) for row in rows)
 
 
@@ -117,12 +139,14 @@ async def take_in(
     arrivals: Sequence[Arrival],
     letters: Sequence[Message],
     refuse_stranger: Callable[[Arrival], Message],
+    aside: Aside | None = None,
 ) -> Taken:
     """Make a batch durable in one transaction.
 
     `arrivals` hold each id once. `refuse_stranger` returns the dead letter of an event whose organisation does not
     exist; it is written in the same transaction. The call is idempotent, so repeating it after a commit whose result
-    is unknown is safe: rows that are there already are not written again.
+    is unknown is safe: rows that are there already are not written again. Without `aside` an organisation that
+    somebody else holds locked is a TransientError.
 
     Raises
     ------
@@ -133,15 +157,22 @@ async def take_in(
 
     """
     async with transaction(pool) as connection:
-        said = await _insert(connection, owner, arrivals) if arrivals else {}
-        taken = {failure_id: claimed for failure_id, claimed in said.items() if claimed is not None}
-        strangers = said.keys() - taken.keys()
-        strange = [refuse_stranger(a) for a in arrivals if a.diagnosed.failure.id in strangers]
-        here = [a for a in arrivals if a.diagnosed.failure.id not in strangers]
+        said = (
+            await _insert(connection, owner, arrivals, retaking=aside is not None and aside.retaking)
+            if arrivals
+            else _Inserted()
+        )
+        taken = said.claimed
+        strange = [refuse_stranger(a) for a in arrivals if a.diagnosed.failure.id in said.strangers]
+        kept, refused = await _set_aside(
+            connection, [a for a in arrivals if a.diagnosed.failure.id in said.locked], aside
+        )
+        elsewhere = said.strangers | said.locked
+        here = [a for a in arrivals if a.diagnosed.failure.id not in elsewhere]
         await _write_waiters(connection, here, taken)
         ended = [a.ended for a in here if a.ended is not None and a.diagnosed.failure.id in taken]
         await insert_attempts(connection, ended)
-        await put(connection, owner, [m for e in ended for m in e.messages] + strange + list(letters))
+        await put(connection, owner, [m for e in ended for m in e.messages] + strange + refused + list(letters))
         claimed = [a.diagnosed for a in here if taken.get(a.diagnosed.failure.id)]
         admitted = await admit(connection, claimed)
         await _put_off(connection, owner, [one.failure.id for one in admitted.put_off])
@@ -151,14 +182,43 @@ async def take_in(
         new=frozenset(taken),
         conflicting=conflicting,
         held_back=admitted.held_back,
+        aside=kept,
         put_off=frozenset(one.failure.org_id for one in admitted.put_off),
     )
 
 
-async def _insert(connection: Connection, owner: OwnerId, arrivals: Sequence[Arrival]) -> dict[FailureId, bool | None]:
-    """Insert failures; returns for each new one whether it was claimed, None where its organisation does not exist."""
-    rows = await connection.fetch(_TAKE_IN, *zip(*map(_row, arrivals), strict=True), owner)
-    return {FailureId(row["id"]): row["claimed"] for row in rows}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Inserted:
+    """New failures, and whether each was claimed; events without an organisation, and those whose one is locked."""
+
+    claimed: dict[FailureId, bool] = field(default_factory=dict)
+    strangers: frozenset[FailureId] = frozenset()
+    locked: frozenset[FailureId] = frozenset()
+
+
+async def _insert(connection: Connection, owner: OwnerId, arrivals: Sequence[Arrival], *, retaking: bool) -> _Inserted:
+    rows = await connection.fetch(_TAKE_IN, *zip(*map(_row, arrivals), strict=True), owner, retaking)
+    return _Inserted(
+        claimed={FailureId(row["id"]): row["claimed"] for row in rows if row["aside"] is None},
+        strangers=frozenset(FailureId(row["id"]) for row in rows if row["aside"] is False),
+        locked=frozenset(FailureId(row["id"]) for row in rows if row["aside"]),
+    )
+
+
+async def _set_aside(
+    connection: Connection, locked: Sequence[Arrival], aside: Aside | None
+) -> tuple[frozenset[FailureId], list[Message]]:
+    """Set records aside; returns which are, and the dead letters of those for which there is no room."""
+    if not locked:
+        return frozenset(), []
+    if aside is None:
+        raise TransientError("another application holds the organisation's row locked")
+    wanted = [
+        ToSetAside(failure_id=a.diagnosed.failure.id, org_id=a.diagnosed.failure.org_id, record=aside.record_of(a))
+        for a in locked
+    ]
+    kept = await set_aside(connection, wanted, aside.limits)
+    return kept, [aside.refuse(a) for a in locked if a.diagnosed.failure.id not in kept]
 
 
 def _row(arrival: Arrival) -> tuple[object, ...]:

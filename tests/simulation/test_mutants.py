@@ -78,9 +78,9 @@ def a_pick_does_not_wait_for_what_has_yet_to_be_told(patch: pytest.MonkeyPatch) 
 def intake_gives_up_where_the_database_is_away(patch: pytest.MonkeyPatch) -> None:
     once = Intake._once  # noqa: SLF001
 
-    async def gives_up(*args: Any) -> Received:  # noqa: ANN401 - whatever it takes
+    async def gives_up(*args: Any, retaking: bool) -> Received:  # noqa: ANN401 - whatever it takes
         try:
-            return await once(*args)
+            return await once(*args, retaking=retaking)
         except TransientError:
             return Received()
 

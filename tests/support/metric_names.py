@@ -36,6 +36,7 @@ CONTRACT: dict[str, set[str]] = {
     "shw_claims_inherited_total": set(),
     "shw_claims_lost_total": set(),
     "shw_locked_wallets": set(),
+    "shw_records_aside": set(),
     "shw_clock_skew_seconds": set(),
     "shw_event_loop_delay_seconds": set(),
     "shw_own_faults_total": {"fault"},

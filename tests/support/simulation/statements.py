@@ -12,6 +12,7 @@ from consumer.model import AttemptId, Claim, Failure, FailureId, Message, OrgId,
 from consumer.model.voice import HeardInterval, SilentSources
 from consumer.settings import BreakerSettings
 from consumer.store import (
+    aside,
     backlog,
     breakers,
     changes,
@@ -25,12 +26,13 @@ from consumer.store import (
     untold,
     waiters,
 )
+from consumer.store.aside import SetAside
 from consumer.store.backlog import BacklogCounts
 from consumer.store.breakers import BreakerStates
 from consumer.store.credits import apply_owed
 from consumer.store.decisions import TellChange
 from consumer.store.due import Due, Picked, Started
-from consumer.store.intake import Arrival, Taken
+from consumer.store.intake import Arrival, Aside, Taken
 from consumer.store.intake_breaker import IntakeState
 from consumer.store.leases import Inherited, LeaseReading
 from consumer.store.settle import Settled
@@ -106,6 +108,7 @@ async def take_in(
     arrivals: Sequence[Arrival],
     letters: Sequence[Message],
     refuse_stranger: Callable[[Arrival], Message],
+    aside: Aside,  # noqa: ARG001 - nobody else locks an organisation here
 ) -> Taken:
     return await line.ask(lambda store: store.take_in(owner, arrivals, letters, refuse_stranger))
 
@@ -158,9 +161,13 @@ async def sick(line: Line, within: timedelta) -> Mapping[tuple[OrgId, str], int]
     return {}
 
 
-async def owed(line: Line) -> int:
-    """Nobody else locks a wallet here."""
+async def none_counted(line: Line) -> int:
+    """Nobody else locks an organisation here."""
     return await line.ask(lambda _: 0)
+
+
+async def none_aside(line: Line, *_: object) -> list[SetAside]:
+    return await line.ask(lambda _: [])
 
 
 async def nothing(line: Line) -> None:
@@ -277,7 +284,9 @@ STATEMENTS: Final[Mapping[Callable[..., Awaitable[Any]], Callable[..., Awaitable
     breakers.load_breakers: known,
     rate_limits.open_failures_by_workflow: sick,
     rate_limits.forget: nothing,
-    apply_owed: owed,
+    apply_owed: nothing,
+    aside.read_aside: none_aside,
+    aside.count_aside: none_counted,
     intake_breaker.record_accepted: hear,
     intake_breaker.count_refused: refuse,
     intake_breaker.pulse: pulse,
