@@ -20,7 +20,7 @@ _LEADING_ZERO: Final = re.compile(r"[+-]?0[0-9]+", re.ASCII)
 _WORD: Final = re.compile(r"[^\W\d][\w$\-]*|\$[\w$\-]*")
 _WORDS: Final[dict[str, Json]] = {
     "true": True, "false": False, "null": None, "True": True, "False": False, "None": None,
-    "TRUE": True, "FALSE": False, "NULL": None,
+    "TRUE": True, "FALSE": False, "NULL": None, "Null": None,
 }  # fmt: skip
 _NULL_WORDS: Final = frozenset({"NaN", "nan", "undefined"})
 _STRICT_WORDS: Final = frozenset({"true", "false", "null"})
@@ -31,6 +31,7 @@ _VALUE_BEGINS: Final = re.compile(r"[\"'{\[\-0-9\u201c]|(?:true|false|null|True|
 _STRING_BEGINS: Final = re.compile(r"[\"'\u201c]")
 _IN_TEXTS: Final = frozenset(tuple('.@+-%&*!?=~:"'))
 _BEFORE_TEXT: Final = frozenset({",", ":", "[", "=", ">", "/"})
+_AFTER_STRING: Final = re.compile(r"[\"'\u201d\u2019][ \t]*$")
 _MAX_GAP: Final = 200
 _NEXT_WORD: Final = re.compile(r"[ \t]+([^\W\d]\w*)(?!\w*[ \t]*:)")
 _WRONG_BRACKET: Final = "wrong bracket"
@@ -137,6 +138,8 @@ class LenientParser(StringReader):
                 self.fail("a quote and a comma that are missing")
             self.notes["missing opening quote"] += 1
             self.at += 1
+        elif not half and _AFTER_STRING.search(self.text, max(0, found.start() - _MAX_GAP), found.start()):
+            self.fail("a comma that is missing, or a quote within quotes")
         else:
             self.notes["unquoted key"] += 1
         return found[0]

@@ -136,7 +136,13 @@ class UndeclaredKeys:
         found = [(name, slips(key, name)) for name in absent]
         if any(far is None for _, far in found):  # it may be another word, and not one of the others misspelt
             return
-        yield from ((name, far) for name, far in found if far and self._is_sure(key, name, far))
+        for name, far in found:
+            if far and self._is_sure(key, name, far) and not self._has_a_rival(key, name):
+                yield name, far
+
+    def _has_a_rival(self, key: str, name: str) -> bool:
+        """Return whether another key may be meant for a name, too, though it is no slip for it."""
+        return any(other != key and may_mean(other, name) and slips(other, name) is None for other in self._undeclared)
 
     def _nearest_names(self, key: str) -> list[tuple[str, int]]:
         """Return the declared names nearest to a key; one already present counts, so that no farther one is taken."""

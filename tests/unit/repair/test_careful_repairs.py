@@ -63,6 +63,10 @@ def test_a_text_that_is_nearly_json_is_read(text: str, document: Json) -> None:
     [
         "{a: nil}",
         "{a: etc}",
+        "{a: tru}",
+        "{a: fasle}",
+        "{a: [object Object]}",
+        '{"a": "see "http://x.test", b: 1}',
         "{a: x b: 2}",
         "{a: hel",
         '{"a": x "y" z}',

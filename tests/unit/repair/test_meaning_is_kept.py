@@ -249,3 +249,15 @@ def test_the_cases_from_outside_hold(case: dict[str, Any]) -> None:
     valid = "valid" in case["expected"].split(":")[0] or "left unchanged" in case["expected"]
     assert repair.status is (RepairStatus.VALID if valid else RepairStatus.REFUSED), repair.document
     assert not repair.edits
+
+
+def test_a_slip_beside_another_key_that_may_be_meant_is_no_sure_one() -> None:
+    schema: Json = {"properties": {"seat_count": {"type": "integer"}}, "required": ["seat_count"]}
+    repair = repair_document({"set_count": 1, "seat_countt": 2}, schema, most=Grade.INVENTIVE)
+    assert repair.cause is RefusalCause.AMBIGUOUS
+    assert repair_document({"seat_countt": 2}, schema, most=Grade.LOSSLESS).document == {"seat_count": 2}
+
+
+def test_a_null_under_a_key_that_may_be_misspelt_is_not_dropped() -> None:
+    schema: Json = {"properties": {"exit_code": {"type": ["string", "null"]}}, "additionalProperties": False}
+    assert repair_document({"exit_cod": None}, schema, most=Grade.LOSSY).status is RepairStatus.REFUSED
