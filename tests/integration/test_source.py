@@ -166,8 +166,8 @@ async def test_intake_pauses_at_the_cap_goes_on_polling_and_resumes_below_it(emb
     org = await place.organisation()
     # Open, and not to be healed yet.
     await place.db.execute(
-        "INSERT INTO workflow_failures (org_id, workflow_name, failure_reason, status, due_at)"
-        " SELECT $1, 'open' || n, 'timeout', 'deferred', clock_timestamp() + interval '1 hour'"
+        "INSERT INTO workflow_failures (org_id, workflow_name, failure_reason, status, due_at, source)"
+        " SELECT $1, 'open' || n, 'timeout', 'deferred', clock_timestamp() + interval '1 hour', 'urn:test'"
         " FROM generate_series(1, 20) AS n",
         org,
     )

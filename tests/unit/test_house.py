@@ -16,7 +16,7 @@ SOURCES: Final = sorted([*CONSUMER.rglob("*.py"), *(ROOT / "schemas").glob("*.py
 ROOMS: Final = sorted({path.parent for path in CONSUMER.rglob("*.py")} - {CONSUMER})
 README: Final = (ROOT / "tests" / "README.md").read_text()
 
-LOOSE: Final = {"errors", "event_loop", "logs", "metrics", "settings"}
+LOOSE: Final = {"errors", "event_loop", "logs", "metrics"}
 """Modules that stand in no room: each is one page that every room may need."""
 LARGE: Final = {"consumer/metrics.py": "the metrics stay one page, to be read beside the dashboards"}
 LARGEST: Final = 350

@@ -1,11 +1,9 @@
 """Settings of the service, read once from the environment (`SHW_KAFKA__BOOTSTRAP=...`), one class per section."""
 
 import re
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
-from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -20,6 +18,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from consumer.errors import ConfigError
+from consumer.settings.addresses import check_bootstrap, check_dsn, check_key_url, read_dsn
 
 
 def _parse_seconds(value: object) -> object:
@@ -36,68 +35,6 @@ def _check_secret(secret: SecretStr | None) -> SecretStr | None:
     return secret if length else None
 
 
-def _check_key_url(url: str | None) -> str | None:
-    if not url:
-        return None
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        raise ValueError("it is no URL: https://..., as the platform names it") from None
-    if "@" in parts.netloc:
-        raise ValueError("it has a user or a password in it, and public keys need none: leave them out")
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise ValueError("it is no URL: https://..., as the platform names it (/auth/v1/.well-known/jwks.json)")
-    if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
-        raise ValueError("it has to begin with https://: whoever could change the answer could sign in as anybody")
-    return url
-
-
-def read_dsn(dsn: str) -> Mapping[str, str]:
-    """Return the parts of a database's connection URL: scheme, user, password, hosts, path and query.
-
-    Raises
-    ------
-    ValueError
-        It cannot be read. No part of it stands in the message: a password with an unescaped sign may be any of them.
-
-    """
-    said = _DSN.fullmatch(dsn)
-    if said is None or _BAD_ESCAPE.search(dsn):
-        raise ValueError(f"it cannot be read as {_DSN_FORM}")
-    parts = {name: part or "" for name, part in said.groupdict().items()}
-    for host in parts["hosts"].split(","):
-        place = _HOST.fullmatch(host)
-        if place is None or int(place["port"] or 1) not in range(1, 65_536):
-            raise ValueError(f"its host or port (1 to 65535) cannot be read: it has to be {_DSN_FORM}")
-    modes = [value for name, value in parse_qsl(parts["query"]) if name == "sslmode"]
-    if not set(modes) <= _SSL_MODES:
-        raise ValueError(f"its sslmode is none of {', '.join(sorted(_SSL_MODES))}")
-    return parts
-
-
-def _check_dsn(dsn: SecretStr) -> SecretStr:
-    read_dsn(dsn.get_secret_value())
-    return dsn
-
-
-def _check_bootstrap(bootstrap: str) -> str:
-    # Whoever puts credentials here, as in another system's URL, does not read them in every message about Kafka.
-    if not all(_HOST.fullmatch(host) for host in bootstrap.replace(" ", "").split(",")):
-        raise ValueError("it has to be host:port, or several with commas, without a scheme, a user or a password")
-    return bootstrap
-
-
-_DSN: Final = re.compile(
-    r"(?P<scheme>postgres(?:ql)?)://(?:(?P<user>[^:@/?#\s]*)(?::(?P<password>[^/?#\s]*))?@)?"
-    r"(?P<hosts>[^@/?#\s]*)(?P<path>/[^@?#\s]*)?(?:\?(?P<query>[^#\s]*))?"
-)
-_DSN_FORM: Final = (
-    "postgres://user:password@host:5432/database, with / ? # @ : % and spaces in user and password written as "
-    "%2F %3F %23 %40 %3A %25 %20"
-)
-_BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_HOST: Final = re.compile(r"(?:\[[0-9A-Za-z:.%]+\]|[^\s:@/\[\]]*)(?::(?P<port>[0-9]{1,5}))?")
-_SSL_MODES: Final = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
 MIN_SECRET_BYTES: Final = 32
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 Seconds = Annotated[timedelta, BeforeValidator(_parse_seconds), Field(gt=timedelta(0))]
@@ -113,7 +50,7 @@ class Section(BaseModel):
 class KafkaSettings(Section):
     """Broker connection, consumer group and topics."""
 
-    bootstrap: Annotated[str, AfterValidator(_check_bootstrap)] = "127.0.0.1:9092"
+    bootstrap: Annotated[str, AfterValidator(check_bootstrap)] = "127.0.0.1:9092"
     group_id: str = "self-healing-workflows"
     client_id: str = "shw"
     failures_topic: str = "workflow.failures"
@@ -142,7 +79,7 @@ class KafkaSettings(Section):
 class PostgresSettings(Section):
     """Database connection: with the service's own role, which row-level security does not bind."""
 
-    dsn: Annotated[SecretStr, AfterValidator(_check_dsn)] = SecretStr("postgres://postgres@127.0.0.1:5432/postgres")
+    dsn: Annotated[SecretStr, AfterValidator(check_dsn)] = SecretStr("postgres://postgres@127.0.0.1:5432/postgres")
     pool_size: Annotated[int, Field(ge=4, le=100)] = 10
     """Intake, resume and the outbox sweeper hold one connection each at most, settle two; the rest serve the API and
     the effect gates."""
@@ -284,7 +221,7 @@ class ApiSettings(Section):
     jwt_secret: Annotated[SecretStr | None, AfterValidator(_check_secret)] = None
     """Key that signs the platform's tokens (HS256), of 32 bytes at least. Without it, and without a key set, the
     healing endpoints answer 503; metrics and health serve."""
-    jwks_url: Annotated[str | None, AfterValidator(_check_key_url)] = None
+    jwks_url: Annotated[str | None, AfterValidator(check_key_url)] = None
     """JWK set with the public keys that sign the platform's tokens (RS256, ES256, EdDSA)."""
     jwks_file: Path | None = None
     """The same as a file, instead of the URL."""

@@ -1,0 +1,41 @@
+"""Settings of the service, read once from the environment.
+
+`sections.py` has a class for each section, with the reason for each default; `addresses.py` reads the addresses among
+them (the database, the brokers, the key set).
+Neighbours: `service/` and `cli/` read them, and pass each room its section.
+Invariant: what cannot be read is refused by its name, and no value is quoted.
+"""
+
+from consumer.settings.addresses import read_dsn
+from consumer.settings.sections import (
+    ApiSettings,
+    BreakerSettings,
+    DeadLetterLimitSettings,
+    HealSettings,
+    IntakeSettings,
+    KafkaSettings,
+    OutboundSettings,
+    PostgresSettings,
+    ResumeSettings,
+    Seconds,
+    Section,
+    Settings,
+    read_settings,
+)
+
+__all__ = [
+    "ApiSettings",
+    "BreakerSettings",
+    "DeadLetterLimitSettings",
+    "HealSettings",
+    "IntakeSettings",
+    "KafkaSettings",
+    "OutboundSettings",
+    "PostgresSettings",
+    "ResumeSettings",
+    "Seconds",
+    "Section",
+    "Settings",
+    "read_dsn",
+    "read_settings",
+]
