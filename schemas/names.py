@@ -99,6 +99,7 @@ class PoisonReason(StrEnum):
     BAD_NUMBER = "bad_number"  # NaN, an infinity, or beyond what the database stores
     BAD_TIME = "bad_time"  # not RFC 3339 with an offset, or out of the database's range
     TOO_DEEP = "too_deep"  # nested beyond the stated limit
+    TOOK_TOO_LONG = "took_too_long"  # reading it takes more CPU time or memory than one record may have
     UNKNOWN_ORGANISATION = "unknown_organisation"  # replay it once the organisation exists
     ORGANISATION_LOCKED = "organisation_locked"  # replay it once nobody holds the organisation's row locked any more
     SOURCE_NOT_ALLOWED = "source_not_allowed"  # the catalog does not let this source speak for the organisation

@@ -17,6 +17,7 @@ from consumer.catalog import Catalogs
 from consumer.cli.exits import ExitCode, say
 from consumer.cli.tables import print_json
 from consumer.errors import ShwError
+from consumer.ingest.big_records import record_workers
 from consumer.kafka.history import open_history
 from consumer.kafka.writer import open_writer
 from consumer.metrics import Metrics
@@ -171,7 +172,15 @@ async def _pipeline(settings: Settings) -> AsyncIterator[tuple[Pipeline, Stages]
         writer = await stack.enter_async_context(open_writer(settings.kafka))
         strategies = await stack.enter_async_context(installed_strategies(catalogs, connections=1))
         parts = Resources(
-            settings, catalogs, pool, pool, writer, strategies, Metrics(CollectorRegistry()), asyncio.Event()
+            settings,
+            catalogs,
+            pool,
+            pool,
+            writer,
+            strategies,
+            Metrics(CollectorRegistry()),
+            asyncio.Event(),
+            record_workers=await stack.enter_async_context(record_workers(settings.intake.record_budget)),
         )
         stages = stages_of(parts, asyncio.Event())
         asked = datetime.now(UTC)

@@ -4,10 +4,9 @@ import hashlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID
 
-from consumer.catalog import Catalog
 from consumer.ingest.mended import REPLACEMENT, note_mended
 from consumer.model import (
     ID_SPACE,
@@ -30,11 +29,19 @@ from schemas.names import PoisonReason
 _SPACE: Final = ID_SPACE.bytes
 
 
+class Speakers(Protocol):
+    """Who may speak for whom: the catalog."""
+
+    def may_speak(self, source: str, org_id: UUID) -> bool:
+        """Return whether a source may report failures of an organisation."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdmissionRules:
     """The rules by which an event is accepted."""
 
-    catalog: Catalog
+    catalog: Speakers
     max_event_bytes: int
 
 
@@ -54,9 +61,14 @@ def decode(record: Record, door: AdmissionRules, now: datetime) -> Failure | Dea
         return DeadLetter(record=record, reason=error.kind, message=_describe(error))
     source = envelope.source or f"urn:kafka:{record.topic}"
     if not door.catalog.may_speak(source, event.org_id):
-        message = f"source {source!r} may not speak for organisation {event.org_id}: add it to the catalog's sources"
-        return DeadLetter(record=record, reason=PoisonReason.SOURCE_NOT_ALLOWED, message=redact_text(message))
+        return source_not_allowed(record, source, event.org_id)
     return _build_failure(record, envelope, event, source, now)
+
+
+def source_not_allowed(record: Record, source: str, org_id: UUID) -> DeadLetter:
+    """Build the dead letter of a source that may not speak for an organisation."""
+    message = f"source {source!r} may not speak for organisation {org_id}: add it to the catalog's sources"
+    return DeadLetter(record=record, reason=PoisonReason.SOURCE_NOT_ALLOWED, message=redact_text(message))
 
 
 def event_failure_id(org_id: UUID, source: str, event_id: str) -> FailureId:

@@ -16,6 +16,8 @@ from consumer.event_loop import wait_for_event
 from consumer.ingest.lag import Lag
 from consumer.ingest.liveness import MemberLiveness
 from consumer.ingest.offsets import Epoch, Epochs
+from consumer.ingest.slow_spans import SlowSpans
+from consumer.ingest.splitting import split_poll
 from consumer.kafka.group import group_answers
 from consumer.kafka.polls import NOTHING, Polled
 from consumer.kafka.reader import Listener, Reader, open_reader
@@ -42,8 +44,12 @@ READ_AHEAD: Final = 2
 class BatchStage(Protocol[BatchT]):
     """The pipeline stage that the source feeds with batches."""
 
+    def is_slow(self, record: Record) -> bool:
+        """Return whether reading a record may take long."""
+        ...
+
     async def read(self, records: Sequence[Record]) -> BatchT:
-        """Decode and plan records; waits for nothing, and raises nothing for a record's sake."""
+        """Decode and plan records; waits only for slow ones, and raises nothing for a record's sake."""
         ...
 
     def join(self, first: BatchT, more: BatchT) -> BatchT:
@@ -101,6 +107,7 @@ class KafkaSource(Generic[BatchT]):
         self._queue: asyncio.Queue[_Span[BatchT] | None] = asyncio.Queue(READ_AHEAD)
         self._carry_over: _Span[BatchT] | None = None
         """Read, and too large to be merged into the batch before it."""
+        self._slow: SlowSpans[_Span[BatchT]] = SlowSpans()
         self._idle = asyncio.Event()
         self._idle.set()
         self._may_take = asyncio.Event()
@@ -128,21 +135,35 @@ class KafkaSource(Generic[BatchT]):
     async def read_until(self, stop: asyncio.Event) -> None:
         """Poll until stopped; then let `take_all` end."""
         waiting: deque[_Span[BatchT]] = deque()
+        try:
+            await self._read_until(stop, waiting)
+        finally:
+            await self._slow.stop()
+        # The batches that still wait are not durable, and are delivered again.
+        await self._queue.put(None)
+
+    async def _read_until(self, stop: asyncio.Event, waiting: deque[_Span[BatchT]]) -> None:
         while not stop.is_set():
             # Under back-pressure from the database the loop polls all the same, paused: the group takes a member that
             # does not poll for dead. A rebalance may unpause partitions under the poll, so its records are kept.
-            self._pause_or_resume(held_up=bool(waiting))
+            for span, partitions in self._slow.ended():
+                waiting.append(span)
+                if not self._paused:
+                    self._reader.resume((partitions - self._slow.partitions) & self._reader.assignment())
+            self._pause_or_resume(held_up=bool(waiting) or self._slow.is_full)
             phase = LoopPhase.PAUSED if self._paused else LoopPhase.POLL
             found = await self._measure(phase, self._poll(self._valve.may_read() or self._intake.max_rows))
             if not self._paused:
                 self._valve.took(sum(map(len, found.records.values())))
             # Stamped before anything is awaited: a rebalance in between must not give them the next epoch.
             for ends, records in self._stamp(found):
-                waiting.append(await self._measure(LoopPhase.DECODE, self._span(ends, records)))
+                if self._is_slow(ends, records):
+                    self._slow.begin(self._span(ends, records), frozenset(ends))
+                    self._reader.pause(frozenset(ends))
+                else:
+                    waiting.append(await self._measure(LoopPhase.DECODE, self._span(ends, records)))
             while waiting and await self._enqueue(waiting[0]):
                 waiting.popleft()
-        # The batches that still wait are not durable, and are delivered again.
-        await self._queue.put(None)
 
     async def watch_until(self, stop: asyncio.Event) -> None:
         """Measure this member's lag and liveness once a second, until stopped."""
@@ -224,7 +245,7 @@ class KafkaSource(Generic[BatchT]):
 
     def _stamp(self, found: Polled) -> list[tuple[_EndOffsets, list[Record]]]:
         """Split a poll into batches, each with its end offsets: a partition's last batch ends where the poll did."""
-        batches = _split_by_bytes(found.records, self._intake.max_bytes)
+        batches = split_poll(found.records, self._intake.max_bytes, self._stage.is_slow)
         places = [{tp: many[-1].offset + 1 for tp, many in batch.items()} for batch in batches]
         if found.positions and not places:
             batches, places = [{}], [{}]
@@ -241,6 +262,10 @@ class KafkaSource(Generic[BatchT]):
             )
             for batch, place in zip(batches, places, strict=True)
         ]
+
+    def _is_slow(self, ends: _EndOffsets, records: Sequence[Record]) -> bool:
+        # What comes of a partition that waits already (a rebalance unpauses) waits behind it.
+        return any(map(self._stage.is_slow, records)) or not self._slow.partitions.isdisjoint(ends)
 
     async def _span(self, ends: _EndOffsets, records: Sequence[Record]) -> _Span[BatchT]:
         size = sum(len(record.value or b"") for record in records)
@@ -265,7 +290,7 @@ class KafkaSource(Generic[BatchT]):
             self._reader.pause(self._reader.assignment())
         elif self._paused and not pause:
             log.info("intake_resumed", reason=self._paused)
-            self._reader.resume(self._reader.assignment())
+            self._reader.resume(self._reader.assignment() - self._slow.partitions)
         self._paused = pause
         self.watch.paused = pause
 
@@ -308,18 +333,3 @@ class KafkaSource(Generic[BatchT]):
 def _offset_and_time(record: Record) -> tuple[int, float]:
     # A record of an old client may have no timestamp.
     return record.offset, record.timestamp_ms / 1000 if record.timestamp_ms > 0 else time.time()
-
-
-def _split_by_bytes(found: Mapping[Partition, Sequence[Record]], max_bytes: int) -> list[dict[Partition, list[Record]]]:
-    """Split a poll's records into batches of at most so many bytes (or of one record); order kept."""
-    batches: list[dict[Partition, list[Record]]] = [{}]
-    size = 0
-    for partition, records in found.items():
-        for record in records:
-            weight = len(record.value or b"")
-            if batches[-1] and size + weight > max_bytes:
-                batches.append({})
-                size = 0
-            batches[-1].setdefault(partition, []).append(record)
-            size += weight
-    return [batch for batch in batches if batch]

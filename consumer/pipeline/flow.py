@@ -83,6 +83,10 @@ class Pipeline:
             tasks=heals,
         )
 
+    def is_slow(self, record: Record) -> bool:
+        """Return whether reading a record may take long."""
+        return self._stages.reading.is_slow(record)
+
     async def read(self, records: Sequence[Record]) -> Batch:
         """Decode, diagnose and plan records."""
         return await self._stages.reading.read(records)

@@ -1,15 +1,19 @@
 """The read stage: turns records into failures with a diagnosis and a plan, or into dead letters; stores nothing."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import random
+from typing import Final, TypeAlias
 
 import structlog
 
 from consumer.catalog import Catalog
 from consumer.diagnose.diagnosis import diagnose
-from consumer.event_loop import yielding_to_loop
+from consumer.errors import NoWorkerFree, NoWorkerStarts
+from consumer.event_loop import BackOff, yielding_to_loop
+from consumer.ingest.big_records import RecordWorkers, is_big
 from consumer.ingest.decode import AdmissionRules, decode
 from consumer.ingest.event_batches import split_batches
 from consumer.model import DeadLetter, Diagnosed, Diagnosis, Failure, FailureId, Record
@@ -20,11 +24,20 @@ from schemas.names import Code, PoisonReason
 
 log = structlog.get_logger(__name__)
 
+_Decoded: TypeAlias = tuple[Failure, Diagnosis | None] | DeadLetter
+_FIRST_REST: Final = timedelta(milliseconds=500)
+_YIELD_ABOVE: Final = 8 * 1024
+"""Bytes of a failure after which the event loop turns."""
+_LONGEST_REST: Final = timedelta(seconds=15)
+
 
 class Reading:
     """Decodes, diagnoses and plans under the catalog in force; a crash on one failure never stops the others."""
 
-    def __init__(self, door: AdmissionRules, planner: Planner, clock: Clock) -> None:
+    def __init__(
+        self, door: AdmissionRules, planner: Planner, clock: Clock, workers: RecordWorkers | None = None
+    ) -> None:
+        self._workers = workers
         self._admission = door
         self._planner = planner
         self._clock = clock
@@ -43,16 +56,22 @@ class Reading:
         letters: list[DeadLetter] = []
         conflicting: list[FailureId] = []
         repeated = 0
-        async for record in yielding_to_loop(split_batches(records, max_bytes=self._admission.max_event_bytes)):
-            decoded = self._decode(record, now)
+        parts = await self._split(records)
+        big = await self._decode_big(parts, now)
+        async for record in yielding_to_loop(parts):
+            decoded = big.pop(id(record)) if big and id(record) in big else self._decode(record, now)
             if isinstance(decoded, DeadLetter):
                 letters.append(decoded)
-            elif (first := accepted.get(decoded.id)) is not None:
+                continue
+            failure, diagnosis = decoded
+            if (first := accepted.get(failure.id)) is not None:
                 repeated += 1
-                if first[0].failure.digest != decoded.digest:
-                    conflicting.append(decoded.id)
+                if first[0].failure.digest != failure.digest:
+                    conflicting.append(failure.id)
             else:
-                accepted[decoded.id] = (self.diagnosed(decoded, now), record)
+                accepted[failure.id] = (self.diagnosed(failure, now, diagnosis), record)
+            if failure.size > _YIELD_ABOVE:
+                await asyncio.sleep(0)
         return Batch(
             accepted=tuple(accepted.values()),
             letters=tuple(letters),
@@ -61,10 +80,46 @@ class Reading:
             now=now,
         )
 
-    def diagnosed(self, failure: Failure, now: datetime) -> Diagnosed:
-        """Diagnose a failure, and plan what to do about it."""
+    def is_slow(self, record: Record) -> bool:
+        """Return whether a record is decoded by a worker."""
+        return self._workers is not None and is_big(record.value)
+
+    async def _split(self, records: Sequence[Record]) -> list[Record]:
+        parts: list[Record] = []
+        for record in records:
+            parts += split_batches((record,), max_bytes=self._admission.max_event_bytes)
+            if is_big(record.value):
+                await asyncio.sleep(0)
+        return parts
+
+    async def _decode_big(self, records: Sequence[Record], now: datetime) -> dict[int, _Decoded]:
+        """Decode the records that may cost much, as many at once as there are workers."""
+        big = [record for record in records if self.is_slow(record)]
+        if not big or (workers := self._workers) is None:
+            return {}
+        return dict(await asyncio.gather(*(self._decode_in_worker(workers, record, now) for record in big)))
+
+    async def _decode_in_worker(self, workers: RecordWorkers, record: Record, now: datetime) -> tuple[int, _Decoded]:
+        rests = BackOff(first=_FIRST_REST, longest=_LONGEST_REST)
+        while True:
+            try:
+                return id(record), await workers.decode(record, self._admission, now)
+            except (NoWorkerFree, NoWorkerStarts) as error:
+                # A fault of our own: the record waits, and its offset is not committed.
+                rests.failed()
+                log.warning(
+                    "record_without_worker",
+                    partition=record.partition,
+                    offset=record.offset,
+                    error=str(error),
+                    retry_in=rests.rest().total_seconds(),
+                )
+                await asyncio.sleep(max(0.0, rests.rest().total_seconds()))
+
+    def diagnosed(self, failure: Failure, now: datetime, diagnosis: Diagnosis | None = None) -> Diagnosed:
+        """Diagnose a failure where that has not been done, and plan what to do about it."""
         try:
-            diagnosis = diagnose(failure.failure_reason, failure.context)
+            diagnosis = diagnosis or diagnose(failure.failure_reason, failure.context)
             plan = self._planner.plan(failure, diagnosis, now, self.standing)
         except Exception as error:  # a bug of ours in one failure must not stop all others, at each restart
             log.exception("plan_crashed", failure_id=failure.id)
@@ -88,13 +143,14 @@ class Reading:
             log.exception("plan_crashed", failure_id=failure.id)
             return True
 
-    def _decode(self, record: Record, now: datetime) -> Failure | DeadLetter:
+    def _decode(self, record: Record, now: datetime) -> _Decoded:
         try:
-            return decode(record, self._admission, now)
+            decoded = decode(record, self._admission, now)
         except Exception as error:  # likewise where a record crashes decoding: the partition goes on, nothing is lost
             log.exception("decode_crashed", partition=record.partition, offset=record.offset)
             message = f"reading it broke ({type(error).__name__}): report this, and replay it after the fix"
             return DeadLetter(record=record, reason=PoisonReason.UNSTORABLE, message=message)
+        return decoded if isinstance(decoded, DeadLetter) else (decoded, None)
 
 
 def merge_batches(first: Batch, more: Batch) -> Batch:

@@ -20,7 +20,7 @@ from consumer.flow_control.brake import WorkflowBrake
 from consumer.flow_control.dependencies import Dependencies, dependency_gates
 from consumer.flow_control.locked_wallets import LockedWallets
 from consumer.flow_control.slots import HealSlots
-from consumer.ingest.decode import redact_stored
+from consumer.ingest.big_records import is_big_row
 from consumer.metrics import LoopPhase, Metrics
 from consumer.model import Diagnosed, Failure, FailureId, Heal, OrgId, OwnerId, Refuse, Settlement
 from consumer.model.batch import Claimed
@@ -31,6 +31,7 @@ from consumer.pipeline.flow import Pipeline
 from consumer.pipeline.publish import Publisher
 from consumer.pipeline.recording import Recording
 from consumer.pipeline.set_aside import take_in_set_aside
+from consumer.pipeline.stored_content import StoredContent
 from consumer.pipeline.unclaimed import end_unclaimed_plan
 from consumer.plan.planner import FleetState
 from consumer.results.events import Outlet
@@ -110,6 +111,7 @@ class ResumeLoop:
     clock: Clock
     lease: Lease
     rounds: Rounds
+    content: StoredContent
     wake: asyncio.Event
     """Set by any component that knows of something due now."""
     wallets: LockedWallets = field(default_factory=LockedWallets)
@@ -164,10 +166,20 @@ class ResumeLoop:
         )
         self.rounds.unserved.update(found.unserved)
         if found.now is not None:
-            now, stored = found.now, await self._redact(found.failures)
-            planned = [self.pipeline.diagnosed(failure, now) for failure in stored]
+            planned = await self._plan(found.failures, found.now)
             await self._dispatch([*planned, *map(self._refuse_too_large, found.too_large)])
         return found
+
+    async def _plan(self, failures: Sequence[Failure], now: datetime) -> list[Diagnosed]:
+        planned = []
+        for failure, too_long in await self.content.redact(failures):
+            if too_long is None:
+                planned.append(self.pipeline.diagnosed(failure, now))
+            else:
+                planned.append(self.pipeline.refused(failure, f"took_too_long: {too_long}, and insert it again"))
+            if is_big_row(failure):
+                await asyncio.sleep(0)
+        return planned
 
     def _refuse_too_large(self, failure: Failure) -> Diagnosed:
         """Give up a member's row of which nothing was read; where the trigger sees such a row it is refused at once."""
@@ -181,7 +193,7 @@ class ResumeLoop:
     async def _refresh_fleet_state(self) -> None:
         """Load the state of the whole fleet: unhealthy dependencies (circuit breakers) and braked workflows."""
         await due.postpone_for_person(self.pool)
-        await self._redact(await due.unredacted(self.pool, REDACTED_AT_ONCE))
+        await self.content.redact(await due.unredacted(self.pool, REDACTED_AT_ONCE))
         if given_back := self.dependencies.take_given_back():
             await wake_for_room(self.pool, given_back, self.breaker)
         await self._put_untold_aside()
@@ -214,19 +226,8 @@ class ResumeLoop:
         for inherited in (*taken, *lost):
             self.metrics.claims_inherited.inc()
             log.warning("claim_inherited", attempt_id=str(inherited.attempt_id), begun=inherited.begun)
-            (failure,) = await self._redact([inherited.failure])
-            self.pipeline.inherit(replace(inherited, failure=failure), sent_at)
-
-    async def _redact(self, failures: Sequence[Failure]) -> list[Failure]:
-        """Redact what somebody inserted or rewrote, and store that form; memory and database heal the same one."""
-        changed = {
-            failure.id: redact_stored(failure)
-            for failure in failures
-            if failure.source is None or failure.unredacted_since is not None
-        }
-        if changed:
-            await due.store_redacted(self.pool, list(changed.values()))
-        return [changed.get(failure.id, failure) for failure in failures]
+            for failure, _ in await self.content.redact([inherited.failure]):
+                self.pipeline.inherit(replace(inherited, failure=failure), sent_at)
 
     async def _dispatch(self, diagnosed: Sequence[Diagnosed]) -> None:
         now = self.clock.now()

@@ -29,6 +29,7 @@ from consumer.heal.auto_retry import AutoRetry
 from consumer.heal.schema_autofix.strategy import SchemaAutofix
 from consumer.heal.schema_check.check import schema_check
 from consumer.heal.strategy import Strategies
+from consumer.ingest.big_records import RecordWorkers, record_workers
 from consumer.ingest.decode import AdmissionRules
 from consumer.ingest.source import KafkaSource
 from consumer.kafka.writer import Writer, open_writer
@@ -44,6 +45,7 @@ from consumer.pipeline.reading import Reading
 from consumer.pipeline.recording import Recording
 from consumer.pipeline.resume import ResumeLoop, Rounds
 from consumer.pipeline.settle import Settler
+from consumer.pipeline.stored_content import StoredContent
 from consumer.plan.planner import Planner
 from consumer.redact import redact_json
 from consumer.repair.worker_pool import repair_worker_pool
@@ -166,9 +168,9 @@ async def run(
             # One connection per slot: a heal that had to wait for one would take the other side for dead.
             installed = installed_strategies(catalogs, settings.heal.slots, settings.outbound)
             strategies = await stack.enter_async_context(installed)
-        parts = Resources(
-            settings, catalogs, pool, lease_pool, writer, strategies, metrics, reread or asyncio.Event(), clock
-        )
+        workers = await stack.enter_async_context(record_workers(settings.intake.record_budget))
+        asked = reread or asyncio.Event()
+        parts = Resources(settings, catalogs, pool, lease_pool, writer, strategies, metrics, asked, clock, workers)
         await run_loops(lambda heals: _compose(parts, heals), stop, beside)
 
 
@@ -195,10 +197,12 @@ class Resources:
     reread: asyncio.Event
     """Set to have the catalog's file read again now."""
     clock: Clock = field(default_factory=Clock)
+    record_workers: RecordWorkers | None = None
+    """For large records; without them all are read in this process."""
 
 
 def _compose(parts: Resources, heals: asyncio.TaskGroup) -> Consumer:
-    settings, pool, metrics = parts.settings, parts.pool, parts.metrics
+    settings, metrics = parts.settings, parts.metrics
     wake = asyncio.Event()
     rounds = Rounds(settings.resume.interval)
 
@@ -218,7 +222,22 @@ def _compose(parts: Resources, heals: asyncio.TaskGroup) -> Consumer:
         metrics=metrics,
         valve=stages.valve,
     )
-    resume = ResumeLoop(
+    resume = _resume(parts, stages, pipeline, rounds, wake)
+    return Consumer(
+        settings=settings,
+        catalog_file=_catalog_file(parts, pipeline),
+        stages=stages,
+        source=source,
+        pulse=Pulse(time.monotonic()),
+        pressure=pressure,
+        pipeline=pipeline,
+        resume=resume,
+    )
+
+
+def _resume(parts: Resources, stages: Stages, pipeline: Pipeline, rounds: Rounds, wake: asyncio.Event) -> ResumeLoop:
+    settings, pool, metrics = parts.settings, parts.pool, parts.metrics
+    return ResumeLoop(
         pool=pool,
         me=stages.owner,
         live=stages.live,
@@ -236,17 +255,8 @@ def _compose(parts: Resources, heals: asyncio.TaskGroup) -> Consumer:
         clock=stages.clock,
         lease=stages.lease,
         rounds=rounds,
+        content=StoredContent(pool=pool, workers=parts.record_workers),
         wake=wake,
-    )
-    return Consumer(
-        settings=settings,
-        catalog_file=_catalog_file(parts, pipeline),
-        stages=stages,
-        source=source,
-        pulse=Pulse(time.monotonic()),
-        pressure=pressure,
-        pipeline=pipeline,
-        resume=resume,
     )
 
 
@@ -316,4 +326,5 @@ def stages_of(parts: Resources, wake: asyncio.Event, died: Callable[[], None] = 
 def _reading(parts: Resources) -> Reading:
     catalog, intake = parts.catalogs.current, parts.settings.intake
     rules = AdmissionRules(catalog=catalog, max_event_bytes=intake.max_event_bytes)
-    return Reading(rules, Planner(rungs=parts.strategies, catalog=catalog), parts.clock)
+    planner = Planner(rungs=parts.strategies, catalog=catalog)
+    return Reading(rules, planner, parts.clock, parts.record_workers)

@@ -112,6 +112,9 @@ class IntakeSettings(Section):
     """How long a poll waits for a first record; whatever has arrived by then is one batch."""
     max_event_bytes: Annotated[int, Field(ge=1024)] = 1024 * 1024
     """A larger event becomes a dead letter (truncated, with its digest)."""
+    record_budget: Seconds = timedelta(seconds=5)
+    """CPU time for reading one large record in a worker process; one that takes more becomes a dead letter. The worst
+    that is known takes 1.5 s for 1 MiB."""
     open_rows_cap: Annotated[int, Field(ge=1)] = 1_000_000
     """Open failures in the database above which Kafka is paused: the backlog is safer in Kafka than in the tables."""
     open_bytes_cap: Annotated[int, Field(ge=1)] = 4 * 1024 * 1024 * 1024

@@ -59,6 +59,9 @@ class Member:
 
 
 class Nothing:
+    def is_slow(self, record: Record) -> bool:  # noqa: ARG002
+        return False
+
     async def read(self, records: Sequence[Record]) -> None: ...
 
     def join(self, first: None, more: None) -> None: ...

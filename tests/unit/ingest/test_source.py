@@ -65,6 +65,9 @@ class Held:
         self.taken: list[int] = []
         self.batches: list[int] = []
 
+    def is_slow(self, record: Record) -> bool:  # noqa: ARG002
+        return False
+
     async def read(self, records: Sequence[Record]) -> list[int]:
         return [one.offset for one in records]
 

@@ -1,0 +1,44 @@
+"""Child process that decodes and redacts one record or row at a time; `big_records.py` is the parent's side."""
+
+import pickle
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+if __name__ == "__main__":
+    # In isolated mode the interpreter does not have our directory on its path.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from consumer.diagnose.diagnosis import diagnose
+from consumer.ingest.decode import AdmissionRules, decode, redact_stored
+from consumer.model import DeadLetter, Failure
+from consumer.workers.child import run
+
+
+@dataclass(slots=True)
+class _Anybody:
+    """Stands for the catalog, which the parent asks: remembers the source as it came."""
+
+    source: str = ""
+
+    def may_speak(self, source: str, org_id: UUID) -> bool:  # noqa: ARG002 - the catalog's
+        self.source = source
+        return True
+
+
+def answer(request: bytes) -> bytes:
+    """Answer the parent's request: a row to be redacted, or a record to be decoded."""
+    asked = pickle.loads(request)  # noqa: S301 - from our own parent
+    if isinstance(asked, Failure):
+        return pickle.dumps(redact_stored(asked))
+    record, max_event_bytes, now = asked
+    anybody = _Anybody()
+    decoded = decode(record, AdmissionRules(catalog=anybody, max_event_bytes=max_event_bytes), now)
+    if isinstance(decoded, DeadLetter):
+        return pickle.dumps((decoded.reason, decoded.message))
+    return pickle.dumps((decoded, anybody.source, diagnose(decoded.failure_reason, decoded.context)))
+
+
+if __name__ == "__main__":
+    run(answer)

@@ -1,0 +1,129 @@
+"""Records that cost much, in the whole service: each is read in its budget or a dead letter, and holds up nobody."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from consumer.errors import NoWorkerStarts
+from consumer.ingest import record_worker
+from consumer.workers.pool import WorkerPool
+from tests.support.adversarial_records import BUILDERS, hostile_event
+from tests.support.pipeline import Site, event, until
+
+LONGEST = 900_000
+
+
+def hostile(org: UUID, builder: str = "keys passwordN", number: int = 1) -> bytes:
+    parts = BUILDERS[builder](LONGEST) | {"org_id": str(org), "workflow_name": f"hostile{number}"}
+    return hostile_event(parts, number)
+
+
+@asynccontextmanager
+async def longest_hold() -> AsyncIterator[list[float]]:
+    """Measure how long the event loop does not turn."""
+    held = [0.0]
+
+    async def tick() -> None:
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(0.005)
+            held[0] = max(held[0], time.perf_counter() - before - 0.005)
+
+    ticking = asyncio.create_task(tick())
+    try:
+        yield held
+    finally:
+        ticking.cancel()
+
+
+async def test_a_record_that_takes_too_long_is_one_dead_letter_also_after_a_restart(embedded_place: Site) -> None:
+    place = embedded_place.changed(intake={"record_budget": timedelta(milliseconds=20)})
+    org = await place.organisation()
+    await place.publish(hostile(org), event(org, 2, workflow_name="honest"))
+    for _ in range(2):
+        async with place.consumer() as running:
+            await running.settled(1, within_seconds=60)
+            await until(place.all_committed, 30)
+    letters = await place.letters()
+    assert [letter.headers["shw_dlq_reason"] for letter in letters] == [b"took_too_long"]
+
+
+async def test_records_that_end_their_worker_by_whatever_means_never_loop(
+    embedded_place: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = embedded_place
+    org = await place.organisation()
+    ended = 0
+    begin = WorkerPool._ready  # noqa: SLF001 - where a child is at hand
+
+    async def kill_soon(self: WorkerPool, place_: object) -> object:
+        nonlocal ended
+        child = await begin(self, place_)  # type: ignore[arg-type]
+        if Path(record_worker.__file__).name in str(self._script):
+            ended += 1
+            os.kill(child.pid, signal.SIGKILL)
+        return child
+
+    monkeypatch.setattr(WorkerPool, "_ready", kill_soon)
+    await place.publish(hostile(org), event(org, 2, workflow_name="honest"))
+    async with place.consumer() as running:
+        await running.settled(1, within_seconds=60)
+        await until(place.all_committed, 30)
+    assert ended == 2
+    assert [letter.headers["shw_dlq_reason"] for letter in await place.letters()] == [b"took_too_long"]
+
+
+async def test_a_machine_that_starts_no_worker_loses_nothing_and_writes_no_letter(
+    embedded_place: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = embedded_place
+    org = await place.organisation()
+    tried = 0
+    start = WorkerPool._start  # noqa: SLF001 - what forks
+
+    async def no_fork(self: WorkerPool) -> object:
+        nonlocal tried
+        tried += 1
+        if tried <= 2:
+            raise NoWorkerStarts("Resource temporarily unavailable")
+        return await start(self)
+
+    monkeypatch.setattr(WorkerPool, "_start", no_fork)
+    await place.publish(hostile(org))
+    async with place.consumer() as running:
+        await running.settled(1, within_seconds=60)
+    assert tried > 2
+    assert await place.letters() == []
+
+
+async def test_large_records_hold_the_loop_for_a_moment_at_most(embedded_place: Site) -> None:
+    place = embedded_place
+    org = await place.organisation()
+    names = ("keys passwordN", "keys that collide after redaction", "lists of secrets", "one list in a list")
+    async with place.consumer() as running, longest_hold() as held:
+        await place.publish(*(hostile(org, name, number) for number, name in enumerate(names)))
+        await running.settled(len(names), within_seconds=90)
+    assert held[0] < 0.5, held
+
+
+async def test_a_member_s_row_that_takes_too_long_is_given_up_and_its_content_goes(embedded_place: Site) -> None:
+    place = embedded_place.changed(intake={"record_budget": timedelta(milliseconds=5)})
+    org = await place.organisation()
+    await place.db.execute(
+        "INSERT INTO workflow_failures (org_id, workflow_name, failure_reason, context)"
+        " SELECT $1, 'mine', 'timed out', jsonb_object_agg('password' || n, 'hunter2') FROM generate_series(1, 3000) n",
+        org,
+    )
+    async with place.consumer() as running:
+        row = await running.settled(1, within_seconds=60)
+    [given_up] = row.values()
+    assert given_up["status"] == "given_up"
+    assert "hunter2" not in str(given_up["context"])
