@@ -222,7 +222,7 @@ def _compose(parts: Resources, heals: asyncio.TaskGroup) -> Consumer:
         metrics=metrics,
         valve=stages.valve,
     )
-    resume = _resume(parts, stages, pipeline, rounds, wake)
+    resume = _resume(parts, stages, pipeline, rounds, wake, pressure)
     return Consumer(
         settings=settings,
         catalog_file=_catalog_file(parts, pipeline),
@@ -235,7 +235,14 @@ def _compose(parts: Resources, heals: asyncio.TaskGroup) -> Consumer:
     )
 
 
-def _resume(parts: Resources, stages: Stages, pipeline: Pipeline, rounds: Rounds, wake: asyncio.Event) -> ResumeLoop:
+def _resume(
+    parts: Resources,
+    stages: Stages,
+    pipeline: Pipeline,
+    rounds: Rounds,
+    wake: asyncio.Event,
+    pressure: BacklogLimit,
+) -> ResumeLoop:
     settings, pool, metrics = parts.settings, parts.pool, parts.metrics
     return ResumeLoop(
         pool=pool,
