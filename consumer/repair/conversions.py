@@ -42,7 +42,9 @@ _METADATA: Final = frozenset({
     "version", "apiversion", "schema", "type", "kind", "object", "source", "took", "duration", "elapsed", "page",
     "total", "count", "limit", "offset", "next", "cursor", "more", "hasmore", "id", "role", "model", "usage", "index",
     "finishreason", "stopreason", "stopsequence", "logprobs", "refusal", "annotations", "created",
-    "systemfingerprint", "iserror", "name", "callid",
+    "systemfingerprint", "iserror", "name", "callid", "tookms", "durationms", "elapsedms", "latencyms", "ts",
+    "servertime", "createdat", "generatedat", "receivedat", "trace", "server", "host", "env", "environment", "region",
+    "attempt", "attempts", "retries", "cached", "etag", "checksum", "jsonrpc", "specversion", "datacontenttype",
 })  # fmt: skip
 _TRANSPORT: Final = frozenset({
     "status", "statuscode", "ok", "success", "succeeded", "error", "errors", "warnings", "requestid", "traceid",
@@ -203,7 +205,9 @@ def of_object(members: dict[str, Json], leaf: Leaf, names: frozenset[str]) -> It
             continue
         if not _is_structure(inner) and not all(_is_transport(name, value) for name, value in others.items()):
             continue
-        if not _may_be_dropped(others, known=plain(key) in _WRAPPERS or _is_wholly(inner, names)):
+        inside = {plain(name) for name in inner} if isinstance(inner, dict) else set()
+        apart = {name: value for name, value in others.items() if plain(name) not in inside}
+        if not _may_be_dropped(apart, known=plain(key) in _WRAPPERS or _is_wholly(inner, names)):
             continue
         step = Step(
             op="move",
@@ -283,7 +287,13 @@ def _is_structure(inner: Json) -> bool:
 
 
 def _is_metadata(name: str, value: Json) -> bool:
-    return plain(name) in _METADATA or not isinstance(value, dict | list) or not value
+    return (
+        plain(name) in _METADATA
+        or name.startswith(("@", "$", "__"))
+        or value is None
+        or isinstance(value, bool)
+        or value in ("", [], {})
+    )
 
 
 def _reports_failure(members: dict[str, Json]) -> bool:

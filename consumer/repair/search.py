@@ -184,8 +184,11 @@ class Search:
         """Return whether a value is of an allowed type, in any branch, and breaks a limit: no other type evades it."""
         if shape.choices and deep:
             return any(self._breaks_a_limit(value, branch, deep - 1) for branch in self.shapes.alternatives(shape))
-        if shape.leaf.fault(value) in _LIMITS:
+        fault = shape.leaf.fault(value)
+        if fault in _LIMITS:
             return True
+        if fault is None and shape.opaque and not isinstance(value, dict | list):
+            return not self.passes(value, shape)
         return isinstance(value, list) and shape.leaf.may_be(value) and shape.leaf.size_fault(value) is not None
 
     def _may_be_a_text(self, value: Json, shape: CompiledSchema) -> bool:

@@ -71,6 +71,7 @@ def test_a_part_that_may_stand_is_left_alone_beside_a_part_that_may_not() -> Non
         ({"type": ["array", "integer"], "minItems": 2}, [4]),
         ({"type": ["string", "array"], "maxLength": 2}, "abc"),
         ({"type": ["string", "integer"], "maxLength": 1}, "12"),
+        ({"not": {"type": "integer"}}, 5),
     ],
 )
 @pytest.mark.parametrize("most", list(Grade))
@@ -145,6 +146,15 @@ def test_an_envelope_around_a_number_that_says_nothing_of_it_is_taken_off() -> N
     told: list[dict[str, Json]] = [{"status": "estimated"}, {"of": "total"}, {"type": "share"}]
     for beside in told:
         assert repair_document({"n": {"value": 30, **beside}}, schema, most=Grade.LOSSY).status is RepairStatus.REFUSED
+
+
+def test_what_is_said_beside_an_envelope_is_dropped_only_where_it_is_about_the_call() -> None:
+    schema = _only(v={"type": "integer"})
+    call: dict[str, Json] = {"status": "ok", "requestId": "r-1", "took_ms": 4, "errors": []}
+    assert repair_document({"data": {"v": 5}, **call}, schema, most=Grade.LOSSY).document == {"v": 5}
+    told: list[dict[str, Json]] = [{"amount": 7}, {"currency": "EUR"}, {"note": "half of it"}]
+    for beside in told:
+        assert repair_document({"data": {"v": 5}, **beside}, schema, most=Grade.LOSSY).status is RepairStatus.REFUSED
 
 
 def test_a_declared_member_that_is_invalid_is_not_replaced_by_its_own_content() -> None:
