@@ -5,6 +5,7 @@ for may itself have failed, and says so in `status` or `error`: that is an hones
 leaves behind may not.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -20,6 +21,8 @@ from schemas.json_text import load_json
 _MAX_PARTS: Final = 2000
 _MAX_WRAPPERS: Final = 2
 _MAX_MEMBERS: Final = 2000
+_TELLS: Final = words.MESSAGES - {"description", "title", "detail", "details", "reason", "info"}
+_STATUS_FIRST: Final = re.compile(r"[45]\d\d\b\W")
 _EXPLAINED: Final = frozenset(("done", "finishedat", "endedat", "completedat", "failedat"))
 
 
@@ -37,7 +40,7 @@ class _Body:
         own = self.members.keys() - words.ENVELOPE
         if "jsonrpc" in self.members:
             own -= {"id"}
-        if "message" in self.members:
+        if "message" in self.members or plain_word(self.members.get("name")) in words.TELLING_MESSAGES:
             own -= {"name"}
         return not own
 
@@ -88,6 +91,8 @@ def _error(body: _Body) -> Sign | None:
             continue
         if not body.is_answered_resource:
             return Sign(why=f"the body has `{name}`")
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            continue  # a count, of whatever was asked for
         if not body.is_part and not _explains_itself(body):
             return Sign(why=f"the body has `{name}`, beside what was asked for", sure=False)
     return None
@@ -181,6 +186,9 @@ def _type(body: _Body) -> Sign | None:
     word = plain_word(body.members.get("type"))
     if word in {"error", "exception"} and (body.is_envelope or not body.asked.reads):
         return Sign(why=f"the body says `type: {word}`")
+    name = body.members.get("name")
+    if body.is_envelope and isinstance(name, str) and words.TELLING_TYPE.search(name[:200]):
+        return Sign(why="the body's `name` is that of an error")
     return None
 
 
@@ -191,7 +199,7 @@ def _code(body: _Body) -> Sign | None:
         return None
     if any(words.is_right_message(members.get(name)) for name in words.MESSAGES):
         return None
-    if not words.MESSAGES & members.keys():
+    if not _TELLS & members.keys():
         return None
     for name, value in members.items():
         if name in words.CODES and name not in body.asked.described and not words.is_right_code(value):
@@ -201,11 +209,20 @@ def _code(body: _Body) -> Sign | None:
 
 def _message(body: _Body) -> Sign | None:
     """Return a sign where the whole body is the message of a gateway or framework."""
+    said = body.members.get("message")
+    if body.is_envelope and isinstance(said, str) and _STATUS_FIRST.match(said):
+        return Sign(why=f"the body's message begins with {said[:3]}")
     if body.members.keys() - words.MESSAGES - {"requestid", "traceid", "path", "timestamp"}:
         return None
     for name, value in body.members.items():
         if name in words.MESSAGES and plain_word(value) in words.TELLING_MESSAGES:
             return Sign(why=f"the body has nothing but `{name}: {plain_word(value)}`")
+        if (
+            name == "detail"
+            and isinstance(value, list)
+            and any(isinstance(one, dict) and "loc" in one for one in value)
+        ):
+            return Sign(why="the body has nothing but what was wrong with the request")
     return None
 
 
@@ -221,7 +238,7 @@ def _sign_below(body: _Body, depth: int) -> Sign | None:
             sign = _sign_in_parts(value, body.asked, always=name in words.ALWAYS_PARTS)
         elif name == "body" and isinstance(value, str) and value.lstrip().startswith("{"):
             sign = _sign_in_text(value, body.asked, depth + 1)
-        elif name in words.WRAPPERS and isinstance(value, dict):
+        elif (name in words.WRAPPERS or name.endswith(("response", "result"))) and isinstance(value, dict):
             sign = _sign_in_object(value, body.asked, depth + 1, is_part=body.asked.reads and name == "data")
             sign = sign or (_sign_in_fields(value, body.asked) if name == "data" else None)
         else:

@@ -7,6 +7,7 @@ from typing import Final
 from consumer.model import Json
 
 _NOT_A_LETTER: Final = re.compile(r"[^a-z0-9.]+")
+_NAMESPACE: Final = re.compile(r"^.*[.:](?=.)")
 
 
 def words_of(text: str) -> frozenset[str]:
@@ -18,7 +19,7 @@ ERRORS: Final = words_of("""
     error errors err fault faults exception exceptions errormessage errormessages errormsg errmsg errordescription
     errordetail errordetails errorlist errorinfo errortype errorname errorcode errcode errno errornumber errorid
     exceptionmessage exceptiontype exceptionclass faultstring faultcode usererrors validationerrors fielderrors
-    nonfielderrors errorresponse errorsummary
+    nonfielderrors errorresponse errorsummary errortext
     """)
 """Members that say what went wrong, where there is something in them."""
 RIGHT_WHERE_TRUE: Final = words_of("""
@@ -109,7 +110,8 @@ TELLING_MESSAGES: Final = words_of("""
     internalservererror internalerror forbidden unauthorized endpointrequesttimedout serviceunavailable
     toomanyrequests notfound missingauthenticationtoken badgateway gatewaytimeout limitexceeded servererror
     networkerrorcommunicatingwithendpoint accessdenied unauthenticated badrequest requesttimeout
-    servicetemporarilyunavailable somethingwentwrong
+    servicetemporarilyunavailable somethingwentwrong authenticationcredentialswerenotprovided invalidtoken
+    permissiondenied youdonothavepermissiontoperformthisaction methodnotallowed requestwasthrottled invalidcredentials
     """)
 """Messages that are the whole answer of a gateway or framework."""
 TELLING_TYPE: Final = re.compile(
@@ -122,7 +124,7 @@ _LONGEST_WORD: Final = 64
 @lru_cache(maxsize=4096)
 def plain_name(name: str) -> str:
     """Return a member's name in one spelling: `Error_Code`, `error-code` and `odata.errorCode` are `errorcode`."""
-    return _NOT_A_LETTER.sub("", name[:_LONGEST_WORD].lower()).rpartition(".")[2]
+    return _NOT_A_LETTER.sub("", _NAMESPACE.sub("", name[:_LONGEST_WORD].lower())).rpartition(".")[2]
 
 
 def plain_word(value: Json) -> str | None:
@@ -144,14 +146,18 @@ def is_nothing(value: Json) -> bool:
         case str():
             return not value.strip() or (word := plain_word(value)) in HARMLESS or word == ""
         case list():
-            return all(map(is_nothing, value))
+            return all(is_nothing(one) for one in value) and not any(isinstance(one, dict) and one for one in value)
         case dict():
-            codes = [one for name, one in value.items() if plain_name(name) in CODES and one is not None]
-            return (
-                all(is_right_code(one) and one not in (1, "1") for one in codes)
-                if codes
-                else all(map(is_nothing, value.values()))
-            )
+            return _is_no_error(value)
+
+
+def _is_no_error(value: dict[str, Json]) -> bool:
+    codes = [one for name, one in value.items() if plain_name(name) in CODES and one not in (None, "")]
+    if not codes or all(map(is_nothing, codes)):
+        return bool(codes) or all(map(is_nothing, value.values()))
+    said = [one for name, one in value.items() if plain_name(name) in MESSAGES and one]
+    is_right = all(is_right_code(one) and one not in (1, "1") for one in codes)
+    return is_right and all(map(is_right_message, said))
 
 
 def is_right_code(value: Json) -> bool:

@@ -192,7 +192,9 @@ def sign_in_text(text: str) -> Sign | None:
     if plain_word(text.strip()) in TELLING_MESSAGES | _FAILED_TEXTS:
         return Sign(why="a text that is an error's")
     if re.match(
-        r"\s*(?:traceback \(most recent call last\)|(?:fatal |internal )?error\s*[:\-]\s*\S)", text, re.IGNORECASE
+        r"\s*(?:traceback \(most recent call last\)|(?:fatal |internal |rpc |api |http )?error\s*[:\-]\s*\S)",
+        text,
+        re.IGNORECASE,
     ):
         return Sign(why="a text that begins like an error's", sure=False)
     return None

@@ -105,6 +105,16 @@ FAILED_ENVELOPES: tuple[Any, ...] = (
     {"statusCode": 200, "body": '{"error": "x"}'},
     '{"success": false}',
     "error",
+    {"name": "INTERNAL_SERVICE_ERROR", "message": "x", "debug_id": "d"},
+    {"code": 404, "name": "Not Found", "description": "x"},
+    {"status": "0", "error-text": "x"},
+    {"o:errorDetails": [{"detail": "x"}], "status": 400, "title": "x"},
+    {"detail": "Authentication credentials were not provided."},
+    {"detail": [{"loc": ["body"], "msg": "x", "type": "missing"}]},
+    {"errors": [{"extensions": {}}]},
+    {"message": "401: Unauthorized", "code": 0},
+    {"jsonrpc": "2.0", "id": None, "error": {"code": 200, "message": "Odoo Server Error"}},
+    {"OrderCreateResponse": {"success": False}},
 )
 
 
@@ -178,6 +188,10 @@ HONEST: tuple[Any, ...] = (
     {"result": False},
     {"statusCode": 200, "body": '{"id": 7}'},
     {"resultCode": "0000", "resultMsg": "OK"},
+    {"code": "SAVE10", "description": "10 %"},
+    {"code": 404, "name": "Widget", "description": "x"},
+    {"error": {"code": 200, "message": "success"}},
+    {"errors": [None, ""]},
     '{"id": 7}',
     {"enabled": False, "failed_logins": 3},
     {"title": "How to fail", "id": 3},
@@ -218,6 +232,7 @@ def test_an_honest_success_is_believed(body: Any, asked: dict[str, Any]) -> None
         {"id": 9, "url": "https://b.example", "status": 503},
         {"id": "pay_1", "result": "failed"},
         {"state": "failed"},
+        {"requests": 5, "errors": 3},
     ],
     ids=json.dumps,
 )
