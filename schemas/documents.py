@@ -1,4 +1,4 @@
-"""The contract as documents: JSON Schema files and an AsyncAPI 3 document, generated from the models and checked in."""
+"""The contract as documents: JSON Schema files, an AsyncAPI and an OpenAPI document, generated and checked in."""
 
 import json
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from schemas.dead_letter import DeadLetterHeaders
 from schemas.envelope import Envelope
 from schemas.failure import FAILURE_TYPE, WorkflowFailure
 from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE, FailureStatus, HealResult
+from schemas.openapi import openapi_document
 from schemas.supervision import COMMAND_RESULT_TYPE, COMMAND_TYPE, HEARTBEAT_TYPE, Command, CommandResult, Heartbeat
 from schemas.workflow import WorkflowDefinition
 
@@ -79,6 +80,7 @@ def _names_in(directory: Path) -> list[str]:
 def _texts() -> dict[str, str]:
     documents = {f"{each.name}.schema.json": _json_schema(each) for each in _DOCUMENTS}
     documents["asyncapi.json"] = _asyncapi()
+    documents["openapi.json"] = openapi_document()
     return {name: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for name, document in documents.items()}
 
 

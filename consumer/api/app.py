@@ -15,6 +15,7 @@ from consumer.api.sign_in import sign_in
 from consumer.metrics import Metrics
 from consumer.settings import ApiSettings
 from consumer.store.pool import Pool
+from schemas.openapi import openapi_document
 
 START_WITHIN: Final = timedelta(seconds=10)
 STOP_WITHIN: Final = timedelta(seconds=3)
@@ -39,5 +40,7 @@ def create_api(
     answer_errors(app)
     app.include_router(health_routes(settings, metrics.registry, clocks, readiness))
     app.include_router(healing_routes(settings, pool, wake))
+    # With every answer, of which the framework knows few.
+    app.openapi = openapi_document  # type: ignore[method-assign]
     check_key_file(settings)
     return gateway(app, settings, sign_in(settings), metrics)

@@ -16,6 +16,7 @@ import httpx2 as httpx
 import jwt
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
+from starlette.types import ASGIApp
 
 from consumer.api.app import create_api
 from consumer.api.server import serve
@@ -55,6 +56,7 @@ class World:
     pool: Pool
     healer: Healer
     metrics: Metrics
+    app: ASGIApp
     org_id: UUID = field(default_factory=uuid4)
     people: dict[str, UUID] = field(default_factory=dict)
 
@@ -115,7 +117,7 @@ async def serving(database: str, **settings: Any) -> AsyncIterator[World]:
             wake=healer.woken.set,
         )
         async with serve(app, "127.0.0.1", 0) as url:
-            world = World(url, pool, healer, metrics)
+            world = World(url, pool, healer, metrics, app.app)
             world.people = {person: uuid4() for person in (*LEADERS, *OTHERS)}
             await pool.execute("INSERT INTO organizations (id) VALUES ($1)", world.org_id)
             await pool.executemany(
