@@ -115,8 +115,8 @@ def _evidence(met: Sequence[Met], kind: FailureType, disposition: Disposition) -
     spoke_for: list[Met] = []
     against: list[Met] = []
     for one in met:
-        if one.rule.kind == NONE and one.rule.care == NONE:
-            continue  # it took words that others would have misread
+        if (one.rule.kind == NONE and one.rule.care == NONE) or (one.rule.bound and one.rule.failure_type is not kind):
+            continue  # it took words that others would have misread, or would count for another type only
         decided = one.rule.failure_type is kind or one.rule.disposition is disposition
         (spoke_for if decided else against).append(one)
     return tuple(

@@ -32,6 +32,20 @@ _SOURCE_SUFFIX: Final = (
     *(".php", ".py", ".rb", ".js", ".jsx", ".ts", ".tsx", ".mjs", ".cjs", ".go", ".java", ".cs", ".rs", ".dart"),
     *(".kt", ".swift", ".scala", ".ex", ".exs", ".vue", ".cpp"),
 )
+_LETTERS: Final = str.maketrans(
+    {
+        "\u0142": "l",
+        "\u0141": "L",
+        "\u00f8": "o",
+        "\u00d8": "O",
+        "\u0111": "d",
+        "\u0110": "D",
+        "\u0131": "i",
+        "\u00df": "ss",
+    }
+    | {"\u00e6": "ae", "\u00c6": "Ae", "\u0153": "oe", "\u0152": "Oe"}
+)
+"""Letters that are no base letter with an accent: Polish, Danish, Croatian, Turkish, German, French."""
 _ACCENT: Final = re.compile("[\u0300-\u036f]")
 _FRAME: Final = re.compile(
     r"""\s+at\s.{0,400}(?:\)|:\d+|\]|:line\s\d+)\s*$  # JVM (Spring adds `~[jar:version]`), JavaScript, .NET
@@ -140,6 +154,7 @@ def folded(text: str) -> str:
     """Return a text without accents, and with wide forms of Latin letters made plain."""
     if text.isascii():
         return text
+    text = text.translate(_LETTERS)
     return unicodedata.normalize("NFC", _ACCENT.sub("", unicodedata.normalize("NFKD", text)))
 
 

@@ -94,7 +94,7 @@ def rule(  # noqa: PLR0913 - a row of a table: every column has its name
         care=NONE if disposition is None else rank_of(disposition),
         phrases=tuple(phrases_of(says)),
         codes=frozenset(map(index_code, codes.split())),
-        fragments=tuple(folded(one.strip()).lower() for one in holds.split(";") if one.strip()),
+        fragments=tuple(folded(" ".join(one.split())).lower() for one in holds.split(";") if one.strip()),
         against=tuple(map(PRECEDENCE.index, against)),
         example=example,
         bound=bound,

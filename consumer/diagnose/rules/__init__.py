@@ -8,6 +8,7 @@ from consumer.diagnose.rules import (
     assets,
     billing,
     concierge,
+    foreign_causes,
     languages,
     platform,
     schema,
@@ -29,4 +30,5 @@ RULES: Final[tuple[Rule, ...]] = (
     *concierge.RULES,
     *platform.RULES,
     *languages.RULES,
+    *foreign_causes.RULES,
 )

@@ -54,9 +54,9 @@ RULES: Final[tuple[Rule, ...]] = (
             authentication|authorization|authorisation|login|signin|2fa|mfa|otp|captcha|credentials|password|token|consent|permission|permissions|privileges|admin|root|scope|access|oauth|sso|certificate|key
             is|are a? required; sign in|on is required; log in is required; two|multi factor * required; requires
             authentication|authorization|login|credentials|permission|permissions|privileges|admin; invalid
-            api|access|security? key|token; must be logged|authenticated|authorized|signed; 2 fa|f a is? required;
-            password * changed|expired|reset; oauth token * expired; token used * expired; lacks * scope|scopes; not
-            have * permission|permissions|access|rights
+            api|access|security? key|token; must be logged|authenticated|authorized|signed; 2 fa is? required; 2fa
+            is? required; password * changed|expired|reset; oauth token * expired; token used * expired; lacks *
+            scope|scopes; not have * permission|permissions|access|rights
         """,
         example="The API key has been revoked",
     ),
@@ -124,7 +124,7 @@ RULES: Final[tuple[Rule, ...]] = (
         8,
         None,
         REPAIR,
-        firmly=11,
+        firmly=13,
         says="""
             larger than max|the|maximum|allowed; exceeds|exceeded|exceed * maximum|max|allowed|size|limit
             size|length|bytes|characters|tokens|mb|kb|gb;

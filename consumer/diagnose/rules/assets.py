@@ -14,15 +14,24 @@ RULES: Final[tuple[Rule, ...]] = (
         example="Where is the image",
     ),
     rule(
+        "image.everyday",
+        2.6,
+        IMAGE,
+        says="""
+            avatar; illustration; banner; portrait; hero; poster; wallpaper; sprite; screenshot; gif; svg;
+            tiff; imgs; img; logo; stability; flux; firefly; leonardo; unet; vae; lora
+        """,
+        example="Only a poster is left",
+    ),
+    rule(
         "image.noun",
         2,
         IMAGE,
         says="""
-            picture; pictures; photo; photos; thumbnail; thumbnails; avatar; artwork; illustration; banner;
-            portrait; hero; poster; wallpaper; sprite; screenshot; placeholder png|jpg|image; png; jpg; jpeg; webp;
-            gif; svg; tiff; heic; imgs; img; logo
+            picture; pictures; photo; photos; thumbnail; thumbnails; artwork; placeholder png|jpg|image; png;
+            jpg; jpeg; webp; heic
         """,
-        example="Only a portrait is left",
+        example="Only a thumbnail is left",
     ),
     rule(
         "image.generation",
@@ -50,11 +59,10 @@ RULES: Final[tuple[Rule, ...]] = (
         4,
         IMAGE,
         says="""
-            dalle; stability; sdxl; flux; imagen; firefly; leonardo; unet; vae; txt2img; txt 2 img; img 2
-            img; img2img; invoke ai; gpt image; diffusers; control net; controlnet; lora; imagine; nano
-            banana
+            dalle; imagine; imagen; sdxl; txt2img; txt 2 img; img 2 img; img2img; invoke ai; gpt image; diffusers;
+            control net; controlnet; nano banana
         """,
-        example="Firefly did nothing",
+        example="Dalle did nothing",
     ),
     rule(
         "image.unreadable",
@@ -137,7 +145,7 @@ RULES: Final[tuple[Rule, ...]] = (
             ImagePullBackOff ErrImagePull InvalidImageName ImageInspectError RegistryUnavailable
             CannotPullContainerError manifest_unknown
         """,
-        example="Could not write the firmware image",
+        example="Could not write the recovery image",
     ),
     rule(
         "image.other",

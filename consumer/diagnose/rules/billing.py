@@ -14,17 +14,25 @@ RULES: Final[tuple[Rule, ...]] = (
         example="Look at the payment",
     ),
     rule(
+        "billing.everyday",
+        3.2,
+        BILLING,
+        says="""
+            subscription; subscriptions; mandate; receipt; line item|items|total; account code; due date;
+            bill; purchase order; journal entry; ledger; merchant; instrument; tax rate|id; currency; contact
+            group; reconcile; reconciled; reconciliation; wallet; coupon; renewal; paid
+        """,
+        example="A coupon was lost",
+    ),
+    rule(
         "billing.noun",
         3.5,
         BILLING,
         says="""
-            invoice; invoices; invoicing; invoiced; refund; refunds; refunded; subscription; subscriptions; payout;
-            payouts; chargeback; dispute lost; checkout session; dunning; mandate; direct debit; sepa; credit note;
-            credit memo; receipt; line item|items|total; account code; tax type; due date; accpay; accrec; bill;
-            purchase order; payment intent; customer cus; unbilled; prorated|proration; metered usage; journal
-            entry; ledger; balance transaction; iban; bank account|transfer; merchant; instrument; tax rate|id; vat;
-            currency; contact group; reconcile; reconciled; reconciliation; wallet; coupon; renewal; credit card;
-            debit card; card number; amount due; paid
+            invoice; invoices; invoicing; invoiced; refund; refunds; refunded; payout; payouts; chargeback;
+            dispute lost; checkout session; dunning; direct debit; sepa; credit note; credit memo; tax type;
+            accpay; accrec; payment intent; customer cus; unbilled; prorated|proration; metered usage; balance
+            transaction; iban; bank account|transfer; vat; credit card; debit card; card number; amount due
         """,
         example="The refund never came",
     ),

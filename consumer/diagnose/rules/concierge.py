@@ -14,14 +14,24 @@ RULES: Final[tuple[Rule, ...]] = (
         example="The concierge gave up",
     ),
     rule(
+        "concierge.everyday",
+        3.1,
+        CONCIERGE,
+        says="""
+            reservation; reservations; guest; guests; calendar; check in; check out; meeting; availability;
+            time slot|slots; timeslot; flight; tickets|seats; event type; table for; spa; courier; cortana;
+            acuity; bland; sabre
+        """,
+        example="The guests are not there",
+    ),
+    rule(
         "concierge.noun",
         3.2,
         CONCIERGE,
         says="""
-            booking; bookings; reservation; reservations; appointment; appointments; reschedule; rescheduling;
-            rescheduled; guest; guests; calendar; itinerary; check in; check out; meeting; availability; time
-            slot|slots; timeslot; room service; housekeeping; restaurant; hotel; taxi; flight; tickets|seats; event
-            type; attendee; attendees; doctolib; mindbody; table for; party size; occupancies; spa; courier
+            booking; bookings; appointment; appointments; reschedule; rescheduling; rescheduled; itinerary;
+            room service; housekeeping; restaurant; hotel; taxi; attendee; attendees; doctolib; mindbody;
+            party size; occupancies
         """,
         example="The itinerary is empty",
     ),
@@ -84,7 +94,7 @@ RULES: Final[tuple[Rule, ...]] = (
         5,
         CONCIERGE,
         says="""
-            siri; cortana; bixby; lex bot; acuity; openai assistants; bland; sabre
+            siri; bixby; lex bot; openai assistants
         """,
         example="Siri heard nothing",
     ),

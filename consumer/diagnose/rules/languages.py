@@ -1,4 +1,4 @@
-"""Rules in other languages: phrases without accents for Latin and Cyrillic script, text fragments for other scripts."""
+"""Rules in other languages for what is broken: phrases without accents, and fragments for scripts without spaces."""
 
 from typing import Final
 
@@ -6,18 +6,13 @@ from consumer.diagnose.rule import Rule, rule
 from consumer.diagnose.rules.names import (
     BILLING,
     CONCIERGE,
-    CREDENTIAL,
     IF_IDEMPOTENT,
     IMAGE,
-    LATER,
-    MONEY,
-    NEVER,
-    PERSON,
+    NOW,
     REPAIR,
     SCHEMA,
     STALL,
     TIMEOUT,
-    UNKNOWN,
     VOICE,
 )
 
@@ -56,6 +51,46 @@ RULES: Final[tuple[Rule, ...]] = (
             टाइमआउट; समय सीमा; หมดเวลา; אזל הזמן; زمان انتظار; انتهى وقت
         """,
         example="El servidor: tiempo de espera agotado",
+    ),
+    rule(
+        "languages.refused",
+        7,
+        TIMEOUT,
+        NOW,
+        says="""
+            verbindungsaufbau|verbindung abgelehnt|verweigert; zielcomputer die verbindung verweigerte; konnte keine
+            verbindung hergestellt; connexion refusee; aucune connexion n a pu; expressement refusee; conexion
+            rehusada|rechazada|denegada; no se puede establecer una conexion; denego expresamente; connessione
+            rifiutata; impossibile stabilire la connessione; rifiuto persistente; conexao|ligacao
+            recusada|rejeitada; nenhuma conexao pode ser feita; recusou|recusaram ativamente; verbinding geweigerd;
+            geen verbinding maken; actief heeft geweigerd; polaczenie odrzucone|odmowione; nie mozna nawiazac
+            polaczenia; aktywnie go odmawia; в соединении отказано; соединение отклонено; подключение не
+            установлено; отверг запрос на подключение; forbindelse vagras; forbindelse vagrad; anslutning
+            vagrades|nekades; anslutningen vagrades|nekades|avvisades; baglanti reddedildi|kurulamadi; etkin olarak
+            reddettiginden; spojeni odmitnuto; spojeni bylo odmitnuto; kapcsolat elutasitva; a kapcsolat elutasitva;
+            yhteys torjuttiin|evattiin; forbindelse|forbindelsen afslaet|afvist|avslatt|nektet; oppkobling nektes;
+            conexiune|conexiunea refuzata; ket noi bi tu choi; koneksi ditolak; sambungan ditolak
+        """,
+        holds="""
+            拒绝连接; 连接被拒绝; 积极拒绝; 接続を拒否; 接続が拒否; 拒否されたため、接続; 연결이 거부; 연결을 거부;
+            연결 거부; ปฏิเสธการเชื่อมต่อ; تم رفض الاتصال; رفض الاتصال; कनेक्शन अस्वीकार; החיבור נדחה; ההתחברות
+            נדחתה; αρνηση συνδεσης; η συνδεση απορριφθηκε
+        """,
+        example="Verbindungsaufbau abgelehnt",
+    ),
+    rule(
+        "languages.no-answer",
+        6,
+        TIMEOUT,
+        IF_IDEMPOTENT,
+        says="""
+            non ha risposto; non risponde; antwortet|antwortete nicht innerhalb; nao respondeu; no
+            respondio; n a pas repondu; не ответил|отвечает|ответила; nicht geantwortet; yanit
+            vermedi|vermiyor; nie odpowiada|odpowiedzial; antwoordt|antwoordde niet; svarade|svarar
+            inte; svarer|svarede ikke; neodpovida|neodpovedel; nem valaszol
+        """,
+        holds="没有响应; 未响应; 无法连接到服务器; 無応答; 응답하지 않",
+        example="Il servizio non ha risposto",
     ),
     rule(
         "languages.schema",
@@ -190,134 +225,5 @@ RULES: Final[tuple[Rule, ...]] = (
             सहायक; จอง; הזמנה; رزرو
         """,
         example="La reserva no salió",
-    ),
-    rule(
-        "languages.throttled",
-        7,
-        None,
-        LATER,
-        says="""
-            demasiadas solicitudes|peticiones; limite de solicitudes|peticiones|taxa|requisicoes|velocidad|tasa;
-            muitas solicitacoes|requisicoes; trop de requetes|demandes; limite de debit; zu viele anfragen;
-            anfragelimit; troppe richieste; слишком много запросов; превышен лимит|предел запросов; лимит запросов;
-            uberlastet; surcharge|surchargee; sobrecargado|saturado; перегружен|перегружена; cok fazla istek; zbyt
-            wiele; ausgelastet; sobrecarregado
-        """,
-        holds="""
-            限流; 频率限制; 请求过于频繁; 请求过多; 并发; 过载; 繁忙; 负载过高; 稍后再试; 稍后重试; レート制限;
-            リクエストが多すぎ; 混雑; 過負荷; しばらくして; 요청이 너무 많; 속도 제한; 과부하; 잠시 후; طلبات كثيرة;
-            تجاوز حد; बहुत अधिक अनुरोध; อัตรา
-        """,
-        example="Zu viele Anfragen in kurzer Zeit",
-    ),
-    rule(
-        "languages.money",
-        8,
-        None,
-        MONEY,
-        says="""
-            saldo insuficiente; fondos insuficientes; cuota agotada|excedida|superada; sin saldo|creditos; cota
-            excedida|esgotada; sem saldo|creditos; creditos insuficientes; solde insuffisant; fonds insuffisants;
-            quota depasse|epuise|atteint; guthaben reicht|ist|aufgebraucht; nicht genugend|ausreichend|genug
-            guthaben; kontingent; deckung; kein guthaben; credito insufficiente|esaurito; fondi insufficienti;
-            недостаточно средств|кредитов; исчерпан|исчерпана|исчерпаны лимит|квота|кредиты; квота
-            исчерпана|превышена; закончились средства|кредиты; yetersiz bakiye
-        """,
-        holds="""
-            余额不足; 配额; 额度不足; 额度已用; 欠费; 超出限额; 残高不足; クォータ; クレジット不足;
-            クレジットが不足; 잔액 부족; 잔액이 부족; 할당량; 크레딧이 부족; رصيد غير كاف; الرصيد غير; शेष राशि;
-            कोटा; पर्याप्त बैलेंस; अपर्याप्त
-        """,
-        example="Guthaben aufgebraucht",
-    ),
-    rule(
-        "languages.credential",
-        6,
-        None,
-        CREDENTIAL,
-        says="""
-            no autorizado; credenciales; clave * invalida|incorrecta; token * caducado|expirado|invalido|ha|vencido;
-            nao autorizado; credenciais; chave * invalida; acceso denegado; acesso negado; non autorise; acces
-            refuse; identifiants; cle * invalide|expiree; jeton|session|token|mot de passe|certificat *
-            expire|expiree; nicht autorisiert; zugriff verweigert; anmeldung fehlgeschlagen;
-            token|sitzung|session|schlussel|passwort|kennwort|anmeldung|zugang|berechtigung|lizenz|zertifikat *
-            abgelaufen; abgelaufenes|abgelaufene|abgelaufener token|sitzung|schlussel|passwort|zertifikat;
-            ungultiger schlussel|token|api; zugangsdaten; non autorizzato; accesso negato; token scaduto; не
-            авторизован|авторизирован; доступ запрещен; неверный ключ|токен|пароль; токен *
-            истек|просрочен|недеиствителен; ошибка авторизации|аутентификации; нет доступа|прав; отказано в доступе;
-            доступе отказано; sin permiso|permisos; sem permissao; keine berechtigung|rechte; yetkisiz; brak
-            autoryzacji
-        """,
-        holds="""
-            未授权; 鉴权失败; 认证失败; 密钥无效; 令牌过期; 令牌无效; 签名错误; 签名验证; 验证签名; 权限不足;
-            无权限; 访问被拒; 認証; 未認証; トークンの有効期限; 権限がありません; アクセスが拒否; 인증 실패;
-            인증에 실패; 권한이 없; 토큰이 만료; غير مصرح; رمز منتهي; انتهت صلاحية; अनधिकृत; टोकन की अवधि;
-            प्रमाणीकरण
-        """,
-        example="Zugriff verweigert",
-    ),
-    rule(
-        "languages.declined",
-        9,
-        BILLING,
-        PERSON,
-        says="""
-            tarjeta|pago * rechazada|rechazado|denegada|declinada; cartao|pagamento * recusado|negado|rejeitado;
-            carte|paiement * refusee|refuse|rejetee; karte|kreditkarte|zahlung * abgelehnt|verweigert;
-            carta|pagamento * rifiutata|rifiutato; карта|платеж * отклонена|отклонен; odeme|kart * reddedildi
-        """,
-        holds="""
-            卡被拒; 银行卡被拒; 支付被拒; 拒绝付款; カードが拒否; 決済が拒否; 拒否されました; 카드가 거절; 거절되었;
-            거절됨; رفض البطاقة; تم رفض; कार्ड अस्वीकार; अस्वीकृत
-        """,
-        example="Ihre Karte wurde abgelehnt",
-    ),
-    rule(
-        "languages.fraud",
-        12,
-        BILLING,
-        NEVER,
-        says="""
-            carte * volee|perdue|vole; tarjeta * robada|perdida; cartao * roubado|furtado|perdido; karte *
-            gestohlen|verloren; gestohlene karte; carta * rubata|smarrita; карта * украдена|утеряна; украденная
-            карта; fraude; betrug; frode; мошенничество
-        """,
-        holds="盗卡; 挂失; 被盗; 欺诈; 盗難; 紛失; 不正利用; 도난; 분실; 사기; مسروقة; احتيال; चोरी; धोखाधड़ी",
-        example="Die Karte wurde als gestohlen gemeldet",
-    ),
-    rule(
-        "languages.full",
-        9,
-        CONCIERGE,
-        PERSON,
-        says="""
-            keine freien|verfugbaren platze|plaetze|termine|tische|zimmer; ausgebucht; sin
-            disponibilidad|plazas|mesas; no hay disponibilidad|mesas|plazas|citas|habitaciones; completo; sem
-            disponibilidade|vagas|mesas; esgotado; complet; plus de place|places|table|chambre; aucune
-            disponibilite; aucun creneau; nessuna disponibilita; al completo; esaurito; нет свободных|мест; мест нет
-        """,
-        holds="""
-            满员; 已满; 没有空位; 无可用; 客满; 満席; 満室; 空きがありません; 空きなし; 만석; 예약이 꽉; 빈자리;
-            لا توجد أماكن; محجوز بالكامل; उपलब्ध नहीं
-        """,
-        example="Leider ausgebucht",
-    ),
-    rule(
-        "languages.approval",
-        9,
-        UNKNOWN,
-        PERSON,
-        says="""
-            esperando|espera|pendiente|aguardando|pendente|em * aprobacion|aprovacao|revision|revisao; en attente
-            d|de approbation|validation|l; wartet auf * freigabe|genehmigung|bestatigung|zustimmung; in attesa
-            di|dell approvazione; ожидает|ждет|ожидание * одобрения|подтверждения|согласования|утверждения; onay
-            bekliyor
-        """,
-        holds="""
-            等待审批; 待审批; 等待批准; 等待确认; 审批中; 承認待ち; 承認を待っ; 승인 대기; 승인을 기다;
-            بانتظار الموافقة; في انتظار الموافقة; स्वीकृति की प्रतीक्षा; अनुमोदन
-        """,
-        against=(STALL,),
-        example="Wartet auf die Freigabe, hängt also nicht",
     ),
 )

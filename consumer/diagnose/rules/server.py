@@ -50,6 +50,7 @@ RULES: Final[tuple[Rule, ...]] = (
         6,
         None,
         IF_IDEMPOTENT,
+        firmly=11,
         says="""
             expecting value line 1 column 1; expected value at? line 1 column 1|0; no content to map; unexpected end
             of json input; eof while parsing a? value at? line 1 column 0; unexpected end of data at line 1 column 1;
@@ -63,7 +64,6 @@ RULES: Final[tuple[Rule, ...]] = (
             invalid value around character 0; no data of json; unexpected character h|l|t in json; expected begin
             object but was string at line 1 column 1; null response body; content length 0
         """,
-        against=(SCHEMA,),
         example="EOF while parsing a value at line 1 column 0",
     ),
     rule(
@@ -71,6 +71,7 @@ RULES: Final[tuple[Rule, ...]] = (
         9,
         None,
         LATER,
+        firmly=12,
         says="""
             circuit|breaker|circuitbreaker is|was|now|still|currently? now|currently? open|opened|tripped; open|opened
             circuit|breaker; circuit breaker|breakers? * open|opened|tripped|opens; circuit breaker open|tripped; does

@@ -110,12 +110,13 @@ RULES: Final[tuple[Rule, ...]] = (
             jobs|tasks not; has|have been in|on * for; never checked in; last * ago; same step|state|status; no
             output|activity|events for|since; for|since hours|days; last update; poll count 0; was|were|is|been
             never polled|picked|claimed|dispatched|acknowledged|acked|consumed|delivered|scheduled|invoked|called;
-            never polled|picked|claimed|dispatched|acknowledged|consumed|resumes|resumed|returned|closes|closed; no
+            never been?
+            polled|picked|claimed|dispatched|acknowledged|consumed|resumes|resumed|returned|closes|closed; no
             worker|poller polls|polling|picked|is; no pollers|poller; scheduled|queued|submitted|created but *
             not|never started|run|ran|executed|picked; stay|stays|stayed|remain|remains|remained there|open|in|at;
             for good|ever; over|after|more than? * hours|days later; days|hours later|ago; seems|appears|is|are|was
-            orphaned|abandoned|dangling|lost|dead; run|workflow|job|task|instance seems|appears; must be cleared;
-            queued state; not a valid state for execution; goes on to the next; no incident; never|not
+            orphaned|abandoned|dangling; run|workflow|job|task|instance seems|appears; must be cleared; queued
+            state; not a valid state for execution; goes on to the next; no incident; never|not
             rejoins|rejoin|rejoined|reconnects|reconnected; stays|stay outside; coordinator dead; heartbeat session
             expired; piling|piles|piled up; keeps|keep growing|waiting|queueing|looping|restarting; same
             offset|message|item|position; watermark; does|did not make|move|advance|leave|change; not been
@@ -127,7 +128,7 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     rule(
         "stall.worker-lost",
-        6,
+        5.5,
         STALL,
         REPAIR,
         says="""

@@ -14,14 +14,24 @@ RULES: Final[tuple[Rule, ...]] = (
         example="What became of the audio",
     ),
     rule(
+        "voice.everyday",
+        3.0,
+        VOICE,
+        says="""
+            spoken; ogg; opus; pcm; sample rate; sampling rate; codec; transcription; transcript;
+            transcriptions; whisper; speaker; podcast; jingle; subtitle; pronunciation; kokoro; piper; polly;
+            rime; hume; bark; aura; riva
+        """,
+        example="The podcast is not there",
+    ),
+    rule(
         "voice.noun",
         3,
         VOICE,
         says="""
-            narration; narrator; voiceover; voice over; spoken; speech; vocoder; ssml; phoneme; phonemes; wav; mp3;
-            mp 3; m4a; ogg; opus; flac; ffmpeg; pcm; sample rate; sampling rate; codec; transcription; transcribe;
-            transcribing; transcript; transcriptions; whisper; asr; stt; speaker; dubbing; lip sync; podcast;
-            jingle; soundtrack; subtitle; pronunciation; mp3float; aac; audio track; sound file
+            narration; narrator; voiceover; voice over; speech; vocoder; ssml; phoneme; phonemes; wav; mp3; mp
+            3; m4a; flac; ffmpeg; transcribe; transcribing; asr; stt; dubbing; lip sync; soundtrack; mp3float;
+            aac; audio track; sound file
         """,
         example="The narration is not there",
     ),
@@ -31,13 +41,12 @@ RULES: Final[tuple[Rule, ...]] = (
         VOICE,
         says="""
             tts; text to speech|speach; speech synthesis|synthesizer|engine|generation|service;
-            synthesize|synthesizing|synthesise; synthesis failed|error; generating speech; espeak; kokoro;
-            eleven labs error; xtts; piper; coqui; polly; edge tts; wellsaid; rime; hume; speech to text;
-            speech recognition; synthesize speech; voice
-            generation|clone|cloning|synthesis|id|settings|model; clone|cloning voice; cosy voice;
-            cosyvoice; gtts; bark; tacotron; fish audio; aura; voicevox; riva
+            synthesize|synthesizing|synthesise; synthesis failed|error; generating speech; espeak; eleven labs
+            error; xtts; coqui; edge tts; wellsaid; speech to text; speech recognition; synthesize speech;
+            voice generation|clone|cloning|synthesis|id|settings|model; clone|cloning voice; cosy voice;
+            cosyvoice; gtts; tacotron; fish audio; voicevox
         """,
-        example="Kokoro said no",
+        example="Voicevox said no",
     ),
     rule(
         "voice.parameter",
