@@ -498,7 +498,7 @@ async def test_a_fault_of_ours_tells_the_caller_nothing_and_the_log_everything(
 
 
 async def test_a_database_that_is_away_is_a_503_to_try_again(world: World) -> None:
-    await world.pool.close()
+    await world.served.close()
     response = await world.ask("GET", "/api/healing/stats")
     assert error_of(response) == (503, "unavailable")
     assert response.headers["Retry-After"] == "2"

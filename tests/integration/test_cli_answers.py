@@ -160,9 +160,9 @@ def test_dead_letters_are_listed_by_reason_and_replayed_byte_by_byte(topics: dic
 
 
 def test_asking_for_a_heal_is_answered_by_where_the_failure_stands(
-    database: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+    database: str, service_dsn: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
-    monkeypatch.setenv("SHW_POSTGRES__DSN", database)
+    monkeypatch.setenv("SHW_POSTGRES__DSN", service_dsn)
     _executed(database, "INSERT INTO organizations (id) VALUES ($1)", ORG)
     insert = (
         "INSERT INTO workflow_failures (id, org_id, workflow_name, failure_reason, context, status, resolved, due_at)"
@@ -193,11 +193,16 @@ def test_asking_for_a_heal_is_answered_by_where_the_failure_stands(
 
 
 def test_check_event_asks_the_database_only_when_told_to(
-    database: str, given: Callable[[bytes], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+    database: str,
+    service_dsn: str,
+    given: Callable[[bytes], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Captured,
 ) -> None:
     catalog = tmp_path / "catalog.yaml"
     catalog.write_text("version: 1\nsources: [{source: '*', organisations: '*'}]\n")
-    monkeypatch.setenv("SHW_POSTGRES__DSN", database)
+    monkeypatch.setenv("SHW_POSTGRES__DSN", service_dsn)
     command = ["check-event", "--catalog", str(catalog), "--database"]
     given(json.dumps(DATA).encode())
     run_command(command)

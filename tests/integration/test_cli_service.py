@@ -30,14 +30,14 @@ async def world() -> AsyncIterator[World]:
 
 
 @pytest.fixture
-def settings(broker: Broker, database: str, tmp_path: Path, world: World) -> dict[str, str]:
-    return _settings(broker, database, tmp_path, world)
+def settings(broker: Broker, service_dsn: str, tmp_path: Path, world: World) -> dict[str, str]:
+    return _settings(broker, service_dsn, tmp_path, world)
 
 
-def _settings(broker: Broker, database: str, tmp_path: Path, world: World) -> dict[str, str]:
+def _settings(broker: Broker, dsn: str, tmp_path: Path, world: World) -> dict[str, str]:
     (tmp_path / "catalog.yaml").write_text(catalog(world.port, attempts="1"))
     return kafka_settings(broker) | {
-        "SHW_POSTGRES__DSN": database,
+        "SHW_POSTGRES__DSN": dsn,
         "SHW_CATALOG": str(tmp_path / "catalog.yaml"),
         "SHW_API__PORT": "0",
         "SHW_KAFKA__SESSION_TIMEOUT": "PT6S",
@@ -92,7 +92,7 @@ async def test_what_is_published_is_healed_listed_and_asked_for_again(
 ) -> None:
     world.on("/recovers", json_reply({"ok": True}))
     world.on("/gone", Reply(status=404))
-    assert (await _shw("migrate", settings=settings)).code == 0
+    assert (await _shw("migrate", settings={**settings, "SHW_POSTGRES__DSN": database})).code == 0
     created = await _shw("topics", "--partitions", "2", settings=settings)
     assert (created.code, len(created.out.splitlines())) == (0, 5)
     assert (await _shw("topics", settings=settings)).out == b""
@@ -193,10 +193,10 @@ async def test_a_dead_letter_is_listed_shown_without_its_secret_and_replayed(
 
 
 async def test_a_second_signal_ends_the_service_at_once(
-    embedded_broker: Broker, database: str, tmp_path: Path, world: World
+    embedded_broker: Broker, database: str, service_dsn: str, tmp_path: Path, world: World
 ) -> None:
     world.on("/silent", Reply(never=True))
-    settings = _settings(embedded_broker, database, tmp_path, world)
+    settings = _settings(embedded_broker, service_dsn, tmp_path, world)
     await _shw("topics", "--partitions", "1", settings=settings)
     connection = await asyncpg.connect(database)
     try:

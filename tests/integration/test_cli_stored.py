@@ -51,12 +51,12 @@ def _failure(n: int, reason: str, **changes: Any) -> tuple[Any, ...]:  # noqa: A
 
 
 @pytest.fixture
-def stored(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def stored(database: str, service_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A database with the organisations, and small pages."""
     path = tmp_path / "catalog.yaml"
     path.write_text(catalog(8080, max_age="PT30M", allowance_aud="0.5"))
     monkeypatch.setenv("SHW_CATALOG", str(path))
-    monkeypatch.setenv("SHW_POSTGRES__DSN", database)
+    monkeypatch.setenv("SHW_POSTGRES__DSN", service_dsn)
     monkeypatch.setattr(reports, "REASONS_PAGE", 3)
     monkeypatch.setattr(reports, "DIAGNOSED_PAGE", 3)
     _in(database, *(("INSERT INTO organizations (id) VALUES ($1)", org) for org in ORGS))

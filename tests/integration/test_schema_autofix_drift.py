@@ -230,8 +230,8 @@ def kept(database: str, *batches: list[Settlement]) -> None:
 
 
 @pytest.fixture
-def command(database: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    monkeypatch.setenv("SHW_POSTGRES__DSN", database)
+def command(database: str, service_dsn: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    monkeypatch.setenv("SHW_POSTGRES__DSN", service_dsn)
     secret = replace(UNQUOTED, path="/sk-" + "a1B2" * 8, kind="enum", raise_at=9)
     kept(database, [settled(replace(UNQUOTED, raise_at=2)), settled(replace(UNQUOTED, raise_at=2)), settled(secret)])
     return lambda *words: run_command(["drift", *words])

@@ -24,6 +24,7 @@ from consumer.metrics import Metrics
 from consumer.model import ID_SPACE, FailureId
 from consumer.settings import ApiSettings, PostgresSettings
 from consumer.store.pool import Pool, open_pool
+from tests.support.documented_role import documented_role
 
 SECRET = "a secret of the tests that is long enough for HS256"
 LEADERS = ("owner", "admin")
@@ -54,6 +55,9 @@ class World:
 
     url: str
     pool: Pool
+    """The test's own, as the tables' owner."""
+    served: Pool
+    """The API's, as the documented role."""
     healer: Healer
     metrics: Metrics
     app: ASGIApp
@@ -106,18 +110,22 @@ class World:
 @asynccontextmanager
 async def serving(database: str, **settings: Any) -> AsyncIterator[World]:
     chosen: dict[str, Any] = {"jwt_secret": SecretStr(SECRET), "heal_wait": timedelta(seconds=5)} | settings
-    async with open_pool(PostgresSettings(dsn=SecretStr(database), pool_size=5)) as pool:
+    role = await documented_role(database)
+    async with (
+        open_pool(PostgresSettings(dsn=SecretStr(role), pool_size=5)) as limited,
+        open_pool(PostgresSettings(dsn=SecretStr(database), pool_size=4)) as pool,
+    ):
         healer, metrics = Healer(), Metrics(CollectorRegistry())
         app = create_api(
             settings=ApiSettings(**chosen),
-            pool=pool,
+            pool=limited,
             metrics=metrics,
             clocks=healer,
             readiness=healer,
             wake=healer.woken.set,
         )
         async with serve(app, "127.0.0.1", 0) as url:
-            world = World(url, pool, healer, metrics, app.app)
+            world = World(url, pool, limited, healer, metrics, app.app)
             world.people = {person: uuid4() for person in (*LEADERS, *OTHERS)}
             await pool.execute("INSERT INTO organizations (id) VALUES ($1)", world.org_id)
             await pool.executemany(

@@ -118,6 +118,14 @@ def database(
     server_loop.call(_run, postgres.dsn, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture
+def service_dsn(database: str, server_loop: BlockingPortal) -> str:
+    """Give the address of the test's database for the service's documented role."""
+    from tests.support.documented_role import documented_role  # noqa: PLC0415 - as for the migrations
+
+    return server_loop.call(documented_role, database)
+
+
 async def _run(dsn: str, statement: str) -> None:
     connection = await asyncpg.connect(dsn, timeout=10)
     try:
