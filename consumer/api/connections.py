@@ -46,6 +46,8 @@ class ConnectionTable:
     most_of_address: int
     proxies: frozenset[str] = frozenset()
     """Addresses without a cap of their own: others are behind them."""
+    closed_idle: int = 0
+    """Connections that were closed to make room."""
     _open: dict[Connection, str] = field(default_factory=dict)
     _by_address: dict[str, dict[Connection, None]] = field(default_factory=dict)
 
@@ -96,4 +98,5 @@ class ConnectionTable:
             return False
         self.remove(oldest)
         oldest.abort()
+        self.closed_idle += 1
         return True

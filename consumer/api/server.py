@@ -108,6 +108,7 @@ class _Server(uvicorn.Server):
             except OSError as error:
                 await self._without_files(error)
                 continue
+            before = self._table.closed_idle
             taken: list[socket.socket] = []
             coming: list[str] = []
             for one, peer in accepted:
@@ -117,6 +118,7 @@ class _Server(uvicorn.Server):
                 else:
                     one.close()
                     self._gateway.turned_away(ApiLimit.CONNECTIONS, str(peer[0]))
+            self._gateway.metrics.api_turned_away[ApiLimit.CONNECTIONS].inc(self._table.closed_idle - before)
             await asyncio.gather(*map(self._begin, taken))
 
     def _others_that_wait(self) -> list[tuple[socket.socket, Any]]:
@@ -147,8 +149,9 @@ class _Server(uvicorn.Server):
 
     async def _without_files(self, error: OSError) -> None:
         fault = own_fault(error)
-        if fault is None:
-            return  # the caller hung up before it was taken
+        if fault is None:  # most likely the caller hung up before it was taken
+            await asyncio.sleep(WITHOUT_FILES / 10)
+            return
         self._gateway.metrics.own_faults[fault].inc()
         self._gateway.lines.write("api_without_files", fault, fault=fault, error=str(error))
         await asyncio.sleep(WITHOUT_FILES)

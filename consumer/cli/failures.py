@@ -120,8 +120,9 @@ async def _print_attempts(failure_id: FailureId, *, as_json: bool) -> ExitCode:
 async def _heal(failure_id: FailureId, wait: float | None, by: str | None) -> ExitCode:
     async with open_database() as pool:
         async with transaction(pool) as connection:
-            asked = await ask_heal(connection, failure_id, by=by or login())
-        code = _report_request(failure_id, asked)
+            who = by or login()
+            asked = await ask_heal(connection, failure_id, by=who)
+        code = _report_request(failure_id, asked, who)
         if wait is None or asked.result is not HealRequestResult.DUE:
             return code
         attempt = await _wait_for_attempt(pool, failure_id, asked.step, wait)
@@ -129,10 +130,10 @@ async def _heal(failure_id: FailureId, wait: float | None, by: str | None) -> Ex
     return ExitCode.OK if attempt.result == Result.SUCCESS else ExitCode.NO
 
 
-def _report_request(failure_id: FailureId, asked: HealAsked) -> ExitCode:
+def _report_request(failure_id: FailureId, asked: HealAsked, by: str) -> ExitCode:
     match asked.result:
         case HealRequestResult.DUE:
-            say(f"{failure_id} is due now: a running consumer heals it, as step {asked.step}.")
+            say(f"{failure_id} is due now: a running consumer heals it, as step {asked.step}. Asked for by {by}.")
             return ExitCode.OK
         case HealRequestResult.RESOLVED:
             say(f"{failure_id} is resolved already: nothing was changed.")
