@@ -5,6 +5,7 @@ is large, or of many parts, would hold the event loop; and what nobody has thoug
 Where no worker can be had nothing is decided: the caller tries again.
 """
 
+import gc
 import io
 import pickle
 from collections.abc import AsyncIterator, Callable
@@ -135,4 +136,9 @@ _PLAIN: Final = frozenset(
 
 
 def _load(answer: bytes) -> Any:  # noqa: ANN401 - one of the answers above
-    return _Values(io.BytesIO(answer)).load()
+    # Hundreds of thousands of new containers, and no garbage among them: the collector would take most of the time.
+    gc.disable()
+    try:
+        return _Values(io.BytesIO(answer)).load()
+    finally:
+        gc.enable()

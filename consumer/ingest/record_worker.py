@@ -1,5 +1,6 @@
 """Child process that decodes and redacts one record or row at a time; `big_records.py` is the parent's side."""
 
+import io
 import pickle
 import sys
 from dataclasses import dataclass
@@ -31,13 +32,22 @@ def answer(request: bytes) -> bytes:
     """Answer the parent's request: a row to be redacted, or a record to be decoded."""
     asked = pickle.loads(request)  # noqa: S301 - from our own parent
     if isinstance(asked, Failure):
-        return pickle.dumps(redact_stored(asked))
+        return _dumped(redact_stored(asked))
     record, max_event_bytes, now = asked
     anybody = _Anybody()
     decoded = decode(record, AdmissionRules(catalog=anybody, max_event_bytes=max_event_bytes), now)
     if isinstance(decoded, DeadLetter):
-        return pickle.dumps((decoded.reason, decoded.message))
-    return pickle.dumps((decoded, anybody.source, diagnose(decoded.failure_reason, decoded.context)))
+        return _dumped((decoded.reason, decoded.message))
+    return _dumped((decoded, anybody.source, diagnose(decoded.failure_reason, decoded.context)))
+
+
+def _dumped(value: object) -> bytes:
+    """Write without a memo, which costs the reader as much as the values: nothing here holds itself."""
+    out = io.BytesIO()
+    pickler = pickle.Pickler(out)
+    pickler.fast = True
+    pickler.dump(value)
+    return out.getvalue()
 
 
 if __name__ == "__main__":

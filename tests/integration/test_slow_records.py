@@ -28,14 +28,14 @@ def hostile(org: UUID, builder: str = "keys passwordN", number: int = 1) -> byte
 
 @asynccontextmanager
 async def longest_hold() -> AsyncIterator[list[float]]:
-    """Measure how long the event loop does not turn."""
+    """Measure how much CPU time the event loop's thread takes without a turn, however busy the machine is."""
     held = [0.0]
 
     async def tick() -> None:
         while True:
-            before = time.perf_counter()
+            before = time.thread_time()
             await asyncio.sleep(0.005)
-            held[0] = max(held[0], time.perf_counter() - before - 0.005)
+            held[0] = max(held[0], time.thread_time() - before)
 
     ticking = asyncio.create_task(tick())
     try:
