@@ -24,9 +24,10 @@ _CALLED: Final = re.compile(r"(?:://[^\s/\"'<>?#]{1,255}|\b(?:GET|POST|PUT|PATCH
 """What was called: the path of an address, or of a method's target."""
 _CALLS: Final = 3
 _PATH: Final = re.compile(r"(?<![\w/\\.])(?:[A-Za-z]:|~|\.{1,2})?(?:[/\\][\w.@$%+-]+)+[/\\]([\w.@$%+-]+)")
-_SOURCE_FILE: Final = re.compile(
-    r"(?<![\w$-])[\w$-]++\.(?:php|py|rb|[cm]?jsx?|[cm]?tsx?|go|java|cs|rs|dart|kt|swift|scala|exs?|vue|cpp):\d+"
+_SOURCE_PLACE: Final = re.compile(
+    r"\.(?:php|py|rb|[cm]?jsx?|[cm]?tsx?|go|java|cs|rs|dart|kt|swift|scala|exs?|vue|cpp):\d+"
 )
+_SOURCE_FILE: Final = re.compile(rf"(?<![\w$-])[\w$-]++{_SOURCE_PLACE.pattern}")
 """A place in a program's source: its name says where it was found, not what is broken."""
 _SOURCE_SUFFIX: Final = (
     *(".php", ".py", ".rb", ".js", ".jsx", ".ts", ".tsx", ".mjs", ".cjs", ".go", ".java", ".cs", ".rs", ".dart"),
@@ -144,7 +145,7 @@ def read(reason: str) -> Text:
     text = Text(lowered="\n".join(piece for piece, _ in pieces).lower())
     for piece, factor in pieces:
         text.add(piece, factor)
-    if "/" in reason:
+    if "://" in reason or " /" in reason:
         for found, _ in zip(_CALLED.finditer(reason[:READ]), range(_CALLS), strict=False):
             text.add_path(found[1])
     return text
@@ -184,7 +185,7 @@ def _simplify(text: str) -> str:
         text = _ADDRESS.sub(r"\1 ", text)
     if "/" in text or "\\" in text:
         text = _PATH.sub(_last_part, text)
-    if ":" in text and "." in text:
+    if ":" in text and _SOURCE_PLACE.search(text) is not None:
         text = _SOURCE_FILE.sub("", text)
     return folded(text)
 

@@ -11,6 +11,7 @@ import pytest
 
 from consumer.diagnose import diagnose
 from schemas.names import FailureType
+from tests.support.diagnosis_scores import score, scored
 from tests.support.paths import DATA, ROOT
 
 CORPUS = Path(os.environ.get("SHW_CORPUS", ROOT.parent / "shared/corpus/failure_reasons.jsonl"))
@@ -61,6 +62,21 @@ def test_the_corpus_gets_dispositions_that_a_reader_would_give() -> None:
     labels: dict[str, list[str]] = json.loads((DATA / "corpus_dispositions.json").read_text())
     assert len(labels) >= 150
     assert dispositions(rows(CORPUS), lambda row: labels.get(row["id"], [])) >= 0.85
+
+
+@needs_corpus
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [("failure_reasons", (0.9, 0.98, 0.94, 0.02)), ("failure_reasons_2", (0.8, 0.9, 0.9, 0.06))],
+)
+def test_few_diagnoses_of_real_texts_would_do_harm(name: str, least: tuple[float, float, float, float]) -> None:
+    labels: dict[str, list[str]] = json.loads((DATA / "corpus_dispositions.json").read_text())
+    total = score(scored(rows(CORPUS.with_name(f"{name}.jsonl")), diagnose, labels))
+    strict, alternative, disposed, harmful = least
+    assert total.strict >= strict
+    assert total.alternative >= alternative
+    assert total.disposed >= disposed
+    assert total.harmful <= harmful
 
 
 def _told(row: Row) -> list[str]:
