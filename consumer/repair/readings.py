@@ -35,7 +35,7 @@ _JSONP: Final = re.compile(
 )
 _ESCAPED: Final = re.compile(r"[\[{\s]*[\[{]\s*(?:\\+[nrt]\s*)*\\+\"|[\[{]\\+n")
 """Start of JSON whose quotes, or line breaks, are escaped once more."""
-_FENCE: Final = re.compile(r"\s*(```+|~~~+)[ \t]*[\w+-]*[ \t]*\n?(.*?)\n?[ \t]*\1\s*", re.DOTALL)
+_FENCE: Final = re.compile(r"\s*(`{3,9}|~{3,9})[ \t]*[\w+-]*[ \t]*\n?(.*?)\n?[ \t]*\1\s*", re.DOTALL)
 _FENCED: Final = re.compile(r"```[ \t]*(?:json[c5]?)?[ \t]*\n?([{\[].*[}\]])\s*```", re.DOTALL | re.IGNORECASE)
 _ASIDE: Final = re.compile(r"\[[^\[\]{}]{0,200}\]|\{[^\[\]{}]{0,200}\}")
 _PART_OF_JSON: Final = re.compile(r"[}\]]|[\"'\u201d\u2019]\s*:|:\s*[\"\u201c]\w*\s*,")

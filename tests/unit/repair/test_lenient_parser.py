@@ -141,6 +141,8 @@ def test_a_text_that_lacks_its_beginning_is_no_smaller_document(cut: int) -> Non
         pytest.param("[" * 100_000 + "]" * 100_000, RefusalCause.TOO_DEEP, id="deep and closed"),
         pytest.param("{'a':" * 100_000, RefusalCause.TOO_DEEP, id="deep in single quotes"),
         pytest.param("x" * (5 * 1024 * 1024), RefusalCause.TOO_LARGE, id="large"),
+        pytest.param("```" * 100_000, RefusalCause.NOT_JSON, id="nothing but fences"),
+        pytest.param("<think>" * 100_000, RefusalCause.TRUNCATED, id="nothing but thoughts"),
     ],
 )
 def test_a_text_is_refused(text: str, cause: RefusalCause) -> None:
