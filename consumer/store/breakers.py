@@ -17,9 +17,11 @@ FORGET_OPEN_AFTER: Final = timedelta(days=1)
 """An open breaker on which no failure has waited for this long is deleted: its dependency is not known to be ill."""
 
 _FORGET = """
-DELETE FROM heal_breaker
- WHERE (opened_at IS NULL AND struck_at < clock_timestamp() - $1 * interval '1 second')
-    OR probe_due < clock_timestamp() - $2 * interval '1 second'
+DELETE FROM heal_breaker WHERE key IN (
+  SELECT b.key FROM heal_breaker b
+   WHERE (b.opened_at IS NULL AND b.struck_at < clock_timestamp() - $1 * interval '1 second')
+      OR b.probe_due < clock_timestamp() - $2 * interval '1 second'
+   ORDER BY b.key FOR UPDATE SKIP LOCKED)
 """
 
 _ALL = "SELECT key, opened_at IS NOT NULL AS open FROM heal_breaker ORDER BY key LIMIT 10000"

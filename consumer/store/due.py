@@ -76,11 +76,12 @@ UPDATE workflow_failures f SET due_at = clock_timestamp() + (0.75 + random() / 2
 """
 
 # Only what was read: what somebody has rewritten again meanwhile is read again, and of a member's row above the limit
-# nothing is read.
+# nothing is read. A row that another transaction holds is left to a later round.
 _REDACT = """
 UPDATE workflow_failures SET workflow_name = $2, failure_reason = $3, context = $4::jsonb, redactions = $5::jsonb,
        unredacted_since = NULL
- WHERE id = $1 AND unredacted_since IS NOT DISTINCT FROM $6
+ WHERE id = (SELECT l.id FROM workflow_failures l WHERE l.id = $1 FOR NO KEY UPDATE SKIP LOCKED)
+   AND unredacted_since IS NOT DISTINCT FROM $6
    AND (source IS NOT NULL OR size <= (SELECT l.row_bytes FROM intake_member_limit l))
 """
 

@@ -82,7 +82,7 @@ UPDATE heal_claim c SET {_RESTART_WINDOW}
   FROM (SELECT t.scope, t.attempt_id FROM heal_claim t
          WHERE t.owner = $1 AND t.owner <> 'parked' AND t.claimed_at < clock_timestamp() - $2 * interval '1 second'
            AND NOT t.attempt_id = ANY($3::uuid[])
-         ORDER BY t.scope FOR UPDATE OF t) AS lost
+         ORDER BY t.scope FOR UPDATE OF t SKIP LOCKED) AS lost
  WHERE c.scope = lost.scope
 RETURNING c.attempt_id, lost.attempt_id AS before
 """  # noqa: S608 - a constant

@@ -19,7 +19,10 @@ SELECT m.id, m.failure_id, m.step, m.rank, $1, m.topic, m.key, m.headers, m.body
 ON CONFLICT (id) DO NOTHING
 """
 
-_ACKED = "DELETE FROM heal_outbox WHERE id = ANY($1::uuid[])"
+_ACKED = """
+DELETE FROM heal_outbox WHERE id IN (
+  SELECT b.id FROM heal_outbox b WHERE b.id = ANY($1::uuid[]) ORDER BY b.id FOR UPDATE SKIP LOCKED)
+"""
 
 # Outbox relay: messages that their writer did not send: it died, or the broker refused at the time. In order within
 # each failure: no message is taken while one of an earlier step is there, or one of a lower rank that is not taken with

@@ -34,12 +34,16 @@ _DURABILITY_SETTINGS: Final = {
 _PINNED_SETTINGS: Final = _PLANNER_SETTINGS | _DURABILITY_SETTINGS
 _TIMEOUT_SETTINGS: Final = ("statement_timeout", "idle_in_transaction_session_timeout")
 _TRANSACTION_TIMEOUT: Final = "transaction_timeout"
+_ABOVE_STATEMENTS: Final = 2
+"""A transaction may last so many times as long as one of its statements."""
 _POOLER_HINT: Final = "set SHW_POSTGRES__POOLER=transaction (docs/operations.md, A pooler)"
 
 _INSPECT_SESSION = """
 SELECT pg_backend_pid() AS pid, quote_ident(session_user) AS role, quote_ident(current_database()) AS database,
        ARRAY(SELECT s.name FROM pg_settings s
-              WHERE CASE WHEN s.name = ANY($1::text[]) THEN NOT s.setting::bigint BETWEEN 1 AND $2::bigint END
+              WHERE CASE WHEN s.name = ANY($1::text[])
+                         THEN NOT s.setting::bigint BETWEEN 1 AND $2::bigint
+                                  * CASE s.name WHEN 'transaction_timeout' THEN 2 ELSE 1 END END
               ORDER BY s.name) AS unbounded,
        ARRAY(SELECT s.name FROM pg_settings s JOIN unnest($3::text[], $4::text[]) AS p (name, wanted) USING (name)
               WHERE s.setting <> p.wanted ORDER BY s.name) AS differing
@@ -56,13 +60,15 @@ def at_connect(settings: PostgresSettings, application: str) -> dict[str, str]:
 
 
 async def bound_transactions(connection: "Connection", longest: timedelta) -> None:
-    """Set a timeout for transactions as a whole, where the server has one.
+    """Set a timeout for transactions as a whole, where the server has one: above that of `longest` for a statement.
+
+    It ends the session, and not the statement alone.
 
     A process that is stopped between two messages of one statement holds its locks: neither of the other timeouts
     counts there, and every replica would wait for the same scopes.
     """
     if connection.get_server_version().major >= _TRANSACTION_TIMEOUT_VERSION:
-        await connection.execute(f"SET {_TRANSACTION_TIMEOUT} = {_milliseconds(longest)}")
+        await connection.execute(f"SET {_TRANSACTION_TIMEOUT} = {_ABOVE_STATEMENTS * _milliseconds(longest)}")
 
 
 def what_to_do(said: str) -> str:
@@ -90,9 +96,10 @@ async def check_session(connection: "Connection", settings: PostgresSettings) ->
     if not settings.pooler_shares and row["pid"] != connection.get_server_pid():
         raise ConfigError(f"A pooler stands in front of Postgres at {settings.shown()}: {_POOLER_HINT}.")
     if settings.pooler_shares and (row["unbounded"] or row["differing"]):
-        wanted = dict.fromkeys(row["unbounded"], f"{longest}ms") | {
-            name: _PINNED_SETTINGS[name] for name in row["differing"]
-        }
+        wanted = {
+            name: f"{longest * (_ABOVE_STATEMENTS if name == _TRANSACTION_TIMEOUT else 1)}ms"
+            for name in row["unbounded"]
+        } | {name: _PINNED_SETTINGS[name] for name in row["differing"]}
         of = f"ALTER ROLE {row['role']} IN DATABASE {row['database']}"
         statements = " ".join(f"{of} SET {name} = '{value}';" for name, value in wanted.items())
         raise ConfigError(

@@ -122,13 +122,20 @@ UPDATE workflow_failures SET due_at = clock_timestamp(), waits_on = NULL, twin =
  WHERE workflow_failures.id = s.id
 """
 
+# A row that another transaction holds is picked again later: its plan is made anew then.
 _SETTLE_UNCLAIMED = """
+WITH x AS (
+  SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::float8[], $5::text[], $6::text[])
+    AS x (id, step, status, due_in, failure_type, disposition)
+), l AS MATERIALIZED (
+  SELECT w.id FROM workflow_failures w WHERE w.id IN (SELECT x.id FROM x) AND w.due_at IS NOT NULL
+   ORDER BY w.id FOR NO KEY UPDATE OF w SKIP LOCKED
+)
 UPDATE workflow_failures f
    SET status = x.status, resolved = (x.status = 'resolved'), step = f.step + 1, waits_on = NULL, twin = NULL,
        failure_type = x.failure_type, disposition = x.disposition,
        due_at = clock_timestamp() + x.due_in * interval '1 second'
-  FROM unnest($1::uuid[], $2::int[], $3::text[], $4::float8[], $5::text[], $6::text[])
-    AS x (id, step, status, due_in, failure_type, disposition)
+  FROM x JOIN l USING (id)
  WHERE f.id = x.id AND f.step = x.step AND f.due_at IS NOT NULL
 RETURNING f.id
 """

@@ -18,8 +18,10 @@ WITH held AS (
    ORDER BY c.scope FOR KEY SHARE SKIP LOCKED
 )
 UPDATE workflow_failures f SET due_at = clock_timestamp(), waits_on = NULL
- WHERE f.id = ANY($1::uuid[]) AND f.waits_on IS NOT NULL AND NOT starts_with(f.waits_on, 'dependency:')
-   AND f.waits_on NOT IN (SELECT scope FROM held)
+ WHERE f.id IN (SELECT w.id FROM workflow_failures w
+                 WHERE w.id = ANY($1::uuid[]) AND w.waits_on IS NOT NULL AND NOT starts_with(w.waits_on, 'dependency:')
+                   AND w.waits_on NOT IN (SELECT scope FROM held)
+                 ORDER BY w.id FOR NO KEY UPDATE OF w SKIP LOCKED)
 RETURNING f.id
 """
 

@@ -3,11 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import uuid4
 
 import pytest
 
 from consumer.heal.strategy import EffectGate, Task
-from consumer.model import Healed, Outcome, Proof
+from consumer.model import Healed, OrgId, Outcome, Proof
+from consumer.settings import PostgresSettings
+from consumer.store import settle
+from consumer.store.pool import open_pool
 from schemas.names import Verdict
 from tests.support import oracle
 from tests.support.pipeline import Running, Site, event, until
@@ -154,3 +158,56 @@ async def _true(place: Site, question: str) -> bool:
 
 async def _resolved(place: Site, failures: int) -> bool:
     return await place.count("workflow_failures WHERE status = 'resolved'") == failures
+
+
+@pytest.mark.parametrize("status", ["needs_person", "pending"])
+async def test_a_locked_failure_that_is_looked_at_again_keeps_no_round_waiting(
+    embedded_place: Site, status: str
+) -> None:
+    place, held = embedded_place, Held()
+    org = await place.organisation()
+    locked_one = await place.db.fetchval(
+        "INSERT INTO workflow_failures (org_id, workflow_name, failure_reason, source, digest, size, status, due_at)"
+        " VALUES ($1, 'locked', 'request timeout', 'urn:test', '', 100, $2, clock_timestamp() - interval '1 s')"
+        " RETURNING id",
+        org,
+        status,
+    )
+    async with (
+        locked(place, "SELECT FROM workflow_failures WHERE id = $1 FOR UPDATE", locked_one),
+        place.consumer(scripted(held)),
+    ):
+        await place.db.execute(
+            "INSERT INTO workflow_failures (org_id, workflow_name, failure_reason, source, digest, size)"
+            " SELECT $1, 'due' || n, 'request timeout', 'urn:test', '', 100 FROM generate_series(1, 5) AS n",
+            org,
+        )
+        await until(lambda: _resolved(place, 5), 15)
+
+
+async def test_a_locked_failure_keeps_the_ends_of_plans_that_do_not_act_from_no_other(database: str) -> None:
+    settlements = []
+    async with open_pool(PostgresSettings.model_validate({"dsn": database})) as pool:
+        org = OrgId(uuid4())
+        await pool.execute("INSERT INTO organizations (id) VALUES ($1)", org)
+        for n in range(3):
+            one = await pool.fetchval(
+                "INSERT INTO workflow_failures (org_id, workflow_name, failure_reason)"
+                " VALUES ($1, $2, 'r') RETURNING id",
+                org,
+                f"w{n}",
+            )
+            settlements.append(one)
+        async with pool.acquire() as person, person.transaction():
+            await person.execute("SELECT FROM workflow_failures WHERE id = $1 FOR UPDATE", settlements[1])
+            async with asyncio.timeout(10):
+                rows = await pool.fetch(
+                    settle._SETTLE_UNCLAIMED,  # noqa: SLF001 - the statement itself
+                    settlements,
+                    [0, 0, 0],
+                    ["given_up"] * 3,
+                    [None] * 3,
+                    ["unknown"] * 3,
+                    ["never"] * 3,
+                )
+        assert {row["id"] for row in rows} == {settlements[0], settlements[2]}

@@ -73,7 +73,7 @@ async def test_behind_a_pooler_the_role_keeps_the_settings_and_the_refusal_says_
             " current_setting('enable_seqscan'), current_setting('TimeZone'), current_setting('application_name')"
         )
         assert bounds is not None
-        assert tuple(bounds) == ("30s", "30s", "off", "UTC", "shw")
+        assert tuple(bounds) == ("30s", "1min", "off", "UTC", "shw")
 
 
 async def _end_sessions(database: str) -> None:
