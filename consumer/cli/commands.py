@@ -15,6 +15,7 @@ import typer
 from consumer.cli.deployment import deployment
 from consumer.cli.exits import ExitCode
 from consumer.cli.options import AsJson, By, Reason, Since, end, header_of, since_of, stdin, time_of
+from consumer.cli.organisations import organisations
 from consumer.cli.refused_commands import dlq, intake
 from schemas.names import FailureType, Grade, Status
 
@@ -31,6 +32,7 @@ app.add_typer(_catalog, name="catalog")
 app.add_typer(deployment, name="deployment")
 app.add_typer(dlq, name="dlq")
 app.add_typer(intake, name="intake")
+app.add_typer(organisations, name="org")
 
 
 class FormName(StrEnum):
