@@ -59,7 +59,9 @@ async def test_a_long_retry_after_holds_no_credits_and_outlives_a_restart(embedd
     await oracle.credits_add_up(place, {org: "1"})
 
 
-@pytest.mark.parametrize("value", ["90000", "999999999", "4000000000", "4000000000000", "Fri, 31 Dec 9999 23:59:59 GMT"])
+@pytest.mark.parametrize(
+    "value", ["90000", "999999999", "4000000000", "4000000000000", "Fri, 31 Dec 9999 23:59:59 GMT"]
+)
 async def test_a_retry_after_beyond_what_is_worth_healing_gives_up_at_once(
     embedded_place: Site, world: World, value: str
 ) -> None:

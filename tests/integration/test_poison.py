@@ -148,13 +148,17 @@ def _is_the_letter_of(letter: Read, poison: Poison, topic: str, offset: int) -> 
         assert letter.headers[name] == content
 
 
+BY_A_LOCK: Final = {R.ORGANISATION_LOCKED}
+"""Not of the record: tests/integration/test_locked_organisations.py holds the lock."""
 BY_BYTES_ALONE: Final = {R.UNREADABLE_RECORD, R.CORRUPT_BATCH}
 """No client writes these: tests/integration/test_unreadable_records.py does."""
 BY_THEIR_COST: Final = {R.TOOK_TOO_LONG}
 """tests/integration/test_slow_records.py has these."""
 
 
-@pytest.mark.parametrize("reason", [one for one in PoisonReason if one not in BY_BYTES_ALONE | BY_THEIR_COST])
+@pytest.mark.parametrize(
+    "reason", [one for one in PoisonReason if one not in BY_BYTES_ALONE | BY_THEIR_COST | BY_A_LOCK]
+)
 async def test_poison_of_each_kind_becomes_dead_letters_and_its_neighbours_failures(
     embedded_place: Site, reason: PoisonReason
 ) -> None:
