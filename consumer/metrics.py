@@ -27,7 +27,7 @@ class EventOutcome(StrEnum):
 
     ACCEPTED = "accepted"  # a new failure was written to the database
     DUPLICATE = "duplicate"  # the failure was there already (second delivery): nothing changed
-    CONFLICTING = "conflicting"  # the same id with different content: the first stays, its publisher has a bug
+    CONFLICTING = "conflicting"  # the same id with different content: its publisher has a bug, or another took the id
     SET_ASIDE = "set_aside"  # its organisation's row is locked by somebody else: it is taken in once that is free
     DEAD_LETTER = "dead_letter"  # can never be accepted: it goes to the dead-letter queue
 

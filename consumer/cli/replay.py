@@ -116,11 +116,11 @@ class EventReplay:
         left_out = 0
         if not self._write_letters:
             batch = await self._drop_letters(batch)
-            left_out = len(records) - len(batch.accepted) - batch.repeated
+            left_out = len(records) - len(batch.accepted) - len(batch.again) - batch.repeated
         received = await self._take_all(batch)
         self._stages.publisher.offer(received.messages)
         await self._stages.publisher.forget_acked()
-        self._count(records, batch, received, left_out)
+        self._count(records, received, left_out)
         if time.monotonic() >= self._next_progress:
             self._next_progress = time.monotonic() + TOLD_EVERY
             say(f"{self.told.read} read so far, {self.told.new} new")
@@ -134,8 +134,8 @@ class EventReplay:
                 return found
             rest = portion.rest
 
-    def _count(self, records: Sequence[Record], batch: Batch, received: Received, left_out: int) -> None:
-        told, conflicting = self.told, {*batch.conflicting, *received.conflicting}
+    def _count(self, records: Sequence[Record], received: Received, left_out: int) -> None:
+        told, conflicting = self.told, set(received.conflicting)
         letters = left_out + len(received.letters)
         told.read += len(records)
         told.new += len(received.new)
@@ -145,11 +145,13 @@ class EventReplay:
 
     async def _drop_letters(self, batch: Batch) -> Batch:
         """Remove what would become a dead letter, including failures of organisations that do not exist here."""
-        orgs = {diagnosed.failure.org_id for diagnosed, _ in batch.accepted}
+        orgs = {diagnosed.failure.org_id for diagnosed, _ in (*batch.accepted, *batch.again)}
         async with transaction(self._stages.pool) as connection:
             known = await known_organisations(connection, tuple(orgs))
-        here = tuple(one for one in batch.accepted if one[0].failure.org_id in known)
-        return replace(batch, accepted=here, letters=())
+        here, again = (
+            tuple(one for one in some if one[0].failure.org_id in known) for some in (batch.accepted, batch.again)
+        )
+        return replace(batch, accepted=here, letters=(), again=again)
 
     async def _wait_for_room(self) -> None:
         """Back-pressure: wait while open failures reach the cap at which intake itself pauses; consumers make room."""

@@ -77,6 +77,11 @@ def event_failure_id(org_id: UUID, source: str, event_id: str) -> FailureId:
     return FailureId(uuid5_from_bytes(_SPACE, f"{org_id}:{len(source)}:{source}:{event_id}"))
 
 
+def second_failure_id(failure_id: FailureId, content: str) -> FailureId:
+    """Return the id of an event that comes under an id which another content has taken: by the digest of its own."""
+    return FailureId(uuid5_from_bytes(failure_id.bytes, f"content:{content}"))
+
+
 def _build_failure(record: Record, envelope: Envelope, event: WorkflowFailure, source: str, now: datetime) -> Failure:
     record, _ = original_position(record)
     value = record.value or b""

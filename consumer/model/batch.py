@@ -25,8 +25,9 @@ class Batch:
     letters: tuple[DeadLetter, ...]
     repeated: int
     """Number of deliveries of an id that was in the batch already."""
-    conflicting: tuple[FailureId, ...]
     now: datetime
+    again: tuple[tuple[Diagnosed, Record], ...] = ()
+    """Deliveries of an id of the batch with other bytes: taken in after it, when the database can compare them."""
 
 
 @value(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,20 @@ from consumer.errors import RefusedByDatabase, TransientError
 from consumer.event_loop import jittered
 from consumer.flow_control.dependencies import Dependencies, dependency_gates
 from consumer.flow_control.slots import HealSlots, SlotDecision
+from consumer.heal.digest import digest
+from consumer.ingest.decode import second_failure_id
 from consumer.metrics import LoopPhase, Metrics
-from consumer.model import DeadLetter, Diagnosed, FailureId, Heal, Message, OwnerId, Record, without_producer_metadata
+from consumer.model import (
+    DeadLetter,
+    Diagnosed,
+    FailureId,
+    Heal,
+    Message,
+    OwnerId,
+    Record,
+    Refuse,
+    without_producer_metadata,
+)
 from consumer.model.batch import Batch, Claimed, Portion, Received
 from consumer.pipeline.durable import bisect_batch, until_durable
 from consumer.pipeline.unclaimed import GiveUp, end_unclaimed_plan
@@ -24,7 +36,7 @@ from consumer.store.aside import AsideLimits
 from consumer.store.intake import Arrival, Aside, Taken, take_in
 from consumer.store.pool import Pool
 from consumer.store.waiters import wake_missed
-from schemas.names import PoisonReason
+from schemas.names import Code, Effect, PoisonReason
 
 log = structlog.get_logger(__name__)
 
@@ -86,12 +98,32 @@ class Intake:
         for diagnosed, record in part.accepted:
             failure_id = diagnosed.failure.id
             gets_one = turn_of.get(failure_id) is SlotDecision.NOW
-            arrivals.append((self._arrival(diagnosed, gets_one, gates.get(failure_id), batch.now, give_up), record))
+            gate = gates.get(failure_id)
+            arrivals.append((self._arrival(diagnosed, gate, batch.now, give_up, wants_slot=gets_one), record))
         received = await self._store([*arrivals, *part.letters], batch.now, retaking=retaking)
-        return Portion(batch=part, received=received, rest=rest)
+        if received.conflicting:
+            received += await self._store_apart(part, received.conflicting, give_up)
+        return Portion(batch=part, received=received, rest=rest or _follow_up(part))
+
+    async def _store_apart(self, part: Batch, conflicting: Collection[FailureId], give_up: GiveUp) -> Received:
+        """Store what would be healed, and came under an id that another content has taken, as failures of their own.
+
+        Whoever takes an id first, by mistake or on purpose, keeps nobody's failure from being healed. Of an event that
+        is given up in any case the first delivery is enough.
+        """
+        apart = [
+            (self._arrival(_apart(diagnosed), None, part.now, give_up, wants_slot=False), record)
+            for diagnosed, record in part.accepted
+            if diagnosed.failure.id in conflicting and isinstance(diagnosed.plan, Heal)
+        ]
+        if not apart:
+            return Received()
+        stored = await self._store(apart, part.now)
+        self._wake()
+        return Received(messages=stored.messages, letters=stored.letters, aside=stored.aside)
 
     def _arrival(
-        self, diagnosed: Diagnosed, wants_slot: bool, waits_on: str | None, now: datetime, give_up: GiveUp
+        self, diagnosed: Diagnosed, waits_on: str | None, now: datetime, give_up: GiveUp, *, wants_slot: bool
     ) -> Arrival:
         plan, ended = diagnosed.plan, None
         if not isinstance(plan, Heal):
@@ -192,8 +224,32 @@ def _split(
         return batch, None
     now = tuple(both for both in looked_at if both[0].failure.id not in later)
     left = (*(both for both in looked_at if both[0].failure.id in later), *left)
-    rest = Batch(accepted=left, letters=(), repeated=0, conflicting=(), now=batch.now)
-    return replace(batch, accepted=now), rest
+    rest = Batch(accepted=left, letters=(), repeated=0, now=batch.now, again=batch.again)
+    return replace(batch, accepted=now, again=()), rest
+
+
+def _follow_up(part: Batch) -> Batch | None:
+    """Return the batch of what came again with other bytes, each id once; None where nothing did."""
+    if not part.again:
+        return None
+    once = {diagnosed.failure.id: (diagnosed, record) for diagnosed, record in reversed(part.again)}
+    left = tuple(both for both in part.again if once[both[0].failure.id][1] is not both[1])
+    return Batch(accepted=tuple(once.values()), letters=(), repeated=0, now=part.now, again=left)
+
+
+def _apart(diagnosed: Diagnosed) -> Diagnosed:
+    """Return an event as the failure of its own that it is, because another content has taken its id."""
+    failure, plan = diagnosed.failure, diagnosed.heal
+    content = digest([failure.workflow_name, failure.failure_reason, failure.context])
+    own = replace(failure, id=second_failure_id(failure.id, content))
+    if plan.intent.effect is not Effect.UNSAFE:
+        return replace(diagnosed, failure=own)
+    reason = (
+        f"another event came first under its id (failure {failure.id}), and its effect carries no key: ask for its "
+        "heal if it is another failure, and have each event sent with an id of its own"
+    )
+    refused = Refuse(strategy=plan.strategy, code=Code.REFUSED, reason=reason, catalog_version=plan.catalog_version)
+    return replace(diagnosed, failure=own, plan=refused)
 
 
 def _build_received(

@@ -54,7 +54,7 @@ class Reading:
         now = self._clock.now()
         accepted: dict[FailureId, tuple[Diagnosed, Record]] = {}
         letters: list[DeadLetter] = []
-        conflicting: list[FailureId] = []
+        again: list[tuple[Diagnosed, Record]] = []
         repeated = 0
         parts = await self._split(records)
         big = await self._decode_big(parts, now)
@@ -65,9 +65,10 @@ class Reading:
                 continue
             failure, diagnosis = decoded
             if (first := accepted.get(failure.id)) is not None:
-                repeated += 1
-                if first[0].failure.digest != failure.digest:
-                    conflicting.append(failure.id)
+                if first[0].failure.digest == failure.digest:
+                    repeated += 1
+                else:
+                    again.append((self.diagnosed(failure, now, diagnosis), record))
             else:
                 accepted[failure.id] = (self.diagnosed(failure, now, diagnosis), record)
             if failure.size > _YIELD_ABOVE:
@@ -76,8 +77,8 @@ class Reading:
             accepted=tuple(accepted.values()),
             letters=tuple(letters),
             repeated=repeated,
-            conflicting=tuple(conflicting),
             now=now,
+            again=tuple(again),
         )
 
     def is_slow(self, record: Record) -> bool:
@@ -156,19 +157,20 @@ class Reading:
 def merge_batches(first: Batch, more: Batch) -> Batch:
     """Merge two batches into one; of a failure that is in both, the first delivery counts."""
     accepted = {diagnosed.failure.id: (diagnosed, record) for diagnosed, record in first.accepted}
-    repeated, conflicting = first.repeated + more.repeated, [*first.conflicting, *more.conflicting]
+    repeated, again = first.repeated + more.repeated, [*first.again]
     for diagnosed, record in more.accepted:
         known = accepted.setdefault(diagnosed.failure.id, (diagnosed, record))
         if known[1] is not record:
-            repeated += 1
-            if known[0].failure.digest != diagnosed.failure.digest:
-                conflicting.append(diagnosed.failure.id)
+            if known[0].failure.digest == diagnosed.failure.digest:
+                repeated += 1
+            else:
+                again.append((diagnosed, record))
     return Batch(
         accepted=tuple(accepted.values()),
         letters=(*first.letters, *more.letters),
         repeated=repeated,
-        conflicting=tuple(conflicting),
         now=more.now,
+        again=(*again, *more.again),
     )
 
 

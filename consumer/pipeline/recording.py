@@ -34,7 +34,7 @@ class Recording:
     def batch(self, batch: Batch, received: Received, *, retaking: bool = False) -> None:
         """Count a durable batch, and log what is wrong with it."""
         metrics = self.metrics
-        conflicting = {*batch.conflicting, *received.conflicting}
+        conflicting = set(received.conflicting)
         strangers = len(received.letters) - len(batch.letters)
         again = len(batch.accepted) - len(received.new) - len(received.aside) - strangers + batch.repeated
         if received.aside and not retaking:

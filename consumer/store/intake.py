@@ -80,6 +80,13 @@ UPDATE workflow_failures f SET due_at = clock_timestamp() + $3 * interval '1 sec
 
 _STORED = "SELECT id, digest FROM workflow_failures WHERE id = ANY($1::uuid[])"
 
+# The same content written otherwise is the same event.
+_OTHER_CONTENT = """
+SELECT f.id FROM workflow_failures f
+  JOIN unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS e (id, name, reason, context) ON e.id = f.id
+ WHERE (f.workflow_name, f.failure_reason, f.context) IS DISTINCT FROM (e.name, e.reason, e.context::jsonb)
+"""
+
 
 @value(frozen=True, slots=True, kw_only=True)
 class Arrival:
@@ -103,7 +110,7 @@ class Taken:
     """Failures that this process heals now."""
     new: frozenset[FailureId]
     conflicting: tuple[FailureId, ...]
-    """Failures delivered before under the same id with other content: the first delivery counts."""
+    """Events whose id another content has taken: of the failure with that id the first delivery counts."""
     held_back: tuple[tuple[Diagnosed, HeldBack], ...]
     """Claimed, but the wallet or a rate limit refuses: the claim is still there, to be settled with that."""
     aside: frozenset[FailureId] = frozenset()
@@ -286,6 +293,10 @@ async def _put_off(connection: Connection, owner: OwnerId, failures: Sequence[Fa
 async def _find_conflicts(connection: Connection, again: Sequence[Arrival]) -> tuple[FailureId, ...]:
     if not again:
         return ()
-    digests = {a.diagnosed.failure.id: a.diagnosed.failure.digest for a in again}
-    rows = await connection.fetch(_STORED, list(digests))
-    return tuple(FailureId(row["id"]) for row in rows if row["digest"] != digests[FailureId(row["id"])])
+    failures = {a.diagnosed.failure.id: a.diagnosed.failure for a in again}
+    rows = await connection.fetch(_STORED, list(failures))
+    others = [failures[row["id"]] for row in rows if row["digest"] != failures[row["id"]].digest]
+    if not others:
+        return ()
+    contents = zip(*((f.id, f.workflow_name, f.failure_reason, as_json(f.context)) for f in others), strict=True)
+    return tuple(FailureId(row["id"]) for row in await connection.fetch(_OTHER_CONTENT, *contents))

@@ -13,7 +13,8 @@ from confluent_kafka import TopicPartition
 
 from consumer.heal.strategy import EffectGate, Task
 from consumer.local.broker import Broker
-from consumer.model import NotHealed, Outcome
+from consumer.model import FailureId, NotHealed, Outcome
+from consumer.store.heal_requests import ask_heal
 from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE, FailureStatus, HealResult
 from schemas.names import Code
 from tests.support import oracle
@@ -59,6 +60,69 @@ async def test_the_same_id_with_other_content_is_counted_and_the_first_stays(pla
         assert running.metric("shw_events_total", outcome="conflicting") == 2
         assert running.metric("shw_events_total", outcome="duplicate") == 1
     assert json.loads(rows["one"]["context"]) == {"n": 0}
+
+
+async def test_whoever_takes_an_id_first_keeps_nobody_from_being_healed(place: Site, world: World) -> None:
+    org = await place.organisation()
+    world.on("/squat", OK)
+    world.on("/real", OK)
+    squat = event(org, 1, workflow_name="squat", context=call(world.url("/squat")))
+    real = event(org, 1, workflow_name="real", context=call(world.url("/real"), "PUT"))
+    await place.publish(squat)
+    async with place.consumer() as running:
+        await running.settled(1)
+        await place.publish(real, real, squat)
+        rows = await running.settled(2)
+        assert running.metric("shw_events_total", outcome="conflicting") == 1
+        await place.publish(real, dict(reversed(real.items())))
+        await place.publish(quick(org, "last"))
+        await running.settled(3)
+    assert rows["real"]["status"] == "resolved"
+    assert (len(world.calls("/squat")), len(world.calls("/real"))) == (1, 1)
+    await oracle.everything_that_ended_was_told(place)
+
+
+async def test_of_two_contents_in_one_batch_each_is_healed_once(place: Site, world: World) -> None:
+    org = await place.organisation()
+    world.on("/squat", OK)
+    world.on("/real", OK)
+    squat = event(org, 1, workflow_name="squat", context=call(world.url("/squat")))
+    real = event(org, 1, workflow_name="real", context=call(world.url("/real"), "PUT"))
+    again = dict(reversed(squat.items()))
+    await place.publish(squat, real, again, real, squat)
+    async with place.consumer() as running:
+        rows = await running.settled(2)
+    # In the other order too: what is there is recognised, whichever of them came first here.
+    other = place.in_another_group()
+    async with other.consumer() as running:
+        await place.publish(real, squat, quick(org, "last"))
+        await running.settled(3)
+    assert {rows["squat"]["status"], rows["real"]["status"]} == {"resolved"}
+    assert (len(world.calls("/squat")), len(world.calls("/real"))) == (1, 1)
+
+
+async def test_an_unkeyed_effect_under_a_taken_id_is_made_when_somebody_asks(place: Site, world: World) -> None:
+    org = await place.organisation()
+    world.on("/pay", OK)
+    real = event(org, "one", workflow_name="real", context=call(world.url("/pay"), "POST", error=NEVER_LEFT))
+    await place.publish(quick(org, "one"), real)
+    async with place.consumer() as running:
+        rows = await running.settled(2)
+        assert rows["real"]["status"] == "given_up"
+        assert world.calls("/pay") == []
+        reason = await place.db.fetchval(
+            "SELECT details ->> 'reason' FROM workflow_heal_attempts WHERE failure_id = $1", rows["real"]["id"]
+        )
+        assert "another event came first under its id" in reason
+        async with place.db.acquire() as connection:
+            await ask_heal(connection, FailureId(rows["real"]["id"]), by="a test")
+        running.consumer.wake.set()
+
+        async def resolved() -> bool:
+            return await place.count("workflow_failures WHERE resolved") == 1
+
+        await until(resolved)
+    assert len(world.calls("/pay")) == 1
 
 
 async def test_bare_events_are_told_apart_by_their_place_and_an_id_by_its_source(embedded_place: Site) -> None:

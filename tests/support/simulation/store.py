@@ -176,13 +176,17 @@ class ModelStore:
             self._finish([(e.failure.id, e.attempt) for e in ended])
             self._put(owner, [m for e in ended for m in e.messages] + strange + list(letters))
             held_back = self._admit(claimed)
-        digests = {a.diagnosed.failure.id: a.diagnosed.failure.digest for a in again}
         return Taken(
             claimed=tuple(d for d in claimed if _attempt_of(d) not in held_back),
             new=frozenset(a.diagnosed.failure.id for a in new),
-            conflicting=tuple(i for i, digest in digests.items() if tables.failures[i].failure.digest != digest),
+            conflicting=tuple(a.diagnosed.failure.id for a in again if self._differs(a.diagnosed.failure)),
             held_back=tuple((d, held_back[_attempt_of(d)]) for d in claimed if _attempt_of(d) in held_back),
         )
+
+    def _differs(self, failure: Failure) -> bool:
+        here = self.tables.failures[failure.id].failure
+        said, before = ((f.workflow_name, f.failure_reason, f.context) for f in (failure, here))
+        return here.digest != failure.digest and said != before
 
     def _insert(self, arrival: Arrival) -> None:
         failure, ended = arrival.diagnosed.failure, arrival.ended
