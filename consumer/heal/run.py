@@ -23,6 +23,7 @@ from consumer.heal.idle import GIVE_BACK
 from consumer.heal.strategy import Strategy, Task
 from consumer.model import Crashed, Healed, NotHealed, Outcome, Refused, RetryLater, Unknown
 from consumer.model.call import MAY_START
+from consumer.outbound.answer_room import holding_answers
 from schemas.names import Code, Effect, Verdict
 
 log = structlog.get_logger(__name__)
@@ -49,7 +50,8 @@ async def run(
         The claim is another's now; nothing of this heal may be written.
 
     """
-    outcome = await _run_in_window(strategy, task, gate, count_fault)
+    with holding_answers():
+        outcome = await _run_in_window(strategy, task, gate, count_fault)
     if isinstance(outcome, Healed) and (why := unproven(strategy, outcome)) is not None:
         log.error("healed_without_proof", strategy=strategy.name, why=why)
         reason = f"{strategy.name} says that it healed, and {why}"

@@ -14,6 +14,7 @@ import httpcore2
 from consumer.catalog import Secret, WorkflowPolicy
 from consumer.model.call import Answer, CallResult, EgressRefused, OutboundRequest
 from consumer.outbound.allowed_hosts import Target, target_of
+from consumer.outbound.answer_room import AnswerRoom
 from consumer.outbound.credentials import Credentials, forbidden_reference, read_credentials, references
 from consumer.outbound.dialing import AddressDenied, GuardedNetwork, ReceiveLimit, Resolve
 from consumer.outbound.exchange import FAILURES, Exchange
@@ -23,6 +24,8 @@ from consumer.outbound.resolving import SystemResolver
 from consumer.outbound.secret_bindings import unbound_use
 
 _WIRE_LOGGERS: Final = ("httpcore2.http11", "httpcore2.http2")
+ANSWER_BYTES: Final = 64 * 1024 * 1024
+"""What is held of long answers in sum."""
 _NO_SECRETS: Final = Credentials({})
 _SECOND: Final = timedelta(seconds=1)
 
@@ -42,7 +45,9 @@ class OutboundCalls:
         resolve: Resolve | None = None,
         network: httpcore2.AsyncNetworkBackend | None = None,
         connections: int = 64,
+        answer_bytes: int = ANSWER_BYTES,
     ) -> None:
+        self._room = AnswerRoom(answer_bytes)
         self._secrets = secrets
         self._tls = tls
         self._resolve = resolve or SystemResolver()
@@ -119,7 +124,8 @@ class OutboundCalls:
             wire = on_the_wire(request, target, call.credentials, call.within)
             response = await pool.handle_async_request(wire)
             allowance.more(2 * call.max_bytes)  # once for the body, once for its chunk framing
-            return await read_answer(response, call.exchange, call.credentials, call.max_bytes)
+            with self._room.call(request.org_id) as room:
+                return await read_answer(response, call.exchange, call.credentials, call.max_bytes, room)
 
     def _check_egress(self, request: OutboundRequest, policy: WorkflowPolicy) -> Target | EgressRefused:
         unfit = unsendable(request)

@@ -1,6 +1,5 @@
 """HTTP messages: builds the request with its credentials, and reads the answer bounded, decoded and without them."""
 
-import asyncio
 import re
 from contextlib import aclosing
 from datetime import timedelta
@@ -11,6 +10,7 @@ import httpx2
 
 from consumer.model.call import Answer, OutboundRequest
 from consumer.outbound.allowed_hosts import Target
+from consumer.outbound.answer_room import BodyRoom
 from consumer.outbound.credentials import Credentials
 from consumer.outbound.decoding import ACCEPTED, Decoder, Oversized
 from consumer.outbound.exchange import Exchange
@@ -88,9 +88,9 @@ def on_the_wire(
 
 
 async def read_answer(
-    response: httpcore2.Response, exchange: Exchange, credentials: Credentials, max_bytes: int
+    response: httpcore2.Response, exchange: Exchange, credentials: Credentials, max_bytes: int, room: BodyRoom
 ) -> Answer:
-    """Read an answer, its decoded body up to `max_bytes`.
+    """Read an answer, its decoded body up to `max_bytes`, as there is room for it.
 
     Raises
     ------
@@ -101,7 +101,7 @@ async def read_answer(
     body = bytearray()
     # Closed in any case: the connection of a truncated answer cannot be reused.
     async with aclosing(response):
-        whole = await _read_body(response, body, max_bytes)
+        whole = await _read_body(response, body, max_bytes, room)
     del body[max_bytes:]
     media = next((v.decode("latin-1") for n, v in response.headers if n.lower() == b"content-type"), "")
     return Answer(
@@ -113,7 +113,7 @@ async def read_answer(
     )
 
 
-async def _read_body(response: httpcore2.Response, body: bytearray, max_bytes: int) -> bool:
+async def _read_body(response: httpcore2.Response, body: bytearray, max_bytes: int, room: BodyRoom) -> bool:
     encodings = [value.decode("latin-1") for name, value in response.headers if name.lower() == b"content-encoding"]
     decoder = Decoder(encodings, max_bytes)
     try:
@@ -127,8 +127,8 @@ async def _read_body(response: httpcore2.Response, body: bytearray, max_bytes: i
                     body += piece
                     if len(body) > max_bytes:
                         return False
-                    # Inflating a few bytes into many pieces awaits nothing: yield to the event loop here.
-                    await asyncio.sleep(0)
+                    # Inflating a few bytes into many pieces awaits nothing: the event loop turns here.
+                    await room.fit(len(body))
     except Oversized:
         return False
     decoder.end()

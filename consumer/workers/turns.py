@@ -11,7 +11,8 @@ from consumer.errors import NoWorkerFree
 class Turns:
     """Round-robin over keys, first come first served within one; a key holds at most `share` at once."""
 
-    def __init__(self, places: int, *, share: int) -> None:
+    def __init__(self, places: int, *, share: int, what: str = "worker process") -> None:
+        self._what = what
         self._free = places
         self._share = share
         self._held: Counter[Hashable] = Counter()
@@ -35,7 +36,7 @@ class Turns:
                 await turn
         except TimeoutError as error:
             self._leave(key, turn)
-            msg = f"no worker process came free within {within.total_seconds():g} s"
+            msg = f"no {self._what} came free within {within.total_seconds():g} s"
             raise NoWorkerFree(msg) from error
         except BaseException:
             self._leave(key, turn)

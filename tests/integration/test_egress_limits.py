@@ -16,6 +16,7 @@ import httpx2
 import pytest
 
 from consumer.model.call import Ambiguous, Answer, CallResult
+from consumer.outbound.answer_room import AnswerRoom
 from consumer.outbound.credentials import Credentials
 from consumer.outbound.exchange import Exchange
 from consumer.outbound.message import read_answer
@@ -218,7 +219,8 @@ async def test_others_get_their_turn_while_a_bomb_is_inflated() -> None:
     response = httpcore2.Response(200, headers=[(b"Content-Encoding", b"gzip")], content=at_once())
     async with asyncio.TaskGroup() as group:
         other = group.create_task(others())
-        answer = await read_answer(response, Exchange(within=LONG, effect=False), Credentials({}), 32 * MIB)
+        with AnswerRoom(64 * MIB).call(None) as room:
+            answer = await read_answer(response, Exchange(within=LONG, effect=False), Credentials({}), 32 * MIB, room)
         other.cancel()
     assert len(answer.body) == 32 * MIB
     assert turns >= 500

@@ -39,3 +39,17 @@ async def test_hostile_schemas_of_one_organisation_spoil_no_heal_of_another(embe
         " JOIN workflow_failures f ON f.id = a.failure_id WHERE f.workflow_name LIKE 'a%'"
     )
     assert {row["code"] for row in codes} <= {"unverified", "retry_later"}
+
+
+async def test_long_answers_of_many_heals_wait_for_their_room_and_are_all_healed(
+    embedded_place: Site, world: World
+) -> None:
+    place, org = embedded_place, await embedded_place.organisation()
+    world.on("/long", json_reply({"text": "x" * 3_000_000}))
+    await place.publish(*(event(org, n, workflow_name=f"w{n}", context=call(world.url("/long"))) for n in range(24)))
+
+    async def healed() -> bool:
+        return await place.count("workflow_failures WHERE resolved") == 24
+
+    async with place.consumer():
+        await until(healed, 90)
