@@ -83,6 +83,22 @@ class _Node:
         return best, rules
 
 
+class _Found(dict[str, Met]):
+    """The rules that matched, by their id; those that count only beside another are kept aside until all is read."""
+
+    __slots__ = ("aside",)
+
+    def __init__(self) -> None:
+        self.aside: list[tuple[Rule, Tier, str, float, str | tuple[Text, int]]] = []
+
+    def settle(self) -> list[Met]:
+        """Return what matched, with those kept aside that count after all."""
+        for rule, tier, source, factor, said in self.aside:
+            if rule.within in self or (rule.within_words and tier is Tier.CODE):
+                _keep_strongest(self, rule, tier, source, factor, said, settled=True)
+        return list(self.values())
+
+
 class Index:
     """Index of the rules by the first word, the code or the text fragment that each matches."""
 
@@ -107,7 +123,7 @@ class Index:
 
     def met(self, reason: str, facts: Iterable[Fact]) -> list[Met]:
         """Return every rule that matches, each at the place where it weighs most."""
-        found: dict[str, Met] = {}
+        found = _Found()
         for fact in facts:
             self._read_fact(fact, found)
         text = read(reason)
@@ -115,9 +131,9 @@ class Index:
         for code, place in statuses(text):
             for rule in self._codes.get(code, ()):
                 _keep_strongest(found, rule, Tier.WORDS, "failure_reason", text.factor(place), (text, place))
-        return [one for one in found.values() if not one.rule.within or _counts_within(one, found)]
+        return found.settle()
 
-    def _read_fact(self, fact: Fact, found: dict[str, Met]) -> None:
+    def _read_fact(self, fact: Fact, found: _Found) -> None:
         factor, said = WEIGHT[fact.tier], fact.text
         are_words = fact.tier is Tier.WORDS
         if are_words and len(said) > NAME:
@@ -140,11 +156,11 @@ class Index:
         return self._rules_in(code)
 
     def _rules_in(self, words: str) -> tuple[Rule, ...]:
-        found: dict[str, Met] = {}
+        found = _Found()
         self._read_text(read(words), "", Tier.WORDS, 1.0, found)
-        return tuple(met.rule for met in found.values())
+        return (*(met.rule for met in found.values()), *{one[0].id: one[0] for one in found.aside}.values())
 
-    def _read_text(self, text: Text, source: str, tier: Tier, factor: float, found: dict[str, Met]) -> None:
+    def _read_text(self, text: Text, source: str, tier: Tier, factor: float, found: _Found) -> None:
         for rule, place in self._match_phrases(text):
             weighs = factor if text.whole else text.factor(place) * factor
             _keep_strongest(found, rule, tier, source, weighs, (text, place))
@@ -180,14 +196,19 @@ class Index:
 
 
 def _keep_strongest(
-    found: dict[str, Met], rule: Rule, tier: Tier, source: str, factor: float, said: str | tuple[Text, int]
+    found: _Found,
+    rule: Rule,
+    tier: Tier,
+    source: str,
+    factor: float,
+    said: str | tuple[Text, int],
+    *,
+    settled: bool = False,
 ) -> None:
+    if rule.within and not settled:
+        found.aside.append((rule, tier, source, factor, said))
+        return
     known = found.get(rule.id)
     weight, firmly = rule.weight * factor, rule.firmly * factor
     if known is None or known.weight < weight or known.firmly < firmly:
         found[rule.id] = Met(rule, tier, source, weight, firmly, said)
-
-
-def _counts_within(one: Met, found: dict[str, Met]) -> bool:
-    """Return whether a code that is common to many counts: only beside the name of whose it is."""
-    return one.rule.within in found or (one.rule.within_words and one.tier is Tier.CODE)

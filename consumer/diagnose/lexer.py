@@ -46,27 +46,28 @@ _LETTERS: Final = str.maketrans(
     }
     | {"\u00e6": "ae", "\u00c6": "Ae", "\u0153": "oe", "\u0152": "Oe"}
 )
+_ODD_LETTER: Final = re.compile(f"[{''.join(map(chr, _LETTERS))}]")
 """Letters that are no base letter with an accent: Polish, Danish, Croatian, Turkish, German, French."""
 _ACCENT: Final = re.compile("[\u0300-\u036f]")
 _FRAME: Final = re.compile(
-    r"""\s+at\s.{0,400}(?:\)|:\d+|\]|:line\s\d+)\s*$  # JVM (Spring adds `~[jar:version]`), JavaScript, .NET
-      | \s*at\s[\w.$<>]{1,200}\(.{0,200}\)\s.{0,200}$   # JVM and .NET without a margin
-      | \s*File\s"[^"\n]{0,400}",\sline\s\d+           # Python; its line of code follows
-      | \s*\.\.\.\s\d+\s(?:more|common|frames?)
-      | \s*\#\d+\s+(?:0x|/|\{|\[|\S+:\d|\S+\(\d+\):|\S.{0,200}\((?:package|dart|file|lib):) # PHP, Dart, C
-      | \s*(?:from\s)?\S{1,300}\.(?:rb|erb|rake|go|rs|php|dart|kt|swift|exs?|cs|java|scala):\d+(?::|\s\+0x|\s*$|\s\()
-      | \s*from\s\S+:\d+:in\s
-      | \s*goroutine\s\d+
-      | \s*(?:created\sby\s)?[\w./*()-]{1,200}\.[\w.*()-]{1,200}\((?:0x[0-9a-f]|\{0x|\.\.\.\)).{0,200}$    # Go
-      | \s*\d{1,4}:\s+(?:0x[0-9a-f]+\s-\s)?
+    r"""\s*(?:(?<=\s)at\s.{0,400}(?:\)|:\d+|\]|:line\s\d+)\s*$  # JVM (Spring adds `~[jar:version]`), JavaScript, .NET
+      | at\s[\w.$<>]{1,200}\(.{0,200}\)\s.{0,200}$         # JVM and .NET without a margin
+      | (?<=\s)at\s\S{1,300}:\d+(?::\d+)?\s*$               # Rust, Swift
+      | File\s"[^"\n]{0,400}",\sline\s\d+                  # Python; its line of code follows
+      | \.\.\.\s\d+\s(?:more|common|frames?)
+      | \#\d+\s+(?:0x|/|\{|\[|\S+:\d|\S+\(\d+\):|\S.{0,200}\((?:package|dart|file|lib):) # PHP, Dart, C
+      | (?:from\s)?\S{1,300}\.(?:rb|erb|rake|go|rs|php|dart|kt|swift|exs?|cs|java|scala):\d+(?::|\s\+0x|\s*$|\s\()
+      | from\s\S+:\d+:in\s
+      | goroutine\s\d+
+      | (?:created\sby\s)?[\w./*()-]{1,200}\.[\w.*()-]{1,200}\((?:0x[0-9a-f]|\{0x|\.\.\.\)).{0,200}$    # Go
+      | \d{1,4}:\s+(?:0x[0-9a-f]+\s-\s)?
         (?:<?[\w$]+(?:\sas\s[\w:]+>)?(?:::[\w$<>{}.\#]+)+|rust_\w+|_\w+|main|start)\s*$
-      | \s+at\s\S{1,300}:\d+(?::\d+)?\s*$               # Rust, Swift
-      | \s*main\.main\(\)\s*$|\s*<asynchronous\ssuspension>|\s+thrown\sin\s
-      | \s*stack\s(?:backtrace|trace):?\s*$
-      | \s*\[stacktrace\]\s*$
-      | \s*[\^~\s]+$
-      | \s*-{2,}>?\s?end\sof
-      | Traceback\s\(most\srecent
+      | main\.main\(\)\s*$|<asynchronous\ssuspension>|(?<=\s)thrown\sin\s
+      | stack\s(?:backtrace|trace):?\s*$
+      | \[stacktrace\]\s*$
+      | [\^~\s]+$
+      | -{2,}>?\s?end\sof
+      | Traceback\s\(most\srecent)
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -155,7 +156,8 @@ def folded(text: str) -> str:
     """Return a text without accents, and with wide forms of Latin letters made plain."""
     if text.isascii():
         return text
-    text = text.translate(_LETTERS)
+    if _ODD_LETTER.search(text) is not None:
+        text = text.translate(_LETTERS)
     return unicodedata.normalize("NFC", _ACCENT.sub("", unicodedata.normalize("NFKD", text)))
 
 

@@ -35,6 +35,11 @@ _CUE: Final = re.compile(
     re.IGNORECASE,
 )
 """Words that a wait may follow, and what may stand between: `retry your request after`, `retry_after_ms":`."""
+_SIGNS: Final = (
+    *("try", "wait", "again", "reset", "until", "back", "cool", "erneut", "nochmal", "versuch", "warten"),
+    *("reint", "inten", "espere", "reessay", "attend", "patient", "tente", "aguarde", "riprova"),
+)
+"""Without one of these a text in ASCII names no wait; to look for them costs less than to match the words."""
 _VALUE: Final = re.compile(
     rf"""["'\s:=_(~<\-]{{0,4}}
         (?:(?P<told>{HTTP_DATE}|{MOMENT}|{SPAN}|{CLOCK}|P(?=[T\d]){ISO_SPAN[1:]})
@@ -124,6 +129,10 @@ def _members(body: object, depth: int) -> Iterator[tuple[str, Any]]:
 def wait_in_text(text: str) -> Iterator[ToldWait]:
     """Yield the waits that a text names, in order."""
     text = text[:_MAX_READ]
+    if text.isascii():
+        lowered = text.lower()
+        if not any(sign in lowered for sign in _SIGNS):
+            return
     for cue in islice(_CUE.finditer(text), _MAX_CUES):
         wait = _after_cue(text, cue)
         if wait is not None:
