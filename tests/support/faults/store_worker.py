@@ -270,13 +270,20 @@ class Worker:
                 self.acked += [message.id for message in one.messages if one.attempt.id in mine]
 
     async def _settled(self, batch: Sequence[Settlement]) -> frozenset[AttemptId]:
-        while True:
+        """Settle until nothing is left: what somebody holds locked is settled again, and stays live until then."""
+        mine: frozenset[AttemptId] = frozenset()
+        while batch:
             acked, self.acked = self.acked, []
             try:
-                return (await settle.settle(self.pool, self.me, batch, acked, BREAKER)).mine
+                settled = await settle.settle(self.pool, self.me, batch, acked, BREAKER)
             except TransientError:
                 self.acked += acked
+            else:
+                mine |= settled.mine
+                batch = [one for one in batch if one.attempt.id in settled.busy]
+            if batch:
                 await asyncio.sleep(0.05)
+        return mine
 
     async def keep_lease(self) -> None:
         """Live, and watch the others."""
