@@ -145,7 +145,7 @@ def _effects_to_heal(world: World, org_id: UUID) -> tuple[Case, ...]:
         Case(
             name="concierge.table",
             org_id=org_id,
-            reason="Concierge could not book the table for room 12",
+            reason="Concierge could not book the table for room 12: HTTP 503",
             context=_keyed_request(world, "orders", "table-12"),
             expected=HEALED,
             way=EventForm.BINARY,

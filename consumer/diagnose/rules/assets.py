@@ -119,10 +119,11 @@ RULES: Final[tuple[Rule, ...]] = (
         IMAGE,
         NOW,
         says="""
-            no url found; empty data array; no images|image? in|were? response|returned; returned no
-            image|images|data|url; images 0; data array is empty; generation succeeded but; generation
-            failed|failure|error; failed generation; failed thumbnail; got nothing back; returned nothing; 0 images;
-            returned an empty|null; null message; no output
+            no url found; no image|images|picture came|come|arrived|generated|produced|made|created|returned; empty
+            data array; no images|image? in|were? response|returned; returned no image|images|data|url; images 0;
+            data array is empty; generation succeeded but; generation failed|failure|error; failed generation;
+            failed thumbnail; got nothing back; returned nothing; 0 images; returned an empty|null; null message; no
+            output
         """,
         codes="generation_failed no_image_generated NO_IMAGE",
         example="The gallery got nothing back",

@@ -53,16 +53,17 @@ RULES: Final[tuple[Rule, ...]] = (
         firmly=11,
         says="""
             expecting value line 1 column 1; expected value at? line 1 column 1|0; no content to map; unexpected end
-            of json input; eof while parsing a? value at? line 1 column 0; unexpected end of data at line 1 column 1;
-            not contain any json tokens; unexpected character line 1 column 1; parsing value path line 0 position 0;
-            jsonreader path line 0 position 0; json reader path line 0 position 0; unexpected end of input at
+            of json input; eof while parsing a? value at? line 1 column 0; unexpected end of data at line 1 column
+            1; not contain any json tokens; unexpected character line 1 column 1; parsing value path line 0 position
+            0; jsonreader path line 0 position 0; json reader path line 0 position 0; unexpected end of input at
             character|position 1|0; unexpected character at character|position|offset 1|0; unexpected json token at
             offset 0; but had eof; unexpected byte at position 0; zero length empty document; input is empty; input
-            data was empty; character offset 0; json parse error unexpected eof; unexpected token at line 1 column 1;
-            unexpected character at line 1 column 1; expected object or value; empty response|reply body?; empty body
-            received|returned; response|body is|was empty; no response body; got an? empty response|reply|body;
-            invalid value around character 0; no data of json; unexpected character h|l|t in json; expected begin
-            object but was string at line 1 column 1; null response body; content length 0
+            data was empty; character offset 0; json parse error unexpected eof; unexpected token at line 1 column
+            1; unexpected character at line 1 column 1; expected object or value; empty response|reply|answer body?;
+            empty body received|returned; response|body is|was empty; no response body; got an? empty
+            response|reply|body|answer; invalid value around character 0; no data of json; unexpected character
+            h|l|t in json; expected begin object but was string at line 1 column 1; null response body; content
+            length 0
         """,
         example="EOF while parsing a value at line 1 column 0",
     ),
