@@ -336,7 +336,7 @@ def test_the_names_are_the_designs() -> None:
         ),
         ({"error": {"code": "inner"}, "error_code": "outer"}, {"code": "inner"}),
         ({"error": {"code": 42, "http_status": "503"}}, {"code": "42", "http_status": 503}),
-        ({"error": {"http_status": "odd", "headers": [], "provider": "p"}}, {"provider": "p"}),
+        ({"error": {"http_status": "odd", "headers": [], "provider": "p"}}, {"provider": "p", "headers": {}}),
         ({"http_status": 9999}, {}),
     ],
 )

@@ -107,7 +107,7 @@ def poison(planted: Planted, org: UUID) -> list[tuple[bytes, list[tuple[str, byt
         good | {"source": f"urn:stranger:{text}"},
         good | {"time": text},
         good | {"id": "3", "data": good["data"] | {"org_id": str(uuid4()), "failure_reason": text}},
-        good | {"id": "4", "data": good["data"] | {"context": {text: "\0"}}},
+        good | {"id": "4\0", "data": good["data"] | {"context": {text: ""}}},
         good | {"id": "5", "data": good["data"] | {"context": _deep(text)}},
     ]
     values: list[tuple[bytes, list[tuple[str, bytes]]]] = [(json.dumps(one).encode(), []) for one in bad]

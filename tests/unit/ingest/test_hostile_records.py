@@ -27,6 +27,7 @@ SMALL: Final = 4_000
 TIMES: Final = 12
 """Quadratic time would be 144 times as long."""
 SLACK: Final = 5
+AGAIN: Final = 3
 QUICK: Final = 0.002
 """Seconds below which a difference is noise."""
 
@@ -71,8 +72,14 @@ def test_every_stage_takes_time_in_proportion_to_the_size(name: str) -> None:
     small, large = (hostile_event(BUILDERS[name](size)) for size in (SMALL, TIMES * SMALL))
     few, many = stages(small), stages(large)
     longer = max(1.0, len(large) / len(small))
-    for stage, took in many.items():
-        assert took <= SLACK * longer * max(few.get(stage, 0.0), QUICK), (stage, few, many)
+
+    def slow() -> list[str]:
+        return [stage for stage, took in many.items() if took > SLACK * longer * max(few.get(stage, 0.0), QUICK)]
+
+    for _ in range(AGAIN):
+        if slow():  # what took long once, such as a collection of the whole heap, is looked at again
+            many = {stage: min(took, many[stage]) for stage, took in stages(large).items()}
+    assert not slow(), (few, many)
 
 
 def test_names_that_collide_after_redaction_are_numbered_on() -> None:
