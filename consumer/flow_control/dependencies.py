@@ -107,6 +107,18 @@ class Dependencies:
         """Record that a failure waits for it because its slow start had no room."""
         self._with_waiters.add(key)
 
+    def with_room(self) -> dict[str, int]:
+        """Return how much room each dependency has for which failures wait: none of an ill one."""
+        rooms = {key: self.free_slots(key) for key in self._with_waiters if key not in self._unhealthy}
+        return {key: room for key, room in rooms.items() if room > 0}
+
+    def forget_waiters(self, keys: Iterable[str]) -> None:
+        """Record that nobody was found to wait for these; those with heals may be waited for in a moment."""
+        busy = {
+            key for key in keys if (seen := self._slow_starts.get(key)) is not None and (seen.under_way or seen.idle)
+        }
+        self._with_waiters -= set(keys) - busy
+
     def nobody_waits(self, key: str) -> None:
         """Record that no failure was found to wait for it."""
         self._with_waiters.discard(key)

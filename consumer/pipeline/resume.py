@@ -42,7 +42,7 @@ from consumer.store.credits import apply_owed
 from consumer.store.pool import Pool
 from consumer.store.settle import end_unclaimed
 from consumer.store.untold import LOOKED_AT, put_aside, release_told
-from consumer.store.waiters import wake_for_room, wake_missed
+from consumer.store.waiters import wake_for_room, wake_missed, wake_waiters
 
 log = structlog.get_logger(__name__)
 
@@ -197,6 +197,7 @@ class ResumeLoop:
         if given_back := self.dependencies.take_given_back():
             await wake_for_room(self.pool, given_back, self.breaker)
         await self._put_untold_aside()
+        await self._wake_missed_by_dependencies()
         known = await breakers.load_breakers(self.pool, self.breaker)
         self.dependencies.refresh(known.unhealthy, known.struck)
         self.metrics.breakers_open.set(len(known.unhealthy))
@@ -205,6 +206,12 @@ class ResumeLoop:
         self.wallets.note(())
         self.metrics.locked_wallets.set(len(self.wallets))
         self.pipeline.brake(FleetState(braked=await self.brake.look(self.catalogs.current)))
+
+    async def _wake_missed_by_dependencies(self) -> None:
+        """Wake those who came to wait for a dependency when its last heal had ended: no settlement wakes them."""
+        rooms = self.dependencies.with_room()
+        if rooms and not await wake_waiters(self.pool, rooms):
+            self.dependencies.forget_waiters(rooms)
 
     async def _put_untold_aside(self) -> None:
         """Put aside due failures whose messages are not sent yet, and take back those whose are."""
@@ -257,6 +264,10 @@ class ResumeLoop:
             [(Claimed(diagnosed=d, sent_at=sent_at), end) for d, end in started.held_back],
         )
         here = {d.failure.id for d in started.claimed} | {d.failure.id for d, _ in started.held_back}
+        for one in healable:
+            if one.failure.id not in here:
+                for key in one.heal.dependencies:
+                    self.dependencies.note_waiting(key)
         if await wake_missed(self.pool, [d.failure.id for d in healable if d.failure.id not in here]):
             self.wake.set()
 

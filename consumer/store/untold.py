@@ -15,6 +15,8 @@ from consumer.store.pool import Pool, transaction, translated
 
 LOOKED_AT: Final = 500
 """Failures of one organisation that are looked at to be put aside: as many as a pick steps over at most."""
+UNTOLD_FOR: Final = 5.0
+"""Seconds that a message may take before its failure is put aside: in an ordinary hour none takes so long."""
 RELEASED_FROM: Final = 2000
 """Failures that wait for the outbox of which one round sees whether they may go on."""
 
@@ -30,8 +32,12 @@ WITH near AS MATERIALIZED (
   SELECT m.id FROM near n CROSS JOIN LATERAL (
     SELECT l.id FROM workflow_failures l
      WHERE l.id = n.id AND l.due_at <= statement_timestamp()
-       AND ((SELECT b.step FROM heal_outbox b WHERE b.failure_id = l.id LIMIT 1) IS NOT NULL
-            OR (SELECT s.step FROM heal_status_change s WHERE s.failure_id = l.id LIMIT 1) IS NOT NULL)
+       AND ((SELECT b.step FROM heal_outbox b
+              WHERE b.failure_id = l.id AND b.created_at < statement_timestamp() - $3 * interval '1 second' LIMIT 1)
+              IS NOT NULL
+            OR (SELECT s.step FROM heal_status_change s
+                 WHERE s.failure_id = l.id AND s.changed_at < statement_timestamp() - $3 * interval '1 second' LIMIT 1)
+               IS NOT NULL)
      LIMIT 1 FOR NO KEY UPDATE OF l SKIP LOCKED) AS m
 )
 UPDATE workflow_failures f
@@ -72,7 +78,7 @@ class Released:
 async def put_aside(pool: Pool, organisations: Sequence[OrgId]) -> int:
     """Put aside due failures of these organisations of which something has yet to be told; returns how many."""
     async with transaction(pool) as connection:
-        return len(await connection.fetch(_PUT_ASIDE, organisations, LOOKED_AT))
+        return len(await connection.fetch(_PUT_ASIDE, organisations, LOOKED_AT, UNTOLD_FOR))
 
 
 async def release_told(pool: Pool, after: datetime | None) -> Released:

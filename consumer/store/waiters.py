@@ -1,6 +1,6 @@
 """Waiters that no settlement wakes: of a scope that was freed in between, and of a dependency whose heals only wait."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from consumer.model import FailureId, Health
 from consumer.settings import BreakerSettings
@@ -35,6 +35,12 @@ async def wake_missed(pool: Pool, failures: Sequence[FailureId]) -> int:
         return 0
     with translated():
         return len(await pool.fetch(_WAKE_IF_FREE, failures))
+
+
+async def wake_waiters(pool: Pool, rooms: Mapping[str, int]) -> int:
+    """Wake as many as a dependency has room for, whose last heal ended before they came to wait; returns how many."""
+    async with transaction(pool) as connection:
+        return len(await wake(connection, rooms))
 
 
 async def wake_for_room(pool: Pool, given_back: Sequence[Health], settings: BreakerSettings) -> int:

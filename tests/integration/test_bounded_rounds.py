@@ -110,7 +110,7 @@ SOME: Final = [UUID(int=n) for n in range(50)]
 ASKED: Final = [
     ("due organisations", due._ORGANISATIONS, (FIRST, 1000), 100),  # noqa: SLF001 - the statements themselves
     ("pick", due._PICK, ([ORG], [50], 15, 50, 200, 8_000_000, 550), 40_000),  # noqa: SLF001
-    ("put aside", untold._PUT_ASIDE, ([ORG], 500), 60_000),  # noqa: SLF001
+    ("put aside", untold._PUT_ASIDE, ([ORG], 500, 5.0), 60_000),  # noqa: SLF001
     ("release", untold._RELEASE, (None, 2000), 2500),  # noqa: SLF001
     ("who waits for a person", due._PERSON_LATER, (), 100),  # noqa: SLF001
     ("sweep of one topic", outbox._LEFT_OVER, ("me", 10, 500, [], "results", []), 200),  # noqa: SLF001
@@ -201,8 +201,8 @@ async def test_who_waits_for_the_outbox_does_not_stand_before_others_and_goes_on
         "WITH f AS (INSERT INTO workflow_failures (org_id, workflow_name, failure_reason, context, due_at)"
         " SELECT $1, 'told.' || n, 'request timeout', $2::jsonb, clock_timestamp() - interval '1 minute'"
         " FROM generate_series(1, $3::int) AS n RETURNING id)"
-        " INSERT INTO heal_outbox (id, failure_id, owner, topic, headers)"
-        " SELECT gen_random_uuid(), id, 'alive', 'elsewhere', '[]' FROM f",
+        " INSERT INTO heal_outbox (id, failure_id, owner, topic, headers, created_at)"
+        " SELECT gen_random_uuid(), id, 'alive', 'elsewhere', '[]', clock_timestamp() - interval '1 minute' FROM f",
         org,
         json.dumps(call(world.url("/works"))),
         many,

@@ -21,7 +21,7 @@ SELECT 'failure ' || f.workflow_name || ': ' || f.status || ' at step ' || f.ste
        || coalesce(f.due_at - clock_timestamp(), interval '0') || coalesce(', waits on ' || f.waits_on, '')
   FROM workflow_failures f
  WHERE f.status IN ('pending', 'deferred')
-   AND f.due_at < clock_timestamp() + interval '5 minutes'
+   AND (f.due_at < clock_timestamp() + interval '5 minutes' OR f.waits_on = 'outbox')
    AND NOT EXISTS (SELECT FROM heal_claim c WHERE c.owner = 'parked' AND c.scope = f.waits_on)
 UNION ALL SELECT 'claim ' || scope || ' of ' || owner FROM heal_claim WHERE owner <> 'parked'
 UNION ALL SELECT 'change at step ' || step || ' to be told' FROM heal_status_change

@@ -379,6 +379,9 @@ class ModelStore:
         else:
             self._write(replace(row, failure=failure))
 
+    def wake_waiters(self, rooms: Mapping[str, int]) -> int:
+        return len(self._wake(rooms))
+
     def _wake(self, gates: Mapping[str, int]) -> list[FailureId]:
         woken = []
         for gate, number in gates.items():
