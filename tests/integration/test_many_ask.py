@@ -71,7 +71,9 @@ def patient_catalog(world: World, catalog_file: Path) -> None:
 
 async def a_thousand(place: Site, world: World, now: Reply, **columns: object) -> Told:
     """Let them ask for the heal of a failure that was tried once, a while ago, and waits."""
-    place = place.changed(api={"jwt_secret": SecretStr(SECRET)}, postgres={"pool_size": 10})
+    # As many as they are: what the API turns away by rate has tests of its own.
+    generous = {"user_rate": 100_000.0, "user_burst": 100_000}
+    place = place.changed(api={"jwt_secret": SecretStr(SECRET), **generous}, postgres={"pool_size": 10})
     org, user = await place.organisation("1000"), uuid4()
     await place.db.execute("INSERT INTO user_organizations VALUES ($1, $2, 'owner')", user, org)
     world.on("/it", json_reply({}, 503), now)
