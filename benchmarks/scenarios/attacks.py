@@ -9,7 +9,6 @@ process (RSS): before the attack, its most, and the least in the time after it.
 
 import asyncio
 import math
-import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +26,7 @@ from benchmarks.harness.holds import holds
 from benchmarks.harness.pace import latencies
 from benchmarks.harness.report import Report, at_most, median, percentile, table
 from consumer.ingest.decode import event_failure_id
+from consumer.local.server import free_ports
 from consumer.model import FailureId
 
 RATE: Final = 50.0
@@ -130,7 +130,7 @@ def _row(name: str, rounds: Sequence[Noticed]) -> list[str]:
 
 async def _one(arena: Arena, name: str, attack: Attack, seconds: float) -> Noticed:
     async with far_side("honest") as honest, far_side("hostile") as hostile:
-        api_port = _free_port()
+        (api_port,) = free_ports(1)
         shipped: dict[str, str | int] = {
             "catalog": catalog(honest, hostile),
             "api_port": api_port,
@@ -198,9 +198,3 @@ async def _calm(pid: int, enough: int) -> int:
         await asyncio.sleep(LOOK_EVERY)
         least = min(least, usage.resident_bytes(pid))
     return least
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consumer.api.connections import ConnectionTable
 from consumer.api.errors import ApiError, answer
-from consumer.api.rates import RateLimit, address_key
+from consumer.api.rates import LINE_EVERY, RateLimit, address_key
 from consumer.api.sign_in import SignIn, refusal
 from consumer.api.tokens import SignInRefused
 from consumer.metrics import ApiLimit, Metrics, SignInRefusal
@@ -29,8 +29,6 @@ OPEN_PATHS: Final = frozenset({f"{HEALING}openapi.json"})
 METRICS: Final = "/metrics"
 PROBES: Final = frozenset({"/healthz", "/readyz"})
 """Paths under no limit: a probe that is turned away has the process restarted."""
-LINE_EVERY: Final = 30.0
-"""Seconds between two log lines of one reason: a stranger must not fill the log."""
 
 
 class RateLimitedLog:

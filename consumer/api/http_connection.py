@@ -14,9 +14,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from consumer.api.connections import CLOSING_WITHIN, ConnectionTable
+from consumer.api.rates import LINE_EVERY
 from consumer.metrics import ApiLimit, Metrics
 
-LOG_EVERY: Final = 30.0
 SAFE_HEADERS: Final = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
 """On every answer: it is one person's, and it is what it says it is."""
 _READ_TO_END: Final = (h11.IDLE, h11.DONE, h11.MUST_CLOSE, h11.CLOSED)
@@ -34,18 +34,18 @@ class PhaseTimes:
 
 
 class _SeldomWarnings(logging.Filter):
-    """Lets a warning through once in `LOG_EVERY`: whoever sends garbage must not fill the log."""
+    """Lets a warning through once in `LINE_EVERY`: whoever sends garbage must not fill the log."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._last = -LOG_EVERY
+        self._last = -LINE_EVERY
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether a record is written."""
         if record.levelno != logging.WARNING:
             return True
         now = time.monotonic()
-        if now - self._last < LOG_EVERY:
+        if now - self._last < LINE_EVERY:
             return False
         self._last = now
         return True

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Network, ip_address
 from typing import Final
 
+LINE_EVERY: Final = 30.0
+"""Seconds between two log lines of one reason: a stranger must not fill the log."""
 MOST_KEYS: Final = 20_000
 """Buckets kept; the one that was used longest ago goes first, and is full again when its owner comes back."""
 

@@ -10,7 +10,7 @@ from consumer.catalog import Catalog, Catalogs
 from consumer.cli.diagnose import diagnosed
 from consumer.diagnose import diagnose
 from consumer.ingest.decode import AdmissionRules, decode
-from consumer.ingest.event_batches import split_batches
+from consumer.ingest.event_batches import split_batch
 from consumer.model import (
     Adopt,
     DeadLetter,
@@ -64,7 +64,7 @@ async def _check(
     record: Record, settings: Settings, catalog_path: Path | None, now: datetime, *, with_database: bool
 ) -> JsonObject:
     catalog, limit = read_catalog(catalog_path), settings.intake.max_event_bytes
-    parts = list(split_batches([record], max_bytes=limit))
+    parts = list(split_batch(record, max_bytes=limit))
     if [part.part for part in parts] == [0]:
         return await _check_one(record, settings, catalog, now, with_database=with_database)
     events: list[Json] = [await _check_one(part, settings, catalog, now, with_database=with_database) for part in parts]

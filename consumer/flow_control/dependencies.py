@@ -36,7 +36,7 @@ class Dependencies:
     _unhealthy: frozenset[str] = frozenset()
     _with_strikes: set[str] = field(default_factory=set)
     _with_waiters: set[str] = field(default_factory=set)
-    _given_back: list[Health] = field(default_factory=list)
+    _left_probes: list[Health] = field(default_factory=list)
 
     def free_slots(self, key: str) -> int:
         """Return how many more heals of a dependency may start now; 0 while its breaker is known to be open."""
@@ -84,8 +84,8 @@ class Dependencies:
             seen.under_way, seen.idle = max(0, seen.under_way - 1), seen.idle + 1
             if unhealthy:
                 seen.room = max(1, min(seen.room, self.first) - 1)
-        if health.probe or health.key in self._with_waiters:
-            self._given_back.append(replace(health, healthy=False if health.probe and unhealthy else None))
+        if health.probe:
+            self._left_probes.append(replace(health, healthy=False if unhealthy else None))
         return replace(health, probe=False)
 
     def busy(self, key: str) -> None:
@@ -94,10 +94,10 @@ class Dependencies:
         if seen is not None:
             seen.under_way, seen.idle = seen.under_way + 1, max(0, seen.idle - 1)
 
-    def take_given_back(self) -> list[Health]:
-        """Return, once, what heals that wait have given back and others wait for, as the database is told it."""
-        given_back, self._given_back = self._given_back, []
-        return given_back
+    def take_left_probes(self) -> list[Health]:
+        """Return, once, the probes that heals which only wait have left, as the database is told of them."""
+        left, self._left_probes = self._left_probes, []
+        return left
 
     def struck(self, key: str) -> None:
         """Record that the database holds a strike against it, which the next success has to clear."""

@@ -24,6 +24,7 @@ from consumer.model.identity import to_driver_uuid, uuid5_from_bytes
 from consumer.redact import REDACTED, may_hold_secret, redact_json, redact_text
 from schemas.envelope import Envelope, EnvelopeError, parse
 from schemas.failure import WorkflowFailure, decode_failure
+from schemas.json_value import steps_of
 from schemas.names import PoisonReason
 
 _SPACE: Final = ID_SPACE.bytes
@@ -162,8 +163,7 @@ def _holds_mark(failure: Failure, pointer: str) -> bool:
     if pointer == "/failure_reason":
         return REDACTED in failure.failure_reason or REPLACEMENT in failure.failure_reason
     here: Json = failure.context
-    for part in pointer.removeprefix("/context").split("/")[1:]:
-        name = part.replace("~1", "/").replace("~0", "~")
+    for name in steps_of(pointer.removeprefix("/context")):
         if isinstance(here, dict) and name in here:
             here = here[name]
         elif isinstance(here, list) and name.isdigit() and int(name) < len(here):

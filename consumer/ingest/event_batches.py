@@ -28,13 +28,11 @@ _NO_NUMBER: Final = UnreadableRecord(
 )
 
 
-def split_batches(records: Iterable[Record], *, max_bytes: int) -> Iterator[Record]:
-    """Yield each record, and in the place of a batch its events; what is no batch after all is left as it is."""
-    for record in records:
-        if record.value is not None and record.headers and record.fault is None and _is_batch(record.headers):
-            yield from _events(record, record.value, max_bytes)
-        else:
-            yield record
+def split_batch(record: Record, *, max_bytes: int) -> Iterable[Record]:
+    """Return the record, or the events of the batch that it holds; what is no batch after all is left as it is."""
+    if record.value is not None and record.headers and record.fault is None and _is_batch(record.headers):
+        return _events(record, record.value, max_bytes)
+    return (record,)
 
 
 def _is_batch(headers: Sequence[tuple[str, bytes]]) -> bool:

@@ -15,7 +15,7 @@ from consumer.errors import NoWorkerFree, NoWorkerStarts
 from consumer.event_loop import BackOff, yielding_to_loop
 from consumer.ingest.big_records import RecordWorkers, is_big
 from consumer.ingest.decode import AdmissionRules, decode
-from consumer.ingest.event_batches import split_batches
+from consumer.ingest.event_batches import split_batch
 from consumer.model import DeadLetter, Diagnosed, Diagnosis, Failure, FailureId, Record
 from consumer.model.batch import Batch
 from consumer.ownership.clock import Clock
@@ -88,7 +88,7 @@ class Reading:
     async def _split(self, records: Sequence[Record]) -> list[Record]:
         parts: list[Record] = []
         for record in records:
-            parts += split_batches((record,), max_bytes=self._admission.max_event_bytes)
+            parts += split_batch(record, max_bytes=self._admission.max_event_bytes)
             if is_big(record.value):
                 await asyncio.sleep(0)
         return parts

@@ -42,7 +42,7 @@ from consumer.store.credits import apply_owed
 from consumer.store.pool import Pool
 from consumer.store.settle import end_unclaimed
 from consumer.store.untold import LOOKED_AT, put_aside, release_told
-from consumer.store.waiters import wake_for_room, wake_missed, wake_waiters
+from consumer.store.waiters import leave_probes, wake_for_room, wake_missed
 
 log = structlog.get_logger(__name__)
 
@@ -194,10 +194,10 @@ class ResumeLoop:
         """Load the state of the whole fleet: unhealthy dependencies (circuit breakers) and braked workflows."""
         await due.postpone_for_person(self.pool)
         await self.content.redact(await due.unredacted(self.pool, REDACTED_AT_ONCE))
-        if given_back := self.dependencies.take_given_back():
-            await wake_for_room(self.pool, given_back, self.breaker)
+        if left := self.dependencies.take_left_probes():
+            await leave_probes(self.pool, left, self.breaker)
         await self._put_untold_aside()
-        await self._wake_missed_by_dependencies()
+        await self._wake_for_room()
         known = await breakers.load_breakers(self.pool, self.breaker)
         self.dependencies.refresh(known.unhealthy, known.struck)
         self.metrics.breakers_open.set(len(known.unhealthy))
@@ -207,10 +207,10 @@ class ResumeLoop:
         self.metrics.locked_wallets.set(len(self.wallets))
         self.pipeline.brake(FleetState(braked=await self.brake.look(self.catalogs.current)))
 
-    async def _wake_missed_by_dependencies(self) -> None:
-        """Wake those who came to wait for a dependency when its last heal had ended: no settlement wakes them."""
+    async def _wake_for_room(self) -> None:
+        """Wake those for whom no settlement does: a heal only waits, or the last had ended when they came to wait."""
         rooms = self.dependencies.with_room()
-        if rooms and not await wake_waiters(self.pool, rooms):
+        if rooms and not await wake_for_room(self.pool, rooms):
             self.dependencies.forget_waiters(rooms)
 
     async def _put_untold_aside(self) -> None:

@@ -23,8 +23,7 @@ ALL_HELD: Final = "Text budget is held by heals under way"
 #
 # A wallet, or its organisation, that somebody else holds locked is skipped: what is settled is written beside, and
 # applied once the wallet can be had. Nothing is held of a wallet that is owed something before that is applied.
-_WRITE_ENTRIES = """
-WITH ours AS MATERIALIZED (
+_OUR_TURN: Final = """ours AS MATERIALIZED (
   -- Our own transactions wait here for each other, a round trip and a commit long: whoever holds a wallet's row after
   -- this is somebody else.
   SELECT pg_advisory_xact_lock(20534, b.bucket)
@@ -34,15 +33,20 @@ WITH ours AS MATERIALIZED (
   -- foreign key would wait for an organisation that is locked.
   SELECT w.org_id,
          CASE WHEN w.text_budget_aud = 'NaN' THEN 0
-              ELSE floor(greatest(least(w.text_budget_aud, 9e12), -9e12) * 1000000)::bigint END AS budget,
-         (SELECT left(l.reason, 1000) FROM usage_lockouts l
-           WHERE l.org_id = w.org_id AND l.unlocked_at IS NULL AND l.lockout_type IN ('text', 'both')
-           ORDER BY l.locked_at LIMIT 1) AS lockout,
-         EXISTS (SELECT FROM heal_owed h WHERE h.org_id = w.org_id) AS owed
+              ELSE floor(greatest(least(w.text_budget_aud, 9e12), -9e12) * 1000000)::bigint END AS budget"""
+_NOT_LOCKED: Final = """
     FROM token_wallets w JOIN organizations o ON o.id = w.org_id
    WHERE w.org_id = ANY($1::uuid[]) AND (SELECT count(*) FROM ours) > 0
    ORDER BY w.org_id FOR KEY SHARE OF o SKIP LOCKED FOR NO KEY UPDATE OF w SKIP LOCKED
-), l AS (
+)"""
+"""Of the wallets that nobody else holds locked: `w`."""
+
+_WRITE_ENTRIES = f"""
+WITH {_OUR_TURN},
+         (SELECT left(l.reason, 1000) FROM usage_lockouts l
+           WHERE l.org_id = w.org_id AND l.unlocked_at IS NULL AND l.lockout_type IN ('text', 'both')
+           ORDER BY l.locked_at LIMIT 1) AS lockout,
+         EXISTS (SELECT FROM heal_owed h WHERE h.org_id = w.org_id) AS owed{_NOT_LOCKED}, l AS (
   SELECT l.*, sum(l.amount) OVER (PARTITION BY l.org_id ORDER BY l.place) AS so_far
     FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::text[]) WITH ORDINALITY
       AS l (org_id, attempt_id, amount, event_type, place)
@@ -69,21 +73,11 @@ WITH ours AS MATERIALIZED (
 SELECT w.org_id, w.budget, w.lockout, w.owed, paid.org_id IS NOT NULL AS paid, false AS locked
   FROM w LEFT JOIN paid USING (org_id)
 UNION ALL SELECT locked.org_id, 0, NULL, false, false, true FROM locked
-"""
+"""  # noqa: S608 - constants
 
 # Where another transaction has applied it meanwhile there is nothing to delete any more.
-_APPLY_OWED = """
-WITH ours AS MATERIALIZED (
-  SELECT pg_advisory_xact_lock(20534, b.bucket)
-    FROM (SELECT DISTINCT hashtext(o::text) & 63 AS bucket FROM unnest($1::uuid[]) AS o ORDER BY bucket) AS b
-), w AS MATERIALIZED (
-  SELECT w.org_id,
-         CASE WHEN w.text_budget_aud = 'NaN' THEN 0
-              ELSE floor(greatest(least(w.text_budget_aud, 9e12), -9e12) * 1000000)::bigint END AS budget
-    FROM token_wallets w JOIN organizations o ON o.id = w.org_id
-   WHERE w.org_id = ANY($1::uuid[]) AND (SELECT count(*) FROM ours) > 0
-   ORDER BY w.org_id FOR KEY SHARE OF o SKIP LOCKED FOR NO KEY UPDATE OF w SKIP LOCKED
-), owed AS (
+_APPLY_OWED = f"""
+WITH {_OUR_TURN}{_NOT_LOCKED}, owed AS (
   DELETE FROM heal_owed h USING w WHERE h.org_id = w.org_id
   RETURNING h.org_id, h.attempt_id, h.amount, h.event_type, h.place, w.budget
 ), changed AS (
@@ -96,7 +90,7 @@ SELECT o.org_id, o.event_type, round(o.amount / 1000000.0, 6),
        round((o.budget + sum(o.amount) OVER (PARTITION BY o.org_id ORDER BY o.place)) / 1000000.0, 6),
        $2::jsonb, o.attempt_id, 'settle'
   FROM owed o ORDER BY o.place
-"""
+"""  # noqa: S608 - constants
 
 _OWED_TO = "SELECT DISTINCT h.org_id FROM heal_owed h LIMIT $1"
 

@@ -115,8 +115,6 @@ class Taken:
     """Claimed, but the wallet or a rate limit refuses: the claim is still there, to be settled with that."""
     aside: frozenset[FailureId] = frozenset()
     """Events whose organisation somebody else holds locked: their records were set aside, and are taken in later."""
-    put_off: frozenset[OrgId] = frozenset()
-    """Organisations whose wallet somebody else holds locked: their heals are due again in about a second."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -190,7 +188,6 @@ async def take_in(
         conflicting=conflicting,
         held_back=admitted.held_back,
         aside=kept,
-        put_off=frozenset(one.failure.org_id for one in admitted.put_off),
     )
 
 

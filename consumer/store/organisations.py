@@ -15,31 +15,24 @@ BATCH: Final = 500
 
 _EXISTS = "SELECT id FROM organizations WHERE id = $1"
 
+_WITH_ALL_OF_THEM: Final = """claims AS (
+  DELETE FROM heal_claim c USING chosen WHERE c.failure_id = chosen.id
+), changes AS (
+  DELETE FROM heal_status_change s USING chosen WHERE s.failure_id = chosen.id
+), decisions AS (
+  DELETE FROM heal_decision d USING chosen WHERE d.failure_id = chosen.id
+)
+DELETE FROM workflow_failures f USING chosen WHERE f.id = chosen.id RETURNING f.id
+"""
 LEFT: Final[Mapping[str, str]] = {
-    "a few at a time": """
+    "a few at a time": f"""
 WITH chosen AS MATERIALIZED (
   SELECT f.id FROM workflow_failures f WHERE f.org_id = $1 ORDER BY f.id LIMIT $2 FOR UPDATE SKIP LOCKED
-), claims AS (
-  DELETE FROM heal_claim c USING chosen WHERE c.failure_id = chosen.id
-), changes AS (
-  DELETE FROM heal_status_change s USING chosen WHERE s.failure_id = chosen.id
-), decisions AS (
-  DELETE FROM heal_decision d USING chosen WHERE d.failure_id = chosen.id
-)
-DELETE FROM workflow_failures f USING chosen WHERE f.id = chosen.id RETURNING f.id
-""",
-    "the rest": """
+), {_WITH_ALL_OF_THEM}""",  # noqa: S608 - a constant
+    "the rest": f"""
 WITH chosen AS MATERIALIZED (
   SELECT f.id FROM workflow_failures f WHERE f.org_id = $1 ORDER BY f.id LIMIT $2 FOR UPDATE
-), claims AS (
-  DELETE FROM heal_claim c USING chosen WHERE c.failure_id = chosen.id
-), changes AS (
-  DELETE FROM heal_status_change s USING chosen WHERE s.failure_id = chosen.id
-), decisions AS (
-  DELETE FROM heal_decision d USING chosen WHERE d.failure_id = chosen.id
-)
-DELETE FROM workflow_failures f USING chosen WHERE f.id = chosen.id RETURNING f.id
-""",
+), {_WITH_ALL_OF_THEM}""",  # noqa: S608 - a constant
     "organisation": "SELECT FROM organizations WHERE id = $1 FOR UPDATE",
     "heal_claim": "DELETE FROM heal_claim WHERE org_id = $1",
     "heal_breaker": "DELETE FROM heal_breaker WHERE org_id = $1",

@@ -37,14 +37,14 @@ async def wake_missed(pool: Pool, failures: Sequence[FailureId]) -> int:
         return len(await pool.fetch(_WAKE_IF_FREE, failures))
 
 
-async def wake_waiters(pool: Pool, rooms: Mapping[str, int]) -> int:
-    """Wake as many as a dependency has room for, whose last heal ended before they came to wait; returns how many."""
+async def wake_for_room(pool: Pool, rooms: Mapping[str, int]) -> int:
+    """Wake as many as each dependency has room for, whoever made that room; returns how many."""
     async with transaction(pool) as connection:
         return len(await wake(connection, rooms))
 
 
-async def wake_for_room(pool: Pool, given_back: Sequence[Health], settings: BreakerSettings) -> int:
-    """Wake those for whom heals that only wait have made room, or have left the probe; returns how many."""
+async def leave_probes(pool: Pool, left: Sequence[Health], settings: BreakerSettings) -> int:
+    """Wake those for whom heals that only wait have left the probe; returns how many."""
     async with transaction(pool) as connection:
-        verdicts = await apply_health(connection, given_back, settings)
+        verdicts = await apply_health(connection, left, settings)
         return len(await wake(connection, verdicts.wake))

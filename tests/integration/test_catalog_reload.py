@@ -22,8 +22,7 @@ from consumer.service.catalog_file import CatalogFile, read_catalog
 from consumer.service.vitals import Vitals
 from schemas.names import Code, Verdict
 from tests.support import oracle
-from tests.support.paths import ROOT
-from tests.support.pipeline import Process, Running, Site, catalog, environment_of, event, until
+from tests.support.pipeline import Process, Running, Site, catalog, event, start_process, until
 from tests.support.worlds.scripted import scripted
 
 PROVEN = Healed(proofs=(Proof(oracle="test", verdict=Verdict.PASSED, detail="it works"),))
@@ -161,15 +160,7 @@ async def test_a_live_heal_ends_under_the_entry_that_it_was_planned_with(embedde
 @asynccontextmanager
 async def service(place: Site, log: Path) -> AsyncIterator[Process]:
     """`shw run` in a process of its own."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
-    with log.open("wb") as out:
-        started = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "consumer", "run"),
-            cwd=ROOT,
-            env=kept | environment_of(place.settings),
-            stdout=out,
-            stderr=out,
-        )
+    started = await start_process((sys.executable, "-m", "consumer", "run"), place, log)
     try:
         yield Process(process=started, log=log)
     finally:

@@ -18,8 +18,7 @@ from structlog.testing import capture_logs
 
 from consumer.errors import OwnFault
 from consumer.service.startup_checks import FEWEST_CALLERS, OTHER_FILES
-from tests.support.paths import ROOT
-from tests.support.pipeline import NEVER_LEFT, Site, call, environment_of, event, until
+from tests.support.pipeline import NEVER_LEFT, Site, call, event, start_process, until
 from tests.support.worlds.http_world import World, json_reply
 
 SLOTS = 50
@@ -94,15 +93,8 @@ def said(log: Path) -> str:
 @asynccontextmanager
 async def service_with_few_files(place: Site, log: Path, files: int) -> AsyncIterator[str]:
     """Run the service in a process that may open so many files; gives the address of its API."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
-    with log.open("wb") as out:
-        started = await asyncio.create_subprocess_exec(
-            *("sh", "-c", f'ulimit -n {files} && exec "$0" -m consumer run', sys.executable),
-            cwd=ROOT,
-            env=kept | environment_of(place.settings),
-            stdout=out,
-            stderr=out,
-        )
+    command = ("sh", "-c", f'ulimit -n {files} && exec "$0" -m consumer run', sys.executable)
+    started = await start_process(command, place, log)
 
     async def serving() -> str | None:
         assert started.returncode is None, said(log)

@@ -1,7 +1,5 @@
 """A rolling deploy: the release before and this one side by side, in one group, on this one's schema."""
 
-import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -26,9 +24,9 @@ from tests.support.pipeline import (
     Running,
     Site,
     call,
-    environment_of,
     event,
     site,
+    start_process,
     until,
 )
 from tests.support.worlds.http_world import Reply, World, json_reply
@@ -55,15 +53,7 @@ def release_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @asynccontextmanager
 async def replica(place: Site, code: Path, log: Path) -> AsyncIterator[Process]:
     """A consumer of a release in a process of its own; ended cleanly at the end if it is still there."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
-    with log.open("wb") as out:
-        started = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "consumer", "run"),
-            cwd=code,
-            env=kept | environment_of(place.settings),
-            stdout=out,
-            stderr=out,
-        )
+    started = await start_process((sys.executable, "-m", "consumer", "run"), place, log, home=code)
     one = Process(process=started, log=log)
     try:
         yield one

@@ -488,19 +488,22 @@ class Process:
         self.process.send_signal(number)
 
 
+async def start_process(
+    command: Sequence[str], place: Site, log: Path, *, home: Path = ROOT, told: Mapping[str, str] | None = None
+) -> asyncio.subprocess.Process:
+    """Start a consumer of a place, with no more of this process's environment than it needs; all it says is logged."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
+    with log.open("wb") as out:
+        return await asyncio.create_subprocess_exec(
+            *command, cwd=home, env=kept | environment_of(place.settings) | dict(told or {}), stdout=out, stderr=out
+        )
+
+
 @asynccontextmanager
 async def process(place: Site, log: Path, **acts: str) -> AsyncIterator[Process]:
     """Run `support/faults/run_consumer.py`, which acts on itself as told; killed at the end if it is still there."""
     told = {f"ACT_{name.upper()}": value for name, value in acts.items()}
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
-    with log.open("wb") as out:
-        started = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.support.faults.run_consumer"),
-            cwd=ROOT,
-            env=kept | environment_of(place.settings) | told,
-            stdout=out,
-            stderr=out,
-        )
+    started = await start_process((sys.executable, "-m", "tests.support.faults.run_consumer"), place, log, told=told)
     try:
         yield Process(process=started, log=log)
     finally:

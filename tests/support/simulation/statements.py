@@ -143,8 +143,8 @@ async def look_again(line: Line, failures: Sequence[FailureId]) -> int:
     return await line.ask(lambda store: store.look_again(failures)) if failures else 0
 
 
-async def wake_waiters(line: Line, rooms: Mapping[str, int]) -> int:
-    return await line.ask(lambda store: store.wake_waiters(rooms))
+async def wake_for_room(line: Line, rooms: Mapping[str, int]) -> int:
+    return await line.ask(lambda store: store.wake_for_room(rooms))
 
 
 async def settled(
@@ -283,7 +283,7 @@ STATEMENTS: Final[Mapping[Callable[..., Awaitable[Any]], Callable[..., Awaitable
     due.start: start,
     due.unredacted: unredacted,
     waiters.wake_missed: look_again,
-    waiters.wake_waiters: wake_waiters,
+    waiters.wake_for_room: wake_for_room,
     settle.settle: settled,
     settle.end_unclaimed: end_unclaimed,
     breakers.load_breakers: known,

@@ -379,7 +379,7 @@ class ModelStore:
         else:
             self._write(replace(row, failure=failure))
 
-    def wake_waiters(self, rooms: Mapping[str, int]) -> int:
+    def wake_for_room(self, rooms: Mapping[str, int]) -> int:
         return len(self._wake(rooms))
 
     def _wake(self, gates: Mapping[str, int]) -> list[FailureId]:

@@ -111,6 +111,6 @@ async def test_a_probe_that_waits_is_none_any_more_and_another_may_probe() -> No
     held = await heal(live, dependencies, probe=True)
     async with held.given_back(dependency_unhealthy=True):
         assert not held.is_probe
-        (told,) = dependencies.take_given_back()
+        (told,) = dependencies.take_left_probes()
         assert (told.probe, told.healthy) == (True, False)
-    assert dependencies.take_given_back() == []
+    assert dependencies.take_left_probes() == []

@@ -8,7 +8,7 @@ import pytest
 
 from consumer.catalog import parse_catalog
 from consumer.ingest.decode import AdmissionRules, decode
-from consumer.ingest.event_batches import MOST_EVENTS, split_batches
+from consumer.ingest.event_batches import MOST_EVENTS, split_batch
 from consumer.model import DeadLetter, Failure, Record
 from consumer.results.events import Outlet, dead_letter_message
 from schemas.names import PoisonReason
@@ -39,7 +39,7 @@ def batch(value: bytes | list[Any], kind: bytes = b"application/cloudevents-batc
 
 
 def decoded(record: Record) -> list[Failure | DeadLetter]:
-    return [decode(one, DOOR, NOW) for one in split_batches([record], max_bytes=DOOR.max_event_bytes)]
+    return [decode(one, DOOR, NOW) for one in split_batch(record, max_bytes=DOOR.max_event_bytes)]
 
 
 def test_each_event_of_a_batch_is_a_failure_and_a_bad_one_is_a_letter() -> None:
@@ -107,4 +107,4 @@ def test_numbers_that_are_none_and_texts_that_were_cut_count_for_their_event_alo
 
 def test_other_records_pass_as_they_are() -> None:
     one = batch(b"{}", b"application/json")
-    assert list(split_batches([one], max_bytes=1)) == [one]
+    assert list(split_batch(one, max_bytes=1)) == [one]

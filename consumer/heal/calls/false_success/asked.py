@@ -1,7 +1,7 @@
 """What a call asked for, as far as it tells a failure from an honest answer; and the sign of a failure. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from consumer.heal.calls.false_success.members import plain_name
@@ -75,12 +75,8 @@ def _asked(asked: Asked, expect: Expectation | None) -> Asked:
     if expect is None:
         return asked
     rules = expect.status if isinstance(expect.status, tuple) else (expect.status,)
-    return Asked(
-        method=asked.method,
-        reads=asked.reads,
-        headers=asked.headers,
-        url=asked.url,
-        sends_json=asked.sends_json,
+    return replace(
+        asked,
         demanded=frozenset(name for one in expect.json_ for name in _first_name(one.path)),
         described=_described(expect.schema_),
         statuses=frozenset(rule for rule in rules if isinstance(rule, int)),
