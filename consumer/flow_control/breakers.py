@@ -35,8 +35,11 @@ class Breakers:
             return settlement
         return replace(settlement, health=health, other_healths=others)
 
-    def learn(self, verdicts: Verdicts, *, woken: int) -> None:
-        """Apply what the database decided, and wake resume for failures that are due by it."""
+    def learn(self, verdicts: Verdicts, *, woken: int, notes: int) -> None:
+        """Apply what the database decided, and wake resume for failures that are due by it.
+
+        `notes` is what that of the dependencies was when the transaction began.
+        """
         for key in verdicts.struck:
             self.dependencies.struck(key)
         for key in verdicts.opened:
@@ -50,5 +53,4 @@ class Breakers:
         if woken:
             self.wake()
         else:
-            for key in verdicts.wake:
-                self.dependencies.nobody_waits(key)
+            self.dependencies.nobody_waits(verdicts.wake, notes)

@@ -35,7 +35,8 @@ class Dependencies:
     _slow_starts: OrderedDict[str, _SlowStart] = field(default_factory=OrderedDict)
     _unhealthy: frozenset[str] = frozenset()
     _with_strikes: set[str] = field(default_factory=set)
-    _with_waiters: set[str] = field(default_factory=set)
+    _with_waiters: dict[str, int] = field(default_factory=dict)
+    _notes: int = 0
     _left_probes: list[Health] = field(default_factory=list)
 
     def free_slots(self, key: str) -> int:
@@ -103,25 +104,31 @@ class Dependencies:
         """Record that the database holds a strike against it, which the next success has to clear."""
         self._with_strikes.add(key)
 
-    def note_waiting(self, key: str) -> None:
-        """Record that a failure waits for it because its slow start had no room."""
-        self._with_waiters.add(key)
+    def note_waiting(self, keys: Iterable[str]) -> None:
+        """Record that failures wait for these because their slow start had no room.
+
+        To be called before the transaction that makes them wait, so that every heal that ends meanwhile tells of its
+        dependency, and again after it: only a look that begins then is sure to find them.
+        """
+        for key in keys:
+            self._notes += 1
+            self._with_waiters[key] = self._notes
+
+    @property
+    def notes(self) -> int:
+        """How often failures were noted as waiting: to be taken before a look in the database for who waits."""
+        return self._notes
 
     def with_room(self) -> dict[str, int]:
         """Return how much room each dependency has for which failures wait: none of an ill one."""
         rooms = {key: self.free_slots(key) for key in self._with_waiters if key not in self._unhealthy}
         return {key: room for key, room in rooms.items() if room > 0}
 
-    def forget_waiters(self, keys: Iterable[str]) -> None:
-        """Record that nobody was found to wait for these; those with heals may be waited for in a moment."""
-        busy = {
-            key for key in keys if (seen := self._slow_starts.get(key)) is not None and (seen.under_way or seen.idle)
-        }
-        self._with_waiters -= set(keys) - busy
-
-    def nobody_waits(self, key: str) -> None:
-        """Record that no failure was found to wait for it."""
-        self._with_waiters.discard(key)
+    def nobody_waits(self, keys: Iterable[str], before: int) -> None:
+        """Record that a look found nobody to wait for these; `before` is what `notes` was when it began."""
+        for key in keys:
+            if self._with_waiters.get(key, before + 1) <= before:
+                del self._with_waiters[key]
 
     def matters(self, health: Health) -> bool:
         """Return whether the database needs this report: a strike, one to be cleared, or a failure that waits."""
@@ -165,7 +172,7 @@ def dependency_gates(diagnosed: Sequence[Diagnosed], dependencies: Dependencies)
         full = next((key for key in by_health if left[key] <= 0), None)
         if full is not None:
             gates[one.failure.id] = full
-            dependencies.note_waiting(full)
+            dependencies.note_waiting((full,))
             continue
         for key in keys:
             left[key] -= 1

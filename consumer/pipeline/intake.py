@@ -199,6 +199,7 @@ class Intake:
                 retaking=retaking,
             ),
         )
+        self._dependencies.note_waiting({a.waits_on for a, _ in arrivals if a.waits_on is not None})
         await self._recheck_waiters([a.diagnosed.failure.id for a, _ in arrivals if a.wants_slot], taken)
         ends = [m for a, _ in arrivals if a.ended and a.diagnosed.failure.id in taken.new for m in a.ended.messages]
         return _build_received(taken, sent_at, (*told, *ends), (*letters, *refused))

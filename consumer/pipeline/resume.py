@@ -209,9 +209,9 @@ class ResumeLoop:
 
     async def _wake_for_room(self) -> None:
         """Wake those for whom no settlement does: a heal only waits, or the last had ended when they came to wait."""
-        rooms = self.dependencies.with_room()
+        rooms, notes = self.dependencies.with_room(), self.dependencies.notes
         if rooms and not await wake_for_room(self.pool, rooms):
-            self.dependencies.forget_waiters(rooms)
+            self.dependencies.nobody_waits(rooms, notes)
 
     async def _put_untold_aside(self) -> None:
         """Put aside due failures whose messages are not sent yet, and take back those whose are."""
@@ -266,8 +266,7 @@ class ResumeLoop:
         here = {d.failure.id for d in started.claimed} | {d.failure.id for d, _ in started.held_back}
         for one in healable:
             if one.failure.id not in here:
-                for key in one.heal.dependencies:
-                    self.dependencies.note_waiting(key)
+                self.dependencies.note_waiting(one.heal.dependencies)
         if await wake_missed(self.pool, [d.failure.id for d in healable if d.failure.id not in here]):
             self.wake.set()
 

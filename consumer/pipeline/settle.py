@@ -125,12 +125,13 @@ class Settler:
         await bisect_batch(ready, self._settle_together, self._settle_alone)
 
     async def _settle_together(self, ready: Sequence[Settlement]) -> None:
+        notes = self._breakers.dependencies.notes
         settled = await self._until_durable(ready)
         self._set_aside([s for s in ready if s.attempt.id in settled.busy])
         ready = [s for s in ready if s.attempt.id not in settled.busy]
         self._without_waiter = len(ready) - settled.woken
         self._live.forget(s.attempt.id for s in ready)
-        self._breakers.learn(settled.verdicts, woken=settled.woken)
+        self._breakers.learn(settled.verdicts, woken=settled.woken, notes=notes)
         self._publisher.offer([m for s in ready if s.attempt.id in settled.mine for m in s.messages])
         async for settlement in yielding_to_loop(ready):
             if settlement.attempt.id in settled.mine:

@@ -1,10 +1,16 @@
 """A heal that only waits holds no room and no probe of its dependency, and no slot: honest heals go on beside it."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
+
+from consumer.store.intake import Taken, take_in
+from consumer.store.pool import Pool
+from consumer.store.waiters import wake_for_room
 from tests.support.pipeline import NEVER_LEFT, SECOND, Site, call, event, until
 from tests.support.worlds.http_world import Reply, World, json_reply
 
@@ -87,3 +93,30 @@ async def test_a_probe_that_waits_leaves_its_place_to_the_next(embedded_place: S
 
 async def opened(place: Site) -> bool:
     return await place.count("heal_breaker WHERE opened_at IS NOT NULL") == 1
+
+
+async def test_who_comes_to_wait_while_others_look_who_waits_is_woken_within_a_round(
+    embedded_place: Site, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A round looks between the decision that a failure waits and the transaction that stores it, and finds nobody."""
+    looked = asyncio.Event()
+
+    async def told_of_look(pool: Pool, rooms: Mapping[str, int]) -> int:
+        woken = await wake_for_room(pool, rooms)
+        looked.set()
+        return woken
+
+    async def after_look(*args: Any) -> Taken:  # noqa: ANN401 - those of take_in
+        if len(args[2]) > 1:
+            await asyncio.wait_for(looked.wait(), 20)
+        return await take_in(*args)
+
+    monkeypatch.setattr("consumer.pipeline.resume.wake_for_room", told_of_look)
+    monkeypatch.setattr("consumer.pipeline.intake.take_in", after_look)
+    place = embedded_place.changed(heal={"waiter_retry": timedelta(minutes=5)}, breaker={"first": 1})
+    world_of_both(world)
+    org = await place.organisation()
+    async with place.consumer():
+        await place.publish(*(honest(org, world, n) for n in range(8)))
+        await until(lambda: healed(place, 8))
+    assert looked.is_set()
