@@ -16,10 +16,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consumer.api.connections import ConnectionTable
 from consumer.api.errors import ApiError, answer
-from consumer.api.rates import LINE_EVERY, RateLimit, address_key
+from consumer.api.rates import LINE_EVERY, MOST_KEYS, address_key
 from consumer.api.sign_in import SignIn, refusal
 from consumer.api.tokens import SignInRefused
 from consumer.metrics import ApiLimit, Metrics, SignInRefusal
+from consumer.model.token_buckets import TokenBuckets
 from consumer.settings import ApiSettings
 
 log = structlog.get_logger(__name__)
@@ -76,8 +77,8 @@ class Gateway:
     settings: ApiSettings
     sign_in: SignIn
     metrics: Metrics
-    addresses: RateLimit
-    users: RateLimit
+    addresses: TokenBuckets
+    users: TokenBuckets
     lines: RateLimitedLog = field(default_factory=RateLimitedLog)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -132,10 +133,9 @@ class Gateway:
         except SignInRefused as refused:
             self._count_refused(scope, refused.reason)
             raise refusal(refused.reason) from None
-        wait = self.users.take(user.id, time.monotonic())
-        if wait:
+        if not self.users.take(user.id):
             self.lines.write("api_turned_away", ApiLimit.USER_RATE, limit=ApiLimit.USER_RATE, user=str(user.id))
-            raise self._too_many(ApiLimit.USER_RATE, wait)
+            raise self._too_many(ApiLimit.USER_RATE, self.users.wait_for(user.id))
         state: MutableMapping[str, Any] = scope.setdefault("state", {})
         state["user"] = user
 
@@ -149,11 +149,10 @@ class Gateway:
         """Count a request of nobody known against its address; those who are signed in are not affected by it."""
         address = _address(scope)
         # What is scraped has a budget of its own: refused sign-ins of a shared address must not blind the operator.
-        budget = path if path == METRICS else ""
-        wait = self.addresses.take((address_key(address), budget), time.monotonic())
-        if wait:
+        key = address_key(address), path if path == METRICS else ""
+        if not self.addresses.take(key):
             self.lines.write("api_turned_away", ApiLimit.ADDRESS_RATE, limit=ApiLimit.ADDRESS_RATE, address=address)
-            raise self._too_many(ApiLimit.ADDRESS_RATE, wait)
+            raise self._too_many(ApiLimit.ADDRESS_RATE, self.addresses.wait_for(key))
 
     def _too_many(self, limit: ApiLimit, wait: float) -> ApiError:
         self.metrics.api_turned_away[limit].inc()
@@ -201,9 +200,13 @@ def gateway(app: ASGIApp, settings: ApiSettings, sign_in: SignIn, metrics: Metri
         settings=settings,
         sign_in=sign_in,
         metrics=metrics,
-        addresses=RateLimit(per_second=settings.address_rate, burst=settings.address_burst),
-        users=RateLimit(per_second=settings.user_rate, burst=settings.user_burst),
+        addresses=_rates(settings.address_rate, settings.address_burst),
+        users=_rates(settings.user_rate, settings.user_burst),
     )
+
+
+def _rates(per_second: float, burst: int) -> TokenBuckets:
+    return TokenBuckets(burst=burst, per_second=per_second, clock=time.monotonic, most_keys=MOST_KEYS)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -29,7 +29,7 @@ from consumer.heal.calls.read_back import (
     settling_time,
 )
 from consumer.heal.calls.request import call_digest, handover_address, origin, outbound
-from consumer.heal.calls.retry_budget import RetryBudget
+from consumer.heal.calls.retry_budget import retry_budget
 from consumer.heal.calls.session import Calls, CallSession, CallTools
 from consumer.heal.refusals import hopeless, missing_context, redacted_part
 from consumer.heal.schema_check.check import SchemaCheck, lone_schema_check, too_large
@@ -89,7 +89,7 @@ class AutoRetry:
             calls=calls,
             redact=redact,
             schemas=schemas or lone_schema_check(),
-            quota=RetryBudget(clock=monotonic),
+            quota=retry_budget(monotonic),
             budget=OutboundBudget(outbound_limits or OutboundSettings(), monotonic),
             random=random,
             sleep=sleep,

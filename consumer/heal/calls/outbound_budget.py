@@ -5,56 +5,16 @@ that it sends beyond what its own event brought, are taken from token buckets of
 heal that finds them empty is put off before it acts. Each process has its own buckets.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
 from consumer.model import Failure
+from consumer.model.token_buckets import TokenBuckets
 from consumer.settings import OutboundSettings
 
 FREE_BYTES: Final = 4096
 """Bytes of one call that are never counted, however small its event was."""
-PAYERS: Final = 4096
-"""Organisations and sources remembered; the least recently used one begins with full buckets again."""
-
-
-@dataclass(slots=True)
-class _Bucket:
-    tokens: float
-    at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenBuckets:
-    """Token buckets of one kind, by payer: each holds `burst` and refills by `per_second`. One may go into debt."""
-
-    burst: float
-    per_second: float
-    clock: Callable[[], float]
-    _buckets: OrderedDict[str, _Bucket] = field(default_factory=OrderedDict)
-
-    def spend(self, payer: str, tokens: float) -> None:
-        """Take tokens, whether they are there or not."""
-        now = self.clock()
-        left = self.left(payer) - tokens
-        self._buckets[payer] = _Bucket(left, now)
-        self._buckets.move_to_end(payer)
-        if len(self._buckets) > PAYERS:
-            self._buckets.popitem(last=False)
-
-    def left(self, payer: str) -> float:
-        """Return the tokens that a payer has; below 0, its debt."""
-        bucket = self._buckets.get(payer)
-        if bucket is None:
-            return self.burst
-        return min(self.burst, bucket.tokens + max(0.0, self.clock() - bucket.at) * self.per_second)
-
-    def wait_for(self, payer: str, tokens: float) -> timedelta | None:
-        """Return how long a payer has to wait for so many tokens; None: it has them."""
-        lacking = tokens - self.left(payer)
-        return timedelta(seconds=lacking / self.per_second) if lacking > 0 else None
 
 
 class OutboundBudget:
@@ -67,14 +27,14 @@ class OutboundBudget:
     def called(self, failure: Failure) -> None:
         """Count a further call of a heal."""
         for payer in _payers(failure):
-            self._calls.spend(payer, 1)
+            self._calls.spend(payer)
 
     def wait_to_begin(self, failure: Failure) -> tuple[timedelta, str] | None:
         """Count a heal's first call; or return how long it has to wait before that, and why."""
         for payer in _payers(failure):
             for buckets, what in ((self._calls, "called as often"), (self._bytes, "sent as much")):
-                if (wait := buckets.wait_for(payer, 1)) is not None:
-                    return wait, _reason(payer, what)
+                if wait := buckets.wait_for(payer):
+                    return timedelta(seconds=wait), _reason(payer, what)
         self.called(failure)
         return None
 
@@ -87,8 +47,8 @@ class OutboundBudget:
         if beyond <= 0:
             return None
         for payer in _payers(failure):
-            if (wait := self._bytes.wait_for(payer, 1)) is not None:
-                return wait, _reason(payer, "sent as much")
+            if wait := self._bytes.wait_for(payer):
+                return timedelta(seconds=wait), _reason(payer, "sent as much")
         for payer in _payers(failure):
             self._bytes.spend(payer, beyond)
         return None

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 from consumer.catalog import WorkflowPolicy
 from consumer.heal.calls.outbound_budget import OutboundBudget
 from consumer.heal.calls.request import origin
-from consumer.heal.calls.retry_budget import RetryBudget
 from consumer.heal.calls.status_verdict import signals_unhealthy
 from consumer.heal.schema_check.check import SchemaCheck
 from consumer.heal.schema_check.worker import Finding
@@ -16,6 +15,7 @@ from consumer.heal.session import SECOND, HealSession
 from consumer.heal.strategy import Redact
 from consumer.model import Json, JsonObject
 from consumer.model.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent, OutboundRequest
+from consumer.model.token_buckets import TokenBuckets
 from schemas.context import RequestContext, ResumeContext
 
 
@@ -40,7 +40,7 @@ class CallTools:
     calls: Calls
     redact: Redact
     schemas: SchemaCheck
-    quota: RetryBudget
+    quota: TokenBuckets
     budget: OutboundBudget
     random: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]]

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
-from consumer.heal.calls.outbound_budget import FREE_BYTES, PAYERS, OutboundBudget, TokenBuckets
+from consumer.heal.calls.outbound_budget import FREE_BYTES, OutboundBudget
 from consumer.model import Failure, OrgId
 from consumer.settings import OutboundSettings
 from tests.support.healing import failure
@@ -74,11 +74,3 @@ def test_a_row_without_a_source_counts_for_its_organisation() -> None:
     budget = OutboundBudget(LIMITS, Time())
     assert [budget.wait_to_begin(mine(None)) for _ in range(3)] == [None] * 3
     assert budget.wait_to_begin(mine(None)) is not None
-
-
-def test_what_is_remembered_is_bounded() -> None:
-    buckets = TokenBuckets(burst=1, per_second=1, clock=Time())
-    for n in range(PAYERS + 10):
-        buckets.spend(str(n), 1)
-    assert buckets.left("0") == 1
-    assert buckets.left(str(PAYERS + 9)) == 0
