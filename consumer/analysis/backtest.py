@@ -5,9 +5,8 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from consumer.diagnose import diagnose
-from consumer.model import NO_PROGRESS, Diagnosed, Failure, FailureId, Heal, JsonObject, MicroAud, Refuse
+from consumer.model import NO_PROGRESS, Diagnosed, Failure, FailureId, Heal, JsonObject, MicroAud, Refuse, in_aud
 from consumer.plan.planner import Planner
-from consumer.results.events import in_aud
 from schemas.names import Code
 
 NOTHING: Final = MicroAud(0)

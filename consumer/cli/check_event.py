@@ -24,10 +24,10 @@ from consumer.model import (
     Record,
     Refuse,
     Wait,
+    in_aud,
     original_position,
 )
 from consumer.plan.planner import Planner
-from consumer.results.events import in_aud
 from consumer.service.app import installed_strategies
 from consumer.service.catalog_file import read_catalog
 from consumer.settings import Settings, read_settings

@@ -9,9 +9,8 @@ from consumer.catalog import Catalogs
 from consumer.cli.database import open_database
 from consumer.cli.exits import say
 from consumer.cli.tables import print_json, print_rows
-from consumer.model import JsonObject
+from consumer.model import JsonObject, in_aud
 from consumer.plan.planner import Planner
-from consumer.results.events import in_aud
 from consumer.service.app import installed_strategies
 from consumer.service.catalog_file import read_catalog
 from consumer.settings import read_settings

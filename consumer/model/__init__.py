@@ -33,6 +33,7 @@ from consumer.model.identity import (
     Partition,
     Scope,
     attempt_id,
+    in_aud,
 )
 from consumer.model.outcome import (
     Crashed,
@@ -96,6 +97,7 @@ __all__ = [
     "UnreadableRecord",
     "Wait",
     "attempt_id",
+    "in_aud",
     "original_position",
     "without_producer_metadata",
 ]

@@ -75,6 +75,8 @@ class LadderProgress:
     """Strategies that refused when they were asked to act: they would refuse again."""
     in_doubt: str | None = None
     """Strategy whose effect, perhaps a keyed one, may have happened: until that is known no other may act."""
+    payable: int | None = None
+    """What the wallet could pay when it refused a hold, in millionths of an AUD: a rung within it acts next."""
 
 
 NO_PROGRESS = LadderProgress()

@@ -1,5 +1,6 @@
 """Id types, and the derivation of deterministic ids (UUID v5) that are the same in every process."""
 
+from decimal import Decimal
 from functools import cache, lru_cache
 from hashlib import sha1
 from typing import NamedTuple, NewType, TypeAlias
@@ -18,6 +19,11 @@ JsonObject: TypeAlias = dict[str, Json]
 
 ID_SPACE = UUID("6f0a1f0e-6d5f-5c3b-9a52-5f1f3d1f6f49")
 """The namespace of every id that is derived from an event; changing it would make each redelivery a new failure."""
+
+
+def in_aud(amount: int) -> str:
+    """Write credits as Australian dollars, exactly."""
+    return f"{Decimal(amount) / 1_000_000:f}"
 
 
 @lru_cache(maxsize=8192)

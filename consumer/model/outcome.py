@@ -98,6 +98,8 @@ class Refused:
     code: Code
     reason: str
     missing: tuple[str, ...] = ()
+    payable: MicroAud | None = None
+    """Where its credits could not be held: what the wallet can pay."""
 
 
 @value(frozen=True, slots=True, kw_only=True)

@@ -94,6 +94,8 @@ class Settlement:
     """The failure's progress on its ladder after it; None leaves the stored value."""
     epoch: int = 0
     """Epoch (fencing token) of the claim that it ends."""
+    unpaid: MicroAud | None = None
+    """What its wallet could not pay, where no cheaper rung acts: a wallet without that much is locked out."""
     details_of: Callable[[Attempt, Diagnosis], JsonObject]
     """Renders the attempt's `details` column."""
 

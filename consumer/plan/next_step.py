@@ -85,10 +85,10 @@ def _defer(wait: timedelta, past: AttemptHistory, policy: WorkflowPolicy) -> Nex
 
 
 def _after_refusal(code: Code, past: AttemptHistory) -> Next:
-    if code is Code.INSUFFICIENT_CREDITS:
-        return Next(status=Status.DEFERRED, due_in=CREDITS_LOOK_AGAIN, counts=False)
     if past.goes_on and not past.effect_in_doubt:
         return Next(status=Status.PENDING, due_in=timedelta(0), counts=False)
+    if code is Code.INSUFFICIENT_CREDITS:
+        return Next(status=Status.DEFERRED, due_in=CREDITS_LOOK_AGAIN, counts=False)
     return given_up(effect_in_doubt=past.effect_in_doubt)
 
 

@@ -22,6 +22,7 @@ from consumer.model import (
     Rate,
     Refuse,
     Wait,
+    in_aud,
 )
 from consumer.plan.default_ladder import LADDER, ladder, nobody_may, strategy_for
 from consumer.plan.next_step import LONGEST_WAIT
@@ -86,8 +87,9 @@ class Planner:
         return tuple((one, said if isinstance(said, PassedOver) else None) for one, said in judged)
 
     def goes_on(self, failure: Failure, diagnosis: Diagnosis, now: datetime) -> bool:
-        """Return whether a rung is left that may act on a failure."""
-        return isinstance(self.plan(failure, diagnosis, now), Heal | Wait)
+        """Return whether a rung is left that may act on a failure, within what its wallet can pay."""
+        plan, payable = self.plan(failure, diagnosis, now), failure.ladder_progress.payable
+        return isinstance(plan, Wait) or (isinstance(plan, Heal) and (payable is None or plan.hold <= payable))
 
     def _plan_without_strategy(
         self, strategy: StrategyName, failure: Failure, diagnosis: Diagnosis, now: datetime
@@ -115,20 +117,30 @@ class Planner:
         policy: WorkflowPolicy,
         now: datetime,
     ) -> Heal | Refuse:
-        """Go up the ladder to the first rung that may act; `foot` is the result of its first rung."""
+        """Go up the ladder to the first rung that may act; `foot` is the result of its first rung.
+
+        Where the wallet has refused a hold, it is the first one that the wallet can pay; where it can pay none, the
+        first one is asked for again.
+        """
         whole = self._ladder(failure, diagnosis, policy)
+        payable, too_dear = failure.ladder_progress.payable, None
         passed: list[PassedOver] = []
         for place, strategy in enumerate(whole):
             said = foot if strategy is foot.strategy else self._evaluate(strategy, failure, diagnosis, policy, now)
             if isinstance(said, Heal):
                 later = self._count_untried(whole[place + 1 :], failure, diagnosis, policy, now)
                 kept = _reserve_attempts(strategy, failure, policy, later)
+                if kept is None and payable is not None and said.hold > payable:
+                    too_dear = too_dear or replace(said, passed_over=tuple(passed))
+                    kept = _too_dear(said, payable)
                 if kept is None:
                     return replace(said, passed_over=tuple(passed))
                 said = kept
             passed.append(said)
             if _limit_reason(failure, policy, now) is not None:
                 break  # it rules out every other rung as well
+        if too_dear is not None:
+            return too_dear
         first, *others = passed
         return replace(self._refuse(first.strategy, first.code, first.reason, first.missing), passed_over=tuple(others))
 
@@ -275,6 +287,12 @@ def _reserve_attempts(
         return None
     reason = f"{made} attempts have not healed it: of the entry's {policy.attempts} the rest is for the rungs after it"
     return PassedOver(strategy=strategy, code=Code.NOT_HEALED, reason=reason)
+
+
+def _too_dear(plan: Heal, payable: int) -> PassedOver:
+    cost = f"it may cost {in_aud(plan.hold)} AUD, and the wallet can pay {in_aud(payable)}"
+    reason = f"Insufficient credits for healing: {cost}"
+    return PassedOver(strategy=plan.strategy, code=Code.INSUFFICIENT_CREDITS, reason=reason)
 
 
 def _rate(failure: Failure, limit: SameLimit, strategy: StrategyName) -> Rate:

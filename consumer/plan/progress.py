@@ -1,5 +1,7 @@
 """Ladder progress: which strategies were tried, exhausted or left in doubt, as an attempt changes it. Pure."""
 
+from dataclasses import replace
+
 from consumer.catalog import WorkflowPolicy
 from consumer.model import Crashed, Healed, LadderProgress, NotHealed, Outcome, Refused, RetryLater, Unknown
 from schemas.names import Code, Effect, StrategyName
@@ -19,9 +21,9 @@ def advance(
         case Healed():
             # Opened again, it is healed under this key alone: another rung has its own, and would repeat the effect.
             return holds_key if effect is Effect.KEYED else None
-        # Missing credits, or a person's decision against it, say nothing about the strategy.
+        # A wait, missing credits, or a person's decision against it say nothing about the strategy.
         case RetryLater() | Refused(code=Code.INSUFFICIENT_CREDITS | Code.DENIED):
-            return None
+            return _note_payable(before, outcome)
         case Refused():
             return LadderProgress(
                 attempts=before.attempts,
@@ -34,6 +36,12 @@ def advance(
             # An idempotency key stays in use while its outcome is unknown, and another rung does not carry it.
             in_doubt = code is Code.UNVERIFIED and effect is Effect.KEYED
             return _count_attempt(before, strategy, strategy if in_doubt else None)
+
+
+def _note_payable(before: LadderProgress, outcome: RetryLater | Refused) -> LadderProgress | None:
+    """Remember what the wallet could pay, for the very next plan: after that it is asked from the foot again."""
+    payable = outcome.payable if isinstance(outcome, Refused) else None
+    return None if payable == before.payable else replace(before, payable=payable)
 
 
 def is_exhausted(after: LadderProgress, strategy: StrategyName, policy: WorkflowPolicy) -> bool:

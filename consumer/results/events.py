@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any, Final, assert_never
 from uuid import UUID, uuid5
 
@@ -16,10 +15,10 @@ from consumer.model import (
     Failure,
     JsonObject,
     Message,
-    MicroAud,
     Next,
     Proof,
     Recovered,
+    in_aud,
     original_position,
 )
 from consumer.model.settlement import message_size
@@ -319,11 +318,6 @@ def _recovered_json(recovered: Recovered) -> JsonObject:
         "digest": recovered.digest.removeprefix("sha256:"),
         "truncated": recovered.truncated,
     }
-
-
-def in_aud(amount: MicroAud) -> str:
-    """Write credits as Australian dollars, exactly."""
-    return f"{Decimal(amount) / 1_000_000:f}"
 
 
 def _time_of(timestamp_ms: int) -> datetime | None:

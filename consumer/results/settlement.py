@@ -38,6 +38,8 @@ from consumer.results.events import Outlet, attempt_details, messages_of
 from schemas.names import Code, Effect, Result, Status, StrategyName, Verdict
 from schemas.value import value
 
+INSUFFICIENT: Final = "Insufficient credits for healing"
+"""What the attempt's `error` says where its credits could not be held, as the platform's consoles look for it."""
 _REASON_LENGTH: Final = 300
 _MISSING_LIMIT: Final = 10
 SPREAD: Final = 0.1
@@ -86,6 +88,9 @@ def settle_heal(
     effect = heal.intent.effect if heal is not None else ended.effect
     climb = advance(failure.ladder_progress, ended.strategy, effect, outcome)
     following = next_step(outcome, _history(ended, heal, climb, policy, goes_on), policy=policy, dice=dice)
+    unpaid = isinstance(outcome, Refused) and outcome.code is Code.INSUFFICIENT_CREDITS
+    if unpaid and following.status is Status.DEFERRED and climb is not None:
+        climb = replace(climb, payable=None)  # after the renewal it begins at the foot again
     attempt = _build_attempt(ended)
     return Settlement(
         failure=failure,
@@ -99,6 +104,7 @@ def settle_heal(
         effect_in_doubt=_effect_in_doubt(outcome),
         ladder_progress=climb if following.counts or isinstance(outcome, Refused | RetryLater) else None,
         epoch=ended.claim.epoch,
+        unpaid=heal.hold if unpaid and heal is not None and following.status is Status.DEFERRED else None,
         details_of=attempt_details,
     )
 
@@ -115,7 +121,9 @@ def _history(
         probe=ended.claim.probe,
         effect_in_doubt=failure.effect_in_doubt,
         exhausted=exhausted,
-        goes_on=exhausted and climb is not None and goes_on(_failure_after(failure, climb, ended.outcome)),
+        goes_on=climb is not None
+        and (exhausted or climb.payable is not None)
+        and goes_on(_failure_after(failure, climb, ended.outcome)),
     )
 
 
@@ -264,6 +272,8 @@ def _build_attempt(ended: FinishedHeal) -> Attempt:
     result, code = _result_and_code(outcome)
     # The fields of an outcome depend on its kind; the attempt has a place for all of them.
     carried = {name: getattr(outcome, name) for name in _OUTCOME_FIELDS if hasattr(outcome, name)}
+    if code is Code.INSUFFICIENT_CREDITS:
+        carried["details"] = {"error": INSUFFICIENT}
     if isinstance(ended.plan, Heal) and ended.plan.passed_over:
         carried["details"] = carried.get("details", {}) | _describe_passed_over(ended.plan.passed_over)
     return Attempt(

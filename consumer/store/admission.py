@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from consumer.model import AttemptId, Diagnosed, Refused, RetryLater
+from consumer.model import AttemptId, Diagnosed, MicroAud, Refused, RetryLater
 from consumer.model.batch import HeldBack
 from consumer.store.credits import Hold, admit_holds
 from consumer.store.pool import Connection
@@ -43,7 +43,15 @@ async def admit(connection: Connection, claimed: Sequence[Diagnosed]) -> Admitte
     await count_starts(connection, rates, held.locked)
     said = "as much of this was healed lately as the catalog allows (`same`)"
     ends: dict[AttemptId, HeldBack] = {a: RetryLater(after=wait, reason=said) for a, wait in rates.waits.items()}
-    ends |= {a: Refused(code=Code.INSUFFICIENT_CREDITS, reason=why) for a, why in held.refused.items()}
+    ends |= {
+        hold.attempt_id: Refused(
+            code=Code.INSUFFICIENT_CREDITS,
+            reason=held.refused[hold.attempt_id],
+            payable=MicroAud(held.left.get(hold.org_id, 0)),
+        )
+        for hold in wanted
+        if hold.attempt_id in held.refused
+    }
     put_off = tuple(one for one in claimed if one.attempt_id in held.locked)
     return Admitted(
         claimed=tuple(one for one in claimed if one.attempt_id not in ends and one.attempt_id not in held.locked),

@@ -107,6 +107,22 @@ SELECT org_id, sum(held)::bigint AS held FROM heal_claim
  WHERE org_id = ANY($1::uuid[]) AND NOT attempt_id = ANY($2::uuid[]) GROUP BY org_id
 """
 
+_TAKE_TURNS = """
+SELECT pg_advisory_xact_lock(20534, b.bucket)
+  FROM (SELECT DISTINCT hashtext(o::text) & 63 AS bucket FROM unnest($1::uuid[]) AS o ORDER BY bucket) AS b
+"""
+
+_BUDGETS = f"""
+WITH {_OUR_TURN}{_NOT_LOCKED}
+SELECT w.org_id, w.budget FROM w
+"""  # noqa: S608 - constants
+
+_LOCKOUTS = """
+SELECT DISTINCT ON (l.org_id) l.org_id, left(l.reason, 1000) AS lockout FROM usage_lockouts l
+ WHERE l.org_id = ANY($1::uuid[]) AND l.unlocked_at IS NULL AND l.lockout_type IN ('text', 'both')
+ ORDER BY l.org_id, l.locked_at
+"""
+
 _LOCK_OUT = """
 INSERT INTO usage_lockouts (org_id, lockout_type, reason, metadata)
 SELECT o, 'text', $2, $3::jsonb FROM unnest($1::uuid[]) AS o
@@ -149,6 +165,8 @@ class Admission:
 
     paid: tuple[Hold, ...]
     refused: Mapping[AttemptId, str]
+    left: Mapping[OrgId, int] = field(default_factory=dict)
+    """What each wallet can pay after them; none of one that is locked out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,11 +175,13 @@ class HoldsAdmitted:
 
     refused: Mapping[AttemptId, str] = field(default_factory=dict)
     locked: frozenset[AttemptId] = frozenset()
+    left: Mapping[OrgId, int] = field(default_factory=dict)
+    """What the wallets of those that are refused can pay."""
 
 
 def admit(holds: Sequence[Hold], wallets: Mapping[OrgId, Wallet]) -> Admission:
     """Decide on a batch of holds as if they came one by one; pure."""
-    left = {org_id: wallet.budget for org_id, wallet in wallets.items()}
+    left = {org_id: 0 if wallet.lockout is not None else wallet.budget for org_id, wallet in wallets.items()}
     paid: list[Hold] = []
     refused: dict[AttemptId, str] = {}
     for hold in holds:
@@ -171,7 +191,7 @@ def admit(holds: Sequence[Hold], wallets: Mapping[OrgId, Wallet]) -> Admission:
             continue
         left[hold.org_id] -= hold.amount
         paid.append(hold)
-    return Admission(paid=tuple(paid), refused=refused)
+    return Admission(paid=tuple(paid), refused=refused, left=left)
 
 
 async def admit_holds(
@@ -195,26 +215,39 @@ async def admit_holds(
     locked = frozenset(h.attempt_id for h in wanted if h.org_id in wallets and wallets[h.org_id].locked)
     asked = [hold for hold in wanted if hold.attempt_id not in locked]
     short = [hold for hold in asked if hold.org_id not in wallets or not wallets[hold.org_id].paid]
-    return HoldsAdmitted(refused=await _admit_singly(connection, asked, short, wallets), locked=locked)
-
-
-async def _admit_singly(
-    connection: Connection, asked: Sequence[Hold], short: Sequence[Hold], wallets: Mapping[OrgId, Wallet]
-) -> Mapping[AttemptId, str]:
-    """Decide on each hold of those wallets that cannot pay all; returns the reasons."""
     if not short:
-        return {}
-    admission = admit(short, wallets)
+        return HoldsAdmitted(locked=locked)
+    admission = admit(short, await _with_lockouts(connection, short, wallets))
     if admission.paid:
         await _write_entries(connection, [(hold, -hold.amount, _ADJUSTMENT) for hold in admission.paid], "hold")
-    if not admission.refused:
-        return {}
-    await connection.execute(_CLEAR_HOLDS, list(admission.refused))
-    return await _lock_out_exhausted(connection, asked, admission.refused, wallets)
+    refused = admission.refused
+    if refused:
+        await connection.execute(_CLEAR_HOLDS, list(refused))
+        refused = await _tell_held_from_gone(connection, asked, refused, wallets)
+    return HoldsAdmitted(refused=refused, locked=locked, left=admission.left)
 
 
-async def settle_holds(connection: Connection, ended: Sequence[tuple[Hold, MicroAud]]) -> None:
-    """Refund the unspent part of holds; in the transaction that deletes the claims, so at most once."""
+async def _with_lockouts(
+    connection: Connection, short: Sequence[Hold], wallets: Mapping[OrgId, Wallet]
+) -> Mapping[OrgId, Wallet]:
+    """Add the organisations that are locked out and have no wallet: the lockout is what they are told of."""
+    without = sorted({hold.org_id for hold in short} - wallets.keys())
+    if not without:
+        return wallets
+    rows = await connection.fetch(_LOCKOUTS, without)
+    return {**wallets, **{OrgId(row["org_id"]): Wallet(budget=0, lockout=row["lockout"]) for row in rows}}
+
+
+async def settle_holds(
+    connection: Connection, ended: Sequence[tuple[Hold, MicroAud]], unpaid: Sequence[tuple[OrgId, MicroAud]] = ()
+) -> None:
+    """Refund the unspent part of holds; in the transaction that deletes the claims, so at most once.
+
+    `unpaid` are the amounts that could not be held, where no cheaper rung acts: a budget without them is locked out.
+    """
+    if unpaid:
+        await connection.execute(_TAKE_TURNS, sorted({hold.org_id for hold, _ in ended} | {org for org, _ in unpaid}))
+        await _lock_out_exhausted(connection, unpaid)
     back = [
         (hold, hold.amount - min(spent, hold.amount), _CONSUMPTION if spent else _ADJUSTMENT)
         for hold, spent in ended
@@ -248,19 +281,36 @@ async def _write_entries(
     }
 
 
-async def _lock_out_exhausted(
+async def _tell_held_from_gone(
     connection: Connection, holds: Sequence[Hold], refused: Mapping[AttemptId, str], wallets: Mapping[OrgId, Wallet]
 ) -> Mapping[AttemptId, str]:
-    """Open a lockout where the budget is really gone, not where heals under way only hold it; returns the reasons."""
+    """Return the reasons, with those told apart whose budget is only held by heals under way."""
     short = {hold.org_id: hold for hold in holds if refused.get(hold.attempt_id) == EXHAUSTED}
     if not short:
         return refused
-    rows = await connection.fetch(_OUTSTANDING, list(short), list(refused))
-    held = {OrgId(row["org_id"]): row["held"] for row in rows}
+    held = await _outstanding(connection, list(short), besides=list(refused))
     gone = [org for org, hold in short.items() if wallets[org].budget + held.get(org, 0) < hold.amount]
-    await connection.execute(_LOCK_OUT, gone, EXHAUSTED, _LEDGER_METADATA)
     org_of = {hold.attempt_id: hold.org_id for hold in holds}
     return {
         attempt: ALL_HELD if reason == EXHAUSTED and org_of[attempt] not in gone else reason
         for attempt, reason in refused.items()
     }
+
+
+async def _lock_out_exhausted(connection: Connection, unpaid: Sequence[tuple[OrgId, MicroAud]]) -> None:
+    """Open a lockout where a budget is really gone, not where heals under way only hold it."""
+    most: dict[OrgId, int] = {}
+    for org_id, amount in unpaid:
+        most[org_id] = max(amount, most.get(org_id, 0))
+    rows = await connection.fetch(_BUDGETS, sorted(most))
+    held = await _outstanding(connection, list(most), besides=[])
+    gone = [org for row in rows if row["budget"] + held.get(org := OrgId(row["org_id"]), 0) < most[org]]
+    if gone:
+        await connection.execute(_LOCK_OUT, gone, EXHAUSTED, _LEDGER_METADATA)
+
+
+async def _outstanding(
+    connection: Connection, org_ids: Sequence[OrgId], *, besides: Sequence[AttemptId]
+) -> Mapping[OrgId, int]:
+    rows = await connection.fetch(_OUTSTANDING, org_ids, besides)
+    return {OrgId(row["org_id"]): row["held"] for row in rows}

@@ -113,16 +113,18 @@ def progress_json(ladder_progress: LadderProgress) -> str:
         "attempts": dict(ladder_progress.attempts),
         "spent": [*sorted(ladder_progress.exhausted)],
         "unsure": ladder_progress.in_doubt,
+        "payable": ladder_progress.payable,
     }
-    return as_json({name: said for name, said in whole.items() if said})
+    return as_json({name: said for name, said in whole.items() if said not in ({}, [], None)})
 
 
 def parse_progress(text: str) -> LadderProgress:
     """Parse the ladder's progress; fields that another release may have added are ignored."""
     stored = read_json(text)
-    attempts, spent, in_doubt = (stored.get(name) for name in ("attempts", "spent", "unsure"))
+    attempts, spent, in_doubt, payable = (stored.get(name) for name in ("attempts", "spent", "unsure", "payable"))
     return LadderProgress(
         attempts={k: n for k, n in attempts.items() if isinstance(n, int)} if isinstance(attempts, dict) else {},
         exhausted=frozenset(map(str, spent)) if isinstance(spent, list) else frozenset(),
         in_doubt=in_doubt if isinstance(in_doubt, str) else None,
+        payable=payable if isinstance(payable, int) else None,
     )

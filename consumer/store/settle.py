@@ -181,7 +181,8 @@ async def settle(
             await connection.execute(_SHARE, *zip(*mended, strict=True))
         done = [s for s in ended if not mine[s.attempt.id]["keeps"]]
         drifted = tuple(await count(connection, ended))
-        await settle_holds(connection, [(_hold_of(mine[s.attempt.id]), s.attempt.spent) for s in done])
+        unpaid = [(s.failure.org_id, s.unpaid) for s in done if s.unpaid is not None]
+        await settle_holds(connection, [(_hold_of(mine[s.attempt.id]), s.attempt.spent) for s in done], unpaid)
     return Settled(mine=frozenset(mine), busy=busy, verdicts=verdicts, woken=len(woken), drifted=drifted)
 
 

@@ -209,6 +209,27 @@ async def test_many_consumers_on_one_wallet_never_take_more_than_there_is(embedd
     await oracle.one_attempt_per_step(place)
 
 
+async def test_of_two_hundred_at_once_on_a_wallet_for_forty_exactly_forty_act(embedded_place: Site) -> None:
+    place = embedded_place.changed(heal={"slots": 250, "organisation_share": 0.9})
+    org = await place.organisation("2")  # forty at 0.05
+    names = [f"f{n}" for n in range(200)]
+    await place.publish(*(event(org, name, workflow_name=name) for name in names))
+    acted: list[AttemptId] = []
+
+    async def spends_all(task: Task, gate: EffectGate) -> Outcome:
+        await gate.begin()
+        acted.append(task.attempt_id)
+        return Healed(proofs=(PROOF,), spent=MicroAud(50_000))
+
+    places = [place, place.in_another_group()]
+    async with places[0].consumer(scripted(spends_all)) as running, places[1].consumer(scripted(spends_all)):
+        rows = await running.settled(200, 60)
+    assert len(acted) == len(set(acted)) == 40
+    assert sorted(row["status"] for row in rows.values()) == ["deferred"] * 160 + ["resolved"] * 40
+    assert await budget(place, org) == 0
+    await oracle.credits_add_up(place, {org: "2"})
+
+
 async def _none_pending(place: Site) -> bool:
     return not await place.count("workflow_failures WHERE status = 'pending' AND due_at < clock_timestamp()")
 

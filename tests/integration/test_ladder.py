@@ -34,10 +34,10 @@ async def breaks(_: Task, __: EffectGate) -> Outcome:
     raise ValueError("a bug")
 
 
-def rungs(first: Heals, second: Heals, **more: Any) -> Strategies:  # noqa: ANN401 - fields of Scripted
+def rungs(first: Heals, second: Heals, cost: MicroAud = MicroAud(0), **more: Any) -> Strategies:  # noqa: ANN401, B008 - fields of Scripted; an int
     return {
         RETRY: Scripted(heals=first, name=RETRY, **more),
-        REPLACE: Scripted(heals=second, name=REPLACE, cost=MicroAud(0)),
+        REPLACE: Scripted(heals=second, name=REPLACE, cost=cost),
     }
 
 
@@ -251,3 +251,71 @@ async def test_what_was_healed_under_a_key_and_is_opened_again_is_healed_under_t
 
 async def _healed_again(place: Site) -> bool:
     return await place.count("workflow_failures WHERE status = 'resolved' AND step > 2") == 1
+
+
+SHORT: Mapping[str, tuple[str | None, str | None, int, str]] = {
+    "the budget is too small": ("0.04", None, 30_000, "Text budget exhausted"),
+    "there is no wallet": (None, None, 0, "No billing wallet configured"),
+    "it is locked out": ("5", "unpaid invoice", 0, "unpaid invoice"),
+    "it is locked out and has no wallet": (None, "unpaid invoice", 0, "unpaid invoice"),
+}
+
+
+@pytest.mark.parametrize("why", SHORT)
+async def test_where_a_rung_cannot_be_paid_the_next_affordable_one_heals(place: Site, why: str) -> None:
+    budget, lockout, cost, reason = SHORT[why]
+    org = await place.organisation(budget)
+    if lockout is not None:
+        statement = "INSERT INTO usage_lockouts (org_id, lockout_type, reason) VALUES ($1, 'text', $2)"
+        await place.db.execute(statement, org, lockout)
+    async with place.consumer(rungs(breaks, always(PROVEN), MicroAud(cost))) as running:
+        await place.publish(event(org))
+        rows = await running.settled(1)
+    assert rows["orders.sync"]["status"] == "resolved"
+    assert await attempts(place) == [(RETRY, "insufficient_credits"), (REPLACE, "success")]
+    refused, healed = [one["data"] for one in await place.results() if one["data"].get("attempt_id")]
+    assert (refused["status"], refused["details"]["reason"]) == ("pending", reason)
+    assert refused["details"]["error"] == "Insufficient credits for healing"
+    (passed,) = healed["details"]["passed_over"]
+    assert (passed["strategy"], passed["code"]) == (RETRY, "insufficient_credits")
+    assert "it may cost 0.05 AUD" in passed["reason"]
+    assert await place.count("usage_lockouts") == (lockout is not None)
+
+
+async def test_where_no_rung_can_be_paid_it_waits_and_begins_at_the_foot_again(place: Site) -> None:
+    org = await place.organisation("0.02")
+    async with place.consumer(rungs(always(PROVEN), always(PROVEN), MicroAud(30_000))) as running:
+        await place.publish(event(org))
+        rows = await running.settled(1)
+        assert rows["orders.sync"]["status"] == "deferred"
+        assert await attempts(place) == [(RETRY, "insufficient_credits")]
+        assert await place.count("usage_lockouts WHERE unlocked_at IS NULL") == 1
+        await place.db.execute("UPDATE token_wallets SET text_budget_aud = 1")
+        await place.db.execute("UPDATE usage_lockouts SET unlocked_at = now()")
+        await place.db.execute("UPDATE workflow_failures SET due_at = clock_timestamp()")
+        await until(lambda: resolved(place))
+    assert await attempts(place) == [(RETRY, "insufficient_credits"), (RETRY, "success")]
+
+
+async def test_a_dear_rung_is_asked_for_again_once_the_cheap_one_has_acted(place: Site) -> None:
+    write_catalog(place, rungs="{dependency-replacement: {attempts: 1}}")
+    org = await place.organisation("0.04")
+
+    async def pays(_: Task, gate: EffectGate) -> Outcome:
+        await gate.begin()
+        await place.db.execute("UPDATE token_wallets SET text_budget_aud = text_budget_aud + 1")
+        return NOT_HEALED
+
+    async with place.consumer(rungs(always(PROVEN), pays, MicroAud(30_000))) as running:
+        await place.publish(event(org))
+        rows = await running.settled(1)
+    assert rows["orders.sync"]["status"] == "resolved"
+    assert await attempts(place) == [
+        (RETRY, "insufficient_credits"),
+        (REPLACE, "not_healed"),
+        (RETRY, "success"),
+    ]
+
+
+async def resolved(place: Site) -> bool:
+    return bool(await place.count("workflow_failures WHERE resolved"))

@@ -156,7 +156,7 @@ class Credits:
 
     def hold(
         self, holds: Iterable[Hold], held_by_others: Callable[[OrgId, frozenset[AttemptId]], int]
-    ) -> Mapping[AttemptId, str]:
+    ) -> tuple[Mapping[AttemptId, str], Mapping[OrgId, int]]:
         wanted = [hold for hold in holds if hold.amount > 0]
         wallets = {org: Wallet(budget=left, lockout=self.lockouts.get(org)) for org, left in self.wallets.items()}
         admission = admit(wanted, wallets)
@@ -165,13 +165,16 @@ class Credits:
         refused = frozenset(admission.refused)
         short = {hold.org_id: hold for hold in wanted if admission.refused.get(hold.attempt_id) == EXHAUSTED}
         gone = {org for org, hold in short.items() if wallets[org].budget + held_by_others(org, refused) < hold.amount}
-        for org in gone:
-            self.lockouts.setdefault(org, EXHAUSTED)
         org_of = {hold.attempt_id: hold.org_id for hold in wanted}
-        return {
+        reasons = {
             attempt: ALL_HELD if reason == EXHAUSTED and org_of[attempt] not in gone else reason
             for attempt, reason in admission.refused.items()
         }
+        return reasons, admission.left
+
+    def lock_out(self, org_id: OrgId, unpaid: int, held: int) -> None:
+        if org_id in self.wallets and self.wallets[org_id] + held < unpaid:
+            self.lockouts.setdefault(org_id, EXHAUSTED)
 
     def give_back(self, org_id: OrgId, attempt: AttemptId, held: MicroAud, spent: MicroAud) -> None:
         if held > 0 and org_id in self.wallets:

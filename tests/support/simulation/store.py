@@ -303,6 +303,10 @@ class ModelStore:
             woken = self._wake({c.scope: 1 for _, c in mine if c.scope not in kept} | verdicts.wake)
             self._share(woken, mine)
             for settlement, claim in mine:
+                if settlement.unpaid is not None and claim.scope not in kept:
+                    held = self._held_by_others(claim.org_id, frozenset())
+                    tables.credits.lock_out(claim.org_id, settlement.unpaid, held)
+            for settlement, claim in mine:
                 if claim.scope not in kept:
                     spent = settlement.attempt.spent
                     tables.credits.give_back(claim.org_id, claim.attempt_id, claim.held, spent)
@@ -759,14 +763,22 @@ class ModelStore:
         ]
         waits = self.tables.rates.admit(limited)
         holds = [Hold(attempt_id=_attempt_of(d), org_id=d.failure.org_id, amount=_heal(d).hold) for d in claimed]
-        poor = self.tables.credits.hold((h for h in holds if h.attempt_id not in waits), self._held_by_others)
+        poor, left = self.tables.credits.hold((h for h in holds if h.attempt_id not in waits), self._held_by_others)
         for claim in list(self.tables.claims.values()):
             if claim.attempt_id in waits or claim.attempt_id in poor:
                 self._reclaim(replace(claim, held=MicroAud(0)))
         held_back: dict[AttemptId, HeldBack] = {
             attempt: RetryLater(after=wait, reason="healed lately") for attempt, wait in waits.items()
         }
-        return held_back | {a: Refused(code=Code.INSUFFICIENT_CREDITS, reason=why) for a, why in poor.items()}
+        return held_back | {
+            hold.attempt_id: Refused(
+                code=Code.INSUFFICIENT_CREDITS,
+                reason=poor[hold.attempt_id],
+                payable=MicroAud(left.get(hold.org_id, 0)),
+            )
+            for hold in holds
+            if hold.attempt_id in poor
+        }
 
     def _held_by_others(self, org_id: OrgId, but: frozenset[AttemptId]) -> int:
         return sum(c.held for c in self.tables.claims.values() if c.org_id == org_id and c.attempt_id not in but)
