@@ -107,6 +107,7 @@ def heal_result() -> Envelope:
         diagnosis=(
             DiagnosisEvidence(rule="timeout.word", detail="Request timeout", failure_type=FailureType.API_TIMEOUT),
         ),
+        confidence=0.86,
         details={"calls": 1},
         recovered=Recovered(
             status=201,

@@ -101,6 +101,9 @@ class HealResult(Published):
     credits: Credits = Field(default_factory=Credits, description="What it cost.")
     evidence: tuple[Evidence, ...] = Field(default=(), description="What the oracles saw.")
     diagnosis: tuple[DiagnosisEvidence, ...] = Field(default=(), description="Why this failure type.")
+    confidence: float | None = Field(
+        default=None, ge=0, le=1, description="How probable it is that failure type and disposition are both right."
+    )
     details: dict[str, Any] = Field(default_factory=dict, description="What is particular to the strategy; redacted.")
     recovered: Recovered | None = Field(default=None, description="The answer that the heal brought.")
     handover: Handover | None = Field(default=None, description="What became of handing it to `context.resume`.")

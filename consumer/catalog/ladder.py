@@ -24,6 +24,8 @@ class RungLimits(Declared):
     """Longest time from the claim to the end of its last effect, for one attempt."""
     allowance_aud: Annotated[Decimal, Field(ge=0, le=1_000_000)] | None = None
     """The most credits that one attempt may hold, in place of the entry's."""
+    least_confidence: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Least confidence of a diagnosis on which it acts unasked: below it the next rung is taken, or a person asks."""
 
 
 UNLIMITED: Final = RungLimits()

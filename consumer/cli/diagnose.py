@@ -34,6 +34,7 @@ def diagnosed(failure_reason: str, context: JsonObject) -> JsonObject:
     return {
         "failure_type": diagnosis.failure_type.value,
         "disposition": diagnosis.disposition.value,
+        "confidence": diagnosis.confidence,
         "strategy": strategy_for(diagnosis, context).value,
         **({"wait_seconds": diagnosis.wait.total_seconds()} if diagnosis.wait is not None else {}),
         **({"wait_until": diagnosis.until.isoformat()} if diagnosis.until is not None else {}),

@@ -33,7 +33,7 @@ _FAILURE_COLUMNS: Final = (
 _CAUSE_COLUMNS: Final = (
     "count", "organisations", "workflows", "failure_types", "first", "last", "fingerprint", "reason"
 )  # fmt: skip
-_ATTEMPT_COLUMNS: Final = ("step", "attempted_at", "strategy", "result", "code", "reason", "evidence")
+_ATTEMPT_COLUMNS: Final = ("step", "attempted_at", "strategy", "result", "code", "reason", "confidence", "evidence")
 
 
 def print_failures(*, org_id: UUID | None, status: Status | None, limit: int, as_json: bool) -> None:
@@ -182,7 +182,7 @@ def _as_row(attempt: ReportedAttempt) -> list[Json]:
     told = [f"{proof.get('oracle')} {proof.get('verdict')}" for proof in proofs if isinstance(proof, dict)]
     step = "member" if attempt.step is None else attempt.step
     head: list[Json] = [step, attempt.attempted_at, attempt.strategy, attempt.result]
-    return [*head, known.get("code"), known.get("reason"), ", ".join(told)]
+    return [*head, known.get("code"), known.get("reason"), known.get("confidence"), ", ".join(told)]
 
 
 def _details(attempt: ReportedAttempt) -> Json:

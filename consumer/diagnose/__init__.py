@@ -1,7 +1,8 @@
 """Failure classification: from a failure's reason and context to what is broken, by pure rules with their evidence.
 
 `facts.py` and `lexer.py` read the text, `index.py` finds the rules that may match, `rules/` holds them by topic,
-`diagnosis.py` weighs them, `retry_hint.py` reads a requested delay, `fingerprint.py` groups equal reasons.
+`diagnosis.py` weighs them, `confidence.py` computes how sure the result is, `retry_hint.py` reads a requested delay,
+`fingerprint.py` groups equal reasons.
 Neighbours: `pipeline/reading.py` calls it, `plan/` acts on the disposition.
 Invariant: where nothing speaks for a cause, the result is `unknown`, and nothing harmful follows.
 """

@@ -7,11 +7,12 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Final
 
+from consumer.diagnose.confidence import confidence, features
 from consumer.diagnose.facts import ERROR_KEYS, context_facts, text_facts
 from consumer.diagnose.index import Index, Met
 from consumer.diagnose.packs import PACKS
 from consumer.diagnose.retry_hint import told_to_wait
-from consumer.diagnose.rule import CAUTION, NONE, PRECEDENCE
+from consumer.diagnose.rule import CAUTION, NONE, PRECEDENCE, rank_of
 from consumer.diagnose.rules import RULES
 from consumer.model import Diagnosis, Evidence, JsonObject
 from schemas.json_text import load_json, to_json
@@ -76,19 +77,31 @@ def diagnose_by(index: Index, failure_reason: str, context: JsonObject) -> Diagn
     met = sorted(index.met(failure_reason, facts), key=lambda one: (one.tier, -one.weight))
     if not met:
         return UNRECOGNISED
-    place = _choose_type(met)
-    kind, disposition = PRECEDENCE[place], _choose_disposition(met, place)
+    place, care, its_features = judge(met)
+    kind, disposition = PRECEDENCE[place], CAUTION[care]
     told = told_to_wait(failure_reason, context) if disposition is Disposition.RETRY_AFTER else None
     return Diagnosis(
         failure_type=kind,
         disposition=disposition,
         evidence=_evidence(met, kind, disposition),
+        confidence=confidence(its_features),
         wait=told if isinstance(told, timedelta) else None,
         until=told if isinstance(told, datetime) else None,
     )
 
 
-def _choose_type(met: Sequence[Met]) -> int:
+def judge(met: Sequence[Met]) -> tuple[int, int, list[float]]:
+    """Return the place of the type in `PRECEDENCE`, that of the disposition in `CAUTION`, and the features."""
+    by_type = _weigh_types(met)
+    best = max(by_type)
+    kind = by_type.index(best) if best >= LEAST else UNKNOWN
+    by_disposition = _weigh_dispositions(met, kind)
+    best = max(by_disposition)
+    care = by_disposition.index(best) if best > 0 else rank_of(DISPOSITIONS[PRECEDENCE[kind]])
+    return kind, care, features(met, by_type, by_disposition, kind, care)
+
+
+def _weigh_types(met: Sequence[Met]) -> list[float]:
     total = [0.0] * len(PRECEDENCE)
     for one in met:
         if one.rule.kind != NONE:
@@ -96,19 +109,17 @@ def _choose_type(met: Sequence[Met]) -> int:
     for one in met:
         for ruled_out in one.rule.against:
             total[ruled_out] = 0.0
-    best = max(total)
-    return total.index(best) if best >= LEAST else UNKNOWN
+    return total
 
 
-def _choose_disposition(met: Sequence[Met], kind: int) -> Disposition:
+def _weigh_dispositions(met: Sequence[Met], kind: int) -> list[float]:
     strongest = [0.0] * len(CAUTION)
     for one in met:
         rule = one.rule
         if rule.care != NONE and (rule.kind == kind or not rule.bound):
             firmly = one.firmly * (1.0 if rule.kind in {NONE, kind} else OF_ANOTHER_TYPE)
             strongest[rule.care] = max(strongest[rule.care], firmly)
-    best = max(strongest)
-    return CAUTION[strongest.index(best)] if best > 0 else DISPOSITIONS[PRECEDENCE[kind]]
+    return strongest
 
 
 def _evidence(met: Sequence[Met], kind: FailureType, disposition: Disposition) -> tuple[Evidence, ...]:
@@ -136,5 +147,8 @@ def _evidence(met: Sequence[Met], kind: FailureType, disposition: Disposition) -
 INDEX: Final = Index((*RULES, *PACKS))
 
 UNRECOGNISED: Final = Diagnosis(
-    failure_type=FailureType.UNKNOWN, disposition=DISPOSITIONS[FailureType.UNKNOWN], evidence=()
+    failure_type=FailureType.UNKNOWN,
+    disposition=DISPOSITIONS[FailureType.UNKNOWN],
+    evidence=(),
+    confidence=confidence(judge(())[2]),
 )

@@ -165,6 +165,8 @@ class Diagnosis:
     failure_type: FailureType
     disposition: Disposition
     evidence: tuple[Evidence, ...]
+    confidence: float = 0.0
+    """Probability that type and disposition are both right; 0 where nothing was diagnosed."""
     wait: timedelta | None = None
     """The wait that the failing side asked for, counted from when it failed."""
     until: datetime | None = None

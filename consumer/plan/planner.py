@@ -187,6 +187,7 @@ class Planner:
             reason = f"the event lacks what {strategy} needs: {', '.join(missing)}"
             return PassedOver(strategy=strategy, code=Code.MISSING_CONTEXT, reason=reason, missing=missing)
         forbidden = _not_allowed_reason(strategy, policy) if policy.strategies is not None else None
+        forbidden = forbidden or _unsure_reason(strategy, failure, diagnosis, policy)
         forbidden = forbidden or _limit_reason(failure, policy, now)
         if forbidden is None and failure.ladder_progress is not NO_PROGRESS:
             forbidden = _exhausted_reason(strategy, failure, policy)
@@ -304,6 +305,24 @@ def _not_allowed_reason(strategy: StrategyName, policy: WorkflowPolicy) -> str |
     if policy.strategies is None or strategy in policy.strategies:
         return None
     return f"the catalog's entry {policy.name!r} does not allow strategy {strategy}"
+
+
+def _unsure_reason(
+    strategy: StrategyName, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy
+) -> str | None:
+    """Return why the diagnosis is too unsure for a strategy; None where it is not, or where somebody asked.
+
+    An effect that may have begun is looked after however unsure the diagnosis is.
+    """
+    least = policy.limits_of(strategy).least_confidence
+    if least is None or diagnosis.confidence >= least or failure.vouched:
+        return None
+    if failure.effect_in_doubt or failure.ladder_progress.in_doubt is not None:
+        return None
+    return (
+        f"the diagnosis is {diagnosis.confidence:g} sure, and {strategy} has a least_confidence of {least:g} in the "
+        f"catalog's entry {policy.name!r}: look at the failure, then ask for a heal"
+    )
 
 
 def _exhausted_reason(strategy: StrategyName, failure: Failure, policy: WorkflowPolicy) -> str | None:

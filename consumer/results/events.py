@@ -115,8 +115,8 @@ def _explanation(data: dict[str, Any]) -> dict[str, Any]:
 
 
 _IDENTIFYING_FIELDS: Final = (
-    "attempt_id", "failure_id", "org_id", "failure_type", "disposition", "strategy", "result", "code", "status",
-    "step", "attempted_at", "finished_at", "credits", "due_at", "waits_on", "changed_at", "catalog_version",
+    "attempt_id", "failure_id", "org_id", "failure_type", "disposition", "confidence", "strategy", "result", "code",
+    "status", "step", "attempted_at", "finished_at", "credits", "due_at", "waits_on", "changed_at", "catalog_version",
 )  # fmt: skip
 
 
@@ -173,6 +173,7 @@ def attempt_details(attempt: Attempt, diagnosis: Diagnosis) -> JsonObject:
     if attempt.proofs:
         details["evidence"] = [_proof_json(proof) for proof in attempt.proofs]
     details["diagnosis"] = list(evidence_of(diagnosis))
+    details["confidence"] = diagnosis.confidence
     if attempt.recovered is not None:
         details["recovered"] = _recovered_json(attempt.recovered)
     if attempt.catalog_version:
@@ -202,6 +203,7 @@ def _attempt_message(
         "credits": {"held": in_aud(attempt.held), "spent": in_aud(attempt.spent)},
         "evidence": [_proof_json(proof) for proof in attempt.proofs],
         "diagnosis": evidence_of(diagnosis),
+        "confidence": diagnosis.confidence,
         "details": {**reason, **missing, **attempt.details},
         "recovered": _recovered_json(attempt.recovered) if attempt.recovered else None,
         "handover": _handover_json(attempt),

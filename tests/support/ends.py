@@ -46,6 +46,7 @@ FAILURE = replace(
 DIAGNOSIS = replace(
     diagnosis(),
     evidence=(Evidence(source="failure_reason", text="timed out", rule="words.timeout", weight=1.0),),
+    confidence=0.83,
 )
 
 OUTCOMES: dict[str, Outcome] = {

@@ -21,12 +21,13 @@ def _answers(text: bytes) -> tuple[bool, list[Any]]:
 def test_a_line_is_answered_with_type_disposition_strategy_and_the_evidence_for_them() -> None:
     understood, [answer] = _answers(TIMEOUT)
     assert understood
-    assert list(answer) == ["failure_type", "disposition", "strategy", "evidence"]
+    assert list(answer) == ["failure_type", "disposition", "confidence", "strategy", "evidence"]
     assert (answer["failure_type"], answer["disposition"], answer["strategy"]) == (
         "api_timeout",
         "retry_if_idempotent",
         "auto-retry",
     )
+    assert 0.5 < answer["confidence"] < 1
     assert answer["evidence"] == [
         {
             "rule": "timeout.word",

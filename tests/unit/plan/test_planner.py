@@ -395,6 +395,42 @@ def test_a_rungs_own_allowance_and_time_count_in_place_of_the_entrys() -> None:
     assert longer.intent.window == timedelta(seconds=30)
 
 
+def sure(confidence: float) -> Diagnosis:
+    return replace(diagnosis(), confidence=confidence)
+
+
+LEAST = "{auto-retry: {least_confidence: 0.8}}"
+
+
+def test_a_diagnosis_below_a_rungs_least_confidence_goes_to_the_next_rung() -> None:
+    planner = of(rung(RETRY), rung(REPLACE), ladders=TWO, rungs=LEAST)
+    unsure, enough = (planner.plan(failure(GET), sure(one), NOW) for one in (0.79, 0.8))
+    assert isinstance(enough, Heal)
+    assert (enough.strategy, enough.passed_over) == (RETRY, ())
+    assert isinstance(unsure, Heal)
+    assert [(one.strategy, one.code) for one in unsure.passed_over] == [(RETRY, Code.REFUSED)]
+    assert unsure.strategy is REPLACE
+
+
+def test_below_every_least_confidence_a_person_comes_and_whoever_asks_takes_its_place() -> None:
+    planner = of(rung(RETRY), rungs=LEAST)
+    code, reason = refused(planner.plan(failure(GET), sure(0.41), NOW))
+    assert code is Code.REFUSED
+    assert "0.41 sure" in reason
+    assert "least_confidence of 0.8" in reason
+    assert isinstance(planner.plan(replace(failure(GET), vouched=True), sure(0.41), NOW), Heal)
+
+
+@pytest.mark.parametrize(
+    "failed",
+    [replace(tried(auto_retry=1), effect_in_doubt=True), tried(auto_retry=1, in_doubt="auto-retry")],
+    ids=["of an older release", "with its key"],
+)
+def test_an_effect_in_doubt_is_looked_after_however_unsure_the_diagnosis(failed: Failure) -> None:
+    plan = of(rung(RETRY), rungs="{auto-retry: {least_confidence: 0.8, attempts: 3}}").plan(failed, sure(0.1), NOW)
+    assert isinstance(plan, Heal)
+
+
 def test_whoever_asks_is_told_of_every_rung() -> None:
     planner = of(rung(REPAIR, lacks=("context.payload",)), rung(RETRY), ladders=THREE)
     told = planner.rungs_for(failure(GET), diagnosis(), NOW)
@@ -418,6 +454,8 @@ FAULTS = {
     "rungs:\n    auto-retry:\n      attempts: 4": "7: .* more than the entry's `attempts` .3.",
     "rungs:\n    auto-retry: {longest: PT11M}": "6: .*longest",
     "rungs:\n    auto-retry: {allowance_aud: '-1'}": "6: .*allowance_aud",
+    "rungs:\n    auto-retry: {least_confidence: 1}": "6: .*least_confidence",
+    "rungs:\n    auto-retry: {least_confidence: 0}": "6: .*least_confidence",
     "rungs: {auto-retri: {attempts: 1}}": "5: workflows.0.rungs.auto-retri",
     "rungs: {}\n  max_age: PT1H\n  rungs: {}": "7: rungs is said twice",
     "secrets:\n  - NOBODY": "6: workflows.0.secrets.0: NOBODY is not declared",

@@ -19,7 +19,7 @@ from schemas.dead_letter import read_headers
 from schemas.envelope import parse
 from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE, FailureStatus, HealResult
 from schemas.names import Code, PoisonReason, Verdict
-from tests.support.ends import FAILURE, OUTCOMES, OUTLET, RECOVERED, ended, settlement
+from tests.support.ends import DIAGNOSIS, FAILURE, OUTCOMES, OUTLET, RECOVERED, ended, settlement
 from tests.support.healing import NOW
 from tests.support.paths import ROOT
 
@@ -56,6 +56,14 @@ def test_every_message_is_of_the_contract_when_it_is_cut(outcome: Outcome) -> No
         told = is_of_the_contract(replace(message, body=shortened(message.body or b"")))
         assert told.truncated
         assert told.read_more == f"/api/healing/failures/{FAILURE.id}/attempts"
+
+
+def test_a_result_tells_how_sure_the_diagnosis_is_also_when_it_is_cut() -> None:
+    message = settlement(OUTCOMES["healed"]).messages[0]
+    for told in (message, replace(message, body=shortened(message.body or b"", least=True))):
+        result = is_of_the_contract(told)
+        assert isinstance(result, HealResult)
+        assert result.confidence == DIAGNOSIS.confidence
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES.values(), ids=OUTCOMES)

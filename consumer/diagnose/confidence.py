@@ -1,0 +1,91 @@
+"""Confidence of a diagnosis: the probability that its type and its disposition are both right, from its evidence.
+
+A logistic regression over what the matching rules say together: how much speaks for the type and how much for its
+strongest rival, how many rules agree, whether a code or only words decided. Its coefficients are fitted, not chosen:
+`confidence.txt` is written by `python -m benchmarks.diagnosis_confidence --write`.
+"""
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from math import exp, log1p
+from typing import Final
+
+from consumer.diagnose.facts import Tier
+from consumer.diagnose.index import Met
+from consumer.diagnose.rule import PRECEDENCE
+
+FEATURES: Final = (
+    "constant",
+    "type_weight",  # of all that speaks for the type, as a logarithm
+    "type_rival",  # the strongest other type's share of both
+    "type_rules",  # rules that speak for the type
+    "type_by_code",  # one of them was met by a code or a status
+    "type_by_exception",
+    "disposition_weight",  # of the rule that decided, as a logarithm; 0 where the type's default holds
+    "disposition_rival",  # the firmest rule for another disposition, as a share of both
+    "disposition_rules",  # rules that speak for the disposition
+    "disposition_by_pack",
+    "disposition_by_code",
+    "nothing",  # no rule matched
+    *PRECEDENCE,
+)
+"""What the probability is computed from; `features` gives them in this order."""
+ENOUGH: Final = 4
+"""Number of agreeing rules above which one more makes no difference."""
+
+
+def features(
+    met: Sequence[Met], by_type: Sequence[float], by_disposition: Sequence[float], kind: int, care: int
+) -> list[float]:
+    """Return the features of a diagnosis: of the rules that matched, and their weights by type and by disposition."""
+    for_type = [one for one in met if one.rule.kind == kind]
+    tiers = {one.tier for one in for_type}
+    for_disposition = [one for one in met if one.rule.care == care]
+    firmest = max(for_disposition, key=_firmness) if for_disposition else None
+    return [
+        1.0,
+        log1p(by_type[kind]),
+        _rival(by_type, kind),
+        min(len(for_type), ENOUGH) / ENOUGH,
+        float(Tier.CODE in tiers),
+        float(Tier.EXCEPTION in tiers),
+        log1p(by_disposition[care]),
+        _rival(by_disposition, care),
+        min(len(for_disposition), ENOUGH) / ENOUGH,
+        float(firmest is not None and firmest.rule.id.startswith("pack.")),
+        float(firmest is not None and firmest.tier is Tier.CODE),
+        float(not met),
+        *_IS_TYPE[kind],
+    ]
+
+
+def probability(of: Sequence[float], coefficients: Sequence[float]) -> float:
+    """Return the probability that a logistic regression gives to these features."""
+    return 1.0 / (1.0 + exp(-sum(map(float.__mul__, of, coefficients))))
+
+
+def confidence(of: Sequence[float]) -> float:
+    """Return the confidence of a diagnosis with these features, to two digits."""
+    return round(probability(of, _COEFFICIENTS), 2)
+
+
+def parse_coefficients(text: str) -> tuple[float, ...]:
+    """Parse the coefficients, `NAME NUMBER` a line in the order of the features; ValueError where they are others."""
+    read: Mapping[str, float] = {name: float(number) for name, number in map(str.split, text.splitlines())}
+    if tuple(read) != FEATURES:
+        raise ValueError("confidence.txt has other features: fit it anew")
+    return tuple(read.values())
+
+
+def _rival(weights: Sequence[float], winner: int) -> float:
+    rival = max((weight for place, weight in enumerate(weights) if place != winner), default=0.0)
+    both = rival + weights[winner]
+    return rival / both if both else 0.0
+
+
+def _firmness(one: Met) -> float:
+    return one.firmly
+
+
+_IS_TYPE: Final = tuple(tuple(float(one is kind) for one in PRECEDENCE) for kind in PRECEDENCE)
+_COEFFICIENTS: Final = parse_coefficients(files(__package__).joinpath("confidence.txt").read_text(encoding="utf-8"))
