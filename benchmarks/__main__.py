@@ -43,7 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--shared-buffers", default="1GB", help="of Postgres; it ships with 128MB")
     parser.add_argument("--only", help="throughput: one contender; attacks: those with this in their name")
     parser.add_argument(
-        "--profile", action="store_true", help="throughput: where the consumer's CPU time goes, by phase"
+        "--profile",
+        action="store_true",
+        help="throughput: where the consumer's CPU time goes, by phase; attacks: what held its loop",
     )
     return parser
 

@@ -45,7 +45,7 @@ async def run(job: Job, stop: asyncio.Event) -> Told:
         if shipped is None:
             await app.run(settings, stop, strategies=strategies, registry=registry)
         else:
-            async with noted_holds(job.home):
+            async with noted_holds(job.home, stacks=job.profile):
                 await app.run(settings, stop, beside=(app.serve_api,), registry=registry)
     started = assigned_at(path)
     if started is None:

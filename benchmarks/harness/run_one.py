@@ -46,7 +46,8 @@ async def _until_stopped(job: Job) -> Told:
 def main() -> None:
     """Run the job that the argument names, and leave its report beside it."""
     job = Job.load(Path(sys.argv[1]))
-    with sampled(job.home) if job.profile else contextlib.nullcontext():
+    # One timer: with its own strategies the consumer notes what holds its loop instead.
+    with sampled(job.home) if job.profile and job.shipped is None else contextlib.nullcontext():
         told = uvloop.run(_until_stopped(job))
     told.save(job.home)
 

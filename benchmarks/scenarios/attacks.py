@@ -22,10 +22,11 @@ from benchmarks.attacks.suite import ATTACKS, Attack
 from benchmarks.harness import usage
 from benchmarks.harness.arena import Arena, Member, Run
 from benchmarks.harness.asked import Asked
-from benchmarks.harness.holds import holds
+from benchmarks.harness.holds import Hold, holds
 from benchmarks.harness.pace import latencies
 from benchmarks.harness.report import Report, at_most, median, percentile, table
 from consumer.ingest.decode import event_failure_id
+from consumer.local.progress import to_stderr
 from consumer.local.server import free_ports
 from consumer.model import FailureId
 
@@ -84,6 +85,8 @@ class Noticed:
     """Bytes of RSS."""
     most: int
     after: int
+    longest: Hold | None
+    """The longest hold."""
 
 
 async def measure(arena: Arena, asked: Asked, report: Report) -> Table:
@@ -94,9 +97,11 @@ async def measure(arena: Arena, asked: Asked, report: Report) -> Table:
     runs: dict[str, list[Noticed]] = {name: [] for name in wanted}
     for number in range(asked.rounds or ROUNDS):
         for place, (name, attack) in enumerate(wanted.items()):
-            noticed = await _one(arena, f"attack{place}x{number}", attack, asked.seconds(SECONDS))
+            noticed = await _one(arena, f"attack{place}x{number}", attack, asked)
             runs[name].append(noticed)
             report.line(attack=name, rate=RATE, **_rounded(noticed))
+            if asked.profile and noticed.longest:
+                to_stderr("\n".join(noticed.longest.stacks))
     return table(
         f"an honest organisation at {RATE:.0f} failures/s beside an attack; medians of the rounds",
         ("", "p99 alone", "p99 beside", "bar", "loop late", "loop's CPU", "bar", "RSS before", "most", "after", "bar"),
@@ -128,7 +133,7 @@ def _row(name: str, rounds: Sequence[Noticed]) -> list[str]:
     ]
 
 
-async def _one(arena: Arena, name: str, attack: Attack, seconds: float) -> Noticed:
+async def _one(arena: Arena, name: str, attack: Attack, asked: Asked) -> Noticed:
     async with far_side("honest") as honest, far_side("hostile") as hostile:
         (api_port,) = free_ports(1)
         shipped: dict[str, str | int] = {
@@ -136,14 +141,14 @@ async def _one(arena: Arena, name: str, attack: Attack, seconds: float) -> Notic
             "api_port": api_port,
             "jwt_secret": JWT_SECRET,
         }
-        async with arena.run(name, events=0) as prepared:
+        async with arena.run(name, events=0, profile=asked.profile) as prepared:
             run = Run(job=replace(prepared.job, shipped=shipped))
             site = Site(run=run, hostile_port=hostile, api_port=api_port)
             await site.prepare()
             async with run.member() as member:
                 await member.assigned()
                 await arena.settled()
-                return await _noticed(site, member, attack, honest, seconds)
+                return await _noticed(site, member, attack, honest, asked.seconds(SECONDS))
 
 
 async def _noticed(site: Site, member: Member, attack: Attack, port: int, seconds: float) -> Noticed:
@@ -159,14 +164,16 @@ async def _noticed(site: Site, member: Member, attack: Attack, port: int, second
     finally:
         watching.cancel()
         await asyncio.wait([watching])
+    longest = max(held, key=lambda hold: hold.cpu, default=None)
     return Noticed(
         alone_ms=alone,
         beside_ms=beside,
         late_ms=max((hold.late for hold in held), default=0.0) * 1000,
-        held_ms=max((hold.cpu for hold in held), default=0.0) * 1000,
+        held_ms=longest.cpu * 1000 if longest else 0.0,
         before=before,
         most=most.seen,
         after=after,
+        longest=longest,
     )
 
 

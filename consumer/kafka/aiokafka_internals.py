@@ -6,6 +6,7 @@ None of it is promised by aiokafka: `tests/integration/test_rebuilds.py` fails w
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
@@ -51,6 +52,39 @@ class ClientHealth:
         elif time.monotonic() - self._dead_since[1] >= LINGERS:
             return gone
         return None
+
+
+class FetchedResponses(OrderedDict[Any, Any]):
+    """The client's fetched responses by partition: one that is dropped half read is freed at once.
+
+    A response is read by a generator that its own object holds. The client breaks that cycle at the last record alone;
+    what is dropped before, at a pause, a rebalance or a seek, would hold megabytes until the garbage collector walks
+    the whole heap, which is hours away (`service/memory.py`) and holds the event loop.
+    """
+
+    def __init__(self, fetched: "OrderedDict[Any, Any]") -> None:
+        self._readers: dict[Any, Any] = {}
+        super().__init__(fetched)
+
+    def __setitem__(self, tp: Any, response: Any) -> None:
+        self._free(tp)
+        super().__setitem__(tp, response)
+        if isinstance(response, FetchResult):
+            self._readers[tp] = response._partition_records
+
+    def __delitem__(self, tp: Any) -> None:
+        super().__delitem__(tp)
+        self._free(tp)
+
+    def _free(self, tp: Any) -> None:
+        reader = self._readers.pop(tp, None)
+        if reader is not None:
+            reader._records_iterator = None
+
+
+def free_dropped_responses(consumer: Any) -> None:
+    """Have an open consumer free the responses that it drops half read."""
+    consumer._fetcher._records = FetchedResponses(consumer._fetcher._records)
 
 
 def _dead_task(consumer: Any) -> str | None:
@@ -229,8 +263,15 @@ async def stop(client: Any) -> None:
         task.cancel()
     if left:
         await asyncio.wait(left, timeout=1)
+    _drop_responses(client)
     connections = client.client if hasattr(client, "client") else client._client
     await _call_within(connections.close, STOP_WITHIN)
+
+
+def _drop_responses(client: Any) -> None:
+    fetched = getattr(getattr(client, "_fetcher", None), "_records", {})
+    for tp in tuple(fetched):
+        del fetched[tp]
 
 
 def _tasks(client: Any) -> "list[asyncio.Task[Any] | None]":

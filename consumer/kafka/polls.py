@@ -54,6 +54,7 @@ class Polls:
         self._unreadable: frozenset[Any] = frozenset()
         """Partitions for which the client has raised; they are to be read through the bypass."""
         bypass.renew(consumer)
+        aiokafka_internals.free_dropped_responses(consumer)
 
     def position(self, tp: Any) -> int | None:  # noqa: ANN401 - the client has no types
         """Return the next offset of a partition; None while no record of it was handed on under this assignment."""

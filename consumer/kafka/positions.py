@@ -7,7 +7,6 @@ transaction marker or a compacted stretch follows it: a commit of them leaves no
 """
 
 import asyncio
-import gc
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -65,8 +64,6 @@ class Positions:
         for tp in back.keys() - set(apart):
             self._consumer.seek(tp, back[tp])
         self._stale.clear()
-        if back:
-            free_half_read()
 
     def settle(self, apart: Mapping[Any, int]) -> dict[Any, int]:
         """After a poll that succeeded: return the next offsets of the partitions that have moved, or are new.
@@ -108,12 +105,3 @@ class Positions:
             now = aiokafka_internals.positions(self._consumer)
             self._next_offsets |= {tp: now[tp] for tp in astray if tp in now}
             self._doubtful.difference_update(astray)
-
-
-def free_half_read() -> None:
-    """Free the buffers that the client fetched and dropped half read: at a pause, a rebalance, or a poll that raised.
-
-    They are a reference cycle around megabytes of bytes, and the garbage collector, tuned as it is (`service/app.py`),
-    may be hours away.
-    """
-    gc.collect()

@@ -16,7 +16,6 @@ from consumer.kafka import aiokafka_internals
 from consumer.kafka.bypass import Bypass
 from consumer.kafka.connection import UNANSWERED, connection_options, translated
 from consumer.kafka.polls import NOTHING, Polled, Polls
-from consumer.kafka.positions import free_half_read
 from consumer.kafka.topic_identity import is_of_another, mark_of
 from consumer.model import Partition
 from consumer.settings import IntakeSettings, KafkaSettings
@@ -73,7 +72,6 @@ class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
         await self._on_revoked(frozenset(Partition(tp.topic, tp.partition) for tp in revoked))
 
     async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
-        free_half_read()
         await self._on_assigned(frozenset(assigned))
 
 
@@ -236,7 +234,6 @@ class Reader:
     def resume(self, partitions: Iterable[Partition]) -> None:
         """Resume fetching."""
         self._consumer.resume(*(TopicPartition(*tp) for tp in partitions))
-        free_half_read()
 
     def standing(self, partition: Partition) -> PartitionPosition | None:
         """Return a partition's read position and end, as far as the client knows; None when it is not assigned."""

@@ -1,7 +1,6 @@
 """The composition root: the one place that knows every concrete class, and in which order they start and stop."""
 
 import asyncio
-import gc
 import os
 import socket
 import time
@@ -53,6 +52,7 @@ from consumer.results.events import Outlet
 from consumer.runners.configured import CurrentRunners
 from consumer.service.catalog_file import CatalogFile, read_catalog, warn_unbound
 from consumer.service.loops import Consumer, Pulse, SideLoop, run_loops
+from consumer.service.memory import calm_collector, return_freed_memory
 from consumer.service.startup_checks import OTHER_FILES, allow_open_files, check_broker, check_client, check_database
 from consumer.service.vitals import Vitals
 from consumer.settings import OutboundSettings, Settings
@@ -151,7 +151,8 @@ async def run(
     """
     check_client()
     allow_open_files(settings.heal.slots, settings.api.connections)
-    _calm_collector()
+    calm_collector()
+    return_freed_memory()
     catalogs = Catalogs(read_catalog(settings.catalog))
     warn_unbound(catalogs.current)
     metrics = Metrics(registry or CollectorRegistry())
@@ -172,14 +173,6 @@ async def run(
         asked = reread or asyncio.Event()
         parts = Resources(settings, catalogs, pool, lease_pool, writer, strategies, metrics, asked, clock, workers)
         await run_loops(lambda heals: _compose(parts, heals), stop, beside)
-
-
-def _calm_collector() -> None:
-    # Objects loaded by now live as long as the process, and batches of thousands of small values are no garbage:
-    # at the default threshold of 700 the collector walks them a hundred times over.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from consumer.kafka.reader import Listener, open_reader
 from consumer.kafka.writer import open_writer
 from consumer.model import OrgId, OwnerId, Partition
 from consumer.service import loops
+from consumer.service.memory import calm_collector, return_freed_memory
 from consumer.service.startup_checks import allow_open_files, check_broker, check_client, check_database
 from consumer.settings import HealSettings, IntakeSettings, ResumeSettings, Settings
 from consumer.store.pool import open_pool
@@ -273,7 +274,8 @@ class Simulation:
             id(check_database): _answers,
             id(check_client): _nothing,
             id(allow_open_files): _nothing,
-            id(consumer.service.app._calm_collector): _nothing,  # noqa: SLF001 - slow, and the test's process is not ours
+            id(calm_collector): _nothing,  # slow, and the test's process is not ours
+            id(return_freed_memory): _nothing,
             id(open_reader): self._open_reader,
             id(open_writer): lambda *_: _given(ModelWriter(self.broker)),
             id(group_answers): self._group_answers,
