@@ -1,4 +1,4 @@
-"""Records that may cost much are decoded, redacted and diagnosed in worker processes with a budget of CPU time.
+"""Records that may cost much are split, decoded, redacted and diagnosed in worker processes with a budget of CPU time.
 
 Every stage takes time in proportion to a record's size, so that an ordinary record is done at once where it is. What
 is large, or of many parts, would hold the event loop; and what nobody has thought of ends a worker and not the service.
@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias, assert_never
 
 from consumer.ingest.decode import AdmissionRules, source_not_allowed
-from consumer.model import DeadLetter, Diagnosis, Failure, Record
+from consumer.ingest.event_batches import Events
+from consumer.model import DeadLetter, Diagnosis, Failure, Record, UnreadableRecord
 from consumer.redact import REDACTED
 from consumer.workers.pool import WorkEnd, WorkEnded, WorkerLimits, WorkerPool, worker_pool
 from schemas.names import PoisonReason
@@ -69,6 +70,15 @@ class RecordWorkers:
         if not door.catalog.may_speak(source, failure.org_id):
             return source_not_allowed(record, source, failure.org_id)
         return failure, diagnosis
+
+    async def split(self, record: Record) -> Events:
+        """Return the events of the batch that a record holds; what ends a worker is a dead letter."""
+        worked = await self._pool.work(pickle.dumps(record.value), of=(record.topic, record.partition))
+        if isinstance(worked, WorkEnded):
+            reason, message = self._letter(worked)
+            return UnreadableRecord(reason=reason, message=message)
+        events: Events = _load(worked)
+        return events
 
     async def redact(self, failure: Failure) -> tuple[Failure, str | None]:
         """Redact a failure that somebody wrote into the database; with the reason where it took too long.

@@ -38,6 +38,10 @@ class Speakers(Protocol):
         ...
 
 
+MOST_HEADERS: Final = 1000
+"""Headers of a record, at most: a few bytes each, they would cost more than all else in it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdmissionRules:
     """The rules by which an event is accepted."""
@@ -54,6 +58,9 @@ def decode(record: Record, door: AdmissionRules, now: datetime) -> Failure | Dea
         message = (
             f"the event has {len(record.value)} bytes, above the limit of {door.max_event_bytes}: send less context"
         )
+        return DeadLetter(record=record, reason=PoisonReason.TOO_LARGE, message=message)
+    if len(record.headers) > MOST_HEADERS:
+        message = f"the record has {len(record.headers)} headers, the limit is {MOST_HEADERS}: send fewer"
         return DeadLetter(record=record, reason=PoisonReason.TOO_LARGE, message=message)
     try:
         envelope = parse(record.value, record.headers)

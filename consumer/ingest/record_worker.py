@@ -1,4 +1,4 @@
-"""Child process that decodes and redacts one record or row at a time; `big_records.py` is the parent's side."""
+"""Child process that splits, decodes and redacts one record or row at a time; `big_records.py` is the parent's side."""
 
 import io
 import pickle
@@ -13,6 +13,7 @@ if __name__ == "__main__":
 
 from consumer.diagnose.diagnosis import diagnose
 from consumer.ingest.decode import AdmissionRules, decode, redact_stored
+from consumer.ingest.event_batches import events_in
 from consumer.model import DeadLetter, Failure
 from consumer.workers.child import run
 
@@ -29,8 +30,10 @@ class _Anybody:
 
 
 def answer(request: bytes) -> bytes:
-    """Answer the parent's request: a row to be redacted, or a record to be decoded."""
+    """Answer the parent's request: a row to be redacted, a batch to be split, or a record to be decoded."""
     asked = pickle.loads(request)  # noqa: S301 - from our own parent
+    if isinstance(asked, bytes):
+        return _dumped(events_in(asked))
     if isinstance(asked, Failure):
         return _dumped(redact_stored(asked))
     record, max_event_bytes, now = asked

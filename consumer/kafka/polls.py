@@ -168,5 +168,6 @@ def record_of(one: Any) -> Record:  # noqa: ANN401 - the client has no types
         timestamp_ms=one.timestamp,
         key=one.key,
         value=one.value,
-        headers=tuple(one.headers),
+        # A header without a value counts as empty, as where the records are read around the client.
+        headers=tuple((name, content or b"") for name, content in one.headers),
     )

@@ -1,11 +1,11 @@
 """The read stage: turns records into failures with a diagnosis and a plan, or into dead letters; stores nothing."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import random
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 import structlog
 
@@ -15,8 +15,8 @@ from consumer.errors import NoWorkerFree, NoWorkerStarts
 from consumer.event_loop import BackOff, yielding_to_loop
 from consumer.ingest.big_records import RecordWorkers, is_big
 from consumer.ingest.decode import AdmissionRules, decode
-from consumer.ingest.event_batches import split_batch
-from consumer.model import DeadLetter, Diagnosed, Diagnosis, Failure, FailureId, Record
+from consumer.ingest.event_batches import Events, events_in, is_batch, parts_of
+from consumer.model import DeadLetter, Diagnosed, Diagnosis, Failure, FailureId, Record, UnreadableRecord
 from consumer.model.batch import Batch
 from consumer.ownership.clock import Clock
 from consumer.plan.planner import NO_BRAKES, Planner
@@ -24,6 +24,7 @@ from schemas.names import Code, PoisonReason
 
 log = structlog.get_logger(__name__)
 
+_T = TypeVar("_T")
 _Decoded: TypeAlias = tuple[Failure, Diagnosis | None] | DeadLetter
 _FIRST_REST: Final = timedelta(milliseconds=500)
 _YIELD_ABOVE: Final = 8 * 1024
@@ -88,10 +89,22 @@ class Reading:
     async def _split(self, records: Sequence[Record]) -> list[Record]:
         parts: list[Record] = []
         for record in records:
-            parts += split_batch(record, max_bytes=self._admission.max_event_bytes)
+            try:
+                if is_batch(record, max_bytes=self._admission.max_event_bytes):
+                    parts += parts_of(record, await self._events_of(record))
+                else:
+                    parts.append(record)
+            except Exception as error:  # a record that crashes reading: the partition goes on, and nothing is lost
+                log.exception("decode_crashed", partition=record.partition, offset=record.offset)
+                parts.append(replace(record, fault=_broken(error)))
             if is_big(record.value):
                 await asyncio.sleep(0)
         return parts
+
+    async def _events_of(self, record: Record) -> Events:
+        if (workers := self._workers) is not None and is_big(record.value):
+            return await _once_one_is_free(record, lambda: workers.split(record))
+        return events_in(record.value or b"")
 
     async def _decode_big(self, records: Sequence[Record], now: datetime) -> dict[int, _Decoded]:
         """Decode the records that may cost much, as many at once as there are workers."""
@@ -101,21 +114,8 @@ class Reading:
         return dict(await asyncio.gather(*(self._decode_in_worker(workers, record, now) for record in big)))
 
     async def _decode_in_worker(self, workers: RecordWorkers, record: Record, now: datetime) -> tuple[int, _Decoded]:
-        rests = BackOff(first=_FIRST_REST, longest=_LONGEST_REST)
-        while True:
-            try:
-                return id(record), await workers.decode(record, self._admission, now)
-            except (NoWorkerFree, NoWorkerStarts) as error:
-                # A fault of our own: the record waits, and its offset is not committed.
-                rests.failed()
-                log.warning(
-                    "record_without_worker",
-                    partition=record.partition,
-                    offset=record.offset,
-                    error=str(error),
-                    retry_in=rests.rest().total_seconds(),
-                )
-                await asyncio.sleep(max(0.0, rests.rest().total_seconds()))
+        decoded = await _once_one_is_free(record, lambda: workers.decode(record, self._admission, now))
+        return id(record), decoded
 
     def diagnosed(self, failure: Failure, now: datetime, diagnosis: Diagnosis | None = None) -> Diagnosed:
         """Diagnose a failure where that has not been done, and plan what to do about it."""
@@ -147,11 +147,34 @@ class Reading:
     def _decode(self, record: Record, now: datetime) -> _Decoded:
         try:
             decoded = decode(record, self._admission, now)
-        except Exception as error:  # likewise where a record crashes decoding: the partition goes on, nothing is lost
+        except Exception as error:  # likewise
             log.exception("decode_crashed", partition=record.partition, offset=record.offset)
-            message = f"reading it broke ({type(error).__name__}): report this, and replay it after the fix"
-            return DeadLetter(record=record, reason=PoisonReason.UNSTORABLE, message=message)
+            fault = _broken(error)
+            return DeadLetter(record=record, reason=fault.reason, message=fault.message)
         return decoded if isinstance(decoded, DeadLetter) else (decoded, None)
+
+
+async def _once_one_is_free(record: Record, work: Callable[[], Awaitable[_T]]) -> _T:
+    """Return what a worker makes of a record; while none can be had it waits, and its offset is not committed."""
+    rests = BackOff(first=_FIRST_REST, longest=_LONGEST_REST)
+    while True:
+        try:
+            return await work()
+        except (NoWorkerFree, NoWorkerStarts) as error:  # a fault of our own
+            rests.failed()
+            log.warning(
+                "record_without_worker",
+                partition=record.partition,
+                offset=record.offset,
+                error=str(error),
+                retry_in=rests.rest().total_seconds(),
+            )
+            await asyncio.sleep(max(0.0, rests.rest().total_seconds()))
+
+
+def _broken(error: Exception) -> UnreadableRecord:
+    message = f"reading it broke ({type(error).__name__}): report this, and replay it after the fix"
+    return UnreadableRecord(reason=PoisonReason.UNSTORABLE, message=message)
 
 
 def merge_batches(first: Batch, more: Batch) -> Batch:

@@ -12,6 +12,7 @@ import pytest
 from consumer.catalog import WorkflowPolicy
 from consumer.heal.strategy import EffectGate, Task
 from consumer.ingest.decode import AdmissionRules, decode
+from consumer.ingest.event_batches import Events, events_in
 from consumer.model import (
     Adopt,
     Crashed,
@@ -79,6 +80,7 @@ TABLE = [
     Poison(name="context is a text", reason=R.WRONG_SHAPE, value=_event(context="none")),
     Poison(name="above the limit", reason=R.TOO_LARGE, value=_event(context={"text": "x" * LIMIT})),
     Poison(name="name too long", reason=R.TOO_LARGE, value=_event(workflow_name="n" * 513)),
+    Poison(name="a thousand headers and one", reason=R.TOO_LARGE, value=_event(), headers=(("h", b""),) * 1001),
     Poison(name="NUL in an id", reason=R.BAD_TEXT, value=_enveloped(id="a\0b")),
     Poison(name="half a surrogate pair in a source", reason=R.BAD_TEXT, value=_enveloped(source="urn:\ud800")),
     Poison(name="Avro", reason=R.NOT_JSON, value=b"\x00\x00\x00\x00\x07\x0corders"),
@@ -362,6 +364,41 @@ async def test_a_record_on_which_our_own_reading_breaks_is_a_dead_letter(
     (letter,) = await place.letters()
     assert letter.headers["shw_dlq_reason"] == b"unstorable"
     assert b"RecursionError" in letter.headers["shw_dlq_message"]
+
+
+async def test_a_record_on_which_our_own_splitting_breaks_is_a_dead_letter(
+    embedded_place: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(value: bytes) -> Events:
+        if b"breaks" in value:
+            raise MemoryError
+        return events_in(value)
+
+    monkeypatch.setattr("consumer.pipeline.reading.events_in", breaks)
+    place = embedded_place
+    org = await place.organisation()
+    kind = ("content-type", b"application/cloudevents-batch+json")
+    await place.publish(b'["breaks"]', json.dumps([_good(1) | event(org, "g")]).encode(), headers=(kind,))
+    async with place.consumer():
+        await until(lambda: _is_committed(place, 2))
+    (letter,) = await place.letters()
+    assert (letter.headers["shw_dlq_reason"], letter.value) == (b"unstorable", b'["breaks"]')
+    assert b"MemoryError" in letter.headers["shw_dlq_message"]
+    assert len(await place.failures()) == 1
+
+
+async def test_a_header_without_a_value_counts_as_an_empty_one(place: Site) -> None:
+    await _prepare(place)
+    nothing: Any = None
+    odd = (("content-type", nothing), ("ce_id", nothing), ("traceparent", nothing), ("shw_first_topic", nothing))
+    for headers in ([one] for one in odd):
+        await place.publish(_good(1) if headers[0][0] != "ce_id" else b"{}", headers=headers)
+    await place.publish(_good(2))
+    async with place.consumer() as running:
+        await running.settled(2)
+        await until(lambda: _is_committed(place, 5))
+    (letter,) = await place.letters()
+    assert letter.headers["ce_id"] == b""
 
 
 async def test_a_stored_failure_whose_claim_the_database_refuses_is_given_up_and_holds_up_no_other(

@@ -12,7 +12,11 @@ from consumer.catalog import parse_catalog
 from consumer.diagnose.diagnosis import diagnose
 from consumer.ingest.big_records import BIG_BYTES, RecordWorkers, is_big, record_workers
 from consumer.ingest.decode import AdmissionRules, decode, redact_stored
+from consumer.ingest.event_batches import events_in
 from consumer.model import DeadLetter, Record
+from consumer.ownership.clock import Clock
+from consumer.pipeline.reading import Reading
+from consumer.plan.planner import Planner
 from schemas.names import PoisonReason
 from tests.support.adversarial_records import BUILDERS, hostile_event
 from tests.support.healing import failure
@@ -60,6 +64,30 @@ async def test_a_worker_reads_a_record_as_this_process_does(workers: RecordWorke
 @pytest.mark.parametrize("value", [b"{", b"[]" * 9, hostile_event({"org_id": 3})])
 async def test_a_worker_gives_the_same_dead_letter(workers: RecordWorkers, value: bytes) -> None:
     assert await workers.decode(record(value), DOOR, NOW) == decode(record(value), DOOR, NOW)
+
+
+BATCH: Final = (("content-type", b"application/cloudevents-batch+json"),)
+BATCHES: Final = (
+    b"[" + b",".join([hostile_event({})] * 3) + b"]",
+    b"[" + b",".join([rb'{"id":"\ud800"}', b"[NaN]", b"7"]) + b"]",
+    b"[" * 9000,
+    b"[" + b"7," * 2000 + b"7]",
+)
+
+
+@pytest.mark.parametrize("value", BATCHES, ids=["events", "odd", "deep", "many"])
+async def test_a_worker_splits_a_batch_as_this_process_does(workers: RecordWorkers, value: bytes) -> None:
+    assert await workers.split(record(value)) == events_in(value)
+
+
+async def test_a_batch_that_takes_too_long_to_split_is_a_dead_letter() -> None:
+    deep = b"[" + b",".join([b"[" * 90 + b"]" * 90] * 5000) + b"]"
+    one = replace(record(rb'[{"data":["\u0000",' + deep + b"]}]"), headers=BATCH)
+    async with record_workers(timedelta(milliseconds=100)) as workers:
+        planner = Planner(rungs={}, catalog=parse_catalog(catalog()))
+        read = await Reading(DOOR, planner, Clock(), workers).read([one])
+    (letter,) = read.letters
+    assert (letter.reason, letter.record.value) == (PoisonReason.TOOK_TOO_LONG, one.value)
 
 
 async def test_a_source_that_may_not_speak_is_told_as_ever(workers: RecordWorkers) -> None:

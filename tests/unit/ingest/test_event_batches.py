@@ -1,6 +1,7 @@
 """A batch of CloudEvents in one record: each event for itself."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from consumer.catalog import parse_catalog
 from consumer.ingest.decode import AdmissionRules, decode
-from consumer.ingest.event_batches import MOST_EVENTS, split_batch
+from consumer.ingest.event_batches import MOST_EVENTS, MOST_HEADER_BYTES, MOST_HEADERS, split_batch
 from consumer.model import DeadLetter, Failure, Record
 from consumer.results.events import Outlet, dead_letter_message
 from schemas.names import PoisonReason
@@ -108,3 +109,16 @@ def test_numbers_that_are_none_and_texts_that_were_cut_count_for_their_event_alo
 def test_other_records_pass_as_they_are() -> None:
     one = batch(b"{}", b"application/json")
     assert list(split_batch(one, max_bytes=1)) == [one]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [[("h", b"x")] * (MOST_HEADERS + 1), [("h", b"x" * MOST_HEADER_BYTES)]],
+    ids=["number", "bytes"],
+)
+def test_a_batch_with_more_headers_than_each_event_can_carry_is_one_letter(headers: list[tuple[str, bytes]]) -> None:
+    whole = batch([7] * MOST_EVENTS)
+    (letter,) = decoded(replace(whole, headers=(*whole.headers, *headers)))
+    assert isinstance(letter, DeadLetter)
+    assert (letter.reason, letter.record.value, letter.record.part) == (R.TOO_LARGE, whole.value, 0)
+    assert "headers" in letter.message
