@@ -1,7 +1,7 @@
 """`python -m benchmarks.diagnosis_accuracy [--misses] [FILE...]`: how often diagnoses are right, and how often harmful.
 
 Over the labelled texts of the tests, and over the corpora of real texts where they lie beside the checkout. Of the
-second corpus four tenths are kept aside by a fixed hash: `--misses` never shows them, so that rules are not fitted to
+second corpus a fifth is kept aside by a fixed hash: `--misses` never shows them, so that rules are not fitted to
 them, and their line of the table says what rules are worth on texts that nobody has looked at.
 """
 

@@ -3,7 +3,18 @@
 from typing import Final
 
 from consumer.diagnose.rule import Rule, rule
-from consumer.diagnose.rules.names import CREDENTIAL, IMAGE, MONEY, NEVER, PERSON, REPAIR, STALL, TIMEOUT, UNKNOWN
+from consumer.diagnose.rules.names import (
+    CREDENTIAL,
+    IMAGE,
+    MONEY,
+    NEVER,
+    PERSON,
+    REPAIR,
+    SCHEMA,
+    STALL,
+    TIMEOUT,
+    UNKNOWN,
+)
 
 RULES: Final[tuple[Rule, ...]] = (
     rule(
@@ -40,22 +51,22 @@ RULES: Final[tuple[Rule, ...]] = (
         None,
         CREDENTIAL,
         says="""
-            invalid|incorrect|expired|missing|wrong|revoked|bad|no *
-            key|token|credentials|credential|secret|password; key|token|credentials|credential|secret|password
-            is|has|was|have|are not? invalid|incorrect|expired|missing|revoked|rejected|been; invalid|expired
+            invalid|incorrect|expired|missing|wrong|revoked|bad|no * key|token|credentials|credential|secret|password;
+            key|token|credentials|credential|secret|password is|has|was|have|are not?
+            invalid|incorrect|expired|missing|revoked|rejected|been; invalid|expired
             token|credentials|credential|signature; token|credentials|session|key expired|revoked|invalid|rejected;
             unauthorized; unauthenticated; authentication failed|required|error|failure; not authenticated; access
             denied; permission denied; insufficient permissions|scope|scopes|privileges; signature has expired;
             signature key; signature mismatch|invalid; could not|failed|cannot authenticate; failed to authenticate;
             login required; session expired|invalid; refresh token; not authorized; no access; dont have access; not
             allowed to access; missing scope|scopes|permission|permissions; lacks permission; does not have
-            permission; requires * permission; api key not; authenticate provided token; reauthenticate; log in
-            again; unable to verify * credentials|token; not permitted to;
+            permission; requires * permission; api key not; authenticate provided token; reauthenticate; log in again;
+            unable to verify * credentials|token; not permitted to;
             authentication|authorization|authorisation|login|signin|2fa|mfa|otp|captcha|credentials|password|token|consent|permission|permissions|privileges|admin|root|scope|access|oauth|sso|certificate|key
             is|are a? required; sign in|on is required; log in is required; two|multi factor * required; requires
             authentication|authorization|login|credentials|permission|permissions|privileges|admin; invalid
-            api|access|security? key|token; must be logged|authenticated|authorized|signed; 2 fa is? required; 2fa
-            is? required; password * changed|expired|reset; oauth token * expired; token used * expired; lacks *
+            api|access|security? key|token; must be logged|authenticated|authorized|signed; 2 fa is? required; 2fa is?
+            required; password * changed|expired|reset; oauth token * expired; token used * expired; lacks *
             scope|scopes; not have * permission|permissions|access|rights
         """,
         example="The API key has been revoked",
@@ -89,23 +100,25 @@ RULES: Final[tuple[Rule, ...]] = (
         MONEY,
         says="""
             insufficient|exceeded|exceeds|exceeding|exceed|over|out of|used up * quota; quota *
-            exceeded|reached|exhausted|used; quota exceeded; insufficient|not|no enough?
-            credits|balance|credit|quota; not enough credits|credit|balance|quota; out of credits|credit; ran out of
-            credits|credit|tokens; credit balance; low balance; balance is * low; hard limit; usage limit;
-            monthly|daily|spending|spend|budget limit|cap|quota|budget; upgrade your|the plan|subscription; check
-            your plan; billing details; billing account; billing must be enabled; enable billing; payment required;
-            trial|plan * expired|ended; characters|credits remaining; characters|credits|tokens|units are|is
-            required; buy|purchase more credits; purchase a paid plan; top up; no remaining; limit of your plan;
-            plan limit; free tier * limit|exceeded|disabled;
-            payment|subscription|upgrade|deposit|purchase|credits|balance|license|licence is|are a? required; requires
-            a? paid|premium|pro|enterprise|business|higher plan|subscription|account|tier; credit limit; reached *
-            limit of; enough * tokens|credits|balance|units; not have enough balance|credits|funds|tokens;
-            insufficient * credit|credits|balance; allowance exhausted|used|exceeded; limit of invoices|seats|users;
-            overdue|unpaid account|balance; account * suspended|past due for? nonpayment|billing; out of
-            funds|balance|quota|characters|minutes; quota * used up; no|zero remaining
+            exceeded|reached|exhausted|used; quota exceeded; insufficient|not|no enough? credits|balance|credit|quota;
+            not enough credits|credit|balance|quota; out of credits|credit; ran out of credits|credit|tokens; credit
+            balance; low balance; balance is * low; hard limit; usage limit; monthly|daily|spending|spend|budget
+            limit|cap|quota|budget; upgrade your|the plan|subscription; check your plan; billing details; billing
+            account; billing must be enabled; enable billing; payment required; trial|plan * expired|ended;
+            characters|credits remaining; characters|credits|tokens|units are|is required; buy|purchase more credits;
+            purchase a paid plan; top up; no remaining; limit of your plan; plan limit; free tier *
+            limit|exceeded|disabled; payment|subscription|upgrade|deposit|purchase|credits|balance|license|licence
+            is|are a? required; requires a? paid|premium|pro|enterprise|business|higher
+            plan|subscription|account|tier; credit limit; reached * limit of; enough * tokens|credits|balance|units;
+            not have enough balance|credits|funds|tokens; insufficient * credit|credits|balance;
+            allowance|quota|credits|budget|balance|contingent * used|exhausted|spent|consumed|depleted; limit of
+            invoices|seats|users; overdue|unpaid account|balance; account * suspended|past due for?
+            nonpayment|billing; out of funds|balance|quota|characters|minutes; quota * used up; used up
+            your|the|its|all|their quota|credits|allowance|balance; no|zero remaining
             credits|quota|balance|characters|tokens; credits are|have exhausted|run; exceed|exceeds your|the current
             quota; subscription * expired|inactive|lapsed
         """,
+        against=(SCHEMA,),
         example="This month's credits: out of credits",
     ),
     rule(
@@ -120,22 +133,37 @@ RULES: Final[tuple[Rule, ...]] = (
         example="The registry answered HTTP 410",
     ),
     rule(
+        "request.signed-address",
+        0,
+        None,
+        REPAIR,
+        firmly=8,
+        says="""
+            signed|presigned|pre url|urls|link|links|uri|address signed? *
+            expired|denied|forbidden|invalid|rejected|403|mismatch; expired|invalid|stale signed|presigned
+            url|urls|link|links; pre signed url|urls|link|links * expired|denied|forbidden|invalid|403|mismatch;
+            request has expired; sas token|url|signature * expired|invalid; signature of the url
+        """,
+        example="The presigned link has expired: access denied",
+    ),
+    rule(
         "request.too-large",
         8,
         None,
         REPAIR,
         firmly=13,
         says="""
-            larger than max|the|maximum|allowed; exceeds|exceeded|exceed * maximum|max|allowed|size|limit
-            size|length|bytes|characters|tokens|mb|kb|gb;
+            context|prompt|input|request|payload|file|message|upload|body size|length|window has|have|is|was? been?
+            exceeded|exceeds|over; context|prompt|input too long|large|big; larger than max|the|maximum|allowed;
+            exceeds|exceeded|exceed * maximum|max|allowed|size|limit size|length|bytes|characters|tokens|mb|kb|gb;
             payload|body|entity|file|message|request|record|response|upload|attachment|content|input|image|video|document|packet|header|headers|uri|url
             is? too large|big|long; too large|big|long: ; maximum|max allowed?
             size|length|bytes|payload|message|request|file size|is|of|exceeded; size exceeds|exceeded|limit; content
             size; exceeds the * size|limit of; larger than permitted|supported; message size; got a packet bigger;
             context length|window; prompt is too long; too many tokens|characters; input * too long; document too
             large; reduce the length|size|number; string too long; value too long for; data too long; bigger than;
-            greater than max|the maximum|allowed; over the size limit; larger|longer|bigger than *
-            limit|maximum|max; size limit
+            greater than max|the maximum|allowed; over the size limit; larger|longer|bigger than * limit|maximum|max;
+            size limit
         """,
         codes="""
             http.413 http.414 http.431 PayloadTooLarge PayloadTooLargeError PayloadTooLargeException
@@ -161,7 +189,7 @@ RULES: Final[tuple[Rule, ...]] = (
             AlreadyExists ALREADY_EXISTS AlreadyExistsException AlreadyExistsError DuplicateValue DUPLICATE_VALUE
             DuplicateKeyException ConflictDuplicate grpc.6 EntityExistsException
         """,
-        example="The contact already exists, HTTP 409",
+        example="The record already exists, HTTP 409",
     ),
     rule(
         "request.not-offered",
@@ -222,8 +250,8 @@ RULES: Final[tuple[Rule, ...]] = (
         firmly=9,
         says="""
             withdrew; withdrawn by; changed his|her|their mind; no longer wanted|wants; called off; was|been|got
-            cancelled|canceled by; cancelled|canceled|aborted|stopped|terminated|killed|interrupted|closed|rejected
-            by * user|operator|customer|owner|admin|administrator; user|customer|operator
+            cancelled|canceled by; cancelled|canceled|aborted|stopped|terminated|killed|interrupted|closed|rejected by
+            * user|operator|customer|owner|admin|administrator; user|customer|operator has|had?
             cancelled|canceled|aborted|stopped; manually cancelled|canceled|stopped|aborted|terminated; cancelled on
             purpose; cancelled by request; cancellation requested
         """,
@@ -240,13 +268,16 @@ RULES: Final[tuple[Rule, ...]] = (
             not yet approved; not approved; has|have not * approved|confirmed|signed; not given|granted
             consent|approval; waiting|waits|awaiting|awaits|pending|needs|requires|wait *
             approval|review|sign|signoff|confirmation|authorization|decision; waiting|waits|awaiting|awaits|wait
-            for|on * human|person|user|manager|approver|customer|input|reply|someone|reviewer|operator|owner;
-            approval pending|required|outstanding; awaiting approval|review|confirmation|input; pending|manual|human
+            for|on * human|person|user|manager|approver|customer|input|reply|someone|reviewer|operator|owner; approval
+            pending|required|outstanding; awaiting approval|review|confirmation|input; pending|manual|human
             approval|review; paused by|until; on hold; scheduled for|to run; sleeping until; waiting until; waiting
-            for * timer|schedule|window; not approved yet; hasnt|not been approved; needs manual; requires manual;
-            human in the loop; approval|review|confirmation|intervention|action|signature|verification|kyc|human|person
-            is|are a? required; manual intervention|action|step|review|approval; restart|reboot|upgrade|update|migration
-            is required; requires a? restart|reboot|human|manual|approval|confirmation|review
+            for * timer|schedule|window; waiting|waits for mr|ms|mrs|dr|legal|finance|compliance|management;
+            approval|review|release|signoff node|step|task|gate|stage * waiting|waits|open|pending; not approved yet;
+            hasnt|not been approved; needs manual; requires manual; human in the loop;
+            approval|review|confirmation|intervention|action|signature|verification|kyc|human|person is|are a?
+            required; manual intervention|action|step|review|approval; restart|reboot|upgrade|update|migration is
+            required; restart|reboot|upgrade of * required; requires a?
+            restart|reboot|human|manual|approval|confirmation|review
         """,
         against=(STALL, TIMEOUT),
         example="Stuck? No: waiting for approval of the legal team",

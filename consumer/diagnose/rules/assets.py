@@ -45,12 +45,13 @@ RULES: Final[tuple[Rule, ...]] = (
             image|images|picture|pictures|thumbnail|thumbnails|avatar|illustration|artwork|cover|poster; text to
             image; image edit|edits|variation; no image|images|picture|thumbnail;
             image|images|picture|thumbnail|photo|avatar|cover|banner|poster * not
-            generated|created|returned|found|loaded|available|rendered|produced; without image|images|picture;
-            missing image|images|picture|thumbnail|photo|avatar; image|images|thumbnail|picture|pictures|photo|avatar
-            is|are|was? missing|absent;
-            failed|unable|fails|couldnt|cannot|cant to? generate|create|render|draw|make *
-            image|images|thumbnail|picture|photo|avatar; black|blank|null|empty image|images|picture; image
-            response; image data; image url; image|images|thumbnail is|are|was|were null|empty|missing|blank|black
+            generated|created|returned|found|loaded|available|rendered|produced; without image|images|picture; missing
+            image|images|picture|thumbnail|photo|avatar; image|images|thumbnail|picture|pictures|photo|avatar
+            is|are|was? missing|absent; failed|unable|fails|couldnt|cannot|cant to? generate|create|render|draw|make *
+            image|images|thumbnail|picture|photo|avatar; black|blank|null|empty|grey|gray
+            image|images|picture|cover|frame|thumbnail; image|images|picture|cover|thumbnail|render * all
+            black|blank|grey|white; grey|gray|black|blank box|square|rectangle; image response; image data; image url;
+            image|images|thumbnail is|are|was|were null|empty|missing|blank|black
         """,
         example="Could not generate the cover",
     ),
@@ -59,8 +60,8 @@ RULES: Final[tuple[Rule, ...]] = (
         4,
         IMAGE,
         says="""
-            dalle; imagine; imagen; sdxl; txt2img; txt 2 img; img 2 img; img2img; invoke ai; gpt image; diffusers;
-            control net; controlnet; nano banana
+            dalle; imagine; imagen; sdxl; inpainting; outpainting; inpaint mask; txt2img; txt 2 img; img 2 img;
+            img2img; invoke ai; gpt image; diffusers; control net; controlnet; nano banana
         """,
         example="Dalle did nothing",
     ),
@@ -86,7 +87,8 @@ RULES: Final[tuple[Rule, ...]] = (
         REPAIR,
         says="""
             invalid|unsupported image; image too|is large|small|too; unsupported size|aspect|resolution|dimensions;
-            aspect ratio; image size must; dimensions must; width and height
+            aspect ratio; width|height * multiple|divisible; mask * size|sizes|dimensions|shape; image size must;
+            dimensions must; width and height
         """,
         codes="""
             invalid_image invalid_image_format invalid_base64_image image_too_large image_too_small
@@ -139,8 +141,8 @@ RULES: Final[tuple[Rule, ...]] = (
             pull|pulling|registry|digest|tag|layer|layers|build|builder|manifest|getter|repository;
             pull|pulling|pulled|pulls|push|pushing|pushed * image|images|layer; manifest unknown; manifest * not
             found; image pull back off; err image pull; back off pulling; build|building|built * docker; docker;
-            dockerfile; in cache; mirror image; failed to pull; image|images build|builds; imagepullbackoff;
-            snapshot image; no matching manifest
+            dockerfile; in cache; mirror image; failed to pull; image|images build|builds; imagepullbackoff; snapshot
+            image; no matching manifest
         """,
         codes="""
             ImagePullBackOff ErrImagePull InvalidImageName ImageInspectError RegistryUnavailable

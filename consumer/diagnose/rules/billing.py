@@ -29,10 +29,11 @@ RULES: Final[tuple[Rule, ...]] = (
         3.5,
         BILLING,
         says="""
-            invoice; invoices; invoicing; invoiced; refund; refunds; refunded; payout; payouts; chargeback;
-            dispute lost; checkout session; dunning; direct debit; sepa; credit note; credit memo; tax type;
-            accpay; accrec; payment intent; customer cus; unbilled; prorated|proration; metered usage; balance
-            transaction; iban; bank account|transfer; vat; credit card; debit card; card number; amount due
+            invoice; invoices; invoicing; invoiced; refund; refunds; refunded; payout; payouts; chargeback; dispute
+            lost; checkout session; dunning; direct debit; sepa; credit note; credit memo; tax type; accpay; accrec;
+            payment intent; customer cus; unbilled; prorated|proration; metered usage; balance transaction; iban; bank
+            account|transfer; vat; amount captured|charged|paid|billed|refunded|received|credited; credit card; debit
+            card; card number; amount due
         """,
         example="The refund never came",
     ),
@@ -51,14 +52,13 @@ RULES: Final[tuple[Rule, ...]] = (
         BILLING,
         PERSON,
         says="""
-            card|payment|charge|transaction|instrument|debit|cc * declined|declines|decline|refused|rejected;
-            declined * by; declines|declined; expired card; card has expired; card * expired; requires *
+            card|payment|charge|transaction|instrument|debit|cc * declined|declines|decline|refused|rejected; declined
+            * by; declines|declined; expired card; card has expired; card * expired; requires *
             action|authentication|confirmation|verification; additional user|customer action; 3 d secure; 3ds; 3d
             secure; strong customer authentication; do not honor|honour; incorrect cvc|cvv; security code; contact *
             bank|issuer; issuer; mandate *
             cancelled|canceled|inactive|revoked|pending|invalid|missing|required|expired|available|finalized|found|rejected;
-            requires|no existing? a? mandate; bank account closed; payment method *
-            required|missing|detached|expired
+            requires|no existing? a? mandate; bank account closed; payment method * required|missing|detached|expired
         """,
         codes="""
             card_declined generic_decline do_not_honor INSTRUMENT_DECLINED expired_card incorrect_cvc
@@ -111,11 +111,16 @@ RULES: Final[tuple[Rule, ...]] = (
             unpaid|paid|open|active|pending|due|overdue; order never|not updates|updated|processed;
             captured|charged|paid|deducted but|and|twice|without; payment|payments
             succeeded|succeeding|successful|received|completed but|yet|and; charged twice; double
-            charged|charge|billed|payment|charging; duplicate charge|payment|invoice; never reconciled; mismatch;
-            does not match * total|amount|balance|ledger|invoice; total|totals differ|differs|mismatch; leaving the
-            money; remain unbilled; never arrived; not updated; no matching order|payment|invoice; corresponding
-            order; drops the event; older than the cursor; cancelled state; leaves customer; state transition|to;
-            order state; error transitioning; canceled webhook; orders * stuck
+            charged|charge|billed|payment|charging; duplicate charge|payment|invoice; never reconciled;
+            amount|amounts|total|totals|balance|balances|payment|invoice|ledger|currency|price|tax|quantity|status|state
+            mismatch; does not match * total|amount|balance|ledger|invoice; total|totals differ|differs|mismatch;
+            leaving the money; remain unbilled; never arrived; not updated; no matching order|payment|invoice;
+            corresponding order; drops the event; older than the cursor; cancelled state; leaves customer; state
+            transition|to; order state; error transitioning; canceled webhook; orders * stuck; never
+            synced|recorded|posted|credited|booked|applied|refunded|synchronised|synchronized; order of
+            webhook|webhooks|events; webhook|webhooks|event|events|callbacks * out of order;
+            received|arrived|delivered|processed out of order; stays|stayed|remains|remained|still
+            incomplete|unpaid|open|past
         """,
         codes="ORDER_STATE_TRANSITION_ERROR event_out_of_order",
         example="The two systems are out of sync",
@@ -140,9 +145,10 @@ RULES: Final[tuple[Rule, ...]] = (
         BILLING,
         REPAIR,
         says="""
-            no such customer|subscription|invoice|charge|price|plan|payment|coupon|product|token|source|refund;
-            no|not subscription|subscriptions|invoice|invoices found|have; not have a subscription;
-            subscription|invoice|customer|payment|charge|order not found|exist; already
+            no such customer|subscription|invoice|charge|price|plan|payment|coupon|product|token|source|refund; no|not
+            subscription|subscriptions|invoice|invoices found|have; not have a subscription;
+            subscription|invoice|customer|payment|charge|order not found|exist;
+            mandate|subscription|invoice|payment|charge|refund already? exists; already
             paid|refunded|captured|voided|cancelled|canceled|charged; cannot be refunded|voided|captured; must be
             unique; document|invoice|amount|total must|cannot; line total; subscription * deleted|canceled|cancelled
         """,

@@ -18,9 +18,13 @@ RULES: Final[tuple[Rule, ...]] = (
         3.1,
         CONCIERGE,
         says="""
-            reservation; reservations; guest; guests; calendar; check in; check out; meeting; availability;
-            time slot|slots; timeslot; flight; tickets|seats; event type; table for; spa; courier; cortana;
-            acuity; bland; sabre
+            reservation; reservations; guest; guests; calendar; check in; check out; meeting; availability; time
+            slot|slots; timeslot; flight; tickets|seats; fare|fares data|quote|basis|rules|class|family|is|was|has;
+            invalid|no|unknown * fare|fares; passenger; passengers; traveler; travelers; traveller; travellers; call
+            transfer|transfers|forwarding; transfer|forward|forwarding the|a? call; handoff; hand off to; caller;
+            callers; phone call|number; send email|sms; assistant|agent|bot called;
+            transfer|transferred|escalate|escalated to a? human|agent|operator|front; event type; table for; spa;
+            courier; cortana; acuity; bland; sabre
         """,
         example="The guests are not there",
     ),
@@ -68,6 +72,20 @@ RULES: Final[tuple[Rule, ...]] = (
         """,
         codes="no_available_users_found_error slot_unavailable booking_conflict NO_AVAILABILITY",
         example="Fully booked that evening",
+    ),
+    rule(
+        "concierge.exists",
+        6,
+        CONCIERGE,
+        PERSON,
+        firmly=10,
+        says="""
+            contact|lead|guest|attendee|invitee|booking|reservation|appointment|conversation|participant|registrant|member
+            * already exists|exist|registered|booked|subscribed|added|invited; already a?
+            registered|subscribed|invited|enrolled attendee|guest|contact|member|participant; duplicate
+            contact|lead|booking|reservation|appointment|attendee|guest
+        """,
+        example="The lead already exists",
     ),
     rule(
         "concierge.agent",

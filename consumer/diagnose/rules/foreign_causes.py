@@ -33,11 +33,13 @@ RULES: Final[tuple[Rule, ...]] = (
             disponibile; временно недоступен|недоступна|недоступно; сервис недоступен; tijdelijk
             niet beschikbaar; chwilowo niedostepny|niedostepna; gecici olarak kullanilamiyor; en
             mantenimiento; em manutencao; en maintenance; in wartung; wartungsarbeiten; in
-            manutenzione; spater erneut; mas tarde; mais tarde; plus tard; piu tardi; позже
+            manutenzione; sicherung|sicherungsschalter|schutzschalter|schaltkreis * offen|ausgelost|geoffnet;
+            disyuntor|cortacircuitos|circuito * abierto; disjuntor|circuito * aberto; disjoncteur|circuit * ouvert;
+            interruttore|circuito * aperto; spater erneut; mas tarde; mais tarde; plus tard; piu tardi; позже
         """,
         holds="""
-            暂时不可用; 暂不可用; 服务不可用; 維護中; 维护中; 一時的に利用できません; メンテナンス中; 일시적으로
-            사용할 수 없; 점검 중; غير متاح مؤقتا
+            熔断; 断路器; サーキットブレーカー; 서킷; 차단기; 暂时不可用; 暂不可用; 服务不可用; 維護中; 维护中;
+            一時的に利用できません; メンテナンス中; 일시적으로 사용할 수 없; 점검 중; غير متاح مؤقتا
         """,
         example="El servicio está temporalmente fuera de servicio",
     ),
@@ -49,10 +51,14 @@ RULES: Final[tuple[Rule, ...]] = (
         firmly=6,
         bound=True,
         says="""
-            0 segundos|sekunden|secondes|secondi;
+            0 segundos|sekunden|secondes|secondi; 0|zero|zerro|null octet|octets|octeto|octetos|bytes;
+            mudo|muda|mudos; muet|muette|muets; stumm|stumme|lautlos; muto|muta; silencioso|silenciosa; silencieux;
+            sin sonido|audio; sem som|audio; sans son; ohne ton; kein ton; senza suono; без звука; тишина;
             vacio|vacia|vazio|vazia|vide|leer|leere|vuoto|vuota|пустой|пустая
         """,
-        holds="0秒; 是空的; 为空; 静音; 空白; 無音; 空の; 0초; 무음; 비어; صامت; فارغ; खाली",
+        holds="""
+            0秒; 是空的; 为空; 没有声音; が空; は空; 소리가; 静音; 空白; 無音; 空の; 0초; 무음; 비어; صامت; فارغ; खाली
+        """,
         example="La narración: un archivo mp3 vacío",
     ),
     rule(
@@ -153,7 +159,9 @@ RULES: Final[tuple[Rule, ...]] = (
         CREDENTIAL,
         says="""
             no autorizado; credenciales; clave * invalida|incorrecta; token * caducado|expirado|invalido|ha|vencido;
-            nao autorizado; credenciais; chave * invalida; acceso denegado; acesso negado; non autorise; acces
+            nao autorizado; credenciais; chave * invalida; acceso denegado; acesso negado; sesion *
+            caducado|caducada|caduco|expirada|vencida; sessao * expirada|expirou; vuelva a iniciar; iniciar sesion;
+            faca login; reconnectez; melden sie sich|erneut; non autorise; acces
             refuse; identifiants; cle * invalide|expiree; jeton|session|token|certificat|cle * expire|expiree; mot
             de passe * expire; nicht autorisiert; zugriff verweigert; anmeldung fehlgeschlagen;
             token|sitzung|session|schlussel|passwort|kennwort|anmeldung|zugang|berechtigung|lizenz|zertifikat *

@@ -28,7 +28,9 @@ RULES: Final[tuple[Rule, ...]] = (
             disponible * servidor; servidor * no; tiempo de espera|respuesta; tiempo * agotado|excedido|superado;
             agoto el tiempo; tempo limite|esgotado|esgotou; tempo de espera|resposta; delai *
             depasse|expire|attente; delai d attente; temps d attente; delai|temps|requete|connexion|attente * a
-            expire; timeout|zeit|zeitlimit|frist|wartezeit|zeitraum * abgelaufen|uberschritten; tiempo|plazo|espera
+            expire; timeout|zeit|zeitlimit|frist|wartezeit|zeitraum * abgelaufen|uberschritten;
+            antwort|verbindung|anfrage * abgelaufen; wartezeit auf|fur|beim|zum; plazo|tiempo|espera *
+            caducado|caduco|vencio; espera * caducado|agotada|agotado|excedida; tiempo|plazo|espera
             * expirado|vencido|agotado; tempo|prazo * expirado|expirou; czas * uplynal|minal|przekroczony; uplynal *
             czas; suresi doldu; zeituberschreitung; zeitlimit; zeituberschritten; keine antwort; antwortete nicht;
             antwortet nicht; zu lange; tempo scaduto; timeout scaduto; tempo di attesa; zaman asimi; przekroczono
@@ -109,13 +111,13 @@ RULES: Final[tuple[Rule, ...]] = (
             validacion|validacao|validation|validazione; tipo|formato|format|typ
             invalido|invalide|ungultig|incorrecto|incorreto|errato|inesperado|non; esperado * recebido|recibido;
             pflichtfeld; feld * fehlt|ungultig|erforderlich; ungultiges|ungultiger|fehlerhaftes
-            format|json|feld|typ|wert|schema; schema * verletzt|nicht; json invalido|invalide|non|ungultiges; no es
-            un json|numero; n est pas un|valide; nao e um; не валидный|валиден; обязательное|обязательный
-            поле|параметр; отсутствует обязательное|поле|параметр; неверный|некорректный|недопустимый
+            format|json|feld|typ|wert|schema; schema * verletzt|nicht; json invalido|invalide|non|ungultiges; no es un
+            json|numero; n est pas un|valide; nao e um; не валидный|валиден; обязательное|обязательный поле|параметр;
+            отсутствует обязательное|поле|параметр; неверный|некорректный|недопустимый
             формат|тип|json|параметр|значение; ошибка валидации|проверки|разбора|парсинга; не удалось
             разобрать|распарсить|прочитать; ожидался|ожидалась|ожидались; ожидалось * получено|получена; не
-            соответствует * схеме; stimmt nicht * schema|uberein; entspricht nicht; schema di; esquema;
-            schemafehler; schema gema
+            соответствует * схеме; stimmt nicht * schema|uberein; entspricht nicht; schema di; esquema; schemafehler;
+            schema gema
         """,
         holds="""
             格式错误; 格式不正确; 校验失败; 验证失败; 参数错误; 缺少必填; 缺少参数; 缺少字段; 必填; 解析失败;
@@ -132,22 +134,34 @@ RULES: Final[tuple[Rule, ...]] = (
         STALL,
         REPAIR,
         says="""
-            atascado|atascada|bloqueado|bloqueada|trancado|travado|travada|parado|parada|colgado|colgada|congelado;
-            no avanza; nao avanca; sin avanzar|progreso; sem progresso; se quedo; quedo|quedado; ficou;
-            bloque|bloquee|coince|coincee|fige|figee; n avance; ne progresse; reste bloque|bloquee|en; hangt;
-            hangen; hangengeblieben; steckt; feststeckt; festgefahren; blockiert; eingefroren; kein fortschritt;
-            kommt nicht weiter; lauft endlos|seit; seit stunden; bloccato|bloccata|incastrato|fermo|ferma; in coda;
-            en cola; na fila; en file d attente; in der warteschlange; в очереди; nessun esecutore|worker; non
-            avanza|procede; завис|зависла|зависло|зависает|зависание|застряла|застряло|застревает|висит; не
+            atascado|atascada|bloqueado|bloqueada|trancado|travado|travada|parado|parada|colgado|colgada|congelado; no
+            avanza; nao avanca; sin avanzar|progreso; sem progresso; se quedo; quedo|quedado; ficou;
+            bloque|bloquee|coince|coincee|fige|figee; n avance; ne progresse; reste bloque|bloquee|en; hangt; hangen;
+            hangengeblieben; steckt; feststeckt; festgefahren; blockiert; eingefroren; kein fortschritt; kommt nicht
+            weiter; lauft endlos|seit; seit stunden; bloccato|bloccata|incastrato|fermo|ferma; in coda; en cola; na
+            fila; en file d attente; in der warteschlange; в очереди; nessun esecutore|worker; non avanza|procede;
+            завис|зависла|зависло|зависает|зависание|застряла|застряло|застревает|висит; не
             продвигается|двигается|выполняется|завершается; без прогресса; ohne fortschritt; takildi;
             zawiesil|zawiesza; utknal; macet; vastgelopen; hace horas; ha horas; depuis des heures; da ore; desde
-            hace
+            hace; continua|segue|permanece em|na|no processamento|fila|execucao|espera|andamento; continua|sigue en
+            proceso|cola|espera|ejecucion|curso; toujours en cours|attente|file; signe de vie; depuis|da|seit|od|vor
+            hier|gestern|ieri|wczoraj|tagen|jours|giorni|stunden|heures|ore; desde ontem|ayer|anteontem|anoche;
+            lauft|laufen immer|noch|seit; wisi; wisza; zawieszone|zawieszony; stoi w; nie posuwa|rusza|konczy;
+            ilerlemiyor; takili; saatlerdir; gunlerdir; beklemede; ha|hace|faz
+            dois|tres|dos|varios|varias|muchas|muitas|algumas|algunas dias|horas; fica|ficou|ficam
+            em|na|parado|parada|travado|presa; se queda|quedo en|colgado|colgada|parado; queda|quedan en
+            cola|espera|estado; bleibt|bleiben in|auf|stehen|hangen|liegen; reste|restent en|bloque|bloquee;
+            resta|restano in|bloccato|fermo; blijft|blijven hangen|in|op; geht nicht weiter|voran|vorwarts; no
+            termina|acaba nunca; nao termina|conclui|sai|anda; ne se termine|finit pas|jamais
         """,
         holds="""
-            卡住; 卡死; 卡在; 卡了; 一直卡; 堵塞; 挂起; 无响应; 不动; 停滞; 没有进展; 一直在跑; 一直处于; 死锁;
-            僵死; 阻塞; 停止响应; 停止しています; 停止した; 止まった; 止まって; 進まない; 進みません; 固まっ; 滞留;
-            ハング; スタック; 멈춤; 멈춰; 멈췄; 멈추; 진행되지; 진행이; 중단된; 교착; عالق; عالقة; متوقف; توقف;
-            لا يتقدم; अटक; रुका; रुक ग; ค้าง; תקוע; 心跳; ハートビート; 하트비트
+            还没有结束; 还没结束; 仍未完成; 仍未结束; 跑了; 一直没有; 没有更新; のままで; のまま変わ; 一晩中;
+            終わらな; 끝나지 않; 그대로; 排队中; 一直排队; 迟迟; 没有动静; 没反应; 始终处于; 待機したまま;
+            キューに入ったまま; 待機中のまま; 応答しなくな; 계속 대기; 대기열에; 대기 상태; 반응이 없; 卡住; 卡死;
+            卡在; 卡了; 一直卡; 堵塞; 挂起; 无响应; 不动; 停滞; 没有进展; 一直在跑; 一直处于; 死锁; 僵死; 阻塞;
+            停止响应; 停止しています; 停止した; 止まった; 止まって; 進まない; 進みません; 固まっ; 滞留; ハング;
+            スタック; 멈춤; 멈춰; 멈췄; 멈추; 진행되지; 진행이; 중단된; 교착; عالق; عالقة; متوقف; توقف; لا يتقدم; अटक;
+            रुका; रुक ग; ค้าง; תקוע; 心跳; ハートビート; 하트비트
         """,
         example="El flujo quedó parado",
     ),
@@ -217,9 +231,12 @@ RULES: Final[tuple[Rule, ...]] = (
             reservierung; reservieren; reserviert; termin; termine; terminbuchung; tisch; prenotazione;
             prenotazioni; prenotare; appuntamento; ospite; бронирование; бронирования; бронь; забронировать; столик;
             гостя; гость; встречу; rezervasyon; randevu; rezerwacja; rezerwacji; asistente; assistente; asistan;
-            ассистент; помощник; агент; assistent
+            ассистент; помощник; агент; assistent; template|modelo|plantilla|vorlage *
+            enviado|enviada|enviar|enviando|gesendet|versendet; mensagem|mensaje|nachricht|message|messaggio|сообщение *
+            nao|no|nicht|pas|non|не * enviada|enviado|gesendet|zugestellt|envoye|inviato|отправлено|доставлено
         """,
         holds="""
+            消息发送失败; 短信发送; 邮件发送失败; メッセージを送信でき; メールを送信でき; 메시지 전송; 메일 전송;
             预订; 预约; 预定; 订座; 日程; 会议室; 助手; 预約; 訂位; 予約; アポイント; 会議; アシスタント;
             エージェント; 예약; 회의; 일정; 비서; 에이전트; حجز; الحجز; موعد; المساعد; बुकिंग; आरक्षण; अपॉइंटमेंट;
             सहायक; จอง; הזמנה; رزرو

@@ -59,7 +59,9 @@ RULES: Final[tuple[Rule, ...]] = (
             lacks the|a|an|mandatory|required; mandatory|required * parameter|field|property; required
             property|field|fields|parameter|parameters|key|keys|properties|argument|arguments|attribute|element|input|column|columns|header;
             field|property|parameter|value|key|argument|attribute|element required|missing; missing
-            required|mandatory|field|key|property|attribute|parameter|argument|element|column|value|input|properties;
+            required|mandatory|expected key|keys; missing key|keys in|from|for|of|at; key|keys is|are missing|absent;
+            missing
+            required|mandatory|field|key|property|attribute|parameter|parameters|arguments|argument|element|column|value|input|properties;
             is required; is a required; is missing|mandatory|absent; are required|mandatory|missing; must|should be
             specified|provided|present|set|supplied|defined|included|given; must contain|have|include;
             cannot|must|should|may not? be null|empty|blank|undefined; not be null|empty|blank|undefined; required *
@@ -80,16 +82,18 @@ RULES: Final[tuple[Rule, ...]] = (
             expected * received|got|but|found|was; expected string|number|integer|boolean|array|object|list; type
             mismatch|error for; wrong|invalid|incorrect type; invalid
             input|value|argument|format|parameter|parameters|date|datetime|uuid|email|number|json|literal; not of
-            type; is not a|an|of valid|type|string|number|integer|boolean|array|object|list|date; not a valid; input
-            should; cannot|could|unable|failed|failure|error|cant|unmarshal|parse
+            type; cannot|could|can not? be? parsed|deserialized|interpreted|coerced|converted; columns *
+            expects|wants|expected|needs; is not a|an|of
+            valid|type|string|number|integer|boolean|array|object|list|date; not a valid; input should;
+            cannot|could|unable|failed|failure|error|cant|unmarshal|parse
             deserialize|unmarshal|coerce|cast|convert|parse|decode|deserialise; could|can not
             deserialize|unmarshal|parse|decode|convert; unable|failed|fail|fails|failing|failure to
             deserialize|unmarshal|parse|decode|convert|coerce; error
             deserializing|decoding|parsing|unmarshalling|unmarshaling;
-            deserialization|deserialisation|serialization|parsing|decoding failed|error; value of type; argument
-            must; parse error; got * instead of; was expected; unexpected type|value|format; bad format; does|did
-            not match|conform|satisfy|validate|comply; doesnt match|conform; incompatible types; instead of a|an;
-            expected by|format
+            deserialization|deserialisation|serialization|parsing|decoding failed|error; value of type; argument must;
+            parse error; got * instead of; was expected; unexpected type|value|format; bad format; does|did not
+            match|conform|satisfy|validate|comply; doesnt match|conform; incompatible types; instead of a|an; expected
+            by|format
         """,
         example="Expected integer, received string",
     ),
@@ -122,8 +126,9 @@ RULES: Final[tuple[Rule, ...]] = (
             json|xml|yaml|payload|response|body|csv|message|html; malformed; extra data; unterminated string; json
             parse|parsing|decode|decoding|error|syntax|validation; json at position; in json; expecting
             value|property|delimiter; expected json; invalid control character; trailing comma|data|characters; well
-            formed; syntax error; no json; non json; json object; escape sequence; json mode; yaml error; entity
-            name
+            formed; syntax error; no json; non json; json object; escape sequence; json mode;
+            prose|markdown|text|explanation instead of; answered|replied|responded with|in prose|text|markdown|words;
+            wrapped in * markdown|fence|fences; code fence|fences; yaml error; entity name
         """,
         example="Trailing comma in the answer",
     ),
@@ -148,10 +153,11 @@ RULES: Final[tuple[Rule, ...]] = (
             finish|stop reason length|max; truncated|truncates|truncation *
             response|output|answer|json|completion|reply|document|message;
             response|output|answer|completion|json|reply|text was|is|got|gets|has|been|be * truncated; truncated
-            json|response|output|answer|completion; cut off; unexpected end of json|input|data|stream; unexpected
-            end; unterminated string; max|maximum tokens * reached|exceeded|hit|limit; token limit
-            was|is|has|reached|hit; hit the|its|max * token|tokens|length limit?; length limit was reached;
-            incomplete json|response|output|answer; ends in the middle; stopped mid
+            json|response|output|answer|completion; cut off; unexpected end of json|input|data|stream; unexpected end;
+            unterminated string; response|answer|output|completion|reply was|is|got|gets cut; json is|was
+            incomplete|truncated|cut; max|maximum tokens * reached|exceeded|hit|limit; token limit
+            was|is|has|reached|hit; hit the|its|max * token|tokens|length limit?; length limit was reached; incomplete
+            json|response|output|answer; ends in the middle; stopped mid
         """,
         codes="""
             LengthFinishReasonError IncompleteOutputException finish.length finish.max_tokens finish.maxtokens

@@ -3,7 +3,7 @@
 from typing import Final
 
 from consumer.diagnose.rule import Rule, rule
-from consumer.diagnose.rules.names import IF_IDEMPOTENT, LATER, NOW, SCHEMA, VOICE
+from consumer.diagnose.rules.names import IF_IDEMPOTENT, LATER, NOW, PERSON, SCHEMA, VOICE
 from consumer.model.http_status import Passing, statuses
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -79,8 +79,10 @@ RULES: Final[tuple[Rule, ...]] = (
             not permit further calls; call|calls not permitted|allowed; not allowing calls; broken circuit; short
             circuited; circuit half open; breaker * open|opened|tripped; circuit breaking exception; bulkhead *
             full|rejected|exceeded; bulkhead full|rejected; calls are failing fast; fuse blown; is blown; ejected by
-            outlier detection; outlier ejected; circuit open|opened|broken; fail|failing fast; red light; load
-            shedding; shed load; adaptive throttling; reset reason overflow; upstream overflow
+            outlier detection; outlier ejected; circuit open|opened|broken; circuit|breaker
+            trips|trip|tripped|switched|switches|changed|transitioned; from close|closed to open; requests * suspended
+            for; circuit|breaker * open state; fail|failing fast; red light; load shedding; shed load; adaptive
+            throttling; reset reason overflow; upstream overflow
         """,
         codes="""
             CallNotPermittedException BrokenCircuitException IsolatedCircuitException CircuitBreakerOpenException
@@ -103,21 +105,24 @@ RULES: Final[tuple[Rule, ...]] = (
         says="""
             database system is|in starting|shutting|recovery|not; is|are|was|currently|still
             booting|initializing|initialising|restarting|rebooting|rebalancing; is|are|still|currently?
-            starting|warming|failing|spinning up|over; shutting down; too many
-            clients|connections|sessions|processes already|open?; remaining connection slots; max client connections;
-            connection pool|pools? * exhausted|full; pool exhausted|exhaustion; no free connections; terminating
-            connection due; administrator command; recovery mode; not primary|master|leader; no
-            primary|master|leader|quorum; no longer the? primary|master|leader; leader|primary|master
-            election|elections|elected|unknown|changed; leader not available; no leader elected|available|found;
-            failover|switchover; failing over; fail over in progress; loading the dataset; clusterdown; cluster is
-            down|unhealthy|red|unavailable|rebalancing; node|replica|shard|shards|broker|instance
-            unavailable|down|offline|restarting|initializing; hash slot not served; node is shutting|draining|going;
-            being drained|moved|migrated|relocated|restarted|upgraded|rescheduled|rebalanced|replaced|recycled;
-            rolling restart|update|upgrade; cold start; coordinator load; rebalance in progress; rebalancing; not
-            enough replicas; in sync replicas; no shard available; master not discovered; all shards failed; table is
+            starting|warming|failing|spinning up|over; shutting down; too many clients|connections|sessions|processes
+            already|open?; remaining connection slots; max client connections; too many user|client|database
+            connections; max user connections; broker|brokers may|might? not be? available; no brokers available; no
+            available brokers|broker|nodes|servers; connection pool|pools? * exhausted|full; pool
+            exhausted|exhaustion; no free connections; terminating connection due; administrator command; recovery
+            mode; not primary|master|leader; no primary|master|leader|quorum; no longer the? primary|master|leader;
+            leader|primary|master election|elections|elected|unknown|changed; leader not available; no leader
+            elected|available|found; failover|switchover; failing over; fail over in progress; loading the dataset;
+            clusterdown; cluster is down|unhealthy|red|unavailable|rebalancing;
+            node|replica|shard|shards|broker|instance unavailable|down|offline|restarting|initializing; hash slot not
+            served; node is shutting|draining|going; being
+            drained|moved|migrated|relocated|restarted|upgraded|rescheduled|rebalanced|replaced|recycled; rolling
+            restart|update|upgrade; cold start; coordinator load; rebalance in progress; rebalancing; not enough
+            replicas; in sync replicas; no shard available; master not discovered; all shards failed; table is
             unavailable; database is starting|locked|restarting|paused|resuming; is currently paused; resume * paused
-            database; could not reach quorum; quorum lost; lost quorum; not enough nodes; unable to reach primary;
-            read only replica|mode|transaction; server is in standby; cannot execute * read only; spot
+            database; could not reach quorum; quorum lost; lost quorum; stepped|stepping|steps down;
+            node|member|is|still recovering; interrupted at shutdown; not enough nodes; unable to reach primary; read
+            only replica|mode|transaction; server is in standby; cannot execute * read only; spot
             interruption|instance|reclaimed; preempted|preemption; node drain|drained|draining; nodes are available;
             insufficient cpu|memory|pods|nvidia; failed scheduling; pool is full; executor * rejected
         """,
@@ -159,6 +164,44 @@ RULES: Final[tuple[Rule, ...]] = (
             MemoryLimitExceededException StreamSessionAccessNotReadyException
         """,
         example="The backend is at capacity",
+    ),
+    rule(
+        "server.not-ready-yet",
+        0,
+        None,
+        LATER,
+        firmly=6,
+        says="""
+            image|audio|video|result|results|task|job|render|rendering|generation|file|asset|prediction|output|transcript|transcription|report|export
+            is|are|was? not ready|finished|available|complete|completed yet?; not ready yet; not yet
+            ready|available|finished|complete|completed|generated|rendered|processed; isnt|arent ready|finished|done;
+            not ready retrying; task|job|generation|prediction|render status? still? pending|queued|processing|running
+            after|attempt; is|are still being?
+            generating|rendering|generated|rendered|transcoded|synthesized|processed; noch nicht
+            fertig|bereit|verfugbar|abgeschlossen; pas encore pret|prete|disponible|termine|terminee; aun|todavia no
+            esta? listo|lista|disponible|terminado|terminada; ainda nao esta?
+            pronto|pronta|disponivel|terminou|terminado; non ancora pronto|pronta|disponibile|terminato; еще не
+            готов|готова|готово|завершено
+        """,
+        holds="""
+            尚未准备好; 还没准备好; 尚未完成; 还在生成; まだ準備; 準備ができていません; まだ完了; まだ生成; 아직 준비;
+            아직 완료; 아직 생성; لم يكتمل بعد; ليست جاهزة بعد; अभी तैयार नहीं
+        """,
+        example="The render is not ready yet",
+    ),
+    rule(
+        "server.own-bug",
+        0,
+        None,
+        PERSON,
+        firmly=7,
+        says="""
+            internal? server error * key|type|attribute|name|index|value|assertion|null
+            error|exception|pointer|reference; internal error * key|type|attribute|name|index|value error; internal?
+            server error * undefined|unbound|traceback; internal? server error * no such
+            file|module|column|table|attribute
+        """,
+        example="Internal server error: KeyError 'plan'",
     ),
     rule(
         "server.throttled",

@@ -3,7 +3,7 @@
 from typing import Final
 
 from consumer.diagnose.rule import Rule, rule
-from consumer.diagnose.rules.names import NOW, REPAIR, STALL
+from consumer.diagnose.rules.names import NOW, REPAIR, STALL, TIMEOUT
 
 RULES: Final[tuple[Rule, ...]] = (
     rule(
@@ -48,23 +48,41 @@ RULES: Final[tuple[Rule, ...]] = (
             busy|occupied|taken|blocked|hung; thread starvation; starved; backpressure;
             unacked|unacknowledged|unprocessed|undelivered messages|message|jobs|tasks|events;
             messages|jobs|events|tasks|items|records|orders pile|piling|piled|accumulate|accumulating up?;
-            queue|queues|backlog|lag keeps|is? growing|increasing|rising;
-            consumer|consumers|listener|worker|scheduler stops|stopped|hangs|dies
-            consuming|polling|scheduling|without|silently|after|processing; does|do|did nothing
-            for|more|further|anymore; stays|stuck|stops at 0|99|50|100; progress bar; goes|went|gone silent|quiet;
-            restart|retry|reboot|crash|requeue loop|loops; over and over again; retries|retrying|restarts|restarting
-            forever|endlessly|indefinitely|infinitely; misfired|misfire|misfires; cron|timer|trigger|sensor|schedule
-            never|not|stopped fires|fired|firing|triggered|triggers|runs|ran; never
+            queue|queues|backlog|lag keeps|is? growing|increasing|rising; consumer|consumers|listener|worker|scheduler
+            stops|stopped|hangs|dies consuming|polling|scheduling|without|silently|after|processing; does|do|did
+            nothing for|more|further|anymore; stays|stuck|stops at 0|99|50|100; progress bar; goes|went|gone
+            silent|quiet; restart|retry|reboot|crash|requeue loop|loops; over and over again;
+            retries|retrying|restarts|restarting forever|endlessly|indefinitely|infinitely; misfired|misfire|misfires;
+            cron|timer|trigger|sensor|schedule never|not|stopped fires|fired|firing|triggered|triggers|runs|ran; never
             fires|fired|triggers|triggered|launches|launched|dequeued|resumes|unblocks; is|are late|overdue|behind
             by|since|schedule; far behind; externally set to; task state mismatch; checkpoint expired|declined;
             lock|lease|slot|semaphore|mutex never|not|was released|freed|returned; slot|lock is? held by;
             waits|waiting|wait|blocked|hangs forever|indefinitely|endlessly|infinitely; unable to make progress;
-            poison pill; in limbo; callback|signal never arrives|arrived|received|comes|came; child workflow
-            never|not; instance|instances|execution|executions in|are|is running|active|created|pending
-            for|since|forever; nothing runs|ran|happened|moves; no longer
+            poison pill; in limbo; never received|receives|got|gets a|an|its|the|any?
+            callback|signal|event|message|answer; wait|waits|waiting for|on each other; each other * lock|locks; lag
+            of; was|were to run * has|have|did not; heartbeat is * old; callback|signal never
+            arrives|arrived|received|comes|came; child workflow never|not; instance|instances|execution|executions
+            in|are|is running|active|created|pending for|since|forever; nothing runs|ran|happened|moves; no longer
             progressing|processing|consuming|advancing|polling
         """,
         example="The listeners sit idle, messages pile up",
+    ),
+    rule(
+        "stall.timeout-ignored",
+        8,
+        STALL,
+        REPAIR,
+        says="""
+            passes|passed|past|outlives|outlived|beyond its|their|the|own timeout|deadline|timeouts;
+            timeout|timeouts|deadline is|are|was|were|gets? ignored|disregarded|bypassed|skipped; timeout|deadline
+            does|do|did|is|has? not|no|never
+            fire|fires|fired|trigger|triggers|triggered|apply|applied|effect|respected|enforced|honoured|honored|work;
+            timeout|deadline never fires|fired|triggers|triggered|applies|applied|works;
+            despite|regardless|ignores|ignoring of? its|the|a|any timeout|deadline|timeouts; long after *
+            timeout|deadline; timeout * has no effect; kept running|going * past|beyond|after * timeout|deadline
+        """,
+        against=(TIMEOUT,),
+        example="The export outlived its timeout",
     ),
     rule(
         "stall.hung",
@@ -101,28 +119,30 @@ RULES: Final[tuple[Rule, ...]] = (
             proceed|advance|start|finish|complete|end|continue|terminate|progress|consume|move; does|do|did not
             proceed|advance|start|finish|complete|end|continue|terminate|progress|consume|move;
             running|runs|run|pending|queued|waiting|loops|looping forever|endlessly|indefinitely;
-            pause|paused|pauses|blocked|waits indefinitely; still running|pending|queued|processing; never ending;
-            no node; nothing else happen|happens|happened; nothing happens; lag growing|grows|increasing|keeps|is;
+            pause|paused|pauses|blocked|waits indefinitely; still running|pending|queued|processing; never ending; no
+            node; nothing else happen|happens|happened; nothing happens; lag growing|grows|increasing|keeps|is;
             growing lag; consumer lag; infinite|endless loop; endless; is running since; running since|for *
             hours|days|minutes; remains|remain|remained|stays|stay|stayed|left|sits|sitting in|at|on *
             running|pending|queued|active|scheduled|processing|state|status|started|queue;
-            active|pending|queued|running for * hours|days|hour|minutes; clog|clogs; not getting processed;
-            jobs|tasks not; has|have been in|on * for; never checked in; last * ago; same step|state|status; no
-            output|activity|events for|since; for|since hours|days; last update; poll count 0; was|were|is|been
-            never polled|picked|claimed|dispatched|acknowledged|acked|consumed|delivered|scheduled|invoked|called;
-            never been?
-            polled|picked|claimed|dispatched|acknowledged|consumed|resumes|resumed|returned|closes|closed; no
+            active|pending|queued|running for * hours|days|hour|minutes; clog|clogs; not getting processed; jobs|tasks
+            not; has|have been in|on * for; never checked in; last * ago; nothing|no
+            records|rows|messages|events|data? has|have|was|were|is|are been?
+            written|produced|emitted|committed|ingested; offset * unchanged|same; unchanged for|since; same *
+            for|since * hours|minutes|days; same step|state|status; no output|activity|events for|since; for|since
+            hours|days; last update; poll count 0; was|were|is|been never
+            polled|picked|claimed|dispatched|acknowledged|acked|consumed|delivered|scheduled|invoked|called; never
+            been? polled|picked|claimed|dispatched|acknowledged|consumed|resumes|resumed|returned|closes|closed; no
             worker|poller polls|polling|picked|is; no pollers|poller; scheduled|queued|submitted|created but *
-            not|never started|run|ran|executed|picked; stay|stays|stayed|remain|remains|remained there|open|in|at;
-            for good|ever; over|after|more than? * hours|days later; days|hours later|ago; seems|appears|is|are|was
-            orphaned|abandoned|dangling; run|workflow|job|task|instance seems|appears; must be cleared; queued
-            state; not a valid state for execution; goes on to the next; no incident; never|not
+            not|never started|run|ran|executed|picked; stay|stays|stayed|remain|remains|remained there|open|in|at; for
+            good|ever; over|after|more than? * hours|days later; days|hours later|ago; seems|appears|is|are|was
+            orphaned|abandoned|dangling; run|workflow|job|task|instance seems|appears; must be cleared; queued state;
+            not a valid state for execution; goes on to the next; no incident; never|not
             rejoins|rejoin|rejoined|reconnects|reconnected; stays|stay outside; coordinator dead; heartbeat session
             expired; piling|piles|piled up; keeps|keep growing|waiting|queueing|looping|restarting; same
             offset|message|item|position; watermark; does|did not make|move|advance|leave|change; not been
-            updated|touched|changed|moved; no step|task|node|event * since|for; waiting forever|endlessly;
-            hours|days without; has not * since; still in|at|on|shows|waiting; last|latest heartbeat; no
-            one|nobody|nothing picks|picked|polls|consumes|takes
+            updated|touched|changed|moved; no step|task|node|event * since|for; waiting forever|endlessly; hours|days
+            without; has not * since; still in|at|on|shows|waiting; last|latest heartbeat; no one|nobody|nothing
+            picks|picked|polls|consumes|takes
         """,
         example="The import does not advance",
     ),

@@ -38,12 +38,15 @@ RULES: Final[tuple[Rule, ...]] = (
         TIMEOUT,
         IF_IDEMPOTENT,
         says="""
-            took|taking|takes|take too|very|so|extremely long; taking longer; takes longer; maximum allowed time;
-            did not respond|answer|reply; didnt|never respond|answer|reply|responded|answered|replied; gave up
+            took|taking|takes|take too|very|so|extremely long; taking longer; takes longer; maximum allowed time; did
+            not respond|answer|reply; didnt|never respond|answer|reply|responded|answered|replied; gave up
             waiting|after; no answer from; not respond|answer|reply in|within; no answer|response|reply
             within|after|in|for; not * timely response; no timely response; timely response; exceeded *
-            time|execution|duration limit; time limit exceeded; exceeds * time limit; maximum execution time;
-            response time exceeded; not responding; does not respond; doesnt respond; without a response|answer
+            time|execution|duration limit; time limit exceeded; exceeds * time limit; maximum execution time; response
+            time exceeded; not responding; does not respond; doesnt respond; without a response|answer; in|within *
+            time frame|window; within * allotted|allowed|expected|configured time|period; not|failed * in time; waited
+            * seconds|minutes * response|answer|reply; waited * s|sec|seconds|minutes|ms; got|received|had|with no
+            byte|bytes|answer|reply|response; no bytes * received|read|arrived
         """,
         example="The report service took too long",
     ),
@@ -86,7 +89,8 @@ RULES: Final[tuple[Rule, ...]] = (
         says="""
             tls|ssl handshake timeout|timed; handshake timeout|timed; connection attempt failed; connect timeout;
             connection timeout; connect timed out; pool timeout; timed|timeout out connecting; timed|time out *
-            connecting|connect; connecting * timed out; websocket closed before; timeout while connecting; connect
+            connecting|connect; connecting * timed out; websocket closed before; web socket closed before;
+            closed before * could|can|was? connect|connected|established|opened; timeout while connecting; connect
             etimedout; timed out trying to connect; connection attempt timed out; establish * connection * timed out
         """,
         codes="""
@@ -101,15 +105,16 @@ RULES: Final[tuple[Rule, ...]] = (
         TIMEOUT,
         IF_IDEMPOTENT,
         says="""
-            connection reset; reset by peer; socket hang up; broken pipe; connection
-            aborted|lost|dropped|terminated; remote end closed; server disconnected; premature|prematurely
-            close|closed|end; connection was|is closed|lost|interrupted|reset|dropped|aborted; closed the
-            connection; closed connection; connection closed; peer closed; unexpected eof; stream
-            closed|reset|error; incomplete read|chunked; disconnect reset before headers; network connection was
-            lost; transport failure|error; lost connection; i o error; connection unexpectedly closed; closed
-            unexpectedly; connection error; eof; server closed idle connection; websocket
-            closed|disconnected|error; stream refused; idle connection; http2|http 2 goaway|go_away; go away
-            received|frame; connection draining
+            connection reset; reset by peer; socket hang up; broken pipe; connection aborted|lost|dropped|terminated;
+            remote end closed; server disconnected; premature|prematurely close|closed|end; connection was|is
+            closed|lost|interrupted|reset|dropped|aborted; closed the connection; closed connection; connection
+            closed; peer closed; unexpected eof; stream closed|reset|error; incomplete read|chunked; disconnect reset
+            before headers; network connection was lost; transport failure|error; lost connection; i o error;
+            connection unexpectedly closed; closed unexpectedly; connection error; eof; server closed idle connection;
+            websocket closed|disconnected|error; web socket * closed|disconnected|error|failed|failure; stream
+            refused; upstream reset; reset before response|headers; remote|local reset; ssl error syscall|zero; errno
+            104|110|111|54|32|10054|10060|10061; connection termination; idle connection; http2|http 2 goaway|go_away;
+            go away received|frame; connection draining
         """,
         codes="""
             ECONNRESET EPIPE ConnectionResetError RemoteProtocolError ReadError WriteError IncompleteRead

@@ -54,10 +54,12 @@ RULES: Final[tuple[Rule, ...]] = (
         VOICE,
         REPAIR,
         says="""
-            voice * not found|exist|available|supported; invalid|unknown|unsupported voice|ssml|speaker|language;
-            text|input length|too|is * exceeded|long; maximum text length; too many|the characters|character;
-            character limit; unsupported audio|sample|format|file; invalid file format; supported formats; maximum
-            amount of custom voices; not standard
+            voice * not found|exist|available|supported; invalid|unknown|unsupported voice|ssml|speaker|language; ssml
+            tag|element|markup; prosody|phoneme tag; language|accent|emotion|style * voice|speaker|model; ssml
+            is|was|document? invalid|malformed|not|rejected; malformed|broken ssml; text|input length|too|is *
+            exceeded|long; maximum text length; too many|the characters|character; character limit; unsupported
+            audio|sample|format|file; invalid file format; supported formats; maximum amount of custom voices; not
+            standard
         """,
         codes="""
             voice_not_found max_character_limit_exceeded voice_limit_reached InvalidSsmlException invalid_voice_id
@@ -83,11 +85,13 @@ RULES: Final[tuple[Rule, ...]] = (
         VOICE,
         NOW,
         says="""
-            0|zero byte|bytes audio|wav|mp3; no audio * received|generated|returned|produced|output|data;
-            no audio; audio|wav|mp3|speech|voice|narration is|was|are|has|were * empty|silent|silence|blank|missing;
-            empty|silent|blank audio|wav|mp3|sound|speech|voice; audio|wav|mp3|sound|speech *
-            length|duration|size of? 0|zero; audio duration; below silence; only silence|noise; no sound; no wav|mp3;
-            clipping; audio|wav|mp3|speech * 0|zero bytes|byte|seconds|second; nothing but silence
+            0|zero byte|bytes audio|wav|mp3; no audio * received|generated|returned|produced|output|data; no audio;
+            audio|wav|mp3|speech|voice|narration is|was|are|has|were * empty|silent|silence|blank|missing;
+            empty|silent|blank audio|wav|mp3|sound|speech|voice; audio|wav|mp3|sound|speech * length|duration|size of?
+            0|zero; audio duration; below silence; only silence|noise; no sound; no wav|mp3; clipping;
+            audio|wav|mp3|speech|voice|narration is|was|gets|got|ends|stops|stopped|breaks?
+            cut|truncated|incomplete|halfway|midway|early|abruptly; audio|wav|mp3|speech * 0|zero
+            bytes|byte|seconds|second; nothing but silence
         """,
         example="The engine gave only silence",
     ),
