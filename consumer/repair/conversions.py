@@ -176,7 +176,8 @@ def of_any(value: Json, leaf: Leaf) -> Iterator[Conversion]:
 
 def of_list(items: list[Json], leaf: Leaf, *, nested: bool) -> Iterator[Conversion]:
     """Yield what a list of one item may stand for; `nested` means that no list is wanted within the list."""
-    may = len(items) == 1 and ("array" not in leaf.types or (nested and isinstance(items[0], list)))
+    is_inner = nested and len(items) == 1 and (isinstance(items[0], list) or _is_answer_part(items[0]))
+    may = len(items) == 1 and ("array" not in leaf.types or is_inner)
     if may and items[0] is not None:
         step = Step(
             op="move", value=items[0], old=[], origin=("0",), kind="taken_out_of_list", reason="a list around one value"
@@ -205,7 +206,7 @@ def of_object(members: dict[str, Json], leaf: Leaf, names: frozenset[str]) -> It
             continue
         if not _is_structure(inner) and not all(_is_transport(name, value) for name, value in others.items()):
             continue
-        inside = {plain(name) for name in inner} if isinstance(inner, dict) else set()
+        inside = names_inside(inner)
         apart = {name: value for name, value in others.items() if plain(name) not in inside}
         if not _may_be_dropped(apart, known=plain(key) in _WRAPPERS or _is_wholly(inner, names)):
             continue
@@ -234,6 +235,31 @@ def speaks_of(value: Json, names: frozenset[str], deep: int = _MAX_DEPTH) -> boo
             return _is_json_text(value) and (not names or deep == 0 or _text_speaks_of(value, names, deep))
         case _:
             return False
+
+
+def names_inside(inner: Json) -> frozenset[str]:
+    """Return the canonical names of an object's members, also where the object is written as a text."""
+    if isinstance(inner, str) and _is_json_text(inner):
+        try:
+            inner = decoded(fenced_part(inner) or inner.strip())
+        except ParseError:
+            return frozenset()
+    return frozenset(map(plain, inner)) if isinstance(inner, dict) else frozenset()
+
+
+def _is_answer_part(item: Json) -> bool:
+    """Return whether an item is the one part of a model's answer: a block of text, or a choice with its message."""
+    if not isinstance(item, dict):
+        return False
+    message = item.get("message")
+    text = (
+        item.get("text")
+        if item.get("type") == "text"
+        else message.get("content")
+        if isinstance(message, dict)
+        else None
+    )
+    return isinstance(text, str) and _is_json_text(text)
 
 
 def _is_near(members: dict[str, Json], names: frozenset[str]) -> bool:

@@ -15,7 +15,9 @@ _SPACE: Final = re.compile(r"[\s\ufeff\u200b\u2060]*")
 _COMMENT: Final = re.compile(r"//[^\n]*|#[^\n]*|/\*.*?\*/", re.DOTALL)
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?(?![\w.+:-])", re.ASCII)
 _ODD_NUMBER: Final = re.compile(r"[+-]?[\w.]+(?:(?<=[eE])[+-][0-9]+)?", re.ASCII)
-_OTHER_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:_[0-9]+)*\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
+_OTHER_NUMBER: Final = re.compile(
+    r"[+-]?(?:[0-9]+(?:_[0-9]+)*(?:\.(?:[0-9]+(?:_[0-9]+)*)?)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII
+)
 _LEADING_ZERO: Final = re.compile(r"[+-]?0[0-9]+", re.ASCII)
 _WORD: Final = re.compile(r"[^\W\d][\w$\-]*|\$[\w$\-]*")
 _WORDS: Final[dict[str, Json]] = {
@@ -28,6 +30,8 @@ _JOIN: Final = re.compile(r"\s*\+\s*(?=[\"'])")
 _COLON: Final = re.compile(r":|=>|=(?!=)")
 _HALF_QUOTED: Final = re.compile(r"\"(?=\s*:)")
 _VALUE_BEGINS: Final = re.compile(r"[\"'{\[\-0-9\u201c]|(?:true|false|null|True|False|None)\b", re.ASCII)
+_SURE_VALUE: Final = re.compile(r"[{\[]|(?:-?\d+(?:\.\d+)?|true|false|null)\s*[,}]", re.ASCII)
+"""A value that no text can be taken for, where nothing stands between it and its key."""
 _STRING_BEGINS: Final = re.compile(r"[\"'\u201c]")
 _IN_TEXTS: Final = frozenset(tuple('.@+-%&*!?=~:"'))
 _BEFORE_TEXT: Final = frozenset({",", ":", "[", "=", ">", "/"})
@@ -112,7 +116,7 @@ class LenientParser(StringReader):
             self.at = sign.end()
         elif (
             comma
-            and self.text[self.at - 1].isspace()
+            and (self.text[self.at - 1].isspace() or (quoted and _SURE_VALUE.match(self.text, self.at)))
             and (_VALUE_BEGINS if quoted else _STRING_BEGINS).match(self.text, self.at)
         ):
             self.notes["missing colon"] += 1

@@ -8,7 +8,8 @@ from dataclasses import field
 from typing import Final
 
 from consumer.repair.lenient_parser import MAX_DEPTH, LenientParser, whole_number
-from consumer.repair.string_reader import ParseError
+from consumer.repair.string_reader import QUOTES, ParseError
+from consumer.repair.transports import Undone, undone
 from consumer.repair.values import Json, RefusalCause
 from schemas.json_value import same
 from schemas.value import value
@@ -31,7 +32,9 @@ _THINKING: Final = re.compile(
 )
 _ANTI_HIJACK_PREFIX: Final = re.compile(r"\)\]\}',?\s*")
 _JSONP: Final = re.compile(
-    r"(?:/\*[^*]{0,200}\*/\s*)?[A-Za-z_$][\w$.]*\s*\(\s*([{\[].*[}\]])\s*\)\s*;?", re.DOTALL | re.ASCII
+    r"(?:/\*[^*]{0,200}\*/\s*)?[A-Za-z_$][\w$.]*\s*\(\s*"
+    r"(?:([{\[].*[}\]])\s*\)\s*;?|(\"(?:[^\"\\]|\\.)*\"|-?\d[\d.eE+\-]*|true|false|null)\s*\)\s*;)",
+    re.DOTALL | re.ASCII,
 )
 _ESCAPED: Final = re.compile(r"[\[{\s]*[\[{]\s*(?:\\+[nrt]\s*)*\\+\"|[\[{]\\+n")
 """Start of JSON whose quotes, or line breaks, are escaped once more."""
@@ -39,8 +42,14 @@ _FENCE: Final = re.compile(r"\s*(`{3,9}|~{3,9})[ \t]*[\w+-]*[ \t]*\n?(.*?)\n?[ \
 _FENCED: Final = re.compile(r"```[ \t]*(?:json[c5]?)?[ \t]*\n?([{\[].*[}\]])\s*```", re.DOTALL | re.IGNORECASE)
 _ASIDE: Final = re.compile(r"\[[^\[\]{}]{0,200}\]|\{[^\[\]{}]{0,200}\}")
 _PART_OF_JSON: Final = re.compile(r"[}\]]|[\"'\u201d\u2019]\s*:|:\s*[\"\u201c]\w*\s*,")
+_CLOSERS: Final = re.compile(r"\s*}[}\s]*")
 _OPENER: Final = re.compile(r'[{\[]|"(?=(?:\\+")?[{\[]\s*(?:\\|[\]}]))')
 """Start of an embedded value: a bracket, or the quote before one whose own quotes are escaped."""
+BRACKETS_TOO_MANY: Final = "closing brackets too many"
+"""Note of a document with more closing brackets after it than it opens: the inner end of a larger one looks so, too."""
+ONE_A_LINE: Final = "items without their list"
+"""Note of a list whose items stand one after the other, as lines of JSON; each of them is a document, too."""
+_COMMENT: Final = re.compile(r"/\*[^*]{0,200}\*/|(?://|#)[^\n]*")
 _SPACES: Final = " \t\r\n\ufeff\u200b\u2060"
 
 
@@ -70,17 +79,24 @@ def readings(text: str) -> Sequence[ParsedText]:
         return [ParsedText(document=strict.document, notes=strict.notes + marked)]
     if _MARKUP.match(bare):
         raise ParseError(RefusalCause.NOT_JSON, "a page of markup, not JSON")
-    if bare[0] not in "{[" and (rest := _after_thoughts(bare)) is not None:
-        return [_with_note(reading, "thoughts before it") for reading in readings(rest)]
-    if (found := _ANTI_HIJACK_PREFIX.match(bare)) is not None:
-        return [_with_note(reading, "marks before it") for reading in readings(bare[found.end() :])]
-    if (call := _JSONP.fullmatch(bare)) is not None:
-        return [_with_note(reading, "a call around it") for reading in readings(call[1])]
-    fenced = _FENCE.fullmatch(bare)
-    if fenced is not None and fenced[2].strip() and "```" not in fenced[2]:
-        return [_with_note(found, "fence") for found in readings(fenced[2])]
+    if (inner := _peeled(bare)) is not None:
+        return [_with_note(reading, inner.note) for reading in readings(inner.text)]
     whole = _parse_whole(bare)
     return [whole] if whole is not None else _find_embedded(bare)
+
+
+def _peeled(text: str) -> Undone | None:
+    """Return what is within a text that is nothing but a known wrapping of it, None where it is none."""
+    if text[0] not in "{[" and (rest := _after_thoughts(text)) is not None:
+        return Undone(rest, "thoughts before it")
+    if (mark := _ANTI_HIJACK_PREFIX.match(text)) is not None:
+        return Undone(text[mark.end() :], "marks before it")
+    if (call := _JSONP.fullmatch(text)) is not None:
+        return Undone(call[1] or call[2], "a call around it")
+    fenced = _FENCE.fullmatch(text)
+    if fenced is not None and fenced[2].strip() and "```" not in fenced[2]:
+        return Undone(fenced[2], "fence")
+    return undone(text)
 
 
 def _after_thoughts(text: str) -> str | None:
@@ -176,7 +192,7 @@ def _parse_whole(text: str) -> ParsedText | None:
         return _with_note(_unescaped(text), "escaped quotes")
     if text[0] in "{[":
         return _parse_brackets(text)
-    reader = LenientParser(text)
+    reader = LenientParser(text, whole=text[0] in QUOTES)
     try:
         document = reader.value()
         reader.skip()
@@ -231,14 +247,34 @@ def _find_embedded(text: str) -> Sequence[ParsedText]:
             at = aside.end()
         if len(found) > _MAX_FOUND:
             raise ParseError(RefusalCause.AMBIGUOUS, f"more than {_MAX_FOUND} values in one text")
-    around.append(text[at:])
+    around.append(_without_spare_closers(found, text[at:]))
     if not found:
         raise ParseError(RefusalCause.NOT_JSON, "there is no JSON in the text")
     if any(_MARKUP.search(piece) for piece in around):
         raise ParseError(RefusalCause.NOT_JSON, "a page of markup, not JSON")
     if any(_PART_OF_JSON.search(piece) for piece in around):
         raise ParseError(RefusalCause.TRUNCATED, "parts of a larger value stand around what can be read")
+    if len(found) > 1 and all(isinstance(one.document, dict) for one in found) and not any(map(_says_more, around)):
+        return [*found, _as_list(found)]
     if len(found) > 1 or any(piece.strip(_SPACES) for piece in around):
         return [_with_note(one, "text around it") for one in found]
     # The strict parser rejected it, so something was odd: unusual white space, if nothing else.
     return [one if +one.notes else _with_note(one, "odd white space") for one in found]
+
+
+def _without_spare_closers(found: Sequence[ParsedText], rest: str) -> str:
+    """Return the rest of a text after its only object, without the closing brackets that nothing opens."""
+    spare = _CLOSERS.match(rest) if len(found) == 1 and isinstance(found[0].document, dict) else None
+    if spare is None:
+        return rest
+    found[0].notes[BRACKETS_TOO_MANY] += 1
+    return rest[spare.end() :]
+
+
+def _says_more(piece: str) -> bool:
+    return bool(_COMMENT.sub("", piece).strip(_SPACES + ",\x1e"))
+
+
+def _as_list(found: Sequence[ParsedText]) -> ParsedText:
+    notes = sum((one.notes for one in found), Counter({ONE_A_LINE: 1}))
+    return ParsedText(document=[one.document for one in found], notes=notes)

@@ -13,9 +13,9 @@ from consumer.repair.compiled_schema import SchemaCompiler, StepLimitExceeded
 from consumer.repair.fit import MARGIN, SAME, Fit, Miss
 from consumer.repair.lossless_fields import Guard
 from consumer.repair.prepared_schema import prepared
-from consumer.repair.readings import ParsedText, readings, within
+from consumer.repair.readings import BRACKETS_TOO_MANY, ONE_A_LINE, ParsedText, readings, within
 from consumer.repair.search import Search
-from consumer.repair.slip_notes import slip_notes
+from consumer.repair.slip_notes import recased_throughout, slip_notes
 from consumer.repair.string_reader import ParseError
 from consumer.repair.validator import SchemaValidator, UnusableSchema
 from consumer.repair.values import RANK, Edit, Json, RefusalCause, Repair, RepairStatus, SlipNote, refused
@@ -24,6 +24,8 @@ from schemas.names import Grade
 
 _MAX_SCHEMAS: Final = 32
 _LOSSLESS: Final = RANK[Grade.LOSSLESS]
+_MANY_RECASED: Final = 2
+"""Keys in another casing from which on it is the casing of the whole document."""
 _MAX_LAYERS: Final = 4
 """Maximum levels of JSON strings nested within each other."""
 
@@ -46,6 +48,18 @@ class _Schema:
     @cached_property
     def shapes(self) -> SchemaCompiler:
         return SchemaCompiler(self._schema)
+
+    @cached_property
+    def demands_list(self) -> bool:
+        """Whether nothing but a list is valid."""
+        return self.shapes.root.types == {"array"}
+
+    @cached_property
+    def demands_members(self) -> bool:
+        """Whether an object without some members, such as the inner end of a larger one, is not valid."""
+        root = self.shapes.root
+        branches = self.shapes.alternatives(root) if root.choices else ()
+        return bool(root.required) or (bool(branches) and all(branch.required for branch in branches))
 
 
 _schema_cache: Final[OrderedDict[bytes, _Schema]] = OrderedDict()
@@ -107,7 +121,7 @@ class _RepairRun:
         """Judge every candidate document; fit those that are not valid, and choose among those that fit."""
         fitted: list[_Fitted] = []
         missed: list[tuple[ParsedText, tuple[RefusalCause, str]]] = []
-        for reading in found:
+        for reading in self._possible(found):
             fault = self._schema.judge.fault(reading.document)
             if fault is None:
                 fitted.append(_Fitted(reading=reading, fit=SAME))
@@ -123,6 +137,14 @@ class _RepairRun:
         if fitted:
             return self._choose(fitted)
         return self._try_nested(*missed[0], depth) if len(missed) == 1 else refused(*missed[0][1])
+
+    def _possible(self, found: Sequence[ParsedText]) -> Sequence[ParsedText]:
+        """Leave out what only the schema tells to be none: a list of the documents, or the end of a larger document."""
+        if found[-1].notes[ONE_A_LINE]:
+            found = found[-1:] if self._schema.demands_list else found[:-1]
+        if found[0].notes[BRACKETS_TOO_MANY] and not self._schema.demands_members:
+            raise ParseError(RefusalCause.TRUNCATED, "more brackets are closed than opened: its beginning may be lost")
+        return found
 
     def _try_nested(self, outer: ParsedText, fault: tuple[RefusalCause, str], depth: int) -> Repair:
         """Parse a document that is one string: it may hold the intended text."""
@@ -148,7 +170,14 @@ class _RepairRun:
         if doubt is not None:
             return refused(*doubt)
         fault = self._schema.judge.fault(fit.value)
-        return refused(*fault) if fault is not None else self._accept(one.reading, fit.value, tuple(fit.edits()))
+        if fault is not None:
+            return refused(*fault)
+        edits = tuple(fit.edits())
+        if sum(edit.kind == "recased" for edit in edits) >= _MANY_RECASED:
+            document, more = recased_throughout(fit.value, self._schema.shapes)
+            if self._schema.judge.fault(document) is None:
+                return self._accept(one.reading, document, edits + more)
+        return self._accept(one.reading, fit.value, edits)
 
     def _objection(self, one: _Fitted) -> tuple[RefusalCause, str] | None:
         """Return why the cheapest fitting document is not accepted; None where it is."""

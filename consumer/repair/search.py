@@ -238,7 +238,7 @@ class Search:
     def _object_conversions(self, value: dict[str, Json], shape: CompiledSchema) -> Iterator[Conversion]:
         for conversion in conversions.of_object(value, shape.leaf, self.names(self._family.get(shape.number, shape))):
             (kept,) = conversion.step.origin or ("",)
-            inside = {plain(key) for key in conversion.value} if isinstance(conversion.value, dict) else set()
+            inside = conversions.names_inside(conversion.value)
             # A key declared here is no envelope; a key beside the envelope may exist within it too.
             beside = [name for name in conversion.gives_up if plain(name) not in inside]
             if plain(kept) in self.names(self._family.get(shape.number, shape)) and plain(kept) not in inside:

@@ -48,6 +48,16 @@ _WRITTEN = json.dumps(_DOCUMENT)
         (r'{\"a\": \"b\", \"c\": [1]}', {"a": "b", "c": [1]}),
         (r'{\\\"a\\\": \\\"b\\\"}', {"a": "b"}),
         ("{`a`: `b`}", {"a": "b"}),
+        ('{"a"2, "b"{"c"true}}', {"a": 2, "b": {"c": True}}),
+        ('"a" + \'b\' +\n "c"', "abc"),
+        ('on_load("a;b");', "a;b"),
+        ("done(7);", 7),
+        ("{n: 1_000.2_5}", {"n": 1000.25}),
+        ("{&quot;a&quot;: &quot;b &amp; c&quot;}", {"a": "b & c"}),
+        ("[{&#34;a&#34;: 1}]", [{"a": 1}]),
+        ('"{""a"": ""b, c"", ""d"": """"}"', {"a": "b, c", "d": ""}),
+        ('[{""a"": [1]}]', [{"a": [1]}]),
+        (r'{"user\_id": "u\_1"}', {"user_id": "u_1"}),
         ('{"id": ObjectId("5f1"), "at": ISODate("2012-12-19T06:01:17Z"), "n": NumberLong(2)}',
          {"id": "5f1", "at": "2012-12-19T06:01:17Z", "n": 2}),
     ],
@@ -162,3 +172,81 @@ def test_arguments_that_are_a_text_are_decoded_where_an_object_belongs() -> None
     schema: Json = {"type": "object", "properties": {"name": {"type": "string"}, "arguments": _ORDER}}
     repair = repair_document({"name": "f", "arguments": _WRITTEN}, schema, most=Grade.LOSSLESS)
     assert repair.document == {"name": "f", "arguments": _DOCUMENT}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{&quot;a&quot;: 1, b&c: 2}",  # not escaped throughout
+        '{""a"": "b"}',
+        r'{"user\_id": 1, "team_id": 2}',
+        "done(7)",
+        "Error(404)",
+        '{"a"b}',
+        "1, 2, 3",
+    ],
+)
+def test_what_was_not_done_throughout_is_not_undone(text: str) -> None:
+    repair = repair_text(text, {"type": ["integer", "object"], "properties": {"user_id": {}}, "required": ["user_id"]},
+                         most=Grade.INVENTIVE)  # fmt: skip
+    assert repair.status is RepairStatus.REFUSED, repair.document
+
+
+def test_a_closing_bracket_too_many_is_left_out_where_the_document_is_whole() -> None:
+    assert repair_text(f"{_WRITTEN}}}\n}}", _ORDER, most=Grade.LOSSLESS).document == _DOCUMENT
+    assert repair_text(f"{_WRITTEN}]}}", _ORDER, most=Grade.INVENTIVE).status is RepairStatus.REFUSED
+    # Without a demand for a member, it may be the inner end of a larger document.
+    assert repair_text('{"qty": 2}}', {"type": "object"}, most=Grade.INVENTIVE).status is RepairStatus.REFUSED
+
+
+def test_items_one_a_line_are_the_list_that_is_demanded() -> None:
+    schema: Json = {"type": "array", "items": _ITEM}
+    lines = '{"sku": "a"}\n{"sku": "a", "qty": "2"}\n'
+    assert repair_text(lines, schema, most=Grade.LOSSLESS).document == [{"sku": "a"}, {"sku": "a", "qty": 2}]
+    assert repair_text(lines.replace("\n", ",\n"), schema, most=Grade.LOSSLESS).document is not None
+    assert repair_text(f"{lines}or {lines}", schema, most=Grade.INVENTIVE).status is RepairStatus.REFUSED
+    assert repair_text(lines, _ITEM, most=Grade.INVENTIVE).status is RepairStatus.REFUSED
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"role": "assistant", "content": [{"type": "text", "text": json.dumps([_DOCUMENT])}]},
+        {"choices": [{"index": 0, "message": {"role": "assistant", "content": json.dumps([_DOCUMENT])}}]},
+    ],
+)
+def test_a_list_in_the_one_part_of_an_answer_is_taken_out(answer: Json) -> None:
+    schema: Json = {"type": "array", "items": _ORDER}
+    assert repair_document(answer, schema, most=Grade.LOSSY).document == [_DOCUMENT]
+
+
+def test_a_name_beside_arguments_that_have_one_of_their_own_is_the_tools() -> None:
+    schema: Json = {
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "size": {"type": "integer"}},
+        "required": ["name", "size"],
+    }
+    call: Json = {"name": "save", "arguments": json.dumps({"name": "box", "size": 3})}
+    assert repair_document(call, schema, most=Grade.LOSSY).document == {"name": "box", "size": 3}
+
+
+def test_another_casing_throughout_is_undone_throughout() -> None:
+    schema: Json = {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string"},
+            "version": {"type": "string"},
+            "engines": {"type": "object", "properties": {"node": {"type": "string"}}},
+            "files": {"type": "array", "items": {"properties": {"path": {"type": "string"}}}},
+        },
+        "required": ["name", "version"],
+    }
+    document: Json = {"name": "kiosk", "version": "1", "engines": {"node": "20"}, "files": [{"path": "a"}]}
+    shouted: Json = {"NAME": "kiosk", "VERSION": "1", "ENGINES": {"NODE": "20"}, "FILES": [{"PATH": "a"}]}
+    repair = repair_document(shouted, schema, most=Grade.LOSSLESS)
+    assert repair.document == document
+    assert undone(repair.document, repair.edits) == shouted
+    # One key is no casing of the whole, and what is valid is left.
+    one: Json = {"NAME": "kiosk", "version": "1", "engines": {"Node": "20"}}
+    expected: Json = {"name": "kiosk", "version": "1", "engines": {"Node": "20"}}
+    assert repair_document(one, schema, most=Grade.LOSSLESS).document == expected

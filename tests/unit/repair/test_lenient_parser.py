@@ -123,7 +123,7 @@ def test_a_text_that_lacks_its_beginning_is_no_smaller_document(cut: int) -> Non
         pytest.param('{"name": "Ann", "items": [1,,2]}', RefusalCause.NOT_JSON, id="nothing between two commas"),
         pytest.param('{"name": "Ann", "items": [1, ...]}', RefusalCause.TRUNCATED, id="something left out"),
         pytest.param('{"name": "Ann", "items": [1, 2}', RefusalCause.TRUNCATED, id="brackets that do not match"),
-        pytest.param('{"name": "Ann"}}', RefusalCause.TRUNCATED, id="a bracket too many"),
+        pytest.param('{"name": "Ann"}]}', RefusalCause.TRUNCATED, id="brackets of another kind too many"),
         pytest.param('{"name": "He said "no" to me"}', RefusalCause.NOT_JSON, id="quotes within quotes"),
         pytest.param("{'name': 'C:\\dir\\new'}", RefusalCause.NOT_JSON, id="backslashes of two kinds"),
         pytest.param('{"name": nil}', RefusalCause.NOT_JSON, id="a word that stands for nothing"),
