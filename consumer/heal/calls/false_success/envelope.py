@@ -77,7 +77,7 @@ def _sign_in_object(value: dict[str, Json], asked: Asked, depth: int, *, is_part
         name: one for key, one in islice(value.items(), _MAX_MEMBERS) if (name := plain_name(key)) not in left_out
     }
     body = _Body(members=members, asked=asked, is_part=is_part)
-    for look in (_error, _flag, _count, _outcome, _status, _type, _code, _message):
+    for look in (_error, _flag, _count, _shards, _outcome, _status, _type, _code, _message):
         if (sign := look(body)) is not None:
             return sign
     if (sign := _aws_type(value)) is not None:
@@ -153,6 +153,16 @@ def _count(body: _Body) -> Sign | None:
     return None
 
 
+def _shards(body: _Body) -> Sign | None:
+    """Return a sign where a search was answered by a part of its shards."""
+    shards = body.members.get("shards")
+    failed = shards.get("failed") if isinstance(shards, dict) else 0
+    if isinstance(failed, int) and failed > 0:
+        return Sign(why=f"{failed} of the shards failed", sure=False)
+    is_search = "took" in body.members or shards is not None
+    return Sign(why="the search timed out", sure=False) if is_search and body.members.get("timedout") is True else None
+
+
 def _outcome(body: _Body) -> Sign | None:
     for name, value in body.members.items():
         if name not in words.OUTCOMES or name in body.asked.described:
@@ -183,7 +193,9 @@ def _status(body: _Body) -> Sign | None:
 
 
 def _type(body: _Body) -> Sign | None:
-    word = plain_word(body.members.get("type"))
+    word = plain_word(body.members.get("type")) or ""
+    if word not in {"error", "exception"}:
+        word = plain_word(body.members.get("object")) or ""
     if word in {"error", "exception"} and (body.is_envelope or not body.asked.reads):
         return Sign(why=f"the body says `type: {word}`")
     name = body.members.get("name")
@@ -212,6 +224,8 @@ def _message(body: _Body) -> Sign | None:
     said = body.members.get("message")
     if body.is_envelope and isinstance(said, str) and _STATUS_FIRST.match(said):
         return Sign(why=f"the body's message begins with {said[:3]}")
+    if body.is_envelope and is_nothing(body.members.get("data")) and (sign := _message_of_failure(body)) is not None:
+        return sign
     if body.members.keys() - words.MESSAGES - {"requestid", "traceid", "path", "timestamp"}:
         return None
     for name, value in body.members.items():
@@ -223,6 +237,15 @@ def _message(body: _Body) -> Sign | None:
             and any(isinstance(one, dict) and "loc" in one for one in value)
         ):
             return Sign(why="the body has nothing but what was wrong with the request")
+    return None
+
+
+def _message_of_failure(body: _Body) -> Sign | None:
+    for name, value in body.members.items():
+        if name not in words.MESSAGES or not isinstance(value, str):
+            continue
+        if plain_word(value) in words.FAILED or words.ERROR_SENTENCE.match(value):
+            return Sign(why=f"the body's `{name}` is that of a failure", sure=False)
     return None
 
 
@@ -253,6 +276,11 @@ def _sign_in_fields(data: dict[str, Json], asked: Asked) -> Sign | None:
     for field in data.values():
         if isinstance(field, dict):
             named = {plain_name(key): one for key, one in field.items()}
+            kind = field.get("__typename")
+            if isinstance(kind, str) and words.TELLING_TYPE.search(kind[:200]):
+                return Sign(why="a field of the body's data is of the type of an error")
+            if not asked.reads and any(named.get(name) is False for name in words.RIGHT_WHERE_TRUE):
+                return Sign(why="a field of the body's data says that it did not succeed")
             found = [name for name in ("usererrors", "errors") if isinstance(named.get(name), list) and named[name]]
             if found and ("usererrors" in found or not asked.reads):
                 return Sign(why=f"a field of the body's data has `{found[0]}`")

@@ -5,15 +5,20 @@ from collections.abc import Mapping
 from typing import Final
 
 from consumer.heal.calls.false_success.asked import Asked, Sign
-from consumer.heal.calls.false_success.members import HARMLESS, failing_status, plain_word
+from consumer.heal.calls.false_success.members import FAILED, HARMLESS, failing_status, plain_word
 
 _ERROR_NAME: Final = re.compile(
     r"(?:[a-z0-9]+-){0,4}(?:errors?|exception|fault|errortype|errorcode)"
     r"(?:-(?:code|type|message|detail|details|description|reason|name|text|msg|status))?"
 )
-_STATUS_NAMES: Final = frozenset(
-    ("status", "x-status", "x-status-code", "x-http-status", "x-http-status-code", "x-original-status")
-)
+_STATUS_NAME: Final = re.compile(r"status|x-(?:[a-z0-9]+-){0,2}status(?:-code)?")
+_FLAGS: Final = frozenset((
+    "x-rate-limited", "x-ratelimited", "x-throttled", "x-maintenance", "x-maintenance-mode", "x-envoy-overloaded",
+    "x-overloaded", "x-failed", "x-circuit-open",
+))  # fmt: skip
+_RIGHT_FLAGS: Final = frozenset(("x-success", "x-succeeded", "x-ok", "x-is-success"))
+_OUTCOMES: Final = frozenset(("x-result", "x-outcome", "x-response-result", "x-call-result"))
+_NO: Final = frozenset(("false", "no", "0"))
 _INCOMPLETE: Final = frozenset(("x-partial", "x-partial-response", "x-truncated", "x-incomplete", "x-degraded"))
 _YES: Final = frozenset(("true", "yes", "1"))
 _STALE: Final = re.compile(r"(?:^|,)\s*(110|111|112)\s")
@@ -43,9 +48,14 @@ def sign_in_headers(headers: Mapping[str, str]) -> Sign | None:
 def _sign_in_header(name: str, value: str) -> Sign | None:
     if _ERROR_NAME.fullmatch(name) and plain_word(value.strip()) not in HARMLESS:
         return Sign(why=f"it has the header {_shown(name)}")
-    if name in _STATUS_NAMES and (status := failing_status(value)) is not None:
+    if _STATUS_NAME.fullmatch(name) and (status := failing_status(value)) is not None:
         return Sign(why=f"its header {name} says {status}")
-    if name in _INCOMPLETE and value.strip().lower() in _YES:
+    said = value.strip().lower()
+    if (name in _FLAGS and said in _YES) or (name in _RIGHT_FLAGS and said in _NO):
+        return Sign(why=f"its header {name} says {_shown(said)}")
+    if name in _OUTCOMES and plain_word(said) in FAILED:
+        return Sign(why=f"its header {name} says {_shown(said)}")
+    if name in _INCOMPLETE and said in _YES:
         return Sign(why=f"its header {name} says that it is not the whole", sure=False)
     return None
 

@@ -17,12 +17,20 @@ _READ: Final = 128 * 1024
 _MAX_ELEMENTS: Final = 2000
 _MAX_TEXT: Final = 200
 _DEEPEST: Final = 4
+_RETURNED: Final = 3
+"""Depth of the members of what a SOAP call returns."""
 _TAG: Final = re.compile(r"<(?:input|meta)\b[^>]{0,500}", re.IGNORECASE)
 _ASKS_FOR_LOGIN: Final = (
     re.compile(r"<input.*\btype\s*=\s*[\"']?password", re.IGNORECASE | re.DOTALL),
     re.compile(r"<input.*\bname\s*=\s*[\"']?(?:SAMLRequest|wresult)\b", re.IGNORECASE | re.DOTALL),
     re.compile(r"<meta(?=.*\brefresh\b).*\b(?:log-?in|sign-?in|auth|sso)\b", re.IGNORECASE | re.DOTALL),
 )
+_SENT_TO_LOGIN: Final = re.compile(
+    r"\blocation(?:\.href)?\s*(?:=|\.replace\(|\.assign\()\s*[\"'][^\"'\s]{0,300}\b(?:log-?in|sign-?in|sso|oauth2?|saml)\b",
+    re.IGNORECASE,
+)
+_SMALL_PAGE: Final = 4096
+"""Characters: a page that does nothing but lead on is no larger."""
 _CAPTIVE: Final = "WISPAccessGatewayParam"
 _LOGIN_PATH: Final = re.compile(
     r"log-?_?in|log-?_?on|sign-?_?in|auth|sso|session|account|register|password", re.IGNORECASE
@@ -31,11 +39,15 @@ _TITLE: Final = re.compile(r"<title\b[^>]{0,200}>([^<]{0,300})", re.IGNORECASE)
 _HEADING: Final = re.compile(r"<h1\b[^>]{0,200}>\s*([^<]{0,300})", re.IGNORECASE)
 _PARTS: Final = re.compile(r"\s*[|\u00b7\u2022:\u2014\u2013]\s*|\s+-\s+")
 _ERROR_TITLE: Final = re.compile(
-    r"(?:http )?(?:status )?(?:error )?[45]\d\d(?:\W.{0,60})?|(?:an )?error(?: occurred| page| has occurred)?"
+    r"(?:http )?(?:status )?(?:error )?[45]\d\d(?:\W.{0,60})?|error \d{3,4}|something went wrong"
+    r"|(?:oops|uh.?oh)\W+.{1,60}|sorry\W+(?:we|you|something|this|the page)\b.{1,60}"
+    r"|we(?:['\u2019]ll| will) be (?:right )?back(?: soon| shortly)?|pardon our interruption|incapsula incident.{0,60}"
+    r"|request unsuccessful.{0,60}|(?:an )?error(?: occurred| page| has occurred)?"
     r"|(?:\d{3} )?(?:bad gateway|gateway time-?out|service (?:temporarily )?unavailable|internal server error"
     r"|application error|server error|page not found|access denied|forbidden|unauthorized|request rejected"
     r"|too many requests|runtime error|proxy error|bad request)"
-    r"|(?:site |scheduled |under |down for )?maintenance|temporarily unavailable|attention required"
+    r"|(?:(?:the|our|site|website|server|system|is|are|we|currently|scheduled|planned|under|down|for|in)\s+){0,6}"
+    r"maintenance(?: mode| page| break)?|temporarily unavailable|attention required"
     r"|just a moment|verify(?:ing)? you are human|(?:security|browser) (?:check|verification)",
     re.IGNORECASE,
 )
@@ -45,7 +57,9 @@ _LOGIN_TITLE: Final = re.compile(
     r"(?: (?:to|in|with|required)\b.{0,60})?",
     re.IGNORECASE,
 )
-_CRASH: Final = re.compile(r"<b>(?:fatal error|parse error|uncaught exception)</b>\s*:", re.IGNORECASE)
+_CRASH: Final = re.compile(
+    r"^\s*(?:<br ?/?>\s*)?<b>warning</b>\s*:|<b>(?:fatal error|parse error|uncaught exception)</b>\s*:", re.IGNORECASE
+)
 _ERROR_ROOTS: Final = words_of("""
     error errors errorresponse errormessage exception fault serviceexceptionreport serviceexception exceptionreport
     problem apierror responseerror
@@ -76,6 +90,8 @@ def sign_in_page(text: str, asked: Asked) -> Sign | None:
 
 def _asks_for_login(head: str) -> bool:
     # Tag by tag, so that the time is linear in the page.
+    if len(head) <= _SMALL_PAGE and _SENT_TO_LOGIN.search(head):
+        return True
     tags = (found[0] for found in _TAG.finditer(head))
     return _CAPTIVE in head or any(pattern.match(tag) for tag in tags for pattern in _ASKS_FOR_LOGIN)
 
@@ -159,7 +175,7 @@ def sign_in_xml(text: str, asked: Asked, *, claims_xml: bool) -> Sign | None:
     if not read.elements:
         return Sign(why="says that it is XML, and is not", sure=False) if claims_xml else None
     root = read.elements[0]
-    sign = _sign_of_root(root, read, asked) or _sign_of_children(root, read, asked)
+    sign = _sign_of_root(root, read, asked) or _sign_of_children(root, read, asked) or _sign_within(root, read, asked)
     if sign is None and claims_xml and read.is_broken:
         return Sign(why="says that it is XML, and was cut off", sure=False)
     return sign
@@ -182,6 +198,19 @@ def _sign_of_root(root: Element, read: Outline, asked: Asked) -> Sign | None:
                 return Sign(why=f"the document says `{name}: {word}`")
         if name in words.RIGHT_WHERE_TRUE and word in {"false", "no", "0"}:
             return Sign(why=f"the document says `{name}: {word}`")
+    return None
+
+
+def _sign_within(root: Element, read: Outline, asked: Asked) -> Sign | None:
+    """Return the sign of a flag within the body of a SOAP answer, or of a status within an answer's element."""
+    deepest = _RETURNED if asked.reads else _DEEPEST  # deeper down it is a resource's own
+    for one in read.elements:
+        word = plain_word(one.text.strip())
+        is_flag = root.name == "envelope" and one.depth <= deepest and one.name in words.RIGHT_WHERE_TRUE
+        if is_flag and word in {"false", "no", "0"}:
+            return Sign(why=f"the document says `{one.name}: {word}`")
+        if one.name == "status" and one.parent in _ANSWER_ROOTS and words.failing_status(one.attributes.get("code")):
+            return Sign(why="the answer within the document has a status of failure")
     return None
 
 

@@ -19,11 +19,14 @@ ERRORS: Final = words_of("""
     error errors err fault faults exception exceptions errormessage errormessages errormsg errmsg errordescription
     errordetail errordetails errorlist errorinfo errortype errorname errorcode errcode errno errornumber errorid
     exceptionmessage exceptiontype exceptionclass faultstring faultcode usererrors validationerrors fielderrors
-    nonfielderrors errorresponse errorsummary errortext
+    nonfielderrors errorresponse errorsummary errortext inserterrors writeerrors writeerror writeconcernerror
+    bulkerrors itemerrors partialfailureerror functionerror failurecode failurereason failuremessage refusalreason
+    declinecode declinereason blockreason fehler fehlermeldung fehlercode erreur erreurs erro erros errore errori
     """)
 """Members that say what went wrong, where there is something in them."""
 RIGHT_WHERE_TRUE: Final = words_of("""
     success ok succeeded successful issuccess issuccessful issuccessstatuscode isok issucceeded issucceed wassuccessful
+    acknowledged exito xito sucesso successo erfolg erfolgreich
     """)
 WRONG_WHERE_TRUE: Final = words_of("""
     failed failure iserror haserror haserrors errored iserrored isfailure isfailed hasfailed isfault hasfailures
@@ -35,12 +38,13 @@ COUNTS: Final = words_of("""
 """Counts of what failed in a batch; in a resource that was asked for, they may be of anything."""
 LEFT_OVER: Final = words_of("""
     failed failures failedentries faileditems failedrecords unprocessed unprocesseditems unprocessedkeys
-    unprocessedentries unprocessedrecords unprocessedstatements
+    unprocessedentries unprocessedrecords unprocessedstatements rejected rejecteditems rejectedrecords
+    rejectedrecipients rejectedevents
     """)
 """Lists of what a batch did not do."""
 OUTCOMES: Final = words_of("""
     status stat ack state result outcome response resultcode returncode responsestatus resultstatus statustext
-    responsecode processingstatus
+    responsecode processingstatus estado statut resultado
     """)
 PROTOCOL_OUTCOMES: Final = words_of("stat ack response resultcode returncode responsestatus")
 """Outcomes of the call itself, in whatever is answered."""
@@ -52,15 +56,16 @@ CODES: Final = words_of(
 )
 MESSAGES: Final = words_of("""
     message msg messages detail details description reason title errmsg info statusmessage resultmsg resultmessage
-    retmsg returnmsg respmsg rspmsg rtnmsg statusmsg
+    retmsg returnmsg respmsg rspmsg rtnmsg statusmsg responsetext responsemessage mensaje mensagem meldung note
+    information notice
     """)
 WRAPPERS: Final = words_of("""
     response responses result results data d body payload output meta metadata header headers responseheader head resp
-    reply return status responsestatus envelope basestatus
+    reply return status responsestatus envelope basestatus responsemetadata messages promptfeedback
     """)
 """Members within which the same is looked for."""
 PARTS: Final = words_of(
-    "responses compositeresponse batchresponses results items records replies operations entries parts"
+    "responses compositeresponse batchresponses results items records replies operations entries parts messages"
 )
 ALWAYS_PARTS: Final = words_of("responses compositeresponse batchresponses replies")
 """Parts of an answer, and not resources that were asked for."""
@@ -78,7 +83,8 @@ ENVELOPE: Final = (
     documentationurl documentation moreinfo link links hint params param severity retryable retry retryafter locale
     locales warnings suberror subcode hostid server service elapsed took duration debugid reference ref referenceid
     context extra invalidparams statusmessage data payload resource bucketname key endpoint now jsonapi extensions
-    results items records rows candidates predictions htmlattributions nextpagetoken count total page
+    results items records rows candidates predictions htmlattributions nextpagetoken count total page global object
+    responsemetadata messages messagecount codigo infocode
     """)
 )
 """Members that say nothing but how the call went; an answer with any other is a resource."""
@@ -88,7 +94,8 @@ FAILED: Final = words_of("""
     unauthenticated rejected denied aborted overquerylimit overdailylimit requestdenied invalidrequest unknownerror
     internal internalerror internalservererror servererror badrequest notfound serviceunavailable badgateway
     partialfailure partialsuccess resourceexhausted deadlineexceeded permissiondenied invalidargument accessdenied
-    ratelimited toomanyrequests maintenance
+    ratelimited toomanyrequests maintenance unsuccessful notsuccessful decline declined refused quotaexceeded
+    authenticationfailed authfailed outofservice overloaded throttled
     """)
 FAILED_RESOURCE: Final = words_of("error errored fail failed failure")
 """What a call with an effect may not leave behind as the state of its result."""
@@ -117,6 +124,21 @@ TELLING_MESSAGES: Final = words_of("""
 TELLING_TYPE: Final = re.compile(
     r"(?:exception|error|fault|failure|denied|unavailable|throttl\w*|expired\w*|exceeded)$", re.IGNORECASE
 )
+ERROR_SENTENCE: Final = re.compile(
+    r"\W*(?:(?:sorry|oops|uh.?oh)\W+)?(?:no healthy upstream|upstream (?:connect error|request timeout)"
+    r"|default backend - 404"
+    r"|404 page not found|(?:the )?request failed with status(?: code)? [45]\d\d|too many (?:requests|connections)\b"
+    r"|(?:your |the |api |you (?:have|are) (?:\w+ )?){0,3}(?:rate limit|quota)\w*\b.{0,40}\b"
+    r"(?:exceed\w*|reached|hit|is \d)"
+    r"|(?:you have )?(?:exceeded|reached) (?:your|the) .{0,40}\b(?:limit|quota)\b"
+    r"|you are being (?:rate limited|throttled)|thank you for using .{0,80}\bcall frequency|access (?:is )?denied\b"
+    r"|(?:an )?(?:unexpected |internal |unknown )?error (?:has )?occurred|something went wrong|limit exceeded"
+    r"|(?:you are |user is )?(?:not authori[sz]ed|unauthori[sz]ed)\b|forbidden\W*$|no route matched"
+    r"|(?:the )?(?:service|server|site|system) (?:is )?(?:\w+ )?(?:unavailable|overloaded|down)\b"
+    r"|(?:down for |under |in )(?:\w+ )?maintenance)",
+    re.IGNORECASE,
+)
+"""The beginning of a message of a gateway, a framework or a limiter."""
 _STATUS: Final = re.compile(r"\s*(?:http[ /]*[\d.]*\s+)?([45]\d\d)(?:\b|_)", re.IGNORECASE)
 _LONGEST_WORD: Final = 64
 
@@ -166,6 +188,8 @@ def is_right_code(value: Json) -> bool:
         return True
     if isinstance(value, int | float):
         return value in {0, 1, 10000, 20000} or 200 <= value < 300  # noqa: PLR2004 - HTTP's success
+    if isinstance(value, str) and value.lstrip().startswith("-"):
+        return False
     word = plain_word(value)
     return word is None or word in _RIGHT_CODES or (word.isdigit() and len(word) == 3 and word[0] == "2")  # noqa: PLR2004
 

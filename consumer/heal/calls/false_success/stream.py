@@ -9,7 +9,7 @@ from typing import Final
 
 from consumer.heal.calls.false_success.asked import Asked, Sign
 from consumer.heal.calls.false_success.envelope import sign_in_json
-from consumer.heal.calls.false_success.members import TELLING_MESSAGES, plain_name, plain_word
+from consumer.heal.calls.false_success.members import ERROR_SENTENCE, TELLING_MESSAGES, plain_name, plain_word
 from consumer.model import Json
 from schemas.errors import EnvelopeError
 from schemas.json_text import load_json
@@ -27,9 +27,18 @@ _ENDS: Final = (
 )
 """Events that begin a stream of a known kind, and those that end it."""
 _CHUNKS: Final = frozenset(("chat.completion.chunk", "text_completion"))
+_ERROR_BEGINS: Final = re.compile(
+    r"\s*(?:traceback \(most recent call last\)|\[?(?:fatal |internal |rpc |api |http )?err(?:or)?"
+    r"(?:\s*[:\-]|\]|\s+(?=invalid|unknown|wrong))\s*\S)",
+    re.IGNORECASE,
+)
+_STACK: Final = re.compile(r"\s*[\w.$]{1,200}(?:Exception|Error)\b[^\n]{0,500}\r?\n\s+at ")
+_PHP: Final = re.compile(r"\s*(?:PHP )?(?:Warning|Fatal error|Parse error|Uncaught \w+): [^\n]{0,500} in /?\w")
+_MAX_SENTENCE: Final = 300
 _FAILED_TEXTS: Final = frozenset(("error", "fail", "failed", "failure", "ko", "nok"))
 _GUARD: Final = re.compile(r"\s*(?:\)\]\}'?,?|for\s*\(;;\);|while\s*\(1\);)\s*(?=[{\[])")
 """What stands before JSON so that no other page can run it."""
+_CALLBACK: Final = re.compile(r"\s*(?:/\*\*/\s*)?[A-Za-z_$][\w$.]{0,100}\(\s*(?=[{\[])")
 _JSON_PART: Final = re.compile(r"\r?\n\r?\n(\{[^\0]*?)\r?\n--")
 _DONE: Final = "[DONE]"
 _PART_STATUS: Final = re.compile(r"^HTTP/\d(?:\.\d)?[ \t]+([1-5]\d\d)\b", re.MULTILINE)
@@ -55,6 +64,8 @@ def sign_in_events(text: str, asked: Asked) -> Sign | None:
             chunks = chunks or value.get("object") in _CHUNKS
             if (sign := sign_in_json(value, asked)) is not None:
                 return Sign(why=f"event {seen}: {sign.why}", sure=sign.sure)
+        elif seen == 1 and (said := sign_in_text(data[:_MAX_SENTENCE])) is not None:
+            return Sign(why=f"event {seen}: {said.why}", sure=said.sure)
         kinds.add(kind)
         if _FAILED_EVENT.fullmatch(kind):
             return Sign(why=f"event {seen} is an error")
@@ -166,8 +177,10 @@ def _decoded_base64(body: bytes) -> bytes:
 
 
 def sign_in_guarded(text: str, asked: Asked) -> Sign | None:
-    """Return the sign of a failure in JSON behind a guard such as `)]}'`."""
-    guard = _GUARD.match(text)
+    """Return the sign of a failure in JSON behind a guard such as `)]}'`, or in a callback."""
+    guard, callback = _GUARD.match(text), _CALLBACK.match(text)
+    if callback is not None:
+        return sign_in_json(_parsed(text[callback.end() :].rstrip().removesuffix(";").removesuffix(")")), asked)
     return None if guard is None else sign_in_json(_parsed(text[guard.end() :]), asked)
 
 
@@ -191,10 +204,10 @@ def sign_in_text(text: str) -> Sign | None:
     """Return the sign of a failure in a short text that is nothing but an error's."""
     if plain_word(text.strip()) in TELLING_MESSAGES | _FAILED_TEXTS:
         return Sign(why="a text that is an error's")
-    if re.match(
-        r"\s*(?:traceback \(most recent call last\)|(?:fatal |internal |rpc |api |http )?error\s*[:\-]\s*\S)",
-        text,
-        re.IGNORECASE,
-    ):
+    if _STACK.match(text) or _PHP.match(text):
+        return Sign(why="a text that is a program's crash")
+    if len(text) <= _MAX_SENTENCE and ERROR_SENTENCE.match(text):
+        return Sign(why="a text that begins like an error's", sure=False)
+    if _ERROR_BEGINS.match(text):
         return Sign(why="a text that begins like an error's", sure=False)
     return None

@@ -115,6 +115,35 @@ FAILED_ENVELOPES: tuple[Any, ...] = (
     {"message": "401: Unauthorized", "code": 0},
     {"jsonrpc": "2.0", "id": None, "error": {"code": 200, "message": "Odoo Server Error"}},
     {"OrderCreateResponse": {"success": False}},
+    {"Result": None, "ResponseMetadata": {"RequestId": "r", "Error": {"Code": "X", "Message": "m"}}},
+    {"code": "-1", "message": "system busy"},
+    {"object": "error", "status": 404, "code": "object_not_found", "message": "x"},
+    {"candidates": [], "promptFeedback": {"blockReason": "SAFETY"}},
+    {"Note": "Thank you for using this API! Our standard call frequency is 5 calls per minute"},
+    {"Information": "The rate limit is 25 requests per day"},
+    {"Message": "User is not authorized to access this resource"},
+    {"message": "You are being rate limited.", "retry_after": 0.5, "global": False},
+    {"message": "Request failed with status code 502"},
+    {"message": "no Route matched with those values"},
+    {"message": "upstream connect error or disconnect/reset before headers"},
+    {"message": "You have exceeded the daily quota"},
+    {"status": "1", "message": "NOTOK", "result": "x"},
+    {"status": "unsuccessful"},
+    {"resultCode": "Refused", "refusalReason": "x"},
+    {"messages": {"resultCode": "Error", "message": [{"code": "E00027", "text": "x"}]}},
+    {"Result": 12, "RespMsg": "Declined"},
+    {"took": 30, "timed_out": True, "hits": {}, "_shards": {"total": 5, "failed": 0}},
+    {"took": 30, "timed_out": False, "hits": {}, "_shards": {"total": 5, "successful": 3, "failed": 2}},
+    {"FunctionError": "Unhandled", "Payload": "{}"},
+    {"partialFailureError": {"code": 3, "message": "x"}, "results": [{}]},
+    {"data": {"createOrder": {"__typename": "ValidationError", "message": "x"}}},
+    {"estado": "error", "mensaje": "x"},
+    {"erro": True, "mensagem": "x"},
+    {"Fehler": {"Code": 5, "Text": "x"}},
+    {"erreur": "jeton invalide"},
+    {"exito": False, "codigo": "E5"},
+    {"sucesso": False},
+    {"acknowledged": False},
 )
 
 
@@ -136,6 +165,12 @@ def test_an_envelope_that_says_that_it_failed_is_no_success(body: Any, asked: di
         [{"id": None, "success": False, "errors": [{"message": "x"}]}],
         {"id": 7, "errors": ["x"]},
         {"data": {"createIssue": {"issue": None, "errors": ["x"]}}},
+        {"data": {"createIssue": {"success": False, "message": "x"}}},
+        {"nInserted": 1, "writeErrors": [{"index": 1, "code": 11000, "errmsg": "dup"}], "ok": 1},
+        {"kind": "inserted", "insertErrors": [{"index": 0, "errors": [{"reason": "invalid"}]}]},
+        {"accepted": [], "rejected": ["a@b.example"], "response": "550"},
+        {"messages": [{"status": "2", "error-text": "no key"}], "message-count": "1"},
+        {"id": 9, "failure_code": "card_declined", "amount": 4},
     ],
     ids=json.dumps,
 )
@@ -196,6 +231,22 @@ HONEST: tuple[Any, ...] = (
     {"enabled": False, "failed_logins": 3},
     {"title": "How to fail", "id": 3},
     {"errorRate": 0.2, "id": 3},
+    {"object": "list", "data": [{"id": 1}], "has_more": False},
+    {"object": "charge", "id": "ch", "failure_code": None, "failure_message": None},
+    {"note": "Quota of seats: 5"},
+    {"message": "Error budget review is on Friday", "id": 3},
+    {"title": "Access denied", "year": 1999},
+    {"messages": [{"status": "0", "message-id": "x"}], "message-count": "1"},
+    {"data": {"createOrder": {"ok": True}, "order": {"__typename": "Order"}}},
+    {"took": 3, "timed_out": False, "_shards": {"total": 5, "successful": 5, "failed": 0}, "hits": {}},
+    {"completed": False, "id": 3, "title": "x"},
+    {"rejected": [], "accepted": ["a"]},
+    {"erro": False, "fehler": None, "dados": [1]},
+    {"estado": "activo", "id": 3},
+    {"codigo": "0", "mensaje": "ok"},
+    {"nInserted": 2, "writeErrors": []},
+    {"ResponseMetadata": {"RequestId": "x", "HTTPStatusCode": 200}},
+    {"state": "throttled", "id": 1},
     {"type": "error_page", "id": 1, "path": "/x"},
     [],
     {},
@@ -287,6 +338,8 @@ FAULT_12 = (
         ("application/xml", "<ServiceExceptionReport><ServiceException/></ServiceExceptionReport>"),
         ("text/xml", '<problem xmlns="urn:ietf:rfc:7807"><title>x</title></problem>'),
         ("application/xml", "<OAI-PMH><error code='badArgument'>x</error></OAI-PMH>"),
+        ("text/xml", FAULT.format("", "<m:doItResponse xmlns:m='urn:x'><m:success>false</m:success></m:doItResponse>")),
+        ("text/xml", "<cXML><Response><Status code='500' text='x'/></Response></cXML>"),
         ("application/xml", "<a><b>1</b"),
         ("application/xml", "down for a while"),
     ],
@@ -305,6 +358,8 @@ def test_xml_that_says_that_it_failed_is_no_success(kind: str, body: str, asked:
         '<order status="failed"><id>7</id></order>',
         "<order><id>7</id><status>failed</status></order>",
         '<rsp stat="ok"><photos/></rsp>',
+        FAULT.format("", "<m:get xmlns:m='urn:x'><m:payment><m:success>false</m:success></m:payment></m:get>"),
+        "<order><item><status code='404'/></item></order>",
         "<response><errors/><success>true</success></response>",
         "<response><error>0</error><errorCode>0</errorCode></response>",
         '<response><error code="0"/></response>',
@@ -635,3 +690,76 @@ def test_a_hostile_body_is_read_within_a_bound() -> None:
     assert sign("<a>" * 10_000, "application/xml") is not None
     assert sign("<title " * 50_000 + "<input " * 50_000, "text/html") is None
     assert sign('{"a": 1}\n' * 50_000, "application/x-ndjson") is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("text/plain", "no healthy upstream"),
+        ("text/plain", "upstream request timeout"),
+        ("text/plain", "default backend - 404"),
+        ("text/plain", "404 page not found"),
+        ("text/plain", "An error occurred while processing your request."),
+        ("text/plain", "Too many connections"),
+        ("text/plain", "Rate limit exceeded"),
+        ("text/plain", "Forbidden."),
+        ("text/plain", "[ERROR] no such job"),
+        ("text/plain", "ERR invalid argument"),
+        ("text/plain", "java.lang.NullPointerException\n\tat com.example.Orders.read(Orders.java:5)"),
+        ("text/plain", "Warning: connect(): Connection refused in /srv/www/index.php on line 3"),
+        ("text/html", "<br />\n<b>Warning</b>:  connect(): refused"),
+        ("text/html", "<html><head><title>We'll be right back</title></head></html>"),
+        ("text/html", "<html><head><title>Site under maintenance</title></head></html>"),
+        ("text/html", "<html><body><h1>Oops! Something went wrong</h1></body></html>"),
+        ("text/html", "<html><title>Pardon Our Interruption</title></html>"),
+        ("text/html", "<html><title>Error 1020</title></html>"),
+        ("text/html", "<html><script>window.location = 'https://id.example/sso/login'</script></html>"),
+        ("text/event-stream", "data: [ERROR] overloaded\n\n"),
+        ("application/javascript", 'cb({"error": "x"})'),
+        ("application/javascript", '/**/ app.done({"success": false});'),
+        ("application/x-www-form-urlencoded", "RESULT=12&RESPMSG=Declined"),
+        ("application/x-www-form-urlencoded", "response=2&responsetext=DECLINE"),
+    ],
+)
+def test_a_text_or_page_of_a_failure_is_no_success(kind: str, body: str) -> None:
+    assert sign(body, kind) is not None
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("text/plain", "healthy"),
+        ("text/plain", "Too many cooks is a show."),
+        ("text/plain", "Rate limits are told at /docs."),
+        ("text/plain", "Forbidden fruit, a poem"),
+        ("text/plain", "2024-05-01 Error: x happened. Log of yesterday"),
+        ("text/html", "<html><title>Car maintenance tips</title></html>"),
+        ("text/html", "<html><title>Welcome back</title></html>"),
+        ("text/html", "<html><title>Sorry: a novel</title></html>"),
+        ("text/html", "<html><title>Home</title><body><b>Warning</b>: hot</body></html>"),
+        ("text/html", "<html><title>Orders</title><script>location.hash = 'x'</script></html>"),
+        ("text/event-stream", "data: hello\n\n"),
+        ("application/javascript", 'cb({"id": 1});'),
+    ],
+)
+def test_an_honest_text_or_page_is_believed(kind: str, body: str) -> None:
+    assert sign(body, kind) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "lie", "honest"),
+    [
+        ("X-Upstream-Status", "503", "200"),
+        ("X-Backend-Status", "502 Bad Gateway", "204"),
+        ("X-Response-Status-Code", "500", "201"),
+        ("X-Success", "false", "true"),
+        ("X-Result", "FAILED", "ok"),
+        ("X-Rate-Limited", "true", "false"),
+        ("X-Maintenance", "1", "0"),
+        ("X-Envoy-Overloaded", "true", ""),
+        ("X-Cache-Status", "500", "HIT"),
+    ],
+)
+def test_a_header_that_tells_of_a_failure_is_read(name: str, lie: str, honest: str) -> None:
+    assert sign({"id": 1}, headers=((name, lie),)) is not None
+    assert sign({"id": 1}, headers=((name, honest),)) is None
