@@ -314,6 +314,7 @@ class Metrics:
             registry=registry,
         )
         self.time_to_heal_seconds = Children[FailureType, Histogram](time_to_heal.labels)
+        self._create_credits(registry)
         self.drift_findings = Counter(
             "shw_drift_findings",
             "Producers whose payloads keep needing the same repair. Moves: `shw drift` says whose, and the fix.",
@@ -474,6 +475,37 @@ class Metrics:
             "shw_event_loop_delay_seconds",
             "How late the event loop turns. Above 0.25 s: something blocks it, or the processor is short.",
             buckets=DELAY_BUCKETS,
+            registry=registry,
+        )
+
+    def _create_credits(self, registry: CollectorRegistry) -> None:
+        held = Counter(
+            "shw_credits_held_aud",
+            "Credits held for heals that have ended. Far above shw_credits_spent_aud_total: lower its `allowance_aud`.",
+            ["strategy"],
+            registry=registry,
+        )
+        self.credits_held = Children[StrategyName, Counter](held.labels)
+        spent = Counter(
+            "shw_credits_spent_aud",
+            "Credits that heals have spent, what was charged beyond their holds included.",
+            ["strategy"],
+            registry=registry,
+        )
+        self.credits_spent = Children[StrategyName, Counter](spent.labels)
+        beyond = Counter(
+            "shw_credits_beyond_hold_aud",
+            "Charged beyond holds. Moves: a price is wrong; `credits_beyond_hold` in the log names the attempt.",
+            ["strategy"],
+            registry=registry,
+        )
+        self.credits_beyond_hold = Children[StrategyName, Counter](beyond.labels)
+        for strategy in StrategyName:
+            for counter in (self.credits_held, self.credits_spent, self.credits_beyond_hold):
+                counter[strategy].inc(0)
+        self.credit_debt = Gauge(
+            "shw_credit_debt_aud",
+            "Charged beyond holds, and not paid by wallets yet (fleet). Above 0: those organisations' heals wait.",
             registry=registry,
         )
 

@@ -26,5 +26,6 @@ GRANT INSERT, SELECT (attempt_id), UPDATE (attempt_id) ON token_usage_events TO 
 GRANT SELECT, INSERT ON usage_lockouts TO shw_service;
 GRANT SELECT, INSERT, UPDATE ON heal_deployment TO shw_service;
 GRANT SELECT, INSERT, DELETE ON heal_owed TO shw_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON heal_debt TO shw_service;
 GRANT SELECT, INSERT, DELETE ON intake_aside TO shw_service;
 GRANT EXECUTE ON FUNCTION shw_history() TO shw_service;

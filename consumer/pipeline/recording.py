@@ -8,7 +8,7 @@ import structlog
 
 from consumer.catalog import Catalog, Catalogs
 from consumer.metrics import EventOutcome, Metrics
-from consumer.model import Diagnosed, Heal, PassedOver, Refuse, Settlement, Wait, original_position
+from consumer.model import Diagnosed, Heal, PassedOver, Refuse, Settlement, Wait, in_aud, original_position
 from consumer.model.batch import Batch, Received
 from consumer.plan.rung import Rung
 from consumer.results.settlement import result_of_refusal
@@ -97,6 +97,7 @@ class Recording:
         if settlement.next.status is Status.RESOLVED:
             since = failure.age(attempt.finished_at).total_seconds()
             self.metrics.time_to_heal_seconds[settlement.diagnosis.failure_type].observe(since)
+        self._credits(settlement)
         log.info(
             "heal_settled",
             failure_id=str(failure.id),
@@ -108,6 +109,26 @@ class Recording:
             status=settlement.next.status,
             step=attempt.step,
         )
+
+    def _credits(self, settlement: Settlement) -> None:
+        attempt, strategy = settlement.attempt, settlement.attempt.strategy
+        if attempt.held:
+            self.metrics.credits_held[strategy].inc(attempt.held / 1_000_000)
+        if not attempt.spent:
+            return
+        self.metrics.credits_spent[strategy].inc(attempt.spent / 1_000_000)
+        beyond = attempt.spent - attempt.held
+        if beyond > 0:
+            self.metrics.credits_beyond_hold[strategy].inc(beyond / 1_000_000)
+            log.error(
+                "credits_beyond_hold",
+                failure_id=str(settlement.failure.id),
+                attempt_id=str(attempt.id),
+                org_id=str(settlement.failure.org_id),
+                strategy=strategy,
+                held_aud=in_aud(attempt.held),
+                spent_aud=in_aud(attempt.spent),
+            )
 
     def drift(self, found: RepairCount) -> None:
         """Count and log a producer that keeps sending payloads that have to be repaired."""

@@ -202,7 +202,7 @@ class ResumeLoop:
         self.dependencies.refresh(known.unhealthy, known.struck)
         self.metrics.breakers_open.set(len(known.unhealthy))
         await rate_limits.forget(self.pool)
-        await apply_owed(self.pool)
+        self.metrics.credit_debt.set(await apply_owed(self.pool) / 1_000_000)
         self.wallets.note(())
         self.metrics.locked_wallets.set(len(self.wallets))
         self.pipeline.brake(FleetState(braked=await self.brake.look(self.catalogs.current)))

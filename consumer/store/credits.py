@@ -2,6 +2,7 @@
 
 The caller holds its claims already: the lock order is failures, claims, wallets, each sorted. No one waits for a
 wallet that somebody else holds locked: holds are put off, and what is settled is owed until the wallet can be had.
+What a provider charges beyond a hold, and the wallet cannot pay, is a debt: it is collected before anything is held.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,13 +10,15 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from consumer.model import AttemptId, MicroAud, OrgId
-from consumer.store.pool import Connection, Pool, transaction
+from consumer.store.pool import Connection, Pool, transaction, translated
 from consumer.store.rows import as_json
 from schemas.value import value
 
 NO_WALLET: Final = "No billing wallet configured"
 EXHAUSTED: Final = "Text budget exhausted"
 ALL_HELD: Final = "Text budget is held by heals under way"
+_ADJUSTMENT: Final = "adjustment"
+_CONSUMPTION: Final = "text_consume"
 
 # Wallets and ledger in one statement: neither can change without the other, and a wallet that every batch needs stays
 # locked for one round trip and the commit. An organisation's entries are all written or none: where its wallet cannot
@@ -46,7 +49,8 @@ WITH {_OUR_TURN},
          (SELECT left(l.reason, 1000) FROM usage_lockouts l
            WHERE l.org_id = w.org_id AND l.unlocked_at IS NULL AND l.lockout_type IN ('text', 'both')
            ORDER BY l.locked_at LIMIT 1) AS lockout,
-         EXISTS (SELECT FROM heal_owed h WHERE h.org_id = w.org_id) AS owed{_NOT_LOCKED}, l AS (
+         EXISTS (SELECT FROM heal_owed h WHERE h.org_id = w.org_id)
+           OR EXISTS (SELECT FROM heal_debt b WHERE b.org_id = w.org_id) AS owed{_NOT_LOCKED}, l AS (
   SELECT l.*, sum(l.amount) OVER (PARTITION BY l.org_id ORDER BY l.place) AS so_far
     FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::text[]) WITH ORDINALITY
       AS l (org_id, attempt_id, amount, event_type, place)
@@ -94,6 +98,47 @@ SELECT o.org_id, o.event_type, round(o.amount / 1000000.0, 6),
 
 _OWED_TO = "SELECT DISTINCT h.org_id FROM heal_owed h LIMIT $1"
 
+_OWE = """
+INSERT INTO heal_debt (attempt_id, org_id, strategy, amount)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[])
+"""
+
+# After its caller has taken its turn for these wallets: what another transaction has collected meanwhile is seen here.
+# A debt is paid in as many parts as it takes; a wallet never falls below zero for one.
+_COLLECT = f"""
+WITH {_OUR_TURN}{_NOT_LOCKED}, owing AS MATERIALIZED (
+  SELECT d.org_id, d.attempt_id, d.amount, d.place, w.budget FROM heal_debt d JOIN w USING (org_id)
+   WHERE w.budget > 0 ORDER BY d.place FOR UPDATE OF d
+), paid AS (
+  SELECT s.*, least(s.amount, s.budget - s.before) AS part
+    FROM (SELECT o.*, sum(o.amount) OVER (PARTITION BY o.org_id ORDER BY o.place) - o.amount AS before
+            FROM owing o) AS s
+   WHERE s.before < s.budget
+), gone AS (
+  DELETE FROM heal_debt d USING paid WHERE d.attempt_id = paid.attempt_id AND paid.part = paid.amount
+), less AS (
+  UPDATE heal_debt d SET amount = d.amount - paid.part FROM paid
+   WHERE d.attempt_id = paid.attempt_id AND paid.part < paid.amount
+), changed AS (
+  UPDATE token_wallets t
+     SET text_budget_aud = t.text_budget_aud - round(s.part / 1000000.0, 6), updated_at = clock_timestamp()
+    FROM (SELECT org_id, sum(part) AS part FROM paid GROUP BY org_id) AS s WHERE t.org_id = s.org_id
+)
+INSERT INTO token_usage_events (org_id, event_type, amount, remaining, metadata)
+SELECT p.org_id, '{_CONSUMPTION}', round(-p.part / 1000000.0, 6), round((p.budget - p.before - p.part) / 1000000.0, 6),
+       $2::jsonb || jsonb_build_object('debt_of', p.attempt_id)
+  FROM paid p ORDER BY p.place
+"""  # noqa: S608 - constants
+
+_INDEBTED = """
+SELECT d.org_id FROM heal_debt d JOIN token_wallets w ON w.org_id = d.org_id
+ WHERE w.text_budget_aud > 0 GROUP BY d.org_id LIMIT $1
+"""
+
+_DEBTS = "SELECT coalesce(sum(d.amount), 0)::bigint FROM heal_debt d"
+
+_FORGET_DEBTS = "DELETE FROM heal_debt d WHERE NOT EXISTS (SELECT FROM organizations o WHERE o.id = d.org_id)"
+
 # With its organisation a wallet goes, and what it was owed.
 _FORGET_OWED = """
 DELETE FROM heal_owed h
@@ -131,8 +176,6 @@ SELECT o, 'text', $2, $3::jsonb FROM unnest($1::uuid[]) AS o
 """
 
 _APPLIED_AT_ONCE: Final = 1000
-_ADJUSTMENT: Final = "adjustment"
-_CONSUMPTION: Final = "text_consume"
 _LEDGER_METADATA = as_json({"service": "self-healing-workflows"})
 
 
@@ -210,6 +253,7 @@ async def admit_holds(
     wallets = await _write_entries(connection, [(hold, -hold.amount, _ADJUSTMENT) for hold in wanted], "hold")
     if owed_to := [org_id for org_id, wallet in wallets.items() if wallet.owed]:
         await connection.execute(_APPLY_OWED, owed_to, _LEDGER_METADATA)
+        await connection.execute(_COLLECT, owed_to, _LEDGER_METADATA)
         theirs = [(hold, -hold.amount, _ADJUSTMENT) for hold in wanted if hold.org_id in owed_to]
         wallets |= await _write_entries(connection, theirs, "hold")
     locked = frozenset(h.attempt_id for h in wanted if h.org_id in wallets and wallets[h.org_id].locked)
@@ -238,32 +282,71 @@ async def _with_lockouts(
     return {**wallets, **{OrgId(row["org_id"]): Wallet(budget=0, lockout=row["lockout"]) for row in rows}}
 
 
+@value(frozen=True, slots=True, kw_only=True)
+class EndedHold:
+    """A hold whose heal has ended, and what was spent: charged beyond it, perhaps, by a provider."""
+
+    hold: Hold
+    strategy: str
+    spent: MicroAud
+
+
 async def settle_holds(
-    connection: Connection, ended: Sequence[tuple[Hold, MicroAud]], unpaid: Sequence[tuple[OrgId, MicroAud]] = ()
+    connection: Connection, ended: Sequence[EndedHold], unpaid: Sequence[tuple[OrgId, MicroAud]] = ()
 ) -> None:
     """Refund the unspent part of holds; in the transaction that deletes the claims, so at most once.
 
-    `unpaid` are the amounts that could not be held, where no cheaper rung acts: a budget without them is locked out.
+    What was spent beyond a hold is taken from the wallet as far as it goes, and the rest is a debt. `unpaid` are the
+    amounts that could not be held, where no cheaper rung acts: a budget without them is locked out.
     """
+    beyond = [one for one in ended if one.spent > one.hold.amount]
+    if unpaid or beyond:
+        orgs = {one.hold.org_id for one in ended} | {org_id for org_id, _ in unpaid}
+        await connection.execute(_TAKE_TURNS, sorted(orgs))
     if unpaid:
-        await connection.execute(_TAKE_TURNS, sorted({hold.org_id for hold, _ in ended} | {org for org, _ in unpaid}))
         await _lock_out_exhausted(connection, unpaid)
     back = [
-        (hold, hold.amount - min(spent, hold.amount), _CONSUMPTION if spent else _ADJUSTMENT)
-        for hold, spent in ended
-        if hold.amount > 0
+        (
+            one.hold,
+            one.hold.amount - min(one.spent, one.hold.amount),
+            _CONSUMPTION if one.spent else _ADJUSTMENT,
+        )
+        for one in ended
+        if one.hold.amount > 0
     ]
     if back:
         await _write_entries(connection, back, "settle")  # a wallet that is not there went with its organisation
+    if beyond:
+        rows = [(o.hold.attempt_id, o.hold.org_id, o.strategy, o.spent - o.hold.amount) for o in beyond]
+        await connection.execute(_OWE, *zip(*rows, strict=True))
+        await connection.execute(_COLLECT, sorted({o.hold.org_id for o in beyond}), _LEDGER_METADATA)
 
 
-async def apply_owed(pool: Pool) -> None:
-    """Apply what wallets are owed that were locked when a heal ended, in the order in which it was written."""
+async def apply_owed(pool: Pool) -> MicroAud:
+    """Apply what wallets are owed that were locked when a heal ended, and collect debts; returns what is left of these.
+
+    In the order in which it was written. A wallet without an organisation is gone, and so is what it was owed or owed.
+    """
     async with transaction(pool) as connection:
         owed_to = [row["org_id"] for row in await connection.fetch(_OWED_TO, _APPLIED_AT_ONCE)]
         if owed_to:
             await connection.execute(_FORGET_OWED, owed_to)
             await connection.execute(_APPLY_OWED, owed_to, _LEDGER_METADATA)
+    debts = await _debts(pool)
+    if not debts:
+        return debts
+    async with transaction(pool) as connection:
+        await connection.execute(_FORGET_DEBTS)
+        indebted = [row["org_id"] for row in await connection.fetch(_INDEBTED, _APPLIED_AT_ONCE)]
+        if indebted:
+            await connection.execute(_TAKE_TURNS, sorted(indebted))
+            await connection.execute(_COLLECT, indebted, _LEDGER_METADATA)
+    return await _debts(pool)
+
+
+async def _debts(pool: Pool) -> MicroAud:
+    with translated():
+        return MicroAud(await pool.fetchval(_DEBTS))
 
 
 async def _write_entries(

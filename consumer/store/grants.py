@@ -32,6 +32,7 @@ PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     "usage_lockouts": ("SELECT", "INSERT"),
     "heal_deployment": ("SELECT", "INSERT", "UPDATE"),
     "heal_owed": ("SELECT", "INSERT", "DELETE"),
+    "heal_debt": _ALL,
     "intake_aside": ("SELECT", "INSERT", "DELETE"),
     "FUNCTION shw_history()": ("EXECUTE",),
 }

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from consumer.errors import LostClaim, RevokedClaim
 from consumer.model import AttemptId, Claim, Failure, FailureId, MicroAud, OwnerId
-from consumer.store.credits import Hold, settle_holds
+from consumer.store.credits import EndedHold, Hold, settle_holds
 from consumer.store.pool import Connection, Pool, transaction, translated
 from consumer.store.rows import FAILURE_COLUMNS, read_failure
 from consumer.store.settle import wake
@@ -264,7 +264,7 @@ async def release_decided(pool: Pool, limit: int, *, after: FailureId | None = N
         if rows:
             # What it really cost is not known; the healer has spent nothing of its own on it.
             holds = [Hold(attempt_id=row["attempt_id"], org_id=row["org_id"], amount=row["held"]) for row in rows]
-            await settle_holds(connection, [(hold, MicroAud(0)) for hold in holds])
+            await settle_holds(connection, [EndedHold(hold=hold, strategy="", spent=MicroAud(0)) for hold in holds])
             await wake(connection, {row["scope"]: 1 for row in rows})
     if len(rows) == limit:
         return after

@@ -39,6 +39,7 @@ WITH chosen AS MATERIALIZED (
     "heal_rate": "DELETE FROM heal_rate WHERE org_id = $1",
     "producer_drift": "DELETE FROM producer_drift WHERE org_id = $1",
     "heal_owed": "DELETE FROM heal_owed WHERE org_id = $1",
+    "heal_debt": "DELETE FROM heal_debt WHERE org_id = $1",
     "intake_voice": "DELETE FROM intake_voice WHERE org_id = $1",
     "organizations": "DELETE FROM organizations WHERE id = $1",
 }

@@ -10,7 +10,7 @@ import asyncpg
 from consumer.model import AttemptId, MicroAud, OrgId, OwnerId, Settlement
 from consumer.settings import BreakerSettings
 from consumer.store.breakers import Verdicts, apply_health
-from consumer.store.credits import Hold, settle_holds
+from consumer.store.credits import EndedHold, Hold, settle_holds
 from consumer.store.drift import RepairCount, count
 from consumer.store.outbox import columns, put
 from consumer.store.pool import Connection, Pool, transaction
@@ -182,7 +182,7 @@ async def settle(
         done = [s for s in ended if not mine[s.attempt.id]["keeps"]]
         drifted = tuple(await count(connection, ended))
         unpaid = [(s.failure.org_id, s.unpaid) for s in done if s.unpaid is not None]
-        await settle_holds(connection, [(_hold_of(mine[s.attempt.id]), s.attempt.spent) for s in done], unpaid)
+        await settle_holds(connection, [_ended_hold(mine[s.attempt.id], s) for s in done], unpaid)
     return Settled(mine=frozenset(mine), busy=busy, verdicts=verdicts, woken=len(woken), drifted=drifted)
 
 
@@ -269,8 +269,9 @@ def _attempt_row(settlement: Settlement) -> tuple[object, ...]:
     )
 
 
-def _hold_of(row: asyncpg.Record) -> Hold:
-    return Hold(attempt_id=AttemptId(row["attempt_id"]), org_id=OrgId(row["org_id"]), amount=MicroAud(row["held"]))
+def _ended_hold(row: asyncpg.Record, settlement: Settlement) -> EndedHold:
+    hold = Hold(attempt_id=AttemptId(row["attempt_id"]), org_id=OrgId(row["org_id"]), amount=MicroAud(row["held"]))
+    return EndedHold(hold=hold, strategy=settlement.attempt.strategy, spent=settlement.attempt.spent)
 
 
 def _seconds(span: timedelta | None) -> float | None:

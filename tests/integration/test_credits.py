@@ -15,12 +15,12 @@ from pydantic import SecretStr
 from consumer.heal.strategy import EffectGate, Task
 from consumer.model import AttemptId, Healed, MicroAud, NotHealed, OrgId, Outcome, Proof
 from consumer.settings import PostgresSettings
-from consumer.store.credits import EXHAUSTED, Hold, Wallet, admit, admit_holds, settle_holds
+from consumer.store.credits import EXHAUSTED, EndedHold, Hold, Wallet, admit, admit_holds, apply_owed, settle_holds
 from consumer.store.pool import Pool, open_pool, transaction
 from schemas.heal_result import FAILURE_STATUS_TYPE
 from schemas.names import Code, Verdict
 from tests.support import oracle
-from tests.support.pipeline import Site, event, until
+from tests.support.pipeline import Running, Site, event, until
 from tests.support.worlds.scripted import scripted
 
 PROOF = Proof(oracle="test", verdict=Verdict.PASSED, detail="it is there")
@@ -230,6 +230,72 @@ async def test_of_two_hundred_at_once_on_a_wallet_for_forty_exactly_forty_act(em
     await oracle.credits_add_up(place, {org: "2"})
 
 
+async def test_what_is_charged_beyond_the_hold_empties_the_wallet_and_the_rest_is_a_debt(embedded_place: Site) -> None:
+    place = embedded_place
+    org = await place.organisation("0.1")
+
+    async def charges(task: Task, gate: EffectGate) -> Outcome:
+        await gate.begin()
+        return Healed(proofs=(PROOF,), spent=MicroAud(250_000 if task.failure.workflow_name == "dear" else 10_000))
+
+    async with place.consumer(scripted(charges)) as running:
+        await place.publish(event(org, "dear", workflow_name="dear"))
+        await running.settled(1)
+        assert await budget(place, org) == 0
+        assert await place.db.fetchval("SELECT amount FROM heal_debt") == 150_000
+        assert running.metric("shw_credits_beyond_hold_aud_total", strategy="auto-retry") == 0.2
+        await until(lambda: _debt_is(running, 0.15))
+        await place.publish(event(org, "next", workflow_name="next"))
+        rows = await running.settled(2)
+        assert rows["next"]["status"] == "deferred"
+        # A part of the debt is paid; nothing is held before all of it is.
+        await pay(place, "0.1")
+        await until(lambda: _debt_is(running, 0.05))
+        assert await budget(place, org) == 0
+        await pay(place, "1")
+        await until(lambda: _debt_is(running, 0))
+        rows = await running.settled(2)
+    assert rows["next"]["status"] == "resolved"
+    assert await budget(place, org) == Decimal("0.94")
+    assert await place.count("token_usage_events WHERE remaining < 0") == 0
+    assert await place.db.fetchval("SELECT sum(amount) FROM token_usage_events") == Decimal("-0.26")
+    assert (running.metric("shw_credits_held_aud_total", strategy="auto-retry")) == pytest.approx(0.1)
+    assert (running.metric("shw_credits_spent_aud_total", strategy="auto-retry")) == pytest.approx(0.26)
+
+
+async def pay(place: Site, amount: str) -> None:
+    """What the platform does when somebody pays."""
+    await place.db.execute("UPDATE token_wallets SET text_budget_aud = text_budget_aud + $1::text::numeric", amount)
+    await place.db.execute("UPDATE usage_lockouts SET unlocked_at = now()")
+    await place.db.execute("UPDATE workflow_failures SET due_at = clock_timestamp() WHERE NOT resolved")
+
+
+async def _debt_is(running: Running, aud: float) -> bool:
+    return running.metric("shw_credit_debt_aud") == pytest.approx(aud)
+
+
+async def test_a_debt_is_collected_once_however_many_ask_at_once(database: str) -> None:
+    async with open_pool(PostgresSettings(dsn=SecretStr(database), pool_size=8)) as pool:
+        org = OrgId(uuid4())
+        await pool.execute("INSERT INTO organizations (id) VALUES ($1)", org)
+        await pool.execute("INSERT INTO token_wallets (org_id, text_budget_aud) VALUES ($1, 5)", org)
+        await pool.executemany(
+            "INSERT INTO heal_debt (attempt_id, org_id, strategy, amount) VALUES ($1, $2, 'auto-retry', 700000)",
+            [(uuid4(), org) for _ in range(4)],
+        )
+
+        async def holds() -> Mapping[AttemptId, str]:
+            hold = Hold(attempt_id=AttemptId(uuid4()), org_id=org, amount=MicroAud(50_000))
+            async with transaction(pool) as connection:
+                return (await admit_holds(connection, [hold])).refused
+
+        answers = await asyncio.gather(*(holds() for _ in range(4)), *(apply_owed(pool) for _ in range(4)))
+        assert answers[:4] == [{}] * 4
+        assert await pool.fetchval("SELECT count(*) FROM heal_debt") == 0
+        assert await pool.fetchval("SELECT text_budget_aud FROM token_wallets") == Decimal(2)
+        assert await pool.fetchval("SELECT 5 + sum(amount) FROM token_usage_events") == Decimal(2)
+
+
 async def _none_pending(place: Site) -> bool:
     return not await place.count("workflow_failures WHERE status = 'pending' AND due_at < clock_timestamp()")
 
@@ -327,7 +393,7 @@ async def test_who_waited_for_a_wallet_goes_on_from_what_the_other_left(database
 
         async def settles_and_holds() -> None:
             async with transaction(pool) as connection:
-                await settle_holds(connection, [(third, MicroAud(20_000))])
+                await settle_holds(connection, [EndedHold(hold=third, strategy="auto-retry", spent=MicroAud(20_000))])
                 assert (await admit_holds(connection, [second])).refused == {}
 
         async with transaction(pool) as connection:

@@ -17,7 +17,16 @@ from tests.support.worlds.scripted import scripted
 
 EVENTS = 150
 PROOF = Proof(oracle="test", verdict=Verdict.PASSED, detail="it is there")
-OWN = ("workflow_failures", "heal_claim", "heal_breaker", "heal_rate", "producer_drift", "heal_owed", "token_wallets")
+OWN = (
+    "workflow_failures",
+    "heal_claim",
+    "heal_breaker",
+    "heal_rate",
+    "producer_drift",
+    "heal_owed",
+    "heal_debt",
+    "token_wallets",
+)
 
 
 async def heals(_: Task, gate: EffectGate) -> Outcome:

@@ -40,6 +40,7 @@ from consumer.results.events import Outlet
 from consumer.results.settlement import FinishedHeal, settle_heal
 from consumer.settings import BreakerSettings
 from consumer.store import breakers, changes, decisions, due, intake, leases, outbox, settle
+from consumer.store.credits import apply_owed
 from consumer.store.due import Due
 from consumer.store.heal_requests import ask_heal
 from consumer.store.intake import Arrival
@@ -177,6 +178,8 @@ class Both:
             failure = self.model.tables.failures[claim.failure_id].failure
             one = self.planned(failure)
             outcome: Outcome = self.dice.choice(OUTCOMES)
+            if isinstance(outcome, Healed) and outcome.spent and int(claim.failure_id) % 2:
+                outcome = replace(outcome, spent=MicroAud(90_000))  # more than was held
             ended = FinishedHeal(
                 failure=failure,
                 diagnosis=DIAGNOSIS,
@@ -193,6 +196,7 @@ class Both:
 
     async def look_around(self) -> None:
         me = self.dice.choice(OWNERS)
+        assert await apply_owed(self.pool) == self.model.collect_debts()
         self.model.release_decided(50)
         assert await leases.release_decided(self.pool, 50) is None  # all parked claims were looked at
         assert self.model.tables.breakers.known(BREAKER) == await breakers.load_breakers(self.pool, BREAKER)
@@ -334,7 +338,9 @@ class Both:
         assert {row["org_id"]: row["left"] for row in wallets} == self.model.tables.credits.wallets
         ledger = await self.pool.fetch("SELECT attempt_id, phase, (amount * 1000000)::bigint FROM token_usage_events")
         said = [(entry.attempt_id, entry.phase, entry.amount) for entry in self.model.tables.credits.ledger]
-        assert sorted(map(tuple, ledger)) == sorted(said)
+        assert sorted(map(tuple, ledger), key=str) == sorted(said, key=str)
+        debts = await self.pool.fetch("SELECT attempt_id, org_id, amount FROM heal_debt")
+        assert {row[0]: tuple(row)[1:] for row in debts} == self.model.tables.credits.debts
         locked = await self.pool.fetch("SELECT org_id FROM usage_lockouts WHERE unlocked_at IS NULL")
         assert {row["org_id"] for row in locked} == set(self.model.tables.credits.lockouts)
         breakers = await self.pool.fetch("SELECT key, strikes, failed_probes, probe FROM heal_breaker")

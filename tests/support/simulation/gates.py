@@ -1,6 +1,6 @@
 """Breakers, limits and credits as a model: `consumer/store/{breaker,limits,credits}.py` in plain values."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -141,8 +141,9 @@ class Entry:
     """One row of `token_usage_events`."""
 
     org_id: OrgId
-    attempt_id: AttemptId
-    phase: str
+    attempt_id: AttemptId | None
+    phase: str | None
+    """None of what was collected of a debt."""
     amount: int
 
 
@@ -153,11 +154,13 @@ class Credits:
     wallets: dict[OrgId, int]
     lockouts: dict[OrgId, str] = field(default_factory=dict)
     ledger: list[Entry] = field(default_factory=list)
+    debts: dict[AttemptId, tuple[OrgId, int]] = field(default_factory=dict)
 
     def hold(
         self, holds: Iterable[Hold], held_by_others: Callable[[OrgId, frozenset[AttemptId]], int]
     ) -> tuple[Mapping[AttemptId, str], Mapping[OrgId, int]]:
         wanted = [hold for hold in holds if hold.amount > 0]
+        self.collect({hold.org_id for hold in wanted})
         wallets = {org: Wallet(budget=left, lockout=self.lockouts.get(org)) for org, left in self.wallets.items()}
         admission = admit(wanted, wallets)
         for paid in admission.paid:
@@ -180,8 +183,21 @@ class Credits:
         if held > 0 and org_id in self.wallets:
             self._enter(org_id, attempt, "settle", held - min(spent, held))
 
-    def _enter(self, org_id: OrgId, attempt: AttemptId, phase: str, amount: int) -> None:
-        if any((entry.attempt_id, entry.phase) == (attempt, phase) for entry in self.ledger):
+    def owe(self, org_id: OrgId, attempt: AttemptId, beyond: int) -> None:
+        if beyond > 0:
+            self.debts[attempt] = (org_id, beyond)
+
+    def collect(self, orgs: Collection[OrgId]) -> None:
+        for attempt, (org_id, amount) in list(self.debts.items()):
+            part = min(amount, self.wallets.get(org_id, 0)) if org_id in orgs else 0
+            if part > 0:
+                self._enter(org_id, None, None, -part)
+                self.debts[attempt] = (org_id, amount - part)
+                if part == amount:
+                    del self.debts[attempt]
+
+    def _enter(self, org_id: OrgId, attempt: AttemptId | None, phase: str | None, amount: int) -> None:
+        if attempt and any((entry.attempt_id, entry.phase) == (attempt, phase) for entry in self.ledger):
             raise Refused(f"token_usage_events_once: {phase} of {attempt}")
         left = self.wallets[org_id] + amount
         if left < 0:

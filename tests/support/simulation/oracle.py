@@ -140,11 +140,24 @@ class Oracle:
         lost = set(self.decided) - set(self.told)
         assert not lost, f"G5: decided and never told: {lost}"
         assert set(tables.attempts) <= set(self.told), "G5: an attempt that nobody was told of"
+        self._charges_agree()
         held = [(e.attempt_id, e.phase) for e in tables.credits.ledger]
         parked = {claim.attempt_id for claim in tables.claims.values()}
         for attempt, phase in held:
             given_back = attempt in parked or (attempt, "settle") in held
-            assert phase == "settle" or given_back, f"G6: {attempt} is held for nobody"
+            assert phase != "hold" or given_back, f"G6: {attempt} is held for nobody"
+
+    def _charges_agree(self) -> None:
+        """G6: what was charged for heals has left the wallet, or is a debt."""
+        tables = self.sim.store.tables
+        for org, budget in self.budgets.items():
+            if budget is None:
+                continue
+            mine = [a for f, a in tables.attempts.values() if tables.failures[f].failure.org_id == org]
+            held = sum(claim.held for claim in tables.claims.values() if claim.org_id == org)
+            owed = sum(amount for one, amount in tables.credits.debts.values() if one == org)
+            left = budget + self.topped_up[org] - tables.credits.wallets[org] - held + owed
+            assert left == sum(a.spent for a in mine), f"G6: {left} left the wallet of {org}"
 
     def _steps_are_whole(self, row: Row) -> None:
         failure = row.failure

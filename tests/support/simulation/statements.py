@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from consumer.errors import TransientError
-from consumer.model import AttemptId, Claim, Failure, FailureId, Message, OrgId, OwnerId, Settlement
+from consumer.model import AttemptId, Claim, Failure, FailureId, Message, MicroAud, OrgId, OwnerId, Settlement
 from consumer.model.voice import HeardInterval, SilentSources
 from consumer.settings import BreakerSettings
 from consumer.store import (
@@ -178,6 +178,10 @@ async def nothing(line: Line) -> None:
     await line.ask(lambda _: None)
 
 
+async def collect_debts(line: Line) -> MicroAud:
+    return await line.ask(lambda store: store.collect_debts())
+
+
 async def hear(line: Line, *_: object) -> None:
     await line.ask(lambda _: None)
 
@@ -289,7 +293,7 @@ STATEMENTS: Final[Mapping[Callable[..., Awaitable[Any]], Callable[..., Awaitable
     breakers.load_breakers: known,
     rate_limits.open_failures_by_workflow: sick,
     rate_limits.forget: nothing,
-    apply_owed: nothing,
+    apply_owed: collect_debts,
     aside.read_aside: none_aside,
     aside.count_aside: none_counted,
     intake_breaker.record_accepted: hear,

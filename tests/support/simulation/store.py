@@ -122,7 +122,7 @@ class Tables:
     def saved(self) -> list[tuple[object, dict[str, object]]]:
         """Give a savepoint."""
         tables = {name: copy(getattr(self, name)) for name in STANDING}
-        paid = {name: copy(getattr(self.credits, name)) for name in ("wallets", "lockouts", "ledger")}
+        paid = {name: copy(getattr(self.credits, name)) for name in ("wallets", "lockouts", "ledger", "debts")}
         return [
             (self, tables),
             (self.credits, paid),
@@ -310,6 +310,10 @@ class ModelStore:
                 if claim.scope not in kept:
                     spent = settlement.attempt.spent
                     tables.credits.give_back(claim.org_id, claim.attempt_id, claim.held, spent)
+            beyond = [(c, s.attempt.spent - c.held) for s, c in mine if c.scope not in kept]
+            for claim, amount in beyond:
+                tables.credits.owe(claim.org_id, claim.attempt_id, amount)
+            tables.credits.collect({claim.org_id for claim, amount in beyond if amount > 0})
         return Settled(mine=frozenset(s.attempt.id for s, _ in mine), verdicts=verdicts, woken=len(woken))
 
     def may_settle(self, claim: Claimed, owner: OwnerId, epoch: int) -> bool:
@@ -613,6 +617,12 @@ class ModelStore:
         )
 
     # people
+
+    def collect_debts(self) -> MicroAud:
+        """`credits.apply_owed`: nothing is owed to a wallet here, as nobody else locks one."""
+        paid = self.tables.credits
+        paid.collect(set(paid.wallets))
+        return MicroAud(sum(amount for _, amount in paid.debts.values()))
 
     def resolve_by_hand(self, failure_id: FailureId, *, resolved: bool) -> None:
         """A member turns `resolved`; the trigger does the rest."""

@@ -49,6 +49,7 @@ class Act(StrEnum):
     SLOW = "slow"  # takes long to prepare, and does it
     DAWDLES = "dawdles"  # takes longer to prepare than its window is
     LATE = "late"  # does it, and answers after most of the window
+    DEAR = "dear"  # does it, and charges more than was held
     NO = "no"  # refuses, before any effect: the next rung may do better
     LATER = "later"  # says when to come back, before any effect
     BUG = "bug"  # the strategy breaks before its effect
@@ -186,7 +187,7 @@ class Acts:
         await asyncio.sleep(timeline.between(0, 1))
         if gate.remaining() <= timedelta(0) or not MAY_START.get()():  # as the socket layer does before each write
             raise DeadlinePassed("too late to write")
-        happened = act in (Act.WORKS, Act.MUTE, Act.SLOW, Act.DAWDLES, Act.LATE, Act.BREAKS)
+        happened = act in (Act.WORKS, Act.MUTE, Act.SLOW, Act.DAWDLES, Act.LATE, Act.DEAR, Act.BREAKS)
         written = self.world.write(task, self.owner, happened=happened)
         if act is Act.BREAKS:
             written.over = True
@@ -205,7 +206,7 @@ class Acts:
         written.answered = True
         if act is Act.SICK:
             return NotHealed(code=Code.NOT_HEALED, reason="it says no")
-        return Healed(proofs=(PROOF,), spent=MicroAud(10_000))
+        return Healed(proofs=(PROOF,), spent=MicroAud(120_000 if act is Act.DEAR else 10_000))
 
     def _act(self, task: Task) -> Act:
         script: Any = task.failure.context["acts"]
