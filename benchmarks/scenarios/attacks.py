@@ -122,7 +122,7 @@ def _row(name: str, rounds: Sequence[Noticed]) -> list[str]:
         name,
         f"{alone:.0f} ms",
         f"{beside:.0f} ms",
-        at_most(beside, round(alone * FACTOR + SPARE_MS), " ms"),
+        at_most(beside, round(alone * FACTOR + SPARE_MS, 1), " ms"),
         f"{late:.0f} ms",
         f"{held:.0f} ms",
         at_most(held, HELD_MS, " ms"),

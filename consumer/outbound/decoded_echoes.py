@@ -30,7 +30,7 @@ _OVERLAP: Final = 8 * 1024
 _MOST: Final = 4 * _WINDOW
 """Characters of one text that are searched once more, to say which of many it was."""
 _SHORTEST_SPREAD: Final = 8
-_STRING: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"\s*(:?)', re.DOTALL)
+_STRING: Final = re.compile(r'"((?:[^"\\]++|\\.)*+)"\s*(:?)', re.DOTALL)
 _AT_ONCE: Final = 4096
 """Texts of a document that are gathered before the event loop has a turn."""
 _ENCODINGS: Final = ("ascii", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "cp037", "cp500")

@@ -56,6 +56,7 @@ class Echoes:
             return self.taken_out(data, cut=cut)
         for spelled, name in self._spelled:
             data = data.replace(spelled, name)
+            await asyncio.sleep(0)
         for pattern, name, longest in self._escaped:
             data = await _replaced(data, pattern, name, longest)
         return self._without_torn_end(data) if cut else data

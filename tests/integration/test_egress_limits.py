@@ -16,10 +16,10 @@ import httpx2
 import pytest
 
 from consumer.model.call import Ambiguous, Answer, CallResult
-from consumer.outbound.answer_room import AnswerRoom
+from consumer.outbound.answer_room import SHORT, AnswerRoom
 from consumer.outbound.credentials import Credentials
 from consumer.outbound.exchange import Exchange
-from consumer.outbound.message import read_answer
+from consumer.outbound.message import MAX_VALUES, read_answer
 from tests.support.healing import policy
 from tests.support.worlds.egress_ground import Play, guarded, hostile_server, tls
 
@@ -224,6 +224,35 @@ async def test_others_get_their_turn_while_a_bomb_is_inflated() -> None:
         other.cancel()
     assert len(answer.body) == 32 * MIB
     assert turns >= 500
+
+
+DENSE: dict[str, bytes] = {
+    "lists": b"[" + b"[]," * (MAX_VALUES // 2) + b"[]]",
+    "members": b"{" + b",".join(b'"k%d":1' % n for n in range(MAX_VALUES + 1)) + b"}",
+    "in a text": b'{"body":"' + b"[]," * (MAX_VALUES // 2) + b'"}',
+    "in a stream": b"data: [" + b"1," * MAX_VALUES + b"1]\n\n",
+}
+
+
+@pytest.mark.parametrize("name", DENSE)
+async def test_an_answer_of_too_many_values_is_not_read_to_its_end(name: str) -> None:
+    result = await got(whole(DENSE[name]), max_bytes=4 * MIB)
+    assert isinstance(result, Answer)
+    assert (result.truncated, result.body) == (True, DENSE[name][:SHORT])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"[" + b"1," * (MAX_VALUES - 2) + b"1]", id="as many values as there may be"),
+        pytest.param(b"1,2,3\n" * MAX_VALUES, id="no JSON"),
+    ],
+)
+async def test_a_long_answer_is_read_whole(body: bytes) -> None:
+    result = await got(whole(body), max_bytes=4 * MIB)
+    assert isinstance(result, Answer)
+    assert not result.truncated
+    assert result.body == body
 
 
 async def test_a_thousand_headers_and_a_preliminary_answer_are_no_attack() -> None:

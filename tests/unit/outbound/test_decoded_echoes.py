@@ -1,5 +1,6 @@
 """An echo of a credential is found in what an answer says once decoded, however it is folded or spread."""
 
+import asyncio
 import base64
 import json
 import time
@@ -129,3 +130,20 @@ async def test_its_cost_grows_with_the_answer_alone(make: Callable[[int], bytes]
 
     small = min([await cost(100_000) for _ in range(3)])
     assert await cost(800_000) < 8 * 5 * small
+
+
+async def test_others_get_their_turn_between_two_spellings() -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    body = b'{"pad": "' + b"x" * 128 * 1024 + b'"}'
+    async with asyncio.TaskGroup() as group:
+        other = group.create_task(others())
+        assert await CREDENTIALS.taken_out_of_body(body, "application/json", cut=False) == body
+        other.cancel()
+    assert turns > 30, "a credential has as many spellings"
