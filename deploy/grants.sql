@@ -22,7 +22,7 @@ GRANT SELECT, UPDATE ON intake_limit TO shw_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON producer_drift TO shw_service;
 GRANT SELECT, UPDATE ON organizations TO shw_service;
 GRANT SELECT, UPDATE ON token_wallets TO shw_service;
-GRANT INSERT, SELECT (attempt_id), UPDATE (attempt_id) ON token_usage_events TO shw_service;
+GRANT SELECT, INSERT, UPDATE (attempt_id) ON token_usage_events TO shw_service;
 GRANT SELECT, INSERT ON usage_lockouts TO shw_service;
 GRANT SELECT, INSERT, UPDATE ON heal_deployment TO shw_service;
 GRANT SELECT, INSERT, DELETE ON heal_owed TO shw_service;

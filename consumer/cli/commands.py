@@ -17,6 +17,7 @@ from consumer.cli.exits import ExitCode
 from consumer.cli.options import AsJson, By, Reason, Since, end, header_of, since_of, stdin, time_of
 from consumer.cli.organisations import organisations
 from consumer.cli.refused_commands import dlq, intake
+from consumer.cli.wallets import show_ledger, show_wallet
 from schemas.names import FailureType, Grade, Status
 
 app: Final = typer.Typer(
@@ -33,6 +34,8 @@ app.add_typer(deployment, name="deployment")
 app.add_typer(dlq, name="dlq")
 app.add_typer(intake, name="intake")
 app.add_typer(organisations, name="org")
+app.command("wallet")(show_wallet)
+app.command("ledger")(show_ledger)
 
 
 class FormName(StrEnum):

@@ -28,7 +28,7 @@ PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     "producer_drift": _ALL,
     "organizations": ("SELECT", "UPDATE"),
     "token_wallets": ("SELECT", "UPDATE"),
-    "token_usage_events": ("INSERT", "SELECT (attempt_id)", "UPDATE (attempt_id)"),
+    "token_usage_events": ("SELECT", "INSERT", "UPDATE (attempt_id)"),
     "usage_lockouts": ("SELECT", "INSERT"),
     "heal_deployment": ("SELECT", "INSERT", "UPDATE"),
     "heal_owed": ("SELECT", "INSERT", "DELETE"),

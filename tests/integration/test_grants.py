@@ -23,7 +23,7 @@ from tests.support.worlds.http_world import World, json_reply
 Admin: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 MEMBERS_SEE = {
     ("token_wallets", "SELECT"),
-    ("token_usage_events", "SELECT (attempt_id)"),
+    ("token_usage_events", "SELECT"),
     ("usage_lockouts", "SELECT"),
 }
 STATEMENTS = [str(one.values[0]) for one in statements()]
