@@ -43,8 +43,17 @@ def connection_options(settings: KafkaSettings) -> dict[str, Any]:
             "sasl_plain_password": settings.sasl_password.get_secret_value() if settings.sasl_password else None,
         }
     if settings.security_protocol.endswith("SSL"):
-        options["ssl_context"] = ssl.create_default_context(cafile=settings.ssl_cafile)
+        options["ssl_context"] = _ssl_context(settings)
     return options
+
+
+def _ssl_context(settings: KafkaSettings) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=settings.ssl_cafile)
+    except OSError as error:  # ssl.SSLError too
+        raise ConfigError(
+            f"SHW_KAFKA__SSL_CAFILE: no certificates in PEM can be read from {settings.ssl_cafile}: {error}"
+        ) from error
 
 
 def _ms(seconds: float) -> int:

@@ -16,7 +16,8 @@ _DSN_FORM: Final = (
     "%2F %3F %23 %40 %3A %25 %20"
 )
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_HOST: Final = re.compile(r"(?:\[[0-9A-Za-z:.%]+\]|[^\s:@/\[\]]*)(?::(?P<port>[0-9]{1,5}))?")
+_HOST: Final = re.compile(r"(?P<host>\[[0-9A-Za-z:.%]+\]|[^\s:@/\[\]]*)(?::(?P<port>[0-9]{1,5}))?")
+_PORTS: Final = range(1, 65_536)
 _SSL_MODES: Final = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
 
 
@@ -52,7 +53,7 @@ def read_dsn(dsn: str) -> Mapping[str, str]:
     parts = {name: part or "" for name, part in said.groupdict().items()}
     for host in parts["hosts"].split(","):
         place = _HOST.fullmatch(host)
-        if place is None or int(place["port"] or 1) not in range(1, 65_536):
+        if place is None or int(place["port"] or 1) not in _PORTS:
             raise ValueError(f"its host or port (1 to 65535) cannot be read: it has to be {_DSN_FORM}")
     modes = [value for name, value in parse_qsl(parts["query"]) if name == "sslmode"]
     if not set(modes) <= _SSL_MODES:
@@ -69,6 +70,7 @@ def check_dsn(dsn: SecretStr) -> SecretStr:
 def check_bootstrap(bootstrap: str) -> str:
     """Check the addresses of Kafka's brokers, for a validator: nothing but hosts and ports."""
     # Whoever puts credentials here, as in another system's URL, does not read them in every message about Kafka.
-    if not all(_HOST.fullmatch(host) for host in bootstrap.replace(" ", "").split(",")):
+    places = [_HOST.fullmatch(host) for host in bootstrap.replace(" ", "").split(",")]
+    if any(place is None or place["host"] == "" or int(place["port"] or 1) not in _PORTS for place in places):
         raise ValueError("it has to be host:port, or several with commas, without a scheme, a user or a password")
     return bootstrap

@@ -40,6 +40,9 @@ _NUMBER = re.compile(r"\d+(\.\d+)?")
 Seconds = Annotated[timedelta, BeforeValidator(_parse_seconds), Field(gt=timedelta(0))]
 """Seconds as a number, or an ISO 8601 duration such as PT0.5S."""
 
+Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+"""A topic's name, as Kafka allows it."""
+
 
 class Section(BaseModel):
     """Base class of a settings section: frozen, and an unknown name is an error."""
@@ -51,13 +54,13 @@ class KafkaSettings(Section):
     """Broker connection, consumer group and topics."""
 
     bootstrap: Annotated[str, AfterValidator(check_bootstrap)] = "127.0.0.1:9092"
-    group_id: str = "self-healing-workflows"
+    group_id: Annotated[str, Field(min_length=1)] = "self-healing-workflows"
     client_id: str = "shw"
-    failures_topic: str = "workflow.failures"
-    results_topic: str = "workflow.heal-results"
-    dlq_topic: str = "workflow.failures.dlq"
-    commands_topic: str = "maos.heal-commands"
-    heartbeats_topic: str = "workflow.heartbeats"
+    failures_topic: Topic = "workflow.failures"
+    results_topic: Topic = "workflow.heal-results"
+    dlq_topic: Topic = "workflow.failures.dlq"
+    commands_topic: Topic = "maos.heal-commands"
+    heartbeats_topic: Topic = "workflow.heartbeats"
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
     sasl_username: str | None = None
@@ -305,6 +308,17 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_consistency(self) -> Self:
+        kafka = self.kafka
+        if len({kafka.failures_topic, kafka.results_topic, kafka.dlq_topic}) < 3:  # noqa: PLR2004 - of three names
+            raise ValueError(
+                "SHW_KAFKA__FAILURES_TOPIC, SHW_KAFKA__RESULTS_TOPIC and SHW_KAFKA__DLQ_TOPIC must be three topics: "
+                "what the healer writes would come back to it as failures, without an end"
+            )
+        if kafka.security_protocol.startswith("SASL") and not (kafka.sasl_username and kafka.sasl_password):
+            raise ValueError(
+                f"SHW_KAFKA__SECURITY_PROTOCOL {kafka.security_protocol} needs SHW_KAFKA__SASL_USERNAME and "
+                "SHW_KAFKA__SASL_PASSWORD"
+            )
         if self.kafka.rebalance_timeout <= self.drain:
             raise ValueError(
                 f"SHW_KAFKA__REBALANCE_TIMEOUT ({self.kafka.rebalance_timeout}) must be above SHW_DRAIN "
