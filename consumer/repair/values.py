@@ -98,10 +98,19 @@ class Repair:
 
     def as_json(self) -> dict[str, Json]:
         """Return it as the JSON answer that the command prints."""
+        told = self.without_edits()
+        return {
+            "status": told.pop("status"),
+            "document": told.pop("document"),
+            "edits": [edit.as_json() for edit in self.edits],
+            **told,
+        }
+
+    def without_edits(self) -> dict[str, Json]:
+        """Return the same without the edits, of which there may be many."""
         return {
             "status": self.status.value,
             "document": self.document,
-            "edits": [edit.as_json() for edit in self.edits],
             "cause": self.cause and self.cause.value,
             "reason": self.reason,
             "notes": [note.as_json() for note in self.notes],

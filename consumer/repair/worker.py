@@ -6,6 +6,7 @@ It is isolated and holds nothing of ours, so that killing it ends a hostile sche
 import json
 import sys
 from pathlib import Path
+from typing import Final
 
 if __name__ == "__main__":
     # In isolated mode the interpreter does not have our directory on its path.
@@ -16,11 +17,16 @@ from consumer.repair.values import Json, Repair
 from consumer.workers.child import run
 from schemas.names import Grade
 
+EDITS_A_LINE: Final = 500
+
 
 def answer(request: bytes) -> bytes:
-    """Repair the document of a request."""
+    """Repair the document of a request; the answer's first line has all but the edits, and these follow."""
+    repair = _repaired(json.loads(request))
+    edits = [edit.as_json() for edit in repair.edits]
+    lines = [edits[begin : begin + EDITS_A_LINE] for begin in range(0, len(edits), EDITS_A_LINE)]
     # ASCII-escaped throughout: a lone surrogate cannot be encoded in UTF-8.
-    return json.dumps(_repaired(json.loads(request)).as_json(), allow_nan=False).encode()
+    return "\n".join(json.dumps(line, allow_nan=False) for line in (repair.without_edits(), *lines)).encode()
 
 
 def _repaired(asked: dict[str, Json]) -> Repair:

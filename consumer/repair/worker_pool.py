@@ -1,5 +1,6 @@
 """Pool of repair workers, for the service and the command: documents repaired in child processes with limits."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Hashable, Mapping
 from contextlib import asynccontextmanager
@@ -50,7 +51,7 @@ class RepairWorkerPool:
         except RecursionError:
             return _refusal(WorkEnded(why=WorkEnd.TOO_DEEP), self._limit)
         worked = await self._workers.work(request, of=of)
-        return _refusal(worked, self._limit) if isinstance(worked, WorkEnded) else _parse_repair(json.loads(worked))
+        return _refusal(worked, self._limit) if isinstance(worked, WorkEnded) else await _parse_repair(worked)
 
 
 @asynccontextmanager
@@ -79,11 +80,18 @@ def _refusal(ended: WorkEnded, limit: timedelta) -> Repair:
             assert_never(ended.why)
 
 
-def _parse_repair(answer: Mapping[str, Any]) -> Repair:
+async def _parse_repair(worked: bytes) -> Repair:
+    """Parse a child's answer line by line: tens of thousands of edits would hold the event loop."""
+    first, *lines = worked.split(b"\n")
+    edits: list[Edit] = []
+    for line in lines:
+        await asyncio.sleep(0)
+        edits += map(_parse_edit, json.loads(line))
+    answer = json.loads(first)
     return Repair(
         status=RepairStatus(answer["status"]),
         document=answer["document"],
-        edits=tuple(_parse_edit(edit) for edit in answer["edits"]),
+        edits=tuple(edits),
         cause=answer["cause"] and RefusalCause(answer["cause"]),
         reason=answer["reason"],
         notes=tuple(SlipNote(path=note["path"], meant=note["meant"]) for note in answer["notes"]),

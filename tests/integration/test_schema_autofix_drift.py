@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from consumer.cli.main import run_command
-from consumer.heal.schema_autofix.producer_drift import distinct, pattern_of
+from consumer.heal.schema_autofix.producer_drift import drift_of, pattern_of
 from consumer.model import (
     Attempt,
     AttemptId,
@@ -24,8 +24,9 @@ from consumer.model import (
     OrgId,
     Settlement,
 )
+from consumer.repair.values import Edit
 from consumer.store.drift import Finding, count, findings, forget
-from schemas.names import Disposition, FailureType, Result, Status, StrategyName
+from schemas.names import Disposition, FailureType, Grade, Result, Status, StrategyName
 from tests.support.healing import NOW, failure
 
 UNQUOTED = Drift(
@@ -211,10 +212,21 @@ async def test_what_no_column_holds_does_not_stop_a_settle(connection: "asyncpg.
 def test_items_of_an_array_are_one_place() -> None:
     assert pattern_of("/items/0/tax/12") == "/items/*/tax/*"
     assert pattern_of("/12a/b7") == "/12a/b7"
-    items = [replace(UNQUOTED, example=f"/items/{n}/price") for n in range(40)]
-    assert distinct(items) == (items[0],)
-    long = replace(UNQUOTED, path="/x" * 500, example="/x" * 500)
-    assert distinct([long, *items]) == (items[0],)
+    items = [unquoted(f"/items/{n}/price") for n in range(40)]
+    [found] = drifts(*items)
+    assert (found.path, found.example) == ("/items/*/price", "/items/0/price")
+    assert drifts(unquoted("/x" * 500), *items) == (found,)
+    assert len(drifts(*(unquoted(f"/price{n}") for n in range(80)))) == 50
+
+
+def unquoted(path: str) -> Edit:
+    return Edit(
+        op="replace", path=path, value=1, old="1", grade=Grade.LOSSLESS, kind="number", reason="a quoted number"
+    )
+
+
+def drifts(*edits: Edit) -> tuple[Drift, ...]:
+    return drift_of(edits, schema_digest="d" * 64, raise_at=5)
 
 
 def kept(database: str, *batches: list[Settlement]) -> None:

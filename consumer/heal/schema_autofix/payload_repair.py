@@ -72,12 +72,17 @@ async def _schema_proof(session: RepairSession, document: Json) -> Proof:
 def _inverse_proof(payload: Json, repair: Repair) -> Proof:
     try:
         before = undone(repair.document, repair.edits)
-        is_undone = same(before, payload) or (isinstance(payload, str) and same(before, json.loads(payload)))
+        is_undone = _is_same(before, payload) or (isinstance(payload, str) and _is_same(before, json.loads(payload)))
     except _PATCH_ERRORS as error:
         return proof("inverse", Verdict.FAILED, f"the edits cannot be undone: {type(error).__name__}")
     if not is_undone:
         return proof("inverse", Verdict.FAILED, "undoing the edits does not give the payload back")
     return proof("inverse", Verdict.PASSED, f"undoing {len(repair.edits)} edits gives the payload back")
+
+
+def _is_same(left: Json, right: Json) -> bool:
+    # Written alike they are the same, and writing is quick; otherwise the walk tells, which ends at the difference.
+    return digest(left) == digest(right) or same(left, right)
 
 
 def _unproven_refusal(proofs: tuple[Proof, ...]) -> Refused:

@@ -5,6 +5,7 @@ No finding holds a value of the payload.
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final, assert_never
 
 from consumer.model import Drift, Json, JsonObject
@@ -26,32 +27,32 @@ def pattern_of(pointer: str) -> str:
     return _INDEX.sub("*", pointer)
 
 
-def distinct(drifts: Iterable[Drift]) -> tuple[Drift, ...]:
-    """Deduplicate drifts by kind and path: each counts once, however many items of an array have it."""
-    first: dict[tuple[str, str], Drift] = {}
-    for one in drifts:
-        if len(one.example) <= _LONGEST_PATH:
-            first.setdefault((one.kind, one.path), one)
-    return tuple(first.values())[:_MOST_OF_ONE_PAYLOAD]
-
-
 def drift_of(edits: Iterable[Edit], *, schema_digest: str, raise_at: int) -> tuple[Drift, ...]:
-    """Return the drifts of one payload: each way in which it missed its schema, once."""
-    found = []
+    """Return the drifts of one payload: each way in which it missed its schema, once, with its first example.
+
+    Ways are told apart by kind and path, so that all items of an array are one.
+    """
+    first: dict[tuple[str, str], Edit] = {}
     for edit in edits:
-        missed = edit.path if edit.from_ is None else edit.from_
-        found.append(
-            Drift(
-                schema_digest=schema_digest,
-                kind=edit.kind,
-                path=pattern_of(missed),
-                example=missed,
-                fix=_fix(edit),
-                patch=_patch(edit),
-                raise_at=raise_at,
-            )
+        missed = _missed(edit)
+        if len(missed) <= _LONGEST_PATH:
+            first.setdefault((edit.kind, pattern_of(missed)), edit)
+    return tuple(
+        Drift(
+            schema_digest=schema_digest,
+            kind=kind,
+            path=path,
+            example=_missed(edit),
+            fix=_fix(edit),
+            patch=_patch(edit),
+            raise_at=raise_at,
         )
-    return distinct(found)
+        for (kind, path), edit in islice(first.items(), _MOST_OF_ONE_PAYLOAD)
+    )
+
+
+def _missed(edit: Edit) -> str:
+    return edit.path if edit.from_ is None else edit.from_
 
 
 def _fix(edit: Edit) -> str:

@@ -3,16 +3,19 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from consumer.repair import worker
 from consumer.repair.repair import repair_document, repair_text
 from consumer.repair.values import Json, RefusalCause, RepairStatus
+from consumer.repair.worker import EDITS_A_LINE
 from consumer.repair.worker_pool import RepairWorkerPool, repair_worker_pool
+from consumer.workers.pool import WorkerLimits, WorkerPool
 from schemas.names import Grade
 
 SCHEMA: dict[str, Any] = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
@@ -102,3 +105,31 @@ def _told_to(child: int) -> tuple[list[str], str]:
 def _children() -> list[int]:
     mine = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
     return [int(pid) for pid in mine if "repair/worker.py" in " ".join(_told_to(int(pid))[0])]
+
+
+class AtOnce(WorkerPool):
+    """Answers without a child, and without a turn of the event loop."""
+
+    async def work(self, request: bytes, *, of: Hashable = None) -> bytes:  # noqa: ARG002 - the pool's
+        return worker.answer(request)
+
+
+async def test_others_get_their_turn_while_many_edits_are_read() -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    limits = WorkerLimits(children=1, budget=SHORT, memory=0, wait=SHORT)
+    broken: Json = [{"n": str(n)} for n in range(5_000)]
+    async with asyncio.TaskGroup() as group:
+        other = group.create_task(others())
+        repaired = await RepairWorkerPool(AtOnce(Path(worker.__file__), limits), SHORT).repair(
+            broken, {"items": SCHEMA}, most=Grade.LOSSLESS
+        )
+        other.cancel()
+    assert repaired == repair_document(broken, {"items": SCHEMA}, most=Grade.LOSSLESS)
+    assert turns >= len(repaired.edits) // EDITS_A_LINE
