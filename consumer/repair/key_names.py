@@ -44,6 +44,8 @@ _BESIDE: Final = {letter: "".join(sorted(b for a, b in _NEIGHBOURS if a == lette
 _LONG: Final = 7
 """Length from which two words that differ by one letter are rare, and known."""
 _ENDINGS: Final = frozenset("sdrny")
+_DERIVES: Final = frozenset({"ed", "er", "or", "ee", "ing", "able"})
+"""What makes another word of one at its end: `discounted`, `lender`."""
 _DOUBLED_SHORT: Final = frozenset({"id", "at", "no", "by", "to", "is", "on", "of"})
 
 
@@ -106,6 +108,8 @@ def slips(name: str, wanted: str) -> int | None:
         return far
     typed = [word.casefold() for word in words_of(name)]
     whole, parts = plain(name), [word.casefold() for word in words_of(wanted)]
+    if len(typed) == len(parts) and any(map(are_opposites, typed, parts)):
+        return None
     if len(typed) == len(parts) and all(is_known(word) or word.isdigit() for word in typed):
         return None if not are_variants(whole, plain(wanted)) else far
     if "".join(parts) != plain(wanted):  # other signs within it
@@ -163,6 +167,9 @@ def _is_another_form(typed: str, wanted: str) -> bool:
     if typed[:stem] == wanted[:-2] and typed.endswith(ENDS_IN_ROLE) and wanted.endswith(ENDS_IN_ROLE):
         return True
     longer, shorter = (typed, wanted) if len(typed) > len(wanted) else (wanted, typed)
+    added = longer[len(shorter) :] if longer.startswith(shorter) else ""
+    if added in _DERIVES or (shorter[-1] == "e" and added in {"d", "r"}):
+        return True
     return longer.endswith(shorter) and longer[: len(longer) - len(shorter)] in PREFIXES and longer[0] != longer[1]
 
 

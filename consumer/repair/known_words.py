@@ -37,6 +37,8 @@ CASED_UNITS: Final = frozenset({"M", "K", "G", "T"}).union(
 )
 """Units of which the case is a part: mW and MW, Mb and MB."""
 _MIN_PART: Final = 4
+_MIN_STEM: Final = 3
+"""Letters before a doubled l; after fewer of them a single one makes another word: `filed`, `tiling`."""
 _MIN_PLURAL: Final = 5
 
 
@@ -79,7 +81,9 @@ def are_opposites(one: str, other: str) -> bool:
 
 
 def are_variants(one: str, other: str) -> bool:
-    """Return whether two words are one in British and American spelling."""
+    """Return whether two words are one in British and American spelling; `filed` and `filled` are two."""
+    if 0 <= max(one, other, key=len).find("ll") < _MIN_STEM:
+        return False
     return any(
         (left in one and one.replace(left, right, 1) == other)
         or (left in other and other.replace(left, right, 1) == one)

@@ -19,6 +19,8 @@ _STEMS: Final[dict[str, tuple[str, ...]]] = {
     "amount_{}": ("usd", "aud", "cad", "eur", "sgd"),
     "price{}": ("Gbp", "Eur", "Usd"),
     "fee_{}": ("cents", "dollars"),
+    "voltage_{}": ("v", "mv", "kv"),
+    "capacity_{}": ("ah", "mah", "wh"),
     "{}_id": ("buyer", "payer", "payee", "seller"),
     "{}_name": ("sender", "receiver", "recipient"),
     "{}Address": ("billing", "shipping"),
@@ -53,7 +55,9 @@ payerid/buyerid formdate/fromdate v1_1/v11 power_mW/power_MW size_Mb/size_MB use
 renter/center vendor/vender caller/callee referrer/referee assignor/assignee grantor/grantee order_no/order_to
 sold/hold gain/again word/work tax_code/fax_code car_id/cart_id gift/lift tire/tier brand/band stop/step
 star/start lease/release filed/field dairy/diary sever/server contract/contact costumer/customer plain/plan
-route/rout
+route/rout discount/discounted averse/adverse planed/planned planer/planner filed/filled filing/filling filer/filler
+rate/rater lease/leaser license/licensee consign/consignee collects/collected locator/allocator vender/sender
+tiled/tilled
 """
 _NAMES: Final = """
 order_id customer_name quantity description unit_price currency shipping_address postal_code first_name
