@@ -6,7 +6,7 @@ from typing import Final
 
 from consumer.repair import date_forms, scalar_forms
 from consumer.repair.fit import Step
-from consumer.repair.key_names import near, plain, says_the_measure
+from consumer.repair.key_names import near, plain, says_the_measure, words_of
 from consumer.repair.leaf_rules import Leaf
 from consumer.repair.readings import decoded, fenced_part
 from consumer.repair.string_reader import ParseError
@@ -25,7 +25,7 @@ BESIDES: Final = 10
 _MAX_BESIDE: Final = 12
 _JOINTS: Final = re.compile(
     r"[,;|\n\t\u2022\u00b7\u3001\uff0c\uff1b\u061b\u060c]|\s[-*&/+\u2013]\s|^[-*\u2013]\s|\s(?:and|or|und|oder|et|ou|y|o|e)\s"
-    r"|(?:^|\s)\(?\d{1,2}[.)]\s|\s[\u2192\u21d2>]\s",
+    r"|(?:^|\s)\(?\d{1,2}[.)]\s|\s>\s|[\u2192\u21d2]|[-=]>|\\[nrt]",
     re.IGNORECASE,
 )
 """What stands between the items of a list that is written as one text."""
@@ -59,6 +59,14 @@ _WRAPPERS: Final = frozenset({
     "params", "input", "function", "message", "entity", "choices", "candidates", "parts", "toolcalls", "toolcall",
     "functioncall", "structuredcontent",
 })  # fmt: skip
+_SET_ASIDE: Final = frozenset({
+    "old", "previous", "prior", "before", "original", "deleted", "removed", "draft", "example", "examples", "sample",
+    "default", "defaults", "template", "test", "mock", "dummy", "placeholder", "expected", "not", "no", "if", "unless",
+    "rejected", "invalid", "failed", "cancelled", "canceled", "archived", "obsolete", "deprecated", "ignore", "ignored",
+    "proposed", "suggested", "alternative", "alternatives", "wrong", "bad", "broken", "backup", "stale", "expired",
+    "discarded", "superseded", "schema", "never", "without", "undo", "rollback",
+})  # fmt: skip
+"""What an envelope says of its content that makes it no document: a draft, an example, what was before."""
 _MAX_DEPTH: Final = 4
 _MAX_PAIRS: Final = 1_000
 _SURE_LENGTH: Final = 4
@@ -196,10 +204,10 @@ def of_object(members: dict[str, Json], leaf: Leaf, names: frozenset[str]) -> It
     """Yield what an envelope may hold; `names` are the canonical names of the members expected in it."""
     if "array" in leaf.types and members and list(members) == [str(place) for place in range(len(members))]:
         yield _replace(list(members.values()), dict(members), ENVELOPE, "listed", "a list as an object of numbers")
-    if len(members) > _MAX_BESIDE or _reports_failure(members):
+    if len(members) > _MAX_BESIDE or reports_failure(members):
         return
     for key, inner in members.items():
-        if not _may_hold(key, inner, leaf, names):
+        if not _may_hold(key, inner, leaf, names) or _is_set_aside(key):
             continue
         others = {name: value for name, value in members.items() if name != key}
         if any(says_the_measure(name, value) for name, value in others.items()):
@@ -291,6 +299,10 @@ def _may_hold(key: str, inner: Json, leaf: Leaf, names: frozenset[str]) -> bool:
             return known
 
 
+def _is_set_aside(key: str) -> bool:
+    return any(word.casefold() in _SET_ASIDE for word in words_of(key))
+
+
 def _is_wholly(inner: Json, names: frozenset[str]) -> bool:
     return isinstance(inner, dict) and len(inner) > 1 and all(plain(key) in names for key in inner)
 
@@ -322,7 +334,8 @@ def _is_metadata(name: str, value: Json) -> bool:
     )
 
 
-def _reports_failure(members: dict[str, Json]) -> bool:
+def reports_failure(members: dict[str, Json]) -> bool:
+    """Return whether a member says that what the others hold has failed."""
     for key, said in members.items():
         word = plain(key)
         if (

@@ -234,6 +234,8 @@ def variants(name: str) -> Iterator[str]:
     for one in dict.fromkeys((name, name.lower())):
         yield from (_SEPARATORS.sub(other, one) for other in ("", "-", "_", ".", " "))
         yield from (other.join(words_of(one)) for other in "-_.")
+        yield from (other.join(words_of(one)).lower() for other in "-_.")
+        yield "".join(word.capitalize() if at else word.lower() for at, word in enumerate(words_of(one)))
         for at in range(len(one)):
             yield one[:at] + one[at + 1 :]
             yield one[: at + 1] + one[at:]
@@ -261,6 +263,15 @@ def differs_in_meaning(name: str, wanted: str) -> bool:
         return False
     apart = [(a, b) for a, b in zip(left, right, strict=True) if a != b]
     return bool(apart) and all(are_opposites(a, b) for a, b in apart)
+
+
+def is_measured(name: str, base: str) -> bool:
+    """Return whether a name is another one with a unit or a currency after it: `price_eur` of `price`."""
+    words, begin = words_of(name), words_of(base)
+    if len(words) != len(begin) + 1 or len(name) > _MAX_LENGTH:
+        return False
+    same = all(a.casefold() == b.casefold() for a, b in zip(words, begin, strict=False))
+    return same and (words[-1].casefold() in UNITS or words[-1].casefold() in CURRENCIES)
 
 
 def may_mean(name: str, wanted: str) -> bool:

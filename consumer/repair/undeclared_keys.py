@@ -7,9 +7,11 @@ from math import prod
 from typing import Final
 
 from consumer.repair.compiled_schema import CompiledSchema
+from consumer.repair.conversions import reports_failure
 from consumer.repair.fit import INFINITE, SAME, Fit, Fitter, Miss
 from consumer.repair.key_names import (
     differs_in_meaning,
+    is_measured,
     is_recased,
     may_mean,
     near,
@@ -208,6 +210,10 @@ class UndeclaredKeys:
     def _doubt_of_dropping(self, key: str, value: Json) -> str | None:
         if value is not None and says_the_measure(key, value):
             return "says in what the rest is measured"
+        if any(is_measured(key, name) for name in self._shape.declared):
+            return "is of a unit or currency of its own"
+        if reports_failure({key: value}):
+            return "says that it failed"
         if self._shapes.nearly_matches_a_pattern(self._shape, key):
             return "is a slip away from a name that may"
         if isinstance(value, dict | list | str) and self._fitter.speaks_of(value, self._shape):

@@ -271,3 +271,39 @@ def test_a_slip_beside_another_key_that_may_be_meant_is_no_sure_one() -> None:
 def test_a_null_under_a_key_that_may_be_misspelt_is_not_dropped() -> None:
     schema: Json = {"properties": {"exit_code": {"type": ["string", "null"]}}, "additionalProperties": False}
     assert repair_document({"exit_cod": None}, schema, most=Grade.LOSSY).status is RepairStatus.REFUSED
+
+
+@pytest.mark.parametrize("key", ["draft", "example", "old_order", "deletedOrder", "if_approved", "expected", "not"])
+def test_an_envelope_that_sets_its_content_aside_is_not_taken_off(key: str) -> None:
+    schema = _only(sku={"type": "string"})
+    assert repair_document({"order": {"sku": "a"}}, schema, most=Grade.LOSSLESS).document == {"sku": "a"}
+    assert repair_document({key: {"sku": "a"}}, schema, most=Grade.INVENTIVE).status is RepairStatus.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("error", "no stock"),
+        ("errors", ["x"]),
+        ("success", False),
+        ("price_eur", 6),
+        ("priceCents", 500),
+        ("price_kg", 1),
+    ],
+)
+def test_a_key_that_tells_of_a_failure_or_of_another_measure_is_not_dropped(key: str, value: Json) -> None:
+    schema = _only(price={"type": "integer"})
+    repair = repair_document({"price": 5, key: value}, schema, most=Grade.INVENTIVE)
+    assert repair.cause is RefusalCause.AMBIGUOUS
+    assert repair_document({"price": 5, "error": None, "shelf": 3}, schema, most=Grade.LOSSY).document == {"price": 5}
+
+
+@pytest.mark.parametrize("text", ["A\u2192B", "a -> b", "a => b", r"a\nb", "x\u21d2y"])
+def test_items_joined_by_arrows_are_no_list_of_one(text: str) -> None:
+    assert repair_document({"c": text}, LIST, most=Grade.INVENTIVE).status is RepairStatus.REFUSED
+
+
+def test_a_key_in_another_style_of_a_pattern_is_not_dropped() -> None:
+    schema: Json = {**_only(a={"type": "integer"}), "patternProperties": {"_id$": {"type": "string"}}}
+    for key in ("userId", "user-id", "USER_ID"):
+        assert repair_document({"a": 1, key: "b"}, schema, most=Grade.INVENTIVE).cause is RefusalCause.AMBIGUOUS
