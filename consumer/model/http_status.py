@@ -4,6 +4,7 @@ A status that is not in it stays: the same call would be answered the same. A fe
 answer says so: a 403 with Retry-After, or with a used-up rate limit, is a limit and no refusal. Pure.
 """
 
+import re
 from collections.abc import Mapping
 from enum import Enum, auto
 from types import MappingProxyType
@@ -34,7 +35,7 @@ NOT_PROCESSED: Final = frozenset({425, 429})
 
 LIMITS_WHERE_TOLD: Final = frozenset({403})
 """Refusals that are a limit where their answer names a wait, or a rate limit of which nothing is left."""
-_USED_UP: Final = ("x-ratelimit-remaining", "x-rate-limit-remaining", "ratelimit-remaining")
+_USED_UP: Final = re.compile(r"(?:[a-z0-9]+-){0,2}(?:ratelimit|rate-limit)(?:-[a-z0-9]+)?-remaining(?:-[a-z0-9]+)?")
 _WAITS: Final = ("retry-after", "retry-after-ms")
 _WELL: Final = frozenset({408, 460, 499})
 """The server gave up waiting for the caller, or the caller for it: no evidence that it is ill."""
@@ -54,7 +55,9 @@ def passing(status: int, headers: Mapping[str, str] = MappingProxyType({})) -> P
 
 def tells_a_limit(headers: Mapping[str, str]) -> bool:
     """Return whether an answer's headers name a wait, or a rate limit of which nothing is left."""
-    return any(name in headers for name in _WAITS) or any(headers.get(name, "").strip() == "0" for name in _USED_UP)
+    return any(name in headers for name in _WAITS) or any(
+        said.strip() == "0" and _USED_UP.fullmatch(name) for name, said in headers.items()
+    )
 
 
 def is_throttling(kind: Passing | None) -> bool:

@@ -22,16 +22,26 @@ _UNMET: Final = 412
 _MAX_READ: Final = 4096
 _DONE: Final = re.compile(
     r"already[ _-]?(?:been[ _-]?)?(?:exist\w*|creat\w+|process\w+|complet\w+|submitt\w+|record\w+|register\w+|execut\w+"
-    r"|charged|captured|paid|sent|done|applied|accepted|received)"
+    r"|charged|captured|paid|sent|done|applied|accepted|received|placed|booked|refunded|made|handled|imported|indexed"
+    r"|queued|published|present|owned|added|stored|saved|posted)"
     r"|(?:resource|entity|object|record|entry|item|document|row|key|alias|name)[ _-]?(?:already[ _-]?)?exists"
     r"|exists[ _-]?already|\bduplicate\b|duplicate[ _-]?(?:entry|key|record|request|order|transaction)"
-    r"|unique[ _-]?(?:constraint|violation)|existiert bereits|bereits vorhanden|existe d[eé]j[aà]|ya existe",
+    r"|unique[ _-]?(?:constraint|violation)|\b23505\b|previously[ _-](?:processed|submitted|created)|processed already"
+    r"|(?:order|payment|charge|invoice|booking|user|customer|transaction)(?:[ _-](?:with this id"
+    r"|\S{1,40}))?[ _-]exists\b"
+    r"|existiert bereits|bereits (?:vorhanden|verarbeitet|angelegt|ausgef[uü]hrt|gebucht|erfasst)"
+    r"|existe d[eé]j[aà]|d[eé]j[aà] (?:trait|cr[eé]|exist|enregistr)|j[aá] existe"
+    r"|ya (?:existe|(?:fue |ha sido )?procesad)"
+    r"|esiste gi[aà]|bestaat al|ju[zż] istnieje|finns redan"
+    r"|уже существует|已(?:经)?存在|重复提交|(?:すで|既)に存在|이미 존재",
     re.IGNORECASE,
 )
 _NOT_DONE: Final = re.compile(
     r"in[ _-]?(?:use|progress)|being[ _-]processed|still[ _-](?:running|processing)|concurren\w*|locked"
     r"|(?:different|other|another)[ _-](?:payload|parameters?|request|body|arguments?|user|account|tenant|customer)"
     r"|(?:payload|parameters?|body|request)[ _-](?:mismatch|differs?|does not match)"
+    r"|(?:cannot|can(?:'|\u2019)?t|unable to)(?: be)? (?:cancel|delet|updat|modif|chang|refund|ship|captur|void|edit)"
+    r"|not[ _-]?(?:allowed|possible|exist)|\bno\b.{0,40}\bexists|too late"
     r"|idempotency[ _-]?(?:error|mismatch|conflict)|stale|version[ _-]?(?:conflict|mismatch)|modified",
     re.IGNORECASE,
 )

@@ -35,6 +35,9 @@ def test_the_diagnosis_retries_a_status_exactly_where_the_call_is_made_again(sta
         ({"retry_after_ms": "20"}, True),
         ({"X_RateLimit_Remaining": "0"}, True),
         ({"X_RateLimit_Remaining": "12"}, False),
+        ({"X_RateLimit_Remaining_Requests": "0"}, True),
+        ({"Anthropic_RateLimit_Tokens_Remaining": "0"}, True),
+        ({"Seats_Remaining": "0"}, False),
         ({}, False),
     ],
 )

@@ -36,6 +36,17 @@ def done(told: Answer, **given: Any) -> bool:  # noqa: ANN401 - JSON is anything
         {"title": "duplicate transaction"},
         "The specified container already exists.",
         {"message": "violates unique constraint orders_pkey"},
+        {"message": "Order with this reference was already placed"},
+        {"error": "order_exists"},
+        {"error": "An order with this id exists"},
+        {"error": "Cannot create order 17: it already exists"},
+        {"message": "charge ch_1 already refunded"},
+        {"sqlstate": "23505"},
+        {"message": "Der Auftrag wurde bereits angelegt"},
+        {"message": "commande déjà enregistrée"},
+        {"message": "pedido já existe"},
+        {"message": "订单已存在"},
+        {"message": "уже существует"},
     ],
 )
 def test_a_conflict_that_says_that_it_exists_is_the_end_of_a_keyed_call(body: object) -> None:
@@ -55,6 +66,9 @@ def test_a_conflict_that_says_that_it_exists_is_the_end_of_a_keyed_call(body: ob
         {"message": "already processed with a different payload"},
         {"message": "the row was modified by another transaction"},
         {"message": "the account is locked, and already exists"},
+        {"message": "The order cannot be cancelled, it is already paid"},
+        {"message": "No such order exists"},
+        {"message": "it is too late: already booked"},
     ],
 )
 def test_another_conflict_says_nothing_of_the_effect(body: object) -> None:
