@@ -98,6 +98,9 @@ class MemberLiveness:
         self._kafka_answers = answers
         self.paused: PauseReason | None = None
         """Set by the source: a partition that is not read on purpose does not count as standing still."""
+        self.being_read: frozenset[Partition] = frozenset()
+        """Set by the source: partitions that are not read on before their last batch, whose records are large, is read
+        in workers. That takes as long as the machine takes; a rebuilt member would begin again."""
         self.joined = False
         """Whether the group has assigned this member its partitions, at least once."""
         self.refused = False
@@ -204,8 +207,8 @@ class MemberLiveness:
     def _stalled_since(self, now: float) -> float | None:
         """Return since when the partition that is stalled for longest is: records wait, and are not read."""
         unread = {} if self.paused else self._lag.unread()
-        for damaged in self._damaged:
-            unread.pop(damaged, None)  # its next batch is fetched again: another member would do the same
+        for known in self._damaged | self.being_read:
+            unread.pop(known, None)  # a damaged batch is fetched again: another member would do the same
         before = self._stalled
         self._stalled = {
             partition: before[partition] if before.get(partition, (None,))[0] == position else (position, now)

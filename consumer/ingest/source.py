@@ -162,6 +162,7 @@ class KafkaSource(Generic[BatchT]):
                     self._reader.pause(frozenset(ends))
                 else:
                     waiting.append(await self._measure(LoopPhase.DECODE, self._span(ends, records)))
+            self.watch.being_read = self._slow.partitions
             while waiting and await self._enqueue(waiting[0]):
                 waiting.popleft()
 

@@ -168,6 +168,18 @@ async def test_a_backlog_that_is_being_read_is_no_standing_still(case: Case) -> 
     assert case.world.condemned == []
 
 
+async def test_a_partition_whose_last_batch_is_still_being_read_does_not_stand_still(case: Case) -> None:
+    """Large records of many partitions share a few workers: a member made anew would only begin again."""
+    case.world.position, case.world.seen_end, case.world.end = 5, 9, 9
+    case.watch.being_read = frozenset((HERE,))
+    await case.passes(LONG)
+    assert case.age("unread") == timedelta(0)
+    assert case.world.condemned == []
+    case.watch.being_read = frozenset()
+    await case.passes(LONG)
+    assert set(case.world.condemned) == {"unread"}
+
+
 async def test_what_is_paused_on_purpose_is_no_standing_still_and_lags(case: Case) -> None:
     await case.passes(timedelta(seconds=1))
     case.watch.paused = PauseReason.OPEN_ROWS

@@ -17,6 +17,7 @@ from consumer.kafka.reader import Listener
 from consumer.metrics import Metrics
 from consumer.model import Partition, Record
 from consumer.settings import IntakeSettings, KafkaSettings
+from tests.support.patience import PATIENCE
 
 HERE = Partition("workflow.failures", 0)
 
@@ -60,15 +61,19 @@ class Reading:
 class Held:
     """A stage whose database does not answer until it is let go."""
 
-    def __init__(self) -> None:
+    def __init__(self, slow: frozenset[int] = frozenset()) -> None:
         self.answers = asyncio.Event()
         self.taken: list[int] = []
         self.batches: list[int] = []
+        self.slow = slow
+        self.slow_is_read = asyncio.Event()
 
-    def is_slow(self, record: Record) -> bool:  # noqa: ARG002
-        return False
+    def is_slow(self, record: Record) -> bool:
+        return record.offset in self.slow
 
     async def read(self, records: Sequence[Record]) -> list[int]:
+        if any(map(self.is_slow, records)):
+            await self.slow_is_read.wait()
         return [one.offset for one in records]
 
     def join(self, first: list[int], more: list[int]) -> list[int]:
@@ -81,7 +86,7 @@ class Held:
 
 
 async def eventually(condition: Any) -> None:  # noqa: ANN401 - any callable
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0)
 
@@ -101,6 +106,15 @@ async def held_up(
     monkeypatch: pytest.MonkeyPatch, reader: Reading, stage: Held, max_bytes: int = 8 * 1024 * 1024
 ) -> AsyncIterator[tuple[Listener, asyncio.Event, "asyncio.Future[tuple[None, None]]"]]:
     """Run a source until everything is polled and nothing durable."""
+    async with running(monkeypatch, reader, stage, max_bytes) as (_, listener, stop, loops):
+        await eventually(lambda: not reader.left)
+        yield listener, stop, loops
+
+
+@asynccontextmanager
+async def running(
+    monkeypatch: pytest.MonkeyPatch, reader: Reading, stage: Held, max_bytes: int = 8 * 1024 * 1024
+) -> AsyncIterator[tuple[KafkaSource[list[int]], Listener, asyncio.Event, "asyncio.Future[tuple[None, None]]"]]:
     listeners: list[Listener] = []
 
     @asynccontextmanager
@@ -123,8 +137,21 @@ async def held_up(
     async with source.open():
         await listeners[0].assigned(frozenset((HERE,)))
         loops = asyncio.gather(source.read_until(stop), source.take_all())
-        await eventually(lambda: not reader.left)
-        yield listeners[0], stop, loops
+        yield source, listeners[0], stop, loops
+
+
+async def test_a_partition_whose_slow_batch_is_being_read_is_known_not_to_stand_still(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reader, stage = Reading(2), Held(slow=frozenset((0,)))
+    stage.answers.set()
+    async with running(monkeypatch, reader, stage) as (source, _, stop, loops):
+        await eventually(lambda: source.watch.being_read == {HERE})
+        stage.slow_is_read.set()
+        await eventually(lambda: stage.taken == [0, 1])
+        await eventually(lambda: not source.watch.being_read)
+        stop.set()
+        await loops
 
 
 async def test_what_is_polled_while_intake_is_held_up_is_taken_later(monkeypatch: pytest.MonkeyPatch) -> None:
