@@ -56,6 +56,8 @@ broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 # A killed member must be missed within a test's patience; the default lets no client ask for less than 6 s.
 group.min.session.timeout.ms=1000
+# So must the cleaner of a compacted topic have been there; it looks every 15 s by default.
+log.cleaner.backoff.ms=1000
 """
 
 

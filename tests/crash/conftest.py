@@ -16,7 +16,9 @@ from consumer.store.migrate import migrate
 from tests.support.faults.ground import PARTITIONS
 from tests.support.faults.matrix import Servers
 from tests.support.faults.proxied import ProxiedKafka, run_proxied_kafka
+from tests.support.patience import PATIENCE
 from tests.support.pipeline import Site, catalog, delete_topics, site
+from tests.support.stack import COPIED
 from tests.support.stream import CATALOG
 from tests.support.worlds.http_world import World
 
@@ -46,7 +48,7 @@ def own_postgres(server_loop: BlockingPortal) -> Iterator[Postgres]:
 def own_database(own_postgres: Postgres, server_loop: BlockingPortal) -> Iterator[str]:
     """The superuser's address of a fresh database there."""
     name = f"test_{uuid.uuid4().hex[:16]}"
-    server_loop.call(_run, own_postgres.dsn, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    server_loop.call(_run, own_postgres.dsn, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} {COPIED}")
     yield own_postgres.dsn_of(name)
     server_loop.call(_run, own_postgres.dsn, f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -85,7 +87,7 @@ def own_servers(own_kafka: ProxiedKafka, own_postgres: Postgres) -> Servers:
 
 
 async def _run(dsn: str, statement: str) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         connection = await asyncpg.connect(dsn, timeout=10)
         try:
             await connection.execute(statement)

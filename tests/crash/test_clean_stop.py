@@ -28,11 +28,11 @@ async def test_a_rolling_restart_of_all_members_does_nothing_twice(ground: Site,
         publishing = asyncio.create_task(_publish(ground, world, org))
         for n, member in enumerate(old):
             all_of_them.append(await stack.enter_async_context(_member(ground, tmp_path / f"new{n}")))
-            await until(lambda: _all_assigned(all_of_them), 60)
+            await until(lambda: _all_assigned(all_of_them))
             member.tell(signal.SIGTERM)
             assert await member.ended() == 0, member.last_lines
         names = await publishing
-        await until(lambda: oracle.at_rest(ground, len(names)), 60)
+        await until(lambda: oracle.at_rest(ground, len(names)))
         await until(ground.all_committed)
     told = Counter(one["id"] for one in await ground.results())
     assert {event_id: times for event_id, times in told.items() if times > 1} == {}, "told twice"

@@ -41,14 +41,14 @@ async def test_a_fault_loses_nothing_and_repeats_nothing(
                 await AT_THE_FAULT[cell.disturbance](injury)
                 await ground.db.expire_connections()
             proxies.be_well()
-            await until(lambda: at_rest(running, ground, len(names)), 60)
+            await until(lambda: at_rest(running, ground, len(names)))
             before = await _rows(ground)
             if cell.number is signal.SIGSTOP:
                 await _comes_back_and_leaves(struck)
-                await until(lambda: at_rest(running, ground, len(names)), 30)
+                await until(lambda: at_rest(running, ground, len(names)))
             assert await _rows(ground) == before, "who came back too late wrote something"
             await until(ground.all_committed)
-            await until(lambda: at_rest(running, ground, len(names)), 30)  # the last records may have been dead letters
+            await until(lambda: at_rest(running, ground, len(names)))  # the last records may have been dead letters
     await judge(ground, world, org, names, injury.decided, {NOT_JSON, *producers.letters})
 
 
@@ -63,7 +63,7 @@ async def _is_struck(struck: Process, number: signal.Signals) -> None:
     if number is signal.SIGKILL:
         assert await struck.ended() == -signal.SIGKILL, struck.last_lines
     else:
-        await until(struck.is_stopped, 40)
+        await until(struck.is_stopped)
 
 
 async def _comes_back_and_leaves(stopped: Process) -> None:

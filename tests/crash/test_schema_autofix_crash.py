@@ -81,7 +81,7 @@ async def test_after_a_kill_every_step_is_run_again_once_and_proven(
             rest = await place.count("heal_outbox")
             return await place.count("workflow_failures WHERE resolved") == RUNS and rest == 0
 
-        await until(resolved, 30)
+        await until(resolved)
 
     for n in range(RUNS):
         assert engine.inputs[f"run-{n}"] == [TAKEN], "lost, or run again twice"
@@ -116,7 +116,7 @@ async def test_a_stopped_process_that_comes_back_orders_nothing_and_settles_noth
             autofix = SchemaAutofix(ConfiguredRunners(catalog.runners, calls), room, redact_json)
             acting = {StrategyName.SCHEMA_AUTOFIX: Acting(autofix, Act(window=WINDOW))}
             async with place.in_another_group().consumer(acting) as other:
-                row = (await other.settled(1, 30))["daily"]
+                row = (await other.settled(1))["daily"]
                 attempts = await place.db.fetch("SELECT * FROM workflow_heal_attempts ORDER BY id")
                 seen = len(engine.orders("run-0"))
                 stopped.tell(signal.SIGCONT)

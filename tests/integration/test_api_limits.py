@@ -3,9 +3,8 @@
 import asyncio
 import gc
 import json
-import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,8 @@ from uuid import uuid4
 import pytest
 
 from tests.support.api_world import World, error_of, serving
+from tests.support.patience import PATIENCE
+from tests.support.pipeline import until
 
 MB = 1024 * 1024
 SOON = timedelta(milliseconds=300)
@@ -37,7 +38,7 @@ class Line:
         self.writer.write(text.encode() if isinstance(text, str) else text)
 
     async def answer(self) -> tuple[int, dict[str, str], Any]:
-        head = (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 20)).decode()
+        head = (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), PATIENCE)).decode()
         first, *lines = head.strip().split("\r\n")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
         body = await self.reader.readexactly(int(headers.get("content-length", "0")))
@@ -45,7 +46,7 @@ class Line:
 
     async def is_closed(self) -> bool:
         try:
-            return not await asyncio.wait_for(self.reader.read(), 20)
+            return not await asyncio.wait_for(self.reader.read(), PATIENCE)
         except ConnectionError:
             return True
 
@@ -186,7 +187,8 @@ async def test_a_head_that_comes_byte_by_byte_gets_no_more_time_than_another(dat
                 await asyncio.sleep(0.02)
 
         dripping = asyncio.create_task(drip())
-        assert (await slow.answer())[0] == 408
+        with suppress(ConnectionResetError):  # a byte that comes after the end may take the answer with it
+            assert (await slow.answer())[0] == 408
         dripping.cancel()
 
 
@@ -211,17 +213,18 @@ async def test_a_request_that_hangs_is_answered_503_in_time(database: str) -> No
 
 
 async def test_who_does_not_take_an_answer_is_cut_off(database: str) -> None:
-    async with serving(database, request_timeout=SOON, body_timeout=SOON, heal_wait=SOON) as world:
+    async with serving(database, request_timeout=timedelta(seconds=1.5), address_burst=100_000) as world:
         for index in range(8):
             await world.failure(f"f{index}", context=json.dumps({"text": "x" * 40_000}))
         async with line(world) as lazy:
             head = f"GET /api/healing/failures HTTP/1.1\r\nHost: x\r\nAuthorization: {world.signed()}\r\n\r\n"
             lazy.writer.transport.pause_reading()  # type: ignore[attr-defined]
             lazy.write(head * 60)
-            deadline = time.monotonic() + 20
-            while _connections(await world.ask("GET", "/metrics", None)) > 1:
-                assert time.monotonic() < deadline
-                await asyncio.sleep(0.1)
+
+            async def is_cut_off() -> bool:
+                return _connections(await world.ask("GET", "/metrics", None)) == 1  # our own
+
+            await until(is_cut_off)
 
 
 def _connections(response: Any) -> float:  # noqa: ANN401
@@ -287,12 +290,12 @@ async def test_while_all_connections_wait_for_heals_probes_are_answered_and_othe
 
 
 async def test_a_stranger_is_slowed_down_and_a_user_at_the_same_address_is_not(database: str) -> None:
-    async with serving(database, address_rate=0.5, address_burst=5) as world:
+    async with serving(database, address_rate=0.001, address_burst=5) as world:
         statuses = [(await world.ask("GET", "/api/healing/stats", None)).status_code for _ in range(8)]
         assert statuses == [401] * 5 + [429] * 3
         response = await world.ask("GET", "/nothing", None)
         assert error_of(response) == (429, "too_many_requests")
-        assert 1 <= int(response.headers["Retry-After"]) <= 2
+        assert 900 <= int(response.headers["Retry-After"]) <= 1000
         assert response.headers.items() >= SAFE.items()
         assert (await world.ask("GET", "/api/healing/stats")).status_code == 200
         for path in ("/healthz", "/readyz", "/metrics"):
@@ -300,7 +303,7 @@ async def test_a_stranger_is_slowed_down_and_a_user_at_the_same_address_is_not(d
 
 
 async def test_a_user_is_slowed_down_and_another_is_not(database: str) -> None:
-    async with serving(database, user_rate=0.5, user_burst=5) as world:
+    async with serving(database, user_rate=0.001, user_burst=5) as world:
         statuses = [(await world.ask("GET", "/api/healing/stats")).status_code for _ in range(8)]
         assert statuses == [200] * 5 + [429] * 3
         assert (await world.ask("GET", "/api/healing/stats", "admin")).status_code == 200
@@ -310,7 +313,7 @@ async def test_a_user_is_slowed_down_and_another_is_not(database: str) -> None:
 
 async def test_a_forwarded_address_counts_only_where_its_proxy_is_trusted(database: str) -> None:
     for trusted, expected in ((None, [401, 401, 429, 429]), ("127.0.0.0/8", [401] * 4)):
-        async with serving(database, address_rate=0.01, address_burst=2, trusted_proxies=trusted) as world:
+        async with serving(database, address_rate=0.001, address_burst=2, trusted_proxies=trusted) as world:
             statuses = [
                 (await world.ask("GET", "/api/healing/stats", None, headers={"X-Forwarded-For": f"192.0.2.{n}"}))
                 for n in range(4)

@@ -22,6 +22,7 @@ from consumer.service.catalog_file import CatalogFile, read_catalog
 from consumer.service.vitals import Vitals
 from schemas.names import Code, Verdict
 from tests.support import oracle
+from tests.support.patience import PATIENCE
 from tests.support.pipeline import Process, Running, Site, catalog, event, start_process, until
 from tests.support.worlds.scripted import scripted
 
@@ -117,7 +118,7 @@ async def test_ten_catalogs_under_load_lose_nothing(embedded_place: Site) -> Non
             await place.publish(*(event(org, n, workflow_name=f"w{n:03}") for n in some))
             await obeyed_at_once(running, catalog(attempts=str(number + 1)))
             seen.add(in_force(running).version)
-        rows = await running.settled(count, within_seconds=40)
+        rows = await running.settled(count)
     assert len(seen) == 10
     assert {row["status"] for row in rows.values()} == {"resolved"}
     await oracle.everything_that_ended_was_told(place)
@@ -147,7 +148,7 @@ async def test_a_live_heal_ends_under_the_entry_that_it_was_planned_with(embedde
 
     async with place.consumer(scripted(slow)) as running:
         await place.publish(event(org))
-        await asyncio.wait_for(begun.wait(), 20)
+        await asyncio.wait_for(begun.wait(), PATIENCE)
         await obeyed(running, catalog(attempts="1"))
         over.set()
         await running.settled(1)

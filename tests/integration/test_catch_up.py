@@ -20,6 +20,7 @@ from consumer.metrics import LoopPhase
 from consumer.model import Healed, Outcome, Proof
 from consumer.service.vitals import Vitals
 from schemas.names import Verdict
+from tests.support.patience import PATIENCE
 from tests.support.pipeline import Running, Site, event, site, until
 from tests.support.worlds.scripted import scripted
 
@@ -104,7 +105,7 @@ async def test_after_a_rebalance_each_member_shows_the_lag_of_its_own_partitions
             async with place.consumer() as other:
                 await until(lambda: share(one, other))
                 assert lag(one)[1] == lag(other)[1] == 0
-            await until(lambda: shows(one, {0, 1}), 40)
+            await until(lambda: shows(one, {0, 1}))
 
 
 def shown(running: Running) -> set[int]:
@@ -136,7 +137,6 @@ class Seen:
 
     running: Running
     lags: list[float] = field(default_factory=list)
-    lag_when_due_were_done: float | None = None
 
     async def look(self, client: httpx2.AsyncClient) -> bool:
         for path in ("/healthz", "/readyz", "/metrics"):
@@ -146,8 +146,6 @@ class Seen:
         taken = await place.count("workflow_failures WHERE workflow_name LIKE 'new%'")
         self.lags.append(BACKLOG - taken)
         waiting = await place.count("workflow_failures WHERE workflow_name LIKE 'due%' AND NOT resolved")
-        if waiting == 0 and self.lag_when_due_were_done is None:
-            self.lag_when_due_were_done = self.lags[-1]
         return taken == BACKLOG and waiting == 0 and await no_lag(self.running)
 
 
@@ -176,13 +174,27 @@ async def test_a_backlog_is_taken_in_while_what_is_due_gets_its_share(embedded_p
             readiness=vitals,
             wake=running.consumer.wake.set,
         )
-        async with serve(api, "127.0.0.1", 0) as address, httpx2.AsyncClient(base_url=address, timeout=5) as client:
+        async with (
+            serve(api, "127.0.0.1", 0) as address,
+            httpx2.AsyncClient(base_url=address, timeout=PATIENCE) as client,
+        ):
             await until(lambda: is_ready(client))
-            await until(lambda: seen.look(client), 90)
+            await until(lambda: seen.look(client))
         assert rss() - before < 64, "megabytes"
     assert seen.lags == sorted(seen.lags, reverse=True), "it only falls"
-    assert seen.lag_when_due_were_done is not None
-    assert seen.lag_when_due_were_done > 0, "what was due before did not wait for the end of the backlog"
+    due, new = await healed_while_it_was_taken_in(place)
+    assert due == DUE or due > new / 10, "what was due before did not wait for the end of the backlog"
+
+
+async def healed_while_it_was_taken_in(place: Site) -> tuple[int, int]:
+    """Count what had been healed when the last of the backlog came in: of what was due before, and of the backlog."""
+    row = await place.db.fetchrow(
+        "SELECT count(*) FILTER (WHERE workflow_name LIKE 'due%'), count(*) FILTER (WHERE workflow_name LIKE 'new%')"
+        "  FROM workflow_heal_attempts a JOIN workflow_failures f ON f.id = a.failure_id"
+        " WHERE a.finished_at < (SELECT max(received_at) FROM workflow_failures WHERE workflow_name LIKE 'new%')"
+    )
+    assert row is not None
+    return row[0], row[1]
 
 
 async def test_the_time_of_the_two_first_loops_adds_up_to_the_wall_time(embedded_place: Site) -> None:
@@ -193,15 +205,15 @@ async def test_the_time_of_the_two_first_loops_adds_up_to_the_wall_time(embedded
         await running.settled(1)
         began, before = time.monotonic(), phases(running)
         await place.publish(*(event(org, f"w{n}", workflow_name=f"w{n}") for n in range(1_000)))
-        await running.settled(1_001, within_seconds=60)
+        await running.settled(1_001)
         wall = time.monotonic() - began
         spent = {phase: seconds - before[phase] for phase, seconds in phases(running).items()}
-    longest_wait = 1.0  # what is under way at either end counts when it ends
-    assert sum(spent[phase] for phase in READING) == pytest.approx(wall, abs=longest_wait)
-    assert sum(spent[phase] for phase in TAKING) == pytest.approx(wall, abs=longest_wait)
+    assert sum(spent[phase] for phase in READING) == pytest.approx(wall, rel=0.2, abs=0.2)
+    assert sum(spent[phase] for phase in TAKING) == pytest.approx(wall, rel=0.2, abs=0.2)
     for phase in ("poll", "decode", "starved", "slots", "intake", "settle", "publish", "commit", "resume", "census"):
         assert spent[phase] > 0, phase
 
 
 def phases(running: Running) -> dict[str, float]:
+    running.consumer.metrics.count_phases()  # also what is under way
     return {phase: running.metric("shw_loop_seconds_total", phase=phase) for phase in LoopPhase}

@@ -15,6 +15,7 @@ import asyncpg
 import pytest
 
 from consumer.local.broker import Broker
+from tests.support.patience import PATIENCE
 from tests.support.pipeline import catalog, until
 from tests.support.round_trip import produce
 from tests.support.shw import SHW, Ran, environment, kafka_settings, shw
@@ -56,7 +57,7 @@ async def _running(settings: Mapping[str, str]) -> AsyncIterator[asyncio.subproc
     assert process.stdout is not None
     seen: list[bytes] = []
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while b'"started"' not in (line := await process.stdout.readline()):
                 assert line, f"it ended: {seen}"
                 seen.append(line)
@@ -126,7 +127,7 @@ async def test_what_is_published_is_healed_listed_and_asked_for_again(
             assert again.json[0]["result"] == "success"
             assert "resolved already" in (await _shw("heal", lost, settings=settings)).err
             service.send_signal(signal.SIGTERM)
-            assert await asyncio.wait_for(service.wait(), 25) == 0
+            assert await asyncio.wait_for(service.wait(), PATIENCE) == 0
     finally:
         await connection.close()
 
@@ -187,7 +188,7 @@ async def test_a_dead_letter_is_listed_shown_without_its_secret_and_replayed(
                 "shw: No dead letter at 0:99: `shw dlq list` shows what there is.\n",
             )
             service.send_signal(signal.SIGINT)
-            assert await asyncio.wait_for(service.wait(), 25) == 0
+            assert await asyncio.wait_for(service.wait(), PATIENCE) == 0
     finally:
         await connection.close()
 
@@ -214,4 +215,4 @@ async def test_a_second_signal_ends_the_service_at_once(
         with pytest.raises(TimeoutError):  # it waits for the call that is under way
             await asyncio.wait_for(service.wait(), 1)
         service.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(service.wait(), 3) == 128 + signal.SIGTERM
+        assert await asyncio.wait_for(service.wait(), PATIENCE) == 128 + signal.SIGTERM

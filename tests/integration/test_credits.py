@@ -20,6 +20,7 @@ from consumer.store.pool import Pool, open_pool, transaction
 from schemas.heal_result import FAILURE_STATUS_TYPE
 from schemas.names import Code, Verdict
 from tests.support import oracle
+from tests.support.patience import PATIENCE
 from tests.support.pipeline import Running, Site, event, until
 from tests.support.worlds.scripted import scripted
 
@@ -223,7 +224,7 @@ async def test_of_two_hundred_at_once_on_a_wallet_for_forty_exactly_forty_act(em
 
     places = [place, place.in_another_group()]
     async with places[0].consumer(scripted(spends_all)) as running, places[1].consumer(scripted(spends_all)):
-        rows = await running.settled(200, 60)
+        rows = await running.settled(200)
     assert len(acted) == len(set(acted)) == 40
     assert sorted(row["status"] for row in rows.values()) == ["deferred"] * 160 + ["resolved"] * 40
     assert await budget(place, org) == 0
@@ -375,7 +376,7 @@ async def test_two_who_ask_one_wallet_at_once_are_answered_one_after_the_other(d
             assert (await admit_holds(connection, holds[:1])).refused == {}
             asked = asyncio.create_task(second())
             await until(lambda: _somebody_waits(pool))
-        assert await asyncio.wait_for(asked, 10) == {holds[1].attempt_id: EXHAUSTED}
+        assert await asyncio.wait_for(asked, PATIENCE) == {holds[1].attempt_id: EXHAUSTED}
         left = await pool.fetchval("SELECT text_budget_aud FROM token_wallets")
         assert left == 0
 
@@ -400,7 +401,7 @@ async def test_who_waited_for_a_wallet_goes_on_from_what_the_other_left(database
             assert (await admit_holds(connection, [first])).refused == {}
             asked = asyncio.create_task(settles_and_holds())
             await until(lambda: _somebody_waits(pool))
-        await asyncio.wait_for(asked, 10)
+        await asyncio.wait_for(asked, PATIENCE)
         assert await pool.fetchval("SELECT text_budget_aud FROM token_wallets") == Decimal("0.13")
         left = await pool.fetch("SELECT remaining FROM token_usage_events ORDER BY id")
         assert [row["remaining"] for row in left] == [Decimal(one) for one in ("0.20", "0.15", "0.18", "0.13")]

@@ -15,6 +15,7 @@ from consumer.model import Healed, Outcome, Proof, Unknown
 from consumer.ownership.permission import NOTHING_STARTS_AFTER
 from schemas.heal_result import FAILURE_STATUS_TYPE
 from schemas.names import Effect, Verdict
+from tests.support.patience import PATIENCE
 from tests.support.pipeline import Site, environment_of, event, until
 from tests.support.shw import Ran, shw
 from tests.support.worlds.scripted import scripted
@@ -80,7 +81,7 @@ async def test_what_was_learnt_about_the_world_is_written_whatever_a_person_deci
     org = await place.organisation()
     await place.publish(event(org, "1", workflow_name="w", context={"scope": "s"}))
     async with place.consumer(scripted(call.heal, Effect.UNSAFE)):
-        await asyncio.wait_for(call.under_way.wait(), 20)
+        await asyncio.wait_for(call.under_way.wait(), PATIENCE)
         await decides(place)
         call.go.set()
         await until(lambda: _attempted(place))
@@ -110,7 +111,7 @@ async def test_a_decision_that_knows_of_the_doubt_frees_the_scope(embedded_place
     place, call = embedded_place, Call(IN_DOUBT)
     await place.publish(event(await place.organisation(), "1", workflow_name="w"))
     async with place.consumer(scripted(call.heal, Effect.UNSAFE)):
-        await asyncio.wait_for(call.under_way.wait(), 20)
+        await asyncio.wait_for(call.under_way.wait(), PATIENCE)
         await give_up(place)
         call.go.set()
         await until(lambda: _parked(place))
@@ -132,7 +133,7 @@ async def test_a_call_that_healed_answers_whoever_opened_the_failure_again_meanw
     place, call = embedded_place, Call(PROVEN)
     await place.publish(event(await place.organisation(), "1", workflow_name="w"))
     async with place.consumer(scripted(call.heal, Effect.UNSAFE)):
-        await asyncio.wait_for(call.under_way.wait(), 20)
+        await asyncio.wait_for(call.under_way.wait(), PATIENCE)
         await give_up(place)
         ran = await _shw(place, "heal", str(await the_failure(place)))
         assert ran.code == 0, ran.err
@@ -165,7 +166,7 @@ async def test_an_heir_does_not_make_the_call_after_the_decision(
 
     await place.publish(event(await place.organisation(), "1", workflow_name="w"))
     async with place.consumer(scripted(dies_before, effect)) as dying:
-        await asyncio.wait_for(reached.wait(), 20)
+        await asyncio.wait_for(reached.wait(), PATIENCE)
         await decides(place)
         await dying.abandon()
     await place.time_passes()
@@ -313,7 +314,7 @@ async def test_the_first_decision_of_a_running_heal_moves_the_step_past_what_it_
     place, call = embedded_place, Call(PROVEN)
     await place.publish(event(await place.organisation(), "1", workflow_name="w"))
     async with place.consumer(scripted(call.heal, Effect.IDEMPOTENT)) as running:
-        await asyncio.wait_for(call.under_way.wait(), 20)
+        await asyncio.wait_for(call.under_way.wait(), PATIENCE)
         await turn(place, resolved=True)
         call.go.set()
         await running.settled(1)

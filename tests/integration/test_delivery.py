@@ -18,6 +18,7 @@ from consumer.store.heal_requests import ask_heal
 from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE, FailureStatus, HealResult
 from schemas.names import Code
 from tests.support import oracle
+from tests.support.patience import PATIENCE
 from tests.support.pipeline import NEVER_LEFT, Site, call, event, site, until
 from tests.support.required_tools import require_tool
 from tests.support.worlds.http_world import Reply, World, json_reply
@@ -279,7 +280,7 @@ async def test_results_are_read_by_kcat(kafka_place: Site) -> None:
     kafka = place.settings.kafka
     asked = (require_tool("kcat"), "-b", kafka.bootstrap, "-t", kafka.results_topic, "-C", "-e", "-q", "-f", "%k\t%s\n")
     kcat = await asyncio.create_subprocess_exec(*asked, stdout=asyncio.subprocess.PIPE)
-    out, _ = await asyncio.wait_for(kcat.communicate(), 20)
+    out, _ = await asyncio.wait_for(kcat.communicate(), PATIENCE)
     lines = [line.split("\t", 1) for line in out.decode().splitlines()]
     assert [json.loads(value)["type"] for _, value in lines] == [HEAL_RESULT_TYPE, FAILURE_STATUS_TYPE]
     assert {key for key, _ in lines} == {json.loads(value)["subject"] for _, value in lines}

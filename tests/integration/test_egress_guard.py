@@ -13,6 +13,7 @@ import pytest
 from consumer.catalog import Host, WorkflowPolicy
 from consumer.model.call import Answer, EgressRefused, NotSent, OutboundRequest
 from consumer.outbound.calls import open_calls
+from tests.support.patience import PATIENCE
 from tests.support.worlds.egress_ground import forbidden_ground, guarded, tls, unguarded
 from tests.support.worlds.http_world import http_world, json_reply
 from tests.support.worlds.name_server import name_server
@@ -324,7 +325,7 @@ async def test_names_whose_server_is_silent_hold_up_nobody_else(monkeypatch: pyt
             )
             assert {result.kind for result in given_up if isinstance(result, NotSent)} == {"ConnectTimeout"}
             # Its threads are all still waiting; the loop's own, and further questions, are not.
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 await asyncio.get_running_loop().getaddrinfo("localhost", 1)
                 request = OutboundRequest(method="GET", url=world.url("/", "localhost"))
                 local = WorkflowPolicy(

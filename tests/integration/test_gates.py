@@ -16,6 +16,7 @@ from consumer.pipeline import settle
 from consumer.store import due
 from schemas.names import Code, Effect, Verdict
 from tests.support import oracle
+from tests.support.patience import PATIENCE
 from tests.support.pipeline import SECOND, Running, Site, catalog, event, until
 from tests.support.worlds.scripted import scripted
 
@@ -172,7 +173,7 @@ async def dies_in_effect(place: Site, org: UUID, **context: Any) -> None:  # noq
 
     await place.publish(event(org, "first", workflow_name="first", context=context))
     async with place.consumer(scripted(dies, Effect.UNSAFE)) as dying:
-        await asyncio.wait_for(at_it.wait(), 20)
+        await asyncio.wait_for(at_it.wait(), PATIENCE)
         await dying.abandon()
     await place.time_passes()
 
@@ -286,7 +287,7 @@ async def test_an_outcome_is_shared_with_equal_damage_only(
     held = Held()
     async with place.consumer(scripted(held.heal)) as running:
         await place.publish(event(org, "first", workflow_name="first", context={"scope": "s", "damage": "d1"}))
-        await asyncio.wait_for(held.at_it.wait(), 20)
+        await asyncio.wait_for(held.at_it.wait(), PATIENCE)
         await place.publish(
             event(org, "second", workflow_name="second", context={"scope": "s", "damage": fault_digest})
         )

@@ -11,6 +11,7 @@ import pytest
 from consumer.store.intake import Taken, take_in
 from consumer.store.pool import Pool
 from consumer.store.waiters import wake_for_room
+from tests.support.patience import PATIENCE
 from tests.support.pipeline import NEVER_LEFT, SECOND, Site, call, event, until
 from tests.support.worlds.http_world import Reply, World, json_reply
 
@@ -108,7 +109,7 @@ async def test_who_comes_to_wait_while_others_look_who_waits_is_woken_within_a_r
 
     async def after_look(*args: Any) -> Taken:  # noqa: ANN401 - those of take_in
         if len(args[2]) > 1:
-            await asyncio.wait_for(looked.wait(), 20)
+            await asyncio.wait_for(looked.wait(), PATIENCE)
         return await take_in(*args)
 
     monkeypatch.setattr("consumer.pipeline.resume.wake_for_room", told_of_look)

@@ -46,14 +46,14 @@ async def test_a_locked_organisation_holds_up_its_own_records_alone_and_loses_no
             await place.publish(
                 event(org, f"mine{n}", workflow_name=f"mine{n}"), event(other, n, workflow_name=f"other{n}")
             )
-        await until(lambda: _stored(place, other, OTHERS), 15)
+        await until(lambda: _stored(place, other, OTHERS))
         # What is aside is durable: the group may go on, and a process may die.
-        await until(lambda: _committed_to(place, 2 * OTHERS), 15)
+        await until(lambda: _committed_to(place, 2 * OTHERS))
         assert await place.count("intake_aside") == OTHERS
         assert running.metric("shw_events_total", outcome="set_aside") == OTHERS
         await running.abandon()
     async with place.consumer(scripted(heals)) as running:
-        await until(lambda: _stored(place, org, OTHERS), 15)
+        await until(lambda: _stored(place, org, OTHERS))
         await running.settled(2 * OTHERS)
         assert running.metric("shw_events_total", outcome="accepted") == OTHERS
         await until(lambda: _is_empty(place, "intake_aside"))
@@ -76,7 +76,7 @@ async def test_the_first_of_two_events_with_one_id_counts_also_when_it_was_set_a
     async with place.consumer(scripted(heals)) as running:
         async with locked(place, LOCKS["select for update"], org):
             await place.publish(event(org, "one", workflow_name="first"))
-            await until(lambda: _committed_to(place, 1), 15)
+            await until(lambda: _committed_to(place, 1))
             # Nothing more is read until the lock is gone, and then the second one comes at once.
             await place.publish(event(org, "one", workflow_name="second"))
         row = (await running.settled(1))["first"]
@@ -92,7 +92,7 @@ async def test_an_event_without_an_id_keeps_its_place_and_so_its_identity(embedd
     async with place.consumer(scripted(heals)) as running:
         async with locked(place, LOCKS["select for update"], org):
             await place.publish(bare, partition=0)
-            await until(lambda: _committed_to(place, 1), 15)
+            await until(lambda: _committed_to(place, 1))
             aside = await place.db.fetchval("SELECT failure_id FROM intake_aside")
         row = (await running.settled(1))["bare"]
     assert row["id"] == aside
@@ -107,10 +107,10 @@ async def test_what_was_set_aside_of_an_organisation_that_is_gone_becomes_a_dead
             await opened.start()
             await person.execute(LOCKS["delete"], org)
             await place.publish(event(org, 1))
-            await until(lambda: _committed_to(place, 1), 15)
+            await until(lambda: _committed_to(place, 1))
             await opened.commit()
-        await until(lambda: _is_empty(place, "intake_aside"), 15)
-        (letter,) = await until(place.letters, 15)
+        await until(lambda: _is_empty(place, "intake_aside"))
+        (letter,) = await until(place.letters)
     assert letter.headers["shw_dlq_reason"] == b"unknown_organisation"
 
 
@@ -120,16 +120,16 @@ async def test_beyond_what_there_is_room_for_records_become_dead_letters(embedde
     async with place.consumer(scripted(heals)):
         async with locked(place, LOCKS["select for update"], org):
             await place.publish(*(event(org, n, workflow_name=f"m{n}") for n in range(30)))
-            await until(lambda: _committed_to(place, 30), 15)
+            await until(lambda: _committed_to(place, 30))
             # Half of the room at most: another organisation may be locked as well.
             kept = await place.count("intake_aside")
             assert 8 <= kept <= 10
             async with locked(place, LOCKS["select for update"], other):
                 await place.publish(event(other, 1, workflow_name="o1"))
-                await until(lambda: _committed_to(place, 31), 15)
+                await until(lambda: _committed_to(place, 31))
                 assert await place.count("intake_aside") == kept + 1
-        await until(lambda: _stored(place, org, kept), 15)
-        letters = await until(place.letters, 15)
+        await until(lambda: _stored(place, org, kept))
+        letters = await until(place.letters)
     assert len(letters) == 30 - kept
     assert {letter.headers["shw_dlq_reason"] for letter in letters} == {b"organisation_locked"}
 
@@ -140,8 +140,8 @@ async def test_two_members_take_in_what_is_aside_once(embedded_place: Site) -> N
     async with place.consumer(scripted(heals)) as running, place.consumer(scripted(heals)) as other:
         async with locked(place, LOCKS["select for update"], org):
             await place.publish(*(event(org, n, workflow_name=f"m{n}") for n in range(40)))
-            await until(lambda: _committed_to(place, 40), 20)
-        await until(lambda: _stored(place, org, 40), 15)
+            await until(lambda: _committed_to(place, 40))
+        await until(lambda: _stored(place, org, 40))
         await asyncio.gather(running.settled(40), other.settled(40))
         accepted = [one.metric("shw_events_total", outcome="accepted") for one in (running, other)]
     assert sum(accepted) == 40

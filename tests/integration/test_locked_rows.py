@@ -14,6 +14,7 @@ from consumer.store import settle
 from consumer.store.pool import open_pool
 from schemas.names import Verdict
 from tests.support import oracle
+from tests.support.patience import PATIENCE
 from tests.support.pipeline import Running, Site, event, until
 from tests.support.worlds.scripted import scripted
 
@@ -64,15 +65,15 @@ async def test_a_transaction_left_open_on_one_failure_holds_up_the_end_of_its_he
     org = await place.organisation()
     await place.publish(event(org, "held", workflow_name="held"))
     async with place.consumer(scripted(held)) as running:
-        await asyncio.wait_for(held.under_way.wait(), 20)
+        await asyncio.wait_for(held.under_way.wait(), PATIENCE)
         failure = await place.db.fetchval("SELECT id FROM workflow_failures WHERE workflow_name = 'held'")
         async with locked(place, statement, failure):
             held.go_on.set()
             for n in range(OTHERS):
                 await place.publish(event(org, n, workflow_name=f"other{n}"))
-            await until(lambda: _resolved(place, OTHERS), 15)
+            await until(lambda: _resolved(place, OTHERS))
             assert await place.count("heal_claim") == 1
-        await until(lambda: _resolved(place, OTHERS + 1), 15)
+        await until(lambda: _resolved(place, OTHERS + 1))
         await running.settled(OTHERS + 1)
     await oracle.one_attempt_per_step(place)
     await oracle.everything_that_ended_was_told(place)
@@ -93,7 +94,7 @@ async def test_a_locked_wallet_puts_off_its_own_heals_and_what_it_is_owed_is_app
     org, other = await place.organisation(), await place.organisation()
     await place.publish(event(org, "held", workflow_name="held"))
     async with place.consumer(scripted(held)) as running:
-        await asyncio.wait_for(held.under_way.wait(), 20)
+        await asyncio.wait_for(held.under_way.wait(), PATIENCE)
         # Due in the database, so that no intake is needed: its organisation may be locked.
         await place.db.execute(
             "INSERT INTO workflow_failures (org_id, workflow_name, failure_reason, source, digest, size, due_at)"
@@ -105,16 +106,16 @@ async def test_a_locked_wallet_puts_off_its_own_heals_and_what_it_is_owed_is_app
             held.go_on.set()
             for n in range(OTHERS):
                 await place.publish(event(other, n, workflow_name=f"other{n}"))
-            await until(lambda: _resolved(place, OTHERS + 1), 15)
-            await until(lambda: _owed(place, 1), 15)
-            await until(lambda: _shows(running, "shw_locked_wallets", 1), 15)
+            await until(lambda: _resolved(place, OTHERS + 1))
+            await until(lambda: _owed(place, 1))
+            await until(lambda: _shows(running, "shw_locked_wallets", 1))
             assert await place.count("heal_claim") == 0
             assert await _is_open(place, 5)
             # A process that dies now leaves what is owed to the next one.
             await running.abandon()
         async with place.in_another_group().consumer(scripted(held)) as next_one:
             await next_one.settled(OTHERS + 6)
-            await until(lambda: _owed(place, 0), 15)
+            await until(lambda: _owed(place, 0))
     assert await place.count("workflow_heal_attempts") == OTHERS + 6
     await oracle.one_attempt_per_step(place)
     await oracle.credits_add_up(place, {org: "10", other: "10"})
@@ -127,10 +128,10 @@ async def test_a_budget_that_counts_has_what_is_owed_to_it(embedded_place: Site)
     org = await place.organisation("0.05")
     await place.publish(event(org, "held", workflow_name="held"))
     async with place.consumer(scripted(held)) as running:
-        await asyncio.wait_for(held.under_way.wait(), 20)
+        await asyncio.wait_for(held.under_way.wait(), PATIENCE)
         async with locked(place, WALLET["select for update"], org):
             held.go_on.set()
-            await until(lambda: _owed(place, 1), 15)
+            await until(lambda: _owed(place, 1))
             # All of the budget is owed: this one is paid of it, and nobody is locked out.
             await place.publish(event(org, "next", workflow_name="next"))
             await until(lambda: _true(place, "SELECT count(*) = 1 FROM workflow_failures WHERE workflow_name = 'next'"))
@@ -182,7 +183,7 @@ async def test_a_locked_failure_that_is_looked_at_again_keeps_no_round_waiting(
             " SELECT $1, 'due' || n, 'request timeout', 'urn:test', '', 100 FROM generate_series(1, 5) AS n",
             org,
         )
-        await until(lambda: _resolved(place, 5), 15)
+        await until(lambda: _resolved(place, 5))
 
 
 async def test_a_locked_failure_keeps_the_ends_of_plans_that_do_not_act_from_no_other(database: str) -> None:
@@ -200,7 +201,7 @@ async def test_a_locked_failure_keeps_the_ends_of_plans_that_do_not_act_from_no_
             settlements.append(one)
         async with pool.acquire() as person, person.transaction():
             await person.execute("SELECT FROM workflow_failures WHERE id = $1 FOR UPDATE", settlements[1])
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 rows = await pool.fetch(
                     settle._SETTLE_UNCLAIMED,  # noqa: SLF001 - the statement itself
                     settlements,

@@ -21,6 +21,7 @@ from consumer.store.migrate import migrate
 from schemas.heal_result import HEAL_RESULT_TYPE
 from schemas.names import Code, Effect, Verdict
 from tests.support import oracle
+from tests.support.patience import PATIENCE
 from tests.support.pipeline import Site, event, site, until
 from tests.support.worlds.scripted import scripted
 
@@ -86,7 +87,7 @@ async def test_an_attempt_whose_end_was_lost_with_the_databases_last_commits_get
             org = await place.organisation()
             await place.publish(event(org, "1", workflow_name="w"))
             async with place.consumer(scripted(dies, Effect.IDEMPOTENT)) as dying:
-                await asyncio.wait_for(reached.wait(), 20)
+                await asyncio.wait_for(reached.wait(), PATIENCE)
                 await dying.abandon()
             await place.time_passes()
             settings = place.settings

@@ -125,7 +125,7 @@ async def _others_are_healed(running: Running, world: World, org: UUID) -> None:
     async def healed() -> bool:
         return await place.count("workflow_failures WHERE workflow_name LIKE 'o%' AND resolved") == OTHERS
 
-    await until(healed, 30)
+    await until(healed)
 
 
 @pytest.mark.usefixtures("patient_catalog")

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 from fastapi import FastAPI
 
 from schemas.openapi import openapi_document
@@ -56,7 +55,6 @@ async def fill(world: World) -> list[str]:
     return list(map(str, ids))
 
 
-@pytest.mark.timeout(120)
 async def test_schemathesis_finds_no_answer_of_500_and_none_that_is_not_told(database: str, tmp_path: Path) -> None:
     limits: dict[str, Any] = {"user_burst": 100_000, "address_burst": 100_000}
     async with serving(database, **limits) as world:

@@ -11,6 +11,7 @@ from consumer.model import Healed, Outcome, Proof
 from consumer.store.organisations import LEFT
 from schemas.names import Verdict
 from tests.support import oracle
+from tests.support.patience import PATIENCE
 from tests.support.pipeline import Site, environment_of, event, until
 from tests.support.shw import shw
 from tests.support.worlds.scripted import scripted
@@ -73,7 +74,7 @@ async def test_an_organisation_goes_with_all_that_is_its_own_and_says_what_it_wa
 
 async def _deleted(place: Site, database: str, org: UUID, *, by_hand: bool) -> None:
     if by_hand:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             await place.db.execute("DELETE FROM organizations WHERE id = $1", org)
         return
     ran = await asyncio.to_thread(shw, "org", "delete", str(org), "--yes", settings=_environment(place, database))
@@ -96,11 +97,11 @@ async def test_organisations_deleted_under_load_take_nothing_from_others(
 
         publishing = asyncio.create_task(load())
         for org in goers:
-            await until(lambda org=org: _has_some(place, org), 20)  # type: ignore[misc]
+            await until(lambda org=org: _has_some(place, org))  # type: ignore[misc]
             await _deleted(place, database, org, by_hand=by_hand)
         await publishing
-        await until(lambda: _healed(place, stays), 30)
-        await until(lambda: _nothing_left(place), 20)
+        await until(lambda: _healed(place, stays))
+        await until(lambda: _nothing_left(place))
         assert not running.task.done()
     assert await place.count("organizations") == 1
     told = [one for one in await place.results() if one["data"].get("workflow_name", "").startswith("s")]

@@ -25,6 +25,7 @@ from consumer.service.vitals import Vitals
 from consumer.settings import PostgresSettings
 from consumer.store.migrate import migrate
 from consumer.store.pool import open_pool, transaction, translated
+from tests.support.patience import PATIENCE
 from tests.support.pipeline import SECOND, Running, Site, event, site, until
 
 
@@ -70,7 +71,7 @@ async def health_of(running: Running) -> AsyncIterator[Callable[[str], Any]]:
         readiness=vitals,
         wake=consumer.wake.set,
     )
-    async with serve(api, "127.0.0.1", 0) as address, httpx2.AsyncClient(base_url=address, timeout=5) as client:
+    async with serve(api, "127.0.0.1", 0) as address, httpx2.AsyncClient(base_url=address, timeout=PATIENCE) as client:
 
         async def status(path: str) -> tuple[int, Any]:
             answer = await client.get(path)
@@ -208,7 +209,7 @@ async def test_a_server_that_is_not_heard_any_more_holds_nobody_for_long(own_pos
 
             await ask()
             passes.clear()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE):
                 said = await asyncio.gather(*(ask() for _ in range(12)), return_exceptions=True)
             assert all(isinstance(one, TransientError) for one in said), said
             passes.set()
@@ -252,7 +253,7 @@ async def test_while_kafka_is_away_nobody_is_restarted_and_then_it_goes_on(
                     await asyncio.wait_for(asyncio.shield(_after(0.1)), 5)
                 assert (await status("/readyz"))[1]["notes"] == ["Kafka does not answer"]
             await place.publish(voice(org, "after"))
-            await running.settled(2, within_seconds=60)
+            await running.settled(2)
             assert (await status("/healthz"))[0] == 200
 
 
@@ -285,7 +286,7 @@ async def test_a_member_that_lost_touch_while_kafka_answers_is_made_anew(
         async def is_anew() -> bool:
             return reader._consumer is not lost  # noqa: SLF001
 
-        await until(is_anew, 40)
+        await until(is_anew)
         await place.publish(voice(org, "after"))
-        await running.settled(2, within_seconds=40)
+        await running.settled(2)
         assert running.consumer.source.watch.ages()["unassigned"] < timedelta(seconds=5)

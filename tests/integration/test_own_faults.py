@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 
 from consumer.errors import OwnFault
 from consumer.service.startup_checks import FEWEST_CALLERS, OTHER_FILES
+from tests.support.patience import PATIENCE
 from tests.support.pipeline import NEVER_LEFT, Site, call, event, start_process, until
 from tests.support.worlds.http_world import World, json_reply
 
@@ -103,7 +104,7 @@ async def service_with_few_files(place: Site, log: Path, files: int) -> AsyncIte
         return next((one["address"] for one in lines if one["event"] == "api_serving" and has_started), None)
 
     try:
-        address = await until(serving, 40)
+        address = await until(serving)
         assert address is not None
         yield address
     finally:
@@ -126,7 +127,7 @@ async def test_thousands_of_idle_connections_take_nothing_from_heals(
             idle = stack.enter_context(await asyncio.to_thread(socket.create_connection, (host, int(port)), 10))
             if index % 2:
                 idle.send(b"GET /healthz HTTP/1.1\r\nX-Half: ")
-        async with httpx2.AsyncClient(base_url=address, timeout=10, trust_env=False) as client:
+        async with httpx2.AsyncClient(base_url=address, timeout=PATIENCE, trust_env=False) as client:
             assert (await client.get("/healthz")).status_code == 200
             await place.publish(*(one_of(org, n, world) for n in range(SLOTS)))
             await place.settled(SLOTS)

@@ -340,7 +340,7 @@ async def test_a_failure_on_which_our_own_settling_breaks_is_given_up_and_holds_
     )
     scripted = Scripted(heals=healed)
     async with place.consumer({scripted.name: scripted}):
-        await until(lambda: place.is_settled(4), 40)
+        await until(lambda: place.is_settled(4))
     ends = await place.db.fetch("SELECT workflow_name, status FROM workflow_failures ORDER BY 1, 2")
     assert [tuple(end) for end in ends] == [*[("breaks", "given_up")] * 3, ("goes on", "resolved")]
     crashed = await place.db.fetch("SELECT details FROM workflow_heal_attempts WHERE result = 'error'")

@@ -13,6 +13,7 @@ import pytest
 from consumer.local.server import free_ports
 from tests.support.api import api_of
 from tests.support.metric_names import CONTRACT
+from tests.support.patience import PATIENCE
 from tests.support.pipeline import NEVER_LEFT, Site, call, event, until
 from tests.support.required_tools import require_tool
 from tests.support.worlds.http_world import World, json_reply
@@ -38,7 +39,7 @@ async def prometheus(target: str, directory: Path) -> AsyncIterator[str]:
         yield f"http://{address}"
     finally:
         server.terminate()
-        await asyncio.wait_for(server.wait(), 20)
+        await asyncio.wait_for(server.wait(), PATIENCE)
 
 
 async def series(client: httpx2.AsyncClient, name: str) -> list[dict[str, Any]]:

@@ -11,10 +11,14 @@ import pytest
 
 from consumer.kafka import aiokafka_internals
 from consumer.kafka.writer import Writer
+from tests.support.patience import BEYOND_PATIENCE, PATIENCE
 from tests.support.pipeline import Running, Site, event, until
 
-SOONER_THAN_THE_SWEEPER = 8.0
-"""Seconds: what only the sweeper sends takes ten."""
+
+@pytest.fixture(autouse=True)
+def no_sweeper(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the sweeper find nothing left over: what is sent, the producer sends."""
+    monkeypatch.setattr("consumer.pipeline.publish.LEFT_OVER_AFTER", BEYOND_PATIENCE)
 
 
 def voice(org: object, name: str) -> dict[str, Any]:
@@ -49,7 +53,7 @@ async def killed(task: "asyncio.Task[Any]") -> None:
 async def crashed(task: "asyncio.Task[Any]", break_it: Callable[[], None]) -> None:
     """End a task by an error of its own."""
     break_it()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await asyncio.wait([task])
     assert not task.cancelled()
     assert task.exception() is not None
@@ -64,7 +68,7 @@ async def test_a_producer_whose_sender_was_cancelled_is_made_anew(place: Site) -
         dead = producer(running)
         await killed(aiokafka_internals.sender_task(dead))
         await place.publish(voice(org, "after"))
-        await running.settled(2, SOONER_THAN_THE_SWEEPER)
+        await running.settled(2)
         assert producer(running) is not dead
     assert len(await place.results()) == 4, "each an attempt and a status"
 
@@ -79,7 +83,7 @@ async def test_a_producer_whose_sender_crashed_is_made_anew(place: Site) -> None
 
         await crashed(aiokafka_internals.sender_task(dead), break_it)
         await place.publish(voice(org, "after"))
-        await running.settled(2, SOONER_THAN_THE_SWEEPER)
+        await running.settled(2)
         assert producer(running) is not dead
     assert len(await place.results()) == 4
 
@@ -96,10 +100,10 @@ async def test_what_is_being_sent_when_the_sender_dies_is_sent_again(place: Site
 
         dead._sender._send_produce_req = never
         await place.publish(voice(org, "after"))
-        await asyncio.wait_for(under_way.wait(), 20)
+        await asyncio.wait_for(under_way.wait(), PATIENCE)
         await _abandon(aiokafka_internals.sender_task(dead))
         await place.publish(voice(org, "next"))
-        await until(lambda: is_told(running, "next"), SOONER_THAN_THE_SWEEPER)
+        await until(lambda: is_told(running, "next"))
         await running.settled(3)
     told = await place.results()
     assert {one["data"]["workflow_name"] for one in told} == {"before", "after", "next"}
@@ -115,7 +119,7 @@ async def is_told(running: Running, name: str) -> bool:
 
 async def _abandon(task: "asyncio.Task[Any]") -> None:
     # Its own clean-up would wait for the send that never ends: it is cancelled until it gives in.
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not task.done():
             task.cancel()
             await asyncio.sleep(0)
@@ -140,9 +144,9 @@ async def test_a_member_whose_task_was_cancelled_joins_anew_and_reads_on(kafka_p
     async with reading(place) as (running, org):
         dead = member(running)
         await killed(TASKS[name](dead))
-        await until(lambda: _is_anew(running, dead), 40)
+        await until(lambda: _is_anew(running, dead))
         await place.publish(voice(org, "after"))
-        await running.settled(2, within_seconds=40)
+        await running.settled(2)
         assert running.consumer.source._reader.rebuilt == 1
         assert running.metric("shw_events_total", outcome="duplicate") <= 1
         await until(lambda: _has_committed(place, 2))
@@ -168,8 +172,8 @@ async def test_a_member_whose_task_crashed_joins_anew_and_reads_on(kafka_place: 
         if name == "coordination":
             dead._coordinator.request_rejoin()
         await place.publish(voice(org, "after"))
-        await until(lambda: _is_anew(running, dead), 40)
-        await running.settled(2, within_seconds=40)
+        await until(lambda: _is_anew(running, dead))
+        await running.settled(2)
 
 
 async def test_a_commit_that_times_out_on_a_forgotten_connection_is_made_again(kafka_place: Site) -> None:
@@ -211,6 +215,6 @@ async def test_a_member_that_is_condemned_joins_anew(kafka_place: Site) -> None:
     async with reading(place) as (running, org):
         dead = member(running)
         running.consumer.source._reader.request_rebuild("a test")
-        await until(lambda: _is_anew(running, dead), 40)
+        await until(lambda: _is_anew(running, dead))
         await place.publish(voice(org, "after"))
-        await running.settled(2, within_seconds=40)
+        await running.settled(2)

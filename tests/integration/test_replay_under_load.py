@@ -51,7 +51,7 @@ async def test_two_replays_beside_two_busy_consumers_lose_nothing_and_heal_nothi
     await place.publish(*before, *before[:TWICE], *(b"poison %d" % n for n in range(POISON)))
     await place.publish(*failures(world, poor, waiting))
     async with place.consumer() as one, place.consumer() as other:
-        await one.settled(PAST + OPEN, 40)
+        await one.settled(PAST + OPEN)
         # As after a restore: the offsets are committed, and these failures are not there.
         lost = past[:LOST]
         await place.db.execute(
@@ -65,7 +65,7 @@ async def test_two_replays_beside_two_busy_consumers_lose_nothing_and_heal_nothi
         first, second, _ = await asyncio.gather(
             replayed(place), replayed(place), place.publish(*failures(world, org, live), *(b"more", b"poison"))
         )
-        await one.settled(PAST + OPEN + LIVE, 40)
+        await one.settled(PAST + OPEN + LIVE)
         await until(lambda: _lag_is_gone(one, other))
         stored = accepted(one, other) - stored
     for ran in (first, second):

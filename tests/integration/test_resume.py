@@ -19,6 +19,7 @@ from consumer.store.settle import settle
 from schemas.heal_result import FAILURE_STATUS_TYPE
 from schemas.names import Code, Effect, Verdict
 from tests.support import oracle
+from tests.support.patience import BEYOND_PATIENCE, PATIENCE
 from tests.support.pipeline import NEVER_LEFT, Site, call, event, until
 from tests.support.worlds.http_world import World, json_reply
 from tests.support.worlds.scripted import scripted
@@ -153,7 +154,7 @@ async def test_a_waiter_is_woken_when_the_scope_is_free_and_is_healed_itself(emb
 
         await until(two_wait)
         go_on.set()
-        rows = await running.settled(3, within_seconds=12)  # well below the 15 s after which one looks by itself
+        rows = await running.settled(3)
     assert most == 1
     assert {row["status"] for row in rows.values()} == {"resolved"}
     assert {row["waits_on"] for row in rows.values()} == {None}
@@ -191,7 +192,7 @@ async def test_a_dead_owners_claim_is_taken_over(
         return PROVEN
 
     async with place.consumer(scripted(dies, effect)) as dying:
-        await asyncio.wait_for(at_it.wait(), 20)
+        await asyncio.wait_for(at_it.wait(), PATIENCE)
         await dying.abandon()
     claim = await place.db.fetchrow("SELECT * FROM heal_claim")
     assert claim is not None
@@ -376,15 +377,15 @@ async def test_a_clean_stop_hands_an_unstarted_heal_over_at_once_and_with_all_it
         return await asyncio.Future()
 
     async def heals(_: Task, gate: EffectGate) -> Outcome:
-        assert gate.remaining() > timedelta(seconds=20)
+        assert gate.remaining() > timedelta(seconds=PATIENCE)
         await gate.begin()
         return PROVEN
 
-    async with place.consumer(scripted(slow, Effect.UNSAFE)):
-        await asyncio.wait_for(at_it.wait(), 20)
+    async with place.consumer(scripted(slow, Effect.UNSAFE, BEYOND_PATIENCE)):
+        await asyncio.wait_for(at_it.wait(), PATIENCE)
     assert await place.count("heal_owner WHERE owner <> 'parked'") == 0
-    async with place.in_another_group().consumer(scripted(heals, Effect.UNSAFE)) as running:
-        row = (await running.settled(1, within_seconds=10))["orders.sync"]
+    async with place.in_another_group().consumer(scripted(heals, Effect.UNSAFE, BEYOND_PATIENCE)) as running:
+        row = (await running.settled(1))["orders.sync"]
     assert (row["status"], row["step"]) == ("resolved", 1)
 
 
@@ -401,7 +402,7 @@ async def test_a_person_who_resolves_it_meanwhile_is_not_overruled(embedded_plac
         return NotHealed(code=Code.NOT_HEALED, reason="still ill")
 
     async with place.consumer(scripted(fails)) as running:
-        await asyncio.wait_for(at_it.wait(), 20)
+        await asyncio.wait_for(at_it.wait(), PATIENCE)
         await place.db.execute("UPDATE workflow_failures SET resolved = true")
         go_on.set()
         row = (await running.settled(1))["orders.sync"]
@@ -423,7 +424,7 @@ async def test_an_organisation_that_goes_in_the_middle_of_its_heal_takes_all_wit
         return PROVEN
 
     async with place.consumer(scripted(heals)) as running:
-        await asyncio.wait_for(at_it.wait(), 20)
+        await asyncio.wait_for(at_it.wait(), PATIENCE)
         await place.db.execute("DELETE FROM organizations WHERE id = $1", gone)
         go_on.set()
         rows = await running.settled(1)

@@ -31,10 +31,9 @@ from consumer.runners.contract import (
     RunState,
 )
 from tests.support.healing import ORG, Gate, failure, task
+from tests.support.patience import PATIENCE
 from tests.support.worlds.http_world import Reply, Seen, World, http_world, json_reply
 from tests.support.worlds.prefect_engine import Prefect
-
-pytestmark = pytest.mark.timeout(600)  # the first time pip installs the engine
 
 WITHIN = timedelta(seconds=20)
 
@@ -61,7 +60,7 @@ class Engine:
         return seen
 
     async def until(self, run: RunRef, *phases: Phase) -> RunState:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 seen = await self.look(run)
                 if seen.phase in phases:

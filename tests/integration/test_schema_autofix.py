@@ -132,7 +132,7 @@ async def test_a_run_that_fails_again_is_not_healed(place: Site, engine: Engine)
     engine.run("run-4", takes=lambda _: False)
     await place.publish(failed(org, "orders", refused_payload("run-4")))
     async with place.consumer() as running:
-        row = (await running.settled(1, 40))["orders"]
+        row = (await running.settled(1))["orders"]
     assert row["status"] == "given_up"
     keys = [seen.key for seen in engine.orders("run-4")]
     assert len(keys) == 3, "three attempts"

@@ -28,6 +28,7 @@ from consumer.repair.values import Edit
 from consumer.store.drift import Finding, count, findings, forget
 from schemas.names import Disposition, FailureType, Grade, Result, Status, StrategyName
 from tests.support.healing import NOW, failure
+from tests.support.patience import PATIENCE
 
 UNQUOTED = Drift(
     schema_digest="d" * 64,
@@ -146,7 +147,7 @@ async def test_two_processes_count_every_repair_and_raise_once(database: str) ->
         finally:
             await mine.close()
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         raised = await asyncio.gather(*(counting() for _ in range(4)))
     assert sum(raised) == 2
     connection = await asyncpg.connect(database)

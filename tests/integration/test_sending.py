@@ -21,6 +21,7 @@ from consumer.ownership.clock import Clock
 from consumer.settings import KafkaSettings
 from schemas.dead_letter import DeadLetterHeaders, read_headers
 from schemas.names import Code
+from tests.support.patience import PATIENCE
 from tests.support.pipeline import Read, Running, Site, event, until
 from tests.support.worlds.scripted import scripted
 
@@ -83,22 +84,22 @@ async def create(place: Site, topic: str) -> None:
         await until(is_there)
 
 
-async def results_of(place: Site, failures: int, within_seconds: float = 30) -> list[dict[str, Any]]:
+async def results_of(place: Site, failures: int) -> list[dict[str, Any]]:
     """Wait until so many failures are told of: a result and a status each."""
 
     async def look() -> list[dict[str, Any]]:
         found = await place.results()
         return found if len({one["id"] for one in found}) >= 2 * failures else []
 
-    return await until(look, within_seconds)
+    return await until(look)
 
 
-async def letters_of(place: Site, letters: int, within_seconds: float = 60) -> list[Read]:
+async def letters_of(place: Site, letters: int) -> list[Read]:
     async def look() -> list[Read]:
         found = await place.letters()
         return found if len({(m.shw_dlq_partition, m.shw_dlq_offset) for m in map(marks, found)}) >= letters else []
 
-    return await until(look, within_seconds)
+    return await until(look)
 
 
 async def test_letters_with_keys_too_large_to_send_are_cut_and_told_and_slow_no_result(kafka_place: Site) -> None:
@@ -207,10 +208,10 @@ async def test_letters_flow_while_the_results_topic_is_gone_and_the_results_come
             await place.publish(voice(org, f"healthy{n}"), b"not json %d" % n)
             await letters_of(place, n + 1)
             # Acknowledged and forgotten, while a send of results waits in vain.
-            await until(lambda: _has_no_letters(place), 15)
+            await until(lambda: _has_no_letters(place))
         assert await place.count("heal_outbox WHERE failure_id IS NOT NULL") == 10
         await create(place, topic)
-        results = await results_of(place, 5, within_seconds=60)
+        results = await results_of(place, 5)
         await running.settled(6)
         assert len(await place.letters()) == 5
     assert len(doubled(results)) <= 1  # one may have been under way, unanswered, as the topic came back
@@ -236,7 +237,7 @@ async def test_a_stop_while_the_dead_letter_topic_is_gone_still_sends_the_result
 
         await until(is_taken_in)
         running.stop.set()
-        async with asyncio.timeout(place.settings.drain.total_seconds() + 5):
+        async with asyncio.timeout(PATIENCE):
             await asyncio.wait([running.task])
     results = await place.results()
     assert len(results) == 42

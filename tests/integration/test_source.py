@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from consumer.errors import ConfigError
 from consumer.local.broker import Broker
 from consumer.store.intake import take_in
+from tests.support.patience import PATIENCE
 from tests.support.pipeline import Running, Site, event, site, until
 
 
@@ -142,7 +143,7 @@ async def test_a_revoked_member_finishes_the_transaction_under_way_before_it_let
         await place.publish(quick(org, "p0"), partition=0)
         await place.publish(quick(org, "p1"), partition=1)
         async with place.consumer() as one:
-            await asyncio.wait_for(under_way.wait(), 20)
+            await asyncio.wait_for(under_way.wait(), PATIENCE)
             async with place.consumer() as other:
                 loop = asyncio.get_running_loop()
                 loop.call_later(0.5, go_on.set)

@@ -73,7 +73,7 @@ async def publish(place: Site, world: World, org: UUID, numbers: range) -> None:
 
 
 async def ended_as_promised(place: Site, world: World, org: UUID, total: int) -> None:
-    rows = await place.settled(total, within_seconds=60)
+    rows = await place.settled(total)
     names = sorted(rows)
     assert {row["status"] for row in rows.values()} == {"resolved"}
     for n in range(total):
@@ -95,7 +95,7 @@ async def test_two_releases_share_one_group_and_one_schema(
             async with replica(place, ROOT, tmp_path / "new") as new:
                 await until(lambda: says(new, "partitions_assigned"))
                 await publish(place, world, org, range(FAILURES // 3, 2 * FAILURES // 3))
-                await until(lambda: says(new, "heal_settled"), 40)
+                await until(lambda: says(new, "heal_settled"))
                 await ended_as_promised(place, world, org, 2 * FAILURES // 3)
                 old.tell(signal.SIGTERM)
                 assert await old.ended() == 0, old.last_lines

@@ -22,11 +22,9 @@ from consumer.model import Partition
 from schemas.names import PoisonReason
 from tests.support.faults.raising import PARTITIONS, RAISING, lost_in_rebalances, publish_raising, quick, raws, send
 from tests.support.faults.raw_records import Raw, unreadable
+from tests.support.patience import BEYOND_PATIENCE, PATIENCE
 from tests.support.pipeline import Site, environment_of, event, site, until
 from tests.support.shw import shw
-
-QUICKLY: Final = 30.0
-"""Seconds within which whatever has to do with none of it is read: a fraction of what a damaged batch may wait."""
 
 
 @pytest.fixture
@@ -52,7 +50,7 @@ async def test_a_partition_that_raises_loses_nothing_of_the_others_and_goes_on_i
     org = await place.organisation()
     names = await publish_raising(place, org, each=500)
     async with place.consumer():
-        await until(lambda: committed_is(place, 500, 500, 510), 60)
+        await until(lambda: committed_is(place, 500, 500, 510))
     assert set(await place.failures()) == names
     letters = await place.letters()
     assert {letter.headers["shw_dlq_offset"] for letter in letters} == {b"%d" % n for n in range(0, 510, 51)}
@@ -153,6 +151,7 @@ async def test_a_batch_that_comes_whole_in_the_end_is_read_and_holds_up_no_other
     wide_place: Site, kafka_broker: Broker, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(bypass, "LOOK_AGAIN", 0.1)
+    monkeypatch.setattr(bypass, "CORRUPT_FOR", BEYOND_PATIENCE.total_seconds())
     place = wide_place
     org = await place.organisation()
     await send(place, raws(org, "damaged"), partition=0)
@@ -166,7 +165,7 @@ async def test_a_batch_that_comes_whole_in_the_end_is_read_and_holds_up_no_other
             for n in range(20):
                 name = f"healthy.{n}"
                 await send(place, raws(org, name), partition=1 + n % 2)
-                await until(partial(has_rows, place, name), QUICKLY)
+                await until(partial(has_rows, place, name))
             assert await place.committed(0) == 0
             assert running.consumer.source.watch.ages()["unread"] == timedelta(0)
         await until(lambda: has_rows(place, "damaged"))
@@ -230,7 +229,7 @@ async def test_whatever_a_poll_raises_and_whenever_it_is_cancelled_nothing_is_pa
     topic = place.settings.kafka.failures_topic
     given: dict[Partition, set[int]] = {Partition(topic, n): set() for n in range(PARTITIONS)}
     wanted = {Partition(topic, n): set(range(105 if n == RAISING else 100)) for n in range(PARTITIONS)}
-    async with reading(place) as reader, asyncio.timeout(90):
+    async with reading(place) as reader, asyncio.timeout(PATIENCE):
         with raising_after_draining(dice, errors) as raised:
             while given != wanted:
                 with suppress(TransientError, TimeoutError):
@@ -254,12 +253,12 @@ async def test_a_flood_of_what_cannot_be_read_leaves_the_others_their_pace(wide_
     async with place.consumer() as running:
         for n in range(10):
             await send(place, raws(org, f"healthy.{n}"), partition=n % 2)
-            await until(partial(has_rows, place, f"healthy.{n}"), QUICKLY)
+            await until(partial(has_rows, place, f"healthy.{n}"))
 
         async def all_letters() -> bool:
             return running.metric("shw_dead_letters_total", reason="unreadable_record") == 4000
 
-        await until(all_letters, 60)
+        await until(all_letters)
         await until(lambda: committed_is(place, 5, 5, 4000))
 
 

@@ -25,6 +25,7 @@ from consumer.model import ID_SPACE, FailureId
 from consumer.settings import ApiSettings, PostgresSettings
 from consumer.store.pool import Pool, open_pool
 from tests.support.documented_role import documented_role
+from tests.support.patience import BEYOND_PATIENCE, PATIENCE
 
 SECRET = "a secret of the tests that is long enough for HS256"
 LEADERS = ("owner", "admin")
@@ -73,7 +74,7 @@ class World:
 
     async def ask(self, method: str, path: str, person: str | None = "owner", **options: Any) -> httpx.Response:
         headers = {"Authorization": self.signed(person)} if person else {}
-        async with httpx.AsyncClient(base_url=self.url, timeout=10, headers=headers, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=self.url, timeout=PATIENCE, headers=headers, trust_env=False) as client:
             return await client.request(method, path, **options)
 
     async def get(self, path: str, person: str | None = "owner") -> Any:
@@ -109,7 +110,8 @@ class World:
 
 @asynccontextmanager
 async def serving(database: str, **settings: Any) -> AsyncIterator[World]:
-    chosen: dict[str, Any] = {"jwt_secret": SecretStr(SECRET), "heal_wait": timedelta(seconds=5)} | settings
+    patient = dict.fromkeys(("header_timeout", "body_timeout", "request_timeout", "keep_alive"), BEYOND_PATIENCE)
+    chosen: dict[str, Any] = {"jwt_secret": SecretStr(SECRET), "heal_wait": timedelta(seconds=5)} | patient | settings
     role = await documented_role(database)
     async with (
         open_pool(PostgresSettings(dsn=SecretStr(role), pool_size=5)) as limited,

@@ -38,6 +38,7 @@ from consumer.settings import (
 )
 from tests.support.documented_role import documented_role
 from tests.support.paths import ROOT
+from tests.support.patience import BEYOND_PATIENCE, PATIENCE
 from tests.support.processes import is_alive
 
 Database: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -47,13 +48,13 @@ SECOND: Final = timedelta(seconds=1)
 SOURCE: Final = "urn:test"
 
 
-async def until(look: Callable[[], Awaitable[Found]], within_seconds: float = 20) -> Found:
+async def until(look: Callable[[], Awaitable[Found]]) -> Found:
     """Look until it is so, and give what was seen; fails with what was seen last."""
-    deadline = asyncio.get_running_loop().time() + within_seconds
+    deadline = asyncio.get_running_loop().time() + PATIENCE
     while not (found := await look()):
         now = asyncio.get_running_loop().time()
         called = getattr(look, "__qualname__", look)
-        assert now < deadline, f"not so after {within_seconds} s: {called} gave {found!r}"
+        assert now < deadline, f"not so after {PATIENCE} s: {called} gave {found!r}"
         await asyncio.sleep(0.02)
     return found
 
@@ -83,7 +84,11 @@ NEVER_LEFT: Final = {"code": "ECONNREFUSED"}
 
 def catalog(port: int = 9, **policy: str) -> str:
     """A catalog that lets everybody speak, and every workflow call one port of 127.0.0.1."""
-    settings = {"attempts": "3", "backoff": "PT0.1S", "auto_retry": "{tries: 2, timeout: PT2S, base: PT0.01S}"} | policy
+    settings = {
+        "attempts": "3",
+        "backoff": "PT0.1S",
+        "auto_retry": "{tries: 2, timeout: PT20S, base: PT0.01S}",
+    } | policy
     lines = "".join(f"  {name}: {value}\n" for name, value in settings.items())
     return (
         "version: 1\nsources:\n- {source: '*', organisations: '*'}\nworkflows:\n- name: '*'\n"
@@ -118,7 +123,7 @@ class Running:
     stop: asyncio.Event
     abandoned: bool = False
 
-    async def settled(self, failures: int, within_seconds: float = 20) -> dict[str, asyncpg.Record]:
+    async def settled(self, failures: int) -> dict[str, asyncpg.Record]:
         """Wait until so many failures stand, none of them pending or claimed, and all that was to be told is told."""
 
         async def look() -> bool:
@@ -127,7 +132,7 @@ class Running:
             await self.consumer.publisher.forget_acked()
             return await self.place.is_settled(failures)
 
-        await until(look, within_seconds)
+        await until(look)
         return await self.place.failures()
 
     async def abandon(self) -> None:
@@ -177,7 +182,7 @@ class Site:
             )
             for one in events
         ]
-        return [(await asyncio.wait_for(future, 20)).offset for future in sent]
+        return [(await asyncio.wait_for(future, PATIENCE)).offset for future in sent]
 
     def changed(self, **sections: Mapping[str, Any]) -> "Site":
         """Give the same place with other settings: `changed(heal={"slots": 1})`."""
@@ -210,14 +215,14 @@ class Site:
         running: Running | None = None
         try:
             waited_for: list[asyncio.Future[Any]] = [task, composed]
-            await asyncio.wait(waited_for, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waited_for, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
                 await task
             running = Running(place=self, consumer=composed.result(), registry=registry, task=task, stop=stop)
             yield running
         finally:
             stop.set()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE):
                 await asyncio.wait([task])
             if running is not None and running.abandoned:
                 task.cancelled() or task.exception()  # seen: what it said in dying does not matter
@@ -228,7 +233,7 @@ class Site:
         """Run a consumer that has to end by itself; gives what it ended of."""
         with suppress(asyncio.CancelledError):
             try:
-                await asyncio.wait_for(run(self.settings, asyncio.Event(), registry=CollectorRegistry()), 20)
+                await asyncio.wait_for(run(self.settings, asyncio.Event(), registry=CollectorRegistry()), PATIENCE)
             except Exception as error:  # noqa: BLE001 - whatever it is, the test looks at it
                 return error
         raise AssertionError("the consumer ended without an error")
@@ -255,9 +260,9 @@ class Site:
             consumer.assign(partitions)
             what = f"reading {topic}"
             found: list[Read] = []
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 begins = await beginnings(consumer, what)
-                async for many in read_to_end(consumer, begins, at_most=1000, patience=20, what=what):
+                async for many in read_to_end(consumer, begins, at_most=1000, patience=PATIENCE, what=what):
                     found += map(_read, many)
         finally:
             await consumer.stop()
@@ -326,9 +331,9 @@ class Site:
         assert row is not None
         return tuple(row) == (failures, 0, 0, 0)
 
-    async def settled(self, failures: int, within_seconds: float = 20) -> dict[str, asyncpg.Record]:
+    async def settled(self, failures: int) -> dict[str, asyncpg.Record]:
         """Wait until it is settled by consumers in other processes."""
-        await until(lambda: self.is_settled(failures), within_seconds)
+        await until(lambda: self.is_settled(failures))
         return await self.failures()
 
     async def time_passes(self, span: timedelta = timedelta(minutes=30)) -> None:
@@ -363,7 +368,7 @@ def _read(one: Any) -> Read:  # noqa: ANN401 - the client has no types
 
 
 def settings_for(broker: Broker, dsn: str, catalog_file: Path) -> Settings:
-    """Settings with names of their own on a shared broker, and short spans."""
+    """Settings with names of their own on a shared broker, and short spans; what hides a missed wake-up is long."""
     name = uuid.uuid4().hex[:12]
     return Settings(
         kafka=KafkaSettings(
@@ -378,11 +383,11 @@ def settings_for(broker: Broker, dsn: str, catalog_file: Path) -> Settings:
             session_timeout=2 * SECOND,
             rebalance_timeout=8 * SECOND,
         ),
-        postgres=PostgresSettings(dsn=SecretStr(dsn), pool_size=6),
+        postgres=PostgresSettings(dsn=SecretStr(dsn), pool_size=6, statement_timeout=BEYOND_PATIENCE),
         intake=IntakeSettings(max_wait=timedelta(milliseconds=30), sample_every=timedelta(milliseconds=100)),
-        heal=HealSettings(lease=2 * SECOND, slots=50),
+        heal=HealSettings(lease=2 * SECOND, slots=50, waiter_retry=BEYOND_PATIENCE),
         resume=ResumeSettings(interval=timedelta(milliseconds=100)),
-        api=ApiSettings(port=0),
+        api=ApiSettings(port=0, request_timeout=BEYOND_PATIENCE),
         deployment=f"test.{name}",
         catalog=catalog_file,
         drain=6 * SECOND,
@@ -470,10 +475,10 @@ class Process:
     async def ended(self) -> int:
         """Wait for its end; the code is negative for a signal."""
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE):
                 return await self.process.wait()
         except TimeoutError:
-            pytest.fail(f"process {self.pid} has not ended within 30 s: {self.last_lines}")
+            pytest.fail(f"process {self.pid} has not ended within {PATIENCE} s: {self.last_lines}")
 
     async def is_stopped(self) -> bool:
         return self.state == "T"

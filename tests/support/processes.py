@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.support.patience import PATIENCE
+
 
 def is_alive(pid: int) -> bool:
     """Whether the process is there and more than a zombie."""
@@ -49,9 +51,9 @@ def _target(descriptor: Path) -> str:
         return ""
 
 
-def eventually(condition: Callable[[], bool], within_seconds: float = 20) -> bool:
+def eventually(condition: Callable[[], bool]) -> bool:
     """Look until it is so, or the time is over."""
-    deadline = time.monotonic() + within_seconds
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > deadline:
             return False

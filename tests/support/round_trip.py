@@ -5,6 +5,8 @@ import asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from tests.support.patience import PATIENCE
+
 
 async def create_topic(bootstrap: str, topic: str) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
@@ -19,7 +21,7 @@ async def produce(bootstrap: str, topic: str, value: bytes, *, idempotence: bool
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=idempotence)
     try:
         await producer.start()
-        await asyncio.wait_for(producer.send_and_wait(topic, value), 20)
+        await asyncio.wait_for(producer.send_and_wait(topic, value), PATIENCE)
     finally:
         await producer.stop()
 
@@ -31,7 +33,7 @@ async def first_value(bootstrap: str, topic: str) -> bytes:
         partition = TopicPartition(topic, 0)
         consumer.assign([partition])
         await consumer.seek_to_beginning(partition)
-        record = await asyncio.wait_for(consumer.getone(), 20)
+        record = await asyncio.wait_for(consumer.getone(), PATIENCE)
     finally:
         await consumer.stop()
     value: bytes = record.value

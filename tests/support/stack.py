@@ -24,6 +24,8 @@ from consumer.local.progress import to_stderr
 from tests.support.required_tools import in_ci
 
 TEMPLATE = "shw_template"
+COPIED: Final = "STRATEGY = FILE_COPY"
+"""Through no log, for a server without fsync: a third of the time of the default."""
 
 OPEN_TO_ALL: Final = """
 DO $$ BEGIN
@@ -113,7 +115,7 @@ def database(
 ) -> Iterator[str]:
     """Give the superuser's address of a fresh, migrated database."""
     name = f"test_{uuid.uuid4().hex[:16]}"
-    server_loop.call(_run, postgres.dsn, f"CREATE DATABASE {name} TEMPLATE {database_template(defaults)}")
+    server_loop.call(_run, postgres.dsn, f"CREATE DATABASE {name} TEMPLATE {database_template(defaults)} {COPIED}")
     yield postgres.dsn_of(name)
     server_loop.call(_run, postgres.dsn, f"DROP DATABASE {name} WITH (FORCE)")
 

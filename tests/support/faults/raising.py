@@ -52,7 +52,6 @@ async def lost_in_rebalances(
     *,
     members: Site | None = None,
     harms: Sequence[Callable[[], Awaitable[None]]] = (nothing, nothing),
-    within_seconds: float = 60,
 ) -> set[str]:
     """Read all of it while, for each of the harms, a member joins, the harm is done, and the member leaves.
 
@@ -60,14 +59,14 @@ async def lost_in_rebalances(
     """
     async with (members or place).consumer() as one:
         for n, harm in enumerate(harms, 1):
-            await until(partial(_has_rows, place, n * len(names) // (len(harms) + 2)), within_seconds)
+            await until(partial(_has_rows, place, n * len(names) // (len(harms) + 2)))
             before = one.metric("shw_rebalances_total")
             async with (members or place).consumer() as other:
                 await until(partial(_rebalanced, other, 0))
                 await harm()
             await until(partial(_rebalanced, one, before))
-        await until(place.all_committed, within_seconds)
-        await until(partial(_all_told, place), within_seconds)
+        await until(place.all_committed)
+        await until(partial(_all_told, place))
     return names - set(await place.failures())
 
 

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
+from tests.support.patience import PATIENCE
+
 _A, _AAAA, _IN = 1, 28, 1
 _NO_SUCH_NAME = 3
 _HEAD = 12
@@ -49,7 +51,7 @@ class NameServer:
         )
         try:
             transport.sendto(_question(host))
-            return _addresses(await asyncio.wait_for(waiting, 5))
+            return _addresses(await asyncio.wait_for(waiting, PATIENCE))
         finally:
             transport.close()
 

@@ -11,6 +11,7 @@ from consumer.flow_control.dependencies import IDLE_HEALS, Dependencies
 from consumer.flow_control.idle_heals import HeldByHeal
 from consumer.flow_control.slots import IDLE_LEAST, HealSlots
 from consumer.model import AttemptId, Health, OrgId
+from tests.support.patience import PATIENCE
 
 ONE, TWO = (OrgId(UUID(int=n)) for n in (101, 102))
 KEY = "dependency:one:http://other.test"
@@ -63,7 +64,7 @@ async def test_a_heal_whose_wait_is_over_waits_until_a_slot_is_free() -> None:
     assert not on.is_set()
     live.release(ONE, second.attempt_id)
     live.settling(second.attempt_id)
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, PATIENCE)
 
 
 async def test_a_heal_that_is_cut_off_in_its_wait_frees_nothing_twice() -> None:

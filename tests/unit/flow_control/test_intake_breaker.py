@@ -17,6 +17,7 @@ from consumer.metrics import Metrics
 from consumer.model import Partition, Record
 from consumer.settings import DeadLetterLimitSettings, IntakeSettings, KafkaSettings
 from consumer.store.pool import Pool
+from tests.support.patience import PATIENCE
 
 HERE = Partition("workflow.failures", 0)
 THERE = Partition("workflow.failures", 1)
@@ -91,7 +92,7 @@ async def test_what_a_rebalance_brings_is_paused_at_once(monkeypatch: pytest.Mon
     async with source.open():
         await listeners[0].assigned(frozenset((HERE,)))
         reading = asyncio.create_task(source.read_until(stop))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while member.polls < 2:  # noqa: ASYNC110 - what is waited for has no event
                 await asyncio.sleep(0)
         assert member.paused == {HERE}

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from consumer.flow_control.slots import UNSETTLED_LEAST, HealSlots, SlotDecision
 from consumer.model import AttemptId, OrgId
+from tests.support.patience import BEYOND_PATIENCE, PATIENCE
 
 A, B, C = (AttemptId(UUID(int=n)) for n in range(3))
 ONE, TWO, THREE = (OrgId(UUID(int=n)) for n in range(101, 104))
 NUMBERS = count(1000)
 NONE = timedelta(0)
-SHORT, LONG = timedelta(milliseconds=20), timedelta(seconds=5)
+SHORT, LONG = timedelta(milliseconds=20), BEYOND_PATIENCE
 
 
 def filled(live: HealSlots, org: OrgId, many: int, *, is_new: bool = True) -> list[AttemptId]:
@@ -143,13 +144,13 @@ async def test_who_waits_gets_slots_as_they_are_freed() -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     live.forget([A])
-    assert await asyncio.wait_for(waiting, 1) == [SlotDecision.NOW]
+    assert await asyncio.wait_for(waiting, PATIENCE) == [SlotDecision.NOW]
 
 
 async def test_waiting_ends_when_nothing_is_about_to_be_free_and_is_not_tried_again_until_something_is() -> None:
     live = HealSlots(1)
     live.add(A, ONE, is_new=True)
-    assert await asyncio.wait_for(live.wait_to_admit([TWO], stalled_after=SHORT, at_most=LONG), 1) == [
+    assert await asyncio.wait_for(live.wait_to_admit([TWO], stalled_after=SHORT, at_most=LONG), PATIENCE) == [
         SlotDecision.STORE_ONLY
     ]
     at_once = asyncio.create_task(live.wait_to_admit([TWO, TWO], stalled_after=LONG, at_most=LONG))
@@ -162,7 +163,7 @@ async def test_waiting_ends_when_nothing_is_about_to_be_free_and_is_not_tried_ag
     await asyncio.sleep(0)
     assert not waits.done()
     live.forget([B])
-    assert await asyncio.wait_for(waits, 1) == [SlotDecision.NOW]
+    assert await asyncio.wait_for(waits, PATIENCE) == [SlotDecision.NOW]
 
 
 async def test_while_heals_end_a_batch_is_served_in_parts() -> None:
@@ -184,7 +185,7 @@ async def test_while_heals_end_a_batch_is_served_in_parts() -> None:
     await asyncio.sleep(0)
     assert not waits.done()  # fewer than are worth a transaction
     live.settling(first[1])
-    assert await asyncio.wait_for(waits, 1) == [SlotDecision.NOW, SlotDecision.NOW]
+    assert await asyncio.wait_for(waits, PATIENCE) == [SlotDecision.NOW, SlotDecision.NOW]
 
 
 async def test_an_organisation_at_its_share_is_waited_for_while_its_heals_end() -> None:
@@ -206,13 +207,13 @@ async def test_who_comes_after_one_whose_slot_is_about_to_be_free_does_not_wait_
     live.settling(held[0])
     filled(live, ONE, 1)
     asked = [TWO, ONE, THREE, ONE]
-    turns = await asyncio.wait_for(live.wait_to_admit(asked, stalled_after=LONG, at_most=LONG), 1)
+    turns = await asyncio.wait_for(live.wait_to_admit(asked, stalled_after=LONG, at_most=LONG), PATIENCE)
     assert turns == [SlotDecision.NOW, SlotDecision.LATER, SlotDecision.NOW, SlotDecision.LATER]
 
 
 async def test_waiting_ends_in_any_case() -> None:
     live = full_of_unsettled()
-    assert await asyncio.wait_for(live.wait_to_admit([ONE], stalled_after=SHORT, at_most=3 * SHORT), 1) == [
+    assert await asyncio.wait_for(live.wait_to_admit([ONE], stalled_after=SHORT, at_most=3 * SHORT), PATIENCE) == [
         SlotDecision.STORE_ONLY
     ]
 
@@ -234,10 +235,10 @@ async def test_what_is_waited_for_is_all_or_some() -> None:
     every = asyncio.create_task(live.wait_for_all(LONG))
     await asyncio.sleep(0)
     live.settling(live.ids()[0])
-    await asyncio.wait_for(some, 1)
+    await asyncio.wait_for(some, PATIENCE)
     assert not every.done()
     live.forget(live.ids())
-    await asyncio.wait_for(every, 1)
+    await asyncio.wait_for(every, PATIENCE)
 
 
 def test_the_oldest_is_the_first_that_is_still_under_way() -> None:

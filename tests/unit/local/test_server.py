@@ -13,6 +13,7 @@ import pytest
 
 from consumer.errors import TransientError
 from consumer.local.server import LOCALHOST, Server, ServerExitError, ServerProgram, free_ports, serving
+from tests.support.patience import PATIENCE
 from tests.support.processes import is_alive
 
 LISTEN = """
@@ -121,7 +122,7 @@ async def test_a_cancelled_owner_leaves_no_server_behind(tmp_path: Path) -> None
             await asyncio.Event().wait()
 
     task = asyncio.create_task(own())
-    pid = await asyncio.wait_for(started, 30)
+    pid = await asyncio.wait_for(started, PATIENCE)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

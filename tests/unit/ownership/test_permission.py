@@ -8,6 +8,7 @@ import pytest
 
 from consumer.model import AttemptId, Claim, MicroAud
 from consumer.ownership.permission import Moment, Permission
+from tests.support.patience import PATIENCE
 
 LEASE = timedelta(seconds=15)
 CLAIM = Claim(attempt_id=AttemptId(UUID(int=1)), step=0, held=MicroAud(0), deadline=1e9)
@@ -109,4 +110,4 @@ async def test_who_waits_goes_on_with_the_first_fresh_reading() -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     permission.read(Moment.now(), ())
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, PATIENCE)

@@ -17,6 +17,7 @@ from consumer.model.settlement import message_size
 from consumer.pipeline.publish import MAX_QUEUED, Publisher
 from consumer.pipeline.topic_queue import BATCH, BATCH_BYTES
 from consumer.results.events import Outlet
+from tests.support.patience import PATIENCE
 from tests.support.pipeline import until
 
 OUTLET = Outlet(results_topic="results", dlq_topic="letters", max_bytes=900_000)
@@ -90,7 +91,7 @@ async def published(messages: Sequence[Message], broker: Broker) -> Publisher:
     publisher, _ = publisher_to(broker)
     publisher.offer(messages)
     publisher.close()
-    await asyncio.wait_for(publisher.run(), 10)
+    await asyncio.wait_for(publisher.run(), PATIENCE)
     return publisher
 
 
@@ -121,7 +122,7 @@ async def test_a_publisher_that_leaves_messages_to_the_sweeper_says_so_once_unti
             for _ in range(3):
                 publisher.offer([message(None)])
             publisher.close()
-            await asyncio.wait_for(publisher.run(), 10)
+            await asyncio.wait_for(publisher.run(), PATIENCE)
     assert [entry["event"] for entry in logs] == ["publisher_behind"] * 2
     assert sum(map(len, broker.sent)) == 2 * MAX_QUEUED
 
@@ -133,7 +134,7 @@ async def running(publisher: Publisher) -> AsyncIterator[None]:
         yield
     finally:
         publisher.close()
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, PATIENCE)
 
 
 async def test_a_topic_whose_send_is_under_way_for_long_holds_up_no_other_topic() -> None:
@@ -186,7 +187,7 @@ async def test_a_stop_does_not_wait_for_a_topic_that_takes_nothing() -> None:
     result = message(FailureId(uuid4()))
     publisher.offer([message(None, topic="letters"), result])
     publisher.close()
-    await asyncio.wait_for(publisher.run(), 10)
+    await asyncio.wait_for(publisher.run(), PATIENCE)
     assert publisher.take_acked() == [result.id]
 
 
@@ -241,7 +242,7 @@ async def test_messages_above_a_limit_that_sinks_are_cut_and_the_others_are_sent
     large, small = message(None, topic="letters", body=b"x" * 100_000), message(None, topic="letters")
     publisher.offer([large, small])
     publisher.close()
-    await asyncio.wait_for(publisher.run(), 10)
+    await asyncio.wait_for(publisher.run(), PATIENCE)
     assert set(publisher.take_acked()) == {large.id, small.id}
     (last,) = broker.sent[-1]
     assert (last.id, message_size(last) <= 8000) == (large.id, True)
@@ -254,7 +255,7 @@ async def test_a_message_that_cannot_be_cut_far_enough_is_not_handed_to_the_clie
     publisher, _ = publisher_to(broker)
     publisher.offer([message(FailureId(uuid4()))])
     publisher.close()
-    await asyncio.wait_for(publisher.run(), 10)
+    await asyncio.wait_for(publisher.run(), PATIENCE)
     assert broker.sent == publisher.take_acked() == []
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from consumer.service.loops import LoopSupervisor, Pulse
+from tests.support.patience import PATIENCE
 
 
 async def returns() -> None:
@@ -28,7 +29,7 @@ async def crashes() -> None:
 @pytest.mark.parametrize("loop", [returns, hands_on_anothers_cancellation, crashes])
 async def test_a_loop_that_ends_before_the_stop_ends_all(loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
     async def run() -> None:
-        async with asyncio.timeout(10), asyncio.TaskGroup() as loops:
+        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as loops:
             keep = LoopSupervisor(loops, asyncio.Event())
             keep("other", asyncio.Event().wait())
             keep("this", loop())
@@ -40,7 +41,7 @@ async def test_a_loop_that_ends_before_the_stop_ends_all(loop: Callable[[], Coro
 
 async def test_after_the_stop_a_loop_may_end_and_be_cancelled() -> None:
     stop = asyncio.Event()
-    async with asyncio.timeout(10), asyncio.TaskGroup() as loops:
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as loops:
         keep = LoopSupervisor(loops, stop)
         waiting = keep("waiting", asyncio.Event().wait())
         ended = keep("ended", stop.wait())
@@ -58,7 +59,7 @@ async def test_a_late_turn_of_the_event_loop_is_told() -> None:
         late.set_result(seconds)
 
     pulse = Pulse(0.0)
-    async with asyncio.timeout(10), asyncio.TaskGroup() as loops:
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as loops:
         loops.create_task(pulse.beat_until(stop, told))
         assert await late >= 0
     assert pulse.age.total_seconds() < 5

@@ -7,8 +7,9 @@ import pytest
 
 from consumer.errors import NoWorkerFree
 from consumer.workers.turns import Turns
+from tests.support.patience import BEYOND_PATIENCE, PATIENCE
 
-LONG = timedelta(seconds=30)
+LONG = BEYOND_PATIENCE
 
 
 async def waiting(turns: Turns, key: str, got: list[str]) -> None:
@@ -66,5 +67,5 @@ async def test_a_turn_that_nobody_waits_for_any_more_goes_to_the_next(steps: int
     await asyncio.wait([left])
     if not left.cancelled():
         turns.give_back("b")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await turns.take(None, LONG)

@@ -1,7 +1,6 @@
 """Callers' schemas: judged here when cheap, in a child that can be killed when not."""
 
 import asyncio
-import time
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -96,13 +95,11 @@ async def test_a_schema_that_explodes_is_given_up_and_the_loop_goes_on(schema: J
             await asyncio.sleep(0.01)
 
     ticking = asyncio.create_task(tick())
-    started = time.monotonic()
     async with schema_check(replace(LIMITS, budget=timedelta(seconds=1))) as checks:
         found, detail = await checks.valid(schema, body, A)
     ticking.cancel()
     assert found == "unusable"
     assert "within 1 s" in detail
-    assert time.monotonic() - started < 30
     assert ticks > 20
 
 
