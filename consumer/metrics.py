@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from consumer.errors import OwnFault
-from schemas.names import Code, Disposition, FailureType, PoisonReason, Result, Status, StrategyName
+from schemas.names import BudgetWarningKind, Code, Disposition, FailureType, PoisonReason, Result, Status, StrategyName
 
 K = TypeVar("K")
 M = TypeVar("M")
@@ -500,6 +500,15 @@ class Metrics:
             registry=registry,
         )
         self.credits_beyond_hold = Children[StrategyName, Counter](beyond.labels)
+        warnings = Counter(
+            "shw_budget_warnings",
+            "Wallets that fell to a threshold. Moves: the organisation has been warned; heals will wait for credits.",
+            ["kind"],
+            registry=registry,
+        )
+        self.budget_warnings = Children[BudgetWarningKind, Counter](warnings.labels)
+        for kind in BudgetWarningKind:
+            self.budget_warnings[kind].inc(0)
         for strategy in StrategyName:
             for counter in (self.credits_held, self.credits_spent, self.credits_beyond_hold):
                 counter[strategy].inc(0)

@@ -13,7 +13,14 @@ from schemas.context import Context
 from schemas.dead_letter import DeadLetterHeaders
 from schemas.envelope import Envelope
 from schemas.failure import FAILURE_TYPE, WorkflowFailure
-from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE, FailureStatus, HealResult
+from schemas.heal_result import (
+    BUDGET_WARNING_TYPE,
+    FAILURE_STATUS_TYPE,
+    HEAL_RESULT_TYPE,
+    BudgetWarning,
+    FailureStatus,
+    HealResult,
+)
 from schemas.openapi import openapi_document
 from schemas.supervision import COMMAND_RESULT_TYPE, COMMAND_TYPE, HEARTBEAT_TYPE, Command, CommandResult, Heartbeat
 from schemas.workflow import WorkflowDefinition
@@ -36,6 +43,7 @@ _DOCUMENTS: Final = (
     _Generated(name="workflow_definition", model=WorkflowDefinition, mode="validation"),
     _Generated(name=HEAL_RESULT_TYPE, model=HealResult, mode="serialization"),
     _Generated(name=FAILURE_STATUS_TYPE, model=FailureStatus, mode="serialization"),
+    _Generated(name=BUDGET_WARNING_TYPE, model=BudgetWarning, mode="serialization"),
     _Generated(name=COMMAND_TYPE, model=Command, mode="validation"),
     _Generated(name=COMMAND_RESULT_TYPE, model=CommandResult, mode="serialization"),
     _Generated(name=HEARTBEAT_TYPE, model=Heartbeat, mode="validation"),
@@ -113,11 +121,12 @@ def _channels(schemas: dict[str, Any]) -> tuple[Channel, ...]:
             name="healResults",
             topic="workflow.heal-results",
             action="send",
-            key="The failure's id (a command result without a failure: the command's).",
+            key="The failure's id (a command result without a failure: the command's; a warning: its organisation's).",
             description="What came of each failure, at least once, with stable ids, in order of `step` per failure.",
             messages=(
                 _message(HEAL_RESULT_TYPE, schemas, (examples.heal_result(),)),
                 _message(FAILURE_STATUS_TYPE, schemas, (examples.failure_status(),)),
+                _message(BUDGET_WARNING_TYPE, schemas, (examples.budget_warning(),)),
                 _message(COMMAND_RESULT_TYPE, schemas, (examples.command_result(),)),
             ),
         ),

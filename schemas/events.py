@@ -5,7 +5,14 @@ from typing import Final
 from uuid import UUID
 
 from schemas.envelope import Envelope
-from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE, FailureStatus, HealResult
+from schemas.heal_result import (
+    BUDGET_WARNING_TYPE,
+    FAILURE_STATUS_TYPE,
+    HEAL_RESULT_TYPE,
+    BudgetWarning,
+    FailureStatus,
+    HealResult,
+)
 from schemas.supervision import COMMAND_RESULT_TYPE, CommandResult
 from schemas.trace import NO_TRACE, Trace
 
@@ -32,6 +39,12 @@ def failure_status_event(status: FailureStatus, trace: Trace = NO_TRACE, token: 
     return _event(FAILURE_STATUS_TYPE, event_id, str(status.failure_id), status, status.changed_at, trace)
 
 
+def budget_warning_event(warning: BudgetWarning) -> Envelope:
+    """Wrap a warning; the id is the warning's, the subject its organisation."""
+    subject = str(warning.org_id)
+    return _event(BUDGET_WARNING_TYPE, str(warning.warning_id), subject, warning, warning.warned_at, NO_TRACE)
+
+
 def command_result_event(result: CommandResult, trace: Trace = NO_TRACE) -> Envelope:
     """Wrap what became of a command; the id is the command's, the subject its failure, or else the command."""
     subject = str(result.failure_id or result.command_id)
@@ -42,7 +55,7 @@ def _event(
     kind: str,
     event_id: str,
     subject: str,
-    data: HealResult | FailureStatus | CommandResult,
+    data: HealResult | FailureStatus | BudgetWarning | CommandResult,
     time: datetime,
     trace: Trace,
 ) -> Envelope:

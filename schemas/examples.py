@@ -8,10 +8,11 @@ from uuid import UUID
 
 from schemas.dead_letter import RefusedRecord, dead_letter
 from schemas.envelope import Envelope
-from schemas.events import command_result_event, failure_status_event, heal_result_event
+from schemas.events import budget_warning_event, command_result_event, failure_status_event, heal_result_event
 from schemas.failure import FAILURE_TYPE
 from schemas.heal_result import (
     ApprovalRequest,
+    BudgetWarning,
     Credits,
     DiagnosisEvidence,
     Evidence,
@@ -22,6 +23,7 @@ from schemas.heal_result import (
 )
 from schemas.json_text import to_json
 from schemas.names import (
+    BudgetWarningKind,
     Code,
     CommandName,
     CommandOutcome,
@@ -120,6 +122,21 @@ def heal_result() -> Envelope:
         catalog_version="2026-03-01",
     )
     return heal_result_event(result, TRACE)
+
+
+def budget_warning() -> Envelope:
+    """Make a wallet of which little is left."""
+    warning = BudgetWarning(
+        warning_id=UUID("3a1f6f0e-98a4-4a0f-9c39-2f0c6a5b7d11"),
+        org_id=ORGANISATION,
+        warning_type=BudgetWarningKind.TEXT_LOW,
+        threshold_percent=20,
+        remaining=Decimal("9.95"),
+        filled=Decimal(50),
+        message="9.95 AUD of 50 are left of the text budget: 20 % or less",
+        warned_at=NOON,
+    )
+    return budget_warning_event(warning)
 
 
 def failure_status() -> Envelope:

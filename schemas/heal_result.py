@@ -1,8 +1,8 @@
-"""What the healer publishes of a failure: `workflow.heal_result.v1` and `workflow.failure_status.v1`.
+"""What the healer publishes of failures and wallets: `heal_result`, `failure_status` and `budget_warning`.
 
 Readers keep what they do not know and treat an unknown enum value as "something else": new fields and members are
-compatible changes. Both events stand on `workflow.heal-results`, keyed by the failure's id, at least once, in the
-order of `step` on their first publication.
+compatible changes. They stand on `workflow.heal-results`, at least once: those of a failure keyed by its id, in the
+order of `step` on their first publication; those of a wallet keyed by its organisation.
 """
 
 from decimal import Decimal
@@ -11,11 +11,22 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
-from schemas.names import Code, Disposition, FailureType, Result, Status, StrategyName, Verdict, WaitsOn
+from schemas.names import (
+    BudgetWarningKind,
+    Code,
+    Disposition,
+    FailureType,
+    Result,
+    Status,
+    StrategyName,
+    Verdict,
+    WaitsOn,
+)
 from schemas.rfc3339 import Time
 
 HEAL_RESULT_TYPE: Final = "workflow.heal_result.v1"
 FAILURE_STATUS_TYPE: Final = "workflow.failure_status.v1"
+BUDGET_WARNING_TYPE: Final = "workflow.budget_warning.v1"
 
 Aud = Annotated[
     Decimal,
@@ -140,3 +151,16 @@ class FailureStatus(Published):
     catalog_version: str | None = Field(default=None, description="The catalog under which it was planned.")
     truncated: bool = Field(default=False, description="Cut to the broker's limit: the rest is at `read_more`.")
     read_more: str | None = Field(default=None, description="Path in the healing API of the whole; null: nothing cut.")
+
+
+class BudgetWarning(Published):
+    """The budget of an organisation runs low: told once for each threshold until it is filled again."""
+
+    warning_id: UUID = Field(description="The warning, as it stands in `usage_warnings`; also the event's id.")
+    org_id: UUID = Field(description="The organisation; also the event's subject and the record's key.")
+    warning_type: BudgetWarningKind = Field(description="Which budget, and how low.")
+    threshold_percent: int = Field(ge=0, le=100, description="The threshold that it fell to or below.")
+    remaining: Aud = Field(description="What is left, with what heals under way hold, AUD.")
+    filled: Aud = Field(description="What was there when it was last filled, AUD: the 100 %.")
+    message: str = Field(description="The same in words.")
+    warned_at: Time = Field(description="When it was seen.")

@@ -126,6 +126,13 @@ class Verdict(StrEnum):
     INCONCLUSIVE = "inconclusive"  # proves nothing either way
 
 
+class BudgetWarningKind(StrEnum):
+    """Which budget of an organisation runs low; the platform's own words."""
+
+    TEXT_LOW = "text_low"  # 20 % or less is left
+    TEXT_CRITICAL = "text_critical"  # 5 % or less is left
+
+
 class WaitsOn(StrEnum):
     """What has to happen before a failure moves on."""
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from random import random
 from typing import Final
 
@@ -22,7 +23,7 @@ from consumer.flow_control.locked_wallets import LockedWallets
 from consumer.flow_control.slots import HealSlots
 from consumer.ingest.big_records import is_big_row
 from consumer.metrics import LoopPhase, Metrics
-from consumer.model import Diagnosed, Failure, FailureId, Heal, OrgId, OwnerId, Refuse, Settlement
+from consumer.model import Diagnosed, Failure, FailureId, Heal, OrgId, OwnerId, Refuse, Settlement, in_aud
 from consumer.model.batch import Claimed
 from consumer.ownership.clock import Clock
 from consumer.ownership.lease import Lease
@@ -36,6 +37,7 @@ from consumer.pipeline.unclaimed import end_unclaimed_plan
 from consumer.plan.planner import FleetState
 from consumer.results.events import Outlet
 from consumer.results.settlement import strip_content
+from consumer.results.wallet_levels import describe, judge, warning_message
 from consumer.settings import BreakerSettings, HealSettings, ResumeSettings
 from consumer.store import breakers, due, leases, rate_limits
 from consumer.store.credits import apply_owed
@@ -43,6 +45,7 @@ from consumer.store.pool import Pool
 from consumer.store.settle import end_unclaimed
 from consumer.store.untold import LOOKED_AT, put_aside, release_told
 from consumer.store.waiters import leave_probes, wake_for_room, wake_missed
+from consumer.store.wallet_levels import look_at_wallets
 
 log = structlog.get_logger(__name__)
 
@@ -203,9 +206,24 @@ class ResumeLoop:
         self.metrics.breakers_open.set(len(known.unhealthy))
         await rate_limits.forget(self.pool)
         self.metrics.credit_debt.set(await apply_owed(self.pool) / 1_000_000)
+        await self._look_at_wallets()
         self.wallets.note(())
         self.metrics.locked_wallets.set(len(self.wallets))
         self.pipeline.brake(FleetState(braked=await self.brake.look(self.catalogs.current)))
+
+    async def _look_at_wallets(self) -> None:
+        """Warn of wallets that run low; failures that wait for one that was filled again are due now."""
+        looked = await look_at_wallets(
+            self.pool, self.me, judge, describe, partial(warning_message, outlet=self.outlet)
+        )
+        self.publisher.offer(looked.messages)
+        for warning in looked.warnings:
+            self.metrics.budget_warnings[warning.kind].inc()
+            log.warning(
+                "budget_low", org_id=str(warning.org_id), kind=warning.kind, left_aud=in_aud(warning.level.seen)
+            )
+        if looked.woken:
+            log.info("unpaid_failures_woken", failures=looked.woken)
 
     async def _wake_for_room(self) -> None:
         """Wake those for whom no settlement does: a heal only waits, or the last had ended when they came to wait."""

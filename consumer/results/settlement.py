@@ -31,6 +31,7 @@ from consumer.model import (
     Settlement,
     Unknown,
     Wait,
+    in_aud,
 )
 from consumer.plan.next_step import AttemptHistory, given_up, next_step
 from consumer.plan.progress import advance, is_exhausted
@@ -273,7 +274,8 @@ def _build_attempt(ended: FinishedHeal) -> Attempt:
     # The fields of an outcome depend on its kind; the attempt has a place for all of them.
     carried = {name: getattr(outcome, name) for name in _OUTCOME_FIELDS if hasattr(outcome, name)}
     if code is Code.INSUFFICIENT_CREDITS:
-        carried["details"] = {"error": INSUFFICIENT}
+        unpaid = {"unpaid_aud": in_aud(ended.own_plan.hold)} if ended.own_plan is not None else {}
+        carried["details"] = {"error": INSUFFICIENT, **unpaid}
     if isinstance(ended.plan, Heal) and ended.plan.passed_over:
         carried["details"] = carried.get("details", {}) | _describe_passed_over(ended.plan.passed_over)
     return Attempt(

@@ -12,6 +12,7 @@ from typing import Final, Literal
 from consumer.model import AttemptId, MicroAud, OrgId
 from consumer.store.pool import Connection, Pool, transaction, translated
 from consumer.store.rows import as_json
+from consumer.store.wallet_levels import Note, leave_notes
 from schemas.value import value
 
 NO_WALLET: Final = "No billing wallet configured"
@@ -316,6 +317,13 @@ async def settle_holds(
     ]
     if back:
         await _write_entries(connection, back, "settle")  # a wallet that is not there went with its organisation
+    await leave_notes(
+        connection,
+        [
+            *(Note(org_id=one.hold.org_id, spent=one.spent) for one in ended if one.spent),
+            *(Note(org_id=org_id, unpaid=amount) for org_id, amount in unpaid),
+        ],
+    )
     if beyond:
         rows = [(o.hold.attempt_id, o.hold.org_id, o.strategy, o.spent - o.hold.amount) for o in beyond]
         await connection.execute(_OWE, *zip(*rows, strict=True))

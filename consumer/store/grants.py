@@ -30,9 +30,12 @@ PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     "token_wallets": ("SELECT", "UPDATE"),
     "token_usage_events": ("SELECT", "INSERT", "UPDATE (attempt_id)"),
     "usage_lockouts": ("SELECT", "INSERT"),
+    "usage_warnings": ("SELECT", "INSERT", "UPDATE (acknowledged_at)"),
     "heal_deployment": ("SELECT", "INSERT", "UPDATE"),
     "heal_owed": ("SELECT", "INSERT", "DELETE"),
     "heal_debt": _ALL,
+    "heal_wallet_note": ("SELECT", "INSERT", "DELETE"),
+    "heal_wallet_level": _ALL,
     "intake_aside": ("SELECT", "INSERT", "DELETE"),
     "FUNCTION shw_history()": ("EXECUTE",),
 }

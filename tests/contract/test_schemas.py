@@ -36,7 +36,7 @@ from schemas.documents import GENERATED, differences, write
 from schemas.envelope import Envelope, EnvelopeError, Form, encode, encode_binary, parse
 from schemas.events import SOURCE, status_event_id
 from schemas.failure import WorkflowFailure, decode_failure
-from schemas.heal_result import Credits, FailureStatus, HealResult
+from schemas.heal_result import BudgetWarning, Credits, FailureStatus, HealResult
 from schemas.names import Code, CommandName, Effect, EngineType, FailureType, PoisonReason, Result, Status, StrategyName
 from schemas.record_size import record_size
 from schemas.supervision import CommandResult, Heartbeat, decode_command, decode_heartbeat
@@ -46,6 +46,7 @@ ALL_EXAMPLES = (
     examples.failure(),
     examples.heal_result(),
     examples.failure_status(),
+    examples.budget_warning(),
     examples.command_result(),
     *examples.commands(),
     examples.heartbeat(),
@@ -54,6 +55,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "workflow.failure.v1": WorkflowFailure,
     "workflow.heal_result.v1": HealResult,
     "workflow.failure_status.v1": FailureStatus,
+    "workflow.budget_warning.v1": BudgetWarning,
     "workflow.command_result.v1": CommandResult,
     "workflow.heartbeat.v1": Heartbeat,
 }

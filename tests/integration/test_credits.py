@@ -17,7 +17,7 @@ from consumer.model import AttemptId, Healed, MicroAud, NotHealed, OrgId, Outcom
 from consumer.settings import PostgresSettings
 from consumer.store.credits import EXHAUSTED, EndedHold, Hold, Wallet, admit, admit_holds, apply_owed, settle_holds
 from consumer.store.pool import Pool, open_pool, transaction
-from schemas.heal_result import FAILURE_STATUS_TYPE
+from schemas.heal_result import BUDGET_WARNING_TYPE, FAILURE_STATUS_TYPE
 from schemas.names import Code, Verdict
 from tests.support import oracle
 from tests.support.patience import PATIENCE
@@ -162,7 +162,7 @@ async def test_credits_that_are_only_held_open_no_lockout(embedded_place: Site) 
         await go_on.wait()
         return await heals(task, gate)
 
-    async with place.consumer(scripted(waits)) as running:
+    async with place.consumer(scripted(waits)):
 
         async def two_and_two() -> bool:
             return (await place.count("heal_claim WHERE held > 0"), await place.count("heal_claim WHERE held = 0")) == (
@@ -174,8 +174,9 @@ async def test_credits_that_are_only_held_open_no_lockout(embedded_place: Site) 
         assert await place.count("usage_lockouts") == 0
         assert {reason for _, reason in await code_of(place)} == {"Text budget is held by heals under way"}
         go_on.set()
-        await running.settled(4)
-    assert await budget(place, org) == Decimal("0.10")
+        # What the first two give back pays for the others at once, and nobody waits for an hour.
+        await until(lambda: _resolved(place, 4))
+    assert await budget(place, org) == Decimal("0.08")
 
 
 async def test_many_consumers_on_one_wallet_never_take_more_than_there_is(embedded_place: Site) -> None:
@@ -295,6 +296,86 @@ async def test_a_debt_is_collected_once_however_many_ask_at_once(database: str) 
         assert await pool.fetchval("SELECT count(*) FROM heal_debt") == 0
         assert await pool.fetchval("SELECT text_budget_aud FROM token_wallets") == Decimal(2)
         assert await pool.fetchval("SELECT 5 + sum(amount) FROM token_usage_events") == Decimal(2)
+
+
+async def _resolved(place: Site, number: int) -> bool:
+    return await place.count("workflow_failures WHERE resolved") == number
+
+
+async def test_a_wallet_that_runs_low_is_warned_of_once_and_a_renewal_closes_the_warnings(embedded_place: Site) -> None:
+    place = embedded_place
+    org = await place.organisation("1")
+    open_ones = "usage_warnings WHERE acknowledged_at IS NULL"
+
+    async def charges(_: Task, gate: EffectGate) -> Outcome:
+        await gate.begin()
+        return Healed(proofs=(PROOF,), spent=MicroAud(2_000))
+
+    async def heal_with(left: str, number: int) -> None:
+        """Let others of the platform spend, or somebody pay, until so much is left; then heal one more failure."""
+        await place.db.execute("UPDATE token_wallets SET text_budget_aud = $1::text::numeric", left)
+        await place.publish(event(org, number, workflow_name=f"f{number}"))
+        await until(lambda: _resolved(place, number))
+        await until(lambda: _has(place, "heal_wallet_note", 0))
+
+    async with place.consumer(scripted(charges)) as running:
+        await heal_with("1", 1)
+        await heal_with("0.201", 2)
+        assert await place.count(open_ones) == 1
+        await heal_with("0.190", 3)
+        assert await place.count(open_ones) == 1
+        await heal_with("0.051", 4)
+        assert await place.count(open_ones) == 2
+        await place.db.execute("UPDATE token_wallets SET text_budget_aud = 1")
+        await until(lambda: _has(place, open_ones, 0))
+        await heal_with("0.102", 5)
+        assert await place.count(open_ones) == 1
+        await until(lambda: _told_of(place, 3))
+        assert running.metric("shw_budget_warnings_total", kind="text_low") == 2
+    told = [one["data"] for one in await place.results() if one["type"] == BUDGET_WARNING_TYPE]
+    assert [one["warning_type"] for one in told] == ["text_low", "text_critical", "text_low"]
+    assert [one["remaining"] for one in told] == ["0.199", "0.049", "0.1"]
+    rows = await place.db.fetch("SELECT id, threshold_percent FROM usage_warnings ORDER BY created_at")
+    assert [str(row["id"]) for row in rows] == [one["warning_id"] for one in told]
+    assert [row["threshold_percent"] for row in rows] == [20, 5, 20]
+
+
+async def _has(place: Site, what: str, number: int) -> bool:
+    return await place.count(what) == number
+
+
+async def _told_of(place: Site, number: int) -> bool:
+    return len([one for one in await place.results() if one["type"] == BUDGET_WARNING_TYPE]) == number
+
+
+@pytest.mark.parametrize("lockout", [None, "unpaid invoice"])
+async def test_a_renewal_wakes_as_many_as_it_pays_for(embedded_place: Site, lockout: str | None) -> None:
+    place = embedded_place
+    org = await place.organisation("0")
+    if lockout is not None:
+        statement = "INSERT INTO usage_lockouts (org_id, lockout_type, reason) VALUES ($1, 'text', $2)"
+        await place.db.execute(statement, org, lockout)
+    calls = 0
+
+    async def spends_all(_: Task, gate: EffectGate) -> Outcome:
+        nonlocal calls
+        await gate.begin()
+        calls += 1
+        return Healed(proofs=(PROOF,), spent=MicroAud(50_000))
+
+    async with place.consumer(scripted(spends_all)) as running:
+        await place.publish(*(event(org, n, workflow_name=f"f{n}") for n in range(8)))
+        rows = await running.settled(8)
+        assert {row["status"] for row in rows.values()} == {"deferred"}
+        await place.db.execute("UPDATE token_wallets SET text_budget_aud = 0.17")
+        await place.db.execute("UPDATE usage_lockouts SET unlocked_at = now()")
+        await until(lambda: _resolved(place, 3))
+        assert await place.count("workflow_failures WHERE status = 'deferred'") == 5
+        assert await budget(place, org) == Decimal("0.02")
+        assert await place.db.fetchval("SELECT unpaid FROM heal_wallet_level") == 50_000
+        await place.db.execute("UPDATE token_wallets SET text_budget_aud = 1")
+        await until(lambda: _resolved(place, 8))
+    assert calls == 8
 
 
 async def _none_pending(place: Site) -> bool:

@@ -24,6 +24,8 @@ Admin: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 MEMBERS_SEE = {
     ("token_wallets", "SELECT"),
     ("token_usage_events", "SELECT"),
+    ("usage_warnings", "SELECT"),
+    ("usage_warnings", "UPDATE (acknowledged_at)"),
     ("usage_lockouts", "SELECT"),
 }
 STATEMENTS = [str(one.values[0]) for one in statements()]

@@ -26,6 +26,8 @@ OWN = (
     "producer_drift",
     "heal_owed",
     "heal_debt",
+    "heal_wallet_note",
+    "heal_wallet_level",
     "token_wallets",
 )
 

@@ -36,6 +36,7 @@ from consumer.store.intake import Arrival, Aside, Taken
 from consumer.store.intake_breaker import IntakeState
 from consumer.store.leases import Inherited, LeaseReading
 from consumer.store.settle import Settled
+from consumer.store.wallet_levels import Looked, look_at_wallets
 from tests.support.simulation.loop import EPOCH, Timeline
 from tests.support.simulation.store import ModelStore
 
@@ -178,6 +179,11 @@ async def nothing(line: Line) -> None:
     await line.ask(lambda _: None)
 
 
+async def no_wallets_looked_at(line: Line, *_: object) -> Looked:
+    """Nobody is warned here, and who waits for credits comes back by itself."""
+    return await line.ask(lambda _: Looked())
+
+
 async def collect_debts(line: Line) -> MicroAud:
     return await line.ask(lambda store: store.collect_debts())
 
@@ -294,6 +300,7 @@ STATEMENTS: Final[Mapping[Callable[..., Awaitable[Any]], Callable[..., Awaitable
     rate_limits.open_failures_by_workflow: sick,
     rate_limits.forget: nothing,
     apply_owed: collect_debts,
+    look_at_wallets: no_wallets_looked_at,
     aside.read_aside: none_aside,
     aside.count_aside: none_counted,
     intake_breaker.record_accepted: hear,
