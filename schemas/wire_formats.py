@@ -6,6 +6,8 @@ from typing import Final
 _SIGNS: Final[tuple[tuple[bytes, str], ...]] = (
     (b"Obj\x01", "an Avro container file"),
     (b"\xc3\x01", "Avro in its single-object encoding"),
+    (b"\x03\x00", "Avro or Protobuf behind the header of a Glue schema registry"),
+    (b"\x03\x05", "Avro or Protobuf behind the header of a Glue schema registry"),
     (b"\x1f\x8b", "compressed by gzip (Kafka compresses by itself: compression.type)"),
     (b"\x28\xb5\x2f\xfd", "compressed by zstd (Kafka compresses by itself: compression.type)"),
     (b"\x04\x22\x4d\x18", "compressed by LZ4 (Kafka compresses by itself: compression.type)"),

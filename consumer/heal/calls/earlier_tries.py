@@ -55,7 +55,9 @@ _NTH_TRY: Final = re.compile(r"(?:attempt|try)[ _-]?\d{1,3}", re.ASCII | re.IGNO
 _STATUS: Final = re.compile(r"[1-5]\d\d", re.ASCII)
 _MAX_NUMBER: Final = 10**6
 _NUMBER: Final = re.compile(r"\D{0,12}?(\d{1,6})\b", re.ASCII)
-_RETRY_WORDS: Final = words_of("retry retries retried reattempt reattempts redelivery redeliveries resends")
+_RETRY_WORDS: Final = words_of(
+    "retry retries retried reattempt reattempts redelivery redeliveries resends death deaths"
+)
 _TRY_WORDS: Final = words_of("attempt attempts attempted try tries trial trials")
 _DELIVERY_WORDS: Final = words_of("delivery deliveries receive received")
 _COUNT_WORDS: Final = words_of("count counter number no attempts total retrycount")

@@ -181,7 +181,7 @@ SEVERAL: Final = _any_of(
     r"\bagain\b|\bonce more\b|\brepeated(?:ly)?\b|\b(?:multiple|several|many|some|few) times\b|\bstill\b",
     r"\bprevious(?:ly)?\b|\bprior\b|\bearlier\b|\bpreceding\b|\bformer(?:ly)?\b",
     r"\bre ?connect\w*|\bre ?sen[dt]\w*|\bre ?submi\w*|\bre ?deliver\w*|\breplay\w*|\bfall ?back\b",
-    r"\bfail(?:ed)? ?over\b",
+    r"\bfail(?:ed)? ?over\b|\b(?:consecutive|successive) (?:fail|error|attempt)",
     r"\bgiving up\b|\bg[ai]ven? up\b|\bback(?:ing|ed)? ?off\b|\bthen\b|\beventually\b|\bfinally\b|\bafter which\b",
     r"\bafterwards?\b|\bsubsequently\b|(?:^|\n)[ \t]*[2-9][.)]\s|(?<![\w(:])[2-9]\)\s",
     "versuch|wiederhol|erneut|nochmals|intento|reintent|tentativ[aio]|reessa|ritent|ponown|попыт|повтор|poging",

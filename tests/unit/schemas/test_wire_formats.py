@@ -23,6 +23,7 @@ PROTOBUF = b"\x0a\x06orders\x12\x07timeout\x18\x96\x01"
         (b"\x00\x00\x00\x00\x07\x0corders", "schema id 7"),
         (b"\x00\x00\x00\x01\x00" + PROTOBUF, "Avro or Protobuf of a schema registry"),
         (b"\x00\x00\x00\x00\x07" + TEXT, "JSON behind the five bytes"),
+        (b"\x03\x00" + b"\x6f" * 16 + PROTOBUF, "Glue schema registry"),
         (b"Obj\x01\x04\x14avro.codec", "Avro container"),
         (b"\xc3\x01" + b"12345678orders", "Avro in its single-object"),
         (gzip.compress(TEXT), "gzip"),
