@@ -18,17 +18,17 @@ _LEAP_SECOND = "60"
 _LONGEST = 128
 _ONE_SECOND = timedelta(seconds=1)
 _NOTHING = timedelta()
-_FIRST = datetime.min.replace(tzinfo=UTC)
-_LAST = datetime.max.replace(tzinfo=UTC)
-_NO_SUCH_MOMENT = "no such moment within the years 1 to 9999 in UTC"
+_FIRST = datetime(1, 1, 2, tzinfo=UTC)
+_END = datetime(9999, 12, 31, tzinfo=UTC)
+_NO_SUCH_MOMENT = "no such moment within the years 1 to 9999 in UTC, without their first and last day"
 
 
 def parse_time(text: str) -> datetime:
     """Read an RFC 3339 time, or one of a near form, as UTC, cut to microseconds; a leap second is the one after it.
 
     ValueError on anything else: a missing offset, a number, a date that does not exist, or a moment that is not
-    within the years 1 to 9999 in UTC. The very first and last moment of these are refused too: they are the zero
-    values of other languages, and asyncpg stores them as infinities, which come back without an offset.
+    within the years 1 to 9999 in UTC. The first and last day of these are refused too: there the zero values of other
+    languages lie, in another zone they are in no such year, and the database does not store them.
     """
     found = _SHAPE.fullmatch(text)
     if found is None and (exact := _exact(text.strip())) is not None:
@@ -44,7 +44,7 @@ def parse_time(text: str) -> datetime:
         moment = datetime.fromisoformat(text.upper()).astimezone(UTC) + (_ONE_SECOND if leap else _NOTHING)
     except (ValueError, OverflowError) as error:
         raise ValueError(_NO_SUCH_MOMENT) from error
-    if not _FIRST < moment < _LAST:
+    if not _FIRST <= moment < _END:
         raise ValueError(_NO_SUCH_MOMENT)
     return moment
 

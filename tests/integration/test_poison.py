@@ -108,6 +108,7 @@ TABLE = [
     Poison(name="yesterday", reason=R.BAD_TIME, value=_event(detected_at="yesterday")),
     Poison(name="no offset", reason=R.BAD_TIME, value=_event(detected_at="2026-01-01T00:00:00")),
     Poison(name="before the year 1", reason=R.BAD_TIME, value=_event(detected_at="0001-01-01T00:00:00+14:00")),
+    Poison(name="the first day", reason=R.BAD_TIME, value=_event(detected_at="0001-01-01T00:00:01Z")),
     Poison(name="after the year 9999", reason=R.BAD_TIME, value=_event(detected_at="9999-12-31T23:59:59-14:00")),
     Poison(name="101 deep", reason=R.TOO_DEEP, value=_nested(101)),
     Poison(name="1900 deep", reason=R.TOO_DEEP, value=_nested(1900)),
