@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 from consumer.diagnose import diagnose
+from consumer.diagnose.diagnosis import INDEX
+from consumer.diagnose.packs.pack import read_packs
 from schemas.names import FailureType
 from tests.support.diagnosis_scores import score, scored
 from tests.support.paths import DATA, ROOT
+from tests.support.unseen_texts import matched
 
 CORPUS = Path(os.environ.get("SHW_CORPUS", ROOT.parent / "shared/corpus/failure_reasons.jsonl"))
 Row = Mapping[str, Any]
@@ -91,3 +94,13 @@ def test_texts_written_without_sight_of_the_rules_are_diagnosed_nearly_as_well(f
     assert share(found, lambda one: one[0] == one[1]["label"]) >= 0.75
     assert share(found, lambda one: one[0] in (one[1]["label"], *one[1]["also_acceptable"])) >= 0.82
     assert dispositions(labelled, _told) >= 0.80
+
+
+def test_texts_of_providers_that_no_pack_names_are_worth_measuring_with() -> None:
+    labelled = rows(DATA / "unnamed_providers.jsonl")
+    named = {f"pack.{pack.name}" for pack in read_packs()}
+    assert len({row["id"] for row in labelled}) == len(labelled) == 200
+    assert len({row["source"] for row in labelled}) >= 100
+    assert not [row["id"] for row in labelled if named & {one.rule.id for one in matched(INDEX, row)}]
+    total = score(scored(labelled, diagnose, {}))
+    assert min(total.strict, total.disposed) >= 0.7
