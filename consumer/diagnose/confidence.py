@@ -8,6 +8,7 @@ strongest rival, how many rules agree, whether a code or only words decided. Its
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from math import exp, log1p
+from operator import mul
 from typing import Final
 
 from consumer.diagnose.facts import Tier
@@ -30,6 +31,8 @@ FEATURES: Final = (
     *PRECEDENCE,
 )
 """What the probability is computed from; `features` gives them in this order."""
+CODE: Final = Tier.CODE
+EXCEPTION: Final = Tier.EXCEPTION
 ENOUGH: Final = 4
 """Number of agreeing rules above which one more makes no difference."""
 
@@ -38,30 +41,41 @@ def features(
     met: Sequence[Met], by_type: Sequence[float], by_disposition: Sequence[float], kind: int, care: int
 ) -> list[float]:
     """Return the features of a diagnosis: of the rules that matched, and their weights by type and by disposition."""
-    for_type = [one for one in met if one.rule.kind == kind]
-    tiers = {one.tier for one in for_type}
-    for_disposition = [one for one in met if one.rule.care == care]
-    firmest = max(for_disposition, key=_firmness) if for_disposition else None
+    type_rules = disposition_rules = 0
+    by_code = by_exception = False
+    firmest: Met | None = None
+    for one in met:
+        rule = one.rule
+        if rule.kind == kind:
+            type_rules += 1
+            if one.tier is CODE:
+                by_code = True
+            elif one.tier is EXCEPTION:
+                by_exception = True
+        if rule.care == care:
+            disposition_rules += 1
+            if firmest is None or one.firmly > firmest.firmly:
+                firmest = one
     return [
         1.0,
         log1p(by_type[kind]),
         _rival(by_type, kind),
-        min(len(for_type), ENOUGH) / ENOUGH,
-        float(Tier.CODE in tiers),
-        float(Tier.EXCEPTION in tiers),
+        type_rules / ENOUGH if type_rules < ENOUGH else 1.0,
+        by_code,
+        by_exception,
         log1p(by_disposition[care]),
         _rival(by_disposition, care),
-        min(len(for_disposition), ENOUGH) / ENOUGH,
-        float(firmest is not None and firmest.rule.id.startswith("pack.")),
-        float(firmest is not None and firmest.tier is Tier.CODE),
-        float(not met),
+        disposition_rules / ENOUGH if disposition_rules < ENOUGH else 1.0,
+        firmest is not None and firmest.rule.of_pack,
+        firmest is not None and firmest.tier is CODE,
+        not met,
         *_IS_TYPE[kind],
     ]
 
 
 def probability(of: Sequence[float], coefficients: Sequence[float]) -> float:
     """Return the probability that a logistic regression gives to these features."""
-    return 1.0 / (1.0 + exp(-sum(map(float.__mul__, of, coefficients))))
+    return 1.0 / (1.0 + exp(-sum(map(mul, of, coefficients))))
 
 
 def confidence(of: Sequence[float]) -> float:
@@ -78,13 +92,10 @@ def parse_coefficients(text: str) -> tuple[float, ...]:
 
 
 def _rival(weights: Sequence[float], winner: int) -> float:
-    rival = max((weight for place, weight in enumerate(weights) if place != winner), default=0.0)
-    both = rival + weights[winner]
-    return rival / both if both else 0.0
-
-
-def _firmness(one: Met) -> float:
-    return one.firmly
+    won, others = weights[winner], list(weights)
+    others[winner] = 0.0
+    rival = max(others)
+    return rival / (rival + won) if rival else 0.0
 
 
 _IS_TYPE: Final = tuple(tuple(float(one is kind) for one in PRECEDENCE) for kind in PRECEDENCE)

@@ -103,12 +103,15 @@ def judge(met: Sequence[Met]) -> tuple[int, int, list[float]]:
 
 def _weigh_types(met: Sequence[Met]) -> list[float]:
     total = [0.0] * len(PRECEDENCE)
+    ruled_out: tuple[int, ...] = ()
     for one in met:
-        if one.rule.kind != NONE:
-            total[one.rule.kind] += one.weight
-    for one in met:
-        for ruled_out in one.rule.against:
-            total[ruled_out] = 0.0
+        rule = one.rule
+        if rule.kind != NONE:
+            total[rule.kind] += one.weight
+        if rule.against:
+            ruled_out += rule.against
+    for place in ruled_out:
+        total[place] = 0.0
     return total
 
 
@@ -135,13 +138,19 @@ def _evidence(met: Sequence[Met], kind: FailureType, disposition: Disposition) -
             source=one.source,
             text=one.text,
             rule=one.rule.id,
-            weight=round(one.weight or one.firmly, 2),
+            weight=_rounded(one.weight or one.firmly),
             failure_type=one.rule.failure_type,
             disposition=one.rule.disposition,
             decided=place < len(spoke_for),
         )
         for place, one in enumerate([*spoke_for, *against][:SHOWN])
     )
+
+
+@lru_cache(maxsize=4096)
+def _rounded(weight: float) -> float:
+    """Round a weight as it is shown; the same few recur."""
+    return round(weight, 2)
 
 
 INDEX: Final = Index((*RULES, *PACKS))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Final
 
 from consumer.diagnose.facts import Fact, Tier, statuses
@@ -161,9 +162,16 @@ class Index:
         return (*(met.rule for met in found.values()), *{one[0].id: one[0] for one in found.aside}.values())
 
     def _read_text(self, text: Text, source: str, tier: Tier, factor: float, found: _Found) -> None:
+        whole, weighs = text.whole, factor
         for rule, place in self._match_phrases(text):
-            weighs = factor if text.whole else text.factor(place) * factor
-            _keep_strongest(found, rule, tier, source, weighs, (text, place))
+            if not whole:
+                weighs = text.factor(place) * factor
+            if rule.within:
+                found.aside.append((rule, tier, source, weighs, (text, place)))
+            elif rule.id in found:
+                _keep_strongest(found, rule, tier, source, weighs, (text, place))
+            else:
+                found[rule.id] = Met(rule, tier, source, rule.weight * weighs, rule.firmly * weighs, (text, place))
         lowered = text.lowered
         pieces = self._marks if "<" in lowered else []
         if not lowered.isascii():
@@ -178,8 +186,8 @@ class Index:
         met = [(rule, place) for code, place in text.codes for rule in self._codes.get(code, ())]
         tokens, taken, phrases = text.tokens, set[int](), self._phrases
         end = len(tokens)
-        for place, token in enumerate(tokens, 1):
-            node = phrases.get(token)
+        nodes = list(map(phrases.get, tokens))
+        for place, node in compress(enumerate(nodes, 1), nodes):
             if node is None or place - 1 in taken:
                 continue
             rules = node.rules

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from itertools import chain
 from typing import Final
 
 READ: Final = 12_000
@@ -72,6 +72,7 @@ _FRAME: Final = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _PYTHON_FRAME: Final = re.compile(r'\s*File\s"')
+_MAX_LEXEMES: Final = 32_768
 _CAUSED_BY: Final = re.compile(r"\s*(?:caused by|\[cause\]|root cause|cause)\s?:", re.IGNORECASE)
 _DIRECT: Final = "was the direct cause of the following"
 _DURING: Final = "another exception occurred"
@@ -91,13 +92,17 @@ class Text:
 
     def add(self, piece: str, factor: float) -> None:
         """Tokenize one more piece."""
-        tokens, codes = self.tokens, self.codes
-        self._pieces.append((len(tokens), piece, factor))
-        for word in (_ASCII_WORD if piece.isascii() else _WORD).findall(piece):
-            parts, key = lexeme(word)
-            if key:
-                codes.append((key, len(tokens)))
-            tokens += parts
+        first = len(self.tokens)
+        self._pieces.append((first, piece, factor))
+        words = (_ASCII_WORD if piece.isascii() else _WORD).findall(piece)
+        lexicon = _open_lexicon()
+        parts = list(map(lexicon.__getitem__, words))
+        self.tokens += chain.from_iterable(parts)
+        if not lexicon.codes.keys().isdisjoint(words):
+            for word, some in zip(words, parts, strict=True):
+                if word in lexicon.codes:
+                    self.codes.append((lexicon.codes[word], first))
+                first += len(some)
 
     def add_path(self, path: str) -> None:
         """Add the words of a called path, each with a slash before it, so that only phrases with one meet them."""
@@ -115,7 +120,7 @@ class Text:
 
     def around(self, place: int) -> str:
         """Quote the text around a token: the occurrence nearest to its estimated position."""
-        first, piece, _ = self._piece(place)
+        first, piece, _ = self._pieces[0] if len(self._pieces) == 1 else self._piece(place)
         if len(piece) <= EXCERPT:
             return piece.replace("\n", " ")
         lowered, token = self.lowered if self.whole else piece.lower(), self.tokens[place]
@@ -166,7 +171,33 @@ def code_key(code: str) -> str:
     return "".join(letter for letter in code if letter.isalnum()).lower()
 
 
-@lru_cache(maxsize=32_768)
+class _Lexicon(dict[str, tuple[str, ...]]):
+    """The parts of each word that was read: the same words recur, and a look-up costs nothing in the interpreter."""
+
+    __slots__ = ("codes",)
+
+    def __init__(self) -> None:
+        self.codes: dict[str, str] = {}
+        """Of the words that are written like a code, that code."""
+
+    def __missing__(self, word: str) -> tuple[str, ...]:
+        parts, code = lexeme(word)
+        self[word] = parts
+        if code:
+            self.codes[word] = code
+        return parts
+
+
+_LEXICON: Final = [_Lexicon()]
+
+
+def _open_lexicon() -> _Lexicon:
+    """Return the lexicon, a new one where it is full; whoever still reads by the old one is not disturbed."""
+    if len(_LEXICON[0]) >= _MAX_LEXEMES:
+        _LEXICON[0] = _Lexicon()
+    return _LEXICON[0]
+
+
 def lexeme(word: str) -> tuple[tuple[str, ...], str]:
     """Return a word's parts in lower case, and itself as a code if it is written like one. An id has no parts."""
     plain = word.replace("'", "").replace("\u2019", "")

@@ -54,6 +54,8 @@ class Rule:
     """Whether its disposition counts only where its type wins."""
     within: str = ""
     """Id of another rule that has to match as well; empty where none has to."""
+    of_pack: bool = False
+    """Whether a provider's pack holds it."""
     within_words: bool = False
     """Whether `within` concerns words only: a structured code counts by itself."""
 

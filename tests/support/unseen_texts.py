@@ -58,7 +58,7 @@ def _judged(row: Row, met: Sequence[Met], labels: Mapping[str, list[str]]) -> Ju
 
 def _parts(rule: Rule) -> Iterator[Rule]:
     """Take a rule apart into one for each phrase, code and fragment."""
-    if rule.id.startswith("pack."):
+    if rule.of_pack:
         yield rule
         return
     bare = replace(rule, phrases=(), codes=frozenset(), fragments=())
@@ -72,7 +72,7 @@ def _parts(rule: Rule) -> Iterator[Rule]:
 
 
 def _known(part: Rule, texts: Mapping[str, int]) -> bool:
-    return part.id.startswith("pack.") or texts[part.id] > 1
+    return part.of_pack or texts[part.id] > 1
 
 
 def _whole(met: Iterable[Met]) -> list[Met]:

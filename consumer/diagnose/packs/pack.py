@@ -123,6 +123,7 @@ def _rule(  # noqa: PLR0913 - a row, each column with its name
         example="",
         within=within,
         within_words=within_words,
+        of_pack=True,
     )
 
 
