@@ -44,16 +44,21 @@ HEALS = scripted(_healed)
 
 @dataclass(slots=True, kw_only=True)
 class Fleet:
-    """Publishers of three sources for four organisations, who publish whenever somebody looks."""
+    """Publishers of three sources for four organisations, who publish a few times a beat while somebody looks."""
 
     place: Site
     orgs: list[UUID]
     partitions: int = 1
     published: int = 0
     ids: Iterator[int] = field(default_factory=count)
+    silent_until: float = 0.0
 
     async def speak(self) -> None:
-        """Let every source report a failure of every organisation."""
+        """Let every source report a failure of every organisation, unless it has just done so."""
+        now = asyncio.get_running_loop().time()
+        if now < self.silent_until:
+            return
+        self.silent_until = now + FAST["beat"] / 4
         told = [event(org, next(self.ids)) | {"source": source} for source in SOURCES for org in self.orgs]
         parts = (self.place.publish(*told[n :: self.partitions], partition=n) for n in range(self.partitions))
         self.published += sum(map(len, await asyncio.gather(*parts)))

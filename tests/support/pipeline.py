@@ -50,12 +50,15 @@ SOURCE: Final = "urn:test"
 
 async def until(look: Callable[[], Awaitable[Found]]) -> Found:
     """Look until it is so, and give what was seen; fails with what was seen last."""
-    deadline = asyncio.get_running_loop().time() + PATIENCE
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    deadline = began + PATIENCE
     while not (found := await look()):
-        now = asyncio.get_running_loop().time()
+        now = clock()
         called = getattr(look, "__qualname__", look)
         assert now < deadline, f"not so after {PATIENCE} s: {called} gave {found!r}"
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(max(0.02, now - began))  # half of the time at most is spent on looking
+        began = clock()
     return found
 
 
