@@ -88,8 +88,8 @@ def own_servers(own_kafka: ProxiedKafka, own_postgres: Postgres) -> Servers:
 
 async def _run(dsn: str, statement: str) -> None:
     async with asyncio.timeout(PATIENCE):
-        connection = await asyncpg.connect(dsn, timeout=10)
+        connection = await asyncpg.connect(dsn, timeout=PATIENCE)
         try:
             await connection.execute(statement)
         finally:
-            await connection.close(timeout=10)
+            await connection.close(timeout=PATIENCE)

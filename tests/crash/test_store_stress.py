@@ -28,6 +28,7 @@ from tests.support.faults.store_worker import ORGS, STARTED, WINDOW
 from tests.support.faults.tcp_proxy import Loss, TcpProxy, tcp_proxy
 from tests.support.faults.wires import PostgresWire
 from tests.support.paths import ROOT
+from tests.support.patience import PATIENCE
 from tests.support.pipeline import Database, until
 
 PROCESSES: Final = 4
@@ -124,7 +125,7 @@ class Stress:
 
 @pytest.fixture
 async def db(database: str) -> AsyncIterator[Database]:
-    async with asyncpg.create_pool(database, min_size=1, max_size=2, timeout=10) as pool:
+    async with asyncpg.create_pool(database, min_size=1, max_size=2, timeout=PATIENCE) as pool:
         for org_id in ORGS:
             await pool.execute("INSERT INTO organizations (id) VALUES ($1)", org_id)
             await pool.execute(

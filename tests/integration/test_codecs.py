@@ -13,6 +13,7 @@ from consumer.local.kafka_jars import resolve_kafka
 from consumer.local.progress import to_stderr
 from tests.support.faults.raw_records import CODECS
 from tests.support.paths import DATA
+from tests.support.patience import PATIENCE
 from tests.support.pipeline import Site, event, until
 
 SOURCE_FILE: Final = DATA / "JavaProducer.java"
@@ -47,7 +48,7 @@ def _by_java(place: Site, codec: str, values: list[bytes]) -> None:
     jars = resolve_kafka(to_stderr)
     kafka = place.settings.kafka
     told = (str(jars.java), "-cp", jars.class_path, str(SOURCE_FILE), kafka.bootstrap, kafka.failures_topic, codec)
-    subprocess.run(told, input=b"\n".join(values), check=True, timeout=60, env=dict(os.environ))
+    subprocess.run(told, input=b"\n".join(values), check=True, timeout=PATIENCE, env=dict(os.environ))
 
 
 @pytest.mark.parametrize("by", [_by_confluent, _by_java], ids=["confluent", "java"])

@@ -26,6 +26,7 @@ from consumer.local.postgres_binaries import server_account, shared_temp
 from consumer.local.server import Account
 from consumer.local.stack import BrokerChoice, run_stack
 from tests.support.closed_home import ClosedHome, closed_home
+from tests.support.patience import PATIENCE
 from tests.support.processes import eventually, is_alive, listening_addresses, owner_of, parent_of
 from tests.support.round_trip import create_topic, first_value, produce
 
@@ -47,7 +48,7 @@ def reachable() -> Iterator[Path]:
 
 
 async def one(dsn: str, query: str) -> object:
-    connection = await asyncpg.connect(dsn, timeout=10)
+    connection = await asyncpg.connect(dsn, timeout=PATIENCE)
     try:
         return await connection.fetchval(query)
     finally:
@@ -250,7 +251,7 @@ def pids_in(said: dict[str, object]) -> list[int]:
 def test_the_stack_runs_and_stops_below_a_home_that_only_its_user_may_enter(home: ClosedHome) -> None:
     with home.run_servers(*names()) as process:
         said = said_by(process)
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert said["uid"] == (os.geteuid() if home.account is None else home.account.uid)
     assert said["embedded said"] == "hello"
@@ -273,7 +274,7 @@ def test_the_servers_end_when_their_owner_is_killed() -> None:
     with run_servers_here(*names()) as process:
         said = said_by(process)
         process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
     assert len(pids_in(said)) == len(names())
     assert eventually(lambda: not [pid for pid in pids_in(said) if is_alive(pid)])
     assert eventually(lambda: not Path(str(said["data"])).parent.exists())

@@ -42,14 +42,14 @@ def lose_the_last_commits(home: Path, backup: Path) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    subprocess.run(["cp", "-a", str(source), str(target)], check=True, timeout=60)
+    subprocess.run(["cp", "-a", str(source), str(target)], check=True, timeout=PATIENCE)
 
 
 @asynccontextmanager
 async def server(home: Path) -> AsyncIterator[str]:
     """Run the server of a directory; gives the address of its migrated database."""
     async with run_postgres(home, fsync=False) as postgres:
-        connection = await asyncpg.connect(postgres.dsn, timeout=10)
+        connection = await asyncpg.connect(postgres.dsn, timeout=PATIENCE)
         try:
             if await connection.fetchval("SELECT pg_is_in_recovery()"):
                 assert await connection.fetchval("SELECT pg_promote()")
@@ -114,7 +114,7 @@ async def test_an_attempt_whose_end_was_lost_with_the_databases_last_commits_get
 async def site_of(settings: Settings, dsn: str) -> AsyncIterator[Site]:
     """Give the place of these settings at another server's address."""
     moved = settings.model_copy(update={"postgres": settings.postgres.model_copy(update={"dsn": SecretStr(dsn)})})
-    db = await asyncpg.create_pool(dsn, min_size=1, max_size=4, timeout=10)
+    db = await asyncpg.create_pool(dsn, min_size=1, max_size=4, timeout=PATIENCE)
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap)
     await producer.start()
     try:

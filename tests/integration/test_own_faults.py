@@ -14,11 +14,12 @@ from typing import Any
 from uuid import UUID
 
 import httpx2
+import pytest
 from structlog.testing import capture_logs
 
 from consumer.errors import OwnFault
 from consumer.service.startup_checks import FEWEST_CALLERS, OTHER_FILES
-from tests.support.patience import PATIENCE
+from tests.support.patience import BEYOND_PATIENCE, PATIENCE
 from tests.support.pipeline import NEVER_LEFT, Site, call, event, start_process, until
 from tests.support.worlds.http_world import World, json_reply
 
@@ -51,8 +52,9 @@ def no_files_left() -> Iterator[None]:
 
 
 async def test_a_heal_without_a_descriptor_costs_no_attempt_no_strike_and_no_credit(
-    embedded_place: Site, world: World
+    embedded_place: Site, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("consumer.heal.run._OWN_FAULT_WAIT", BEYOND_PATIENCE)  # they are looked at before they are due
     place = embedded_place
     world.on("/pay", json_reply({"done": True}))
     org = await place.organisation()

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from consumer.store.grants import grants_sql
+from tests.support.patience import PATIENCE
 
 ROLE = "shw_service"
 
@@ -17,12 +18,12 @@ END $$
 
 async def documented_role(dsn: str, name: str = ROLE) -> str:
     """Make the role on the server and grant its rights in a migrated database; gives its DSN there."""
-    owner = await asyncpg.connect(dsn, timeout=10)
+    owner = await asyncpg.connect(dsn, timeout=PATIENCE)
     try:
         await owner.execute(_CREATE.replace(ROLE, name))
         await owner.execute(grants_sql(name))
     finally:
-        await owner.close(timeout=10)
+        await owner.close(timeout=PATIENCE)
     return dsn_as(dsn, name)
 
 

@@ -408,7 +408,7 @@ async def site(broker: Broker, dsn: str, catalog_file: Path, *, partitions: int 
     async with AsyncExitStack() as stack:
         await create_topics(settings.kafka, partitions=partitions, replication=1)
         # A pool: a test and the strategies that it scripts ask at the same time.
-        db = await stack.enter_async_context(asyncpg.create_pool(dsn, min_size=1, max_size=8, timeout=10))
+        db = await stack.enter_async_context(asyncpg.create_pool(dsn, min_size=1, max_size=8, timeout=PATIENCE))
         producer = AIOKafkaProducer(
             bootstrap_servers=broker.bootstrap,
             acks="all",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from consumer.local.broker import Broker
+from tests.support.patience import PATIENCE
 
 SHW = str(Path(sys.executable).with_name("shw"))
 
@@ -34,14 +35,14 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("SHW_")} | dict(settings)
 
 
-def shw(*arguments: str, settings: Mapping[str, str] | None = None, stdin: bytes = b"", seconds: float = 60) -> Ran:
+def shw(*arguments: str, settings: Mapping[str, str] | None = None, stdin: bytes = b"") -> Ran:
     ran = subprocess.run(
         [SHW, *arguments],
         env=environment(settings or {}),
         input=stdin,
         capture_output=True,
         check=False,
-        timeout=seconds,
+        timeout=PATIENCE,
     )
     return Ran(code=ran.returncode, out=ran.stdout, err=ran.stderr.decode())
 

@@ -21,6 +21,7 @@ from consumer.local.kafka import run_kafka
 from consumer.local.kafka_jars import kafka_unavailable_reason, resolve_kafka
 from consumer.local.postgres import Postgres, run_postgres
 from consumer.local.progress import to_stderr
+from tests.support.patience import PATIENCE
 from tests.support.required_tools import in_ci
 
 TEMPLATE = "shw_template"
@@ -129,8 +130,8 @@ def service_dsn(database: str, server_loop: BlockingPortal) -> str:
 
 
 async def _run(dsn: str, statement: str) -> None:
-    connection = await asyncpg.connect(dsn, timeout=10)
+    connection = await asyncpg.connect(dsn, timeout=PATIENCE)
     try:
-        await connection.execute(statement, timeout=30)
+        await connection.execute(statement, timeout=PATIENCE)
     finally:
-        await connection.close(timeout=10)
+        await connection.close(timeout=PATIENCE)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from consumer.local.kafka_jars import CHECKOUT
+from tests.support.patience import PATIENCE
 
 SUITE = """
 import pytest
@@ -42,7 +43,9 @@ def run(suite: Path, ci: str | None) -> subprocess.CompletedProcess[str]:
         "no:cacheprovider",
         ".",
     ]
-    return subprocess.run(argv, cwd=suite, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(
+        argv, cwd=suite, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
+    )
 
 
 def test_a_missing_tool_skips_with_the_line_that_installs_it(suite: Path) -> None:
