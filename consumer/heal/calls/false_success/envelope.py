@@ -23,6 +23,7 @@ _MAX_WRAPPERS: Final = 2
 _MAX_MEMBERS: Final = 2000
 _TELLS: Final = words.MESSAGES - {"description", "title", "detail", "details", "reason", "info"}
 _STATUS_FIRST: Final = re.compile(r"[45]\d\d\b\W")
+_PROBLEM_TYPE: Final = re.compile(r"^(?:https?:|urn:|/).*(?:prob|error)", re.IGNORECASE)
 _EXPLAINED: Final = frozenset(("done", "finishedat", "endedat", "completedat", "failedat"))
 
 
@@ -77,7 +78,7 @@ def _sign_in_object(value: dict[str, Json], asked: Asked, depth: int, *, is_part
         name: one for key, one in islice(value.items(), _MAX_MEMBERS) if (name := plain_name(key)) not in left_out
     }
     body = _Body(members=members, asked=asked, is_part=is_part)
-    for look in (_error, _flag, _count, _shards, _outcome, _status, _type, _code, _message):
+    for look in (_error, _flag, _count, _partial, _outcome, _status, _type, _code, _message):
         if (sign := look(body)) is not None:
             return sign
     if (sign := _aws_type(value)) is not None:
@@ -120,7 +121,7 @@ def _flag(body: _Body) -> Sign | None:
                 continue
             return Sign(why=f"the body says `{name}: {_shown(value)}`")
         if name in words.WRONG_WHERE_TRUE and (value is True or plain_word(value) in {"true", "yes"}):
-            if body.is_answered_resource and name in {"failed", "failure"}:
+            if body.is_answered_resource and name in {"failed", "failure", "aborted"}:
                 continue
             return Sign(why=f"the body says `{name}: true`")
     return None
@@ -153,8 +154,11 @@ def _count(body: _Body) -> Sign | None:
     return None
 
 
-def _shards(body: _Body) -> Sign | None:
-    """Return a sign where a search was answered by a part of its shards."""
+def _partial(body: _Body) -> Sign | None:
+    """Return a sign where an answer says that it is not the whole, or a search was answered by a part of its shards."""
+    flag = next((name for name in words.PARTIAL if body.members.get(name) is True), None)
+    if flag is not None and not body.is_part:
+        return Sign(why=f"the body says `{flag}: true`", sure=False)
     shards = body.members.get("shards")
     failed = shards.get("failed") if isinstance(shards, dict) else 0
     if isinstance(failed, int) and failed > 0:
@@ -198,10 +202,21 @@ def _type(body: _Body) -> Sign | None:
         word = plain_word(body.members.get("object")) or ""
     if word in {"error", "exception"} and (body.is_envelope or not body.asked.reads):
         return Sign(why=f"the body says `type: {word}`")
+    if plain_word(body.members.get("resourcetype")) == "operationoutcome" and _has_grave_issue(body):
+        return Sign(why="the body is an OperationOutcome with an error")
+    kind, title = body.members.get("type"), body.members.get("title")
+    if body.is_envelope and isinstance(title, str) and isinstance(kind, str) and _PROBLEM_TYPE.search(kind[:500]):
+        return Sign(why="the body is a problem")
     name = body.members.get("name")
     if body.is_envelope and isinstance(name, str) and words.TELLING_TYPE.search(name[:200]):
         return Sign(why="the body's `name` is that of an error")
     return None
+
+
+def _has_grave_issue(body: _Body) -> bool:
+    issues = body.members.get("issue")
+    found = issues[:_MAX_PARTS] if isinstance(issues, list) else []
+    return any(isinstance(one, dict) and one.get("severity") in ("error", "fatal") for one in found)
 
 
 def _code(body: _Body) -> Sign | None:

@@ -31,6 +31,8 @@ _SENT_TO_LOGIN: Final = re.compile(
 )
 _SMALL_PAGE: Final = 4096
 """Characters: a page that does nothing but lead on is no larger."""
+_SNIPPET: Final = re.compile(r"\s*<(?:title|h[1-6]|center|pre|p|div|span|br|b)\b", re.IGNORECASE)
+_ANY_TAG: Final = re.compile(r"<[^<>]{0,500}>")
 _CAPTIVE: Final = "WISPAccessGatewayParam"
 _LOGIN_PATH: Final = re.compile(
     r"log-?_?in|log-?_?on|sign-?_?in|auth|sso|session|account|register|password", re.IGNORECASE
@@ -40,6 +42,9 @@ _HEADING: Final = re.compile(r"<h1\b[^>]{0,200}>\s*([^<]{0,300})", re.IGNORECASE
 _PARTS: Final = re.compile(r"\s*[|\u00b7\u2022:\u2014\u2013]\s*|\s+-\s+")
 _ERROR_TITLE: Final = re.compile(
     r"(?:http )?(?:status )?(?:error )?[45]\d\d(?:\W.{0,60})?|error \d{3,4}|something went wrong"
+    r"|whitelabel error page|error report|exception caught|(?:your )?session (?:has )?(?:expired|timed out)"
+    r"|cookies? (?:are )?required|checking your browser.{0,40}|human verification|blocked by policy"
+    r"|(?:domain|account|site|website) suspended|web filter violation|welcome to nginx!?|.{0,20} default page"
     r"|(?:oops|uh.?oh)\W+.{1,60}|sorry\W+(?:we|you|something|this|the page)\b.{1,60}"
     r"|we(?:['\u2019]ll| will) be (?:right )?back(?: soon| shortly)?|pardon our interruption|incapsula incident.{0,60}"
     r"|request unsuccessful.{0,60}|(?:an )?error(?: occurred| page| has occurred)?"
@@ -72,7 +77,7 @@ _STATUS_LINE: Final = re.compile(r"\s*HTTP/\d(?:\.\d)?\s+([1-5]\d\d)")
 def sign_in_page(text: str, asked: Asked) -> Sign | None:
     """Return the sign of a page that stands in the place of the one that was asked for."""
     if not is_html(text) and not _CRASH.search(text[:4096]):
-        return None
+        return _sign_in_snippet(text)
     head = text[:_READ]
     if _CRASH.search(head):
         return Sign(why="a page with a program's crash")
@@ -86,6 +91,15 @@ def sign_in_page(text: str, asked: Asked) -> Sign | None:
         if not wants_login and _LOGIN_TITLE.fullmatch(part):
             return Sign(why="a page whose title is that of a login", sure=False)
     return None
+
+
+def _sign_in_snippet(text: str) -> Sign | None:
+    """Return the sign of a piece of a page that is nothing but the heading of an error."""
+    if len(text) > _SMALL_PAGE or not _SNIPPET.match(text):
+        return None
+    said = _ANY_TAG.sub(" ", text).strip(" \t\r\n!.")
+    is_error = _ERROR_TITLE.fullmatch(said) or words.ERROR_SENTENCE.match(said)
+    return Sign(why="a piece of a page that is that of an error", sure=False) if is_error else None
 
 
 def _asks_for_login(head: str) -> bool:

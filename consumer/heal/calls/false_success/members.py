@@ -21,7 +21,8 @@ ERRORS: Final = words_of("""
     exceptionmessage exceptiontype exceptionclass faultstring faultcode usererrors validationerrors fielderrors
     nonfielderrors errorresponse errorsummary errortext inserterrors writeerrors writeerror writeconcernerror
     bulkerrors itemerrors partialfailureerror functionerror failurecode failurereason failuremessage refusalreason
-    declinecode declinereason blockreason fehler fehlermeldung fehlercode erreur erreurs erro erros errore errori
+    declinecode declinereason blockreason modelstate fehler fehlermeldung fehlercode erreur
+    erreurs erro erros errore errori
     """)
 """Members that say what went wrong, where there is something in them."""
 RIGHT_WHERE_TRUE: Final = words_of("""
@@ -29,7 +30,7 @@ RIGHT_WHERE_TRUE: Final = words_of("""
     acknowledged exito xito sucesso successo erfolg erfolgreich
     """)
 WRONG_WHERE_TRUE: Final = words_of("""
-    failed failure iserror haserror haserrors errored iserrored isfailure isfailed hasfailed isfault hasfailures
+    aborted failed failure iserror haserror haserrors errored iserrored isfailure isfailed hasfailed isfault hasfailures
     """)
 COUNTS: Final = words_of("""
     failed failure failures failedcount failurecount failedrecordcount failedentrycount errorcount errorscount
@@ -44,7 +45,7 @@ LEFT_OVER: Final = words_of("""
 """Lists of what a batch did not do."""
 OUTCOMES: Final = words_of("""
     status stat ack state result outcome response resultcode returncode responsestatus resultstatus statustext
-    responsecode processingstatus estado statut resultado
+    responsecode processingstatus apistatus callstatus estado statut resultado
     """)
 PROTOCOL_OUTCOMES: Final = words_of("stat ack response resultcode returncode responsestatus")
 """Outcomes of the call itself, in whatever is answered."""
@@ -65,7 +66,10 @@ WRAPPERS: Final = words_of("""
     """)
 """Members within which the same is looked for."""
 PARTS: Final = words_of(
-    "responses compositeresponse batchresponses results items records replies operations entries parts messages"
+    """
+    responses compositeresponse batchresponses results items records replies operations entries parts messages batch
+    outputs tickets choices data
+    """
 )
 ALWAYS_PARTS: Final = words_of("responses compositeresponse batchresponses replies")
 """Parts of an answer, and not resources that were asked for."""
@@ -84,7 +88,7 @@ ENVELOPE: Final = (
     locales warnings suberror subcode hostid server service elapsed took duration debugid reference ref referenceid
     context extra invalidparams statusmessage data payload resource bucketname key endpoint now jsonapi extensions
     results items records rows candidates predictions htmlattributions nextpagetoken count total page global object
-    responsemetadata messages messagecount codigo infocode
+    responsemetadata messages messagecount codigo infocode httpcode httpmessage resourcetype issue
     """)
 )
 """Members that say nothing but how the call went; an answer with any other is a resource."""
@@ -133,12 +137,15 @@ ERROR_SENTENCE: Final = re.compile(
     r"|(?:you have )?(?:exceeded|reached) (?:your|the) .{0,40}\b(?:limit|quota)\b"
     r"|you are being (?:rate limited|throttled)|thank you for using .{0,80}\bcall frequency|access (?:is )?denied\b"
     r"|(?:an )?(?:unexpected |internal |unknown )?error (?:has )?occurred|something went wrong|limit exceeded"
-    r"|(?:you are |user is )?(?:not authori[sz]ed|unauthori[sz]ed)\b|forbidden\W*$|no route matched"
+    r"|(?:you are |user is )?(?:not authori[sz]ed|unauthori[sz]ed)\b|forbidden\W*$"
+    r"|no route matched|cannot (?:get|post|put|patch|delete) /"
     r"|(?:the )?(?:service|server|site|system) (?:is )?(?:\w+ )?(?:unavailable|overloaded|down)\b"
     r"|(?:down for |under |in )(?:\w+ )?maintenance)",
     re.IGNORECASE,
 )
 """The beginning of a message of a gateway, a framework or a limiter."""
+PARTIAL: Final = words_of("incompleteresults ispartial partialresults")
+"""Members that say, where they are true, that an answer is not the whole."""
 _STATUS: Final = re.compile(r"\s*(?:http[ /]*[\d.]*\s+)?([45]\d\d)(?:\b|_)", re.IGNORECASE)
 _LONGEST_WORD: Final = 64
 
