@@ -38,6 +38,12 @@ _TRANSIENT_STATES = ("08", "25", "40", "53", "55", "57", "58")
 """SQLSTATE classes of transient errors, to be tried again: connection, rollback, resources, locks, shutdown, I/O."""
 
 
+_OPERATORS_STATES = ("28", "3F000", "42501", "42P01", "42703", "42883")
+"""SQLSTATEs of what only an operator can change: sign-in, privileges, the search path, the schema."""
+_OPERATORS_ADVICE: Final = (
+    "Check the role of SHW_POSTGRES__DSN and its settings (search_path), `shw migrate`, and deploy/grants.sql"
+)
+
 _OPEN_POOLS: Final["WeakSet[_BoundedPool]"] = WeakSet()
 _READ_ONLY: Final = "25006"
 """SQLSTATE of a write in a read-only session: the server was demoted, and its sessions stay so for ever."""
@@ -140,8 +146,8 @@ async def _close(pool: Pool) -> None:
 def translated() -> Iterator[None]:
     """Translate Postgres errors: RefusedByDatabase where the data is at fault, TransientError where a retry may help.
 
-    Anything else (a missing column, a missing privilege) is a mistake of the code or of the operator, and is let
-    through: the process ends with it rather than retry for ever.
+    The process ends with anything else rather than retry for ever: with a ConfigError where a privilege or a table is
+    missing, which the next start names, or with a mistake of the code.
     """
     try:
         yield
@@ -154,6 +160,8 @@ def translated() -> Iterator[None]:
             raise RefusedByDatabase(str(error.args[0]) if error.args else state) from error
         if state.startswith(_TRANSIENT_STATES):
             raise TransientError(f"Postgres: {error}") from error
+        if state.startswith(_OPERATORS_STATES):
+            raise ConfigError(f"Postgres: {error}. {_OPERATORS_ADVICE}") from error
         raise
     except (
         asyncpg.InterfaceError,
