@@ -9,6 +9,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 import asyncpg
+import httpx2
 import jwt
 import orjson
 
@@ -68,6 +69,15 @@ class Site:
         until = datetime.now(UTC) + timedelta(hours=1)
         claims = {"sub": str(user), "aud": "authenticated", "role": "authenticated", "exp": until}
         return jwt.encode(claims, JWT_SECRET, algorithm="HS256")
+
+    async def ask_once(self) -> None:
+        """Ask the API for failures, as an owner: what it loads with its first answer is not an attack's doing."""
+        headers = {"authorization": f"Bearer {self.token()}"}
+        url = f"http://127.0.0.1:{self.api_port}/api/healing/failures?org_id={ATTACKER}"
+        async with httpx2.AsyncClient(headers=headers, timeout=30) as client:
+            answer = await client.get(url)
+        if answer.status_code != httpx2.codes.OK:
+            raise RuntimeError(f"the API answers {answer.status_code} to an owner")
 
     async def prepare(self) -> None:
         """Make the attacker's users members of its organisation."""

@@ -147,6 +147,7 @@ async def _one(arena: Arena, name: str, attack: Attack, asked: Asked) -> Noticed
             await site.prepare()
             async with run.member() as member:
                 await member.assigned()
+                await site.ask_once()
                 await arena.settled()
                 return await _noticed(site, member, attack, honest, asked.seconds(SECONDS))
 

@@ -24,6 +24,7 @@ from consumer.pipeline.resume import ResumeLoop
 from consumer.pipeline.settle import Settler
 from consumer.results.decision import status_message
 from consumer.service.catalog_file import CatalogFile
+from consumer.service.memory import trim_until
 from consumer.settings import Settings
 from consumer.store import leases
 from consumer.store.changes import tell_changes
@@ -131,6 +132,7 @@ async def run_loops(
         keep("census", _count_open(consumer, ended))
         if consumer.catalog_file is not None:
             keep("catalog", consumer.catalog_file.watch_until(ended))
+        keep("memory", trim_until(ended))
         keep("valve", consumer.stages.valve.run(ended))
         keep("sweep", consumer.publisher.sweep(ended, SWEEP_EVERY))
         publishing = keep("publish", consumer.publisher.run())

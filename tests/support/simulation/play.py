@@ -27,7 +27,7 @@ from consumer.kafka.group import group_answers
 from consumer.kafka.reader import Listener, open_reader
 from consumer.kafka.writer import open_writer
 from consumer.model import OrgId, OwnerId, Partition
-from consumer.service import loops
+from consumer.service import loops, memory
 from consumer.service.memory import calm_collector, return_freed_memory
 from consumer.service.startup_checks import allow_open_files, check_broker, check_client, check_database
 from consumer.settings import HealSettings, IntakeSettings, ResumeSettings, Settings
@@ -281,6 +281,7 @@ class Simulation:
             id(group_answers): self._group_answers,
             id(Dependencies): self._dependencies,
             id(loops.TICK): SELDOM,
+            id(memory.TRIM_EVERY): SELDOM,
             id(liveness.LOOK_EVERY): SELDOM,
         }
         return clocks | start | {id(real): model for real, model in STATEMENTS.items()}
