@@ -72,7 +72,7 @@ RULES: Final[tuple[Rule, ...]] = (
         9,
         None,
         LATER,
-        firmly=12,
+        firmly=20,
         says="""
             circuit|breaker|circuitbreaker is|was|now|still|currently? now|currently? open|opened|tripped; open|opened
             circuit|breaker; circuit breaker|breakers? * open|opened|tripped|opens; circuit breaker open|tripped; does

@@ -55,6 +55,11 @@ TOO_LARGE = [
     "The upload exceeds the maximum size of 25 MB",
     "PayloadTooLargeError: request entity too large",
 ]
+UNDER_PRESSURE = [
+    "circuit_breaking_exception: [fielddata] Data too large, data for [by_day] would be larger than limit of [6442450]",
+    "[request] circuit breaker tripped, 8.1gb is larger than the limit of 7.9gb",
+    "CircuitBreakingException[[in_flight_requests] Data too large, bytes exceed the maximum size]",
+]
 REQUIRED = [
     "Authorization is required",
     "MFA is required for this account",
@@ -135,6 +140,11 @@ def test_what_is_too_large_is_too_large_again(reason: str) -> None:
     assert disposition(reason, {"error": {"code": "RESOURCE_EXHAUSTED"}} if "grpc" in reason else None) not in RETRIES
 
 
+@pytest.mark.parametrize("reason", UNDER_PRESSURE)
+def test_a_breaker_of_memory_closes_by_itself_though_it_speaks_of_size(reason: str) -> None:
+    assert disposition(reason) == "retry_after"
+
+
 @pytest.mark.parametrize("reason", REQUIRED)
 def test_what_is_required_and_no_field_is_no_schema(reason: str) -> None:
     diagnosis = diagnose(reason, {})
@@ -200,3 +210,43 @@ def test_what_has_expired_may_be_a_time_or_a_credential(reason: str, expected: s
 def test_connection_refused_is_read_in_the_languages_of_operating_systems(reason: str) -> None:
     diagnosis = diagnose(f"connect: {reason}", {})
     assert (diagnosis.failure_type, diagnosis.disposition) == ("api_timeout", "retry_now")
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "O pedido continua em processamento há três dias",
+        "le connecteur n'a plus donné signe de vie depuis 14 h",
+        "任务已经跑了两天还没有结束",
+        "ジョブが一晩中「実行中」のままです",
+        "Zlecenie wisi od wczoraj w kolejce",
+        "Nothing has been written to the output topic for 3 h, offset 4411 unchanged",
+        "the export ran past its deadline and nobody stopped it",
+    ],
+)
+def test_a_stall_is_one_in_any_words(reason: str) -> None:
+    assert diagnose(reason, {}).failure_type is FailureType.WORKFLOW_STALL
+
+
+@pytest.mark.parametrize("reason", ["le fichier audio fait 0 octet", "o áudio saiu mudo", "音声ファイルが空です"])
+def test_a_voice_that_came_silent_is_made_again_in_any_language(reason: str) -> None:
+    assert diagnose(reason, {}).failure_type is FailureType.VOICE_GENERATION_ERROR
+    assert disposition(reason) in RETRIES
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "poll 14: the render is not ready yet",
+        "Das Video ist noch nicht fertig",
+        "la imagen todavía no está lista",
+        "結果はまだ準備ができていません",
+    ],
+)
+def test_what_is_not_ready_yet_is_asked_for_later(reason: str) -> None:
+    assert disposition(reason) == "retry_after"
+
+
+def test_a_code_that_many_providers_have_speaks_for_the_type_of_none() -> None:
+    told = diagnose("Error: InternalServerError: the request failed", {"error": {"type": "InternalServerError"}})
+    assert told.failure_type is FailureType.UNKNOWN

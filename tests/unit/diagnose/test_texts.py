@@ -70,7 +70,7 @@ def test_the_corpus_gets_dispositions_that_a_reader_would_give() -> None:
 @needs_corpus
 @pytest.mark.parametrize(
     ("name", "least"),
-    [("failure_reasons", (0.9, 0.98, 0.94, 0.02)), ("failure_reasons_2", (0.8, 0.9, 0.9, 0.06))],
+    [("failure_reasons", (0.9, 0.98, 0.94, 0.02)), ("failure_reasons_2", (0.88, 0.96, 0.92, 0.02))],
 )
 def test_few_diagnoses_of_real_texts_would_do_harm(name: str, least: tuple[float, float, float, float]) -> None:
     labels: dict[str, list[str]] = json.loads((DATA / "corpus_dispositions.json").read_text())
