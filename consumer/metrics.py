@@ -168,6 +168,7 @@ class Metrics:
         self._create_heals(registry)
         self._create_gates(registry)
         self._create_state(registry)
+        self._create_suspended(registry)
         self._create_flow(registry)
         self._create_rows(registry)
         self._create_process(registry)
@@ -396,6 +397,25 @@ class Metrics:
             "Messages that their topic takes in no form. Above 0: the log names them; look at the topic's settings.",
             registry=registry,
         )
+
+    def _create_suspended(self, registry: CollectorRegistry) -> None:
+        suspended = Gauge(
+            "shw_suspended_heals",
+            "Heals that wait for another system, without a slot. Rises alone: that system does not end its jobs.",
+            ["strategy"],
+            registry=registry,
+        )
+        self.suspended_heals = Children[StrategyName, Gauge](suspended.labels)
+        suspended_oldest = Gauge(
+            "shw_suspended_oldest_seconds",
+            "How long the first of them has been suspended. Near the strategy's longest suspension: look at its job.",
+            ["strategy"],
+            registry=registry,
+        )
+        self.suspended_oldest_seconds = Children[StrategyName, Gauge](suspended_oldest.labels)
+        for strategy in StrategyName:
+            self.suspended_heals[strategy].set(0)
+            self.suspended_oldest_seconds[strategy].set(0)
 
     def _create_flow(self, registry: CollectorRegistry) -> None:
         self._lag = Gauge(

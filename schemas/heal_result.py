@@ -146,6 +146,10 @@ class FailureStatus(Published):
     reason: str = Field(default="", description="Why, in words; redacted.")
     due_at: Time | None = Field(default=None, description="When it is looked at again; null: not by itself.")
     waits_on: WaitsOn | None = Field(default=None, description="What has to happen before it moves on.")
+    suspended_until: Time | None = Field(
+        default=None,
+        description="Given once, when a running heal begins to wait for another system: when it goes on.",
+    )
     approval: ApprovalRequest | None = Field(default=None, description="Given with `awaiting_approval`.")
     changed_at: Time = Field(description="When it came to stand there.")
     catalog_version: str | None = Field(default=None, description="The catalog under which it was planned.")

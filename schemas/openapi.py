@@ -199,6 +199,7 @@ def _schemas() -> Json:
         "waitsOn": _nullable(_TEXT),
         "dueAt": _MOMENT,
         "receivedAt": _MOMENT,
+        "suspendedUntil": _MOMENT,
     }
     attempt = {
         "id": _UUID,
@@ -227,7 +228,11 @@ def _answers() -> Json:
     texts: Json = {"type": "array", "items": _TEXT}
     return {
         "Stats": _object(
-            totalFailures=_COUNT, resolved=_COUNT, pending=_COUNT, successRate={"type": "integer", "maximum": 100}
+            totalFailures=_COUNT,
+            resolved=_COUNT,
+            pending=_COUNT,
+            successRate={"type": "integer", "maximum": 100},
+            suspended=_COUNT,
         ),
         "HealRequest": {"type": "object", "properties": {"failureId": _UUID}, "required": ["failureId"]},
         "Healed": _object(

@@ -59,6 +59,7 @@ def shown_standing(standing: FailureState) -> dict[str, object]:
         "waitsOn": standing.waits_on,
         "dueAt": standing.due_at,
         "receivedAt": standing.received_at,
+        "suspendedUntil": standing.suspended_until,
     }
 
 
@@ -94,7 +95,10 @@ def shown_heal(attempt: ReportedAttempt) -> dict[str, object]:
 
 
 def shown_counts(found: Counts) -> dict[str, int]:
-    """Render the statistics: pending is whatever is not resolved, and no failures at all count as a full success."""
+    """Render the statistics: pending is whatever is not resolved, and no failures at all count as a full success.
+
+    Beside the original service's four counts stands how many of the pending ones wait for another system.
+    """
     # Half a percent rounds up, as in the original service's Math.round.
     rate = (200 * found.resolved + found.total) // (2 * found.total) if found.total else 100
     return {
@@ -102,6 +106,7 @@ def shown_counts(found: Counts) -> dict[str, int]:
         "resolved": found.resolved,
         "pending": found.total - found.resolved,
         "successRate": rate,
+        "suspended": found.suspended,
     }
 
 

@@ -113,6 +113,10 @@ async def _print_attempts(failure_id: FailureId, *, as_json: bool) -> ExitCode:
         say(f"Decided at {one.decided_at} by {one.decided_by}: {what}, {one.reason} (step {one.step}).")
     for asked in requests:
         say(f"Heal asked for at {asked.requested_at} by {asked.requested_by} (step {asked.step}).")
+    if stands.suspended_until is not None:
+        since, until = stands.suspended_since, stands.suspended_until
+        say(f"Its heal waits for another system since {since}, and goes on at {until}: it holds no slot.")
+        due = ""
     say(f"{failure_id} is {stands.status} after {numbered(len(found), 'attempt')}{due}.")
     return ExitCode.OK
 

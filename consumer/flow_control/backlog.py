@@ -11,11 +11,13 @@ import structlog
 from consumer.errors import TransientError
 from consumer.metrics import LoopPhase, Metrics, PauseReason
 from consumer.settings import Settings
-from consumer.store.backlog import BacklogCounts, count
+from consumer.store.backlog import BacklogCounts, SuspendedHeals, count
 from consumer.store.pool import Pool
+from schemas.names import StrategyName
 
 log = structlog.get_logger(__name__)
 
+NONE_SUSPENDED: Final = SuspendedHeals(heals=0, oldest=0.0)
 SHARE: Final = 0.02
 """Fraction of the time in which any process of the fleet may be counting: a count reads every open row."""
 
@@ -60,6 +62,10 @@ class BacklogLimit:
         self._census, self._kept_open_at_count = census, self._metrics.kept_open()
         for status in self._metrics.open_failures:
             self._metrics.open_failures[status].set(census.open_failures.get(status, 0))
+        for strategy in StrategyName:
+            waiting = census.suspended.get(strategy, NONE_SUSPENDED)
+            self._metrics.suspended_heals[strategy].set(waiting.heals)
+            self._metrics.suspended_oldest_seconds[strategy].set(waiting.oldest)
         self._metrics.oldest_pending_seconds.set(census.oldest_pending)
         self._metrics.outbox_depth.set(census.outbox_depth)
         self._metrics.outbox_oldest_seconds.set(census.outbox_oldest)

@@ -30,6 +30,14 @@ class HeldByHeal:
         """Whether it probes an open breaker, still."""
         return any(health.probe for health in self.healths)
 
+    def left(self, *, dependency_unhealthy: bool) -> None:
+        """Give back rooms and probes for good: the heal is suspended, and its end says nothing more of them."""
+        for place, health in enumerate(self.healths):
+            unhealthy = self.others.get(health.dependency) is False if place else dependency_unhealthy
+            self.dependencies.idle(health, unhealthy=unhealthy)
+            self.dependencies.busy(health.key)
+            self.dependencies.ended(health.key, healthy=None)
+
     @asynccontextmanager
     async def given_back(self, dependency_unhealthy: bool) -> AsyncIterator[None]:
         """Hold nothing while it is entered; at its end the heal waits for a slot, as long as its window lasts."""

@@ -1,17 +1,24 @@
 """The effect gate of one claim, and the retry of an effect that lost its permission before its first byte."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
-from consumer.errors import DeadlinePassed, OutOfResources
+from consumer.errors import DeadlinePassed, LostClaim, OutOfResources, TransientError
 from consumer.heal.idle import Idle
+from consumer.heal.kept import HealState, encode_state
 from consumer.heal.strategy import EffectGate
 from consumer.model import AttemptId, Claim
 from consumer.model.call import NOT_PERMITTED, NotSent
+from consumer.model.suspension import KeptState
 from schemas.names import Effect
+
+KEEP_REST: Final = timedelta(seconds=1)
+"""Time between two tries to keep a state while the database is away."""
 
 
 class ClaimLease(Protocol):
@@ -29,6 +36,25 @@ class ClaimLease(Protocol):
         """Make the beginning of an unsafe effect durable, so that it is not repeated blindly after a crash."""
         ...
 
+    async def keep(self, claim: Claim, state: KeptState) -> None:
+        """Make a state durable on the claim; raises LostClaim."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class KeptOnClaim:
+    """What a claim carries as its gate knows it: the state, and what may have begun under the claim."""
+
+    state: KeptState | None = None
+    begun: bool = False
+    """An effect that must not be repeated blindly may have begun, under whichever owner."""
+    begun_since: bool = False
+    """An effect may have begun since the state was kept."""
+
+
+NOTHING_KEPT: Final = KeptOnClaim()
+"""Of a claim that has just been made."""
+
 
 class Gate:
     """Effect gate of one claim: a fence before each side effect.
@@ -44,6 +70,7 @@ class Gate:
         tenure: ClaimLease,
         started: Callable[[AttemptId], None],
         give_back: Idle = lambda _: nullcontext(),
+        carried: KeptOnClaim = NOTHING_KEPT,
     ) -> None:
         self.give_back = give_back
         self._claim = claim
@@ -51,8 +78,23 @@ class Gate:
         self._tenure = tenure
         self._seen_at = claim.sent_at
         self._started = started
-        self.begun = False
-        self._begun_before = False
+        self._carried = replace(carried)
+        self._before = replace(carried)
+
+    @property
+    def begun(self) -> bool:
+        """Whether an effect may have begun under the claim."""
+        return self._carried.begun
+
+    @property
+    def begun_since(self) -> bool:
+        """Whether an effect may have begun since the state was kept."""
+        return self._carried.begun_since
+
+    @property
+    def kept(self) -> KeptState | None:
+        """The state that the claim carries."""
+        return self._carried.state
 
     async def begin(self) -> None:
         """Allow one more effect, or raise DeadlinePassed, LostClaim or RevokedClaim."""
@@ -67,12 +109,30 @@ class Gate:
                 raise DeadlinePassed("the time in which this heal may act on its scope is over")
             if self.may_start():
                 break
-        self._begun_before, self.begun = self.begun, True
+        self._before = replace(self._carried)
+        self._carried.begun = self._carried.begun_since = True
         self._started(self._claim.attempt_id)
+
+    async def keep(self, state: HealState) -> None:
+        """Make a state durable on the claim; while the database is away, it is tried until the window ends."""
+        encoded = encode_state(state)
+        # Known from here on, whether or not a commit is answered: what is written next says the same or more.
+        self._carried.state, self._carried.begun_since = encoded, False
+        while True:
+            try:
+                await self._tenure.keep(self._claim, encoded)
+            except LostClaim:
+                raise
+            except TransientError:
+                if self._left() <= KEEP_REST.total_seconds():
+                    raise
+                await asyncio.sleep(KEEP_REST.total_seconds())
+            else:
+                return
 
     def unsent(self) -> None:
         """Revert the last `begin`: not one byte of its effect was sent, and none will be."""
-        self.begun = self._begun_before
+        self._carried.begun, self._carried.begun_since = self._before.begun, self._before.begun_since
 
     def may_start(self) -> bool:
         """Return whether an effect that `begin` allowed may still start now."""

@@ -20,9 +20,11 @@ from consumer.errors import (
 )
 from consumer.heal.gate import Gate
 from consumer.heal.idle import GIVE_BACK
-from consumer.heal.strategy import Strategy, Task
+from consumer.heal.kept import Suspended, encode_state
+from consumer.heal.strategy import LastingStrategy, Strategy, Task
 from consumer.model import Crashed, Healed, NotHealed, Outcome, Refused, RetryLater, Unknown
 from consumer.model.call import MAY_START
+from consumer.model.suspension import SuspendedHeal
 from consumer.outbound.answer_room import holding_answers
 from schemas.names import Code, Effect, Verdict
 
@@ -32,6 +34,8 @@ _SHORT_WAIT: Final = timedelta(seconds=1)
 _WORKER_WAIT: Final = timedelta(seconds=5)
 _OWN_FAULT_WAIT: Final = timedelta(seconds=5)
 """Long enough for connections to end and memory to come free; the failures of one moment come back spread over it."""
+_INTERRUPTED_WAIT: Final = timedelta(minutes=1)
+"""After which a heal goes on from its state that broke, or ran out of time, in the middle."""
 _MAX_ERROR_TEXT: Final = 300
 
 
@@ -41,8 +45,10 @@ def _count_nothing(_: OwnFault) -> None:
 
 async def run(
     strategy: Strategy, task: Task, gate: Gate, count_fault: Callable[[OwnFault], None] = _count_nothing
-) -> Outcome:
-    """Run a strategy to an outcome; `count_fault` is called where it ended by a fault of our own.
+) -> Outcome | SuspendedHeal:
+    """Run a strategy to an outcome, or until it suspends; `count_fault` is called where a fault of our own ended it.
+
+    What has kept a state is not ended by an interruption: it is suspended, and goes on from there.
 
     Raises
     ------
@@ -63,30 +69,88 @@ async def run(
 
 async def _run_in_window(
     strategy: Strategy, task: Task, gate: Gate, count_fault: Callable[[OwnFault], None]
-) -> Outcome:
+) -> Outcome | SuspendedHeal:
     permitted, given_back = MAY_START.set(gate.may_start), GIVE_BACK.set(gate.give_back)
     try:
         async with asyncio.timeout(gate.remaining().total_seconds()):
-            return await strategy.heal(task, gate)
+            ended = await _act(strategy, task, gate)
+            return _suspend(strategy, ended) if isinstance(ended, Suspended) else ended
     except LostClaim:
         raise
-    except (DeadlinePassed, TimeoutError):
-        return _out_of_time(task, gate)
-    except RevokedClaim as error:
-        return _after_effect(task, str(error)) if gate.begun else Refused(code=Code.DENIED, reason=str(error))
-    except NoWorkerFree as error:
-        return _without_worker(task, gate, error)
     except Exception as error:  # noqa: BLE001 - a strategy's bug must not stop the stream
-        if (fault := own_fault(error)) is not None:
-            count_fault(fault)
-            return _out_of_resources(task, gate, fault)
-        return _interrupted(strategy, task, gate, error)
+        interrupted = _outcome_of_error(strategy, task, gate, error, count_fault)
+        return _go_on_later(strategy, task, gate, interrupted.reason) or interrupted
     finally:
         MAY_START.reset(permitted)
         GIVE_BACK.reset(given_back)
 
 
-def _interrupted(strategy: Strategy, task: Task, gate: Gate, error: Exception) -> Outcome:
+def _outcome_of_error(
+    strategy: Strategy, task: Task, gate: Gate, error: Exception, count_fault: Callable[[OwnFault], None]
+) -> NotHealed | RetryLater | Refused | Crashed | Unknown:
+    match error:
+        case DeadlinePassed() | TimeoutError():
+            return _out_of_time(task, gate)
+        case RevokedClaim():
+            return _after_effect(task, str(error)) if gate.begun else Refused(code=Code.DENIED, reason=str(error))
+        case NoWorkerFree():
+            return _without_worker(task, gate, error)
+    if (fault := own_fault(error)) is not None:
+        count_fault(fault)
+        return _out_of_resources(task, gate, fault)
+    return _interrupted(strategy, task, gate, error)
+
+
+async def _act(strategy: Strategy, task: Task, gate: Gate) -> Outcome | Suspended:
+    """Begin a heal, or go on with one from what it has kept."""
+    kept = task.kept
+    if kept is None:
+        return await strategy.heal(task, gate)
+    if not isinstance(strategy, LastingStrategy):
+        raise TypeError(f"{strategy.name} keeps no state")
+    if kept.revoked:
+        return await strategy.cancel(task, gate, kept)
+    if kept.suspended_for >= strategy.longest_suspension:
+        return strategy.too_long(task, kept)
+    return await strategy.go_on(task, gate, kept)
+
+
+def _suspend(strategy: Strategy, ended: Suspended) -> SuspendedHeal:
+    if not isinstance(strategy, LastingStrategy):
+        raise TypeError(f"{strategy.name} suspends a heal, and cannot go on with it")
+    return SuspendedHeal(
+        state=encode_state(ended.state),
+        look_again=ended.look_again,
+        longest=strategy.longest_suspension,
+        reason=ended.reason,
+        dependency_unhealthy=ended.dependency_unhealthy,
+    )
+
+
+def _go_on_later(strategy: Strategy, task: Task, gate: Gate, reason: str) -> SuspendedHeal | None:
+    """Suspend a heal that was interrupted, with the state that it has kept; None where that cannot tell how it stands.
+
+    Where an effect without a key may have begun since, only its end as unknown is right. What is to be ended, by a
+    decision or for its time, is not put off once more.
+    """
+    if gate.kept is None or not isinstance(strategy, LastingStrategy):
+        return None
+    if task.kept is not None and (task.kept.revoked or task.kept.suspended_for >= strategy.longest_suspension):
+        return None
+    if gate.begun_since and task.plan.intent.effect is Effect.UNSAFE:
+        return None
+    return SuspendedHeal(
+        state=gate.kept,
+        look_again=_INTERRUPTED_WAIT,
+        longest=strategy.longest_suspension,
+        reason=reason,
+        begun_since=gate.begun_since,
+    )
+
+
+def _interrupted(
+    strategy: Strategy, task: Task, gate: Gate, error: Exception
+) -> NotHealed | RetryLater | Crashed | Unknown:
     if isinstance(error, TransientError):
         # Usually our database: it did not make the beginning of an effect durable, so the effect was not sent.
         log.warning(
@@ -112,14 +176,14 @@ def unproven(strategy: Strategy, healed: Healed) -> str | None:
     return f"none of its oracles ({', '.join(strategy.oracles)}) has confirmed it"
 
 
-def _out_of_time(task: Task, gate: Gate) -> Outcome:
+def _out_of_time(task: Task, gate: Gate) -> NotHealed | RetryLater | Unknown:
     if gate.begun:
         reason = f"not ended within its window of {task.plan.intent.window.total_seconds():g} s"
         return _after_effect(task, reason, dependency_unhealthy=True)
     return RetryLater(after=_SHORT_WAIT, reason="its window passed before anything was sent")
 
 
-def _without_worker(task: Task, gate: Gate, error: NoWorkerFree) -> Outcome:
+def _without_worker(task: Task, gate: Gate, error: NoWorkerFree) -> NotHealed | RetryLater | Unknown:
     """Come again later: what is not judged for want of a worker counts against nobody."""
     log.warning("heal_without_worker", effect_begun=gate.begun, error=str(error)[:_MAX_ERROR_TEXT])
     if gate.begun and task.plan.intent.effect is Effect.UNSAFE:
@@ -127,7 +191,7 @@ def _without_worker(task: Task, gate: Gate, error: NoWorkerFree) -> Outcome:
     return RetryLater(after=_WORKER_WAIT, reason=str(error), effect_in_doubt=gate.begun)
 
 
-def _out_of_resources(task: Task, gate: Gate, fault: OwnFault) -> Outcome:
+def _out_of_resources(task: Task, gate: Gate, fault: OwnFault) -> NotHealed | RetryLater | Unknown:
     """End a heal that this process could not carry out: put off, at nobody's expense, unless its effect is in doubt."""
     log.error("own_fault", fault=fault, failure_id=str(task.failure.id), effect_begun=gate.begun)
     reason = f"the healer itself is out of {fault.replace('_', ' ')}: this counts against nobody"

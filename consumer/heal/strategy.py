@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from datetime import timedelta
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from consumer.catalog import WorkflowPolicy
+from consumer.heal.kept import HealState, Kept, Suspended
 from consumer.model import AttemptId, Diagnosis, Failure, Heal, Json, Outcome
 from consumer.plan.rung import Rung
 from schemas.names import StrategyName
@@ -33,6 +34,22 @@ class EffectGate(Protocol):
         """
         ...
 
+    async def keep(self, state: HealState) -> None:
+        """Make a state durable on the claim: whoever inherits the claim goes on from it.
+
+        To be called while none of the heal's effects is under way: with an order before it is given, with a job's id
+        before its first poll. It succeeds also where a person has decided meanwhile.
+
+        Raises
+        ------
+        LostClaim
+            The claim belongs to another owner. Nothing may be sent.
+        UnkeepableState
+            The state is too large, or holds a secret.
+
+        """
+        ...
+
     def unsent(self) -> None:
         """Revert the last `begin`: it is known that not one byte of its effect left the process."""
         ...
@@ -51,6 +68,8 @@ class Task:
     plan: Heal
     policy: WorkflowPolicy
     attempt_id: AttemptId
+    kept: Kept | None = None
+    """What an earlier process, or an earlier look, has kept of this very heal; None where it begins."""
     others: dict[str, bool] = field(default_factory=dict)
     """Written by the strategy: whether its last call to each of its intent's further dependencies found it healthy."""
 
@@ -64,9 +83,49 @@ class Strategy(Rung, Protocol):
     is not swallowed.
     """
 
-    async def heal(self, task: Task, gate: EffectGate) -> Outcome:
-        """Act, verify, and return the outcome."""
+    async def heal(self, task: Task, gate: EffectGate) -> Outcome | Suspended:
+        """Act, verify, and return the outcome; or suspend, where the strategy is a `LastingStrategy`."""
         ...
+
+
+@runtime_checkable
+class LastingStrategy(Strategy, Protocol):
+    """A strategy whose heals may outlast the process that began them.
+
+    Its `heal` may end as `Suspended`, and keeps at the gate what an heir has to know. An heir does not begin again: it
+    calls one of the methods below with the state, so that a job which was ordered is polled and never ordered again.
+    """
+
+    @property
+    def states(self) -> tuple[type[HealState], ...]:
+        """The forms of its state that it reads, each of another version."""
+        ...
+
+    @property
+    def longest_suspension(self) -> timedelta:
+        """Time from the first suspension after which a heal is ended by `too_long`."""
+        ...
+
+    async def go_on(self, task: Task, gate: EffectGate, kept: Kept) -> Outcome | Suspended:
+        """Go on from a state: as `heal`, but without what came before the state."""
+        ...
+
+    async def cancel(self, task: Task, gate: EffectGate, kept: Kept) -> Outcome:
+        """Take back at its provider what was ordered, where that can be done: a person has decided against it.
+
+        Nothing else may begin here.
+        """
+        ...
+
+    def too_long(self, task: Task, kept: Kept) -> Outcome:
+        """Return the outcome of a heal that has been suspended for too long: unknown, unless its state tells better."""
+        ...
+
+
+def readable_states(strategies: Mapping[StrategyName, Strategy]) -> tuple[str, ...]:
+    """Return the states that these strategies read, each as `<strategy> <version>`."""
+    lasting = ((name, one) for name, one in strategies.items() if isinstance(one, LastingStrategy))
+    return tuple(f"{name} {state.version}" for name, one in lasting for state in one.states)
 
 
 Strategies: TypeAlias = Mapping[StrategyName, Strategy]

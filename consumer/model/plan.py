@@ -148,5 +148,7 @@ class Claim:
     """The heal is the circuit breaker's probe of an unhealthy dependency, for all failures that wait for it."""
     sent_at: float = 0.0
     """`time.monotonic()` before the statement that claimed it, or took it over, was sent."""
+    cancels: bool = False
+    """A person has decided against its heal: it only takes back what was ordered, which the revocation permits."""
     epoch: int = 0
     """Fencing token: how often it had been taken over when this process got it; with the owner it fences settlement."""

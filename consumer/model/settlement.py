@@ -55,7 +55,7 @@ class Message:
     failure_id: FailureId | None
     step: int
     rank: int
-    """0 for the attempt of a step, 1 for the status after it: first publications keep this order."""
+    """-1 for a suspension in a step, 0 for its attempt, 1 for the status after: first publications keep this order."""
     topic: str
     key: bytes | None
     headers: tuple[tuple[str, bytes], ...]

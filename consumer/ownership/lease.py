@@ -14,10 +14,11 @@ from consumer.errors import RevokedClaim, TransientError
 from consumer.event_loop import wait_for_event
 from consumer.metrics import Metrics
 from consumer.model import Claim, OwnerId
+from consumer.model.suspension import KeptState
 from consumer.ownership.clock import MAX_SKEW, Clock
 from consumer.ownership.owner_watch import OwnerWatch
 from consumer.ownership.permission import READ_EVERY, Moment, Permission
-from consumer.store import leases
+from consumer.store import leases, suspended
 from consumer.store.leases import DECIDED
 from consumer.store.pool import Pool
 
@@ -120,22 +121,33 @@ class Lease:
         """
         while True:
             await self.permission.wait()
-            if self.permission.is_revoked(claim):
+            if self._forbids(claim):
                 raise RevokedClaim(DECIDED)
             if self.permission.is_certain(seen_at):
                 return seen_at
             asked = time.monotonic()
-            await leases.check_claim(self.pool, self.me, claim)
+            try:
+                await leases.check_claim(self.pool, self.me, claim)
+            except RevokedClaim:
+                if not claim.cancels:
+                    raise
             seen_at = asked
+
+    def _forbids(self, claim: Claim) -> bool:
+        return self.permission.is_revoked(claim) and not claim.cancels
 
     def may_start(self, claim: Claim, seen_at: float) -> bool:
         """Return at once whether an effect may start this very moment; to check again after any wait."""
         permission = self.permission
-        return permission.is_fresh() and permission.is_certain(seen_at) and not permission.is_revoked(claim)
+        return permission.is_fresh() and permission.is_certain(seen_at) and not self._forbids(claim)
 
     async def make_durable(self, claim: Claim) -> None:
         """Record durably that an effect begins which must not be repeated blindly; raises as `permit`."""
         await leases.begin(self.pool, self.me, claim)
+
+    async def keep(self, claim: Claim, state: KeptState) -> None:
+        """Make a heal's state durable on its claim; raises LostClaim."""
+        await suspended.keep(self.pool, self.me, claim, state)
 
 
 @asynccontextmanager

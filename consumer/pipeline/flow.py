@@ -7,6 +7,7 @@
 READ      decode, diagnose and plan the records of a poll: nothing is stored yet
 TAKE      one transaction makes the batch durable, and claims as many heals as have slots
 HEAL      each claimed failure runs one strategy behind its effect gate
+SUSPEND   a heal that waits for another system leaves its process; RESUME goes on with it when it is due
 SETTLE    one transaction ends a batch of heals: attempts, statuses, credits, messages
 PUBLISH   what the transactions wrote to the outbox goes to Kafka, in each failure's order
 RESUME    polls the database for what is due, and enters it here again
@@ -36,6 +37,7 @@ from consumer.pipeline.publish import Publisher
 from consumer.pipeline.reading import Reading, merge_batches
 from consumer.pipeline.recording import Recording
 from consumer.pipeline.settle import Settler
+from consumer.pipeline.suspend import Suspender
 from consumer.plan.planner import FleetState
 from consumer.results.events import Outlet
 from consumer.store.leases import Inherited
@@ -51,6 +53,7 @@ class Stages:
     strategies: Strategies
     intake: Intake
     settler: Settler
+    suspender: Suspender
     publisher: Publisher
     recording: Recording
     live: HealSlots
@@ -72,6 +75,7 @@ class Pipeline:
         self._healing = HealTasks(
             reading=stages.reading,
             settler=stages.settler,
+            suspender=stages.suspender,
             strategies=stages.strategies,
             catalogs=stages.catalogs,
             live=stages.live,

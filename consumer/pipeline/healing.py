@@ -16,7 +16,7 @@ from consumer.event_loop import yielding_to_loop
 from consumer.flow_control.dependencies import Dependencies
 from consumer.flow_control.idle_heals import HeldByHeal
 from consumer.flow_control.slots import HealSlots
-from consumer.heal.gate import Gate
+from consumer.heal.gate import NOTHING_KEPT, Gate
 from consumer.heal.run import run
 from consumer.heal.strategy import Strategies, Task
 from consumer.metrics import Metrics
@@ -40,12 +40,16 @@ from consumer.model import (
 )
 from consumer.model.batch import Claimed, HeldBack
 from consumer.model.failure import Failure
+from consumer.model.suspension import SuspendedHeal, Suspension
 from consumer.ownership.clock import Clock
 from consumer.ownership.lease import Lease
+from consumer.pipeline.inherited import Continued, continue_from_state
 from consumer.pipeline.reading import Reading
 from consumer.pipeline.settle import Settler
+from consumer.pipeline.suspend import Suspender
 from consumer.results.events import Outlet
 from consumer.results.settlement import FinishedHeal, settle_heal
+from consumer.results.suspended import suspended_message
 from consumer.store.leases import DECIDED, Inherited
 from schemas.names import Code, Effect, StrategyName
 
@@ -61,6 +65,7 @@ class HealTasks:
 
     reading: Reading
     settler: Settler
+    suspender: Suspender
     strategies: Strategies
     catalogs: Catalogs
     live: HealSlots
@@ -97,13 +102,20 @@ class HealTasks:
             deadline=sent_at + inherited.window.total_seconds(),
             sent_at=sent_at,
             epoch=inherited.epoch,
+            cancels=inherited.revoked and inherited.state is not None,
         )
-        end = _ends_unhealed(inherited, diagnosed.plan)
+        continued, end = None, None
+        if inherited.state is None:
+            end = _ends_unhealed(inherited, diagnosed.plan)
+        else:
+            continued = continue_from_state(inherited, inherited.state, diagnosed.plan, self.strategies)
+            diagnosed = replace(diagnosed, plan=continued.plan)
+            end = continued.end
         # A claim that ends unhealed does not count for this plan's dependency: it was made for another plan.
         if not self._takes_slot(diagnosed, claim, is_new=False, heals=end is None):
             return
         if end is None:
-            self._start(diagnosed, claim)
+            self._start(diagnosed, claim, continued)
         else:
             self._settle(diagnosed, claim, end, now, inherited.strategy, inherited.effect)
 
@@ -123,30 +135,31 @@ class HealTasks:
         async for diagnosed, claim in yielding_to_loop(started):
             self._start(diagnosed, claim)
 
-    def _start(self, diagnosed: Diagnosed, claim: Claim) -> None:
-        self._track(self.tasks.create_task(self._heal_one(diagnosed, claim)))
+    def _start(self, diagnosed: Diagnosed, claim: Claim, continued: Continued | None = None) -> None:
+        self._track(self.tasks.create_task(self._heal_one(diagnosed, claim, continued)))
 
     def _track(self, task: asyncio.Task[None]) -> None:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _heal_one(self, diagnosed: Diagnosed, claim: Claim) -> None:
+    async def _heal_one(self, diagnosed: Diagnosed, claim: Claim, continued: Continued | None) -> None:
         failure, plan = diagnosed.failure, diagnosed.heal
-        structlog.contextvars.bind_contextvars(failure_id=failure.id)
-        if not await self.live.acquire(SLOT_WAIT_LIMIT):
-            late = RetryLater(after=timedelta(0), reason="no slot came free for it: heals under way hang")
-            self._settle(diagnosed, claim, late, self.clock.now(), plan.strategy)
-            return
-        started_at = self.clock.now()
+        kept, carried = (None, NOTHING_KEPT) if continued is None else (continued.kept, continued.carried)
         others: dict[str, bool] = {}
         held = self._held_by(failure, plan, claim, others)
-        gate = Gate(claim, plan.intent.effect, self.lease, self.live.effect_started, held.given_back)
+        if not await self.live.acquire(SLOT_WAIT_LIMIT):
+            self._end_without_slot(diagnosed, claim, continued, held)
+            return
+        structlog.contextvars.bind_contextvars(failure_id=failure.id)
+        started_at = self.clock.now() - (kept.suspended_for if kept is not None else timedelta(0))
+        gate = Gate(claim, plan.intent.effect, self.lease, self.live.effect_started, held.given_back, carried)
         task = Task(
             failure=failure,
             diagnosis=diagnosed.diagnosis,
             plan=plan,
             policy=self._policy(failure, plan),
             attempt_id=claim.attempt_id,
+            kept=kept,
             others=others,
         )
         try:
@@ -160,9 +173,40 @@ class HealTasks:
             return
         finally:
             self.live.release(failure.org_id, claim.attempt_id)
+        if isinstance(outcome, SuspendedHeal):
+            self._suspend(diagnosed, claim, outcome, held)
+            return
         if claim.probe and not held.is_probe:
             claim = replace(claim, probe=False)
         self._settle(diagnosed, claim, outcome, started_at, plan.strategy, others=task.others)
+
+    def _end_without_slot(
+        self, diagnosed: Diagnosed, claim: Claim, continued: Continued | None, held: HeldByHeal
+    ) -> None:
+        reason = "no slot came free for it: heals under way hang"
+        if continued is not None and (later := continued.again(reason)) is not None:
+            self._suspend(diagnosed, claim, later, held)
+            return
+        late = RetryLater(after=timedelta(0), reason=reason)
+        self._settle(diagnosed, claim, late, self.clock.now(), diagnosed.plan.strategy)
+
+    def _suspend(self, diagnosed: Diagnosed, claim: Claim, heal: SuspendedHeal, held: HeldByHeal) -> None:
+        held.left(dependency_unhealthy=heal.dependency_unhealthy)
+        now = self.clock.now()
+        until = now + min(heal.look_again, heal.longest)
+        failure = diagnosed.failure
+        told = suspended_message(failure, diagnosed.diagnosis, claim, heal.reason, now, until, self.outlet)
+        self.suspender.put(
+            Suspension(
+                attempt_id=claim.attempt_id,
+                failure_id=failure.id,
+                org_id=failure.org_id,
+                strategy=diagnosed.plan.strategy,
+                epoch=claim.epoch,
+                heal=heal,
+                messages=(told,),
+            )
+        )
 
     def _held_by(self, failure: Failure, plan: Heal, claim: Claim, others: Mapping[str, bool]) -> HeldByHeal:
         named = {} if plan.dependency is None else {plan.dependency: plan.intent.dependency or ""}

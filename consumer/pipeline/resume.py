@@ -41,8 +41,10 @@ from consumer.results.wallet_levels import describe, judge, warning_message
 from consumer.settings import BreakerSettings, HealSettings, ResumeSettings
 from consumer.store import breakers, due, leases, rate_limits
 from consumer.store.credits import apply_owed
+from consumer.store.leases import Inherited, ReadableStates
 from consumer.store.pool import Pool
 from consumer.store.settle import end_unclaimed
+from consumer.store.suspended import take_due
 from consumer.store.untold import LOOKED_AT, put_aside, release_told
 from consumer.store.waiters import leave_probes, wake_for_room, wake_missed
 from consumer.store.wallet_levels import look_at_wallets
@@ -78,6 +80,10 @@ class Rounds:
     """Of the failures that wait for the outbox."""
     parked_after: FailureId | None = None
     """Of the parked claims."""
+    suspended_after: OrgId | None = None
+    """Of the organisations with suspended heals."""
+    more_suspended: bool = False
+    """Whether the last look gave as many as there was room for, or saw a part of the organisations alone."""
     _next_refresh: float = 0.0
 
     def soon(self) -> None:
@@ -113,6 +119,7 @@ class ResumeLoop:
     dependencies: Dependencies
     clock: Clock
     lease: Lease
+    readable: ReadableStates
     rounds: Rounds
     content: StoredContent
     wake: asyncio.Event
@@ -136,7 +143,10 @@ class ResumeLoop:
 
     async def once(self) -> bool:
         """Poll once; return whether there was more than there were slots for."""
-        if self.rounds.is_due():
+        refreshes = self.rounds.is_due()
+        if refreshes or self.rounds.more_suspended:
+            await self._go_on_with_suspended()
+        if refreshes:
             with self.metrics.timed(LoopPhase.RESUME):
                 await self._refresh_fleet_state()
             with self.metrics.timed(LoopPhase.RESUME):
@@ -157,6 +167,26 @@ class ResumeLoop:
         if limit:
             self.live.due_waits = True
         return True
+
+    async def _go_on_with_suspended(self) -> None:
+        """Go on with suspended heals that are due, in at most half of the free slots: what is new comes in too."""
+        limit = min((self.live.free() + 1) // 2, self.settings.batch)
+        self.rounds.more_suspended = False
+        if limit == 0:
+            return
+        sent_at = time.monotonic()
+        with self.metrics.timed(LoopPhase.RESUME):
+            found = await take_due(
+                self.pool,
+                self.me,
+                after=self.rounds.suspended_after,
+                room=lambda org_id: min(self.live.free_slots(org_id), self.settings.per_organisation),
+                limit=limit,
+                readable=self.readable,
+            )
+        self.rounds.suspended_after = found.after
+        self.rounds.more_suspended = found.after is not None or len(found.inherited) == limit
+        await self._inherit(found.inherited, sent_at)
 
     async def _pick_and_start(self, limit: int) -> due.Picked:
         found = await due.pick(
@@ -246,11 +276,15 @@ class ResumeLoop:
         self.rounds.parked_after = await leases.release_decided(
             self.pool, TAKE_OVER_AT_ONCE, after=self.rounds.parked_after
         )
-        taken = await leases.take_over(self.pool, self.me, self.lease.dead, TAKE_OVER_AT_ONCE)
+        taken = await leases.take_over(self.pool, self.me, self.lease.dead, TAKE_OVER_AT_ONCE, self.readable)
         lost = await leases.find_orphans(self.pool, self.me, self.live.ids(), ORPHANED_AFTER)
         for inherited in (*taken, *lost):
             self.metrics.claims_inherited.inc()
             log.warning("claim_inherited", attempt_id=str(inherited.attempt_id), begun=inherited.begun)
+        await self._inherit((*taken, *lost), sent_at)
+
+    async def _inherit(self, claims: Sequence[Inherited], sent_at: float) -> None:
+        for inherited in claims:
             for failure, _ in await self.content.redact([inherited.failure]):
                 self.pipeline.inherit(replace(inherited, failure=failure), sent_at)
 

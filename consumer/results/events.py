@@ -116,7 +116,8 @@ def _explanation(data: dict[str, Any]) -> dict[str, Any]:
 
 _IDENTIFYING_FIELDS: Final = (
     "attempt_id", "failure_id", "org_id", "failure_type", "disposition", "confidence", "strategy", "result", "code",
-    "status", "step", "attempted_at", "finished_at", "credits", "due_at", "waits_on", "changed_at", "catalog_version",
+    "status", "step", "attempted_at", "finished_at", "credits", "due_at", "waits_on", "suspended_until",
+    "changed_at", "catalog_version",
 )  # fmt: skip
 
 

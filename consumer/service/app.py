@@ -27,7 +27,7 @@ from consumer.flow_control.slots import HealSlots
 from consumer.heal.auto_retry import AutoRetry
 from consumer.heal.schema_autofix.strategy import SchemaAutofix
 from consumer.heal.schema_check.check import schema_check
-from consumer.heal.strategy import Strategies
+from consumer.heal.strategy import Strategies, readable_states
 from consumer.ingest.big_records import RecordWorkers, record_workers
 from consumer.ingest.decode import AdmissionRules
 from consumer.ingest.source import KafkaSource
@@ -45,6 +45,7 @@ from consumer.pipeline.recording import Recording
 from consumer.pipeline.resume import ResumeLoop, Rounds
 from consumer.pipeline.settle import Settler
 from consumer.pipeline.stored_content import StoredContent
+from consumer.pipeline.suspend import Suspender
 from consumer.plan.planner import Planner
 from consumer.redact import redact_json
 from consumer.repair.worker_pool import repair_worker_pool
@@ -56,6 +57,7 @@ from consumer.service.memory import calm_collector, return_freed_memory
 from consumer.service.startup_checks import OTHER_FILES, allow_open_files, check_broker, check_client, check_database
 from consumer.service.vitals import Vitals
 from consumer.settings import OutboundSettings, Settings
+from consumer.store.leases import ReadableStates
 from consumer.store.pool import Pool, open_pool, single_connection
 from schemas.names import StrategyName
 
@@ -254,6 +256,7 @@ def _resume(
         dependencies=stages.dependencies,
         clock=stages.clock,
         lease=stages.lease,
+        readable=ReadableStates(states=readable_states(parts.strategies), others_after=settings.heal.foreign_state),
         rounds=rounds,
         content=StoredContent(pool=pool, workers=parts.record_workers),
         wake=wake,
@@ -309,6 +312,7 @@ def stages_of(parts: Resources, wake: asyncio.Event, died: Callable[[], None] = 
             wake=wake.set,
         ),
         settler=settler,
+        suspender=Suspender(pool, me, live, publisher, metrics),
         publisher=publisher,
         recording=recording,
         live=live,

@@ -137,8 +137,9 @@ async def run_loops(
         keep("sweep", consumer.publisher.sweep(ended, SWEEP_EVERY))
         publishing = keep("publish", consumer.publisher.run())
         settling = keep("settle", consumer.settler.run())
+        suspending = keep("suspend", consumer.stages.suspender.run())
         deadline = await _consume(consumer, keep, stop)
-        await _drain(consumer, settling, publishing, deadline)
+        await _drain(consumer, [settling, suspending], publishing, deadline)
         ended.set()
         for task in extra:
             task.cancel()
@@ -196,17 +197,18 @@ async def _consume(consumer: Consumer, keep: LoopSupervisor, stop: asyncio.Event
 
 
 async def _drain(
-    consumer: Consumer, settling: asyncio.Task[None], publishing: asyncio.Task[None], deadline: float
+    consumer: Consumer, ending: Sequence[asyncio.Task[None]], publishing: asyncio.Task[None], deadline: float
 ) -> None:
     """Drain the stages, each after the one that feeds it; other processes take over what has no time left."""
     started = time.monotonic()
     await consumer.live.wait_for_all(timedelta(seconds=deadline - time.monotonic()) - LAST_WRITES)
     consumer.pipeline.cancel_heals()
     consumer.settler.close()
-    await asyncio.wait([settling], timeout=max(0.1, deadline - time.monotonic()))
+    consumer.stages.suspender.close()
+    await asyncio.wait(ending, timeout=max(0.1, deadline - time.monotonic()))
     consumer.publisher.close()
     await asyncio.wait([publishing], timeout=max(0.1, deadline - time.monotonic()))
-    for task in (settling, publishing):
+    for task in (*ending, publishing):
         task.cancel()
     try:
         async with asyncio.timeout(max(1.0, deadline - time.monotonic())):

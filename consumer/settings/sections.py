@@ -175,6 +175,8 @@ class HealSettings(Section):
     lease: Seconds = timedelta(seconds=15)
     """Lease duration: a process that has not renewed for this long counts as dead. It is renewed three times in it."""
     settle_rows: Annotated[int, Field(ge=1, le=5000)] = 1000
+    foreign_state: Seconds = timedelta(hours=1)
+    """How long a heal whose state this release cannot read is left to another release; then it waits for a person."""
     waiter_retry: Seconds = timedelta(seconds=30)
     """Fallback poll of a failure that waits for another's scope, in case the wake-up is missed."""
 

@@ -1,10 +1,10 @@
 """Backlog counts: open failures, claims and outbox rows, for the metrics and for the caps on intake."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from consumer.store.pool import Pool, translated
-from schemas.names import Status
+from schemas.names import Status, StrategyName
 
 # Reads every open row: half a second for a million of them. Pending failures that are being healed do not wait.
 _COUNT_OPEN = """
@@ -26,6 +26,20 @@ SELECT (SELECT count(*) FROM heal_claim) AS claims,
   FROM (SELECT count(*) AS outbox, min(created_at) AS oldest FROM heal_outbox) AS b
 """
 
+_COUNT_SUSPENDED = """
+SELECT c.strategy, count(*) AS heals,
+       extract(epoch FROM clock_timestamp() - min(c.suspended_at))::float8 AS oldest
+  FROM heal_claim c WHERE c.owner = 'suspended' GROUP BY c.strategy
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuspendedHeals:
+    """Suspended heals of one strategy: how many, and the seconds since the first of them was suspended."""
+
+    heals: int
+    oldest: float
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BacklogCounts:
@@ -43,6 +57,7 @@ class BacklogCounts:
     outbox_depth: int
     outbox_oldest: float
     replicas: int = 1
+    suspended: Mapping[StrategyName, SuspendedHeals] = field(default_factory=dict)
 
     @property
     def open_rows(self) -> int:
@@ -67,6 +82,7 @@ async def count(pool: Pool) -> BacklogCounts:
             await connection.execute(_ALLOW_SEQSCAN)
             by_status = await connection.fetch(_COUNT_OPEN)
             rest = await connection.fetchrow(_COUNT_OTHERS)
+            suspended = await connection.fetch(_COUNT_SUSPENDED)
     if rest is None:
         raise RuntimeError("a SELECT without FROM gives one row")
     known = {status.value: status for status in Status}
@@ -81,6 +97,11 @@ async def count(pool: Pool) -> BacklogCounts:
         outbox_depth=rest["outbox"],
         outbox_oldest=max(0.0, rest["outbox_oldest"] or 0.0),
         replicas=max(1, rest["replicas"]),
+        suspended={
+            StrategyName(row["strategy"]): SuspendedHeals(heals=row["heals"], oldest=max(0.0, row["oldest"]))
+            for row in suspended
+            if row["strategy"] in set(StrategyName)
+        },
     )
 
 

@@ -8,9 +8,10 @@ from uuid import UUID
 
 from consumer.errors import LostClaim, RevokedClaim
 from consumer.model import AttemptId, Claim, Failure, FailureId, MicroAud, OwnerId
+from consumer.model.suspension import KeptState
 from consumer.store.credits import EndedHold, Hold, settle_holds
 from consumer.store.pool import Connection, Pool, transaction, translated
-from consumer.store.rows import FAILURE_COLUMNS, read_failure
+from consumer.store.rows import FAILURE_COLUMNS, read_failure, read_json
 from consumer.store.settle import wake
 from schemas.names import Effect, StrategyName
 
@@ -20,10 +21,12 @@ DECIDED: Final = "a person decided while it was under way: nothing more is sent"
 
 # The claim's window restarts, as long as it was planned. In another history of the database than the one in which it
 # was claimed the attempt may have ended and been published under its id: it gets another one.
-_RESTART_WINDOW: Final = """claimed_at = clock_timestamp(),
+# Where an older release, which knows no state, had the claim in between, it may have begun an effect since.
+RESTART_WINDOW: Final = """claimed_at = clock_timestamp(),
        effect_deadline = clock_timestamp() + (c.effect_deadline - c.claimed_at), history = shw_history(),
        attempt_id = CASE WHEN c.history <> shw_history()
-                         THEN overlay(gen_random_uuid()::text placing '5' from 15)::uuid ELSE c.attempt_id END"""
+                         THEN overlay(gen_random_uuid()::text placing '5' from 15)::uuid ELSE c.attempt_id END,
+       begun_since = c.begun_since OR (c.begun AND c.state_epoch IS DISTINCT FROM c.epoch)"""
 
 _RENEW = """
 INSERT INTO heal_owner (owner, lease_until) VALUES ($1, clock_timestamp() + $2 * interval '1 second')
@@ -61,12 +64,16 @@ SELECT o.owner FROM heal_owner o JOIN unnest($1::text[], $2::text[]) AS d (owner
 # second time what it is settling.
 _TAKE_OVER = f"""
 WITH orphaned AS MATERIALIZED (
-  -- By the index of live claims: those that are parked are nobody's to take over, and may be many.
+  -- By the index of claims under way: those that wait for a person or for another system are nobody's to take over, and
+  -- may be many. A state that only another release reads is left to that one for a while.
   SELECT t.scope FROM heal_claim t
-   WHERE t.owner <> 'parked' AND t.effect_deadline < clock_timestamp() AND t.strategy = ANY($3::text[])
+   WHERE t.owner <> 'parked' AND t.owner <> 'suspended' AND t.effect_deadline < clock_timestamp()
+     AND t.strategy = ANY($3::text[])
+     AND (t.state_version IS NULL OR t.strategy || ' ' || t.state_version = ANY($5::text[])
+          OR t.effect_deadline < clock_timestamp() - $6 * interval '1 second')
      AND (t.owner = ANY($4::text[]) OR NOT EXISTS (SELECT FROM heal_owner o WHERE o.owner = t.owner))
 )
-UPDATE heal_claim c SET owner = $1, epoch = c.epoch + 1, {_RESTART_WINDOW}
+UPDATE heal_claim c SET owner = $1, epoch = c.epoch + 1, state_epoch = c.epoch + 1, {RESTART_WINDOW}
   FROM (SELECT t.scope, t.attempt_id FROM orphaned d JOIN heal_claim t ON t.scope = d.scope
          WHERE (t.owner = ANY($4::text[]) OR NOT EXISTS (SELECT FROM heal_owner o WHERE o.owner = t.owner))
            AND t.effect_deadline < clock_timestamp() AND t.owner <> $1
@@ -78,9 +85,10 @@ RETURNING c.attempt_id, taken.attempt_id AS before
 # Orphans: claims under this owner's name that it does not heal, old enough for its own transactions to have reported
 # them. They come of a commit whose answer was lost.
 _ORPHANS = f"""
-UPDATE heal_claim c SET {_RESTART_WINDOW}
+UPDATE heal_claim c SET {RESTART_WINDOW}
   FROM (SELECT t.scope, t.attempt_id FROM heal_claim t
-         WHERE t.owner = $1 AND t.owner <> 'parked' AND t.claimed_at < clock_timestamp() - $2 * interval '1 second'
+         WHERE t.owner = $1 AND t.owner <> 'parked' AND t.owner <> 'suspended'
+           AND t.claimed_at < clock_timestamp() - $2 * interval '1 second'
            AND NOT t.attempt_id = ANY($3::uuid[])
          ORDER BY t.scope FOR UPDATE OF t SKIP LOCKED) AS lost
  WHERE c.scope = lost.scope
@@ -94,6 +102,8 @@ UPDATE token_usage_events e SET attempt_id = n.attempt_id
 
 _CLAIMS = f"""
 SELECT c.attempt_id, c.step AS claim_step, c.strategy, c.effect, c.begun, c.revoked, c.held, c.scope, c.epoch,
+       c.idem_key, c.state, c.state_version, c.begun_since,
+       extract(epoch FROM clock_timestamp() - c.suspended_at)::float8 AS suspended_for,
        extract(epoch FROM c.effect_deadline - c.claimed_at)::float8 AS effect_window, {FAILURE_COLUMNS}
   FROM heal_claim c JOIN workflow_failures f ON f.id = c.failure_id
  WHERE c.attempt_id = ANY($1::uuid[]) AND c.owner = $2
@@ -120,7 +130,8 @@ RETURNING c.attempt_id, c.org_id, c.held, c.scope
 """
 
 _BEGIN = """
-UPDATE heal_claim SET begun = begun OR NOT revoked WHERE attempt_id = $1 AND owner = $2 AND epoch = $3 RETURNING revoked
+UPDATE heal_claim SET begun = begun OR NOT revoked, begun_since = begun_since OR NOT revoked
+ WHERE attempt_id = $1 AND owner = $2 AND epoch = $3 RETURNING revoked
 """
 
 _SELECT_CLAIM = "SELECT revoked FROM heal_claim WHERE attempt_id = $1 AND owner = $2 AND epoch = $3"
@@ -129,7 +140,7 @@ _SELECT_CLAIM = "SELECT revoked FROM heal_claim WHERE attempt_id = $1 AND owner 
 _HAND_BACK = """
 UPDATE heal_claim
    SET claimed_at = claimed_at - (effect_deadline - clock_timestamp()), effect_deadline = clock_timestamp()
- WHERE owner = $1 AND attempt_id = ANY($2::uuid[]) AND NOT begun
+ WHERE owner = $1 AND attempt_id = ANY($2::uuid[]) AND NOT CASE WHEN state IS NULL THEN begun ELSE begun_since END
 """
 
 
@@ -150,6 +161,24 @@ class Inherited:
     window: timedelta
     revoked: bool = False
     """A person decided while it was live: no effect may begin under it."""
+    idempotency_key: str | None = None
+    state: KeptState | None = None
+    """What the heal has kept: it is gone on with from there."""
+    begun_since: bool = False
+    """An effect that must not be repeated blindly may have begun since the state was kept."""
+    suspended_for: timedelta | None = None
+    """Time since it was first suspended; None where it never was."""
+    was_suspended: bool = False
+    """It comes out of its suspension: no effect of any kind is under way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadableStates:
+    """The states that this release reads, and how long all others are left to another release."""
+
+    states: Sequence[str] = ()
+    """Each as `<strategy> <version>`."""
+    others_after: timedelta = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +251,9 @@ async def _check_claim(pool: Pool, statement: str, owner: OwnerId, claim: Claim)
         raise RevokedClaim(DECIDED)
 
 
-async def take_over(pool: Pool, owner: OwnerId, dead: Mapping[OwnerId, str], limit: int) -> list[Inherited]:
+async def take_over(
+    pool: Pool, owner: OwnerId, dead: Mapping[OwnerId, str], limit: int, readable: ReadableStates
+) -> list[Inherited]:
     """Take over claims of dead owners whose effect deadline has passed too.
 
     `dead` maps the owners that this process has observed not to renew for a whole lease to the renewals that it
@@ -231,20 +262,21 @@ async def take_over(pool: Pool, owner: OwnerId, dead: Mapping[OwnerId, str], lim
     async with transaction(pool) as connection:
         still = [row["owner"] for row in await connection.fetch(_STILL_DEAD, list(dead), list(dead.values()))]
         await connection.execute(_FORGET_DEAD, still)
-        rows = await connection.fetch(_TAKE_OVER, owner, limit, list(StrategyName), still)
-        await _rename(connection, rows)
-    return await _read(pool, owner, [row["attempt_id"] for row in rows])
+        reads = readable.states, readable.others_after.total_seconds()
+        rows = await connection.fetch(_TAKE_OVER, owner, limit, list(StrategyName), still, *reads)
+        await rename(connection, rows)
+    return await read_inherited(pool, owner, [row["attempt_id"] for row in rows])
 
 
 async def find_orphans(pool: Pool, owner: OwnerId, live: Sequence[AttemptId], older_than: timedelta) -> list[Inherited]:
     """Return the orphans: claims under this process's name that it does not heal."""
     async with transaction(pool) as connection:
         rows = await connection.fetch(_ORPHANS, owner, older_than.total_seconds(), live)
-        await _rename(connection, rows)
-    return await _read(pool, owner, [row["attempt_id"] for row in rows])
+        await rename(connection, rows)
+    return await read_inherited(pool, owner, [row["attempt_id"] for row in rows])
 
 
-async def _rename(connection: Connection, rows: Sequence[Any]) -> None:
+async def rename(connection: Connection, rows: Sequence[Any]) -> None:
     """Update the ledger for claims whose attempts got new ids: those that a lost history had ended already."""
     renamed = [(row["before"], row["attempt_id"]) for row in rows if row["before"] != row["attempt_id"]]
     if renamed:
@@ -271,7 +303,8 @@ async def release_decided(pool: Pool, limit: int, *, after: FailureId | None = N
     return FailureId(parked[-1]) if len(parked) == PARKED_AT_ONCE else None
 
 
-async def _read(pool: Pool, owner: OwnerId, attempt_ids: Sequence[AttemptId]) -> list[Inherited]:
+async def read_inherited(pool: Pool, owner: OwnerId, attempt_ids: Sequence[AttemptId]) -> list[Inherited]:
+    """Read claims that have just come under this process's name; one without a failure is deleted."""
     if not attempt_ids:
         return []
     with translated():
@@ -294,4 +327,13 @@ def _build_inherited(row: Any) -> Inherited:  # noqa: ANN401 - asyncpg's record
         epoch=row["epoch"],
         revoked=row["revoked"],
         window=timedelta(seconds=row["effect_window"]),
+        idempotency_key=row["idem_key"],
+        state=_read_state(row),
+        begun_since=row["begun_since"],
+        suspended_for=timedelta(seconds=row["suspended_for"]) if row["suspended_for"] is not None else None,
     )
+
+
+def _read_state(row: Any) -> KeptState | None:  # noqa: ANN401 - asyncpg's record
+    version = row["state_version"]
+    return KeptState(version=version, content=read_json(row["state"])) if version is not None else None

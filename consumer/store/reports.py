@@ -57,14 +57,23 @@ _IS_VISIBLE = "SELECT f.id FROM workflow_failures f WHERE f.id = $1"
 
 _FAILURE_STATE = """
 SELECT f.status, f.step, f.attempts, f.failure_type, f.disposition, f.waits_on,
-       to_json(f.due_at) #>> '{}' AS due_at, to_json(f.received_at) #>> '{}' AS received_at
-  FROM workflow_failures f WHERE f.id = $1
+       to_json(f.due_at) #>> '{}' AS due_at, to_json(f.received_at) #>> '{}' AS received_at,
+       to_json(c.suspended_at) #>> '{}' AS suspended_since, to_json(c.look_at) #>> '{}' AS suspended_until
+  FROM workflow_failures f LEFT JOIN heal_claim c ON c.failure_id = f.id AND c.owner = 'suspended' WHERE f.id = $1
 """
 
 _COUNTS = """
 SELECT count(*) AS total, count(*) FILTER (WHERE f.resolved) AS resolved
   FROM workflow_failures f WHERE $1::uuid IS NULL OR f.org_id = $1
 """
+
+# As the policies on failures have it.
+_OWN_ORGANISATIONS = """
+SELECT m.org_id FROM user_organizations m
+ WHERE m.role IN ('owner', 'admin') AND ($1::uuid IS NULL OR m.org_id = $1)
+"""
+
+_COUNT_SUSPENDED = "SELECT count(*) FROM heal_claim c WHERE c.owner = 'suspended' AND c.org_id = ANY($1::uuid[])"
 
 _LIST = """
 SELECT f.id, f.org_id, f.workflow_name, f.failure_reason, f.status, f.step, f.attempts, f.failure_type,
@@ -140,6 +149,10 @@ class FailureState:
     waits_on: str | None
     due_at: str | None
     received_at: str
+    suspended_since: str | None = None
+    """When the heal under way was first suspended, where it waits for another system now."""
+    suspended_until: str | None = None
+    """When it is gone on with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +213,8 @@ class Counts:
 
     total: int
     resolved: int
+    suspended: int = 0
+    """Failures whose heal waits for another system."""
 
 
 @asynccontextmanager
@@ -250,9 +265,12 @@ async def failure_state(connection: Connection, failure_id: FailureId) -> Failur
 
 
 async def counts(connection: Connection, org_id: OrgId | None) -> Counts:
-    """Count the failures that the user may see."""
+    """Count the failures that the user may see; the transaction goes on as the service."""
     row = await connection.fetchrow(_COUNTS, org_id)
-    return Counts(**dict(row)) if row is not None else Counts(total=0, resolved=0)
+    organisations = [own["org_id"] for own in await connection.fetch(_OWN_ORGANISATIONS, org_id)]
+    await become_service(connection)
+    suspended = await connection.fetchval(_COUNT_SUSPENDED, organisations)
+    return Counts(**dict(row), suspended=suspended) if row is not None else Counts(total=0, resolved=0)
 
 
 async def list_failures(

@@ -317,7 +317,20 @@ async def test_statistics_have_the_seeds_fields_and_meaning(world: World, resolv
         await world.failure(f"f{index}", **columns)
     assert await world.get("/api/healing/stats", "admin") == {
         "totalFailures": total, "resolved": resolved, "pending": total - resolved, "successRate": rate,
+        "suspended": 0,
     }  # fmt: skip
+
+
+async def test_what_waits_for_another_system_is_told_apart(world: World) -> None:
+    failure_id = await world.failure()
+    await world.pool.execute(
+        "INSERT INTO heal_claim (scope, failure_id, attempt_id, step, org_id, strategy, effect, owner, effect_deadline,"
+        " look_at, suspended_at) SELECT 's', f.id, gen_random_uuid(), 0, f.org_id, 'auto-retry', 'keyed', 'suspended',"
+        " now(), now() + interval '1 hour', now() FROM workflow_failures f"
+    )
+    assert (await world.get("/api/healing/stats"))["suspended"] == 1
+    assert (await world.get("/api/healing/stats", "stranger"))["suspended"] == 0
+    assert (await world.get(f"/api/healing/failures/{failure_id}"))["suspendedUntil"] is not None
 
 
 # --- asking for a heal

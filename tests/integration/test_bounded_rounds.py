@@ -14,7 +14,7 @@ from anyio.from_thread import BlockingPortal
 from consumer.local.postgres import Postgres
 from consumer.model import OrgId
 from consumer.settings import PostgresSettings
-from consumer.store import backlog, due, intake, leases, outbox, settle, untold
+from consumer.store import backlog, due, intake, leases, outbox, settle, suspended, untold
 from consumer.store.session import at_connect
 from tests.support.pipeline import Site, call, until
 from tests.support.worlds.http_world import World, json_reply
@@ -22,6 +22,7 @@ from tests.support.worlds.http_world import World, json_reply
 # Pages are counted, and not time: a tenth of what would hurt shows it as well.
 UNTOLD: Final = 60_000
 PARKED: Final = 30_000
+SUSPENDED: Final = 10_000
 WAITERS: Final = 20_000
 ORG, PEOPLE, CROWD = (UUID(int=n) for n in (1, 2, 3))
 FIRST: Final = UUID(int=0)
@@ -47,6 +48,15 @@ INSERT INTO heal_claim (scope, failure_id, attempt_id, step, org_id, strategy, e
 SELECT 'scope' || n, md5('parked' || n)::uuid, md5('attempt' || n)::uuid, 0, '{PEOPLE}', 'auto-retry', 'unsafe',
        'parked', clock_timestamp() - interval '1 day', clock_timestamp() - interval '1 day', 1
   FROM generate_series(1, {PARKED}) AS n;
+INSERT INTO workflow_failures (id, org_id, workflow_name, failure_reason, status, due_at, source)
+SELECT md5('suspended' || n)::uuid, '{PEOPLE}', 'w', 'timeout', 'pending', clock_timestamp() + interval '12 hours',
+       'urn:test' FROM generate_series(1, {SUSPENDED}) AS n;
+INSERT INTO heal_claim (scope, failure_id, attempt_id, step, org_id, strategy, effect, owner, claimed_at,
+                        effect_deadline, state, state_version, look_at, suspended_at)
+SELECT 'job' || n, md5('suspended' || n)::uuid, md5('job' || n)::uuid, 0, '{PEOPLE}', 'auto-retry', 'unsafe',
+       'suspended', clock_timestamp() - interval '1 day', clock_timestamp() - interval '1 day', '{{}}', 1,
+       clock_timestamp() + n * interval '1 minute', clock_timestamp() - interval '1 hour'
+  FROM generate_series(1, {SUSPENDED}) AS n;
 INSERT INTO workflow_failures (id, org_id, workflow_name, failure_reason, due_at, source, waits_on)
 SELECT md5('waits' || n)::uuid, '{CROWD}', 'w', 'timeout', clock_timestamp() + n * interval '300 ms', 'urn:test',
        '{GATE}' FROM generate_series(1, {WAITERS}) AS n;
@@ -106,6 +116,7 @@ async def blocks_read(connection: Connection, statement: str, *arguments: object
     return sum(int(pages) for pages in re.findall(r"(?:hit|read)=(\d+)", whole)), "\n".join(lines)
 
 
+READS: Final = (["auto-retry"], ["auto-retry 1"], 3600)
 SOME: Final = [UUID(int=n) for n in range(50)]
 ASKED: Final = [
     ("due organisations", due._ORGANISATIONS, (FIRST, 1000), 100),  # noqa: SLF001 - the statements themselves
@@ -115,8 +126,11 @@ ASKED: Final = [
     ("who waits for a person", due._PERSON_LATER, (), 100),  # noqa: SLF001
     ("sweep of one topic", outbox._LEFT_OVER, ("me", 10, 500, [], "results", []), 200),  # noqa: SLF001
     ("sweep of former topics", outbox._LEFT_OVER, ("me", 10, 50, [], None, ["results"]), 200),  # noqa: SLF001
-    ("take over", leases._TAKE_OVER, ("me", 50, ["auto-retry"], ["dead"]), 200),  # noqa: SLF001
+    ("take over", leases._TAKE_OVER, ("me", 50, ["auto-retry"], ["dead"], [], 3600), 200),  # noqa: SLF001
     ("orphans", leases._ORPHANS, ("me", 10, SOME), 200),  # noqa: SLF001
+    ("suspended organisations", suspended._ORGANISATIONS, (*READS, FIRST, 200), 200),  # noqa: SLF001
+    ("suspended and due", suspended._GO_ON, (*READS, "me", [PEOPLE], [50], 50), 200),  # noqa: SLF001
+    ("suspended and revoked", suspended._HURRY_REVOKED, (), 100),  # noqa: SLF001
     ("dead owners", leases._FORGET_DEAD, (["dead"],), 100),  # noqa: SLF001
     ("parked", leases._PARKED, (FIRST, 2000), 3000),  # noqa: SLF001
     ("revoked", leases._READ, ("me",), 100),  # noqa: SLF001

@@ -12,7 +12,7 @@ import consumer.results.settlement
 from consumer.errors import TransientError
 from consumer.heal.gate import Gate
 from consumer.ingest.offsets import Epochs
-from consumer.model import Next, Outcome, OwnerId, Partition, Plan, Settlement
+from consumer.model import Claim, Next, Outcome, OwnerId, Partition, Plan, Settlement
 from consumer.model.batch import Received
 from consumer.ownership.permission import Permission
 from consumer.pipeline.healing import HealTasks
@@ -62,7 +62,7 @@ def the_gate_knows_no_deadline(patch: pytest.MonkeyPatch) -> None:
 
 def nothing_is_written_before_an_unsafe_effect(patch: pytest.MonkeyPatch) -> None:
     async def begins(gate: Any) -> None:  # noqa: ANN401 - a Gate, from within
-        gate.begun = True
+        gate._carried.begun = gate._carried.begun_since = True  # noqa: SLF001
         gate._started(gate._claim.attempt_id)  # noqa: SLF001
 
     patch.setattr(Gate, "begin", begins)
@@ -129,6 +129,33 @@ def an_heir_acts_on_what_was_revoked(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(consumer.pipeline.healing, "_ends_unhealed", acts)
     no_revocation_reaches_the_gate(patch)
+
+
+def nothing_is_kept(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ModelStore, "keep", lambda *_: None)
+
+
+def what_begins_after_the_state_is_not_known(patch: pytest.MonkeyPatch) -> None:
+    begin = ModelStore.begin
+
+    def begins(store: Any, owner: OwnerId, claim: Claim) -> None:  # noqa: ANN401 - ModelStore, from within
+        begin(store, owner, claim)
+        store._reclaim(replace(store._owned(owner, claim), begun_since=False))  # noqa: SLF001
+
+    patch.setattr(ModelStore, "begin", begins)
+
+
+def an_heir_begins_anew_whatever_was_kept(patch: pytest.MonkeyPatch) -> None:
+    inherit = HealTasks.inherit
+
+    def anew(healing: Any, inherited: Inherited, sent_at: float) -> None:  # noqa: ANN401 - HealTasks, from within
+        inherit(healing, replace(inherited, state=None, begun=False), sent_at)
+
+    patch.setattr(HealTasks, "inherit", anew)
+
+
+def a_suspension_has_no_owner_to_take_it_up(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ModelStore, "is_due_again", lambda *_: False)
 
 
 def no_revocation_reaches_the_gate(patch: pytest.MonkeyPatch) -> None:
@@ -212,6 +239,8 @@ STOPPED: Final = in_a_long_heal(Wrong.STOP, 14, Effect.IDEMPOTENT, Act.LATE)
 STOPPED_PAST_DEADLINE: Final = in_a_long_heal(Wrong.STOP, 34, Effect.IDEMPOTENT, Act.SLOW)
 STOPPED_LONG: Final = in_a_long_heal(Wrong.STOP, 60, Effect.IDEMPOTENT, Act.SLOW)
 JUMPS: Final = in_a_long_heal(Wrong.CLOCK_JUMPS, 12, Effect.IDEMPOTENT, Act.SLOW)
+JOBS_KILLED: Final = in_a_long_heal(Wrong.CRASH, 3, Effect.KEYED, Act.JOB)
+UNSAFE_JOBS_KILLED: Final = in_a_long_heal(Wrong.CRASH, 3, Effect.UNSAFE, Act.JOB)
 DECIDED_AND_KILLED: Final = decided_in_a_heal(Effect.IDEMPOTENT, Act.SLOW, Wrong.CRASH)
 DAWDLING: Final = in_a_long_heal(Wrong.TOP_UP, 1, Effect.IDEMPOTENT, Act.DAWDLES)
 KILLED: Final = in_a_long_heal(Wrong.CRASH, 3, Effect.UNSAFE, Act.LATE)
@@ -234,6 +263,10 @@ MUTANTS: Final[tuple[tuple[Break, Scenes, str], ...]] = (
     (no_revocation_reaches_the_gate, decided_in_a_heal(Effect.IDEMPOTENT, Act.SLOW), "after a person decided"),
     (an_heir_acts_on_what_was_revoked, DECIDED_AND_KILLED, "after a person decided"),
     (what_ends_unhealed_counts_as_begun, on_another_rung, "slow start"),
+    (nothing_is_kept, JOBS_KILLED, "ordered again"),
+    (what_begins_after_the_state_is_not_known, UNSAFE_JOBS_KILLED, "G4"),
+    (an_heir_begins_anew_whatever_was_kept, JOBS_KILLED, "ordered again"),
+    (a_suspension_has_no_owner_to_take_it_up, JOBS_KILLED, "not at rest"),
     (intake_gives_up_where_the_database_is_away, in_a_rebalance, "G1"),
 )
 

@@ -35,15 +35,18 @@ from consumer.model import (
     Unknown,
 )
 from consumer.model.decision import Decision, DecisionRequest
+from consumer.model.suspension import KeptState, SuspendedHeal, Suspension
 from consumer.results.decision import status_message
 from consumer.results.events import Outlet
 from consumer.results.settlement import FinishedHeal, settle_heal
+from consumer.results.suspended import suspended_message
 from consumer.settings import BreakerSettings
-from consumer.store import breakers, changes, decisions, due, intake, leases, outbox, settle
+from consumer.store import breakers, changes, decisions, due, intake, leases, outbox, settle, suspended
 from consumer.store.credits import apply_owed
 from consumer.store.due import Due
 from consumer.store.heal_requests import ask_heal
 from consumer.store.intake import Arrival
+from consumer.store.leases import Inherited
 from consumer.store.rows import progress_json
 from schemas.names import Code, Disposition, Effect, FailureType, Status, StrategyName
 from tests.support.simulation.loop import EPOCH
@@ -92,7 +95,8 @@ class Both:
         span = timedelta(minutes=minutes)
         for statement in (
             "UPDATE heal_owner SET lease_until = lease_until - $1::interval",
-            "UPDATE heal_claim SET claimed_at = claimed_at - $1::interval, effect_deadline = effect_deadline - $1",
+            """UPDATE heal_claim SET claimed_at = claimed_at - $1::interval, effect_deadline = effect_deadline - $1,
+               look_at = look_at - $1, suspended_at = suspended_at - $1""",
             "UPDATE heal_outbox SET created_at = created_at - $1::interval",
             "UPDATE workflow_failures SET due_at = due_at - $1::interval WHERE due_at IS NOT NULL",
             """UPDATE heal_breaker SET struck_at = struck_at - $1::interval, opened_at = opened_at - $1,
@@ -194,6 +198,49 @@ class Both:
             real = await settle.settle(self.pool, me, [settlement], (), BREAKER)
             assert self.model.settle(me, [settlement], (), BREAKER) == real
 
+    async def keep(self) -> None:
+        me, claims = self.dice.choice(OWNERS), list(self.model.tables.claims.values())
+        for one in self.dice.sample(claims, min(2, len(claims))):
+            claim, state = self._as_known(one), self._state()
+            kept = suspended.keep(self.pool, me, claim, state)
+            assert await _allowed(kept) == await _allowed(asyncio.to_thread(self.model.keep, me, claim, state))
+
+    def _state(self) -> KeptState:
+        return KeptState(version=self.dice.choice((1, 1, 2)), content={"n": self.dice.randrange(100)})
+
+    async def suspend(self) -> None:
+        claims = list(self.model.tables.claims.values())
+        for one in self.dice.sample(claims, min(3, len(claims))):
+            me = self.dice.choice((*OWNERS, one.owner))
+            claim, failure = self._as_known(one), self.model.tables.failures[one.failure_id].failure
+            heal = SuspendedHeal(
+                state=self._state(),
+                look_again=HALF + timedelta(minutes=3),
+                longest=HALF + timedelta(minutes=20),
+                begun_since=self.dice.random() < 0.2,
+            )
+            told = suspended_message(failure, DIAGNOSIS, claim, "", EPOCH, EPOCH, OUTLET)
+            suspension = Suspension(
+                attempt_id=one.attempt_id,
+                failure_id=failure.id,
+                org_id=failure.org_id,
+                strategy=one.strategy,
+                epoch=claim.epoch,
+                heal=heal,
+                messages=(told,),
+            )
+            assert self.model.suspend(me, [suspension]) == await suspended.suspend(self.pool, me, [suspension])
+
+    async def go_on(self) -> None:
+        me, states = (
+            self.dice.choice(OWNERS),
+            self.dice.choice(((), ("auto-retry 1",), ("auto-retry 1", "auto-retry 2"))),
+        )
+        readable = leases.ReadableStates(states=states, others_after=HALF + timedelta(minutes=14))
+        real = await suspended.take_due(self.pool, me, after=None, room=lambda _: 50, limit=50, readable=readable)
+        said = self.model.inherited(me, self.model.take_due(me, lambda _: 50, 50, readable))
+        assert {_carried(i) for i in said} == {_carried(i) for i in real.inherited}
+
     async def look_around(self) -> None:
         me = self.dice.choice(OWNERS)
         assert await apply_owed(self.pool) == self.model.collect_debts()
@@ -201,14 +248,12 @@ class Both:
         assert await leases.release_decided(self.pool, 50) is None  # all parked claims were looked at
         assert self.model.tables.breakers.known(BREAKER) == await breakers.load_breakers(self.pool, BREAKER)
         real_dead, said_dead = await self._dead(me)
-        real = await leases.take_over(self.pool, me, real_dead, 50)
-        said = self.model.inherited(me, self.model.take_over(me, said_dead, 50))
+        real = await leases.take_over(self.pool, me, real_dead, 50, leases.ReadableStates())
+        said = self.model.inherited(me, self.model.take_over(me, said_dead, 50, leases.ReadableStates()))
         live = [c.attempt_id for c in self.model.tables.claims.values() if int(c.failure_id) % 2 == 0]
         real += await leases.find_orphans(self.pool, me, live, HALF + timedelta(minutes=2))
         said += self.model.inherited(me, self.model.orphans(me, live, HALF + timedelta(minutes=2)))
-        assert {(i.attempt_id, i.step, i.begun, i.revoked, i.held, i.scope, i.epoch) for i in said} == {
-            (i.attempt_id, i.step, i.begun, i.revoked, i.held, i.scope, i.epoch) for i in real
-        }
+        assert {_carried(i) for i in said} == {_carried(i) for i in real}
 
     async def _dead(self, me: OwnerId) -> tuple[dict[OwnerId, str], dict[OwnerId, str]]:
         """Have an owner taken for dead, at times by what was seen before it renewed."""
@@ -307,10 +352,13 @@ class Both:
             assert (at is None) == (row["due"] is None)
             assert at is None or abs(at - now - row["due"]) < CLOSE, (row, at - now)
         claims = await self.pool.fetch(
-            "SELECT scope, failure_id, attempt_id, step, owner, begun, held, revoked, parked_step,"
+            "SELECT scope, failure_id, attempt_id, step, owner, begun, held, revoked, parked_step, epoch, begun_since,"
+            " state->>'n', state_version,"
+            " extract(epoch FROM look_at - clock_timestamp())::float8 AS look_at,"
+            " extract(epoch FROM suspended_at - clock_timestamp())::float8 AS suspended_at,"
             " extract(epoch FROM effect_deadline - clock_timestamp())::float8 AS deadline FROM heal_claim"
         )
-        assert {tuple(row)[:-1] for row in claims} == {
+        assert {tuple(row)[:-3] for row in claims} == {
             (
                 c.scope,
                 c.failure_id,
@@ -321,10 +369,19 @@ class Both:
                 c.held,
                 c.revoked_at is not None,
                 c.parked_step,
+                c.epoch,
+                c.begun_since,
+                None if c.state is None else str(c.state.content["n"]),
+                None if c.state is None else c.state.version,
             )
             for c in tables.claims.values()
         }
         assert all(abs(tables.claims[c["scope"]].deadline - now - c["deadline"]) < CLOSE for c in claims)
+        for row in claims:
+            claim = tables.claims[row["scope"]]
+            for at, real_at in ((claim.look_at, row["look_at"]), (claim.suspended_at, row["suspended_at"])):
+                assert (at is None) == (real_at is None)
+                assert at is None or abs(at - now - real_at) < CLOSE, (row, at - now)
         ended = await self.pool.fetch("SELECT id FROM workflow_heal_attempts")
         assert {row["id"] for row in ended} == set(tables.attempts)
         posted = await self.pool.fetch("SELECT failure_id, step, rank, owner FROM heal_outbox")
@@ -373,6 +430,11 @@ def _known(failure: Failure) -> tuple[object, ...]:
     return *known, failure.healed_by_attempt, repr(_rungs(failure))
 
 
+def _carried(one: Inherited) -> tuple[object, ...]:
+    claim = one.attempt_id, one.step, one.begun, one.revoked, one.held, one.scope, one.epoch
+    return *claim, repr(one.state), one.begun_since, one.suspended_for is None, one.idempotency_key
+
+
 def _place(message: Message) -> tuple[object, ...]:
     return message.failure_id, message.step, message.rank
 
@@ -419,6 +481,11 @@ async def do_the_same(seed: int, database: str) -> None:
         acts = [
             *often,
             both.look_around,
+            both.keep,
+            both.suspend,
+            both.suspend,
+            both.go_on,
+            both.go_on,
             both.live,
             both.leave,
             both.sweep,

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from consumer.catalog import AutoRetryLimits, Host, WorkflowPolicy
+from consumer.heal.kept import HealState
 from consumer.heal.strategy import Strategy, Task
 from consumer.model import (
     Diagnosis,
@@ -16,10 +17,12 @@ from consumer.model import (
     Intent,
     MicroAud,
     OrgId,
+    Outcome,
     Scope,
     attempt_id,
 )
 from consumer.model.call import CallResult, OutboundRequest
+from consumer.model.suspension import SuspendedHeal
 from schemas.names import Disposition, Effect, FailureType
 
 ORG = OrgId(UUID("11111111-2222-4333-8444-555555555555"))
@@ -76,6 +79,7 @@ class Gate:
     left: timedelta = timedelta(minutes=1)
     begins: int = 0
     unsents: int = 0
+    states: list[HealState] = field(default_factory=list)
     refuse_at: int | None = None
     refusal: Exception = field(default_factory=lambda: AssertionError("no refusal given"))
 
@@ -84,11 +88,20 @@ class Gate:
             raise self.refusal
         self.begins += 1
 
+    async def keep(self, state: HealState) -> None:
+        self.states.append(state)
+
     def unsent(self) -> None:
         self.unsents += 1
 
     def remaining(self) -> timedelta:
         return self.left
+
+
+def outcome_of(ended: Outcome | SuspendedHeal) -> Outcome:
+    """Give the outcome of a heal that does not suspend."""
+    assert not isinstance(ended, SuspendedHeal), ended
+    return ended
 
 
 @dataclass(slots=True, kw_only=True)

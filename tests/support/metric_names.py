@@ -14,6 +14,8 @@ CONTRACT: dict[str, set[str]] = {
     "shw_catalog_reloads_total": {"outcome"},
     "shw_catalog_refused": set(),
     "shw_open_failures": {"status"},
+    "shw_suspended_heals": {"strategy"},
+    "shw_suspended_oldest_seconds": {"strategy"},
     "shw_live_claims": set(),
     "shw_oldest_pending_seconds": set(),
     "shw_consumer_lag_records": {"partition"},

@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 from consumer import logs
 from consumer.catalog import WorkflowPolicy
 from consumer.heal.auto_retry import AutoRetry
+from consumer.heal.kept import HealState, Suspended
 from consumer.heal.schema_autofix.strategy import SchemaAutofix
 from consumer.heal.strategy import EffectGate, Strategies, Strategy, Task
 from consumer.kafka.reader import Reader
@@ -59,7 +60,7 @@ AFTER: Final[Mapping[str, tuple[object, str]]] = {
     "picked": (due, "pick"),
     "in start": (due, "admit"),
     "start": (due, "start"),
-    "taken over": (leases, "_read"),  # of its own commit, or later where that commit's answer was lost
+    "taken over": (leases, "read_inherited"),  # of its own commit, or later where that commit's answer was lost
     "in settle": (stored_settle, "settle_holds"),
     "settle": (settle, "settle"),
     "published": (Writer, "send"),
@@ -138,6 +139,11 @@ class ActingGate:
         if self.act.at in ("during", "*"):
             asyncio.get_running_loop().call_later(IN_EFFECT, self.act.cross, "during", self.failure)
 
+    async def keep(self, state: HealState) -> None:
+        self.act.cross("keeping", self.failure)
+        await self.gate.keep(state)
+        self.act.cross("kept", self.failure)
+
     def unsent(self) -> None:
         self.gate.unsent()
 
@@ -177,7 +183,7 @@ class Acting:
     def estimate(self, failure: Failure, policy: WorkflowPolicy) -> MicroAud | None:
         return self.inner.estimate(failure, policy)
 
-    async def heal(self, task: Task, gate: EffectGate) -> Outcome:
+    async def heal(self, task: Task, gate: EffectGate) -> Outcome | Suspended:
         deadline = time.monotonic() + gate.remaining().total_seconds()
         tag = {"failure": task.failure.id, "attempt": task.attempt_id, "process": os.getpid(), "deadline": deadline}
         _TAG.set(tuple((f"x-{name}", str(value)) for name, value in tag.items()))

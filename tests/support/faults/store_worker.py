@@ -214,7 +214,7 @@ class Worker:
     async def inherit(self, loops: asyncio.TaskGroup) -> None:
         """Take over from the dead, and find what a lost answer hid."""
         sent_at = time.monotonic()
-        taken = await leases.take_over(self.pool, self.me, self.watch.dead(), 20)
+        taken = await leases.take_over(self.pool, self.me, self.watch.dead(), 20, leases.ReadableStates())
         lost = await leases.find_orphans(self.pool, self.me, list(self.live), 2 * WINDOW / 3)
         await self.stall()
         for one in (*taken, *lost):

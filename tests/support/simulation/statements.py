@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from consumer.errors import TransientError
 from consumer.model import AttemptId, Claim, Failure, FailureId, Message, MicroAud, OrgId, OwnerId, Settlement
+from consumer.model.suspension import KeptState, Suspension
 from consumer.model.voice import HeardInterval, SilentSources
 from consumer.settings import BreakerSettings
 from consumer.store import (
@@ -23,6 +24,7 @@ from consumer.store import (
     outbox,
     rate_limits,
     settle,
+    suspended,
     untold,
     waiters,
 )
@@ -34,8 +36,9 @@ from consumer.store.decisions import TellChange
 from consumer.store.due import Due, Picked, Started
 from consumer.store.intake import Arrival, Aside, Taken
 from consumer.store.intake_breaker import IntakeState
-from consumer.store.leases import Inherited, LeaseReading
+from consumer.store.leases import Inherited, LeaseReading, ReadableStates
 from consumer.store.settle import Settled
+from consumer.store.suspended import GoneOn, SuspendResult
 from consumer.store.wallet_levels import Looked, look_at_wallets
 from tests.support.simulation.loop import EPOCH, Timeline
 from tests.support.simulation.store import ModelStore
@@ -250,8 +253,34 @@ async def begin(line: Line, owner: OwnerId, claim: Claim) -> None:
     await line.ask(lambda store: store.begin(owner, claim))
 
 
-async def take_over(line: Line, owner: OwnerId, dead: Mapping[OwnerId, str], limit: int) -> list[Inherited]:
-    return await _read(line, owner, await line.ask(lambda store: store.take_over(owner, dead, limit)))
+async def keep(line: Line, owner: OwnerId, claim: Claim, state: KeptState) -> None:
+    await line.ask(lambda store: store.keep(owner, claim, state))
+
+
+async def suspend(line: Line, owner: OwnerId, suspensions: Sequence[Suspension]) -> SuspendResult:
+    return await line.ask(lambda store: store.suspend(owner, suspensions))
+
+
+async def take_due(
+    line: Line,
+    owner: OwnerId,
+    *,
+    after: OrgId | None,
+    room: Callable[[OrgId], int],
+    limit: int,
+    readable: ReadableStates,
+) -> GoneOn:
+    """All organisations are looked at each time: there is no next part."""
+    del after
+    taken = await line.ask(lambda store: store.take_due(owner, room, limit, readable))
+    read = await _read(line, owner, taken)
+    return GoneOn(inherited=tuple(replace(one, was_suspended=True) for one in read), after=None)
+
+
+async def take_over(
+    line: Line, owner: OwnerId, dead: Mapping[OwnerId, str], limit: int, readable: ReadableStates
+) -> list[Inherited]:
+    return await _read(line, owner, await line.ask(lambda store: store.take_over(owner, dead, limit, readable)))
 
 
 async def orphans(line: Line, owner: OwnerId, live: Sequence[AttemptId], older_than: timedelta) -> list[Inherited]:
@@ -315,6 +344,9 @@ STATEMENTS: Final[Mapping[Callable[..., Awaitable[Any]], Callable[..., Awaitable
     changes.tell_changes: tell_changes,
     leases.end_lease: leave,
     leases.begin: begin,
+    suspended.keep: keep,
+    suspended.suspend: suspend,
+    suspended.take_due: take_due,
     leases.take_over: take_over,
     leases.find_orphans: orphans,
     leases.release_decided: release_decided,

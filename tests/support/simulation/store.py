@@ -33,6 +33,7 @@ from consumer.model import (
 )
 from consumer.model.batch import HeldBack
 from consumer.model.decision import STATUS_AFTER, Decision, DecisionResult, StatusChange, rule
+from consumer.model.suspension import KeptState, Suspension
 from consumer.results.decision import status_message
 from consumer.results.events import Outlet
 from consumer.settings import BreakerSettings
@@ -42,10 +43,11 @@ from consumer.store.credits import Hold
 from consumer.store.decisions import PERSON, TellChange
 from consumer.store.due import Due, Started
 from consumer.store.intake import Arrival, Taken
-from consumer.store.leases import Inherited, LeaseReading
+from consumer.store.leases import Inherited, LeaseReading, ReadableStates
 from consumer.store.rate_limits import Limited
 from consumer.store.rows import CLAIMED_LOOK
 from consumer.store.settle import Settled
+from consumer.store.suspended import SuspendResult
 from schemas.names import Code, Effect, Result, Status, StrategyName
 from tests.support.simulation.gates import Breakers, Credits, Rates
 from tests.support.simulation.gates import Refused as RefusedByTable
@@ -55,6 +57,8 @@ FINAL: Final = (Status.RESOLVED, Status.GIVEN_UP)
 PICKED: Final = (Status.PENDING, Status.DEFERRED)
 OUTLET: Final = Outlet(results_topic="r", dlq_topic="d", max_bytes=1_000_000)
 STANDING: Final = ("failures", "claims", "attempts", "outbox", "leases", "renewals", "changes")
+SUSPENDED: Final = OwnerId("suspended")
+"""Whose lease never ends: the heal waits for another system."""
 PARKED: Final = OwnerId("parked")
 """Whose lease never ends: a scope is kept for a person's decision."""
 
@@ -93,6 +97,11 @@ class Claimed:
     revoked_at: float | None = None
     """By the world's time."""
     parked_step: int | None = None
+    idempotency_key: str | None = None
+    state: KeptState | None = None
+    begun_since: bool = False
+    look_at: float | None = None
+    suspended_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +124,7 @@ class Tables:
     claims: dict[str, Claimed] = field(default_factory=dict)
     attempts: dict[AttemptId, tuple[FailureId, Attempt]] = field(default_factory=dict)
     outbox: dict[UUID, Posted] = field(default_factory=dict)
-    leases: dict[OwnerId, float] = field(default_factory=lambda: {PARKED: inf})
+    leases: dict[OwnerId, float] = field(default_factory=lambda: {PARKED: inf, SUSPENDED: inf})
     renewals: dict[OwnerId, int] = field(default_factory=dict)
     changes: dict[tuple[FailureId, int], StatusChange] = field(default_factory=dict)
 
@@ -434,30 +443,42 @@ class ModelStore:
 
     def leave(self, owner: OwnerId, unstarted: Sequence[AttemptId]) -> None:
         for claim in list(self.tables.claims.values()):
-            if claim.owner == owner and claim.attempt_id in unstarted and not claim.begun:
+            in_doubt = claim.begun if claim.state is None else claim.begun_since
+            if claim.owner == owner and claim.attempt_id in unstarted and not in_doubt:
                 earlier = claim.deadline - self.now()
                 self._reclaim(replace(claim, claimed_at=claim.claimed_at - earlier, deadline=self.now()))
         self.tables.leases.pop(owner, None)
 
     def begin(self, owner: OwnerId, claim: Claim) -> None:
-        self._reclaim(replace(self.stands(owner, claim), begun=True))
+        self._reclaim(replace(self.stands(owner, claim), begun=True, begun_since=True))
+
+    def keep(self, owner: OwnerId, claim: Claim, state: KeptState) -> None:
+        """Keep a state on a claim, also on one that was revoked."""
+        self._reclaim(replace(self._owned(owner, claim), state=state, begun_since=False))
 
     def stands(self, owner: OwnerId, claim: Claim) -> Claimed:
         """Give a claim as it stands; raise where it is another's, or was revoked."""
-        for one in list(self.tables.claims.values()):
+        one = self._owned(owner, claim)
+        if one.revoked_at is not None:
+            raise RevokedClaim("a person decided")
+        return one
+
+    def _owned(self, owner: OwnerId, claim: Claim) -> Claimed:
+        for one in self.tables.claims.values():
             if (one.attempt_id, one.owner, one.epoch) == (claim.attempt_id, owner, claim.epoch):
-                if one.revoked_at is not None:
-                    raise RevokedClaim("a person decided")
                 return one
         raise LostClaim(f"claim {claim.attempt_id} is not under this process's name any more")
 
-    def take_over(self, owner: OwnerId, dead: Mapping[OwnerId, str], limit: int) -> list[AttemptId]:
+    def take_over(
+        self, owner: OwnerId, dead: Mapping[OwnerId, str], limit: int, readable: ReadableStates
+    ) -> list[AttemptId]:
         still = {one for one, said in dead.items() if one in self.tables.leases and self._renewals(one) == said}
         for one in still:
             owns = any(claim.owner == one for claim in self.tables.claims.values())
             if self.tables.leases[one] < self.now() - 3600 and not owns:
                 del self.tables.leases[one]
         left = [c for _, c in sorted(self.tables.claims.items()) if c.owner != owner and self.is_abandoned(c, still)]
+        left = [claim for claim in left if self._reads(claim, claim.deadline, readable)]
         return self._renewed([replace(claim, epoch=claim.epoch + 1) for claim in left[:limit]], owner)
 
     def is_abandoned(self, claim: Claimed, dead: Collection[OwnerId]) -> bool:
@@ -512,10 +533,67 @@ class ModelStore:
                 epoch=claim.epoch,
                 window=timedelta(seconds=claim.deadline - claim.claimed_at),
                 revoked=claim.revoked_at is not None,
+                state=claim.state,
+                begun_since=claim.begun_since,
+                suspended_for=None
+                if claim.suspended_at is None
+                else timedelta(seconds=self.now() - claim.suspended_at),
+                idempotency_key=claim.idempotency_key,
             )
             for claim in self.tables.claims.values()
             if claim.attempt_id in attempts and claim.owner == owner
         ]
+
+    # suspended.py
+
+    def suspend(self, owner: OwnerId, suspensions: Sequence[Suspension]) -> SuspendResult:
+        claims = {claim.attempt_id: claim for claim in self.tables.claims.values()}
+        mine, first = set(), set()
+        for suspension in suspensions:
+            claim = claims.get(suspension.attempt_id)
+            if claim is None or not self.may_settle(claim, owner, suspension.epoch):
+                continue
+            mine.add(claim.attempt_id)
+            heal, since = suspension.heal, self.now() if claim.suspended_at is None else claim.suspended_at
+            look_at = min(self.now() + max(1.0, heal.look_again.total_seconds()), since + heal.longest.total_seconds())
+            if claim.suspended_at is None:
+                first.add(claim.attempt_id)
+                self._put(owner, suspension.messages)
+            waits = replace(claim, owner=SUSPENDED, look_at=look_at, suspended_at=since)
+            self._reclaim(replace(waits, state=heal.state, begun_since=heal.begun_since))
+            row = self.tables.failures[claim.failure_id]
+            if row.status in PICKED:
+                self._write(replace(row, due=look_at + 60))
+        return SuspendResult(mine=frozenset(mine), first=frozenset(first), busy=frozenset())
+
+    def take_due(
+        self, owner: OwnerId, room: Callable[[OrgId], int], limit: int, readable: ReadableStates
+    ) -> list[AttemptId]:
+        for claim in list(self.tables.claims.values()):
+            if claim.owner == SUSPENDED and claim.look_at is not None and claim.revoked_at is not None:
+                self._reclaim(replace(claim, look_at=min(claim.look_at, self.now())))
+        turns: list[tuple[int, float, Claimed]] = []
+        for org in {claim.org_id for claim in self.tables.claims.values()}:
+            due = [c for c in self.tables.claims.values() if c.org_id == org and self.is_due_again(c, readable)]
+            first = sorted(due, key=lambda claim: claim.look_at or 0)[: max(0, room(org))]
+            turns += [(turn, claim.look_at or 0, claim) for turn, claim in enumerate(first)]
+        taken = [claim for _, _, claim in sorted(turns, key=lambda turn: turn[:2])[:limit]]
+        return self._renewed([replace(claim, epoch=claim.epoch + 1, look_at=None) for claim in taken], owner)
+
+    def is_due_again(self, claim: Claimed, readable: ReadableStates) -> bool:
+        """Tell whether a suspended claim is gone on with now."""
+        if claim.owner != SUSPENDED or claim.look_at is None:
+            return False
+        told = (p.message for p in self.tables.outbox.values() if p.message.failure_id == claim.failure_id)
+        return (
+            claim.look_at <= self.now()
+            and self._reads(claim, claim.look_at, readable)
+            and not any(message.step <= claim.step for message in told)
+        )
+
+    def _reads(self, claim: Claimed, since: float, readable: ReadableStates) -> bool:
+        known = claim.state is None or f"{claim.strategy} {claim.state.version}" in readable.states
+        return known or since < self.now() - readable.others_after.total_seconds()
 
     # outbox.py
 
@@ -713,9 +791,10 @@ class ModelStore:
 
     def _wait(self, one: Diagnosed, gate: str, waiter_in: timedelta) -> None:
         row, fault_digest = self.tables.failures[one.failure.id], _heal(one).intent.fault_digest
-        self._write(
-            replace(row, status=Status.PENDING, waits_on=gate, fault_digest=fault_digest, due=self._at(waiter_in))
-        )
+        # Behind the last of the gate's queue.
+        ends = [other.due or 0.0 for other in self.tables.failures.values() if other.waits_on == gate]
+        due = max(self.now() + waiter_in.total_seconds(), *ends, 0.0) + waiter_in.total_seconds() / 100
+        self._write(replace(row, status=Status.PENDING, waits_on=gate, fault_digest=fault_digest, due=due))
 
     def _reclaim(self, claim: Claimed) -> None:
         self.tables.claims[claim.scope] = claim
@@ -743,6 +822,7 @@ class ModelStore:
                     deadline=now + plan.intent.window.total_seconds(),
                     until=self.world_now() + plan.intent.window.total_seconds(),
                     held=plan.hold,
+                    idempotency_key=plan.intent.idempotency_key,
                 )
             )
             claimed.append(one)

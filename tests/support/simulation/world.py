@@ -9,8 +9,10 @@ from typing import Any, Final
 
 from consumer.catalog import WorkflowPolicy
 from consumer.errors import DeadlinePassed
+from consumer.heal.kept import HealState, Kept, Suspended
 from consumer.heal.strategy import EffectGate, Task
 from consumer.model import (
+    AttemptId,
     Diagnosis,
     Failure,
     FailureId,
@@ -51,6 +53,7 @@ class Act(StrEnum):
     LATE = "late"  # does it, and answers after most of the window
     DEAR = "dear"  # does it, and charges more than was held
     NO = "no"  # refuses, before any effect: the next rung may do better
+    JOB = "job"  # orders a job that lasts, and looks again until it is done
     LATER = "later"  # says when to come back, before any effect
     BUG = "bug"  # the strategy breaks before its effect
     BREAKS = "breaks"  # the strategy breaks after its effect
@@ -58,6 +61,15 @@ class Act(StrEnum):
 
 PREPARES_FOR: Final = {Act.SLOW: 12.0, Act.DAWDLES: 40.0}
 ANSWERS_AFTER: Final = {Act.LATE: 20.0}
+
+
+LONGEST: Final = timedelta(seconds=90)
+
+
+class JobKept(HealState):
+    """What is kept of a job: that it is about to be ordered, or its id."""
+
+    job: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -89,6 +101,8 @@ class World:
     """The last effect on each scope."""
     broken: list[str] = field(default_factory=list)
     """Promises that an effect has broken: what is raised in a strategy ends there."""
+    jobs: set[AttemptId] = field(default_factory=set)
+    """Attempts whose job's id is kept: it is never ordered again."""
     said_not_to_have_happened: Counter[FailureId] = field(default_factory=Counter)
     """How often a person said of a failure that its effect did not happen."""
 
@@ -118,6 +132,7 @@ class World:
     def _may_write(self, task: Task, owner: OwnerId) -> None:
         now, intent = self.timeline.now, task.plan.intent
         claim = self.store.tables.claims.get(intent.scope)
+        assert task.attempt_id not in self.jobs, f"G4: the job of {task.attempt_id} is ordered again"
         assert claim is not None, f"G3: an effect on {intent.scope} without a claim"
         who = f"{owner} acts on {intent.scope}, which {claim.owner} has"
         assert (claim.owner, claim.attempt_id) == (owner, task.attempt_id), f"G3: {who}"
@@ -151,6 +166,8 @@ class Acts:
     name: StrategyName = StrategyName.AUTO_RETRY
     fields: tuple[str, ...] = ("context.scope",)
     oracles: tuple[str, ...] = ("world",)
+    states: tuple[type[HealState], ...] = (JobKept,)
+    longest_suspension: timedelta = LONGEST
 
     def needs(self, failure: Failure) -> tuple[str, ...]:
         return () if "scope" in failure.context else ("context.scope",)
@@ -173,20 +190,20 @@ class Acts:
     def estimate(self, failure: Failure, policy: WorkflowPolicy) -> MicroAud:  # noqa: ARG002 - the Protocol's
         return policy.allowances[self.name]
 
-    async def heal(self, task: Task, gate: EffectGate) -> Outcome:
+    async def heal(self, task: Task, gate: EffectGate) -> Outcome | Suspended:
         act, timeline = self._act(task), self.world.timeline
         await asyncio.sleep(PREPARES_FOR.get(act, timeline.between(0, 1)))
         match act:
+            case Act.JOB:
+                await gate.keep(JobKept())
+                return await self._order(task, gate)
             case Act.NO:
                 return Refused(code=Code.REFUSED, reason="not this way")
             case Act.LATER:
                 return RetryLater(after=timedelta(seconds=20), reason="come back")
             case Act.BUG:
                 raise ValueError("a bug")
-        await gate.begin()
-        await asyncio.sleep(timeline.between(0, 1))
-        if gate.remaining() <= timedelta(0) or not MAY_START.get()():  # as the socket layer does before each write
-            raise DeadlinePassed("too late to write")
+        await self._begin(gate)
         happened = act in (Act.WORKS, Act.MUTE, Act.SLOW, Act.DAWDLES, Act.LATE, Act.DEAR, Act.BREAKS)
         written = self.world.write(task, self.owner, happened=happened)
         if act is Act.BREAKS:
@@ -195,6 +212,45 @@ class Acts:
         outcome = await self._answered(act, task, written)
         written.over = True
         return outcome
+
+    async def _begin(self, gate: EffectGate) -> None:
+        await gate.begin()
+        await asyncio.sleep(self.world.timeline.between(0, 1))
+        if gate.remaining() <= timedelta(0) or not MAY_START.get()():  # as the socket layer does before each write
+            raise DeadlinePassed("too late to write")
+
+    async def _order(self, task: Task, gate: EffectGate) -> Outcome | Suspended:
+        await self._begin(gate)
+        written = self.world.write(task, self.owner, happened=True)
+        await asyncio.sleep(self.world.timeline.between(0.01, 2))
+        written.answered = written.over = True
+        state = JobKept(job=len(self.world.written[task.failure.id]))
+        await gate.keep(state)
+        self.world.jobs.add(task.attempt_id)
+        await asyncio.sleep(self.world.timeline.between(0, 12))  # its id is kept, and it is not suspended yet
+        return self._later(state)
+
+    def _later(self, state: HealState) -> Suspended:
+        return Suspended(state=state, look_again=timedelta(seconds=self.world.timeline.between(1, 30)))
+
+    async def go_on(self, task: Task, gate: EffectGate, kept: Kept) -> Outcome | Suspended:
+        await asyncio.sleep(self.world.timeline.between(0, 2))
+        if isinstance(kept.state, JobKept) and kept.state.job is not None:
+            done = self.world.timeline.chance(0.4)
+            return Healed(proofs=(PROOF,), spent=MicroAud(10_000)) if done else self._later(kept.state)
+        if kept.begun and task.plan.intent.effect is Effect.UNSAFE:
+            return Unknown(reason="whether it was ordered is not known")
+        return await self._order(task, gate)
+
+    async def cancel(self, task: Task, gate: EffectGate, kept: Kept) -> Outcome:  # noqa: ARG002 - the Protocol's
+        if kept.begun:
+            return self.too_long(task, kept)
+        return NotHealed(code=Code.DENIED, reason="cancelled")
+
+    def too_long(self, task: Task, kept: Kept) -> Outcome:  # noqa: ARG002 - the Protocol's
+        if task.plan.intent.effect is Effect.UNSAFE:
+            return Unknown(reason="nobody knows")
+        return NotHealed(code=Code.UNVERIFIED, reason="nobody knows")
 
     async def _answered(self, act: Act, task: Task, written: Written) -> Outcome:
         if act in (Act.MUTE, Act.DEAF):

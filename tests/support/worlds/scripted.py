@@ -6,11 +6,12 @@ from datetime import timedelta
 from typing import TypeAlias
 
 from consumer.catalog import WorkflowPolicy
+from consumer.heal.kept import Suspended
 from consumer.heal.strategy import EffectGate, Strategies, Task
 from consumer.model import Diagnosis, Failure, Intent, MicroAud, Outcome, Scope
 from schemas.names import Effect, StrategyName
 
-Heals: TypeAlias = Callable[[Task, EffectGate], Awaitable[Outcome]]
+Heals: TypeAlias = Callable[[Task, EffectGate], Awaitable[Outcome | Suspended]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,7 @@ class Scripted:
     def estimate(self, failure: Failure, policy: WorkflowPolicy) -> MicroAud | None:  # noqa: ARG002 - the Protocol's
         return policy.allowances[self.name] if self.cost is None else self.cost
 
-    async def heal(self, task: Task, gate: EffectGate) -> Outcome:
+    async def heal(self, task: Task, gate: EffectGate) -> Outcome | Suspended:
         return await self.heals(task, gate)
 
 

@@ -27,8 +27,9 @@ from consumer.model import (
     Unknown,
 )
 from consumer.model.call import MAY_START
+from consumer.model.suspension import KeptState
 from schemas.names import Code, Effect, Verdict
-from tests.support.healing import failure, policy, task
+from tests.support.healing import failure, outcome_of, policy, task
 from tests.support.worlds.scripted import Scripted
 
 ME = AttemptId(UUID(int=7))
@@ -41,6 +42,7 @@ class Durable:
     def __init__(self, then: Callable[[], None] = lambda: None) -> None:
         self.begun: list[AttemptId] = []
         self.started: list[AttemptId] = []
+        self.kept: list[KeptState] = []
         self.then = then
 
     async def permit(self, _: Claim, seen_at: float) -> float:
@@ -52,6 +54,10 @@ class Durable:
     async def make_durable(self, claim: Claim) -> None:
         self.then()
         self.begun.append(claim.attempt_id)
+
+    async def keep(self, _: Claim, state: KeptState) -> None:
+        self.then()
+        self.kept.append(state)
 
     def gate(self, effect: Effect, left: float = 60) -> Gate:
         claim = Claim(attempt_id=ME, step=0, held=MicroAud(0), deadline=time.monotonic() + left)
@@ -67,7 +73,7 @@ def raising(error: Exception) -> Callable[[], None]:
 
 async def ends(heals: Callable[[Task, EffectGate], Awaitable[Outcome]], effect: Effect, left: float = 60) -> Outcome:
     strategy = Scripted(heals=heals, kind=effect)
-    return await run(strategy, task(strategy, failure({}), policy()), Durable().gate(effect, left))
+    return outcome_of(await run(strategy, task(strategy, failure({}), policy()), Durable().gate(effect, left)))
 
 
 @pytest.mark.parametrize("effect", list(Effect))

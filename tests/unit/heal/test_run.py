@@ -12,7 +12,7 @@ from consumer.heal.run import run
 from consumer.heal.strategy import EffectGate, Task
 from consumer.model import Crashed, Outcome, RetryLater, Unknown
 from schemas.names import Effect
-from tests.support.healing import failure, policy, task
+from tests.support.healing import failure, outcome_of, policy, task
 from tests.support.worlds.scripted import Scripted
 from tests.unit.heal.test_gate import Durable
 
@@ -30,7 +30,8 @@ async def ends(
 ) -> tuple[Outcome, Counter[OwnFault]]:
     strategy, counted = Scripted(heals=heals, kind=effect), Counter[OwnFault]()
     gate = Durable().gate(effect)
-    return await run(strategy, task(strategy, failure({}), policy()), gate, lambda one: counted.update([one])), counted
+    ended = await run(strategy, task(strategy, failure({}), policy()), gate, lambda one: counted.update([one]))
+    return outcome_of(ended), counted
 
 
 @pytest.mark.parametrize("effect", list(Effect))

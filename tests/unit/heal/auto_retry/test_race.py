@@ -16,6 +16,7 @@ from consumer.catalog import WorkflowPolicy
 from consumer.errors import DeadlinePassed
 from consumer.heal.auto_retry import AutoRetry
 from consumer.heal.calls.read_back import CLOCKS_AGREE_WITHIN
+from consumer.heal.kept import HealState
 from consumer.model import Crashed, Failure, Healed, NotHealed, Outcome, RetryLater, Unknown
 from consumer.model.call import Ambiguous, Answer, CallResult, NotSent, OutboundRequest
 from consumer.redact import redact_json
@@ -123,6 +124,9 @@ class Gate:
         if self.model.time >= self.until:
             raise DeadlinePassed("over")
         self.begun = True
+
+    async def keep(self, state: HealState) -> None:
+        raise AssertionError(f"in this model nothing is kept: {state}")
 
     def unsent(self) -> None:
         raise AssertionError("in this model no permission is lost")

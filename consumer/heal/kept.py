@@ -1,0 +1,89 @@
+"""Kept state: what a heal that lasts stores on its claim, so that whoever inherits the claim goes on from there.
+
+A strategy declares its state as a pydantic model with a version. What is kept is the redacted JSON of it: a state that
+redaction would change, or that is too large, is refused before it is stored, for its heir would go on from something
+else.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import ClassVar, Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from consumer.model import JsonObject
+from consumer.model.suspension import KeptState
+from consumer.redact import redact_json
+
+MAX_STATE_BYTES: Final = 8192
+"""A state is ids, a moment, a cursor: a document belongs where it came from."""
+
+
+class UnkeepableState(ValueError):
+    """A bug of a strategy: its state is too large, or holds what redaction takes for a secret."""
+
+
+class UnreadableState(ValueError):
+    """No model of this release reads the state that a claim carries."""
+
+
+class HealState(BaseModel):
+    """Base of a strategy's state. Each changed form is a class of its own, with the next version."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    version: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspended:
+    """The end of a strategy's run whose heal goes on later: nothing of its own is under way in this process.
+
+    The claim keeps the state, its scope and its credits; slot, probe and the dependency's room are free.
+    """
+
+    state: HealState
+    look_again: timedelta
+    reason: str = ""
+    """What it waits for, in words: published with the first suspension."""
+    dependency_unhealthy: bool = False
+    """As in `NotHealed`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What the heir of a claim goes on from. It repeats nothing that came before the state was kept."""
+
+    state: HealState
+    begun: bool
+    """An effect may have begun since the state was kept; False: none has."""
+    suspended_for: timedelta = timedelta(0)
+    """Time since the heal was first suspended."""
+    revoked: bool = False
+    """A person has decided: nothing new may begin."""
+
+
+def encode_state(state: HealState) -> KeptState:
+    """Return a state as it is stored; raises UnkeepableState."""
+    content: JsonObject = state.model_dump(mode="json")
+    redacted, touched = redact_json(content)
+    if touched or redacted != content:
+        places = ", ".join(touched) or "somewhere"
+        raise UnkeepableState(f"{type(state).__name__} holds what looks like a secret at {places}: keep an id instead")
+    size = len(state.model_dump_json().encode())
+    if size > MAX_STATE_BYTES:
+        raise UnkeepableState(f"{type(state).__name__} has {size} bytes, more than {MAX_STATE_BYTES}")
+    return KeptState(version=state.version, content=content)
+
+
+def decode_state(kept: KeptState, models: Iterable[type[HealState]]) -> HealState:
+    """Return the state that a claim carries, as its own version's model; raises UnreadableState."""
+    model = next((one for one in models if one.version == kept.version), None)
+    if model is None:
+        raise UnreadableState(f"version {kept.version} of its state is not known here")
+    try:
+        return model.model_validate(kept.content)
+    except ValidationError as error:
+        raise UnreadableState(
+            f"its state of version {kept.version} is damaged in {error.error_count()} places"
+        ) from error

@@ -1,0 +1,50 @@
+"""Builds the event of a heal's first suspension. Pure."""
+
+from datetime import datetime
+from typing import Final
+from uuid import uuid5
+
+from consumer.model import Claim, Diagnosis, Failure, Message
+from consumer.redact import redact_text
+from consumer.results.events import Outlet, truncate
+from schemas.envelope import encode
+from schemas.events import failure_status_event
+from schemas.heal_result import FailureStatus
+from schemas.names import Status, WaitsOn
+from schemas.trace import NO_TRACE
+from schemas.trace import Trace as EventTrace
+
+BEFORE_ATTEMPT: Final = -1
+"""Rank of what is told of a step before its attempt."""
+
+
+def suspended_message(
+    failure: Failure, diagnosis: Diagnosis, claim: Claim, reason: str, now: datetime, until: datetime, outlet: Outlet
+) -> Message:
+    """Build the event of a heal that is suspended until a time: its id is the same for each suspension of a heal."""
+    status = FailureStatus(
+        failure_id=failure.id,
+        org_id=failure.org_id,
+        workflow_name=redact_text(failure.workflow_name),
+        failure_type=diagnosis.failure_type,
+        step=claim.step,
+        status=Status.PENDING,
+        reason=redact_text(reason),
+        due_at=until,
+        waits_on=WaitsOn.TIME,
+        suspended_until=until,
+        changed_at=now,
+    )
+    trace = EventTrace(failure.trace.traceparent, failure.trace.tracestate) if failure.trace else NO_TRACE
+    body, headers = encode(failure_status_event(status, trace, claim.attempt_id.hex[:8]))
+    message = Message(
+        id=uuid5(claim.attempt_id, "suspended"),
+        failure_id=failure.id,
+        step=claim.step,
+        rank=BEFORE_ATTEMPT,
+        topic=outlet.results_topic,
+        key=str(failure.id).encode(),
+        headers=tuple(headers),
+        body=body,
+    )
+    return truncate(message, outlet.max_bytes)
