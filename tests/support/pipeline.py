@@ -344,7 +344,7 @@ class Site:
         await self.db.execute("UPDATE heal_owner SET lease_until = lease_until - $1::interval", span)
         await self.db.execute(
             "UPDATE heal_claim SET claimed_at = claimed_at - $1::interval,"
-            " effect_deadline = effect_deadline - $1::interval",
+            " effect_deadline = effect_deadline - $1::interval, look_at = look_at - $1::interval",
             span,
         )
         await self.db.execute("UPDATE heal_outbox SET created_at = created_at - $1::interval", span)

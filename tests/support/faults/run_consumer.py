@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 from consumer import logs
 from consumer.catalog import WorkflowPolicy
 from consumer.heal.auto_retry import AutoRetry
-from consumer.heal.kept import HealState, Suspended
+from consumer.heal.kept import HealState, Kept, Suspended
 from consumer.heal.schema_autofix.strategy import SchemaAutofix
 from consumer.heal.strategy import EffectGate, Strategies, Strategy, Task
 from consumer.kafka.reader import Reader
@@ -33,7 +33,7 @@ from consumer.kafka.writer import Writer
 from consumer.model import Diagnosis, Failure, Intent, MicroAud, Outcome, Partition
 from consumer.model.call import CallResult, OutboundRequest
 from consumer.outbound.calls import OutboundCalls, open_calls
-from consumer.pipeline import intake, settle
+from consumer.pipeline import intake, resume, settle, suspend
 from consumer.pipeline.publish import Publisher
 from consumer.redact import redact_json
 from consumer.repair.worker_pool import repair_worker_pool
@@ -44,7 +44,9 @@ from consumer.settings import Settings, read_settings
 from consumer.store import due, leases
 from consumer.store import intake as stored_intake
 from consumer.store import settle as stored_settle
-from schemas.names import StrategyName
+from consumer.store.suspended import GoneOn, SuspendResult
+from schemas.names import Effect, StrategyName
+from tests.support.worlds.jobs import HttpJobs, Orders
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -69,6 +71,11 @@ AFTER: Final[Mapping[str, tuple[object, str]]] = {
 EFFECTS: Final = ("asked", "before", "during", "after")
 """Of one effect: its beginning asked for, then allowed, then under way, then over and not yet settled."""
 BOUNDARIES: Final = (*AFTER, *EFFECTS, "committing", "committed")
+AFTER_OF_JOBS: Final[Mapping[str, tuple[object, str]]] = {
+    "suspended": (suspend, "suspend"),
+    "gone on": (resume, "take_due"),
+}
+"""Of heals that last, where `ACT_JOBS` names the server that does their jobs; `ACT_EFFECT` is how it takes an order."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -192,6 +199,35 @@ class Acting:
         return outcome
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActingOrders(Orders):
+    """A strategy whose jobs last, with the boundaries of its orders, looks and kept states watched."""
+
+    act: Act
+
+    async def heal(self, task: Task, gate: EffectGate) -> Outcome | Suspended:
+        return await Orders.heal(self, task, ActingGate(gate, self.act, task.failure))
+
+    async def go_on(self, task: Task, gate: EffectGate, kept: Kept) -> Outcome | Suspended:
+        self.act.cross("going on", task.failure)
+        ended = await Orders.go_on(self, task, ActingGate(gate, self.act, task.failure), kept)
+        self.act.cross("looked", task.failure)
+        return ended
+
+
+def acting_orders(act: Act) -> Strategies:
+    """Give the strategy whose jobs `ACT_JOBS` does."""
+    return {
+        StrategyName.AUTO_RETRY: ActingOrders(
+            jobs=HttpJobs(os.environ["ACT_JOBS"]),
+            kind=Effect(os.environ["ACT_EFFECT"]),
+            every=SOON,
+            window=timedelta(seconds=act.window or 30),
+            act=act,
+        )
+    }
+
+
 @asynccontextmanager
 async def acting_strategies(settings: Settings, act: Act) -> AsyncIterator[Strategies]:
     """Give the installed strategies with their boundaries watched, and the calls of the first tagged."""
@@ -217,7 +253,15 @@ def then(done: Callable[P, Awaitable[R]], act: Act, boundary: str) -> Callable[P
 
 
 def _did(result: object) -> bool:
-    return bool(result.failures if isinstance(result, due.Picked) else result)
+    match result:
+        case due.Picked():
+            return bool(result.failures)
+        case GoneOn():
+            return bool(result.inherited)
+        case SuspendResult():
+            return bool(result.mine)
+        case _:
+            return bool(result)
 
 
 def committing(act: Act) -> Callable[..., Awaitable[bool]]:
@@ -248,7 +292,7 @@ async def impatient() -> AsyncIterator[None]:
 def watched(act: Act) -> ExitStack:
     """Watch every boundary that lies between the stages."""
     stack = ExitStack()
-    for boundary, (home, name) in AFTER.items():
+    for boundary, (home, name) in ({**AFTER, **AFTER_OF_JOBS}).items():
         stack.enter_context(patch.object(home, name, then(getattr(home, name), act, boundary)))
     stack.enter_context(patch.object(Reader, "commit", committing(act)))
     return stack
@@ -263,7 +307,10 @@ async def main() -> None:
         async with AsyncExitStack() as stack:
             if not os.environ.get("ACT_PATIENT"):
                 await stack.enter_async_context(impatient())
-            strategies = await stack.enter_async_context(acting_strategies(settings, act))
+            if "ACT_JOBS" in os.environ:
+                strategies = acting_orders(act)
+            else:
+                strategies = await stack.enter_async_context(acting_strategies(settings, act))
             await run(settings, stop, strategies=strategies)
 
 

@@ -1,10 +1,13 @@
 """A provider of jobs that last, and a strategy that orders one, keeps its id, and looks again until it is done."""
 
+import asyncio
+import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import ClassVar, Literal, Protocol
+from urllib.request import Request, urlopen
 
 from consumer.catalog import WorkflowPolicy
 from consumer.heal.kept import HealState, Kept, Suspended
@@ -79,6 +82,31 @@ class Jobs:
     async def cross(self, boundary: str) -> None:
         if self.then is not None:
             await self.then(boundary)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpJobs:
+    """A provider on the test's HTTP server, for strategies in processes of their own."""
+
+    base: str
+
+    async def order(self, task: Task) -> str:
+        return await self._ask("POST", f"order/{task.failure.workflow_name}", task.plan.intent.idempotency_key)
+
+    async def is_done(self, job_id: str) -> bool:
+        return await self._ask("GET", f"look/{job_id}") == "done"
+
+    async def cancel(self, job_id: str) -> None:
+        await self._ask("POST", f"cancel/{job_id}")
+
+    async def _ask(self, method: str, path: str, key: str | None = None) -> str:
+        asked = Request(f"{self.base}/{path}", method=method, headers={"Idempotency-Key": key} if key else {})
+
+        def answer() -> str:
+            with urlopen(asked, timeout=20) as answered:
+                return str(json.loads(answered.read()))
+
+        return await asyncio.to_thread(answer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
