@@ -383,7 +383,7 @@ async def test_a_clean_stop_hands_an_unstarted_heal_over_at_once_and_with_all_it
 
     async with place.consumer(scripted(slow, Effect.UNSAFE, BEYOND_PATIENCE)):
         await asyncio.wait_for(at_it.wait(), PATIENCE)
-    assert await place.count("heal_owner WHERE owner <> 'parked'") == 0
+    assert await place.count("heal_owner WHERE isfinite(lease_until)") == 0
     async with place.in_another_group().consumer(scripted(heals, Effect.UNSAFE, BEYOND_PATIENCE)) as running:
         row = (await running.settled(1))["orders.sync"]
     assert (row["status"], row["step"]) == ("resolved", 1)
