@@ -94,7 +94,7 @@ async def test_after_a_kill_a_job_is_ordered_once_and_nothing_is_lost(
         assert await killed.ended() == -signal.SIGKILL, killed.last_lines
     await place.time_passes(timedelta(minutes=5))
     async with place.consumer(heirs(jobs, kind)) as heir:
-        await heir.settled(1, 40)
+        await heir.settled(1)
     await judge(place, jobs, org, kind, in_doubt=in_doubt)
 
 
@@ -112,7 +112,7 @@ async def test_a_stopped_process_that_comes_back_orders_nothing_and_writes_nothi
     async with process(place, tmp_path / "log", signal="SIGSTOP", window=str(WINDOW), **acts) as stopped:
         await until(stopped.is_stopped)
         async with place.in_another_group().consumer(heirs(jobs, kind)) as heir:
-            await heir.settled(1, 60)
+            await heir.settled(1)
             attempts = await place.db.fetch("SELECT * FROM workflow_heal_attempts ORDER BY id")
             seen = len(jobs.calls("/order/w"))
             stopped.tell(signal.SIGCONT)
