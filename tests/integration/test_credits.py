@@ -256,8 +256,7 @@ async def test_what_is_charged_beyond_the_hold_empties_the_wallet_and_the_rest_i
         assert await budget(place, org) == 0
         await pay(place, "1")
         await until(lambda: _debt_is(running, 0))
-        rows = await running.settled(2)
-    assert rows["next"]["status"] == "resolved"
+        await until(lambda: _resolved(place, 2))
     assert await budget(place, org) == Decimal("0.94")
     assert await place.count("token_usage_events WHERE remaining < 0") == 0
     assert await place.db.fetchval("SELECT sum(amount) FROM token_usage_events") == Decimal("-0.26")
@@ -269,7 +268,6 @@ async def pay(place: Site, amount: str) -> None:
     """What the platform does when somebody pays."""
     await place.db.execute("UPDATE token_wallets SET text_budget_aud = text_budget_aud + $1::text::numeric", amount)
     await place.db.execute("UPDATE usage_lockouts SET unlocked_at = now()")
-    await place.db.execute("UPDATE workflow_failures SET due_at = clock_timestamp() WHERE NOT resolved")
 
 
 async def _debt_is(running: Running, aud: float) -> bool:
