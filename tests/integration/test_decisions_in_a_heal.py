@@ -15,7 +15,7 @@ from consumer.model import Healed, Outcome, Proof, Unknown
 from consumer.ownership.permission import NOTHING_STARTS_AFTER
 from schemas.heal_result import FAILURE_STATUS_TYPE
 from schemas.names import Effect, Verdict
-from tests.support.patience import PATIENCE
+from tests.support.patience import BEYOND_PATIENCE, PATIENCE
 from tests.support.pipeline import Site, environment_of, event, until
 from tests.support.shw import Ran, shw
 from tests.support.worlds.scripted import scripted
@@ -80,7 +80,7 @@ async def test_what_was_learnt_about_the_world_is_written_whatever_a_person_deci
     place, call = embedded_place, Call(IN_DOUBT, PROVEN)
     org = await place.organisation()
     await place.publish(event(org, "1", workflow_name="w", context={"scope": "s"}))
-    async with place.consumer(scripted(call.heal, Effect.UNSAFE)):
+    async with place.consumer(scripted(call.heal, Effect.UNSAFE, BEYOND_PATIENCE)):
         await asyncio.wait_for(call.under_way.wait(), PATIENCE)
         await decides(place)
         call.go.set()
@@ -110,7 +110,7 @@ async def test_what_was_learnt_about_the_world_is_written_whatever_a_person_deci
 async def test_a_decision_that_knows_of_the_doubt_frees_the_scope(embedded_place: Site) -> None:
     place, call = embedded_place, Call(IN_DOUBT)
     await place.publish(event(await place.organisation(), "1", workflow_name="w"))
-    async with place.consumer(scripted(call.heal, Effect.UNSAFE)):
+    async with place.consumer(scripted(call.heal, Effect.UNSAFE, BEYOND_PATIENCE)):
         await asyncio.wait_for(call.under_way.wait(), PATIENCE)
         await give_up(place)
         call.go.set()
@@ -132,7 +132,7 @@ async def _unclaimed(place: Site) -> bool:
 async def test_a_call_that_healed_answers_whoever_opened_the_failure_again_meanwhile(embedded_place: Site) -> None:
     place, call = embedded_place, Call(PROVEN)
     await place.publish(event(await place.organisation(), "1", workflow_name="w"))
-    async with place.consumer(scripted(call.heal, Effect.UNSAFE)):
+    async with place.consumer(scripted(call.heal, Effect.UNSAFE, BEYOND_PATIENCE)):
         await asyncio.wait_for(call.under_way.wait(), PATIENCE)
         await give_up(place)
         ran = await _shw(place, "heal", str(await the_failure(place)))
