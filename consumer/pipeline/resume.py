@@ -23,7 +23,7 @@ from consumer.flow_control.locked_wallets import LockedWallets
 from consumer.flow_control.slots import HealSlots
 from consumer.ingest.big_records import is_big_row
 from consumer.metrics import LoopPhase, Metrics
-from consumer.model import Diagnosed, Failure, FailureId, Heal, OrgId, OwnerId, Refuse, Settlement, in_aud
+from consumer.model import Diagnosed, Failure, Heal, OwnerId, Refuse, Settlement, in_aud
 from consumer.model.batch import Claimed
 from consumer.ownership.clock import Clock
 from consumer.ownership.lease import Lease
@@ -31,6 +31,7 @@ from consumer.pipeline.durable import bisect_batch
 from consumer.pipeline.flow import Pipeline
 from consumer.pipeline.publish import Publisher
 from consumer.pipeline.recording import Recording
+from consumer.pipeline.rounds import Rounds
 from consumer.pipeline.set_aside import take_in_set_aside
 from consumer.pipeline.stored_content import StoredContent
 from consumer.pipeline.unclaimed import end_unclaimed_plan
@@ -65,38 +66,6 @@ PUT_ASIDE_ROUNDS: Final = 10
 FREED_BEFORE_PICK: Final = 20
 """With a backlog, the fraction of the slots (a twentieth) that is free before the next pick, to be worth its
 transactions."""
-
-
-@dataclass(slots=True)
-class Rounds:
-    """Cursors of what each round looks at a part of, and timer of the fleet refresh: once an interval."""
-
-    every: timedelta
-    after: OrgId | None = None
-    """Of the picks: the organisation that was served last."""
-    unserved: set[OrgId] = field(default_factory=set)
-    """Organisations with something due of which the picks since the last refresh gave nothing."""
-    told_after: datetime | None = None
-    """Of the failures that wait for the outbox."""
-    parked_after: FailureId | None = None
-    """Of the parked claims."""
-    suspended_after: OrgId | None = None
-    """Of the organisations with suspended heals."""
-    more_suspended: bool = False
-    """Whether the last look gave as many as there was room for, or saw a part of the organisations alone."""
-    _next_refresh: float = 0.0
-
-    def soon(self) -> None:
-        """Make the fleet refresh due at the next poll."""
-        self._next_refresh = 0.0
-
-    def is_due(self) -> bool:
-        """Return True once an interval, when the fleet refresh is due."""
-        now = time.monotonic()
-        if now < self._next_refresh:
-            return False
-        self._next_refresh = now + self.every.total_seconds() * 0.7  # below the shortest wait between two polls
-        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,8 @@ from consumer.pipeline.intake import Intake
 from consumer.pipeline.publish import Publisher
 from consumer.pipeline.reading import Reading
 from consumer.pipeline.recording import Recording
-from consumer.pipeline.resume import ResumeLoop, Rounds
+from consumer.pipeline.resume import ResumeLoop
+from consumer.pipeline.rounds import Rounds
 from consumer.pipeline.settle import Settler
 from consumer.pipeline.stored_content import StoredContent
 from consumer.pipeline.suspend import Suspender
