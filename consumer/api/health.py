@@ -75,7 +75,10 @@ def health_routes(
     @router.get("/metrics")
     async def metrics(request: Request) -> Response:
         """Prometheus' text format, or OpenMetrics where it is asked for."""
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        try:
+            encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        except (TypeError, ValueError):  # a version that is no number
+            encode, content_type = choose_encoder("")
         return Response(encode(registry), headers={"Content-Type": content_type})
 
     return router

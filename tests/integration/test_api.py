@@ -496,6 +496,15 @@ async def test_every_error_has_one_form(world: World, method: str, path: str, st
     assert error_of(await world.ask(method, path)) == (status, code)
 
 
+@pytest.mark.parametrize("version", ["x", "1.x", "\xff", "", "9" * 5000, "1.0.0.0.0", "-1"])
+async def test_metrics_are_given_whatever_version_is_asked_for(world: World, version: str) -> None:
+    for form in ("application/openmetrics-text", "text/plain"):
+        headers = {"Accept": f"{form};q=x;version={version}".encode("latin-1")}
+        response = await world.ask("GET", "/metrics", None, headers=headers)
+        assert response.status_code == 200
+        assert "shw_events_total" in response.text
+
+
 async def test_a_fault_of_ours_tells_the_caller_nothing_and_the_log_everything(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
