@@ -41,7 +41,7 @@ from consumer.results.settlement import strip_content
 from consumer.results.wallet_levels import describe, judge, warning_message
 from consumer.settings import BreakerSettings, HealSettings, ResumeSettings
 from consumer.store import breakers, due, leases, rate_limits
-from consumer.store.credits import apply_owed
+from consumer.store.debts import apply_owed
 from consumer.store.leases import Inherited, ReadableStates
 from consumer.store.pool import Pool
 from consumer.store.settle import end_unclaimed

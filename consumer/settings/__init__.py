@@ -1,7 +1,7 @@
 """Settings of the service, read once from the environment.
 
 `sections.py` has a class for each section, with the reason for each default; `addresses.py` reads the addresses among
-them (the database, the brokers, the key set).
+them (the database, the brokers, the key set); `settings.py` reads them all, and sees that they fit together.
 Neighbours: `service/` and `cli/` read them, and pass each room its section.
 Invariant: what cannot be read is refused by its name, and no value is quoted.
 """
@@ -19,9 +19,8 @@ from consumer.settings.sections import (
     ResumeSettings,
     Seconds,
     Section,
-    Settings,
-    read_settings,
 )
+from consumer.settings.settings import Settings, read_settings
 
 __all__ = [
     "ApiSettings",

@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -12,12 +12,8 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    ValidationError,
-    model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-from consumer.errors import ConfigError
 from consumer.settings.addresses import check_bootstrap, check_dsn, check_key_url, read_dsn
 
 
@@ -272,87 +268,3 @@ class ApiSettings(Section):
     unassigned_stall: Seconds = timedelta(minutes=5)
     """Liveness: /healthz fails when this member has been out of its group, has read nothing of what waits, or could not
     commit, for this long while Kafka answers others."""
-
-
-class Settings(BaseSettings):
-    """All sections; an environment variable is named `SHW_<SECTION>__<NAME>`."""
-
-    model_config = SettingsConfigDict(
-        frozen=True,
-        extra="forbid",
-        env_prefix="SHW_",
-        env_nested_delimiter="__",
-        validate_default=True,
-        hide_input_in_errors=True,
-    )
-
-    kafka: KafkaSettings = KafkaSettings()
-    postgres: PostgresSettings = PostgresSettings()
-    intake: IntakeSettings = IntakeSettings()
-    dead_letter_limit: DeadLetterLimitSettings = DeadLetterLimitSettings()
-    heal: HealSettings = HealSettings()
-    breaker: BreakerSettings = BreakerSettings()
-    resume: ResumeSettings = ResumeSettings()
-    outbound: OutboundSettings = OutboundSettings()
-    api: ApiSettings = ApiSettings()
-    deployment: Annotated[str | None, Field(min_length=1, max_length=200)] = None
-    """Name of this deployment, one for each database. Default: the failures topic and the group, `topic/group`."""
-    catalog: Path | None = None
-    """The YAML file that declares what may be healed, and for whom."""
-    drain: Seconds = timedelta(seconds=20)
-    """Longest duration of a clean shutdown; set the pod's grace period at least 5 s above."""
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-
-    @property
-    def deployment_name(self) -> str:
-        """The name that this deployment has in its database."""
-        return self.deployment or f"{self.kafka.failures_topic}/{self.kafka.group_id}"
-
-    @model_validator(mode="after")
-    def _check_consistency(self) -> Self:
-        kafka = self.kafka
-        if len({kafka.failures_topic, kafka.results_topic, kafka.dlq_topic}) < 3:  # noqa: PLR2004 - of three names
-            raise ValueError(
-                "SHW_KAFKA__FAILURES_TOPIC, SHW_KAFKA__RESULTS_TOPIC and SHW_KAFKA__DLQ_TOPIC must be three topics: "
-                "what the healer writes would come back to it as failures, without an end"
-            )
-        if kafka.security_protocol.startswith("SASL") and not (kafka.sasl_username and kafka.sasl_password):
-            raise ValueError(
-                f"SHW_KAFKA__SECURITY_PROTOCOL {kafka.security_protocol} needs SHW_KAFKA__SASL_USERNAME and "
-                "SHW_KAFKA__SASL_PASSWORD"
-            )
-        if self.kafka.rebalance_timeout <= self.drain:
-            raise ValueError(
-                f"SHW_KAFKA__REBALANCE_TIMEOUT ({self.kafka.rebalance_timeout}) must be above SHW_DRAIN "
-                f"({self.drain}): a member that drains longer than the rebalance waits is put out of its group"
-            )
-        if self.kafka.session_timeout >= self.kafka.rebalance_timeout:
-            raise ValueError("SHW_KAFKA__SESSION_TIMEOUT must be below SHW_KAFKA__REBALANCE_TIMEOUT")
-        if self.intake.max_event_bytes > self.intake.max_bytes:
-            raise ValueError("SHW_INTAKE__MAX_EVENT_BYTES must not be above SHW_INTAKE__MAX_BYTES")
-        return self
-
-
-def read_settings() -> Settings:
-    """Read the settings from the environment.
-
-    Raises
-    ------
-    ConfigError
-        A value is of the wrong kind, or two contradict each other; names the variable.
-
-    """
-    try:
-        return Settings()
-    except ValidationError as error:
-        raise ConfigError(_format_errors(error)) from None
-    except SettingsError as error:
-        raise ConfigError(f"Settings: {error}. A section as a whole is a JSON object.") from None
-
-
-def _format_errors(error: ValidationError) -> str:
-    lines = []
-    for fault in error.errors(include_url=False, include_input=False):
-        where = "__".join(str(part) for part in fault["loc"]).upper()
-        lines.append(f"SHW_{where}: {fault['msg']}" if where else fault["msg"])
-    return "Settings: " + "; ".join(lines)

@@ -6,9 +6,10 @@ from datetime import timedelta
 
 from consumer.model import AttemptId, Diagnosed, MicroAud, Refused, RetryLater
 from consumer.model.batch import HeldBack
-from consumer.store.credits import Hold, admit_holds
+from consumer.store.credits import admit_holds
 from consumer.store.pool import Connection
 from consumer.store.rate_limits import Limited, check_rates, count_starts
+from consumer.store.wallets import Hold
 from schemas.names import Code
 
 PUT_OFF: timedelta = timedelta(seconds=1)

@@ -10,14 +10,12 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from consumer.model import AttemptId, MicroAud, OrgId
-from consumer.store.pool import Connection, Pool, transaction, translated
+from consumer.store.pool import Connection
 from consumer.store.rows import as_json
 from consumer.store.wallet_levels import Note, leave_notes
+from consumer.store.wallets import ALL_HELD, EXHAUSTED, Hold, Wallet, admit
 from schemas.value import value
 
-NO_WALLET: Final = "No billing wallet configured"
-EXHAUSTED: Final = "Text budget exhausted"
-ALL_HELD: Final = "Text budget is held by heals under way"
 _ADJUSTMENT: Final = "adjustment"
 _CONSUMPTION: Final = "text_consume"
 
@@ -81,7 +79,7 @@ UNION ALL SELECT locked.org_id, 0, NULL, false, false, true FROM locked
 """  # noqa: S608 - constants
 
 # Where another transaction has applied it meanwhile there is nothing to delete any more.
-_APPLY_OWED = f"""
+APPLY_OWED = f"""
 WITH {_OUR_TURN}{_NOT_LOCKED}, owed AS (
   DELETE FROM heal_owed h USING w WHERE h.org_id = w.org_id
   RETURNING h.org_id, h.attempt_id, h.amount, h.event_type, h.place, w.budget
@@ -97,8 +95,6 @@ SELECT o.org_id, o.event_type, round(o.amount / 1000000.0, 6),
   FROM owed o ORDER BY o.place
 """  # noqa: S608 - constants
 
-_OWED_TO = "SELECT DISTINCT h.org_id FROM heal_owed h LIMIT $1"
-
 _OWE = """
 INSERT INTO heal_debt (attempt_id, org_id, strategy, amount)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[])
@@ -106,7 +102,7 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[])
 
 # After its caller has taken its turn for these wallets: what another transaction has collected meanwhile is seen here.
 # A debt is paid in as many parts as it takes; a wallet never falls below zero for one.
-_COLLECT = f"""
+COLLECT = f"""
 WITH {_OUR_TURN}{_NOT_LOCKED}, owing AS MATERIALIZED (
   SELECT d.org_id, d.attempt_id, d.amount, d.place, w.budget FROM heal_debt d JOIN w USING (org_id)
    WHERE w.budget > 0 ORDER BY d.place FOR UPDATE OF d
@@ -131,21 +127,6 @@ SELECT p.org_id, '{_CONSUMPTION}', round(-p.part / 1000000.0, 6), round((p.budge
   FROM paid p ORDER BY p.place
 """  # noqa: S608 - constants
 
-_INDEBTED = """
-SELECT d.org_id FROM heal_debt d JOIN token_wallets w ON w.org_id = d.org_id
- WHERE w.text_budget_aud > 0 GROUP BY d.org_id LIMIT $1
-"""
-
-_DEBTS = "SELECT coalesce(sum(d.amount), 0)::bigint FROM heal_debt d"
-
-_FORGET_DEBTS = "DELETE FROM heal_debt d WHERE NOT EXISTS (SELECT FROM organizations o WHERE o.id = d.org_id)"
-
-# With its organisation a wallet goes, and what it was owed.
-_FORGET_OWED = """
-DELETE FROM heal_owed h
- WHERE h.org_id = ANY($1::uuid[]) AND NOT EXISTS (SELECT FROM token_wallets t WHERE t.org_id = h.org_id)
-"""
-
 _CLEAR_HOLDS = "UPDATE heal_claim SET held = 0 WHERE attempt_id = ANY($1::uuid[])"
 
 _OUTSTANDING = """
@@ -153,7 +134,7 @@ SELECT org_id, sum(held)::bigint AS held FROM heal_claim
  WHERE org_id = ANY($1::uuid[]) AND NOT attempt_id = ANY($2::uuid[]) GROUP BY org_id
 """
 
-_TAKE_TURNS = """
+TAKE_TURNS = """
 SELECT pg_advisory_xact_lock(20534, b.bucket)
   FROM (SELECT DISTINCT hashtext(o::text) & 63 AS bucket FROM unnest($1::uuid[]) AS o ORDER BY bucket) AS b
 """
@@ -176,41 +157,7 @@ SELECT o, 'text', $2, $3::jsonb FROM unnest($1::uuid[]) AS o
                     AND l.lockout_type IN ('text', 'both'))
 """
 
-_APPLIED_AT_ONCE: Final = 1000
-_LEDGER_METADATA = as_json({"service": "self-healing-workflows"})
-
-
-@value(frozen=True, slots=True, kw_only=True)
-class Hold:
-    """The credit hold that one claimed heal needs."""
-
-    attempt_id: AttemptId
-    org_id: OrgId
-    amount: MicroAud
-
-
-@value(frozen=True, slots=True, kw_only=True)
-class Wallet:
-    """A wallet's text budget, and the reason of its lockout if there is one."""
-
-    budget: int
-    lockout: str | None
-    paid: bool = False
-    """Whether all entries for it are paid already; the budget is the one from before."""
-    owed: bool = False
-    """Whether it is owed something that is to be applied before anything is held of it."""
-    locked: bool = False
-    """Whether somebody else holds it, or its organisation, locked: nothing is known of it, and nothing was held."""
-
-
-@value(frozen=True, slots=True, kw_only=True)
-class Admission:
-    """The holds that the wallets can pay, in order of arrival, and the reason for each other one."""
-
-    paid: tuple[Hold, ...]
-    refused: Mapping[AttemptId, str]
-    left: Mapping[OrgId, int] = field(default_factory=dict)
-    """What each wallet can pay after them; none of one that is locked out."""
+LEDGER_METADATA = as_json({"service": "self-healing-workflows"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,21 +168,6 @@ class HoldsAdmitted:
     locked: frozenset[AttemptId] = frozenset()
     left: Mapping[OrgId, int] = field(default_factory=dict)
     """What the wallets of those that are refused can pay."""
-
-
-def admit(holds: Sequence[Hold], wallets: Mapping[OrgId, Wallet]) -> Admission:
-    """Decide on a batch of holds as if they came one by one; pure."""
-    left = {org_id: 0 if wallet.lockout is not None else wallet.budget for org_id, wallet in wallets.items()}
-    paid: list[Hold] = []
-    refused: dict[AttemptId, str] = {}
-    for hold in holds:
-        wallet = wallets.get(hold.org_id)
-        if wallet is None or wallet.lockout is not None or hold.amount > left[hold.org_id]:
-            refused[hold.attempt_id] = NO_WALLET if wallet is None else wallet.lockout or EXHAUSTED
-            continue
-        left[hold.org_id] -= hold.amount
-        paid.append(hold)
-    return Admission(paid=tuple(paid), refused=refused, left=left)
 
 
 async def admit_holds(
@@ -253,8 +185,8 @@ async def admit_holds(
         return HoldsAdmitted()
     wallets = await _write_entries(connection, [(hold, -hold.amount, _ADJUSTMENT) for hold in wanted], "hold")
     if owed_to := [org_id for org_id, wallet in wallets.items() if wallet.owed]:
-        await connection.execute(_APPLY_OWED, owed_to, _LEDGER_METADATA)
-        await connection.execute(_COLLECT, owed_to, _LEDGER_METADATA)
+        await connection.execute(APPLY_OWED, owed_to, LEDGER_METADATA)
+        await connection.execute(COLLECT, owed_to, LEDGER_METADATA)
         theirs = [(hold, -hold.amount, _ADJUSTMENT) for hold in wanted if hold.org_id in owed_to]
         wallets |= await _write_entries(connection, theirs, "hold")
     locked = frozenset(h.attempt_id for h in wanted if h.org_id in wallets and wallets[h.org_id].locked)
@@ -303,7 +235,7 @@ async def settle_holds(
     beyond = [one for one in ended if one.spent > one.hold.amount]
     if unpaid or beyond:
         orgs = {one.hold.org_id for one in ended} | {org_id for org_id, _ in unpaid}
-        await connection.execute(_TAKE_TURNS, sorted(orgs))
+        await connection.execute(TAKE_TURNS, sorted(orgs))
     if unpaid:
         await _lock_out_exhausted(connection, unpaid)
     back = [
@@ -327,34 +259,7 @@ async def settle_holds(
     if beyond:
         rows = [(o.hold.attempt_id, o.hold.org_id, o.strategy, o.spent - o.hold.amount) for o in beyond]
         await connection.execute(_OWE, *zip(*rows, strict=True))
-        await connection.execute(_COLLECT, sorted({o.hold.org_id for o in beyond}), _LEDGER_METADATA)
-
-
-async def apply_owed(pool: Pool) -> MicroAud:
-    """Apply what wallets are owed that were locked when a heal ended, and collect debts; returns what is left of these.
-
-    In the order in which it was written. A wallet without an organisation is gone, and so is what it was owed or owed.
-    """
-    async with transaction(pool) as connection:
-        owed_to = [row["org_id"] for row in await connection.fetch(_OWED_TO, _APPLIED_AT_ONCE)]
-        if owed_to:
-            await connection.execute(_FORGET_OWED, owed_to)
-            await connection.execute(_APPLY_OWED, owed_to, _LEDGER_METADATA)
-    debts = await _debts(pool)
-    if not debts:
-        return debts
-    async with transaction(pool) as connection:
-        await connection.execute(_FORGET_DEBTS)
-        indebted = [row["org_id"] for row in await connection.fetch(_INDEBTED, _APPLIED_AT_ONCE)]
-        if indebted:
-            await connection.execute(_TAKE_TURNS, sorted(indebted))
-            await connection.execute(_COLLECT, indebted, _LEDGER_METADATA)
-    return await _debts(pool)
-
-
-async def _debts(pool: Pool) -> MicroAud:
-    with translated():
-        return MicroAud(await pool.fetchval(_DEBTS))
+        await connection.execute(COLLECT, sorted({o.hold.org_id for o in beyond}), LEDGER_METADATA)
 
 
 async def _write_entries(
@@ -363,7 +268,7 @@ async def _write_entries(
     """Change wallets and write their ledger; returns the wallets as they were before, locked, and which have paid."""
     columns = zip(*((hold.org_id, hold.attempt_id, amount, kind) for hold, amount, kind in entries), strict=True)
     org_ids = sorted({hold.org_id for hold, _, _ in entries})
-    rows = await connection.fetch(_WRITE_ENTRIES, org_ids, *columns, phase, _LEDGER_METADATA)
+    rows = await connection.fetch(_WRITE_ENTRIES, org_ids, *columns, phase, LEDGER_METADATA)
     return {
         OrgId(row["org_id"]): Wallet(
             budget=row["budget"], lockout=row["lockout"], paid=row["paid"], owed=row["owed"], locked=row["locked"]
@@ -397,7 +302,7 @@ async def _lock_out_exhausted(connection: Connection, unpaid: Sequence[tuple[Org
     held = await _outstanding(connection, list(most), besides=[])
     gone = [org for row in rows if row["budget"] + held.get(org := OrgId(row["org_id"]), 0) < most[org]]
     if gone:
-        await connection.execute(_LOCK_OUT, gone, EXHAUSTED, _LEDGER_METADATA)
+        await connection.execute(_LOCK_OUT, gone, EXHAUSTED, LEDGER_METADATA)
 
 
 async def _outstanding(

@@ -9,10 +9,11 @@ from uuid import UUID
 from consumer.errors import LostClaim, RevokedClaim
 from consumer.model import AttemptId, Claim, Failure, FailureId, MicroAud, OwnerId
 from consumer.model.suspension import KeptState
-from consumer.store.credits import EndedHold, Hold, settle_holds
+from consumer.store.credits import EndedHold, settle_holds
 from consumer.store.pool import Connection, Pool, transaction, translated
 from consumer.store.rows import FAILURE_COLUMNS, read_failure, read_json
 from consumer.store.settle import wake
+from consumer.store.wallets import Hold
 from schemas.names import Effect, StrategyName
 
 PARKED_AT_ONCE: Final = 2000

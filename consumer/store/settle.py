@@ -10,11 +10,12 @@ import asyncpg
 from consumer.model import AttemptId, MicroAud, OrgId, OwnerId, Settlement
 from consumer.settings import BreakerSettings
 from consumer.store.breakers import Verdicts, apply_health
-from consumer.store.credits import EndedHold, Hold, settle_holds
+from consumer.store.credits import EndedHold, settle_holds
 from consumer.store.drift import RepairCount, count
 from consumer.store.outbox import columns, put
 from consumer.store.pool import Connection, Pool, transaction
 from consumer.store.rows import as_json, progress_json
+from consumer.store.wallets import Hold
 
 _SETTLE = """
 WITH x AS (

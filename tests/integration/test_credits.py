@@ -15,8 +15,10 @@ from pydantic import SecretStr
 from consumer.heal.strategy import EffectGate, Task
 from consumer.model import AttemptId, Healed, MicroAud, NotHealed, OrgId, Outcome, Proof
 from consumer.settings import PostgresSettings
-from consumer.store.credits import EXHAUSTED, EndedHold, Hold, Wallet, admit, admit_holds, apply_owed, settle_holds
+from consumer.store.credits import EndedHold, admit_holds, settle_holds
+from consumer.store.debts import apply_owed
 from consumer.store.pool import Pool, open_pool, transaction
+from consumer.store.wallets import EXHAUSTED, Hold, Wallet, admit
 from schemas.heal_result import BUDGET_WARNING_TYPE, FAILURE_STATUS_TYPE
 from schemas.names import Code, Verdict
 from tests.support import oracle

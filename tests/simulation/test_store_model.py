@@ -42,7 +42,7 @@ from consumer.results.settlement import FinishedHeal, settle_heal
 from consumer.results.suspended import suspended_message
 from consumer.settings import BreakerSettings
 from consumer.store import breakers, changes, decisions, due, intake, leases, outbox, settle, suspended
-from consumer.store.credits import apply_owed
+from consumer.store.debts import apply_owed
 from consumer.store.due import Due
 from consumer.store.heal_requests import ask_heal
 from consumer.store.intake import Arrival

@@ -17,8 +17,8 @@ from consumer.store.breakers import (
     _trailing_strikes,
     choose_probes,
 )
-from consumer.store.credits import ALL_HELD, EXHAUSTED, Hold, Wallet, admit
 from consumer.store.rate_limits import Limited, allow
+from consumer.store.wallets import ALL_HELD, EXHAUSTED, Hold, Wallet, admit
 from tests.support.simulation.loop import EPOCH
 
 

@@ -31,7 +31,7 @@ from consumer.store import (
 from consumer.store.aside import SetAside
 from consumer.store.backlog import BacklogCounts
 from consumer.store.breakers import BreakerStates
-from consumer.store.credits import apply_owed
+from consumer.store.debts import apply_owed
 from consumer.store.decisions import TellChange
 from consumer.store.due import Due, Picked, Started
 from consumer.store.intake import Arrival, Aside, Taken

@@ -39,7 +39,6 @@ from consumer.results.events import Outlet
 from consumer.settings import BreakerSettings
 from consumer.store.backlog import BacklogCounts
 from consumer.store.breakers import BreakerRequest, Probes
-from consumer.store.credits import Hold
 from consumer.store.decisions import PERSON, TellChange
 from consumer.store.due import Due, Started
 from consumer.store.intake import Arrival, Taken
@@ -48,6 +47,7 @@ from consumer.store.rate_limits import Limited
 from consumer.store.rows import CLAIMED_LOOK
 from consumer.store.settle import Settled
 from consumer.store.suspended import SuspendResult
+from consumer.store.wallets import Hold
 from schemas.names import Code, Effect, Result, Status, StrategyName
 from tests.support.simulation.gates import Breakers, Credits, Rates
 from tests.support.simulation.gates import Refused as RefusedByTable

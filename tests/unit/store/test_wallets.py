@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.model import AttemptId, MicroAud, OrgId
-from consumer.store.credits import EXHAUSTED, NO_WALLET, Hold, Wallet, admit
+from consumer.store.wallets import EXHAUSTED, NO_WALLET, Hold, Wallet, admit
 
 ORGS = [OrgId(UUID(int=n)) for n in range(3)]
 
