@@ -28,7 +28,7 @@ supabase: $(READY) ## the integration tests on a server whose default privileges
 faults: $(READY) ## the whole fault matrix, storms and store stress on real Kafka, for about an hour (ARGS: for pytest)
 	@SHW_FAULT_MATRIX=full $(BIN)/python -m pytest tests/crash -n 2 --dist worksteal $(ARGS)
 
-check: $(READY) ## format, lint, types, layers, generated schemas
+check: $(READY) ## format, lint, types, layers, generated schemas, the house
 	@echo "==> ruff format"
 	@$(BIN)/ruff format --check .
 	@echo "==> ruff check"
@@ -39,6 +39,8 @@ check: $(READY) ## format, lint, types, layers, generated schemas
 	@$(BIN)/lint-imports
 	@echo "==> shw schemas --check"
 	@$(BIN)/shw schemas --check
+	@echo "==> the house"
+	@$(BIN)/python -m pytest -q tests/unit/test_house.py
 
 bench: $(READY) ## the benchmark beside its peers
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from consumer.repair import date_forms, scalar_forms
+from consumer.repair.envelope_members import WRAPPERS, is_set_aside, is_transport, may_be_dropped, reports_failure
 from consumer.repair.fit import Step
-from consumer.repair.key_names import near, plain, says_the_measure, words_of
+from consumer.repair.key_names import near, plain, says_the_measure
 from consumer.repair.leaf_rules import Leaf
 from consumer.repair.readings import decoded, fenced_part
 from consumer.repair.string_reader import ParseError
@@ -36,37 +37,6 @@ _ADDRESS: Final = re.compile(
 )
 """Where a text is a URI, a path or a media type, a slash joins no items."""
 _NOTHING: Final = frozenset({"none", "null", "nil", "n/a", "na", "-", "--", "undefined", "nan", "empty", "[]", "{}"})
-_METADATA: Final = frozenset({
-    "status", "statuscode", "state", "ok", "success", "succeeded", "code", "message", "msg", "detail", "error",
-    "errors", "warnings", "meta", "metadata", "links", "timestamp", "time", "requestid", "traceid", "correlationid",
-    "version", "apiversion", "schema", "type", "kind", "object", "source", "took", "duration", "elapsed", "page",
-    "total", "count", "limit", "offset", "next", "cursor", "more", "hasmore", "id", "role", "model", "usage", "index",
-    "finishreason", "stopreason", "stopsequence", "logprobs", "refusal", "annotations", "created",
-    "systemfingerprint", "iserror", "name", "callid", "tookms", "durationms", "elapsedms", "latencyms", "ts",
-    "servertime", "createdat", "generatedat", "receivedat", "trace", "server", "host", "env", "environment", "region",
-    "attempt", "attempts", "retries", "cached", "etag", "checksum", "jsonrpc", "specversion", "datacontenttype",
-})  # fmt: skip
-_TRANSPORT: Final = frozenset({
-    "status", "statuscode", "ok", "success", "succeeded", "error", "errors", "warnings", "requestid", "traceid",
-    "correlationid", "links", "took", "elapsed", "apiversion",
-})  # fmt: skip
-"""What an envelope may say of a single text or number without changing what that means."""
-_SUCCESS_WORDS: Final = frozenset({"ok", "success", "succeeded", "successful", "true", "200", "201", "202", "none"})
-_FAILURE_WORDS: Final = frozenset({"error", "fail", "failed", "failure", "ko", "invalid", "rejected", "denied"})
-_WRAPPERS: Final = frozenset({
-    "value", "data", "result", "results", "response", "payload", "body", "content", "contents", "text", "output",
-    "answer", "item", "items", "record", "records", "object", "document", "json", "arguments", "args", "parameters",
-    "params", "input", "function", "message", "entity", "choices", "candidates", "parts", "toolcalls", "toolcall",
-    "functioncall", "structuredcontent",
-})  # fmt: skip
-_SET_ASIDE: Final = frozenset({
-    "old", "previous", "prior", "before", "original", "deleted", "removed", "draft", "example", "examples", "sample",
-    "default", "defaults", "template", "test", "mock", "dummy", "placeholder", "expected", "not", "no", "if", "unless",
-    "rejected", "invalid", "failed", "cancelled", "canceled", "archived", "obsolete", "deprecated", "ignore", "ignored",
-    "proposed", "suggested", "alternative", "alternatives", "wrong", "bad", "broken", "backup", "stale", "expired",
-    "discarded", "superseded", "schema", "never", "without", "undo", "rollback",
-})  # fmt: skip
-"""What an envelope says of its content that makes it no document: a draft, an example, what was before."""
 _MAX_DEPTH: Final = 4
 _MAX_PAIRS: Final = 1_000
 _SURE_LENGTH: Final = 4
@@ -207,16 +177,16 @@ def of_object(members: dict[str, Json], leaf: Leaf, names: frozenset[str]) -> It
     if len(members) > _MAX_BESIDE or reports_failure(members):
         return
     for key, inner in members.items():
-        if not _may_hold(key, inner, leaf, names) or _is_set_aside(key):
+        if not _may_hold(key, inner, leaf, names) or is_set_aside(key):
             continue
         others = {name: value for name, value in members.items() if name != key}
         if any(says_the_measure(name, value) for name, value in others.items()):
             continue
-        if not _is_structure(inner) and not all(_is_transport(name, value) for name, value in others.items()):
+        if not _is_structure(inner) and not all(is_transport(name, value) for name, value in others.items()):
             continue
         inside = names_inside(inner)
         apart = {name: value for name, value in others.items() if plain(name) not in inside}
-        if not _may_be_dropped(apart, known=plain(key) in _WRAPPERS or _is_wholly(inner, names)):
+        if not may_be_dropped(apart, known=plain(key) in WRAPPERS or _is_wholly(inner, names)):
             continue
         step = Step(
             op="move",
@@ -288,7 +258,7 @@ def _is_json_text(text: str) -> bool:
 
 
 def _may_hold(key: str, inner: Json, leaf: Leaf, names: frozenset[str]) -> bool:
-    known = plain(key) in _WRAPPERS
+    known = plain(key) in WRAPPERS
     match inner:
         case None:
             return False
@@ -299,55 +269,9 @@ def _may_hold(key: str, inner: Json, leaf: Leaf, names: frozenset[str]) -> bool:
             return known
 
 
-def _is_set_aside(key: str) -> bool:
-    return any(word.casefold() in _SET_ASIDE for word in words_of(key))
-
-
 def _is_wholly(inner: Json, names: frozenset[str]) -> bool:
     return isinstance(inner, dict) and len(inner) > 1 and all(plain(key) in names for key in inner)
 
 
-def _may_be_dropped(others: dict[str, Json], *, known: bool) -> bool:
-    return all(_is_metadata(name, value) for name, value in others.items()) and (
-        known or all(plain(name) in _METADATA for name in others)
-    )
-
-
-def _is_transport(name: str, value: Json) -> bool:
-    word = plain(name)
-    if word in {"status", "statuscode"} and str(value).strip().lower() not in _SUCCESS_WORDS:
-        return False
-    return word in _TRANSPORT
-
-
 def _is_structure(inner: Json) -> bool:
     return isinstance(inner, dict | list) or (isinstance(inner, str) and _is_json_text(inner))
-
-
-def _is_metadata(name: str, value: Json) -> bool:
-    return (
-        plain(name) in _METADATA
-        or name.startswith(("@", "$", "__"))
-        or value is None
-        or isinstance(value, bool)
-        or value in ("", [], {})
-    )
-
-
-def reports_failure(members: dict[str, Json]) -> bool:
-    """Return whether a member says that what the others hold has failed."""
-    for key, said in members.items():
-        word = plain(key)
-        if (
-            word in {"status", "state", "result", "outcome"}
-            and isinstance(said, str)
-            and said.strip().lower() in _FAILURE_WORDS
-        ):
-            return True
-        if word in {"ok", "success", "succeeded"} and said is False:
-            return True
-        if word in {"error", "errors"} and said not in (None, False, "", [], {}, 0):
-            return True
-        if word in {"status", "statuscode", "code"} and isinstance(said, int) and said >= 400:  # noqa: PLR2004 - as HTTP
-            return True
-    return False

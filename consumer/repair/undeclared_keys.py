@@ -7,7 +7,7 @@ from math import prod
 from typing import Final
 
 from consumer.repair.compiled_schema import CompiledSchema
-from consumer.repair.conversions import reports_failure
+from consumer.repair.envelope_members import reports_failure
 from consumer.repair.fit import INFINITE, SAME, Fit, Fitter, Miss
 from consumer.repair.key_names import (
     differs_in_meaning,

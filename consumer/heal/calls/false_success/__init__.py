@@ -2,7 +2,8 @@
 
 `answer.py` asks all of them in their order, `asked.py` holds what the call asked for and what a sign is; `headers.py`
 reads headers and the statuses of a part, `media.py` compares what was asked for with what came, `stream.py` reads
-events, lines, frames and parts, `markup.py` HTML and XML, `envelope.py` JSON by the tables of `members.py`.
+events, lines, frames and parts, `markup.py` HTML and XML, `envelope.py` JSON by the tables of `members.py`,
+`part_statuses.py` counts the failed parts of it.
 Invariant: what may be an honest answer, a resource that has failed but was asked for, is no sign.
 """
 

@@ -5,8 +5,9 @@ from typing import Final
 from consumer.heal.calls.body import Content
 from consumer.heal.calls.false_success import markup, media, stream
 from consumer.heal.calls.false_success.asked import Asked, Sign
-from consumer.heal.calls.false_success.envelope import failed_parts, sign_in_json
+from consumer.heal.calls.false_success.envelope import sign_in_json
 from consumer.heal.calls.false_success.headers import sign_in_headers, sign_in_status
+from consumer.heal.calls.false_success.part_statuses import failed_parts
 from consumer.model.call import Answer
 
 _MULTI_STATUS: Final = 207

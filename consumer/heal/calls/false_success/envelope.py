@@ -332,32 +332,5 @@ def _objects(parts: list[Json]) -> Iterator[dict[str, Json]]:
             yield part
 
 
-def failed_parts(value: Json) -> tuple[int, int]:
-    """Count the parts of a multi-status body that have a status, and those whose status is a failure."""
-    found: list[Json] = []
-    _collect_statuses(value, found, 4)
-    statuses = [one for one in found if _is_status(one)]
-    return len(statuses), sum(words.failing_status(one) is not None for one in statuses)
-
-
-def _is_status(value: Json) -> bool:
-    text = str(value)[:3] if isinstance(value, str) else str(value)
-    return not isinstance(value, bool) and len(text) == 3 and text.isdigit() and text[0] in "12345"  # noqa: PLR2004
-
-
-def _collect_statuses(value: Json, found: list[Json], depth: int) -> None:
-    if depth == 0 or len(found) > _MAX_PARTS:
-        return
-    if isinstance(value, list):
-        for one in value[:_MAX_PARTS]:
-            _collect_statuses(one, found, depth - 1)
-    elif isinstance(value, dict):
-        for key, one in value.items():
-            if plain_name(key) in words.STATUSES:
-                found.append(one)
-            elif isinstance(one, list | dict):
-                _collect_statuses(one, found, depth - 1)
-
-
 def _shown(value: Json) -> str:
     return str(value).lower()[:10]
