@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from consumer.local.broker import Broker
+from consumer.settings import ApiSettings
 from consumer.store.migrate import EXPECTED_SCHEMA, check_schema
 from tests.support import oracle
 from tests.support.paths import ROOT
@@ -53,6 +54,8 @@ def release_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @asynccontextmanager
 async def replica(place: Site, code: Path, log: Path) -> AsyncIterator[Process]:
     """A consumer of a release in a process of its own; ended cleanly at the end if it is still there."""
+    if code != ROOT:
+        place = place.changed(api={"request_timeout": ApiSettings().request_timeout})  # which it does not know
     started = await start_process((sys.executable, "-m", "consumer", "run"), place, log, home=code)
     one = Process(process=started, log=log)
     try:
