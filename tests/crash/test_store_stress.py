@@ -208,13 +208,23 @@ async def _no_step_was_made_twice(db: Database) -> None:
 
 def _no_two_held_one_scope(noted: Sequence[Mapping[str, Any]]) -> None:
     """An effect lasts from its begin to its end, or where that is unknown to the deadline that its process obeyed."""
-    ends = {(one["attempt"], one["owner"]): one["at"] for one in noted if one["what"] == "ends"}
     held: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
+    open_: dict[tuple[str, str], Mapping[str, Any]] = {}
+
+    def close(who: tuple[str, str], at: float) -> None:
+        began = open_.pop(who)
+        held[began["scope"]].append((began["at"], min(at, began["deadline"]), " of ".join(who)))
+
+    # Of one process the lines are in order: each end is that of the last begin.
     for one in noted:
+        who = one["attempt"], one["owner"]
         if one["what"] == "begins":
-            who = one["attempt"], one["owner"]
-            end = min(ends.get(who, one["deadline"]), one["deadline"])
-            held[one["scope"]].append((one["at"], end, " of ".join(who)))
+            assert who not in open_, "two heals of one claim in one process at once"
+            open_[who] = one
+        elif one["what"] == "ends":
+            close(who, one["at"])
+    for who in list(open_):
+        close(who, float("inf"))
     assert held, "nothing was healed"
     for scope, spans in held.items():
         in_order = sorted(spans)
