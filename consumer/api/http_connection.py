@@ -30,7 +30,7 @@ class PhaseTimes:
     request: float
     """From a request's head to the end of its answer being written."""
     taking: float
-    """For the other side to take an answer."""
+    """For the other side to take what is written of an answer, whether or not that is all of it."""
 
 
 class _SeldomWarnings(logging.Filter):
@@ -130,6 +130,7 @@ class ApiConnection(H11Protocol):
         self._wire: LingeringTransport | None = None
         self._head_since = self._phase_since = time.monotonic()
         self._has_begun_head = False
+        self._untaken_since: float | None = None
 
     @property
     def address(self) -> str:
@@ -183,6 +184,16 @@ class ApiConnection(H11Protocol):
         if self.cycle is not before:
             self._phase_since = time.monotonic()
 
+    def pause_writing(self) -> None:
+        """Begin to wait for what is written to be taken."""
+        self._untaken_since = time.monotonic()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Go on writing."""
+        self._untaken_since = None
+        super().resume_writing()
+
     def on_response_complete(self) -> None:
         """Begin to wait for the answer to be taken, and for the next request."""
         self._head_since = self._phase_since = time.monotonic()
@@ -206,6 +217,8 @@ class ApiConnection(H11Protocol):
         if wire.closing_since is not None:
             if now - wire.closing_since > CLOSING_WITHIN:
                 wire.abort()
+        elif self._untaken_since is not None and now - self._untaken_since > self._times.taking:
+            self._cut()
         elif self._is_busy:
             self._cut_after(self._times.request, now)
         elif wire.get_write_buffer_size():
@@ -219,8 +232,11 @@ class ApiConnection(H11Protocol):
 
     def _cut_after(self, limit: float, now: float) -> None:
         if now - self._phase_since > limit:
-            self._metrics.api_turned_away[ApiLimit.TIME].inc()
-            self.abort()
+            self._cut()
+
+    def _cut(self) -> None:
+        self._metrics.api_turned_away[ApiLimit.TIME].inc()
+        self.abort()
 
     def _refuse(self, status: int, code: str, message: str) -> None:
         body = orjson.dumps({"error": {"code": code, "message": message}})
