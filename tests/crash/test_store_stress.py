@@ -216,12 +216,12 @@ def _no_two_held_one_scope(noted: Sequence[Mapping[str, Any]]) -> None:
         held[began["scope"]].append((began["at"], min(at, began["deadline"]), " of ".join(who)))
 
     # Of one process the lines are in order: each end is that of the last begin.
-    for one in noted:
+    for one in (one for one in noted if one["what"] in {"begins", "ends"}):
         who = one["attempt"], one["owner"]
         if one["what"] == "begins":
             assert who not in open_, "two heals of one claim in one process at once"
             open_[who] = one
-        elif one["what"] == "ends":
+        else:
             close(who, one["at"])
     for who in list(open_):
         close(who, float("inf"))

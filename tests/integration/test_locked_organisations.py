@@ -6,11 +6,12 @@ from uuid import UUID
 import pytest
 
 from consumer.heal.strategy import EffectGate, Task
+from consumer.ingest.decode import event_failure_id
 from consumer.model import Healed, Outcome, Proof
 from schemas.names import Verdict
 from tests.integration.test_locked_rows import locked
 from tests.support import oracle
-from tests.support.pipeline import Site, event, until
+from tests.support.pipeline import SOURCE, Site, event, until
 from tests.support.worlds.scripted import scripted
 
 OTHERS = 30
@@ -79,10 +80,11 @@ async def test_the_first_of_two_events_with_one_id_counts_also_when_it_was_set_a
             await until(lambda: _committed_to(place, 1))
             # Nothing more is read until the lock is gone, and then the second one comes at once.
             await place.publish(event(org, "one", workflow_name="second"))
-        row = (await running.settled(1))["first"]
-        assert row["status"] == "resolved"
-        await until(lambda: _is_empty(place, "intake_aside"))
-    assert await place.count("workflow_failures") == 1
+        rows = await running.settled(2)
+        assert await _is_empty(place, "intake_aside")
+    assert rows["first"]["id"] == event_failure_id(org, SOURCE, "one")
+    assert rows["second"]["id"] != rows["first"]["id"], "a failure of its own"
+    assert {row["status"] for row in rows.values()} == {"resolved"}
 
 
 async def test_an_event_without_an_id_keeps_its_place_and_so_its_identity(embedded_place: Site) -> None:
