@@ -8,6 +8,8 @@ from uuid import UUID
 from consumer.model.identity import OrgId
 from schemas.names import BudgetWarningKind
 
+INSUFFICIENT: Final = "Insufficient credits for healing"
+"""What the attempt's `error` says where its credits could not be held, as the platform's consoles look for it."""
 NOT_WARNED: Final = 100
 """The threshold of a wallet of which it was not warned since it was last filled."""
 

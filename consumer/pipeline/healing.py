@@ -145,12 +145,12 @@ class HealTasks:
     async def _heal_one(self, diagnosed: Diagnosed, claim: Claim, continued: Continued | None) -> None:
         failure, plan = diagnosed.failure, diagnosed.heal
         kept, carried = (None, NOTHING_KEPT) if continued is None else (continued.kept, continued.carried)
+        structlog.contextvars.bind_contextvars(failure_id=failure.id)
         others: dict[str, bool] = {}
         held = self._held_by(failure, plan, claim, others)
         if not await self.live.acquire(SLOT_WAIT_LIMIT):
             self._end_without_slot(diagnosed, claim, continued, held)
             return
-        structlog.contextvars.bind_contextvars(failure_id=failure.id)
         started_at = self.clock.now() - (kept.suspended_for if kept is not None else timedelta(0))
         gate = Gate(claim, plan.intent.effect, self.lease, self.live.effect_started, held.given_back, carried)
         task = Task(

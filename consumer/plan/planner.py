@@ -24,6 +24,7 @@ from consumer.model import (
     Wait,
     in_aud,
 )
+from consumer.model.wallet import INSUFFICIENT
 from consumer.plan.default_ladder import LADDER, ladder, nobody_may, strategy_for
 from consumer.plan.next_step import LONGEST_WAIT
 from consumer.plan.rung import Rung
@@ -292,7 +293,7 @@ def _reserve_attempts(
 
 def _too_dear(plan: Heal, payable: int) -> PassedOver:
     cost = f"it may cost {in_aud(plan.hold)} AUD, and the wallet can pay {in_aud(payable)}"
-    reason = f"Insufficient credits for healing: {cost}"
+    reason = f"{INSUFFICIENT}: {cost}"
     return PassedOver(strategy=plan.strategy, code=Code.INSUFFICIENT_CREDITS, reason=reason)
 
 

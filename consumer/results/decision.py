@@ -1,9 +1,10 @@
 """Builds the event for a change of a failure's status that no heal has published, such as a decision. Pure."""
 
-from uuid import uuid5
+from uuid import UUID, uuid5
 
-from consumer.model import Message
+from consumer.model import FailureId, Message
 from consumer.model.decision import StatusChange
+from consumer.model.failure import Trace
 from consumer.results.events import Outlet, truncate
 from schemas.envelope import encode
 from schemas.events import failure_status_event
@@ -26,16 +27,31 @@ def status_message(change: StatusChange, outlet: Outlet) -> Message:
         waits_on=WaitsOn.PERSON if change.status is Status.NEEDS_PERSON else None,
         changed_at=change.at,
     )
-    trace = EventTrace(change.trace.traceparent, change.trace.tracestate) if change.trace else NO_TRACE
-    body, headers = encode(failure_status_event(status, trace, change.token))
     before = change.step - 1
-    message = Message(
-        id=uuid5(change.failure_id, f"status:{before}:{change.token}"),
-        failure_id=change.failure_id,
+    return message_of_status(
+        status,
+        change.trace,
+        change.token,
+        outlet,
+        message_id=uuid5(change.failure_id, f"status:{before}:{change.token}"),
         step=before,
         rank=1,
+    )
+
+
+def message_of_status(
+    status: FailureStatus, trace: Trace | None, token: str, outlet: Outlet, *, message_id: UUID, step: int, rank: int
+) -> Message:
+    """Build the message of a status that stands beside a failure's attempts; `token` tells it from others of a step."""
+    event_trace = EventTrace(trace.traceparent, trace.tracestate) if trace else NO_TRACE
+    body, headers = encode(failure_status_event(status, event_trace, token))
+    message = Message(
+        id=message_id,
+        failure_id=FailureId(status.failure_id),
+        step=step,
+        rank=rank,
         topic=outlet.results_topic,
-        key=str(change.failure_id).encode(),
+        key=str(status.failure_id).encode(),
         headers=tuple(headers),
         body=body,
     )

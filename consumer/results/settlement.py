@@ -33,14 +33,13 @@ from consumer.model import (
     Wait,
     in_aud,
 )
+from consumer.model.wallet import INSUFFICIENT
 from consumer.plan.next_step import AttemptHistory, given_up, next_step
 from consumer.plan.progress import advance, is_exhausted
 from consumer.results.events import Outlet, attempt_details, messages_of
 from schemas.names import Code, Effect, Result, Status, StrategyName, Verdict
 from schemas.value import value
 
-INSUFFICIENT: Final = "Insufficient credits for healing"
-"""What the attempt's `error` says where its credits could not be held, as the platform's consoles look for it."""
 _REASON_LENGTH: Final = 300
 _MISSING_LIMIT: Final = 10
 SPREAD: Final = 0.1

@@ -6,13 +6,10 @@ from uuid import uuid5
 
 from consumer.model import Claim, Diagnosis, Failure, Message
 from consumer.redact import redact_text
-from consumer.results.events import Outlet, truncate
-from schemas.envelope import encode
-from schemas.events import failure_status_event
+from consumer.results.decision import message_of_status
+from consumer.results.events import Outlet
 from schemas.heal_result import FailureStatus
 from schemas.names import Status, WaitsOn
-from schemas.trace import NO_TRACE
-from schemas.trace import Trace as EventTrace
 
 BEFORE_ATTEMPT: Final = -1
 """Rank of what is told of a step before its attempt."""
@@ -35,16 +32,12 @@ def suspended_message(
         suspended_until=until,
         changed_at=now,
     )
-    trace = EventTrace(failure.trace.traceparent, failure.trace.tracestate) if failure.trace else NO_TRACE
-    body, headers = encode(failure_status_event(status, trace, claim.attempt_id.hex[:8]))
-    message = Message(
-        id=uuid5(claim.attempt_id, "suspended"),
-        failure_id=failure.id,
+    return message_of_status(
+        status,
+        failure.trace,
+        claim.attempt_id.hex[:8],
+        outlet,
+        message_id=uuid5(claim.attempt_id, "suspended"),
         step=claim.step,
         rank=BEFORE_ATTEMPT,
-        topic=outlet.results_topic,
-        key=str(failure.id).encode(),
-        headers=tuple(headers),
-        body=body,
     )
-    return truncate(message, outlet.max_bytes)

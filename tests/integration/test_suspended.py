@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from consumer.heal.strategy import Strategies
 from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE
 from schemas.names import Effect, StrategyName
 from tests.support.pipeline import Running, Site, environment_of, event, until
@@ -30,6 +31,15 @@ async def passes(place: Site, span: timedelta) -> None:
     await place.db.execute(
         "UPDATE heal_claim SET look_at = look_at - $1::interval, suspended_at = suspended_at - $1::interval", span
     )
+
+
+async def dies(place: Site, strategies: Strategies, reached: asyncio.Event) -> None:
+    """Run a process that dies where it stands, and let so much time pass that its claims can be taken over."""
+    async with place.consumer(strategies) as running:
+        await asyncio.wait_for(reached.wait(), 20)
+        await running.abandon()
+    await place.db.execute("DELETE FROM heal_owner WHERE isfinite(lease_until)")
+    await place.time_passes(timedelta(minutes=1))
 
 
 async def shw_at(place: Site, *arguments: str) -> Ran:
@@ -104,11 +114,7 @@ async def test_the_heir_of_a_dead_process_polls_and_never_orders_again(embedded_
     jobs.then = hangs
     await place.publish(event(await place.organisation(), "1", workflow_name="w"))
     strategies = {NAME: Orders(jobs=jobs, kind=kind, every=timedelta(seconds=1))}
-    async with place.consumer(strategies) as running:
-        await asyncio.wait_for(reached.wait(), 20)
-        await running.abandon()
-    await place.db.execute("DELETE FROM heal_owner WHERE isfinite(lease_until)")
-    await place.time_passes(timedelta(minutes=1))
+    await dies(place, strategies, reached)
     jobs.all_done = True
     async with place.in_another_group().consumer(strategies) as heir:
         row = (await heir.settled(1))["w"]
@@ -133,11 +139,7 @@ async def test_an_order_whose_answer_died_with_its_process_is_repeated_only_unde
     jobs.then = dies_unanswered
     await place.publish(event(await place.organisation(), "1", workflow_name="w"))
     strategies = {NAME: Orders(jobs=jobs, kind=kind)}
-    async with place.consumer(strategies) as running:
-        await asyncio.wait_for(reached.wait(), 20)
-        await running.abandon()
-    await place.db.execute("DELETE FROM heal_owner WHERE isfinite(lease_until)")
-    await place.time_passes(timedelta(minutes=1))
+    await dies(place, strategies, reached)
     jobs.all_done = True
     async with place.in_another_group().consumer(strategies) as heir:
         row = (await heir.settled(1))["w"]
