@@ -10,6 +10,7 @@ from typing import ClassVar, Literal, Protocol
 from urllib.request import Request, urlopen
 
 from consumer.catalog import WorkflowPolicy
+from consumer.heal.gate import run_permitted
 from consumer.heal.kept import HealState, Kept, Suspended
 from consumer.heal.strategy import EffectGate, Task
 from consumer.model import (
@@ -24,6 +25,7 @@ from consumer.model import (
     Scope,
     Unknown,
 )
+from consumer.model.call import MAY_START, NOT_PERMITTED, NotSent
 from schemas.names import Code, Effect, StrategyName, Verdict
 
 DONE = Healed(proofs=(Proof(oracle="job", verdict=Verdict.PASSED, detail="it is done"),), spent=MicroAud(10_000))
@@ -40,8 +42,8 @@ class JobState(HealState):
 class Provider(Protocol):
     """Where jobs are ordered."""
 
-    async def order(self, task: Task) -> str:
-        """Order the job of a failure; gives its id."""
+    async def order(self, task: Task) -> str | NotSent:
+        """Order the job of a failure, while that may start; gives its id."""
         ...
 
     async def is_done(self, job_id: str) -> bool:
@@ -90,7 +92,9 @@ class HttpJobs:
 
     base: str
 
-    async def order(self, task: Task) -> str:
+    async def order(self, task: Task) -> str | NotSent:
+        if not MAY_START.get()():
+            return NotSent(kind=NOT_PERMITTED, reason="the claim does not permit it", elapsed=timedelta(0))
         return await self._ask("POST", f"order/{task.failure.workflow_name}", task.plan.intent.idempotency_key)
 
     async def is_done(self, job_id: str) -> bool:
@@ -147,8 +151,9 @@ class Orders:
         return await self._order(task, gate)
 
     async def _order(self, task: Task, gate: EffectGate) -> Outcome | Suspended:
-        await gate.begin()
-        state = JobState(stage="waits", job_id=await self.jobs.order(task))
+        job_id = await run_permitted(gate, lambda: self.jobs.order(task))
+        assert isinstance(job_id, str)
+        state = JobState(stage="waits", job_id=job_id)
         await gate.keep(state)
         return Suspended(state=state, look_again=self.every, reason="the job is being done")
 
