@@ -69,7 +69,7 @@ async def test_the_next_failure_is_healed_under_the_new_entry_and_its_plan_says_
         await place.publish(event(org, 2, workflow_name="after"))
         rows = await running.settled(2)
         assert rows["after"]["status"] == "resolved"
-        assert running.metric("shw_catalog_reloads_total", outcome="changed") == 1
+        await running.counted("shw_catalog_reloads_total", 1, outcome="changed")
         second = in_force(running).version
         # And who may speak at all: the door obeys it too.
         await obeyed(running, catalog().replace("source: '*'", "source: 'urn:nobody'"))

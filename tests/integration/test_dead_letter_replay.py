@@ -88,7 +88,7 @@ async def test_a_letter_is_sent_once_its_cause_is_gone_and_told_once_it_is_accep
         sent = await run_shw(place, "dlq", "replay", "--all")
         assert [one["replayed"] for one in sent.json] == ["0:0", "0:2"], sent.err
         await running.settled(2)
-        assert running.metric("shw_replayed_events_total", outcome="accepted") == 2
+        await running.counted("shw_replayed_events_total", 2, outcome="accepted")
     rows = await place.db.fetch("SELECT id FROM workflow_failures")
     assert {str(row["id"]) for row in rows} == {one["failure_id"] for one in tried.json}
 

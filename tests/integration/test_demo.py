@@ -219,12 +219,13 @@ async def test_the_world_survives_a_caller_who_speaks_no_http(world: World, clie
     port = int(world.url("rates", "/").rpartition(":")[2].rstrip("/"))
     for noise in (b"\r\n\r\n", b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", b"POST / HTTP/1.1\r\n\r\n[]"):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(noise)
-        writer.write_eof()
-        async with asyncio.timeout(PATIENCE):
-            await reader.read()
-        writer.close()
-        await writer.wait_closed()
+        try:
+            writer.write(noise)
+            writer.write_eof()
+            async with asyncio.timeout(PATIENCE):
+                await reader.read()
+        finally:
+            writer.transport.abort()
     assert (await client.get(world.url("rates", "/rates/x"))).status_code == 429
     assert (await client.get(world.url("rates", "/rates/x"))).status_code == 200
 

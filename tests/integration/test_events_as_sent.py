@@ -52,7 +52,7 @@ async def test_a_second_delivery_is_known_by_its_attributes_however_they_are_spe
     await place.publish(quick(org, "two"))
     async with place.consumer() as running:
         await running.settled(2)
-        assert running.metric("shw_events_total", outcome="duplicate") == 1
+        await running.counted("shw_events_total", 1, outcome="duplicate")
 
 
 async def test_half_a_set_of_attributes_is_no_failure(embedded_place: Site) -> None:
@@ -87,7 +87,7 @@ async def test_a_text_that_was_cut_in_a_character_is_stored_and_told_and_not_sen
         await place.publish(json.dumps(whole).replace("CUT", "\\ud83d").encode())
     async with place.consumer() as running:
         rows = await running.settled(2)
-        assert running.metric("shw_mended_events_total") == 2
+        await running.counted("shw_mended_events_total", 2)
     assert rows["told"]["failure_reason"] == "timeout \ufffd\ufffd"
     assert (rows["told"]["status"], rows["kept"]["status"]) == ("resolved", "given_up")
     assert json.loads(rows["kept"]["redactions"]) == ["/context/request/body/note", "/failure_reason"]

@@ -57,7 +57,7 @@ async def test_a_batch_is_bounded_by_bytes_and_nothing_falls_out_of_it(embedded_
     await place.publish(*many)
     async with place.consumer() as running:
         await running.settled(12)
-        assert running.metric("shw_events_total", outcome="accepted") == 12
+        await running.counted("shw_events_total", 12, outcome="accepted")
     sizes = await place.db.fetchval("SELECT sum(size) FROM workflow_failures")
     assert sizes == sum(len(json.dumps(one)) for one in many)
 

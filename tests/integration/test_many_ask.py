@@ -36,15 +36,16 @@ class Callers:
         place = urlsplit(self.address)
         claims = {"sub": str(self.user), "aud": "authenticated", "exp": int(time.time()) + 600}
         reader, writer = await asyncio.open_connection(place.hostname, place.port)
-        writer.write(
-            f"{method} {path} HTTP/1.1\r\nHost: {place.netloc}\r\nConnection: close\r\n"
-            f"Authorization: Bearer {jwt.encode(claims, SECRET, algorithm='HS256')}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-            + body
-        )
-        head, _, answer = (await reader.read()).partition(b"\r\n\r\n")
-        writer.close()
-        await writer.wait_closed()
+        try:
+            writer.write(
+                f"{method} {path} HTTP/1.1\r\nHost: {place.netloc}\r\nConnection: close\r\n"
+                f"Authorization: Bearer {jwt.encode(claims, SECRET, algorithm='HS256')}\r\n"
+                f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+                + body
+            )
+            head, _, answer = (await reader.read()).partition(b"\r\n\r\n")
+        finally:
+            writer.transport.abort()
         return int(head.split()[1]), json.loads(answer)
 
     async def heal(self, failure: object) -> None:

@@ -25,6 +25,7 @@ from consumer.service.vitals import Vitals
 from consumer.settings import PostgresSettings
 from consumer.store.migrate import migrate
 from consumer.store.pool import open_pool, transaction, translated
+from tests.support.faults.tcp_proxy import tcp_proxy
 from tests.support.patience import PATIENCE
 from tests.support.pipeline import SECOND, Running, Site, event, site, until
 
@@ -169,37 +170,10 @@ async def test_a_statement_that_hangs_is_ended_and_tried_again(away: tuple[Site,
         await until(lambda: is_quiet(running, 1))
 
 
-@asynccontextmanager
-async def proxy(target: tuple[str, int]) -> AsyncIterator[tuple[int, asyncio.Event]]:
-    """A connection through which nothing passes any more once the event is cleared, and which nobody closes."""
-    passes = asyncio.Event()
-    passes.set()
-
-    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while data := await reader.read(65_536):
-                await passes.wait()
-                writer.write(data)
-                await writer.drain()
-            writer.close()
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await passes.wait()
-        there, back = await asyncio.open_connection(*target)
-        await asyncio.gather(pump(reader, back), pump(there, writer), return_exceptions=True)
-
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1], passes
-    finally:
-        passes.set()
-        server.close()
-
-
 async def test_a_server_that_is_not_heard_any_more_holds_nobody_for_long(own_postgres: Postgres) -> None:
     """No answer and no end, as when a network is cut: only our own limits help."""
-    async with proxy(("127.0.0.1", own_postgres.port)) as (port, passes):
-        dsn = own_postgres.dsn.replace(f":{own_postgres.port}/", f":{port}/")
+    async with tcp_proxy(own_postgres.port) as proxy:
+        dsn = own_postgres.dsn.replace(f":{own_postgres.port}/", f":{proxy.port}/")
         settings = PostgresSettings(dsn=SecretStr(dsn), statement_timeout=SECOND, connect_timeout=SECOND, pool_size=4)
         async with open_pool(settings) as pool:
 
@@ -208,11 +182,11 @@ async def test_a_server_that_is_not_heard_any_more_holds_nobody_for_long(own_pos
                     await connection.fetchval("SELECT 1")
 
             await ask()
-            passes.clear()
+            proxy.stall()
             async with asyncio.timeout(PATIENCE):
                 said = await asyncio.gather(*(ask() for _ in range(12)), return_exceptions=True)
             assert all(isinstance(one, TransientError) for one in said), said
-            passes.set()
+            proxy.flow()
             await until(lambda: _answers(pool))
 
 

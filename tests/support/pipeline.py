@@ -147,6 +147,15 @@ class Running:
     def metric(self, name: str, **labels: str) -> float:
         return self.registry.get_sample_value(name, labels) or 0.0
 
+    async def counted(self, name: str, expected: float, **labels: str) -> None:
+        """Wait for a metric: what is counted is so once its transaction has committed, which others see before."""
+
+        async def is_counted() -> bool:
+            return self.metric(name, **labels) >= expected
+
+        await until(is_counted)
+        assert self.metric(name, **labels) == expected
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
