@@ -25,11 +25,11 @@ async def wait_for_event(event: asyncio.Event, within: timedelta) -> bool:
     return True
 
 
-async def yielding_to_loop(items: Iterable[ItemT]) -> AsyncIterator[ItemT]:
-    """Iterate over a batch, and yield to the event loop every `YIELD_EVERY` items."""
+async def yielding_to_loop(items: Iterable[ItemT], every: int = YIELD_EVERY) -> AsyncIterator[ItemT]:
+    """Iterate over a batch, and yield to the event loop after every so many items."""
     for number, item in enumerate(items, start=1):
         yield item
-        if number % YIELD_EVERY == 0:
+        if number % every == 0:
             await asyncio.sleep(0)
 
 
