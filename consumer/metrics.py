@@ -16,7 +16,18 @@ from typing import Final, TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from consumer.errors import OwnFault
-from schemas.names import BudgetWarningKind, Code, Disposition, FailureType, PoisonReason, Result, Status, StrategyName
+from schemas.names import (
+    BudgetWarningKind,
+    Code,
+    CommandName,
+    CommandOutcome,
+    Disposition,
+    FailureType,
+    PoisonReason,
+    Result,
+    Status,
+    StrategyName,
+)
 
 K = TypeVar("K")
 M = TypeVar("M")
@@ -173,6 +184,7 @@ class Metrics:
         self._create_rows(registry)
         self._create_process(registry)
         self._create_api(registry)
+        self._create_commands(registry)
         self._running: dict[int, _RunningPhase] = {}
         self._recent: deque[bool] = deque(maxlen=RECENT)
         self._unknown = 0
@@ -350,6 +362,29 @@ class Metrics:
         self.workflows_braked = Gauge(
             "shw_workflows_braked",
             "Workflows of which too much is sick at once to heal one by one. Above 0: find the cause they share.",
+            registry=registry,
+        )
+
+    def _create_commands(self, registry: CollectorRegistry) -> None:
+        commands = Counter(
+            "shw_commands",
+            "Commands answered. `refused` moves: the log's `command_refused` says who and why.",
+            ["command", "outcome"],
+            registry=registry,
+        )
+        self.commands = Children[tuple[CommandName, CommandOutcome], Counter](lambda key: commands.labels(*key))
+        letters = Counter(
+            "shw_command_letters",
+            "Records of the commands topic that nobody can be answered for. `not_authentic` moves: a key that is not "
+            "listed, or somebody forges.",
+            ["reason"],
+            registry=registry,
+        )
+        self.command_letters = Children[PoisonReason, Counter](letters.labels)
+        self.command_letters[PoisonReason.NOT_AUTHENTIC].inc(0)
+        self.commands_stopped = Gauge(
+            "shw_commands_stopped",
+            "1 while no commands are read; healing goes on. Stays: `commands_stopped` in the log says what to mend.",
             registry=registry,
         )
 

@@ -45,10 +45,14 @@ def budget_warning_event(warning: BudgetWarning) -> Envelope:
     return _event(BUDGET_WARNING_TYPE, str(warning.warning_id), subject, warning, warning.warned_at, NO_TRACE)
 
 
-def command_result_event(result: CommandResult, trace: Trace = NO_TRACE) -> Envelope:
-    """Wrap what became of a command; the id is the command's, the subject its failure, or else the command."""
+def command_result_event(result: CommandResult, token: str = "", trace: Trace = NO_TRACE) -> Envelope:
+    """Wrap what became of a command; the id is its issuer's name and its own id, the subject its failure, or itself.
+
+    `token` tells the refusal of one that was never carried out from what becomes of the command that has its id.
+    """
+    event_id = f"{result.issuer}:{result.command_id}" + (f":{token}" if token else "")
     subject = str(result.failure_id or result.command_id)
-    return _event(COMMAND_RESULT_TYPE, result.command_id, subject, result, result.decided_at, trace)
+    return _event(COMMAND_RESULT_TYPE, event_id, subject, result, result.decided_at, trace)
 
 
 def _event(

@@ -169,7 +169,9 @@ def command_result() -> Envelope:
     """Make the answer to an approval."""
     result = CommandResult(
         command_id="cmd-17-approve",
+        issuer="maos",
         command=CommandName.APPROVE,
+        issued_by="maos:supervisor (maos, key maos-2026-03)",
         outcome=CommandOutcome.ACCEPTED,
         org_id=ORGANISATION,
         failure_id=FAILURE,
@@ -187,6 +189,9 @@ def commands() -> tuple[Envelope, ...]:
         {"command": "approve", **answer, "reason": "the new prompt is harmless"},
         {"command": "deny", **answer, "reason": "the old cover is wanted"},
         {"command": "heal", **one},
+        {"command": "give_up", **one, "reason": "the order was cancelled"},
+        {"command": "resolve", **one, "reason": "booked by hand"},
+        {"command": "did_not_happen", **one, "reason": "the payment provider has no such charge"},
         {"command": "pause", **reach, "until": "2026-03-14T14:00:00Z", "reason": "the invoice service is being moved"},
         {"command": "resume", **reach},
     )

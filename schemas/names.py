@@ -103,6 +103,7 @@ class PoisonReason(StrEnum):
     UNKNOWN_ORGANISATION = "unknown_organisation"  # replay it once the organisation exists
     ORGANISATION_LOCKED = "organisation_locked"  # replay it once nobody holds the organisation's row locked any more
     SOURCE_NOT_ALLOWED = "source_not_allowed"  # the catalog does not let this source speak for the organisation
+    NOT_AUTHENTIC = "not_authentic"  # a command that no key of ours vouches for: nobody to answer, and nothing done
     UNKNOWN_VERSION = "unknown_version"  # published for a newer (or another) reader: replay it after an upgrade
     UNSTORABLE = "unstorable"  # the database refused it alone, or reading it broke: a gap in the checks above
     UNREADABLE_RECORD = "unreadable_record"  # no Kafka client reads it as a record: its bytes, in a batch that is whole
@@ -152,6 +153,9 @@ class CommandName(StrEnum):
     APPROVE = "approve"  # the plan with this hash may run
     DENY = "deny"  # the plan with this hash never runs
     HEAL = "heal"  # the failure is due now, given up or not
+    GIVE_UP = "give_up"  # the failure is not to be healed: final unless a heal is asked for
+    RESOLVE = "resolve"  # the failure's effect did happen, or it was mended by hand: final
+    DID_NOT_HAPPEN = "did_not_happen"  # the effect of unknown outcome did not happen: it may be made again
     PAUSE = "pause"  # no new heal starts in the named reach; intake goes on
     RESUME = "resume"  # heals start again in the named reach
 

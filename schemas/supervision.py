@@ -1,7 +1,7 @@
 """What a supervisor tells the healer and what it hears back: commands, their results, heartbeats of runs."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -19,11 +19,9 @@ CommandId = Annotated[str, Field(min_length=1, max_length=512)]
 
 
 class _Command(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="allow")
+    # What is not known here would narrow or widen what is asked for: the whole command is refused.
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    command_id: CommandId | None = Field(
-        default=None, description="Names the command in its result. Absent: the event's id."
-    )
     issued_by: str = Field(min_length=1, max_length=512, description="Who asks: an agent, or a person's name.")
     reason: str = Field(default="", max_length=4096, description="Why, in words; kept with the decision.")
 
@@ -46,12 +44,33 @@ class Deny(_OnePlan):
     command: Literal[CommandName.DENY] = CommandName.DENY
 
 
-class Heal(_Command):
+class _OneFailure(_Command):
+    org_id: UUID = Field(description="The failure's organisation; a command for another one is refused.")
+    failure_id: UUID = Field(description="The failure.")
+
+
+class Heal(_OneFailure):
     """Look at this failure now, also when it was given up."""
 
     command: Literal[CommandName.HEAL] = CommandName.HEAL
-    org_id: UUID = Field(description="The failure's organisation; a command for another one is refused.")
-    failure_id: UUID = Field(description="The failure.")
+
+
+class GiveUp(_OneFailure):
+    """Close this failure: it is not to be healed. A live heal of it starts nothing more."""
+
+    command: Literal[CommandName.GIVE_UP] = CommandName.GIVE_UP
+
+
+class Resolve(_OneFailure):
+    """Close this failure: its effect did happen, or it was mended by hand."""
+
+    command: Literal[CommandName.RESOLVE] = CommandName.RESOLVE
+
+
+class DidNotHappen(_OneFailure):
+    """The effect of unknown outcome did not happen: it may be made again."""
+
+    command: Literal[CommandName.DID_NOT_HAPPEN] = CommandName.DID_NOT_HAPPEN
 
 
 class _Reach(_Command):
@@ -74,14 +93,19 @@ class Resume(_Reach):
     command: Literal[CommandName.RESUME] = CommandName.RESUME
 
 
-Command = Annotated[Approve | Deny | Heal | Pause | Resume, Field(discriminator="command")]
+AnyCommand: TypeAlias = Approve | Deny | Heal | GiveUp | Resolve | DidNotHappen | Pause | Resume
+Command = Annotated[AnyCommand, Field(discriminator="command")]
 
 
 class CommandResult(Published):
-    """What became of a command; the event's id is the command's."""
+    """What became of a command; the event's id is `issuer:command_id`, and longer where it was refused at the door."""
 
-    command_id: CommandId = Field(description="The command's id.")
-    command: CommandName = Field(description="What was asked for.")
+    command_id: CommandId = Field(description="The command's id: the `jti` of its token.")
+    issuer: str = Field(description="Whose key signed it, as the healer's key file has it; ids are unique within one.")
+    command: CommandName | None = Field(
+        default=None, description="What was asked for; null where the token did not say it in this contract's words."
+    )
+    issued_by: str = Field(default="", description="Who asked, as the command says, with the key that signed it.")
     outcome: CommandOutcome = Field(description="What became of it.")
     reason: str = Field(default="", description="Why it was refused, in words.")
     org_id: UUID | None = Field(default=None, description="The organisation that the command named.")
@@ -104,10 +128,10 @@ class Heartbeat(BaseModel):
     beat_at: Time = Field(description="When it was alive.")
 
 
-_COMMANDS: TypeAdapter[Approve | Deny | Heal | Pause | Resume] = TypeAdapter(Command)
+_COMMANDS: TypeAdapter[AnyCommand] = TypeAdapter(Command)
 
 
-def decode_command(data: Mapping[str, Any]) -> Approve | Deny | Heal | Pause | Resume:
+def decode_command(data: Mapping[str, Any]) -> AnyCommand:
     """Validate a command; EnvelopeError `wrong_shape` or `bad_time` names the field at fault."""
     try:
         return _COMMANDS.validate_python(data)

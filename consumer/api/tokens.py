@@ -56,7 +56,7 @@ class User:
     claims: Mapping[str, Any]
 
 
-def read_header(token: str) -> TokenHeader:
+def read_header(token: str, longest: int = MAX_TOKEN) -> TokenHeader:
     """Read the header of a token.
 
     Raises
@@ -65,7 +65,7 @@ def read_header(token: str) -> TokenHeader:
         It is no token, or its header asks for an extension: those change what a signature means.
 
     """
-    if len(token) > MAX_TOKEN or token.count(".") != 2:  # noqa: PLR2004 - header, claims, signature
+    if len(token) > longest or token.count(".") != 2:  # noqa: PLR2004 - header, claims, signature
         raise SignInRefused(SignInRefusal.MALFORMED)
     header = _parse(_decode(token.partition(".")[0]))
     algorithm, key_id = header.get("alg"), header.get("kid")
@@ -103,8 +103,7 @@ def user_of(claims: Mapping[str, Any], rules: TokenRules, now: datetime) -> User
         A claim is missing, odd, or says that the token is for somebody or something else.
 
     """
-    if not all(map(_is_storable, _values(claims))):
-        raise SignInRefused(SignInRefusal.CLAIMS)
+    check_storable(claims)
     _check_times(claims, now.timestamp())
     if rules.audience is not None and rules.audience not in _audiences(claims.get("aud")):
         raise SignInRefused(SignInRefusal.AUDIENCE)
@@ -116,6 +115,12 @@ def user_of(claims: Mapping[str, Any], rules: TokenRules, now: datetime) -> User
     if claims.get("is_anonymous", False) is not False:
         raise SignInRefused(SignInRefusal.ANONYMOUS_USER)
     return User(id=_user_id(claims.get("sub")), claims=claims)
+
+
+def check_storable(claims: Mapping[str, Any], max_depth: int = MAX_DEPTH) -> None:
+    """Check that the database can hold the claims; SignInRefused where it cannot, or where they are nested deeper."""
+    if not all(map(_is_storable, _values(claims, max_depth))):
+        raise SignInRefused(SignInRefusal.CLAIMS)
 
 
 def _user_id(claim: object) -> UUID:
@@ -162,12 +167,12 @@ def _parse(text: bytes) -> Mapping[str, Any]:
     return value
 
 
-def _values(claims: Mapping[str, Any]) -> Iterator[object]:
+def _values(claims: Mapping[str, Any], max_depth: int) -> Iterator[object]:
     """Yield every key and leaf of the claims; raises SignInRefused where they are nested too deeply."""
     waiting: list[tuple[object, int]] = [(claims, 0)]
     while waiting:
         value, depth = waiting.pop()
-        if depth > MAX_DEPTH:
+        if depth > max_depth:
             raise SignInRefused(SignInRefusal.CLAIMS)
         if isinstance(value, dict):
             yield from value

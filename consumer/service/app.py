@@ -17,6 +17,7 @@ from consumer import logs
 from consumer.api.app import create_api
 from consumer.api.server import connections_beside, serve
 from consumer.catalog import Catalogs
+from consumer.commands.keys import CommandKeys
 from consumer.errors import ShwError
 from consumer.flow_control.backlog import BacklogLimit
 from consumer.flow_control.brake import WorkflowBrake
@@ -53,6 +54,7 @@ from consumer.repair.worker_pool import repair_worker_pool
 from consumer.results.events import Outlet
 from consumer.runners.configured import CurrentRunners
 from consumer.service.catalog_file import CatalogFile, read_catalog, warn_unbound
+from consumer.service.commands import CommandReader, command_keys
 from consumer.service.loops import Consumer, Pulse, SideLoop, run_loops
 from consumer.service.memory import calm_collector, return_freed_memory
 from consumer.service.startup_checks import OTHER_FILES, allow_open_files, check_broker, check_client, check_database
@@ -160,7 +162,8 @@ async def run(
     warn_unbound(catalogs.current)
     metrics = Metrics(registry or CollectorRegistry())
     async with AsyncExitStack() as stack:
-        await check_broker(settings.kafka)
+        keys = command_keys(settings)
+        await check_broker(settings.kafka, commands=keys is not None)
         opened = metrics.connections_opened.inc
         pool = await stack.enter_async_context(open_pool(settings.postgres, opened=opened))
         lease_pool = await stack.enter_async_context(open_pool(single_connection(settings.postgres), opened=opened))
@@ -174,7 +177,9 @@ async def run(
             strategies = await stack.enter_async_context(installed)
         workers = await stack.enter_async_context(record_workers(settings.intake.record_budget))
         asked = reread or asyncio.Event()
-        parts = Resources(settings, catalogs, pool, lease_pool, writer, strategies, metrics, asked, clock, workers)
+        parts = Resources(
+            settings, catalogs, pool, lease_pool, writer, strategies, metrics, asked, clock, workers, keys
+        )
         await run_loops(lambda heals: _compose(parts, heals), stop, beside)
 
 
@@ -195,10 +200,12 @@ class Resources:
     clock: Clock = field(default_factory=Clock)
     record_workers: RecordWorkers | None = None
     """For large records; without them all are read in this process."""
+    command_keys: CommandKeys | None = None
+    """Of those who may command; None where nobody may."""
 
 
 def _compose(parts: Resources, heals: asyncio.TaskGroup) -> Consumer:
-    settings, metrics = parts.settings, parts.metrics
+    settings, metrics, keys = parts.settings, parts.metrics, parts.command_keys
     wake = asyncio.Event()
     rounds = Rounds(settings.resume.interval)
 
@@ -228,6 +235,9 @@ def _compose(parts: Resources, heals: asyncio.TaskGroup) -> Consumer:
         pressure=pressure,
         pipeline=pipeline,
         resume=resume,
+        commands=CommandReader(settings=settings, stages=stages, keys=keys, wake=wake.set)
+        if keys is not None
+        else None,
     )
 
 

@@ -24,6 +24,7 @@ from consumer.pipeline.resume import ResumeLoop
 from consumer.pipeline.settle import Settler
 from consumer.results.decision import status_message
 from consumer.service.catalog_file import CatalogFile
+from consumer.service.commands import CommandReader
 from consumer.service.memory import trim_until
 from consumer.settings import Settings
 from consumer.store import leases
@@ -73,6 +74,8 @@ class Consumer:
     pressure: BacklogLimit
     pipeline: Pipeline
     resume: ResumeLoop
+    commands: CommandReader | None = None
+    """None where nobody may command."""
 
     @property
     def pool(self) -> Pool:
@@ -180,6 +183,7 @@ async def _consume(consumer: Consumer, keep: LoopSupervisor, stop: asyncio.Event
         watching = keep("watch", source.watch_until(stop))
         reading = keep("read", source.read_until(stop))
         taking = keep("take", source.take_all())
+        obeying = [keep("commands", consumer.commands.run(stop))] if consumer.commands is not None else []
         log.info("started", owner=consumer.me, catalog=consumer.stages.catalogs.current.version)
         await stop.wait()
         log.info("stopping", live_heals=len(consumer.live))
@@ -187,7 +191,7 @@ async def _consume(consumer: Consumer, keep: LoopSupervisor, stop: asyncio.Event
         deadline = time.monotonic() + consumer.settings.drain.total_seconds()
         consumer.wake.set()
         watching.cancel()
-        _, late = await asyncio.wait([reading, taking, resuming], timeout=deadline - time.monotonic())
+        _, late = await asyncio.wait([reading, taking, resuming, *obeying], timeout=deadline - time.monotonic())
         for task in late:
             task.cancel()
         left.set()

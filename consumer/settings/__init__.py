@@ -7,6 +7,7 @@ Invariant: what cannot be read is refused by its name, and no value is quoted.
 """
 
 from consumer.settings.addresses import read_dsn
+from consumer.settings.commands import CommandSettings
 from consumer.settings.sections import (
     ApiSettings,
     BreakerSettings,
@@ -25,6 +26,7 @@ from consumer.settings.settings import Settings, read_settings
 __all__ = [
     "ApiSettings",
     "BreakerSettings",
+    "CommandSettings",
     "DeadLetterLimitSettings",
     "HealSettings",
     "IntakeSettings",

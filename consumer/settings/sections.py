@@ -74,6 +74,10 @@ class KafkaSettings(Section):
     """Size of a whole message: key, headers, value. A larger one is truncated before it is published. Below the
     broker's own limit of 1,048,588."""
 
+    def reading(self, topic: str, group_id: str) -> "KafkaSettings":
+        """Return the same connection for a member that reads another topic, in a group of its own."""
+        return self.model_copy(update={"failures_topic": topic, "group_id": group_id})
+
 
 class PostgresSettings(Section):
     """Database connection: with the service's own role, which row-level security does not bind."""

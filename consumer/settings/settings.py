@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from consumer.errors import ConfigError
+from consumer.settings.commands import CommandSettings
 from consumer.settings.sections import (
     ApiSettings,
     BreakerSettings,
@@ -43,6 +44,7 @@ class Settings(BaseSettings):
     resume: ResumeSettings = ResumeSettings()
     outbound: OutboundSettings = OutboundSettings()
     api: ApiSettings = ApiSettings()
+    commands: CommandSettings = CommandSettings()
     deployment: Annotated[str | None, Field(min_length=1, max_length=200)] = None
     """Name of this deployment, one for each database. Default: the failures topic and the group, `topic/group`."""
     catalog: Path | None = None
@@ -73,6 +75,19 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"SHW_KAFKA__REBALANCE_TIMEOUT ({self.kafka.rebalance_timeout}) must be above SHW_DRAIN "
                 f"({self.drain}): a member that drains longer than the rebalance waits is put out of its group"
+            )
+        if self.commands.are_read and kafka.commands_topic in {
+            kafka.failures_topic,
+            kafka.results_topic,
+            kafka.dlq_topic,
+        }:
+            raise ValueError("SHW_KAFKA__COMMANDS_TOPIC must be a topic of its own")
+        if self.commands.are_read and self.commands.group_id == kafka.group_id:
+            raise ValueError("SHW_COMMANDS__GROUP_ID must differ from SHW_KAFKA__GROUP_ID: one stops without the other")
+        if self.commands.kept <= self.commands.longest:
+            raise ValueError(
+                "SHW_COMMANDS__KEPT must be above SHW_COMMANDS__LONGEST: a copy of a command that was forgotten while "
+                "its signature is valid would be carried out again"
             )
         if self.kafka.session_timeout >= self.kafka.rebalance_timeout:
             raise ValueError("SHW_KAFKA__SESSION_TIMEOUT must be below SHW_KAFKA__REBALANCE_TIMEOUT")

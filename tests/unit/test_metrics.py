@@ -3,7 +3,17 @@ from contextlib import suppress
 from prometheus_client import CollectorRegistry, generate_latest
 
 from consumer.metrics import EventOutcome, LoopPhase, Metrics
-from schemas.names import Code, Disposition, FailureType, PoisonReason, Result, Status, StrategyName
+from schemas.names import (
+    Code,
+    CommandName,
+    CommandOutcome,
+    Disposition,
+    FailureType,
+    PoisonReason,
+    Result,
+    Status,
+    StrategyName,
+)
 from tests.support.metric_names import CONTRACT
 
 
@@ -16,6 +26,7 @@ def used() -> Metrics:
     metrics.heal_seconds[strategy, Result.SUCCESS].observe(0.2)
     metrics.time_to_heal_seconds[kind].observe(3)
     metrics.missing_context["urn:*", strategy, "context.request"].inc()
+    metrics.commands[CommandName.HEAL, CommandOutcome.ACCEPTED].inc()
     metrics.consumer_lag_records[3].set(7)
     metrics.open_transaction_seconds[3].set(7)
     return metrics

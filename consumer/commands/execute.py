@@ -1,0 +1,135 @@
+"""Carries orders out: one executor for each kind, in the transaction that records what became of it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, assert_never
+
+import structlog
+
+from consumer.errors import ConfigError, RefusedByDatabase, TransientError
+from consumer.model import FailureId
+from consumer.model.command import Executed, KeptCommand, Order, RefusedOrder
+from consumer.model.decision import STATUS_AFTER, Decision, DecisionRequest, DecisionResult
+from consumer.store.commands import LockedByAnother, conclude, kept_command, organisation_of, reserve, savepoint
+from consumer.store.decisions import TellChange, decide
+from consumer.store.heal_requests import HealRequestResult, ask_heal
+from consumer.store.pool import Connection
+from schemas.names import CommandName, CommandOutcome
+from schemas.supervision import DidNotHappen, GiveUp, Heal, Resolve
+
+log = structlog.get_logger(__name__)
+
+_NO_SUCH: Final = "no such failure in that organisation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hands:
+    """What executors work with: the transaction, and who builds the events of what they change."""
+
+    connection: Connection
+    tell: TellChange
+
+
+Executor = Callable[[Hands, Order], Awaitable[Executed]]
+
+
+async def carry_out(hands: Hands, order: Order) -> KeptCommand:
+    """Carry an order out once, in the caller's transaction, and record what became of it; as the service.
+
+    One of which the id was used before does nothing: `digest` of what is returned tells whether it was the same order.
+    """
+    if (before := await reserve(hands.connection, order)) is not None:
+        return before
+    try:
+        async with savepoint(hands.connection):
+            executed = await _execute(hands, order)
+    except LockedByAnother:
+        reason = "another session holds the failure's row locked: nothing was changed, send it again under a new id"
+        executed = Executed(outcome=CommandOutcome.REFUSED, reason=reason)
+    except (RefusedByDatabase, TransientError) as error:
+        if hands.connection.is_closed():
+            raise
+        # A deadlock or a timeout, of this command alone: those behind it must not wait for it.
+        executed = Executed(outcome=CommandOutcome.REFUSED, reason=f"the database does not take it: {error}")
+    except ConfigError:
+        raise
+    except Exception:  # a bug in one executor must not stop the commands behind it
+        log.exception("command_crashed", command=order.command.command, issuer=order.id.issuer, id=order.id.id)
+        reason = "a fault of the healer's own, which its log names: nothing was changed"
+        executed = Executed(outcome=CommandOutcome.REFUSED, reason=reason)
+    return await conclude(hands.connection, order, executed)
+
+
+async def recall(connection: Connection, refused: RefusedOrder) -> KeptCommand | None:
+    """Return what became of a command of which a copy was refused, such as one that has expired since."""
+    kept = await kept_command(connection, refused.id) if refused.digest is not None else None
+    return kept if kept is not None and kept.digest == refused.digest else None
+
+
+async def _execute(hands: Hands, order: Order) -> Executed:
+    failure_id = order.facts.failure_id
+    # The same answer whether it does not exist or is another organisation's: it must not tell which.
+    if failure_id is not None and await organisation_of(hands.connection, failure_id) != order.facts.org_id:
+        return Executed(outcome=CommandOutcome.NOT_FOUND, reason=_NO_SUCH)
+    executor = EXECUTORS.get(order.command.command)
+    if executor is None:
+        return Executed(outcome=CommandOutcome.REFUSED, reason="this release does not carry it out")
+    return await executor(hands, order)
+
+
+async def _heal(hands: Hands, order: Order) -> Executed:
+    command = order.command
+    assert isinstance(command, Heal)  # noqa: S101 - the table below pairs them
+    asked = await ask_heal(hands.connection, FailureId(command.failure_id), by=order.facts.by)
+    match asked.result:
+        case HealRequestResult.DUE:
+            return Executed(outcome=CommandOutcome.ACCEPTED)
+        case HealRequestResult.RESOLVED:
+            return Executed(outcome=CommandOutcome.ALREADY, reason="it is resolved already")
+        case HealRequestResult.NEEDS_PERSON:
+            reason = "an effect of it may have happened: look, then command did_not_happen, resolve or give_up"
+            return Executed(outcome=CommandOutcome.REFUSED, reason=reason)
+        case HealRequestResult.AWAITING_APPROVAL:
+            return Executed(outcome=CommandOutcome.REFUSED, reason="its plan waits for approval: approve or deny that")
+        case HealRequestResult.NOT_FOUND:
+            return Executed(outcome=CommandOutcome.NOT_FOUND, reason=_NO_SUCH)
+        case _:
+            assert_never(asked.result)
+
+
+def _decision(decision: Decision) -> Executor:
+    async def execute(hands: Hands, order: Order) -> Executed:
+        command: Any = order.command
+        assert isinstance(command, GiveUp | Resolve | DidNotHappen)  # noqa: S101 - the table below pairs them
+        request = DecisionRequest(decision=decision, reason=command.reason, by=order.facts.by)
+        made = await decide(hands.connection, FailureId(command.failure_id), request, hands.tell)
+        return _decided(made.ruling, decision, revoked=made.revoked)
+
+    return execute
+
+
+def _decided(ruling: DecisionResult, decision: Decision, *, revoked: bool) -> Executed:
+    match ruling:
+        case DecisionResult.DONE:
+            under_way = "a heal was under way: a call that was sent ends as it ends, and is told" if revoked else ""
+            return Executed(outcome=CommandOutcome.ACCEPTED, reason=under_way, revokes=revoked)
+        case DecisionResult.RESOLVED | DecisionResult.GIVEN_UP:
+            is_so = ruling.value == STATUS_AFTER[decision].value
+            outcome = CommandOutcome.ALREADY if is_so else CommandOutcome.REFUSED
+            return Executed(outcome=outcome, reason=f"it is {ruling.replace('_', ' ')} already")
+        case DecisionResult.NOT_IN_DOUBT:
+            reason = "it does not need a person: nothing of it is in doubt"
+            return Executed(outcome=CommandOutcome.REFUSED, reason=reason)
+        case DecisionResult.NOT_FOUND:
+            return Executed(outcome=CommandOutcome.NOT_FOUND, reason=_NO_SUCH)
+        case _:
+            assert_never(ruling)
+
+
+EXECUTORS: Final[Mapping[CommandName, Executor]] = {
+    CommandName.HEAL: _heal,
+    CommandName.GIVE_UP: _decision(Decision.GIVE_UP),
+    CommandName.RESOLVE: _decision(Decision.RESOLVE),
+    CommandName.DID_NOT_HAPPEN: _decision(Decision.DID_NOT_HAPPEN),
+}
+"""By kind; one that is not listed is refused."""

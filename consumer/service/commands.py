@@ -1,0 +1,110 @@
+"""The member that reads commands: a consumer group of its own, which may stop without healing stopping with it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from consumer.commands.keys import CommandKeys
+from consumer.errors import ShwError, TransientError
+from consumer.event_loop import wait_for_event
+from consumer.ingest.source import KafkaSource
+from consumer.metrics import Metrics
+from consumer.model import Record
+from consumer.pipeline.commands import CommandGate, CommandStage
+from consumer.pipeline.flow import Stages
+from consumer.settings import Settings
+from consumer.store.commands import forget_commands
+
+log = structlog.get_logger(__name__)
+
+AGAIN_AFTER: Final = timedelta(seconds=15)
+"""Pause before the member is made anew after what only an operator can mend: an ACL, an offset that is gone."""
+FORGET_EVERY: Final = timedelta(minutes=5)
+
+
+def command_keys(settings: Settings) -> CommandKeys | None:
+    """Return the keys of those who may command; None where nobody may. Warns where anybody may."""
+    if not settings.commands.are_read:
+        return None
+    if settings.commands.unsigned:
+        log.warning(
+            "unsigned_commands_count",
+            topic=settings.kafka.commands_topic,
+            why="SHW_COMMANDS__UNSIGNED is for development: whoever may write to the topic commands everything",
+        )
+    return CommandKeys.of(settings.commands)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandReader:
+    """Reads commands until stopped, beside the failures: with metrics, offsets and a group of its own."""
+
+    settings: Settings
+    stages: Stages
+    keys: CommandKeys
+    wake: Callable[[], None]
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Read until stopped; what keeps it from reading is logged and tried again, and stops nothing else."""
+        while not stop.is_set():
+            try:
+                await self._read(stop)
+            except* ShwError as group:
+                self.stages.metrics.commands_stopped.set(1)
+                log.error("commands_stopped", error=str(_first(group)), again_in=AGAIN_AFTER.total_seconds())  # noqa: TRY400
+            if not stop.is_set():
+                await wait_for_event(stop, AGAIN_AFTER)
+
+    async def _forget_until(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                await forget_commands(self.stages.pool, self.settings.commands.kept)
+            except TransientError as error:
+                log.warning("commands_not_forgotten", error=str(error)[:300])
+            await wait_for_event(stop, FORGET_EVERY)
+
+    async def _read(self, stop: asyncio.Event) -> None:
+        kafka, stages = self.settings.kafka, self.stages
+        # The lag and the loops of the failures' own member are other metrics: these stay within this process.
+        own = Metrics(CollectorRegistry())
+        source: KafkaSource[Sequence[Record]] = KafkaSource(
+            kafka=kafka.reading(kafka.commands_topic, self.settings.commands.group_id),
+            intake=self.settings.intake,
+            drain=self.settings.drain,
+            stage=CommandStage(
+                pool=stages.pool,
+                owner=stages.owner,
+                keys=self.keys,
+                settings=self.settings.commands,
+                publisher=stages.publisher,
+                outlet=stages.outlet,
+                metrics=stages.metrics,
+                wake=self.wake,
+            ),
+            full=lambda: None,
+            metrics=own,
+            valve=CommandGate(),
+        )
+        left = asyncio.Event()
+        async with source.open(), asyncio.TaskGroup() as loops:
+            stages.metrics.commands_stopped.set(0)
+            committing = loops.create_task(source.commit_until(left))
+            loops.create_task(self._forget_until(stop))
+            watching = loops.create_task(source.watch_until(stop))
+            reading = loops.create_task(source.read_until(stop))
+            await source.take_all()
+            await reading
+            watching.cancel()
+            left.set()
+            source.end_commits()
+            await committing
+
+
+def _first(group: BaseExceptionGroup[ShwError]) -> BaseException:
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first

@@ -1,0 +1,124 @@
+"""Commands by id: what was carried out and what became of it, so that a second delivery does nothing."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import asyncpg
+
+from consumer.model import FailureId, OrgId
+from consumer.model.command import CommandFacts, CommandId, Executed, KeptCommand, Order
+from consumer.store.pool import Connection, Pool, transaction, translated
+from consumer.store.rows import as_json, storable_text
+from schemas.names import CommandName, CommandOutcome
+
+_LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout = '2s'"
+"""A row that another session holds locked delays every command behind it for so long at most."""
+
+# Of two deliveries at once the second waits here for the first one's commit.
+_RESERVE = """
+INSERT INTO heal_command (issuer, command_id, digest, command, org_id, failure_id, issued_by)
+VALUES ($1, $2, $3, $4::jsonb, $5, $6, $7)
+ON CONFLICT DO NOTHING RETURNING true
+"""
+
+_KEPT = """
+SELECT c.digest, c.command ->> 'command' AS name, c.org_id, c.failure_id, c.issued_by, c.outcome, c.reason,
+       c.decided_at, c.revokes AND c.decided_at > clock_timestamp() - interval '5 seconds' AS revokes
+  FROM heal_command c WHERE c.issuer = $1 AND c.command_id = $2
+"""
+
+_CONCLUDE = """
+UPDATE heal_command SET outcome = $3, reason = $4, revokes = $5, decided_at = clock_timestamp()
+ WHERE issuer = $1 AND command_id = $2 RETURNING decided_at
+"""
+
+_ORGANISATION_OF = "SELECT f.org_id FROM workflow_failures f WHERE f.id = $1"
+
+_FORGET = """
+DELETE FROM heal_command WHERE (issuer, command_id) IN (
+  SELECT o.issuer, o.command_id FROM heal_command o
+   WHERE o.decided_at < clock_timestamp() - $1 * interval '1 second'
+   ORDER BY o.decided_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
+"""
+
+_NOW = "SELECT clock_timestamp()"
+
+
+class LockedByAnother(Exception):
+    """Another session holds a row locked for longer than a command waits."""
+
+
+async def reserve(connection: Connection, order: Order) -> KeptCommand | None:
+    """Take the order's id in the caller's transaction; returns what became of it where it was carried out before."""
+    facts, name = order.facts, order.id
+    said = as_json(order.command.model_dump(mode="json", exclude_unset=True))
+    by = storable_text(facts.by)[:1000]
+    mine = await connection.fetchval(
+        _RESERVE, name.issuer, name.id, order.digest, said, facts.org_id, facts.failure_id, by
+    )
+    return None if mine else await kept_command(connection, name)
+
+
+async def kept_command(connection: Connection, name: CommandId) -> KeptCommand | None:
+    """Return what became of a command; None where none of that id was carried out."""
+    row = await connection.fetchrow(_KEPT, name.issuer, name.id)
+    if row is None:
+        return None
+    facts = CommandFacts(
+        name=CommandName(row["name"]),
+        org_id=OrgId(row["org_id"]) if row["org_id"] else None,
+        failure_id=FailureId(row["failure_id"]) if row["failure_id"] else None,
+        by=row["issued_by"],
+    )
+    executed = Executed(outcome=CommandOutcome(row["outcome"]), reason=row["reason"], revokes=row["revokes"])
+    return KeptCommand(id=name, facts=facts, digest=row["digest"], executed=executed, decided_at=row["decided_at"])
+
+
+async def conclude(connection: Connection, order: Order, executed: Executed) -> KeptCommand:
+    """Record what became of an order, in the transaction that carried it out."""
+    reason = storable_text(executed.reason)
+    at: Any = await connection.fetchval(
+        _CONCLUDE, order.id.issuer, order.id.id, executed.outcome, reason, executed.revokes
+    )
+    return KeptCommand(id=order.id, facts=order.facts, digest=order.digest, executed=executed, decided_at=at)
+
+
+@asynccontextmanager
+async def savepoint(connection: Connection) -> AsyncIterator[None]:
+    """Open a savepoint in which no lock of others is waited for for long; what raises leaves nothing of it.
+
+    Raises
+    ------
+    LockedByAnother
+        A row is held locked by another session.
+
+    """
+    try:
+        with translated():
+            async with connection.transaction():
+                await connection.execute(_LOCK_TIMEOUT)
+                yield
+    except Exception as error:
+        if isinstance(error.__cause__, asyncpg.LockNotAvailableError):
+            raise LockedByAnother from error
+        raise
+
+
+async def organisation_of(connection: Connection, failure_id: FailureId) -> OrgId | None:
+    """Return the organisation of a failure."""
+    found = await connection.fetchval(_ORGANISATION_OF, failure_id)
+    return OrgId(found) if found is not None else None
+
+
+async def database_time(connection: Connection) -> datetime:
+    """Return the database's time, for answers that nothing else in it dates."""
+    now: datetime = await connection.fetchval(_NOW)
+    return now
+
+
+async def forget_commands(pool: Pool, kept: timedelta) -> None:
+    """Forget the oldest commands, a thousand at a time."""
+    async with transaction(pool) as connection:
+        await connection.execute(_FORGET, kept.total_seconds())
