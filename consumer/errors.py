@@ -7,6 +7,7 @@
     ├── TransientError      retry; nothing was decided
     │   ├── LostClaim       another process owns the claim now; stop without a further effect or write
     │   ├── RevokedClaim    a person has decided; start no effect, and write what was learnt
+    │   ├── HealingPaused   a pause reaches the heal; start no effect, and wait for its end
     │   ├── DeadlinePassed  the claim's effect deadline has passed; start no effect
     │   ├── NoWorkerFree    every worker process is taken; come again later
     │   ├── NoWorkerStarts  this machine starts no worker process; back off
@@ -37,6 +38,14 @@ class LostClaim(TransientError):
 
 class RevokedClaim(TransientError):
     """A person decided while the heal was under way: no further effect may start, and its outcome is still settled."""
+
+
+class HealingPaused(TransientError):
+    """A pause reaches this heal: no effect starts before its end; `gate` is what the failure waits for."""
+
+    def __init__(self, words: str, gate: str) -> None:
+        super().__init__(words)
+        self.gate = gate
 
 
 class DeadlinePassed(TransientError):

@@ -24,6 +24,7 @@ from schemas.names import (
     Disposition,
     FailureType,
     PoisonReason,
+    ReachKind,
     Result,
     Status,
     StrategyName,
@@ -180,6 +181,7 @@ class Metrics:
         self._create_gates(registry)
         self._create_state(registry)
         self._create_suspended(registry)
+        self._create_pauses(registry)
         self._create_flow(registry)
         self._create_rows(registry)
         self._create_process(registry)
@@ -451,6 +453,17 @@ class Metrics:
         for strategy in StrategyName:
             self.suspended_heals[strategy].set(0)
             self.suspended_oldest_seconds[strategy].set(0)
+
+    def _create_pauses(self, registry: CollectorRegistry) -> None:
+        pauses = Gauge(
+            "shw_pauses",
+            "Pauses in force (fleet), by the narrowest thing that each names. Stays above 0: nobody has resumed one.",
+            ["reach"],
+            registry=registry,
+        )
+        self.pauses = Children[ReachKind, Gauge](pauses.labels)
+        for kind in ReachKind:
+            self.pauses[kind].set(0)
 
     def _create_flow(self, registry: CollectorRegistry) -> None:
         self._lag = Gauge(

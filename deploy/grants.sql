@@ -32,4 +32,5 @@ GRANT SELECT, INSERT, DELETE ON heal_wallet_note TO shw_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON heal_wallet_level TO shw_service;
 GRANT SELECT, INSERT, DELETE ON intake_aside TO shw_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON heal_command TO shw_service;
+GRANT SELECT, INSERT, UPDATE ON heal_pause TO shw_service;
 GRANT EXECUTE ON FUNCTION shw_history() TO shw_service;

@@ -17,9 +17,11 @@ from schemas.heal_result import (
     BUDGET_WARNING_TYPE,
     FAILURE_STATUS_TYPE,
     HEAL_RESULT_TYPE,
+    PAUSE_TYPE,
     BudgetWarning,
     FailureStatus,
     HealResult,
+    PauseStatus,
 )
 from schemas.openapi import openapi_document
 from schemas.supervision import COMMAND_RESULT_TYPE, COMMAND_TYPE, HEARTBEAT_TYPE, Command, CommandResult, Heartbeat
@@ -44,6 +46,7 @@ _DOCUMENTS: Final = (
     _Generated(name=HEAL_RESULT_TYPE, model=HealResult, mode="serialization"),
     _Generated(name=FAILURE_STATUS_TYPE, model=FailureStatus, mode="serialization"),
     _Generated(name=BUDGET_WARNING_TYPE, model=BudgetWarning, mode="serialization"),
+    _Generated(name=PAUSE_TYPE, model=PauseStatus, mode="serialization"),
     _Generated(name=COMMAND_TYPE, model=Command, mode="validation"),
     _Generated(name=COMMAND_RESULT_TYPE, model=CommandResult, mode="serialization"),
     _Generated(name=HEARTBEAT_TYPE, model=Heartbeat, mode="validation"),
@@ -127,6 +130,7 @@ def _channels(schemas: dict[str, Any]) -> tuple[Channel, ...]:
                 _message(HEAL_RESULT_TYPE, schemas, (examples.heal_result(),)),
                 _message(FAILURE_STATUS_TYPE, schemas, (examples.failure_status(),)),
                 _message(BUDGET_WARNING_TYPE, schemas, (examples.budget_warning(),)),
+                _message(PAUSE_TYPE, schemas, (examples.pause(),)),
                 _message(COMMAND_RESULT_TYPE, schemas, (examples.command_result(),)),
             ),
         ),

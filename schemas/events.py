@@ -9,10 +9,13 @@ from schemas.heal_result import (
     BUDGET_WARNING_TYPE,
     FAILURE_STATUS_TYPE,
     HEAL_RESULT_TYPE,
+    PAUSE_TYPE,
     BudgetWarning,
     FailureStatus,
     HealResult,
+    PauseStatus,
 )
+from schemas.names import PauseState
 from schemas.supervision import COMMAND_RESULT_TYPE, CommandResult
 from schemas.trace import NO_TRACE, Trace
 
@@ -45,6 +48,12 @@ def budget_warning_event(warning: BudgetWarning) -> Envelope:
     return _event(BUDGET_WARNING_TYPE, str(warning.warning_id), subject, warning, warning.warned_at, NO_TRACE)
 
 
+def pause_event(status: PauseStatus) -> Envelope:
+    """Wrap a pause that was made or is over; the subject is the pause."""
+    event_id = f"{status.pause_id}:{'ended' if status.state is PauseState.ENDED else 'made'}"
+    return _event(PAUSE_TYPE, event_id, str(status.pause_id), status, status.changed_at, NO_TRACE)
+
+
 def command_result_event(result: CommandResult, token: str = "", trace: Trace = NO_TRACE) -> Envelope:
     """Wrap what became of a command; the id is its issuer's name and its own id, the subject its failure, or itself.
 
@@ -59,7 +68,7 @@ def _event(
     kind: str,
     event_id: str,
     subject: str,
-    data: HealResult | FailureStatus | BudgetWarning | CommandResult,
+    data: HealResult | FailureStatus | BudgetWarning | PauseStatus | CommandResult,
     time: datetime,
     trace: Trace,
 ) -> Envelope:

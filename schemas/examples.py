@@ -8,7 +8,13 @@ from uuid import UUID
 
 from schemas.dead_letter import RefusedRecord, dead_letter
 from schemas.envelope import Envelope
-from schemas.events import budget_warning_event, command_result_event, failure_status_event, heal_result_event
+from schemas.events import (
+    budget_warning_event,
+    command_result_event,
+    failure_status_event,
+    heal_result_event,
+    pause_event,
+)
 from schemas.failure import FAILURE_TYPE
 from schemas.heal_result import (
     ApprovalRequest,
@@ -19,6 +25,7 @@ from schemas.heal_result import (
     FailureStatus,
     Handover,
     HealResult,
+    PauseStatus,
     Recovered,
 )
 from schemas.json_text import to_json
@@ -29,6 +36,7 @@ from schemas.names import (
     CommandOutcome,
     Disposition,
     FailureType,
+    PauseState,
     PoisonReason,
     Result,
     Status,
@@ -137,6 +145,22 @@ def budget_warning() -> Envelope:
         warned_at=NOON,
     )
     return budget_warning_event(warning)
+
+
+def pause() -> Envelope:
+    """Make a pause of one dependency for two hours."""
+    status = PauseStatus(
+        pause_id=UUID("7d0c2a4e-5f1b-4c55-9a58-0e6f3c1b2d90"),
+        state=PauseState.IN_FORCE,
+        org_id=ORGANISATION,
+        dependency="https://invoices.example.com:443",
+        reason="the invoice service is being moved",
+        paused_by="ops@example.com",
+        starts_at=NOON,
+        ends_at=NOON + timedelta(hours=2),
+        changed_at=NOON,
+    )
+    return pause_event(status)
 
 
 def failure_status() -> Envelope:

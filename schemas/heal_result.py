@@ -1,8 +1,8 @@
-"""What the healer publishes of failures and wallets: `heal_result`, `failure_status` and `budget_warning`.
+"""What the healer publishes: `heal_result` and `failure_status`, `budget_warning` of wallets, and `pause`.
 
 Readers keep what they do not know and treat an unknown enum value as "something else": new fields and members are
 compatible changes. They stand on `workflow.heal-results`, at least once: those of a failure keyed by its id, in the
-order of `step` on their first publication; those of a wallet keyed by its organisation.
+order of `step` on their first publication; those of a wallet keyed by its organisation, those of a pause by its id.
 """
 
 from decimal import Decimal
@@ -16,6 +16,7 @@ from schemas.names import (
     Code,
     Disposition,
     FailureType,
+    PauseState,
     Result,
     Status,
     StrategyName,
@@ -27,6 +28,7 @@ from schemas.rfc3339 import Time
 HEAL_RESULT_TYPE: Final = "workflow.heal_result.v1"
 FAILURE_STATUS_TYPE: Final = "workflow.failure_status.v1"
 BUDGET_WARNING_TYPE: Final = "workflow.budget_warning.v1"
+PAUSE_TYPE: Final = "workflow.pause.v1"
 
 Aud = Annotated[
     Decimal,
@@ -155,6 +157,26 @@ class FailureStatus(Published):
     catalog_version: str | None = Field(default=None, description="The catalog under which it was planned.")
     truncated: bool = Field(default=False, description="Cut to the broker's limit: the rest is at `read_more`.")
     read_more: str | None = Field(default=None, description="Path in the healing API of the whole; null: nothing cut.")
+
+
+class PauseStatus(Published):
+    """A pause was made, or is over: while it is in force, no effect begins within what it names."""
+
+    pause_id: UUID = Field(description="The pause; also the event's subject and the record's key.")
+    state: PauseState = Field(description="Where it stands.")
+    org_id: UUID | None = Field(default=None, description="Within this organisation only; null: in all.")
+    workflow_name: str | None = Field(default=None, description="Workflows of this name or pattern only; null: all.")
+    failure_type: FailureType | None = Field(default=None, description="This failure type only; null: all.")
+    strategy: StrategyName | None = Field(default=None, description="This strategy only; null: all.")
+    dependency: str | None = Field(default=None, description="Heals that call this dependency only; null: all.")
+    reason: str = Field(description="Why, in words; redacted.")
+    paused_by: str = Field(description="Who asked for it.")
+    starts_at: Time = Field(description="From when on it holds.")
+    ends_at: Time | None = Field(default=None, description="When it ends by itself; null: once somebody resumes it.")
+    ended_at: Time | None = Field(default=None, description="When it ended.")
+    ended_by: str | None = Field(default=None, description="Who resumed it, or `its end`.")
+    end_reason: str | None = Field(default=None, description="Why it was resumed, in words; redacted.")
+    changed_at: Time = Field(description="When it came to stand there.")
 
 
 class BudgetWarning(Published):

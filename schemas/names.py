@@ -64,6 +64,7 @@ class Code(StrEnum):
     DENIED = "denied"  # a person said no to the plan
     NOT_INSTALLED = "not_installed"  # this deployment lacks the strategy or its engine
     RETRY_LATER = "retry_later"  # deferred to the time the other side named
+    PAUSED = "paused"  # a pause reached it while it was under way: it goes on once that is over
     CRASHED = "crashed"  # the strategy, or planning it, broke before any effect: a bug to report
     INTERRUPTED = "interrupted"  # the process died or broke after its effect began: outcome unknown
     RECOVERED = "recovered"  # with success: it was well before anything was sent, so no heal of ours may be praised
@@ -145,6 +146,25 @@ class WaitsOn(StrEnum):
     APPROVAL = "approval"  # an answer to the published plan
     PERSON = "person"  # somebody to act
     PAUSE = "pause"  # healing to be resumed by command
+
+
+class ReachKind(StrEnum):
+    """What a pause names, by the narrowest of it."""
+
+    FLEET = "fleet"  # every heal of this deployment
+    ORGANISATION = "organisation"  # every heal of one organisation
+    WORKFLOW = "workflow"  # those of some workflows
+    FAILURE_TYPE = "failure_type"  # those of failures that were diagnosed so
+    STRATEGY = "strategy"  # those by one strategy
+    DEPENDENCY = "dependency"  # those that call one dependency
+
+
+class PauseState(StrEnum):
+    """Where a pause stands."""
+
+    PLANNED = "planned"  # holds from its start on
+    IN_FORCE = "in_force"  # no effect begins within its reach
+    ENDED = "ended"  # what it held is due again
 
 
 class CommandName(StrEnum):

@@ -16,6 +16,7 @@ from consumer.cli.deployment import deployment
 from consumer.cli.exits import ExitCode
 from consumer.cli.options import AsJson, By, Reason, Since, end, header_of, since_of, stdin, time_of
 from consumer.cli.organisations import organisations
+from consumer.cli.pauses import list_pauses, pause_healing, resume_healing
 from consumer.cli.refused_commands import dlq, intake
 from consumer.cli.wallets import show_ledger, show_wallet
 from schemas.names import FailureType, Grade, Status
@@ -36,6 +37,9 @@ app.add_typer(intake, name="intake")
 app.add_typer(organisations, name="org")
 app.command("wallet")(show_wallet)
 app.command("ledger")(show_ledger)
+app.command("pause")(pause_healing)
+app.command("resume")(resume_healing)
+app.command("pauses")(list_pauses)
 
 
 class FormName(StrEnum):

@@ -52,6 +52,13 @@ def time_of(option: str, text: str, *, or_else: str = "") -> datetime:
         raise typer.BadParameter(f"{option} {text!r}: {error}{others}") from None
 
 
+def span_of(option: str, text: str) -> timedelta:
+    """Parse a span: `7d`, `12h`, `30m`."""
+    if (span := _SPAN.fullmatch(text)) is None or int(span["number"]) == 0:
+        raise typer.BadParameter(f"{option} {text!r}: must be a span such as 30m, 12h or 7d")
+    return timedelta(**{_UNITS[span["unit"]]: int(span["number"])})
+
+
 def since_of(text: str | None, option: str = "--since") -> datetime:
     """Parse a span (`7d`, `12h`, `30m`) before now, or a time; the default is seven days."""
     if (span := _SPAN.fullmatch(text or "7d")) is None:

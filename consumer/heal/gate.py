@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, Protocol, TypeVar
 
-from consumer.errors import DeadlinePassed, LostClaim, OutOfResources, TransientError
+from consumer.errors import DeadlinePassed, HealingPaused, LostClaim, OutOfResources, TransientError
 from consumer.heal.idle import Idle
 from consumer.heal.kept import HealState, encode_state
 from consumer.heal.strategy import EffectGate
@@ -19,6 +19,8 @@ from schemas.names import Effect
 
 KEEP_REST: Final = timedelta(seconds=1)
 """Time between two tries to keep a state while the database is away."""
+PAUSE_REST: Final = timedelta(seconds=0.5)
+"""Time between two looks whether a pause is over."""
 
 
 class ClaimLease(Protocol):
@@ -87,6 +89,11 @@ class Gate:
         return self._carried.begun
 
     @property
+    def is_unsafe(self) -> bool:
+        """Whether its effect must not be repeated blindly."""
+        return self._effect is Effect.UNSAFE
+
+    @property
     def begun_since(self) -> bool:
         """Whether an effect may have begun since the state was kept."""
         return self._carried.begun_since
@@ -97,10 +104,20 @@ class Gate:
         return self._carried.state
 
     async def begin(self) -> None:
-        """Allow one more effect, or raise DeadlinePassed, LostClaim or RevokedClaim."""
+        """Allow one more effect, or raise DeadlinePassed, HealingPaused, LostClaim or RevokedClaim.
+
+        What carries no key and may have begun waits for the end of a pause within its window: ended now, its outcome
+        would be unknown.
+        """
         is_durable = self._effect is not Effect.UNSAFE
         while True:
-            self._seen_at = await self._tenure.permit(self._claim, self._seen_at)
+            try:
+                self._seen_at = await self._tenure.permit(self._claim, self._seen_at)
+            except HealingPaused:
+                if not self._in_doubt() or self._left() <= PAUSE_REST.total_seconds():
+                    raise
+                await asyncio.sleep(PAUSE_REST.total_seconds())
+                continue
             if not is_durable:
                 await self._tenure.make_durable(self._claim)
                 is_durable = True
@@ -141,6 +158,10 @@ class Gate:
     def remaining(self) -> timedelta:
         """Return the time until every effect must have ended."""
         return timedelta(seconds=max(0.0, self._left()))
+
+    def _in_doubt(self) -> bool:
+        begun = self._carried.begun if self._carried.state is None else self._carried.begun_since
+        return begun and self.is_unsafe
 
     def _left(self) -> float:
         return self._claim.deadline - time.monotonic()

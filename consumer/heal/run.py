@@ -11,6 +11,7 @@ import structlog
 
 from consumer.errors import (
     DeadlinePassed,
+    HealingPaused,
     LostClaim,
     NoWorkerFree,
     OwnFault,
@@ -36,6 +37,8 @@ _OWN_FAULT_WAIT: Final = timedelta(seconds=5)
 """Long enough for connections to end and memory to come free; the failures of one moment come back spread over it."""
 _INTERRUPTED_WAIT: Final = timedelta(minutes=1)
 """After which a heal goes on from its state that broke, or ran out of time, in the middle."""
+_PAUSED_LOOK: Final = timedelta(seconds=10)
+"""Time until a suspended heal that a pause holds asks again."""
 _MAX_ERROR_TEXT: Final = 300
 
 
@@ -79,6 +82,8 @@ async def _run_in_window(
         raise
     except Exception as error:  # noqa: BLE001 - a strategy's bug must not stop the stream
         interrupted = _outcome_of_error(strategy, task, gate, error, count_fault)
+        if isinstance(error, HealingPaused):
+            return _suspend_for_pause(strategy, gate, interrupted.reason) or interrupted
         return _go_on_later(strategy, task, gate, interrupted.reason) or interrupted
     finally:
         MAY_START.reset(permitted)
@@ -91,6 +96,8 @@ def _outcome_of_error(
     match error:
         case DeadlinePassed() | TimeoutError():
             return _out_of_time(task, gate)
+        case HealingPaused():
+            return _paused(task, gate, error)
         case RevokedClaim():
             return _after_effect(task, str(error)) if gate.begun else Refused(code=Code.DENIED, reason=str(error))
         case NoWorkerFree():
@@ -124,6 +131,31 @@ def _suspend(strategy: Strategy, ended: Suspended) -> SuspendedHeal:
         longest=strategy.longest_suspension,
         reason=ended.reason,
         dependency_unhealthy=ended.dependency_unhealthy,
+    )
+
+
+def _paused(task: Task, gate: Gate, error: HealingPaused) -> RetryLater | Unknown:
+    effect = task.plan.intent.effect
+    if gate.begun and effect is Effect.UNSAFE:
+        return Unknown(reason=f"an effect had begun, and its window ended in a pause: {error}")
+    return RetryLater(
+        after=timedelta(0), reason=str(error), effect_in_doubt=gate.begun and effect is Effect.KEYED, pause=error.gate
+    )
+
+
+def _suspend_for_pause(strategy: Strategy, gate: Gate, reason: str) -> SuspendedHeal | None:
+    """Suspend a heal that has kept a state for as long as a pause holds: that is no part of its longest suspension."""
+    if gate.kept is None or not isinstance(strategy, LastingStrategy):
+        return None
+    if gate.begun_since and gate.is_unsafe:
+        return None
+    return SuspendedHeal(
+        state=gate.kept,
+        look_again=_PAUSED_LOOK,
+        longest=strategy.longest_suspension,
+        reason=reason,
+        begun_since=gate.begun_since,
+        paused=True,
     )
 
 

@@ -47,7 +47,7 @@ from consumer.model.outcome import (
     RetryLater,
     Unknown,
 )
-from consumer.model.plan import Adopt, Claim, Diagnosed, Heal, Intent, PassedOver, Plan, Rate, Refuse, Wait
+from consumer.model.plan import Adopt, Claim, Diagnosed, Heal, HealPlace, Intent, PassedOver, Plan, Rate, Refuse, Wait
 from consumer.model.settlement import Attempt, Health, Message, Next, Settlement
 
 __all__ = [
@@ -67,6 +67,7 @@ __all__ = [
     "Failure",
     "FailureId",
     "Heal",
+    "HealPlace",
     "Healed",
     "Health",
     "Intent",

@@ -128,9 +128,16 @@ class Failure:
     unredacted_since: datetime | None = None
     """When somebody inserted or rewrote its content in the database, if that has yet to be redacted."""
 
+    paused_for: timedelta = timedelta(0)
+    """How long pauses have held it, up to when it was read."""
+
     def age(self, now: datetime) -> timedelta:
         """Return the time since it was detected; a time in the future is the publisher's mistake, and counts as now."""
         return max(timedelta(0), now - self.detected_at)
+
+    def age_unpaused(self, now: datetime) -> timedelta:
+        """Return its age without the time for which pauses have held it: what `max_age` counts."""
+        return max(timedelta(0), self.age(now) - self.paused_for)
 
 
 @value(frozen=True, slots=True, kw_only=True)

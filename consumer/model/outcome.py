@@ -89,6 +89,8 @@ class RetryLater:
     """As in `NotHealed`."""
     effect_in_doubt: bool = False
     """An effect of this heal may have happened, or is under way: only this strategy goes on, under the same key."""
+    pause: str | None = None
+    """The gate of the pause that it waits for: neither its age nor an attempt counts against it."""
 
 
 @value(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import TypeAlias
 
 from consumer.model.failure import Diagnosis, Failure
-from consumer.model.identity import AttemptId, MicroAud, Scope, attempt_id
-from schemas.names import Code, Effect, StrategyName
+from consumer.model.identity import AttemptId, MicroAud, OrgId, Scope, attempt_id
+from schemas.names import Code, Effect, FailureType, StrategyName
 from schemas.value import value
 
 
@@ -136,6 +136,18 @@ class Diagnosed:
 
 
 @value(frozen=True, slots=True, kw_only=True)
+class HealPlace:
+    """Where one heal acts, as far as a pause may reach it."""
+
+    org_id: OrgId
+    workflow_name: str
+    failure_type: FailureType
+    strategy: StrategyName
+    dependencies: frozenset[str]
+    """Every dependency that it calls: `https://api.example.com:443`."""
+
+
+@value(frozen=True, slots=True, kw_only=True)
 class Claim:
     """A claim of this process on a scope: the exclusive right to run one heal, until its deadline."""
 
@@ -152,3 +164,5 @@ class Claim:
     """A person has decided against its heal: it only takes back what was ordered, which the revocation permits."""
     epoch: int = 0
     """Fencing token: how often it had been taken over when this process got it; with the owner it fences settlement."""
+    place: HealPlace | None = None
+    """Where its heal acts, as far as a pause may reach it."""

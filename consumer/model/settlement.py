@@ -45,6 +45,8 @@ class Next:
     """None exactly for the final statuses, resolved and given_up."""
     counts: bool
     """Whether the step spent one of the failure's attempts."""
+    waits_on: str | None = None
+    """The gate of the pause that it waits for."""
 
 
 @value(frozen=True, slots=True, kw_only=True)

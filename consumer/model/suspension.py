@@ -31,6 +31,8 @@ class SuspendedHeal:
     """An effect without a key may have begun since the state was kept."""
     dependency_unhealthy: bool = False
     """Its last call speaks against its dependency."""
+    paused: bool = False
+    """It waits for the end of a pause, which is no part of its longest suspension."""
 
 
 @value(frozen=True, slots=True, kw_only=True)

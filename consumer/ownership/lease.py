@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from consumer.errors import RevokedClaim, TransientError
+from consumer.errors import HealingPaused, RevokedClaim, TransientError
 from consumer.event_loop import wait_for_event
 from consumer.metrics import Metrics
 from consumer.model import Claim, OwnerId
@@ -98,7 +98,7 @@ class Lease:
         sent = Moment.now()
         async with _with_timeout():
             reading = await leases.read_leases(self.own_pool, self.me)
-        self.permission.read(sent, reading.revoked)
+        self.permission.read(sent, reading.revoked, reading.pauses)
         self._watch.look(reading.renewals, sent.monotonic, time.monotonic())
         dead = frozenset(self.dead)
         if dead - self._known_dead:
@@ -117,12 +117,16 @@ class Lease:
             Another process has the claim now.
         RevokedClaim
             A person has decided.
+        HealingPaused
+            A pause reaches it.
 
         """
         while True:
             await self.permission.wait()
             if self._forbids(claim):
                 raise RevokedClaim(DECIDED)
+            if (pause := self.permission.pause_over(claim)) is not None:
+                raise HealingPaused(str(pause), pause.gate)
             if self.permission.is_certain(seen_at):
                 return seen_at
             asked = time.monotonic()
@@ -139,7 +143,8 @@ class Lease:
     def may_start(self, claim: Claim, seen_at: float) -> bool:
         """Return at once whether an effect may start this very moment; to check again after any wait."""
         permission = self.permission
-        return permission.is_fresh() and permission.is_certain(seen_at) and not self._forbids(claim)
+        fresh = permission.is_fresh() and permission.is_certain(seen_at)
+        return fresh and not self._forbids(claim) and permission.pause_over(claim) is None
 
     async def make_durable(self, claim: Claim) -> None:
         """Record durably that an effect begins which must not be repeated blindly; raises as `permit`."""

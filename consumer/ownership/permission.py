@@ -1,18 +1,19 @@
 """Permission to start an effect: a fresh reading of revoked claims, and a lease that no process can have taken over.
 
-A decision is answered `NOTHING_STARTS_AFTER` its commit. By then every reading that was sent before the commit is too
-old to start an effect by, and every later one names the claim that the decision revoked. No effect costs a round trip,
-and without the database none starts.
+A decision, or a pause, is answered `NOTHING_STARTS_AFTER` its commit. By then every reading that was sent before the
+commit is too old to start an effect by, and every later one names the claim that the decision revoked, or the pause. No
+effect costs a round trip, and without the database none starts.
 """
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from consumer.model import AttemptId, Claim
+from consumer.model.pause import HealingPause, pause_over
 
 READ_EVERY: Final = timedelta(seconds=0.5)
 """Interval at which revoked claims are read: three readings may fail before effects have to wait."""
@@ -48,6 +49,8 @@ class Permission:
         self._renewed_at: Moment | None = None
         self._own_since = 0.0
         self._revoked: frozenset[AttemptId] = frozenset()
+        self.pauses: Sequence[HealingPause] = ()
+        """What is paused of the fleet, as of the last reading."""
         self._changed = asyncio.Event()
 
     def renewed(self, sent: Moment) -> None:
@@ -58,9 +61,9 @@ class Permission:
         self._renewed_at = sent
         self._changed.set()
 
-    def read(self, sent: Moment, revoked: Iterable[AttemptId]) -> None:
-        """Record the claims that a reading, sent at this moment, found revoked."""
-        self._read_at, self._revoked = sent, frozenset(revoked)
+    def read(self, sent: Moment, revoked: Iterable[AttemptId], pauses: Sequence[HealingPause] = ()) -> None:
+        """Record the claims that a reading, sent at this moment, found revoked, and the pauses in force."""
+        self._read_at, self._revoked, self.pauses = sent, frozenset(revoked), pauses
         self._changed.set()
 
     def is_fresh(self) -> bool:
@@ -73,6 +76,10 @@ class Permission:
     def is_revoked(self, claim: Claim) -> bool:
         """Return whether a decision has revoked a claim, as of the last reading."""
         return claim.attempt_id in self._revoked
+
+    def pause_over(self, claim: Claim) -> HealingPause | None:
+        """Return the pause that reaches a claim's heal, as of the last reading, or None."""
+        return pause_over(claim.place, self.pauses) if self.pauses else None
 
     def is_certain(self, seen_at: float) -> bool:
         """Return whether a claim that was this process's own at a monotonic time has been so ever since."""

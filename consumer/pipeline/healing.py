@@ -26,6 +26,7 @@ from consumer.model import (
     Crashed,
     Diagnosed,
     Heal,
+    HealPlace,
     Health,
     MicroAud,
     NotHealed,
@@ -40,6 +41,7 @@ from consumer.model import (
 )
 from consumer.model.batch import Claimed, HeldBack
 from consumer.model.failure import Failure
+from consumer.model.pause import place_of
 from consumer.model.suspension import SuspendedHeal, Suspension
 from consumer.ownership.clock import Clock
 from consumer.ownership.lease import Lease
@@ -153,6 +155,7 @@ class HealTasks:
         if not await self.live.acquire(SLOT_WAIT_LIMIT):
             self._end_without_slot(diagnosed, claim, continued, held)
             return
+        claim = replace(claim, place=self._place_of(diagnosed))
         started_at = self.clock.now() - (kept.suspended_for if kept is not None else timedelta(0))
         gate = Gate(claim, plan.intent.effect, self.lease, self.live.effect_started, held.given_back, carried)
         task = Task(
@@ -181,6 +184,20 @@ class HealTasks:
         if claim.probe and not held.is_probe:
             claim = replace(claim, probe=False)
         self._settle(diagnosed, claim, outcome, started_at, plan.strategy, others=task.others)
+
+    def _place_of(self, diagnosed: Diagnosed) -> HealPlace:
+        """Return where a heal acts; one that goes on under another plan than today's calls what its strategy says."""
+        place, plan = place_of(diagnosed), diagnosed.heal
+        if place.dependencies:
+            return place
+        strategy, policy = self.strategies.get(plan.strategy), self._policy(diagnosed.failure, plan)
+        try:
+            intent = strategy.intent(diagnosed.failure, policy) if strategy is not None else None
+        except Exception:  # a plan of its own it has: only what it calls is not known
+            log.exception("intent_crashed", failure_id=diagnosed.failure.id)
+            intent = None
+        named = (intent.dependency, *intent.others) if intent is not None else ()
+        return replace(place, dependencies=frozenset(name for name in named if name is not None))
 
     def _end_without_slot(
         self, diagnosed: Diagnosed, claim: Claim, continued: Continued | None, held: HeldByHeal

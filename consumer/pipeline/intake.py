@@ -11,7 +11,7 @@ import structlog
 
 from consumer.errors import RefusedByDatabase, TransientError
 from consumer.event_loop import jittered
-from consumer.flow_control.dependencies import Dependencies, dependency_gates
+from consumer.flow_control.pauses import HealGates
 from consumer.flow_control.slots import HealSlots, SlotDecision
 from consumer.heal.digest import digest
 from consumer.ingest.decode import second_failure_id
@@ -28,6 +28,7 @@ from consumer.model import (
     without_producer_metadata,
 )
 from consumer.model.batch import Batch, Claimed, Portion, Received
+from consumer.model.pause import PAUSE_GATE
 from consumer.pipeline.durable import bisect_batch, until_durable
 from consumer.pipeline.unclaimed import GiveUp, end_unclaimed_plan
 from consumer.results.events import Outlet, dead_letter_message
@@ -57,7 +58,7 @@ class Intake:
         pool: Pool,
         owner: OwnerId,
         live: HealSlots,
-        dependencies: Dependencies,
+        gates: HealGates,
         settings: Settings,
         outlet: Outlet,
         metrics: Metrics,
@@ -68,7 +69,7 @@ class Intake:
         self._pool = pool
         self._owner = owner
         self._live = live
-        self._dependencies = dependencies
+        self._gates = gates
         self._settings = settings.heal
         self._aside_limits = AsideLimits(rows=settings.intake.aside_rows, bytes=settings.intake.aside_bytes)
         self._outlet = outlet
@@ -80,7 +81,7 @@ class Intake:
         with heals that are quick.
         """
         looked_at = batch.accepted[: max(PORTION_SCAN, 2 * self._live.slots)]
-        gates = dependency_gates([diagnosed for diagnosed, _ in looked_at], self._dependencies)
+        gates = self._gates.of([diagnosed for diagnosed, _ in looked_at])
         startable = [
             diagnosed.failure
             for diagnosed, _ in looked_at
@@ -199,7 +200,8 @@ class Intake:
                 retaking=retaking,
             ),
         )
-        self._dependencies.note_waiting({a.waits_on for a, _ in arrivals if a.waits_on is not None})
+        waiting = {a.waits_on for a, _ in arrivals if a.waits_on and not a.waits_on.startswith(PAUSE_GATE)}
+        self._gates.dependencies.note_waiting(waiting)
         await self._recheck_waiters([a.diagnosed.failure.id for a, _ in arrivals if a.wants_slot], taken)
         ends = [m for a, _ in arrivals if a.ended and a.diagnosed.failure.id in taken.new for m in a.ended.messages]
         return _build_received(taken, sent_at, (*told, *ends), (*letters, *refused))

@@ -5,6 +5,7 @@ An orphaned claim is one whose owner is dead, or one of this process whose commi
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -20,6 +21,7 @@ from consumer.event_loop import jittered, wait_for_event
 from consumer.flow_control.brake import WorkflowBrake
 from consumer.flow_control.dependencies import Dependencies, dependency_gates
 from consumer.flow_control.locked_wallets import LockedWallets
+from consumer.flow_control.pauses import pause_gates
 from consumer.flow_control.slots import HealSlots
 from consumer.ingest.big_records import is_big_row
 from consumer.metrics import LoopPhase, Metrics
@@ -37,10 +39,11 @@ from consumer.pipeline.stored_content import StoredContent
 from consumer.pipeline.unclaimed import end_unclaimed_plan
 from consumer.plan.planner import FleetState
 from consumer.results.events import Outlet
+from consumer.results.pauses import pause_message
 from consumer.results.settlement import strip_content
 from consumer.results.wallet_levels import describe, judge, warning_message
 from consumer.settings import BreakerSettings, HealSettings, ResumeSettings
-from consumer.store import breakers, due, leases, rate_limits
+from consumer.store import breakers, due, leases, pauses, rate_limits
 from consumer.store.debts import apply_owed
 from consumer.store.leases import Inherited, ReadableStates
 from consumer.store.pool import Pool
@@ -49,6 +52,7 @@ from consumer.store.suspended import take_due
 from consumer.store.untold import LOOKED_AT, put_aside, release_told
 from consumer.store.waiters import leave_probes, wake_for_room, wake_missed
 from consumer.store.wallet_levels import look_at_wallets
+from schemas.names import ReachKind
 
 log = structlog.get_logger(__name__)
 
@@ -200,6 +204,7 @@ class ResumeLoop:
             await leave_probes(self.pool, left, self.breaker)
         await self._put_untold_aside()
         await self._wake_for_room()
+        await self._release_ended_pauses()
         known = await breakers.load_breakers(self.pool, self.breaker)
         self.dependencies.refresh(known.unhealthy, known.struck)
         self.metrics.breakers_open.set(len(known.unhealthy))
@@ -229,6 +234,14 @@ class ResumeLoop:
         rooms, notes = self.dependencies.with_room(), self.dependencies.notes
         if rooms and not await wake_for_room(self.pool, rooms):
             self.dependencies.nobody_waits(rooms, notes)
+
+    async def _release_ended_pauses(self) -> None:
+        in_force = Counter(pause.reach.kind for pause in self.lease.permission.pauses)
+        for kind in ReachKind:
+            self.metrics.pauses[kind].set(in_force[kind])
+        over = await pauses.release_ended(self.pool, partial(pause_message, outlet=self.outlet))
+        if over.ended or over.released:
+            log.info("pauses_over", ended=over.ended, failures_due_again=over.released)
 
     async def _put_untold_aside(self) -> None:
         """Put aside due failures whose messages are not sent yet, and take back those whose are."""
@@ -298,14 +311,15 @@ class ResumeLoop:
 
     def _attach_gates(self, healable: Sequence[Diagnosed]) -> list[due.Due]:
         """Attach the dependency that each failure waits for. Of an unhealthy one the first asks: a probe may be due."""
-        gates = dependency_gates(healable, self.dependencies)
+        paused = pause_gates(healable, self.lease.permission.pauses)
+        gates = dependency_gates([one for one in healable if one.failure.id not in paused], self.dependencies)
         asking: set[str] = set()
         for one in healable:
             key = gates.get(one.failure.id)
             if key is not None and self.dependencies.is_unhealthy(key) and key not in asking:
                 asking.add(key)
                 del gates[one.failure.id]
-        return [due.Due(diagnosed=one, waits_on=gates.get(one.failure.id)) for one in healable]
+        return [due.Due(diagnosed=one, waits_on=(gates | paused).get(one.failure.id)) for one in healable]
 
     async def _settle(self, settlements: Sequence[Settlement]) -> None:
         await bisect_batch(settlements, self._settle_together, self._settle_alone)

@@ -15,6 +15,10 @@ PERSON_LOOKS_AGAIN: Final = timedelta(days=1)
 """Due time of a failure that waits for a person: it is still looked at, so that none is ever forgotten."""
 
 
+PAUSE_LOOKS_AGAIN: Final = timedelta(minutes=1)
+"""Due time of a failure that a pause holds, should nobody wake it: it is looked at, and goes on waiting."""
+
+
 @value(frozen=True, slots=True, kw_only=True)
 class AttemptHistory:
     """The history of the failure at an outcome: earlier attempts, age, and what kind of attempt this one was."""
@@ -47,8 +51,8 @@ def next_step(outcome: Outcome, past: AttemptHistory, *, policy: WorkflowPolicy,
             return _after_not_healed(outcome, replace(past, effect_in_doubt=False), policy, dice)
         case Crashed():
             return _retry(past, policy, dice)
-        case RetryLater(after=wait, effect_in_doubt=effect_in_doubt):
-            return _defer(wait, replace(past, effect_in_doubt=past.effect_in_doubt or effect_in_doubt), policy)
+        case RetryLater():
+            return _defer(outcome, past, policy)
         case Refused(code=code):
             return _after_refusal(code, past)
         case Unknown():
@@ -77,10 +81,13 @@ def _retry(past: AttemptHistory, policy: WorkflowPolicy, dice: float) -> Next:
     return Next(status=Status.PENDING, due_in=ceiling * dice, counts=True)
 
 
-def _defer(wait: timedelta, past: AttemptHistory, policy: WorkflowPolicy) -> Next:
+def _defer(outcome: RetryLater, past: AttemptHistory, policy: WorkflowPolicy) -> Next:
+    wait = outcome.after
+    if outcome.pause is not None:
+        return Next(status=Status.DEFERRED, due_in=PAUSE_LOOKS_AGAIN, counts=False, waits_on=outcome.pause)
     if past.age + wait > policy.max_age:
         # By then it would be too old to heal, so it is given up now.
-        return given_up(effect_in_doubt=past.effect_in_doubt)
+        return given_up(effect_in_doubt=past.effect_in_doubt or outcome.effect_in_doubt)
     return Next(status=Status.DEFERRED, due_in=min(wait, LONGEST_WAIT), counts=False)
 
 

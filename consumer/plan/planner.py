@@ -337,7 +337,7 @@ def _exhausted_reason(strategy: StrategyName, failure: Failure, policy: Workflow
 
 def _limit_reason(failure: Failure, policy: WorkflowPolicy, now: datetime) -> str | None:
     """Return why no strategy may be tried any more; None where one may."""
-    if failure.age(now) > policy.max_age:
+    if failure.age_unpaused(now) > policy.max_age:
         return f"detected at {failure.detected_at.isoformat()}, longer ago than max_age ({policy.max_age}) allows"
     if failure.attempts >= policy.attempts:
         return f"all {policy.attempts} attempts that the catalog allows have been made"

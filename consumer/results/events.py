@@ -1,6 +1,7 @@
 """Builds Kafka messages: the events of finished attempts and new statuses, and dead letters. Pure."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, assert_never
@@ -239,10 +240,16 @@ def _status_message(
     return _message(uuid5(attempt.id, "status"), 1, event, failure, attempt, outlet)
 
 
+_DEFERRED_UNTIL: Final[Mapping[Code | None, WaitsOn]] = {
+    Code.INSUFFICIENT_CREDITS: WaitsOn.CREDITS,
+    Code.PAUSED: WaitsOn.PAUSE,
+}
+
+
 def _waits_on(status: Status, code: Code | None) -> WaitsOn | None:
     match status:
         case Status.DEFERRED:
-            return WaitsOn.CREDITS if code is Code.INSUFFICIENT_CREDITS else WaitsOn.TIME
+            return _DEFERRED_UNTIL.get(code, WaitsOn.TIME)
         case Status.AWAITING_APPROVAL:
             return WaitsOn.APPROVAL
         case Status.NEEDS_PERSON:

@@ -116,7 +116,7 @@ def _history(
     exhausted = climb is not None and is_exhausted(climb, ended.strategy, policy)
     return AttemptHistory(
         attempts=failure.attempts,
-        age=failure.age(ended.finished_at),
+        age=failure.age_unpaused(ended.finished_at),
         reads_back=heal is not None and heal.intent.reads_back,
         probe=ended.claim.probe,
         effect_in_doubt=failure.effect_in_doubt,
@@ -300,8 +300,8 @@ def _result_and_code(outcome: Outcome) -> tuple[Result, Code | None]:
             return Result.SUCCESS, code
         case NotHealed(code=code) | Refused(code=code):
             return Result.FAILED, code
-        case RetryLater():
-            return Result.FAILED, Code.RETRY_LATER
+        case RetryLater(pause=pause):
+            return Result.FAILED, Code.RETRY_LATER if pause is None else Code.PAUSED
         case Crashed():
             return Result.ERROR, Code.CRASHED
         case Unknown():

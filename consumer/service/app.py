@@ -24,6 +24,7 @@ from consumer.flow_control.brake import WorkflowBrake
 from consumer.flow_control.breakers import Breakers
 from consumer.flow_control.dependencies import Dependencies
 from consumer.flow_control.intake_breaker import IntakeBreaker
+from consumer.flow_control.pauses import HealGates
 from consumer.flow_control.slots import HealSlots
 from consumer.heal.auto_retry import AutoRetry
 from consumer.heal.schema_autofix.strategy import SchemaAutofix
@@ -316,7 +317,7 @@ def stages_of(parts: Resources, wake: asyncio.Event, died: Callable[[], None] = 
             pool=pool,
             owner=me,
             live=live,
-            dependencies=dependencies,
+            gates=HealGates(dependencies=dependencies, pauses=lambda: lease.permission.pauses),
             settings=settings,
             outlet=outlet,
             metrics=metrics,

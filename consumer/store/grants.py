@@ -38,6 +38,7 @@ PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     "heal_wallet_level": _ALL,
     "intake_aside": ("SELECT", "INSERT", "DELETE"),
     "heal_command": _ALL,
+    "heal_pause": ("SELECT", "INSERT", "UPDATE"),
     "FUNCTION shw_history()": ("EXECUTE",),
 }
 """By table, in the order of the migrations, then functions. UPDATE on `organizations` serves FOR KEY SHARE alone."""

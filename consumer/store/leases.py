@@ -8,8 +8,10 @@ from uuid import UUID
 
 from consumer.errors import LostClaim, RevokedClaim
 from consumer.model import AttemptId, Claim, Failure, FailureId, MicroAud, OwnerId
+from consumer.model.pause import HealingPause
 from consumer.model.suspension import KeptState
 from consumer.store.credits import EndedHold, settle_holds
+from consumer.store.pauses import PAUSES_IN_FORCE, read_pauses
 from consumer.store.pool import Connection, Pool, transaction, translated
 from consumer.store.rows import FAILURE_COLUMNS, read_failure, read_json
 from consumer.store.settle import wake
@@ -37,13 +39,13 @@ RETURNING clock_timestamp()
 
 # This owner's claims that a decision has revoked; and for each owner a token that changes with each renewal: the count,
 # and beside it the time, which the release before this one moves. An owner whose lease never ends is never taken over.
-_READ = """
+_READ = f"""
 SELECT ARRAY(SELECT c.attempt_id FROM heal_claim c WHERE c.owner = $1 AND c.revoked) AS revoked,
-       o.owners, o.renewals
+       o.owners, o.renewals, {PAUSES_IN_FORCE} AS pauses
   FROM (SELECT array_agg(w.owner ORDER BY w.owner) AS owners,
                array_agg(w.renewals || ' ' || w.lease_until ORDER BY w.owner) AS renewals
           FROM heal_owner w WHERE isfinite(w.lease_until)) AS o
-"""
+"""  # noqa: S608 - a constant
 
 _LEAVE = "DELETE FROM heal_owner WHERE owner = $1"
 
@@ -190,6 +192,8 @@ class LeaseReading:
     """Claims of its own that a decision has revoked."""
     renewals: Mapping[OwnerId, str]
     """For each owner a token that changes with each renewal of its lease."""
+    pauses: tuple[HealingPause, ...] = ()
+    """What is paused of the fleet."""
 
 
 async def renew(pool: Pool, owner: OwnerId, lease: timedelta) -> datetime:
@@ -214,6 +218,7 @@ async def read_leases(pool: Pool, owner: OwnerId) -> LeaseReading:
     return LeaseReading(
         revoked=frozenset(map(AttemptId, row["revoked"] if row else ())),
         renewals={OwnerId(name): said for name, said in renewals.items()},
+        pauses=read_pauses(row["pauses"]) if row else (),
     )
 
 

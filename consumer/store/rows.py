@@ -18,6 +18,7 @@ _TOO_LARGE: Final = f"(f.source IS NULL AND {_TRUE_SIZE} > (SELECT l.row_bytes F
 FAILURE_COLUMNS: Final = f"""f.id, f.org_id, f.detected_at, f.source, f.digest, {_TRUE_SIZE} AS size, f.redactions,
   f.traceparent, f.tracestate, f.step, f.attempts, f.lifetime_attempts, f.unsure, f.twin, f.received_at, f.rungs,
   f.inserted_as, f.vouched, f.unredacted_since,
+  extract(epoch FROM f.paused_for + coalesce(clock_timestamp() - f.paused_at, '0'))::float8 AS paused_seconds,
   {_TOO_LARGE} AS too_large,
   CASE WHEN {_TOO_LARGE} THEN left(f.workflow_name, 200) ELSE f.workflow_name END AS workflow_name,
   CASE WHEN {_TOO_LARGE} THEN '' ELSE f.failure_reason END AS failure_reason,
@@ -104,6 +105,7 @@ def read_failure(row: Mapping[str, Any]) -> Failure:
         inserted_as=row["inserted_as"],
         vouched=row["vouched"],
         unredacted_since=row["unredacted_since"],
+        paused_for=timedelta(seconds=row["paused_seconds"]),
     )
 
 

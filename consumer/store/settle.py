@@ -21,9 +21,9 @@ _SETTLE = """
 WITH x AS (
   SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::text[],
                        $8::text[], $9::float8[], $10::bool[], $11::bool[], $12::bool[], $13::text[], $14::int[],
-                       $15::uuid[], $16::int[])
+                       $15::uuid[], $16::int[], $27::text[])
     AS x (attempt_id, strategy, result, attempted_at, finished_at, details, status, due_in, counts, unsure, parks,
-          rungs, epoch, of_failure, at_step)
+          rungs, epoch, of_failure, at_step, pause)
 ), m AS (
   SELECT * FROM unnest($17::uuid[], $18::uuid[], $19::uuid[], $20::int[], $21::smallint[], $22::text[], $23::bytea[],
                        $24::bytea[], $25::bytea[])
@@ -70,7 +70,9 @@ WITH x AS (
      SET status = CASE WHEN d.applies THEN d.status ELSE f.status END,
          resolved = CASE WHEN d.applies THEN d.status = 'resolved' ELSE f.resolved END,
          step = f.step + d.applies::int,
-         waits_on = CASE WHEN d.applies THEN NULL ELSE f.waits_on END,
+         waits_on = CASE WHEN d.applies THEN d.pause ELSE f.waits_on END,
+         -- Its place and its age are those of when the heal began that a pause ended.
+         paused_at = CASE WHEN d.applies AND d.pause IS NOT NULL THEN d.attempted_at ELSE f.paused_at END,
          damage = CASE WHEN d.applies THEN NULL ELSE f.damage END,
          due_at = CASE WHEN d.applies THEN clock_timestamp() + d.due_in * interval '1 second' ELSE f.due_at END,
          attempts = f.attempts + d.counts::int, lifetime_attempts = f.lifetime_attempts + d.counts::int,
@@ -170,7 +172,8 @@ async def settle(
         ends = zip(*map(_row, settlements), strict=True)
         told = [(s.attempt.id, message) for s in settlements for message in s.messages]
         messages = columns([message for _, message in told])
-        rows = await connection.fetch(_SETTLE, owner, *ends, [attempt for attempt, _ in told], *messages, acked)
+        pauses = [s.next.waits_on for s in settlements]
+        rows = await connection.fetch(_SETTLE, owner, *ends, [attempt for attempt, _ in told], *messages, acked, pauses)
         mine = {AttemptId(row["attempt_id"]): row for row in rows if not row["busy"]}
         busy = frozenset(AttemptId(row["attempt_id"]) for row in rows if row["busy"])
         ended = [s for s in settlements if s.attempt.id in mine]

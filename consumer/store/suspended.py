@@ -32,8 +32,9 @@ UPDATE heal_claim SET state = $4::jsonb, state_version = $5, state_epoch = epoch
 # another transaction holds is suspended later.
 _SUSPEND = """
 WITH x AS (
-  SELECT * FROM unnest($2::uuid[], $3::int[], $4::uuid[], $5::text[], $6::int[], $7::bool[], $8::float8[], $9::float8[])
-    AS x (attempt_id, epoch, of_failure, state, version, begun_since, look_in, longest)
+  SELECT * FROM unnest($2::uuid[], $3::int[], $4::uuid[], $5::text[], $6::int[], $7::bool[], $8::float8[], $9::float8[],
+                       $19::bool[])
+    AS x (attempt_id, epoch, of_failure, state, version, begun_since, look_in, longest, paused)
 ), m AS (
   SELECT * FROM unnest($10::uuid[], $11::uuid[], $12::uuid[], $13::int[], $14::smallint[], $15::text[], $16::bytea[],
                        $17::bytea[], $18::bytea[])
@@ -48,9 +49,11 @@ WITH x AS (
   UPDATE heal_claim c
      SET owner = 'suspended', state = x.state::jsonb, state_version = x.version, state_epoch = c.epoch,
          begun_since = x.begun_since, suspensions = c.suspensions + 1,
-         suspended_at = coalesce(c.suspended_at, clock_timestamp()),
+         suspended_at = coalesce(c.suspended_at, clock_timestamp())
+                          + CASE WHEN x.paused THEN x.look_in ELSE 0 END * interval '1 second',
          look_at = least(clock_timestamp() + x.look_in * interval '1 second',
-                         coalesce(c.suspended_at, clock_timestamp()) + x.longest * interval '1 second')
+                         CASE WHEN NOT x.paused
+                              THEN coalesce(c.suspended_at, clock_timestamp()) + x.longest * interval '1 second' END)
     FROM x
    WHERE c.attempt_id = x.attempt_id AND c.owner = $1 AND c.epoch = x.epoch
      AND NOT EXISTS (SELECT FROM busy b WHERE b.attempt_id = x.attempt_id)
@@ -150,6 +153,7 @@ async def suspend(pool: Pool, owner: OwnerId, suspensions: Sequence[Suspension])
             *zip(*map(_row, suspensions), strict=True),
             [attempt for attempt, _ in messages],
             *columns([message for _, message in messages]),
+            [suspension.heal.paused for suspension in suspensions],
         )
     return SuspendResult(
         mine=frozenset(AttemptId(row["attempt_id"]) for row in rows if not row["busy"]),

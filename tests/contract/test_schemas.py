@@ -36,7 +36,7 @@ from schemas.documents import GENERATED, differences, write
 from schemas.envelope import Envelope, EnvelopeError, Form, encode, encode_binary, parse
 from schemas.events import SOURCE, status_event_id
 from schemas.failure import WorkflowFailure, decode_failure
-from schemas.heal_result import BudgetWarning, Credits, FailureStatus, HealResult
+from schemas.heal_result import BudgetWarning, Credits, FailureStatus, HealResult, PauseStatus
 from schemas.names import Code, CommandName, Effect, EngineType, FailureType, PoisonReason, Result, Status, StrategyName
 from schemas.record_size import record_size
 from schemas.supervision import CommandResult, Heartbeat, decode_command, decode_heartbeat
@@ -47,6 +47,7 @@ ALL_EXAMPLES = (
     examples.heal_result(),
     examples.failure_status(),
     examples.budget_warning(),
+    examples.pause(),
     examples.command_result(),
     *examples.commands(),
     examples.heartbeat(),
@@ -56,6 +57,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "workflow.heal_result.v1": HealResult,
     "workflow.failure_status.v1": FailureStatus,
     "workflow.budget_warning.v1": BudgetWarning,
+    "workflow.pause.v1": PauseStatus,
     "workflow.command_result.v1": CommandResult,
     "workflow.heartbeat.v1": Heartbeat,
 }
@@ -319,7 +321,7 @@ def test_the_names_are_the_designs() -> None:
     assert {each.value for each in Result} == {"success", "failed", "error", "unknown"}
     statuses = {"pending", "deferred", "awaiting_approval", "needs_person", "resolved", "given_up"}
     assert {each.value for each in Status} == statuses
-    assert len(Code) == 11
+    assert len(Code) == 12
     assert {each.value for each in EngineType} == {"claude_cli", "deep_agent", "gemini_image", "internal_service"}
 
 

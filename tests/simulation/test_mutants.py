@@ -162,6 +162,10 @@ def no_revocation_reaches_the_gate(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Permission, "is_revoked", lambda *_: False)
 
 
+def no_pause_reaches_the_gate(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Permission, "pause_over", lambda *_: None)
+
+
 def what_ends_unhealed_counts_as_begun(patch: pytest.MonkeyPatch) -> None:
     takes = HealTasks._takes_slot  # noqa: SLF001
 
@@ -248,6 +252,7 @@ STOPPED_LONG: Final = in_a_long_heal(Wrong.STOP, 60, Effect.IDEMPOTENT, Act.SLOW
 JUMPS: Final = in_a_long_heal(Wrong.CLOCK_JUMPS, 12, Effect.IDEMPOTENT, Act.SLOW)
 JOBS_KILLED: Final = in_a_long_heal(Wrong.CRASH, 3, Effect.KEYED, Act.JOB)
 UNSAFE_JOBS_KILLED: Final = in_a_long_heal(Wrong.CRASH, 3, Effect.UNSAFE, Act.JOB)
+PAUSED: Final = in_a_long_heal(Wrong.PAUSE, 40, Effect.IDEMPOTENT, Act.SLOW)
 DECIDED_AND_KILLED: Final = decided_in_a_heal(Effect.IDEMPOTENT, Act.SLOW, Wrong.CRASH)
 DAWDLING: Final = in_a_long_heal(Wrong.TOP_UP, 1, Effect.IDEMPOTENT, Act.DAWDLES)
 KILLED: Final = in_a_long_heal(Wrong.CRASH, 3, Effect.UNSAFE, Act.LATE)
@@ -269,6 +274,7 @@ MUTANTS: Final[tuple[tuple[Break, Scenes, str], ...]] = (
     ),
     (no_revocation_reaches_the_gate, decided_in_a_heal(Effect.IDEMPOTENT, Act.SLOW), "after a person decided"),
     (an_heir_acts_on_what_was_revoked, DECIDED_AND_KILLED, "after a person decided"),
+    (no_pause_reaches_the_gate, PAUSED, "was paused"),
     (what_ends_unhealed_counts_as_begun, on_another_rung, "slow start"),
     (nothing_is_kept, JOBS_KILLED, "ordered again"),
     (what_begins_after_the_state_is_not_known, UNSAFE_JOBS_KILLED, "G4"),

@@ -412,6 +412,7 @@ OUTCOMES: Final[tuple[Outcome, ...]] = (
     NotHealed(code=Code.NOT_HEALED, reason="no"),
     NotHealed(code=Code.UNVERIFIED, reason="ill", dependency_unhealthy=True),
     RetryLater(after=HALF + timedelta(minutes=6), reason="later"),
+    RetryLater(after=timedelta(0), reason="paused", pause="pause:00000000-0000-0000-0000-000000000001"),
     Unknown(reason="nobody knows"),
     Refused(code=Code.REFUSED, reason="it may not"),
 )

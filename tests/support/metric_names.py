@@ -16,6 +16,7 @@ CONTRACT: dict[str, set[str]] = {
     "shw_open_failures": {"status"},
     "shw_suspended_heals": {"strategy"},
     "shw_suspended_oldest_seconds": {"strategy"},
+    "shw_pauses": {"reach"},
     "shw_live_claims": set(),
     "shw_oldest_pending_seconds": set(),
     "shw_consumer_lag_records": {"partition"},

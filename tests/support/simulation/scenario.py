@@ -11,7 +11,9 @@ from uuid import UUID
 from consumer.ingest.decode import AdmissionRules
 from consumer.model import OrgId
 from consumer.model.decision import Decision, DecisionResult
-from schemas.names import Effect, Status
+from consumer.model.pause import HealingPause, PauseReach
+from schemas.names import Effect, Status, StrategyName
+from tests.support.simulation.loop import EPOCH
 from tests.support.simulation.oracle import Oracle
 from tests.support.simulation.play import CATALOG, QUIET_WITHIN, Machine, Simulation
 from tests.support.simulation.world import Act
@@ -34,6 +36,7 @@ class Wrong(StrEnum):
     GIVE_UP = "give up"  # a person closes a failure
     ASK = "ask"  # a person asks for a heal of a failure that was given up
     SAW_NOTHING = "saw nothing"  # a person says of a failure in doubt that its effect did not happen
+    PAUSE = "pause"  # a person pauses healing within a reach, and resumes it after a while
     CLOCK_JUMPS = "clock jumps"  # the database's clock, by so many seconds times ten
     TOP_UP = "top up"  # somebody pays
 
@@ -145,7 +148,7 @@ def _happens(fault: Fault, sim: Simulation, oracle: Oracle) -> None:
             sim.weather.cut_until = over
         case Wrong.BROKER_AWAY:
             sim.broker.down_until = over
-        case Wrong.BY_HAND | Wrong.GIVE_UP | Wrong.ASK | Wrong.SAW_NOTHING:
+        case Wrong.BY_HAND | Wrong.GIVE_UP | Wrong.ASK | Wrong.SAW_NOTHING | Wrong.PAUSE:
             _decides(fault, sim, oracle)
         case Wrong.CLOCK_JUMPS:
             sim.store.ahead += 10 * fault.lasts * (-1 if fault.machine % 3 == 2 else 1)
@@ -154,11 +157,36 @@ def _happens(fault: Fault, sim: Simulation, oracle: Oracle) -> None:
             sim.store.top_up(ORGS[1], 200_000)
 
 
+REACHES: Final = (
+    PauseReach(),
+    PauseReach(org_id=ORGS[0]),
+    PauseReach(workflow_name="orders.*"),
+    PauseReach(strategy=StrategyName.AUTO_RETRY),
+    PauseReach(dependency="d0"),
+)
+
+
+def _pauses(fault: Fault, sim: Simulation) -> None:
+    pause = HealingPause(
+        id=UUID(int=len(sim.journal.lines)),
+        reach=REACHES[fault.machine % len(REACHES)],
+        reason="a move",
+        by="a person",
+        starts_at=EPOCH,
+        ends_at=None,
+    )
+    sim.store.pause(pause)
+    sim.timeline.after(fault.lasts, lambda: sim.store.resume(pause.id))
+
+
 def _goes_on(machine: Machine) -> None:
     machine.stopped = False
 
 
 def _decides(fault: Fault, sim: Simulation, oracle: Oracle) -> None:
+    if fault.wrong is Wrong.PAUSE:
+        _pauses(fault, sim)
+        return
     rows = sorted(sim.store.tables.failures.values(), key=lambda row: row.failure.id)
     if not rows:
         return

@@ -22,6 +22,7 @@ from consumer.store import (
     intake_breaker,
     leases,
     outbox,
+    pauses,
     rate_limits,
     settle,
     suspended,
@@ -37,6 +38,7 @@ from consumer.store.due import Due, Picked, Started
 from consumer.store.intake import Arrival, Aside, Taken
 from consumer.store.intake_breaker import IntakeState
 from consumer.store.leases import Inherited, LeaseReading, ReadableStates
+from consumer.store.pauses import EndedPauses, TellPause
 from consumer.store.settle import Settled
 from consumer.store.suspended import GoneOn, SuspendResult
 from consumer.store.wallet_levels import Looked, look_at_wallets
@@ -229,6 +231,11 @@ async def put_aside(line: Line, organisations: Sequence[OrgId]) -> int:
     return 0
 
 
+async def release_ended(line: Line, tell: TellPause) -> EndedPauses:
+    del tell
+    return await line.ask(lambda store: store.release_ended())
+
+
 async def renew(line: Line, owner: OwnerId, lease: timedelta) -> datetime:
     return EPOCH + timedelta(seconds=await line.ask(lambda store: store.renew(owner, lease)))
 
@@ -338,6 +345,7 @@ STATEMENTS: Final[Mapping[Callable[..., Awaitable[Any]], Callable[..., Awaitable
     intake_breaker.count_silent: failing,
     intake_breaker.forget: hear,
     intake_breaker.read_state: standing,
+    pauses.release_ended: release_ended,
     leases.renew: renew,
     leases.read_leases: read,
     leases.check_claim: stands,

@@ -33,6 +33,7 @@ from consumer.model import (
 )
 from consumer.model.batch import HeldBack
 from consumer.model.decision import STATUS_AFTER, Decision, DecisionResult, StatusChange, rule
+from consumer.model.pause import PAUSE_GATE, HealingPause
 from consumer.model.suspension import KeptState, Suspension
 from consumer.results.decision import status_message
 from consumer.results.events import Outlet
@@ -43,6 +44,7 @@ from consumer.store.decisions import PERSON, TellChange
 from consumer.store.due import Due, Started
 from consumer.store.intake import Arrival, Taken
 from consumer.store.leases import Inherited, LeaseReading, ReadableStates
+from consumer.store.pauses import EndedPauses
 from consumer.store.rate_limits import Limited
 from consumer.store.rows import CLAIMED_LOOK
 from consumer.store.settle import Settled
@@ -56,7 +58,7 @@ from tests.support.simulation.loop import EPOCH
 FINAL: Final = (Status.RESOLVED, Status.GIVEN_UP)
 PICKED: Final = (Status.PENDING, Status.DEFERRED)
 OUTLET: Final = Outlet(results_topic="r", dlq_topic="d", max_bytes=1_000_000)
-STANDING: Final = ("failures", "claims", "attempts", "outbox", "leases", "renewals", "changes")
+STANDING: Final = ("failures", "claims", "attempts", "outbox", "leases", "renewals", "changes", "pauses")
 SUSPENDED: Final = OwnerId("suspended")
 """Whose lease never ends: the heal waits for another system."""
 PARKED: Final = OwnerId("parked")
@@ -127,6 +129,8 @@ class Tables:
     leases: dict[OwnerId, float] = field(default_factory=lambda: {PARKED: inf, SUSPENDED: inf})
     renewals: dict[OwnerId, int] = field(default_factory=dict)
     changes: dict[tuple[FailureId, int], StatusChange] = field(default_factory=dict)
+    pauses: dict[UUID, tuple[HealingPause, float]] = field(default_factory=dict)
+    """Those in force, each with when it was committed, by the world's time."""
 
     def saved(self) -> list[tuple[object, dict[str, object]]]:
         """Give a savepoint."""
@@ -388,6 +392,7 @@ class ModelStore:
                     status=following.status,
                     due=self._at(following.due_in),
                     effect_made=row.effect_made,
+                    waits_on=following.waits_on,
                 )
             )
             if row.failure.step != step:
@@ -423,6 +428,25 @@ class ModelStore:
             if waiting:
                 self._write(replace(min(waiting, key=lambda row: row.due or 0), due=at))
 
+    # pauses.py
+
+    def pause(self, pause: HealingPause) -> None:
+        self.tables.pauses[pause.id] = pause, self.world_now()
+
+    def resume(self, pause_id: UUID) -> None:
+        self.tables.pauses.pop(pause_id, None)
+
+    def release_ended(self) -> EndedPauses:
+        in_force = {pause.gate for pause, _ in self.tables.pauses.values()}
+        over = [
+            row
+            for row in self.tables.failures.values()
+            if row.waits_on is not None and row.waits_on.startswith(PAUSE_GATE) and row.waits_on not in in_force
+        ]
+        for row in over:
+            self._write(replace(row, waits_on=None, due=self.now()))
+        return EndedPauses(ended=0, released=len(over))
+
     # owner.py
 
     def renew(self, owner: OwnerId, lease: timedelta) -> float:
@@ -436,6 +460,7 @@ class ModelStore:
         return LeaseReading(
             revoked=frozenset(claim.attempt_id for claim in mine if claim.revoked_at is not None),
             renewals={one: self._renewals(one) for one, until in tables.leases.items() if until != inf},
+            pauses=tuple(pause for pause, _ in tables.pauses.values()),
         )
 
     def _renewals(self, owner: OwnerId) -> str:
@@ -555,10 +580,12 @@ class ModelStore:
                 continue
             mine.add(claim.attempt_id)
             heal, since = suspension.heal, self.now() if claim.suspended_at is None else claim.suspended_at
-            look_at = min(self.now() + max(1.0, heal.look_again.total_seconds()), since + heal.longest.total_seconds())
+            wait = max(1.0, heal.look_again.total_seconds())
+            look_at = min(self.now() + wait, inf if heal.paused else since + heal.longest.total_seconds())
             if claim.suspended_at is None:
                 first.add(claim.attempt_id)
                 self._put(owner, suspension.messages)
+            since += wait if heal.paused else 0
             waits = replace(claim, owner=SUSPENDED, look_at=look_at, suspended_at=since)
             self._reclaim(replace(waits, state=heal.state, begun_since=heal.begun_since))
             row = self.tables.failures[claim.failure_id]

@@ -13,6 +13,7 @@ from consumer.heal.kept import HealState, Kept, Suspended
 from consumer.heal.strategy import EffectGate, Task
 from consumer.model import (
     AttemptId,
+    Diagnosed,
     Diagnosis,
     Failure,
     FailureId,
@@ -30,6 +31,7 @@ from consumer.model import (
     Unknown,
 )
 from consumer.model.call import MAY_START
+from consumer.model.pause import place_of
 from consumer.ownership.permission import NOTHING_STARTS_AFTER
 from schemas.names import Code, Effect, StrategyName, Verdict
 from tests.support.simulation.loop import Timeline
@@ -139,6 +141,10 @@ class World:
         assert now <= claim.until, f"G3: {owner} acts {now - claim.until:.3f} s past its deadline"
         late = now - (now if claim.revoked_at is None else claim.revoked_at)
         assert late <= LATEST, f"G3: {owner} acts {late:.3f} s after a person decided"
+        place = place_of(Diagnosed(failure=task.failure, diagnosis=task.diagnosis, plan=task.plan))
+        for pause, since in self.store.tables.pauses.values():
+            late = now - since if pause.reach.covers(place) else 0.0
+            assert late <= LATEST, f"pause: {owner} acts {late:.3f} s after {pause.reach} was paused"
         other = self.last.get(intent.scope)
         if other is not None and other.ahead != self.store.ahead:
             other = None  # a jump shortens the wait for what a dead process left under way
