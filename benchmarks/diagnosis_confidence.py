@@ -25,7 +25,8 @@ from tests.support.unseen_texts import Judged, judged, judged_unseen
 
 CORPORA: Final = ROOT.parent / "shared/corpus"
 ASIDE: Final = "failure_reasons_2"
-UNNAMED: Final = DATA / "unnamed_providers.jsonl"
+MEASURED: Final = (DATA / "kept_texts.jsonl", DATA / "unnamed_providers.jsonl")
+"""Sets that are only measured."""
 WRITTEN: Final = ROOT / "consumer/diagnose/confidence.txt"
 FOLDS: Final = 10
 STEPS: Final = 25
@@ -44,7 +45,7 @@ def main() -> None:
     for file in (*sorted(CORPORA.glob("*.jsonl")), *sorted(DATA.glob("texts_*.jsonl"))):
         for row in read_rows(file):
             (aside if _unseen(file, row) else rows).append(row)
-    aside += read_rows(UNNAMED)
+    aside += [row for file in MEASURED for row in read_rows(file)]
     known = judged_unseen(rows, labels)
     if "--write" in sys.argv:
         fitted = fit(known)

@@ -10,6 +10,8 @@ from consumer.diagnose.rules import (
     concierge,
     foreign_causes,
     languages,
+    lasting_words,
+    passing_words,
     platform,
     schema,
     server,
@@ -31,4 +33,6 @@ RULES: Final[tuple[Rule, ...]] = (
     *platform.RULES,
     *languages.RULES,
     *foreign_causes.RULES,
+    *passing_words.RULES,
+    *lasting_words.RULES,
 )

@@ -51,25 +51,25 @@ RULES: Final[tuple[Rule, ...]] = (
         None,
         CREDENTIAL,
         says="""
-            invalid|incorrect|expired|missing|wrong|revoked|bad|no * key|token|credentials|credential|secret|password;
-            key|token|credentials|credential|secret|password is|has|was|have|are not?
-            invalid|incorrect|expired|missing|revoked|rejected|been; invalid|expired
+            invalid|incorrect|expired|missing|wrong|revoked|bad|no *
+            key|token|credentials|credential|secret|password; key|token|credentials|credential|secret|password
+            is|has|was|have|are not? invalid|incorrect|expired|missing|revoked|rejected|been; invalid|expired
             token|credentials|credential|signature; token|credentials|session|key expired|revoked|invalid|rejected;
             unauthorized; unauthenticated; authentication failed|required|error|failure; not authenticated; access
             denied; permission denied; insufficient permissions|scope|scopes|privileges; signature has expired;
             signature key; signature mismatch|invalid; could not|failed|cannot authenticate; failed to authenticate;
             login required; session expired|invalid; refresh token; not authorized; no access; dont have access; not
             allowed to access; missing scope|scopes|permission|permissions; lacks permission; does not have
-            permission; requires * permission; api key not; authenticate provided token; reauthenticate; log in again;
-            unable to verify * credentials|token; not permitted to;
+            permission; requires * permission; api key not; authenticate provided token; reauthenticate; log in
+            again; unable to verify * credentials|token; not permitted to;
             authentication|authorization|authorisation|login|signin|2fa|mfa|otp|captcha|credentials|password|token|consent|permission|permissions|privileges|admin|root|scope|access|oauth|sso|certificate|key
             is|are a? required; sign in|on is required; log in is required; two|multi factor * required; requires
             authentication|authorization|login|credentials|permission|permissions|privileges|admin; invalid
-            api|access|security? key|token; must be logged|authenticated|authorized|signed; 2 fa is? required; 2fa is?
-            required; password * changed|expired|reset; oauth token * expired; token used * expired; lacks *
+            api|access|security? key|token; must be logged|authenticated|authorized|signed; 2 fa is? required; 2fa
+            is? required; password * changed|expired|reset; oauth token * expired; token used * expired; lacks *
             scope|scopes; not have * permission|permissions|access|rights
         """,
-        example="The API key has been revoked",
+        example="Signature mismatch at the door",
     ),
     rule(
         "money.status",
@@ -100,23 +100,27 @@ RULES: Final[tuple[Rule, ...]] = (
         MONEY,
         says="""
             insufficient|exceeded|exceeds|exceeding|exceed|over|out of|used up * quota; quota *
-            exceeded|reached|exhausted|used; quota exceeded; insufficient|not|no enough? credits|balance|credit|quota;
-            not enough credits|credit|balance|quota; out of credits|credit; ran out of credits|credit|tokens; credit
-            balance; low balance; balance is * low; hard limit; usage limit; monthly|daily|spending|spend|budget
-            limit|cap|quota|budget; upgrade your|the plan|subscription; check your plan; billing details; billing
-            account; billing must be enabled; enable billing; payment required; trial|plan * expired|ended;
-            characters|credits remaining; characters|credits|tokens|units are|is required; buy|purchase more credits;
-            purchase a paid plan; top up; no remaining; limit of your plan; plan limit; free tier *
-            limit|exceeded|disabled; payment|subscription|upgrade|deposit|purchase|credits|balance|license|licence
-            is|are a? required; requires a? paid|premium|pro|enterprise|business|higher
-            plan|subscription|account|tier; credit limit; reached * limit of; enough * tokens|credits|balance|units;
-            not have enough balance|credits|funds|tokens; insufficient * credit|credits|balance;
-            allowance|quota|credits|budget|balance|contingent * used|exhausted|spent|consumed|depleted; limit of
-            invoices|seats|users; overdue|unpaid account|balance; account * suspended|past due for?
-            nonpayment|billing; out of funds|balance|quota|characters|minutes; quota * used up; used up
-            your|the|its|all|their quota|credits|allowance|balance; no|zero remaining
-            credits|quota|balance|characters|tokens; credits are|have exhausted|run; exceed|exceeds your|the current
-            quota; subscription * expired|inactive|lapsed
+            exceeded|reached|exhausted|used; quota exceeded; insufficient|not|no enough?
+            credits|balance|credit|quota; not enough credits|credit|balance|quota; out of
+            credits|credit; ran out of credits|credit|tokens; credit balance; low balance; balance is *
+            low; hard limit; usage limit; monthly|daily|spending|spend|budget limit|cap|quota|budget;
+            upgrade your|the plan|subscription; check your plan; billing details; billing account;
+            billing must be enabled; enable billing; payment required; trial|plan * expired|ended;
+            characters|credits remaining; characters|credits|tokens|units are|is required; buy|purchase
+            more credits; purchase a paid plan; top up; no remaining; limit of your plan; plan limit;
+            free tier * limit|exceeded|disabled;
+            payment|subscription|upgrade|deposit|purchase|credits|balance|license|licence is|are a?
+            required; requires a? paid|premium|pro|enterprise|business|higher
+            plan|subscription|account|tier; credit limit; reached * limit of; enough *
+            tokens|credits|balance|units; not have enough balance|credits|funds|tokens; insufficient *
+            credit|credits|balance; allowance|quota|credits|budget|balance|contingent *
+            used|exhausted|spent|consumed|depleted; limit of invoices|seats|users; overdue|unpaid
+            account|balance; account * suspended|past due for? nonpayment|billing; out of
+            funds|balance|quota|characters|minutes; quota * used up; used up your|the|its|all|their
+            quota|credits|allowance|balance; no|zero remaining credits|quota|balance|characters|tokens;
+            credits are|have exhausted|run; exceed|exceeds your|the current quota; subscription *
+            expired|inactive|lapsed; plans and? billing; plan and? billing; locked|suspended|paused *
+            failed|missing payment
         """,
         against=(SCHEMA,),
         example="This month's credits: out of credits",
@@ -162,8 +166,8 @@ RULES: Final[tuple[Rule, ...]] = (
             size; exceeds the * size|limit of; larger than permitted|supported; message size; got a packet bigger;
             context length|window; prompt is too long; too many tokens|characters; input * too long; document too
             large; reduce the length|size|number; string too long; value too long for; data too long; bigger than;
-            greater than max|the maximum|allowed; over the size limit; larger|longer|bigger than * limit|maximum|max;
-            size limit
+            greater than max|the maximum|allowed; over the size limit; larger|longer|bigger than *
+            limit|maximum|max; size limit; exceeded|exceeds|over the? context|token|input limit|window|length
         """,
         codes="""
             http.413 http.414 http.431 PayloadTooLarge PayloadTooLargeError PayloadTooLargeException

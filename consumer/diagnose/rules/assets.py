@@ -18,8 +18,10 @@ RULES: Final[tuple[Rule, ...]] = (
         2.6,
         IMAGE,
         says="""
-            avatar; illustration; banner; portrait; hero; poster; wallpaper; sprite; screenshot; gif; svg;
-            tiff; imgs; img; logo; stability; flux; firefly; leonardo; unet; vae; lora
+            avatar; illustration; banner; portrait; hero; poster; wallpaper; sprite; screenshot; gif;
+            svg; tiff; imgs; img; logo; stability; flux; firefly; leonardo; unet; vae; lora; lo ra;
+            upscaler; upscaling; drawing model; watermark; collage; diffusion pipeline|model|step|steps;
+            stable diffusion
         """,
         example="Only a poster is left",
     ),
@@ -45,13 +47,14 @@ RULES: Final[tuple[Rule, ...]] = (
             image|images|picture|pictures|thumbnail|thumbnails|avatar|illustration|artwork|cover|poster; text to
             image; image edit|edits|variation; no image|images|picture|thumbnail;
             image|images|picture|thumbnail|photo|avatar|cover|banner|poster * not
-            generated|created|returned|found|loaded|available|rendered|produced; without image|images|picture; missing
-            image|images|picture|thumbnail|photo|avatar; image|images|thumbnail|picture|pictures|photo|avatar
-            is|are|was? missing|absent; failed|unable|fails|couldnt|cannot|cant to? generate|create|render|draw|make *
+            generated|created|returned|found|loaded|available|rendered|produced; without image|images|picture;
+            missing image|images|picture|thumbnail|photo|avatar;
+            image|images|thumbnail|picture|pictures|photo|avatar is|are|was? missing|absent;
+            failed|unable|fails|couldnt|cannot|cant to? generate|create|render|draw|make *
             image|images|thumbnail|picture|photo|avatar; black|blank|null|empty|grey|gray
             image|images|picture|cover|frame|thumbnail; image|images|picture|cover|thumbnail|render * all
-            black|blank|grey|white; grey|gray|black|blank box|square|rectangle; image response; image data; image url;
-            image|images|thumbnail is|are|was|were null|empty|missing|blank|black
+            black|blank|grey|white; grey|gray|black|blank box|square|rectangle; image response; image data; image
+            url; image|images|thumbnail is|are|was|were null|empty|missing|blank|black
         """,
         example="Could not generate the cover",
     ),
@@ -141,8 +144,8 @@ RULES: Final[tuple[Rule, ...]] = (
             pull|pulling|registry|digest|tag|layer|layers|build|builder|manifest|getter|repository;
             pull|pulling|pulled|pulls|push|pushing|pushed * image|images|layer; manifest unknown; manifest * not
             found; image pull back off; err image pull; back off pulling; build|building|built * docker; docker;
-            dockerfile; in cache; mirror image; failed to pull; image|images build|builds; imagepullbackoff; snapshot
-            image; no matching manifest
+            dockerfile; in cache; mirror image; failed to pull; image|images build|builds; imagepullbackoff;
+            snapshot image; no matching manifest
         """,
         codes="""
             ImagePullBackOff ErrImagePull InvalidImageName ImageInspectError RegistryUnavailable

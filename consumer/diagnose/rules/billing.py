@@ -52,13 +52,14 @@ RULES: Final[tuple[Rule, ...]] = (
         BILLING,
         PERSON,
         says="""
-            card|payment|charge|transaction|instrument|debit|cc * declined|declines|decline|refused|rejected; declined
-            * by; declines|declined; expired card; card has expired; card * expired; requires *
+            card|payment|charge|transaction|instrument|debit|cc * declined|declines|decline|refused|rejected;
+            declined * by; declines|declined; expired card; card has expired; card * expired; requires *
             action|authentication|confirmation|verification; additional user|customer action; 3 d secure; 3ds; 3d
             secure; strong customer authentication; do not honor|honour; incorrect cvc|cvv; security code; contact *
             bank|issuer; issuer; mandate *
             cancelled|canceled|inactive|revoked|pending|invalid|missing|required|expired|available|finalized|found|rejected;
-            requires|no existing? a? mandate; bank account closed; payment method * required|missing|detached|expired
+            requires|no existing? a? mandate; bank account closed; payment method *
+            required|missing|detached|expired; honour; cvv
         """,
         codes="""
             card_declined generic_decline do_not_honor INSTRUMENT_DECLINED expired_card incorrect_cvc

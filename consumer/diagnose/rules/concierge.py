@@ -18,13 +18,17 @@ RULES: Final[tuple[Rule, ...]] = (
         3.1,
         CONCIERGE,
         says="""
-            reservation; reservations; guest; guests; calendar; check in; check out; meeting; availability; time
-            slot|slots; timeslot; flight; tickets|seats; fare|fares data|quote|basis|rules|class|family|is|was|has;
-            invalid|no|unknown * fare|fares; passenger; passengers; traveler; travelers; traveller; travellers; call
-            transfer|transfers|forwarding; transfer|forward|forwarding the|a? call; handoff; hand off to; caller;
-            callers; phone call|number; send email|sms; assistant|agent|bot called;
-            transfer|transferred|escalate|escalated to a? human|agent|operator|front; event type; table for; spa;
-            courier; cortana; acuity; bland; sabre
+            reservation; reservations; guest; guests; calendar; check in; check out; meeting;
+            availability; time slot|slots; timeslot; flight; tickets|seats; fare|fares
+            data|quote|basis|rules|class|family|is|was|has; invalid|no|unknown * fare|fares; passenger;
+            passengers; traveler; travelers; traveller; travellers; call transfer|transfers|forwarding;
+            transfer|forward|forwarding the|a? call; handoff; hand off to; caller; callers; phone
+            call|number; send email|sms; assistant|agent|bot called;
+            transfer|transferred|escalate|escalated to a? human|agent|operator|front; event type; table
+            for; spa; courier; cortana; acuity; bland; sabre; crm; whatsapp
+            template|message|number|business; imap; mailbox; inbox; delivery address; airline; airlines;
+            ticket * agent; support ticket|tickets; opportunity; invitation mail|email; greeting
+            mail|email; guest s
         """,
         example="The guests are not there",
     ),

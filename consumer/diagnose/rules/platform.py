@@ -56,8 +56,9 @@ RULES: Final[tuple[Rule, ...]] = (
         UNKNOWN,
         PERSON,
         says="""
-            no space left; disk full; disk is full; out of disk|space; read only file|filesystem|file?; disk quota;
-            device is full; no inodes; input output error; filesystem * full
+            no space left; disk full; disk is full; out of disk|space; read only file|filesystem|file?;
+            disk quota; device is full; no inodes; input output error; filesystem * full; too many open
+            files; file descriptors
         """,
         codes="ENOSPC EROFS EIO EDQUOT EMFILE ENFILE",
         example="No space left for the schema",

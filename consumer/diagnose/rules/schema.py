@@ -59,8 +59,8 @@ RULES: Final[tuple[Rule, ...]] = (
             lacks the|a|an|mandatory|required; mandatory|required * parameter|field|property; required
             property|field|fields|parameter|parameters|key|keys|properties|argument|arguments|attribute|element|input|column|columns|header;
             field|property|parameter|value|key|argument|attribute|element required|missing; missing
-            required|mandatory|expected key|keys; missing key|keys in|from|for|of|at; key|keys is|are missing|absent;
-            missing
+            required|mandatory|expected key|keys; missing key|keys in|from|for|of|at; key|keys is|are
+            missing|absent; missing
             required|mandatory|field|key|property|attribute|parameter|parameters|arguments|argument|element|column|value|input|properties;
             is required; is a required; is missing|mandatory|absent; are required|mandatory|missing; must|should be
             specified|provided|present|set|supplied|defined|included|given; must contain|have|include;
@@ -90,10 +90,10 @@ RULES: Final[tuple[Rule, ...]] = (
             deserialize|unmarshal|parse|decode|convert; unable|failed|fail|fails|failing|failure to
             deserialize|unmarshal|parse|decode|convert|coerce; error
             deserializing|decoding|parsing|unmarshalling|unmarshaling;
-            deserialization|deserialisation|serialization|parsing|decoding failed|error; value of type; argument must;
-            parse error; got * instead of; was expected; unexpected type|value|format; bad format; does|did not
-            match|conform|satisfy|validate|comply; doesnt match|conform; incompatible types; instead of a|an; expected
-            by|format
+            deserialization|deserialisation|serialization|parsing|decoding failed|error; value of type; argument
+            must; parse error; got * instead of; was expected; unexpected type|value|format; bad format; does|did
+            not match|conform|satisfy|validate|comply; doesnt match|conform; incompatible types; instead of a|an;
+            expected by|format
         """,
         example="Expected integer, received string",
     ),
@@ -113,7 +113,7 @@ RULES: Final[tuple[Rule, ...]] = (
             property|key|field|response|payload|body|structure|document; unsupported parameter|value; not supported
             with; should be equal; invalid argument; invalid content; not declared; was referenced but
         """,
-        example="Unknown field 'colour' in the order",
+        example="A forbidden field in the order",
     ),
     rule(
         "schema.json",

@@ -140,7 +140,7 @@ RULES: Final[tuple[Rule, ...]] = (
             failure; connection to * lost; session * lost|expired by server; not connected to server; connection
             terminated; connection is dead|broken|stale; bad connection; driver bad connection; invalid connection
         """,
-        example="(2006, 'The server has gone away')",
+        example="It has gone away",
     ),
     rule(
         "server.busy",
@@ -174,9 +174,9 @@ RULES: Final[tuple[Rule, ...]] = (
         says="""
             image|audio|video|result|results|task|job|render|rendering|generation|file|asset|prediction|output|transcript|transcription|report|export
             is|are|was? not ready|finished|available|complete|completed yet?; not ready yet; not yet
-            ready|available|finished|complete|completed|generated|rendered|processed; isnt|arent ready|finished|done;
-            not ready retrying; task|job|generation|prediction|render status? still? pending|queued|processing|running
-            after|attempt; is|are still being?
+            ready|available|finished|complete|completed|generated|rendered|processed; isnt|arent
+            ready|finished|done; not ready retrying; task|job|generation|prediction|render status? still?
+            pending|queued|processing|running after|attempt; is|are still being?
             generating|rendering|generated|rendered|transcoded|synthesized|processed; noch nicht
             fertig|bereit|verfugbar|abgeschlossen; pas encore pret|prete|disponible|termine|terminee; aun|todavia no
             esta? listo|lista|disponible|terminado|terminada; ainda nao esta?
@@ -235,11 +235,12 @@ RULES: Final[tuple[Rule, ...]] = (
         None,
         LATER,
         says="""
-            per second|minute|hour; concurrent requests|calls|connections|jobs|sessions|generations|streams|runs|tasks;
-            maximum * concurrent; concurrency limit|limits|quota|exceeded; rate limit|limits
-            exceeded|reached|hit|error; too many concurrent|requests|simultaneous; wait of * seconds|minutes|hours is
-            required; requests per; tokens per minute; simultaneous requests|calls|generations; rpm; tpm; retry|try *
-            again? in * seconds|second|minutes|minute|s|m|ms; please retry in; slow down; request rate
+            per second|minute|hour; concurrent
+            requests|calls|connections|jobs|sessions|generations|streams|runs|tasks; maximum * concurrent;
+            concurrency limit|limits|quota|exceeded; rate limit|limits exceeded|reached|hit|error; too many
+            concurrent|requests|simultaneous; wait of * seconds|minutes|hours is required; requests per; tokens per
+            minute; simultaneous requests|calls|generations; rpm; tpm; retry|try * again? in *
+            seconds|second|minutes|minute|s|m|ms; please retry in; slow down; request rate
         """,
         example="Quota exceeded for 'queries per minute', upgrade your plan",
     ),
@@ -266,7 +267,7 @@ RULES: Final[tuple[Rule, ...]] = (
             ConcurrentModificationException TransactionConflictException OperationAbortedException
             ConcurrentModification version_conflict
         """,
-        example="The row is stale: modified by another",
+        example="The row met optimistic locking",
     ),
     rule(
         "server.later-status",

@@ -119,13 +119,13 @@ RULES: Final[tuple[Rule, ...]] = (
             proceed|advance|start|finish|complete|end|continue|terminate|progress|consume|move; does|do|did not
             proceed|advance|start|finish|complete|end|continue|terminate|progress|consume|move;
             running|runs|run|pending|queued|waiting|loops|looping forever|endlessly|indefinitely;
-            pause|paused|pauses|blocked|waits indefinitely; still running|pending|queued|processing; never ending; no
-            node; nothing else happen|happens|happened; nothing happens; lag growing|grows|increasing|keeps|is;
+            pause|paused|pauses|blocked|waits indefinitely; still running|pending|queued|processing; never ending;
+            no node; nothing else happen|happens|happened; nothing happens; lag growing|grows|increasing|keeps|is;
             growing lag; consumer lag; infinite|endless loop; endless; is running since; running since|for *
             hours|days|minutes; remains|remain|remained|stays|stay|stayed|left|sits|sitting in|at|on *
             running|pending|queued|active|scheduled|processing|state|status|started|queue;
-            active|pending|queued|running for * hours|days|hour|minutes; clog|clogs; not getting processed; jobs|tasks
-            not; has|have been in|on * for; never checked in; last * ago; nothing|no
+            active|pending|queued|running for * hours|days|hour|minutes; clog|clogs; not getting processed;
+            jobs|tasks not; has|have been in|on * for; never checked in; last * ago; nothing|no
             records|rows|messages|events|data? has|have|was|were|is|are been?
             written|produced|emitted|committed|ingested; offset * unchanged|same; unchanged for|since; same *
             for|since * hours|minutes|days; same step|state|status; no output|activity|events for|since; for|since
@@ -133,16 +133,16 @@ RULES: Final[tuple[Rule, ...]] = (
             polled|picked|claimed|dispatched|acknowledged|acked|consumed|delivered|scheduled|invoked|called; never
             been? polled|picked|claimed|dispatched|acknowledged|consumed|resumes|resumed|returned|closes|closed; no
             worker|poller polls|polling|picked|is; no pollers|poller; scheduled|queued|submitted|created but *
-            not|never started|run|ran|executed|picked; stay|stays|stayed|remain|remains|remained there|open|in|at; for
-            good|ever; over|after|more than? * hours|days later; days|hours later|ago; seems|appears|is|are|was
-            orphaned|abandoned|dangling; run|workflow|job|task|instance seems|appears; must be cleared; queued state;
-            not a valid state for execution; goes on to the next; no incident; never|not
+            not|never started|run|ran|executed|picked; stay|stays|stayed|remain|remains|remained there|open|in|at;
+            for good|ever; over|after|more than? * hours|days later; days|hours later|ago; seems|appears|is|are|was
+            orphaned|abandoned|dangling; run|workflow|job|task|instance seems|appears; must be cleared; queued
+            state; not a valid state for execution; goes on to the next; no incident; never|not
             rejoins|rejoin|rejoined|reconnects|reconnected; stays|stay outside; coordinator dead; heartbeat session
             expired; piling|piles|piled up; keeps|keep growing|waiting|queueing|looping|restarting; same
             offset|message|item|position; watermark; does|did not make|move|advance|leave|change; not been
-            updated|touched|changed|moved; no step|task|node|event * since|for; waiting forever|endlessly; hours|days
-            without; has not * since; still in|at|on|shows|waiting; last|latest heartbeat; no one|nobody|nothing
-            picks|picked|polls|consumes|takes
+            updated|touched|changed|moved; no step|task|node|event * since|for; waiting forever|endlessly;
+            hours|days without; has not * since; still in|at|on|shows|waiting; last|latest heartbeat; no
+            one|nobody|nothing picks|picked|polls|consumes|takes; progress 99|100|98|0 99|100|98|0
         """,
         example="The import does not advance",
     ),
@@ -161,7 +161,7 @@ RULES: Final[tuple[Rule, ...]] = (
             longer in the running; task should terminate; lost its worker; worker * lost; not heartbeating; failed
             to renew * lock; missing renew lock; could not renew
         """,
-        example="The lease expired and nobody took it",
+        example="A zombie after a missed heartbeat",
     ),
     rule(
         "stall.queue",

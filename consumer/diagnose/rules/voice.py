@@ -19,8 +19,9 @@ RULES: Final[tuple[Rule, ...]] = (
         VOICE,
         says="""
             spoken; ogg; opus; pcm; sample rate; sampling rate; codec; transcription; transcript;
-            transcriptions; whisper; speaker; podcast; jingle; subtitle; pronunciation; kokoro; piper; polly;
-            rime; hume; bark; aura; riva
+            transcriptions; whisper; speaker; podcast; jingle; subtitle; pronunciation; kokoro; piper;
+            polly; rime; hume; bark; aura; riva; synthesizer; synthesiser; wma; aiff; utterance;
+            utterances; vocals; intonation; announcer; gender of the speaker; container wma|ogg|webm
         """,
         example="The podcast is not there",
     ),
