@@ -8,8 +8,9 @@ from typing import Final
 from schemas.errors import EnvelopeError
 from schemas.names import PoisonReason
 
-_PREFIX: Final = re.compile(r"(?:ce[_-]|cloudevents?[:_-]|camelcloudevent[_-]?)(?=[a-z0-9])")
-"""Kafka's binding writes `ce_`, HTTP's and Spring Cloud Stream `ce-`, AMQP's `cloudEvents:`, Camel its own."""
+_PREFIX: Final = re.compile(r"(?:(?:x-)?(?:ce|cloudevents?)[:_.-]|camelcloudevent[_-]?)(?=[a-z0-9])")
+"""Kafka's binding writes `ce_`, HTTP's and Spring Cloud Stream `ce-`, AMQP's `cloudEvents:`, Camel its own; gateways
+put `x-` before them, and who maps properties to headers puts a dot or colon behind."""
 _CAMEL: Final = {"version": "specversion", "datacontenttype": "datacontenttype", "schemaurl": "dataschema"}
 REQUIRED: Final = ("specversion", "id", "source", "type")
 _KNOWN: Final = frozenset((*REQUIRED, "subject", "time", "datacontenttype", "dataschema", "dataencoding"))

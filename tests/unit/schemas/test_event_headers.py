@@ -19,7 +19,8 @@ def headers(prefix: str, **more: str) -> Headers:
 
 
 @pytest.mark.parametrize(
-    "prefix", ["ce_", "ce-", "Ce-", "CE_", "cloudEvents:", "cloudEvents_", "cloudevents-", "cloudEvent_"]
+    "prefix",
+    ["ce_", "ce-", "Ce-", "CE_", "cloudEvents:", "cloudEvents_", "cloudevents-", "cloudEvent_", "X-CE-", "ce.", "ce:"],
 )
 def test_a_binary_event_is_read_whatever_its_prefix(prefix: str) -> None:
     event = parse(VALUE, headers(prefix, subject="run-17", traceparent=PARENT, tenant="t"))
