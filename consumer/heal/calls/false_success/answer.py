@@ -5,9 +5,10 @@ from typing import Final
 from consumer.heal.calls.body import Content
 from consumer.heal.calls.false_success import markup, media, stream
 from consumer.heal.calls.false_success.asked import Asked, Sign
-from consumer.heal.calls.false_success.envelope import sign_in_json
 from consumer.heal.calls.false_success.headers import sign_in_headers, sign_in_status
+from consumer.heal.calls.false_success.json_body import sign_in_json
 from consumer.heal.calls.false_success.part_statuses import failed_parts
+from consumer.heal.calls.false_success.plain_text import sign_in_tail, sign_in_text, sign_of_refusal
 from consumer.model.call import Answer
 
 _MULTI_STATUS: Final = 207
@@ -50,7 +51,7 @@ def _sign_in_body(answer: Answer, content: Content, kind: str, asked: Asked) -> 
         return sign
     if content.kind == "json":
         is_text = isinstance(content.value, str) and len(content.value) <= _MAX_TEXT
-        said = stream.sign_in_text(str(content.value)) if is_text else None
+        said = sign_in_text(str(content.value)) if is_text else None
         return said or sign_in_json(content.value, asked)
     return None if text is None else _sign_in_text(text, kind, asked)
 
@@ -72,8 +73,11 @@ def _sign_in_markup(text: str, kind: str, asked: Asked) -> Sign | None:
 
 
 def _sign_in_plain(text: str, asked: Asked) -> Sign | None:
-    sign = stream.sign_in_text(text) if len(text) <= _MAX_TEXT else None
-    return sign or stream.sign_in_guarded(text, asked) or stream.sign_in_lines(text, asked, claims_lines=False)
+    sign = sign_in_text(text) if len(text) <= _MAX_TEXT else None
+    if sign is None and stream.is_form(text):
+        sign = stream.sign_in_form(text, asked)
+    sign = sign or stream.sign_in_guarded(text, asked) or stream.sign_in_lines(text, asked, claims_lines=False)
+    return sign or sign_in_tail(text) or (None if asked.reads else sign_of_refusal(text))
 
 
 def _sign_in_parts(answer: Answer, content: Content, asked: Asked) -> Sign | None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Final
 
-from consumer.heal.calls.false_success.members import plain_name
+from consumer.heal.calls.false_success.members import plain_name, plain_word
 from schemas.context import Expectation, ReadBack, RequestContext
 from schemas.names import Effect
 
+_MAX_SENT: Final = 500
 _EMPTY: Final[frozenset[str]] = frozenset()
 
 
@@ -31,6 +33,8 @@ class Asked:
     """By lower-case name."""
     url: str = ""
     sends_json: bool = False
+    sent: Mapping[str, str] = field(default_factory=dict)
+    """Short texts that the body says by its members' plain names: a service that gives one back has not failed."""
     demanded: frozenset[str] = _EMPTY
     """Plain names of the body's members about which the caller demands something: its demand decides."""
     described: frozenset[str] = _EMPTY
@@ -61,6 +65,7 @@ def asked_by(request: RequestContext) -> Asked:
             headers=headers,
             url=request.url,
             sends_json=sends_json and not isinstance(request.body, str),
+            sent=_texts_of(request.body),
         ),
         request.expect,
     )
@@ -93,6 +98,13 @@ def _described(schema: object) -> frozenset[str]:
     properties = schema.get("properties")
     named = properties if isinstance(properties, dict) else {}
     return frozenset(map(plain_name, named)) | {"*"}
+
+
+def _texts_of(body: object) -> dict[str, str]:
+    if not isinstance(body, dict):
+        return {}
+    found = ((plain_name(name), plain_word(value)) for name, value in islice(body.items(), _MAX_SENT))
+    return {name: word for name, word in found if word}
 
 
 def _lowered(headers: Mapping[str, str]) -> dict[str, str]:

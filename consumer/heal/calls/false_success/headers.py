@@ -11,6 +11,10 @@ _ERROR_NAME: Final = re.compile(
     r"(?:[a-z0-9]+-){0,4}(?:errors?|exception|fault|errortype|errorcode)"
     r"(?:-(?:code|type|message|detail|details|description|reason|name|text|msg|status))?"
 )
+_CALL_STATUS: Final = frozenset((
+    "x-status", "x-request-status", "x-response-status", "x-call-status", "x-api-status", "x-app-status",
+    "x-result-status", "x-processing-status",
+))  # fmt: skip
 _STATUS_NAME: Final = re.compile(r"status|x-(?:[a-z0-9]+-){0,2}status(?:-code)?")
 _FLAGS: Final = frozenset((
     "x-rate-limited", "x-ratelimited", "x-throttled", "x-maintenance", "x-maintenance-mode", "x-envoy-overloaded",
@@ -19,8 +23,11 @@ _FLAGS: Final = frozenset((
 _RIGHT_FLAGS: Final = frozenset(("x-success", "x-succeeded", "x-ok", "x-is-success"))
 _OUTCOMES: Final = frozenset(("x-result", "x-outcome", "x-response-result", "x-call-result"))
 _NO: Final = frozenset(("false", "no", "0"))
-_INCOMPLETE: Final = frozenset(("x-partial", "x-partial-response", "x-truncated", "x-incomplete", "x-degraded"))
-_YES: Final = frozenset(("true", "yes", "1"))
+_INCOMPLETE: Final = frozenset((
+    "x-partial", "x-partial-response", "x-truncated", "x-incomplete", "x-degraded", "x-fallback",
+    "x-served-fallback", "x-served-stale", "x-stale",
+))  # fmt: skip
+_YES: Final = frozenset(("true", "yes", "on", "1"))
 _STALE: Final = re.compile(r"(?:^|,)\s*(110|111|112)\s")
 _RANGE: Final = re.compile(r"\s*bytes\s+(\d{1,15})-(\d{1,15})/(\d{1,15}|\*)", re.IGNORECASE)
 _MONITORS: Final = ("location", "operation-location", "azure-asyncoperation", "content-location")
@@ -53,7 +60,7 @@ def _sign_in_header(name: str, value: str) -> Sign | None:
     said = value.strip().lower()
     if (name in _FLAGS and said in _YES) or (name in _RIGHT_FLAGS and said in _NO):
         return Sign(why=f"its header {name} says {_shown(said)}")
-    if name in _OUTCOMES and plain_word(said) in FAILED:
+    if name in _OUTCOMES | _CALL_STATUS and plain_word(said) in FAILED:
         return Sign(why=f"its header {name} says {_shown(said)}")
     if name in _INCOMPLETE and said in _YES:
         return Sign(why=f"its header {name} says that it is not the whole", sure=False)

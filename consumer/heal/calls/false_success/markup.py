@@ -12,6 +12,7 @@ from consumer.heal.calls.false_success import members as words
 from consumer.heal.calls.false_success.asked import Asked, Sign
 from consumer.heal.calls.false_success.media import is_html
 from consumer.heal.calls.false_success.members import is_nothing, plain_name, plain_word, words_of
+from consumer.heal.calls.false_success.page_titles import LOGIN_TITLE, is_error_title
 
 _READ: Final = 128 * 1024
 _MAX_ELEMENTS: Final = 2000
@@ -40,28 +41,6 @@ _LOGIN_PATH: Final = re.compile(
 _TITLE: Final = re.compile(r"<title\b[^>]{0,200}>([^<]{0,300})", re.IGNORECASE)
 _HEADING: Final = re.compile(r"<h1\b[^>]{0,200}>\s*([^<]{0,300})", re.IGNORECASE)
 _PARTS: Final = re.compile(r"\s*[|\u00b7\u2022:\u2014\u2013]\s*|\s+-\s+")
-_ERROR_TITLE: Final = re.compile(
-    r"(?:http )?(?:status )?(?:error )?[45]\d\d(?:\W.{0,60})?|error \d{3,4}|something went wrong"
-    r"|whitelabel error page|error report|exception caught|(?:your )?session (?:has )?(?:expired|timed out)"
-    r"|cookies? (?:are )?required|checking your browser.{0,40}|human verification|blocked by policy"
-    r"|(?:domain|account|site|website) suspended|web filter violation|welcome to nginx!?|.{0,20} default page"
-    r"|(?:oops|uh.?oh)\W+.{1,60}|sorry\W+(?:we|you|something|this|the page)\b.{1,60}"
-    r"|we(?:['\u2019]ll| will) be (?:right )?back(?: soon| shortly)?|pardon our interruption|incapsula incident.{0,60}"
-    r"|request unsuccessful.{0,60}|(?:an )?error(?: occurred| page| has occurred)?"
-    r"|(?:\d{3} )?(?:bad gateway|gateway time-?out|service (?:temporarily )?unavailable|internal server error"
-    r"|application error|server error|page not found|access denied|forbidden|unauthorized|request rejected"
-    r"|too many requests|runtime error|proxy error|bad request)"
-    r"|(?:(?:the|our|site|website|server|system|is|are|we|currently|scheduled|planned|under|down|for|in)\s+){0,6}"
-    r"maintenance(?: mode| page| break)?|temporarily unavailable|attention required"
-    r"|just a moment|verify(?:ing)? you are human|(?:security|browser) (?:check|verification)",
-    re.IGNORECASE,
-)
-_LOGIN_TITLE: Final = re.compile(
-    r"(?:please )?(?:log ?-?in|log ?on|sign ?-?in|web authentication|captive portal|(?:guest )?wi-?fi (?:login|access)"
-    r"|hotspot(?: login)?|anmelden|anmeldung|se connecter|iniciar sesi[oó]n|entrar)"
-    r"(?: (?:to|in|with|required)\b.{0,60})?",
-    re.IGNORECASE,
-)
 _CRASH: Final = re.compile(
     r"^\s*(?:<br ?/?>\s*)?<b>warning</b>\s*:|<b>(?:fatal error|parse error|uncaught exception)</b>\s*:", re.IGNORECASE
 )
@@ -70,6 +49,7 @@ _ERROR_ROOTS: Final = words_of("""
     problem apierror responseerror
     """)
 _ANSWER_ROOTS: Final = words_of("response rsp resp result reply res api xml status answer methodresponse root")
+_ANSWER_ENDS: Final = ("response", "result", "reply", "output", "acknowledgement", "acknowledgment", "receipt")
 _ASKS_FOR_PROPERTIES: Final = frozenset(("PROPFIND", "REPORT", "SEARCH"))
 _STATUS_LINE: Final = re.compile(r"\s*HTTP/\d(?:\.\d)?\s+([1-5]\d\d)")
 
@@ -84,11 +64,17 @@ def sign_in_page(text: str, asked: Asked) -> Sign | None:
     wants_login = _LOGIN_PATH.search(asked.url.partition("://")[2].partition("/")[2]) is not None
     if not wants_login and _asks_for_login(head):
         return Sign(why="a page that asks for a login", sure=False)
+    return _sign_in_title(head, wants_login=wants_login)
+
+
+def _sign_in_title(head: str, *, wants_login: bool) -> Sign | None:
     titles = [found[1].strip() for pattern in (_TITLE, _HEADING) if (found := pattern.search(head))]
+    if titles and titles[0].strip(" \t\r\n!.").lower() == "sorry":
+        return Sign(why="a page that is sorry", sure=False)
     for part in (part.strip(" \t\r\n!.") for title in titles[:1] for part in _PARTS.split(title)):
-        if _ERROR_TITLE.fullmatch(part):
+        if is_error_title(part):
             return Sign(why="a page whose title is that of an error", sure=False)
-        if not wants_login and _LOGIN_TITLE.fullmatch(part):
+        if not wants_login and LOGIN_TITLE.fullmatch(part):
             return Sign(why="a page whose title is that of a login", sure=False)
     return None
 
@@ -97,8 +83,11 @@ def _sign_in_snippet(text: str) -> Sign | None:
     """Return the sign of a piece of a page that is nothing but the heading of an error."""
     if len(text) > _SMALL_PAGE or not _SNIPPET.match(text):
         return None
+    heading = _HEADING.search(text)
+    if heading is not None and is_error_title(heading[1].strip(" \t\r\n!.")):
+        return Sign(why="a piece of a page with the heading of an error", sure=False)
     said = _ANY_TAG.sub(" ", text).strip(" \t\r\n!.")
-    is_error = _ERROR_TITLE.fullmatch(said) or words.ERROR_SENTENCE.match(said)
+    is_error = is_error_title(said) or words.ERROR_SENTENCE.match(said)
     return Sign(why="a piece of a page that is that of an error", sure=False) if is_error else None
 
 
@@ -219,17 +208,53 @@ def _sign_within(root: Element, read: Outline, asked: Asked) -> Sign | None:
     """Return the sign of a flag within the body of a SOAP answer, or of a status within an answer's element."""
     deepest = _RETURNED if asked.reads else _DEEPEST  # deeper down it is a resource's own
     for one in read.elements:
-        word = plain_word(one.text.strip())
+        text = one.text.strip()
+        word = plain_word(text)
+        if not asked.reads and one.depth in {2, 3} and _is_entry_of_error(one, text):
+            return Sign(why=f"the document has `{one.name}`")
         is_flag = root.name == "envelope" and one.depth <= deepest and one.name in words.RIGHT_WHERE_TRUE
         if is_flag and word in {"false", "no", "0"}:
+            return Sign(why=f"the document says `{one.name}: {word}`")
+        if root.name == "envelope" and (sign := _sign_in_returned(one, text, asked)) is not None:
+            return sign
+        is_outcome = not asked.reads and root.name.endswith(_ANSWER_ENDS) and one.name.endswith("status")
+        if is_outcome and word in words.FAILED_RESOURCE:
             return Sign(why=f"the document says `{one.name}: {word}`")
         if one.name == "status" and one.parent in _ANSWER_ROOTS and words.failing_status(one.attributes.get("code")):
             return Sign(why="the answer within the document has a status of failure")
     return None
 
 
+def _is_entry_of_error(one: Element, text: str) -> bool:
+    if one.name.endswith(("errorentry", "errorlist")):
+        return True
+    return one.name in _ERROR_ROOTS and (one.has_content or (_has_error(one, text) and bool(one.attributes)))
+
+
+def _sign_in_returned(one: Element, text: str, asked: Asked) -> Sign | None:
+    """Return the sign of a member of what a SOAP call returns: an error, an outcome, an attribute that says no."""
+    said_no = any(
+        name in words.RIGHT_WHERE_TRUE and plain_word(value) in {"false", "no", "0"}
+        for name, value in one.attributes.items()
+    )
+    status = one.attributes.get("status")
+    if said_no or (not asked.reads and plain_word(status) in words.FAILED):
+        return Sign(why=f"the document says that `{one.name}` is no success")
+    is_member = one.depth == _RETURNED or (
+        one.depth == _DEEPEST and one.parent.endswith(("result", "results", "return", "status"))
+    )
+    if not is_member:
+        return None
+    is_empty_fault = one.name == "fault" and not one.has_content
+    if one.name in words.ERRORS and _has_error(one, text) and not is_empty_fault and not words.is_right_message(text):
+        return Sign(why=f"the document has `{one.name}`")
+    if one.name in words.OUTCOMES and not asked.reads and plain_word(text) in words.FAILED_RESOURCE:
+        return Sign(why=f"the document says `{one.name}: {plain_word(text)}`")
+    return None
+
+
 def _sign_of_children(root: Element, read: Outline, asked: Asked) -> Sign | None:
-    is_answer = root.name in _ANSWER_ROOTS or root.name.endswith(("response", "result", "reply", "output"))
+    is_answer = root.name in _ANSWER_ROOTS or root.name.endswith(_ANSWER_ENDS)
     for one in read.elements:
         if one.depth != 1:
             continue
@@ -241,7 +266,8 @@ def _sign_of_children(root: Element, read: Outline, asked: Asked) -> Sign | None
             return Sign(why=f"the document says `{one.name}: {word}`")
         if one.name in words.WRONG_WHERE_TRUE and word in {"true", "yes"} and (is_answer or not asked.reads):
             return Sign(why=f"the document says `{one.name}: {word}`")
-        if one.name in words.OUTCOMES | {"returncode"} and word in words.FAILED and (is_answer or not asked.reads):
+        is_outcome = one.name in words.OUTCOMES | {"returncode"} or (is_answer and one.name.endswith("status"))
+        if is_outcome and word in words.FAILED and (is_answer or not asked.reads):
             return Sign(why=f"the document says `{one.name}: {word}`")
     return None
 
@@ -252,7 +278,9 @@ def _has_error(element: Element, text: str) -> bool:
     if text:
         return not is_nothing(text)
     codes = [value for name, value in element.attributes.items() if name in words.CODES]
-    return bool(codes) and not all(map(is_nothing, codes))
+    return (bool(codes) and not all(map(is_nothing, codes))) or (
+        element.name == "error" and "type" in element.attributes
+    )
 
 
 def failed_parts_of_xml(text: str, asked: Asked) -> tuple[int, int]:

@@ -3,16 +3,24 @@
 import re
 from functools import lru_cache
 from typing import Final
+from unicodedata import normalize
 
 from consumer.model import Json
 
-_NOT_A_LETTER: Final = re.compile(r"[^a-z0-9.]+")
+_NOT_A_LETTER: Final = re.compile(r"[^\w.]+|_+")
+_LETTERS: Final = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ß": "ss"})
+_MARK: Final = re.compile(r"[\u0300-\u036f\u3099\u309a]")
 _NAMESPACE: Final = re.compile(r"^.*[.:](?=.)")
 
 
+def folded(text: str) -> str:
+    """Return a text in lower case, without the marks of its letters."""
+    return text.lower() if text.isascii() else _MARK.sub("", normalize("NFKD", text.lower().translate(_LETTERS)))
+
+
 def words_of(text: str) -> frozenset[str]:
-    """Split a text into a set of words."""
-    return frozenset(text.split())
+    """Split a text into a set of words, in the spelling in which names and words are looked up."""
+    return frozenset(folded(text).split())
 
 
 ERRORS: Final = words_of("""
@@ -21,13 +29,25 @@ ERRORS: Final = words_of("""
     exceptionmessage exceptiontype exceptionclass faultstring faultcode usererrors validationerrors fielderrors
     nonfielderrors errorresponse errorsummary errortext inserterrors writeerrors writeerror writeconcernerror
     bulkerrors itemerrors partialfailureerror functionerror failurecode failurereason failuremessage refusalreason
-    declinecode declinereason blockreason modelstate fehler fehlermeldung fehlercode erreur
-    erreurs erro erros errore errori
+    declinecode declinereason blockreason rejectreason rejectionreason errorresult lastpaymenterror modelstate
+    fehler fehlermeldung fehlercode erreur erreurs erro erros errore errori errores fout fouten foutmelding blad bledy
+    ошибка ошибки текстошибки помилка 错误 错误信息 错误码 エラー 오류 fel felmeddelande fejl fejlbesked feil virhe
+    chyba     chyby hata hiba eroare σφάλμα lỗi kesalahan
     """)
 """Members that say what went wrong, where there is something in them."""
+ERROR_NAME: Final = re.compile(
+    r"(?:api|http|server|inner|system|sys|request|response|validation|field|user|form|row|record|item|data|service"
+    r"|process|gateway|sub|bulk)*(?:errors?|err|exceptions?|faults?)(?:codes?|messages?|msgs?|reasons?|types?|kind|class"
+    r"|category|name|text|number|no|num|info|information|details?|description|desc|summary|list|title|data|response"
+    r"|string|str|cause|stack)*"
+    r"|(?:fail(?:ure)?|rej(?:ect(?:ion)?)?|ordrej|refusal|decline|denial)"
+    r"(?:reasons?|code|message|msg|details?|description|text|info)"
+)
+"""Names of the same kind, where a member is the call's own or of what the call leaves behind."""
 RIGHT_WHERE_TRUE: Final = words_of("""
     success ok succeeded successful issuccess issuccessful issuccessstatuscode isok issucceeded issucceed wassuccessful
-    acknowledged exito xito sucesso successo erfolg erfolgreich
+    acknowledged exito sucesso successo erfolg erfolgreich succes reussi gelukt geslaagd sukces успех успешно 成功 성공
+    basarili lyckades lykkedes onnistui uspech sikeres
     """)
 WRONG_WHERE_TRUE: Final = words_of("""
     aborted failed failure iserror haserror haserrors errored iserrored isfailure isfailed hasfailed isfault hasfailures
@@ -45,7 +65,8 @@ LEFT_OVER: Final = words_of("""
 """Lists of what a batch did not do."""
 OUTCOMES: Final = words_of("""
     status stat ack state result outcome response resultcode returncode responsestatus resultstatus statustext
-    responsecode processingstatus apistatus callstatus estado statut resultado
+    responsecode processingstatus apistatus callstatus requeststatus ackstatus estado statut resultado stato esito
+    resultat ergebnis groupname stav durum allapot статус результат 状态 结果 状態 結果
     """)
 PROTOCOL_OUTCOMES: Final = words_of("stat ack response resultcode returncode responsestatus")
 """Outcomes of the call itself, in whatever is answered."""
@@ -53,25 +74,29 @@ STATUSES: Final = words_of("""
     status statuscode httpstatus httpstatuscode httpcode httpstatuscode responsecode responsestatus code cod
     """)
 CODES: Final = words_of(
-    "code retcode resultcode returncode respcode rspcode rtncode statuscode subcode ret rtn bizcode"
+    "rc code retcode resultcode returncode respcode rspcode rtncode statuscode subcode ret rtn bizcode"
 )
 MESSAGES: Final = words_of("""
     message msg messages detail details description reason title errmsg info statusmessage resultmsg resultmessage
-    retmsg returnmsg respmsg rspmsg rtnmsg statusmsg responsetext responsemessage mensaje mensagem meldung note
+    retmsg returnmsg respmsg rspmsg rtnmsg statusmsg responsetext responsemessage mensaje mensagem meldung nachricht
+    responsedescription diagnosticmessage messagetext messagedetail messageappendedtext statusdetail rsn text remark
+    meddelande besked viesti zprava mesaj uzenet
+    pesan messaggio bericht melding komunikat wiadomosc сообщение 消息 信息 メッセージ 메시지 note
     information notice
     """)
 WRAPPERS: Final = words_of("""
     response responses result results data d body payload output meta metadata header headers responseheader head resp
-    reply return status responsestatus envelope basestatus responsemetadata messages promptfeedback
+    reply return status responsestatus resultinfo statusinfo summary envelope basestatus responsemetadata messages
+    promptfeedback
     """)
 """Members within which the same is looked for."""
 PARTS: Final = words_of(
     """
-    responses compositeresponse batchresponses results items records replies operations entries parts messages batch
-    outputs tickets choices data
+    responses requestresponses compositeresponse batchresponses results items records replies operations entries parts
+    messages batch outputs tickets choices data value incremental entry rows deliveries recipients result
     """
 )
-ALWAYS_PARTS: Final = words_of("responses compositeresponse batchresponses replies")
+ALWAYS_PARTS: Final = words_of("responses requestresponses compositeresponse batchresponses replies incremental")
 """Parts of an answer, and not resources that were asked for."""
 ENVELOPE: Final = (
     ERRORS
@@ -89,8 +114,12 @@ ENVELOPE: Final = (
     context extra invalidparams statusmessage data payload resource bucketname key endpoint now jsonapi extensions
     results items records rows candidates predictions htmlattributions nextpagetoken count total page global object
     responsemetadata messages messagecount codigo infocode httpcode httpmessage resourcetype issue
+    statementid opindex position parameters schemas groupid field action property serviceversion messagetype msgtype
+    messagenumber errorfield classname d responsedescription diagnosticmessage merchantrequestid checkoutrequestid
+    innererror innerexception
     """)
 )
+_ENVELOPE_NAME: Final = re.compile(r"\w{0,20}(?:time|timestamp|timeutc|datetime)")
 """Members that say nothing but how the call went; an answer with any other is a resource."""
 
 FAILED: Final = words_of("""
@@ -99,9 +128,14 @@ FAILED: Final = words_of("""
     internal internalerror internalservererror servererror badrequest notfound serviceunavailable badgateway
     partialfailure partialsuccess resourceexhausted deadlineexceeded permissiondenied invalidargument accessdenied
     ratelimited toomanyrequests maintenance unsuccessful notsuccessful decline declined refused quotaexceeded
-    authenticationfailed authfailed outofservice overloaded throttled
+    authenticationfailed authfailed outofservice overloaded throttled err ng failurewithwarning undelivered
+    notprocessed fehler fehlgeschlagen fehlerhaft abgelehnt echec erreur echoue refuse fallido fallo fallida rechazado
+    erro falha falhou falhado recusado rejeitado errore fallito rifiutato mislukt fout geweigerd blad niepowodzenie
+    odrzucono misslyckades fel mislykkedes fejlet fejl feil feilet virhe epaonnistui
+    chyba neuspech selhalo hata basarisiz hiba sikertelen eroare esuat gagal помилка σφάλμα αποτυχία ошибка неудача
+    отказ отклонено 失败 失敗 错误 エラー 실패 오류
     """)
-FAILED_RESOURCE: Final = words_of("error errored fail failed failure")
+FAILED_RESOURCE: Final = words_of("error errored fail failed failure fehlgeschlagen echec fallido falhou 失败 失敗")
 """What a call with an effect may not leave behind as the state of its result."""
 HARMLESS: Final = words_of("""
     0 00 000 0000 00000 0.0 false none null nil no n ok okay success succeeded noerror noerrors undefined 200 na
@@ -131,11 +165,13 @@ TELLING_TYPE: Final = re.compile(
 ERROR_SENTENCE: Final = re.compile(
     r"\W*(?:(?:sorry|oops|uh.?oh)\W+)?(?:no healthy upstream|upstream (?:connect error|request timeout)"
     r"|default backend - 404"
-    r"|404 page not found|(?:the )?request failed with status(?: code)? [45]\d\d|too many (?:requests|connections)\b"
+    r"|404 page not found|request was throttled\b"
+    r"|(?:the )?request failed with status(?: code)? [45]\d\d|too many (?:\w+ ){0,2}(?:requests|connections)\b"
     r"|(?:your |the |api |you (?:have|are) (?:\w+ )?){0,3}(?:rate limit|quota)\w*\b.{0,40}\b"
     r"(?:exceed\w*|reached|hit|is \d)"
     r"|(?:you have )?(?:exceeded|reached) (?:your|the) .{0,40}\b(?:limit|quota)\b"
     r"|you are being (?:rate limited|throttled)|thank you for using .{0,80}\bcall frequency|access (?:is )?denied\b"
+    r"|there (?:was|has been) an? (?:\w+ )?(?:error|problem)\b"
     r"|(?:an )?(?:unexpected |internal |unknown )?error (?:has )?occurred|something went wrong|limit exceeded"
     r"|(?:you are |user is )?(?:not authori[sz]ed|unauthori[sz]ed)\b|forbidden\W*$"
     r"|no route matched|cannot (?:get|post|put|patch|delete) /"
@@ -144,23 +180,91 @@ ERROR_SENTENCE: Final = re.compile(
     re.IGNORECASE,
 )
 """The beginning of a message of a gateway, a framework or a limiter."""
+FAILED_COUNT: Final = re.compile(
+    r"(?:num|total)?(?:failed|rejected|errored|unprocessed)(?:puts?|records?|entr(?:y|ies)|requests?|rows?|items?|documents?"
+    r"|docs?|messages?|operations?|events?|updates?|inserts?|deletes?|sends?|deliveries|recipients?)(?:count|total)?"
+    r"|(?:num|total)?(?:records?|rows?|items?|messages?|events?|operations?)(?:failed|rejected)(?:count)?"
+)
+"""Names of counts of what failed in a batch, beside those in `COUNTS`."""
+ERRORS_OF: Final = re.compile(r"(?:\w*(?:user|validation|field|row|record|item|input|mutation)errors)")
+"""Lists of errors of one part of what was sent."""
+LEFT_OVER_NAME: Final = re.compile(r"(?:item|batch|record|row|message|event)+failures")
+NEGATIVE: Final = re.compile(
+    r"\b(?:errors?|fail(?:ed|ure|s)?|invalid|denied|refused|rejected|declined|unauthori[sz]ed|forbidden|unknown|missing"
+    r"|malformed|unavailable|unsupported|insufficient|exceeded|expired|throttled|throttling|timeout|timed out"
+    r"|not (?:found|allowed|authori[sz]ed|acceptable|valid|supported|implemented|processed|active|available|exist)"
+    r"|too many|bad request|limit reached|no route|abend)\b"
+)
+"""A word of failure within a code of several, such as `INVALID_USER_KEY`."""
+LONE_MESSAGE: Final = re.compile(
+    r"\W*(?:(?:an?|the|your|this) )?(?:invalid|missing|unknown|bad|unsupported|unexpected|incorrect|wrong|malformed"
+    r"|illegal|expired|insufficient|no (?!changes?\b|updates?\b|new\b|further\b|action\b)"
+    r"\w+ .{0,80}\b(?:found|matche[ds]|available|exists?)"
+    r"|cannot|can't|could not|couldn't|unable to|failed to"
+    r"|too many|not (?:found|authori[sz]ed|allowed|permitted|logged)"
+    r"|please (?:supply|provide|specify|wait|try again|log ?in|sign ?in|slow)"
+    r"|you (?:must|need to|do not have|don't have|are not)"
+    r"|permission (?:denied|required)|authentication (?:failed|required))\b"
+    r"|.{0,120}\b(?:has \d+ errors?\b|(?:does not exist|has expired|timed out|denied|could not be \w+)\W*$)",
+    re.IGNORECASE,
+)
+"""A message that is the whole answer, and tells that something could not be done."""
+SHORT_REASON: Final = re.compile(
+    r"(?:Bad|Invalid|Missing|Expired|Unknown|Unregistered|Unauthorized|Forbidden|TooMany|Not|Unsupported|Duplicate)"
+    r"[A-Z]?\w{2,60}"
+)
+"""A reason that is one word, as a service for messages gives it."""
+PAST: Final = words_of("attempts history log logs events retries tries transitions timeline audit")
+"""Lists of what was before."""
+COMPLAINTS: Final = words_of("violations problems validationissues")
+"""Lists of what is wrong with what was sent."""
+_COMPLAINT: Final = re.compile(
+    r"[^.]{0,120}\b(?:(?:is|are) (?:required|invalid|not valid|too (?:short|long))|may not be|must (?:be|have|contain)"
+    r"|already (?:exists|taken|in use)|(?:enter )?a valid \w+)\b",
+    re.IGNORECASE,
+)
+WRONG_REQUEST: Final = re.compile(
+    r"[%\w\"'`. -]{1,60} (?:is|are|was) (?:required|invalid|missing|not valid|not allowed|malformed|not found)\W*$",
+    re.IGNORECASE,
+)
+"""A message about one of the request's members."""
 PARTIAL: Final = words_of("incompleteresults ispartial partialresults")
 """Members that say, where they are true, that an answer is not the whole."""
 _STATUS: Final = re.compile(r"\s*(?:http[ /]*[\d.]*\s+)?([45]\d\d)(?:\b|_)", re.IGNORECASE)
 _LONGEST_WORD: Final = 64
 
 
+def is_envelope_name(name: str) -> bool:
+    """Return whether a member says nothing but how the call went."""
+    return name in ENVELOPE or _ENVELOPE_NAME.fullmatch(name) is not None or ERROR_NAME.fullmatch(name) is not None
+
+
+def is_negative_code(value: Json) -> bool:
+    """Return whether a code of several words, such as `INVALID_USER_KEY` or `NoRoute`, tells a failure."""
+    if not isinstance(value, str) or len(value) > _LONGEST_WORD or " " in value.strip():
+        return False
+    spaced = re.sub(r"[\W_]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", value)).lower().strip()
+    return " " in spaced and NEGATIVE.search(spaced) is not None
+
+
+def are_about_the_request(texts: Json) -> bool:
+    """Return whether a list has nothing but sentences, of which one tells what was wrong with the request."""
+    if not isinstance(texts, list) or not texts or not all(isinstance(one, str) for one in texts):
+        return False
+    return any(isinstance(one, str) and _COMPLAINT.match(one[:200]) is not None for one in texts[:20])
+
+
 @lru_cache(maxsize=4096)
 def plain_name(name: str) -> str:
     """Return a member's name in one spelling: `Error_Code`, `error-code` and `odata.errorCode` are `errorcode`."""
-    return _NOT_A_LETTER.sub("", _NAMESPACE.sub("", name[:_LONGEST_WORD].lower())).rpartition(".")[2]
+    return _NOT_A_LETTER.sub("", _NAMESPACE.sub("", folded(name[:_LONGEST_WORD]))).rpartition(".")[2]
 
 
 def plain_word(value: Json) -> str | None:
     """Return a short text in one spelling; None for what is none."""
     if not isinstance(value, str) or len(value) > _LONGEST_WORD:
         return None
-    return re.sub(r"[\W_]+", "", value.lower()) if value.isascii() else value.lower()
+    return re.sub(r"[\W_]+", "", folded(value))
 
 
 def is_nothing(value: Json) -> bool:

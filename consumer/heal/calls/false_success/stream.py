@@ -8,8 +8,9 @@ from itertools import islice
 from typing import Final
 
 from consumer.heal.calls.false_success.asked import Asked, Sign
-from consumer.heal.calls.false_success.envelope import sign_in_json
-from consumer.heal.calls.false_success.members import ERROR_SENTENCE, TELLING_MESSAGES, plain_name, plain_word
+from consumer.heal.calls.false_success.json_body import sign_in_json
+from consumer.heal.calls.false_success.members import plain_name
+from consumer.heal.calls.false_success.plain_text import MAX_SENTENCE, sign_in_text
 from consumer.model import Json
 from schemas.errors import EnvelopeError
 from schemas.json_text import load_json
@@ -27,19 +28,11 @@ _ENDS: Final = (
 )
 """Events that begin a stream of a known kind, and those that end it."""
 _CHUNKS: Final = frozenset(("chat.completion.chunk", "text_completion"))
-_ERROR_BEGINS: Final = re.compile(
-    r"\s*(?:traceback \(most recent call last\)|\[?(?:fatal |internal |rpc |api |http )?err(?:or)?"
-    r"(?:\s*[:\-]|\]|\s+(?=invalid|unknown|wrong))\s*\S)",
-    re.IGNORECASE,
-)
-_STACK: Final = re.compile(r"\s*[\w.$]{1,200}(?:Exception|Error)\b[^\n]{0,500}\r?\n\s+at ")
-_PHP: Final = re.compile(r"\s*(?:PHP )?(?:Warning|Fatal error|Parse error|Uncaught \w+): [^\n]{0,500} in /?\w")
-_MAX_SENTENCE: Final = 300
-_FAILED_TEXTS: Final = frozenset(("error", "fail", "failed", "failure", "ko", "nok"))
 _GUARD: Final = re.compile(r"\s*(?:\)\]\}'?,?|for\s*\(;;\);|while\s*\(1\);)\s*(?=[{\[])")
 """What stands before JSON so that no other page can run it."""
 _CALLBACK: Final = re.compile(r"\s*(?:/\*\*/\s*)?[A-Za-z_$][\w$.]{0,100}\(\s*(?=[{\[])")
 _JSON_PART: Final = re.compile(r"\r?\n\r?\n(\{[^\0]*?)\r?\n--")
+_FORM: Final = re.compile(r"[\w.-]{1,64}=[^&\s]{0,500}(?:&[\w.-]{1,64}=[^&\s]{0,500})+")
 _DONE: Final = "[DONE]"
 _PART_STATUS: Final = re.compile(r"^HTTP/\d(?:\.\d)?[ \t]+([1-5]\d\d)\b", re.MULTILINE)
 _TRAILER: Final = re.compile(rb"^grpc-status\s*:\s*(\d{1,3})\s*$", re.IGNORECASE | re.MULTILINE)
@@ -64,7 +57,7 @@ def sign_in_events(text: str, asked: Asked) -> Sign | None:
             chunks = chunks or value.get("object") in _CHUNKS
             if (sign := sign_in_json(value, asked)) is not None:
                 return Sign(why=f"event {seen}: {sign.why}", sure=sign.sure)
-        elif seen == 1 and (said := sign_in_text(data[:_MAX_SENTENCE])) is not None:
+        elif seen == 1 and (said := sign_in_text(data[:MAX_SENTENCE])) is not None:
             return Sign(why=f"event {seen}: {said.why}", sure=said.sure)
         kinds.add(kind)
         if _FAILED_EVENT.fullmatch(kind):
@@ -194,20 +187,12 @@ def sign_in_bundle(text: str, asked: Asked) -> Sign | None:
     return Sign(why=f"{len(failed)} of {len(statuses)} parts were answered {failed[0]} or so") if failed else None
 
 
+def is_form(text: str) -> bool:
+    """Return whether a text that claims to be none is written as a form, as some gateways for payments do."""
+    return _FORM.fullmatch(text[:4096].strip()) is not None
+
+
 def sign_in_form(text: str, asked: Asked) -> Sign | None:
     """Return the sign of a failure in an answer written as a form: `error=bad_code&error_description=...`."""
     pairs = (pair.partition("=") for pair in text[:4096].split("&"))
     return sign_in_json({name.strip(): value.replace("+", " ") for name, _, value in pairs}, asked)
-
-
-def sign_in_text(text: str) -> Sign | None:
-    """Return the sign of a failure in a short text that is nothing but an error's."""
-    if plain_word(text.strip()) in TELLING_MESSAGES | _FAILED_TEXTS:
-        return Sign(why="a text that is an error's")
-    if _STACK.match(text) or _PHP.match(text):
-        return Sign(why="a text that is a program's crash")
-    if len(text) <= _MAX_SENTENCE and ERROR_SENTENCE.match(text):
-        return Sign(why="a text that begins like an error's", sure=False)
-    if _ERROR_BEGINS.match(text):
-        return Sign(why="a text that begins like an error's", sure=False)
-    return None

@@ -1,0 +1,103 @@
+"""Envelopes that have nothing in them but a code or a message, and tell a failure by it. Pure."""
+
+import re
+from typing import Final
+
+from consumer.heal.calls.false_success import members as words
+from consumer.heal.calls.false_success.asked import Sign
+from consumer.heal.calls.false_success.json_object import Body
+from consumer.heal.calls.false_success.members import is_nothing, plain_word
+from consumer.heal.calls.false_success.page_titles import is_error_in_words
+from consumer.model import Json
+
+_TELLS: Final = words.MESSAGES - {"description", "title", "detail", "details", "reason", "info"}
+_STATUS_FIRST: Final = re.compile(r"[45]\d\d\b\W")
+_CODE_LIKE: Final = words.OUTCOMES | words.CODES | {"name", "info", "type", "reason", "messagetype"}
+_BESIDE_A_MESSAGE: Final = frozenset(
+    (
+        "requestid",
+        "traceid",
+        "path",
+        "timestamp",
+        "parameters",
+        "cause",
+        "details",
+        "messagedetail",
+        "link",
+        "docs",
+        "class",
+    )
+)
+
+
+def sign_in_code(body: Body) -> Sign | None:
+    """Return a sign where an envelope has nothing in it but a code that no success is known to have."""
+    members = body.members
+    if (
+        not body.is_envelope
+        or (body.is_part and body.asked.reads)
+        or not is_nothing(members.get("data"))
+        or not is_nothing(members.get("result"))
+    ):
+        return None
+    if any(words.is_right_message(members.get(name)) for name in words.MESSAGES):
+        return None
+    if not body.asked.described and words.MESSAGES & members.keys():
+        found = next((name for name in _CODE_LIKE & members.keys() if words.is_negative_code(members[name])), None)
+        if found is not None:
+            return Sign(why=f"the body has nothing but a `{found}` of failure, and a message", sure=False)
+    if not _TELLS & members.keys():
+        return None
+    for name, value in members.items():
+        if name in words.CODES and name not in body.asked.described and not words.is_right_code(value):
+            return Sign(why=f"the body has nothing but a `{name}` that is no known success, and a message", sure=False)
+    return None
+
+
+def sign_in_message(body: Body) -> Sign | None:
+    """Return a sign where the whole body is the message of a gateway or framework."""
+    said = body.members.get("message")
+    if body.is_envelope and isinstance(said, str) and _STATUS_FIRST.match(said):
+        return Sign(why=f"the body's message begins with {said[:3]}")
+    if body.is_envelope and is_nothing(body.members.get("data")) and (sign := _message_of_failure(body)) is not None:
+        return sign
+    return _lone_message(body)
+
+
+def _lone_message(body: Body) -> Sign | None:
+    if body.members.keys() == {"id", "message"} and plain_word(body.members["id"]) in words.FAILED:
+        return Sign(why="the body's `id` is a word of failure")
+    lists = [one for one in body.members.values() if isinstance(one, list)]
+    if len(lists) == len(body.members) and not body.asked.reads and any(map(words.are_about_the_request, lists)):
+        return Sign(why="the body has nothing but what was wrong with the request", sure=False)
+    if body.members.keys() - words.MESSAGES - _BESIDE_A_MESSAGE:
+        return None
+    return next((sign for name, value in body.members.items() if (sign := _sign_in_said(name, value))), None)
+
+
+def _sign_in_said(name: str, value: Json) -> Sign | None:
+    if name in words.MESSAGES and isinstance(value, str) and _tells_what_failed(value[:200]):
+        return Sign(why=f"the body has nothing but a `{name}` of what could not be done", sure=False)
+    if name == "reason" and isinstance(value, str) and words.SHORT_REASON.fullmatch(value):
+        return Sign(why="the body has nothing but a reason", sure=False)
+    if name in words.MESSAGES and plain_word(value) in words.TELLING_MESSAGES:
+        return Sign(why=f"the body has nothing but `{name}: {plain_word(value)}`")
+    parts = value if name == "detail" and isinstance(value, list) else []
+    if any(isinstance(one, dict) and "loc" in one for one in parts):
+        return Sign(why="the body has nothing but what was wrong with the request")
+    return None
+
+
+def _tells_what_failed(said: str) -> bool:
+    is_failure = words.WRONG_REQUEST.match(said) or words.LONE_MESSAGE.match(said)
+    return is_failure is not None and not words.is_right_message(said)
+
+
+def _message_of_failure(body: Body) -> Sign | None:
+    for name, value in body.members.items():
+        if name not in words.MESSAGES or not isinstance(value, str) or body.is_listed:
+            continue
+        is_word = plain_word(value) in words.FAILED and name not in {"title", "description", "text", "note"}
+        if is_word or words.ERROR_SENTENCE.match(value) or is_error_in_words(value):
+            return Sign(why=f"the body's `{name}` is that of a failure", sure=False)
+    return None
