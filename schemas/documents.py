@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from schemas import examples
 from schemas.asyncapi import Channel, MessageKind, asyncapi_document
+from schemas.bulk import BULK_PROGRESS_TYPE, BulkProgress
 from schemas.context import Context
 from schemas.dead_letter import DeadLetterHeaders
 from schemas.envelope import Envelope
@@ -49,6 +50,7 @@ _DOCUMENTS: Final = (
     _Generated(name=PAUSE_TYPE, model=PauseStatus, mode="serialization"),
     _Generated(name=COMMAND_TYPE, model=Command, mode="validation"),
     _Generated(name=COMMAND_RESULT_TYPE, model=CommandResult, mode="serialization"),
+    _Generated(name=BULK_PROGRESS_TYPE, model=BulkProgress, mode="serialization"),
     _Generated(name=HEARTBEAT_TYPE, model=Heartbeat, mode="validation"),
     _Generated(name=_DEAD_LETTER, model=DeadLetterHeaders, mode="validation"),
 )
@@ -132,6 +134,7 @@ def _channels(schemas: dict[str, Any]) -> tuple[Channel, ...]:
                 _message(BUDGET_WARNING_TYPE, schemas, (examples.budget_warning(),)),
                 _message(PAUSE_TYPE, schemas, (examples.pause(),)),
                 _message(COMMAND_RESULT_TYPE, schemas, (examples.command_result(),)),
+                _message(BULK_PROGRESS_TYPE, schemas, (examples.bulk_progress(),)),
             ),
         ),
         Channel(

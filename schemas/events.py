@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from schemas.bulk import BULK_PROGRESS_TYPE, BulkProgress
 from schemas.envelope import Envelope
 from schemas.heal_result import (
     BUDGET_WARNING_TYPE,
@@ -64,11 +65,17 @@ def command_result_event(result: CommandResult, token: str = "", trace: Trace = 
     return _event(COMMAND_RESULT_TYPE, event_id, subject, result, result.decided_at, trace)
 
 
+def bulk_progress_event(progress: BulkProgress) -> Envelope:
+    """Wrap how far a bulk is; the id is the bulk's and the event's number, the subject the bulk."""
+    event_id = f"{progress.bulk_id}:{progress.number}"
+    return _event(BULK_PROGRESS_TYPE, event_id, str(progress.bulk_id), progress, progress.at, NO_TRACE)
+
+
 def _event(
     kind: str,
     event_id: str,
     subject: str,
-    data: HealResult | FailureStatus | BudgetWarning | PauseStatus | CommandResult,
+    data: HealResult | FailureStatus | BudgetWarning | PauseStatus | CommandResult | BulkProgress,
     time: datetime,
     trace: Trace,
 ) -> Envelope:

@@ -6,10 +6,12 @@ from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
 
+from schemas.bulk import BulkOutcome, BulkProgress
 from schemas.dead_letter import RefusedRecord, dead_letter
 from schemas.envelope import Envelope
 from schemas.events import (
     budget_warning_event,
+    bulk_progress_event,
     command_result_event,
     failure_status_event,
     heal_result_event,
@@ -31,6 +33,8 @@ from schemas.heal_result import (
 from schemas.json_text import to_json
 from schemas.names import (
     BudgetWarningKind,
+    BulkAction,
+    BulkState,
     Code,
     CommandName,
     CommandOutcome,
@@ -50,6 +54,7 @@ from schemas.trace import Trace
 ORGANISATION: Final = UUID("6f1d2c3b-4a59-4e87-9c60-1b2a3c4d5e6f")
 FAILURE: Final = UUID("0b7f6c1e-9f0d-5a44-8d2b-6f3a1c9e7d55")
 ATTEMPT: Final = UUID("c2a8e4d0-51b7-5f9e-a3c6-0d1e2f3a4b5c")
+BULK: Final = "3c1fbb0c-1a3a-5d0e-9c53-6a2f0d1e7a11"
 NOON: Final = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 TRACE: Final = Trace("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "vendor=opaque")
 _PLAN: Final[dict[str, Any]] = {"strategy": "DeepAgent-full-workflow-rewrite", "changes": ["render-cover: new prompt"]}
@@ -204,6 +209,27 @@ def command_result() -> Envelope:
     return command_result_event(result)
 
 
+def bulk_progress() -> Envelope:
+    """Make an event of a bulk under way."""
+    progress = BulkProgress(
+        bulk_id=UUID(BULK),
+        number=2,
+        org_id=ORGANISATION,
+        action=BulkAction.HEAL,
+        state=BulkState.RUNNING,
+        failures=120,
+        waiting=80,
+        accepted=38,
+        already=2,
+        refused=0,
+        under_way=3,
+        healed=34,
+        outcomes=(BulkOutcome(failure_id=FAILURE, outcome=CommandOutcome.ACCEPTED, result=Result.SUCCESS),),
+        at=NOON + timedelta(minutes=6),
+    )
+    return bulk_progress_event(progress)
+
+
 def commands() -> tuple[Envelope, ...]:
     """Make one command of each name."""
     one = {"org_id": str(ORGANISATION), "failure_id": str(FAILURE), "issued_by": "maos:supervisor"}
@@ -216,6 +242,15 @@ def commands() -> tuple[Envelope, ...]:
         {"command": "give_up", **one, "reason": "the order was cancelled"},
         {"command": "resolve", **one, "reason": "booked by hand"},
         {"command": "did_not_happen", **one, "reason": "the payment provider has no such charge"},
+        {
+            "command": "bulk",
+            "org_id": str(ORGANISATION),
+            "issued_by": "ops@example.com",
+            "action": "heal",
+            "filter": {"workflow_name": "billing.invoice-sync", "code": "retry_later"},
+        },
+        {"command": "bulk_start", "org_id": str(ORGANISATION), "issued_by": "ops@example.com", "bulk_id": BULK},
+        {"command": "bulk_stop", "org_id": str(ORGANISATION), "issued_by": "ops@example.com", "bulk_id": BULK},
         {"command": "pause", **reach, "until": "2026-03-14T14:00:00Z", "reason": "the invoice service is being moved"},
         {"command": "resume", **reach},
     )

@@ -176,8 +176,29 @@ class CommandName(StrEnum):
     GIVE_UP = "give_up"  # the failure is not to be healed: final unless a heal is asked for
     RESOLVE = "resolve"  # the failure's effect did happen, or it was mended by hand: final
     DID_NOT_HAPPEN = "did_not_happen"  # the effect of unknown outcome did not happen: it may be made again
+    BULK = "bulk"  # many failures, by filter: their ids are frozen, and nothing is done before it is started
+    BULK_START = "bulk_start"  # what was frozen is done, at its rate; also what was stopped
+    BULK_STOP = "bulk_stop"  # nothing more of it is done until it is started again
     PAUSE = "pause"  # no new heal starts in the named reach; intake goes on
     RESUME = "resume"  # heals start again in the named reach
+
+
+class BulkAction(StrEnum):
+    """What a bulk does to each of its failures: as the command of that name does to one."""
+
+    HEAL = "heal"  # due now
+    GIVE_UP = "give_up"  # closed: not to be healed
+    RESOLVE = "resolve"  # closed: it did happen, or was mended by hand
+    DID_NOT_HAPPEN = "did_not_happen"  # the effect in doubt may be made again
+
+
+class BulkState(StrEnum):
+    """Where a bulk stands."""
+
+    PREVIEWED = "previewed"  # its ids are frozen: forgotten after a day unless started
+    RUNNING = "running"  # one slice after the other is done, at its rate
+    STOPPED = "stopped"  # nothing is done until it is started again
+    DONE = "done"  # each failure has its outcome, and each heal that was asked for has ended
 
 
 class CommandOutcome(StrEnum):

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from schemas.bulk import Bulk, BulkPreview, BulkStart, BulkStop
+from schemas.command_base import AnyOrder
 from schemas.errors import EnvelopeError
 from schemas.heal_result import Published, Sha256
 from schemas.names import CommandName, CommandOutcome, FailureType, PoisonReason, RunStatus, StrategyName
@@ -18,15 +20,7 @@ HEARTBEAT_TYPE: Final = "workflow.heartbeat.v1"
 CommandId = Annotated[str, Field(min_length=1, max_length=512)]
 
 
-class _Command(BaseModel):
-    # What is not known here would narrow or widen what is asked for: the whole command is refused.
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    issued_by: str = Field(min_length=1, max_length=512, description="Who asks: an agent, or a person's name.")
-    reason: str = Field(default="", max_length=4096, description="Why, in words; kept with the decision.")
-
-
-class _OnePlan(_Command):
+class _OnePlan(AnyOrder):
     org_id: UUID = Field(description="The failure's organisation; a command for another one is refused.")
     failure_id: UUID = Field(description="The failure whose plan is answered.")
     plan_hash: Sha256 = Field(description="The hash that was published; a plan that has changed is not touched.")
@@ -44,7 +38,7 @@ class Deny(_OnePlan):
     command: Literal[CommandName.DENY] = CommandName.DENY
 
 
-class _OneFailure(_Command):
+class _OneFailure(AnyOrder):
     org_id: UUID = Field(description="The failure's organisation; a command for another one is refused.")
     failure_id: UUID = Field(description="The failure.")
 
@@ -73,7 +67,7 @@ class DidNotHappen(_OneFailure):
     command: Literal[CommandName.DID_NOT_HAPPEN] = CommandName.DID_NOT_HAPPEN
 
 
-class _Reach(_Command):
+class _Reach(AnyOrder):
     org_id: UUID | None = Field(default=None, description="Within this organisation only; null: in all.")
     workflow_name: str | None = Field(default=None, max_length=512, description="This workflow only; null: all.")
     failure_type: FailureType | None = Field(default=None, description="This failure type only; null: all.")
@@ -93,7 +87,9 @@ class Resume(_Reach):
     command: Literal[CommandName.RESUME] = CommandName.RESUME
 
 
-AnyCommand: TypeAlias = Approve | Deny | Heal | GiveUp | Resolve | DidNotHappen | Pause | Resume
+AnyCommand: TypeAlias = (
+    Approve | Deny | Heal | GiveUp | Resolve | DidNotHappen | Bulk | BulkStart | BulkStop | Pause | Resume
+)
 Command = Annotated[AnyCommand, Field(discriminator="command")]
 
 
@@ -110,6 +106,7 @@ class CommandResult(Published):
     reason: str = Field(default="", description="Why it was refused, in words.")
     org_id: UUID | None = Field(default=None, description="The organisation that the command named.")
     failure_id: UUID | None = Field(default=None, description="The failure that the command named.")
+    bulk: BulkPreview | None = Field(default=None, description="What a bulk has frozen, in the answer to its command.")
     decided_at: Time = Field(description="When it was decided.")
 
 

@@ -1,17 +1,27 @@
 """Carries orders out: one executor for each kind, in the transaction that records what became of it."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Final, assert_never
 
 import structlog
 
+from consumer.commands.bulk import preview_bulk, start_bulk, stop_bulk
+from consumer.commands.hands import Executor, Hands
 from consumer.errors import ConfigError, RefusedByDatabase, TransientError
 from consumer.model import FailureId
 from consumer.model.command import Executed, KeptCommand, Order, RefusedOrder
 from consumer.model.decision import STATUS_AFTER, Decision, DecisionRequest, DecisionResult
-from consumer.store.commands import LockedByAnother, conclude, kept_command, organisation_of, reserve, savepoint
-from consumer.store.decisions import TellChange, decide
+from consumer.store.commands import (
+    LOCK_WAIT,
+    LockedByAnother,
+    conclude,
+    kept_command,
+    organisation_of,
+    reserve,
+    savepoint,
+)
+from consumer.store.decisions import decide
 from consumer.store.heal_requests import HealRequestResult, ask_heal
 from consumer.store.pool import Connection
 from schemas.names import CommandName, CommandOutcome
@@ -22,17 +32,6 @@ log = structlog.get_logger(__name__)
 _NO_SUCH: Final = "no such failure in that organisation"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hands:
-    """What executors work with: the transaction, and who builds the events of what they change."""
-
-    connection: Connection
-    tell: TellChange
-
-
-Executor = Callable[[Hands, Order], Awaitable[Executed]]
-
-
 async def carry_out(hands: Hands, order: Order) -> KeptCommand:
     """Carry an order out once, in the caller's transaction, and record what became of it; as the service.
 
@@ -40,24 +39,28 @@ async def carry_out(hands: Hands, order: Order) -> KeptCommand:
     """
     if (before := await reserve(hands.connection, order)) is not None:
         return before
+    return await conclude(hands.connection, order, await attempt(hands, order))
+
+
+async def attempt(hands: Hands, order: Order, lock_wait: timedelta = LOCK_WAIT) -> Executed:
+    """Carry an order out in a savepoint of the caller's transaction: what fails leaves nothing, and is answered."""
     try:
-        async with savepoint(hands.connection):
-            executed = await _execute(hands, order)
+        async with savepoint(hands.connection, lock_wait):
+            return await _execute(hands, order)
     except LockedByAnother:
         reason = "another session holds the failure's row locked: nothing was changed, send it again under a new id"
-        executed = Executed(outcome=CommandOutcome.REFUSED, reason=reason)
+        return Executed(outcome=CommandOutcome.REFUSED, reason=reason)
     except (RefusedByDatabase, TransientError) as error:
         if hands.connection.is_closed():
             raise
         # A deadlock or a timeout, of this command alone: those behind it must not wait for it.
-        executed = Executed(outcome=CommandOutcome.REFUSED, reason=f"the database does not take it: {error}")
+        return Executed(outcome=CommandOutcome.REFUSED, reason=f"the database does not take it: {error}")
     except ConfigError:
         raise
     except Exception:  # a bug in one executor must not stop the commands behind it
         log.exception("command_crashed", command=order.command.command, issuer=order.id.issuer, id=order.id.id)
         reason = "a fault of the healer's own, which its log names: nothing was changed"
-        executed = Executed(outcome=CommandOutcome.REFUSED, reason=reason)
-    return await conclude(hands.connection, order, executed)
+        return Executed(outcome=CommandOutcome.REFUSED, reason=reason)
 
 
 async def recall(connection: Connection, refused: RefusedOrder) -> KeptCommand | None:
@@ -83,7 +86,7 @@ async def _heal(hands: Hands, order: Order) -> Executed:
     asked = await ask_heal(hands.connection, FailureId(command.failure_id), by=order.facts.by)
     match asked.result:
         case HealRequestResult.DUE:
-            return Executed(outcome=CommandOutcome.ACCEPTED)
+            return Executed(outcome=CommandOutcome.ACCEPTED, step=asked.step)
         case HealRequestResult.RESOLVED:
             return Executed(outcome=CommandOutcome.ALREADY, reason="it is resolved already")
         case HealRequestResult.NEEDS_PERSON:
@@ -131,5 +134,8 @@ EXECUTORS: Final[Mapping[CommandName, Executor]] = {
     CommandName.GIVE_UP: _decision(Decision.GIVE_UP),
     CommandName.RESOLVE: _decision(Decision.RESOLVE),
     CommandName.DID_NOT_HAPPEN: _decision(Decision.DID_NOT_HAPPEN),
+    CommandName.BULK: preview_bulk,
+    CommandName.BULK_START: start_bulk,
+    CommandName.BULK_STOP: stop_bulk,
 }
 """By kind; one that is not listed is refused."""

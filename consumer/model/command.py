@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from consumer.model.identity import FailureId, OrgId
+from consumer.model.identity import FailureId, JsonObject, OrgId
 from schemas.names import CommandName, CommandOutcome
 from schemas.supervision import AnyCommand
 
@@ -66,6 +66,10 @@ class Executed:
     reason: str = ""
     revokes: bool = False
     """It has to hold from its answer on, and replicas learn of it within `NOTHING_STARTS_AFTER`."""
+    step: int | None = None
+    """Of the heal that was asked for: an attempt from it on is its end."""
+    details: JsonObject | None = None
+    """What the answer says beside the outcome, by its fields."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

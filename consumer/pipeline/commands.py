@@ -15,7 +15,8 @@ from typing import Final, assert_never
 
 import structlog
 
-from consumer.commands.execute import Hands, carry_out, recall
+from consumer.commands.execute import carry_out, recall
+from consumer.commands.hands import Hands, Price
 from consumer.commands.keys import CommandKeys, utc_now
 from consumer.commands.signed import ReadCommand, Unattributed, read_command
 from consumer.errors import RefusedByDatabase, TransientError
@@ -30,7 +31,6 @@ from consumer.results.decision import status_message
 from consumer.results.events import Outlet, dead_letter_message
 from consumer.settings import CommandSettings
 from consumer.store.commands import database_time
-from consumer.store.decisions import TellChange
 from consumer.store.outbox import put
 from consumer.store.pool import Connection, Pool, transaction
 from schemas.names import CommandOutcome, PoisonReason
@@ -72,6 +72,7 @@ class CommandStage:
     publisher: Publisher
     outlet: Outlet
     metrics: Metrics
+    price: Price
     wake: Callable[[], None]
     """Called when something may be due now."""
 
@@ -107,9 +108,8 @@ class CommandStage:
     def _failed(self, error: TransientError, rest: float) -> None:
         log.warning("commands_not_durable", error=str(error)[:300], again_in=round(rest, 1))
 
-    @property
-    def _tell(self) -> TellChange:
-        return partial(status_message, outlet=self.outlet)
+    def _hands(self, connection: Connection) -> Hands:
+        return Hands(connection=connection, tell=partial(status_message, outlet=self.outlet), price=self.price)
 
     async def _respond(self, record: Record) -> CommandResponse:
         found = await self._read(record)
@@ -138,7 +138,7 @@ class CommandStage:
                 return self._letter(record, found)
             case Order():
                 async with transaction(self.pool) as connection:
-                    kept = await carry_out(Hands(connection=connection, tell=self._tell), found)
+                    kept = await carry_out(self._hands(connection), found)
                     if kept.digest != found.digest:
                         return self._refused(_of_other_content(found), await database_time(connection))
                 return self._answered(kept)

@@ -8,6 +8,7 @@ from consumer.model import ID_SPACE, Message
 from consumer.model.command import CommandFacts, CommandId, Executed, KeptCommand, RefusedOrder
 from consumer.redact import redact_text
 from consumer.results.events import Outlet
+from schemas.bulk import BulkPreview
 from schemas.envelope import encode
 from schemas.events import command_result_event
 from schemas.names import CommandOutcome
@@ -30,6 +31,7 @@ def refusal(refused: RefusedOrder, at: datetime, outlet: Outlet) -> Message:
 def _message(
     name: CommandId, facts: CommandFacts, executed: Executed, at: datetime, token: str, outlet: Outlet
 ) -> Message:
+    details = executed.details or {}
     result = CommandResult(
         command_id=name.id,
         issuer=name.issuer,
@@ -40,6 +42,7 @@ def _message(
         org_id=facts.org_id,
         failure_id=facts.failure_id,
         decided_at=at,
+        bulk=BulkPreview.model_validate(details["bulk"]) if "bulk" in details else None,
     )
     event = command_result_event(result, token)
     body, headers = encode(event)

@@ -55,7 +55,7 @@ from consumer.repair.worker_pool import repair_worker_pool
 from consumer.results.events import Outlet
 from consumer.runners.configured import CurrentRunners
 from consumer.service.catalog_file import CatalogFile, read_catalog, warn_unbound
-from consumer.service.commands import CommandReader, command_keys
+from consumer.service.commands import command_keys, supervise
 from consumer.service.loops import Consumer, Pulse, SideLoop, run_loops
 from consumer.service.memory import calm_collector, return_freed_memory
 from consumer.service.startup_checks import OTHER_FILES, allow_open_files, check_broker, check_client, check_database
@@ -227,6 +227,7 @@ def _compose(parts: Resources, heals: asyncio.TaskGroup) -> Consumer:
         valve=stages.valve,
     )
     resume = _resume(parts, stages, pipeline, rounds, wake, pressure)
+    supervision = supervise(settings, stages, parts.catalogs, keys, wake.set)
     return Consumer(
         settings=settings,
         catalog_file=_catalog_file(parts, pipeline),
@@ -236,9 +237,8 @@ def _compose(parts: Resources, heals: asyncio.TaskGroup) -> Consumer:
         pressure=pressure,
         pipeline=pipeline,
         resume=resume,
-        commands=CommandReader(settings=settings, stages=stages, keys=keys, wake=wake.set)
-        if keys is not None
-        else None,
+        commands=supervision.commands,
+        bulks=supervision.bulks,
     )
 
 

@@ -1,7 +1,7 @@
 """The member that reads commands: a consumer group of its own, which may stop without healing stopping with it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -9,12 +9,16 @@ from typing import Final
 import structlog
 from prometheus_client import CollectorRegistry
 
+from consumer.catalog import Catalogs
+from consumer.commands.hands import Price
 from consumer.commands.keys import CommandKeys
+from consumer.commands.prices import at_most
 from consumer.errors import ShwError, TransientError
 from consumer.event_loop import wait_for_event
 from consumer.ingest.source import KafkaSource
 from consumer.metrics import Metrics
-from consumer.model import Record
+from consumer.model import MicroAud, Record
+from consumer.pipeline.bulk import BulkRunner
 from consumer.pipeline.commands import CommandGate, CommandStage
 from consumer.pipeline.flow import Stages
 from consumer.settings import Settings
@@ -47,6 +51,7 @@ class CommandReader:
     settings: Settings
     stages: Stages
     keys: CommandKeys
+    price: Price
     wake: Callable[[], None]
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -84,6 +89,7 @@ class CommandReader:
                 publisher=stages.publisher,
                 outlet=stages.outlet,
                 metrics=stages.metrics,
+                price=self.price,
                 wake=self.wake,
             ),
             full=lambda: None,
@@ -103,6 +109,38 @@ class CommandReader:
             left.set()
             source.end_commits()
             await committing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supervision:
+    """What carries out the orders of a supervisor."""
+
+    commands: CommandReader | None
+    """None where nobody may command."""
+    bulks: BulkRunner
+
+
+def supervise(
+    settings: Settings, stages: Stages, catalogs: Catalogs, keys: CommandKeys | None, wake: Callable[[], None]
+) -> Supervision:
+    """Build it; `wake` is called when something may be due."""
+
+    def price(workflows: Mapping[str, int]) -> MicroAud | None:
+        return at_most(catalogs.current, stages.strategies.keys(), workflows)
+
+    bulks = BulkRunner(
+        pool=stages.pool,
+        owner=stages.owner,
+        publisher=stages.publisher,
+        outlet=stages.outlet,
+        price=price,
+        wake=wake,
+        kept=settings.commands.kept,
+    )
+    if keys is None:
+        return Supervision(commands=None, bulks=bulks)
+    commands = CommandReader(settings=settings, stages=stages, keys=keys, price=price, wake=wake)
+    return Supervision(commands=commands, bulks=bulks)
 
 
 def _first(group: BaseExceptionGroup[ShwError]) -> BaseException:

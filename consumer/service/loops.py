@@ -18,6 +18,7 @@ from consumer.ingest.source import KafkaSource
 from consumer.metrics import LoopPhase, Metrics
 from consumer.model import OwnerId
 from consumer.model.batch import Batch
+from consumer.pipeline.bulk import BulkRunner
 from consumer.pipeline.flow import Pipeline, Stages
 from consumer.pipeline.publish import Publisher
 from consumer.pipeline.resume import ResumeLoop
@@ -74,8 +75,9 @@ class Consumer:
     pressure: BacklogLimit
     pipeline: Pipeline
     resume: ResumeLoop
-    commands: CommandReader | None = None
+    commands: CommandReader | None
     """None where nobody may command."""
+    bulks: BulkRunner
 
     @property
     def pool(self) -> Pool:
@@ -183,7 +185,9 @@ async def _consume(consumer: Consumer, keep: LoopSupervisor, stop: asyncio.Event
         watching = keep("watch", source.watch_until(stop))
         reading = keep("read", source.read_until(stop))
         taking = keep("take", source.take_all())
-        obeying = [keep("commands", consumer.commands.run(stop))] if consumer.commands is not None else []
+        obeying = [keep("bulks", consumer.bulks.run(stop))]
+        if consumer.commands is not None:
+            obeying.append(keep("commands", consumer.commands.run(stop)))
         log.info("started", owner=consumer.me, catalog=consumer.stages.catalogs.current.version)
         await stop.wait()
         log.info("stopping", live_heals=len(consumer.live))

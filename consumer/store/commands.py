@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import asyncpg
+from pydantic_core import from_json
 
 from consumer.model import FailureId, OrgId
 from consumer.model.command import CommandFacts, CommandId, Executed, KeptCommand, Order
@@ -13,8 +14,9 @@ from consumer.store.pool import Connection, Pool, transaction, translated
 from consumer.store.rows import as_json, storable_text
 from schemas.names import CommandName, CommandOutcome
 
-_LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout = '2s'"
+LOCK_WAIT: Final = timedelta(seconds=2)
 """A row that another session holds locked delays every command behind it for so long at most."""
+_LOCK_TIMEOUT = "SELECT set_config('lock_timeout', $1, true)"
 
 # Of two deliveries at once the second waits here for the first one's commit.
 _RESERVE = """
@@ -25,12 +27,12 @@ ON CONFLICT DO NOTHING RETURNING true
 
 _KEPT = """
 SELECT c.digest, c.command ->> 'command' AS name, c.org_id, c.failure_id, c.issued_by, c.outcome, c.reason,
-       c.decided_at, c.revokes AND c.decided_at > clock_timestamp() - interval '5 seconds' AS revokes
+       c.decided_at, c.revokes AND c.decided_at > clock_timestamp() - interval '5 seconds' AS revokes, c.details
   FROM heal_command c WHERE c.issuer = $1 AND c.command_id = $2
 """
 
 _CONCLUDE = """
-UPDATE heal_command SET outcome = $3, reason = $4, revokes = $5, decided_at = clock_timestamp()
+UPDATE heal_command SET outcome = $3, reason = $4, revokes = $5, details = $6::jsonb, decided_at = clock_timestamp()
  WHERE issuer = $1 AND command_id = $2 RETURNING decided_at
 """
 
@@ -72,21 +74,27 @@ async def kept_command(connection: Connection, name: CommandId) -> KeptCommand |
         failure_id=FailureId(row["failure_id"]) if row["failure_id"] else None,
         by=row["issued_by"],
     )
-    executed = Executed(outcome=CommandOutcome(row["outcome"]), reason=row["reason"], revokes=row["revokes"])
+    executed = Executed(
+        outcome=CommandOutcome(row["outcome"]),
+        reason=row["reason"],
+        revokes=row["revokes"],
+        details=from_json(row["details"]) if row["details"] is not None else None,
+    )
     return KeptCommand(id=name, facts=facts, digest=row["digest"], executed=executed, decided_at=row["decided_at"])
 
 
 async def conclude(connection: Connection, order: Order, executed: Executed) -> KeptCommand:
     """Record what became of an order, in the transaction that carried it out."""
     reason = storable_text(executed.reason)
+    details = as_json(executed.details) if executed.details is not None else None
     at: Any = await connection.fetchval(
-        _CONCLUDE, order.id.issuer, order.id.id, executed.outcome, reason, executed.revokes
+        _CONCLUDE, order.id.issuer, order.id.id, executed.outcome, reason, executed.revokes, details
     )
     return KeptCommand(id=order.id, facts=order.facts, digest=order.digest, executed=executed, decided_at=at)
 
 
 @asynccontextmanager
-async def savepoint(connection: Connection) -> AsyncIterator[None]:
+async def savepoint(connection: Connection, lock_wait: timedelta = LOCK_WAIT) -> AsyncIterator[None]:
     """Open a savepoint in which no lock of others is waited for for long; what raises leaves nothing of it.
 
     Raises
@@ -98,7 +106,7 @@ async def savepoint(connection: Connection) -> AsyncIterator[None]:
     try:
         with translated():
             async with connection.transaction():
-                await connection.execute(_LOCK_TIMEOUT)
+                await connection.execute(_LOCK_TIMEOUT, f"{lock_wait / timedelta(milliseconds=1):.0f}ms")
                 yield
     except Exception as error:
         if isinstance(error.__cause__, asyncpg.LockNotAvailableError):

@@ -39,6 +39,8 @@ PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     "intake_aside": ("SELECT", "INSERT", "DELETE"),
     "heal_command": _ALL,
     "heal_pause": ("SELECT", "INSERT", "UPDATE"),
+    "heal_bulk": _ALL,
+    "heal_bulk_item": ("SELECT", "INSERT", "UPDATE"),
     "FUNCTION shw_history()": ("EXECUTE",),
 }
 """By table, in the order of the migrations, then functions. UPDATE on `organizations` serves FOR KEY SHARE alone."""

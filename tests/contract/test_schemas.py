@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import BaseModel
 
 from schemas import examples
+from schemas.bulk import BulkProgress
 from schemas.context import (
     AssetContext,
     ContextFault,
@@ -49,6 +50,7 @@ ALL_EXAMPLES = (
     examples.budget_warning(),
     examples.pause(),
     examples.command_result(),
+    examples.bulk_progress(),
     *examples.commands(),
     examples.heartbeat(),
 )
@@ -59,6 +61,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "workflow.budget_warning.v1": BudgetWarning,
     "workflow.pause.v1": PauseStatus,
     "workflow.command_result.v1": CommandResult,
+    "workflow.bulk_progress.v1": BulkProgress,
     "workflow.heartbeat.v1": Heartbeat,
 }
 GET = {"method": "get", "url": "https://a.example/x"}

@@ -195,7 +195,9 @@ async def test_commands_stop_alone_and_healing_goes_on(
     keys = write_keys(tmp_path / "keys.yaml", maos.entry())
     place = kafka_place.changed(commands={"keys_file": keys, "group_id": group})
     topic = TopicPartition(place.settings.kafka.commands_topic, 0)
-    consumer = AIOKafkaConsumer(bootstrap_servers=place.settings.kafka.bootstrap, group_id=group)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=place.settings.kafka.bootstrap, group_id=group, enable_auto_commit=False
+    )
     await consumer.start()
     consumer.assign([topic])
     await consumer.commit({topic: 1000})  # a place that the log does not have

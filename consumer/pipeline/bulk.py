@@ -1,0 +1,120 @@
+"""Bulks, slice by slice: what is due of them is done here, by whichever replica comes first, at the rate of each."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+import structlog
+
+from consumer.commands.bulk import order_of_item
+from consumer.commands.execute import attempt
+from consumer.commands.hands import Hands, Price
+from consumer.errors import RefusedByDatabase, TransientError
+from consumer.event_loop import wait_for_event
+from consumer.model import Message, OwnerId
+from consumer.model.bulk import SLICE, FrozenFailure, ItemOutcome, RunningBulk
+from consumer.pipeline.publish import Publisher
+from consumer.results.bulk import progress_message
+from consumer.results.decision import status_message
+from consumer.results.events import Outlet
+from consumer.store.bulk import (
+    bulk_counts,
+    forget_bulks,
+    move_on,
+    next_slice,
+    pick_bulk,
+    record_ends,
+    record_outcomes,
+)
+from consumer.store.outbox import put
+from consumer.store.pool import Connection, Pool, transaction
+from schemas.names import BulkState
+
+log = structlog.get_logger(__name__)
+
+LOOK_EVERY: Final = timedelta(seconds=0.5)
+"""Pause of a replica that found nothing due."""
+LOOK_AT_ENDS: Final = 1.0
+"""Seconds between two looks at heals that were asked for, once nothing else is left to do."""
+ENDS_AT_ONCE: Final = 500
+LOCK_WAIT: Final = timedelta(milliseconds=100)
+"""For a row that another session holds locked: it is refused, and the others of its slice go on."""
+FORGET_EVERY: Final = 600
+"""Looks between two at what may be forgotten."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkRunner:
+    """The loop."""
+
+    pool: Pool
+    owner: OwnerId
+    publisher: Publisher
+    outlet: Outlet
+    price: Price
+    wake: Callable[[], None]
+    kept: timedelta
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Do what is due, until stopped."""
+        looks = 0
+        while not stop.is_set():
+            worked = False
+            try:
+                if looks % FORGET_EVERY == 0:
+                    await self._forget()
+                looks += 1
+                worked = await self.step()
+            except (TransientError, RefusedByDatabase) as error:
+                log.warning("bulk_put_off", error=str(error)[:300])
+            if not worked:
+                await wait_for_event(stop, LOOK_EVERY)
+
+    async def step(self) -> bool:
+        """Do the slice that is due, if there is one."""
+        async with transaction(self.pool) as connection:
+            bulk = await pick_bulk(connection)
+            if bulk is None:
+                return False
+            message = await self._slice(connection, bulk)
+        if message is not None:
+            self.publisher.offer([message])
+            self.wake()
+        return True
+
+    async def _slice(self, connection: Connection, bulk: RunningBulk) -> Message | None:
+        hands = Hands(connection=connection, tell=partial(status_message, outlet=self.outlet), price=self.price)
+        items = await next_slice(connection, bulk.id, max(1, min(SLICE, int(bulk.rate))))
+        done = [await _do(hands, bulk, item) for item in items]
+        if done:
+            await record_outcomes(connection, bulk.id, done)
+        ended = await record_ends(connection, bulk.id, ENDS_AT_ONCE)
+        counts = await bulk_counts(connection, bulk.id)
+        state = BulkState.DONE if counts.has_ended else BulkState.RUNNING
+        changed = (*done, *ended)
+        is_told = bool(changed) or state is BulkState.DONE
+        due_in = len(items) / bulk.rate if items else LOOK_AT_ENDS
+        at = await move_on(connection, bulk.id, state, bulk.told + is_told, due_in)
+        if not is_told:
+            return None
+        message = progress_message(bulk, state, counts, changed, at, self.outlet)
+        await put(connection, self.owner, [message])
+        return message
+
+    async def _forget(self) -> None:
+        async with transaction(self.pool) as connection:
+            await forget_bulks(connection, self.kept.total_seconds())
+
+
+async def _do(hands: Hands, bulk: RunningBulk, item: FrozenFailure) -> ItemOutcome:
+    executed = await attempt(hands, order_of_item(bulk, item), LOCK_WAIT)
+    return ItemOutcome(
+        place=item.place,
+        failure_id=item.failure_id,
+        outcome=executed.outcome,
+        reason=executed.reason,
+        step=executed.step,
+    )
