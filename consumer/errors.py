@@ -13,6 +13,7 @@
     │   ├── NoWorkerStarts  this machine starts no worker process; back off
     │   └── OutOfResources  a fault of this process or its host; nothing was sent, and nobody else is to blame
     └── ConfigError         do not start; the message says what to change
+        └── NoAnswer        a server that the configuration names is away, or its address is wrong
 """
 
 import errno
@@ -115,3 +116,7 @@ def own_fault(error: BaseException) -> OwnFault | None:
 
 class ConfigError(ShwError):
     """The configuration cannot work; the message says in one line what is wrong, where, and what to do."""
+
+
+class NoAnswer(ConfigError):
+    """A server that the configuration names does not answer before anything has begun: it may be up in a minute."""

@@ -3,7 +3,7 @@
 import sys
 from enum import IntEnum
 
-from consumer.errors import ConfigError, ShwError, TransientError
+from consumer.errors import ConfigError, NoAnswer, ShwError, TransientError
 from schemas.printable import escape_line
 
 
@@ -20,10 +20,8 @@ class ExitCode(IntEnum):
 def code_of(error: ShwError) -> ExitCode:
     """Map an error of ours to the exit code."""
     match error:
-        case TransientError():
+        case TransientError() | NoAnswer():
             return ExitCode.OUTSIDE
-        case ConfigError(__cause__=ConnectionError() | TimeoutError()):
-            return ExitCode.OUTSIDE  # no server answers: the address may be right all the same
         case ConfigError():
             return ExitCode.USAGE
         case _:

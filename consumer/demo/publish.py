@@ -17,6 +17,7 @@ from consumer.demo.catalog import SOURCE
 from consumer.demo.organisations import Organisations
 from consumer.demo.poison import Poison
 from consumer.demo.world import World
+from consumer.kafka import aiokafka_internals
 from consumer.kafka.connection import connection_options
 from consumer.model import JsonObject
 from consumer.settings import KafkaSettings
@@ -107,7 +108,7 @@ async def open_inbound(
     """Open the upstream services' producer: every single send is acknowledged before the next."""
     producer = AIOKafkaProducer(**connection_options(kafka), acks="all", enable_idempotence=kafka.idempotence)
     try:
-        await producer.start()
+        await aiokafka_internals.start(producer)
         yield Inbound(producer=producer, topic=kafka.failures_topic, connection=connection, organisations=organisations)
     finally:
         await producer.stop()

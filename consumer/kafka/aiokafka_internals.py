@@ -8,9 +8,13 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
+from contextvars import ContextVar
 from typing import Any, Final
+from weakref import WeakSet
 
+import aiokafka.client
 import structlog
+from aiokafka.conn import create_conn
 from aiokafka.consumer.fetcher import FetchError, FetchResult
 from aiokafka.errors import (
     LeaderNotAvailableError,
@@ -31,6 +35,8 @@ STOP_WITHIN: Final = 5.0
 CLOSED: Final = "closed"
 LINGERS: Final = 1.0
 """Seconds that a task is gone before the member counts as dead: within a rebalance some end rightly."""
+_OPENED: Final[ContextVar["WeakSet[Any] | None"]] = ContextVar("opened", default=None)
+"""Connections that the client which is being started has opened."""
 
 
 class ClientHealth:
@@ -251,6 +257,34 @@ def sender_task(producer: Any) -> "asyncio.Task[None]":
 def knows_topic(producer: Any, topic: str) -> bool:
     """Return whether the cluster metadata had a topic at the last refresh."""
     return producer.client.cluster.partitions_for_topic(topic) is not None
+
+
+async def start(client: Any) -> None:
+    """Start a client; a start that fails or is cancelled leaves no connection open.
+
+    Over which connection the client first asks for the cluster is known to nobody else while it waits for the answer.
+    """
+    opened: WeakSet[Any] = WeakSet()
+    token = _OPENED.set(opened)
+    try:
+        await client.start()
+    except BaseException:
+        for connection in tuple(opened):
+            connection.close()
+        raise
+    finally:
+        _OPENED.reset(token)
+
+
+async def _opened_connection(*args: Any, **options: Any) -> Any:
+    connection = await create_conn(*args, **options)
+    opened = _OPENED.get()
+    if opened is not None:
+        opened.add(connection)
+    return connection
+
+
+aiokafka.client.create_conn = _opened_connection
 
 
 async def stop(client: Any) -> None:

@@ -102,7 +102,7 @@ async def open_topic(settings: KafkaSettings, topic: str, **bounds: int) -> Asyn
     )
     try:
         with translated(f"Kafka at {settings.bootstrap} does not answer"):
-            await consumer.start()
+            await aiokafka_internals.start(consumer)
         yield consumer
     finally:
         await consumer.stop()

@@ -139,7 +139,7 @@ async def _start_producer(settings: KafkaSettings) -> Any:  # noqa: ANN401 - the
     )
     try:
         with translated(f"Kafka at {settings.bootstrap} does not answer a producer"):
-            await producer.start()
+            await aiokafka_internals.start(producer)
     except BaseException:
         await aiokafka_internals.stop(producer)
         raise

@@ -11,7 +11,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import ConsumerStoppedError
 
-from consumer.errors import ConfigError, ShwError, TransientError
+from consumer.errors import ConfigError, NoAnswer, ShwError, TransientError
 from consumer.kafka import aiokafka_internals
 from consumer.kafka.bypass import Bypass
 from consumer.kafka.connection import UNANSWERED, connection_options, translated
@@ -97,7 +97,7 @@ class Reader:
         consumer = AIOKafkaConsumer(**_options(self._kafka, self._intake))
         try:
             with translated("joining the group"):
-                await consumer.start()
+                await aiokafka_internals.start(consumer)
                 listener = _Rebalance(self._listener.revoked, self._on_assigned)
                 consumer.subscribe([self._kafka.failures_topic], listener=listener)
         except BaseException:
@@ -326,14 +326,14 @@ async def open_reader(kafka: KafkaSettings, intake: IntakeSettings, listener: Li
     Raises
     ------
     ConfigError
-        The broker does not answer, or refuses the client.
+        The broker does not answer (NoAnswer), or refuses the client.
 
     """
     reader = Reader(kafka, intake, listener)
     try:
         await reader.join()
     except TransientError as error:
-        raise ConfigError(
+        raise NoAnswer(
             f"Kafka at {kafka.bootstrap} does not answer, or does not let us in: {error}. "
             "Check SHW_KAFKA__BOOTSTRAP and the broker."
         ) from error

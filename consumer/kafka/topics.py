@@ -9,7 +9,8 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError
 
-from consumer.errors import ConfigError
+from consumer.errors import ConfigError, NoAnswer
+from consumer.kafka import aiokafka_internals
 from consumer.kafka.connection import UNANSWERED, connection_options
 from consumer.settings import KafkaSettings
 
@@ -21,10 +22,10 @@ _VISIBLE_WITHIN = 10.0
 async def _admin(settings: KafkaSettings) -> AsyncIterator[Any]:
     admin = AIOKafkaAdminClient(**connection_options(settings))
     try:
-        await admin.start()
+        await aiokafka_internals.start(admin)
         yield admin
     except UNANSWERED as error:
-        raise ConfigError(
+        raise NoAnswer(
             f"Kafka at {settings.bootstrap} does not answer: {error or type(error).__name__}. "
             "Check SHW_KAFKA__BOOTSTRAP and that the broker runs."
         ) from error
@@ -37,7 +38,7 @@ async def existing_topics(settings: KafkaSettings) -> frozenset[str]:
 
     Raises
     ------
-    ConfigError
+    NoAnswer
         The broker does not answer.
 
     """

@@ -33,7 +33,7 @@ from aiokafka.errors import (
     UnsupportedForMessageFormatError,
 )
 
-from consumer.errors import ConfigError, TransientError
+from consumer.errors import NoAnswer, TransientError
 from consumer.kafka import aiokafka_internals
 from consumer.kafka.connection import UNANSWERED, connection_options
 from consumer.kafka.partitioner import partition_of
@@ -249,7 +249,7 @@ async def _start(settings: KafkaSettings, *, idempotent: bool, batch_bytes: int)
     )
     try:
         async with asyncio.timeout(settings.request_timeout.total_seconds() + SEND_BEYOND):
-            await producer.start()
+            await aiokafka_internals.start(producer)
     except BaseException:
         await aiokafka_internals.stop(producer)
         raise
@@ -322,7 +322,7 @@ async def open_writer(
 
     Raises
     ------
-    ConfigError
+    NoAnswer
         The broker does not answer, or refuses an idempotent producer.
 
     """
@@ -332,7 +332,7 @@ async def open_writer(
         try:
             await writer.channel(settings.results_topic).start()
         except (*UNANSWERED, TransientError) as error:
-            raise ConfigError(
+            raise NoAnswer(
                 f"Kafka at {settings.bootstrap} does not answer a producer: {error or type(error).__name__}. Check "
                 "SHW_KAFKA__BOOTSTRAP; for a broker without idempotent producers set SHW_KAFKA__IDEMPOTENCE=false."
             ) from error

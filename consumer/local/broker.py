@@ -9,6 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from consumer.errors import TransientError
+from consumer.kafka import aiokafka_internals
 from consumer.local.server import LOCALHOST, Server
 
 
@@ -70,7 +71,7 @@ async def answers(port: int, cluster_id: str) -> None:
 async def _describe_cluster(bootstrap: str) -> dict[str, object]:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     try:
-        await admin.start()
+        await aiokafka_internals.start(admin)
         found: dict[str, object] = await admin.describe_cluster()
     finally:
         await admin.close()

@@ -3,7 +3,7 @@
 import resource
 from typing import Final
 
-from consumer.errors import ConfigError, TransientError
+from consumer.errors import ConfigError, NoAnswer, TransientError
 from consumer.kafka.connection import has_c_extension
 from consumer.kafka.topics import existing_topics
 from consumer.kafka.unpacking import INSTALL_CODECS, missing_codecs
@@ -72,7 +72,7 @@ async def check_database(pool: Pool, deployment: str | None = None) -> None:
         role = await bound_role(pool)
         lacking = await missing_grants(pool)
     except TransientError as error:
-        raise ConfigError(
+        raise NoAnswer(
             f"The database does not answer ({error}). Check SHW_POSTGRES__DSN and that the server runs."
         ) from error
     if role is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
-from consumer.errors import ConfigError
+from consumer.errors import ConfigError, NoAnswer
 from consumer.settings import read_dsn
 
 EXPECTED_SCHEMA: Final = "124"
@@ -25,6 +25,8 @@ WAIT: Final = timedelta(seconds=15)
 """How long to wait for a database that is still starting."""
 LIMIT: Final = timedelta(minutes=10)
 """Timeout: an index on a large table takes its time; beyond this another session holds a lock."""
+UNANSWERED: Final = ("dial tcp", "dial unix", "i/o timeout", "connection reset", "the database system is")
+"""What dbmate's driver says of a server that is away, starts or stops."""
 
 TABLE_EXISTS: Final = "SELECT to_regclass('shw_migrations') IS NOT NULL"
 NEWEST: Final = "SELECT version FROM shw_migrations ORDER BY version::bigint DESC LIMIT 1"
@@ -70,7 +72,8 @@ def migrate(dsn: str) -> None:
         ) from None
     if ran.returncode != 0:
         said = (ran.stderr.strip() or ran.stdout.strip() or f"exit code {ran.returncode}").splitlines()[-1]
-        raise ConfigError(f"Migrations failed: {_mask_password(said, dsn)} (SHW_POSTGRES__DSN, migrations/)")
+        kind = NoAnswer if any(sign in said for sign in UNANSWERED) else ConfigError
+        raise kind(f"Migrations failed: {_mask_password(said, dsn)} (SHW_POSTGRES__DSN, migrations/)")
 
 
 async def schema_version(connection: Queried) -> str | None:

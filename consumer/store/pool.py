@@ -8,7 +8,7 @@ from weakref import WeakSet
 
 import asyncpg
 
-from consumer.errors import ConfigError, RefusedByDatabase, TransientError
+from consumer.errors import ConfigError, NoAnswer, RefusedByDatabase, TransientError
 from consumer.settings import PostgresSettings
 from consumer.store.asyncpg_internals import expire_connections, take_only_plain_arrays
 from consumer.store.session import at_connect, bound_transactions, check_session, what_to_do
@@ -119,15 +119,15 @@ def _config_errors(settings: PostgresSettings) -> Iterator[None]:
     try:
         yield
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, OverflowError, TimeoutError, ValueError) as error:
-        raise ConfigError(
-            f"Postgres at {settings.shown()} {_describe_refusal(error)}: {error or type(error).__name__}. "
-            f"{what_to_do(str(error))}"
+        kind, what = (NoAnswer, "does not answer") if _is_unanswered(error) else (ConfigError, "does not let us in")
+        raise kind(
+            f"Postgres at {settings.shown()} {what}: {error or type(error).__name__}. {what_to_do(str(error))}"
         ) from error
 
 
-def _describe_refusal(error: Exception) -> str:
-    """Return, in words, whether the server refused the connection or did not answer."""
-    return "does not answer" if isinstance(error, OSError | TimeoutError) else "does not let us in"
+def _is_unanswered(error: Exception) -> bool:
+    """Whether the server did not answer, or is not ready to: it starts, stops or has no connection left."""
+    return isinstance(error, OSError | TimeoutError | asyncpg.CannotConnectNowError | asyncpg.TooManyConnectionsError)
 
 
 async def _skip_reset(connection: Connection) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from consumer.cli.exits import ExitCode, code_of
 from consumer.cli.main import run_command
 from consumer.cli.tables import plain, print_rows
-from consumer.errors import ConfigError, LostClaim, RefusedByDatabase, ShwError, TransientError
+from consumer.errors import ConfigError, LostClaim, NoAnswer, RefusedByDatabase, ShwError, TransientError
 from schemas.documents import GENERATED
 from tests.support.shw import environment, shw
 
@@ -203,17 +204,27 @@ def test_a_wrong_command_line_is_one_line_and_exit_code_2(
     assert said.err.count("\n") == 1
 
 
+@pytest.mark.usefixtures("catalog")
 def test_a_server_that_is_not_there_is_one_line_and_exit_code_3(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SHW_POSTGRES__DSN", "postgres://me:hunter2@127.0.0.1:9/db")
     monkeypatch.setenv("SHW_KAFKA__BOOTSTRAP", "127.0.0.1:9")
-    for command in (["failures"], ["heal", ORG], ["dlq", "list"]):
-        assert run_command(command) == ExitCode.OUTSIDE
+    monkeypatch.setattr("consumer.store.migrate.WAIT", timedelta(seconds=1))
+    for command in (["failures"], ["heal", ORG], ["dlq", "list"], ["topics"], ["migrate"], ["wallet", ORG]):
+        assert run_command(command) == ExitCode.OUTSIDE, command
         said = capsys.readouterr()
         assert (said.out, said.err.count("\n")) == ("", 1)
         assert "hunter2" not in said.err
-        assert "Check SHW_" in said.err
+        assert "Check SHW_" in said.err or "(SHW_" in said.err
+
+
+def test_a_service_that_finds_no_server_says_so_and_exits_with_3(catalog: Path) -> None:
+    dsn = "postgres://me:hunter2@127.0.0.1:9/db"
+    settings = {"SHW_CATALOG": str(catalog), "SHW_POSTGRES__DSN": dsn, "SHW_KAFKA__BOOTSTRAP": "127.0.0.1:9"}
+    ran = shw("run", settings=settings)
+    assert (ran.code, ran.err.count("\n")) == (ExitCode.OUTSIDE, 1), ran.err
+    assert "hunter2" not in ran.out.decode() + ran.err
 
 
 def test_a_wrong_setting_is_one_line_that_names_it() -> None:
@@ -227,6 +238,7 @@ def test_a_wrong_setting_is_one_line_that_names_it() -> None:
     ("error", "code"),
     [
         (ConfigError("x"), ExitCode.USAGE),
+        (NoAnswer("x"), ExitCode.OUTSIDE),
         (TransientError("x"), ExitCode.OUTSIDE),
         (LostClaim("x"), ExitCode.OUTSIDE),
         (RefusedByDatabase("x"), ExitCode.NO),

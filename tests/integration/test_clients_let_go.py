@@ -1,0 +1,51 @@
+"""A Kafka client whose start is cancelled leaves nothing open."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from aiokafka import AIOKafkaConsumer
+
+from consumer.kafka import aiokafka_internals
+from consumer.local.broker import Broker
+from tests.support.patience import PATIENCE
+
+
+@asynccontextmanager
+async def one_answer_only(broker: Broker) -> AsyncIterator[tuple[str, asyncio.Event, asyncio.Event]]:
+    """A broker that answers the first request alone; gives its address, and what came: a second one, the end."""
+    asked, left = asyncio.Event(), asyncio.Event()
+    host, _, port = broker.bootstrap.partition(":")
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(host, int(port))
+        try:
+            back.write(await reader.read(65_536))
+            writer.write(await there.read(65_536))
+            await reader.read(65_536)
+            asked.set()
+            with suppress(ConnectionError):
+                await reader.read()
+            left.set()
+        finally:
+            back.transport.abort()
+            writer.transport.abort()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    try:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", asked, left
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+async def test_a_start_that_is_cancelled_lets_go_of_the_connection_over_which_it_asked(embedded_broker: Broker) -> None:
+    async with one_answer_only(embedded_broker) as (bootstrap, asked, left), asyncio.timeout(PATIENCE):
+        consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+        starting = asyncio.create_task(aiokafka_internals.start(consumer))
+        await asked.wait()
+        starting.cancel()
+        await asyncio.wait({starting})
+        assert starting.cancelled()
+        await left.wait()
+        await consumer.stop()
