@@ -9,7 +9,6 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from consumer.errors import TransientError
-from consumer.kafka import aiokafka_internals
 from consumer.local.server import LOCALHOST, Server
 
 
@@ -71,7 +70,7 @@ async def answers(port: int, cluster_id: str) -> None:
 async def _describe_cluster(bootstrap: str) -> dict[str, object]:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     try:
-        await aiokafka_internals.start(admin)
+        await admin.start()
         found: dict[str, object] = await admin.describe_cluster()
     finally:
         await admin.close()
