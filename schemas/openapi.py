@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from schemas.names import Code, Disposition, FailureType, Result, Status
+from schemas.names import Code, Disposition, FailureType, Result, Status, StrategyName
 
 Json = dict[str, Any]
 
@@ -22,9 +22,9 @@ _ANY: Final[Json] = {"description": "Any JSON, without its secrets."}
 _ERRORS: Final[Mapping[int, str]] = {
     400: "Not HTTP (`bad_request`), or a cursor that is not one of ours (`bad_cursor`).",
     401: "Not signed in (`not_signed_in`): the token is missing, expired, or not a user's.",
-    404: "No such failure in the organisations that the user administers (`not_found`).",
+    404: "No such failure, organisation or pause among those that the user administers (`not_found`).",
     408: "The request did not come in time (`too_slow`).",
-    409: "It is resolved, needs a person, or waits for approval: the code says which.",
+    409: "It is resolved, needs a person, waits for approval; or a pause is over, or one too many: see the code.",
     413: "The body is too large (`too_large`).",
     422: "A parameter or the body is not what it has to be (`invalid_request`).",
     429: "Too many requests (`too_many_requests`): come again after `Retry-After` seconds.",
@@ -44,7 +44,7 @@ def openapi_document() -> Json:
             "version": API_VERSION,
             "description": "Failures and attempts for owners and admins, asking for a heal, health and metrics.",
         },
-        "paths": _healing_paths() | _process_paths(),
+        "paths": _healing_paths() | _pause_paths() | _process_paths(),
         "components": {
             "schemas": _schemas(),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
@@ -94,14 +94,46 @@ def _healing_paths() -> Json:
     }
 
 
+def _pause_paths() -> Json:
+    base = "/api/healing"
+    return {
+        f"{base}/pauses": {
+            "get": _operation(
+                "The pauses that reach the user's organisations; with `show=all` also those that are over.",
+                {200: _json("Pauses")},
+                _SIGNED_IN,
+                [_query("show", {"type": "string", "enum": ["standing", "all"], "default": "standing"}, "Which.")],
+            ),
+            "post": _operation(
+                "Holds healing within an organisation: once this is answered no effect begins there.",
+                {201: _json("Pause")},
+                (*_SIGNED_IN, 404, 409),
+            )
+            | _takes("PauseRequest"),
+        },
+        f"{base}/pauses/{{pause_id}}/resume": {
+            "post": _operation(
+                "Ends a pause of an organisation; those of the fleet only its operator ends.",
+                {200: _json("Pause")},
+                (*_SIGNED_IN, 404, 409),
+                [{"name": "pause_id", "in": "path", "required": True, "schema": _UUID}],
+            )
+            | _takes("ResumeRequest")
+        },
+    }
+
+
 def _heal() -> Json:
     operation = _operation(
         "Has a failure healed now; waits a while for the attempt, then answers 202 with where to look.",
         {200: _json("Healed"), 202: _json("Pending")},
         (*_SIGNED_IN, 404, 409),
     )
-    body = {"required": True, "content": {"application/json": {"schema": _ref("HealRequest")}}}
-    return operation | {"requestBody": body}
+    return operation | _takes("HealRequest")
+
+
+def _takes(name: str) -> Json:
+    return {"requestBody": {"required": True} | _content(name)}
 
 
 def _process_paths() -> Json:
@@ -176,7 +208,7 @@ def _nullable(schema: Json) -> Json:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
-def _words(names: type[Status | Result | Code | Disposition | FailureType]) -> Json:
+def _words(names: type[Status | Result | Code | Disposition | FailureType | StrategyName]) -> Json:
     return {"type": "string", "enum": [name.value for name in names]}
 
 
@@ -219,7 +251,39 @@ def _schemas() -> Json:
         "FailureWithState": _object(**failure, **state),
         "Attempt": _object(**attempt),
         **pages,
+        **_pauses(),
         **_answers(),
+    }
+
+
+def _pauses() -> Json:
+    reason = _TEXT | {"minLength": 1, "maxLength": 4096}
+    name = _nullable(_TEXT | {"minLength": 1, "maxLength": 512})
+    moment = _nullable({"type": "string", "format": "date-time"})
+    reach = {
+        "workflowName": name | {"description": "A name, or a pattern with `*` and `?`."},
+        "failureType": _nullable(_words(FailureType)),
+        "strategy": _nullable(_words(StrategyName)),
+        "dependency": name,
+    }
+    pause = {
+        "id": _UUID,
+        "stands": _FLAG,
+        "orgId": _nullable(_UUID),
+        **reach,
+        "reason": _TEXT,
+        "pausedBy": _TEXT,
+        "startsAt": {"type": "string", "format": "date-time"},
+        "endsAt": moment,
+        "endedAt": moment,
+        "endedBy": _nullable(_TEXT),
+        "endReason": _nullable(_TEXT),
+    }
+    return {
+        "Pause": _object(**pause),
+        "Pauses": _object(pauses={"type": "array", "items": _ref("Pause")}),
+        "PauseRequest": _object({**reach, "startsAt": moment, "endsAt": moment}, orgId=_UUID, reason=reason),
+        "ResumeRequest": _object(reason=reason),
     }
 
 

@@ -15,6 +15,7 @@ from benchmarks.harness.job import Job, Told
 from benchmarks.harness.load import CATALOG
 from consumer import logs
 from consumer.service import app
+from consumer.service.api import serve_api
 from consumer.settings import ApiSettings, HealSettings, KafkaSettings, PostgresSettings, Settings
 
 
@@ -46,7 +47,7 @@ async def run(job: Job, stop: asyncio.Event) -> Told:
             await app.run(settings, stop, strategies=strategies, registry=registry)
         else:
             async with noted_holds(job.home, stacks=job.profile):
-                await app.run(settings, stop, beside=(app.serve_api,), registry=registry)
+                await app.run(settings, stop, beside=(serve_api,), registry=registry)
     started = assigned_at(path)
     if started is None:
         raise RuntimeError(f"{path}: the group never gave it a partition")

@@ -11,6 +11,7 @@ from consumer.api.gateway import Gateway, gateway
 from consumer.api.healing import healing_routes
 from consumer.api.health import Clocks, Readiness, health_routes
 from consumer.api.key_set import check_key_file
+from consumer.api.pauses import PauseAnswers, add_pauses
 from consumer.api.sign_in import sign_in
 from consumer.metrics import Metrics
 from consumer.settings import ApiSettings
@@ -31,6 +32,7 @@ def create_api(
     clocks: Clocks,
     readiness: Readiness,
     wake: Callable[[], None],
+    pauses: PauseAnswers | None = None,
 ) -> Gateway:
     """Create the application, behind its gateway; `wake` has the resume loop look for what a request made due."""
     # The interactive pages load their scripts from elsewhere; the description itself is enough.
@@ -39,7 +41,10 @@ def create_api(
     )
     answer_errors(app)
     app.include_router(health_routes(settings, metrics.registry, clocks, readiness))
-    app.include_router(healing_routes(settings, pool, wake))
+    routes, healing = healing_routes(settings, pool, wake)
+    if pauses is not None:
+        add_pauses(routes, healing, pauses)
+    app.include_router(routes)
     # With every answer, of which the framework knows few.
     app.openapi = openapi_document  # type: ignore[method-assign]
     check_key_file(settings)

@@ -162,13 +162,13 @@ class HealingEndpoints:
             return None  # the heal is requested all the same: the caller polls again
 
 
-def healing_routes(settings: ApiSettings, pool: Pool, wake: Callable[[], None]) -> APIRouter:
-    """Create the endpoints below `/api/healing`, each for a signed-in user."""
+def healing_routes(settings: ApiSettings, pool: Pool, wake: Callable[[], None]) -> tuple[APIRouter, HealingEndpoints]:
+    """Create the endpoints below `/api/healing`, each for a signed-in user; with their access to the database."""
     router = APIRouter(prefix="/api/healing")
     healing = HealingEndpoints(pool=pool, heal_wait=settings.heal_wait, wake=wake)
     add_reading(router, healing)
     add_asking(router, healing)
-    return router
+    return router, healing
 
 
 def signed_in(request: Request) -> User:

@@ -14,8 +14,6 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from consumer import logs
-from consumer.api.app import create_api
-from consumer.api.server import connections_beside, serve
 from consumer.catalog import Catalogs
 from consumer.commands.keys import CommandKeys
 from consumer.errors import ShwError
@@ -54,12 +52,12 @@ from consumer.redact import redact_json
 from consumer.repair.worker_pool import repair_worker_pool
 from consumer.results.events import Outlet
 from consumer.runners.configured import CurrentRunners
+from consumer.service.api import serve_api
 from consumer.service.catalog_file import CatalogFile, read_catalog, warn_unbound
 from consumer.service.commands import command_keys, supervise
 from consumer.service.loops import Consumer, Pulse, SideLoop, run_loops
 from consumer.service.memory import calm_collector, return_freed_memory
-from consumer.service.startup_checks import OTHER_FILES, allow_open_files, check_broker, check_client, check_database
-from consumer.service.vitals import Vitals
+from consumer.service.startup_checks import allow_open_files, check_broker, check_client, check_database
 from consumer.settings import OutboundSettings, Settings
 from consumer.store.leases import ReadableStates
 from consumer.store.pool import Pool, open_pool, single_connection
@@ -74,23 +72,6 @@ REPAIR_CHILDREN: Final = 3
 def new_owner() -> OwnerId:
     """Return an owner name that no other process, not even this one's successor on the same host, ever has."""
     return OwnerId(f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}")
-
-
-async def serve_api(consumer: Consumer) -> None:
-    """Serve the API beside the pipeline until cancelled."""
-    settings, vitals = consumer.settings.api, Vitals(consumer)
-    api = create_api(
-        settings=settings,
-        pool=consumer.pool,
-        metrics=consumer.metrics,
-        clocks=vitals,
-        readiness=vitals,
-        wake=consumer.wake.set,
-    )
-    connections = connections_beside(consumer.settings.heal.slots + OTHER_FILES, settings.connections)
-    async with serve(api, settings.host, settings.port, connections=connections) as address:
-        log.info("api_serving", address=address, connections=connections)
-        await asyncio.Event().wait()
 
 
 async def run_service(settings: Settings, stop: asyncio.Event, reread: asyncio.Event | None = None) -> None:

@@ -264,10 +264,15 @@ async def failure_state(connection: Connection, failure_id: FailureId) -> Failur
     return FailureState(**(dict(row) | {"status": Status(row["status"])})) if row is not None else None
 
 
+async def own_organisations(connection: Connection, org_id: OrgId | None) -> list[OrgId]:
+    """Return the organisations that the user owns or administers; or the one that is named, if it is among them."""
+    return [OrgId(own["org_id"]) for own in await connection.fetch(_OWN_ORGANISATIONS, org_id)]
+
+
 async def counts(connection: Connection, org_id: OrgId | None) -> Counts:
     """Count the failures that the user may see; the transaction goes on as the service."""
     row = await connection.fetchrow(_COUNTS, org_id)
-    organisations = [own["org_id"] for own in await connection.fetch(_OWN_ORGANISATIONS, org_id)]
+    organisations = await own_organisations(connection, org_id)
     await become_service(connection)
     suspended = await connection.fetchval(_COUNT_SUSPENDED, organisations)
     return Counts(**dict(row), suspended=suspended) if row is not None else Counts(total=0, resolved=0)

@@ -36,7 +36,7 @@ def with_examples(document: dict[str, Any], failures: list[str]) -> dict[str, An
             for parameter in operation.get("parameters", ()):
                 if parameter["name"] == "failure_id":
                     parameter["examples"] = {one: {"value": one} for one in failures}
-            if "requestBody" in operation:
+            if "HealRequest" in json.dumps(operation.get("requestBody")):
                 body = operation["requestBody"]["content"]["application/json"]
                 body["examples"] = {one: {"value": {"failureId": one}} for one in failures}
     return document

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
@@ -19,9 +20,12 @@ from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from consumer.api.app import create_api
+from consumer.api.pauses import PauseAnswers
 from consumer.api.server import serve
 from consumer.metrics import Metrics
 from consumer.model import ID_SPACE, FailureId
+from consumer.results.events import Outlet
+from consumer.results.pauses import pause_message
 from consumer.settings import ApiSettings, PostgresSettings
 from consumer.store.pool import Pool, open_pool
 from tests.support.documented_role import documented_role
@@ -30,6 +34,9 @@ from tests.support.patience import BEYOND_PATIENCE, PATIENCE
 SECRET = "a secret of the tests that is long enough for HS256"
 LEADERS = ("owner", "admin")
 OTHERS = ("member", "stranger")
+OUTLET = Outlet(results_topic="results", dlq_topic="dlq", max_bytes=1_000_000)
+HOLDS_AFTER = timedelta(milliseconds=10)
+"""No consumer runs beside the API."""
 
 
 @dataclass
@@ -125,6 +132,7 @@ async def serving(database: str, **settings: Any) -> AsyncIterator[World]:
             clocks=healer,
             readiness=healer,
             wake=healer.woken.set,
+            pauses=PauseAnswers(tell=partial(pause_message, outlet=OUTLET), holds_after=HOLDS_AFTER),
         )
         async with serve(app, "127.0.0.1", 0) as url:
             world = World(url, pool, limited, healer, metrics, app.app)

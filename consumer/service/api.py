@@ -1,0 +1,37 @@
+"""The API beside the pipeline: what it needs of other rooms is given to it here."""
+
+import asyncio
+from functools import partial
+
+import structlog
+
+from consumer.api.app import create_api
+from consumer.api.pauses import PauseAnswers
+from consumer.api.server import connections_beside, serve
+from consumer.ownership.permission import NOTHING_STARTS_AFTER
+from consumer.results.pauses import pause_message
+from consumer.service.loops import Consumer
+from consumer.service.startup_checks import OTHER_FILES
+from consumer.service.vitals import Vitals
+
+log = structlog.get_logger(__name__)
+
+
+async def serve_api(consumer: Consumer) -> None:
+    """Serve the API beside the pipeline until cancelled."""
+    settings, vitals = consumer.settings.api, Vitals(consumer)
+    api = create_api(
+        settings=settings,
+        pool=consumer.pool,
+        metrics=consumer.metrics,
+        clocks=vitals,
+        readiness=vitals,
+        wake=consumer.wake.set,
+        pauses=PauseAnswers(
+            tell=partial(pause_message, outlet=consumer.stages.outlet), holds_after=NOTHING_STARTS_AFTER
+        ),
+    )
+    connections = connections_beside(consumer.settings.heal.slots + OTHER_FILES, settings.connections)
+    async with serve(api, settings.host, settings.port, connections=connections) as address:
+        log.info("api_serving", address=address, connections=connections)
+        await asyncio.Event().wait()
