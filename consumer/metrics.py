@@ -89,6 +89,15 @@ class Reload(StrEnum):
     REFUSED = "refused"  # invalid: the previous catalog stays in force, and the log names the line
 
 
+class ApprovalEvent(StrEnum):
+    """What happens to a plan that needs a person's yes."""
+
+    ASKED = "asked"  # it waits for its answer
+    APPROVED = "approved"  # it is carried out as soon as there is a free slot
+    DENIED = "denied"  # it is never carried out
+    EXPIRED = "expired"  # nobody answered in time: it is planned anew
+
+
 class RebuiltClient(StrEnum):
     """Kafka client that is rebuilt after it has died."""
 
@@ -568,6 +577,15 @@ class Metrics:
             registry=registry,
         )
         self.credits_beyond_hold = Children[StrategyName, Counter](beyond.labels)
+        approvals = Counter(
+            "shw_approvals",
+            "Plans that need a person's yes, by what happened. Asked grows and the others do not: nobody answers.",
+            ["event"],
+            registry=registry,
+        )
+        self.approvals = Children[ApprovalEvent, Counter](approvals.labels)
+        for event in ApprovalEvent:
+            self.approvals[event].inc(0)
         warnings = Counter(
             "shw_budget_warnings",
             "Wallets that fell to a threshold. Moves: the organisation has been warned; heals will wait for credits.",

@@ -126,13 +126,23 @@ class HealResult(Published):
 
 
 class ApprovalRequest(Published):
-    """A plan that waits for a yes; approve it by its hash."""
+    """A plan that waits for a yes; approve it by its hash and the step of its event."""
 
-    plan: dict[str, Any] = Field(description="What would be done, redacted.")
-    plan_hash: Sha256 = Field(description="SHA-256 of the plan: a changed plan needs a new approval.")
+    plan: dict[str, Any] = Field(description="What would be done, whole and redacted; empty where the event is cut.")
+    plan_hash: Sha256 = Field(
+        description="SHA-256 of the plan's JSON, members sorted, no spaces: a changed plan needs a new approval."
+    )
     strategy: StrategyName = Field(description="Which strategy would do it.")
     credits: Aud = Field(default=Decimal(0), description="What it would hold, AUD.")
     expires_at: Time = Field(description="After this the answer comes too late.")
+    why: tuple[str, ...] = Field(default=(), description="What the catalog marks it for, in words.")
+    evidence: tuple[DiagnosisEvidence, ...] = Field(default=(), description="Why the failure type, as in a result.")
+    asked: int = Field(default=1, ge=1, description="The number of this question, from 1.")
+    asks: int = Field(default=1, ge=1, description="How often it is asked for at most; silence is never a yes.")
+    approvers: int = Field(default=1, ge=1, description="How many people have to approve.")
+    approved_by: tuple[str, ...] = Field(
+        default=(), description="Who has approved it: given where an approval with changes made it another plan."
+    )
 
 
 class FailureStatus(Published):
@@ -152,7 +162,10 @@ class FailureStatus(Published):
         default=None,
         description="Given once, when a running heal begins to wait for another system: when it goes on.",
     )
-    approval: ApprovalRequest | None = Field(default=None, description="Given with `awaiting_approval`.")
+    approval: ApprovalRequest | None = Field(
+        default=None,
+        description="The plan that is asked for, with `awaiting_approval`; or that was approved with changes.",
+    )
     changed_at: Time = Field(description="When it came to stand there.")
     catalog_version: str | None = Field(default=None, description="The catalog under which it was planned.")
     truncated: bool = Field(default=False, description="Cut to the broker's limit: the rest is at `read_more`.")

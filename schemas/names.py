@@ -61,7 +61,9 @@ class Code(StrEnum):
     MISSING_CONTEXT = "missing_context"  # the event lacks fields, which are named: the publisher has to send them
     INSUFFICIENT_CREDITS = "insufficient_credits"  # deferred until the wallet can pay
     REFUSED = "refused"  # the catalog or a policy forbids it: an operator has to allow it
-    DENIED = "denied"  # a person said no to the plan
+    DENIED = "denied"  # a person said no to the plan, or nobody answered and the catalog takes that for a no
+    AWAITING_APPROVAL = "awaiting_approval"  # before any effect it found that its exact plan needs a yes
+    UNANSWERED = "unanswered"  # nobody answered the plan in time: it waits for a person who asks for a heal
     NOT_INSTALLED = "not_installed"  # this deployment lacks the strategy or its engine
     RETRY_LATER = "retry_later"  # deferred to the time the other side named
     PAUSED = "paused"  # a pause reached it while it was under way: it goes on once that is over

@@ -7,6 +7,7 @@ Invariant: what is not declared is not allowed, and an error is reported with it
 """
 
 from consumer.catalog.access import Host, Secret, Source
+from consumer.catalog.approval import ApprovalRules
 from consumer.catalog.current import Catalogs
 from consumer.catalog.ladder import RungLimits
 from consumer.catalog.limits import AutoRetryLimits, Brake, SameLimit, micro_aud
@@ -18,6 +19,7 @@ from consumer.catalog.runners.prefect import PrefectRunner
 from consumer.catalog.schema_autofix import SchemaAutofixLimits
 
 __all__ = [
+    "ApprovalRules",
     "AutoRetryLimits",
     "Brake",
     "CallTemplate",

@@ -48,6 +48,11 @@ class Catalog:
     _policies: dict[str, WorkflowPolicy | None] = field(default_factory=dict, compare=False, repr=False)
     _refusals: dict[tuple[str, UUID, str], str | None] = field(default_factory=dict, compare=False, repr=False)
 
+    @property
+    def asks_for_first(self) -> bool:
+        """Whether an entry asks for the first heals of each fingerprint."""
+        return any(entry.approval is not None and entry.approval.first for entry in self.workflows)
+
     def may_speak(self, source: str, org_id: UUID) -> bool:
         """Return whether a source may report failures of an organisation."""
         return self.speaks_as(source, org_id) is not None

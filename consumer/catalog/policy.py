@@ -9,12 +9,14 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from consumer.catalog.access import Host
+from consumer.catalog.approval import ApprovalRules
 from consumer.catalog.declared import Declared
 from consumer.catalog.ladder import UNLIMITED, Ladders, RungLimits, Rungs, contradictions
 from consumer.catalog.limits import AutoRetryLimits, Brake, SameLimit, micro_aud
 from consumer.catalog.runners.checks import fault
 from consumer.catalog.schema_autofix import SchemaAutofixLimits
 from consumer.model import MicroAud
+from consumer.model.digest import digest
 from schemas.names import StrategyName
 
 
@@ -43,6 +45,8 @@ class WorkflowPolicy(Declared):
     """Rate limit; none by default: the circuit breaker detects a broken dependency, the wallet limits money."""
     brake: Brake | None = None
     """Brake on mass failures; none by default: only its operator knows how many runs a workflow has."""
+    approval: ApprovalRules | None = None
+    """Plans that act only after a person's yes; none by default."""
     backoff: timedelta = timedelta(seconds=5)
     """Backoff before the second attempt; doubles each time, with jitter, up to `backoff_cap`."""
     backoff_cap: timedelta = timedelta(minutes=10)
@@ -58,6 +62,11 @@ class WorkflowPolicy(Declared):
         """Most credits that one attempt may hold, by strategy."""
         declared = {strategy: self.limits_of(strategy).allowance_aud for strategy in StrategyName}
         return {one: micro_aud(self.allowance_aud if own is None else own) for one, own in declared.items()}
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the entry as it is declared, in hex: an approved plan holds under the same entry only."""
+        return digest(self.model_dump(mode="json"))
 
     def limits_of(self, strategy: StrategyName) -> RungLimits:
         """Return the limits that are declared for one strategy's rung."""

@@ -13,6 +13,7 @@ from consumer.ingest.decode import AdmissionRules, decode
 from consumer.ingest.event_batches import split_batch
 from consumer.model import (
     Adopt,
+    Ask,
     DeadLetter,
     Failure,
     Heal,
@@ -159,6 +160,9 @@ def _plan(plan: Plan) -> JsonObject:
                 "reason": plan.reason,
                 "catalog_version": plan.catalog_version,
             }
+        case Ask(heal=planned, request=request):
+            asked: JsonObject = {"decision": "ask", "plan_hash": request.plan_hash, "why": list(request.why)}
+            return {**_plan(planned), **asked}
         case Wait():
             return {"decision": "wait", "reason": plan.reason, "catalog_version": plan.catalog_version}
         case Adopt():

@@ -2,7 +2,8 @@
 
 `failure.py` (a failure, its record, its diagnosis), `plan.py`, `outcome.py`, `settlement.py` (what a finished step
 writes, and its messages), `identity.py` (ids that are the same in every process), `batch.py`, `call.py` (one HTTP
-call), `decision.py` (a person's), `voice.py` (who publishes), `retry_after.py`, `http_status.py`.
+call), `decision.py` (a person's), `approval.py` (a plan that is asked for), `voice.py` (who publishes),
+`retry_after.py`, `http_status.py`.
 Neighbours: everybody.
 Invariant: a value never changes once it is made.
 """
@@ -47,7 +48,20 @@ from consumer.model.outcome import (
     RetryLater,
     Unknown,
 )
-from consumer.model.plan import Adopt, Claim, Diagnosed, Heal, HealPlace, Intent, PassedOver, Plan, Rate, Refuse, Wait
+from consumer.model.plan import (
+    Adopt,
+    Ask,
+    Claim,
+    Diagnosed,
+    Heal,
+    HealPlace,
+    Intent,
+    PassedOver,
+    Plan,
+    Rate,
+    Refuse,
+    Wait,
+)
 from consumer.model.settlement import Attempt, Health, Message, Next, Settlement
 
 __all__ = [
@@ -55,6 +69,7 @@ __all__ = [
     "ID_SPACE",
     "NO_PROGRESS",
     "Adopt",
+    "Ask",
     "Attempt",
     "AttemptId",
     "Claim",

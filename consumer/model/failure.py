@@ -5,6 +5,7 @@ from dataclasses import field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from consumer.model.approval import Approval
 from consumer.model.identity import AttemptId, FailureId, JsonObject, OrgId
 from schemas.names import Disposition, FailureType, PoisonReason
 from schemas.replay import MARKS, read_mark
@@ -121,6 +122,8 @@ class Failure:
     """An attempt that healed the same fault (equal digest) while this failure waited for its scope."""
     ladder_progress: LadderProgress = NO_PROGRESS
     """Its progress on the ladder of strategies."""
+    approval: Approval | None = None
+    """The plan of it that was asked for last, and its answer; None where none was."""
     inserted_as: str | None = None
     """Who inserted the row, where no event reported it: a user's role in the organisation, or `service`."""
     vouched: bool = False

@@ -5,6 +5,7 @@ from dataclasses import field
 from datetime import timedelta
 from typing import TypeAlias
 
+from consumer.model.approval import Approval, PlanRequest
 from consumer.model.failure import Diagnosis, Failure
 from consumer.model.identity import AttemptId, MicroAud, OrgId, Scope, attempt_id
 from schemas.names import Code, Effect, FailureType, StrategyName
@@ -60,6 +61,8 @@ class Heal:
     """Rate limit of heals of the same thing, where the catalog declares one."""
     passed_over: tuple[PassedOver, ...] = ()
     """The rungs before it on the ladder, in order."""
+    approval: Approval | None = None
+    """The approval under which it acts; None where none is needed."""
 
     @property
     def dependencies(self) -> tuple[str, ...]:
@@ -78,6 +81,8 @@ class Refuse:
     missing: tuple[str, ...] = ()
     passed_over: tuple[PassedOver, ...] = ()
     """The rungs after it on the ladder, none of which may act either."""
+    for_person: bool = False
+    """The failure is not given up: it waits until a person asks for its heal."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -109,7 +114,25 @@ class Adopt:
     catalog_version: str
 
 
-Plan: TypeAlias = Heal | Refuse | Wait | Adopt
+@value(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """The plan to act once a person has approved it: until then nothing is claimed or held."""
+
+    heal: Heal
+    request: PlanRequest
+
+    @property
+    def strategy(self) -> StrategyName:
+        """The strategy that would act."""
+        return self.heal.strategy
+
+    @property
+    def catalog_version(self) -> str:
+        """The catalog under which it was planned."""
+        return self.heal.catalog_version
+
+
+Plan: TypeAlias = Heal | Refuse | Wait | Adopt | Ask
 
 
 @value(frozen=True, slots=True, kw_only=True)

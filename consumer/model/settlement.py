@@ -5,6 +5,7 @@ from dataclasses import field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from consumer.model.approval import AskedPlan
 from consumer.model.failure import Diagnosis, Failure, LadderProgress
 from consumer.model.identity import AttemptId, FailureId, JsonObject, MicroAud, OrgId
 from consumer.model.outcome import Drift, Proof, Recovered
@@ -98,6 +99,10 @@ class Settlement:
     """Epoch (fencing token) of the claim that it ends."""
     unpaid: MicroAud | None = None
     """What its wallet could not pay, where no cheaper rung acts: a wallet without that much is locked out."""
+    approval_unused: bool = False
+    """Its heal was put off before any effect: the approval under which it acted goes on to the next step."""
+    asked: AskedPlan | None = None
+    """The plan that its heal asked for before any effect."""
     details_of: Callable[[Attempt, Diagnosis], JsonObject]
     """Renders the attempt's `details` column."""
 
@@ -118,6 +123,17 @@ class Settlement:
     def parks(self) -> bool:
         """Whether the claim is parked: scope and credits stay held until a person has decided."""
         return self.next.status is Status.NEEDS_PERSON
+
+
+@value(frozen=True, slots=True, kw_only=True)
+class AskedStep:
+    """Everything that a plan writes which is asked for: no attempt was made, and nothing is held."""
+
+    failure: Failure
+    diagnosis: Diagnosis
+    asked: AskedPlan
+    next: Next
+    messages: tuple[Message, ...]
 
 
 def message_size(message: Message) -> int:

@@ -22,6 +22,7 @@ from consumer.heal.strategy import Strategies, Task
 from consumer.metrics import Metrics
 from consumer.model import (
     Adopt,
+    Ask,
     Claim,
     Crashed,
     Diagnosed,
@@ -91,7 +92,7 @@ class HealTasks:
         for one, end in held_back:
             claim = replace(_claim_of(one), held=MicroAud(0))
             if self._takes_slot(one.diagnosed, claim, is_new=is_new):
-                self._settle(one.diagnosed, claim, end, self.clock.now(), one.diagnosed.plan.strategy)
+                self._settle(one.diagnosed, claim, end, self.clock.now(), one.diagnosed.plan.strategy, begun=False)
         if started:
             self._track(self.tasks.create_task(self._start_all(started)))
 
@@ -183,7 +184,7 @@ class HealTasks:
             return
         if claim.probe and not held.is_probe:
             claim = replace(claim, probe=False)
-        self._settle(diagnosed, claim, outcome, started_at, plan.strategy, others=task.others)
+        self._settle(diagnosed, claim, outcome, started_at, plan.strategy, others=task.others, begun=gate.begun)
 
     def _place_of(self, diagnosed: Diagnosed) -> HealPlace:
         """Return where a heal acts; one that goes on under another plan than today's calls what its strategy says."""
@@ -207,7 +208,7 @@ class HealTasks:
             self._suspend(diagnosed, claim, later, held)
             return
         late = RetryLater(after=timedelta(0), reason=reason)
-        self._settle(diagnosed, claim, late, self.clock.now(), diagnosed.plan.strategy)
+        self._settle(diagnosed, claim, late, self.clock.now(), diagnosed.plan.strategy, begun=False)
 
     def _suspend(self, diagnosed: Diagnosed, claim: Claim, heal: SuspendedHeal, held: HeldByHeal) -> None:
         held.left(dependency_unhealthy=heal.dependency_unhealthy)
@@ -254,6 +255,7 @@ class HealTasks:
         effect: Effect | None = None,
         *,
         others: Mapping[str, bool] | None = None,
+        begun: bool = True,
     ) -> None:
         ended = FinishedHeal(
             failure=diagnosed.failure,
@@ -265,6 +267,7 @@ class HealTasks:
             attempted_at=started_at,
             finished_at=self.clock.now(),
             effect=effect,
+            begun=begun,
             others=others or {},
         )
         try:
@@ -307,6 +310,8 @@ def _outcome_of_plan(inherited: Inherited, plan: Plan) -> Outcome | None:
             return RetryLater(after=plan.after, reason=plan.reason)
         case Adopt():
             return RetryLater(after=timedelta(0), reason="another heal has mended the same damage")
+        case Ask():
+            return RetryLater(after=timedelta(0), reason="its plan is to be asked for first: the catalog marks it now")
         case Heal():
             why = _plan_mismatch(inherited, plan)
             return RetryLater(after=timedelta(seconds=1), reason=why) if why else None

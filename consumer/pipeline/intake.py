@@ -13,7 +13,6 @@ from consumer.errors import RefusedByDatabase, TransientError
 from consumer.event_loop import jittered
 from consumer.flow_control.pauses import HealGates
 from consumer.flow_control.slots import HealSlots, SlotDecision
-from consumer.heal.digest import digest
 from consumer.ingest.decode import second_failure_id
 from consumer.metrics import LoopPhase, Metrics
 from consumer.model import (
@@ -28,6 +27,7 @@ from consumer.model import (
     without_producer_metadata,
 )
 from consumer.model.batch import Batch, Claimed, Portion, Received
+from consumer.model.digest import digest
 from consumer.model.pause import PAUSE_GATE
 from consumer.pipeline.durable import bisect_batch, until_durable
 from consumer.pipeline.unclaimed import GiveUp, end_unclaimed_plan

@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import structlog
 
 from consumer.catalog import Catalog, Catalogs
-from consumer.metrics import EventOutcome, Metrics
-from consumer.model import Diagnosed, Heal, PassedOver, Refuse, Settlement, Wait, in_aud, original_position
+from consumer.metrics import ApprovalEvent, EventOutcome, Metrics
+from consumer.model import Ask, Diagnosed, Heal, PassedOver, Refuse, Settlement, Wait, in_aud, original_position
+from consumer.model.approval import AskedPlan
 from consumer.model.batch import Batch, Received
+from consumer.model.settlement import AskedStep
 from consumer.plan.rung import Rung
+from consumer.results.asked import ask_of
 from consumer.results.settlement import result_of_refusal
 from consumer.store.drift import RepairCount
 from schemas.names import Code, Result, Status, StrategyName
@@ -51,7 +55,7 @@ class Recording:
             log.warning("event_id_used_twice", failure_id=str(failure_id))
         for diagnosed, _ in batch.accepted:
             if diagnosed.failure.id in received.new:
-                self._record_new(diagnosed)
+                self._record_new(diagnosed, batch.now)
 
     def _record_letters(self, received: Received) -> None:
         for letter in received.letters:
@@ -66,7 +70,7 @@ class Recording:
                 replayed=original_position(where)[1],
             )
 
-    def _record_new(self, diagnosed: Diagnosed) -> None:
+    def _record_new(self, diagnosed: Diagnosed, now: datetime) -> None:
         diagnosis, plan = diagnosed.diagnosis, diagnosed.plan
         if diagnosed.failure.mended:
             self.metrics.mended_events.inc()
@@ -76,12 +80,34 @@ class Recording:
         if isinstance(plan, Refuse):
             result = result_of_refusal(plan.code)
             self.metrics.attempts[diagnosis.failure_type, plan.strategy, result, plan.code].inc()
+        elif isinstance(plan, Ask):
+            self.asked(ask_of(diagnosed.failure, plan.request, now))
         elif isinstance(plan, Wait):
             self.metrics.attempts[diagnosis.failure_type, plan.strategy, Result.FAILED, Code.RETRY_LATER].inc()
 
     def missing_context(self, diagnosed: Diagnosed) -> None:
         """Count the context fields that a failure lacked, by the source that should have sent them; once a failure."""
         count_missing(diagnosed, self.catalogs.current, self.rungs, self.metrics)
+
+    def unclaimed(self, step: Settlement | AskedStep) -> None:
+        """Count the end of a step whose plan did not act."""
+        if isinstance(step, Settlement):
+            self.attempt(step)
+        else:
+            self.asked(step.asked)
+
+    def asked(self, asked: AskedPlan) -> None:
+        """Count and log a plan that is asked for."""
+        self.metrics.approvals[ApprovalEvent.ASKED].inc()
+        log.info(
+            "approval_asked",
+            failure_id=str(asked.failure_id),
+            org_id=str(asked.org_id),
+            strategy=asked.request.strategy,
+            plan_hash=asked.request.plan_hash,
+            step=asked.step,
+            asked=asked.request.asked,
+        )
 
     def attempt(self, settlement: Settlement) -> None:
         """Count a finished attempt."""

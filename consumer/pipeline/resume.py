@@ -25,11 +25,13 @@ from consumer.flow_control.pauses import pause_gates
 from consumer.flow_control.slots import HealSlots
 from consumer.ingest.big_records import is_big_row
 from consumer.metrics import LoopPhase, Metrics
-from consumer.model import Diagnosed, Failure, Heal, OwnerId, Refuse, Settlement, in_aud
+from consumer.model import Diagnosed, Failure, Heal, OwnerId, Refuse, Settlement
 from consumer.model.batch import Claimed
+from consumer.model.settlement import AskedStep
 from consumer.ownership.clock import Clock
 from consumer.ownership.lease import Lease
 from consumer.pipeline.durable import bisect_batch
+from consumer.pipeline.fleet_looks import expire_unanswered_plans, load_fleet_state, warn_of_low_wallets
 from consumer.pipeline.flow import Pipeline
 from consumer.pipeline.publish import Publisher
 from consumer.pipeline.recording import Recording
@@ -37,11 +39,9 @@ from consumer.pipeline.rounds import Rounds
 from consumer.pipeline.set_aside import take_in_set_aside
 from consumer.pipeline.stored_content import StoredContent
 from consumer.pipeline.unclaimed import end_unclaimed_plan
-from consumer.plan.planner import FleetState
 from consumer.results.events import Outlet
 from consumer.results.pauses import pause_message
 from consumer.results.settlement import strip_content
-from consumer.results.wallet_levels import describe, judge, warning_message
 from consumer.settings import BreakerSettings, HealSettings, ResumeSettings
 from consumer.store import breakers, due, leases, pauses, rate_limits
 from consumer.store.debts import apply_owed
@@ -51,7 +51,6 @@ from consumer.store.settle import end_unclaimed
 from consumer.store.suspended import take_due
 from consumer.store.untold import LOOKED_AT, put_aside, release_told
 from consumer.store.waiters import leave_probes, wake_for_room, wake_missed
-from consumer.store.wallet_levels import look_at_wallets
 from schemas.names import ReachKind
 
 log = structlog.get_logger(__name__)
@@ -199,35 +198,23 @@ class ResumeLoop:
     async def _refresh_fleet_state(self) -> None:
         """Load the state of the whole fleet: unhealthy dependencies (circuit breakers) and braked workflows."""
         await due.postpone_for_person(self.pool)
+        if await expire_unanswered_plans(self.pool, self.metrics):
+            self.wake.set()
         await self.content.redact(await due.unredacted(self.pool, REDACTED_AT_ONCE))
         if left := self.dependencies.take_left_probes():
             await leave_probes(self.pool, left, self.breaker)
         await self._put_untold_aside()
         await self._wake_for_room()
         await self._release_ended_pauses()
-        known = await breakers.load_breakers(self.pool, self.breaker)
-        self.dependencies.refresh(known.unhealthy, known.struck)
-        self.metrics.breakers_open.set(len(known.unhealthy))
+        loaded = await breakers.load_breakers(self.pool, self.breaker)
+        self.dependencies.refresh(loaded.unhealthy, loaded.struck)
+        self.metrics.breakers_open.set(len(loaded.unhealthy))
         await rate_limits.forget(self.pool)
         self.metrics.credit_debt.set(await apply_owed(self.pool) / 1_000_000)
-        await self._look_at_wallets()
+        await warn_of_low_wallets(self.pool, self.me, self.publisher, self.outlet, self.metrics)
         self.wallets.note(())
         self.metrics.locked_wallets.set(len(self.wallets))
-        self.pipeline.brake(FleetState(braked=await self.brake.look(self.catalogs.current)))
-
-    async def _look_at_wallets(self) -> None:
-        """Warn of wallets that run low; failures that wait for one that was filled again are due now."""
-        looked = await look_at_wallets(
-            self.pool, self.me, judge, describe, partial(warning_message, outlet=self.outlet)
-        )
-        self.publisher.offer(looked.messages)
-        for warning in looked.warnings:
-            self.metrics.budget_warnings[warning.kind].inc()
-            log.warning(
-                "budget_low", org_id=str(warning.org_id), kind=warning.kind, left_aud=in_aud(warning.level.seen)
-            )
-        if looked.woken:
-            log.info("unpaid_failures_woken", failures=looked.woken)
+        self.pipeline.brake(await load_fleet_state(self.pool, self.brake, self.catalogs.current))
 
     async def _wake_for_room(self) -> None:
         """Wake those for whom no settlement does: a heal only waits, or the last had ended when they came to wait."""
@@ -321,18 +308,25 @@ class ResumeLoop:
                 del gates[one.failure.id]
         return [due.Due(diagnosed=one, waits_on=(gates | paused).get(one.failure.id)) for one in healable]
 
-    async def _settle(self, settlements: Sequence[Settlement]) -> None:
+    async def _settle(self, settlements: Sequence[Settlement | AskedStep]) -> None:
         await bisect_batch(settlements, self._settle_together, self._settle_alone)
 
-    async def _settle_together(self, settlements: Sequence[Settlement]) -> None:
+    async def _settle_together(self, settlements: Sequence[Settlement | AskedStep]) -> None:
         moved = await end_unclaimed(self.pool, self.me, settlements)
         for settlement in settlements:
             if settlement.failure.id in moved:
                 self.publisher.offer(settlement.messages)
-                self.recording.attempt(settlement)
+                self.recording.unclaimed(settlement)
 
-    async def _settle_alone(self, settlement: Settlement, _: RefusedByDatabase) -> None:
-        await self._settle_together([strip_content(settlement, self.outlet)])
+    async def _settle_alone(self, settlement: Settlement | AskedStep, error: RefusedByDatabase) -> None:
+        if isinstance(settlement, Settlement):
+            await self._settle_together([strip_content(settlement, self.outlet)])
+            return
+        failure = settlement.failure
+        log.error("plan_unstorable", failure_id=str(failure.id), error=str(error)[:300])
+        await self._dispatch(
+            [self.pipeline.unplannable(failure, "its plan cannot be stored to be asked for: report this")]
+        )
 
     async def _wait_for_wake(self, stop: asyncio.Event) -> None:
         # A request for a heal ends the wait early; the jitter keeps replicas from polling all at once.

@@ -7,7 +7,9 @@ from typing import TypeAlias
 
 import structlog
 
-from consumer.model import Adopt, Diagnosed, Failure, Refuse, Settlement, Wait
+from consumer.model import Adopt, Ask, Diagnosed, Failure, Refuse, Settlement, Wait
+from consumer.model.settlement import AskedStep
+from consumer.results.asked import settle_ask
 from consumer.results.events import Outlet
 from consumer.results.settlement import settle_unclaimed
 
@@ -18,10 +20,12 @@ log = structlog.get_logger(__name__)
 
 
 def end_unclaimed_plan(
-    diagnosed: Diagnosed, plan: Refuse | Wait | Adopt, now: datetime, outlet: Outlet, give_up: GiveUp
-) -> tuple[Diagnosed, Settlement]:
-    """Return the settlement of a plan that does not act, and the failure with the plan that it is of."""
+    diagnosed: Diagnosed, plan: Refuse | Wait | Adopt | Ask, now: datetime, outlet: Outlet, give_up: GiveUp
+) -> tuple[Diagnosed, Settlement | AskedStep]:
+    """Return what a plan that does not act writes, and the failure with the plan that it is of."""
     try:
+        if isinstance(plan, Ask):
+            return diagnosed, settle_ask(diagnosed, plan, now, outlet)
         return diagnosed, settle_unclaimed(diagnosed, plan, now, random(), outlet)  # noqa: S311 - jitter
     except Exception as error:  # a bug of ours in one failure must not stop all others, at each restart
         log.exception("settle_crashed", failure_id=diagnosed.failure.id)

@@ -102,8 +102,13 @@ def _after_refusal(code: Code, past: AttemptHistory) -> Next:
 def given_up(*, effect_in_doubt: bool) -> Next:
     """Return the end of a failure without an effect now; where an earlier effect is in doubt, a person has to look."""
     if effect_in_doubt:
-        return Next(status=Status.NEEDS_PERSON, due_in=PERSON_LOOKS_AGAIN, counts=False)
+        return for_person()
     return Next(status=Status.GIVEN_UP, due_in=None, counts=False)
+
+
+def for_person() -> Next:
+    """Return where a failure stands that only a person moves on."""
+    return Next(status=Status.NEEDS_PERSON, due_in=PERSON_LOOKS_AGAIN, counts=False)
 
 
 def _after_unknown(past: AttemptHistory, policy: WorkflowPolicy, dice: float) -> Next:

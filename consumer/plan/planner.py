@@ -11,6 +11,7 @@ from consumer.model import (
     BELIEVED,
     NO_PROGRESS,
     Adopt,
+    Ask,
     Diagnosed,
     Diagnosis,
     Failure,
@@ -22,11 +23,19 @@ from consumer.model import (
     Rate,
     Refuse,
     Wait,
-    in_aud,
 )
-from consumer.model.wallet import INSUFFICIENT
+from consumer.plan.approval import Unanswered, under_approval
 from consumer.plan.default_ladder import LADDER, ladder, nobody_may, strategy_for
 from consumer.plan.next_step import LONGEST_WAIT
+from consumer.plan.reasons import (
+    cost_reason,
+    exhausted_reason,
+    limit_reason,
+    not_allowed_reason,
+    not_installed_reason,
+    unpayable,
+    unsure_reason,
+)
 from consumer.plan.rung import Rung
 from schemas.names import Code, Disposition, FailureType, StrategyName
 
@@ -41,6 +50,8 @@ class FleetState:
 
     braked: frozenset[tuple[OrgId, str]] = frozenset()
     """Organisations and workflows of which too many runs fail at once."""
+    known_fingerprints: frozenset[str] = frozenset()
+    """Fingerprints of which a heal was proven under an approval; loaded where a catalog's entry asks for the first."""
 
 
 NO_BRAKES: Final = FleetState()
@@ -72,9 +83,28 @@ class Planner:
             plan = self._climb(foot, failure, diagnosis, policy, now)
         else:
             plan = foot
-        if policy.brake is not None and isinstance(plan, Heal):
-            return self._brake_wait(plan, failure, policy.brake, standing) or plan
-        return plan
+        if not isinstance(plan, Heal):
+            return plan
+        if policy.brake is not None and (wait := self._brake_wait(plan, failure, policy.brake, standing)) is not None:
+            return wait
+        return self._under_approval(plan, failure, diagnosis, policy, now, standing)
+
+    def _under_approval(
+        self,
+        plan: Heal,
+        failure: Failure,
+        diagnosis: Diagnosis,
+        policy: WorkflowPolicy,
+        now: datetime,
+        standing: FleetState,
+    ) -> Plan:
+        """Return the plan where it needs no approval or has one, else the question; silence passes on, or waits."""
+        decided = under_approval(plan, failure, diagnosis, policy, self.catalog, standing.known_fingerprints, now)
+        if not isinstance(decided, Unanswered):
+            return decided
+        if decided.denied is None:
+            return replace(self._refuse(plan.strategy, Code.UNANSWERED, decided.reason), for_person=True)
+        return self.plan(replace(failure, approval=decided.denied), diagnosis, now, standing)
 
     def rungs_for(
         self, failure: Failure, diagnosis: Diagnosis, now: datetime
@@ -90,6 +120,8 @@ class Planner:
     def goes_on(self, failure: Failure, diagnosis: Diagnosis, now: datetime) -> bool:
         """Return whether a rung is left that may act on a failure, within what its wallet can pay."""
         plan, payable = self.plan(failure, diagnosis, now), failure.ladder_progress.payable
+        if isinstance(plan, Ask):
+            plan = plan.heal
         return isinstance(plan, Wait) or (isinstance(plan, Heal) and (payable is None or plan.hold <= payable))
 
     def _plan_without_strategy(
@@ -105,7 +137,7 @@ class Planner:
 
     def _refuse_without_entry(self, strategy: StrategyName, failure: Failure) -> Refuse:
         if strategy not in self.rungs:
-            return self._refuse(strategy, Code.NOT_INSTALLED, _not_installed_reason(strategy))
+            return self._refuse(strategy, Code.NOT_INSTALLED, not_installed_reason(strategy))
         name = failure.workflow_name
         reason = f"no entry of the catalog matches workflow {name!r}: declare what may be done for it"
         return self._refuse(strategy, Code.REFUSED, reason)
@@ -133,12 +165,12 @@ class Planner:
                 kept = _reserve_attempts(strategy, failure, policy, later)
                 if kept is None and payable is not None and said.hold > payable:
                     too_dear = too_dear or replace(said, passed_over=tuple(passed))
-                    kept = _too_dear(said, payable)
+                    kept = unpayable(said, payable)
                 if kept is None:
                     return replace(said, passed_over=tuple(passed))
                 said = kept
             passed.append(said)
-            if _limit_reason(failure, policy, now) is not None:
+            if limit_reason(failure, policy, now) is not None:
                 break  # it rules out every other rung as well
         if too_dear is not None:
             return too_dear
@@ -181,22 +213,24 @@ class Planner:
         """Return what one rung would do, or why it may not."""
         rung = self.rungs.get(strategy)
         if rung is None:
-            return PassedOver(strategy=strategy, code=Code.NOT_INSTALLED, reason=_not_installed_reason(strategy))
-        if distrusted := self._distrust(strategy, failure, policy):
-            return PassedOver(strategy=strategy, code=Code.REFUSED, reason=distrusted)
+            return PassedOver(strategy=strategy, code=Code.NOT_INSTALLED, reason=not_installed_reason(strategy))
+        denied = failure.approval.denied.get(strategy) if failure.approval is not None else None
+        if distrusted := denied or self._distrust(strategy, failure, policy):
+            code = Code.REFUSED if denied is None else Code.DENIED
+            return PassedOver(strategy=strategy, code=code, reason=distrusted)
         if missing := rung.needs(failure):
             reason = f"the event lacks what {strategy} needs: {', '.join(missing)}"
             return PassedOver(strategy=strategy, code=Code.MISSING_CONTEXT, reason=reason, missing=missing)
-        forbidden = _not_allowed_reason(strategy, policy) if policy.strategies is not None else None
-        forbidden = forbidden or _unsure_reason(strategy, failure, diagnosis, policy)
-        forbidden = forbidden or _limit_reason(failure, policy, now)
+        forbidden = not_allowed_reason(strategy, policy) if policy.strategies is not None else None
+        forbidden = forbidden or unsure_reason(strategy, failure, diagnosis, policy)
+        forbidden = forbidden or limit_reason(failure, policy, now)
         if forbidden is None and failure.ladder_progress is not NO_PROGRESS:
-            forbidden = _exhausted_reason(strategy, failure, policy)
+            forbidden = exhausted_reason(strategy, failure, policy)
         if forbidden := forbidden or rung.refusal(failure, diagnosis, policy):
             return PassedOver(strategy=strategy, code=Code.REFUSED, reason=forbidden)
         cost = rung.estimate(failure, policy)
         if cost is None or cost > policy.allowances[strategy]:
-            return PassedOver(strategy=strategy, code=Code.REFUSED, reason=_cost_reason(strategy, cost, policy))
+            return PassedOver(strategy=strategy, code=Code.REFUSED, reason=cost_reason(strategy, cost, policy))
         return self._heal(rung, failure, policy, cost)
 
     def _distrust(self, strategy: StrategyName, failure: Failure, policy: WorkflowPolicy) -> str | None:
@@ -263,20 +297,6 @@ def _told_wait(failure: Failure, diagnosis: Diagnosis, now: datetime) -> tuple[t
     return timedelta(0), ""
 
 
-def _not_installed_reason(strategy: StrategyName) -> str:
-    return f"strategy {strategy} is not installed in this deployment"
-
-
-def _cost_reason(strategy: StrategyName, cost: MicroAud | None, policy: WorkflowPolicy) -> str:
-    if cost is None:
-        return f"what an attempt of {strategy} may cost cannot be told: declare its price in the catalog"
-    allowed = policy.allowances[strategy]
-    return (
-        f"an attempt of {strategy} may cost {cost / 1_000_000:g} AUD, above its allowance_aud of "
-        f"{allowed / 1_000_000:g}: raise that in the catalog's entry {policy.name!r}"
-    )
-
-
 def _reserve_attempts(
     strategy: StrategyName, failure: Failure, policy: WorkflowPolicy, later: int
 ) -> PassedOver | None:
@@ -291,58 +311,6 @@ def _reserve_attempts(
     return PassedOver(strategy=strategy, code=Code.NOT_HEALED, reason=reason)
 
 
-def _too_dear(plan: Heal, payable: int) -> PassedOver:
-    cost = f"it may cost {in_aud(plan.hold)} AUD, and the wallet can pay {in_aud(payable)}"
-    reason = f"{INSUFFICIENT}: {cost}"
-    return PassedOver(strategy=plan.strategy, code=Code.INSUFFICIENT_CREDITS, reason=reason)
-
-
 def _rate(failure: Failure, limit: SameLimit, strategy: StrategyName) -> Rate:
     key = f"{failure.org_id}:{fingerprint(failure, strategy)}"
     return Rate(key=key, heals=limit.heals, within=limit.within, cool_down=limit.cool_down)
-
-
-def _not_allowed_reason(strategy: StrategyName, policy: WorkflowPolicy) -> str | None:
-    if policy.strategies is None or strategy in policy.strategies:
-        return None
-    return f"the catalog's entry {policy.name!r} does not allow strategy {strategy}"
-
-
-def _unsure_reason(
-    strategy: StrategyName, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy
-) -> str | None:
-    """Return why the diagnosis is too unsure for a strategy; None where it is not, or where somebody asked.
-
-    An effect that may have begun is looked after however unsure the diagnosis is.
-    """
-    least = policy.limits_of(strategy).least_confidence
-    if least is None or diagnosis.confidence >= least or failure.vouched:
-        return None
-    if failure.effect_in_doubt or failure.ladder_progress.in_doubt is not None:
-        return None
-    return (
-        f"the diagnosis is {diagnosis.confidence:g} sure, and {strategy} has a least_confidence of {least:g} in the "
-        f"catalog's entry {policy.name!r}: look at the failure, then ask for a heal"
-    )
-
-
-def _exhausted_reason(strategy: StrategyName, failure: Failure, policy: WorkflowPolicy) -> str | None:
-    if strategy in failure.ladder_progress.exhausted:
-        return "it was asked to act before, and refused"
-    limit, made = policy.limits_of(strategy).attempts, failure.ladder_progress.attempts.get(strategy, 0)
-    if limit is None or made < limit:
-        return None
-    return f"all {limit} attempts that the catalog allows this rung have been made"
-
-
-def _limit_reason(failure: Failure, policy: WorkflowPolicy, now: datetime) -> str | None:
-    """Return why no strategy may be tried any more; None where one may."""
-    if failure.age_unpaused(now) > policy.max_age:
-        return f"detected at {failure.detected_at.isoformat()}, longer ago than max_age ({policy.max_age}) allows"
-    if failure.attempts >= policy.attempts:
-        return f"all {policy.attempts} attempts that the catalog allows have been made"
-    if failure.lifetime_attempts >= policy.lifetime_attempts:
-        return (
-            f"all {policy.lifetime_attempts} attempts of its lifetime have been made: mend the cause, then resolve it"
-        )
-    return None

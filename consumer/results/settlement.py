@@ -34,7 +34,7 @@ from consumer.model import (
     in_aud,
 )
 from consumer.model.wallet import INSUFFICIENT
-from consumer.plan.next_step import AttemptHistory, given_up, next_step
+from consumer.plan.next_step import AttemptHistory, for_person, given_up, next_step
 from consumer.plan.progress import advance, is_exhausted
 from consumer.results.events import Outlet, attempt_details, messages_of
 from schemas.names import Code, Effect, Result, Status, StrategyName, Verdict
@@ -61,6 +61,8 @@ class FinishedHeal:
     finished_at: datetime
     effect: Effect | None = None
     """The effect of the claim, where another process planned it."""
+    begun: bool = True
+    """An effect of it may have begun."""
     others: Mapping[str, bool] = field(default_factory=dict)
     """Whether the last call to each of its further dependencies found it healthy."""
 
@@ -104,9 +106,23 @@ def settle_heal(
         effect_in_doubt=_effect_in_doubt(outcome),
         ladder_progress=climb if following.counts or isinstance(outcome, Refused | RetryLater) else None,
         epoch=ended.claim.epoch,
+        approval_unused=_leaves_approval_unused(ended, heal),
         unpaid=heal.hold if unpaid and heal is not None and following.status is Status.DEFERRED else None,
         details_of=attempt_details,
     )
+
+
+def _leaves_approval_unused(ended: FinishedHeal, heal: Heal | None) -> bool:
+    """Return whether an approval stands after a heal: it was put off before any effect."""
+    if heal is None or heal.approval is None or ended.begun:
+        return False
+    match ended.outcome:
+        case RetryLater(effect_in_doubt=in_doubt):
+            return not in_doubt
+        case Refused(code=code):
+            return code is Code.INSUFFICIENT_CREDITS
+        case _:
+            return False
 
 
 def _history(
@@ -196,7 +212,7 @@ def _describe_passed_over(rungs: tuple[PassedOver, ...]) -> JsonObject:
 def _next_after_plan(plan: Refuse | Wait | Adopt, dice: float, *, effect_in_doubt: bool) -> Next:
     match plan:
         case Refuse():
-            return given_up(effect_in_doubt=effect_in_doubt)
+            return for_person() if plan.for_person else given_up(effect_in_doubt=effect_in_doubt)
         case Wait():
             # Never before the time that was named; a thousand failures of one cause do not come back at one instant.
             spread = min(plan.after * SPREAD, MAX_SPREAD) * dice
@@ -275,6 +291,10 @@ def _build_attempt(ended: FinishedHeal) -> Attempt:
     if code is Code.INSUFFICIENT_CREDITS:
         unpaid = {"unpaid_aud": in_aud(ended.own_plan.hold)} if ended.own_plan is not None else {}
         carried["details"] = {"error": INSUFFICIENT, **unpaid}
+    if isinstance(ended.plan, Heal) and ended.plan.approval is not None:
+        approval = ended.plan.approval
+        told: JsonObject = {"planHash": approval.plan_hash, "by": [*approval.by]}
+        carried["details"] = carried.get("details", {}) | {"approval": told}
     if isinstance(ended.plan, Heal) and ended.plan.passed_over:
         carried["details"] = carried.get("details", {}) | _describe_passed_over(ended.plan.passed_over)
     return Attempt(

@@ -41,6 +41,8 @@ PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     "heal_pause": ("SELECT", "INSERT", "UPDATE"),
     "heal_bulk": _ALL,
     "heal_bulk_item": ("SELECT", "INSERT", "UPDATE"),
+    "heal_approval": ("SELECT", "INSERT", "UPDATE"),
+    "heal_approval_answer": ("SELECT", "INSERT", "UPDATE"),
     "FUNCTION shw_history()": ("EXECUTE",),
 }
 """By table, in the order of the migrations, then functions. UPDATE on `organizations` serves FOR KEY SHARE alone."""

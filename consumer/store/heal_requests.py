@@ -16,26 +16,33 @@ _SHOWN_REQUESTS: Final = 20
 
 # Makes the failure due now; one that was given up starts anew, and that change is published. Failures that wait for a
 # person or an approval are left as they are, and so is one of which an effect may have happened: only a person can open
-# it again.
+# it again. One whose plan nobody answered waits for just this.
 _ASK = """
 WITH old AS (
   SELECT w.id, w.step,
-         CASE WHEN w.status = 'given_up' AND (w.unsure OR w.effect_made) THEN 'needs_person' ELSE w.status END AS status
+         CASE WHEN w.status = 'given_up' AND (w.unsure OR w.effect_made) THEN 'needs_person'
+              ELSE w.status END AS status,
+         w.status = 'needs_person' AND NOT (w.unsure OR w.effect_made)
+           AND EXISTS (SELECT FROM heal_approval a WHERE a.failure_id = w.id AND a.state = 'expired') AS unanswered
     FROM workflow_failures w WHERE w.id = $1 FOR NO KEY UPDATE
 ), moved AS (
   UPDATE workflow_failures f
      SET due_at = clock_timestamp(), waits_on = NULL, vouched = true,
-         status = CASE WHEN old.status = 'given_up' THEN 'pending' ELSE f.status END,
+         status = CASE WHEN old.status = 'given_up' OR old.unanswered THEN 'pending' ELSE f.status END,
          attempts = CASE WHEN old.status = 'given_up' THEN 0 ELSE f.attempts END,
-         step = f.step + (old.status = 'given_up')::int
-    FROM old WHERE f.id = old.id AND old.status IN ('pending', 'deferred', 'given_up')
-  RETURNING f.id, f.step, old.status AS before
+         step = f.step + (old.status = 'given_up' OR old.unanswered)::int
+    FROM old WHERE f.id = old.id AND (old.status IN ('pending', 'deferred', 'given_up') OR old.unanswered)
+  RETURNING f.id, f.step, old.status = 'given_up' OR old.unanswered AS reopened
+), begun_anew AS (
+  UPDATE heal_approval a SET asked = 0 FROM old WHERE a.failure_id = old.id AND old.unanswered
 ), told AS (
   INSERT INTO heal_status_change (failure_id, step, status, reason)
-  SELECT m.id, m.step, 'pending', 'a heal was asked for' FROM moved m WHERE m.before = 'given_up'
+  SELECT m.id, m.step, 'pending', 'a heal was asked for' FROM moved m WHERE m.reopened
   ON CONFLICT DO NOTHING
 )
-SELECT old.status, coalesce((SELECT moved.step FROM moved), old.step) AS step FROM old
+SELECT CASE WHEN old.unanswered THEN 'pending' ELSE old.status END AS status,
+       coalesce((SELECT moved.step FROM moved), old.step) AS step
+  FROM old
 """
 
 

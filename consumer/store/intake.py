@@ -8,12 +8,13 @@ from typing import Final
 from consumer.errors import TransientError
 from consumer.model import AttemptId, Diagnosed, FailureId, Heal, Message, OrgId, OwnerId, Record, Settlement
 from consumer.model.batch import HeldBack
+from consumer.model.settlement import AskedStep
 from consumer.store.admission import PUT_OFF, admit
 from consumer.store.aside import AsideLimits, ToSetAside, set_aside
 from consumer.store.outbox import put
 from consumer.store.pool import Connection, Pool, transaction
 from consumer.store.rows import CLAIMED_LOOK, QUEUE_ENDS, WAITER_DUE, as_json
-from consumer.store.settle import insert_attempts
+from consumer.store.settle import insert_unclaimed
 from schemas.names import Status
 from schemas.value import value
 
@@ -94,7 +95,7 @@ class Arrival:
 
     diagnosed: Diagnosed
     wants_slot: bool
-    ended: Settlement | None
+    ended: Settlement | AskedStep | None
     """The finished first step of a plan that does not act: it is written with the failure itself."""
     waiter_in: timedelta
     """Delay until it is due again by itself, should another heal hold its scope or its dependency be ill."""
@@ -176,7 +177,7 @@ async def take_in(
         here = [a for a in arrivals if a.diagnosed.failure.id not in elsewhere]
         await _write_waiters(connection, here, taken)
         ended = [a.ended for a in here if a.ended is not None and a.diagnosed.failure.id in taken]
-        await insert_attempts(connection, ended)
+        await insert_unclaimed(connection, ended)
         await put(connection, owner, [m for e in ended for m in e.messages] + strange + refused + list(letters))
         claimed = [a.diagnosed for a in here if taken.get(a.diagnosed.failure.id)]
         admitted = await admit(connection, claimed)

@@ -100,7 +100,7 @@ _DIAGNOSED = """
 SELECT f.id, f.org_id, f.workflow_name, f.failure_reason, f.context, f.detected_at, f.source,
        f.digest, f.size, f.redactions, f.traceparent, f.tracestate, 0 AS step, 0 AS attempts, 0 AS lifetime_attempts,
        false AS unsure, NULL::uuid AS twin, NULL::jsonb AS rungs, f.received_at, f.inserted_as, f.vouched,
-       f.unredacted_since, f.failure_type, f.disposition, 0.0::float8 AS paused_seconds,
+       f.unredacted_since, NULL::jsonb AS approval, f.failure_type, f.disposition, 0.0::float8 AS paused_seconds,
        f.lifetime_attempts > 0 AS acted, (
          SELECT a.strategy FROM workflow_heal_attempts a
           WHERE a.failure_id = f.id AND a.step IS NOT NULL ORDER BY a.step DESC LIMIT 1) AS strategy

@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 from consumer.model import NO_PROGRESS, AttemptId, Failure, FailureId, JsonObject, LadderProgress, OrgId, Trace
+from consumer.model.approval import Approval, ApprovalState
 from schemas.json_text import to_json
 
 # A row without a size came in while triggers were off: only such a one is measured here, and no content leaves it.
@@ -15,9 +16,14 @@ _TRUE_SIZE: Final = """CASE WHEN f.size > 0 THEN f.size
        ELSE octet_length(f.workflow_name) + octet_length(f.failure_reason)
             + coalesce(octet_length(f.context::text), 0) END"""
 _TOO_LARGE: Final = f"(f.source IS NULL AND {_TRUE_SIZE} > (SELECT l.row_bytes FROM intake_member_limit l))"  # noqa: S608 - constants
+# By its key: of the many failures that were never asked for, nothing is found.
+_APPROVAL: Final = """(SELECT jsonb_build_object('state', a.state, 'step', a.valid_step, 'strategy', a.strategy,
+       'plan_hash', a.plan_hash, 'base_hash', a.base_hash, 'until', to_json(a.expires_at), 'asked', a.asked,
+       'edits', a.edits, 'changes', a.changes, 'denied', a.denied, 'by', a.approved_by)
+  FROM heal_approval a WHERE a.failure_id = f.id)"""
 FAILURE_COLUMNS: Final = f"""f.id, f.org_id, f.detected_at, f.source, f.digest, {_TRUE_SIZE} AS size, f.redactions,
   f.traceparent, f.tracestate, f.step, f.attempts, f.lifetime_attempts, f.unsure, f.twin, f.received_at, f.rungs,
-  f.inserted_as, f.vouched, f.unredacted_since,
+  f.inserted_as, f.vouched, f.unredacted_since, {_APPROVAL} AS approval,
   extract(epoch FROM f.paused_for + coalesce(clock_timestamp() - f.paused_at, '0'))::float8 AS paused_seconds,
   {_TOO_LARGE} AS too_large,
   CASE WHEN {_TOO_LARGE} THEN left(f.workflow_name, 200) ELSE f.workflow_name END AS workflow_name,
@@ -102,10 +108,26 @@ def read_failure(row: Mapping[str, Any]) -> Failure:
         effect_in_doubt=row["unsure"],
         healed_by_attempt=AttemptId(row["twin"]) if row["twin"] else None,
         ladder_progress=parse_progress(row["rungs"]) if row["rungs"] else NO_PROGRESS,
+        approval=parse_approval(row["approval"]) if row["approval"] else None,
         inserted_as=row["inserted_as"],
         vouched=row["vouched"],
         unredacted_since=row["unredacted_since"],
         paused_for=timedelta(seconds=row["paused_seconds"]),
+    )
+
+
+def parse_approval(text: str) -> Approval:
+    """Parse the plan of a failure that was asked for last, as `FAILURE_COLUMNS` gives it."""
+    stored: dict[str, Any] = from_json(text)
+    return Approval(
+        **(
+            stored
+            | {
+                "state": ApprovalState(stored["state"]),
+                "until": datetime.fromisoformat(stored["until"]),
+                "by": tuple(stored["by"]),
+            }
+        )
     )
 
 

@@ -8,7 +8,9 @@ from uuid import UUID
 import asyncpg
 
 from consumer.model import AttemptId, MicroAud, OrgId, OwnerId, Settlement
+from consumer.model.settlement import AskedStep
 from consumer.settings import BreakerSettings
+from consumer.store.approvals import ask_plans, carry_on
 from consumer.store.breakers import Verdicts, apply_health
 from consumer.store.credits import EndedHold, settle_holds
 from consumer.store.drift import RepairCount, count
@@ -184,6 +186,8 @@ async def settle(
         if woken and mended:
             await connection.execute(_SHARE, *zip(*mended, strict=True))
         done = [s for s in ended if not mine[s.attempt.id]["keeps"]]
+        await ask_plans(connection, [s.asked for s in ended if s.asked is not None])
+        await carry_on(connection, [(s.failure.id, s.attempt.step) for s in ended if s.approval_unused])
         drifted = tuple(await count(connection, ended))
         unpaid = [(s.failure.org_id, s.unpaid) for s in done if s.unpaid is not None]
         await settle_holds(connection, [_ended_hold(mine[s.attempt.id], s) for s in done], unpaid)
@@ -208,22 +212,23 @@ async def wake(
     return woken
 
 
-async def end_unclaimed(pool: Pool, owner: OwnerId, settlements: Sequence[Settlement]) -> frozenset[UUID]:
+async def end_unclaimed(pool: Pool, owner: OwnerId, steps: Sequence[Settlement | AskedStep]) -> frozenset[UUID]:
     """Settle steps whose plan did not act, without a claim; returns the failures that were still at that step."""
     async with transaction(pool) as connection:
-        columns = zip(*map(_unclaimed_row, settlements), strict=True)
-        rows = await connection.fetch(_SETTLE_UNCLAIMED, *columns)
+        rows = await connection.fetch(_SETTLE_UNCLAIMED, *zip(*map(_unclaimed_row, steps), strict=True))
         moved = frozenset(row["id"] for row in rows)
-        ended = [s for s in settlements if s.failure.id in moved]
-        await insert_attempts(connection, ended)
-        await put(connection, owner, [message for s in ended for message in s.messages])
+        ended = [one for one in steps if one.failure.id in moved]
+        await insert_unclaimed(connection, ended)
+        await put(connection, owner, [message for one in ended for message in one.messages])
     return moved
 
 
-async def insert_attempts(connection: Connection, settlements: Sequence[Settlement]) -> None:
-    """Insert finished attempts that had no claim, in the caller's transaction."""
-    if settlements:
-        await connection.execute(_INSERT_ATTEMPTS, *zip(*map(_attempt_row, settlements), strict=True))
+async def insert_unclaimed(connection: Connection, steps: Sequence[Settlement | AskedStep]) -> None:
+    """Insert what steps without a claim leave, in the caller's transaction: attempts, or plans that are asked for."""
+    ended = [one for one in steps if isinstance(one, Settlement)]
+    if ended:
+        await connection.execute(_INSERT_ATTEMPTS, *zip(*map(_attempt_row, ended), strict=True))
+    await ask_plans(connection, [one.asked for one in steps if isinstance(one, AskedStep)])
 
 
 def _row(settlement: Settlement) -> tuple[object, ...]:
@@ -247,11 +252,11 @@ def _row(settlement: Settlement) -> tuple[object, ...]:
     )
 
 
-def _unclaimed_row(settlement: Settlement) -> tuple[object, ...]:
+def _unclaimed_row(settlement: Settlement | AskedStep) -> tuple[object, ...]:
     diagnosis, following = settlement.diagnosis, settlement.next
     return (
         settlement.failure.id,
-        settlement.attempt.step,
+        settlement.failure.step,
         following.status,
         _seconds(following.due_in),
         diagnosis.failure_type,

@@ -1,7 +1,5 @@
 """What the catalog marks acts only after a person's yes to that very plan; silence, a no and another plan never act."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -10,16 +8,17 @@ from uuid import UUID
 import pytest
 
 from consumer.heal.strategy import EffectGate, Strategies, Task
-from consumer.model import FailureId, Healed, Outcome, Proof
+from consumer.model import FailureId, Healed, NotHealed, Outcome, Proof, RetryLater
 from consumer.model.approval import AnswerResult, PlanAnswer
 from consumer.results.decision import status_message
 from consumer.results.events import Outlet
-from consumer.store.approvals import Answered, answer_plan
+from consumer.store.heal_requests import HealRequestResult, ask_heal
+from consumer.store.plan_answers import Answered, answer_plan
 from consumer.store.pool import transaction
 from schemas.heal_result import FAILURE_STATUS_TYPE, FailureStatus
-from schemas.names import Effect, Verdict
+from schemas.names import Code, Effect, StrategyName, Verdict
 from tests.support.pipeline import Running, Site, catalog, event, until
-from tests.support.worlds.scripted import scripted
+from tests.support.worlds.scripted import Scripted, scripted
 
 PROVEN = Healed(proofs=(Proof(oracle="test", verdict=Verdict.PASSED, detail="it is there"),))
 MARKED = "{strategies: [auto-retry]}"
@@ -45,25 +44,28 @@ def mark(place: Site, approval: str = MARKED, **policy: str) -> None:
 async def asked(place: Site, step: int = 1) -> FailureStatus:
     """Wait until a plan is asked for at a step, and return what was told of it."""
 
-    async def look() -> FailureStatus | None:
-        for told in await place.results():
-            if told["type"] == FAILURE_STATUS_TYPE and told["data"]["step"] == step:
-                return FailureStatus.model_validate(told["data"])
-        return None
+    async def look() -> list[FailureStatus]:
+        return [
+            FailureStatus.model_validate(told["data"])
+            for told in await place.results()
+            if told["type"] == FAILURE_STATUS_TYPE and told["data"]["step"] == step
+        ]
 
-    return await until(look)
+    return (await until(look))[0]
 
 
 async def answer(place: Site, said: FailureStatus, **changes: Any) -> Answered:  # noqa: ANN401 - of a test
     """Answer what was asked, in a transaction of its own."""
     assert said.approval is not None
-    whole = {"approves": True, "plan_hash": said.approval.plan_hash, "step": said.step, "by": "ann", "reason": "fine"}
+    given: dict[str, Any] = {
+        "approves": True, "plan_hash": said.approval.plan_hash, "step": said.step, "by": "ann", "reason": "fine",
+    }  # fmt: skip
     failure_id = changes.pop("failure_id", said.failure_id)
     org_id = changes.pop("org_id", None)
     tell = partial(status_message, outlet=Outlet.of(place.settings.kafka))
     async with transaction(place.db) as connection:
         return await answer_plan(
-            connection, FailureId(failure_id), PlanAnswer(**(whole | changes)), tell, org_id=org_id
+            connection, FailureId(failure_id), PlanAnswer(**(given | changes)), tell, org_id=org_id
         )
 
 
@@ -98,3 +100,165 @@ async def test_a_marked_plan_waits_for_a_yes_and_holds_nothing(embedded_place: S
         assert answered.result is AnswerResult.APPROVED
         await until(lambda: stands(embedded_place, "resolved"))
     assert acts == [said.failure_id]
+
+
+async def test_a_denied_plan_never_acts_and_the_attempt_says_who_denied_it(embedded_place: Site) -> None:
+    acts: list[UUID] = []
+    mark(embedded_place)
+    async with embedded_place.consumer(acting(acts)) as running:
+        said = await one_asked(embedded_place, running)
+        answered = await answer(embedded_place, said, approves=False, reason="not on a Friday")
+        assert answered.result is AnswerResult.DENIED
+        await until(lambda: stands(embedded_place, "given_up"))
+        attempt = await embedded_place.db.fetchval(
+            "SELECT concat_ws(' ', result, details ->> 'code', details ->> 'reason') FROM workflow_heal_attempts"
+        )
+    assert acts == []
+    assert attempt == "failed denied denied by ann: not on a Friday"
+
+
+async def test_after_a_denial_the_next_rung_goes_on_as_the_catalog_allows_it(embedded_place: Site) -> None:
+    acts: list[UUID] = []
+    other: list[UUID] = []
+
+    def noting(into: list[UUID], name: StrategyName) -> Scripted:
+        async def heal(task: Task, gate: EffectGate) -> Outcome:
+            await gate.begin()
+            into.append(task.failure.id)
+            return PROVEN
+
+        return Scripted(heals=heal, kind=Effect.KEYED, name=name)
+
+    strategies: Strategies = {
+        StrategyName.AUTO_RETRY: noting(acts, StrategyName.AUTO_RETRY),
+        StrategyName.DEPENDENCY_REPLACEMENT: noting(other, StrategyName.DEPENDENCY_REPLACEMENT),
+    }
+    mark(embedded_place, ladders="{api_timeout: [auto-retry, dependency-replacement]}")
+    async with embedded_place.consumer(strategies) as running:
+        said = await one_asked(embedded_place, running)
+        await answer(embedded_place, said, approves=False)
+        await until(lambda: stands(embedded_place, "resolved"))
+    assert (acts, other) == ([], [said.failure_id])
+
+
+async def test_silence_is_asked_again_and_then_held_and_a_heal_that_is_asked_for_asks_anew(
+    embedded_place: Site,
+) -> None:
+    acts: list[UUID] = []
+    mark(embedded_place, "{strategies: [auto-retry], valid_for: PT1S, asks: 2}")
+    async with embedded_place.consumer(acting(acts)) as running:
+        first = await one_asked(embedded_place, running)
+        second = await asked(embedded_place, 3)
+        assert first.approval is not None
+        assert second.approval is not None
+        assert (first.approval.asked, second.approval.asked, second.approval.asks) == (1, 2, 2)
+        assert first.approval.plan_hash == second.approval.plan_hash
+        assert (await answer(embedded_place, first)).result is AnswerResult.OTHER_STEP
+        await until(lambda: stands(embedded_place, "needs_person"))
+        assert (await answer(embedded_place, second)).result is AnswerResult.EXPIRED
+        async with transaction(embedded_place.db) as connection:
+            again = await ask_heal(connection, FailureId(first.failure_id), by="ann")
+        assert again.result is HealRequestResult.DUE
+        running.consumer.resume.wake.set()
+        third = await asked(embedded_place, again.step + 1)
+        assert third.approval is not None
+        assert third.approval.asked == 1
+    assert acts == []
+
+
+async def test_silence_that_the_catalog_takes_for_a_no_gives_up(embedded_place: Site) -> None:
+    acts: list[UUID] = []
+    mark(embedded_place, "{strategies: [auto-retry], valid_for: PT1S, asks: 1, on_expiry: deny}")
+    async with embedded_place.consumer(acting(acts)) as running:
+        await one_asked(embedded_place, running)
+        await until(lambda: stands(embedded_place, "given_up"))
+    assert acts == []
+    assert "denied" in await embedded_place.db.fetchval("SELECT details ->> 'code' FROM workflow_heal_attempts")
+
+
+@pytest.mark.parametrize(
+    ("changes", "result"),
+    [
+        pytest.param({"plan_hash": "0" * 64}, AnswerResult.OTHER_PLAN, id="another plan"),
+        pytest.param({"step": 0}, AnswerResult.OTHER_STEP, id="another step"),
+        pytest.param({"step": 2}, AnswerResult.OTHER_STEP, id="a step to come"),
+        pytest.param({"failure_id": UUID(int=7)}, AnswerResult.NOT_FOUND, id="another failure"),
+        pytest.param({"org_id": UUID(int=7)}, AnswerResult.NOT_FOUND, id="another organisation"),
+        pytest.param({"plan_hash": "0" * 64, "approves": False}, AnswerResult.OTHER_PLAN, id="a no to another plan"),
+    ],
+)
+async def test_an_answer_to_anything_else_changes_nothing_and_says_why(
+    embedded_place: Site, changes: dict[str, Any], result: AnswerResult
+) -> None:
+    acts: list[UUID] = []
+    mark(embedded_place)
+    async with embedded_place.consumer(acting(acts)) as running:
+        said = await one_asked(embedded_place, running)
+        before = await embedded_place.db.fetchrow("SELECT status, step, due_at FROM workflow_failures")
+        assert (await answer(embedded_place, said, **changes)).result is result
+        assert await embedded_place.db.fetchrow("SELECT status, step, due_at FROM workflow_failures") == before
+        assert await embedded_place.db.fetchval("SELECT count(*) FROM heal_approval_answer") == 0
+    assert acts == []
+
+
+async def test_a_yes_is_used_once(embedded_place: Site) -> None:
+    acts: list[UUID] = []
+    mark(embedded_place, attempts="3")
+    not_healed = NotHealed(code=Code.NOT_HEALED, reason="no")
+    async with embedded_place.consumer(acting(acts, not_healed)) as running:
+        said = await one_asked(embedded_place, running)
+        assert (await answer(embedded_place, said)).result is AnswerResult.APPROVED
+        assert (await answer(embedded_place, said)).result is AnswerResult.ALREADY
+        again = await asked(embedded_place, 4)
+        assert again.approval is not None
+        assert again.approval.asked == 1
+        assert (await answer(embedded_place, said)).result is AnswerResult.OTHER_STEP
+        await running.settled(1)
+    assert acts == [said.failure_id]
+
+
+async def test_a_yes_that_began_nothing_is_not_used_up(embedded_place: Site) -> None:
+    acts: list[UUID] = []
+    mark(embedded_place)
+
+    async def heal(task: Task, gate: EffectGate) -> Outcome:
+        acts.append(task.failure.id)
+        if len(acts) == 1:
+            return RetryLater(after=timedelta(0), reason="busy")
+        await gate.begin()
+        return PROVEN
+
+    async with embedded_place.consumer(scripted(heal, Effect.KEYED)) as running:
+        said = await one_asked(embedded_place, running)
+        await answer(embedded_place, said)
+        await until(lambda: stands(embedded_place, "resolved"))
+    assert len(acts) == 2
+
+
+async def test_two_people_have_to_say_yes_where_the_catalog_wants_two(embedded_place: Site) -> None:
+    acts: list[UUID] = []
+    mark(embedded_place, "{strategies: [auto-retry], approvers: 2}")
+    async with embedded_place.consumer(acting(acts)) as running:
+        said = await one_asked(embedded_place, running)
+        first = await answer(embedded_place, said)
+        assert (first.result, first.wanting) == (AnswerResult.COUNTED, 1)
+        assert (await answer(embedded_place, said)).result is AnswerResult.ALREADY
+        assert await stands(embedded_place, "awaiting_approval")
+        assert acts == []
+        assert (await answer(embedded_place, said, by="bob")).result is AnswerResult.APPROVED
+        await until(lambda: stands(embedded_place, "resolved"))
+    told = await embedded_place.db.fetchval("SELECT details -> 'approval' ->> 'by' FROM workflow_heal_attempts")
+    assert told == '["ann", "bob"]'
+
+
+async def test_who_asked_for_the_heal_does_not_approve_it_where_the_catalog_forbids_that(embedded_place: Site) -> None:
+    acts: list[UUID] = []
+    mark(embedded_place, "{strategies: [auto-retry], self_approval: false}")
+    async with embedded_place.consumer(acting(acts)) as running:
+        said = await one_asked(embedded_place, running)
+        asks = "INSERT INTO heal_request (failure_id, step, requested_by) VALUES ($1, 0, 'ann')"
+        await embedded_place.db.execute(asks, said.failure_id)
+        assert (await answer(embedded_place, said)).result is AnswerResult.OWN_REQUEST
+        assert await stands(embedded_place, "awaiting_approval")
+        assert (await answer(embedded_place, said, by="bob")).result is AnswerResult.APPROVED
+        await until(lambda: stands(embedded_place, "resolved"))

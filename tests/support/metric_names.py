@@ -46,6 +46,7 @@ CONTRACT: dict[str, set[str]] = {
     "shw_credits_spent_aud_total": {"strategy"},
     "shw_credits_beyond_hold_aud_total": {"strategy"},
     "shw_credit_debt_aud": set(),
+    "shw_approvals_total": {"event"},
     "shw_budget_warnings_total": {"kind"},
     "shw_records_aside": set(),
     "shw_clock_skew_seconds": set(),

@@ -11,9 +11,9 @@ import httpx2
 
 from consumer.catalog import WorkflowPolicy
 from consumer.diagnose.facts import words_of
-from consumer.heal.digest import digest
 from consumer.model import Json
 from consumer.model.call import OutboundRequest
+from consumer.model.digest import digest
 from schemas.context import RequestContext, ResumeContext
 from schemas.json_text import to_json
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-from consumer.heal.digest import digest
 from consumer.ingest.decode import AdmissionRules, decode, second_failure_id
 from consumer.model import DeadLetter, Failure, FailureId, Message, OrgId, Partition, Record
+from consumer.model.digest import digest
 from consumer.results.events import STATUSES_WITH_EVENT, Outlet, dead_letter_message
 from schemas.names import Code, Effect, PoisonReason, Status
 from tests.support.simulation.loop import EPOCH

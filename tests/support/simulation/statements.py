@@ -9,10 +9,12 @@ from uuid import UUID
 
 from consumer.errors import TransientError
 from consumer.model import AttemptId, Claim, Failure, FailureId, Message, MicroAud, OrgId, OwnerId, Settlement
+from consumer.model.settlement import AskedStep
 from consumer.model.suspension import KeptState, Suspension
 from consumer.model.voice import HeardInterval, SilentSources
 from consumer.settings import BreakerSettings
 from consumer.store import (
+    approvals,
     aside,
     backlog,
     breakers,
@@ -159,7 +161,11 @@ async def settled(
     return await line.ask(lambda store: store.settle(owner, settlements, acked, breaker))
 
 
-async def end_unclaimed(line: Line, owner: OwnerId, settlements: Sequence[Settlement]) -> frozenset[UUID]:
+async def expire_unanswered(line: Line) -> list[UUID]:
+    return await line.ask(lambda store: store.expire_unanswered())
+
+
+async def end_unclaimed(line: Line, owner: OwnerId, settlements: Sequence[Settlement | AskedStep]) -> frozenset[UUID]:
     return await line.ask(lambda store: store.end_unclaimed(owner, settlements))
 
 
@@ -332,6 +338,7 @@ STATEMENTS: Final[Mapping[Callable[..., Awaitable[Any]], Callable[..., Awaitable
     waiters.wake_for_room: wake_for_room,
     settle.settle: settled,
     settle.end_unclaimed: end_unclaimed,
+    approvals.expire_unanswered: expire_unanswered,
     breakers.load_breakers: known,
     rate_limits.open_failures_by_workflow: sick,
     rate_limits.forget: nothing,

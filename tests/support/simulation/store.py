@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import inf
 from random import Random
 from typing import Final
@@ -31,9 +31,11 @@ from consumer.model import (
     RetryLater,
     Settlement,
 )
+from consumer.model.approval import Approval, ApprovalState
 from consumer.model.batch import HeldBack
 from consumer.model.decision import STATUS_AFTER, Decision, DecisionResult, StatusChange, rule
 from consumer.model.pause import PAUSE_GATE, HealingPause
+from consumer.model.settlement import AskedStep
 from consumer.model.suspension import KeptState, Suspension
 from consumer.results.decision import status_message
 from consumer.results.events import Outlet
@@ -186,7 +188,7 @@ class ModelStore:
                     gate = arrival.waits_on or _heal(arrival.diagnosed).intent.scope
                     self._wait(arrival.diagnosed, gate, arrival.waiter_in)
             ended = [a.ended for a in new if a.ended is not None]
-            self._finish([(e.failure.id, e.attempt) for e in ended])
+            self._finish([(e.failure.id, e.attempt) for e in ended if isinstance(e, Settlement)])
             self._put(owner, [m for e in ended for m in e.messages] + strange + list(letters))
             held_back = self._admit(claimed)
         return Taken(
@@ -205,6 +207,7 @@ class ModelStore:
         failure, ended = arrival.diagnosed.failure, arrival.ended
         if ended is not None:
             status, step, due_in = ended.next.status, 1, ended.next.due_in
+            failure = replace(failure, approval=self._asked(ended) or failure.approval)
         else:
             status, step, due_in = Status.PENDING, 0, CLAIMED_LOOK if arrival.wants_slot else timedelta(0)
         self._write(Row(failure=replace(failure, step=step), status=status, due=self._at(due_in)))
@@ -351,12 +354,13 @@ class ModelStore:
         answers = settlement.next.status in (Status.RESOLVED, Status.NEEDS_PERSON) or bool(settlement.effect_in_doubt)
         return row.failure.step == step or (row.status in PICKED and answers)
 
-    def end_unclaimed(self, owner: OwnerId, settlements: Sequence[Settlement]) -> frozenset[UUID]:
+    def end_unclaimed(self, owner: OwnerId, settlements: Sequence[Settlement | AskedStep]) -> frozenset[UUID]:
         with self._transaction():
-            moved = [s for s in settlements if self._stands(s.failure.id, s.attempt.step)]
+            moved = [s for s in settlements if self._stands(s.failure.id, s.failure.step)]
             for settlement in moved:
                 row, following = self.tables.failures[settlement.failure.id], settlement.next
                 failure = replace(row.failure, step=row.failure.step + 1, healed_by_attempt=None)
+                failure = replace(failure, approval=self._asked(settlement) or failure.approval)
                 self._write(
                     Row(
                         failure=failure,
@@ -366,9 +370,52 @@ class ModelStore:
                         effect_made=row.effect_made,
                     )
                 )
-            self._finish([(s.failure.id, s.attempt) for s in moved])
+            self._finish([(s.failure.id, s.attempt) for s in moved if isinstance(s, Settlement)])
             self._put(owner, [message for s in moved for message in s.messages])
         return frozenset(s.failure.id for s in moved)
+
+    # approvals.py
+
+    def _asked(self, ended: Settlement | AskedStep) -> Approval | None:
+        """Give the plan that a step asks for, as it stands beside its failure."""
+        asked = ended.asked
+        if asked is None:
+            return None
+        request = asked.request
+        return Approval(
+            state=ApprovalState.ASKED,
+            step=asked.step,
+            strategy=request.strategy,
+            plan_hash=request.plan_hash,
+            base_hash=request.base_hash,
+            until=asked.expires_at,
+            asked=request.asked,
+            edits=request.edits,
+            denied=request.denied,
+        )
+
+    def expire_unanswered(self) -> list[UUID]:
+        """Have planned anew what nobody answered."""
+        late = [row for row in self.tables.failures.values() if self._is_unanswered(row)]
+        with self._transaction():
+            for row in late:
+                approval = row.failure.approval
+                if approval is None:
+                    continue
+                expired = replace(row.failure, approval=replace(approval, state=ApprovalState.EXPIRED))
+                if row.status is Status.AWAITING_APPROVAL and row.failure.step == approval.step:
+                    expired = replace(expired, step=row.failure.step + 1)
+                    self._write(replace(row, failure=expired, status=Status.PENDING, due=self.now()))
+                else:
+                    self._write(replace(row, failure=expired))
+        return [row.failure.id for row in late]
+
+    def _is_unanswered(self, row: Row) -> bool:
+        approval = row.failure.approval
+        return approval is not None and approval.state is ApprovalState.ASKED and approval.until <= self._time()
+
+    def _time(self) -> datetime:
+        return EPOCH + timedelta(seconds=self.now())
 
     def _step_on(self, settlement: Settlement, step: int) -> None:
         row, following = self.tables.failures[settlement.failure.id], settlement.next

@@ -1,0 +1,77 @@
+"""Reasons for which a rung of the ladder may not act, in words that whoever reads them can act upon. Pure."""
+
+from datetime import datetime
+
+from consumer.catalog import WorkflowPolicy
+from consumer.model import Diagnosis, Failure, Heal, MicroAud, PassedOver, in_aud
+from consumer.model.wallet import INSUFFICIENT
+from schemas.names import Code, StrategyName
+
+
+def not_installed_reason(strategy: StrategyName) -> str:
+    """Return what to say of a strategy that this deployment lacks."""
+    return f"strategy {strategy} is not installed in this deployment"
+
+
+def cost_reason(strategy: StrategyName, cost: MicroAud | None, policy: WorkflowPolicy) -> str:
+    """Return why a strategy costs too much, or cannot be priced."""
+    if cost is None:
+        return f"what an attempt of {strategy} may cost cannot be told: declare its price in the catalog"
+    allowed = policy.allowances[strategy]
+    return (
+        f"an attempt of {strategy} may cost {cost / 1_000_000:g} AUD, above its allowance_aud of "
+        f"{allowed / 1_000_000:g}: raise that in the catalog's entry {policy.name!r}"
+    )
+
+
+def not_allowed_reason(strategy: StrategyName, policy: WorkflowPolicy) -> str | None:
+    """Return why the catalog's entry does not allow a strategy; None where it does."""
+    if policy.strategies is None or strategy in policy.strategies:
+        return None
+    return f"the catalog's entry {policy.name!r} does not allow strategy {strategy}"
+
+
+def unsure_reason(strategy: StrategyName, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy) -> str | None:
+    """Return why the diagnosis is too unsure for a strategy; None where it is not, or where somebody asked.
+
+    An effect that may have begun is looked after however unsure the diagnosis is.
+    """
+    least = policy.limits_of(strategy).least_confidence
+    if least is None or diagnosis.confidence >= least or failure.vouched:
+        return None
+    if failure.effect_in_doubt or failure.ladder_progress.in_doubt is not None:
+        return None
+    return (
+        f"the diagnosis is {diagnosis.confidence:g} sure, and {strategy} has a least_confidence of {least:g} in the "
+        f"catalog's entry {policy.name!r}: look at the failure, then ask for a heal"
+    )
+
+
+def exhausted_reason(strategy: StrategyName, failure: Failure, policy: WorkflowPolicy) -> str | None:
+    """Return why a strategy has no attempt left for a failure; None where it has one."""
+    if strategy in failure.ladder_progress.exhausted:
+        return "it was asked to act before, and refused"
+    limit, made = policy.limits_of(strategy).attempts, failure.ladder_progress.attempts.get(strategy, 0)
+    if limit is None or made < limit:
+        return None
+    return f"all {limit} attempts that the catalog allows this rung have been made"
+
+
+def limit_reason(failure: Failure, policy: WorkflowPolicy, now: datetime) -> str | None:
+    """Return why no strategy may be tried any more; None where one may."""
+    if failure.age_unpaused(now) > policy.max_age:
+        return f"detected at {failure.detected_at.isoformat()}, longer ago than max_age ({policy.max_age}) allows"
+    if failure.attempts >= policy.attempts:
+        return f"all {policy.attempts} attempts that the catalog allows have been made"
+    if failure.lifetime_attempts >= policy.lifetime_attempts:
+        return (
+            f"all {policy.lifetime_attempts} attempts of its lifetime have been made: mend the cause, then resolve it"
+        )
+    return None
+
+
+def unpayable(plan: Heal, payable: int) -> PassedOver:
+    """Return a rung passed over because the wallet cannot pay it."""
+    cost = f"it may cost {in_aud(plan.hold)} AUD, and the wallet can pay {in_aud(payable)}"
+    reason = f"{INSUFFICIENT}: {cost}"
+    return PassedOver(strategy=plan.strategy, code=Code.INSUFFICIENT_CREDITS, reason=reason)
