@@ -200,7 +200,8 @@ def command_result() -> Envelope:
         command_id="cmd-17-approve",
         issuer="maos",
         command=CommandName.APPROVE,
-        issued_by="maos:supervisor (maos, key maos-2026-03)",
+        issued_by="maos:supervisor (maos)",
+        key_id="maos-2026-03",
         outcome=CommandOutcome.ACCEPTED,
         org_id=ORGANISATION,
         failure_id=FAILURE,
@@ -233,7 +234,7 @@ def bulk_progress() -> Envelope:
 def commands() -> tuple[Envelope, ...]:
     """Make one command of each name."""
     one = {"org_id": str(ORGANISATION), "failure_id": str(FAILURE), "issued_by": "maos:supervisor"}
-    answer = {**one, "plan_hash": plan_hash()}
+    answer = {**one, "plan_hash": plan_hash(), "step": 3}
     reach = {"org_id": str(ORGANISATION), "strategy": "auto-retry", "issued_by": "ops@example.com"}
     data: tuple[dict[str, Any], ...] = (
         {"command": "approve", **answer, "reason": "the new prompt is harmless"},
@@ -242,6 +243,7 @@ def commands() -> tuple[Envelope, ...]:
         {"command": "give_up", **one, "reason": "the order was cancelled"},
         {"command": "resolve", **one, "reason": "booked by hand"},
         {"command": "did_not_happen", **one, "reason": "the payment provider has no such charge"},
+        {"command": "edit", **one, "payload": {"customer": "c-77"}, "reason": "the customer's number was missing"},
         {
             "command": "bulk",
             "org_id": str(ORGANISATION),

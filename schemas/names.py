@@ -178,6 +178,7 @@ class CommandName(StrEnum):
     GIVE_UP = "give_up"  # the failure is not to be healed: final unless a heal is asked for
     RESOLVE = "resolve"  # the failure's effect did happen, or it was mended by hand: final
     DID_NOT_HAPPEN = "did_not_happen"  # the effect of unknown outcome did not happen: it may be made again
+    EDIT = "edit"  # the failed step gets another input, and is healed with it
     BULK = "bulk"  # many failures, by filter: their ids are frozen, and nothing is done before it is started
     BULK_START = "bulk_start"  # what was frozen is done, at its rate; also what was stopped
     BULK_STOP = "bulk_stop"  # nothing more of it is done until it is started again

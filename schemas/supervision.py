@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from schemas.bulk import Bulk, BulkPreview, BulkStart, BulkStop
 from schemas.command_base import AnyOrder
+from schemas.edit import Edit
 from schemas.errors import EnvelopeError
 from schemas.heal_result import Published, Sha256
 from schemas.names import CommandName, CommandOutcome, FailureType, PoisonReason, RunStatus, StrategyName
@@ -24,6 +25,7 @@ class _OnePlan(AnyOrder):
     org_id: UUID = Field(description="The failure's organisation; a command for another one is refused.")
     failure_id: UUID = Field(description="The failure whose plan is answered.")
     plan_hash: Sha256 = Field(description="The hash that was published; a plan that has changed is not touched.")
+    step: int = Field(ge=0, description="The step of the status event that asked for it.")
 
 
 class Approve(_OnePlan):
@@ -72,23 +74,30 @@ class _Reach(AnyOrder):
     workflow_name: str | None = Field(default=None, max_length=512, description="This workflow only; null: all.")
     failure_type: FailureType | None = Field(default=None, description="This failure type only; null: all.")
     strategy: StrategyName | None = Field(default=None, description="This strategy only; null: all.")
+    dependency: str | None = Field(
+        default=None,
+        max_length=512,
+        description="Heals that call this only, as `https://api.example.com:443`; null: all.",
+    )
 
 
 class Pause(_Reach):
     """Start no new heal within the named reach; failures are still taken in."""
 
     command: Literal[CommandName.PAUSE] = CommandName.PAUSE
+    starts_at: Time | None = Field(default=None, description="From then on; null: now.")
     until: Time | None = Field(default=None, description="Ends by itself then; null: lasts until resumed.")
 
 
 class Resume(_Reach):
-    """Start heals again within the named reach: the same one that was paused."""
+    """Start heals again: end one pause by its id, or all that stand with exactly this reach."""
 
     command: Literal[CommandName.RESUME] = CommandName.RESUME
+    pause_id: UUID | None = Field(default=None, description="This pause, whatever its reach; null: those of the reach.")
 
 
 AnyCommand: TypeAlias = (
-    Approve | Deny | Heal | GiveUp | Resolve | DidNotHappen | Bulk | BulkStart | BulkStop | Pause | Resume
+    Approve | Deny | Heal | GiveUp | Resolve | DidNotHappen | Edit | Bulk | BulkStart | BulkStop | Pause | Resume
 )
 Command = Annotated[AnyCommand, Field(discriminator="command")]
 
@@ -101,12 +110,14 @@ class CommandResult(Published):
     command: CommandName | None = Field(
         default=None, description="What was asked for; null where the token did not say it in this contract's words."
     )
-    issued_by: str = Field(default="", description="Who asked, as the command says, with the key that signed it.")
+    issued_by: str = Field(default="", description="Who asked, as the command says, and the issuer who vouches for it.")
+    key_id: str = Field(default="", description="The key that signed it; empty for one that was not signed.")
     outcome: CommandOutcome = Field(description="What became of it.")
     reason: str = Field(default="", description="Why it was refused, in words.")
     org_id: UUID | None = Field(default=None, description="The organisation that the command named.")
     failure_id: UUID | None = Field(default=None, description="The failure that the command named.")
     bulk: BulkPreview | None = Field(default=None, description="What a bulk has frozen, in the answer to its command.")
+    pauses: tuple[UUID, ...] = Field(default=(), description="The pauses that were made or ended.")
     decided_at: Time = Field(description="When it was decided.")
 
 

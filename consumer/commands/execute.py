@@ -6,8 +6,10 @@ from typing import Any, Final, assert_never
 
 import structlog
 
+from consumer.commands.answers import answer_by_command
 from consumer.commands.bulk import preview_bulk, start_bulk, stop_bulk
 from consumer.commands.hands import Executor, Hands
+from consumer.commands.pauses import begin_pause, end_pause
 from consumer.errors import ConfigError, RefusedByDatabase, TransientError
 from consumer.model import FailureId
 from consumer.model.command import Executed, KeptCommand, Order, RefusedOrder
@@ -22,8 +24,10 @@ from consumer.store.commands import (
     savepoint,
 )
 from consumer.store.decisions import decide
+from consumer.store.edits import edit_failure
 from consumer.store.heal_requests import HealRequestResult, ask_heal
 from consumer.store.pool import Connection
+from schemas.edit import Edit
 from schemas.names import CommandName, CommandOutcome
 from schemas.supervision import DidNotHappen, GiveUp, Heal, Resolve
 
@@ -100,6 +104,16 @@ async def _heal(hands: Hands, order: Order) -> Executed:
             assert_never(asked.result)
 
 
+async def _edit(hands: Hands, order: Order) -> Executed:
+    command = order.command
+    assert isinstance(command, Edit)  # noqa: S101 - the table below pairs them
+    token, by = order.digest.hex()[:12], order.facts.by
+    made = await edit_failure(hands.connection, FailureId(command.failure_id), command, hands.tell, by=by, token=token)
+    if made.step is None:
+        return Executed(outcome=CommandOutcome.REFUSED, reason=made.refusal)
+    return Executed(outcome=CommandOutcome.ACCEPTED, step=made.step)
+
+
 def _decision(decision: Decision) -> Executor:
     async def execute(hands: Hands, order: Order) -> Executed:
         command: Any = order.command
@@ -134,6 +148,11 @@ EXECUTORS: Final[Mapping[CommandName, Executor]] = {
     CommandName.GIVE_UP: _decision(Decision.GIVE_UP),
     CommandName.RESOLVE: _decision(Decision.RESOLVE),
     CommandName.DID_NOT_HAPPEN: _decision(Decision.DID_NOT_HAPPEN),
+    CommandName.EDIT: _edit,
+    CommandName.APPROVE: answer_by_command,
+    CommandName.DENY: answer_by_command,
+    CommandName.PAUSE: begin_pause,
+    CommandName.RESUME: end_pause,
     CommandName.BULK: preview_bulk,
     CommandName.BULK_START: start_bulk,
     CommandName.BULK_STOP: stop_bulk,

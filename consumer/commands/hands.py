@@ -2,11 +2,16 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 from consumer.model import MicroAud
 from consumer.model.command import Executed, Order
+from consumer.results.decision import status_message
+from consumer.results.events import Outlet
+from consumer.results.pauses import pause_message
 from consumer.store.decisions import TellChange
+from consumer.store.pauses import TellPause
 from consumer.store.pool import Connection
 
 Price: TypeAlias = Callable[[Mapping[str, int]], MicroAud | None]
@@ -18,8 +23,18 @@ class Hands:
     """The transaction, who builds the events of what changes in it, and who knows prices."""
 
     connection: Connection
-    tell: TellChange
+    outlet: Outlet
     price: Price
+
+    @property
+    def tell(self) -> TellChange:
+        """Builds the event of a status change."""
+        return partial(status_message, outlet=self.outlet)
+
+    @property
+    def tell_pause(self) -> TellPause:
+        """Builds the event of a pause."""
+        return partial(pause_message, outlet=self.outlet)
 
 
 Executor: TypeAlias = Callable[[Hands, Order], Awaitable[Executed]]

@@ -103,7 +103,7 @@ async def _verify(value: bytes, keys: CommandKeys, now: datetime) -> tuple[Comma
 def _judge(
     claims: Mapping[str, Any], entry: CommandKey, name: CommandId, settings: CommandSettings, now: datetime
 ) -> Order | RefusedOrder:
-    facts = CommandFacts(by=f"({entry.issuer}, key {entry.id})")
+    facts = CommandFacts(by=f"({entry.issuer})", key_id=entry.id)
     token = hashlib.sha256(orjson.dumps(claims, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
     refused = RefusedOrder(id=name, facts=facts, reason="", token=token)
     try:
@@ -111,7 +111,7 @@ def _judge(
     except EnvelopeError as error:
         message = redact_text(str(error)).replace("data.", "command.", 1)
         return replace(refused, reason=_first_fault(claims, entry, settings, now) or message)
-    order = order_of(command, name, entry.reach(), facts.by)
+    order = order_of(command, name, entry.reach(), entry.id)
     refused = replace(refused, facts=order.facts, digest=order.digest)
     fault = _first_fault(claims, entry, settings, now)
     if fault is None and not entry.allows(command.command):
@@ -125,7 +125,7 @@ def _judge(
     return order if fault is None else replace(refused, reason=fault)
 
 
-def order_of(command: AnyCommand, name: CommandId, organisations: frozenset[UUID] | None, by: str) -> Order:
+def order_of(command: AnyCommand, name: CommandId, organisations: frozenset[UUID] | None, key_id: str = "") -> Order:
     """Build the order of a command."""
     said = orjson.dumps(command.model_dump(mode="json", exclude_unset=True), option=orjson.OPT_SORT_KEYS)
     failure_id: UUID | None = getattr(command, "failure_id", None)
@@ -138,7 +138,8 @@ def order_of(command: AnyCommand, name: CommandId, organisations: frozenset[UUID
             name=command.command,
             org_id=OrgId(command.org_id) if command.org_id is not None else None,
             failure_id=FailureId(failure_id) if failure_id is not None else None,
-            by=redact_text(f"{command.issued_by} {by}".strip()),
+            by=redact_text(f"{command.issued_by} ({name.issuer})"),
+            key_id=key_id,
         ),
     )
 
@@ -188,4 +189,4 @@ def _read_unsigned(value: bytes, record: Record) -> Order | Unattributed:
     if envelope.id is None:
         message = "an unsigned command is a CloudEvent, whose id is the command's: this one has none"
         return Unattributed(reason=PoisonReason.WRONG_SHAPE, message=message)
-    return order_of(command, CommandId(issuer=ANYBODY, id=envelope.id), None, "(unsigned)")
+    return order_of(command, CommandId(issuer=ANYBODY, id=envelope.id), None)

@@ -25,7 +25,9 @@ class CommandFacts:
     org_id: OrgId | None = None
     failure_id: FailureId | None = None
     by: str = ""
-    """Who asked, and by which key."""
+    """Who asked, and the issuer who vouches for that name: one person is one, whichever key is in use."""
+    key_id: str = ""
+    """The key that signed it; empty: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from typing import Final
 
 import structlog
@@ -18,7 +17,6 @@ from consumer.model import Message, OwnerId
 from consumer.model.bulk import SLICE, FrozenFailure, ItemOutcome, RunningBulk
 from consumer.pipeline.publish import Publisher
 from consumer.results.bulk import progress_message
-from consumer.results.decision import status_message
 from consumer.results.events import Outlet
 from consumer.store.bulk import (
     bulk_counts,
@@ -86,7 +84,7 @@ class BulkRunner:
         return True
 
     async def _slice(self, connection: Connection, bulk: RunningBulk) -> Message | None:
-        hands = Hands(connection=connection, tell=partial(status_message, outlet=self.outlet), price=self.price)
+        hands = Hands(connection=connection, outlet=self.outlet, price=self.price)
         items = await next_slice(connection, bulk.id, max(1, min(SLICE, int(bulk.rate))))
         done = [await _do(hands, bulk, item) for item in items]
         if done:

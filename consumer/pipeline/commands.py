@@ -27,7 +27,6 @@ from consumer.ownership.permission import NOTHING_STARTS_AFTER
 from consumer.pipeline.durable import until_durable
 from consumer.pipeline.publish import Publisher
 from consumer.results.command import answer, refusal
-from consumer.results.decision import status_message
 from consumer.results.events import Outlet, dead_letter_message
 from consumer.settings import CommandSettings
 from consumer.store.commands import database_time
@@ -109,7 +108,7 @@ class CommandStage:
         log.warning("commands_not_durable", error=str(error)[:300], again_in=round(rest, 1))
 
     def _hands(self, connection: Connection) -> Hands:
-        return Hands(connection=connection, tell=partial(status_message, outlet=self.outlet), price=self.price)
+        return Hands(connection=connection, outlet=self.outlet, price=self.price)
 
     async def _respond(self, record: Record) -> CommandResponse:
         found = await self._read(record)

@@ -2,7 +2,9 @@
 
 from datetime import datetime
 from typing import Final
-from uuid import uuid5
+from uuid import UUID, uuid5
+
+from pydantic import TypeAdapter
 
 from consumer.model import ID_SPACE, Message
 from consumer.model.command import CommandFacts, CommandId, Executed, KeptCommand, RefusedOrder
@@ -37,11 +39,13 @@ def _message(
         issuer=name.issuer,
         command=facts.name,
         issued_by=facts.by[:1000],
+        key_id=facts.key_id,
         outcome=executed.outcome,
         reason=redact_text(executed.reason)[:MAX_REASON],
         org_id=facts.org_id,
         failure_id=facts.failure_id,
         decided_at=at,
+        pauses=TypeAdapter(tuple[UUID, ...]).validate_python(details.get("pauses", ())),
         bulk=BulkPreview.model_validate(details["bulk"]) if "bulk" in details else None,
     )
     event = command_result_event(result, token)

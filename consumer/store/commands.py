@@ -10,6 +10,7 @@ from pydantic_core import from_json
 
 from consumer.model import FailureId, OrgId
 from consumer.model.command import CommandFacts, CommandId, Executed, KeptCommand, Order
+from consumer.redact import redact_json
 from consumer.store.pool import Connection, Pool, transaction, translated
 from consumer.store.rows import as_json, storable_text
 from schemas.names import CommandName, CommandOutcome
@@ -20,13 +21,13 @@ _LOCK_TIMEOUT = "SELECT set_config('lock_timeout', $1, true)"
 
 # Of two deliveries at once the second waits here for the first one's commit.
 _RESERVE = """
-INSERT INTO heal_command (issuer, command_id, digest, command, org_id, failure_id, issued_by)
-VALUES ($1, $2, $3, $4::jsonb, $5, $6, $7)
+INSERT INTO heal_command (issuer, command_id, digest, command, org_id, failure_id, issued_by, key_id)
+VALUES ($1, $2, $3, $4::jsonb, $5, $6, $7, $8)
 ON CONFLICT DO NOTHING RETURNING true
 """
 
 _KEPT = """
-SELECT c.digest, c.command ->> 'command' AS name, c.org_id, c.failure_id, c.issued_by, c.outcome, c.reason,
+SELECT c.digest, c.command ->> 'command' AS name, c.org_id, c.failure_id, c.issued_by, c.key_id, c.outcome, c.reason,
        c.decided_at, c.revokes AND c.decided_at > clock_timestamp() - interval '5 seconds' AS revokes, c.details
   FROM heal_command c WHERE c.issuer = $1 AND c.command_id = $2
 """
@@ -55,10 +56,10 @@ class LockedByAnother(Exception):
 async def reserve(connection: Connection, order: Order) -> KeptCommand | None:
     """Take the order's id in the caller's transaction; returns what became of it where it was carried out before."""
     facts, name = order.facts, order.id
-    said = as_json(order.command.model_dump(mode="json", exclude_unset=True))
+    said, _ = redact_json(order.command.model_dump(mode="json", exclude_unset=True))
     by = storable_text(facts.by)[:1000]
     mine = await connection.fetchval(
-        _RESERVE, name.issuer, name.id, order.digest, said, facts.org_id, facts.failure_id, by
+        _RESERVE, name.issuer, name.id, order.digest, as_json(said), facts.org_id, facts.failure_id, by, facts.key_id
     )
     return None if mine else await kept_command(connection, name)
 
@@ -73,6 +74,7 @@ async def kept_command(connection: Connection, name: CommandId) -> KeptCommand |
         org_id=OrgId(row["org_id"]) if row["org_id"] else None,
         failure_id=FailureId(row["failure_id"]) if row["failure_id"] else None,
         by=row["issued_by"],
+        key_id=row["key_id"],
     )
     executed = Executed(
         outcome=CommandOutcome(row["outcome"]),

@@ -23,6 +23,7 @@ LARGEST: Final = 350
 LONGEST: Final = 50
 TESTED_ABOVE: Final = 40
 TWO_MEANINGS: Final = {
+    "Edit": "a repair of a document within, a command on the wire",
     "Evidence": "a rule's within, an oracle's on the wire",
     "Heal": "a plan within, a command on the wire",
     "Recovered": "an answer within, and as it is published",

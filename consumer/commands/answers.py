@@ -1,0 +1,63 @@
+"""Executors of answers to plans: approve and deny, by the plan's hash and the step at which it was asked for."""
+
+from typing import Final, assert_never
+
+from consumer.commands.hands import Hands
+from consumer.model import FailureId
+from consumer.model.approval import AnswerResult, PlanAnswer
+from consumer.model.command import Executed, Order
+from consumer.store.plan_answers import Answered, answer_plan
+from schemas.names import CommandOutcome
+from schemas.supervision import Approve, Deny
+
+_REFUSED: Final = {
+    AnswerResult.NOT_ASKED: "it waits for no answer",
+    AnswerResult.OTHER_PLAN: "the hash is that of another plan: read the one that is asked for now",
+    AnswerResult.OTHER_STEP: "the plan was asked for at another step: read the one that is asked for now",
+    AnswerResult.EXPIRED: "the time to answer is over: it is asked again",
+    AnswerResult.ANSWERED: "it was answered before",
+    AnswerResult.OWN_REQUEST: "who asked for this heal may not approve it: another person has to",
+    AnswerResult.OTHER_CHANGES: "another person has approved it with other changes",
+}
+
+
+async def answer_by_command(hands: Hands, order: Order) -> Executed:
+    """Approve or deny a plan."""
+    command = order.command
+    assert isinstance(command, Approve | Deny)  # noqa: S101 - the table of executors pairs them
+    answer = PlanAnswer(
+        approves=isinstance(command, Approve),
+        plan_hash=command.plan_hash,
+        step=command.step,
+        by=order.facts.by,
+        reason=command.reason,
+    )
+    failure_id = FailureId(command.failure_id)
+    return _executed(await answer_plan(hands.connection, failure_id, answer, hands.tell, org_id=order.facts.org_id))
+
+
+def _executed(answered: Answered) -> Executed:
+    match answered.result:
+        case AnswerResult.APPROVED:
+            return Executed(outcome=CommandOutcome.ACCEPTED, step=answered.step)
+        case AnswerResult.DENIED:
+            return Executed(outcome=CommandOutcome.ACCEPTED, revokes=answered.revoked)
+        case AnswerResult.COUNTED:
+            reason = f"counted: {answered.wanting} more have to approve"
+            return Executed(outcome=CommandOutcome.ACCEPTED, reason=reason)
+        case AnswerResult.ALREADY:
+            return Executed(outcome=CommandOutcome.ALREADY, reason="this answer stands already")
+        case AnswerResult.NOT_FOUND:
+            return Executed(outcome=CommandOutcome.NOT_FOUND, reason="no such failure in that organisation")
+        case (
+            AnswerResult.NOT_ASKED
+            | AnswerResult.OTHER_PLAN
+            | AnswerResult.OTHER_STEP
+            | AnswerResult.EXPIRED
+            | AnswerResult.ANSWERED
+            | AnswerResult.OWN_REQUEST
+            | AnswerResult.OTHER_CHANGES
+        ):
+            return Executed(outcome=CommandOutcome.REFUSED, reason=_REFUSED[answered.result])
+        case _:
+            assert_never(answered.result)
