@@ -12,6 +12,8 @@ _TEXT: Final = re.compile(
 )
 STAMP: Final = re.compile(r"\d\w*(?:[.:/\-]\w+){2,8}(?:\+\d\d:?\d\d)?", re.ASCII)
 """A date, a time, a version, an address, an id: digits with marks between them, which no number has."""
+NO_NUMBER: Final = re.compile(r"(?!0[xXoObB])\d+(?:/\d+(?![\w./])|[A-Za-z]{2,}\w*)", re.ASCII)
+"""A fraction, or a word that begins with digits; a single letter behind them is another language's number."""
 _END: Final = re.compile(r"[ \t]*(?:[,}\]\n\r]|//|/\*)")
 _ENDS_QUOTED: Final = re.compile(r"\"\s*[,}\]]")
 _CONSTANTS: Final = ("true", "false", "null")
@@ -28,7 +30,7 @@ _NO_TEXTS: Final = frozenset({
 
 def text_at(text: str, at: int) -> tuple[str, int, bool] | None:
     """Return the text without quotes at a position, where it ends, and whether its last quote is there; or None."""
-    found = _TEXT.match(text, at) or STAMP.match(text, at)
+    found = _TEXT.match(text, at) or STAMP.match(text, at) or NO_NUMBER.match(text, at)
     if found is None or found[0].lower() in _NO_TEXTS:
         return None
     if any(distance(found[0].lower(), constant, 1) <= 1 for constant in _CONSTANTS):  # it may be a slip for one

@@ -27,6 +27,7 @@ _WORDS: Final[dict[str, Json]] = {
 _NULL_WORDS: Final = frozenset({"NaN", "nan", "undefined"})
 _STRICT_WORDS: Final = frozenset({"true", "false", "null"})
 _JOIN: Final = re.compile(r"\s*\+\s*(?=[\"'])")
+_PYTHONS_TEXT: Final = re.compile(r"[uU](?=[\"'])")
 _COLON: Final = re.compile(r":|=>|=(?!=)")
 _HALF_QUOTED: Final = re.compile(r"\"(?=\s*:)")
 _VALUE_BEGINS: Final = re.compile(r"[\"'{\[\-0-9\u201c]|(?:true|false|null|True|False|None)\b", re.ASCII)
@@ -91,19 +92,21 @@ class LenientParser(StringReader):
         self.at += 1
         members: dict[str, Json] = {}
         comma = True
+        signs: set[str] = set()
         while True:
             self.skip()
             here = self._peek()
             if here == "}" or (here == "]" and (members or not comma)):
                 self.notes[_WRONG_BRACKET] += here == "]"
-                self._close(trailing=comma and bool(members))
+                self._close(trailing=comma and bool(members), signs=signs)
                 return members
-            if here == ",":
+            if here == "," or (here == ";" and not comma):
+                signs.add(here)
                 self.notes["doubled comma" if members else "leading comma"] += comma
                 comma = True
                 self.at += 1
                 continue
-            self.notes["missing comma"] += not comma
+            self._between(signs, comma=comma)
             self._member(members, comma=comma)
             comma = False
 
@@ -133,6 +136,10 @@ class LenientParser(StringReader):
     def _key(self, *, half: bool) -> str:
         if self._peek() in QUOTES:
             return self.string()
+        if _PYTHONS_TEXT.match(self.text, self.at):
+            self.notes["another language's text"] += 1
+            self.at += 1
+            return self.string()
         found = bare_texts.KEY.match(self.text, self.at)
         if found is None:
             self.fail("no key")
@@ -152,6 +159,7 @@ class LenientParser(StringReader):
         self.at += 1
         items: list[Json] = []
         comma = True
+        signs: set[str] = set()
         while True:
             self.skip()
             here = self._peek()
@@ -161,26 +169,36 @@ class LenientParser(StringReader):
                     if len(items) == 1 and not comma:
                         self.fail("a value in parentheses")
                     self.notes["tuple"] += 1
-                self._close(trailing=comma and bool(items) and closer == "]")
+                self._close(trailing=comma and bool(items) and closer == "]", signs=signs)
                 return items
-            if here == ",":
+            if here == "," or (here == ";" and not comma):
+                signs.add(here)
                 if comma and (items or self.notes["leading comma"]):
                     self.fail("nothing between two commas")
                 self.notes["leading comma"] += comma
                 comma = True
                 self.at += 1
                 continue
-            self.notes["missing comma"] += not comma
+            self._between(signs, comma=comma)
             items.append(self.value())
             comma = False
             self.begun = True
 
-    def _close(self, *, trailing: bool) -> None:
+    def _between(self, signs: set[str], *, comma: bool) -> None:
+        if not comma:
+            self.notes["missing comma"] += 1
+            signs.add("")
+
+    def _close(self, *, trailing: bool, signs: set[str]) -> None:
+        if ";" in signs and len(signs) > 1:
+            self.fail("semicolons beside another separator, as of a matrix's rows, in what ends")
+        self.notes["semicolon for a comma"] += ";" in signs
         self.notes["trailing comma"] += trailing
         self.at += 1
 
     def _number(self) -> Json:
-        if bare_texts.STAMP.match(self.text, self.at) and (stamp := self._bare_text()) is not None:
+        begins_text = bare_texts.STAMP.match(self.text, self.at) or bare_texts.NO_NUMBER.match(self.text, self.at)
+        if begins_text and (stamp := self._bare_text()) is not None:
             return stamp
         found = _NUMBER.match(self.text, self.at)
         if found is not None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import field
 from typing import Final
 
+from consumer.repair import brackets
 from consumer.repair.lenient_parser import MAX_DEPTH, LenientParser, whole_number
 from consumer.repair.string_reader import QUOTES, ParseError
 from consumer.repair.transports import Undone, undone
@@ -43,6 +44,7 @@ _FENCED: Final = re.compile(r"```[ \t]*(?:json[c5]?)?[ \t]*\n?([{\[].*[}\]])\s*`
 _ASIDE: Final = re.compile(r"\[[^\[\]{}]{0,200}\]|\{[^\[\]{}]{0,200}\}")
 _PART_OF_JSON: Final = re.compile(r"[}\]]|[\"'\u201d\u2019]\s*:|:\s*[\"\u201c]\w*\s*,")
 _CLOSERS: Final = re.compile(r"\s*}[}\s]*")
+_STRING_OR_ESCAPE: Final = re.compile(r"\"(?:[^\"\\]|\\.)*\"|\\[nrt]", re.DOTALL)
 _OPENER: Final = re.compile(r'[{\[]|"(?=(?:\\+")?[{\[]\s*(?:\\|[\]}]))')
 """Start of an embedded value: a bracket, or the quote before one whose own quotes are escaped."""
 BRACKETS_TOO_MANY: Final = "closing brackets too many"
@@ -81,8 +83,26 @@ def readings(text: str) -> Sequence[ParsedText]:
         raise ParseError(RefusalCause.NOT_JSON, "a page of markup, not JSON")
     if (inner := _peeled(bare)) is not None:
         return [_with_note(reading, inner.note) for reading in readings(inner.text)]
-    whole = _parse_whole(bare)
+    if (spaced := _with_its_white_space(bare)) is not None:
+        return [spaced]
+    whole = _parse_whole(bare) or _with_its_brackets(bare)
     return [whole] if whole is not None else _find_embedded(bare)
+
+
+def _with_its_white_space(text: str) -> ParsedText | None:
+    """Parse a text between whose strings line breaks and tabs are written as escapes; None where it is none."""
+    if text[0] not in "{[" or "\\" not in text:
+        return None
+    undone_text = _STRING_OR_ESCAPE.sub(lambda found: found[0] if found[0][0] == '"' else " ", text)
+    parsed = strictly(undone_text) if undone_text != text else None
+    return None if parsed is None else _with_note(parsed, "white space written as escapes")
+
+
+def _with_its_brackets(text: str) -> ParsedText | None:
+    """Parse a text in whose middle one bracket is lost or too many."""
+    found = brackets.mended(text, lambda one: strictly(one) is not None) if text[0] in "{[" else None
+    parsed = strictly(found[0]) if found is not None else None
+    return None if found is None or parsed is None else _with_note(parsed, found[1])
 
 
 def _peeled(text: str) -> Undone | None:

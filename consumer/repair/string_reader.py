@@ -12,6 +12,7 @@ _CLOSERS: Final = {
     '"': '"',
     "'": "'",
     "`": "`\u00b4",
+    "\u00ab": "\u00bb",
     **dict.fromkeys("\u201c\u201d\u201e", _DOUBLE),
     **dict.fromkeys("\u2018\u2019\u201a", _SINGLE),
 }

@@ -1,20 +1,21 @@
 """Independent validation of documents by the jsonschema library, formats included."""
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, Final, cast
-from urllib.parse import unquote
+from collections.abc import Mapping
+from typing import Any, Final
 
 from jsonschema import Draft7Validator, Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
 from jsonschema.protocols import Validator
-from jsonschema.validators import extend, validator_for
+from jsonschema.validators import validator_for
 from referencing.exceptions import Unresolvable
 
+from consumer.repair.fast_keywords import fast_class
 from consumer.repair.formats import FORMATS
 from consumer.repair.keywords import SPECIFICATIONS, corrected
+from consumer.repair.metaschema import check_schema
 from consumer.repair.values import RefusalCause
-from schemas.json_value import pointer, value_at
+from schemas.json_value import pointer
 
 _MAX_SCHEMA_DEPTH: Final = 120
 _CAUSES: Final = {
@@ -44,13 +45,12 @@ class SchemaValidator:
         try:
             _check_depth(schema, 0)
             self.kind = _validator_class(schema)
-            checked: Any = self.kind
-            checked.check_schema(schema)
+            check_schema(self.kind, schema)
         except SchemaError as error:
             raise UnusableSchema(f"not a JSON Schema at {_place(error)}: fails `{error.validator}`") from error
         except RecursionError as error:
             raise UnusableSchema("nested too deeply") from error
-        kind = corrected(self.kind) if _has_own_ids(schema) else _fast_class(corrected(self.kind), schema)
+        kind = corrected(self.kind) if _has_own_ids(schema) else fast_class(corrected(self.kind), schema)
         # Nothing but the specifications' own schemas: references are never resolved over a network.
         self._validator: Validator = kind(schema, registry=SPECIFICATIONS, format_checker=FORMATS)
 
@@ -81,65 +81,6 @@ def _validator_class(schema: bool | Mapping[str, Any]) -> type[Validator]:
         return Draft7Validator
     kind: type[Validator] = validator_for(schema, default=Draft202012Validator)
     return kind
-
-
-class _FastKeywords:
-    """Fast keywords that lead into sub-schemas: the validator of each is built once, not for each value."""
-
-    def __init__(self, kind: type[Validator], root: object) -> None:
-        self._default_items: Any = kind.VALIDATORS["items"]
-        self._default_ref: Any = kind.VALIDATORS["$ref"]
-        self._root = root
-        self._validators: dict[int, Validator] = {}
-        self._targets: dict[str, object] = {}
-
-    def properties(
-        self, validator: Validator, parts: Mapping[str, Any], value: object, _: object
-    ) -> Iterator[ValidationError]:
-        if isinstance(value, dict):
-            for name, part in parts.items():
-                if name in value:
-                    yield from self._descend(validator, value[name], part, name)
-
-    def items(
-        self, validator: Validator, part: object, value: object, schema: Mapping[str, Any]
-    ) -> Iterator[ValidationError]:
-        if isinstance(value, list) and isinstance(part, Mapping) and "prefixItems" not in schema:
-            for place, item in enumerate(value):
-                yield from self._descend(validator, item, part, place)
-        else:
-            yield from self._default_items(validator, part, value, schema) or ()
-
-    def ref(
-        self, validator: Validator, reference: str, value: object, schema: Mapping[str, Any]
-    ) -> Iterator[ValidationError]:
-        if reference not in self._targets:
-            found = reference[:1] == "#" and value_at(self._root, unquote(reference[1:]), None)
-            self._targets[reference] = found if isinstance(found, Mapping) else None
-        target = self._targets[reference]
-        if target is None:  # to the specification, or nowhere
-            yield from self._default_ref(validator, reference, value, schema) or ()
-        else:
-            yield from self._validator(validator, target).iter_errors(cast("Any", value))
-
-    def _validator(self, validator: Validator, part: object) -> Validator:
-        judge = self._validators.get(id(part))
-        if judge is None:
-            judge = self._validators[id(part)] = validator.evolve(schema=part)
-        return judge
-
-    def _descend(self, validator: Validator, value: object, part: object, step: str | int) -> Iterator[ValidationError]:
-        for error in self._validator(validator, part).iter_errors(cast("Any", value)):
-            error.relative_path.appendleft(step)
-            yield error
-
-
-def _fast_class(kind: type[Validator], root: object) -> type[Validator]:
-    """Return an equivalent validator class, twice as fast; not for a schema whose parts have ids of their own."""
-    ready, extended = _FastKeywords(kind, root), cast("Any", extend)
-    keywords = {"properties": ready.properties, "items": ready.items, "$ref": ready.ref}
-    quick: type[Validator] = extended(kind, keywords)
-    return quick
 
 
 def _has_own_ids(node: object) -> bool:
