@@ -1,5 +1,7 @@
 """What the catalog marks acts only after a person's yes to that very plan; silence, a no and another plan never act."""
 
+import asyncio
+import json
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -17,7 +19,8 @@ from consumer.store.plan_answers import Answered, answer_plan
 from consumer.store.pool import transaction
 from schemas.heal_result import FAILURE_STATUS_TYPE, FailureStatus
 from schemas.names import Code, Effect, StrategyName, Verdict
-from tests.support.pipeline import Running, Site, catalog, event, until
+from tests.support.pipeline import Running, Site, catalog, environment_of, event, until
+from tests.support.shw import Ran, shw
 from tests.support.worlds.scripted import Scripted, scripted
 
 PROVEN = Healed(proofs=(Proof(oracle="test", verdict=Verdict.PASSED, detail="it is there"),))
@@ -75,6 +78,10 @@ async def one_asked(place: Site, running: Running) -> FailureStatus:
     said = await asked(place)
     await running.settled(1)
     return said
+
+
+async def run_shw(place: Site, *arguments: str) -> Ran:
+    return await asyncio.to_thread(shw, *arguments, settings=environment_of(place.settings))
 
 
 async def stands(place: Site, status: str) -> bool:
@@ -262,3 +269,30 @@ async def test_who_asked_for_the_heal_does_not_approve_it_where_the_catalog_forb
         assert await stands(embedded_place, "awaiting_approval")
         assert (await answer(embedded_place, said, by="bob")).result is AnswerResult.APPROVED
         await until(lambda: stands(embedded_place, "resolved"))
+
+
+# --- over the command line and the API
+
+
+async def test_an_operator_reads_the_plan_approves_it_and_is_recorded(embedded_place: Site) -> None:
+    acts: list[UUID] = []
+    mark(embedded_place)
+    async with embedded_place.consumer(acting(acts)) as running:
+        said = await one_asked(embedded_place, running)
+        assert said.approval is not None
+        where = (str(said.failure_id), "--hash", said.approval.plan_hash, "--step", str(said.step), "--reason", "fine")
+        shown = await run_shw(embedded_place, "plan", str(said.failure_id))
+        assert shown.code == 0, shown.err
+        assert json.loads(shown.out)["plan_hash"] == said.approval.plan_hash
+        wrong = await run_shw(embedded_place, "approve", where[0], "--hash", "0" * 64, *where[3:])
+        assert wrong.code == 1
+        assert "another plan" in wrong.err
+        ran = await run_shw(embedded_place, "approve", *where, "--by", "Ann")
+        assert ran.code == 0, ran.err
+        await until(lambda: stands(embedded_place, "resolved"))
+        again = await run_shw(embedded_place, "deny", *where, "--by", "Ann")
+        assert again.code == 1
+        assert "answered before" in again.err
+    assert acts == [said.failure_id]
+    kept = await embedded_place.db.fetchval("SELECT answered_by FROM heal_approval_answer")
+    assert kept == "Ann"
