@@ -1,38 +1,30 @@
 """The OpenAPI 3.1 document of the HTTP API: every route, what it takes, and every answer that it may give."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from schemas.names import Code, Disposition, FailureType, Result, Status, StrategyName
-
-Json = dict[str, Any]
+from schemas.openapi_parts import (
+    ALWAYS,
+    ANY,
+    COUNT,
+    FLAG,
+    MOMENT,
+    SIGNED_IN,
+    TEXT,
+    UUID,
+    Json,
+    json_of,
+    nullable,
+    object_of,
+    operation,
+    query,
+    ref,
+    takes,
+    words,
+)
 
 VERSION: Final = "3.1.0"
 API_VERSION: Final = "1.0.0"
-_TEXT: Final[Json] = {"type": "string"}
-_UUID: Final[Json] = {"type": "string", "format": "uuid"}
-_COUNT: Final[Json] = {"type": "integer", "minimum": 0}
-_FLAG: Final[Json] = {"type": "boolean"}
-_MOMENT: Final[Json] = {
-    "type": ["string", "null"],
-    "description": "RFC 3339; of a row that a member inserted also `infinity`, or a year BC.",
-}
-_ANY: Final[Json] = {"description": "Any JSON, without its secrets."}
-
-_ERRORS: Final[Mapping[int, str]] = {
-    400: "Not HTTP (`bad_request`), or a cursor that is not one of ours (`bad_cursor`).",
-    401: "Not signed in (`not_signed_in`): the token is missing, expired, or not a user's.",
-    404: "No such failure, organisation or pause among those that the user administers (`not_found`).",
-    408: "The request did not come in time (`too_slow`).",
-    409: "It is resolved, needs a person, waits for approval; or a pause is over, or one too many: see the code.",
-    413: "The body is too large (`too_large`).",
-    422: "A parameter or the body is not what it has to be (`invalid_request`).",
-    429: "Too many requests (`too_many_requests`): come again after `Retry-After` seconds.",
-    500: "A fault of the healer (`internal`): its log tells more.",
-    503: "Not now (`busy`, `unavailable`, `sign_in_unavailable`): come again after `Retry-After` seconds.",
-}
-_ALWAYS: Final = (400, 408, 413, 429, 500, 503)
-_SIGNED_IN: Final = (*_ALWAYS, 401, 422)
 
 
 def openapi_document() -> Json:
@@ -44,7 +36,7 @@ def openapi_document() -> Json:
             "version": API_VERSION,
             "description": "Failures and attempts for owners and admins, asking for a heal, health and metrics.",
         },
-        "paths": _healing_paths() | _pause_paths() | _process_paths(),
+        "paths": _healing_paths() | _plan_paths() | _pause_paths() | _process_paths(),
         "components": {
             "schemas": _schemas(),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
@@ -53,44 +45,66 @@ def openapi_document() -> Json:
 
 
 def _healing_paths() -> Json:
-    org = _query("orgId", _UUID, "Of one organisation alone.")
-    failure = {"name": "failure_id", "in": "path", "required": True, "schema": _UUID}
+    org = query("orgId", UUID, "Of one organisation alone.")
+    failure = {"name": "failure_id", "in": "path", "required": True, "schema": UUID}
     base = "/api/healing"
     return {
         f"{base}/failures": {
-            "get": _operation(
+            "get": operation(
                 "The unresolved failures of the user's organisations, newest first; `next` is the following cursor.",
-                {200: _json("FailurePage")},
-                (*_SIGNED_IN,),
+                {200: json_of("FailurePage")},
+                (*SIGNED_IN,),
                 [
                     org,
-                    _query(
+                    query(
                         "limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 50}, "At most so many."
                     ),
-                    _query("cursor", {"type": "string", "maxLength": 400}, "`next` of the page before."),
+                    query("cursor", {"type": "string", "maxLength": 400}, "`next` of the page before."),
                 ],
             )
         },
         f"{base}/failures/{{failure_id}}": {
-            "get": _operation(
+            "get": operation(
                 "One failure, resolved or not, and where it stands.",
-                {200: _json("FailureWithState")},
-                (*_SIGNED_IN, 404),
+                {200: json_of("FailureWithState")},
+                (*SIGNED_IN, 404),
                 [failure],
             )
         },
         f"{base}/failures/{{failure_id}}/attempts": {
-            "get": _operation(
+            "get": operation(
                 "The healer's attempts on a failure, newest first, then those without a step, which members recorded.",
-                {200: _json("AttemptPage")},
-                (*_SIGNED_IN, 404),
-                [failure, _query("before", _COUNT | {"maximum": 2**31 - 1}, "`next` of the page before.")],
+                {200: json_of("AttemptPage")},
+                (*SIGNED_IN, 404),
+                [failure, query("before", COUNT | {"maximum": 2**31 - 1}, "`next` of the page before.")],
             )
         },
         f"{base}/stats": {
-            "get": _operation("Counts of the user's failures.", {200: _json("Stats")}, _SIGNED_IN, [org])
+            "get": operation("Counts of the user's failures.", {200: json_of("Stats")}, SIGNED_IN, [org])
         },
         f"{base}/heal": {"post": _heal()},
+    }
+
+
+def _plan_paths() -> Json:
+    failure = {"name": "failure_id", "in": "path", "required": True, "schema": UUID}
+    base = "/api/healing/failures/{failure_id}/plan"
+
+    def answers(summary: str) -> Json:
+        answer = operation(summary, {200: json_of("PlanAnswered")}, (*SIGNED_IN, 404, 409), [failure])
+        return {"post": answer | takes("PlanAnswer")}
+
+    return {
+        base: {
+            "get": operation(
+                "The plan of a failure that was asked for last, whole, and the answers to it.",
+                {200: json_of("Plan")},
+                (*SIGNED_IN, 404),
+                [failure],
+            )
+        },
+        f"{base}/approve": answers("Says yes to exactly this plan: it is carried out once."),
+        f"{base}/deny": answers("Says no to exactly this plan: once this is answered no effect of it begins."),
     }
 
 
@@ -98,222 +112,206 @@ def _pause_paths() -> Json:
     base = "/api/healing"
     return {
         f"{base}/pauses": {
-            "get": _operation(
+            "get": operation(
                 "The pauses that reach the user's organisations; with `show=all` also those that are over.",
-                {200: _json("Pauses")},
-                _SIGNED_IN,
-                [_query("show", {"type": "string", "enum": ["standing", "all"], "default": "standing"}, "Which.")],
+                {200: json_of("Pauses")},
+                SIGNED_IN,
+                [query("show", {"type": "string", "enum": ["standing", "all"], "default": "standing"}, "Which.")],
             ),
-            "post": _operation(
+            "post": operation(
                 "Holds healing within an organisation: once this is answered no effect begins there.",
-                {201: _json("Pause")},
-                (*_SIGNED_IN, 404, 409),
+                {201: json_of("Pause")},
+                (*SIGNED_IN, 404, 409),
             )
-            | _takes("PauseRequest"),
+            | takes("PauseRequest"),
         },
         f"{base}/pauses/{{pause_id}}/resume": {
-            "post": _operation(
+            "post": operation(
                 "Ends a pause of an organisation; those of the fleet only its operator ends.",
-                {200: _json("Pause")},
-                (*_SIGNED_IN, 404, 409),
-                [{"name": "pause_id", "in": "path", "required": True, "schema": _UUID}],
+                {200: json_of("Pause")},
+                (*SIGNED_IN, 404, 409),
+                [{"name": "pause_id", "in": "path", "required": True, "schema": UUID}],
             )
-            | _takes("ResumeRequest")
+            | takes("ResumeRequest")
         },
     }
 
 
 def _heal() -> Json:
-    operation = _operation(
+    asks = operation(
         "Has a failure healed now; waits a while for the attempt, then answers 202 with where to look.",
-        {200: _json("Healed"), 202: _json("Pending")},
-        (*_SIGNED_IN, 404, 409),
+        {200: json_of("Healed"), 202: json_of("Pending")},
+        (*SIGNED_IN, 404, 409),
     )
-    return operation | _takes("HealRequest")
-
-
-def _takes(name: str) -> Json:
-    return {"requestBody": {"required": True} | _content(name)}
+    return asks | takes("HealRequest")
 
 
 def _process_paths() -> Json:
-    text = {"description": "Prometheus' text format.", "content": {"text/plain": {"schema": _TEXT}}}
+    text = {"description": "Prometheus' text format.", "content": {"text/plain": {"schema": TEXT}}}
     openapi = {"description": "This document.", "content": {"application/json": {"schema": {"type": "object"}}}}
     return {
-        "/api/healing/openapi.json": {"get": _operation("This document.", {200: openapi}, _ALWAYS, signed_in=False)},
+        "/api/healing/openapi.json": {"get": operation("This document.", {200: openapi}, ALWAYS, signed_in=False)},
         "/healthz": {
-            "get": _operation(
+            "get": operation(
                 "Liveness: 503 when a clock stands still.",
-                {200: _json("Health"), 503: _json("Health")},
+                {200: json_of("Health"), 503: json_of("Health")},
                 (400, 408, 500),
                 signed_in=False,
             )
         },
         "/readyz": {
-            "get": _operation(
+            "get": operation(
                 "Readiness: 503 with the reasons while the process is not ready.",
-                {200: _json("Readiness"), 503: _json("Readiness")},
+                {200: json_of("Readiness"), 503: json_of("Readiness")},
                 (400, 408, 500),
                 signed_in=False,
             )
         },
-        "/metrics": {"get": _operation("Metrics.", {200: text}, _ALWAYS, signed_in=False)},
+        "/metrics": {"get": operation("Metrics.", {200: text}, ALWAYS, signed_in=False)},
     }
-
-
-def _operation(
-    summary: str,
-    answers: Mapping[int, Json],
-    errors: tuple[int, ...],
-    parameters: list[Json] | None = None,
-    *,
-    signed_in: bool = True,
-) -> Json:
-    refused = {code: {"description": _ERRORS[code]} | _content("Error") for code in sorted(set(errors) - set(answers))}
-    responses = {str(code): said for code, said in sorted((dict(answers) | refused).items())}
-    operation: Json = {"summary": summary, "responses": responses}
-    if parameters:
-        operation["parameters"] = parameters
-    if signed_in:
-        operation["security"] = [{"token": []}]
-    return operation
-
-
-def _query(name: str, schema: Json, description: str) -> Json:
-    return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}
-
-
-def _json(name: str) -> Json:
-    return {"description": name} | _content(name)
-
-
-def _content(name: str) -> Json:
-    return {"content": {"application/json": {"schema": _ref(name)}}}
-
-
-def _ref(name: str) -> Json:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _object(optional: Mapping[str, Json] | None = None, /, **members: Json) -> Json:
-    return {
-        "type": "object",
-        "properties": members | dict(optional or {}),
-        "required": list(members),
-        "additionalProperties": False,
-    }
-
-
-def _nullable(schema: Json) -> Json:
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-def _words(names: type[Status | Result | Code | Disposition | FailureType | StrategyName]) -> Json:
-    return {"type": "string", "enum": [name.value for name in names]}
 
 
 def _schemas() -> Json:
     failure = {
-        "id": _UUID,
-        "orgId": _UUID,
-        "workflowName": _TEXT,
-        "failureReason": _TEXT,
-        "context": _ANY,
-        "detectedAt": _MOMENT,
-        "resolved": _FLAG,
+        "id": UUID,
+        "orgId": UUID,
+        "workflowName": TEXT,
+        "failureReason": TEXT,
+        "context": ANY,
+        "detectedAt": MOMENT,
+        "resolved": FLAG,
     }
     state = {
-        "status": _words(Status),
-        "step": _COUNT,
-        "attempts": _COUNT,
-        "failureType": _nullable(_words(FailureType)),
-        "disposition": _nullable(_words(Disposition)),
-        "waitsOn": _nullable(_TEXT),
-        "dueAt": _MOMENT,
-        "receivedAt": _MOMENT,
-        "suspendedUntil": _MOMENT,
+        "status": words(Status),
+        "step": COUNT,
+        "attempts": COUNT,
+        "failureType": nullable(words(FailureType)),
+        "disposition": nullable(words(Disposition)),
+        "waitsOn": nullable(TEXT),
+        "dueAt": MOMENT,
+        "receivedAt": MOMENT,
+        "suspendedUntil": MOMENT,
     }
     attempt = {
-        "id": _UUID,
-        "failureId": _UUID,
-        "attemptedAt": _MOMENT,
-        "strategy": _TEXT,
-        "result": _TEXT,
-        "details": _ANY,
-        "step": _nullable(_COUNT),
+        "id": UUID,
+        "failureId": UUID,
+        "attemptedAt": MOMENT,
+        "strategy": TEXT,
+        "result": TEXT,
+        "details": ANY,
+        "step": nullable(COUNT),
     }
     pages = {
-        "FailurePage": _object(failures={"type": "array", "items": _ref("Failure")}, next=_nullable(_TEXT)),
-        "AttemptPage": _object(attempts={"type": "array", "items": _ref("Attempt")}, next=_nullable(_COUNT)),
+        "FailurePage": object_of(failures={"type": "array", "items": ref("Failure")}, next=nullable(TEXT)),
+        "AttemptPage": object_of(attempts={"type": "array", "items": ref("Attempt")}, next=nullable(COUNT)),
     }
     return {
-        "Failure": _object(**failure),
-        "FailureWithState": _object(**failure, **state),
-        "Attempt": _object(**attempt),
+        "Failure": object_of(**failure),
+        "FailureWithState": object_of(**failure, **state),
+        "Attempt": object_of(**attempt),
         **pages,
+        **_plans(),
         **_pauses(),
         **_answers(),
     }
 
 
+def _plans() -> Json:
+    moment = {"type": "string", "format": "date-time"}
+    plan_hash = TEXT | {"minLength": 1, "maxLength": 128}
+    answer = {
+        "by": TEXT,
+        "approves": FLAG,
+        "step": COUNT,
+        "planHash": plan_hash,
+        "reason": TEXT,
+        "answeredAt": moment,
+    }
+    plan = {
+        "state": TEXT | {"enum": ["asked", "approved", "denied", "expired"]},
+        "step": COUNT,
+        "strategy": words(StrategyName),
+        "planHash": plan_hash,
+        "plan": ANY,
+        "why": {"type": "array", "items": TEXT},
+        "asked": COUNT,
+        "asks": COUNT,
+        "approvers": COUNT,
+        "selfApproval": FLAG,
+        "askedAt": moment,
+        "expiresAt": moment,
+        "answers": {"type": "array", "items": object_of(**answer)},
+    }
+    return {
+        "Plan": object_of(**plan),
+        "PlanAnswer": object_of(planHash=plan_hash, step=COUNT, reason=TEXT | {"minLength": 1, "maxLength": 4096}),
+        "PlanAnswered": object_of(
+            failureId=UUID,
+            result=TEXT | {"enum": ["approved", "counted", "denied", "already"]},
+            planHash=plan_hash,
+            wanting=COUNT,
+        ),
+    }
+
+
 def _pauses() -> Json:
-    reason = _TEXT | {"minLength": 1, "maxLength": 4096}
-    name = _nullable(_TEXT | {"minLength": 1, "maxLength": 512})
-    moment = _nullable({"type": "string", "format": "date-time"})
+    reason = TEXT | {"minLength": 1, "maxLength": 4096}
+    name = nullable(TEXT | {"minLength": 1, "maxLength": 512})
+    moment = nullable({"type": "string", "format": "date-time"})
     reach = {
         "workflowName": name | {"description": "A name, or a pattern with `*` and `?`."},
-        "failureType": _nullable(_words(FailureType)),
-        "strategy": _nullable(_words(StrategyName)),
+        "failureType": nullable(words(FailureType)),
+        "strategy": nullable(words(StrategyName)),
         "dependency": name,
     }
     pause = {
-        "id": _UUID,
-        "stands": _FLAG,
-        "orgId": _nullable(_UUID),
+        "id": UUID,
+        "stands": FLAG,
+        "orgId": nullable(UUID),
         **reach,
-        "reason": _TEXT,
-        "pausedBy": _TEXT,
+        "reason": TEXT,
+        "pausedBy": TEXT,
         "startsAt": {"type": "string", "format": "date-time"},
         "endsAt": moment,
         "endedAt": moment,
-        "endedBy": _nullable(_TEXT),
-        "endReason": _nullable(_TEXT),
+        "endedBy": nullable(TEXT),
+        "endReason": nullable(TEXT),
     }
     return {
-        "Pause": _object(**pause),
-        "Pauses": _object(pauses={"type": "array", "items": _ref("Pause")}),
-        "PauseRequest": _object({**reach, "startsAt": moment, "endsAt": moment}, orgId=_UUID, reason=reason),
-        "ResumeRequest": _object(reason=reason),
+        "Pause": object_of(**pause),
+        "Pauses": object_of(pauses={"type": "array", "items": ref("Pause")}),
+        "PauseRequest": object_of({**reach, "startsAt": moment, "endsAt": moment}, orgId=UUID, reason=reason),
+        "ResumeRequest": object_of(reason=reason),
     }
 
 
 def _answers() -> Json:
-    clock = _object(seconds={"type": "number"}, limit={"type": "number"}, ok=_FLAG)
-    texts: Json = {"type": "array", "items": _TEXT}
+    clock = object_of(seconds={"type": "number"}, limit={"type": "number"}, ok=FLAG)
+    texts: Json = {"type": "array", "items": TEXT}
     return {
-        "Stats": _object(
-            totalFailures=_COUNT,
-            resolved=_COUNT,
-            pending=_COUNT,
+        "Stats": object_of(
+            totalFailures=COUNT,
+            resolved=COUNT,
+            pending=COUNT,
             successRate={"type": "integer", "maximum": 100},
-            suspended=_COUNT,
+            suspended=COUNT,
         ),
-        "HealRequest": {"type": "object", "properties": {"failureId": _UUID}, "required": ["failureId"]},
-        "Healed": _object(
-            success=_FLAG,
-            strategy=_TEXT,
-            result=_words(Result),
-            code=_nullable(_words(Code)),
-            details=_ANY,
-            attemptId=_UUID,
-            step=_COUNT,
+        "HealRequest": {"type": "object", "properties": {"failureId": UUID}, "required": ["failureId"]},
+        "Healed": object_of(
+            success=FLAG,
+            strategy=TEXT,
+            result=words(Result),
+            code=nullable(words(Code)),
+            details=ANY,
+            attemptId=UUID,
+            step=COUNT,
         ),
-        "Pending": _object(failureId=_UUID, status={"const": "pending"}, where=_TEXT),
-        "Error": _object(error=_object(code=_TEXT, message=_TEXT)),
-        "Health": _object(
+        "Pending": object_of(failureId=UUID, status={"const": "pending"}, where=TEXT),
+        "Error": object_of(error=object_of(code=TEXT, message=TEXT)),
+        "Health": object_of(
             status={"type": "string", "enum": ["ok", "failing"]},
             failing=texts,
             clocks={"type": "object", "additionalProperties": clock},
         ),
-        "Readiness": _object(ready=_FLAG, reasons=texts, notes=texts),
+        "Readiness": object_of(ready=FLAG, reasons=texts, notes=texts),
     }

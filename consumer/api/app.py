@@ -6,6 +6,7 @@ from typing import Final
 
 from fastapi import FastAPI
 
+from consumer.api.approvals import ApprovalEndpoints, add_approvals
 from consumer.api.errors import answer_errors
 from consumer.api.gateway import Gateway, gateway
 from consumer.api.healing import healing_routes
@@ -33,6 +34,7 @@ def create_api(
     readiness: Readiness,
     wake: Callable[[], None],
     pauses: PauseAnswers | None = None,
+    approvals: ApprovalEndpoints | None = None,
 ) -> Gateway:
     """Create the application, behind its gateway; `wake` has the resume loop look for what a request made due."""
     # The interactive pages load their scripts from elsewhere; the description itself is enough.
@@ -44,6 +46,8 @@ def create_api(
     routes, healing = healing_routes(settings, pool, wake)
     if pauses is not None:
         add_pauses(routes, healing, pauses)
+    if approvals is not None:
+        add_approvals(routes, healing, approvals)
     app.include_router(routes)
     # With every answer, of which the framework knows few.
     app.openapi = openapi_document  # type: ignore[method-assign]

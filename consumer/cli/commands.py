@@ -12,6 +12,7 @@ from uuid import UUID
 
 import typer
 
+from consumer.cli.approvals import approve_plan, deny_plan, show_plan
 from consumer.cli.deployment import deployment
 from consumer.cli.exits import ExitCode
 from consumer.cli.options import AsJson, By, Reason, Since, end, header_of, since_of, stdin, time_of
@@ -35,6 +36,9 @@ app.add_typer(deployment, name="deployment")
 app.add_typer(dlq, name="dlq")
 app.add_typer(intake, name="intake")
 app.add_typer(organisations, name="org")
+app.command("plan")(show_plan)
+app.command("approve")(approve_plan)
+app.command("deny")(deny_plan)
 app.command("wallet")(show_wallet)
 app.command("ledger")(show_ledger)
 app.command("pause")(pause_healing)

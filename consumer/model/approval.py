@@ -112,6 +112,18 @@ class AnswerResult(StrEnum):
 
 CHANGED: Final = frozenset({AnswerResult.APPROVED, AnswerResult.COUNTED, AnswerResult.DENIED})
 """Results of an answer that was recorded."""
+REFUSALS: Final[Mapping[AnswerResult, str]] = {
+    AnswerResult.ALREADY: "this person's same answer stands already",
+    AnswerResult.NOT_FOUND: "no such failure among those that may be answered here, or no plan of it was asked for",
+    AnswerResult.NOT_ASKED: "the failure waits for no answer",
+    AnswerResult.OTHER_PLAN: "the hash is that of another plan: read the one that is asked for now",
+    AnswerResult.OTHER_STEP: "the plan was asked for at another step: read the one that is asked for now",
+    AnswerResult.EXPIRED: "the time to answer is over: the plan is made anew, and asked for again",
+    AnswerResult.ANSWERED: "it was answered before",
+    AnswerResult.OWN_REQUEST: "the person asked for this heal, and the catalog wants another one's yes",
+    AnswerResult.OTHER_CHANGES: "another person has approved it with other changes, or without",
+}
+"""Why an answer changed nothing, in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

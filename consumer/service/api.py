@@ -6,9 +6,11 @@ from functools import partial
 import structlog
 
 from consumer.api.app import create_api
+from consumer.api.approvals import ApprovalEndpoints
 from consumer.api.pauses import PauseAnswers
 from consumer.api.server import connections_beside, serve
 from consumer.ownership.permission import NOTHING_STARTS_AFTER
+from consumer.results.decision import status_message
 from consumer.results.pauses import pause_message
 from consumer.service.loops import Consumer
 from consumer.service.startup_checks import OTHER_FILES
@@ -27,6 +29,12 @@ async def serve_api(consumer: Consumer) -> None:
         clocks=vitals,
         readiness=vitals,
         wake=consumer.wake.set,
+        approvals=ApprovalEndpoints(
+            tell=partial(status_message, outlet=consumer.stages.outlet),
+            holds_after=NOTHING_STARTS_AFTER,
+            wake=consumer.wake.set,
+            metrics=consumer.metrics,
+        ),
         pauses=PauseAnswers(
             tell=partial(pause_message, outlet=consumer.stages.outlet), holds_after=NOTHING_STARTS_AFTER
         ),

@@ -23,20 +23,26 @@ async def world(database: str) -> AsyncIterator[World]:
         yield served
 
 
-async def asked(world: World, **changes: Any) -> FailureId:  # noqa: ANN401 - of a test
+async def asked(world: World) -> FailureId:
     """Make a failure whose plan waits for its answer."""
     failure_id = await world.failure(status="awaiting_approval", step=1)
-    org_id = OrgId((await world.row(failure_id))["org_id"])
-    request = {
-        "strategy": StrategyName.AUTO_RETRY, "plan": {"strategy": "auto-retry"}, "plan_hash": HASH, "base_hash": HASH,
-        "why": ("marked",), "asked": 1, "asks": 3, "valid_for": timedelta(hours=1), "approvers": 1,
-        "self_approval": True,
-    }  # fmt: skip
+    request = PlanRequest(
+        strategy=StrategyName.AUTO_RETRY,
+        plan={"strategy": "auto-retry"},
+        plan_hash=HASH,
+        base_hash=HASH,
+        why=("marked",),
+        asked=1,
+        asks=3,
+        valid_for=timedelta(hours=1),
+        approvers=1,
+        self_approval=True,
+    )
     plan = AskedPlan(
         failure_id=failure_id,
-        org_id=org_id,
+        org_id=OrgId((await world.row(failure_id))["org_id"]),
         step=1,
-        request=PlanRequest(**(request | changes)),
+        request=request,
         expires_at=datetime.now(UTC) + timedelta(hours=1),
     )
     async with transaction(world.pool) as connection:
@@ -52,7 +58,12 @@ async def test_an_admin_reads_the_plan_and_approves_it_and_the_healer_is_woken(w
     failure_id = await asked(world)
     path = f"/api/healing/failures/{failure_id}/plan"
     plan = await world.get(path)
-    assert (plan["planHash"], plan["step"], plan["state"], plan["plan"]) == (HASH, 1, "asked", {"strategy": "auto-retry"})
+    assert (plan["planHash"], plan["step"], plan["state"], plan["plan"]) == (
+        HASH,
+        1,
+        "asked",
+        {"strategy": "auto-retry"},
+    )
     answered = await world.ask("POST", f"{path}/approve", json=body())
     assert answered.status_code == 200, answered.text
     assert answered.json()["result"] == "approved"
@@ -100,8 +111,7 @@ async def test_who_administers_nothing_neither_reads_nor_answers_a_plan(world: W
     "statement",
     [
         "UPDATE heal_approval SET state = 'approved'",
-        "INSERT INTO heal_approval_answer (failure_id, step, answered_by, approves, plan_hash, reason)"
-        " SELECT id, 1, 'me', true, '', '' FROM workflow_failures",
+        "INSERT INTO heal_approval_answer SELECT id, 1, 'me', true, '' FROM workflow_failures",
         "UPDATE workflow_failures SET status = 'pending'",
         "SELECT plan FROM heal_approval",
     ],

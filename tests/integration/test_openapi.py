@@ -60,10 +60,11 @@ async def test_schemathesis_finds_no_answer_of_500_and_none_that_is_not_told(dat
     async with serving(database, **limits) as world:
         path = tmp_path / "openapi.json"
         path.write_text(json.dumps(with_examples(openapi_document(), await fill(world))))
+        # One worker: two that parse at once break Python 3.11 itself ("AST constructor recursion depth mismatch").
         tried = await asyncio.create_subprocess_exec(
             *(str(Path(sys.executable).with_name("schemathesis")), "run", str(path), "--url", world.url),
             *("--header", f"Authorization: {world.signed(exp=2**40)}", "--checks", CHECKS),
-            *("--max-examples", "10", "--seed", "1", "--workers", "2", "--no-color"),
+            *("--max-examples", "10", "--seed", "1", "--workers", "1", "--no-color"),
             *("--phases", "examples,coverage,fuzzing", "--request-timeout", "20", "--generation-database", "none"),
             cwd=tmp_path,
             stdout=asyncio.subprocess.PIPE,

@@ -20,10 +20,12 @@ from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from consumer.api.app import create_api
+from consumer.api.approvals import ApprovalEndpoints
 from consumer.api.pauses import PauseAnswers
 from consumer.api.server import serve
 from consumer.metrics import Metrics
 from consumer.model import ID_SPACE, FailureId
+from consumer.results.decision import status_message
 from consumer.results.events import Outlet
 from consumer.results.pauses import pause_message
 from consumer.settings import ApiSettings, PostgresSettings
@@ -132,6 +134,12 @@ async def serving(database: str, **settings: Any) -> AsyncIterator[World]:
             clocks=healer,
             readiness=healer,
             wake=healer.woken.set,
+            approvals=ApprovalEndpoints(
+                tell=partial(status_message, outlet=OUTLET),
+                holds_after=HOLDS_AFTER,
+                wake=healer.woken.set,
+                metrics=metrics,
+            ),
             pauses=PauseAnswers(tell=partial(pause_message, outlet=OUTLET), holds_after=HOLDS_AFTER),
         )
         async with serve(app, "127.0.0.1", 0) as url:

@@ -1,0 +1,148 @@
+"""Plans over HTTP: an owner or admin reads what is asked for of a failure, and says yes or no to exactly that."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+import structlog
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field
+
+from consumer.api.errors import ApiError
+from consumer.api.healing import HealingEndpoints, signed_in
+from consumer.api.shown import ApiReply, shown_json
+from consumer.api.tokens import User
+from consumer.metrics import ApprovalEvent, Metrics
+from consumer.model import FailureId
+from consumer.model.approval import CHANGED, REFUSALS, AnswerResult, PlanAnswer
+from consumer.redact import redact_text
+from consumer.store import reports
+from consumer.store.approvals import ShownApproval, shown_approval
+from consumer.store.decisions import TellChange
+from consumer.store.plan_answers import Answered, answer_plan
+
+log = structlog.get_logger(__name__)
+
+
+class PlanAnswerBody(BaseModel):
+    """Which plan is answered, by its hash and the step at which it was asked for, and why."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    plan_hash: Annotated[str, Field(alias="planHash", min_length=1, max_length=128)]
+    step: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    reason: Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalEndpoints:
+    """What the endpoints of plans need of other rooms."""
+
+    tell: TellChange
+    holds_after: timedelta
+    """Time after its commit from which the denial of a heal under way holds: only then it is answered."""
+    wake: Callable[[], None]
+    metrics: Metrics
+
+
+def add_approvals(router: APIRouter, healing: HealingEndpoints, parts: ApprovalEndpoints) -> None:
+    """Add the endpoints of plans."""
+
+    @router.get("/failures/{failure_id}/plan")
+    async def plan(failure_id: UUID, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
+        """Give the plan of a failure that was asked for last, whole, and the answers to it."""
+        async with healing.as_user(user) as connection:
+            visible = await reports.visible_failure_id(connection, FailureId(failure_id))
+            await reports.become_service(connection)
+            found = await shown_approval(connection, FailureId(failure_id)) if visible is not None else None
+        if found is None:
+            raise _refused(AnswerResult.NOT_FOUND)
+        return ApiReply(shown_plan(found))
+
+    @router.post("/failures/{failure_id}/plan/approve")
+    async def approve(failure_id: UUID, body: PlanAnswerBody, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
+        """Say yes to exactly this plan."""
+        return await _answer(healing, parts, failure_id, body, user, approves=True)
+
+    @router.post("/failures/{failure_id}/plan/deny")
+    async def deny(failure_id: UUID, body: PlanAnswerBody, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
+        """Say no to exactly this plan; once it is answered, no effect of it begins."""
+        return await _answer(healing, parts, failure_id, body, user, approves=False)
+
+
+async def _answer(
+    healing: HealingEndpoints,
+    parts: ApprovalEndpoints,
+    failure_id: UUID,
+    body: PlanAnswerBody,
+    user: User,
+    *,
+    approves: bool,
+) -> ApiReply:
+    answer = PlanAnswer(
+        approves=approves, plan_hash=body.plan_hash, step=body.step, by=str(user.id), reason=body.reason
+    )
+    async with healing.as_user(user, readonly=False) as connection:
+        visible = await reports.visible_failure_id(connection, FailureId(failure_id))
+        await reports.become_service(connection)
+        answered = Answered(result=AnswerResult.NOT_FOUND)
+        if visible is not None:
+            answered = await answer_plan(connection, FailureId(failure_id), answer, parts.tell)
+    log.info(
+        "plan_answered",
+        failure_id=str(failure_id),
+        user=str(user.id),
+        result=answered.result,
+        plan_hash=body.plan_hash,
+        step=body.step,
+    )
+    if answered.result not in CHANGED | {AnswerResult.ALREADY}:
+        raise _refused(answered.result)
+    if answered.result in _COUNTED:
+        parts.metrics.approvals[_COUNTED[answered.result]].inc()
+    parts.wake()
+    if answered.revoked:
+        await asyncio.sleep(parts.holds_after.total_seconds())
+    told = {"result": answered.result, "planHash": answered.plan_hash, "wanting": answered.wanting}
+    return ApiReply({"failureId": str(failure_id), **told})
+
+
+_COUNTED = {AnswerResult.APPROVED: ApprovalEvent.APPROVED, AnswerResult.DENIED: ApprovalEvent.DENIED}
+
+
+def shown_plan(found: ShownApproval) -> dict[str, object]:
+    """Render a plan that was asked for, and its answers."""
+    return {
+        "state": found.state,
+        "step": found.step,
+        "strategy": found.strategy,
+        "planHash": found.plan_hash,
+        "plan": shown_json(found.plan),
+        "why": shown_json(found.why),
+        "asked": found.asked,
+        "asks": found.asks,
+        "approvers": found.approvers,
+        "selfApproval": found.self_approval,
+        "askedAt": found.asked_at,
+        "expiresAt": found.expires_at,
+        "answers": [
+            {
+                "by": one["answered_by"],
+                "approves": one["approves"],
+                "step": one["step"],
+                "planHash": one["changed_hash"] or one["plan_hash"],
+                "reason": redact_text(one["reason"]),
+                "answeredAt": one["answered_at"],
+            }
+            for one in found.answers
+        ],
+    }
+
+
+def _refused(result: AnswerResult) -> ApiError:
+    status = HTTPStatus.NOT_FOUND if result is AnswerResult.NOT_FOUND else HTTPStatus.CONFLICT
+    return ApiError(status, result, f"{REFUSALS[result]}.")

@@ -1,0 +1,115 @@
+"""`shw plan`, `approve` and `deny`: shows the plan that is asked for of a failure, and answers exactly that."""
+# --help must not wait for the database's driver to be imported.
+# ruff: noqa: PLC0415
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Final
+from uuid import UUID
+
+import typer
+
+from consumer.cli.exits import ExitCode, say
+from consumer.cli.options import By, Reason, end
+
+if TYPE_CHECKING:
+    from consumer.model.approval import PlanAnswer
+    from consumer.store.plan_answers import Answered
+
+_LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout = '5s'"
+Failure = Annotated[UUID, typer.Argument(metavar="ID", help="The failure.")]
+Hash = Annotated[str, typer.Option("--hash", help="Of the plan, as it is told: another one is not touched.")]
+Step = Annotated[int, typer.Option(min=0, help="At which the plan was asked for, as it is told.")]
+
+
+def show_plan(failure_id: Failure) -> None:
+    """Print the plan of a failure that was asked for last, with its hash, step and answers, as JSON."""
+    end(asyncio.run(_show(failure_id)))
+
+
+def approve_plan(failure_id: Failure, plan_hash: Hash, step: Step, reason: Reason, by: By = None) -> None:
+    """Say yes to exactly this plan: it is carried out once, while it is valid."""
+    end(_answer(failure_id, plan_hash, step, reason, by, approves=True))
+
+
+def deny_plan(failure_id: Failure, plan_hash: Hash, step: Step, reason: Reason, by: By = None) -> None:
+    """Say no to exactly this plan: once this answers, no effect of it begins; the next strategy goes on."""
+    end(_answer(failure_id, plan_hash, step, reason, by, approves=False))
+
+
+async def _show(failure_id: UUID) -> ExitCode:
+    from pydantic_core import from_json
+
+    from consumer.cli.database import open_database
+    from consumer.cli.tables import print_json
+    from consumer.model import FailureId
+    from consumer.store.approvals import shown_approval
+    from consumer.store.pool import transaction
+
+    async with open_database() as pool, transaction(pool) as connection:
+        found = await shown_approval(connection, FailureId(failure_id))
+    if found is None:
+        say(f"No plan of {failure_id} was asked for: `shw failures --status awaiting_approval` lists those that wait.")
+        return ExitCode.NO
+    print_json(
+        {
+            "state": found.state,
+            "step": found.step,
+            "strategy": found.strategy,
+            "plan_hash": found.plan_hash,
+            "plan": from_json(found.plan),
+            "why": from_json(found.why),
+            "asked": found.asked,
+            "asks": found.asks,
+            "approvers": found.approvers,
+            "self_approval": found.self_approval,
+            "asked_at": found.asked_at,
+            "expires_at": found.expires_at,
+            "answers": [*found.answers],
+        }
+    )
+    return ExitCode.OK
+
+
+def _answer(failure_id: UUID, plan_hash: str, step: int, reason: str, by: str | None, *, approves: bool) -> ExitCode:
+    from consumer.cli.operator import login
+    from consumer.model.approval import CHANGED, REFUSALS, AnswerResult, PlanAnswer
+
+    answer = PlanAnswer(approves=approves, plan_hash=plan_hash, step=step, by=by or login(), reason=reason)
+    answered = asyncio.run(_commit(failure_id, answer))
+    if answered.result not in CHANGED:
+        told = REFUSALS[answered.result]
+        say(
+            f"{'Nothing to do' if answered.result is AnswerResult.ALREADY else 'Refused'}: {told}. Nothing was changed."
+        )
+        return ExitCode.OK if answered.result is AnswerResult.ALREADY else ExitCode.NO
+    match answered.result:
+        case AnswerResult.COUNTED:
+            say(f"Recorded: {answered.wanting} more people have to approve the plan of {failure_id}.")
+        case AnswerResult.APPROVED:
+            say(f"The plan of {failure_id} is approved: a running consumer carries it out within seconds.")
+        case _:
+            say(f"The plan of {failure_id} is denied: no effect of it begins.")
+    say(f"Recorded as answered by {answer.by}.")
+    return ExitCode.OK
+
+
+async def _commit(failure_id: UUID, answer: "PlanAnswer") -> "Answered":
+    from functools import partial
+
+    from consumer.cli.database import open_database
+    from consumer.model import FailureId
+    from consumer.ownership.permission import NOTHING_STARTS_AFTER
+    from consumer.results.decision import status_message
+    from consumer.results.events import Outlet
+    from consumer.settings import read_settings
+    from consumer.store.plan_answers import answer_plan
+    from consumer.store.pool import transaction
+
+    tell = partial(status_message, outlet=Outlet.of(read_settings().kafka))
+    async with open_database() as pool:
+        async with transaction(pool) as connection:
+            await connection.execute(_LOCK_TIMEOUT)
+            answered = await answer_plan(connection, FailureId(failure_id), answer, tell)
+        if answered.revoked:
+            await asyncio.sleep(NOTHING_STARTS_AFTER.total_seconds())
+    return answered
