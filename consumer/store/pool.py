@@ -11,7 +11,7 @@ import asyncpg
 from consumer.errors import ConfigError, NoAnswer, RefusedByDatabase, TransientError
 from consumer.settings import PostgresSettings
 from consumer.store.asyncpg_internals import expire_connections, take_only_plain_arrays
-from consumer.store.session import at_connect, bound_transactions, check_session, what_to_do
+from consumer.store.session import at_connect, check_session, prepare_session, what_to_do
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolAcquireContext, PoolConnectionProxy
@@ -86,7 +86,7 @@ async def open_pool(
     async def prepare(connection: Connection) -> None:
         opened()
         if not settings.pooler_shares:
-            await bound_transactions(connection, settings.statement_timeout)
+            await prepare_session(connection, settings.statement_timeout)
 
     with _config_errors(settings):
         pool = await _BoundedPool(

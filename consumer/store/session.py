@@ -32,6 +32,21 @@ _DURABILITY_SETTINGS: Final = {
     "default_transaction_isolation": "read committed",
 }
 _PINNED_SETTINGS: Final = _PLANNER_SETTINGS | _DURABILITY_SETTINGS
+_MEANING_SETTINGS: Final = {
+    # With these a statement means, and prints, something else than it was written for, or ends early.
+    "standard_conforming_strings": "on",
+    "transform_null_equals": "off",
+    "array_nulls": "on",
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "row_security": "on",
+    "lock_timeout": "0",
+    "idle_session_timeout": "0",
+    "default_transaction_deferrable": "off",
+}
+_REQUIRED_SETTINGS: Final = _PINNED_SETTINGS | _MEANING_SETTINGS
 _TIMEOUT_SETTINGS: Final = ("statement_timeout", "idle_in_transaction_session_timeout")
 _TRANSACTION_TIMEOUT: Final = "transaction_timeout"
 _ABOVE_STATEMENTS: Final = 2
@@ -46,7 +61,8 @@ SELECT pg_backend_pid() AS pid, quote_ident(session_user) AS role, quote_ident(c
                                   * CASE s.name WHEN 'transaction_timeout' THEN 2 ELSE 1 END END
               ORDER BY s.name) AS unbounded,
        ARRAY(SELECT s.name FROM pg_settings s JOIN unnest($3::text[], $4::text[]) AS p (name, wanted) USING (name)
-              WHERE s.setting <> p.wanted ORDER BY s.name) AS differing
+              WHERE s.setting <> p.wanted ORDER BY s.name) AS differing,
+       current_setting('session_replication_role') AS replication
 """
 
 
@@ -59,16 +75,17 @@ def at_connect(settings: PostgresSettings, application: str) -> dict[str, str]:
     return kept | dict.fromkeys(_TIMEOUT_SETTINGS, bound) | _PINNED_SETTINGS
 
 
-async def bound_transactions(connection: "Connection", longest: timedelta) -> None:
-    """Set a timeout for transactions as a whole, where the server has one: above that of `longest` for a statement.
+async def prepare_session(connection: "Connection", longest: timedelta) -> None:
+    """Set what a database or role may have set otherwise, and a timeout for transactions as a whole.
 
-    It ends the session, and not the statement alone.
-
-    A process that is stopped between two messages of one statement holds its locks: neither of the other timeouts
-    counts there, and every replica would wait for the same scopes.
+    The latter, where the server has one, is above that of `longest` for a statement, and ends the session, not the
+    statement alone: a process that is stopped between two messages of one statement holds its locks. Neither of the other
+    timeouts counts there, and every replica would wait for the same scopes.
     """
+    wanted = dict(_MEANING_SETTINGS)
     if connection.get_server_version().major >= _TRANSACTION_TIMEOUT_VERSION:
-        await connection.execute(f"SET {_TRANSACTION_TIMEOUT} = {_ABOVE_STATEMENTS * _milliseconds(longest)}")
+        wanted[_TRANSACTION_TIMEOUT] = str(_ABOVE_STATEMENTS * _milliseconds(longest))
+    await connection.execute(";".join(f"SET {name} = '{value}'" for name, value in wanted.items()))
 
 
 def what_to_do(said: str) -> str:
@@ -79,7 +96,7 @@ def what_to_do(said: str) -> str:
 
 
 async def check_session(connection: "Connection", settings: PostgresSettings) -> None:
-    """Check that there is no pooler unknown to the settings, and that behind a known one the role has all settings.
+    """Check that triggers fire, that no pooler is unknown to the settings, and that behind one the role has them all.
 
     Raises
     ------
@@ -90,8 +107,14 @@ async def check_session(connection: "Connection", settings: PostgresSettings) ->
     longest = _milliseconds(settings.statement_timeout)
     timeouts = [*_TIMEOUT_SETTINGS, _TRANSACTION_TIMEOUT]
     (row,) = await connection.fetch(
-        _INSPECT_SESSION, timeouts, longest, list(_PINNED_SETTINGS), list(_PINNED_SETTINGS.values())
+        _INSPECT_SESSION, timeouts, longest, list(_REQUIRED_SETTINGS), list(_REQUIRED_SETTINGS.values())
     )
+    if row["replication"] != "origin":
+        raise ConfigError(
+            f"Postgres at {settings.shown()}: session_replication_role is {row['replication']} for {row['role']}, so that "
+            f"no trigger fires: run ALTER ROLE {row['role']} IN DATABASE {row['database']} SET session_replication_role = "
+            "'origin';"
+        )
     # A pooler has to make up the process id that it announces: the session behind it changes.
     if not settings.pooler_shares and row["pid"] != connection.get_server_pid():
         raise ConfigError(f"A pooler stands in front of Postgres at {settings.shown()}: {_POOLER_HINT}.")
@@ -99,7 +122,7 @@ async def check_session(connection: "Connection", settings: PostgresSettings) ->
         wanted = {
             name: f"{longest * (_ABOVE_STATEMENTS if name == _TRANSACTION_TIMEOUT else 1)}ms"
             for name in row["unbounded"]
-        } | {name: _PINNED_SETTINGS[name] for name in row["differing"]}
+        } | {name: _REQUIRED_SETTINGS[name] for name in row["differing"]}
         of = f"ALTER ROLE {row['role']} IN DATABASE {row['database']}"
         statements = " ".join(f"{of} SET {name} = '{value}';" for name, value in wanted.items())
         raise ConfigError(

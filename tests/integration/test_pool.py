@@ -95,6 +95,47 @@ async def test_sessions_that_have_turned_read_only_are_replaced(database: str) -
 
 
 @pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("standard_conforming_strings", "off"),
+        ("transform_null_equals", "on"),
+        ("array_nulls", "off"),
+        ("DateStyle", "German, DMY"),
+        ("IntervalStyle", "iso_8601"),
+        ("extra_float_digits", "-15"),
+        ("bytea_output", "escape"),
+        ("row_security", "off"),
+        ("lock_timeout", "1ms"),
+        ("idle_session_timeout", "1s"),
+        ("default_transaction_deferrable", "on"),
+    ],
+)
+async def test_what_a_statement_means_is_not_what_a_database_or_role_was_set_to(
+    database: str, name: str, wrong: str
+) -> None:
+    control = await asyncpg.connect(database)
+    right = await control.fetchval(f"SHOW {name}")
+    its_name = await control.fetchval("SELECT quote_ident(current_database())")
+    await control.execute(f"ALTER DATABASE {its_name} SET {name} = '{wrong}'")
+    await control.close()
+    fresh = await asyncpg.connect(database)
+    assert await fresh.fetchval(f"SHOW {name}") == wrong
+    await fresh.close()
+    async with open_pool(PostgresSettings.model_validate({"dsn": database})) as pool:
+        assert await pool.fetchval(f"SHOW {name}") == right
+
+
+async def test_a_session_whose_triggers_do_not_fire_is_refused(database: str) -> None:
+    control = await asyncpg.connect(database)
+    name = await control.fetchval("SELECT quote_ident(current_database())")
+    await control.execute(f"ALTER DATABASE {name} SET session_replication_role = 'replica'")
+    await control.close()
+    with pytest.raises(ConfigError, match="no trigger fires: run ALTER ROLE"):
+        async with open_pool(PostgresSettings.model_validate({"dsn": database})):
+            pass
+
+
+@pytest.mark.parametrize(
     "setting", ["synchronous_commit = off", "default_transaction_isolation = 'serializable'", "enable_seqscan = on"]
 )
 async def test_what_durability_rests_on_is_pinned_whatever_the_database_is_set_to(database: str, setting: str) -> None:
