@@ -25,11 +25,13 @@ _CONSUMPTION: Final = "text_consume"
 #
 # A wallet, or its organisation, that somebody else holds locked is skipped: what is settled is written beside, and
 # applied once the wallet can be had. Nothing is held of a wallet that is owed something before that is applied.
-_OUR_TURN: Final = """ours AS MATERIALIZED (
+_TURN: Final = """
+  SELECT t.bucket FROM heal_turn t
+   WHERE t.bucket = ANY(ARRAY(SELECT hashtext(o::text) & 63 FROM unnest($1::uuid[]) AS o))
+   ORDER BY t.bucket FOR NO KEY UPDATE"""
+_OUR_TURN: Final = f"""ours AS MATERIALIZED (
   -- Our own transactions wait here for each other, a round trip and a commit long: whoever holds a wallet's row after
-  -- this is somebody else.
-  SELECT pg_advisory_xact_lock(20534, b.bucket)
-    FROM (SELECT DISTINCT hashtext(o::text) & 63 AS bucket FROM unnest($1::uuid[]) AS o ORDER BY bucket) AS b
+  -- this is somebody else. Rows of a private table, since every session can take an advisory lock.{_TURN}
 ), w AS MATERIALIZED (
   -- The platform may have written any number: as much as a bigint of millionths holds, and NaN is nothing. The ledger's
   -- foreign key would wait for an organisation that is locked.
@@ -134,10 +136,7 @@ SELECT org_id, sum(held)::bigint AS held FROM heal_claim
  WHERE org_id = ANY($1::uuid[]) AND NOT attempt_id = ANY($2::uuid[]) GROUP BY org_id
 """
 
-TAKE_TURNS = """
-SELECT pg_advisory_xact_lock(20534, b.bucket)
-  FROM (SELECT DISTINCT hashtext(o::text) & 63 AS bucket FROM unnest($1::uuid[]) AS o ORDER BY bucket) AS b
-"""
+TAKE_TURNS = _TURN
 
 _BUDGETS = f"""
 WITH {_OUR_TURN}{_NOT_LOCKED}

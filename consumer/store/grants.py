@@ -43,9 +43,10 @@ PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     "heal_bulk_item": ("SELECT", "INSERT", "UPDATE"),
     "heal_approval": ("SELECT", "INSERT", "UPDATE"),
     "heal_approval_answer": ("SELECT", "INSERT", "UPDATE"),
+    "heal_turn": ("SELECT", "UPDATE"),
     "FUNCTION shw_history()": ("EXECUTE",),
 }
-"""By table, in the order of the migrations, then functions. UPDATE on `organizations` serves FOR KEY SHARE alone."""
+"""By table, in the order of the migrations, then functions. UPDATE on `organizations` and `heal_turn` is for locks."""
 
 _MISSING = """
 SELECT format('GRANT %s%s ON %s TO %I;', p.privilege, coalesce(' (' || p.of || ')', ''), p.name, current_user) AS lacks

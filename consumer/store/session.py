@@ -78,9 +78,9 @@ def at_connect(settings: PostgresSettings, application: str) -> dict[str, str]:
 async def prepare_session(connection: "Connection", longest: timedelta) -> None:
     """Set what a database or role may have set otherwise, and a timeout for transactions as a whole.
 
-    The latter, where the server has one, is above that of `longest` for a statement, and ends the session, not the
-    statement alone: a process that is stopped between two messages of one statement holds its locks. Neither of the other
-    timeouts counts there, and every replica would wait for the same scopes.
+    The latter, where the server has one, is above that of `longest` for a statement, and ends the session: a process
+    that is stopped between two messages of one statement holds its locks. Neither other timeout counts there, and
+    every replica would wait for the same scopes.
     """
     wanted = dict(_MEANING_SETTINGS)
     if connection.get_server_version().major >= _TRANSACTION_TIMEOUT_VERSION:
@@ -111,9 +111,9 @@ async def check_session(connection: "Connection", settings: PostgresSettings) ->
     )
     if row["replication"] != "origin":
         raise ConfigError(
-            f"Postgres at {settings.shown()}: session_replication_role is {row['replication']} for {row['role']}, so that "
-            f"no trigger fires: run ALTER ROLE {row['role']} IN DATABASE {row['database']} SET session_replication_role = "
-            "'origin';"
+            f"Postgres at {settings.shown()}: session_replication_role is {row['replication']}, so no trigger fires: "
+            f"run ALTER ROLE {row['role']} IN DATABASE {row['database']} "
+            "SET session_replication_role = 'origin';"
         )
     # A pooler has to make up the process id that it announces: the session behind it changes.
     if not settings.pooler_shares and row["pid"] != connection.get_server_pid():

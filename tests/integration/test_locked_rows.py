@@ -212,3 +212,14 @@ async def test_a_locked_failure_keeps_the_ends_of_plans_that_do_not_act_from_no_
                     ["never"] * 3,
                 )
         assert {row["id"] for row in rows} == {settlements[0], settlements[2]}
+
+
+async def test_locks_that_every_session_can_take_hold_up_no_heal(embedded_place: Site) -> None:
+    org = await embedded_place.organisation()
+    taken = (
+        "SELECT pg_advisory_lock(number, n) FROM generate_series(20500, 20600) AS number, generate_series(0, 63) AS n"
+    )
+    async with embedded_place.consumer(scripted(Held())) as running, locked(embedded_place, taken):
+        await embedded_place.publish(*(event(org, n, workflow_name=f"w{n}") for n in range(5)))
+        rows = await running.settled(5)
+        assert {row["status"] for row in rows.values()} == {"resolved"}

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from consumer.errors import TransientError
+from consumer.errors import ConfigError, TransientError
 from consumer.settings import PostgresSettings
 from consumer.store.pool import Connection, Pool, open_pool, single_connection, transaction
 
