@@ -5,8 +5,7 @@ from uuid import UUID, uuid5
 from consumer.model import FailureId, Message
 from consumer.model.decision import StatusChange
 from consumer.model.failure import Trace
-from consumer.results.events import Outlet, truncate
-from schemas.envelope import encode
+from consumer.results.events import Outlet, event_message
 from schemas.events import failure_status_event
 from schemas.heal_result import FailureStatus
 from schemas.names import Status, WaitsOn
@@ -44,15 +43,6 @@ def message_of_status(
 ) -> Message:
     """Build the message of a status that stands beside a failure's attempts; `token` tells it from others of a step."""
     event_trace = EventTrace(trace.traceparent, trace.tracestate) if trace else NO_TRACE
-    body, headers = encode(failure_status_event(status, event_trace, token))
-    message = Message(
-        id=message_id,
-        failure_id=FailureId(status.failure_id),
-        step=step,
-        rank=rank,
-        topic=outlet.results_topic,
-        key=str(status.failure_id).encode(),
-        headers=tuple(headers),
-        body=body,
-    )
-    return truncate(message, outlet.max_bytes)
+    event = failure_status_event(status, event_trace, token)
+    failure_id = FailureId(status.failure_id)
+    return event_message(event, outlet, message_id=message_id, failure_id=failure_id, step=step, rank=rank)

@@ -14,6 +14,7 @@ from consumer.model import (
     Diagnosis,
     Evidence,
     Failure,
+    FailureId,
     JsonObject,
     Message,
     Next,
@@ -276,16 +277,23 @@ def _event(kind: str, name: str, failure: Failure, at: datetime, data: dict[str,
 def _message(
     message_id: UUID, rank: int, event: Envelope, failure: Failure, attempt: Attempt, outlet: Outlet
 ) -> Message:
+    return event_message(event, outlet, message_id=message_id, failure_id=failure.id, step=attempt.step, rank=rank)
+
+
+def event_message(
+    event: Envelope, outlet: Outlet, *, message_id: UUID, failure_id: FailureId, step: int, rank: int
+) -> Message:
+    """Build the message of an event about a failure: what has no UTF-8 form is replaced, what is too long is cut."""
     try:
         body, headers = encode(event)
     except ValueError:
-        # Half a surrogate pair, which a strategy took over from an answer: it has no UTF-8 form, so it is replaced.
+        # Half a surrogate pair, which a strategy took over from an answer.
         text = json.dumps(event.data, ensure_ascii=False, default=_json_default).encode("utf-8", "replace")
         body, headers = encode(replace(event, data=json.loads(text)))
     message = Message(
         id=message_id,
-        failure_id=failure.id,
-        step=attempt.step,
+        failure_id=failure_id,
+        step=step,
         rank=rank,
         topic=outlet.results_topic,
         key=(event.subject or "").encode(),
