@@ -18,6 +18,8 @@ from consumer.redact import redact_json
 
 MAX_STATE_BYTES: Final = 8192
 """A state is ids, a moment, a cursor: a document belongs where it came from."""
+SUSPEND_ABOVE: Final = timedelta(seconds=5)
+"""A longer wait between two looks is not spent in a process: the heal is suspended."""
 
 
 class UnkeepableState(ValueError):

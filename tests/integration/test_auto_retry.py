@@ -16,7 +16,7 @@ from consumer.model import Healed, Json, NotHealed, OrgId, Outcome, Refused, Ret
 from consumer.outbound.calls import OutboundCalls, open_calls
 from consumer.redact import redact_json
 from schemas.names import Code, Verdict
-from tests.support.healing import NOW, ORG, Clock, Gate, failure, policy, task
+from tests.support.healing import NOW, ORG, Clock, Gate, failure, outcome_of, policy, task
 from tests.support.worlds.http_world import Reply, World, http_world, json_reply, page_reply
 
 OK = json_reply({"id": 7, "state": "done"})
@@ -41,7 +41,9 @@ class Stage:
         strategy = AutoRetry(
             self.calls, redact_json, random=lambda: 0.5, sleep=self.clock.sleep, now=lambda: NOW, schemas=self.schemas
         )
-        return await strategy.heal(task(strategy, failed, policy(self.world.port, **self.limits)), self.gate)
+        return outcome_of(
+            await strategy.heal(task(strategy, failed, policy(self.world.port, **self.limits)), self.gate)
+        )
 
 
 @pytest.fixture

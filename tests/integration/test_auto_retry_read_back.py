@@ -16,7 +16,7 @@ from consumer.model import Failure, Healed, NotHealed, Outcome, Refused, RetryLa
 from consumer.outbound.calls import OutboundCalls, open_calls
 from consumer.redact import redact_json
 from schemas.names import Code, Effect, Verdict
-from tests.support.healing import NOW, Clock, Gate, diagnosis, failure, policy, task
+from tests.support.healing import NOW, Clock, Gate, diagnosis, failure, heal_to_its_end, policy, task
 from tests.support.worlds.http_world import Reply, Seen, World, http_world, json_reply, page_reply
 
 NEVER_LEFT = {"code": "ECONNREFUSED"}
@@ -83,11 +83,11 @@ class Shop:
         return failure({"request": request, "error": error or {}} | ({"resume": resume} if resume else {}))
 
     async def heal(self, failed: Failure) -> Outcome:
-        strategy = AutoRetry(self.calls, redact_json, random=lambda: 0.5, sleep=self.clock.sleep, now=lambda: NOW)
+        strategy = AutoRetry(self.calls, redact_json, random=lambda: 0.5, sleep=self.clock.sleep, now=self.clock.now)
         allowed = policy(self.world.port, **self.limits)
         assert strategy.refusal(failed, diagnosis(), allowed) is None
         assert strategy.intent(failed, allowed).reads_back
-        return await strategy.heal(task(strategy, failed, allowed), self.gate)
+        return await heal_to_its_end(strategy, task(strategy, failed, allowed), self.gate, self.clock.sleep)
 
 
 @pytest.fixture

@@ -1,14 +1,15 @@
 """Builders for a heal: a failure, a policy, a task and a gate, with defaults so that a test shows what matters."""
 
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
 from uuid import UUID, uuid5
 
 from consumer.catalog import AutoRetryLimits, Host, WorkflowPolicy
-from consumer.heal.kept import HealState
-from consumer.heal.strategy import Strategy, Task
+from consumer.heal.kept import HealState, Kept, Suspended, decode_state, encode_state
+from consumer.heal.strategy import EffectGate, LastingStrategy, Strategy, Task
 from consumer.model import (
     Diagnosis,
     Failure,
@@ -98,9 +99,26 @@ class Gate:
         return self.left
 
 
-def outcome_of(ended: Outcome | SuspendedHeal) -> Outcome:
+def outcome_of(ended: Outcome | Suspended | SuspendedHeal) -> Outcome:
     """Give the outcome of a heal that does not suspend."""
-    assert not isinstance(ended, SuspendedHeal), ended
+    assert not isinstance(ended, Suspended | SuspendedHeal), ended
+    return ended
+
+
+def as_kept(strategy: LastingStrategy, ended: Suspended, *, begun: bool = False) -> Kept:
+    """Give what an heir reads of a suspended heal, from the form in which it is stored."""
+    return Kept(state=decode_state(encode_state(ended.state), strategy.states), begun=begun)
+
+
+async def heal_to_its_end(
+    strategy: LastingStrategy, healed: Task, gate: EffectGate, sleep: Callable[[float], Awaitable[None]]
+) -> Outcome:
+    """Heal, and go on each time when it is due, as another process would."""
+    ended = await strategy.heal(healed, gate)
+    while isinstance(ended, Suspended):
+        await sleep(ended.look_again.total_seconds())
+        kept = as_kept(strategy, ended)
+        ended = await strategy.go_on(replace(healed, kept=kept), gate, kept)
     return ended
 
 
@@ -109,6 +127,10 @@ class Clock:
     """Remembers how long it was asked to sleep."""
 
     slept: list[float] = field(default_factory=list)
+
+    def now(self) -> datetime:
+        """Give the time, which passes in sleep alone."""
+        return NOW + timedelta(seconds=sum(self.slept))
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

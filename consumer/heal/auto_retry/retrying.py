@@ -1,22 +1,37 @@
-"""Retry loop of the failed call: each try is allowed by the effect gate and paid from the target's retry budget."""
+"""Retry loop of the failed call: each try is allowed by the effect gate and paid from the target's retry budget.
 
+Where a try leaves a doubt, it is read back whether the call has happened. What follows from that is the same whether it
+is seen at once, or by whoever goes on with the heal after a long wait (`go_on_from_doubt`).
+"""
+
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
+from consumer.heal.auto_retry.doubt import Doubt, doubt_of, suspend
 from consumer.heal.calls.asked_wait import asked_wait
 from consumer.heal.calls.backoff import jitter
 from consumer.heal.calls.body import content_of
 from consumer.heal.calls.done_before import done_before, leaves_in_doubt, may_have_run
 from consumer.heal.calls.false_success.asked import asked_by
 from consumer.heal.calls.handover import finish_from_call, finish_from_read_back
-from consumer.heal.calls.read_back import Happened, NotHappened, Unclear, quiet, read_back
+from consumer.heal.calls.read_back import (
+    Happened,
+    LookLater,
+    LookProgress,
+    NotHappened,
+    Unclear,
+    quiet,
+    read_back,
+)
 from consumer.heal.calls.request import call_limit, outbound
 from consumer.heal.calls.retry_budget import UNASKED_REFUND, cost
 from consumer.heal.calls.session import CallSession, call_entry
 from consumer.heal.calls.status_verdict import (
     AlreadyDone,
     Definite,
+    EarlierAnswer,
     Forbidden,
     Judgement,
     MayHaveRun,
@@ -27,16 +42,56 @@ from consumer.heal.calls.status_verdict import (
 )
 from consumer.heal.calls.verify import Verification, verify_answer
 from consumer.heal.gate import run_permitted
+from consumer.heal.kept import Suspended
 from consumer.heal.session import SECOND, proof
-from consumer.model import Outcome, Refused, RetryLater
+from consumer.model import Outcome, Proof, Refused, RetryLater
 from consumer.model.call import Ambiguous, Answer, CallResult
 from schemas.names import Code, Effect, Verdict
 
+_Ended: TypeAlias = Judgement | RetryLater | Happened | AlreadyDone | Suspended
 
-async def retry_call(session: CallSession) -> Outcome:
-    """Retry the call until there is an answer to verify, verify it, and hand it over to the run."""
-    ended = await _call_until_judged(session)
+
+async def retry_call(session: CallSession, made: int = 0) -> Outcome | Suspended:
+    """Retry the call until there is an answer to verify, verify it, and hand it over to the run.
+
+    `made` is the number of calls of this heal that died with their process.
+    """
+    in_doubt = made > 0 or may_have_run(session.task.failure)
+    return await _finish(session, await _call_until_judged(session, made, in_doubt))
+
+
+async def go_on_from_doubt(
+    session: CallSession, doubt: Doubt, progress: LookProgress, passed: timedelta
+) -> Outcome | Suspended:
+    """Look for what a suspended heal's call has done, and go on with what follows from it."""
+    judged = doubt.judged(passed)
+    found = await _look(session, doubt, judged, progress)
+    if isinstance(found, Suspended):
+        return found
+    if doubt.about == "answer":
+        return await _finish_unproven(session, doubt.code, [kept.proof for kept in doubt.proofs], found)
+    if isinstance(found, Happened):
+        return await finish_from_read_back(session, found)
+    return await _go_on_unhappened(session, doubt, found, passed)
+
+
+async def _go_on_unhappened(
+    session: CallSession, doubt: Doubt, found: MayHaveRun | Repeat, passed: timedelta
+) -> Outcome | Suspended:
+    is_refusal = doubt.about == "refusal"
+    if isinstance(found, MayHaveRun):
+        return _unproven_refusal(session, found.why) if is_refusal else _failed_outcome(session, found)
+    following = doubt.otherwise(passed) if is_refusal else found
+    ended = await _wait_to_repeat(session, following, doubt.calls) if isinstance(following, Repeat) else following
+    if ended is not None:
+        return _failed_outcome(session, ended)
+    return await _finish(session, await _call_until_judged(session, doubt.calls, doubt.in_doubt))
+
+
+async def _finish(session: CallSession, ended: _Ended) -> Outcome | Suspended:
     match ended:
+        case Suspended():
+            return ended
         case Verify(answer=answer):
             return await _verify_and_hand_over(session, answer)
         case Happened():
@@ -65,34 +120,44 @@ def _failed_outcome(session: CallSession, ended: Repeat | Definite | MayHaveRun 
             assert_never(ended)
 
 
-async def _call_until_judged(session: CallSession) -> Judgement | RetryLater | Happened | AlreadyDone:
+async def _call_until_judged(session: CallSession, made: int, in_doubt: bool) -> _Ended:
+    """Call, after so many calls of this heal, until the verdict is final."""
     limits = session.policy.auto_retry
-    acted, in_doubt = False, may_have_run(session.task.failure)
-    for n in range(1, limits.tries + 1):
+    acted, last = made > 0, Repeat(why="no call was left", throttled=False)
+    for n in range(made + 1, limits.tries + 1):
         result = await _call_once(session, n)
         judged = judge(result, session.effect, session.request.expect)
         if isinstance(judged, Verify):
             session.tools.quota.give_back(session.target, session.paid or UNASKED_REFUND)
         if isinstance(judged, Forbidden) and acted:
             return Definite(why=judged.why)
-        done = await _already_done(session, result, judged, in_doubt=in_doubt)
+        done = await _already_done(session, result, judged, n) if in_doubt else None
         if done is not None:
             return done
-        doubt = await _resolve_doubt(session, judged) if isinstance(judged, MayHaveRun) else judged
+        in_doubt = in_doubt or leaves_in_doubt(result)
+        doubt = await _resolve_call(session, judged, n, in_doubt) if isinstance(judged, MayHaveRun) else judged
         if not isinstance(doubt, Repeat):
             return doubt
-        acted = acted or isinstance(result, Answer | Ambiguous)
-        in_doubt = in_doubt or leaves_in_doubt(result)
-        wait = _wait(session, doubt, n)
-        if isinstance(wait, RetryLater):
-            return wait
-        if n == limits.tries or wait >= session.gate.remaining():
-            break
-        session.paid = cost(throttled=doubt.throttled)
-        if not session.tools.quota.take(session.target, session.paid):
-            return replace(doubt, why=f"{doubt.why}; not again now, for too many calls to it have failed")
-        await session.sleep(wait)
-    return doubt
+        acted, last = acted or isinstance(result, Answer | Ambiguous), doubt
+        ended = await _wait_to_repeat(session, doubt, n)
+        if ended is not None:
+            return ended
+    return last
+
+
+async def _wait_to_repeat(session: CallSession, doubt: Repeat, n: int) -> RetryLater | Repeat | None:
+    """Wait before the call after the n-th; returns the end where there is none."""
+    limits = session.policy.auto_retry
+    wait = _wait(session, doubt, n)
+    if isinstance(wait, RetryLater):
+        return wait
+    if n >= limits.tries or wait >= session.gate.remaining():
+        return doubt
+    session.paid = cost(throttled=doubt.throttled)
+    if not session.tools.quota.take(session.target, session.paid):
+        return replace(doubt, why=f"{doubt.why}; not again now, for too many calls to it have failed")
+    await session.sleep(wait)
+    return None
 
 
 async def _call_once(session: CallSession, n: int) -> CallResult:
@@ -110,44 +175,69 @@ async def _call_once(session: CallSession, n: int) -> CallResult:
 
 
 async def _already_done(
-    session: CallSession, result: CallResult, judged: Judgement, *, in_doubt: bool
-) -> AlreadyDone | Happened | None:
+    session: CallSession, result: CallResult, judged: Judgement, n: int
+) -> AlreadyDone | Happened | Suspended | None:
     """Return the end of a call that is refused because one before has worked; None: it is judged as any other."""
-    if not in_doubt or not isinstance(result, Answer) or not isinstance(judged, Repeat | Definite):
+    if not isinstance(result, Answer) or not isinstance(judged, Repeat | Definite):
         return None
     why = done_before(result, content_of(result), session.request)
     if why is None:
         return None
-    found = await _resolve_doubt(session, MayHaveRun(why=why, answer=result))
+    if session.request.read_back is None:
+        return AlreadyDone(answer=result, why=why, is_proof=True)
+    refused = MayHaveRun(why=why, answer=result)
+    found = await _look(session, doubt_of(session, "refusal", refused, calls=n, otherwise=judged), refused)
     match found:
-        case Happened():
+        case Happened() | Suspended():
             return found
         case Repeat():
             return None
         case MayHaveRun():
-            return AlreadyDone(answer=result, why=found.why, is_proof=session.request.read_back is None)
+            return AlreadyDone(answer=result, why=found.why, is_proof=False)
         case _:
             assert_never(found)
 
 
 async def _finish_done(session: CallSession, done: AlreadyDone) -> Outcome:
     """Count a call as healed whose effect an earlier one had, where its own answer is not asked for."""
-    said = proof("status", Verdict.PASSED if done.is_proof else Verdict.INCONCLUSIVE, done.why)
+    if not done.is_proof:
+        return _unproven_refusal(session, done.why)
+    said = proof("status", Verdict.PASSED, done.why)
     expect, content = session.request.expect, content_of(done.answer)
     wants_the_answer = expect is not None and (expect.schema_ is not None or bool(expect.json_))
     wants_the_answer = wants_the_answer or (session.resume is not None and session.request.method != "DELETE")
-    if not done.is_proof or wants_the_answer:
-        advice = "" if not done.is_proof else "; say in context.request.read_back where its result is to be seen"
-        return session.not_healed(Code.UNVERIFIED, f"{done.why}{advice}", (said,))
+    if wants_the_answer:
+        advice = "say in context.request.read_back where its result is to be seen"
+        return session.not_healed(Code.UNVERIFIED, f"{done.why}; {advice}", (said,))
     return await finish_from_call(session, done.answer, content, (said,))
 
 
-async def _resolve_doubt(session: CallSession, judged: MayHaveRun) -> MayHaveRun | Repeat | Happened:
+def _unproven_refusal(session: CallSession, why: str) -> Outcome:
+    return session.not_healed(Code.UNVERIFIED, why, (proof("status", Verdict.INCONCLUSIVE, why),))
+
+
+async def _resolve_call(
+    session: CallSession,
+    judged: MayHaveRun,
+    n: int,
+    in_doubt: bool,
+) -> MayHaveRun | Repeat | Happened | Suspended:
+    return await _look(session, doubt_of(session, "call", judged, calls=n, in_doubt=in_doubt), judged)
+
+
+async def _look(
+    session: CallSession, doubt: Doubt, judged: MayHaveRun, progress: LookProgress | None = None
+) -> MayHaveRun | Repeat | Happened | Suspended:
+    """Read back whether a call has happened, from the beginning of its quiet period or from where it was left."""
     look = session.request.read_back
     if look is None:
         return judged
-    found = await read_back(session, look, quiet(look, session.request, session.policy))
+    if progress is None:
+        progress = LookProgress(left=quiet(look, session.request, session.policy))
+    found = await read_back(session, look, progress)
     match found:
+        case LookLater():
+            return suspend(session, doubt, found)
         case Happened():
             return found
         case NotHappened(why=why):
@@ -160,7 +250,13 @@ async def _resolve_doubt(session: CallSession, judged: MayHaveRun) -> MayHaveRun
 
 def _wait(session: CallSession, judged: Repeat, n: int) -> timedelta | RetryLater:
     limits = session.policy.auto_retry
-    named = asked_wait(judged.answer, session.tools.now()) if judged.answer is not None else None
+    match judged.answer:
+        case EarlierAnswer(asked_wait=named):
+            pass
+        case Answer():
+            named = asked_wait(judged.answer, session.tools.now())
+        case _:
+            named = None
     if named is not None and named > limits.inline_wait:
         return RetryLater(after=named, reason=f"{judged.why}, and asked to wait {named / SECOND:g} s")
     drawn = jitter(limits, n, throttled=judged.throttled, random=session.tools.random)
@@ -168,32 +264,29 @@ def _wait(session: CallSession, judged: Repeat, n: int) -> timedelta | RetryLate
     return drawn if named is None else max(drawn, named)
 
 
-async def _verify_and_hand_over(session: CallSession, answer: Answer) -> Outcome:
+async def _verify_and_hand_over(session: CallSession, answer: Answer) -> Outcome | Suspended:
     content = content_of(answer)
     request = session.request
     said = await verify_answer(answer, content, request.expect, asked_by(request), session.judge)
     if said.code is None:
         return await finish_from_call(session, answer, content, said.proofs)
+    can_look = said.code is Code.UNVERIFIED and session.effect is not Effect.NONE and request.read_back is not None
+    if session.effect is not Effect.UNSAFE and not can_look:
+        return session.not_healed(said.code, said.reason, said.proofs)
     unproven = MayHaveRun(why=f"answered {answer.status}, but {said.reason}", throttled=False)
-    if session.effect is not Effect.UNSAFE:
-        return await _look_or_end(session, said, unproven)
-    found = await _resolve_doubt(session, unproven)
-    match found:
-        case Happened() if said.code is Code.UNVERIFIED:
-            return await finish_from_read_back(session, found)
-        case Repeat(why=why):
-            return session.not_healed(said.code, why, said.proofs)
-        case _:
-            # The effect happened, and its answer is not what the caller demands: a retry would not change that.
-            return session.unknown(f"the call may have had its effect, but {said.reason}", said.proofs)
+    doubt = doubt_of(session, "answer", unproven, calls=len(session.tries), code=said.code, proofs=said.proofs)
+    found = await _look(session, doubt, unproven)
+    return found if isinstance(found, Suspended) else await _finish_unproven(session, said.code, said.proofs, found)
 
 
-async def _look_or_end(session: CallSession, said: Verification, unproven: MayHaveRun) -> Outcome:
-    """End with an answer that proves nothing; where the event says how, see elsewhere whether the call has worked."""
-    code = said.code or Code.UNVERIFIED
-    if code is not Code.UNVERIFIED or session.effect is Effect.NONE or session.request.read_back is None:
-        return session.not_healed(code, said.reason, said.proofs)
-    found = await _resolve_doubt(session, unproven)
-    if isinstance(found, Happened):
+async def _finish_unproven(
+    session: CallSession, code: Code | None, proofs: Sequence[Proof], found: MayHaveRun | Repeat | Happened
+) -> Outcome:
+    """End with an answer that proves nothing, by what was seen elsewhere of whether the call has worked."""
+    said = Verification(proofs=tuple(proofs), code=code or Code.UNVERIFIED)
+    if isinstance(found, Happened) and said.code is Code.UNVERIFIED:
         return await finish_from_read_back(session, found)
-    return session.not_healed(code, found.why, said.proofs)
+    if isinstance(found, Repeat) or session.effect is not Effect.UNSAFE:
+        return session.not_healed(said.code or Code.UNVERIFIED, found.why, said.proofs)
+    # The effect happened, and its answer is not what the caller demands: a retry would not change that.
+    return session.unknown(f"the call may have had its effect, but {said.reason}", said.proofs)

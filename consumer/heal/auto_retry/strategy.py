@@ -6,41 +6,28 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Final, assert_never
+from typing import Final
 
 from consumer.catalog import WorkflowPolicy
 from consumer.heal.auto_retry import rules
+from consumer.heal.auto_retry.doubt import LONGEST_SUSPENSION, DoubtState
+from consumer.heal.auto_retry.first_look import look_first
+from consumer.heal.auto_retry.going_on import cancel, go_on_looking, restore, state_of, too_long
 from consumer.heal.auto_retry.retrying import retry_call
-from consumer.heal.calls.handover import finish_from_read_back
 from consumer.heal.calls.outbound_budget import OutboundBudget
-from consumer.heal.calls.read_back import (
-    Happened,
-    NotHappened,
-    Suspect,
-    Unclear,
-    asked_to_wait,
-    deferred,
-    effect_suspect,
-    look_call,
-    looks_first,
-    quiet,
-    quiet_left,
-    read_back,
-    settling_time,
-)
+from consumer.heal.calls.read_back import look_call, looks_first, settling_time
 from consumer.heal.calls.request import call_digest, handover_address, origin, outbound
 from consumer.heal.calls.retry_budget import retry_budget
 from consumer.heal.calls.session import Calls, CallSession, CallTools
+from consumer.heal.kept import HealState, Kept, Suspended
 from consumer.heal.refusals import hopeless, missing_context, redacted_part
 from consumer.heal.schema_check.check import SchemaCheck, lone_schema_check, too_large
-from consumer.heal.session import NO_TIME
 from consumer.heal.strategy import EffectGate, Redact, Task
-from consumer.model import Diagnosis, Failure, Intent, JsonObject, MicroAud, OrgId, Outcome, Refused, RetryLater, Scope
+from consumer.model import Diagnosis, Failure, Intent, JsonObject, MicroAud, OrgId, Outcome, Refused, Scope
 from consumer.settings import OutboundSettings
 from schemas.context import (
     ContextFault,
     Expectation,
-    ReadBack,
     RequestContext,
     ResumeContext,
     request_of,
@@ -112,6 +99,16 @@ class AutoRetry:
         """Names of oracles that can prove a heal: the answer and the read-back. A hand-over alone proves nothing."""
         return _ORACLES
 
+    @property
+    def states(self) -> tuple[type[HealState], ...]:
+        """The states that it reads."""
+        return (DoubtState,)
+
+    @property
+    def longest_suspension(self) -> timedelta:
+        """Time after which a call that nobody could look for is left in doubt."""
+        return LONGEST_SUSPENSION
+
     def needs(self, failure: Failure) -> tuple[str, ...]:
         """Return the absent or unusable context fields; none where redaction is the cause: `refusal` reports that."""
         return () if _redacted_part(failure) else rules.missing(*self._parts(failure))
@@ -161,7 +158,7 @@ class AutoRetry:
             self._last_parts = failure.context, parts
         return parts
 
-    async def heal(self, task: Task, gate: EffectGate) -> Outcome:
+    async def heal(self, task: Task, gate: EffectGate) -> Outcome | Suspended:
         """Read back where an effect is in doubt, retry the call, verify its answer, and hand it over to the run."""
         session = self._session(task, gate)
         if isinstance(session, Refused):
@@ -171,9 +168,33 @@ class AutoRetry:
         unusable = await self._unusable_schema(session.request, task.failure.org_id)
         if unusable is not None:
             return unusable
-        look = session.request.read_back
-        known = await _read_back_first(session, look) if look is not None and looks_first(session.request) else None
+        known = await look_first(session) if looks_first(session.request) else None
         return await retry_call(session) if known is None else known
+
+    async def go_on(self, task: Task, gate: EffectGate, kept: Kept) -> Outcome | Suspended:
+        """Look for what the call has done, and go on with what follows from it; nothing before that is repeated."""
+        session, state = self._continued(task, gate, kept)
+        return await go_on_looking(session, state, begun=kept.begun)
+
+    async def cancel(self, task: Task, gate: EffectGate, kept: Kept) -> Outcome:
+        """Look once more for what was sent, and send nothing."""
+        session, state = self._continued(task, gate, kept)
+        return await cancel(session, state, begun=kept.begun)
+
+    def too_long(self, task: Task, kept: Kept) -> Outcome:
+        """Return unknown where a call may have had its effect; else it is looked again by a heal of its own."""
+        return too_long(task, state_of(kept), begun=kept.begun)
+
+    def _continued(self, task: Task, gate: EffectGate, kept: Kept) -> tuple[CallSession, DoubtState]:
+        # What the catalog allows today is asked at each call: a look that it refuses is inconclusive.
+        state, (request, resume) = state_of(kept), self._parts(task.failure)
+        if not isinstance(request, RequestContext) or isinstance(resume, ContextFault):
+            raise TypeError("only a heal with a usable request is suspended")
+        session = CallSession(
+            task=task, gate=gate, pause=self._tools.sleep, tools=self._tools, request=request, resume=resume
+        )
+        restore(session, state, interrupted=kept.begun)
+        return session, state
 
     def _session(self, task: Task, gate: EffectGate) -> CallSession | Refused:
         failure = task.failure
@@ -218,54 +239,6 @@ class AutoRetry:
             if found != "passed":
                 return Refused(code=Code.REFUSED, reason=f"{where}: {detail}: send a usable schema")
         return None
-
-
-async def _read_back_first(session: CallSession, look: ReadBack) -> Outcome | None:
-    """Return the outcome if the effect has happened already, or if that stays unclear; None: the call may be made."""
-    failure, now = session.task.failure, session.tools.now()
-    who = effect_suspect(failure, session.request)
-    whole = quiet(look, session.request, session.policy)
-    left = quiet_left(whole, failure, who, now)
-    later = deferred(left, failure, who, now)
-    found = await read_back(session, look, left if later is None else NO_TIME)
-    if isinstance(found, Happened):
-        return await finish_from_read_back(session, found)
-    if later is not None:
-        wait = _longer(later, asked_to_wait(session, found) if isinstance(found, Unclear) else None)
-        return _look_later(session, wait, f"{found.why}; the failed call may still be running there")
-    match found:
-        case NotHappened():
-            return None
-        case Unclear():
-            return _outcome_if_unclear(session, who, found)
-        case _:
-            assert_never(found)
-
-
-def _outcome_if_unclear(session: CallSession, who: Suspect, found: Unclear) -> Outcome | None:
-    reason = f"whether it has happened cannot be read back: {found.why}"
-    match who:
-        case Suspect.NOBODY:
-            return None
-        case Suspect.OURS:
-            return session.unknown(f"{reason}: an attempt before may have had its effect, and is not repeated")
-        case Suspect.THEIRS:
-            wait = asked_to_wait(session, found)
-            if wait is not None and wait > session.policy.auto_retry.inline_wait:
-                return _look_later(session, wait, reason)
-            return session.not_healed(Code.UNVERIFIED, f"{reason}: nothing was sent")
-        case _:
-            assert_never(who)
-
-
-def _look_later(session: CallSession, wait: timedelta, reason: str) -> RetryLater:
-    return RetryLater(
-        after=wait, reason=reason, details=session.details, dependency_unhealthy=session.dependency_unhealthy
-    )
-
-
-def _longer(wait: timedelta, named: timedelta | None) -> timedelta:
-    return wait if named is None else max(wait, named)
 
 
 def _other_origins(request: RequestContext, resume: ResumeContext | ContextFault | None) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from consumer.heal.calls.retry_budget import cost
 from consumer.heal.calls.session import CallSession, call_entry
 from consumer.heal.calls.status_verdict import expected, signals_unhealthy, throttled
 from consumer.heal.calls.verify import verify_answer
+from consumer.heal.kept import SUSPEND_ABOVE
 from consumer.heal.schema_check.check import LIMIT
 from consumer.heal.session import NO_TIME
 from consumer.model import Failure
@@ -69,6 +70,27 @@ class Unclear:
 
 
 ReadBackResult: TypeAlias = Happened | NotHappened | Unclear
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookProgress:
+    """How far a read-back is."""
+
+    left: timedelta
+    """What is left of the quiet period."""
+    looks: int = 0
+    unclear: int = 0
+    """Inconclusive looks in a row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookLater:
+    """The next look comes after a wait that no process has to spend: the heal is to be suspended."""
+
+    why: str
+    wait: timedelta
+    progress: LookProgress
+    """As it is before the wait."""
 
 
 def effect_suspect(failure: Failure, request: RequestContext) -> Suspect:
@@ -203,12 +225,12 @@ def _exponential_pause(n: int) -> timedelta:
     return min(_FIRST_PAUSE * (1 << min(n - 1, 10)), _LONGEST_PAUSE)
 
 
-async def read_back(session: CallSession, look: ReadBack, quiet: timedelta) -> ReadBackResult:
+async def read_back(session: CallSession, look: ReadBack, progress: LookProgress) -> ReadBackResult | LookLater:
     """Repeat the look until it shows the effect, or its absence after the quiet period; else the result is unclear.
 
     The quiet period is counted from now. An absence that was observed before its end is checked again.
     """
-    left, unclear, n = quiet, 0, 0
+    left, unclear, n = progress.left, progress.unclear, progress.looks
     while True:
         n += 1
         result = await _look(session, look, n)
@@ -219,13 +241,21 @@ async def read_back(session: CallSession, look: ReadBack, quiet: timedelta) -> R
         wait = _pause(session, found, n, left, unclear)
         if wait is None:
             return found
-        if wait >= session.gate.remaining():
+        suspends = wait > SUSPEND_ABOVE
+        if not suspends and wait >= session.gate.remaining():
             return Unclear(why=f"{found.why}, and no time was left to look again")
         if unclear and not session.tools.quota.take(session.target_of(look.url), cost(throttled=throttled(result))):
             return found
+        if suspends:
+            return LookLater(why=found.why, wait=wait, progress=LookProgress(left=left, looks=n, unclear=unclear))
         await session.sleep(wait)
         # A look that began within the quiet period proves nothing, however late its answer came: only waits count.
         left -= wait
+
+
+async def look_once(session: CallSession, look: ReadBack, looks: int) -> ReadBackResult:
+    """Look a last time, after `looks` before it: an absence is what this one look shows, whatever is still quiet."""
+    return await _weigh_result(session, look, await _look(session, look, looks + 1))
 
 
 async def _look(session: CallSession, look: ReadBack, n: int) -> CallResult:

@@ -31,12 +31,20 @@ class Verify:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierAnswer:
+    """An answer of which only this is known: another process, or an earlier run of the heal, received it."""
+
+    asked_wait: timedelta | None
+    """What is left of the wait that it asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Repeat:
     """The call failed, and may be retried."""
 
     why: str
     throttled: bool
-    answer: Answer | None = None
+    answer: Answer | EarlierAnswer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +60,7 @@ class MayHaveRun:
 
     why: str
     throttled: bool = False
-    answer: Answer | None = None
+    answer: Answer | EarlierAnswer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

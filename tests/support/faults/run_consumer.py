@@ -5,6 +5,7 @@
 `ACT_PATH` and `ACT_NTH` choose an effect by the beginning of its request's path, and a boundary by its number.
 `ACT_WINDOW` is the claim's window in seconds, in place of the strategy's own. Each signal is noted in `ACT_FAULTS`
 before it is sent. What waits for ten seconds in production waits for one here, unless there is `ACT_PATIENT`.
+`ACT_SUSPENDS` is the wait in seconds above which a strategy suspends its heal.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ from consumer.catalog import WorkflowPolicy
 from consumer.heal.auto_retry import AutoRetry
 from consumer.heal.kept import HealState, Kept, Suspended
 from consumer.heal.schema_autofix.strategy import SchemaAutofix
-from consumer.heal.strategy import EffectGate, Strategies, Strategy, Task
+from consumer.heal.strategy import EffectGate, LastingStrategy, Strategies, Task
 from consumer.kafka.reader import Reader
 from consumer.kafka.writer import Writer
 from consumer.model import Diagnosis, Failure, Intent, MicroAud, Outcome, Partition
@@ -162,7 +163,7 @@ class ActingGate:
 class Acting:
     """A strategy with the boundaries of its effects watched."""
 
-    inner: Strategy
+    inner: LastingStrategy
     act: Act = field(default_factory=Act)
 
     @property
@@ -176,6 +177,14 @@ class Acting:
     @property
     def oracles(self) -> tuple[str, ...]:
         return self.inner.oracles
+
+    @property
+    def states(self) -> tuple[type[HealState], ...]:
+        return self.inner.states
+
+    @property
+    def longest_suspension(self) -> timedelta:
+        return self.inner.longest_suspension
 
     def needs(self, failure: Failure) -> tuple[str, ...]:
         return self.inner.needs(failure)
@@ -191,12 +200,30 @@ class Acting:
         return self.inner.estimate(failure, policy)
 
     async def heal(self, task: Task, gate: EffectGate) -> Outcome | Suspended:
-        deadline = time.monotonic() + gate.remaining().total_seconds()
-        tag = {"failure": task.failure.id, "attempt": task.attempt_id, "process": os.getpid(), "deadline": deadline}
-        _TAG.set(tuple((f"x-{name}", str(value)) for name, value in tag.items()))
+        _tag(task, gate)
         outcome = await self.inner.heal(task, ActingGate(gate, self.act, task.failure))
         self.act.cross("after", task.failure)
         return outcome
+
+    async def go_on(self, task: Task, gate: EffectGate, kept: Kept) -> Outcome | Suspended:
+        _tag(task, gate)
+        self.act.cross("going on", task.failure)
+        ended = await self.inner.go_on(task, ActingGate(gate, self.act, task.failure), kept)
+        self.act.cross("looked", task.failure)
+        return ended
+
+    async def cancel(self, task: Task, gate: EffectGate, kept: Kept) -> Outcome:
+        return await self.inner.cancel(task, gate, kept)
+
+    def too_long(self, task: Task, kept: Kept) -> Outcome:
+        return self.inner.too_long(task, kept)
+
+
+def _tag(task: Task, gate: EffectGate) -> None:
+    """Let the targets of a heal's calls know which claim makes them, and until when it may."""
+    deadline = time.monotonic() + gate.remaining().total_seconds()
+    tag = {"failure": task.failure.id, "attempt": task.attempt_id, "process": os.getpid(), "deadline": deadline}
+    _TAG.set(tuple((f"x-{name}", str(value)) for name, value in tag.items()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,6 +334,10 @@ async def main() -> None:
         async with AsyncExitStack() as stack:
             if not os.environ.get("ACT_PATIENT"):
                 await stack.enter_async_context(impatient())
+            if (above := os.environ.get("ACT_SUSPENDS")) is not None:
+                for looking in ("calls.read_back",):
+                    wait = timedelta(seconds=float(above))
+                    stack.enter_context(patch(f"consumer.heal.{looking}.SUSPEND_ABOVE", wait))
             if "ACT_JOBS" in os.environ:
                 strategies = acting_orders(act)
             else:

@@ -2,10 +2,12 @@
 
 The other side may work on a call for as long as it declared after everybody has stopped waiting for it; a look may be
 slow, fail, or be answered with what was so when it began; the publisher's clock may be off by what is tolerated; a heal
-may break or run out of time anywhere; steps go on as the settle stage has it. Time is the model's own.
+may break, die or run out of time anywhere; where it suspends, whoever goes on comes early, late, on another host with
+another clock, or after a person's decision; steps go on as the settle stage has it. Time is the model's own.
 """
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
@@ -16,17 +18,25 @@ from consumer.catalog import WorkflowPolicy
 from consumer.errors import DeadlinePassed
 from consumer.heal.auto_retry import AutoRetry
 from consumer.heal.calls.read_back import CLOCKS_AGREE_WITHIN
-from consumer.heal.kept import HealState
-from consumer.model import Crashed, Failure, Healed, NotHealed, Outcome, RetryLater, Unknown
+from consumer.heal.kept import HealState, Suspended
+from consumer.model import Crashed, Failure, Healed, NotHealed, Outcome, Refused, RetryLater, Unknown
 from consumer.model.call import Ambiguous, Answer, CallResult, NotSent, OutboundRequest
 from consumer.redact import redact_json
-from tests.support.healing import NOW, diagnosis, failure, policy, task
+from tests.support.healing import NOW, as_kept, diagnosis, failure, policy, task
 
 SECOND = timedelta(seconds=1)
 URL = "https://shop.example/charges"
 BEGAN = 1000.0
 """When the failed call was given up by its caller, in the model's seconds."""
 WORLDS = 1500
+
+
+DECIDED = 0.05
+"""How likely a person decides while a heal is suspended."""
+
+
+class DecidedError(Exception):
+    """A person has decided: nothing is healed any more."""
 
 
 class BrokenError(Exception):
@@ -43,7 +53,10 @@ class Model:
     """How calls end here."""
     breaks: float
     """How likely a heal is to break at any one point."""
+    clocks: str = "right"
+    """Which clock of a suspension is not to be trusted: the database's, or the host's; never both."""
     time: float = BEGAN
+    skew: float = 0.0
     effects: list[float] = field(default_factory=list)
     ours: int = 0
 
@@ -62,17 +75,28 @@ class Model:
         took = self.number(0, within / SECOND)
         began, self.time = self.time, self.time + took
         result = self._look(began, took) if request.method == "GET" else self._charge(took)
-        self._may_break()
+        self.may_break()
         return result
 
     async def sleep(self, seconds: float) -> None:
-        self._may_break()
+        self.may_break()
         self.time += seconds
 
     def now(self) -> datetime:
-        return NOW + (self.time - BEGAN) * SECOND
+        return NOW + (self.time - BEGAN + self.skew) * SECOND
 
-    def _may_break(self) -> None:
+    def passes(self, suspended: "GoesOn") -> None:
+        """Let the time pass until a suspended heal is due, or the claim of a dead process can be taken over."""
+        if suspended.of_dead:
+            self.time = max(self.time, suspended.until)
+        early = self.clocks == "the database's" and self.random.random() < 1 / 2
+        self.time += suspended.wait * (self.number(0, 1) if early else 1) + self.number(0, 20)
+
+    def at_another_host(self) -> None:
+        if self.clocks == "the host's":
+            self.skew = self.number(-600, 600)
+
+    def may_break(self) -> None:
         if self.random.random() < self.breaks:
             raise BrokenError
 
@@ -114,19 +138,22 @@ def answered(status: int, took: float) -> Answer:
 
 @dataclass(slots=True)
 class Gate:
-    """The gate of one step."""
+    """The gate of one run of a heal, with what its claim carries."""
 
     model: Model
     until: float
     begun: bool = False
+    begun_since: bool = False
+    kept: HealState | None = None
 
     async def begin(self) -> None:
         if self.model.time >= self.until:
             raise DeadlinePassed("over")
-        self.begun = True
+        self.begun = self.begun_since = True
 
     async def keep(self, state: HealState) -> None:
-        raise AssertionError(f"in this model nothing is kept: {state}")
+        self.kept, self.begun_since = state, False
+        self.model.may_break()
 
     def unsent(self) -> None:
         raise AssertionError("in this model no permission is lost")
@@ -135,23 +162,71 @@ class Gate:
         return max(0.0, self.until - self.model.time) * SECOND
 
 
-async def step(strategy: AutoRetry, failed: Failure, allowed: WorkflowPolicy, model: Model) -> Outcome:
+def gate_of(strategy: AutoRetry, failed: Failure, allowed: WorkflowPolicy, model: Model) -> Gate:
     window = strategy.intent(failed, allowed).window
     # Less than it asked for: its claim may have been long under way.
-    gate = Gate(model, model.time + window / SECOND * model.number(0.05, 1))
+    return Gate(model, model.time + window / SECOND * model.number(0.05, 1))
+
+
+async def step(strategy: AutoRetry, failed: Failure, allowed: WorkflowPolicy, model: Model) -> Outcome:
+    """Heal, and go on whenever it is suspended, in whichever process, until it has an outcome."""
+    healed, gate = task(strategy, failed, allowed), gate_of(strategy, failed, allowed, model)
+    ended = await one_run(strategy.heal(healed, gate), gate)
+    suspended_at = model.time
+    while isinstance(ended, GoesOn):
+        model.passes(ended)
+        kept = replace(as_kept(strategy, Suspended(state=ended.state, look_again=SECOND)), begun=ended.begun_since)
+        model.at_another_host()
+        if model.time - suspended_at >= strategy.longest_suspension / SECOND:
+            return strategy.too_long(healed, kept)
+        before, gate = gate, gate_of(strategy, failed, allowed, model)
+        gate.begun, gate.begun_since, gate.kept = before.begun or kept.begun, kept.begun, ended.state
+        if model.random.random() < DECIDED:
+            sent_before = model.ours
+            try:
+                outcome = await strategy.cancel(healed, gate, kept)
+            except BrokenError:
+                outcome = Unknown(reason="broken")
+            assert model.ours == sent_before
+            # What is said to have sent nothing, or not to have worked, had no effect.
+            assert not isinstance(outcome, Refused | NotHealed) or model.ours == 0, outcome
+            raise DecidedError
+        ended = await one_run(strategy.go_on(healed, gate, kept), gate)
+    return ended
+
+
+@dataclass(frozen=True, slots=True)
+class GoesOn:
+    """A heal between two runs."""
+
+    state: HealState
+    wait: float
+    begun_since: bool = False
+    of_dead: bool = False
+    until: float = 0.0
+
+
+async def one_run(run: Coroutine[None, None, Outcome | Suspended], gate: Gate) -> Outcome | GoesOn:
+    """Run once, and end as heal/run.py has it; or let the process die, and its heir take the claim over."""
     try:
-        return await strategy.heal(task(strategy, failed, allowed), gate)
-    except DeadlinePassed:  # as heal/run.py has it
-        return Unknown(reason="over") if gate.begun else RetryLater(after=SECOND, reason="over")
-    except BrokenError:
+        ended = await run
+    except (DeadlinePassed, BrokenError) as error:
+        if gate.kept is not None and gate.model.random.random() < 1 / 2:
+            return GoesOn(gate.kept, 0.0, gate.begun_since, of_dead=True, until=gate.until)
+        if gate.kept is not None and not gate.begun_since:
+            return GoesOn(gate.kept, 60.0)
+        if isinstance(error, DeadlinePassed):
+            return Unknown(reason="over") if gate.begun else RetryLater(after=SECOND, reason="over")
         return Unknown(reason="broken") if gate.begun else Crashed(reason="broken")
+    return GoesOn(ended.state, ended.look_again / SECOND) if isinstance(ended, Suspended) else ended
 
 
 def world(random: Random) -> tuple[Model, Failure]:
     """Draw another side, and a failed call that may or may not have had its effect there."""
     ends = random.choice([("done", "not sent", "429", "422", "lost", "500"), ("lost", "500")])
     quiet = random.choice([0.0, 1.0, 10.0, 45.0, 200.0])
-    model = Model(random, quiet, ends, breaks=random.choice([0.0, 0.1]))
+    clocks = random.choice(["right", "the database's", "the host's"])
+    model = Model(random, quiet, ends, breaks=random.choice([0.0, 0.1]), clocks=clocks)
     never_left = random.random() < 0.5
     if not never_left and random.random() < 0.7:
         model.effects.append(BEGAN + model.number(0, quiet))
@@ -173,7 +248,10 @@ async def lived(seed: int) -> None:
     assert strategy.refusal(failed, diagnosis(), allowed) is None
     for _ in range(6):
         sent_before = model.ours
-        outcome = await step(strategy, failed, allowed, model)
+        try:
+            outcome = await step(strategy, failed, allowed, model)
+        except DecidedError:
+            return
         assert len(model.effects) <= 1, (seed, outcome)
         match outcome:
             case Healed(code=code):
