@@ -5,14 +5,15 @@ redaction would change, or that is too large, is refused before it is stored, fo
 else.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from consumer.model import JsonObject
+from consumer.model import Json, JsonObject
 from consumer.model.suspension import KeptState
 from consumer.redact import redact_json
 
@@ -20,6 +21,8 @@ MAX_STATE_BYTES: Final = 8192
 """A state is ids, a moment, a cursor: a document belongs where it came from."""
 SUSPEND_ABOVE: Final = timedelta(seconds=5)
 """A longer wait between two looks is not spent in a process: the heal is suspended."""
+_CONTROLS: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+"""What a jsonb column cannot hold, or what takes six bytes there."""
 
 
 class UnkeepableState(ValueError):
@@ -76,6 +79,24 @@ def encode_state(state: HealState) -> KeptState:
     if size > MAX_STATE_BYTES:
         raise UnkeepableState(f"{type(state).__name__} has {size} bytes, more than {MAX_STATE_BYTES}")
     return KeptState(version=state.version, content=content)
+
+
+def is_keepable(state: HealState) -> bool:
+    """Return whether a state can be stored: what it takes over from another system may look like a secret."""
+    try:
+        encode_state(state)
+    except UnkeepableState:
+        return False
+    return True
+
+
+def keepable_text(text: str, redact: Callable[[Json], tuple[Json, object]], most: int) -> str:
+    """Return words for a state: redacted and bounded; none where they would be redacted once more."""
+    whole = _CONTROLS.sub("\ufffd", text)
+    clean, _ = redact(whole)
+    kept = clean[:most] if isinstance(clean, str) else ""
+    again, _ = redact(kept)
+    return kept if again == kept else ""
 
 
 def decode_state(kept: KeptState, models: Iterable[type[HealState]]) -> HealState:

@@ -17,6 +17,7 @@ from consumer.repair.worker_pool import repair_worker_pool
 from consumer.runners.configured import ConfiguredRunners
 from schemas.names import StrategyName
 from tests.support import oracle
+from tests.support.faults.matrix import FULL
 from tests.support.faults.run_consumer import Act, Acting
 from tests.support.pipeline import SECOND, Process, Site, event, process, until
 from tests.support.worlds.http_engine import TAKEN, Engine, engine_catalog, refused_payload
@@ -33,6 +34,13 @@ WINDOW = 4.0
 def engine(world: World, catalog_file: Path) -> Engine:
     catalog_file.write_text(engine_catalog(world, drift_after=DRIFT_AFTER))
     return Engine(world=world)
+
+
+@pytest.fixture
+def patient(world: World, catalog_file: Path) -> Engine:
+    """An engine that takes its time, and is given it."""
+    catalog_file.write_text(engine_catalog(world, drift_after=DRIFT_AFTER, verify="PT2M"))
+    return Engine(world=world, looks=6)
 
 
 async def fail(place: Site, engine: Engine, org: UUID, runs: int) -> None:
@@ -98,6 +106,47 @@ async def test_after_a_kill_every_step_is_run_again_once_and_proven(
     assert [(row["repairs"], row["raised"]) for row in counted] == ways
 
 
+WATCHES = [("suspended", 1, signal.SIGKILL), ("going on", 1, signal.SIGSTOP)]
+WATCHES += [(at, 1, number) for at in ("gone on", "looked") for number in (signal.SIGKILL, signal.SIGSTOP) if FULL]
+
+
+@pytest.mark.parametrize(("at", "nth", "number"), WATCHES, ids=[f"{number.name} {at}" for at, _, number in WATCHES])
+async def test_a_run_whose_watcher_is_gone_is_watched_on_by_another_and_ordered_once(
+    embedded_place: Site,
+    patient: Engine,
+    tmp_path: Path,
+    at: str,
+    nth: int,
+    number: signal.Signals,
+) -> None:
+    place, engine = embedded_place, patient
+    org = await place.organisation("1")
+    await fail(place, engine, org, 1)
+    acts = {"at": at, "nth": str(nth), "path": "", "signal": number.name, "window": "15", "suspends": "0.3"}
+    async with process(place, tmp_path / "log", **acts) as struck:
+        if number is signal.SIGKILL:
+            assert await struck.ended() == -signal.SIGKILL, struck.last_lines
+        else:
+            await until(struck.is_stopped)
+        assert await place.count("heal_claim WHERE state IS NOT NULL AND strategy = 'schema-autofix'") == 1
+        async with place.in_another_group().consumer() as other:
+            row = (await other.settled(1))["daily"]
+            attempts = await place.db.fetch("SELECT * FROM workflow_heal_attempts ORDER BY id")
+            if number is signal.SIGSTOP:
+                struck.tell(signal.SIGCONT)
+                await until(lambda: _has_lost(struck))
+                struck.tell(signal.SIGTERM)
+                assert await struck.ended() == 0, struck.last_lines
+    assert row["status"] == "resolved", [one["details"] for one in attempts]
+    assert engine.inputs["run-0"] == [TAKEN]
+    assert len(engine.orders("run-0")) == 1
+    assert await place.db.fetch("SELECT * FROM workflow_heal_attempts ORDER BY id") == attempts
+    assert await place.count("producer_drift WHERE repairs = 1") == 3
+    await oracle.everything_that_ended_was_told(place)
+    await oracle.one_attempt_per_step(place)
+    await oracle.credits_add_up(place, {org: "1"})
+
+
 @pytest.mark.parametrize(
     ("at", "made"),
     [pytest.param("before", 0, id="before the order"), pytest.param("after", 1, id="after it")],
@@ -133,4 +182,4 @@ async def test_a_stopped_process_that_comes_back_orders_nothing_and_settles_noth
 
 
 async def _has_lost(stopped: Process) -> bool:
-    return stopped.said("claim_lost", "settled_by_another")
+    return stopped.said("claim_lost", "settled_by_another", "suspended_by_another")

@@ -17,9 +17,8 @@ from consumer.heal.calls.asked_wait import asked_wait
 from consumer.heal.calls.read_back import LookLater, LookProgress
 from consumer.heal.calls.session import CallSession
 from consumer.heal.calls.status_verdict import Definite, EarlierAnswer, MayHaveRun, Repeat
-from consumer.heal.kept import HealState, Suspended
+from consumer.heal.kept import HealState, Suspended, keepable_text
 from consumer.heal.session import NO_TIME, SECOND
-from consumer.heal.strategy import Redact
 from consumer.model import Json, JsonObject, Proof
 from consumer.model.call import Answer
 from schemas.names import Code, Verdict
@@ -27,8 +26,8 @@ from schemas.names import Code, Verdict
 LONGEST_SUSPENSION: Final = timedelta(hours=1)
 """Far above the longest quiet period: no process was there to look."""
 _MAX_TEXT: Final = 200
-_MAX_ENTRIES: Final = 20
-_MAX_PROOFS: Final = 6
+_MAX_ENTRIES: Final = 10
+_MAX_PROOFS: Final = 4
 
 Seconds: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Text: TypeAlias = Annotated[str, Field(max_length=_MAX_TEXT)]
@@ -51,7 +50,7 @@ class KeptProof(BaseModel):
         return Proof(oracle=self.oracle, verdict=self.verdict, detail=self.detail)
 
 
-class Doubt(BaseModel):
+class CallDoubt(BaseModel):
     """What the look is to settle, and what follows from it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -93,7 +92,7 @@ class DoubtState(HealState):
     """A doubt, how far its looks are, and what the attempt tells of the calls so far."""
 
     version: ClassVar[int] = 1
-    doubt: Doubt
+    doubt: CallDoubt
     left: Seconds
     """Of the quiet period, before the wait."""
     wait: Seconds
@@ -139,30 +138,30 @@ def doubt_of(
     otherwise: Repeat | Definite | None = None,
     code: Code | None = None,
     proofs: Iterable[Proof] = (),
-) -> Doubt:
+) -> CallDoubt:
     """Return a doubt in the form in which it is kept: words of bounded length, without secrets."""
     answer, redact = judged.answer, session.tools.redact
     asked = asked_wait(answer, session.tools.now()) if isinstance(answer, Answer) else None
     kept = [
-        KeptProof(oracle=one.oracle, verdict=one.verdict, detail=_words(one.detail, redact))
+        KeptProof(oracle=one.oracle, verdict=one.verdict, detail=keepable_text(one.detail, redact, _MAX_TEXT))
         for one in [*proofs][:_MAX_PROOFS]
     ]
-    return Doubt(
+    return CallDoubt(
         about=about,
         calls=calls,
         in_doubt=in_doubt,
-        why=_words(judged.why, redact),
+        why=keepable_text(judged.why, redact, _MAX_TEXT),
         throttled=judged.throttled if otherwise is None or isinstance(otherwise, Definite) else otherwise.throttled,
         is_answered=answer is not None,
         asked_wait=None if asked is None else max(NO_TIME, asked) / SECOND,
-        refused_as="" if otherwise is None else _words(otherwise.why, redact),
+        refused_as="" if otherwise is None else keepable_text(otherwise.why, redact, _MAX_TEXT),
         is_final=isinstance(otherwise, Definite),
         code=code,
         proofs=tuple(kept),
     )
 
 
-def suspend(session: CallSession, doubt: Doubt, later: LookLater) -> Suspended:
+def suspend(session: CallSession, doubt: CallDoubt, later: LookLater) -> Suspended:
     """Suspend a heal until its next look."""
     state = DoubtState(
         doubt=doubt,
@@ -189,12 +188,3 @@ def entries(made: list[Json]) -> tuple[Entry, ...]:
         for one in made[-_MAX_ENTRIES:]
         if isinstance(one, dict)
     )
-
-
-def _words(text: str, redact: Redact) -> str:
-    """Return a text as it can be kept: what would be redacted once more is left out."""
-    whole = text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
-    clean, _ = redact(whole)
-    kept = clean[:_MAX_TEXT] if isinstance(clean, str) else ""
-    again, _ = redact(kept)
-    return kept if again == kept else ""

@@ -7,7 +7,7 @@ left alone for a whole quiet period from now on, since nobody noted when that ca
 from datetime import timedelta
 from typing import Final
 
-from consumer.heal.auto_retry.doubt import Doubt, DoubtState, entries
+from consumer.heal.auto_retry.doubt import CallDoubt, DoubtState, entries
 from consumer.heal.auto_retry.first_look import look_first
 from consumer.heal.auto_retry.retrying import go_on_from_doubt, retry_call
 from consumer.heal.calls.handover import finish_from_read_back
@@ -58,7 +58,7 @@ def _after_interruption(session: CallSession, state: DoubtState) -> DoubtState:
     kept = {"tries_made": entries(session.tries)}
     if session.effect is not Effect.UNSAFE or look is None:
         return state.model_copy(update={**kept, "doubt": counted})
-    lost = Doubt(about="call", calls=counted.calls, why="the process that made the call died in it")
+    lost = CallDoubt(about="call", calls=counted.calls, why="the process that made the call died in it")
     left = quiet(look, session.request, session.policy) / SECOND
     return state.model_copy(update={**kept, "doubt": lost, "left": left, "wait": 0.0, "unclear": 0})
 

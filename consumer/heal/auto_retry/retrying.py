@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TypeAlias, assert_never
 
-from consumer.heal.auto_retry.doubt import Doubt, doubt_of, suspend
+from consumer.heal.auto_retry.doubt import CallDoubt, doubt_of, suspend
 from consumer.heal.calls.asked_wait import asked_wait
 from consumer.heal.calls.backoff import jitter
 from consumer.heal.calls.body import content_of
@@ -61,7 +61,7 @@ async def retry_call(session: CallSession, made: int = 0) -> Outcome | Suspended
 
 
 async def go_on_from_doubt(
-    session: CallSession, doubt: Doubt, progress: LookProgress, passed: timedelta
+    session: CallSession, doubt: CallDoubt, progress: LookProgress, passed: timedelta
 ) -> Outcome | Suspended:
     """Look for what a suspended heal's call has done, and go on with what follows from it."""
     judged = doubt.judged(passed)
@@ -76,7 +76,7 @@ async def go_on_from_doubt(
 
 
 async def _go_on_unhappened(
-    session: CallSession, doubt: Doubt, found: MayHaveRun | Repeat, passed: timedelta
+    session: CallSession, doubt: CallDoubt, found: MayHaveRun | Repeat, passed: timedelta
 ) -> Outcome | Suspended:
     is_refusal = doubt.about == "refusal"
     if isinstance(found, MayHaveRun):
@@ -226,7 +226,7 @@ async def _resolve_call(
 
 
 async def _look(
-    session: CallSession, doubt: Doubt, judged: MayHaveRun, progress: LookProgress | None = None
+    session: CallSession, doubt: CallDoubt, judged: MayHaveRun, progress: LookProgress | None = None
 ) -> MayHaveRun | Repeat | Happened | Suspended:
     """Read back whether a call has happened, from the beginning of its quiet period or from where it was left."""
     look = session.request.read_back

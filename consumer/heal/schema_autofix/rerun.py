@@ -1,23 +1,14 @@
-"""Rerun of the step with its repaired payload: checks the run, orders the step under one key, polls until proven."""
+"""Rerun of the step with its repaired payload: checks the run, orders the step under one key, and has it watched."""
 
-from datetime import timedelta
 from functools import partial
-from typing import Final, assert_never
+from typing import assert_never
 
-from consumer.errors import DeadlinePassed
 from consumer.heal.gate import run_permitted
+from consumer.heal.kept import Suspended
 from consumer.heal.schema_autofix import rules
-from consumer.heal.schema_autofix.run_watch import (
-    FailedAgain,
-    GoesOn,
-    Proven,
-    RunUnchanged,
-    RunWatch,
-    WatchResult,
-    is_superseded,
-    pause,
-)
+from consumer.heal.schema_autofix.run_watch import is_superseded
 from consumer.heal.schema_autofix.session import REPORTING_MARGIN, RepairSession
+from consumer.heal.schema_autofix.watching import Ordered, watch_run
 from consumer.heal.session import proof
 from consumer.model import Healed, Json, Outcome, Proof, Refused
 from consumer.model.call import Ambiguous, EgressRefused, NotSent
@@ -29,12 +20,9 @@ from consumer.runners.contract import (
     Phase,
     Rejected,
     RerunStep,
-    RunRef,
     RunState,
 )
 from schemas.names import Code, Effect, StrategyName, Verdict
-
-_MIN_WAIT: Final = timedelta(milliseconds=50)
 
 
 async def check_run_first(session: RepairSession) -> Outcome | RunState:
@@ -79,15 +67,17 @@ def _check_order(session: RepairSession, seen: RunState) -> Outcome | RunState:
     return seen
 
 
-async def run_again(session: RepairSession, document: Json, before: RunState, proofs: tuple[Proof, ...]) -> Outcome:
+async def run_again(
+    session: RepairSession, document: Json, before: RunState, proofs: tuple[Proof, ...]
+) -> Outcome | Suspended:
     """Order the rerun of the step with its repaired payload, watch the run, and return the outcome."""
     order = RerunStep(run=session.run, payload=Payload(document=document))
     answer, in_doubt = await _give_order(session, order, rules.key_at(session.key, before))
     match answer:
         case Accepted(run=run):
-            return await _watch_run(session, run, before, proofs, in_doubt=in_doubt)
+            return await watch_run(session, Ordered(run=run, before=before, in_doubt=in_doubt), proofs)
         case _ if in_doubt:
-            return await _watch_run(session, session.run, before, proofs, in_doubt=True)
+            return await watch_run(session, Ordered(run=session.run, before=before, in_doubt=True), proofs)
         case Rejected():
             return _outcome_of_rejection(session, answer)
         case NotSent(reason=reason) | Ambiguous(reason=reason):
@@ -130,54 +120,3 @@ def _outcome_of_rejection(session: RepairSession, answer: Rejected) -> Outcome:
     if answer.conflict:
         return session.later(f"the run has moved on: {answer.reason}")
     return session.not_healed(Code.NOT_HEALED, f"the engine does not run the step again: {answer.reason}")
-
-
-async def _watch_run(
-    session: RepairSession, run: RunRef, before: RunState, proofs: tuple[Proof, ...], *, in_doubt: bool
-) -> Outcome:
-    watch = RunWatch(before=before, is_another_run=run.run_id != session.run.run_id)
-    until = session.tools.monotonic() + session.limits.verify.total_seconds()
-    n = 0
-    while True:
-        n += 1
-        sight = watch.sees(await _observe_run(session, run))
-        wait = min(pause(n), timedelta(seconds=max(0.0, until - session.tools.monotonic())))
-        is_over = wait <= _MIN_WAIT or wait + session.limits.timeout >= session.gate.remaining()
-        if isinstance(sight, Proven | FailedAgain) or is_over:
-            return _outcome_of_watch(session, sight, proofs, in_doubt=in_doubt)
-        await session.sleep(wait)
-
-
-async def _observe_run(session: RepairSession, run: RunRef) -> RunState | LookFailed:
-    try:
-        return await session.look(run)
-    except DeadlinePassed as passed:
-        return LookFailed(reason=str(passed))
-
-
-def _outcome_of_watch(
-    session: RepairSession, sight: WatchResult, proofs: tuple[Proof, ...], *, in_doubt: bool
-) -> Outcome:
-    match sight:
-        case Proven(why=why):
-            return Healed(proofs=(*proofs, proof("run", Verdict.PASSED, why)), details=session.details)
-        case FailedAgain(why=why):
-            return session.not_healed(Code.NOT_HEALED, why, (*proofs, proof("run", Verdict.FAILED, why)))
-        case GoesOn(why=why):
-            return session.later(f"{why}: it is looked at again", effect_in_doubt=True)
-        case RunUnchanged(why=why):
-            return _outcome_if_unchanged(session, why, proofs, in_doubt=in_doubt)
-        case _:
-            assert_never(sight)
-
-
-def _outcome_if_unchanged(session: RepairSession, why: str, proofs: tuple[Proof, ...], *, in_doubt: bool) -> Outcome:
-    said = proof("run", Verdict.INCONCLUSIVE, why)
-    if session.effect is Effect.UNSAFE:
-        return session.unknown(f"the step may have been run again: {why}", (*proofs, said))
-    told = "no answer to the order came" if in_doubt else "the engine took the order"
-    if session.effect is not Effect.KEYED:  # a repeat does no harm
-        return session.not_healed(Code.UNVERIFIED, f"{told}, and {why}", (*proofs, said))
-    # Not counted as an attempt: the next heal sends the same key, so the step is rerun once, however late an order
-    # gets through.
-    return session.later(f"{told}, and {why}", effect_in_doubt=True)

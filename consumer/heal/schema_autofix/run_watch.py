@@ -12,7 +12,7 @@ from typing import Final, TypeAlias, assert_never
 from consumer.runners.contract import LookFailed, Phase, RunRef, RunState
 
 _FIRST_PAUSE: Final = timedelta(milliseconds=100)
-_LONGEST_PAUSE: Final = timedelta(seconds=5)
+_LONGEST_PAUSE: Final = timedelta(seconds=10)
 _NUMBER: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,6})?")
 
 
@@ -88,7 +88,7 @@ class RunWatch:
 
 
 def pause(n: int) -> timedelta:
-    """Return how long to wait after the n-th look: exponential, from 0.1 s up to 5 s."""
+    """Return how long to wait after the n-th look: exponential, from 0.1 s up to 10 s."""
     return min(_FIRST_PAUSE * (1 << min(n - 1, 10)), _LONGEST_PAUSE)
 
 

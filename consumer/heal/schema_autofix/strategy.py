@@ -4,22 +4,45 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from consumer.catalog import WorkflowPolicy
+from consumer.heal.kept import HealState, Kept, Suspended
 from consumer.heal.refusals import missing_context
 from consumer.heal.schema_autofix import rules
 from consumer.heal.schema_autofix.payload_repair import RepairedPayload, repair_payload
 from consumer.heal.schema_autofix.rerun import check_run_first, run_again
+from consumer.heal.schema_autofix.run_watch import FailedAgain, Proven, WatchResult
 from consumer.heal.schema_autofix.session import RepairSession, RepairTools, RepairWorkers
+from consumer.heal.schema_autofix.watching import (
+    LONGEST_SUSPENSION,
+    Ordered,
+    WatchState,
+    look_once,
+    outcome_of_watch,
+    watch_on,
+)
 from consumer.heal.schema_check.check import SchemaCheck, lone_schema_check, too_large
 from consumer.heal.strategy import EffectGate, Redact, Task
-from consumer.model import Diagnosis, Failure, Healed, Intent, MicroAud, Outcome, Refused, Scope
+from consumer.model import (
+    Diagnosis,
+    Failure,
+    Healed,
+    Intent,
+    MicroAud,
+    NotHealed,
+    Outcome,
+    Refused,
+    RetryLater,
+    Scope,
+    Unknown,
+)
 from consumer.runners.contract import Payload, RerunStep, Runners, RunState
 from schemas.context import RunContext, run_of
 from schemas.names import Code, Effect, StrategyName
 
 _FREE = MicroAud(0)
+_LOOK_AGAIN = timedelta(minutes=1)
 
 
 class SchemaAutofix:
@@ -51,6 +74,16 @@ class SchemaAutofix:
             monotonic=monotonic,
             now=now,
         )
+
+    @property
+    def states(self) -> tuple[type[HealState], ...]:
+        """The states that it reads."""
+        return (WatchState,)
+
+    @property
+    def longest_suspension(self) -> timedelta:
+        """Time after which a run at which nobody could look is left in doubt."""
+        return LONGEST_SUSPENSION
 
     @property
     def name(self) -> StrategyName:
@@ -103,7 +136,7 @@ class SchemaAutofix:
             fault_digest=rules.fault_digest(order.run, failure.context.get("payload"), schema),
         )
 
-    async def heal(self, task: Task, gate: EffectGate) -> Outcome:
+    async def heal(self, task: Task, gate: EffectGate) -> Outcome | Suspended:
         """Repair the payload, prove the repair, look at the run, rerun its step, and watch until it is proven."""
         session = self._session(task, gate)
         if isinstance(session, Refused):
@@ -116,6 +149,38 @@ class SchemaAutofix:
             return before
         outcome = await run_again(session, mended.document, before, mended.proofs)
         return replace(outcome, drift=mended.drift) if isinstance(outcome, Healed) else outcome
+
+    async def go_on(self, task: Task, gate: EffectGate, kept: Kept) -> Outcome | Suspended:
+        """Watch the run on; once that is over, repair the payload again, for what is told of the repair."""
+        state, session = _state_of(kept), self._session(task, gate)
+        if isinstance(session, Refused):
+            return _unseen(task, state, session.reason)
+        ordered = restore(session, state)
+        sight, later = await watch_on(session, ordered)
+        return later or await self._end(session, ordered, sight)
+
+    async def cancel(self, task: Task, gate: EffectGate, kept: Kept) -> Outcome:
+        """Look at the run once more: what was ordered of an engine cannot be taken back."""
+        state, session = _state_of(kept), self._session(task, gate)
+        decided = "a person has decided meanwhile, and the order cannot be taken back"
+        if isinstance(session, Refused):
+            return _unseen(task, state, decided)
+        ordered = restore(session, state)
+        sight = await look_once(session, ordered)
+        if isinstance(sight, Proven | FailedAgain):
+            return await self._end(session, ordered, sight)
+        return _unseen(task, state, f"{decided}: {sight.why}")
+
+    def too_long(self, task: Task, kept: Kept) -> Outcome:
+        """Return that nobody knows how the run went on."""
+        return _unseen(task, _state_of(kept), "how the run went on could not be seen in time")
+
+    async def _end(self, session: RepairSession, ordered: Ordered, sight: WatchResult) -> Outcome:
+        # A schema that has changed meanwhile takes the proofs of the repair away, and not that of the run.
+        mended = await repair_payload(session)
+        proofs, drift = (mended.proofs, mended.drift) if isinstance(mended, RepairedPayload) else ((), ())
+        outcome = outcome_of_watch(session, sight, proofs, in_doubt=ordered.in_doubt)
+        return replace(outcome, drift=drift) if isinstance(outcome, Healed) else outcome
 
     def _session(self, task: Task, gate: EffectGate) -> RepairSession | Refused:
         failure, policy = task.failure, task.policy
@@ -146,3 +211,26 @@ def _order(failure: Failure) -> RerunStep | None:
     if not isinstance(run, RunContext) or run.step is None:
         return None
     return RerunStep(run=rules.run_ref(failure, run), payload=Payload(document=failure.context.get("payload")))
+
+
+def restore(session: RepairSession, state: WatchState) -> Ordered:
+    """Let a session know what was ordered and seen before; returns the order."""
+    session.orders += state.orders
+    session.looks += state.seen
+    return state.ordered(session.run)
+
+
+def _state_of(kept: Kept) -> WatchState:
+    if not isinstance(kept.state, WatchState):
+        raise TypeError(f"not a state of schema-autofix: {type(kept.state).__name__}")
+    return kept.state
+
+
+def _unseen(task: Task, state: WatchState, why: str) -> Outcome:
+    """Return the outcome of a heal whose order was given, and whose run cannot be looked at."""
+    reason = f"the step may have been run again: {why}"
+    if task.plan.intent.effect is Effect.UNSAFE:
+        return Unknown(reason=reason, details=state.details)
+    if task.plan.intent.effect is Effect.KEYED:  # not counted, so that the key stays
+        return RetryLater(after=_LOOK_AGAIN, reason=reason, details=state.details, effect_in_doubt=True)
+    return NotHealed(code=Code.UNVERIFIED, reason=reason, details=state.details)

@@ -34,7 +34,7 @@ from consumer.redact import redact_json
 from consumer.repair.values import Edit, Operation, RefusalCause, Repair, RepairStatus, SlipNote, refused
 from consumer.runners.contract import Accepted, LookFailed, OrderResult, Phase, Rejected, RunState
 from schemas.names import Code, Disposition, Effect, Grade, Status, StrategyName, Verdict
-from tests.support.healing import NOW, Gate, diagnosis, failure
+from tests.support.healing import NOW, Gate, diagnosis, failure, heal_to_its_end
 from tests.support.worlds.scripted_runner import (
     FAILED,
     GONE,
@@ -86,8 +86,13 @@ def allowed(**limits: Any) -> WorkflowPolicy:  # noqa: ANN401 - whatever the cat
     return WorkflowPolicy(name="*", schema_autofix=SchemaAutofixLimits.model_validate(limits))
 
 
-def strategy(runner: ScriptedRunner | None, room: GivenRoom | None = None, age: timedelta = NO_TIME) -> SchemaAutofix:
-    time = VirtualTime()
+def strategy(
+    runner: ScriptedRunner | None,
+    room: GivenRoom | None = None,
+    age: timedelta = NO_TIME,
+    time: VirtualTime | None = None,
+) -> SchemaAutofix:
+    time = time or VirtualTime()
     return SchemaAutofix(
         OneRunner(runner),
         room or GivenRoom(),
@@ -115,11 +120,12 @@ async def healed(
     gate: Gate | None = None,
     age: timedelta = NO_TIME,
 ) -> Outcome:
-    one, policy, made = one or failed(), policy or allowed(), strategy(runner, room, age)
+    time = VirtualTime()
+    one, policy, made = one or failed(), policy or allowed(), strategy(runner, room, age, time)
     plan = Heal(strategy=made.name, intent=made.intent(one, policy), hold=MicroAud(0), catalog_version="test")
     task = Task(failure=one, diagnosis=diagnosis(), plan=plan, policy=policy, attempt_id=attempt_id(one.id, one.step))
     gate = gate or Gate(left=timedelta(minutes=5))
-    outcome = await made.heal(task, gate)
+    outcome = await heal_to_its_end(made, task, gate, time.sleep)
     assert gate.begins == len(runner.orders), "an order without asking at the gate"
     return outcome
 
