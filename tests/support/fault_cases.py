@@ -15,7 +15,7 @@ from consumer.heal.schema_check.check import lone_schema_check
 from consumer.model import Outcome
 from consumer.outbound.calls import open_calls
 from consumer.redact import redact_json
-from tests.support.healing import NOW, Clock, Gate, failure, policy, task
+from tests.support.healing import NOW, Clock, Gate, failure, outcome_of, policy, task
 from tests.support.paths import DATA, ROOT
 from tests.support.worlds.http_world import Reply, Seen, http_world
 
@@ -94,7 +94,7 @@ async def retried(case: dict[str, Any]) -> tuple[Outcome, list[Seen], list[float
             calls, redact_json, random=lambda: 0.5, sleep=clock.sleep, now=lambda: NOW, schemas=lone_schema_check()
         )
         failed = failure(context)
-        outcome = await strategy.heal(task(strategy, failed, policy(world.port)), Gate())
+        outcome = outcome_of(await strategy.heal(task(strategy, failed, policy(world.port)), Gate()))
         return outcome, world.seen, clock.slept
 
 
