@@ -13,11 +13,12 @@ from uuid import UUID
 import typer
 
 from consumer.cli.approvals import approve_plan, deny_plan, show_plan
+from consumer.cli.bulk import add_orders
 from consumer.cli.deployment import deployment
 from consumer.cli.exits import ExitCode
 from consumer.cli.options import AsJson, By, Reason, Since, end, header_of, since_of, stdin, time_of
 from consumer.cli.organisations import organisations
-from consumer.cli.pauses import list_pauses, pause_healing, resume_healing
+from consumer.cli.pauses import add_pauses
 from consumer.cli.refused_commands import dlq, intake
 from consumer.cli.wallets import show_ledger, show_wallet
 from schemas.names import FailureType, Grade, Status
@@ -41,9 +42,8 @@ app.command("approve")(approve_plan)
 app.command("deny")(deny_plan)
 app.command("wallet")(show_wallet)
 app.command("ledger")(show_ledger)
-app.command("pause")(pause_healing)
-app.command("resume")(resume_healing)
-app.command("pauses")(list_pauses)
+add_orders(app)
+add_pauses(app)
 
 
 class FormName(StrEnum):

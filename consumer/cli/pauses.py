@@ -31,6 +31,13 @@ Dependency = Annotated[
 ]
 
 
+def add_pauses(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command("pause")(pause_healing)
+    app.command("resume")(resume_healing)
+    app.command("pauses")(list_pauses)
+
+
 def pause_healing(  # noqa: PLR0913, PLR0917 - options, each by its name
     reason: Reason,
     fleet: Fleet = False,

@@ -32,7 +32,7 @@ MAX_COMMAND: Final = 512 * 1024
 """Longest value of a record in bytes: an edit carries a step's input."""
 MAX_ID: Final = 512
 MAX_DEPTH: Final = 64
-ANYBODY: Final = "unsigned"
+ANYBODY: Final = "shw:unsigned"
 """Issuer of commands without a signature."""
 
 

@@ -223,6 +223,6 @@ async def test_unsigned_commands_count_where_development_says_so_and_the_start_s
     async with place.consumer(scripted(Once())):
         await send(place, json.dumps(told).encode())
         (answer,) = await answers(place, 1)
-    assert (answer["id"], answer["data"]["issuer"]) == ("unsigned:cmd-1", "unsigned")
+    assert (answer["id"], answer["data"]["issuer"]) == ("shw:unsigned:cmd-1", "shw:unsigned")
     captured = capsys.readouterr()
     assert "unsigned_commands_count" in captured.out + captured.err
