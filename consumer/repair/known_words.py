@@ -28,6 +28,8 @@ PREFIXES: Final = frozenset(_SECTIONS["prefixes"])
 _VARIANTS: Final = tuple(tuple(one.split("/")) for one in _SECTIONS["variants"])
 """Parts of a word in two spellings: colour and color, cancelled and canceled."""
 _HEADS: Final = frozenset(_SECTIONS["heads"])
+_ACRONYMS: Final = frozenset(_SECTIONS["acronyms"])
+"""Identifiers, codes and measures of trades by their letters: an IMSI is no IMEI."""
 ENDS_IN_ROLE: Final = ("er", "or", "ee", "ed", "es", "en")
 """Endings that tell one role, or one time, from another: payer and payee."""
 CASED_UNITS: Final = frozenset({"M", "K", "G", "T"}).union(
@@ -44,7 +46,7 @@ _MIN_PLURAL: Final = 5
 
 @cache
 def _words() -> frozenset[str]:
-    return frozenset(Path(__file__).with_suffix(".txt").read_text(encoding="ascii").split())
+    return _ACRONYMS.union(Path(__file__).with_suffix(".txt").read_text(encoding="ascii").split())
 
 
 def is_known(word: str) -> bool:

@@ -307,3 +307,22 @@ def test_a_key_in_another_style_of_a_pattern_is_not_dropped() -> None:
     schema: Json = {**_only(a={"type": "integer"}), "patternProperties": {"_id$": {"type": "string"}}}
     for key in ("userId", "user-id", "USER_ID"):
         assert repair_document({"a": 1, key: "b"}, schema, most=Grade.INVENTIVE).cause is RefusalCause.AMBIGUOUS
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("imsi", "imei"),
+        ("isni", "isin"),
+        ("ssid", "bssid"),
+        ("gtin_code", "gstin_code"),
+        ("icd", "cid"),
+        ("ssn", "issn"),
+        ("otp", "hotp"),
+        ("patientMrn", "patientMrr"),
+        ("device_eid", "device_euid"),
+    ],
+)
+def test_letters_of_another_identifier_are_no_slip(key: str, name: str) -> None:
+    repair = repair_document({key: "x"}, _only(**{name: {"type": "string"}}), most=Grade.INVENTIVE)
+    assert repair.cause is RefusalCause.AMBIGUOUS
