@@ -190,6 +190,9 @@ def _binary(
     _must_be_json(content_type or attributes.get("datacontenttype"))
     _must_be_version_1(attributes["specversion"])
     data, mended = _data(value, "the value")
+    if data.get("specversion") == SPEC_VERSION and not {"data", "data_base64"}.isdisjoint(data):
+        message = "the value is a CloudEvent, and the headers are of another: send its data alone, or no ce_ headers"
+        raise EnvelopeError(PoisonReason.WRONG_SHAPE, message)
     return _enveloped(attributes, data, headers, accepts, Form.BINARY, mended)
 
 
@@ -293,6 +296,10 @@ def _must_be_json(content_type: str | None) -> None:
 
 
 def _must_be_the_json_format(content_type: str) -> None:
-    if content_type.split(";", 1)[0].strip() not in (_STRUCTURED, f"{_STRUCTURED}+json"):
+    kind = content_type.split(";", 1)[0].strip()
+    if kind == f"{_STRUCTURED}-batch+json":
+        message = "content-type says that the value is a batch, and it is no list of events"
+        raise EnvelopeError(PoisonReason.WRONG_SHAPE, message)
+    if kind not in (_STRUCTURED, f"{_STRUCTURED}+json"):
         message = "content-type is neither application/cloudevents+json nor application/cloudevents-batch+json"
         raise EnvelopeError(PoisonReason.WRONG_SHAPE, message)

@@ -72,6 +72,7 @@ async def _check(
     sums = {
         name: all(isinstance(one, dict) and one[name] is True for one in events) for name in ("accepted", "healable")
     }
+    sums["healable"] = sums["healable"] and bool(events)  # of a batch of none, nothing is lost, and nothing is healed
     return {**sums, "events": events}
 
 

@@ -100,3 +100,16 @@ def test_a_subject_that_was_cut_in_a_character_is_mended_and_an_id_is_refused() 
     assert parse(VALUE, raw).subject == "run \ufffd"
     with pytest.raises(EnvelopeError, match="ce-id is not UTF-8"):
         parse(VALUE, [("ce-id", b"\xf0\x9f"), *headers("ce-", id="")])
+
+
+def test_a_structured_event_under_the_headers_of_another_is_told_so() -> None:
+    structured = json.dumps(ATTRIBUTES | {"id": "e-2", "data": DATA}).encode()
+    with pytest.raises(EnvelopeError, match="the value is a CloudEvent") as caught:
+        parse(structured, headers("ce_"))
+    assert caught.value.kind is PoisonReason.WRONG_SHAPE
+
+
+def test_one_event_that_says_that_it_is_a_batch_is_told_so() -> None:
+    structured = json.dumps(ATTRIBUTES | {"data": DATA}).encode()
+    with pytest.raises(EnvelopeError, match="no list of events"):
+        parse(structured, [("content-type", b"application/cloudevents-batch+json")])
