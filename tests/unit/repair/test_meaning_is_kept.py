@@ -324,5 +324,6 @@ def test_a_key_in_another_style_of_a_pattern_is_not_dropped() -> None:
     ],
 )
 def test_letters_of_another_identifier_are_no_slip(key: str, name: str) -> None:
-    repair = repair_document({key: "x"}, _only(**{name: {"type": "string"}}), most=Grade.INVENTIVE)
+    schema: Json = {"properties": {name: {"type": "string"}}, "required": [name], "additionalProperties": False}
+    repair = repair_document({key: "x"}, schema, most=Grade.INVENTIVE)
     assert repair.cause is RefusalCause.AMBIGUOUS
