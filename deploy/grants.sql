@@ -33,6 +33,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON heal_wallet_level TO shw_service;
 GRANT SELECT, INSERT, DELETE ON intake_aside TO shw_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON heal_command TO shw_service;
 GRANT SELECT, INSERT, UPDATE ON heal_pause TO shw_service;
+GRANT SELECT, INSERT ON heal_shadow TO shw_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON heal_bulk TO shw_service;
 GRANT SELECT, INSERT, UPDATE ON heal_bulk_item TO shw_service;
 GRANT SELECT, INSERT, UPDATE ON heal_approval TO shw_service;

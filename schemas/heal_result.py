@@ -145,6 +145,15 @@ class ApprovalRequest(Published):
     )
 
 
+class WouldHeal(Published):
+    """What a strategy in shadow mode would have done."""
+
+    strategy: StrategyName = Field(description="Which strategy.")
+    scope: str = Field(description="What it would have acted on: at most one heal acts on it at a time.")
+    cost: Aud = Field(default=Decimal(0), description="What it would have held, AUD.")
+    plan: dict[str, Any] = Field(description="What it would have done, redacted.")
+
+
 class FailureStatus(Published):
     """A failure came to stand where no attempt tells it: deferred, awaiting approval, needs a person, given up."""
 
@@ -161,6 +170,9 @@ class FailureStatus(Published):
     suspended_until: Time | None = Field(
         default=None,
         description="Given once, when a running heal begins to wait for another system: when it goes on.",
+    )
+    would_heal: WouldHeal | None = Field(
+        default=None, description="Given with the code `shadow`: what a strategy in shadow mode would have done."
     )
     approval: ApprovalRequest | None = Field(
         default=None,

@@ -67,6 +67,7 @@ class Code(StrEnum):
     NOT_INSTALLED = "not_installed"  # this deployment lacks the strategy or its engine
     RETRY_LATER = "retry_later"  # deferred to the time the other side named
     PAUSED = "paused"  # a pause reached it while it was under way: it goes on once that is over
+    SHADOW = "shadow"  # its strategy is in shadow mode: what it would have done is told, and not done
     CRASHED = "crashed"  # the strategy, or planning it, broke before any effect: a bug to report
     INTERRUPTED = "interrupted"  # the process died or broke after its effect began: outcome unknown
     RECOVERED = "recovered"  # with success: it was well before anything was sent, so no heal of ours may be praised
@@ -159,6 +160,13 @@ class ReachKind(StrEnum):
     FAILURE_TYPE = "failure_type"  # those of failures that were diagnosed so
     STRATEGY = "strategy"  # those by one strategy
     DEPENDENCY = "dependency"  # those that call one dependency
+
+
+class Mode(StrEnum):
+    """What a strategy does with what it has planned."""
+
+    LIVE = "live"  # does it
+    SHADOW = "shadow"  # tells it, and leaves the failure to the next rung, or to a person
 
 
 class PauseState(StrEnum):

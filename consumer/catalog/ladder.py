@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from consumer.catalog.declared import Declared
-from schemas.names import FailureType, StrategyName
+from schemas.names import FailureType, Mode, StrategyName
 
 LONGEST_WINDOW: Final = timedelta(minutes=10)
 """Upper bound of every claim's window: before its end no process takes over the scope of a dead owner."""
@@ -26,6 +26,8 @@ class RungLimits(Declared):
     """The most credits that one attempt may hold, in place of the entry's."""
     least_confidence: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Least confidence of a diagnosis on which it acts unasked: below it the next rung is taken, or a person asks."""
+    mode: Mode | None = None
+    """`shadow`: it is planned and told, and does not act; in place of the entry's."""
 
 
 UNLIMITED: Final = RungLimits()

@@ -17,7 +17,7 @@ from consumer.catalog.runners.checks import fault
 from consumer.catalog.schema_autofix import SchemaAutofixLimits
 from consumer.model import MicroAud
 from consumer.model.digest import digest
-from schemas.names import StrategyName
+from schemas.names import Mode, StrategyName
 
 
 class WorkflowPolicy(Declared):
@@ -33,6 +33,8 @@ class WorkflowPolicy(Declared):
     """The only strategies that may act; None allows all that are installed."""
     members: tuple[StrategyName, ...] = ()
     """Strategies that may act on rows that plain members inserted; for any other an owner or admin has to ask."""
+    mode: Mode = Mode.LIVE
+    """`shadow`: what its strategies would do is told, and none of them acts."""
     ladders: Ladders = Field(default_factory=dict)
     """Order in which strategies are tried, by failure type; the healer's own order for types that are not listed."""
     rungs: Rungs = Field(default_factory=dict)
@@ -71,6 +73,10 @@ class WorkflowPolicy(Declared):
     def limits_of(self, strategy: StrategyName) -> RungLimits:
         """Return the limits that are declared for one strategy's rung."""
         return self.rungs.get(strategy, UNLIMITED)
+
+    def is_shadow(self, strategy: StrategyName) -> bool:
+        """Return whether a strategy is in shadow mode."""
+        return (self.limits_of(strategy).mode or self.mode) is Mode.SHADOW
 
     @model_validator(mode="after")
     def _check_contradictions(self) -> Self:

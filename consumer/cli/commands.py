@@ -12,15 +12,9 @@ from uuid import UUID
 
 import typer
 
-from consumer.cli.approvals import approve_plan, deny_plan, show_plan
-from consumer.cli.bulk import add_orders
-from consumer.cli.deployment import deployment
 from consumer.cli.exits import ExitCode
+from consumer.cli.groups import add_groups
 from consumer.cli.options import AsJson, By, Reason, Since, end, header_of, since_of, stdin, time_of
-from consumer.cli.organisations import organisations
-from consumer.cli.pauses import add_pauses
-from consumer.cli.refused_commands import dlq, intake
-from consumer.cli.wallets import show_ledger, show_wallet
 from schemas.names import FailureType, Grade, Status
 
 app: Final = typer.Typer(
@@ -33,17 +27,7 @@ app: Final = typer.Typer(
 )
 _catalog: Final = typer.Typer(help="What may be healed, and for whom.", no_args_is_help=True)
 app.add_typer(_catalog, name="catalog")
-app.add_typer(deployment, name="deployment")
-app.add_typer(dlq, name="dlq")
-app.add_typer(intake, name="intake")
-app.add_typer(organisations, name="org")
-app.command("plan")(show_plan)
-app.command("approve")(approve_plan)
-app.command("deny")(deny_plan)
-app.command("wallet")(show_wallet)
-app.command("ledger")(show_ledger)
-add_orders(app)
-add_pauses(app)
+add_groups(app)
 
 
 class FormName(StrEnum):

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from consumer.model.approval import Approval, PlanRequest
 from consumer.model.failure import Diagnosis, Failure
-from consumer.model.identity import AttemptId, MicroAud, OrgId, Scope, attempt_id
+from consumer.model.identity import AttemptId, JsonObject, MicroAud, OrgId, Scope, attempt_id
 from schemas.names import Code, Effect, FailureType, StrategyName
 from schemas.value import value
 
@@ -43,6 +43,8 @@ class PassedOver:
     code: Code
     reason: str
     missing: tuple[str, ...] = ()
+    would_heal: "Heal | None" = None
+    """Of a strategy in shadow mode: what it would do."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,27 @@ class Heal:
         """The keys of all its dependencies, each of which has to be healthy."""
         return tuple(self.others) if self.dependency is None else (self.dependency, *self.others)
 
+    @property
+    def described(self) -> JsonObject:
+        """The plan in the form in which it is told to a person."""
+        intent = self.intent
+        return {
+            "strategy": self.strategy,
+            "effect": intent.effect,
+            "keyed": intent.idempotency_key is not None,
+            "window_seconds": intent.window.total_seconds(),
+            "dependencies": [name for name in (intent.dependency, *intent.others) if name is not None],
+        }
+
+    @property
+    def would_heal(self) -> "tuple[Heal, ...]":
+        """What the strategies in shadow mode before it would do."""
+        return _would_heal(self.passed_over)
+
+
+def _would_heal(passed_over: tuple[PassedOver, ...]) -> tuple[Heal, ...]:
+    return tuple(one.would_heal for one in passed_over if one.would_heal is not None)
+
 
 @value(frozen=True, slots=True, kw_only=True)
 class Refuse:
@@ -83,6 +106,14 @@ class Refuse:
     """The rungs after it on the ladder, none of which may act either."""
     for_person: bool = False
     """The failure is not given up: it waits until a person asks for its heal."""
+    shadow: Heal | None = None
+    """Where its strategy is in shadow mode: what it would do."""
+
+    @property
+    def would_heal(self) -> tuple[Heal, ...]:
+        """What the strategies in shadow mode would do, in the order of the ladder."""
+        own = () if self.shadow is None else (self.shadow,)
+        return (*own, *_would_heal(self.passed_over))
 
 
 @value(frozen=True, slots=True, kw_only=True)

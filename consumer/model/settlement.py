@@ -9,6 +9,7 @@ from consumer.model.approval import AskedPlan
 from consumer.model.failure import Diagnosis, Failure, LadderProgress
 from consumer.model.identity import AttemptId, FailureId, JsonObject, MicroAud, OrgId
 from consumer.model.outcome import Drift, Proof, Recovered
+from consumer.model.plan import Heal
 from schemas.names import Code, Result, Status, StrategyName
 from schemas.record_size import record_size
 from schemas.value import value
@@ -103,6 +104,8 @@ class Settlement:
     """Its heal was put off before any effect: the approval under which it acted goes on to the next step."""
     asked: AskedPlan | None = None
     """The plan that its heal asked for before any effect."""
+    would_heal: tuple[Heal, ...] = ()
+    """What strategies in shadow mode would have done."""
     details_of: Callable[[Attempt, Diagnosis], JsonObject]
     """Renders the attempt's `details` column."""
 

@@ -92,6 +92,8 @@ def _defer(outcome: RetryLater, past: AttemptHistory, policy: WorkflowPolicy) ->
 
 
 def _after_refusal(code: Code, past: AttemptHistory) -> Next:
+    if code is Code.SHADOW:
+        return for_person()
     if past.goes_on and not past.effect_in_doubt:
         return Next(status=Status.PENDING, due_in=timedelta(0), counts=False)
     if code is Code.INSUFFICIENT_CREDITS:

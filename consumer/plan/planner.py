@@ -174,8 +174,12 @@ class Planner:
                 break  # it rules out every other rung as well
         if too_dear is not None:
             return too_dear
-        first, *others = passed
-        return replace(self._refuse(first.strategy, first.code, first.reason, first.missing), passed_over=tuple(others))
+        # What would have acted leaves the failure to a person; else the first rung says why nothing is done.
+        first = next((one for one in passed if one.would_heal is not None), passed[0])
+        others = tuple(one for one in passed if one is not first)
+        refuse = self._refuse(first.strategy, first.code, first.reason, first.missing)
+        is_shadow = first.would_heal is not None
+        return replace(refuse, passed_over=others, shadow=first.would_heal, for_person=is_shadow)
 
     def _ladder(self, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy) -> Sequence[StrategyName]:
         declared = policy.ladders.get(diagnosis.failure_type)
@@ -231,7 +235,7 @@ class Planner:
         cost = rung.estimate(failure, policy)
         if cost is None or cost > policy.allowances[strategy]:
             return PassedOver(strategy=strategy, code=Code.REFUSED, reason=cost_reason(strategy, cost, policy))
-        return self._heal(rung, failure, policy, cost)
+        return _unless_shadow(self._heal(rung, failure, policy, cost), policy)
 
     def _distrust(self, strategy: StrategyName, failure: Failure, policy: WorkflowPolicy) -> str | None:
         """Return why whoever reported a failure may not have it healed, or None."""
@@ -295,6 +299,13 @@ def _told_wait(failure: Failure, diagnosis: Diagnosis, now: datetime) -> tuple[t
     if diagnosis.wait is not None:
         return diagnosis.wait - failure.age(now), f"for {diagnosis.wait.total_seconds():g} s"
     return timedelta(0), ""
+
+
+def _unless_shadow(plan: Heal, policy: WorkflowPolicy) -> Heal | PassedOver:
+    if not policy.is_shadow(plan.strategy):
+        return plan
+    reason = f"{plan.strategy} is in shadow mode in the catalog's entry {policy.name!r}: it would act, and does not"
+    return PassedOver(strategy=plan.strategy, code=Code.SHADOW, reason=reason, would_heal=plan)
 
 
 def _reserve_attempts(

@@ -22,7 +22,7 @@ def advance(
             # Opened again, it is healed under this key alone: another rung has its own, and would repeat the effect.
             return holds_key if effect is Effect.KEYED else None
         # A wait, missing credits, or a person's decision against it say nothing about the strategy.
-        case RetryLater() | Refused(code=Code.INSUFFICIENT_CREDITS | Code.DENIED):
+        case RetryLater() | Refused(code=Code.INSUFFICIENT_CREDITS | Code.DENIED | Code.SHADOW):
             return _note_payable(before, outcome)
         case Refused():
             return LadderProgress(

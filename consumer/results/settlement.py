@@ -7,10 +7,10 @@ from typing import Any, Final, TypeAlias, assert_never
 
 from consumer.catalog import WorkflowPolicy
 from consumer.model import (
+    NO_PROGRESS,
     Adopt,
     Attempt,
     Claim,
-    Crashed,
     Diagnosed,
     Diagnosis,
     Failure,
@@ -20,7 +20,6 @@ from consumer.model import (
     JsonObject,
     LadderProgress,
     Next,
-    NotHealed,
     Outcome,
     PassedOver,
     Plan,
@@ -29,7 +28,6 @@ from consumer.model import (
     Refused,
     RetryLater,
     Settlement,
-    Unknown,
     Wait,
     in_aud,
 )
@@ -37,6 +35,8 @@ from consumer.model.wallet import INSUFFICIENT
 from consumer.plan.next_step import AttemptHistory, for_person, given_up, next_step
 from consumer.plan.progress import advance, is_exhausted
 from consumer.results.events import Outlet, attempt_details, messages_of
+from consumer.results.outcomes import dependency_health, leaves_doubt, result_and_code
+from consumer.results.shadows import shadow_messages
 from schemas.names import Code, Effect, Result, Status, StrategyName, Verdict
 from schemas.value import value
 
@@ -93,21 +93,25 @@ def settle_heal(
     unpaid = isinstance(outcome, Refused) and outcome.code is Code.INSUFFICIENT_CREDITS
     if unpaid and following.status is Status.DEFERRED and climb is not None:
         climb = replace(climb, payable=None)  # after the renewal it begins at the foot again
-    attempt = _build_attempt(ended)
+    attempt, shadows = _build_attempt(ended), _would_heal(failure, ended.plan)
     return Settlement(
         failure=failure,
         diagnosis=ended.diagnosis,
         attempt=attempt,
         next=following,
-        messages=messages_of(failure, ended.diagnosis, attempt, following, outlet),
+        messages=(
+            *shadow_messages(failure, ended.diagnosis, attempt, following, shadows, outlet),
+            *messages_of(failure, ended.diagnosis, attempt, following, outlet),
+        ),
         health=_health(ended, heal),
         other_healths=tuple(_other_healths(ended, heal)) if heal is not None and heal.others else (),
         mended=heal.intent.fault_digest if heal is not None and isinstance(outcome, Healed) else None,
-        effect_in_doubt=_effect_in_doubt(outcome),
+        effect_in_doubt=leaves_doubt(outcome),
         ladder_progress=climb if following.counts or isinstance(outcome, Refused | RetryLater) else None,
         epoch=ended.claim.epoch,
         approval_unused=_leaves_approval_unused(ended, heal),
         unpaid=heal.hold if unpaid and heal is not None and following.status is Status.DEFERRED else None,
+        would_heal=shadows,
         details_of=attempt_details,
     )
 
@@ -145,7 +149,7 @@ def _history(
 
 def _failure_after(failure: Failure, climb: LadderProgress, outcome: Outcome) -> Failure:
     """Return a failure in the state it will have after an attempt."""
-    effect_in_doubt, acted = _effect_in_doubt(outcome), not isinstance(outcome, Refused)
+    effect_in_doubt, acted = leaves_doubt(outcome), not isinstance(outcome, Refused)
     return replace(
         failure,
         attempts=failure.attempts + acted,
@@ -170,15 +174,26 @@ def settle_unclaimed(
         **_attempt_fields(plan),
     )
     following = _next_after_plan(plan, dice, effect_in_doubt=failure.effect_in_doubt)
-    messages = messages_of(failure, diagnosis, attempt, following, outlet)
+    shadows = _would_heal(failure, plan)
+    messages = (
+        *shadow_messages(failure, diagnosis, attempt, following, shadows, outlet),
+        *messages_of(failure, diagnosis, attempt, following, outlet),
+    )
     return Settlement(
         failure=failure,
         diagnosis=diagnosis,
         attempt=attempt,
         next=following,
         messages=messages,
+        would_heal=shadows,
         details_of=attempt_details,
     )
+
+
+def _would_heal(failure: Failure, plan: Plan) -> tuple[Heal, ...]:
+    """Return what strategies in shadow mode would do; told with the first step of a ladder alone."""
+    begins = failure.ladder_progress is NO_PROGRESS and not failure.attempts
+    return plan.would_heal if begins and isinstance(plan, Heal | Refuse) else ()
 
 
 def _attempt_fields(plan: Refuse | Wait | Adopt) -> dict[str, Any]:
@@ -230,7 +245,7 @@ def _health(ended: FinishedHeal, plan: Heal | None) -> Health | None:
         key=plan.dependency,
         org_id=ended.failure.org_id,
         dependency=plan.intent.dependency,
-        healthy=_dependency_health(ended.outcome),
+        healthy=dependency_health(ended.outcome),
         probe=ended.claim.probe,
     )
 
@@ -246,38 +261,6 @@ def _other_healths(ended: FinishedHeal, plan: Heal) -> Iterator[Health]:
         )
 
 
-def _dependency_health(outcome: Outcome) -> bool | None:
-    match outcome:
-        case Healed(code=code):
-            return True if code is None else None  # `recovered`: the dependency was not called
-        case (
-            NotHealed(dependency_unhealthy=True)
-            | RetryLater(dependency_unhealthy=True)
-            | Unknown(dependency_unhealthy=True)
-        ):
-            return False
-        case NotHealed(code=Code.NOT_HEALED):
-            return True  # the dependency answered, if only to refuse
-        case NotHealed() | RetryLater() | Unknown():
-            return None
-        case Refused() | Crashed():
-            return None
-        case _:
-            assert_never(outcome)
-
-
-def _effect_in_doubt(outcome: Outcome) -> bool | None:
-    match outcome:
-        case Unknown() | RetryLater(effect_in_doubt=True):
-            return True
-        case Healed() | NotHealed():
-            return False
-        case RetryLater() | Refused() | Crashed():
-            return None  # nothing was done, and nothing found out
-        case _:
-            assert_never(outcome)
-
-
 def result_of_refusal(code: Code) -> Result:
     """Return the result of a step that ended with its plan: ERROR for our own fault, FAILED for the failure's."""
     return Result.ERROR if code is Code.CRASHED else Result.FAILED
@@ -285,7 +268,7 @@ def result_of_refusal(code: Code) -> Result:
 
 def _build_attempt(ended: FinishedHeal) -> Attempt:
     outcome = ended.outcome
-    result, code = _result_and_code(outcome)
+    result, code = result_and_code(outcome)
     # The fields of an outcome depend on its kind; the attempt has a place for all of them.
     carried = {name: getattr(outcome, name) for name in _OUTCOME_FIELDS if hasattr(outcome, name)}
     if code is Code.INSUFFICIENT_CREDITS:
@@ -312,22 +295,6 @@ def _build_attempt(ended: FinishedHeal) -> Attempt:
 
 
 _OUTCOME_FIELDS = ("reason", "proofs", "recovered", "details", "drift", "missing", "spent")
-
-
-def _result_and_code(outcome: Outcome) -> tuple[Result, Code | None]:
-    match outcome:
-        case Healed(code=code):
-            return Result.SUCCESS, code
-        case NotHealed(code=code) | Refused(code=code):
-            return Result.FAILED, code
-        case RetryLater(pause=pause):
-            return Result.FAILED, Code.RETRY_LATER if pause is None else Code.PAUSED
-        case Crashed():
-            return Result.ERROR, Code.CRASHED
-        case Unknown():
-            return Result.UNKNOWN, Code.INTERRUPTED
-        case _:
-            assert_never(outcome)
 
 
 def strip_content(settlement: Settlement, outlet: Outlet) -> Settlement:

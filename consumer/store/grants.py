@@ -39,6 +39,7 @@ PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     "intake_aside": ("SELECT", "INSERT", "DELETE"),
     "heal_command": _ALL,
     "heal_pause": ("SELECT", "INSERT", "UPDATE"),
+    "heal_shadow": ("SELECT", "INSERT"),
     "heal_bulk": _ALL,
     "heal_bulk_item": ("SELECT", "INSERT", "UPDATE"),
     "heal_approval": ("SELECT", "INSERT", "UPDATE"),

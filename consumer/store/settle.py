@@ -17,6 +17,7 @@ from consumer.store.drift import RepairCount, count
 from consumer.store.outbox import columns, put
 from consumer.store.pool import Connection, Pool, transaction
 from consumer.store.rows import as_json, progress_json
+from consumer.store.shadows import record_shadows
 from consumer.store.wallets import Hold
 
 _SETTLE = """
@@ -185,6 +186,7 @@ async def settle(
         woken = await wake(connection, freed | verdicts.wake, [(damage, attempt) for _, damage, attempt in mended])
         if woken and mended:
             await connection.execute(_SHARE, *zip(*mended, strict=True))
+        await record_shadows(connection, ended)
         done = [s for s in ended if not mine[s.attempt.id]["keeps"]]
         await ask_plans(connection, [s.asked for s in ended if s.asked is not None])
         await carry_on(connection, [(s.failure.id, s.attempt.step) for s in ended if s.approval_unused])
@@ -227,6 +229,7 @@ async def insert_unclaimed(connection: Connection, steps: Sequence[Settlement | 
     """Insert what steps without a claim leave, in the caller's transaction: attempts, or plans that are asked for."""
     ended = [one for one in steps if isinstance(one, Settlement)]
     if ended:
+        await record_shadows(connection, ended)
         await connection.execute(_INSERT_ATTEMPTS, *zip(*map(_attempt_row, ended), strict=True))
     await ask_plans(connection, [one.asked for one in steps if isinstance(one, AskedStep)])
 

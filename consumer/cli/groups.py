@@ -1,0 +1,28 @@
+"""The commands of `shw` that are declared in modules of their own, by what they are about."""
+
+import typer
+
+from consumer.cli.approvals import approve_plan, deny_plan, show_plan
+from consumer.cli.bulk import add_orders
+from consumer.cli.deployment import deployment
+from consumer.cli.organisations import organisations
+from consumer.cli.pauses import add_pauses
+from consumer.cli.refused_commands import dlq, intake
+from consumer.cli.shadows import shadow
+from consumer.cli.wallets import show_ledger, show_wallet
+
+
+def add_groups(app: typer.Typer) -> None:
+    """Add them to the program."""
+    app.add_typer(deployment, name="deployment")
+    app.add_typer(dlq, name="dlq")
+    app.add_typer(intake, name="intake")
+    app.add_typer(organisations, name="org")
+    app.command("plan")(show_plan)
+    app.command("approve")(approve_plan)
+    app.command("deny")(deny_plan)
+    app.add_typer(shadow, name="shadow")
+    app.command("wallet")(show_wallet)
+    app.command("ledger")(show_ledger)
+    add_orders(app)
+    add_pauses(app)
