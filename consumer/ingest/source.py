@@ -150,7 +150,7 @@ class KafkaSource(Generic[BatchT]):
                 waiting.append(span)
                 if not self._paused:
                     self._reader.resume((partitions - self._slow.partitions) & self._reader.assignment())
-            self._pause_or_resume(held_up=bool(waiting) or self._slow.is_full)
+            self._pause_or_resume(held_up=bool(waiting))
             phase = LoopPhase.PAUSED if self._paused else LoopPhase.POLL
             found = await self._measure(phase, self._poll(self._valve.may_read() or self._intake.max_rows))
             if not self._paused:
@@ -298,6 +298,8 @@ class KafkaSource(Generic[BatchT]):
     def _reason_to_pause(self, *, held_up: bool) -> PauseReason | None:
         if held_up:
             return PauseReason.DATABASE
+        if self._slow.is_full:
+            return PauseReason.LARGE_RECORDS
         return PauseReason.DEAD_LETTERS if self._valve.may_read() == 0 else self._full()
 
     async def _on_revoked(self, partitions: frozenset[Partition]) -> None:

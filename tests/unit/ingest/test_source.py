@@ -14,7 +14,7 @@ from consumer.ingest.offsets import Epochs
 from consumer.ingest.source import KafkaSource
 from consumer.kafka.polls import NOTHING, Polled
 from consumer.kafka.reader import Listener
-from consumer.metrics import Metrics
+from consumer.metrics import Metrics, PauseReason
 from consumer.model import Partition, Record
 from consumer.settings import IntakeSettings, KafkaSettings
 from tests.support.patience import PATIENCE
@@ -150,6 +150,18 @@ async def test_a_partition_whose_slow_batch_is_being_read_is_known_not_to_stand_
         stage.slow_is_read.set()
         await eventually(lambda: stage.taken == [0, 1])
         await eventually(lambda: not source.watch.being_read)
+        stop.set()
+        await loops
+
+
+async def test_large_records_being_read_are_not_told_as_a_slow_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("consumer.ingest.slow_spans.AT_ONCE", 1)
+    reader, stage = Reading(2), Held(slow=frozenset((0,)))
+    stage.answers.set()
+    async with running(monkeypatch, reader, stage) as (source, _, stop, loops):
+        await eventually(lambda: source.watch.paused is PauseReason.LARGE_RECORDS)
+        stage.slow_is_read.set()
+        await eventually(lambda: stage.taken == [0, 1] and source.watch.paused is None)
         stop.set()
         await loops
 
