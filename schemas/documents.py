@@ -26,6 +26,7 @@ from schemas.heal_result import (
 )
 from schemas.openapi import openapi_document
 from schemas.supervision import COMMAND_RESULT_TYPE, COMMAND_TYPE, HEARTBEAT_TYPE, Command, CommandResult, Heartbeat
+from schemas.typescript import declarations
 from schemas.workflow import WorkflowDefinition
 
 GENERATED: Final = Path(__file__).parent / "generated"
@@ -71,11 +72,7 @@ def differences(directory: Path = GENERATED) -> list[str]:
     documents = _texts()
     present = _names_in(directory)
     stale = [
-        f"{name}: no longer generated; `shw schemas --write` removes it"
-        for name in present
-        if name not in documents
-        for name in present
-        if name not in documents
+        f"{name}: no longer generated; `shw schemas --write` removes it" for name in present if name not in documents
     ]
     missing = [f"{name}: missing; run `shw schemas --write` to write it" for name in documents if name not in present]
     changed = [
@@ -87,14 +84,15 @@ def differences(directory: Path = GENERATED) -> list[str]:
 
 
 def _names_in(directory: Path) -> list[str]:
-    return sorted(path.name for path in directory.glob("*.json"))
+    return sorted(path.name for path in directory.iterdir() if path.suffix in (".json", ".ts"))
 
 
 def _texts() -> dict[str, str]:
     documents = {f"{each.name}.schema.json": _json_schema(each) for each in _DOCUMENTS}
     documents["asyncapi.json"] = _asyncapi()
     documents["openapi.json"] = openapi_document()
-    return {name: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for name, document in documents.items()}
+    texts = {name: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for name, document in documents.items()}
+    return {**texts, "contract.ts": _typescript()}
 
 
 def _json_schema(document: _Generated) -> dict[str, Any]:
@@ -102,11 +100,23 @@ def _json_schema(document: _Generated) -> dict[str, Any]:
     return {"$schema": DIALECT, "$id": f"urn:shw:schema:{document.name}", **schema}
 
 
-def _asyncapi() -> dict[str, Any]:
+def _schemas() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the schema of each document by its name, and the definitions that they refer to."""
     adapters = [(each.name, each.mode, TypeAdapter(each.model)) for each in _DOCUMENTS]
     roots, shared = TypeAdapter.json_schemas(adapters, ref_template="#/components/schemas/{model}")
-    definitions: dict[str, Any] = shared["$defs"]
-    schemas = {name: schema for (name, _mode), schema in roots.items()}
+    return {name: schema for (name, _mode), schema in roots.items()}, shared["$defs"]
+
+
+def _typescript() -> str:
+    schemas, definitions = _schemas()
+    parts = {"Context": schemas["context"], "WorkflowDefinition": schemas["workflow_definition"]}
+    return declarations(
+        definitions | parts, {name: one for name, one in schemas.items() if name.startswith("workflow.")}
+    )
+
+
+def _asyncapi() -> dict[str, Any]:
+    schemas, definitions = _schemas()
     named = {"Context": schemas["context"], "WorkflowDefinition": schemas["workflow_definition"]}
     return asyncapi_document(_channels(schemas), definitions | named)
 

@@ -8,13 +8,13 @@ from schemas.documents import GENERATED, differences, write
 
 def print_names() -> None:
     """Print the documents' names."""
-    for path in sorted(GENERATED.glob("*.json")):
+    for path in sorted(GENERATED.iterdir()):
         print(_name(path.name))  # noqa: T201 - the command's answer
 
 
 def print_document(name: str) -> ExitCode:
     """Print one document."""
-    found = next((path for path in GENERATED.glob("*.json") if _name(name) == _name(path.name)), None)
+    found = next((path for path in GENERATED.iterdir() if _name(name) == _name(path.name)), None)
     if found is None:
         say(f"No document {name!r}: `shw schemas` prints the names.")
         return ExitCode.NO
