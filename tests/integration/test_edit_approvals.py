@@ -1,0 +1,105 @@
+"""Edits that lose or fill in values are asked for exactly, before anything is sent, and made once they are approved."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumer.model import FailureId
+from consumer.model.approval import AnswerResult, PlanAnswer
+from consumer.results.decision import status_message
+from consumer.results.events import Outlet
+from consumer.store.plan_answers import answer_plan
+from consumer.store.pool import transaction
+from schemas.heal_result import FAILURE_STATUS_TYPE, FailureStatus
+from tests.support import oracle
+from tests.support.pipeline import Site, event, until
+from tests.support.worlds.http_engine import ORDER, SENT, TAKEN, Engine, engine_catalog, refused_payload
+from tests.support.worlds.http_world import World
+
+REASON = "Validation failed: '42' is not of type 'integer'"
+LOSSY = SENT | {"junk": "x"}
+
+
+@pytest.fixture
+def engine(world: World) -> Engine:
+    return Engine(world=world)
+
+
+@pytest.fixture
+def declared(world: World, catalog_file: Path) -> Path:
+    text = engine_catalog(world, schema=ORDER, grade="lossy", guarded=["/amount"])
+    catalog_file.write_text(text.replace("  hosts:", "  approval: {lossy: true, money: true}\n  hosts:", 1))
+    return catalog_file
+
+
+@pytest.fixture
+def place(embedded_place: Site, declared: Path) -> Site:
+    assert declared.is_file()
+    return embedded_place
+
+
+async def asked(place: Site) -> FailureStatus:
+    async def look() -> list[FailureStatus]:
+        return [
+            FailureStatus.model_validate(told["data"])
+            for told in await place.results()
+            if told["type"] == FAILURE_STATUS_TYPE and told["data"]["status"] == "awaiting_approval"
+        ]
+
+    return (await until(look))[0]
+
+
+async def answer(place: Site, said: FailureStatus, *, approves: bool) -> AnswerResult:
+    assert said.approval is not None
+    given = PlanAnswer(
+        approves=approves, plan_hash=said.approval.plan_hash, step=said.step, by="ann", reason="looked at it"
+    )
+    tell = partial(status_message, outlet=Outlet.of(place.settings.kafka))
+    async with transaction(place.db) as connection:
+        return (await answer_plan(connection, FailureId(said.failure_id), given, tell)).result
+
+
+async def stands(place: Site, status: str) -> bool:
+    return bool(await place.db.fetchval("SELECT status FROM workflow_failures") == status)
+
+
+@pytest.mark.parametrize(
+    ("payload", "marked"),
+    [
+        pytest.param(LOSSY, "leaves out", id="a value is left out"),
+        pytest.param(SENT, "guarded", id="a guarded field is touched"),
+    ],
+)
+async def test_edits_are_asked_for_before_anything_is_sent_and_made_once_approved(
+    place: Site, engine: Engine, payload: dict[str, Any], marked: str
+) -> None:
+    org = await place.organisation("1")
+    engine.run("run-1")
+    await place.publish(event(org, "1", failure_reason=REASON, context=refused_payload("run-1", payload)))
+    async with place.consumer() as running:
+        said = await asked(place)
+        await running.settled(1)
+        assert said.approval is not None
+        assert marked in said.approval.why[0]
+        assert said.approval.plan["edits"]["patch"]
+        assert engine.inputs["run-1"] == []
+        assert await place.db.fetchval("SELECT count(*) FROM heal_claim") == 0
+        assert await place.db.fetchval("SELECT attempts FROM workflow_failures") == 0
+        assert await answer(place, said, approves=True) is AnswerResult.APPROVED
+        await until(lambda: stands(place, "resolved"))
+    assert engine.inputs["run-1"] == [TAKEN]
+    await oracle.credits_add_up(place, {org: "1"})
+
+
+async def test_denied_edits_are_never_sent(place: Site, engine: Engine) -> None:
+    org = await place.organisation("1")
+    engine.run("run-1")
+    await place.publish(event(org, "1", failure_reason=REASON, context=refused_payload("run-1", LOSSY)))
+    async with place.consumer():
+        said = await asked(place)
+        assert await answer(place, said, approves=False) is AnswerResult.DENIED
+        await until(lambda: stands(place, "given_up"))
+    assert engine.inputs["run-1"] == []
+    assert engine.orders("run-1") == []
