@@ -102,6 +102,8 @@ class Refused:
     missing: tuple[str, ...] = ()
     payable: MicroAud | None = None
     """Where its credits could not be held: what the wallet can pay."""
+    edits: JsonObject | None = None
+    """Where it is `awaiting_approval`: the exact edits that need a person's yes, redacted."""
 
 
 @value(frozen=True, slots=True, kw_only=True)

@@ -125,7 +125,7 @@ class Settlement:
     @property
     def parks(self) -> bool:
         """Whether the claim is parked: scope and credits stay held until a person has decided."""
-        return self.next.status is Status.NEEDS_PERSON
+        return self.next.status is Status.NEEDS_PERSON and self.attempt.code is not Code.UNANSWERED
 
 
 @value(frozen=True, slots=True, kw_only=True)

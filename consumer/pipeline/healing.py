@@ -50,8 +50,9 @@ from consumer.pipeline.inherited import Continued, continue_from_state
 from consumer.pipeline.reading import Reading
 from consumer.pipeline.settle import Settler
 from consumer.pipeline.suspend import Suspender
+from consumer.results.asked import settle_or_ask
 from consumer.results.events import Outlet
-from consumer.results.settlement import FinishedHeal, settle_heal
+from consumer.results.settlement import FinishedHeal
 from consumer.results.suspended import suspended_message
 from consumer.store.leases import DECIDED, Inherited
 from schemas.names import Code, Effect, StrategyName
@@ -282,7 +283,8 @@ class HealTasks:
 
     def _settlement_of(self, ended: FinishedHeal) -> Settlement:
         policy, dice = self._policy(ended.failure, ended.plan), random()  # noqa: S311 - jitter
-        return settle_heal(ended, policy, dice, self.outlet, partial(self.reading.goes_on, ended.diagnosis))
+        catalog, goes_on = self.catalogs.of(ended.plan.catalog_version), partial(self.reading.goes_on, ended.diagnosis)
+        return settle_or_ask(ended, policy, catalog, dice, self.outlet, goes_on)
 
     def _policy(self, failure: Failure, plan: Plan) -> WorkflowPolicy:
         # A workflow that was never in the catalog has no plan to heal: the defaults allow nothing.

@@ -111,6 +111,8 @@ class Recording:
 
     def attempt(self, settlement: Settlement) -> None:
         """Count a finished attempt."""
+        if settlement.asked is not None:
+            self.asked(settlement.asked)
         attempt = settlement.attempt
         self.metrics.attempts[settlement.diagnosis.failure_type, attempt.strategy, attempt.result, attempt.code].inc()
 

@@ -54,7 +54,7 @@ def next_step(outcome: Outcome, past: AttemptHistory, *, policy: WorkflowPolicy,
         case RetryLater():
             return _defer(outcome, past, policy)
         case Refused(code=code):
-            return _after_refusal(code, past)
+            return _after_refusal(code, past, policy)
         case Unknown():
             return _after_unknown(past, policy, dice)
         case _:
@@ -91,8 +91,10 @@ def _defer(outcome: RetryLater, past: AttemptHistory, policy: WorkflowPolicy) ->
     return Next(status=Status.DEFERRED, due_in=min(wait, LONGEST_WAIT), counts=False)
 
 
-def _after_refusal(code: Code, past: AttemptHistory) -> Next:
-    if code is Code.SHADOW:
+def _after_refusal(code: Code, past: AttemptHistory, policy: WorkflowPolicy) -> Next:
+    if code is Code.AWAITING_APPROVAL and policy.approval is not None:
+        return Next(status=Status.AWAITING_APPROVAL, due_in=policy.approval.valid_for, counts=False)
+    if code in {Code.UNANSWERED, Code.SHADOW}:
         return for_person()
     if past.goes_on and not past.effect_in_doubt:
         return Next(status=Status.PENDING, due_in=timedelta(0), counts=False)

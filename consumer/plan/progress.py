@@ -21,8 +21,13 @@ def advance(
         case Healed():
             # Opened again, it is healed under this key alone: another rung has its own, and would repeat the effect.
             return holds_key if effect is Effect.KEYED else None
-        # A wait, missing credits, or a person's decision against it say nothing about the strategy.
-        case RetryLater() | Refused(code=Code.INSUFFICIENT_CREDITS | Code.DENIED | Code.SHADOW):
+        # A wait, missing credits, or a person's decision against it say nothing about the strategy; a question neither.
+        case (
+            RetryLater()
+            | Refused(
+                code=Code.INSUFFICIENT_CREDITS | Code.DENIED | Code.SHADOW | Code.AWAITING_APPROVAL | Code.UNANSWERED
+            )
+        ):
             return _note_payable(before, outcome)
         case Refused():
             return LadderProgress(

@@ -4,6 +4,7 @@ import json
 from typing import Final
 
 from consumer.heal.digest import digest
+from consumer.heal.schema_autofix.edit_approval import edits_to_approve
 from consumer.heal.schema_autofix.producer_drift import drift_of
 from consumer.heal.schema_autofix.session import RepairSession
 from consumer.heal.session import proof
@@ -46,6 +47,8 @@ async def repair_payload(session: RepairSession) -> RepairedPayload | Outcome:
     proofs = (await _schema_proof(session, repair.document), _inverse_proof(session.payload, repair))
     if any(said.verdict is not Verdict.PASSED for said in proofs):
         return _unproven_refusal(proofs)
+    if (asks := edits_to_approve(session, repair.edits)) is not None:
+        return asks
     return RepairedPayload(
         document=repair.document,
         proofs=proofs,
