@@ -1,6 +1,8 @@
 """A simulation that cannot fail proves nothing: what is broken on purpose is caught, within the profile's examples."""
 
+import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
@@ -15,7 +17,9 @@ from consumer.ingest.offsets import Epochs
 from consumer.model import Claim, Next, Outcome, OwnerId, Partition, Plan, Settlement
 from consumer.model.batch import Received
 from consumer.ownership.permission import Permission
+from consumer.pipeline.durable import until_durable
 from consumer.pipeline.healing import HealTasks
+from consumer.pipeline.inherited import Continued, continue_from_state
 from consumer.pipeline.intake import Intake
 from consumer.plan.planner import Planner
 from consumer.store.leases import Inherited
@@ -158,6 +162,42 @@ def a_suspension_has_no_owner_to_take_it_up(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ModelStore, "is_due_again", lambda *_: False)
 
 
+def a_suspension_has_no_fence(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ModelStore, "may_suspend", lambda *_: True)
+
+
+def suspensions_are_asked_for_twice(patch: pytest.MonkeyPatch) -> None:
+    """Let the server carry each out once more, later: its client had given it up, and had asked again."""
+    late: set[asyncio.Task[object]] = set()
+
+    async def twice(attempt: Any, *logged: Any) -> Any:  # noqa: ANN401 - whatever it takes and gives
+        first = await until_durable(attempt, *logged)
+        late.add(asyncio.create_task(once_more(attempt)))
+        return first
+
+    async def once_more(attempt: Any) -> None:  # noqa: ANN401 - whatever it takes
+        await asyncio.sleep(4)
+        with suppress(TransientError):
+            await attempt()
+
+    patch.setattr("consumer.pipeline.suspend.until_durable", twice)
+
+
+def who_goes_on_keeps_the_epoch(patch: pytest.MonkeyPatch) -> None:
+    suspensions_are_asked_for_twice(patch)
+    patch.setattr(ModelStore, "epoch_of_going_on", lambda _, claim: claim.epoch)
+
+
+def what_was_kept_is_gone_on_with_whatever_a_person_decided(patch: pytest.MonkeyPatch) -> None:
+    decode = continue_from_state
+
+    def goes_on(*args: Any) -> Continued:  # noqa: ANN401 - whatever it takes
+        continued = decode(*args)
+        return replace(continued, kept=continued.kept and replace(continued.kept, revoked=False))
+
+    patch.setattr(consumer.pipeline.healing, "continue_from_state", goes_on)
+
+
 def no_revocation_reaches_the_gate(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Permission, "is_revoked", lambda *_: False)
 
@@ -231,6 +271,21 @@ def decided_in_a_heal(effect: Effect, act: Act, *then: Wrong) -> Scenes:
     return scene
 
 
+def with_many_jobs(number: int) -> Scenario:
+    """Give scenarios in which many jobs are suspended, and looked at again by the same process."""
+    events = tuple(Event(name=n, at=1 + n / 4, scope=n, effect=Effect.KEYED, acts=(Act.JOB,)) for n in range(12))
+    return Scenario(seed=number, events=events)
+
+
+def decided_before_an_order(number: int) -> Scenario:
+    """Give scenarios in which a process dies before it has ordered, and a person decides before its heir has."""
+    events = tuple(Event(name=n, at=1, partition=n, scope=n, effect=Effect.KEYED, acts=(Act.JOB,)) for n in range(4))
+    crash = Fault(at=2 + number / 20, wrong=Wrong.CRASH, machine=0, lasts=60)
+    crash_too = Fault(at=2 + number / 20, wrong=Wrong.CRASH, machine=1, lasts=20)
+    decided = tuple(Fault(at=8, wrong=Wrong.GIVE_UP, machine=n, lasts=30) for n in range(4))
+    return Scenario(seed=number, machines=2, partitions=2, events=events, faults=(crash, crash_too, *decided))
+
+
 def on_another_rung(number: int) -> Scenario:
     """Give scenarios in which a heal on the second rung is revoked, begun anew, and inherited from the dead."""
     acts = (Act.SICK, Act.SICK, Act.LATE)
@@ -252,6 +307,7 @@ STOPPED_LONG: Final = in_a_long_heal(Wrong.STOP, 60, Effect.IDEMPOTENT, Act.SLOW
 JUMPS: Final = in_a_long_heal(Wrong.CLOCK_JUMPS, 12, Effect.IDEMPOTENT, Act.SLOW)
 JOBS_KILLED: Final = in_a_long_heal(Wrong.CRASH, 3, Effect.KEYED, Act.JOB)
 UNSAFE_JOBS_KILLED: Final = in_a_long_heal(Wrong.CRASH, 3, Effect.UNSAFE, Act.JOB)
+JOBS_STOPPED: Final = in_a_long_heal(Wrong.STOP, 34, Effect.KEYED, Act.JOB)
 PAUSED: Final = in_a_long_heal(Wrong.PAUSE, 40, Effect.IDEMPOTENT, Act.SLOW)
 DECIDED_AND_KILLED: Final = decided_in_a_heal(Effect.IDEMPOTENT, Act.SLOW, Wrong.CRASH)
 DAWDLING: Final = in_a_long_heal(Wrong.TOP_UP, 1, Effect.IDEMPOTENT, Act.DAWDLES)
@@ -280,6 +336,9 @@ MUTANTS: Final[tuple[tuple[Break, Scenes, str], ...]] = (
     (what_begins_after_the_state_is_not_known, UNSAFE_JOBS_KILLED, "G4"),
     (an_heir_begins_anew_whatever_was_kept, JOBS_KILLED, "ordered again"),
     (a_suspension_has_no_owner_to_take_it_up, JOBS_KILLED, "not at rest"),
+    (a_suspension_has_no_fence, JOBS_STOPPED, "is suspended while"),
+    (who_goes_on_keeps_the_epoch, with_many_jobs, "is suspended while"),
+    (what_was_kept_is_gone_on_with_whatever_a_person_decided, decided_before_an_order, "after a person decided"),
     (intake_gives_up_where_the_database_is_away, while_the_database_is_away, "G1"),
 )
 
@@ -300,3 +359,9 @@ def test_what_is_broken_is_caught(breaks: Break, scene: Scenes, says: str, monke
 def test_what_is_not_broken_is_not_accused(scene: Scenes) -> None:
     for number in range(5):
         play(scene(number))
+
+
+def test_a_suspension_that_is_carried_out_twice_takes_no_heal_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    suspensions_are_asked_for_twice(monkeypatch)
+    for number in range(5):
+        play(with_many_jobs(number))

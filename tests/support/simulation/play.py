@@ -27,6 +27,7 @@ from consumer.kafka.group import group_answers
 from consumer.kafka.reader import Listener, open_reader
 from consumer.kafka.writer import open_writer
 from consumer.model import OrgId, OwnerId, Partition
+from consumer.pipeline.bulk import BulkRunner
 from consumer.service import loops, memory
 from consumer.service.memory import calm_collector, return_freed_memory
 from consumer.service.startup_checks import allow_open_files, check_broker, check_client, check_database
@@ -256,9 +257,8 @@ class Simulation:
                     if model is not None:
                         put_back.append((module, name, value))
                         setattr(module, name, model)
-            with patch(
-                "consumer.pipeline.settle.BATCH_TARGET", 2
-            ):  # else no scenario is large enough for two settlements at once
+            # Else no scenario is large enough for two settlements at once; and nobody commands anything here.
+            with patch("consumer.pipeline.settle.BATCH_TARGET", 2), patch.object(BulkRunner, "run", _no_bulks):
                 yield
         finally:
             for module, name, value in reversed(put_back):
@@ -325,9 +325,13 @@ async def _given(value: Resource) -> AsyncIterator[Resource]:
     yield value
 
 
-async def _answers(*_: object) -> None:
+async def _answers(*_: object, **__: object) -> None:
     return None
 
 
 def _nothing(*_: object) -> None:
     return None
+
+
+async def _no_bulks(_: BulkRunner, stop: asyncio.Event) -> None:
+    await stop.wait()

@@ -161,6 +161,8 @@ class ModelStore:
             breakers=Breakers(now=now),
             rates=Rates(now=now),
         )
+        self.on_suspend: Callable[[Claimed], None] = lambda _: None
+        """Told of each claim that is about to be suspended."""
 
     def now(self) -> float:
         """Give its clock."""
@@ -623,8 +625,9 @@ class ModelStore:
         mine, first = set(), set()
         for suspension in suspensions:
             claim = claims.get(suspension.attempt_id)
-            if claim is None or not self.may_settle(claim, owner, suspension.epoch):
+            if claim is None or not self.may_suspend(claim, owner, suspension.epoch):
                 continue
+            self.on_suspend(claim)
             mine.add(claim.attempt_id)
             heal, since = suspension.heal, self.now() if claim.suspended_at is None else claim.suspended_at
             wait = max(1.0, heal.look_again.total_seconds())
@@ -640,6 +643,14 @@ class ModelStore:
                 self._write(replace(row, due=look_at + 60))
         return SuspendResult(mine=frozenset(mine), first=frozenset(first), busy=frozenset())
 
+    def may_suspend(self, claim: Claimed, owner: OwnerId, epoch: int) -> bool:
+        """The fence."""
+        return self.may_settle(claim, owner, epoch)
+
+    def epoch_of_going_on(self, claim: Claimed) -> int:
+        """Give the epoch at which a suspended claim is gone on with."""
+        return claim.epoch + 1
+
     def take_due(
         self, owner: OwnerId, room: Callable[[OrgId], int], limit: int, readable: ReadableStates
     ) -> list[AttemptId]:
@@ -652,7 +663,9 @@ class ModelStore:
             first = sorted(due, key=lambda claim: claim.look_at or 0)[: max(0, room(org))]
             turns += [(turn, claim.look_at or 0, claim) for turn, claim in enumerate(first)]
         taken = [claim for _, _, claim in sorted(turns, key=lambda turn: turn[:2])[:limit]]
-        return self._renewed([replace(claim, epoch=claim.epoch + 1, look_at=None) for claim in taken], owner)
+        return self._renewed(
+            [replace(claim, epoch=self.epoch_of_going_on(claim), look_at=None) for claim in taken], owner
+        )
 
     def is_due_again(self, claim: Claimed, readable: ReadableStates) -> bool:
         """Tell whether a suspended claim is gone on with now."""

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -35,7 +37,7 @@ from consumer.model.pause import place_of
 from consumer.ownership.permission import NOTHING_STARTS_AFTER
 from schemas.names import Code, Effect, StrategyName, Verdict
 from tests.support.simulation.loop import Timeline
-from tests.support.simulation.store import ModelStore
+from tests.support.simulation.store import Claimed, ModelStore
 
 WINDOW: Final = timedelta(seconds=30)
 LATEST: Final = NOTHING_STARTS_AFTER.total_seconds()
@@ -105,8 +107,27 @@ class World:
     """Promises that an effect has broken: what is raised in a strategy ends there."""
     jobs: set[AttemptId] = field(default_factory=set)
     """Attempts whose job's id is kept: it is never ordered again."""
+    under_way: set[tuple[OwnerId, AttemptId]] = field(default_factory=set)
+    """Runs of a strategy: no suspension takes a claim away from its owner in the middle of one."""
     said_not_to_have_happened: Counter[FailureId] = field(default_factory=Counter)
     """How often a person said of a failure that its effect did not happen."""
+
+    def __post_init__(self) -> None:
+        self.store.on_suspend = self._is_suspended
+
+    def _is_suspended(self, claim: Claimed) -> None:
+        if (claim.owner, claim.attempt_id) in self.under_way:
+            self.broken.append(f"G3: {claim.scope} is suspended while {claim.owner} heals it")
+
+    @contextmanager
+    def running(self, owner: OwnerId, task: Task) -> Iterator[None]:
+        """Know that a process runs its strategy."""
+        run = (owner, task.attempt_id)
+        self.under_way.add(run)
+        try:
+            yield
+        finally:
+            self.under_way.discard(run)
 
     def write(self, task: Task, owner: OwnerId, *, happened: bool) -> Written:
         """Let an effect leave the process `owner`."""
@@ -197,6 +218,10 @@ class Acts:
         return policy.allowances[self.name]
 
     async def heal(self, task: Task, gate: EffectGate) -> Outcome | Suspended:
+        with self.world.running(self.owner, task):
+            return await self._heal(task, gate)
+
+    async def _heal(self, task: Task, gate: EffectGate) -> Outcome | Suspended:
         act, timeline = self._act(task), self.world.timeline
         await asyncio.sleep(PREPARES_FOR.get(act, timeline.between(0, 1)))
         match act:
@@ -240,6 +265,10 @@ class Acts:
         return Suspended(state=state, look_again=timedelta(seconds=self.world.timeline.between(1, 30)))
 
     async def go_on(self, task: Task, gate: EffectGate, kept: Kept) -> Outcome | Suspended:
+        with self.world.running(self.owner, task):
+            return await self._go_on(task, gate, kept)
+
+    async def _go_on(self, task: Task, gate: EffectGate, kept: Kept) -> Outcome | Suspended:
         await asyncio.sleep(self.world.timeline.between(0, 2))
         if isinstance(kept.state, JobKept) and kept.state.job is not None:
             done = self.world.timeline.chance(0.4)
