@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Final, Literal, TypeVar
 from uuid import UUID
 
@@ -13,10 +14,12 @@ from pydantic import Field, ValidationError
 from consumer.catalog.access import Secret, Source
 from consumer.catalog.bindings import missing_bindings, source_refusal
 from consumer.catalog.declared import Declared
+from consumer.catalog.no_secret import DeclaredPlaces
 from consumer.catalog.policy import WorkflowPolicy
 from consumer.catalog.runners.declared import DescribedRunner
 from consumer.catalog.schema_autofix import SchemaFiles
 from consumer.errors import ConfigError
+from schemas.json_value import steps_of
 
 KeyT = TypeVar("KeyT")
 ValueT = TypeVar("ValueT")
@@ -31,7 +34,7 @@ class _Document(Declared):
     runners: dict[str, DescribedRunner] = Field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Catalog:
     """A valid catalog. `version` is the SHA-256 of its texts, cut to 12 digits: every plan carries it."""
 
@@ -52,6 +55,13 @@ class Catalog:
     def asks_for_first(self) -> bool:
         """Whether an entry asks for the first heals of each fingerprint."""
         return any(entry.approval is not None and entry.approval.first for entry in self.workflows)
+
+    @cached_property
+    def declared_places(self) -> DeclaredPlaces:
+        """The places that hold no secret, by workflow; empty where no workflow declares one."""
+        if not any(policy.no_secret for policy in self.workflows):
+            return ()
+        return tuple((policy.name, tuple(map(steps_of, policy.no_secret))) for policy in self.workflows)
 
     def may_speak(self, source: str, org_id: UUID) -> bool:
         """Return whether a source may report failures of an organisation."""

@@ -13,6 +13,7 @@ from consumer.catalog.approval import ApprovalRules
 from consumer.catalog.declared import Declared
 from consumer.catalog.ladder import UNLIMITED, Ladders, RungLimits, Rungs, contradictions
 from consumer.catalog.limits import AutoRetryLimits, Brake, SameLimit, micro_aud
+from consumer.catalog.no_secret import Place
 from consumer.catalog.runners.checks import fault
 from consumer.catalog.schema_autofix import SchemaAutofixLimits
 from consumer.model import MicroAud
@@ -54,6 +55,8 @@ class WorkflowPolicy(Declared):
     backoff_cap: timedelta = timedelta(minutes=10)
     max_age: timedelta = timedelta(hours=24)
     """Longest age of a failure that is healed: an older one is not worth it, as its world has moved on."""
+    no_secret: Annotated[tuple[Place, ...], Field(max_length=64)] = ()
+    """Places of its requests and payloads that hold no secret, whatever they look like: what stands there is sent."""
     auto_retry: AutoRetryLimits = AutoRetryLimits()
     schema_autofix: SchemaAutofixLimits = SchemaAutofixLimits()
     allowance_aud: Decimal = Decimal("0.05")

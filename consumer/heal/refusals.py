@@ -4,6 +4,7 @@ from typing import Final
 
 from consumer.model import Diagnosis, Failure, Refused
 from consumer.redact import REDACTED
+from schemas.context import SENT_PARTS
 from schemas.json_value import value_at
 from schemas.names import Code, Disposition
 
@@ -37,8 +38,17 @@ def redacted_part(failure: Failure, members: tuple[str, ...], advice: str) -> st
         if pointer == "/context" or any(f"{pointer}/".startswith(f"/context/{member}/") for member in members):
             if _is_mended(failure, pointer):
                 return f"{pointer} holds a piece of a character, or NUL, and was mended: it cannot be sent as it came"
-            return f"{pointer} was redacted and cannot be sent: {advice}"
+            return f"{pointer} was redacted and cannot be sent: {advice}{_if_none(pointer)}"
     return None
+
+
+def _if_none(pointer: str) -> str:
+    """Return the other cure: of a place that holds no secret, whatever it looks like."""
+    place = pointer.removeprefix("/context")
+    part, _, below = place[1:].partition("/")
+    if part not in SENT_PARTS or not below:
+        return ""
+    return f"; if it holds no secret, list {place} under no_secret of the workflow in the catalog, and send it again"
 
 
 def _is_mended(failure: Failure, pointer: str) -> bool:

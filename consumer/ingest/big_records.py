@@ -19,6 +19,7 @@ from consumer.ingest.decode import AdmissionRules, source_not_allowed
 from consumer.ingest.event_batches import Events
 from consumer.model import DeadLetter, Diagnosis, Failure, Record, UnreadableRecord
 from consumer.redact import REDACTED
+from consumer.redact.pointers import DeclaredPlaces
 from consumer.workers.pool import WorkEnd, WorkEnded, WorkerLimits, WorkerPool, worker_pool
 from schemas.names import PoisonReason
 
@@ -58,7 +59,7 @@ class RecordWorkers:
         self, record: Record, door: AdmissionRules, now: datetime
     ) -> tuple[Failure, Diagnosis] | DeadLetter:
         """Decode and diagnose a record; what ends a worker is a dead letter."""
-        request = pickle.dumps((record, door.max_event_bytes, now))
+        request = pickle.dumps((record, door.max_event_bytes, now, door.catalog.declared_places))
         worked = await self._pool.work(request, of=(record.topic, record.partition))
         if isinstance(worked, WorkEnded):
             reason, message = self._letter(worked)
@@ -80,12 +81,12 @@ class RecordWorkers:
         events: Events = _load(worked)
         return events
 
-    async def redact(self, failure: Failure) -> tuple[Failure, str | None]:
+    async def redact(self, failure: Failure, declared: DeclaredPlaces = ()) -> tuple[Failure, str | None]:
         """Redact a failure that somebody wrote into the database; with the reason where it took too long.
 
         Then nothing of its content is known to be free of secrets, and all of it is redacted.
         """
-        worked = await self._pool.work(pickle.dumps(failure), of=failure.org_id)
+        worked = await self._pool.work(pickle.dumps((failure, declared)), of=failure.org_id)
         if not isinstance(worked, WorkEnded):
             clean: Failure = _load(worked)
             return clean, None

@@ -21,7 +21,8 @@ from consumer.model import (
     original_position,
 )
 from consumer.model.identity import to_driver_uuid, uuid5_from_bytes
-from consumer.redact import REDACTED, may_hold_secret, redact_json, redact_text
+from consumer.redact import REDACTED, may_hold_secret, redact_context, redact_json, redact_text
+from consumer.redact.pointers import DeclaredPlaces, spared_places
 from schemas.envelope import Envelope, EnvelopeError, parse
 from schemas.failure import WorkflowFailure, decode_failure
 from schemas.json_value import steps_of
@@ -31,7 +32,12 @@ _SPACE: Final = ID_SPACE.bytes
 
 
 class Speakers(Protocol):
-    """Who may speak for whom: the catalog."""
+    """Who may speak for whom, and which places hold no secret: the catalog."""
+
+    @property
+    def declared_places(self) -> DeclaredPlaces:
+        """The places that hold no secret, by workflow."""
+        ...
 
     def may_speak(self, source: str, org_id: UUID) -> bool:
         """Return whether a source may report failures of an organisation."""
@@ -70,7 +76,7 @@ def decode(record: Record, door: AdmissionRules, now: datetime) -> Failure | Dea
     source = envelope.source or f"urn:kafka:{record.topic}"
     if not door.catalog.may_speak(source, event.org_id):
         return source_not_allowed(record, source, event.org_id)
-    return _build_failure(record, envelope, event, source, now)
+    return _build_failure(record, envelope, event, source, now, door.catalog.declared_places)
 
 
 def source_not_allowed(record: Record, source: str, org_id: UUID) -> DeadLetter:
@@ -90,7 +96,14 @@ def second_failure_id(failure_id: FailureId, content: str) -> FailureId:
     return FailureId(uuid5_from_bytes(failure_id.bytes, f"content:{content}"))
 
 
-def _build_failure(record: Record, envelope: Envelope, event: WorkflowFailure, source: str, now: datetime) -> Failure:
+def _build_failure(
+    record: Record,
+    envelope: Envelope,
+    event: WorkflowFailure,
+    source: str,
+    now: datetime,
+    declared: DeclaredPlaces,
+) -> Failure:
     record, _ = original_position(record)
     value = record.value or b""
     digest = hashlib.sha256(value).digest()
@@ -112,7 +125,7 @@ def _build_failure(record: Record, envelope: Envelope, event: WorkflowFailure, s
     )
     # Attributes of a binary event are in the headers, which the quick check of the value does not cover.
     suspect = may_hold_secret(value) or bool(envelope.extensions) or _is_suspect(source)
-    failure = redact_failure(failure) if suspect else failure
+    failure = redact_failure(failure, declared) if suspect else failure
     return note_mended(failure, envelope.mended) if envelope.mended else failure
 
 
@@ -135,9 +148,12 @@ def _is_suspect(source: str) -> bool:
     return may_hold_secret(source.encode())
 
 
-def redact_failure(failure: Failure) -> Failure:
-    """Redact every secret of a failure and record the paths: memory and database then hold the same form."""
-    context, paths = _redact_object(failure.context)
+def redact_failure(failure: Failure, declared: DeclaredPlaces = ()) -> Failure:
+    """Redact every secret of a failure and record the paths: memory and database then hold the same form.
+
+    What stands in a place that the catalog declares to hold none stays.
+    """
+    context, paths = redact_context(failure.context, spared_places(declared, failure.workflow_name))
     extra, _ = _redact_object(failure.extra)
     reason = redact_text(failure.failure_reason)
     name = redact_text(failure.workflow_name)
@@ -155,12 +171,12 @@ def redact_failure(failure: Failure) -> Failure:
     return replace(failure, workflow_name=name, failure_reason=reason, context=context, extra=extra, redactions=found)
 
 
-def redact_stored(failure: Failure) -> Failure:
+def redact_stored(failure: Failure, declared: DeclaredPlaces = ()) -> Failure:
     """Redact a failure whose content somebody inserted or rewrote in the database.
 
     What was redacted before stays known, as long as the mark still stands there: it cannot be sent.
     """
-    clean = redact_failure(failure)
+    clean = redact_failure(failure, declared)
     before = (path for path in failure.redactions if _holds_mark(clean, path))
     found = clean.redactions if clean is not failure else ()
     return replace(clean, redactions=tuple(dict.fromkeys((*before, *found))))

@@ -15,6 +15,7 @@ from consumer.diagnose.diagnosis import diagnose
 from consumer.ingest.decode import AdmissionRules, decode, redact_stored
 from consumer.ingest.event_batches import events_in
 from consumer.model import DeadLetter, Failure
+from consumer.redact.pointers import DeclaredPlaces
 from consumer.workers.child import run
 
 
@@ -22,6 +23,7 @@ from consumer.workers.child import run
 class _Anybody:
     """Stands for the catalog, which the parent asks: remembers the source as it came."""
 
+    declared_places: DeclaredPlaces = ()
     source: str = ""
 
     def may_speak(self, source: str, org_id: UUID) -> bool:  # noqa: ARG002 - the catalog's
@@ -34,10 +36,10 @@ def answer(request: bytes) -> bytes:
     asked = pickle.loads(request)  # noqa: S301 - from our own parent
     if isinstance(asked, bytes):
         return _dumped(events_in(asked))
-    if isinstance(asked, Failure):
-        return _dumped(redact_stored(asked))
-    record, max_event_bytes, now = asked
-    anybody = _Anybody()
+    if isinstance(asked[0], Failure):
+        return _dumped(redact_stored(*asked))
+    record, max_event_bytes, now, declared = asked
+    anybody = _Anybody(declared)
     decoded = decode(record, AdmissionRules(catalog=anybody, max_event_bytes=max_event_bytes), now)
     if isinstance(decoded, DeadLetter):
         return _dumped((decoded.reason, decoded.message))

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import structlog
 
+from consumer.catalog import Catalogs
 from consumer.errors import NoWorkerFree, NoWorkerStarts
 from consumer.ingest.big_records import RecordWorkers, is_big_row
 from consumer.ingest.decode import redact_stored
@@ -26,6 +27,7 @@ class StoredContent:
 
     pool: Pool
     workers: RecordWorkers | None
+    catalogs: Catalogs
 
     async def redact(self, failures: Sequence[Failure]) -> list[Redacted]:
         """Return failures redacted and stored; one for which no worker can be had is left out, and is picked again."""
@@ -46,9 +48,9 @@ class StoredContent:
     async def _redact(self, failure: Failure) -> Redacted | None:
         if self.workers is None or not is_big_row(failure):
             await asyncio.sleep(0)
-            return redact_stored(failure), None
+            return redact_stored(failure, self.catalogs.current.declared_places), None
         try:
-            clean, too_long = await self.workers.redact(failure)
+            clean, too_long = await self.workers.redact(failure, self.catalogs.current.declared_places)
         except (NoWorkerFree, NoWorkerStarts) as error:
             log.warning("row_without_worker", failure_id=str(failure.id), error=str(error))
             return None

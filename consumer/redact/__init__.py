@@ -6,8 +6,8 @@ it.
 Invariant: what is in doubt is removed.
 """
 
-from consumer.redact.structure import redact_json, redact_text
+from consumer.redact.structure import redact_context, redact_json, redact_text
 from consumer.redact.suspect import may_hold_secret
 from consumer.redact.text import REDACTED
 
-__all__ = ["REDACTED", "may_hold_secret", "redact_json", "redact_text"]
+__all__ = ["REDACTED", "may_hold_secret", "redact_context", "redact_json", "redact_text"]

@@ -89,10 +89,10 @@ def holds_random(text: str) -> bool:
     return any(looks_random(found[0]) for found in TOKEN.finditer(text))
 
 
-def looks_like_a_credential(text: str) -> bool:
+def looks_like_a_credential(text: str, *, least: int = 16) -> bool:
     """Return whether a whole value under a doubtful name (`key`, `signature`) looks like one: less evidence will do."""
     core = text.rstrip("=")
-    if not 16 <= len(core) <= 2 * LONGEST or _CREDENTIAL.fullmatch(core) is None:  # noqa: PLR2004 - 16 letters are few
+    if not least <= len(core) <= 2 * LONGEST or _CREDENTIAL.fullmatch(core) is None:
         return False
     if _KNOWN_IDS.fullmatch(core):
         return False

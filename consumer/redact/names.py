@@ -1,7 +1,7 @@
 """Classifies a field's name: whether its value is a secret, perhaps one, or an id that only looks random. Pure.
 
-The words are written in lower case: they are matched against lowered text. Alternatives that begin with different
-letters let `re` skip to a letter that may begin one; `first_letters` arranges them so.
+The words are data (`words_of_secrets.py`), matched against lowered text. Alternatives that begin with different letters
+let `re` skip to a letter that may begin one; `first_letters` arranges them so.
 """
 
 import re
@@ -10,62 +10,39 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import Final
 
+from consumer.redact.folding import fold_name
+from consumer.redact.words_of_secrets import ABOUT_IT, BY_NAME, ENGLISH, FOREIGN, KEY_KINDS, TOKEN, WHOSE_PASS
+
 
 class Kind(IntEnum):
     """What a field's name implies for the value under it; the greater redacts more."""
 
     OPEN = 0  # an id, a digest, a cursor: a value that looks random is no secret
     NEUTRAL = 1  # only values with the shape of a secret are redacted
-    DOUBTFUL = 2  # redacted where it looks like a credential, as a `key` or a `signature` may be
-    SECRET = 3  # always redacted, whatever it looks like
+    HINT = 2  # `access`, `pin`, `pass`: redacted where the value is no word, count or state
+    DOUBTFUL = 3  # redacted where it looks like a credential, as a `key` or a `signature` may be
+    SECRET = 4  # redacted, whatever it looks like
 
 
 def first_letters(words: Iterable[str], *, before: str) -> str:
     """Build a regex alternation grouped by first letter; a word with `^` may not follow what `before` matches."""
     grouped: dict[str, list[str]] = {}
     for word in words:
-        first = word.removeprefix("^")[0]
-        guard = rf"(?<!{before}{first})" if word[0] == "^" else ""
-        grouped.setdefault(first, []).append(guard + word.removeprefix("^")[1:])
+        plain = word.removeprefix("^")
+        if plain[0] in "([":
+            msg = f"a word begins with a letter: {word}"
+            raise ValueError(msg)
+        guard = rf"(?<!{before}{plain[0]})" if word[0] == "^" else ""
+        grouped.setdefault(plain[0], []).append(guard + plain[1:])
     return "(?:" + "|".join(f"{first}(?:{'|'.join(rest)})" for first, rest in grouped.items()) + ")"
 
 
-KEY_KINDS: Final = (
-    "api", "access", "private", "signing", "encryption", "decryption", "auth", "account", "master", "subscription",
-    "shared", "ssh", "deploy", "license", "licence", "functions", "webhook", "hmac", "admin", "consumer", "app",
-    "application", "service[_. -]?role",
-)  # fmt: skip
-FOREIGN: Final = (
-    "contrase[nñ]a", "^senha", "mot[_ -]?de[_ -]?passe", "^mdp(?![a-z])", "kennwort", "wachtwoord", "^parola(?![a-z])",
-    "l[oö]senord", "^has[lł]o(?![a-z])", "^heslo(?![a-z])", "jelsz[oó]", "^sifre(?![a-z])", "şifre",
-    "salasana", "adgangskode", "geheimnis", "zugangsdaten", "пароль", "секрет(?!ар)",  # noqa: RUF001
-    "密码", "密碼", "口令", "密钥", "密鑰", "パスワード", "비밀번호", "암호(?!화)", "m[aậ]t[_ ]?kh[aẩ]u",
-    "كلمة المرور", "סיסמה", "पासवर्ड",
-    "clave[_ -]?(?:secreta|api|privada|de[_ -]?acceso)", "chave[_ -]?(?:secreta|api|privada|de[_ -]?acesso)",
-    "cl[eé][_ -]?(?:secr[eè]te|api|priv[eé]e)",
-)  # fmt: skip
-_PLACES: Final = (
-    "page", "next", "continuation", "sync", "pagination", "cursor", "client[_ -]request", "clientrequest", "stop",
-    "special", "first", "last", "max", "total", "per", "prompt", "completion", "unexpected", "cancellation", "fencing",
-    "design", "eos", "bos", "pad", "unk", "forward", "backward", "sequence", "starting", "invalid", "unknown",
-)  # fmt: skip
-"""A `token` after one of these is a pagination cursor, a piece of a text or of a count, or prose: no secret."""
-# Lookbehinds: the words before it are only checked once `token` itself has matched.
-_TOKEN: Final = "token" + "".join(rf"(?<!{word}token)(?<!{word}[_ -]token)" for word in _PLACES)
-
-ANYWHERE: Final = (
-    "passw(?:or)?d", "passwort", "passord", "passphrase", "passcode", "^pwd",
-    "secret(?!ar|://|s?[_ -]?(?:arn|name|manager))", "credential",
-    *(f"{kind}[_. -]?key" for kind in KEY_KINDS), *FOREIGN,
-)  # fmt: skip
-"""A name that contains one of these is a secret's, whatever follows."""
-_BY_NAME: Final = (
-    "jwt", "bearer", "otp", "totp", "cvv2?", "cvc2?", "psk", "pw", "phpsessid", "jsessionid", "sessid",
-    r"asp\.net_sessionid", r"connect\.sid",
-)  # fmt: skip
+ANYWHERE: Final = (*ENGLISH, *(f"{kind}[_. -]?key" for kind in KEY_KINDS), *FOREIGN)
+"""A name that contains one of these is a secret's, unless what follows says that it is about the secret."""
 AT_THE_END: Final = (
-    "authorization", "^auth", "cookies?2?", f"{_TOKEN}(?:[_-]?(?:value|string))?", *(f"^{word}" for word in _BY_NAME),
-    *(f"^{whose}[_-]?pass" for whose in ("db", "smtp", "ftp", "sftp", "mysql", "pg", "redis", "mail", "root", "admin")),
+    "authorization", "^auth", "cookies?2?", f"{TOKEN}(?:[_-]?(?:value|string|secret))?",
+    *(f"^{word}" for word in BY_NAME),
+    *(f"^{whose}[_-]?pass" for whose in WHOSE_PASS),
 )  # fmt: skip
 """A name that ends with one of these is a secret's."""
 
@@ -73,6 +50,10 @@ _BOUNDARY: Final = "[a-z]"
 _SECRET: Final = re.compile(
     first_letters((*ANYWHERE, *(f"{word}$" for word in AT_THE_END), "cookie"), before=_BOUNDARY)
 )
+_ABOUT: Final = re.compile(rf"s?[_. -]?(?:{'|'.join(ABOUT_IT)})$")
+# The id of a key is the half of a pair that is shown; yet with it the other half is found.
+_NEVER_ABOUT: Final = re.compile(r"access[_. -]?key[_. -]?id$|^secret[_-]?id$|^role[_-]?id$")
+_HINT: Final = re.compile(r"(?:.*[_.-])?(?:pass|pin|pin[_-]?code)|access|refresh|seed|login[_-]?code|auth[_-]?code")
 _DOUBTFUL: Final = re.compile(
     r"(?:.*[_.-])?(?:sig|signature|hmac|sas)|(?:x[_-])?(?:(?:client|server|session|service|user|write|project|bot)[_-])?"
     r"key"
@@ -107,15 +88,25 @@ def kind_of(name: str) -> Kind:
 def _kind_of(name: str) -> Kind:
     if name in _WORKING_DIRECTORY:
         return Kind.OPEN
-    lower = _HUMP.sub("_", name).lower()
-    if _SECRET.search(lower):
+    lower = _HUMP.sub("_", fold_name(name)).lower()
+    if _names_a_secret(lower):
         return Kind.SECRET
     if _DOUBTFUL.fullmatch(lower):
         return Kind.DOUBTFUL
+    if _HINT.fullmatch(lower):
+        return Kind.HINT
     words = _WORDS.split(lower[-256:])
     if not _OPEN_WORDS.isdisjoint(words) or ("public" in words and "key" in words):
         return Kind.OPEN
     return Kind.NEUTRAL
+
+
+def _names_a_secret(lower: str) -> bool:
+    found = _SECRET.search(lower)
+    if found is None:
+        return False
+    about = _ABOUT.search(lower, found.end())
+    return about is None or _NEVER_ABOUT.search(lower) is not None
 
 
 _cached_kind = lru_cache(maxsize=4096)(_kind_of)

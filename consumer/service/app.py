@@ -251,7 +251,7 @@ def _resume(
         lease=stages.lease,
         readable=ReadableStates(states=readable_states(parts.strategies), others_after=settings.heal.foreign_state),
         rounds=rounds,
-        content=StoredContent(pool=pool, workers=parts.record_workers),
+        content=StoredContent(pool=pool, workers=parts.record_workers, catalogs=parts.catalogs),
         wake=wake,
     )
 

@@ -85,14 +85,18 @@ def told_everywhere(planted: Planted, org: UUID, n: int) -> dict[str, Any]:
 def touched(planted: Planted, world: World) -> dict[str, dict[str, Any]]:
     """Contexts whose request, payload or hand-over holds a secret, by the path that has to be named."""
     url, text = world.url("/never"), planted.text
-    return {
-        "/context/request/headers/X-Note": call(url, headers={"X-Note": text.replace("\n", " ")}),
+    named = {
         "/context/request/url": call(f"{url}?a=1&access_token={quote(planted.core)}"),
-        "/context/request/body/note": call(url, "PUT", body={"note": text}),
-        "/context/request/body": call(url, "PUT", body=f"<note>{text}</note>"),
         "/context/resume/headers/Authorization": call(
             url, resume={"url": url, "headers": {"Authorization": planted.core}}
         ),
+    }
+    if planted.only_random:
+        return named
+    return named | {
+        "/context/request/headers/X-Note": call(url, headers={"X-Note": text.replace("\n", " ")}),
+        "/context/request/body/note": call(url, "PUT", body={"note": text}),
+        "/context/request/body": call(url, "PUT", body=f"<note>{text}</note>"),
     }
 
 
@@ -322,3 +326,28 @@ async def test_what_redaction_touched_is_refused_with_its_path_and_never_sent(
         assert rows[name]["status"] == "given_up", name
         assert json.loads(rows[name]["redactions"])[0] == path
         assert f"{path} was redacted and cannot be sent: use secret://NAME there" in said[name]
+        assert f"list {path.removeprefix('/context')} under no_secret of the workflow in the catalog" in said[name]
+
+
+async def test_what_only_looks_random_is_sent_and_what_the_catalog_declares_is(
+    embedded_place: Site, world: World
+) -> None:
+    place, org = embedded_place, await embedded_place.organisation("1000")
+    assert place.settings.catalog is not None
+    text = catalog(world.port).replace("  hosts:", "  no_secret: [/request/body/token]\n  hosts:")
+    assert "no_secret" in text
+    place.settings.catalog.write_text(text)
+    random = PLANTED["random"].core
+    bodies: dict[str, Any] = {"random": {"cursor": random}, "declared": {"token": "open-sesame-97", "n": 1}}
+    for name, body in bodies.items():
+        world.on(f"/{name}", json_reply({"ok": True}))
+        await place.publish(event(org, name, workflow_name=name, context=call(world.url(f"/{name}"), "PUT", body=body)))
+    async with place.consumer() as running:
+        rows = await running.settled(len(bodies))
+        shown = await api(place, running, org)
+    assert {name: rows[name]["status"] for name in bodies} == dict.fromkeys(bodies, "resolved")
+    for name, body in bodies.items():
+        (one,) = world.calls(f"/{name}")
+        assert json.loads(one.body) == body
+    # The question that a text answers is another one: what is shown is redacted where it is in doubt.
+    assert not [where for where, said in shown.items() if random in said or "open-sesame-97" in said]

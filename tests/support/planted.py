@@ -11,6 +11,8 @@ class Planted:
 
     text: str
     core: str
+    only_random: bool = False
+    """Neither its shape nor what stands before it tells of it: in a request it is no secret."""
 
 
 def _marked(mark: str, core: str) -> Planted:
@@ -38,5 +40,5 @@ PLANTED: Final = {
     "named password": Planted("password=open-sesame-79", "open-sesame-79"),
     "JSON within JSON": Planted('{\\"client_secret\\": \\"open sesame 83\\", \\"n\\": 1}', "open sesame 83"),
     "bot token": _marked("bot110201543:AA", "HdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"),
-    "random": Planted("vN3xQ8rT2mK9sW5pL7yH4jF6bC1zD0gE", "vN3xQ8rT2mK9sW5pL7yH4jF6bC1zD0gE"),
+    "random": Planted("vN3xQ8rT2mK9sW5pL7yH4jF6bC1zD0gE", "vN3xQ8rT2mK9sW5pL7yH4jF6bC1zD0gE", only_random=True),
 }

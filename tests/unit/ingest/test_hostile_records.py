@@ -15,7 +15,7 @@ from consumer.model import Failure, Record
 from consumer.model.call import CallResult, OutboundRequest
 from consumer.plan.planner import Planner
 from consumer.redact import REDACTED, redact_json
-from consumer.redact.structure import MAX_PATHS
+from consumer.redact.pointers import MAX_PATHS
 from schemas.names import StrategyName
 from tests.support.adversarial_records import BUILDERS, hostile_event
 from tests.support.pipeline import catalog

@@ -7,7 +7,7 @@ import string
 import pytest
 
 from consumer.redact import REDACTED, may_hold_secret, redact_json, redact_text
-from consumer.redact.shapes import SHAPES
+from consumer.redact.issuers import SHAPES
 from tests.support.planted import PLANTED
 
 HEX, B62, B64 = "0123456789abcdef", string.ascii_letters + string.digits, string.ascii_letters + string.digits + "-_"
