@@ -21,9 +21,6 @@ from schemas.workflow import WorkflowDefinition, WorkflowStep
 SECRET_PREFIX: Final = "secret://"  # noqa: S105 - the scheme, not a secret
 """A header value `secret://NAME` stands for the secret NAME of the healer's deployment."""
 
-SENT_PARTS: Final = ("request", "resume", "payload", "schema")
-"""Parts of the context that a heal may send, as they came or mended."""
-
 Name = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 Url = Annotated[str, StringConstraints(pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s\x00-\x1f]+$", max_length=8192)]
 Method = Annotated[

@@ -5,6 +5,10 @@ compatible change only for readers that treat an unknown value as "something els
 """
 
 from enum import StrEnum
+from typing import Final
+
+SENT_PARTS: Final = ("request", "resume", "payload", "schema")
+"""Parts of an event's context that a heal may send, as they came or mended."""
 
 
 class FailureType(StrEnum):

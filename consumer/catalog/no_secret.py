@@ -4,8 +4,8 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator
 
-from schemas.context import SENT_PARTS
 from schemas.json_value import steps_of
+from schemas.names import SENT_PARTS
 
 
 def _check_place(pointer: str) -> str:

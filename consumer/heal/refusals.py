@@ -4,9 +4,8 @@ from typing import Final
 
 from consumer.model import Diagnosis, Failure, Refused
 from consumer.redact import REDACTED
-from schemas.context import SENT_PARTS
 from schemas.json_value import value_at
-from schemas.names import Code, Disposition
+from schemas.names import SENT_PARTS, Code, Disposition
 
 _SAME_CALL: Final = "the same call would be refused again"
 

@@ -17,7 +17,7 @@ from consumer.redact.names import Kind, kind_of
 from consumer.redact.pointers import Places, Walk
 from consumer.redact.suspect import is_suspect
 from consumer.redact.text import REDACTED, SCHEMES, is_hinted_secret, is_no_credential, redact_line
-from schemas.context import SENT_PARTS
+from schemas.names import SENT_PARTS
 
 _REFERENCE: Final = re.compile(rf"(?:{SCHEMES} {{1,3}})?secret://[\w.-]{{1,128}}", re.ASCII | re.IGNORECASE)
 _HARMLESS: Final = re.compile(r"[*•]{3,64}|include|omit|same-origin")
