@@ -40,6 +40,24 @@ _PAIR: Final = re.compile(
 _CALLED: Final = re.compile(
     rf"\(\s{{0,4}}{_OPENS}[\w.-]{{0,40}}?(?P<name>{_SPOKEN}[\w.-]{{0,30}}){_ENDS}\s{{0,4}},\s{{0,4}}{_OPENS}(?P<v>[^\"'\r\n]{{1,400}})"
 )
+_ASIAN: Final = re.compile(
+    r"(?:密码|密碼|口令|密钥|密鑰|令牌|凭证|助记词|パスワード|暗証番号|トークン|비밀번호|암호|토큰|รหัสผ่าน)"
+    r"(?:是|为|為|は|が|가|은|는|คือ|을|를|を)\s{0,2}[\"'「“]?(?P<v>[!-~]{4,200})"
+)
+_DECLARED: Final = re.compile(
+    rf"variable\s{{1,4}}\"[\w-]{{0,40}}?(?P<name>{_SPOKEN}[\w-]{{0,30}})\"\s{{0,4}}\{{[^{{}}]{{0,300}}?default\s{{0,4}}=\s{{0,4}}\"(?P<v>[^\"\r\n]{{1,400}})"
+)
+_LISTED: Final = re.compile(
+    rf"<key>[\w .-]{{0,40}}?(?P<name>{_SPOKEN}[\w .-]{{0,30}})</key>\s{{0,20}}<(?:string|data)>\s{{0,20}}(?P<v>[^<>]{{1,1000}})<"
+)
+_FILE_OF_PASSWORDS: Final = re.compile(
+    r"(?<=:)(?:[0-9]{2,5}|\*):[\w*-]{1,64}:[\w.-]{1,64}:(?P<v>[^\s:\"'\\,]{4,200})(?=$|[\s\"'\\])"
+)
+_PLAIN_TEXT: Final = re.compile(r"convertto-securestring\s{1,4}(?:-string\s{1,4})?[\"']?(?P<v>[^\s\"'|;]{3,200})")
+_TUPLE: Final = re.compile(
+    r"auth\s{0,2}=\s{0,2}\w{0,20}[(\[]\s{0,2}[\"'][^\"'\r\n]{1,100}[\"']\s{0,2},\s{0,2}[\"'](?P<v>[^\"'\r\n]{1,200})"
+)
+_NAMELESS: Final = (_ASIAN, _FILE_OF_PASSWORDS, _PLAIN_TEXT, _TUPLE)
 _LOGIN: Final = re.compile(
     r"(?:credentials?|user(?:name)?\s{0,2}/\s{0,2}pass(?:word)?|log[io]n)\s{0,2}(?:[:=]|are|is|\(|were)?\s{0,2}[\"'(]?"
     r"[\w.@+-]{1,60}\s{0,1}[:/]\s{0,1}(?P<v>[^\s\"'/:;,()<>]{4,200})"
@@ -74,12 +92,12 @@ def told_secrets(text: str, low: str, *, sure: bool) -> Iterator[Span]:
 
 def paired_secrets(low: str, *, sure: bool) -> Iterator[Span]:
     """Yield the values beside the names of secrets: attributes, pairs of name and value, arguments, logins."""
-    for pattern in (_PAIR, _CALLED, _LOGIN):
+    for pattern in (_PAIR, _CALLED, _DECLARED, _LISTED, _LOGIN, *_NAMELESS):
         for found in pattern.finditer(low):
             value = found["v"].strip()
             if value in STATES or _is_template(value) or value.startswith(("[redacted", "secret://")):
                 continue
-            if pattern is not _LOGIN and not _is_secret(found["name"]):
+            if pattern is not _LOGIN and pattern not in _NAMELESS and not _is_secret(found["name"]):
                 continue
             if pattern is _LOGIN and (sure or not is_strong(value)):
                 continue

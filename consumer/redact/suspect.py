@@ -23,7 +23,7 @@ _NO_LETTER: Final = r"(?:[^a-z]|$|(?-i:[A-Z]))"
 
 def _loose(word: str) -> str:
     """Return a word's pattern without what Rust's engine has not, and what camelCase undoes."""
-    return _LOOKAROUND.sub("", word.replace("(?![a-z])", _NO_LETTER))
+    return _LOOKAROUND.sub("", word.replace("(?![a-z])", "\0")).replace("\0", _NO_LETTER)
 
 
 _KEYS: Final = "[^a-z_.-]|x[_-]|(?:client|server|session|service|user|write|project|bot)[_-]?"
@@ -41,7 +41,7 @@ _NAMES: Final = "|".join(
         rf"(?:pass|pin|pin[_-]?code|(?:login|auth)[_-]?code){_IS}", rf"(?:^|[^a-z_.-])(?:access|refresh|seed){_IS}",
         rf"(?:^|[^a-z])pin{_NO_LETTER}", r"-(?:pass|pin)[\s=]", r"\s\\*/(?:p|pass|password|pw|pwd|token):",
         r"[?&;](?:k|key|code|(?:access|auth|verification|reset|invite|magic|login|confirm(?:ation)?|ticket|oobcode)[a-z_-]*|(?:[\w-]*-)?sig(?:nature)?)=",
-        "log[io]n",
+        "log[io]n", "convertto-secure", r":(?:[0-9]{2}[0-9]*|\*):[\w*-]+:[\w.-]+:",
         r"(?:key|code|sig|signature|hmac|sas|pass|pin|access|refresh)(?:%3d|%3a|%22|&quot|&\#|\\*[\"']?\s*=>)",
     )
 )  # fmt: skip

@@ -54,8 +54,8 @@ _AFTER_NAME: Final = (
     # After a colon and no quote, plain words are prose: "password: must be given".
     rf"|(?:\\{{0,7}}[\"'])?[:\uff1a]\s{{0,4}}{_NOT_REFERENCE}(?:{SCHEMES}\s{{1,3}})?"
     r"(?=[^\s\"'&,;<>\\0-9=+/$!%^*]{0,40}+[0-9=+/$!%^*])(?P<v3>[^\s\"'&,;<>\\]{3,}+)"
-    r"|>(?P<v4>[^<>\r\n]{1,1000}+)(?=</)"
-    r"|[\"']?\]\s{0,4}=>\s{0,4}(?P<v5>[^\s\"'\\][^\r\n\"'\\]{0,400})"
+    r"|(?:\s[^<>\r\n]{0,200}+)?>(?P<v4>[^<>\r\n]{1,1000}+)(?=</)"
+    r"|[\"']?\]\s{0,4}=>\s{0,4}(?!string\()(?P<v5>[^\s\"'\\][^\r\n\"'\\]{0,400})"
     r")"
 )
 _ASSIGNED: Final = re.compile(rf"(?P<name>{_SECRET}){_AFTER_NAME}")
@@ -195,14 +195,17 @@ def _redact_named(text: str, *, sent: bool) -> str:
     text = replace_spans(text, urls.queried(text, _lower_same_length(text)))
     for pattern in (_COOKIE, _SEED):
         text = _replace_matches(text, pattern.finditer(_lower_same_length(text)))
+    text = replace_spans(text, prose.paired_secrets(_lower_same_length(text), sure=sent))
     for pattern in (_ASSIGNED, _FLAG):
         text = replace_spans(text, _assigned(pattern, text, sent=sent))
     text = _replace_matches(text, _SLASHED.finditer(_lower_same_length(text)))
     text = replace_spans(text, _find_hinted(text, sent=sent))
-    low = _lower_same_length(text)
-    text = replace_spans(text, prose.paired_secrets(low, sure=sent))
     text = replace_spans(text, prose.told_secrets(text, _lower_same_length(text), sure=sent))
     return replace_spans(text, _find_doubtful(text))
+
+
+_DIGITS_OF_SECRETS: Final = 4
+"""`cookies=3` is a count."""
 
 
 def _assigned(pattern: re.Pattern[str], text: str, *, sent: bool) -> Iterator[Span]:
@@ -214,7 +217,10 @@ def _assigned(pattern: re.Pattern[str], text: str, *, sent: bool) -> Iterator[Sp
             continue
         if _ARN.search(low, max(0, found.start() - 2), found.start()):
             continue
-        if sent and is_no_credential(text[start:end]):
+        value = text[start:end]
+        if sent and (
+            is_no_credential(value) or (name[-1:] in "sS" and value.isdigit() and len(value) < _DIGITS_OF_SECRETS)
+        ):
             continue
         yield start, end
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 from consumer.redact.entropy import looks_like_a_credential, looks_random
@@ -37,6 +38,9 @@ _HOOKS: Final = re.compile(
     r"/(?:web[_-]?hooks?|hooks?|incomingwebhook|incoming|triggers?|catch|b2hook|webhookb2|hook-url|callbacks?)(?:\\?/(?:v[0-9]+|catch|send|test|[a-z-]{2,20}))*(?=\\?/)(?P<v>(?:\\?/[\w@~.-]+)+)",
     re.IGNORECASE,
 )
+_HOSTS_OF_HOOKS: Final = re.compile(
+    r"://(?:[\w-]{1,40}\.)?(?:web)?hooks?(?:\.[\w-]{1,40}){1,4}(?P<v>(?:\\?/[\w@~.-]+)+)", re.IGNORECASE
+)
 _LINKS: Final = re.compile(
     r"/(?:[\w-]{0,20}[_-])?(?:reset|recover|recovery|verify|verification|confirm|confirmation|activate|activation|invite|invites|invitation|invitations|magic|"
     r"magic[_-]?link|onetime|one-time|otp|unlock|set-password|new-password|change-password|password|passwords|token|tokens|login|signin|sign-in|sso|auth|"
@@ -48,6 +52,7 @@ _BOT: Final = re.compile(r"/bot(?P<v>[0-9]{6,}:[A-Za-z0-9_-]{20,})")
 _UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _NUMBER_OF_LINK: Final = re.compile(r"[0-9-]+|(?:[a-z]{2,8}_)?[0-9A-HJKMNP-TV-Z]{26}|[0-9a-f]{24}|[0-9a-f]{32}")
 TRIGGERS: Final = (
+    r"(?i:hooks?)\.[\w.-]+\\*/",
     r"(?i:hooks?|webhookb2|incoming|incomingwebhook|triggers?|catch|callbacks?)\\*/",
     (
         r"(?i:reset|recover|recovery|verify|verification|confirm|confirmation|activate|activation|invites?|invitations?|magic|link|onetime|one-time|otp|unlock|"
@@ -65,7 +70,7 @@ def secrets_in_paths(text: str, *, sure: bool) -> Iterator[Span]:
 
     `sure`: only what looks random, for a request that may well go to such a path with an id in it.
     """
-    for found in _HOOKS.finditer(text):
+    for found in chain(_HOOKS.finditer(text), _HOSTS_OF_HOOKS.finditer(text)):
         start = found.start("v")
         for part in re.finditer(r"[\w@~.-]+", found["v"]):
             if _is_of_a_hook(part[0], sure=sure):

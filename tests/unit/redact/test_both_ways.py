@@ -1,6 +1,7 @@
 """Both ways redaction can fail, through the decoder: a secret that passes, a harmless value that is held back."""
 
 import json
+import re
 
 import pytest
 
@@ -25,6 +26,16 @@ def passes(text: str, core: str, carriers: list[str]) -> list[str]:
         if core in kept or json.dumps(core, ensure_ascii=False)[1:-1] in kept:
             survived.append(carrier)
     return survived
+
+
+def core_of(text: str, core: str | None) -> str:
+    """Return what must go of a text: its longest drawn part where nothing else is said."""
+    if core is not None:
+        return core.strip()
+    fixed = re.split(r"\{[A-Za-z]\d+\}", text)
+    found = re.fullmatch("(.*)".join(map(re.escape, fixed)), drawn(text), re.DOTALL)
+    assert found is not None
+    return max(found.groups(), key=len)
 
 
 def is_held_back(place: str, field: str, value: object) -> bool:
@@ -57,7 +68,7 @@ def test_secrets_of_our_own_do_not_pass() -> None:
     passed = {
         name: survived
         for name, (text, core) in SECRETS.items()
-        if (survived := passes(drawn(text), drawn(core or text), list(texts)))
+        if (survived := passes(drawn(text), core_of(text, core), list(texts)))
     }
     assert len(passed) <= MOST * len(SECRETS), passed
 
