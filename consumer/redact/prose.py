@@ -60,7 +60,7 @@ _TUPLE: Final = re.compile(
 _NAMELESS: Final = (_ASIAN, _FILE_OF_PASSWORDS, _PLAIN_TEXT, _TUPLE)
 _LOGIN: Final = re.compile(
     r"(?:credentials?|user(?:name)?\s{0,2}/\s{0,2}pass(?:word)?|log[io]n)\s{0,2}(?:[:=]|are|is|\(|were)?\s{0,2}[\"'(]?"
-    r"[\w.@+-]{1,60}\s{0,1}[:/]\s{0,1}(?P<v>[^\s\"'/:;,()<>]{4,200})"
+    r"[\w.@+-]{1,60}\s{0,1}[:/]\s{0,1}(?P<v>[^\s\"'/:;,()<>=]{4,200})(?!=)"
 )
 _WORD: Final = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _PROSE_ENDS: Final = (
