@@ -18,6 +18,7 @@ from consumer.catalog.no_secret import DeclaredPlaces
 from consumer.catalog.policy import WorkflowPolicy
 from consumer.catalog.runners.declared import DescribedRunner
 from consumer.catalog.schema_autofix import SchemaFiles
+from consumer.catalog.yaml_text import read_yaml
 from consumer.errors import ConfigError
 from schemas.json_value import steps_of
 
@@ -117,13 +118,11 @@ def parse_catalog(text: str, name: str = "catalog", read: Callable[[str], str] |
 
     """
     files = SchemaFiles(read=read) if read is not None else None
+    root, value = read_yaml(text, name)
+    if not isinstance(value, dict):
+        raise ConfigError(f"{name}:1: a catalog is a mapping that begins with `version: 1`")
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        if twice := [f"{name}:{line}: {key} is said twice" for line, key in _duplicate_keys(root)]:
-            raise ConfigError("; ".join(twice))
-        document = _Document.model_validate(yaml.safe_load(text) if root is not None else {}, context=files)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{name}: not YAML: {' '.join(str(error).split())}") from error
+        document = _Document.model_validate(value, context=files)
     except ValidationError as error:
         raise ConfigError("; ".join(_faults(error, root, name))) from error
     undeclared = [f"{_place(root, path, name)}: {why}" for path, why in _undeclared_references(document)]
@@ -141,27 +140,6 @@ def parse_catalog(text: str, name: str = "catalog", read: Callable[[str], str] |
         files=tuple(named),
         unbound=tuple(f"{_place(root, path, name)}: {why}" for path, why in unbound),
     )
-
-
-def _duplicate_keys(root: yaml.Node | None) -> Iterator[tuple[int, str]]:
-    """Yield the line and name of duplicate keys, of which YAML would silently take the last."""
-    seen: set[int] = set()
-    left = [root]
-    while left:
-        node = left.pop()
-        if id(node) in seen:
-            continue  # an alias
-        seen.add(id(node))
-        if isinstance(node, yaml.SequenceNode):
-            left += node.value
-        elif isinstance(node, yaml.MappingNode):
-            keys = [key.value for key, _ in node.value]
-            yield from (
-                (key.start_mark.line + 1, key.value)
-                for place, (key, _) in enumerate(node.value)
-                if key.value in keys[:place]
-            )
-            left += [below for _, below in node.value]
 
 
 def _faults(error: ValidationError, root: yaml.Node | None, name: str) -> Iterator[str]:
