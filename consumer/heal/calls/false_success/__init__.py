@@ -4,7 +4,7 @@
 reads headers and the statuses of a part, `media.py` compares what was asked for with what came, `stream.py` reads
 events, lines, frames and parts, `plain_text.py` texts, `markup.py` HTML (by the titles of `page_titles.py`) and XML,
 `json_body.py` JSON: each object (`json_object.py`) by `envelope.py`, `lone_messages.py` and the tables of
-`members.py`; `part_statuses.py` counts the failed parts.
+`members.py`; `part_statuses.py` counts the failed parts; `sentences.py` knows what is said of a failure.
 Invariant: what may be an honest answer, a resource that has failed but was asked for, is no sign.
 """
 

@@ -77,7 +77,7 @@ def _sign_in_plain(text: str, asked: Asked) -> Sign | None:
     if sign is None and stream.is_form(text):
         sign = stream.sign_in_form(text, asked)
     sign = sign or stream.sign_in_guarded(text, asked) or stream.sign_in_lines(text, asked, claims_lines=False)
-    return sign or sign_in_tail(text) or (None if asked.reads else sign_of_refusal(text))
+    return sign or sign_in_tail(text) or (None if asked.reads else sign_of_refusal(text, asked))
 
 
 def _sign_in_parts(answer: Answer, content: Content, asked: Asked) -> Sign | None:

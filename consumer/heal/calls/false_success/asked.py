@@ -1,5 +1,6 @@
 """What a call asked for, as far as it tells a failure from an honest answer; and the sign of a failure. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -9,6 +10,14 @@ from consumer.heal.calls.false_success.members import plain_name, plain_word
 from schemas.context import Expectation, ReadBack, RequestContext
 from schemas.names import Effect
 
+_ORDERS: Final = tuple(
+    (re.compile(rf"(?<![a-z]){order}"), stem)
+    for order, stem in (
+        *(("declin", "declin"), ("reject", "reject"), ("refus", "refus"), ("deny", "den"), ("cancel", "cancel")),
+        *(("abort", "abort"), ("expir", "expir"), (r"fail(?:ed)?(?![a-z])", "fail")),
+    )
+)
+"""What a call may be there to bring about: how its address says so, and the stem of what is answered."""
 _MAX_SENT: Final = 500
 _EMPTY: Final[frozenset[str]] = frozenset()
 
@@ -46,6 +55,11 @@ class Asked:
     def demands(self) -> bool:
         """Whether the caller says how the body of a success looks."""
         return bool(self.demanded or self.described)
+
+    def ordered(self, said: str) -> bool:
+        """Return whether the call's address orders what is said: a quote is `rejected` by `/quotes/7/reject`."""
+        path = self.url.partition("://")[2].partition("/")[2].lower()
+        return any(order.search(path) and stem in said.lower() for order, stem in _ORDERS)
 
     @property
     def accepted_types(self) -> tuple[str, ...]:

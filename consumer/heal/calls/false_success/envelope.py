@@ -83,6 +83,9 @@ def _flag(body: Body) -> Sign | None:
             if body.is_part and body.is_answered_resource and body.asked.reads:
                 continue
             return Sign(why=f"the body says `{name}: {_shown(value)}`")
+        is_undone = name in words.DONE and value is False and not body.asked.reads and not body.is_part
+        if is_undone and body.is_envelope and name not in body.asked.sent:
+            return Sign(why=f"the body has nothing but `{name}: false`", sure=False)
         is_question = name.startswith(("is", "has")) and plain_word(value) in {"y", "1", "t"}
         if name in words.WRONG_WHERE_TRUE and (value is True or is_question or plain_word(value) in {"true", "yes"}):
             if body.is_answered_resource and name in {"failed", "failure", "aborted"}:
@@ -128,6 +131,9 @@ def _partial(body: Body) -> Sign | None:
     flag = next((name for name in words.PARTIAL if body.members.get(name) is True), None)
     if flag is not None and not body.is_part:
         return Sign(why=f"the body says `{flag}: true`", sure=False)
+    stops = {plain_word(body.members.get(name)) for name in ("finishreason", "stopreason")}
+    if body.asked.method != "GET" and stops & {"error", "contentfilter"}:
+        return Sign(why="the body says that it was stopped by an error or a filter", sure=False)
     if body.asked.method != "GET" and not is_nothing(body.members.get("incompletedetails")):
         return Sign(why="the body says why it is not the whole", sure=False)
     remark = body.members.get("remark")
@@ -147,22 +153,32 @@ def _outcome(body: Body) -> Sign | None:
             return Sign(why=f"the body's `{name}` has a message of type {grave}")
         if name not in words.OUTCOMES or name in body.asked.described or body.was_sent(name, value):
             continue
-        if value is False and body.is_envelope and (name == "status" or words.MESSAGES & body.members.keys()):
-            return Sign(why=f"the body says `{name}: false`")
-        if body.is_envelope and _is_negative_number(value) and words.MESSAGES & body.members.keys():
-            return Sign(why=f"the body says `{name}: {value}`")
+        if body.is_envelope and _is_no_outcome(name, value, body):
+            return Sign(why=f"the body says `{name}: {_shown(value)}`")
         word = plain_word(value)
         if word is None or (name == "state" and body.asked.reads):
             continue
         if word == "skipped" and not body.asked.reads and {"reason", "reasons", "message"} & body.members.keys():
             return Sign(why=f"the body says `{name}: {word}`, and why", sure=False)
-        if body.is_envelope or name in words.PROTOCOL_OUTCOMES:
-            failed = word in words.FAILED
-        else:
-            failed = not body.is_answered_resource and word in words.FAILED_RESOURCE
-        if failed:
+        if _is_failed(name, str(value), word, body):
             return Sign(why=f"the body says `{name}: {word}`")
     return None
+
+
+def _is_no_outcome(name: str, value: Json, body: Body) -> bool:
+    """Return whether an envelope's outcome is false, or a negative number beside a message."""
+    says_more = bool(words.MESSAGES & body.members.keys())
+    return (value is False and (name == "status" or says_more)) or (_is_negative_number(value) and says_more)
+
+
+def _is_failed(name: str, text: str, word: str, body: Body) -> bool:
+    if body.asked.ordered(word):
+        return False
+    if not body.asked.reads and words.ENDS_IN_FAILURE.fullmatch(text[:100]):
+        return True
+    if body.is_envelope or name in words.PROTOCOL_OUTCOMES:
+        return word in words.FAILED
+    return not body.is_answered_resource and word in words.FAILED_RESOURCE
 
 
 def _is_negative_number(value: Json) -> bool:

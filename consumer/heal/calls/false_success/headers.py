@@ -15,7 +15,7 @@ _CALL_STATUS: Final = frozenset((
     "x-status", "x-request-status", "x-response-status", "x-call-status", "x-api-status", "x-app-status",
     "x-result-status", "x-processing-status",
 ))  # fmt: skip
-_STATUS_NAME: Final = re.compile(r"status|x-(?:[a-z0-9]+-){0,2}status(?:-code)?")
+_STATUS_NAME: Final = re.compile(r"status|x-(?:[a-z0-9]+-){0,2}status(?:-code)?|x-(?:response|result|return)-code")
 _FLAGS: Final = frozenset((
     "x-rate-limited", "x-ratelimited", "x-throttled", "x-maintenance", "x-maintenance-mode", "x-envoy-overloaded",
     "x-overloaded", "x-failed", "x-circuit-open",

@@ -8,7 +8,8 @@ from consumer.heal.calls.false_success import members as words
 from consumer.heal.calls.false_success.asked import Asked, Sign
 from consumer.heal.calls.false_success.envelope import sign_in_envelope
 from consumer.heal.calls.false_success.json_object import Body
-from consumer.heal.calls.false_success.members import are_about_the_request, is_nothing, is_right_code, plain_name
+from consumer.heal.calls.false_success.members import is_nothing, is_right_code, plain_name, plain_word
+from consumer.heal.calls.false_success.sentences import are_about_the_request
 from consumer.model import Json
 from schemas.errors import EnvelopeError
 from schemas.json_text import load_json
@@ -117,6 +118,8 @@ def _sign_in_fields(data: dict[str, Json], asked: Asked) -> Sign | None:
             kind = field.get("__typename")
             if isinstance(kind, str) and words.TELLING_TYPE.search(kind[:200]):
                 return Sign(why="a field of the body's data is of the type of an error")
+            if not asked.reads and any(plain_word(named.get(name)) in words.FAILED_RESOURCE for name in words.OUTCOMES):
+                return Sign(why="a field of the body's data has an outcome of failure")
             if not asked.reads and any(named.get(name) is False for name in words.RIGHT_WHERE_TRUE):
                 return Sign(why="a field of the body's data says that it did not succeed")
             lists = [name for name, one in named.items() if isinstance(one, list) and one]

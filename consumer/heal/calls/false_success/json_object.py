@@ -32,6 +32,8 @@ class Body:
             own -= {"name"}
         if "groupname" in self.members and not self.asked.reads:
             own -= {"name"}
+        if not self.asked.reads:
+            own = {name for name in own if name not in words.DONE or not isinstance(self.members[name], bool)}
         return not own
 
     @property

@@ -8,9 +8,17 @@ from consumer.heal.calls.false_success.asked import Sign
 from consumer.heal.calls.false_success.json_object import Body
 from consumer.heal.calls.false_success.members import is_nothing, plain_word
 from consumer.heal.calls.false_success.page_titles import is_error_in_words
+from consumer.heal.calls.false_success.sentences import (
+    ERROR_SENTENCE,
+    SHORT_REASON,
+    are_about_the_request,
+    tells_what_failed,
+)
 from consumer.model import Json
 
 _TELLS: Final = words.MESSAGES - {"description", "title", "detail", "details", "reason", "info"}
+_RIGHT: Final = (0, "0", 200, "200", "ok", "OK", None)
+_OF_CONTENT: Final = frozenset(("title", "description", "text", "note"))
 _STATUS_FIRST: Final = re.compile(r"[45]\d\d\b\W")
 _CODE_LIKE: Final = words.OUTCOMES | words.CODES | {"name", "info", "type", "reason", "messagetype"}
 _BESIDE_A_MESSAGE: Final = frozenset(
@@ -68,17 +76,23 @@ def _lone_message(body: Body) -> Sign | None:
     if body.members.keys() == {"id", "message"} and plain_word(body.members["id"]) in words.FAILED:
         return Sign(why="the body's `id` is a word of failure")
     lists = [one for one in body.members.values() if isinstance(one, list)]
-    if len(lists) == len(body.members) and not body.asked.reads and any(map(words.are_about_the_request, lists)):
+    if len(lists) == len(body.members) and not body.asked.reads and any(map(are_about_the_request, lists)):
         return Sign(why="the body has nothing but what was wrong with the request", sure=False)
-    if body.members.keys() - words.MESSAGES - _BESIDE_A_MESSAGE:
+    if body.is_listed:
         return None
-    return next((sign for name, value in body.members.items() if (sign := _sign_in_said(name, value))), None)
+    beside = _BESIDE_A_MESSAGE | ({"code"} if body.members.get("code") not in _RIGHT else set())
+    if body.members.keys() - words.MESSAGES - beside:
+        return None
+    return next((sign for name, value in body.members.items() if (sign := _sign_in_said(name, value, body))), None)
 
 
-def _sign_in_said(name: str, value: Json) -> Sign | None:
-    if name in words.MESSAGES and isinstance(value, str) and _tells_what_failed(value[:200]):
+def _sign_in_said(name: str, value: Json, body: Body) -> Sign | None:
+    if isinstance(value, str) and body.asked.ordered(value[:200]):
+        return None
+    is_said = name in words.MESSAGES and name not in _OF_CONTENT
+    if is_said and isinstance(value, str) and tells_what_failed(value[:200]):
         return Sign(why=f"the body has nothing but a `{name}` of what could not be done", sure=False)
-    if name == "reason" and isinstance(value, str) and words.SHORT_REASON.fullmatch(value):
+    if name == "reason" and isinstance(value, str) and SHORT_REASON.fullmatch(value):
         return Sign(why="the body has nothing but a reason", sure=False)
     if name in words.MESSAGES and plain_word(value) in words.TELLING_MESSAGES:
         return Sign(why=f"the body has nothing but `{name}: {plain_word(value)}`")
@@ -88,16 +102,16 @@ def _sign_in_said(name: str, value: Json) -> Sign | None:
     return None
 
 
-def _tells_what_failed(said: str) -> bool:
-    is_failure = words.WRONG_REQUEST.match(said) or words.LONE_MESSAGE.match(said)
-    return is_failure is not None and not words.is_right_message(said)
-
-
 def _message_of_failure(body: Body) -> Sign | None:
     for name, value in body.members.items():
-        if name not in words.MESSAGES or not isinstance(value, str) or body.is_listed:
+        if (
+            name not in words.MESSAGES
+            or not isinstance(value, str)
+            or body.is_listed
+            or body.asked.ordered(value[:200])
+        ):
             continue
-        is_word = plain_word(value) in words.FAILED and name not in {"title", "description", "text", "note"}
-        if is_word or words.ERROR_SENTENCE.match(value) or is_error_in_words(value):
+        is_word = plain_word(value) in words.FAILED and name not in _OF_CONTENT
+        if is_word or ERROR_SENTENCE.match(value) or is_error_in_words(value):
             return Sign(why=f"the body's `{name}` is that of a failure", sure=False)
     return None

@@ -13,6 +13,7 @@ from consumer.heal.calls.false_success.asked import Asked, Sign
 from consumer.heal.calls.false_success.media import is_html
 from consumer.heal.calls.false_success.members import is_nothing, plain_name, plain_word, words_of
 from consumer.heal.calls.false_success.page_titles import LOGIN_TITLE, is_error_title
+from consumer.heal.calls.false_success.sentences import ERROR_SENTENCE
 
 _READ: Final = 128 * 1024
 _MAX_ELEMENTS: Final = 2000
@@ -39,7 +40,7 @@ _LOGIN_PATH: Final = re.compile(
     r"log-?_?in|log-?_?on|sign-?_?in|auth|sso|session|account|register|password", re.IGNORECASE
 )
 _TITLE: Final = re.compile(r"<title\b[^>]{0,200}>([^<]{0,300})", re.IGNORECASE)
-_HEADING: Final = re.compile(r"<h1\b[^>]{0,200}>\s*([^<]{0,300})", re.IGNORECASE)
+_HEADING: Final = re.compile(r"<h[12]\b[^>]{0,200}>\s*([^<]{0,300})", re.IGNORECASE)
 _PARTS: Final = re.compile(r"\s*[|\u00b7\u2022:\u2014\u2013]\s*|\s+-\s+")
 _CRASH: Final = re.compile(
     r"^\s*(?:<br ?/?>\s*)?<b>warning</b>\s*:|<b>(?:fatal error|parse error|uncaught exception)</b>\s*:", re.IGNORECASE
@@ -68,6 +69,10 @@ def sign_in_page(text: str, asked: Asked) -> Sign | None:
 
 
 def _sign_in_title(head: str, *, wants_login: bool) -> Sign | None:
+    if len(head) <= _SMALL_PAGE and _TITLE.search(head) is None:
+        said = " ".join(_ANY_TAG.sub(" ", head).split()).strip("!. ")
+        if len(said) <= _MAX_TEXT and (is_error_title(said) or ERROR_SENTENCE.match(said)):
+            return Sign(why="a page that is nothing but an error's text", sure=False)
     titles = [found[1].strip() for pattern in (_TITLE, _HEADING) if (found := pattern.search(head))]
     if titles and titles[0].strip(" \t\r\n!.").lower() == "sorry":
         return Sign(why="a page that is sorry", sure=False)
@@ -83,11 +88,11 @@ def _sign_in_snippet(text: str) -> Sign | None:
     """Return the sign of a piece of a page that is nothing but the heading of an error."""
     if len(text) > _SMALL_PAGE or not _SNIPPET.match(text):
         return None
-    heading = _HEADING.search(text)
+    heading = _TITLE.search(text) or _HEADING.search(text)
     if heading is not None and is_error_title(heading[1].strip(" \t\r\n!.")):
         return Sign(why="a piece of a page with the heading of an error", sure=False)
     said = _ANY_TAG.sub(" ", text).strip(" \t\r\n!.")
-    is_error = is_error_title(said) or words.ERROR_SENTENCE.match(said)
+    is_error = is_error_title(said) or ERROR_SENTENCE.match(said)
     return Sign(why="a piece of a page that is that of an error", sure=False) if is_error else None
 
 
@@ -262,6 +267,8 @@ def _sign_of_children(root: Element, read: Outline, asked: Asked) -> Sign | None
         if one.name in words.ERRORS and _has_error(one, text):
             return Sign(why=f"the document has `{one.name}`", sure=is_answer or not asked.reads)
         word = plain_word(text)
+        if is_answer and one.name in words.CODES and text.startswith("-") and text[1:2].isdigit():
+            return Sign(why=f"the document says `{one.name}: {text[:10]}`")
         if one.name in words.RIGHT_WHERE_TRUE and word in {"false", "no", "0", "fail", "failure"}:
             return Sign(why=f"the document says `{one.name}: {word}`")
         if one.name in words.WRONG_WHERE_TRUE and word in {"true", "yes"} and (is_answer or not asked.reads):

@@ -37,7 +37,8 @@ ERRORS: Final = words_of("""
 """Members that say what went wrong, where there is something in them."""
 ERROR_NAME: Final = re.compile(
     r"(?:api|http|server|inner|system|sys|request|response|validation|field|user|form|row|record|item|data|service"
-    r"|process|gateway|sub|bulk)*(?:errors?|err|exceptions?|faults?)(?:codes?|messages?|msgs?|reasons?|types?|kind|class"
+    r"|process|gateway|sub|bulk)*(?:errors?|err|exceptions?|faults?)(?:codes?|messages?|msgs?|reasons?"
+    r"|types?|kind|class"
     r"|category|name|text|number|no|num|info|information|details?|description|desc|summary|list|title|data|response"
     r"|string|str|cause|stack)*"
     r"|(?:fail(?:ure)?|rej(?:ect(?:ion)?)?|ordrej|refusal|decline|denial)"
@@ -53,7 +54,8 @@ WRONG_WHERE_TRUE: Final = words_of("""
     aborted failed failure iserror haserror haserrors errored iserrored isfailure isfailed hasfailed isfault hasfailures
     """)
 COUNTS: Final = words_of("""
-    failed failure failures failedcount failurecount failedrecordcount failedentrycount errorcount errorscount
+    failed failure failures invalid ko nok failedcount failurecount failedrecordcount failedentrycount errorcount
+    errorscount
     numerrors numfailed numfailures failedrequests failedrecords totalfailed totalerrors
     """)
 """Counts of what failed in a batch; in a resource that was asked for, they may be of anything."""
@@ -74,12 +76,13 @@ STATUSES: Final = words_of("""
     status statuscode httpstatus httpstatuscode httpcode httpstatuscode responsecode responsestatus code cod
     """)
 CODES: Final = words_of(
-    "rc code retcode resultcode returncode respcode rspcode rtncode statuscode subcode ret rtn bizcode"
+    "rc responsecode code retcode resultcode returncode respcode rspcode rtncode statuscode subcode ret rtn bizcode"
 )
 MESSAGES: Final = words_of("""
     message msg messages detail details description reason title errmsg info statusmessage resultmsg resultmessage
     retmsg returnmsg respmsg rspmsg rtnmsg statusmsg responsetext responsemessage mensaje mensagem meldung nachricht
-    responsedescription diagnosticmessage messagetext messagedetail messageappendedtext statusdetail rsn text remark
+    responsedescription diagnosticmessage messagetext messagedetail messageappendedtext statusdetail respdesc
+    resultdesc retdesc rsn text remark
     meddelande besked viesti zprava mesaj uzenet
     pesan messaggio bericht melding komunikat wiadomosc сообщение 消息 信息 メッセージ 메시지 note
     information notice
@@ -162,24 +165,6 @@ TELLING_MESSAGES: Final = words_of("""
 TELLING_TYPE: Final = re.compile(
     r"(?:exception|error|fault|failure|denied|unavailable|throttl\w*|expired\w*|exceeded)$", re.IGNORECASE
 )
-ERROR_SENTENCE: Final = re.compile(
-    r"\W*(?:(?:sorry|oops|uh.?oh)\W+)?(?:no healthy upstream|upstream (?:connect error|request timeout)"
-    r"|default backend - 404"
-    r"|404 page not found|request was throttled\b"
-    r"|(?:the )?request failed with status(?: code)? [45]\d\d|too many (?:\w+ ){0,2}(?:requests|connections)\b"
-    r"|(?:your |the |api |you (?:have|are) (?:\w+ )?){0,3}(?:rate limit|quota)\w*\b.{0,40}\b"
-    r"(?:exceed\w*|reached|hit|is \d)"
-    r"|(?:you have )?(?:exceeded|reached) (?:your|the) .{0,40}\b(?:limit|quota)\b"
-    r"|you are being (?:rate limited|throttled)|thank you for using .{0,80}\bcall frequency|access (?:is )?denied\b"
-    r"|there (?:was|has been) an? (?:\w+ )?(?:error|problem)\b"
-    r"|(?:an )?(?:unexpected |internal |unknown )?error (?:has )?occurred|something went wrong|limit exceeded"
-    r"|(?:you are |user is )?(?:not authori[sz]ed|unauthori[sz]ed)\b|forbidden\W*$"
-    r"|no route matched|cannot (?:get|post|put|patch|delete) /"
-    r"|(?:the )?(?:service|server|site|system) (?:is )?(?:\w+ )?(?:unavailable|overloaded|down)\b"
-    r"|(?:down for |under |in )(?:\w+ )?maintenance)",
-    re.IGNORECASE,
-)
-"""The beginning of a message of a gateway, a framework or a limiter."""
 FAILED_COUNT: Final = re.compile(
     r"(?:num|total)?(?:failed|rejected|errored|unprocessed)(?:puts?|records?|entr(?:y|ies)|requests?|rows?|items?|documents?"
     r"|docs?|messages?|operations?|events?|updates?|inserts?|deletes?|sends?|deliveries|recipients?)(?:count|total)?"
@@ -196,38 +181,17 @@ NEGATIVE: Final = re.compile(
     r"|too many|bad request|limit reached|no route|abend)\b"
 )
 """A word of failure within a code of several, such as `INVALID_USER_KEY`."""
-LONE_MESSAGE: Final = re.compile(
-    r"\W*(?:(?:an?|the|your|this) )?(?:invalid|missing|unknown|bad|unsupported|unexpected|incorrect|wrong|malformed"
-    r"|illegal|expired|insufficient|no (?!changes?\b|updates?\b|new\b|further\b|action\b)"
-    r"\w+ .{0,80}\b(?:found|matche[ds]|available|exists?)"
-    r"|cannot|can't|could not|couldn't|unable to|failed to"
-    r"|too many|not (?:found|authori[sz]ed|allowed|permitted|logged)"
-    r"|please (?:supply|provide|specify|wait|try again|log ?in|sign ?in|slow)"
-    r"|you (?:must|need to|do not have|don't have|are not)"
-    r"|permission (?:denied|required)|authentication (?:failed|required))\b"
-    r"|.{0,120}\b(?:has \d+ errors?\b|(?:does not exist|has expired|timed out|denied|could not be \w+)\W*$)",
-    re.IGNORECASE,
-)
-"""A message that is the whole answer, and tells that something could not be done."""
-SHORT_REASON: Final = re.compile(
-    r"(?:Bad|Invalid|Missing|Expired|Unknown|Unregistered|Unauthorized|Forbidden|TooMany|Not|Unsupported|Duplicate)"
-    r"[A-Z]?\w{2,60}"
-)
-"""A reason that is one word, as a service for messages gives it."""
 PAST: Final = words_of("attempts history log logs events retries tries transitions timeline audit")
 """Lists of what was before."""
-COMPLAINTS: Final = words_of("violations problems validationissues")
+COMPLAINTS: Final = words_of("violations problems validationissues invalidfields missingfields")
 """Lists of what is wrong with what was sent."""
-_COMPLAINT: Final = re.compile(
-    r"[^.]{0,120}\b(?:(?:is|are) (?:required|invalid|not valid|too (?:short|long))|may not be|must (?:be|have|contain)"
-    r"|already (?:exists|taken|in use)|(?:enter )?a valid \w+)\b",
-    re.IGNORECASE,
-)
-WRONG_REQUEST: Final = re.compile(
-    r"[%\w\"'`. -]{1,60} (?:is|are|was) (?:required|invalid|missing|not valid|not allowed|malformed|not found)\W*$",
-    re.IGNORECASE,
-)
-"""A message about one of the request's members."""
+DONE: Final = words_of("""
+    accepted saved sent delivered created updated deleted removed queued approved completed inserted stored published
+    processed applied registered modified written confirmed
+    """)
+"""Flags of an answer that has nothing else, which say that a call with an effect had it."""
+ENDS_IN_FAILURE: Final = re.compile(r"\w+[_ ](?:failed|failures?|errors?|declined|rejected)", re.IGNORECASE)
+"""A state of several words that ends in a failure: `COMPLETED_WITH_ERRORS`."""
 PARTIAL: Final = words_of("incompleteresults ispartial partialresults")
 """Members that say, where they are true, that an answer is not the whole."""
 _STATUS: Final = re.compile(r"\s*(?:http[ /]*[\d.]*\s+)?([45]\d\d)(?:\b|_)", re.IGNORECASE)
@@ -244,14 +208,7 @@ def is_negative_code(value: Json) -> bool:
     if not isinstance(value, str) or len(value) > _LONGEST_WORD or " " in value.strip():
         return False
     spaced = re.sub(r"[\W_]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", value)).lower().strip()
-    return " " in spaced and NEGATIVE.search(spaced) is not None
-
-
-def are_about_the_request(texts: Json) -> bool:
-    """Return whether a list has nothing but sentences, of which one tells what was wrong with the request."""
-    if not isinstance(texts, list) or not texts or not all(isinstance(one, str) for one in texts):
-        return False
-    return any(isinstance(one, str) and _COMPLAINT.match(one[:200]) is not None for one in texts[:20])
+    return " " in spaced and not spaced.startswith("no error") and NEGATIVE.search(spaced) is not None
 
 
 @lru_cache(maxsize=4096)

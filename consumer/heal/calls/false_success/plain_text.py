@@ -3,16 +3,10 @@
 import re
 from typing import Final
 
-from consumer.heal.calls.false_success.asked import Sign
-from consumer.heal.calls.false_success.members import (
-    ERROR_SENTENCE,
-    LONE_MESSAGE,
-    TELLING_MESSAGES,
-    is_negative_code,
-    is_right_message,
-    plain_word,
-)
+from consumer.heal.calls.false_success.asked import Asked, Sign
+from consumer.heal.calls.false_success.members import TELLING_MESSAGES, is_negative_code, is_right_message, plain_word
 from consumer.heal.calls.false_success.page_titles import is_error_in_words
+from consumer.heal.calls.false_success.sentences import ERROR_SENTENCE, tells_what_failed
 
 _ERROR_BEGINS: Final = re.compile(
     r"\s*(?:traceback \(most recent call last\)|error code: \d|\[?(?:fatal |internal |rpc |api |http )?err(?:or)?"
@@ -49,22 +43,33 @@ _FAILED_BEGINS: Final = re.compile(
 _ONE_ROW: Final = re.compile(r"\"?error\"?[,;\t] ?\"?[^,;\t\n]*\s[^\n]*\n?", re.IGNORECASE)
 """A table of one row, which is no header: its second cell is a sentence."""
 _ONE_WORD: Final = re.compile(r"[\w.:-]+")
-_NOTHING: Final = re.compile(r"no_[a-z]{3,30}(?:_[a-z]{2,30}){0,3}|not acceptable\W*", re.IGNORECASE)
+_NOTHING: Final = re.compile(r"no_(?!errors?\b)[a-z]{3,30}(?:_[a-z]{2,30}){0,3}|not acceptable\W*", re.IGNORECASE)
+_MARKED: Final = re.compile(r"(?:ko|nok|nack|not ok|err|ng)(?:\W|$)", re.IGNORECASE)
+"""A mark before the fields of a line, as of gateways for text messages."""
 _UNDONE: Final = re.compile(r"\b(?:was rejected|(?:delivery|request) failed)\b", re.IGNORECASE)
 _TAIL: Final = 2000
 MAX_SENTENCE: Final = 300
 _FAILED_TEXTS: Final = frozenset(("error", "fail", "failed", "failure", "ko", "nok", "ng", "fehler", "erreur"))
 
 
-def sign_of_refusal(text: str) -> Sign | None:
+def sign_of_refusal(text: str, asked: Asked) -> Sign | None:
     """Return the sign of a failure in the one line or word with which a call with an effect was answered."""
     said = text.strip()
-    if len(said) > MAX_SENTENCE or "\n" in said or is_right_message(said):
+    if (
+        len(said) > MAX_SENTENCE
+        or "\n" in said
+        or said.startswith("<")
+        or is_right_message(said)
+        or asked.ordered(said)
+    ):
         return None
     is_refusal = (
-        (_ONE_WORD.fullmatch(said) and is_negative_code(said)) or _NOTHING.fullmatch(said) or _UNDONE.search(said)
+        (_ONE_WORD.fullmatch(said) and is_negative_code(said))
+        or _NOTHING.fullmatch(said)
+        or _MARKED.match(said)
+        or _UNDONE.search(said)
     )
-    if is_refusal or LONE_MESSAGE.match(said):
+    if is_refusal or tells_what_failed(said):
         return Sign(why="a text of what could not be done", sure=False)
     return None
 

@@ -790,3 +790,51 @@ def test_an_honest_text_or_page_is_believed(kind: str, body: str) -> None:
 def test_a_header_that_tells_of_a_failure_is_read(name: str, lie: str, honest: str) -> None:
     assert sign({"id": 1}, headers=((name, lie),)) is not None
     assert sign({"id": 1}, headers=((name, honest),)) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "body", "believed"),
+    [
+        ("quotes/7/reject", {"id": 7, "status": "rejected"}, True),
+        ("quotes/7/reject", {"status": "rejected"}, True),
+        ("quotes/7", {"status": "rejected"}, False),
+        ("invites/7/decline", {"message": "Invitation declined"}, True),
+        ("invites/7/accept", {"message": "Invitation declined"}, False),
+        ("requests/7:deny", {"message": "Request denied"}, True),
+        ("identities/7", {"message": "Request denied"}, False),
+        ("jobs/7/fail", {"id": 7, "state": "failed"}, True),
+        ("failovers/7", {"id": 7, "state": "failed"}, False),
+    ],
+)
+def test_what_the_call_was_there_to_bring_about_is_no_failure(address: str, body: Any, *, believed: bool) -> None:  # noqa: ANN401
+    asked = WRITES | {"url": f"https://a.example/v1/{address}"}
+    assert (sign(body, asked=asked) is None) is believed
+
+
+def test_a_state_that_the_call_itself_has_sent_is_no_failure() -> None:
+    sent = {"method": "PUT", "body": {"state": "failed", "note": "x"}}
+    assert sign({"id": 7, "state": "failed"}, asked=sent) is None
+    assert sign({"id": 7, "state": "error"}, asked=sent) is not None
+    assert sign({"state": "failed", "message": "x"}, asked=sent) is not None  # nothing in it but how the call went
+
+
+@pytest.mark.parametrize(
+    ("said", "believed"),
+    [
+        ("Failed jobs were cleared", True),
+        ("Errors have been resolved", True),
+        ("Failed items: 0", True),
+        ("Timeout set to 30 s", True),
+        ("Fehler behoben", True),
+        ("订单已取消", True),
+        ("Nothing to do", True),
+        ("The order could not be saved", False),
+        ("Token expired", False),
+        ("Benutzer nicht gefunden", False),
+        ("操作失败", False),
+        ("처리 실패", False),
+    ],
+)
+def test_a_message_alone_is_judged_by_what_it_says(said: str, *, believed: bool) -> None:
+    assert (sign({"message": said}, asked=WRITES) is None) is believed
+    assert (sign(said, "text/plain", asked=WRITES) is None) is believed

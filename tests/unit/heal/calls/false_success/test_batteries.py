@@ -46,11 +46,11 @@ def _sign(case: dict[str, Any]) -> Sign | None:
 def test_of_100_lies_at_most_2_are_believed() -> None:
     lies = _read("lies")
     believed = [case for case in lies if _sign(case) is None]
-    assert len(lies) >= 560
+    assert len(lies) >= 700
     assert len(believed) <= _MOST_BELIEVED * len(lies), Counter(case["name"] for case in believed)
 
 
-@pytest.mark.parametrize("battery", ["first", "second", "third"])
+@pytest.mark.parametrize("battery", ["first", "second", "third", "fourth"])
 def test_no_success_is_refused_for_its_words(battery: str) -> None:
     truths = [case for case in _read("truths") if case["battery"] == battery]
     assert len(truths) >= 100
