@@ -3,6 +3,7 @@
 from typing import Final
 
 from schemas.names import Code, Disposition, FailureType, Result, Status, StrategyName
+from schemas.openapi_orders import order_paths, order_schemas
 from schemas.openapi_parts import (
     ALWAYS,
     ANY,
@@ -36,7 +37,7 @@ def openapi_document() -> Json:
             "version": API_VERSION,
             "description": "Failures and attempts for owners and admins, asking for a heal, health and metrics.",
         },
-        "paths": _healing_paths() | _plan_paths() | _pause_paths() | _process_paths(),
+        "paths": _healing_paths() | _plan_paths() | _pause_paths() | order_paths() | _process_paths(),
         "components": {
             "schemas": _schemas(),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
@@ -212,6 +213,7 @@ def _schemas() -> Json:
         **pages,
         **_plans(),
         **_pauses(),
+        **order_schemas(),
         **_answers(),
     }
 

@@ -1,9 +1,8 @@
 """Building blocks of the OpenAPI document: schemas of members, operations with their answers, what errors say."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, Final
-
-from schemas.names import Code, Disposition, FailureType, Result, Status, StrategyName
 
 Json = dict[str, Any]
 
@@ -92,6 +91,6 @@ def nullable(schema: Json) -> Json:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
-def words(names: type[Status | Result | Code | Disposition | FailureType | StrategyName]) -> Json:
+def words(names: type[StrEnum]) -> Json:
     """Return the schema of a closed vocabulary."""
     return {"type": "string", "enum": [name.value for name in names]}

@@ -1,6 +1,7 @@
 """The FastAPI application, behind its gateway."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -12,6 +13,7 @@ from consumer.api.gateway import Gateway, gateway
 from consumer.api.healing import healing_routes
 from consumer.api.health import Clocks, Readiness, health_routes
 from consumer.api.key_set import check_key_file
+from consumer.api.orders import OrderEndpoints, add_orders
 from consumer.api.pauses import PauseAnswers, add_pauses
 from consumer.api.sign_in import sign_in
 from consumer.metrics import Metrics
@@ -25,6 +27,15 @@ STOP_WITHIN: Final = timedelta(seconds=3)
 BACKLOG: Final = 256
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupervisionEndpoints:
+    """What the endpoints by which owners and admins supervise healing need of other rooms."""
+
+    approvals: ApprovalEndpoints
+    pauses: PauseAnswers
+    orders: OrderEndpoints
+
+
 def create_api(
     *,
     settings: ApiSettings,
@@ -33,8 +44,7 @@ def create_api(
     clocks: Clocks,
     readiness: Readiness,
     wake: Callable[[], None],
-    pauses: PauseAnswers | None = None,
-    approvals: ApprovalEndpoints | None = None,
+    supervision: SupervisionEndpoints | None = None,
 ) -> Gateway:
     """Create the application, behind its gateway; `wake` has the resume loop look for what a request made due."""
     # The interactive pages load their scripts from elsewhere; the description itself is enough.
@@ -44,10 +54,10 @@ def create_api(
     answer_errors(app)
     app.include_router(health_routes(settings, metrics.registry, clocks, readiness))
     routes, healing = healing_routes(settings, pool, wake)
-    if pauses is not None:
-        add_pauses(routes, healing, pauses)
-    if approvals is not None:
-        add_approvals(routes, healing, approvals)
+    if supervision is not None:
+        add_pauses(routes, healing, supervision.pauses)
+        add_approvals(routes, healing, supervision.approvals)
+        add_orders(routes, healing, supervision.orders)
     app.include_router(routes)
     # With every answer, of which the framework knows few.
     app.openapi = openapi_document  # type: ignore[method-assign]

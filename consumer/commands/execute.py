@@ -3,17 +3,21 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final, assert_never
+from uuid import uuid4
 
 import structlog
 
 from consumer.commands.answers import answer_by_command
 from consumer.commands.bulk import preview_bulk, start_bulk, stop_bulk
-from consumer.commands.hands import Executor, Hands
+from consumer.commands.hands import Executor, Hands, Price
 from consumer.commands.pauses import begin_pause, end_pause
+from consumer.commands.signed import order_of
 from consumer.errors import ConfigError, RefusedByDatabase, TransientError
 from consumer.model import FailureId
-from consumer.model.command import Executed, KeptCommand, Order, RefusedOrder
+from consumer.model.command import CommandId, Executed, KeptCommand, Order, RefusedOrder
 from consumer.model.decision import STATUS_AFTER, Decision, DecisionRequest, DecisionResult
+from consumer.results.command import answer
+from consumer.results.events import Outlet
 from consumer.store.commands import (
     LOCK_WAIT,
     LockedByAnother,
@@ -23,16 +27,19 @@ from consumer.store.commands import (
     reserve,
     savepoint,
 )
-from consumer.store.decisions import decide
+from consumer.store.decisions import AT_ONCE, PERSON, decide
 from consumer.store.edits import edit_failure
 from consumer.store.heal_requests import HealRequestResult, ask_heal
+from consumer.store.outbox import put
 from consumer.store.pool import Connection
 from schemas.edit import Edit
 from schemas.names import CommandName, CommandOutcome
-from schemas.supervision import DidNotHappen, GiveUp, Heal, Resolve
+from schemas.supervision import AnyCommand, DidNotHappen, GiveUp, Heal, Resolve
 
 log = structlog.get_logger(__name__)
 
+API: Final = "shw:api"
+"""Issuer of orders of the API's users: with a sign that no issuer of a key has."""
 _NO_SUCH: Final = "no such failure in that organisation"
 
 
@@ -44,6 +51,19 @@ async def carry_out(hands: Hands, order: Order) -> KeptCommand:
     if (before := await reserve(hands.connection, order)) is not None:
         return before
     return await conclude(hands.connection, order, await attempt(hands, order))
+
+
+async def obey_user(connection: Connection, command: AnyCommand, *, outlet: Outlet, price: Price) -> Executed:
+    """Carry out a command of a user of the API, in the caller's transaction, record it and have it answered.
+
+    For those that revoke nothing: what it promises holds once the transaction is committed.
+    """
+    order = order_of(command, CommandId(issuer=API, id=uuid4().hex), None)
+    kept = await carry_out(Hands(connection=connection, outlet=outlet, price=price), order)
+    message = answer(kept, outlet)
+    await put(connection, PERSON, [message])
+    await connection.execute(AT_ONCE, [message.id])
+    return kept.executed
 
 
 async def attempt(hands: Hands, order: Order, lock_wait: timedelta = LOCK_WAIT) -> Executed:

@@ -129,6 +129,9 @@ class CommandKeys:
         """Read the keys that the settings name; raises as `read_key_file` does."""
         url = settings.jwks_url
         entries = read_key_file(settings.keys_file) if settings.keys_file is not None else ()
+        if url is None and (without := [key.id for key in entries if key.public_key is None]):
+            names = ", ".join(without)
+            raise ConfigError(f"SHW_COMMANDS__KEYS_FILE: {names} has no public_key, and SHW_COMMANDS__JWKS_URL no set")
         return cls(
             path=settings.keys_file,
             entries={key.id: key for key in entries},

@@ -5,10 +5,12 @@ from functools import partial
 
 import structlog
 
-from consumer.api.app import create_api
+from consumer.api.app import SupervisionEndpoints, create_api
 from consumer.api.approvals import ApprovalEndpoints
+from consumer.api.orders import OrderEndpoints
 from consumer.api.pauses import PauseAnswers
 from consumer.api.server import connections_beside, serve
+from consumer.commands.execute import obey_user
 from consumer.ownership.permission import NOTHING_STARTS_AFTER
 from consumer.results.decision import status_message
 from consumer.results.pauses import pause_message
@@ -29,14 +31,20 @@ async def serve_api(consumer: Consumer) -> None:
         clocks=vitals,
         readiness=vitals,
         wake=consumer.wake.set,
-        approvals=ApprovalEndpoints(
-            tell=partial(status_message, outlet=consumer.stages.outlet),
-            holds_after=NOTHING_STARTS_AFTER,
-            wake=consumer.wake.set,
-            metrics=consumer.metrics,
-        ),
-        pauses=PauseAnswers(
-            tell=partial(pause_message, outlet=consumer.stages.outlet), holds_after=NOTHING_STARTS_AFTER
+        supervision=SupervisionEndpoints(
+            approvals=ApprovalEndpoints(
+                tell=partial(status_message, outlet=consumer.stages.outlet),
+                holds_after=NOTHING_STARTS_AFTER,
+                wake=consumer.wake.set,
+                metrics=consumer.metrics,
+            ),
+            pauses=PauseAnswers(
+                tell=partial(pause_message, outlet=consumer.stages.outlet), holds_after=NOTHING_STARTS_AFTER
+            ),
+            orders=OrderEndpoints(
+                obey=partial(obey_user, outlet=consumer.stages.outlet, price=consumer.bulks.price),
+                wake=consumer.wake.set,
+            ),
         ),
     )
     connections = connections_beside(consumer.settings.heal.slots + OTHER_FILES, settings.connections)

@@ -15,8 +15,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from consumer.api.key_set import KeySet
 from consumer.commands.keys import CommandKeys, read_key_file, utc_now
-from consumer.commands.signed import MAX_COMMAND, read_command
+from consumer.commands.signed import MAX_COMMAND, Unattributed, read_command
 from consumer.errors import ConfigError
 from consumer.model import Record
 from consumer.model.command import Order, RefusedOrder
@@ -280,6 +281,27 @@ async def test_a_genuine_command_counts_beside_them(tmp_path: Path) -> None:
 
 def _record(value: bytes) -> Record:
     return Record(topic="t", partition=0, offset=0, timestamp_ms=0, key=None, value=value, headers=())
+
+
+async def test_a_listed_key_may_come_from_a_jwk_set_which_lists_nobody_itself(tmp_path: Path) -> None:
+    maos, other = Commander.new(), Commander.new(key_id="maos-2")
+    path = write_keys(tmp_path / "keys.yaml", maos.entry(public_key=None))
+    with pytest.raises(ConfigError, match="maos-1 has no public_key"):
+        CommandKeys.of(CommandSettings(keys_file=path))
+    public = [jwk_of(one.private, "EdDSA") | {"kid": one.key_id} for one in (maos, other)]
+    read = json.dumps({"keys": public}).encode()
+
+    async def fetch() -> bytes:
+        return read
+
+    settings = CommandSettings(keys_file=path, jwks_url="https://maos.example/jwks.json")
+    keys = CommandKeys.of(settings)
+    keys.jwks = KeySet(read=fetch)
+    said = command("heal", uuid4(), uuid4())
+    assert isinstance(await read_command(_record(maos.token(said)), keys, settings, utc_now()), Order)
+    stranger = await read_command(_record(other.token(said)), keys, settings, utc_now())
+    assert isinstance(stranger, Unattributed)
+    assert "kid names no key" in stranger.message
 
 
 @pytest.mark.parametrize(

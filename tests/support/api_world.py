@@ -19,10 +19,12 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 from starlette.types import ASGIApp
 
-from consumer.api.app import create_api
+from consumer.api.app import SupervisionEndpoints, create_api
 from consumer.api.approvals import ApprovalEndpoints
+from consumer.api.orders import OrderEndpoints
 from consumer.api.pauses import PauseAnswers
 from consumer.api.server import serve
+from consumer.commands.execute import obey_user
 from consumer.metrics import Metrics
 from consumer.model import ID_SPACE, FailureId
 from consumer.results.decision import status_message
@@ -134,13 +136,18 @@ async def serving(database: str, **settings: Any) -> AsyncIterator[World]:
             clocks=healer,
             readiness=healer,
             wake=healer.woken.set,
-            approvals=ApprovalEndpoints(
-                tell=partial(status_message, outlet=OUTLET),
-                holds_after=HOLDS_AFTER,
-                wake=healer.woken.set,
-                metrics=metrics,
+            supervision=SupervisionEndpoints(
+                approvals=ApprovalEndpoints(
+                    tell=partial(status_message, outlet=OUTLET),
+                    holds_after=HOLDS_AFTER,
+                    wake=healer.woken.set,
+                    metrics=metrics,
+                ),
+                pauses=PauseAnswers(tell=partial(pause_message, outlet=OUTLET), holds_after=HOLDS_AFTER),
+                orders=OrderEndpoints(
+                    obey=partial(obey_user, outlet=OUTLET, price=lambda _: None), wake=healer.woken.set
+                ),
             ),
-            pauses=PauseAnswers(tell=partial(pause_message, outlet=OUTLET), holds_after=HOLDS_AFTER),
         )
         async with serve(app, "127.0.0.1", 0) as url:
             world = World(url, pool, limited, healer, metrics, app.app)
