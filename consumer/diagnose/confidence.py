@@ -92,7 +92,10 @@ def parse_coefficients(text: str) -> tuple[float, ...]:
 
 
 def _rival(weights: Sequence[float], winner: int) -> float:
-    won, others = weights[winner], list(weights)
+    won = weights[winner]
+    if sum(weights) == won:  # mostly nothing else speaks
+        return 0.0
+    others = list(weights)
     others[winner] = 0.0
     rival = max(others)
     return rival / (rival + won) if rival else 0.0

@@ -32,6 +32,7 @@ DISPOSITIONS: Final[Mapping[FailureType, Disposition]] = MappingProxyType(
 )
 """Default disposition of a type, where no matching rule speaks for another."""
 
+_DEFAULT: Final = tuple(rank_of(DISPOSITIONS[kind]) for kind in PRECEDENCE)
 OF_ANOTHER_TYPE: Final = 0.5
 """Factor on the disposition of a rule that matched for another type than the winning one."""
 UNKNOWN: Final = PRECEDENCE.index(FailureType.UNKNOWN)
@@ -97,7 +98,7 @@ def judge(met: Sequence[Met]) -> tuple[int, int, list[float]]:
     kind = by_type.index(best) if best >= LEAST else UNKNOWN
     by_disposition = _weigh_dispositions(met, kind)
     best = max(by_disposition)
-    care = by_disposition.index(best) if best > 0 else rank_of(DISPOSITIONS[PRECEDENCE[kind]])
+    care = by_disposition.index(best) if best > 0 else _DEFAULT[kind]
     return kind, care, features(met, by_type, by_disposition, kind, care)
 
 
@@ -119,32 +120,41 @@ def _weigh_dispositions(met: Sequence[Met], kind: int) -> list[float]:
     strongest = [0.0] * len(CAUTION)
     for one in met:
         rule = one.rule
-        if rule.care != NONE and (rule.kind == kind or not rule.bound):
-            firmly = one.firmly * (1.0 if rule.kind in {NONE, kind} else OF_ANOTHER_TYPE)
-            strongest[rule.care] = max(strongest[rule.care], firmly)
+        care = rule.care
+        if care == NONE:
+            continue
+        firmly = one.firmly
+        if rule.kind != NONE and rule.kind != kind:
+            if rule.bound:
+                continue
+            firmly *= OF_ANOTHER_TYPE
+        if firmly > strongest[care]:
+            strongest[care] = firmly
     return strongest
 
 
 def _evidence(met: Sequence[Met], kind: FailureType, disposition: Disposition) -> tuple[Evidence, ...]:
-    spoke_for: list[Met] = []
-    against: list[Met] = []
+    spoke_for: list[Evidence] = []
+    against: list[Evidence] = []
     for one in met:
-        if (one.rule.kind == NONE and one.rule.care == NONE) or (one.rule.bound and one.rule.failure_type is not kind):
+        rule = one.rule
+        if (rule.kind == NONE and rule.care == NONE) or (rule.bound and rule.failure_type is not kind):
             continue  # it took words that others would have misread, or would count for another type only
-        decided = one.rule.failure_type is kind or one.rule.disposition is disposition
-        (spoke_for if decided else against).append(one)
-    return tuple(
-        Evidence(
-            source=one.source,
-            text=one.text,
-            rule=one.rule.id,
-            weight=_rounded(one.weight or one.firmly),
-            failure_type=one.rule.failure_type,
-            disposition=one.rule.disposition,
-            decided=place < len(spoke_for),
-        )
-        for place, one in enumerate([*spoke_for, *against][:SHOWN])
-    )
+        decided = rule.failure_type is kind or rule.disposition is disposition
+        some = spoke_for if decided else against
+        if len(some) < SHOWN:
+            some.append(
+                Evidence(
+                    source=one.source,
+                    text=one.text,
+                    rule=rule.id,
+                    weight=_rounded(one.weight or one.firmly),
+                    failure_type=rule.failure_type,
+                    disposition=rule.disposition,
+                    decided=decided,
+                )
+            )
+    return (*spoke_for, *against)[:SHOWN]
 
 
 @lru_cache(maxsize=4096)

@@ -20,6 +20,7 @@ def words_of(text: str) -> frozenset[str]:
 
 
 ERROR_KEYS: Final = ("error", "error_code", "exception_type", "http_status", "grpc_status", "errorCode")
+_ERROR_KEYS: Final = frozenset(ERROR_KEYS)
 _CODES: Final = words_of(
     """
     code error_code errorcode type error_type errortype __type status reason name issue decline_code error
@@ -98,7 +99,7 @@ class Fact:
 
 def context_facts(context: JsonObject) -> Iterator[Fact]:
     """Yield the facts that the context holds about the error; none where it has no error keys."""
-    if not any(key in context for key in ERROR_KEYS):
+    if _ERROR_KEYS.isdisjoint(context):
         return
     error = error_of(context)
     yield from _code_facts(error)

@@ -1,8 +1,9 @@
 """Rule index: finds the rules that match a text and its facts, in time linear in the text for any number of rules."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import compress
+from operator import add
 from typing import Final
 
 from consumer.diagnose.facts import Fact, Tier, statuses
@@ -40,27 +41,33 @@ class Met:
 
 @dataclass(slots=True)
 class _Node:
-    """Trie node, one word of phrases with a common prefix: the rules that end here, and the words that may follow."""
+    """Node of the tree of phrases, after some of their words: the rules that end here, and the words that may follow.
 
-    rules: list[Rule] = field(default_factory=list)
-    then: dict[str, "_Node"] = field(default_factory=dict)
-    later: dict[str, "_Node"] = field(default_factory=dict)
+    Phrases that go on alike share what follows: the nodes are a twentieth of a tree's, and stay in the processor's cache.
+    """
+
+    rules: tuple[Rule, ...]
+    then: Mapping[str, "_Node"]
+    later: Mapping[str, "_Node"]
     """Next words that may follow after up to `GAP` others."""
 
-    def add(self, elements: Phrase, rule: Rule) -> None:
-        """Insert the rest of a phrase below this node."""
-        if not elements:
-            self.rules.append(rule)
-            return
-        first, *rest = elements
-        by = self.then
-        if first == "*":
-            by, first, rest = self.later, rest[0], rest[1:]
-        for word in first:
-            by.setdefault(word, _Node()).add(tuple(rest), rule)
+    def longest(self, tokens: list[str], place: int, taken: set[int]) -> tuple[Sequence[int], Sequence[Rule]]:
+        """Return the token positions and rules of the longest phrases through this node; skip tokens already taken.
 
-    def longest(self, tokens: list[str], place: int, taken: set[int]) -> tuple[tuple[int, ...], list[Rule]]:
-        """Return the token positions and rules of the longest phrases through this node; skip tokens already taken."""
+        Words mostly follow each other directly: only where a gap may lead on are all ways tried.
+        """
+        node, rules, at, after, end = self, self.rules, place, place, len(tokens)
+        while True:
+            if (later := node.later) and not later.keys().isdisjoint(tokens[at : at + GAP + 1]):
+                return self._longest_with_gaps(tokens, place, taken)
+            following = node.then.get(tokens[at]) if at < end and at not in taken else None
+            if following is None:
+                return range(place - 1, after), rules
+            node, at = following, at + 1
+            if node.rules:
+                rules, after = node.rules, at
+
+    def _longest_with_gaps(self, tokens: list[str], place: int, taken: set[int]) -> tuple[Sequence[int], list[Rule]]:
         best: tuple[int, ...] = (place - 1,)
         rules = list(self.rules)
         waiting = [(self, place, best)]
@@ -84,6 +91,49 @@ class _Node:
         return best, rules
 
 
+class _Tree:
+    """Builds the nodes: one for each set of endings of phrases that are still open after the same words."""
+
+    def __init__(self) -> None:
+        self._endings: dict[tuple[Phrase, str], int] = {}
+        self._rest: list[tuple[Phrase, Rule]] = []
+        self._nodes: dict[tuple[int, ...], _Node] = {}
+
+    def root(self, rules: Iterable[Rule]) -> Mapping[str, _Node]:
+        """Return the nodes after the first word of every phrase."""
+        return self._node(self._ending(phrase, rule) for rule in rules for phrase in rule.phrases).then
+
+    def _ending(self, elements: Phrase, rule: Rule) -> int:
+        number = self._endings.setdefault((elements, rule.id), len(self._rest))
+        if number == len(self._rest):
+            self._rest.append((elements, rule))
+        return number
+
+    def _node(self, open_endings: Iterable[int]) -> _Node:
+        endings = tuple(dict.fromkeys(open_endings))
+        if (known := self._nodes.get(endings)) is not None:
+            return known
+        rules: list[Rule] = []
+        then: dict[str, list[int]] = {}
+        later: dict[str, list[int]] = {}
+        for elements, rule in map(self._rest.__getitem__, endings):
+            if not elements:
+                rules.append(rule)
+                continue
+            gap = elements[0] == "*"
+            follows = self._ending(elements[1 + gap :], rule)
+            for word in elements[gap]:
+                (later if gap else then).setdefault(word, []).append(follows)
+        made = self._nodes[endings] = _Node(tuple(rules), self._next(then), self._next(later))
+        return made
+
+    def _next(self, words: Mapping[str, list[int]]) -> Mapping[str, _Node]:
+        return {word: self._node(endings) for word, endings in words.items()} if words else _NOTHING
+
+
+_NOTHING: Final[Mapping[str, _Node]] = {}
+
+
 class _Found(dict[str, Met]):
     """The rules that matched, by their id; those that count only beside another are kept aside until all is read."""
 
@@ -105,22 +155,17 @@ class Index:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = tuple(rules)
-        self._phrases: dict[str, _Node] = {}
+        self._phrases = _Tree().root(rules)
         self._codes: dict[str, list[Rule]] = {}
         self._cached_rules: dict[tuple[bool, str], tuple[Rule, ...]] = {}
         self._marks: list[tuple[str, Rule]] = []
         self._pieces: dict[str, list[tuple[str, Rule]]] = {}
         for rule in rules:
-            for phrase in rule.phrases:
-                first, *rest = phrase
-                for word in first:
-                    self._phrases.setdefault(word, _Node()).add(tuple(rest), rule)
             for code in rule.codes:
                 self._codes.setdefault(code, []).append(rule)
             for piece in rule.fragments:
-                # Fragments of other scripts are indexed by first letter, and tried where the text has it: a text has
-                # few letters.
-                (self._marks if piece.isascii() else self._pieces.setdefault(piece[0], [])).append((piece, rule))
+                # Fragments of other scripts are indexed by their first two letters, and tried where the text has these.
+                (self._marks if piece.isascii() else self._pieces.setdefault(piece[:2], [])).append((piece, rule))
 
     def met(self, reason: str, facts: Iterable[Fact]) -> list[Met]:
         """Return every rule that matches, each at the place where it weighs most."""
@@ -173,9 +218,18 @@ class Index:
             else:
                 found[rule.id] = Met(rule, tier, source, rule.weight * weighs, rule.firmly * weighs, (text, place))
         lowered = text.lowered
-        pieces = self._marks if "<" in lowered else []
+        if "<" in lowered:
+            self._read_fragments(self._marks, lowered, (source, tier, factor), found)
         if not lowered.isascii():
-            pieces = [*pieces, *(one for letter in set(lowered) for one in self._pieces.get(letter, ()))]
+            for begins in dict.fromkeys(map(add, lowered, lowered[1:])):
+                if (pieces := self._pieces.get(begins)) is not None:
+                    self._read_fragments(pieces, lowered, (source, tier, factor), found)
+
+    @staticmethod
+    def _read_fragments(
+        pieces: Iterable[tuple[str, Rule]], lowered: str, where: tuple[str, Tier, float], found: _Found
+    ) -> None:
+        source, tier, factor = where
         for piece, rule in pieces:
             start = lowered.find(piece)
             if start >= 0:
@@ -183,14 +237,20 @@ class Index:
 
     def _match_phrases(self, text: Text) -> list[tuple[Rule, int]]:
         """Return the matching rules and their positions: a part of a longer matching phrase does not count again."""
-        met = [(rule, place) for code, place in text.codes for rule in self._codes.get(code, ())]
+        codes = self._codes
+        met = [
+            (rule, text.place_of(word, piece))
+            for code, word, piece in text.codes
+            if code in codes
+            for rule in codes[code]
+        ]
         tokens, taken, phrases = text.tokens, set[int](), self._phrases
         end = len(tokens)
         nodes = list(map(phrases.get, tokens))
         for place, node in compress(enumerate(nodes, 1), nodes):
-            if node is None or place - 1 in taken:
+            if node is None or (taken and place - 1 in taken):
                 continue
-            rules = node.rules
+            rules: Sequence[Rule] = node.rules
             if place < end and (
                 tokens[place] in node.then
                 or (node.later and not node.later.keys().isdisjoint(tokens[place : place + GAP + 1]))

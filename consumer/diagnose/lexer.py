@@ -2,9 +2,10 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
+from sys import intern
 from typing import Final
 
 READ: Final = 12_000
@@ -84,29 +85,32 @@ class Text:
 
     lowered: str
     """The text in lower case, searched for fragments."""
-    tokens: list[str] = field(default_factory=list)
-    codes: list[tuple[str, int]] = field(default_factory=list)
-    """Each word normalised as a code, with the position of its first token."""
-    _pieces: list[tuple[int, str, float]] = field(default_factory=list)
-    """The pieces read so far: position of the first token, the piece, and its weight factor."""
+    tokens: list[str]
+    codes: list[tuple[str, str, int]]
+    """Each word that is written like a code, normalised as one, as it stands, and the number of its piece."""
+    _pieces: list[tuple[int, str, float, Sequence[str], Sequence[tuple[str, ...]]]]
+    """The pieces read so far: position of the first token, the piece, its weight factor, its words, their parts."""
 
     def add(self, piece: str, factor: float) -> None:
         """Tokenize one more piece."""
-        first = len(self.tokens)
-        self._pieces.append((first, piece, factor))
         words = (_ASCII_WORD if piece.isascii() else _WORD).findall(piece)
-        lexicon = _open_lexicon()
+        lexicon = _LEXICON[0]
+        if len(lexicon) >= _MAX_LEXEMES:
+            lexicon = _LEXICON[0] = _Lexicon()  # whoever still reads by the old one is not disturbed
         parts = list(map(lexicon.__getitem__, words))
+        self._pieces.append((len(self.tokens), piece, factor, words, parts))
         self.tokens += chain.from_iterable(parts)
-        if not lexicon.codes.keys().isdisjoint(words):
-            for word, some in zip(words, parts, strict=True):
-                if word in lexicon.codes:
-                    self.codes.append((lexicon.codes[word], first))
-                first += len(some)
+        codes, number = lexicon.codes, len(self._pieces) - 1
+        self.codes += [(codes[word], word, number) for word in filter(codes.__contains__, words)]
+
+    def place_of(self, word: str, number: int) -> int:
+        """Return the position of the first token of a word in the piece with this number."""
+        first, _, _, words, parts = self._pieces[number]
+        return first + sum(map(len, parts[: words.index(word)]))
 
     def add_path(self, path: str) -> None:
         """Add the words of a called path, each with a slash before it, so that only phrases with one meet them."""
-        self._pieces.append((len(self.tokens), path, 1.0))
+        self._pieces.append((len(self.tokens), path, 1.0, (), ()))
         self.tokens += [f"/{word}" for word in _ASCII_WORD.findall(path.lower())]
 
     @property
@@ -120,7 +124,7 @@ class Text:
 
     def around(self, place: int) -> str:
         """Quote the text around a token: the occurrence nearest to its estimated position."""
-        first, piece, _ = self._pieces[0] if len(self._pieces) == 1 else self._piece(place)
+        first, piece, *_ = self._pieces[0] if len(self._pieces) == 1 else self._piece(place)
         if len(piece) <= EXCERPT:
             return piece.replace("\n", " ")
         lowered, token = self.lowered if self.whole else piece.lower(), self.tokens[place]
@@ -130,7 +134,7 @@ class Text:
             nearest = after
         return quoted(piece, max(0, nearest), len(token))
 
-    def _piece(self, place: int) -> tuple[int, str, float]:
+    def _piece(self, place: int) -> tuple[int, str, float, Sequence[str], Sequence[tuple[str, ...]]]:
         found = self._pieces[0]
         for piece in self._pieces:
             if piece[0] > place:
@@ -147,10 +151,15 @@ def quoted(text: str, start: int, length: int) -> str:
 
 def read(reason: str) -> Text:
     """Tokenize a reason, weighted by piece."""
-    pieces = list(_pieces(_truncate(reason))) if "\n" in reason else [(_simplify(_truncate(reason)), 1.0)]
-    text = Text(lowered="\n".join(piece for piece, _ in pieces).lower())
-    for piece, factor in pieces:
-        text.add(piece, factor)
+    if "\n" in reason:
+        pieces = list(_pieces(_truncate(reason)))
+        text = Text("\n".join(piece for piece, _ in pieces).lower(), [], [], [])
+        for piece, factor in pieces:
+            text.add(piece, factor)
+    else:
+        piece = _simplify(_truncate(reason))
+        text = Text(piece.lower(), [], [], [])
+        text.add(piece, 1.0)
     if "://" in reason or " /" in reason:
         for found, _ in zip(_CALLED.finditer(reason[:READ]), range(_CALLS), strict=False):
             text.add_path(found[1])
@@ -181,21 +190,14 @@ class _Lexicon(dict[str, tuple[str, ...]]):
         """Of the words that are written like a code, that code."""
 
     def __missing__(self, word: str) -> tuple[str, ...]:
-        parts, code = lexeme(word)
-        self[word] = parts
+        some, code = lexeme(word)
+        parts = self[word] = tuple(map(intern, some))  # the very strings that the index has: told equal at sight
         if code:
             self.codes[word] = code
         return parts
 
 
 _LEXICON: Final = [_Lexicon()]
-
-
-def _open_lexicon() -> _Lexicon:
-    """Return the lexicon, a new one where it is full; whoever still reads by the old one is not disturbed."""
-    if len(_LEXICON[0]) >= _MAX_LEXEMES:
-        _LEXICON[0] = _Lexicon()
-    return _LEXICON[0]
 
 
 def lexeme(word: str) -> tuple[tuple[str, ...], str]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from sys import intern
 from typing import Final, Literal
 
 from consumer.diagnose.lexer import code_key, folded
@@ -134,4 +135,4 @@ def _expand_phrase(words: list[str]) -> list[Phrase]:
 
 @lru_cache(maxsize=4096)
 def _parse_element(word: str) -> Element:
-    return "*" if word == "*" else frozenset(folded(word).split("|"))
+    return "*" if word == "*" else frozenset(map(intern, folded(word).split("|")))
