@@ -4,16 +4,19 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import chain
+from math import log1p
 from types import MappingProxyType
 from typing import Final
 
-from consumer.diagnose.confidence import confidence, features
-from consumer.diagnose.facts import ERROR_KEYS, context_facts, text_facts
+from consumer.diagnose.confidence import FEATURES, confidence, features
+from consumer.diagnose.facts import ERROR_KEYS, Tier, context_facts, text_facts
 from consumer.diagnose.index import Index, Met
+from consumer.diagnose.lexer import EXCERPT, Text, quoted, read
 from consumer.diagnose.packs import PACKS
 from consumer.diagnose.retry_hint import told_to_wait
 from consumer.diagnose.rule import CAUTION, NONE, PRECEDENCE, rank_of
 from consumer.diagnose.rules import RULES
+from consumer.diagnose.word_model import Coefficients, speaks_for
 from consumer.model import Diagnosis, Evidence, JsonObject
 from schemas.json_text import load_json, to_json
 from schemas.names import Disposition, FailureType
@@ -32,12 +35,15 @@ DISPOSITIONS: Final[Mapping[FailureType, Disposition]] = MappingProxyType(
 )
 """Default disposition of a type, where no matching rule speaks for another."""
 
-_DEFAULT: Final = tuple(rank_of(DISPOSITIONS[kind]) for kind in PRECEDENCE)
 OF_ANOTHER_TYPE: Final = 0.5
 """Factor on the disposition of a rule that matched for another type than the winning one."""
 UNKNOWN: Final = PRECEDENCE.index(FailureType.UNKNOWN)
 LEAST: Final = 2.0
 """Minimum weight of a type; below it, it is a guess, and the failure is unknown."""
+_TYPE_WEIGHT: Final = FEATURES.index("type_weight")
+_DISPOSITION_WEIGHT: Final = FEATURES.index("disposition_weight")
+_LEAST_SAID: Final = log1p(LEAST)
+_DEFAULT: Final = tuple(rank_of(DISPOSITIONS[kind]) for kind in PRECEDENCE)
 SHOWN: Final = 12
 """Maximum number of pieces of evidence in a diagnosis."""
 REMEMBERED_LENGTH: Final = 1000
@@ -76,9 +82,12 @@ def diagnose_by(index: Index, failure_reason: str, context: JsonObject) -> Diagn
     """
     facts = chain(context_facts(context), text_facts(failure_reason) if "{" in failure_reason else ())
     met = sorted(index.met(failure_reason, facts), key=lambda one: (one.tier, -one.weight))
-    if not met:
-        return UNRECOGNISED
     place, care, its_features = judge(met)
+    if _nothing_speaks(its_features):
+        met = with_words(met, read(failure_reason), failure_reason)
+        if not met:
+            return UNRECOGNISED
+        place, care, _ = judge(met)  # how sure it is follows from the rules alone
     kind, disposition = PRECEDENCE[place], CAUTION[care]
     told = told_to_wait(failure_reason, context) if disposition is Disposition.RETRY_AFTER else None
     return Diagnosis(
@@ -89,6 +98,22 @@ def diagnose_by(index: Index, failure_reason: str, context: JsonObject) -> Diagn
         wait=told if isinstance(told, timedelta) else None,
         until=told if isinstance(told, datetime) else None,
     )
+
+
+def with_words(met: list[Met], text: Text, failure_reason: str, *, by: Coefficients | None = None) -> list[Met]:
+    """Return what matched, and what the word model says where no rule speaks for a type nor for a disposition.
+
+    Where a rule knows the type its careful default holds, whatever words say; and words that a rule took are not read.
+    """
+    if not _nothing_speaks(judge(met)[2]) or any(one.rule.silent for one in met):
+        return met
+    begins = quoted(failure_reason, 0, EXCERPT)
+    said = speaks_for(text, by=by)
+    return [*met, *(Met(one, Tier.WORDS, "failure_reason", one.weight, one.firmly, begins) for one in said)]
+
+
+def _nothing_speaks(its_features: Sequence[float]) -> bool:
+    return its_features[_TYPE_WEIGHT] < _LEAST_SAID and its_features[_DISPOSITION_WEIGHT] <= 0
 
 
 def judge(met: Sequence[Met]) -> tuple[int, int, list[float]]:
@@ -124,12 +149,11 @@ def _weigh_dispositions(met: Sequence[Met], kind: int) -> list[float]:
         if care == NONE:
             continue
         firmly = one.firmly
-        if rule.kind != NONE and rule.kind != kind:
+        if rule.kind not in {NONE, kind}:
             if rule.bound:
                 continue
             firmly *= OF_ANOTHER_TYPE
-        if firmly > strongest[care]:
-            strongest[care] = firmly
+        strongest[care] = max(strongest[care], firmly)
     return strongest
 
 

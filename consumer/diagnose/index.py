@@ -43,7 +43,7 @@ class Met:
 class _Node:
     """Node of the tree of phrases, after some of their words: the rules that end here, and the words that may follow.
 
-    Phrases that go on alike share what follows: the nodes are a twentieth of a tree's, and stay in the processor's cache.
+    Phrases that go on alike share what follows: there are a twentieth of the nodes of a tree.
     """
 
     rules: tuple[Rule, ...]

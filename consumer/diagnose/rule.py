@@ -60,6 +60,11 @@ class Rule:
     within_words: bool = False
     """Whether `within` concerns words only: a structured code counts by itself."""
 
+    @property
+    def silent(self) -> bool:
+        """Whether it only takes words that others would misread."""
+        return self.kind == NONE and self.care == NONE and not self.of_pack
+
 
 def rule(  # noqa: PLR0913 - a row of a table: every column has its name
     id: str,  # noqa: A002 - what it is

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Final
 
-from consumer.diagnose.diagnosis import INDEX, judge
+from consumer.diagnose.diagnosis import INDEX, judge, with_words
 from consumer.diagnose.facts import ERROR_KEYS, context_facts, text_facts
 from consumer.diagnose.index import Index, Met
+from consumer.diagnose.lexer import Text, read
 from consumer.diagnose.rule import CAUTION, PRECEDENCE, Rule
 from tests.support.diagnosis_scores import Row, accepted_dispositions
 
@@ -32,15 +33,31 @@ class Judged:
 
 def judged_unseen(rows: Iterable[Row], labels: Mapping[str, list[str]]) -> list[Judged]:
     """Diagnose each text whose label names dispositions, without what only that text meets."""
+    labelled = [row for row in rows if accepted_dispositions(row, labels)]
+    return [_judged(row, met, labels) for row, met in zip(labelled, unseen_matches(labelled), strict=True)]
+
+
+def unseen_matches(rows: Iterable[Row]) -> list[list[Met]]:
+    """Return what matches each text, without what only that text meets."""
     index = Index([part for rule in INDEX.rules for part in _parts(rule)])
-    met = [(row, matched(index, row)) for row in rows if accepted_dispositions(row, labels)]
-    texts = Counter(one.rule.id for _, some in met for one in some)
-    return [_judged(row, _whole(one for one in some if _known(one.rule, texts)), labels) for row, some in met]
+    met = [matched(index, row) for row in rows]
+    texts = Counter(one.rule.id for some in met for one in some)
+    return [_whole(one for one in some if _known(one.rule, texts)) for some in met]
+
+
+def said_by(row: Row) -> Text:
+    """Return the words of a text."""
+    return read(row["failure_reason"])
 
 
 def judged(rows: Iterable[Row], labels: Mapping[str, list[str]]) -> list[Judged]:
     """Diagnose each text whose label names dispositions, as it is."""
-    return [_judged(row, _whole(matched(INDEX, row)), labels) for row in rows if accepted_dispositions(row, labels)]
+    return [
+        _judged(row, met, labels, with_words(met, said_by(row), row["failure_reason"]))
+        for row in rows
+        if accepted_dispositions(row, labels)
+        for met in [_whole(matched(INDEX, row))]
+    ]
 
 
 def matched(index: Index, row: Row) -> list[Met]:
@@ -50,8 +67,11 @@ def matched(index: Index, row: Row) -> list[Met]:
     return index.met(reason, chain(context_facts(error), text_facts(reason)))
 
 
-def _judged(row: Row, met: Sequence[Met], labels: Mapping[str, list[str]]) -> Judged:
-    kind, care, its_features = judge(met)
+def _judged(
+    row: Row, met: Sequence[Met], labels: Mapping[str, list[str]], with_model: Sequence[Met] | None = None
+) -> Judged:
+    its_features = judge(met)[2]
+    kind, care, _ = judge(met if with_model is None else with_model)
     right = PRECEDENCE[kind] == row["label"] and CAUTION[care] in accepted_dispositions(row, labels)
     return Judged(row=row, features=its_features, right=right)
 

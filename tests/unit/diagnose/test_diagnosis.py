@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.diagnose import diagnose
-from consumer.diagnose.diagnosis import DISPOSITIONS, INDEX, SHOWN, diagnose_by
+from consumer.diagnose.diagnosis import DISPOSITIONS, INDEX, SHOWN, judge
 from consumer.diagnose.facts import Tier, context_facts
 from consumer.diagnose.index import Index
 from consumer.diagnose.lexer import EXCERPT, READ, read
@@ -18,6 +18,7 @@ from consumer.diagnose.rules import RULES
 from consumer.model import JsonObject
 from schemas.names import Disposition, FailureType
 from tests.support.paths import DATA
+from tests.support.unseen_texts import matched
 
 FROZEN = [json.loads(line) for line in (DATA / "diagnoses.jsonl").read_text().splitlines()]
 
@@ -35,9 +36,9 @@ def said(reason: str, **context: Any) -> tuple[str, str]:  # noqa: ANN401 - any 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule.id))
 def test_a_rule_recognises_its_own_example_and_nothing_else_does(rule: Rule) -> None:
     reason, context = question(rule.example)
-    with_it = diagnose(reason, context)
-    without = diagnose_by(Index([other for other in INDEX.rules if other is not rule]), reason, context)
-    assert (with_it.failure_type, with_it.disposition) != (without.failure_type, without.disposition)
+    row = {"failure_reason": reason, "context": context}
+    others = Index([other for other in INDEX.rules if other is not rule])
+    assert judge(matched(INDEX, row))[:2] != judge(matched(others, row))[:2]
 
 
 @pytest.mark.parametrize("row", FROZEN, ids=lambda row: str(row["rule"]))
