@@ -192,6 +192,7 @@ class Metrics:
         self._create_state(registry)
         self._create_suspended(registry)
         self._create_pauses(registry)
+        self._create_relapses(registry)
         self._create_flow(registry)
         self._create_rows(registry)
         self._create_process(registry)
@@ -474,6 +475,17 @@ class Metrics:
         self.pauses = Children[ReachKind, Gauge](pauses.labels)
         for kind in ReachKind:
             self.pauses[kind].set(0)
+
+    def _create_relapses(self, registry: CollectorRegistry) -> None:
+        relapses = Counter(
+            "shw_relapses",
+            "Failures that came again on the same scope within the watch of a proven heal. Moves: heals do not last.",
+            ["strategy"],
+            registry=registry,
+        )
+        self.relapses = Children[StrategyName, Counter](relapses.labels)
+        for strategy in StrategyName:
+            self.relapses[strategy].inc(0)
 
     def _create_flow(self, registry: CollectorRegistry) -> None:
         self._lag = Gauge(

@@ -34,6 +34,8 @@ GRANT SELECT, INSERT, DELETE ON intake_aside TO shw_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON heal_command TO shw_service;
 GRANT SELECT, INSERT, UPDATE ON heal_pause TO shw_service;
 GRANT SELECT, INSERT ON heal_shadow TO shw_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON heal_success TO shw_service;
+GRANT SELECT, INSERT ON heal_relapse TO shw_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON heal_bulk TO shw_service;
 GRANT SELECT, INSERT, UPDATE ON heal_bulk_item TO shw_service;
 GRANT SELECT, INSERT, UPDATE ON heal_approval TO shw_service;

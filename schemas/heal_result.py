@@ -154,6 +154,15 @@ class WouldHeal(Published):
     plan: dict[str, Any] = Field(description="What it would have done, redacted.")
 
 
+class RelapseOf(Published):
+    """The proven heal after which the same cause came again on the same scope."""
+
+    failure_id: UUID = Field(description="The earlier failure.")
+    attempt_id: UUID = Field(description="The attempt that healed it.")
+    strategy: StrategyName = Field(description="How it was healed.")
+    healed_at: Time = Field(description="When.")
+
+
 class FailureStatus(Published):
     """A failure came to stand where no attempt tells it: deferred, awaiting approval, needs a person, given up."""
 
@@ -170,6 +179,9 @@ class FailureStatus(Published):
     suspended_until: Time | None = Field(
         default=None,
         description="Given once, when a running heal begins to wait for another system: when it goes on.",
+    )
+    relapse_of: RelapseOf | None = Field(
+        default=None, description="Given once, with its first attempt: the failure is a relapse after this heal."
     )
     would_heal: WouldHeal | None = Field(
         default=None, description="Given with the code `shadow`: what a strategy in shadow mode would have done."

@@ -192,6 +192,7 @@ def _schemas() -> Json:
         "dueAt": MOMENT,
         "receivedAt": MOMENT,
         "suspendedUntil": MOMENT,
+        "relapseOf": nullable(UUID),
     }
     attempt = {
         "id": UUID,

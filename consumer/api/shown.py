@@ -60,6 +60,7 @@ def shown_standing(standing: FailureState) -> dict[str, object]:
         "dueAt": standing.due_at,
         "receivedAt": standing.received_at,
         "suspendedUntil": standing.suspended_until,
+        "relapseOf": str(standing.relapse_of) if standing.relapse_of is not None else None,
     }
 
 

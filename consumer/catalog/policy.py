@@ -57,6 +57,8 @@ class WorkflowPolicy(Declared):
     """Longest age of a failure that is healed: an older one is not worth it, as its world has moved on."""
     no_secret: Annotated[tuple[Place, ...], Field(max_length=64)] = ()
     """Places of its requests and payloads that hold no secret, whatever they look like: what stands there is sent."""
+    watch: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=90))] = timedelta(days=7)
+    """After a proven heal: the same cause on the same scope within it is a relapse."""
     auto_retry: AutoRetryLimits = AutoRetryLimits()
     schema_autofix: SchemaAutofixLimits = SchemaAutofixLimits()
     allowance_aud: Decimal = Decimal("0.05")

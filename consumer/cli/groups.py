@@ -8,6 +8,7 @@ from consumer.cli.deployment import deployment
 from consumer.cli.organisations import organisations
 from consumer.cli.pauses import add_pauses
 from consumer.cli.refused_commands import dlq, intake
+from consumer.cli.report import report_month
 from consumer.cli.shadows import shadow
 from consumer.cli.wallets import show_ledger, show_wallet
 
@@ -22,6 +23,7 @@ def add_groups(app: typer.Typer) -> None:
     app.command("approve")(approve_plan)
     app.command("deny")(deny_plan)
     app.add_typer(shadow, name="shadow")
+    app.command("report")(report_month)
     app.command("wallet")(show_wallet)
     app.command("ledger")(show_ledger)
     add_orders(app)

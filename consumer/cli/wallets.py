@@ -26,10 +26,11 @@ def show_wallet(org_id: Organisation, as_json: AsJson = False) -> None:
 
 def show_ledger(org_id: Organisation, month: Month = None, as_json: AsJson = False) -> None:
     """Print a statement of an organisation's text budget; exit code 1 where it does not add up to the wallet."""
-    end(asyncio.run(_show_ledger(org_id, *_span_of(month), as_json=as_json)))
+    end(asyncio.run(_show_ledger(org_id, *span_of_month(month), as_json=as_json)))
 
 
-def _span_of(month: str | None) -> tuple[datetime, datetime]:
+def span_of_month(month: str | None) -> tuple[datetime, datetime]:
+    """Return the span of a month; None: all time."""
     if month is None:
         return datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
     found = _MONTH.fullmatch(month)

@@ -39,7 +39,7 @@ from consumer.kafka.connection import UNANSWERED, connection_options
 from consumer.kafka.partitioner import partition_of
 from consumer.kafka.topic_limit import TopicLimit
 from consumer.model import Message
-from consumer.model.settlement import message_size
+from consumer.model.message import message_size
 from consumer.settings import KafkaSettings
 
 log = structlog.get_logger(__name__)

@@ -36,6 +36,7 @@ from consumer.model.identity import (
     attempt_id,
     in_aud,
 )
+from consumer.model.message import Message
 from consumer.model.outcome import (
     Crashed,
     Drift,
@@ -62,7 +63,7 @@ from consumer.model.plan import (
     Refuse,
     Wait,
 )
-from consumer.model.settlement import Attempt, Health, Message, Next, Settlement
+from consumer.model.settlement import Attempt, Health, Next, Settlement
 
 __all__ = [
     "BELIEVED",

@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from dataclasses import field
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from consumer.model.approval import AskedPlan
 from consumer.model.failure import Diagnosis, Failure, LadderProgress
-from consumer.model.identity import AttemptId, FailureId, JsonObject, MicroAud, OrgId
+from consumer.model.identity import AttemptId, JsonObject, MicroAud, OrgId
+from consumer.model.message import Message
 from consumer.model.outcome import Drift, Proof, Recovered
 from consumer.model.plan import Heal
+from consumer.model.relapse import Watched
 from schemas.names import Code, Result, Status, StrategyName
-from schemas.record_size import record_size
 from schemas.value import value
 
 
@@ -52,21 +52,6 @@ class Next:
 
 
 @value(frozen=True, slots=True, kw_only=True)
-class Message:
-    """One record to publish (transactional outbox): kept in the outbox until the broker has acknowledged it."""
-
-    id: UUID
-    failure_id: FailureId | None
-    step: int
-    rank: int
-    """-1 for a suspension in a step, 0 for its attempt, 1 for the status after: first publications keep this order."""
-    topic: str
-    key: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
-    body: bytes | None
-
-
-@value(frozen=True, slots=True, kw_only=True)
 class Health:
     """Health report of one heal on its dependency, for the circuit breaker."""
 
@@ -104,6 +89,8 @@ class Settlement:
     """Its heal was put off before any effect: the approval under which it acted goes on to the next step."""
     asked: AskedPlan | None = None
     """The plan that its heal asked for before any effect."""
+    watched: Watched | None = None
+    """Whether it may be a relapse, and another one of it."""
     would_heal: tuple[Heal, ...] = ()
     """What strategies in shadow mode would have done."""
     details_of: Callable[[Attempt, Diagnosis], JsonObject]
@@ -137,8 +124,3 @@ class AskedStep:
     asked: AskedPlan
     next: Next
     messages: tuple[Message, ...]
-
-
-def message_size(message: Message) -> int:
-    """Return the upper bound of the bytes that the broker counts for a message."""
-    return record_size(message.key, message.body, message.headers)

@@ -4,7 +4,7 @@ from dataclasses import field
 from datetime import timedelta
 
 from consumer.model.identity import AttemptId, FailureId, JsonObject, OrgId
-from consumer.model.settlement import Message
+from consumer.model.message import Message
 from schemas.names import StrategyName
 from schemas.value import value
 

@@ -20,7 +20,7 @@ from consumer.event_loop import BackOff, wait_for_event
 from consumer.kafka.writer import Sent
 from consumer.metrics import LoopPhase, Metrics, PublishOutcome
 from consumer.model import FailureId, Message, OwnerId
-from consumer.model.settlement import message_size
+from consumer.model.message import message_size
 from consumer.pipeline.topic_queue import BATCH, TopicQueue, topic_back_off, weight
 from consumer.results.events import Outlet, truncate
 from consumer.store.outbox import forget, left_over

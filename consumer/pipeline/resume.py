@@ -47,6 +47,7 @@ from consumer.store import breakers, due, leases, pauses, rate_limits
 from consumer.store.debts import apply_owed
 from consumer.store.leases import Inherited, ReadableStates
 from consumer.store.pool import Pool
+from consumer.store.relapses import forget_unwatched
 from consumer.store.settle import end_unclaimed
 from consumer.store.suspended import take_due
 from consumer.store.untold import LOOKED_AT, put_aside, release_told
@@ -210,6 +211,7 @@ class ResumeLoop:
         self.dependencies.refresh(loaded.unhealthy, loaded.struck)
         self.metrics.breakers_open.set(len(loaded.unhealthy))
         await rate_limits.forget(self.pool)
+        await forget_unwatched(self.pool)
         self.metrics.credit_debt.set(await apply_owed(self.pool) / 1_000_000)
         await warn_of_low_wallets(self.pool, self.me, self.publisher, self.outlet, self.metrics)
         self.wallets.note(())

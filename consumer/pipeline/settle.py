@@ -15,7 +15,7 @@ from consumer.event_loop import BackOff, wait_for_event, yielding_to_loop
 from consumer.flow_control.breakers import Breakers
 from consumer.flow_control.slots import HealSlots
 from consumer.metrics import LoopPhase
-from consumer.model import AttemptId, OwnerId, Settlement
+from consumer.model import AttemptId, Message, OwnerId, Settlement
 from consumer.pipeline.durable import FIRST_REST, LONGEST_REST, bisect_batch, until_durable
 from consumer.pipeline.publish import Publisher
 from consumer.pipeline.recording import Recording
@@ -132,7 +132,10 @@ class Settler:
         self._without_waiter = len(ready) - settled.woken
         self._live.forget(s.attempt.id for s in ready)
         self._breakers.learn(settled.verdicts, woken=settled.woken, notes=notes)
-        self._publisher.offer([m for s in ready if s.attempt.id in settled.mine for m in s.messages])
+        self._publisher.offer([*_in_order(ready, settled)])
+        for relapse, _ in settled.relapses.values():
+            self._metrics.relapses[relapse.strategy].inc()
+            log.warning("relapse", failure_id=str(relapse.failure_id), of_attempt=str(relapse.of_attempt))
         async for settlement in yielding_to_loop(ready):
             if settlement.attempt.id in settled.mine:
                 self._recording.heal(settlement)
@@ -184,6 +187,14 @@ class Settler:
                 raise
 
         return await until_durable(attempt, _log_retry)
+
+
+def _in_order(ready: Sequence[Settlement], settled: Settled) -> Iterator[Message]:
+    for settlement in ready:
+        if settlement.attempt.id in settled.mine:
+            if (relapse := settled.relapses.get(settlement.failure.id)) is not None:
+                yield relapse[1]
+            yield from settlement.messages
 
 
 def _log_retry(error: TransientError, rest: float) -> None:

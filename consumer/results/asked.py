@@ -12,7 +12,8 @@ from uuid import UUID, uuid5
 from consumer.catalog import Catalog, WorkflowPolicy
 from consumer.model import Ask, Diagnosed, Diagnosis, Failure, MicroAud, Next, Refused, Settlement, in_aud
 from consumer.model.approval import AskedPlan, PlanRequest
-from consumer.model.settlement import AskedStep, Message
+from consumer.model.message import Message
+from consumer.model.settlement import AskedStep
 from consumer.plan.approval import describe_plan, request_for, silence_reason
 from consumer.redact import redact_text
 from consumer.results.decision import message_of_status

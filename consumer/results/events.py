@@ -23,7 +23,7 @@ from consumer.model import (
     in_aud,
     original_position,
 )
-from consumer.model.settlement import message_size
+from consumer.model.message import message_size
 from consumer.settings import KafkaSettings
 from schemas.dead_letter import RefusedRecord, cut_letter, dead_letter
 from schemas.envelope import Envelope, encode

@@ -36,6 +36,7 @@ from consumer.plan.next_step import AttemptHistory, for_person, given_up, next_s
 from consumer.plan.progress import advance, is_exhausted
 from consumer.results.events import Outlet, attempt_details, messages_of
 from consumer.results.outcomes import dependency_health, leaves_doubt, result_and_code
+from consumer.results.relapses import watched
 from consumer.results.shadows import shadow_messages
 from schemas.names import Code, Effect, Result, Status, StrategyName, Verdict
 from schemas.value import value
@@ -112,6 +113,7 @@ def settle_heal(
         approval_unused=_leaves_approval_unused(ended, heal),
         unpaid=heal.hold if unpaid and heal is not None and following.status is Status.DEFERRED else None,
         would_heal=shadows,
+        watched=watched(failure, ended.diagnosis, heal, attempt, following, policy, outlet) if heal else None,
         details_of=attempt_details,
     )
 

@@ -40,6 +40,8 @@ PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     "heal_command": _ALL,
     "heal_pause": ("SELECT", "INSERT", "UPDATE"),
     "heal_shadow": ("SELECT", "INSERT"),
+    "heal_success": _ALL,
+    "heal_relapse": ("SELECT", "INSERT"),
     "heal_bulk": _ALL,
     "heal_bulk_item": ("SELECT", "INSERT", "UPDATE"),
     "heal_approval": ("SELECT", "INSERT", "UPDATE"),

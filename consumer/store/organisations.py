@@ -41,6 +41,8 @@ WITH chosen AS MATERIALIZED (
     "heal_owed": "DELETE FROM heal_owed WHERE org_id = $1",
     "heal_debt": "DELETE FROM heal_debt WHERE org_id = $1",
     "heal_wallet_note": "DELETE FROM heal_wallet_note WHERE org_id = $1",
+    "heal_success": "DELETE FROM heal_success WHERE org_id = $1",
+    "heal_relapse": "DELETE FROM heal_relapse WHERE org_id = $1",
     "heal_shadow": "DELETE FROM heal_shadow WHERE org_id = $1",
     "heal_pause": "DELETE FROM heal_pause WHERE org_id = $1",
     "heal_wallet_level": "DELETE FROM heal_wallet_level WHERE org_id = $1",

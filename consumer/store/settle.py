@@ -1,13 +1,14 @@
 """Settle transaction: ends a batch of heals. Fencing: only a claim of this owner and of its epoch is deleted."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
 import asyncpg
 
-from consumer.model import AttemptId, MicroAud, OrgId, OwnerId, Settlement
+from consumer.model import AttemptId, FailureId, Message, MicroAud, OrgId, OwnerId, Settlement
+from consumer.model.relapse import RelapseFound
 from consumer.model.settlement import AskedStep
 from consumer.settings import BreakerSettings
 from consumer.store.approvals import ask_plans, carry_on
@@ -16,6 +17,7 @@ from consumer.store.credits import EndedHold, settle_holds
 from consumer.store.drift import RepairCount, count
 from consumer.store.outbox import columns, put
 from consumer.store.pool import Connection, Pool, transaction
+from consumer.store.relapses import note_relapses
 from consumer.store.rows import as_json, progress_json
 from consumer.store.shadows import record_shadows
 from consumer.store.wallets import Hold
@@ -159,6 +161,8 @@ class Settled:
     """Failures that waited for one of them and are due now."""
     drifted: Sequence[RepairCount] = ()
     """Repairs that became a finding with this batch: the producer keeps sending payloads that have to be repaired."""
+    relapses: Mapping[FailureId, tuple[RelapseFound, Message]] = field(default_factory=dict)
+    """Failures that came again after a proven heal, each with its event, which is in the outbox."""
 
 
 async def settle(
@@ -187,13 +191,16 @@ async def settle(
         if woken and mended:
             await connection.execute(_SHARE, *zip(*mended, strict=True))
         await record_shadows(connection, ended)
+        relapses = await note_relapses(connection, owner, ended)
         done = [s for s in ended if not mine[s.attempt.id]["keeps"]]
         await ask_plans(connection, [s.asked for s in ended if s.asked is not None])
         await carry_on(connection, [(s.failure.id, s.attempt.step) for s in ended if s.approval_unused])
         drifted = tuple(await count(connection, ended))
         unpaid = [(s.failure.org_id, s.unpaid) for s in done if s.unpaid is not None]
         await settle_holds(connection, [_ended_hold(mine[s.attempt.id], s) for s in done], unpaid)
-    return Settled(mine=frozenset(mine), busy=busy, verdicts=verdicts, woken=len(woken), drifted=drifted)
+    return Settled(
+        mine=frozenset(mine), busy=busy, verdicts=verdicts, woken=len(woken), drifted=drifted, relapses=relapses
+    )
 
 
 async def wake(

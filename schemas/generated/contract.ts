@@ -466,6 +466,8 @@ export interface FailureStatus {
   waits_on?: WaitsOn | null;
   /** Given once, when a running heal begins to wait for another system: when it goes on. */
   suspended_until?: string | null;
+  /** Given once, with its first attempt: the failure is a relapse after this heal. */
+  relapse_of?: RelapseOf | null;
   /** Given with the code `shadow`: what a strategy in shadow mode would have done. */
   would_heal?: WouldHeal | null;
   /** The plan that is asked for, with `awaiting_approval`; or that was approved with changes. */
@@ -688,6 +690,18 @@ export interface Recovered {
   digest?: string | null;
   /** The body is missing or cut here. */
   truncated?: boolean;
+}
+
+/** The proven heal after which the same cause came again on the same scope. */
+export interface RelapseOf {
+  /** The earlier failure. */
+  failure_id: string;
+  /** The attempt that healed it. */
+  attempt_id: string;
+  /** How it was healed. */
+  strategy: StrategyName;
+  /** When. */
+  healed_at: string;
 }
 
 /** The call that failed, so that it can be made again. */

@@ -17,6 +17,7 @@ CONTRACT: dict[str, set[str]] = {
     "shw_suspended_heals": {"strategy"},
     "shw_suspended_oldest_seconds": {"strategy"},
     "shw_pauses": {"reach"},
+    "shw_relapses_total": {"strategy"},
     "shw_live_claims": set(),
     "shw_oldest_pending_seconds": set(),
     "shw_consumer_lag_records": {"partition"},

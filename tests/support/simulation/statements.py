@@ -41,6 +41,7 @@ from consumer.store.intake import Arrival, Aside, Taken
 from consumer.store.intake_breaker import IntakeState
 from consumer.store.leases import Inherited, LeaseReading, ReadableStates
 from consumer.store.pauses import EndedPauses, TellPause
+from consumer.store.relapses import forget_unwatched
 from consumer.store.settle import Settled
 from consumer.store.suspended import GoneOn, SuspendResult
 from consumer.store.wallet_levels import Looked, look_at_wallets
@@ -342,6 +343,7 @@ STATEMENTS: Final[Mapping[Callable[..., Awaitable[Any]], Callable[..., Awaitable
     breakers.load_breakers: known,
     rate_limits.open_failures_by_workflow: sick,
     rate_limits.forget: nothing,
+    forget_unwatched: nothing,
     apply_owed: collect_debts,
     look_at_wallets: no_wallets_looked_at,
     aside.read_aside: none_aside,

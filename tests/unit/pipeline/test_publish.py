@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from consumer.kafka.writer import Sent
 from consumer.metrics import Metrics
 from consumer.model import FailureId, Message, OwnerId
-from consumer.model.settlement import message_size
+from consumer.model.message import message_size
 from consumer.pipeline.publish import MAX_QUEUED, Publisher
 from consumer.pipeline.topic_queue import BATCH, BATCH_BYTES
 from consumer.results.events import Outlet

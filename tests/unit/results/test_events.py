@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from consumer.catalog import WorkflowPolicy
 from consumer.model import DeadLetter, Healed, Message, NotHealed, Outcome, Proof, Record, Trace
-from consumer.model.settlement import message_size
+from consumer.model.message import message_size
 from consumer.results.events import dead_letter_message, shortened, truncate
 from consumer.results.settlement import settle_heal
 from schemas.dead_letter import read_headers
