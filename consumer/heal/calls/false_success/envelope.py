@@ -30,7 +30,7 @@ def sign_in_envelope(body: Body) -> Sign | None:
 
 
 def _error(body: Body) -> Sign | None:
-    for name, value in body.members.items():
+    for name, value in body.telling.items():
         if not _is_for_errors(body, name, value) or is_nothing(value) or _is_excused(body, name, value):
             continue
         if not body.is_answered_resource:
@@ -45,9 +45,9 @@ def _error(body: Body) -> Sign | None:
 def _is_for_errors(body: Body, name: str, value: Json) -> bool:
     if name in words.COMPLAINTS and isinstance(value, list) and not body.asked.reads:
         return True
-    if name in words.ERRORS or (words.ERROR_NAME.fullmatch(name) and not body.is_answered_resource):
+    if name in words.ERRORS or (words.is_error_name(name) and not body.is_answered_resource):
         return True
-    return isinstance(value, list) and words.ERRORS_OF.fullmatch(name) is not None
+    return isinstance(value, list) and words.lists_errors(name)
 
 
 def _is_excused(body: Body, name: str, value: Json) -> bool:
@@ -78,7 +78,7 @@ def _explains_itself(body: Body) -> bool:
 
 
 def _flag(body: Body) -> Sign | None:
-    for name, value in body.members.items():
+    for name, value in body.telling.items():
         if name in words.RIGHT_WHERE_TRUE and _is_no(value) and not _is_count_of_none(body, value):
             if body.is_part and body.is_answered_resource and body.asked.reads:
                 continue
@@ -109,21 +109,17 @@ def _is_count_of_none(body: Body, value: Json) -> bool:
 
 
 def _count(body: Body) -> Sign | None:
-    for name, value in body.members.items():
-        counts = name in words.COUNTS or words.FAILED_COUNT.fullmatch(name) is not None
+    for name, value in body.telling.items():
+        counts = words.counts_failures(name)
         if counts and not isinstance(value, bool) and isinstance(value, int | float) and value > 0:
             if not body.asked.reads:
                 return Sign(why=f"the body counts in `{name}` what failed")
-        elif _is_left_over(name) and isinstance(value, list | dict) and value:
+        elif words.lists_left_over(name) and isinstance(value, list | dict) and value:
             if not body.asked.reads:
                 return Sign(why=f"the body lists in `{name}` what was not done")
             if name == "unprocessedkeys":
                 return Sign(why=f"the body lists in `{name}` what was not read", sure=False)
     return None
-
-
-def _is_left_over(name: str) -> bool:
-    return name in words.LEFT_OVER or words.LEFT_OVER_NAME.fullmatch(name) is not None
 
 
 def _partial(body: Body) -> Sign | None:
@@ -148,7 +144,7 @@ def _partial(body: Body) -> Sign | None:
 
 
 def _outcome(body: Body) -> Sign | None:
-    for name, value in body.members.items():
+    for name, value in body.telling.items():
         if (grave := _grave_message(name, value)) is not None:
             return Sign(why=f"the body's `{name}` has a message of type {grave}")
         if name not in words.OUTCOMES or name in body.asked.described or body.was_sent(name, value):
@@ -172,13 +168,13 @@ def _is_no_outcome(name: str, value: Json, body: Body) -> bool:
 
 
 def _is_failed(name: str, text: str, word: str, body: Body) -> bool:
-    if body.asked.ordered(word):
-        return False
     if not body.asked.reads and words.ENDS_IN_FAILURE.fullmatch(text[:100]):
-        return True
-    if body.is_envelope or name in words.PROTOCOL_OUTCOMES:
-        return word in words.FAILED
-    return not body.is_answered_resource and word in words.FAILED_RESOURCE
+        failed = True
+    elif body.is_envelope or name in words.PROTOCOL_OUTCOMES:
+        failed = word in words.FAILED
+    else:
+        failed = not body.is_answered_resource and word in words.FAILED_RESOURCE
+    return failed and not body.asked.ordered(word)
 
 
 def _is_negative_number(value: Json) -> bool:

@@ -123,7 +123,7 @@ def _sign_in_fields(data: dict[str, Json], asked: Asked) -> Sign | None:
             if not asked.reads and any(named.get(name) is False for name in words.RIGHT_WHERE_TRUE):
                 return Sign(why="a field of the body's data says that it did not succeed")
             lists = [name for name, one in named.items() if isinstance(one, list) and one]
-            found = next((name for name in lists if words.ERRORS_OF.fullmatch(name)), None)
+            found = next((name for name in lists if words.lists_errors(name)), None)
             if found is None and not asked.reads:
                 found = "errors" if "errors" in lists else None
             if found is not None:

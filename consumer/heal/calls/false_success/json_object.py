@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from consumer.heal.calls.false_success import members as words
 from consumer.heal.calls.false_success.asked import Asked
@@ -9,7 +10,7 @@ from consumer.heal.calls.false_success.members import plain_word
 from consumer.model import Json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Body:
     """One object of the body, with its members by their plain names."""
 
@@ -20,7 +21,12 @@ class Body:
     is_state: bool = False
     """It is the state of a resource that was asked for."""
 
-    @property
+    @cached_property
+    def telling(self) -> Mapping[str, Json]:
+        """The members that may tell of a failure by their names: of a list of resources, most have none."""
+        return {name: value for name, value in self.members.items() if words.may_tell(name)}
+
+    @cached_property
     def is_envelope(self) -> bool:
         """Whether every member tells of the call alone."""
         if self.members.get("object", "error") not in ("error", "list", "response"):
@@ -36,7 +42,7 @@ class Body:
             own = {name for name in own if name not in words.DONE or not isinstance(self.members[name], bool)}
         return not own
 
-    @property
+    @cached_property
     def is_answered_resource(self) -> bool:
         """Whether it is a resource that was asked for, or one of several, which may itself have failed."""
         return (self.asked.reads or self.is_part) and (self.is_state or not self.is_envelope)

@@ -194,10 +194,14 @@ ENDS_IN_FAILURE: Final = re.compile(r"\w+[_ ](?:failed|failures?|errors?|decline
 """A state of several words that ends in a failure: `COMPLETED_WITH_ERRORS`."""
 PARTIAL: Final = words_of("incompleteresults ispartial partialresults")
 """Members that say, where they are true, that an answer is not the whole."""
+_TELLING: Final = (
+    ERRORS | COMPLAINTS | RIGHT_WHERE_TRUE | WRONG_WHERE_TRUE | DONE | OUTCOMES | words_of("return etreturn messages")
+)
 _STATUS: Final = re.compile(r"\s*(?:http[ /]*[\d.]*\s+)?([45]\d\d)(?:\b|_)", re.IGNORECASE)
 _LONGEST_WORD: Final = 64
 
 
+@lru_cache(maxsize=4096)
 def is_envelope_name(name: str) -> bool:
     """Return whether a member says nothing but how the call went."""
     return name in ENVELOPE or _ENVELOPE_NAME.fullmatch(name) is not None or ERROR_NAME.fullmatch(name) is not None
@@ -209,6 +213,38 @@ def is_negative_code(value: Json) -> bool:
         return False
     spaced = re.sub(r"[\W_]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", value)).lower().strip()
     return " " in spaced and not spaced.startswith("no error") and NEGATIVE.search(spaced) is not None
+
+
+@lru_cache(maxsize=4096)
+def may_tell(name: str) -> bool:
+    """Return whether a member's name is one by which a failure is told, or its absence."""
+    if name in _TELLING or is_error_name(name) or lists_errors(name):
+        return True
+    return counts_failures(name) or lists_left_over(name)
+
+
+@lru_cache(maxsize=4096)
+def is_error_name(name: str) -> bool:
+    """Return whether a member is named for an error of the call's own."""
+    return ERROR_NAME.fullmatch(name) is not None
+
+
+@lru_cache(maxsize=4096)
+def lists_errors(name: str) -> bool:
+    """Return whether a list is named for the errors of one part of what was sent."""
+    return ERRORS_OF.fullmatch(name) is not None
+
+
+@lru_cache(maxsize=4096)
+def counts_failures(name: str) -> bool:
+    """Return whether a number is named for what failed in a batch."""
+    return name in COUNTS or FAILED_COUNT.fullmatch(name) is not None
+
+
+@lru_cache(maxsize=4096)
+def lists_left_over(name: str) -> bool:
+    """Return whether a list is named for what a batch did not do."""
+    return name in LEFT_OVER or LEFT_OVER_NAME.fullmatch(name) is not None
 
 
 @lru_cache(maxsize=4096)
