@@ -134,7 +134,7 @@ class ApprovalRequest(Published):
     )
     strategy: StrategyName = Field(description="Which strategy would do it.")
     credits: Aud = Field(default=Decimal(0), description="What it would hold, AUD.")
-    expires_at: Time = Field(description="After this the answer comes too late.")
+    expires_at: Time = Field(description="After this the answer comes too late; or when it was approved.")
     why: tuple[str, ...] = Field(default=(), description="What the catalog marks it for, in words.")
     evidence: tuple[DiagnosisEvidence, ...] = Field(default=(), description="Why the failure type, as in a result.")
     asked: int = Field(default=1, ge=1, description="The number of this question, from 1.")

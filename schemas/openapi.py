@@ -91,9 +91,9 @@ def _plan_paths() -> Json:
     failure = {"name": "failure_id", "in": "path", "required": True, "schema": UUID}
     base = "/api/healing/failures/{failure_id}/plan"
 
-    def answers(summary: str) -> Json:
+    def answers(summary: str, body: str) -> Json:
         answer = operation(summary, {200: json_of("PlanAnswered")}, (*SIGNED_IN, 404, 409), [failure])
-        return {"post": answer | takes("PlanAnswer")}
+        return {"post": answer | takes(body)}
 
     return {
         base: {
@@ -104,8 +104,10 @@ def _plan_paths() -> Json:
                 [failure],
             )
         },
-        f"{base}/approve": answers("Says yes to exactly this plan: it is carried out once."),
-        f"{base}/deny": answers("Says no to exactly this plan: once this is answered no effect of it begins."),
+        f"{base}/approve": answers("Says yes to exactly this plan: it is carried out once.", "PlanApproval"),
+        f"{base}/deny": answers(
+            "Says no to exactly this plan: once this is answered no effect of it begins.", "PlanAnswer"
+        ),
     }
 
 
@@ -245,9 +247,15 @@ def _plans() -> Json:
         "expiresAt": moment,
         "answers": {"type": "array", "items": object_of(**answer)},
     }
+    given = {"planHash": plan_hash, "step": COUNT, "reason": TEXT | {"minLength": 1, "maxLength": 4096}}
+    changes = {
+        "type": ["object", "null"],
+        "description": "New parts of the context (`payload`), judged by their schema; the answer names their plan.",
+    }
     return {
         "Plan": object_of(**plan),
-        "PlanAnswer": object_of(planHash=plan_hash, step=COUNT, reason=TEXT | {"minLength": 1, "maxLength": 4096}),
+        "PlanAnswer": object_of(**given),
+        "PlanApproval": object_of({"changes": changes}, **given),
         "PlanAnswered": object_of(
             failureId=UUID,
             result=TEXT | {"enum": ["approved", "counted", "denied", "already"]},

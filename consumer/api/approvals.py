@@ -1,11 +1,11 @@
 """Plans over HTTP: an owner or admin reads what is asked for of a failure, and says yes or no to exactly that."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
 import structlog
@@ -17,11 +17,11 @@ from consumer.api.healing import HealingEndpoints, signed_in
 from consumer.api.shown import ApiReply, shown_json
 from consumer.api.tokens import User
 from consumer.metrics import ApprovalEvent, Metrics
-from consumer.model import FailureId
-from consumer.model.approval import CHANGED, REFUSALS, AnswerResult, PlanAnswer
+from consumer.model import Failure, FailureId, JsonObject
+from consumer.model.approval import CHANGED, REFUSALS, AnswerResult, ChangedPlan, PlanAnswer
 from consumer.redact import redact_text
 from consumer.store import reports
-from consumer.store.approvals import ShownApproval, shown_approval
+from consumer.store.approvals import ShownApproval, failure_of, shown_approval
 from consumer.store.decisions import TellChange
 from consumer.store.plan_answers import Answered, answer_plan
 
@@ -38,6 +38,16 @@ class PlanAnswerBody(BaseModel):
     reason: Annotated[str, Field(min_length=1, max_length=4096)]
 
 
+class PlanApprovalBody(PlanAnswerBody):
+    """A yes, and with changes the new parts of the context: `{"payload": ...}`."""
+
+    changes: dict[str, Any] | None = None
+
+
+ChangePlan: TypeAlias = Callable[[Failure, JsonObject], Awaitable[ChangedPlan | str]]
+"""Returns the plan of a failure under new parts of its context, or why there is none."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalEndpoints:
     """What the endpoints of plans need of other rooms."""
@@ -47,6 +57,7 @@ class ApprovalEndpoints:
     """Time after its commit from which the denial of a heal under way holds: only then it is answered."""
     wake: Callable[[], None]
     metrics: Metrics
+    change: ChangePlan
 
 
 def add_approvals(router: APIRouter, healing: HealingEndpoints, parts: ApprovalEndpoints) -> None:
@@ -74,6 +85,21 @@ def add_approvals(router: APIRouter, healing: HealingEndpoints, parts: ApprovalE
         return await _answer(healing, parts, failure_id, body, user, approves=False)
 
 
+async def _change(
+    healing: HealingEndpoints, parts: ApprovalEndpoints, failure_id: UUID, changes: JsonObject, user: User
+) -> ChangedPlan:
+    async with healing.as_user(user) as connection:
+        visible = await reports.visible_failure_id(connection, FailureId(failure_id))
+        await reports.become_service(connection)
+        failure = await failure_of(connection, FailureId(failure_id)) if visible is not None else None
+    if failure is None:
+        raise _refused(AnswerResult.NOT_FOUND)
+    changed = await parts.change(failure, changes)
+    if isinstance(changed, str):
+        raise ApiError(HTTPStatus.CONFLICT, "changes_refused", redact_text(changed)[:1000])
+    return changed
+
+
 async def _answer(
     healing: HealingEndpoints,
     parts: ApprovalEndpoints,
@@ -82,9 +108,15 @@ async def _answer(
     user: User,
     *,
     approves: bool,
+    changed: ChangedPlan | None = None,
 ) -> ApiReply:
     answer = PlanAnswer(
-        approves=approves, plan_hash=body.plan_hash, step=body.step, by=str(user.id), reason=body.reason
+        approves=approves,
+        plan_hash=body.plan_hash,
+        step=body.step,
+        by=str(user.id),
+        reason=body.reason,
+        changed=changed,
     )
     async with healing.as_user(user, readonly=False) as connection:
         visible = await reports.visible_failure_id(connection, FailureId(failure_id))

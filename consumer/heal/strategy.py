@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 from consumer.catalog import WorkflowPolicy
 from consumer.heal.kept import HealState, Kept, Suspended
-from consumer.model import AttemptId, Diagnosis, Failure, Heal, Json, Outcome
+from consumer.model import AttemptId, Diagnosis, Failure, Heal, Json, JsonObject, Outcome
 from consumer.plan.rung import Rung
 from schemas.names import StrategyName
 from schemas.value import value
@@ -119,6 +119,18 @@ class LastingStrategy(Strategy, Protocol):
 
     def too_long(self, task: Task, kept: Kept) -> Outcome:
         """Return the outcome of a heal that has been suspended for too long: unknown, unless its state tells better."""
+        ...
+
+
+@runtime_checkable
+class TakesChanges(Strategy, Protocol):
+    """A strategy whose plan may be approved with changes: with other parts of the context, such as another payload."""
+
+    async def changes_refusal(self, failure: Failure, changes: JsonObject, policy: WorkflowPolicy) -> str | None:
+        """Return why the changes cannot be made, judged by their schema; None where they can.
+
+        `failure` is under the changes.
+        """
         ...
 
 

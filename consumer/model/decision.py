@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from consumer.model import FailureId, OrgId, Trace
+from consumer.model.approval import ChangedPlan
 from schemas.names import FailureType, Status
 
 
@@ -62,6 +63,9 @@ class StatusChange:
     step: int
     """Step of the failure, now."""
     at: datetime
+    changed_plan: ChangedPlan | None = None
+    """The plan that was approved in place of the one that was asked for."""
+    approved_by: str = ""
     token: str
     """Makes its event's id differ from one of the same step in a history that the database has lost."""
 

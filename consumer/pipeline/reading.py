@@ -19,6 +19,7 @@ from consumer.ingest.event_batches import Events, events_in, is_batch, parts_of
 from consumer.model import DeadLetter, Diagnosed, Diagnosis, Failure, FailureId, Record, UnreadableRecord
 from consumer.model.batch import Batch
 from consumer.ownership.clock import Clock
+from consumer.plan.approval import as_approved
 from consumer.plan.planner import NO_BRAKES, Planner
 from schemas.names import Code, PoisonReason
 
@@ -120,6 +121,7 @@ class Reading:
     def diagnosed(self, failure: Failure, now: datetime, diagnosis: Diagnosis | None = None) -> Diagnosed:
         """Diagnose a failure where that has not been done, and plan what to do about it."""
         try:
+            failure = as_approved(failure, now)
             diagnosis = diagnosis or diagnose(failure.failure_reason, failure.context)
             plan = self._planner.plan(failure, diagnosis, now, self.standing)
         except Exception as error:  # a bug of ours in one failure must not stop all others, at each restart

@@ -64,6 +64,19 @@ def with_edits(described: JsonObject, edits: JsonObject) -> JsonObject:
     return {**described, "edits": edits}
 
 
+def with_changes(failure: Failure, changes: JsonObject) -> Failure:
+    """Return a failure under new parts of its context, as a person gave them."""
+    return replace(failure, context={**failure.context, **changes})
+
+
+def as_approved(failure: Failure, now: datetime) -> Failure:
+    """Return a failure as its approved heal sees it: under the changes with which it was approved."""
+    approval = failure.approval
+    if approval is None or approval.changes is None or not approval.permits(failure.step, now):
+        return failure
+    return with_changes(failure, approval.changes)
+
+
 def times_asked(failure: Failure, strategy: str) -> int:
     """Return the number of the next time that a strategy's plan is asked for, from 1.
 

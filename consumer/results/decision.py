@@ -1,5 +1,6 @@
 """Builds the event for a change of a failure's status that no heal has published, such as a decision. Pure."""
 
+from decimal import Decimal
 from uuid import UUID, uuid5
 
 from consumer.model import FailureId, Message
@@ -7,8 +8,8 @@ from consumer.model.decision import StatusChange
 from consumer.model.failure import Trace
 from consumer.results.events import Outlet, event_message
 from schemas.events import failure_status_event
-from schemas.heal_result import FailureStatus
-from schemas.names import Status, WaitsOn
+from schemas.heal_result import ApprovalRequest, FailureStatus
+from schemas.names import Status, StrategyName, WaitsOn
 from schemas.trace import NO_TRACE
 from schemas.trace import Trace as EventTrace
 
@@ -23,6 +24,7 @@ def status_message(change: StatusChange, outlet: Outlet) -> Message:
         step=change.step,
         status=change.status,
         reason=change.reason,
+        approval=_approved(change),
         waits_on=WaitsOn.PERSON if change.status is Status.NEEDS_PERSON else None,
         changed_at=change.at,
     )
@@ -35,6 +37,21 @@ def status_message(change: StatusChange, outlet: Outlet) -> Message:
         message_id=uuid5(change.failure_id, f"status:{before}:{change.token}"),
         step=before,
         rank=1,
+    )
+
+
+def _approved(change: StatusChange) -> ApprovalRequest | None:
+    plan = change.changed_plan
+    if plan is None:
+        return None
+    return ApprovalRequest(
+        plan=dict(plan.plan),
+        plan_hash=plan.plan_hash,
+        strategy=StrategyName(str(plan.plan["strategy"])),
+        credits=Decimal(str(plan.plan["price_ceiling_aud"])),
+        expires_at=change.at,
+        why=("approved with changes",),
+        approved_by=(change.approved_by,),
     )
 
 

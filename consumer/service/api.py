@@ -11,7 +11,10 @@ from consumer.api.orders import OrderEndpoints
 from consumer.api.pauses import PauseAnswers
 from consumer.api.server import connections_beside, serve
 from consumer.commands.execute import obey_user
+from consumer.model import Failure, JsonObject
+from consumer.model.approval import ChangedPlan
 from consumer.ownership.permission import NOTHING_STARTS_AFTER
+from consumer.pipeline.changed_plans import change_plan
 from consumer.results.decision import status_message
 from consumer.results.pauses import pause_message
 from consumer.service.loops import Consumer
@@ -37,6 +40,7 @@ async def serve_api(consumer: Consumer) -> None:
                 holds_after=NOTHING_STARTS_AFTER,
                 wake=consumer.wake.set,
                 metrics=consumer.metrics,
+                change=partial(_change_plan, consumer),
             ),
             pauses=PauseAnswers(
                 tell=partial(pause_message, outlet=consumer.stages.outlet), holds_after=NOTHING_STARTS_AFTER
@@ -51,3 +55,8 @@ async def serve_api(consumer: Consumer) -> None:
     async with serve(api, settings.host, settings.port, connections=connections) as address:
         log.info("api_serving", address=address, connections=connections)
         await asyncio.Event().wait()
+
+
+async def _change_plan(consumer: Consumer, failure: Failure, changes: JsonObject) -> ChangedPlan | str:
+    stages = consumer.stages
+    return await change_plan(failure, changes, stages.catalogs.current, stages.strategies, stages.clock.now())

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from consumer.model import FailureId
+from consumer.model import Failure, FailureId
 from consumer.model.approval import ApprovalState, AskedPlan
 from consumer.store.pool import Connection, Pool, transaction, translated
-from consumer.store.rows import as_json
+from consumer.store.rows import FAILURE_COLUMNS, as_json, read_failure
 
 EXPIRED_AT_ONCE: Final = 500
 """Plans without an answer that one round has planned anew."""
@@ -72,6 +72,8 @@ SELECT DISTINCT k.fingerprint FROM (
    ORDER BY a.expires_at DESC LIMIT $1) AS k
 """
 
+_FAILURE = f"SELECT {FAILURE_COLUMNS} FROM workflow_failures f WHERE f.id = $1"  # noqa: S608 - a constant
+
 _SHOWN = """
 SELECT a.state, a.step, a.strategy, a.plan_hash, a.plan #>> '{}' AS plan, a.why #>> '{}' AS why, a.asked, a.asks,
        a.approvers, a.self_approval, to_json(a.asked_at) #>> '{}' AS asked_at,
@@ -126,6 +128,12 @@ async def known_fingerprints(pool: Pool) -> frozenset[str]:
     """Return the keys of fingerprints of which a heal was proven under an approval, within a limit."""
     with translated():
         return frozenset(row["fingerprint"] for row in await pool.fetch(_KNOWN, KNOWN))
+
+
+async def failure_of(connection: Connection, failure_id: FailureId) -> Failure | None:
+    """Return a failure with its plan, as it is planned; as the service."""
+    row = await connection.fetchrow(_FAILURE, failure_id)
+    return read_failure(dict(row)) if row is not None and not row["too_large"] else None
 
 
 async def shown_approval(connection: Connection, failure_id: FailureId) -> ShownApproval | None:

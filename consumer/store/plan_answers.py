@@ -6,7 +6,7 @@ takes the permission with it. Everybody locks the failure first.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import uuid4
 
@@ -51,7 +51,8 @@ _APPROVE = """
 UPDATE heal_approval
    SET state = 'approved', valid_step = $2, expires_at = clock_timestamp() + valid_for * interval '1 second',
        approved_by = $3::jsonb, changes = $4::jsonb, plan_hash = coalesce($5, plan_hash),
-       base_hash = coalesce($6, base_hash), plan = coalesce($7::jsonb, plan)
+       base_hash = coalesce($6, base_hash), plan = coalesce($7::jsonb, plan),
+       edits = CASE WHEN $4::jsonb IS NULL THEN edits END
  WHERE failure_id = $1
 """
 _DENY = "UPDATE heal_approval SET state = 'denied', valid_step = $2, denied = $3::jsonb WHERE failure_id = $1"
@@ -196,6 +197,8 @@ async def _move(
     change: StatusChange = change_of(
         failure, status=Status.PENDING, reason=redact_words(answer.sentence()), step=step, token=uuid4().hex[:8]
     )
+    if answer.changed is not None and answer.approves:
+        change = replace(change, changed_plan=answer.changed, approved_by=redact_words(answer.by))
     message = tell(change)
     await connection.execute(_MOVE, failure["id"], step)
     await put(connection, PERSON, [message])

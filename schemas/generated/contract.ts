@@ -11,7 +11,7 @@ export interface ApprovalRequest {
   strategy: StrategyName;
   /** What it would hold, AUD. */
   credits?: string;
-  /** After this the answer comes too late. */
+  /** After this the answer comes too late; or when it was approved. */
   expires_at: string;
   /** What the catalog marks it for, in words. */
   why?: string[];

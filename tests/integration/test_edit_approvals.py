@@ -6,19 +6,22 @@ from typing import Any
 
 import pytest
 
-from consumer.model import FailureId
-from consumer.model.approval import AnswerResult, PlanAnswer
+from consumer.model import FailureId, JsonObject
+from consumer.model.approval import AnswerResult, ChangedPlan, PlanAnswer
+from consumer.pipeline.changed_plans import change_plan
 from consumer.results.decision import status_message
 from consumer.results.events import Outlet
+from consumer.store.approvals import failure_of
 from consumer.store.plan_answers import answer_plan
 from consumer.store.pool import transaction
 from schemas.heal_result import FAILURE_STATUS_TYPE, FailureStatus
 from tests.support import oracle
-from tests.support.pipeline import Site, event, until
+from tests.support.pipeline import Running, Site, event, until
 from tests.support.worlds.http_engine import ORDER, SENT, TAKEN, Engine, engine_catalog, refused_payload
 from tests.support.worlds.http_world import World
 
 REASON = "Validation failed: '42' is not of type 'integer'"
+SECRET = "sk_live_" + "4eC39HqLyjWDarjtT1zdp7dc"
 LOSSY = SENT | {"junk": "x"}
 
 
@@ -51,10 +54,17 @@ async def asked(place: Site) -> FailureStatus:
     return (await until(look))[0]
 
 
-async def answer(place: Site, said: FailureStatus, *, approves: bool) -> AnswerResult:
+async def answer(
+    place: Site, said: FailureStatus, *, approves: bool, changed: ChangedPlan | None = None
+) -> AnswerResult:
     assert said.approval is not None
     given = PlanAnswer(
-        approves=approves, plan_hash=said.approval.plan_hash, step=said.step, by="ann", reason="looked at it"
+        approves=approves,
+        plan_hash=said.approval.plan_hash,
+        step=said.step,
+        by="ann",
+        reason="looked at it",
+        changed=changed,
     )
     tell = partial(status_message, outlet=Outlet.of(place.settings.kafka))
     async with transaction(place.db) as connection:
@@ -102,4 +112,58 @@ async def test_denied_edits_are_never_sent(place: Site, engine: Engine) -> None:
         assert await answer(place, said, approves=False) is AnswerResult.DENIED
         await until(lambda: stands(place, "given_up"))
     assert engine.inputs["run-1"] == []
+    assert engine.orders("run-1") == []
+
+
+async def change(place: Site, running: Running, said: FailureStatus, changes: JsonObject) -> ChangedPlan | str:
+    async with transaction(place.db) as connection:
+        failure = await failure_of(connection, FailureId(said.failure_id))
+    assert failure is not None
+    stages = running.consumer.stages
+    return await change_plan(failure, changes, stages.catalogs.current, stages.strategies, stages.clock.now())
+
+
+async def test_an_approval_with_another_payload_covers_the_plan_of_that_payload_and_tells_it(
+    place: Site, engine: Engine
+) -> None:
+    other = TAKEN | {"amount": 43}
+    org = await place.organisation("1")
+    engine.run("run-1", takes=lambda given: bool(given == other))
+    await place.publish(event(org, "1", failure_reason=REASON, context=refused_payload("run-1", LOSSY)))
+    async with place.consumer() as running:
+        said = await asked(place)
+        assert said.approval is not None
+        changed = await change(place, running, said, {"payload": other})
+        assert isinstance(changed, ChangedPlan)
+        assert changed.plan_hash != said.approval.plan_hash
+        assert await answer(place, said, approves=True, changed=changed) is AnswerResult.APPROVED
+        await until(lambda: stands(place, "resolved"))
+        told = [one["data"] for one in await place.results() if one["data"].get("approval")][-1]
+    assert engine.inputs["run-1"] == [other]
+    assert (told["status"], told["approval"]["plan_hash"]) == ("pending", changed.plan_hash)
+    assert told["approval"]["plan"]["order"]["payload"] == other
+    acted = await place.db.fetchval(
+        "SELECT details -> 'approval' ->> 'planHash' FROM workflow_heal_attempts WHERE result = 'success'"
+    )
+    assert acted == changed.plan_hash
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        pytest.param({"payload": {"order_id": 7}}, "does not follow its schema", id="against its schema"),
+        pytest.param({"run": {"id": "another", "step": "charge"}}, "only another payload", id="another run"),
+        pytest.param({"payload": TAKEN | {"order_id": SECRET}}, "secret", id="a secret"),
+    ],
+)
+async def test_changes_that_may_not_be_made_are_refused_and_say_why(
+    place: Site, engine: Engine, changes: JsonObject, why: str
+) -> None:
+    org = await place.organisation("1")
+    engine.run("run-1")
+    await place.publish(event(org, "1", failure_reason=REASON, context=refused_payload("run-1", LOSSY)))
+    async with place.consumer() as running:
+        refused = await change(place, running, await asked(place), changes)
+    assert isinstance(refused, str)
+    assert why in refused
     assert engine.orders("run-1") == []

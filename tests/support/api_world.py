@@ -26,7 +26,7 @@ from consumer.api.pauses import PauseAnswers
 from consumer.api.server import serve
 from consumer.commands.execute import obey_user
 from consumer.metrics import Metrics
-from consumer.model import ID_SPACE, FailureId
+from consumer.model import ID_SPACE, Failure, FailureId, JsonObject
 from consumer.results.decision import status_message
 from consumer.results.events import Outlet
 from consumer.results.pauses import pause_message
@@ -142,6 +142,7 @@ async def serving(database: str, **settings: Any) -> AsyncIterator[World]:
                     holds_after=HOLDS_AFTER,
                     wake=healer.woken.set,
                     metrics=metrics,
+                    change=no_changes,
                 ),
                 pauses=PauseAnswers(tell=partial(pause_message, outlet=OUTLET), holds_after=HOLDS_AFTER),
                 orders=OrderEndpoints(
@@ -158,6 +159,10 @@ async def serving(database: str, **settings: Any) -> AsyncIterator[World]:
                 [(world.people[person], world.org_id, person) for person in (*LEADERS, "member")],
             )
             yield world
+
+
+async def no_changes(_failure: Failure, _changes: JsonObject) -> str:
+    return "nothing is planned here"
 
 
 def error_of(response: httpx.Response) -> tuple[int, str]:

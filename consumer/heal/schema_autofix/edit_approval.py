@@ -10,6 +10,12 @@ from consumer.repair.values import Edit
 from schemas.names import Code, Grade
 
 
+def is_given(session: RepairSession) -> bool:
+    """Return whether a person gave the payload when they approved the plan: it is sent as it is."""
+    approval = session.task.plan.approval
+    return approval is not None and approval.changes is not None and "payload" in approval.changes
+
+
 def edits_to_approve(session: RepairSession, edits: Sequence[Edit]) -> Refused | None:
     """Return the end of a heal whose edits need a person's yes; None where they need none, or have it."""
     rules, approval = session.policy.approval, session.task.plan.approval

@@ -4,7 +4,7 @@ import json
 from typing import Final
 
 from consumer.heal.digest import digest
-from consumer.heal.schema_autofix.edit_approval import edits_to_approve
+from consumer.heal.schema_autofix.edit_approval import edits_to_approve, is_given
 from consumer.heal.schema_autofix.producer_drift import drift_of
 from consumer.heal.schema_autofix.session import RepairSession
 from consumer.heal.session import proof
@@ -38,6 +38,9 @@ async def repair_payload(session: RepairSession) -> RepairedPayload | Outcome:
     )
     if repair.status is RepairStatus.REFUSED:
         return _refusal_of(repair)
+    if repair.status is RepairStatus.VALID and is_given(session):
+        proven = await _schema_proof(session, session.payload)
+        return RepairedPayload(document=session.payload, proofs=(proven,), drift=())
     if repair.status is RepairStatus.VALID:
         reason = "the payload follows its schema: nothing to repair, so its refusal has another cause"
         slips = "".join(f"; {note.path} looks like a slip for {note.meant!r}" for note in repair.notes[:3])

@@ -29,6 +29,7 @@ from consumer.model import (
     Failure,
     Healed,
     Intent,
+    JsonObject,
     MicroAud,
     NotHealed,
     Outcome,
@@ -181,6 +182,17 @@ class SchemaAutofix:
         proofs, drift = (mended.proofs, mended.drift) if isinstance(mended, RepairedPayload) else ((), ())
         outcome = outcome_of_watch(session, sight, proofs, in_doubt=ordered.in_doubt)
         return replace(outcome, drift=drift) if isinstance(outcome, Healed) else outcome
+
+    async def changes_refusal(self, failure: Failure, changes: JsonObject, policy: WorkflowPolicy) -> str | None:
+        """Return why an edited payload cannot be sent: it has to follow its schema as it is."""
+        if changes.keys() != {"payload"}:
+            return 'only another payload can be given: {"payload": ...}'
+        order = _order(failure)
+        schema = None if order is None else rules.schema_for(failure, order.run.step or "", policy)
+        if schema is None:
+            return "no schema for the payload: nothing tells whether it may be sent"
+        found, detail = await self._tools.schemas.valid(schema, changes["payload"], failure.org_id)
+        return None if found == "passed" else f"the payload does not follow its schema: {detail}"
 
     def _session(self, task: Task, gate: EffectGate) -> RepairSession | Refused:
         failure, policy = task.failure, task.policy
