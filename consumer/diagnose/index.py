@@ -218,7 +218,7 @@ class Index:
             else:
                 found[rule.id] = Met(rule, tier, source, rule.weight * weighs, rule.firmly * weighs, (text, place))
         lowered = text.lowered
-        if "<" in lowered:
+        if "<" in lowered or "''" in lowered:
             self._read_fragments(self._marks, lowered, (source, tier, factor), found)
         if not lowered.isascii():
             for begins in dict.fromkeys(map(add, lowered, lowered[1:])):

@@ -28,7 +28,7 @@ _PATH: Final = re.compile(r"(?<![\w/\\.])(?:[A-Za-z]:|~|\.{1,2})?(?:[/\\][\w.@$%
 _SOURCE_PLACE: Final = re.compile(
     r"\.(?:php|py|rb|[cm]?jsx?|[cm]?tsx?|go|java|cs|rs|dart|kt|swift|scala|exs?|vue|cpp):\d+"
 )
-_SOURCE_FILE: Final = re.compile(rf"(?<![\w$-])[\w$-]++{_SOURCE_PLACE.pattern}")
+_SOURCE_FILE: Final = re.compile(rf"(?<![\w$/\\-])(?:[\w$.@-]{{1,80}}[/\\]){{0,12}}[\w$-]++{_SOURCE_PLACE.pattern}")
 """A place in a program's source: its name says where it was found, not what is broken."""
 _SOURCE_SUFFIX: Final = (
     *(".php", ".py", ".rb", ".js", ".jsx", ".ts", ".tsx", ".mjs", ".cjs", ".go", ".java", ".cs", ".rs", ".dart"),

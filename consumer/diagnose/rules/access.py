@@ -272,16 +272,18 @@ RULES: Final[tuple[Rule, ...]] = (
             not yet approved; not approved; has|have not * approved|confirmed|signed; not given|granted
             consent|approval; waiting|waits|awaiting|awaits|pending|needs|requires|wait *
             approval|review|sign|signoff|confirmation|authorization|decision; waiting|waits|awaiting|awaits|wait
-            for|on * human|person|user|manager|approver|customer|input|reply|someone|reviewer|operator|owner; approval
-            pending|required|outstanding; awaiting approval|review|confirmation|input; pending|manual|human
+            for|on * human|person|user|manager|approver|customer|input|reply|someone|reviewer|operator|owner;
+            approval pending|required|outstanding; awaiting approval|review|confirmation|input; pending|manual|human
             approval|review; paused by|until; on hold; scheduled for|to run; sleeping until; waiting until; waiting
             for * timer|schedule|window; waiting|waits for mr|ms|mrs|dr|legal|finance|compliance|management;
-            approval|review|release|signoff node|step|task|gate|stage * waiting|waits|open|pending; not approved yet;
-            hasnt|not been approved; needs manual; requires manual; human in the loop;
+            approval|review|release|signoff node|step|task|gate|stage * waiting|waits|open|pending; not approved
+            yet; hasnt|not been approved; needs manual; requires manual; human in the loop;
             approval|review|confirmation|intervention|action|signature|verification|kyc|human|person is|are a?
             required; manual intervention|action|step|review|approval; restart|reboot|upgrade|update|migration is
             required; restart|reboot|upgrade of * required; requires a?
-            restart|reboot|human|manual|approval|confirmation|review
+            restart|reboot|human|manual|approval|confirmation|review;
+            agreement|contract|verification|registration|training|identification|inspection|consultation|signature|visit|audit|attestation
+            * is|are a? required
         """,
         against=(STALL, TIMEOUT),
         example="Stuck? No: waiting for approval of the legal team",

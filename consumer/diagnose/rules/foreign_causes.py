@@ -210,7 +210,10 @@ RULES: Final[tuple[Rule, ...]] = (
             ponownie; permiso denegado; permissao negada; permission refusee|non; accesso non autorizzato; geen
             toegang; toegang geweigerd;
             autenticacion|autenticacao|autenticazione|authentification|authentifizierung|uwierzytelnianie|uwierzytelniania|kimlik
-            * fallida|fallo|falhou|fallita|echouee|echoue|fehlgeschlagen|nie|dogrulama|dogrulamasi|error
+            * fallida|fallo|falhou|fallita|echouee|echoue|fehlgeschlagen|nie|dogrulama|dogrulamasi|error;
+            zugriffstoken|zugangstoken|bearertoken|sicherheitstoken|aktualisierungstoken|benutzersitzung|zugriffsschlussel|zugangsschlussel|apischlussel|dienstkonto
+            * abgelaufen|ungultig|gesperrt|widerrufen; token|sessione|chiave|certificato|password|licenza *
+            scaduto|scaduta; sessao|chave|certificado|senha * expirada|expirado|expirou
         """,
         holds="""
             未授权; 鉴权失败; 认证失败; 密钥无效; 令牌过期; 令牌无效; 签名错误; 签名验证; 验证签名; 权限不足;

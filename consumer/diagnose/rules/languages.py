@@ -61,7 +61,9 @@ RULES: Final[tuple[Rule, ...]] = (
             zeitlimit; zeituberschreitung; timed out de|von; tuberia rota; pipe rompido; datenubergabe unterbrochen;
             relais brise; przerwany potok; verbinding * verbroken|gesloten; соединение *
             закрыто|потеряно; превышен интервал|таимаут|лимит
-            времени; истек таимаут|срок ожидания
+            времени; истек таимаут|срок ожидания;
+            antwortzeit|bearbeitungszeit|verarbeitungszeit|reaktionszeit|haltezeit|laufzeit|anfragezeit|verbindungszeit|zeitfenster|wartefrist|antwortfrist
+            * abgelaufen|uberschritten
         """,
         holds="""
             超时; 逾時; 超時; 响应超时; 连接被拒绝; 连接中断; 网络异常; 连接被; 连接超时; 连接失败; 连接断开;
@@ -93,7 +95,10 @@ RULES: Final[tuple[Rule, ...]] = (
             anslutningen vagrades|nekades|avvisades; baglanti reddedildi|kurulamadi; etkin olarak reddettiginden;
             spojeni odmitnuto; spojeni bylo odmitnuto; kapcsolat elutasitva; a kapcsolat elutasitva; yhteys
             torjuttiin|evattiin; forbindelse|forbindelsen afslaet|afvist|avslatt|nektet; oppkobling nektes;
-            conexiune|conexiunea refuzata; ket noi bi tu choi; koneksi ditolak; sambungan ditolak
+            conexiune|conexiunea refuzata; ket noi bi tu choi; koneksi ditolak; sambungan ditolak;
+            verbindung|verbindungsaufbau|verbinding|connexion|conexion|conexao|ligacao|connessione|polaczenie|polaczenia|соединение|подключение|forbindelse|forbindelsen|tilkobling|tilkoblingen|anslutning|anslutningen|baglanti|spojeni|pripojeni|kapcsolat|yhteys|conexiune|conexiunea|veza|povezava
+            *
+            abgelehnt|verweigert|geweigerd|refusee|rehusada|rechazada|denegada|recusada|rejeitada|rifiutata|odrzucone|odmowione|отказано|отклонено|отвергнуто|vagras|vagrades|nekades|avvisades|reddedildi|odmitnuto|odmitnuta|elutasitva|elutasitottak|torjuttiin|evattiin|afvist|afslaet|avslatt|avvist|nektet|refuzata|odbijena|zavrnjena
         """,
         holds="""
             拒绝连接; 连接被拒绝; 积极拒绝; 接続を拒否; 接続が拒否; 拒否されたため、接続; 연결이 거부; 연결을 거부;

@@ -11,16 +11,17 @@ RULES: Final[tuple[Rule, ...]] = (
         3.6,
         UNKNOWN,
         says="""
-            sqs; sns; pub sub; pubsub; kinesis; event hub|hubs|bridge|grid; service bus; eni; subnet|subnets; vpc;
-            security group; node pool; nodepool; kubelet; kubectl; configmap; pvc; persistent volume; load balancer;
-            nat gateway; dhcp; bgp; vlan; iptables; bulkhead; semaphore; thread pool; threadpool; netty;
-            availability zone|zones|group|set; replica|replication set|slot|lag|factor; shard|shards; tablespace;
-            wal; binlog; vacuum; cron|systemd unit; terraform; ansible; helm; cloudformation;
-            autoscaler|autoscaling; kerberos; ldap; ssh; sftp; rsync; nfs; iscsi; lun; raid; hypervisor; vmware;
-            qemu; kvm; bios; bootloader; firmware; gc overhead; classloader; reconciler|reconcile
-            loop|error|request; controller runtime; leader election; raft; etcd; consul; zookeeper; hive; hdfs;
-            yarn; spark; flink; ack deadline; dead letter topic|queue; message broker; ingress; sidecar; istio;
-            envoy; iam; kms; vault; acl; tcp; udp; oauth client
+            sqs; sns; pub sub; pubsub; kinesis; event hub|hubs|bridge|grid; service bus; eni;
+            subnet|subnets; vpc; security group; node pool; nodepool; kubelet; kubectl; configmap; pvc;
+            persistent volume; load balancer; nat gateway; dhcp; bgp; vlan; iptables; bulkhead;
+            semaphore; thread pool; threadpool; netty; availability zone|zones|group|set;
+            replica|replication set|slot|lag|factor; shard|shards; tablespace; wal; binlog; vacuum;
+            cron|systemd unit; terraform; ansible; helm; cloudformation; autoscaler|autoscaling;
+            kerberos; ldap; ssh; sftp; rsync; nfs; iscsi; lun; raid; hypervisor; vmware; qemu; kvm;
+            bios; bootloader; firmware; gc overhead; classloader; reconciler|reconcile
+            loop|error|request; controller runtime; leader election; raft; etcd; consul; zookeeper;
+            hive; hdfs; yarn; spark; flink; ack deadline; dead letter topic|queue; message broker;
+            ingress; sidecar; istio; envoy; iam; kms; vault; acl; tcp; udp; oauth client; event bus
         """,
         example="Subnet 7: the receipt",
     ),
@@ -35,18 +36,23 @@ RULES: Final[tuple[Rule, ...]] = (
             ip|memory|capacity|cpu|address|resource|disk|bandwidth|instance|slot|eni|node|port|quota
             reservation|reservations; reservation|reservations of|for *
             addresses|memory|cpu|capacity|instances|resources; stability
-            check|test|window|period|threshold|issue|issues|timeout; guest os|vm|agent|additions|tools|kernel;
-            git|svn|branch check in|out; check|checks out code|branch|repository|of; pre|in|inter flight; flight
-            recorder; calendar event|timer spec; kerberos|session|tls|gitlab|jira tickets|ticket; bill of
-            materials|lading; oracle|crypto|hardware wallet; ledger metadata|entry|id; bookkeeper ledger|ledgers;
-            ssh|protocol|smtp|motd banner; banner exchange|timeout; netty|handler|http|avro|snappy|zstd|lz4|encoding
-            codec; codec decoder|encoder|exception; bgp speaker; flux cd|controller|query|kustomization; neo4j|neo4
-            j aura; trace|tracing|log sample|sampling rate; hash|time|replication|backup|inode slots; event type
-            not; unknown event type; currency of the thread; instrument|instrumentation agent; slack space|time;
-            outlook for; hero unit; heat template; lora wan|gateway|adapter; svg path; png|jpg chunk of code; paid
-            attention; mandate of the role; polly retry|policy|timeout|bulkhead|circuit|context|rate; speech mark;
-            photo of the rack; merchant of record id of the tenant; courier font; type font; spa
-            fallback|route|router|bundle; single page
+            check|test|window|period|threshold|issue|issues|timeout; guest
+            os|vm|agent|additions|tools|kernel; git|svn|branch check in|out; check|checks out
+            code|branch|repository|of; pre|in|inter flight; flight recorder; calendar event|timer spec;
+            kerberos|session|tls|gitlab|jira tickets|ticket; bill of materials|lading;
+            oracle|crypto|hardware wallet; ledger metadata|entry|id; bookkeeper ledger|ledgers;
+            ssh|protocol|smtp|motd banner; banner exchange|timeout;
+            netty|handler|http|avro|snappy|zstd|lz4|encoding codec; codec decoder|encoder|exception; bgp
+            speaker; flux cd|controller|query|kustomization; neo4j|neo4 j aura; trace|tracing|log
+            sample|sampling rate; hash|time|replication|backup|inode slots; event type not; unknown
+            event type; currency of the thread; instrument|instrumentation agent; slack space|time;
+            outlook for; hero unit; heat template; lora wan|gateway|adapter; svg path; png|jpg chunk of
+            code; paid attention; mandate of the role; polly
+            retry|policy|timeout|bulkhead|circuit|context|rate; speech mark; photo of the rack; merchant
+            of record id of the tenant; courier font; type font; spa fallback|route|router|bundle;
+            single page; subscription|subscriptions filter|projects|arn|scope|policy;
+            subscription|subscriptions not registered; reservation|reservations of|for *
+            address|ip|port|ports|bandwidth|disk|cores|nodes|gpus
         """,
         example="azure subscription: no",
     ),

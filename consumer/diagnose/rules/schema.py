@@ -123,12 +123,14 @@ RULES: Final[tuple[Rule, ...]] = (
         says="""
             unexpected token|character|symbol|identifier|eof|string|number; not valid|parseable|parsable
             json|xml|yaml; valid json; invalid|malformed|broken|corrupt|bad
-            json|xml|yaml|payload|response|body|csv|message|html; malformed; extra data; unterminated string; json
-            parse|parsing|decode|decoding|error|syntax|validation; json at position; in json; expecting
-            value|property|delimiter; expected json; invalid control character; trailing comma|data|characters; well
-            formed; syntax error; no json; non json; json object; escape sequence; json mode;
-            prose|markdown|text|explanation instead of; answered|replied|responded with|in prose|text|markdown|words;
-            wrapped in * markdown|fence|fences; code fence|fences; yaml error; entity name
+            json|xml|yaml|payload|response|body|csv|message|html; malformed; extra data; unterminated
+            string; json parse|parsing|decode|decoding|error|syntax|validation; json at position; in
+            json; expecting value|property|delimiter; expected json; invalid control character; trailing
+            comma|data|characters; well formed; syntax error; no json; non json; json object; escape
+            sequence; json mode; prose|markdown|text|explanation instead of; answered|replied|responded
+            with|in prose|text|markdown|words; wrapped in * markdown|fence|fences; code fence|fences;
+            yaml error; entity name; isnt in the correct format; is|was not in the
+            correct|expected|right format
         """,
         example="Trailing comma in the answer",
     ),

@@ -40,7 +40,7 @@ RULES: Final[tuple[Rule, ...]] = (
             character '<'; character ('<'; character: '<'; unexpected '<'; unrecognized token '<'; '<' is an invalid
             start; parsing value: <; unexpected token at '<; ("<"); before "<; unexpected byte '<'; unexpected
             character: <; invalid json: <; token: <; token `<; symbol: <; near "<; starting with '<; parse "<; token
-            '<; character `<
+            '<; character `<; unexpected token at ''
         """,
         against=(SCHEMA,),
         example="SyntaxError: Unexpected token < in JSON at position 0",
@@ -52,18 +52,20 @@ RULES: Final[tuple[Rule, ...]] = (
         IF_IDEMPOTENT,
         firmly=11,
         says="""
-            expecting value line 1 column 1; expected value at? line 1 column 1|0; no content to map; unexpected end
-            of json input; eof while parsing a? value at? line 1 column 0; unexpected end of data at line 1 column
-            1; not contain any json tokens; unexpected character line 1 column 1; parsing value path line 0 position
-            0; jsonreader path line 0 position 0; json reader path line 0 position 0; unexpected end of input at
-            character|position 1|0; unexpected character at character|position|offset 1|0; unexpected json token at
-            offset 0; but had eof; unexpected byte at position 0; zero length empty document; input is empty; input
-            data was empty; character offset 0; json parse error unexpected eof; unexpected token at line 1 column
-            1; unexpected character at line 1 column 1; expected object or value; empty response|reply|answer body?;
-            empty body received|returned; response|body is|was empty; no response body; got an? empty
-            response|reply|body|answer; invalid value around character 0; no data of json; unexpected character
-            h|l|t in json; expected begin object but was string at line 1 column 1; null response body; content
-            length 0
+            expecting value line 1 column 1; expected value at? line 1 column 1|0; no content to map;
+            unexpected end of json input; eof while parsing a? value at? line 1 column 0; unexpected end
+            of data at line 1 column 1; not contain any json tokens; unexpected character line 1 column
+            1; parsing value path line 0 position 0; jsonreader path line 0 position 0; json reader path
+            line 0 position 0; unexpected end of input at character|position 1|0; unexpected character
+            at character|position|offset 1|0; unexpected json token at offset 0; but had eof; unexpected
+            byte at position 0; zero length empty document; input is empty; input data was empty;
+            character offset 0; json parse error unexpected eof; unexpected token at line 1 column 1;
+            unexpected character at line 1 column 1; expected object or value; empty
+            response|reply|answer body?; empty body received|returned; response|body is|was empty; no
+            response body; got an? empty response|reply|body|answer; invalid value around character 0;
+            no data of json; unexpected character h|l|t in json; expected begin object but was string at
+            line 1 column 1; null response body; content length 0; did not start with array|object; text
+            did not start; garbage at|near beginning|start
         """,
         example="EOF while parsing a value at line 1 column 0",
     ),
@@ -74,25 +76,28 @@ RULES: Final[tuple[Rule, ...]] = (
         LATER,
         firmly=20,
         says="""
-            circuit|breaker|circuitbreaker is|was|now|still|currently? now|currently? open|opened|tripped; open|opened
-            circuit|breaker; circuit breaker|breakers? * open|opened|tripped|opens; circuit breaker open|tripped; does
-            not permit further calls; call|calls not permitted|allowed; not allowing calls; broken circuit; short
-            circuited; circuit half open; breaker * open|opened|tripped; circuit breaking exception; bulkhead *
-            full|rejected|exceeded; bulkhead full|rejected; calls are failing fast; fuse blown; is blown; ejected by
-            outlier detection; outlier ejected; circuit open|opened|broken; circuit|breaker
-            trips|trip|tripped|switched|switches|changed|transitioned; from close|closed to open; requests * suspended
-            for; circuit|breaker * open state; fail|failing fast; red light; load shedding; shed load; adaptive
-            throttling; reset reason overflow; upstream overflow
+            circuit|breaker|circuitbreaker is|was|now|still|currently? now|currently?
+            open|opened|tripped; open|opened circuit|breaker; circuit breaker|breakers? *
+            open|opened|tripped|opens; circuit breaker open|tripped; does not permit further calls;
+            call|calls not permitted|allowed; not allowing calls; broken circuit; short circuited;
+            circuit half open; breaker * open|opened|tripped; circuit breaking exception; bulkhead *
+            full|rejected|exceeded; bulkhead full|rejected; calls are failing fast; fuse blown; is
+            blown; ejected by outlier detection; outlier ejected; circuit open|opened|broken;
+            circuit|breaker trips|trip|tripped|switched|switches|changed|transitioned; from close|closed
+            to open; requests * suspended for; circuit|breaker * open state; fail|failing fast; red
+            light; load shedding; shed load; adaptive throttling; reset reason overflow; upstream
+            overflow; blocked by flow|degrade|system|hot
         """,
         codes="""
-            CallNotPermittedException BrokenCircuitException IsolatedCircuitException CircuitBreakerOpenException
-            CircuitBreakerError CircuitOpenException CircuitOpenError EOPENBREAKER ErrOpenState OpenCircuitError
-            BrokenCircuitError CircuitBreakerOpen CircuitBreakerOpenError CircuitBrokenException RedLight
-            BulkheadFullException BulkheadRejectedException BulkheadRejectedError BulkheadException
-            HystrixRuntimeException CircuitBreakerException circuit_open circuit_breaker_open
-            CircuitOpenedException BrokenCircuitException ExecutionRejectedException ErrCircuitOpen
-            ErrCircuitBreakerOpen TaskCancelledByBreaker ECIRCUITOPEN CircuitBreakerClosedException
-            EXECUTION_REJECTED breaker_open
+            CallNotPermittedException BrokenCircuitException IsolatedCircuitException
+            CircuitBreakerOpenException CircuitBreakerError CircuitOpenException CircuitOpenError
+            EOPENBREAKER ErrOpenState OpenCircuitError BrokenCircuitError CircuitBreakerOpen
+            CircuitBreakerOpenError CircuitBrokenException RedLight BulkheadFullException
+            BulkheadRejectedException BulkheadRejectedError BulkheadException HystrixRuntimeException
+            CircuitBreakerException circuit_open circuit_breaker_open CircuitOpenedException
+            BrokenCircuitException ExecutionRejectedException ErrCircuitOpen ErrCircuitBreakerOpen
+            TaskCancelledByBreaker ECIRCUITOPEN CircuitBreakerClosedException EXECUTION_REJECTED
+            breaker_open FlowException DegradeException SystemBlockException ParamFlowException
         """,
         against=(SCHEMA, VOICE),
         example="Polly: the circuit is open",
@@ -105,26 +110,33 @@ RULES: Final[tuple[Rule, ...]] = (
         says="""
             database system is|in starting|shutting|recovery|not; is|are|was|currently|still
             booting|initializing|initialising|restarting|rebooting|rebalancing; is|are|still|currently?
-            starting|warming|failing|spinning up|over; shutting down; too many clients|connections|sessions|processes
-            already|open?; remaining connection slots; max client connections; too many user|client|database
-            connections; max user connections; broker|brokers may|might? not be? available; no brokers available; no
-            available brokers|broker|nodes|servers; connection pool|pools? * exhausted|full; pool
-            exhausted|exhaustion; no free connections; terminating connection due; administrator command; recovery
-            mode; not primary|master|leader; no primary|master|leader|quorum; no longer the? primary|master|leader;
-            leader|primary|master election|elections|elected|unknown|changed; leader not available; no leader
-            elected|available|found; failover|switchover; failing over; fail over in progress; loading the dataset;
-            clusterdown; cluster is down|unhealthy|red|unavailable|rebalancing;
-            node|replica|shard|shards|broker|instance unavailable|down|offline|restarting|initializing; hash slot not
-            served; node is shutting|draining|going; being
-            drained|moved|migrated|relocated|restarted|upgraded|rescheduled|rebalanced|replaced|recycled; rolling
-            restart|update|upgrade; cold start; coordinator load; rebalance in progress; rebalancing; not enough
-            replicas; in sync replicas; no shard available; master not discovered; all shards failed; table is
-            unavailable; database is starting|locked|restarting|paused|resuming; is currently paused; resume * paused
-            database; could not reach quorum; quorum lost; lost quorum; stepped|stepping|steps down;
-            node|member|is|still recovering; interrupted at shutdown; not enough nodes; unable to reach primary; read
-            only replica|mode|transaction; server is in standby; cannot execute * read only; spot
-            interruption|instance|reclaimed; preempted|preemption; node drain|drained|draining; nodes are available;
-            insufficient cpu|memory|pods|nvidia; failed scheduling; pool is full; executor * rejected
+            starting|warming|failing|spinning up|over; shutting down; too many
+            clients|connections|sessions|processes already|open?; remaining connection slots; max client
+            connections; too many user|client|database connections; max user connections; broker|brokers
+            may|might? not be? available; no brokers available; no available
+            brokers|broker|nodes|servers; connection pool|pools? * exhausted|full; pool
+            exhausted|exhaustion; no free connections; terminating connection due; administrator
+            command; recovery mode; not primary|master|leader; no primary|master|leader|quorum; no
+            longer the? primary|master|leader; leader|primary|master
+            election|elections|elected|unknown|changed; leader not available; no leader
+            elected|available|found; failover|switchover; failing over; fail over in progress; loading
+            the dataset; clusterdown; cluster is down|unhealthy|red|unavailable|rebalancing;
+            node|replica|shard|shards|broker|instance unavailable|down|offline|restarting|initializing;
+            hash slot not served; node is shutting|draining|going; being
+            drained|moved|migrated|relocated|restarted|upgraded|rescheduled|rebalanced|replaced|recycled;
+            rolling restart|update|upgrade; cold start; coordinator load; rebalance in progress;
+            rebalancing; not enough replicas; in sync replicas; no shard available; master not
+            discovered; all shards failed; table is unavailable; database is
+            starting|locked|restarting|paused|resuming; is currently paused; resume * paused database;
+            could not reach quorum; quorum lost; lost quorum; stepped|stepping|steps down;
+            node|member|is|still recovering; interrupted at shutdown; not enough nodes; unable to reach
+            primary; read only replica|mode|transaction; server is in standby; cannot execute * read
+            only; spot interruption|instance|reclaimed; preempted|preemption; node
+            drain|drained|draining; nodes are available; insufficient cpu|memory|pods|nvidia; failed
+            scheduling; pool is full; executor * rejected; max|maximum number of
+            clients|connections|users|sessions|processes reached|exceeded;
+            writer|primary|master|leader|node|cluster|replica|database|instance failed|fails over; of|in
+            the? cluster failed over; has failed over
         """,
         example="The cluster is rebalancing",
     ),

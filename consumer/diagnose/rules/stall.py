@@ -47,23 +47,28 @@ RULES: Final[tuple[Rule, ...]] = (
             polling|listening|available; all executors|workers|runners|slots|agents|threads are?
             busy|occupied|taken|blocked|hung; thread starvation; starved; backpressure;
             unacked|unacknowledged|unprocessed|undelivered messages|message|jobs|tasks|events;
-            messages|jobs|events|tasks|items|records|orders pile|piling|piled|accumulate|accumulating up?;
-            queue|queues|backlog|lag keeps|is? growing|increasing|rising; consumer|consumers|listener|worker|scheduler
-            stops|stopped|hangs|dies consuming|polling|scheduling|without|silently|after|processing; does|do|did
-            nothing for|more|further|anymore; stays|stuck|stops at 0|99|50|100; progress bar; goes|went|gone
+            messages|jobs|events|tasks|items|records|orders pile|piling|piled|accumulate|accumulating
+            up?; queue|queues|backlog|lag keeps|is? growing|increasing|rising;
+            consumer|consumers|listener|worker|scheduler stops|stopped|hangs|dies
+            consuming|polling|scheduling|without|silently|after|processing; does|do|did nothing
+            for|more|further|anymore; stays|stuck|stops at 0|99|50|100; progress bar; goes|went|gone
             silent|quiet; restart|retry|reboot|crash|requeue loop|loops; over and over again;
-            retries|retrying|restarts|restarting forever|endlessly|indefinitely|infinitely; misfired|misfire|misfires;
-            cron|timer|trigger|sensor|schedule never|not|stopped fires|fired|firing|triggered|triggers|runs|ran; never
-            fires|fired|triggers|triggered|launches|launched|dequeued|resumes|unblocks; is|are late|overdue|behind
-            by|since|schedule; far behind; externally set to; task state mismatch; checkpoint expired|declined;
-            lock|lease|slot|semaphore|mutex never|not|was released|freed|returned; slot|lock is? held by;
-            waits|waiting|wait|blocked|hangs forever|indefinitely|endlessly|infinitely; unable to make progress;
-            poison pill; in limbo; never received|receives|got|gets a|an|its|the|any?
-            callback|signal|event|message|answer; wait|waits|waiting for|on each other; each other * lock|locks; lag
-            of; was|were to run * has|have|did not; heartbeat is * old; callback|signal never
-            arrives|arrived|received|comes|came; child workflow never|not; instance|instances|execution|executions
-            in|are|is running|active|created|pending for|since|forever; nothing runs|ran|happened|moves; no longer
-            progressing|processing|consuming|advancing|polling
+            retries|retrying|restarts|restarting forever|endlessly|indefinitely|infinitely;
+            misfired|misfire|misfires; cron|timer|trigger|sensor|schedule never|not|stopped
+            fires|fired|firing|triggered|triggers|runs|ran; never
+            fires|fired|triggers|triggered|launches|launched|dequeued|resumes|unblocks; is|are
+            late|overdue|behind by|since|schedule; far behind; externally set to; task state mismatch;
+            checkpoint expired|declined; lock|lease|slot|semaphore|mutex never|not|was
+            released|freed|returned; slot|lock is? held by; waits|waiting|wait|blocked|hangs
+            forever|indefinitely|endlessly|infinitely; unable to make progress; poison pill; in limbo;
+            never received|receives|got|gets a|an|its|the|any? callback|signal|event|message|answer;
+            wait|waits|waiting for|on each other; each other * lock|locks; lag of; was|were to run *
+            has|have|did not; heartbeat is * old; callback|signal never
+            arrives|arrived|received|comes|came; child workflow never|not;
+            instance|instances|execution|executions in|are|is running|active|created|pending
+            for|since|forever; nothing runs|ran|happened|moves; no longer
+            progressing|processing|consuming|advancing|polling;
+            said|says|reported|reports|logged|printed|heard nothing|no for|since|from|in|anymore
         """,
         example="The listeners sit idle, messages pile up",
     ),

@@ -11,6 +11,9 @@ STALLS = [
     "Two listeners sit idle while orders pile up",
     "Instance 44 remains in the state started although its host was removed",
     "The import was scheduled on Monday and has never been picked up",
+    "Approval was recorded at 10:12, the run still sits at the approval gate at 16:00",
+    "Every night the aggregation halts at partition 17 and waits there until somebody kills it",
+    "Events arrive in the topic, no run is created for any of them",
 ]
 CIRCUITS = [
     "CircuitBreaker 'ledger' is OPEN and does not permit further calls",
@@ -22,6 +25,10 @@ CIRCUITS = [
     "dev.failsafe.CircuitBreakerOpenException",
     "Semian::OpenCircuitError",
     "Bulkhead 'search' is full and does not permit further calls",
+    "aiobreaker: the circuit breaker is still open",
+    "stoplight: Stoplight::Error::RedLight: payments",
+    "failsafe-go: circuit breaker open",
+    "Sentinel: FlowException blocked by flow control",
 ]
 PASSING = [
     "The pod was preempted to make room for another",
@@ -33,6 +40,9 @@ PASSING = [
     "LOADING Redis is loading the dataset in memory",
     "not primary: the replica set holds an election",
     "remaining connection slots are reserved for superusers",
+    "ERR max number of clients reached",
+    "the writer of the cluster failed over",
+    "kubelet: node is not ready, the pod was rescheduled",
 ]
 PAGES = [
     "JSON Parse error: Unrecognized token '<'",
@@ -49,11 +59,16 @@ PAGES = [
     "unexpected token at '<!DOCTYPE html>' (JSON::ParserError)",
     'malformed JSON string, neither tag, array, object, at character offset 0 (before "<html>")',
     "simplejson.errors.JSONDecodeError: Expecting value: line 1 column 1 (char 0)",
+    "JSON::ParserError: unexpected token at ''",
+    "serde_json: expected value at line 1 column 1",
+    "lexical error: invalid char in json text. <html>",
 ]
 TOO_LARGE = [
     "grpc: received message larger than max (9437184 vs. 4194304), ResourceExhausted",
     "The upload exceeds the maximum size of 25 MB",
     "PayloadTooLargeError: request entity too large",
+    "Header fields too large",
+    "The text has 9000 characters, the limit is 4096, it is too long",
 ]
 UNDER_PRESSURE = [
     "circuit_breaking_exception: [fielddata] Data too large, data for [by_day] would be larger than limit of [6442450]",
@@ -66,11 +81,16 @@ REQUIRED = [
     "A paid subscription is required",
     "A restart is required",
     "Manual intervention is required",
+    "A signed agreement is required",
+    "Verification of the business is required",
+    "VPN access is required",
 ]
 UPSELL = [
     "Too many concurrent generations on your plan, upgrade your subscription for more",
     "You may send 5 requests per second; buy a higher tier to send more",
     "Quota exceeded for 'reads per minute per user', see your billing details",
+    "Free tier allows 10 RPM, please wait or add a payment method",
+    "429: concurrency of 2 exceeded; purchase more parallel slots",
 ]
 EVERYDAY = [
     "SNS subscription arn could not be confirmed",
@@ -79,11 +99,17 @@ EVERYDAY = [
     "netty codec: DecoderException",
     "Availability zone b has no more room",
     "The receipt handle is not valid any more",
+    "The reservation of the IP address could not be made",
+    "The event bus dropped the subscription filter",
+    "Kerberos ticket expired",
 ]
 NO_SOUND = ["The upload has 0 bytes", "backlog length 0", "The XML file is empty", "took 0 seconds"]
 ABGELAUFEN = {
     "Das Zeitlimit ist abgelaufen": "retry_if_idempotent",
     "Die Wartezeit ist abgelaufen": "retry_if_idempotent",
+    "Die Antwortzeit ist abgelaufen": "retry_if_idempotent",
+    "Das Zugriffstoken ist abgelaufen": "needs_credential",
+    "Il token di accesso è scaduto": "needs_credential",
     "Die Sitzung ist abgelaufen": "needs_credential",
     "Le délai a expiré": "retry_if_idempotent",
     "Le jeton a expiré": "needs_credential",
@@ -105,6 +131,9 @@ REFUSED = [
     "连接被拒绝",
     "연결이 거부되었습니다",
     "تم رفض الاتصال",
+    "forbindelsen blev afvist",
+    "Verbinding is geweigerd",
+    "Připojení bylo odmítnuto",
 ]
 
 

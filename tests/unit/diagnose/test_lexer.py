@@ -105,3 +105,8 @@ def test_the_path_of_what_was_called_tells_an_action() -> None:
 def test_of_a_hostile_text_only_so_much_is_read_and_in_one_go(piece: str) -> None:
     for text in (piece * (1_000_000 // len(piece)), (piece * (400 // len(piece)) + "\n") * 2500):
         assert len(read(text).lowered) <= READ + 1
+
+
+def test_a_place_in_a_source_that_a_message_names_is_left_out_with_its_folders() -> None:
+    told = diagnose("thread 'main' panicked at src/payment/invoice.rs:10:5", {})
+    assert told.failure_type == "unknown"
