@@ -73,6 +73,7 @@ async def _show(failure_id: UUID) -> ExitCode:
 def _answer(failure_id: UUID, plan_hash: str, step: int, reason: str, by: str | None, *, approves: bool) -> ExitCode:
     from consumer.cli.operator import login
     from consumer.model.approval import CHANGED, REFUSALS, AnswerResult, PlanAnswer
+    from consumer.redact.words import redact_words
 
     answer = PlanAnswer(approves=approves, plan_hash=plan_hash, step=step, by=by or login(), reason=reason)
     answered = asyncio.run(_commit(failure_id, answer))
@@ -89,7 +90,7 @@ def _answer(failure_id: UUID, plan_hash: str, step: int, reason: str, by: str | 
             say(f"The plan of {failure_id} is approved: a running consumer carries it out within seconds.")
         case _:
             say(f"The plan of {failure_id} is denied: no effect of it begins.")
-    say(f"Recorded as answered by {answer.by}.")
+    say(f"Recorded as answered by {redact_words(answer.by)}.")
     return ExitCode.OK
 
 

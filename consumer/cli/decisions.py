@@ -12,6 +12,7 @@ from consumer.errors import TransientError
 from consumer.model import FailureId
 from consumer.model.decision import STATUS_AFTER, Decision, DecisionRequest, DecisionResult
 from consumer.ownership.permission import NOTHING_STARTS_AFTER
+from consumer.redact.words import redact_words
 from consumer.results.decision import status_message
 from consumer.results.events import Outlet
 from consumer.settings import read_settings
@@ -29,7 +30,7 @@ def decide_failure(failure_id: UUID, decision: Decision, *, reason: str, by: str
     ruling = ruled.ruling
     say(_describe(failure_id, decision, ruling))
     if ruling is DecisionResult.DONE:
-        say(f"Recorded as decided by {request.by}.")
+        say(f"Recorded as decided by {redact_words(request.by)}.")
     if ruled.revoked:
         say("A heal was under way: nothing more of it starts; a call already sent ends as it ends, and that is told.")
     return ExitCode.OK if ruling is DecisionResult.DONE else ExitCode.NO

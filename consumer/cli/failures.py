@@ -137,7 +137,8 @@ async def _heal(failure_id: FailureId, wait: float | None, by: str | None) -> Ex
 def _report_request(failure_id: FailureId, asked: HealAsked, by: str) -> ExitCode:
     match asked.result:
         case HealRequestResult.DUE:
-            say(f"{failure_id} is due now: a running consumer heals it, as step {asked.step}. Asked for by {by}.")
+            say(f"{failure_id} is due now: a running consumer heals it, as step {asked.step}.")
+            say(f"Asked for by {redact_text(by)}.")
             return ExitCode.OK
         case HealRequestResult.RESOLVED:
             say(f"{failure_id} is resolved already: nothing was changed.")

@@ -81,7 +81,8 @@ def decode(record: Record, door: AdmissionRules, now: datetime) -> Failure | Dea
 
 def source_not_allowed(record: Record, source: str, org_id: UUID) -> DeadLetter:
     """Build the dead letter of a source that may not speak for an organisation."""
-    message = f"source {source!r} may not speak for organisation {org_id}: add it to the catalog's sources"
+    # Redacted before it is escaped: an escape between a name and its value would hide them from the patterns.
+    message = f"source {redact_text(source)!r} may not speak for organisation {org_id}: add it to the catalog's sources"
     return DeadLetter(record=record, reason=PoisonReason.SOURCE_NOT_ALLOWED, message=redact_text(message))
 
 
@@ -131,7 +132,20 @@ def _build_failure(
 
 def _describe(error: EnvelopeError) -> str:
     """Return the message without secrets: its path quotes the event's own names, which are redacted one by one."""
-    return ".".join(map(redact_text, redact_text(str(error)).split(".")))
+    return _redact_escaped(".".join(map(_redact_escaped, str(error).split("."))))
+
+
+def _redact_escaped(text: str) -> str:
+    """Redact a text in which names stand escaped as Python does: as they were before, since escapes hide secrets."""
+    text = redact_text(text)
+    if "\\" not in text:
+        return text
+    try:
+        plain = text.encode("latin-1", "backslashreplace").decode("unicode_escape")
+    except UnicodeDecodeError:  # an escape that was cut
+        return text
+    clean = redact_text(plain)
+    return text if clean == plain else clean.encode("unicode_escape").decode()
 
 
 def _trace(envelope: Envelope) -> Trace | None:

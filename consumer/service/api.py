@@ -2,11 +2,14 @@
 
 import asyncio
 from functools import partial
+from typing import Protocol
 
 import structlog
 
 from consumer.api.app import SupervisionEndpoints, create_api
 from consumer.api.approvals import ApprovalEndpoints
+from consumer.api.gateway import Gateway
+from consumer.api.health import Clocks, Readiness
 from consumer.api.orders import OrderEndpoints
 from consumer.api.pauses import PauseAnswers
 from consumer.api.server import connections_beside, serve
@@ -20,19 +23,33 @@ from consumer.results.pauses import pause_message
 from consumer.service.loops import Consumer
 from consumer.service.startup_checks import OTHER_FILES
 from consumer.service.vitals import Vitals
+from consumer.settings import ApiSettings
 
 log = structlog.get_logger(__name__)
 
 
+class Around(Clocks, Readiness, Protocol):
+    """The process around the API: whether it is alive, and ready."""
+
+
 async def serve_api(consumer: Consumer) -> None:
     """Serve the API beside the pipeline until cancelled."""
-    settings, vitals = consumer.settings.api, Vitals(consumer)
-    api = create_api(
+    settings = consumer.settings.api
+    api = create_whole_api(consumer, settings, Vitals(consumer))
+    connections = connections_beside(consumer.settings.heal.slots + OTHER_FILES, settings.connections)
+    async with serve(api, settings.host, settings.port, connections=connections) as address:
+        log.info("api_serving", address=address, connections=connections)
+        await asyncio.Event().wait()
+
+
+def create_whole_api(consumer: Consumer, settings: ApiSettings, around: Around) -> Gateway:
+    """Create the API with all its endpoints; `around` knows how the process does."""
+    return create_api(
         settings=settings,
         pool=consumer.pool,
         metrics=consumer.metrics,
-        clocks=vitals,
-        readiness=vitals,
+        clocks=around,
+        readiness=around,
         wake=consumer.wake.set,
         supervision=SupervisionEndpoints(
             approvals=ApprovalEndpoints(
@@ -51,10 +68,6 @@ async def serve_api(consumer: Consumer) -> None:
             ),
         ),
     )
-    connections = connections_beside(consumer.settings.heal.slots + OTHER_FILES, settings.connections)
-    async with serve(api, settings.host, settings.port, connections=connections) as address:
-        log.info("api_serving", address=address, connections=connections)
-        await asyncio.Event().wait()
 
 
 async def _change_plan(consumer: Consumer, failure: Failure, changes: JsonObject) -> ChangedPlan | str:

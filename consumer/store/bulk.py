@@ -12,6 +12,7 @@ from uuid import UUID
 from consumer.diagnose.fingerprint import cause, masked
 from consumer.model import FailureId, MicroAud, OrgId
 from consumer.model.bulk import SLICE, BulkCounts, BulkStatus, FrozenFailure, ItemOutcome, RunningBulk
+from consumer.redact.words import redact_words
 from consumer.store.pool import Connection
 from consumer.store.rows import as_json, storable_text
 from schemas.bulk import MOST_OF_A_BULK, Bulk, BulkFilter
@@ -173,8 +174,8 @@ async def freeze(
         command.org_id,
         command.action,
         as_json(command.filter.model_dump(mode="json", exclude_unset=True)),
-        storable_text(command.reason),
-        storable_text(by)[:1000],
+        storable_text(redact_words(command.reason)),
+        storable_text(redact_words(by))[:1000],
         command.rate,
         len(found),
         cost,

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from consumer.catalog import parse_catalog
 from consumer.ingest.decode import AdmissionRules, decode
 from consumer.model import DeadLetter, Failure, Record
+from schemas.json_text import MAX_DEPTH
 from schemas.names import PoisonReason
 from tests.support.pipeline import catalog, event
 
@@ -161,3 +162,18 @@ def test_no_json_raises_anything(changes: dict[str, Any]) -> None:
     told = event(ORG)
     told["data"] |= changes
     assert isinstance(decode(record(told), DOOR, NOW), Failure | DeadLetter)
+
+
+@pytest.mark.parametrize(
+    "name", ["password:\nhunter2x9", "x\u200b password=hunter2x9", "пароль: hunter2x9", "token\t=\thunter2x9"]
+)
+def test_a_dead_letters_message_is_redacted_before_it_is_escaped(name: str) -> None:
+    closed = parse_catalog(catalog().replace("source: '*'", "source: 'urn:trusted'"))
+    of_stranger = decode(record(event(ORG) | {"source": name}), replace(DOOR, catalog=closed), NOW)
+    of_depth: Any = "end"
+    for _ in range(MAX_DEPTH + 1):
+        of_depth = {name: of_depth}
+    for letter in (of_stranger, decode(record(event(ORG, context=of_depth)), DOOR, NOW)):
+        assert isinstance(letter, DeadLetter)
+        assert "hunter2x9" not in letter.message
+        assert "[redacted]" in letter.message
