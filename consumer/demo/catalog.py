@@ -52,6 +52,8 @@ def demo_catalog(ports: Sequence[int], engine: str) -> str:
     repair: JsonObject = {"schemas": {"book": INVOICE}, "guarded": ["/amount"], "timeout": "PT2S", "verify": "PT5S"}
     invoices: JsonObject = {"name": "invoices.*", "runner": "engine", "schema_autofix": repair}
     workflows.insert(0, invoices | {"hosts": hosts, "attempts": 2, "backoff": "PT1S"})
+    newsletters: JsonObject = {"name": "newsletters.*", "mode": "shadow"}
+    workflows.insert(0, newsletters | {"hosts": hosts, "attempts": 2, "backoff": "PT1S"})
     for entry in workflows:
         if isinstance(entry, dict):
             entry["members"] = ["auto-retry"]  # some of the demo's failures are inserted by a plain member

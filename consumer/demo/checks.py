@@ -18,7 +18,7 @@ from consumer.demo.poison import Poison
 from consumer.demo.state import DemoFailure, Output
 from consumer.demo.world import EffectRecord as WorldRecord
 from schemas.dead_letter import PREFIX
-from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE
+from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE, PAUSE_TYPE
 
 HELD: Final = ("transfers.payout", "texts.confirm")
 """Heals surely under way when one replica was killed: the world held their calls open."""
@@ -51,6 +51,8 @@ class Story:
     taken_over: int
     """Number of heals that the other replica took over."""
     outage: Outage
+    held: bool
+    """What was paused began nothing until it was resumed."""
     log: str
     """Log output of the consumers."""
 
@@ -74,6 +76,10 @@ def checks_of(story: Story, output: Output, world: WorldRecord) -> tuple[Check, 
         ),
         Check(name="while the breaker was open, one call at a time", details=tuple(_check_probes(story))),
         Check(name=f"when it was back, all {COUNT:,} were healed", details=tuple(_check_crowd(story, output))),
+        Check(
+            name="what was paused waited, what is in shadow mode was told alone",
+            details=tuple(_check_held_back(story, output)),
+        ),
         Check(name="the recovered answer was handed to the run", details=tuple(_check_handover(world))),
         Check(name="a repaired payload was run again as its patch says", details=tuple(_check_repair(output, world))),
         Check(name=f"{DRIFTING} equal repairs made one drift finding", details=tuple(_check_drift(output))),
@@ -163,11 +169,26 @@ def _find_out_of_order(events: Sequence[dict[str, Any]]) -> Iterator[str]:
     reached: dict[UUID, int] = {}
     seen: set[str] = set()
     for event in events:
+        if "failure_id" not in event["data"]:
+            continue  # of a pause
         failure, step = UUID(event["data"]["failure_id"]), event["data"]["step"]
         if event["id"] not in seen and step < reached.get(failure, 0):
             yield f"{failure}: step {step} came after step {reached[failure]}"
         seen.add(event["id"])
         reached[failure] = max(step, reached.get(failure, 0))
+
+
+def _check_held_back(story: Story, output: Output) -> Iterator[str]:
+    events = [json.loads(record.value or b"{}") for record in output.results]
+    states = {event["data"]["state"] for event in events if event["type"] == PAUSE_TYPE}
+    if not story.held:
+        yield "what was paused was not held"
+    if states != {"in_force", "ended"}:
+        yield f"of the pause was told: {sorted(states)}"
+    told = [event["data"] for event in events if event["type"] == FAILURE_STATUS_TYPE]
+    would = {one["would_heal"]["strategy"] for one in told if one.get("would_heal")}
+    if would != {"auto-retry"}:
+        yield f"in shadow mode would have healed: {sorted(would)}"
 
 
 def _check_kill(story: Story) -> Iterator[str]:

@@ -15,6 +15,7 @@ from consumer.demo.checks import Story, as_expected, checks_of, lost_and_repeate
 from consumer.demo.consumer_process import run_consumers
 from consumer.demo.crowd import Crowd, dependency_of
 from consumer.demo.drift import drift_events
+from consumer.demo.held_back import held_back_cases, pause_mailings, resume_mailings
 from consumer.demo.poison import demo_poison
 from consumer.demo.publish import Inbound, lose_an_answer, open_inbound
 from consumer.demo.stage import Stage, run_place
@@ -51,7 +52,9 @@ async def _demo(home: Path) -> int:
 
 async def _run_scenario(place: Stage, view: View, inbound: Inbound, logs: Sequence[Path]) -> Story:
     """Run the scenario: failures come in, one of two consumers is killed while it heals, then a service goes down."""
-    cases, poison = demo_cases(place.world, place.organisations), demo_poison(SOURCE, place.organisations.paying)
+    poison = demo_poison(SOURCE, place.organisations.paying)
+    held_back = held_back_cases(place.world, place.organisations.paying)
+    cases = (*demo_cases(place.world, place.organisations), *held_back)
     async with (
         run_consumers(place.settings, logs) as consumers,
         looking_on(place.stack.dsn, dependency_of(place.world), view.show) as board,
@@ -59,6 +62,7 @@ async def _run_scenario(place: Stage, view: View, inbound: Inbound, logs: Sequen
         scene = Scene(place=place, inbound=inbound, board=board, view=view)
         for consumer in consumers:
             view.say(f"a consumer (pid {consumer.pid}) is ready; its log: {consumer.log}")
+        paused = await pause_mailings(scene)
         await lose_an_answer(place.world)
         await inbound.bring(_wave(cases, Wave.FIRST))
         await inbound.bring_at_once(drift_events(place.organisations.paying))
@@ -68,6 +72,7 @@ async def _run_scenario(place: Stage, view: View, inbound: Inbound, logs: Sequen
         await inbound.deliver(next(case for case in cases if case.deliveries > 1))
         await inbound.bring(_wave(cases, Wave.AFTER))
         await until_taken_over(scene, crash)
+        held = await resume_mailings(scene, paused)
         async with asyncio.TaskGroup() as meanwhile:
             joined = meanwhile.create_task(replace_killed(scene, crash))
             outage = await play_outage(scene, Crowd(world=place.world, org_id=place.organisations.crowded), joined)
@@ -82,6 +87,7 @@ async def _run_scenario(place: Stage, view: View, inbound: Inbound, logs: Sequen
         interrupted=crash.interrupted,
         taken_over=crash.survivor.log.read_text(errors="replace").count('"claim_inherited"'),
         outage=outage,
+        held=held,
         log="\n".join(log.read_text(errors="replace") for log in logs),
     )
 

@@ -24,7 +24,7 @@ from consumer.demo.state import DemoFailure, Finished, Look, Output
 from consumer.demo.view import View
 from consumer.demo.world import EffectRecord
 from consumer.model import ID_SPACE, Record
-from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE
+from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE, PAUSE_TYPE
 from schemas.names import Code, PoisonReason, Result, Status
 
 ORG = uuid5(ID_SPACE, "org")
@@ -80,6 +80,15 @@ def result(failure_id: UUID) -> Record:
 
 
 STATUS = event(FAILURE_STATUS_TYPE, f"{TEXT}:1", TEXT, 1)
+
+
+def told_of_a_pause(state: str) -> Record:
+    return record(json.dumps({"type": PAUSE_TYPE, "id": state, "data": {"state": state}}).encode())
+
+
+WOULD = {"failure_id": str(PAYOUT), "step": 0, "would_heal": {"strategy": "auto-retry"}}
+SHADOW = record(json.dumps({"type": FAILURE_STATUS_TYPE, "id": "shadow", "data": WOULD}).encode())
+HELD_BACK = (told_of_a_pause("in_force"), told_of_a_pause("ended"), SHADOW)
 CROWD = tuple(b"c%d" % number for number in range(COUNT))
 DAILY = tuple(b"d%d" % number for number in range(DRIFTING))
 SENT = (b"a", b"a", b"b", b"i", b"no", *CROWD, *DAILY)
@@ -100,7 +109,7 @@ OUTPUT = Output(
     books=(Decimal("-0.5"), Decimal("109.5")),
     everything="rows",
     inputs=tuple(map(record, SENT)),
-    results=(result(TEXT), STATUS, result(PAYOUT), result(PAYOUT), result(INVOICE)),
+    results=(result(TEXT), STATUS, result(PAYOUT), result(PAYOUT), result(INVOICE), *HELD_BACK),
     letters=(record(b"no", (("shw_dlq_reason", b"not_json"),)),),
 )
 STORY = Story(
@@ -110,6 +119,7 @@ STORY = Story(
     interrupted={"texts.confirm": True, "transfers.payout": False},
     taken_over=2,
     outage=SPARED,
+    held=True,
     log="",
 )
 
@@ -159,6 +169,7 @@ PROBES = "while the breaker was open, one call at a time"
 BACK = "when it was back, all 1,000 were healed"
 MEND = "a repaired payload was run again as its patch says"
 DRIFTS = f"{DRIFTING} equal repairs made one drift finding"
+HELD = "what was paused waited, what is in shadow mode was told alone"
 LEAK = "the secret stands in no row, result or log line"
 BROKEN: dict[str, tuple[str, Callable[[], list[str]]]] = {
     "no row": (OK, lambda: failed(output=replace(OUTPUT, standings=OUTPUT.standings[:1]))),
@@ -235,6 +246,12 @@ BROKEN: dict[str, tuple[str, Callable[[], list[str]]]] = {
         DRIFTS,
         lambda: failed(output=replace(OUTPUT, drift=replace(DRIFT, found=(replace(FOUND, fix="send nothing"),)))),
     ),
+    "a pause that held nothing": (HELD, lambda: failed(replace(STORY, held=False))),
+    "a pause of which the end was not told": (
+        HELD,
+        lambda: failed(output=replace(OUTPUT, results=(*OUTPUT.results[:5], HELD_BACK[0], SHADOW))),
+    ),
+    "a shadow heal that was not told": (HELD, lambda: failed(output=replace(OUTPUT, results=OUTPUT.results[:-1]))),
     "a claim that remains": ("nothing is left under way", lambda: failed(output=replace(OUTPUT, left_over=1))),
     "books that do not add up": (
         "the ledger adds up to the wallets",
