@@ -159,8 +159,9 @@ def _channels(schemas: dict[str, Any]) -> tuple[Channel, ...]:
             name="healCommands",
             topic="maos.heal-commands",
             action="receive",
-            key="The failure's id, where there is one.",
-            description="What a supervisor asks for.",
+            key="The failure's id, where there is one: commands of one key are carried out in their order.",
+            description="What a supervisor asks for. The value is a JWS in compact form whose claim `command` is the "
+            "data of this message; the event itself only where unsigned commands count.",
             messages=(_message(COMMAND_TYPE, schemas, examples.commands()),),
         ),
         Channel(

@@ -131,7 +131,7 @@ class CommandKeys:
         entries = read_key_file(settings.keys_file) if settings.keys_file is not None else ()
         if url is None and (without := [key.id for key in entries if key.public_key is None]):
             names = ", ".join(without)
-            raise ConfigError(f"SHW_COMMANDS__KEYS_FILE: {names} has no public_key, and SHW_COMMANDS__JWKS_URL no set")
+            raise ConfigError(f"SHW_COMMANDS__KEYS_FILE: {names} has no public_key: set SHW_COMMANDS__JWKS_URL")
         return cls(
             path=settings.keys_file,
             entries={key.id: key for key in entries},

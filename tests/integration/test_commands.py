@@ -214,6 +214,27 @@ async def _is_stopped(running: Running) -> bool:
     return running.metric("shw_commands_stopped") == 1
 
 
+async def test_a_member_that_dies_loses_no_command_and_none_is_done_twice(commanded: Site, maos: Commander) -> None:
+    place, number = commanded, 40
+    async with place.consumer(scripted(Once())) as running:
+        org, failure = await deferred(place, running)
+        tokens = [maos.token(command("give_up", org, failure), f"cmd-{n}") for n in range(number)]
+        await send(place, *tokens[: number // 2])
+
+        async def some_kept() -> bool:
+            return await place.count("heal_command") >= 1
+
+        await until(some_kept)
+        await running.abandon()
+    await send(place, *tokens[number // 2 :])
+    async with place.in_another_group().consumer(scripted(Once())):
+        found = await answers(place, number)
+    assert {one["data"]["command_id"] for one in found} == {f"cmd-{n}" for n in range(number)}
+    assert [one["data"]["outcome"] for one in found].count("accepted") == 1
+    assert await place.count("heal_decision") == 1
+    assert await place.count("heal_command") == number
+
+
 async def test_unsigned_commands_count_where_development_says_so_and_the_start_says_it(
     embedded_place: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
