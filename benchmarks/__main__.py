@@ -14,7 +14,18 @@ from benchmarks.harness.arena import WARM_UP, Arena, open_arena
 from benchmarks.harness.asked import Asked
 from benchmarks.harness.machine import machine
 from benchmarks.harness.report import OUT, Report
-from benchmarks.scenarios import attacks, backlog, fairness, keys, latency, replicas, slots, stored, throughput
+from benchmarks.scenarios import (
+    attacks,
+    backlog,
+    fairness,
+    keys,
+    latency,
+    replicas,
+    slots,
+    stored,
+    suspended,
+    throughput,
+)
 from consumer.errors import ConfigError, TransientError
 from consumer.local.progress import to_stderr
 from consumer.local.stack import BrokerChoice
@@ -29,6 +40,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "fairness": fairness.measure,
     "keys": keys.measure,
     "stored": stored.measure,
+    "suspended": suspended.measure,
     "attacks": attacks.measure,
 }
 

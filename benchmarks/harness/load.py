@@ -59,6 +59,8 @@ class Work:
     """What it acts on, within the organisation; None for a scope that no other event has."""
     hangs: bool = False
     """It does not end before it is stopped."""
+    minutes: float = 0.0
+    """How long it is suspended before it ends."""
 
     def told(self) -> dict[str, object]:
         """Give it as it stands in an event's context."""

@@ -115,7 +115,10 @@ async def _print_attempts(failure_id: FailureId, *, as_json: bool) -> ExitCode:
         say(f"Heal asked for at {asked.requested_at} by {asked.requested_by} (step {asked.step}).")
     if stands.suspended_until is not None:
         since, until = stands.suspended_since, stands.suspended_until
-        say(f"Its heal waits for another system since {since}, and goes on at {until}: it holds no slot.")
+        say(
+            f"Its heal by {stands.suspended_by} waits for another system since {since}, and goes on at {until}: "
+            "it holds no slot."
+        )
         due = ""
     say(f"{failure_id} is {stands.status} after {numbered(len(found), 'attempt')}{due}.")
     return ExitCode.OK

@@ -58,7 +58,8 @@ _IS_VISIBLE = "SELECT f.id FROM workflow_failures f WHERE f.id = $1"
 _FAILURE_STATE = """
 SELECT f.status, f.step, f.attempts, f.failure_type, f.disposition, f.waits_on,
        to_json(f.due_at) #>> '{}' AS due_at, to_json(f.received_at) #>> '{}' AS received_at,
-       to_json(c.suspended_at) #>> '{}' AS suspended_since, to_json(c.look_at) #>> '{}' AS suspended_until,
+       c.strategy AS suspended_by, to_json(c.suspended_at) #>> '{}' AS suspended_since,
+       to_json(c.look_at) #>> '{}' AS suspended_until,
        (SELECT r.of_attempt FROM heal_relapse r WHERE r.failure_id = f.id) AS relapse_of
   FROM workflow_failures f LEFT JOIN heal_claim c ON c.failure_id = f.id AND c.owner = 'suspended' WHERE f.id = $1
 """
@@ -150,6 +151,8 @@ class FailureState:
     waits_on: str | None
     due_at: str | None
     received_at: str
+    suspended_by: str | None = None
+    """The strategy of the heal under way, where it waits for another system now."""
     suspended_since: str | None = None
     """When the heal under way was first suspended, where it waits for another system now."""
     suspended_until: str | None = None

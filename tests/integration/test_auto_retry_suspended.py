@@ -15,7 +15,8 @@ import pytest
 from consumer.heal.auto_retry.doubt import LONGEST_SUSPENSION
 from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE
 from tests.support import oracle
-from tests.support.pipeline import NEVER_LEFT, Process, Site, call, environment_of, event, process, until
+from tests.support.patience import BEYOND_PATIENCE
+from tests.support.pipeline import NEVER_LEFT, Process, Running, Site, call, environment_of, event, process, until
 from tests.support.shw import shw
 from tests.support.worlds.http_world import Reply, Seen, World, json_reply
 
@@ -71,6 +72,12 @@ async def passes(place: Site, span: timedelta) -> None:
     )
 
 
+async def _shown(running: Running) -> bool:
+    await running.consumer.pressure.look(running.place.db)
+    seen = [running.metric(f"shw_suspended_{what}", strategy="auto-retry") for what in ("heals", "oldest_seconds")]
+    return seen[0] == 1 and seen[1] > 0
+
+
 async def details(place: Site) -> list[dict[str, Any]]:
     rows = await place.db.fetch("SELECT result, details FROM workflow_heal_attempts ORDER BY attempted_at")
     return [{"result": row["result"], **json.loads(row["details"])} for row in rows]
@@ -86,7 +93,7 @@ async def test_an_absence_after_the_whole_quiet_time_lets_it_be_made_once_more(
         await until(lambda: suspended(place))
         claim = await place.db.fetchrow("SELECT * FROM heal_claim")
         assert claim is not None
-        assert (claim["strategy"], claim["state_version"], len(running.consumer.live)) == ("auto-retry", 1, 0)
+        assert (claim["strategy"], claim["state_version"]) == ("auto-retry", 1)
         assert world.url("") not in claim["state"]
         row = (await running.settled(1))["w"]
     assert (row["status"], row["attempts"]) == ("resolved", 1)
@@ -98,6 +105,23 @@ async def test_an_absence_after_the_whole_quiet_time_lets_it_be_made_once_more(
     told = await place.results()
     assert [one["type"] for one in told] == [FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE]
     await oracle.credits_add_up(place, {org: "10"})
+
+
+async def test_it_is_shown_that_a_call_waits_to_be_read_back(
+    embedded_place: Site, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = embedded_place
+    monkeypatch.setattr("consumer.heal.calls.read_back._FIRST_PAUSE", BEYOND_PATIENCE)
+    monkeypatch.setattr("consumer.heal.calls.read_back._LONGEST_PAUSE", BEYOND_PATIENCE)
+    answers(world, 500)
+    await charge(place, world, 300)
+    async with place.consumer() as running:
+        await until(lambda: suspended(place))
+        await until(lambda: _shown(running))
+        shown = ("attempts", str(await place.db.fetchval("SELECT id FROM workflow_failures")))
+        ran = await asyncio.to_thread(shw, *shown, settings=environment_of(place.settings))
+    assert "Its heal by auto-retry waits for another system since" in ran.err
+    assert len(world.calls(CHARGES)) == 1
 
 
 async def test_what_has_happened_is_found_by_another_process_and_sent_by_none(
