@@ -306,6 +306,7 @@ def _answers() -> Json:
             pending=COUNT,
             successRate={"type": "integer", "maximum": 100},
             suspended=COUNT,
+            paused=COUNT,
         ),
         "HealRequest": {"type": "object", "properties": {"failureId": UUID}, "required": ["failureId"]},
         "Healed": object_of(

@@ -108,6 +108,7 @@ def shown_counts(found: Counts) -> dict[str, int]:
         "pending": found.total - found.resolved,
         "successRate": rate,
         "suspended": found.suspended,
+        "paused": found.paused,
     }
 
 

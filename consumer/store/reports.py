@@ -75,6 +75,8 @@ SELECT m.org_id FROM user_organizations m
  WHERE m.role IN ('owner', 'admin') AND ($1::uuid IS NULL OR m.org_id = $1)
 """
 
+_COUNT_PAUSED = "SELECT count(*) FROM workflow_failures f WHERE f.paused_at IS NOT NULL AND f.org_id = ANY($1::uuid[])"
+
 _COUNT_SUSPENDED = "SELECT count(*) FROM heal_claim c WHERE c.owner = 'suspended' AND c.org_id = ANY($1::uuid[])"
 
 _LIST = """
@@ -221,6 +223,8 @@ class Counts:
     resolved: int
     suspended: int = 0
     """Failures whose heal waits for another system."""
+    paused: int = 0
+    """Failures that a pause holds."""
 
 
 @asynccontextmanager
@@ -281,7 +285,8 @@ async def counts(connection: Connection, org_id: OrgId | None) -> Counts:
     organisations = await own_organisations(connection, org_id)
     await become_service(connection)
     suspended = await connection.fetchval(_COUNT_SUSPENDED, organisations)
-    return Counts(**dict(row), suspended=suspended) if row is not None else Counts(total=0, resolved=0)
+    paused = await connection.fetchval(_COUNT_PAUSED, organisations)
+    return Counts(**dict(row), suspended=suspended, paused=paused) if row is not None else Counts(total=0, resolved=0)
 
 
 async def list_failures(

@@ -318,6 +318,7 @@ async def test_statistics_have_the_seeds_fields_and_meaning(world: World, resolv
     assert await world.get("/api/healing/stats", "admin") == {
         "totalFailures": total, "resolved": resolved, "pending": total - resolved, "successRate": rate,
         "suspended": 0,
+        "paused": 0,
     }  # fmt: skip
 
 

@@ -70,3 +70,13 @@ async def test_an_organisation_has_so_many_pauses_and_none_that_is_over_before_i
     await world.pool.execute("UPDATE heal_pause SET ended_at = clock_timestamp()")
     over = asked(world, endsAt="2001-01-01T00:00:00Z")
     assert error_of(await world.ask("POST", "/api/healing/pauses", json=over)) == (409, "already_over")
+
+
+async def test_stats_count_what_a_pause_holds_of_the_own_organisations(world: World) -> None:
+    for number in range(2):
+        await world.failure(f"f{number}")
+    await world.pool.execute("UPDATE workflow_failures SET waits_on = 'pause:x' WHERE failure_reason = 'f0'")
+    assert (await world.get("/api/healing/stats"))["paused"] == 1
+    assert (await world.get("/api/healing/stats", "stranger"))["paused"] == 0
+    await world.pool.execute("UPDATE workflow_failures SET waits_on = NULL")
+    assert (await world.get("/api/healing/stats"))["paused"] == 0
