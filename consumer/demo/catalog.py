@@ -6,6 +6,7 @@ from typing import Final
 
 import yaml
 
+from consumer.demo.refunds import refund_entries
 from consumer.local.server import LOCALHOST
 from consumer.local.stack import Stack
 from consumer.model import Json, JsonObject
@@ -54,6 +55,7 @@ def demo_catalog(ports: Sequence[int], engine: str) -> str:
     workflows.insert(0, invoices | {"hosts": hosts, "attempts": 2, "backoff": "PT1S"})
     newsletters: JsonObject = {"name": "newsletters.*", "mode": "shadow"}
     workflows.insert(0, newsletters | {"hosts": hosts, "attempts": 2, "backoff": "PT1S"})
+    workflows[:0] = refund_entries(hosts)
     for entry in workflows:
         if isinstance(entry, dict):
             entry["members"] = ["auto-retry"]  # some of the demo's failures are inserted by a plain member

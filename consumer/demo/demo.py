@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from consumer.demo.acts import Scene, play_crash, play_outage, replace_killed, until_taken_over
+from consumer.demo.approvals import play_approvals
 from consumer.demo.cases import Case, Wave, demo_cases
 from consumer.demo.catalog import SOURCE
 from consumer.demo.checks import Story, as_expected, checks_of, lost_and_repeated
@@ -18,6 +19,7 @@ from consumer.demo.drift import drift_events
 from consumer.demo.held_back import held_back_cases, pause_mailings, resume_mailings
 from consumer.demo.poison import demo_poison
 from consumer.demo.publish import Inbound, lose_an_answer, open_inbound
+from consumer.demo.refunds import refund_cases
 from consumer.demo.stage import Stage, run_place
 from consumer.demo.state import DemoFailure, Look, looking_on, read_output
 from consumer.demo.view import View, open_view
@@ -52,9 +54,10 @@ async def _demo(home: Path) -> int:
 
 async def _run_scenario(place: Stage, view: View, inbound: Inbound, logs: Sequence[Path]) -> Story:
     """Run the scenario: failures come in, one of two consumers is killed while it heals, then a service goes down."""
-    poison = demo_poison(SOURCE, place.organisations.paying)
-    held_back = held_back_cases(place.world, place.organisations.paying)
-    cases = (*demo_cases(place.world, place.organisations), *held_back)
+    paying = place.organisations.paying
+    poison = demo_poison(SOURCE, paying)
+    held_back = held_back_cases(place.world, paying)
+    cases = (*demo_cases(place.world, place.organisations), *held_back, *refund_cases(place.world, paying))
     async with (
         run_consumers(place.settings, logs) as consumers,
         looking_on(place.stack.dsn, dependency_of(place.world), view.show) as board,
@@ -68,6 +71,7 @@ async def _run_scenario(place: Stage, view: View, inbound: Inbound, logs: Sequen
         await inbound.bring_at_once(drift_events(place.organisations.paying))
         await inbound.poison(poison)
         view.say(f"{len(inbound.sent)} records published, {len(poison)} of them poison")
+        await play_approvals(scene)
         crash = await play_crash(scene, cases, consumers)
         await inbound.deliver(next(case for case in cases if case.deliveries > 1))
         await inbound.bring(_wave(cases, Wave.AFTER))

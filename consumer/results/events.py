@@ -103,9 +103,14 @@ def shortened(body: bytes, *, least: bool = False) -> bytes:
         "workflow_name": str(data.get("workflow_name", ""))[: 40 if least else 200],
         "truncated": True,
         "read_more": f"/api/healing/failures/{data['failure_id']}/attempts",
-    }
+    } | (_short_approval(data) if data.get("approval") else {})
     attributes = {name: said for name, said in event.items() if not (least and name in _TRACE_FIELDS)}
     return bytes(to_json({**attributes, "data": short}))
+
+
+def _short_approval(data: dict[str, Any]) -> dict[str, Any]:
+    kept = data["approval"] | {"plan": {}, "why": (), "evidence": ()}
+    return {"approval": kept, "read_more": f"/api/healing/failures/{data['failure_id']}/plan"}
 
 
 def _explanation(data: dict[str, Any]) -> dict[str, Any]:

@@ -91,6 +91,8 @@ def test_the_demo_loses_nothing_and_repeats_nothing(
         assert len({killed, survivor, joined}) == 3
         assert "FAILED" not in demo.said
         assert 'invoices.book was repaired by [{"op": ' in demo.said
+        assert "the plan of refunds.approved waited for a yes: approved" in demo.said
+        assert "the plan of refunds.denied waited for a yes: denied" in demo.said
         assert "producer drift in invoices.daily: send /amount as an integer" in demo.said
         # The thousand of the outage are one row of the table, and a few lines of the story.
         assert len(re.findall(rf"{NAME} .* 1,000 of 1,000 resolved", demo.said)) == 1

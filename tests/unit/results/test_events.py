@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,14 +12,31 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
 from consumer.catalog import WorkflowPolicy
-from consumer.model import DeadLetter, Healed, Message, NotHealed, Outcome, Proof, Record, Trace
+from consumer.model import (
+    Ask,
+    DeadLetter,
+    Diagnosed,
+    Heal,
+    Healed,
+    Intent,
+    Message,
+    MicroAud,
+    NotHealed,
+    Outcome,
+    Proof,
+    Record,
+    Scope,
+    Trace,
+)
+from consumer.model.approval import PlanRequest
 from consumer.model.message import message_size
+from consumer.results.asked import settle_ask
 from consumer.results.events import dead_letter_message, shortened, truncate
 from consumer.results.settlement import settle_heal
 from schemas.dead_letter import read_headers
 from schemas.envelope import parse
 from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE, FailureStatus, HealResult
-from schemas.names import Code, PoisonReason, Verdict
+from schemas.names import Code, Effect, PoisonReason, StrategyName, Verdict
 from tests.support.ends import DIAGNOSIS, FAILURE, OUTCOMES, OUTLET, RECOVERED, ended, settlement
 from tests.support.healing import NOW
 from tests.support.paths import ROOT
@@ -190,3 +208,35 @@ def test_a_dead_letter_is_the_record_itself_under_an_id_of_its_place() -> None:
     elsewhere = replace(letter, record=replace(record, offset=10))
     assert dead_letter_message(elsewhere, OUTLET, NOW).id != message.id
     assert isinstance(message.id, UUID)
+
+
+def test_a_cut_question_keeps_what_an_answer_needs_and_says_where_the_plan_is() -> None:
+    heal = Heal(
+        strategy=StrategyName.AUTO_RETRY,
+        intent=Intent(scope=Scope("s"), effect=Effect.KEYED, window=timedelta(seconds=1)),
+        hold=MicroAud(50_000),
+        catalog_version="v",
+    )
+    request = PlanRequest(
+        strategy=heal.strategy,
+        plan={"order": "x" * 100_000},
+        plan_hash="a" * 64,
+        base_hash="a" * 64,
+        why=("marked",),
+        asked=1,
+        asks=3,
+        valid_for=timedelta(hours=1),
+        approvers=1,
+        self_approval=True,
+    )
+    ask = Ask(heal=heal, request=request)
+    diagnosed = Diagnosed(failure=FAILURE, diagnosis=DIAGNOSIS, plan=ask)
+    (whole,) = settle_ask(diagnosed, ask, NOW, replace(OUTLET, max_bytes=900_000)).messages
+    (cut,) = settle_ask(diagnosed, ask, NOW, replace(OUTLET, max_bytes=4_000)).messages
+    told, short = shape_of(whole)["data"], shape_of(cut)["data"]
+    assert told["approval"]["plan"] == request.plan
+    assert is_of_the_contract(cut).truncated
+    for name in ("plan_hash", "expires_at", "strategy", "credits", "asked", "approvers"):
+        assert short["approval"][name] == told["approval"][name]
+    assert (short["approval"]["plan"], short["step"]) == ({}, told["step"])
+    assert short["read_more"] == f"/api/healing/failures/{FAILURE.id}/plan"

@@ -1,0 +1,51 @@
+"""The demo's act of approvals: one plan is approved, one is denied, and one that nobody answers is asked again."""
+
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final
+
+from consumer.demo.acts import Scene
+from consumer.demo.refunds import APPROVED, DENIED, UNANSWERED
+from consumer.model import FailureId
+from consumer.model.approval import AnswerResult, PlanAnswer
+from consumer.results.decision import status_message
+from consumer.results.events import Outlet
+from consumer.store.plan_answers import answer_plan
+
+ASKED_WITHIN: Final = timedelta(seconds=15)
+_ASKED: Final = """
+SELECT a.failure_id, a.plan_hash, a.step FROM heal_approval a JOIN workflow_failures f ON f.id = a.failure_id
+ WHERE f.workflow_name = $1 AND a.state = 'asked'
+"""
+
+
+async def play_approvals(scene: Scene) -> None:
+    """Wait until the plans are asked for, and answer two of the three, as a supervisor does."""
+    waiting = "awaiting_approval"
+
+    def asked(name: str) -> bool:
+        one = scene.board.look.of(name)
+        return one is not None and one.status == waiting
+
+    await scene.board.until(lambda _: asked(APPROVED) and asked(DENIED), ASKED_WITHIN)
+    for name, approves in ((APPROVED, True), (DENIED, False)):
+        result = await _answer(scene, name, approves=approves)
+        scene.view.say(f"the plan of {name} waited for a yes: {result}")
+    scene.view.say(f"the plan of {UNANSWERED} is answered by nobody: it is asked again, and silence is no yes")
+
+
+async def _answer(scene: Scene, name: str, *, approves: bool) -> AnswerResult | None:
+    connection: Any = scene.place.connection
+    tell = partial(status_message, outlet=Outlet.of(scene.place.kafka))
+    async with connection.transaction():
+        plan = await connection.fetchrow(_ASKED, name)
+        if plan is None:
+            return None
+        answer = PlanAnswer(
+            approves=approves,
+            plan_hash=plan["plan_hash"],
+            step=plan["step"],
+            by="the demo's supervisor",
+            reason="it is as it should be" if approves else "this refund was paid in cash",
+        )
+        return (await answer_plan(connection, FailureId(plan["failure_id"]), answer, tell)).result
