@@ -147,7 +147,7 @@ def _outcome(body: Body) -> Sign | None:
     for name, value in body.telling.items():
         if (grave := _grave_message(name, value)) is not None:
             return Sign(why=f"the body's `{name}` has a message of type {grave}")
-        if name not in words.OUTCOMES or name in body.asked.described or body.was_sent(name, value):
+        if not words.is_state_name(name) or name in body.asked.described or body.was_sent(name, value):
             continue
         if body.is_envelope and _is_no_outcome(name, value, body):
             return Sign(why=f"the body says `{name}: {_shown(value)}`")
@@ -170,7 +170,7 @@ def _is_no_outcome(name: str, value: Json, body: Body) -> bool:
 def _is_failed(name: str, text: str, word: str, body: Body) -> bool:
     if not body.asked.reads and words.ENDS_IN_FAILURE.fullmatch(text[:100]):
         failed = True
-    elif body.is_envelope or name in words.PROTOCOL_OUTCOMES:
+    elif (body.is_envelope and name in words.OUTCOMES) or name in words.PROTOCOL_OUTCOMES:
         failed = word in words.FAILED
     else:
         failed = not body.is_answered_resource and word in words.FAILED_RESOURCE

@@ -9,7 +9,7 @@ from consumer.heal.calls.false_success.members import FAILED, HARMLESS, failing_
 
 _ERROR_NAME: Final = re.compile(
     r"(?:[a-z0-9]+-){0,4}(?:errors?|exception|fault|errortype|errorcode)"
-    r"(?:-(?:code|type|message|detail|details|description|reason|name|text|msg|status))?"
+    r"(?:-(?:code|type|message|detail|details|description|reason|name|text|msg|status|id))?"
 )
 _CALL_STATUS: Final = frozenset((
     "x-status", "x-request-status", "x-response-status", "x-call-status", "x-api-status", "x-app-status",

@@ -80,6 +80,8 @@ def _sign_below(body: Body, depth: int) -> Sign | None:
     for name, value in body.members.items():
         if _has_parts(name, body.asked) and isinstance(value, list):
             sign = _sign_in_parts(value, body.asked, always=name in words.ALWAYS_PARTS)
+        elif name in words.ALWAYS_PARTS and isinstance(value, dict) and name.endswith("s"):
+            sign = _sign_in_parts([*islice(value.values(), _MAX_PARTS)], body.asked, always=True)
         elif name == "body" and isinstance(value, str) and value.lstrip().startswith("{"):
             sign = _sign_in_text(value, body.asked, depth + 1)
         elif (name in words.WRAPPERS or name.endswith(("response", "result", "results"))) and isinstance(value, dict):
@@ -137,7 +139,7 @@ def _sign_in_errors_of(parts: list[Json]) -> Sign | None:
         found = next(
             (key for key, one in part.items() if plain_name(key) in words.ERRORS and not is_nothing(one)), None
         )
-        if found is not None and not is_right_code(part[found]):
+        if found is not None and not (isinstance(part[found], int | str) and is_right_code(part[found])):
             return Sign(why=f"part {n + 1}: it has `{plain_name(found)}`")
     return None
 

@@ -50,15 +50,23 @@ def sign_in_code(body: Body) -> Sign | None:
         return None
     if any(words.is_right_message(members.get(name)) for name in words.MESSAGES):
         return None
-    if not body.asked.described and words.MESSAGES & members.keys():
-        found = next((name for name in _CODE_LIKE & members.keys() if words.is_negative_code(members[name])), None)
-        if found is not None:
-            return Sign(why=f"the body has nothing but a `{found}` of failure, and a message", sure=False)
+    if words.MESSAGES & members.keys() and (found := _code_of_failure(body)) is not None:
+        return Sign(why=f"the body has nothing but a `{found}` of failure, and a message", sure=False)
     if not _TELLS & members.keys():
         return None
     for name, value in members.items():
         if name in words.CODES and name not in body.asked.described and not words.is_right_code(value):
             return Sign(why=f"the body has nothing but a `{name}` that is no known success, and a message", sure=False)
+    return None
+
+
+def _code_of_failure(body: Body) -> str | None:
+    """Return the name of a code of several words that tells a failure, or of a number below zero."""
+    for name, value in body.members.items():
+        if name in _CODE_LIKE and not body.asked.described and words.is_negative_code(value):
+            return name
+        if name in words.CODES and isinstance(value, int) and value < 0:
+            return name
     return None
 
 

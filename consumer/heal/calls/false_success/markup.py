@@ -50,6 +50,7 @@ _ERROR_ROOTS: Final = words_of("""
     problem apierror responseerror
     """)
 _ANSWER_ROOTS: Final = words_of("response rsp resp result reply res api xml status answer methodresponse root")
+_BELOW_ZERO: Final = re.compile(r"-\d")
 _ANSWER_ENDS: Final = ("response", "result", "reply", "output", "acknowledgement", "acknowledgment", "receipt")
 _ASKS_FOR_PROPERTIES: Final = frozenset(("PROPFIND", "REPORT", "SEARCH"))
 _STATUS_LINE: Final = re.compile(r"\s*HTTP/\d(?:\.\d)?\s+([1-5]\d\d)")
@@ -267,7 +268,8 @@ def _sign_of_children(root: Element, read: Outline, asked: Asked) -> Sign | None
         if one.name in words.ERRORS and _has_error(one, text):
             return Sign(why=f"the document has `{one.name}`", sure=is_answer or not asked.reads)
         word = plain_word(text)
-        if is_answer and one.name in words.CODES and text.startswith("-") and text[1:2].isdigit():
+        is_status = root.name in _ANSWER_ROOTS and one.name in words.STATUSES and words.failing_status(text) is not None
+        if is_status or (is_answer and one.name in words.CODES and _BELOW_ZERO.match(text)):
             return Sign(why=f"the document says `{one.name}: {text[:10]}`")
         if one.name in words.RIGHT_WHERE_TRUE and word in {"false", "no", "0", "fail", "failure"}:
             return Sign(why=f"the document says `{one.name}: {word}`")

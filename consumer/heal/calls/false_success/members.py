@@ -66,7 +66,8 @@ LEFT_OVER: Final = words_of("""
     """)
 """Lists of what a batch did not do."""
 OUTCOMES: Final = words_of("""
-    status stat ack state result outcome response resultcode returncode responsestatus resultstatus statustext
+    statuscode resulttype status stat ack state result outcome response resultcode returncode responsestatus
+    resultstatus statustext
     responsecode processingstatus apistatus callstatus requeststatus ackstatus estado statut resultado stato esito
     resultat ergebnis groupname stav durum allapot статус результат 状态 结果 状態 結果
     """)
@@ -81,7 +82,7 @@ CODES: Final = words_of(
 MESSAGES: Final = words_of("""
     message msg messages detail details description reason title errmsg info statusmessage resultmsg resultmessage
     retmsg returnmsg respmsg rspmsg rtnmsg statusmsg responsetext responsemessage mensaje mensagem meldung nachricht
-    responsedescription diagnosticmessage messagetext messagedetail messageappendedtext statusdetail respdesc
+    responsedescription diagnosticmessage messagetext messagedetail messageappendedtext statusdetail resulttext respdesc
     resultdesc retdesc rsn text remark
     meddelande besked viesti zprava mesaj uzenet
     pesan messaggio bericht melding komunikat wiadomosc сообщение 消息 信息 メッセージ 메시지 note
@@ -138,7 +139,9 @@ FAILED: Final = words_of("""
     chyba neuspech selhalo hata basarisiz hiba sikertelen eroare esuat gagal помилка σφάλμα αποτυχία ошибка неудача
     отказ отклонено 失败 失敗 错误 エラー 실패 오류
     """)
-FAILED_RESOURCE: Final = words_of("error errored fail failed failure fehlgeschlagen echec fallido falhou 失败 失敗")
+FAILED_RESOURCE: Final = words_of(
+    "error errored notauthed fail failed failure fehlgeschlagen echec fallido falhou 失败 失敗"
+)
 """What a call with an effect may not leave behind as the state of its result."""
 HARMLESS: Final = words_of("""
     0 00 000 0000 00000 0.0 false none null nil no n ok okay success succeeded noerror noerrors undefined 200 na
@@ -190,10 +193,15 @@ DONE: Final = words_of("""
     processed applied registered modified written confirmed
     """)
 """Flags of an answer that has nothing else, which say that a call with an effect had it."""
-ENDS_IN_FAILURE: Final = re.compile(r"\w+[_ ](?:failed|failures?|errors?|declined|rejected)", re.IGNORECASE)
+ENDS_IN_FAILURE: Final = re.compile(
+    r"\w+[_ ](?:failed|failures?|errors?|declined|rejected)"
+    r"|(?:rejected|declined|denied|refused)[_ ]by[_ ]\w+",
+    re.IGNORECASE,
+)
 """A state of several words that ends in a failure: `COMPLETED_WITH_ERRORS`."""
 PARTIAL: Final = words_of("incompleteresults ispartial partialresults")
 """Members that say, where they are true, that an answer is not the whole."""
+_STATE_NAME: Final = re.compile(r"(?!prev|old|last|prior|former|from|parent|initial|before)\w{2,20}(?:status|state)")
 _TELLING: Final = (
     ERRORS | COMPLAINTS | RIGHT_WHERE_TRUE | WRONG_WHERE_TRUE | DONE | OUTCOMES | words_of("return etreturn messages")
 )
@@ -220,7 +228,13 @@ def may_tell(name: str) -> bool:
     """Return whether a member's name is one by which a failure is told, or its absence."""
     if name in _TELLING or is_error_name(name) or lists_errors(name):
         return True
-    return counts_failures(name) or lists_left_over(name)
+    return counts_failures(name) or lists_left_over(name) or is_state_name(name)
+
+
+@lru_cache(maxsize=4096)
+def is_state_name(name: str) -> bool:
+    """Return whether a member is the state of what a call leaves behind, and of nothing before it."""
+    return name in OUTCOMES or _STATE_NAME.fullmatch(name) is not None
 
 
 @lru_cache(maxsize=4096)

@@ -17,7 +17,8 @@ ERROR_TITLE: Final = re.compile(
     r"|(?:(?:the|our|site|website|server|system|is|are|we|currently|scheduled|planned|under|down|for|in)\s+){0,6}"
     r"maintenance(?: mode| page| break)?|temporarily unavailable|attention required"
     r"|(?:an )?error occurred while .{1,60}|\w{3,40}(?:error|exception) at /.{0,100}|.{0,60}\bwerkzeug debugger"
-    r"|.{0,100}\([45]\d\d [a-z ]{3,40}\)|.{0,40}\b(?:threshold|limit|quota) exceeded|unavailable"
+    r"|.{0,100}\([45]\d\d [a-z ]{3,40}\)|.{0,40}\b(?:threshold|limit|quota) exceeded|unavailable|oops|uh.?oh"
+    r"|(?:service|system|network|connection|gateway|request|page|script|query|unknown|unexpected|fatal|critical) error"
     r"|database error|error establishing a database connection|fastly error|software error:?"
     r"|backend fetch failed|upstream (?:error|unavailable)|application is not available"
     r"|just a moment|verify(?:ing)? you are human|(?:security|browser) (?:check|verification)",

@@ -20,7 +20,8 @@ ERROR_SENTENCE: Final = re.compile(
     r"|limit exceeded(?=\W*$|[.,:;!]| (?:for|on|in|by|of|try|please)\b)"
     r"|(?:you are |user is )?(?:not authori[sz]ed|unauthori[sz]ed)\b|forbidden\W*$|not acceptable\W*$"
     r"|the requested url was rejected|error establishing a database"
-    r"|no route matched|cannot (?:get|post|put|patch|delete) /"
+    r"|no route matched|invalid (?:request|token|api key|parameters?|credentials|signature|session)\W*$"
+    r"|cannot (?:get|post|put|patch|delete) /"
     r"|(?:the )?(?:service|server|site|system) (?:is )?(?:(?!shut)\w+ )?(?:unavailable|overloaded|down)\b"
     r"|(?:down for |under |in )(?:\w+ )?maintenance)",
     re.IGNORECASE,
@@ -51,7 +52,8 @@ _COMPLAINT: Final = re.compile(
     re.IGNORECASE,
 )
 WRONG_REQUEST: Final = re.compile(
-    r"[%\w\"'`. -]{1,60} (?:is|are|was) (?:required|invalid|missing|not valid|not allowed|malformed|not found)\W*$",
+    r"[%\w\"'`. -]{1,60} (?:is|are|was) (?:required|invalid|missing|not valid|not allowed|malformed|not found"
+    r"|not \w+(?:able|ible|ed|en))\W*$",
     re.IGNORECASE,
 )
 """A message about one of the request's members."""
@@ -90,7 +92,7 @@ _FAILURE: Final = re.compile(
 )
 """Words and stems of failure, anywhere in a message."""
 _DONE: Final = re.compile(
-    r"\b(?:clear|reset|resolv|fix|delet|remov|revok|updat|receiv|record|creat|sent|sav|pass|schedul|clos|acknowledg|dismiss"
+    r"\b(?:clear|reset|resolv|fix|delet|remov|revok|updat|receiv|record|creat|sent|sav|pass(?:ed|es)?\b|schedul|clos|acknowledg|dismiss"
     r"|ignor|purg|skipp|plac|enabl|disabl|set to\b|undone\b|complet|finish"
     r"|retri|retry|handl|reported|logged|success|ok\b|no (?:\w+ )?(?:errors?|failures?)"
     r"|no_error|none\b"

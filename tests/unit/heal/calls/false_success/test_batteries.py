@@ -6,8 +6,6 @@ from collections import Counter
 from datetime import timedelta
 from typing import Any, Final
 
-import pytest
-
 from consumer.heal.calls.body import content_of
 from consumer.heal.calls.false_success import Sign, false_success
 from consumer.heal.calls.false_success.asked import asked_by
@@ -46,12 +44,11 @@ def _sign(case: dict[str, Any]) -> Sign | None:
 def test_of_100_lies_at_most_2_are_believed() -> None:
     lies = _read("lies")
     believed = [case for case in lies if _sign(case) is None]
-    assert len(lies) >= 700
+    assert len(lies) >= 740
     assert len(believed) <= _MOST_BELIEVED * len(lies), Counter(case["name"] for case in believed)
 
 
-@pytest.mark.parametrize("battery", ["first", "second", "third", "fourth"])
-def test_no_success_is_refused_for_its_words(battery: str) -> None:
-    truths = [case for case in _read("truths") if case["battery"] == battery]
-    assert len(truths) >= 100
+def test_no_success_is_refused_for_its_words() -> None:
+    truths = _read("truths")
+    assert len(truths) >= 600
     assert not [(case["name"], sign.why) for case in truths if (sign := _sign(case)) is not None]
