@@ -59,6 +59,7 @@ OPTIONS: Final = (
     PasswordOption("echo|printf", r"['\"]?(?:[\w.-]+:)?(?=[^|]{1,200}\|\s{0,4}(?:sudo\s+)?(?:sudo\s+-\w*s|chpasswd|passwd\s+--stdin|\S*\s?login\b[^|]{0,60}stdin|gpg\b))", "echo 'sud0Pw' | sudo -S apt update", "sud0Pw", trigger=r"(?:echo|printf)\s[^\n]*\|"),
     PasswordOption("requirepass|masterauth|auth", r"\s{0,2}", "requirepass r3quirePw", "r3quirePw", r"(?=\S*[0-9])(?=[0-9]*[a-z])[^\s\"'|;&<>:=.,/()\[\]{}]{8,}(?=\s|$)", "requirepass|masterauth"),
     PasswordOption("cmdkey|schtasks|psexec|xfreerdp|wlfreerdp|mstsc|rasdial|runas", r"(?:/pass|/p|/rp|-p)[: ]", "cmdkey /add:h /user:bob /pass:cmdK3y", "cmdK3y", trigger=r"\b(?:cmdkey|schtasks|psexec|xfreerdp|wlfreerdp|mstsc|rasdial|runas)\s"),
+    PasswordOption("rocommunity|rwcommunity|rocommunity6|rwcommunity6", r"", "rocommunity c0mmunPw default", "c0mmunPw", trigger="r[ow]community"),
     PasswordOption("logon", r"[\w./-]+,", ".logon td/bob,t3raPw", "t3raPw", trigger=r"logon\s"),
     PasswordOption("identified", r"(?:with\s+\S+\s+)?(?:by|as)\s+(?:password\s+)?['\"]?", "CREATE USER bob IDENTIFIED BY 'id3ntPw'", "id3ntPw", r"(?!values\b|externally\b|password\b)[^\s\"';,)]+", r"identified\s+(?:by|with)"),
 )  # fmt: skip
@@ -94,6 +95,10 @@ _ADJACENT: Final = frozenset(
         "net",
         "echo",
         "printf",
+        "rocommunity",
+        "rwcommunity",
+        "rocommunity6",
+        "rwcommunity6",
         "requirepass",
         "masterauth",
         "auth",

@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote_plus
 Redact = Callable[[str], str]
 _ENCODED_WORD: Final = re.compile(r"[^\s\"'=&?;#,|<>()\[\]{}\\]+")
 _BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16,4096}+={0,2}")
-_ENTITY: Final = re.compile(r"&(?:quot|#34|#x22|apos|#39|#x27);", re.IGNORECASE)
+_ENTITY: Final = re.compile(r"&(?:lt|gt|amp|quot|#34|#x22|apos|#39|#x27);", re.IGNORECASE)
 _MOST: Final = 200
 _TOLD: Final = (
     "password",

@@ -16,11 +16,13 @@ _SPOKEN: Final = first_letters(
     before="[a-z]",
 )  # fmt: skip
 _SAID: Final = "|".join(re.escape(word) for word in SAID)
+_CODES: Final = r"(?:verification|login|access|confirmation|sms|2fa|mfa|otp)[ -]code"
 _OPENS: Final = r"[\"'`«“„‘]"
 _ENDS: Final = r"[\"'`»”“’]"
 _FOR_WHOM: Final = r"(?:\s(?:for|of|to|von|für|pour|de|del|para|per|voor|at|on)\s[^\s:=]{1,60}(?:\s[^\s:=]{1,60})?)?"
 _SENTENCE: Final = re.compile(
-    rf"{_SPOKEN}[a-z]{{0,2}}{_FOR_WHOM}[\"'`]?\s{{1,3}}(?:{_SAID})(?=[\s:])(?:\s(?:now|currently|set to|jetzt|nun|ahora|maintenant|still))?"
+    rf"(?:{_SPOKEN}|{_CODES})[^\W\d_]{{0,3}}{_FOR_WHOM}[\"'`]?\s{{1,3}}"
+    rf"(?:(?:(?:has\sbeen|was|is)\s)?(?:changed|set|reset|updated)\s(?:to|as)|{_SAID})(?=[\s:])(?:\s(?:now|currently|set to|jetzt|nun|ahora|maintenant|still))?"
     rf"\s{{0,3}}:?\s{{0,3}}(?P<open>\\{{0,3}}{_OPENS})?(?P<v>(?:(?<=[\"'`«“„‘])[^\"'`»”\r\n\\]{{1,200}}|[^\s\"'`«»“”„;,<>{{}}()\[\]\\]{{2,200}}))"
 )
 _QUOTED: Final = re.compile(rf"{_SPOKEN}(?:\s{{1,3}}|\(){_OPENS}(?P<v>[^\"'`»”\r\n\\]{{3,200}}){_ENDS}")
@@ -47,6 +49,9 @@ _ASIAN: Final = re.compile(
 _DECLARED: Final = re.compile(
     rf"variable\s{{1,4}}\"[\w-]{{0,40}}?(?P<name>{_SPOKEN}[\w-]{{0,30}})\"\s{{0,4}}\{{[^{{}}]{{0,300}}?default\s{{0,4}}=\s{{0,4}}\"(?P<v>[^\"\r\n]{{1,400}})"
 )
+_TERM: Final = re.compile(
+    rf"[{{(]\s{{0,4}}(?P<name>{_SPOKEN}[\w-]{{0,30}})\s{{0,4}},\s{{0,4}}[\"'](?P<v>[^\"'\r\n]{{1,400}})[\"']"
+)
 _LISTED: Final = re.compile(
     rf"<key>[\w .-]{{0,40}}?(?P<name>{_SPOKEN}[\w .-]{{0,30}})</key>\s{{0,20}}<(?:string|data)>\s{{0,20}}(?P<v>[^<>]{{1,1000}})<"
 )
@@ -57,9 +62,17 @@ _PLAIN_TEXT: Final = re.compile(r"convertto-securestring\s{1,4}(?:-string\s{1,4}
 _TUPLE: Final = re.compile(
     r"auth\s{0,2}=\s{0,2}\w{0,20}[(\[]\s{0,2}[\"'][^\"'\r\n]{1,100}[\"']\s{0,2},\s{0,2}[\"'](?P<v>[^\"'\r\n]{1,200})"
 )
-_NAMELESS: Final = (_ASIAN, _FILE_OF_PASSWORDS, _PLAIN_TEXT, _TUPLE)
+_NUMBER: Final = re.compile(
+    r"(?:otp|cvv2?|cvc2?)(?<![a-z](?:otp|cvv|cvc))\s{1,3}(?:[:#]\s?)?(?P<v>[0-9]{3,8})(?![0-9])"
+)
+_ARGUMENT: Final = re.compile(
+    r"(?:getconnection|networkcredential|basicauth|basic_auth|_connect|_login|setcredentials|set_credentials|authenticate|createcredential)"
+    r"\s{0,2}\([^()\r\n]{0,200}?,\s{0,2}[\"'](?P<v>[^\"'\r\n]{3,200})[\"']\s{0,2}\)"
+)
+_NAMELESS: Final = (_NUMBER, _ARGUMENT, _ASIAN, _FILE_OF_PASSWORDS, _PLAIN_TEXT, _TUPLE)
 _LOGIN: Final = re.compile(
-    r"(?:credentials?|user(?:name)?\s{0,2}/\s{0,2}pass(?:word)?|log[io]n)\s{0,2}(?:[:=]|are|is|\(|were)?\s{0,2}[\"'(]?"
+    r"(?:credentials?|identifiants|zugangsdaten|credenciales|user(?:name)?\s{0,2}/\s{0,2}pass(?:word)?|log[io]n)"
+    r"(?:\s(?:failed|refused|denied|rejected)\s(?:for|as|of))?\s{0,2}(?:[:=]|are|is|\(|were)?\s{0,2}[\"'(]?"
     r"[\w.@+-]{1,60}\s{0,1}[:/]\s{0,1}(?P<v>[^\s\"'/:;,()<>=]{4,200})(?!=)"
 )
 _WORD: Final = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
@@ -92,7 +105,7 @@ def told_secrets(text: str, low: str, *, sure: bool) -> Iterator[Span]:
 
 def paired_secrets(low: str, *, sure: bool) -> Iterator[Span]:
     """Yield the values beside the names of secrets: attributes, pairs of name and value, arguments, logins."""
-    for pattern in (_PAIR, _CALLED, _DECLARED, _LISTED, _LOGIN, *_NAMELESS):
+    for pattern in (_PAIR, _CALLED, _TERM, _DECLARED, _LISTED, _LOGIN, *_NAMELESS):
         for found in pattern.finditer(low):
             value = found["v"].strip()
             if value in STATES or _is_template(value) or value.startswith(("[redacted", "secret://")):

@@ -40,8 +40,12 @@ _NAMES: Final = "|".join(
         rf"(?:sig|signature|hmac|sas|(?:^|{_KEYS})key)\\*[\"']?\s*[:=]\s*\\*[\"']?{_SIGNS}{{16}}",
         rf"(?:pass|pin|pin[_-]?code|(?:login|auth)[_-]?code){_IS}", rf"(?:^|[^a-z_.-])(?:access|refresh|seed){_IS}",
         rf"(?:^|[^a-z])pin{_NO_LETTER}", r"-(?:pass|pin)[\s=]", r"\s\\*/(?:p|pass|password|pw|pwd|token):",
-        r"[?&;](?:k|key|code|(?:access|auth|verification|reset|invite|magic|login|confirm(?:ation)?|ticket|oobcode)[a-z_-]*|(?:[\w-]*-)?sig(?:nature)?)=",
-        "log[io]n", "convertto-secure", r":(?:[0-9]{2}[0-9]*|\*):[\w*-]+:[\w.-]+:",
+        (r"[?&;](?:k|key|code|(?:access|auth|verification|reset|invite|magic|login|confirm(?:ation)?|ticket|oobcode)"
+        r"[a-z_-]*|(?:[\w-]*-)?sig(?:nature)?)="),
+        "log[io]n", "convertto-secure", "identifiants",
+        r"(?:getconnection|networkcredential|basic_?auth|_connect|_login|credentials?|authenticate)\s*\(",
+        r"[a-z0-9][_-](?:pat|tok|sk|apikey|key)[_-][a-z0-9]{24}",
+        "(?:verification|login|access|confirmation|sms|2fa|mfa|otp)[ -]code", r":(?:[0-9]{2}[0-9]*|\*):[\w*-]+:[\w.-]+:",
         r"(?:key|code|sig|signature|hmac|sas|pass|pin|access|refresh)(?:%3d|%3a|%22|&quot|&\#|\\*[\"']?\s*=>)",
     )
 )  # fmt: skip
@@ -84,7 +88,9 @@ class _Automaton:
 
     def __init__(self, pattern: str, beyond_ascii: str = "") -> None:
         self._ascii = _automaton(_of_ascii(pattern)).isinstance_python
-        self._any = _automaton(f"{pattern}|{beyond_ascii}" if beyond_ascii else pattern).isinstance_python
+        # Of ASCII here too: at a boundary of Unicode's the engine gives its automaton up, for a search far slower.
+        whole = (f"{pattern}|{beyond_ascii}" if beyond_ascii else pattern).replace(r"\b", r"(?-u:\b)")
+        self._any = _automaton(whole).isinstance_python
 
     def finds(self, text: str) -> bool:
         """Return whether the text holds one of them."""

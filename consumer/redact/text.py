@@ -47,10 +47,10 @@ _SECRET: Final = (
 )
 _AFTER_NAME: Final = (
     r"(?:"
-    r"(?:\\{0,7}[\"'])?\s{0,4}(?:=>|[:=\uff1a])\s{0,4}"
+    r"(?:\s{0,2}:\s{0,2}[a-z][\w.<>?]{0,40}(?=\s{0,2}=))?(?:\\{0,7}[\"'])?\s{0,4}(?:=>|[?:+]?=|[:\uff1a])\s{0,4}"
     rf"(?P<escape>\\{{0,7}})(?P<quote>[\"'`]){_NOT_REFERENCE}"
     r"(?P<v1>(?:[^\\\"'\r\n]++|(?P=escape)\\++[\"']?|\\++(?![\"'\\])|(?!(?P=quote))[\"'])++)"
-    rf"|(?:\s{{0,4}}=\s{{0,4}}|%3d)(?!=){_NOT_REFERENCE}(?P<v2>(?:[^\s\"'&,;<>\\%]|%(?!26))++)"
+    rf"|(?:\s{{0,4}}[?:+]?=\s{{0,4}}|%3d)(?!=){_NOT_REFERENCE}(?P<v2>(?:[^\s\"'&,;<>\\%]|%(?!26))++)"
     # After a colon and no quote, plain words are prose: "password: must be given".
     rf"|(?:\\{{0,7}}[\"'])?[:\uff1a]\s{{0,4}}{_NOT_REFERENCE}(?:{SCHEMES}\s{{1,3}})?"
     r"(?=[^\s\"'&,;<>\\0-9=+/$!%^*]{0,40}+[0-9=+/$!%^*])(?P<v3>[^\s\"'&,;<>\\]{3,}+)"
@@ -67,7 +67,7 @@ _SEED: Final = re.compile(
     r"(?P<v>[a-z]{3,8}(?:[ ,]{1,2}[a-z]{3,8}){11,23})"
 )
 _FLAG: Final = re.compile(
-    rf"-(?<![\w]-)(?:-)?(?:[\w-]{{0,30}}?-)?(?P<name>{_SECRET}|pass|pin)(?:\s{{1,4}}|=)(?!-|secret://)(?P<v>\"[^\"\r\n]+\"|'[^'\r\n]+'|[^\s\"']+)"
+    rf"-(?<![\w-]-)-?(?:[a-z0-9]{{1,20}}[_-]){{0,4}}?(?P<name>{_SECRET}|pass|pin)(?:\s{{1,4}}|=)(?!-|secret://)(?P<v>\"[^\"\r\n]+\"|'[^'\r\n]+'|[^\s\"']+)"
 )
 _SLASHED: Final = re.compile(r"\s/(?:p|pass|password|pw|pwd|token):(?P<v>[^\s\"']{3,})")
 _LOGIN: Final = re.compile(
@@ -77,6 +77,10 @@ _LOGIN: Final = re.compile(
 _COOKIE: Final = re.compile(
     r"cookie2?\\{0,7}[\"']?\s{0,4}:\s{0,4}\\{0,7}[\"']?(?P<v>[^\r\n\"'\\=]{1,64}+=[^\r\n\"'\\]*)"
 )
+_CALLED_A_KEY: Final = re.compile(
+    r"(?:(?<=[a-z0-9][_-])(?:key|pat|tok|token|secret|sk|apikey))[_-](?=[A-Za-z]{0,40}[0-9])(?P<v>[A-Za-z0-9]{24,256})"
+)
+"""A token of an issuer that no shape names: its mark says what it is."""
 _DOUBTFUL: Final = re.compile(
     r"(?:k(?<![a-z]k)ey|s(?:(?<![a-z]s)ig(?:nature)?|(?<![a-z]s)as)|h(?<![a-z]h)mac)"
     r"\\{0,7}[\"']?\s{0,4}[:=]\s{0,4}\\{0,7}[\"']?(?P<v>[a-z0-9+/_.~=-]{16,512}+)"
@@ -157,6 +161,8 @@ def _redact_once(text: str, *, entropy: bool, sent: bool, depth: int) -> str:
         text = _replace_matches(text, _LOGIN.finditer(text))
     if not sent and HAS_COMMAND.finds(text):
         text = replace_spans(text, commands.passwords_of_commands(_lower_same_length(text)))
+    if not sent:
+        text = _replace_matches(text, _CALLED_A_KEY.finditer(text))
     if entropy and has_long_runs(text.encode(errors="replace")):
         text = _replace_matches(text, random_tokens(text))
     return text

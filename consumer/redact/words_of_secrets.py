@@ -338,6 +338,6 @@ STATES: Final = frozenset(
 """Words that say how a secret is: after `password is` and `password:` they are prose."""
 SAID: Final = (
     "is", "was", "are", "were", "be", "equals", "=", "ist", "war", "lautet", "lautete", "heißt", "heisst", "est", "etait",
-    "était", "es", "era", "fue", "é", "foi", "è", "jest", "to", "är", "er", "on", "este", "je", "luidt", "isimli", "это", "является", "—", "–", "-",
+    "était", "es", "era", "fue", "é", "foi", "è", "jest", "to", "är", "er", "on", "este", "je", "luidt", "isimli", "это", "является", "е", "—", "–", "-",
 )  # fmt: skip
 """What stands between a secret's name and the secret in a sentence."""
