@@ -43,7 +43,7 @@ _NAMES: Final = "|".join(
         (r"[?&;](?:k|key|code|(?:access|auth|verification|reset|invite|magic|login|confirm(?:ation)?|ticket|oobcode)"
         r"[a-z_-]*|(?:[\w-]*-)?sig(?:nature)?)="),
         "log[io]n", "convertto-secure", "identifiants",
-        r"(?:getconnection|networkcredential|basic_?auth|_connect|_login|credentials?|authenticate)\s*\(",
+        r"(?:getconnection|basic_?auth|_connect|_login|credentials?|authenticate)\s*\(",
         r"[a-z0-9][_-](?:pat|tok|sk|apikey|key)[_-][a-z0-9]{24}",
         "(?:verification|login|access|confirmation|sms|2fa|mfa|otp)[ -]code", r":(?:[0-9]{2}[0-9]*|\*):[\w*-]+:[\w.-]+:",
         r"(?:key|code|sig|signature|hmac|sas|pass|pin|access|refresh)(?:%3d|%3a|%22|&quot|&\#|\\*[\"']?\s*=>)",
