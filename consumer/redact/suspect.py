@@ -45,7 +45,8 @@ _NAMES: Final = "|".join(
         "log[io]n", "convertto-secure", "identifiants",
         r"(?:getconnection|basic_?auth|_connect|_login|credentials?|authenticate)\s*\(",
         r"[a-z0-9][_-](?:pat|tok|sk|apikey|key)[_-][a-z0-9]{24}",
-        "(?:verification|login|access|confirmation|sms|2fa|mfa|otp)[ -]code", r":(?:[0-9]{2}[0-9]*|\*):[\w*-]+:[\w.-]+:",
+        "(?:verification|login|access|confirmation|sms|2fa|mfa|otp)[ -]code",
+        r":(?:[0-9]{2}[0-9]*|\*):[\w*-]+:[\w.-]+:",
         r"(?:key|code|sig|signature|hmac|sas|pass|pin|access|refresh)(?:%3d|%3a|%22|&quot|&\#|\\*[\"']?\s*=>)",
     )
 )  # fmt: skip
