@@ -24,6 +24,7 @@ ROUNDS: Final = 3
 WITHIN: Final = 300.0
 BAR: Final = 0.97
 _ENDED: Final = "SELECT count(*) FROM workflow_failures WHERE resolved"
+_UNTOLD: Final = "SELECT count(*) FROM heal_outbox"
 _SUSPENDED: Final = "SELECT count(*) FROM heal_claim WHERE owner = 'suspended'"
 
 
@@ -61,6 +62,7 @@ async def _one(arena: Arena, name: str, count: int, first: int, *, suspended: bo
             await run.until(_SUSPENDED if suspended else _ENDED, lambda found: found == first, WITHIN)
             if await run.results(first, WITHIN, [member]) is None:
                 raise RuntimeError(f"not all of the first were told after {WITHIN:.0f} s")
+            await run.until(_UNTOLD, lambda found: found == 0, WITHIN)
         await run.lay_down((event.key, event.value) for event in load)
         await arena.settled()
         async with run.member(1) as member:

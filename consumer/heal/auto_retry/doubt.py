@@ -71,21 +71,26 @@ class CallDoubt(BaseModel):
     code: Code | None = None
     proofs: tuple[KeptProof, ...] = ()
 
-    def judged(self, passed: timedelta) -> MayHaveRun:
-        """Return the verdict on the call, so long after its suspension."""
-        return MayHaveRun(why=self.why, throttled=self.throttled, answer=self._answer(passed))
+    def after(self, passed: timedelta) -> "CallDoubt":
+        """Return the doubt so long after its suspension."""
+        if self.asked_wait is None:
+            return self
+        return self.model_copy(update={"asked_wait": max(0.0, self.asked_wait - passed / SECOND)})
 
-    def otherwise(self, passed: timedelta) -> Repeat | Definite:
+    def judged(self) -> MayHaveRun:
+        """Return the verdict on the call."""
+        return MayHaveRun(why=self.why, throttled=self.throttled, answer=self._answer())
+
+    def otherwise(self) -> Repeat | Definite:
         """Return the verdict on a refused call where nothing was done before."""
         if self.is_final:
             return Definite(why=self.refused_as)
-        return Repeat(why=self.refused_as, throttled=self.throttled, answer=self._answer(passed))
+        return Repeat(why=self.refused_as, throttled=self.throttled, answer=self._answer())
 
-    def _answer(self, passed: timedelta) -> EarlierAnswer | None:
+    def _answer(self) -> EarlierAnswer | None:
         if not self.is_answered:
             return None
-        asked = None if self.asked_wait is None else max(NO_TIME, self.asked_wait * SECOND - passed)
-        return EarlierAnswer(asked_wait=asked)
+        return EarlierAnswer(asked_wait=None if self.asked_wait is None else self.asked_wait * SECOND)
 
 
 class DoubtState(HealState):

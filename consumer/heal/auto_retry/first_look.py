@@ -27,10 +27,12 @@ from consumer.model import Outcome, RetryLater
 from schemas.names import Code
 
 
-async def look_first(session: CallSession, progress: LookProgress | None = None) -> Outcome | Suspended | None:
+async def look_first(
+    session: CallSession, progress: LookProgress | None = None, calls: int = 0
+) -> Outcome | Suspended | None:
     """Return the outcome if the effect has happened already, or if that stays unclear; None: the call may be made.
 
-    `progress` is how far the looks of a suspended heal are.
+    `progress` is how far the looks of a suspended heal are, `calls` how many calls of it died with their process.
     """
     look = session.request.read_back
     if look is None:
@@ -44,7 +46,7 @@ async def look_first(session: CallSession, progress: LookProgress | None = None)
         progress = LookProgress(left=left if later is None else NO_TIME)
     found = await read_back(session, look, progress)
     if isinstance(found, LookLater):
-        doubt = doubt_of(session, "earlier", MayHaveRun(why=found.why), in_doubt=who is not Suspect.NOBODY)
+        doubt = doubt_of(session, "earlier", MayHaveRun(why=found.why), calls=calls, in_doubt=who is not Suspect.NOBODY)
         return suspend(session, doubt, found)
     if isinstance(found, Happened):
         return await finish_from_read_back(session, found)

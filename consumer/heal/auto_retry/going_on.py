@@ -46,8 +46,8 @@ async def go_on_looking(session: CallSession, state: DoubtState, *, begun: bool)
         await session.gate.keep(state)  # a call that ends process after process is made as often as any other
     doubt, now = state.doubt, session.tools.now()
     if doubt.about != "earlier":
-        return await go_on_from_doubt(session, doubt, state.progress(now), state.passed(now))
-    known = await look_first(session, state.progress(now))
+        return await go_on_from_doubt(session, doubt.after(state.passed(now)), state.progress(now))
+    known = await look_first(session, state.progress(now), doubt.calls)
     return await retry_call(session, doubt.calls) if known is None else known
 
 

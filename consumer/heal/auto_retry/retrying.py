@@ -60,28 +60,23 @@ async def retry_call(session: CallSession, made: int = 0) -> Outcome | Suspended
     return await _finish(session, await _call_until_judged(session, made, in_doubt))
 
 
-async def go_on_from_doubt(
-    session: CallSession, doubt: CallDoubt, progress: LookProgress, passed: timedelta
-) -> Outcome | Suspended:
+async def go_on_from_doubt(session: CallSession, doubt: CallDoubt, progress: LookProgress) -> Outcome | Suspended:
     """Look for what a suspended heal's call has done, and go on with what follows from it."""
-    judged = doubt.judged(passed)
-    found = await _look(session, doubt, judged, progress)
+    found = await _look(session, doubt, doubt.judged(), progress)
     if isinstance(found, Suspended):
         return found
     if doubt.about == "answer":
         return await _finish_unproven(session, doubt.code, [kept.proof for kept in doubt.proofs], found)
     if isinstance(found, Happened):
         return await finish_from_read_back(session, found)
-    return await _go_on_unhappened(session, doubt, found, passed)
+    return await _go_on_unhappened(session, doubt, found)
 
 
-async def _go_on_unhappened(
-    session: CallSession, doubt: CallDoubt, found: MayHaveRun | Repeat, passed: timedelta
-) -> Outcome | Suspended:
+async def _go_on_unhappened(session: CallSession, doubt: CallDoubt, found: MayHaveRun | Repeat) -> Outcome | Suspended:
     is_refusal = doubt.about == "refusal"
     if isinstance(found, MayHaveRun):
         return _unproven_refusal(session, found.why) if is_refusal else _failed_outcome(session, found)
-    following = doubt.otherwise(passed) if is_refusal else found
+    following = doubt.otherwise() if is_refusal else found
     ended = await _wait_to_repeat(session, following, doubt.calls) if isinstance(following, Repeat) else following
     if ended is not None:
         return _failed_outcome(session, ended)
