@@ -22,8 +22,10 @@ WITH old AS (
   SELECT w.id, w.step,
          CASE WHEN w.status = 'given_up' AND (w.unsure OR w.effect_made) THEN 'needs_person'
               ELSE w.status END AS status,
+         -- No effect of it is in doubt: its plan was not answered, or its strategy was in shadow mode.
          w.status = 'needs_person' AND NOT (w.unsure OR w.effect_made)
-           AND EXISTS (SELECT FROM heal_approval a WHERE a.failure_id = w.id AND a.state = 'expired') AS unanswered
+           AND (EXISTS (SELECT FROM heal_approval a WHERE a.failure_id = w.id AND a.state = 'expired')
+                OR EXISTS (SELECT FROM heal_shadow s WHERE s.failure_id = w.id)) AS unanswered
     FROM workflow_failures w WHERE w.id = $1 FOR NO KEY UPDATE
 ), moved AS (
   UPDATE workflow_failures f

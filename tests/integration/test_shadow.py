@@ -1,5 +1,6 @@
 """A strategy in shadow mode is planned and told, and does nothing; it is held against what happened."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -96,3 +97,18 @@ async def test_what_would_have_been_healed_is_graded_by_what_happened(embedded_p
     assert [by_name[f"w{n}"][what] for n, what in enumerate(("mended_by_person", "given_up", "open"))] == [1, 1, 1]
     assert {one["would_heal"] for one in reported} == {1}
     assert {one["cost_aud"] for one in reported} == {"0.05"}
+
+
+async def test_once_its_strategy_is_live_whoever_asks_has_it_healed(embedded_place: Site, catalog_file: Path) -> None:
+    place, acting = place_with(embedded_place, catalog_file, mode="shadow"), Acting()
+    await place.publish(event(await place.organisation(), "1", workflow_name="w"))
+    async with place.consumer(acting.strategies(StrategyName.AUTO_RETRY)) as running:
+        rows = await running.settled(1)
+    failure_id, settings = str(rows["w"]["id"]), environment_of(place.settings)
+    assert rows["w"]["status"] == "needs_person"
+    place_with(place, catalog_file, mode="live")
+    async with place.consumer(acting.strategies(StrategyName.AUTO_RETRY)):
+        ran = await asyncio.to_thread(shw, "heal", failure_id, "--wait", "30", settings=settings)
+        assert ran.code == 0, ran.err
+    assert acting.acted == ["auto-retry"]
+    assert (await place.failures())["w"]["status"] == "resolved"
