@@ -14,6 +14,7 @@ from consumer.model import FailureId, Healed, NotHealed, Outcome, Proof, RetryLa
 from consumer.model.approval import AnswerResult, PlanAnswer
 from consumer.results.decision import status_message
 from consumer.results.events import Outlet
+from consumer.store.approvals import known_fingerprints
 from consumer.store.heal_requests import HealRequestResult, ask_heal
 from consumer.store.plan_answers import Answered, answer_plan
 from consumer.store.pool import transaction
@@ -269,6 +270,62 @@ async def test_who_asked_for_the_heal_does_not_approve_it_where_the_catalog_forb
         assert await stands(embedded_place, "awaiting_approval")
         assert (await answer(embedded_place, said, by="bob")).result is AnswerResult.APPROVED
         await until(lambda: stands(embedded_place, "resolved"))
+
+
+async def test_a_yes_to_a_plan_that_another_has_overtaken_is_asked_again(embedded_place: Site) -> None:
+    acts: list[UUID] = []
+    mark(embedded_place)
+
+    async with embedded_place.consumer(acting(acts)) as running:
+        said = await one_asked(embedded_place, running)
+        mark(embedded_place, attempts="2")
+
+        async def reloaded() -> bool:
+            return running.metric("shw_catalog_reloads_total", outcome="changed") >= 1
+
+        await until(reloaded)
+        assert (await answer(embedded_place, said)).result is AnswerResult.APPROVED
+        again = await asked(embedded_place, 3)
+        assert said.approval is not None
+        assert again.approval is not None
+        assert again.approval.plan_hash != said.approval.plan_hash
+        assert again.approval.asked == 2
+        assert acts == []
+        assert (await answer(embedded_place, again)).result is AnswerResult.APPROVED
+        await until(lambda: stands(embedded_place, "resolved"))
+    assert acts == [said.failure_id]
+
+
+async def test_the_first_of_a_fingerprint_is_asked_for_and_the_next_ones_are_not(embedded_place: Site) -> None:
+    acts: list[UUID] = []
+    mark(embedded_place, "{first: true}")
+    async with embedded_place.consumer(acting(acts)):
+        org = await embedded_place.organisation()
+        await embedded_place.publish(event(org, "1", workflow_name="w"))
+        said = await asked(embedded_place)
+        await answer(embedded_place, said)
+        await until(lambda: stands(embedded_place, "resolved"))
+
+        async def known() -> bool:
+            return bool(await known_fingerprints(embedded_place.db))
+
+        assert await until(known)
+        # A plan knows the fleet as of a moment ago: what comes within it is asked for once more than needed.
+        await until(lambda: heals_unasked(embedded_place, org, acts))
+    assert len(acts) >= 2
+
+
+async def heals_unasked(place: Site, org: UUID, acts: list[UUID]) -> bool:
+    """Publish one more failure of the same kind, and tell whether it was healed and not asked for."""
+    number = await place.count("workflow_failures") + 1
+    before = len(acts)
+    await place.publish(event(org, str(number), workflow_name="w"))
+
+    async def decided() -> bool:
+        return len(acts) > before or await place.count("heal_approval") == number
+
+    await until(decided)
+    return len(acts) > before
 
 
 # --- over the command line and the API
