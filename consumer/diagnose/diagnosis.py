@@ -1,6 +1,6 @@
 """Classifies a failure by its reason and context: type, disposition (whether a retry can help) and evidence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import chain
@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from consumer.diagnose.confidence import FEATURES, confidence, features
-from consumer.diagnose.facts import ERROR_KEYS, Tier, context_facts, text_facts
+from consumer.diagnose.facts import ERROR_KEYS, Fact, Tier, context_facts, text_facts
 from consumer.diagnose.index import Index, Met
 from consumer.diagnose.lexer import EXCERPT, Text, quoted, read
 from consumer.diagnose.packs import PACKS
@@ -80,8 +80,12 @@ def diagnose_by(index: Index, failure_reason: str, context: JsonObject) -> Diagn
     Every matching rule adds its weight to a type, a disposition, or both. The type with the greatest total wins, and
     the disposition whose strongest single rule is the strongest.
     """
-    facts = chain(context_facts(context), text_facts(failure_reason) if "{" in failure_reason else ())
-    met = sorted(index.met(failure_reason, facts), key=lambda one: (one.tier, -one.weight))
+    facts: Iterable[Fact] = context_facts(context) if context else ()
+    if "{" in failure_reason:
+        facts = chain(facts, text_facts(failure_reason))
+    met = index.met(failure_reason, facts)
+    if len(met) > 1:
+        met.sort(key=lambda one: (one.tier, -one.weight))
     place, care, its_features = judge(met)
     if _nothing_speaks(its_features):
         met = with_words(met, read(failure_reason), failure_reason)

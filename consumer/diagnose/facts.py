@@ -37,7 +37,7 @@ _WORDS: Final = words_of(
     """
 )
 _STATUS: Final = re.compile(r"[45]\d\d")
-_STATUSES: Final = frozenset(map(str, range(400, 600)))
+STATUSES: Final = frozenset(map(str, range(400, 600)))
 _BEFORE_STATUS: Final = words_of(
     """
     http https status code error err statuscode response returned returns returning got received replied
@@ -136,9 +136,9 @@ def json_bodies(reason: str) -> Iterator[object]:
 
 def statuses(text: Text) -> Iterator[tuple[str, int]]:
     """Yield the HTTP statuses that a text names, as codes, with the token position of each."""
-    tokens = [] if _STATUSES.isdisjoint(text.tokens) else text.tokens
+    tokens = text.tokens
     for place, token in enumerate(tokens):
-        if token in _STATUSES:
+        if token in STATUSES:
             before, after = tokens[max(0, place - 3) : place], tokens[place + 1 : place + 2]
             if after and after[0] in _UNITS:
                 continue

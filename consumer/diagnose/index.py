@@ -6,7 +6,7 @@ from itertools import compress
 from operator import add
 from typing import Final
 
-from consumer.diagnose.facts import Fact, Tier, statuses
+from consumer.diagnose.facts import STATUSES, Fact, Tier, statuses
 from consumer.diagnose.lexer import EXCERPT, Text, code_key, quoted, read
 from consumer.diagnose.rule import EXACT, GAP, Phrase, Rule
 from schemas.value import value
@@ -174,10 +174,11 @@ class Index:
             self._read_fact(fact, found)
         text = read(reason)
         self._read_text(text, "failure_reason", Tier.WORDS, 1.0, found)
-        for code, place in statuses(text):
-            for rule in self._codes.get(code, ()):
-                _keep_strongest(found, rule, Tier.WORDS, "failure_reason", text.factor(place), (text, place))
-        return found.settle()
+        if not STATUSES.isdisjoint(text.tokens):
+            for code, place in statuses(text):
+                for rule in self._codes.get(code, ()):
+                    _keep_strongest(found, rule, Tier.WORDS, "failure_reason", text.factor(place), (text, place))
+        return found.settle() if found.aside else list(found.values())
 
     def _read_fact(self, fact: Fact, found: _Found) -> None:
         factor, said = WEIGHT[fact.tier], fact.text
