@@ -53,7 +53,7 @@ _SECRET: Final = re.compile(
 _ABOUT: Final = re.compile(rf"s?[_. -]?(?:{'|'.join(ABOUT_IT)})$")
 # The id of a key is the half of a pair that is shown; yet with it the other half is found.
 _NEVER_ABOUT: Final = re.compile(r"access[_. -]?key[_. -]?id$|^secret[_-]?id$|^role[_-]?id$")
-_HINT: Final = re.compile(r"(?:.*[_.-])?(?:pass|pin|pin[_-]?code)|access|refresh|seed|login[_-]?code|auth[_-]?code")
+_HINT: Final = re.compile(r"(?:.*[_.-])?(?:pass|pin)|access|refresh|seed|login[_-]?code|auth[_-]?code")
 _DOUBTFUL: Final = re.compile(
     r"(?:.*[_.-])?(?:sig|signature|hmac|sas)|(?:x[_-])?(?:(?:client|server|session|service|user|write|project|bot)[_-])?"
     r"key"

@@ -38,7 +38,7 @@ _NAMES: Final = "|".join(
         rf"(?:^|[^a-z])(?:{_ENDS}){_NO_LETTER}",
         rf"(?-i:[a-z0-9](?:{_ENDS.title()})){_NO_LETTER}", r"(?:net_session|connect\.s)id",
         rf"(?:sig|signature|hmac|sas|(?:^|{_KEYS})key)\\*[\"']?\s*[:=]\s*\\*[\"']?{_SIGNS}{{16}}",
-        rf"(?:pass|pin|pin[_-]?code|(?:login|auth)[_-]?code){_IS}", rf"(?:^|[^a-z_.-])(?:access|refresh|seed){_IS}",
+        rf"(?:pass|pin|(?:login|auth)[_-]?code){_IS}", rf"(?:^|[^a-z_.-])(?:access|refresh|seed){_IS}",
         rf"(?:^|[^a-z])pin{_NO_LETTER}", r"-(?:pass|pin)[\s=]", r"\s\\*/(?:p|pass|password|pw|pwd|token):",
         (r"[?&;](?:k|key|code|(?:access|auth|verification|reset|invite|magic|login|confirm(?:ation)?|ticket|oobcode)"
         r"[a-z_-]*|(?:[\w-]*-)?sig(?:nature)?)="),

@@ -60,7 +60,7 @@ _AFTER_NAME: Final = (
 )
 _ASSIGNED: Final = re.compile(rf"(?P<name>{_SECRET}){_AFTER_NAME}")
 _HINTED: Final = re.compile(
-    r"(?:p(?<![a-z]p)(?:ass|in|in[_-]?code)|a(?<![a-z_.-]a)ccess|r(?<![a-z_.-]r)efresh)\\{0,7}[\"']?\s{0,4}(?:=>|[:=])\s{0,4}\\{0,7}(?P<quote>[\"']?)(?P<v>[^\s\"'\\,;&<>{}]{3,200})"
+    r"(?:p(?<![a-z]p)(?:ass|in)|a(?<![a-z_.-]a)ccess|r(?<![a-z_.-]r)efresh)\\{0,7}[\"']?\s{0,4}(?:=>|[:=])\s{0,4}\\{0,7}(?P<quote>[\"']?)(?P<v>[^\s\"'\\,;&<>{}]{3,200})"
 )
 _SEED: Final = re.compile(
     r"(?:mnemonic|(?:seed|recovery|backup)[_ -]?(?:phrase|words?))[^a-z]{1,8}(?:is\s)?"
@@ -224,6 +224,8 @@ def _assigned(pattern: re.Pattern[str], text: str, *, sent: bool) -> Iterator[Sp
         if _ARN.search(low, max(0, found.start() - 2), found.start()):
             continue
         value = text[start:end]
+        if value.lower() == name.lower():  # a label, `<label for="password">Password</label>`
+            continue
         if sent and (
             is_no_credential(value) or (name[-1:] in "sS" and value.isdigit() and len(value) < _DIGITS_OF_SECRETS)
         ):

@@ -45,7 +45,7 @@ _PLACES: Final = (
     "special", "first", "last", "max", "total", "per", "prompt", "completion", "unexpected", "cancellation", "fencing",
     "design", "eos", "bos", "pad", "unk", "forward", "backward", "sequence", "starting", "invalid", "unknown", "scroll",
     "resume", "resumption", "skip", "purchase", "previous", "prev", "delta", "change", "position", "watch", "start", "end",
-    "input", "output", "cached", "reasoning", "min", "num", "total", "budget", "thinking", "partition",
+    "input", "output", "cached", "reasoning", "min", "num", "total", "budget", "thinking", "offset", "paging", "checkpoint", "seek", "list", "history", "iterator", "snapshot", "batch", "marker", "partition",
 )  # fmt: skip
 """A `token` after one of these is a pagination cursor, a piece of a text or of a count, or prose: no secret."""
 # Lookbehinds: the words before it are only checked once `token` itself has matched.
