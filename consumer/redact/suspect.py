@@ -61,7 +61,7 @@ _MIXED: Final = "|".join((*(_RUN.join(order) for order in _ORDERS), "[A-Za-z0-9]
 """Text without this holds no random-looking token; with it the tokens are checked one by one."""
 _COMMANDS: Final = f"(?i:{commands.TRIGGER})"
 _SHAPES: Final = "|".join(TRIGGERS)
-_BY_PLACE: Final = "|".join((f"(?i:{_NAMES})", _ESCAPE, _USERINFO, _COMMANDS, *urls.TRIGGERS))
+_BY_PLACE: Final = "|".join((_ESCAPE, _USERINFO, _COMMANDS, *urls.TRIGGERS))
 
 
 def _automaton(pattern: str) -> SchemaValidator:
@@ -114,7 +114,7 @@ _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 
 def is_suspect(text: str, *, entropy: bool = True) -> bool:
     """Return whether redaction could change a text; errs only on the side of True. `entropy`: by randomness too."""
-    if _HAS_PLACE.finds(text) or HAS_SHAPE.finds(text):
+    if HAS_NAME.finds(text) or _HAS_PLACE.finds(text) or HAS_SHAPE.finds(text):
         return True
     if not _IS_MIXED.finds(text):
         return False
@@ -132,7 +132,7 @@ def may_hold_secret(raw: bytes) -> bool:
         return True
     if "secret://" in text:  # a reference is no secret under any name, and is the usual form of a header
         text = _strip_references(text)
-    if _HAS_PLACE.finds(text) or HAS_SHAPE.finds(text):
+    if HAS_NAME.finds(text) or _HAS_PLACE.finds(text) or HAS_SHAPE.finds(text):
         return True
     if not _IS_MIXED.finds(text):
         return False
