@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import count
 from random import Random
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 EPOCH: Final = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 """The wall clock when a simulation begins."""
@@ -35,6 +36,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
         self._number = count()
         self.faults: list[dict[str, Any]] = []
+        self.tasks: WeakKeyDictionary[asyncio.Task[Any], None] = WeakKeyDictionary()  # in the order of their beginning
 
     def due(self) -> float | None:
         """Give the time of what is to be done next; None when nothing is."""
@@ -105,7 +107,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         name: object = None,
         context: Context | None = None,
     ) -> "asyncio.Task[Any]":
-        return asyncio.Task(coro, loop=self, name=str(name) if name else None, context=context)
+        task: asyncio.Task[Any] = asyncio.Task(coro, loop=self, name=str(name) if name else None, context=context)
+        self.tasks[task] = None
+        return task
 
     def get_debug(self) -> bool:
         return False
