@@ -154,7 +154,7 @@ async def test_poison_and_locked_rows_hold_up_neither_commands_nor_failures(comm
     assert len(letters) == 5
     assert {one.headers["shw_dlq_reason"] for one in letters} == {b"not_authentic", b"too_large"}
     assert {one.headers["shw_dlq_topic"].decode() for one in letters} == {place.settings.kafka.commands_topic}
-    assert running.metric("shw_command_letters_total", reason="not_authentic") == 4
+    await running.counted("shw_command_letters_total", 4, reason="not_authentic")
     assert running.metric("shw_events_total", outcome="dead_letter") == 0
 
 

@@ -157,10 +157,12 @@ BY_BYTES_ALONE: Final = {R.UNREADABLE_RECORD, R.CORRUPT_BATCH}
 """No client writes these: tests/integration/test_unreadable_records.py does."""
 BY_THEIR_COST: Final = {R.TOOK_TOO_LONG}
 """tests/integration/test_slow_records.py has these."""
+OF_COMMANDS: Final = {R.NOT_AUTHENTIC}
+"""Of another topic: tests/integration/test_command_forgeries.py has these."""
 
 
 @pytest.mark.parametrize(
-    "reason", [one for one in PoisonReason if one not in BY_BYTES_ALONE | BY_THEIR_COST | BY_A_LOCK]
+    "reason", [one for one in PoisonReason if one not in BY_BYTES_ALONE | BY_THEIR_COST | BY_A_LOCK | OF_COMMANDS]
 )
 async def test_poison_of_each_kind_becomes_dead_letters_and_its_neighbours_failures(
     embedded_place: Site, reason: PoisonReason
@@ -327,7 +329,7 @@ async def test_a_failure_on_which_our_own_settling_breaks_is_given_up_and_holds_
         return settle_heal(ended, *others)
 
     monkeypatch.setattr("consumer.pipeline.unclaimed.settle_unclaimed", breaks_unclaimed)
-    monkeypatch.setattr("consumer.pipeline.healing.settle_heal", breaks)
+    monkeypatch.setattr("consumer.results.asked.settle_heal", breaks)
     place = embedded_place
     org = await place.organisation()
     told = {"error": {"status": 429, "headers": {"Retry-After": "3600"}}}

@@ -280,6 +280,10 @@ class Acts:
     async def cancel(self, task: Task, gate: EffectGate, kept: Kept) -> Outcome:  # noqa: ARG002 - the Protocol's
         if kept.begun:
             return self.too_long(task, kept)
+        if isinstance(kept.state, JobKept) and kept.state.job is not None:
+            self.world.written[task.failure.id][
+                kept.state.job - 1
+            ].happened = False  # taken back: it may be ordered anew
         return NotHealed(code=Code.DENIED, reason="cancelled")
 
     def too_long(self, task: Task, kept: Kept) -> Outcome:  # noqa: ARG002 - the Protocol's
