@@ -57,7 +57,7 @@ COMMANDS: Final[dict[str, Searched | str]] = {
     "dlq show": lambda stored: [[place] for place in stored.letters],
     "diagnose": _one("--stored"),
     "check-event": "asked with an event of its own in the search",
-    "repair": "prints the document that its caller gave it; its reasons are searched with one of its own",
+    "repair": "prints the document that its caller gave it, and reasons that quote it: nothing of it is stored or sent",
     "bulk start": "tells the number of a bulk action, and nothing of an event",
     "bulk stop": "tells the number of a bulk action, and nothing of an event",
     "bulk show": "tells counts and ids",
