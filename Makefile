@@ -20,10 +20,10 @@ dev: $(READY) ## the same world, kept running
 
 test: $(READY) ## every test, on both brokers where Java and Maven are there (ARGS: for pytest)
 	@$(BIN)/python -m consumer.local.kafka --resolve-only || [ -z "$$SHW_CI" ]
-	@$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
 
 supabase: $(READY) ## the integration tests on a server whose default privileges grant all to everybody (ARGS: for pytest)
-	@SHW_TEST_DEFAULTS=supabase $(BIN)/python -m pytest tests/integration -n 3 --dist worksteal -k "not kafka" $(ARGS)
+	@SHW_TEST_DEFAULTS=supabase $(BIN)/python -m pytest tests/integration -n 4 --dist worksteal -k "not kafka" $(ARGS)
 
 faults: $(READY) ## the whole fault matrix, storms and store stress on real Kafka, for about an hour (ARGS: for pytest)
 	@SHW_FAULT_MATRIX=full $(BIN)/python -m pytest tests/crash -n 2 --dist worksteal $(ARGS)
