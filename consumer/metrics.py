@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from itertools import product
 from typing import Final, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -386,6 +387,8 @@ class Metrics:
             registry=registry,
         )
         self.commands = Children[tuple[CommandName, CommandOutcome], Counter](lambda key: commands.labels(*key))
+        for pair in product(CommandName, CommandOutcome):
+            self.commands[pair].inc(0)
         letters = Counter(
             "shw_command_letters",
             "Records of the commands topic that nobody can be answered for. `not_authentic` moves: a key that is not "
