@@ -109,8 +109,8 @@ def read_key_file(path: Path) -> tuple[CommandKey, ...]:
         fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(map(str, fault["loc"])) or "the file"
         raise ConfigError(f"SHW_COMMANDS__KEYS_FILE: {path}: {where}: {fault['msg']}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
-        raise ConfigError(f"SHW_COMMANDS__KEYS_FILE: {path} is no YAML") from None
+    except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: no UTF-8, or a day or number that is none
+        raise ConfigError(f"SHW_COMMANDS__KEYS_FILE: {path} is no YAML, or a value in it is none") from None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -328,3 +328,14 @@ def test_a_private_key_in_the_file_is_refused_and_not_quoted(tmp_path: Path) -> 
     with pytest.raises(ConfigError) as caught:
         read_key_file(write_keys(tmp_path / "keys.yaml", maos.entry(public_key=private)))
     assert private["d"] not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["keys: [", "keys: " + "[" * 20_000, "keys: 2026-02-30", "keys: 1" + "0" * 5_000, "keys: &k [*k]"]
+)
+def test_a_key_file_of_odd_yaml_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "keys.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match="SHW_COMMANDS__KEYS_FILE") as error:
+        read_key_file(file)
+    assert "\n" not in str(error.value)
