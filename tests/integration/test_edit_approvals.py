@@ -1,10 +1,15 @@
 """Edits that lose or fill in values are asked for exactly, before anything is sent, and made once they are approved."""
 
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import httpx2
+import jwt
 import pytest
+from pydantic import SecretStr
 
 from consumer.model import FailureId, JsonObject
 from consumer.model.approval import AnswerResult, ChangedPlan, PlanAnswer
@@ -16,12 +21,15 @@ from consumer.store.plan_answers import answer_plan
 from consumer.store.pool import transaction
 from schemas.heal_result import FAILURE_STATUS_TYPE, FailureStatus
 from tests.support import oracle
+from tests.support.api import api_of
+from tests.support.patience import PATIENCE
 from tests.support.pipeline import Running, Site, event, until
 from tests.support.worlds.http_engine import ORDER, SENT, TAKEN, Engine, engine_catalog, refused_payload
 from tests.support.worlds.http_world import World
 
 REASON = "Validation failed: '42' is not of type 'integer'"
 SECRET = "sk_live_" + "4eC39HqLyjWDarjtT1zdp7dc"
+JWT_SECRET = "a secret of the tests that is long enough for HS256"
 LOSSY = SENT | {"junk": "x"}
 
 
@@ -146,6 +154,33 @@ async def test_an_approval_with_another_payload_covers_the_plan_of_that_payload_
         "SELECT details -> 'approval' ->> 'planHash' FROM workflow_heal_attempts WHERE result = 'success'"
     )
     assert acted == changed.plan_hash
+
+
+async def test_an_owner_approves_another_payload_over_the_api(place: Site, engine: Engine) -> None:
+    other, user, org = TAKEN | {"amount": 43}, uuid4(), await place.organisation("1")
+    await place.db.execute("INSERT INTO user_organizations VALUES ($1, $2, 'owner')", user, org)
+    claims = {"sub": str(user), "aud": "authenticated", "exp": int(time.time()) + 600}
+    signed = {"Authorization": f"Bearer {jwt.encode(claims, JWT_SECRET, algorithm='HS256')}"}
+    engine.run("run-1", takes=lambda given: bool(given == other))
+    await place.publish(event(org, "1", failure_reason=REASON, context=refused_payload("run-1", LOSSY)))
+    signing = place.changed(api={"jwt_secret": SecretStr(JWT_SECRET)})
+    async with (
+        signing.consumer() as running,
+        api_of(running) as address,
+        httpx2.AsyncClient(base_url=address, headers=signed, timeout=PATIENCE) as client,
+    ):
+        said = await asked(place)
+        assert said.approval is not None
+        path = f"/api/healing/failures/{said.failure_id}/plan/approve"
+        given = {"planHash": said.approval.plan_hash, "step": said.step, "reason": "43 it is"}
+        secret = given | {"changes": {"payload": TAKEN | {"order_id": SECRET}}}
+        refused = await client.post(path, json=secret)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (409, "changes_refused"), refused.text
+        answered = await client.post(path, json=given | {"changes": {"payload": other}})
+        assert (answered.status_code, answered.json()["result"]) == (200, "approved"), answered.text
+        assert answered.json()["planHash"] != said.approval.plan_hash
+        await until(lambda: stands(place, "resolved"))
+    assert engine.inputs["run-1"] == [other]
 
 
 @pytest.mark.parametrize(
