@@ -75,9 +75,10 @@ def add_approvals(router: APIRouter, healing: HealingEndpoints, parts: ApprovalE
         return ApiReply(shown_plan(found))
 
     @router.post("/failures/{failure_id}/plan/approve")
-    async def approve(failure_id: UUID, body: PlanAnswerBody, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
-        """Say yes to exactly this plan."""
-        return await _answer(healing, parts, failure_id, body, user, approves=True)
+    async def approve(failure_id: UUID, body: PlanApprovalBody, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
+        """Say yes to exactly this plan, or to it with changes."""
+        changed = await _change(healing, parts, failure_id, body.changes, user) if body.changes is not None else None
+        return await _answer(healing, parts, failure_id, body, user, approves=True, changed=changed)
 
     @router.post("/failures/{failure_id}/plan/deny")
     async def deny(failure_id: UUID, body: PlanAnswerBody, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
