@@ -20,8 +20,7 @@ from consumer.service.catalog_file import read_catalog
 from consumer.settings import read_settings
 from consumer.store.bulk import bulk_state
 from consumer.store.commands import organisation_of
-from consumer.store.decisions import AT_ONCE, PERSON
-from consumer.store.outbox import put
+from consumer.store.outbox import put_for_sweeper
 from consumer.store.pool import Pool, transaction
 from schemas.names import CommandOutcome
 from schemas.supervision import AnyCommand
@@ -42,8 +41,7 @@ async def obey(pool: Pool, command: AnyCommand, *, price: Price | None = None) -
         await asyncio.sleep(NOTHING_STARTS_AFTER.total_seconds())
     message = answer(kept, outlet)
     async with transaction(pool) as connection:
-        await put(connection, PERSON, [message])
-        await connection.execute(AT_ONCE, [message.id])
+        await put_for_sweeper(connection, [message])
     return kept
 
 

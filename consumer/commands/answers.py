@@ -1,24 +1,14 @@
 """Executors of answers to plans: approve and deny, by the plan's hash and the step at which it was asked for."""
 
-from typing import Final, assert_never
+from typing import assert_never
 
 from consumer.commands.hands import Hands
 from consumer.model import FailureId
-from consumer.model.approval import AnswerResult, PlanAnswer
+from consumer.model.approval import REFUSALS, AnswerResult, PlanAnswer
 from consumer.model.command import Executed, Order
 from consumer.store.plan_answers import Answered, answer_plan
 from schemas.names import CommandOutcome
 from schemas.supervision import Approve, Deny
-
-_REFUSED: Final = {
-    AnswerResult.NOT_ASKED: "it waits for no answer",
-    AnswerResult.OTHER_PLAN: "the hash is that of another plan: read the one that is asked for now",
-    AnswerResult.OTHER_STEP: "the plan was asked for at another step: read the one that is asked for now",
-    AnswerResult.EXPIRED: "the time to answer is over: it is asked again",
-    AnswerResult.ANSWERED: "it was answered before",
-    AnswerResult.OWN_REQUEST: "who asked for this heal may not approve it: another person has to",
-    AnswerResult.OTHER_CHANGES: "another person has approved it with other changes",
-}
 
 
 async def answer_by_command(hands: Hands, order: Order) -> Executed:
@@ -58,6 +48,6 @@ def _executed(answered: Answered) -> Executed:
             | AnswerResult.OWN_REQUEST
             | AnswerResult.OTHER_CHANGES
         ):
-            return Executed(outcome=CommandOutcome.REFUSED, reason=_REFUSED[answered.result])
+            return Executed(outcome=CommandOutcome.REFUSED, reason=REFUSALS[answered.result])
         case _:
             assert_never(answered.result)

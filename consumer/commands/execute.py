@@ -27,10 +27,10 @@ from consumer.store.commands import (
     reserve,
     savepoint,
 )
-from consumer.store.decisions import AT_ONCE, PERSON, decide
+from consumer.store.decisions import decide
 from consumer.store.edits import edit_failure
 from consumer.store.heal_requests import HealRequestResult, ask_heal
-from consumer.store.outbox import put
+from consumer.store.outbox import put_for_sweeper
 from consumer.store.pool import Connection
 from schemas.edit import Edit
 from schemas.names import CommandName, CommandOutcome
@@ -61,8 +61,7 @@ async def obey_user(connection: Connection, command: AnyCommand, *, outlet: Outl
     order = order_of(command, CommandId(issuer=API, id=uuid4().hex), None)
     kept = await carry_out(Hands(connection=connection, outlet=outlet, price=price), order)
     message = answer(kept, outlet)
-    await put(connection, PERSON, [message])
-    await connection.execute(AT_ONCE, [message.id])
+    await put_for_sweeper(connection, [message])
     return kept.executed
 
 

@@ -157,7 +157,7 @@ class HealTasks:
         if not await self.live.acquire(SLOT_WAIT_LIMIT):
             self._end_without_slot(diagnosed, claim, continued, held)
             return
-        claim = replace(claim, place=self._place_of(diagnosed))
+        claim = replace(claim, place=place_of(diagnosed) if continued is None else self._place_of(diagnosed))
         started_at = self.clock.now() - (kept.suspended_for if kept is not None else timedelta(0))
         gate = Gate(claim, plan.intent.effect, self.lease, self.live.effect_started, held.given_back, carried)
         task = Task(
@@ -188,7 +188,7 @@ class HealTasks:
         self._settle(diagnosed, claim, outcome, started_at, plan.strategy, others=task.others, begun=gate.begun)
 
     def _place_of(self, diagnosed: Diagnosed) -> HealPlace:
-        """Return where a heal acts; one that goes on under another plan than today's calls what its strategy says."""
+        """Return where a heal that goes on acts; under another plan than today's it calls what its strategy says."""
         place, plan = place_of(diagnosed), diagnosed.heal
         if place.dependencies:
             return place

@@ -8,8 +8,8 @@ from consumer.model import ID_SPACE, Message
 from consumer.model.bulk import BulkCounts, ItemOutcome, RunningBulk
 from consumer.redact import redact_text
 from consumer.results.events import Outlet
+from consumer.results.standalone import standalone_message
 from schemas.bulk import BulkOutcome, BulkProgress
-from schemas.envelope import encode
 from schemas.events import bulk_progress_event
 from schemas.names import BulkState
 
@@ -45,14 +45,4 @@ def progress_message(
         at=at,
     )
     event = bulk_progress_event(progress)
-    body, headers = encode(event)
-    return Message(
-        id=uuid5(ID_SPACE, f"bulk:{event.id}"),
-        failure_id=None,
-        step=0,
-        rank=0,
-        topic=outlet.results_topic,
-        key=str(bulk.id).encode(),
-        headers=tuple(headers),
-        body=body,
-    )
+    return standalone_message(event, outlet, message_id=uuid5(ID_SPACE, f"bulk:{event.id}"), key=str(bulk.id))

@@ -10,8 +10,8 @@ from consumer.model import ID_SPACE, Message
 from consumer.model.command import CommandFacts, CommandId, Executed, KeptCommand, RefusedOrder
 from consumer.redact import redact_text
 from consumer.results.events import Outlet
+from consumer.results.standalone import standalone_message
 from schemas.bulk import BulkPreview
-from schemas.envelope import encode
 from schemas.events import command_result_event
 from schemas.names import CommandOutcome
 from schemas.supervision import CommandResult
@@ -49,14 +49,5 @@ def _message(
         bulk=BulkPreview.model_validate(details["bulk"]) if "bulk" in details else None,
     )
     event = command_result_event(result, token)
-    body, headers = encode(event)
-    return Message(
-        id=uuid5(ID_SPACE, f"command:{event.id}"),
-        failure_id=None,
-        step=0,
-        rank=0,
-        topic=outlet.results_topic,
-        key=(event.subject or "").encode(),
-        headers=tuple(headers),
-        body=body,
-    )
+    message_id = uuid5(ID_SPACE, f"command:{event.id}")
+    return standalone_message(event, outlet, message_id=message_id, key=event.subject or "")

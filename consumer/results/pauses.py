@@ -7,7 +7,7 @@ from consumer.model import Message
 from consumer.model.pause import HealingPause
 from consumer.redact import redact_text
 from consumer.results.events import Outlet
-from schemas.envelope import encode
+from consumer.results.standalone import standalone_message
 from schemas.events import pause_event
 from schemas.heal_result import PauseStatus
 from schemas.names import PauseState
@@ -40,14 +40,5 @@ def pause_message(pause: HealingPause, now: datetime, *, outlet: Outlet) -> Mess
         end_reason=pause.end_reason,
         changed_at=pause.ended_at or now,
     )
-    body, headers = encode(pause_event(status))
-    return Message(
-        id=uuid5(pause.id, "ended" if state is PauseState.ENDED else "made"),
-        failure_id=None,
-        step=0,
-        rank=0,
-        topic=outlet.results_topic,
-        key=str(pause.id).encode(),
-        headers=tuple(headers),
-        body=body,
-    )
+    message_id = uuid5(pause.id, "ended" if state is PauseState.ENDED else "made")
+    return standalone_message(pause_event(status), outlet, message_id=message_id, key=str(pause.id))

@@ -19,6 +19,7 @@ from consumer.model import (
     Health,
     JsonObject,
     LadderProgress,
+    Message,
     Next,
     Outcome,
     PassedOver,
@@ -100,10 +101,7 @@ def settle_heal(
         diagnosis=ended.diagnosis,
         attempt=attempt,
         next=following,
-        messages=(
-            *shadow_messages(failure, ended.diagnosis, attempt, following, shadows, outlet),
-            *messages_of(failure, ended.diagnosis, attempt, following, outlet),
-        ),
+        messages=_messages(failure, ended.diagnosis, attempt, following, shadows, outlet),
         health=_health(ended, heal),
         other_healths=tuple(_other_healths(ended, heal)) if heal is not None and heal.others else (),
         mended=heal.intent.fault_digest if heal is not None and isinstance(outcome, Healed) else None,
@@ -177,18 +175,23 @@ def settle_unclaimed(
     )
     following = _next_after_plan(plan, dice, effect_in_doubt=failure.effect_in_doubt)
     shadows = _would_heal(failure, plan)
-    messages = (
-        *shadow_messages(failure, diagnosis, attempt, following, shadows, outlet),
-        *messages_of(failure, diagnosis, attempt, following, outlet),
-    )
     return Settlement(
         failure=failure,
         diagnosis=diagnosis,
         attempt=attempt,
         next=following,
-        messages=messages,
+        messages=_messages(failure, diagnosis, attempt, following, shadows, outlet),
         would_heal=shadows,
         details_of=attempt_details,
+    )
+
+
+def _messages(
+    failure: Failure, diagnosis: Diagnosis, attempt: Attempt, following: Next, shadows: tuple[Heal, ...], outlet: Outlet
+) -> tuple[Message, ...]:
+    return (
+        *shadow_messages(failure, diagnosis, attempt, following, shadows, outlet),
+        *messages_of(failure, diagnosis, attempt, following, outlet),
     )
 
 

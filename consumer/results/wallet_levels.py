@@ -7,7 +7,7 @@ from typing import Final
 from consumer.model import Message, in_aud
 from consumer.model.wallet import NOT_WARNED, WalletLevel, WalletReading, WalletVerdict, WalletWarning
 from consumer.results.events import Outlet
-from schemas.envelope import encode
+from consumer.results.standalone import standalone_message
 from schemas.events import budget_warning_event
 from schemas.heal_result import BudgetWarning
 from schemas.names import BudgetWarningKind
@@ -59,17 +59,7 @@ def warning_message(warning: WalletWarning, outlet: Outlet) -> Message:
         message=words,
         warned_at=warning.at,
     )
-    body, headers = encode(budget_warning_event(said))
-    return Message(
-        id=warning.id,
-        failure_id=None,
-        step=0,
-        rank=0,
-        topic=outlet.results_topic,
-        key=str(warning.org_id).encode(),
-        headers=tuple(headers),
-        body=body,
-    )
+    return standalone_message(budget_warning_event(said), outlet, message_id=warning.id, key=str(warning.org_id))
 
 
 def _least(one: int | None, other: int | None) -> int | None:

@@ -4,8 +4,8 @@ from typing import Any
 
 from consumer.model.decision import StatusChange
 from consumer.redact.words import redact_words
-from consumer.store.decisions import AT_ONCE, PERSON, TellChange, change_of
-from consumer.store.outbox import put
+from consumer.store.decisions import TellChange, change_of
+from consumer.store.outbox import put_for_sweeper
 from consumer.store.pool import Pool, transaction
 from schemas.names import Status
 
@@ -28,8 +28,7 @@ async def tell_changes(pool: Pool, tell: TellChange, limit: int) -> int:
     """Write the events of status changes to the outbox, and delete the changes; returns how many."""
     async with transaction(pool) as connection:
         messages = [tell(_read_change(row)) for row in await connection.fetch(_TAKE, limit)]
-        await put(connection, PERSON, messages)
-        await connection.execute(AT_ONCE, [message.id for message in messages])
+        await put_for_sweeper(connection, messages)
     return len(messages)
 
 

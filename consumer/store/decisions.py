@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 from uuid import uuid4
 
-from consumer.model import FailureId, Message, OrgId, OwnerId, Trace
+from consumer.model import FailureId, Message, OrgId, Trace
 from consumer.model.decision import (
     STATUS_AFTER,
     Decision,
@@ -17,16 +17,13 @@ from consumer.model.decision import (
 )
 from consumer.redact import redact_text
 from consumer.redact.words import redact_words
-from consumer.store.outbox import put
+from consumer.store.outbox import put_for_sweeper
 from consumer.store.pool import Connection
 from consumer.store.rows import storable_text
 from schemas.names import FailureType, Status
 
 TellChange: TypeAlias = Callable[[StatusChange], Message]
 """Returns the event of a status change."""
-
-PERSON: Final = OwnerId("person")
-"""Outbox owner of decisions, for which no loop publishes: the name has no lease, so the sweeper takes it at once."""
 
 _LOCK = """
 SELECT f.id, f.org_id, f.workflow_name, f.status, f.step, f.failure_type, f.traceparent, f.tracestate,
@@ -57,8 +54,6 @@ ON CONFLICT (failure_id, step) DO UPDATE
    SET decision = excluded.decision, reason = excluded.reason, decided_by = excluded.decided_by,
        decided_at = clock_timestamp()
 """
-
-AT_ONCE: Final = "UPDATE heal_outbox SET created_at = created_at - interval '10 s' WHERE id = ANY($1::uuid[])"
 
 _DECISIONS = """
 SELECT d.step, d.decision, d.reason, d.decided_by, to_json(d.decided_at) #>> '{}' AS decided_at
@@ -111,8 +106,7 @@ async def decide(
     reason, by = storable_text(redact_words(request.reason)), storable_text(redact_words(request.by))[:200]
     await connection.execute(_DECIDE, failure_id, STATUS_AFTER[request.decision], decided.step)
     await connection.execute(_RECORD_DECISION, failure_id, decided.step, request.decision, reason, by)
-    await put(connection, PERSON, [message])
-    await connection.execute(AT_ONCE, [message.id])
+    await put_for_sweeper(connection, [message])
     return DecisionMade(ruling=ruling, revoked=bool(revoked))
 
 

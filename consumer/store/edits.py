@@ -10,8 +10,8 @@ from consumer.model import FailureId
 from consumer.model.edit import EditRefused, edit_context
 from consumer.redact import redact_json
 from consumer.redact.words import redact_words
-from consumer.store.decisions import AT_ONCE, PERSON, TellChange, change_of
-from consumer.store.outbox import put
+from consumer.store.decisions import TellChange, change_of
+from consumer.store.outbox import put_for_sweeper
 from consumer.store.pool import Connection
 from consumer.store.rows import as_json
 from schemas.edit import Edit
@@ -71,8 +71,7 @@ async def edit_failure(
     await connection.execute(
         _EDIT, failure_id, as_json(edited.context), as_json(redactions) if redactions else None, step
     )
-    await put(connection, PERSON, [message])
-    await connection.execute(AT_ONCE, [message.id])
+    await put_for_sweeper(connection, [message])
     return EditMade(step=step)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from pydantic_core import from_json
@@ -11,6 +11,9 @@ from consumer.model import FailureId, Message, OwnerId
 from consumer.store.pool import Connection, Pool, transaction, translated
 from consumer.store.rows import as_json
 
+PERSON: Final = OwnerId("person")
+"""Owner of messages for which no loop publishes, such as decisions: without a lease, so that the sweeper takes them."""
+
 _PUT = """
 INSERT INTO heal_outbox (id, failure_id, step, rank, owner, topic, key, headers, body)
 SELECT m.id, m.failure_id, m.step, m.rank, $1, m.topic, m.key, m.headers, m.body
@@ -18,6 +21,8 @@ SELECT m.id, m.failure_id, m.step, m.rank, $1, m.topic, m.key, m.headers, m.body
     AS m (id, failure_id, step, rank, topic, key, headers, body)
 ON CONFLICT (id) DO NOTHING
 """
+
+_SWEPT_AT_ONCE = "UPDATE heal_outbox SET created_at = created_at - interval '10 s' WHERE id = ANY($1::uuid[])"
 
 _ACKED = """
 DELETE FROM heal_outbox WHERE id IN (
@@ -67,6 +72,12 @@ async def put(connection: Connection, owner: OwnerId, messages: Sequence[Message
     """Insert messages in the caller's transaction; one that is there already stays as it is."""
     if messages:
         await connection.execute(_PUT, owner, *columns(messages))
+
+
+async def put_for_sweeper(connection: Connection, messages: Sequence[Message]) -> None:
+    """Insert messages for which no loop publishes, in the caller's transaction: the sweeper takes them at once."""
+    await put(connection, PERSON, messages)
+    await connection.execute(_SWEPT_AT_ONCE, [message.id for message in messages])
 
 
 def columns(messages: Sequence[Message]) -> Sequence[Sequence[object]]:

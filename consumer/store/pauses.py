@@ -15,8 +15,7 @@ from pydantic_core import from_json
 from consumer.model import Message, OrgId
 from consumer.model.pause import PAUSE_GATE, HealingPause, PauseReach, PauseRequest, PauseResult
 from consumer.redact.words import redact_words
-from consumer.store.decisions import AT_ONCE, PERSON
-from consumer.store.outbox import put
+from consumer.store.outbox import put_for_sweeper
 from consumer.store.pool import Connection, Pool, transaction
 from consumer.store.rows import storable_text
 from schemas.names import FailureType, StrategyName
@@ -165,7 +164,7 @@ async def pause(
     if row is None:
         return PauseMade(result=PauseResult.OVER)
     made = _read(row)
-    await _tell(connection, [tell(made, row["now"])])
+    await put_for_sweeper(connection, [tell(made, row["now"])])
     return PauseMade(result=PauseResult.DONE, pauses=(made,))
 
 
@@ -191,7 +190,7 @@ async def resume(
     if not rows:
         known = by_id is not None and await connection.fetchval(_IS_KNOWN, by_id, allowed) is not None
         return PauseMade(result=PauseResult.ALREADY if known else PauseResult.NOT_FOUND)
-    await _tell(connection, [tell(_read(row), row["now"]) for row in rows])
+    await put_for_sweeper(connection, [tell(_read(row), row["now"]) for row in rows])
     return PauseMade(result=PauseResult.DONE, pauses=tuple(map(_read, rows)))
 
 
@@ -212,7 +211,7 @@ async def release_ended(pool: Pool, tell: TellPause) -> EndedPauses:
     async with transaction(pool) as connection:
         ended = await connection.fetch(_COME_TO_THEIR_END, ITS_END, _OVER_AT_ONCE)
         if ended:
-            await _tell(connection, [tell(_read(row), row["now"]) for row in ended])
+            await put_for_sweeper(connection, [tell(_read(row), row["now"]) for row in ended])
         empty = []
         for over in await connection.fetch(_OVER, _OVER_AT_ONCE):
             gate = f"{PAUSE_GATE}{over['id']}"
@@ -273,8 +272,3 @@ def _reach_columns(reach: PauseReach) -> tuple[object, ...]:
 
 def _words(reason: str, by: str) -> tuple[str, str]:
     return storable_text(redact_words(reason)), storable_text(redact_words(by))[:200]
-
-
-async def _tell(connection: Connection, messages: Sequence[Message]) -> None:
-    await put(connection, PERSON, messages)
-    await connection.execute(AT_ONCE, [message.id for message in messages])

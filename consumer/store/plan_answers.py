@@ -14,8 +14,8 @@ from consumer.model import FailureId, OrgId
 from consumer.model.approval import AnswerResult, ApprovalState, PlanAnswer
 from consumer.model.decision import StatusChange, step_after
 from consumer.redact.words import redact_words
-from consumer.store.decisions import AT_ONCE, PERSON, TellChange, change_of
-from consumer.store.outbox import put
+from consumer.store.decisions import TellChange, change_of
+from consumer.store.outbox import put_for_sweeper
 from consumer.store.pool import Connection
 from consumer.store.rows import as_json, read_json, storable_text
 from schemas.names import Status
@@ -201,5 +201,4 @@ async def _move(
         change = replace(change, changed_plan=answer.changed, approved_by=redact_words(answer.by))
     message = tell(change)
     await connection.execute(_MOVE, failure["id"], step)
-    await put(connection, PERSON, [message])
-    await connection.execute(AT_ONCE, [message.id])
+    await put_for_sweeper(connection, [message])

@@ -106,11 +106,7 @@ async def watch_run(session: RepairSession, ordered: Ordered, proofs: tuple[Proo
 
 async def watch_on(session: RepairSession, ordered: Ordered) -> tuple[WatchResult, Suspended | None]:
     """Look at the run until a look is the last one, or the next one is one for which the heal is suspended."""
-    watch = RunWatch(
-        before=ordered.before,
-        is_another_run=ordered.run.run_id != session.run.run_id,
-        has_moved=ordered.has_moved,
-    )
+    watch = _watch_of(session, ordered)
     left = session.limits.verify if ordered.left is None else ordered.left
     until = session.tools.monotonic() + left.total_seconds()
     n = ordered.looks
@@ -177,12 +173,15 @@ def _entries(session: RepairSession, made: Iterable[Json]) -> tuple[Entry, ...]:
 
 async def look_once(session: RepairSession, ordered: Ordered) -> WatchResult:
     """Look at the run a last time."""
-    watch = RunWatch(
+    return _watch_of(session, ordered).sees(await _observe_run(session, ordered.run))
+
+
+def _watch_of(session: RepairSession, ordered: Ordered) -> RunWatch:
+    return RunWatch(
         before=ordered.before,
         is_another_run=ordered.run.run_id != session.run.run_id,
         has_moved=ordered.has_moved,
     )
-    return watch.sees(await _observe_run(session, ordered.run))
 
 
 async def _observe_run(session: RepairSession, run: RunRef) -> RunState | LookFailed:

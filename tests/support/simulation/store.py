@@ -42,10 +42,11 @@ from consumer.results.events import Outlet
 from consumer.settings import BreakerSettings
 from consumer.store.backlog import BacklogCounts
 from consumer.store.breakers import BreakerRequest, Probes
-from consumer.store.decisions import PERSON, TellChange
+from consumer.store.decisions import TellChange
 from consumer.store.due import Due, Started
 from consumer.store.intake import Arrival, Taken
 from consumer.store.leases import Inherited, LeaseReading, ReadableStates
+from consumer.store.outbox import PERSON
 from consumer.store.pauses import EndedPauses
 from consumer.store.rate_limits import Limited
 from consumer.store.rows import CLAIMED_LOOK
