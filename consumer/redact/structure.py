@@ -107,7 +107,6 @@ def redact_context(context: dict[str, Json], spared: Places = ()) -> tuple[dict[
     `spared` are places in it that are declared to hold no secret: they stay as they are.
     """
     walk = Walk(spared)
-    changed: dict[str, Json] | None = None
     rest = {name: value for name, value in context.items() if name not in SENT_PARTS}
     clean = _redact(rest, walk, Kind.NEUTRAL)
     if len(rest) == len(context):

@@ -114,12 +114,9 @@ _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 
 def is_suspect(text: str, *, entropy: bool = True) -> bool:
     """Return whether redaction could change a text; errs only on the side of True. `entropy`: by randomness too."""
-    if HAS_NAME.finds(text) or _HAS_PLACE.finds(text) or HAS_SHAPE.finds(text):
-        return True
-    if not _IS_MIXED.finds(text):
-        return False
-    if _HAS_BASE64.finds(text):
-        return True
+    by_triggers = _judge_by_triggers(text)
+    if by_triggers is not None:
+        return by_triggers
     # A lone surrogate cannot be encoded: it is replaced, since the prefilter must not miss a secret.
     return entropy and has_long_runs(text.encode(errors="replace")) and holds_random(text)
 
@@ -132,13 +129,19 @@ def may_hold_secret(raw: bytes) -> bool:
         return True
     if "secret://" in text:  # a reference is no secret under any name, and is the usual form of a header
         text = _strip_references(text)
+    by_triggers = _judge_by_triggers(text)
+    if by_triggers is not None:
+        return by_triggers
+    return has_long_runs(raw) and holds_random(_ESCAPED.sub(_unescape, text) if "\\" in text else text)
+
+
+def _judge_by_triggers(text: str) -> bool | None:
+    """Return whether redaction could change a text, as far as its triggers tell; None: only its randomness does."""
     if HAS_NAME.finds(text) or _HAS_PLACE.finds(text) or HAS_SHAPE.finds(text):
         return True
     if not _IS_MIXED.finds(text):
         return False
-    if _HAS_BASE64.finds(text):
-        return True
-    return has_long_runs(raw) and holds_random(_ESCAPED.sub(_unescape, text) if "\\" in text else text)
+    return True if _HAS_BASE64.finds(text) else None
 
 
 def _unescape(found: re.Match[str]) -> str:
