@@ -172,7 +172,7 @@ class RequestContext(KeyOfHeaders, Part):
     def effect_or_default(self) -> Effect:
         """The declared effect, or what HTTP says of the method (RFC 9110, 9.2)."""
         if self.effect is not None:
-            return self.effect
+            return Effect.UNSAFE if self.effect is Effect.CONDITIONAL else self.effect
         if self.method in ("GET", "HEAD", "OPTIONS", "TRACE"):
             return Effect.NONE
         if self.method in ("PUT", "DELETE"):

@@ -67,6 +67,7 @@ class Code(StrEnum):
     REFUSED = "refused"  # the catalog or a policy forbids it: an operator has to allow it
     DENIED = "denied"  # a person said no to the plan, or nobody answered and the catalog takes that for a no
     AWAITING_APPROVAL = "awaiting_approval"  # before any effect it found that its exact plan needs a yes
+    NEEDS_PERSON = "needs_person"  # it found a cause that only a person can mend: the reason names it
     UNANSWERED = "unanswered"  # nobody answered the plan in time: it waits for a person who asks for a heal
     NOT_INSTALLED = "not_installed"  # this deployment lacks the strategy or its engine
     RETRY_LATER = "retry_later"  # deferred to the time the other side named
@@ -94,6 +95,7 @@ class Effect(StrEnum):
     NONE = "none"  # reads only: repeated freely
     IDEMPOTENT = "idempotent"  # the second call changes nothing more: repeated freely
     KEYED = "keyed"  # repeated with the same idempotency key only
+    CONDITIONAL = "conditional"  # an engine's order: given again only after a look shows the run still at its failure
     UNSAFE = "unsafe"  # never repeated once it may have begun
 
 

@@ -16,6 +16,7 @@ from consumer.catalog.policy import WorkflowPolicy
 from consumer.catalog.runners.declared import DescribedRunner
 from consumer.catalog.runners.http import CallTemplate, HttpRunner, LookCall, OrderCall
 from consumer.catalog.runners.prefect import PrefectRunner
+from consumer.catalog.runners.run_look import StepsLook
 from consumer.catalog.schema_autofix import SchemaAutofixLimits
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "SchemaAutofixLimits",
     "Secret",
     "Source",
+    "StepsLook",
     "WorkflowPolicy",
     "micro_aud",
     "parse_catalog",

@@ -1,6 +1,15 @@
-"""Contract of a workflow engine client (`Runner`): orders, run states and results as values."""
+"""Contract of a workflow engine client (`Runner`): orders, run states and results as values.
 
-from datetime import timedelta
+What an engine has to give: phase and the engine's own word for it, always. Whatever else it knows of why a run stands
+still is evidence, and what it does not know stays None or empty: then fewer causes can be named, and no wrong one.
+Times are by the engine's own clock, and `RunState.at` is that clock at the look: ages are counted by it alone. A
+`fence` is whatever changes with each new start of the run or its step (a task instance's id, a run count): it goes back
+with the order in `RunRef.fence`, so that an order for what has been started anew since does nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import field
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
@@ -20,18 +29,95 @@ class RunRef:
     run_id: str
     epoch: int | None = None
     step: str | None = None
+    fence: str | None = None
+    """The fence that the look before an order saw: an engine with fences does nothing where it has another one."""
 
 
 class Phase(StrEnum):
     """State of a run, independent of the engine's own names."""
 
+    QUEUED = "queued"
+    """Taken by the engine, and not begun, or not begun again."""
     RUNNING = "running"
     WAITING = "waiting"
-    """Waits for a person or a timer: healthy, and not to be touched."""
+    """Waits for a person, a timer or a signal: healthy, and not to be touched."""
+    CANCELLING = "cancelling"
+    """Somebody ended it, and something of it may still run."""
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    CANCELLED = "cancelled"
+    """Somebody ended it: that is no failure, and it is not run again."""
     GONE = "gone"
     """The engine does not know the run."""
+
+
+class StepPhase(StrEnum):
+    """State of one step of a run."""
+
+    BLOCKED = "blocked"
+    """Not begun: steps before it are not complete, or will never be."""
+    QUEUED = "queued"
+    """May begin, and no worker has it."""
+    RUNNING = "running"
+    WAITING = "waiting"
+    """As of a run."""
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+
+
+class WaitsFor(StrEnum):
+    """What a healthy run or step waits for."""
+
+    PERSON = "person"
+    TIMER = "timer"
+    SIGNAL = "signal"
+    """A message, a sensor's condition, another run."""
+
+
+@value(frozen=True, slots=True, kw_only=True)
+class StepState:
+    """State of one step as the engine reports it; what the engine does not know keeps its default."""
+
+    name: str
+    """The name by which orders know it (`RunRef.step`)."""
+    phase: StepPhase
+    said: str = ""
+    """The engine's own name of the state."""
+    attempts: int | None = None
+    """How often it was begun, within this epoch of the run; 0: never."""
+    completions: int | None = None
+    """How often it has completed over the run's whole life. None: at most once, by its phase."""
+    since: datetime | None = None
+    """Since when it is in this state."""
+    queue: str | None = None
+    """The queue, pool or task queue from which a worker takes it."""
+    worker_alive: bool | None = None
+    """Whether the worker that has it lives: False only where the engine knows that it does not."""
+    heartbeat: datetime | None = None
+    """Its worker's last sign of life for it."""
+    waits_for: WaitsFor | None = None
+    needs: tuple[str, ...] = ()
+    """Steps that have to be complete before it, by name."""
+    needs_any: bool = False
+    """One of `needs` is enough (a join of branches of which one is taken)."""
+    optional: bool = False
+    """The definition says that the run may go on without it."""
+    renamed_to: str | None = None
+    """The definition in force has it under this name."""
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it may have begun: only what is known not to have begun has not."""
+        if self.attempts is not None:
+            return self.attempts > 0
+        return self.phase not in {StepPhase.BLOCKED, StepPhase.QUEUED, StepPhase.SKIPPED}
+
+    @property
+    def times_completed(self) -> int:
+        """How often it has completed, as far as the engine knows."""
+        return int(self.phase is StepPhase.SUCCEEDED) if self.completions is None else self.completions
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -43,7 +129,25 @@ class RunState:
     """The engine's own name of the state."""
     epoch: int | None = None
     progress: str | None = None
-    """Grows or changes as the run progresses; None where the engine reports nothing of the kind."""
+    """The watermark: grows or changes as the run progresses; None where the engine reports nothing of the kind."""
+    fence: str | None = None
+    """Changes with each new start of the run, or of the step that it stands at; see `RunRef.fence`."""
+    waits_for: WaitsFor | None = None
+    """What it waits for, where its phase is WAITING and the engine says it."""
+    last_sign_of_life: datetime | None = None
+    """The run's last heartbeat, or the last time anything of it changed."""
+    steps: tuple[StepState, ...] = ()
+    """Its steps, in any order; empty for an engine without steps: then phase and signs of life are all the evidence."""
+    removed: Mapping[str, str | None] = field(default_factory=dict, hash=False)
+    """Steps that the run refers to and the definition in force lacks, each with the name that it says they have now."""
+    consumers: Mapping[str, int] = field(default_factory=dict, hash=False)
+    """How many workers take from each queue; a queue that is not named is not known."""
+    at: datetime | None = None
+    """The engine's own clock at the look; None: the healer's is taken."""
+
+    def step(self, name: str | None) -> StepState | None:
+        """Return a step by its name."""
+        return next((one for one in self.steps if one.name == name), None)
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -59,7 +163,10 @@ class LookFailed:
 
 @value(frozen=True, slots=True, kw_only=True)
 class RerunStep:
-    """Order to rerun the failed step; with `payload` as its new input, or with its old one where that is None."""
+    """Order to clear the run from `run.step` on and run it again from there, and nothing before it.
+
+    With `payload` as the step's new input, or with its old one where that is None.
+    """
 
     run: RunRef
     payload: "Payload | None" = None
@@ -83,13 +190,46 @@ class ReplaceDefinition:
 
 
 @value(frozen=True, slots=True, kw_only=True)
+class Terminate:
+    """Order to end what may still run of `run.step`, or of the whole run where that is None; nothing begins by it.
+
+    That it has ended is seen by a look: no worker has the step any more.
+    """
+
+    run: RunRef
+
+
+@value(frozen=True, slots=True, kw_only=True)
+class MoveToQueue:
+    """Order to have `run.step` taken from another queue; of a step that has not begun no second copy comes to be."""
+
+    run: RunRef
+    queue: str
+
+
+@value(frozen=True, slots=True, kw_only=True)
+class SkipStep:
+    """Order to go on without `run.step`, which the definition calls optional."""
+
+    run: RunRef
+
+
+@value(frozen=True, slots=True, kw_only=True)
+class RemapStep:
+    """Order to take `to`, a step of the definition in force, where the run refers to `run.step`, which it lacks."""
+
+    run: RunRef
+    to: str
+
+
+@value(frozen=True, slots=True, kw_only=True)
 class Payload:
     """A step's input; wrapped, because null is a valid input."""
 
     document: Json
 
 
-Order: TypeAlias = RerunStep | ResumeRun | ReplaceDefinition
+Order: TypeAlias = RerunStep | ResumeRun | ReplaceDefinition | Terminate | MoveToQueue | SkipStep | RemapStep
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -125,7 +265,11 @@ class Runner(Protocol):
         ...
 
     def effect(self, order: Order) -> Effect:
-        """Return the effect class of the order: what sending it twice would do, as the catalog declares it. Pure."""
+        """Return the effect class of the order: what sending it twice would do, as the catalog declares it. Pure.
+
+        CONDITIONAL: it is safe only right after a look that shows the run still standing where it failed. Whoever gives
+        it looks as close before it as can be, and puts the fence of that look into the order.
+        """
         ...
 
     def dependency(self) -> str:
@@ -133,7 +277,11 @@ class Runner(Protocol):
         ...
 
     async def give(self, order: Order, policy: WorkflowPolicy, *, key: str, within: timedelta) -> OrderResult:
-        """Send the order once. `key` is the idempotency key: the same for every repeat while the outcome is unknown."""
+        """Send the order once. `key` is the idempotency key: the same for every repeat while the outcome is unknown.
+
+        An engine whose calls for one order are several looks before the last one by itself, and gives Rejected with
+        `conflict` where the run has moved on; with `run.fence` set, also where the engine's fence is another one.
+        """
         ...
 
     async def look(self, run: RunRef, policy: WorkflowPolicy, *, within: timedelta) -> RunState | LookFailed:

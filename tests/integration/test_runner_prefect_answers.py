@@ -24,6 +24,7 @@ from consumer.runners.contract import (
     Runner,
     RunRef,
     RunState,
+    WaitsFor,
 )
 from schemas.names import Effect
 from tests.support.healing import ORG, policy
@@ -271,24 +272,27 @@ async def test_a_run_without_a_deployment_cannot_be_made_anew(world: World, engi
 @pytest.mark.parametrize(
     ("state", "phase"),
     [
-        ("PENDING", Phase.RUNNING),
+        ("PENDING", Phase.QUEUED),
         ("RUNNING", Phase.RUNNING),
-        ("CANCELLING", Phase.RUNNING),
+        ("CANCELLING", Phase.CANCELLING),
         ("PAUSED", Phase.WAITING),
         ("COMPLETED", Phase.SUCCEEDED),
         ("FAILED", Phase.FAILED),
         ("CRASHED", Phase.FAILED),
-        ("CANCELLED", Phase.FAILED),
+        ("CANCELLED", Phase.CANCELLED),
     ],
 )
 async def test_each_state_has_its_phase(world: World, engine: Engine, state: str, phase: Phase) -> None:
     world.on(FLOW_RUN, json_reply(flow_run(state, run_count=3)))
-    assert await look(engine) == RunState(phase=phase, said=state.title(), epoch=3)
+    seen = await look(engine)
+    assert isinstance(seen, RunState)
+    assert (seen.phase, seen.said, seen.epoch, seen.fence) == (phase, state.title(), 3, "3")
+    assert (seen.waits_for is WaitsFor.PERSON) == (phase is Phase.WAITING)
 
 
 @pytest.mark.parametrize(
     ("until", "phase"),
-    [("2026-03-01T12:00:00Z", Phase.RUNNING), ("2026-03-01T12:05:00Z", Phase.WAITING), (None, Phase.RUNNING)],
+    [("2026-03-01T12:00:00Z", Phase.QUEUED), ("2026-03-01T12:05:00Z", Phase.WAITING), (None, Phase.QUEUED)],
     ids=["due", "later", "no time"],
 )
 async def test_a_scheduled_run_waits_until_its_time_by_the_servers_clock(

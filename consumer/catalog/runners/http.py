@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 
 from consumer.catalog.declared import Declared
 from consumer.catalog.runners.checks import FRAMING, TOKEN, fault, secrets_in
+from consumer.catalog.runners.run_look import PhaseName, Pointer, StepsLook, WaitsForName
 from consumer.catalog.templates import Placeholder, Template, header_fault, read_template, read_url, secret_names
 from schemas.names import Effect
 
@@ -16,11 +17,17 @@ _DOCUMENTS: Final = frozenset({"payload", "definition"})
 """Places of arbitrary JSON: they stand alone in a body, never within a text."""
 _BODILESS: Final = frozenset({"GET", "DELETE"})
 
-Pointer: TypeAlias = Annotated[str, Field(pattern=r"^(/.*)?$", max_length=1024)]
 Status: TypeAlias = Annotated[int, Field(ge=200, le=599)]
+ORDER_NAMES: Final = (
+    "rerun_step",
+    "resume_run",
+    "replace_definition",
+    "terminate",
+    "move_to_queue",
+    "skip_step",
+    "remap_step",
+)
 HeaderName: TypeAlias = Annotated[str, Field(pattern=rf"^{TOKEN.pattern}$", max_length=128)]
-PhaseName: TypeAlias = Literal["running", "waiting", "succeeded", "failed", "gone"]
-"""The values of `consumer.runners.contract.Phase`."""
 
 
 class CallTemplate(Declared):
@@ -113,10 +120,13 @@ class CallTemplate(Declared):
 class OrderCall(CallTemplate):
     """Template of a call that has an effect at the engine."""
 
-    places: ClassVar[frozenset[str]] = _RUN_PLACES | {"key"}
+    places: ClassVar[frozenset[str]] = _RUN_PLACES | {"run.fence", "key"}
     method: Literal["POST", "PUT", "PATCH", "DELETE"] = "POST"
-    effect: Literal[Effect.IDEMPOTENT, Effect.KEYED, Effect.UNSAFE] = Effect.UNSAFE
-    """Effect class: what sending the order twice does; unsafe unless its operator declares otherwise."""
+    effect: Literal[Effect.IDEMPOTENT, Effect.KEYED, Effect.CONDITIONAL, Effect.UNSAFE] = Effect.UNSAFE
+    """Effect class: what sending the order twice does; unsafe unless its operator declares otherwise.
+
+    `conditional`: the engine does nothing where the run no longer stands where it failed, by its state or by the fence.
+    """
     key_header: HeaderName | None = None
     """Header of the idempotency key, if the engine wants it in a header; otherwise it stands at `{key}`."""
     accepted: tuple[Status, ...] = ()
@@ -148,6 +158,26 @@ class ReplaceCall(OrderCall):
     demanded: ClassVar[frozenset[str]] = frozenset({"definition"})
 
 
+class StepCall(OrderCall):
+    """Template of an order that concerns one step: to go on without it."""
+
+    demanded: ClassVar[frozenset[str]] = frozenset({"run.id", "run.step"})
+
+
+class MoveCall(StepCall):
+    """Template of the order to have a step taken from another queue."""
+
+    places: ClassVar[frozenset[str]] = OrderCall.places | {"queue"}
+    demanded: ClassVar[frozenset[str]] = StepCall.demanded | {"queue"}
+
+
+class RemapCall(StepCall):
+    """Template of the order to take another step where the run refers to one that its definition lacks."""
+
+    places: ClassVar[frozenset[str]] = OrderCall.places | {"to"}
+    demanded: ClassVar[frozenset[str]] = StepCall.demanded | {"to"}
+
+
 class LookCall(CallTemplate):
     """Template of the call that queries the state of a run: never with an effect."""
 
@@ -160,6 +190,18 @@ class LookCall(CallTemplate):
     epoch: Pointer | None = None
     progress: Pointer | None = None
     """Pointer to a value that grows or changes as the run progresses; of a list, its length counts."""
+    fence: Pointer | None = None
+    """Pointer to a value that changes with each new start: it goes with an order as `{run.fence}`."""
+    waits: dict[str, WaitsForName] = Field(default_factory=dict)
+    """What a run waits for, by the engine's name of its state."""
+    last_sign_of_life: Pointer | None = None
+    at: Pointer | None = None
+    """Pointer to the engine's own clock; without it times are held against the healer's."""
+    consumers: Pointer | None = None
+    """Pointer to an object that tells of each queue how many workers take from it."""
+    removed: Pointer | None = None
+    """Pointer to an object of steps that the run refers to and its definition lacks: their names now, or null."""
+    steps: StepsLook | None = None
     gone: tuple[Status, ...] = (404, 410)
     """Statuses that mean that the engine does not know the run."""
 
@@ -178,6 +220,10 @@ class HttpRunner(Declared):
     rerun_step: RerunCall | None = None
     resume_run: OrderCall | None = None
     replace_definition: ReplaceCall | None = None
+    terminate: OrderCall | None = None
+    move_to_queue: MoveCall | None = None
+    skip_step: StepCall | None = None
+    remap_step: RemapCall | None = None
     timeout: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(minutes=5))] = timedelta(seconds=10)
     """Timeout of one call, connect to last byte."""
     response_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 1024 * 1024
@@ -187,14 +233,15 @@ class HttpRunner(Declared):
         for name, call in self.orders.items():
             if call.origin != self.look.origin:
                 fault(f"goes to {call.origin}, but `look` to {self.look.origin}: one runner, one place", name, "url")
+            if "run.fence" in call.used and self.look.fence is None:
+                fault("there is no `{run.fence}`: `look` says nowhere where the fence stands", name)
         return self
 
     @property
     def orders(self) -> dict[str, OrderCall]:
         """The orders that are declared, by name."""
-        named = {"rerun_step": self.rerun_step, "resume_run": self.resume_run}
-        named["replace_definition"] = self.replace_definition
-        return {name: call for name, call in named.items() if call is not None}
+        named = ((name, getattr(self, name)) for name in ORDER_NAMES)
+        return {name: call for name, call in named if call is not None}
 
     @property
     def secrets(self) -> frozenset[str]:

@@ -1,7 +1,6 @@
 """schema-autofix strategy: repairs a payload until its schema accepts it, and has the workflow engine rerun the step.
 
-`strategy.py` plans and acts, `payload_repair.py` repairs and proves the repair, `rerun.py` orders the step under one
-idempotency key and polls the run (`run_watch.py`), `producer_drift.py` derives what the producer should send. The
-repair engine is `consumer/repair/`. Invariant: a repair that cannot be undone edit by edit, or that the run does not
-prove, is no heal.
+`strategy.py` plans and acts, `payload_repair.py` repairs and proves the repair, `producer_drift.py` derives what the
+producer should send. `../runs/` orders the step and watches the run; the repair engine is `consumer/repair/`.
+Invariant: a repair that cannot be undone edit by edit, or that the run does not prove, is no heal.
 """

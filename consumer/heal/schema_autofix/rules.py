@@ -1,4 +1,4 @@
-"""Rules of schema-autofix: missing context, refusals, the schema to follow, idempotency keys, the window. Pure."""
+"""Rules of schema-autofix: missing context, refusals, the schema to follow, the window. Pure."""
 
 from datetime import timedelta
 from typing import Any, Final
@@ -6,18 +6,14 @@ from typing import Any, Final
 from consumer.catalog import SchemaAutofixLimits, WorkflowPolicy
 from consumer.heal import refusals
 from consumer.heal.digest import digest
+from consumer.heal.runs.ordering import MAX_SENDS, PAUSE
 from consumer.heal.schema_check.check import LIMIT
 from consumer.model import Diagnosis, Failure, Json, JsonObject
-from consumer.model.identity import uuid5_from_bytes
 from consumer.repair.prepared_schema import with_nullable
-from consumer.runners.contract import RunRef, RunState
+from consumer.runners.contract import RunRef
 from schemas.context import ContextFault, RunContext, run_of
 
 FIELDS: Final = ("context.payload", "context.run.id", "context.run.step", "context.run")
-MAX_SENDS: Final = 3
-"""Most times that one order is sent, under one key, where its answer is lost."""
-PAUSE: Final = timedelta(seconds=1)
-"""Wait before an order is sent again."""
 _REPAIR_LIMIT: Final = timedelta(seconds=5)
 """Time limit of the repair in its worker, the wait for a worker included."""
 _MARGIN: Final = timedelta(seconds=5)
@@ -67,28 +63,6 @@ def _with_nullable(schema: dict[str, Any] | bool) -> dict[str, Any] | bool:
     except RecursionError:  # refused where it is judged
         return schema
     return written
-
-
-def run_ref(failure: Failure, run: RunContext) -> RunRef:
-    """Build the reference by which the engine knows the run."""
-    return RunRef(
-        org_id=str(failure.org_id), workflow_name=failure.workflow_name, run_id=run.id, epoch=run.epoch, step=run.step
-    )
-
-
-def key_of(failure: Failure) -> str:
-    """Return the idempotency key of the order for the engine.
-
-    It stays the same until an attempt has counted: an attempt that ends without knowing the outcome of its order is
-    not counted (`RetryLater`), so that the next heal sends the same key.
-    """
-    return f"shw-{uuid5_from_bytes(failure.id.bytes, f'rerun:{failure.lifetime_attempts}')}"
-
-
-def key_at(key: str, before: RunState) -> str:
-    """Return the idempotency key for a run in this state: once the run has moved, an earlier order is not in doubt."""
-    place: list[Json] = [before.epoch, before.progress]
-    return key if place == [None, None] else f"{key}-{digest(place)[:12]}"
 
 
 def fault_digest(run: RunRef, payload: Json, schema: object) -> str | None:

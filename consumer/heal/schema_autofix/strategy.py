@@ -9,19 +9,23 @@ from datetime import UTC, datetime, timedelta
 from consumer.catalog import WorkflowPolicy
 from consumer.heal.kept import HealState, Kept, Suspended
 from consumer.heal.refusals import missing_context
-from consumer.heal.schema_autofix import rules
-from consumer.heal.schema_autofix.payload_repair import RepairedPayload, repair_payload
-from consumer.heal.schema_autofix.rerun import check_run_first, run_again
-from consumer.heal.schema_autofix.run_watch import FailedAgain, Proven, WatchResult
-from consumer.heal.schema_autofix.session import RepairSession, RepairTools, RepairWorkers
-from consumer.heal.schema_autofix.watching import (
+from consumer.heal.runs.first_look import check_run_first
+from consumer.heal.runs.ordering import claim_effect
+from consumer.heal.runs.rerun import order_key, rerun_step, run_ref
+from consumer.heal.runs.run_watch import FailedAgain, Proven, WatchResult
+from consumer.heal.runs.watching import (
     LONGEST_SUSPENSION,
     Ordered,
     WatchState,
     look_once,
+    outcome_if_unseen,
     outcome_of_watch,
+    restore,
     watch_on,
 )
+from consumer.heal.schema_autofix import rules
+from consumer.heal.schema_autofix.payload_repair import RepairedPayload, repair_payload
+from consumer.heal.schema_autofix.session import RepairSession, RepairTools, RepairWorkers
 from consumer.heal.schema_check.check import SchemaCheck, lone_schema_check, too_large
 from consumer.heal.strategy import EffectGate, Redact, Task
 from consumer.model import (
@@ -31,19 +35,15 @@ from consumer.model import (
     Intent,
     JsonObject,
     MicroAud,
-    NotHealed,
     Outcome,
     Refused,
-    RetryLater,
     Scope,
-    Unknown,
 )
 from consumer.runners.contract import Payload, RerunStep, Runners, RunState
 from schemas.context import RunContext, run_of
 from schemas.names import Code, Effect, StrategyName
 
 _FREE = MicroAud(0)
-_LOOK_AGAIN = timedelta(minutes=1)
 
 
 class SchemaAutofix:
@@ -125,13 +125,13 @@ class SchemaAutofix:
         order, runner = _order(failure), self._tools.runners.of(policy)
         if order is None or runner is None:
             raise TypeError("only a failure with a usable run, and a runner for it, is planned")
-        effect = runner.effect(order)
+        effect = claim_effect(runner.effect(order))
         schema = rules.schema_for(failure, order.run.step or "", policy)
         return Intent(
             scope=Scope(f"{failure.org_id}:run:{order.run.run_id}"),
             effect=effect,
             window=rules.window(policy.schema_autofix),
-            idempotency_key=rules.key_of(failure) if effect is Effect.KEYED else None,
+            idempotency_key=order_key(failure, "rerun") if effect is Effect.KEYED else None,
             reads_back=True,
             dependency=runner.dependency(),
             fault_digest=rules.fault_digest(order.run, failure.context.get("payload"), schema),
@@ -148,14 +148,14 @@ class SchemaAutofix:
         before = await check_run_first(session)
         if not isinstance(before, RunState):
             return before
-        outcome = await run_again(session, mended.document, before, mended.proofs)
+        outcome = await rerun_step(session, Payload(document=mended.document), before, mended.proofs)
         return replace(outcome, drift=mended.drift) if isinstance(outcome, Healed) else outcome
 
     async def go_on(self, task: Task, gate: EffectGate, kept: Kept) -> Outcome | Suspended:
         """Watch the run on; once that is over, repair the payload again, for what is told of the repair."""
         state, session = _state_of(kept), self._session(task, gate)
         if isinstance(session, Refused):
-            return _unseen(task, state, session.reason)
+            return outcome_if_unseen(task, state, session.reason)
         ordered = restore(session, state)
         sight, later = await watch_on(session, ordered)
         return later or await self._end(session, ordered, sight)
@@ -165,16 +165,16 @@ class SchemaAutofix:
         state, session = _state_of(kept), self._session(task, gate)
         decided = "a person has decided meanwhile, and the order cannot be taken back"
         if isinstance(session, Refused):
-            return _unseen(task, state, decided)
+            return outcome_if_unseen(task, state, decided)
         ordered = restore(session, state)
         sight = await look_once(session, ordered)
         if isinstance(sight, Proven | FailedAgain):
             return await self._end(session, ordered, sight)
-        return _unseen(task, state, f"{decided}: {sight.why}")
+        return outcome_if_unseen(task, state, f"{decided}: {sight.why}")
 
     def too_long(self, task: Task, kept: Kept) -> Outcome:
         """Return that nobody knows how the run went on."""
-        return _unseen(task, _state_of(kept), "how the run went on could not be seen in time")
+        return outcome_if_unseen(task, _state_of(kept), "how the run went on could not be seen in time")
 
     async def _end(self, session: RepairSession, ordered: Ordered, sight: WatchResult) -> Outcome:
         # A schema that has changed meanwhile takes the proofs of the repair away, and not that of the run.
@@ -206,14 +206,18 @@ class SchemaAutofix:
             raise TypeError("what is not forbidden is complete")
         return RepairSession(
             tools=self._tools,
+            run_tools=self._tools,
             task=task,
             gate=gate,
             pause=self._tools.sleep,
             runner=runner,
             run=order.run,
+            order_effect=runner.effect(order),
+            call_limit=policy.schema_autofix.timeout,
+            watch_limit=policy.schema_autofix.verify,
             payload=failure.context["payload"],
             schema=schema,
-            key=rules.key_of(failure),
+            key=order_key(failure, "rerun"),
         )
 
 
@@ -222,27 +226,10 @@ def _order(failure: Failure) -> RerunStep | None:
     run = run_of(failure.context)
     if not isinstance(run, RunContext) or run.step is None:
         return None
-    return RerunStep(run=rules.run_ref(failure, run), payload=Payload(document=failure.context.get("payload")))
-
-
-def restore(session: RepairSession, state: WatchState) -> Ordered:
-    """Let a session know what was ordered and seen before; returns the order."""
-    session.orders += state.orders
-    session.looks += state.seen
-    return state.ordered(session.run)
+    return RerunStep(run=run_ref(failure, run), payload=Payload(document=failure.context.get("payload")))
 
 
 def _state_of(kept: Kept) -> WatchState:
     if not isinstance(kept.state, WatchState):
         raise TypeError(f"not a state of schema-autofix: {type(kept.state).__name__}")
     return kept.state
-
-
-def _unseen(task: Task, state: WatchState, why: str) -> Outcome:
-    """Return the outcome of a heal whose order was given, and whose run cannot be looked at."""
-    reason = f"the step may have been run again: {why}"
-    if task.plan.intent.effect is Effect.UNSAFE:
-        return Unknown(reason=reason, details=state.details)
-    if task.plan.intent.effect is Effect.KEYED:  # not counted, so that the key stays
-        return RetryLater(after=_LOOK_AGAIN, reason=reason, details=state.details, effect_in_doubt=True)
-    return NotHealed(code=Code.UNVERIFIED, reason=reason, details=state.details)

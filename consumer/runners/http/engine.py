@@ -5,27 +5,32 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final, assert_never
 
-from consumer.catalog import HttpRunner, LookCall, OrderCall, WorkflowPolicy
+from consumer.catalog import HttpRunner, OrderCall, WorkflowPolicy
 from consumer.model.call import Ambiguous, Answer, EgressRefused, NotSent, OutboundRequest
 from consumer.outbound.calls import OutboundCalls
 from consumer.runners.answers import accepted_run, is_accepted, json_of, not_accepted, unseen
 from consumer.runners.contract import (
     LookFailed,
+    MoveToQueue,
     Order,
     OrderResult,
     Phase,
+    RemapStep,
     ReplaceDefinition,
     RerunStep,
     ResumeRun,
     RunRef,
     RunState,
+    SkipStep,
+    Terminate,
 )
+from consumer.runners.http.run_state import state_in
 from consumer.runners.places import dependency_of, organisation
 from consumer.runners.templates import ABSENT, Found, UnfitValue, Values, header_value, render_call
-from schemas.json_value import value_at
 from schemas.names import Effect
 
-_SHOWN: Final = 200
+_DUMMY_FENCE: Final = "fence"
+"""Placeholder for the fence of the look before the order, where an order is only checked, not sent."""
 _DUMMY_KEY: Final = "00000000-0000-0000-0000-000000000000"
 """Placeholder for the idempotency key where an order is only checked, not sent."""
 
@@ -39,8 +44,9 @@ class HttpEngine:
 
     def refusal(self, order: Order, policy: WorkflowPolicy) -> str | None:
         """Return why this order, or the look that has to prove it, cannot be sent, or None."""
+        planned = replace(order, run=replace(order.run, fence=order.run.fence or _DUMMY_FENCE))
         try:
-            calls = (self._order_request(order, _DUMMY_KEY), self._look_request(order.run))
+            calls = (self._order_request(planned, _DUMMY_KEY), self._look_request(order.run))
         except UnfitValue as unfit:
             return f"the runner: {unfit}"
         refusals = (self._calls.refusal(call, policy) for call in calls)
@@ -120,37 +126,11 @@ _NAMES: Final[Mapping[type[Order], str]] = {
     RerunStep: "rerun_step",
     ResumeRun: "resume_run",
     ReplaceDefinition: "replace_definition",
+    Terminate: "terminate",
+    MoveToQueue: "move_to_queue",
+    SkipStep: "skip_step",
+    RemapStep: "remap_step",
 }
-
-
-def state_in(answer: Found, look: LookCall) -> RunState | LookFailed:
-    """Read a run's state from the engine's answer; a state that is not described is LookFailed."""
-    word = value_at(answer, look.status, ABSENT)
-    said = _state_text(word)
-    if said is None:
-        return LookFailed(reason=f"the look: there is no state at {look.status or 'the root'} of the answer")
-    phase = look.phases.get(said)
-    if phase is None:
-        return LookFailed(reason=f"the look: the state {said[:_SHOWN]!r} is not listed under `phases`")
-    epoch = None if look.epoch is None else value_at(answer, look.epoch, ABSENT)
-    if epoch is not None and (isinstance(epoch, bool) or not isinstance(epoch, int)):
-        return LookFailed(reason=f"the look: there is no whole number at {look.epoch} of the answer")
-    progress = None if look.progress is None else value_at(answer, look.progress, ABSENT)
-    return RunState(phase=Phase(phase), said=said[:_SHOWN], epoch=epoch, progress=_state_text(progress))
-
-
-def _state_text(found: Found) -> str | None:
-    match found:
-        case str():
-            return found[:_SHOWN]
-        case bool():
-            return str(found).lower()
-        case int() | float():
-            return str(found)
-        case list():
-            return str(len(found))
-        case _:
-            return None
 
 
 def _run_values(run: RunRef) -> dict[str, Found]:
@@ -164,13 +144,17 @@ def _run_values(run: RunRef) -> dict[str, Found]:
 
 
 def _values(order: Order, key: str) -> Values:
-    values = _run_values(order.run) | {"key": key}
+    values = _run_values(order.run) | {"key": key, "run.fence": ABSENT if order.run.fence is None else order.run.fence}
     match order:
         case RerunStep(payload=payload):
             return values | {"payload": ABSENT if payload is None else payload.document}
         case ReplaceDefinition(definition=definition, replaces=replaces):
             return values | {"definition": definition, "definition.replaces": ABSENT if replaces is None else replaces}
-        case ResumeRun():
+        case MoveToQueue(queue=queue):
+            return values | {"queue": queue}
+        case RemapStep(to=to):
+            return values | {"to": to}
+        case ResumeRun() | Terminate() | SkipStep():
             return values
         case _:
             assert_never(order)

@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, TypeAdapte
 from consumer.model import Json
 from consumer.model.call import Ambiguous, Answer, CallResult
 from consumer.runners.answers import not_accepted
-from consumer.runners.contract import Accepted, OrderResult, Phase, Rejected, RunRef
+from consumer.runners.contract import Accepted, OrderResult, Phase, Rejected, RunRef, WaitsFor
 from schemas.names import Effect
 
 ReadT = TypeVar("ReadT")
@@ -24,14 +24,14 @@ _SHOWN: Final = 200
 _CLOCK_TOLERANCE: Final = timedelta(seconds=2)
 _FAILED: Final = frozenset({"FAILED", "CRASHED"})
 _PHASES: Final[Mapping[str, Phase]] = {
-    "PENDING": Phase.RUNNING,
+    "PENDING": Phase.QUEUED,
     "RUNNING": Phase.RUNNING,
-    "CANCELLING": Phase.RUNNING,
+    "CANCELLING": Phase.CANCELLING,
     "PAUSED": Phase.WAITING,
     "COMPLETED": Phase.SUCCEEDED,
     "FAILED": Phase.FAILED,
     "CRASHED": Phase.FAILED,
-    "CANCELLED": Phase.FAILED,
+    "CANCELLED": Phase.CANCELLED,
 }
 
 
@@ -54,6 +54,7 @@ class State(_ServerModel):
     type: str
     name: str
     state_details: Details
+    timestamp: AwareDatetime | None = None
 
 
 class FlowRun(_ServerModel):
@@ -111,15 +112,23 @@ def parsed(result: CallResult, form: TypeAdapter[ReadT]) -> ReadT | None:
 
 
 def phase_of(found: FlowRun, answer: Answer) -> Phase | None:
-    """Return the phase of a run; a scheduled one is waiting until its time by the server's own clock, then running."""
+    """Return the phase of a run; a scheduled one is waiting until its time by the server's own clock, then queued."""
     if found.state.type != "SCHEDULED":
         return _PHASES.get(found.state.type)
-    until, there = found.state.state_details.scheduled_time, _server_time(answer)
+    until, there = found.state.state_details.scheduled_time, server_time(answer)
     waits = until is not None and there is not None and until - there > _CLOCK_TOLERANCE
-    return Phase.WAITING if waits else Phase.RUNNING
+    return Phase.WAITING if waits else Phase.QUEUED
 
 
-def _server_time(answer: Answer) -> datetime | None:
+def waits_for(found: FlowRun, phase: Phase) -> WaitsFor | None:
+    """Return what a waiting run waits for: its time, or whoever resumes it."""
+    if phase is not Phase.WAITING:
+        return None
+    return WaitsFor.PERSON if found.state.type == "PAUSED" else WaitsFor.TIMER
+
+
+def server_time(answer: Answer) -> datetime | None:
+    """Return the server's own clock."""
     try:
         moment = parsedate_to_datetime(answer.header("date") or "")
     except (ValueError, TypeError, IndexError, OverflowError):

@@ -28,6 +28,7 @@ from consumer.runners.contract import (
     Rejected,
     ReplaceDefinition,
     RerunStep,
+    ResumeRun,
     RunRef,
     RunState,
 )
@@ -41,7 +42,9 @@ from consumer.runners.prefect.answers import (
     is_evaluated,
     parsed,
     phase_of,
+    server_time,
     transition_of,
+    waits_for,
 )
 from consumer.runners.templates import UnfitValue, json_bytes
 from schemas.names import Effect
@@ -69,6 +72,8 @@ class PrefectEngine:
         """Return why this order cannot be sent, or None."""
         if isinstance(order, ReplaceDefinition):
             return "Prefect holds no definition, a flow is code: deploy a new version of it"
+        if not isinstance(order, RerunStep | ResumeRun):
+            return f"a Prefect server takes no order of this kind: {type(order).__name__}"
         if _flow_run_id(order.run) is None:
             return _NO_ID
         if isinstance(order, RerunStep) and order.payload is not None:
@@ -167,7 +172,15 @@ class _Talk:
         if phase is None:
             return LookFailed(reason="the look: Prefect names a state that is not known here")
         # No progress: tasks complete anew in each run, so their count is no evidence about the step that failed.
-        return RunState(phase=phase, said=found.said, epoch=found.run_count)
+        return RunState(
+            phase=phase,
+            said=found.said,
+            epoch=found.run_count,
+            fence=str(found.run_count),
+            waits_for=waits_for(found, phase),
+            last_sign_of_life=found.state.timestamp,
+            at=server_time(result),
+        )
 
     async def _failed_run(self) -> FlowRun | _NotStarted:
         found = await self._get(f"/flow_runs/{self._id}", FLOW_RUN)
@@ -177,6 +190,8 @@ class _Talk:
             return Rejected(reason="the run was cancelled: it is not run again")
         if not found.has_failed:
             return Rejected(reason=f"the run is {found.said}: only a failed one is run again", conflict=True)
+        if self.run.fence is not None and self.run.fence != str(found.run_count):
+            return Rejected(reason=f"the run was started {found.run_count} times by now", conflict=True)
         if self.run.epoch is not None and self.run.epoch != found.run_count:
             reason = f"the run was started {found.run_count} times, and the failure is of time {self.run.epoch}"
             return Rejected(reason=reason, conflict=True)

@@ -335,7 +335,7 @@ async def main() -> None:
             if not os.environ.get("ACT_PATIENT"):
                 await stack.enter_async_context(impatient())
             if (above := os.environ.get("ACT_SUSPENDS")) is not None:
-                for looking in ("calls.read_back", "schema_autofix.watching"):
+                for looking in ("calls.read_back", "runs.watching"):
                     wait = timedelta(seconds=float(above))
                     stack.enter_context(patch(f"consumer.heal.{looking}.SUSPEND_ABOVE", wait))
             if "ACT_JOBS" in os.environ:

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from consumer.errors import DeadlinePassed
 from consumer.heal.kept import SUSPEND_ABOVE, HealState, Suspended, is_keepable, keepable_text
-from consumer.heal.schema_autofix.run_watch import (
+from consumer.heal.runs.run_watch import (
     FailedAgain,
     GoesOn,
     Proven,
@@ -22,14 +22,16 @@ from consumer.heal.schema_autofix.run_watch import (
     WatchResult,
     pause,
 )
-from consumer.heal.schema_autofix.session import RepairSession
+from consumer.heal.runs.session import RunSession
 from consumer.heal.session import SECOND, proof
-from consumer.model import Healed, Json, JsonObject, Outcome, Proof
+from consumer.heal.strategy import Task
+from consumer.model import Healed, Json, JsonObject, NotHealed, Outcome, Proof, RetryLater, Unknown
 from consumer.runners.contract import LookFailed, Phase, RunRef, RunState
 from schemas.names import Code, Effect, Verdict
 
 LONGEST_SUSPENSION: Final = timedelta(hours=1)
 """Far above the longest watch: no process was there to look."""
+_LOOK_AGAIN: Final = timedelta(minutes=1)
 _MIN_WAIT: Final = timedelta(milliseconds=50)
 _MAX_TEXT: Final = 200
 _MAX_ENTRIES: Final = 6
@@ -98,41 +100,45 @@ class WatchState(HealState):
         return {"orders": self.orders, "looks": self.seen}
 
 
-async def watch_run(session: RepairSession, ordered: Ordered, proofs: tuple[Proof, ...]) -> Outcome | Suspended:
+async def watch_run(
+    session: RunSession, ordered: Ordered, proofs: tuple[Proof, ...], states: type[WatchState] = WatchState
+) -> Outcome | Suspended:
     """Look at the run until it is proven, has failed again, or the time for that is over."""
-    sight, later = await watch_on(session, ordered)
+    sight, later = await watch_on(session, ordered, states)
     return outcome_of_watch(session, sight, proofs, in_doubt=ordered.in_doubt) if later is None else later
 
 
-async def watch_on(session: RepairSession, ordered: Ordered) -> tuple[WatchResult, Suspended | None]:
+async def watch_on(
+    session: RunSession, ordered: Ordered, states: type[WatchState] = WatchState
+) -> tuple[WatchResult, Suspended | None]:
     """Look at the run until a look is the last one, or the next one is one for which the heal is suspended."""
     watch = _watch_of(session, ordered)
-    left = session.limits.verify if ordered.left is None else ordered.left
-    until = session.tools.monotonic() + left.total_seconds()
+    left = session.watch_limit if ordered.left is None else ordered.left
+    until = session.run_tools.monotonic() + left.total_seconds()
     n = ordered.looks
     while True:
         n += 1
         sight = watch.sees(await _observe_run(session, ordered.run))
-        left = timedelta(seconds=max(0.0, until - session.tools.monotonic()))
+        left = timedelta(seconds=max(0.0, until - session.run_tools.monotonic()))
         wait = min(pause(n), left)
         if isinstance(sight, Proven | FailedAgain) or wait <= _MIN_WAIT:
             return sight, None
         if wait > SUSPEND_ABOVE:
-            state = _state(session, replace(ordered, has_moved=watch.has_moved, looks=n, left=left - wait))
+            state = _state(session, replace(ordered, has_moved=watch.has_moved, looks=n, left=left - wait), states)
             if state is not None:
                 return sight, _suspended(session, state, sight, wait)
-        if wait + session.limits.timeout >= session.gate.remaining():
+        if wait + session.call_limit >= session.gate.remaining():
             return sight, None
         await session.sleep(wait)
 
 
-def _state(session: RepairSession, ordered: Ordered) -> WatchState | None:
+def _state(session: RunSession, ordered: Ordered, states: type[WatchState]) -> WatchState | None:
     """Return the state of a watch; None where the engine's own words cannot be kept: it is watched here to its end."""
-    redact, run, before = session.tools.redact, ordered.run, ordered.before
+    redact, run, before = session.run_tools.redact, ordered.run, ordered.before
     names = (run.run_id, run.step, before.progress)
     if any(name is not None and keepable_text(name, redact, _MAX_TEXT) != name for name in names):
         return None
-    state = WatchState(
+    state = states(
         run_id=run.run_id,
         epoch=run.epoch,
         step=run.step,
@@ -149,7 +155,7 @@ def _state(session: RepairSession, ordered: Ordered) -> WatchState | None:
     return state if is_keepable(state) else None
 
 
-def _suspended(session: RepairSession, state: WatchState, sight: WatchResult, wait: timedelta) -> Suspended:
+def _suspended(session: RunSession, state: WatchState, sight: WatchResult, wait: timedelta) -> Suspended:
     return Suspended(
         state=state,
         look_again=wait,
@@ -158,12 +164,12 @@ def _suspended(session: RepairSession, state: WatchState, sight: WatchResult, wa
     )
 
 
-def _entries(session: RepairSession, made: Iterable[Json]) -> tuple[Entry, ...]:
+def _entries(session: RunSession, made: Iterable[Json]) -> tuple[Entry, ...]:
     kept: list[Entry] = []
     for one in [*made][-_MAX_ENTRIES:]:
         if isinstance(one, dict):
             said = {
-                name: keepable_text(value, session.tools.redact, _MAX_TEXT) if isinstance(value, str) else value
+                name: keepable_text(value, session.run_tools.redact, _MAX_TEXT) if isinstance(value, str) else value
                 for name, value in one.items()
                 if isinstance(value, int | str)
             }
@@ -171,12 +177,12 @@ def _entries(session: RepairSession, made: Iterable[Json]) -> tuple[Entry, ...]:
     return tuple(kept)
 
 
-async def look_once(session: RepairSession, ordered: Ordered) -> WatchResult:
+async def look_once(session: RunSession, ordered: Ordered) -> WatchResult:
     """Look at the run a last time."""
     return _watch_of(session, ordered).sees(await _observe_run(session, ordered.run))
 
 
-def _watch_of(session: RepairSession, ordered: Ordered) -> RunWatch:
+def _watch_of(session: RunSession, ordered: Ordered) -> RunWatch:
     return RunWatch(
         before=ordered.before,
         is_another_run=ordered.run.run_id != session.run.run_id,
@@ -184,16 +190,14 @@ def _watch_of(session: RepairSession, ordered: Ordered) -> RunWatch:
     )
 
 
-async def _observe_run(session: RepairSession, run: RunRef) -> RunState | LookFailed:
+async def _observe_run(session: RunSession, run: RunRef) -> RunState | LookFailed:
     try:
         return await session.look(run)
     except DeadlinePassed as passed:
         return LookFailed(reason=str(passed))
 
 
-def outcome_of_watch(
-    session: RepairSession, sight: WatchResult, proofs: tuple[Proof, ...], *, in_doubt: bool
-) -> Outcome:
+def outcome_of_watch(session: RunSession, sight: WatchResult, proofs: tuple[Proof, ...], *, in_doubt: bool) -> Outcome:
     """Return the outcome of a heal whose order was given, by the last look at its run."""
     match sight:
         case Proven(why=why):
@@ -208,7 +212,24 @@ def outcome_of_watch(
             assert_never(sight)
 
 
-def _outcome_if_unchanged(session: RepairSession, why: str, proofs: tuple[Proof, ...], *, in_doubt: bool) -> Outcome:
+def restore(session: RunSession, state: WatchState) -> Ordered:
+    """Let a session know what was ordered and seen before; returns the order."""
+    session.orders += state.orders
+    session.looks += state.seen
+    return state.ordered(session.run)
+
+
+def outcome_if_unseen(task: Task, state: WatchState, why: str) -> Outcome:
+    """Return the outcome of a heal whose order was given, and whose run cannot be looked at."""
+    reason = f"the step may have been run again: {why}"
+    if task.plan.intent.effect is Effect.UNSAFE:
+        return Unknown(reason=reason, details=state.details)
+    if task.plan.intent.effect is Effect.KEYED:  # not counted, so that the key stays
+        return RetryLater(after=_LOOK_AGAIN, reason=reason, details=state.details, effect_in_doubt=True)
+    return NotHealed(code=Code.UNVERIFIED, reason=reason, details=state.details)
+
+
+def _outcome_if_unchanged(session: RunSession, why: str, proofs: tuple[Proof, ...], *, in_doubt: bool) -> Outcome:
     said = proof("run", Verdict.INCONCLUSIVE, why)
     if session.effect is Effect.UNSAFE:
         return session.unknown(f"the step may have been run again: {why}", (*proofs, said))

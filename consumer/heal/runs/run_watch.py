@@ -67,7 +67,9 @@ class RunWatch:
                 return Proven(why=f"the run ended: {_describe(seen)}")
             case Phase.FAILED:
                 return self._judge_failed(seen)
-            case Phase.RUNNING | Phase.WAITING:
+            case Phase.CANCELLED:
+                return self._judge_failed(seen)
+            case Phase.QUEUED | Phase.RUNNING | Phase.WAITING | Phase.CANCELLING:
                 return self._judge_under_way(seen)
             case Phase.GONE:
                 return RunUnchanged(why="the engine does not know the run")
