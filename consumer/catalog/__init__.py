@@ -13,13 +13,16 @@ from consumer.catalog.ladder import RungLimits
 from consumer.catalog.limits import AutoRetryLimits, Brake, SameLimit, micro_aud
 from consumer.catalog.parsing import Catalog, parse_catalog
 from consumer.catalog.policy import WorkflowPolicy
+from consumer.catalog.route_repair import RouteRepairLimits
 from consumer.catalog.runners.declared import DescribedRunner
 from consumer.catalog.runners.http import CallTemplate, HttpRunner, LookCall, OrderCall
 from consumer.catalog.runners.prefect import PrefectRunner
 from consumer.catalog.runners.run_look import StepsLook
 from consumer.catalog.schema_autofix import SchemaAutofixLimits
+from consumer.catalog.steps import Again, StepReadBack, StepRule
 
 __all__ = [
+    "Again",
     "ApprovalRules",
     "AutoRetryLimits",
     "Brake",
@@ -32,11 +35,14 @@ __all__ = [
     "LookCall",
     "OrderCall",
     "PrefectRunner",
+    "RouteRepairLimits",
     "RungLimits",
     "SameLimit",
     "SchemaAutofixLimits",
     "Secret",
     "Source",
+    "StepReadBack",
+    "StepRule",
     "StepsLook",
     "WorkflowPolicy",
     "micro_aud",

@@ -30,6 +30,8 @@ class AutoRetryLimits(Declared):
     cap: timedelta = timedelta(seconds=20)
     response_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 4 * 1024 * 1024
     """A larger answer is not read to its end, and not counted as healed."""
+    verify: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(minutes=5))] = timedelta(minutes=1)
+    """How long a run is watched whose failed step was run again, where no request was recorded."""
 
 
 class SameLimit(Declared):

@@ -156,6 +156,10 @@ def _undeclared_references(document: _Document) -> Iterator[tuple[tuple[int | st
                 yield ("workflows", index, "secrets", place), f"{secret} is not declared under `secrets:`"
         if policy.runner is not None and policy.runner not in document.runners:
             yield ("workflows", index, "runner"), f"{policy.runner} is not declared under `runners:`"
+        for step, rule in policy.steps.items():
+            named = rule.read_back.secrets if rule.read_back is not None else frozenset()
+            for secret in sorted(named - set(document.secrets)):
+                yield ("workflows", index, "steps", step), f"secret://{secret} is not declared under `secrets:`"
     for name, runner in document.runners.items():
         for secret in sorted(runner.secrets - set(document.secrets)):
             yield ("runners", name), f"secret://{secret} is not declared under `secrets:`"

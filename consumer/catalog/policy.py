@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Annotated, Self
 
@@ -14,8 +15,10 @@ from consumer.catalog.declared import Declared
 from consumer.catalog.ladder import UNLIMITED, Ladders, RungLimits, Rungs, contradictions
 from consumer.catalog.limits import AutoRetryLimits, Brake, SameLimit, micro_aud
 from consumer.catalog.no_secret import Place
+from consumer.catalog.route_repair import RouteRepairLimits
 from consumer.catalog.runners.checks import fault
 from consumer.catalog.schema_autofix import SchemaAutofixLimits
+from consumer.catalog.steps import StepRule, Steps
 from consumer.model import MicroAud
 from consumer.model.digest import digest
 from schemas.names import Mode, StrategyName
@@ -61,6 +64,9 @@ class WorkflowPolicy(Declared):
     """After a proven heal: the same cause on the same scope within it is a relapse."""
     auto_retry: AutoRetryLimits = AutoRetryLimits()
     schema_autofix: SchemaAutofixLimits = SchemaAutofixLimits()
+    route_repair: RouteRepairLimits = RouteRepairLimits()
+    steps: Steps = Field(default_factory=dict)
+    """May a step that may have begun be begun again? Not where nothing is declared."""
     allowance_aud: Decimal = Decimal("0.05")
     """Most credits that one attempt may hold in its organisation's wallet, from before it starts until it ends."""
 
@@ -78,6 +84,10 @@ class WorkflowPolicy(Declared):
     def limits_of(self, strategy: StrategyName) -> RungLimits:
         """Return the limits that are declared for one strategy's rung."""
         return self.rungs.get(strategy, UNLIMITED)
+
+    def rule_of(self, step: str) -> StepRule | None:
+        """Return the rule that is declared for a step; None where none matches."""
+        return next((rule for pattern, rule in self.steps.items() if fnmatchcase(step, pattern)), None)
 
     def is_shadow(self, strategy: StrategyName) -> bool:
         """Return whether a strategy is in shadow mode."""

@@ -102,6 +102,8 @@ class Refused:
     missing: tuple[str, ...] = ()
     payable: MicroAud | None = None
     """Where its credits could not be held: what the wallet can pay."""
+    details: JsonObject = field(default_factory=dict)
+    """What it found, for the attempt's details, redacted."""
     edits: JsonObject | None = None
     """Where it is `awaiting_approval`: the exact edits that need a person's yes, redacted."""
 

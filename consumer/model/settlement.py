@@ -112,7 +112,9 @@ class Settlement:
     @property
     def parks(self) -> bool:
         """Whether the claim is parked: scope and credits stay held until a person has decided."""
-        return self.next.status is Status.NEEDS_PERSON and self.attempt.code is not Code.UNANSWERED
+        if self.next.status is not Status.NEEDS_PERSON or self.attempt.code is Code.UNANSWERED:
+            return False
+        return self.attempt.code is not Code.NEEDS_PERSON or self.failure.effect_in_doubt
 
 
 @value(frozen=True, slots=True, kw_only=True)

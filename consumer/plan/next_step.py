@@ -98,6 +98,8 @@ def _after_refusal(code: Code, past: AttemptHistory, policy: WorkflowPolicy) -> 
         return for_person()
     if past.goes_on and not past.effect_in_doubt:
         return Next(status=Status.PENDING, due_in=timedelta(0), counts=False)
+    if code is Code.NEEDS_PERSON:
+        return for_person()
     if code is Code.INSUFFICIENT_CREDITS:
         return Next(status=Status.DEFERRED, due_in=CREDITS_LOOK_AGAIN, counts=False)
     return given_up(effect_in_doubt=past.effect_in_doubt)

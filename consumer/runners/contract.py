@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from consumer.catalog import WorkflowPolicy
 from consumer.model import Json, JsonObject
@@ -295,3 +295,13 @@ class Runners(Protocol):
     def of(self, policy: WorkflowPolicy) -> Runner | None:
         """Return the runner that the workflow's catalog entry names, or None where it names none."""
         ...
+
+
+class _NoRunners:
+    def of(self, policy: WorkflowPolicy) -> Runner | None:
+        del policy
+        return None
+
+
+NO_RUNNERS: Final = _NoRunners()
+"""Of a deployment without engines."""

@@ -1,4 +1,4 @@
-"""Origin of an engine (its dependency), and organisation of a run. Pure."""
+"""Origin of an engine (its dependency), organisation of a run, and its values for a call's template. Pure."""
 
 from functools import lru_cache
 from uuid import UUID
@@ -6,6 +6,7 @@ from uuid import UUID
 import httpx2
 
 from consumer.runners.contract import RunRef
+from consumer.runners.templates import ABSENT, Found
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -24,3 +25,14 @@ def organisation(run: RunRef) -> UUID | None:
         return UUID(run.org_id)
     except ValueError:
         return None
+
+
+def run_values(run: RunRef) -> dict[str, Found]:
+    """Return the values of a run by the names of their places in a template."""
+    return {
+        "run.id": run.run_id,
+        "run.epoch": ABSENT if run.epoch is None else run.epoch,
+        "run.step": ABSENT if run.step is None else run.step,
+        "org_id": run.org_id,
+        "workflow_name": run.workflow_name,
+    }

@@ -25,6 +25,7 @@ from consumer.flow_control.intake_breaker import IntakeBreaker
 from consumer.flow_control.pauses import HealGates
 from consumer.flow_control.slots import HealSlots
 from consumer.heal.auto_retry import AutoRetry
+from consumer.heal.route_repair.strategy import RouteRepair
 from consumer.heal.schema_autofix.strategy import SchemaAutofix
 from consumer.heal.schema_check.check import schema_check
 from consumer.heal.strategy import Strategies, readable_states
@@ -111,8 +112,11 @@ async def installed_strategies(
     ):
         runners = CurrentRunners(catalogs, calls)
         yield {
-            StrategyName.AUTO_RETRY: AutoRetry(calls, redact_json, schemas=schemas, outbound_limits=limits),
+            StrategyName.AUTO_RETRY: AutoRetry(
+                calls, redact_json, schemas=schemas, outbound_limits=limits, runners=runners
+            ),
             StrategyName.SCHEMA_AUTOFIX: SchemaAutofix(runners, room, redact_json, schemas=schemas),
+            StrategyName.ROUTE_REPAIR: RouteRepair(runners, calls, redact_json),
         }
 
 

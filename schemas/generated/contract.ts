@@ -236,7 +236,7 @@ export interface BulkStop {
 }
 
 /** Why an attempt did not succeed; of those that did, only `recovered` has one. */
-export type Code = "not_healed" | "unverified" | "missing_context" | "insufficient_credits" | "refused" | "denied" | "awaiting_approval" | "unanswered" | "not_installed" | "retry_later" | "paused" | "shadow" | "crashed" | "interrupted" | "recovered";
+export type Code = "not_healed" | "unverified" | "missing_context" | "insufficient_credits" | "refused" | "denied" | "awaiting_approval" | "needs_person" | "unanswered" | "not_installed" | "retry_later" | "paused" | "shadow" | "crashed" | "interrupted" | "recovered";
 
 /** What a supervisor may ask for. */
 export type CommandName = "approve" | "deny" | "heal" | "give_up" | "resolve" | "did_not_happen" | "edit" | "bulk" | "bulk_start" | "bulk_stop" | "pause" | "resume";
@@ -395,7 +395,7 @@ export interface Edit {
 }
 
 /** What happens when the failed call is made twice, as its owner declares it. */
-export type Effect = "none" | "idempotent" | "keyed" | "unsafe";
+export type Effect = "none" | "idempotent" | "keyed" | "conditional" | "unsafe";
 
 /** What runs a workflow's step. */
 export type EngineType = "claude_cli" | "deep_agent" | "gemini_image" | "internal_service";

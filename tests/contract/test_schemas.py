@@ -324,7 +324,7 @@ def test_the_names_are_the_designs() -> None:
     assert {each.value for each in Result} == {"success", "failed", "error", "unknown"}
     statuses = {"pending", "deferred", "awaiting_approval", "needs_person", "resolved", "given_up"}
     assert {each.value for each in Status} == statuses
-    assert len(Code) == 15
+    assert len(Code) == 16
     assert {each.value for each in EngineType} == {"claude_cli", "deep_agent", "gemini_image", "internal_service"}
 
 

@@ -14,6 +14,7 @@ from consumer.heal.auto_retry.doubt import LONGEST_SUSPENSION, DoubtState
 from consumer.heal.auto_retry.first_look import look_first
 from consumer.heal.auto_retry.going_on import cancel, go_on_looking, restore, state_of, too_long
 from consumer.heal.auto_retry.retrying import retry_call
+from consumer.heal.auto_retry.run_retry import ORACLE, RerunState, RunRetry, redacted_run, works_on_run
 from consumer.heal.calls.outbound_budget import OutboundBudget
 from consumer.heal.calls.read_back import look_call, looks_first, settling_time
 from consumer.heal.calls.request import call_digest, handover_address, origin, outbound
@@ -21,9 +22,11 @@ from consumer.heal.calls.retry_budget import retry_budget
 from consumer.heal.calls.session import Calls, CallSession, CallTools
 from consumer.heal.kept import HealState, Kept, Suspended
 from consumer.heal.refusals import hopeless, missing_context, redacted_part
+from consumer.heal.runs.session import RunTools
 from consumer.heal.schema_check.check import SchemaCheck, lone_schema_check, too_large
 from consumer.heal.strategy import EffectGate, Redact, Task
 from consumer.model import Diagnosis, Failure, Intent, JsonObject, MicroAud, OrgId, Outcome, Refused, Scope
+from consumer.runners.contract import NO_RUNNERS, Runners
 from consumer.settings import OutboundSettings
 from schemas.context import (
     ContextFault,
@@ -48,19 +51,21 @@ _FIELDS: Final = (
     "context.request",
     "context.resume.url",
     "context.resume",
+    "context.run",
 )
-_ORACLES: Final = ("status", "schema", "expect", "read_back")
+_ORACLES: Final = ("status", "schema", "expect", "read_back", ORACLE)
 _Parts = tuple[RequestContext | ContextFault | None, ResumeContext | ContextFault | None]
 
 
 class AutoRetry:
     """Retries the failed call of `context.request`, where that does no harm or a read-back shows that it does none.
 
+    Without a request, and with a run, the failed step of the run is run again instead (`run_retry.py`).
     Randomness, sleep and the clocks are injected: `random` returns numbers in [0, 1), `now` an aware time, `monotonic`
     seconds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - clocks, sleep and dice are injected one by one
         self,
         calls: Calls,
         redact: Redact,
@@ -71,6 +76,7 @@ class AutoRetry:
         monotonic: Callable[[], float] = time.monotonic,
         schemas: SchemaCheck | None = None,
         outbound_limits: OutboundSettings | None = None,
+        runners: Runners = NO_RUNNERS,
     ) -> None:
         self._tools = CallTools(
             calls=calls,
@@ -82,6 +88,8 @@ class AutoRetry:
             sleep=sleep,
             now=now,
         )
+        run_tools = RunTools(redact=redact, sleep=sleep, monotonic=monotonic, now=now)
+        self._run_retry = RunRetry(runners, calls, self._tools, run_tools)
         self._last_parts: tuple[JsonObject, _Parts] = ({}, (None, None))
 
     @property
@@ -96,13 +104,13 @@ class AutoRetry:
 
     @property
     def oracles(self) -> tuple[str, ...]:
-        """Names of oracles that can prove a heal: the answer and the read-back. A hand-over alone proves nothing."""
+        """Names of oracles that can prove a heal: answer, read-back, the run. A hand-over alone proves nothing."""
         return _ORACLES
 
     @property
     def states(self) -> tuple[type[HealState], ...]:
         """The states that it reads."""
-        return (DoubtState,)
+        return (DoubtState, RerunState)
 
     @property
     def longest_suspension(self) -> timedelta:
@@ -111,13 +119,17 @@ class AutoRetry:
 
     def needs(self, failure: Failure) -> tuple[str, ...]:
         """Return the absent or unusable context fields; none where redaction is the cause: `refusal` reports that."""
-        return () if _redacted_part(failure) else rules.missing(*self._parts(failure))
+        if _redacted_part(failure) or works_on_run(failure):
+            return ()
+        return rules.missing(*self._parts(failure))
 
     def refusal(self, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy) -> str | None:
         """Return why the call must not be retried, or None."""
         reason = _redacted_part(failure) or hopeless(diagnosis)
         if reason:
             return reason
+        if works_on_run(failure):
+            return self._run_retry.refusal(failure, policy)
         request, resume = self._parts(failure)
         if request is None or isinstance(request, ContextFault):
             fault = "is missing" if request is None else f"{request.message} (at {request.path})"
@@ -126,6 +138,8 @@ class AutoRetry:
 
     def intent(self, failure: Failure, policy: WorkflowPolicy) -> Intent:
         """Return the intent to retry the call. Its scope is the call: two failures of it are healed one by one."""
+        if works_on_run(failure):
+            return self._run_retry.intent(failure, policy)
         request, resume = self._parts(failure)
         if not isinstance(request, RequestContext):
             raise TypeError("only a failure with a usable request is planned")
@@ -160,6 +174,8 @@ class AutoRetry:
 
     async def heal(self, task: Task, gate: EffectGate) -> Outcome | Suspended:
         """Read back where an effect is in doubt, retry the call, verify its answer, and hand it over to the run."""
+        if works_on_run(task.failure):
+            return await self._run_retry.heal(task, gate)
         session = self._session(task, gate)
         if isinstance(session, Refused):
             return session
@@ -173,16 +189,22 @@ class AutoRetry:
 
     async def go_on(self, task: Task, gate: EffectGate, kept: Kept) -> Outcome | Suspended:
         """Look for what the call has done, and go on with what follows from it; nothing before that is repeated."""
+        if isinstance(kept.state, RerunState):
+            return await self._run_retry.go_on(task, gate, kept)
         session, state = self._continued(task, gate, kept)
         return await go_on_looking(session, state, begun=kept.begun)
 
     async def cancel(self, task: Task, gate: EffectGate, kept: Kept) -> Outcome:
         """Look once more for what was sent, and send nothing."""
+        if isinstance(kept.state, RerunState):
+            return await self._run_retry.cancel(task, gate, kept)
         session, state = self._continued(task, gate, kept)
         return await cancel(session, state, begun=kept.begun)
 
     def too_long(self, task: Task, kept: Kept) -> Outcome:
         """Return unknown where a call may have had its effect; else it is looked again by a heal of its own."""
+        if isinstance(kept.state, RerunState):
+            return self._run_retry.too_long(task, kept)
         return too_long(task, state_of(kept), begun=kept.begun)
 
     def _continued(self, task: Task, gate: EffectGate, kept: Kept) -> tuple[CallSession, DoubtState]:
@@ -249,6 +271,8 @@ def _other_origins(request: RequestContext, resume: ResumeContext | ContextFault
 
 def _redacted_part(failure: Failure) -> str | None:
     advice = "use secret://NAME there, and declare NAME in the catalog"
+    if works_on_run(failure) and (touched := redacted_run(failure)):
+        return touched
     return redacted_part(failure, ("request", "resume"), advice)
 
 

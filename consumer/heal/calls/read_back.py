@@ -164,7 +164,7 @@ def settling_time(request: RequestContext, policy: WorkflowPolicy) -> timedelta:
     looks = (limits.tries + 1) * each
     after = quiet(look, request, policy) + looks
     match request.effect_or_default:
-        case Effect.UNSAFE:
+        case Effect.UNSAFE | Effect.CONDITIONAL:
             return 2 * after
         case Effect.NONE:
             return looks if look.first else NO_TIME

@@ -5,5 +5,5 @@
 (where the run stands before any order), `run_watch.py` and `watching.py` (what looks after an order mean, and the wait
 between them), `step_read_back.py` (whether a step has had its effect).
 Neighbours: `auto_retry/`, `schema_autofix/` and `route_repair/` use it; `consumer/runners/` sends.
-Invariant: an order that the engine took proves nothing, and a step that may have begun is begun again by the rule alone.
+Invariant: an order that the engine took proves nothing, and a step that may have begun is begun again by the rule.
 """

@@ -21,18 +21,22 @@ async def check_run_first(session: RunSession) -> Outcome | RunState:
     match seen.phase:
         case Phase.SUCCEEDED:
             return outcome_of_success(session, seen)
-        case Phase.QUEUED | Phase.RUNNING:
-            return session.later(f"the run is under way ({seen.said[:60]}): it is not touched")
-        case Phase.WAITING:
-            return session.later(f"the run waits for a person or a time ({seen.said[:60]}): it is not touched")
-        case Phase.CANCELLING | Phase.CANCELLED:
-            return Refused(code=Code.REFUSED, reason=f"the run was cancelled ({seen.said[:60]}): it is not run again")
-        case Phase.GONE:
-            return Refused(code=Code.REFUSED, reason="the engine does not know the run: nothing is left to run again")
+        case Phase.QUEUED | Phase.RUNNING | Phase.WAITING:
+            waits = "waits for a person or a time" if seen.phase is Phase.WAITING else "is under way"
+            return session.later(f"the run {waits} ({seen.said[:60]}): it is not touched")
+        case Phase.CANCELLING | Phase.CANCELLED | Phase.GONE:
+            return refusal_if_over(seen)
         case Phase.FAILED:
             return _check_order(session, seen)
         case _:
             assert_never(seen.phase)
+
+
+def refusal_if_over(seen: RunState) -> Refused:
+    """Return the refusal of a run that nobody wants run again, or that is not there."""
+    if seen.phase is Phase.GONE:
+        return Refused(code=Code.REFUSED, reason="the engine does not know the run: nothing is left to run again")
+    return Refused(code=Code.REFUSED, reason=f"the run was cancelled ({seen.said[:60]}): it is not run again")
 
 
 def outcome_if_unseen(session: RunSession, seen: LookFailed) -> Outcome:

@@ -58,13 +58,19 @@ async def give_order(
     """
     in_doubt = False
     for n in range(1, MAX_SENDS + 1):
-        session.call_time()  # before the gate: where it is too late, nothing has begun
-        answer = await run_permitted(session.gate, partial(_look_and_give, session, make, before, key, still))
+        within = session.call_time()  # before the gate: where it is too late, nothing has begun
+        if session.order_effect is Effect.CONDITIONAL:
+            act = partial(_look_and_give, session, make, before, key, still)
+        else:
+            act = partial(_give, session, make, before, key, within)
+        answer = await run_permitted(session.gate, act)
         if isinstance(answer, NotSent) and answer.kind == _UNSEEN:
             session.gate.unsent()
         in_doubt = in_doubt or isinstance(answer, Ambiguous)
         _record_order(session, n, answer)
-        stops = not isinstance(answer, NotSent | Ambiguous) or (in_doubt and session.effect is Effect.UNSAFE)
+        stops = not isinstance(answer, NotSent | Ambiguous) or (
+            in_doubt and claim_effect(session.order_effect) is Effect.UNSAFE
+        )
         if stops or n == MAX_SENDS or session.gate.remaining() <= PAUSE + 2 * REPORTING_MARGIN:
             break
         await session.sleep(PAUSE)
@@ -74,17 +80,18 @@ async def give_order(
 async def _look_and_give(
     session: RunSession, make: MakeOrder, before: RunState, key: str, still: Callable[[RunState], bool] | None
 ) -> OrderResult:
-    run = replace(session.run, fence=before.fence)
-    if session.order_effect is Effect.CONDITIONAL:
-        seen = await session.look(session.run)
-        if isinstance(seen, LookFailed):
-            return NotSent(kind=_UNSEEN, reason=f"right before the order: {seen.reason}", elapsed=timedelta(0))
-        stands = stands_as(before, seen) if still is None else still(seen)
-        if not stands:
-            session.gate.unsent()
-            return Rejected(reason=f"right before the order the run stood elsewhere ({seen.said[:60]})", conflict=True)
-        run = replace(run, fence=seen.fence)
-    order, within = make(run), session.call_time()
+    seen = await session.look(session.run)
+    if isinstance(seen, LookFailed):
+        return NotSent(kind=_UNSEEN, reason=f"right before the order: {seen.reason}", elapsed=timedelta(0))
+    stands = stands_as(before, seen) if still is None else still(seen)
+    if not stands:
+        session.gate.unsent()
+        return Rejected(reason=f"right before the order the run stood elsewhere ({seen.said[:60]})", conflict=True)
+    return await _give(session, make, seen, key, session.call_time())
+
+
+async def _give(session: RunSession, make: MakeOrder, seen: RunState, key: str, within: timedelta) -> OrderResult:
+    order = make(replace(session.run, fence=seen.fence))
     return await session.runner.give(order, session.policy, key=key, within=within)
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from consumer.catalog import WorkflowPolicy
 from consumer.heal.kept import HealState, Kept, Suspended
 from consumer.heal.refusals import missing_context
+from consumer.heal.runs.again import Begun, may_begin_again
 from consumer.heal.runs.first_look import check_run_first
 from consumer.heal.runs.ordering import claim_effect
 from consumer.heal.runs.rerun import order_key, rerun_step, run_ref
@@ -148,8 +149,15 @@ class SchemaAutofix:
         before = await check_run_first(session)
         if not isinstance(before, RunState):
             return before
+        if why := self._rule(session):
+            return Refused(code=Code.NEEDS_PERSON, reason=why, details=session.details)
         outcome = await rerun_step(session, Payload(document=mended.document), before, mended.proofs)
         return replace(outcome, drift=mended.drift) if isinstance(outcome, Healed) else outcome
+
+    def _rule(self, session: RepairSession) -> str | None:
+        """Return why the step must not be begun again, or None: with another input, for it refused the one it had."""
+        step = session.run.step or ""
+        return may_begin_again(step, session.policy.rule_of(step), Begun.REFUSED_INPUT)
 
     async def go_on(self, task: Task, gate: EffectGate, kept: Kept) -> Outcome | Suspended:
         """Watch the run on; once that is over, repair the payload again, for what is told of the repair."""

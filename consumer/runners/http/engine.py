@@ -25,8 +25,8 @@ from consumer.runners.contract import (
     Terminate,
 )
 from consumer.runners.http.run_state import state_in
-from consumer.runners.places import dependency_of, organisation
-from consumer.runners.templates import ABSENT, Found, UnfitValue, Values, header_value, render_call
+from consumer.runners.places import dependency_of, organisation, run_values
+from consumer.runners.templates import ABSENT, UnfitValue, Values, header_value, render_call
 from schemas.names import Effect
 
 _DUMMY_FENCE: Final = "fence"
@@ -119,7 +119,7 @@ class HttpEngine:
 
     def _look_request(self, run: RunRef) -> OutboundRequest:
         look = self._described.look
-        return render_call(look, look.method, _run_values(run), org_id=organisation(run))
+        return render_call(look, look.method, run_values(run), org_id=organisation(run))
 
 
 _NAMES: Final[Mapping[type[Order], str]] = {
@@ -133,18 +133,8 @@ _NAMES: Final[Mapping[type[Order], str]] = {
 }
 
 
-def _run_values(run: RunRef) -> dict[str, Found]:
-    return {
-        "run.id": run.run_id,
-        "run.epoch": ABSENT if run.epoch is None else run.epoch,
-        "run.step": ABSENT if run.step is None else run.step,
-        "org_id": run.org_id,
-        "workflow_name": run.workflow_name,
-    }
-
-
 def _values(order: Order, key: str) -> Values:
-    values = _run_values(order.run) | {"key": key, "run.fence": ABSENT if order.run.fence is None else order.run.fence}
+    values = run_values(order.run) | {"key": key, "run.fence": ABSENT if order.run.fence is None else order.run.fence}
     match order:
         case RerunStep(payload=payload):
             return values | {"payload": ABSENT if payload is None else payload.document}
