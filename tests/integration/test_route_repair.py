@@ -5,7 +5,6 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,7 +61,7 @@ def stalled(org: UUID, name: str, **context: Any) -> dict[str, Any]:  # noqa: AN
         org,
         name,
         workflow_name=name,
-        failure_reason=f"Run {name} is stuck: no progress",
+        failure_reason="The run is stuck: no progress",
         context={"run": {"id": name}} | context,
     )
 
@@ -280,7 +279,7 @@ async def test_each_stall_is_named_and_healed_once_or_rightly_left(place: Site, 
     for case in CASES:
         name = case.make.__name__
         said, run = told[name], runner.runs[name]
-        why = f"{name}: {said['reason']}: {json.dumps(said['details'])[:2000]}"
+        why = f"{name}: {json.dumps(said['details'])[:2000]}"
         assert rows[name]["status"] == case.status, why
         assert (said["strategy"], said["details"]["stall"]["cause"]) == ("route-repair", case.cause), why
         assert tuple(kind for kind, _ in run.orders) == case.orders, why
@@ -289,7 +288,7 @@ async def test_each_stall_is_named_and_healed_once_or_rightly_left(place: Site, 
             assert runner.did("begun", name, case.step) == case.times, why
             assert runner.did("done", name, case.step) <= 1, why
         if case.cause is not None and case.status != "resolved":
-            assert case.cause in said["reason"], why
+            assert case.cause in said["details"]["reason"], why
         if case.orders:
             assert said["details"]["route"]["changed"]["act"], why
             assert {"before", "after"} <= said["details"]["route"].keys(), why
@@ -313,11 +312,14 @@ async def test_a_failed_step_without_a_request_is_run_again_and_a_charge_is_left
         rows = await running.settled(len(names))
     told = await results(place)
     assert {name: row["status"] for name, row in rows.items()} == {"reserved": "resolved", "charged": "needs_person"}
-    assert {one["strategy"] for one in told.values()} == {"auto-retry"}
+    # Whatever rung comes after it asks the same rule.
+    assert {name: one["strategy"] for name, one in told.items()} == {
+        "reserved": "auto-retry",
+        "charged": "route-repair",
+    }
     assert [kind for kind, _ in runner.runs["reserved"].orders] == ["rerun"]
     assert {one["oracle"]: one["verdict"] for one in told["reserved"]["evidence"]} == {"run": "passed"}
     assert runner.runs["charged"].orders == []
-    assert "may have had its effect" in told["charged"]["reason"]
+    assert "may have had its effect" in told["charged"]["details"]["reason"]
     assert runner.did("begun", "charged", "charge") == 1
-    with suppress(KeyError):
-        assert told["charged"]["code"] == "needs_person"
+    assert told["charged"]["code"] == "needs_person"

@@ -140,7 +140,7 @@ class SmallRunner:
 
     def _assign(self, run: Run, name: str, step: Step) -> None:
         idle = next((one for one in self.workers if one.is_alive and one.queue == step.queue and one.at is None), None)
-        if idle is None:
+        if idle is None or step.copy:  # taken by a worker that has yet to say so
             return
         self.copies += 1
         does = step.does[min(step.attempts, len(step.does) - 1)]
@@ -160,6 +160,7 @@ class SmallRunner:
         await worker.process.wait()
         run = self.runs[worker.at[0]] if worker.at is not None else None
         if run is not None and worker.at is not None and run.steps[worker.at[1]].retried:
+            run.steps[worker.at[1]].copy = ""
             self._enter(run.steps[worker.at[1]], "QUEUED")
             await self.hire(worker.queue)
 
