@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.heal.kept import SUSPEND_ABOVE, Suspended, encode_state, keepable_text
-from consumer.heal.schema_autofix.strategy import SchemaAutofix
 from consumer.heal.runs.watching import LONGEST_SUSPENSION, WatchState
+from consumer.heal.schema_autofix.strategy import SchemaAutofix
 from consumer.heal.strategy import Task
 from consumer.model import Healed, NotHealed, Outcome, RetryLater, Unknown
 from consumer.redact import redact_json
