@@ -1,9 +1,9 @@
 """What every strategy promises, tried on each that is installed. A new strategy adds one `Subject` to `SUBJECTS`."""
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from types import ModuleType
 from typing import Any
@@ -13,20 +13,22 @@ import pytest
 from consumer.catalog import WorkflowPolicy, parse_catalog
 from consumer.errors import DeadlinePassed, LostClaim, RevokedClaim
 from consumer.heal.auto_retry import AutoRetry
+from consumer.heal.kept import Kept, decode_state, encode_state
 from consumer.heal.run import unproven
 from consumer.heal.schema_autofix.strategy import SchemaAutofix
-from consumer.heal.strategy import Strategy
-from consumer.model import Failure, Healed, NotHealed, Refused, Unknown
+from consumer.heal.strategy import LastingStrategy, Strategy, readable_states
+from consumer.model import Failure, Healed, NotHealed, Outcome, Refused, Unknown
 from consumer.outbound.calls import open_calls
 from consumer.pipeline.recording import OTHER, declared_field
 from consumer.redact import redact_json
 from consumer.repair.worker_pool import repair_worker_pool
 from consumer.runners.configured import ConfiguredRunners
 from schemas.names import Disposition, StrategyName, Verdict
-from tests.support.healing import Clock, Gate, diagnosis, failure, policy, task
+from tests.support.healing import Clock, Gate, diagnosis, failure, heal_to_its_end, outcome_of, policy, task
 from tests.support.paths import ROOT
 from tests.support.worlds.http_engine import Engine, engine_catalog, refused_payload
 from tests.support.worlds.http_world import Reply, Script, Seen, http_world, json_reply
+from tests.support.worlds.render_farm import IMPOSSIBLE, Farm, Renders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,15 @@ class Subject:
     """Like the healable one, but redaction took something out of what it would send."""
     effects: Callable[[], int]
     """How many effects the world has seen."""
+    passes: Callable[[float], Awaitable[None]] = field(default_factory=lambda: Clock().sleep)
+    """Awaited for as many seconds as a suspended heal waits for."""
+
+    async def heal(self, failed: Failure, gate: Gate, allowed: WorkflowPolicy | None = None) -> Outcome:
+        """Heal to the end: a lasting strategy goes on as often as it suspends."""
+        given = task(self.strategy, failed, allowed or self.policy)
+        if isinstance(self.strategy, LastingStrategy):
+            return await heal_to_its_end(self.strategy, given, gate, self.passes)
+        return outcome_of(await self.strategy.heal(given, gate))
 
 
 @asynccontextmanager
@@ -105,6 +116,28 @@ async def the_one_in_contributing() -> AsyncIterator[Subject]:
         )
 
 
+@asynccontextmanager
+async def lasting_from_outside() -> AsyncIterator[Subject]:
+    async with http_world() as world, open_calls({}) as calls:
+        farm = Farm(world=world)
+
+        async def passes(_: float) -> None:
+            farm.end_all()
+
+        def scene(name: str) -> dict[str, Any]:
+            return {"render": {"farm": world.url(""), "scene": name}}
+
+        yield Subject(
+            strategy=Renders(calls=calls),
+            policy=policy(world.port),
+            healable=failure(scene("a lake")),
+            hopeless=failure(scene(IMPOSSIBLE)),
+            touched=failure(scene("a lake"), redactions=("/context/render/scene",)),
+            effects=lambda: farm.calls["order"],
+            passes=passes,
+        )
+
+
 def _in_contributing() -> Any:  # noqa: ANN401 - a module that no checker sees
     code = re.findall(r"^```python\n(.*?)^```$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE | re.DOTALL)[0]
     assert code.count("\n") < 120, "the example has grown too long to be one"
@@ -117,6 +150,7 @@ SUBJECTS: list[Callable[[], AbstractAsyncContextManager[Subject]]] = [
     auto_retry,
     schema_autofix,
     the_one_in_contributing,
+    lasting_from_outside,
 ]
 
 
@@ -150,7 +184,7 @@ async def test_planning_never_breaks_on_a_context_and_names_what_is_missing(
     assert all(declared_field(path, strategy.fields) != OTHER for path in missing), "a field that `fields` lacks"
     strategy.refusal(broken, diagnosis(), subject.policy)
     gate = Gate()
-    assert isinstance(await strategy.heal(task(strategy, broken, subject.policy), gate), Refused)
+    assert isinstance(await subject.heal(broken, gate), Refused)
     assert (gate.begins, subject.effects()) == (0, 0)
 
 
@@ -198,14 +232,14 @@ async def test_what_redaction_touched_is_refused_by_plan_and_by_heal(subject: Su
     reason = subject.strategy.refusal(subject.touched, diagnosis(), subject.policy)
     assert reason is not None
     assert subject.touched.redactions[0] in reason
-    outcome = await subject.strategy.heal(task(subject.strategy, subject.touched, subject.policy), Gate())
+    outcome = await subject.heal(subject.touched, Gate())
     assert isinstance(outcome, Refused)
     assert subject.effects() == 0
 
 
 async def test_healed_means_that_an_oracle_passed_and_none_failed(subject: Subject) -> None:
     gate = Gate()
-    outcome = await subject.strategy.heal(task(subject.strategy, subject.healable, subject.policy), gate)
+    outcome = await subject.heal(subject.healable, gate)
     assert isinstance(outcome, Healed)
     assert unproven(subject.strategy, outcome) is None
     estimate = subject.strategy.estimate(subject.healable, subject.policy)
@@ -215,7 +249,7 @@ async def test_healed_means_that_an_oracle_passed_and_none_failed(subject: Subje
 
 
 async def test_what_the_oracle_denies_is_not_healed(subject: Subject) -> None:
-    outcome = await subject.strategy.heal(task(subject.strategy, subject.hopeless, subject.policy), Gate())
+    outcome = await subject.heal(subject.hopeless, Gate())
     assert isinstance(outcome, NotHealed | Unknown)
     assert outcome.reason
     assert Verdict.FAILED in {proof.verdict for proof in outcome.proofs}
@@ -229,13 +263,32 @@ async def test_what_the_oracle_denies_is_not_healed(subject: Subject) -> None:
 async def test_no_effect_starts_at_a_closed_gate(subject: Subject, refusal: Exception) -> None:
     gate = Gate(refuse_at=1, refusal=refusal)
     with pytest.raises(type(refusal)):
-        await subject.strategy.heal(task(subject.strategy, subject.healable, subject.policy), gate)
+        await subject.heal(subject.healable, gate)
     assert subject.effects() == 0
 
 
 async def test_a_policy_that_allows_nothing_has_no_effect(subject: Subject) -> None:
     nothing = WorkflowPolicy(name="*")
     assert subject.strategy.refusal(subject.healable, diagnosis(), nothing)
-    outcome = await subject.strategy.heal(task(subject.strategy, subject.healable, nothing), Gate())
+    outcome = await subject.heal(subject.healable, Gate(), nothing)
     assert isinstance(outcome, Refused)
     assert subject.effects() == 0
+
+
+async def test_what_a_lasting_strategy_keeps_is_read_back_and_its_heal_is_ended_without_a_further_effect(
+    subject: Subject,
+) -> None:
+    strategy, gate = subject.strategy, Gate()
+    if not isinstance(strategy, LastingStrategy):
+        return
+    assert readable_states({strategy.name: strategy})
+    await subject.heal(subject.healable, gate)
+    made = subject.effects()
+    for state in gate.states:
+        kept = Kept(state=decode_state(encode_state(state, strategy.states), strategy.states), begun=True)
+        assert kept.state == state
+        given = replace(task(strategy, subject.healable, subject.policy), kept=kept)
+        assert not isinstance(strategy.too_long(given, kept), Healed)
+        ended = await strategy.cancel(given, Gate(), replace(kept, revoked=True))
+        assert outcome_of(ended)
+    assert subject.effects() == made, "what only ends a heal orders nothing"

@@ -318,6 +318,7 @@ async def test_statistics_have_the_seeds_fields_and_meaning(world: World, resolv
     assert await world.get("/api/healing/stats", "admin") == {
         "totalFailures": total, "resolved": resolved, "pending": total - resolved, "successRate": rate,
         "suspended": 0,
+        "suspendedByStrategy": {},
         "paused": 0,
     }  # fmt: skip
 
@@ -326,12 +327,16 @@ async def test_what_waits_for_another_system_is_told_apart(world: World) -> None
     failure_id = await world.failure()
     await world.pool.execute(
         "INSERT INTO heal_claim (scope, failure_id, attempt_id, step, org_id, strategy, effect, owner, effect_deadline,"
-        " look_at, suspended_at) SELECT 's', f.id, gen_random_uuid(), 0, f.org_id, 'auto-retry', 'keyed', 'suspended',"
-        " now(), now() + interval '1 hour', now() FROM workflow_failures f"
+        " look_at, suspended_at, waits_for) SELECT 's', f.id, gen_random_uuid(), 0, f.org_id, 'auto-retry', 'keyed',"
+        " 'suspended', now(), now() + interval '1 hour', now(), 'job-17 is rendering' FROM workflow_failures f"
     )
-    assert (await world.get("/api/healing/stats"))["suspended"] == 1
-    assert (await world.get("/api/healing/stats", "stranger"))["suspended"] == 0
-    assert (await world.get(f"/api/healing/failures/{failure_id}"))["suspendedUntil"] is not None
+    stats = await world.get("/api/healing/stats")
+    assert (stats["suspended"], stats["suspendedByStrategy"]) == (1, {"auto-retry": 1})
+    stats = await world.get("/api/healing/stats", "stranger")
+    assert (stats["suspended"], stats["suspendedByStrategy"]) == (0, {})
+    shown = await world.get(f"/api/healing/failures/{failure_id}")
+    assert (shown["suspendedBy"], shown["waitsFor"]) == ("auto-retry", "job-17 is rendering")
+    assert shown["suspendedSince"] < shown["suspendedUntil"]
 
 
 # --- asking for a heal

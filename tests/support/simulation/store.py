@@ -612,7 +612,7 @@ class ModelStore:
                 begun_since=claim.begun_since,
                 suspended_for=None
                 if claim.suspended_at is None
-                else timedelta(seconds=self.now() - claim.suspended_at),
+                else timedelta(seconds=max(0.0, self.now() - claim.suspended_at)),
                 idempotency_key=claim.idempotency_key,
             )
             for claim in self.tables.claims.values()
@@ -815,6 +815,9 @@ class ModelStore:
     def ask_heal(self, failure_id: FailureId) -> None:
         """A person asks for a heal: one that was given up begins anew, unless an effect of it is in doubt."""
         row = self.tables.failures[failure_id]
+        for claim in list(self.tables.claims.values()) if row.status in PICKED else ():
+            if claim.failure_id == failure_id and claim.owner == SUSPENDED and claim.look_at is not None:
+                self._reclaim(replace(claim, look_at=min(claim.look_at, self.now())))
         if row.status is Status.GIVEN_UP and not (row.failure.effect_in_doubt or row.effect_made):
             change = self._move(row, Status.PENDING, effect_in_doubt=False)
             self.tables.changes.setdefault((failure_id, change.step), change)
