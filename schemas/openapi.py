@@ -194,6 +194,9 @@ def _schemas() -> Json:
         "dueAt": MOMENT,
         "receivedAt": MOMENT,
         "suspendedUntil": MOMENT,
+        "suspendedBy": nullable(words(StrategyName)),
+        "suspendedSince": MOMENT,
+        "waitsFor": nullable(TEXT),
         "relapseOf": nullable(UUID),
     }
     attempt = {
@@ -306,6 +309,7 @@ def _answers() -> Json:
             pending=COUNT,
             successRate={"type": "integer", "maximum": 100},
             suspended=COUNT,
+            suspendedByStrategy={"type": "object", "additionalProperties": COUNT},
             paused=COUNT,
         ),
         "HealRequest": {"type": "object", "properties": {"failureId": UUID}, "required": ["failureId"]},

@@ -60,6 +60,9 @@ def shown_standing(standing: FailureState) -> dict[str, object]:
         "dueAt": standing.due_at,
         "receivedAt": standing.received_at,
         "suspendedUntil": standing.suspended_until,
+        "suspendedBy": standing.suspended_by,
+        "suspendedSince": standing.suspended_since,
+        "waitsFor": redact_text(standing.waits_for) if standing.waits_for is not None else None,
         "relapseOf": str(standing.relapse_of) if standing.relapse_of is not None else None,
     }
 
@@ -95,10 +98,11 @@ def shown_heal(attempt: ReportedAttempt) -> dict[str, object]:
     }
 
 
-def shown_counts(found: Counts) -> dict[str, int]:
+def shown_counts(found: Counts) -> dict[str, object]:
     """Render the statistics: pending is whatever is not resolved, and no failures at all count as a full success.
 
-    Beside the original service's four counts stands how many of the pending ones wait for another system.
+    Beside the original service's four counts stands how many of the pending ones wait for another system, and by which
+    strategy.
     """
     # Half a percent rounds up, as in the original service's Math.round.
     rate = (200 * found.resolved + found.total) // (2 * found.total) if found.total else 100
@@ -107,7 +111,8 @@ def shown_counts(found: Counts) -> dict[str, int]:
         "resolved": found.resolved,
         "pending": found.total - found.resolved,
         "successRate": rate,
-        "suspended": found.suspended,
+        "suspended": sum(found.suspended.values()),
+        "suspendedByStrategy": dict(found.suspended),
         "paused": found.paused,
     }
 

@@ -28,7 +28,8 @@ POLL: Final = 0.25
 """Seconds between two polls for an attempt."""
 
 _FAILURE_COLUMNS: Final = (
-    "id", "status", "failure_type", "workflow_name", "attempts", "detected_at", "due_at", "failure_reason"
+    "id", "status", "failure_type", "workflow_name", "attempts", "detected_at", "due_at", "suspended_until",
+    "failure_reason",
 )  # fmt: skip
 _CAUSE_COLUMNS: Final = (
     "count", "organisations", "workflows", "failure_types", "first", "last", "fingerprint", "reason"
@@ -115,9 +116,10 @@ async def _print_attempts(failure_id: FailureId, *, as_json: bool) -> ExitCode:
         say(f"Heal asked for at {asked.requested_at} by {asked.requested_by} (step {asked.step}).")
     if stands.suspended_until is not None:
         since, until = stands.suspended_since, stands.suspended_until
+        what = f"It waits for: {redact_text(stands.waits_for)}. " if stands.waits_for else ""
         say(
             f"Its heal by {stands.suspended_by} waits for another system since {since}, and goes on at {until}: "
-            "it holds no slot."
+            f"it holds no slot. {what}`shw show {failure_id}` prints what it has kept."
         )
         due = ""
     say(f"{failure_id} is {stands.status} after {numbered(len(found), 'attempt')}{due}.")
@@ -139,6 +141,13 @@ async def _heal(failure_id: FailureId, wait: float | None, by: str | None) -> Ex
 
 def _report_request(failure_id: FailureId, asked: HealAsked, by: str) -> ExitCode:
     match asked.result:
+        case HealRequestResult.DUE if asked.suspended:
+            say(
+                f"A heal of {failure_id} is under way, and waits for another system: a running consumer looks there "
+                f"now. Nothing is begun anew (`shw show {failure_id}`)."
+            )
+            say(f"Asked for by {redact_text(by)}.")
+            return ExitCode.OK
         case HealRequestResult.DUE:
             say(f"{failure_id} is due now: a running consumer heals it, as step {asked.step}.")
             say(f"Asked for by {redact_text(by)}.")

@@ -10,6 +10,7 @@ from consumer.cli.pauses import add_pauses
 from consumer.cli.refused_commands import dlq, intake
 from consumer.cli.report import report_month
 from consumer.cli.shadows import shadow
+from consumer.cli.show import add_show
 from consumer.cli.wallets import show_ledger, show_wallet
 
 
@@ -28,3 +29,4 @@ def add_groups(app: typer.Typer) -> None:
     app.command("ledger")(show_ledger)
     add_orders(app)
     add_pauses(app)
+    add_show(app)

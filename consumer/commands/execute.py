@@ -109,7 +109,8 @@ async def _heal(hands: Hands, order: Order) -> Executed:
     asked = await ask_heal(hands.connection, FailureId(command.failure_id), by=order.facts.by)
     match asked.result:
         case HealRequestResult.DUE:
-            return Executed(outcome=CommandOutcome.ACCEPTED, step=asked.step)
+            reason = "a heal of it is under way: it looks at the other system now" if asked.suspended else ""
+            return Executed(outcome=CommandOutcome.ACCEPTED, step=asked.step, reason=reason)
         case HealRequestResult.RESOLVED:
             return Executed(outcome=CommandOutcome.ALREADY, reason="it is resolved already")
         case HealRequestResult.NEEDS_PERSON:

@@ -8,7 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, Protocol, TypeVar
 
-from consumer.errors import DeadlinePassed, HealingPaused, LostClaim, OutOfResources, TransientError
+from consumer.errors import (
+    DeadlinePassed,
+    HealingPaused,
+    LostClaim,
+    OutOfResources,
+    RefusedByDatabase,
+    TransientError,
+)
 from consumer.heal.idle import Idle
 from consumer.heal.kept import HealState, encode_state
 from consumer.heal.strategy import EffectGate
@@ -75,6 +82,8 @@ class Gate:
         carried: KeptOnClaim = NOTHING_KEPT,
     ) -> None:
         self.give_back = give_back
+        self.states: tuple[type[HealState], ...] | None = None
+        """The states that the heal's strategy reads, as `heal/run.py` knows them: another one is not kept."""
         self._claim = claim
         self._effect = effect
         self._tenure = tenure
@@ -82,6 +91,7 @@ class Gate:
         self._started = started
         self._carried = replace(carried)
         self._before = replace(carried)
+        self._closed = False
 
     @property
     def begun(self) -> bool:
@@ -109,7 +119,10 @@ class Gate:
         What carries no key and may have begun waits for the end of a pause within its window: ended now, its outcome
         would be unknown.
         """
-        is_durable = self._effect is not Effect.UNSAFE
+        if self._closed:
+            raise DeadlinePassed("its heal has ended: nothing more begins")
+        # What takes back an order begins nothing that is to be known: whoever inherits it takes it back too.
+        is_durable = self._effect is not Effect.UNSAFE or self._claim.cancels
         while True:
             try:
                 self._seen_at = await self._tenure.permit(self._claim, self._seen_at)
@@ -132,13 +145,18 @@ class Gate:
 
     async def keep(self, state: HealState) -> None:
         """Make a state durable on the claim; while the database is away, it is tried until the window ends."""
-        encoded = encode_state(state)
+        if self._closed:
+            raise LostClaim("its heal has ended: nothing more is kept")
+        encoded, before = encode_state(state, self.states), replace(self._carried)
         # Known from here on, whether or not a commit is answered: what is written next says the same or more.
         self._carried.state, self._carried.begun_since = encoded, False
         while True:
             try:
                 await self._tenure.keep(self._claim, encoded)
             except LostClaim:
+                raise
+            except RefusedByDatabase:
+                self._carried = before
                 raise
             except TransientError:
                 if self._left() <= KEEP_REST.total_seconds():
@@ -159,12 +177,16 @@ class Gate:
         """Return the time until every effect must have ended."""
         return timedelta(seconds=max(0.0, self._left()))
 
+    def close(self) -> None:
+        """Allow nothing more: the run has ended, and its claim may be another's at once."""
+        self._closed = True
+
     def _in_doubt(self) -> bool:
         begun = self._carried.begun if self._carried.state is None else self._carried.begun_since
         return begun and self.is_unsafe
 
     def _left(self) -> float:
-        return self._claim.deadline - time.monotonic()
+        return 0.0 if self._closed else self._claim.deadline - time.monotonic()
 
 
 ResultT = TypeVar("ResultT")

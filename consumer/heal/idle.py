@@ -1,4 +1,4 @@
-"""The pause of a heal: while it only waits, it gives back what it holds and does not need meanwhile."""
+"""The idle wait of a heal: while it only waits, it gives back what it holds and does not need meanwhile."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -22,7 +22,7 @@ def idle(wait: timedelta, *, dependency_unhealthy: bool) -> AbstractAsyncContext
     return nullcontext() if give_back is None or wait < IDLE_FROM else give_back(dependency_unhealthy)
 
 
-async def pause(sleep: Callable[[float], Awaitable[None]], wait: timedelta, *, dependency_unhealthy: bool) -> None:
+async def wait_idle(sleep: Callable[[float], Awaitable[None]], wait: timedelta, *, dependency_unhealthy: bool) -> None:
     """Wait, without what the heal does not need meanwhile; returns once it has its slot again."""
     async with idle(wait, dependency_unhealthy=dependency_unhealthy):
         await sleep(wait.total_seconds())

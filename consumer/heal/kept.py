@@ -6,7 +6,7 @@ else.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar, Final
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from consumer.model import Json, JsonObject
 from consumer.model.suspension import KeptState
 from consumer.redact import redact_json
+from schemas.json_text import check_storable, to_json
 
 MAX_STATE_BYTES: Final = 8192
 """A state is ids, a moment, a cursor: a document belongs where it came from."""
@@ -68,17 +69,40 @@ class Kept:
     """A person has decided: nothing new may begin."""
 
 
-def encode_state(state: HealState) -> KeptState:
-    """Return a state as it is stored; raises UnkeepableState."""
-    content: JsonObject = state.model_dump(mode="json")
+def encode_state(state: HealState, states: Sequence[type[HealState]] | None = None) -> KeptState:
+    """Return a state as it is stored; raises UnkeepableState.
+
+    What its heir reads is this very state, or it is not kept: `states` are the forms that its strategy reads.
+    """
+    name = type(state).__name__
+    if not isinstance(state, HealState):
+        raise UnkeepableState(f"{name} is no HealState")
+    if states is not None and type(state) is not next((one for one in states if one.version == state.version), None):
+        raise UnkeepableState(f"{name} (version {state.version}) is none of the states that its strategy reads")
+    content = _written(state)
     redacted, touched = redact_json(content)
     if touched or redacted != content:
         places = ", ".join(touched) or "somewhere"
-        raise UnkeepableState(f"{type(state).__name__} holds what looks like a secret at {places}: keep an id instead")
-    size = len(state.model_dump_json().encode())
-    if size > MAX_STATE_BYTES:
-        raise UnkeepableState(f"{type(state).__name__} has {size} bytes, more than {MAX_STATE_BYTES}")
+        raise UnkeepableState(f"{name} holds what looks like a secret at {places}: keep an id instead")
+    if (size := len(to_json(content))) > MAX_STATE_BYTES:
+        raise UnkeepableState(f"{name} has {size} bytes, more than {MAX_STATE_BYTES}")
     return KeptState(version=state.version, content=content)
+
+
+def _written(state: HealState) -> JsonObject:
+    """Return the JSON of a state, which a database holds as it is, and which is read as the same state."""
+    name = type(state).__name__
+    try:
+        content: JsonObject = state.model_dump(mode="json")
+        is_same = type(state).model_validate(content) == state
+        fault = check_storable(content)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UnkeepableState(f"{name} cannot be read back from its JSON ({type(error).__name__})") from error
+    if fault is not None:
+        raise UnkeepableState(f"{name} cannot be stored at {fault.path}: {fault.message}")
+    if not is_same:
+        raise UnkeepableState(f"{name} is read back from its JSON as another state")
+    return content
 
 
 def is_keepable(state: HealState) -> bool:
@@ -109,4 +133,8 @@ def decode_state(kept: KeptState, models: Iterable[type[HealState]]) -> HealStat
     except ValidationError as error:
         raise UnreadableState(
             f"its state of version {kept.version} is damaged in {error.error_count()} places"
+        ) from error
+    except Exception as error:  # a bug of a strategy's validator must not stop the stream
+        raise UnreadableState(
+            f"its state of version {kept.version} breaks its model ({type(error).__name__})"
         ) from error

@@ -21,7 +21,7 @@ from consumer.errors import (
 )
 from consumer.heal.gate import Gate
 from consumer.heal.idle import GIVE_BACK
-from consumer.heal.kept import Suspended, encode_state
+from consumer.heal.kept import Kept, Suspended, UnkeepableState, encode_state
 from consumer.heal.strategy import LastingStrategy, Strategy, Task
 from consumer.model import Crashed, Healed, NotHealed, Outcome, Refused, RetryLater, Unknown
 from consumer.model.call import MAY_START
@@ -59,8 +59,9 @@ async def run(
         The claim is another's now; nothing of this heal may be written.
 
     """
+    gate.states = strategy.states if isinstance(strategy, LastingStrategy) else ()
     with holding_answers():
-        outcome = await _run_in_window(strategy, task, gate, count_fault)
+        outcome = _tell_kept(await _run_in_window(strategy, task, gate, count_fault), gate)
     if isinstance(outcome, Healed) and (why := unproven(strategy, outcome)) is not None:
         log.error("healed_without_proof", strategy=strategy.name, why=why)
         reason = f"{strategy.name} says that it healed, and {why}"
@@ -76,8 +77,7 @@ async def _run_in_window(
     permitted, given_back = MAY_START.set(gate.may_start), GIVE_BACK.set(gate.give_back)
     try:
         async with asyncio.timeout(gate.remaining().total_seconds()):
-            ended = await _act(strategy, task, gate)
-            return _suspend(strategy, ended) if isinstance(ended, Suspended) else ended
+            return _checked(strategy, task, await _act(strategy, task, gate))
     except LostClaim:
         raise
     except Exception as error:  # noqa: BLE001 - a strategy's bug must not stop the stream
@@ -86,6 +86,7 @@ async def _run_in_window(
             return _suspend_for_pause(strategy, gate, interrupted.reason) or interrupted
         return _go_on_later(strategy, task, gate, interrupted.reason) or interrupted
     finally:
+        gate.close()
         MAY_START.reset(permitted)
         GIVE_BACK.reset(given_back)
 
@@ -122,16 +123,39 @@ async def _act(strategy: Strategy, task: Task, gate: Gate) -> Outcome | Suspende
     return await strategy.go_on(task, gate, kept)
 
 
-def _suspend(strategy: Strategy, ended: Suspended) -> SuspendedHeal:
+def _checked(strategy: Strategy, task: Task, ended: object) -> Outcome | SuspendedHeal:
+    """Return how a run ended: a strategy that forgets to, or hands over what cannot be written, has a bug."""
+    if isinstance(ended, Outcome):
+        return ended
+    if not isinstance(ended, Suspended):
+        raise TypeError(f"{strategy.name} ended a heal as {type(ended).__name__}, which is no outcome")
     if not isinstance(strategy, LastingStrategy):
         raise TypeError(f"{strategy.name} suspends a heal, and cannot go on with it")
+    if not (isinstance(ended.look_again, timedelta) and isinstance(ended.reason, str)):
+        raise TypeError(f"{strategy.name} suspends a heal without a time to look again, or a reason in words")
+    if task.kept is not None and _is_to_end(strategy, task.kept):
+        raise TypeError(f"{strategy.name} suspends a heal that is to be ended")
     return SuspendedHeal(
-        state=encode_state(ended.state),
-        look_again=ended.look_again,
+        state=encode_state(ended.state, strategy.states),
+        look_again=min(max(timedelta(0), ended.look_again), strategy.longest_suspension),
         longest=strategy.longest_suspension,
         reason=ended.reason,
         dependency_unhealthy=ended.dependency_unhealthy,
     )
+
+
+def _is_to_end(strategy: LastingStrategy, kept: Kept) -> bool:
+    """Return whether a heal is ended by a person's decision, or for its time."""
+    return kept.revoked or kept.suspended_for >= strategy.longest_suspension
+
+
+def _tell_kept(ended: Outcome | SuspendedHeal, gate: Gate) -> Outcome | SuspendedHeal:
+    """Tell what a heal has kept where its end is not known: a person looks for that at the other system."""
+    match ended:
+        case Unknown() | NotHealed(code=Code.UNVERIFIED) if gate.kept is not None:
+            return replace(ended, details={**ended.details, "kept": gate.kept.content})
+        case _:
+            return ended
 
 
 def _paused(task: Task, gate: Gate, error: HealingPaused) -> RetryLater | Unknown:
@@ -167,7 +191,7 @@ def _go_on_later(strategy: Strategy, task: Task, gate: Gate, reason: str) -> Sus
     """
     if gate.kept is None or not isinstance(strategy, LastingStrategy):
         return None
-    if task.kept is not None and (task.kept.revoked or task.kept.suspended_for >= strategy.longest_suspension):
+    if task.kept is not None and _is_to_end(strategy, task.kept):
         return None
     if gate.begun_since and task.plan.intent.effect is Effect.UNSAFE:
         return None
@@ -191,7 +215,8 @@ def _interrupted(
         before = RetryLater(after=_SHORT_WAIT, reason="interrupted before anything was sent")
         return _after_effect(task, "interrupted after an effect had begun") if gate.begun else before
     log.error("strategy_crashed", strategy=strategy.name, effect_begun=gate.begun, exc_info=error)
-    reason = f"{strategy.name} crashed: {type(error).__name__}"
+    why = str(error)[:_MAX_ERROR_TEXT] if isinstance(error, UnkeepableState) else type(error).__name__
+    reason = f"{strategy.name} crashed: {why}"
     return _after_effect(task, reason) if gate.begun else Crashed(reason=reason)
 
 

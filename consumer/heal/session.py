@@ -7,7 +7,7 @@ from typing import Final
 
 from consumer.catalog import WorkflowPolicy
 from consumer.errors import DeadlinePassed
-from consumer.heal.idle import pause
+from consumer.heal.idle import wait_idle
 from consumer.heal.strategy import EffectGate, Task
 from consumer.model import JsonObject, NotHealed, Proof, RetryLater, Unknown
 from schemas.names import Code, Effect, Verdict
@@ -59,7 +59,7 @@ class HealSession:
 
     async def sleep(self, wait: timedelta) -> None:
         """Wait; the scope stays claimed, the slot and the dependency's room are given back meanwhile."""
-        await pause(self.pause, wait, dependency_unhealthy=self.dependency_unhealthy)
+        await wait_idle(self.pause, wait, dependency_unhealthy=self.dependency_unhealthy)
 
     def not_healed(self, code: Code, reason: str, proofs: tuple[Proof, ...] = ()) -> NotHealed:
         """Build the outcome of a heal that is known to have failed, or is not proven."""

@@ -3,14 +3,19 @@
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from datetime import timedelta
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Final, Protocol, TypeAlias, runtime_checkable
 
 from consumer.catalog import WorkflowPolicy
+from consumer.errors import ConfigError
 from consumer.heal.kept import HealState, Kept, Suspended
 from consumer.model import AttemptId, Diagnosis, Failure, Heal, Json, JsonObject, Outcome
 from consumer.plan.rung import Rung
 from schemas.names import StrategyName
 from schemas.value import value
+
+MAX_SUSPENSION: Final = timedelta(days=366)
+"""A heal that waits for longer than this waits for ever."""
+MAX_VERSION: Final = 2**31 - 1
 
 
 class EffectGate(Protocol):
@@ -113,7 +118,7 @@ class LastingStrategy(Strategy, Protocol):
     async def cancel(self, task: Task, gate: EffectGate, kept: Kept) -> Outcome:
         """Take back at its provider what was ordered, where that can be done: a person has decided against it.
 
-        Nothing else may begin here.
+        Taking it back begins at the gate, as every effect does; nothing else may begin here.
         """
         ...
 
@@ -135,9 +140,33 @@ class TakesChanges(Strategy, Protocol):
 
 
 def readable_states(strategies: Mapping[StrategyName, Strategy]) -> tuple[str, ...]:
-    """Return the states that these strategies read, each as `<strategy> <version>`."""
-    lasting = ((name, one) for name, one in strategies.items() if isinstance(one, LastingStrategy))
+    """Return the states that these strategies read, each as `<strategy> <version>`.
+
+    Raises
+    ------
+    ConfigError
+        A strategy declares two states of one version, or no time after which its heals are ended.
+
+    """
+    lasting = [(name, one) for name, one in strategies.items() if isinstance(one, LastingStrategy)]
+    for name, one in lasting:
+        _check_lasting(name, one)
     return tuple(f"{name} {state.version}" for name, one in lasting for state in one.states)
+
+
+def _check_lasting(name: StrategyName, strategy: LastingStrategy) -> None:
+    versions = [state.version for state in strategy.states]
+    if (
+        not versions
+        or len(set(versions)) < len(versions)
+        or not all(0 < version <= MAX_VERSION for version in versions)
+    ):
+        raise ConfigError(f"strategy {name}: its states need versions of their own, from 1 on; it has {versions}")
+    if not timedelta(0) < strategy.longest_suspension <= MAX_SUSPENSION:
+        raise ConfigError(
+            f"strategy {name}: longest_suspension has to be above 0 and at most {MAX_SUSPENSION.days} days, "
+            f"not {strategy.longest_suspension}"
+        )
 
 
 Strategies: TypeAlias = Mapping[StrategyName, Strategy]

@@ -53,7 +53,7 @@ from consumer.pipeline.suspend import Suspender
 from consumer.results.asked import settle_or_ask
 from consumer.results.events import Outlet
 from consumer.results.settlement import FinishedHeal
-from consumer.results.suspended import suspended_message
+from consumer.results.suspended import suspended_message, waits_for
 from consumer.store.leases import DECIDED, Inherited
 from schemas.names import Code, Effect, StrategyName
 
@@ -224,7 +224,7 @@ class HealTasks:
                 org_id=failure.org_id,
                 strategy=diagnosed.plan.strategy,
                 epoch=claim.epoch,
-                heal=heal,
+                heal=replace(heal, reason=waits_for(heal.reason)),
                 messages=(told,),
             )
         )
@@ -275,8 +275,8 @@ class HealTasks:
             settlement = self._settlement_of(ended)
         except Exception as error:  # as in planning: a bug of ours in one failure must not stop all others
             log.exception("settle_crashed", failure_id=diagnosed.failure.id)
-            crashed = Crashed(reason=f"settling it broke ({type(error).__name__}): report this")
-            settlement = self._settlement_of(replace(ended, outcome=crashed))
+            reason = f"settling it broke ({type(error).__name__}): report this"
+            settlement = self._settlement_of(replace(ended, outcome=_crashed_outcome(ended, reason)))
         for health in settlement.healths if effect is None else ():  # else it was never begun here
             self.dependencies.ended(health.key, healthy=health.healthy)
         self.settler.put(settlement)
@@ -290,6 +290,14 @@ class HealTasks:
         # A workflow that was never in the catalog has no plan to heal: the defaults allow nothing.
         planned_with = self.catalogs.of(plan.catalog_version)
         return planned_with.policy(failure.workflow_name) or WorkflowPolicy(name="*")
+
+
+def _crashed_outcome(ended: FinishedHeal, reason: str) -> Outcome:
+    """Return the outcome of a heal whose end cannot be settled: of what had begun, nobody knows how it stands."""
+    effect = ended.own_plan.intent.effect if ended.own_plan is not None else ended.effect
+    if not ended.begun or effect not in (Effect.UNSAFE, Effect.KEYED):
+        return Crashed(reason=reason)
+    return Unknown(reason=reason) if effect is Effect.UNSAFE else NotHealed(code=Code.UNVERIFIED, reason=reason)
 
 
 def _ends_unhealed(inherited: Inherited, plan: Plan) -> Outcome | None:

@@ -72,7 +72,8 @@ def continue_from_state(inherited: Inherited, kept_state: KeptState, plan: Plan,
 def _unreadable(strategy: StrategyName, kept_state: KeptState, why: str) -> Unknown:
     return Unknown(
         reason=f"{strategy} has kept a state (version {kept_state.version}) from which no release has gone on: {why}. "
-        "Look at the other system for what it has ordered, and decide"
+        "Look at the other system for what it has ordered, and decide",
+        details={"kept": kept_state.content},
     )
 
 

@@ -13,6 +13,12 @@ from schemas.names import Status, WaitsOn
 
 BEFORE_ATTEMPT: Final = -1
 """Rank of what is told of a step before its attempt."""
+_REASON_LENGTH: Final = 300
+
+
+def waits_for(reason: str) -> str:
+    """Return what a suspended heal waits for, as it is stored and told: redacted, and cut at a limit."""
+    return redact_text(reason)[:_REASON_LENGTH]
 
 
 def suspended_message(
@@ -26,7 +32,7 @@ def suspended_message(
         failure_type=diagnosis.failure_type,
         step=claim.step,
         status=Status.PENDING,
-        reason=redact_text(reason),
+        reason=waits_for(reason),
         due_at=until,
         waits_on=WaitsOn.TIME,
         suspended_until=until,

@@ -35,6 +35,11 @@ WITH old AS (
          step = f.step + (old.status = 'given_up' OR old.unanswered)::int
     FROM old WHERE f.id = old.id AND (old.status IN ('pending', 'deferred', 'given_up') OR old.unanswered)
   RETURNING f.id, f.step, old.status = 'given_up' OR old.unanswered AS reopened
+), hurried AS (
+  -- Its heal is under way and waits for another system: it is not begun anew, and looks there now.
+  UPDATE heal_claim c SET look_at = least(c.look_at, clock_timestamp())
+    FROM old WHERE c.failure_id = old.id AND c.owner = 'suspended' AND old.status IN ('pending', 'deferred')
+  RETURNING c.scope
 ), begun_anew AS (
   UPDATE heal_approval a SET asked = 0 FROM old WHERE a.failure_id = old.id AND old.unanswered
 ), told AS (
@@ -43,7 +48,7 @@ WITH old AS (
   ON CONFLICT DO NOTHING
 )
 SELECT CASE WHEN old.unanswered THEN 'pending' ELSE old.status END AS status,
-       coalesce((SELECT moved.step FROM moved), old.step) AS step
+       coalesce((SELECT moved.step FROM moved), old.step) AS step, EXISTS (SELECT FROM hurried) AS suspended
   FROM old
 """
 
@@ -96,6 +101,8 @@ class HealAsked:
 
     result: HealRequestResult
     step: int = 0
+    suspended: bool = False
+    """Its heal is under way already, and waits for another system: it looks there now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +131,7 @@ async def ask_heal(
     row = await connection.fetchrow(_ASK, failure_id)
     if row is None:
         return HealAsked(result=HealRequestResult.NOT_FOUND)
-    asked = HealAsked(result=_RESULT_OF_STATUS[Status(row["status"])], step=row["step"])
+    asked = HealAsked(result=_RESULT_OF_STATUS[Status(row["status"])], step=row["step"], suspended=row["suspended"])
     if asked.result is HealRequestResult.DUE:
         await _record(connection, failure_id, asked.step, by)
     return asked

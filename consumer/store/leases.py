@@ -106,7 +106,8 @@ UPDATE token_usage_events e SET attempt_id = n.attempt_id
 _CLAIMS = f"""
 SELECT c.attempt_id, c.step AS claim_step, c.strategy, c.effect, c.begun, c.revoked, c.held, c.scope, c.epoch,
        c.idem_key, c.state, c.state_version, c.begun_since,
-       extract(epoch FROM clock_timestamp() - c.suspended_at)::float8 AS suspended_for,
+       CASE WHEN c.suspended_at > clock_timestamp() THEN 0
+            ELSE extract(epoch FROM clock_timestamp() - c.suspended_at)::float8 END AS suspended_for,
        extract(epoch FROM c.effect_deadline - c.claimed_at)::float8 AS effect_window, {FAILURE_COLUMNS}
   FROM heal_claim c JOIN workflow_failures f ON f.id = c.failure_id
  WHERE c.attempt_id = ANY($1::uuid[]) AND c.owner = $2
@@ -115,6 +116,7 @@ SELECT c.attempt_id, c.step AS claim_step, c.strategy, c.effect, c.begun, c.revo
 _DELETE_WITHOUT_FAILURE = """
 DELETE FROM heal_claim c WHERE c.attempt_id = ANY($1::uuid[]) AND c.owner = $2
    AND NOT EXISTS (SELECT FROM workflow_failures f WHERE f.id = c.failure_id)
+RETURNING c.attempt_id, c.org_id, c.held, c.scope
 """
 
 _PARKED = """
@@ -298,29 +300,35 @@ async def release_decided(pool: Pool, limit: int, *, after: FailureId | None = N
         parked = [row["failure_id"] for row in await connection.fetch(_PARKED, after or UUID(int=0), PARKED_AT_ONCE)]
         if not parked:
             return None
-        rows = await connection.fetch(_RELEASE_DECIDED, limit, parked)
-        if rows:
-            # What it really cost is not known; the healer has spent nothing of its own on it.
-            holds = [Hold(attempt_id=row["attempt_id"], org_id=row["org_id"], amount=row["held"]) for row in rows]
-            await settle_holds(connection, [EndedHold(hold=hold, strategy="", spent=MicroAud(0)) for hold in holds])
-            await wake(connection, {row["scope"]: 1 for row in rows})
+        await _release(connection, rows := await connection.fetch(_RELEASE_DECIDED, limit, parked))
     if len(rows) == limit:
         return after
     return FailureId(parked[-1]) if len(parked) == PARKED_AT_ONCE else None
 
 
+async def _release(connection: Connection, released: Sequence[Any]) -> None:
+    """Give back credits and scopes of claims that are gone: what it really cost is not known, and nothing of ours."""
+    if not released:
+        return
+    holds = [Hold(attempt_id=row["attempt_id"], org_id=row["org_id"], amount=row["held"]) for row in released]
+    await settle_holds(connection, [EndedHold(hold=hold, strategy="", spent=MicroAud(0)) for hold in holds])
+    await wake(connection, {row["scope"]: 1 for row in released})
+
+
 async def read_inherited(pool: Pool, owner: OwnerId, attempt_ids: Sequence[AttemptId]) -> list[Inherited]:
-    """Read claims that have just come under this process's name; one without a failure is deleted."""
+    """Read claims that have just come under this process's name; one whose failure was deleted is released."""
     if not attempt_ids:
         return []
     with translated():
         rows = await pool.fetch(_CLAIMS, attempt_ids, owner)
-        if len(rows) < len(attempt_ids):
-            await pool.execute(_DELETE_WITHOUT_FAILURE, attempt_ids, owner)
+    if len(rows) < len(attempt_ids):
+        async with transaction(pool) as connection:
+            await _release(connection, await connection.fetch(_DELETE_WITHOUT_FAILURE, attempt_ids, owner))
     return [_build_inherited(row) for row in rows]
 
 
 def _build_inherited(row: Any) -> Inherited:  # noqa: ANN401 - asyncpg's record
+    version = row["state_version"]
     return Inherited(
         failure=read_failure(row),
         attempt_id=AttemptId(row["attempt_id"]),
@@ -334,12 +342,7 @@ def _build_inherited(row: Any) -> Inherited:  # noqa: ANN401 - asyncpg's record
         revoked=row["revoked"],
         window=timedelta(seconds=row["effect_window"]),
         idempotency_key=row["idem_key"],
-        state=_read_state(row),
+        state=KeptState(version=version, content=read_json(row["state"])) if version is not None else None,
         begun_since=row["begun_since"],
         suspended_for=timedelta(seconds=row["suspended_for"]) if row["suspended_for"] is not None else None,
     )
-
-
-def _read_state(row: Any) -> KeptState | None:  # noqa: ANN401 - asyncpg's record
-    version = row["state_version"]
-    return KeptState(version=version, content=read_json(row["state"])) if version is not None else None

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -59,7 +59,7 @@ _FAILURE_STATE = """
 SELECT f.status, f.step, f.attempts, f.failure_type, f.disposition, f.waits_on,
        to_json(f.due_at) #>> '{}' AS due_at, to_json(f.received_at) #>> '{}' AS received_at,
        c.strategy AS suspended_by, to_json(c.suspended_at) #>> '{}' AS suspended_since,
-       to_json(c.look_at) #>> '{}' AS suspended_until,
+       to_json(c.look_at) #>> '{}' AS suspended_until, c.waits_for,
        (SELECT r.of_attempt FROM heal_relapse r WHERE r.failure_id = f.id) AS relapse_of
   FROM workflow_failures f LEFT JOIN heal_claim c ON c.failure_id = f.id AND c.owner = 'suspended' WHERE f.id = $1
 """
@@ -77,12 +77,16 @@ SELECT m.org_id FROM user_organizations m
 
 _COUNT_PAUSED = "SELECT count(*) FROM workflow_failures f WHERE f.paused_at IS NOT NULL AND f.org_id = ANY($1::uuid[])"
 
-_COUNT_SUSPENDED = "SELECT count(*) FROM heal_claim c WHERE c.owner = 'suspended' AND c.org_id = ANY($1::uuid[])"
+_COUNT_SUSPENDED = """
+SELECT c.strategy, count(*) AS heals FROM heal_claim c
+ WHERE c.owner = 'suspended' AND c.org_id = ANY($1::uuid[]) GROUP BY c.strategy ORDER BY c.strategy
+"""
 
 _LIST = """
 SELECT f.id, f.org_id, f.workflow_name, f.failure_reason, f.status, f.step, f.attempts, f.failure_type,
-       f.disposition, f.waits_on, to_json(f.detected_at) #>> '{}' AS detected_at, to_json(f.due_at) #>> '{}' AS due_at
-  FROM workflow_failures f
+       f.disposition, f.waits_on, to_json(f.detected_at) #>> '{}' AS detected_at, to_json(f.due_at) #>> '{}' AS due_at,
+       to_json(c.look_at) #>> '{}' AS suspended_until
+  FROM workflow_failures f LEFT JOIN heal_claim c ON c.failure_id = f.id AND c.owner = 'suspended'
  WHERE ($1::uuid IS NULL OR f.org_id = $1)
    AND CASE WHEN $2::text IS NULL THEN NOT f.resolved ELSE f.status = $2 END
  ORDER BY f.detected_at DESC, f.id DESC
@@ -159,6 +163,8 @@ class FailureState:
     """When the heal under way was first suspended, where it waits for another system now."""
     suspended_until: str | None = None
     """When it is gone on with."""
+    waits_for: str | None = None
+    """What it waits for, in its strategy's words."""
     relapse_of: UUID | None = None
     """The attempt that had healed the same, where it came again within the watch."""
 
@@ -179,6 +185,8 @@ class ListedFailure:
     waits_on: str | None
     detected_at: str | None
     due_at: str | None
+    suspended_until: str | None
+    """When its heal is gone on with, where that waits for another system now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,8 +229,8 @@ class Counts:
 
     total: int
     resolved: int
-    suspended: int = 0
-    """Failures whose heal waits for another system."""
+    suspended: Mapping[str, int] = field(default_factory=dict)
+    """Failures whose heal waits for another system, by its strategy."""
     paused: int = 0
     """Failures that a pause holds."""
 
@@ -284,7 +292,7 @@ async def counts(connection: Connection, org_id: OrgId | None) -> Counts:
     row = await connection.fetchrow(_COUNTS, org_id)
     organisations = await own_organisations(connection, org_id)
     await become_service(connection)
-    suspended = await connection.fetchval(_COUNT_SUSPENDED, organisations)
+    suspended = {row["strategy"]: row["heals"] for row in await connection.fetch(_COUNT_SUSPENDED, organisations)}
     paused = await connection.fetchval(_COUNT_PAUSED, organisations)
     return Counts(**dict(row), suspended=suspended, paused=paused) if row is not None else Counts(total=0, resolved=0)
 

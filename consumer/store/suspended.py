@@ -15,7 +15,7 @@ from consumer.model.suspension import KeptState, Suspension
 from consumer.store.leases import RESTART_WINDOW, Inherited, ReadableStates, read_inherited, rename
 from consumer.store.outbox import columns
 from consumer.store.pool import Pool, transaction, translated
-from consumer.store.rows import as_json
+from consumer.store.rows import as_json, storable_text
 from schemas.names import StrategyName
 
 WALKED: Final = 200
@@ -33,8 +33,8 @@ UPDATE heal_claim SET state = $4::jsonb, state_version = $5, state_epoch = epoch
 _SUSPEND = """
 WITH x AS (
   SELECT * FROM unnest($2::uuid[], $3::int[], $4::uuid[], $5::text[], $6::int[], $7::bool[], $8::float8[], $9::float8[],
-                       $19::bool[])
-    AS x (attempt_id, epoch, of_failure, state, version, begun_since, look_in, longest, paused)
+                       $19::bool[], $20::text[])
+    AS x (attempt_id, epoch, of_failure, state, version, begun_since, look_in, longest, paused, waits_for)
 ), m AS (
   SELECT * FROM unnest($10::uuid[], $11::uuid[], $12::uuid[], $13::int[], $14::smallint[], $15::text[], $16::bytea[],
                        $17::bytea[], $18::bytea[])
@@ -48,7 +48,7 @@ WITH x AS (
 ), suspended AS (
   UPDATE heal_claim c
      SET owner = 'suspended', state = x.state::jsonb, state_version = x.version, state_epoch = c.epoch,
-         begun_since = x.begun_since, suspensions = c.suspensions + 1,
+         begun_since = x.begun_since, suspensions = c.suspensions + 1, waits_for = x.waits_for,
          suspended_at = coalesce(c.suspended_at, clock_timestamp())
                           + CASE WHEN x.paused THEN x.look_in ELSE 0 END * interval '1 second',
          look_at = least(clock_timestamp() + x.look_in * interval '1 second',
@@ -154,6 +154,7 @@ async def suspend(pool: Pool, owner: OwnerId, suspensions: Sequence[Suspension])
             [attempt for attempt, _ in messages],
             *columns([message for _, message in messages]),
             [suspension.heal.paused for suspension in suspensions],
+            [storable_text(suspension.heal.reason) for suspension in suspensions],
         )
     return SuspendResult(
         mine=frozenset(AttemptId(row["attempt_id"]) for row in rows if not row["busy"]),

@@ -141,7 +141,7 @@ def deferred(left: timedelta, failure: Failure, who: Suspect, now: datetime) -> 
     return left + max(NO_TIME, CLOCKS_AGREE_WITHIN - age)
 
 
-def pause(n: int, left: timedelta, unclear: int, limits: AutoRetryLimits) -> timedelta | None:
+def next_look_in(n: int, left: timedelta, unclear: int, limits: AutoRetryLimits) -> timedelta | None:
     """Return how long to wait after the n-th look that showed no effect; None: it was the last.
 
     `left` is what was left of the quiet period when the look began, `unclear` the number of inconclusive looks in a
@@ -287,7 +287,7 @@ async def _why_not_expected(
 
 def _pause(session: CallSession, found: ReadBackResult, n: int, left: timedelta, unclear: int) -> timedelta | None:
     limits = session.policy.auto_retry
-    wait = pause(n, left, unclear, limits)
+    wait = next_look_in(n, left, unclear, limits)
     named = asked_to_wait(session, found) if isinstance(found, Unclear) else None
     if wait is None or named is None:
         return wait

@@ -100,7 +100,20 @@ def test_a_state_that_its_heir_could_not_go_on_from_is_refused(state: HealState,
         (Shortened(job_id="job"), "another state"),
         ({"job_id": "j"}, "dict is no HealState"),
     ],
-    ids=str,
+    ids=[
+        "NaN",
+        "an infinity",
+        "NUL",
+        "NUL in a key",
+        "half a pair",
+        "too deep",
+        "far too deep",
+        "a number as key",
+        "no JSON",
+        "a computed field",
+        "a validator that changes it",
+        "a dict",
+    ],
 )
 def test_a_state_that_its_heir_would_read_otherwise_is_refused(state: HealState, says: str) -> None:
     with pytest.raises(UnkeepableState, match=says):
