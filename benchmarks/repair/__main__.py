@@ -1,4 +1,4 @@
-"""`python -m benchmarks.repair`: damaged documents, our answers and json_repair's side by side; hostile input."""
+"""`python -m benchmarks.repair`: damaged documents, our answers and json_repair's side by side; hostile; more bars."""
 
 import argparse
 import json
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.harness.report import OUT, at_least, at_most, table
-from benchmarks.repair import hostile
+from benchmarks.repair import held_out, hostile, speed, suites
 from tests.support.damaged.answers import SHW, Answer, ask, line
 from tests.support.damaged.cases import Case, Group, Size, cases
 from tests.support.damaged.schema_positions import Json
@@ -33,11 +33,19 @@ def main() -> None:
         _damage(told, console)
     if told.what in {"all", "hostile"}:
         _hostile(told.only, told.rounds, console)
+    if told.what == "held-out":
+        held_out.measure(told.seed, console)
+    if told.what == "speed":
+        speed.measure(told.seed, console)
+    if told.what == "suites":
+        suites.measure(console, refused=told.failures)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.repair", description=__doc__)
-    parser.add_argument("what", nargs="?", default="all", choices=["all", "damage", "hostile"])
+    parser.add_argument(
+        "what", nargs="?", default="all", choices=["all", "damage", "hostile", "held-out", "speed", "suites"]
+    )
     parser.add_argument(
         "--seed", type=int, default=20240517, help="another seed gives other schemas, documents, damage"
     )

@@ -37,7 +37,7 @@ _ADDRESS: Final = re.compile(
 )
 """Where a text is a URI, a path or a media type, a slash joins no items."""
 _NOTHING: Final = frozenset({"none", "null", "nil", "n/a", "na", "-", "--", "undefined", "nan", "empty", "[]", "{}"})
-_MAX_DEPTH: Final = 4
+_MAX_DEPTH: Final = 6
 _MAX_PAIRS: Final = 1_000
 _SURE_LENGTH: Final = 4
 
@@ -161,6 +161,17 @@ def of_list(items: list[Json], leaf: Leaf, *, nested: bool) -> Iterator[Conversi
             op="move", value=items[0], old=[], origin=("0",), kind="taken_out_of_list", reason="a list around one value"
         )
         yield Conversion(value=items[0], cost=WRAP, step=step)
+    if len(items) > 1 and _is_answer_part(items[-1]) and all(map(_is_thought, items[:-1])):
+        step = Step(
+            op="move",
+            value=items[-1],
+            old=items[:-1],
+            origin=(str(len(items) - 1),),
+            grade=Grade.LOSSY,
+            kind="unwrapped",
+            reason="the answer behind the thoughts of a model",
+        )
+        yield Conversion(value=items[-1], cost=WRAP, step=step)
 
 
 def put_in_object(items: list[Json], name: str) -> Conversion:
@@ -225,6 +236,10 @@ def names_inside(inner: Json) -> frozenset[str]:
     return frozenset(map(plain, inner)) if isinstance(inner, dict) else frozenset()
 
 
+def _is_thought(item: Json) -> bool:
+    return isinstance(item, dict) and item.get("type") in {"thinking", "redacted_thinking", "reasoning", "thought"}
+
+
 def _is_answer_part(item: Json) -> bool:
     """Return whether an item is the one part of a model's answer: a block of text, or a choice with its message."""
     if not isinstance(item, dict):
@@ -259,6 +274,8 @@ def _is_json_text(text: str) -> bool:
 
 def _may_hold(key: str, inner: Json, leaf: Leaf, names: frozenset[str]) -> bool:
     known = plain(key) in WRAPPERS
+    if not known and not key.isascii():  # what its name says is not known
+        return False
     match inner:
         case None:
             return False

@@ -2,7 +2,9 @@
 
 from typing import Final
 
-from consumer.repair.key_names import plain, words_of
+from consumer.repair.key_names import plain
+from consumer.repair.known_words import ASIDES
+from consumer.repair.qualifying_members import says_words
 from consumer.repair.values import Json
 
 _METADATA: Final = frozenset({
@@ -22,25 +24,22 @@ _TRANSPORT: Final = frozenset({
 """What an envelope may say of a single text or number without changing what that means."""
 _SUCCESS_WORDS: Final = frozenset({"ok", "success", "succeeded", "successful", "true", "200", "201", "202", "none"})
 _FAILURE_WORDS: Final = frozenset({"error", "fail", "failed", "failure", "ko", "invalid", "rejected", "denied"})
+_FAILURE_FLAGS: Final = frozenset({"iserror", "haserror", "haserrors", "isfailure", "failed", "failure", "isfault"})
 WRAPPERS: Final = frozenset({
     "value", "data", "result", "results", "response", "payload", "body", "content", "contents", "text", "output",
     "answer", "item", "items", "record", "records", "object", "document", "json", "arguments", "args", "parameters",
     "params", "input", "function", "message", "entity", "choices", "candidates", "parts", "toolcalls", "toolcall",
-    "functioncall", "structuredcontent",
+    "functioncall", "structuredcontent", "outputtext", "completion", "generatedtext", "responsetext", "responsebody",
+    "responsedata", "resultdata", "daten", "ergebnis", "inhalt", "nutzdaten", "données", "donnees", "résultat",
+    "resultat", "contenu", "datos", "resultado", "contenido", "dados", "conteúdo", "dati", "risultato", "contenuto",
+    "gegevens", "dane", "wynik", "uppgifter", "tiedot", "adatok", "veri", "veriler", "данные", "результат", "дані",
+    "データ", "結果", "数据", "结果", "데이터", "결과", "البيانات", "נתונים",
 })  # fmt: skip
-_SET_ASIDE: Final = frozenset({
-    "old", "previous", "prior", "before", "original", "deleted", "removed", "draft", "example", "examples", "sample",
-    "default", "defaults", "template", "test", "mock", "dummy", "placeholder", "expected", "not", "no", "if", "unless",
-    "rejected", "invalid", "failed", "cancelled", "canceled", "archived", "obsolete", "deprecated", "ignore", "ignored",
-    "proposed", "suggested", "alternative", "alternatives", "wrong", "bad", "broken", "backup", "stale", "expired",
-    "discarded", "superseded", "schema", "never", "without", "undo", "rollback",
-})  # fmt: skip
-"""What an envelope says of its content that makes it no document: a draft, an example, what was before."""
 
 
 def is_set_aside(key: str) -> bool:
     """Return whether a name says that what it holds is no document: a draft, an example, what was before."""
-    return any(word.casefold() in _SET_ASIDE for word in words_of(key))
+    return not says_words(key).isdisjoint(ASIDES)
 
 
 def may_be_dropped(others: dict[str, Json], *, known: bool) -> bool:
@@ -59,6 +58,8 @@ def is_transport(name: str, value: Json) -> bool:
 
 
 def _is_metadata(name: str, value: Json) -> bool:
+    if plain(name) == "warnings" and value:  # of what was done to the content
+        return False
     return (
         plain(name) in _METADATA
         or name.startswith(("@", "$", "__"))
@@ -79,6 +80,8 @@ def reports_failure(members: dict[str, Json]) -> bool:
         ):
             return True
         if word in {"ok", "success", "succeeded"} and said is False:
+            return True
+        if word in _FAILURE_FLAGS and said is True:
             return True
         if word in {"error", "errors"} and said not in (None, False, "", [], {}, 0):
             return True

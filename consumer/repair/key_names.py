@@ -18,6 +18,7 @@ from consumer.repair.known_words import (
     UNITS,
     are_opposites,
     are_variants,
+    has_another_affix,
     is_another_compound,
     is_known,
 )
@@ -41,6 +42,8 @@ _NEIGHBOURS: Final = frozenset(
 )
 """Pairs of letters whose keys touch each other."""
 _BESIDE: Final = {letter: "".join(sorted(b for a, b in _NEIGHBOURS if a == letter)) for letter in "".join(_ROWS)}
+_SURE: Final = 8
+"""Length from which a word of no dictionary is corrected where a letter is lost, or hit beside its key."""
 _LONG: Final = 7
 """Length from which two words that differ by one letter are rare, and known."""
 _ENDINGS: Final = frozenset("sdrny")
@@ -153,15 +156,16 @@ def _word_slips(typed: str, wanted: str) -> int | None:  # noqa: PLR0911 - one f
     if length == 3:  # noqa: PLR2004 - any other letter makes another abbreviation of it
         return 1 if _is_swap(typed, wanted) or _is_doubled(typed, wanted) else None
     most = 2 if length >= 8 else 1  # noqa: PLR2004
+    is_sure = length >= _SURE or is_known(wanted)  # another trade's or language's word: near it may be another one
     if length >= 5 and _is_one_letter_off(typed, wanted):  # noqa: PLR2004
         return 1
     found = _keyboard_slips(typed, wanted)
-    return found if found <= most else None
+    return found if found <= most and (is_sure or _is_swap(typed, wanted) or _is_doubled(typed, wanted)) else None
 
 
 def _is_another_form(typed: str, wanted: str) -> bool:
     """Return whether one word is made of the other by an ending or a prefix that gives it another meaning."""
-    if are_opposites(typed, wanted):
+    if are_opposites(typed, wanted) or has_another_affix(typed, wanted):
         return True
     stem = len(typed) - 2
     if typed[:stem] == wanted[:-2] and typed.endswith(ENDS_IN_ROLE) and wanted.endswith(ENDS_IN_ROLE):

@@ -4,12 +4,13 @@ A key that consists of known words is meant as it is written, however near it is
 """
 
 from functools import cache
+from itertools import permutations
 from pathlib import Path
 from typing import Final
 
 
 def _sections() -> dict[str, list[str]]:
-    text = Path(__file__).with_name("meanings.txt").read_text(encoding="ascii")
+    text = Path(__file__).with_name("meanings.txt").read_text(encoding="utf-8")
     sections = (block.split("\n", 1) for block in text.split("\n\n"))
     return {name: words.split() for name, words in sections}
 
@@ -28,6 +29,15 @@ PREFIXES: Final = frozenset(_SECTIONS["prefixes"])
 _VARIANTS: Final = tuple(tuple(one.split("/")) for one in _SECTIONS["variants"])
 """Parts of a word in two spellings: colour and color, cancelled and canceled."""
 _HEADS: Final = frozenset(_SECTIONS["heads"])
+_AFFIXES: Final = tuple(tuple(one.split("/")) for one in _SECTIONS["affixes"])
+_ENDINGS: Final = tuple(tuple(one.split("/")) for one in _SECTIONS["endings"])
+"""Beginnings and endings of which one makes another word than the other: hyper and hypo, nitrate and nitrite."""
+QUALIFIERS: Final = frozenset(_SECTIONS["qualifiers"])
+"""Words of members that tell how the others are to be read: a hemisphere, an era, a base."""
+REVERSALS: Final = frozenset(_SECTIONS["reversals"])
+"""Words of members that take back what the others say, or make it less than said, where they are true."""
+ASIDES: Final = frozenset(_SECTIONS["asides"])
+"""Words of an envelope's name that make its content no document: a draft, an example, what was before."""
 _ACRONYMS: Final = frozenset(_SECTIONS["acronyms"])
 """Identifiers, codes and measures of trades by their letters: an IMSI is no IMEI."""
 ENDS_IN_ROLE: Final = ("er", "or", "ee", "ed", "es", "en")
@@ -73,13 +83,30 @@ def _is_part(word: str) -> bool:
 
 def are_opposites(one: str, other: str) -> bool:
     """Return whether two words, in lower case, name two different things of one kind."""
-    if one == other:
+    if one == other or are_variants(one, other):
         return False
     if one.isdigit() and other.isdigit():
         return True
     if (one in UNITS and other in UNITS) or (one in CURRENCIES and other in CURRENCIES):
         return True
     return any(one in among and other in among for among in _OPPOSITES)
+
+
+def has_another_affix(one: str, other: str) -> bool:
+    """Return whether two words are the same but for a beginning or an ending that gives each its own meaning."""
+    return any(
+        one.startswith(a) and other.startswith(b) and _is_stem(one[len(a) :], other[len(b) :])
+        for affixes in _AFFIXES
+        for a, b in permutations(affixes, 2)
+    ) or any(
+        one.endswith(a) and other.endswith(b) and _is_stem(one[: -len(a)], other[: -len(b)])
+        for endings in _ENDINGS
+        for a, b in permutations(endings, 2)
+    )
+
+
+def _is_stem(one: str, other: str) -> bool:
+    return one == other and len(one) >= _MIN_STEM
 
 
 def are_variants(one: str, other: str) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import field
 from typing import Final
 
 from consumer.repair import brackets
+from consumer.repair.disowned import is_disowned
 from consumer.repair.lenient_parser import MAX_DEPTH, LenientParser, whole_number
 from consumer.repair.string_reader import QUOTES, ParseError
 from consumer.repair.transports import Undone, undone
@@ -27,10 +28,13 @@ _MARKUP: Final = re.compile(
     re.IGNORECASE,
 )
 _THINKING: Final = re.compile(
-    r"<(/?)(?:[a-z]+:)?(think|thinking|thoughts?|reasoning|reflection|scratchpad|analysis|inner_monologue|antthinking|draft)"
-    r"(?:\s[^<>]{0,200})?>",
+    r"(?P<tag>[<\[\u25c1])(?P<end>/?)(?:[a-z]+:)?(?:think|thinking|thoughts?|reasoning|reflection|scratchpad|analysis"
+    r"|inner_monologue|antthinking|draft)(?(tag)(?:\s[^<>\[\]]{0,200})?[>\]\u25b7])"
+    r"|<\|(?:begin_of_thought|channel\|>(?:analysis|commentary)<\|message)\|>"
+    r"|(?P<over><\|(?:end_of_thought|channel\|>final<\|message)\|>)",
     re.IGNORECASE,
 )
+"""Where the thoughts of a model begin and end, in the marks of several."""
 _ANTI_HIJACK_PREFIX: Final = re.compile(r"\)\]\}',?\s*")
 _JSONP: Final = re.compile(
     r"(?:/\*[^*]{0,200}\*/\s*)?[A-Za-z_$][\w$.]*\s*\(\s*"
@@ -107,7 +111,7 @@ def _with_its_brackets(text: str) -> ParsedText | None:
 
 def _peeled(text: str) -> Undone | None:
     """Return what is within a text that is nothing but a known wrapping of it, None where it is none."""
-    if text[0] not in "{[" and (rest := _after_thoughts(text)) is not None:
+    if (text[0] not in "{[" or _THINKING.match(text)) and (rest := _after_thoughts(text)) is not None:
         return Undone(rest, "thoughts before it")
     if (mark := _ANTI_HIJACK_PREFIX.match(text)) is not None:
         return Undone(text[mark.end() :], "marks before it")
@@ -123,7 +127,7 @@ def _after_thoughts(text: str) -> str | None:
     """Return what follows the thoughts, None where there are none; what is within them is a draft, and no answer."""
     open_tags, end = 0, 0
     for tag in _THINKING.finditer(text):
-        open_tags = max(open_tags - 1, 0) if tag[1] else open_tags + 1
+        open_tags = max(open_tags - 1, 0) if tag["end"] or tag["over"] else open_tags + 1
         end = tag.end()
     if open_tags:
         raise ParseError(RefusalCause.TRUNCATED, "thoughts that do not end, and no answer after them")
@@ -270,16 +274,25 @@ def _find_embedded(text: str) -> Sequence[ParsedText]:
     around.append(_without_spare_closers(found, text[at:]))
     if not found:
         raise ParseError(RefusalCause.NOT_JSON, "there is no JSON in the text")
-    if any(_MARKUP.search(piece) for piece in around):
-        raise ParseError(RefusalCause.NOT_JSON, "a page of markup, not JSON")
-    if any(_PART_OF_JSON.search(piece) for piece in around):
-        raise ParseError(RefusalCause.TRUNCATED, "parts of a larger value stand around what can be read")
+    _judge_surroundings(around, alone=len(found) == 1)
     if len(found) > 1 and all(isinstance(one.document, dict) for one in found) and not any(map(_says_more, around)):
         return [*found, _as_list(found)]
     if len(found) > 1 or any(piece.strip(_SPACES) for piece in around):
         return [_with_note(one, "text around it") for one in found]
     # The strict parser rejected it, so something was odd: unusual white space, if nothing else.
     return [one if +one.notes else _with_note(one, "odd white space") for one in found]
+
+
+def _judge_surroundings(around: Sequence[str], *, alone: bool) -> None:
+    """Raise ParseError where the texts around what was read make it none."""
+    if any(_MARKUP.search(piece) for piece in around):
+        raise ParseError(RefusalCause.NOT_JSON, "a page of markup, not JSON")
+    if any(_PART_OF_JSON.search(piece) for piece in around):
+        raise ParseError(RefusalCause.TRUNCATED, "parts of a larger value stand around what can be read")
+    if alone and is_disowned("".join(around[:-1]), around[-1]):
+        raise ParseError(
+            RefusalCause.AMBIGUOUS, "the text around it says that it is no answer: an example, or a former one"
+        )
 
 
 def _without_spare_closers(found: Sequence[ParsedText], rest: str) -> str:

@@ -16,6 +16,7 @@ _WHOLE: Final = re.compile(r"([+-]?(?:0|[1-9][0-9]*))\.(0+)", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?(?:0|[1-9][0-9]*|(?=\.))(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 _GROUPED: Final = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:([,_'\u2019 \u00a0\u202f])[0-9]{3})(?:\1[0-9]{3})*", re.ASCII)
 _GROUPED_FRACTION: Final = re.compile(r"([+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+)(\.[0-9]+)", re.ASCII)
+_NO_LETTER: Final = re.compile(r"[\W_]+")
 _NO_DIGIT: Final = re.compile(r"[^0-9+-]")
 _TRUTH: Final = {
     **dict.fromkeys(("true", "yes", "y", "on", "t", "1"), True),
@@ -89,7 +90,21 @@ def nearest(value: Json, members: Sequence[Json]) -> list[tuple[Json, int, str]]
     """Return the enum values at the least distance from this value, each with the distance and a description."""
     found = list(_match_members(value, members))
     least = min((far for _, far, _ in found), default=0)
+    if least and _has_a_rival(value, members, {str(member) for member, _, _ in found}):
+        return []
     return [one for one in found if one[1] == least]
+
+
+def _has_a_rival(value: Json, members: Sequence[Json], found: set[str]) -> bool:
+    """Return whether another listed text is the same but for its signs, or for the way in which a number is written."""
+    others = [member for member in members if isinstance(member, str) and member not in found]
+    if isinstance(value, str):
+        return any(_letters(member) == _letters(value) for member in others)
+    return any(same(number, value) for member in others for number, _ in numbers(member))
+
+
+def _letters(text: str) -> str:
+    return _NO_LETTER.sub("", text.casefold())
 
 
 def _match_members(value: Json, members: Sequence[Json]) -> Iterator[tuple[Json, int, str]]:

@@ -20,7 +20,7 @@ MAX_STEPS: Final = 1_200_000
 """Step limit: places visited; each takes some microseconds."""
 _MAX_NAMES: Final = 500
 _MAX_LISTED: Final = 50
-_MAX_HOPS: Final = 5
+_MAX_HOPS: Final = 8
 """Maximum conversions chained at one place: an envelope, in a list, in a string."""
 _WORDS: Final = {
     RefusalCause.WRONG_TYPE: "of another type than the schema wants",
@@ -163,6 +163,8 @@ class Search:
                     continue
                 if conversion.step.kind == "truth_value" and self._may_be_a_text(value, shape):
                     continue
+                if conversion.step.kind == "put_in_list" and self._is_listed_elsewhere(value, shape):
+                    continue
                 if not is_allowed(conversion.step.grade, conversion.gives_up, guard):
                     missed = more_telling(
                         missed, Miss(cause=RefusalCause.GUARDED, what="only lossless edits may touch it")
@@ -187,9 +189,17 @@ class Search:
         fault = shape.leaf.fault(value)
         if fault in _LIMITS:
             return True
-        if fault is None and shape.opaque and not isinstance(value, dict | list):
-            return not self.passes(value, shape)
-        return isinstance(value, list) and shape.leaf.may_be(value) and shape.leaf.size_fault(value) is not None
+        if fault is not None:
+            return False
+        if shape.opaque and not self.passes(value, shape):
+            return True
+        return isinstance(value, list | dict) and shape.leaf.size_fault(value) is not None
+
+    def _is_listed_elsewhere(self, value: Json, shape: CompiledSchema) -> bool:
+        """Return whether some branch lists values of this one's type: then a list of this one evades the list."""
+        whole = self._family.get(shape.number, shape)
+        branches = self.shapes.alternatives(whole) if whole.choices else ()
+        return any(one.leaf.members is not None and one.leaf.may_be(value) for one in branches)
 
     def _may_be_a_text(self, value: Json, shape: CompiledSchema) -> bool:
         """Return whether a word for true or false may be meant as a text: some branch has texts."""

@@ -21,6 +21,7 @@ from consumer.repair.key_names import (
     slips,
 )
 from consumer.repair.lossless_fields import Guard, below
+from consumer.repair.qualifying_members import qualifies
 from consumer.repair.schema_defaults import FILL, filling, in_place_of_null
 from consumer.repair.values import Json, RefusalCause
 from schemas.json_value import same
@@ -208,18 +209,24 @@ class UndeclaredKeys:
         return [KeyAction(key=key, cost=DROP_NULL if value is None else DROP, target=None)]
 
     def _doubt_of_dropping(self, key: str, value: Json) -> str | None:
-        if value is not None and says_the_measure(key, value):
-            return "says in what the rest is measured"
-        if any(is_measured(key, name) for name in self._shape.declared):
-            return "is of a unit or currency of its own"
-        if reports_failure({key: value}):
-            return "says that it failed"
+        if (meaning := self._meaning_of(key, value)) is not None:
+            return meaning
         if self._shapes.nearly_matches_a_pattern(self._shape, key):
             return "is a slip away from a name that may"
         if isinstance(value, dict | list | str) and self._fitter.speaks_of(value, self._shape):
             return "holds what is declared here"
         meant = self._intended_property(key, value)
         return None if meant is None else f"may be meant for {meant[:64]!r}"
+
+    def _meaning_of(self, key: str, value: Json) -> str | None:
+        """Return what a key says of the other ones, which would mean something else without it."""
+        if value is not None and says_the_measure(key, value):
+            return "says in what the rest is measured"
+        if any(is_measured(key, name) for name in self._shape.declared):
+            return "is of a unit or currency of its own"
+        if qualifies(key, value):
+            return "says how the rest is to be read, or that it does not hold"
+        return "says that it failed" if reports_failure({key: value}) else None
 
     def _intended_property(self, key: str, value: Json) -> str | None:
         """Return the property that a key may be meant for, which prevents dropping it; None where there is none."""

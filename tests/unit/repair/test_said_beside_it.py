@@ -14,7 +14,7 @@ _READING: Json = {
     "required": ["depth", "site"],
     "additionalProperties": False,
 }
-_DOCUMENT: Json = {"depth": 7.5, "site": "B4"}
+_DOCUMENT: dict[str, Json] = {"depth": 7.5, "site": "B4"}
 _WRITTEN = json.dumps(_DOCUMENT)
 
 
@@ -29,6 +29,7 @@ def _one(**member: Json) -> Json:
         {"is_negative": True}, {"voided_at": "2026-01-01"}, {"isRefund": "true"}, {"cancelled": 1}, {"dry_run": True},
         {"reading_deleted": True}, {"simulated": True}, {"storniert": True}, {"annulée": "oui"}, {"отменено": True},
         {"取消": True}, {"above_range": True}, {"tare_kg": 2}, {"dilution": "1:5"},
+        {"vat_included": False}, {"spin_sense": "clockwise"},
     ],
 )  # fmt: skip
 def test_what_turns_or_qualifies_the_rest_is_not_dropped(beside: dict[str, Json]) -> None:
@@ -107,11 +108,19 @@ def test_an_envelope_that_sets_its_content_aside_holds_no_document(envelope: Jso
         {"данные": _DOCUMENT}, {"データ": _DOCUMENT},
         {"candidates": [{"content": {"parts": [{"text": _WRITTEN}], "role": "model"}, "finishReason": "STOP"}]},
         {"warnings": [], "isError": False, "data": _DOCUMENT},
+        {"content": [{"type": "thinking", "thinking": '{"depth": 8}'}, {"type": "text", "text": _WRITTEN}]},
     ],
 )  # fmt: skip
 def test_an_envelope_of_a_known_name_is_taken_off(envelope: Json) -> None:
     repair = repair_document(envelope, _READING, most=Grade.LOSSY)
     assert repair.document == _DOCUMENT, repair.reason
+
+
+def test_medicine_and_units_are_spelt_in_two_ways() -> None:
+    schema = _one(hemoglobin={}, anesthetic={}, edema={}, per_liter={})
+    given: Json = {"haemoglobin": 1, "anaesthetic": 2, "oedema": 3, "per_litre": 4}
+    repair = repair_document(given, schema, most=Grade.LOSSLESS)
+    assert repair.document == {"hemoglobin": 1, "anesthetic": 2, "edema": 3, "per_liter": 4}
 
 
 @pytest.mark.parametrize(
@@ -121,6 +130,7 @@ def test_an_envelope_of_a_known_name_is_taken_off(envelope: Json) -> None:
         (_one(v={"anyOf": [{"type": "array", "contains": {"const": 1}}, {"type": "integer"}]}), {"v": [2]}),
         (_one(v={"anyOf": [{"enum": ["all"]}, {"type": "array", "items": {"type": "string"}}]}), {"v": "al"}),
         (_one(v={"enum": ["2.50", "2.5"]}), {"v": 2.5}),
+        (_one(v={"enum": ["Ms", "mS"]}), {"v": "ms"}),
         (_one(v={"enum": ["and/or", "andor"]}), {"v": "and-or"}),
     ],
 )
@@ -135,7 +145,8 @@ def test_a_limit_or_a_list_of_values_is_not_evaded_by_a_list(schema: Json, docum
         ("discreet_count", "discrete_count"), ("adduction", "abduction"), ("efferents", "afferents"),
         ("hydrochlorite", "hydrochlorate"), ("intracellular", "intercellular"), ("tidal_no", "tidak_no"),
         ("exocrine", "endocrine"), ("propane", "propene"), ("slat", "salt"), ("gantry", "gentry"),
-        ("hypotonic", "hypertonic"), ("methylprednisolone", "methylprednisone"),
+        ("hypotonic", "hypertonic"), ("barque", "baroque"), ("monto", "minto"), ("lamp", "lampa"),
+        ("methylprednisolone", "methylprednisone"),
     ],
 )  # fmt: skip
 def test_a_word_with_another_affix_or_of_a_larger_dictionary_is_meant_as_it_is(key: str, declared: str) -> None:
