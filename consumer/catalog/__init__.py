@@ -11,6 +11,7 @@ from consumer.catalog.approval import ApprovalRules
 from consumer.catalog.current import Catalogs
 from consumer.catalog.ladder import RungLimits
 from consumer.catalog.limits import AutoRetryLimits, Brake, SameLimit, micro_aud
+from consumer.catalog.media_stores import CallPointer, DeclaredMediaStore, KeyPointer, S3Place, WebPlace
 from consumer.catalog.parsing import Catalog, parse_catalog
 from consumer.catalog.policy import WorkflowPolicy
 from consumer.catalog.route_repair import RouteRepairLimits
@@ -26,17 +27,21 @@ __all__ = [
     "ApprovalRules",
     "AutoRetryLimits",
     "Brake",
+    "CallPointer",
     "CallTemplate",
     "Catalog",
     "Catalogs",
+    "DeclaredMediaStore",
     "DescribedRunner",
     "Host",
     "HttpRunner",
+    "KeyPointer",
     "LookCall",
     "OrderCall",
     "PrefectRunner",
     "RouteRepairLimits",
     "RungLimits",
+    "S3Place",
     "SameLimit",
     "SchemaAutofixLimits",
     "Secret",
@@ -44,6 +49,7 @@ __all__ = [
     "StepReadBack",
     "StepRule",
     "StepsLook",
+    "WebPlace",
     "WorkflowPolicy",
     "micro_aud",
     "parse_catalog",

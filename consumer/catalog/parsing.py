@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 from consumer.catalog.access import Secret, Source
 from consumer.catalog.bindings import missing_bindings, source_refusal
 from consumer.catalog.declared import Declared
+from consumer.catalog.media_stores import DeclaredMediaStore
 from consumer.catalog.no_secret import DeclaredPlaces
 from consumer.catalog.policy import WorkflowPolicy
 from consumer.catalog.runners.declared import DescribedRunner
@@ -33,6 +34,7 @@ class _Document(Declared):
     workflows: tuple[WorkflowPolicy, ...] = ()
     secrets: dict[str, Secret] = Field(default_factory=dict)
     runners: dict[str, DescribedRunner] = Field(default_factory=dict)
+    media_stores: dict[str, DeclaredMediaStore] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,7 @@ class Catalog:
     workflows: tuple[WorkflowPolicy, ...]
     secrets: dict[str, Secret]
     runners: dict[str, DescribedRunner] = field(default_factory=dict)
+    media_stores: dict[str, DeclaredMediaStore] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     """Files that it was made from besides its own text, by paths relative to it."""
     unbound: tuple[str, ...] = ()
@@ -137,6 +140,7 @@ def parse_catalog(text: str, name: str = "catalog", read: Callable[[str], str] |
         workflows=document.workflows,
         secrets=dict(document.secrets),
         runners=dict(document.runners),
+        media_stores=dict(document.media_stores),
         files=tuple(named),
         unbound=tuple(f"{_place(root, path, name)}: {why}" for path, why in unbound),
     )
@@ -156,13 +160,16 @@ def _undeclared_references(document: _Document) -> Iterator[tuple[tuple[int | st
                 yield ("workflows", index, "secrets", place), f"{secret} is not declared under `secrets:`"
         if policy.runner is not None and policy.runner not in document.runners:
             yield ("workflows", index, "runner"), f"{policy.runner} is not declared under `runners:`"
+        if policy.media_store is not None and policy.media_store not in document.media_stores:
+            yield ("workflows", index, "media_store"), f"{policy.media_store} is not declared under `media_stores:`"
         for step, rule in policy.steps.items():
             named = rule.read_back.secrets if rule.read_back is not None else frozenset()
             for secret in sorted(named - set(document.secrets)):
                 yield ("workflows", index, "steps", step), f"secret://{secret} is not declared under `secrets:`"
-    for name, runner in document.runners.items():
-        for secret in sorted(runner.secrets - set(document.secrets)):
-            yield ("runners", name), f"secret://{secret} is not declared under `secrets:`"
+    for block, entries in (("runners", document.runners), ("media_stores", document.media_stores)):
+        for name, entry in entries.items():
+            for secret in sorted(entry.secrets - set(document.secrets)):
+                yield (block, name), f"secret://{secret} is not declared under `secrets:`"
 
 
 def _place(root: yaml.Node | None, path: tuple[int | str, ...], name: str) -> str:

@@ -33,6 +33,8 @@ class WorkflowPolicy(Declared):
     secrets: tuple[str, ...] = ()
     runner: str | None = None
     """The engine that runs it, by its name under `runners`; without one no run is touched."""
+    media_store: str | None = None
+    """Where its generated assets go, by its name under `media_stores`; without one none is stored."""
     strategies: tuple[StrategyName, ...] | None = None
     """The only strategies that may act; None allows all that are installed."""
     members: tuple[StrategyName, ...] = ()

@@ -30,6 +30,18 @@ NOT_PERMITTED: Final = "NotPermitted"
 
 
 @value(frozen=True, slots=True, kw_only=True)
+class AwsSigning:
+    """A request to be signed with AWS Signature Version 4 as it is sent.
+
+    Its `authorization` header holds the access key and the secret key, separated by a space and by reference; they are
+    replaced by the signature, so that the secret key itself never leaves.
+    """
+
+    region: str
+    service: str = "s3"
+
+
+@value(frozen=True, slots=True, kw_only=True)
 class OutboundRequest:
     """An HTTP request to send. A header may refer to a credential as `secret://NAME`; its value is never in here."""
 
@@ -41,6 +53,9 @@ class OutboundRequest:
     """Organisation on whose behalf it is sent. Without it, only what the catalog allows to every organisation."""
     effect: bool = False
     """The call may have an effect: its first byte is sent only while `MAY_START` permits it."""
+    signing: AwsSigning | None = None
+    opaque: bool = False
+    """Its answer is taken as bytes and never parsed, such as an image: it may hold any number of brackets."""
 
 
 @value(frozen=True, slots=True, kw_only=True)

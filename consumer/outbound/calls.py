@@ -22,6 +22,7 @@ from consumer.outbound.message import HEADS, on_the_wire, read_answer, unsendabl
 from consumer.outbound.redirects import NotFollowed, next_call, without_credentials
 from consumer.outbound.resolving import SystemResolver
 from consumer.outbound.secret_bindings import unbound_use
+from consumer.outbound.signing import signed, unsignable
 
 _WIRE_LOGGERS: Final = ("httpcore2.http11", "httpcore2.http2")
 ANSWER_BYTES: Final = 64 * 1024 * 1024
@@ -121,14 +122,20 @@ class OutboundCalls:
         async with httpcore2.AsyncConnectionPool(
             ssl_context=self._tls, max_connections=1, max_keepalive_connections=0, network_backend=network
         ) as pool:
+            if request.signing is not None:
+                # In a thread: it hashes the body, and imports its library with the first one.
+                signing, credentials = request.signing, call.credentials
+                request = await asyncio.to_thread(signed, request, signing, str(target.url), credentials)
             wire = on_the_wire(request, target, call.credentials, call.within)
             response = await pool.handle_async_request(wire)
             allowance.more(2 * call.max_bytes)  # once for the body, once for its chunk framing
             with self._room.call(request.org_id) as room:
-                return await read_answer(response, call.exchange, call.credentials, call.max_bytes, room)
+                return await read_answer(
+                    response, call.exchange, call.credentials, room, max_bytes=call.max_bytes, opaque=request.opaque
+                )
 
     def _check_egress(self, request: OutboundRequest, policy: WorkflowPolicy) -> Target | EgressRefused:
-        unfit = unsendable(request)
+        unfit = unsendable(request) or unsignable(request)
         if unfit is not None:
             return EgressRefused(reason=unfit)
         target = target_of(request.url, policy.hosts, request.org_id)

@@ -1,6 +1,8 @@
 """HTTP messages: builds the request with its credentials, and reads the answer bounded, decoded and without them."""
 
+import asyncio
 import re
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import timedelta
 from typing import Final
@@ -38,6 +40,7 @@ _UNSENDABLE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 HEADS: Final = 128 * 1024
 """Most bytes received until an answer's head is complete, 1xx answers included: a flood of those would cost work until
 the timeout."""
+_PIECE: Final = 256 * 1024
 _MAX_PARTS: Final = 50_000
 """Most parts of a body: chunks of one byte cost a thousand times what they carry."""
 
@@ -86,15 +89,28 @@ def on_the_wire(
             scheme=target.url.raw_scheme, host=target.url.raw_host, port=target.url.port, target=target.url.raw_path
         ),
         headers=built.headers.raw,
-        content=request.body or b"",
+        content=_in_pieces(request.body) if request.body and len(request.body) > _PIECE else request.body or b"",
         extensions={"timeout": {"connect": within.total_seconds()}},
     )
 
 
+async def _in_pieces(body: bytes) -> AsyncIterator[bytes]:
+    """Yield a large body in pieces: encrypted as a whole, it would hold the event loop."""
+    for at in range(0, len(body), _PIECE):
+        yield body[at : at + _PIECE]
+        await asyncio.sleep(0)
+
+
 async def read_answer(
-    response: httpcore2.Response, exchange: Exchange, credentials: Credentials, max_bytes: int, room: BodyRoom
+    response: httpcore2.Response,
+    exchange: Exchange,
+    credentials: Credentials,
+    room: BodyRoom,
+    *,
+    max_bytes: int,
+    opaque: bool = False,
 ) -> Answer:
-    """Read an answer, its decoded body up to `max_bytes`, as there is room for it.
+    """Read an answer, its decoded body up to `max_bytes`, as there is room for it; `opaque` as in the request.
 
     Raises
     ------
@@ -106,7 +122,7 @@ async def read_answer(
     # Closed in any case: the connection of a truncated answer cannot be reused.
     async with aclosing(response):
         whole = await _read_body(response, body, max_bytes, room)
-    if len(body) > MAX_VALUES and _count_values(body) > MAX_VALUES:
+    if not opaque and len(body) > MAX_VALUES and _count_values(body) > MAX_VALUES:
         whole, max_bytes = False, SHORT
     del body[max_bytes:]
     media = next((v.decode("latin-1") for n, v in response.headers if n.lower() == b"content-type"), "")

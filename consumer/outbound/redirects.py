@@ -44,7 +44,8 @@ def next_call(
 def without_credentials(request: OutboundRequest) -> OutboundRequest:
     """Strip a call for another origin down to the headers that hold no secret."""
     kept = (name.lower() in _CROSS_ORIGIN_HEADERS and "secret://" not in value for name, value in request.headers)
-    return replace(request, headers=tuple(pair for pair, keep in zip(request.headers, kept, strict=True) if keep))
+    left = tuple(pair for pair, keep in zip(request.headers, kept, strict=True) if keep)
+    return replace(request, headers=left, signing=None)
 
 
 def _redirect_url(target: Target, answer: Answer) -> httpx2.URL | NotFollowed:

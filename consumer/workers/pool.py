@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import AsyncIterator, Hashable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,6 +26,8 @@ _STALLED_AFTER: Final = 30
 """Real time after which a child counts as stopped, as a multiple of its budget of CPU time, and so many seconds."""
 _TRIES: Final = 2
 """How often a request is tried where its child died: the first may have been ended by something else."""
+_PIECE: Final = 256 * 1024
+"""Bytes written at once: a pipe takes 64 KiB, and the transport copies what is left."""
 
 
 class WorkEnd(Enum):
@@ -84,8 +86,10 @@ class WorkerPool:
         for place in self._places:
             await self._ready(place)
 
-    async def work(self, request: bytes, *, of: Hashable = None) -> Worked:
+    async def work(self, request: bytes | Sequence[bytes], *, of: Hashable = None) -> Worked:
         """Have a request answered; `of` is whose it is, such as an organisation.
+
+        One that is given in parts is sent as they are: joining a large one would hold the event loop.
 
         Raises
         ------
@@ -97,9 +101,10 @@ class WorkerPool:
         """
         await self._turns.take(of, self._limits.wait)
         place = self._idle.pop()  # the last one first: it is the warmest
+        parts = (request,) if isinstance(request, bytes) else tuple(request)
         try:
             for _ in range(_TRIES):
-                worked = await self._once(place, request)
+                worked = await self._once(place, parts)
                 if worked is not None:
                     return worked
             return WorkEnded(why=WorkEnd.DIED)
@@ -111,7 +116,7 @@ class WorkerPool:
             self._idle.append(place)
             self._turns.give_back(of)
 
-    async def _once(self, place: _Place, request: bytes) -> Worked | None:
+    async def _once(self, place: _Place, request: Sequence[bytes]) -> Worked | None:
         """Ask once; None where the child died of what may not be the request's fault."""
         child = await self._ready(place)
         answer = b""
@@ -177,12 +182,14 @@ class WorkerPool:
                 await child.wait()
 
 
-async def _exchange(child: Process, request: bytes) -> bytes:
+async def _exchange(child: Process, request: Sequence[bytes]) -> bytes:
     if child.stdin is None or child.stdout is None:
         return b""
-    child.stdin.write(len(request).to_bytes(LENGTH))
-    child.stdin.write(request)
-    await child.stdin.drain()
+    child.stdin.write(sum(map(len, request)).to_bytes(LENGTH))
+    for part in request:
+        for at in range(0, len(part), _PIECE):
+            child.stdin.write(memoryview(part)[at : at + _PIECE])
+            await child.stdin.drain()
     size = int.from_bytes(await child.stdout.readexactly(LENGTH))
     return await child.stdout.readexactly(size)
 

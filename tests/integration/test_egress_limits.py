@@ -221,7 +221,9 @@ async def test_others_get_their_turn_while_a_bomb_is_inflated() -> None:
     async with asyncio.TaskGroup() as group:
         other = group.create_task(others())
         with AnswerRoom(64 * MIB).call(None) as room:
-            answer = await read_answer(response, Exchange(within=LONG, effect=False), Credentials({}), 32 * MIB, room)
+            answer = await read_answer(
+                response, Exchange(within=LONG, effect=False), Credentials({}), room, max_bytes=32 * MIB
+            )
         other.cancel()
     assert len(answer.body) == 32 * MIB
     assert turns >= 500

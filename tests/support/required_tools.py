@@ -6,7 +6,10 @@ from typing import Final
 
 import pytest
 
-PACKAGE_OF: Final = {"kcat": "kcat", "pgbouncer": "pgbouncer", "prometheus": "prometheus", "promtool": "prometheus"}
+PACKAGE_OF: Final = {
+    **{name: name for name in ("espeak-ng", "ffmpeg", "kcat", "pgbouncer", "prometheus", "sox")},
+    "promtool": "prometheus",
+}
 
 
 def in_ci() -> bool:

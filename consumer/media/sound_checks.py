@@ -1,0 +1,159 @@
+"""Judges what a sound measures. Pure.
+
+Thresholds lie between what was measured of true recordings and of the lies they are for; the distance is in each line.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from consumer.media.promise import Promise
+from consumer.media.sounds import Levels, SoundMeasures
+from consumer.media.speech_length import USUAL_PACE, spoken
+from consumer.media.verdict import MediaCheck, MediaExpectation, MediaFinding, failed, inconclusive, passed
+
+_SILENT_DB: Final = -50.0
+"""Loudest moments of what counts as silence; a whisper has -40 dB, the noise of an idle line -70."""
+_BELOW_LOUDEST_DB: Final = 35.0
+"""A moment is voiced down to so far below the loudest ones."""
+_CLIPPED_SHARE: Final = 0.01
+"""Speech at full level has 0.0001 of it, driven eightfold 0.3."""
+_OFFSET: Final = 0.05
+_HUM_SHARE: Final = 0.9
+_HUMS: Final = (50.0, 60.0)
+_HUM_ABOVE_HZ: Final = 610.0
+_HUM_WIDTH_HZ: Final = 6.0
+_FLATNESS: Final = 0.5
+"""White noise has 0.9 and more on average, a voice 0.01 to 0.1."""
+_FLATNESS_HZ: Final = (100.0, 8000.0)
+_STEADY_DB: Final = 1.8
+"""Deviation of the loudness of what does not rise and fall: rumble has 1, a voice 4 and more."""
+_LEVELS_TOGETHER: Final = 5
+_STEADY_SECONDS: Final = 0.5
+_SHORTEST, _LONGEST = 0.7, 1.7
+"""Of the length that a text should take: half a sentence has 0.5, two of the same 2."""
+_LEAST_SLACK, _MOST_SLACK = 0.15, 1.0
+"""Seconds: of a single word little but its beginning and end is heard."""
+_DURATION_SHARE, _DURATION_SLACK = 0.1, 0.25
+_SECONDS_PER_LEVEL: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hearing:
+    """What can be heard of a sound."""
+
+    loudest_db: float
+    voiced_seconds: float
+    """From the first voiced moment to the last."""
+    deviation_db: float
+    flatness: float
+    hum: float
+    """Share of its power at the mains' frequency and its multiples."""
+
+
+def hear(sound: SoundMeasures) -> Hearing:
+    """Derive what can be heard."""
+    loudest = float(np.percentile(sound.levels, 95)) if sound.levels.size else -120.0
+    voiced = np.flatnonzero(sound.levels > max(loudest - _BELOW_LOUDEST_DB, _SILENT_DB - 10))
+    span = float(voiced[-1] - voiced[0] + 1) * _SECONDS_PER_LEVEL if voiced.size else 0.0
+    return Hearing(
+        loudest_db=loudest,
+        voiced_seconds=span,
+        deviation_db=_deviation(sound.levels[voiced[0] : voiced[-1] + 1]) if voiced.size else 0.0,
+        flatness=_flatness(sound.spectrum, sound.hertz_per_bin),
+        hum=_hum(sound.spectrum, sound.hertz_per_bin),
+    )
+
+
+def _deviation(levels: Levels) -> float:
+    """Return how much the loudness of a tenth of a second deviates: that of shorter moments wavers in noise too."""
+    count = levels.size // _LEVELS_TOGETHER
+    if not count:
+        return 0.0
+    power = np.power(10, levels[: count * _LEVELS_TOGETHER].reshape(count, _LEVELS_TOGETHER) / 10)
+    return float(np.std(10 * np.log10(power.mean(axis=1))))
+
+
+def _flatness(spectrum: Levels, width: float) -> float:
+    low, high = (int(hertz / width) for hertz in _FLATNESS_HZ)
+    # The top tenth is left to the converters' filters.
+    band = spectrum[low : min(high, int(spectrum.size * 0.9))]
+    if band.size < 2 or not band.mean():  # noqa: PLR2004 - too short a sound
+        return 0.0
+    return float(np.exp(np.log(np.maximum(band, 1e-20)).mean()) / band.mean())
+
+
+def _hum(spectrum: Levels, width: float) -> float:
+    total = float(spectrum.sum())
+    if not total:
+        return 0.0
+    hertz = np.arange(spectrum.size) * width
+    return max(
+        float(
+            spectrum[
+                (np.abs(hertz - mains * np.round(hertz / mains)) <= _HUM_WIDTH_HZ)
+                & (hertz < _HUM_ABOVE_HZ)
+                & (hertz > 1)
+            ].sum()
+        )
+        / total
+        for mains in _HUMS
+    )
+
+
+def sound_findings(
+    sound: SoundMeasures, heard: Hearing, promise: Promise, expected: MediaExpectation
+) -> Iterator[MediaFinding]:
+    """Make all checks of a decoded sound, in their order."""
+    yield _complete(sound, promise, expected)
+    yield _within(
+        MediaCheck.SILENCE, heard.loudest_db > _SILENT_DB, f"its loudest moments have {heard.loudest_db:.1f} dB"
+    )
+    yield _within(MediaCheck.CLIPPING, sound.clipped <= _CLIPPED_SHARE, f"{sound.clipped:.2%} at full scale")
+    yield _within(MediaCheck.OFFSET, abs(sound.offset) <= _OFFSET, f"an offset of {sound.offset:.3f}")
+    if expected.text is not None:
+        yield from _speech(heard, expected.text, expected.seconds_per_character)
+    if expected.seconds is not None:
+        yield _duration(sound.seconds, expected.seconds)
+
+
+def _within(check: MediaCheck, is_right: bool, detail: str) -> MediaFinding:
+    return passed(check, detail) if is_right else failed(check, detail)
+
+
+def _complete(sound: SoundMeasures, promise: Promise, expected: MediaExpectation) -> MediaFinding:
+    if promise.broken is not None:
+        return failed(MediaCheck.COMPLETE, promise.broken)
+    promised, slack = promise.frames, promise.slack
+    if promised is None and sound.frames_promised is not None:
+        promised, slack = sound.frames_promised, 4608
+    if promised is None:
+        # A stream without a length: only how long it should be tells whether it was cut.
+        if expected.text is None and expected.seconds is None:
+            return inconclusive(MediaCheck.COMPLETE, "it promises no length, and none was asked for")
+        return passed(MediaCheck.COMPLETE, "it promises no length: judged by its duration")
+    detail = f"{sound.frames} samples read of {promised} promised"
+    return _within(MediaCheck.COMPLETE, abs(promised - sound.frames) <= slack, detail)
+
+
+def _speech(heard: Hearing, text: str, pace: float | None) -> Iterator[MediaFinding]:
+    yield _within(MediaCheck.HUM, heard.hum < _HUM_SHARE, f"{heard.hum:.0%} of its power is hum")
+    yield _within(MediaCheck.HISS, heard.flatness < _FLATNESS, f"a spectral flatness of {heard.flatness:.2f}")
+    steady = heard.voiced_seconds >= _STEADY_SECONDS and heard.deviation_db < _STEADY_DB
+    yield _within(MediaCheck.MODULATION, not steady, f"its loudness deviates by {heard.deviation_db:.1f} dB")
+    length = spoken(text)
+    if not length.characters:
+        yield inconclusive(MediaCheck.SPEECH_LENGTH, "its text has nothing to be spoken")
+        return
+    right = length.characters * (pace or USUAL_PACE)
+    shortest = right * _SHORTEST - _LEAST_SLACK
+    longest = right * _LONGEST + _MOST_SLACK + length.pauses
+    detail = f"{heard.voiced_seconds:.2f} s are voiced, its text takes {right:.2f} s"
+    yield _within(MediaCheck.SPEECH_LENGTH, shortest <= heard.voiced_seconds <= longest, detail)
+
+
+def _duration(seconds: float, asked: float) -> MediaFinding:
+    slack = max(asked * _DURATION_SHARE, _DURATION_SLACK)
+    return _within(MediaCheck.DURATION, abs(seconds - asked) <= slack, f"{seconds:.2f} s of {asked:g} s asked for")

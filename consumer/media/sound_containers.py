@@ -1,0 +1,113 @@
+"""Containers of sound: how many samples a file promises, and whether it ends where it says. Pure.
+
+Decoders give what is there and report the length that they gave, so half a WAV reads as a whole one of half the length.
+What was promised stands in the header (WAV, FLAC, the Xing frame of MP3, M4A's boxes) or on the last page (Ogg).
+Writers to a pipe do not know the length and leave a filler in its place: that promises nothing.
+"""
+
+from typing import Final
+
+from consumer.media.image_containers import boxes
+from consumer.media.media_types import MediaType
+from consumer.media.promise import NOTHING, Promise
+
+_UNKNOWN_ABOVE: Final = 0x7FFF_0000
+"""Lengths of a RIFF chunk from here on are the fillers of streaming writers: 0x7fffffff, 0xffffffff and thereabouts."""
+_CODEC_SLACK: Final = 4608
+"""Samples by which an encoder's delay and padding may be counted differently: four frames of MP3."""
+_XING_FRAMES: Final = 1
+_SCANNED: Final = 64 * 1024
+
+
+def sound_promise(content: bytes, media_type: MediaType) -> Promise:
+    """Return what the file promises."""
+    match media_type:
+        case MediaType.WAV:
+            return _wav(content)
+        case MediaType.MP3:
+            return _mp3(content)
+        case MediaType.OGG:
+            return _ogg(content)
+        case MediaType.FLAC:
+            return _flac(content)
+        case MediaType.M4A:
+            return boxes(content)
+        case _:
+            return NOTHING
+
+
+def _wav(content: bytes) -> Promise:
+    at, align, wide = 12, 0, None
+    while at + 8 <= len(content):
+        kind, length = content[at : at + 4], int.from_bytes(content[at + 4 : at + 8], "little")
+        body = at + 8
+        if kind == b"ds64":
+            wide = int.from_bytes(content[body + 8 : body + 16], "little")
+        elif kind == b"fmt ":
+            align = int.from_bytes(content[body + 12 : body + 14], "little")
+        elif kind == b"data":
+            if wide is not None and length == 0xFFFF_FFFF:  # noqa: PLR2004 - RF64: see ds64
+                return _samples(wide, align, len(content) - body)
+            unknown = length >= _UNKNOWN_ABOVE or (length == 0 and body < len(content))
+            return NOTHING if unknown else _samples(length, align, len(content) - body)
+        at = body + length + length % 2
+    return Promise(broken="it has no samples")
+
+
+def _samples(promised: int, align: int, there: int) -> Promise:
+    broken = f"it promises {promised} bytes of samples and has {there}" if promised > there else None
+    return Promise(broken=broken, frames=promised // align if align else None)
+
+
+def _mp3(content: bytes) -> Promise:
+    """Read the frame that VBR encoders put first; without one nothing is promised."""
+    at = 0
+    if content.startswith(b"ID3"):
+        size = 0
+        for byte in content[6:10]:
+            size = size << 7 | byte & 0x7F
+        at = 10 + size
+    at = _first_frame(content, at)
+    if at < 0:
+        return NOTHING
+    version, mono = content[at + 1] >> 3 & 3, content[at + 3] >> 6 == 3  # noqa: PLR2004
+    whole = version == 3  # noqa: PLR2004 - MPEG 1; else the halved rates
+    per_frame = 1152 if whole else 576
+    tag = at + 4 + ((17 if mono else 32) if whole else (9 if mono else 17))
+    if content[tag : tag + 4] in (b"Xing", b"Info") and content[tag + 7] & _XING_FRAMES:
+        frames = int.from_bytes(content[tag + 8 : tag + 12])
+    elif content[at + 36 : at + 40] == b"VBRI":
+        frames = int.from_bytes(content[at + 50 : at + 54])
+    else:
+        return NOTHING
+    return Promise(frames=frames * per_frame, slack=_CODEC_SLACK)
+
+
+def _first_frame(content: bytes, begin: int) -> int:
+    for at in range(begin, min(begin + _SCANNED, len(content) - 60)):
+        if content[at] == 0xFF and content[at + 1] & 0xE6 == 0xE2:  # noqa: PLR2004 - the sync word and layer III
+            return at
+    return -1
+
+
+def _ogg(content: bytes) -> Promise:
+    """Walk the pages of the first stream to the one that is marked as its last."""
+    at, serial = 0, content[14:18]
+    while at + 27 <= len(content) and content[at : at + 4] == b"OggS":
+        segments = content[at + 26]
+        sizes = content[at + 27 : at + 27 + segments]
+        after = at + 27 + segments + sum(sizes)
+        if content[at + 14 : at + 18] == serial and content[at + 5] & 4:
+            if after > len(content):
+                break
+            return Promise(frames=int.from_bytes(content[at + 6 : at + 14], "little"), slack=_CODEC_SLACK)
+        at = after
+    return Promise(broken="its last page is missing")
+
+
+def _flac(content: bytes) -> Promise:
+    """Read STREAMINFO, which always comes first; 36 bits of it are the number of samples, 0 for unknown."""
+    if len(content) < 42 or content[4] & 0x7F:  # noqa: PLR2004 - the marker, a block's head, STREAMINFO
+        return Promise(broken="it has no head")
+    frames = int.from_bytes(content[18:26]) & 0xF_FFFF_FFFF
+    return Promise(frames=frames) if frames else NOTHING

@@ -1,0 +1,169 @@
+"""What a generator answers with status 200 and is not the file: each with the one check that finds it."""
+
+import struct
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from consumer.media.images import perceptual_hash
+from consumer.media.media_types import MediaType
+from consumer.media.verdict import MediaCheck, MediaExpectation
+from schemas.names import AssetKind
+from tests.support.media.pictures import cut_out, nearly_blank, noise, photograph, saved, sign
+from tests.support.media.true_files import TRUE_FILES, streamed, svg
+from tests.support.media.voices import TEXT, brown, encoded, tone, voice, wav, white
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lie:
+    make: Callable[[], bytes]
+    found_by: MediaCheck
+    expected: MediaExpectation
+
+
+IMAGE: Final = MediaExpectation(kind=AssetKind.IMAGE, width=256, height=192)
+ANY_IMAGE: Final = MediaExpectation(kind=AssetKind.IMAGE)
+SPEECH: Final = MediaExpectation(kind=AssetKind.AUDIO, text=TEXT)
+SOUND: Final = MediaExpectation(kind=AssetKind.AUDIO)
+HTML: Final = b"<!doctype html><html><body><h1>502 Bad Gateway</h1></body></html>" * 20
+
+
+def cut(name: str, share: float) -> Callable[[], bytes]:
+    def make() -> bytes:
+        whole = TRUE_FILES[name].make()
+        return whole[: int(len(whole) * share)]
+
+    return make
+
+
+def closed_jpeg(name: str, share: float) -> Callable[[], bytes]:
+    """A truncated JPEG with an end marker: the lower part of what it shows is grey."""
+    return lambda: cut(name, share)() + b"\xff\xd9"
+
+
+def closed_png() -> bytes:
+    """A truncated PNG with its end behind it."""
+    whole = TRUE_FILES["png"].make()
+    return whole[: len(whole) // 2] + whole[-12:]
+
+
+def flipped(name: str) -> Callable[[], bytes]:
+    def make() -> bytes:
+        content = bytearray(TRUE_FILES[name].make())
+        content[len(content) // 2] ^= 0xFF
+        return bytes(content)
+
+    return make
+
+
+def _said(samples: Callable[[], "np.ndarray[tuple[int], np.dtype[np.float64]]"]) -> Callable[[], bytes]:
+    return lambda: wav(np.asarray(samples()))
+
+
+def _padded() -> bytes:
+    """Half of the sentence, and silence up to its length."""
+    whole = voice()
+    whole[whole.size // 2 :] = 0
+    return wav(whole)
+
+
+def _lie(found_by: MediaCheck, make: Callable[[], bytes], expected: MediaExpectation = ANY_IMAGE) -> Lie:
+    return Lie(make=make, found_by=found_by, expected=expected)
+
+
+_C = MediaCheck
+_SIGNS: Final = replace(ANY_IMAGE, placeholders=(perceptual_hash(sign().convert("L")),))
+LIES: Final[Mapping[str, Lie]] = {
+    "empty": _lie(_C.SIZE, lambda: b""),
+    "one pixel": _lie(_C.SIZE, lambda: saved(Image.new("RGB", (1, 1)), "GIF"), replace(ANY_IMAGE, min_bytes=500)),
+    "an error page as an image": _lie(_C.MEDIA_TYPE, lambda: HTML),
+    "an error page as a voice": _lie(_C.MEDIA_TYPE, lambda: HTML, SPEECH),
+    "an error in json": _lie(_C.MEDIA_TYPE, lambda: b'{"images": []}', replace(IMAGE)),
+    "a jpeg for a png": _lie(_C.MEDIA_TYPE, TRUE_FILES["jpeg"].make, replace(IMAGE, media_types=(MediaType.PNG,))),
+    "a voice for an image": _lie(_C.MEDIA_TYPE, TRUE_FILES["mp3"].make),
+    "an image for a voice": _lie(_C.MEDIA_TYPE, TRUE_FILES["png"].make, SPEECH),
+    "half a png": _lie(_C.DECODES, cut("png", 0.5)),
+    "half a png with its end": _lie(_C.DECODES, closed_png),
+    "a png without its end": _lie(_C.COMPLETE, lambda: TRUE_FILES["png"].make()[:-12]),
+    "half a jpeg": _lie(_C.DECODES, cut("jpeg", 0.5)),
+    "half a gif": _lie(_C.DECODES, cut("gif", 0.5)),
+    "half an animation": _lie(_C.COMPLETE, lambda: _without_last_frame(TRUE_FILES["gif, animated"].make())),
+    "half a webp": _lie(_C.DECODES, cut("webp", 0.5)),
+    "half an avif": _lie(_C.DECODES, cut("avif", 0.5)),
+    "half an svg": _lie(_C.DECODES, cut("svg", 0.6)),
+    "a damaged png": _lie(_C.DECODES, flipped("png")),
+    **{
+        f"a {share:.0%} {name} with an end marker": _lie(_C.DECODES, closed_jpeg(name, share))
+        for name in ("jpeg", "jpeg, progressive", "jpeg, grey", "jpeg, cmyk", "jpeg, fine", "jpeg, restarts")
+        for share in (0.6, 0.9)
+    },
+    "blank": _lie(_C.BLANK, lambda: saved(Image.new("RGB", (256, 256), "#fafafa"), "PNG")),
+    "nearly blank": _lie(_C.BLANK, lambda: saved(nearly_blank(), "PNG")),
+    "transparent throughout": _lie(_C.BLANK, lambda: saved(Image.new("RGBA", (256, 256), (9, 9, 9, 0)), "PNG")),
+    "a blank svg": _lie(_C.BLANK, lambda: svg('<rect width="256" height="192" fill="#eee"/>')),
+    "noise": _lie(_C.PICTURE, lambda: saved(noise(), "PNG")),
+    "noise in jpeg": _lie(_C.PICTURE, lambda: saved(noise(), "JPEG", quality=92)),
+    "a placeholder": _lie(_C.PLACEHOLDER, lambda: saved(sign(), "PNG"), _SIGNS),
+    "a placeholder in another size": _lie(_C.PLACEHOLDER, lambda: saved(sign().resize((400, 400)), "JPEG"), _SIGNS),
+    "another size": _lie(_C.DIMENSIONS, lambda: saved(photograph(128, 96), "PNG"), IMAGE),
+    "another shape": _lie(_C.ASPECT, lambda: saved(photograph(256, 256), "PNG"), replace(ANY_IMAGE, aspect=16 / 9)),
+    "not cut out": _lie(_C.ALPHA, TRUE_FILES["png, opaque with alpha"].make, replace(ANY_IMAGE, alpha=True)),
+    "cut out": _lie(_C.ALPHA, lambda: saved(cut_out(), "PNG"), replace(ANY_IMAGE, alpha=False)),
+    "an svg that acts": _lie(_C.ACTIVE_CONTENT, lambda: svg("<script>alert(1)</script><circle r='60'/>")),
+    "an svg that refers elsewhere": _lie(_C.ACTIVE_CONTENT, lambda: svg('<image href="https://example.com/x.png"/>')),
+    "a bomb": _lie(_C.LIMITS, lambda: png_head(60_000, 60_000)),
+    "half a wav": _lie(_C.COMPLETE, cut("wav", 0.5), SOUND),
+    "a wav that lacks its last second": _lie(_C.COMPLETE, cut("wav", 0.8), SPEECH),
+    "half an mp3": _lie(_C.COMPLETE, cut("mp3", 0.5), SOUND),
+    "half an mp3 without a count": _lie(_C.SPEECH_LENGTH, cut("mp3, without a count", 0.5), SPEECH),
+    "half a streamed wav": _lie(_C.SPEECH_LENGTH, lambda: streamed(cut("wav", 0.5)()), SPEECH),
+    "half an ogg": _lie(_C.COMPLETE, cut("ogg, opus", 0.5), SOUND),
+    "half a vorbis": _lie(_C.COMPLETE, cut("ogg, vorbis", 0.6), SOUND),
+    "half a flac": _lie(_C.COMPLETE, cut("flac", 0.5), SOUND),
+    "half an m4a": _lie(_C.COMPLETE, cut("m4a, index first", 0.6), SOUND),
+    "an m4a without its index": _lie(_C.DECODES, cut("m4a", 0.5), SOUND),
+    "a head alone": _lie(_C.DECODES, lambda: TRUE_FILES["wav"].make()[:44], SOUND),
+    "half a sentence": _lie(_C.SPEECH_LENGTH, _said(lambda: voice(2.1)), SPEECH),
+    "half a sentence and silence": _lie(_C.SPEECH_LENGTH, _padded, SPEECH),
+    "three sentences": _lie(_C.SPEECH_LENGTH, _said(lambda: voice(14)), SPEECH),
+    "shorter than asked for": _lie(_C.DURATION, _said(lambda: voice(4.4)), replace(SOUND, seconds=6)),
+    "silence": _lie(_C.SILENCE, _said(lambda: np.zeros(100_000)), SOUND),
+    "near silence": _lie(_C.SILENCE, _said(lambda: white(level=10**-3.5)), SOUND),
+    "clipped": _lie(_C.CLIPPING, _said(lambda: voice() * 40), SOUND),
+    "with an offset": _lie(_C.OFFSET, _said(lambda: voice() * 0.5 + 0.2), SOUND),
+    "hum": _lie(_C.HUM, _said(lambda: _swelling(tone(50) + 0.5 * tone(150))), SPEECH),
+    "white noise": _lie(_C.HISS, _said(lambda: _swelling(white())), SPEECH),
+    "a steady tone": _lie(_C.MODULATION, _said(lambda: tone(440)), SPEECH),
+    "a steady rumble": _lie(_C.MODULATION, _said(brown), SPEECH),
+}
+
+
+def _swelling(
+    samples: "np.ndarray[tuple[int], np.dtype[np.float64]]",
+) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    """Make it rise and fall as a voice does, so that no other check finds it."""
+    at = np.arange(samples.size) / samples.size
+    return np.asarray(samples * (0.12 + 0.88 * np.abs(np.sin(2 * np.pi * 9 * at))))
+
+
+def _without_last_frame(gif: bytes) -> bytes:
+    """Cut between two frames: all that are there are whole."""
+    return gif[: gif.rindex(b"\x21\xf9\x04")]
+
+
+def png_head(width: int, height: int) -> bytes:
+    """A PNG whose header promises more than its 1,000 bytes hold."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return len(body).to_bytes(4) + kind + body + zlib.crc32(kind + body).to_bytes(4)
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    packed = zlib.compress(b"\0" * 1_000)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+
+
+__all__ = ["HTML", "IMAGE", "LIES", "SOUND", "SPEECH", "Lie", "encoded", "png_head"]
