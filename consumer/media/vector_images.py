@@ -32,7 +32,7 @@ class ActiveContent(Exception):
 
 
 @dataclass(slots=True)
-class _Reading:
+class _SvgReading:
     depth: int = 0
     elements: int = 0
     root: dict[str, str] | None = None
@@ -79,8 +79,8 @@ def read_vector(content: bytes) -> VectorImage:
     return VectorImage(measures=measures_of(pixels, (round(width), round(height)), 1), has_text=reading.has_text)
 
 
-def _parse(content: bytes) -> _Reading:
-    reading = _Reading()
+def _parse(content: bytes) -> _SvgReading:
+    reading = _SvgReading()
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.StartElementHandler = lambda name, attributes: _begin(reading, name, attributes)
     parser.EndElementHandler = lambda name: _end(reading, name)
@@ -97,7 +97,7 @@ def _parse(content: bytes) -> _Reading:
     return reading
 
 
-def _begin(reading: _Reading, name: str, attributes: dict[str, str]) -> None:
+def _begin(reading: _SvgReading, name: str, attributes: dict[str, str]) -> None:
     space, _, local = name.rpartition(" ")
     reading.depth += 1
     reading.elements += 1
@@ -123,12 +123,12 @@ def _check_attribute(name: str, value: str) -> None:
         raise ActiveContent(f"an attribute `{name[:40]}` that leads elsewhere")
 
 
-def _text(reading: _Reading, text: str) -> None:
+def _text(reading: _SvgReading, text: str) -> None:
     if reading.within_style:
         reading.style += text
 
 
-def _end(reading: _Reading, _: str) -> None:
+def _end(reading: _SvgReading, _: str) -> None:
     reading.depth -= 1
     reading.within_style = False
 
