@@ -14,7 +14,8 @@ from pydantic import Field, field_validator, model_validator
 from consumer.catalog.access import Organisations
 from consumer.catalog.declared import Declared
 from consumer.catalog.runners.checks import FRAMING, TOKEN, fault, secrets_in
-from consumer.catalog.runners.http import CallTemplate, Pointer, Status
+from consumer.catalog.runners.http import CallTemplate, Status
+from consumer.catalog.runners.run_look import Pointer
 from consumer.catalog.templates import Template, header_fault, read_template, read_url, secret_names
 
 _KEY: Final = re.compile(r"[A-Za-z0-9._~!$'()*+,;=:@/-]*")

@@ -158,14 +158,20 @@ def _undeclared_references(document: _Document) -> Iterator[tuple[tuple[int | st
         for place, secret in enumerate(policy.secrets):
             if secret not in document.secrets:
                 yield ("workflows", index, "secrets", place), f"{secret} is not declared under `secrets:`"
-        if policy.runner is not None and policy.runner not in document.runners:
-            yield ("workflows", index, "runner"), f"{policy.runner} is not declared under `runners:`"
-        if policy.media_store is not None and policy.media_store not in document.media_stores:
-            yield ("workflows", index, "media_store"), f"{policy.media_store} is not declared under `media_stores:`"
+        for name, chosen, block in (
+            ("runner", policy.runner, document.runners),
+            ("media_store", policy.media_store, document.media_stores),
+        ):
+            if chosen is not None and chosen not in block:
+                yield ("workflows", index, name), f"{chosen} is not declared under `{name}s:`"
         for step, rule in policy.steps.items():
             named = rule.read_back.secrets if rule.read_back is not None else frozenset()
             for secret in sorted(named - set(document.secrets)):
                 yield ("workflows", index, "steps", step), f"secret://{secret} is not declared under `secrets:`"
+    yield from _undeclared_secrets(document)
+
+
+def _undeclared_secrets(document: _Document) -> Iterator[tuple[tuple[int | str, ...], str]]:
     for block, entries in (("runners", document.runners), ("media_stores", document.media_stores)):
         for name, entry in entries.items():
             for secret in sorted(entry.secrets - set(document.secrets)):

@@ -36,7 +36,7 @@ _MOST_WAIT: Final = timedelta(days=1)
 _UNKNOWN_WAIT: Final = timedelta(minutes=1)
 
 
-class ReadBack:
+class AssetFetch:
     """Fetches the assets of one store."""
 
     def __init__(self, declared: DeclaredMediaStore, calls: OutboundCalls) -> None:

@@ -26,7 +26,7 @@ from consumer.media_store.contract import (
 )
 from consumer.media_store.keys import UnfitKey, asset_values, render_key, url_of
 from consumer.media_store.places import OnlyIf
-from consumer.media_store.read_back import ReadBack, digest_of
+from consumer.media_store.read_back import AssetFetch, digest_of
 from consumer.model.call import Answer, CallResult, OutboundRequest
 from consumer.outbound.calls import OutboundCalls
 from consumer.runners.places import dependency_of
@@ -45,7 +45,7 @@ class MediaStore:
         self._calls = calls
         pointer = declared.pointer
         self._called = None if isinstance(pointer, KeyPointer) else CalledPointer(pointer, calls)
-        self._read_back = ReadBack(declared, calls)
+        self._read_back = AssetFetch(declared, calls)
 
     def refusal(self, asset: AssetRef, policy: WorkflowPolicy) -> str | None:
         """Return why an asset cannot be stored (its id, a host or a secret that is not allowed), or None. Pure."""

@@ -1,4 +1,4 @@
-"""Media stores as they are declared: what would let one organisation change another's assets is refused, by its line."""
+"""Media stores as declared: what would let one organisation change another's assets is refused, by its line."""
 
 from typing import Any
 
@@ -45,12 +45,21 @@ def test_what_is_left_out_has_safe_defaults() -> None:
         ({"object_key": "objects/all"}, "all would have the same key"),
         ({"public": "https://cdn.example.com/{org_id}"}, "without values"),
         ({"pointer": CALLED}, "`public_key` says where users fetch"),
-        ({"pointer": CALLED | {"swap": SWAP | {"body": {"from": "{version}"}}}, "public_key": "{asset.id}"}, "at what to point"),
-        ({"pointer": CALLED | {"swap": SWAP | {"body": {"to": "{digest}"}}}, "public_key": "{asset.id}"}, "`{version}`"),
+        (
+            {"pointer": CALLED | {"swap": SWAP | {"body": {"from": "{version}"}}}, "public_key": "{asset.id}"},
+            "at what to point",
+        ),
+        (
+            {"pointer": CALLED | {"swap": SWAP | {"body": {"to": "{digest}"}}}, "public_key": "{asset.id}"},
+            "`{version}`",
+        ),
         ({"place": S3 | {"secret_key": "s3cr3t"}}, "String should match pattern"),
-        ({"place": {"kind": "http", "base": "https://x.example.com/", "headers": {"host": "a"}}}, "belongs to the connection"),
+        (
+            {"place": {"kind": "http", "base": "https://x.example.com/", "headers": {"host": "a"}}},
+            "belongs to the connection",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_meant_is_refused(changes: dict[str, Any], why: str) -> None:
     with pytest.raises(ValidationError) as refused:
         declared(**changes)
@@ -67,6 +76,8 @@ def test_a_pointer_that_another_system_keeps_names_who_uses_it() -> None:
     assert store.pointer.used == {"org_id", "asset.id"}
 
 
-@pytest.mark.parametrize(("addressing", "base"), [("path", "https://s3.example.com/media"), ("host", "https://media.s3.example.com")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("addressing", "base"), [("path", "https://s3.example.com/media"), ("host", "https://media.s3.example.com")]
+)
 def test_a_bucket_stands_in_the_path_or_before_the_host(addressing: str, base: str) -> None:
     assert declared(place=S3 | {"addressing": addressing}).place.base == base

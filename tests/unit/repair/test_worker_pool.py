@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import AsyncIterator, Hashable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -110,8 +110,8 @@ def _children() -> list[int]:
 class AtOnce(WorkerPool):
     """Answers without a child, and without a turn of the event loop."""
 
-    async def work(self, request: bytes, *, of: Hashable = None) -> bytes:  # noqa: ARG002 - the pool's
-        return worker.answer(request)
+    async def work(self, request: bytes | Sequence[bytes], *, of: Hashable = None) -> bytes:  # noqa: ARG002 - the pool's
+        return worker.answer(request if isinstance(request, bytes) else b"".join(request))
 
 
 async def test_others_get_their_turn_while_many_edits_are_read() -> None:
