@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from consumer.errors import OwnFault
+from schemas.dependency_binding import BindingState
 from schemas.names import (
     BudgetWarningKind,
     Code,
@@ -194,6 +195,7 @@ class Metrics:
         self._create_suspended(registry)
         self._create_pauses(registry)
         self._create_relapses(registry)
+        self._create_bindings(registry)
         self._create_flow(registry)
         self._create_rows(registry)
         self._create_process(registry)
@@ -290,6 +292,31 @@ class Metrics:
             self.replays[outcome].inc(0)
         for reason in PoisonReason:
             self.dead_letters[reason].inc(0)
+
+    def _create_bindings(self, registry: CollectorRegistry) -> None:
+        self.bindings_held = Gauge(
+            "shw_dependency_bindings",
+            "Dependencies of organisations that are replaced now. Above 0: `shw bindings` says by what and why.",
+            registry=registry,
+        )
+        changes = Counter(
+            "shw_dependency_binding_changes",
+            "Changes of where calls go. `canary` rises again and again: a dependency flaps; raise `binding.steady`.",
+            ["state"],
+            registry=registry,
+        )
+        self.binding_changes = Children[BindingState, Counter](changes.labels)
+        probes = Counter(
+            "shw_dependency_probes",
+            "Health calls to dependencies that are replaced. Only `ill`, for hours: tell its operator.",
+            ["found"],
+            registry=registry,
+        )
+        self.binding_probes = Children[bool, Counter](lambda well: probes.labels("well" if well else "ill"))
+        for state in BindingState:
+            self.binding_changes[state].inc(0)
+        for well in (True, False):
+            self.binding_probes[well].inc(0)
 
     def _create_catalog(self, registry: CollectorRegistry) -> None:
         reloads = Counter(

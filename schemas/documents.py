@@ -12,6 +12,7 @@ from schemas.asyncapi import Channel, MessageKind, asyncapi_document
 from schemas.bulk import BULK_PROGRESS_TYPE, BulkProgress
 from schemas.context import Context
 from schemas.dead_letter import DeadLetterHeaders
+from schemas.dependency_binding import DEPENDENCY_BINDING_TYPE, DependencyBinding
 from schemas.envelope import Envelope
 from schemas.failure import FAILURE_TYPE, WorkflowFailure
 from schemas.heal_result import (
@@ -52,6 +53,7 @@ _DOCUMENTS: Final = (
     _Generated(name=COMMAND_TYPE, model=Command, mode="validation"),
     _Generated(name=COMMAND_RESULT_TYPE, model=CommandResult, mode="serialization"),
     _Generated(name=BULK_PROGRESS_TYPE, model=BulkProgress, mode="serialization"),
+    _Generated(name=DEPENDENCY_BINDING_TYPE, model=DependencyBinding, mode="serialization"),
     _Generated(name=HEARTBEAT_TYPE, model=Heartbeat, mode="validation"),
     _Generated(name=_DEAD_LETTER, model=DeadLetterHeaders, mode="validation"),
 )
@@ -132,21 +134,7 @@ def _channels(schemas: dict[str, Any]) -> tuple[Channel, ...]:
             description="Failures of workflows. CloudEvents structured, binary or in a batch, or the bare data object.",
             messages=(_message(FAILURE_TYPE, schemas, (examples.failure(),)),),
         ),
-        Channel(
-            name="healResults",
-            topic="workflow.heal-results",
-            action="send",
-            key="The failure's id (a command result without a failure: the command's; a warning: its organisation's).",
-            description="What came of each failure, at least once, with stable ids, in order of `step` per failure.",
-            messages=(
-                _message(HEAL_RESULT_TYPE, schemas, (examples.heal_result(),)),
-                _message(FAILURE_STATUS_TYPE, schemas, (examples.failure_status(),)),
-                _message(BUDGET_WARNING_TYPE, schemas, (examples.budget_warning(),)),
-                _message(PAUSE_TYPE, schemas, (examples.pause(),)),
-                _message(COMMAND_RESULT_TYPE, schemas, (examples.command_result(),)),
-                _message(BULK_PROGRESS_TYPE, schemas, (examples.bulk_progress(),)),
-            ),
-        ),
+        _results_channel(schemas),
         Channel(
             name="deadLetters",
             topic="workflow.failures.dlq",
@@ -171,6 +159,25 @@ def _channels(schemas: dict[str, Any]) -> tuple[Channel, ...]:
             key="The run's id.",
             description="Signs of life of runs.",
             messages=(_message(HEARTBEAT_TYPE, schemas, (examples.heartbeat(),)),),
+        ),
+    )
+
+
+def _results_channel(schemas: dict[str, Any]) -> Channel:
+    return Channel(
+        name="healResults",
+        topic="workflow.heal-results",
+        action="send",
+        key="The failure's id (a command result without a failure: the command's; a warning: its organisation's).",
+        description="What came of each failure, at least once, with stable ids, in order of `step` per failure.",
+        messages=(
+            _message(HEAL_RESULT_TYPE, schemas, (examples.heal_result(),)),
+            _message(FAILURE_STATUS_TYPE, schemas, (examples.failure_status(),)),
+            _message(BUDGET_WARNING_TYPE, schemas, (examples.budget_warning(),)),
+            _message(PAUSE_TYPE, schemas, (examples.pause(),)),
+            _message(COMMAND_RESULT_TYPE, schemas, (examples.command_result(),)),
+            _message(BULK_PROGRESS_TYPE, schemas, (examples.bulk_progress(),)),
+            _message(DEPENDENCY_BINDING_TYPE, schemas, (examples.dependency_binding(),)),
         ),
     )
 

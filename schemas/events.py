@@ -5,6 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from schemas.bulk import BULK_PROGRESS_TYPE, BulkProgress
+from schemas.dependency_binding import DEPENDENCY_BINDING_TYPE, DependencyBinding
 from schemas.envelope import Envelope
 from schemas.heal_result import (
     BUDGET_WARNING_TYPE,
@@ -71,11 +72,19 @@ def bulk_progress_event(progress: BulkProgress) -> Envelope:
     return _event(BULK_PROGRESS_TYPE, event_id, str(progress.bulk_id), progress, progress.at, NO_TRACE)
 
 
+def dependency_binding_event(binding: DependencyBinding) -> Envelope:
+    """Wrap where the calls to a dependency go; the id is its names and the change's number, the subject its names."""
+    subject = f"{binding.org_id}:{binding.dependency}"
+    return _event(
+        DEPENDENCY_BINDING_TYPE, f"{subject}:{binding.version}", subject, binding, binding.changed_at, NO_TRACE
+    )
+
+
 def _event(
     kind: str,
     event_id: str,
     subject: str,
-    data: HealResult | FailureStatus | BudgetWarning | PauseStatus | CommandResult | BulkProgress,
+    data: HealResult | FailureStatus | BudgetWarning | PauseStatus | CommandResult | BulkProgress | DependencyBinding,
     time: datetime,
     trace: Trace,
 ) -> Envelope:

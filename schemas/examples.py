@@ -8,11 +8,13 @@ from uuid import UUID
 
 from schemas.bulk import BulkOutcome, BulkProgress
 from schemas.dead_letter import RefusedRecord, dead_letter
+from schemas.dependency_binding import BindingState, DependencyBinding
 from schemas.envelope import Envelope
 from schemas.events import (
     budget_warning_event,
     bulk_progress_event,
     command_result_event,
+    dependency_binding_event,
     failure_status_event,
     heal_result_event,
     pause_event,
@@ -166,6 +168,27 @@ def pause() -> Envelope:
         changed_at=NOON,
     )
     return pause_event(status)
+
+
+def dependency_binding() -> Envelope:
+    """Make a dependency that is ill, and whose calls all go to what stands in for it."""
+    binding = DependencyBinding(
+        org_id=ORGANISATION,
+        dependency="translate",
+        version=2,
+        state=BindingState.WHOLE,
+        candidate="second",
+        share=1.0,
+        lease_until=NOON + timedelta(minutes=1),
+        ejections=1,
+        reason="second has answered 3 calls in a row as the contract demands",
+        evidence=[
+            {"source": "failure", "says": "ill", "detail": "the failed call was answered 503"},
+            {"source": "health", "says": "ill", "detail": "the health call was answered 503"},
+        ],
+        changed_at=NOON,
+    )
+    return dependency_binding_event(binding)
 
 
 def failure_status() -> Envelope:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from schemas.names import Code, Disposition, FailureType, Result, Status, StrategyName
+from schemas.openapi_bindings import binding_paths, binding_schemas
 from schemas.openapi_orders import order_paths, order_schemas
 from schemas.openapi_parts import (
     ALWAYS,
@@ -37,7 +38,7 @@ def openapi_document() -> Json:
             "version": API_VERSION,
             "description": "Failures and attempts for owners and admins, asking for a heal, health and metrics.",
         },
-        "paths": _healing_paths() | _plan_paths() | _pause_paths() | order_paths() | _process_paths(),
+        "paths": _healing_paths() | _plan_paths() | _pause_paths() | order_paths() | binding_paths() | _process_paths(),
         "components": {
             "schemas": _schemas(),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
@@ -220,6 +221,7 @@ def _schemas() -> Json:
         **_plans(),
         **_pauses(),
         **order_schemas(),
+        **binding_schemas(),
         **_answers(),
     }
 

@@ -8,6 +8,7 @@ from typing import Final
 from fastapi import FastAPI
 
 from consumer.api.approvals import ApprovalEndpoints, add_approvals
+from consumer.api.bindings import add_bindings
 from consumer.api.errors import answer_errors
 from consumer.api.gateway import Gateway, gateway
 from consumer.api.healing import healing_routes
@@ -54,6 +55,7 @@ def create_api(
     answer_errors(app)
     app.include_router(health_routes(settings, metrics.registry, clocks, readiness))
     routes, healing = healing_routes(settings, pool, wake)
+    add_bindings(routes, healing)
     if supervision is not None:
         add_pauses(routes, healing, supervision.pauses)
         add_approvals(routes, healing, supervision.approvals)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Final, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
 import yaml
@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 from consumer.catalog.access import Secret, Source
 from consumer.catalog.bindings import missing_bindings, source_refusal
 from consumer.catalog.declared import Declared
+from consumer.catalog.dependencies import Dependency
 from consumer.catalog.media_stores import DeclaredMediaStore
 from consumer.catalog.no_secret import DeclaredPlaces
 from consumer.catalog.policy import WorkflowPolicy
@@ -23,6 +24,7 @@ from consumer.catalog.yaml_text import read_yaml
 from consumer.errors import ConfigError
 from schemas.json_value import steps_of
 
+DependencyName: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 KeyT = TypeVar("KeyT")
 ValueT = TypeVar("ValueT")
 _CACHE_SIZE: Final = 4096
@@ -35,6 +37,7 @@ class _Document(Declared):
     secrets: dict[str, Secret] = Field(default_factory=dict)
     runners: dict[str, DescribedRunner] = Field(default_factory=dict)
     media_stores: dict[str, DeclaredMediaStore] = Field(default_factory=dict)
+    dependencies: dict[DependencyName, Dependency] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +140,7 @@ def parse_catalog(text: str, name: str = "catalog", read: Callable[[str], str] |
     return Catalog(
         version=version,
         sources=document.sources,
-        workflows=document.workflows,
+        workflows=tuple(policy.with_dependencies(document.dependencies) for policy in document.workflows),
         secrets=dict(document.secrets),
         runners=dict(document.runners),
         media_stores=dict(document.media_stores),
@@ -168,11 +171,18 @@ def _undeclared_references(document: _Document) -> Iterator[tuple[tuple[int | st
             named = rule.read_back.secrets if rule.read_back is not None else frozenset()
             for secret in sorted(named - set(document.secrets)):
                 yield ("workflows", index, "steps", step), f"secret://{secret} is not declared under `secrets:`"
+        for place, dependency in enumerate(policy.dependencies):
+            if dependency not in document.dependencies:
+                yield ("workflows", index, "dependencies", place), f"{dependency} is not declared under `dependencies:`"
     yield from _undeclared_secrets(document)
 
 
 def _undeclared_secrets(document: _Document) -> Iterator[tuple[tuple[int | str, ...], str]]:
-    for block, entries in (("runners", document.runners), ("media_stores", document.media_stores)):
+    for block, entries in (
+        ("runners", document.runners),
+        ("media_stores", document.media_stores),
+        ("dependencies", document.dependencies),
+    ):
         for name, entry in entries.items():
             for secret in sorted(entry.secrets - set(document.secrets)):
                 yield (block, name), f"secret://{secret} is not declared under `secrets:`"

@@ -7,11 +7,12 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from consumer.catalog.access import Host
 from consumer.catalog.approval import ApprovalRules
 from consumer.catalog.declared import Declared
+from consumer.catalog.dependencies import Dependency
 from consumer.catalog.ladder import UNLIMITED, Ladders, RungLimits, Rungs, contradictions
 from consumer.catalog.limits import AutoRetryLimits, Brake, SameLimit, micro_aud
 from consumer.catalog.no_secret import Place
@@ -64,6 +65,10 @@ class WorkflowPolicy(Declared):
     """Places of its requests and payloads that hold no secret, whatever they look like: what stands there is sent."""
     watch: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=90))] = timedelta(days=7)
     """After a proven heal: the same cause on the same scope within it is a relapse."""
+    dependencies: Annotated[tuple[str, ...], Field(max_length=64)] = ()
+    """What its calls depend on and may be replaced, by their names under the catalog's `dependencies`."""
+    most_replaced: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Most of these, as a share, that may be replaced at once for one organisation; always at least one."""
     auto_retry: AutoRetryLimits = AutoRetryLimits()
     schema_autofix: SchemaAutofixLimits = SchemaAutofixLimits()
     route_repair: RouteRepairLimits = RouteRepairLimits()
@@ -71,6 +76,21 @@ class WorkflowPolicy(Declared):
     """May a step that may have begun be begun again? Not where nothing is declared."""
     allowance_aud: Decimal = Decimal("0.05")
     """Most credits that one attempt may hold in its organisation's wallet, from before it starts until it ends."""
+
+    _replaceable: Mapping[str, Dependency] = PrivateAttr(default_factory=dict)
+
+    @property
+    def replaceable(self) -> Mapping[str, Dependency]:
+        """The declarations of its `dependencies`, by name."""
+        return self._replaceable
+
+    def with_dependencies(self, declared: Mapping[str, Dependency]) -> Self:
+        """Return the policy with the declarations of its dependencies; all have to be declared."""
+        if not self.dependencies:
+            return self
+        policy = self.model_copy()
+        policy._replaceable = {name: declared[name] for name in self.dependencies}  # noqa: SLF001 - its own class
+        return policy
 
     @cached_property
     def allowances(self) -> Mapping[StrategyName, MicroAud]:
@@ -81,7 +101,8 @@ class WorkflowPolicy(Declared):
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the entry as it is declared, in hex: an approved plan holds under the same entry only."""
-        return digest(self.model_dump(mode="json"))
+        replaceable = {name: one.model_dump(mode="json") for name, one in self._replaceable.items()}
+        return digest(self.model_dump(mode="json") | ({"replaceable": replaceable} if replaceable else {}))
 
     def limits_of(self, strategy: StrategyName) -> RungLimits:
         """Return the limits that are declared for one strategy's rung."""

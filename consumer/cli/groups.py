@@ -3,6 +3,7 @@
 import typer
 
 from consumer.cli.approvals import approve_plan, deny_plan, show_plan
+from consumer.cli.bindings import list_bindings
 from consumer.cli.bulk import add_orders
 from consumer.cli.deployment import deployment
 from consumer.cli.organisations import organisations
@@ -25,6 +26,7 @@ def add_groups(app: typer.Typer) -> None:
     app.command("deny")(deny_plan)
     app.add_typer(shadow, name="shadow")
     app.command("report")(report_month)
+    app.command("bindings")(list_bindings)
     app.command("wallet")(show_wallet)
     app.command("ledger")(show_ledger)
     add_orders(app)

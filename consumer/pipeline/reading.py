@@ -18,9 +18,10 @@ from consumer.ingest.decode import AdmissionRules, decode
 from consumer.ingest.event_batches import Events, events_in, is_batch, parts_of
 from consumer.model import DeadLetter, Diagnosed, Diagnosis, Failure, FailureId, Record, UnreadableRecord
 from consumer.model.batch import Batch
+from consumer.model.binding import NO_BINDINGS, Bindings
 from consumer.ownership.clock import Clock
 from consumer.plan.approval import as_approved
-from consumer.plan.planner import NO_BRAKES, Planner
+from consumer.plan.planner import NO_BRAKES, FleetState, Planner
 from schemas.names import Code, PoisonReason
 
 log = structlog.get_logger(__name__)
@@ -37,8 +38,14 @@ class Reading:
     """Decodes, diagnoses and plans under the catalog in force; a crash on one failure never stops the others."""
 
     def __init__(
-        self, door: AdmissionRules, planner: Planner, clock: Clock, workers: RecordWorkers | None = None
+        self,
+        door: AdmissionRules,
+        planner: Planner,
+        clock: Clock,
+        workers: RecordWorkers | None = None,
+        bindings: Callable[[], Bindings] = lambda: NO_BINDINGS,
     ) -> None:
+        self._bindings = bindings
         self._workers = workers
         self._admission = door
         self._planner = planner
@@ -123,12 +130,17 @@ class Reading:
         try:
             failure = as_approved(failure, now)
             diagnosis = diagnosis or diagnose(failure.failure_reason, failure.context)
-            plan = self._planner.plan(failure, diagnosis, now, self.standing)
+            plan = self._planner.plan(failure, diagnosis, now, self._standing_now())
         except Exception as error:  # a bug of ours in one failure must not stop all others, at each restart
             log.exception("plan_crashed", failure_id=failure.id)
             reason = f"planning it broke ({type(error).__name__}): report this, and ask for a heal after the fix"
             return self.unplannable(failure, reason)
         return Diagnosed(failure=failure, diagnosis=diagnosis, plan=plan, draw=_draw())
+
+    def _standing_now(self) -> FleetState:
+        """Return the state of the fleet with the bindings as this process knows them at this moment."""
+        bindings = self._bindings()
+        return replace(self.standing, bindings=bindings) if bindings else self.standing
 
     def unplannable(self, failure: Failure, reason: str) -> Diagnosed:
         """Give up a failure on which our own code crashed."""

@@ -30,6 +30,7 @@ from consumer.model.batch import Claimed
 from consumer.model.settlement import AskedStep
 from consumer.ownership.clock import Clock
 from consumer.ownership.lease import Lease
+from consumer.pipeline.bindings import BindingRecords
 from consumer.pipeline.durable import bisect_batch
 from consumer.pipeline.fleet_looks import expire_unanswered_plans, load_fleet_state, warn_of_low_wallets
 from consumer.pipeline.flow import Pipeline
@@ -97,6 +98,8 @@ class ResumeLoop:
     content: StoredContent
     wake: asyncio.Event
     """Set by any component that knows of something due now."""
+    bindings: BindingRecords | None = None
+    """None where nothing replaces a dependency."""
     wallets: LockedWallets = field(default_factory=LockedWallets)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -210,6 +213,8 @@ class ResumeLoop:
         loaded = await breakers.load_breakers(self.pool, self.breaker)
         self.dependencies.refresh(loaded.unhealthy, loaded.struck)
         self.metrics.breakers_open.set(len(loaded.unhealthy))
+        if self.bindings is not None:
+            await self.bindings.refresh()
         await rate_limits.forget(self.pool)
         await forget_unwatched(self.pool)
         self.metrics.credit_debt.set(await apply_owed(self.pool) / 1_000_000)

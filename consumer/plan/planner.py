@@ -1,12 +1,11 @@
 """The planner: which strategy heals a failure, and whether it may, by diagnosis, catalog and time. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from consumer.catalog import Brake, Catalog, SameLimit, WorkflowPolicy
-from consumer.diagnose.fingerprint import fingerprint
+from consumer.catalog import Brake, Catalog, WorkflowPolicy
 from consumer.model import (
     BELIEVED,
     NO_PROGRESS,
@@ -20,13 +19,13 @@ from consumer.model import (
     OrgId,
     PassedOver,
     Plan,
-    Rate,
     Refuse,
     Wait,
 )
+from consumer.model.binding import NO_BINDINGS, Bindings
 from consumer.plan.approval import Unanswered, under_approval
+from consumer.plan.bindings import Course, Way, bound_reason, course_of, in_course
 from consumer.plan.default_ladder import LADDER, ladder, nobody_may, strategy_for
-from consumer.plan.next_step import LONGEST_WAIT
 from consumer.plan.reasons import (
     cost_reason,
     exhausted_reason,
@@ -37,6 +36,14 @@ from consumer.plan.reasons import (
     unsure_reason,
 )
 from consumer.plan.rung import Rung
+from consumer.plan.rung_checks import (
+    intent_of,
+    rate_of,
+    refusal_of,
+    reserve_attempts,
+    told_wait,
+    unless_shadow,
+)
 from schemas.names import Code, Disposition, FailureType, StrategyName
 
 __all__ = ["LADDER", "NO_BRAKES", "FleetState", "Planner", "strategy_for"]
@@ -52,6 +59,8 @@ class FleetState:
     """Organisations and workflows of which too many runs fail at once."""
     known_fingerprints: frozenset[str] = frozenset()
     """Fingerprints of which a heal was proven under an approval; loaded where a catalog's entry asks for the first."""
+    bindings: Bindings = field(default_factory=lambda: NO_BINDINGS)
+    """Where the calls to dependencies go that may be replaced."""
 
 
 NO_BRAKES: Final = FleetState()
@@ -70,6 +79,9 @@ class Planner:
         first = _first_declared(policy, diagnosis) if policy is not None and policy.ladders else None
         if first is None and (first := strategy_for(diagnosis, failure.context)) is StrategyName.WORKFLOW_REWRITE:
             first = ladder(diagnosis, failure.context)[0]
+        course = self._course(failure, policy, standing, now)
+        if course is not None and policy is not None:
+            first = self._ladder(failure, diagnosis, policy, course)[0]
         if failure.healed_by_attempt is not None:
             return Adopt(strategy=first, attempt_id=failure.healed_by_attempt, catalog_version=self.catalog.version)
         early = self._plan_without_strategy(first, failure, diagnosis, now)
@@ -77,17 +89,39 @@ class Planner:
             return early
         if policy is None:
             return self._refuse_without_entry(first, failure)
-        foot = self._evaluate(first, failure, diagnosis, policy, now)
+        foot = self._evaluate(first, failure, diagnosis, policy, now, course)
         plan: Heal | Refuse
         if isinstance(foot, PassedOver) or failure.ladder_progress is not NO_PROGRESS:
-            plan = self._climb(foot, failure, diagnosis, policy, now)
+            plan = self._climb(foot, failure, diagnosis, policy, now, course)
         else:
             plan = foot
         if not isinstance(plan, Heal):
-            return plan
+            return self._wait_for_first(failure, diagnosis, policy, now, course) or plan
         if policy.brake is not None and (wait := self._brake_wait(plan, failure, policy.brake, standing)) is not None:
             return wait
         return self._under_approval(plan, failure, diagnosis, policy, now, standing)
+
+    def _course(
+        self, failure: Failure, policy: WorkflowPolicy | None, standing: FleetState, now: datetime
+    ) -> Course | None:
+        strategy = StrategyName.DEPENDENCY_REPLACEMENT
+        if policy is None or not policy.replaceable or strategy not in self.rungs:
+            return None
+        allowed = policy.strategies is None or strategy in policy.strategies
+        return course_of(failure, policy, standing.bindings, now) if allowed else None
+
+    def _wait_for_first(
+        self, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy, now: datetime, course: Course | None
+    ) -> Wait | None:
+        """Put off a call that may not go where its dependency is replaced: it is for the first, once that is well."""
+        if course is None or course.binding is None or course.way is not Way.CANDIDATE:
+            return None
+        retried = StrategyName.AUTO_RETRY
+        if not isinstance(self._evaluate(retried, failure, diagnosis, policy, now, None), Heal):
+            return None
+        after = max(course.dependency.binding.steady, course.binding.ejected_until - now)
+        reason = f"{bound_reason(retried, course)}; this call may not go there, and waits for the first"
+        return Wait(strategy=retried, after=after, reason=reason, catalog_version=self.catalog.version)
 
     def _under_approval(
         self,
@@ -113,8 +147,11 @@ class Planner:
         policy = self.catalog.policy(failure.workflow_name)
         if policy is None:
             return ()
+        whole: Sequence[StrategyName]
         whole = policy.ladders.get(diagnosis.failure_type) or ladder(diagnosis, failure.context)
-        judged = ((one, self._evaluate(one, failure, diagnosis, policy, now)) for one in whole)
+        course = self._course(failure, policy, NO_BRAKES, now)
+        whole = whole if course is None else self._ladder(failure, diagnosis, policy, course)
+        judged = ((one, self._evaluate(one, failure, diagnosis, policy, now, course)) for one in whole)
         return tuple((one, said if isinstance(said, PassedOver) else None) for one, said in judged)
 
     def goes_on(self, failure: Failure, diagnosis: Diagnosis, now: datetime) -> bool:
@@ -129,7 +166,7 @@ class Planner:
     ) -> Refuse | Wait | None:
         if nobody := nobody_may(diagnosis):
             return self._refuse(strategy, Code.REFUSED, nobody)
-        left, asked = _told_wait(failure, diagnosis, now)
+        left, asked = told_wait(failure, diagnosis, now)
         if left <= timedelta(0):
             return None
         reason = f"whoever failed asked to be left alone {asked}"
@@ -149,20 +186,22 @@ class Planner:
         diagnosis: Diagnosis,
         policy: WorkflowPolicy,
         now: datetime,
+        course: Course | None,
     ) -> Heal | Refuse:
         """Go up the ladder to the first rung that may act; `foot` is the result of its first rung.
 
         Where the wallet has refused a hold, it is the first one that the wallet can pay; where it can pay none, the
         first one is asked for again.
         """
-        whole = self._ladder(failure, diagnosis, policy)
+        whole = self._ladder(failure, diagnosis, policy, course)
         payable, too_dear = failure.ladder_progress.payable, None
         passed: list[PassedOver] = []
         for place, strategy in enumerate(whole):
-            said = foot if strategy is foot.strategy else self._evaluate(strategy, failure, diagnosis, policy, now)
+            is_foot = strategy is foot.strategy
+            said = foot if is_foot else self._evaluate(strategy, failure, diagnosis, policy, now, course)
             if isinstance(said, Heal):
-                later = self._count_untried(whole[place + 1 :], failure, diagnosis, policy, now)
-                kept = _reserve_attempts(strategy, failure, policy, later)
+                later = self._count_untried(whole[place + 1 :], failure, diagnosis, policy, now, course)
+                kept = reserve_attempts(strategy, failure, policy, later)
                 if kept is None and payable is not None and said.hold > payable:
                     too_dear = too_dear or replace(said, passed_over=tuple(passed))
                     kept = unpayable(said, payable)
@@ -181,12 +220,16 @@ class Planner:
         is_shadow = first.would_heal is not None
         return replace(refuse, passed_over=others, shadow=first.would_heal, for_person=is_shadow)
 
-    def _ladder(self, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy) -> Sequence[StrategyName]:
+    def _ladder(
+        self, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy, course: Course | None
+    ) -> Sequence[StrategyName]:
         declared = policy.ladders.get(diagnosis.failure_type)
         # The healer's own ladder leaves out rungs that are not installed, except the first, which the refusal names.
         whole = declared or [
             one for place, one in enumerate(ladder(diagnosis, failure.context)) if not place or one in self.rungs
         ]
+        if course is not None and (declared is None or StrategyName.DEPENDENCY_REPLACEMENT in declared):
+            whole = in_course(tuple(whole), course)
         doubtful = failure.ladder_progress.in_doubt
         # Only the strategy that may have acted can read back, or has the idempotency key: another one would repeat the
         # effect blindly.
@@ -201,18 +244,25 @@ class Planner:
         diagnosis: Diagnosis,
         policy: WorkflowPolicy,
         now: datetime,
+        course: Course | None,
     ) -> int:
         """Count the strategies that may act and have not been tried; 0 where nothing was tried before."""
         tried = failure.ladder_progress.attempts
         if not tried:
             return 0
         return sum(
-            one not in tried and isinstance(self._evaluate(one, failure, diagnosis, policy, now), Heal)
+            one not in tried and isinstance(self._evaluate(one, failure, diagnosis, policy, now, course), Heal)
             for one in strategies
         )
 
     def _evaluate(
-        self, strategy: StrategyName, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy, now: datetime
+        self,
+        strategy: StrategyName,
+        failure: Failure,
+        diagnosis: Diagnosis,
+        policy: WorkflowPolicy,
+        now: datetime,
+        course: Course | None,
     ) -> Heal | PassedOver:
         """Return what one rung would do, or why it may not."""
         rung = self.rungs.get(strategy)
@@ -230,12 +280,14 @@ class Planner:
         forbidden = forbidden or limit_reason(failure, policy, now)
         if forbidden is None and failure.ladder_progress is not NO_PROGRESS:
             forbidden = exhausted_reason(strategy, failure, policy)
-        if forbidden := forbidden or rung.refusal(failure, diagnosis, policy):
+        if course is not None:
+            forbidden = forbidden or bound_reason(strategy, course)
+        if forbidden := forbidden or refusal_of(rung, failure, diagnosis, policy, course):
             return PassedOver(strategy=strategy, code=Code.REFUSED, reason=forbidden)
         cost = rung.estimate(failure, policy)
         if cost is None or cost > policy.allowances[strategy]:
             return PassedOver(strategy=strategy, code=Code.REFUSED, reason=cost_reason(strategy, cost, policy))
-        return _unless_shadow(self._heal(rung, failure, policy, cost), policy)
+        return unless_shadow(self._heal(rung, failure, policy, cost, course), policy)
 
     def _distrust(self, strategy: StrategyName, failure: Failure, policy: WorkflowPolicy) -> str | None:
         """Return why whoever reported a failure may not have it healed, or None."""
@@ -248,8 +300,10 @@ class Planner:
             f"or list {strategy} under `members` of the catalog's entry {policy.name!r}"
         )
 
-    def _heal(self, rung: Rung, failure: Failure, policy: WorkflowPolicy, cost: MicroAud) -> Heal:
-        strategy, intent = rung.name, rung.intent(failure, policy)
+    def _heal(
+        self, rung: Rung, failure: Failure, policy: WorkflowPolicy, cost: MicroAud, course: Course | None
+    ) -> Heal:
+        strategy, intent = rung.name, intent_of(rung, failure, policy, course)
         if policy.rungs:
             longest = policy.limits_of(strategy).longest
             intent = intent if longest is None else replace(intent, window=min(longest, intent.window))
@@ -260,7 +314,7 @@ class Planner:
             catalog_version=self.catalog.version,
             dependency=f"dependency:{failure.org_id}:{intent.dependency}" if intent.dependency else None,
             others={f"dependency:{failure.org_id}:{other}": other for other in intent.others},
-            rate=_rate(failure, policy.same, strategy) if policy.same is not None else None,
+            rate=rate_of(failure, policy.same, strategy) if policy.same is not None else None,
         )
 
     def _brake_wait(self, plan: Heal, failure: Failure, brake: Brake, standing: FleetState) -> Wait | None:
@@ -290,38 +344,3 @@ class Planner:
 def _first_declared(policy: WorkflowPolicy, diagnosis: Diagnosis) -> StrategyName | None:
     declared = policy.ladders.get(diagnosis.failure_type)
     return declared[0] if declared is not None else None
-
-
-def _told_wait(failure: Failure, diagnosis: Diagnosis, now: datetime) -> tuple[timedelta, str]:
-    """Return what is left of the wait that the failing side asked for, at most a week, and how it asked."""
-    if diagnosis.until is not None:
-        return min(diagnosis.until - now, LONGEST_WAIT), f"until {diagnosis.until.isoformat()}"
-    if diagnosis.wait is not None:
-        return diagnosis.wait - failure.age(now), f"for {diagnosis.wait.total_seconds():g} s"
-    return timedelta(0), ""
-
-
-def _unless_shadow(plan: Heal, policy: WorkflowPolicy) -> Heal | PassedOver:
-    if not policy.is_shadow(plan.strategy):
-        return plan
-    reason = f"{plan.strategy} is in shadow mode in the catalog's entry {policy.name!r}: it would act, and does not"
-    return PassedOver(strategy=plan.strategy, code=Code.SHADOW, reason=reason, would_heal=plan)
-
-
-def _reserve_attempts(
-    strategy: StrategyName, failure: Failure, policy: WorkflowPolicy, later: int
-) -> PassedOver | None:
-    """Keep one attempt for each untried rung: return why this one must not take it, None where it may act.
-
-    A rung whose number of attempts the catalog sets is exempt.
-    """
-    made, left = failure.ladder_progress.attempts.get(strategy, 0), policy.attempts - failure.attempts
-    if not made or later < left or policy.limits_of(strategy).attempts is not None:
-        return None
-    reason = f"{made} attempts have not healed it: of the entry's {policy.attempts} the rest is for the rungs after it"
-    return PassedOver(strategy=strategy, code=Code.NOT_HEALED, reason=reason)
-
-
-def _rate(failure: Failure, limit: SameLimit, strategy: StrategyName) -> Rate:
-    key = f"{failure.org_id}:{fingerprint(failure, strategy)}"
-    return Rate(key=key, heals=limit.heals, within=limit.within, cool_down=limit.cool_down)

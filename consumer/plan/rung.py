@@ -1,9 +1,10 @@
 """Planning interface of a strategy (a rung of the ladder): the pure half of its contract."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from consumer.catalog import WorkflowPolicy
 from consumer.model import Diagnosis, Failure, Intent, MicroAud
+from consumer.plan.bindings import Course
 from schemas.names import StrategyName
 
 
@@ -42,4 +43,19 @@ class Rung(Protocol):
 
         Asked only of a failure that lacks nothing and is not refused.
         """
+        ...
+
+
+@runtime_checkable
+class FollowsCourse(Rung, Protocol):
+    """A rung whose intent depends on where calls go: on the binding of the dependency that a failure's call reaches."""
+
+    def refusal_on(
+        self, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy, course: Course | None
+    ) -> str | None:
+        """Why it must not act where the call goes; as `refusal`."""
+        ...
+
+    def intent_on(self, failure: Failure, policy: WorkflowPolicy, course: Course) -> Intent:
+        """What it would do where the call goes; as `intent`."""
         ...

@@ -57,6 +57,11 @@ def json_bytes(document: object) -> bytes:
         raise UnfitValue("the payload is nested too deep, or holds what is no JSON") from error
 
 
+def render_document(template: Json, values: Values) -> Found:
+    """Render a JSON template by itself; Absent where it is one value that is not there. Raises as `render_call`."""
+    return _render_json(template, values)
+
+
 def header_value(name: str, text: str) -> str:
     """Return a value as a header's whole value; raises UnfitValue where it cannot be one."""
     return _render_header(name, Template(parts=(Placeholder(name=name, optional=False),)), {name: text})

@@ -25,6 +25,8 @@ from consumer.flow_control.intake_breaker import IntakeBreaker
 from consumer.flow_control.pauses import HealGates
 from consumer.flow_control.slots import HealSlots
 from consumer.heal.auto_retry import AutoRetry
+from consumer.heal.dependency_replacement.session import BindingBook, NoBindings
+from consumer.heal.dependency_replacement.strategy import DependencyReplacement
 from consumer.heal.route_repair.strategy import RouteRepair
 from consumer.heal.schema_autofix.strategy import SchemaAutofix
 from consumer.heal.schema_check.check import schema_check
@@ -38,6 +40,7 @@ from consumer.model import OwnerId
 from consumer.outbound.calls import open_calls
 from consumer.ownership.clock import Clock
 from consumer.ownership.lease import Lease
+from consumer.pipeline.bindings import BindingRecords, current_bindings, dependency_watch
 from consumer.pipeline.flow import Pipeline, Stages
 from consumer.pipeline.intake import Intake
 from consumer.pipeline.publish import Publisher
@@ -102,21 +105,27 @@ def _first_error(group: BaseExceptionGroup[ShwError]) -> ShwError:
 
 @asynccontextmanager
 async def installed_strategies(
-    catalogs: Catalogs, connections: int, limits: OutboundSettings | None = None
+    catalogs: Catalogs,
+    connections: int,
+    limits: OutboundSettings | None = None,
+    bindings: BindingBook | None = None,
 ) -> AsyncIterator[Strategies]:
-    """Open the strategies of this release; each reads what it needs from the catalog in force."""
+    """Open the strategies of this release; each reads what it needs from the catalog in force.
+
+    Without `bindings` they only plan: nothing stands in for a dependency.
+    """
     async with (
         open_calls(catalogs.secrets, connections=connections) as calls,
         repair_worker_pool(children=REPAIR_CHILDREN) as room,
         schema_check() as schemas,
     ):
         runners = CurrentRunners(catalogs, calls)
+        retry = AutoRetry(calls, redact_json, schemas=schemas, outbound_limits=limits, runners=runners)
         yield {
-            StrategyName.AUTO_RETRY: AutoRetry(
-                calls, redact_json, schemas=schemas, outbound_limits=limits, runners=runners
-            ),
+            StrategyName.AUTO_RETRY: retry,
             StrategyName.SCHEMA_AUTOFIX: SchemaAutofix(runners, room, redact_json, schemas=schemas),
             StrategyName.ROUTE_REPAIR: RouteRepair(runners, calls, redact_json),
+            StrategyName.DEPENDENCY_REPLACEMENT: DependencyReplacement(retry.tools, bindings or NoBindings()),
         }
 
 
@@ -154,17 +163,19 @@ async def run(
         pool = await stack.enter_async_context(open_pool(settings.postgres, opened=opened))
         lease_pool = await stack.enter_async_context(open_pool(single_connection(settings.postgres), opened=opened))
         await check_database(pool, settings.deployment_name)
-        clock = Clock()
+        clock, wake = Clock(), asyncio.Event()
+        outlet = Outlet.of(settings.kafka)
+        bindings = BindingRecords(pool=pool, catalogs=catalogs, outlet=outlet, metrics=metrics, wake=wake)
         rebuilt = metrics.rebuilds[RebuiltClient.PRODUCER].inc
         writer = await stack.enter_async_context(open_writer(settings.kafka, rebuilt, clock.now))
         if strategies is None:
             # One connection per slot: a heal that had to wait for one would take the other side for dead.
-            installed = installed_strategies(catalogs, settings.heal.slots, settings.outbound)
+            installed = installed_strategies(catalogs, settings.heal.slots, settings.outbound, bindings)
             strategies = await stack.enter_async_context(installed)
         workers = await stack.enter_async_context(record_workers(settings.intake.record_budget))
         asked = reread or asyncio.Event()
         parts = Resources(
-            settings, catalogs, pool, lease_pool, writer, strategies, metrics, asked, clock, workers, keys
+            settings, catalogs, pool, lease_pool, writer, strategies, metrics, asked, clock, workers, keys, bindings
         )
         await run_loops(lambda heals: _compose(parts, heals), stop, beside)
 
@@ -188,11 +199,13 @@ class Resources:
     """For large records; without them all are read in this process."""
     command_keys: CommandKeys | None = None
     """Of those who may command; None where nobody may."""
+    bindings: BindingRecords | None = None
+    """Where calls to dependencies go that are replaced; None where nothing replaces one."""
 
 
 def _compose(parts: Resources, heals: asyncio.TaskGroup) -> Consumer:
     settings, metrics, keys = parts.settings, parts.metrics, parts.command_keys
-    wake = asyncio.Event()
+    wake = asyncio.Event() if parts.bindings is None else parts.bindings.wake
     rounds = Rounds(settings.resume.interval)
 
     def died() -> None:
@@ -224,6 +237,7 @@ def _compose(parts: Resources, heals: asyncio.TaskGroup) -> Consumer:
         resume=resume,
         commands=supervision.commands,
         bulks=supervision.bulks,
+        watch=dependency_watch(parts.bindings, parts.strategies, stages.owner, stages.publisher),
     )
 
 
@@ -255,6 +269,7 @@ def _resume(
         lease=stages.lease,
         readable=ReadableStates(states=readable_states(parts.strategies), others_after=settings.heal.foreign_state),
         rounds=rounds,
+        bindings=parts.bindings,
         content=StoredContent(pool=pool, workers=parts.record_workers, catalogs=parts.catalogs),
         wake=wake,
     )
@@ -328,4 +343,4 @@ def _reading(parts: Resources) -> Reading:
     catalog, intake = parts.catalogs.current, parts.settings.intake
     rules = AdmissionRules(catalog=catalog, max_event_bytes=intake.max_event_bytes)
     planner = Planner(rungs=parts.strategies, catalog=catalog)
-    return Reading(rules, planner, parts.clock, parts.record_workers)
+    return Reading(rules, planner, parts.clock, parts.record_workers, current_bindings(parts.bindings))

@@ -18,6 +18,7 @@ from consumer.ingest.source import KafkaSource
 from consumer.metrics import LoopPhase, Metrics
 from consumer.model import OwnerId
 from consumer.model.batch import Batch
+from consumer.pipeline.bindings import DependencyWatch
 from consumer.pipeline.bulk import BulkRunner
 from consumer.pipeline.flow import Pipeline, Stages
 from consumer.pipeline.publish import Publisher
@@ -78,6 +79,8 @@ class Consumer:
     commands: CommandReader | None
     """None where nobody may command."""
     bulks: BulkRunner
+    watch: DependencyWatch | None = None
+    """None where nothing replaces a dependency."""
 
     @property
     def pool(self) -> Pool:
@@ -137,6 +140,8 @@ async def run_loops(
         keep("census", _count_open(consumer, ended))
         if consumer.catalog_file is not None:
             keep("catalog", consumer.catalog_file.watch_until(ended))
+        if consumer.watch is not None:
+            keep("dependencies", consumer.watch.run(ended))
         keep("memory", trim_until(ended))
         keep("valve", consumer.stages.valve.run(ended))
         keep("sweep", consumer.publisher.sweep(ended, SWEEP_EVERY))

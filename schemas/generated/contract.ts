@@ -89,6 +89,9 @@ export interface AssetContext {
 /** What an asset is, and so how it is checked. */
 export type AssetKind = "image" | "audio" | "video" | "other";
 
+/** Where the calls to a dependency go. */
+export type BindingState = "first" | "canary" | "whole" | "returning";
+
 /** The budget of an organisation runs low: told once for each threshold until it is filled again. */
 export interface BudgetWarning {
   /** The warning, as it stands in `usage_warnings`; also the event's id. */
@@ -329,6 +332,32 @@ export interface Deny {
   /** The step of the status event that asked for it. */
   step: number;
   command: "deny";
+}
+
+/** A dependency of an organisation is replaced, or its calls go back; until `lease_until` callers may follow it. */
+export interface DependencyBinding {
+  /** The organisation. */
+  org_id: string;
+  /** The catalog's name of the dependency. */
+  dependency: string;
+  /** Counts the changes of this binding; a lower one is older. */
+  version: number;
+  /** Where its calls go. */
+  state: BindingState;
+  /** The catalog's name of what stands in; null: nothing does. */
+  candidate?: string | null;
+  /** Share of the calls that goes to the candidate. */
+  share: number;
+  /** Until when it holds unless a newer event says otherwise; then calls go to the first. */
+  lease_until?: string | null;
+  /** How often in a row the first was replaced. */
+  ejections: number;
+  /** Why it changed, in words. */
+  reason: string;
+  /** What proved the first ill, as data. */
+  evidence?: (Record<string, unknown>)[];
+  /** When it came to stand there. */
+  changed_at: string;
 }
 
 /** The service that did not do its part. */
@@ -874,6 +903,8 @@ export type WorkflowCommandResultV1Data = CommandResult;
 
 export type WorkflowBulkProgressV1Data = BulkProgress;
 
+export type WorkflowDependencyBindingV1Data = DependencyBinding;
+
 export type WorkflowHeartbeatV1Data = Heartbeat;
 
 export interface WorkflowFailureV1 {
@@ -980,6 +1011,19 @@ export interface WorkflowBulkProgressV1 {
   data: WorkflowBulkProgressV1Data;
 }
 
+export interface WorkflowDependencyBindingV1 {
+  specversion: "1.0";
+  id: string;
+  source: string;
+  type: "workflow.dependency_binding.v1";
+  subject?: string;
+  time?: string;
+  datacontenttype?: string;
+  traceparent?: string;
+  tracestate?: string;
+  data: WorkflowDependencyBindingV1Data;
+}
+
 export interface WorkflowHeartbeatV1 {
   specversion: "1.0";
   id: string;
@@ -1002,4 +1046,5 @@ export type ContractEvent =
   | WorkflowHealCommandV1
   | WorkflowCommandResultV1
   | WorkflowBulkProgressV1
+  | WorkflowDependencyBindingV1
   | WorkflowHeartbeatV1;

@@ -51,6 +51,7 @@ ALL_EXAMPLES = (
     examples.pause(),
     examples.command_result(),
     examples.bulk_progress(),
+    examples.dependency_binding(),
     *examples.commands(),
     examples.heartbeat(),
 )

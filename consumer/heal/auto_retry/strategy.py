@@ -16,6 +16,7 @@ from consumer.heal.auto_retry.going_on import cancel, go_on_looking, restore, st
 from consumer.heal.auto_retry.retrying import retry_call
 from consumer.heal.auto_retry.run_retry import ORACLE, RerunState, RunRetry, redacted_run, works_on_run
 from consumer.heal.calls.outbound_budget import OutboundBudget
+from consumer.heal.calls.planned import fault_digest, missing_fields
 from consumer.heal.calls.read_back import look_call, looks_first, settling_time
 from consumer.heal.calls.request import call_digest, handover_address, origin, outbound
 from consumer.heal.calls.retry_budget import retry_budget
@@ -93,6 +94,11 @@ class AutoRetry:
         self._last_parts: tuple[JsonObject, _Parts] = ({}, (None, None))
 
     @property
+    def tools(self) -> CallTools:
+        """What it makes calls with: shared by every strategy that makes the failed call, so that budgets are one."""
+        return self._tools
+
+    @property
     def name(self) -> StrategyName:
         """Its name on the ladder."""
         return StrategyName.AUTO_RETRY
@@ -121,7 +127,7 @@ class AutoRetry:
         """Return the absent or unusable context fields; none where redaction is the cause: `refusal` reports that."""
         if _redacted_part(failure) or works_on_run(failure):
             return ()
-        return rules.missing(*self._parts(failure))
+        return missing_fields(*self._parts(failure))
 
     def refusal(self, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy) -> str | None:
         """Return why the call must not be retried, or None."""
@@ -157,7 +163,7 @@ class AutoRetry:
             reads_back=request.read_back is not None,
             dependency=origin(request.url),
             others=_other_origins(request, resume),
-            fault_digest=rules.fault_digest(failure),
+            fault_digest=fault_digest(failure),
         )
 
     def estimate(self, failure: Failure, policy: WorkflowPolicy) -> MicroAud:  # noqa: ARG002 - the Protocol's
@@ -224,7 +230,7 @@ class AutoRetry:
         if reason:
             return Refused(code=Code.REFUSED, reason=reason)
         request, resume = self._parts(failure)
-        missing = rules.missing(request, resume)
+        missing = missing_fields(request, resume)
         if missing or not isinstance(request, RequestContext) or isinstance(resume, ContextFault):
             return missing_context(missing)
         reason = self._call_refusal(request, resume, task.policy, failure.org_id)

@@ -7,8 +7,8 @@ import pytest
 
 from consumer.catalog import AutoRetryLimits, WorkflowPolicy
 from consumer.heal.auto_retry import AutoRetry
-from consumer.heal.auto_retry.rules import fault_digest
 from consumer.heal.calls.backoff import jitter
+from consumer.heal.calls.planned import fault_digest
 from consumer.heal.calls.request import origin, outbound
 from consumer.heal.calls.status_verdict import Definite, MayHaveRun, Repeat, Verify, judge, signals_unhealthy
 from consumer.heal.calls.verify import unmet
