@@ -41,5 +41,5 @@ GRANT SELECT, INSERT, UPDATE ON heal_bulk_item TO shw_service;
 GRANT SELECT, INSERT, UPDATE ON heal_approval TO shw_service;
 GRANT SELECT, INSERT, UPDATE ON heal_approval_answer TO shw_service;
 GRANT SELECT, UPDATE ON heal_turn TO shw_service;
-GRANT SELECT, INSERT, UPDATE ON dependency_binding TO shw_service;
+GRANT SELECT, INSERT, UPDATE ON heal_binding TO shw_service;
 GRANT EXECUTE ON FUNCTION shw_history() TO shw_service;

@@ -29,21 +29,21 @@ _COLUMNS: Final = """b.org_id, b.dependency, b.workflow_name, b.state, b.candida
        b.ejected_until, b.ejections, b.answered, b.failed, b.well_since, b.idle_until, b.shunned, b.version, b.reason,
        b.evidence"""
 
-_LOCK_ORGANISATION = "SELECT pg_advisory_xact_lock(hashtextextended('dependency_binding:' || $1::text, 0))"
+_LOCK_ORGANISATION = "SELECT pg_advisory_xact_lock(hashtextextended('heal_binding:' || $1::text, 0))"
 
 _FIND = f"""
 SELECT {_COLUMNS}, clock_timestamp() AS now
-  FROM (SELECT) AS one LEFT JOIN dependency_binding b ON b.org_id = $1 AND b.dependency = $2
+  FROM (SELECT) AS one LEFT JOIN heal_binding b ON b.org_id = $1 AND b.dependency = $2
 """  # noqa: S608 - a constant list of columns
 
 _COUNT_HELD = """
-SELECT count(*) FROM dependency_binding b
+SELECT count(*) FROM heal_binding b
  WHERE b.org_id = $1 AND b.dependency = ANY($2::text[]) AND b.dependency <> $3 AND b.state <> 'first'
    AND b.lease_until > clock_timestamp()
 """
 
 _WRITE = """
-INSERT INTO dependency_binding AS b (org_id, dependency, workflow_name, state, candidate, changed_at, lease_until,
+INSERT INTO heal_binding AS b (org_id, dependency, workflow_name, state, candidate, changed_at, lease_until,
        ejected_until, ejections, answered, failed, well_since, idle_until, shunned, version, reason, evidence,
        probe_due)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
@@ -60,28 +60,28 @@ ON CONFLICT (org_id, dependency) DO UPDATE
 """
 
 _LOAD = f"""
-SELECT {_COLUMNS} FROM dependency_binding b
+SELECT {_COLUMNS} FROM heal_binding b
  WHERE b.state <> 'first' OR b.idle_until > clock_timestamp() - interval '1 minute'
  ORDER BY b.org_id, b.dependency LIMIT 10000
 """  # noqa: S608 - a constant list of columns
 
 _LIST = f"""
-SELECT {_COLUMNS} FROM dependency_binding b
+SELECT {_COLUMNS} FROM heal_binding b
  WHERE ($1::uuid[] IS NULL OR b.org_id = ANY($1)) ORDER BY b.changed_at DESC, b.org_id, b.dependency LIMIT $2
 """  # noqa: S608 - a constant list of columns
 
 # One probe at a time over all replicas: whoever has it does it within its time, or another one may.
 _PICK_PROBES = f"""
-UPDATE dependency_binding b SET prober = $1, probe_until = clock_timestamp() + $2 * interval '1 second'
+UPDATE heal_binding b SET prober = $1, probe_until = clock_timestamp() + $2 * interval '1 second'
  WHERE (b.org_id, b.dependency) IN (
-   SELECT w.org_id, w.dependency FROM dependency_binding w
+   SELECT w.org_id, w.dependency FROM heal_binding w
     WHERE w.probe_due <= clock_timestamp() AND coalesce(w.probe_until, '-infinity') < clock_timestamp()
     ORDER BY w.probe_due LIMIT $3 FOR UPDATE SKIP LOCKED)
 RETURNING {_COLUMNS}
 """  # noqa: S608 - a constant list of columns
 
 _PROBED = """
-UPDATE dependency_binding b
+UPDATE heal_binding b
    SET prober = NULL, probe_until = NULL, probe_due = clock_timestamp() + $4 * interval '1 second'
  WHERE b.org_id = $1 AND b.dependency = $2 AND b.prober = $3 AND b.probe_due IS NOT NULL
 """

@@ -47,7 +47,7 @@ PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     "heal_approval": ("SELECT", "INSERT", "UPDATE"),
     "heal_approval_answer": ("SELECT", "INSERT", "UPDATE"),
     "heal_turn": ("SELECT", "UPDATE"),
-    "dependency_binding": ("SELECT", "INSERT", "UPDATE"),
+    "heal_binding": ("SELECT", "INSERT", "UPDATE"),
     "FUNCTION shw_history()": ("EXECUTE",),
 }
 """By table, in the order of the migrations, then functions. UPDATE on `organizations` and `heal_turn` is for locks."""

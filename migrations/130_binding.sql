@@ -2,7 +2,7 @@
 
 -- Where the calls of an organisation to a dependency go while it is ill: one row for each of both, changed under its lock.
 -- A running 129 goes on beside it, and knows nothing of bindings: its retries go to the first. No foreign key, as elsewhere.
-CREATE TABLE dependency_binding (
+CREATE TABLE heal_binding (
   org_id uuid NOT NULL,
   dependency text NOT NULL,
   workflow_name text NOT NULL,
@@ -24,10 +24,10 @@ CREATE TABLE dependency_binding (
   probe_until timestamptz,
   prober text,
   PRIMARY KEY (org_id, dependency),
-  CONSTRAINT dependency_binding_bound_is_probed CHECK ((state = 'first') = (candidate IS NULL) AND (state = 'first') = (probe_due IS NULL))
+  CONSTRAINT heal_binding_bound_is_probed CHECK ((state = 'first') = (candidate IS NULL) AND (state = 'first') = (probe_due IS NULL))
 );
-COMMENT ON COLUMN dependency_binding.prober IS 'The process that probes the first, until probe_until at the latest: one at a time';
-CREATE INDEX dependency_binding_probed ON dependency_binding (probe_due) WHERE probe_due IS NOT NULL;
+COMMENT ON COLUMN heal_binding.prober IS 'The process that probes the first, until probe_until at the latest: one at a time';
+CREATE INDEX heal_binding_probed ON heal_binding (probe_due) WHERE probe_due IS NOT NULL;
 
 SELECT shw_keep_private();
 
