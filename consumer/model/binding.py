@@ -38,7 +38,7 @@ class Binding:
     failed: int = 0
     """Calls in a row in which the candidate has failed its contract."""
     well_since: datetime | None = None
-    """Since when every probe has found the first well."""
+    """Since when every probe has found the first well; in `first`: when it was last seen to be."""
     idle_until: datetime | None = None
     """In `first`: before this it is not asked again whether to replace it, because it was well or nothing could."""
     shunned: Mapping[str, datetime] = field(default_factory=dict)

@@ -62,8 +62,16 @@ def _way(binding: Binding | None, failure: Failure, dependency: Dependency, now:
         returns = binding.state is BindingState.RETURNING
         goes_back = returns and drawn_share(binding, failure.id) < dependency.binding.share
         return Way.FIRST if goes_back else Way.CANDIDATE
-    idle = binding.state is BindingState.FIRST and binding.idle_until is not None and now < binding.idle_until
-    return Way.FIRST if idle else Way.PROVE
+    if binding.state is not BindingState.FIRST:
+        return Way.PROVE
+    is_idle = binding.idle_until is not None and now < binding.idle_until
+    return Way.FIRST if is_idle or _is_overtaken(failure, binding, dependency, now) else Way.PROVE
+
+
+def _is_overtaken(failure: Failure, binding: Binding, dependency: Dependency, now: datetime) -> bool:
+    """Return whether the first was seen well since a call to it failed: what fell ill then is no evidence any more."""
+    seen = binding.well_since
+    return seen is not None and failure.detected_at <= seen and now < seen + dependency.binding.lease
 
 
 def bound_reason(strategy: StrategyName, course: Course) -> str | None:

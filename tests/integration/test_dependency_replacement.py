@@ -1,16 +1,23 @@
 """dependency-replacement through the topic: a provider dies, its calls go to what stands in for it, and back."""
 
+import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from tests.support.pipeline import Read, Running, Site, event, until
-from tests.support.worlds.http_world import http_world
+from tests.support.patience import PATIENCE
+from tests.support.pipeline import Read, Running, Site, environment_of, event, process, until
+from tests.support.shw import shw
+from tests.support.worlds.http_world import Reply, http_world, json_reply, page_reply
 from tests.support.worlds.providers import Providers
 
+LEASE = timedelta(seconds=5)
 TYPE = "workflow.dependency_binding.v1"
 
 
@@ -52,6 +59,20 @@ async def bindings(place: Site) -> list[dict[str, Any]]:
     return [one.event["data"] for one in read if one.event["type"] == TYPE]
 
 
+def changes(told: list[dict[str, Any]]) -> list[str]:
+    """The states, each once where it only was renewed."""
+    states = [one["state"] for one in told]
+    return [state for n, state in enumerate(states) if not n or state != states[n - 1]]
+
+
+async def is_bound(place: Site) -> bool:
+    return bool(await place.count("heal_binding WHERE state <> 'first'"))
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
 async def back(running: Running, providers: Providers) -> None:
     """Wait until the calls go to the first again, and that is told."""
 
@@ -75,13 +96,219 @@ async def test_a_dead_provider_is_replaced_and_comes_back(place: Site, providers
         providers.dead = False
         await back(running, providers)
     told = await bindings(place)
-    states = [one["state"] for one in told]
-    assert states[0] == "canary"
-    assert [state for n, state in enumerate(states) if state != states[n - 1] or not n] == [
-        "canary",
-        "whole",
-        "returning",
-        "first",
-    ]
+    assert changes(told) == ["canary", "whole", "returning", "first"]
     assert {said["source"] for said in told[0]["evidence"] if said["says"] == "ill"} >= {"failure", "health"}
     assert json.dumps(told).count("secret://") == 0
+
+
+async def test_five_hundred_failures_of_a_provider_that_dies_for_three_seconds(
+    place: Site, providers: Providers
+) -> None:
+    org = await place.organisation()
+    providers.dead = True
+    await place.publish(*(failed_call(providers, org, n) for n in range(500)))
+    clock = asyncio.get_running_loop().time
+    async with place.consumer() as running:
+        began = clock()
+
+        async def has_bound() -> bool:
+            return clock() - began >= 3 and bool(await place.count("heal_binding WHERE state = 'whole'"))
+
+        await until(has_bound)
+        providers.dead = False
+        rows = await running.settled(500)
+        await back(running, providers)
+    assert {row["status"] for row in rows.values()} == {"resolved"}
+    assert providers.to_dead == 0
+    assert providers.most_looks_at_once("first") == 1
+    codes = await place.db.fetch("SELECT DISTINCT details->>'code' AS code FROM workflow_heal_attempts")
+    assert {row["code"] for row in codes} <= {None, "retry_later"}  # nobody paid for the dead one with a try
+    told = await bindings(place)
+    assert changes(told) == ["canary", "whole", "returning", "first"]
+    assert [one["version"] for one in told] == sorted({one["version"] for one in told})
+    recovered = next(one for one in told if one["state"] == "returning")["changed_at"]
+    assert moment(told[-1]["changed_at"]) - moment(recovered) < LEASE
+
+
+async def test_a_provider_that_flaps_is_switched_once(place: Site, providers: Providers) -> None:
+    org = await place.organisation()
+    clock = asyncio.get_running_loop().time
+    period, whole = (2.0, 60.0) if os.environ.get("SHW_FAULT_MATRIX") == "full" else (0.2, 6.0)
+    scale = {name: f"PT{period / 2 * seconds:g}S" for name, seconds in {"eject": 10, "steady": 5, "lease": 60}.items()}
+    with_catalog(place, providers.catalog(binding=scale))
+    providers.dead = True
+    await place.publish(failed_call(providers, org, -1))
+    async with place.consumer():
+        await until(lambda: is_bound(place))
+        began = clock()
+        providers.dies_when = lambda: int((clock() - began) / period) % 2 == 0
+        for n in range(int(whole / period)):
+            await place.publish(failed_call(providers, org, n))
+            due = began + n * period
+
+            async def is_time(due: float = due) -> bool:
+                return clock() >= due
+
+            await until(is_time)
+        told = changes(await bindings(place))
+    assert told in (["canary"], ["canary", "whole"])
+
+
+LIES: dict[str, Reply] = {
+    "nothing": Reply(status=200),
+    "an empty object": json_reply({}),
+    "an empty text": json_reply({"text": "", "currency": "AUD"}),
+    "another schema": json_reply({"translation": "hallo", "currency": "AUD"}),
+    "another currency": json_reply({"text": "hallo", "currency": "USD"}),
+    "an error with 200": json_reply({"text": "hallo", "currency": "AUD", "error": {"code": 7, "message": "failed"}}),
+    "a page": page_reply("<html><body>maintenance</body></html>"),
+    "a redirect": Reply(status=302, headers=(("Location", "/third/translate"),)),
+}
+
+
+async def test_a_candidate_that_lies_is_never_a_success_and_loses_its_place(place: Site, providers: Providers) -> None:
+    providers.dead = True
+    orgs = {await place.organisation(): name for name in LIES}
+    lying = {org.hex[:6]: LIES[name] for org, name in orgs.items()}
+    providers.answers["second"] = lambda seen: lying[seen.json["q"].split()[0]]
+    for org in orgs:
+        await place.publish(failed_call(providers, org, 1, body={"q": f"{org.hex[:6]} text"}))
+    async with place.consumer() as running:
+        rows = await running.settled(len(LIES))
+    assert {row["status"] for row in rows.values()} == {"resolved"}
+    assert providers.called("second") == len(LIES)
+    attempts = await place.db.fetch("SELECT details FROM workflow_heal_attempts WHERE result = 'success'")
+    called = [json.loads(row["details"])["dependency"]["called"] for row in attempts]
+    assert called == [["second", "third"]] * len(LIES)
+    assert {one["candidate"] for one in await bindings(place) if one["state"] == "canary"} == {"second", "third"}
+
+
+async def test_where_all_candidates_lie_nothing_is_healed(place: Site, providers: Providers) -> None:
+    org = await place.organisation()
+    providers.dead = True
+    for name in ("second", "third"):
+        providers.answers[name] = lambda _: LIES["another currency"]
+    with_catalog(place, providers.catalog().replace("attempts: 3", "attempts: 1"))
+    await place.publish(failed_call(providers, org, 1))
+    async with place.consumer() as running:
+        (row,) = (await running.settled(1)).values()
+    assert row["status"] == "given_up"
+    assert await place.count("workflow_heal_attempts WHERE result = 'success'") == 0
+
+
+async def test_rules_of_regions_data_and_price_hold_for_every_byte(place: Site, providers: Providers) -> None:
+    org, others = await place.organisation(), await place.organisation()
+    providers.dead = True
+    kept = {"regions": "[au]", "data_policy": "[no-training]", "price_aud": '"0.01"'}
+    candidates = [
+        providers.candidate("second", **kept | {"regions": "[us]"}),
+        providers.candidate("third", **kept | {"price_aud": '"0.03"'}),
+        providers.candidate("fourth", **kept | {"data_policy": "[]"}),
+        providers.candidate("fifth", **kept),
+    ]
+    rules = f'[{{regions: [au, eu], data_policy: [no-training]}}, {{organisations: [{org}], max_price_aud: "0.02"}}]'
+    with_catalog(place, providers.catalog(candidates="\n".join(candidates), rules=rules))
+    await place.publish(failed_call(providers, org, 1), failed_call(providers, others, 2))
+    async with place.consumer() as running:
+        rows = await running.settled(2)
+    assert {row["status"] for row in rows.values()} == {"resolved"}
+    touched = {name: providers.called(name) + providers.looks(name) for name in ("second", "third", "fourth", "fifth")}
+    assert touched == {"second": 0, "third": 2, "fourth": 0, "fifth": 2}
+    spent = await place.db.fetch("SELECT org_id, -sum(amount) AS spent FROM token_usage_events GROUP BY org_id")
+    assert {row["org_id"]: f"{row['spent']:.2f}" for row in spent} == {org: "0.01", others: "0.03"}
+
+
+async def test_a_call_that_may_not_go_elsewhere_waits_and_no_request_goes_to_the_dead_one(
+    place: Site, providers: Providers
+) -> None:
+    org = await place.organisation()
+    providers.dead = True
+    await place.publish(*(failed_call(providers, org, n) for n in range(3)))
+    async with place.consumer() as running:
+        await running.settled(3)
+        keyed = failed_call(providers, org, 9, effect="keyed", idempotency_key="k-9")
+        await place.publish(keyed)
+        waits = await until(lambda: place.db.fetchrow("SELECT * FROM workflow_failures WHERE status = 'deferred'"))
+        assert waits is not None
+        assert providers.to_dead == 0
+        providers.dead = False
+
+        async def are_resolved() -> bool:
+            return await place.count("workflow_failures WHERE status = 'resolved'") == 4
+
+        await until(are_resolved)
+    assert providers.to_dead == 0
+    assert [seen.key for seen in providers.world.calls("/first/translate")] == ["k-9"]
+    assert not [seen for seen in providers.world.calls("/second/translate") if seen.key]
+
+
+async def test_a_first_that_is_well_again_is_called_and_not_replaced(place: Site, providers: Providers) -> None:
+    org = await place.organisation()
+    await place.publish(*(failed_call(providers, org, n) for n in range(20)))
+    async with place.consumer() as running:
+        rows = await running.settled(20)
+    assert {row["status"] for row in rows.values()} == {"resolved"}
+    assert providers.called("first") == 20
+    assert providers.called("second") == 0
+    assert changes(await bindings(place)) == ["first"]
+    assert providers.looks("first") <= 3
+
+
+async def test_who_is_refused_its_credential_is_told_so_and_replaces_nothing(place: Site, providers: Providers) -> None:
+    org = await place.organisation()
+    providers.dead = True
+    providers.world.on("/first/health", json_reply({"error": "invalid key"}, 401))
+    with_catalog(place, providers.catalog().replace("attempts: 3", "attempts: 1"))
+    await place.publish(failed_call(providers, org, 1))
+    async with place.consumer() as running:
+        await running.settled(1)
+    said = await place.db.fetch("SELECT details FROM workflow_heal_attempts ORDER BY step")
+    first = json.loads(said[0]["details"])
+    assert first["code"] == "refused"
+    assert "(key)" in first["reason"]
+    assert "a person renews the credential" in first["reason"]
+    assert providers.called("second") + providers.looks("second") == 0
+
+
+@pytest.mark.parametrize("struck", ["/second/health", "/second/translate"], ids=["on trial", "in a call"])
+async def test_two_replicas_of_which_one_is_killed_make_one_binding(
+    place: Site, providers: Providers, tmp_path: Path, struck: str
+) -> None:
+    org = await place.organisation()
+    providers.dead = True
+    await place.publish(*(failed_call(providers, org, n) for n in range(30)))
+    nth = "1" if struck.endswith("health") else "5"
+    acts = {"at": "during", "nth": nth, "path": struck, "signal": "SIGKILL", "window": "6"}
+    async with place.in_another_group().consumer() as running:
+        async with process(place, tmp_path / "log", **acts) as other:
+            await asyncio.wait_for(running.settled(30), PATIENCE)
+            del other
+        rows = await running.settled(30)
+        providers.dead = False
+        await back(running, providers)
+    assert {row["status"] for row in rows.values()} == {"resolved"}
+    assert providers.to_dead == 0
+    assert providers.most_looks_at_once("first") == 1
+    told = await bindings(place)
+    assert changes(told) == ["canary", "whole", "returning", "first"]
+    assert len({one["version"] for one in told}) == len(told)
+    assert await place.count("heal_binding") == 1
+
+
+async def test_where_the_calls_go_is_read_over_the_command(place: Site, providers: Providers) -> None:
+    org, other = await place.organisation(), await place.organisation()
+    providers.dead = True
+    await place.publish(*(failed_call(providers, org, n) for n in range(4)))
+    async with place.consumer() as running:
+        await running.settled(4)
+        settings = environment_of(place.settings)
+        (said,) = (await asyncio.to_thread(shw, "bindings", "--json", settings=settings)).json
+        none = await asyncio.to_thread(shw, "bindings", "--org", str(other), settings=settings)
+    assert (said["org"], said["dependency"], said["state"], said["candidate"]) == (
+        str(org),
+        "translate",
+        "whole",
+        "second",
+    )
+    assert {one["source"] for one in said["evidence"]} >= {"failure", "breaker", "input", "health", "network"}
+    assert "No dependency was ever replaced" in none.err

@@ -1,8 +1,9 @@
 """State machine of a binding: who may stand in for an ill dependency, from when on, and until when. Pure.
 
     first ──ejected──▶ canary ──enough good answers──▶ whole ──well for long enough──▶ returning ──still well──▶ first
-      ▲                  │ the candidate failed          │ it failed twice                │ ill again
-      └──────────────────┴───────────────────────────────┘                               └──▶ whole, for longer
+      ▲                  │ the candidate failed,         │ it failed twice                │ ill again
+      │                  │ or well for long enough       │                                └──▶ whole, for longer
+      └──────────────────┴───────────────────────────────┘
 
 Hysteresis keeps a dependency that flaps from being switched to and fro: it comes back only after every probe of a whole
 span has found it well, never before its ejection's time is over, and each ejection in a row lasts twice as long.
@@ -62,12 +63,12 @@ def eject(before: Binding | None, ejection: Ejection, times: BindingTimes, now: 
     )
 
 
-def leave_alone(before: Binding | None, of: Ejection, until: datetime, now: datetime) -> Binding:
+def leave_alone(before: Binding | None, of: Ejection, until: datetime, now: datetime, *, well: bool = False) -> Binding:
     """Note that nothing stands in for the first until a time: it was found well, or nothing could stand in."""
     if before is not None and before.holds(now):
         return before
     if before is not None and before.state is BindingState.FIRST:
-        return replace(before, idle_until=until)
+        return replace(before, idle_until=until, well_since=now if well else before.well_since)
     return Binding(
         org_id=of.org_id,
         dependency=of.dependency,
@@ -79,6 +80,7 @@ def leave_alone(before: Binding | None, of: Ejection, until: datetime, now: date
         ejected_until=now if before is None else before.ejected_until,
         ejections=0 if before is None else before.ejections,
         idle_until=until,
+        well_since=now if well else None,
         shunned=_still_shunned(before, now),
         version=1 if before is None else before.version + 1,
         reason=of.reason,
@@ -125,11 +127,19 @@ def _probed_well(before: Binding, times: BindingTimes, now: datetime) -> Binding
     if before.state in REPLACED:
         if now - since < times.steady or now < before.ejected_until:
             return probed
+        if before.state is BindingState.CANARY:
+            return _back(
+                probed, times, now, f"the first has been well since {since.isoformat()}, before a trial was over"
+            )
         return _change(probed, BindingState.RETURNING, now, f"the first has been well since {since.isoformat()}")
     if now - before.changed_at < times.steady:
         return probed
-    back = _change(probed, BindingState.FIRST, now, "the first is well, with a share of the calls too")
-    return replace(back, candidate=None, well_since=None, lease_until=now, idle_until=now + times.probe_every)
+    return _back(probed, times, now, "the first is well, with a share of the calls too")
+
+
+def _back(before: Binding, times: BindingTimes, now: datetime, reason: str) -> Binding:
+    back = _change(before, BindingState.FIRST, now, reason)
+    return replace(back, candidate=None, well_since=now, lease_until=now, idle_until=now + times.probe_every)
 
 
 def share_of(binding: Binding, times: BindingTimes) -> float:

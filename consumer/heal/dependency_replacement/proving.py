@@ -135,7 +135,8 @@ async def _put_on_trial(session: ReplacementSession, candidate: Candidate, judge
 async def _end_unproven(session: ReplacementSession, judged: IllnessVerdict) -> Outcome:
     if judged.cause in _NOT_HEALED_BY_THIS:
         return Refused(code=Code.REFUSED, reason=judged.reason)
-    await _leave(session, judged.reason, session.dependency.binding.steady, judged)
+    well = judged.cause is Cause.NOTHING
+    await _leave(session, judged.reason, session.dependency.binding.steady, judged, well=well)
     return session.retry_later(NOW, judged.reason)
 
 
@@ -147,10 +148,15 @@ async def _end_without_candidate(session: ReplacementSession) -> Outcome:
 
 
 async def _leave(
-    session: ReplacementSession, reason: str, span: timedelta, judged: IllnessVerdict | None = None
+    session: ReplacementSession,
+    reason: str,
+    span: timedelta,
+    judged: IllnessVerdict | None = None,
+    *,
+    well: bool = False,
 ) -> None:
     of = _ejection(session, "", reason, judged)
-    await session.book.change(session.named, lambda before, _, now: leave_alone(before, of, now + span, now))
+    await session.book.change(session.named, lambda before, _, now: leave_alone(before, of, now + span, now, well=well))
 
 
 def _ejection(session: ReplacementSession, candidate: str, reason: str, judged: IllnessVerdict | None) -> Ejection:

@@ -21,24 +21,38 @@ class Providers:
 
     world: World
     dead: bool = False
+    dies_when: Callable[[], bool] | None = None
+    to_dead: int = 0
+    """Calls, other than looks, that came to the first while it was dead."""
     answers: dict[str, Callable[[Seen], Reply]] = field(default_factory=dict)
     """What a place answers in place of a good answer."""
 
     def __post_init__(self) -> None:
-        for place in ("first", "second", "third"):
+        for place in ("first", "second", "third", "fourth", "fifth"):
             self.world.on(f"/{place}/translate", self._answer(place))
             self.world.on(f"/{place}/health", self._health(place))
 
     def _answer(self, place: str) -> Callable[[int, Seen], Reply]:
         def answer(_: int, seen: Seen) -> Reply:
-            if place == "first" and self.dead:
+            if place == "first" and self.is_dead:
+                self.to_dead += 1
                 return DEAD
             return self.answers.get(place, translated)(seen)
 
         return answer
 
     def _health(self, place: str) -> Callable[[int, Seen], Reply]:
-        return lambda _, __: DEAD if place == "first" and self.dead else json_reply({"status": "ok"})
+        return lambda _, __: DEAD if place == "first" and self.is_dead else json_reply({"status": "ok"})
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether the first is dead now."""
+        return self.dead if self.dies_when is None else self.dies_when()
+
+    def most_looks_at_once(self, place: str) -> int:
+        """How many looks at a place were under way at once, at the most."""
+        spans = [one for one in self.world.spans if one.seen.path == f"/{place}/health"]
+        return max(sum(a.begin <= b.begin < a.end for a in spans) for b in spans)
 
     def catalog(self, *, binding: dict[str, str] | None = None, candidates: str | None = None, **more: str) -> str:
         """A catalog in which `second`, and then `third`, may stand in for the first."""
