@@ -128,9 +128,7 @@ def _probed_well(before: Binding, times: BindingTimes, now: datetime) -> Binding
         if now - since < times.steady or now < before.ejected_until:
             return probed
         if before.state is BindingState.CANARY:
-            return _back(
-                probed, times, now, f"the first has been well since {since.isoformat()}, before a trial was over"
-            )
+            return _back(probed, times, now, "the first was well before the trial was over")
         return _change(probed, BindingState.RETURNING, now, f"the first has been well since {since.isoformat()}")
     if now - before.changed_at < times.steady:
         return probed
