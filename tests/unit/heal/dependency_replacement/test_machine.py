@@ -61,8 +61,8 @@ class Run:
                 if left:
                     self._keep(at, machine.eject(binding, ejection(left[0]), TIMES, now))
             return
-        lies = self.lies.get(str(binding.candidate), lambda _: False)(at)
         name = str(binding.candidate)
+        lies = name in self.lies and self.lies[name](at)
         self._keep(at, machine.candidate_answered(binding, name, good=not lies, times=TIMES, now=now))
 
     def _keep(self, at: float, binding: Binding) -> None:
