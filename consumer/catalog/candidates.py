@@ -24,7 +24,7 @@ _OURS: Final = frozenset({"org_id", "key"})
 """Values of a candidate's call that are none of the request's members."""
 
 
-class Moves(StrEnum):
+class MovableCalls(StrEnum):
     """Which calls may go to a candidate, by what a second one at another place would do."""
 
     NONE = "none"  # those without effect only
@@ -132,7 +132,7 @@ class Candidate(Declared):
     price_aud: Annotated[Decimal, Field(ge=0, le=1_000_000)] | None = None
     """The most that one call costs. Not declared, it keeps no rule of prices."""
     limits: CandidateLimits = CandidateLimits()
-    moves: Moves = Moves.NONE
+    moves: MovableCalls = MovableCalls.NONE
     organisations: Organisations = "*"
 
     @field_validator("url")

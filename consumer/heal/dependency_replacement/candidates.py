@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final, assert_never
 
-from consumer.catalog.candidates import Candidate, Moves
+from consumer.catalog.candidates import Candidate, MovableCalls
 from consumer.catalog.dependencies import Dependency, Prefer, ReplacementRule
 from consumer.catalog.limits import micro_aud
 from consumer.heal.calls.earlier_tries import provably_not_run
@@ -94,11 +94,11 @@ def unmovable(candidate: Candidate, failure: Failure, request: RequestContext) -
     effect = request.effect_or_default
     if effect is Effect.NONE:
         return None
-    if candidate.moves is Moves.NONE:
+    if candidate.moves is MovableCalls.NONE:
         return "only calls without effect may go to it"
     if effect is not Effect.KEYED or not request.idempotency_key:
         return "a call with an effect goes to it with an idempotency key only"
-    if candidate.moves is Moves.SHARED_KEYS:
+    if candidate.moves is MovableCalls.SHARED_KEYS:
         return None
     acted = failure.attempts or failure.ladder_progress.attempts or failure.ladder_progress.in_doubt is not None
     if failure.effect_in_doubt or acted or not provably_not_run(failure):

@@ -27,7 +27,7 @@ _OURS: Final = frozenset({NOT_PERMITTED, "PoolTimeout"})
 _TRIES_AGAIN: Final = frozenset({Disposition.RETRY_NOW, Disposition.RETRY_AFTER, Disposition.RETRY_IF_IDEMPOTENT})
 
 
-class Cause(StrEnum):
+class OtherCause(StrEnum):
     """What else it is, if not the dependency."""
 
     KEY = "key"  # the first refuses our credential: nobody else would take it either
@@ -38,13 +38,13 @@ class Cause(StrEnum):
     UNPROVEN = "unproven"  # too little speaks for it
 
 
-RIGHT_RUNG: Final[dict[Cause, str]] = {
-    Cause.KEY: "a person renews the credential",
-    Cause.INPUT: str(StrategyName.SCHEMA_AUTOFIX),
-    Cause.QUOTA: str(StrategyName.AUTO_RETRY),
-    Cause.NETWORK: str(StrategyName.AUTO_RETRY),
-    Cause.NOTHING: str(StrategyName.AUTO_RETRY),
-    Cause.UNPROVEN: str(StrategyName.AUTO_RETRY),
+RIGHT_RUNG: Final[dict[OtherCause, str]] = {
+    OtherCause.KEY: "a person renews the credential",
+    OtherCause.INPUT: str(StrategyName.SCHEMA_AUTOFIX),
+    OtherCause.QUOTA: str(StrategyName.AUTO_RETRY),
+    OtherCause.NETWORK: str(StrategyName.AUTO_RETRY),
+    OtherCause.NOTHING: str(StrategyName.AUTO_RETRY),
+    OtherCause.UNPROVEN: str(StrategyName.AUTO_RETRY),
 }
 
 
@@ -55,7 +55,7 @@ class IllnessSign:
     source: str
     says: Says
     detail: str
-    cause: Cause | None = None
+    cause: OtherCause | None = None
     """What it points to instead."""
 
     @property
@@ -78,7 +78,7 @@ class Strikes:
 class IllnessVerdict:
     """Whether it is the dependency; if not, what it is, and which rung is the right one."""
 
-    cause: Cause | None
+    cause: OtherCause | None
     evidence: tuple[IllnessSign, ...]
 
     @property
@@ -105,13 +105,15 @@ def of_failure(failure: Failure, diagnosis: Diagnosis) -> IllnessSign:
     status = error_of(failure.context).http_status
     match diagnosis.disposition:
         case Disposition.NEEDS_CREDENTIAL:
-            return IllnessSign(source="failure", says="nothing", detail="it needs a credential", cause=Cause.KEY)
+            return IllnessSign(source="failure", says="nothing", detail="it needs a credential", cause=OtherCause.KEY)
         case Disposition.NEEDS_MONEY:
             return IllnessSign(
-                source="failure", says="nothing", detail="it needs a balance or quota", cause=Cause.QUOTA
+                source="failure", says="nothing", detail="it needs a balance or quota", cause=OtherCause.QUOTA
             )
         case Disposition.NEEDS_REPAIR:
-            return IllnessSign(source="failure", says="nothing", detail="its input needs repair", cause=Cause.INPUT)
+            return IllnessSign(
+                source="failure", says="nothing", detail="its input needs repair", cause=OtherCause.INPUT
+            )
         case _:
             pass
     if status is not None:
@@ -148,7 +150,7 @@ def of_health(result: CallResult, *, as_declared: bool | None) -> IllnessSign:
                 source="health",
                 says="well",
                 detail=f"the health call was answered {result.status}",
-                cause=Cause.NOTHING,
+                cause=OtherCause.NOTHING,
             )
         case Answer(status=status) if status < 300:  # noqa: PLR2004 - HTTP's own border
             return IllnessSign(
@@ -163,7 +165,7 @@ def of_input(fault: str | None) -> IllnessSign:
     if fault is None:
         return IllnessSign(source="input", says="nothing", detail="the request keeps the contract")
     return IllnessSign(
-        source="input", says="nothing", detail=f"the request misses the contract: {fault}", cause=Cause.INPUT
+        source="input", says="nothing", detail=f"the request misses the contract: {fault}", cause=OtherCause.INPUT
     )
 
 
@@ -171,7 +173,7 @@ def of_network(*, candidates: int, unreachable: int, health: CallResult) -> Illn
     """Return whether anything answers us: where nothing that we dial does, it is our own network."""
     if isinstance(health, NotSent) and candidates and candidates == unreachable:
         detail = f"neither the first nor any of {candidates} candidates could be reached"
-        return IllnessSign(source="network", says="nothing", detail=detail, cause=Cause.NETWORK)
+        return IllnessSign(source="network", says="nothing", detail=detail, cause=OtherCause.NETWORK)
     detail = "the first was reached" if isinstance(health, Answer | Ambiguous) else "a candidate was reached"
     return IllnessSign(
         source="network", says="nothing", detail=detail if candidates != unreachable else "nothing speaks"
@@ -186,12 +188,12 @@ def is_askable(said: IllnessSign) -> bool:
 def verdict(evidence: Sequence[IllnessSign]) -> IllnessVerdict:
     """Weigh the evidence: any other cause rules the dependency out; else health and one more have to say `ill`."""
     found = tuple(evidence)
-    for cause in (Cause.KEY, Cause.INPUT, Cause.QUOTA, Cause.NETWORK, Cause.NOTHING):
+    for cause in (OtherCause.KEY, OtherCause.INPUT, OtherCause.QUOTA, OtherCause.NETWORK, OtherCause.NOTHING):
         if any(one.cause is cause for one in found):
             return IllnessVerdict(cause=cause, evidence=found)
     ill = {one.source for one in found if one.says == "ill"}
     proven = "health" in ill and len(ill) > 1
-    return IllnessVerdict(cause=None if proven else Cause.UNPROVEN, evidence=found)
+    return IllnessVerdict(cause=None if proven else OtherCause.UNPROVEN, evidence=found)
 
 
 def _of_status(source: str, status: int, headers: dict[str, str], detail: str) -> IllnessSign:
@@ -200,11 +202,11 @@ def _of_status(source: str, status: int, headers: dict[str, str], detail: str) -
         return IllnessSign(source=source, says="ill", detail=detail)
     cause = None
     if kind is Passing.THROTTLED or status == _MONEY:
-        cause = Cause.QUOTA
+        cause = OtherCause.QUOTA
     elif status in _KEY or status == _FORBIDDEN:
-        cause = Cause.KEY
+        cause = OtherCause.KEY
     elif source == "failure" and status in _INPUT:
-        cause = Cause.INPUT
+        cause = OtherCause.INPUT
     return IllnessSign(source=source, says="nothing", detail=detail, cause=cause)
 
 

@@ -11,9 +11,9 @@ from consumer.catalog.candidates import Candidate, LookTemplate
 from consumer.heal.calls.request import origin
 from consumer.heal.dependency_replacement.candidates import choose
 from consumer.heal.dependency_replacement.illness import (
-    Cause,
     IllnessSign,
     IllnessVerdict,
+    OtherCause,
     Strikes,
     of_failure,
     of_health,
@@ -33,7 +33,7 @@ from consumer.runners.templates import UnfitValue
 from schemas.names import Code
 
 NOW: Final = timedelta(0)
-_NOT_HEALED_BY_THIS: Final = frozenset({Cause.KEY, Cause.INPUT})
+_NOT_HEALED_BY_THIS: Final = frozenset({OtherCause.KEY, OtherCause.INPUT})
 
 
 async def bind(session: ReplacementSession, before: Binding | None, now: datetime) -> Binding | Outcome:
@@ -135,7 +135,7 @@ async def _put_on_trial(session: ReplacementSession, candidate: Candidate, judge
 async def _end_unproven(session: ReplacementSession, judged: IllnessVerdict) -> Outcome:
     if judged.cause in _NOT_HEALED_BY_THIS:
         return Refused(code=Code.REFUSED, reason=judged.reason)
-    well = judged.cause is Cause.NOTHING
+    well = judged.cause is OtherCause.NOTHING
     await _leave(session, judged.reason, session.dependency.binding.steady, judged, well=well)
     return session.retry_later(NOW, judged.reason)
 

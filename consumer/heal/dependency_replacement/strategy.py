@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from consumer.catalog import WorkflowPolicy
-from consumer.catalog.candidates import Candidate, LookTemplate, Moves
+from consumer.catalog.candidates import Candidate, LookTemplate, MovableCalls
 from consumer.catalog.dependencies import Dependency, find_dependency
 from consumer.heal.calls.backoff import longest_waits
 from consumer.heal.calls.planned import fault_digest, missing_fields
@@ -14,7 +14,7 @@ from consumer.heal.calls.request import HANDOVER_TRIES, call_digest, call_limit,
 from consumer.heal.calls.session import CallTools
 from consumer.heal.dependency_replacement.calling import Failed, call_candidate
 from consumer.heal.dependency_replacement.candidates import broken_rule, dearest, unmovable
-from consumer.heal.dependency_replacement.illness import RIGHT_RUNG, Cause, of_failure
+from consumer.heal.dependency_replacement.illness import RIGHT_RUNG, OtherCause, of_failure
 from consumer.heal.dependency_replacement.probing import LOOK_BYTES, look
 from consumer.heal.dependency_replacement.proving import NOW, bind
 from consumer.heal.dependency_replacement.session import (
@@ -101,7 +101,7 @@ class DependencyReplacement:
         if said.cause is not None:
             return f"it is not the dependency ({said.cause}): {said.detail}; the right rung is {RIGHT_RUNG[said.cause]}"
         if (course is None or course.binding is None) and said.says != "ill":
-            return f"nothing says that {found[0]} is ill: {said.detail}; the right rung is {RIGHT_RUNG[Cause.UNPROVEN]}"
+            return f"nothing says that {found[0]} is ill: {said.detail}; the right rung is {RIGHT_RUNG[OtherCause.UNPROVEN]}"
         return _nobody(_asked(found[1].candidates, course), policy, failure, request)
 
     def intent(self, failure: Failure, policy: WorkflowPolicy) -> Intent:
@@ -258,7 +258,7 @@ def _effect(asked: Sequence[Candidate], failure: Failure, request: RequestContex
     if request.effect_or_default is Effect.NONE:
         return Effect.NONE
     takers = [one for one in asked if unmovable(one, failure, request) is None]
-    return Effect.KEYED if takers and all(one.moves is Moves.SHARED_KEYS for one in takers) else Effect.UNSAFE
+    return Effect.KEYED if takers and all(one.moves is MovableCalls.SHARED_KEYS for one in takers) else Effect.UNSAFE
 
 
 def _window(request: RequestContext, policy: WorkflowPolicy, candidates: int, *, hands_over: bool) -> timedelta:

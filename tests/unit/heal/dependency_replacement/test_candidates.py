@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.catalog.candidates import Candidate, Moves
+from consumer.catalog.candidates import Candidate, MovableCalls
 from consumer.catalog.dependencies import Dependency
 from consumer.heal.calls.body import content_of
 from consumer.heal.dependency_replacement.candidates import Observed, broken_rule, choose, dearest, unmovable
@@ -55,7 +55,7 @@ def declared_candidates(draw: st.DrawFn) -> dict[str, Any]:
         "price_aud": draw(PRICES),
         "provides": sorted(draw(st.sets(st.sampled_from(("glossary", "json")), max_size=2))),
         "organisations": draw(st.sampled_from(("*", [str(ORG)], ["00000000-0000-4000-8000-000000000001"]))),
-        "moves": draw(st.sampled_from(Moves)),
+        "moves": draw(st.sampled_from(MovableCalls)),
     }
 
 
@@ -102,7 +102,7 @@ def test_whoever_is_chosen_keeps_every_rule(
         assert int(one.name[1:]) not in down
         assert requires <= set(given_of["provides"])
         assert given_of["organisations"] in ("*", [str(ORG)])
-        assert effect is Effect.NONE or given_of["moves"] is not Moves.NONE
+        assert effect is Effect.NONE or given_of["moves"] is not MovableCalls.NONE
         for rule in rules:
             if rule["organisations"] not in ("*", [str(ORG)]):
                 continue
@@ -136,26 +136,38 @@ def test_the_preferred_one_comes_first_and_equals_stay_as_declared() -> None:
     assert order("health", seen) == ["c0", "c1", "c2"]
 
 
-MOVES: list[tuple[str, dict[str, Any], dict[str, Any], Moves, bool]] = [
-    ("without effect", {"effect": "none"}, {}, Moves.NONE, True),
+MOVES: list[tuple[str, dict[str, Any], dict[str, Any], MovableCalls, bool]] = [
+    ("without effect", {"effect": "none"}, {}, MovableCalls.NONE, True),
     (
         "keyed, where none is declared",
         {"effect": "keyed", "idempotency_key": "k"},
         REFUSED,
-        Moves.NONE,
+        MovableCalls.NONE,
         False,
     ),
-    ("keyed, certainly not run", {"effect": "keyed", "idempotency_key": "k"}, REFUSED, Moves.NOT_RUN, True),
-    ("keyed, may have run", {"effect": "keyed", "idempotency_key": "k"}, {"code": "ETIMEDOUT"}, Moves.NOT_RUN, False),
-    ("keyed, keys are shared", {"effect": "keyed", "idempotency_key": "k"}, {"code": "X"}, Moves.SHARED_KEYS, True),
-    ("without a key", {"effect": "unsafe"}, REFUSED, Moves.SHARED_KEYS, False),
-    ("idempotent at the first alone", {"effect": "idempotent"}, REFUSED, Moves.NOT_RUN, False),
+    ("keyed, certainly not run", {"effect": "keyed", "idempotency_key": "k"}, REFUSED, MovableCalls.NOT_RUN, True),
+    (
+        "keyed, may have run",
+        {"effect": "keyed", "idempotency_key": "k"},
+        {"code": "ETIMEDOUT"},
+        MovableCalls.NOT_RUN,
+        False,
+    ),
+    (
+        "keyed, keys are shared",
+        {"effect": "keyed", "idempotency_key": "k"},
+        {"code": "X"},
+        MovableCalls.SHARED_KEYS,
+        True,
+    ),
+    ("without a key", {"effect": "unsafe"}, REFUSED, MovableCalls.SHARED_KEYS, False),
+    ("idempotent at the first alone", {"effect": "idempotent"}, REFUSED, MovableCalls.NOT_RUN, False),
 ]
 
 
 @pytest.mark.parametrize(("asked", "error", "moves", "may"), [one[1:] for one in MOVES], ids=[one[0] for one in MOVES])
 def test_a_call_with_an_effect_moves_only_where_no_second_one_is_risked(
-    asked: dict[str, Any], error: dict[str, Any], moves: Moves, may: bool
+    asked: dict[str, Any], error: dict[str, Any], moves: MovableCalls, may: bool
 ) -> None:
     candidate = dependency({"moves": moves}).candidates[0]
     assert (unmovable(candidate, failure({"error": error}), request(**asked)) is None) is may

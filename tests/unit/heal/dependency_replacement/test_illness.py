@@ -7,8 +7,8 @@ import pytest
 
 from consumer.heal.dependency_replacement.illness import (
     RIGHT_RUNG,
-    Cause,
     IllnessSign,
+    OtherCause,
     Strikes,
     of_failure,
     of_health,
@@ -70,43 +70,45 @@ def test_an_answer_that_is_not_the_declared_one_counts_as_ill() -> None:
 
 def test_the_organisations_own_breaker_agrees_where_the_failure_tells_nothing() -> None:
     unclear: dict[str, Any] = {"error": {"http_status": 418}}
-    assert verdict(told(**unclear)).cause is Cause.UNPROVEN
+    assert verdict(told(**unclear)).cause is OtherCause.UNPROVEN
     assert verdict(told(**unclear, strikes=Strikes(own=5, is_open=True))).is_ill
 
 
 def test_strikes_of_others_are_told_and_decide_nothing() -> None:
     said = verdict(told(error={"http_status": 418}, strikes=Strikes(others=40)))
-    assert said.cause is Cause.UNPROVEN
+    assert said.cause is OtherCause.UNPROVEN
     assert any(one["source"] == "others" and "40" in str(one["detail"]) for one in said.told)
 
 
-CAUSES: list[tuple[str, dict[str, Any], Cause]] = [
-    ("the failed call was refused a credential", {"error": {"http_status": 401}}, Cause.KEY),
-    ("the failed call was forbidden", {"error": {"http_status": 403}}, Cause.KEY),
-    ("the health call is refused a credential", {"health": answered(401), "declared": False}, Cause.KEY),
-    ("the diagnosis needs a credential", {"disposition": Disposition.NEEDS_CREDENTIAL}, Cause.KEY),
-    ("the failed call was refused for what it sent", {"error": {"http_status": 422}}, Cause.INPUT),
-    ("the request misses the contract", {"fault": "q is required"}, Cause.INPUT),
-    ("the diagnosis needs a repair", {"disposition": Disposition.NEEDS_REPAIR}, Cause.INPUT),
-    ("the failed call was throttled", {"error": {"http_status": 429}}, Cause.QUOTA),
-    ("the failed call has to be paid", {"error": {"http_status": 402}}, Cause.QUOTA),
-    ("the health call is throttled", {"health": answered(429), "declared": False}, Cause.QUOTA),
-    ("the diagnosis needs money", {"disposition": Disposition.NEEDS_MONEY}, Cause.QUOTA),
-    ("nothing answers us", {"candidates": (2, 2)}, Cause.NETWORK),
-    ("the health call is well", {"health": answered(200), "declared": True}, Cause.NOTHING),
-    ("the health call is at a wrong address", {"health": answered(404), "declared": False}, Cause.UNPROVEN),
-    ("the health call is not allowed", {"health": EgressRefused(reason="no host")}, Cause.UNPROVEN),
+CAUSES: list[tuple[str, dict[str, Any], OtherCause]] = [
+    ("the failed call was refused a credential", {"error": {"http_status": 401}}, OtherCause.KEY),
+    ("the failed call was forbidden", {"error": {"http_status": 403}}, OtherCause.KEY),
+    ("the health call is refused a credential", {"health": answered(401), "declared": False}, OtherCause.KEY),
+    ("the diagnosis needs a credential", {"disposition": Disposition.NEEDS_CREDENTIAL}, OtherCause.KEY),
+    ("the failed call was refused for what it sent", {"error": {"http_status": 422}}, OtherCause.INPUT),
+    ("the request misses the contract", {"fault": "q is required"}, OtherCause.INPUT),
+    ("the diagnosis needs a repair", {"disposition": Disposition.NEEDS_REPAIR}, OtherCause.INPUT),
+    ("the failed call was throttled", {"error": {"http_status": 429}}, OtherCause.QUOTA),
+    ("the failed call has to be paid", {"error": {"http_status": 402}}, OtherCause.QUOTA),
+    ("the health call is throttled", {"health": answered(429), "declared": False}, OtherCause.QUOTA),
+    ("the diagnosis needs money", {"disposition": Disposition.NEEDS_MONEY}, OtherCause.QUOTA),
+    ("nothing answers us", {"candidates": (2, 2)}, OtherCause.NETWORK),
+    ("the health call is well", {"health": answered(200), "declared": True}, OtherCause.NOTHING),
+    ("the health call is at a wrong address", {"health": answered(404), "declared": False}, OtherCause.UNPROVEN),
+    ("the health call is not allowed", {"health": EgressRefused(reason="no host")}, OtherCause.UNPROVEN),
     (
         "the health call never left",
         {"health": NotSent(kind=NOT_PERMITTED, reason="revoked", elapsed=NO_TIME)},
-        Cause.UNPROVEN,
+        OtherCause.UNPROVEN,
     ),
 ]
 
 
 @pytest.mark.parametrize(("given", "cause"), [one[1:] for one in CAUSES], ids=[one[0] for one in CAUSES])
-def test_what_else_it_is_rules_the_dependency_out(given: dict[str, Any], cause: Cause) -> None:
-    said = verdict(told(**({"strikes": Strikes(own=9, is_open=True)} if cause is not Cause.UNPROVEN else {}) | given))
+def test_what_else_it_is_rules_the_dependency_out(given: dict[str, Any], cause: OtherCause) -> None:
+    said = verdict(
+        told(**({"strikes": Strikes(own=9, is_open=True)} if cause is not OtherCause.UNPROVEN else {}) | given)
+    )
     assert said.cause is cause
     assert RIGHT_RUNG[cause] in said.reason
 
