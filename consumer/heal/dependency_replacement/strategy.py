@@ -101,7 +101,8 @@ class DependencyReplacement:
         if said.cause is not None:
             return f"it is not the dependency ({said.cause}): {said.detail}; the right rung is {RIGHT_RUNG[said.cause]}"
         if (course is None or course.binding is None) and said.says != "ill":
-            return f"nothing says that {found[0]} is ill: {said.detail}; the right rung is {RIGHT_RUNG[OtherCause.UNPROVEN]}"
+            rung = RIGHT_RUNG[OtherCause.UNPROVEN]
+            return f"nothing says that {found[0]} is ill: {said.detail}; the right rung is {rung}"
         return _nobody(_asked(found[1].candidates, course), policy, failure, request)
 
     def intent(self, failure: Failure, policy: WorkflowPolicy) -> Intent:

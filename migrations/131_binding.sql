@@ -1,7 +1,7 @@
 -- migrate:up
 
 -- Where the calls of an organisation to a dependency go while it is ill: one row for each of both, changed under its lock.
--- A running 129 goes on beside it, and knows nothing of bindings: its retries go to the first. No foreign key, as elsewhere.
+-- A running 130 goes on beside it, and knows nothing of bindings: its retries go to the first. No foreign key, as elsewhere.
 CREATE TABLE heal_binding (
   org_id uuid NOT NULL,
   dependency text NOT NULL,
