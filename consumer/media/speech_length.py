@@ -14,7 +14,7 @@ _TAG: Final = re.compile(r"<[^<>]{1,400}>")
 _PAUSE: Final = re.compile(r"<break\b[^<>]*\btime\s*=\s*[\"'](\d{1,6}(?:\.\d{1,3})?)\s*(ms|s)[\"']")
 _SPACE: Final = re.compile(r"\s+")
 _MILLISECONDS: Final = 1000
-_WEIGHTS: Final = (
+_WEIGHTS: Final = (  # so many characters of running text
     (re.compile(r"\d"), 4.0),  # "7" is "seven"
     (re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"), 3.6),  # ideographs
     (re.compile(r"[\uac00-\ud7a3]"), 2.8),  # syllables of Hangul

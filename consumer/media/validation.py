@@ -5,6 +5,7 @@ The order is that of what a check costs and risks: size, type, what the header p
 
 import hashlib
 from dataclasses import replace
+from math import log10
 from typing import Final
 
 from consumer.media import images, sounds
@@ -29,6 +30,7 @@ from consumer.media.verdict import (
 )
 from schemas.names import AssetKind, Verdict
 
+_LEAST_RMS: Final = 1e-6
 _PROVENANCE_MARKS: Final = (b"c2pa", b"contentauth")
 
 
@@ -158,7 +160,8 @@ def _sound(
         voiced_seconds=round(heard.voiced_seconds, 2),
         sample_rate=measured.rate,
         channels=measured.channels,
-        rms_db=round(heard.loudest_db, 1),
+        rms_db=round(20 * log10(max(measured.rms, _LEAST_RMS)), 1),
+        loudest_db=round(heard.loudest_db, 1),
         clipped=round(measured.clipped, 5),
         offset=round(measured.offset, 5),
         flatness=round(heard.flatness, 4),

@@ -113,7 +113,9 @@ class MediaEvidence:
     sample_rate: int | None = None
     channels: int | None = None
     rms_db: float | None = None
-    """Root mean square without the offset, of full scale."""
+    """Root mean square of all of it, without the offset, in dB of full scale."""
+    loudest_db: float | None = None
+    """The same of its loudest moments."""
     clipped: float | None = None
     """Share of the samples that stand at full scale together with their neighbour."""
     offset: float | None = None

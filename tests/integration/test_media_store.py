@@ -1,0 +1,294 @@
+"""A media store on servers that take PUT, pointers that others keep, and caches that are behind: no success."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from consumer.catalog import Catalogs, WorkflowPolicy, parse_catalog
+from consumer.media_store.configured import CurrentMediaStores
+from consumer.media_store.contract import (
+    AssetRef,
+    FetchedAsset,
+    MediaFile,
+    PointerState,
+    Served,
+    StoredObject,
+    StoreFailed,
+    SwapLost,
+    Swapped,
+)
+from consumer.media_store.store import MediaStore
+from consumer.outbound.calls import open_calls
+from tests.support.healing import ORG
+from tests.support.media.shelf import Cache, Shelf, serve
+from tests.support.worlds.http_world import Reply, Seen, World, http_world, json_reply
+
+WITHIN = timedelta(seconds=20)
+REF = AssetRef(org_id=ORG, workflow_name="shop.images", asset_id="hero.png")
+POINTER = f"/assets/{ORG}/hero.png"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shop:
+    """A store on a shelf, with a cache before it, and a system that keeps pointers."""
+
+    store: MediaStore
+    policy: WorkflowPolicy
+    shelf: Shelf
+    cache: Cache
+    shelves: World
+    public: World
+    keeper: World
+
+    async def look(self) -> PointerState:
+        seen = await self.store.look(REF, self.policy, within=WITHIN)
+        assert isinstance(seen, PointerState), seen
+        return seen
+
+    async def swap(self, file: MediaFile, seen: PointerState) -> Swapped | SwapLost | StoreFailed:
+        stored = await self.store.put(file, REF, self.policy, within=WITHIN)
+        assert isinstance(stored, StoredObject), stored
+        return await self.store.swap(REF, stored, file, seen, self.policy, within=WITHIN)
+
+    async def read_back(self, file: MediaFile) -> FetchedAsset:
+        return await self.store.read_back(REF, file, self.policy, within=WITHIN)
+
+
+def file(content: bytes) -> MediaFile:
+    return MediaFile(content=content, digest=hashlib.sha256(content).hexdigest(), media_type="image/png")
+
+
+OLD, NEW = file(b"old"), file(b"new")
+Changes = Callable[[World, World], dict[str, Any]]
+
+
+@asynccontextmanager
+async def shop(changes: Changes = lambda _, __: {}) -> AsyncIterator[Shop]:
+    async with http_world() as shelves, http_world() as public, http_world() as keeper:
+        shelf = Shelf()
+        cache = Cache(origin=shelf)
+        serve(shelves, shelf)
+        serve(public, cache)
+        declared = {
+            "place": {"kind": "http", "base": shelves.url(""), "headers": {"x-from": "healer"}},
+            "public": public.url(""),
+            "timeout": "PT5S",
+        }
+        ports = [world.port for world in (shelves, public, keeper)]
+        host = {"host": "127.0.0.1", "ports": ports, "schemes": ["http"], "addresses": ["127.0.0.0/8"]}
+        document = {
+            "version": 1,
+            "media_stores": {"site": declared | changes(public, keeper)},
+            "workflows": [{"name": "*", "hosts": [host], "media_store": "site"}],
+        }
+        catalogs = Catalogs(parse_catalog(json.dumps(document)))
+        async with open_calls(catalogs.secrets) as calls:
+            policy = catalogs.current.workflows[0]
+            store = CurrentMediaStores(catalogs, calls).of(policy)
+            assert store is not None
+            assert store.refusal(REF, policy) is None
+            yield Shop(
+                store=store, policy=policy, shelf=shelf, cache=cache, shelves=shelves, public=public, keeper=keeper
+            )
+
+
+async def test_an_asset_is_put_by_put_and_swapped_by_its_etag() -> None:
+    async with shop() as here:
+        assert await here.swap(OLD, await here.look()) == Swapped()
+        assert (await here.read_back(OLD)).served is Served.NEW
+        assert await here.swap(NEW, await here.look()) == Swapped()
+        assert here.shelf.files[POINTER] == b"new"
+        assert here.shelf.files[f"/sha256/{OLD.digest}"] == b"old"
+        assert {seen.headers["x-from"] for seen in here.shelves.seen} == {"healer"}
+
+
+async def test_of_many_who_swap_from_one_state_one_wins() -> None:
+    async with shop() as here:
+        await here.swap(OLD, await here.look())
+        seen = await here.look()
+        ended = await asyncio.gather(*(here.swap(file(f"healer {n}".encode()), seen) for n in range(8)))
+        assert ended.count(Swapped()) == 1
+        assert sum(isinstance(end, SwapLost) for end in ended) == 7
+
+
+@pytest.mark.parametrize(("tag", "why"), [('W/"{}"', "a weak ETag"), ("", "no ETag"), ('"a b {}"', "no ETag")])
+async def test_a_server_that_cannot_compare_is_refused(tag: str, why: str) -> None:
+    async with shop() as here:
+        here.shelf.files[POINTER], here.shelf.tag = b"old", tag
+        refused = await here.store.look(REF, here.policy, within=WITHIN)
+        assert isinstance(refused, StoreFailed)
+        assert refused.refused
+        assert why in refused.reason
+
+
+async def test_a_swap_that_was_done_and_never_answered_is_found_done() -> None:
+    async with shop() as here:
+        await here.swap(OLD, await here.look())
+        seen = await here.look()
+        here.shelf.after = lambda asked: Reply(drop=True) if asked.method == "PUT" and asked.path == POINTER else None
+        assert await here.swap(NEW, seen) == Swapped(already=True)
+
+
+@pytest.mark.parametrize("fault", [Reply(drop=True), Reply(status=500), Reply(status=503)])
+async def test_a_swap_that_was_not_done_is_in_doubt_and_can_be_done_again(fault: Reply) -> None:
+    async with shop() as here:
+        await here.swap(OLD, await here.look())
+        seen = await here.look()
+        here.shelf.before = lambda asked: fault if asked.method == "PUT" and asked.path == POINTER else None
+        failed = await here.swap(NEW, seen)
+        assert isinstance(failed, StoreFailed)
+        assert failed.in_doubt
+        assert failed.dependency_unhealthy
+        here.shelf.before = None
+        assert await here.swap(NEW, seen) == Swapped()
+
+
+async def test_a_store_that_refuses_a_file_is_not_asked_again() -> None:
+    async with shop() as here:
+        here.shelf.before = lambda _: Reply(status=403, body=b"<Error><Code>AccessDenied</Code></Error>")
+        failed = await here.store.put(NEW, REF, here.policy, within=WITHIN)
+        assert failed == StoreFailed(reason="the store answered 403 AccessDenied", refused=True)
+        here.shelf.before = lambda _: Reply(status=429, headers=(("Retry-After", "7"),))
+        busy = await here.store.put(NEW, REF, here.policy, within=WITHIN)
+        assert isinstance(busy, StoreFailed)
+        assert (busy.refused, busy.dependency_unhealthy, busy.after) == (False, True, timedelta(seconds=7))
+
+
+async def test_a_cache_that_is_behind_is_told_with_the_time_at_which_it_has_to_ask() -> None:
+    async with shop() as here:
+        await here.swap(OLD, await here.look())
+        assert (await here.read_back(OLD)).served is Served.NEW
+        await here.swap(NEW, await here.look())
+        behind = await here.read_back(NEW)
+        assert behind.served is Served.STALE
+        assert behind.fresh_in == timedelta(seconds=60)
+        assert "age 40 s" in behind.detail
+        here.cache.kept.clear()
+        served = await here.read_back(NEW)
+        assert (served.served, served.content) == (Served.NEW, b"new")
+
+
+async def test_a_cache_that_takes_no_notice_of_a_query_is_told_by_its_origin() -> None:
+    async with shop() as here:
+        here.cache.looks_at_query = False
+        await here.swap(OLD, await here.look())
+        await here.read_back(OLD)
+        await here.swap(NEW, await here.look())
+        assert (await here.read_back(NEW)).served is Served.STALE
+
+
+async def test_an_absence_that_a_cache_keeps_is_behind_too() -> None:
+    async with shop() as here:
+        assert (await here.read_back(NEW)).served is Served.ABSENT
+        await here.swap(NEW, await here.look())
+        assert (await here.read_back(NEW)).served is Served.STALE
+
+
+async def test_what_users_get_is_not_what_was_put() -> None:
+    async with shop() as here:
+        await here.swap(OLD, await here.look())
+        other = await here.read_back(NEW)
+        assert (other.served, other.content, other.digest) == (Served.OTHER, b"old", OLD.digest)
+
+
+@pytest.mark.parametrize("reply", [Reply(status=500), Reply(drop=True), Reply(status=403)])
+async def test_an_answer_that_says_nothing_is_no_proof(reply: Reply) -> None:
+    async with shop() as here:
+        await here.swap(NEW, await here.look())
+        serve(here.public, Shelf(before=lambda _: reply))
+        assert (await here.read_back(NEW)).served is Served.UNREACHABLE
+
+
+async def test_a_large_file_that_looks_like_endless_json_is_served_whole() -> None:
+    made = file(b"[{," * 700_000)
+    async with shop() as here:
+        await here.swap(made, await here.look())
+        assert (await here.read_back(made)).content == made.content
+
+
+def _linking(_: World, __: World) -> dict[str, Any]:
+    return {"pointer": {"kind": "key", "key": "assets/{org_id}/{asset.id}", "holds": "link", "cache_control": ""}}
+
+
+async def test_a_pointer_may_be_a_document_that_names_the_object() -> None:
+    async with shop(_linking) as here:
+        await here.swap(OLD, await here.look())
+        assert json.loads(here.shelf.files[POINTER]) == {
+            "sha256": OLD.digest,
+            "key": f"sha256/{OLD.digest}",
+            "url": here.public.url(f"/sha256/{OLD.digest}"),
+            "media_type": "image/png",
+            "bytes": 3,
+        }
+        assert (await here.read_back(OLD)).served is Served.NEW
+        await here.swap(NEW, await here.look())
+        assert (await here.read_back(NEW)).served is Served.STALE
+        here.cache.kept.clear()
+        assert (await here.read_back(NEW)).content == b"new"
+
+
+def _called(public: World, keeper: World) -> dict[str, Any]:
+    del public
+    address = keeper.url("/{org_id}/{asset.id}")
+    look = {"url": address, "version": "/version", "digest": "/image"}
+    swap = {"url": address, "method": "PATCH", "body": {"image": "{object.url}", "from": "{version}"}}
+    purge = {"url": keeper.url("/purge"), "body": {"urls": ["{public.url}"]}}
+    return {
+        "pointer": {"kind": "call", "look": look, "swap": swap},
+        "public_key": "products/{asset.id}",
+        "purge": purge,
+    }
+
+
+class Keeper:
+    """A system that keeps what each asset points at, with a version."""
+
+    def __init__(self, here: Shop) -> None:
+        self.version, self.image, self.drops = 1, "https://cdn.example.com/none", False
+        self._here = here
+        here.keeper.on(f"/{ORG}/hero.png", lambda _, seen: self.reply(seen))
+        here.keeper.on("/purge", json_reply({}))
+
+    def reply(self, seen: Seen) -> Reply:
+        if seen.method == "GET":
+            return json_reply({"version": self.version, "image": self.image})
+        if seen.json["from"] != str(self.version):
+            return json_reply({"error": "moved on"}, 409)
+        self.version, self.image = self.version + 1, seen.json["image"]
+        self._here.shelf.files["/products/hero.png"] = self._here.shelf.files[
+            f"/sha256/{self.image.rpartition('/')[2]}"
+        ]
+        return Reply(drop=True) if self.drops else json_reply({"ok": True})
+
+
+async def test_another_system_keeps_the_pointer_and_is_changed_from_the_version_that_was_seen() -> None:
+    async with shop(_called) as here:
+        keeper = Keeper(here)
+        seen = await here.look()
+        assert seen == PointerState(version="1")
+        assert await here.swap(NEW, seen) == Swapped()
+        assert (await here.look()).digest == NEW.digest
+        assert (await here.read_back(NEW)).served is Served.NEW
+        lost = await here.swap(OLD, seen)
+        assert lost == SwapLost(state=PointerState(version="2", digest=NEW.digest))
+        keeper.drops = True
+        assert await here.swap(OLD, PointerState(version="2")) == Swapped(already=True)
+
+
+async def test_a_cache_is_told_to_forget_an_asset_where_the_catalog_says_how() -> None:
+    async with shop(_called) as here:
+        Keeper(here)
+        assert await here.store.purge(REF, here.policy, within=WITHIN) is None
+        [asked] = here.keeper.calls("/purge")
+        assert asked.json == {"urls": [here.public.url("/products/hero.png")]}
+        here.keeper.on("/purge", Reply(status=403))
+        assert isinstance(await here.store.purge(REF, here.policy, within=WITHIN), StoreFailed)
+    async with shop() as here:
+        assert await here.store.purge(REF, here.policy, within=WITHIN) is None

@@ -1,0 +1,85 @@
+"""A server that takes files by PUT with conditions and gives strong ETags, and a cache that stands before it."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from typing_extensions import override
+
+from tests.support.worlds.http_world import Reply, Script, Seen, World
+
+Fault = Callable[[Seen], Reply | None]
+
+
+@dataclass(slots=True, kw_only=True)
+class Shelf:
+    """Files by path."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    tag: str = '"{}"'
+    """Form of an ETag; empty for none."""
+    before: Fault | None = None
+    """Answers in place of doing anything."""
+    after: Fault | None = None
+    """Answers in place of the right answer, once it is done."""
+
+    def reply(self, seen: Seen) -> Reply:
+        if self.before is not None and (fault := self.before(seen)) is not None:
+            return fault
+        right = self._put(seen) if seen.method == "PUT" else self._get(seen.path.partition("?")[0])
+        wrong = None if self.after is None else self.after(seen)
+        return right if wrong is None else wrong
+
+    def _get(self, path: str) -> Reply:
+        if path not in self.files:
+            return Reply(status=404)
+        return Reply(body=self.files[path], headers=self._tags(path))
+
+    def _put(self, seen: Seen) -> Reply:
+        now = dict(self._tags(seen.path)).get("ETag") if seen.path in self.files else None
+        if seen.headers.get("if-none-match") == "*" and now is not None:
+            return Reply(status=412)
+        if "if-match" in seen.headers and seen.headers["if-match"] != now:
+            return Reply(status=412)
+        self.files[seen.path] = seen.body
+        return Reply(status=201, headers=self._tags(seen.path))
+
+    def _tags(self, path: str) -> tuple[tuple[str, str], ...]:
+        digest = hashlib.sha256(self.files[path]).hexdigest()[:32]
+        return (("ETag", self.tag.format(digest)),) if self.tag else ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Cache:
+    """Keeps what it has fetched until it is told to forget it; says that it may, and for how long."""
+
+    origin: Shelf
+    kept: dict[str, Reply] = field(default_factory=dict)
+    looks_at_query: bool = True
+    age: int = 40
+    max_age: int = 100
+
+    def reply(self, seen: Seen) -> Reply:
+        key = seen.path if self.looks_at_query else seen.path.partition("?")[0]
+        if key not in self.kept:
+            fresh = self.origin.reply(seen)
+            told = (("Age", str(self.age)), ("Cache-Control", f"public, max-age={self.max_age}"))
+            self.kept[key] = Reply(status=fresh.status, body=fresh.body, headers=(*fresh.headers, *told))
+        return self.kept[key]
+
+
+class EveryPath(dict[str, Script]):
+    """Scripts of a world that answers every path."""
+
+    def __init__(self, reply: Callable[[Seen], Reply]) -> None:
+        super().__init__()
+        self._reply = reply
+
+    @override
+    def get(self, path: str, default: object = None) -> Script:
+        return lambda _, seen: self._reply(seen)
+
+
+def serve(world: World, place: Shelf | Cache) -> None:
+    """Have a world answer as a shelf or a cache does."""
+    world.scripts = EveryPath(place.reply)
