@@ -15,15 +15,20 @@ from consumer.catalog.media_stores import CallPointer, DeclaredMediaStore, KeyPo
 from consumer.catalog.parsing import Catalog, parse_catalog
 from consumer.catalog.policy import WorkflowPolicy
 from consumer.catalog.route_repair import RouteRepairLimits
+from consumer.catalog.runners.airflow import AirflowRunner, StepInput
+from consumer.catalog.runners.conductor import ConductorRunner
 from consumer.catalog.runners.declared import DescribedRunner
-from consumer.catalog.runners.http import CallTemplate, HttpRunner, LookCall, OrderCall
+from consumer.catalog.runners.http import CallTemplate, HttpRunner, LookCall, OrderCall, TemplatedRunner
+from consumer.catalog.runners.maos import MaosRunner
 from consumer.catalog.runners.prefect import PrefectRunner
 from consumer.catalog.runners.run_look import StepsLook
+from consumer.catalog.runners.server import EngineServer
 from consumer.catalog.schema_autofix import SchemaAutofixLimits
 from consumer.catalog.steps import Again, StepReadBack, StepRule
 
 __all__ = [
     "Again",
+    "AirflowRunner",
     "ApprovalRules",
     "AutoRetryLimits",
     "Brake",
@@ -32,11 +37,14 @@ __all__ = [
     "Catalog",
     "Catalogs",
     "DeclaredMediaStore",
+    "ConductorRunner",
     "DescribedRunner",
+    "EngineServer",
     "Host",
     "HttpRunner",
     "KeyPointer",
     "LookCall",
+    "MaosRunner",
     "OrderCall",
     "PrefectRunner",
     "RouteRepairLimits",
@@ -48,8 +56,10 @@ __all__ = [
     "Source",
     "StepReadBack",
     "StepRule",
+    "StepInput",
     "StepsLook",
     "WebPlace",
+    "TemplatedRunner",
     "WorkflowPolicy",
     "micro_aud",
     "parse_catalog",

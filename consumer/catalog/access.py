@@ -85,10 +85,14 @@ class Secret(Declared):
     """Paths of the calls that may carry it; `*` is a part of one segment, `**` any number of segments."""
     headers: Literal["*"] | tuple[HeaderName, ...] | None = None
     """Headers in which it may stand, in any case."""
+    body: bool = False
+    """Whether it may stand in the body of the request for a runner's token; it stands in no other body."""
     organisations: Organisations = "*"
     """Organisations whose failures may refer to it."""
 
     @property
     def unbound(self) -> tuple[str, ...]:
         """Return which of its bindings are not declared."""
-        return tuple(name for name in ("methods", "paths", "headers") if getattr(self, name) is None)
+        # Who may stand in such a body needs no header.
+        needed = ("methods", "paths") if self.body else ("methods", "paths", "headers")
+        return tuple(name for name in needed if getattr(self, name) is None)

@@ -61,6 +61,7 @@ class ServerProgram:
     stop_signal: signal.Signals
     hard_signal: signal.Signals = signal.SIGKILL
     grace: timedelta = timedelta(seconds=15)
+    start_within: timedelta = START_WITHIN
     account: Account | None = None
     remove_when_orphaned: Path | None = None
 
@@ -153,7 +154,7 @@ class Server:
         self._pid = int(said)
 
     async def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + START_WITHIN.total_seconds()
+        deadline = time.monotonic() + self._program.start_within.total_seconds()
         while True:
             try:
                 await asyncio.wait_for(self._answers(), ANSWER_WITHIN.total_seconds())
@@ -167,7 +168,7 @@ class Server:
                 return
             if time.monotonic() > deadline:
                 raise TransientError(
-                    f"{self._program.name} did not answer within {START_WITHIN.seconds} s: {answered}. "
+                    f"{self._program.name} did not answer within {self._program.start_within.seconds} s: {answered}. "
                     f"The end of its log: {self._log_tail()}"
                 ) from answered
             await asyncio.sleep(LOOK_AGAIN_AFTER.total_seconds())

@@ -51,6 +51,8 @@ class OutboundRequest:
     body: bytes | None = None
     org_id: UUID | None = None
     """Organisation on whose behalf it is sent. Without it, only what the catalog allows to every organisation."""
+    secret_body: bool = False
+    """The body refers to secrets too: only where the operator wrote it himself, never where an event did."""
     effect: bool = False
     """The call may have an effect: its first byte is sent only while `MAY_START` permits it."""
     signing: AwsSigning | None = None

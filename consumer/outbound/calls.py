@@ -15,7 +15,14 @@ from consumer.catalog import Secret, WorkflowPolicy
 from consumer.model.call import Answer, CallResult, EgressRefused, OutboundRequest
 from consumer.outbound.allowed_hosts import Target, target_of
 from consumer.outbound.answer_room import AnswerRoom
-from consumer.outbound.credentials import Credentials, forbidden_reference, read_credentials, references
+from consumer.outbound.credentials import (
+    Credentials,
+    IssuedToken,
+    body_references,
+    forbidden_reference,
+    read_credentials,
+    references,
+)
 from consumer.outbound.dialing import AddressDenied, GuardedNetwork, ReceiveLimit, Resolve
 from consumer.outbound.exchange import FAILURES, Exchange
 from consumer.outbound.message import HEADS, on_the_wire, read_answer, unsendable
@@ -61,12 +68,19 @@ class OutboundCalls:
         return allowed.reason if isinstance(allowed, EgressRefused) else None
 
     async def send(
-        self, request: OutboundRequest, policy: WorkflowPolicy, *, within: timedelta, max_bytes: int
+        self,
+        request: OutboundRequest,
+        policy: WorkflowPolicy,
+        *,
+        within: timedelta,
+        max_bytes: int,
+        token: IssuedToken | None = None,
     ) -> CallResult:
         """Make a call within one timeout, from the resolution of its host to the last byte of its answer.
 
         Every failure outside this process is returned as a value. At most `max_bytes` of the decoded answer are read.
-        Redirects of a GET or HEAD are followed as far as the host's entry allows, within the same timeout.
+        Redirects of a GET or HEAD are followed as far as the host's entry allows, within the same timeout. A `token`
+        goes along to its own origin.
         """
         target = self._check_egress(request, policy)
         if isinstance(target, EgressRefused):
@@ -74,10 +88,7 @@ class OutboundCalls:
         exchange = Exchange(within=within, effect=request.effect)
         try:
             async with asyncio.timeout(within / _SECOND):
-                names = references(request.headers)
-                # The secrets as declared now: the catalog may change while their files are read.
-                declared = {name: self._secrets[name] for name in names}
-                credentials = await asyncio.to_thread(read_credentials, names, declared) if names else _NO_SECRETS
+                credentials = await self._credentials(request, token)
                 if isinstance(credentials, EgressRefused):
                     return credentials
                 async with self._slots:
@@ -89,6 +100,14 @@ class OutboundCalls:
         except (MemoryError, RuntimeError) as error:
             exchange.raise_own_fault(error)
             raise
+
+    async def _credentials(self, request: OutboundRequest, token: IssuedToken | None) -> Credentials | EgressRefused:
+        names = (*references(request.headers), *body_references(request))
+        if not names:
+            return _NO_SECRETS if token is None else token.credentials
+        # The secrets as declared now: the catalog may change while their files are read.
+        declared = {name: self._secrets[name] for name in names}
+        return await asyncio.to_thread(read_credentials, names, declared, token=token)
 
     async def _follow_redirects(
         self, call: "_Call", target: Target, request: OutboundRequest, policy: WorkflowPolicy
@@ -141,14 +160,14 @@ class OutboundCalls:
         target = target_of(request.url, policy.hosts, request.org_id)
         if isinstance(target, EgressRefused):
             return target
-        names = references(request.headers)
+        names = (*references(request.headers), *body_references(request))
         forbidden = forbidden_reference(names, target.host, policy, self._secrets, request.org_id)
         forbidden = forbidden or self._unbound_use(request, target)
         return EgressRefused(reason=forbidden) if forbidden else target
 
     def _unbound_use(self, request: OutboundRequest, target: Target) -> str | None:
         path = target.url.raw_path.decode("ascii", "replace")
-        return unbound_use(request.method, path, request.headers, self._secrets)
+        return unbound_use(request.method, path, request.headers, self._secrets, in_body=body_references(request))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

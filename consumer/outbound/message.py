@@ -71,13 +71,18 @@ def _canonical(name: str) -> str:
 def on_the_wire(
     request: OutboundRequest, target: Target, credentials: Credentials, within: timedelta
 ) -> httpcore2.Request:
-    """Build the request to send; the only place where a credential's value is put into a header."""
+    """Build the request to send; the only place where a credential's value is put into a header or a body."""
     headers = [
         (name.encode("ascii"), credentials.put_in(value).strip().encode())
         for name, value in request.headers
         if _canonical(name) not in _RESERVED_HEADERS
     ]
-    built = httpx2.Request(request.method, target.url, headers=headers, content=request.body)
+    if credentials.token is not None and (issued := credentials.token.header_for(target.origin)) is not None:
+        headers.append(issued)
+    content = request.body
+    if content is not None and request.secret_body:
+        content = credentials.put_in_body(content, _media_type(request))
+    built = httpx2.Request(request.method, target.url, headers=headers, content=content)
     given = {name.lower() for name, _ in request.headers}
     for name, value in (("user-agent", "self-healing-workflows"), ("accept", "*/*")):
         if name not in given:
@@ -89,7 +94,7 @@ def on_the_wire(
             scheme=target.url.raw_scheme, host=target.url.raw_host, port=target.url.port, target=target.url.raw_path
         ),
         headers=built.headers.raw,
-        content=_in_pieces(request.body) if request.body and len(request.body) > _PIECE else request.body or b"",
+        content=_in_pieces(content) if content and len(content) > _PIECE else content or b"",
         extensions={"timeout": {"connect": within.total_seconds()}},
     )
 
@@ -99,6 +104,10 @@ async def _in_pieces(body: bytes) -> AsyncIterator[bytes]:
     for at in range(0, len(body), _PIECE):
         yield body[at : at + _PIECE]
         await asyncio.sleep(0)
+
+
+def _media_type(request: OutboundRequest) -> str:
+    return next((value for name, value in request.headers if name.lower() == "content-type"), "")
 
 
 async def read_answer(

@@ -20,29 +20,37 @@ _SHOWN: Final = 200
 
 
 def unbound_use(
-    method: str, target: str, headers: Sequence[tuple[str, str]], declared: Mapping[str, Secret]
+    method: str,
+    target: str,
+    headers: Sequence[tuple[str, str]],
+    declared: Mapping[str, Secret],
+    *,
+    in_body: Sequence[str] = (),
 ) -> str | None:
-    """Return why a call must not carry the secrets that its headers refer to, or None.
+    """Return why a call must not carry the secrets that its headers, or its body, refer to, or None.
 
-    `target` is the path with its query, as it is sent.
+    `target` is the path with its query, as it is sent; `in_body` are the names that its body refers to.
     """
     path, _, query = target.partition("?")
-    for header, value in headers:
-        for name in _REFERENCE.findall(value):
-            secret = declared.get(name)
-            if secret is None:
-                return f"secret://{name} is not declared in the catalog any more"
-            refused = _refused_by_header(secret, header) or _refused_by_method(secret, method, query)
-            refused = refused or _refused_by_path(secret, path)
-            if refused is not None:
-                return f"secret://{name} {refused}"
+    in_headers = ((header, name) for header, value in headers for name in _REFERENCE.findall(value))
+    for header, name in (*in_headers, *((None, name) for name in in_body)):
+        secret = declared.get(name)
+        if secret is None:
+            return f"secret://{name} is not declared in the catalog any more"
+        refused = _refused_by_place(secret, header) or _refused_by_method(secret, method, query)
+        refused = refused or _refused_by_path(secret, path)
+        if refused is not None:
+            return f"secret://{name} {refused}"
     return None
 
 
-def _refused_by_header(secret: Secret, header: str) -> str | None:
+def _refused_by_place(secret: Secret, header: str | None) -> str | None:
+    """Return why a secret must not stand in a header, or in the body where that is None."""
     if secret.unbound:
         lacking = ", ".join(f"`{one}`" for one in secret.unbound)
         return f"is not bound to calls: add {lacking} to the secret in the catalog"
+    if header is None:
+        return None if secret.body else "may not stand in a body: add `body: true` to the secret in the catalog"
     if not _is_among(header.lower(), secret.headers, lower=True):
         return f"may not stand in the header {header}: add it to the secret's `headers` in the catalog"
     return None

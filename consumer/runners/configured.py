@@ -4,15 +4,22 @@ from collections.abc import Mapping
 from typing import assert_never
 
 from consumer.catalog import (
+    AirflowRunner,
     Catalogs,
+    ConductorRunner,
     DescribedRunner,
     HttpRunner,
+    MaosRunner,
     PrefectRunner,
     WorkflowPolicy,
 )
 from consumer.outbound.calls import OutboundCalls
+from consumer.outbound.tokens import engine_calls
+from consumer.runners.airflow.engine import AirflowEngine
+from consumer.runners.conductor.engine import ConductorEngine
 from consumer.runners.contract import Runner
 from consumer.runners.http.engine import HttpEngine
+from consumer.runners.maos.engine import MaosEngine
 from consumer.runners.prefect.engine import PrefectEngine
 
 
@@ -27,10 +34,17 @@ class ConfiguredRunners:
         return None if policy.runner is None else self._runners.get(policy.runner)
 
 
-def _runner(described: DescribedRunner, calls: OutboundCalls) -> Runner:
+def _runner(described: DescribedRunner, outbound: OutboundCalls) -> Runner:
+    calls = engine_calls(described.token, outbound)
     match described:
+        case AirflowRunner():
+            return AirflowEngine(described, calls)
+        case ConductorRunner():
+            return ConductorEngine(described, calls)
         case HttpRunner():
             return HttpEngine(described, calls)
+        case MaosRunner():
+            return MaosEngine(described, calls)
         case PrefectRunner():
             return PrefectEngine(described, calls)
         case _:

@@ -4,7 +4,12 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
+from consumer.catalog.runners.airflow import AirflowRunner
+from consumer.catalog.runners.conductor import ConductorRunner
 from consumer.catalog.runners.http import HttpRunner
+from consumer.catalog.runners.maos import MaosRunner
 from consumer.catalog.runners.prefect import PrefectRunner
 
-DescribedRunner: TypeAlias = Annotated[HttpRunner | PrefectRunner, Field(discriminator="kind")]
+DescribedRunner: TypeAlias = Annotated[
+    AirflowRunner | ConductorRunner | HttpRunner | MaosRunner | PrefectRunner, Field(discriminator="kind")
+]

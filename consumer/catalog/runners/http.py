@@ -7,8 +7,10 @@ from typing import Annotated, ClassVar, Final, Literal, Self, TypeAlias
 from pydantic import Field, JsonValue, field_validator, model_validator
 
 from consumer.catalog.declared import Declared
-from consumer.catalog.runners.checks import FRAMING, TOKEN, fault, secrets_in
+from consumer.catalog.runners.checks import FRAMING, TOKEN, HeaderName, fault, secrets_in
 from consumer.catalog.runners.run_look import PhaseName, Pointer, StepsLook, WaitsForName
+from consumer.catalog.runners.server import check_token_header
+from consumer.catalog.runners.token import DescribedToken
 from consumer.catalog.templates import Placeholder, Template, header_fault, read_template, read_url, secret_names
 from schemas.names import Effect
 
@@ -20,6 +22,7 @@ _BODILESS: Final = frozenset({"GET", "DELETE"})
 Status: TypeAlias = Annotated[int, Field(ge=200, le=599)]
 ORDER_NAMES: Final = (
     "rerun_step",
+    "rerun_changed",
     "resume_run",
     "replace_definition",
     "terminate",
@@ -27,7 +30,6 @@ ORDER_NAMES: Final = (
     "skip_step",
     "remap_step",
 )
-HeaderName: TypeAlias = Annotated[str, Field(pattern=rf"^{TOKEN.pattern}$", max_length=128)]
 
 
 class CallTemplate(Declared):
@@ -117,6 +119,17 @@ class CallTemplate(Declared):
         return secrets_in(self.headers)
 
 
+class AnswerCheck(Declared):
+    """What an answer has to say besides its status, for engines that answer a refusal with 200."""
+
+    at: Pointer
+    """Pointer to the word that says it."""
+    taken: tuple[str, ...] = Field(min_length=1)
+    """Words that mean that the engine took the order."""
+    refused: tuple[str, ...] = ()
+    """Words that mean that it did not; with any other one it may have."""
+
+
 class OrderCall(CallTemplate):
     """Template of a call that has an effect at the engine."""
 
@@ -131,6 +144,8 @@ class OrderCall(CallTemplate):
     """Header of the idempotency key, if the engine wants it in a header; otherwise it stands at `{key}`."""
     accepted: tuple[Status, ...] = ()
     """Statuses that mean that the engine accepted the order; 2xx when empty."""
+    answer: AnswerCheck | None = None
+    """What an accepted answer has to say, where its status alone says too little."""
     new_run: Pointer | None = None
     """Pointer to the id of the run in the answer that is to be looked at from now on."""
 
@@ -183,6 +198,8 @@ class LookCall(CallTemplate):
 
     method: Literal["GET", "POST"] = "GET"
     """POST for engines that take a query in the body."""
+    id: Pointer | None = None
+    """Pointer to the run's id in the answer: what speaks of another run is not believed."""
     status: Pointer
     """Pointer to the engine's name of the run's state in the answer."""
     phases: dict[str, PhaseName] = Field(min_length=1)
@@ -202,6 +219,9 @@ class LookCall(CallTemplate):
     removed: Pointer | None = None
     """Pointer to an object of steps that the run refers to and its definition lacks: their names now, or null."""
     steps: StepsLook | None = None
+    healed_by: Pointer | None = None
+    """Pointer to the id of a later run that succeeded in this one's place; where there is one, this one counts as
+    succeeded. For engines that leave a failed run as it is, and run it again as often as they are asked."""
     gone: tuple[Status, ...] = (404, 410)
     """Statuses that mean that the engine does not know the run."""
 
@@ -212,12 +232,15 @@ class LookCall(CallTemplate):
         return self
 
 
-class HttpRunner(Declared):
+class TemplatedRunner(Declared):
     """An engine that is called over HTTP by templates. All its calls go to one origin, which is its dependency."""
 
-    kind: Literal["http"]
-    look: LookCall
+    token: DescribedToken | None = None
+    """The token that each call carries, where the engine wants one that it issues itself."""
+    look: CallTemplate
     rerun_step: RerunCall | None = None
+    rerun_changed: RerunCall | None = None
+    """The order to rerun the failed step with another input, where that is another call; else `rerun_step` is it."""
     resume_run: OrderCall | None = None
     replace_definition: ReplaceCall | None = None
     terminate: OrderCall | None = None
@@ -233,9 +256,19 @@ class HttpRunner(Declared):
         for name, call in self.orders.items():
             if call.origin != self.look.origin:
                 fault(f"goes to {call.origin}, but `look` to {self.look.origin}: one runner, one place", name, "url")
-            if "run.fence" in call.used and self.look.fence is None:
+            if "run.fence" in call.used and not self.has_fence:
                 fault("there is no `{run.fence}`: `look` says nowhere where the fence stands", name)
         return self
+
+    @model_validator(mode="after")
+    def _check_token(self) -> Self:
+        check_token_header(self.token, self.look.headers, *(call.headers for call in self.orders.values()))
+        return self
+
+    @property
+    def has_fence(self) -> bool:
+        """Whether a look finds a fence."""
+        return True
 
     @property
     def orders(self) -> dict[str, OrderCall]:
@@ -246,7 +279,20 @@ class HttpRunner(Declared):
     @property
     def secrets(self) -> frozenset[str]:
         """The names of the secrets that its calls refer to."""
-        return self.look.secrets.union(*(call.secrets for call in self.orders.values()))
+        of_token: frozenset[str] = frozenset() if self.token is None else self.token.secrets
+        return self.look.secrets.union(of_token, *(call.secrets for call in self.orders.values()))
+
+
+class HttpRunner(TemplatedRunner):
+    """An engine whose answers the catalog describes as well."""
+
+    kind: Literal["http"]
+    look: LookCall
+
+    @property
+    def has_fence(self) -> bool:
+        """Whether the look says where the fence stands."""
+        return self.look.fence is not None
 
 
 def _parse_template(text: str, path: tuple[int | str, ...]) -> Template:

@@ -1,150 +1,28 @@
-"""Runner for an engine behind HTTP: sends orders and looks as the catalog's call templates describe them."""
+"""Runner for an engine behind HTTP whose answers the catalog describes: reads the run's state where that says."""
 
-from collections.abc import Mapping
-from dataclasses import replace
-from datetime import timedelta
-from typing import Final, assert_never
-
-from consumer.catalog import HttpRunner, OrderCall, WorkflowPolicy
-from consumer.model.call import Ambiguous, Answer, EgressRefused, NotSent, OutboundRequest
-from consumer.outbound.calls import OutboundCalls
-from consumer.runners.answers import accepted_run, is_accepted, json_of, not_accepted, unseen
-from consumer.runners.contract import (
-    LookFailed,
-    MoveToQueue,
-    Order,
-    OrderResult,
-    Phase,
-    RemapStep,
-    ReplaceDefinition,
-    RerunStep,
-    ResumeRun,
-    RunRef,
-    RunState,
-    SkipStep,
-    Terminate,
-)
-from consumer.runners.http.run_state import state_in
-from consumer.runners.places import dependency_of, organisation, run_values
-from consumer.runners.templates import ABSENT, UnfitValue, Values, header_value, render_call
-from schemas.names import Effect
-
-_DUMMY_FENCE: Final = "fence"
-"""Placeholder for the fence of the look before the order, where an order is only checked, not sent."""
-_DUMMY_KEY: Final = "00000000-0000-0000-0000-000000000000"
-"""Placeholder for the idempotency key where an order is only checked, not sent."""
+from consumer.catalog import HttpRunner
+from consumer.model.call import Answer, CallResult
+from consumer.outbound.tokens import EngineCalls
+from consumer.runners.answers import is_accepted, json_of, unseen
+from consumer.runners.contract import LookFailed, Phase, RunRef, RunState
+from consumer.runners.http.run_state import is_of, state_in
+from consumer.runners.templated import TemplatedEngine
 
 
-class HttpEngine:
-    """Sends orders and looks as described; refuses an order that is not described, or whose payload has no place."""
+class HttpEngine(TemplatedEngine):
+    """A described engine: its orders are templates, and its look says where the state stands in the answer."""
 
-    def __init__(self, described: HttpRunner, calls: OutboundCalls) -> None:
-        self._described = described
-        self._calls = calls
+    def __init__(self, described: HttpRunner, calls: EngineCalls) -> None:
+        super().__init__(described, calls)
+        self._look = described.look
 
-    def refusal(self, order: Order, policy: WorkflowPolicy) -> str | None:
-        """Return why this order, or the look that has to prove it, cannot be sent, or None."""
-        planned = replace(order, run=replace(order.run, fence=order.run.fence or _DUMMY_FENCE))
-        try:
-            calls = (self._order_request(planned, _DUMMY_KEY), self._look_request(order.run))
-        except UnfitValue as unfit:
-            return f"the runner: {unfit}"
-        refusals = (self._calls.refusal(call, policy) for call in calls)
-        return next((reason for reason in refusals if reason is not None), None)
-
-    def effect(self, order: Order) -> Effect:
-        """Return the effect class of the order: what sending it twice would do; unsafe where it is not described."""
-        call = self._call(order)
-        return Effect.UNSAFE if call is None else call.effect
-
-    def dependency(self) -> str:
-        """Return the one origin that all its calls go to."""
-        return dependency_of(self._described.look.url)
-
-    async def give(self, order: Order, policy: WorkflowPolicy, *, key: str, within: timedelta) -> OrderResult:
-        """Send the order by one call."""
-        call = self._call(order)
-        try:
-            request = self._order_request(order, key)
-        except UnfitValue as unfit:
-            return EgressRefused(reason=f"the runner: {unfit}")
-        result = await self._calls.send(
-            replace(request, effect=True),
-            policy,
-            within=min(within, self._described.timeout),
-            max_bytes=self._described.response_bytes,
-        )
-        match result:
-            case NotSent() | Ambiguous() | EgressRefused():
-                return result
-            case Answer() if call is not None and is_accepted(result.status, call.accepted):
-                return accepted_run(order.run, result, call.new_run)
-            case Answer():
-                return not_accepted(result, self.effect(order))
-            case _:
-                assert_never(result)
-
-    async def look(self, run: RunRef, policy: WorkflowPolicy, *, within: timedelta) -> RunState | LookFailed:
-        """Query the state of a run, by one call without effect."""
-        try:
-            request = self._look_request(run)
-        except UnfitValue as unfit:
-            return LookFailed(reason=f"the look: {unfit}")
-        result = await self._calls.send(
-            request, policy, within=min(within, self._described.timeout), max_bytes=self._described.response_bytes
-        )
-        look = self._described.look
-        if isinstance(result, Answer) and result.status in look.gone:
+    def state_in(self, result: CallResult, run: RunRef) -> RunState | LookFailed:
+        """Read the run's state where the catalog says that it stands."""
+        if isinstance(result, Answer) and result.status in self._look.gone:
             return RunState(phase=Phase.GONE, said=f"answered {result.status}")
         if not isinstance(result, Answer) or result.truncated or not is_accepted(result.status, ()):
             return unseen(result)
-        return state_in(json_of(result), look)
-
-    def _call(self, order: Order) -> OrderCall | None:
-        return self._described.orders.get(_NAMES[type(order)])
-
-    def _order_request(self, order: Order, key: str) -> OutboundRequest:
-        call = self._call(order)
-        if call is None:
-            raise UnfitValue(f"it has no `{_NAMES[type(order)]}` in the catalog")
-        if isinstance(order, RerunStep) and order.payload is not None and "payload" not in call.used:
-            raise UnfitValue("its `rerun_step` has no place for a payload: the step would run with its old input again")
-        request = render_call(call, call.method, _values(order, key), org_id=organisation(order.run))
-        if call.key_header is None:
-            return request
-        headers = (*request.headers, (call.key_header, header_value(call.key_header, key)))
-        return OutboundRequest(
-            method=request.method, url=request.url, headers=headers, body=request.body, org_id=request.org_id
-        )
-
-    def _look_request(self, run: RunRef) -> OutboundRequest:
-        look = self._described.look
-        return render_call(look, look.method, run_values(run), org_id=organisation(run))
-
-
-_NAMES: Final[Mapping[type[Order], str]] = {
-    RerunStep: "rerun_step",
-    ResumeRun: "resume_run",
-    ReplaceDefinition: "replace_definition",
-    Terminate: "terminate",
-    MoveToQueue: "move_to_queue",
-    SkipStep: "skip_step",
-    RemapStep: "remap_step",
-}
-
-
-def _values(order: Order, key: str) -> Values:
-    values = run_values(order.run) | {"key": key, "run.fence": ABSENT if order.run.fence is None else order.run.fence}
-    match order:
-        case RerunStep(payload=payload):
-            return values | {"payload": ABSENT if payload is None else payload.document}
-        case ReplaceDefinition(definition=definition, replaces=replaces):
-            return values | {"definition": definition, "definition.replaces": ABSENT if replaces is None else replaces}
-        case MoveToQueue(queue=queue):
-            return values | {"queue": queue}
-        case RemapStep(to=to):
-            return values | {"to": to}
-        case ResumeRun() | Terminate() | SkipStep():
-            return values
-        case _:
-            assert_never(order)
+        document = json_of(result)
+        if not is_of(document, self._look, run.run_id):
+            return LookFailed(reason="the look: the answer is of another run")
+        return state_in(document, self._look)

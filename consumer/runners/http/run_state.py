@@ -38,10 +38,10 @@ def state_in(answer: Found, look: LookCall) -> RunState | LookFailed:
     steps = () if look.steps is None else _steps(answer, look.steps)
     if isinstance(steps, LookFailed):
         return steps
-    waits = look.waits.get(said)
+    waits, healed_by = look.waits.get(said), _text(_at(answer, look.healed_by))
     return RunState(
-        phase=Phase(phase),
-        said=said[:_SHOWN],
+        phase=Phase(phase) if healed_by is None else Phase.SUCCEEDED,
+        said=said[:_SHOWN] if healed_by is None else f"{said[:_SHOWN]}, healed by {healed_by[:_SHOWN]}",
         epoch=epoch if isinstance(epoch, int) else None,
         progress=_shown(_text(_at(answer, look.progress))),
         fence=_shown(_text(_at(answer, look.fence))),
@@ -52,6 +52,11 @@ def state_in(answer: Found, look: LookCall) -> RunState | LookFailed:
         consumers=dict(_counts(_at(answer, look.consumers))),
         at=_moment(_at(answer, look.at)),
     )
+
+
+def is_of(answer: Found, look: LookCall, run_id: str) -> bool:
+    """Return whether an answer speaks of this run, as far as the catalog says where it names one."""
+    return look.id is None or _text(value_at(answer, look.id, ABSENT)) == run_id
 
 
 def _steps(answer: Found, look: StepsLook) -> tuple[StepState, ...] | LookFailed:

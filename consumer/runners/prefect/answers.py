@@ -2,24 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from http import HTTPStatus
-from typing import ClassVar, Final, TypeVar
+from typing import Final
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, JsonValue, TypeAdapter
 
 from consumer.model import Json
 from consumer.model.call import Ambiguous, Answer, CallResult
-from consumer.runners.answers import not_accepted
+from consumer.runners.answers import SUCCESSES, ServerModel, not_accepted, parsed, server_time
 from consumer.runners.contract import Accepted, OrderResult, Phase, Rejected, RunRef, WaitsFor
 from schemas.names import Effect
 
-ReadT = TypeVar("ReadT")
 EVALUATED: Final = "__prefect_kind"
 """Marks a part of the parameters that the server evaluates: as a template, or as one of its variables."""
-SUCCESSES: Final = (HTTPStatus.OK, HTTPStatus.CREATED)
 _SHOWN: Final = 200
 _CLOCK_TOLERANCE: Final = timedelta(seconds=2)
 _FAILED: Final = frozenset({"FAILED", "CRASHED"})
@@ -35,11 +32,7 @@ _PHASES: Final[Mapping[str, Phase]] = {
 }
 
 
-class _ServerModel(BaseModel):
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
-
-
-class Details(_ServerModel):
+class Details(ServerModel):
     """Details of a state, or of the answer to a proposed state."""
 
     transition_id: UUID | None = None
@@ -48,7 +41,7 @@ class Details(_ServerModel):
     delay_seconds: int | None = None
 
 
-class State(_ServerModel):
+class State(ServerModel):
     """One state that a run was in."""
 
     type: str
@@ -57,7 +50,7 @@ class State(_ServerModel):
     timestamp: AwareDatetime | None = None
 
 
-class FlowRun(_ServerModel):
+class FlowRun(ServerModel):
     """One flow run."""
 
     id: UUID
@@ -82,13 +75,13 @@ class FlowRun(_ServerModel):
         return self.state.name[:_SHOWN]
 
 
-class Created(_ServerModel):
+class Created(ServerModel):
     """A run that was created, or found under its idempotency key."""
 
     id: UUID
 
 
-class Transition(_ServerModel):
+class Transition(ServerModel):
     """The server's answer to a proposed state: its status, and details."""
 
     status: str
@@ -99,16 +92,6 @@ HISTORY: Final = TypeAdapter(tuple[State, ...])
 FLOW_RUN: Final = TypeAdapter(FlowRun)
 CREATED: Final = TypeAdapter(Created)
 _TRANSITION: Final = TypeAdapter(Transition)
-
-
-def parsed(result: CallResult, form: TypeAdapter[ReadT]) -> ReadT | None:
-    """Parse a complete, successful answer of this form; None for everything else."""
-    if not isinstance(result, Answer) or result.truncated or result.status not in SUCCESSES:
-        return None
-    try:
-        return form.validate_json(result.body)
-    except ValidationError:
-        return None
 
 
 def phase_of(found: FlowRun, answer: Answer) -> Phase | None:
@@ -125,15 +108,6 @@ def waits_for(found: FlowRun, phase: Phase) -> WaitsFor | None:
     if phase is not Phase.WAITING:
         return None
     return WaitsFor.PERSON if found.state.type == "PAUSED" else WaitsFor.TIMER
-
-
-def server_time(answer: Answer) -> datetime | None:
-    """Return the server's own clock."""
-    try:
-        moment = parsedate_to_datetime(answer.header("date") or "")
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def transition_of(run: RunRef, result: CallResult) -> OrderResult:

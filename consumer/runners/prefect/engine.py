@@ -3,21 +3,18 @@
 In place, Prefect loads what complete tasks have persisted and does the rest. A run's epoch is its `run_count`.
 """
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Final, TypeAlias, TypeVar, assert_never
+from typing import Final
 from uuid import UUID, uuid5
-
-from pydantic import TypeAdapter
 
 from consumer.catalog import PrefectRunner, WorkflowPolicy
 from consumer.model import ID_SPACE, Json, JsonObject
-from consumer.model.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent, OutboundRequest
-from consumer.outbound.calls import OutboundCalls
-from consumer.runners.answers import unseen
+from consumer.model.call import Answer, EgressRefused
+from consumer.outbound.tokens import EngineCalls
+from consumer.runners.answers import parsed, server_time, unseen
 from consumer.runners.contract import (
     Accepted,
     LookFailed,
@@ -32,7 +29,8 @@ from consumer.runners.contract import (
     RunRef,
     RunState,
 )
-from consumer.runners.places import dependency_of, organisation
+from consumer.runners.json_api import JsonApi, NotStarted, api_request, json_api
+from consumer.runners.places import dependency_of
 from consumer.runners.prefect.answers import (
     EVALUATED,
     FLOW_RUN,
@@ -40,21 +38,14 @@ from consumer.runners.prefect.answers import (
     FlowRun,
     creation_of,
     is_evaluated,
-    parsed,
     phase_of,
-    server_time,
     transition_of,
     waits_for,
 )
 from consumer.runners.templates import UnfitValue, json_bytes
 from schemas.names import Effect
 
-ReadT = TypeVar("ReadT")
-_SECOND: Final = timedelta(seconds=1)
-_NO_TIME: Final = timedelta(0)
 _NO_ID: Final = "the run's id is not that of a Prefect flow run (a UUID)"
-_NotStarted: TypeAlias = Rejected | NotSent | EgressRefused
-"""Results of an order that ended before anything of it was sent."""
 
 
 class PrefectEngine:
@@ -64,7 +55,7 @@ class PrefectEngine:
     its tasks are cached by their inputs. A definition is code, which the server does not hold: it is never replaced.
     """
 
-    def __init__(self, described: PrefectRunner, calls: OutboundCalls) -> None:
+    def __init__(self, described: PrefectRunner, calls: EngineCalls) -> None:
         self._described = described
         self._calls = calls
 
@@ -80,7 +71,7 @@ class PrefectEngine:
             reason = _payload_fault(order.payload, self._described)
             if reason:
                 return reason
-        return self._calls.refusal(_request(self._described, order.run, "GET", "/flow_runs", None), policy)
+        return self._calls.refusal(api_request(self._described, order.run, "GET", "/flow_runs"), policy)
 
     def effect(self, order: Order) -> Effect:
         """Return KEYED: a repeat is recognized by the run's history, or by the new run's own idempotency key."""
@@ -111,24 +102,22 @@ class PrefectEngine:
         return await self._talk(run, policy, within).state()
 
     def _talk(self, run: RunRef, policy: WorkflowPolicy, within: timedelta) -> "_Talk":
-        ends = time.monotonic() + within / _SECOND
-        return _Talk(described=self._described, calls=self._calls, run=run, policy=policy, ends=ends)
+        api = json_api(self._described, self._calls, run, policy, within)
+        return _Talk(api=api, described=self._described, run=run)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Talk:
     """The calls for one run that make up one order or one look, under one deadline."""
 
+    api: JsonApi
     described: PrefectRunner
-    calls: OutboundCalls
     run: RunRef
-    policy: WorkflowPolicy
-    ends: float
 
     async def run_again(self, key: str) -> OrderResult:
         """Schedule the same run again, unless its history shows that this order was taken before."""
         transition = uuid5(ID_SPACE, f"prefect:{key}")
-        made = await self._get(f"/flow_run_states/?flow_run_id={self._id}", HISTORY)
+        made = await self.api.before_order(f"/flow_run_states/?flow_run_id={self._id}", HISTORY)
         if not isinstance(made, tuple):
             return made
         # The server itself recognizes a repeat only while nothing has happened to the run since.
@@ -144,7 +133,7 @@ class _Talk:
             "state_details": {"transition_id": str(transition)},
         }
         proposal: JsonObject = {"state": state, "force": False}
-        return transition_of(self.run, await self._send("POST", f"/flow_runs/{self._id}/set_state", proposal))
+        return transition_of(self.run, await self.api.send("POST", f"/flow_runs/{self._id}/set_state", proposal))
 
     async def run_anew(self, payload: Payload, key: str) -> OrderResult:
         """Create another run of the same deployment with the payload as its parameters."""
@@ -157,12 +146,12 @@ class _Talk:
         if is_evaluated(parameters):
             return Rejected(reason=f"the failed run's parameters hold `{EVALUATED}`: they are never sent")
         wish: JsonObject = {"parameters": parameters, "idempotency_key": key, "labels": {"shw.heals": str(found.id)}}
-        result = await self._send("POST", f"/deployments/{found.deployment_id}/create_flow_run", wish)
+        result = await self.api.send("POST", f"/deployments/{found.deployment_id}/create_flow_run", wish)
         return creation_of(self.run, result)
 
     async def state(self) -> RunState | LookFailed:
         """Query the state of the run."""
-        result = await self._send("GET", f"/flow_runs/{self._id}", None)
+        result = await self.api.send("GET", f"/flow_runs/{self._id}")
         if isinstance(result, Answer) and result.status == HTTPStatus.NOT_FOUND:
             return RunState(phase=Phase.GONE, said="answered 404")
         found = parsed(result, FLOW_RUN)
@@ -182,8 +171,8 @@ class _Talk:
             at=server_time(result),
         )
 
-    async def _failed_run(self) -> FlowRun | _NotStarted:
-        found = await self._get(f"/flow_runs/{self._id}", FLOW_RUN)
+    async def _failed_run(self) -> FlowRun | NotStarted:
+        found = await self.api.before_order(f"/flow_runs/{self._id}", FLOW_RUN)
         if not isinstance(found, FlowRun):
             return found
         if found.is_cancelled:
@@ -197,53 +186,9 @@ class _Talk:
             return Rejected(reason=reason, conflict=True)
         return found
 
-    async def _get(self, path: str, form: TypeAdapter[ReadT]) -> ReadT | _NotStarted:
-        """Read the state that an order depends on; if this fails, nothing has happened yet."""
-        result = await self._send("GET", path, None)
-        match result:
-            case NotSent() | EgressRefused():
-                return result
-            case Ambiguous(kind=kind, reason=reason, elapsed=elapsed):
-                return NotSent(kind=kind, reason=f"before the order: {reason}", elapsed=elapsed)
-            case Answer():
-                read = parsed(result, form)
-                if read is not None:
-                    return read
-                why = unseen(result)
-                return Rejected(
-                    reason=f"before the order: {why.reason}",
-                    dependency_unhealthy=why.dependency_unhealthy,
-                    after=why.after,
-                )
-            case _:
-                assert_never(result)
-
-    async def _send(self, method: str, path: str, body: JsonObject | None) -> CallResult:
-        left = timedelta(seconds=self.ends - time.monotonic())
-        if left <= _NO_TIME:
-            return NotSent(kind="Deadline", reason="no time was left: nothing was sent", elapsed=_NO_TIME)
-        return await self.calls.send(
-            _request(self.described, self.run, method, path, body),
-            self.policy,
-            within=min(left, self.described.timeout),
-            max_bytes=self.described.response_bytes,
-        )
-
     @property
     def _id(self) -> str:
         return str(_flow_run_id(self.run))
-
-
-def _request(described: PrefectRunner, run: RunRef, method: str, path: str, body: JsonObject | None) -> OutboundRequest:
-    headers = tuple(described.headers.items())
-    return OutboundRequest(
-        method=method,
-        url=described.api + path,
-        headers=headers if body is None else (*headers, ("content-type", "application/json")),
-        body=None if body is None else json_bytes(body),
-        org_id=organisation(run),
-        effect=method == "POST",
-    )
 
 
 def _payload_fault(payload: Payload, described: PrefectRunner) -> str | None:

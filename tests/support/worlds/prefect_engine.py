@@ -1,17 +1,12 @@
 """A real Prefect: a virtual environment and a Postgres of its own, a server, and a process that runs a flow's runs."""
 
-import fcntl
-import hashlib
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,11 +19,11 @@ from consumer.local.postgres import Postgres, run_postgres
 from consumer.local.server import LOCALHOST, Server, ServerProgram, serving
 from tests.support.paths import ROOT
 from tests.support.required_tools import in_ci
+from tests.support.worlds.engine_parts import virtual_environment
 
 LOCK: Final = ROOT / "tests" / "data" / "prefect.lock"
 FLOW: Final = Path(__file__).with_name("prefect_flow.py")
 CACHE: Final = ROOT / ".local" / "prefect"
-INSTALLED_WITHIN: Final = timedelta(minutes=8)
 UNUSED_SERVICES: Final = (
     *("CANCELLATION_CLEANUP", "CLEANUP_RECONCILER", "FOREMAN", "LATE_RUNS", "PAUSE_EXPIRATIONS", "REPOSSESSOR"),
     *("SCHEDULER", "TRIGGERS", "EVENT_PERSISTER", "TASK_RUN_RECORDER"),
@@ -72,47 +67,13 @@ class Prefect:
 def prefect(server_loop: BlockingPortal) -> Iterator[Prefect]:
     """One engine for the session; skips where pip cannot install it, which in CI is a failure."""
     try:
-        place = installed()
+        place = virtual_environment(LOCK, CACHE)
     except ConfigError as error:
         if in_ci():
             raise
         pytest.skip(f"no Prefect: {error}")
     with server_loop.wrap_async_context_manager(run_prefect(place)) as engine:
         yield engine
-
-
-def installed() -> Path:
-    """Give the virtual environment, made once for each lock and version of Python."""
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    place = CACHE / f"{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]}-py{version}"
-    with _alone():
-        if not (place / "ready").is_file():
-            shutil.rmtree(place, ignore_errors=True)
-            _run(sys.executable, "-m", "venv", str(place))
-            argv = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", "--no-deps")
-            _run(str(place / "bin" / "python"), *argv, "--require-hashes", "-r", str(LOCK))
-            (place / "ready").touch()
-    return place
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Hold the cache's lock; the kernel frees it when its holder dies."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _run(*argv: str) -> None:
-    try:
-        ran = subprocess.run(
-            argv, capture_output=True, text=True, check=False, timeout=INSTALLED_WITHIN.total_seconds()
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ConfigError(f"{argv[0]} could not be run: {error}") from error
-    if ran.returncode != 0:
-        raise ConfigError(f"{' '.join(argv)} ended with {ran.returncode}: {ran.stderr.strip()[-500:]}")
 
 
 @asynccontextmanager

@@ -1,0 +1,53 @@
+"""What every engine with one API has in common: its address, headers, token, and the bounds of a call."""
+
+from datetime import timedelta
+from typing import Annotated, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from consumer.catalog.declared import Declared
+from consumer.catalog.runners.checks import FRAMING, check_address, check_headers, fault, secrets_in
+from consumer.catalog.runners.token import DescribedToken
+
+
+class EngineServer(Declared):
+    """The server of a workflow engine, called by its own API."""
+
+    api: str
+    """Its API's address, such as `https://engine.example.com/api`."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    """Sent with each call, such as `authorization: Bearer secret://ENGINE`."""
+    token: DescribedToken | None = None
+    """The token that each call carries, where the server wants one that it issues itself."""
+    timeout: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(minutes=5))] = timedelta(seconds=10)
+    """Timeout of one call, connect to last byte."""
+    response_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 1024 * 1024
+
+    @field_validator("api")
+    @classmethod
+    def _check_api(cls, api: str) -> str:
+        return check_address(api)
+
+    @field_validator("headers")
+    @classmethod
+    def _check_headers(cls, headers: dict[str, str]) -> dict[str, str]:
+        return check_headers(headers)
+
+    @model_validator(mode="after")
+    def _check_token(self) -> Self:
+        check_token_header(self.token, self.headers)
+        return self
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The names of the secrets that its calls refer to."""
+        return secrets_in(self.headers) | (self.token.secrets if self.token is not None else frozenset())
+
+
+def check_token_header(token: DescribedToken | None, *headers: dict[str, str]) -> None:
+    """Raise a validation error where a token would stand in a header that has another use."""
+    if token is None:
+        return
+    used = FRAMING | {name.lower() for each in headers for name in each}
+    if token.header.lower() in used:
+        fault(f"the token would stand in the header {token.header}, which has another use", "token")

@@ -1,0 +1,72 @@
+"""Looks at a run of an Airflow server: the run, its tasks, and the pools from which they wait to be taken."""
+
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+from consumer.runners.airflow.answers import (
+    DAG_RUN,
+    POOL,
+    TASKS,
+    AirflowPool,
+    DagRun,
+    TaskInstance,
+    is_of,
+    run_state,
+    waiting_pools,
+)
+from consumer.runners.airflow.place import AirflowPlace
+from consumer.runners.answers import gone, parsed, server_time, unseen
+from consumer.runners.contract import LookFailed, RunRef, RunState
+from consumer.runners.json_api import JsonApi
+
+_PAGE: Final = 100
+_MAX_TASKS: Final = 1000
+_MAX_POOLS: Final = 5
+ANOTHER: Final = "the answer is of another run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AirflowLook:
+    """The calls for one run that make up one look."""
+
+    api: JsonApi
+    run: RunRef
+    place: AirflowPlace
+
+    async def state(self) -> RunState | LookFailed:
+        """Query the state of the run."""
+        result = await self.api.send("GET", self.place.path)
+        found = parsed(result, DAG_RUN)
+        if found is None:
+            return gone(result) or unseen(result)
+        tasks = await self._tasks()
+        if isinstance(tasks, LookFailed):
+            return tasks
+        told: tuple[DagRun | TaskInstance, ...] = (found, *tasks)
+        if not all(is_of(self.run, self.place.dag_id, each) for each in told):
+            return LookFailed(reason=f"the look: {ANOTHER}")
+        return run_state(self.run, found, tasks, await self._pools(tasks), server_time(result))
+
+    async def _tasks(self) -> tuple[TaskInstance, ...] | LookFailed:
+        found: list[TaskInstance] = []
+        total = 1
+        while len(found) < total:
+            page = f"{self.place.path}/taskInstances?limit={_PAGE}&offset={len(found)}"
+            result = await self.api.send("GET", page)
+            read = parsed(result, TASKS)
+            if read is None:
+                return unseen(result)
+            total = read.total_entries
+            if total > _MAX_TASKS or (not read.task_instances and len(found) < total):
+                return LookFailed(reason=f"the look: {total} tasks, and at most {_MAX_TASKS} are read")
+            found += read.task_instances
+        return tuple(found)
+
+    async def _pools(self, tasks: tuple[TaskInstance, ...]) -> list[AirflowPool]:
+        pools = []
+        for name in waiting_pools(tasks)[:_MAX_POOLS]:
+            read = parsed(await self.api.send("GET", f"/pools/{quote(name, safe='')}"), POOL)
+            if read is not None and read.name == name:
+                pools.append(read)
+        return pools

@@ -1,0 +1,1 @@
+"""Runner for a Conductor server: orders (`orders.py`), looks (`looks.py`), and what its answers say (`answers.py`)."""

@@ -1,0 +1,220 @@
+"""Models of a Conductor server's answers, and their mapping to the states of runs and steps. Pure."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final
+
+from pydantic import Field, JsonValue, TypeAdapter
+
+from consumer.runners.answers import ServerModel
+from consumer.runners.contract import LookFailed, Phase, RunState, StepPhase, StepState, WaitsFor
+
+_SHOWN: Final = 60
+_RUNS: Final[Mapping[str, Phase]] = {
+    "RUNNING": Phase.RUNNING,
+    "PAUSED": Phase.WAITING,
+    "COMPLETED": Phase.SUCCEEDED,
+    "FAILED": Phase.FAILED,
+    "TIMED_OUT": Phase.FAILED,
+    "TERMINATED": Phase.CANCELLED,
+}
+_STEPS: Final[Mapping[str, StepPhase]] = {
+    "SCHEDULED": StepPhase.QUEUED,
+    "IN_PROGRESS": StepPhase.RUNNING,
+    "COMPLETED": StepPhase.SUCCEEDED,
+    "COMPLETED_WITH_ERRORS": StepPhase.SUCCEEDED,
+    "FAILED": StepPhase.FAILED,
+    "FAILED_WITH_TERMINAL_ERROR": StepPhase.FAILED,
+    "TIMED_OUT": StepPhase.FAILED,
+    "CANCELED": StepPhase.CANCELLED,
+    "SKIPPED": StepPhase.SKIPPED,
+}
+_DONE: Final = frozenset({StepPhase.SUCCEEDED, StepPhase.SKIPPED})
+_MAKES_RUN_BUSY: Final = frozenset({StepPhase.QUEUED, StepPhase.RUNNING})
+_LATEST: Final = 253_402_300_799_000
+"""The end of the year 9999, in milliseconds."""
+Millis = Annotated[int, Field(ge=0, le=_LATEST)]
+
+
+class TaskInDefinition(ServerModel):
+    """What the definition says of a task."""
+
+    optional: bool = False
+
+
+class ConductorTask(ServerModel):
+    """One try of one task of a workflow."""
+
+    task_id: str = Field(alias="taskId")
+    reference: str = Field(alias="referenceTaskName")
+    type: str = Field(alias="taskType")
+    definition: str = Field(alias="taskDefName", default="")
+    status: str
+    run_id: str = Field(alias="workflowInstanceId")
+    scheduled: Millis = Field(alias="scheduledTime", default=0)
+    started: Millis = Field(alias="startTime", default=0)
+    updated: Millis = Field(alias="updateTime", default=0)
+    ended: Millis = Field(alias="endTime", default=0)
+    callback_after: int = Field(alias="callbackAfterSeconds", default=0)
+    domain: str | None = None
+    input: dict[str, JsonValue] = Field(alias="inputData", default_factory=dict)
+    in_definition: TaskInDefinition | None = Field(alias="workflowTask", default=None)
+
+    @property
+    def said(self) -> str:
+        """Conductor's own word for its state."""
+        return self.status[:_SHOWN]
+
+    @property
+    def changed(self) -> int:
+        """The last time that anything of it changed."""
+        return self.ended or max(self.updated, self.started, self.scheduled)
+
+
+class ConductorRun(ServerModel):
+    """One run of a workflow."""
+
+    run_id: str = Field(alias="workflowId")
+    status: str
+    tasks: tuple[ConductorTask, ...] = ()
+    started: Millis = Field(alias="startTime", default=0)
+    updated: Millis = Field(alias="updateTime", default=0)
+    ended: Millis = Field(alias="endTime", default=0)
+    retried: Millis = Field(alias="lastRetriedTime", default=0)
+
+    @property
+    def latest(self) -> dict[str, ConductorTask]:
+        """The last try of each task, by its reference name."""
+        return {task.reference: task for task in self.tasks}
+
+    @property
+    def tries(self) -> dict[str, list[ConductorTask]]:
+        """All tries of each task, by its reference name."""
+        tries: dict[str, list[ConductorTask]] = defaultdict(list)
+        for task in self.tasks:
+            tries[task.reference].append(task)
+        return tries
+
+    def fence(self, step: str | None) -> str:
+        """Return what changes with each new start of the run or of a step."""
+        task = self.latest.get(step or "")
+        # A rerun keeps the task's id, and schedules it anew.
+        scheduled = max((one.scheduled for one in self.tasks), default=0) if task is None else task.scheduled
+        return f"{self.retried}:{'' if task is None else task.task_id}:{scheduled}"
+
+
+class Poller(ServerModel):
+    """When a worker last asked for tasks of a type."""
+
+    worker: str = Field(alias="workerId", default="")
+    domain: str | None = None
+    asked: Millis = Field(alias="lastPollTime")
+
+
+WORKFLOW: Final = TypeAdapter(ConductorRun)
+POLLERS: Final = TypeAdapter(tuple[Poller, ...])
+DEFINITION: Final = TypeAdapter(dict[str, JsonValue])
+
+
+def run_state(
+    found: ConductorRun, step: str | None, consumers: Mapping[str, int], at: datetime | None
+) -> RunState | LookFailed:
+    """Map a run and its tasks; a state that is not known here is LookFailed."""
+    phase = _RUNS.get(found.status)
+    latest = found.latest
+    unknown = next((task.said for task in latest.values() if task.said not in _STEPS), None)
+    if phase is None or unknown is not None:
+        said = (unknown or found.status)[:_SHOWN]
+        return LookFailed(reason=f"the look: Conductor says {said!r}, which is not known here")
+    steps = tuple(_step_state(tries, at) for tries in found.tries.values())
+    waits_for = _waits_for(steps) if phase is Phase.RUNNING else None
+    if found.status == "PAUSED":
+        waits_for = WaitsFor.PERSON
+    task = latest.get(step or "")
+    changed = max((found.updated, found.started, found.ended, *(one.changed for one in latest.values())))
+    return RunState(
+        phase=phase if waits_for is None else Phase.WAITING,
+        said=found.status if task is None else f"{found.status}, {task.reference[:_SHOWN]}: {task.said}",
+        progress=str(sum(one.phase in _DONE for one in steps)),
+        fence=found.fence(step),
+        waits_for=waits_for,
+        last_sign_of_life=_moment(changed),
+        steps=steps,
+        consumers=consumers,
+        at=at,
+    )
+
+
+def queues_of(found: ConductorRun) -> dict[str, ConductorTask]:
+    """Return a task that waits to be taken by a worker, for each queue."""
+    return {_queue(task): task for task in found.latest.values() if task.status == "SCHEDULED" and _has_workers(task)}
+
+
+def polling(pollers: Sequence[Poller], task: ConductorTask, at: datetime, within: timedelta) -> int:
+    """Count the workers that asked for tasks of this kind lately."""
+    since = (at - within).timestamp() * 1000
+    domain = task.domain or None
+    return len({one.worker for one in pollers if (one.domain or None) == domain and one.asked >= since})
+
+
+def is_on_timer(task: ConductorTask, at: datetime | None) -> bool:
+    """Return whether a task is not to be taken before a time: a worker put it back, or its retry is delayed."""
+    due = task.updated or task.scheduled
+    return at is not None and task.callback_after > 0 and due + 1000 * task.callback_after > at.timestamp() * 1000
+
+
+def _has_workers(task: ConductorTask) -> bool:
+    """Return whether workers outside the server take it; the server itself takes the others."""
+    return task.type in {"SIMPLE", task.definition}
+
+
+def _queue(task: ConductorTask) -> str:
+    kind = task.definition or task.type
+    return f"{task.domain}:{kind}" if task.domain else kind
+
+
+def _step_state(of_it: Sequence[ConductorTask], at: datetime | None) -> StepState:
+    task = of_it[-1]
+    waits_for = _task_waits_for(task, at)
+    joined = task.input.get("joinOn") if task.type in {"JOIN", "EXCLUSIVE_JOIN"} else None
+    return StepState(
+        name=task.reference,
+        phase=_STEPS[task.status] if waits_for is None else StepPhase.WAITING,
+        said=task.said,
+        attempts=sum(one.started > 0 for one in of_it),
+        completions=sum(_STEPS.get(one.status) is StepPhase.SUCCEEDED for one in of_it),
+        since=_moment(task.changed),
+        queue=_queue(task) if _has_workers(task) else None,
+        heartbeat=_moment(task.updated) if task.status == "IN_PROGRESS" else None,
+        waits_for=waits_for,
+        needs=tuple(name for name in joined if isinstance(name, str)) if isinstance(joined, list) else (),
+        needs_any=task.type == "EXCLUSIVE_JOIN",
+        optional=task.in_definition is not None and task.in_definition.optional,
+    )
+
+
+def _task_waits_for(task: ConductorTask, at: datetime | None) -> WaitsFor | None:
+    if task.status == "SCHEDULED":
+        return WaitsFor.TIMER if is_on_timer(task, at) else None
+    if task.status != "IN_PROGRESS":
+        return None
+    if task.type == "HUMAN":
+        return WaitsFor.PERSON
+    if task.type == "WAIT":
+        return WaitsFor.TIMER if task.input.keys() & {"duration", "until"} else WaitsFor.SIGNAL
+    return None
+
+
+def _waits_for(steps: Sequence[StepState]) -> WaitsFor | None:
+    """Return what a run waits for, where nothing else of it is under way; a join beside waits with it."""
+    busy = (step for step in steps if step.phase in _MAKES_RUN_BUSY and not step.needs)
+    if any(True for _ in busy):
+        return None
+    waiting = [step.waits_for for step in steps if step.waits_for is not None]
+    # A person comes first: who waits for one is told so.
+    return next((each for each in WaitsFor if each in waiting), None)
+
+
+def _moment(millis: int) -> datetime | None:
+    return datetime.fromtimestamp(millis / 1000, tz=UTC) if millis else None

@@ -1,0 +1,119 @@
+"""Runner for a Conductor server, by its REST API: reruns a run from its failed task, and puts new definitions in place.
+
+A rerun keeps the run and what is complete of it, and may take another input for the task. The server runs a completed
+run again as readily as a failed one: so each order looks first, and only a failed run is touched.
+"""
+
+from datetime import timedelta
+from typing import assert_never
+
+from consumer.catalog import ConductorRunner, WorkflowPolicy
+from consumer.model.call import EgressRefused
+from consumer.outbound.tokens import EngineCalls
+from consumer.runners.conductor.looks import state_of
+from consumer.runners.conductor.orders import ConductorOrders
+from consumer.runners.contract import (
+    LookFailed,
+    MoveToQueue,
+    Order,
+    OrderResult,
+    Payload,
+    RemapStep,
+    ReplaceDefinition,
+    RerunStep,
+    ResumeRun,
+    RunRef,
+    RunState,
+    SkipStep,
+    Terminate,
+)
+from consumer.runners.json_api import api_request, json_api, segment
+from consumer.runners.places import dependency_of
+from consumer.runners.templates import UnfitValue, json_bytes
+from schemas.names import Effect
+
+
+class ConductorEngine:
+    """Sends orders to a Conductor server; each is safe only right after a look, which it makes itself."""
+
+    def __init__(self, described: ConductorRunner, calls: EngineCalls) -> None:
+        self._described = described
+        self._calls = calls
+
+    def refusal(self, order: Order, policy: WorkflowPolicy) -> str | None:
+        """Return why this order cannot be sent, or None."""
+        match order:
+            case MoveToQueue() | SkipStep() | RemapStep():
+                return f"Conductor's API has no call for {type(order).__name__}: a person has to"
+            case RerunStep(run=run) if run.step is None:
+                return "no step is named: Conductor reruns from a task, by context.run.step"
+            case RerunStep(payload=Payload() as payload):
+                reason = _input_fault(payload)
+            case ReplaceDefinition():
+                reason = _version_fault(order)
+            case RerunStep() | ResumeRun() | Terminate():
+                reason = None
+            case _:
+                assert_never(order)
+        if reason is not None:
+            return reason
+        path = _path(order.run)
+        if path is None:
+            return "the run's id cannot stand in a URL's path"
+        return self._calls.refusal(api_request(self._described, order.run, "GET", path), policy)
+
+    def effect(self, order: Order) -> Effect:
+        """Return CONDITIONAL: what is rerun twice runs twice, unless a look shows it failed in between."""
+        return Effect.IDEMPOTENT if isinstance(order, ReplaceDefinition) else Effect.CONDITIONAL
+
+    def dependency(self) -> str:
+        """Return the server's origin."""
+        return dependency_of(self._described.api)
+
+    async def give(self, order: Order, policy: WorkflowPolicy, *, key: str, within: timedelta) -> OrderResult:
+        """Look that the run stands where the order supposes it; then send it."""
+        reason, path = self.refusal(order, policy), _path(order.run)
+        if reason is not None or path is None:
+            return EgressRefused(reason=reason or "the run's id cannot stand in a URL's path")
+        api = json_api(self._described, self._calls, order.run, policy, within)
+        orders = ConductorOrders(api=api, described=self._described, run=order.run, path=path)
+        match order:
+            case RerunStep(payload=payload):
+                return await orders.rerun(payload)
+            case ResumeRun():
+                return await orders.retry()
+            case Terminate():
+                return await orders.terminate(key)
+            case ReplaceDefinition():
+                return await orders.replace(order)
+            case _:
+                return EgressRefused(reason="Conductor has no call for it")
+
+    async def look(self, run: RunRef, policy: WorkflowPolicy, *, within: timedelta) -> RunState | LookFailed:
+        """Query the run, its tasks, and who polls for those that wait to be taken."""
+        path = _path(run)
+        if path is None:
+            return LookFailed(reason="the look: the run's id cannot stand in a URL's path")
+        api = json_api(self._described, self._calls, run, policy, within)
+        return await state_of(api, self._described, run, path)
+
+
+def _path(run: RunRef) -> str | None:
+    quoted = segment(run.run_id)
+    return None if quoted is None else f"/workflow/{quoted}"
+
+
+def _input_fault(payload: Payload) -> str | None:
+    if not isinstance(payload.document, dict):
+        return "a task's input is an object at Conductor, and the payload is none"
+    try:
+        json_bytes(payload.document)
+    except UnfitValue as unfit:
+        return str(unfit)
+    return None
+
+
+def _version_fault(order: ReplaceDefinition) -> str | None:
+    if order.replaces is None or not order.replaces.isascii() or not order.replaces.isdigit():
+        return "a definition is replaced from a version on: Conductor's are whole numbers"
+    return _input_fault(Payload(document=order.definition))

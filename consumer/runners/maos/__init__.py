@@ -1,0 +1,1 @@
+"""Runner for the platform's own runs: orders by templates, and looks at the form that MAOS gives a run."""
