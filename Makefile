@@ -1,6 +1,6 @@
 # Everything lands in this checkout: packages in .venv, Kafka's jars in .local.
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test supabase faults check bench kafka migrate clean
+.PHONY: help demo dev test supabase engines test-engines faults check bench kafka migrate clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,8 +9,8 @@ PYTHONS := python3.11 python3 python3.12 python3.13 python3.14
 ARGS ?=
 
 help: ## say what there is
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | \
-		while IFS="$$(printf '\t')" read -r target words; do printf '  make %-8s %s\n' "$$target" "$$words"; done
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
+		while IFS="$$(printf '\t')" read -r target words; do printf '  make %-12s %s\n' "$$target" "$$words"; done
 
 demo: $(READY) ## heal failures of every kind in a small world, with an outage and a crash in the middle (BROKER=kafka: on Apache Kafka)
 	@$(BIN)/shw demo
@@ -24,6 +24,12 @@ test: $(READY) ## every test, on both brokers where Java and Maven are there (AR
 
 supabase: $(READY) ## the integration tests on a server whose default privileges grant all to everybody (ARGS: for pytest)
 	@SHW_TEST_DEFAULTS=supabase $(BIN)/python -m pytest tests/integration -n 4 --dist worksteal -k "not kafka" $(ARGS)
+
+engines: $(READY) ## install Airflow (pip) and Conductor (Maven; runs on Java 21) for test-engines, 700 MB
+	@$(BIN)/python -m tests.support.worlds.engine_parts
+
+test-engines: $(READY) ## the runners on a real Airflow and a real Conductor, which `make engines` installs (ARGS: for pytest)
+	@$(BIN)/python -m pytest tests/engines -m engines $(ARGS)
 
 faults: $(READY) ## the whole fault matrix, storms and store stress on real Kafka, for about an hour (ARGS: for pytest)
 	@SHW_FAULT_MATRIX=full $(BIN)/python -m pytest tests/crash -n 2 --dist worksteal $(ARGS)

@@ -14,4 +14,6 @@ pytest_plugins = [
     "tests.support.places",
     "tests.support.faults.matrix",
     "tests.support.worlds.prefect_engine",
+    "tests.support.worlds.airflow_engine",
+    "tests.support.worlds.conductor_engine",
 ]

@@ -48,8 +48,8 @@ class Server:
         self.dag = f"/dags/{self.run['dag_id']}"
         self.path = f"{self.dag}/dagRuns/{self.run['dag_run_id']}"
         self.serve()
-        world.on("/pools/closed", json_reply(recorded("airflow", "pool")))
-        world.on("/pools/default_pool", json_reply({"name": "default_pool", "slots": 128}))
+        pools = [recorded("airflow", "pool"), {"name": "default_pool", "slots": 128}]
+        world.on("/pools", json_reply({"pools": pools, "total_entries": 2}))
 
     def serve(self) -> None:
         self.world.on(self.path, json_reply(self.run, headers=(DATE,)))
@@ -168,7 +168,7 @@ async def test_a_run_waits_only_where_nothing_else_of_it_is_under_way(world: Wor
 async def test_a_pool_without_slots_has_no_consumer(world: World, here: Ground) -> None:
     Server(world, "unserved")
     seen = await here.seen(run_of("unserved", "ship"))
-    assert seen.consumers == {"closed": 0}
+    assert seen.consumers == {"closed": 0, "default_pool": 128}
     found = seen.step("ship")
     assert found is not None
     assert (found.queue, found.attempts) == ("closed", 0)

@@ -35,7 +35,7 @@ from tests.support.worlds.recorded import LIES, Ground, ground, recorded
 PAYLOAD = Payload(document={"amount": 42})
 AT = datetime(2026, 11, 30, 9, 43, 30, tzinfo=UTC)
 DATE = ("Date", AT.strftime("%a, %d %b %Y %H:%M:%S GMT"))
-POLLDATA = "/tasks/queue/polldata"
+POLLDATA = "/tasks/queue/polldata/all"
 
 
 def text_reply(text: str, status: int = 200) -> Reply:
@@ -172,10 +172,12 @@ async def test_a_worker_counts_while_it_asks_for_this_kind(
     world: World, here: Ground, ago: int, domain: str | None, consumers: int
 ) -> None:
     Server(world, "unserved")
+    other = {"queueName": "charge", "workerId": "w-2", "lastPollTime": int(AT.timestamp()) * 1000}
     asked = int(AT.timestamp() - ago) * 1000
     poller = {"queueName": "ship", "workerId": "w-1", "lastPollTime": asked, "domain": domain}
-    world.on(POLLDATA, json_reply([poller], headers=(DATE,)))
-    assert (await here.seen(run_of("unserved", "ship"))).consumers == {"ship": consumers}
+    world.on(POLLDATA, json_reply([poller, other], headers=(DATE,)))
+    found = dict((await here.seen(run_of("unserved", "ship"))).consumers)
+    assert (found["ship"], found["charge"]) == (consumers, 1)
 
 
 async def test_a_task_that_was_put_back_waits_for_its_time(world: World, here: Ground) -> None:

@@ -100,7 +100,12 @@ def is_superseded(run: RunRef, seen: RunState) -> bool:
 
 
 def _has_changed(before: RunState, seen: RunState) -> bool:
-    return (before.phase, before.epoch, before.progress) != (seen.phase, seen.epoch, seen.progress)
+    return (before.phase, before.epoch, before.progress, before.fence) != (
+        seen.phase,
+        seen.epoch,
+        seen.progress,
+        seen.fence,
+    )
 
 
 def _as_number(progress: str | None) -> float | None:

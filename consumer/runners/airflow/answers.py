@@ -106,10 +106,16 @@ class AirflowPool(ServerModel):
     slots: int
 
 
+class AirflowPools(ServerModel):
+    """The pools of a server."""
+
+    pools: tuple[AirflowPool, ...]
+
+
 DAG_RUN: Final = TypeAdapter(DagRun)
 TASK: Final = TypeAdapter(TaskInstance)
 TASKS: Final = TypeAdapter(TaskInstances)
-POOL: Final = TypeAdapter(AirflowPool)
+POOLS: Final = TypeAdapter(AirflowPools)
 
 
 def is_of(run: RunRef, dag_id: str, found: DagRun | TaskInstance) -> bool:
@@ -151,9 +157,9 @@ def fence_of(tasks: Sequence[TaskInstance]) -> str:
     return hashlib.sha256("\0".join(sorted(task.id for task in tasks)).encode()).hexdigest()[:32]
 
 
-def waiting_pools(tasks: Sequence[TaskInstance]) -> tuple[str, ...]:
-    """Return the pools, each once, from which a task waits to be taken."""
-    return tuple(dict.fromkeys(task.pool for task in tasks if _STEPS.get(task.said) is StepPhase.QUEUED))
+def waits_in_pool(tasks: Sequence[TaskInstance]) -> bool:
+    """Return whether a task waits in its pool to be taken."""
+    return any(_STEPS.get(task.said) is StepPhase.QUEUED for task in tasks)
 
 
 def _step_state(task: TaskInstance) -> StepState:

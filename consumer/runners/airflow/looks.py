@@ -2,18 +2,17 @@
 
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote
 
 from consumer.runners.airflow.answers import (
     DAG_RUN,
-    POOL,
+    POOLS,
     TASKS,
     AirflowPool,
     DagRun,
     TaskInstance,
     is_of,
     run_state,
-    waiting_pools,
+    waits_in_pool,
 )
 from consumer.runners.airflow.place import AirflowPlace
 from consumer.runners.answers import gone, parsed, server_time, unseen
@@ -22,7 +21,6 @@ from consumer.runners.json_api import JsonApi
 
 _PAGE: Final = 100
 _MAX_TASKS: Final = 1000
-_MAX_POOLS: Final = 5
 ANOTHER: Final = "the answer is of another run"
 
 
@@ -63,10 +61,9 @@ class AirflowLook:
             found += read.task_instances
         return tuple(found)
 
-    async def _pools(self, tasks: tuple[TaskInstance, ...]) -> list[AirflowPool]:
-        pools = []
-        for name in waiting_pools(tasks)[:_MAX_POOLS]:
-            read = parsed(await self.api.send("GET", f"/pools/{quote(name, safe='')}"), POOL)
-            if read is not None and read.name == name:
-                pools.append(read)
-        return pools
+    async def _pools(self, tasks: tuple[TaskInstance, ...]) -> tuple[AirflowPool, ...]:
+        """Query all pools: those of other tasks tell whether it is one pool from which nothing is taken, or all."""
+        if not waits_in_pool(tasks):
+            return ()
+        read = parsed(await self.api.send("GET", f"/pools?limit={_PAGE}"), POOLS)
+        return () if read is None else read.pools

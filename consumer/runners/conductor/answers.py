@@ -1,7 +1,7 @@
 """Models of a Conductor server's answers, and their mapping to the states of runs and steps. Pure."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
@@ -107,6 +107,7 @@ class ConductorRun(ServerModel):
 class Poller(ServerModel):
     """When a worker last asked for tasks of a type."""
 
+    kind: str = Field(alias="queueName")
     worker: str = Field(alias="workerId", default="")
     domain: str | None = None
     asked: Millis = Field(alias="lastPollTime")
@@ -146,16 +147,20 @@ def run_state(
     )
 
 
-def queues_of(found: ConductorRun) -> dict[str, ConductorTask]:
-    """Return a task that waits to be taken by a worker, for each queue."""
-    return {_queue(task): task for task in found.latest.values() if task.status == "SCHEDULED" and _has_workers(task)}
+def queues_of(found: ConductorRun) -> frozenset[str]:
+    """Return the queues in which a task waits to be taken by a worker."""
+    waiting = (task for task in found.latest.values() if task.status == "SCHEDULED" and _has_workers(task))
+    return frozenset(_queue(task.definition or task.type, task.domain) for task in waiting)
 
 
-def polling(pollers: Sequence[Poller], task: ConductorTask, at: datetime, within: timedelta) -> int:
-    """Count the workers that asked for tasks of this kind lately."""
+def consumers_of(queues: Iterable[str], pollers: Sequence[Poller], at: datetime, within: timedelta) -> dict[str, int]:
+    """Count the workers that asked lately, of these queues and of all others for which somebody did."""
     since = (at - within).timestamp() * 1000
-    domain = task.domain or None
-    return len({one.worker for one in pollers if (one.domain or None) == domain and one.asked >= since})
+    workers: dict[str, set[str]] = {queue: set() for queue in queues}
+    for one in pollers:
+        if one.asked >= since:
+            workers.setdefault(_queue(one.kind, one.domain), set()).add(one.worker)
+    return {queue: len(each) for queue, each in workers.items()}
 
 
 def is_on_timer(task: ConductorTask, at: datetime | None) -> bool:
@@ -169,9 +174,8 @@ def _has_workers(task: ConductorTask) -> bool:
     return task.type in {"SIMPLE", task.definition}
 
 
-def _queue(task: ConductorTask) -> str:
-    kind = task.definition or task.type
-    return f"{task.domain}:{kind}" if task.domain else kind
+def _queue(kind: str, domain: str | None) -> str:
+    return f"{domain}:{kind}" if domain else kind
 
 
 def _step_state(of_it: Sequence[ConductorTask], at: datetime | None) -> StepState:
@@ -185,7 +189,7 @@ def _step_state(of_it: Sequence[ConductorTask], at: datetime | None) -> StepStat
         attempts=sum(one.started > 0 for one in of_it),
         completions=sum(_STEPS.get(one.status) is StepPhase.SUCCEEDED for one in of_it),
         since=_moment(task.changed),
-        queue=_queue(task) if _has_workers(task) else None,
+        queue=_queue(task.definition or task.type, task.domain) if _has_workers(task) else None,
         heartbeat=_moment(task.updated) if task.status == "IN_PROGRESS" else None,
         waits_for=waits_for,
         needs=tuple(name for name in joined if isinstance(name, str)) if isinstance(joined, list) else (),

@@ -1,15 +1,13 @@
 """Looks at a run of a Conductor server, and at who polls for the tasks that wait to be taken."""
 
 from typing import Final
-from urllib.parse import quote
 
 from consumer.catalog import ConductorRunner
 from consumer.runners.answers import gone, parsed, server_time, unseen
-from consumer.runners.conductor.answers import POLLERS, WORKFLOW, ConductorRun, polling, queues_of, run_state
+from consumer.runners.conductor.answers import POLLERS, WORKFLOW, ConductorRun, consumers_of, queues_of, run_state
 from consumer.runners.contract import LookFailed, Rejected, RunRef, RunState
 from consumer.runners.json_api import JsonApi, NotStarted
 
-_MAX_QUEUES: Final = 5
 _ANOTHER: Final = "the answer is of another run"
 
 
@@ -21,13 +19,13 @@ async def state_of(api: JsonApi, described: ConductorRunner, run: RunRef, path: 
         return gone(result) or unseen(result)
     if not is_of(run, found):
         return LookFailed(reason=f"the look: {_ANOTHER}")
-    at = server_time(result)
+    at, queues = server_time(result), queues_of(found)
     consumers: dict[str, int] = {}
-    for queue, task in list(queues_of(found).items())[:_MAX_QUEUES] if at is not None else ():
-        asked = await api.send("GET", f"/tasks/queue/polldata?taskType={quote(task.definition, safe='')}")
-        pollers = parsed(asked, POLLERS)
-        if pollers is not None and at is not None:
-            consumers[queue] = polling(pollers, task, server_time(asked) or at, described.polled_within)
+    if queues and at is not None:
+        # All of them: those of other queues tell whether it is one from which nothing is taken, or all.
+        pollers = parsed(await api.send("GET", "/tasks/queue/polldata/all"), POLLERS)
+        if pollers is not None:
+            consumers = consumers_of(queues, pollers, at, described.polled_within)
     return run_state(found, run.step, consumers, at)
 
 
