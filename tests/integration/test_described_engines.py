@@ -74,9 +74,9 @@ async def dagster(world: World) -> AsyncIterator[Ground]:
         yield opened
 
 
-def dagster_run(name: str, **more: str) -> RunRef:
+def dagster_run(name: str) -> RunRef:
     run_id = recorded("dagster", name)["data"]["runOrError"]["runId"]
-    return RunRef(org_id=str(ORG), workflow_name="order", run_id=run_id, step="charge", **more)
+    return RunRef(org_id=str(ORG), workflow_name="order", run_id=run_id, step="charge")
 
 
 @pytest.mark.parametrize(("name", "phase", "step"), [
