@@ -1,0 +1,156 @@
+"""What a heal has cost is settled with its end, whatever that is: less than was held, all of it, or more."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+
+from consumer.heal.strategy import EffectGate, Task
+from consumer.model import Healed, MicroAud, NotHealed, Outcome, Proof, Refused, RetryLater, Unknown
+from schemas.names import Code, Effect, StrategyName, Verdict
+from tests.support import oracle
+from tests.support.pipeline import Site, catalog, environment_of, event, until
+from tests.support.shw import shw
+from tests.support.worlds.jobs import Jobs, Orders
+from tests.support.worlds.scripted import Heals, scripted
+
+PROOF = Proof(oracle="test", verdict=Verdict.PASSED, detail="it is there")
+
+
+async def budget(place: Site, org: UUID) -> Decimal:
+    left: Decimal = await place.db.fetchval("SELECT text_budget_aud FROM token_wallets WHERE org_id = $1", org)
+    return left
+
+
+def ends_as(outcome: Outcome) -> Heals:
+    async def heal(_: Task, gate: EffectGate) -> Outcome:
+        await gate.begin()
+        gate.charge(MicroAud(10_000))
+        gate.charge(MicroAud(2_000))
+        return outcome
+
+    return heal
+
+
+async def breaks_before(_: Task, gate: EffectGate) -> Outcome:
+    gate.charge(MicroAud(12_000))  # such as a call to a model, which is no effect
+    raise ValueError("a bug")
+
+
+async def breaks_after(_: Task, gate: EffectGate) -> Outcome:
+    await gate.begin()
+    gate.charge(MicroAud(12_000))
+    raise ValueError("a bug")
+
+
+async def hangs(_: Task, gate: EffectGate) -> Outcome:
+    await gate.begin()
+    gate.charge(MicroAud(12_000))
+    await asyncio.Future()
+    raise AssertionError
+
+
+ENDS: Mapping[str, Heals] = {
+    "healed": ends_as(Healed(proofs=(PROOF,))),
+    "healed without a proof": ends_as(Healed(proofs=())),
+    "not healed": ends_as(NotHealed(code=Code.NOT_HEALED, reason="no")),
+    "refused": ends_as(Refused(code=Code.REFUSED, reason="not this way")),
+    "put off": ends_as(RetryLater(after=timedelta(hours=1), reason="later")),
+    "crashed": breaks_before,
+    "crashed after its effect": breaks_after,
+    "out of time": hangs,
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_a_charge_counts_whatever_the_end_is(embedded_place: Site, end: str) -> None:
+    place, org = embedded_place, await embedded_place.organisation("1")
+    assert place.settings.catalog is not None
+    place.settings.catalog.write_text(catalog(9, attempts="1"))
+    async with place.consumer(scripted(ENDS[end], lasts=timedelta(seconds=1))) as running:
+        await place.publish(event(org))
+        await until(lambda: place.count("workflow_heal_attempts"))
+        await running.counted("shw_credits_spent_aud_total", 0.012, strategy="auto-retry")
+        assert await budget(place, org) == Decimal("0.988")
+    told = [one["data"]["credits"] for one in await place.results() if "credits" in one["data"]]
+    assert told[0] == {"held": "0.05", "spent": "0.012", "budget": "text"}
+    await oracle.credits_add_up(place, {org: "1"})
+
+
+@pytest.mark.parametrize("decision", [("resolve", "--reason", "looked"), ("heal", "--did-not-happen")])
+async def test_what_is_known_of_an_unknown_outcome_is_charged_once_a_person_has_decided(
+    embedded_place: Site, decision: tuple[str, ...]
+) -> None:
+    place, org = embedded_place, await embedded_place.organisation("1")
+    told_apart = ends_as(Unknown(reason="no answer"))
+    async with place.consumer(scripted(told_apart, kind=Effect.UNSAFE)) as running:
+        await place.publish(event(org))
+        row = (await running.settled(1))["orders.sync"]
+        assert row["status"] == "needs_person"
+        assert await budget(place, org) == Decimal("0.95")
+    verb, *more = decision
+    ran = await asyncio.to_thread(shw, verb, str(row["id"]), *more, settings=environment_of(place.settings))
+    assert ran.code == 0, ran.err
+
+    async def heals_free(_: Task, gate: EffectGate) -> Outcome:
+        await gate.begin()
+        return Healed(proofs=(PROOF,))
+
+    async with place.consumer(scripted(heals_free, kind=Effect.UNSAFE)) as running:
+        await until(lambda: _has_no_claim(place))
+        await running.settled(1)
+    assert await budget(place, org) == Decimal("0.988")
+    await oracle.credits_add_up(place, {org: "1"})
+
+
+async def _has_no_claim(place: Site) -> bool:
+    return not await place.count("heal_claim") and bool(await place.count("workflow_failures WHERE resolved"))
+
+
+async def test_a_charge_outlives_the_process_that_kept_its_state(embedded_place: Site) -> None:
+    place, jobs, reached = embedded_place, Jobs(), asyncio.Event()
+    org = await place.organisation("1")
+
+    async def hangs_once(boundary: str) -> None:
+        if boundary == "looked" and not reached.is_set():
+            reached.set()
+            await asyncio.Future()
+
+    jobs.then = hangs_once
+    strategies = {
+        StrategyName.AUTO_RETRY: Orders(
+            jobs=jobs, kind=Effect.KEYED, every=timedelta(seconds=1), price=MicroAud(70_000)
+        )
+    }
+    async with place.consumer(strategies) as running:
+        await place.publish(event(org, workflow_name="w"))
+        await asyncio.wait_for(reached.wait(), 20)
+        await running.abandon()
+    await place.db.execute("DELETE FROM heal_owner WHERE isfinite(lease_until)")
+    await place.time_passes(timedelta(minutes=1))
+    jobs.all_done = True
+    async with place.in_another_group().consumer(strategies) as heir:
+        assert (await heir.settled(1))["w"]["status"] == "resolved"
+    # The order's price, beyond the hold, and what the end itself tells.
+    assert await budget(place, org) == Decimal("0.92")
+    attempt = json.loads(await place.db.fetchval("SELECT details FROM workflow_heal_attempts"))
+    assert attempt.get("code") is None
+    assert await place.db.fetchval("SELECT sum(amount) FROM token_usage_events") == Decimal("-0.08")
+
+
+async def test_a_negative_charge_is_a_bug_of_its_strategy(embedded_place: Site) -> None:
+    place, org = embedded_place, await embedded_place.organisation("1")
+
+    async def pays_back(_: Task, gate: EffectGate) -> Outcome:
+        gate.charge(MicroAud(-1))
+        return Healed(proofs=(PROOF,))
+
+    async with place.consumer(scripted(pays_back)) as running:
+        await place.publish(event(org))
+        await until(lambda: place.count("workflow_heal_attempts WHERE result = 'error'"))
+        await running.counted("shw_credits_spent_aud_total", 0, strategy="auto-retry")
+    assert await budget(place, org) == 1
