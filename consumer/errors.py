@@ -14,6 +14,8 @@
     │   └── OutOfResources  a fault of this process or its host; nothing was sent, and nobody else is to blame
     └── ConfigError         do not start; the message says what to change
         └── NoAnswer        a server that the configuration names is away, or its address is wrong
+
+Beside it stands `WouldAct`, which ends a rehearsal where an effect would begin.
 """
 
 import errno
@@ -47,6 +49,14 @@ class HealingPaused(TransientError):
     def __init__(self, words: str, gate: str) -> None:
         super().__init__(words)
         self.gate = gate
+
+
+class WouldAct(Exception):
+    """A rehearsal of a heal came to its effect, which is not made; `refused` says why it could not be made either."""
+
+    def __init__(self, refused: str | None = None) -> None:
+        super().__init__("a rehearsal makes no effect")
+        self.refused = refused
 
 
 class DeadlinePassed(TransientError):

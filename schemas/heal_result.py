@@ -12,11 +12,13 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from schemas.names import (
+    Budget,
     BudgetWarningKind,
     Code,
     Disposition,
     FailureType,
     PauseState,
+    RehearsalOutcome,
     Result,
     Status,
     StrategyName,
@@ -51,6 +53,7 @@ class Credits(Published):
 
     held: Aud = Field(default=Decimal(0), description="Held before the attempt, AUD.")
     spent: Aud = Field(default=Decimal(0), description="Charged after it, AUD; the rest went back.")
+    budget: Budget = Field(default=Budget.TEXT, description="Which of the wallet's budgets paid.")
 
 
 class Evidence(Published):
@@ -145,13 +148,27 @@ class ApprovalRequest(Published):
     )
 
 
+class RehearsalResult(Published):
+    """What came of going through a heal in shadow mode up to its first effect, which was not made."""
+
+    outcome: RehearsalOutcome = Field(description="How it ended.")
+    reason: str = Field(default="", description="Why, in words; redacted.")
+    would_send: tuple[dict[str, Any], ...] = Field(
+        default=(), description="The call that its first effect is: `method`, `url`, `headers`, `body`; redacted, cut."
+    )
+
+
 class WouldHeal(Published):
     """What a strategy in shadow mode would have done."""
 
     strategy: StrategyName = Field(description="Which strategy.")
     scope: str = Field(description="What it would have acted on: at most one heal acts on it at a time.")
     cost: Aud = Field(default=Decimal(0), description="What it would have held, AUD.")
+    budget: Budget = Field(default=Budget.TEXT, description="Which of the wallet's budgets would have paid.")
     plan: dict[str, Any] = Field(description="What it would have done, redacted.")
+    rehearsal: RehearsalResult | None = Field(
+        default=None, description="What really came of it, up to its first effect; null: from a release before."
+    )
 
 
 class RelapseOf(Published):

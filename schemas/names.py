@@ -137,11 +137,20 @@ class Verdict(StrEnum):
     INCONCLUSIVE = "inconclusive"  # proves nothing either way
 
 
+class Budget(StrEnum):
+    """Which budget of its organisation's wallet pays for a heal; the platform's own words."""
+
+    TEXT = "text"  # whatever is no voice
+    VOICE = "voice"  # voices that are generated
+
+
 class BudgetWarningKind(StrEnum):
     """Which budget of an organisation runs low; the platform's own words."""
 
     TEXT_LOW = "text_low"  # 20 % or less is left
     TEXT_CRITICAL = "text_critical"  # 5 % or less is left
+    VOICE_LOW = "voice_low"  # the same of the voice budget
+    VOICE_CRITICAL = "voice_critical"
 
 
 class WaitsOn(StrEnum):
@@ -173,6 +182,18 @@ class Mode(StrEnum):
 
     LIVE = "live"  # does it
     SHADOW = "shadow"  # tells it, and leaves the failure to the next rung, or to a person
+
+
+class RehearsalOutcome(StrEnum):
+    """What came of the rehearsal of a heal in shadow mode: everything of it but its effect."""
+
+    WOULD_ACT = "would_act"  # it came to its effect: `would_send` has what it would have sent
+    RECOVERED = "recovered"  # it would have sent nothing: its own oracle found that all is well
+    REFUSED = "refused"  # it would have refused, before any effect
+    PUT_OFF = "put_off"  # it would have waited, or had not come to its effect in time
+    NOT_HEALED = "not_healed"  # it would have ended without an effect, and healed nothing
+    BROKEN = "broken"  # the strategy broke: report it
+    NOT_REHEARSED = "not_rehearsed"  # too many at once, or its dependency is ill: only its plan is known
 
 
 class PauseState(StrEnum):

@@ -29,9 +29,13 @@ class _OnePlan(AnyOrder):
 
 
 class Approve(_OnePlan):
-    """The plan with this hash may run."""
+    """The plan with this hash may run; with changes, the plan that it becomes by them."""
 
     command: Literal[CommandName.APPROVE] = CommandName.APPROVE
+    changes: dict[str, Any] | None = Field(
+        default=None,
+        description="New parts of the context, each whole: `payload` (schema-autofix), `request` (auto-retry).",
+    )
 
 
 class Deny(_OnePlan):
@@ -118,6 +122,9 @@ class CommandResult(Published):
     failure_id: UUID | None = Field(default=None, description="The failure that the command named.")
     bulk: BulkPreview | None = Field(default=None, description="What a bulk has frozen, in the answer to its command.")
     pauses: tuple[UUID, ...] = Field(default=(), description="The pauses that were made or ended.")
+    plan_hash: Sha256 | None = Field(
+        default=None, description="The plan that was approved: with changes another one than was asked for."
+    )
     decided_at: Time = Field(description="When it was decided.")
 
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Final
 
 from consumer.store.ledger import LedgerLine, WalletState
+from schemas.names import Budget
 
 SHOWN: Final = 10
 """Faults that are told one by one; the others are counted."""
@@ -14,6 +15,7 @@ SHOWN: Final = 10
 class Statement:
     """The ledger as it is read: what was there before, what came and went, and what is left."""
 
+    budget: Budget = Budget.TEXT
     before: Decimal | None
     """What was left before the first line; None where the ledger begins with it."""
     after: Decimal | None = None
@@ -40,14 +42,10 @@ class Statement:
 
     def close(self, wallet: WalletState | None, *, is_latest: bool, lost_holds: int) -> None:
         """Hold the end against the wallet; only where nothing was written after it."""
-        if (
-            is_latest
-            and wallet is not None
-            and self.after is not None
-            and not _same(wallet.text_budget_aud, self.after)
-        ):
+        held = wallet.budgets[self.budget] if wallet is not None else None
+        if is_latest and held is not None and self.after is not None and not _same(held, self.after):
             self._fault(
-                f"the wallet holds {wallet.text_budget_aud:f} AUD, the ledger ends with {self.after:f}: "
+                f"the wallet holds {held:f} AUD, the ledger ends with {self.after:f}: "
                 "somebody wrote the wallet without a line"
             )
         if lost_holds:

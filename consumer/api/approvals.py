@@ -1,11 +1,11 @@
 """Plans over HTTP: an owner or admin reads what is asked for of a failure, and says yes or no to exactly that."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any
 from uuid import UUID
 
 import structlog
@@ -16,9 +16,9 @@ from consumer.api.errors import ApiError
 from consumer.api.healing import HealingEndpoints, signed_in
 from consumer.api.shown import ApiReply, shown_json
 from consumer.api.tokens import User
-from consumer.metrics import ApprovalEvent, Metrics
-from consumer.model import Failure, FailureId, JsonObject
+from consumer.model import FailureId, JsonObject
 from consumer.model.approval import CHANGED, REFUSALS, AnswerResult, ChangedPlan, PlanAnswer
+from consumer.model.plan import ChangePlan
 from consumer.redact import redact_text
 from consumer.store import reports
 from consumer.store.approvals import ShownApproval, failure_of, shown_approval
@@ -39,13 +39,9 @@ class PlanAnswerBody(BaseModel):
 
 
 class PlanApprovalBody(PlanAnswerBody):
-    """A yes, and with changes the new parts of the context: `{"payload": ...}`."""
+    """A yes, and with changes the new parts of the context: `{"payload": ...}` or `{"request": ...}`."""
 
     changes: dict[str, Any] | None = None
-
-
-ChangePlan: TypeAlias = Callable[[Failure, JsonObject], Awaitable[ChangedPlan | str]]
-"""Returns the plan of a failure under new parts of its context, or why there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +52,6 @@ class ApprovalEndpoints:
     holds_after: timedelta
     """Time after its commit from which the denial of a heal under way holds: only then it is answered."""
     wake: Callable[[], None]
-    metrics: Metrics
     change: ChangePlan
 
 
@@ -135,16 +130,11 @@ async def _answer(
     )
     if answered.result not in CHANGED | {AnswerResult.ALREADY}:
         raise _refused(answered.result)
-    if answered.result in _COUNTED:
-        parts.metrics.approvals[_COUNTED[answered.result]].inc()
     parts.wake()
     if answered.revoked:
         await asyncio.sleep(parts.holds_after.total_seconds())
     told = {"result": answered.result, "planHash": answered.plan_hash, "wanting": answered.wanting}
     return ApiReply({"failureId": str(failure_id), **told})
-
-
-_COUNTED = {AnswerResult.APPROVED: ApprovalEvent.APPROVED, AnswerResult.DENIED: ApprovalEvent.DENIED}
 
 
 def shown_plan(found: ShownApproval) -> dict[str, object]:

@@ -26,6 +26,8 @@ FRESH_FOR: Final = timedelta(minutes=10)
 """Time after which the set is read again: for so long a key that was withdrawn is believed still."""
 RETRY_AFTER: Final = timedelta(seconds=30)
 """Pause between two reads, whatever key ids are asked for: a stranger's tokens must not drive our calls."""
+FIRST_RETRY_AFTER: Final = timedelta(seconds=2)
+"""The same while none was ever read: until then nobody is believed."""
 KEPT_FOR: Final = timedelta(hours=24)
 """Time for which the last set counts while it cannot be read again."""
 
@@ -72,7 +74,7 @@ class KeySet:
             await self._read_again()
             found = self._lookup(algorithm, key_id)
         if found is None and self._is_older_than(self._read_at, KEPT_FOR):
-            raise KeysUnreadable
+            raise KeysUnreadable("the JWK set cannot be read")
         return found
 
     def _lookup(self, algorithm: str, key_id: str | None) -> Any | None:  # noqa: ANN401
@@ -84,13 +86,13 @@ class KeySet:
         return fitting[0] if len(fitting) == 1 else None
 
     async def _read_again(self) -> None:
-        if not self._is_older_than(self._tried_at, RETRY_AFTER):
+        if not self._is_older_than(self._tried_at, self._rest()):
             if self._read_at is None and self._reading.locked():
                 async with self._reading:  # the first read of all: whoever comes meanwhile waits for it
                     return
             return
         async with self._reading:
-            if not self._is_older_than(self._tried_at, RETRY_AFTER):
+            if not self._is_older_than(self._tried_at, self._rest()):
                 return
             self._tried_at = self.clock()
             try:
@@ -99,6 +101,9 @@ class KeySet:
                 log.warning("key_set_unreadable", error=str(error))
                 return
             self._read_at = self.clock()
+
+    def _rest(self) -> timedelta:
+        return FIRST_RETRY_AFTER if self._read_at is None else RETRY_AFTER
 
     def _is_older_than(self, moment: float | None, age: timedelta) -> bool:
         return moment is None or self.clock() - moment >= age.total_seconds()

@@ -14,7 +14,8 @@ from consumer.cli.options import AsJson, end, since_of
 
 shadow: Final = typer.Typer(help="What strategies in shadow mode would do.", no_args_is_help=True)
 _COLUMNS: Final = (
-    "workflow", "strategy", "would_heal", "cost_aud", "recovered", "healed", "mended_by_person", "open", "given_up",
+    "workflow", "strategy", "would_heal", "cost_aud", "would_act", "would_not_act", "recovered", "healed",
+    "mended_by_person", "open", "given_up",
 )  # fmt: skip
 
 
@@ -47,6 +48,8 @@ async def _report(since: datetime, org: UUID | None, *, as_json: bool) -> ExitCo
             one.strategy,
             one.would_heal,
             in_aud(one.cost),
+            one.would_act,
+            one.would_not_act,
             one.recovered,
             one.healed,
             one.mended_by_person,

@@ -5,7 +5,7 @@
 import asyncio
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 import typer
@@ -16,6 +16,9 @@ from consumer.cli.options import AsJson, end
 _MONTH: Final = re.compile(r"((?:19|2[0-9])[0-9]{2})-(0[1-9]|1[0-2])")
 _COLUMNS: Final = ("at", "type", "amount_aud", "remaining_aud", "what", "attempt")
 Organisation = Annotated[UUID, typer.Argument(metavar="ORG", help="The organisation's id.")]
+OfBudget = Annotated[
+    Literal["text", "voice"], typer.Option("--budget", help="Which of the wallet's budgets the statement is of.")
+]
 Month = Annotated[str | None, typer.Option(metavar="YYYY-MM", help="That month alone (UTC). Default: all of it.")]
 
 
@@ -24,9 +27,9 @@ def show_wallet(org_id: Organisation, as_json: AsJson = False) -> None:
     end(asyncio.run(_show_wallet(org_id, as_json=as_json)))
 
 
-def show_ledger(org_id: Organisation, month: Month = None, as_json: AsJson = False) -> None:
-    """Print a statement of an organisation's text budget; exit code 1 where it does not add up to the wallet."""
-    end(asyncio.run(_show_ledger(org_id, *span_of_month(month), as_json=as_json)))
+def show_ledger(org_id: Organisation, month: Month = None, budget: OfBudget = "text", as_json: AsJson = False) -> None:
+    """Print a statement of one of an organisation's budgets; exit code 1 where it does not add up to the wallet."""
+    end(asyncio.run(_show_ledger(org_id, budget, *span_of_month(month), as_json=as_json)))
 
 
 def span_of_month(month: str | None) -> tuple[datetime, datetime]:
@@ -56,6 +59,7 @@ async def _show_wallet(org_id: UUID, *, as_json: bool) -> ExitCode:
         "text_budget_aud": f"{found.text_budget_aud:f}",
         "voice_budget_aud": f"{found.voice_budget_aud:f}",
         "held_aud": in_aud(found.held),
+        "voice_held_aud": in_aud(found.voice_held),
         "held_until_a_person_decides_aud": in_aud(found.parked),
         "given_back_when_unlocked_aud": in_aud(found.owed),
         "debt_aud": in_aud(found.debt),
@@ -72,16 +76,18 @@ async def _show_wallet(org_id: UUID, *, as_json: bool) -> ExitCode:
     return ExitCode.OK
 
 
-async def _show_ledger(org_id: UUID, since: datetime, until: datetime, *, as_json: bool) -> ExitCode:
+async def _show_ledger(org_id: UUID, budget_name: str, since: datetime, until: datetime, *, as_json: bool) -> ExitCode:
     from consumer.analysis.statement import Statement
     from consumer.cli.database import open_database
     from consumer.cli.tables import print_json, print_rows
     from consumer.model import OrgId
     from consumer.store.ledger import read_ledger
+    from schemas.names import Budget
 
+    budget = Budget(budget_name)
     rows: list[tuple[object, ...]] = []
-    async with open_database() as pool, read_ledger(pool, OrgId(org_id), since, until) as read:
-        statement = Statement(before=read.before)
+    async with open_database() as pool, read_ledger(pool, OrgId(org_id), budget, since, until) as read:
+        statement = Statement(budget=budget, before=read.before)
         async for line in read.lines:
             statement.add(line)
             what = line.phase or ("debt" if line.debt_of else None)

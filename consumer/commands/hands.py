@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from consumer.model import MicroAud
 from consumer.model.command import Executed, Order
+from consumer.model.plan import ChangePlan
 from consumer.results.decision import status_message
 from consumer.results.events import Outlet
 from consumer.results.pauses import pause_message
@@ -20,11 +21,13 @@ Price: TypeAlias = Callable[[Mapping[str, int]], MicroAud | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hands:
-    """The transaction, who builds the events of what changes in it, and who knows prices."""
+    """The transaction, who builds the events of what changes in it, and who knows prices and plans."""
 
     connection: Connection
     outlet: Outlet
     price: Price
+    change: ChangePlan | None = None
+    """Makes the plan of an approval with changes; None where none is to be approved so."""
 
     @property
     def tell(self) -> TellChange:

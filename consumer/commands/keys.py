@@ -14,7 +14,7 @@ import structlog
 import yaml
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from consumer.api.key_set import ALGORITHMS, KeySet, KeysUnreadable, fetch, parse_keys
+from consumer.api.key_set import ALGORITHMS, KeySet, fetch, parse_keys
 from consumer.errors import ConfigError
 from consumer.settings import CommandSettings
 from schemas.names import CommandName
@@ -166,7 +166,7 @@ class CommandKeys:
         if entry.public_key is not None:
             return entry.keys().get((algorithm, entry.id))
         if self.jwks is None:
-            raise KeysUnreadable(f"key {entry.id} has no public_key, and there is no SHW_COMMANDS__JWKS_URL")
+            return None  # an entry without a key has come into the file since: there is no set to look it up in
         return await self.jwks.find(algorithm, entry.id)
 
 

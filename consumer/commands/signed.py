@@ -19,6 +19,7 @@ import orjson
 from consumer.api.key_set import KeysUnreadable
 from consumer.api.tokens import LEEWAY, SignInRefused, check_storable, read_header, verify
 from consumer.commands.keys import ALLOWED, CommandKey, CommandKeys
+from consumer.errors import TransientError
 from consumer.model import FailureId, OrgId, Record
 from consumer.model.command import CommandFacts, CommandId, Order, RefusedOrder
 from consumer.redact import redact_text
@@ -48,7 +49,14 @@ ReadCommand: TypeAlias = Order | RefusedOrder | Unattributed
 
 
 async def read_command(record: Record, keys: CommandKeys, settings: CommandSettings, now: datetime) -> ReadCommand:
-    """Read one record."""
+    """Read one record.
+
+    Raises
+    ------
+    TransientError
+        Its key stands in the JWK set, and that cannot be read now.
+
+    """
     if record.fault is not None:
         return Unattributed(reason=record.fault.reason, message=record.fault.message)
     value = record.value or b""
@@ -89,7 +97,8 @@ async def _verify(value: bytes, keys: CommandKeys, now: datetime) -> tuple[Comma
     try:
         key = await keys.find(entry, header.algorithm)
     except KeysUnreadable as error:
-        raise _NotAuthentic(f"the public key {entry.id} cannot be had: {error}") from error
+        # Whether it is forged cannot be told: it is no dead letter, and is read again until it can.
+        raise TransientError(f"the public key {entry.id} cannot be had: {error}") from error
     if key is None:
         raise _NotAuthentic(f"key {entry.id} is none for {header.algorithm}")
     try:

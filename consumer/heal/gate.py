@@ -15,12 +15,13 @@ from consumer.errors import (
     OutOfResources,
     RefusedByDatabase,
     TransientError,
+    WouldAct,
 )
 from consumer.heal.idle import Idle
 from consumer.heal.kept import HealState, encode_state
 from consumer.heal.strategy import EffectGate
-from consumer.model import AttemptId, Claim
-from consumer.model.call import NOT_PERMITTED, NotSent
+from consumer.model import AttemptId, Claim, MicroAud
+from consumer.model.call import NOT_PERMITTED, EgressRefused, NotSent
 from consumer.model.suspension import KeptState
 from schemas.names import Effect
 
@@ -90,6 +91,7 @@ class Gate:
         self._seen_at = claim.sent_at
         self._started = started
         self._carried = replace(carried)
+        self._charged = carried.state.charged if carried.state is not None else MicroAud(0)
         self._before = replace(carried)
         self._closed = False
 
@@ -110,8 +112,14 @@ class Gate:
 
     @property
     def kept(self) -> KeptState | None:
-        """The state that the claim carries."""
-        return self._carried.state
+        """The state that the claim carries, with what the heal has cost up to now."""
+        state = self._carried.state
+        return replace(state, charged=self._charged) if state is not None else None
+
+    @property
+    def charged(self) -> MicroAud:
+        """What the heal has cost up to now, under whichever owner."""
+        return self._charged
 
     async def begin(self) -> None:
         """Allow one more effect, or raise DeadlinePassed, HealingPaused, LostClaim or RevokedClaim.
@@ -147,7 +155,8 @@ class Gate:
         """Make a state durable on the claim; while the database is away, it is tried until the window ends."""
         if self._closed:
             raise LostClaim("its heal has ended: nothing more is kept")
-        encoded, before = encode_state(state, self.states), replace(self._carried)
+        before = replace(self._carried)
+        encoded = replace(encode_state(state, self.states), charged=self._charged)
         # Known from here on, whether or not a commit is answered: what is written next says the same or more.
         self._carried.state, self._carried.begun_since = encoded, False
         while True:
@@ -168,6 +177,12 @@ class Gate:
     def unsent(self) -> None:
         """Revert the last `begin`: not one byte of its effect was sent, and none will be."""
         self._carried.begun, self._carried.begun_since = self._before.begun, self._before.begun_since
+
+    def charge(self, amount: MicroAud) -> None:
+        """Count what the heal has cost besides."""
+        if amount < 0:
+            raise ValueError(f"a charge of {amount}: what is taken back was never charged")
+        self._charged = MicroAud(self._charged + amount)
 
     def may_start(self) -> bool:
         """Return whether an effect that `begin` allowed may still start now."""
@@ -200,7 +215,12 @@ async def run_permitted(gate: EffectGate, act: Callable[[], Awaitable[ResultT]])
     own window bounds this.
     """
     while True:
-        await gate.begin()
+        try:
+            await gate.begin()
+        except WouldAct:
+            # Of a rehearsal the way out sends no effect: it tells what it would have sent, or why it could not.
+            refused = await act()
+            raise WouldAct(refused.reason if isinstance(refused, EgressRefused) else None) from None
         try:
             result = await act()
         except OutOfResources:

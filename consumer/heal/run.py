@@ -23,7 +23,7 @@ from consumer.heal.gate import Gate
 from consumer.heal.idle import GIVE_BACK
 from consumer.heal.kept import Kept, Suspended, UnkeepableState, encode_state
 from consumer.heal.strategy import LastingStrategy, Strategy, Task
-from consumer.model import Crashed, Healed, NotHealed, Outcome, Refused, RetryLater, Unknown
+from consumer.model import Crashed, Healed, MicroAud, NotHealed, Outcome, Refused, RetryLater, Unknown
 from consumer.model.call import MAY_START
 from consumer.model.suspension import SuspendedHeal
 from consumer.outbound.answer_room import holding_answers
@@ -62,12 +62,13 @@ async def run(
     gate.states = strategy.states if isinstance(strategy, LastingStrategy) else ()
     with holding_answers():
         outcome = _tell_kept(await _run_in_window(strategy, task, gate, count_fault), gate)
+    if not isinstance(outcome, SuspendedHeal) and gate.charged:
+        outcome = replace(outcome, spent=MicroAud(outcome.spent + gate.charged))
     if isinstance(outcome, Healed) and (why := unproven(strategy, outcome)) is not None:
         log.error("healed_without_proof", strategy=strategy.name, why=why)
         reason = f"{strategy.name} says that it healed, and {why}"
         ended = _after_effect(task, reason) if gate.begun else NotHealed(code=Code.UNVERIFIED, reason=reason)
-        told = replace(ended, proofs=outcome.proofs, details=outcome.details)
-        return replace(told, spent=outcome.spent) if isinstance(told, NotHealed) else told
+        return replace(ended, proofs=outcome.proofs, details=outcome.details, spent=outcome.spent)
     return outcome
 
 
@@ -77,7 +78,7 @@ async def _run_in_window(
     permitted, given_back = MAY_START.set(gate.may_start), GIVE_BACK.set(gate.give_back)
     try:
         async with asyncio.timeout(gate.remaining().total_seconds()):
-            return _checked(strategy, task, await _act(strategy, task, gate))
+            return _checked(strategy, task, await _act(strategy, task, gate), gate)
     except LostClaim:
         raise
     except Exception as error:  # noqa: BLE001 - a strategy's bug must not stop the stream
@@ -123,7 +124,7 @@ async def _act(strategy: Strategy, task: Task, gate: Gate) -> Outcome | Suspende
     return await strategy.go_on(task, gate, kept)
 
 
-def _checked(strategy: Strategy, task: Task, ended: object) -> Outcome | SuspendedHeal:
+def _checked(strategy: Strategy, task: Task, ended: object, gate: Gate) -> Outcome | SuspendedHeal:
     """Return how a run ended: a strategy that forgets to, or hands over what cannot be written, has a bug."""
     if isinstance(ended, Outcome):
         return ended
@@ -136,7 +137,7 @@ def _checked(strategy: Strategy, task: Task, ended: object) -> Outcome | Suspend
     if task.kept is not None and _is_to_end(strategy, task.kept):
         raise TypeError(f"{strategy.name} suspends a heal that is to be ended")
     return SuspendedHeal(
-        state=encode_state(ended.state, strategy.states),
+        state=replace(encode_state(ended.state, strategy.states), charged=gate.charged),
         look_again=min(max(timedelta(0), ended.look_again), strategy.longest_suspension),
         longest=strategy.longest_suspension,
         reason=ended.reason,

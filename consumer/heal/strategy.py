@@ -8,7 +8,7 @@ from typing import Final, Protocol, TypeAlias, runtime_checkable
 from consumer.catalog import WorkflowPolicy
 from consumer.errors import ConfigError
 from consumer.heal.kept import HealState, Kept, Suspended
-from consumer.model import AttemptId, Diagnosis, Failure, Heal, Json, JsonObject, Outcome
+from consumer.model import AttemptId, Diagnosis, Failure, Heal, Json, JsonObject, MicroAud, Outcome
 from consumer.plan.rung import Rung
 from schemas.names import StrategyName
 from schemas.value import value
@@ -57,6 +57,15 @@ class EffectGate(Protocol):
 
     def unsent(self) -> None:
         """Revert the last `begin`: it is known that not one byte of its effect left the process."""
+        ...
+
+    def charge(self, amount: MicroAud) -> None:
+        """Count what this heal has cost besides: settled with its end, whatever that is.
+
+        It is taken from what is held, and the rest goes back; beyond it, it is a debt of the wallet. Count a charge as
+        soon as it is known, and `keep` a state after one that must outlive this process. What only looks, such as a
+        call to a model, may be charged without `begin`.
+        """
         ...
 
     def remaining(self) -> timedelta:
@@ -134,7 +143,7 @@ class TakesChanges(Strategy, Protocol):
     async def changes_refusal(self, failure: Failure, changes: JsonObject, policy: WorkflowPolicy) -> str | None:
         """Return why the changes cannot be made, judged by their schema; None where they can.
 
-        `failure` is under the changes.
+        `failure` is the stored one: changes never widen what may be done.
         """
         ...
 

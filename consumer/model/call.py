@@ -25,6 +25,10 @@ suspended in each: a person's decision, or another process, may have come in bet
 """
 
 
+REHEARSED: Final[ContextVar["Callable[[OutboundRequest], None] | None"]] = ContextVar("rehearsed", default=None)
+"""Set while a heal is only rehearsed: it is told of the call that would be an effect, and none is sent."""
+
+
 NOT_PERMITTED: Final = "NotPermitted"
 """`NotSent.kind` of a call that `MAY_START` forbade before its first byte."""
 

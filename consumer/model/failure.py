@@ -7,7 +7,7 @@ from typing import Final
 
 from consumer.model.approval import Approval
 from consumer.model.identity import AttemptId, FailureId, JsonObject, OrgId
-from schemas.names import Disposition, FailureType, PoisonReason
+from schemas.names import Budget, Disposition, FailureType, PoisonReason
 from schemas.replay import MARKS, read_mark
 from schemas.value import value
 
@@ -76,8 +76,9 @@ class LadderProgress:
     """Strategies that refused when they were asked to act: they would refuse again."""
     in_doubt: str | None = None
     """Strategy whose effect, perhaps a keyed one, may have happened: until that is known no other may act."""
-    payable: int | None = None
-    """What the wallet could pay when it refused a hold, in millionths of an AUD: a rung within it acts next."""
+    payable: Mapping[Budget, int] = field(default_factory=dict)
+    """What the wallet could pay of each budget that refused a hold, in millionths of an AUD: a rung within it acts
+    next."""
 
 
 NO_PROGRESS = LadderProgress()

@@ -1,4 +1,9 @@
-"""Outcomes of a heal: healed, not healed, retry later, refused, crashed or unknown, with their proofs."""
+"""Outcomes of a heal: healed, not healed, retry later, refused, crashed or unknown, with their proofs.
+
+`spent` is what the heal has cost, whatever came of it: at most what was held, or more where a provider charged more,
+which becomes a debt. A strategy tells each charge to its gate when it learns of it (`EffectGate.charge`), so that an
+end that it does not choose (its window, a crash, a decision) counts it too; `heal/run.py` adds the sum here.
+"""
 
 from collections.abc import Mapping
 from dataclasses import field
@@ -6,7 +11,7 @@ from datetime import timedelta
 from typing import TypeAlias
 
 from consumer.model.identity import Json, JsonObject, MicroAud
-from schemas.names import Code, Verdict
+from schemas.names import Budget, Code, Verdict
 from schemas.value import value
 
 
@@ -80,7 +85,7 @@ class NotHealed:
 
 @value(frozen=True, slots=True, kw_only=True)
 class RetryLater:
-    """Deferred to a time, such as the one that the other side named; nothing is spent, and no attempt is counted."""
+    """Deferred to a time, such as the one that the other side named; no attempt is counted."""
 
     after: timedelta
     reason: str
@@ -91,6 +96,7 @@ class RetryLater:
     """An effect of this heal may have happened, or is under way: only this strategy goes on, under the same key."""
     pause: str | None = None
     """The gate of the pause that it waits for: neither its age nor an attempt counts against it."""
+    spent: MicroAud = MicroAud(0)
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -100,12 +106,13 @@ class Refused:
     code: Code
     reason: str
     missing: tuple[str, ...] = ()
-    payable: MicroAud | None = None
-    """Where its credits could not be held: what the wallet can pay."""
+    payable: Mapping[Budget, int] = field(default_factory=dict)
+    """Where its credits could not be held: what the wallet can pay of that budget."""
     details: JsonObject = field(default_factory=dict)
     """What it found, for the attempt's details, redacted."""
     edits: JsonObject | None = None
     """Where it is `awaiting_approval`: the exact edits that need a person's yes, redacted."""
+    spent: MicroAud = MicroAud(0)
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -113,6 +120,7 @@ class Crashed:
     """The strategy raised by a bug of its own, before any effect began."""
 
     reason: str
+    spent: MicroAud = MicroAud(0)
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -124,6 +132,8 @@ class Unknown:
     details: JsonObject = field(default_factory=dict)
     dependency_unhealthy: bool = False
     """As in `NotHealed`."""
+    spent: MicroAud = MicroAud(0)
+    """What is known of its cost; the rest of the hold stays held until a person has decided."""
 
 
 Outcome: TypeAlias = Healed | NotHealed | RetryLater | Refused | Crashed | Unknown

@@ -1,14 +1,14 @@
 """Plans for a failure (heal, refuse, wait, adopt), the intent of a strategy, and the claim that a heal runs under."""
 
-from collections.abc import Mapping
-from dataclasses import field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import field, replace
 from datetime import timedelta
 from typing import TypeAlias
 
-from consumer.model.approval import Approval, PlanRequest
-from consumer.model.failure import Diagnosis, Failure
+from consumer.model.approval import Approval, ChangedPlan, PlanRequest
+from consumer.model.failure import NO_PROGRESS, Diagnosis, Failure
 from consumer.model.identity import AttemptId, JsonObject, MicroAud, OrgId, Scope, attempt_id
-from schemas.names import Code, Effect, FailureType, StrategyName
+from schemas.names import Budget, Code, Effect, FailureType, RehearsalOutcome, StrategyName
 from schemas.value import value
 
 
@@ -33,6 +33,8 @@ class Intent:
     """Further dependencies that it calls, to read back or to hand over: they have to be healthy as well."""
     fault_digest: str | None = None
     """Digest of what is broken: failures with an equal digest may share one verified outcome."""
+    pays_from: Budget = Budget.TEXT
+    """The budget of the wallet that its credits are held of, and what it spends is taken from."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,16 @@ class PassedOver:
     missing: tuple[str, ...] = ()
     would_heal: "Heal | None" = None
     """Of a strategy in shadow mode: what it would do."""
+
+
+@value(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """What came of a heal in shadow mode, up to its first effect, which was not made."""
+
+    outcome: RehearsalOutcome
+    reason: str = ""
+    would_send: tuple[JsonObject, ...] = ()
+    """The calls of that effect, redacted."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -65,6 +77,8 @@ class Heal:
     """The rungs before it on the ladder, in order."""
     approval: Approval | None = None
     """The approval under which it acts; None where none is needed."""
+    rehearsal: Rehearsal | None = None
+    """Of a strategy in shadow mode: what came of it, once it was rehearsed."""
 
     @property
     def dependencies(self) -> tuple[str, ...]:
@@ -166,6 +180,18 @@ class Ask:
 Plan: TypeAlias = Heal | Refuse | Wait | Adopt | Ask
 
 
+def with_rehearsals(plan: Heal | Refuse, rehearsals: Mapping[StrategyName, Rehearsal]) -> Heal | Refuse:
+    """Return a plan with what came of the rehearsals of its strategies in shadow mode."""
+
+    def rehearsed(heal: Heal | None) -> Heal | None:
+        return None if heal is None else replace(heal, rehearsal=rehearsals.get(heal.strategy))
+
+    passed = tuple(replace(one, would_heal=rehearsed(one.would_heal)) for one in plan.passed_over)
+    if isinstance(plan, Refuse):
+        return replace(plan, passed_over=passed, shadow=rehearsed(plan.shadow))
+    return replace(plan, passed_over=passed)
+
+
 @value(frozen=True, slots=True, kw_only=True)
 class Diagnosed:
     """A failure with its diagnosis and its plan: the input of intake and start."""
@@ -184,9 +210,24 @@ class Diagnosed:
         return self.plan
 
     @property
+    def would_heal(self) -> tuple[Heal, ...]:
+        """What strategies in shadow mode would do; told with the first step of a ladder alone."""
+        begins = self.failure.ladder_progress is NO_PROGRESS and not self.failure.attempts
+        return self.plan.would_heal if begins and isinstance(self.plan, Heal | Refuse) else ()
+
+    @property
+    def unrehearsed(self) -> tuple[Heal, ...]:
+        """Those of them that have yet to be rehearsed."""
+        return tuple(one for one in self.would_heal if one.rehearsal is None)
+
+    @property
     def attempt_id(self) -> AttemptId:
         """The id of the attempt that the failure makes at its present step."""
         return attempt_id(self.failure.id, self.failure.step, self.draw)
+
+
+ChangePlan: TypeAlias = Callable[[Failure, JsonObject], Awaitable[ChangedPlan | str]]
+"""Returns the plan of a failure under new parts of its context, or why it cannot be approved so."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -208,6 +249,8 @@ class Claim:
     attempt_id: AttemptId
     step: int
     held: MicroAud
+    pays_from: Budget = Budget.TEXT
+    """The budget that it is held of."""
     deadline: float
     """`time.monotonic()` by which the last effect has ended; counted from before the claim was sent."""
     probe: bool = False

@@ -11,7 +11,7 @@ from consumer.model.message import Message
 from consumer.model.outcome import Drift, Proof, Recovered
 from consumer.model.plan import Heal
 from consumer.model.relapse import Watched
-from schemas.names import Code, Result, Status, StrategyName
+from schemas.names import Budget, Code, Result, Status, StrategyName
 from schemas.value import value
 
 
@@ -35,6 +35,7 @@ class Attempt:
     missing: tuple[str, ...] = ()
     held: MicroAud = MicroAud(0)
     spent: MicroAud = MicroAud(0)
+    pays_from: Budget = Budget.TEXT
     catalog_version: str = ""
 
 
@@ -85,6 +86,8 @@ class Settlement:
     """Epoch (fencing token) of the claim that it ends."""
     unpaid: MicroAud | None = None
     """What its wallet could not pay, where no cheaper rung acts: a wallet without that much is locked out."""
+    pays_from: Budget = Budget.TEXT
+    """The budget that could not."""
     approval_unused: bool = False
     """Its heal was put off before any effect: the approval under which it acted goes on to the next step."""
     asked: AskedPlan | None = None

@@ -3,7 +3,7 @@
 from dataclasses import field
 from datetime import timedelta
 
-from consumer.model.identity import AttemptId, FailureId, JsonObject, OrgId
+from consumer.model.identity import AttemptId, FailureId, JsonObject, MicroAud, OrgId
 from consumer.model.message import Message
 from schemas.names import StrategyName
 from schemas.value import value
@@ -15,6 +15,8 @@ class KeptState:
 
     version: int
     content: JsonObject
+    charged: MicroAud = MicroAud(0)
+    """What the heal had cost when it was kept."""
 
 
 @value(frozen=True, slots=True, kw_only=True)

@@ -2,21 +2,23 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from consumer.model.identity import OrgId
-from schemas.names import BudgetWarningKind
+from schemas.names import Budget, BudgetWarningKind
 
 INSUFFICIENT: Final = "Insufficient credits for healing"
 """What the attempt's `error` says where its credits could not be held, as the platform's consoles look for it."""
+BudgetKey: TypeAlias = tuple[OrgId, Budget]
+"""One budget of one organisation's wallet."""
 NOT_WARNED: Final = 100
 """The threshold of a wallet of which it was not warned since it was last filled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WalletLevel:
-    """What is remembered of a wallet's text budget, in millionths of an AUD; what heals hold is counted to it."""
+    """What is remembered of one budget of a wallet, in millionths of an AUD; what heals hold is counted to it."""
 
     filled: int
     """What it held when it was last filled: 100 %."""
@@ -30,9 +32,10 @@ class WalletLevel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WalletReading:
-    """A wallet as it stands, and what is remembered of it."""
+    """One budget of a wallet as it stands, and what is remembered of it."""
 
     org_id: OrgId
+    pays_from: Budget = Budget.TEXT
     budget: int | None
     """None: there is no wallet."""
     held: int
@@ -42,6 +45,11 @@ class WalletReading:
     """What heals have spent since it was last looked at."""
     unpaid: int | None = None
     """The least that could not be held since then."""
+
+    @property
+    def key(self) -> BudgetKey:
+        """Which budget it is of."""
+        return self.org_id, self.pays_from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

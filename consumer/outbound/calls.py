@@ -12,7 +12,8 @@ from typing import Final
 import httpcore2
 
 from consumer.catalog import Secret, WorkflowPolicy
-from consumer.model.call import Answer, CallResult, EgressRefused, OutboundRequest
+from consumer.errors import WouldAct
+from consumer.model.call import REHEARSED, Answer, CallResult, EgressRefused, OutboundRequest
 from consumer.outbound.allowed_hosts import Target, target_of
 from consumer.outbound.answer_room import AnswerRoom
 from consumer.outbound.credentials import (
@@ -85,6 +86,9 @@ class OutboundCalls:
         target = self._check_egress(request, policy)
         if isinstance(target, EgressRefused):
             return target
+        if request.effect and (tell := REHEARSED.get()) is not None:
+            tell(request)
+            raise WouldAct
         exchange = Exchange(within=within, effect=request.effect)
         try:
             async with asyncio.timeout(within / _SECOND):

@@ -37,7 +37,7 @@ async def change_plan(
     strategy = strategies[heal.strategy]
     if not isinstance(strategy, TakesChanges):
         return f"a plan of {heal.strategy} takes no changes: deny it, or approve it as it is"
-    if (refused := await strategy.changes_refusal(changed, changes, policy)) is not None:
+    if (refused := await strategy.changes_refusal(failure, changes, policy)) is not None:
         return refused
     described = describe_plan(heal, changed, policy, catalog)
     return ChangedPlan(changes=changes, plan=described, plan_hash=hash_plan(described), base_hash=hash_plan(described))

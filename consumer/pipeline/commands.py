@@ -23,6 +23,7 @@ from consumer.errors import RefusedByDatabase, TransientError
 from consumer.metrics import Metrics
 from consumer.model import DeadLetter, Message, OwnerId, Record
 from consumer.model.command import KeptCommand, Order, RefusedOrder
+from consumer.model.plan import ChangePlan
 from consumer.ownership.permission import NOTHING_STARTS_AFTER
 from consumer.pipeline.durable import until_durable
 from consumer.pipeline.publish import Publisher
@@ -72,6 +73,7 @@ class CommandStage:
     outlet: Outlet
     metrics: Metrics
     price: Price
+    change: ChangePlan
     wake: Callable[[], None]
     """Called when something may be due now."""
 
@@ -108,7 +110,7 @@ class CommandStage:
         log.warning("commands_not_durable", error=str(error)[:300], again_in=round(rest, 1))
 
     def _hands(self, connection: Connection) -> Hands:
-        return Hands(connection=connection, outlet=self.outlet, price=self.price)
+        return Hands(connection=connection, outlet=self.outlet, price=self.price, change=self.change)
 
     async def _respond(self, record: Record) -> CommandResponse:
         found = await self._read(record)
@@ -121,6 +123,8 @@ class CommandStage:
     async def _read(self, record: Record) -> ReadCommand:
         try:
             return await read_command(record, self.keys, self.settings, utc_now())
+        except TransientError:  # its key cannot be had now: it waits, and so do those behind it
+            raise
         except Exception:  # a bug in reading one record must not stop the commands behind it
             log.exception("command_unreadable", partition=record.partition, offset=record.offset)
             return Unattributed(reason=PoisonReason.UNSTORABLE, message="reading it broke: a fault of the healer's own")

@@ -9,11 +9,12 @@ from consumer.catalog import Catalog
 from consumer.flow_control.brake import WorkflowBrake
 from consumer.metrics import ApprovalEvent, Metrics
 from consumer.model import OwnerId, in_aud
+from consumer.model.approval import AnswerResult
 from consumer.pipeline.publish import Publisher
 from consumer.plan.planner import FleetState
 from consumer.results.events import Outlet
 from consumer.results.wallet_levels import describe, judge, warning_message
-from consumer.store import approvals
+from consumer.store import approvals, plan_answers
 from consumer.store.pool import Pool
 from consumer.store.wallet_levels import look_at_wallets
 
@@ -35,6 +36,15 @@ async def expire_unanswered_plans(pool: Pool, metrics: Metrics) -> bool:
     if expired:
         log.info("approvals_expired", failures=len(expired))
     return bool(expired)
+
+
+async def count_answers(pool: Pool, metrics: Metrics) -> None:
+    """Count plans that were approved or denied since the last look, by whatever way; each by one consumer."""
+    for result, number in (await plan_answers.take_answer_notes(pool)).items():
+        metrics.approvals[_ANSWERED[result]].inc(number)
+
+
+_ANSWERED: Final = {AnswerResult.APPROVED: ApprovalEvent.APPROVED, AnswerResult.DENIED: ApprovalEvent.DENIED}
 
 
 async def warn_of_low_wallets(pool: Pool, me: OwnerId, publisher: Publisher, outlet: Outlet, metrics: Metrics) -> None:

@@ -6,6 +6,7 @@
 
 READ      decode, diagnose and plan the records of a poll: nothing is stored yet
 TAKE      one transaction makes the batch durable, and claims as many heals as have slots
+REHEARSE  what a strategy in shadow mode would do, up to its effect; RESUME has it done before the rest
 HEAL      each claimed failure runs one strategy behind its effect gate
 SUSPEND   a heal that waits for another system leaves its process; RESUME goes on with it when it is due
 SETTLE    one transaction ends a batch of heals: attempts, statuses, credits, messages
@@ -36,6 +37,7 @@ from consumer.pipeline.intake import Intake
 from consumer.pipeline.publish import Publisher
 from consumer.pipeline.reading import Reading, merge_batches
 from consumer.pipeline.recording import Recording
+from consumer.pipeline.rehearsing import Rehearsals
 from consumer.pipeline.settle import Settler
 from consumer.pipeline.suspend import Suspender
 from consumer.plan.planner import FleetState
@@ -84,6 +86,15 @@ class Pipeline:
             clock=stages.clock,
             outlet=stages.outlet,
             metrics=stages.metrics,
+            tasks=heals,
+        )
+        self._rehearsals = Rehearsals(
+            pool=stages.pool,
+            reading=stages.reading,
+            strategies=stages.strategies,
+            catalogs=stages.catalogs,
+            dependencies=stages.dependencies,
+            clock=stages.clock,
             tasks=heals,
         )
 
@@ -140,6 +151,11 @@ class Pipeline:
         """Continue a claim whose owner is dead, or never got the answer to the claim's commit."""
         self._healing.inherit(inherited, sent_at)
 
+    @property
+    def rehearsals(self) -> Rehearsals:
+        """What is rehearsed of strategies in shadow mode."""
+        return self._rehearsals
+
     def use_catalog(self, catalog: Catalog) -> None:
         """Read, plan and heal under another catalog from now on; existing plans finish under their own catalog."""
         self._stages.catalogs.change(catalog)
@@ -152,3 +168,4 @@ class Pipeline:
     def cancel_heals(self) -> None:
         """Cancel the running heals; their claims stand, and are taken over."""
         self._healing.cancel()
+        self._rehearsals.cancel()

@@ -74,6 +74,7 @@ def _unreadable(strategy: StrategyName, kept_state: KeptState, why: str) -> Unkn
         reason=f"{strategy} has kept a state (version {kept_state.version}) from which no release has gone on: {why}. "
         "Look at the other system for what it has ordered, and decide",
         details={"kept": kept_state.content},
+        spent=kept_state.charged,
     )
 
 
@@ -91,6 +92,7 @@ def plan_of_claim(inherited: Inherited, plan: Plan) -> Heal:
         effect=inherited.effect,
         window=inherited.window,
         idempotency_key=inherited.idempotency_key,
+        pays_from=inherited.pays_from,
     )
     return Heal(
         strategy=inherited.strategy,

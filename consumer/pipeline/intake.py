@@ -85,7 +85,7 @@ class Intake:
         startable = [
             diagnosed.failure
             for diagnosed, _ in looked_at
-            if isinstance(diagnosed.plan, Heal) and diagnosed.failure.id not in gates
+            if isinstance(diagnosed.plan, Heal) and diagnosed.failure.id not in gates and not diagnosed.unrehearsed
         ]
         with self._metrics.timed(LoopPhase.SLOTS):
             turns = await self._live.wait_to_admit(
@@ -102,6 +102,8 @@ class Intake:
             gate = gates.get(failure_id)
             arrivals.append((self._arrival(diagnosed, gate, batch.now, give_up, wants_slot=gets_one), record))
         received = await self._store([*arrivals, *part.letters], batch.now, retaking=retaking)
+        if any(diagnosed.unrehearsed for diagnosed, _ in part.accepted):
+            self._wake()
         if received.conflicting:
             received += await self._store_apart(part, received.conflicting, give_up)
         return Portion(batch=part, received=received, rest=rest or _follow_up(part))
@@ -127,7 +129,9 @@ class Intake:
         self, diagnosed: Diagnosed, waits_on: str | None, now: datetime, give_up: GiveUp, *, wants_slot: bool
     ) -> Arrival:
         plan, ended = diagnosed.plan, None
-        if not isinstance(plan, Heal):
+        if diagnosed.unrehearsed:
+            waits_on, wants_slot = None, False  # RESUME has it rehearsed first
+        elif not isinstance(plan, Heal):
             diagnosed, ended = end_unclaimed_plan(diagnosed, plan, now, self._outlet, give_up)
         return Arrival(
             diagnosed=diagnosed,

@@ -32,7 +32,7 @@ from consumer.ownership.clock import Clock
 from consumer.ownership.lease import Lease
 from consumer.pipeline.bindings import BindingRecords
 from consumer.pipeline.durable import bisect_batch
-from consumer.pipeline.fleet_looks import expire_unanswered_plans, load_fleet_state, warn_of_low_wallets
+from consumer.pipeline.fleet_looks import count_answers, expire_unanswered_plans, load_fleet_state, warn_of_low_wallets
 from consumer.pipeline.flow import Pipeline
 from consumer.pipeline.publish import Publisher
 from consumer.pipeline.recording import Recording
@@ -204,6 +204,7 @@ class ResumeLoop:
         await due.postpone_for_person(self.pool)
         if await expire_unanswered_plans(self.pool, self.metrics):
             self.wake.set()
+        await count_answers(self.pool, self.metrics)
         await self.content.redact(await due.unredacted(self.pool, REDACTED_AT_ONCE))
         if left := self.dependencies.take_left_probes():
             await leave_probes(self.pool, left, self.breaker)
@@ -219,6 +220,7 @@ class ResumeLoop:
         await forget_unwatched(self.pool)
         self.metrics.credit_debt.set(await apply_owed(self.pool) / 1_000_000)
         await warn_of_low_wallets(self.pool, self.me, self.publisher, self.outlet, self.metrics)
+        await self.pipeline.rehearsals.look_again()
         self.wallets.note(())
         self.metrics.locked_wallets.set(len(self.wallets))
         self.pipeline.brake(await load_fleet_state(self.pool, self.brake, self.catalogs.current))
@@ -266,6 +268,9 @@ class ResumeLoop:
 
     async def _dispatch(self, diagnosed: Sequence[Diagnosed]) -> None:
         now = self.clock.now()
+        for one in (one for one in diagnosed if one.unrehearsed):
+            self.pipeline.rehearsals.begin(one, self._dispatch)
+        diagnosed = [one for one in diagnosed if not one.unrehearsed]
         healable = [one for one in diagnosed if isinstance(one.plan, Heal)]
         ended = [
             end_unclaimed_plan(one, one.plan, now, self.outlet, self.pipeline.unplannable)[1]

@@ -14,7 +14,7 @@ from consumer.diagnose.fingerprint import fingerprint
 from consumer.model import Ask, Diagnosis, Failure, Heal, JsonObject, in_aud
 from consumer.model.approval import Approval, ApprovalState, PlanRequest
 from consumer.model.digest import digest
-from schemas.names import FailureType
+from schemas.names import Budget, FailureType
 from schemas.value import value
 
 
@@ -49,6 +49,8 @@ def describe_plan(plan: Heal, failure: Failure, policy: WorkflowPolicy, catalog:
         "hosts": [*sorted({host.host for host in policy.hosts})],
         "dependencies": [*sorted(filter(None, (plan.intent.dependency, *plan.intent.others)))],
         "price_ceiling_aud": in_aud(plan.hold),
+        # Named where it is another one than ever: plans that were asked for before keep their hash.
+        **({"budget": plan.intent.pays_from} if plan.intent.pays_from is not Budget.TEXT else {}),
         "policy": {"entry": policy.name, "digest": policy.digest},
         "runner": {"name": policy.runner, "digest": digest(runner.model_dump(mode="json"))} if runner else None,
     }

@@ -156,10 +156,10 @@ class Planner:
 
     def goes_on(self, failure: Failure, diagnosis: Diagnosis, now: datetime) -> bool:
         """Return whether a rung is left that may act on a failure, within what its wallet can pay."""
-        plan, payable = self.plan(failure, diagnosis, now), failure.ladder_progress.payable
+        plan = self.plan(failure, diagnosis, now)
         if isinstance(plan, Ask):
             plan = plan.heal
-        return isinstance(plan, Wait) or (isinstance(plan, Heal) and (payable is None or plan.hold <= payable))
+        return isinstance(plan, Wait) or (isinstance(plan, Heal) and unpayable(plan, failure) is None)
 
     def _plan_without_strategy(
         self, strategy: StrategyName, failure: Failure, diagnosis: Diagnosis, now: datetime
@@ -194,7 +194,7 @@ class Planner:
         first one is asked for again.
         """
         whole = self._ladder(failure, diagnosis, policy, course)
-        payable, too_dear = failure.ladder_progress.payable, None
+        too_dear = None
         passed: list[PassedOver] = []
         for place, strategy in enumerate(whole):
             is_foot = strategy is foot.strategy
@@ -202,9 +202,8 @@ class Planner:
             if isinstance(said, Heal):
                 later = self._count_untried(whole[place + 1 :], failure, diagnosis, policy, now, course)
                 kept = reserve_attempts(strategy, failure, policy, later)
-                if kept is None and payable is not None and said.hold > payable:
+                if kept is None and (kept := unpayable(said, failure)) is not None:
                     too_dear = too_dear or replace(said, passed_over=tuple(passed))
-                    kept = unpayable(said, payable)
                 if kept is None:
                     return replace(said, passed_over=tuple(passed))
                 said = kept

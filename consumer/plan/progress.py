@@ -45,7 +45,9 @@ def advance(
 
 def _note_payable(before: LadderProgress, outcome: RetryLater | Refused) -> LadderProgress | None:
     """Remember what the wallet could pay, for the very next plan: after that it is asked from the foot again."""
-    payable = outcome.payable if isinstance(outcome, Refused) else None
+    refused = outcome.payable if isinstance(outcome, Refused) else {}
+    # Of two budgets that have both refused both are remembered: else the rungs of one would ask the other for ever.
+    payable = {**before.payable, **refused} if refused else {}
     return None if payable == before.payable else replace(before, payable=payable)
 
 

@@ -70,8 +70,12 @@ def limit_reason(failure: Failure, policy: WorkflowPolicy, now: datetime) -> str
     return None
 
 
-def unpayable(plan: Heal, payable: int) -> PassedOver:
-    """Return a rung passed over because the wallet cannot pay it."""
-    cost = f"it may cost {in_aud(plan.hold)} AUD, and the wallet can pay {in_aud(payable)}"
+def unpayable(plan: Heal, failure: Failure) -> PassedOver | None:
+    """Return a rung passed over because its budget, which has refused a hold, cannot pay it; None where it can."""
+    pays_from = plan.intent.pays_from
+    payable = failure.ladder_progress.payable.get(pays_from)
+    if payable is None or plan.hold <= payable:
+        return None
+    cost = f"it may cost {in_aud(plan.hold)} AUD, and the wallet's {pays_from} budget can pay {in_aud(payable)}"
     reason = f"{INSUFFICIENT}: {cost}"
     return PassedOver(strategy=plan.strategy, code=Code.INSUFFICIENT_CREDITS, reason=reason)

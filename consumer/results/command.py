@@ -46,6 +46,7 @@ def _message(
         failure_id=facts.failure_id,
         decided_at=at,
         pauses=TypeAdapter(tuple[UUID, ...]).validate_python(details.get("pauses", ())),
+        plan_hash=str(details["plan_hash"]) if "plan_hash" in details else None,
         bulk=BulkPreview.model_validate(details["bulk"]) if "bulk" in details else None,
     )
     event = command_result_event(result, token)

@@ -208,7 +208,7 @@ def _attempt_message(
         "step": attempt.step,
         "attempted_at": attempt.attempted_at,
         "finished_at": attempt.finished_at,
-        "credits": {"held": in_aud(attempt.held), "spent": in_aud(attempt.spent)},
+        "credits": {"held": in_aud(attempt.held), "spent": in_aud(attempt.spent), "budget": attempt.pays_from},
         "evidence": [_proof_json(proof) for proof in attempt.proofs],
         "diagnosis": evidence_of(diagnosis),
         "confidence": diagnosis.confidence,

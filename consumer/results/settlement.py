@@ -7,7 +7,6 @@ from typing import Any, Final, TypeAlias, assert_never
 
 from consumer.catalog import WorkflowPolicy
 from consumer.model import (
-    NO_PROGRESS,
     Adopt,
     Attempt,
     Claim,
@@ -39,7 +38,7 @@ from consumer.results.events import Outlet, attempt_details, messages_of
 from consumer.results.outcomes import dependency_health, leaves_doubt, result_and_code
 from consumer.results.relapses import watched
 from consumer.results.shadows import shadow_messages
-from schemas.names import Code, Effect, Result, Status, StrategyName, Verdict
+from schemas.names import Budget, Code, Effect, Result, Status, StrategyName, Verdict
 from schemas.value import value
 
 _REASON_LENGTH: Final = 300
@@ -69,6 +68,11 @@ class FinishedHeal:
     """Whether the last call to each of its further dependencies found it healthy."""
 
     @property
+    def would_heal(self) -> tuple[Heal, ...]:
+        """What strategies in shadow mode would have done, where it was the first step of its ladder."""
+        return Diagnosed(failure=self.failure, diagnosis=self.diagnosis, plan=self.plan).would_heal
+
+    @property
     def own_plan(self) -> Heal | None:
         """The plan that this heal carried out; None where an inherited claim was planned differently here."""
         plan = self.plan
@@ -94,8 +98,8 @@ def settle_heal(
     following = next_step(outcome, _history(ended, heal, climb, policy, goes_on), policy=policy, dice=dice)
     unpaid = isinstance(outcome, Refused) and outcome.code is Code.INSUFFICIENT_CREDITS
     if unpaid and following.status is Status.DEFERRED and climb is not None:
-        climb = replace(climb, payable=None)  # after the renewal it begins at the foot again
-    attempt, shadows = _build_attempt(ended), _would_heal(failure, ended.plan)
+        climb = replace(climb, payable={})  # after the renewal it begins at the foot again
+    attempt, shadows = _build_attempt(ended), ended.would_heal
     return Settlement(
         failure=failure,
         diagnosis=ended.diagnosis,
@@ -110,6 +114,7 @@ def settle_heal(
         epoch=ended.claim.epoch,
         approval_unused=_leaves_approval_unused(ended, heal),
         unpaid=heal.hold if unpaid and heal is not None and following.status is Status.DEFERRED else None,
+        pays_from=heal.intent.pays_from if heal is not None else Budget.TEXT,
         would_heal=shadows,
         watched=watched(failure, ended.diagnosis, heal, attempt, following, policy, outlet) if heal else None,
         details_of=attempt_details,
@@ -142,7 +147,7 @@ def _history(
         effect_in_doubt=failure.effect_in_doubt,
         exhausted=exhausted,
         goes_on=climb is not None
-        and (exhausted or climb.payable is not None)
+        and (exhausted or bool(climb.payable))
         and goes_on(_failure_after(failure, climb, ended.outcome)),
     )
 
@@ -174,7 +179,7 @@ def settle_unclaimed(
         **_attempt_fields(plan),
     )
     following = _next_after_plan(plan, dice, effect_in_doubt=failure.effect_in_doubt)
-    shadows = _would_heal(failure, plan)
+    shadows = diagnosed.would_heal
     return Settlement(
         failure=failure,
         diagnosis=diagnosis,
@@ -193,12 +198,6 @@ def _messages(
         *shadow_messages(failure, diagnosis, attempt, following, shadows, outlet),
         *messages_of(failure, diagnosis, attempt, following, outlet),
     )
-
-
-def _would_heal(failure: Failure, plan: Plan) -> tuple[Heal, ...]:
-    """Return what strategies in shadow mode would do; told with the first step of a ladder alone."""
-    begins = failure.ladder_progress is NO_PROGRESS and not failure.attempts
-    return plan.would_heal if begins and isinstance(plan, Heal | Refuse) else ()
 
 
 def _attempt_fields(plan: Refuse | Wait | Adopt) -> dict[str, Any]:
@@ -277,8 +276,7 @@ def _build_attempt(ended: FinishedHeal) -> Attempt:
     # The fields of an outcome depend on its kind; the attempt has a place for all of them.
     carried = {name: getattr(outcome, name) for name in _OUTCOME_FIELDS if hasattr(outcome, name)}
     if code is Code.INSUFFICIENT_CREDITS:
-        unpaid = {"unpaid_aud": in_aud(ended.own_plan.hold)} if ended.own_plan is not None else {}
-        carried["details"] = {"error": INSUFFICIENT, **unpaid}
+        carried["details"] = {"error": INSUFFICIENT, **_describe_unpaid(ended.own_plan)}
     if isinstance(ended.plan, Heal) and ended.plan.approval is not None:
         approval = ended.plan.approval
         told: JsonObject = {"planHash": approval.plan_hash, "by": [*approval.by]}
@@ -294,9 +292,18 @@ def _build_attempt(ended: FinishedHeal) -> Attempt:
         attempted_at=ended.attempted_at,
         finished_at=ended.finished_at,
         held=ended.claim.held,
+        pays_from=ended.claim.pays_from,
         catalog_version=ended.plan.catalog_version,
         **({"reason": ""} | carried),
     )
+
+
+def _describe_unpaid(heal: Heal | None) -> JsonObject:
+    if heal is None:
+        return {}
+    pays_from = heal.intent.pays_from
+    budget: JsonObject = {"unpaid_budget": pays_from} if pays_from is not Budget.TEXT else {}
+    return {"unpaid_aud": in_aud(heal.hold), **budget}
 
 
 _OUTCOME_FIELDS = ("reason", "proofs", "recovered", "details", "drift", "missing", "spent")
@@ -316,6 +323,7 @@ def strip_content(settlement: Settlement, outlet: Outlet) -> Settlement:
         finished_at=old.finished_at,
         held=old.held,
         spent=old.spent,
+        pays_from=old.pays_from,
         catalog_version=old.catalog_version,
     )
     messages = messages_of(settlement.failure, settlement.diagnosis, attempt, settlement.next, outlet)

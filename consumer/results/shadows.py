@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Final
 from uuid import uuid5
 
 from consumer.model import Attempt, Diagnosis, Failure, Heal, Message, Next
+from consumer.model.plan import Rehearsal
 from consumer.redact import redact_text
 from consumer.results.decision import message_of_status
 from consumer.results.events import Outlet
-from schemas.heal_result import FailureStatus, WouldHeal
-from schemas.names import Code
+from schemas.heal_result import FailureStatus, RehearsalResult, WouldHeal
+from schemas.names import Code, RehearsalOutcome
 
 
 def shadow_messages(
@@ -31,7 +33,12 @@ def _message(
     failure: Failure, diagnosis: Diagnosis, attempt: Attempt, following: Next, heal: Heal, outlet: Outlet, *, rank: int
 ) -> Message:
     would_heal = WouldHeal(
-        strategy=heal.strategy, scope=heal.intent.scope, cost=Decimal(heal.hold) / 1_000_000, plan=heal.described
+        strategy=heal.strategy,
+        scope=heal.intent.scope,
+        cost=Decimal(heal.hold) / 1_000_000,
+        budget=heal.intent.pays_from,
+        plan=heal.described,
+        rehearsal=_told(heal.rehearsal) if heal.rehearsal is not None else None,
     )
     status = FailureStatus(
         failure_id=failure.id,
@@ -41,7 +48,7 @@ def _message(
         step=attempt.step,
         status=following.status,
         code=Code.SHADOW,
-        reason=f"{heal.strategy} is in shadow mode: it would have acted",
+        reason=_reason(heal),
         would_heal=would_heal,
         changed_at=attempt.finished_at,
         catalog_version=heal.catalog_version,
@@ -55,3 +62,19 @@ def _message(
         step=attempt.step,
         rank=rank,
     )
+
+
+def _reason(heal: Heal) -> str:
+    rehearsal = heal.rehearsal
+    if rehearsal is None or rehearsal.outcome in _ACTS:
+        return f"{heal.strategy} is in shadow mode: it would have acted"
+    why = f" ({rehearsal.reason})" if rehearsal.reason else ""
+    return f"{heal.strategy} is in shadow mode: rehearsed, it ended as {rehearsal.outcome}{why}"[:1000]
+
+
+def _told(rehearsal: Rehearsal) -> RehearsalResult:
+    return RehearsalResult(outcome=rehearsal.outcome, reason=rehearsal.reason, would_send=rehearsal.would_send)
+
+
+_ACTS: Final = frozenset((RehearsalOutcome.WOULD_ACT, RehearsalOutcome.NOT_REHEARSED))
+"""Of the others more is known than the plan says."""

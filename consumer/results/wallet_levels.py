@@ -10,9 +10,12 @@ from consumer.results.events import Outlet
 from consumer.results.standalone import standalone_message
 from schemas.events import budget_warning_event
 from schemas.heal_result import BudgetWarning
-from schemas.names import BudgetWarningKind
+from schemas.names import Budget, BudgetWarningKind
 
-THRESHOLDS: Final = {BudgetWarningKind.TEXT_LOW: 20, BudgetWarningKind.TEXT_CRITICAL: 5}
+THRESHOLDS: Final = {
+    Budget.TEXT: {BudgetWarningKind.TEXT_LOW: 20, BudgetWarningKind.TEXT_CRITICAL: 5},
+    Budget.VOICE: {BudgetWarningKind.VOICE_LOW: 20, BudgetWarningKind.VOICE_CRITICAL: 5},
+}
 """Percent of what a wallet held when it was last filled, at and below which it is warned of; the platform's own."""
 FILLED_BY: Final = 5
 """A rise by more than so many percent is a renewal or a top-up; one by less is a refund, and changes nothing."""
@@ -28,9 +31,10 @@ def judge(read: WalletReading) -> WalletVerdict:
     before = read.before or WalletLevel(filled=left + read.spent, seen=left + read.spent)
     is_filled = (left - before.seen) * 100 > before.filled * FILLED_BY
     filled, warned = (left, NOT_WARNED) if is_filled else (max(before.filled, left), before.warned)
-    low = tuple(kind for kind, percent in THRESHOLDS.items() if percent < warned and left * 100 <= filled * percent)
+    thresholds = THRESHOLDS[read.pays_from]
+    low = tuple(kind for kind, percent in thresholds.items() if percent < warned and left * 100 <= filled * percent)
     low = low if filled > 0 else ()  # an empty wallet that was never filled runs low of nothing
-    warned = min([warned, *(THRESHOLDS[kind] for kind in low)])
+    warned = min([warned, *(thresholds[kind] for kind in low)])
     return WalletVerdict(
         level=WalletLevel(filled=filled, seen=left, warned=warned, unpaid=unpaid),
         warnings=low,
@@ -41,9 +45,9 @@ def judge(read: WalletReading) -> WalletVerdict:
 
 def describe(kind: BudgetWarningKind, level: WalletLevel) -> tuple[int, str]:
     """Return the threshold of a warning in percent, and the warning in words."""
-    percent = THRESHOLDS[kind]
+    budget, percent = next((one, kinds[kind]) for one, kinds in THRESHOLDS.items() if kind in kinds)
     left, filled = in_aud(level.seen), in_aud(level.filled)
-    return percent, f"{left} AUD of {filled} are left of the text budget: {percent} % or less"
+    return percent, f"{left} AUD of {filled} are left of the {budget} budget: {percent} % or less"
 
 
 def warning_message(warning: WalletWarning, outlet: Outlet) -> Message:

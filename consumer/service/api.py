@@ -14,12 +14,10 @@ from consumer.api.orders import OrderEndpoints
 from consumer.api.pauses import PauseAnswers
 from consumer.api.server import connections_beside, serve
 from consumer.commands.execute import obey_user
-from consumer.model import Failure, JsonObject
-from consumer.model.approval import ChangedPlan
 from consumer.ownership.permission import NOTHING_STARTS_AFTER
-from consumer.pipeline.changed_plans import change_plan
 from consumer.results.decision import status_message
 from consumer.results.pauses import pause_message
+from consumer.service.commands import change_plan_now
 from consumer.service.loops import Consumer
 from consumer.service.startup_checks import OTHER_FILES
 from consumer.service.vitals import Vitals
@@ -56,8 +54,7 @@ def create_whole_api(consumer: Consumer, settings: ApiSettings, around: Around) 
                 tell=partial(status_message, outlet=consumer.stages.outlet),
                 holds_after=NOTHING_STARTS_AFTER,
                 wake=consumer.wake.set,
-                metrics=consumer.metrics,
-                change=partial(_change_plan, consumer),
+                change=partial(change_plan_now, consumer.stages),
             ),
             pauses=PauseAnswers(
                 tell=partial(pause_message, outlet=consumer.stages.outlet), holds_after=NOTHING_STARTS_AFTER
@@ -68,8 +65,3 @@ def create_whole_api(consumer: Consumer, settings: ApiSettings, around: Around) 
             ),
         ),
     )
-
-
-async def _change_plan(consumer: Consumer, failure: Failure, changes: JsonObject) -> ChangedPlan | str:
-    stages = consumer.stages
-    return await change_plan(failure, changes, stages.catalogs.current, stages.strategies, stages.clock.now())

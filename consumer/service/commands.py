@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -17,8 +18,11 @@ from consumer.errors import ShwError, TransientError
 from consumer.event_loop import wait_for_event
 from consumer.ingest.source import KafkaSource
 from consumer.metrics import Metrics
-from consumer.model import MicroAud, Record
+from consumer.model import Failure, JsonObject, MicroAud, Record
+from consumer.model.approval import ChangedPlan
+from consumer.model.plan import ChangePlan
 from consumer.pipeline.bulk import BulkRunner
+from consumer.pipeline.changed_plans import change_plan
 from consumer.pipeline.commands import CommandGate, CommandStage
 from consumer.pipeline.flow import Stages
 from consumer.settings import Settings
@@ -52,6 +56,7 @@ class CommandReader:
     stages: Stages
     keys: CommandKeys
     price: Price
+    change: ChangePlan
     wake: Callable[[], None]
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -90,6 +95,7 @@ class CommandReader:
                 outlet=stages.outlet,
                 metrics=stages.metrics,
                 price=self.price,
+                change=self.change,
                 wake=self.wake,
             ),
             full=lambda: None,
@@ -139,8 +145,14 @@ def supervise(
     )
     if keys is None:
         return Supervision(commands=None, bulks=bulks)
-    commands = CommandReader(settings=settings, stages=stages, keys=keys, price=price, wake=wake)
+    change = partial(change_plan_now, stages)
+    commands = CommandReader(settings=settings, stages=stages, keys=keys, price=price, change=change, wake=wake)
     return Supervision(commands=commands, bulks=bulks)
+
+
+async def change_plan_now(stages: Stages, failure: Failure, changes: JsonObject) -> ChangedPlan | str:
+    """Return the plan of a failure under changes, by the catalog in force."""
+    return await change_plan(failure, changes, stages.catalogs.current, stages.strategies, stages.clock.now())
 
 
 def _first(group: BaseExceptionGroup[ShwError]) -> BaseException:

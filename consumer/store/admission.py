@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from consumer.model import AttemptId, Diagnosed, MicroAud, Refused, RetryLater
+from consumer.model import AttemptId, Diagnosed, Refused, RetryLater
 from consumer.model.batch import HeldBack
 from consumer.store.credits import admit_holds
 from consumer.store.pool import Connection
@@ -37,7 +37,7 @@ async def admit(connection: Connection, claimed: Sequence[Diagnosed]) -> Admitte
         if one.heal.rate is not None
     ]
     rates = await check_rates(connection, limited)
-    holds = [Hold(attempt_id=one.attempt_id, org_id=one.failure.org_id, amount=one.heal.hold) for one in claimed]
+    holds = [_hold_of(one) for one in claimed]
     wanted = [hold for hold in holds if hold.attempt_id not in rates.waits]
     late = [hold for hold in holds if hold.attempt_id in rates.waits]
     held = await admit_holds(connection, wanted, nothing_for=late)
@@ -48,7 +48,7 @@ async def admit(connection: Connection, claimed: Sequence[Diagnosed]) -> Admitte
         hold.attempt_id: Refused(
             code=Code.INSUFFICIENT_CREDITS,
             reason=held.refused[hold.attempt_id],
-            payable=MicroAud(held.left.get(hold.org_id, 0)),
+            payable={hold.pays_from: held.left.get((hold.org_id, hold.pays_from), 0)},
         )
         for hold in wanted
         if hold.attempt_id in held.refused
@@ -59,3 +59,8 @@ async def admit(connection: Connection, claimed: Sequence[Diagnosed]) -> Admitte
         held_back=tuple((one, ends[one.attempt_id]) for one in claimed if one.attempt_id in ends),
         put_off=put_off,
     )
+
+
+def _hold_of(one: Diagnosed) -> Hold:
+    heal = one.heal
+    return Hold(attempt_id=one.attempt_id, org_id=one.failure.org_id, amount=heal.hold, pays_from=heal.intent.pays_from)

@@ -3,17 +3,20 @@
 A debt is what a provider charged beyond a hold, and the wallet could not pay.
 """
 
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
-from consumer.model import MicroAud
-from consumer.store.credits import APPLY_OWED, COLLECT, LEDGER_METADATA, TAKE_TURNS
+from consumer.model import MicroAud, OrgId
 from consumer.store.pool import Pool, transaction, translated
+from consumer.store.wallet_entries import apply_owed_to, collect_debts, take_turns
+from schemas.names import Budget
 
-_OWED_TO = "SELECT DISTINCT h.org_id FROM heal_owed h LIMIT $1"
+_OWED_TO = "SELECT DISTINCT h.org_id, h.pays_from FROM heal_owed h LIMIT $1"
 
 _INDEBTED = """
-SELECT d.org_id FROM heal_debt d JOIN token_wallets w ON w.org_id = d.org_id
- WHERE w.text_budget_aud > 0 GROUP BY d.org_id LIMIT $1
+SELECT d.org_id, d.pays_from FROM heal_debt d JOIN token_wallets w ON w.org_id = d.org_id
+ WHERE CASE d.pays_from WHEN 'voice' THEN w.voice_budget_aud ELSE w.text_budget_aud END > 0
+ GROUP BY d.org_id, d.pays_from LIMIT $1
 """
 
 _DEBTS = "SELECT coalesce(sum(d.amount), 0)::bigint FROM heal_debt d"
@@ -35,20 +38,29 @@ async def apply_owed(pool: Pool) -> MicroAud:
     In the order in which it was written. A wallet without an organisation is gone, and so is what it was owed or owed.
     """
     async with transaction(pool) as connection:
-        owed_to = [row["org_id"] for row in await connection.fetch(_OWED_TO, _APPLIED_AT_ONCE)]
-        if owed_to:
-            await connection.execute(_FORGET_OWED, owed_to)
-            await connection.execute(APPLY_OWED, owed_to, LEDGER_METADATA)
+        rows = await connection.fetch(_OWED_TO, _APPLIED_AT_ONCE)
+        if rows:
+            await connection.execute(_FORGET_OWED, [row["org_id"] for row in rows])
+            await take_turns(connection, (row["org_id"] for row in rows))
+        for budget, org_ids in _by_budget(rows):
+            await apply_owed_to(connection, budget, org_ids)
     debts = await _debts(pool)
     if not debts:
         return debts
     async with transaction(pool) as connection:
         await connection.execute(_FORGET_DEBTS)
-        indebted = [row["org_id"] for row in await connection.fetch(_INDEBTED, _APPLIED_AT_ONCE)]
-        if indebted:
-            await connection.execute(TAKE_TURNS, sorted(indebted))
-            await connection.execute(COLLECT, indebted, LEDGER_METADATA)
+        rows = await connection.fetch(_INDEBTED, _APPLIED_AT_ONCE)
+        if rows:
+            await take_turns(connection, (row["org_id"] for row in rows))
+        for budget, org_ids in _by_budget(rows):
+            await collect_debts(connection, budget, org_ids)
     return await _debts(pool)
+
+
+def _by_budget(rows: Sequence[Any]) -> Iterator[tuple[Budget, Sequence[OrgId]]]:
+    for budget in Budget:
+        if org_ids := [OrgId(row["org_id"]) for row in rows if row["pays_from"] == budget]:
+            yield budget, org_ids
 
 
 async def _debts(pool: Pool) -> MicroAud:

@@ -93,8 +93,8 @@ SELECT {FAILURE_COLUMNS} FROM workflow_failures f
 _START = """
 WITH e AS (
   SELECT * FROM unnest($2::uuid[], $3::int[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[],
-                       $9::float8[], $10::bigint[])
-    AS e (id, step, scope, attempt_id, strategy, effect, idem_key, effect_window, held)
+                       $9::float8[], $10::bigint[], $11::text[])
+    AS e (id, step, scope, attempt_id, strategy, effect, idem_key, effect_window, held, pays_from)
 ), f AS (
   -- The step guard: what has moved since it was picked is not started on an old plan.
   SELECT w.id, w.org_id FROM workflow_failures w JOIN e USING (id)
@@ -103,9 +103,9 @@ WITH e AS (
 ), claimed AS (
   -- Without a scope it only waits: its dependency is ill.
   INSERT INTO heal_claim (scope, failure_id, attempt_id, step, org_id, strategy, effect, idem_key, owner,
-                          effect_deadline, held)
+                          effect_deadline, held, pays_from)
   SELECT e.scope, e.id, e.attempt_id, e.step, f.org_id, e.strategy, e.effect, e.idem_key, $1,
-         clock_timestamp() + e.effect_window * interval '1 second', e.held
+         clock_timestamp() + e.effect_window * interval '1 second', e.held, e.pays_from
     FROM e JOIN f USING (id) WHERE e.scope IS NOT NULL ORDER BY e.scope
   ON CONFLICT DO NOTHING
   RETURNING failure_id
@@ -284,6 +284,7 @@ def _row(due: Due) -> tuple[object, ...]:
         plan.intent.idempotency_key,
         plan.intent.window.total_seconds(),
         plan.hold,
+        plan.intent.pays_from,
     )
 
 

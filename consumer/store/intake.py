@@ -25,15 +25,15 @@ WITH e AS (
   SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[],
                        $8::bytea[], $9::int[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[],
                        $15::text[], $16::int[], $17::float8[], $18::text[], $19::uuid[], $20::text[], $21::text[],
-                       $22::text[], $23::float8[], $24::bigint[], $25::text[])
+                       $22::text[], $23::float8[], $24::bigint[], $25::text[], $26::text[])
     AS e (id, org_id, workflow_name, failure_reason, context, detected_at, source,
           digest, size, extra, failure_type, disposition, traceparent, tracestate,
           status, step, due_in, scope, attempt_id, strategy, effect,
-          idem_key, effect_window, held, redactions)
+          idem_key, effect_window, held, pays_from, redactions)
 ), here AS MATERIALIZED (
   -- Nobody else's lock is waited for; and what came first of an organisation is taken in first.
   SELECT o.id FROM organizations o
-   WHERE o.id IN (SELECT org_id FROM e) AND ($27 OR NOT EXISTS (SELECT FROM intake_aside a WHERE a.org_id = o.id))
+   WHERE o.id IN (SELECT org_id FROM e) AND ($28 OR NOT EXISTS (SELECT FROM intake_aside a WHERE a.org_id = o.id))
    ORDER BY o.id FOR KEY SHARE OF o SKIP LOCKED
 ), ins AS (
   INSERT INTO workflow_failures (id, org_id, workflow_name, failure_reason, context, detected_at, source, digest, size,
@@ -47,9 +47,9 @@ WITH e AS (
   RETURNING id
 ), claimed AS (
   INSERT INTO heal_claim (scope, failure_id, attempt_id, step, org_id, strategy, effect, idem_key, owner,
-                          effect_deadline, held)
-  SELECT e.scope, e.id, e.attempt_id, 0, e.org_id, e.strategy, e.effect, e.idem_key, $26,
-         clock_timestamp() + e.effect_window * interval '1 second', e.held
+                          effect_deadline, held, pays_from)
+  SELECT e.scope, e.id, e.attempt_id, 0, e.org_id, e.strategy, e.effect, e.idem_key, $27,
+         clock_timestamp() + e.effect_window * interval '1 second', e.held, e.pays_from
     FROM e JOIN ins USING (id) WHERE e.scope IS NOT NULL ORDER BY e.scope
   ON CONFLICT DO NOTHING
   RETURNING failure_id
@@ -260,10 +260,19 @@ def _initial_state(arrival: Arrival) -> tuple[str, int, float | None]:
 
 def _claim_columns(plan: Heal | None, attempt_id: AttemptId) -> tuple[object, ...]:
     if plan is None:
-        return (None,) * 7
+        return (None,) * 8
     window = plan.intent.window.total_seconds()
     key = plan.intent.idempotency_key
-    return plan.intent.scope, attempt_id, plan.strategy, plan.intent.effect, key, window, plan.hold
+    return (
+        plan.intent.scope,
+        attempt_id,
+        plan.strategy,
+        plan.intent.effect,
+        key,
+        window,
+        plan.hold,
+        plan.intent.pays_from,
+    )
 
 
 async def _write_waiters(connection: Connection, here: Sequence[Arrival], taken: dict[FailureId, bool]) -> None:

@@ -10,13 +10,12 @@ from consumer.errors import LostClaim, RevokedClaim
 from consumer.model import AttemptId, Claim, Failure, FailureId, MicroAud, OwnerId
 from consumer.model.pause import HealingPause
 from consumer.model.suspension import KeptState
-from consumer.store.credits import EndedHold, settle_holds
+from consumer.store.credits import EndedHold, read_hold, settle_holds
 from consumer.store.pauses import PAUSES_IN_FORCE, read_pauses
 from consumer.store.pool import Connection, Pool, transaction, translated
-from consumer.store.rows import FAILURE_COLUMNS, read_failure, read_json
+from consumer.store.rows import FAILURE_COLUMNS, read_failure, read_kept_state
 from consumer.store.settle import wake
-from consumer.store.wallets import Hold
-from schemas.names import Effect, StrategyName
+from schemas.names import Budget, Effect, StrategyName
 
 PARKED_AT_ONCE: Final = 2000
 """Parked claims of which one round sees whether a person has decided: they may be many, and most stay for days."""
@@ -104,8 +103,8 @@ UPDATE token_usage_events e SET attempt_id = n.attempt_id
 """
 
 _CLAIMS = f"""
-SELECT c.attempt_id, c.step AS claim_step, c.strategy, c.effect, c.begun, c.revoked, c.held, c.scope, c.epoch,
-       c.idem_key, c.state, c.state_version, c.begun_since,
+SELECT c.attempt_id, c.step AS claim_step, c.strategy, c.effect, c.begun, c.revoked, c.held, c.pays_from, c.charged,
+       c.scope, c.epoch, c.idem_key, c.state, c.state_version, c.begun_since,
        CASE WHEN c.suspended_at > clock_timestamp() THEN 0
             ELSE extract(epoch FROM clock_timestamp() - c.suspended_at)::float8 END AS suspended_for,
        extract(epoch FROM c.effect_deadline - c.claimed_at)::float8 AS effect_window, {FAILURE_COLUMNS}
@@ -116,7 +115,7 @@ SELECT c.attempt_id, c.step AS claim_step, c.strategy, c.effect, c.begun, c.revo
 _DELETE_WITHOUT_FAILURE = """
 DELETE FROM heal_claim c WHERE c.attempt_id = ANY($1::uuid[]) AND c.owner = $2
    AND NOT EXISTS (SELECT FROM workflow_failures f WHERE f.id = c.failure_id)
-RETURNING c.attempt_id, c.org_id, c.held, c.scope
+RETURNING c.attempt_id, c.org_id, c.held, c.pays_from, c.charged, c.strategy, c.scope
 """
 
 _PARKED = """
@@ -131,7 +130,7 @@ DELETE FROM heal_claim c USING (
      AND coalesce(f.step > p.parked_step, true)
    ORDER BY p.scope LIMIT $1 FOR UPDATE OF p SKIP LOCKED) AS decided
  WHERE c.scope = decided.scope
-RETURNING c.attempt_id, c.org_id, c.held, c.scope
+RETURNING c.attempt_id, c.org_id, c.held, c.pays_from, c.charged, c.strategy, c.scope
 """
 
 _BEGIN = """
@@ -162,6 +161,7 @@ class Inherited:
     begun: bool
     """An effect that must not be repeated blindly may have happened."""
     held: MicroAud
+    pays_from: Budget = Budget.TEXT
     epoch: int
     window: timedelta
     revoked: bool = False
@@ -307,11 +307,13 @@ async def release_decided(pool: Pool, limit: int, *, after: FailureId | None = N
 
 
 async def _release(connection: Connection, released: Sequence[Any]) -> None:
-    """Give back credits and scopes of claims that are gone: what it really cost is not known, and nothing of ours."""
+    """Give back credits and scopes of claims that are gone, but for what is known of the cost of their heals."""
     if not released:
         return
-    holds = [Hold(attempt_id=row["attempt_id"], org_id=row["org_id"], amount=row["held"]) for row in released]
-    await settle_holds(connection, [EndedHold(hold=hold, strategy="", spent=MicroAud(0)) for hold in holds])
+    await settle_holds(
+        connection,
+        [EndedHold(hold=read_hold(one), strategy=one["strategy"], spent=MicroAud(one["charged"])) for one in released],
+    )
     await wake(connection, {row["scope"]: 1 for row in released})
 
 
@@ -328,7 +330,6 @@ async def read_inherited(pool: Pool, owner: OwnerId, attempt_ids: Sequence[Attem
 
 
 def _build_inherited(row: Any) -> Inherited:  # noqa: ANN401 - asyncpg's record
-    version = row["state_version"]
     return Inherited(
         failure=read_failure(row),
         attempt_id=AttemptId(row["attempt_id"]),
@@ -338,11 +339,12 @@ def _build_inherited(row: Any) -> Inherited:  # noqa: ANN401 - asyncpg's record
         effect=Effect(row["effect"]),
         begun=row["begun"],
         held=MicroAud(row["held"]),
+        pays_from=Budget(row["pays_from"]),
         epoch=row["epoch"],
         revoked=row["revoked"],
         window=timedelta(seconds=row["effect_window"]),
         idempotency_key=row["idem_key"],
-        state=KeptState(version=version, content=read_json(row["state"])) if version is not None else None,
+        state=read_kept_state(row),
         begun_since=row["begun_since"],
         suspended_for=timedelta(seconds=row["suspended_for"]) if row["suspended_for"] is not None else None,
     )

@@ -46,7 +46,7 @@ WITH chosen AS MATERIALIZED (
     "heal_shadow": "DELETE FROM heal_shadow WHERE org_id = $1",
     "heal_pause": "DELETE FROM heal_pause WHERE org_id = $1",
     "heal_binding": "DELETE FROM heal_binding WHERE org_id = $1",
-    "heal_wallet_level": "DELETE FROM heal_wallet_level WHERE org_id = $1",
+    "heal_budget_level": "DELETE FROM heal_budget_level WHERE org_id = $1",
     "intake_voice": "DELETE FROM intake_voice WHERE org_id = $1",
     "organizations": "DELETE FROM organizations WHERE id = $1",
 }

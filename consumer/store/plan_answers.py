@@ -5,6 +5,7 @@ permits one heal, at the step after it: whatever else moves the failure (another
 takes the permission with it. Everybody locks the failure first.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -16,7 +17,7 @@ from consumer.model.decision import StatusChange, step_after
 from consumer.redact.words import redact_words
 from consumer.store.decisions import TellChange, change_of
 from consumer.store.outbox import put_for_sweeper
-from consumer.store.pool import Connection
+from consumer.store.pool import Connection, Pool, translated
 from consumer.store.rows import as_json, read_json, storable_text
 from schemas.names import Status
 
@@ -58,6 +59,12 @@ UPDATE heal_approval
 _DENY = "UPDATE heal_approval SET state = 'denied', valid_step = $2, denied = $3::jsonb WHERE failure_id = $1"
 _REVOKE = """
 UPDATE heal_claim SET revoked = true WHERE failure_id = $1 AND owner <> 'parked' RETURNING step = $2 AS of_this_step
+"""
+_NOTE_ANSWER = "INSERT INTO heal_answer_note (event) VALUES ($1)"
+_TAKE_NOTES = """
+DELETE FROM heal_answer_note WHERE place IN (
+  SELECT n.place FROM heal_answer_note n ORDER BY n.place LIMIT 1000 FOR UPDATE SKIP LOCKED)
+RETURNING event
 """
 _MOVE = """
 UPDATE workflow_failures
@@ -168,6 +175,7 @@ async def _approve(
         as_json(changed.plan) if changed is not None else None,
     )
     await _move(connection, failure, step, answer, tell)
+    await connection.execute(_NOTE_ANSWER, AnswerResult.APPROVED)
     plan_hash = changed.plan_hash if changed is not None else answer.plan_hash
     return Answered(result=AnswerResult.APPROVED, step=step, plan_hash=plan_hash)
 
@@ -184,7 +192,15 @@ async def _deny(
     denied = read_json(asked["denied"]) | {asked["strategy"]: redact_words(answer.sentence())[:500]}
     await connection.execute(_DENY, failure["id"], step, as_json(denied))
     await _move(connection, failure, step, answer, tell)
+    await connection.execute(_NOTE_ANSWER, AnswerResult.DENIED)
     return Answered(result=AnswerResult.DENIED, step=step, plan_hash=answer.plan_hash, revoked=bool(revoked))
+
+
+async def take_answer_notes(pool: Pool) -> Counter[AnswerResult]:
+    """Take the answers that nobody has counted yet: who answers may be a command line, which has no metrics."""
+    with translated():
+        rows = await pool.fetch(_TAKE_NOTES)
+    return Counter(AnswerResult(row["event"]) for row in rows)
 
 
 async def _move(

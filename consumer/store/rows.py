@@ -7,9 +7,21 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
-from consumer.model import NO_PROGRESS, AttemptId, Failure, FailureId, JsonObject, LadderProgress, OrgId, Trace
+from consumer.model import (
+    NO_PROGRESS,
+    AttemptId,
+    Failure,
+    FailureId,
+    JsonObject,
+    LadderProgress,
+    MicroAud,
+    OrgId,
+    Trace,
+)
 from consumer.model.approval import Approval, ApprovalState
+from consumer.model.suspension import KeptState
 from schemas.json_text import to_json
+from schemas.names import Budget
 
 # A row without a size came in while triggers were off: only such a one is measured here, and no content leaves it.
 _TRUE_SIZE: Final = """CASE WHEN f.size > 0 THEN f.size
@@ -131,13 +143,16 @@ def parse_approval(text: str) -> Approval:
     )
 
 
+_PAYABLE: Final = {Budget.TEXT: "payable", Budget.VOICE: "payable_voice"}
+
+
 def progress_json(ladder_progress: LadderProgress) -> str:
     """Serialize the ladder's progress; empty parts are left out."""
     whole: JsonObject = {
         "attempts": dict(ladder_progress.attempts),
         "spent": [*sorted(ladder_progress.exhausted)],
         "unsure": ladder_progress.in_doubt,
-        "payable": ladder_progress.payable,
+        **{_PAYABLE[budget]: amount for budget, amount in ladder_progress.payable.items()},
     }
     return as_json({name: said for name, said in whole.items() if said not in ({}, [], None)})
 
@@ -145,10 +160,19 @@ def progress_json(ladder_progress: LadderProgress) -> str:
 def parse_progress(text: str) -> LadderProgress:
     """Parse the ladder's progress; fields that another release may have added are ignored."""
     stored = read_json(text)
-    attempts, spent, in_doubt, payable = (stored.get(name) for name in ("attempts", "spent", "unsure", "payable"))
+    attempts, spent, in_doubt = (stored.get(name) for name in ("attempts", "spent", "unsure"))
+    payable = ((budget, stored.get(name)) for budget, name in _PAYABLE.items())
     return LadderProgress(
         attempts={k: n for k, n in attempts.items() if isinstance(n, int)} if isinstance(attempts, dict) else {},
         exhausted=frozenset(map(str, spent)) if isinstance(spent, list) else frozenset(),
         in_doubt=in_doubt if isinstance(in_doubt, str) else None,
-        payable=payable if isinstance(payable, int) else None,
+        payable={budget: amount for budget, amount in payable if isinstance(amount, int)},
     )
+
+
+def read_kept_state(row: Any) -> KeptState | None:  # noqa: ANN401 - asyncpg's record
+    """Read what a claim's row keeps of its heal; None where it keeps nothing."""
+    version = row["state_version"]
+    if version is None:
+        return None
+    return KeptState(version=version, content=read_json(row["state"]), charged=MicroAud(row["charged"]))

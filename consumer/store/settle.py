@@ -7,28 +7,27 @@ from uuid import UUID
 
 import asyncpg
 
-from consumer.model import AttemptId, FailureId, Message, MicroAud, OrgId, OwnerId, Settlement
+from consumer.model import AttemptId, FailureId, Message, OwnerId, Settlement
 from consumer.model.relapse import RelapseFound
 from consumer.model.settlement import AskedStep
 from consumer.settings import BreakerSettings
 from consumer.store.approvals import ask_plans, carry_on
 from consumer.store.breakers import Verdicts, apply_health
-from consumer.store.credits import EndedHold, settle_holds
+from consumer.store.credits import EndedHold, Unpaid, read_hold, settle_holds
 from consumer.store.drift import RepairCount, count
 from consumer.store.outbox import columns, put
 from consumer.store.pool import Connection, Pool, transaction
 from consumer.store.relapses import note_relapses
 from consumer.store.rows import as_json, progress_json
 from consumer.store.shadows import record_shadows
-from consumer.store.wallets import Hold
 
 _SETTLE = """
 WITH x AS (
   SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::text[],
                        $8::text[], $9::float8[], $10::bool[], $11::bool[], $12::bool[], $13::text[], $14::int[],
-                       $15::uuid[], $16::int[], $27::text[])
+                       $15::uuid[], $16::int[], $27::text[], $28::bigint[])
     AS x (attempt_id, strategy, result, attempted_at, finished_at, details, status, due_in, counts, unsure, parks,
-          rungs, epoch, of_failure, at_step, pause)
+          rungs, epoch, of_failure, at_step, pause, spent)
 ), m AS (
   SELECT * FROM unnest($17::uuid[], $18::uuid[], $19::uuid[], $20::int[], $21::smallint[], $22::text[], $23::bytea[],
                        $24::bytea[], $25::bytea[])
@@ -58,12 +57,13 @@ WITH x AS (
 ), gone AS (
   DELETE FROM heal_claim c USING e
    WHERE c.attempt_id = e.attempt_id AND c.owner = $1 AND c.epoch = e.epoch AND NOT e.keeps
-  RETURNING c.failure_id, c.step, c.scope, c.org_id, c.held, c.effect = 'unsafe' AND c.begun AS made, e.*
+  RETURNING c.failure_id, c.step, c.scope, c.org_id, c.held, c.pays_from,
+            c.effect = 'unsafe' AND c.begun AS made, e.*
 ), parked AS (
   -- Its end is not known: scope and credits stay held until a person decides, who knows of it then.
-  UPDATE heal_claim c SET owner = 'parked', parked_step = e.now_at + e.applies::int FROM e
+  UPDATE heal_claim c SET owner = 'parked', parked_step = e.now_at + e.applies::int, charged = e.spent FROM e
    WHERE c.attempt_id = e.attempt_id AND c.owner = $1 AND c.epoch = e.epoch AND e.keeps
-  RETURNING c.failure_id, c.step, c.scope, c.org_id, c.held, false, e.*
+  RETURNING c.failure_id, c.step, c.scope, c.org_id, c.held, c.pays_from, false, e.*
 ), d AS (
   SELECT * FROM gone UNION ALL SELECT * FROM parked
 ), a AS (
@@ -95,8 +95,8 @@ WITH x AS (
    ORDER BY m.rank
   ON CONFLICT (id) DO NOTHING
 )
-SELECT attempt_id, scope, org_id, held, keeps, false AS busy FROM d
-UNION ALL SELECT b.attempt_id, NULL, NULL, NULL, NULL, true FROM busy b
+SELECT attempt_id, scope, org_id, held, pays_from, keeps, false AS busy FROM d
+UNION ALL SELECT b.attempt_id, NULL, NULL, NULL, NULL, NULL, true FROM busy b
 """
 
 _INSERT_ATTEMPTS = """
@@ -180,7 +180,10 @@ async def settle(
         told = [(s.attempt.id, message) for s in settlements for message in s.messages]
         messages = columns([message for _, message in told])
         pauses = [s.next.waits_on for s in settlements]
-        rows = await connection.fetch(_SETTLE, owner, *ends, [attempt for attempt, _ in told], *messages, acked, pauses)
+        spent = [s.attempt.spent for s in settlements]
+        rows = await connection.fetch(
+            _SETTLE, owner, *ends, [attempt for attempt, _ in told], *messages, acked, pauses, spent
+        )
         mine = {AttemptId(row["attempt_id"]): row for row in rows if not row["busy"]}
         busy = frozenset(AttemptId(row["attempt_id"]) for row in rows if row["busy"])
         ended = [s for s in settlements if s.attempt.id in mine]
@@ -196,7 +199,11 @@ async def settle(
         await ask_plans(connection, [s.asked for s in ended if s.asked is not None])
         await carry_on(connection, [(s.failure.id, s.attempt.step) for s in ended if s.approval_unused])
         drifted = tuple(await count(connection, ended))
-        unpaid = [(s.failure.org_id, s.unpaid) for s in done if s.unpaid is not None]
+        unpaid = [
+            Unpaid(org_id=s.failure.org_id, amount=s.unpaid, pays_from=s.pays_from)
+            for s in done
+            if s.unpaid is not None
+        ]
         await settle_holds(connection, [_ended_hold(mine[s.attempt.id], s) for s in done], unpaid)
     return Settled(
         mine=frozenset(mine), busy=busy, verdicts=verdicts, woken=len(woken), drifted=drifted, relapses=relapses
@@ -289,8 +296,7 @@ def _attempt_row(settlement: Settlement) -> tuple[object, ...]:
 
 
 def _ended_hold(row: asyncpg.Record, settlement: Settlement) -> EndedHold:
-    hold = Hold(attempt_id=AttemptId(row["attempt_id"]), org_id=OrgId(row["org_id"]), amount=MicroAud(row["held"]))
-    return EndedHold(hold=hold, strategy=settlement.attempt.strategy, spent=settlement.attempt.spent)
+    return EndedHold(hold=read_hold(row), strategy=settlement.attempt.strategy, spent=settlement.attempt.spent)
 
 
 def _seconds(span: timedelta | None) -> float | None:

@@ -24,7 +24,7 @@ _BEFORE_ALL: Final = UUID(int=0)
 
 # Also of a revoked claim: what was ordered has to be known to be taken back.
 _KEEP = """
-UPDATE heal_claim SET state = $4::jsonb, state_version = $5, state_epoch = epoch, begun_since = false
+UPDATE heal_claim SET state = $4::jsonb, state_version = $5, charged = $6, state_epoch = epoch, begun_since = false
  WHERE attempt_id = $1 AND owner = $2 AND epoch = $3 RETURNING scope
 """
 
@@ -33,8 +33,8 @@ UPDATE heal_claim SET state = $4::jsonb, state_version = $5, state_epoch = epoch
 _SUSPEND = """
 WITH x AS (
   SELECT * FROM unnest($2::uuid[], $3::int[], $4::uuid[], $5::text[], $6::int[], $7::bool[], $8::float8[], $9::float8[],
-                       $19::bool[], $20::text[])
-    AS x (attempt_id, epoch, of_failure, state, version, begun_since, look_in, longest, paused, waits_for)
+                       $19::bool[], $20::text[], $21::bigint[])
+    AS x (attempt_id, epoch, of_failure, state, version, begun_since, look_in, longest, paused, waits_for, charged)
 ), m AS (
   SELECT * FROM unnest($10::uuid[], $11::uuid[], $12::uuid[], $13::int[], $14::smallint[], $15::text[], $16::bytea[],
                        $17::bytea[], $18::bytea[])
@@ -48,7 +48,7 @@ WITH x AS (
 ), suspended AS (
   UPDATE heal_claim c
      SET owner = 'suspended', state = x.state::jsonb, state_version = x.version, state_epoch = c.epoch,
-         begun_since = x.begun_since, suspensions = c.suspensions + 1, waits_for = x.waits_for,
+         charged = x.charged, begun_since = x.begun_since, suspensions = c.suspensions + 1, waits_for = x.waits_for,
          suspended_at = coalesce(c.suspended_at, clock_timestamp())
                           + CASE WHEN x.paused THEN x.look_in ELSE 0 END * interval '1 second',
          look_at = least(clock_timestamp() + x.look_in * interval '1 second',
@@ -138,7 +138,7 @@ async def keep(pool: Pool, owner: OwnerId, claim: Claim, state: KeptState) -> No
     """Store a heal's state on its claim; raises LostClaim. A revoked claim keeps it too."""
     stored = as_json(state.content)
     with translated():
-        kept = await pool.fetchval(_KEEP, claim.attempt_id, owner, claim.epoch, stored, state.version)
+        kept = await pool.fetchval(_KEEP, claim.attempt_id, owner, claim.epoch, stored, state.version, state.charged)
     if kept is None:
         raise LostClaim(f"claim {claim.attempt_id} is not under this process's name any more")
 
@@ -155,6 +155,7 @@ async def suspend(pool: Pool, owner: OwnerId, suspensions: Sequence[Suspension])
             *columns([message for _, message in messages]),
             [suspension.heal.paused for suspension in suspensions],
             [storable_text(suspension.heal.reason) for suspension in suspensions],
+            [suspension.heal.state.charged for suspension in suspensions],
         )
     return SuspendResult(
         mine=frozenset(AttemptId(row["attempt_id"]) for row in rows if not row["busy"]),

@@ -5,11 +5,18 @@ from dataclasses import field
 from typing import Final
 
 from consumer.model import AttemptId, MicroAud, OrgId
+from schemas.names import Budget
 from schemas.value import value
 
 NO_WALLET: Final = "No billing wallet configured"
-EXHAUSTED: Final = "Text budget exhausted"
-ALL_HELD: Final = "Text budget is held by heals under way"
+EXHAUSTED: Final[Mapping[Budget, str]] = {
+    Budget.TEXT: "Text budget exhausted",
+    Budget.VOICE: "Voice budget exhausted",
+}
+ALL_HELD: Final[Mapping[Budget, str]] = {
+    Budget.TEXT: "Text budget is held by heals under way",
+    Budget.VOICE: "Voice budget is held by heals under way",
+}
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -19,11 +26,12 @@ class Hold:
     attempt_id: AttemptId
     org_id: OrgId
     amount: MicroAud
+    pays_from: Budget = Budget.TEXT
 
 
 @value(frozen=True, slots=True, kw_only=True)
 class Wallet:
-    """A wallet's text budget, and the reason of its lockout if there is one."""
+    """One budget of a wallet, and the reason of its lockout if there is one."""
 
     budget: int
     lockout: str | None
@@ -46,14 +54,14 @@ class Admission:
 
 
 def admit(holds: Sequence[Hold], wallets: Mapping[OrgId, Wallet]) -> Admission:
-    """Decide on a batch of holds as if they came one by one; pure."""
+    """Decide on a batch of holds of one budget as if they came one by one; pure."""
     left = {org_id: 0 if wallet.lockout is not None else wallet.budget for org_id, wallet in wallets.items()}
     paid: list[Hold] = []
     refused: dict[AttemptId, str] = {}
     for hold in holds:
         wallet = wallets.get(hold.org_id)
         if wallet is None or wallet.lockout is not None or hold.amount > left[hold.org_id]:
-            refused[hold.attempt_id] = NO_WALLET if wallet is None else wallet.lockout or EXHAUSTED
+            refused[hold.attempt_id] = NO_WALLET if wallet is None else wallet.lockout or EXHAUSTED[hold.pays_from]
             continue
         left[hold.org_id] -= hold.amount
         paid.append(hold)

@@ -27,7 +27,7 @@ export interface ApprovalRequest {
   approved_by?: string[];
 }
 
-/** The plan with this hash may run. */
+/** The plan with this hash may run; with changes, the plan that it becomes by them. */
 export interface Approve {
   /** Who asks: an agent, or a person's name. */
   issued_by: string;
@@ -42,6 +42,8 @@ export interface Approve {
   /** The step of the status event that asked for it. */
   step: number;
   command: "approve";
+  /** New parts of the context, each whole: `payload` (schema-autofix), `request` (auto-retry). */
+  changes?: Record<string, unknown> | null;
 }
 
 /** One demand on a JSON body; every check that is given has to hold. */
@@ -92,6 +94,9 @@ export type AssetKind = "image" | "audio" | "video" | "other";
 /** Where the calls to a dependency go. */
 export type BindingState = "first" | "canary" | "whole" | "returning";
 
+/** Which budget of its organisation's wallet pays for a heal; the platform's own words. */
+export type Budget = "text" | "voice";
+
 /** The budget of an organisation runs low: told once for each threshold until it is filled again. */
 export interface BudgetWarning {
   /** The warning, as it stands in `usage_warnings`; also the event's id. */
@@ -113,7 +118,7 @@ export interface BudgetWarning {
 }
 
 /** Which budget of an organisation runs low; the platform's own words. */
-export type BudgetWarningKind = "text_low" | "text_critical";
+export type BudgetWarningKind = "text_low" | "text_critical" | "voice_low" | "voice_critical";
 
 /** Freeze the ids of all failures that a filter finds now, and say how many, and what they may cost. */
 export interface Bulk {
@@ -271,6 +276,8 @@ export interface CommandResult {
   bulk?: BulkPreview | null;
   /** The pauses that were made or ended. */
   pauses?: string[];
+  /** The plan that was approved: with changes another one than was asked for. */
+  plan_hash?: string | null;
   /** When it was decided. */
   decided_at: string;
 }
@@ -283,6 +290,8 @@ export interface Credits {
   held?: string;
   /** Charged after it, AUD; the rest went back. */
   spent?: string;
+  /** Which of the wallet's budgets paid. */
+  budget?: Budget;
 }
 
 /** The headers that the healer adds; on the wire each is a UTF-8 string. */
@@ -721,6 +730,19 @@ export interface Recovered {
   truncated?: boolean;
 }
 
+/** What came of the rehearsal of a heal in shadow mode: everything of it but its effect. */
+export type RehearsalOutcome = "would_act" | "recovered" | "refused" | "put_off" | "not_healed" | "broken" | "not_rehearsed";
+
+/** What came of going through a heal in shadow mode up to its first effect, which was not made. */
+export interface RehearsalResult {
+  /** How it ended. */
+  outcome: RehearsalOutcome;
+  /** Why, in words; redacted. */
+  reason?: string;
+  /** The call that its first effect is: `method`, `url`, `headers`, `body`; redacted, cut. */
+  would_send?: (Record<string, unknown>)[];
+}
+
 /** The proven heal after which the same cause came again on the same scope. */
 export interface RelapseOf {
   /** The earlier failure. */
@@ -883,8 +905,12 @@ export interface WouldHeal {
   scope: string;
   /** What it would have held, AUD. */
   cost?: string;
+  /** Which of the wallet's budgets would have paid. */
+  budget?: Budget;
   /** What it would have done, redacted. */
   plan: Record<string, unknown>;
+  /** What really came of it, up to its first effect; null: from a release before. */
+  rehearsal?: RehearsalResult | null;
 }
 
 export type WorkflowFailureV1Data = WorkflowFailure;

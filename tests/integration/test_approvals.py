@@ -353,3 +353,26 @@ async def test_an_operator_reads_the_plan_approves_it_and_is_recorded(embedded_p
     assert acts == [said.failure_id]
     kept = await embedded_place.db.fetchval("SELECT answered_by FROM heal_approval_answer")
     assert kept == "Ann"
+
+
+async def test_answers_are_counted_by_whatever_way_they_come(embedded_place: Site) -> None:
+    mark(embedded_place)
+    async with embedded_place.consumer(acting([])) as running:
+        said = await one_asked(embedded_place, running)
+        assert said.approval is not None
+        plan = ("--hash", said.approval.plan_hash, "--step", str(said.step), "--reason", "fine")
+        ran = await run_shw(embedded_place, "approve", str(said.failure_id), *plan)
+        assert ran.code == 0, ran.err
+        await running.counted("shw_approvals_total", 1, event="approved")
+        await until(lambda: stands(embedded_place, "resolved"))
+        await embedded_place.publish(event(said.org_id, "2", workflow_name="w2"))
+        other = (await until(lambda: _asked_twice(embedded_place)))[-1]
+        assert (await answer(embedded_place, other, approves=False)).result is AnswerResult.DENIED
+        await running.counted("shw_approvals_total", 1, event="denied")
+    assert await embedded_place.count("heal_answer_note") == 0
+
+
+async def _asked_twice(place: Site) -> list[FailureStatus]:
+    told = [one["data"] for one in await place.results() if one["type"] == FAILURE_STATUS_TYPE]
+    asked_for = [FailureStatus.model_validate(one) for one in told if one["status"] == "awaiting_approval"]
+    return asked_for if len(asked_for) == 2 else []

@@ -12,8 +12,9 @@ from consumer.heal.strategy import EffectGate, Task
 from consumer.model import Healed, Outcome, Proof, RetryLater
 from schemas.names import Verdict
 from schemas.supervision import CommandResult
-from tests.support.commander import Commander, answers, command, send, write_keys
+from tests.support.commander import Commander, answers, command, jwk_of, send, write_keys
 from tests.support.pipeline import Running, Site, event, until
+from tests.support.worlds.http_world import World, json_reply
 from tests.support.worlds.scripted import scripted
 
 PROVEN = Healed(proofs=(Proof(oracle="test", verdict=Verdict.PASSED, detail="it is there"),))
@@ -247,3 +248,27 @@ async def test_unsigned_commands_count_where_development_says_so_and_the_start_s
     assert (answer["id"], answer["data"]["issuer"]) == ("shw:unsigned:cmd-1", "shw:unsigned")
     captured = capsys.readouterr()
     assert "unsigned_commands_count" in captured.out + captured.err
+
+
+async def test_while_the_jwk_set_is_down_at_the_first_start_commands_wait(
+    embedded_place: Site, tmp_path: Path, world: World
+) -> None:
+    maos, up = Commander.new(), False
+    keys = write_keys(tmp_path / "keys.yaml", maos.entry(public_key=None))
+    whole = {"keys": [jwk_of(maos.private, maos.algorithm) | {"kid": maos.key_id}]}
+    world.on("/jwks.json", lambda _n, _seen: json_reply(whole) if up else json_reply({}, 503))
+    url = world.url("/jwks.json")
+    commands = {"keys_file": keys, "jwks_url": url, "group_id": f"commands.{uuid4().hex[:12]}"}
+    place = embedded_place.changed(commands=commands)
+    async with place.consumer(scripted(Once())):
+        await send(place, maos.token(command("heal", uuid4(), uuid4()), "cmd-1"))
+        await until(lambda: _asked_twice(world))
+        assert await place.letters() == []
+        up = True
+        (answer,) = await answers(place, 1)
+    assert answer["data"]["outcome"] == "not_found"
+    assert await place.letters() == []
+
+
+async def _asked_twice(world: World) -> bool:
+    return len(world.calls("/jwks.json")) > 1

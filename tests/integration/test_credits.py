@@ -20,7 +20,7 @@ from consumer.store.debts import apply_owed
 from consumer.store.pool import Pool, open_pool, transaction
 from consumer.store.wallets import EXHAUSTED, Hold, Wallet, admit
 from schemas.heal_result import BUDGET_WARNING_TYPE, FAILURE_STATUS_TYPE
-from schemas.names import Code, Verdict
+from schemas.names import Budget, Code, Verdict
 from tests.support import oracle
 from tests.support.patience import PATIENCE
 from tests.support.pipeline import Running, Site, event, until
@@ -62,7 +62,7 @@ async def test_a_heal_is_held_for_and_charged_what_it_spent(embedded_place: Site
         ("settle", "text_consume", Decimal("0.04"), Decimal("0.99")),
     ]
     (told,) = await place.results()
-    assert told["data"]["credits"] == {"held": "0.05", "spent": "0.01"}
+    assert told["data"]["credits"] == {"held": "0.05", "spent": "0.01", "budget": "text"}
 
 
 @pytest.mark.parametrize(
@@ -372,7 +372,7 @@ async def test_a_renewal_wakes_as_many_as_it_pays_for(embedded_place: Site, lock
         await until(lambda: _resolved(place, 3))
         assert await place.count("workflow_failures WHERE status = 'deferred'") == 5
         assert await budget(place, org) == Decimal("0.02")
-        assert await place.db.fetchval("SELECT unpaid FROM heal_wallet_level") == 50_000
+        assert await place.db.fetchval("SELECT unpaid FROM heal_budget_level") == 50_000
         await place.db.execute("UPDATE token_wallets SET text_budget_aud = 1")
         await until(lambda: _resolved(place, 8))
     assert calls == 8
@@ -457,7 +457,7 @@ async def test_two_who_ask_one_wallet_at_once_are_answered_one_after_the_other(d
             assert (await admit_holds(connection, holds[:1])).refused == {}
             asked = asyncio.create_task(second())
             await until(lambda: _somebody_waits(pool))
-        assert await asyncio.wait_for(asked, PATIENCE) == {holds[1].attempt_id: EXHAUSTED}
+        assert await asyncio.wait_for(asked, PATIENCE) == {holds[1].attempt_id: EXHAUSTED[Budget.TEXT]}
         left = await pool.fetchval("SELECT text_budget_aud FROM token_wallets")
         assert left == 0
 

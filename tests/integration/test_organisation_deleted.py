@@ -28,6 +28,7 @@ OWN = (
     "heal_debt",
     "heal_wallet_note",
     "heal_wallet_level",
+    "heal_budget_level",
     "token_wallets",
 )
 

@@ -1,7 +1,7 @@
 """A simulation that cannot fail proves nothing: what is broken on purpose is caught, within the profile's examples."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
@@ -14,7 +14,7 @@ import consumer.results.settlement
 from consumer.errors import TransientError
 from consumer.heal.gate import Gate
 from consumer.ingest.offsets import Epochs
-from consumer.model import Claim, Next, Outcome, OwnerId, Partition, Plan, Settlement
+from consumer.model import AttemptId, Claim, MicroAud, Next, Outcome, OwnerId, Partition, Plan, Settlement
 from consumer.model.batch import Received
 from consumer.ownership.permission import Permission
 from consumer.pipeline.durable import until_durable
@@ -198,6 +198,20 @@ def what_was_kept_is_gone_on_with_whatever_a_person_decided(patch: pytest.Monkey
     patch.setattr(consumer.pipeline.healing, "continue_from_state", goes_on)
 
 
+def a_charge_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Gate, "charge", lambda *_: None)
+
+
+def an_heir_forgets_what_was_charged(patch: pytest.MonkeyPatch) -> None:
+    inherited = ModelStore.inherited
+
+    def forgets(store: Any, owner: OwnerId, attempts: Sequence[AttemptId]) -> list[Inherited]:  # noqa: ANN401 - ModelStore, from within
+        read = inherited(store, owner, attempts)
+        return [replace(one, state=one.state and replace(one.state, charged=MicroAud(0))) for one in read]
+
+    patch.setattr(ModelStore, "inherited", forgets)
+
+
 def no_revocation_reaches_the_gate(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Permission, "is_revoked", lambda *_: False)
 
@@ -339,6 +353,8 @@ MUTANTS: Final[tuple[tuple[Break, Scenes, str], ...]] = (
     (a_suspension_has_no_fence, JOBS_STOPPED, "is suspended while"),
     (who_goes_on_keeps_the_epoch, with_many_jobs, "is suspended while"),
     (what_was_kept_is_gone_on_with_whatever_a_person_decided, decided_before_an_order, "after a person decided"),
+    (a_charge_is_forgotten, while_messages_fail, "G6"),
+    (an_heir_forgets_what_was_charged, with_many_jobs, "G6"),
     (intake_gives_up_where_the_database_is_away, while_the_database_is_away, "G1"),
 )
 

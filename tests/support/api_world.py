@@ -141,7 +141,6 @@ async def serving(database: str, **settings: Any) -> AsyncIterator[World]:
                     tell=partial(status_message, outlet=OUTLET),
                     holds_after=HOLDS_AFTER,
                     wake=healer.woken.set,
-                    metrics=metrics,
                     change=no_changes,
                 ),
                 pauses=PauseAnswers(tell=partial(pause_message, outlet=OUTLET), holds_after=HOLDS_AFTER),

@@ -80,6 +80,7 @@ class Gate:
     left: timedelta = timedelta(minutes=1)
     begins: int = 0
     unsents: int = 0
+    charged: int = 0
     states: list[HealState] = field(default_factory=list)
     refuse_at: int | None = None
     refusal: Exception = field(default_factory=lambda: AssertionError("no refusal given"))
@@ -94,6 +95,9 @@ class Gate:
 
     def unsent(self) -> None:
         self.unsents += 1
+
+    def charge(self, amount: MicroAud) -> None:
+        self.charged += amount
 
     def remaining(self) -> timedelta:
         return self.left

@@ -261,6 +261,13 @@ class AutoRetry:
                 return f"{where}: {reason}"
         return None
 
+    async def changes_refusal(self, failure: Failure, changes: JsonObject, policy: WorkflowPolicy) -> str | None:  # noqa: ARG002 - the Protocol's
+        """Return why another request cannot be sent: it has to be the same call, at the same place, proven alike."""
+        before, _ = self._parts(failure)
+        if not isinstance(before, RequestContext):
+            return "it has no usable request"
+        return rules.other_call(before, changes)
+
     async def _unusable_schema(self, request: RequestContext, org_id: OrgId) -> Refused | None:
         for where, schema in _schemas(request):
             found, detail = await self._tools.schemas.usable(schema, org_id)

@@ -155,6 +155,9 @@ class ActingGate:
     def unsent(self) -> None:
         self.gate.unsent()
 
+    def charge(self, amount: MicroAud) -> None:
+        self.gate.charge(amount)
+
     def remaining(self) -> timedelta:
         return self.gate.remaining()
 

@@ -19,6 +19,7 @@ from consumer.store.breakers import (
 )
 from consumer.store.rate_limits import Limited, allow
 from consumer.store.wallets import ALL_HELD, EXHAUSTED, Hold, Wallet, admit
+from schemas.names import Budget
 from tests.support.simulation.loop import EPOCH
 
 
@@ -136,6 +137,9 @@ class Rates:
         return refused
 
 
+_EXHAUSTED = EXHAUSTED[Budget.TEXT]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One row of `token_usage_events`."""
@@ -166,18 +170,18 @@ class Credits:
         for paid in admission.paid:
             self._enter(paid.org_id, paid.attempt_id, "hold", -paid.amount)
         refused = frozenset(admission.refused)
-        short = {hold.org_id: hold for hold in wanted if admission.refused.get(hold.attempt_id) == EXHAUSTED}
+        short = {hold.org_id: hold for hold in wanted if admission.refused.get(hold.attempt_id) == _EXHAUSTED}
         gone = {org for org, hold in short.items() if wallets[org].budget + held_by_others(org, refused) < hold.amount}
         org_of = {hold.attempt_id: hold.org_id for hold in wanted}
         reasons = {
-            attempt: ALL_HELD if reason == EXHAUSTED and org_of[attempt] not in gone else reason
+            attempt: ALL_HELD[Budget.TEXT] if reason == _EXHAUSTED and org_of[attempt] not in gone else reason
             for attempt, reason in admission.refused.items()
         }
         return reasons, admission.left
 
     def lock_out(self, org_id: OrgId, unpaid: int, held: int) -> None:
         if org_id in self.wallets and self.wallets[org_id] + held < unpaid:
-            self.lockouts.setdefault(org_id, EXHAUSTED)
+            self.lockouts.setdefault(org_id, _EXHAUSTED)
 
     def give_back(self, org_id: OrgId, attempt: AttemptId, held: MicroAud, spent: MicroAud) -> None:
         if held > 0 and org_id in self.wallets:

@@ -153,11 +153,16 @@ class Oracle:
         for org, budget in self.budgets.items():
             if budget is None:
                 continue
-            mine = [a for f, a in tables.attempts.values() if tables.failures[f].failure.org_id == org]
+            parked = {claim.attempt_id for claim in tables.claims.values()}  # settled with a decision
+            ended = [(f, a) for one, (f, a) in tables.attempts.items() if one not in parked]
+            mine = [a for f, a in ended if tables.failures[f].failure.org_id == org]
             held = sum(claim.held for claim in tables.claims.values() if claim.org_id == org)
             owed = sum(amount for one, amount in tables.credits.debts.values() if one == org)
             left = budget + self.topped_up[org] - tables.credits.wallets[org] - held + owed
             assert left == sum(a.spent for a in mine), f"G6: {left} left the wallet of {org}"
+        for attempt_id, (_, attempt) in tables.attempts.items():
+            said = self.sim.world.charges_of(attempt_id, {m.owner for m in self.sim.machines if m.alive})
+            assert attempt.spent in said, f"G6: {attempt_id} was charged {said}, and {attempt.spent} is settled"
 
     def _steps_are_whole(self, row: Row) -> None:
         failure = row.failure

@@ -1,6 +1,7 @@
 """The functions of `consumer/store` on the model: the same arguments, sent over a line that may break."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -9,6 +10,7 @@ from uuid import UUID
 
 from consumer.errors import TransientError
 from consumer.model import AttemptId, Claim, Failure, FailureId, Message, MicroAud, OrgId, OwnerId, Settlement
+from consumer.model.approval import AnswerResult
 from consumer.model.settlement import AskedStep
 from consumer.model.suspension import KeptState, Suspension
 from consumer.model.voice import HeardInterval, SilentSources
@@ -41,8 +43,10 @@ from consumer.store.intake import Arrival, Aside, Taken
 from consumer.store.intake_breaker import IntakeState
 from consumer.store.leases import Inherited, LeaseReading, ReadableStates
 from consumer.store.pauses import EndedPauses, TellPause
+from consumer.store.plan_answers import take_answer_notes
 from consumer.store.relapses import forget_unwatched
 from consumer.store.settle import Settled
+from consumer.store.shadows import ShadowLook, shadows_to_look_at
 from consumer.store.suspended import GoneOn, SuspendResult
 from consumer.store.wallet_levels import Looked, look_at_wallets
 from tests.support.simulation.loop import EPOCH, Timeline
@@ -189,6 +193,16 @@ async def none_aside(line: Line, *_: object) -> list[SetAside]:
 
 async def nothing(line: Line) -> None:
     await line.ask(lambda _: None)
+
+
+async def none_stand(line: Line, _: int) -> list[ShadowLook]:
+    """Nothing is in shadow mode here."""
+    return await line.ask(lambda _: [])
+
+
+async def none_answered(line: Line) -> Counter[AnswerResult]:
+    """Who answers here is not counted."""
+    return await line.ask(lambda _: Counter())
 
 
 async def no_wallets_looked_at(line: Line, *_: object) -> Looked:
@@ -344,6 +358,8 @@ STATEMENTS: Final[Mapping[Callable[..., Awaitable[Any]], Callable[..., Awaitable
     rate_limits.open_failures_by_workflow: sick,
     rate_limits.forget: nothing,
     forget_unwatched: nothing,
+    shadows_to_look_at: none_stand,
+    take_answer_notes: none_answered,
     apply_owed: collect_debts,
     look_at_wallets: no_wallets_looked_at,
     aside.read_aside: none_aside,

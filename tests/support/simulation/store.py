@@ -107,6 +107,8 @@ class Claimed:
     begun_since: bool = False
     look_at: float | None = None
     suspended_at: float | None = None
+    charged: MicroAud = field(default_factory=lambda: MicroAud(0))
+    """Of a parked one: what is known of its cost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -346,7 +348,7 @@ class ModelStore:
         keeps = bool(settlement.effect_in_doubt) if moved and row.status in FINAL else settlement.parks
         if keeps:
             step = row.failure.step + self._applies(settlement, claim.step)
-            self._reclaim(replace(claim, owner=PARKED, parked_step=step))
+            self._reclaim(replace(claim, owner=PARKED, parked_step=step, charged=settlement.attempt.spent))
         else:
             del self.tables.claims[claim.scope]
         return keeps
@@ -585,7 +587,9 @@ class ModelStore:
             ][:limit]
             for claim in decided:
                 del tables.claims[claim.scope]
-                tables.credits.give_back(claim.org_id, claim.attempt_id, claim.held, MicroAud(0))
+                tables.credits.give_back(claim.org_id, claim.attempt_id, claim.held, claim.charged)
+                tables.credits.owe(claim.org_id, claim.attempt_id, claim.charged - claim.held)
+            tables.credits.collect({claim.org_id for claim in decided if claim.charged > claim.held})
             self._wake({claim.scope: 1 for claim in decided})
         return len(decided)
 
@@ -955,7 +959,7 @@ class ModelStore:
             hold.attempt_id: Refused(
                 code=Code.INSUFFICIENT_CREDITS,
                 reason=poor[hold.attempt_id],
-                payable=MicroAud(left.get(hold.org_id, 0)),
+                payable={hold.pays_from: left.get(hold.org_id, 0)},
             )
             for hold in holds
             if hold.attempt_id in poor

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -68,6 +68,7 @@ ANSWERS_AFTER: Final = {Act.LATE: 20.0}
 
 
 LONGEST: Final = timedelta(seconds=90)
+NOTHING: Final = frozenset({0})
 
 
 class JobKept(HealState):
@@ -111,6 +112,10 @@ class World:
     """Runs of a strategy: no suspension takes a claim away from its owner in the middle of one."""
     said_not_to_have_happened: Counter[FailureId] = field(default_factory=Counter)
     """How often a person said of a failure that its effect did not happen."""
+    charged: dict[tuple[AttemptId, OwnerId], frozenset[int]] = field(default_factory=dict)
+    """What each process knows that a heal has cost; several where it is not known which state it went on from."""
+    kept: dict[AttemptId, frozenset[int]] = field(default_factory=dict)
+    """What it had cost when its state was kept last; several while that is under way."""
 
     def __post_init__(self) -> None:
         self.store.on_suspend = self._is_suspended
@@ -119,10 +124,31 @@ class World:
         if (claim.owner, claim.attempt_id) in self.under_way:
             self.broken.append(f"G3: {claim.scope} is suspended while {claim.owner} heals it")
 
+    def charges_of(self, attempt: AttemptId, alive: Collection[OwnerId]) -> frozenset[int]:
+        """Give what a heal may have cost: what a process knew of it that died is lost, unless it was kept."""
+        known = {owner: amounts for (one, owner), amounts in self.charged.items() if one == attempt}
+        lost = frozenset() if known and known.keys() <= set(alive) else self.kept.get(attempt, NOTHING)
+        return lost.union(*known.values())
+
+    def charge(self, task: Task, owner: OwnerId, gate: EffectGate, amount: int) -> None:
+        """Charge a heal."""
+        run = (task.attempt_id, owner)
+        self.charged[run] = frozenset(before + amount for before in self.charged[run])
+        gate.charge(MicroAud(amount))
+
+    async def keep(self, task: Task, owner: OwnerId, gate: EffectGate, state: HealState) -> None:
+        """Keep a state, and with it what the heal has cost."""
+        now = self.charged[task.attempt_id, owner]
+        self.kept[task.attempt_id] = now | self.kept.get(task.attempt_id, NOTHING)
+        await gate.keep(state)
+        self.kept[task.attempt_id] = now
+
     @contextmanager
     def running(self, owner: OwnerId, task: Task) -> Iterator[None]:
         """Know that a process runs its strategy."""
         run = (owner, task.attempt_id)
+        before = self.kept.get(task.attempt_id, NOTHING) if task.kept is not None else NOTHING
+        self.charged[task.attempt_id, owner] = before
         self.under_way.add(run)
         try:
             yield
@@ -226,7 +252,7 @@ class Acts:
         await asyncio.sleep(PREPARES_FOR.get(act, timeline.between(0, 1)))
         match act:
             case Act.JOB:
-                await gate.keep(JobKept())
+                await self.world.keep(task, self.owner, gate, JobKept())
                 return await self._order(task, gate)
             case Act.NO:
                 return Refused(code=Code.REFUSED, reason="not this way")
@@ -237,6 +263,7 @@ class Acts:
         await self._begin(gate)
         happened = act in (Act.WORKS, Act.MUTE, Act.SLOW, Act.DAWDLES, Act.LATE, Act.DEAR, Act.BREAKS)
         written = self.world.write(task, self.owner, happened=happened)
+        self.world.charge(task, self.owner, gate, 120_000 if act is Act.DEAR else 10_000)
         if act is Act.BREAKS:
             written.over = True
             raise ValueError("a bug, after the effect")
@@ -255,8 +282,9 @@ class Acts:
         written = self.world.write(task, self.owner, happened=True)
         await asyncio.sleep(self.world.timeline.between(0.01, 2))
         written.answered = written.over = True
+        self.world.charge(task, self.owner, gate, 10_000)
         state = JobKept(job=len(self.world.written[task.failure.id]))
-        await gate.keep(state)
+        await self.world.keep(task, self.owner, gate, state)
         self.world.jobs.add(task.attempt_id)
         await asyncio.sleep(self.world.timeline.between(0, 12))  # its id is kept, and it is not suspended yet
         return self._later(state)
@@ -272,7 +300,7 @@ class Acts:
         await asyncio.sleep(self.world.timeline.between(0, 2))
         if isinstance(kept.state, JobKept) and kept.state.job is not None:
             done = self.world.timeline.chance(0.4)
-            return Healed(proofs=(PROOF,), spent=MicroAud(10_000)) if done else self._later(kept.state)
+            return Healed(proofs=(PROOF,)) if done else self._later(kept.state)
         if kept.begun and task.plan.intent.effect is Effect.UNSAFE:
             return Unknown(reason="whether it was ordered is not known")
         return await self._order(task, gate)
@@ -301,7 +329,7 @@ class Acts:
         written.answered = True
         if act is Act.SICK:
             return NotHealed(code=Code.NOT_HEALED, reason="it says no")
-        return Healed(proofs=(PROOF,), spent=MicroAud(120_000 if act is Act.DEAR else 10_000))
+        return Healed(proofs=(PROOF,))
 
     def _act(self, task: Task) -> Act:
         script: Any = task.failure.context["acts"]

@@ -126,6 +126,8 @@ class Orders:
     name: StrategyName = StrategyName.AUTO_RETRY
     fields: tuple[str, ...] = ()
     oracles: tuple[str, ...] = ("job",)
+    price: MicroAud = field(default_factory=lambda: MicroAud(0))
+    """Charged with the order."""
 
     def needs(self, failure: Failure) -> tuple[str, ...]:  # noqa: ARG002 - the Protocol's
         return ()
@@ -153,6 +155,7 @@ class Orders:
     async def _order(self, task: Task, gate: EffectGate) -> Outcome | Suspended:
         job_id = await run_permitted(gate, lambda: self.jobs.order(task))
         assert isinstance(job_id, str)
+        gate.charge(self.price)
         state = JobState(stage="waits", job_id=job_id)
         await gate.keep(state)
         return Suspended(state=state, look_again=self.every, reason="the job is being done")

@@ -9,7 +9,7 @@ from consumer.catalog import WorkflowPolicy
 from consumer.heal.kept import Suspended
 from consumer.heal.strategy import EffectGate, Strategies, Task
 from consumer.model import Diagnosis, Failure, Intent, MicroAud, Outcome, Scope
-from schemas.names import Effect, StrategyName
+from schemas.names import Budget, Effect, StrategyName
 
 Heals: TypeAlias = Callable[[Task, EffectGate], Awaitable[Outcome | Suspended]]
 
@@ -26,6 +26,7 @@ class Scripted:
     oracles: tuple[str, ...] = ("test",)
     cost: MicroAud | None = None
     """None: what the catalog allows."""
+    pays_from: Budget = Budget.TEXT
 
     def needs(self, failure: Failure) -> tuple[str, ...]:  # noqa: ARG002 - the Protocol's
         return ()
@@ -43,6 +44,7 @@ class Scripted:
             reads_back=failure.context.get("reads_back") is True,
             dependency=str(named["dependency"]) if named["dependency"] else None,
             fault_digest=str(named["damage"]) if named["damage"] else None,
+            pays_from=self.pays_from,
         )
 
     def estimate(self, failure: Failure, policy: WorkflowPolicy) -> MicroAud | None:  # noqa: ARG002 - the Protocol's

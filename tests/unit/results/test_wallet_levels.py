@@ -12,7 +12,7 @@ from consumer.model import OrgId
 from consumer.model.wallet import WalletLevel, WalletReading, WalletWarning
 from consumer.results.events import Outlet
 from consumer.results.wallet_levels import THRESHOLDS, describe, judge, warning_message
-from schemas.names import BudgetWarningKind
+from schemas.names import Budget, BudgetWarningKind
 
 ORG = OrgId(UUID(int=1))
 LOW, CRITICAL = BudgetWarningKind.TEXT_LOW, BudgetWarningKind.TEXT_CRITICAL
@@ -81,7 +81,8 @@ def test_no_threshold_is_warned_of_twice_without_a_filling_between(steps: list[t
             since_filled.clear()
         since_filled += said.warnings
         assert len(set(since_filled)) == len(since_filled)
-        assert {kind for kind in THRESHOLDS if THRESHOLDS[kind] >= said.level.warned} == set(since_filled)
+        of_text = THRESHOLDS[Budget.TEXT]
+        assert {kind for kind, percent in of_text.items() if percent >= said.level.warned} == set(since_filled)
         level = said.level
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from consumer.model import AttemptId, MicroAud, OrgId
 from consumer.store.wallets import EXHAUSTED, NO_WALLET, Hold, Wallet, admit
+from schemas.names import Budget
 
 ORGS = [OrgId(UUID(int=n)) for n in range(3)]
 
@@ -59,13 +60,13 @@ def test_only_who_cannot_pay_is_refused_and_told_why(holds: list[Hold], wallets:
         elif wallet.lockout is not None:
             assert reason == wallet.lockout
         else:
-            assert reason in (None, EXHAUSTED)
+            assert reason in (None, EXHAUSTED[Budget.TEXT])
 
 
 def test_one_that_is_too_dear_does_not_stand_before_a_cheaper_one() -> None:
     said = admit([hold(1, 80), hold(2, 50), hold(3, 20)], {ORGS[0]: Wallet(budget=100, lockout=None)})
     assert said.paid == (hold(1, 80), hold(3, 20))
-    assert said.refused == {hold(2, 50).attempt_id: EXHAUSTED}
+    assert said.refused == {hold(2, 50).attempt_id: EXHAUSTED[Budget.TEXT]}
 
 
 def test_the_last_cent_is_enough() -> None:

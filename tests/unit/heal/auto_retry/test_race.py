@@ -19,7 +19,7 @@ from consumer.errors import DeadlinePassed
 from consumer.heal.auto_retry import AutoRetry
 from consumer.heal.calls.read_back import CLOCKS_AGREE_WITHIN
 from consumer.heal.kept import HealState, Suspended
-from consumer.model import Crashed, Failure, Healed, NotHealed, Outcome, Refused, RetryLater, Unknown
+from consumer.model import Crashed, Failure, Healed, MicroAud, NotHealed, Outcome, Refused, RetryLater, Unknown
 from consumer.model.call import Ambiguous, Answer, CallResult, NotSent, OutboundRequest
 from consumer.redact import redact_json
 from tests.support.healing import NOW, as_kept, diagnosis, failure, policy, task
@@ -157,6 +157,9 @@ class Gate:
 
     def unsent(self) -> None:
         raise AssertionError("in this model no permission is lost")
+
+    def charge(self, amount: MicroAud) -> None:
+        raise AssertionError(f"auto-retry costs nothing, and charges {amount}")
 
     def remaining(self) -> timedelta:
         return max(0.0, self.until - self.model.time) * SECOND
