@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from consumer.model import (
+    Claim,
     DeadLetter,
     Diagnosed,
     FailureId,
@@ -37,6 +38,20 @@ class Claimed:
     diagnosed: Diagnosed
     sent_at: float
     probe: bool = False
+
+    @property
+    def claim(self) -> Claim:
+        """The claim, as its heal runs under it."""
+        plan = self.diagnosed.heal
+        return Claim(
+            attempt_id=self.diagnosed.attempt_id,
+            step=self.diagnosed.failure.step,
+            held=plan.hold,
+            pays_from=plan.intent.pays_from,
+            deadline=self.sent_at + plan.intent.window.total_seconds(),
+            sent_at=self.sent_at,
+            probe=self.probe,
+        )
 
 
 @value(frozen=True, slots=True, kw_only=True)

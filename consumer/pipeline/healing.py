@@ -88,10 +88,10 @@ class HealTasks:
     ) -> None:
         """Start the heals of claims; a claim that the wallet or a rate limit holds back is settled at once."""
         # All take their slots before any other caller can look for a free one.
-        claims = [(one.diagnosed, _claim_of(one)) for one in claimed]
+        claims = [(one.diagnosed, one.claim) for one in claimed]
         started = [both for both in claims if self._takes_slot(*both, is_new=is_new)]
         for one, end in held_back:
-            claim = replace(_claim_of(one), held=MicroAud(0))
+            claim = replace(one.claim, held=MicroAud(0))
             if self._takes_slot(one.diagnosed, claim, is_new=is_new):
                 self._settle(one.diagnosed, claim, end, self.clock.now(), one.diagnosed.plan.strategy, begun=False)
         if started:
@@ -337,16 +337,3 @@ def _plan_mismatch(inherited: Inherited, plan: Heal) -> str | None:
         # The wallet had refused, and the process died before it could record that; or the catalog now asks for more.
         return "its credits were not held when a process died"
     return None
-
-
-def _claim_of(claimed: Claimed) -> Claim:
-    diagnosed, plan = claimed.diagnosed, claimed.diagnosed.heal
-    return Claim(
-        attempt_id=diagnosed.attempt_id,
-        step=diagnosed.failure.step,
-        held=plan.hold,
-        pays_from=plan.intent.pays_from,
-        deadline=claimed.sent_at + plan.intent.window.total_seconds(),
-        sent_at=claimed.sent_at,
-        probe=claimed.probe,
-    )
