@@ -1,5 +1,6 @@
 """What every strategy promises, tried on each that is installed. A new strategy adds one `Subject` to `SUBJECTS`."""
 
+import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -14,6 +15,7 @@ from consumer.catalog import WorkflowPolicy, parse_catalog
 from consumer.errors import DeadlinePassed, LostClaim, RevokedClaim
 from consumer.heal.auto_retry import AutoRetry
 from consumer.heal.kept import Kept, decode_state, encode_state
+from consumer.heal.route_repair.strategy import RouteRepair
 from consumer.heal.run import unproven
 from consumer.heal.schema_autofix.strategy import SchemaAutofix
 from consumer.heal.strategy import LastingStrategy, Strategy, readable_states
@@ -26,8 +28,9 @@ from consumer.runners.configured import ConfiguredRunners
 from schemas.names import Disposition, StrategyName, Verdict
 from tests.support.healing import Clock, Gate, diagnosis, failure, heal_to_its_end, outcome_of, policy, task
 from tests.support.paths import ROOT
+from tests.support.pipeline import catalog
 from tests.support.worlds.http_engine import Engine, engine_catalog, refused_payload
-from tests.support.worlds.http_world import Reply, Script, Seen, http_world, json_reply
+from tests.support.worlds.http_world import Reply, Script, Seen, World, http_world, json_reply
 from tests.support.worlds.render_farm import IMPOSSIBLE, Farm, Renders
 
 
@@ -91,6 +94,47 @@ async def schema_autofix() -> AsyncIterator[Subject]:
 
 
 @asynccontextmanager
+async def route_repair() -> AsyncIterator[Subject]:
+    async with http_world() as world, open_calls({}) as calls:
+        for run, ends in (("works", "done"), ("fails", "failed")):
+            stands: list[dict[str, Any]] = [{"state": "failed", "starts": 1}]
+
+            def ordered(_: int, __: Seen, stands: list[dict[str, Any]] = stands, ends: str = ends) -> Reply:
+                stands[:] = [{"state": ends, "starts": 2}]
+                return json_reply({}, 202)
+
+            world.on(f"/runs/{run}/rerun", ordered)
+            world.on(f"/runs/{run}", lambda _, __, stands=stands: json_reply(stands[0]))
+        declared = parse_catalog(stall_catalog(world))
+        allowed = declared.policy("orders.sync")
+        assert allowed is not None
+        works = {"run": {"id": "works", "step": "charge"}}
+        yield Subject(
+            strategy=RouteRepair(ConfiguredRunners(declared.runners, calls), calls, redact_json),
+            policy=allowed,
+            healable=failure(works),
+            hopeless=failure({"run": {"id": "fails", "step": "charge"}}),
+            touched=failure(works, redactions=("/context/run/id",)),
+            effects=lambda: len(world.calls("/runs/works/rerun")) + len(world.calls("/runs/fails/rerun")),
+        )
+
+
+def stall_catalog(world: World) -> str:
+    look = {
+        "url": world.url("/runs/{run.id}"),
+        "status": "/state",
+        "fence": "/starts",
+        "phases": {"done": "succeeded", "failed": "failed"},
+    }
+    rerun = {"url": world.url("/runs/{run.id}/rerun"), "body": {"fence": "{run.fence}"}, "effect": "conditional"}
+    engine = {"kind": "http", "look": look, "rerun_step": rerun}
+    text = catalog(
+        world.port, runner="engine", route_repair="{apart: PT0.05S, verify: PT4S}", steps="{charge: {again: yes}}"
+    )
+    return text + f"runners: {{engine: {json.dumps(engine)}}}\n"
+
+
+@asynccontextmanager
 async def the_one_in_contributing() -> AsyncIterator[Subject]:
     async with http_world() as world, open_calls({}) as calls:
         stands = {"/works": b"{}", "/stays": b'{"active":"old"}'}
@@ -149,6 +193,7 @@ def _in_contributing() -> Any:  # noqa: ANN401 - a module that no checker sees
 SUBJECTS: list[Callable[[], AbstractAsyncContextManager[Subject]]] = [
     auto_retry,
     schema_autofix,
+    route_repair,
     the_one_in_contributing,
     lasting_from_outside,
 ]
