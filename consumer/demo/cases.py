@@ -230,7 +230,6 @@ def _to_refuse(world: World, organisations: Organisations) -> tuple[Case, ...]:
 def _not_installed(org_id: UUID) -> tuple[Case, ...]:
     rewrite = StrategyName.WORKFLOW_REWRITE
     told = (
-        ("enrich.run", "Run stuck in step enrich for 40 minutes", StrategyName.ROUTE_REPAIR),
         ("magazine.cover", "Hero image was not generated: empty answer", StrategyName.AUTO_REGENERATE),
         ("greeting.voice", "Voice synthesis returned 0 bytes of audio", StrategyName.AUTO_REGENERATE),
         ("ledger.sync", "Payment captured but the ledger still says open", StrategyName.DEPENDENCY_REPLACEMENT),

@@ -7,6 +7,8 @@ from typing import Final
 import yaml
 
 from consumer.demo.refunds import refund_entries
+from consumer.demo.stalls import SERVICE as STALLS
+from consumer.demo.stalls import stall_engine, stall_entry
 from consumer.local.server import LOCALHOST
 from consumer.local.stack import Stack
 from consumer.model import Json, JsonObject
@@ -31,8 +33,8 @@ INVOICE: Final[JsonObject] = {
 """Input schema of the step `book` of every invoice workflow."""
 
 
-def demo_catalog(ports: Sequence[int], engine: str) -> str:
-    """Return the catalog as YAML for a world with these ports, whose workflow engine is at this address."""
+def demo_catalog(ports: Sequence[int], engine: str, stalls: str) -> str:
+    """Return the catalog as YAML for a world with these ports, whose two workflow engines are at these addresses."""
     hosts: Json = [{"host": LOCALHOST, "ports": list(ports), "schemes": ["http"], "addresses": ["127.0.0.0/8"]}]
     # A dead process's claim is taken over once its effect deadline has passed: one short try keeps that at 7 s.
     one_try: JsonObject = {"tries": 1, "timeout": "PT2S"}
@@ -55,7 +57,7 @@ def demo_catalog(ports: Sequence[int], engine: str) -> str:
     workflows.insert(0, invoices | {"hosts": hosts, "attempts": 2, "backoff": "PT1S"})
     newsletters: JsonObject = {"name": "newsletters.*", "mode": "shadow"}
     workflows.insert(0, newsletters | {"hosts": hosts, "attempts": 2, "backoff": "PT1S"})
-    workflows[:0] = refund_entries(hosts)
+    workflows[:0] = [*refund_entries(hosts), stall_entry(hosts)]
     for entry in workflows:
         if isinstance(entry, dict):
             entry["members"] = ["auto-retry"]  # some of the demo's failures are inserted by a plain member
@@ -64,7 +66,7 @@ def demo_catalog(ports: Sequence[int], engine: str) -> str:
     ]
     document: JsonObject = {
         "version": 1,
-        "runners": {"engine": _engine(engine)},
+        "runners": {"engine": _engine(engine), STALLS: stall_engine(stalls)},
         "sources": sources,
         "workflows": workflows,
     }

@@ -21,6 +21,7 @@ from consumer.demo.poison import demo_poison
 from consumer.demo.publish import Inbound, lose_an_answer, open_inbound
 from consumer.demo.refunds import refund_cases
 from consumer.demo.stage import Stage, run_place
+from consumer.demo.stalls import stall_cases
 from consumer.demo.state import DemoFailure, Look, looking_on, read_output
 from consumer.demo.view import View, open_view
 from consumer.local.foreground import run_in_foreground
@@ -57,7 +58,8 @@ async def _run_scenario(place: Stage, view: View, inbound: Inbound, logs: Sequen
     paying = place.organisations.paying
     poison = demo_poison(SOURCE, paying)
     held_back = held_back_cases(place.world, paying)
-    cases = (*demo_cases(place.world, place.organisations), *held_back, *refund_cases(place.world, paying))
+    others = (*held_back, *refund_cases(place.world, paying), *stall_cases(paying))
+    cases = (*demo_cases(place.world, place.organisations), *others)
     async with (
         run_consumers(place.settings, logs) as consumers,
         looking_on(place.stack.dsn, dependency_of(place.world), view.show) as board,

@@ -63,7 +63,7 @@ async def run_place(home: Path) -> AsyncIterator[Stage]:
             asyncio.to_thread(migrate, stack.dsn), create_topics(kafka, partitions=PARTITIONS, replication=1)
         )
         catalog = await asyncio.to_thread(
-            _write, home / "catalog.yaml", demo_catalog(world.ports, world.url("engine", ""))
+            _write, home / "catalog.yaml", demo_catalog(world.ports, world.url("engine", ""), world.url("stalls", ""))
         )
         connection = await asyncpg.connect(stack.dsn, timeout=10)
         resources.push_async_callback(connection.close, timeout=5)

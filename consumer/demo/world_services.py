@@ -4,6 +4,8 @@ from collections import Counter
 from http import HTTPStatus
 from typing import Final
 
+from consumer.demo.stalls import SERVICE as STALLS
+from consumer.demo.stalls import StallEngine
 from consumer.demo.world import Cut, EffectRecord, Ending, Service, Silence, WorldCall, WorldReply
 from consumer.model import Json
 
@@ -146,4 +148,5 @@ def demo_services() -> dict[str, Service]:
         "runs": Runs(),
         "labels": Keyed(),
         "engine": Engine(),
+        STALLS: StallEngine(),
     }

@@ -209,7 +209,8 @@ def outcome_of(
     cause = f"{ordered.found.cause}: {ordered.found.evidence}"
     match said:
         case Satisfied(proofs=proofs):
-            return Healed(proofs=proofs, details=session.details)
+            named = replace(proofs[0], detail=f"{ordered.found.cause}: {proofs[0].detail}"[:200])
+            return Healed(proofs=(named, *proofs[1:]), details=session.details)
         case Refuted(why=why, proofs=proofs, twice=True):
             return session.unknown(f"{cause}; after the order: {why}", proofs)
         case Refuted(why=why, proofs=proofs):

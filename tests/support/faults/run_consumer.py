@@ -27,6 +27,7 @@ from consumer import logs
 from consumer.catalog import WorkflowPolicy
 from consumer.heal.auto_retry import AutoRetry
 from consumer.heal.kept import HealState, Kept, Suspended
+from consumer.heal.route_repair.strategy import RouteRepair
 from consumer.heal.schema_autofix.strategy import SchemaAutofix
 from consumer.heal.strategy import EffectGate, LastingStrategy, Strategies, Task
 from consumer.kafka.reader import Reader
@@ -263,10 +264,12 @@ async def acting_strategies(settings: Settings, act: Act) -> AsyncIterator[Strat
     """Give the installed strategies with their boundaries watched, and the calls of the first tagged."""
     catalog = read_catalog(settings.catalog)
     async with open_calls(catalog.secrets, connections=settings.heal.slots) as calls, repair_worker_pool() as room:
-        autofix = SchemaAutofix(ConfiguredRunners(catalog.runners, calls), room, redact_json)
+        runners = ConfiguredRunners(catalog.runners, calls)
+        autofix = SchemaAutofix(runners, room, redact_json)
         yield {
             StrategyName.AUTO_RETRY: Acting(AutoRetry(Tagging(calls), redact_json), act),
             StrategyName.SCHEMA_AUTOFIX: Acting(autofix, act),
+            StrategyName.ROUTE_REPAIR: Acting(RouteRepair(runners, calls, redact_json), act),
         }
 
 
