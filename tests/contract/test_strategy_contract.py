@@ -104,7 +104,11 @@ async def route_repair() -> AsyncIterator[Subject]:
                 return json_reply({}, 202)
 
             world.on(f"/runs/{run}/rerun", ordered)
-            world.on(f"/runs/{run}", lambda _, __, stands=stands: json_reply(stands[0]))
+
+            def looked(_: int, __: Seen, stands: list[dict[str, Any]] = stands) -> Reply:
+                return json_reply(stands[0])
+
+            world.on(f"/runs/{run}", looked)
         declared = parse_catalog(stall_catalog(world))
         allowed = declared.policy("orders.sync")
         assert allowed is not None

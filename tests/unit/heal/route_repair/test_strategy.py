@@ -65,7 +65,11 @@ class Time(Clock):
 
 
 async def healed(
-    looks: list[Sight], *, runner: ScriptedRunner | None = None, policy: WorkflowPolicy = POLICY, **changes: bool
+    looks: list[Sight],
+    *,
+    runner: ScriptedRunner | None = None,
+    policy: WorkflowPolicy = POLICY,
+    effect_in_doubt: bool = False,
 ) -> tuple[Outcome, ScriptedRunner]:
     """Heal a run that shows these looks, one after the other."""
     engine = runner or ScriptedRunner()
@@ -74,7 +78,7 @@ async def healed(
     strategy = RouteRepair(
         OneRunner(engine), NoCalls(), redact_json, sleep=clock.sleep, monotonic=clock.monotonic, now=clock.now
     )
-    failed = replace(failure({"run": {"id": RUN.run_id}}), **changes)
+    failed = replace(failure({"run": {"id": RUN.run_id}}), effect_in_doubt=effect_in_doubt)
     planned: Task = replace(task(strategy, failed, policy), failure=failed)
     ended = await heal_to_its_end(strategy, planned, Gate(left=timedelta(minutes=9)), clock.sleep)
     return ended, engine
