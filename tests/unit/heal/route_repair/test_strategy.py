@@ -43,11 +43,12 @@ def at(seconds: float) -> datetime:
 
 
 def charge(phase: StepPhase, **more: Any) -> StepState:  # noqa: ANN401 - fields of a step
-    return StepState(name="charge", phase=phase, **({"attempts": 1, "completions": 0} | more))
+    told: dict[str, Any] = {"attempts": 1, "completions": 0} | more
+    return StepState(name="charge", phase=phase, **told)
 
 
 def seen(second: float, *steps: StepState, phase: Phase = Phase.RUNNING, **more: Any) -> RunState:  # noqa: ANN401
-    told = {"fence": "1", "last_sign_of_life": at(0), "at": at(second)} | more
+    told: dict[str, Any] = {"fence": "1", "last_sign_of_life": at(0), "at": at(second)} | more
     return RunState(phase=phase, said=phase.value, steps=steps, **told)
 
 
