@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -27,18 +28,18 @@ def image(
     expected = MediaExpectation(
         kind=AssetKind.IMAGE, media_types=(media_type,), width=width, height=height, aspect=width / height, alpha=alpha
     )
-    return TrueFile(make=make, expected=expected)
+    return TrueFile(make=cache(make), expected=expected)
 
 
 def speech(
     media_type: MediaType, make: Callable[[], bytes], *, text: str = TEXT, seconds: float | None = None
 ) -> TrueFile:
     expected = MediaExpectation(kind=AssetKind.AUDIO, media_types=(media_type,), text=text, seconds=seconds)
-    return TrueFile(make=make, expected=expected)
+    return TrueFile(make=cache(make), expected=expected)
 
 
 def _animated(kind: str, **options: object) -> bytes:
-    frames = [photograph(seed=seed) for seed in range(1, 6)]
+    frames = [photograph(96, 72, seed=seed) for seed in range(1, 5)]
     return saved(frames[0], kind, save_all=True, append_images=frames[1:], duration=80, loop=0, **options)
 
 
@@ -71,7 +72,7 @@ TRUE_FILES: Final[Mapping[str, TrueFile]] = {
     "png, one bit": image(_PNG, lambda: saved(photograph().convert("1"), "PNG")),
     "png, sixteen bits": image(_PNG, _sixteen_bit),
     "png, optimised": image(_PNG, lambda: saved(photograph(), "PNG", optimize=True)),
-    "png, animated": image(_PNG, lambda: _animated("PNG")),
+    "png, animated": image(_PNG, lambda: _animated("PNG"), (96, 72)),
     "png, small": image(_PNG, lambda: saved(photograph(16, 16), "PNG"), (16, 16)),
     "png, wide": image(_PNG, lambda: saved(photograph(1600, 90), "PNG"), (1600, 90)),
     "jpeg": image(_JPEG, lambda: saved(photograph(), "JPEG", quality=90)),
@@ -84,12 +85,12 @@ TRUE_FILES: Final[Mapping[str, TrueFile]] = {
     "jpeg, a drawing": image(_JPEG, lambda: saved(drawing(), "JPEG"), (256, 256)),
     "jpeg, odd size": image(_JPEG, lambda: saved(photograph(251, 187), "JPEG"), (251, 187)),
     "gif": image(MediaType.GIF, lambda: saved(photograph(), "GIF")),
-    "gif, animated": image(MediaType.GIF, lambda: _animated("GIF")),
+    "gif, animated": image(MediaType.GIF, lambda: _animated("GIF"), (96, 72)),
     "gif, transparent": image(MediaType.GIF, lambda: saved(cut_out(), "GIF"), (256, 256), alpha=True),
     "webp": image(MediaType.WEBP, lambda: saved(photograph(), "WEBP")),
     "webp, lossless": image(MediaType.WEBP, lambda: saved(photograph(), "WEBP", lossless=True)),
     "webp, transparent": image(MediaType.WEBP, lambda: saved(cut_out(), "WEBP"), (256, 256), alpha=True),
-    "webp, animated": image(MediaType.WEBP, lambda: _animated("WEBP")),
+    "webp, animated": image(MediaType.WEBP, lambda: _animated("WEBP"), (96, 72)),
     "avif": image(MediaType.AVIF, lambda: saved(photograph(), "AVIF", speed=10)),
     "avif, transparent": image(MediaType.AVIF, lambda: saved(cut_out(), "AVIF", speed=10), (256, 256), alpha=True),
     "svg": image(MediaType.SVG, lambda: svg(_SHAPES)),
