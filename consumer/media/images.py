@@ -44,7 +44,7 @@ _FORMATS: Final = {
 """One decoder for each type: none is left to guess."""
 _DAMAGE: Final = (
     *(OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, AttributeError),
-    *(AssertionError, OverflowError, ZeroDivisionError, struct.error, zlib.error),
+    *(AssertionError, OverflowError, RuntimeError, ZeroDivisionError, struct.error, zlib.error),
 )
 """What Pillow's plugins raise on damaged files."""
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1

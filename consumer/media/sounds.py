@@ -40,6 +40,8 @@ _WINDOW_SECONDS: Final = 0.02
 _RESOLUTION: Final = 4
 """Spectra resolve a quarter of a hertz's period: windows of a quarter of a second."""
 _FULL: Final = 0.99
+_HIGHEST: Final = 1e4
+"""Far above what driving a sound beyond full scale gives."""
 _DAMAGED_SHARE: Final = 0.01
 _QUIETEST: Final = 1e-12
 
@@ -172,10 +174,14 @@ class _Sums:
 
     def add(self, block: Samples) -> None:
         """Add samples, channel by channel."""
+        peak = max(float(block.max()), -float(block.min()))
+        # Files of floats may hold anything: also what is no number, which no comparison finds.
+        if not peak <= _HIGHEST:
+            raise UnreadableSound("its samples are no samples")
         self.frames += block.shape[1]
         self._sum += float(block.sum(dtype=np.float64))
         self._squares += float(np.einsum("cn,cn->c", block, block).sum(dtype=np.float64))
-        if max(float(block.max()), -float(block.min())) >= _FULL:
+        if peak >= _FULL:
             high = np.abs(block) >= _FULL
             self._clipped += int((high[:, 1:] & high[:, :-1]).sum())
         self._levels.append(self._loudness(block))

@@ -64,6 +64,11 @@ def _said(samples: Callable[[], "np.ndarray[tuple[int], np.dtype[np.float64]]"])
     return lambda: wav(np.asarray(samples()))
 
 
+def _not_numbers() -> bytes:
+    whole = TRUE_FILES["wav, float"].make()
+    return whole[:-400] + b"\xff" * 400
+
+
 def _padded() -> bytes:
     """Half of the sentence, and silence up to its length."""
     whole = voice()
@@ -126,6 +131,7 @@ LIES: Final[Mapping[str, Lie]] = {
     "half a flac": _lie(_C.COMPLETE, cut("flac", 0.5), SOUND),
     "half an m4a": _lie(_C.COMPLETE, cut("m4a, index first", 0.6), SOUND),
     "an m4a without its index": _lie(_C.DECODES, cut("m4a", 0.5), SOUND),
+    "samples that are no numbers": _lie(_C.DECODES, _not_numbers, SOUND),
     "a head alone": _lie(_C.DECODES, lambda: TRUE_FILES["wav"].make()[:44], SOUND),
     "half a sentence": _lie(_C.SPEECH_LENGTH, _said(lambda: voice(2.1)), SPEECH),
     "half a sentence and silence": _lie(_C.SPEECH_LENGTH, _padded, SPEECH),
