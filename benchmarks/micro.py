@@ -27,10 +27,15 @@ from benchmarks.contenders import noop
 from benchmarks.harness import load
 from consumer import logs
 from consumer.diagnose.diagnosis import diagnose
+from consumer.heal.gate import Gate
+from consumer.heal.run import run
+from consumer.heal.strategy import Task
 from consumer.ingest.decode import AdmissionRules, decode
 from consumer.kafka.polls import record_of
 from consumer.local.stack import run_stack
-from consumer.model import Claim, Diagnosed, Failure, Heal, Message, OwnerId, Record, Settlement, attempt_id
+from consumer.model import AttemptId, Claim, Diagnosed, Failure, Heal, Message, OwnerId, Record, Settlement, attempt_id
+from consumer.model.suspension import KeptState
+from consumer.ownership.permission import Moment, Permission
 from consumer.plan.planner import Planner
 from consumer.redact import may_hold_secret
 from consumer.results.events import Outlet, attempt_details
@@ -150,12 +155,52 @@ def leaves(stages: Stages, batch: Batch) -> dict[str, Leaf]:
         "diagnose": lambda: [diagnose(one.failure_reason, one.context) for one in batch.failures],
         "plan": lambda: [stages.planner.plan(one.failure, one.diagnosis, stages.now) for one in batch.diagnosed],
         "intake rows": lambda: [intake._row(one) for one in arrivals],  # noqa: SLF001 - what is measured
+        "heal": lambda: uvloop.run(_heal_all(stages, batch.diagnosed)),
         "settle_heal": lambda: [stages.settlement(one) for one in batch.ended],
         "settle rows": lambda: [settle._row(one) for one in batch.settled],  # noqa: SLF001
         " details": lambda: [as_json(attempt_details(one.attempt, one.diagnosis)) for one in batch.settled],
         "outbox rows": lambda: [outbox._row(one) for one in messages],  # noqa: SLF001
         "log line": lambda: _tell_all(log, batch.settled),
     }
+
+
+class _Tenure:
+    """A lease whose claims are always its own."""
+
+    def __init__(self) -> None:
+        self._permission = Permission(timedelta(hours=1))
+        self._permission.renewed(Moment.now())
+        self._permission.read(Moment.now(), ())
+
+    async def permit(self, claim: Claim, seen_at: float) -> float:  # noqa: ARG002 - the Protocol's
+        await self._permission.wait()
+        return seen_at
+
+    def may_start(self, claim: Claim, seen_at: float) -> bool:  # noqa: ARG002 - the Protocol's
+        return self._permission.is_fresh()
+
+    async def make_durable(self, claim: Claim) -> None:
+        raise TypeError(f"a heal without effect makes nothing durable: {claim}")
+
+    async def keep(self, claim: Claim, state: KeptState) -> None:
+        raise TypeError(f"a heal that does nothing keeps nothing: {claim}, {state}")
+
+
+async def _heal_all(stages: Stages, diagnosed: Sequence[Diagnosed]) -> None:
+    tenure = _Tenure()
+    for one in diagnosed:
+        claim = Claim(attempt_id=one.attempt_id, step=0, held=one.heal.hold, deadline=time.monotonic() + 30.0)
+        policy = stages.catalog.policy(one.failure.workflow_name)
+        if policy is None:
+            raise TypeError("the load's catalog has a policy for everything")
+        task = Task(
+            failure=one.failure, diagnosis=one.diagnosis, plan=one.heal, policy=policy, attempt_id=claim.attempt_id
+        )
+        await run(noop.STRATEGIES[one.heal.strategy], task, Gate(claim, one.heal.intent.effect, tenure, _note_start))
+
+
+def _note_start(_: AttemptId) -> None:
+    return
 
 
 def _arrival(diagnosed: Diagnosed) -> intake.Arrival:

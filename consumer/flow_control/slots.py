@@ -11,6 +11,7 @@ from typing import Final
 
 from consumer.event_loop import wait_for_event
 from consumer.model import AttemptId, OrgId
+from schemas.value import value
 
 UNSETTLED_LEAST: Final = 256
 """Ended heals that may wait to be settled: as many as there are slots, so that the next batch is taken in while the
@@ -41,7 +42,7 @@ class SlotDecision(Enum):
     STORE_ONLY = "none: it is stored, and healed when it is due"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class _SlotUse:
     since: float
     org_id: OrgId

@@ -61,6 +61,10 @@ class KeptOnClaim:
     begun_since: bool = False
     """An effect may have begun since the state was kept."""
 
+    def copied(self) -> "KeptOnClaim":
+        """Return another of the same content: each heal has one, and `dataclasses.replace` takes five times as long."""
+        return KeptOnClaim(state=self.state, begun=self.begun, begun_since=self.begun_since)
+
 
 NOTHING_KEPT: Final = KeptOnClaim()
 """Of a claim that has just been made."""
@@ -90,9 +94,9 @@ class Gate:
         self._tenure = tenure
         self._seen_at = claim.sent_at
         self._started = started
-        self._carried = replace(carried)
+        self._carried = carried.copied()
         self._charged = carried.state.charged if carried.state is not None else MicroAud(0)
-        self._before = replace(carried)
+        self._before = carried.begun, carried.begun_since
         self._closed = False
 
     @property
@@ -147,7 +151,7 @@ class Gate:
                 raise DeadlinePassed("the time in which this heal may act on its scope is over")
             if self.may_start():
                 break
-        self._before = replace(self._carried)
+        self._before = self._carried.begun, self._carried.begun_since
         self._carried.begun = self._carried.begun_since = True
         self._started(self._claim.attempt_id)
 
@@ -176,7 +180,7 @@ class Gate:
 
     def unsent(self) -> None:
         """Revert the last `begin`: not one byte of its effect was sent, and none will be."""
-        self._carried.begun, self._carried.begun_since = self._before.begun, self._before.begun_since
+        self._carried.begun, self._carried.begun_since = self._before
 
     def charge(self, amount: MicroAud) -> None:
         """Count what the heal has cost besides."""

@@ -13,6 +13,7 @@ from consumer.model import (
     Refused,
     RetryLater,
 )
+from consumer.model.pause import place_of
 from schemas.value import value
 
 HeldBack: TypeAlias = Refused | RetryLater
@@ -51,6 +52,7 @@ class Claimed:
             deadline=self.sent_at + plan.intent.window.total_seconds(),
             sent_at=self.sent_at,
             probe=self.probe,
+            place=place_of(self.diagnosed),
         )
 
 

@@ -8,12 +8,12 @@ effect costs a round trip, and without the database none starts.
 import asyncio
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from consumer.model import AttemptId, Claim
 from consumer.model.pause import HealingPause, pause_over
+from schemas.value import value
 
 READ_EVERY: Final = timedelta(seconds=0.5)
 """Interval at which revoked claims are read: three readings may fail before effects have to wait."""
@@ -23,7 +23,7 @@ NOTHING_STARTS_AFTER: Final = timedelta(seconds=1.6)
 """Time after a decision's commit: `FRESH_FOR`, and a margin for two clocks that do not run quite alike."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Moment:
     """One moment by both clocks: the monotonic one stands still while a virtual machine is suspended."""
 

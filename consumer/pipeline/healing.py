@@ -158,7 +158,8 @@ class HealTasks:
         if not await self.live.acquire(SLOT_WAIT_LIMIT):
             self._end_without_slot(diagnosed, claim, continued, held)
             return
-        claim = replace(claim, place=place_of(diagnosed) if continued is None else self._place_of(diagnosed))
+        if claim.place is None:
+            claim = replace(claim, place=self._place_of(diagnosed))
         started_at = self.clock.now() - (kept.suspended_for if kept is not None else timedelta(0))
         gate = Gate(claim, plan.intent.effect, self.lease, self.live.effect_started, held.given_back, carried)
         task = Task(

@@ -186,6 +186,15 @@ class Publisher:
             _, late = await asyncio.wait(rounds, timeout=LAST_SWEEP.total_seconds())
             for task in late:
                 task.cancel()
+        await self._forget_last()
+
+    async def _forget_last(self) -> None:
+        """Delete what the broker has and an interrupted sweep gave back: left there, all of it would be sent again."""
+        try:
+            async with asyncio.timeout(LAST_SWEEP.total_seconds()):
+                await self.forget_acked()
+        except (TransientError, TimeoutError) as error:
+            log.warning("sweep_failed", error=str(error)[:300])
 
     async def _sweep(self, one: TopicSweep, stop: asyncio.Event, every: timedelta) -> None:
         while not stop.is_set():

@@ -1,8 +1,9 @@
 """Turns outcomes into settlements: what one finished step of one failure writes to the database. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import field, fields, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final, TypeAlias, assert_never
 
 from consumer.catalog import WorkflowPolicy
@@ -274,7 +275,7 @@ def _build_attempt(ended: FinishedHeal) -> Attempt:
     outcome = ended.outcome
     result, code = result_and_code(outcome)
     # The fields of an outcome depend on its kind; the attempt has a place for all of them.
-    carried = {name: getattr(outcome, name) for name in _OUTCOME_FIELDS if hasattr(outcome, name)}
+    carried = {name: getattr(outcome, name) for name in _outcome_fields(type(outcome))}
     if code is Code.INSUFFICIENT_CREDITS:
         carried["details"] = {"error": INSUFFICIENT, **_describe_unpaid(ended.own_plan)}
     if isinstance(ended.plan, Heal) and ended.plan.approval is not None:
@@ -306,7 +307,12 @@ def _describe_unpaid(heal: Heal | None) -> JsonObject:
     return {"unpaid_aud": in_aud(heal.hold), **budget}
 
 
-_OUTCOME_FIELDS = ("reason", "proofs", "recovered", "details", "drift", "missing", "spent")
+_OUTCOME_FIELDS: Final = frozenset(("reason", "proofs", "recovered", "details", "drift", "missing", "spent"))
+
+
+@cache
+def _outcome_fields(kind: type[Outcome]) -> tuple[str, ...]:
+    return tuple(one.name for one in fields(kind) if one.name in _OUTCOME_FIELDS)
 
 
 def strip_content(settlement: Settlement, outlet: Outlet) -> Settlement:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -264,3 +265,26 @@ async def test_a_send_has_no_more_bytes_than_a_slow_broker_takes_in_time() -> No
     await published([message(None, body=bytes(800_000)) for _ in range(40)], broker)
     assert sum(map(len, broker.sent)) == 40
     assert max(sum(map(message_size, batch)) for batch in broker.sent) < BATCH_BYTES + 900_000
+
+
+async def test_what_a_stop_interrupts_in_being_deleted_from_the_outbox_is_deleted_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = message(None)
+    outbox, begun = Outbox(monkeypatch, told), asyncio.Event()
+
+    async def slowly_at_first(pool: object, ids: Sequence[UUID]) -> None:
+        if not begun.is_set():
+            begun.set()
+            await asyncio.Event().wait()  # a disk that hangs for longer than the stop waits
+        await outbox.forget(pool, ids)
+
+    monkeypatch.setattr("consumer.pipeline.publish.forget", slowly_at_first)
+    monkeypatch.setattr("consumer.pipeline.publish.LAST_SWEEP", timedelta(milliseconds=10))
+    publisher = await published([told], Broker())
+    stop = asyncio.Event()
+    sweeping = asyncio.create_task(publisher.sweep(stop, timedelta(minutes=1)))
+    await asyncio.wait_for(begun.wait(), PATIENCE)
+    stop.set()
+    await asyncio.wait_for(sweeping, PATIENCE)
+    assert not outbox.rows
