@@ -74,7 +74,7 @@ class PauseReason(StrEnum):
     OPEN_ROWS = "open_rows"  # too many failures are open
     OPEN_BYTES = "open_bytes"  # they take too much space
     DATABASE = "database"  # an earlier batch is not durable yet
-    LARGE_RECORDS = "large_records"  # worker processes still read large records of as many partitions as may wait
+    LARGE_RECORDS = "large_records"  # worker processes still read as many bytes of large records as may wait
     DEAD_LETTERS = "dead_letters"  # events of nearly every source are refused: most likely our own fault
 
 

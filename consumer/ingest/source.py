@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Generic, Protocol, TypeAlias, TypeVar
+from operator import attrgetter
+from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
 
@@ -15,9 +16,9 @@ from consumer.errors import TransientError
 from consumer.event_loop import wait_for_event
 from consumer.ingest.lag import Lag
 from consumer.ingest.liveness import MemberLiveness
-from consumer.ingest.offsets import Epoch, Epochs
+from consumer.ingest.offsets import Epochs, ReadRange
 from consumer.ingest.slow_spans import SlowSpans
-from consumer.ingest.splitting import split_poll
+from consumer.ingest.splitting import PollBatch, split_poll
 from consumer.kafka.group import group_answers
 from consumer.kafka.polls import NOTHING, Polled
 from consumer.kafka.reader import Listener, Reader, open_reader
@@ -27,8 +28,6 @@ from consumer.settings import IntakeSettings, KafkaSettings
 
 log = structlog.get_logger(__name__)
 
-_EndOffsets: TypeAlias = Mapping[Partition, tuple[Epoch, int]]
-"""Per partition the offset after the records that were read, and the epoch of the assignment under which they were."""
 BatchT = TypeVar("BatchT")
 ResultT = TypeVar("ResultT")
 
@@ -76,7 +75,8 @@ class IntakeGate(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Span(Generic[BatchT]):
     batch: BatchT
-    ends: _EndOffsets
+    ranges: Sequence[ReadRange]
+    """What is durable, or a part of it, once the batch is."""
     rows: int
     size: int
     """Bytes of the records' values."""
@@ -108,6 +108,8 @@ class KafkaSource(Generic[BatchT]):
         self._carry_over: _Span[BatchT] | None = None
         """Read, and too large to be merged into the batch before it."""
         self._slow: SlowSpans[_Span[BatchT]] = SlowSpans()
+        self._held: frozenset[Partition] = frozenset()
+        """Partitions that wait for a slow batch."""
         self._idle = asyncio.Event()
         self._idle.set()
         self._may_take = asyncio.Event()
@@ -146,22 +148,20 @@ class KafkaSource(Generic[BatchT]):
         while not stop.is_set():
             # Under back-pressure from the database the loop polls all the same, paused: the group takes a member that
             # does not poll for dead. A rebalance may unpause partitions under the poll, so its records are kept.
-            for span, partitions in self._slow.ended():
-                waiting.append(span)
-                if not self._paused:
-                    self._reader.resume((partitions - self._slow.partitions) & self._reader.assignment())
+            waiting.extend(self._slow.ended())
+            self._hold_partitions()
             self._pause_or_resume(held_up=bool(waiting))
             phase = LoopPhase.PAUSED if self._paused else LoopPhase.POLL
             found = await self._measure(phase, self._poll(self._valve.may_read() or self._intake.max_rows))
             if not self._paused:
                 self._valve.took(sum(map(len, found.records.values())))
             # Stamped before anything is awaited: a rebalance in between must not give them the next epoch.
-            for ends, records in self._stamp(found):
-                if self._is_slow(ends, records):
-                    self._slow.begin(self._span(ends, records), frozenset(ends))
-                    self._reader.pause(frozenset(ends))
+            for batch in self._stamp(found):
+                if batch.is_slow:
+                    self._slow.begin(self._span(batch), batch.partitions, batch.size)
                 else:
-                    waiting.append(await self._measure(LoopPhase.DECODE, self._span(ends, records)))
+                    waiting.append(await self._measure(LoopPhase.DECODE, self._span(batch)))
+            self._slow.polled((partition, len(records)) for partition, records in found.records.items())
             self.watch.being_read = self._slow.partitions
             while waiting and await self._enqueue(waiting[0]):
                 waiting.popleft()
@@ -181,9 +181,9 @@ class KafkaSource(Generic[BatchT]):
             try:
                 if span.rows:
                     await self._stage.take(span.batch)
-                for partition, (epoch, end) in span.ends.items():
-                    self._epochs.durable(partition, epoch, end)
-                    self._lag.stored(partition, end)
+                for one in span.ranges:
+                    if (end := self._epochs.durable(one)) is not None:
+                        self._lag.stored(one.partition, end)
             finally:
                 self._idle.set()
             self._to_commit.set()
@@ -207,13 +207,13 @@ class KafkaSource(Generic[BatchT]):
                 self._carry_over = more
                 break
             batch = self._stage.join(span.batch, more.batch)
-            span = _Span(batch=batch, ends={**span.ends, **more.ends}, rows=rows, size=size)
+            span = _Span(batch=batch, ranges=(*span.ranges, *more.ranges), rows=rows, size=size)
         return span
 
     def _is_current(self, span: _Span[BatchT]) -> bool:
         # Records read under an assignment that is gone are not made durable: they are delivered again, to the member
         # that has the partitions now.
-        return all(self._epochs.is_current(tp, epoch) for tp, (epoch, _) in span.ends.items())
+        return all(map(self._epochs.is_current, span.ranges))
 
     async def commit_until(self, stop: asyncio.Event) -> None:
         """Commit offsets as soon as they are durable, until stopped."""
@@ -244,33 +244,29 @@ class KafkaSource(Generic[BatchT]):
             await asyncio.sleep(1)
             return NOTHING
 
-    def _stamp(self, found: Polled) -> list[tuple[_EndOffsets, list[Record]]]:
-        """Split a poll into batches, each with its end offsets: a partition's last batch ends where the poll did."""
+    def _stamp(self, found: Polled) -> list[PollBatch]:
+        """Split a poll into batches and open their ranges; the last of a partition ends where the poll did."""
         batches = split_poll(found.records, self._intake.max_bytes, self._stage.is_slow)
-        places = [{tp: many[-1].offset + 1 for tp, many in batch.items()} for batch in batches]
-        if found.positions and not places:
-            batches, places = [{}], [{}]
-        for tp, position in found.positions.items():
-            # A position that moved without a record is committed with, or in the place of, the last batch.
-            last = next((place for place in reversed(places) if tp in place), places[-1])
-            last[tp] = position
-        for tp, many in found.records.items():
-            self._lag.read(tp, _offset_and_time(many[0]), _offset_and_time(many[-1]))
-        return [
-            (
-                {tp: (self._epochs.stamp(tp) or -1, position) for tp, position in place.items()},
-                [record for many in batch.values() for record in many],
-            )
-            for batch, place in zip(batches, places, strict=True)
-        ]
+        if found.positions and not batches:
+            batches = [PollBatch()]
+        ranges = sorted({one for batch in batches for one in batch.ranges}, key=attrgetter("end"))
+        last = {one.partition: one for one in ranges}
+        for partition, position in found.positions.items():
+            if (one := last.get(partition)) is None:
+                # A position that moved without a record.
+                one = ReadRange(partition=partition, end=position)
+                batches[-1].add_range(one)
+                ranges.append(one)
+            one.end = position
+        for one in ranges:
+            self._epochs.read(one)
+        for partition, many in found.records.items():
+            self._lag.read(partition, _offset_and_time(many[0]), _offset_and_time(many[-1]))
+        return batches
 
-    def _is_slow(self, ends: _EndOffsets, records: Sequence[Record]) -> bool:
-        # What comes of a partition that waits already (a rebalance unpauses) waits behind it.
-        return any(map(self._stage.is_slow, records)) or not self._slow.partitions.isdisjoint(ends)
-
-    async def _span(self, ends: _EndOffsets, records: Sequence[Record]) -> _Span[BatchT]:
-        size = sum(len(record.value or b"") for record in records)
-        return _Span(batch=await self._stage.read(records), ends=ends, rows=len(records), size=size)
+    async def _span(self, batch: PollBatch) -> _Span[BatchT]:
+        read = await self._stage.read(batch.records)
+        return _Span(batch=read, ranges=batch.ranges, rows=len(batch.records), size=batch.size)
 
     async def _enqueue(self, span: _Span[BatchT]) -> bool:
         with self._metrics.timed(LoopPhase.HAND_OVER):
@@ -291,9 +287,17 @@ class KafkaSource(Generic[BatchT]):
             self._reader.pause(self._reader.assignment())
         elif self._paused and not pause:
             log.info("intake_resumed", reason=self._paused)
-            self._reader.resume(self._reader.assignment() - self._slow.partitions)
+            self._reader.resume(self._reader.assignment() - self._held)
         self._paused = pause
         self.watch.paused = pause
+
+    def _hold_partitions(self) -> None:
+        """Pause the partitions that wait for a slow batch, and resume those that do not any more."""
+        before, self._held = self._held, self._slow.held
+        if self._held:
+            self._reader.pause(self._held & self._reader.assignment())  # each time: a rebalance unpauses
+        if before and not self._paused:
+            self._reader.resume((before - self._held) & self._reader.assignment())
 
     def _reason_to_pause(self, *, held_up: bool) -> PauseReason | None:
         if held_up:

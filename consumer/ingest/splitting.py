@@ -1,39 +1,73 @@
-"""Splits a poll's records into batches: bounded in bytes, and those of a partition with slow records apart. Pure."""
+"""Splits a poll's records into batches: bounded in bytes, and slow records apart from all others. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
+from consumer.ingest.offsets import ReadRange
 from consumer.model import Partition, Record
 
 SLOW_AT_ONCE: Final = 8
-"""Records of a batch with slow ones: each batch is durable, and its offset committed, before the next one."""
+"""Slow records of a batch, and of a range: no more of them is read again after a crash than a range holds."""
+
+
+@dataclass(slots=True)
+class PollBatch:
+    """Records that are read and stored together, with the ranges of which they are all or a part."""
+
+    records: list[Record] = field(default_factory=list)
+    ranges: list[ReadRange] = field(default_factory=list)
+    size: int = 0
+    """Bytes of the records' values."""
+    is_slow: bool = False
+
+    @property
+    def partitions(self) -> frozenset[Partition]:
+        """The partitions from which some of it comes."""
+        return frozenset(one.partition for one in self.ranges)
+
+    def add_range(self, one: ReadRange) -> None:
+        """Let a range wait for this batch."""
+        if one not in self.ranges:
+            self.ranges.append(one)
+            one.batches += 1
 
 
 def split_poll(
     found: Mapping[Partition, Sequence[Record]], max_bytes: int, is_slow: Callable[[Record], bool]
-) -> list[dict[Partition, list[Record]]]:
-    """Split a poll's records into batches; those of partitions without slow records come first. Order kept."""
-    slow = [partition for partition, records in found.items() if any(map(is_slow, records))]
-    if not slow:
-        return _split_by_bytes(found, max_bytes)
-    batches = _split_by_bytes({one: records for one, records in found.items() if one not in slow}, max_bytes)
-    for partition in slow:
-        records = found[partition]
-        for first in range(0, len(records), SLOW_AT_ONCE):
-            batches += _split_by_bytes({partition: records[first : first + SLOW_AT_ONCE]}, max_bytes)
-    return batches
-
-
-def _split_by_bytes(found: Mapping[Partition, Sequence[Record]], max_bytes: int) -> list[dict[Partition, list[Record]]]:
-    """Split a poll's records into batches of at most so many bytes (or of one record); order kept."""
-    batches: list[dict[Partition, list[Record]]] = [{}]
-    size = 0
+) -> list[PollBatch]:
+    """Split a poll's records into batches of at most so many bytes, or of one record; those of slow ones come last."""
+    fast, slow = [PollBatch()], [PollBatch(is_slow=True)]
     for partition, records in found.items():
-        for record in records:
-            weight = len(record.value or b"")
-            if batches[-1] and size + weight > max_bytes:
-                batches.append({})
-                size = 0
-            batches[-1].setdefault(partition, []).append(record)
-            size += weight
-    return [batch for batch in batches if batch]
+        for many in _by_slow_records(records, is_slow):
+            one = ReadRange(partition=partition, end=many[-1][0].offset + 1)
+            for record, slowly in many:
+                _add(slow if slowly else fast, record, one, max_bytes)
+            slow.append(PollBatch(is_slow=True))
+    return [batch for batch in (*fast, *slow) if batch.records]
+
+
+def _by_slow_records(
+    records: Sequence[Record], is_slow: Callable[[Record], bool]
+) -> Iterator[list[tuple[Record, bool]]]:
+    """Cut a partition's records so that no part holds too many slow ones; yield each with whether it is slow."""
+    part: list[tuple[Record, bool]] = []
+    count = 0
+    for record in records:
+        slowly = is_slow(record)
+        if slowly and count == SLOW_AT_ONCE:
+            yield part
+            part, count = [], 0
+        part.append((record, slowly))
+        count += slowly
+    if part:
+        yield part
+
+
+def _add(batches: list[PollBatch], record: Record, one: ReadRange, max_bytes: int) -> None:
+    weight = len(record.value or b"")
+    if batches[-1].records and batches[-1].size + weight > max_bytes:
+        batches.append(PollBatch(is_slow=batches[-1].is_slow))
+    batches[-1].records.append(record)
+    batches[-1].size += weight
+    batches[-1].add_range(one)

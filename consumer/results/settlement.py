@@ -275,7 +275,7 @@ def _build_attempt(ended: FinishedHeal) -> Attempt:
     outcome = ended.outcome
     result, code = result_and_code(outcome)
     # The fields of an outcome depend on its kind; the attempt has a place for all of them.
-    carried = {name: getattr(outcome, name) for name in _outcome_fields(type(outcome))}
+    carried = {name: getattr(outcome, name) for name in _outcome_fields(type(outcome))}  # type: ignore[arg-type]
     if code is Code.INSUFFICIENT_CREDITS:
         carried["details"] = {"error": INSUFFICIENT, **_describe_unpaid(ended.own_plan)}
     if isinstance(ended.plan, Heal) and ended.plan.approval is not None:

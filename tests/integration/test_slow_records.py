@@ -1,5 +1,6 @@
 """Records that cost much, in the whole service: each is read in its budget or a dead letter, and holds up nobody."""
 
+import asyncio
 import os
 import signal
 from datetime import timedelta
@@ -19,8 +20,8 @@ from tests.support.pipeline import Site, event, until
 LONGEST = 900_000
 
 
-def hostile(org: UUID, builder: str = "keys passwordN", number: int = 1) -> bytes:
-    parts = BUILDERS[builder](LONGEST) | {"org_id": str(org), "workflow_name": f"hostile{number}"}
+def hostile(org: UUID, builder: str = "keys passwordN", number: int = 1, size: int = LONGEST) -> bytes:
+    parts = BUILDERS[builder](size) | {"org_id": str(org), "workflow_name": f"hostile{number}"}
     return hostile_event(parts, number)
 
 
@@ -59,6 +60,35 @@ async def test_records_that_end_their_worker_by_whatever_means_never_loop(
         await until(place.all_committed)
     assert ended == 2
     assert [letter.headers["shw_dlq_reason"] for letter in await place.letters()] == [b"took_too_long"]
+
+
+async def test_a_record_that_is_long_in_being_read_delays_nobody_behind_it_in_its_partition(
+    embedded_place: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, may_begin = embedded_place, asyncio.Event()
+    org = await place.organisation()
+    begin = WorkerPool._ready  # noqa: SLF001 - where a child is at hand
+
+    async def begin_late(self: WorkerPool, place_: object) -> object:
+        if Path(record_worker.__file__).name in str(self._script):
+            await may_begin.wait()
+        return await begin(self, place_)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(WorkerPool, "_ready", begin_late)
+    await place.publish(
+        hostile(org, "long keys", size=40_000), *(event(org, n, workflow_name=f"honest{n}") for n in (2, 3))
+    )
+    async with place.consumer() as running:
+        await running.settled(2)
+        assert await place.committed() == 0, "its offset waits for what is still being read"
+        may_begin.set()
+        await running.settled(3)
+        await until(lambda: _is_committed(place, 3))
+    assert [*await place.failures()] == ["honest2", "honest3", "hostile1"]
+
+
+async def _is_committed(place: Site, offset: int) -> bool:
+    return await place.committed() == offset
 
 
 async def test_a_machine_that_starts_no_worker_loses_nothing_and_writes_no_letter(

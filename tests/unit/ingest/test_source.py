@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from consumer.ingest import source as source_module
-from consumer.ingest.offsets import Epochs
+from consumer.ingest.offsets import Epochs, ReadRange
 from consumer.ingest.source import KafkaSource
 from consumer.kafka.polls import NOTHING, Polled
 from consumer.kafka.reader import Listener
@@ -146,22 +146,39 @@ async def test_a_partition_whose_slow_batch_is_being_read_is_known_not_to_stand_
     reader, stage = Reading(2), Held(slow=frozenset((0,)))
     stage.answers.set()
     async with running(monkeypatch, reader, stage) as (source, _, stop, loops):
-        await eventually(lambda: source.watch.being_read == {HERE})
+        await eventually(lambda: source.watch.being_read == {HERE} and stage.taken == [1])
+        await source.commit()
+        assert reader.committed == {}, "what lies behind it is stored, and its offset waits"
         stage.slow_is_read.set()
-        await eventually(lambda: stage.taken == [0, 1])
+        await eventually(lambda: stage.taken == [1, 0])
         await eventually(lambda: not source.watch.being_read)
         stop.set()
         await loops
+    assert reader.committed == {HERE: 2}
+
+
+async def test_a_partition_is_not_read_on_for_ever_past_what_nothing_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("consumer.ingest.slow_spans.MAX_AHEAD", 2)
+    reader, stage = Reading(5), Held(slow=frozenset((0,)))
+    stage.answers.set()
+    async with running(monkeypatch, reader, stage) as (_, __, stop, loops):
+        await eventually(lambda: reader.paused > 0)
+        assert len(stage.taken) <= 4
+        stage.slow_is_read.set()
+        await eventually(lambda: sorted(stage.taken) == [0, 1, 2, 3, 4])
+        stop.set()
+        await loops
+    assert reader.committed == {HERE: 5}
 
 
 async def test_large_records_being_read_are_not_told_as_a_slow_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("consumer.ingest.slow_spans.AT_ONCE", 1)
+    monkeypatch.setattr("consumer.ingest.slow_spans.MAX_BYTES", 0)
     reader, stage = Reading(2), Held(slow=frozenset((0,)))
     stage.answers.set()
     async with running(monkeypatch, reader, stage) as (source, _, stop, loops):
         await eventually(lambda: source.watch.paused is PauseReason.LARGE_RECORDS)
         stage.slow_is_read.set()
-        await eventually(lambda: stage.taken == [0, 1] and source.watch.paused is None)
+        await eventually(lambda: sorted(stage.taken) == [0, 1] and source.watch.paused is None)
         stop.set()
         await loops
 
@@ -227,7 +244,7 @@ async def test_a_poll_that_gave_nothing_and_moved_is_committed_once_what_came_be
     assert stage.batches == [1], "for what gave nothing the database is not asked"
 
 
-async def test_of_a_poll_that_is_cut_only_the_last_part_carries_where_it_ended(
+async def test_a_poll_that_is_cut_is_committed_once_its_last_part_is_durable(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     heavy = [
@@ -238,17 +255,17 @@ async def test_of_a_poll_that_is_cut_only_the_last_part_carries_where_it_ended(
     reader.polls = [Polled(records={HERE: heavy}, positions={HERE: 9})]
     stage = Held()
     stage.answers.set()
-    durable: list[int] = []
+    durable: list[int | None] = []
     noted = Epochs.durable
 
-    def note(self: Epochs, partition: Partition, epoch: int, next_offset: int) -> None:
-        durable.append(next_offset)
-        noted(self, partition, epoch, next_offset)
+    def note(self: Epochs, one: ReadRange) -> int | None:
+        durable.append(noted(self, one))
+        return durable[-1]
 
     monkeypatch.setattr(Epochs, "durable", note)
     async with held_up(monkeypatch, reader, stage, max_bytes=65_536) as (_, stop, loops):
         await eventually(lambda: stage.taken == [0, 1, 2])
         stop.set()
         await loops
-    assert durable == [1, 2, 9]
+    assert durable == [None, None, 9]
     assert reader.committed == {HERE: 9}

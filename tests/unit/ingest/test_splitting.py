@@ -1,6 +1,6 @@
-"""A poll's records in batches: bounded in bytes, and slow partitions apart."""
+"""A poll's records in batches: bounded in bytes, and slow records apart from those that wait for none."""
 
-from consumer.ingest.splitting import SLOW_AT_ONCE, split_poll
+from consumer.ingest.splitting import SLOW_AT_ONCE, PollBatch, split_poll
 from consumer.model import Partition, Record
 
 HERE, THERE = Partition("t", 0), Partition("t", 1)
@@ -10,8 +10,12 @@ def record(offset: int, size: int = 1) -> Record:
     return Record(topic="t", partition=0, offset=offset, timestamp_ms=0, key=None, value=b"x" * size, headers=())
 
 
-def offsets(batches: list[dict[Partition, list[Record]]]) -> list[dict[int, list[int]]]:
-    return [{at.partition: [one.offset for one in many] for at, many in batch.items()} for batch in batches]
+def offsets(batches: list[PollBatch]) -> list[list[int]]:
+    return [[one.offset for one in batch.records] for batch in batches]
+
+
+def ends(batches: list[PollBatch]) -> list[list[tuple[int, int, int]]]:
+    return [[(one.partition.partition, one.end, one.batches) for one in batch.ranges] for batch in batches]
 
 
 def is_slow(one: Record) -> bool:
@@ -20,16 +24,28 @@ def is_slow(one: Record) -> bool:
 
 def test_batches_are_bounded_in_bytes_or_hold_one_record() -> None:
     found = {HERE: [record(n, 40) for n in range(4)], THERE: [record(7, 99)]}
-    assert offsets(split_poll(found, 80, is_slow)) == [{0: [0, 1]}, {0: [2, 3]}, {1: [7]}]
+    batches = split_poll(found, 80, is_slow)
+    assert offsets(batches) == [[0, 1], [2, 3], [7]]
+    assert ends(batches) == [[(0, 4, 2)], [(0, 4, 2)], [(1, 8, 1)]]
 
 
-def test_a_partition_with_a_slow_record_comes_after_the_others_and_by_itself() -> None:
+def test_a_slow_record_is_apart_from_those_before_and_behind_it_and_their_range_waits_for_both() -> None:
     found = {HERE: [record(0), record(1, 101), record(2)], THERE: [record(7), record(8)]}
-    assert offsets(split_poll(found, 1000, is_slow)) == [{1: [7, 8]}, {0: [0, 1, 2]}]
+    batches = split_poll(found, 1000, is_slow)
+    assert offsets(batches) == [[0, 2, 7, 8], [1]]
+    assert [batch.is_slow for batch in batches] == [False, True]
+    assert ends(batches) == [[(0, 3, 2), (1, 9, 1)], [(0, 3, 2)]]
 
 
-def test_a_slow_partition_is_done_a_few_records_at_a_time() -> None:
+def test_slow_records_are_read_a_few_at_a_time_each_few_with_a_range_of_their_own() -> None:
     found = {HERE: [record(n, 101) for n in range(2 * SLOW_AT_ONCE + 1)]}
-    batches = offsets(split_poll(found, 10**6, is_slow))
-    assert [len(batch[0]) for batch in batches] == [SLOW_AT_ONCE, SLOW_AT_ONCE, 1]
-    assert [one for batch in batches for one in batch[0]] == list(range(2 * SLOW_AT_ONCE + 1))
+    batches = split_poll(found, 10**6, is_slow)
+    assert [len(batch.records) for batch in batches] == [SLOW_AT_ONCE, SLOW_AT_ONCE, 1]
+    assert [one for many in offsets(batches) for one in many] == list(range(2 * SLOW_AT_ONCE + 1))
+    assert ends(batches) == [[(0, SLOW_AT_ONCE, 1)], [(0, 2 * SLOW_AT_ONCE, 1)], [(0, 2 * SLOW_AT_ONCE + 1, 1)]]
+
+
+def test_slow_records_are_bounded_in_bytes_too() -> None:
+    batches = split_poll({HERE: [record(n, 150) for n in range(3)]}, 300, is_slow)
+    assert offsets(batches) == [[0, 1], [2]]
+    assert ends(batches) == [[(0, 3, 2)], [(0, 3, 2)]]
