@@ -1,6 +1,7 @@
 """A simulation that cannot fail proves nothing: what is broken on purpose is caught, within the profile's examples."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -37,6 +38,7 @@ Scenes: TypeAlias = Callable[[int], Scenario]
 def an_assignment_forgets_nothing_of_the_one_before(patch: pytest.MonkeyPatch) -> None:
     def assign(epochs: Any, partitions: Iterable[Partition]) -> None:  # noqa: ANN401 - Epochs, from within
         epochs._since = dict.fromkeys(partitions, 1)  # noqa: SLF001
+        epochs._open = {one: epochs._open.get(one, deque()) for one in epochs._since}  # noqa: SLF001
 
     patch.setattr(Epochs, "assign", assign)
     patch.setattr(Epochs, "revoke", lambda _: None)
