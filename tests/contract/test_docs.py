@@ -37,7 +37,13 @@ STRATEGIES: Final = (ROOT / "docs" / "strategies.md").read_text()
 CONTRACT: Final = (ROOT / "docs" / "contract.md").read_text()
 EXAMPLE_CATALOG: Final = ROOT / "deploy" / "catalog.example.yaml"
 FENCE: Final = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
-MADE_BY_TESTS_OR_MAKE: Final = {"SHW_CI", "SHW_FAULT_MATRIX", "SHW_FAULT_SEED", "SHW_SIMULATION_EXAMPLES"}
+MADE_BY_TESTS_OR_MAKE: Final = {
+    "SHW_CI",
+    "SHW_ENGINES",
+    "SHW_FAULT_MATRIX",
+    "SHW_FAULT_SEED",
+    "SHW_SIMULATION_EXAMPLES",
+}
 
 
 def _blocks(page: str, language: str) -> list[str]:

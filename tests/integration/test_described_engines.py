@@ -158,3 +158,78 @@ async def test_n8n_takes_no_input(world: World) -> None:
         assert "no place for a payload" in str(opened.runner.refusal(order, opened.allowed))
         assert isinstance(await opened.give(order), EgressRefused)
     assert world.seen == []
+
+
+@pytest.mark.parametrize(
+    ("name", "phase", "said"),
+    [
+        ("failed", Phase.FAILED, "error"),
+        ("succeeded", Phase.SUCCEEDED, "success"),
+        ("healed", Phase.SUCCEEDED, "error, healed by 2"),
+    ],
+)
+async def test_an_execution_of_n8n_is_read_with_what_came_of_its_retries(
+    world: World, name: str, phase: Phase, said: str
+) -> None:
+    execution = recorded("n8n", name)
+    world.on(f"/api/v1/executions/{execution['id']}", json_reply(execution))
+    run = RunRef(org_id=str(ORG), workflow_name="order", run_id=execution["id"])
+    async with ground(world, at(world, "n8n")) as opened:
+        seen = await opened.seen(run)
+    assert (seen.phase, seen.said) == (phase, said)
+
+
+async def test_an_execution_of_n8n_goes_on_in_another_one(world: World) -> None:
+    execution, retried = recorded("n8n", "failed"), recorded("n8n", "retried")
+    path = f"/api/v1/executions/{execution['id']}/retry"
+    world.on(path, json_reply(retried))
+    run = RunRef(org_id=str(ORG), workflow_name="order", run_id=execution["id"], step="Charge")
+    async with ground(world, at(world, "n8n")) as opened:
+        given = await opened.give(RerunStep(run=run))
+        assert opened.runner.effect(RerunStep(run=run)) is Effect.UNSAFE
+    assert isinstance(given, Accepted)
+    assert given.run.run_id == retried["id"] != run.run_id
+    (sent,) = world.calls(path)
+    assert (sent.json, sent.headers["x-key"]) == ({"loadWorkflow": False}, "k")
+
+
+N8N_STATES = {
+    "new": Phase.QUEUED,
+    "running": Phase.RUNNING,
+    "waiting": Phase.WAITING,
+    "success": Phase.SUCCEEDED,
+    "error": Phase.FAILED,
+    "crashed": Phase.FAILED,
+    "canceled": Phase.CANCELLED,
+}
+
+
+@pytest.mark.parametrize("status", [*N8N_STATES, "unknown"])
+async def test_every_status_of_n8n_is_mapped_and_unknown_says_nothing(world: World, status: str) -> None:
+    execution = recorded("n8n", "failed") | {"status": status}
+    world.on("/api/v1/executions/1", json_reply(execution))
+    async with ground(world, at(world, "n8n")) as opened:
+        seen = await opened.look(RunRef(org_id=str(ORG), workflow_name="order", run_id="1"))
+    expected = N8N_STATES.get(status)
+    assert (None if isinstance(seen, LookFailed) else seen.phase) is expected
+
+
+DAGSTER_STATES = {
+    "QUEUED": Phase.QUEUED,
+    "NOT_STARTED": Phase.QUEUED,
+    "STARTING": Phase.QUEUED,
+    "MANAGED": Phase.RUNNING,
+    "STARTED": Phase.RUNNING,
+    "CANCELING": Phase.CANCELLING,
+    "SUCCESS": Phase.SUCCEEDED,
+    "FAILURE": Phase.FAILED,
+    "CANCELED": Phase.CANCELLED,
+}
+
+
+@pytest.mark.parametrize("status", DAGSTER_STATES)
+async def test_every_status_of_dagster_is_mapped(world: World, dagster: Ground, status: str) -> None:
+    answer = recorded("dagster", "failed")
+    answer["data"]["runOrError"]["status"] = status
+    world.on(GRAPHQL, json_reply(answer))
+    assert (await dagster.seen(dagster_run("failed"))).phase is DAGSTER_STATES[status]

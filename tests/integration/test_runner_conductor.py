@@ -210,6 +210,8 @@ async def test_a_new_start_has_another_fence(world: World, here: Ground) -> None
         seen = [await here.seen(run_of(name, step)) for step in ("charge", None)]
         fences.append([one.fence for one in seen])
     assert fences[0] != fences[1]
+    # It is the whole run's, whichever step is asked for: an order may be for another one.
+    assert all(first == second for first, second in fences)
     assert fences[1] == fences[2]
 
 

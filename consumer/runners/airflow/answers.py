@@ -113,7 +113,6 @@ class AirflowPools(ServerModel):
 
 
 DAG_RUN: Final = TypeAdapter(DagRun)
-TASK: Final = TypeAdapter(TaskInstance)
 TASKS: Final = TypeAdapter(TaskInstances)
 POOLS: Final = TypeAdapter(AirflowPools)
 
@@ -142,7 +141,7 @@ def run_state(
         said=found.state if task is None else f"{found.state}, {task.step[:_SHOWN]}: {task.said}",
         epoch=None if task is None else task.try_number,
         progress=str(sum(one.said in _DONE for one in tasks)),
-        fence=fence_of(tasks) if task is None else task.id,
+        fence=fence_of(tasks),
         waits_for=waits_for,
         last_sign_of_life=max((moment for moment in times if moment is not None), default=None),
         steps=steps,
@@ -153,7 +152,10 @@ def run_state(
 
 
 def fence_of(tasks: Sequence[TaskInstance]) -> str:
-    """Return what changes with each new try of any task of a run."""
+    """Return what changes with each new try of any task of a run: each has an id of its own.
+
+    It is the whole run's: an order may be for another step than the one that the failure names.
+    """
     return hashlib.sha256("\0".join(sorted(task.id for task in tasks)).encode()).hexdigest()[:32]
 
 

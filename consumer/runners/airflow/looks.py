@@ -38,7 +38,7 @@ class AirflowLook:
         found = parsed(result, DAG_RUN)
         if found is None:
             return gone(result) or unseen(result)
-        tasks = await self._tasks()
+        tasks = await all_tasks(self.api, self.place)
         if isinstance(tasks, LookFailed):
             return tasks
         told: tuple[DagRun | TaskInstance, ...] = (found, *tasks)
@@ -46,24 +46,25 @@ class AirflowLook:
             return LookFailed(reason=f"the look: {ANOTHER}")
         return run_state(self.run, found, tasks, await self._pools(tasks), server_time(result))
 
-    async def _tasks(self) -> tuple[TaskInstance, ...] | LookFailed:
-        found: list[TaskInstance] = []
-        total = 1
-        while len(found) < total:
-            page = f"{self.place.path}/taskInstances?limit={_PAGE}&offset={len(found)}"
-            result = await self.api.send("GET", page)
-            read = parsed(result, TASKS)
-            if read is None:
-                return unseen(result)
-            total = read.total_entries
-            if total > _MAX_TASKS or (not read.task_instances and len(found) < total):
-                return LookFailed(reason=f"the look: {total} tasks, and at most {_MAX_TASKS} are read")
-            found += read.task_instances
-        return tuple(found)
-
     async def _pools(self, tasks: tuple[TaskInstance, ...]) -> tuple[AirflowPool, ...]:
         """Query all pools: those of other tasks tell whether it is one pool from which nothing is taken, or all."""
         if not waits_in_pool(tasks):
             return ()
         read = parsed(await self.api.send("GET", f"/pools?limit={_PAGE}"), POOLS)
         return () if read is None else read.pools
+
+
+async def all_tasks(api: JsonApi, place: AirflowPlace) -> tuple[TaskInstance, ...] | LookFailed:
+    """Query the tasks of a run, page by page; of one with too many none."""
+    found: list[TaskInstance] = []
+    total = 1
+    while len(found) < total:
+        result = await api.send("GET", f"{place.path}/taskInstances?limit={_PAGE}&offset={len(found)}")
+        read = parsed(result, TASKS)
+        if read is None:
+            return unseen(result)
+        total = read.total_entries
+        if total > _MAX_TASKS or (not read.task_instances and len(found) < total):
+            return LookFailed(reason=f"the look: {total} tasks, and at most {_MAX_TASKS} are read")
+        found += read.task_instances
+    return tuple(found)

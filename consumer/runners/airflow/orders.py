@@ -2,22 +2,38 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote
 
 from consumer.catalog import StepInput
 from consumer.model import Json, JsonObject
 from consumer.model.call import Ambiguous, Answer, CallResult
-from consumer.runners.airflow.answers import DAG_RUN, TASK, TASKS, DagRun, TaskInstance, is_of
-from consumer.runners.airflow.looks import ANOTHER
+from consumer.runners.airflow.answers import DAG_RUN, TASKS, DagRun, TaskInstance, fence_of, is_of
+from consumer.runners.airflow.looks import ANOTHER, all_tasks
 from consumer.runners.airflow.place import AirflowPlace
 from consumer.runners.answers import not_accepted, parsed
-from consumer.runners.contract import Accepted, OrderResult, Payload, Rejected, RunRef
-from consumer.runners.json_api import JsonApi, NotStarted
+from consumer.runners.contract import Accepted, LookFailed, OrderResult, Payload, Rejected, RunRef
+from consumer.runners.json_api import JsonApi, NotStarted, not_read
 from schemas.names import Effect
 
 _UNDER_WAY: Final = frozenset({"queued", "running"})
 _UNFINISHED: Final = frozenset({"scheduled", "queued", "running", "restarting", "deferred", "up_for_reschedule"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a run stands right before an order."""
+
+    run: DagRun
+    task: TaskInstance | None
+    """The step that the order is for; None where it names none, or the run has none of that name."""
+    fence: str
+
+    @property
+    def said(self) -> str:
+        """Airflow's own word for the step's state."""
+        return "not there" if self.task is None else self.task.said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +54,7 @@ class AirflowOrders:
             replaced = await self._replace_input(*changed)
             if replaced is not None:
                 return replaced
-        result = await self.api.send("POST", f"{self.place.dag_path}/clearTaskInstances", self._clearing())
+        result = await self._send_clearing()
         if not isinstance(result, Answer):
             return result
         cleared = parsed(result, TASKS)
@@ -50,22 +66,21 @@ class AirflowOrders:
 
     async def terminate_run(self) -> OrderResult:
         """Set the whole run failed: Airflow then ends the workers that still have something of it."""
-        found = await self._run()
-        if not isinstance(found, DagRun):
+        found = await self._read()
+        if not isinstance(found, Standing):
             return found
-        if found.state not in _UNDER_WAY:
-            return Rejected(reason=f"the run is {found.state} by now", conflict=True)
+        if found.run.state not in _UNDER_WAY:
+            return Rejected(reason=f"the run is {found.run.state} by now", conflict=True)
         result = await self.api.send("PATCH", self.place.path, {"state": "failed"})
         return self._set_failed(result, parsed(result, DAG_RUN))
 
     async def terminate_step(self) -> OrderResult:
         """Set the step failed: Airflow then ends the worker that still has it."""
-        found = await self._task()
-        if not isinstance(found, TaskInstance):
+        found = await self._read()
+        if not isinstance(found, Standing):
             return found
-        moved = self._moved(found)
-        if moved is not None or found.said not in _UNFINISHED:
-            return moved or Rejected(reason=f"the task is {found.said} by now", conflict=True)
+        if found.task is None or found.task.said not in _UNFINISHED:
+            return Rejected(reason=f"the task is {found.said} by now", conflict=True)
         result = await self.api.send("PATCH", self.place.task_path, {"new_state": "failed"})
         return self._set_failed(result, parsed(result, TASKS))
 
@@ -74,13 +89,20 @@ class AirflowOrders:
             return result
         return Accepted(run=self.run, said="set failed") if changed else not_accepted(result, Effect.CONDITIONAL)
 
+    async def _send_clearing(self) -> CallResult:
+        path = f"{self.place.dag_path}/clearTaskInstances"
+        result = await self.api.send("POST", path, self._clearing() | {"note": self._note})
+        if isinstance(result, Answer) and result.status == HTTPStatus.UNPROCESSABLE_ENTITY:
+            # An older server knows no note here, and did nothing: then a repeat is recognised by the fence alone.
+            return await self.api.send("POST", path, self._clearing())
+        return result
+
     def _clearing(self) -> JsonObject:
         wish: JsonObject = {
             "dry_run": False,
             "dag_run_id": self.run.run_id,
             "only_failed": True,
             "reset_dag_runs": True,
-            "note": self._note,
         }
         if self.place.task is None:
             return wish
@@ -98,42 +120,41 @@ class AirflowOrders:
 
     async def _standing(self) -> Accepted | NotStarted | None:
         """Look that the run, and the step where one is named, stands at its failure; None where it does."""
-        found = await self._run()
-        if not isinstance(found, DagRun):
+        found = await self._look()
+        if not isinstance(found, Standing):
             return found
-        if found.state == "success" or (self.place.task is None and found.state != "failed"):
-            return Rejected(reason=f"the run is {found.state}: only a failed one is run again", conflict=True)
-        if self.place.task is None:
-            return None
-        task = await self._task()
-        return self._task_standing(task) if isinstance(task, TaskInstance) else task
-
-    def _task_standing(self, task: TaskInstance) -> Accepted | Rejected | None:
-        if task.note == self._note:
+        if found.task is not None and found.task.note == self._note:
             return Accepted(run=self.run, said="it had taken the order before")
-        if task.said != "failed":
-            return Rejected(reason=f"the task is {task.said}: only a failed one is run again", conflict=True)
-        return self._moved(task)
+        if found.run.state == "success" or (self.place.task is None and found.run.state != "failed"):
+            return Rejected(reason=f"the run is {found.run.state}: only a failed one is run again", conflict=True)
+        if self.place.task is None or (found.task is not None and found.task.said == "failed"):
+            return self._moved(found)
+        return Rejected(reason=f"the task is {found.said}: only a failed one is run again", conflict=True)
 
-    async def _run(self) -> DagRun | NotStarted:
-        found = await self.api.before_order(self.place.path, DAG_RUN)
-        if isinstance(found, DagRun) and not is_of(self.run, self.place.dag_id, found):
+    async def _read(self) -> "Standing | NotStarted":
+        """Read the run and its tasks, unless something of it was started anew since the look."""
+        found = await self._look()
+        return (self._moved(found) or found) if isinstance(found, Standing) else found
+
+    async def _look(self) -> "Standing | NotStarted":
+        run = await self.api.before_order(self.place.path, DAG_RUN)
+        if not isinstance(run, DagRun):
+            return run
+        tasks = await all_tasks(self.api, self.place)
+        if isinstance(tasks, LookFailed):
+            return not_read(tasks)
+        told: tuple[DagRun | TaskInstance, ...] = (run, *tasks)
+        if not all(is_of(self.run, self.place.dag_id, each) for each in told):
             return Rejected(reason=f"before the order: {ANOTHER}")
-        return found
+        task = next((one for one in tasks if one.step == self.run.step), None)
+        return Standing(run=run, task=task, fence=fence_of(tasks))
 
-    async def _task(self) -> TaskInstance | NotStarted:
-        found = await self.api.before_order(self.place.task_path, TASK)
-        if isinstance(found, TaskInstance) and not (
-            is_of(self.run, self.place.dag_id, found) and found.step == self.run.step
-        ):
-            return Rejected(reason=f"before the order: {ANOTHER}")
-        return found
-
-    def _moved(self, task: TaskInstance) -> Rejected | None:
-        if self.run.fence is not None and self.run.fence != task.id:
-            return Rejected(reason="the task was started anew since the look", conflict=True)
-        if self.run.epoch is not None and self.run.epoch < task.try_number:
-            reason = f"the task is at try {task.try_number}, and the failure is of try {self.run.epoch}"
+    def _moved(self, found: "Standing") -> Rejected | None:
+        if self.run.fence is not None and self.run.fence != found.fence:
+            return Rejected(reason="something of the run was started anew since the look", conflict=True)
+        tries = 0 if found.task is None else found.task.try_number
+        if self.run.epoch is not None and self.run.epoch < tries:
+            reason = f"the task is at try {tries}, and the failure is of try {self.run.epoch}"
             return Rejected(reason=reason, conflict=True)
         return None
 

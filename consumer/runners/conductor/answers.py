@@ -1,5 +1,6 @@
 """Models of a Conductor server's answers, and their mapping to the states of runs and steps. Pure."""
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -96,12 +97,14 @@ class ConductorRun(ServerModel):
             tries[task.reference].append(task)
         return tries
 
-    def fence(self, step: str | None) -> str:
-        """Return what changes with each new start of the run or of a step."""
-        task = self.latest.get(step or "")
-        # A rerun keeps the task's id, and schedules it anew.
-        scheduled = max((one.scheduled for one in self.tasks), default=0) if task is None else task.scheduled
-        return f"{self.retried}:{'' if task is None else task.task_id}:{scheduled}"
+    @property
+    def fence(self) -> str:
+        """What changes with each new start of the run or of any task: a rerun keeps a task's id, and schedules it anew.
+
+        It is the whole run's: an order may be for another step than the one that the failure names.
+        """
+        starts = "".join(f"\0{task.task_id}:{task.scheduled}" for task in self.tasks)
+        return hashlib.sha256(f"{self.retried}{starts}".encode()).hexdigest()[:32]
 
 
 class Poller(ServerModel):
@@ -138,7 +141,7 @@ def run_state(
         phase=phase if waits_for is None else Phase.WAITING,
         said=found.status if task is None else f"{found.status}, {task.reference[:_SHOWN]}: {task.said}",
         progress=str(sum(one.phase in _DONE for one in steps)),
-        fence=found.fence(step),
+        fence=found.fence,
         waits_for=waits_for,
         last_sign_of_life=_moment(changed),
         steps=steps,

@@ -36,7 +36,7 @@ async def before_order(api: JsonApi, run: RunRef, path: str) -> ConductorRun | N
         return found
     if not is_of(run, found):
         return Rejected(reason=f"before the order: {_ANOTHER}")
-    if run.fence is not None and run.fence != found.fence(run.step):
+    if run.fence is not None and run.fence != found.fence:
         return Rejected(reason="the run was started anew since the look", conflict=True)
     return found
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -44,6 +45,10 @@ class Airflow:
     def base(self) -> str:
         return f"http://{LOCALHOST}:{self.port}"
 
+    def path(self, dag: str, run_id: str) -> str:
+        """Path of a run, whose id is as Airflow makes them: with colons and a plus."""
+        return f"/dags/{dag}/dagRuns/{quote(run_id, safe='')}"
+
     async def ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON is anything
         async with httpx2.AsyncClient(trust_env=False, timeout=30) as client:
             if not self.token:
@@ -59,16 +64,16 @@ class Airflow:
         if dag not in self.unpaused:
             await self.ask("PATCH", f"/dags/{dag}?update_mask=is_paused", {"is_paused": False})
             self.unpaused.add(dag)
-        run_id = f"run-{uuid.uuid4()}"
+        run_id = f"manual__2026-11-30T00:00:00+00:00_{uuid.uuid4()}"
         await self.ask("POST", f"/dags/{dag}/dagRuns", {"dag_run_id": run_id, "logical_date": None, "conf": conf})
         return run_id
 
     async def task(self, dag: str, run_id: str, task: str) -> Any:  # noqa: ANN401 - JSON is anything
-        return await self.ask("GET", f"/dags/{dag}/dagRuns/{run_id}/taskInstances/{task}")
+        return await self.ask("GET", f"{self.path(dag, run_id)}/taskInstances/{task}")
 
     async def until_run(self, dag: str, run_id: str, *states: str) -> str:
         async def ended() -> str:
-            state = str((await self.ask("GET", f"/dags/{dag}/dagRuns/{run_id}"))["state"])
+            state = str((await self.ask("GET", self.path(dag, run_id)))["state"])
             return state if state in states else ""
 
         return await until(ended)
