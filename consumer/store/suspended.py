@@ -71,11 +71,13 @@ SELECT attempt_id, is_first, false AS busy FROM suspended
 UNION ALL SELECT b.attempt_id, false, true FROM busy b
 """
 
-# What a person has decided against does not wait for its time.
+# What a person has decided against does not wait for its time. What asks again soon, as in a pause that holds its
+# taking back, would ask each second.
 _HURRY_REVOKED = """
 UPDATE heal_claim c SET look_at = statement_timestamp()
  WHERE c.scope IN (SELECT t.scope FROM heal_claim t
-                    WHERE t.owner = 'suspended' AND t.revoked AND t.look_at > statement_timestamp()
+                    WHERE t.owner = 'suspended' AND t.revoked
+                      AND t.look_at > statement_timestamp() + interval '10 seconds'
                     ORDER BY t.scope FOR UPDATE OF t SKIP LOCKED)
 """
 

@@ -74,6 +74,7 @@ async def test_a_heal_is_suspended_and_goes_on_until_its_job_is_done(embedded_pl
         assert await place.count("workflow_heal_attempts") == 0
         ran = await shw_at(place, "attempts", str(claim["failure_id"]))
         assert "waits for another system" in ran.err
+        assert "It waits for: the job is being done." in ran.err
         await until(lambda: _shown(running))
         await make_due(place)
         await until(lambda: _suspensions(place, 2))

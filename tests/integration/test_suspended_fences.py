@@ -208,6 +208,12 @@ async def what_a_person_decided_against_waits_for_no_time(pool: Pool) -> None:
     assert await goes_on(pool, OTHER) == {claim.attempt_id}
 
 
+async def what_a_pause_holds_back_is_not_asked_for_each_second(pool: Pool) -> None:
+    claim = await claimed(pool, ME, revoked=True)
+    await suspends(pool, ME, claim, look_again=timedelta(seconds=10), paused=True)
+    assert await goes_on(pool, OTHER) == set()
+
+
 async def two_at_once_go_on_with_each_heal_once(pool: Pool) -> None:
     for _ in range(4):
         await suspends(pool, ME, await claimed(pool, ME))
@@ -337,6 +343,13 @@ MUTANTS: Final = (
     Mutant(
         name="a decision waits", scene=what_a_person_decided_against_waits_for_no_time,
         old="t.revoked", new="false", statements=("_HURRY_REVOKED",),
+    ),
+    Mutant(
+        name="a decision asks each second",
+        scene=what_a_pause_holds_back_is_not_asked_for_each_second,
+        old="+ interval '10 seconds'",
+        new="",
+        statements=("_HURRY_REVOKED",),
     ),
     Mutant(
         name="nothing ends it", scene=a_heal_is_gone_on_with_at_its_longest_suspension_at_the_latest,

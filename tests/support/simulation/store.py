@@ -64,6 +64,8 @@ OUTLET: Final = Outlet(results_topic="r", dlq_topic="d", max_bytes=1_000_000)
 STANDING: Final = ("failures", "claims", "attempts", "outbox", "leases", "renewals", "changes", "pauses")
 SUSPENDED: Final = OwnerId("suspended")
 """Whose lease never ends: the heal waits for another system."""
+HURRIED_FROM: Final = 10.0
+"""Seconds that a suspended heal may wait all the same once a person has decided against it."""
 PARKED: Final = OwnerId("parked")
 """Whose lease never ends: a scope is kept for a person's decision."""
 
@@ -660,8 +662,9 @@ class ModelStore:
         self, owner: OwnerId, room: Callable[[OrgId], int], limit: int, readable: ReadableStates
     ) -> list[AttemptId]:
         for claim in list(self.tables.claims.values()):
-            if claim.owner == SUSPENDED and claim.look_at is not None and claim.revoked_at is not None:
-                self._reclaim(replace(claim, look_at=min(claim.look_at, self.now())))
+            waits = claim.look_at - self.now() if claim.look_at is not None else 0.0
+            if claim.owner == SUSPENDED and claim.revoked_at is not None and waits > HURRIED_FROM:
+                self._reclaim(replace(claim, look_at=self.now()))
         turns: list[tuple[int, float, Claimed]] = []
         for org in {claim.org_id for claim in self.tables.claims.values()}:
             due = [c for c in self.tables.claims.values() if c.org_id == org and self.is_due_again(c, readable)]
