@@ -24,6 +24,11 @@ _OF_PARKED: Final = (
     "Its last heal's outcome is unknown. Look at the other system for what it has kept, then `shw resolve`, `shw heal "
     "--did-not-happen` or `shw give-up` it."
 )
+_THEN: Final = {
+    Status.AWAITING_APPROVAL: "`shw plan` shows what it waits for a yes to.",
+    Status.NEEDS_PERSON: "`shw attempts` says why; then `shw resolve`, `shw heal` or `shw give-up` it.",
+    Status.GIVEN_UP: "`shw attempts` says why; `shw heal` begins it anew.",
+}
 _OF_REVOKED: Final = "A person has decided: it takes back what it ordered, where that can be done, and ends."
 
 
@@ -101,7 +106,8 @@ def _heal_as_json(heal: "HealUnderWay") -> "JsonObject":
 def _next_steps(failure_id: UUID, stands: "FailureState", heal: "HealUnderWay | None") -> list[str]:
     if heal is None:
         due = f", due at {stands.due_at}" if stands.due_at and stands.status is not Status.NEEDS_PERSON else ""
-        return [f"{failure_id} is {stands.status}{due}; no heal of it is under way. Its attempts: `shw attempts`."]
+        then = _THEN.get(stands.status, "`shw attempts` it.")
+        return [f"{failure_id} is {stands.status}{due}; no heal of it is under way. {then}"]
     match heal.stands:
         case "parked":
             return [_OF_PARKED]

@@ -101,7 +101,6 @@ async def test_a_strategy_from_outside_is_shown_while_it_waits_and_looks_when_it
         farm.end_all()
         await shw_at(place, "heal", one)
         row = (await running.settled(1))["w"]
-        assert "no heal of it is under way" in (await shw_at(place, "show", one)).err
     assert row["status"] == "resolved"
     assert farm.calls == {"order": 1, "GET": 2}
     await oracle.credits_add_up(place, {org: "10"})
@@ -141,6 +140,8 @@ async def test_a_provider_that_is_away_or_knows_no_such_job_is_told(
         await make_due(place)
         row = (await running.settled(1))["w"]
     assert (row["status"], await reasons(place)) == ("given_up", ["the farm knows no job-1"])
+    said = (await shw_at(place, "show", await failure_id(place))).err
+    assert "is given_up; no heal of it is under way. `shw attempts` says why; `shw heal` begins it anew." in said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
