@@ -13,7 +13,7 @@ from consumer.model.call import Answer
 
 _MULTI_STATUS: Final = 207
 _PROBLEM: Final = ("application/problem+json", "application/problem+xml", "application/vnd.error+json")
-_FRAMES: Final = ("application/grpc", "application/connect+")
+_FRAMES: Final = ("application/grpc", "application/connect+", "application/x-git-")
 _FORM: Final = "application/x-www-form-urlencoded"
 _MAX_TEXT: Final = 2000
 _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
@@ -31,7 +31,10 @@ def false_success(answer: Answer, content: Content, asked: Asked) -> Sign | None
     if sign is not None or asked.method == "HEAD":
         return sign
     if kind.startswith(_FRAMES):
-        return stream.sign_in_frames(answer.body, kind, frozenset(headers))
+        is_git = kind.startswith("application/x-git-")
+        return (
+            stream.sign_in_git(answer.body) if is_git else stream.sign_in_frames(answer.body, kind, frozenset(headers))
+        )
     if answer.status == _MULTI_STATUS and (sign := _sign_in_parts(answer, content, asked)) is not None:
         return sign
     return _sign_in_body(answer, content, kind, asked)
@@ -46,6 +49,8 @@ def _sign_in_body(answer: Answer, content: Content, kind: str, asked: Asked) -> 
         return stream.sign_in_events(text or "", asked)
     if is_lines and text is not None:
         return stream.sign_in_lines(text, asked, claims_lines=True)
+    if content.claims_json and content.kind == "text" and (guarded := stream.unguarded(str(content.value))) is not None:
+        return sign_in_json(guarded, asked)
     sign = media.sign_in_media(answer.status, kind, content, asked)
     if sign is not None:
         return sign
@@ -59,6 +64,8 @@ def _sign_in_body(answer: Answer, content: Content, kind: str, asked: Asked) -> 
 def _sign_in_text(text: str, kind: str, asked: Asked) -> Sign | None:
     if kind == "multipart/mixed":
         return stream.sign_in_bundle(text, asked)
+    if kind.startswith("multipart/report"):
+        return stream.sign_in_disposition(text)
     if kind.startswith("multipart/"):
         return markup.sign_in_xml(text[text.find("<") :], asked, claims_xml=False) if "Envelope" in text else None
     if kind == _FORM:

@@ -48,6 +48,13 @@ class Asked:
     """Plain names of the body's members about which the caller demands something: its demand decides."""
     described: frozenset[str] = _EMPTY
     """Plain names of the members that the caller's schema describes."""
+
+    @property
+    def named_by_url(self) -> frozenset[str]:
+        """Plain names of what the address asks for: the segments of its path."""
+        path = self.url.partition("://")[2].partition("?")[0]
+        return frozenset(plain_name(one) for one in path.split("/")[1:] if one)
+
     statuses: frozenset[int] = field(default_factory=frozenset)
     """Statuses that the caller names one by one."""
 

@@ -11,7 +11,7 @@ from typing import Final
 from consumer.heal.calls.false_success import members as words
 from consumer.heal.calls.false_success.asked import Sign
 from consumer.heal.calls.false_success.json_object import Body
-from consumer.heal.calls.false_success.lone_messages import sign_in_code, sign_in_message
+from consumer.heal.calls.false_success.lone_messages import sign_beside_more, sign_in_code, sign_in_message
 from consumer.heal.calls.false_success.members import is_nothing, plain_word
 from consumer.model import Json
 
@@ -23,7 +23,8 @@ _EXPLAINED: Final = frozenset(("done", "finishedat", "endedat", "completedat", "
 
 def sign_in_envelope(body: Body) -> Sign | None:
     """Return the sign of a failure in an object's own members."""
-    for look in (_error, _flag, _count, _partial, _outcome, _status, _type, sign_in_code, sign_in_message):
+    looks = (_error, _flag, _count, _partial, _outcome, _status, _type, sign_in_code, sign_in_message, sign_beside_more)
+    for look in looks:
         if (sign := look(body)) is not None:
             return sign
     return None
@@ -54,6 +55,8 @@ def _is_excused(body: Body, name: str, value: Json) -> bool:
     """Return whether a member for errors is one for every answer: a right code, or `errmsg: "ok"`; or was asked for."""
     if isinstance(value, dict) and value and all(key.isdigit() for key in value):
         return True  # a table of messages by their codes
+    if body.asked.reads and name in body.asked.named_by_url:
+        return True
     if body.was_sent(name, value) or (body.asked.reads and body.is_part and _is_of_resources(value)):
         return True
     if name in {"errorcode", "errcode", "errno"} and words.is_right_code(value) and value not in (1, True):
@@ -164,7 +167,15 @@ def _outcome(body: Body) -> Sign | None:
 def _is_no_outcome(name: str, value: Json, body: Body) -> bool:
     """Return whether an envelope's outcome is false, or a negative number beside a message."""
     says_more = bool(words.MESSAGES & body.members.keys())
-    return (value is False and (name == "status" or says_more)) or (_is_negative_number(value) and says_more)
+    is_undone = value == 0 and name == "result" and not isinstance(value, bool) and _gives_a_reason(body)
+    return (
+        (value is False and (name == "status" or says_more)) or (_is_negative_number(value) and says_more) or is_undone
+    )
+
+
+def _gives_a_reason(body: Body) -> bool:
+    said = body.members.get("reason")
+    return isinstance(said, str) and bool(said.strip()) and not words.is_right_message(said)
 
 
 def _is_failed(name: str, text: str, word: str, body: Body) -> bool:

@@ -15,7 +15,11 @@ _CALL_STATUS: Final = frozenset((
     "x-status", "x-request-status", "x-response-status", "x-call-status", "x-api-status", "x-app-status",
     "x-result-status", "x-processing-status",
 ))  # fmt: skip
-_STATUS_NAME: Final = re.compile(r"status|x-(?:[a-z0-9]+-){0,2}status(?:-code)?|x-(?:response|result|return)-code")
+_STATUS_NAME: Final = re.compile(
+    r"status|x-(?:[a-z0-9]+-){0,3}status(?:-code)?(?:-override)?|x-(?:response|result|return)-code"
+)
+_GRAVE: Final = re.compile(r"\"severity\"\s*:\s*\"(?:error|fatal|abort)\"", re.IGNORECASE)
+"""A message of an OData service, as JSON in a header."""
 _FLAGS: Final = frozenset((
     "x-rate-limited", "x-ratelimited", "x-throttled", "x-maintenance", "x-maintenance-mode", "x-envoy-overloaded",
     "x-overloaded", "x-failed", "x-circuit-open",
@@ -58,7 +62,8 @@ def _sign_in_header(name: str, value: str) -> Sign | None:
     if _STATUS_NAME.fullmatch(name) and (status := failing_status(value)) is not None:
         return Sign(why=f"its header {name} says {status}")
     said = value.strip().lower()
-    if (name in _FLAGS and said in _YES) or (name in _RIGHT_FLAGS and said in _NO):
+    is_grave = name.endswith(("-message", "-messages")) and _GRAVE.search(value) is not None
+    if is_grave or (name in _FLAGS and said in _YES) or (name in _RIGHT_FLAGS and said in _NO):
         return Sign(why=f"its header {name} says {_shown(said)}")
     if name in _OUTCOMES | _CALL_STATUS and plain_word(said) in FAILED:
         return Sign(why=f"its header {name} says {_shown(said)}")

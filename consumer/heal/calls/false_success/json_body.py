@@ -17,6 +17,7 @@ from schemas.json_text import load_json
 _MAX_PARTS: Final = 2000
 _MAX_WRAPPERS: Final = 3
 _MAX_MEMBERS: Final = 2000
+_HTTP_STATUSES: Final = frozenset(("statuscode", "httpstatus", "httpstatuscode", "httpcode"))
 _DONE_PARTS: Final = frozenset(("index", "create", "update", "delete"))
 """What was done with one part of a batch, under whose name its outcome stands."""
 
@@ -26,7 +27,7 @@ def sign_in_json(value: Json, asked: Asked) -> Sign | None:
     match value:
         case dict():
             return _sign_in_object(value, asked, 0)
-        case ["error" | "Error" | "ERROR", int(), *_]:
+        case ["error" | "Error" | "ERROR", int() | dict(), *_]:
             return Sign(why="the body is a list that begins with an error's mark", sure=False)
         case list() if not asked.reads and are_about_the_request(value):
             return Sign(why="the body is a list of what was wrong with the request", sure=False)
@@ -91,6 +92,8 @@ def _sign_below(body: Body, depth: int) -> Sign | None:
             sign = sign or (_sign_in_fields(value, body.asked) if name == "data" else None)
         elif isinstance(value, list) and not body.asked.reads and name not in words.PAST:
             sign = _sign_in_errors_of(value)
+        elif isinstance(value, dict) and not body.asked.reads and name not in words.PAST:
+            sign = _sign_in_errors_of([one for one in value.values() if isinstance(one, dict)])
         else:
             continue
         if sign is not None:
@@ -145,6 +148,12 @@ def _sign_in_errors_of(parts: list[Json]) -> Sign | None:
 
 
 def _sign_in_parts(parts: list[Json], asked: Asked, *, always: bool) -> Sign | None:
+    for part in parts[:_MAX_PARTS]:  # a part as a list of its name and what it answers, as JMAP has it
+        if isinstance(part, list) and len(part) > 1 and isinstance(part[0], str) and isinstance(part[1], dict):
+            if plain_name(part[0]) == "error":
+                return Sign(why="a part that is an error")
+            if (sign := _sign_in_object(part[1], asked, _MAX_WRAPPERS)) is not None:
+                return Sign(why=f"a part: {sign.why}", sure=sign.sure)
     if None in parts and any(_is_response(part) for part in _objects(parts)):
         return Sign(why="a part that was not answered", sure=False)
     for n, part in enumerate(_objects(parts)):
@@ -156,6 +165,9 @@ def _sign_in_parts(parts: list[Json], asked: Asked, *, always: bool) -> Sign | N
 
 def _sign_in_part(part: dict[str, Json], asked: Asked, *, always: bool) -> Sign | None:
     if (always or _is_response(part)) and (code := _failing_status_in(part)) is not None:
+        return Sign(why=f"it was answered {code}")
+    told = next((one for key, one in part.items() if plain_name(key) in _HTTP_STATUSES), None)
+    if not asked.reads and (code := words.failing_status(told)) is not None:
         return Sign(why=f"it was answered {code}")
     answered = part.get("response")
     if isinstance(answered, dict) and (code := _failing_status_in(answered)) is not None:

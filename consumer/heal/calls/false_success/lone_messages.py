@@ -19,6 +19,7 @@ from consumer.model import Json
 _TELLS: Final = words.MESSAGES - {"description", "title", "detail", "details", "reason", "info"}
 _RIGHT: Final = (0, "0", 200, "200", "ok", "OK", None)
 _OF_CONTENT: Final = frozenset(("title", "description", "text", "note"))
+_PLAIN_FAILURES: Final = frozenset(("fail", "error", "failure"))
 _STATUS_FIRST: Final = re.compile(r"[45]\d\d\b\W")
 _CODE_LIKE: Final = words.OUTCOMES | words.CODES | {"name", "info", "type", "reason", "messagetype"}
 _BESIDE_A_MESSAGE: Final = frozenset(
@@ -58,6 +59,33 @@ def sign_in_code(body: Body) -> Sign | None:
         if name in words.CODES and name not in body.asked.described and not words.is_right_code(value):
             return Sign(why=f"the body has nothing but a `{name}` that is no known success, and a message", sure=False)
     return None
+
+
+def sign_beside_more(body: Body) -> Sign | None:
+    """Return a sign where a code or a word of failure stands beside members of which nothing is known."""
+    members = body.members
+    told = [name for name in words.MESSAGES & members.keys() if isinstance(members[name], str) and members[name]]
+    if any(words.is_right_message(members[name]) for name in told) or body.is_part:
+        return None
+    is_bare = not (members.keys() & {"id", "uuid", "data", "result", "results", "items", "name"})
+    code = next((name for name in words.CODES & members.keys() if words.is_telling_number(members[name])), None)
+    if code is not None and is_bare and code not in body.asked.described | body.asked.sent.keys():
+        is_negative = str(members[code]).strip().startswith("-")
+        if (is_negative and told) or (not body.asked.reads and members.keys() <= words.CODES | words.MESSAGES):
+            return Sign(why=f"the body's `{code}` is that of no known success", sure=False)
+    state = next((name for name in ("status", "stat") if plain_word(members.get(name)) in _PLAIN_FAILURES), None)
+    if state is not None and told and is_bare and state not in body.asked.described:
+        return Sign(why=f"the body says `{state}: {plain_word(members[state])}`, and why", sure=False)
+    if body.asked.reads:
+        return None
+    said = next((name for name in told if _is_word_of_failure(body, name)), None)
+    return None if said is None else Sign(why=f"the body's `{said}` is a word of failure", sure=False)
+
+
+def _is_word_of_failure(body: Body, name: str) -> bool:
+    value = body.members[name]
+    is_said = name.startswith(("message", "msg", "response")) and not body.was_sent(name, value)
+    return is_said and plain_word(value) in words.FAILED and not body.asked.ordered(str(value)[:200])
 
 
 def _code_of_failure(body: Body) -> str | None:

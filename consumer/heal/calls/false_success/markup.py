@@ -1,12 +1,7 @@
-"""HTML and XML bodies that say that the call failed: login and error pages, SOAP faults, error documents. Pure.
-
-XML is not parsed into a tree: expat reads the outer elements of its beginning, without entities, and stops.
-"""
+"""HTML and XML bodies that say that the call failed: login and error pages, SOAP faults, error documents. Pure."""
 
 import re
-from dataclasses import dataclass, field
 from typing import Final
-from xml.parsers import expat
 
 from consumer.heal.calls.false_success import members as words
 from consumer.heal.calls.false_success.asked import Asked, Sign
@@ -14,11 +9,10 @@ from consumer.heal.calls.false_success.media import is_html
 from consumer.heal.calls.false_success.members import is_nothing, plain_name, plain_word, words_of
 from consumer.heal.calls.false_success.page_titles import LOGIN_TITLE, is_error_title
 from consumer.heal.calls.false_success.sentences import ERROR_SENTENCE
+from consumer.heal.calls.false_success.xml_outline import DEEPEST, READ, Element, Outline, outline
+from consumer.heal.calls.false_success.xml_protocols import GRAVE_CODES, sign_of_protocol
 
-_READ: Final = 128 * 1024
-_MAX_ELEMENTS: Final = 2000
 _MAX_TEXT: Final = 200
-_DEEPEST: Final = 4
 _RETURNED: Final = 3
 """Depth of the members of what a SOAP call returns."""
 _TAG: Final = re.compile(r"<(?:input|meta)\b[^>]{0,500}", re.IGNORECASE)
@@ -50,6 +44,7 @@ _ERROR_ROOTS: Final = words_of("""
     problem apierror responseerror
     """)
 _ANSWER_ROOTS: Final = words_of("response rsp resp result reply res api xml status answer methodresponse root")
+_CLASSES: Final = words_of("status responseclass result outcome")
 _BELOW_ZERO: Final = re.compile(r"-\d")
 _ANSWER_ENDS: Final = ("response", "result", "reply", "output", "acknowledgement", "acknowledgment", "receipt")
 _ASKS_FOR_PROPERTIES: Final = frozenset(("PROPFIND", "REPORT", "SEARCH"))
@@ -60,16 +55,16 @@ def sign_in_page(text: str, asked: Asked) -> Sign | None:
     """Return the sign of a page that stands in the place of the one that was asked for."""
     if not is_html(text) and not _CRASH.search(text[:4096]):
         return _sign_in_snippet(text)
-    head = text[:_READ]
+    head = text[:READ]
     if _CRASH.search(head):
         return Sign(why="a page with a program's crash")
     wants_login = _LOGIN_PATH.search(asked.url.partition("://")[2].partition("/")[2]) is not None
     if not wants_login and _asks_for_login(head):
         return Sign(why="a page that asks for a login", sure=False)
-    return _sign_in_title(head, wants_login=wants_login)
+    return _sign_in_title(head, wants_login=wants_login, named=asked.named_by_url)
 
 
-def _sign_in_title(head: str, *, wants_login: bool) -> Sign | None:
+def _sign_in_title(head: str, *, wants_login: bool, named: frozenset[str]) -> Sign | None:
     if len(head) <= _SMALL_PAGE and _TITLE.search(head) is None:
         said = " ".join(_ANY_TAG.sub(" ", head).split()).strip("!. ")
         if len(said) <= _MAX_TEXT and (is_error_title(said) or ERROR_SENTENCE.match(said)):
@@ -78,7 +73,7 @@ def _sign_in_title(head: str, *, wants_login: bool) -> Sign | None:
     if titles and titles[0].strip(" \t\r\n!.").lower() == "sorry":
         return Sign(why="a page that is sorry", sure=False)
     for part in (part.strip(" \t\r\n!.") for title in titles[:1] for part in _PARTS.split(title)):
-        if is_error_title(part):
+        if is_error_title(part) and plain_name(part.partition(" ")[0]) not in named:  # the page about it
             return Sign(why="a page whose title is that of an error", sure=False)
         if not wants_login and LOGIN_TITLE.fullmatch(part):
             return Sign(why="a page whose title is that of a login", sure=False)
@@ -103,79 +98,6 @@ def _asks_for_login(head: str) -> bool:
         return True
     tags = (found[0] for found in _TAG.finditer(head))
     return _CAPTIVE in head or any(pattern.match(tag) for tag in tags for pattern in _ASKS_FOR_LOGIN)
-
-
-@dataclass(slots=True)
-class Element:
-    """One of the outer elements of a document."""
-
-    name: str
-    depth: int
-    attributes: dict[str, str]
-    parent: str
-    text: str = ""
-    has_content: bool = False
-
-
-@dataclass(slots=True)
-class Outline:
-    """The outer elements of a document, in their order, and whether it came to its end."""
-
-    elements: list[Element] = field(default_factory=list)
-    is_broken: bool = False
-
-
-class _Enough(Exception):
-    pass
-
-
-@dataclass(slots=True)
-class _Reading:
-    """The events of expat, kept as an outline."""
-
-    outline: Outline = field(default_factory=Outline)
-    stack: list[Element] = field(default_factory=list)
-
-    def begin(self, name: str, attributes: dict[str, str]) -> None:
-        if len(self.outline.elements) >= _MAX_ELEMENTS:
-            raise _Enough
-        named = {_local(key): value for key, value in attributes.items()}
-        parent = self.stack[-1] if self.stack else None
-        if parent is not None:
-            parent.has_content = True
-        element = Element(_local(name), len(self.stack), named, "" if parent is None else parent.name)
-        self.stack.append(element)
-        if element.depth <= _DEEPEST:
-            self.outline.elements.append(element)
-
-    def end(self, _: str) -> None:
-        self.stack.pop()
-
-    def said(self, text: str) -> None:
-        if self.stack and len(self.stack[-1].text) < _MAX_TEXT:
-            self.stack[-1].text += text[:_MAX_TEXT]
-
-    def entity(self, *_: object) -> None:
-        raise _Enough
-
-
-def _local(name: str) -> str:
-    return plain_name(name.rpartition(":")[2])
-
-
-def outline(text: str) -> Outline:
-    """Read the outer elements of an XML document, down to the level of a part's status."""
-    reading = _Reading()
-    parser = expat.ParserCreate()
-    parser.StartElementHandler, parser.EndElementHandler = reading.begin, reading.end
-    parser.CharacterDataHandler, parser.EntityDeclHandler = reading.said, reading.entity
-    try:
-        parser.Parse(text[:_READ].lstrip("\ufeff \t\r\n"), len(text) <= _READ)
-    except _Enough:
-        pass
-    except (expat.ExpatError, ValueError):
-        reading.outline.is_broken = bool(reading.stack) or not reading.outline.elements
-    return reading.outline
 
 
 def sign_in_xml(text: str, asked: Asked, *, claims_xml: bool) -> Sign | None:
@@ -207,27 +129,38 @@ def _sign_of_root(root: Element, read: Outline, asked: Asked) -> Sign | None:
                 return Sign(why=f"the document says `{name}: {word}`")
         if name in words.RIGHT_WHERE_TRUE and word in {"false", "no", "0"}:
             return Sign(why=f"the document says `{name}: {word}`")
-    return None
+    code = next(
+        (name for name in GRAVE_CODES & root.attributes.keys() if words.is_telling_number(root.attributes[name])), None
+    )
+    return None if code is None else Sign(why=f"the document says a `{code}` of failure", sure=not asked.reads)
 
 
 def _sign_within(root: Element, read: Outline, asked: Asked) -> Sign | None:
     """Return the sign of a flag within the body of a SOAP answer, or of a status within an answer's element."""
-    deepest = _RETURNED if asked.reads else _DEEPEST  # deeper down it is a resource's own
+    is_answer = root.name in _ANSWER_ROOTS or root.name.endswith(_ANSWER_ENDS)
     for one in read.elements:
-        text = one.text.strip()
-        word = plain_word(text)
-        if not asked.reads and one.depth in {2, 3} and _is_entry_of_error(one, text):
-            return Sign(why=f"the document has `{one.name}`")
-        is_flag = root.name == "envelope" and one.depth <= deepest and one.name in words.RIGHT_WHERE_TRUE
-        if is_flag and word in {"false", "no", "0"}:
-            return Sign(why=f"the document says `{one.name}: {word}`")
-        if root.name == "envelope" and (sign := _sign_in_returned(one, text, asked)) is not None:
+        sign = sign_of_protocol(one, one.text.strip(), asked, is_answer=is_answer) or _sign_in_element(one, root, asked)
+        if sign is not None:
             return sign
-        is_outcome = not asked.reads and root.name.endswith(_ANSWER_ENDS) and one.name.endswith("status")
-        if is_outcome and word in words.FAILED_RESOURCE:
-            return Sign(why=f"the document says `{one.name}: {word}`")
-        if one.name == "status" and one.parent in _ANSWER_ROOTS and words.failing_status(one.attributes.get("code")):
-            return Sign(why="the answer within the document has a status of failure")
+    return None
+
+
+def _sign_in_element(one: Element, root: Element, asked: Asked) -> Sign | None:
+    deepest = _RETURNED if asked.reads else DEEPEST  # deeper down it is a resource's own
+    text = one.text.strip()
+    word = plain_word(text)
+    if not asked.reads and one.depth in {2, 3} and _is_entry_of_error(one, text):
+        return Sign(why=f"the document has `{one.name}`")
+    is_flag = root.name == "envelope" and one.depth <= deepest and one.name in words.RIGHT_WHERE_TRUE
+    if is_flag and word in {"false", "no", "0"}:
+        return Sign(why=f"the document says `{one.name}: {word}`")
+    if (sign := _sign_in_returned(one, text, asked) if root.name == "envelope" else None) is not None:
+        return sign
+    is_outcome = not asked.reads and root.name.endswith(_ANSWER_ENDS) and one.name.endswith("status")
+    if is_outcome and word in words.FAILED_RESOURCE:
+        return Sign(why=f"the document says `{one.name}: {word}`")
+    if one.name == "status" and one.parent in _ANSWER_ROOTS and words.failing_status(one.attributes.get("code")):
+        return Sign(why="the answer within the document has a status of failure")
     return None
 
 
@@ -243,11 +176,11 @@ def _sign_in_returned(one: Element, text: str, asked: Asked) -> Sign | None:
         name in words.RIGHT_WHERE_TRUE and plain_word(value) in {"false", "no", "0"}
         for name, value in one.attributes.items()
     )
-    status = one.attributes.get("status")
-    if said_no or (not asked.reads and plain_word(status) in words.FAILED):
+    states = {plain_word(value) for name, value in one.attributes.items() if name in _CLASSES}
+    if said_no or (not asked.reads and not states.isdisjoint(words.FAILED)):
         return Sign(why=f"the document says that `{one.name}` is no success")
     is_member = one.depth == _RETURNED or (
-        one.depth == _DEEPEST and one.parent.endswith(("result", "results", "return", "status"))
+        one.depth == DEEPEST and one.parent.endswith(("result", "results", "return", "status"))
     )
     if not is_member:
         return None

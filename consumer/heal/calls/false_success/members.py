@@ -33,6 +33,8 @@ ERRORS: Final = words_of("""
     fehler fehlermeldung fehlercode erreur erreurs erro erros errore errori errores fout fouten foutmelding blad bledy
     ошибка ошибки текстошибки помилка 错误 错误信息 错误码 エラー 오류 fel felmeddelande fejl fejlbesked feil virhe
     chyba     chyby hata hiba eroare σφάλμα lỗi kesalahan
+    errorcondition validationmessages brokenrules greska greška napaka klaida kļūda viga грешка ralat خطأ خطا שגיאה
+    त्रुटि ข้อผิดพลาด ত্রুটি பிழை villa errada gabim
     """)
 """Members that say what went wrong, where there is something in them."""
 ERROR_NAME: Final = re.compile(
@@ -48,7 +50,8 @@ ERROR_NAME: Final = re.compile(
 RIGHT_WHERE_TRUE: Final = words_of("""
     success ok succeeded successful issuccess issuccessful issuccessstatuscode isok issucceeded issucceed wassuccessful
     acknowledged exito sucesso successo erfolg erfolgreich succes reussi gelukt geslaagd sukces успех успешно 成功 성공
-    basarili lyckades lykkedes onnistui uspech sikeres
+    basarili lyckades lykkedes onnistui uspech sikeres berhasil thanhcong zspesne powodzenie uspjeh успіх успешен
+    επιτυχία نجاح הצלחה สำเร็จ सफल completato
     """)
 WRONG_WHERE_TRUE: Final = words_of("""
     aborted failed failure iserror haserror haserrors errored iserrored isfailure isfailed hasfailed isfault hasfailures
@@ -69,7 +72,8 @@ OUTCOMES: Final = words_of("""
     statuscode resulttype status stat ack state result outcome response resultcode returncode responsestatus
     resultstatus statustext
     responsecode processingstatus apistatus callstatus requeststatus ackstatus estado statut resultado stato esito
-    resultat ergebnis groupname stav durum allapot статус результат 状态 结果 状態 結果
+    resultat ergebnis groupname stav durum allapot статус результат 状态 结果 状態 結果 wynik eredmeny vysledek tulos
+    상태 결과 κατάσταση حالة สถานะ स्थिति funccode highestseverity responseclass completioncode
     """)
 PROTOCOL_OUTCOMES: Final = words_of("stat ack response resultcode returncode responsestatus")
 """Outcomes of the call itself, in whatever is answered."""
@@ -78,12 +82,15 @@ STATUSES: Final = words_of("""
     """)
 CODES: Final = words_of(
     "rc responsecode code retcode resultcode returncode respcode rspcode rtncode statuscode subcode ret rtn bizcode"
+    " retval returnvalue replycode returnreasoncode cstat"
 )
 MESSAGES: Final = words_of("""
     message msg messages detail details description reason title errmsg info statusmessage resultmsg resultmessage
     retmsg returnmsg respmsg rspmsg rtnmsg statusmsg responsetext responsemessage mensaje mensagem meldung nachricht
     responsedescription diagnosticmessage messagetext messagedetail messageappendedtext statusdetail resulttext respdesc
-    resultdesc retdesc rsn text remark
+    resultdesc retdesc rsn text remark reporttext returnauthmsg
+    descrizione beschreibung descripcion descricao opis popis omschrijving kuvaus motivo motif grund przyczyna 描述 説明
+    说明 理由 原因 설명 이유 사유 причина описание sebep
     meddelande besked viesti zprava mesaj uzenet
     pesan messaggio bericht melding komunikat wiadomosc сообщение 消息 信息 メッセージ 메시지 note
     information notice
@@ -120,7 +127,7 @@ ENVELOPE: Final = (
     responsemetadata messages messagecount codigo infocode httpcode httpmessage resourcetype issue
     statementid opindex position parameters schemas groupid field action property serviceversion messagetype msgtype
     messagenumber errorfield classname d responsedescription diagnosticmessage merchantrequestid checkoutrequestid
-    innererror innerexception
+    innererror innerexception ttl nonce seq sequence sign signature
     """)
 )
 _ENVELOPE_NAME: Final = re.compile(r"\w{0,20}(?:time|timestamp|timeutc|datetime)")
@@ -130,11 +137,12 @@ FAILED: Final = words_of("""
     error errored fail failed failure fatal ko nok notok exception unavailable timeout timedout unauthorized forbidden
     unauthenticated rejected denied aborted overquerylimit overdailylimit requestdenied invalidrequest unknownerror
     internal internalerror internalservererror servererror badrequest notfound serviceunavailable badgateway
-    partialfailure partialsuccess resourceexhausted deadlineexceeded permissiondenied invalidargument accessdenied
+    partialfailure partialsuccess rjct resourceexhausted deadlineexceeded permissiondenied invalidargument accessdenied
     ratelimited toomanyrequests maintenance unsuccessful notsuccessful decline declined refused quotaexceeded
     authenticationfailed authfailed outofservice overloaded throttled err ng failurewithwarning undelivered
     notprocessed fehler fehlgeschlagen fehlerhaft abgelehnt echec erreur echoue refuse fallido fallo fallida rechazado
     erro falha falhou falhado recusado rejeitado errore fallito rifiutato mislukt fout geweigerd blad niepowodzenie
+    неуспех שגיאה خطأ
     odrzucono misslyckades fel mislykkedes fejlet fejl feil feilet virhe epaonnistui
     chyba neuspech selhalo hata basarisiz hiba sikertelen eroare esuat gagal помилка σφάλμα αποτυχία ошибка неудача
     отказ отклонено 失败 失敗 错误 エラー 실패 오류
@@ -176,7 +184,11 @@ FAILED_COUNT: Final = re.compile(
 """Names of counts of what failed in a batch, beside those in `COUNTS`."""
 ERRORS_OF: Final = re.compile(r"(?:\w*(?:user|validation|field|row|record|item|input|mutation)errors)")
 """Lists of errors of one part of what was sent."""
-LEFT_OVER_NAME: Final = re.compile(r"(?:item|batch|record|row|message|event)+failures")
+LEFT_OVER_NAME: Final = re.compile(
+    r"(?:item|batch|record|row|message|event)+failures"
+    r"|not(?:created|updated|destroyed|deleted|inserted|saved|sent|processed)"
+    r"|failed[a-z]{3,20}s"
+)
 NEGATIVE: Final = re.compile(
     r"\b(?:errors?|fail(?:ed|ure|s)?|invalid|denied|refused|rejected|declined|unauthori[sz]ed|forbidden|unknown|missing"
     r"|malformed|unavailable|unsupported|insufficient|exceeded|expired|throttled|throttling|timeout|timed out"
@@ -190,7 +202,8 @@ COMPLAINTS: Final = words_of("violations problems validationissues invalidfields
 """Lists of what is wrong with what was sent."""
 DONE: Final = words_of("""
     accepted saved sent delivered created updated deleted removed queued approved completed inserted stored published
-    processed applied registered modified written confirmed
+    processed applied registered modified written confirmed routed enqueued dispatched forwarded matched captured
+    authorized authorised settled granted subscribed
     """)
 """Flags of an answer that has nothing else, which say that a call with an effect had it."""
 ENDS_IN_FAILURE: Final = re.compile(
@@ -310,6 +323,15 @@ def is_right_code(value: Json) -> bool:
         return False
     word = plain_word(value)
     return word is None or word in _RIGHT_CODES or (word.isdigit() and len(word) == 3 and word[0] == "2")  # noqa: PLR2004
+
+
+def is_telling_number(value: Json) -> bool:
+    """Return whether a number, also as text, is a code of several digits, or below zero, that no success has."""
+    text = str(value).strip() if isinstance(value, int | str) and not isinstance(value, bool) else ""
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit()) or int(digits) == 0:
+        return False
+    return (len(digits) > 2 or text[0] == "-") and not is_right_code(value)  # noqa: PLR2004 - one or two are a state
 
 
 def is_right_message(value: Json) -> bool:

@@ -4,7 +4,15 @@ import re
 from typing import Final
 
 from consumer.heal.calls.false_success.asked import Asked, Sign
-from consumer.heal.calls.false_success.members import TELLING_MESSAGES, is_negative_code, is_right_message, plain_word
+from consumer.heal.calls.false_success.members import (
+    FAILED,
+    OUTCOMES,
+    TELLING_MESSAGES,
+    is_negative_code,
+    is_right_message,
+    plain_name,
+    plain_word,
+)
 from consumer.heal.calls.false_success.page_titles import is_error_in_words
 from consumer.heal.calls.false_success.sentences import ERROR_SENTENCE, tells_what_failed
 
@@ -36,7 +44,7 @@ _REPLY: Final = re.compile(
 )
 """A reply of SMTP's and FTP's kind, or a status with its phrase."""
 _FAILED_BEGINS: Final = re.compile(
-    r"\s*(?:failed|failure|denied|rejected|refused|aborted|fehler|erreur|erro|errore|błąd|ошибка|エラー|错误|오류)\s*[:\uff1a]"
+    r"\s*(?:failed|failure|denied|rejected|refused|aborted|fehler|erreur|erro|errore|rejei[cç][aã]o|rechazo|rifiuto|rejet|błąd|ошибка|エラー|错误|오류)\s*[:\uff1a]"
     r"\s*[^\W\d]",
     re.IGNORECASE,
 )
@@ -47,9 +55,24 @@ _NOTHING: Final = re.compile(r"no_(?!errors?\b)[a-z]{3,30}(?:_[a-z]{2,30}){0,3}|
 _MARKED: Final = re.compile(r"(?:ko|nok|nack|not ok|err|ng)(?:\W|$)", re.IGNORECASE)
 """A mark before the fields of a line, as of gateways for text messages."""
 _UNDONE: Final = re.compile(r"\b(?:was rejected|(?:delivery|request) failed)\b", re.IGNORECASE)
+_ANSWERS: Final = re.compile(r"\s*(?:[\w.-]{1,40}(?:=|:[ \t]).{0,500}(?:\r?\n|$)){2,40}\s*", re.IGNORECASE)
+"""Lines of names and values, as gateways for payments and telephony answer."""
+_PAIR: Final = re.compile(r"^([\w.-]{1,40})(?:=|:[ \t]+)(.*?)\r?$", re.MULTILINE)
+_FAILED_VALUES: Final = FAILED | frozenset(("invalid", "malformed", "notauthed"))
+_PROTOCOL: Final = re.compile(
+    r"<SEVERITY>\s*(?:ERROR|FATAL)\b|(?:^|~)\s*AK[59]\*[RE]\*|(?:^|')UCI\+[^']{0,300}\+4(?=[+'])"
+    r"|^exit (?:status|code):? [1-9]",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""OFX, X12 and EDIFACT acknowledgements, and what a program ended with."""
 _TAIL: Final = 2000
 MAX_SENTENCE: Final = 300
-_FAILED_TEXTS: Final = frozenset(("error", "fail", "failed", "failure", "ko", "nok", "ng", "fehler", "erreur"))
+_FAILED_TEXTS: Final = frozenset((
+    "error", "fail", "failed", "failure", "ko", "nok", "ng", "fehler", "erreur", "badauth", "nohost", "notfqdn",
+    "numhost", "badagent", "dnserr", "notdonator",
+))  # fmt: skip
+_REFUSING_WORDS: Final = frozenset(("no", "911", "abuse", "false", "-1", "denied"))
+"""Words that answer a call with an effect with no."""
 
 
 def sign_of_refusal(text: str, asked: Asked) -> Sign | None:
@@ -68,6 +91,7 @@ def sign_of_refusal(text: str, asked: Asked) -> Sign | None:
         or _NOTHING.fullmatch(said)
         or _MARKED.match(said)
         or _UNDONE.search(said)
+        or said.lower() in _REFUSING_WORDS
     )
     if is_refusal or tells_what_failed(said):
         return Sign(why="a text of what could not be done", sure=False)
@@ -92,5 +116,22 @@ def sign_in_text(text: str) -> Sign | None:
 
 
 def sign_in_tail(text: str) -> Sign | None:
-    """Return the sign of a failure that came after the first rows of a text."""
-    return Sign(why="its end is a program's crash") if _LATE.search(text[-_TAIL:]) else None
+    """Return the sign of a failure that came after the first rows of a text, or among its lines."""
+    if _LATE.search(text[-_TAIL:]):
+        return Sign(why="its end is a program's crash")
+    if _PROTOCOL.search(text[:_TAIL]) or _PROTOCOL.search(text[-_TAIL:]):
+        return Sign(why="an acknowledgement that says no")
+    return _sign_in_pairs(text) if len(text) <= _TAIL and _ANSWERS.fullmatch(text) else None
+
+
+def _sign_in_pairs(text: str) -> Sign | None:
+    """Return a sign in an answer of one name and value a line."""
+    for name, value in _PAIR.findall(text):
+        if plain_name(name) in OUTCOMES and plain_word(value) in _FAILED_VALUES:
+            return Sign(why=f"the text says `{plain_name(name)}: {plain_word(value)}`")
+    return None
+
+
+def begins_with_failure(text: str) -> bool:
+    """Return whether a message begins with a word of failure and a colon."""
+    return _FAILED_BEGINS.match(text) is not None

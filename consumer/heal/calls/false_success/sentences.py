@@ -23,7 +23,7 @@ ERROR_SENTENCE: Final = re.compile(
     r"|no route matched|invalid (?:request|token|api key|parameters?|credentials|signature|session)\W*$"
     r"|cannot (?:get|post|put|patch|delete) /"
     r"|(?:the )?(?:service|server|site|system) (?:is )?(?:(?!shut)\w+ )?(?:unavailable|overloaded|down)\b"
-    r"|(?:down for |under |in )(?:\w+ )?maintenance)",
+    r"|(?:(?:we|it) (?:are|is) |we['\u2019]re |currently )?(?:down for |under |in )(?:\w+ )?maintenance)",
     re.IGNORECASE,
 )
 """The beginning of a message of a gateway, a framework or a limiter."""

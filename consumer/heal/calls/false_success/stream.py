@@ -44,7 +44,7 @@ _END_OF_STREAM_FRAME: Final = 0x02
 def sign_in_events(text: str, asked: Asked) -> Sign | None:
     """Return the sign of a failure in server-sent events."""
     kinds: set[str] = set()
-    last, chunks, seen = "", False, 0
+    last, chunks, unfinished, seen = "", False, False, 0
     if len(text) > 2 * _MAX_READ:
         text = f"{text[:_MAX_READ]}\n\n{text[-_MAX_READ:]}"
     for name, data in _events(text):
@@ -55,6 +55,7 @@ def sign_in_events(text: str, asked: Asked) -> Sign | None:
         if isinstance(value, dict):
             kind = name or str(value.get("type") or "")
             chunks = chunks or value.get("object") in _CHUNKS
+            unfinished = _is_unfinished(value) if isinstance(value.get("choices"), list) else unfinished
             if (sign := sign_in_json(value, asked)) is not None:
                 return Sign(why=f"event {seen}: {sign.why}", sure=sign.sure)
         elif seen == 1 and (said := sign_in_text(data[:MAX_SENTENCE])) is not None:
@@ -66,8 +67,16 @@ def sign_in_events(text: str, asked: Asked) -> Sign | None:
             return Sign(why=f"event {seen} says that it is not the whole", sure=False)
     if not seen:
         return Sign(why="a stream without an event", sure=False)
+    chunks = chunks or unfinished
     cut = any(begin in kinds and kinds.isdisjoint(ends) for begin, ends in _ENDS) or (chunks and last != _DONE)
     return Sign(why="a stream that was cut off", sure=False) if cut else None
+
+
+def _is_unfinished(chunk: dict[str, Json]) -> bool:
+    """Return whether a chunk of a completion says of no choice why it is finished."""
+    choices = chunk.get("choices")
+    parts = [one for one in choices if isinstance(one, dict)] if isinstance(choices, list) else []
+    return bool(parts) and all("finish_reason" in one and one["finish_reason"] is None for one in parts)
 
 
 def _events(text: str) -> Iterator[tuple[str, str]]:
@@ -167,6 +176,29 @@ def _decoded_base64(body: bytes) -> bytes:
         return b"".join(b64decode(piece) for piece in pieces)
     except binascii.Error:
         return b""
+
+
+_GIT_REFUSES: Final = re.compile(rb"[0-9a-f]{4}(?:\x01?[0-9a-f]{4})?(?:ng refs/|unpack (?!ok)|ERR )")
+_UNDISPOSED: Final = re.compile(
+    r"^Disposition:[^\n]{0,200};\s*(?:processed/(?:error|failure|warning)|failed|denied|deleted)\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def sign_in_git(body: bytes) -> Sign | None:
+    """Return the sign of a reference that a push did not move."""
+    return Sign(why="a reference was refused") if _GIT_REFUSES.search(body[:_MAX_READ]) else None
+
+
+def sign_in_disposition(text: str) -> Sign | None:
+    """Return the sign of a message that its receiver could not process (AS2)."""
+    return Sign(why="the receiver could not process the message") if _UNDISPOSED.search(text[:_MAX_READ]) else None
+
+
+def unguarded(text: str) -> Json:
+    """Return the JSON behind a guard such as `)]}'`, None where there is none."""
+    guard = _GUARD.match(text)
+    return None if guard is None else _parsed(text[guard.end() :])
 
 
 def sign_in_guarded(text: str, asked: Asked) -> Sign | None:
