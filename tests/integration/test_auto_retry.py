@@ -577,6 +577,23 @@ async def test_what_is_gone_after_a_deletion_without_an_answer_was_deleted_by_it
     assert isinstance(await stage.heal("DELETE"), Healed)
 
 
+@pytest.mark.parametrize(("look", "kind"), [(json_reply({}, 404), Healed), (json_reply({"id": 7}), NotHealed)])
+async def test_a_deletion_is_read_back_by_what_is_gone(
+    stage: Stage, look: Reply, kind: type[Healed | NotHealed]
+) -> None:
+    stage.world.on("/orders", Reply(drop=True), json_reply({"error": "no such order"}, 404))
+    stage.world.on("/look", look)
+    told = {"url": stage.world.url("/look"), "after_seconds": 0}
+    assert isinstance(await stage.heal("DELETE", read_back=told), kind)
+
+
+async def test_a_deletion_is_not_made_where_a_look_first_shows_that_it_is_gone(stage: Stage) -> None:
+    stage.world.on("/look", json_reply({"error": "no such order"}, 410))
+    outcome = await stage.heal("DELETE", read_back={"url": stage.world.url("/look"), "first": True})
+    assert isinstance(outcome, Healed)
+    assert stage.world.calls("/orders") == []
+
+
 async def test_a_deletion_that_was_refused_is_no_success_when_it_is_refused_again(stage: Stage) -> None:
     stage.world.on("/orders", json_reply({}, 404))
     failed = failure(
@@ -591,7 +608,10 @@ async def test_a_deletion_that_was_refused_is_no_success_when_it_is_refused_agai
 
 @pytest.mark.parametrize(
     "name",
-    ["Content-Encoding", "content-md5", "Digest", "Content-Digest", "X-Amz-Content-Sha256", "x-goog-hash", "ETag"],
+    [
+        *("Content-Encoding", "content-md5", "Digest", "Content-Digest", "X-Amz-Content-Sha256", "x-goog-hash", "ETag"),
+        *("X-Content-Encoding", "Content-Crc32c", "X-Body-Sha512", "x-bz-content-sha1", "X-Payload-Checksum"),
+    ],
 )
 async def test_headers_of_the_former_body_are_left_out_of_the_new_one(stage: Stage, name: str) -> None:
     stage.world.on("/orders", OK)

@@ -68,6 +68,8 @@ def test_what_is_no_time_is_none(said: object) -> None:
         ({"retry-after": "Sun, 04 May 2031 12:00:00 GMT",
           "date": "Sun, 04 May 2031 11:59:00 GMT"}, timedelta(minutes=1)),
         ({"retry-after": "30s"}, timedelta(seconds=30)),
+        ({"retry-after": "Sun May  4 12:00:00 2031"}, NOON),
+        ({"retry-after": "Sunday, 04-May-31 12:00:00 GMT"}, NOON),
         ({"ratelimit": '"default";r=0;t=50', "ratelimit-policy": '"default";q=100;w=60'}, timedelta(seconds=50)),
         ({"ratelimit": '"default";r=3;t=50'}, None),
         ({"ratelimit": "limit=100, remaining=0, reset=12"}, timedelta(seconds=12)),

@@ -43,6 +43,12 @@ def test_texts_that_spring_wrote_as_json_are_read() -> None:
     assert parse(structured, [("contentType", b"application/cloudevents+json")]).form is Form.STRUCTURED
 
 
+def test_texts_in_quotes_are_read_where_the_version_is_in_them_too() -> None:
+    event = parse(VALUE, [(name, b'"%s"' % text) for name, text in headers("ce_")])
+    assert (event.form, event.id, event.source) == (Form.BINARY, "e-1", ATTRIBUTES["source"])
+    assert parse(VALUE, headers("ce_", id='"e-1"')).id == '"e-1"'
+
+
 def test_the_data_content_type_counts_where_there_is_no_other() -> None:
     with pytest.raises(EnvelopeError, match="content type"):
         parse(VALUE, headers("ce_", datacontenttype="application/xml"))

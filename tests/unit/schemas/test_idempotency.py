@@ -15,7 +15,17 @@ def request(**given: Any) -> RequestContext:  # noqa: ANN401 - JSON is anything
 
 
 @pytest.mark.parametrize(
-    "header", ["Idempotency-Key", "idempotency-key", "IDEMPOTENCY-KEY", "X-Idempotency-Key", "PayPal-Request-Id"]
+    "header",
+    [
+        "Idempotency-Key",
+        "idempotency-key",
+        "IDEMPOTENCY-KEY",
+        "X-Idempotency-Key",
+        "PayPal-Request-Id",
+        "Idempotence-Key",
+        "X-Acme-Idempotency-Key",
+        "Idempotency-Id",
+    ],
 )
 def test_a_key_in_the_headers_is_the_key(header: str) -> None:
     found = request(headers={"accept": "*/*", header: "order-17"})
@@ -26,6 +36,10 @@ def test_a_key_in_the_headers_is_the_key(header: str) -> None:
 def test_a_header_that_is_named_for_it_counts_first() -> None:
     headers = {"Idempotency-Key": "a", "X-Command-Id": "b"}
     assert request(headers=headers, idempotency_header="x-command-id").idempotency_key == "b"
+
+
+def test_what_tells_of_a_replay_is_no_key() -> None:
+    assert request(headers={"Idempotent-Replayed": "true", "X-Idempotency-Expiry": "60"}).idempotency_key is None
 
 
 @pytest.mark.parametrize("key", ["", "two words", "x" * 256, "secret://KEY", "schl\u00fcssel"])

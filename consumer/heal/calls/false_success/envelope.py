@@ -91,7 +91,7 @@ def _flag(body: Body) -> Sign | None:
             return Sign(why=f"the body has nothing but `{name}: false`", sure=False)
         is_question = name.startswith(("is", "has")) and plain_word(value) in {"y", "1", "t"}
         if name in words.WRONG_WHERE_TRUE and (value is True or is_question or plain_word(value) in {"true", "yes"}):
-            if body.is_answered_resource and name in {"failed", "failure", "aborted"}:
+            if (body.is_answered_resource and name in {"failed", "failure", "aborted"}) or body.asked.ordered(name):
                 continue
             return Sign(why=f"the body says `{name}: true`")
     return None

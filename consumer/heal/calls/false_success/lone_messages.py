@@ -69,9 +69,13 @@ def sign_beside_more(body: Body) -> Sign | None:
         return None
     is_bare = not (members.keys() & {"id", "uuid", "data", "result", "results", "items", "name"})
     code = next((name for name in words.CODES & members.keys() if words.is_telling_number(members[name])), None)
+    if code is None and members.keys() == {"status"} and words.is_telling_number(members["status"]):
+        code = "status"
     if code is not None and is_bare and code not in body.asked.described | body.asked.sent.keys():
         is_negative = str(members[code]).strip().startswith("-")
-        if (is_negative and told) or (not body.asked.reads and members.keys() <= words.CODES | words.MESSAGES):
+        if (is_negative and told) or (
+            not body.asked.reads and members.keys() <= words.CODES | words.MESSAGES | {"status"}
+        ):
             return Sign(why=f"the body's `{code}` is that of no known success", sure=False)
     state = next((name for name in ("status", "stat") if plain_word(members.get(name)) in _PLAIN_FAILURES), None)
     if state is not None and told and is_bare and state not in body.asked.described:

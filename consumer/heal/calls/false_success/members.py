@@ -20,7 +20,7 @@ def folded(text: str) -> str:
 
 def words_of(text: str) -> frozenset[str]:
     """Split a text into a set of words, in the spelling in which names and words are looked up."""
-    return frozenset(folded(text).split())
+    return frozenset(_NOT_A_LETTER.sub("", word) for word in folded(text).split())
 
 
 ERRORS: Final = words_of("""

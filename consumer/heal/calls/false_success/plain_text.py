@@ -27,8 +27,9 @@ _PHP: Final = re.compile(
 )
 _CRASH: Final = re.compile(
     r"\s*(?:MSH\|[^\0]{1,1000}[\r\n]MSA\|(?:AE|AR|CE|CR)\|"
-    r"|//#DWR-REPLY[^\0]{0,300}handleException\("
-    r"|ORA-\d{5}: |panic: |ERROR \d{3,5}(?: \(\w{5}\))?: |-ERR\b|SQLSTATE\[|fatal: |segmentation fault"
+    r"|//#DWR-REPLY[^\0]{0,300}[hH]andleException\("
+    r"|ORA-\d{5}: |panic: |ERROR \d{3,5}(?: \(\w{5}\))?: |-ERR\b|SQLSTATE\[|fatal: |[Ss]egmentation fault"
+    r"|Allowed memory size of \d|[Oo]ut of memory\b|(?:Bus error|Killed|Aborted)\b[^\n]{0,40}core dumped"
     r"|(?:unhandled|uncaught) (?:exception|error)\b|DPY-\d{4}|SQL\d{4}N |[\w.$]{1,200}(?:Exception|Error): \S)"
     r"|[Qq]uery \w{1,60} failed: |[^\n]{1,300}\((?:[A-Z]\w*::)?[A-Z]\w*(?:Error|Exception)\)\s*(?:\n|$)"
 )

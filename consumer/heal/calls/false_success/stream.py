@@ -45,6 +45,7 @@ def sign_in_events(text: str, asked: Asked) -> Sign | None:
     """Return the sign of a failure in server-sent events."""
     kinds: set[str] = set()
     last, chunks, unfinished, seen = "", False, False, 0
+    said: Sign | None = None
     if len(text) > 2 * _MAX_READ:
         text = f"{text[:_MAX_READ]}\n\n{text[-_MAX_READ:]}"
     for name, data in _events(text):
@@ -58,8 +59,8 @@ def sign_in_events(text: str, asked: Asked) -> Sign | None:
             unfinished = _is_unfinished(value) if isinstance(value.get("choices"), list) else unfinished
             if (sign := sign_in_json(value, asked)) is not None:
                 return Sign(why=f"event {seen}: {sign.why}", sure=sign.sure)
-        elif seen == 1 and (said := sign_in_text(data[:MAX_SENTENCE])) is not None:
-            return Sign(why=f"event {seen}: {said.why}", sure=said.sure)
+        elif seen == 1:
+            said = sign_in_text(data[:MAX_SENTENCE])
         kinds.add(kind)
         if _FAILED_EVENT.fullmatch(kind):
             return Sign(why=f"event {seen} is an error")
@@ -67,6 +68,8 @@ def sign_in_events(text: str, asked: Asked) -> Sign | None:
             return Sign(why=f"event {seen} says that it is not the whole", sure=False)
     if not seen:
         return Sign(why="a stream without an event", sure=False)
+    if seen == 1 and said is not None:  # the only one, and no token of many
+        return Sign(why=f"event 1: {said.why}", sure=said.sure)
     chunks = chunks or unfinished
     cut = any(begin in kinds and kinds.isdisjoint(ends) for begin, ends in _ENDS) or (chunks and last != _DONE)
     return Sign(why="a stream that was cut off", sure=False) if cut else None

@@ -47,6 +47,7 @@ def done(told: Answer, **given: Any) -> bool:  # noqa: ANN401 - JSON is anything
         {"message": "pedido já existe"},
         {"message": "订单已存在"},
         {"message": "уже существует"},
+        {"errors": {"reference": ["has already been taken"]}},
     ],
 )
 def test_a_conflict_that_says_that_it_exists_is_the_end_of_a_keyed_call(body: object) -> None:
@@ -69,6 +70,10 @@ def test_a_conflict_that_says_that_it_exists_is_the_end_of_a_keyed_call(body: ob
         {"message": "The order cannot be cancelled, it is already paid"},
         {"message": "No such order exists"},
         {"message": "it is too late: already booked"},
+        {"message": "The room is already booked by someone else"},
+        {"message": "Seat 4A has already been taken by another passenger"},
+        {"message": "Pedido já existe, criado por outro usuário"},
+        "<html><title>409</title>already exists</html>",
     ],
 )
 def test_another_conflict_says_nothing_of_the_effect(body: object) -> None:
@@ -81,6 +86,9 @@ def test_what_is_gone_is_the_end_of_a_deletion_and_of_nothing_else(status: int) 
     assert done(answer(status), method="DELETE", idempotency_key=None)
     assert not done(answer(status, "<html>no route", "text/html"), method="DELETE", idempotency_key=None)
     assert not done(answer(status, {"error": "not found"}))
+    assert not done(answer(status, {"message": "no Route matched with those values"}), method="DELETE")
+    assert not done(answer(status, "default backend - 404", "text/plain"), method="DELETE")
+    assert not done(answer(status, {"detail": "Method not found"}), method="DELETE")
     assert not done(answer(status), method="PUT", idempotency_key=None)
 
 
