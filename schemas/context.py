@@ -118,12 +118,12 @@ class ReadBack(Part):
     method: ReadMethod = Field(default="GET", description="GET or HEAD; read in any case. Nothing else is a look.")
     headers: Headers = Field(default_factory=dict)
     expect: Expectation | None = Field(
-        default=None, description="What is seen if it has worked. Default: a 2xx, and with GET something in it."
+        default=None, description="What is seen if it worked. Default: a 2xx, with GET not empty; of a DELETE 404, 410."
     )
     absent: Expectation | None = Field(
         default=None,
-        description="What is seen if it has not worked. Default: 404 or 410, and not as a page. Whatever shows "
-        "neither, or both, tells nothing.",
+        description="What is seen if it has not worked. Default: 404 or 410, and not as a page; of a DELETE a 2xx. "
+        "Whatever shows neither, or both, tells nothing.",
     )
     after_seconds: Annotated[float, Field(ge=0, le=300, allow_inf_nan=False)] | None = Field(
         default=None,

@@ -16,6 +16,7 @@ REQUIRED: Final = ("specversion", "id", "source", "type")
 _KNOWN: Final = frozenset((*REQUIRED, "subject", "time", "datacontenttype", "dataschema", "dataencoding"))
 _OF_SPRING: Final = "spring_json_header_types"
 """Spring Kafka writes this header where it has written the others as JSON, a text in quotes."""
+_QUOTED_VERSION: Final = '"1.0"'
 _IDENTITY: Final = frozenset((*REQUIRED, "datacontenttype"))
 
 
@@ -36,6 +37,8 @@ def attributes_in(named: Mapping[str, bytes]) -> dict[str, str]:
         if found.setdefault(name, text) != text:
             message = f"attribute {name} stands in two headers, with two values: send it once, as ce_{name}"
             raise EnvelopeError(PoisonReason.WRONG_SHAPE, message)
+    if found.get("specversion") == _QUOTED_VERSION:  # written as JSON, without Spring's header that says so
+        return {name: _unquoted(text) for name, text in found.items()}
     return found
 
 

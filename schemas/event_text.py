@@ -6,6 +6,7 @@ is none: beyond so many characters nothing is mended.
 """
 
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 from schemas.errors import EnvelopeError
@@ -18,7 +19,7 @@ MOST_MENDED: Final = 64
 _MARK: Final = "\ufffd"
 _NUL_ESCAPE: Final = b"\\u0000"
 _NO_PART_OF_UTF_8: Final = re.compile(rb"[\xc0\xc1\xf5-\xff]")
-_BROKEN: Final = re.compile(r"(?P<begin>\")?\ufffd{1,3}(?P<end>(?=[\"\\]|\.\.|\u2026|\s?\[))?")
+_BROKEN: Final = re.compile(r"(?P<begin>\")?\ufffd{1,3}(?P<end>(?=[\"\\]|\s?(?:\.\.|\u2026|[\[(])))?")
 _ESCAPE: Final = re.compile(
     r"\\u[dD][89aAbB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a whole pair
     r"|(?P<bad>\\u[dD][89a-fA-F][0-9a-fA-F]{2}|\\u0000|\\u[0-9a-fA-F]{0,3}(?![0-9a-fA-F]))"
@@ -41,7 +42,7 @@ def load_event(value: bytes, *, mark: str = _MARK) -> tuple[Any, int]:
             raise
         fault = error
     text, mended = _mend(value, mark)
-    if mended:
+    if mended or (fault is not None and _OF_JAVA.search(value)):
         try:
             return load_json(text.encode()), mended
         except EnvelopeError:
@@ -53,6 +54,7 @@ def load_event(value: bytes, *, mark: str = _MARK) -> tuple[Any, int]:
 
 def _mend(value: bytes, mark: str) -> tuple[str, int]:
     """Return the text with each piece of a character, and each NUL, as the mark; 0 where there is none, or too many."""
+    value = _standard(value)
     try:
         text = value.decode()
     except UnicodeDecodeError:
@@ -76,6 +78,19 @@ def _mend(value: bytes, mark: str) -> tuple[str, int]:
         return mark
 
     return _ESCAPE.sub(mend, text), broken
+
+
+def _standard(value: bytes) -> bytes:
+    """Return a text in UTF-8 that Java or a database wrote in a form of its own: CESU-8, and NUL as two bytes."""
+    return _OF_JAVA.sub(lambda found: _JAVA[len(found[0])](found[0]), value)
+
+
+def _pair(raw: bytes) -> bytes:
+    return raw.decode("utf-8", "surrogatepass").encode("utf-16", "surrogatepass").decode("utf-16").encode()
+
+
+_OF_JAVA: Final = re.compile(rb"\xed[\xa0-\xaf][\x80-\xbf]\xed[\xb0-\xbf][\x80-\xbf]|\xc0\x80")
+_JAVA: Final[dict[int, Callable[[bytes], bytes]]] = {2: lambda _: b"\0", 6: _pair}
 
 
 def _is_cut(found: re.Match[str]) -> bool:

@@ -15,6 +15,8 @@ KEY_HEADERS: Final = (
     "x-idempotent-key",
     "paypal-request-id",
 )
+_NAMED_FOR_IT: Final = re.compile(r"(?:x-)?(?:[a-z0-9]+-){0,2}idempot(?:ency|ence|ent)-?(?:key|token|id)")
+"""Names of the same kind, of single services."""
 _KEY: Final = re.compile(r"[!-~]{1,255}")
 _SECRET: Final = "secret://"  # noqa: S105 - the scheme, not a secret
 
@@ -37,7 +39,8 @@ class KeyOfHeaders(BaseModel):
 def _key_in(headers: Mapping[Any, Any], named: object) -> tuple[str, str] | None:
     lowered = {name.lower(): (name, said) for name, said in headers.items() if isinstance(name, str)}
     wanted = (named.lower(), *KEY_HEADERS) if isinstance(named, str) else KEY_HEADERS
-    for name in wanted:
+    of_services = (name for name in lowered if _NAMED_FOR_IT.fullmatch(name))
+    for name in (*wanted, *of_services):
         header, key = lowered.get(name, ("", None))
         if isinstance(key, str) and _KEY.fullmatch(key) and not key.startswith(_SECRET):
             return header, key

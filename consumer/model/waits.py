@@ -67,6 +67,10 @@ def told_wait(said: object, *, milliseconds: bool = False) -> ToldWait | None:
     return _of_text(said.strip(), milliseconds=milliseconds) if isinstance(said, str) and len(said) < 80 else None  # noqa: PLR2004 - no wait is longer
 
 
+_ASCTIME: Final = re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}")
+"""The third form of an HTTP date."""
+
+
 def _of_text(text: str, *, milliseconds: bool) -> ToldWait | None:
     text = text.rstrip(".,;")
     if _NUMBER.fullmatch(text):
@@ -81,7 +85,7 @@ def _of_text(text: str, *, milliseconds: bool) -> ToldWait | None:
     if len(text) > 2 and (found := _ISO.fullmatch(text)) is not None:  # noqa: PLR2004 - more than its sign
         parts = (float(part or 0) for part in found.groups())
         return bounded_seconds(sum(map(mul, parts, (86400.0, 3600.0, 60.0, 1.0))))
-    return http_date(text) if "," in text else None
+    return http_date(text) if "," in text or _ASCTIME.fullmatch(text) else None
 
 
 def _of_number(number: float, *, milliseconds: bool) -> ToldWait | None:

@@ -700,9 +700,9 @@ export interface ReadBack {
   method?: "GET" | "HEAD";
   /** Header name to value; a value may be `secret://NAME` and then stays one. */
   headers?: Record<string, unknown>;
-  /** What is seen if it has worked. Default: a 2xx, and with GET something in it. */
+  /** What is seen if it worked. Default: a 2xx, with GET not empty; of a DELETE 404, 410. */
   expect?: Expectation | null;
-  /** What is seen if it has not worked. Default: 404 or 410, and not as a page. Whatever shows neither, or both, tells nothing. */
+  /** What is seen if it has not worked. Default: 404 or 410, and not as a page; of a DELETE a 2xx. Whatever shows neither, or both, tells nothing. */
   absent?: Expectation | null;
   /** How long the other side may still work on a call whose answer was lost, in seconds, together with the lag of what is looked at. Only after it an absence counts. Default: 10, or as long as one call may take where that is longer. */
   after_seconds?: number | null;

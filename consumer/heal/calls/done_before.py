@@ -23,7 +23,7 @@ _MAX_READ: Final = 4096
 _DONE: Final = re.compile(
     r"already[ _-]?(?:been[ _-]?)?(?:exist\w*|creat\w+|process\w+|complet\w+|submitt\w+|record\w+|register\w+|execut\w+"
     r"|charged|captured|paid|sent|done|applied|accepted|received|placed|booked|refunded|made|handled|imported|indexed"
-    r"|queued|published|present|owned|added|stored|saved|posted)"
+    r"|queued|published|present|owned|added|stored|saved|posted|taken)"
     r"|(?:resource|entity|object|record|entry|item|document|row|key|alias|name)[ _-]?(?:already[ _-]?)?exists"
     r"|exists[ _-]?already|\bduplicate\b|duplicate[ _-]?(?:entry|key|record|request|order|transaction)"
     r"|unique[ _-]?(?:constraint|violation)|\b23505\b|previously[ _-](?:processed|submitted|created)|processed already"
@@ -42,10 +42,22 @@ _NOT_DONE: Final = re.compile(
     r"|(?:payload|parameters?|body|request)[ _-](?:mismatch|differs?|does not match)"
     r"|(?:cannot|can(?:'|\u2019)?t|unable to)(?: be)? (?:cancel|delet|updat|modif|chang|refund|ship|captur|void|edit)"
     r"|not[ _-]?(?:allowed|possible|exist)|\bno\b.{0,40}\bexists|too late"
+    r"|\bby (?:someone|somebody|another|other|a different|an(?:other)? )"
+    r"|por outr|por otr|par un autre|von (?:jemand )?ander"
     r"|idempotency[ _-]?(?:error|mismatch|conflict)|stale|version[ _-]?(?:conflict|mismatch)|modified",
     re.IGNORECASE,
 )
 """A key that is in use, or was used for something else, says nothing of this call's effect."""
+
+
+_NO_ROUTE: Final = re.compile(
+    r"no route|default backend"
+    r"|(?:route|path|endpoint|method|operation|api|function|handler|url) (?:was |is )?not (?:found|exist)"
+    r"|unknown (?:route|path|endpoint|method|host)|no such (?:route|endpoint|host|app)|cannot (?:get|delete) /"
+    r"|no (?:healthy )?upstream|nosuchbucket|host not found",
+    re.IGNORECASE,
+)
+"""A gateway that knows no way there, or a framework that has no such call: neither knows the resource."""
 
 
 def done_before(answer: Answer, content: Content, request: RequestContext) -> str | None:
@@ -53,7 +65,7 @@ def done_before(answer: Answer, content: Content, request: RequestContext) -> st
     status = answer.status
     if request.method == "DELETE" and status in _GONE:
         # A proxy that does not know the route answers 404 too, mostly with a page.
-        return None if content.looks_like_a_page else f"answered {status}: it is gone"
+        return None if is_of_a_gateway(content) else f"answered {status}: it is gone"
     creates_once = any(
         name.lower() == "if-none-match" and said.strip() == "*" for name, said in request.headers.items()
     )
@@ -61,9 +73,16 @@ def done_before(answer: Answer, content: Content, request: RequestContext) -> st
         return f"answered {status}: it is there already"
     if status != _CONFLICT or not (request.effect_or_default is Effect.KEYED or creates_once):
         return None
+    if content.looks_like_a_page:
+        return None
     text = _text(content)
     says_so = _DONE.search(text) is not None and _NOT_DONE.search(text) is None
     return f"answered {status}: it exists already" if says_so else None
+
+
+def is_of_a_gateway(content: Content) -> bool:
+    """Return whether an answer about what is not there comes from another than the service that would know it."""
+    return content.looks_like_a_page or _NO_ROUTE.search(_text(content)) is not None
 
 
 def may_have_run(failure: Failure) -> bool:

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 from consumer.catalog import AutoRetryLimits, WorkflowPolicy
 from consumer.heal.calls.asked_wait import asked_wait
 from consumer.heal.calls.body import Content, content_of
+from consumer.heal.calls.done_before import is_of_a_gateway
 from consumer.heal.calls.earlier_tries import provably_not_run
 from consumer.heal.calls.false_success.asked import asked_by_look
 from consumer.heal.calls.request import call_limit, origin
@@ -214,6 +215,22 @@ def weigh_answer(
     return NotHappened(why=f"answered {answer.status}: it has not happened")
 
 
+def weigh_deletion(answer: Answer, content: Content, *, not_there: str | None) -> ReadBackResult:
+    """Weigh the answer of a look for what a call deletes, where the event does not say what is seen: gone, or there.
+
+    `not_there` is why it does not show the resource; None where it does.
+    """
+    if answer.status in _GONE:
+        if is_of_a_gateway(content):
+            return Unclear(why=f"answered {answer.status}, by another than the resource", answer=answer)
+        return Happened(why=f"answered {answer.status}: it is gone", answer=answer)
+    if not_there is not None:
+        return Unclear(why=not_there, answer=answer)
+    if (answer.header("age") or "0").strip() != "0":
+        return Unclear(why="answered out of a cache", answer=answer)
+    return NotHappened(why=f"answered {answer.status}: it is still there")
+
+
 def _why_not_absent(answer: Answer, content: Content, look: ReadBack) -> str | None:
     if answer.status not in _GONE or expected(answer.status, look.expect):
         return f"answered {answer.status}"
@@ -271,6 +288,8 @@ async def _weigh_result(session: CallSession, look: ReadBack, result: CallResult
     if not isinstance(result, Answer):
         return unanswered(result)
     content = content_of(result)
+    if session.request.method == "DELETE" and look.expect is None and look.absent is None:
+        return weigh_deletion(result, content, not_there=await _why_not_expected(session, look, result, content, None))
     not_happened = await _why_not_expected(session, look, result, content, look.expect)
     not_absent = None if look.absent is None else await _why_not_expected(session, look, result, content, look.absent)
     return weigh_answer(result, content, look, not_happened=not_happened, not_absent=not_absent)

@@ -32,6 +32,10 @@ _OF_THE_BYTES: Final = words_of("""
     """)
 """Headers that describe the bytes of the body that was sent. The body is written anew, and is not what they say."""
 _OF_THE_BYTES_BY_PREFIX: Final = ("x-amz-checksum-", "x-amz-meta-x-amz-unencoded-")
+_DESCRIBES: Final = re.compile(
+    r"(?:x-)?(?:[a-z0-9]+-){0,3}(?:content|body|payload)-(?:encoding|length|md5|sha-?\d+|crc-?\d+c?|checksum|digest|hash|etag)"
+)
+"""Names of the same kind that some services have made."""
 _CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?(?!utf-8\b)[^\s;\"]*\"?", re.IGNORECASE)
 
 
@@ -68,11 +72,11 @@ def outbound(request: RequestContext, *, with_body: bool = True) -> OutboundRequ
 
 
 def _without_bytes(headers: Mapping[str, str]) -> dict[str, str]:
-    return {
-        name: _utf_8(name, value)
-        for name, value in headers.items()
-        if name.lower() not in _OF_THE_BYTES and not name.lower().startswith(_OF_THE_BYTES_BY_PREFIX)
-    }
+    return {name: _utf_8(name, value) for name, value in headers.items() if not _describes_bytes(name.lower())}
+
+
+def _describes_bytes(name: str) -> bool:
+    return name in _OF_THE_BYTES or name.startswith(_OF_THE_BYTES_BY_PREFIX) or _DESCRIBES.fullmatch(name) is not None
 
 
 def _utf_8(name: str, value: str) -> str:
