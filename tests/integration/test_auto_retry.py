@@ -583,7 +583,7 @@ async def test_a_deletion_is_read_back_by_what_is_gone(
 ) -> None:
     stage.world.on("/orders", Reply(drop=True), json_reply({"error": "no such order"}, 404))
     stage.world.on("/look", look)
-    told = {"url": stage.world.url("/look"), "after_seconds": 0}
+    told: Json = {"url": stage.world.url("/look"), "after_seconds": 0}
     assert isinstance(await stage.heal("DELETE", read_back=told), kind)
 
 
