@@ -25,6 +25,7 @@ from consumer.model.call import Ambiguous, EgressRefused, NotSent
 from consumer.runners.contract import (
     Accepted,
     LookFailed,
+    Phase,
     Rejected,
     RunRef,
     RunState,
@@ -34,6 +35,7 @@ from consumer.runners.contract import (
 from schemas.names import Code, Effect
 
 _MIN_WAIT: Final = timedelta(milliseconds=50)
+_ENDED: Final = frozenset({Phase.FAILED, Phase.CANCELLED})
 _MAY_RUN: Final = frozenset({StepPhase.QUEUED, StepPhase.RUNNING})
 
 
@@ -160,7 +162,7 @@ def has_ended(now: RunState, step: str, before: RunState) -> bool:
     if now.at is not None and before.at is not None and now.at < before.at:
         return False
     if state is None:
-        return False
+        return not now.steps and now.phase in _ENDED
     return state.phase not in _MAY_RUN or state.worker_alive is False
 
 

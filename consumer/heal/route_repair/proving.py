@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final, TypeAlias
 
 from consumer.heal.route_repair.repair import Act, RouteChange
-from consumer.heal.route_repair.suspicion import place_of
+from consumer.heal.route_repair.suspicion import kept_text, place_of
 from consumer.heal.route_repair.watermark import fallen, grown
 from consumer.heal.session import proof
 from consumer.model import Proof
@@ -75,8 +75,8 @@ def before_of(seen: RunState) -> Before:
         phase=seen.phase,
         place=place_of(seen),
         epoch=seen.epoch,
-        progress=seen.progress,
-        fence=seen.fence,
+        progress=kept_text(seen.progress),
+        fence=kept_text(seen.fence),
         at=seen.at,
         begun=_begun(seen),
         repeated=tuple(repeated[:MAX_REPEATED]),
@@ -181,7 +181,7 @@ def is_older(before: Before, seen: RunState) -> bool:
 
 def has_moved(before: Before, seen: RunState) -> bool:
     """Return whether a state is another one than before the order."""
-    now = (seen.phase, place_of(seen), seen.fence, _begun(seen))
+    now = (seen.phase, place_of(seen), kept_text(seen.fence), _begun(seen))
     return (before.phase, before.place, before.fence, before.begun) != now
 
 

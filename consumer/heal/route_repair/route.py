@@ -1,6 +1,7 @@
 """The route of a run as data, for the attempt: its steps with their states, what each waits for, what was changed."""
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Final
 
 from consumer.heal.route_repair.repair import RouteChange
@@ -8,7 +9,7 @@ from consumer.model import Json, JsonObject
 from consumer.runners.contract import RunState
 
 MAX_NODES: Final = 200
-_MAX_EDGES: Final = 1000
+_MAX_EDGES: Final = 400
 _SHOWN: Final = 120
 
 
@@ -19,8 +20,8 @@ def nodes_of(seen: RunState) -> dict[str, str]:
 
 def edges_of(seen: RunState) -> list[Json]:
     """Return which step waits for which: `[from, to]`, cut to a bounded number."""
-    edges = sorted((need[:_SHOWN], one.name[:_SHOWN]) for one in seen.steps for need in one.needs)
-    return [[*edge] for edge in edges[:_MAX_EDGES]]
+    edges = ((need[:_SHOWN], one.name[:_SHOWN]) for one in seen.steps for need in one.needs)
+    return [[*edge] for edge in sorted(islice(edges, _MAX_EDGES))]
 
 
 def route(nodes: Mapping[str, str], edges: list[Json], state: str) -> JsonObject:

@@ -76,6 +76,7 @@ class Suspicion:
 _Named: TypeAlias = tuple[Cause | None, str | None, str]
 _NEVER_COMPLETE: Final = frozenset({StepPhase.FAILED, StepPhase.SKIPPED, StepPhase.CANCELLED})
 _SHOWN: Final = 80
+_KEPT: Final = 200
 
 
 def suspect(seen: RunState, limits: RouteRepairLimits, now: datetime) -> Suspicion:
@@ -88,12 +89,17 @@ def suspect(seen: RunState, limits: RouteRepairLimits, now: datetime) -> Suspici
         step=step,
         evidence=evidence,
         place=place_of(seen),
-        fence=seen.fence,
+        fence=kept_text(seen.fence),
         busiest=busiest.name if busiest is not None and busiest.attempts else None,
         begun=0 if busiest is None else busiest.attempts or 0,
         completed=sum(one.times_completed for one in seen.steps),
-        progress=None if seen.steps else seen.progress,
+        progress=None if seen.steps else kept_text(seen.progress),
     )
+
+
+def kept_text(text: str | None) -> str | None:
+    """Return an engine's word at the length at which looks are compared, and kept between them."""
+    return None if text is None else text[:_KEPT]
 
 
 def place_of(seen: RunState) -> str:
@@ -257,20 +263,31 @@ def _failed_of(seen: RunState) -> Iterator[StepState]:
 def cycle_in(steps: Iterable[StepState]) -> tuple[str, ...]:
     """Return the names of steps that wait for each other, in alphabetical order; empty where none do.
 
-    Steps that wait for nothing among the others are taken away until none is left that does: what then remains holds
-    a cycle, and a walk along it finds one.
+    Steps that wait for nothing among the others are taken away until none is left that does (Kahn's algorithm, so
+    that a long chain costs its length): what then remains holds a cycle, and a walk along it finds one.
     """
-    needs = {one.name: set(one.needs) for one in steps}
-    while ready := [name for name, before in needs.items() if not before & needs.keys()]:
-        for name in ready:
-            del needs[name]
+    listed = [*steps]
+    names = {one.name for one in listed}
+    needs = {one.name: set(one.needs) & names for one in listed}
+    after: dict[str, list[str]] = {name: [] for name in names}
+    for name, before in needs.items():
+        for need in before:
+            after[need].append(name)
+    ready = [name for name, before in needs.items() if not before]
+    while ready:
+        gone = ready.pop()
+        del needs[gone]
+        for name in after[gone]:
+            needs[name].discard(gone)
+            if not needs[name]:
+                ready.append(name)
     if not needs:
         return ()
     walked: dict[str, None] = {}
     name = min(needs)
     while name not in walked:
         walked[name] = None
-        name = min(needs[name] & needs.keys())
+        name = min(needs[name])
     path = [*walked]
     return tuple(sorted(path[path.index(name) :]))
 
