@@ -32,7 +32,7 @@ WINDOW = "6"
 
 @pytest.fixture
 def declared(world: World, catalog_file: Path) -> None:
-    catalog_file.write_text(small_catalog(world, queued="PT9S", silent="PT0.6S"))
+    catalog_file.write_text(small_catalog(world, queued="PT30S"))
 
 
 @pytest.fixture

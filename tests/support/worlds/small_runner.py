@@ -157,11 +157,12 @@ class SmallRunner:
         async for line in worker.process.stdout:
             said = json.loads(line)
             self._heard(worker, said["word"], self.runs[said["run"]], said["step"], said["copy"])
+        step = self.runs[worker.at[0]].steps[worker.at[1]] if worker.at is not None else None
+        if step is not None and step.retried:  # before anybody sees that its worker is dead
+            step.copy = ""
+            self._enter(step, "QUEUED")
         await worker.process.wait()
-        run = self.runs[worker.at[0]] if worker.at is not None else None
-        if run is not None and worker.at is not None and run.steps[worker.at[1]].retried:
-            run.steps[worker.at[1]].copy = ""
-            self._enter(run.steps[worker.at[1]], "QUEUED")
+        if step is not None and step.retried:
             await self.hire(worker.queue)
 
     def _heard(self, worker: Worker, word: str, run: Run, name: str, copy: str) -> None:
