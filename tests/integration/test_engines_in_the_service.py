@@ -55,7 +55,8 @@ def airflow_world(world: World) -> str:
     path, cleared = f"/api/dags/orders/dagRuns/{run_id}", "/api/dags/orders/clearTaskInstances"
 
     def now() -> dict[str, Any]:
-        return success if world.performed(cleared) else failed
+        found: dict[str, Any] = success if world.performed(cleared) else failed
+        return found
 
     signed_in(world, path, lambda _: json_reply(now()["run"]))
     signed_in(world, f"{path}/taskInstances", lambda _: json_reply(now()["tasks"]))
