@@ -17,6 +17,8 @@ from benchmarks.harness.report import OUT, Report
 from benchmarks.scenarios import (
     attacks,
     backlog,
+    bulk,
+    enforcement,
     fairness,
     keys,
     latency,
@@ -41,6 +43,8 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "keys": keys.measure,
     "stored": stored.measure,
     "suspended": suspended.measure,
+    "enforcement": enforcement.measure,
+    "bulk": bulk.measure,
     "attacks": attacks.measure,
 }
 

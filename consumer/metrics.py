@@ -430,6 +430,16 @@ class Metrics:
             "1 while no commands are read; healing goes on. Stays: `commands_stopped` in the log says what to mend.",
             registry=registry,
         )
+        self.commands_lag_records = Gauge(
+            "shw_commands_lag_records",
+            "Commands of this member's partitions without an answer yet. Stays above 0: the log says why.",
+            registry=registry,
+        )
+        self.commands_lag_seconds = Gauge(
+            "shw_commands_lag_seconds",
+            "Age of the oldest command without an answer, over this member's partitions. Rises: as for the records.",
+            registry=registry,
+        )
 
     def _create_state(self, registry: CollectorRegistry) -> None:
         open_failures = Gauge(

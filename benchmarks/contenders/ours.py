@@ -23,7 +23,7 @@ async def run(job: Job, stop: asyncio.Event) -> Told:
     """Run until stopped; what is neither an address nor named by the job is at its default."""
     catalog = job.home / "catalog.yaml"
     shipped = job.shipped
-    catalog.write_text(CATALOG if shipped is None else str(shipped["catalog"]))
+    catalog.write_text(job.catalog or CATALOG if shipped is None else str(shipped["catalog"]))
     settings = Settings(
         kafka=KafkaSettings(
             bootstrap=job.bootstrap,

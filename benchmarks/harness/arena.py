@@ -142,7 +142,7 @@ class Arena:
     directory: Path
 
     @asynccontextmanager
-    async def run(
+    async def run(  # noqa: PLR0913 - each by its name
         self,
         name: str,
         *,
@@ -153,6 +153,7 @@ class Arena:
         as_told: bool = False,
         profile: bool = False,
         heal: Mapping[str, int] | None = None,
+        catalog: str | None = None,
     ) -> AsyncIterator[Run]:
         """Prepare one run; its database goes at the end. The name is the run's own, in small letters."""
         database = f"bench_{name}"
@@ -171,6 +172,7 @@ class Arena:
             profile=profile,
             as_told=as_told,
             heal=heal or {},
+            catalog=catalog,
         )
         await execute(self.stack.dsn, f"CREATE DATABASE {database} TEMPLATE {template or TEMPLATE}")
         try:

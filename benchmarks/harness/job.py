@@ -43,6 +43,8 @@ class Job:
     """Each heal does what its event says (`benchmarks.contenders.told`); without it none does anything."""
     shipped: Mapping[str, str | int] | None = None
     """With it the consumer runs with its own strategies and its API: `catalog`, `api_port`, `jwt_secret`."""
+    catalog: str | None = None
+    """The consumer's catalog, where it is not the load's."""
     heal: Mapping[str, int] = field(default_factory=dict)
     """Settings of the section `heal` that are not at their default."""
 

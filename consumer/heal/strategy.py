@@ -63,8 +63,8 @@ class EffectGate(Protocol):
         """Count what this heal has cost besides: settled with its end, whatever that is.
 
         It is taken from what is held, and the rest goes back; beyond it, it is a debt of the wallet. Count a charge as
-        soon as it is known, and `keep` a state after one that must outlive this process. What only looks, such as a
-        call to a model, may be charged without `begin`.
+        soon as it is known, and `keep` a state after one that must outlive this process. A call that costs, such as one
+        to a model, begins at the gate as an effect does: a rehearsal in shadow mode makes none.
         """
         ...
 

@@ -125,6 +125,11 @@ class KafkaSource(Generic[BatchT]):
         """How long the group has assigned no partitions to this member, while Kafka answers others."""
         return self.watch.ages()["unassigned"]
 
+    @property
+    def lag(self) -> Lag:
+        """The records of its partitions that are not durable yet."""
+        return self._lag
+
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Reader]:
         """Join the consumer group; leaves it at the end."""

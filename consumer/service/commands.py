@@ -1,6 +1,7 @@
 """The member that reads commands: a consumer group of its own, which may stop without healing stopping with it."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -102,6 +103,10 @@ class CommandReader:
             metrics=own,
             valve=CommandGate(),
         )
+        stages.metrics.commands_lag_records.set_function(
+            lambda: float(sum(behind for _, behind in source.lag.records()))
+        )
+        stages.metrics.commands_lag_seconds.set_function(lambda: source.lag.seconds(time.time()))
         left = asyncio.Event()
         async with source.open(), asyncio.TaskGroup() as loops:
             stages.metrics.commands_stopped.set(0)

@@ -37,7 +37,7 @@ def ends_as(outcome: Outcome) -> Heals:
 
 
 async def breaks_before(_: Task, gate: EffectGate) -> Outcome:
-    gate.charge(MicroAud(12_000))  # such as a call to a model, which is no effect
+    gate.charge(MicroAud(12_000))
     raise ValueError("a bug")
 
 

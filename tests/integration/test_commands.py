@@ -260,14 +260,21 @@ async def test_while_the_jwk_set_is_down_at_the_first_start_commands_wait(
     url = world.url("/jwks.json")
     commands = {"keys_file": keys, "jwks_url": url, "group_id": f"commands.{uuid4().hex[:12]}"}
     place = embedded_place.changed(commands=commands)
-    async with place.consumer(scripted(Once())):
+    async with place.consumer(scripted(Once())) as running:
         await send(place, maos.token(command("heal", uuid4(), uuid4()), "cmd-1"))
         await until(lambda: _asked_twice(world))
+        await until(lambda: _lags(running, 1))
         assert await place.letters() == []
         up = True
         (answer,) = await answers(place, 1)
+        await until(lambda: _lags(running, 0))
     assert answer["data"]["outcome"] == "not_found"
     assert await place.letters() == []
+
+
+async def _lags(running: Running, records: int) -> bool:
+    age = running.metric("shw_commands_lag_seconds")
+    return running.metric("shw_commands_lag_records") == records and (age > 0) == (records > 0)
 
 
 async def _asked_twice(world: World) -> bool:
