@@ -9,20 +9,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, ValidationError, model_validator
 
+from schemas.asset import AssetContext
 from schemas.entries import MAX_ERROR_HEADERS, MAX_ITEMS, MAX_STEPS, at_most
 from schemas.headers import plain_headers
 from schemas.idempotency import KeyOfHeaders
-from schemas.names import AssetKind, Effect, RunStatus
+from schemas.names import Effect, RunStatus
+from schemas.part import Name, Part, Url
 from schemas.rfc3339 import Time
 from schemas.workflow import WorkflowDefinition, WorkflowStep
 
 SECRET_PREFIX: Final = "secret://"  # noqa: S105 - the scheme, not a secret
 """A header value `secret://NAME` stands for the secret NAME of the healer's deployment."""
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=512)]
-Url = Annotated[str, StringConstraints(pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s\x00-\x1f]+$", max_length=8192)]
 Method = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z]{1,16}$"),
@@ -40,14 +40,6 @@ Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 StatusCode = Annotated[int, Field(ge=100, le=599)]
 StatusRule = StatusCode | Annotated[str, StringConstraints(pattern=r"^[1-5]xx$")]
 JsonSchema = dict[str, Any] | bool
-
-
-class Part(BaseModel):
-    """One part of the context; what is not described is kept."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="allow", coerce_numbers_to_str=True, validate_by_name=True, validate_by_alias=True
-    )
 
 
 class ErrorContext(Part):
@@ -178,22 +170,6 @@ class RequestContext(KeyOfHeaders, Part):
         if self.method in ("PUT", "DELETE"):
             return Effect.IDEMPOTENT
         return Effect.KEYED if self.idempotency_key else Effect.UNSAFE
-
-
-class AssetContext(Part):
-    """The asset that is missing or broken."""
-
-    id: Name = Field(description="The asset's id.")
-    kind: AssetKind = Field(default=AssetKind.OTHER, description="What it is, and so how it is checked.")
-    url: Url | None = Field(default=None, description="Where it is to be found once it is there.")
-    generator: Name | None = Field(default=None, description="The catalog's name of what makes it.")
-    prompt: str | None = Field(default=None, max_length=65_536, description="What it was made from.")
-    parameters: dict[str, Any] = Field(default_factory=dict, description="The generator's other input.")
-    content_type: str | None = Field(default=None, max_length=256, description="Its media type.")
-    width: int | None = Field(default=None, gt=0, description="In pixels.")
-    height: int | None = Field(default=None, gt=0, description="In pixels.")
-    seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False, description="How long it lasts, in seconds.")
-    min_bytes: int | None = Field(default=None, ge=0, description="Smaller than this it is not believed.")
 
 
 class DependencyContext(Part):

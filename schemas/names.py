@@ -7,7 +7,7 @@ compatible change only for readers that treat an unknown value as "something els
 from enum import StrEnum
 from typing import Final
 
-SENT_PARTS: Final = ("request", "resume", "payload", "schema")
+SENT_PARTS: Final = ("request", "resume", "payload", "schema", "asset")
 """Parts of an event's context that a heal may send, as they came or mended."""
 
 
@@ -58,7 +58,7 @@ class Result(StrEnum):
 
 
 class Code(StrEnum):
-    """Why an attempt did not succeed; of those that did, only `recovered` has one."""
+    """Why an attempt did not succeed; of those that did, only `recovered` and `relinked` have one."""
 
     NOT_HEALED = "not_healed"  # acted, and the oracle says no: next rung
     UNVERIFIED = "unverified"  # acted, and no oracle could say yes: next rung
@@ -76,6 +76,7 @@ class Code(StrEnum):
     CRASHED = "crashed"  # the strategy, or planning it, broke before any effect: a bug to report
     INTERRUPTED = "interrupted"  # the process died or broke after its effect began: outcome unknown
     RECOVERED = "recovered"  # with success: it was well before anything was sent, so no heal of ours may be praised
+    RELINKED = "relinked"  # with success: an asset that was made before is in its place again, and nothing was paid
 
 
 class Status(StrEnum):

@@ -1,14 +1,16 @@
 """The catalog: the operator's allowlist of what the healer may touch. No event can ever widen it.
 
 `document.py` parses and validates the whole file, `current.py` keeps the catalog in force and the earlier ones that
-plans were made with, `runners/` declares the engines. Neighbours: all packages read it, `service/catalog_file.py`
-loads it.
+plans were made with, `runners/` declares the engines, `generators/` what makes images and voices. Neighbours: all
+packages read it, `service/catalog_file.py` loads it.
 Invariant: what is not declared is not allowed, and an error is reported with its line.
 """
 
 from consumer.catalog.access import Host, Secret, Source
 from consumer.catalog.approval import ApprovalRules
+from consumer.catalog.auto_regenerate import AutoRegenerateLimits
 from consumer.catalog.current import Catalogs
+from consumer.catalog.generators.declared import DescribedGenerator
 from consumer.catalog.ladder import RungLimits
 from consumer.catalog.limits import AutoRetryLimits, Brake, SameLimit, micro_aud
 from consumer.catalog.media_stores import CallPointer, DeclaredMediaStore, KeyPointer, S3Place, WebPlace
@@ -30,6 +32,7 @@ __all__ = [
     "Again",
     "AirflowRunner",
     "ApprovalRules",
+    "AutoRegenerateLimits",
     "AutoRetryLimits",
     "Brake",
     "CallPointer",
@@ -38,6 +41,7 @@ __all__ = [
     "Catalogs",
     "ConductorRunner",
     "DeclaredMediaStore",
+    "DescribedGenerator",
     "DescribedRunner",
     "EngineServer",
     "Host",

@@ -15,6 +15,7 @@ from consumer.catalog.access import Secret, Source
 from consumer.catalog.bindings import missing_bindings, source_refusal
 from consumer.catalog.declared import Declared
 from consumer.catalog.dependencies import Dependency
+from consumer.catalog.generators.declared import DescribedGenerator
 from consumer.catalog.media_stores import DeclaredMediaStore
 from consumer.catalog.no_secret import DeclaredPlaces
 from consumer.catalog.policy import WorkflowPolicy
@@ -38,6 +39,7 @@ class _Document(Declared):
     runners: dict[str, DescribedRunner] = Field(default_factory=dict)
     media_stores: dict[str, DeclaredMediaStore] = Field(default_factory=dict)
     dependencies: dict[DependencyName, Dependency] = Field(default_factory=dict)
+    generators: dict[str, DescribedGenerator] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,7 @@ class Catalog:
     secrets: dict[str, Secret]
     runners: dict[str, DescribedRunner] = field(default_factory=dict)
     media_stores: dict[str, DeclaredMediaStore] = field(default_factory=dict)
+    generators: dict[str, DescribedGenerator] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     """Files that it was made from besides its own text, by paths relative to it."""
     unbound: tuple[str, ...] = ()
@@ -144,6 +147,7 @@ def parse_catalog(text: str, name: str = "catalog", read: Callable[[str], str] |
         secrets=dict(document.secrets),
         runners=dict(document.runners),
         media_stores=dict(document.media_stores),
+        generators=dict(document.generators),
         files=tuple(named),
         unbound=tuple(f"{_place(root, path, name)}: {why}" for path, why in unbound),
     )
@@ -174,18 +178,33 @@ def _undeclared_references(document: _Document) -> Iterator[tuple[tuple[int | st
         for place, dependency in enumerate(policy.dependencies):
             if dependency not in document.dependencies:
                 yield ("workflows", index, "dependencies", place), f"{dependency} is not declared under `dependencies:`"
+    yield from _undeclared_generators(document)
     yield from _undeclared_secrets(document)
 
 
 def _undeclared_secrets(document: _Document) -> Iterator[tuple[tuple[int | str, ...], str]]:
-    for block, entries in (
-        ("runners", document.runners),
-        ("media_stores", document.media_stores),
-        ("dependencies", document.dependencies),
+    for block, named in (
+        ("runners", {name: one.secrets for name, one in document.runners.items()}),
+        ("media_stores", {name: one.secrets for name, one in document.media_stores.items()}),
+        ("dependencies", {name: one.secrets for name, one in document.dependencies.items()}),
+        ("generators", {name: one.secrets for name, one in document.generators.items()}),
     ):
-        for name, entry in entries.items():
-            for secret in sorted(entry.secrets - set(document.secrets)):
+        for name, secrets in named.items():
+            for secret in sorted(secrets - set(document.secrets)):
                 yield (block, name), f"secret://{secret} is not declared under `secrets:`"
+
+
+def _undeclared_generators(document: _Document) -> Iterator[tuple[tuple[int | str, ...], str]]:
+    for index, policy in enumerate(document.workflows):
+        for place, generator in enumerate(policy.generators):
+            if generator not in document.generators:
+                yield ("workflows", index, "generators", place), f"{generator} is not declared under `generators:`"
+    for name, maker in document.generators.items():
+        for place, successor in enumerate(maker.successors):
+            if successor not in document.generators:
+                yield ("generators", name, "successors", place), f"{successor} is not declared under `generators:`"
+            elif document.generators[successor].makes != maker.makes:
+                yield ("generators", name, "successors", place), f"{successor} makes no {maker.makes}"
 
 
 def _place(root: yaml.Node | None, path: tuple[int | str, ...], name: str) -> str:

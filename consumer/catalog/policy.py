@@ -11,6 +11,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from consumer.catalog.access import Host
 from consumer.catalog.approval import ApprovalRules
+from consumer.catalog.auto_regenerate import AutoRegenerateLimits
 from consumer.catalog.declared import Declared
 from consumer.catalog.dependencies import Dependency
 from consumer.catalog.ladder import UNLIMITED, Ladders, RungLimits, Rungs, contradictions
@@ -36,6 +37,8 @@ class WorkflowPolicy(Declared):
     """The engine that runs it, by its name under `runners`; without one no run is touched."""
     media_store: str | None = None
     """Where its generated assets go, by its name under `media_stores`; without one none is stored."""
+    generators: tuple[str, ...] = ()
+    """What makes its images and voices again, by names under `generators`, in the order in which they are tried."""
     strategies: tuple[StrategyName, ...] | None = None
     """The only strategies that may act; None allows all that are installed."""
     members: tuple[StrategyName, ...] = ()
@@ -74,6 +77,7 @@ class WorkflowPolicy(Declared):
     route_repair: RouteRepairLimits = RouteRepairLimits()
     steps: Steps = Field(default_factory=dict)
     """May a step that may have begun be begun again? Not where nothing is declared."""
+    auto_regenerate: AutoRegenerateLimits = AutoRegenerateLimits()
     allowance_aud: Decimal = Decimal("0.05")
     """Most credits that one attempt may hold in its organisation's wallet, from before it starts until it ends."""
 

@@ -167,8 +167,8 @@ async def _change(pool: "Pool", failure_id: "FailureId", changes: dict[str, Any]
 
     from consumer.catalog import Catalogs
     from consumer.pipeline.changed_plans import change_plan
-    from consumer.service.app import installed_strategies
     from consumer.service.catalog_file import read_catalog
+    from consumer.service.strategies import installed_strategies
     from consumer.settings import read_settings
     from consumer.store.approvals import failure_of
     from consumer.store.pool import transaction

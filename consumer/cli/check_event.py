@@ -29,8 +29,8 @@ from consumer.model import (
     original_position,
 )
 from consumer.plan.planner import Planner
-from consumer.service.app import installed_strategies
 from consumer.service.catalog_file import read_catalog
+from consumer.service.strategies import installed_strategies
 from consumer.settings import Settings, read_settings
 from consumer.store.intake import known_organisations
 from consumer.store.migrate import check_schema

@@ -15,8 +15,8 @@ from consumer.model.command import CommandId, KeptCommand
 from consumer.ownership.permission import NOTHING_STARTS_AFTER
 from consumer.results.command import answer
 from consumer.results.events import Outlet
-from consumer.service.app import installed_strategies
 from consumer.service.catalog_file import read_catalog
+from consumer.service.strategies import installed_strategies
 from consumer.settings import read_settings
 from consumer.store.bulk import bulk_state
 from consumer.store.commands import organisation_of

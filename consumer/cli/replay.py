@@ -24,9 +24,10 @@ from consumer.metrics import Metrics
 from consumer.model import JsonObject, Record
 from consumer.model.batch import Batch, Received
 from consumer.pipeline.flow import Pipeline, Stages
-from consumer.service.app import Resources, installed_strategies, stages_of
+from consumer.service.app import Resources, stages_of
 from consumer.service.catalog_file import read_catalog
 from consumer.service.startup_checks import check_database
+from consumer.service.strategies import installed_strategies
 from consumer.settings import Settings, read_settings
 from consumer.store.backlog import count
 from consumer.store.intake import known_organisations

@@ -11,8 +11,8 @@ from consumer.cli.exits import say
 from consumer.cli.tables import print_json, print_rows
 from consumer.model import JsonObject, in_aud
 from consumer.plan.planner import Planner
-from consumer.service.app import installed_strategies
 from consumer.service.catalog_file import read_catalog
+from consumer.service.strategies import installed_strategies
 from consumer.settings import read_settings
 from consumer.store.reports import stored_diagnoses
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from consumer.demo.assets import ASSET_MADE
 from consumer.demo.cases import Case, Wave
 from consumer.demo.checks import HELD
 from consumer.demo.consumer_process import ConsumerProcess
@@ -56,11 +57,15 @@ class Crash:
 
 async def play_crash(scene: Scene, cases: Sequence[Case], consumers: Sequence[ConsumerProcess]) -> Crash:
     """SIGKILL the consumer whose calls the world holds open, and leave the other one running alone."""
+    made = [case.name for case in cases if case.expected == ASSET_MADE]
     # Wait first: an un-keyed call of the first wave under way when the consumer dies would rightly end as unknown, and
     # a repair is taken over only when its long effect deadline has passed.
     await scene.board.until(
         lambda look: (
-            _is_resolved(look.of("guests.notify")) and _is_resolved(look.of("invoices.book")) and look.drift.healed
+            _is_resolved(look.of("guests.notify"))
+            and _is_resolved(look.of("invoices.book"))
+            and look.drift.healed
+            and all(_is_resolved(look.of(name)) for name in made)
         ),
         SETTLED_WITHIN,
     )

@@ -229,12 +229,7 @@ def _to_refuse(world: World, organisations: Organisations) -> tuple[Case, ...]:
 
 def _not_installed(org_id: UUID) -> tuple[Case, ...]:
     rewrite = StrategyName.WORKFLOW_REWRITE
-    told = (
-        ("magazine.cover", "Hero image was not generated: empty answer", StrategyName.AUTO_REGENERATE),
-        ("greeting.voice", "Voice synthesis returned 0 bytes of audio", StrategyName.AUTO_REGENERATE),
-        ("ledger.sync", "Payment captured but the ledger still says open", StrategyName.DEPENDENCY_REPLACEMENT),
-        ("nightly.export", "The nightly export ended early", rewrite),
-    )
+    told = (("nightly.export", "The nightly export ended early", rewrite),)
     return tuple(
         Case(
             name=name,

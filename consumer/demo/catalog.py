@@ -6,6 +6,7 @@ from typing import Final
 
 import yaml
 
+from consumer.demo.assets import asset_entries
 from consumer.demo.refunds import refund_entries
 from consumer.demo.stalls import SERVICE as STALLS
 from consumer.demo.stalls import stall_engine, stall_entry
@@ -33,8 +34,8 @@ INVOICE: Final[JsonObject] = {
 """Input schema of the step `book` of every invoice workflow."""
 
 
-def demo_catalog(ports: Sequence[int], engine: str, stalls: str) -> str:
-    """Return the catalog as YAML for a world with these ports, whose two workflow engines are at these addresses."""
+def demo_catalog(ports: Sequence[int], engine: str, stalls: str, studio: str, shelf: str) -> str:
+    """Return the catalog as YAML for a world with these ports, and with these addresses of some of its services."""
     hosts: Json = [{"host": LOCALHOST, "ports": list(ports), "schemes": ["http"], "addresses": ["127.0.0.0/8"]}]
     # A dead process's claim is taken over once its effect deadline has passed: one short try keeps that at 7 s.
     one_try: JsonObject = {"tries": 1, "timeout": "PT2S"}
@@ -58,6 +59,8 @@ def demo_catalog(ports: Sequence[int], engine: str, stalls: str) -> str:
     newsletters: JsonObject = {"name": "newsletters.*", "mode": "shadow"}
     workflows.insert(0, newsletters | {"hosts": hosts, "attempts": 2, "backoff": "PT1S"})
     workflows[:0] = [*refund_entries(hosts), stall_entry(hosts)]
+    assets, blocks = asset_entries(hosts, studio, shelf)
+    workflows[:0] = assets
     for entry in workflows:
         if isinstance(entry, dict):
             entry["members"] = ["auto-retry"]  # some of the demo's failures are inserted by a plain member
@@ -69,6 +72,7 @@ def demo_catalog(ports: Sequence[int], engine: str, stalls: str) -> str:
         "runners": {"engine": _engine(engine), STALLS: stall_engine(stalls)},
         "sources": sources,
         "workflows": workflows,
+        **blocks,
     }
     return yaml.safe_dump(document, sort_keys=False)
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from consumer.demo.acts import Scene, play_crash, play_outage, replace_killed, until_taken_over
 from consumer.demo.approvals import play_approvals
+from consumer.demo.assets import asset_cases, made_files
 from consumer.demo.cases import Case, Wave, demo_cases
 from consumer.demo.catalog import SOURCE
 from consumer.demo.checks import Story, as_expected, checks_of, lost_and_repeated
@@ -20,7 +21,7 @@ from consumer.demo.held_back import held_back_cases, pause_mailings, resume_mail
 from consumer.demo.poison import demo_poison
 from consumer.demo.publish import Inbound, lose_an_answer, open_inbound
 from consumer.demo.refunds import refund_cases
-from consumer.demo.stage import Stage, run_place
+from consumer.demo.stage import MADE, Stage, run_place
 from consumer.demo.stalls import stall_cases
 from consumer.demo.state import DemoFailure, Look, looking_on, read_output
 from consumer.demo.view import View, open_view
@@ -58,7 +59,7 @@ async def _run_scenario(place: Stage, view: View, inbound: Inbound, logs: Sequen
     paying = place.organisations.paying
     poison = demo_poison(SOURCE, paying)
     held_back = held_back_cases(place.world, paying)
-    others = (*held_back, *refund_cases(place.world, paying), *stall_cases(paying))
+    others = (*held_back, *refund_cases(place.world, paying), *stall_cases(paying), *asset_cases(paying))
     cases = (*demo_cases(place.world, place.organisations), *others)
     async with (
         run_consumers(place.settings, logs) as consumers,
@@ -102,6 +103,7 @@ async def _check_results(place: Stage, view: View, story: Story, logs: Sequence[
     output = await read_output(place.connection, place.kafka, dependency_of(place.world))
     checks = checks_of(story, output, place.world.record)
     lost, repeated = lost_and_repeated(story.cases, place.world.record)
+    view.say(made_files(place.home / MADE))
     ok = all(check.ok for check in checks) and (lost, repeated) == (0, 0)
     look = Look(standings=_in_order(output.standings, story.cases), crowd=output.crowd, drift=output.drift)
     view.end(look, checks, f"lost {lost}, repeated {repeated}")

@@ -7,12 +7,12 @@ from uuid import UUID, uuid4
 import asyncpg
 
 _ORGANISATION = "INSERT INTO organizations (id, name) VALUES ($1, $2)"
-_WALLET = "INSERT INTO token_wallets (org_id, text_budget_aud) VALUES ($1, $2)"
+_WALLET = "INSERT INTO token_wallets (org_id, text_budget_aud, voice_budget_aud) VALUES ($1, $2, $2)"
 _MEMBERSHIP = "INSERT INTO user_organizations (user_id, org_id, role) VALUES ($1, $2, $3)"
 
 PAYING_AUD: Final = 10
 CROWDED_AUD: Final = 100
-WALLETS_AUD: Final = PAYING_AUD + CROWDED_AUD
+WALLETS_AUD: Final = 2 * (PAYING_AUD + CROWDED_AUD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,10 +23,15 @@ from consumer.store.migrate import migrate
 PARTITIONS: Final = 3
 
 
+MADE: Final = "made"
+"""Folder of what the demo's studio made, below its home."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """Everything that runs, except the consumers."""
 
+    home: Path
     stack: Stack
     world: World
     kafka: KafkaSettings
@@ -57,17 +62,20 @@ async def run_place(home: Path) -> AsyncIterator[Stage]:
     """Run it until the block ends; its data are deleted then, and the catalog stays in `home` to be read."""
     async with AsyncExitStack() as resources:
         stack = await resources.enter_async_context(run_stack(broker=broker_choice(), fsync=False))
-        world = await resources.enter_async_context(run_world(demo_services(), dead=DEAD))
+        world = await resources.enter_async_context(run_world(demo_services(home / MADE), dead=DEAD))
         kafka = KafkaSettings(bootstrap=stack.bootstrap, idempotence=stack.idempotence)
         await asyncio.gather(
             asyncio.to_thread(migrate, stack.dsn), create_topics(kafka, partitions=PARTITIONS, replication=1)
         )
         catalog = await asyncio.to_thread(
-            _write, home / "catalog.yaml", demo_catalog(world.ports, world.url("engine", ""), world.url("stalls", ""))
+            _write,
+            home / "catalog.yaml",
+            demo_catalog(world.ports, *(world.url(name, "") for name in ("engine", "stalls", "studio", "shelf"))),
         )
         connection = await asyncpg.connect(stack.dsn, timeout=10)
         resources.push_async_callback(connection.close, timeout=5)
         yield Stage(
+            home=home,
             stack=stack,
             world=world,
             kafka=kafka,

@@ -40,7 +40,7 @@ _LEFT_OVER = "SELECT (SELECT count(*) FROM heal_outbox) + (SELECT count(*) FROM 
 _ATTEMPTS = "SELECT id, failure_id, step, result FROM workflow_heal_attempts WHERE step IS NOT NULL"
 _BOOKS = """
 SELECT (SELECT coalesce(sum(amount), 0) FROM token_usage_events) AS moved,
-       (SELECT sum(text_budget_aud) FROM token_wallets) AS wallets
+       (SELECT sum(text_budget_aud + voice_budget_aud) FROM token_wallets) AS wallets
 """
 _EVERYTHING = """
 SELECT string_agg(t::text, ' ') FROM (

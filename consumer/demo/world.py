@@ -30,6 +30,8 @@ class WorldCall:
     headers: Mapping[str, str]
     """Header names are in lower case."""
     body: JsonObject
+    content: bytes = b""
+    """The body as it came; `body` is empty where it is no JSON."""
 
     @property
     def subject(self) -> str:
@@ -50,11 +52,13 @@ class WorldCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldReply:
-    """Reply with JSON."""
+    """Reply with JSON, or with a file."""
 
     status: int = HTTPStatus.OK
     body: Json = None
     headers: tuple[tuple[str, str], ...] = ()
+    content: bytes | None = None
+    """A file in place of JSON, of the type that the headers tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,15 +244,18 @@ async def _read_call(service: str, reader: asyncio.StreamReader) -> WorldCall:
     length = int(headers.get("content-length", "0"))
     if not 0 <= length <= MAX_BODY_BYTES:
         raise ValueError("the body is longer than this world reads")
-    body = json.loads(await reader.readexactly(length) or b"{}")
+    content = await reader.readexactly(length)
+    body = json.loads(content or b"{}") if headers.get("content-type", "application/json") == "application/json" else {}
     if not isinstance(body, dict):
         raise ValueError("this world's services take JSON objects")  # noqa: TRY004 - the caller's text is wrong
-    return WorldCall(service=service, method=method, path=target.partition("?")[0], headers=headers, body=body)
+    path = target.partition("?")[0]
+    return WorldCall(service=service, method=method, path=path, headers=headers, body=body, content=content)
 
 
 def _encode_reply(reply: WorldReply) -> bytes:
-    body = json.dumps(reply.body).encode()
-    ours = (("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Connection", "close"))
+    body = json.dumps(reply.body).encode() if reply.content is None else reply.content
+    media = () if reply.content is not None else (("Content-Type", "application/json"),)
+    ours = (*media, ("Content-Length", str(len(body))), ("Connection", "close"))
     lines = [f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}"]
     lines += [f"{name}: {value}" for name, value in (*ours, *reply.headers)]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body

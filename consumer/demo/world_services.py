@@ -2,10 +2,12 @@
 
 from collections import Counter
 from http import HTTPStatus
+from pathlib import Path
 from typing import Final
 
 from consumer.demo.stalls import SERVICE as STALLS
 from consumer.demo.stalls import StallEngine
+from consumer.demo.studio import Shelf, Studio
 from consumer.demo.world import Cut, EffectRecord, Ending, Service, Silence, WorldCall, WorldReply
 from consumer.model import Json
 
@@ -132,8 +134,8 @@ class Engine:
         return "done" if self._valid[run] else "failed"
 
 
-def demo_services() -> dict[str, Service]:
-    """Return the services of a new world."""
+def demo_services(folder: Path | None = None) -> dict[str, Service]:
+    """Return the services of a new world; the files that it keeps lie in `folder`, too."""
     return {
         "search": Recovering(TIMEOUTS),
         "orders": Keyed(Cut()),
@@ -149,4 +151,6 @@ def demo_services() -> dict[str, Service]:
         "labels": Keyed(),
         "engine": Engine(),
         STALLS: StallEngine(),
+        "studio": Studio(),
+        "shelf": Shelf(folder),
     }

@@ -27,6 +27,7 @@ from consumer.runners.templates import UnfitValue, render_call
 
 PAST_CACHES: Final = "shw-past-caches"
 """Query parameter whose value no cache has seen."""
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _SECONDS: Final = re.compile(r"\d{1,9}")
 _MAX_AGE: Final = re.compile(r"(?:^|[\s,])(s-maxage|max-age)\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
 _HEAD_BYTES: Final = 64 * 1024
@@ -47,14 +48,14 @@ class AssetFetch:
     def requests(self, asset: AssetRef) -> list[OutboundRequest]:
         """Return the calls that it would make, to be checked; raises UnfitKey."""
         purge = [self._purge_request(asset)] if self._declared.purge is not None else []
-        return [_fetch(self._asset_url(asset), asset), *purge]
+        return [_fetch(self.url(asset), asset), *purge]
 
     async def fetch(
         self, asset: AssetRef, file: MediaFile, policy: WorkflowPolicy, *, within: timedelta
     ) -> FetchedAsset:
         """Fetch an asset and compare it with the file that it should be."""
         limit = min(within, self._declared.timeout)
-        url, wanted = self._asset_url(asset), file.digest
+        url, wanted = self.url(asset), file.digest
         if isinstance(self._declared.pointer, KeyPointer) and self._declared.pointer.holds == "link":
             document = await self._calls.send(_fetch(url, asset), policy, within=limit, max_bytes=_HEAD_BYTES)
             if not isinstance(document, Answer) or not await _names(document, file.digest):
@@ -64,6 +65,22 @@ class AssetFetch:
         if isinstance(plain, Answer) and await _is(plain, wanted):
             return FetchedAsset(served=Served.NEW, detail=_told(plain), content=plain.body, digest=wanted)
         return await self._not_new(url, asset, plain, policy, is_new=_is, wanted=wanted, within=limit)
+
+    async def current(self, asset: AssetRef, policy: WorkflowPolicy, *, within: timedelta) -> FetchedAsset:
+        """Fetch what users get, by the document that names it where that is what stands at an asset's URL."""
+        limit = min(within, self._declared.timeout)
+        found = await self._calls.send(_fetch(self.url(asset), asset), policy, within=limit, max_bytes=self.max_bytes)
+        if isinstance(self._declared.pointer, KeyPointer) and self._declared.pointer.holds == "link":
+            digest = _digest_in(found)
+            if digest is not None:
+                request = _fetch(self._object_url(digest), asset)
+                found = await self._calls.send(request, policy, within=limit, max_bytes=self.max_bytes)
+        if isinstance(found, Answer) and found.status in ABSENT:
+            return FetchedAsset(served=Served.ABSENT, detail=_told(found))
+        if not isinstance(found, Answer) or not is_ok(found):
+            return _unreachable(found)
+        content = None if found.truncated else found.body
+        return FetchedAsset(served=Served.OTHER, detail=_told(found), content=content)
 
     async def _not_new(
         self,
@@ -106,7 +123,7 @@ class AssetFetch:
         purge = self._declared.purge
         if purge is None:
             raise UnfitKey("no purge is declared")
-        url = self._asset_url(asset)
+        url = self.url(asset)
         path = "/" + url.partition("://")[2].partition("/")[2]
         try:
             values = asset_values(asset) | {"public.url": url, "public.path": path}
@@ -114,7 +131,8 @@ class AssetFetch:
         except UnfitValue as unfit:
             raise UnfitKey(str(unfit)) from unfit
 
-    def _asset_url(self, asset: AssetRef) -> str:
+    def url(self, asset: AssetRef) -> str:
+        """Return the URL at which users fetch an asset."""
         pointer = self._declared.pointer
         own = pointer.key if isinstance(pointer, KeyPointer) else ""
         return url_of(self._declared.public, render_key(self._declared.public_key or own, asset_values(asset)))
@@ -150,6 +168,18 @@ async def digest_of(content: bytes) -> str:
 
 async def _is(answer: Answer, digest: str) -> bool:
     return is_ok(answer) and not answer.truncated and await digest_of(answer.body) == digest
+
+
+def _digest_in(result: CallResult) -> str | None:
+    """Return the digest of the object that a document names, or None."""
+    if not isinstance(result, Answer) or not is_ok(result) or result.truncated or len(result.body) > _HEAD_BYTES:
+        return None
+    try:
+        document = orjson.loads(result.body)
+    except orjson.JSONDecodeError:
+        return None
+    digest = document.get("sha256") if isinstance(document, dict) else None
+    return digest if isinstance(digest, str) and _DIGEST.fullmatch(digest) else None
 
 
 async def _names(answer: Answer, digest: str) -> bool:

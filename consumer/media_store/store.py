@@ -84,6 +84,14 @@ class MediaStore:
         """Return the origin that has to be healthy for it to work."""
         return dependency_of(self._declared.place.base)
 
+    def served_at(self, asset: AssetRef) -> str:
+        """Return the URL at which users fetch an asset. Pure; asked only of one that is not refused."""
+        return self._read_back.url(asset)
+
+    async def served(self, asset: AssetRef, policy: WorkflowPolicy, *, within: timedelta) -> FetchedAsset:
+        """Fetch what users get at present, whatever it is."""
+        return await self._read_back.current(asset, policy, within=within)
+
     async def put(
         self, file: MediaFile, asset: AssetRef, policy: WorkflowPolicy, *, within: timedelta
     ) -> StoredObject | StoreFailed:

@@ -101,7 +101,7 @@ class RetryLater:
 
 @value(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """The strategy found, before any effect, that it may not or cannot act."""
+    """The strategy found, before any effect, that it may not or cannot act; or its provider refused to, for good."""
 
     code: Code
     reason: str

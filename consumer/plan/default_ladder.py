@@ -74,7 +74,7 @@ def strategy_for(diagnosis: Diagnosis, context: JsonObject) -> StrategyName:
     if diagnosis.disposition is Disposition.NEEDS_REPAIR and "payload" in context:
         mends_payload = kind in {FailureType.CONCIERGE_ACTION_FAILURE, FailureType.UNKNOWN, FailureType.API_TIMEOUT}
         return StrategyName.SCHEMA_AUTOFIX if mends_payload else own
-    if kind is FailureType.UNKNOWN and nobody_may(diagnosis) is not None:
+    if kind is FailureType.UNKNOWN and nobody_may(diagnosis, context) is not None:
         return StrategyName.AUTO_RETRY  # it is explained: once a person has acted, the same thing is done again
     return own
 
@@ -98,10 +98,19 @@ def ladder(diagnosis: Diagnosis, context: JsonObject) -> tuple[StrategyName, ...
     return (chosen, *others, StrategyName.WORKFLOW_REWRITE)
 
 
-def nobody_may(diagnosis: Diagnosis) -> str | None:
-    """Return why no strategy may act; None when one may. A diagnosis without evidence rules nothing out."""
+def nobody_may(diagnosis: Diagnosis, context: JsonObject) -> str | None:
+    """Return why no strategy may act; None when one may. A diagnosis without evidence rules nothing out.
+
+    An asset that is known to be missing, and of which nothing else is told, may be made again: within its budget.
+    """
     why = NOBODY.get(diagnosis.disposition)
     if why is None or not diagnosis.evidence:
         return None
     said = next((one for one in diagnosis.evidence if one.disposition is diagnosis.disposition), None)
+    if said is None and diagnosis.disposition is Disposition.NEEDS_PERSON and _makes_again(diagnosis, context):
+        return None
     return f"{diagnosis.disposition}: {why}" + (f" (`{said.text}`)" if said is not None and said.text else "")
+
+
+def _makes_again(diagnosis: Diagnosis, context: JsonObject) -> bool:
+    return LADDER[diagnosis.failure_type] is StrategyName.AUTO_REGENERATE and "asset" in context

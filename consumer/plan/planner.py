@@ -164,7 +164,7 @@ class Planner:
     def _plan_without_strategy(
         self, strategy: StrategyName, failure: Failure, diagnosis: Diagnosis, now: datetime
     ) -> Refuse | Wait | None:
-        if nobody := nobody_may(diagnosis):
+        if nobody := nobody_may(diagnosis, failure.context):
             return self._refuse(strategy, Code.REFUSED, nobody)
         left, asked = told_wait(failure, diagnosis, now)
         if left <= timedelta(0):

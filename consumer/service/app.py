@@ -4,10 +4,9 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Final
 from uuid import uuid4
 
 import structlog
@@ -24,12 +23,6 @@ from consumer.flow_control.dependencies import Dependencies
 from consumer.flow_control.intake_breaker import IntakeBreaker
 from consumer.flow_control.pauses import HealGates
 from consumer.flow_control.slots import HealSlots
-from consumer.heal.auto_retry import AutoRetry
-from consumer.heal.dependency_replacement.session import BindingBook, NoBindings
-from consumer.heal.dependency_replacement.strategy import DependencyReplacement
-from consumer.heal.route_repair.strategy import RouteRepair
-from consumer.heal.schema_autofix.strategy import SchemaAutofix
-from consumer.heal.schema_check.check import schema_check
 from consumer.heal.strategy import Strategies, readable_states
 from consumer.ingest.big_records import RecordWorkers, record_workers
 from consumer.ingest.decode import AdmissionRules
@@ -37,7 +30,6 @@ from consumer.ingest.source import KafkaSource
 from consumer.kafka.writer import Writer, open_writer
 from consumer.metrics import Metrics, RebuiltClient
 from consumer.model import OwnerId
-from consumer.outbound.calls import open_calls
 from consumer.ownership.clock import Clock
 from consumer.ownership.lease import Lease
 from consumer.pipeline.bindings import BindingRecords, current_bindings, dependency_watch
@@ -52,25 +44,20 @@ from consumer.pipeline.settle import Settler
 from consumer.pipeline.stored_content import StoredContent
 from consumer.pipeline.suspend import Suspender
 from consumer.plan.planner import Planner
-from consumer.redact import redact_json
-from consumer.repair.worker_pool import repair_worker_pool
 from consumer.results.events import Outlet
-from consumer.runners.configured import CurrentRunners
 from consumer.service.api import serve_api
 from consumer.service.catalog_file import CatalogFile, read_catalog, warn_unbound
 from consumer.service.commands import command_keys, supervise
 from consumer.service.loops import Consumer, Pulse, SideLoop, run_loops
 from consumer.service.memory import calm_collector, return_freed_memory
 from consumer.service.startup_checks import allow_open_files, check_broker, check_client, check_database
-from consumer.settings import OutboundSettings, Settings
+from consumer.service.strategies import installed_strategies
+from consumer.settings import Settings
 from consumer.store.leases import ReadableStates
+from consumer.store.made_assets import StoredMadeAssets
 from consumer.store.pool import Pool, open_pool, single_connection
-from schemas.names import StrategyName
 
 log = structlog.get_logger(__name__)
-
-REPAIR_CHILDREN: Final = 3
-"""One more than an organisation may have at once."""
 
 
 def new_owner() -> OwnerId:
@@ -101,32 +88,6 @@ async def run_service(settings: Settings, stop: asyncio.Event, reread: asyncio.E
 def _first_error(group: BaseExceptionGroup[ShwError]) -> ShwError:
     first = group.exceptions[0]
     return _first_error(first) if isinstance(first, BaseExceptionGroup) else first
-
-
-@asynccontextmanager
-async def installed_strategies(
-    catalogs: Catalogs,
-    connections: int,
-    limits: OutboundSettings | None = None,
-    bindings: BindingBook | None = None,
-) -> AsyncIterator[Strategies]:
-    """Open the strategies of this release; each reads what it needs from the catalog in force.
-
-    Without `bindings` they only plan: nothing stands in for a dependency.
-    """
-    async with (
-        open_calls(catalogs.secrets, connections=connections) as calls,
-        repair_worker_pool(children=REPAIR_CHILDREN) as room,
-        schema_check() as schemas,
-    ):
-        runners = CurrentRunners(catalogs, calls)
-        retry = AutoRetry(calls, redact_json, schemas=schemas, outbound_limits=limits, runners=runners)
-        yield {
-            StrategyName.AUTO_RETRY: retry,
-            StrategyName.SCHEMA_AUTOFIX: SchemaAutofix(runners, room, redact_json, schemas=schemas),
-            StrategyName.ROUTE_REPAIR: RouteRepair(runners, calls, redact_json),
-            StrategyName.DEPENDENCY_REPLACEMENT: DependencyReplacement(retry.tools, bindings or NoBindings()),
-        }
 
 
 async def run(
@@ -170,7 +131,9 @@ async def run(
         writer = await stack.enter_async_context(open_writer(settings.kafka, rebuilt, clock.now))
         if strategies is None:
             # One connection per slot: a heal that had to wait for one would take the other side for dead.
-            installed = installed_strategies(catalogs, settings.heal.slots, settings.outbound, bindings)
+            installed = installed_strategies(
+                catalogs, settings.heal.slots, settings.outbound, bindings, StoredMadeAssets(pool)
+            )
             strategies = await stack.enter_async_context(installed)
         workers = await stack.enter_async_context(record_workers(settings.intake.record_budget))
         asked = reread or asyncio.Event()

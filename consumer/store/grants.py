@@ -49,6 +49,7 @@ PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     "heal_answer_note": _ALL,
     "heal_turn": ("SELECT", "UPDATE"),
     "heal_binding": ("SELECT", "INSERT", "UPDATE"),
+    "heal_made_asset": _ALL,
     "FUNCTION shw_history()": ("EXECUTE",),
 }
 """By table, in the order of the migrations, then functions. UPDATE on `organizations` and `heal_turn` is for locks."""

@@ -68,12 +68,16 @@ export interface AssetContext {
   id: string;
   /** What it is, and so how it is checked. */
   kind?: AssetKind;
-  /** Where it is to be found once it is there. */
+  /** Where its users find it once it is there: what is fetched from there is the proof. */
   url?: string | null;
-  /** The catalog's name of what makes it. */
+  /** The catalog's name of what makes it; tried first, where the catalog lists it. */
   generator?: string | null;
-  /** What it was made from. */
+  /** What it was made from; of a voice, the text that is spoken. */
   prompt?: string | null;
+  /** The voice that speaks, as its generator names it. */
+  voice?: string | null;
+  /** Its format, such as `png` or `mp3`. */
+  format?: string | null;
   /** The generator's other input. */
   parameters?: Record<string, unknown>;
   /** Its media type. */
@@ -82,6 +86,8 @@ export interface AssetContext {
   width?: number | null;
   /** In pixels. */
   height?: number | null;
+  /** Whether it has to have transparent places. */
+  transparent?: boolean | null;
   /** How long it lasts, in seconds. */
   seconds?: number | null;
   /** Smaller than this it is not believed. */
@@ -243,8 +249,8 @@ export interface BulkStop {
   command: "bulk_stop";
 }
 
-/** Why an attempt did not succeed; of those that did, only `recovered` has one. */
-export type Code = "not_healed" | "unverified" | "missing_context" | "insufficient_credits" | "refused" | "denied" | "awaiting_approval" | "needs_person" | "unanswered" | "not_installed" | "retry_later" | "paused" | "shadow" | "crashed" | "interrupted" | "recovered";
+/** Why an attempt did not succeed; of those that did, only `recovered` and `relinked` have one. */
+export type Code = "not_healed" | "unverified" | "missing_context" | "insufficient_credits" | "refused" | "denied" | "awaiting_approval" | "needs_person" | "unanswered" | "not_installed" | "retry_later" | "paused" | "shadow" | "crashed" | "interrupted" | "recovered" | "relinked";
 
 /** What a supervisor may ask for. */
 export type CommandName = "approve" | "deny" | "heal" | "give_up" | "resolve" | "did_not_happen" | "edit" | "bulk" | "bulk_start" | "bulk_stop" | "pause" | "resume";

@@ -21,7 +21,7 @@ from consumer.ingest.decode import AdmissionRules, decode
 from consumer.metrics import Metrics
 from consumer.model import Failure, Heal, Plan, Record
 from consumer.plan.planner import LADDER, Planner
-from consumer.service.app import installed_strategies
+from consumer.service.strategies import installed_strategies
 from consumer.settings import Settings
 from schemas.names import Code, Disposition, Effect, FailureType, PoisonReason, StrategyName
 from schemas.replay import MARKS

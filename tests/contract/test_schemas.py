@@ -17,9 +17,9 @@ from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import BaseModel
 
 from schemas import examples
+from schemas.asset import AssetContext
 from schemas.bulk import BulkProgress
 from schemas.context import (
-    AssetContext,
     ContextFault,
     ErrorContext,
     ReadBack,
@@ -325,7 +325,7 @@ def test_the_names_are_the_designs() -> None:
     assert {each.value for each in Result} == {"success", "failed", "error", "unknown"}
     statuses = {"pending", "deferred", "awaiting_approval", "needs_person", "resolved", "given_up"}
     assert {each.value for each in Status} == statuses
-    assert len(Code) == 16
+    assert len(Code) == 17
     assert {each.value for each in EngineType} == {"claude_cli", "deep_agent", "gemini_image", "internal_service"}
 
 

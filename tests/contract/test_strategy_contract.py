@@ -11,14 +11,19 @@ from typing import Any
 
 import pytest
 
-from consumer.catalog import WorkflowPolicy, parse_catalog
+from consumer.catalog import Catalogs, WorkflowPolicy, parse_catalog
 from consumer.errors import DeadlinePassed, LostClaim, RevokedClaim
+from consumer.generators.configured import CurrentGenerators
+from consumer.heal.auto_regenerate.ports import NOTHING_MADE
+from consumer.heal.auto_regenerate.strategy import AutoRegenerate
 from consumer.heal.auto_retry import AutoRetry
 from consumer.heal.kept import Kept, decode_state, encode_state
 from consumer.heal.route_repair.strategy import RouteRepair
 from consumer.heal.run import unproven
 from consumer.heal.schema_autofix.strategy import SchemaAutofix
 from consumer.heal.strategy import LastingStrategy, Strategy, readable_states
+from consumer.media.worker_pool import media_worker_pool
+from consumer.media_store.configured import CurrentMediaStores
 from consumer.model import Failure, Healed, NotHealed, Outcome, Refused, Unknown
 from consumer.outbound.calls import open_calls
 from consumer.pipeline.recording import OTHER, declared_field
@@ -27,8 +32,11 @@ from consumer.repair.worker_pool import repair_worker_pool
 from consumer.runners.configured import ConfiguredRunners
 from schemas.names import Disposition, StrategyName, Verdict
 from tests.support.healing import Clock, Gate, diagnosis, failure, heal_to_its_end, outcome_of, policy, task
+from tests.support.media.pictures import photograph, saved
 from tests.support.paths import ROOT
 from tests.support.pipeline import catalog
+from tests.support.worlds.asset_world import AssetWorld, asset_catalog, file_reply, missing_image
+from tests.support.worlds.asset_world import described as described_generator
 from tests.support.worlds.http_engine import Engine, engine_catalog, refused_payload
 from tests.support.worlds.http_world import Reply, Script, Seen, World, http_world, json_reply
 from tests.support.worlds.render_farm import IMPOSSIBLE, Farm, Renders
@@ -56,6 +64,9 @@ class Subject:
         if isinstance(self.strategy, LastingStrategy):
             return await heal_to_its_end(self.strategy, given, gate, self.passes)
         return outcome_of(await self.strategy.heal(given, gate))
+
+
+PICTURE = saved(photograph(), "PNG")
 
 
 @asynccontextmanager
@@ -139,6 +150,34 @@ def stall_catalog(world: World) -> str:
 
 
 @asynccontextmanager
+async def auto_regenerate() -> AsyncIterator[Subject]:
+    async with http_world() as world, open_calls({}) as calls, media_worker_pool() as media:
+        assets = AssetWorld(world=world, makes=[file_reply(PICTURE)])
+        described = {"right": described_generator(world), "wrong": described_generator(world) | {"can": {}}}
+        described["wrong"]["generate"] = described["wrong"]["generate"] | {"url": world.url("/lies")}
+        world.on("/lies", file_reply(PICTURE[:500]))
+        declared = parse_catalog(asset_catalog(world, described))
+        allowed = declared.policy("orders.sync")
+        assert allowed is not None
+        catalogs = Catalogs(declared)
+        yield Subject(
+            strategy=AutoRegenerate(
+                generators=CurrentGenerators(catalogs, calls),
+                media=media,
+                stores=CurrentMediaStores(catalogs, calls),
+                made=NOTHING_MADE,
+                redact=redact_json,
+                sleep=Clock().sleep,
+            ),
+            policy=allowed,
+            healable=failure(missing_image(generator="right")),
+            hopeless=failure(missing_image(id="other", generator="wrong")),
+            touched=failure(missing_image(), redactions=("/context/asset/prompt",)),
+            effects=lambda: len(assets.puts()) + sum(seen.method == "POST" for seen in world.seen),
+        )
+
+
+@asynccontextmanager
 async def the_one_in_contributing() -> AsyncIterator[Subject]:
     async with http_world() as world, open_calls({}) as calls:
         stands = {"/works": b"{}", "/stays": b'{"active":"old"}'}
@@ -196,6 +235,7 @@ def _in_contributing() -> Any:  # noqa: ANN401 - a module that no checker sees
 
 SUBJECTS: list[Callable[[], AbstractAsyncContextManager[Subject]]] = [
     auto_retry,
+    auto_regenerate,
     schema_autofix,
     route_repair,
     the_one_in_contributing,

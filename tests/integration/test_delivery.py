@@ -29,7 +29,8 @@ OK = json_reply({"done": True})
 
 def quick(org: UUID, name: str, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON is anything
     """A failure that is given up at once: no strategy is installed for it."""
-    return event(org, name, workflow_name=name, failure_reason="voice is silent", **changes)
+    unexplained = {"failure_reason": "The nightly export ended early", "context": {"workflow": {"version": "7"}}}
+    return event(org, name, workflow_name=name, **(unexplained | changes))
 
 
 async def test_a_second_delivery_heals_nothing_twice(place: Site, world: World) -> None:

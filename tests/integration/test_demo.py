@@ -235,7 +235,9 @@ async def test_the_world_survives_a_caller_who_speaks_no_http(world: World, clie
 async def test_the_demos_catalog_is_valid_and_allows_every_service(world: World) -> None:
     from consumer.catalog import parse_catalog  # noqa: PLC0415 - only here
 
-    catalog = parse_catalog(demo_catalog(world.ports, world.url("engine", ""), world.url("stalls", "")))
+    catalog = parse_catalog(
+        demo_catalog(world.ports, *(world.url(name, "") for name in ("engine", "stalls", "studio", "shelf")))
+    )
     names = [NAME, *(case.name for case in demo_cases(world, new_organisations()))]
     assert len(names) == len(set(names))
     for name in names:

@@ -67,7 +67,8 @@ UNPLANNED = Intent(scope=Scope("nothing"), effect=Effect.UNSAFE, window=timedelt
 def task(strategy: Strategy, failed: Failure, allowed: WorkflowPolicy) -> Task:
     usable = not strategy.needs(failed) and not strategy.refusal(failed, diagnosis(), allowed)
     intent = strategy.intent(failed, allowed) if usable else UNPLANNED
-    plan = Heal(strategy=strategy.name, intent=intent, hold=MicroAud(0), catalog_version="test")
+    hold = (strategy.estimate(failed, allowed) if usable else None) or MicroAud(0)
+    plan = Heal(strategy=strategy.name, intent=intent, hold=hold, catalog_version="test")
     return Task(
         failure=failed, diagnosis=diagnosis(), plan=plan, policy=allowed, attempt_id=attempt_id(failed.id, failed.step)
     )

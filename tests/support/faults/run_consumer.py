@@ -24,7 +24,9 @@ from unittest.mock import patch
 from urllib.parse import urlsplit
 
 from consumer import logs
-from consumer.catalog import WorkflowPolicy
+from consumer.catalog import Catalogs, WorkflowPolicy
+from consumer.generators.configured import CurrentGenerators
+from consumer.heal.auto_regenerate.strategy import AutoRegenerate
 from consumer.heal.auto_retry import AutoRetry
 from consumer.heal.kept import HealState, Kept, Suspended
 from consumer.heal.route_repair.strategy import RouteRepair
@@ -32,6 +34,8 @@ from consumer.heal.schema_autofix.strategy import SchemaAutofix
 from consumer.heal.strategy import EffectGate, LastingStrategy, Strategies, Task
 from consumer.kafka.reader import Reader
 from consumer.kafka.writer import Writer
+from consumer.media.worker_pool import media_worker_pool
+from consumer.media_store.configured import CurrentMediaStores
 from consumer.model import Diagnosis, Failure, Intent, MicroAud, Outcome, Partition
 from consumer.model.call import CallResult, OutboundRequest
 from consumer.outbound.calls import OutboundCalls, open_calls
@@ -46,6 +50,8 @@ from consumer.settings import Settings, read_settings
 from consumer.store import due, leases
 from consumer.store import intake as stored_intake
 from consumer.store import settle as stored_settle
+from consumer.store.made_assets import StoredMadeAssets
+from consumer.store.pool import open_pool
 from consumer.store.suspended import GoneOn, SuspendResult
 from schemas.names import Effect, StrategyName
 from tests.support.worlds.jobs import HttpJobs, Orders
@@ -112,7 +118,9 @@ class Act:
 
 
 def _path(failure: Failure) -> str:
-    request = failure.context.get("request")
+    request, asset = failure.context.get("request"), failure.context.get("asset")
+    if isinstance(asset, dict):
+        return f"/assets/{asset['id']}"
     return urlsplit(str(request["url"])).path if isinstance(request, dict) else ""
 
 
@@ -263,11 +271,25 @@ def acting_orders(act: Act) -> Strategies:
 async def acting_strategies(settings: Settings, act: Act) -> AsyncIterator[Strategies]:
     """Give the installed strategies with their boundaries watched, and the calls of the first tagged."""
     catalog = read_catalog(settings.catalog)
-    async with open_calls(catalog.secrets, connections=settings.heal.slots) as calls, repair_worker_pool() as room:
+    async with (
+        open_calls(catalog.secrets, connections=settings.heal.slots) as calls,
+        repair_worker_pool() as room,
+        media_worker_pool() as media,
+        open_pool(settings.postgres) as pool,
+    ):
+        catalogs = Catalogs(catalog)
+        regenerate = AutoRegenerate(
+            generators=CurrentGenerators(catalogs, calls),
+            media=media,
+            stores=CurrentMediaStores(catalogs, calls),
+            made=StoredMadeAssets(pool),
+            redact=redact_json,
+        )
         runners = ConfiguredRunners(catalog.runners, calls)
         autofix = SchemaAutofix(runners, room, redact_json)
         yield {
             StrategyName.AUTO_RETRY: Acting(AutoRetry(Tagging(calls), redact_json), act),
+            StrategyName.AUTO_REGENERATE: Acting(regenerate, act),
             StrategyName.SCHEMA_AUTOFIX: Acting(autofix, act),
             StrategyName.ROUTE_REPAIR: Acting(RouteRepair(runners, calls, redact_json), act),
         }

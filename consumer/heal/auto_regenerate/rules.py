@@ -1,0 +1,262 @@
+"""Rules of auto-regenerate: missing context, refusals, what is to be made, what it has to be, keys and price. Pure."""
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from consumer.catalog import WorkflowPolicy
+from consumer.generators.contract import AssetOrder, Generator
+from consumer.heal import refusals
+from consumer.heal.digest import digest
+from consumer.media.media_types import MediaType, media_type_named
+from consumer.media.verdict import MediaExpectation
+from consumer.media_store.contract import AssetRef
+from consumer.model import Diagnosis, Failure, JsonObject, MicroAud
+from schemas.asset import AssetContext
+from schemas.context import ContextFault, asset_of, error_of
+from schemas.names import AssetKind, Budget, Disposition, StrategyName
+
+FIELDS: Final = (
+    "context.asset.id",
+    "context.asset.prompt",
+    "context.asset.kind",
+    "context.asset",
+)
+MADE: Final = frozenset({AssetKind.IMAGE, AssetKind.AUDIO})
+_MARGIN: Final = timedelta(seconds=5)
+_LONGEST_WINDOW: Final = timedelta(minutes=10)
+_FORMATS: Final = {
+    "png": MediaType.PNG,
+    "jpg": MediaType.JPEG,
+    "jpeg": MediaType.JPEG,
+    "gif": MediaType.GIF,
+    "webp": MediaType.WEBP,
+    "avif": MediaType.AVIF,
+    "svg": MediaType.SVG,
+    "wav": MediaType.WAV,
+    "mp3": MediaType.MP3,
+    "ogg": MediaType.OGG,
+    "opus": MediaType.OGG,
+    "flac": MediaType.FLAC,
+    "m4a": MediaType.M4A,
+    "aac": MediaType.AAC,
+}
+_NAMES: Final = {media: name for name, media in reversed(_FORMATS.items())} | {MediaType.OGG: "ogg"}
+_DETERMINISTIC: Final = (
+    (
+        "voice",
+        re.compile(
+            r"voice[\w ]{0,20}?(?:not[ _]found|unknown|does not exist|not_fine_tuned)|unknown voice|"
+            r"invalid_(?:voice|uid)|voice_access_denied",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "prompt",
+        re.compile(
+            r"(?:text|prompt|input|string)[\w ]{0,24}?too[ _]long|character_limit|above_max_length|"
+            r"empty_text|maximum (?:context|prompt) length",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "format",
+        re.compile(
+            r"(?:output_format|response_format)[\w ]{0,24}?(?:not|invalid|unsupported)|"
+            r"(?:invalid|unsupported)_(?:image_)?format",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "width and height",
+        re.compile(
+            r"invalid_(?:size|height_or_width|dimensions|sdxl\w*)|unsupported size|"
+            r"(?:size|width|height) must be",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "parameters",
+        re.compile(
+            r"(?:unknown|unsupported|missing_required|invalid)_(?:parameter|value|language)|"
+            r"licen[cs]e",
+            re.IGNORECASE,
+        ),
+    ),
+)
+"""Errors that the same order would meet again, by the parameter at fault."""
+
+
+def missing(context: JsonObject) -> tuple[str, ...]:
+    """Return the paths of the context fields that are absent or unusable."""
+    match asset_of(context):
+        case None:
+            return ("context.asset.id", "context.asset.prompt")
+        case ContextFault(missing=absent, path=path):
+            return absent or (path,)
+        case AssetContext() as asset:
+            paths = [] if asset.prompt else ["context.asset.prompt"]
+            return (*paths, *([] if kind_of(asset) in MADE else ["context.asset.kind"]))
+
+
+def kind_of(asset: AssetContext) -> AssetKind:
+    """Return what an asset is: as it is told, else by its media type or format."""
+    if asset.kind is not AssetKind.OTHER:
+        return asset.kind
+    media = media_types_of(asset)
+    if not media:
+        return AssetKind.OTHER
+    return AssetKind.IMAGE if media[0].is_image else AssetKind.AUDIO
+
+
+def media_types_of(asset: AssetContext) -> tuple[MediaType, ...]:
+    """Return the media type that an asset has to have: as it is told, else by its format or its address's ending."""
+    if asset.content_type is not None and (named := media_type_named(asset.content_type)) is not None:
+        return (named,)
+    if asset.format is not None:
+        found = _FORMATS.get(asset.format.lower().partition("_")[0])
+        return () if found is None else (found,)
+    ending = urlsplit(asset.url or "").path.rpartition(".")[2].lower()
+    return (_FORMATS[ending],) if ending in _FORMATS else ()
+
+
+def redacted_part(failure: Failure) -> str | None:
+    """Return why a failure is refused where redaction touched its asset, or None."""
+    return refusals.redacted_part(failure, ("asset",), "keep secrets out of prompts and addresses")
+
+
+def hopeless(failure: Failure, diagnosis: Diagnosis) -> str | None:
+    """Return why the evidence rules out making it again, or None.
+
+    That a person has to act is by itself no more than the type's default: an asset is made again within its budget.
+    Where evidence says so, a moderation or a consent is meant, and nothing is tried.
+    """
+    if reason := deterministic_error(failure, diagnosis):
+        return reason
+    if diagnosis.disposition is Disposition.NEEDS_PERSON and not is_told(diagnosis):
+        return None
+    return refusals.hopeless(
+        diagnosis, money="another asset costs money too", credential="another asset needs it as well"
+    )
+
+
+def is_told(diagnosis: Diagnosis) -> bool:
+    """Return whether evidence speaks for the disposition, and not the type's default alone."""
+    return any(one.disposition is diagnosis.disposition for one in diagnosis.evidence)
+
+
+def deterministic_error(failure: Failure, diagnosis: Diagnosis) -> str | None:
+    """Return why the same order would fail again, with the parameter that is at fault, or None."""
+    if diagnosis.disposition is not Disposition.NEEDS_REPAIR:
+        return None
+    error = error_of(failure.context)
+    said = " ".join(filter(None, (error.code, error.type, error.message, failure.failure_reason)))[:4000]
+    for name, pattern in _DETERMINISTIC:
+        if pattern.search(said):
+            place = "context.asset.parameters" if name == "parameters" else f"context.asset.{name}"
+            return f"{place}: the generator refuses it, and would again: mend it, and send the failure anew"
+    return None
+
+
+def ref_of(failure: Failure, asset: AssetContext) -> AssetRef:
+    """Return the asset as its store knows it."""
+    return AssetRef(org_id=failure.org_id, workflow_name=failure.workflow_name, asset_id=asset.id)
+
+
+def is_same_address(told: str, served: str) -> bool:
+    """Return whether the address that an event names is the one at which the asset is served, but for its query."""
+    one, other = urlsplit(told), urlsplit(served)
+    same_host = (one.scheme.lower(), one.netloc.lower()) == (other.scheme.lower(), other.netloc.lower())
+    return same_host and unquote(one.path) == unquote(other.path)
+
+
+def order_of(failure: Failure, asset: AssetContext) -> AssetOrder:
+    """Build the order: what the event says, and no more."""
+    media = media_types_of(asset)
+    return AssetOrder(
+        org_id=failure.org_id,
+        workflow_name=failure.workflow_name,
+        kind=kind_of(asset),
+        prompt=asset.prompt or "",
+        voice=asset.voice,
+        format=asset.format.lower() if asset.format is not None else _NAMES[media[0]] if media else None,
+        width=asset.width,
+        height=asset.height,
+        seconds=asset.seconds,
+        transparent=asset.transparent,
+        parameters=dict(asset.parameters),
+    )
+
+
+def expectation_of(asset: AssetContext, policy: WorkflowPolicy) -> MediaExpectation:
+    """Build what the file has to be; of sound, its text says how long it lasts where no duration is given."""
+    kind = kind_of(asset)
+    is_image = kind is AssetKind.IMAGE
+    return MediaExpectation(
+        kind=kind,
+        media_types=media_types_of(asset),
+        min_bytes=asset.min_bytes,
+        width=asset.width if is_image else None,
+        height=asset.height if is_image else None,
+        alpha=asset.transparent if is_image else None,
+        placeholders=policy.auto_regenerate.placeholders if is_image else (),
+        text=None if is_image else asset.prompt,
+        seconds=None if is_image else asset.seconds,
+    )
+
+
+def generation_of(order: AssetOrder, generator: Generator) -> str:
+    """Return the content address of a generation: organisation, generator and parameters; what it makes is cached."""
+    parts: JsonObject = {
+        "org": str(order.org_id),
+        "generator": generator.identity,
+        "kind": order.kind,
+        "prompt": order.prompt,
+        "voice": order.voice,
+        "format": order.format,
+        "size": order.size,
+        "seconds": order.seconds,
+        "transparent": order.transparent,
+        "parameters": order.parameters,
+    }
+    return digest(parts)
+
+
+def key_of(generation: str, answered: int) -> str:
+    """Return the idempotency key of a generation: by its content address, and a new one after each definite answer."""
+    return f"shw-{generation[:40]}-{answered}"
+
+
+def fault_digest(order: AssetOrder, url: str) -> str:
+    """Return the digest of what is broken: this asset, made from this, at this address."""
+    return digest([url, order.kind, order.prompt, order.voice, order.format, order.size, order.parameters])
+
+
+def held(generators: Sequence[Generator], order: AssetOrder, policy: WorkflowPolicy) -> MicroAud | None:
+    """Return the most that one attempt may cost: so many calls at the highest price, at most what is allowed.
+
+    Where not one call is affordable it is the lowest price, so that the plan can say what is missing; None where no
+    generator has a price.
+    """
+    prices = [price for generator in generators if (price := generator.most(order)) is not None]
+    if not prices:
+        return None
+    allowed = policy.allowances[StrategyName.AUTO_REGENERATE]
+    affordable = [price for price in prices if price <= allowed]
+    if not affordable:
+        return min(prices)
+    return min(MicroAud(max(affordable) * policy.auto_regenerate.calls), allowed)
+
+
+def budget_of(order: AssetOrder) -> Budget:
+    """Return the budget that pays: voices have one of their own."""
+    return Budget.VOICE if order.kind is AssetKind.AUDIO else Budget.TEXT
+
+
+def window(generators: Sequence[Generator], policy: WorkflowPolicy) -> timedelta:
+    """Return the upper bound of the time from the claim to the last effect, before anything is suspended."""
+    limits = policy.auto_regenerate
+    longest = max((generator.longest_call() for generator in generators), default=timedelta(0))
+    return min(limits.calls * longest + 6 * limits.timeout + _MARGIN, _LONGEST_WINDOW)

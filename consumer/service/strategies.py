@@ -1,0 +1,64 @@
+"""The strategies of this release, each opened with what it needs."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from consumer.catalog import Catalogs
+from consumer.generators.configured import CurrentGenerators
+from consumer.heal.auto_regenerate.ports import NOTHING_MADE, MadeAssets
+from consumer.heal.auto_regenerate.strategy import AutoRegenerate
+from consumer.heal.auto_retry import AutoRetry
+from consumer.heal.dependency_replacement.session import BindingBook, NoBindings
+from consumer.heal.dependency_replacement.strategy import DependencyReplacement
+from consumer.heal.route_repair.strategy import RouteRepair
+from consumer.heal.schema_autofix.strategy import SchemaAutofix
+from consumer.heal.schema_check.check import schema_check
+from consumer.heal.strategy import Strategies
+from consumer.media.worker_pool import media_worker_pool
+from consumer.media_store.configured import CurrentMediaStores
+from consumer.outbound.calls import open_calls
+from consumer.redact import redact_json
+from consumer.repair.worker_pool import repair_worker_pool
+from consumer.runners.configured import CurrentRunners
+from consumer.settings import OutboundSettings
+from schemas.names import StrategyName
+
+REPAIR_CHILDREN: Final = 3
+"""One more than an organisation may have at once."""
+
+
+@asynccontextmanager
+async def installed_strategies(
+    catalogs: Catalogs,
+    connections: int,
+    limits: OutboundSettings | None = None,
+    bindings: BindingBook | None = None,
+    made: MadeAssets = NOTHING_MADE,
+) -> AsyncIterator[Strategies]:
+    """Open the strategies of this release; each reads what it needs from the catalog in force.
+
+    Without `bindings` they only plan: nothing stands in for a dependency. `made` remembers assets made before.
+    """
+    async with (
+        open_calls(catalogs.secrets, connections=connections) as calls,
+        repair_worker_pool(children=REPAIR_CHILDREN) as room,
+        schema_check() as schemas,
+        media_worker_pool() as media,
+    ):
+        runners = CurrentRunners(catalogs, calls)
+        retry = AutoRetry(calls, redact_json, schemas=schemas, outbound_limits=limits, runners=runners)
+        regenerate = AutoRegenerate(
+            generators=CurrentGenerators(catalogs, calls),
+            media=media,
+            stores=CurrentMediaStores(catalogs, calls),
+            made=made,
+            redact=redact_json,
+        )
+        yield {
+            StrategyName.AUTO_RETRY: retry,
+            StrategyName.AUTO_REGENERATE: regenerate,
+            StrategyName.SCHEMA_AUTOFIX: SchemaAutofix(runners, room, redact_json, schemas=schemas),
+            StrategyName.ROUTE_REPAIR: RouteRepair(runners, calls, redact_json),
+            StrategyName.DEPENDENCY_REPLACEMENT: DependencyReplacement(retry.tools, bindings or NoBindings()),
+        }

@@ -1,0 +1,127 @@
+"""auto-regenerate under kills: at each boundary an asset is paid once where its generator keys, else once more at most.
+
+The ledger says what was paid, and a call of which nobody knows counts. The address points at a whole object at each
+moment. An ordinary run makes the cells that differ in kind; `SHW_FAULT_MATRIX=full` makes them all.
+"""
+
+import itertools
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import pytest
+
+from tests.support import oracle
+from tests.support.faults.matrix import FULL
+from tests.support.media.pictures import photograph, saved
+from tests.support.pipeline import SECOND, Site, event, process
+from tests.support.worlds.asset_world import CHARGED, AssetWorld, asset_catalog, described, file_reply, missing_image
+from tests.support.worlds.http_world import World
+
+PICTURE: Final = saved(photograph(), "PNG")
+REASON: Final = "Image generation failed: the hero image is missing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Struck:
+    """Where a process is killed, and what its generator is."""
+
+    at: str
+    nth: int
+    in_call: bool
+    """A call that may be paid had begun, and its answer was not kept."""
+    keyed: bool
+    job: bool
+
+    def __str__(self) -> str:
+        kind = f"{'a job' if self.job else 'a call'} {'with' if self.keyed else 'without'} a key"
+        return f"{self.at} {self.nth}, {kind}"
+
+
+CALL: Final = (
+    ("keeping", 1, False),
+    ("kept", 1, True),
+    ("before", 1, True),
+    ("during", 1, True),
+    ("before", 2, True),
+    ("keeping", 2, True),
+    ("kept", 2, False),
+    ("before", 3, False),
+    ("during", 3, False),
+    ("keeping", 3, False),
+    ("kept", 3, False),
+    ("after", 1, False),
+    ("settle", 1, False),
+)
+"""1 is the generation, 2 the object, 3 the address; a state is kept before the first and after the others."""
+JOB: Final = (
+    ("during", 1, True),
+    ("keeping", 2, True),
+    ("kept", 2, False),
+    ("after", 1, False),
+    ("going on", 1, False),
+    ("looked", 1, False),
+    ("settle", 1, False),
+)
+ORDINARY: Final = {
+    "during 1, a call without a key",
+    "during 1, a call with a key",
+    "keeping 2, a call without a key",
+    "before 3, a call without a key",
+    "kept 2, a job without a key",
+}
+
+
+def cells() -> list[Struck]:
+    every = [
+        Struck(at=at, nth=nth, in_call=in_call, keyed=keyed, job=job)
+        for job, boundaries in ((False, CALL), (True, JOB))
+        for (at, nth, in_call), keyed in itertools.product(boundaries, (False, True))
+    ]
+    return [cell for cell in every if FULL or str(cell) in ORDINARY]
+
+
+@pytest.fixture
+def assets(world: World, catalog_file: Path, cell: Struck) -> AssetWorld:
+    text = asset_catalog(world, {"pictures": described(world, keyed=cell.keyed, job=cell.job)}, calls=3)
+    catalog_file.write_text(text)
+    return AssetWorld(world=world, makes=[file_reply(PICTURE, after=0.4)])
+
+
+@pytest.mark.parametrize("cell", cells(), ids=str)
+async def test_after_a_kill_it_is_paid_once_more_at_most_and_the_address_is_whole(
+    embedded_place: Site, assets: AssetWorld, tmp_path: Path, cell: Struck
+) -> None:
+    place = embedded_place
+    org = await place.organisation("1")
+    await place.publish(event(org, "1", workflow_name="hero", failure_reason=REASON, context=missing_image()))
+    mortal = place.changed(kafka={"session_timeout": SECOND})
+    async with process(mortal, tmp_path / "log", at=cell.at, nth=str(cell.nth), path="/assets") as killed:
+        assert await killed.ended() == -signal.SIGKILL, killed.last_lines
+    await place.time_passes()
+    async with place.consumer() as heir, place.consumer():
+        row = (await heir.settled(1))["hero"]
+    assert row["status"] == "resolved"
+    await judge(place, assets, org, cell)
+
+
+async def judge(place: Site, assets: AssetWorld, org: UUID, cell: Struck) -> None:
+    """Hold what came of it against what was promised."""
+    pointer = assets.pointer(org)
+    assert assets.files[pointer] == PICTURE
+    assert {seen.body for seen in assets.puts() if seen.path == pointer} == {PICTURE}, "pointed at what is not whole"
+    charged = sum(assets.charged.values())
+    left = await place.db.fetchval("SELECT text_budget_aud FROM token_wallets WHERE org_id = $1", org)
+    paid = (1 - left) * 1_000_000
+    if cell.keyed:
+        assert charged == 1, "paid twice under a key"
+        assert len({seen.key for seen in assets.world.seen if seen.method == "POST"}) == 1
+        assert paid in ((CHARGED,) if cell.at != "settle" else (CHARGED, 0))
+    else:
+        assert charged <= 1 + cell.in_call, "paid more than once more for a kill"
+        assert charged * CHARGED <= paid <= (1 + cell.in_call) * CHARGED, "the ledger does not say what was paid"
+    await oracle.everything_that_ended_was_told(place)
+    await oracle.one_attempt_per_step(place)
+    await oracle.credits_add_up(place, {org: "1"})
