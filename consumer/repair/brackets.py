@@ -12,7 +12,6 @@ from typing import Final
 _TOKEN: Final = re.compile(r"\"(?:[^\"\\]|\\.)*\"|[{}\[\]]", re.DOTALL)
 _CLOSER_OF: Final = {"{": "}", "[": "]"}
 _ONLY_CLOSERS: Final = re.compile(r"[\s}\]]*")
-_NEXT_MEMBER: Final = re.compile(r"\s*,\s*\"(?:[^\"\\]|\\.)*\"\s*:", re.DOTALL)
 LOST: Final = "lost bracket"
 TOO_MANY: Final = "bracket too many"
 
@@ -20,9 +19,7 @@ TOO_MANY: Final = "bracket too many"
 def mended(text: str, is_whole: Callable[[str], bool]) -> tuple[str, str] | None:
     """Return the text with the bracket put in or left out, and which it was; None where not exactly one is whole."""
     found = _first_mismatch(text)
-    if found is not None and _ONLY_CLOSERS.fullmatch(text, found[0]):
-        found = _early_end(text)
-    if found is None:
+    if found is None or _ONLY_CLOSERS.fullmatch(text, found[0]):
         return None
     at, missing = found
     tried = [(text[:at] + text[at + 1 :], TOO_MANY)]
@@ -30,16 +27,6 @@ def mended(text: str, is_whole: Callable[[str], bool]) -> tuple[str, str] | None
         tried.append((text[:at] + missing + text[at:], LOST))
     fitting = [one for one in tried if is_whole(one[0])]
     return fitting[0] if len(fitting) == 1 else None
-
-
-def _early_end(text: str) -> tuple[int, str] | None:
-    """Return where the whole object is closed although a further member of it follows: `{"a": 1}, "b": 2}`."""
-    depth = 0
-    for token in _TOKEN.finditer(text):
-        depth += (token[0] in _CLOSER_OF) - (token[0] in ("}", "]"))
-        if depth == 0 and token[0] == "}":
-            return (token.start(), "") if _NEXT_MEMBER.match(text, token.end()) else None
-    return None
 
 
 def _first_mismatch(text: str) -> tuple[int, str] | None:

@@ -8,25 +8,30 @@ from typing import Final
 
 _FENCE_MARK: Final = re.compile(r"^\s*(?:`{3,}|~{3,})\w*\s*$", re.MULTILINE)
 _SENTENCES: Final = re.compile(r"\n|(?<=[.!?\u3002\uff01\uff1f])\s+|(?<=[\u3002\uff01\uff1f])")
+_CLAUSES: Final = re.compile(
+    r";\s+|[,\u2014]\s+(?=(?:(?:so|and|but|und|et|y|e)\s+)?(?:here|this\s+is|hier|voici|aqu[i\u00ed]|ecco)\b)",
+    re.IGNORECASE,
+)
+"""Where a sentence turns to the document itself: `the former one was wrong, here is the new one`."""
 _MAX_READ: Final = 400
 _RIGHT: Final = re.compile(
     r"\b(?:corrected|correct|fixed|repaired|final|updated|cleaned|valid|new|korrigiert\w*|richtig\w*|corrig\w+|final\w*)\b",
     re.IGNORECASE,
 )
 _BEFORE: Final = re.compile(
-    r"\b(?:do(?:es)?|should|must|shall|will|would|did)(?:\s+not|n['\u2019]?t)\s+(?:be\s+)?"
+    r"\b(?:do(?:es)?|should|must|shall)(?:\s+not|n['\u2019]?t)\s+(?:be\s+)?"
     r"(?:send|sent|use|return\w*|submit\w*|output|accept\w*|write|produce)"
     r"|\b(?:what|how)\s+not\s+to\b|\bnot\s+to\s+(?:send|use|return|do)\b|\binstead\s+of\b|\bother\s+than\b|\bnever\s+send\b"
     r"|\b(?:for|an?|another|the|bad|wrong|following|typical|this)\s+(?:\w+\s+)?(?:example|sample|template|placeholder)\b"
     r"|\be\.\s?g\.|^\W*(?:example|sample|template)\b|\btypical\s+(?:answer|response|output|result)"
-    r"|\b(?:of|in|have|has|takes?)\s+the\s+(?:form|format|shape|structure)\b"
+    r"|\b(?:of|have|has|takes?)\s+the\s+(?:form|format|shape|structure)\b"
     r"|\b(?:former|previous|prior|old|earlier|original|last|outdated|rejected|invalid|wrong|incorrect|broken)\s+"
     r"(?:\w+\s+){0,2}(?:was|is|were|value|version|document|answer|attempt|input|payload|one|record|response|output)\b"
     r"|\b(?:first|earlier)\s+(?:attempt|try|draft)\b|\bearlier\s+i\b|\bi\s+(?:first|initially)\b"
     r"|\b(?:expected|wanted)\s+(?:something|a|an|to)\b|\bwould\s+(?:have\s+been|be|look)\b|\bsomething\s+like\b"
     r"|\b(?:failed|error|invalid)\s+(?:for|in|with|on|parsing|validating)\b|\bthis\s+is\s+(?:invalid|wrong|incorrect|not)\b"
     r"|\b(?:todo|fixme)\b|~~\s*$"
-    r"|\b(?:bitte\s+)?(?:nicht|kein|keine|keinesfalls|statt|anstatt|anstelle)\b|\b(?:zum\s+)?beispiel\b|\bz\.\s?b\."
+    r"|\b(?:bitte|so)\s+nicht\b|\bnicht\s+(?:so|senden|schicken|verwenden)\b|\b(?:keinesfalls|statt|anstatt|anstelle)\b|\b(?:zum\s+)?beispiel\b|\bz\.\s?b\."
     r"|\b(?:falsch|ung\u00fcltig|vorher|fr\u00fcher|bisher)\w*\b"
     r"|\bpar\s+exemple\b|\bau\s+lieu\s+de\b|\bne\s+(?:pas|jamais)\b|\bpor\s+ejemplo\b|\ben\s+(?:lugar|vez)\s+de\b"
     r"|\bno\s+(?:enviar|env\u00ede|usar)\b|\bad\s+esempio\b|\binvece\s+di\b|\bpor\s+exemplo\b|\bbijvoorbeeld\b"
@@ -51,7 +56,7 @@ def is_disowned(before: str, after: str) -> bool:
 
 def _last(text: str) -> str:
     pieces = [one for one in _SENTENCES.split(_FENCE_MARK.sub("", text[-_MAX_READ:])) if one.strip()]
-    return pieces[-1] if pieces else ""
+    return _CLAUSES.split(pieces[-1])[-1] if pieces else ""
 
 
 def _first(text: str) -> str:

@@ -76,6 +76,13 @@ def test_a_document_that_the_text_disowns_is_none(text: str) -> None:
     [
         f"The previous answer was wrong. Here is the corrected JSON:\n\n{_WRITTEN}",
         f"I did not change the site. The result:\n```json\n{_WRITTEN}\n```\nI could not find more, for example a date.",
+        f"Here is the reading in the format that you asked for: {_WRITTEN}",
+        f"I did not return anything else: {_WRITTEN}",
+        f"The original document was invalid; this one follows the schema:\n{_WRITTEN}",
+        f"Since the previous answer was wrong, here is the new one: {_WRITTEN}",
+        f"Da das vorherige Dokument ungültig war, hier ist das Ergebnis: {_WRITTEN}",
+        f"I replaced the old value, and this is the output:\n```\n{_WRITTEN}\n```",
+        f"Done. {_WRITTEN} is valid and was not checked further.",
         f"Here is the corrected reading, without the invalid depth: {_WRITTEN}",
         f"\u25c1think\u25b7not 8?\u25c1/think\u25b7{_WRITTEN}",
         f"[THINK]not 8?[/THINK]\n{_WRITTEN}",

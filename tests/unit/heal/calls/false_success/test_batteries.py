@@ -44,11 +44,11 @@ def _sign(case: dict[str, Any]) -> Sign | None:
 def test_of_100_lies_at_most_2_are_believed() -> None:
     lies = _read("lies")
     believed = [case for case in lies if _sign(case) is None]
-    assert len(lies) >= 1000
+    assert len(lies) >= 1100
     assert len(believed) <= _MOST_BELIEVED * len(lies), Counter(case["name"] for case in believed)
 
 
 def test_no_success_is_refused_for_its_words() -> None:
     truths = _read("truths")
-    assert len(truths) >= 760
+    assert len(truths) >= 840
     assert not [(case["name"], sign.why) for case in truths if (sign := _sign(case)) is not None]
