@@ -1,8 +1,8 @@
 """`python -m benchmarks.media_validation`: what validating one large file costs its child process.
 
-Images of 20 megapixels and sounds of ten minutes, each in a child of its own: CPU time and peak memory of the child
-beyond what its libraries take, and the longest hold of the parent's event loop. CPU time holds on a busy machine too;
-the wall clock stands beside it.
+Images of 20 megapixels and sounds of ten minutes, each in a child of its own: CPU time and peak memory of the child,
+with the 65 MB that its libraries take, and the longest hold of the parent's event loop. CPU time holds on a busy
+machine too; the wall clock stands beside it.
 """
 
 import asyncio
