@@ -130,7 +130,7 @@ def test_check_event_says_of_every_rung_what_it_lacks_or_that_it_may_act(
     retry, replacement, rewrite = json.loads(capsys.readouterr().out)["ladder"]
     assert (retry["strategy"], retry["may_act"], retry["code"]) == ("auto-retry", False, "missing_context")
     assert retry["missing_fields"] == ["context.request.url"]
-    assert (replacement["strategy"], replacement["code"]) == ("dependency-replacement", "not_installed")
+    assert (replacement["strategy"], replacement["code"]) == ("dependency-replacement", "missing_context")
     assert rewrite["strategy"] == "DeepAgent-full-workflow-rewrite"
     _run("check-event", stdin=_event(), monkeypatch=monkeypatch)
     assert json.loads(capsys.readouterr().out)["ladder"][0] == {"strategy": "auto-retry", "may_act": True}

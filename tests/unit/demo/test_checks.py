@@ -106,7 +106,7 @@ OUTPUT = Output(
     drift=DRIFT,
     attempts=tuple(Finished(id=uuid5(f, "a"), failure_id=f, step=0, result="") for f in (TEXT, PAYOUT, INVOICE)),
     left_over=0,
-    books=(Decimal("-0.5"), Decimal("109.5")),
+    books=(Decimal("-0.5"), Decimal("219.5")),
     everything="rows",
     inputs=tuple(map(record, SENT)),
     results=(result(TEXT), STATUS, result(PAYOUT), result(PAYOUT), result(INVOICE), *HELD_BACK),
@@ -255,7 +255,7 @@ BROKEN: dict[str, tuple[str, Callable[[], list[str]]]] = {
     "a claim that remains": ("nothing is left under way", lambda: failed(output=replace(OUTPUT, left_over=1))),
     "books that do not add up": (
         "the ledger adds up to the wallets",
-        lambda: failed(output=replace(OUTPUT, books=(Decimal("-0.5"), Decimal("109.4")))),
+        lambda: failed(output=replace(OUTPUT, books=(Decimal("-0.5"), Decimal("219.4")))),
     ),
     "the secret in the log": (LEAK, lambda: failed(replace(STORY, log="... demo-7Qx2vK9pLm4RtY8s ..."))),
     "the secret in a row": (LEAK, lambda: failed(output=replace(OUTPUT, everything="demo-7Qx2vK9pLm4RtY8s"))),
