@@ -10,6 +10,7 @@ from consumer.demo.assets import asset_entries
 from consumer.demo.refunds import refund_entries
 from consumer.demo.stalls import SERVICE as STALLS
 from consumer.demo.stalls import stall_engine, stall_entry
+from consumer.demo.translations import stand_in_dependencies, stand_in_entry
 from consumer.local.server import LOCALHOST
 from consumer.local.stack import Stack
 from consumer.model import Json, JsonObject
@@ -34,8 +35,13 @@ INVOICE: Final[JsonObject] = {
 """Input schema of the step `book` of every invoice workflow."""
 
 
-def demo_catalog(ports: Sequence[int], engine: str, stalls: str, studio: str, shelf: str) -> str:
-    """Return the catalog as YAML for a world with these ports, and with these addresses of some of its services."""
+def demo_catalog(
+    ports: Sequence[int], engine: str, stalls: str, studio: str, shelf: str, translators: tuple[str, str]
+) -> str:
+    """Return the catalog as YAML for a world with these ports, and with these addresses of some of its services.
+
+    `translators`: the address of the provider that dies, and of what stands in for it.
+    """
     hosts: Json = [{"host": LOCALHOST, "ports": list(ports), "schemes": ["http"], "addresses": ["127.0.0.0/8"]}]
     # A dead process's claim is taken over once its effect deadline has passed: one short try keeps that at 7 s.
     one_try: JsonObject = {"tries": 1, "timeout": "PT2S"}
@@ -58,7 +64,7 @@ def demo_catalog(ports: Sequence[int], engine: str, stalls: str, studio: str, sh
     workflows.insert(0, invoices | {"hosts": hosts, "attempts": 2, "backoff": "PT1S"})
     newsletters: JsonObject = {"name": "newsletters.*", "mode": "shadow"}
     workflows.insert(0, newsletters | {"hosts": hosts, "attempts": 2, "backoff": "PT1S"})
-    workflows[:0] = [*refund_entries(hosts), stall_entry(hosts)]
+    workflows[:0] = [*refund_entries(hosts), stall_entry(hosts), stand_in_entry(hosts)]
     assets, blocks = asset_entries(hosts, studio, shelf)
     workflows[:0] = assets
     for entry in workflows:
@@ -70,6 +76,7 @@ def demo_catalog(ports: Sequence[int], engine: str, stalls: str, studio: str, sh
     document: JsonObject = {
         "version": 1,
         "runners": {"engine": _engine(engine), STALLS: stall_engine(stalls)},
+        "dependencies": stand_in_dependencies(*translators),
         "sources": sources,
         "workflows": workflows,
         **blocks,

@@ -16,8 +16,10 @@ from consumer.demo.drift import NAME as DRIFT_NAME
 from consumer.demo.organisations import WALLETS_AUD
 from consumer.demo.poison import Poison
 from consumer.demo.state import DemoFailure, Output
+from consumer.demo.translations import StandIn
 from consumer.demo.world import EffectRecord as WorldRecord
 from schemas.dead_letter import PREFIX
+from schemas.dependency_binding import DEPENDENCY_BINDING_TYPE
 from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE, PAUSE_TYPE
 
 HELD: Final = ("transfers.payout", "texts.confirm")
@@ -53,6 +55,7 @@ class Story:
     outage: Outage
     held: bool
     """What was paused began nothing until it was resumed."""
+    stand_in: StandIn
     log: str
     """Log output of the consumers."""
 
@@ -79,6 +82,10 @@ def checks_of(story: Story, output: Output, world: WorldRecord) -> tuple[Check, 
         Check(
             name="what was paused waited, what is in shadow mode was told alone",
             details=tuple(_check_held_back(story, output)),
+        ),
+        Check(
+            name="a dead provider was replaced, saw nothing but one health call at a time, and came back",
+            details=tuple(_check_stand_in(story, output)),
         ),
         Check(name="the recovered answer was handed to the run", details=tuple(_check_handover(world))),
         Check(name="a repaired payload was run again as its patch says", details=tuple(_check_repair(output, world))),
@@ -189,6 +196,17 @@ def _check_held_back(story: Story, output: Output) -> Iterator[str]:
     would = {one["would_heal"]["strategy"] for one in told if one.get("would_heal")}
     if would != {"auto-retry"}:
         yield f"in shadow mode would have healed: {sorted(would)}"
+
+
+def _check_stand_in(story: Story, output: Output) -> Iterator[str]:
+    if story.stand_in.most_at_once > 1:
+        yield f"{story.stand_in.most_at_once} calls to the dead provider at once"
+    if not story.stand_in.back:
+        yield "its calls never went back to it"
+    events = [json.loads(record.value or b"{}") for record in output.results]
+    states = [event["data"]["state"] for event in events if event["type"] == DEPENDENCY_BINDING_TYPE]
+    if states[:1] != ["canary"] or states[-1:] != ["first"]:
+        yield f"of its binding was told: {states}"
 
 
 def _check_kill(story: Story) -> Iterator[str]:

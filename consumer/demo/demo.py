@@ -23,7 +23,9 @@ from consumer.demo.publish import Inbound, lose_an_answer, open_inbound
 from consumer.demo.refunds import refund_cases
 from consumer.demo.stage import MADE, Stage, run_place
 from consumer.demo.stalls import stall_cases
+from consumer.demo.stand_in import lose_provider, play_return
 from consumer.demo.state import DemoFailure, Look, looking_on, read_output
+from consumer.demo.translations import stand_in_cases
 from consumer.demo.view import View, open_view
 from consumer.local.foreground import run_in_foreground
 from consumer.local.kafka_jars import CHECKOUT
@@ -59,7 +61,8 @@ async def _run_scenario(place: Stage, view: View, inbound: Inbound, logs: Sequen
     paying = place.organisations.paying
     poison = demo_poison(SOURCE, paying)
     held_back = held_back_cases(place.world, paying)
-    others = (*held_back, *refund_cases(place.world, paying), *stall_cases(paying), *asset_cases(paying))
+    translations = stand_in_cases(place.world, paying)
+    others = (*held_back, *refund_cases(place.world, paying), *stall_cases(paying), *asset_cases(paying), *translations)
     cases = (*demo_cases(place.world, place.organisations), *others)
     async with (
         run_consumers(place.settings, logs) as consumers,
@@ -70,6 +73,7 @@ async def _run_scenario(place: Stage, view: View, inbound: Inbound, logs: Sequen
             view.say(f"a consumer (pid {consumer.pid}) is ready; its log: {consumer.log}")
         paused = await pause_mailings(scene)
         await lose_an_answer(place.world)
+        lose_provider(place.world)
         await inbound.bring(_wave(cases, Wave.FIRST))
         await inbound.bring_at_once(drift_events(place.organisations.paying))
         await inbound.poison(poison)
@@ -80,6 +84,7 @@ async def _run_scenario(place: Stage, view: View, inbound: Inbound, logs: Sequen
         await inbound.bring(_wave(cases, Wave.AFTER))
         await until_taken_over(scene, crash)
         held = await resume_mailings(scene, paused)
+        stand_in = await play_return(scene, translations)
         async with asyncio.TaskGroup() as meanwhile:
             joined = meanwhile.create_task(replace_killed(scene, crash))
             outage = await play_outage(scene, Crowd(world=place.world, org_id=place.organisations.crowded), joined)
@@ -95,6 +100,7 @@ async def _run_scenario(place: Stage, view: View, inbound: Inbound, logs: Sequen
         taken_over=crash.survivor.log.read_text(errors="replace").count('"claim_inherited"'),
         outage=outage,
         held=held,
+        stand_in=stand_in,
         log="\n".join(log.read_text(errors="replace") for log in logs),
     )
 

@@ -12,6 +12,7 @@ import asyncpg
 
 from consumer.demo.catalog import demo_catalog, demo_settings
 from consumer.demo.organisations import Organisations, found_organisations
+from consumer.demo.translations import translators
 from consumer.demo.world import World, run_world
 from consumer.demo.world_services import DEAD, demo_services
 from consumer.errors import ConfigError
@@ -70,7 +71,11 @@ async def run_place(home: Path) -> AsyncIterator[Stage]:
         catalog = await asyncio.to_thread(
             _write,
             home / "catalog.yaml",
-            demo_catalog(world.ports, *(world.url(name, "") for name in ("engine", "stalls", "studio", "shelf"))),
+            demo_catalog(
+                world.ports,
+                *(world.url(name, "") for name in ("engine", "stalls", "studio", "shelf")),
+                translators=translators(world),
+            ),
         )
         connection = await asyncpg.connect(stack.dsn, timeout=10)
         resources.push_async_callback(connection.close, timeout=5)

@@ -8,6 +8,7 @@ from typing import Final
 from consumer.demo.stalls import SERVICE as STALLS
 from consumer.demo.stalls import StallEngine
 from consumer.demo.studio import Shelf, Studio
+from consumer.demo.translations import FIRST, SECOND, Translating
 from consumer.demo.world import Cut, EffectRecord, Ending, Service, Silence, WorldCall, WorldReply
 from consumer.model import Json
 
@@ -153,4 +154,6 @@ def demo_services(folder: Path | None = None) -> dict[str, Service]:
         STALLS: StallEngine(),
         "studio": Studio(),
         "shelf": Shelf(folder),
+        FIRST: Translating(),
+        SECOND: Translating(),
     }

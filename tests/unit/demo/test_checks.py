@@ -21,9 +21,11 @@ from consumer.demo.drift import FIX, DriftStanding, Found
 from consumer.demo.drift import NAME as DRIFT_NAME
 from consumer.demo.poison import Poison
 from consumer.demo.state import DemoFailure, Finished, Look, Output
+from consumer.demo.translations import StandIn
 from consumer.demo.view import View
 from consumer.demo.world import EffectRecord
 from consumer.model import ID_SPACE, Record
+from schemas.dependency_binding import DEPENDENCY_BINDING_TYPE
 from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE, PAUSE_TYPE
 from schemas.names import Code, PoisonReason, Result, Status
 
@@ -88,6 +90,10 @@ def told_of_a_pause(state: str) -> Record:
 
 WOULD = {"failure_id": str(PAYOUT), "step": 0, "would_heal": {"strategy": "auto-retry"}}
 SHADOW = record(json.dumps({"type": FAILURE_STATUS_TYPE, "id": "shadow", "data": WOULD}).encode())
+BOUND = tuple(
+    record(json.dumps({"type": DEPENDENCY_BINDING_TYPE, "id": state, "data": {"state": state}}).encode())
+    for state in ("canary", "whole", "first")
+)
 HELD_BACK = (told_of_a_pause("in_force"), told_of_a_pause("ended"), SHADOW)
 CROWD = tuple(b"c%d" % number for number in range(COUNT))
 DAILY = tuple(b"d%d" % number for number in range(DRIFTING))
@@ -109,7 +115,7 @@ OUTPUT = Output(
     books=(Decimal("-0.5"), Decimal("219.5")),
     everything="rows",
     inputs=tuple(map(record, SENT)),
-    results=(result(TEXT), STATUS, result(PAYOUT), result(PAYOUT), result(INVOICE), *HELD_BACK),
+    results=(result(TEXT), STATUS, result(PAYOUT), result(PAYOUT), result(INVOICE), *BOUND, *HELD_BACK),
     letters=(record(b"no", (("shw_dlq_reason", b"not_json"),)),),
 )
 STORY = Story(
@@ -120,6 +126,7 @@ STORY = Story(
     taken_over=2,
     outage=SPARED,
     held=True,
+    stand_in=StandIn(most_at_once=1, back=True),
     log="",
 )
 
@@ -169,6 +176,7 @@ PROBES = "while the breaker was open, one call at a time"
 BACK = "when it was back, all 1,000 were healed"
 MEND = "a repaired payload was run again as its patch says"
 DRIFTS = f"{DRIFTING} equal repairs made one drift finding"
+STOOD_IN = "a dead provider was replaced, saw nothing but one health call at a time, and came back"
 HELD = "what was paused waited, what is in shadow mode was told alone"
 LEAK = "the secret stands in no row, result or log line"
 BROKEN: dict[str, tuple[str, Callable[[], list[str]]]] = {
@@ -249,9 +257,21 @@ BROKEN: dict[str, tuple[str, Callable[[], list[str]]]] = {
     "a pause that held nothing": (HELD, lambda: failed(replace(STORY, held=False))),
     "a pause of which the end was not told": (
         HELD,
-        lambda: failed(output=replace(OUTPUT, results=(*OUTPUT.results[:5], HELD_BACK[0], SHADOW))),
+        lambda: failed(output=replace(OUTPUT, results=(*OUTPUT.results[:8], HELD_BACK[0], SHADOW))),
     ),
     "a shadow heal that was not told": (HELD, lambda: failed(output=replace(OUTPUT, results=OUTPUT.results[:-1]))),
+    "a dead provider that was called at once": (
+        STOOD_IN,
+        lambda: failed(replace(STORY, stand_in=StandIn(most_at_once=2, back=True))),
+    ),
+    "a provider that never came back": (
+        STOOD_IN,
+        lambda: failed(replace(STORY, stand_in=StandIn(most_at_once=1, back=False))),
+    ),
+    "a binding of which the end was not told": (
+        STOOD_IN,
+        lambda: failed(output=replace(OUTPUT, results=(*OUTPUT.results[:7], *HELD_BACK))),
+    ),
     "a claim that remains": ("nothing is left under way", lambda: failed(output=replace(OUTPUT, left_over=1))),
     "books that do not add up": (
         "the ledger adds up to the wallets",
