@@ -46,7 +46,7 @@ class LookTemplate(CallTemplate):
     method: Literal["GET", "HEAD", "POST"] = "GET"
     """POST for services that know no other: declared here, it is without effect."""
     expect: DeclaredExpectation = DeclaredExpectation()
-    timeout: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(seconds=30))] = timedelta(seconds=2)
+    timeout: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(seconds=10))] = timedelta(seconds=2)
 
     @model_validator(mode="after")
     def _check_call(self) -> Self:

@@ -37,9 +37,10 @@ log = structlog.get_logger(__name__)
 
 LOOK_EVERY: Final = timedelta(milliseconds=200)
 PROBES_AT_ONCE: Final = 16
-PROBE_SPARE: Final = timedelta(seconds=5)
+PROBE_SPARE: Final = timedelta(seconds=2)
 """Beyond the timeout of a health call: after that another replica may probe."""
-LONGEST_PROBE: Final = timedelta(seconds=30)
+LONGEST_PROBE: Final = timedelta(seconds=10)
+"""The longest timeout that a health call may have."""
 WOKEN_AT_ONCE: Final = 4096
 """Failures of one gate that are due once a binding changes."""
 
@@ -105,6 +106,14 @@ class BindingRecords:
         if woken:
             self.wake.set()
         return after
+
+    async def take_probe(self, of: Named, prober: str) -> bool:
+        """Take the right to ask the first; False where somebody asks it just now."""
+        return await store.take_probe(self.pool, (of.org_id, of.dependency), prober, LONGEST_PROBE + PROBE_SPARE)
+
+    async def end_probe(self, of: Named, prober: str) -> None:
+        """Give that right back."""
+        await store.end_probe(self.pool, (of.org_id, of.dependency), prober, of.times.probe_every)
 
     async def strikes(self, org_id: OrgId, origins: Sequence[str]) -> Mapping[str, Strikes]:
         """Return the strikes at some places."""
@@ -177,19 +186,23 @@ class DependencyWatch:
                 probes.create_task(self._probe(binding))
 
     async def _probe(self, binding: Binding) -> None:
+        key = (binding.org_id, binding.dependency)
         policy = self.records.catalogs.current.policy(binding.workflow_name)
         dependency = policy.replaceable.get(binding.dependency) if policy is not None else None
         if policy is None or dependency is None:
             # Its declaration is gone: nobody plans by it, and it lapses with its lease.
-            await store.end_probe(self.records.pool, binding, self.me, LONGEST_PROBE)
+            await store.end_probe(self.records.pool, key, self.me, LONGEST_PROBE)
             return
         try:
             well = await self.asks.is_well(binding.org_id, dependency, policy)
             well = well and not await self._is_struck(binding, dependency)
             self.records.metrics.binding_probes[well].inc()
             await self._apply(binding, dependency, policy, well=well)
-        finally:
-            await store.end_probe(self.records.pool, binding, self.me, dependency.binding.probe_every)
+            await store.end_probe(self.records.pool, key, self.me, dependency.binding.probe_every)
+        except (TransientError, RefusedByDatabase) as error:  # the next one is due once this one's time is over
+            log.warning("dependency_watch_failed", error=str(error)[:300])
+        except Exception:  # a strategy's bug in one probe must not stop the process
+            log.exception("dependency_probe_crashed", dependency=binding.dependency)
 
     async def _is_struck(self, binding: Binding, dependency: Dependency) -> bool:
         """Return whether calls fail at the first that a share of them goes back to."""

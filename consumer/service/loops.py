@@ -140,8 +140,7 @@ async def run_loops(
         keep("census", _count_open(consumer, ended))
         if consumer.catalog_file is not None:
             keep("catalog", consumer.catalog_file.watch_until(ended))
-        if consumer.watch is not None:
-            keep("dependencies", consumer.watch.run(ended))
+        watching = keep("dependencies", consumer.watch.run(ended)) if consumer.watch is not None else None
         keep("memory", trim_until(ended))
         keep("valve", consumer.stages.valve.run(ended))
         keep("sweep", consumer.publisher.sweep(ended, SWEEP_EVERY))
@@ -149,6 +148,8 @@ async def run_loops(
         settling = keep("settle", consumer.settler.run())
         suspending = keep("suspend", consumer.stages.suspender.run())
         deadline = await _consume(consumer, keep, stop)
+        if watching is not None:
+            watching.cancel()  # a probe under way would outlast the drain
         await _drain(consumer, [settling, suspending], publishing, deadline)
         ended.set()
         for task in extra:

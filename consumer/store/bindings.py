@@ -54,9 +54,7 @@ ON CONFLICT (org_id, dependency) DO UPDATE
        ejections = excluded.ejections, answered = excluded.answered, failed = excluded.failed,
        well_since = excluded.well_since, idle_until = excluded.idle_until, shunned = excluded.shunned,
        version = excluded.version, reason = excluded.reason, evidence = excluded.evidence,
-       probe_due = CASE WHEN excluded.state = 'first' THEN NULL ELSE coalesce(b.probe_due, excluded.probe_due) END,
-       probe_until = CASE WHEN excluded.state = 'first' THEN NULL ELSE b.probe_until END,
-       prober = CASE WHEN excluded.state = 'first' THEN NULL ELSE b.prober END
+       probe_due = CASE WHEN excluded.state = 'first' THEN NULL ELSE coalesce(b.probe_due, excluded.probe_due) END
 """
 
 _LOAD = f"""
@@ -82,8 +80,20 @@ RETURNING {_COLUMNS}
 
 _PROBED = """
 UPDATE heal_binding b
-   SET prober = NULL, probe_until = NULL, probe_due = clock_timestamp() + $4 * interval '1 second'
- WHERE b.org_id = $1 AND b.dependency = $2 AND b.prober = $3 AND b.probe_due IS NOT NULL
+   SET prober = NULL, probe_until = NULL,
+       probe_due = CASE WHEN b.probe_due IS NOT NULL THEN clock_timestamp() + $4 * interval '1 second' END
+ WHERE b.org_id = $1 AND b.dependency = $2 AND b.prober = $3
+"""
+
+# Whoever proves the first ill asks it as well: a probe that is under way since it was replaced has to be over.
+_TAKE_PROBE = """
+WITH taken AS (
+  UPDATE heal_binding b SET prober = $3, probe_until = clock_timestamp() + $4 * interval '1 second'
+   WHERE b.org_id = $1 AND b.dependency = $2 AND coalesce(b.probe_until, '-infinity') < clock_timestamp()
+  RETURNING b.org_id
+)
+SELECT EXISTS (SELECT FROM taken)
+    OR NOT EXISTS (SELECT FROM heal_binding b WHERE b.org_id = $1 AND b.dependency = $2)
 """
 
 _STRIKES = """
@@ -158,10 +168,16 @@ async def pick_probes(pool: Pool, prober: OwnerId, within: timedelta, limit: int
     return [_read(row) for row in rows]
 
 
-async def end_probe(pool: Pool, binding: Binding, prober: OwnerId, again_in: timedelta) -> None:
+async def take_probe(pool: Pool, key: tuple[OrgId, str], prober: str, within: timedelta) -> bool:
+    """Take the right to ask the first, unless somebody asks it just now; a dependency without a row is free."""
+    with translated():
+        return bool(await pool.fetchval(_TAKE_PROBE, *key, prober, within.total_seconds()))
+
+
+async def end_probe(pool: Pool, key: tuple[OrgId, str], prober: str, again_in: timedelta) -> None:
     """Give a probe back: the next one is due after a time."""
     with translated():
-        await pool.execute(_PROBED, binding.org_id, binding.dependency, prober, again_in.total_seconds())
+        await pool.execute(_PROBED, *key, prober, again_in.total_seconds())
 
 
 async def place_strikes(pool: Pool, org_id: OrgId, origins: Sequence[str]) -> Mapping[str, PlaceStrikes]:

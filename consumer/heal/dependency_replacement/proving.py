@@ -33,6 +33,7 @@ from consumer.runners.templates import UnfitValue
 from schemas.names import Code
 
 NOW: Final = timedelta(0)
+SECOND: Final = timedelta(seconds=1)
 _NOT_HEALED_BY_THIS: Final = frozenset({OtherCause.KEY, OtherCause.INPUT})
 
 
@@ -41,7 +42,10 @@ async def bind(session: ReplacementSession, before: Binding | None, now: datetim
     said = await _said_without_asking(session)
     health: CallResult | None = None
     if all(one.cause is None for one in said):
-        health, evidence = await _ask_first(session)
+        asked = await _ask_first(session)
+        if asked is None:
+            return session.retry_later(SECOND, f"{session.name} is being asked just now by another")
+        health, evidence = asked
         said.append(evidence)
     judged = verdict(said)
     session.evidence[:] = judged.told
@@ -70,8 +74,15 @@ async def _said_without_asking(session: ReplacementSession) -> list[IllnessSign]
     return [*said, of_input(fault)]
 
 
-async def _ask_first(session: ReplacementSession) -> tuple[CallResult, IllnessSign]:
-    seen = await _look(session, session.dependency.health)
+async def _ask_first(session: ReplacementSession) -> tuple[CallResult, IllnessSign] | None:
+    """Make the health call; None where somebody else makes it just now: one at a time."""
+    prober = f"attempt:{session.task.attempt_id}"
+    if not await session.book.take_probe(session.named, prober):
+        return None
+    try:
+        seen = await _look(session, session.dependency.health)
+    finally:
+        await session.book.end_probe(session.named, prober)
     return seen.result, of_health(seen.result, as_declared=seen.fault is None)
 
 

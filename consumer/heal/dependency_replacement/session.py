@@ -46,6 +46,14 @@ class BindingBook(Protocol):
         """Change a binding by a pure rule, one change at a time over all replicas, and publish it."""
         ...
 
+    async def take_probe(self, of: Named, prober: str) -> bool:
+        """Take the right to ask the first, one at a time over all replicas; False where somebody asks it just now."""
+        ...
+
+    async def end_probe(self, of: Named, prober: str) -> None:
+        """Give that right back."""
+        ...
+
     async def strikes(self, org_id: OrgId, origins: Sequence[str]) -> Mapping[str, Strikes]:
         """Return the strikes at some places: of the organisation, and by how many others."""
         ...
@@ -61,6 +69,13 @@ class NoBindings:
     async def change(self, of: Named, decide: Decide) -> Binding | None:  # noqa: ARG002
         """Change nothing."""
         return None
+
+    async def take_probe(self, of: Named, prober: str) -> bool:  # noqa: ARG002
+        """Nobody else asks."""
+        return True
+
+    async def end_probe(self, of: Named, prober: str) -> None:
+        """Do nothing."""
 
     async def strikes(self, org_id: OrgId, origins: Sequence[str]) -> Mapping[str, Strikes]:  # noqa: ARG002
         """Return none."""

@@ -70,6 +70,7 @@ class Ground:
     history: list[tuple[float, Binding]] = field(default_factory=list)
     _timers: list[tuple[float, int, asyncio.Future[None]]] = field(default_factory=list)
     _number: Any = field(default_factory=count)
+    _probers: dict[BindingKey, str] = field(default_factory=dict)
     _holders: set[str] = field(default_factory=set)
     _waiting: dict[str, deque[tuple[Failure, Diagnosis]]] = field(default_factory=lambda: defaultdict(deque))
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -170,6 +171,13 @@ class Ground:
             self._wake(binding_scope(of.org_id, of.dependency))
         return after
 
+    async def take_probe(self, of: Named, prober: str) -> bool:
+        return self._probers.setdefault((of.org_id, of.dependency), prober) == prober
+
+    async def end_probe(self, of: Named, prober: str) -> None:
+        if self._probers.get((of.org_id, of.dependency)) == prober:
+            del self._probers[of.org_id, of.dependency]
+
     async def strikes(self, org_id: OrgId, origins: Sequence[str]) -> Mapping[str, Strikes]:
         del org_id
         return {place: Strikes() for place in origins}
@@ -184,12 +192,14 @@ class Ground:
                 policy = self.catalog.policy(binding.workflow_name)
                 assert policy is not None
                 dependency = policy.replaceable[binding.dependency]
-                due[key] = float("inf")
+                named = Named(org_id=binding.org_id, dependency=binding.dependency, times=dependency.binding)
+                if not await self.take_probe(named, "watch"):
+                    continue
                 well = await self._strategies[StrategyName.DEPENDENCY_REPLACEMENT].is_well(
                     binding.org_id, dependency, policy
                 )
+                await self.end_probe(named, "watch")
                 due[key] = self.now + dependency.binding.probe_every.total_seconds()
-                named = Named(org_id=binding.org_id, dependency=binding.dependency, times=dependency.binding)
 
                 def decide(
                     before: Binding | None, _: int, now: datetime, well: bool = well, named: Named = named
