@@ -36,12 +36,9 @@ INVOICE: Final[JsonObject] = {
 
 
 def demo_catalog(
-    ports: Sequence[int], engine: str, stalls: str, studio: str, shelf: str, translators: tuple[str, str]
+    ports: Sequence[int], engine: str, stalls: str, studio: str, shelf: str, translator: str, understudy: str
 ) -> str:
-    """Return the catalog as YAML for a world with these ports, and with these addresses of some of its services.
-
-    `translators`: the address of the provider that dies, and of what stands in for it.
-    """
+    """Return the catalog as YAML for a world with these ports, and with these addresses of some of its services."""
     hosts: Json = [{"host": LOCALHOST, "ports": list(ports), "schemes": ["http"], "addresses": ["127.0.0.0/8"]}]
     # A dead process's claim is taken over once its effect deadline has passed: one short try keeps that at 7 s.
     one_try: JsonObject = {"tries": 1, "timeout": "PT2S"}
@@ -76,7 +73,7 @@ def demo_catalog(
     document: JsonObject = {
         "version": 1,
         "runners": {"engine": _engine(engine), STALLS: stall_engine(stalls)},
-        "dependencies": stand_in_dependencies(*translators),
+        "dependencies": stand_in_dependencies(translator, understudy),
         "sources": sources,
         "workflows": workflows,
         **blocks,

@@ -12,7 +12,7 @@ import asyncpg
 
 from consumer.demo.catalog import demo_catalog, demo_settings
 from consumer.demo.organisations import Organisations, found_organisations
-from consumer.demo.translations import translators
+from consumer.demo.translations import FIRST, SECOND
 from consumer.demo.world import World, run_world
 from consumer.demo.world_services import DEAD, demo_services
 from consumer.errors import ConfigError
@@ -22,6 +22,8 @@ from consumer.settings import KafkaSettings
 from consumer.store.migrate import migrate
 
 PARTITIONS: Final = 3
+ADDRESSED: Final = ("engine", "stalls", "studio", "shelf", FIRST, SECOND)
+"""Services whose addresses the catalog has to name, in the order of `demo_catalog`."""
 
 
 MADE: Final = "made"
@@ -71,11 +73,7 @@ async def run_place(home: Path) -> AsyncIterator[Stage]:
         catalog = await asyncio.to_thread(
             _write,
             home / "catalog.yaml",
-            demo_catalog(
-                world.ports,
-                *(world.url(name, "") for name in ("engine", "stalls", "studio", "shelf")),
-                translators=translators(world),
-            ),
+            demo_catalog(world.ports, *(world.url(name, "") for name in ADDRESSED)),
         )
         connection = await asyncpg.connect(stack.dsn, timeout=10)
         resources.push_async_callback(connection.close, timeout=5)

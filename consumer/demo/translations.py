@@ -76,11 +76,6 @@ def stand_in_cases(world: World, org_id: UUID) -> tuple[Case, ...]:
     )
 
 
-def translators(world: World) -> tuple[str, str]:
-    """Return the addresses of the provider and of what stands in for it."""
-    return world.url(FIRST, ""), world.url(SECOND, "")
-
-
 def _request(world: World, page: str) -> JsonObject:
     url = world.url(FIRST, f"/translate/{page}")
     return {"method": "POST", "url": url, "body": {"reference": page, "to": "de"}, "effect": "none"}

@@ -21,7 +21,7 @@ from consumer.demo.cases import demo_cases
 from consumer.demo.catalog import demo_catalog
 from consumer.demo.crowd import NAME, SERVICE
 from consumer.demo.organisations import new_organisations
-from consumer.demo.translations import translators
+from consumer.demo.stage import ADDRESSED
 from consumer.demo.world import World, run_world
 from consumer.demo.world_services import DEAD, demo_services
 from consumer.local.broker import BrokerKind
@@ -236,8 +236,7 @@ async def test_the_world_survives_a_caller_who_speaks_no_http(world: World, clie
 async def test_the_demos_catalog_is_valid_and_allows_every_service(world: World) -> None:
     from consumer.catalog import parse_catalog  # noqa: PLC0415 - only here
 
-    addresses = (world.url(name, "") for name in ("engine", "stalls", "studio", "shelf"))
-    catalog = parse_catalog(demo_catalog(world.ports, *addresses, translators=translators(world)))
+    catalog = parse_catalog(demo_catalog(world.ports, *(world.url(name, "") for name in ADDRESSED)))
     names = [NAME, *(case.name for case in demo_cases(world, new_organisations()))]
     assert len(names) == len(set(names))
     for name in names:
