@@ -21,11 +21,10 @@ BOUNDARIES = ("before", "during", "after")
 CELLS = [("worker", at, signal.SIGKILL, 1) for at in BOUNDARIES]
 CELLS += [("worker", "after", signal.SIGSTOP, 1)]
 if FULL:
-    CELLS += [("worker", at, signal.SIGSTOP, 1) for at in ("before", "during")]
+    CELLS += [("worker", "before", signal.SIGSTOP, 1)]
     # Of a silent worker the first order ends it, and the second one runs its step again.
-    CELLS += [
-        ("silent", at, number, n) for at in BOUNDARIES for number in (signal.SIGKILL, signal.SIGSTOP) for n in (1, 2)
-    ]
+    CELLS += [("silent", at, signal.SIGKILL, 1) for at in BOUNDARIES] + [("silent", "after", signal.SIGKILL, 2)]
+    CELLS += [("silent", at, signal.SIGSTOP, 1) for at in ("before", "after")]
 WINDOW = "6"
 """Seconds of a claim's window, for a process that is stopped: its own clock cannot be put forward."""
 

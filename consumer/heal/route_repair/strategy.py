@@ -51,6 +51,7 @@ from consumer.runners.contract import (
     RunRef,
     RunState,
     SkipStep,
+    StepPhase,
     Terminate,
 )
 from schemas.context import ContextFault, RunContext, run_of
@@ -228,6 +229,8 @@ async def _look_on(session: RouteSession, first: Suspicion | None, looks: int) -
             return outcome_if_unseen(session, seen)
         if over := _is_over(session, seen):
             return over
+        if session.task.failure.effect_in_doubt:
+            seen = _with_our_end(seen)
         now = suspect(seen, session.limits, session.tools.now())
         if first is not None:
             decided = await _decide(session, first, now, seen)
@@ -273,6 +276,13 @@ def _is_over(session: RouteSession, seen: RunState) -> Outcome | None:
     if seen.phase is Phase.SUCCEEDED:
         return outcome_of_success(session, seen)
     return refusal_if_over(seen) if seen.phase in _ENDED else refusal_if_superseded(session, seen)
+
+
+def _with_our_end(seen: RunState) -> RunState:
+    """Return a state in which a step that was ended counts as failed: an attempt before has, or may have, ended it."""
+    ended = [one.phase is StepPhase.CANCELLED for one in seen.steps]
+    steps = (replace(one, phase=StepPhase.FAILED) if was else one for one, was in zip(seen.steps, ended, strict=True))
+    return replace(seen, steps=tuple(steps)) if any(ended) else seen
 
 
 def _restore(session: RouteSession, state: RouteWatchState) -> None:

@@ -189,6 +189,17 @@ async def test_an_order_in_doubt_is_given_again_after_two_looks_unless_it_is_uns
     assert len(runner.orders) == 1
 
 
+async def test_a_step_that_an_attempt_before_has_ended_is_run_again_and_one_that_a_person_ended_is_not() -> None:
+    ended = [seen(n, charge(StepPhase.CANCELLED)) for n in (1, 31)]
+    conditional = ScriptedRunner(declared=Effect.CONDITIONAL)
+    outcome, runner = await healed([*ended, ended[1], HEALED], runner=conditional, effect_in_doubt=True)
+    assert isinstance(outcome, Healed)
+    assert [type(order) for order, _ in runner.orders] == [RerunStep]
+    outcome, runner = await healed([ended[1]])
+    assert isinstance(outcome, RetryLater)
+    assert runner.orders == []
+
+
 async def test_a_conditional_order_is_not_given_where_the_look_right_before_it_shows_another_start() -> None:
     for moved in (
         replace(LOST[1], fence="2"),
