@@ -20,7 +20,7 @@ class Intent:
     """Lock key of what it would act on: at most one live claim per scope in the fleet. Starts with the organisation's
     id."""
     effect: Effect
-    """Effect class: what acting twice would do, as the call's owner declares it."""
+    """Effect class: what acting twice would do, as the call's owner declares it; of a conditional order UNSAFE."""
     window: timedelta
     """The longest time from its claim to the end of its last effect."""
     idempotency_key: str | None = None

@@ -30,7 +30,7 @@ from consumer.pipeline.recording import OTHER, declared_field
 from consumer.redact import redact_json
 from consumer.repair.worker_pool import repair_worker_pool
 from consumer.runners.configured import ConfiguredRunners
-from schemas.names import Disposition, StrategyName, Verdict
+from schemas.names import Disposition, Effect, StrategyName, Verdict
 from tests.support.healing import Clock, Gate, diagnosis, failure, heal_to_its_end, outcome_of, policy, task
 from tests.support.media.pictures import photograph, saved
 from tests.support.paths import ROOT
@@ -305,6 +305,11 @@ def test_a_scope_belongs_to_its_organisation(subject: Subject) -> None:
     healable, hopeless = (subject.strategy.intent(f, subject.policy) for f in (subject.healable, subject.hopeless))
     assert healable.scope.startswith(f"{subject.healable.org_id}:")
     assert healable.scope != hopeless.scope
+
+
+def test_a_claim_is_never_conditional_only_an_order_is(subject: Subject) -> None:
+    """What is safe only right after a look is unsafe to whoever inherits the claim."""
+    assert subject.strategy.intent(subject.healable, subject.policy).effect is not Effect.CONDITIONAL
 
 
 def test_a_window_is_positive_and_at_most_ten_minutes(subject: Subject) -> None:

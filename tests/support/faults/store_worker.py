@@ -78,7 +78,7 @@ AT_ONCE: Final = 40
 """Heals that a process has under way."""
 STARTED: Final = "started"
 """Said once it works, and may be killed."""
-EFFECTS: Final = tuple(Effect)
+EFFECTS: Final = tuple(effect for effect in Effect if effect is not Effect.CONDITIONAL)  # an order's, no claim's
 
 
 def failure_of(n: int) -> Failure:
