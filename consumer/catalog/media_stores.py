@@ -13,10 +13,10 @@ from pydantic import Field, field_validator, model_validator
 
 from consumer.catalog.access import Organisations
 from consumer.catalog.declared import Declared
-from consumer.catalog.runners.checks import FRAMING, TOKEN, fault, secrets_in
+from consumer.catalog.runners.checks import check_address, check_headers, fault, secrets_in
 from consumer.catalog.runners.http import CallTemplate, Status
 from consumer.catalog.runners.run_look import Pointer
-from consumer.catalog.templates import Template, header_fault, read_template, read_url, secret_names
+from consumer.catalog.templates import read_template, secret_names
 
 _KEY: Final = re.compile(r"[A-Za-z0-9._~!$'()*+,;=:@/-]*")
 _ASSET_PLACES: Final = frozenset({"asset.id", "org_id", "workflow_name"})
@@ -40,16 +40,6 @@ def _check_key(text: str, places: frozenset[str], demanded: str) -> str:
     return text
 
 
-def _check_base(url: str) -> str:
-    try:
-        read = read_url(url)
-    except ValueError as error:
-        fault(str(error))
-    if read.query or any(template.places for template in read.templates):
-        fault("an address without values and query")
-    return url.rstrip("/")
-
-
 class S3Place(Declared):
     """A bucket that speaks S3's protocol; requests are signed with Signature Version 4."""
 
@@ -66,7 +56,7 @@ class S3Place(Declared):
     addressing: Literal["path", "host"] = "path"
     """Whether the bucket stands in the path or before the host."""
 
-    _base = field_validator("endpoint")(_check_base)
+    _base = field_validator("endpoint")(check_address)
 
     @property
     def base(self) -> str:
@@ -91,17 +81,12 @@ class WebPlace(Declared):
     headers: dict[str, str] = Field(default_factory=dict)
     """Sent with each call, such as `authorization: Bearer secret://MEDIA`."""
 
-    _base = field_validator("base")(_check_base)
+    _base = field_validator("base")(check_address)
 
     @field_validator("headers")
     @classmethod
     def _check_headers(cls, headers: dict[str, str]) -> dict[str, str]:
-        for name, text in headers.items():
-            if not TOKEN.fullmatch(name) or name.lower() in FRAMING:
-                fault("not a header's name, or one that belongs to the connection", name)
-            if header_fault(Template(parts=(text,))):
-                fault("a header's value is printable ASCII", name)
-        return headers
+        return check_headers(headers)
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -212,7 +197,7 @@ class DeclaredMediaStore(Declared):
     timeout: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(minutes=5))] = timedelta(seconds=30)
     """Timeout of one call, connect to last byte."""
 
-    _base = field_validator("public")(_check_base)
+    _base = field_validator("public")(check_address)
 
     @field_validator("object_key", "public_object_key")
     @classmethod

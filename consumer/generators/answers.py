@@ -5,16 +5,14 @@ published, it says of an answer that a heal gets.
 """
 
 import re
-from typing import Any, Final
-
-import orjson
+from typing import Final
 
 from consumer.diagnose.diagnosis import diagnose
+from consumer.generators.content import text_at
 from consumer.generators.contract import Declined, DeclineKind
 from consumer.model import Json, JsonObject
-from consumer.model.call import Ambiguous, Answer, requested_wait
+from consumer.model.call import Ambiguous, Answer, parsed_body, requested_wait
 from consumer.model.http_status import Passing, is_unhealthy, passing
-from schemas.json_value import value_at
 from schemas.names import Disposition
 
 _GONE_STATUSES: Final = frozenset({404, 410})
@@ -87,40 +85,24 @@ def _disposition(status: int, provider: str, said: Json, text: str) -> Dispositi
 
 def json_of(answer: Answer) -> Json:
     """Parse an answer's body; None where it is truncated or no JSON."""
-    if answer.truncated:
-        return None
-    try:
-        read: Json = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
-        return None
-    return read
+    return parsed_body(answer, None)
 
 
 def said_in(document: Json) -> str:
     """Return the words of an error in an answer, bounded; empty where there are none."""
     places = ("/error/message", "/message", "/detail/message", "/detail", "/errors/0", "/error", "/detail/0/msg")
-    for place in places:
-        found = value_at(document, place, None)
-        if isinstance(found, str) and found:
-            return found[:_SHOWN]
-    return ""
+    return (text_at(document, places) or "")[:_SHOWN]
 
 
 def code_in(document: Json) -> str:
     """Return the code of an error in an answer; empty where there is none."""
     places = ("/error/code", "/code", "/detail/status", "/detail/code", "/error/status", "/error/type", "/name")
-    for place in places:
-        found = value_at(document, place, None)
-        if isinstance(found, str) and found:
-            return found[:_SHOWN]
-    return ""
+    return (text_at(document, places) or "")[:_SHOWN]
 
 
 def _parameter_in(document: Json, text: str) -> str | None:
-    for place in _PARAMETER:
-        found: Any = value_at(document, place, None)
-        if isinstance(found, str) and found:
-            return found[:64]
+    if (told := text_at(document, _PARAMETER)) is not None:
+        return told[:64]
     words = f"{code_in(document)} {said_in(document) or text[:_SHOWN]}"
     return next((name for name, pattern in _NAMED if pattern.search(words)), None)
 

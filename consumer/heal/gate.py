@@ -159,7 +159,7 @@ class Gate:
         """Make a state durable on the claim; while the database is away, it is tried until the window ends."""
         if self._closed:
             raise LostClaim("its heal has ended: nothing more is kept")
-        before = replace(self._carried)
+        before = self._carried.copied()
         encoded = replace(encode_state(state, self.states), charged=self._charged)
         # Known from here on, whether or not a commit is answered: what is written next says the same or more.
         self._carried.state, self._carried.begun_since = encoded, False

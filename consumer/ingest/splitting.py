@@ -27,8 +27,8 @@ class PollBatch:
         return frozenset(one.partition for one in self.ranges)
 
     def add_range(self, one: ReadRange) -> None:
-        """Let a range wait for this batch."""
-        if one not in self.ranges:
+        """Let a range wait for this batch; the records of a range come together."""
+        if not self.ranges or self.ranges[-1] is not one:
             self.ranges.append(one)
             one.batches += 1
 

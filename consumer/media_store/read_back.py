@@ -14,14 +14,12 @@ from datetime import timedelta
 from typing import Final, TypeAlias
 from uuid import uuid4
 
-import orjson
-
 from consumer.catalog import DeclaredMediaStore, KeyPointer, WorkflowPolicy
 from consumer.media.verdict import MAX_BYTES
 from consumer.media_store.answers import ABSENT, failure, is_ok
 from consumer.media_store.contract import AssetRef, FetchedAsset, MediaFile, Served, StoreFailed
 from consumer.media_store.keys import UnfitKey, asset_values, render_key, url_of
-from consumer.model.call import Answer, CallResult, OutboundRequest
+from consumer.model.call import Answer, CallResult, OutboundRequest, parsed_body
 from consumer.outbound.calls import OutboundCalls
 from consumer.runners.templates import UnfitValue, render_call
 
@@ -174,22 +172,16 @@ def _digest_in(result: CallResult) -> str | None:
     """Return the digest of the object that a document names, or None."""
     if not isinstance(result, Answer) or not is_ok(result) or result.truncated or len(result.body) > _HEAD_BYTES:
         return None
-    try:
-        document = orjson.loads(result.body)
-    except orjson.JSONDecodeError:
-        return None
+    document = parsed_body(result, None)
     digest = document.get("sha256") if isinstance(document, dict) else None
     return digest if isinstance(digest, str) and _DIGEST.fullmatch(digest) else None
 
 
 async def _names(answer: Answer, digest: str) -> bool:
     """Return whether an answer is the document that names an object."""
-    if not is_ok(answer) or answer.truncated:
+    if not is_ok(answer):
         return False
-    try:
-        document = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
-        return False
+    document = parsed_body(answer, None)
     return isinstance(document, dict) and document.get("sha256") == digest
 
 

@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import datetime, timedelta
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 from uuid import UUID
 
+import orjson
+
 from consumer.model.http_status import is_throttling, passing
+from consumer.model.identity import Json
 from consumer.model.retry_after import bounded_seconds
 from consumer.model.waits import wait_of_headers
 from schemas.value import value
@@ -139,3 +142,17 @@ def advised_against(answer: Answer) -> bool:
     """Return whether the answer explicitly advises against a retry (`x-should-retry: false` and the like)."""
     said = (_BOOLEANS.get((answer.header(name) or "").strip().lower()) for name in _RETRY_HINT_HEADERS)
     return any(value is False for value in said)
+
+
+OtherT = TypeVar("OtherT")
+
+
+def parsed_body(answer: Answer, otherwise: OtherT) -> Json | OtherT:
+    """Parse an answer's body as JSON; `otherwise` where it is truncated, or is none."""
+    if answer.truncated:
+        return otherwise
+    try:
+        read: Json = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        return otherwise
+    return read

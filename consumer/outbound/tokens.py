@@ -21,7 +21,7 @@ import orjson
 from consumer.catalog import WorkflowPolicy
 from consumer.catalog.runners.token import DescribedToken, form_of
 from consumer.model import Json
-from consumer.model.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent, OutboundRequest
+from consumer.model.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent, OutboundRequest, parsed_body
 from consumer.outbound.allowed_hosts import target_of
 from consumer.outbound.calls import OutboundCalls
 from consumer.outbound.credentials import FORM, IssuedToken
@@ -191,13 +191,9 @@ def _read(result: CallResult, declared: DescribedToken) -> tuple[str, timedelta]
 
 
 def _document(answer: Answer) -> Json:
-    if answer.truncated or answer.status not in (HTTPStatus.OK, HTTPStatus.CREATED):
+    if answer.status not in (HTTPStatus.OK, HTTPStatus.CREATED):
         return None
-    try:
-        read: Json = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
-        return None
-    return read
+    return parsed_body(answer, None)
 
 
 def _lifetime(document: Json, token: str, declared: DescribedToken) -> timedelta:

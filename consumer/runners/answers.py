@@ -7,12 +7,10 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import ClassVar, Final, TypeVar
 
-import orjson
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from consumer.catalog import OrderCall
-from consumer.model import Json
-from consumer.model.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent, requested_wait
+from consumer.model.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent, parsed_body, requested_wait
 from consumer.model.http_status import NOT_PROCESSED
 from consumer.runners.contract import Accepted, LookFailed, OrderResult, Phase, Rejected, RunRef, RunState
 from consumer.runners.templates import ABSENT, Found
@@ -124,10 +122,4 @@ def server_time(result: CallResult) -> datetime | None:
 
 def json_of(answer: Answer) -> Found:
     """Parse the answer's body; ABSENT where it is truncated or not JSON."""
-    if answer.truncated:
-        return ABSENT
-    try:
-        read: Json = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
-        return ABSENT
-    return read
+    return parsed_body(answer, ABSENT)

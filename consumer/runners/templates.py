@@ -33,6 +33,15 @@ class UnfitValue(Exception):
     """A value is missing, or cannot stand where the catalog puts it; the message names it, but does not quote it."""
 
 
+def unfit_document(document: Json) -> str | None:
+    """Return why a document cannot be written as JSON, or None."""
+    try:
+        json_bytes(document)
+    except UnfitValue as unfit:
+        return str(unfit)
+    return None
+
+
 def render_call(call: CallTemplate, method: str, values: Values, *, org_id: UUID | None) -> OutboundRequest:
     """Render a call with its values; raises UnfitValue where one is missing, or would change more than itself."""
     headers = [(name, _render_header(name, read_template(text), values)) for name, text in call.headers.items()]

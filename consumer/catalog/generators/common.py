@@ -7,8 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from consumer.catalog.declared import Declared
 from consumer.catalog.generators.price import Price
-from consumer.catalog.runners.checks import FRAMING, TOKEN, fault, secrets_in
-from consumer.catalog.templates import Template, header_fault, read_url
+from consumer.catalog.runners.checks import check_address, check_headers, fault, secrets_in
 
 Size = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$")]
 ParameterName = Annotated[str, Field(pattern=r"^[a-z_]{1,64}$")]
@@ -58,23 +57,12 @@ class ApiGenerator(GeneratorBase):
     @field_validator("api")
     @classmethod
     def _check_api(cls, api: str) -> str:
-        try:
-            read = read_url(api)
-        except ValueError as error:
-            fault(str(error))
-        if read.query or any(template.places for template in read.templates):
-            fault("an address without values and query")
-        return api.rstrip("/")
+        return check_address(api)
 
     @field_validator("headers")
     @classmethod
     def _check_headers(cls, headers: dict[str, str]) -> dict[str, str]:
-        for name, text in headers.items():
-            if not TOKEN.fullmatch(name) or name.lower() in FRAMING:
-                fault("not a header's name, or one that belongs to the connection", name)
-            if header_fault(Template(parts=(text,))):
-                fault("a header's value is printable ASCII", name)
-        return headers
+        return check_headers(headers)
 
     @model_validator(mode="after")
     def _check_model(self) -> Self:

@@ -10,13 +10,12 @@ from datetime import timedelta
 from typing import ClassVar, Final
 
 from consumer.catalog import WorkflowPolicy
-from consumer.heal import refusals
 from consumer.heal.calls.session import Calls, CallTools
 from consumer.heal.digest import digest
 from consumer.heal.kept import Kept, Suspended
 from consumer.heal.runs.first_look import check_run_first
 from consumer.heal.runs.ordering import MAX_SENDS, PAUSE, claim_effect
-from consumer.heal.runs.rerun import order_key, rerun_step, run_ref
+from consumer.heal.runs.rerun import order_key, redacted_run, rerun_step, run_of_failure
 from consumer.heal.runs.run_watch import FailedAgain, Proven
 from consumer.heal.runs.session import RunSession, RunTools
 from consumer.heal.runs.step_read_back import reason_against_beginning
@@ -30,7 +29,7 @@ from consumer.heal.runs.watching import (
 )
 from consumer.heal.strategy import EffectGate, Task
 from consumer.model import Failure, Intent, Outcome, Refused, Scope
-from consumer.runners.contract import RerunStep, Runners, RunRef, RunState, StepPhase
+from consumer.runners.contract import RerunStep, Runners, RunState, StepPhase
 from schemas.context import RunContext, run_of
 from schemas.names import Code, Effect
 
@@ -152,17 +151,6 @@ class RunRetry:
 def works_on_run(failure: Failure) -> bool:
     """Return whether a failure has no recorded request, and a run whose failed step may be run again instead."""
     return "request" not in failure.context and isinstance(run_of(failure.context), RunContext)
-
-
-def run_of_failure(failure: Failure) -> RunRef | None:
-    """Return the run that a failure names."""
-    run = run_of(failure.context)
-    return run_ref(failure, run) if isinstance(run, RunContext) else None
-
-
-def redacted_run(failure: Failure) -> str | None:
-    """Return why a failure is refused where redaction touched its run, or None."""
-    return refusals.redacted_part(failure, ("run",), "no run's id is a secret")
 
 
 def _failed_step(seen: RunState) -> str | None:

@@ -14,15 +14,16 @@ from consumer.heal.auto_retry.doubt import LONGEST_SUSPENSION, DoubtState
 from consumer.heal.auto_retry.first_look import look_first
 from consumer.heal.auto_retry.going_on import cancel, go_on_looking, restore, state_of, too_long
 from consumer.heal.auto_retry.retrying import retry_call
-from consumer.heal.auto_retry.run_retry import ORACLE, RerunState, RunRetry, redacted_run, works_on_run
+from consumer.heal.auto_retry.run_retry import ORACLE, RerunState, RunRetry, works_on_run
 from consumer.heal.calls.outbound_budget import OutboundBudget
-from consumer.heal.calls.planned import fault_digest, missing_fields
+from consumer.heal.calls.planned import CALL_FIELDS, fault_digest, missing_fields, redacted_call
 from consumer.heal.calls.read_back import look_call, looks_first, settling_time
 from consumer.heal.calls.request import call_digest, handover_address, origin, outbound
 from consumer.heal.calls.retry_budget import retry_budget
 from consumer.heal.calls.session import Calls, CallSession, CallTools
 from consumer.heal.kept import HealState, Kept, Suspended
-from consumer.heal.refusals import hopeless, missing_context, redacted_part
+from consumer.heal.refusals import hopeless, missing_context
+from consumer.heal.runs.rerun import redacted_run
 from consumer.heal.runs.session import RunTools
 from consumer.heal.schema_check.check import SchemaCheck, lone_schema_check, too_large
 from consumer.heal.strategy import EffectGate, Redact, Task
@@ -41,19 +42,7 @@ from schemas.names import Code, Effect, StrategyName
 
 __all__ = ["AutoRetry", "Calls"]
 
-_FIELDS: Final = (
-    "context.request.method",
-    "context.request.url",
-    "context.request.headers",
-    "context.request.body",
-    "context.request.idempotency_key",
-    "context.request.expect",
-    "context.request.read_back",
-    "context.request",
-    "context.resume.url",
-    "context.resume",
-    "context.run",
-)
+_FIELDS: Final = (*CALL_FIELDS, "context.run")
 _ORACLES: Final = ("status", "schema", "expect", "read_back", ORACLE)
 _Parts = tuple[RequestContext | ContextFault | None, ResumeContext | ContextFault | None]
 
@@ -283,10 +272,7 @@ def _other_origins(request: RequestContext, resume: ResumeContext | ContextFault
 
 
 def _redacted_part(failure: Failure) -> str | None:
-    advice = "use secret://NAME there, and declare NAME in the catalog"
-    if works_on_run(failure) and (touched := redacted_run(failure)):
-        return touched
-    return redacted_part(failure, ("request", "resume"), advice)
+    return (redacted_run(failure) if works_on_run(failure) else None) or redacted_call(failure)
 
 
 def _schemas(request: RequestContext) -> list[tuple[str, object]]:

@@ -1,9 +1,31 @@
 """What every strategy that makes the failed call asks before its plan: missing context, and the fault digest. Pure."""
 
+from typing import Final
+
 from consumer.heal.digest import digest
+from consumer.heal.refusals import redacted_part
 from consumer.model import Failure, Json
 from schemas.context import ContextFault, RequestContext, ResumeContext
 from schemas.names import Effect
+
+CALL_FIELDS: Final = (
+    "context.request.method",
+    "context.request.url",
+    "context.request.headers",
+    "context.request.body",
+    "context.request.idempotency_key",
+    "context.request.expect",
+    "context.request.read_back",
+    "context.request",
+    "context.resume.url",
+    "context.resume",
+)
+"""Paths of the context fields that making the failed call reads."""
+
+
+def redacted_call(failure: Failure) -> str | None:
+    """Return why a failure is refused where redaction touched its call, or None."""
+    return redacted_part(failure, ("request", "resume"), "use secret://NAME there, and declare NAME in the catalog")
 
 
 def missing_fields(

@@ -9,7 +9,7 @@ from consumer.catalog import WorkflowPolicy
 from consumer.catalog.candidates import Candidate, LookTemplate, MovableCalls
 from consumer.catalog.dependencies import Dependency, find_dependency
 from consumer.heal.calls.backoff import longest_waits
-from consumer.heal.calls.planned import fault_digest, missing_fields
+from consumer.heal.calls.planned import CALL_FIELDS, fault_digest, missing_fields, redacted_call
 from consumer.heal.calls.request import HANDOVER_TRIES, call_digest, call_limit, handover_address, origin
 from consumer.heal.calls.session import CallTools
 from consumer.heal.dependency_replacement.calling import Failed, call_candidate
@@ -23,7 +23,7 @@ from consumer.heal.dependency_replacement.session import (
     ReplacementSession,
     candidate_origin,
 )
-from consumer.heal.refusals import hopeless, missing_context, redacted_part
+from consumer.heal.refusals import hopeless, missing_context
 from consumer.heal.schema_check.check import LIMIT
 from consumer.heal.schema_check.worker import Finding
 from consumer.heal.strategy import EffectGate, Task
@@ -34,18 +34,6 @@ from consumer.plan.bindings import Course
 from schemas.context import ContextFault, RequestContext, ResumeContext, request_of, resume_of
 from schemas.names import Code, Effect, StrategyName
 
-_FIELDS: Final = (
-    "context.request.method",
-    "context.request.url",
-    "context.request.headers",
-    "context.request.body",
-    "context.request.idempotency_key",
-    "context.request.expect",
-    "context.request.read_back",
-    "context.request",
-    "context.resume.url",
-    "context.resume",
-)
 _ORACLES: Final = ("contract", "status", "schema", "expect")
 _MARGIN: Final = timedelta(seconds=5)
 _LONGEST_WINDOW: Final = timedelta(minutes=10)
@@ -69,7 +57,7 @@ class DependencyReplacement:
     @property
     def fields(self) -> tuple[str, ...]:
         """Paths of the context fields that the strategy reads: all in `request` and `resume`."""
-        return _FIELDS
+        return CALL_FIELDS
 
     @property
     def oracles(self) -> tuple[str, ...]:
@@ -78,7 +66,7 @@ class DependencyReplacement:
 
     def needs(self, failure: Failure) -> tuple[str, ...]:
         """Return the absent or unusable context fields; none where redaction is the cause: `refusal` reports that."""
-        if _redacted_part(failure):
+        if redacted_call(failure):
             return ()
         return missing_fields(request_of(failure.context), resume_of(failure.context))
 
@@ -90,7 +78,7 @@ class DependencyReplacement:
         self, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy, course: Course | None
     ) -> str | None:
         """Return why nothing may stand in for what the call depends on, where the call goes now; or None."""
-        if reason := _redacted_part(failure) or hopeless(diagnosis):
+        if reason := redacted_call(failure) or hopeless(diagnosis):
             return reason
         request = request_of(failure.context)
         if not isinstance(request, RequestContext):
@@ -207,7 +195,7 @@ class DependencyReplacement:
 
     def _session(self, task: Task, gate: EffectGate) -> ReplacementSession | Refused:
         failure = task.failure
-        if reason := _redacted_part(failure):
+        if reason := redacted_call(failure):
             return Refused(code=Code.REFUSED, reason=reason)
         request, resume = request_of(failure.context), resume_of(failure.context)
         missing = missing_fields(request, resume)
@@ -271,8 +259,3 @@ def _window(request: RequestContext, policy: WorkflowPolicy, candidates: int, *,
         looks = found[1].health.timeout + sum((c.probe.timeout for c in found[1].candidates), timedelta(0))
     handed = HANDOVER_TRIES * limits.timeout + longest_waits(limits, HANDOVER_TRIES) if hands_over else timedelta(0)
     return min(candidates * (one + looks) + handed + _MARGIN, _LONGEST_WINDOW)
-
-
-def _redacted_part(failure: Failure) -> str | None:
-    advice = "use secret://NAME there, and declare NAME in the catalog"
-    return redacted_part(failure, ("request", "resume"), advice)

@@ -16,12 +16,11 @@ from consumer.heal.route_repair.repair import ForPerson, LeaveAlone, RouteChange
 from consumer.heal.route_repair.route import changed, edges_of, nodes_of, route
 from consumer.heal.route_repair.session import RouteSession
 from consumer.heal.route_repair.state import GivenChange, watch_state
-from consumer.heal.runs.ordering import Given, give_order, outcome_of_rejection
+from consumer.heal.runs.ordering import Given, give_order, outcome_of_refused_order, outcome_of_rejection
 from consumer.heal.runs.run_watch import pause
 from consumer.heal.runs.step_read_back import reason_against_beginning
 from consumer.heal.session import NO_TIME
-from consumer.model import Healed, NotHealed, Outcome, Refused
-from consumer.model.call import Ambiguous, EgressRefused, NotSent
+from consumer.model import Healed, NotHealed, Outcome
 from consumer.runners.contract import (
     Accepted,
     LookFailed,
@@ -117,14 +116,8 @@ async def _after_order(session: RouteSession, given: Given, ordered: GivenChange
             return await watch(session, replace(ordered, run_id=run.run_id))
         case _ if given.in_doubt:
             return await watch(session, replace(ordered, in_doubt=True))
-        case Rejected():
-            return outcome_of_rejection(session, given.answer)
-        case NotSent(reason=reason) | Ambiguous(reason=reason):
-            return session.not_healed(Code.NOT_HEALED, f"the engine could not be reached: {reason}")
-        case EgressRefused(reason=reason):
-            return Refused(code=Code.REFUSED, reason=reason)
         case _:
-            assert_never(given.answer)
+            return outcome_of_refused_order(session, given.answer)
 
 
 async def _end_first(session: RouteSession, step: str, seen: RunState) -> RunState | Outcome:

@@ -24,7 +24,7 @@ from consumer.heal.runs.first_look import (
     refusal_if_over,
     refusal_if_superseded,
 )
-from consumer.heal.runs.rerun import order_key, run_ref
+from consumer.heal.runs.rerun import order_key, redacted_run, run_of_failure
 from consumer.heal.session import SECOND, proof
 from consumer.heal.strategy import EffectGate, Redact, Task
 from consumer.model import (
@@ -106,7 +106,7 @@ class RouteRepair:
 
     def needs(self, failure: Failure) -> tuple[str, ...]:
         """Return the absent or unusable context fields; none where redaction is the cause: `refusal` reports that."""
-        if _redacted_part(failure):
+        if redacted_run(failure):
             return ()
         match run_of(failure.context):
             case None:
@@ -118,13 +118,13 @@ class RouteRepair:
 
     def refusal(self, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy) -> str | None:
         """Return why the run must not be looked at, or nothing could be ordered for it; None where both may be."""
-        reason = _redacted_part(failure) or refusals.hopeless(
+        reason = redacted_run(failure) or refusals.hopeless(
             diagnosis, money="no repair of the run pays that", credential="no repair of the run renews it"
         )
         return reason or self._runner_refusal(failure, policy)
 
     def _runner_refusal(self, failure: Failure, policy: WorkflowPolicy) -> str | None:
-        run = _run_of(failure)
+        run = run_of_failure(failure)
         if run is None:
             return "context.run: does not say which run stands still"
         runner = self._tools.runners.of(policy)
@@ -143,7 +143,7 @@ class RouteRepair:
         What that is shows only once the cause is known. So the claim is held as that of an effect which is never
         repeated blindly: each beginning is durable, and whoever comes after a crash looks first.
         """
-        run, runner = _run_of(failure), self._tools.runners.of(policy)
+        run, runner = run_of_failure(failure), self._tools.runners.of(policy)
         if run is None or runner is None:
             raise TypeError("only a failure with a usable run, and a runner for it, is planned")
         return Intent(
@@ -201,9 +201,9 @@ class RouteRepair:
         failure, policy = task.failure, task.policy
         if missing := self.needs(failure):
             return missing_context(missing)
-        if forbidden := _redacted_part(failure) or self._runner_refusal(failure, policy):
+        if forbidden := redacted_run(failure) or self._runner_refusal(failure, policy):
             return Refused(code=Code.REFUSED, reason=forbidden)
-        run, runner = _run_of(failure), self._tools.runners.of(policy)
+        run, runner = run_of_failure(failure), self._tools.runners.of(policy)
         if run is None or runner is None:
             raise TypeError("what is not forbidden is complete")
         return RouteSession(
@@ -299,15 +299,6 @@ def _orders(run: RunRef) -> Iterator[Order]:
     step = replace(run, step=run.step or "step")
     yield from (RerunStep(run=step), ResumeRun(run=step), Terminate(run=step), SkipStep(run=step))
     yield from (MoveToQueue(run=step, queue="queue"), RemapStep(run=step, to="step"))
-
-
-def _run_of(failure: Failure) -> RunRef | None:
-    run = run_of(failure.context)
-    return run_ref(failure, run) if isinstance(run, RunContext) else None
-
-
-def _redacted_part(failure: Failure) -> str | None:
-    return refusals.redacted_part(failure, ("run",), "no run's id is a secret")
 
 
 def _window(policy: WorkflowPolicy) -> timedelta:

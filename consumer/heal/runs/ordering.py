@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from typing import Final
+from typing import Final, assert_never
 
 from consumer.heal.gate import run_permitted
 from consumer.heal.runs.session import REPORTING_MARGIN, RunSession
-from consumer.model import Outcome
-from consumer.model.call import Ambiguous, NotSent
+from consumer.model import Outcome, Refused
+from consumer.model.call import Ambiguous, EgressRefused, NotSent
 from consumer.runners.contract import Accepted, LookFailed, Order, OrderResult, Rejected, RunRef, RunState
 from schemas.names import Code, Effect
 
@@ -102,6 +102,19 @@ def outcome_of_rejection(session: RunSession, answer: Rejected) -> Outcome:
     if answer.conflict:
         return session.later(f"the run has moved on: {answer.reason}")
     return session.not_healed(Code.NOT_HEALED, f"the engine does not take the order: {answer.reason}")
+
+
+def outcome_of_refused_order(session: RunSession, answer: Rejected | NotSent | Ambiguous | EgressRefused) -> Outcome:
+    """Return the outcome of a heal whose order the engine does not have: not taken, not sent, or not allowed."""
+    match answer:
+        case Rejected():
+            return outcome_of_rejection(session, answer)
+        case NotSent(reason=reason) | Ambiguous(reason=reason):
+            return session.not_healed(Code.NOT_HEALED, f"the engine could not be reached: {reason}")
+        case EgressRefused(reason=reason):
+            return Refused(code=Code.REFUSED, reason=reason)
+        case _:
+            assert_never(answer)
 
 
 def _record_order(session: RunSession, n: int, answer: OrderResult) -> None:

@@ -1,18 +1,15 @@
 """Rerun of a step: orders it under one key, with its old input or a new one, and has the run watched."""
 
-from typing import assert_never
-
 from consumer.heal.digest import digest
 from consumer.heal.kept import Suspended
-from consumer.heal.runs.ordering import give_order, outcome_of_rejection
+from consumer.heal.refusals import redacted_part
+from consumer.heal.runs.ordering import give_order, outcome_of_refused_order
 from consumer.heal.runs.session import RunSession
 from consumer.heal.runs.watching import Ordered, WatchState, watch_run
-from consumer.model import Failure, Json, Outcome, Proof, Refused
-from consumer.model.call import Ambiguous, EgressRefused, NotSent
+from consumer.model import Failure, Json, Outcome, Proof
 from consumer.model.identity import uuid5_from_bytes
-from consumer.runners.contract import Accepted, Payload, Rejected, RerunStep, RunRef, RunState
-from schemas.context import RunContext
-from schemas.names import Code
+from consumer.runners.contract import Accepted, Payload, RerunStep, RunRef, RunState
+from schemas.context import RunContext, run_of
 
 
 def run_ref(failure: Failure, run: RunContext) -> RunRef:
@@ -20,6 +17,17 @@ def run_ref(failure: Failure, run: RunContext) -> RunRef:
     return RunRef(
         org_id=str(failure.org_id), workflow_name=failure.workflow_name, run_id=run.id, epoch=run.epoch, step=run.step
     )
+
+
+def run_of_failure(failure: Failure) -> RunRef | None:
+    """Return the run that a failure names."""
+    run = run_of(failure.context)
+    return run_ref(failure, run) if isinstance(run, RunContext) else None
+
+
+def redacted_run(failure: Failure) -> str | None:
+    """Return why a failure is refused where redaction touched its run, or None."""
+    return redacted_part(failure, ("run",), "no run's id is a secret")
 
 
 def order_key(failure: Failure, order: str) -> str:
@@ -53,11 +61,5 @@ async def rerun_step(
             return await watch_run(session, Ordered(run=run, before=before, in_doubt=given.in_doubt), proofs, states)
         case _ if given.in_doubt:
             return await watch_run(session, Ordered(run=session.run, before=before, in_doubt=True), proofs, states)
-        case Rejected():
-            return outcome_of_rejection(session, given.answer)
-        case NotSent(reason=reason) | Ambiguous(reason=reason):
-            return session.not_healed(Code.NOT_HEALED, f"the engine could not be reached: {reason}")
-        case EgressRefused(reason=reason):
-            return Refused(code=Code.REFUSED, reason=reason)
         case _:
-            assert_never(given.answer)
+            return outcome_of_refused_order(session, given.answer)

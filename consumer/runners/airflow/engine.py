@@ -30,7 +30,7 @@ from consumer.runners.contract import (
 )
 from consumer.runners.json_api import api_request, json_api, segment
 from consumer.runners.places import dependency_of
-from consumer.runners.templates import UnfitValue, json_bytes
+from consumer.runners.templates import unfit_document
 from schemas.names import Effect
 
 
@@ -102,8 +102,4 @@ class AirflowEngine:
             return f"the runner's `inputs` name no XCom of {dag_id}.{run.step}: it would run with its old input again"
         if segment(source.key) is None or segment(source.task) is None:
             return "the XCom's task or key cannot stand in a URL's path"
-        try:
-            json_bytes(payload.document)
-        except UnfitValue as unfit:
-            return str(unfit)
-        return None
+        return unfit_document(payload.document)

@@ -29,7 +29,7 @@ from consumer.runners.contract import (
 )
 from consumer.runners.json_api import api_request, json_api, segment
 from consumer.runners.places import dependency_of
-from consumer.runners.templates import UnfitValue, json_bytes
+from consumer.runners.templates import unfit_document
 from schemas.names import Effect
 
 
@@ -106,11 +106,7 @@ def _path(run: RunRef) -> str | None:
 def _input_fault(payload: Payload) -> str | None:
     if not isinstance(payload.document, dict):
         return "a task's input is an object at Conductor, and the payload is none"
-    try:
-        json_bytes(payload.document)
-    except UnfitValue as unfit:
-        return str(unfit)
-    return None
+    return unfit_document(payload.document)
 
 
 def _version_fault(order: ReplaceDefinition) -> str | None:

@@ -42,7 +42,7 @@ from consumer.runners.prefect.answers import (
     transition_of,
     waits_for,
 )
-from consumer.runners.templates import UnfitValue, json_bytes
+from consumer.runners.templates import UnfitValue, unfit_document
 from schemas.names import Effect
 
 _NO_ID: Final = "the run's id is not that of a Prefect flow run (a UUID)"
@@ -196,11 +196,7 @@ def _payload_fault(payload: Payload, described: PrefectRunner) -> str | None:
         return "a flow's parameters are an object, and the payload is none: name its `parameter` in the catalog"
     if is_evaluated(payload.document):
         return f"the payload holds `{EVALUATED}`: the server would evaluate it, so it is never sent"
-    try:
-        json_bytes(payload.document)
-    except UnfitValue as unfit:
-        return str(unfit)
-    return None
+    return unfit_document(payload.document)
 
 
 def _parameters(of_the_failed: Mapping[str, Json], payload: Payload, parameter: str | None) -> JsonObject:
