@@ -44,6 +44,12 @@ def text_at(document: Json, places: Sequence[str]) -> str | None:
     return None
 
 
+def count_at(document: Json, place: str) -> int | None:
+    """Return the whole number that stands at a place, or None."""
+    found: Any = value_at(document, place, None)
+    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
+
+
 def media_type_of(header: str | None) -> str | None:
     """Return the media type of a Content-Type, without its parameters."""
     plain = (header or "").partition(";")[0].strip().lower()

@@ -8,7 +8,7 @@ from consumer.catalog import WorkflowPolicy
 from consumer.catalog.generators.known import GeminiImage
 from consumer.generators.answers import is_success, json_of
 from consumer.generators.client import ApiClient, empty, no_asset
-from consumer.generators.content import decoded, text_at
+from consumer.generators.content import count_at, decoded, text_at
 from consumer.generators.contract import AssetOrder, Declined, DeclineKind, Made, MakeResult
 from consumer.generators.fitness import unfit
 from consumer.model import Json
@@ -58,8 +58,8 @@ class GeminiImageClient(ApiClient):
         document = json_of(result)
         cost = self.cost(
             order,
-            input_tokens=_count(document, "/usageMetadata/promptTokenCount"),
-            output_tokens=_count(document, "/usageMetadata/candidatesTokenCount"),
+            input_tokens=count_at(document, "/usageMetadata/promptTokenCount"),
+            output_tokens=count_at(document, "/usageMetadata/candidatesTokenCount"),
         )
         if held := _held_back(document):
             reason = f"its moderation holds the image back: {held}"
@@ -98,8 +98,3 @@ def _ratio(order: AssetOrder) -> str | None:
     common = gcd(order.width, order.height)
     ratio = f"{order.width // common}:{order.height // common}"
     return ratio if ratio in _RATIOS else None
-
-
-def _count(document: Json, place: str) -> int | None:
-    found: Any = value_at(document, place, None)
-    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None

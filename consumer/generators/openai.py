@@ -8,13 +8,12 @@ from consumer.catalog import WorkflowPolicy
 from consumer.catalog.generators.known import OpenAiImages, OpenAiSpeech
 from consumer.generators.answers import is_success, json_of
 from consumer.generators.client import ApiClient, empty, media_of, no_asset
-from consumer.generators.content import decoded, text_at
+from consumer.generators.content import count_at, decoded, text_at
 from consumer.generators.contract import AssetOrder, Declined, DeclineKind, Made, MakeResult
 from consumer.generators.fitness import unfit
 from consumer.model import Json, MicroAud
 from consumer.model.call import Answer, OutboundRequest
 from consumer.outbound.calls import OutboundCalls
-from schemas.json_value import value_at
 
 _IMAGE_FORMATS: Final = {"png": "png", "jpeg": "jpeg", "jpg": "jpeg", "webp": "webp", "gif": "gif", "svg": "svg"}
 _SOUND_FORMATS: Final = {"mp3": "mp3", "opus": "opus", "ogg": "opus", "aac": "aac", "flac": "flac", "wav": "wav"}
@@ -59,8 +58,8 @@ class OpenAiImageClient(ApiClient):
         document = json_of(result)
         cost = self.cost(
             order,
-            input_tokens=_count(document, "/usage/input_tokens"),
-            output_tokens=_count(document, "/usage/output_tokens"),
+            input_tokens=count_at(document, "/usage/input_tokens"),
+            output_tokens=count_at(document, "/usage/output_tokens"),
         )
         text = text_at(document, ("/data/0/b64_json",))
         if text is None:
@@ -142,8 +141,3 @@ def _unknown(order: AssetOrder, formats: Mapping[str, str]) -> str | None:
     if order.format is None or order.format in formats:
         return None
     return f"context.asset.format: {order.format[:40]!r} is none of {', '.join(formats)}"
-
-
-def _count(document: Json, place: str) -> int | None:
-    found: Any = value_at(document, place, None)
-    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
