@@ -87,6 +87,24 @@ async def test_the_first_of_two_events_with_one_id_counts_also_when_it_was_set_a
     assert {row["status"] for row in rows.values()} == {"resolved"}
 
 
+async def test_an_event_under_an_id_that_is_taken_already_is_taken_in_after_it_was_set_aside(
+    embedded_place: Site,
+) -> None:
+    place = embedded_place
+    org = await place.organisation()
+    async with place.consumer(scripted(heals)) as running:
+        await place.publish(event(org, "one", workflow_name="first"))
+        await running.settled(1)
+        async with locked(place, LOCKS["select for update"], org):
+            await place.publish(event(org, "one", workflow_name="second"))
+            await until(lambda: _committed_to(place, 2))
+            assert await place.count("intake_aside") == 1
+        rows = await running.settled(2)
+        await until(lambda: _is_empty(place, "intake_aside"))
+    assert {row["status"] for row in rows.values()} == {"resolved"}
+    assert rows["second"]["id"] != rows["first"]["id"], "a failure of its own"
+
+
 async def test_an_event_without_an_id_keeps_its_place_and_so_its_identity(embedded_place: Site) -> None:
     place = embedded_place
     org = await place.organisation()
