@@ -105,10 +105,12 @@ class Intake:
         if any(diagnosed.unrehearsed for diagnosed, _ in part.accepted):
             self._wake()
         if received.conflicting:
-            received += await self._store_apart(part, received.conflicting, give_up)
+            received += await self._store_apart(part, received.conflicting, give_up, retaking=retaking)
         return Portion(batch=part, received=received, rest=rest or _follow_up(part))
 
-    async def _store_apart(self, part: Batch, conflicting: Collection[FailureId], give_up: GiveUp) -> Received:
+    async def _store_apart(
+        self, part: Batch, conflicting: Collection[FailureId], give_up: GiveUp, *, retaking: bool
+    ) -> Received:
         """Store what would be healed, and came under an id that another content has taken, as failures of their own.
 
         Whoever takes an id first, by mistake or on purpose, keeps nobody's failure from being healed. Of an event that
@@ -121,7 +123,7 @@ class Intake:
         ]
         if not apart:
             return Received()
-        stored = await self._store(apart, part.now)
+        stored = await self._store(apart, part.now, retaking=retaking)
         self._wake()
         return Received(messages=stored.messages, letters=stored.letters, aside=stored.aside)
 
