@@ -105,6 +105,21 @@ async def test_an_event_under_an_id_that_is_taken_already_is_taken_in_after_it_w
     assert rows["second"]["id"] != rows["first"]["id"], "a failure of its own"
 
 
+async def test_another_event_under_the_id_of_one_that_is_aside_is_told_and_not_dropped(embedded_place: Site) -> None:
+    place = embedded_place
+    org = await place.organisation()
+    async with place.consumer(scripted(heals)) as running:
+        async with locked(place, LOCKS["select for update"], org):
+            await place.publish(event(org, "one", workflow_name="first"))
+            await until(lambda: _committed_to(place, 1))
+            await place.publish(event(org, "one", workflow_name="second"), event(org, "one", workflow_name="first"))
+            await until(lambda: _committed_to(place, 3))
+        await running.settled(1)
+    letters = await place.letters()
+    assert [letter.headers["shw_dlq_reason"] for letter in letters] == [b"organisation_locked"]
+    assert b"second" in letters[0].value
+
+
 async def test_an_event_without_an_id_keeps_its_place_and_so_its_identity(embedded_place: Site) -> None:
     place = embedded_place
     org = await place.organisation()
