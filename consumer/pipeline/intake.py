@@ -285,7 +285,7 @@ def _locked_organisation_letter(arrival: Arrival, record: Record) -> DeadLetter:
     org_id = arrival.diagnosed.failure.org_id
     message = (
         f"another application holds the row of organisation {org_id} locked, and there is no room for more of its "
-        "records: end that transaction, and replay"
+        "records, or another record of its waits under this id: end that transaction, and replay"
     )
     return DeadLetter(record=record, reason=PoisonReason.ORGANISATION_LOCKED, message=message)
 

@@ -27,6 +27,12 @@ SELECT r.failure_id, r.org_id, r.topic, r.partition, r.record_offset, r.timestam
 ON CONFLICT (failure_id) DO NOTHING
 """
 
+# Another record may be there under the same id: an event that came first, or one that another replica set aside.
+_KEPT = """
+SELECT a.failure_id FROM intake_aside a JOIN unnest($1::uuid[], $2::bytea[]) AS r (failure_id, value) USING (failure_id)
+ WHERE a.value IS NOT DISTINCT FROM r.value
+"""
+
 # Of organisations that can be had now, or are gone: these become dead letters.
 _READ = """
 WITH free AS MATERIALIZED (
@@ -77,14 +83,18 @@ class ToSetAside:
 
 
 async def set_aside(connection: Connection, records: Sequence[ToSetAside], limits: AsideLimits) -> frozenset[FailureId]:
-    """Set records aside in the caller's transaction; returns those that are aside now; for others there is no room."""
+    """Set records aside in the caller's transaction; returns those that are aside now.
+
+    For the others there is no room, or another record is aside under their id.
+    """
     ids = [one.failure_id for one in records]
     there = {FailureId(row["failure_id"]) for row in await connection.fetch(_THERE, ids)}
     shares = {OrgId(row["org_id"]): (row["rows"], row["bytes"]) for row in await connection.fetch(_SHARES)}
     chosen = fitting([one for one in records if one.failure_id not in there], shares, limits)
     if chosen:
         await connection.execute(_SET_ASIDE, *zip(*map(_row, chosen), strict=True))
-    return frozenset(there | {one.failure_id for one in chosen})
+    kept = await connection.fetch(_KEPT, ids, [one.record.value for one in records])
+    return frozenset(FailureId(row["failure_id"]) for row in kept)
 
 
 def fitting(
