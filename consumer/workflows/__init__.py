@@ -1,0 +1,8 @@
+"""Workflow definitions: what they are, how a patch changes one, and what has to hold before it runs. Pure.
+
+`definition.py` and `runs.py` are the values (steps, conditions, invariants; recorded runs), `catalogue.py` what steps
+may do and the limits of a patch, `findings.py` the rules and what speaks against a patch. `patch.py` applies a JSON
+Patch to a definition.
+Neighbours: whoever proposes a patch sits above, in `heal/`.
+Invariant: a patch is judged by code on the definition that it leads to, never by what its author says of it.
+"""
