@@ -14,6 +14,7 @@ from consumer.diagnose.fingerprint import fingerprint
 from consumer.model import Ask, Diagnosis, Failure, Heal, JsonObject, in_aud
 from consumer.model.approval import Approval, ApprovalState, PlanRequest
 from consumer.model.digest import digest
+from consumer.redact import redact_json
 from schemas.names import Budget, FailureType
 from schemas.value import value
 
@@ -32,24 +33,27 @@ _ORDER_PARTS: Final = ("request", "run", "resume", "payload", "schema", "asset",
 
 
 def describe_plan(plan: Heal, failure: Failure, policy: WorkflowPolicy, catalog: Catalog) -> JsonObject:
-    """Return the whole of a plan, as it is asked for: redacted, as the stored failure is."""
+    """Return the whole of a plan, as it is asked for: redacted like all that is shown, and with a digest of it."""
     context = failure.context
     order: JsonObject = {name: context[name] for name in _ORDER_PARTS if name in context}
     request = context.get("request")
     payload = context["payload"] if "payload" in context else request.get("body") if isinstance(request, dict) else None
     runner = catalog.runners.get(policy.runner) if policy.runner is not None else None
+    shown, hidden = redact_json(order)
     return {
         "strategy": plan.strategy,
         "workflow_name": failure.workflow_name,
         "scope": plan.intent.scope,
         "effect": plan.intent.effect,
         "idempotency_key": plan.intent.idempotency_key,
-        "order": order,
+        "order": shown,
+        # Named where something is hidden: plans that were asked for before keep their hash.
+        **({"order_digest": digest(order)} if hidden else {}),
         "payload_digest": digest(payload),
         "hosts": [*sorted({host.host for host in policy.hosts})],
         "dependencies": [*sorted(filter(None, (plan.intent.dependency, *plan.intent.others)))],
         "price_ceiling_aud": in_aud(plan.hold),
-        # Named where it is another one than ever: plans that were asked for before keep their hash.
+        # Named where it is another one than ever, for the same reason.
         **({"budget": plan.intent.pays_from} if plan.intent.pays_from is not Budget.TEXT else {}),
         "policy": {"entry": policy.name, "digest": policy.digest},
         "runner": {"name": policy.runner, "digest": digest(runner.model_dump(mode="json"))} if runner else None,

@@ -240,8 +240,8 @@ async def cli(place: Site, letters: list[Read], org: UUID, out: Captured, patch:
     rows = await place.failures()
     ids = [str(rows[name]["id"]) for name in rows]
     stored = Stored(
-        failures=tuple(ids[:: len(ids) // 6]),
-        letters=tuple(f"{one.partition}:{one.offset}" for one in letters[:: len(letters) // 6]),
+        failures=tuple(ids[:: max(1, len(ids) // 6)]),
+        letters=tuple(f"{one.partition}:{one.offset}" for one in letters[:: max(1, len(letters) // 6)]),
         org=str(org),
     )
     commands = [

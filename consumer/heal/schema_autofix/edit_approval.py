@@ -29,8 +29,9 @@ def edits_to_approve(session: RepairSession, edits: Sequence[Edit]) -> Refused |
     if not why:
         return None
     patch: list[Json] = [edit.as_json() for edit in edits]
-    clean, _ = session.tools.redact({"patch": patch, "document": digest([digest(session.payload), patch])})
-    told: JsonObject = clean if isinstance(clean, dict) else {}
+    clean, _ = session.tools.redact(patch)
+    # The digest stands for what is hidden of the edits; it looks random itself.
+    told: JsonObject = {"patch": clean, "document": digest([digest(session.payload), patch])}
     if approval is not None and approval.edits == digest(told):
         return None
     return Refused(code=Code.AWAITING_APPROVAL, reason="; ".join(why), edits=told)

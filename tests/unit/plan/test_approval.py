@@ -133,6 +133,15 @@ def test_the_hash_covers_what_would_be_done_and_not_the_catalogs_version() -> No
     assert plan.request.plan_hash == first
 
 
+def test_the_hash_covers_what_is_hidden_of_the_plan_as_it_is_shown() -> None:
+    random = "vN3xQ8rT2mK9sW5pL7yH4jF6bC1zD0gE"
+    contexts = [call("http://127.0.0.1:9/x", headers={"X-Note": value}) for value in (random, random[::-1])]
+    requests = [asked(failure(context)).request for context in contexts]
+    assert requests[0].plan["order"] == requests[1].plan["order"]
+    assert random not in str(requests[0].plan)
+    assert requests[0].plan_hash != requests[1].plan_hash
+
+
 @pytest.mark.parametrize(
     ("on_expiry", "code", "for_person"), [("hold", Code.UNANSWERED, True), ("deny", Code.DENIED, False)]
 )
