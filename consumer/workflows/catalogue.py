@@ -40,10 +40,12 @@ class ActionSpec(DefinitionModel):
     agents: tuple[str, ...] = ()
     """The agents that may have it done; empty: any that the definition has."""
     parameters: Mapping[str, ParameterSpec] = Field(default_factory=dict)
-    outputs: tuple[str, ...] | None = None
-    """Names of the members of its output; None: not known."""
+    outputs: Mapping[str, ParameterSpec] | None = None
+    """The members of its output; None: not known."""
     effect: bool = False
     """It changes the world."""
+    idempotent: bool = False
+    """Its effect is the same however often it is made: only then it may be tried again."""
     privilege: str | None = None
     """What it may do that not each action may, such as `money`."""
     cost: Annotated[int, Field(ge=0)] = 0
@@ -57,6 +59,8 @@ class Limits(DefinitionModel):
     """What a patch may use besides what the definition has already."""
 
     actions: Mapping[str, ActionSpec]
+    inputs: Mapping[str, ParameterSpec] = Field(default_factory=dict)
+    """What is known of the workflow's inputs."""
     engines: tuple[Word, ...] = ()
     """Engines that are approved; those of the definition are no reason to keep one that is not served."""
     hosts: tuple[Word, ...] = ()

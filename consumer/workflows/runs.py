@@ -21,6 +21,8 @@ class Ending(StrEnum):
     FAILED = "failed"
     STUCK = "stuck"
     """It can neither go on nor end."""
+    UNKNOWN = "unknown"
+    """It asked for what no answer is recorded for."""
 
 
 class RecordedAnswer(DefinitionModel):

@@ -1,0 +1,158 @@
+"""Taint: nothing that a patch adds stems from the failure's text, which an attacker may have written.
+
+Both sides are decoded layer by layer and folded (`spellings.py`); then a run of six letters and digits that both have
+is a copy, unless it is a word of the catalogue or of the definition. A copy that was cut into pieces, over several
+parameters or steps, is found by building the text's own words out of the patch's new pieces.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from consumer.model import Json
+from consumer.workflows.checks.change import DefinitionChange, DefinitionLeaf, leaves
+from consumer.workflows.checks.spellings import folded, folded_forms, spellings
+from consumer.workflows.references import literal_pieces, parse_reference, templates
+from schemas.json_value import same
+
+Found = Sequence[tuple[str, str]]
+_RUN: Final = 6
+"""Letters and digits in a row that two texts share by more than chance."""
+_SHORTEST: Final = 3
+_WORD: Final = re.compile(r"[^\s,;\"'`(){}\[\]<>|]+")
+_NUMBER: Final = re.compile(r"\d[\d.,_' ]*\d|\d")
+_SCALES: Final = (1, 10, 100, 1000, 0.1, 0.01, 0.001)
+_MOST_WORDS: Final = 4000
+_WHY: Final = "stems from the failure's text"
+
+
+def taint(change: DefinitionChange) -> Found:
+    """Return each new leaf that stems from the failure's text, alone or put together with others."""
+    new = [leaf for leaf in change.new_leaves if not _is_declared(change, leaf)]
+    if not new:
+        return ()
+    source = _Source(change.evidence.texts, _trusted(change))
+    found = [(leaf.where, _WHY) for leaf in new if any(source.has(text) for text in _texts(leaf.found))]
+    found += [(leaf.where, _WHY) for leaf in new if isinstance(leaf.found, int | float) and source.counts(leaf.found)]
+    if not found:
+        pieces = [text for leaf in new for text in _texts(leaf.found)]
+        if source.is_built_from(pieces):
+            found.append((new[0].where, f"put together, {_WHY}"))
+    return found
+
+
+def _is_declared(change: DefinitionChange, leaf: DefinitionLeaf) -> bool:
+    """Return whether the catalogue lists it for this very place, or it is no text or number."""
+    if isinstance(leaf.found, bool):
+        return True
+    spec = change.spec(leaf.action)
+    if leaf.is_name:
+        return spec is not None and leaf.found == leaf.parameter and leaf.parameter in spec.parameters
+    if leaf.where.split("/")[-2:-1] and ("/when/" in leaf.where or "/until/" in leaf.where):
+        return any(same(leaf.found, each) for each in _compared(change, leaf))
+    return any(same(leaf.found, each) for each in change.parameter(leaf).values)
+
+
+def _compared(change: DefinitionChange, leaf: DefinitionLeaf) -> Iterator[Json]:
+    """Yield the declared values of what a step's condition looks at."""
+    step = change.after.by_id[leaf.step]
+    conditions = [step.when, None if step.repeat is None else step.repeat.until]
+    for condition in conditions:
+        for inner in () if condition is None else templates([condition.left, condition.right]):
+            reference = parse_reference(inner)
+            if reference is None or not reference.path:
+                continue
+            of = change.after.by_id.get(reference.source)
+            outputs = None if of is None else change.spec(of.action)
+            known = change.limits.inputs if of is None else (outputs and outputs.outputs) or {}
+            spec = known.get(reference.path[0])
+            yield from () if spec is None else spec.values
+
+
+def _texts(found: Json) -> Iterator[str]:
+    """Yield what of a leaf is written: its text without templates, the templates' own words, its digits."""
+    if isinstance(found, str):
+        pieces = literal_pieces(found)
+        yield from pieces
+        if len(pieces) > 1:
+            yield "".join(pieces)
+        for inner in templates(found):
+            yield from inner.split(".")[1:]
+    elif isinstance(found, int | float):
+        yield str(found)
+
+
+def _trusted(change: DefinitionChange) -> str:
+    """Return the words that stand for themselves: names of the catalogue, and ids, names and references of before."""
+    words: list[str] = [*change.limits.engines, *change.limits.inputs, *change.before.inputs]
+    for name, spec in change.limits.actions.items():
+        words += [name, *spec.engines, *spec.agents, *spec.parameters, *(spec.outputs or ())]
+    for leaf in leaves(change.before):
+        if isinstance(leaf.found, str):
+            words += templates(leaf.found)
+            if leaf.is_name or leaf.where.endswith(("/stepId", "/agentName")):
+                words.append(leaf.found)
+    return "\n".join(folded(word) for word in words)
+
+
+class _Source:
+    """The failure's text, decoded and folded, without the words that are trusted."""
+
+    def __init__(self, texts: Iterable[str], trusted: str) -> None:
+        decoded = {each for text in texts for each in spellings(text)}
+        forms = {form for text in decoded for form in folded_forms(text)}
+        runs = {form[at : at + _RUN] for form in forms for at in range(len(form) - _RUN + 1)}
+        known = trusted.split("\n")
+        self._runs = runs - {word[at : at + _RUN] for word in known for at in range(len(word) - _RUN + 1)}
+        words = (word for text in sorted(decoded) for word in _WORD.findall(text))
+        self._words: set[str] = set()
+        for word in words:
+            self._words |= folded_forms(word)
+            if len(self._words) > _MOST_WORDS:
+                break
+        self._trusted = trusted
+        self._words = {word for word in self._words if len(word) >= _SHORTEST and word not in trusted}
+        self._numbers = {value for text in decoded for value in _numbers(text)}
+
+    def has(self, text: str) -> bool:
+        """Return whether a text is, or holds, a copy."""
+        forms = {form for each in spellings(text) for form in folded_forms(each)}
+        return any(self._copied(form) for form in forms)
+
+    def _copied(self, form: str) -> bool:
+        if form in self._words:
+            return True
+        return any(form[at : at + _RUN] in self._runs for at in range(len(form) - _RUN + 1))
+
+    def counts(self, number: float) -> bool:
+        """Return whether the text names this number, or it by a power of ten; a single digit says nothing."""
+        return abs(number) >= 10 and any(  # noqa: PLR2004
+            abs(number * scale - each) < 1e-9 * max(1.0, each) for scale in _SCALES for each in self._numbers
+        )
+
+    def is_built_from(self, pieces: Sequence[str]) -> bool:
+        """Return whether pieces, one after the other or in any order, make up a copy."""
+        joined = ["".join(order) for order in (pieces, pieces[::-1]) if len(order) > 1]
+        if any(self.has(text) for text in joined):
+            return True
+        forms = {form for piece in pieces for each in spellings(piece) for form in folded_forms(each)}
+        forms = {form for form in forms if form not in self._trusted or len(form) > 1}
+        return any(len(word) >= _RUN and _is_made_of(word, forms) for word in self._words)
+
+
+def _is_made_of(word: str, pieces: set[str]) -> bool:
+    reached = {0}
+    for at in range(len(word)):
+        if at in reached:
+            reached |= {at + len(piece) for piece in pieces if word.startswith(piece, at)}
+    return len(word) in reached
+
+
+def _numbers(text: str) -> Iterator[float]:
+    for found in _NUMBER.findall(text):
+        plain = re.sub(r"[_' ]", "", found)
+        for written in {plain, plain.replace(",", ""), plain.replace(".", "").replace(",", ".")}:
+            try:
+                yield float(written)
+            except ValueError:
+                continue
