@@ -44,4 +44,5 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON heal_answer_note TO shw_service;
 GRANT SELECT, UPDATE ON heal_turn TO shw_service;
 GRANT SELECT, INSERT, UPDATE ON heal_binding TO shw_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON heal_made_asset TO shw_service;
+GRANT SELECT, INSERT, DELETE ON heal_late_charge TO shw_service;
 GRANT EXECUTE ON FUNCTION shw_history() TO shw_service;

@@ -96,6 +96,7 @@ class Gate:
         self._started = started
         self._carried = carried.copied()
         self._charged = carried.state.charged if carried.state is not None else MicroAud(0)
+        self._kept_charge = self._charged
         self._before = carried.begun, carried.begun_since
         self._closed = False
 
@@ -124,6 +125,11 @@ class Gate:
     def charged(self) -> MicroAud:
         """What the heal has cost up to now, under whichever owner."""
         return self._charged
+
+    @property
+    def unkept_charge(self) -> MicroAud:
+        """What of it no kept state tells, as far as is known: whoever inherits the claim knows nothing of that."""
+        return MicroAud(self._charged - self._kept_charge)
 
     async def begin(self) -> None:
         """Allow one more effect, or raise DeadlinePassed, HealingPaused, LostClaim or RevokedClaim.
@@ -163,15 +169,20 @@ class Gate:
         encoded = replace(encode_state(state, self.states), charged=self._charged)
         # Known from here on, whether or not a commit is answered: what is written next says the same or more.
         self._carried.state, self._carried.begun_since = encoded, False
+        unkept, unanswered = self.unkept_charge, False
+        self._kept_charge = encoded.charged
         while True:
             try:
                 await self._tenure.keep(self._claim, encoded)
             except LostClaim:
+                if not unanswered:  # else it may be durable, and nothing is charged twice
+                    self._kept_charge = MicroAud(self._charged - unkept)
                 raise
             except RefusedByDatabase:
                 self._carried = before
                 raise
             except TransientError:
+                unanswered = True
                 if self._left() <= KEEP_REST.total_seconds():
                     raise
                 await asyncio.sleep(KEEP_REST.total_seconds())

@@ -88,6 +88,8 @@ class Settlement:
     """What its wallet could not pay, where no cheaper rung acts: a wallet without that much is locked out."""
     pays_from: Budget = Budget.TEXT
     """The budget that could not."""
+    unkept_charge: MicroAud = MicroAud(0)
+    """What its heal has cost that no kept state tells: a late charge, if another process has settled it."""
     approval_unused: bool = False
     """Its heal was put off before any effect: the approval under which it acted goes on to the next step."""
     asked: AskedPlan | None = None

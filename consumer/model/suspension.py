@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from consumer.model.identity import AttemptId, FailureId, JsonObject, MicroAud, OrgId
 from consumer.model.message import Message
-from schemas.names import StrategyName
+from schemas.names import Budget, StrategyName
 from schemas.value import value
 
 
@@ -50,3 +50,6 @@ class Suspension:
     heal: SuspendedHeal
     messages: tuple[Message, ...] = field(default=())
     """Published once for each attempt, with its first suspension."""
+    pays_from: Budget = Budget.TEXT
+    unkept_charge: MicroAud = MicroAud(0)
+    """What it has cost that no state kept before tells: a late charge, if another process has the claim."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from random import random
-from typing import Final, assert_never
+from typing import Final
 
 import structlog
 
@@ -21,8 +21,6 @@ from consumer.heal.run import run
 from consumer.heal.strategy import Strategies, Task
 from consumer.metrics import Metrics
 from consumer.model import (
-    Adopt,
-    Ask,
     Claim,
     Crashed,
     Diagnosed,
@@ -33,12 +31,9 @@ from consumer.model import (
     NotHealed,
     Outcome,
     Plan,
-    Refuse,
-    Refused,
     RetryLater,
     Settlement,
     Unknown,
-    Wait,
 )
 from consumer.model.batch import Claimed, HeldBack
 from consumer.model.failure import Failure
@@ -46,7 +41,7 @@ from consumer.model.pause import place_of
 from consumer.model.suspension import SuspendedHeal, Suspension
 from consumer.ownership.clock import Clock
 from consumer.ownership.lease import Lease
-from consumer.pipeline.inherited import Continued, continue_from_state
+from consumer.pipeline.inherited import Continued, continue_from_state, ends_unhealed
 from consumer.pipeline.reading import Reading
 from consumer.pipeline.settle import Settler
 from consumer.pipeline.suspend import Suspender
@@ -54,13 +49,15 @@ from consumer.results.asked import settle_or_ask
 from consumer.results.events import Outlet
 from consumer.results.settlement import FinishedHeal
 from consumer.results.suspended import suspended_message, waits_for
-from consumer.store.leases import DECIDED, Inherited
+from consumer.store.late_charges import LateCharge
+from consumer.store.leases import Inherited
 from schemas.names import Code, Effect, StrategyName
 
 log = structlog.get_logger(__name__)
 
 SLOT_WAIT_LIMIT: Final = timedelta(seconds=5)
 """How long a prefetched heal (claimed before its slot was free) waits for its slot."""
+NO_CHARGE: Final = MicroAud(0)
 STARTED_AT_ONCE: Final = 16
 """Heals that begin in one turn of the event loop, at some 0.3 ms each: up to its first answer a heal does not yield."""
 
@@ -93,7 +90,7 @@ class HealTasks:
         for one, end in held_back:
             claim = replace(one.claim, held=MicroAud(0))
             if self._takes_slot(one.diagnosed, claim, is_new=is_new):
-                self._settle(one.diagnosed, claim, end, self.clock.now(), one.diagnosed.plan.strategy, begun=False)
+                self._settle(one.diagnosed, claim, end, self.clock.now(), one.diagnosed.plan.strategy)
         if started:
             self._track(self.tasks.create_task(self._start_all(started)))
 
@@ -113,7 +110,7 @@ class HealTasks:
         )
         continued, end = None, None
         if inherited.state is None:
-            end = _ends_unhealed(inherited, diagnosed.plan)
+            end = ends_unhealed(inherited, diagnosed.plan)
         else:
             continued = continue_from_state(inherited, inherited.state, diagnosed.plan, self.strategies)
             diagnosed = replace(diagnosed, plan=continued.plan)
@@ -178,16 +175,29 @@ class HealTasks:
             log.warning("claim_lost", attempt_id=str(claim.attempt_id))
             for key in plan.dependencies:
                 self.dependencies.ended(key, healthy=None)
+            await self._count_late(diagnosed, claim, gate)
             self.live.forget([claim.attempt_id])
             return
         finally:
             self.live.release(failure.org_id, claim.attempt_id)
         if isinstance(outcome, SuspendedHeal):
-            self._suspend(diagnosed, claim, outcome, held)
+            self._suspend(diagnosed, claim, outcome, held, gate.unkept_charge)
             return
         if claim.probe and not held.is_probe:
             claim = replace(claim, probe=False)
-        self._settle(diagnosed, claim, outcome, started_at, plan.strategy, others=task.others, begun=gate.begun)
+        self._settle(diagnosed, claim, outcome, started_at, plan.strategy, others=task.others, gate=gate)
+
+    async def _count_late(self, diagnosed: Diagnosed, claim: Claim, gate: Gate) -> None:
+        """Count what a heal has cost whose claim is another's now."""
+        await self.settler.late_charges.count(
+            LateCharge(
+                attempt_id=claim.attempt_id,
+                org_id=diagnosed.failure.org_id,
+                strategy=diagnosed.plan.strategy,
+                amount=gate.unkept_charge,
+                pays_from=claim.pays_from,
+            )
+        )
 
     def _place_of(self, diagnosed: Diagnosed) -> HealPlace:
         """Return where a heal that goes on acts; under another plan than today's it calls what its strategy says."""
@@ -211,9 +221,16 @@ class HealTasks:
             self._suspend(diagnosed, claim, later, held)
             return
         late = RetryLater(after=timedelta(0), reason=reason)
-        self._settle(diagnosed, claim, late, self.clock.now(), diagnosed.plan.strategy, begun=False)
+        self._settle(diagnosed, claim, late, self.clock.now(), diagnosed.plan.strategy)
 
-    def _suspend(self, diagnosed: Diagnosed, claim: Claim, heal: SuspendedHeal, held: HeldByHeal) -> None:
+    def _suspend(
+        self,
+        diagnosed: Diagnosed,
+        claim: Claim,
+        heal: SuspendedHeal,
+        held: HeldByHeal,
+        unkept: MicroAud = NO_CHARGE,
+    ) -> None:
         held.left(dependency_unhealthy=heal.dependency_unhealthy)
         now = self.clock.now()
         until = now + min(heal.look_again, heal.longest)
@@ -228,6 +245,8 @@ class HealTasks:
                 epoch=claim.epoch,
                 heal=replace(heal, reason=waits_for(heal.reason)),
                 messages=(told,),
+                pays_from=claim.pays_from,
+                unkept_charge=unkept,
             )
         )
 
@@ -258,8 +277,9 @@ class HealTasks:
         effect: Effect | None = None,
         *,
         others: Mapping[str, bool] | None = None,
-        begun: bool = True,
+        gate: Gate | None = None,
     ) -> None:
+        """Settle a heal that ran behind its `gate`, that another process began (its `effect`), or that never began."""
         ended = FinishedHeal(
             failure=diagnosed.failure,
             diagnosis=diagnosed.diagnosis,
@@ -270,8 +290,9 @@ class HealTasks:
             attempted_at=started_at,
             finished_at=self.clock.now(),
             effect=effect,
-            begun=begun,
+            begun=gate.begun if gate is not None else effect is not None,
             others=others or {},
+            unkept_charge=gate.unkept_charge if gate is not None else NO_CHARGE,
         )
         try:
             settlement = self._settlement_of(ended)
@@ -300,41 +321,3 @@ def _crashed_outcome(ended: FinishedHeal, reason: str) -> Outcome:
     if not ended.begun or effect not in (Effect.UNSAFE, Effect.KEYED):
         return Crashed(reason=reason)
     return Unknown(reason=reason) if effect is Effect.UNSAFE else NotHealed(code=Code.UNVERIFIED, reason=reason)
-
-
-def _ends_unhealed(inherited: Inherited, plan: Plan) -> Outcome | None:
-    """Return the outcome of an inherited claim that ends without a heal; None when it is healed as it was planned."""
-    if inherited.begun:
-        return Unknown(reason="the process that made this call died in it: whether it took effect is not known")
-    if inherited.revoked and inherited.effect is not Effect.KEYED:
-        return Refused(code=Code.DENIED, reason=DECIDED)
-    if inherited.effect is Effect.KEYED and (inherited.revoked or plan.strategy is not inherited.strategy):
-        why = DECIDED if inherited.revoked else f"{plan.strategy} does not carry its key"
-        return NotHealed(code=Code.UNVERIFIED, reason=f"the process that made this call died in it, and {why}")
-    return _outcome_of_plan(inherited, plan)
-
-
-def _outcome_of_plan(inherited: Inherited, plan: Plan) -> Outcome | None:
-    match plan:
-        case Refuse():
-            return Refused(code=plan.code, reason=plan.reason, missing=plan.missing)
-        case Wait():
-            return RetryLater(after=plan.after, reason=plan.reason)
-        case Adopt():
-            return RetryLater(after=timedelta(0), reason="another heal has mended the same damage")
-        case Ask():
-            return RetryLater(after=timedelta(0), reason="its plan is to be asked for first: the catalog marks it now")
-        case Heal():
-            why = _plan_mismatch(inherited, plan)
-            return RetryLater(after=timedelta(seconds=1), reason=why) if why else None
-        case _:
-            assert_never(plan)
-
-
-def _plan_mismatch(inherited: Inherited, plan: Heal) -> str | None:
-    if (plan.intent.scope, plan.strategy) != (inherited.scope, inherited.strategy):
-        return "the plan changed while a dead process held the claim"
-    if plan.hold > inherited.held:
-        # The wallet had refused, and the process died before it could record that; or the catalog now asks for more.
-        return "its credits were not held when a process died"
-    return None

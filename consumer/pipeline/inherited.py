@@ -1,4 +1,4 @@
-"""How a claim with a kept state goes on: under the plan that it was made for, whatever the planner would say today.
+"""How an inherited claim goes on or ends; with a kept state, under the plan that it was made for, whatever today's is.
 
 What was ordered is under way at another system: a catalog that has changed, an age that has passed and a ladder that
 has moved on do not undo it. A person's decision does, through the strategy's own `cancel`.
@@ -6,15 +6,29 @@ has moved on do not undo it. A person's decision does, through the strategy's ow
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, assert_never
 
 from consumer.heal.gate import KeptOnClaim
 from consumer.heal.kept import Kept, UnreadableState, decode_state
 from consumer.heal.strategy import LastingStrategy, Strategies
-from consumer.model import Heal, Intent, Outcome, Plan, Scope, Unknown
+from consumer.model import (
+    Adopt,
+    Ask,
+    Heal,
+    Intent,
+    NotHealed,
+    Outcome,
+    Plan,
+    Refuse,
+    Refused,
+    RetryLater,
+    Scope,
+    Unknown,
+    Wait,
+)
 from consumer.model.suspension import KeptState, SuspendedHeal
-from consumer.store.leases import Inherited
-from schemas.names import Effect, StrategyName
+from consumer.store.leases import DECIDED, Inherited
+from schemas.names import Code, Effect, StrategyName
 
 _NO_SLOT_WAIT: Final = timedelta(seconds=5)
 
@@ -100,3 +114,41 @@ def plan_of_claim(inherited: Inherited, plan: Plan) -> Heal:
         hold=inherited.held,
         catalog_version=plan.catalog_version,
     )
+
+
+def ends_unhealed(inherited: Inherited, plan: Plan) -> Outcome | None:
+    """Return the outcome of an inherited claim that ends without a heal; None when it is healed as it was planned."""
+    if inherited.begun:
+        return Unknown(reason="the process that made this call died in it: whether it took effect is not known")
+    if inherited.revoked and inherited.effect is not Effect.KEYED:
+        return Refused(code=Code.DENIED, reason=DECIDED)
+    if inherited.effect is Effect.KEYED and (inherited.revoked or plan.strategy is not inherited.strategy):
+        why = DECIDED if inherited.revoked else f"{plan.strategy} does not carry its key"
+        return NotHealed(code=Code.UNVERIFIED, reason=f"the process that made this call died in it, and {why}")
+    return _outcome_of_plan(inherited, plan)
+
+
+def _outcome_of_plan(inherited: Inherited, plan: Plan) -> Outcome | None:
+    match plan:
+        case Refuse():
+            return Refused(code=plan.code, reason=plan.reason, missing=plan.missing)
+        case Wait():
+            return RetryLater(after=plan.after, reason=plan.reason)
+        case Adopt():
+            return RetryLater(after=timedelta(0), reason="another heal has mended the same damage")
+        case Ask():
+            return RetryLater(after=timedelta(0), reason="its plan is to be asked for first: the catalog marks it now")
+        case Heal():
+            why = _plan_mismatch(inherited, plan)
+            return RetryLater(after=timedelta(seconds=1), reason=why) if why else None
+        case _:
+            assert_never(plan)
+
+
+def _plan_mismatch(inherited: Inherited, plan: Heal) -> str | None:
+    if (plan.intent.scope, plan.strategy) != (inherited.scope, inherited.strategy):
+        return "the plan changed while a dead process held the claim"
+    if plan.hold > inherited.held:
+        # The wallet had refused, and the process died before it could record that; or the catalog now asks for more.
+        return "its credits were not held when a process died"
+    return None

@@ -17,6 +17,7 @@ from consumer.flow_control.slots import HealSlots
 from consumer.metrics import LoopPhase
 from consumer.model import AttemptId, Message, OwnerId, Settlement
 from consumer.pipeline.durable import FIRST_REST, LONGEST_REST, bisect_batch, until_durable
+from consumer.pipeline.late_charges import LateCharges
 from consumer.pipeline.publish import Publisher
 from consumer.pipeline.recording import Recording
 from consumer.results.events import Outlet
@@ -62,6 +63,8 @@ class Settler:
         self._recording = recording
         self._batch = batch
         self._breakers = breakers
+        self.late_charges = LateCharges(pool=pool, metrics=recording.metrics)
+        """Shared with everybody here who may lose a claim."""
         # Bounded by `HealSlots`: it has no free slot while too many ended heals wait here.
         self._queue: asyncio.Queue[Settlement | None] = asyncio.Queue()
         self._settling = asyncio.TaskGroup()
@@ -130,22 +133,31 @@ class Settler:
         self._set_aside([s for s in ready if s.attempt.id in settled.busy])
         ready = [s for s in ready if s.attempt.id not in settled.busy]
         self._without_waiter = len(ready) - settled.woken
-        self._live.forget(s.attempt.id for s in ready)
+        mine = [s for s in ready if s.attempt.id in settled.mine]
+        lost = [s for s in ready if s.attempt.id not in settled.mine]
+        self._live.forget(s.attempt.id for s in mine)
         self._breakers.learn(settled.verdicts, woken=settled.woken, notes=notes)
         self._publisher.offer([*_in_order(ready, settled)])
         for relapse, _ in settled.relapses.values():
             self._metrics.relapses[relapse.strategy].inc()
             log.warning("relapse", failure_id=str(relapse.failure_id), of_attempt=str(relapse.of_attempt))
-        async for settlement in yielding_to_loop(ready):
-            if settlement.attempt.id in settled.mine:
-                self._recording.heal(settlement)
-            else:
-                # Another owner has the claim, or an earlier transaction of ours with an unknown outcome did commit; the
-                # outbox sweeper publishes what that one wrote.
-                self._metrics.claims_lost.inc()
-                log.warning("settled_by_another", attempt_id=str(settlement.attempt.id))
+        async for settlement in yielding_to_loop(mine):
+            self._recording.heal(settlement)
         for found in settled.drifted:
             self._recording.drift(found)
+        for settlement in lost:
+            await self._end_lost(settlement)
+
+    async def _end_lost(self, settlement: Settlement) -> None:
+        """End what was not this process's own to settle.
+
+        Another owner has the claim, or an earlier transaction of ours with an unknown outcome did commit; the outbox
+        sweeper publishes what that one wrote.
+        """
+        self._metrics.claims_lost.inc()
+        log.warning("settled_by_another", attempt_id=str(settlement.attempt.id))
+        await self.late_charges.count_settlement(settlement)
+        self._live.forget([settlement.attempt.id])
 
     def _set_aside(self, busy: Sequence[Settlement]) -> None:
         """Have heals settled again whose failure's row another transaction holds; they hold up no other."""
@@ -169,6 +181,7 @@ class Settler:
         if bare.attempt == refused.attempt:
             # There is nothing more to strip: the claim stands, and is taken over when its deadline has passed.
             log.error("settle_refused", attempt_id=str(bare.attempt.id), error=str(error)[:300])
+            await self.late_charges.count_settlement(bare)
             self._live.forget([bare.attempt.id])
             return
         log.warning("settle_without_content", attempt_id=str(bare.attempt.id), error=str(error)[:300])

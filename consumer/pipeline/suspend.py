@@ -13,11 +13,13 @@ import structlog
 from consumer.errors import RefusedByDatabase, TransientError
 from consumer.event_loop import jittered
 from consumer.flow_control.slots import HealSlots
-from consumer.metrics import LoopPhase, Metrics
+from consumer.metrics import LoopPhase
 from consumer.model import OwnerId
 from consumer.model.suspension import Suspension
 from consumer.pipeline.durable import bisect_batch, until_durable
+from consumer.pipeline.late_charges import LateCharges
 from consumer.pipeline.publish import Publisher
+from consumer.store.late_charges import LateCharge
 from consumer.store.pool import Pool
 from consumer.store.suspended import SuspendResult, suspend
 
@@ -32,12 +34,13 @@ BUSY_REST: Final = timedelta(seconds=1)
 class Suspender:
     """Queues heals that are to be suspended, and makes that durable in batches."""
 
-    def __init__(self, pool: Pool, owner: OwnerId, live: HealSlots, publisher: Publisher, metrics: Metrics) -> None:
+    def __init__(self, pool: Pool, owner: OwnerId, live: HealSlots, publisher: Publisher, late: LateCharges) -> None:
         self._pool = pool
         self._owner = owner
         self._live = live
         self._publisher = publisher
-        self._metrics = metrics
+        self._metrics = late.metrics
+        self._late_charges = late
         # Bounded by `HealSlots`, as the settler's queue is.
         self._queue: asyncio.Queue[Suspension | None] = asyncio.Queue()
 
@@ -78,8 +81,14 @@ class Suspender:
             with self._metrics.timed(LoopPhase.SETTLE):
                 return await suspend(self._pool, self._owner, ready)
 
-        result = await until_durable(attempt, _log_retry)
-        self._live.forget(one.attempt_id for one in ready if one.attempt_id not in result.busy)
+        unanswered: list[TransientError] = []
+
+        def log_retry(error: TransientError, rest: float) -> None:
+            unanswered.append(error)
+            log.warning("suspend_failed", error=str(error)[:300], retry_in=rest)
+
+        result = await until_durable(attempt, log_retry)
+        self._live.forget(one.attempt_id for one in ready if one.attempt_id in result.mine)
         for one in ready:
             if one.attempt_id in result.first:
                 self._publisher.offer(one.messages)
@@ -95,14 +104,25 @@ class Suspender:
             elif one.attempt_id not in result.busy:
                 # Another owner has the claim, or an earlier transaction of ours with an unknown outcome did commit.
                 log.warning("suspended_by_another", attempt_id=str(one.attempt_id))
+                await self._forget_lost(one, is_kept=bool(unanswered))
         return result
 
     async def _suspend_alone(self, refused: Suspension, error: RefusedByDatabase) -> SuspendResult:
         # The claim stands, and is taken over when its deadline has passed: its heir goes on from what was kept before.
         log.error("suspend_refused", attempt_id=str(refused.attempt_id), error=str(error)[:300])
-        self._live.forget([refused.attempt_id])
+        await self._forget_lost(refused, is_kept=False)
         return SuspendResult(mine=frozenset(), first=frozenset(), busy=frozenset())
 
-
-def _log_retry(error: TransientError, rest: float) -> None:
-    log.warning("suspend_failed", error=str(error)[:300], retry_in=rest)
+    async def _forget_lost(self, one: Suspension, *, is_kept: bool) -> None:
+        """Forget a heal that this process has not suspended; what may be kept all the same is no late charge."""
+        if not is_kept:
+            await self._late_charges.count(
+                LateCharge(
+                    attempt_id=one.attempt_id,
+                    org_id=one.org_id,
+                    strategy=one.strategy,
+                    amount=one.unkept_charge,
+                    pays_from=one.pays_from,
+                )
+            )
+        self._live.forget([one.attempt_id])

@@ -20,6 +20,7 @@ from consumer.model import (
     JsonObject,
     LadderProgress,
     Message,
+    MicroAud,
     Next,
     Outcome,
     PassedOver,
@@ -67,6 +68,8 @@ class FinishedHeal:
     """An effect of it may have begun."""
     others: Mapping[str, bool] = field(default_factory=dict)
     """Whether the last call to each of its further dependencies found it healthy."""
+    unkept_charge: MicroAud = MicroAud(0)
+    """What it has cost that no kept state tells."""
 
     @property
     def would_heal(self) -> tuple[Heal, ...]:
@@ -113,6 +116,7 @@ def settle_heal(
         effect_in_doubt=leaves_doubt(outcome),
         ladder_progress=climb if following.counts or isinstance(outcome, Refused | RetryLater) else None,
         epoch=ended.claim.epoch,
+        unkept_charge=ended.unkept_charge,
         approval_unused=_leaves_approval_unused(ended, heal),
         unpaid=heal.hold if unpaid and heal is not None and following.status is Status.DEFERRED else None,
         pays_from=heal.intent.pays_from if heal is not None else Budget.TEXT,

@@ -287,7 +287,7 @@ def stages_of(parts: Resources, wake: asyncio.Event, died: Callable[[], None] = 
             wake=wake.set,
         ),
         settler=settler,
-        suspender=Suspender(pool, me, live, publisher, metrics),
+        suspender=Suspender(pool, me, live, publisher, settler.late_charges),
         publisher=publisher,
         recording=recording,
         live=live,

@@ -39,6 +39,7 @@ SELECT org_id, sum(held)::bigint AS held FROM heal_claim
 _OWE = """
 INSERT INTO heal_debt (attempt_id, org_id, strategy, amount, pays_from)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::text[])
+ON CONFLICT (attempt_id) DO UPDATE SET amount = heal_debt.amount + excluded.amount
 """
 
 _LOCKOUTS = """

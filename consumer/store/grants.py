@@ -50,6 +50,7 @@ PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     "heal_turn": ("SELECT", "UPDATE"),
     "heal_binding": ("SELECT", "INSERT", "UPDATE"),
     "heal_made_asset": _ALL,
+    "heal_late_charge": ("SELECT", "INSERT", "DELETE"),
     "FUNCTION shw_history()": ("EXECUTE",),
 }
 """By table, in the order of the migrations, then functions. UPDATE on `organizations` and `heal_turn` is for locks."""

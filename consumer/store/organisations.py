@@ -40,6 +40,7 @@ WITH chosen AS MATERIALIZED (
     "producer_drift": "DELETE FROM producer_drift WHERE org_id = $1",
     "heal_owed": "DELETE FROM heal_owed WHERE org_id = $1",
     "heal_debt": "DELETE FROM heal_debt WHERE org_id = $1",
+    "heal_late_charge": "DELETE FROM heal_late_charge WHERE org_id = $1",
     "heal_wallet_note": "DELETE FROM heal_wallet_note WHERE org_id = $1",
     "heal_success": "DELETE FROM heal_success WHERE org_id = $1",
     "heal_relapse": "DELETE FROM heal_relapse WHERE org_id = $1",

@@ -3,17 +3,34 @@
 import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
+from pydantic import SecretStr
 
 from consumer.heal.strategy import EffectGate, Task
-from consumer.model import Healed, MicroAud, NotHealed, Outcome, Proof, Refused, RetryLater, Unknown
-from schemas.names import Code, Effect, StrategyName, Verdict
+from consumer.model import (
+    AttemptId,
+    Healed,
+    MicroAud,
+    NotHealed,
+    OrgId,
+    Outcome,
+    Proof,
+    Refused,
+    RetryLater,
+    Unknown,
+)
+from consumer.settings import PostgresSettings
+from consumer.store.late_charges import LateCharge, count_late_charge
+from consumer.store.pool import open_pool
+from schemas.names import Budget, Code, Effect, StrategyName, Verdict
 from tests.support import oracle
-from tests.support.pipeline import Site, catalog, environment_of, event, until
+from tests.support.patience import PATIENCE
+from tests.support.pipeline import Running, Site, catalog, environment_of, event, until
 from tests.support.shw import shw
 from tests.support.worlds.jobs import Jobs, Orders
 from tests.support.worlds.scripted import Heals, scripted
@@ -140,6 +157,106 @@ async def test_a_charge_outlives_the_process_that_kept_its_state(embedded_place:
     attempt = json.loads(await place.db.fetchval("SELECT details FROM workflow_heal_attempts"))
     assert attempt.get("code") is None
     assert await place.db.fetchval("SELECT sum(amount) FROM token_usage_events") == Decimal("-0.08")
+
+
+class Overtaken:
+    """A heal that is charged, and stands still until another process has ended it or goes on with it."""
+
+    def __init__(self, then: Outcome | None) -> None:
+        self.charged, self.goes_on = asyncio.Event(), asyncio.Event()
+        self.then = then
+        self.done = 0
+
+    async def heal(self, task: Task, gate: EffectGate) -> Outcome:
+        self.done += 1
+        if self.done > 1:
+            return Healed(proofs=(PROOF,))
+        await gate.begin()
+        gate.charge(MicroAud(12_000))
+        self.charged.set()
+        await self.goes_on.wait()
+        if self.then is None:
+            await gate.begin()
+            raise AssertionError(f"{task.attempt_id} is another's")
+        return self.then
+
+
+async def is_overtaken(place: Site) -> None:
+    """What the database says once the other consumer took the claim over."""
+    await place.db.execute(
+        "UPDATE heal_claim c SET owner = o.owner, epoch = c.epoch + 1, claimed_at = c.claimed_at - interval '1 minute'"
+        " FROM heal_owner o WHERE isfinite(o.lease_until) AND o.owner <> c.owner"
+    )
+
+
+async def counted_by(*both: Running) -> bool:
+    told = sum(one.metric("shw_credits_spent_aud_total", strategy="auto-retry") for one in both)
+    return told == pytest.approx(0.012)
+
+
+@pytest.mark.parametrize("then", [Unknown(reason="no answer"), None], ids=["settles", "finds out at its gate"])
+async def test_what_a_heal_cost_whose_claim_another_parked_is_settled_with_the_decision(
+    embedded_place: Site, then: Outcome | None
+) -> None:
+    place, org, overtaken = embedded_place, await embedded_place.organisation("1"), Overtaken(then)
+    strategies = scripted(overtaken.heal, kind=Effect.UNSAFE)
+    async with place.consumer(strategies), place.in_another_group().consumer(strategies):
+        await place.publish(event(org))
+        await asyncio.wait_for(overtaken.charged.wait(), PATIENCE)
+        await is_overtaken(place)
+        await until(lambda: place.count("heal_claim WHERE owner = 'parked'"))
+        assert await place.db.fetchval("SELECT charged FROM heal_claim") == 0
+        overtaken.goes_on.set()
+        await until(lambda: place.count("heal_claim WHERE charged = 12000"))
+        assert await budget(place, org) == Decimal("0.95")
+        (row,) = (await place.failures()).values()
+        ran = await asyncio.to_thread(
+            shw, "resolve", str(row["id"]), "--reason", "looked", settings=environment_of(place.settings)
+        )
+        assert ran.code == 0, ran.err
+        await until(lambda: _has_no_claim(place))
+    assert await budget(place, org) == Decimal("0.988")
+    await oracle.credits_add_up(place, {org: "1"})
+
+
+@pytest.mark.parametrize("left", ["1", "0.058"])
+async def test_what_a_heal_cost_whose_claim_has_ended_is_a_debt(embedded_place: Site, left: str) -> None:
+    place, org = embedded_place, await embedded_place.organisation(left)
+    overtaken = Overtaken(NotHealed(code=Code.NOT_HEALED, reason="no"))
+    strategies = scripted(overtaken.heal, kind=Effect.KEYED)
+    async with place.consumer(strategies) as running, place.in_another_group().consumer(strategies) as heir:
+        await place.publish(event(org))
+        await asyncio.wait_for(overtaken.charged.wait(), PATIENCE)
+        await is_overtaken(place)
+        assert (await running.settled(1))["orders.sync"]["status"] == "resolved"
+        if left != "1":  # others of the platform spend meanwhile
+            await place.db.execute("UPDATE token_wallets SET text_budget_aud = 0.002")
+        overtaken.goes_on.set()
+        await until(lambda: place.count("heal_late_charge WHERE amount = 12000"))
+        owed = await place.db.fetchval("SELECT coalesce(sum(amount), 0) FROM heal_debt")
+        expected = Decimal("0.988") if left == "1" else Decimal(0)
+        assert (await budget(place, org), owed) == (expected, 0 if left == "1" else 10_000)
+        await until(lambda: counted_by(running, heir))
+
+
+async def test_a_late_charge_counts_once_however_often_it_is_sent(database: str) -> None:
+    async with open_pool(PostgresSettings(dsn=SecretStr(database), pool_size=4)) as pool:
+        org = OrgId(uuid4())
+        await pool.execute("INSERT INTO organizations (id) VALUES ($1)", org)
+        await pool.execute("INSERT INTO token_wallets (org_id, text_budget_aud) VALUES ($1, 1)", org)
+        charge = LateCharge(
+            attempt_id=AttemptId(uuid4()),
+            org_id=org,
+            strategy=StrategyName.AUTO_RETRY,
+            amount=MicroAud(300_000),
+            pays_from=Budget.TEXT,
+        )
+        counted = await asyncio.gather(*(count_late_charge(pool, charge) for _ in range(4)))
+        assert sorted(counted) == [False, False, False, True]
+        # Another process was charged for the same attempt.
+        assert await count_late_charge(pool, replace(charge, id=uuid4(), amount=MicroAud(900_000)))
+        assert await pool.fetchval("SELECT text_budget_aud FROM token_wallets") == 0
+        assert await pool.fetchval("SELECT amount FROM heal_debt") == 200_000
 
 
 async def test_a_negative_charge_is_a_bug_of_its_strategy(embedded_place: Site) -> None:

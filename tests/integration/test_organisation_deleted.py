@@ -26,6 +26,7 @@ OWN = (
     "producer_drift",
     "heal_owed",
     "heal_debt",
+    "heal_late_charge",
     "heal_wallet_note",
     "heal_wallet_level",
     "heal_budget_level",

@@ -20,9 +20,11 @@ from consumer.model.batch import Received
 from consumer.ownership.permission import Permission
 from consumer.pipeline.durable import until_durable
 from consumer.pipeline.healing import HealTasks
-from consumer.pipeline.inherited import Continued, continue_from_state
+from consumer.pipeline.inherited import Continued, continue_from_state, ends_unhealed
 from consumer.pipeline.intake import Intake
+from consumer.pipeline.late_charges import LateCharges
 from consumer.plan.planner import Planner
+from consumer.store.late_charges import LateCharge
 from consumer.store.leases import Inherited
 from schemas.names import Effect, Status
 from tests.simulation.scenarios import EXAMPLES
@@ -128,12 +130,12 @@ def a_decision_frees_the_scope_of_an_effect_in_doubt(patch: pytest.MonkeyPatch) 
 
 
 def an_heir_acts_on_what_was_revoked(patch: pytest.MonkeyPatch) -> None:
-    ends = consumer.pipeline.healing._ends_unhealed  # noqa: SLF001
+    ends = ends_unhealed
 
     def acts(inherited: Inherited, plan: Plan) -> Outcome | None:
         return ends(replace(inherited, revoked=False), plan)
 
-    patch.setattr(consumer.pipeline.healing, "_ends_unhealed", acts)
+    patch.setattr(consumer.pipeline.healing, "ends_unhealed", acts)
     no_revocation_reaches_the_gate(patch)
 
 
@@ -204,6 +206,23 @@ def a_charge_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Gate, "charge", lambda *_: None)
 
 
+def what_a_heal_cost_is_forgotten_with_its_claim(patch: pytest.MonkeyPatch) -> None:
+    async def forgets(*_: object) -> None:
+        return None
+
+    patch.setattr(LateCharges, "count", forgets)
+
+
+def a_late_charge_counts_whoever_settled(patch: pytest.MonkeyPatch) -> None:
+    """Let a process that settled it in a transaction whose commit was not answered count it once more."""
+    count = ModelStore.count_late_charge
+
+    def counts(store: Any, charge: LateCharge) -> bool:  # noqa: ANN401 - ModelStore, from within
+        return count(store, replace(charge, finished_at=None))
+
+    patch.setattr(ModelStore, "count_late_charge", counts)
+
+
 def an_heir_forgets_what_was_charged(patch: pytest.MonkeyPatch) -> None:
     inherited = ModelStore.inherited
 
@@ -271,6 +290,12 @@ def while_the_database_is_away(number: int) -> Scenario:
     return Scenario(seed=number, events=events, faults=faults)
 
 
+def while_answers_are_lost(number: int) -> Scenario:
+    """Give scenarios in which commits are not answered while heals end."""
+    events = tuple(Event(name=n, at=1 + n / 4, scope=n) for n in range(8))
+    return Scenario(seed=number, events=events, faults=(Fault(at=2, wrong=Wrong.CUT, lasts=25),))
+
+
 def decided_in_a_heal(effect: Effect, act: Act, *then: Wrong) -> Scenes:
     """Give scenarios in which a person decides in the middle of heals, each time a little later, and decides again."""
 
@@ -320,6 +345,7 @@ def on_another_rung(number: int) -> Scenario:
 STOPPED: Final = in_a_long_heal(Wrong.STOP, 14, Effect.IDEMPOTENT, Act.LATE)
 STOPPED_PAST_DEADLINE: Final = in_a_long_heal(Wrong.STOP, 34, Effect.IDEMPOTENT, Act.SLOW)
 STOPPED_LONG: Final = in_a_long_heal(Wrong.STOP, 60, Effect.IDEMPOTENT, Act.SLOW)
+UNSAFE_STOPPED: Final = in_a_long_heal(Wrong.STOP, 60, Effect.UNSAFE, Act.MUTE)
 JUMPS: Final = in_a_long_heal(Wrong.CLOCK_JUMPS, 12, Effect.IDEMPOTENT, Act.SLOW)
 JOBS_KILLED: Final = in_a_long_heal(Wrong.CRASH, 3, Effect.KEYED, Act.JOB)
 UNSAFE_JOBS_KILLED: Final = in_a_long_heal(Wrong.CRASH, 3, Effect.UNSAFE, Act.JOB)
@@ -357,6 +383,8 @@ MUTANTS: Final[tuple[tuple[Break, Scenes, str], ...]] = (
     (what_was_kept_is_gone_on_with_whatever_a_person_decided, decided_before_an_order, "after a person decided"),
     (a_charge_is_forgotten, while_messages_fail, "G6"),
     (an_heir_forgets_what_was_charged, with_many_jobs, "G6"),
+    (what_a_heal_cost_is_forgotten_with_its_claim, UNSAFE_STOPPED, "G6"),
+    (a_late_charge_counts_whoever_settled, while_answers_are_lost, "G6"),
     (intake_gives_up_where_the_database_is_away, while_the_database_is_away, "G1"),
 )
 

@@ -44,6 +44,15 @@ def test_what_a_stopped_process_left_is_healed_by_another_and_nobody_acts_twice_
     assert row.failure.org_id == ORGS[0]
 
 
+def test_what_a_process_was_charged_while_others_took_it_for_dead_is_settled() -> None:
+    events = (Event(name=0, at=1, effect=Effect.UNSAFE, acts=(Act.MUTE,)),)
+    faults = tuple(Fault(at=4, wrong=Wrong.STOP, machine=n, lasts=60) for n in range(1))
+    tables = play(Scenario(seed=3, machines=2, events=events, faults=faults)).sim.store.tables
+    (claim,) = tables.claims.values()
+    assert [attempt.spent for _, attempt in tables.attempts.values()] == [0]
+    assert (claim.owner, claim.charged) == ("parked", 10_000)
+
+
 def test_where_one_rung_refuses_or_has_used_up_its_attempts_the_next_one_heals() -> None:
     events = (
         Event(name=0, at=1, effect=Effect.KEYED, acts=(Act.NO, Act.WORKS)),

@@ -46,9 +46,10 @@ from consumer.store.debts import apply_owed
 from consumer.store.due import Due
 from consumer.store.heal_requests import ask_heal
 from consumer.store.intake import Arrival
+from consumer.store.late_charges import LateCharge, count_late_charge
 from consumer.store.leases import Inherited
 from consumer.store.rows import progress_json
-from schemas.names import Code, Disposition, Effect, FailureType, Status, StrategyName
+from schemas.names import Budget, Code, Disposition, Effect, FailureType, Status, StrategyName
 from tests.support.simulation.loop import EPOCH
 from tests.support.simulation.scenario import BUDGETS, ORGS
 from tests.support.simulation.store import Claimed, ModelStore
@@ -311,6 +312,23 @@ class Both:
                 ruled = await decisions.decide(connection, row.failure.id, request, TELL)
             assert self.model.decide(row.failure.id, request.decision) is ruled.ruling
 
+    async def charge_late(self) -> None:
+        tables = self.model.tables
+        of = {attempt: failure for attempt, (failure, _) in tables.attempts.items()}
+        of |= {claim.attempt_id: claim.failure_id for claim in tables.claims.values()}
+        for attempt_id in self.dice.sample(sorted(of), min(1, len(of))):
+            charge = LateCharge(
+                attempt_id=attempt_id,
+                org_id=tables.failures[of[attempt_id]].failure.org_id,
+                strategy=StrategyName.AUTO_RETRY,
+                amount=MicroAud(self.dice.choice((1_000, 70_000))),
+                pays_from=Budget.TEXT,
+                finished_at=self.dice.choice((None, None, EPOCH)),
+            )
+            for _ in range(2):
+                real = await count_late_charge(self.pool, charge)
+                assert self.model.count_late_charge(charge) == real
+
     async def ask(self) -> None:
         rows = [row for row in self.model.tables.failures.values() if row.status is Status.GIVEN_UP]
         for row in self.dice.sample(rows, min(1, len(rows))):
@@ -353,6 +371,7 @@ class Both:
             assert at is None or abs(at - now - row["due"]) < CLOSE, (row, at - now)
         claims = await self.pool.fetch(
             "SELECT scope, failure_id, attempt_id, step, owner, begun, held, revoked, parked_step, epoch, begun_since,"
+            " CASE owner WHEN 'parked' THEN charged ELSE 0 END,"
             " state->>'n', state_version,"
             " extract(epoch FROM look_at - clock_timestamp())::float8 AS look_at,"
             " extract(epoch FROM suspended_at - clock_timestamp())::float8 AS suspended_at,"
@@ -371,6 +390,7 @@ class Both:
                 c.parked_step,
                 c.epoch,
                 c.begun_since,
+                c.charged,
                 None if c.state is None else str(c.state.content["n"]),
                 None if c.state is None else c.state.version,
             )
@@ -494,6 +514,7 @@ async def do_the_same(seed: int, database: str) -> None:
             both.by_hand,
             both.decide,
             both.ask,
+            both.charge_late,
         ]
         done = []
         for _ in range(60):

@@ -189,7 +189,7 @@ class Credits:
 
     def owe(self, org_id: OrgId, attempt: AttemptId, beyond: int) -> None:
         if beyond > 0:
-            self.debts[attempt] = (org_id, beyond)
+            self.debts[attempt] = (org_id, beyond + self.debts.get(attempt, (org_id, 0))[1])
 
     def collect(self, orgs: Collection[OrgId]) -> None:
         for attempt, (org_id, amount) in list(self.debts.items()):

@@ -103,7 +103,8 @@ class Oracle:
         """Whether everything has ended, or waits for a person or for credits."""
         tables = self.sim.store.tables
         return not (
-            any(claim.owner != PARKED for claim in tables.claims.values())
+            any(machine.heals for machine in self.sim.machines if machine.alive)
+            or any(claim.owner != PARKED for claim in tables.claims.values())
             or tables.outbox
             or tables.changes
             or any(self._is_open(row) for row in tables.failures.values())
@@ -159,10 +160,15 @@ class Oracle:
             held = sum(claim.held for claim in tables.claims.values() if claim.org_id == org)
             owed = sum(amount for one, amount in tables.credits.debts.values() if one == org)
             left = budget + self.topped_up[org] - tables.credits.wallets[org] - held + owed
-            assert left == sum(a.spent for a in mine), f"G6: {left} left the wallet of {org}"
+            late: int = sum(one.amount for one in tables.late.values() if one.org_id == org)
+            for claim in tables.claims.values():  # what stands on these is settled with a decision
+                if claim.owner == PARKED and claim.org_id == org:
+                    late -= claim.charged - tables.attempts[claim.attempt_id][1].spent
+            assert left == sum(a.spent for a in mine) + late, f"G6: {left} left the wallet of {org}"
         for attempt_id, (_, attempt) in tables.attempts.items():
             said = self.sim.world.charges_of(attempt_id, {m.owner for m in self.sim.machines if m.alive})
-            assert attempt.spent in said, f"G6: {attempt_id} was charged {said}, and {attempt.spent} is settled"
+            known = attempt.spent + sum(one.amount for one in tables.late.values() if one.attempt_id == attempt_id)
+            assert known in said, f"G6: {attempt_id} was charged {sorted(said)}, and {known} is settled"
 
     def _steps_are_whole(self, row: Row) -> None:
         failure = row.failure

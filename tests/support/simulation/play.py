@@ -22,6 +22,7 @@ import consumer.service.app
 from consumer.catalog import parse_catalog
 from consumer.errors import ConfigError, TransientError
 from consumer.flow_control.dependencies import Dependencies
+from consumer.flow_control.slots import HealSlots
 from consumer.ingest import liveness
 from consumer.kafka.group import group_answers
 from consumer.kafka.reader import Listener, open_reader
@@ -81,6 +82,8 @@ class Machine:
     back_after: float = 5.0
     dependencies: Dependencies | None = None
     """What its present life knows of the dependencies of its heals."""
+    heals: HealSlots | None = None
+    """The heals of its present life that it has begun, or that are not settled yet."""
 
     @property
     def owner(self) -> OwnerId:
@@ -289,6 +292,7 @@ class Simulation:
             id(open_writer): lambda *_: _given(ModelWriter(self.broker)),
             id(group_answers): self._group_answers,
             id(Dependencies): self._dependencies,
+            id(HealSlots): self._heal_slots,
             id(loops.TICK): SELDOM,
             id(memory.TRIM_EVERY): SELDOM,
             id(liveness.LOOK_EVERY): SELDOM,
@@ -303,6 +307,11 @@ class Simulation:
         machine = self._now_running()
         machine.dependencies = Dependencies(first)
         return machine.dependencies
+
+    def _heal_slots(self, slots: int, *, resume_share: float, organisation_share: float) -> HealSlots:
+        machine = self._now_running()
+        machine.heals = HealSlots(slots, resume_share=resume_share, organisation_share=organisation_share)
+        return machine.heals
 
     def _open_pool(self, *_: object, **__: object) -> AbstractAsyncContextManager[Line]:
         return _given(

@@ -24,6 +24,7 @@ from consumer.store import (
     due,
     intake,
     intake_breaker,
+    late_charges,
     leases,
     outbox,
     pauses,
@@ -41,6 +42,7 @@ from consumer.store.decisions import TellChange
 from consumer.store.due import Due, Picked, Started
 from consumer.store.intake import Arrival, Aside, Taken
 from consumer.store.intake_breaker import IntakeState
+from consumer.store.late_charges import LateCharge
 from consumer.store.leases import Inherited, LeaseReading, ReadableStates
 from consumer.store.pauses import EndedPauses, TellPause
 from consumer.store.plan_answers import take_answer_notes
@@ -214,6 +216,10 @@ async def collect_debts(line: Line) -> MicroAud:
     return await line.ask(lambda store: store.collect_debts())
 
 
+async def count_late_charge(line: Line, charge: LateCharge) -> bool:
+    return await line.ask(lambda store: store.count_late_charge(charge))
+
+
 async def hear(line: Line, *_: object) -> None:
     await line.ask(lambda _: None)
 
@@ -361,6 +367,7 @@ STATEMENTS: Final[Mapping[Callable[..., Awaitable[Any]], Callable[..., Awaitable
     shadows_to_look_at: none_stand,
     take_answer_notes: none_answered,
     apply_owed: collect_debts,
+    late_charges.count_late_charge: count_late_charge,
     look_at_wallets: no_wallets_looked_at,
     aside.read_aside: none_aside,
     aside.count_aside: none_counted,

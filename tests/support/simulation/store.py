@@ -45,6 +45,7 @@ from consumer.store.breakers import BreakerRequest, Probes
 from consumer.store.decisions import TellChange
 from consumer.store.due import Due, Started
 from consumer.store.intake import Arrival, Taken
+from consumer.store.late_charges import LateCharge
 from consumer.store.leases import Inherited, LeaseReading, ReadableStates
 from consumer.store.outbox import PERSON
 from consumer.store.pauses import EndedPauses
@@ -61,7 +62,7 @@ from tests.support.simulation.loop import EPOCH
 FINAL: Final = (Status.RESOLVED, Status.GIVEN_UP)
 PICKED: Final = (Status.PENDING, Status.DEFERRED)
 OUTLET: Final = Outlet(results_topic="r", dlq_topic="d", max_bytes=1_000_000)
-STANDING: Final = ("failures", "claims", "attempts", "outbox", "leases", "renewals", "changes", "pauses")
+STANDING: Final = ("failures", "claims", "attempts", "outbox", "leases", "renewals", "changes", "pauses", "late")
 SUSPENDED: Final = OwnerId("suspended")
 """Whose lease never ends: the heal waits for another system."""
 HURRIED_FROM: Final = 10.0
@@ -138,6 +139,8 @@ class Tables:
     changes: dict[tuple[FailureId, int], StatusChange] = field(default_factory=dict)
     pauses: dict[UUID, tuple[HealingPause, float]] = field(default_factory=dict)
     """Those in force, each with when it was committed, by the world's time."""
+    late: dict[UUID, LateCharge] = field(default_factory=dict)
+    """Those that are counted."""
 
     def saved(self) -> list[tuple[object, dict[str, object]]]:
         """Give a savepoint."""
@@ -166,6 +169,8 @@ class ModelStore:
             breakers=Breakers(now=now),
             rates=Rates(now=now),
         )
+        self.on_keep: Callable[[Claimed], None] = lambda _: None
+        """Told of each claim on which a state, and with it what the heal has cost, is durable now."""
         self.on_suspend: Callable[[Claimed], None] = lambda _: None
         """Told of each claim that is about to be suspended."""
 
@@ -533,7 +538,9 @@ class ModelStore:
 
     def keep(self, owner: OwnerId, claim: Claim, state: KeptState) -> None:
         """Keep a state on a claim, also on one that was revoked."""
-        self._reclaim(replace(self._owned(owner, claim), state=state, begun_since=False))
+        owned = self._owned(owner, claim)
+        self._reclaim(replace(owned, state=state, begun_since=False))
+        self.on_keep(owned)
 
     def stands(self, owner: OwnerId, claim: Claim) -> Claimed:
         """Give a claim as it stands; raise where it is another's, or was revoked."""
@@ -635,6 +642,7 @@ class ModelStore:
             if claim is None or not self.may_suspend(claim, owner, suspension.epoch):
                 continue
             self.on_suspend(claim)
+            self.on_keep(claim)
             mine.add(claim.attempt_id)
             heal, since = suspension.heal, self.now() if claim.suspended_at is None else claim.suspended_at
             wait = max(1.0, heal.look_again.total_seconds())
@@ -788,6 +796,22 @@ class ModelStore:
             replicas=sum(until > self.now() for until in self.tables.leases.values()),
             outbox_oldest=max((0.0, *(self.now() - p.created_at for p in self.tables.outbox.values()))),
         )
+
+    # late_charges.py
+
+    def count_late_charge(self, charge: LateCharge) -> bool:
+        with self._transaction() as tables:
+            _, ended = tables.attempts.get(charge.attempt_id, (None, None))
+            if charge.id in tables.late or (ended is not None and ended.finished_at == charge.finished_at):
+                return False
+            parked = [c for c in tables.claims.values() if (c.attempt_id, c.owner) == (charge.attempt_id, PARKED)]
+            for claim in parked:
+                self._reclaim(replace(claim, charged=MicroAud(claim.charged + charge.amount)))
+            if not parked:
+                tables.credits.owe(charge.org_id, charge.attempt_id, charge.amount)
+                tables.credits.collect({charge.org_id})
+            tables.late[charge.id] = charge
+        return True
 
     # people
 

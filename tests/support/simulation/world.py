@@ -68,7 +68,7 @@ ANSWERS_AFTER: Final = {Act.LATE: 20.0}
 
 
 LONGEST: Final = timedelta(seconds=90)
-NOTHING: Final = frozenset({0})
+NOTHING: Final[frozenset[int]] = frozenset()
 
 
 class JobKept(HealState):
@@ -112,43 +112,50 @@ class World:
     """Runs of a strategy: no suspension takes a claim away from its owner in the middle of one."""
     said_not_to_have_happened: Counter[FailureId] = field(default_factory=Counter)
     """How often a person said of a failure that its effect did not happen."""
-    charged: dict[tuple[AttemptId, OwnerId], frozenset[int]] = field(default_factory=dict)
-    """What each process knows that a heal has cost; several where it is not known which state it went on from."""
-    kept: dict[AttemptId, frozenset[int]] = field(default_factory=dict)
-    """What it had cost when its state was kept last; several while that is under way."""
+    kept: Counter[AttemptId] = field(default_factory=Counter)
+    """What heals have cost as far as a state that is kept tells."""
+    unkept: Counter[tuple[AttemptId, OwnerId]] = field(default_factory=Counter)
+    """What heals have cost besides, by the process that knows it."""
+    unanswered: set[tuple[AttemptId, OwnerId]] = field(default_factory=set)
+    """Processes that do not know whether what a heal has cost is kept."""
 
     def __post_init__(self) -> None:
         self.store.on_suspend = self._is_suspended
+        self.store.on_keep = self._is_kept
+
+    def _is_kept(self, claim: Claimed) -> None:
+        self.kept[claim.attempt_id] += self.unkept.pop((claim.attempt_id, claim.owner), 0)
 
     def _is_suspended(self, claim: Claimed) -> None:
         if (claim.owner, claim.attempt_id) in self.under_way:
             self.broken.append(f"G3: {claim.scope} is suspended while {claim.owner} heals it")
 
     def charges_of(self, attempt: AttemptId, alive: Collection[OwnerId]) -> frozenset[int]:
-        """Give what a heal may have cost: what a process knew of it that died is lost, unless it was kept."""
-        known = {owner: amounts for (one, owner), amounts in self.charged.items() if one == attempt}
-        lost = frozenset() if known and known.keys() <= set(alive) else self.kept.get(attempt, NOTHING)
-        return lost.union(*known.values())
+        """Give what a heal may have cost: what a process alone knew, and died, may be lost, or be settled before."""
+        sums = frozenset({self.kept[attempt]})
+        for run, amount in self.unkept.items():
+            if run[0] == attempt:
+                is_known = run[1] in alive and run not in self.unanswered
+                sums = frozenset(before + amount for before in sums) | (NOTHING if is_known else sums)
+        return sums
 
     def charge(self, task: Task, owner: OwnerId, gate: EffectGate, amount: int) -> None:
         """Charge a heal."""
-        run = (task.attempt_id, owner)
-        self.charged[run] = frozenset(before + amount for before in self.charged[run])
+        self.unkept[task.attempt_id, owner] += amount
         gate.charge(MicroAud(amount))
 
     async def keep(self, task: Task, owner: OwnerId, gate: EffectGate, state: HealState) -> None:
         """Keep a state, and with it what the heal has cost."""
-        now = self.charged[task.attempt_id, owner]
-        self.kept[task.attempt_id] = now | self.kept.get(task.attempt_id, NOTHING)
-        await gate.keep(state)
-        self.kept[task.attempt_id] = now
+        try:
+            await gate.keep(state)
+        except BaseException:
+            self.unanswered.add((task.attempt_id, owner))
+            raise
 
     @contextmanager
     def running(self, owner: OwnerId, task: Task) -> Iterator[None]:
         """Know that a process runs its strategy."""
         run = (owner, task.attempt_id)
-        before = self.kept.get(task.attempt_id, NOTHING) if task.kept is not None else NOTHING
-        self.charged[task.attempt_id, owner] = before
         self.under_way.add(run)
         try:
             yield
