@@ -1,7 +1,10 @@
 """Structured logging: one JSON object a line on stdout, with an event name, its fields and the failure's context."""
 
 import logging
+import math
 import sys
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from types import NoneType
 from typing import BinaryIO, Final, Literal
@@ -23,6 +26,10 @@ _OWN_FIELDS: Final = frozenset(
 
 _NOT_TEXT: Final = (int, float, NoneType, datetime, UUID)
 """Types of values that are not text, so there is nothing to redact."""
+
+
+LIBRARY_LINE_EVERY: Final = 1.0
+"""Seconds from one line of a library to its next."""
 
 
 def configure(level: Literal["debug", "info", "warning", "error"], stream: BinaryIO | None = None) -> None:
@@ -56,9 +63,24 @@ def get_logger() -> FilteringBoundLogger:
 
 
 class _LibraryHandler(logging.Handler):
-    """Log handler that writes the libraries' records as JSON lines of the same form."""
+    """Log handler that writes the libraries' records as JSON lines of the same form, one a second of each library.
+
+    With its server away a client library logs some hundred lines a second, which all say the same. What is left out is
+    counted on the library's next line, with the gravest of it.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._written: dict[str, float] = {}
+        self._left_out: dict[str, tuple[int, logging.LogRecord]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
+        library, now = record.name.partition(".")[0], self._clock()
+        if now - self._written.get(library, -math.inf) < LIBRARY_LINE_EVERY:
+            self._leave_out(library, record)
+            return
+        self._written[library] = now
         try:
             get_logger().log(
                 record.levelno,
@@ -66,9 +88,18 @@ class _LibraryHandler(logging.Handler):
                 logger=record.name,
                 message=record.getMessage(),
                 exc_info=record.exc_info,
+                **self._describe_left_out(library),
             )
         except Exception:  # noqa: BLE001 - logging's own contract: a line that cannot be written raises nothing
             self.handleError(record)
+
+    def _leave_out(self, library: str, record: logging.LogRecord) -> None:
+        count, gravest = self._left_out.get(library, (0, record))
+        self._left_out[library] = count + 1, max(gravest, record, key=lambda one: one.levelno)
+
+    def _describe_left_out(self, library: str) -> dict[str, object]:
+        count, gravest = self._left_out.pop(library, (0, None))
+        return {"left_out": count, "gravest_left_out": gravest.getMessage()} if gravest is not None else {}
 
 
 def _add_timestamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -4,17 +4,19 @@ Label values come from enums only (and partition numbers, and the catalog's own 
 series.
 """
 
+import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from importlib.metadata import version
 from itertools import product
 from typing import Final, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
 from consumer.errors import OwnFault
 from schemas.dependency_binding import BindingState
@@ -165,6 +167,17 @@ HEAL_BUCKETS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60
 # failure worth healing.
 TIME_TO_HEAL_BUCKETS: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0)
 
+ATTEMPT_ENDS: Final[Mapping[Result, tuple[Code | None, ...]]] = {
+    Result.SUCCESS: (None, Code.RECOVERED, Code.RELINKED),
+    Result.FAILED: tuple(set(Code) - {Code.RECOVERED, Code.RELINKED, Code.CRASHED, Code.INTERRUPTED}),
+    Result.ERROR: (Code.CRASHED,),
+    Result.UNKNOWN: (Code.INTERRUPTED,),
+}
+"""The codes that an attempt of each result can have: their series stand at 0 from the start."""
+
+DISTRIBUTION: Final = "self-healing-workflows"
+"""The package whose version `shw_build_info` tells."""
+
 RECENT: Final = 1000
 """Sliding window, in failures, over which the share of unknown ones is computed."""
 
@@ -198,6 +211,7 @@ class Metrics:
         self._create_bindings(registry)
         self._create_flow(registry)
         self._create_rows(registry)
+        self._create_health(registry)
         self._create_process(registry)
         self._create_api(registry)
         self._create_commands(registry)
@@ -292,6 +306,8 @@ class Metrics:
             self.replays[outcome].inc(0)
         for reason in PoisonReason:
             self.dead_letters[reason].inc(0)
+        for diagnosis in product(FailureType, Disposition):
+            self.diagnoses[diagnosis].inc(0)
 
     def _create_bindings(self, registry: CollectorRegistry) -> None:
         self.bindings_held = Gauge(
@@ -352,6 +368,9 @@ class Metrics:
         self.attempts = Children[tuple[FailureType, StrategyName, Result, Code | None], Counter](
             lambda key: attempts.labels(*key[:3], key[3] or "")
         )
+        for kind, strategy, (result, codes) in product(FailureType, StrategyName, ATTEMPT_ENDS.items()):
+            for code in codes:
+                self.attempts[kind, strategy, result, code].inc(0)
         heal_seconds = Histogram(
             "shw_heal_seconds",
             "From claim to outcome. Rises: the healed side is slow; look at its own latency before adding slots.",
@@ -368,6 +387,8 @@ class Metrics:
             registry=registry,
         )
         self.time_to_heal_seconds = Children[FailureType, Histogram](time_to_heal.labels)
+        for kind in FailureType:
+            self.time_to_heal_seconds[kind]
         self._create_credits(registry)
         self.drift_findings = Counter(
             "shw_drift_findings",
@@ -424,7 +445,8 @@ class Metrics:
             registry=registry,
         )
         self.command_letters = Children[PoisonReason, Counter](letters.labels)
-        self.command_letters[PoisonReason.NOT_AUTHENTIC].inc(0)
+        for reason in PoisonReason:
+            self.command_letters[reason].inc(0)
         self.commands_stopped = Gauge(
             "shw_commands_stopped",
             "1 while no commands are read; healing goes on. Stays: `commands_stopped` in the log says what to mend.",
@@ -559,6 +581,25 @@ class Metrics:
         self.rebalances = Counter(
             "shw_rebalances",
             "Times that partitions were assigned anew. Moves without a deploy: members die, or drain too slowly.",
+            registry=registry,
+        )
+
+    def _create_health(self, registry: CollectorRegistry) -> None:
+        Gauge(
+            "shw_build_info",
+            "Always 1; the labels say what runs. Several versions for long: a rolling deploy has got stuck.",
+            ["version", "python"],
+            registry=registry,
+        ).labels(version(DISTRIBUTION), ".".join(map(str, sys.version_info[:3]))).set(1)
+        ProcessCollector(registry=registry)
+        self.database_up = Gauge(
+            "shw_database_up",
+            "1 while the database answers this process. 0: bring PostgreSQL back, restart nobody.",
+            registry=registry,
+        )
+        self.kafka_up = Gauge(
+            "shw_kafka_up",
+            "1 while the brokers answer this process, as it last saw them. 0: bring Kafka back, restart nobody.",
             registry=registry,
         )
 

@@ -146,6 +146,7 @@ class MemberLiveness:
             self._stalled.clear()
             self._clocks["unread"].excuse(now)
         await self._check_clocks(member, now)
+        self._metrics.kafka_up.set(not (broken_off or self.kafka_is_away))
         if now >= self._topic_due:
             self._topic_due = now + TOPIC_EVERY
             await member.look_at_topic(ASK_WITHIN)

@@ -65,6 +65,7 @@ class Lease:
                 await self._renew()
                 await self._read_revoked()
             except TransientError as error:
+                self.metrics.database_up.set(0)
                 log.warning("no_lease_yet", error=str(error)[:300])
                 await wait_for_event(stop, FIRST_RETRY_DELAY)
             else:
@@ -79,6 +80,7 @@ class Lease:
                     await self._renew()
                 await self._read_revoked()
             except TransientError as error:
+                self.metrics.database_up.set(0)
                 log.warning("lease_not_renewed", error=str(error)[:300])
             left = READ_EVERY.total_seconds() - (time.monotonic() - started)
             await wait_for_event(ended, timedelta(seconds=max(0.05, left)))
@@ -98,6 +100,7 @@ class Lease:
         sent = Moment.now()
         async with _with_timeout():
             reading = await leases.read_leases(self.own_pool, self.me)
+        self.metrics.database_up.set(1)
         self.permission.read(sent, reading.revoked, reading.pauses)
         self._watch.look(reading.renewals, sent.monotonic, time.monotonic())
         dead = frozenset(self.dead)

@@ -14,7 +14,7 @@ from consumer.event_loop import jittered
 from consumer.flow_control.pauses import HealGates
 from consumer.flow_control.slots import HealSlots, SlotDecision
 from consumer.ingest.decode import second_failure_id
-from consumer.metrics import LoopPhase, Metrics
+from consumer.metrics import LoopPhase, Metrics, PauseReason
 from consumer.model import (
     DeadLetter,
     Diagnosed,
@@ -29,7 +29,7 @@ from consumer.model import (
 from consumer.model.batch import Batch, Claimed, Portion, Received
 from consumer.model.digest import digest
 from consumer.model.pause import PAUSE_GATE
-from consumer.pipeline.durable import bisect_batch, until_durable
+from consumer.pipeline.durable import FIRST_REST, bisect_batch, until_durable
 from consumer.pipeline.unclaimed import GiveUp, end_unclaimed_plan
 from consumer.results.events import Outlet, dead_letter_message
 from consumer.settings import Settings
@@ -73,6 +73,12 @@ class Intake:
         self._settings = settings.heal
         self._aside_limits = AsideLimits(rows=settings.intake.aside_rows, bytes=settings.intake.aside_bytes)
         self._outlet = outlet
+        self._held_up: set[object] = set()
+        """Batches that the database has refused to take more than once."""
+
+    def pause_reason(self) -> PauseReason | None:
+        """Return why nothing more should be read: a batch is not durable, although it was tried again."""
+        return PauseReason.DATABASE if self._held_up else None
 
     async def take(self, batch: Batch, give_up: GiveUp, *, retaking: bool = False) -> Portion:
         """Store the part of a batch that has slots now or will not have any soon; the caller takes the rest next.
@@ -174,8 +180,20 @@ class Intake:
             with self._metrics.timed(LoopPhase.RETRY):
                 await asyncio.sleep(span.total_seconds())
 
+        batch = object()
+
+        def failed(error: TransientError, backoff: float) -> None:
+            _log_retry(error, backoff)
+            if (
+                backoff > FIRST_REST.total_seconds()
+            ):  # a first failure may be a deadlock, and a pause drops what is read
+                self._held_up.add(batch)
+
         # Idempotent by the ids. Claims under our owner name that this process does not know of are found by resume.
-        return await until_durable(attempt, _log_retry, sleep=rest)
+        try:
+            return await until_durable(attempt, failed, sleep=rest)
+        finally:
+            self._held_up.discard(batch)
 
     async def _once(self, items: Sequence[Item], now: datetime, sent_at: float, *, retaking: bool) -> Received:
         letters = [item for item in items if isinstance(item, DeadLetter)]

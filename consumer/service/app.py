@@ -183,7 +183,7 @@ def _compose(parts: Resources, heals: asyncio.TaskGroup) -> Consumer:
         intake=settings.intake,
         drain=settings.drain,
         stage=pipeline,
-        full=pressure.full,
+        full=lambda: stages.intake.pause_reason() or pressure.full(),
         metrics=metrics,
         valve=stages.valve,
     )

@@ -125,8 +125,15 @@ async def test_while_postgres_is_away_nobody_is_restarted_and_then_it_goes_on(
 
             await until(has_been_away)
             assert running.metric("shw_consumer_lag_records", partition="0") == 20, "what is read is not yet safe"
+            assert running.metric("shw_intake_paused", reason="database") == 1
+            assert running.metric("shw_database_up") == 0
         await until(lambda: is_quiet(running, 21))
         await until(lambda: has_no_lag(running))
+        await until(lambda: is_read_again(running))
+
+
+async def is_read_again(running: Running) -> bool:
+    return (running.metric("shw_intake_paused", reason="database"), running.metric("shw_database_up")) == (0, 1)
 
 
 async def has_no_lag(running: Running) -> bool:
@@ -226,9 +233,15 @@ async def test_while_kafka_is_away_nobody_is_restarted_and_then_it_goes_on(
                     assert (await status("/readyz"))[0] == 200
                     await asyncio.wait_for(asyncio.shield(_after(0.1)), 5)
                 assert (await status("/readyz"))[1]["notes"] == ["Kafka does not answer"]
+                assert running.metric("shw_kafka_up") == 0
             await place.publish(voice(org, "after"))
             await running.settled(2)
             assert (await status("/healthz"))[0] == 200
+            await until(lambda: answers_again(running))
+
+
+async def answers_again(running: Running) -> bool:
+    return running.metric("shw_kafka_up") == 1
 
 
 async def _after(seconds: float) -> None:

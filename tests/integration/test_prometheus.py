@@ -12,7 +12,7 @@ import pytest
 
 from consumer.local.server import free_ports
 from tests.support.api import api_of
-from tests.support.metric_names import CONTRACT
+from tests.support.metric_names import CONTRACT, PROCESS
 from tests.support.patience import PATIENCE
 from tests.support.pipeline import NEVER_LEFT, Site, call, event, until
 from tests.support.required_tools import require_tool
@@ -77,7 +77,9 @@ async def test_a_real_prometheus_finds_every_metric_with_its_labels(
                 found = await until(lambda name=name: series(client, name))  # type: ignore[misc]
                 # An empty label (the code of a success) is no label to Prometheus.
                 assert set(found[0]["metric"]) - {"__name__", "instance", "job", "code"} == labels - {"code"}, name
-            healed = await series(client, 'shw_attempts_total{result="success"}')
+            for name in PROCESS:
+                assert await series(client, name), name
+            healed = await series(client, 'shw_attempts_total{result="success"} > 0')
             assert [one["value"][1] for one in healed] == ["1"]
             letters = await series(client, 'shw_dead_letters_total{reason="not_json"}')
             assert [one["value"][1] for one in letters] == ["1"]

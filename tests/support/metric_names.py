@@ -57,9 +57,20 @@ CONTRACT: dict[str, set[str]] = {
     "shw_records_aside": set(),
     "shw_clock_skew_seconds": set(),
     "shw_event_loop_delay_seconds": set(),
+    "shw_build_info": {"version", "python"},
+    "shw_database_up": set(),
+    "shw_kafka_up": set(),
     "shw_own_faults_total": {"fault"},
     "shw_too_large_rows_total": set(),
     "shw_sign_ins_refused_total": {"reason"},
     "shw_api_turned_away_total": {"limit"},
     "shw_api_connections": set(),
 }
+
+# What the client library tells of the process, where the system has it.
+PROCESS: frozenset[str] = frozenset(
+    (
+        "process_cpu_seconds_total", "process_max_fds", "process_open_fds", "process_resident_memory_bytes",
+        "process_start_time_seconds", "process_virtual_memory_bytes",
+    )
+)  # fmt: skip

@@ -65,6 +65,25 @@ def test_a_secret_within_a_field_reaches_no_line(out: io.BytesIO) -> None:
     assert lines(out)[1]["tries"] == 3
 
 
+def test_a_library_that_repeats_itself_gets_one_line_a_second_and_what_is_left_out_is_told(out: io.BytesIO) -> None:
+    now = 100.0
+    handler = logging.getLogger().handlers[0]
+    handler._clock = lambda: now  # type: ignore[attr-defined]  # noqa: SLF001
+    for node in range(100):
+        logging.getLogger("client.conn").warning("no connection to node %d", node)
+        logging.getLogger("client.group").error("coordinator dead %d", node)
+    logging.getLogger("other").warning("its own second")
+    now += 1.0
+    logging.getLogger("client.conn").warning("still none")
+    now += 1.0
+    logging.getLogger("client.conn").warning("and again")
+    first, other, second, third = lines(out)
+    assert (first["message"], other["message"]) == ("no connection to node 0", "its own second")
+    assert (second["left_out"], second["gravest_left_out"]) == (199, "coordinator dead 0")
+    assert "left_out" not in first
+    assert "left_out" not in third
+
+
 def test_a_librarys_line_comes_in_our_form_and_its_chatter_does_not(out: io.BytesIO) -> None:
     logging.getLogger("some.library").info("chatter")
     logging.getLogger("some.library").warning("lost %d of %d", 1, 2)
