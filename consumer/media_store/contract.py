@@ -17,6 +17,20 @@ class AssetRef:
 
 
 @value(frozen=True, slots=True, kw_only=True)
+class StoreOrigins:
+    """Where a store is called, such as `https://files.example.com:443`; some of them are often the same."""
+
+    place: str
+    pointer: str
+    public: str
+
+    @property
+    def each(self) -> tuple[str, ...]:
+        """Return each once."""
+        return tuple(dict.fromkeys((self.place, self.pointer, self.public)))
+
+
+@value(frozen=True, slots=True, kw_only=True)
 class MediaFile:
     """A file to be stored: its bytes as they came, and what is told of them."""
 

@@ -21,6 +21,7 @@ from consumer.media_store.contract import (
     Served,
     StoredObject,
     StoreFailed,
+    StoreOrigins,
     SwapLost,
     Swapped,
 )
@@ -80,9 +81,14 @@ class MediaStore:
         refusals = (self._calls.refusal(request, policy) for request in requests)
         return next((reason for reason in refusals if reason is not None), None)
 
-    def dependency(self) -> str:
-        """Return the origin that has to be healthy for it to work."""
-        return dependency_of(self._declared.place.base)
+    def origins(self) -> StoreOrigins:
+        """Return where it is called: all of them have to be healthy for it to work."""
+        place, pointer = dependency_of(self._declared.place.base), self._declared.pointer
+        return StoreOrigins(
+            place=place,
+            pointer=place if isinstance(pointer, KeyPointer) else dependency_of(pointer.look.url),
+            public=dependency_of(self._declared.public),
+        )
 
     def served_at(self, asset: AssetRef) -> str:
         """Return the URL at which users fetch an asset. Pure; asked only of one that is not refused."""

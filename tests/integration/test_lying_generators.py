@@ -2,62 +2,24 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
-from consumer.media.verdict import MediaExpectation
 from tests.support.faults.matrix import FULL
 from tests.support.media.lies import LIES, Lie
 from tests.support.media.pictures import photograph, saved
 from tests.support.media.true_files import TRUE_FILES
 from tests.support.pipeline import Site, event
-from tests.support.worlds.asset_world import MAKE, AssetWorld, asset_catalog, described, file_reply, missing_image
-from tests.support.worlds.http_world import Reply, Seen, World
+from tests.support.worlds.asset_world import MAKE, AssetWorld, asset_catalog, file_reply, missing_image
+from tests.support.worlds.http_world import World
+from tests.support.worlds.workshop import REASONS, Ordered, answer_by_name, asset_for, makers
 
 PICTURE: Final = saved(photograph(), "PNG")
 OLD: Final = saved(photograph(128, 96), "PNG")
 TOLD: Final[Mapping[str, Lie]] = {name: lie for name, lie in LIES.items() if lie.expected.aspect is None}
 """A shape alone is not asked for by an event."""
 ORDINARY: Final = 30
-REASONS: Final = {"image": "Image generation failed: it is missing", "audio": "Voice generation failed: no audio"}
-
-
-def asset_for(name: str, expected: MediaExpectation) -> dict[str, Any]:
-    """Ask for what a file is expected to be."""
-    wanted: dict[str, Any] = {
-        "id": name.replace(" ", "-").replace("%", ""),
-        "kind": expected.kind.value,
-        "prompt": expected.text or name,
-        "content_type": expected.media_types[0] if expected.media_types else None,
-        "width": expected.width,
-        "height": expected.height,
-        "transparent": expected.alpha,
-        "seconds": expected.seconds,
-        "min_bytes": expected.min_bytes,
-        "parameters": {"file": name},
-    }
-    return {"asset": {field: value for field, value in wanted.items() if value is not None}}
-
-
-def makers(world: World) -> dict[str, Any]:
-    """Describe a generator of each kind that is told by a parameter which file it makes."""
-    found = {}
-    for kind in ("image", "audio"):
-        maker = described(world, makes=kind)
-        maker["generate"] = maker["generate"] | {"body": {"prompt": "{prompt}", "file": "{parameters.file}"}}
-        found[kind] = maker
-    return found
-
-
-def answers(world: World, files: Mapping[str, Any]) -> None:
-    """Answer each order with the file that it names, whatever that is, with status 200."""
-    made = {name: file.make() for name, file in files.items()}
-
-    def answer(_n: int, seen: Seen) -> Reply:
-        return file_reply(made[seen.json["file"]], "application/octet-stream")
-
-    world.on(MAKE, answer)
 
 
 @pytest.fixture
@@ -68,7 +30,7 @@ def place(embedded_place: Site, catalog_file: Path, world: World) -> Site:
     return embedded_place
 
 
-async def heal(place: Site, files: Mapping[str, Any]) -> dict[str, str]:
+async def heal(place: Site, files: Mapping[str, Ordered]) -> dict[str, str]:
     """Publish a failure for each file, and give where each stands in the end."""
     org = await place.organisation("100")
     await place.db.execute("UPDATE token_wallets SET voice_budget_aud = 100 WHERE org_id = $1", org)
@@ -86,7 +48,7 @@ async def test_no_lie_of_a_generator_is_a_success(place: Site, world: World) -> 
     names = list(TOLD) if FULL else list(TOLD)[:: max(1, len(TOLD) // ORDINARY)]
     lies = {name: TOLD[name] for name in names}
     assert len(lies) >= ORDINARY
-    answers(world, lies)
+    answer_by_name(world, {name: lie.make() for name, lie in lies.items()})
     stands = await heal(place, lies)
     assert {name for name, status in stands.items() if status == "resolved"} == set()
     assert {path for path in assets.files if "/assets/" in path} == set(), "what is a lie was put in its place"
@@ -97,7 +59,7 @@ async def test_what_is_right_is_no_lie(place: Site, world: World) -> None:
     assets = AssetWorld(world=world)
     names = list(TRUE_FILES) if FULL else list(TRUE_FILES)[::6]
     files = {name: TRUE_FILES[name] for name in names}
-    answers(world, files)
+    answer_by_name(world, {name: file.make() for name, file in files.items()})
     stands = await heal(place, files)
     assert {name: status for name, status in stands.items() if status != "resolved"} == {}
     assert len([path for path in assets.files if "/assets/" in path]) == len(files)

@@ -59,7 +59,7 @@ async def _lose(session: RegenerateSession, generator: Generator, why: str) -> N
     session.in_doubt += price
     session.passed_over.add(generator.name)
     session.note(generator, "lost", f"{why}; it counts as paid", price)
-    await session.gate.keep(session.state("answered", generator=generator.name[:160]))
+    await session.keep(session.state("answered", generator=generator.name[:160]))
 
 
 def _lasts_too_long(session: RegenerateSession, state: MakeState) -> bool:

@@ -13,18 +13,20 @@ _LOOK_AGAIN: Final = timedelta(seconds=30)
 
 async def look_first(session: RegenerateSession) -> Healed | Refused | RetryLater | None:
     """Look before anything is made: what is there and right has recovered; None where something has to be made."""
-    found = await session.store.served(session.ref, session.policy, within=session.call_time())
-    session.dependency_unhealthy = found.dependency_unhealthy
+    found = session.of_store(
+        session.origins.public, await session.store.served(session.ref, session.policy, within=session.call_time())
+    )
     if found.served is Served.UNREACHABLE:
         session.see("address", found.detail)
         reason = f"its address cannot be seen ({found.detail}): nothing is made that could not be proven"
         return session.retry_later(found.fresh_in or _LOOK_AGAIN, reason)
     if (healed := await _recovered(session, found)) is not None:
         return healed
-    pointer = await session.store.look(session.ref, session.policy, within=session.call_time())
+    pointer = session.of_store(
+        session.origins.pointer, await session.store.look(session.ref, session.policy, within=session.call_time())
+    )
     if isinstance(pointer, StoreFailed):
         session.see("store", pointer.reason)
-        session.dependency_unhealthy = pointer.dependency_unhealthy
         reason = f"the store cannot be seen ({pointer.reason}): nothing is made that could not be kept"
         return session.refused(reason) if pointer.refused else session.retry_later(pointer.after or _LOOK_AGAIN, reason)
     session.pointer = pointer

@@ -86,7 +86,7 @@ async def call(session: RegenerateSession, generator: Generator) -> MakeResult:
     """Make one call, which is kept before it begins: a crash in it leaves behind that it may have been made."""
     session.calls += 1
     began = session.tools.now().timestamp()
-    await session.gate.keep(session.state("calls", generator=generator.name[:160], began=began))
+    await session.keep(session.state("calls", generator=generator.name[:160], began=began))
     key = key_of(generation_of(session.order, generator), _answered(session))
     within = session.call_time(generator.longest_call())
     return await run_permitted(
@@ -130,7 +130,7 @@ async def take(session: RegenerateSession, generator: Generator, made: Made) -> 
     if verdict.verdict is not Verdict.PASSED:
         session.note(generator, "wrong", f"{made.said}: {verdict.detail}", made.cost)
         session.wrong.append(proof_of("decoded", verdict, f"what {generator.name} made"))
-        await session.gate.keep(session.state("answered", generator=generator.name[:160]))
+        await session.keep(session.state("answered", generator=generator.name[:160]))
         return None
     session.note(generator, "made", made.said, made.cost)
     media = verdict.evidence.media_type or made.media_type or _UNKNOWN
@@ -150,7 +150,7 @@ async def _submitted(session: RegenerateSession, generator: Generator, job: Subm
     if not is_keepable(state):
         session.in_doubt += generator.most(session.order) or 0
         return session.failed(Code.NOT_HEALED, f"{generator.name}: {_UNKEPT}")
-    await session.gate.keep(state)
+    await session.keep(state)
     return Suspended(state=state, look_again=session.limits.poll, reason=f"{generator.name} has a job under way")
 
 
@@ -161,7 +161,7 @@ async def decline(
     session.answered += 1
     session.spent += declined.cost
     session.note(generator, declined.kind, declined.reason, declined.cost)
-    await session.gate.keep(session.state("answered", generator=generator.name[:160]))
+    await session.keep(session.state("answered", generator=generator.name[:160]))
     match declined.kind:
         case DeclineKind.MODERATION:
             # Asking the next one would be a way around it.
@@ -211,6 +211,7 @@ def _count_as_paid(session: RegenerateSession, generator: Generator, why: str) -
         session.calls -= 1  # the same call, once more under its key
         session.note(generator, "lost", f"{why}; to be made again under its key")
         if len([one for one in session.entries if one.get("came") == "lost"]) % _MANY == 0:
+            session.tell_paid()
             state = session.state("answered", generator=generator.name[:160])
             reason = f"{generator.name} gives no answer"
             return Suspended(state=state, look_again=_FIND_AGAIN, reason=reason, dependency_unhealthy=True)
@@ -247,10 +248,7 @@ async def _after_crash(
     session: RegenerateSession, generator: Generator, state: MakeState
 ) -> Outcome | Suspended | None:
     """Settle a call in which a process died: the cache is read, then the generator's history."""
-    price = generator.most(session.order) or 0
-    session.in_doubt += price  # unless it is found, or is known not to have been made
-    if (linked := await relink(session)) is not None:
+    if (linked := await relink(session, lost=generator.most(session.order) or 0)) is not None:
         return linked
-    session.in_doubt -= price
     began = datetime.fromtimestamp(state.began, UTC) - SECOND
     return await find_lost(session, generator, "a process died in the call", began)

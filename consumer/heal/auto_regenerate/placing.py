@@ -32,7 +32,7 @@ async def keep_made(
     stored = await _stored(session, file)
     if isinstance(stored, StoreFailed):
         return session.failed(Code.NOT_HEALED, f"it was made, and could not be stored: {stored.reason}")
-    await session.gate.keep(_state(session, file, generator.name))
+    await session.keep(_state(session, file, generator.name))
     made = MadeAsset(
         org_id=session.task.failure.org_id,
         generation=generation_of(session.order, generator),
@@ -51,11 +51,10 @@ async def keep_made(
 async def _stored(session: RegenerateSession, file: MediaFile) -> StoredObject | StoreFailed:
     for n in range(1, _TRIES + 1):
         put = partial(session.store.put, file, session.ref, session.policy, within=session.call_time())
-        stored = await run_permitted(session.gate, put)
+        stored = session.of_store(session.origins.place, await run_permitted(session.gate, put))
         if isinstance(stored, StoredObject) or stored.refused or n == _TRIES:
             break
         await session.sleep(stored.after or _PAUSE)
-    session.dependency_unhealthy = isinstance(stored, StoreFailed) and stored.dependency_unhealthy
     return stored
 
 
@@ -81,7 +80,7 @@ async def place(
             return await _after_lost_race(session)
         case Swapped():
             state = _state(session, file, generator).model_copy(update={"stage": "placed"})
-            await session.gate.keep(state)
+            await session.keep(state)
             if (
                 failed := await session.store.purge(session.ref, session.policy, within=session.call_time())
             ) is not None:
@@ -98,11 +97,10 @@ async def _swapped(
         swap = partial(
             session.store.swap, session.ref, stored, file, session.pointer, session.policy, within=session.call_time()
         )
-        swapped = await run_permitted(session.gate, swap)
+        swapped = session.of_store(session.origins.pointer, await run_permitted(session.gate, swap))
         if not isinstance(swapped, StoreFailed) or swapped.refused or n == _TRIES:
             break
         await session.sleep(swapped.after or _PAUSE)
-    session.dependency_unhealthy = isinstance(swapped, StoreFailed) and swapped.dependency_unhealthy
     return swapped
 
 
@@ -120,7 +118,8 @@ async def read_back(
     """Fetch the asset as its users do until it is the new one, and right; caches get `verify` to forget the old one."""
     looks = state.looks
     while True:
-        found = await session.store.read_back(session.ref, file, session.policy, within=session.call_time())
+        fetched = await session.store.read_back(session.ref, file, session.policy, within=session.call_time())
+        found = session.of_store(session.origins.public, fetched)
         session.see("address", f"{found.served}: {found.detail}")
         if found.served is Served.NEW and found.content is not None:
             return await _judged(session, found.content, code)
@@ -154,13 +153,14 @@ def _denied(found: FetchedAsset) -> Proof:
 
 async def stored_file(session: RegenerateSession, state: MakeState) -> MediaFile | Outcome | Suspended:
     """Fetch an object that was stored before; the end, or a wait, where it is not to be had."""
-    found = await session.store.fetch(
+    fetched = await session.store.fetch(
         state.digest,
         session.ref,
         session.policy,
         within=session.call_time(),
         max_bytes=session.limits.asset_bytes,
     )
+    found = session.of_store(session.origins.place, fetched)
     if isinstance(found, bytes):
         return MediaFile(content=found, digest=state.digest, media_type=state.media_type)
     if found.in_doubt or found.dependency_unhealthy or found.after is not None:

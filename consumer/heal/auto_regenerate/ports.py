@@ -13,6 +13,7 @@ from consumer.media_store.contract import (
     PointerState,
     StoredObject,
     StoreFailed,
+    StoreOrigins,
     SwapLost,
     Swapped,
 )
@@ -39,8 +40,8 @@ class AssetStore(Protocol):
         """Return the URL at which its users fetch an asset. Pure."""
         ...
 
-    def dependency(self) -> str:
-        """Return the origin that has to be healthy for it to work. Pure."""
+    def origins(self) -> StoreOrigins:
+        """Return where it is called: all of them have to be healthy for it to work. Pure."""
         ...
 
     async def served(self, asset: AssetRef, policy: WorkflowPolicy, *, within: timedelta) -> FetchedAsset:

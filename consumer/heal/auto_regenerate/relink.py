@@ -13,8 +13,11 @@ from consumer.model.made_asset import MadeAsset
 from schemas.names import Code, Verdict
 
 
-async def relink(session: RegenerateSession) -> Outcome | Suspended | None:
-    """Put the first earlier asset in its place that is whole still, and right; None where there is none."""
+async def relink(session: RegenerateSession, *, lost: int = 0) -> Outcome | Suspended | None:
+    """Put the first earlier asset in its place that is whole still, and right; None where there is none.
+
+    `lost`: what a call may have cost whose process died in it; it counts once an earlier asset makes its answer idle.
+    """
     generations = [generation_of(session.order, one) for one in session.usable]
     known = await session.tools.made.find(session.task.failure.org_id, generations)
     for generation in generations:
@@ -23,8 +26,9 @@ async def relink(session: RegenerateSession) -> Outcome | Suspended | None:
         if made is None or file is None:
             continue
         put = partial(session.store.put, file, session.ref, session.policy, within=session.call_time())
-        stored = await run_permitted(session.gate, put)
+        stored = session.of_store(session.origins.place, await run_permitted(session.gate, put))
         if isinstance(stored, StoredObject):
+            session.in_doubt += lost
             return await place(session, stored, file, made.generator, None if session.paid else Code.RELINKED)
         session.see("cache", stored.reason)
     return None
@@ -32,9 +36,10 @@ async def relink(session: RegenerateSession) -> Outcome | Suspended | None:
 
 async def _whole(session: RegenerateSession, made: MadeAsset) -> MediaFile | None:
     """Fetch and judge an earlier asset; what is gone or changed is forgotten."""
-    found = await session.store.fetch(
+    fetched = await session.store.fetch(
         made.digest, session.ref, session.policy, within=session.call_time(), max_bytes=session.limits.asset_bytes
     )
+    found = session.of_store(session.origins.place, fetched)
     if isinstance(found, StoreFailed):
         session.see("cache", found.reason)
         if not found.in_doubt and not found.dependency_unhealthy and found.after is None:

@@ -1,6 +1,5 @@
 """Rules of auto-regenerate: missing context, refusals, what is to be made, what it has to be, keys and price. Pure."""
 
-import re
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
@@ -9,13 +8,14 @@ from urllib.parse import unquote, urlsplit
 from consumer.catalog import WorkflowPolicy
 from consumer.generators.contract import AssetOrder, Generator
 from consumer.heal import refusals
+from consumer.heal.auto_regenerate.parameter_faults import parameter_fault
 from consumer.heal.digest import digest
 from consumer.media.media_types import MediaType, media_type_named
 from consumer.media.verdict import MediaExpectation
 from consumer.media_store.contract import AssetRef
 from consumer.model import Diagnosis, Failure, JsonObject, MicroAud
 from schemas.asset import AssetContext
-from schemas.context import ContextFault, asset_of, error_of
+from schemas.context import ContextFault, asset_of
 from schemas.names import AssetKind, Budget, Disposition, StrategyName
 
 FIELDS: Final = (
@@ -44,49 +44,6 @@ _FORMATS: Final = {
     "aac": MediaType.AAC,
 }
 _NAMES: Final = {media: name for name, media in reversed(_FORMATS.items())} | {MediaType.OGG: "ogg"}
-_DETERMINISTIC: Final = (
-    (
-        "voice",
-        re.compile(
-            r"voice[\w ]{0,20}?(?:not[ _]found|unknown|does not exist|not_fine_tuned)|unknown voice|"
-            r"invalid_(?:voice|uid)|voice_access_denied",
-            re.IGNORECASE,
-        ),
-    ),
-    (
-        "prompt",
-        re.compile(
-            r"(?:text|prompt|input|string)[\w ]{0,24}?too[ _]long|character_limit|above_max_length|"
-            r"empty_text|maximum (?:context|prompt) length",
-            re.IGNORECASE,
-        ),
-    ),
-    (
-        "format",
-        re.compile(
-            r"(?:output_format|response_format)[\w ]{0,24}?(?:not|invalid|unsupported)|"
-            r"(?:invalid|unsupported)_(?:image_)?format",
-            re.IGNORECASE,
-        ),
-    ),
-    (
-        "width and height",
-        re.compile(
-            r"invalid_(?:size|height_or_width|dimensions|sdxl\w*)|unsupported size|"
-            r"(?:size|width|height) must be",
-            re.IGNORECASE,
-        ),
-    ),
-    (
-        "parameters",
-        re.compile(
-            r"(?:unknown|unsupported|missing_required|invalid)_(?:parameter|value|language)|"
-            r"licen[cs]e",
-            re.IGNORECASE,
-        ),
-    ),
-)
-"""Errors that the same order would meet again, by the parameter at fault."""
 
 
 def missing(context: JsonObject) -> tuple[str, ...]:
@@ -130,12 +87,13 @@ def redacted_part(failure: Failure) -> str | None:
 def hopeless(failure: Failure, diagnosis: Diagnosis) -> str | None:
     """Return why the evidence rules out making it again, or None.
 
-    That a person has to act is by itself no more than the type's default: an asset is made again within its budget.
-    Where evidence says so, a moderation or a consent is meant, and nothing is tried.
+    That a person has to act is by itself no more than the type's default: an asset is made again within its budget,
+    unless its error names a parameter. Where evidence says so, moderation or consent is meant, and nothing is tried.
     """
-    if reason := deterministic_error(failure, diagnosis):
+    by_default = diagnosis.disposition is Disposition.NEEDS_PERSON and not is_told(diagnosis)
+    if (by_default or diagnosis.disposition is Disposition.NEEDS_REPAIR) and (reason := parameter_fault(failure)):
         return reason
-    if diagnosis.disposition is Disposition.NEEDS_PERSON and not is_told(diagnosis):
+    if by_default:
         return None
     return refusals.hopeless(
         diagnosis, money="another asset costs money too", credential="another asset needs it as well"
@@ -145,19 +103,6 @@ def hopeless(failure: Failure, diagnosis: Diagnosis) -> str | None:
 def is_told(diagnosis: Diagnosis) -> bool:
     """Return whether evidence speaks for the disposition, and not the type's default alone."""
     return any(one.disposition is diagnosis.disposition for one in diagnosis.evidence)
-
-
-def deterministic_error(failure: Failure, diagnosis: Diagnosis) -> str | None:
-    """Return why the same order would fail again, with the parameter that is at fault, or None."""
-    if diagnosis.disposition is not Disposition.NEEDS_REPAIR:
-        return None
-    error = error_of(failure.context)
-    said = " ".join(filter(None, (error.code, error.type, error.message, failure.failure_reason)))[:4000]
-    for name, pattern in _DETERMINISTIC:
-        if pattern.search(said):
-            place = "context.asset.parameters" if name == "parameters" else f"context.asset.{name}"
-            return f"{place}: the generator refuses it, and would again: mend it, and send the failure anew"
-    return None
 
 
 def ref_of(failure: Failure, asset: AssetContext) -> AssetRef:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from consumer.catalog import AutoRegenerateLimits
 from consumer.generators.contract import AssetOrder, Generator, Generators
@@ -12,11 +12,12 @@ from consumer.heal.auto_regenerate.state import Entry, MakeState, Stage, entry, 
 from consumer.heal.session import HealSession, proof
 from consumer.heal.strategy import Redact
 from consumer.media.verdict import MediaExpectation, MediaVerdict
-from consumer.media_store.contract import AssetRef, PointerState
+from consumer.media_store.contract import AssetRef, FetchedAsset, PointerState, StoreFailed, StoreOrigins
 from consumer.model import Healed, Json, JsonObject, MicroAud, NotHealed, Proof, Refused
 from schemas.asset import AssetContext
 from schemas.names import Code, Verdict
 
+StoreResultT = TypeVar("StoreResultT")
 REPORTING_MARGIN: Final = timedelta(seconds=1)
 """Time kept free at the end of the window: a heal that is cut off cannot report what it has paid."""
 
@@ -52,6 +53,8 @@ class RegenerateSession(HealSession):
     answered: int = 0
     spent: int = 0
     in_doubt: int = 0
+    told: int = 0
+    """What the gate knows of both: told with each state that is kept, and with the end."""
     passed_over: set[str] = field(default_factory=set)
     entries: list[Entry] = field(default_factory=list)
     looks: list[Json] = field(default_factory=list)
@@ -63,6 +66,11 @@ class RegenerateSession(HealSession):
     def limits(self) -> AutoRegenerateLimits:
         """The limits of auto-regenerate for its workflow."""
         return self.policy.auto_regenerate
+
+    @property
+    def origins(self) -> StoreOrigins:
+        """Where its store is called."""
+        return self.store.origins()
 
     @property
     def paid(self) -> MicroAud:
@@ -119,10 +127,32 @@ class RegenerateSession(HealSession):
             | changes
         )
 
+    async def keep(self, state: MakeState) -> None:
+        """Keep a state, and with it what was paid: whoever inherits the claim settles that, though it reads no more."""
+        self.tell_paid()
+        await self.gate.keep(state)
+
+    def tell_paid(self) -> None:
+        """Tell the gate what was paid since it was last told: no sooner than what is kept, or ends, says so."""
+        if self.paid > self.told:
+            self.gate.charge(MicroAud(self.paid - self.told))
+            self.told = self.paid
+
+    def of_store(self, origin: str, came: StoreResultT) -> StoreResultT:
+        """Count what came from one of the store's origins for or against its health, and return it."""
+        intent = self.task.plan.intent
+        unhealthy = isinstance(came, FetchedAsset | StoreFailed) and came.dependency_unhealthy
+        if origin in intent.others:
+            self.task.others[origin] = not unhealthy
+        elif origin == intent.dependency:
+            self.dependency_unhealthy = unhealthy
+        return came
+
     def restore(self, state: MakeState) -> None:
         """Go on from a state."""
         self.calls, self.answered = state.calls, state.answered
         self.spent, self.in_doubt = state.spent, state.in_doubt
+        self.told = self.paid
         self.passed_over = set(state.passed_over)
         self.entries = [{**one} for one in state.made]
 
@@ -132,22 +162,24 @@ class RegenerateSession(HealSession):
 
     def healed(self, proofs: tuple[Proof, ...], code: Code | None = None) -> Healed:
         """Build the outcome of a proven heal."""
-        return Healed(proofs=proofs, code=code, details=self.details, spent=self.paid)
+        self.tell_paid()
+        return Healed(proofs=proofs, code=code, details=self.details)
 
     def failed(self, code: Code, reason: str, proofs: tuple[Proof, ...] = ()) -> NotHealed:
         """Build the outcome of a heal that is known to have failed, or is not proven; what was paid is settled."""
+        self.tell_paid()
         return NotHealed(
             code=code,
             reason=reason,
             proofs=(*self.wrong, *self.proofs, *proofs),
             details=self.details,
-            spent=self.paid,
             dependency_unhealthy=self.dependency_unhealthy,
         )
 
     def refused(self, reason: str) -> Refused:
         """Build the refusal of what the same order would meet again."""
-        return Refused(code=Code.REFUSED, reason=reason, details=self.details, spent=self.paid)
+        self.tell_paid()
+        return Refused(code=Code.REFUSED, reason=reason, details=self.details)
 
 
 def proof_of(oracle: str, verdict: MediaVerdict, where: str) -> Proof:

@@ -154,13 +154,15 @@ class AutoRegenerate:
             raise TypeError("only a failure with a usable asset, and a store for it, is planned")
         usable, order = self._usable(failure, asset, policy), rules.order_of(failure, asset)
         address = store.served_at(rules.ref_of(failure, asset))
+        own = usable[0].dependency() if len(usable) == 1 else None
         return Intent(
             scope=Scope(f"{failure.org_id}:asset:{digest(address)}"),
             effect=Effect.KEYED,
             window=rules.window(usable, policy),
             idempotency_key=rules.key_of(rules.generation_of(order, usable[0]), failure.lifetime_attempts),
             reads_back=True,
-            dependency=usable[0].dependency() if len(usable) == 1 else None,
+            dependency=own,
+            others=tuple(origin for origin in store.origins().each if origin != own),
             fault_digest=rules.fault_digest(order, address),
             pays_from=rules.budget_of(order),
         )
@@ -252,8 +254,11 @@ def _with_loss(ended: Outcome, session: RegenerateSession, state: MakeState, kep
 
 
 def _lost(task: Task, state: MakeState, why: str, code: Code = Code.NOT_HEALED) -> NotHealed:
-    """Return the end of a heal that cannot go on: a call or job that may be under way counts with all that is held."""
+    """Return the end of a heal that cannot go on: a call or job that may be under way counts with all that is held.
+
+    What was paid before is told already, with the state.
+    """
     paid = state.spent + state.in_doubt
     under_way = state.stage in ("calls", "waits")
-    spent = max(paid, task.plan.hold) if under_way else paid
+    spent = max(0, task.plan.hold - paid) if under_way else 0
     return NotHealed(code=code, reason=why, details=details_of(state), spent=MicroAud(spent))

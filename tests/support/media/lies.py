@@ -137,6 +137,7 @@ LIES: Final[Mapping[str, Lie]] = {
     "half a sentence and silence": _lie(_C.SPEECH_LENGTH, _padded, SPEECH),
     "three sentences": _lie(_C.SPEECH_LENGTH, _said(lambda: voice(14)), SPEECH),
     "shorter than asked for": _lie(_C.DURATION, _said(lambda: voice(4.4)), replace(SOUND, seconds=6)),
+    "a voice that nobody can hear": _lie(_C.SILENCE, _said(lambda: voice() * 0.012), SPEECH),
     "silence": _lie(_C.SILENCE, _said(lambda: np.zeros(100_000)), SOUND),
     "near silence": _lie(_C.SILENCE, _said(lambda: white(level=10**-3.5)), SOUND),
     "clipped": _lie(_C.CLIPPING, _said(lambda: voice() * 40), SOUND),
