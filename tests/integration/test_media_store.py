@@ -161,6 +161,25 @@ async def test_a_store_that_refuses_a_file_is_not_asked_again() -> None:
         assert (busy.refused, busy.dependency_unhealthy, busy.after) == (False, True, timedelta(seconds=7))
 
 
+async def test_an_object_under_a_digest_that_is_another_one_is_not_taken_for_it() -> None:
+    async with shop() as here:
+        here.shelf.files[f"/sha256/{NEW.digest}"] = b"something else"
+        for came in (
+            await here.store.put(NEW, REF, here.policy, within=WITHIN),
+            await here.store.fetch(NEW.digest, REF, here.policy, within=WITHIN, max_bytes=1 << 20),
+        ):
+            assert isinstance(came, StoreFailed)
+            assert came.refused
+            assert "another one, or damaged" in came.reason
+
+
+async def test_a_key_that_leads_elsewhere_is_refused() -> None:
+    async with shop() as here:
+        for name in ("../x", "a//b", "a/../b", "%2e%2e/x", "a\\b", "a\nb", " ", ""):
+            ref = AssetRef(org_id=ORG, workflow_name="shop.images", asset_id=name)
+            assert "the media store: asset.id" in (here.store.refusal(ref, here.policy) or ""), name
+
+
 async def test_a_cache_that_is_behind_is_told_with_the_time_at_which_it_has_to_ask() -> None:
     async with shop() as here:
         await here.swap(OLD, await here.look())
