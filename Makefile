@@ -7,6 +7,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTHONS := python3.11 python3 python3.12 python3.13 python3.14
 ARGS ?=
+# Most tests wait for something most of the time: three for each of two cores.
+WORKERS ?= 6
+PARALLEL := -n $(WORKERS) --dist worksteal
+# What an environment may forbid: without it every process of every test compiles the service anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -20,10 +25,10 @@ dev: $(READY) ## the same world, kept running
 
 test: $(READY) ## every test, on both brokers where Java and Maven are there (ARGS: for pytest)
 	@$(BIN)/python -m consumer.local.kafka --resolve-only || [ -z "$$SHW_CI" ]
-	@$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 supabase: $(READY) ## the integration tests on a server whose default privileges grant all to everybody (ARGS: for pytest)
-	@SHW_TEST_DEFAULTS=supabase $(BIN)/python -m pytest tests/integration -n 4 --dist worksteal -k "not kafka" $(ARGS)
+	@SHW_TEST_DEFAULTS=supabase $(BIN)/python -m pytest tests/integration $(PARALLEL) -k "not kafka" $(ARGS)
 
 engines: $(READY) ## install Airflow (pip) and Conductor (Maven; runs on Java 21) for test-engines, 700 MB
 	@$(BIN)/python -m tests.support.worlds.engine_parts

@@ -95,7 +95,7 @@ async def test_an_echo_of_a_credential_is_taken_out_however_it_is_spelled(
     assert result.body.endswith(b" after")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     secret=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=12, max_size=64),
     spelling=st.sampled_from([name for name in SPELLINGS if "lower" not in name]),

@@ -3,7 +3,7 @@
 import os
 from typing import Final
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from schemas.names import Effect
@@ -14,12 +14,15 @@ from tests.support.simulation.world import Act
 EXAMPLES: Final = int(os.environ.get("SHW_SIMULATION_EXAMPLES", "60"))
 """For a long run: `SHW_SIMULATION_EXAMPLES=5000 pytest tests/simulation --timeout 0`."""
 
+SHRUNK: Final = os.environ.get("SHW_SIMULATION_SHRINK") == "1"
+"""Whether a scenario that fails is made smaller, for up to five minutes; otherwise it is told as it was found."""
+
 PROFILE: Final = settings(
     max_examples=EXAMPLES,
+    phases=[phase for phase in Phase if SHRUNK or phase not in (Phase.shrink, Phase.explain)],
     # CI looks at the same scenarios each time, so that a change is told from luck; everybody else looks at new ones.
     derandomize=in_ci(),
     database=None,
-    deadline=None,
     print_blob=True,
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

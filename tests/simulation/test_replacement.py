@@ -205,7 +205,7 @@ RANDOM = (
 )
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, derandomize=True)
 @given(*RANDOM)
 def test_over_random_catalogs_and_outages_no_byte_breaks_a_rule_and_no_lie_is_a_success(
     candidates: list[dict[str, Any]],

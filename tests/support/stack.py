@@ -2,7 +2,8 @@
 
 The servers are started on a loop of their own thread, so no test's loop owns them; a test may restart them from its.
 A database is migrated under the default privileges of a plain server, or of one like Supabase's, which grants all to
-everybody: `BOTH_DEFAULTS` has a test run under each, and `SHW_TEST_DEFAULTS=supabase` the whole suite under the latter.
+everybody: `BOTH_DEFAULTS` has a test run under each, and `SHW_TEST_DEFAULTS=supabase` the whole suite under the latter,
+but for what these privileges cannot touch: tests without a migrated database, and those that run under each anyway.
 """
 
 import os
@@ -41,6 +42,20 @@ ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO anon, authenticated, service_
 DEFAULTS: Final = {"plain": "SELECT 1", "supabase": OPEN_TO_ALL}
 BOTH_DEFAULTS: Final = pytest.mark.parametrize("defaults", list(DEFAULTS))
 """Marks a test, or a module's tests, to run under each kind of default privileges."""
+TESTED_DEFAULTS: Final = os.environ.get("SHW_TEST_DEFAULTS", "plain")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if TESTED_DEFAULTS != "plain":
+        left_out = [item for item in items if not depends_on_defaults(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if depends_on_defaults(item)]
+
+
+def depends_on_defaults(item: pytest.Item) -> bool:
+    """Whether a test may go otherwise under other default privileges than those that it names itself."""
+    call = getattr(item, "callspec", None)
+    return "database_template" in getattr(item, "fixturenames", ()) and (call is None or "defaults" not in call.params)
 
 
 @pytest.fixture(scope="session")
@@ -107,7 +122,7 @@ def database_template(postgres: Postgres, server_loop: BlockingPortal) -> Callab
 @pytest.fixture
 def defaults() -> str:
     """The default privileges under which the test's database was migrated."""
-    return os.environ.get("SHW_TEST_DEFAULTS", "plain")
+    return TESTED_DEFAULTS
 
 
 @pytest.fixture

@@ -260,7 +260,7 @@ def test_nothing_recognised_is_left_to_a_person_without_evidence() -> None:
 WORDS = sorted({word for rule in RULES for phrase in rule.phrases for e in phrase if e != "*" for word in e})
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     st.lists(
         st.one_of(st.sampled_from(WORDS), st.sampled_from(["İ", "\n", "{", '{"code": "', "Caused by:"]), st.text())

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import httpx2
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -138,7 +138,6 @@ def inside(draw: st.DrawFn) -> IPv4Address | IPv6Address:
     return network[draw(st.integers(0, network.num_addresses - 1))]
 
 
-@settings(deadline=None)
 @given(inside(), st.sampled_from([str, str.upper, lambda text: ip_address(text).exploded]))
 def test_any_address_inside_any_special_network_is_denied_in_any_spelling(
     address: IPv4Address | IPv6Address, spelled: Callable[[str], str]
@@ -151,7 +150,6 @@ def test_any_address_inside_any_special_network_is_denied_in_any_spelling(
             assert denial(carrier, (ip_network("2000::/3"), ip_network("::/3"))) is not None
 
 
-@settings(deadline=None)
 @given(st.ip_addresses())
 def test_what_is_not_denied_is_public_by_the_standard_librarys_table_too(address: IPv4Address | IPv6Address) -> None:
     if denial(address, ()) is None:
@@ -296,7 +294,6 @@ HOSTILE = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(HOSTILE)
 def test_whatever_the_url_only_a_listed_host_port_and_scheme_come_out(url: str) -> None:
     target = target_of(url, HOSTS)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.outbound.decoding import Decoder, Oversized, Undecodable
@@ -37,13 +37,11 @@ def decoded(encoding: str, body: bytes, step: int, most: int = MOST) -> bytes:
     return out
 
 
-@settings(deadline=None)
 @given(st.sampled_from(list(ENCODED)), st.binary(max_size=300), st.integers(1, 70), st.integers(1, 900))
 def test_a_body_is_the_same_however_it_arrives(encoding: str, data: bytes, step: int, times: int) -> None:
     assert decoded(encoding, ENCODED[encoding](data * times), step) == data * times
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from([name for name in ENCODED if name != "identity"]), st.binary(min_size=1, max_size=300), st.data()
 )
@@ -54,7 +52,6 @@ def test_a_torn_body_is_never_whole(encoding: str, data: bytes, draw: st.DataObj
         decoded(encoding, body[:cut], 7)
 
 
-@settings(deadline=None)
 @given(st.sampled_from([name for name in ENCODED if name != "identity"]), st.binary(max_size=600), st.integers(1, 99))
 def test_any_bytes_at_all_end_in_a_body_or_in_a_known_way(encoding: str, body: bytes, step: int) -> None:
     with suppress(Undecodable, Oversized):

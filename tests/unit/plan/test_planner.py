@@ -183,7 +183,7 @@ UNUSED_CALLS = OutboundCalls({}, tls=ssl.create_default_context())
 
 
 @given(context=CONTEXTS, reason=st.text(max_size=20) | st.just("timeout"))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_whatever_stands_in_a_context_there_is_a_plan(context: dict[str, Any], reason: str) -> None:
     planner = Planner(rungs={StrategyName.AUTO_RETRY: AutoRetry(UNUSED_CALLS, redact_json)}, catalog=CATALOG)
     assert isinstance(planner.plan(failure(context), diagnose(reason, context), NOW), Heal | Refuse)

@@ -3,7 +3,7 @@ import time
 from string import ascii_letters
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from consumer.model import Json
@@ -254,7 +254,6 @@ VALUES: st.SearchStrategy[Json] = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(VALUES)
 def test_when_the_check_says_no_redaction_changes_nothing(value: Json) -> None:
     raw = raw_of(value)
@@ -271,7 +270,6 @@ def shape_of(value: Json) -> object:
     return value if value is None or isinstance(value, bool) else ...
 
 
-@settings(deadline=None)
 @given(VALUES)
 def test_only_strings_numbers_and_names_are_replaced(value: Json) -> None:
     before = json.dumps(value)
@@ -281,7 +279,6 @@ def test_only_strings_numbers_and_names_are_replaced(value: Json) -> None:
     assert json.dumps(value) == before
 
 
-@settings(deadline=None)
 @given(TEXTS)
 def test_redacting_a_text_twice_changes_nothing_more(text: str) -> None:
     once = redact_text(text)
@@ -294,7 +291,6 @@ KEY_BETWEEN_NAMES = (
 )
 
 
-@settings(deadline=None)
 @example([KEY_BETWEEN_NAMES, "opensesame"])
 @example({"name": KEY_BETWEEN_NAMES, "value": "opensesame"})
 @given(VALUES)

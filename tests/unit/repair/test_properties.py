@@ -3,7 +3,7 @@
 import json
 from typing import Any, TypeAlias
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
@@ -75,7 +75,7 @@ SCHEMAS: st.SearchStrategy[Any] = st.recursive(
 KEYWORDS = st.sampled_from(
     ["type", "properties", "items", "required", "anyOf", "$ref", "pattern", "enum", "minimum", "multipleOf", "default"]
 )
-QUICK = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=120)
 
 
 def _is_valid(document: Json, schema: Schema) -> bool:

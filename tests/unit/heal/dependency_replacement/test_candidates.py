@@ -69,7 +69,7 @@ def declared_rules(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150, derandomize=True)
 @given(
     st.lists(declared_candidates(), min_size=1, max_size=5),
     st.lists(declared_rules(), max_size=3),

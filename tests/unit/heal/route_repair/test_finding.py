@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from consumer.catalog import RouteRepairLimits
@@ -191,7 +191,7 @@ def states(draw: st.DrawFn, *, waits: bool = False) -> RunState:
     )
 
 
-RUNS = settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60, deadline=None)
+RUNS = settings(max_examples=60)
 
 
 @RUNS
