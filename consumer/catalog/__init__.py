@@ -7,6 +7,7 @@ Invariant: what is not declared is not allowed, and an error is reported with it
 """
 
 from consumer.catalog.access import Host, Secret, Source
+from consumer.catalog.agent import AgentLimits, AgentModel
 from consumer.catalog.approval import ApprovalRules
 from consumer.catalog.auto_regenerate import AutoRegenerateLimits
 from consumer.catalog.current import Catalogs
@@ -30,6 +31,8 @@ from consumer.catalog.steps import Again, StepReadBack, StepRule
 
 __all__ = [
     "Again",
+    "AgentLimits",
+    "AgentModel",
     "AirflowRunner",
     "ApprovalRules",
     "AutoRegenerateLimits",

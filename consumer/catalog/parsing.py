@@ -183,6 +183,9 @@ def _undeclared_references(document: _Document) -> Iterator[tuple[tuple[int | st
 
 
 def _undeclared_secrets(document: _Document) -> Iterator[tuple[tuple[int | str, ...], str]]:
+    for index, policy in enumerate(document.workflows):
+        for secret in sorted(policy.agent.secrets - set(document.secrets)) if policy.agent is not None else ():
+            yield ("workflows", index, "agent", "headers"), f"secret://{secret} is not declared under `secrets:`"
     for block, named in (
         ("runners", {name: one.secrets for name, one in document.runners.items()}),
         ("media_stores", {name: one.secrets for name, one in document.media_stores.items()}),

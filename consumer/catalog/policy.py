@@ -10,6 +10,7 @@ from typing import Annotated, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from consumer.catalog.access import Host
+from consumer.catalog.agent import AgentLimits
 from consumer.catalog.approval import ApprovalRules
 from consumer.catalog.auto_regenerate import AutoRegenerateLimits
 from consumer.catalog.declared import Declared
@@ -78,6 +79,8 @@ class WorkflowPolicy(Declared):
     steps: Steps = Field(default_factory=dict)
     """May a step that may have begun be begun again? Not where nothing is declared."""
     auto_regenerate: AutoRegenerateLimits = AutoRegenerateLimits()
+    agent: AgentLimits | None = None
+    """The model that may propose another definition of it; none by default: then no workflow is rewritten."""
     allowance_aud: Decimal = Decimal("0.05")
     """Most credits that one attempt may hold in its organisation's wallet, from before it starts until it ends."""
 

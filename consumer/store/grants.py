@@ -51,6 +51,8 @@ PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     "heal_binding": ("SELECT", "INSERT", "UPDATE"),
     "heal_made_asset": _ALL,
     "heal_late_charge": ("SELECT", "INSERT", "DELETE"),
+    "heal_agent_budget": _ALL,
+    "heal_agent_call": _ALL,
     "FUNCTION shw_history()": ("EXECUTE",),
 }
 """By table, in the order of the migrations, then functions. UPDATE on `organizations` and `heal_turn` is for locks."""
