@@ -43,6 +43,7 @@ def _scenarios() -> st.SearchStrategy[Scenario]:
         dependency=st.sampled_from([None, None, 0, 1]),
         fault_digest=st.booleans(),
         poison=st.sampled_from([False] * 9 + [True]),
+        asked=st.sampled_from([False, False, True]),
     )
     faults = st.builds(
         Fault,

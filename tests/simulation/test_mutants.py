@@ -5,7 +5,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final, TypeAlias
+from uuid import UUID
 
 import pytest
 
@@ -16,6 +18,7 @@ from consumer.errors import TransientError
 from consumer.heal.gate import Gate
 from consumer.ingest.offsets import Epochs
 from consumer.model import AttemptId, Claim, MicroAud, Next, Outcome, OwnerId, Partition, Plan, Settlement
+from consumer.model.approval import Approval, ApprovalState, PlanAnswer
 from consumer.model.batch import Received
 from consumer.ownership.permission import Permission
 from consumer.pipeline.durable import until_durable
@@ -30,7 +33,7 @@ from schemas.names import Effect, Status
 from tests.simulation.scenarios import EXAMPLES
 from tests.support.simulation.play import RUNGS
 from tests.support.simulation.scenario import Event, Fault, Scenario, Wrong, play
-from tests.support.simulation.store import Claimed, ModelStore
+from tests.support.simulation.store import Claimed, ModelStore, Row
 from tests.support.simulation.world import Act
 
 Break: TypeAlias = Callable[[pytest.MonkeyPatch], None]
@@ -241,6 +244,53 @@ def no_pause_reaches_the_gate(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Permission, "pause_over", lambda *_: None)
 
 
+def no_yes_is_needed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("consumer.plan.planner.under_approval", lambda plan, *_: plan)
+
+
+def a_yes_holds_for_every_step(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Approval, "permits", lambda approval, *_: approval.state is ApprovalState.APPROVED)
+
+
+def silence_is_a_yes(patch: pytest.MonkeyPatch) -> None:
+    expire = ModelStore.expire_unanswered
+
+    def approves(store: Any) -> list[UUID]:  # noqa: ANN401 - ModelStore, from within
+        expired = expire(store)
+        for failure_id in expired:
+            row = store.tables.failures[failure_id]
+            until = row.failure.approval.until + timedelta(hours=1)
+            yes = replace(row.failure.approval, state=ApprovalState.APPROVED, step=row.failure.step, until=until)
+            store._write(replace(row, failure=replace(row.failure, approval=yes)))  # noqa: SLF001
+        return expired
+
+    patch.setattr(ModelStore, "expire_unanswered", approves)
+
+
+def a_yes_counts_whenever_it_comes(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ModelStore, "too_late", lambda *_: None)
+
+
+def a_denial_revokes_nothing(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ModelStore, "revoke_for_denial", lambda *_: False)
+
+
+def a_denial_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """Let a plan that was denied be asked for again, and a yes to that count."""
+    answered = ModelStore._answered  # noqa: SLF001
+
+    def forgets(store: Any, row: Row, approval: Approval, answer: PlanAnswer) -> None:  # noqa: ANN401 - ModelStore
+        answered(store, row, replace(approval, denied={}), answer)
+
+    patch.setattr(ModelStore, "_answered", forgets)
+
+
+def a_yes_that_was_used_goes_on_to_the_next_step(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        consumer.results.settlement, "_leaves_approval_unused", lambda _, heal: heal is not None and heal.approval
+    )
+
+
 def what_ends_unhealed_counts_as_begun(patch: pytest.MonkeyPatch) -> None:
     takes = HealTasks._takes_slot  # noqa: SLF001
 
@@ -312,6 +362,27 @@ def decided_in_a_heal(effect: Effect, act: Act, *then: Wrong) -> Scenes:
     return scene
 
 
+def asked_for(act: Act, *answers: tuple[float, Wrong, float]) -> Scenes:
+    """Give scenarios whose plans are read and answered by people, each time a little later.
+
+    An answer is: when the plan is read, what is said of it, and after how long.
+    """
+
+    def scene(number: int) -> Scenario:
+        acts = (act,) * 3
+        events = tuple(
+            Event(name=n, at=1, partition=n, scope=n, effect=Effect.KEYED, acts=acts, asked=True) for n in range(4)
+        )
+        faults = tuple(
+            Fault(at=at + number % 20 / 4, wrong=wrong, machine=n, lasts=lasts)
+            for at, wrong, lasts in answers
+            for n in range(4)
+        )
+        return Scenario(seed=number, machines=2, partitions=2, events=events, faults=faults)
+
+    return scene
+
+
 def with_many_jobs(number: int) -> Scenario:
     """Give scenarios in which many jobs are suspended, and looked at again by the same process."""
     events = tuple(Event(name=n, at=1 + n / 4, scope=n, effect=Effect.KEYED, acts=(Act.JOB,)) for n in range(12))
@@ -352,6 +423,11 @@ UNSAFE_JOBS_KILLED: Final = in_a_long_heal(Wrong.CRASH, 3, Effect.UNSAFE, Act.JO
 JOBS_STOPPED: Final = in_a_long_heal(Wrong.STOP, 34, Effect.KEYED, Act.JOB)
 PAUSED: Final = in_a_long_heal(Wrong.PAUSE, 40, Effect.IDEMPOTENT, Act.SLOW)
 DECIDED_AND_KILLED: Final = decided_in_a_heal(Effect.IDEMPOTENT, Act.SLOW, Wrong.CRASH)
+APPROVED: Final = asked_for(Act.SICK, (4, Wrong.APPROVE, 1))
+NEVER_ANSWERED: Final = asked_for(Act.WORKS)
+ANSWERED_LATE: Final = asked_for(Act.WORKS, (4, Wrong.APPROVE, 16))
+DENIED_IN_A_HEAL: Final = asked_for(Act.SLOW, (4, Wrong.APPROVE, 1), (6, Wrong.DENY, 4))
+APPROVED_AFTER_A_DENIAL: Final = asked_for(Act.WORKS, (4, Wrong.DENY, 0.5), (8, Wrong.APPROVE, 1))
 DAWDLING: Final = in_a_long_heal(Wrong.TOP_UP, 1, Effect.IDEMPOTENT, Act.DAWDLES)
 KILLED: Final = in_a_long_heal(Wrong.CRASH, 3, Effect.UNSAFE, Act.LATE)
 MUTANTS: Final[tuple[tuple[Break, Scenes, str], ...]] = (
@@ -373,6 +449,13 @@ MUTANTS: Final[tuple[tuple[Break, Scenes, str], ...]] = (
     (no_revocation_reaches_the_gate, decided_in_a_heal(Effect.IDEMPOTENT, Act.SLOW), "after a person decided"),
     (an_heir_acts_on_what_was_revoked, DECIDED_AND_KILLED, "after a person decided"),
     (no_pause_reaches_the_gate, PAUSED, "was paused"),
+    (no_yes_is_needed, NEVER_ANSWERED, "without a yes"),
+    (silence_is_a_yes, NEVER_ANSWERED, "without a yes"),
+    (a_yes_holds_for_every_step, APPROVED, "without a yes"),
+    (a_yes_that_was_used_goes_on_to_the_next_step, APPROVED, "one yes permits two heals"),
+    (a_yes_counts_whenever_it_comes, ANSWERED_LATE, "a yes counts"),
+    (a_denial_revokes_nothing, DENIED_IN_A_HEAL, "after a denial"),
+    (a_denial_is_forgotten, APPROVED_AFTER_A_DENIAL, "after a denial"),
     (what_ends_unhealed_counts_as_begun, on_another_rung, "slow start"),
     (nothing_is_kept, JOBS_KILLED, "ordered again"),
     (what_begins_after_the_state_is_not_known, UNSAFE_JOBS_KILLED, "G4"),

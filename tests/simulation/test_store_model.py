@@ -3,7 +3,7 @@
 import asyncio
 import json
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import Random
 from typing import Any, Final
@@ -34,14 +34,30 @@ from consumer.model import (
     Scope,
     Unknown,
 )
+from consumer.model.approval import PlanAnswer, PlanRequest
 from consumer.model.decision import Decision, DecisionRequest
+from consumer.model.digest import digest
+from consumer.model.settlement import AskedStep
 from consumer.model.suspension import KeptState, SuspendedHeal, Suspension
+from consumer.results.asked import ask_of, next_of
 from consumer.results.decision import status_message
 from consumer.results.events import Outlet
 from consumer.results.settlement import FinishedHeal, settle_heal
 from consumer.results.suspended import suspended_message
 from consumer.settings import BreakerSettings
-from consumer.store import breakers, changes, decisions, due, intake, leases, outbox, settle, suspended
+from consumer.store import (
+    approvals,
+    breakers,
+    changes,
+    decisions,
+    due,
+    intake,
+    leases,
+    outbox,
+    plan_answers,
+    settle,
+    suspended,
+)
 from consumer.store.debts import apply_owed
 from consumer.store.due import Due
 from consumer.store.heal_requests import ask_heal
@@ -100,6 +116,7 @@ class Both:
                look_at = look_at - $1, suspended_at = suspended_at - $1""",
             "UPDATE heal_outbox SET created_at = created_at - $1::interval",
             "UPDATE workflow_failures SET due_at = due_at - $1::interval WHERE due_at IS NOT NULL",
+            "UPDATE heal_approval SET expires_at = expires_at - $1::interval",
             """UPDATE heal_breaker SET struck_at = struck_at - $1::interval, opened_at = opened_at - $1,
                probe_due = probe_due - $1, probe_until = probe_until - $1""",
         ):
@@ -196,6 +213,7 @@ class Both:
                 finished_at=EPOCH,
             )
             settlement = settle_heal(ended, WorkflowPolicy(name="*", backoff=HALF + timedelta(minutes=9)), 1.0, OUTLET)
+            settlement = replace(settlement, approval_unused=self.dice.random() < 0.5)
             real = await settle.settle(self.pool, me, [settlement], (), BREAKER)
             assert self.model.settle(me, [settlement], (), BREAKER) == real
 
@@ -312,6 +330,48 @@ class Both:
                 ruled = await decisions.decide(connection, row.failure.id, request, TELL)
             assert self.model.decide(row.failure.id, request.decision) is ruled.ruling
 
+    async def ask_plan(self) -> None:
+        """Plans are asked for of what is open, and not being healed; and nobody has answered some in time."""
+        busy = {claim.failure_id for claim in self.model.tables.claims.values()}
+        rows = [r for r in self.model.tables.failures.values() if r.due is not None and r.failure.id not in busy]
+        for row in self.dice.sample(rows, min(1, len(rows))):
+            step = row.failure.step + self.dice.choice((1, 1, 2))  # one that has moved on is asked for nothing
+            failure = replace(row.failure, step=step - 1)
+            request = PlanRequest(
+                strategy=StrategyName.AUTO_RETRY,
+                plan={},
+                plan_hash=digest(["plan", step]),
+                base_hash=digest("base"),
+                why=("it is marked",),
+                asked=1,
+                asks=3,
+                valid_for=HALF + timedelta(minutes=6),
+                approvers=self.dice.choice((1, 1, 2)),
+                self_approval=True,
+                denied=row.failure.approval.denied if row.failure.approval is not None else {},
+            )
+            asked = ask_of(failure, request, datetime.now(UTC))
+            one = AskedStep(failure=failure, diagnosis=DIAGNOSIS, asked=asked, next=next_of(request), messages=())
+            real = await settle.end_unclaimed(self.pool, OWNERS[0], [one])
+            mine = replace(asked, expires_at=EPOCH + timedelta(seconds=self.clock[0]) + request.valid_for)
+            assert self.model.end_unclaimed(OWNERS[0], [replace(one, asked=mine)]) == real
+        assert set(await approvals.expire_unanswered(self.pool)) == set(self.model.expire_unanswered())
+
+    async def answer(self) -> None:
+        questions = self.model.tables.questions
+        for failure_id in self.dice.sample(sorted(questions), min(1, len(questions))):
+            asked = questions[failure_id]
+            said = PlanAnswer(
+                approves=self.dice.random() < 0.6,
+                plan_hash=self.dice.choice((asked.request.plan_hash,) * 5 + (digest("another"),)),
+                step=asked.step - self.dice.choice((0, 0, 0, 1)),
+                by=self.dice.choice(("anna", "bert")),
+                reason="read",
+            )
+            async with self.pool.acquire() as connection, connection.transaction():
+                real = await plan_answers.answer_plan(connection, failure_id, said, TELL)
+            assert self.model.answer_plan(failure_id, said) is real.result, said
+
     async def charge_late(self) -> None:
         tables = self.model.tables
         of = {attempt: failure for attempt, (failure, _) in tables.attempts.items()}
@@ -408,6 +468,17 @@ class Both:
         assert sorted(map(tuple, posted)) == sorted((*_place(p.message), p.owner) for p in tables.outbox.values())
         changed = await self.pool.fetch("SELECT failure_id, step, status FROM heal_status_change")
         assert {tuple(row) for row in changed} == {(*key, c.status) for key, c in tables.changes.items()}
+        approvals_real = await self.pool.fetch(
+            "SELECT failure_id, state, valid_step, plan_hash, denied <> '{}', expires_at - clock_timestamp()"
+            " FROM heal_approval"
+        )
+        asked_for = {i: a for i, r in tables.failures.items() if (a := r.failure.approval) is not None}
+        assert {tuple(row)[:-1] for row in approvals_real} == {
+            (i, a.state, a.step, a.plan_hash, bool(a.denied)) for i, a in asked_for.items()
+        }
+        for row in approvals_real:
+            left = (asked_for[row[0]].until - EPOCH).total_seconds() - now
+            assert abs(left - row[-1].total_seconds()) < CLOSE
         await self._credits_agree()
 
     async def _credits_agree(self) -> None:
@@ -515,6 +586,9 @@ async def do_the_same(seed: int, database: str) -> None:
             both.decide,
             both.ask,
             both.charge_late,
+            both.ask_plan,
+            both.answer,
+            both.answer,
         ]
         done = []
         for _ in range(60):

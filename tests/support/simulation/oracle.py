@@ -3,11 +3,13 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from consumer.ingest.decode import AdmissionRules, decode, second_failure_id
 from consumer.model import DeadLetter, Failure, FailureId, Message, OrgId, Partition, Record
+from consumer.model.approval import AskedPlan, PlanAnswer
 from consumer.model.digest import digest
 from consumer.results.events import STATUSES_WITH_EVENT, Outlet, dead_letter_message
 from schemas.names import Code, Effect, PoisonReason, Status
@@ -97,6 +99,15 @@ class Oracle:
                 expected = budget + self.topped_up[org] + entries
                 assert paid.wallets[org] == expected >= 0, f"G6: wallet {paid.wallets[org]}, ledger {expected}"
 
+    def a_yes_is_for_what_was_read(self, row: Row, asked: AskedPlan | None, answer: PlanAnswer) -> None:
+        """A yes counts for the plan and the step that its person read, once, and until the time to answer is over."""
+        assert asked is not None
+        read, stands = (answer.plan_hash, answer.step), (asked.request.plan_hash, asked.step)
+        assert read == stands, f"approval: a yes to {read} counts for {stands}"
+        assert row.status is Status.AWAITING_APPROVAL, f"approval: a yes counts for what is {row.status}"
+        late = (EPOCH + timedelta(seconds=self.sim.store.now())) - asked.expires_at
+        assert late < timedelta(0), f"approval: a yes counts {late} after the plan expired"
+
     # at rest
 
     def is_quiet(self) -> bool:
@@ -173,7 +184,7 @@ class Oracle:
     def _steps_are_whole(self, row: Row) -> None:
         failure = row.failure
         steps = sorted(a.step for f, a in self.sim.store.tables.attempts.values() if f == failure.id)
-        if failure.id in self.by_hand:
+        if failure.id in self.by_hand or failure.id in self.sim.store.tables.questions:
             assert len(set(steps)) == len(steps)
             assert row.status not in STATUSES_WITH_EVENT or self._is_told_of(failure.id, failure.step - 1), (
                 f"G5: {row.status} by hand"
@@ -190,6 +201,8 @@ class Oracle:
 
     def _is_open(self, row: Row) -> bool:
         parked = [claim.scope for claim in self.sim.store.tables.claims.values() if claim.owner == PARKED]
+        if row.status is Status.AWAITING_APPROVAL:
+            return True  # nobody answers any more, and it expires
         if row.status not in PICKED or row.waits_on in parked:
             return False
         last = [a for f, a in self.sim.store.tables.attempts.values() if f == row.failure.id]

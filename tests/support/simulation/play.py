@@ -54,6 +54,13 @@ CATALOG: Final = parse_catalog("""
 version: 1
 sources: [{source: '*', organisations: '*'}]
 workflows:
+- name: orders.asked
+  attempts: 4
+  backoff: PT2S
+  backoff_cap: PT20S
+  ladders: {api_timeout: [auto-retry, dependency-replacement]}
+  rungs: {auto-retry: {attempts: 2}}
+  approval: {strategies: [auto-retry], valid_for: PT20S, asks: 2, on_expiry: deny}
 - name: '*'
   attempts: 4
   backoff: PT2S

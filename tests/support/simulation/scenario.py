@@ -9,7 +9,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from consumer.ingest.decode import AdmissionRules
-from consumer.model import OrgId
+from consumer.model import FailureId, OrgId
+from consumer.model.approval import AnswerResult, PlanAnswer
 from consumer.model.decision import Decision, DecisionResult
 from consumer.model.pause import HealingPause, PauseReach
 from schemas.names import Effect, Status, StrategyName
@@ -38,6 +39,8 @@ class Wrong(StrEnum):
     SAW_NOTHING = "saw nothing"  # a person says of a failure in doubt that its effect did not happen
     PAUSE = "pause"  # a person pauses healing within a reach, and resumes it after a while
     CLOCK_JUMPS = "clock jumps"  # the database's clock, by so many seconds times ten
+    APPROVE = "approve"  # a person reads a plan that is asked for, and says yes to it after a while, twice
+    DENY = "deny"  # a person reads a plan that is asked for, or approved, and says no after a while
     TOP_UP = "top up"  # somebody pays
 
 
@@ -56,6 +59,8 @@ class Event:
     fault_digest: bool = False
     """Whether what is broken is the scope itself, and so the same for all of it."""
     poison: bool = False
+    asked: bool = False
+    """Whether its first rung needs a person's yes."""
 
     def value(self) -> bytes:
         """Give the record's bytes."""
@@ -66,7 +71,7 @@ class Event:
             context["damage"] = f"damage of s{self.scope}"
         data: dict[str, Any] = {
             "org_id": str(ORGS[self.org]),
-            "workflow_name": "orders.sync",
+            "workflow_name": "orders.asked" if self.asked else "orders.sync",
             "failure_reason": "request timeout",
             "context": context,
         }
@@ -148,7 +153,7 @@ def _happens(fault: Fault, sim: Simulation, oracle: Oracle) -> None:
             sim.weather.cut_until = over
         case Wrong.BROKER_AWAY:
             sim.broker.down_until = over
-        case Wrong.BY_HAND | Wrong.GIVE_UP | Wrong.ASK | Wrong.SAW_NOTHING | Wrong.PAUSE:
+        case Wrong.BY_HAND | Wrong.GIVE_UP | Wrong.ASK | Wrong.SAW_NOTHING | Wrong.PAUSE | Wrong.APPROVE | Wrong.DENY:
             _decides(fault, sim, oracle)
         case Wrong.CLOCK_JUMPS:
             sim.store.ahead += 10 * fault.lasts * (-1 if fault.machine % 3 == 2 else 1)
@@ -179,6 +184,32 @@ def _pauses(fault: Fault, sim: Simulation) -> None:
     sim.timeline.after(fault.lasts, lambda: sim.store.resume(pause.id))
 
 
+def _reads_a_plan(fault: Fault, sim: Simulation, oracle: Oracle) -> None:
+    asked = sorted(sim.store.tables.questions)
+    if not asked:
+        return
+    failure_id = asked[fault.machine % len(asked)]
+    question = sim.store.tables.questions[failure_id]
+    answer = PlanAnswer(
+        approves=fault.wrong is Wrong.APPROVE,
+        plan_hash=question.request.plan_hash,
+        step=question.step,
+        by=f"person {fault.machine % 2}",
+        reason="read",
+    )
+    for again in (0.0, 0.3):
+        sim.timeline.after(fault.lasts + again, lambda: _answers(failure_id, answer, sim, oracle))
+
+
+def _answers(failure_id: FailureId, answer: PlanAnswer, sim: Simulation, oracle: Oracle) -> None:
+    tables = sim.store.tables
+    row, question = tables.failures[failure_id], tables.questions.get(failure_id)
+    result = sim.store.answer_plan(failure_id, answer)
+    sim.journal.note(f"answered {result}", failure=failure_id, approves=answer.approves)
+    if result is AnswerResult.APPROVED:
+        oracle.a_yes_is_for_what_was_read(row, question, answer)
+
+
 def _goes_on(machine: Machine) -> None:
     machine.stopped = False
 
@@ -186,6 +217,9 @@ def _goes_on(machine: Machine) -> None:
 def _decides(fault: Fault, sim: Simulation, oracle: Oracle) -> None:
     if fault.wrong is Wrong.PAUSE:
         _pauses(fault, sim)
+        return
+    if fault.wrong in (Wrong.APPROVE, Wrong.DENY):
+        _reads_a_plan(fault, sim, oracle)
         return
     rows = sorted(sim.store.tables.failures.values(), key=lambda row: row.failure.id)
     if not rows:

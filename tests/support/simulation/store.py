@@ -31,7 +31,7 @@ from consumer.model import (
     RetryLater,
     Settlement,
 )
-from consumer.model.approval import Approval, ApprovalState
+from consumer.model.approval import AnswerResult, Approval, ApprovalState, AskedPlan, PlanAnswer
 from consumer.model.batch import HeldBack
 from consumer.model.decision import STATUS_AFTER, Decision, DecisionResult, StatusChange, rule
 from consumer.model.pause import PAUSE_GATE, HealingPause
@@ -62,7 +62,19 @@ from tests.support.simulation.loop import EPOCH
 FINAL: Final = (Status.RESOLVED, Status.GIVEN_UP)
 PICKED: Final = (Status.PENDING, Status.DEFERRED)
 OUTLET: Final = Outlet(results_topic="r", dlq_topic="d", max_bytes=1_000_000)
-STANDING: Final = ("failures", "claims", "attempts", "outbox", "leases", "renewals", "changes", "pauses", "late")
+STANDING: Final = (
+    "failures",
+    "claims",
+    "attempts",
+    "outbox",
+    "leases",
+    "renewals",
+    "changes",
+    "pauses",
+    "late",
+    "questions",
+    "answers",
+)
 SUSPENDED: Final = OwnerId("suspended")
 """Whose lease never ends: the heal waits for another system."""
 HURRIED_FROM: Final = 10.0
@@ -142,6 +154,13 @@ class Tables:
     late: dict[UUID, LateCharge] = field(default_factory=dict)
     """Those that are counted."""
 
+    questions: dict[FailureId, AskedPlan] = field(default_factory=dict)
+    """The plan of each failure that was asked for last."""
+    answers: dict[tuple[FailureId, int, str], bool] = field(default_factory=dict)
+    """Who said yes or no to the plan of which step."""
+    denials: dict[tuple[FailureId, str], float] = field(default_factory=dict)
+    """When a strategy's plan was denied, by the world's time, until its failure begins anew."""
+
     def saved(self) -> list[tuple[object, dict[str, object]]]:
         """Give a savepoint."""
         tables = {name: copy(getattr(self, name)) for name in STANDING}
@@ -171,6 +190,8 @@ class ModelStore:
         )
         self.on_keep: Callable[[Claimed], None] = lambda _: None
         """Told of each claim on which a state, and with it what the heal has cost, is durable now."""
+        self.on_permit: Callable[[FailureId, int, int | None], None] = lambda *_: None
+        """Told of each step whose heal a person permitted; carried on from which one, else None."""
         self.on_suspend: Callable[[Claimed], None] = lambda _: None
         """Told of each claim that is about to be suspended."""
 
@@ -322,6 +343,9 @@ class ModelStore:
             for settlement, claim in mine:
                 self._finish([(claim.failure_id, replace(settlement.attempt, step=claim.step))])
                 self._step_on(settlement, claim.step)
+            for settlement, claim in mine:
+                if settlement.approval_unused:
+                    self.carry_on(claim.failure_id, claim.step)
             for failure_id in made:
                 self._write(replace(tables.failures[failure_id], effect_made=True))
             self._put(owner, [message for settlement, _ in mine for message in settlement.messages])
@@ -393,6 +417,7 @@ class ModelStore:
         asked = ended.asked
         if asked is None:
             return None
+        self.tables.questions[asked.failure_id] = asked
         request = asked.request
         return Approval(
             state=ApprovalState.ASKED,
@@ -406,11 +431,91 @@ class ModelStore:
             denied=request.denied,
         )
 
+    def carry_on(self, failure_id: FailureId, step: int) -> None:
+        """Carry a permission on to the step after this one, whose heal began no effect."""
+        row = self.tables.failures[failure_id]
+        approval = row.failure.approval
+        stands = approval is not None and (approval.state, approval.step) == (ApprovalState.APPROVED, step)
+        if approval is not None and stands and row.failure.step == step + 1:
+            self._write(replace(row, failure=replace(row.failure, approval=replace(approval, step=step + 1))))
+            self.on_permit(failure_id, step + 1, step)
+
+    def answer_plan(self, failure_id: FailureId, answer: PlanAnswer) -> AnswerResult:
+        """`plan_answers.answer_plan`, of one person where one is enough."""
+        with self._transaction() as tables:
+            row, asked = tables.failures.get(failure_id), tables.questions.get(failure_id)
+            approval = row.failure.approval if row is not None else None
+            if row is None or asked is None or approval is None:
+                return AnswerResult.NOT_FOUND if row is None else AnswerResult.NOT_ASKED
+            own = tables.answers.get((failure_id, answer.step, answer.by))
+            refused = self.refuses(answer, row, approval, asked, own)
+            if refused is not None:
+                return refused
+            tables.answers[failure_id, answer.step, answer.by] = answer.approves
+            yeses = [
+                by for (of, step, by), yes in tables.answers.items() if yes and (of, step) == (failure_id, answer.step)
+            ]
+            if answer.approves and len(yeses) < asked.request.approvers:
+                return AnswerResult.COUNTED
+            if answer.approves:
+                until = self._time() + asked.request.valid_for
+                changed = replace(approval, state=ApprovalState.APPROVED, until=until, by=tuple(sorted(yeses)))
+                self._answered(row, replace(changed, step=row.failure.step + 1), answer)
+                self.on_permit(failure_id, row.failure.step + 1, None)
+                return AnswerResult.APPROVED
+            under_way = self.revoke_for_denial(row)
+            denied = {**approval.denied, approval.strategy: answer.sentence()}
+            step = row.failure.step + 1 + under_way
+            self._answered(row, replace(approval, state=ApprovalState.DENIED, step=step, denied=denied), answer)
+            tables.denials[failure_id, approval.strategy] = self.world_now()
+            return AnswerResult.DENIED
+
+    def refuses(
+        self, answer: PlanAnswer, row: Row, approval: Approval, asked: AskedPlan, own: bool | None
+    ) -> AnswerResult | None:
+        """Say why an answer changes nothing."""
+        if answer.plan_hash != approval.plan_hash:
+            return AnswerResult.OTHER_PLAN
+        if answer.step != asked.step:
+            return AnswerResult.OTHER_STEP
+        if own is not None and own == answer.approves and approval.state is not ApprovalState.EXPIRED:
+            return AnswerResult.ALREADY
+        return self.too_late(answer, row, approval)
+
+    def too_late(self, answer: PlanAnswer, row: Row, approval: Approval) -> AnswerResult | None:
+        """Say why a plan cannot be answered any more."""
+        stands = row.failure.step == approval.step
+        match approval.state:
+            case ApprovalState.EXPIRED:
+                return AnswerResult.EXPIRED
+            case ApprovalState.ASKED if not (stands and row.status is Status.AWAITING_APPROVAL):
+                return AnswerResult.NOT_ASKED
+            case ApprovalState.ASKED:
+                return AnswerResult.EXPIRED if approval.until <= self._time() else None
+            case ApprovalState.APPROVED if stands and not answer.approves:
+                return None
+            case _:
+                return AnswerResult.ANSWERED
+
+    def revoke_for_denial(self, row: Row) -> bool:
+        """Revoke the live heal of a plan that is denied; gives whether it is of the present step."""
+        live = [c for c in self.tables.claims.values() if c.failure_id == row.failure.id and c.owner != PARKED]
+        for claim in live:
+            self.revoke(claim)
+        return any(claim.step == row.failure.step for claim in live)
+
+    def _answered(self, row: Row, approval: Approval, answer: PlanAnswer) -> None:
+        failure = replace(row.failure, step=approval.step, approval=approval, healed_by_attempt=None)
+        self._write(Row(failure=failure, status=Status.PENDING, due=self.now(), effect_made=row.effect_made))
+        message = status_message(self._changed(failure, Status.PENDING, answer.sentence()), OUTLET)
+        self._put(PERSON, [message])
+        self._at_once(message)
+
     def expire_unanswered(self) -> list[UUID]:
         """Have planned anew what nobody answered."""
-        late = [row for row in self.tables.failures.values() if self._is_unanswered(row)]
+        planned_anew: list[UUID] = []
         with self._transaction():
-            for row in late:
+            for row in [row for row in self.tables.failures.values() if self._is_unanswered(row)]:
                 approval = row.failure.approval
                 if approval is None:
                     continue
@@ -418,9 +523,10 @@ class ModelStore:
                 if row.status is Status.AWAITING_APPROVAL and row.failure.step == approval.step:
                     expired = replace(expired, step=row.failure.step + 1)
                     self._write(replace(row, failure=expired, status=Status.PENDING, due=self.now()))
+                    planned_anew.append(row.failure.id)
                 else:
                     self._write(replace(row, failure=expired))
-        return [row.failure.id for row in late]
+        return planned_anew
 
     def _is_unanswered(self, row: Row) -> bool:
         approval = row.failure.approval
@@ -859,6 +965,8 @@ class ModelStore:
         for claim in live:
             self.revoke(claim)
         opened = row.due is None and status not in FINAL
+        if opened:
+            self.tables.denials = {key: at for key, at in self.tables.denials.items() if key[0] != row.failure.id}
         failure = replace(
             row.failure,
             step=row.failure.step + 1 + any(claim.step == row.failure.step for claim in live),
@@ -866,6 +974,7 @@ class ModelStore:
             ladder_progress=_begun_anew(row.failure.ladder_progress) if opened else row.failure.ladder_progress,
             effect_in_doubt=effect_in_doubt,
             healed_by_attempt=None,
+            approval=None if opened else row.failure.approval,
         )
         due = None if status in FINAL else self.now() + (86400 if status is Status.NEEDS_PERSON else 0)
         made = row.effect_made and status is not Status.PENDING

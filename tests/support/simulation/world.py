@@ -119,7 +119,13 @@ class World:
     unanswered: set[tuple[AttemptId, OwnerId]] = field(default_factory=set)
     """Processes that do not know whether what a heal has cost is kept."""
 
+    permits: dict[tuple[FailureId, int], int] = field(default_factory=dict)
+    """Which yes, by its number, permits the heal of which step."""
+    used: dict[int, AttemptId] = field(default_factory=dict)
+    """Which attempt has acted by which yes."""
+
     def __post_init__(self) -> None:
+        self.store.on_permit = self._is_permitted
         self.store.on_suspend = self._is_suspended
         self.store.on_keep = self._is_kept
 
@@ -129,6 +135,23 @@ class World:
     def _is_suspended(self, claim: Claimed) -> None:
         if (claim.owner, claim.attempt_id) in self.under_way:
             self.broken.append(f"G3: {claim.scope} is suspended while {claim.owner} heals it")
+
+    def _is_permitted(self, failure_id: FailureId, step: int, carried_from: int | None) -> None:
+        number = len(self.permits) if carried_from is None else self.permits[failure_id, carried_from]
+        self.permits[failure_id, step] = number
+
+    def _is_approved(self, task: Task, claim: Claimed) -> None:
+        """Hold an effect that needs a person's yes against what people answered."""
+        failure_id, strategy = task.failure.id, task.plan.strategy
+        rules = task.policy.approval
+        if rules is None or strategy not in rules.strategies:
+            return
+        number = self.permits.get((failure_id, claim.step))
+        assert number is not None, f"approval: {claim.scope} is acted on without a yes, at step {claim.step}"
+        by = self.used.setdefault(number, claim.attempt_id)
+        assert by == claim.attempt_id, f"approval: one yes permits two heals of {claim.scope}"
+        late = self.timeline.now - self.store.tables.denials.get((failure_id, strategy), self.timeline.now)
+        assert late <= LATEST, f"approval: {claim.scope} is acted on {late:.3f} s after a denial"
 
     def charges_of(self, attempt: AttemptId, alive: Collection[OwnerId]) -> frozenset[int]:
         """Give what a heal may have cost: what a process alone knew, and died, may be lost, or be settled before."""
@@ -195,6 +218,7 @@ class World:
         assert now <= claim.until, f"G3: {owner} acts {now - claim.until:.3f} s past its deadline"
         late = now - (now if claim.revoked_at is None else claim.revoked_at)
         assert late <= LATEST, f"G3: {owner} acts {late:.3f} s after a person decided"
+        self._is_approved(task, claim)
         place = place_of(Diagnosed(failure=task.failure, diagnosis=task.diagnosis, plan=task.plan))
         for pause, since in self.store.tables.pauses.values():
             late = now - since if pause.reach.covers(place) else 0.0
