@@ -23,6 +23,9 @@ demo: $(READY) ## heal failures of every kind in a small world, with an outage a
 dev: $(READY) ## the same world, kept running
 	@$(BIN)/shw dev
 
+stack: $(READY) ## two replicas, Prometheus and failures that keep coming; its last line is the address of the live dashboards
+	@$(BIN)/python -m dashboards.stack
+
 test: $(READY) ## every test, on both brokers where Java and Maven are there (ARGS: for pytest)
 	@$(BIN)/python -m consumer.local.kafka --resolve-only || [ -z "$$SHW_CI" ]
 	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)

@@ -106,6 +106,14 @@ def check_catalog(
     return check_catalog(file)
 
 
+@_catalog.command("example")
+def print_example_catalog() -> None:
+    """Print the example catalog that this release comes with, to be changed."""
+    from consumer.cli.setup import print_example_catalog
+
+    print_example_catalog()
+
+
 @app.command()
 def publish(
     file: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Default: standard input.")] = None,

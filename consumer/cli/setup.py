@@ -2,12 +2,16 @@
 
 import asyncio
 from pathlib import Path
+from typing import Final
 
 from consumer.cli.exits import ExitCode, say
 from consumer.kafka.topics import create_topics
 from consumer.service.catalog_file import read_catalog
 from consumer.settings import read_settings
 from consumer.store.migrate import migrate
+
+EXAMPLE_CATALOG: Final = Path(__file__).resolve().parents[1] / "catalog.example.yaml"
+"""In a checkout a link to deploy/; the wheel has the file itself."""
 
 
 def migrate_database() -> None:
@@ -26,6 +30,11 @@ def create_missing_topics(*, partitions: int, replication: int) -> None:
     say(f"Created {len(created)} topics at {kafka.bootstrap}." if created else "Every topic was there already.")
     if created and replication == 1:
         say("A record has one copy and is lost with its disk: give --replication 3 where there are three brokers.")
+
+
+def print_example_catalog() -> None:
+    """Print the example catalog."""
+    print(EXAMPLE_CATALOG.read_text(), end="")  # noqa: T201 - the command's answer
 
 
 def check_catalog(path: Path | None) -> int:

@@ -17,7 +17,8 @@ from consumer.settings import read_dsn
 EXPECTED_SCHEMA: Final = "136"
 """The newest migration of this release; a later one may stand in the database while a rolling deploy goes on."""
 
-MIGRATIONS: Final = Path(__file__).resolve().parents[2] / "migrations"
+MIGRATIONS: Final = Path(__file__).resolve().parents[1] / "migrations"
+"""In a checkout a link to the folder beside the package; the wheel has the files themselves."""
 TABLE: Final = "shw_migrations"
 """Not dbmate's own default, which the platform's migrations (or another tool's) may be using in the same database."""
 
@@ -50,7 +51,9 @@ def migrate(dsn: str) -> None:
 
     """
     if not MIGRATIONS.is_dir():
-        raise ConfigError(f"no migrations at {MIGRATIONS}: install from the checkout (pip install -e .)")
+        raise ConfigError(
+            f"no migrations at {MIGRATIONS}: the package is not installed whole (pip install --force-reinstall)"
+        )
     argv = [_dbmate(), "--migrations-dir", str(MIGRATIONS), "--migrations-table", TABLE, "--no-dump-schema"]
     argv += ["--wait-timeout", f"{WAIT.total_seconds():.0f}s", "--wait"]
     argv += ["--migration-lock-timeout", f"{LIMIT.total_seconds():.0f}s", "--migration-lock", "migrate"]

@@ -1,19 +1,19 @@
-"""A real Prometheus scrapes a running consumer and finds every metric of the contract."""
+"""A real Prometheus scrapes a running consumer: every metric of the contract is there, every dashboard is filled."""
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
 
-from consumer.local.server import free_ports
+from dashboards.grafana import MARKS
+from dashboards.pages import ALL
+from dashboards.prometheus import Prometheus, Series, run_prometheus
+from tests.support.alert_rules import ALERTS, rules_of
 from tests.support.api import api_of
 from tests.support.metric_names import CONTRACT, PROCESS
-from tests.support.patience import PATIENCE
 from tests.support.pipeline import NEVER_LEFT, Site, call, event, until
 from tests.support.required_tools import require_tool
 from tests.support.worlds.http_world import World, json_reply
@@ -21,46 +21,33 @@ from tests.support.worlds.http_world import World, json_reply
 HISTOGRAMS = {"shw_heal_seconds", "shw_time_to_heal_seconds", "shw_event_loop_delay_seconds"}
 
 
-@asynccontextmanager
-async def prometheus(target: str, directory: Path) -> AsyncIterator[str]:
-    config = directory / "prometheus.yml"
-    config.write_text(
-        "global: {scrape_interval: 250ms}\n"
-        f"scrape_configs: [{{job_name: shw, static_configs: [{{targets: ['{target}']}}]}}]\n"
-    )
-    address = f"127.0.0.1:{free_ports(1)[0]}"
-    server = await asyncio.create_subprocess_exec(
-        require_tool("prometheus"),
-        *(f"--config.file={config}", f"--storage.tsdb.path={directory / 'data'}", f"--web.listen-address={address}"),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield f"http://{address}"
-    finally:
-        server.terminate()
-        await asyncio.wait_for(server.wait(), PATIENCE)
+async def found(prometheus: Prometheus, expression: str) -> Sequence[Series]:
+    """Return what a query finds, once it finds something."""
+    answers: list[Series] = []
 
+    async def is_there() -> bool:
+        answers[:] = await prometheus.now(expression)
+        return bool(answers)
 
-async def series(client: httpx2.AsyncClient, name: str) -> list[dict[str, Any]]:
-    try:
-        answer = await client.get("/api/v1/query", params={"query": name})
-    except httpx2.TransportError:
-        return []  # it is still starting
-    found: list[dict[str, Any]] = answer.json().get("data", {}).get("result", []) if answer.status_code == 200 else []
-    return found
+    await until(is_there)
+    return answers
 
 
 @pytest.mark.needs_tool("prometheus")
-async def test_a_real_prometheus_finds_every_metric_with_its_labels(
+async def test_a_real_prometheus_finds_every_metric_and_fills_every_panel(
     embedded_place: Site, world: World, tmp_path: Path
 ) -> None:
     place = embedded_place
     world.on("/pay", json_reply({"done": True}))
     org = await place.organisation()
     lacking = event(org, 2, workflow_name="orders.lacking", context={"request": {"method": "GET"}})
-    await place.publish(event(org, context=call(world.url("/pay"), "POST", error=NEVER_LEFT)), b"no JSON", lacking)
-    async with place.consumer() as running, api_of(running) as address:
+    async with (
+        place.consumer() as running,
+        api_of(running) as address,
+        run_prometheus([address.removeprefix("http://")], tmp_path, every="250ms", window="3s") as prometheus,
+    ):
+        await found(prometheus, "shw_build_info")  # what is counted before it was scraped once shows no increase
+        await place.publish(event(org, context=call(world.url("/pay"), "POST", error=NEVER_LEFT)), b"no JSON", lacking)
         await running.settled(2)
         async with httpx2.AsyncClient() as client:
             text = (await client.get(f"{address}/metrics")).text
@@ -68,18 +55,20 @@ async def test_a_real_prometheus_finds_every_metric_with_its_labels(
             subprocess.run, [require_tool("promtool"), "check", "metrics"], input=text.encode(), capture_output=True
         )
         assert checked.returncode == 0, checked.stdout + checked.stderr
-        async with (
-            prometheus(address.removeprefix("http://"), tmp_path) as server,
-            httpx2.AsyncClient(base_url=server) as client,
-        ):
-            for family, labels in CONTRACT.items():
-                name = f"{family}_count" if family in HISTOGRAMS else family
-                found = await until(lambda name=name: series(client, name))  # type: ignore[misc]
-                # An empty label (the code of a success) is no label to Prometheus.
-                assert set(found[0]["metric"]) - {"__name__", "instance", "job", "code"} == labels - {"code"}, name
-            for name in PROCESS:
-                assert await series(client, name), name
-            healed = await series(client, 'shw_attempts_total{result="success"} > 0')
-            assert [one["value"][1] for one in healed] == ["1"]
-            letters = await series(client, 'shw_dead_letters_total{reason="not_json"}')
-            assert [one["value"][1] for one in letters] == ["1"]
+        for family, labels in CONTRACT.items():
+            name = f"{family}_count" if family in HISTOGRAMS else family
+            one, *_ = await found(prometheus, name)
+            # An empty label (the code of a success) is no label to Prometheus.
+            assert set(one.labels) - {"__name__", "instance", "job", "code"} == labels - {"code"}, name
+        for name in PROCESS:
+            await found(prometheus, name)
+        [healed] = await found(prometheus, 'shw_attempts_total{result="success"} > 0')
+        [letters] = await found(prometheus, 'shw_dead_letters_total{reason="not_json"} > 0')
+        assert (healed.points[0][1], letters.points[0][1]) == (1, 1)
+        for page in ALL:
+            for panel in page.panels:
+                for query in panel.queries:
+                    assert await found(prometheus, query.expression), (page.uid, panel.title)
+        # What is drawn as a mark, and what an alert asks, may find nothing on a good day: it is asked all the same.
+        for expression in (*(mark[2] for mark in MARKS), *(rule["expr"] for rule in rules_of(ALERTS))):
+            await prometheus.now(expression)

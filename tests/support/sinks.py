@@ -72,6 +72,7 @@ COMMANDS: Final[dict[str, Searched | str]] = {
     "migrate": "knows no events",
     "topics": "knows no events",
     "schemas": "knows no events",
+    "catalog example": "prints the example that comes with it",
     "catalog check": "reads the catalog, which names secrets and holds none",
     "deployment rename": "knows no events",
     "intake resume": "tells a state",
