@@ -6,13 +6,14 @@ from consumer.cli.approvals import approve_plan, deny_plan, show_plan
 from consumer.cli.bindings import list_bindings
 from consumer.cli.bulk import add_orders
 from consumer.cli.deployment import deployment
+from consumer.cli.members import make_token, members
 from consumer.cli.organisations import organisations
 from consumer.cli.pauses import add_pauses
 from consumer.cli.refused_commands import dlq, intake
 from consumer.cli.report import report_month
 from consumer.cli.shadows import shadow
 from consumer.cli.show import add_show
-from consumer.cli.wallets import show_ledger, show_wallet
+from consumer.cli.wallets import show_ledger, wallet
 
 
 def add_groups(app: typer.Typer) -> None:
@@ -27,7 +28,9 @@ def add_groups(app: typer.Typer) -> None:
     app.add_typer(shadow, name="shadow")
     app.command("report")(report_month)
     app.command("bindings")(list_bindings)
-    app.command("wallet")(show_wallet)
+    app.add_typer(wallet, name="wallet")
+    app.add_typer(members, name="member")
+    app.command("token")(make_token)
     app.command("ledger")(show_ledger)
     add_orders(app)
     add_pauses(app)

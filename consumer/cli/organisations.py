@@ -1,23 +1,33 @@
-"""`shw org delete`: deletes an organisation with everything of it, safely beside a running service."""
+"""`shw org`: organisations of the database; where a platform stands, it adds its own."""
 # --help must not wait for the database's driver to be imported.
 # ruff: noqa: PLC0415
 
 import asyncio
 from collections import Counter
 from typing import Annotated, Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import typer
 
 from consumer.cli.exits import ExitCode, say
-from consumer.cli.options import end
+from consumer.cli.options import AsJson, end
 
 organisations: Final = typer.Typer(help="Organisations of the database.", no_args_is_help=True)
 
 
-@organisations.callback()
-def _choose() -> None:
-    """Keep `delete` a word of its own: a group of one command would swallow it."""
+@organisations.command("add")
+def add_organisation(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What people call it.")],
+    org_id: Annotated[UUID | None, typer.Option("--id", help="Its id. Default: a new one, which is printed.")] = None,
+) -> None:
+    """Add an organisation, and print its id: for a database without a platform."""
+    end(asyncio.run(_add(org_id or uuid4(), name)))
+
+
+@organisations.command("list")
+def list_organisations(as_json: AsJson = False) -> None:
+    """List the organisations, with what is in their wallets, in the order of their ids."""
+    end(asyncio.run(_list(as_json=as_json)))
 
 
 @organisations.command("delete")
@@ -27,6 +37,48 @@ def delete_organisation(
 ) -> None:
     """Delete an organisation: its failures in batches, then the rest of it, its wallet and its members."""
     end(asyncio.run(_delete(org_id, yes=yes)))
+
+
+async def _add(org_id: UUID, name: str) -> ExitCode:
+    from consumer.cli.database import open_owned_database
+    from consumer.model import OrgId
+    from consumer.store.tenants import add_organisation
+
+    async with open_owned_database() as pool:
+        if not await add_organisation(pool, OrgId(org_id), name):
+            say(f"There is an organisation {org_id} already: nothing was changed.")
+            return ExitCode.NO
+    print(org_id)  # noqa: T201 - the answer
+    say(f"Its events are taken in now. Heals cost credits: shw wallet set {org_id} --text 10")
+    return ExitCode.OK
+
+
+async def _list(*, as_json: bool) -> ExitCode:
+    from consumer.cli.database import open_database
+    from consumer.cli.tables import print_json, print_rows
+    from consumer.model import JsonObject
+    from consumer.store.tenants import Tenant, organisations_after
+
+    found: list[Tenant] = []
+    async with open_database() as pool:
+        while page := await organisations_after(pool, found[-1].id if found else None):
+            found += page
+    if as_json:
+        for one in found:
+            told: JsonObject = {
+                "id": str(one.id),
+                "name": one.name,
+                "text_budget_aud": f"{one.text_budget_aud:f}" if one.text_budget_aud is not None else None,
+                "voice_budget_aud": f"{one.voice_budget_aud:f}" if one.voice_budget_aud is not None else None,
+                "members": one.members,
+            }
+            print_json(told)
+    else:
+        rows = [(one.id, one.name, one.text_budget_aud, one.voice_budget_aud, one.members) for one in found]
+        print_rows(("id", "name", "text_aud", "voice_aud", "members"), rows)
+    if not found:
+        say("There is no organisation. Events of an unknown one are dead letters: shw org add NAME")
+    return ExitCode.OK
 
 
 async def _delete(org_id: UUID, *, yes: bool) -> ExitCode:

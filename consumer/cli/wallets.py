@@ -4,16 +4,21 @@
 
 import asyncio
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Final, Literal
+from decimal import Decimal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import typer
+from typer.core import TyperGroup
 
 from consumer.cli.exits import ExitCode, say
-from consumer.cli.options import AsJson, end
+from consumer.cli.operator import login
+from consumer.cli.options import AsJson, By, end
 
 _MONTH: Final = re.compile(r"((?:19|2[0-9])[0-9]{2})-(0[1-9]|1[0-2])")
+_AUD: Final = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?", re.ASCII)
 _COLUMNS: Final = ("at", "type", "amount_aud", "remaining_aud", "what", "attempt")
 Organisation = Annotated[UUID, typer.Argument(metavar="ORG", help="The organisation's id.")]
 OfBudget = Annotated[
@@ -22,9 +27,40 @@ OfBudget = Annotated[
 Month = Annotated[str | None, typer.Option(metavar="YYYY-MM", help="That month alone (UTC). Default: all of it.")]
 
 
+class _ShowIsMeant(TyperGroup):
+    """`shw wallet ORG` is `shw wallet show ORG`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - the library hides its type
+        """Put the command in front where the first word is none."""
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+wallet: Final = typer.Typer(
+    help="Show an organisation's wallet (`shw wallet ORG`), or set it.", cls=_ShowIsMeant, no_args_is_help=True
+)
+
+
+@wallet.command("show")
 def show_wallet(org_id: Organisation, as_json: AsJson = False) -> None:
     """Show an organisation's wallet: budgets, what heals hold, what it owes, and its lockouts."""
     end(asyncio.run(_show_wallet(org_id, as_json=as_json)))
+
+
+@wallet.command("set")
+def set_wallet(
+    org_id: Organisation,
+    text: Annotated[str | None, typer.Option(metavar="AUD", help="What its text budget holds from now on.")] = None,
+    voice: Annotated[str | None, typer.Option(metavar="AUD", help="The same of its voice budget.")] = None,
+    by: By = None,
+) -> None:
+    """Set what is in an organisation's wallet, and write the change into its ledger: without a platform that does."""
+    budgets = {"text": _amount("--text", text), "voice": _amount("--voice", voice)}
+    given = {budget: amount for budget, amount in budgets.items() if amount is not None}
+    if not given:
+        raise typer.BadParameter("give --text, --voice or both")
+    end(asyncio.run(_set_wallet(org_id, given, by or login())))
 
 
 def show_ledger(org_id: Organisation, month: Month = None, budget: OfBudget = "text", as_json: AsJson = False) -> None:
@@ -41,6 +77,30 @@ def span_of_month(month: str | None) -> tuple[datetime, datetime]:
         raise typer.BadParameter(f"--month {month!r}: must be YYYY-MM")
     year, number = int(found[1]), int(found[2])
     return datetime(year, number, 1, tzinfo=UTC), datetime(year + number // 12, number % 12 + 1, 1, tzinfo=UTC)
+
+
+def _amount(option: str, text: str | None) -> Decimal | None:
+    """Parse an amount of AUD: not negative, and no finer than a micro-AUD, as the ledger counts."""
+    if text is None:
+        return None
+    if not _AUD.fullmatch(text):
+        raise typer.BadParameter(f"{option} {text!r}: must be an amount such as 10 or 2.50, with six decimals at most")
+    return Decimal(text)
+
+
+async def _set_wallet(org_id: UUID, given: Mapping[str, Decimal], by: str) -> ExitCode:
+    from consumer.cli.database import open_owned_database
+    from consumer.model import OrgId
+    from consumer.redact import redact_text
+    from consumer.store.tenants import set_wallet
+    from schemas.names import Budget
+
+    async with open_owned_database() as pool:
+        budgets = {Budget(name): amount for name, amount in given.items()}
+        if not await set_wallet(pool, OrgId(org_id), budgets, redact_text(by)):
+            say(f"There is no organisation {org_id}: nothing was changed. `shw org list` shows them.")
+            return ExitCode.NO
+    return await _show_wallet(org_id, as_json=False)
 
 
 async def _show_wallet(org_id: UUID, *, as_json: bool) -> ExitCode:

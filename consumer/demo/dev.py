@@ -7,14 +7,14 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-import jwt
+from pydantic import SecretStr
 
-from consumer.api.tokens import HMAC
+from consumer.api.development_tokens import sign_token
 from consumer.demo.cases import Case, Wave, demo_cases
 from consumer.demo.consumer_process import ConsumerProcess, run_consumer
 from consumer.demo.publish import lose_an_answer, open_inbound
@@ -24,6 +24,7 @@ from consumer.local.foreground import run_in_foreground
 from consumer.local.kafka_jars import CHECKOUT
 from consumer.local.progress import to_stderr
 from consumer.model import JsonObject
+from consumer.settings import ApiSettings
 from schemas.json_text import to_json
 
 LOCAL: Final = CHECKOUT / ".local"
@@ -74,23 +75,12 @@ async def _dev(files: Files) -> int:
         settings = {**place.settings, "SHW_API__JWT_SECRET": secret}
         files.log.unlink(missing_ok=True)
         async with run_consumer(settings, files.log) as process, _publish_first_failures(place) as failure_id:
-            token = owner_token(secret, place.organisations.owner)
+            token = sign_token(ApiSettings(jwt_secret=SecretStr(secret)), place.organisations.owner, TOKEN_LIFE)
             told = {**settings, "SHW_API__PORT": str(process.port), "TOKEN": token}
             async with _environment_file(told, place, files):
                 sys.stdout.write(addresses(place, process, files, failure_id))
                 sys.stdout.flush()
                 return await _wait_for_exit(process)
-
-
-def owner_token(secret: str, owner: UUID) -> str:
-    """Issue a token of the demo organisation's owner, valid for a day, as the platform would."""
-    claims = {
-        "sub": str(owner),
-        "role": "authenticated",
-        "aud": "authenticated",
-        "exp": datetime.now(UTC) + TOKEN_LIFE,
-    }
-    return jwt.encode(claims, secret, algorithm=HMAC)
 
 
 def addresses(place: Stage, process: ConsumerProcess, files: Files, failure_id: UUID | None) -> str:

@@ -49,7 +49,8 @@ COMMANDS: Final[dict[str, Searched | str]] = {
     "resume": lambda stored: [["--org", stored.org, "--reason", WORDS, "--by", WORDS, "--workflow", "nothing-here"]],
     "bindings": lambda stored: [[], ["--json"], ["--org", stored.org]],
     "drift": lambda _: [["--counting"], ["--counting", "--json"]],
-    "wallet": lambda stored: [[stored.org], [stored.org, "--json"]],
+    "wallet show": lambda stored: [[stored.org], [stored.org, "--json"]],
+    "wallet set": lambda stored: [[stored.org, "--text", "1000", "--by", WORDS]],
     "ledger": lambda stored: [[stored.org], [stored.org, "--json"]],
     "report": lambda stored: [["--month", "2026-01", "--org", stored.org], ["--month", "2026-01", "--json"]],
     "shadow report": lambda _: [[], ["--json"]],
@@ -76,7 +77,11 @@ COMMANDS: Final[dict[str, Searched | str]] = {
     "catalog check": "reads the catalog, which names secrets and holds none",
     "deployment rename": "knows no events",
     "intake resume": "tells a state",
+    "org list": "tells ids, names that an operator gave, and amounts",
+    "org add": "tells an id",
     "org delete": "tells counts",
+    "member add": "tells an id",
+    "token": "prints the token that it makes, on purpose",
 }
 """Each command of `shw`: its arguments in the search, or why it is not in it."""
 ROUTES: Final[dict[str, str]] = {
