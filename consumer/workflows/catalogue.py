@@ -53,6 +53,12 @@ class ActionSpec(DefinitionModel):
     """Earlier actions that it does the work of."""
     undone_by: Word | None = None
     """The action that undoes its effect."""
+    operator: bool = False
+    """The engine itself does it (a fork, a switch): it is part of the graph, and nothing answers it."""
+
+    def parameter(self, name: str) -> ParameterSpec | None:
+        """Return what is known of a parameter; one named `*` stands for all others."""
+        return self.parameters.get(name) or self.parameters.get("*")
 
 
 class Limits(DefinitionModel):

@@ -210,11 +210,15 @@ class _Machine:
         spec = self.actions.get(action)
         if spec is not None and engine not in spec.engines:
             raise _StepFailed(f"{engine} does not serve {action}", may_pass=False, seconds=0.0)
+        if spec is not None and spec.operator:
+            return RecordedAnswer(action=action, seconds=0.0)
         names = {action, *(() if spec is None else spec.replaces)}
+        done = {self.definition.by_id[name].action for name, ran in self.ended.items() if ran.end is StepEnd.SUCCEEDED}
         fitting = [
             number
             for number, each in enumerate(self.run.answers)
             if each.action in names and each.engine in {None, engine} and same(each.parameters, parameters)
+            if done.issuperset(each.after)
         ]
         # What was recorded of the action itself comes before what was of those that it replaces.
         fitting = [number for number in fitting if self.run.answers[number].action == action] or fitting
@@ -247,7 +251,7 @@ class _Machine:
                 undo = step.compensation
                 self._answer(step.id, undo.engine, undo.action, resolve(dict(undo.parameters), self.context))
             if self.definition.on_failure is not None:
-                self._answer("the failure's workflow", "", self.definition.on_failure, {})
+                self._answer("the failure's workflow", "workflow", self.definition.on_failure, {})
                 return _Stop(Ending.COMPENSATED, why)
         except (_StepFailed, Unresolved) as error:
             return _Stop(Ending.FAILED, f"{why}; and could not be undone: {error}")

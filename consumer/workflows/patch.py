@@ -74,7 +74,7 @@ def apply_patch(definition: Definition, patch: DefinitionPatch) -> Definition:
     for number, operation in enumerate(patch_json(patch)):
         where = f"operation {number}"
         try:
-            document = jsonpatch.apply_patch(document, [operation])
+            document = jsonpatch.apply_patch(document, [operation], in_place=True)
         except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError, ValueError) as error:
             raise UnfitPatch(PatchRule.PATCH, where, f"does not apply: {type(error).__name__}") from error
         if len(_written(document)) > MOST_BYTES:

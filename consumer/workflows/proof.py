@@ -35,7 +35,7 @@ def prove(
     limits: Limits,
 ) -> ProofResult:
     """Check a patch, and replay the failing run and the good ones on what it leads to."""
-    findings = check(definition, patch, evidence, limits, runs=good)
+    findings = check(definition, patch, evidence, limits, failing=failing)
     if findings:
         return findings
     changed = apply_patch(definition, patch)

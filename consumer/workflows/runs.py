@@ -37,6 +37,8 @@ class RecordedAnswer(DefinitionModel):
     """A failure that may be gone by the next try."""
     engine: Word | None = None
     """Given by this engine alone; None: by whichever the catalogue names for the action."""
+    after: tuple[Word, ...] = ()
+    """Given only once these actions have succeeded in the run."""
     seconds: Annotated[float, Field(ge=0)] = 1.0
 
 

@@ -48,7 +48,7 @@ def check(
     evidence: FailureEvidence,
     limits: Limits,
     *,
-    runs: Sequence[RecordedRun] = (),
+    failing: RecordedRun | None = None,
     without: Collection[PatchRule] = (),
 ) -> tuple[PatchFinding, ...]:
     """Return what speaks against a patch, rule by rule; `without` leaves rules out, to show what each is for."""
@@ -59,7 +59,7 @@ def check(
         after = apply_patch(definition, patch)
     except UnfitPatch as unfit:
         return (unfit.finding,)
-    change = DefinitionChange(before=definition, after=after, evidence=evidence, limits=limits, runs=tuple(runs))
+    change = DefinitionChange(before=definition, after=after, evidence=evidence, limits=limits, failing=failing)
     findings = [
         PatchFinding(rule=rule, where=where, why=why)
         for rule, found in CHECKS.items()

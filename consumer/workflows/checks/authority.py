@@ -2,10 +2,10 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from consumer.workflows.catalogue import Place
+from consumer.workflows.catalogue import ActionSpec, Place
 from consumer.workflows.checks.change import DefinitionChange, DefinitionLeaf, leaves
 from consumer.workflows.definition import DefinedStep, Definition
 
@@ -159,11 +159,15 @@ def cost(change: DefinitionChange) -> Found:
     most = change.limits.max_cost
     if change.after.budget.max_cost is not None:
         most = min(most, change.after.budget.max_cost)
-    dearest = sum(_dearest(change, step) for step in change.after.steps)
+    dearest = dearest_run(change.after, change.limits.actions)
     return [("/steps", f"a run may cost {dearest}, and {most} is the most")] if dearest > most else ()
 
 
-def _dearest(change: DefinitionChange, step: DefinedStep) -> int:
-    spec = change.spec(step.action)
+def dearest_run(definition: Definition, actions: Mapping[str, ActionSpec]) -> int:
+    """Return what a run costs at most."""
+    return sum(_dearest(step, actions.get(step.action)) for step in definition.steps)
+
+
+def _dearest(step: DefinedStep, spec: ActionSpec | None) -> int:
     repeats = 1 if step.repeat is None else step.repeat.at_most or 1
     return 0 if spec is None else spec.cost * (1 + step.retries) * repeats

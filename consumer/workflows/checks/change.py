@@ -38,7 +38,7 @@ class DefinitionChange:
     after: Definition
     evidence: FailureEvidence
     limits: Limits
-    runs: tuple[RecordedRun, ...] = ()
+    failing: RecordedRun | None = None
 
     @cached_property
     def settled_before(self) -> Mapping[str, frozenset[str]]:
@@ -70,7 +70,7 @@ class DefinitionChange:
     def parameter(self, leaf: DefinitionLeaf) -> ParameterSpec:
         """Return what the catalogue knows of the parameter that a leaf stands in."""
         spec = self.spec(leaf.action)
-        return ParameterSpec() if spec is None else spec.parameters.get(leaf.parameter, ParameterSpec())
+        return (None if spec is None else spec.parameter(leaf.parameter)) or ParameterSpec()
 
     @cached_property
     def new_leaves(self) -> tuple[DefinitionLeaf, ...]:

@@ -74,6 +74,8 @@ def required(change: DefinitionChange) -> Found:
     found = []
     for old in change.before.steps:
         spec = change.spec(old.action)
+        if spec is not None and spec.operator and old.id not in change.after.by_id:
+            continue
         if not (old.required or (spec is not None and spec.effect)):
             continue
         new = change.after.by_id.get(old.id)

@@ -6,6 +6,7 @@ import codecs
 import html
 import re
 import unicodedata
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Final
 from urllib.parse import unquote_plus
@@ -22,18 +23,18 @@ _LOOK_ALIKE: Final = str.maketrans("абвгдезийклмнопрстухыі
 _MEANS: Final = re.compile(r"[^a-z0-9]")
 
 
-def folded(text: str) -> str:
-    """Reduce a text to its letters and digits, in one case and without what only looks different."""
-    plain = unicodedata.normalize("NFKD", text[:LONGEST]).casefold().translate(_LOOK_ALIKE)
-    return _MEANS.sub("", plain)
-
-
 def folded_forms(text: str) -> set[str]:
     """Return the foldings of a text: as it is, with digits read as letters, and both from the end."""
     plain = unicodedata.normalize("NFKD", text[:LONGEST]).casefold().translate(_LOOK_ALIKE)
     forms = {_MEANS.sub("", plain), _MEANS.sub("", plain.translate(_LEET))}
     forms |= {form[::-1] for form in forms}
     return {form for form in forms if form}
+
+
+def turned_forms(form: str) -> Iterator[str]:
+    """Yield a folded text with its letters moved along the alphabet, by each number of places."""
+    for by in range(1, 26):
+        yield form.translate({97 + at: 97 + (at + by) % 26 for at in range(26)})
 
 
 def spellings(text: str) -> set[str]:
@@ -51,7 +52,7 @@ def spellings(text: str) -> set[str]:
 
 def _decoded(text: str) -> Iterator[str]:
     for part in {text, *_TOKEN.findall(text)}:
-        for decode in _DECODERS:
+        for decode in _DECODERS if part != text else (*_DECODERS, *_TURNS):
             try:
                 decoded = decode(part)
             except (ValueError, binascii.Error, UnicodeError):
@@ -68,7 +69,16 @@ def _base64(text: str) -> str:
     plain = re.sub(r"\s", "", text).replace("-", "+").replace("_", "/").rstrip("=")
     if len(plain) < 4 or len(plain) % 4 == 1:  # noqa: PLR2004
         return ""
-    return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True).decode()
+    return _inflated(base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)).decode()
+
+
+def _inflated(content: bytes) -> bytes:
+    for window in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):
+        try:
+            return zlib.decompressobj(window).decompress(content, LONGEST)
+        except zlib.error:
+            continue
+    return content
 
 
 def _base32(text: str) -> str:
@@ -82,7 +92,7 @@ def _base85(text: str) -> str:
 
 def _hex(text: str) -> str:
     found = _HEX.match(text.strip())
-    return bytes.fromhex(re.sub(r"[\s:,-]", "", found[1])).decode() if found else ""
+    return _inflated(bytes.fromhex(re.sub(r"[\s:,-]", "", found[1]))).decode() if found else ""
 
 
 def _codes(text: str) -> str:
@@ -101,6 +111,6 @@ _DECODERS: Final[tuple[Callable[[str], str], ...]] = (
     _base85,
     _hex,
     _codes,
-    lambda text: codecs.decode(text, "rot13"),
-    lambda text: text[::-1],
 )
+_TURNS: Final[tuple[Callable[[str], str], ...]] = (lambda text: codecs.decode(text, "rot13"), lambda text: text[::-1])
+"""Of a whole text alone: of each of its words they would say the same."""

@@ -39,11 +39,11 @@ def _action_faults(change: DefinitionChange, where: str, action: DefinedStep | A
     if spec is None:
         yield f"{where}/action", f"the catalogue has no action {action.action}"
         return
-    for name in sorted(action.parameters.keys() - spec.parameters.keys()):
+    for name in sorted(name for name in action.parameters if spec.parameter(name) is None):
         yield where + pointer(["parameters", name]), f"{action.action} takes no parameter of this name"
     for name, of_it in spec.parameters.items():
         if name not in action.parameters:
-            if of_it.required:
+            if of_it.required and name != "*":
                 yield f"{where}/parameters", f"{action.action} needs {name}"
         elif not _fits(of_it, action.parameters[name]):
             yield where + pointer(["parameters", name]), f"{name} of {action.action} takes no such value"
@@ -74,6 +74,8 @@ def reachable(change: DefinitionChange) -> Found:
         gone = [need for need in step.dependencies if need not in change.after.by_id]
         if gone:
             found.append((f"{change.where(step.id)}/dependencies", f"there is no step {gone[0]}"))
+        elif step.when is not None and not sources(step.when.left) | sources(step.when.right):
+            found.append((f"{change.where(step.id)}/when", "a condition that looks at nothing of the run"))
         elif step.join is not Join.ALL or len(step.dependencies) < 2 or step.when is not None:  # noqa: PLR2004 - else: joins
             never = contradiction(conditions[step.id])
             if never is not None:

@@ -6,13 +6,15 @@ parameters or steps, is found by building the text's own words out of the patch'
 """
 
 import re
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from consumer.model import Json
+from consumer.workflows.catalogue import Place
 from consumer.workflows.checks.change import DefinitionChange, DefinitionLeaf, leaves
-from consumer.workflows.checks.spellings import folded, folded_forms, spellings
-from consumer.workflows.references import literal_pieces, parse_reference, templates
+from consumer.workflows.checks.spellings import LONGEST, MOST_SPELLINGS, folded_forms, spellings, turned_forms
+from consumer.workflows.references import literal_pieces, parse_reference, resolve, templates
 from schemas.json_value import same
 
 Found = Sequence[tuple[str, str]]
@@ -22,7 +24,7 @@ _SHORTEST: Final = 3
 _WORD: Final = re.compile(r"[^\s,;\"'`(){}\[\]<>|]+")
 _NUMBER: Final = re.compile(r"\d[\d.,_' ]*\d|\d")
 _SCALES: Final = (1, 10, 100, 1000, 0.1, 0.01, 0.001)
-_MOST_WORDS: Final = 4000
+MOST_TEXT: Final = 50_000
 _WHY: Final = "stems from the failure's text"
 
 
@@ -31,9 +33,12 @@ def taint(change: DefinitionChange) -> Found:
     new = [leaf for leaf in change.new_leaves if not _is_declared(change, leaf)]
     if not new:
         return ()
+    if sum(len(text) for text in change.evidence.texts) > MOST_TEXT:
+        return [(leaf.where, "the failure's text is too long to be compared with what is new") for leaf in new[:1]]
     source = _Source(change.evidence.texts, _trusted(change))
     found = [(leaf.where, _WHY) for leaf in new if any(source.has(text) for text in _texts(leaf.found))]
     found += [(leaf.where, _WHY) for leaf in new if isinstance(leaf.found, int | float) and source.counts(leaf.found)]
+    found += [(leaf.where, f"what the run fills in {_WHY}") for leaf in new if _fills_in(change, leaf, source)]
     if not found:
         pieces = [text for leaf in new for text in _texts(leaf.found)]
         if source.is_built_from(pieces):
@@ -51,6 +56,38 @@ def _is_declared(change: DefinitionChange, leaf: DefinitionLeaf) -> bool:
     if leaf.where.split("/")[-2:-1] and ("/when/" in leaf.where or "/until/" in leaf.where):
         return any(same(leaf.found, each) for each in _compared(change, leaf))
     return any(same(leaf.found, each) for each in change.parameter(leaf).values)
+
+
+def _fills_in(change: DefinitionChange, leaf: DefinitionLeaf, source: "_Source") -> bool:
+    """Return whether a new reference, where more than data stands, brings in what the failure's text has as well."""
+    if change.failing is None or not isinstance(leaf.found, str) or change.parameter(leaf).place is Place.DATA:
+        return False
+    for inner in templates(leaf.found):
+        reference = parse_reference(inner)
+        if reference is None:
+            continue
+        step = change.after.by_id.get(reference.source)
+        held: list[Json] = [{"input": dict(change.failing.input)}]
+        if step is not None:
+            names = {step.action, *(((spec := change.spec(step.action)) and spec.replaces) or ())}
+            held = [{"output": dict(each.output)} for each in change.failing.answers if each.action in names]
+        for each in held:
+            filled = resolve(f"${{{inner}}}", {reference.source: each})
+            if any(source.has(text) for text in _all_texts(filled)):
+                return True
+    return False
+
+
+def _all_texts(found: Json) -> Iterator[str]:
+    match found:
+        case dict():
+            for item in found.values():
+                yield from _all_texts(item)
+        case list():
+            for item in found:
+                yield from _all_texts(item)
+        case str():
+            yield found
 
 
 def _compared(change: DefinitionChange, leaf: DefinitionLeaf) -> Iterator[Json]:
@@ -84,7 +121,7 @@ def _texts(found: Json) -> Iterator[str]:
 
 def _trusted(change: DefinitionChange) -> str:
     """Return the words that stand for themselves: names of the catalogue, and ids, names and references of before."""
-    words: list[str] = [*change.limits.engines, *change.limits.inputs, *change.before.inputs]
+    words: list[str] = ["input", "output", *change.limits.engines, *change.limits.inputs, *change.before.inputs]
     for name, spec in change.limits.actions.items():
         words += [name, *spec.engines, *spec.agents, *spec.parameters, *(spec.outputs or ())]
     for leaf in leaves(change.before):
@@ -92,37 +129,40 @@ def _trusted(change: DefinitionChange) -> str:
             words += templates(leaf.found)
             if leaf.is_name or leaf.where.endswith(("/stepId", "/agentName")):
                 words.append(leaf.found)
-    return "\n".join(folded(word) for word in words)
+    return "\n".join(sorted({form for word in words for form in folded_forms(word)}))
 
 
 class _Source:
     """The failure's text, decoded and folded, without the words that are trusted."""
 
-    def __init__(self, texts: Iterable[str], trusted: str) -> None:
-        decoded = {each for text in texts for each in spellings(text)}
+    def __init__(self, texts: Sequence[str], trusted: str) -> None:
+        windows = [text[at : at + LONGEST] for text in texts for at in range(0, max(1, len(text)), LONGEST // 2)]
+        spelled = [spellings(window) for window in windows]
+        self._is_flooded = any(len(each) >= MOST_SPELLINGS for each in spelled)
+        decoded = {text for each in spelled for text in each}
         forms = {form for text in decoded for form in folded_forms(text)}
         runs = {form[at : at + _RUN] for form in forms for at in range(len(form) - _RUN + 1)}
-        known = trusted.split("\n")
+        known = self._known = frozenset(trusted.split("\n"))
         self._runs = runs - {word[at : at + _RUN] for word in known for at in range(len(word) - _RUN + 1)}
-        words = (word for text in sorted(decoded) for word in _WORD.findall(text))
-        self._words: set[str] = set()
-        for word in words:
-            self._words |= folded_forms(word)
-            if len(self._words) > _MOST_WORDS:
-                break
-        self._trusted = trusted
-        self._words = {word for word in self._words if len(word) >= _SHORTEST and word not in trusted}
+        self._words = _words(texts, _SHORTEST) | _words(sorted(decoded), _RUN)
+        self._words = {word for word in self._words if word not in trusted}
+        # Pieces of a word's base64 say nothing each by itself, in whatever order they stand.
+        plain = {word for text in texts for word in _WORD.findall(text) if len(word) >= _RUN}
+        self._words |= {form for word in plain for form in folded_forms(b64encode(word.encode()).decode())}
         self._numbers = {value for text in decoded for value in _numbers(text)}
 
     def has(self, text: str) -> bool:
-        """Return whether a text is, or holds, a copy."""
-        forms = {form for each in spellings(text) for form in folded_forms(each)}
-        return any(self._copied(form) for form in forms)
+        """Return whether a text is, or holds, a copy; a trusted word is none, whatever it may be read as.
 
-    def _copied(self, form: str) -> bool:
-        if form in self._words:
+        Where the failure's text holds more encoded parts than are decoded, every other text counts as a copy.
+        """
+        if folded_forms(text) <= self._known:
+            return False
+        if self._is_flooded or folded_forms(text) & self._words:
             return True
-        return any(form[at : at + _RUN] in self._runs for at in range(len(form) - _RUN + 1))
+        forms = {form for each in spellings(text) for form in folded_forms(each)}
+        forms |= {turned for form in forms for turned in turned_forms(form)}
+        return any(form[at : at + _RUN] in self._runs for form in forms for at in range(len(form) - _RUN + 1))
 
     def counts(self, number: float) -> bool:
         """Return whether the text names this number, or it by a power of ten; a single digit says nothing."""
@@ -132,12 +172,21 @@ class _Source:
 
     def is_built_from(self, pieces: Sequence[str]) -> bool:
         """Return whether pieces, one after the other or in any order, make up a copy."""
-        joined = ["".join(order) for order in (pieces, pieces[::-1]) if len(order) > 1]
+        if all(folded_forms(piece) <= self._known for piece in pieces):
+            return False
+        joined = [by.join(order) for order in (pieces, pieces[::-1]) for by in ("", " ") if len(order) > 1]
         if any(self.has(text) for text in joined):
             return True
         forms = {form for piece in pieces for each in spellings(piece) for form in folded_forms(each)}
-        forms = {form for form in forms if form not in self._trusted or len(form) > 1}
         return any(len(word) >= _RUN and _is_made_of(word, forms) for word in self._words)
+
+
+def _words(texts: Iterable[str], shortest: int) -> set[str]:
+    words: set[str] = set()
+    for text in texts:
+        for word in _WORD.findall(text):
+            words |= {form for form in folded_forms(word) if len(form) >= shortest}
+    return words
 
 
 def _is_made_of(word: str, pieces: set[str]) -> bool:
