@@ -25,6 +25,7 @@ from consumer.agent.prompts import prompt
 from consumer.agent.toolbox import Toolbox, quoted
 from consumer.agent.wire import AgentStopped, Spending
 from consumer.catalog import AgentLimits
+from consumer.errors import ShwError
 from consumer.model import Json, JsonObject
 
 if TYPE_CHECKING:
@@ -194,10 +195,11 @@ def _names(refusals: Sequence[Json]) -> str:
 
 
 def _is_the_models(error: Exception) -> bool:
-    """Return whether an error comes of what a model, or its provider, answered."""
-    from openai import OpenAIError  # noqa: PLC0415
-    from pydantic_ai.exceptions import AgentRunError, UserError  # noqa: PLC0415
+    """Return whether an error comes of what a model, or its provider, answered.
 
-    if isinstance(error, UserError):
-        return False
-    return isinstance(error, AgentRunError | OpenAIError | ValueError | KeyError | IndexError)
+    The library parses an answer as it goes, and nonsense ends it with whatever Python raises there; what is ours has
+    types of its own, and what its caller did wrong one of the library's.
+    """
+    from pydantic_ai.exceptions import UserError  # noqa: PLC0415 - imported already, with the model
+
+    return not isinstance(error, UserError | ShwError | MemoryError)

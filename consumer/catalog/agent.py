@@ -5,7 +5,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
 from consumer.catalog.declared import Declared
 from consumer.catalog.limits import micro_aud
@@ -93,6 +93,10 @@ class AgentModel(Declared):
 class AgentLimits(AgentModel):
     """The agent that rewrites an entry's workflows: its model, and when it has to have come to an end."""
 
+    catalogue: dict[str, JsonValue] = Field(default_factory=dict)
+    """The actions that steps may have done, and the limits of a patch; read by `consumer/workflows/catalogue.py`."""
+    good_runs: Annotated[int, Field(ge=1, le=200)] = 1
+    """Recorded good runs that the registry has to have: without any nothing says what a patch must not change."""
     turns: Annotated[int, Field(ge=1, le=30)] = 8
     """Most calls of the model within one state (understand, collect, propose, criticise)."""
     proposals: Annotated[int, Field(ge=1, le=10)] = 3

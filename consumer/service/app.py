@@ -132,7 +132,7 @@ async def run(
         if strategies is None:
             # One connection per slot: a heal that had to wait for one would take the other side for dead.
             installed = installed_strategies(
-                catalogs, settings.heal.slots, settings.outbound, bindings, StoredMadeAssets(pool)
+                catalogs, settings.heal.slots, settings.outbound, bindings, StoredMadeAssets(pool), pool
             )
             strategies = await stack.enter_async_context(installed)
         workers = await stack.enter_async_context(record_workers(settings.intake.record_budget))

@@ -9,12 +9,14 @@ from consumer.generators.configured import CurrentGenerators
 from consumer.heal.auto_regenerate.ports import NOTHING_MADE, MadeAssets
 from consumer.heal.auto_regenerate.strategy import AutoRegenerate
 from consumer.heal.auto_retry import AutoRetry
+from consumer.heal.deep_agent.ports import NOTHING_PROPOSED
+from consumer.heal.deep_agent.strategy import DeepAgent
 from consumer.heal.dependency_replacement.session import BindingBook, NoBindings
 from consumer.heal.dependency_replacement.strategy import DependencyReplacement
 from consumer.heal.route_repair.strategy import RouteRepair
 from consumer.heal.schema_autofix.strategy import SchemaAutofix
 from consumer.heal.schema_check.check import schema_check
-from consumer.heal.strategy import Strategies
+from consumer.heal.strategy import Strategies, Strategy
 from consumer.media.worker_pool import media_worker_pool
 from consumer.media_store.configured import CurrentMediaStores
 from consumer.outbound.calls import open_calls
@@ -22,6 +24,9 @@ from consumer.redact import redact_json
 from consumer.repair.worker_pool import repair_worker_pool
 from consumer.runners.configured import CurrentRunners
 from consumer.settings import OutboundSettings
+from consumer.store.agent_budget import StoredTokenBudgets
+from consumer.store.pool import Pool
+from consumer.store.rewrites import StoredRewrites
 from schemas.names import StrategyName
 
 REPAIR_CHILDREN: Final = 3
@@ -35,10 +40,13 @@ async def installed_strategies(
     limits: OutboundSettings | None = None,
     bindings: BindingBook | None = None,
     made: MadeAssets = NOTHING_MADE,
+    records: Pool | None = None,
 ) -> AsyncIterator[Strategies]:
     """Open the strategies of this release; each reads what it needs from the catalog in force.
 
     Without `bindings` they only plan: nothing stands in for a dependency. `made` remembers assets made before.
+    Definitions, proposed patches and token budgets are in the database of `records`; without it no model is asked. The
+    rung of the agent is there where an entry of the catalog has an agent.
     """
     async with (
         open_calls(catalogs.secrets, connections=connections) as calls,
@@ -55,10 +63,18 @@ async def installed_strategies(
             made=made,
             redact=redact_json,
         )
-        yield {
+        strategies: dict[StrategyName, Strategy] = {
             StrategyName.AUTO_RETRY: retry,
             StrategyName.AUTO_REGENERATE: regenerate,
             StrategyName.SCHEMA_AUTOFIX: SchemaAutofix(runners, room, redact_json, schemas=schemas),
             StrategyName.ROUTE_REPAIR: RouteRepair(runners, calls, redact_json),
             StrategyName.DEPENDENCY_REPLACEMENT: DependencyReplacement(retry.tools, bindings or NoBindings()),
         }
+        if any(entry.agent is not None for entry in catalogs.current.workflows):
+            strategies[StrategyName.WORKFLOW_REWRITE] = DeepAgent(
+                calls=calls,
+                ledger=NOTHING_PROPOSED if records is None else StoredTokenBudgets(records),
+                rewrites=NOTHING_PROPOSED if records is None else StoredRewrites(records),
+                redact=redact_json,
+            )
+        yield strategies

@@ -53,6 +53,8 @@ PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     "heal_late_charge": ("SELECT", "INSERT", "DELETE"),
     "heal_agent_budget": _ALL,
     "heal_agent_call": _ALL,
+    "heal_rewrite": ("SELECT", "INSERT", "UPDATE"),
+    "deep_agent_workflows": ("SELECT",),
     "FUNCTION shw_history()": ("EXECUTE",),
 }
 """By table, in the order of the migrations, then functions. UPDATE on `organizations` and `heal_turn` is for locks."""

@@ -45,6 +45,7 @@ WITH chosen AS MATERIALIZED (
     "heal_success": "DELETE FROM heal_success WHERE org_id = $1",
     "heal_relapse": "DELETE FROM heal_relapse WHERE org_id = $1",
     "heal_shadow": "DELETE FROM heal_shadow WHERE org_id = $1",
+    "heal_rewrite": "DELETE FROM heal_rewrite WHERE org_id = $1",
     "heal_agent_call": "DELETE FROM heal_agent_call WHERE org_id = $1",
     "heal_made_asset": "DELETE FROM heal_made_asset WHERE org_id = $1",
     "heal_pause": "DELETE FROM heal_pause WHERE org_id = $1",
