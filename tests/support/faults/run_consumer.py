@@ -28,10 +28,11 @@ from consumer.catalog import Catalogs, WorkflowPolicy
 from consumer.generators.configured import CurrentGenerators
 from consumer.heal.auto_regenerate.strategy import AutoRegenerate
 from consumer.heal.auto_retry import AutoRetry
+from consumer.heal.deep_agent.strategy import DeepAgent
 from consumer.heal.kept import HealState, Kept, Suspended
 from consumer.heal.route_repair.strategy import RouteRepair
 from consumer.heal.schema_autofix.strategy import SchemaAutofix
-from consumer.heal.strategy import EffectGate, LastingStrategy, Strategies, Task
+from consumer.heal.strategy import EffectGate, LastingStrategy, Strategies, Strategy, Task
 from consumer.kafka.reader import Reader
 from consumer.kafka.writer import Writer
 from consumer.media.worker_pool import media_worker_pool
@@ -50,8 +51,10 @@ from consumer.settings import Settings, read_settings
 from consumer.store import due, leases
 from consumer.store import intake as stored_intake
 from consumer.store import settle as stored_settle
+from consumer.store.agent_budget import StoredTokenBudgets
 from consumer.store.made_assets import StoredMadeAssets
 from consumer.store.pool import open_pool
+from consumer.store.rewrites import StoredRewrites
 from consumer.store.suspended import GoneOn, SuspendResult
 from schemas.names import Effect, StrategyName
 from tests.support.worlds.jobs import HttpJobs, Orders
@@ -119,6 +122,8 @@ class Act:
 
 def _path(failure: Failure) -> str:
     request, asset = failure.context.get("request"), failure.context.get("asset")
+    if "workflow" in failure.context:
+        return f"/workflows/{failure.workflow_name}"
     if isinstance(asset, dict):
         return f"/assets/{asset['id']}"
     return urlsplit(str(request["url"])).path if isinstance(request, dict) else ""
@@ -285,14 +290,20 @@ async def acting_strategies(settings: Settings, act: Act) -> AsyncIterator[Strat
             made=StoredMadeAssets(pool),
             redact=redact_json,
         )
+        agent = DeepAgent(
+            calls=calls, ledger=StoredTokenBudgets(pool), rewrites=StoredRewrites(pool), redact=redact_json
+        )
         runners = ConfiguredRunners(catalog.runners, calls)
         autofix = SchemaAutofix(runners, room, redact_json)
-        yield {
+        strategies: dict[StrategyName, Strategy] = {
             StrategyName.AUTO_RETRY: Acting(AutoRetry(Tagging(calls), redact_json), act),
             StrategyName.AUTO_REGENERATE: Acting(regenerate, act),
             StrategyName.SCHEMA_AUTOFIX: Acting(autofix, act),
             StrategyName.ROUTE_REPAIR: Acting(RouteRepair(runners, calls, redact_json), act),
         }
+        if any(entry.agent is not None for entry in catalog.workflows):
+            strategies[StrategyName.WORKFLOW_REWRITE] = Acting(agent, act)
+        yield strategies
 
 
 def then(done: Callable[P, Awaitable[R]], act: Act, boundary: str) -> Callable[P, Awaitable[R]]:

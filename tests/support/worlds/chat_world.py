@@ -38,6 +38,8 @@ class ChatWorld:
 
     world: World
     talk: Talk = lambda _, __: Said(text="yes")
+    after: float = 0.0
+    """Seconds that each answer takes."""
     charged: int = 0
     asked: list[Mapping[str, Any]] = field(default_factory=list)
     mishap: Callable[[int, Reply], Reply] = lambda _, reply: reply
@@ -62,7 +64,7 @@ class ChatWorld:
         length = said.tokens if said.tokens is not None else len(json.dumps([said.text, said.tools])) // 4
         reply = min(length, most)
         self.charged += prompt + reply
-        return self.mishap(n, json_reply(completion(said, prompt, reply, cut=length > most)))
+        return self.mishap(n, json_reply(completion(said, prompt, reply, cut=length > most), after=self.after))
 
 
 def completion(said: Said, prompt: int, reply: int, *, cut: bool = False) -> dict[str, Any]:
