@@ -36,9 +36,10 @@ def test_each_alert_fires_on_its_fault_resolves_and_is_quiet_on_a_restart(tmp_pa
 
 
 @pytest.mark.needs_tool("promtool")
-def test_the_configuration_is_one_that_prometheus_reads() -> None:
+@pytest.mark.parametrize("name", ["prometheus.yml", "compose.yml"])
+def test_the_configuration_is_one_that_prometheus_reads(name: str) -> None:
     checked = subprocess.run(
-        [require_tool("promtool"), "check", "config", str(PROMETHEUS / "prometheus.yml")],
+        [require_tool("promtool"), "check", "config", str(PROMETHEUS / name)],
         check=False,
         capture_output=True,
         text=True,
