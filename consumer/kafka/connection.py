@@ -1,10 +1,13 @@
 """Connection options that all Kafka clients share, and the translation of client errors into the service's own."""
 
+import asyncio
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
+from aiokafka.abc import AbstractTokenProvider
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
     KafkaError,
@@ -36,7 +39,12 @@ def connection_options(settings: KafkaSettings) -> dict[str, Any]:
         "request_timeout_ms": _ms(settings.request_timeout.total_seconds()),
         "security_protocol": settings.security_protocol,
     }
-    if settings.security_protocol.startswith("SASL"):
+    if settings.security_protocol.startswith("SASL") and settings.sasl_token_file is not None:
+        options |= {
+            "sasl_mechanism": settings.sasl_mechanism,
+            "sasl_oauth_token_provider": TokenFile(settings.sasl_token_file),
+        }
+    elif settings.security_protocol.startswith("SASL"):
         options |= {
             "sasl_mechanism": settings.sasl_mechanism,
             "sasl_plain_username": settings.sasl_username,
@@ -49,11 +57,31 @@ def connection_options(settings: KafkaSettings) -> dict[str, Any]:
 
 def _ssl_context(settings: KafkaSettings) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=settings.ssl_cafile)
+        context = ssl.create_default_context(cafile=settings.ssl_cafile)
     except OSError as error:  # ssl.SSLError too
         raise ConfigError(
             f"SHW_KAFKA__SSL_CAFILE: no certificates in PEM can be read from {settings.ssl_cafile}: {error}"
         ) from error
+    if settings.ssl_certfile is not None:
+        try:
+            context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile)
+        except OSError as error:
+            raise ConfigError(
+                f"SHW_KAFKA__SSL_CERTFILE, SHW_KAFKA__SSL_KEYFILE: no certificate with its key in PEM can be read from "
+                f"{settings.ssl_certfile} and {settings.ssl_keyfile or 'the same file'}: {error}"
+            ) from error
+    return context
+
+
+class TokenFile(AbstractTokenProvider):  # type: ignore[misc] # the client has no types
+    """Bearer tokens (OAUTHBEARER) from a file that somebody else keeps fresh."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def token(self) -> str:
+        """Return the token that the file has now; OSError, which the client takes for a broker that is away."""
+        return (await asyncio.to_thread(self._path.read_text, errors="replace")).strip()
 
 
 def _ms(seconds: float) -> int:

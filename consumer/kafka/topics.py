@@ -12,6 +12,7 @@ from aiokafka.errors import TopicAlreadyExistsError
 from consumer.errors import ConfigError, NoAnswer
 from consumer.kafka import aiokafka_internals
 from consumer.kafka.connection import UNANSWERED, connection_options
+from consumer.kafka.refused_connection import refused_connection
 from consumer.settings import KafkaSettings
 
 _A_DAY_MS = 24 * 60 * 60 * 1000
@@ -25,8 +26,9 @@ async def _admin(settings: KafkaSettings) -> AsyncIterator[Any]:
         await aiokafka_internals.start(admin)
         yield admin
     except UNANSWERED as error:
+        why = await refused_connection(settings)
         raise NoAnswer(
-            f"Kafka at {settings.bootstrap} does not answer: {error or type(error).__name__}. "
+            f"Kafka at {settings.bootstrap} does not answer: {why or error or type(error).__name__}. "
             "Check SHW_KAFKA__BOOTSTRAP and that the broker runs."
         ) from error
     finally:

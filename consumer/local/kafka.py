@@ -10,8 +10,9 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -35,11 +36,11 @@ PROPERTIES: Final = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{host}:{controller}
-listeners=PLAINTEXT://{host}:{broker},CONTROLLER://{host}:{controller}
-advertised.listeners=PLAINTEXT://{host}:{broker}
+listeners=PLAINTEXT://{host}:{broker},CONTROLLER://{host}:{controller}{secured}
+advertised.listeners=PLAINTEXT://{host}:{broker}{secured}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL
 log.dirs={data}
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
@@ -61,8 +62,18 @@ log.cleaner.backoff.ms=1000
 """
 
 
+@dataclass(frozen=True, slots=True)
+class SecuredListeners:
+    """Listeners beside the plain one, by protocol (SSL, SASL_SSL), and the broker's properties for them."""
+
+    ports: Mapping[str, int] = field(default_factory=dict)
+    properties: str = ""
+
+
 @asynccontextmanager
-async def run_kafka(*, brief: bool = True, progress: Progress = to_stderr) -> AsyncIterator[Broker]:
+async def run_kafka(
+    *, brief: bool = True, progress: Progress = to_stderr, secured: SecuredListeners | None = None
+) -> AsyncIterator[Broker]:
     """Run an empty Apache Kafka until the block ends; its data survive a restart and are deleted at the end.
 
     `brief`: for tests and demos, where a fast start counts for more than the cost per request.
@@ -76,14 +87,16 @@ async def run_kafka(*, brief: bool = True, progress: Progress = to_stderr) -> As
         home = Path(temporary)
 
         def build(ports: tuple[int, ...]) -> Server:
-            _write_storage(home, jars, cluster, ports)
+            _write_storage(home, jars, cluster, ports, secured or SecuredListeners())
             return Server(_program(jars, home, FOR_A_MOMENT if brief else ()), lambda: answers(ports[0], cluster))
 
         async with serving(2, build) as (server, port):
             yield Broker(bootstrap=f"{LOCALHOST}:{port}", kind=BrokerKind.KAFKA, _server=server)
 
 
-def _write_storage(home: Path, jars: KafkaJars, cluster: str, ports: tuple[int, ...]) -> None:
+def _write_storage(
+    home: Path, jars: KafkaJars, cluster: str, ports: tuple[int, ...], secured: SecuredListeners
+) -> None:
     """Copy the formatted storage with a new cluster id, by which a client can tell that it reached this broker."""
     data = home / "data"
     shutil.rmtree(data, ignore_errors=True)
@@ -92,8 +105,9 @@ def _write_storage(home: Path, jars: KafkaJars, cluster: str, ports: tuple[int, 
     lines = [line for line in meta.read_text().splitlines() if not line.startswith("cluster.id=")]
     meta.write_text("\n".join([*lines, f"cluster.id={cluster}", ""]))
     broker, controller = ports
-    text = PROPERTIES.format(host=LOCALHOST, broker=broker, controller=controller, data=data)
-    (home / "server.properties").write_text(text)
+    more = "".join(f",{protocol}://{LOCALHOST}:{port}" for protocol, port in secured.ports.items())
+    text = PROPERTIES.format(host=LOCALHOST, broker=broker, controller=controller, data=data, secured=more)
+    (home / "server.properties").write_text(text + secured.properties)
 
 
 def _program(jars: KafkaJars, home: Path, options: tuple[str, ...]) -> ServerProgram:

@@ -58,10 +58,15 @@ class KafkaSettings(Section):
     commands_topic: Topic = "maos.heal-commands"
     heartbeats_topic: Topic = "workflow.heartbeats"
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = "PLAIN"
     sasl_username: str | None = None
     sasl_password: SecretStr | None = None
+    sasl_token_file: Path | None = None
+    """For OAUTHBEARER: read at each connection, so whoever renews the token writes it anew, and restarts nothing."""
     ssl_cafile: Path | None = None
+    ssl_certfile: Path | None = None
+    """This client's own certificate (mTLS), with its chain."""
+    ssl_keyfile: Path | None = None
     idempotence: bool = True
     """Idempotent producer. Off only for the embedded broker, which does not support it."""
     session_timeout: Seconds = timedelta(seconds=10)

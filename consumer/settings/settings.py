@@ -66,11 +66,7 @@ class Settings(BaseSettings):
                 "SHW_KAFKA__FAILURES_TOPIC, SHW_KAFKA__RESULTS_TOPIC and SHW_KAFKA__DLQ_TOPIC must be three topics: "
                 "what the healer writes would come back to it as failures, without an end"
             )
-        if kafka.security_protocol.startswith("SASL") and not (kafka.sasl_username and kafka.sasl_password):
-            raise ValueError(
-                f"SHW_KAFKA__SECURITY_PROTOCOL {kafka.security_protocol} needs SHW_KAFKA__SASL_USERNAME and "
-                "SHW_KAFKA__SASL_PASSWORD"
-            )
+        _check_way_in(kafka)
         if self.kafka.rebalance_timeout <= self.drain:
             raise ValueError(
                 f"SHW_KAFKA__REBALANCE_TIMEOUT ({self.kafka.rebalance_timeout}) must be above SHW_DRAIN "
@@ -119,3 +115,16 @@ def _format_errors(error: ValidationError) -> str:
         where = "__".join(str(part) for part in fault["loc"]).upper()
         lines.append(f"SHW_{where}: {fault['msg']}" if where else fault["msg"])
     return "Settings: " + "; ".join(lines)
+
+
+def _check_way_in(kafka: KafkaSettings) -> None:
+    if kafka.ssl_keyfile is not None and kafka.ssl_certfile is None:
+        raise ValueError("SHW_KAFKA__SSL_KEYFILE needs the certificate of that key: SHW_KAFKA__SSL_CERTFILE")
+    if (kafka.sasl_mechanism == "OAUTHBEARER") != (kafka.sasl_token_file is not None):
+        raise ValueError("SHW_KAFKA__SASL_MECHANISM OAUTHBEARER and SHW_KAFKA__SASL_TOKEN_FILE need each other")
+    signs_in = kafka.sasl_token_file is not None or (kafka.sasl_username and kafka.sasl_password)
+    if kafka.security_protocol.startswith("SASL") and not signs_in:
+        raise ValueError(
+            f"SHW_KAFKA__SECURITY_PROTOCOL {kafka.security_protocol} needs SHW_KAFKA__SASL_USERNAME and "
+            "SHW_KAFKA__SASL_PASSWORD"
+        )
