@@ -4,6 +4,8 @@ import asyncio
 import signal
 from collections import Counter, defaultdict
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -13,6 +15,7 @@ from tests.support.pipeline import Process, Site, process, until
 from tests.support.stream import failures_of
 from tests.support.worlds.http_world import World
 
+MINUTE = timedelta(minutes=1)
 MEMBERS = 2
 ROUNDS = 12
 PAUSE = 0.1
@@ -46,7 +49,12 @@ async def test_a_rolling_restart_of_all_members_does_nothing_twice(ground: Site,
 
 
 def _member(ground: Site, log: Path) -> AbstractAsyncContextManager[Process]:
-    return process(ground, log, patient="yes")
+    """Start a member that has the time to end what it is at, and is missed by nobody before, on whatever machine."""
+    unhurried = ground.changed(
+        kafka={"session_timeout": MINUTE, "rebalance_timeout": 3 * MINUTE}, heal={"lease": MINUTE}
+    )
+    settings = unhurried.settings.model_copy(update={"drain": 2 * MINUTE})
+    return process(replace(unhurried, settings=settings), log, patient="yes")
 
 
 async def _all_assigned(members: list[Process]) -> bool:

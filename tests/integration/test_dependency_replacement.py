@@ -3,16 +3,14 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from tests.support.patience import PATIENCE
-from tests.support.pipeline import Read, Running, Site, environment_of, event, process, until
+from tests.support.pipeline import Read, Running, Site, environment_of, event, until
 from tests.support.shw import shw
 from tests.support.worlds.http_world import Reply, http_world, json_reply, page_reply
 from tests.support.worlds.providers import Providers
@@ -273,19 +271,25 @@ async def test_who_is_refused_its_credential_is_told_so_and_replaces_nothing(pla
     assert providers.called("second") + providers.looks("second") == 0
 
 
-@pytest.mark.parametrize("struck", ["/second/health", "/second/translate"], ids=["on trial", "in a call"])
+@pytest.mark.parametrize(
+    "asked",
+    [lambda providers: providers.looks("second"), lambda providers: providers.called("second")],
+    ids=["on trial", "in a call"],
+)
 async def test_two_replicas_of_which_one_is_killed_make_one_binding(
-    place: Site, providers: Providers, tmp_path: Path, struck: str
+    place: Site, providers: Providers, asked: Callable[[Providers], int]
 ) -> None:
     org = await place.organisation()
     providers.dead = True
     await place.publish(*(failed_call(providers, org, n) for n in range(30)))
-    nth = "1" if struck.endswith("health") else "5"
-    acts = {"at": "during", "nth": nth, "path": struck, "signal": "SIGKILL", "window": "6"}
+
+    async def is_struck() -> bool:
+        return asked(providers) > 0
+
     async with place.in_another_group().consumer() as running:
-        async with process(place, tmp_path / "log", **acts) as other:
-            await asyncio.wait_for(running.settled(30), PATIENCE)
-            del other
+        async with place.in_another_group().consumer() as other:
+            await until(is_struck)
+            await other.abandon()
         rows = await running.settled(30)
         providers.dead = False
         await back(running, providers)

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -37,6 +36,7 @@ from consumer.settings import (
     Settings,
 )
 from tests.support.documented_role import documented_role
+from tests.support.forked import Forked, Streams, fork, run_module
 from tests.support.paths import ROOT
 from tests.support.patience import BEYOND_PATIENCE, PATIENCE
 from tests.support.processes import is_alive
@@ -46,6 +46,7 @@ Found = TypeVar("Found")
 
 SECOND: Final = timedelta(seconds=1)
 SOURCE: Final = "urn:test"
+RUN_CONSUMER: Final = "tests.support.faults.run_consumer"
 
 
 async def until(look: Callable[[], Awaitable[Found]]) -> Found:
@@ -468,7 +469,7 @@ def _as_text(value: object) -> str:
 class Process:
     """A consumer in a process of its own."""
 
-    process: asyncio.subprocess.Process
+    process: asyncio.subprocess.Process | Forked
     log: Path
 
     @property
@@ -508,19 +509,26 @@ class Process:
 async def start_process(
     command: Sequence[str], place: Site, log: Path, *, home: Path = ROOT, told: Mapping[str, str] | None = None
 ) -> asyncio.subprocess.Process:
-    """Start a consumer of a place, with no more of this process's environment than it needs; all it says is logged."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
+    """Start a consumer of a place, from its start; all it says is logged."""
     with log.open("wb") as out:
         return await asyncio.create_subprocess_exec(
-            *command, cwd=home, env=kept | environment_of(place.settings) | dict(told or {}), stdout=out, stderr=out
+            *command, cwd=home, env=_needed_by(place) | dict(told or {}), stdout=out, stderr=out
         )
+
+
+def _needed_by(place: Site) -> dict[str, str]:
+    """Give what a consumer of a place needs of this process's environment, and its settings."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
+    return kept | environment_of(place.settings)
 
 
 @asynccontextmanager
 async def process(place: Site, log: Path, **acts: str) -> AsyncIterator[Process]:
     """Run `support/faults/run_consumer.py`, which acts on itself as told; killed at the end if it is still there."""
     told = {f"ACT_{name.upper()}": value for name, value in acts.items()}
-    started = await start_process((sys.executable, "-m", "tests.support.faults.run_consumer"), place, log, told=told)
+    await asyncio.to_thread(log.write_bytes, b"")
+    environment = _needed_by(place) | told
+    started = fork(run_module, RUN_CONSUMER, environment=environment, streams=Streams(stdout=log, stderr=log))
     try:
         yield Process(process=started, log=log)
     finally:

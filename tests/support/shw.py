@@ -1,16 +1,19 @@
-"""The installed `shw` command, run as a shell runs it."""
+"""The `shw` command in a process of its own, forked or, as a shell runs it, from its start."""
 
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from consumer.cli.main import main
 from consumer.local.broker import Broker
+from tests.support.forked import Streams, fork
 from tests.support.patience import PATIENCE
 
 SHW = str(Path(sys.executable).with_name("shw"))
@@ -36,6 +39,19 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 def shw(*arguments: str, settings: Mapping[str, str] | None = None, stdin: bytes = b"") -> Ran:
+    with tempfile.TemporaryDirectory(prefix="shw-") as directory:
+        given, out, err = (Path(directory, name) for name in ("in", "out", "err"))
+        given.write_bytes(stdin)
+        streams = Streams(stdin=given, stdout=out, stderr=err)
+        process = fork(main, list(arguments), environment=environment(settings or {}), streams=streams)
+        code = process.join(PATIENCE)
+        if code is None:
+            process.kill()
+            raise TimeoutError(f"shw {arguments} has not ended within {PATIENCE} s: {err.read_text()}")
+        return Ran(code=code, out=out.read_bytes(), err=err.read_text())
+
+
+def installed_shw(*arguments: str, settings: Mapping[str, str] | None = None, stdin: bytes = b"") -> Ran:
     ran = subprocess.run(
         [SHW, *arguments],
         env=environment(settings or {}),

@@ -28,10 +28,14 @@ SLOW: Final = frozenset({
     "integration/test_outages.py",
     "integration/test_own_faults.py",
     "integration/test_replay_under_load.py",
+    "integration/test_runner_prefect.py",
+    "crash/test_clean_stop.py",
     "simulation/test_simulation.py",
 })  # fmt: skip
 """Modules, as seen from `tests`, of which one test takes more than ten seconds on a quiet machine."""
 QUICK: Final = ("contract/", "unit/")
+ENGINES: Final = ("prefect",)
+"""Fixtures of a session that take long to make, and that few tests share."""
 KAFKAS: Final = ("own_kafka", "kafka_broker")
 ALL_AT_LEAST: Final = 4
 """Fewer workers have none to spare for a Kafka alone."""
@@ -80,14 +84,15 @@ def _kafka(item: pytest.Item) -> str | None:
 
 
 def _together(items: Iterable[pytest.Item]) -> list[list[pytest.Item]]:
-    """Keep those in one piece that share what a module's fixture made."""
+    """Keep those in one piece that share an engine, or what a module's fixture made."""
     pieces: dict[str, list[pytest.Item]] = {}
     for item in items:
-        pieces.setdefault(_place(item) if _shares(item) else item.nodeid, []).append(item)
+        engine = next((name for name in ENGINES if name in getattr(item, "fixturenames", ())), None)
+        pieces.setdefault(engine or (_place(item) if _shares_a_modules(item) else item.nodeid), []).append(item)
     return list(pieces.values())
 
 
-def _shares(item: pytest.Item) -> bool:
+def _shares_a_modules(item: pytest.Item) -> bool:
     info = getattr(item, "_fixtureinfo", None)
     found = {} if info is None else info.name2fixturedefs
     return any(one.scope == "module" for definitions in found.values() for one in definitions)

@@ -16,7 +16,8 @@ from consumer.cli.main import run_command
 from consumer.cli.tables import plain, print_rows
 from consumer.errors import ConfigError, LostClaim, NoAnswer, RefusedByDatabase, ShwError, TransientError
 from schemas.documents import GENERATED
-from tests.support.shw import environment, shw
+from tests.support.shw import environment
+from tests.support.shw import installed_shw as shw
 
 ORG = str(uuid.UUID(int=7))
 CATALOG = """

@@ -7,7 +7,8 @@ import pytest
 
 from consumer.cli.diagnose import diagnose_lines
 from consumer.cli.lines import MAX_LINE, line_batches
-from tests.support.shw import SHW, environment, shw
+from tests.support.shw import SHW, environment
+from tests.support.shw import installed_shw as shw
 
 TIMEOUT = b'{"failure_reason": "Request timeout", "context": {"run": {"id": 1}}, "other": [1]}'
 

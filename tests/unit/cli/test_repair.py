@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.shw import shw
+from tests.support.shw import installed_shw as shw
 
 SCHEMA: dict[str, Any] = {
     "type": "object",

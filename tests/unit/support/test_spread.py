@@ -58,6 +58,12 @@ def test_each_worker_begins_with_what_needs_servers_the_slow_ones_first() -> Non
         assert set(some[5:]) <= set(FAST)
 
 
+def test_tests_of_one_engine_stay_together() -> None:
+    of_it = [item(f"integration/test_e.py::test[{n}]", "prefect") for n in range(3)]
+    ordered = spread([*of_it, *SERVERS, *FAST], 4)
+    assert [one for one in ordered if one in of_it] == of_it == ordered[ordered.index(of_it[0]) :][:3]
+
+
 @pytest.mark.parametrize("workers", [1, 2, 3, 4, 7, 50])
 @pytest.mark.parametrize("items", [ALL, SERVERS, FAST, []], ids=["all", "no quick ones", "quick ones alone", "none"])
 def test_every_test_is_there_once(items: list[pytest.Item], workers: int) -> None:
