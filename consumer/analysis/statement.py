@@ -36,7 +36,7 @@ class Statement:
         if not _same(self.after, line.remaining):
             self._fault(f"line {line.id} says that {line.remaining:f} AUD are left, the lines up to it {self.after:f}")
             self.after = line.remaining
-        if line.remaining < 0:
+        if line.remaining.is_finite() and line.remaining < 0:
             self._fault(f"line {line.id} goes below zero")
         self.sums[line.event_type] = self.sums.get(line.event_type, Decimal(0)) + line.amount
 
@@ -65,4 +65,6 @@ class Statement:
 
 def _same(one: Decimal, other: Decimal) -> bool:
     """Compare to the millionth: the platform may have written any fraction, and the healer rounds to that."""
+    if not (one.is_finite() and other.is_finite()):
+        return False  # `NaN` and `Infinity` are numbers to the database: no line leads to them
     return abs(one - other) < Decimal("0.000001")

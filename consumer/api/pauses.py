@@ -15,7 +15,7 @@ from consumer.api.healing import HealingEndpoints, signed_in
 from consumer.api.shown import ApiReply
 from consumer.api.tokens import User
 from consumer.model import OrgId
-from consumer.model.pause import HealingPause, PauseReach, PauseRequest, PauseResult
+from consumer.model.pause import NO_ORIGIN, HealingPause, PauseReach, PauseRequest, PauseResult
 from consumer.store import reports
 from consumer.store.pauses import MOST_OF_AN_ORGANISATION, PauseMade, TellPause, listed, pause, resume
 from schemas.names import FailureType, StrategyName
@@ -134,6 +134,8 @@ def _made(made: PauseMade) -> HealingPause:
         case PauseResult.TOO_MANY:
             message = f"{MOST_OF_AN_ORGANISATION} pauses of the organisation stand already: resume some."
             raise ApiError(HTTPStatus.CONFLICT, "too_many_pauses", message)
+        case PauseResult.NO_ORIGIN:
+            raise ApiError(HTTPStatus.CONFLICT, "no_origin", f"{NO_ORIGIN[:1].upper()}{NO_ORIGIN[1:]}.")
         case PauseResult.OVER:
             raise ApiError(HTTPStatus.CONFLICT, "already_over", "It would be over before it begins.")
         case PauseResult.ALREADY:

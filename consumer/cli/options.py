@@ -12,7 +12,14 @@ import typer
 from consumer.cli.exits import ExitCode
 from schemas.rfc3339 import parse_time
 
-Reason = Annotated[str, typer.Option(help="Why, in words; kept, and told to the subscribers.")]
+
+def _in_words(reason: str) -> str:
+    if not reason.strip():
+        raise typer.BadParameter("say why, in words: it is kept, and told to the subscribers")
+    return reason
+
+
+Reason = Annotated[str, typer.Option(help="Why, in words; kept, and told to the subscribers.", callback=_in_words)]
 By = Annotated[str | None, typer.Option(help="Who says so. Default: your login name.")]
 Since = Annotated[
     str | None, typer.Option(metavar="TIME", help="Detected since: 7d, 12h, 30m, or RFC 3339. Default: 7d.")

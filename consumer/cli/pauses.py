@@ -113,6 +113,8 @@ def _reach(
     from consumer.model import OrgId
     from consumer.model.pause import PauseReach
 
+    if workflow == "" or dependency == "":
+        raise typer.BadParameter("--workflow and --dependency name something: an empty name holds nothing")
     reach = PauseReach(
         org_id=OrgId(org) if org is not None else None,
         workflow_name=workflow,
@@ -191,7 +193,7 @@ def _row(one: "ListedPause") -> tuple[str, ...]:
 
 
 def _describe_made(result: "PauseResult", request: "PauseRequest", pauses: Sequence["HealingPause"]) -> str:
-    from consumer.model.pause import PauseResult
+    from consumer.model.pause import NO_ORIGIN, PauseResult
     from consumer.store.pauses import MOST_OF_AN_ORGANISATION, MOST_OF_THE_FLEET
 
     match result:
@@ -200,6 +202,8 @@ def _describe_made(result: "PauseResult", request: "PauseRequest", pauses: Seque
         case PauseResult.TOO_MANY:
             limit = MOST_OF_THE_FLEET if request.reach.org_id is None else MOST_OF_AN_ORGANISATION
             return f"Refused: {limit} pauses stand already (`shw pauses`): resume some. Nothing was paused."
+        case PauseResult.NO_ORIGIN:
+            return f"Refused: {NO_ORIGIN}. Nothing was paused."
         case PauseResult.OVER:
             return "Refused: it would be over before it begins. Nothing was paused."
         case _:

@@ -5,7 +5,7 @@ from uuid import uuid5
 from consumer.commands.hands import Hands
 from consumer.model import ID_SPACE, Json, JsonObject, OrgId
 from consumer.model.command import Executed, Order
-from consumer.model.pause import PauseReach, PauseRequest, PauseResult
+from consumer.model.pause import NO_ORIGIN, PauseReach, PauseRequest, PauseResult
 from consumer.store.pauses import PauseMade, pause, resume
 from schemas.names import CommandOutcome
 from schemas.supervision import Pause, Resume
@@ -15,6 +15,7 @@ _OUTCOMES = {
     PauseResult.ALREADY: (CommandOutcome.ALREADY, "it was so before"),
     PauseResult.NOT_FOUND: (CommandOutcome.NOT_FOUND, "no such pause, or no such organisation"),
     PauseResult.TOO_MANY: (CommandOutcome.REFUSED, "as many pauses stand as may: end some"),
+    PauseResult.NO_ORIGIN: (CommandOutcome.REFUSED, NO_ORIGIN),
     PauseResult.OVER: (CommandOutcome.REFUSED, "its end lies before its start, or before now"),
 }
 

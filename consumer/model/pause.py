@@ -1,9 +1,13 @@
 """Pauses of healing: within a reach no effect begins until it ends. Pure."""
 
+import re
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from typing import Final
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from consumer.model.identity import OrgId
@@ -11,6 +15,9 @@ from consumer.model.plan import Diagnosed, Heal, HealPlace
 from schemas.names import FailureType, ReachKind, StrategyName
 from schemas.value import value
 
+_HOST_SIGNS: Final = frozenset(".:")
+_PORTS: Final = {"http": 80, "https": 443}
+_PLAIN_HOST: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 PAUSE_GATE = "pause:"
 """Prefix of what a failure waits for that a pause holds."""
 
@@ -48,6 +55,15 @@ class PauseReach:
             and (self.dependency is None or self.dependency in place.dependencies)
             and (self.workflow_name is None or fnmatchcase(place.workflow_name, self.workflow_name))
         )
+
+    @property
+    def names_host(self) -> bool:
+        """Return whether its dependency is a host without a scheme: no heal names what it calls so."""
+        return self.dependency is not None and "://" not in self.dependency and bool(_HOST_SIGNS & {*self.dependency})
+
+    def canonical(self) -> "PauseReach":
+        """Return it with its dependency as heals name theirs: the origin of a URL, in small letters, with its port."""
+        return self if self.dependency is None else replace(self, dependency=_origin(self.dependency))
 
     def __str__(self) -> str:
         """Name it in words, for messages."""
@@ -100,6 +116,10 @@ class HealingPause:
         return f"healing is paused ({self.reach}) by {self.by} {until}: {self.reason}"
 
 
+NO_ORIGIN: Final = "a dependency is named by its origin, such as https://api.example.com:443"
+"""Why what names a host alone is refused."""
+
+
 class PauseResult(StrEnum):
     """Result of asking for a pause, or for its end."""
 
@@ -108,6 +128,18 @@ class PauseResult(StrEnum):
     NOT_FOUND = "not_found"  # no such pause, or no such organisation
     TOO_MANY = "too_many"  # as many stand as may
     OVER = "over"  # its end lies before its start, or before now
+    NO_ORIGIN = "no_origin"  # it names a host, where a dependency is named by its origin: it would hold nothing
+
+
+def _origin(text: str) -> str:
+    try:
+        url = urlsplit(text.strip())
+        host, port = url.hostname or "", url.port
+    except ValueError:
+        return text
+    if url.scheme not in _PORTS or not _PLAIN_HOST.fullmatch(host):
+        return text  # an address in brackets, or a name in other letters, is taken as it was written
+    return f"{url.scheme}://{host}:{port or _PORTS[url.scheme]}"
 
 
 def pause_over(place: HealPlace | None, pauses: Iterable[HealingPause]) -> HealingPause | None:

@@ -149,7 +149,9 @@ async def pause(
     The caller answers `NOTHING_STARTS_AFTER` its commit: from then on no effect begins within the reach. With an id of
     the caller's own a second call changes nothing (`already`).
     """
-    reach = request.reach
+    reach = request.reach.canonical()
+    if reach.names_host:
+        return PauseMade(result=PauseResult.NO_ORIGIN)
     standing = await connection.fetchrow(_STANDING, reach.org_id)
     if standing is None or not standing["is_there"]:
         return PauseMade(result=PauseResult.NOT_FOUND)
@@ -183,7 +185,7 @@ async def resume(
     due again within seconds what they held.
     """
     by_id = which if isinstance(which, UUID) else None
-    reach = which if isinstance(which, PauseReach) else PauseReach()
+    reach = which.canonical() if isinstance(which, PauseReach) else PauseReach()
     allowed = sorted(within) if within is not None else None
     said, name = _words(reason, by)
     rows = await connection.fetch(_END, by_id, *_reach_columns(reach), allowed, name, said)

@@ -57,6 +57,16 @@ async def test_a_statement_adds_up_to_the_wallet(embedded_place: Site, org: UUID
     assert "0.000000 AUD after 7 lines" in said.err
 
 
+@pytest.mark.parametrize("budget", ["NaN", "Infinity", "1e30"])
+async def test_a_wallet_that_holds_no_amount_is_told_of(embedded_place: Site, org: UUID, budget: str) -> None:
+    statement = "UPDATE token_wallets SET text_budget_aud = $1::text::numeric WHERE org_id = $2"
+    await embedded_place.db.execute(statement, budget, org)
+    said = await run(embedded_place, "ledger", str(org))
+    assert said.code == 1
+    assert "It does not add up: the wallet holds" in said.err
+    assert (await run(embedded_place, "wallet", str(org))).code == 0
+
+
 DELETE_LINE = """
 DELETE FROM token_usage_events WHERE id = (SELECT min(id) + {} FROM token_usage_events)
 """

@@ -120,6 +120,34 @@ async def test_within_the_reach_of_a_pause_nothing_begins_and_beside_it_all_goes
     assert (pause["state"], pause["ended"]) == ("ended", "Ben: it is there")
 
 
+REFUSED = {
+    "a host without a scheme": (["--dependency", "api.example.com", "--reason", "x"], "by its origin"),
+    "a host with a port": (["--dependency", "api.example.com:443", "--reason", "x"], "by its origin"),
+    "no reason": (["--fleet", "--reason", " "], "say why"),
+    "no workflow": (["--workflow", "", "--reason", "x"], "holds nothing"),
+}
+
+
+@pytest.mark.parametrize("odd", REFUSED)
+async def test_a_pause_that_would_hold_nothing_or_says_no_reason_is_refused(embedded_place: Site, odd: str) -> None:
+    options, why = REFUSED[odd]
+    ran = await asyncio.to_thread(shw, "pause", *options, settings=environment_of(embedded_place.settings))
+    assert (ran.code in (1, 2), why in ran.err) == (True, True), ran.err
+    assert await pauses(embedded_place) == []
+
+
+@pytest.mark.parametrize("written", ["HTTPS://One.Example", "https://one.example/v1?x=1", "https://one.example:443"])
+async def test_a_dependency_is_paused_and_resumed_however_its_url_is_written(
+    embedded_place: Site, written: str
+) -> None:
+    await _shw(embedded_place, "pause", "--dependency", written, "--reason", "they move it")
+    (pause,) = await pauses(embedded_place)
+    assert pause["reach"] == "dependency https://one.example:443"
+    await _shw(embedded_place, "resume", "--dependency", written, "--reason", "it is there")
+    (pause,) = await pauses(embedded_place)
+    assert pause["state"] == "ended"
+
+
 @pytest.mark.parametrize("effect", [Effect.KEYED, Effect.IDEMPOTENT])
 async def test_what_is_under_way_makes_no_second_try_and_goes_on_under_its_key_afterwards(
     embedded_place: Site, effect: Effect
