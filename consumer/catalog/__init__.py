@@ -7,6 +7,7 @@ Invariant: what is not declared is not allowed, and an error is reported with it
 """
 
 from consumer.catalog.access import Host, Secret, Source
+from consumer.catalog.actions import ActionLook, DeclaredAction
 from consumer.catalog.agent import AgentLimits, AgentModel
 from consumer.catalog.approval import ApprovalRules
 from consumer.catalog.auto_regenerate import AutoRegenerateLimits
@@ -30,6 +31,7 @@ from consumer.catalog.schema_autofix import SchemaAutofixLimits
 from consumer.catalog.steps import Again, StepReadBack, StepRule
 
 __all__ = [
+    "ActionLook",
     "Again",
     "AgentLimits",
     "AgentModel",
@@ -43,6 +45,7 @@ __all__ = [
     "Catalog",
     "Catalogs",
     "ConductorRunner",
+    "DeclaredAction",
     "DeclaredMediaStore",
     "DescribedGenerator",
     "DescribedRunner",

@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from consumer.catalog.declared import Declared
-from schemas.names import StrategyName
+from consumer.catalog.ladder import DeclaredRung
 
 
 class ApprovalRules(Declared):
     """Plans that need an approval, and its rules. What is marked acts only after a yes; silence is never one."""
 
-    strategies: tuple[StrategyName, ...] = ()
+    strategies: tuple[DeclaredRung, ...] = ()
     """Strategies whose every plan needs one."""
     above_aud: Annotated[Decimal, Field(ge=0, le=1_000_000)] | None = None
     """Plans that would hold more than this need one."""

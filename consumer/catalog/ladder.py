@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from decimal import Decimal
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
-from pydantic import AfterValidator, Field, ValidationError
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import AfterValidator, Field, GetPydanticSchema, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
 from consumer.catalog.declared import Declared
+from consumer.model import ActionName, RungName, action_name, strategy_of
 from schemas.names import FailureType, Mode, StrategyName
 
 LONGEST_WINDOW: Final = timedelta(minutes=10)
@@ -31,15 +32,36 @@ class RungLimits(Declared):
 
 
 UNLIMITED: Final = RungLimits()
+ONCE: Final = RungLimits(attempts=1)
+"""Of a declared action for which nothing else is said: done once, it is the turn of the next rung."""
 _Fault: TypeAlias = tuple[tuple[int | str, ...], str]
 
 
-def _check_order(ladder: tuple[StrategyName, ...]) -> tuple[StrategyName, ...]:
+def _read_rung(given: Any, strategy: core_schema.ValidatorFunctionWrapHandler) -> RungName:  # noqa: ANN401 - YAML
+    action = action_name(given) if isinstance(given, str) else None
+    if action is not None:
+        return action
+    name: StrategyName = strategy(given)
+    return name
+
+
+DeclaredRung: TypeAlias = Annotated[
+    RungName,
+    GetPydanticSchema(
+        lambda _, of: core_schema.no_info_wrap_validator_function(
+            _read_rung, of(StrategyName), serialization=core_schema.plain_serializer_function_ser_schema(str)
+        )
+    ),
+]
+"""A strategy, or `action:NAME`."""
+
+
+def _check_order(ladder: tuple[RungName, ...]) -> tuple[RungName, ...]:
     _raise_faults(_order_faults(ladder))
     return ladder
 
 
-def _order_faults(ladder: tuple[StrategyName, ...]) -> Iterator[_Fault]:
+def _order_faults(ladder: tuple[RungName, ...]) -> Iterator[_Fault]:
     if not ladder:
         yield (), "an empty ladder: leave the failure type out, or name a strategy"
     for place, strategy in enumerate(ladder):
@@ -49,9 +71,9 @@ def _order_faults(ladder: tuple[StrategyName, ...]) -> Iterator[_Fault]:
             yield (place,), f"{strategy} can only be the last rung"
 
 
-Ladder: TypeAlias = Annotated[tuple[StrategyName, ...], AfterValidator(_check_order)]
+Ladder: TypeAlias = Annotated[tuple[DeclaredRung, ...], AfterValidator(_check_order)]
 Ladders: TypeAlias = dict[FailureType, Ladder]
-Rungs: TypeAlias = dict[StrategyName, RungLimits]
+Rungs: TypeAlias = dict[DeclaredRung, RungLimits]
 
 
 def contradictions(ladders: Ladders, rungs: Rungs, allowed: tuple[StrategyName, ...] | None, attempts: int) -> None:
@@ -64,11 +86,15 @@ def _strategy_faults(ladders: Ladders, rungs: Rungs, allowed: tuple[StrategyName
         return
     for kind, ladder in ladders.items():
         for place, strategy in enumerate(ladder):
-            if strategy not in allowed:
-                yield ("ladders", kind, place), f"{strategy} is not among the entry's `strategies`"
+            if strategy_of(strategy) not in allowed:
+                yield ("ladders", kind, place), f"{_named(strategy)} is not among the entry's `strategies`"
     for strategy in rungs:
-        if strategy not in allowed:
-            yield ("rungs", strategy), f"{strategy} is not among the entry's `strategies`"
+        if strategy_of(strategy) not in allowed:
+            yield ("rungs", strategy), f"{_named(strategy)} is not among the entry's `strategies`"
+
+
+def _named(rung: RungName) -> str:
+    return f"{strategy_of(rung)}, which {rung} counts as," if isinstance(rung, ActionName) else rung
 
 
 def _attempt_faults(rungs: Rungs, attempts: int) -> Iterator[_Fault]:

@@ -12,6 +12,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from consumer.catalog.access import Secret, Source
+from consumer.catalog.actions import DeclaredAction
 from consumer.catalog.bindings import missing_bindings, source_refusal
 from consumer.catalog.declared import Declared
 from consumer.catalog.dependencies import Dependency
@@ -23,8 +24,10 @@ from consumer.catalog.runners.declared import DescribedRunner
 from consumer.catalog.schema_autofix import SchemaFiles
 from consumer.catalog.yaml_text import read_yaml
 from consumer.errors import ConfigError
+from consumer.model import ActionName
 from schemas.json_value import steps_of
 
+ActionKey: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 DependencyName: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 KeyT = TypeVar("KeyT")
 ValueT = TypeVar("ValueT")
@@ -40,6 +43,7 @@ class _Document(Declared):
     media_stores: dict[str, DeclaredMediaStore] = Field(default_factory=dict)
     dependencies: dict[DependencyName, Dependency] = Field(default_factory=dict)
     generators: dict[str, DescribedGenerator] = Field(default_factory=dict)
+    actions: dict[ActionKey, DeclaredAction] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +147,10 @@ def parse_catalog(text: str, name: str = "catalog", read: Callable[[str], str] |
     return Catalog(
         version=version,
         sources=document.sources,
-        workflows=tuple(policy.with_dependencies(document.dependencies) for policy in document.workflows),
+        workflows=tuple(
+            policy.with_dependencies(document.dependencies).with_actions(document.actions)
+            for policy in document.workflows
+        ),
         secrets=dict(document.secrets),
         runners=dict(document.runners),
         media_stores=dict(document.media_stores),
@@ -178,6 +185,7 @@ def _undeclared_references(document: _Document) -> Iterator[tuple[tuple[int | st
         for place, dependency in enumerate(policy.dependencies):
             if dependency not in document.dependencies:
                 yield ("workflows", index, "dependencies", place), f"{dependency} is not declared under `dependencies:`"
+    yield from _undeclared_actions(document)
     yield from _undeclared_generators(document)
     yield from _undeclared_secrets(document)
 
@@ -191,10 +199,27 @@ def _undeclared_secrets(document: _Document) -> Iterator[tuple[tuple[int | str, 
         ("media_stores", {name: one.secrets for name, one in document.media_stores.items()}),
         ("dependencies", {name: one.secrets for name, one in document.dependencies.items()}),
         ("generators", {name: one.secrets for name, one in document.generators.items()}),
+        ("actions", {name: one.secrets for name, one in document.actions.items()}),
     ):
         for name, secrets in named.items():
             for secret in sorted(secrets - set(document.secrets)):
                 yield (block, name), f"secret://{secret} is not declared under `secrets:`"
+
+
+def _undeclared_actions(document: _Document) -> Iterator[tuple[tuple[int | str, ...], str]]:
+    for index, policy in enumerate(document.workflows):
+        for kind, whole in policy.ladders.items():
+            for place, rung in enumerate(whole):
+                if not isinstance(rung, ActionName):
+                    continue
+                declared, at = document.actions.get(rung.action), ("workflows", index, "ladders", kind, place)
+                if declared is None:
+                    yield at, f"{rung.action} is not declared under `actions:`"
+                elif not declared.heals and place == len(whole) - 1:
+                    yield at, f"{rung} heals nothing by itself (`heals`): a rung has to come after it"
+        for rung in policy.rungs:
+            if isinstance(rung, ActionName) and rung not in policy.named_actions:
+                yield ("workflows", index, "rungs", rung), f"{rung} stands on none of the entry's `ladders`"
 
 
 def _undeclared_generators(document: _Document) -> Iterator[tuple[tuple[int | str, ...], str]]:

@@ -10,19 +10,20 @@ from typing import Annotated, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from consumer.catalog.access import Host
+from consumer.catalog.actions import DeclaredAction
 from consumer.catalog.agent import AgentLimits
 from consumer.catalog.approval import ApprovalRules
 from consumer.catalog.auto_regenerate import AutoRegenerateLimits
 from consumer.catalog.declared import Declared
 from consumer.catalog.dependencies import Dependency
-from consumer.catalog.ladder import UNLIMITED, Ladders, RungLimits, Rungs, contradictions
+from consumer.catalog.ladder import ONCE, UNLIMITED, Ladders, RungLimits, Rungs, contradictions
 from consumer.catalog.limits import AutoRetryLimits, Brake, SameLimit, micro_aud
 from consumer.catalog.no_secret import Place
 from consumer.catalog.route_repair import RouteRepairLimits
 from consumer.catalog.runners.checks import fault
 from consumer.catalog.schema_autofix import SchemaAutofixLimits
 from consumer.catalog.steps import StepRule, Steps
-from consumer.model import MicroAud
+from consumer.model import ActionName, MicroAud, RungName, strategy_of
 from consumer.model.digest import digest
 from schemas.names import Mode, StrategyName
 
@@ -47,9 +48,10 @@ class WorkflowPolicy(Declared):
     mode: Mode = Mode.LIVE
     """`shadow`: what its strategies would do is told, and none of them acts."""
     ladders: Ladders = Field(default_factory=dict)
-    """Order in which strategies are tried, by failure type; the healer's own order for types that are not listed."""
+    """Order in which strategies and declared actions are tried, by failure type; the healer's own order for types that
+    are not listed."""
     rungs: Rungs = Field(default_factory=dict)
-    """Limits of each strategy for one failure."""
+    """Limits of each strategy, or declared action, for one failure."""
     attempts: Annotated[int, Field(ge=1, le=20)] = 3
     """Most attempts that act, over the failure's whole life."""
     lifetime_attempts: Annotated[int, Field(ge=1, le=1000)] = 20
@@ -85,6 +87,7 @@ class WorkflowPolicy(Declared):
     """Most credits that one attempt may hold in its organisation's wallet, from before it starts until it ends."""
 
     _replaceable: Mapping[str, Dependency] = PrivateAttr(default_factory=dict)
+    _actions: Mapping[ActionName, DeclaredAction] = PrivateAttr(default_factory=dict)
 
     @property
     def replaceable(self) -> Mapping[str, Dependency]:
@@ -99,29 +102,51 @@ class WorkflowPolicy(Declared):
         policy._replaceable = {name: declared[name] for name in self.dependencies}  # noqa: SLF001 - its own class
         return policy
 
+    @property
+    def named_actions(self) -> frozenset[ActionName]:
+        """The declared actions that stand on its ladders."""
+        return frozenset(rung for whole in self.ladders.values() for rung in whole if isinstance(rung, ActionName))
+
+    @property
+    def actions(self) -> Mapping[ActionName, DeclaredAction]:
+        """The declarations of the actions on its ladders, by the names of their rungs."""
+        return self._actions
+
+    def with_actions(self, declared: Mapping[str, DeclaredAction]) -> Self:
+        """Return the policy with the declarations of the actions on its ladders; all have to be declared."""
+        if not self.named_actions:
+            return self
+        policy = self.model_copy()
+        policy._actions = {name: declared[name.action] for name in sorted(self.named_actions)}  # noqa: SLF001
+        return policy
+
     @cached_property
-    def allowances(self) -> Mapping[StrategyName, MicroAud]:
-        """Most credits that one attempt may hold, by strategy."""
-        declared = {strategy: self.limits_of(strategy).allowance_aud for strategy in StrategyName}
+    def allowances(self) -> Mapping[RungName, MicroAud]:
+        """Most credits that one attempt may hold, by rung."""
+        rungs: tuple[RungName, ...] = (*StrategyName, *self.named_actions)
+        declared = {rung: self.limits_of(rung).allowance_aud for rung in rungs}
         return {one: micro_aud(self.allowance_aud if own is None else own) for one, own in declared.items()}
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the entry as it is declared, in hex: an approved plan holds under the same entry only."""
         replaceable = {name: one.model_dump(mode="json") for name, one in self._replaceable.items()}
-        return digest(self.model_dump(mode="json") | ({"replaceable": replaceable} if replaceable else {}))
+        actions = {name: one.model_dump(mode="json") for name, one in self._actions.items()}
+        besides = {"replaceable": replaceable, "actions": actions}
+        return digest(self.model_dump(mode="json") | {name: one for name, one in besides.items() if one})
 
-    def limits_of(self, strategy: StrategyName) -> RungLimits:
-        """Return the limits that are declared for one strategy's rung."""
-        return self.rungs.get(strategy, UNLIMITED)
+    def limits_of(self, rung: RungName) -> RungLimits:
+        """Return the limits that are declared for one rung; of an action without any, once for a failure."""
+        return self.rungs.get(rung, ONCE if isinstance(rung, ActionName) else UNLIMITED)
 
     def rule_of(self, step: str) -> StepRule | None:
         """Return the rule that is declared for a step; None where none matches."""
         return next((rule for pattern, rule in self.steps.items() if fnmatchcase(step, pattern)), None)
 
-    def is_shadow(self, strategy: StrategyName) -> bool:
-        """Return whether a strategy is in shadow mode."""
-        return (self.limits_of(strategy).mode or self.mode) is Mode.SHADOW
+    def is_shadow(self, rung: RungName) -> bool:
+        """Return whether a rung is in shadow mode; an action is where route-repair is."""
+        mode = self.limits_of(rung).mode or self.limits_of(strategy_of(rung)).mode
+        return (mode or self.mode) is Mode.SHADOW
 
     @model_validator(mode="after")
     def _check_contradictions(self) -> Self:

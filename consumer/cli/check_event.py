@@ -24,6 +24,7 @@ from consumer.model import (
     Plan,
     Record,
     Refuse,
+    RungName,
     Wait,
     in_aud,
     original_position,
@@ -36,7 +37,7 @@ from consumer.store.intake import known_organisations
 from consumer.store.migrate import check_schema
 from consumer.store.pool import open_pool, transaction, translated
 from schemas.envelope import Form, parse
-from schemas.names import PoisonReason, StrategyName
+from schemas.names import PoisonReason
 
 
 def check_event(
@@ -128,11 +129,11 @@ def _failure_fields(failure: Failure) -> JsonObject:
     }
 
 
-def _rung(strategy: StrategyName, passed_over: PassedOver | None) -> JsonObject:
+def _rung(rung: RungName, passed_over: PassedOver | None) -> JsonObject:
     if passed_over is None:
-        return {"strategy": strategy.value, "may_act": True}
+        return {"strategy": str(rung), "may_act": True}
     return {
-        "strategy": strategy.value,
+        "strategy": str(rung),
         "may_act": False,
         "code": passed_over.code.value,
         "reason": passed_over.reason,

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from consumer.catalog import Catalog
-from consumer.model import MicroAud
+from consumer.model import MicroAud, strategy_of
 from schemas.names import StrategyName
 
 
@@ -16,5 +16,7 @@ def at_most(catalog: Catalog, strategies: Collection[StrategyName], workflows: M
     for workflow, failures in workflows.items():
         policy = catalog.policy(workflow)
         if policy is not None:
-            sum_of_all += failures * max((policy.allowances[name] for name in strategies), default=0)
+            sum_of_all += failures * max(
+                (policy.allowances[rung] for rung in policy.allowances if strategy_of(rung) in strategies), default=0
+            )
     return MicroAud(sum_of_all)

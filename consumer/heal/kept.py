@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from consumer.model import Json, JsonObject
+from consumer.model import ActionName, Json, JsonObject
 from consumer.model.suspension import KeptState
 from consumer.redact import redact_json
 from schemas.json_text import check_storable, to_json
@@ -39,6 +39,11 @@ class HealState(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     version: ClassVar[int] = 1
+
+    @property
+    def of_action(self) -> ActionName | None:
+        """The declared action that it is a state of; None where it is one of its strategy itself."""
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 `failure.py` (a failure, its record, its diagnosis), `plan.py`, `outcome.py`, `settlement.py` (what a finished step
 writes, and its messages), `identity.py` (ids that are the same in every process), `batch.py`, `call.py` (one HTTP
 call), `decision.py` (a person's), `approval.py` (a plan that is asked for), `voice.py` (who publishes),
-`retry_after.py`, `http_status.py`.
+`rung_name.py` (what stands on a ladder), `retry_after.py`, `http_status.py`.
 Neighbours: everybody.
 Invariant: a value never changes once it is made.
 """
@@ -63,12 +63,14 @@ from consumer.model.plan import (
     Refuse,
     Wait,
 )
+from consumer.model.rung_name import ActionName, RungName, action_name, rung_of_action, strategy_of
 from consumer.model.settlement import Attempt, Health, Next, Settlement
 
 __all__ = [
     "BELIEVED",
     "ID_SPACE",
     "NO_PROGRESS",
+    "ActionName",
     "Adopt",
     "Ask",
     "Attempt",
@@ -107,14 +109,18 @@ __all__ = [
     "Refuse",
     "Refused",
     "RetryLater",
+    "RungName",
     "Scope",
     "Settlement",
     "Trace",
     "Unknown",
     "UnreadableRecord",
     "Wait",
+    "action_name",
     "attempt_id",
     "in_aud",
     "original_position",
+    "rung_of_action",
+    "strategy_of",
     "without_producer_metadata",
 ]

@@ -59,6 +59,8 @@ class PlanRequest:
     """What is asked of a person: a plan with its hash, why it is asked for, and the rules of the answer."""
 
     strategy: StrategyName
+    rung: str
+    """The strategy, or the declared action that is asked for."""
     plan: JsonObject
     """What would be done, whole and redacted."""
     plan_hash: str

@@ -35,7 +35,8 @@ def edit_context(context: JsonObject, edit: Edit, token: str) -> EditedContext:
 
     """
     if "payload" in edit.model_fields_set:
-        return EditedContext(context={**context, "payload": edit.payload}, pointer="/context/payload")
+        changed = {**context, "payload": edit.payload, "given": {"payload": token}}
+        return EditedContext(context=changed, pointer="/context/payload")
     request = request_of(context)
     if request is None:
         raise EditRefused("it has no context.request whose body could be another one")

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from consumer.model.approval import Approval, ChangedPlan, PlanRequest
 from consumer.model.failure import NO_PROGRESS, Diagnosis, Failure
 from consumer.model.identity import AttemptId, JsonObject, MicroAud, OrgId, Scope, attempt_id
+from consumer.model.rung_name import ActionName, RungName
 from schemas.names import Budget, Code, Effect, FailureType, RehearsalOutcome, StrategyName
 from schemas.value import value
 
@@ -41,7 +42,7 @@ class Intent:
 class PassedOver:
     """A rung of the ladder that may not act, and why."""
 
-    strategy: StrategyName
+    rung: RungName
     code: Code
     reason: str
     missing: tuple[str, ...] = ()
@@ -79,6 +80,20 @@ class Heal:
     """The approval under which it acts; None where none is needed."""
     rehearsal: Rehearsal | None = None
     """Of a strategy in shadow mode: what came of it, once it was rehearsed."""
+    action: ActionName | None = None
+    """The declared action that is carried out; it counts as its strategy."""
+    cap: "Rate | None" = None
+    """How often that action may begin in this deployment."""
+
+    @property
+    def rung(self) -> RungName:
+        """Its rung on the ladder."""
+        return self.strategy if self.action is None else self.action
+
+    @property
+    def rates(self) -> "tuple[Rate, ...]":
+        """All limits on how often it may begin."""
+        return tuple(one for one in (self.rate, self.cap) if one is not None)
 
     @property
     def dependencies(self) -> tuple[str, ...]:
@@ -95,6 +110,7 @@ class Heal:
             "keyed": intent.idempotency_key is not None,
             "window_seconds": intent.window.total_seconds(),
             "dependencies": [name for name in (intent.dependency, *intent.others) if name is not None],
+            **({} if self.action is None else {"action": self.action.action}),
         }
 
     @property
@@ -180,11 +196,11 @@ class Ask:
 Plan: TypeAlias = Heal | Refuse | Wait | Adopt | Ask
 
 
-def with_rehearsals(plan: Heal | Refuse, rehearsals: Mapping[StrategyName, Rehearsal]) -> Heal | Refuse:
+def with_rehearsals(plan: Heal | Refuse, rehearsals: Mapping[RungName, Rehearsal]) -> Heal | Refuse:
     """Return a plan with what came of the rehearsals of its strategies in shadow mode."""
 
     def rehearsed(heal: Heal | None) -> Heal | None:
-        return None if heal is None else replace(heal, rehearsal=rehearsals.get(heal.strategy))
+        return None if heal is None else replace(heal, rehearsal=rehearsals.get(heal.rung))
 
     passed = tuple(replace(one, would_heal=rehearsed(one.would_heal)) for one in plan.passed_over)
     if isinstance(plan, Refuse):

@@ -32,11 +32,11 @@ async def change_plan(
         changed, diagnose(failure.failure_reason, changed.context), now
     )
     heal = plan.heal if isinstance(plan, Ask) else plan
-    if not isinstance(heal, Heal) or heal.strategy != asked.strategy:
+    if not isinstance(heal, Heal) or heal.rung != asked.strategy:
         return plan.reason if isinstance(plan, Refuse) else f"with the changes {plan.strategy} would not act now"
     strategy = strategies[heal.strategy]
-    if not isinstance(strategy, TakesChanges):
-        return f"a plan of {heal.strategy} takes no changes: deny it, or approve it as it is"
+    if heal.action is not None or not isinstance(strategy, TakesChanges):
+        return f"a plan of {heal.rung} takes no changes: deny it, or approve it as it is"
     if (refused := await strategy.changes_refusal(failure, changes, policy)) is not None:
         return refused
     described = describe_plan(heal, changed, policy, catalog)

@@ -4,7 +4,7 @@ What was ordered is under way at another system: a catalog that has changed, an 
 has moved on do not undo it. A person's decision does, through the strategy's own `cancel`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, assert_never
 
@@ -80,7 +80,7 @@ def continue_from_state(inherited: Inherited, kept_state: KeptState, plan: Plan,
         suspended_for=inherited.suspended_for or timedelta(0),
         revoked=inherited.revoked,
     )
-    return Continued(plan=heal, carried=carried, kept=kept, longest=longest)
+    return Continued(plan=replace(heal, action=state.of_action), carried=carried, kept=kept, longest=longest)
 
 
 def _unreadable(strategy: StrategyName, kept_state: KeptState, why: str) -> Unknown:

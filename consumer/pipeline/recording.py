@@ -9,7 +9,18 @@ import structlog
 
 from consumer.catalog import Catalog, Catalogs
 from consumer.metrics import ApprovalEvent, EventOutcome, Metrics
-from consumer.model import Ask, Diagnosed, Heal, PassedOver, Refuse, Settlement, Wait, in_aud, original_position
+from consumer.model import (
+    Ask,
+    Diagnosed,
+    Heal,
+    PassedOver,
+    Refuse,
+    Settlement,
+    Wait,
+    in_aud,
+    original_position,
+    strategy_of,
+)
 from consumer.model.approval import AskedPlan
 from consumer.model.batch import Batch, Received
 from consumer.model.settlement import AskedStep
@@ -195,10 +206,11 @@ def count_missing(diagnosed: Diagnosed, catalog: Catalog, rungs: Mapping[Strateg
     failure = diagnosed.failure
     source = MEMBER if failure.source is None else catalog.speaks_as(failure.source, failure.org_id) or OTHER
     for one in lacking:
-        rung = rungs.get(one.strategy)
+        strategy = one.strategy if isinstance(one, Refuse) else strategy_of(one.rung)
+        rung = rungs.get(strategy)
         fields = rung.fields if rung is not None else ()
         for field in {declared_field(path, fields) for path in one.missing}:
-            metrics.missing_context[source, one.strategy, field].inc()
+            metrics.missing_context[source, strategy, field].inc()
 
 
 def _skipped_rungs(diagnosed: Diagnosed) -> tuple[PassedOver | Refuse, ...]:

@@ -89,10 +89,10 @@ class Rehearsals:
         if not isinstance(plan, Heal | Refuse):
             raise TypeError("only a plan with strategies in shadow mode is rehearsed")
         found = {
-            heal.strategy: _NOT_NOW if full else await self._rehearse(diagnosed, heal) for heal in diagnosed.unrehearsed
+            heal.rung: _NOT_NOW if full else await self._rehearse(diagnosed, heal) for heal in diagnosed.unrehearsed
         }
-        for strategy, rehearsal in found.items():
-            log.info("rehearsed", failure_id=str(diagnosed.failure.id), strategy=strategy, outcome=rehearsal.outcome)
+        for rung, rehearsal in found.items():
+            log.info("rehearsed", failure_id=str(diagnosed.failure.id), strategy=rung, outcome=rehearsal.outcome)
         await then([replace(diagnosed, plan=with_rehearsals(plan, found))])
 
     async def _rehearse(self, diagnosed: Diagnosed, heal: Heal) -> Rehearsal:
@@ -114,7 +114,7 @@ class Rehearsals:
 
     async def _look(self, look: ShadowLook) -> None:
         diagnosed = self.reading.diagnosed(look.failure, self.clock.now())
-        heal = next((one for one in diagnosed.would_heal if one.strategy == look.strategy), None)
+        heal = next((one for one in diagnosed.would_heal if one.rung == look.strategy), None)
         if heal is None:  # it is live by now, or refuses: its rehearsal would tell of another heal
             return
         found = await self._rehearse(diagnosed, heal)

@@ -42,6 +42,7 @@ def describe_plan(plan: Heal, failure: Failure, policy: WorkflowPolicy, catalog:
     shown, hidden = redact_json(order)
     return {
         "strategy": plan.strategy,
+        **({"action": plan.action.action} if plan.action is not None else {}),
         "workflow_name": failure.workflow_name,
         "scope": plan.intent.scope,
         "effect": plan.intent.effect,
@@ -108,13 +109,13 @@ def marks_of(
     if not rules.marks_plans:
         return ()
     why = []
-    if plan.strategy in rules.strategies:
-        why.append(f"every plan of {plan.strategy} is asked for")
+    if marked := {plan.strategy, plan.rung}.intersection(rules.strategies):
+        why.append(f"every plan of {min(marked)} is asked for")
     if rules.above_aud is not None and plan.hold > micro_aud(rules.above_aud):
         why.append(f"it may cost {in_aud(plan.hold)} AUD, above {rules.above_aud}")
     if rules.money and diagnosis.failure_type is FailureType.BILLING_SYNC_ISSUE:
         why.append("it is about money")
-    if rules.first and fingerprint_key(failure, plan.strategy) not in known:
+    if rules.first and fingerprint_key(failure, plan.rung) not in known:
         why.append("no heal of this fingerprint has been proven under an approval yet")
     return tuple(why)
 
@@ -151,7 +152,7 @@ def _ask(
         return Ask(heal=plan, request=request)
     if approval is None or rules.on_expiry == "hold":
         return Unanswered(reason=silence_reason(rules), denied=None)
-    denied = {**approval.denied, plan.strategy: silence_reason(rules)}
+    denied = {**approval.denied, plan.rung: silence_reason(rules)}
     return Unanswered(reason=silence_reason(rules), denied=replace(approval, denied=denied))
 
 
@@ -171,12 +172,13 @@ def request_for(
     edits: JsonObject | None = None,
 ) -> PlanRequest | None:
     """Return what is asked for; None where it was asked for as often as the catalog allows."""
-    asked = times_asked(failure, plan.strategy)
+    asked = times_asked(failure, plan.rung)
     if asked > rules.asks:
         return None
     whole = described if edits is None else with_edits(described, edits)
     return PlanRequest(
         strategy=plan.strategy,
+        rung=plan.rung,
         plan=whole,
         plan_hash=hash_plan(whole),
         base_hash=hash_plan(described),
@@ -187,6 +189,6 @@ def request_for(
         valid_for=rules.valid_for,
         approvers=rules.approvers,
         self_approval=rules.self_approval,
-        fingerprint=fingerprint_key(failure, plan.strategy) if rules.first else None,
+        fingerprint=fingerprint_key(failure, plan.rung) if rules.first else None,
         denied=failure.approval.denied if failure.approval is not None else {},
     )

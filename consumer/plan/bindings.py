@@ -7,7 +7,7 @@ from typing import Final
 
 from consumer.catalog import WorkflowPolicy
 from consumer.catalog.dependencies import Dependency, find_dependency
-from consumer.model import Failure
+from consumer.model import Failure, RungName
 from consumer.model.binding import Binding, Bindings, drawn_share
 from schemas.dependency_binding import BindingState
 from schemas.names import StrategyName
@@ -35,7 +35,7 @@ class Course:
     """One heal at a time goes this way: it proves the first ill, or the candidate good."""
 
 
-_ONLY: Final = frozenset({StrategyName.AUTO_RETRY, StrategyName.DEPENDENCY_REPLACEMENT})
+_ONLY: Final[frozenset[RungName]] = frozenset({StrategyName.AUTO_RETRY, StrategyName.DEPENDENCY_REPLACEMENT})
 
 
 def course_of(failure: Failure, policy: WorkflowPolicy, bindings: Bindings, now: datetime) -> Course | None:
@@ -74,7 +74,7 @@ def _is_overtaken(failure: Failure, binding: Binding, dependency: Dependency, no
     return seen is not None and failure.detected_at <= seen and now < seen + dependency.binding.lease
 
 
-def bound_reason(strategy: StrategyName, course: Course) -> str | None:
+def bound_reason(strategy: RungName, course: Course) -> str | None:
     """Return why a strategy may not act where a call goes, or None."""
     if strategy not in _ONLY:
         return None
@@ -86,13 +86,13 @@ def bound_reason(strategy: StrategyName, course: Course) -> str | None:
     return f"{course.name} is replaced by {binding.candidate} until {binding.lease_until.isoformat()}: {binding.reason}"
 
 
-def in_course(ladder: tuple[StrategyName, ...], course: Course) -> tuple[StrategyName, ...]:
+def in_course(ladder: tuple[RungName, ...], course: Course) -> tuple[RungName, ...]:
     """Return a ladder on which the replacement is the first rung that may act, unless the call goes to the first."""
     if course.way is Way.FIRST:
         return ladder
     return tuple(_with_replacement_first(ladder))
 
 
-def _with_replacement_first(ladder: tuple[StrategyName, ...]) -> Iterator[StrategyName]:
+def _with_replacement_first(ladder: tuple[RungName, ...]) -> Iterator[RungName]:
     yield StrategyName.DEPENDENCY_REPLACEMENT
     yield from (one for one in ladder if one is not StrategyName.DEPENDENCY_REPLACEMENT)

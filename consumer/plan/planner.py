@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from consumer.catalog import Brake, Catalog, WorkflowPolicy
+from consumer.catalog import Catalog, WorkflowPolicy
 from consumer.model import (
     BELIEVED,
     NO_PROGRESS,
+    ActionName,
     Adopt,
     Ask,
     Diagnosed,
@@ -20,16 +21,22 @@ from consumer.model import (
     PassedOver,
     Plan,
     Refuse,
+    RungName,
     Wait,
+    strategy_of,
 )
 from consumer.model.binding import NO_BINDINGS, Bindings
 from consumer.plan.approval import Unanswered, under_approval
 from consumer.plan.bindings import Course, Way, bound_reason, course_of, in_course
 from consumer.plan.default_ladder import LADDER, ladder, nobody_may, strategy_for
+from consumer.plan.memory import relieved
+from consumer.plan.progress import doubtful_rung
 from consumer.plan.reasons import (
     cost_reason,
     exhausted_reason,
     limit_reason,
+    member_reason,
+    no_entry_reason,
     not_allowed_reason,
     not_installed_reason,
     unpayable,
@@ -37,18 +44,19 @@ from consumer.plan.reasons import (
 )
 from consumer.plan.rung import Rung
 from consumer.plan.rung_checks import (
+    brake_wait,
+    cap_of,
     intent_of,
     rate_of,
     refusal_of,
     reserve_attempts,
+    rung_named,
     told_wait,
     unless_shadow,
 )
 from schemas.names import Code, Disposition, FailureType, StrategyName
 
 __all__ = ["LADDER", "NO_BRAKES", "FleetState", "Planner", "strategy_for"]
-
-_STRATEGY_NAMES: Final = frozenset(StrategyName)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,19 +84,22 @@ class Planner:
     def plan(self, failure: Failure, diagnosis: Diagnosis, now: datetime, standing: FleetState = NO_BRAKES) -> Plan:
         """Decide what to do about a failure now. Pure: the same arguments give the same plan, in every replica."""
         policy = self.catalog.policy(failure.workflow_name)
-        first = _first_declared(policy, diagnosis) if policy is not None and policy.ladders else None
+        if policy is not None and policy.named_actions:
+            diagnosis = relieved(diagnosis, failure, policy)
+        first: RungName | None = _first_declared(policy, diagnosis) if policy is not None and policy.ladders else None
         if first is None and (first := strategy_for(diagnosis, failure.context)) is StrategyName.WORKFLOW_REWRITE:
             first = ladder(diagnosis, failure.context)[0]
         course = self._course(failure, policy, standing, now)
         if course is not None and policy is not None:
             first = self._ladder(failure, diagnosis, policy, course)[0]
         if failure.healed_by_attempt is not None:
-            return Adopt(strategy=first, attempt_id=failure.healed_by_attempt, catalog_version=self.catalog.version)
-        early = self._plan_without_strategy(first, failure, diagnosis, now)
+            healed_by, version = failure.healed_by_attempt, self.catalog.version
+            return Adopt(strategy=strategy_of(first), attempt_id=healed_by, catalog_version=version)
+        early = self._plan_without_strategy(strategy_of(first), failure, diagnosis, now)
         if early is not None:
             return early
         if policy is None:
-            return self._refuse_without_entry(first, failure)
+            return self._refuse_without_entry(strategy_of(first), failure)
         foot = self._evaluate(first, failure, diagnosis, policy, now, course)
         plan: Heal | Refuse
         if isinstance(foot, PassedOver) or failure.ladder_progress is not NO_PROGRESS:
@@ -97,8 +108,8 @@ class Planner:
             plan = foot
         if not isinstance(plan, Heal):
             return self._wait_for_first(failure, diagnosis, policy, now, course) or plan
-        if policy.brake is not None and (wait := self._brake_wait(plan, failure, policy.brake, standing)) is not None:
-            return wait
+        if policy.brake is not None and (failure.org_id, failure.workflow_name) in standing.braked:
+            return brake_wait(plan, policy.brake)
         return self._under_approval(plan, failure, diagnosis, policy, now, standing)
 
     def _course(
@@ -142,12 +153,13 @@ class Planner:
 
     def rungs_for(
         self, failure: Failure, diagnosis: Diagnosis, now: datetime
-    ) -> tuple[tuple[StrategyName, PassedOver | None], ...]:
+    ) -> tuple[tuple[RungName, PassedOver | None], ...]:
         """Return for every rung of a failure's ladder why it may not act, None where it may; to explain a plan."""
         policy = self.catalog.policy(failure.workflow_name)
         if policy is None:
             return ()
-        whole: Sequence[StrategyName]
+        diagnosis = relieved(diagnosis, failure, policy) if policy.named_actions else diagnosis
+        whole: Sequence[RungName]
         whole = policy.ladders.get(diagnosis.failure_type) or ladder(diagnosis, failure.context)
         course = self._course(failure, policy, NO_BRAKES, now)
         whole = whole if course is None else self._ladder(failure, diagnosis, policy, course)
@@ -175,9 +187,7 @@ class Planner:
     def _refuse_without_entry(self, strategy: StrategyName, failure: Failure) -> Refuse:
         if strategy not in self.rungs:
             return self._refuse(strategy, Code.NOT_INSTALLED, not_installed_reason(strategy))
-        name = failure.workflow_name
-        reason = f"no entry of the catalog matches workflow {name!r}: declare what may be done for it"
-        return self._refuse(strategy, Code.REFUSED, reason)
+        return self._refuse(strategy, Code.REFUSED, no_entry_reason(failure))
 
     def _climb(
         self,
@@ -196,12 +206,12 @@ class Planner:
         whole = self._ladder(failure, diagnosis, policy, course)
         too_dear = None
         passed: list[PassedOver] = []
-        for place, strategy in enumerate(whole):
-            is_foot = strategy is foot.strategy
-            said = foot if is_foot else self._evaluate(strategy, failure, diagnosis, policy, now, course)
+        for place, rung in enumerate(whole):
+            is_foot = rung == foot.rung
+            said = foot if is_foot else self._evaluate(rung, failure, diagnosis, policy, now, course)
             if isinstance(said, Heal):
                 later = self._count_untried(whole[place + 1 :], failure, diagnosis, policy, now, course)
-                kept = reserve_attempts(strategy, failure, policy, later)
+                kept = reserve_attempts(rung, failure, policy, later)
                 if kept is None and (kept := unpayable(said, failure)) is not None:
                     too_dear = too_dear or replace(said, passed_over=tuple(passed))
                 if kept is None:
@@ -215,13 +225,13 @@ class Planner:
         # What would have acted leaves the failure to a person; else the first rung says why nothing is done.
         first = next((one for one in passed if one.would_heal is not None), passed[0])
         others = tuple(one for one in passed if one is not first)
-        refuse = self._refuse(first.strategy, first.code, first.reason, first.missing)
+        refuse = self._refuse(strategy_of(first.rung), first.code, first.reason, first.missing)
         is_shadow = first.would_heal is not None
         return replace(refuse, passed_over=others, shadow=first.would_heal, for_person=is_shadow)
 
     def _ladder(
         self, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy, course: Course | None
-    ) -> Sequence[StrategyName]:
+    ) -> Sequence[RungName]:
         declared = policy.ladders.get(diagnosis.failure_type)
         # The healer's own ladder leaves out rungs that are not installed, except the first, which the refusal names.
         whole = declared or [
@@ -229,16 +239,15 @@ class Planner:
         ]
         if course is not None and (declared is None or StrategyName.DEPENDENCY_REPLACEMENT in declared):
             whole = in_course(tuple(whole), course)
-        doubtful = failure.ladder_progress.in_doubt
-        # Only the strategy that may have acted can read back, or has the idempotency key: another one would repeat the
+        # Only the rung that may have acted can read back, or has the idempotency key: another one would repeat the
         # effect blindly.
-        if doubtful in _STRATEGY_NAMES:
-            return (StrategyName(doubtful),)
+        if (doubtful := doubtful_rung(failure.ladder_progress)) is not None:
+            return (doubtful,)
         return whole[:1] if failure.effect_in_doubt else whole
 
     def _count_untried(
         self,
-        strategies: Sequence[StrategyName],
+        rungs: Sequence[RungName],
         failure: Failure,
         diagnosis: Diagnosis,
         policy: WorkflowPolicy,
@@ -251,12 +260,12 @@ class Planner:
             return 0
         return sum(
             one not in tried and isinstance(self._evaluate(one, failure, diagnosis, policy, now, course), Heal)
-            for one in strategies
+            for one in rungs
         )
 
     def _evaluate(
         self,
-        strategy: StrategyName,
+        name: RungName,
         failure: Failure,
         diagnosis: Diagnosis,
         policy: WorkflowPolicy,
@@ -264,29 +273,29 @@ class Planner:
         course: Course | None,
     ) -> Heal | PassedOver:
         """Return what one rung would do, or why it may not."""
-        rung = self.rungs.get(strategy)
+        rung = rung_named(name, self.rungs, policy)
         if rung is None:
-            return PassedOver(strategy=strategy, code=Code.NOT_INSTALLED, reason=not_installed_reason(strategy))
-        denied = failure.approval.denied.get(strategy) if failure.approval is not None else None
-        if distrusted := denied or self._distrust(strategy, failure, policy):
+            return PassedOver(rung=name, code=Code.NOT_INSTALLED, reason=not_installed_reason(name))
+        denied = failure.approval.denied.get(name) if failure.approval is not None else None
+        if distrusted := denied or self._distrust(strategy_of(name), failure, policy):
             code = Code.REFUSED if denied is None else Code.DENIED
-            return PassedOver(strategy=strategy, code=code, reason=distrusted)
+            return PassedOver(rung=name, code=code, reason=distrusted)
         if missing := rung.needs(failure):
-            reason = f"the event lacks what {strategy} needs: {', '.join(missing)}"
-            return PassedOver(strategy=strategy, code=Code.MISSING_CONTEXT, reason=reason, missing=missing)
-        forbidden = not_allowed_reason(strategy, policy) if policy.strategies is not None else None
-        forbidden = forbidden or unsure_reason(strategy, failure, diagnosis, policy)
+            reason = f"the event lacks what {name} needs: {', '.join(missing)}"
+            return PassedOver(rung=name, code=Code.MISSING_CONTEXT, reason=reason, missing=missing)
+        forbidden = not_allowed_reason(name, policy) if policy.strategies is not None else None
+        forbidden = forbidden or unsure_reason(name, failure, diagnosis, policy)
         forbidden = forbidden or limit_reason(failure, policy, now)
         if forbidden is None and failure.ladder_progress is not NO_PROGRESS:
-            forbidden = exhausted_reason(strategy, failure, policy)
+            forbidden = exhausted_reason(name, failure, policy)
         if course is not None:
-            forbidden = forbidden or bound_reason(strategy, course)
+            forbidden = forbidden or bound_reason(name, course)
         if forbidden := forbidden or refusal_of(rung, failure, diagnosis, policy, course):
-            return PassedOver(strategy=strategy, code=Code.REFUSED, reason=forbidden)
+            return PassedOver(rung=name, code=Code.REFUSED, reason=forbidden)
         cost = rung.estimate(failure, policy)
-        if cost is None or cost > policy.allowances[strategy]:
-            return PassedOver(strategy=strategy, code=Code.REFUSED, reason=cost_reason(strategy, cost, policy))
-        return unless_shadow(self._heal(rung, failure, policy, cost, course), policy)
+        if cost is None or cost > policy.allowances[name]:
+            return PassedOver(rung=name, code=Code.REFUSED, reason=cost_reason(name, cost, policy))
+        return unless_shadow(self._heal(name, rung, failure, policy, cost, course), policy)
 
     def _distrust(self, strategy: StrategyName, failure: Failure, policy: WorkflowPolicy) -> str | None:
         """Return why whoever reported a failure may not have it healed, or None."""
@@ -294,36 +303,32 @@ class Planner:
             return self.catalog.source_refusal(failure.source, failure.org_id, failure.workflow_name, policy)
         if failure.inserted_as in BELIEVED or failure.vouched or strategy in policy.members:
             return None
-        return (
-            "a plain member recorded it: an owner or admin may ask for its heal (POST /api/healing/heal, shw heal); "
-            f"or list {strategy} under `members` of the catalog's entry {policy.name!r}"
-        )
+        return member_reason(strategy, policy)
 
     def _heal(
-        self, rung: Rung, failure: Failure, policy: WorkflowPolicy, cost: MicroAud, course: Course | None
+        self,
+        name: RungName,
+        rung: Rung,
+        failure: Failure,
+        policy: WorkflowPolicy,
+        cost: MicroAud,
+        course: Course | None,
     ) -> Heal:
-        strategy, intent = rung.name, intent_of(rung, failure, policy, course)
+        intent, action = intent_of(rung, failure, policy, course), name if isinstance(name, ActionName) else None
         if policy.rungs:
-            longest = policy.limits_of(strategy).longest
+            longest = policy.limits_of(name).longest
             intent = intent if longest is None else replace(intent, window=min(longest, intent.window))
         return Heal(
-            strategy=strategy,
+            strategy=rung.name,
+            action=action,
+            cap=cap_of(action, policy) if action is not None else None,
             intent=intent,
             hold=cost,
             catalog_version=self.catalog.version,
             dependency=f"dependency:{failure.org_id}:{intent.dependency}" if intent.dependency else None,
             others={f"dependency:{failure.org_id}:{other}": other for other in intent.others},
-            rate=rate_of(failure, policy.same, strategy) if policy.same is not None else None,
+            rate=rate_of(failure, policy.same, name) if policy.same is not None else None,
         )
-
-    def _brake_wait(self, plan: Heal, failure: Failure, brake: Brake, standing: FleetState) -> Wait | None:
-        if (failure.org_id, failure.workflow_name) not in standing.braked:
-            return None
-        reason = (
-            f"more than {brake.share:.0%} of {brake.runs} runs are sick at once: the cause lies elsewhere, and healing "
-            "them one by one would not help"
-        )
-        return Wait(strategy=plan.strategy, after=brake.within / 4, reason=reason, catalog_version=self.catalog.version)
 
     def unplannable(self, failure: Failure, reason: str, code: Code = Code.CRASHED) -> Diagnosed:
         """Refuse a failure on which a rule or a strategy of ours crashed, or that is not to be looked at."""
@@ -340,6 +345,6 @@ class Planner:
         )
 
 
-def _first_declared(policy: WorkflowPolicy, diagnosis: Diagnosis) -> StrategyName | None:
+def _first_declared(policy: WorkflowPolicy, diagnosis: Diagnosis) -> RungName | None:
     declared = policy.ladders.get(diagnosis.failure_type)
     return declared[0] if declared is not None else None

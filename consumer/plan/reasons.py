@@ -3,17 +3,32 @@
 from datetime import datetime
 
 from consumer.catalog import WorkflowPolicy
-from consumer.model import Diagnosis, Failure, Heal, MicroAud, PassedOver, in_aud
+from consumer.model import ActionName, Diagnosis, Failure, Heal, MicroAud, PassedOver, RungName, in_aud, strategy_of
 from consumer.model.wallet import INSUFFICIENT
 from schemas.names import Code, StrategyName
 
 
-def not_installed_reason(strategy: StrategyName) -> str:
-    """Return what to say of a strategy that this deployment lacks."""
-    return f"strategy {strategy} is not installed in this deployment"
+def not_installed_reason(rung: RungName) -> str:
+    """Return what to say of a rung that this deployment lacks."""
+    if isinstance(rung, ActionName):
+        return f"{rung} is not declared in the catalog in force"
+    return f"strategy {rung} is not installed in this deployment"
 
 
-def cost_reason(strategy: StrategyName, cost: MicroAud | None, policy: WorkflowPolicy) -> str:
+def no_entry_reason(failure: Failure) -> str:
+    """Return what to say of a workflow that the catalog does not have."""
+    return f"no entry of the catalog matches workflow {failure.workflow_name!r}: declare what may be done for it"
+
+
+def member_reason(strategy: StrategyName, policy: WorkflowPolicy) -> str:
+    """Return why what a plain member recorded is not healed."""
+    return (
+        "a plain member recorded it: an owner or admin may ask for its heal (POST /api/healing/heal, shw heal); "
+        f"or list {strategy} under `members` of the catalog's entry {policy.name!r}"
+    )
+
+
+def cost_reason(strategy: RungName, cost: MicroAud | None, policy: WorkflowPolicy) -> str:
     """Return why a strategy costs too much, or cannot be priced."""
     if cost is None:
         return f"what an attempt of {strategy} may cost cannot be told: declare its price in the catalog"
@@ -24,14 +39,14 @@ def cost_reason(strategy: StrategyName, cost: MicroAud | None, policy: WorkflowP
     )
 
 
-def not_allowed_reason(strategy: StrategyName, policy: WorkflowPolicy) -> str | None:
+def not_allowed_reason(strategy: RungName, policy: WorkflowPolicy) -> str | None:
     """Return why the catalog's entry does not allow a strategy; None where it does."""
-    if policy.strategies is None or strategy in policy.strategies:
+    if policy.strategies is None or strategy_of(strategy) in policy.strategies:
         return None
-    return f"the catalog's entry {policy.name!r} does not allow strategy {strategy}"
+    return f"the catalog's entry {policy.name!r} does not allow strategy {strategy_of(strategy)}"
 
 
-def unsure_reason(strategy: StrategyName, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy) -> str | None:
+def unsure_reason(strategy: RungName, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy) -> str | None:
     """Return why the diagnosis is too unsure for a strategy; None where it is not, or where somebody asked.
 
     An effect that may have begun is looked after however unsure the diagnosis is.
@@ -47,7 +62,7 @@ def unsure_reason(strategy: StrategyName, failure: Failure, diagnosis: Diagnosis
     )
 
 
-def exhausted_reason(strategy: StrategyName, failure: Failure, policy: WorkflowPolicy) -> str | None:
+def exhausted_reason(strategy: RungName, failure: Failure, policy: WorkflowPolicy) -> str | None:
     """Return why a strategy has no attempt left for a failure; None where it has one."""
     if strategy in failure.ladder_progress.exhausted:
         return "it was asked to act before, and refused"
@@ -78,4 +93,4 @@ def unpayable(plan: Heal, failure: Failure) -> PassedOver | None:
         return None
     cost = f"it may cost {in_aud(plan.hold)} AUD, and the wallet's {pays_from} budget can pay {in_aud(payable)}"
     reason = f"{INSUFFICIENT}: {cost}"
-    return PassedOver(strategy=plan.strategy, code=Code.INSUFFICIENT_CREDITS, reason=reason)
+    return PassedOver(rung=plan.rung, code=Code.INSUFFICIENT_CREDITS, reason=reason)

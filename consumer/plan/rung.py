@@ -2,8 +2,8 @@
 
 from typing import Protocol, runtime_checkable
 
-from consumer.catalog import WorkflowPolicy
-from consumer.model import Diagnosis, Failure, Intent, MicroAud
+from consumer.catalog import DeclaredAction, WorkflowPolicy
+from consumer.model import ActionName, Diagnosis, Failure, Intent, MicroAud
 from consumer.plan.bindings import Course
 from schemas.names import StrategyName
 
@@ -43,6 +43,15 @@ class Rung(Protocol):
 
         Asked only of a failure that lacks nothing and is not refused.
         """
+        ...
+
+
+@runtime_checkable
+class TakesActions(Rung, Protocol):
+    """A rung that also carries out what the catalog declares, each as a rung of its own."""
+
+    def of_action(self, name: ActionName, action: DeclaredAction) -> Rung:
+        """Return the rung of one declared action."""
         ...
 
 

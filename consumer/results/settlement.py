@@ -29,6 +29,7 @@ from consumer.model import (
     Refuse,
     Refused,
     RetryLater,
+    RungName,
     Settlement,
     Wait,
     in_aud,
@@ -82,6 +83,11 @@ class FinishedHeal:
         plan = self.plan
         return plan if isinstance(plan, Heal) and plan.strategy is self.strategy else None
 
+    @property
+    def rung(self) -> RungName:
+        """The rung that it counts for on its failure's ladder."""
+        return self.strategy if self.own_plan is None else self.own_plan.rung
+
 
 GoesOn: TypeAlias = Callable[[Failure], bool]
 """Returns whether a rung is left that may act on a failure in the state it will have."""
@@ -98,7 +104,7 @@ def settle_heal(
     failure, outcome = ended.failure, ended.outcome
     heal = ended.own_plan
     effect = heal.intent.effect if heal is not None else ended.effect
-    climb = advance(failure.ladder_progress, ended.strategy, effect, outcome)
+    climb = advance(failure.ladder_progress, ended.rung, effect, outcome)
     following = next_step(outcome, _history(ended, heal, climb, policy, goes_on), policy=policy, dice=dice)
     unpaid = isinstance(outcome, Refused) and outcome.code is Code.INSUFFICIENT_CREDITS
     if unpaid and following.status is Status.DEFERRED and climb is not None:
@@ -143,7 +149,7 @@ def _history(
     ended: FinishedHeal, heal: Heal | None, climb: LadderProgress | None, policy: WorkflowPolicy, goes_on: GoesOn
 ) -> AttemptHistory:
     failure = ended.failure
-    exhausted = climb is not None and is_exhausted(climb, ended.strategy, policy)
+    exhausted = climb is not None and is_exhausted(climb, ended.rung, policy)
     return AttemptHistory(
         attempts=failure.attempts,
         age=failure.age_unpaused(ended.finished_at),
@@ -226,7 +232,7 @@ def _describe_passed_over(rungs: tuple[PassedOver, ...]) -> JsonObject:
     """Describe which rungs were passed over and why, cut to the length limits."""
     return {
         "passed_over": [
-            {"strategy": one.strategy, "code": one.code, "reason": one.reason[:_REASON_LENGTH]}
+            {"strategy": one.rung, "code": one.code, "reason": one.reason[:_REASON_LENGTH]}
             | ({"missing": list(one.missing[:_MISSING_LIMIT])} if one.missing else {})
             for one in rungs
         ]

@@ -56,9 +56,9 @@ def _message(
     return message_of_status(
         status,
         failure.trace,
-        f"{attempt.id.hex[:8]}:shadow:{heal.strategy}",
+        f"{attempt.id.hex[:8]}:shadow:{heal.rung}",
         outlet,
-        message_id=uuid5(attempt.id, f"shadow:{heal.strategy}"),
+        message_id=uuid5(attempt.id, f"shadow:{heal.rung}"),
         step=attempt.step,
         rank=rank,
     )
@@ -67,9 +67,9 @@ def _message(
 def _reason(heal: Heal) -> str:
     rehearsal = heal.rehearsal
     if rehearsal is None or rehearsal.outcome in _ACTS:
-        return f"{heal.strategy} is in shadow mode: it would have acted"
+        return f"{heal.rung} is in shadow mode: it would have acted"
     why = f" ({rehearsal.reason})" if rehearsal.reason else ""
-    return f"{heal.strategy} is in shadow mode: rehearsed, it ended as {rehearsal.outcome}{why}"[:1000]
+    return f"{heal.rung} is in shadow mode: rehearsed, it ended as {rehearsal.outcome}{why}"[:1000]
 
 
 def _told(rehearsal: Rehearsal) -> RehearsalResult:

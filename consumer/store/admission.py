@@ -32,9 +32,9 @@ async def admit(connection: Connection, claimed: Sequence[Diagnosed]) -> Admitte
     Lock order: rate limits, then wallets.
     """
     limited = [
-        Limited(attempt_id=one.attempt_id, org_id=one.failure.org_id, rate=one.heal.rate)
+        Limited(attempt_id=one.attempt_id, org_id=one.failure.org_id, rates=one.heal.rates)
         for one in claimed
-        if one.heal.rate is not None
+        if one.heal.rates
     ]
     rates = await check_rates(connection, limited)
     holds = [_hold_of(one) for one in claimed]
@@ -42,7 +42,7 @@ async def admit(connection: Connection, claimed: Sequence[Diagnosed]) -> Admitte
     late = [hold for hold in holds if hold.attempt_id in rates.waits]
     held = await admit_holds(connection, wanted, nothing_for=late)
     await count_starts(connection, rates, held.locked)
-    said = "as much of this was healed lately as the catalog allows (`same`)"
+    said = "as much of this was healed lately as the catalog allows (`same`, or an action's `cap`)"
     ends: dict[AttemptId, HeldBack] = {a: RetryLater(after=wait, reason=said) for a, wait in rates.waits.items()}
     ends |= {
         hold.attempt_id: Refused(

@@ -151,7 +151,7 @@ def _row(asked: AskedPlan) -> tuple[object, ...]:
         asked.failure_id,
         asked.org_id,
         asked.step,
-        request.strategy,
+        request.rung,
         request.plan_hash,
         request.base_hash,
         request.edits,

@@ -35,11 +35,11 @@ SELECT org_id, workflow_name, count(*) AS failures FROM workflow_failures
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limited:
-    """A claimed heal that a rate limit applies to."""
+    """A claimed heal that rate limits apply to."""
 
     attempt_id: AttemptId
     org_id: OrgId
-    rate: Rate
+    rates: tuple[Rate, ...]
 
 
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
@@ -69,7 +69,7 @@ async def check_rates(connection: Connection, limited: Sequence[Limited]) -> Rat
     """Check claimed heals against their rate limits, in order of arrival, and lock the counts."""
     if not limited:
         return RateCheck()
-    orgs = {one.rate.key: one.org_id for one in limited}
+    orgs = {rate.key: one.org_id for one in limited for rate in one.rates}
     keys = sorted(orgs)
     rows = await connection.fetch(_LOCK, keys, [orgs[key] for key in keys])
     now = max(row["now"] for row in rows)
@@ -77,11 +77,12 @@ async def check_rates(connection: Connection, limited: Sequence[Limited]) -> Rat
     starts = {key: list(times) for key, times in before.items()}
     waits: dict[AttemptId, timedelta] = {}
     for one in limited:
-        wait = allow(starts[one.rate.key], one.rate, now)
-        if wait is None:
-            starts[one.rate.key].append(now)
-        else:
-            waits[one.attempt_id] = wait
+        found = [wait for rate in one.rates if (wait := allow(starts[rate.key], rate, now)) is not None]
+        if found:
+            waits[one.attempt_id] = max(found)
+            continue
+        for rate in one.rates:
+            starts[rate.key].append(now)
     return RateCheck(
         waits=waits, started=tuple(one for one in limited if one.attempt_id not in waits), before=before, now=now
     )
@@ -93,8 +94,9 @@ async def count_starts(connection: Connection, check: RateCheck, put_off: Collec
     rates = {}
     for one in check.started:
         if one.attempt_id not in put_off:
-            starts[one.rate.key].append(check.now)
-            rates[one.rate.key] = one.rate
+            for rate in one.rates:
+                starts[rate.key].append(check.now)
+                rates[rate.key] = rate
     if rates:
         until = {key: check.now + max(rate.within, rate.cool_down) for key, rate in rates.items()}
         kept = [(key, starts[key][-rate.heals :], until[key]) for key, rate in rates.items()]

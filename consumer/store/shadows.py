@@ -109,7 +109,7 @@ async def record_shadows(connection: Connection, settlements: Sequence[Settlemen
     rows = [
         (
             s.failure.id,
-            one.strategy,
+            one.rung,
             s.failure.org_id,
             s.failure.workflow_name,
             s.diagnosis.failure_type,

@@ -1,4 +1,4 @@
-"""route-repair under kills and stops: before, in and after an order, a stalled run's step is begun again once.
+"""route-repair under kills and stops: before, in and after each order, a stalled run's step is begun again once.
 
 The run's worker is a real process that was killed before; only the ledger that workers write says how often its step
 was begun and done. What is stopped comes back after others have taken its claim over, and orders nothing.
@@ -17,14 +17,21 @@ from tests.support.pipeline import SECOND, Process, Site, process, until
 from tests.support.worlds.http_world import World
 from tests.support.worlds.small_runner import SmallRunner, small_runner
 
-BOUNDARIES = ("before", "during", "after")
-CELLS = [("worker", at, signal.SIGKILL, 1) for at in BOUNDARIES]
-CELLS += [("worker", "after", signal.SIGSTOP, 1)]
-if FULL:
-    CELLS += [("worker", "before", signal.SIGSTOP, 1)]
+SIGNALS = (signal.SIGKILL, signal.SIGSTOP)
+AROUND = ("before", "during", "answered")
+"""Of one order: allowed and not sent, sent and not answered, answered and nothing made of it yet."""
+CELLS = [
+    ("worker", "during", signal.SIGKILL, 1),
+    ("worker", "during", signal.SIGSTOP, 1),
+    ("worker", "after", signal.SIGSTOP, 1),
     # Of a silent worker the first order ends it, and the second one runs its step again.
-    CELLS += [("silent", at, signal.SIGKILL, 1) for at in BOUNDARIES] + [("silent", "after", signal.SIGKILL, 2)]
-    CELLS += [("silent", at, signal.SIGSTOP, 1) for at in ("before", "after")]
+    ("silent", "before", signal.SIGKILL, 2),
+    ("silent", "during", signal.SIGSTOP, 2),
+]
+if FULL:
+    ORDERS = (("worker", 1), ("silent", 1), ("silent", 2))
+    CELLS = [(stall, at, number, nth) for stall, nth in ORDERS for at in AROUND for number in SIGNALS]
+    CELLS += [(stall, "after", number, 1) for stall in ("worker", "silent") for number in SIGNALS]
 WINDOW = "6"
 """Seconds of a claim's window, for a process that is stopped: its own clock cannot be put forward."""
 
@@ -38,6 +45,7 @@ def declared(world: World, catalog_file: Path) -> None:
 async def runner(world: World, tmp_path: Path, declared: None) -> AsyncIterator[SmallRunner]:
     del declared
     async with small_runner(world, tmp_path / "ledger") as running:
+        running.answers_after = 0.4  # beyond the moment at which a process is struck during an order
         yield running
 
 

@@ -28,6 +28,7 @@ async def asked(world: World) -> FailureId:
     failure_id = await world.failure(status="awaiting_approval", step=1)
     request = PlanRequest(
         strategy=StrategyName.AUTO_RETRY,
+        rung="auto-retry",
         plan={"strategy": "auto-retry"},
         plan_hash=HASH,
         base_hash=HASH,

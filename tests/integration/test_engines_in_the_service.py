@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.pipeline import Site
+from consumer.model import JsonObject
+from consumer.model.edit import edit_context
+from schemas.edit import Edit
+from tests.support.pipeline import Site, event
 from tests.support.worlds.engine_site import engine_catalog_text, refused, told
 from tests.support.worlds.http_world import Reply, Seen, World, json_reply
 from tests.support.worlds.recorded import recorded
@@ -79,22 +82,22 @@ def conductor_world(world: World) -> str:
     return run_id
 
 
-@pytest.mark.parametrize(
-    ("kind", "step", "begin", "orders"),
-    [
-        ("airflow", "load", airflow_world, ["PATCH return_value", "POST clearTaskInstances"]),
-        ("conductor", "charge", conductor_world, ["POST rerun"]),
-    ],
-)
+ENGINES: dict[str, tuple[Callable[[World], str], list[str]]] = {
+    "airflow": (airflow_world, ["PATCH return_value", "POST clearTaskInstances"]),
+    "conductor": (conductor_world, ["POST rerun"]),
+}
+STEPS = [("airflow", "load"), ("conductor", "charge")]
+
+
+@pytest.mark.parametrize(("kind", "step"), STEPS)
 async def test_a_failed_run_is_healed_with_another_input_under_a_token(
     embedded_place: Site,
     world: World,
     engine: Callable[[str, str], None],
     kind: str,
     step: str,
-    begin: Callable[[World], str],
-    orders: list[str],
 ) -> None:
+    begin, orders = ENGINES[kind]
     engine(kind, step)
     run_id = begin(world)
     org = await embedded_place.organisation("1")
@@ -111,3 +114,39 @@ async def test_a_failed_run_is_healed_with_another_input_under_a_token(
     shown = repr(await embedded_place.results())
     assert TOKEN not in shown
     assert PASSWORD not in shown
+
+
+REASONS = {"route-repair": "The run is stuck: no progress", "auto-retry": "upstream answered 503"}
+
+
+@pytest.mark.parametrize("strategy", ["route-repair", "auto-retry"])
+@pytest.mark.parametrize(("kind", "step"), STEPS)
+async def test_a_failed_step_is_run_again_with_the_input_that_a_person_gave_it(
+    embedded_place: Site,
+    world: World,
+    engine: Callable[[str, str], None],
+    kind: str,
+    step: str,
+    strategy: str,
+) -> None:
+    begin, orders = ENGINES[kind]
+    engine(kind, step)
+    run_id = begin(world)
+    org = await embedded_place.organisation("1")
+    context: JsonObject = {"run": {"id": run_id, "step": step}, "payload": {"amount": 41}}
+    edit = Edit(issued_by="ann", org_id=org, failure_id=org, payload={"amount": 42})
+    edited = edit_context(context, edit, "token").context
+    await embedded_place.publish(
+        event(org, run_id, workflow_name="orders", failure_reason=REASONS[strategy], context=edited)
+    )
+    async with embedded_place.consumer() as running:
+        rows = await running.settled(1)
+    result = await told(embedded_place, "orders")
+    assert (result["result"], result["strategy"]) == ("success", strategy), result
+    assert [row["status"] for row in rows.values()] == ["resolved"]
+    sent = [f"{seen.method} {seen.path.rsplit('/', 1)[1]}" for seen in world.seen if seen.method != "GET"]
+    assert sent == ["POST token", *orders]
+    changed = next(seen.json for seen in world.seen if seen.method != "GET" and not seen.path.endswith("/token"))
+    assert {"amount": 42} in changed.values()
+    if strategy == "route-repair":
+        assert result["details"]["route"]["changed"]["input"] == "given"

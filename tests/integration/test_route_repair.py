@@ -295,6 +295,22 @@ async def test_each_stall_is_named_and_healed_once_or_rightly_left(place: Site, 
             assert {"before", "after"} <= said["details"]["route"].keys(), why
 
 
+async def test_another_input_for_an_engine_that_takes_none_is_for_a_person(place: Site, runner: SmallRunner) -> None:
+    org = await place.organisation("1")
+    await runner.hire("given")
+    runner.begin("given", {"reserve": Step(queue="given", does=["fails", "works"])})
+    await begun(runner, "given", "reserve")
+    given = {"run": {"id": "given", "step": "reserve"}, "payload": {"amount": 42}, "given": {"payload": "token"}}
+    await place.publish(stalled(org, "given", **given))
+    async with place.consumer() as running:
+        rows = await running.settled(1)
+    said = (await results(place))["given"]
+    assert rows["given"]["status"] == "needs_person"
+    assert "step_failed" in said["details"]["reason"]
+    assert "no place for a payload" in said["details"]["reason"]
+    assert runner.runs["given"].orders == []
+
+
 async def test_a_failed_step_without_a_request_is_run_again_and_a_charge_is_left_to_a_person(
     place: Site, runner: SmallRunner
 ) -> None:

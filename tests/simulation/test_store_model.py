@@ -339,6 +339,7 @@ class Both:
             failure = replace(row.failure, step=step - 1)
             request = PlanRequest(
                 strategy=StrategyName.AUTO_RETRY,
+                rung="auto-retry",
                 plan={},
                 plan_hash=digest(["plan", step]),
                 base_hash=digest("base"),

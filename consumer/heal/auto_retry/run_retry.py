@@ -1,8 +1,8 @@
-"""auto-retry of a failure without a recorded request: the run's engine runs the failed step again, with its old input.
+"""auto-retry of a failure without a recorded request: the run's engine runs the failed step again, as it was.
 
 What a failed call was to that strategy is here the failed step: it is run again under the same dispositions, back-off
-and breaker. Whether it may be begun again is for the catalog's rule to say (`../runs/again.py`), and healed is only a
-run that ends well, or gets on.
+and breaker, with another input where a person gave it one. Whether it may be begun again is for the catalog's rule to
+say (`../runs/again.py`), and healed is only a run that ends well, or gets on.
 """
 
 from dataclasses import replace
@@ -15,7 +15,15 @@ from consumer.heal.digest import digest
 from consumer.heal.kept import Kept, Suspended
 from consumer.heal.runs.first_look import check_run_first
 from consumer.heal.runs.ordering import MAX_SENDS, PAUSE, claim_effect
-from consumer.heal.runs.rerun import order_key, redacted_run, rerun_step, run_of_failure
+from consumer.heal.runs.rerun import (
+    given_input,
+    order_key,
+    redacted_input,
+    redacted_run,
+    rerun_step,
+    run_of_failure,
+    with_input,
+)
 from consumer.heal.runs.run_watch import FailedAgain, Proven
 from consumer.heal.runs.session import RunSession, RunTools
 from consumer.heal.runs.step_read_back import reason_against_beginning
@@ -29,7 +37,7 @@ from consumer.heal.runs.watching import (
 )
 from consumer.heal.strategy import EffectGate, Task
 from consumer.model import Failure, Intent, Outcome, Refused, Scope
-from consumer.runners.contract import RerunStep, Runners, RunState, StepPhase
+from consumer.runners.contract import RerunStep, Runners, RunRef, RunState, StepPhase
 from schemas.context import RunContext, run_of
 from schemas.names import Code, Effect
 
@@ -55,7 +63,7 @@ class RunRetry:
 
     def refusal(self, failure: Failure, policy: WorkflowPolicy) -> str | None:
         """Return why the step must not be run again, or None."""
-        if reason := redacted_run(failure):
+        if reason := redacted_run(failure) or redacted_input(failure):
             return reason
         run, runner = run_of_failure(failure), self._runners.of(policy)
         if run is None:
@@ -63,23 +71,23 @@ class RunRetry:
         if runner is None:
             why = f"the catalog's entry {policy.name!r} names no runner to run its step again"
             return f"the event has no context.request, and {why}"
-        return runner.refusal(RerunStep(run=replace(run, step=run.step or "step")), policy)
+        return runner.refusal(_order(failure, replace(run, step=run.step or "step")), policy)
 
     def intent(self, failure: Failure, policy: WorkflowPolicy) -> Intent:
         """Return the intent to run the step again: its scope is the run, on which no other heal may act meanwhile."""
         run, runner = run_of_failure(failure), self._runners.of(policy)
         if run is None or runner is None:
             raise TypeError("only a failure with a usable run, and a runner for it, is planned")
-        effect = claim_effect(runner.effect(RerunStep(run=run)))
+        effect = claim_effect(runner.effect(_order(failure, run)))
         epoch = run.epoch
         return Intent(
             scope=Scope(f"{failure.org_id}:run:{run.run_id}"),
             effect=effect,
             window=_window(policy),
-            idempotency_key=order_key(failure, "run") if effect is Effect.KEYED else None,
+            idempotency_key=order_key(failure, with_input("run", failure)) if effect is Effect.KEYED else None,
             reads_back=True,
             dependency=runner.dependency(),
-            fault_digest=None if epoch is None else digest([run.run_id, epoch, run.step]),
+            fault_digest=None if epoch is None else digest([run.run_id, epoch, with_input(run.step or "", failure)]),
         )
 
     async def heal(self, task: Task, gate: EffectGate) -> Outcome | Suspended:
@@ -100,7 +108,7 @@ class RunRetry:
         if why := await reason_against_beginning(session, self._calls, step, before.step(step)):
             reason = f"the run stands at its failure ({before.said[:60]}): {why}"
             return Refused(code=Code.NEEDS_PERSON, reason=reason, details=session.details)
-        return await rerun_step(session, None, before, (), RerunState)
+        return await rerun_step(session, given_input(task.failure), before, (), RerunState)
 
     async def go_on(self, task: Task, gate: EffectGate, kept: Kept) -> Outcome | Suspended:
         """Watch the run on."""
@@ -141,8 +149,8 @@ class RunRetry:
             pause=self._run_tools.sleep,
             runner=runner,
             run=run,
-            key=order_key(failure, "run"),
-            order_effect=runner.effect(RerunStep(run=run)),
+            key=order_key(failure, with_input("run", failure)),
+            order_effect=runner.effect(_order(failure, run)),
             call_limit=policy.auto_retry.timeout,
             watch_limit=policy.auto_retry.verify,
         )
@@ -151,6 +159,10 @@ class RunRetry:
 def works_on_run(failure: Failure) -> bool:
     """Return whether a failure has no recorded request, and a run whose failed step may be run again instead."""
     return "request" not in failure.context and isinstance(run_of(failure.context), RunContext)
+
+
+def _order(failure: Failure, run: RunRef) -> RerunStep:
+    return RerunStep(run=run, payload=given_input(failure))
 
 
 def _failed_step(seen: RunState) -> str | None:

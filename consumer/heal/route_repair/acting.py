@@ -61,7 +61,7 @@ async def act_on(session: RouteSession, found: NamedCause, seen: RunState) -> Ou
 async def _reason_against(session: RouteSession, repair: RouteChange, seen: RunState) -> str | None:
     """Return why a repair must not be ordered: its engine takes no such order, or its step must not begin again."""
     run = replace(session.run, step=repair.step)
-    orders = [order_of(repair, run)]
+    orders = [order_of(repair, run, session.input_of(repair))]
     if repair.ends_first is not None:
         orders.append(Terminate(run=replace(run, step=repair.ends_first)))
     for order in orders:
@@ -79,15 +79,16 @@ async def _repair(session: RouteSession, found: NamedCause, repair: RouteChange,
             return ended
         seen = ended
     run = replace(session.run, step=repair.step)
-    order = order_of(repair, run)
+    changed_input = session.input_of(repair)
+    order = order_of(repair, run, changed_input)
     session.order_effect = session.runner.effect(order)
     if session.task.failure.effect_in_doubt and session.order_effect is Effect.UNSAFE:
         return session.unknown("the run stands still, and an order before may still be carried out: not repeated")
     before = before_of(seen)
-    session.route["changed"] = changed(repair)
+    session.route["changed"] = changed(repair, gets_input=changed_input is not None)
     given = await give_order(
         session,
-        lambda reference: order_of(repair, replace(reference, step=repair.step)),
+        lambda reference: order_of(repair, replace(reference, step=repair.step), changed_input),
         seen,
         _key(session, repair, before.place, seen.fence),
         still=lambda now: (now.phase, now.fence) == (seen.phase, seen.fence) and before_of(now).place == before.place,
@@ -218,7 +219,8 @@ def outcome_of(
 
 def _note_after(session: RouteSession, ordered: GivenChange, seen: RunState | LookFailed) -> None:
     edges = edges_of(seen) if isinstance(seen, RunState) else []
-    session.route.setdefault("changed", changed(ordered.repair))
+    gets_input = session.input_of(ordered.repair) is not None
+    session.route.setdefault("changed", changed(ordered.repair, gets_input=gets_input))
     session.route.setdefault("before", route(ordered.nodes, edges, ordered.state))
     if isinstance(seen, RunState):
         session.route["after"] = route(nodes_of(seen), edges, seen.said[:80])

@@ -14,6 +14,7 @@ from consumer.heal.route_repair.suspicion import Cause
 from consumer.runners.contract import (
     MoveToQueue,
     Order,
+    Payload,
     RemapStep,
     RerunStep,
     ResumeRun,
@@ -166,11 +167,14 @@ _REPAIRS: Final[dict[Cause, _Choose]] = {
 }
 
 
-def order_of(repair: RouteChange, run: RunRef) -> Order:
-    """Return the order for a run; `run` carries the step, and the fence of the look before it."""
+def order_of(repair: RouteChange, run: RunRef, given: Payload | None = None) -> Order:
+    """Return the order for a run; `run` carries the step, and the fence of the look before it.
+
+    `given`: the input that a person gave the failed step.
+    """
     match repair.act:
         case Act.RERUN:
-            return RerunStep(run=run)
+            return RerunStep(run=run, payload=given)
         case Act.RESUME:
             return ResumeRun(run=run)
         case Act.MOVE:

@@ -29,11 +29,13 @@ def route(nodes: Mapping[str, str], edges: list[Json], state: str) -> JsonObject
     return {"state": state, "nodes": [{"id": name, "state": of} for name, of in nodes.items()], "edges": edges}
 
 
-def changed(repair: RouteChange) -> JsonObject:
-    """Return what a repair changes of the route."""
+def changed(repair: RouteChange, *, gets_input: bool = False) -> JsonObject:
+    """Return what a repair changes of the route; `gets_input`: its step begins with the input that a person gave it."""
     told: JsonObject = {"act": repair.act.value, "step": repair.step}
     if repair.to is not None:
         told["to"] = repair.to
     if repair.ends_first is not None:
         told["ended_first"] = repair.ends_first
+    if gets_input:
+        told["input"] = "given"
     return told

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from consumer.catalog import RouteRepairLimits
 from consumer.heal.calls.session import Calls
 from consumer.heal.route_repair.finding import Found
+from consumer.heal.route_repair.repair import Act, RouteChange
+from consumer.heal.runs.rerun import given_input
 from consumer.heal.runs.session import RunSession, RunTools
 from consumer.model import JsonObject, Refused
-from consumer.runners.contract import Runners
+from consumer.runners.contract import Payload, Runners
 from schemas.names import Code
 
 
@@ -37,6 +39,11 @@ class RouteSession(RunSession):
         """The cause that was found, and the route before and after."""
         found: JsonObject = {"stall": self.found} if self.found else {}
         return found | ({"route": self.route} if self.route else {})
+
+    def input_of(self, repair: RouteChange) -> Payload | None:
+        """Return the input that a person gave the failed step, where that one is run again."""
+        is_failed_step = self.run.step is None or repair.step == self.run.step
+        return given_input(self.task.failure) if repair.act is Act.RERUN and is_failed_step else None
 
     def note(self, found: Found, cause: str | None, step: str | None) -> None:
         """Record what two looks have said."""

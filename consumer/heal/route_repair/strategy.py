@@ -7,8 +7,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from consumer.catalog import WorkflowPolicy
+from consumer.catalog import DeclaredAction, WorkflowPolicy
 from consumer.heal import refusals
+from consumer.heal.actions.declared_actions import DeclaredActions
+from consumer.heal.actions.rung import ORACLE as ACTION_ORACLE
+from consumer.heal.actions.rung import ActionRung
+from consumer.heal.actions.state import ActionState
 from consumer.heal.calls.session import Calls
 from consumer.heal.kept import SUSPEND_ABOVE, HealState, Kept, Suspended
 from consumer.heal.refusals import missing_context
@@ -24,10 +28,11 @@ from consumer.heal.runs.first_look import (
     refusal_if_over,
     refusal_if_superseded,
 )
-from consumer.heal.runs.rerun import order_key, redacted_run, run_of_failure
+from consumer.heal.runs.rerun import order_key, redacted_input, redacted_run, run_of_failure, with_input
 from consumer.heal.session import SECOND, proof
 from consumer.heal.strategy import EffectGate, Redact, Task
 from consumer.model import (
+    ActionName,
     Diagnosis,
     Failure,
     Healed,
@@ -57,7 +62,7 @@ from consumer.runners.contract import (
 from schemas.context import ContextFault, RunContext, run_of
 from schemas.names import Code, Effect, StrategyName, Verdict
 
-_FIELDS: Final = ("context.run.id", "context.run")
+_FIELDS: Final = ("context.run.id", "context.run.step", "context.run")
 _FREE: Final = MicroAud(0)
 LONGEST_SUSPENSION: Final = timedelta(hours=1)
 MOST_LOOKS: Final = 8
@@ -75,7 +80,7 @@ class RouteRepair:
     """
 
     fields = _FIELDS
-    oracles = ORACLES
+    oracles = (*ORACLES, ACTION_ORACLE)
 
     def __init__(
         self,
@@ -88,6 +93,7 @@ class RouteRepair:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._tools = RouteTools(runners=runners, calls=calls, redact=redact, sleep=sleep, monotonic=monotonic, now=now)
+        self._actions = DeclaredActions(runners, calls, self._tools)
 
     @property
     def name(self) -> StrategyName:
@@ -97,7 +103,7 @@ class RouteRepair:
     @property
     def states(self) -> tuple[type[HealState], ...]:
         """The states that it reads."""
-        return (LookState, RouteWatchState)
+        return (LookState, RouteWatchState, ActionState)
 
     @property
     def longest_suspension(self) -> timedelta:
@@ -118,7 +124,8 @@ class RouteRepair:
 
     def refusal(self, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy) -> str | None:
         """Return why the run must not be looked at, or nothing could be ordered for it; None where both may be."""
-        reason = redacted_run(failure) or refusals.hopeless(
+        reason = redacted_run(failure) or redacted_input(failure)
+        reason = reason or refusals.hopeless(
             diagnosis, money="no repair of the run pays that", credential="no repair of the run renews it"
         )
         return reason or self._runner_refusal(failure, policy)
@@ -154,8 +161,14 @@ class RouteRepair:
             dependency=runner.dependency(),
         )
 
+    def of_action(self, name: ActionName, action: DeclaredAction) -> ActionRung:
+        """Return the rung of a declared action, which counts as this strategy."""
+        return self._actions.rung(name, action)
+
     async def heal(self, task: Task, gate: EffectGate) -> Outcome | Suspended:
-        """Look twice, with time in between; act on the cause on which both looks agree."""
+        """Look twice, with time in between; act on the cause on which both looks agree. Or carry an action out."""
+        if task.plan.action is not None:
+            return await self._actions.heal(task, gate, task.plan.action)
         session = self._session(task, gate)
         if isinstance(session, Refused):
             return session
@@ -163,6 +176,8 @@ class RouteRepair:
 
     async def go_on(self, task: Task, gate: EffectGate, kept: Kept) -> Outcome | Suspended:
         """Look again: for the second time, or at what has come of an order."""
+        if isinstance(kept.state, ActionState):
+            return await self._actions.go_on(task, gate, kept, kept.state)
         session, state = self._session(task, gate), kept.state
         if isinstance(session, Refused):
             return session if isinstance(state, LookState) else _unseen(state, session.reason)
@@ -177,6 +192,8 @@ class RouteRepair:
 
     async def cancel(self, task: Task, gate: EffectGate, kept: Kept) -> Outcome:
         """Look once more at what was ordered: that cannot be taken back. Where nothing was, nothing is done."""
+        if isinstance(kept.state, ActionState):
+            return await self._actions.cancel(task, gate, kept, kept.state)
         state, session = kept.state, self._session(task, gate)
         if not isinstance(state, RouteWatchState):
             return denied("a person has decided before anything was ordered")
@@ -193,6 +210,8 @@ class RouteRepair:
 
     def too_long(self, task: Task, kept: Kept) -> Outcome:  # noqa: ARG002 - the contract's
         """Return that nobody knows how the run went on, or, before any order, that it is looked at anew."""
+        if isinstance(kept.state, ActionState):
+            return self._actions.too_long(kept, kept.state)
         if isinstance(kept.state, RouteWatchState):
             return _unseen(kept.state, "how the run went on could not be seen in time")
         return RetryLater(after=timedelta(minutes=1), reason="nobody looked at the run a second time")
@@ -201,7 +220,7 @@ class RouteRepair:
         failure, policy = task.failure, task.policy
         if missing := self.needs(failure):
             return missing_context(missing)
-        if forbidden := redacted_run(failure) or self._runner_refusal(failure, policy):
+        if forbidden := redacted_run(failure) or redacted_input(failure) or self._runner_refusal(failure, policy):
             return Refused(code=Code.REFUSED, reason=forbidden)
         run, runner = run_of_failure(failure), self._tools.runners.of(policy)
         if run is None or runner is None:
@@ -214,7 +233,7 @@ class RouteRepair:
             pause=self._tools.sleep,
             runner=runner,
             run=run,
-            key=order_key(replace(failure, lifetime_attempts=0), "route"),
+            key=order_key(replace(failure, lifetime_attempts=0), with_input("route", failure)),
             order_effect=Effect.UNSAFE,
             call_limit=policy.route_repair.timeout,
             watch_limit=policy.route_repair.verify,

@@ -30,6 +30,24 @@ def redacted_run(failure: Failure) -> str | None:
     return redacted_part(failure, ("run",), "no run's id is a secret")
 
 
+def given_input(failure: Failure) -> Payload | None:
+    """Return the input that a person gave the failed step in place of the one it failed with; None where none did."""
+    given = failure.context.get("given")
+    is_given = isinstance(given, dict) and "payload" in given and "payload" in failure.context
+    return Payload(document=failure.context["payload"]) if is_given else None
+
+
+def redacted_input(failure: Failure) -> str | None:
+    """Return why a failure is refused where redaction touched the input that was given, or None."""
+    return None if given_input(failure) is None else redacted_part(failure, ("payload",), "give it without a secret")
+
+
+def with_input(order: str, failure: Failure) -> str:
+    """Return the name of an order for its key: another input makes it another order."""
+    given = given_input(failure)
+    return order if given is None else f"{order}:{digest(given.document)[:12]}"
+
+
 def order_key(failure: Failure, order: str) -> str:
     """Return the idempotency key of an order for the engine; `order` tells a strategy's orders from those of others.
 

@@ -19,12 +19,12 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from random import Random
-from typing import Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
 from consumer import logs
-from consumer.catalog import Catalogs, WorkflowPolicy
+from consumer.catalog import Catalogs, DeclaredAction, WorkflowPolicy
 from consumer.generators.configured import CurrentGenerators
 from consumer.heal.auto_regenerate.strategy import AutoRegenerate
 from consumer.heal.auto_retry import AutoRetry
@@ -37,11 +37,12 @@ from consumer.kafka.reader import Reader
 from consumer.kafka.writer import Writer
 from consumer.media.worker_pool import media_worker_pool
 from consumer.media_store.configured import CurrentMediaStores
-from consumer.model import Diagnosis, Failure, Intent, MicroAud, Outcome, Partition
+from consumer.model import ActionName, Diagnosis, Failure, Intent, MicroAud, Outcome, Partition
 from consumer.model.call import CallResult, OutboundRequest
 from consumer.outbound.calls import OutboundCalls, open_calls
 from consumer.pipeline import intake, resume, settle, suspend
 from consumer.pipeline.publish import Publisher
+from consumer.plan.rung import Rung, TakesActions
 from consumer.redact import redact_json
 from consumer.repair.worker_pool import repair_worker_pool
 from consumer.runners.configured import ConfiguredRunners
@@ -80,7 +81,10 @@ AFTER: Final[Mapping[str, tuple[object, str]]] = {
 }
 """The function that has just done it, where it is called; in a transaction: its last statement, before the COMMIT."""
 EFFECTS: Final = ("asked", "before", "during", "after")
-"""Of one effect: its beginning asked for, then allowed, then under way, then over and not yet settled."""
+"""Of one effect: its beginning asked for, then allowed, then under way; and the end of its heal, not yet settled.
+
+Of a call that is marked as an effect also `answered`: its answer is there, and nothing came of it yet.
+"""
 BOUNDARIES: Final = (*AFTER, *EFFECTS, "committing", "committed")
 AFTER_OF_JOBS: Final[Mapping[str, tuple[object, str]]] = {
     "suspended": (suspend, "suspend"),
@@ -216,6 +220,11 @@ class Acting:
     def estimate(self, failure: Failure, policy: WorkflowPolicy) -> MicroAud | None:
         return self.inner.estimate(failure, policy)
 
+    def of_action(self, name: ActionName, action: DeclaredAction) -> Rung:
+        if not isinstance(self.inner, TakesActions):
+            raise TypeError(f"{self.name} carries no action out")
+        return self.inner.of_action(name, action)
+
     async def heal(self, task: Task, gate: EffectGate) -> Outcome | Suspended:
         _tag(task, gate)
         outcome = await self.inner.heal(task, ActingGate(gate, self.act, task.failure))
@@ -343,6 +352,19 @@ def committing(act: Act) -> Callable[..., Awaitable[bool]]:
     return and_then
 
 
+def answering(act: Act) -> Callable[..., Awaitable[CallResult]]:
+    """Cross a boundary once the answer to an effect is there."""
+    send = OutboundCalls.send
+
+    async def and_then(calls: OutboundCalls, request: OutboundRequest, *args: Any, **more: Any) -> CallResult:  # noqa: ANN401
+        result = await send(calls, request, *args, **more)
+        if request.effect:
+            act.cross("answered")
+        return result
+
+    return and_then
+
+
 @asynccontextmanager
 async def impatient() -> AsyncIterator[None]:
     """Let what is left over be looked for after a second, and a second settlement be worth it for two heals."""
@@ -361,6 +383,7 @@ def watched(act: Act) -> ExitStack:
     for boundary, (home, name) in ({**AFTER, **AFTER_OF_JOBS}).items():
         stack.enter_context(patch.object(home, name, then(getattr(home, name), act, boundary)))
     stack.enter_context(patch.object(Reader, "commit", committing(act)))
+    stack.enter_context(patch.object(OutboundCalls, "send", answering(act)))
     return stack
 
 

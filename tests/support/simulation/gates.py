@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from consumer.errors import RefusedByDatabase
-from consumer.model import AttemptId, FailureId, Health, MicroAud, OrgId
+from consumer.model import AttemptId, FailureId, Health, MicroAud, OrgId, Rate
 from consumer.settings import BreakerSettings
 from consumer.store.breakers import (
     FORGET_OPEN_AFTER,
@@ -128,13 +128,16 @@ class Rates:
         refused = {}
         now = EPOCH + timedelta(seconds=self.now())
         for one in limited:
-            starts = self.starts.setdefault(one.rate.key, [])
-            wait = allow([EPOCH + timedelta(seconds=at) for at in starts], one.rate, now)
-            if wait is None:
-                starts.append(self.now())
-            else:
-                refused[one.attempt_id] = wait
+            waits = [wait for rate in one.rates if (wait := self._wait(rate, now)) is not None]
+            if waits:
+                refused[one.attempt_id] = max(waits)
+                continue
+            for rate in one.rates:
+                self.starts.setdefault(rate.key, []).append(self.now())
         return refused
+
+    def _wait(self, rate: Rate, now: datetime) -> timedelta | None:
+        return allow([EPOCH + timedelta(seconds=at) for at in self.starts.get(rate.key, [])], rate, now)
 
 
 _EXHAUSTED = EXHAUSTED[Budget.TEXT]

@@ -1078,9 +1078,9 @@ class ModelStore:
     def _admit(self, claimed: Sequence[Diagnosed]) -> dict[AttemptId, HeldBack]:
         """admit.py: limits, then credits."""
         limited = [
-            Limited(attempt_id=_attempt_of(d), org_id=d.failure.org_id, rate=rate)
+            Limited(attempt_id=_attempt_of(d), org_id=d.failure.org_id, rates=rates)
             for d in claimed
-            if (rate := _heal(d).rate) is not None
+            if (rates := _heal(d).rates)
         ]
         waits = self.tables.rates.admit(limited)
         holds = [Hold(attempt_id=_attempt_of(d), org_id=d.failure.org_id, amount=_heal(d).hold) for d in claimed]

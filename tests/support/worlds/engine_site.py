@@ -19,7 +19,7 @@ REPAIR = {"apart": "PT1S", "ends": "PT30S", "verify": "PT2M", "queued": "PT1S", 
 def engine_catalog_text(port: int, runner: dict[str, Any], step: str, secrets: dict[str, Any]) -> str:
     """Write a catalog whose workflows all run at the engine."""
     autofix = {"schemas": {step: AMOUNT}, "timeout": "PT30S", "verify": "PT2M"}
-    steps = {"charge": {"again": "yes"}, "slow": {"again": "yes"}}
+    steps = {"charge": {"again": "yes"}, "load": {"again": "yes"}, "slow": {"again": "yes"}}
     more = {"schema_autofix": autofix, "route_repair": REPAIR, "steps": steps, "secrets": list(secrets)}
     text = catalog(port, runner="engine", **{name: json.dumps(value) for name, value in more.items()})
     bound = text.replace("organisations: '*'}", "organisations: '*', workflows: '*'}")

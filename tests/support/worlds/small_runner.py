@@ -108,6 +108,8 @@ class SmallRunner:
     carries_out: bool = True
     """False: it answers an order with 200 and does nothing."""
     copies: int = 0
+    answers_after: float = 0.0
+    """Seconds between carrying out an order and answering it."""
 
     async def tick(self) -> None:
         """Keep the clock."""
@@ -247,7 +249,7 @@ class SmallRunner:
             if self.carries_out:
                 getattr(self, kind)(run, asked)
                 self.schedule()
-            return json_reply({"ok": True})
+            return json_reply({"ok": True}, after=self.answers_after)
 
         return order
 

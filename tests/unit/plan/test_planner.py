@@ -245,7 +245,7 @@ def chosen(planner: Planner, failed: Failure) -> tuple[str, list[tuple[str, str]
     """Give who acts, or `refused`, and whom it passed over with which code."""
     plan = planner.plan(failed, diagnosis(), NOW)
     assert isinstance(plan, Heal | Refuse)
-    passed = [(one.strategy.value, one.code.value) for one in plan.passed_over]
+    passed = [(str(one.rung), one.code.value) for one in plan.passed_over]
     return (plan.strategy.value if isinstance(plan, Heal) else f"{plan.strategy} {plan.code}"), passed
 
 
@@ -288,8 +288,8 @@ def test_the_first_rung_that_may_act_is_planned_and_says_whom_it_passed_over() -
     assert isinstance(plan, Heal)
     assert plan.strategy is REPLACE
     first, second = plan.passed_over
-    assert (first.strategy, first.code, first.missing) == (REPAIR, Code.MISSING_CONTEXT, ("context.payload",))
-    assert (second.strategy, second.code, second.reason) == (RETRY, Code.REFUSED, "no host")
+    assert (first.rung, first.code, first.missing) == (REPAIR, Code.MISSING_CONTEXT, ("context.payload",))
+    assert (second.rung, second.code, second.reason) == (RETRY, Code.REFUSED, "no host")
 
 
 def test_where_no_rung_may_act_the_first_ones_reason_stands_and_the_others_are_told() -> None:
@@ -297,7 +297,7 @@ def test_where_no_rung_may_act_the_first_ones_reason_stands_and_the_others_are_t
     plan = planner.plan(failure(GET), diagnosis(), NOW)
     assert isinstance(plan, Refuse)
     assert (plan.strategy, plan.code, plan.missing) == (REPAIR, Code.MISSING_CONTEXT, ("context.payload",))
-    assert [(one.strategy, one.code) for one in plan.passed_over] == [
+    assert [(one.rung, one.code) for one in plan.passed_over] == [
         (RETRY, Code.REFUSED),
         (REPLACE, Code.NOT_INSTALLED),
     ]
@@ -408,7 +408,7 @@ def test_a_diagnosis_below_a_rungs_least_confidence_goes_to_the_next_rung() -> N
     assert isinstance(enough, Heal)
     assert (enough.strategy, enough.passed_over) == (RETRY, ())
     assert isinstance(unsure, Heal)
-    assert [(one.strategy, one.code) for one in unsure.passed_over] == [(RETRY, Code.REFUSED)]
+    assert [(one.rung, one.code) for one in unsure.passed_over] == [(RETRY, Code.REFUSED)]
     assert unsure.strategy is REPLACE
 
 

@@ -219,6 +219,7 @@ def test_a_cut_question_keeps_what_an_answer_needs_and_says_where_the_plan_is() 
     )
     request = PlanRequest(
         strategy=heal.strategy,
+        rung="auto-retry",
         plan={"order": "x" * 100_000},
         plan_hash="a" * 64,
         base_hash="a" * 64,
