@@ -97,6 +97,8 @@ class StepState:
     """Whether the worker that has it lives: False only where the engine knows that it does not."""
     heartbeat: datetime | None = None
     """Its worker's last sign of life for it."""
+    beats_within: timedelta = timedelta(0)
+    """How far apart its signs of life may lie by its engine's own rule: until then it is not silent."""
     waits_for: WaitsFor | None = None
     needs: tuple[str, ...] = ()
     """Steps that have to be complete before it, by name."""
@@ -142,6 +144,8 @@ class RunState:
     """Steps that the run refers to and the definition in force lacks, each with the name that it says they have now."""
     consumers: Mapping[str, int] = field(default_factory=dict, hash=False)
     """How many workers take from each queue; a queue that is not named is not known."""
+    full: frozenset[str] = frozenset()
+    """Queues of which every place is taken: what waits there waits for its turn, and no worker is missing."""
     at: datetime | None = None
     """The engine's own clock at the look; None: the healer's is taken."""
 

@@ -65,6 +65,8 @@ def _agreed(first: Suspicion, second: Suspicion) -> NamedCause | NoCause:
                 second.fence,
                 second.begun,
             )
+            if same and cause is Cause.HEARTBEAT_MISSING and first.sign != second.sign:
+                return NoCause(evidence=f"it gives signs of life, dated {second.sign}: its clock is another one")
             if same:
                 return NamedCause(cause=cause, step=second.step, evidence=second.evidence)
             return NoCause(evidence=f"{second.evidence}; the look before said: {first.evidence}")

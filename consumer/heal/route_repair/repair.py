@@ -122,8 +122,10 @@ def _rerun(found: NamedCause, seen: RunState, run: RunRef, limits: RouteRepairLi
 def _rerun_failed(found: NamedCause, seen: RunState, run: RunRef, limits: RouteRepairLimits) -> Choice:
     """End what runs of a run that counts as failed, and run it again from the step that failed."""
     del limits
-    failed = min((one.name for one in seen.steps if one.phase is StepPhase.FAILED), default=None)
-    return RouteChange(act=Act.RERUN, step=failed or found.step or run.step, ends_first=found.step, begins_again=True)
+    failed = [one for one in seen.steps if one.phase is StepPhase.FAILED]
+    first = min(failed, key=lambda one: (one.optional, one.name), default=None)
+    name = first.name if first is not None else found.step or run.step
+    return RouteChange(act=Act.RERUN, step=name, ends_first=found.step, begins_again=True)
 
 
 def _begin(found: NamedCause, seen: RunState, run: RunRef, limits: RouteRepairLimits) -> Choice:

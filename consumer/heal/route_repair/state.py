@@ -1,6 +1,7 @@
 """The state that a heal of a run keeps on its claim: between two looks, and while the run is watched after an order."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Final, Literal, TypeAlias
 
@@ -54,6 +55,18 @@ class LookState(HealState):
             completed=self.completed,
             progress=self.progress,
         )
+
+
+class DatedLookState(LookState):
+    """The same, with the run's latest sign of life."""
+
+    version: ClassVar[int] = 4
+    sign: Text | None = None
+
+    @property
+    def suspicion(self) -> Suspicion:
+        """What the look said."""
+        return replace(super().suspicion, sign=self.sign)
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -132,9 +145,9 @@ RouteState: TypeAlias = LookState | RouteWatchState
 Redacting: TypeAlias = Callable[[Json], tuple[Json, object]]
 
 
-def look_state(said: Suspicion, looks: int, redact: Redacting) -> LookState | None:
+def look_state(said: Suspicion, looks: int, redact: Redacting) -> DatedLookState | None:
     """Return the state between two looks; None where the engine's own names cannot be kept."""
-    state = LookState(
+    state = DatedLookState(
         looks=looks,
         cause=said.cause,
         step=said.step,
@@ -145,6 +158,7 @@ def look_state(said: Suspicion, looks: int, redact: Redacting) -> LookState | No
         begun=said.begun,
         completed=said.completed,
         progress=said.progress,
+        sign=said.sign,
     )
     return state if is_keepable(state) else None
 

@@ -20,7 +20,7 @@ from consumer.heal.route_repair.acting import act_on, denied, look_in_time, outc
 from consumer.heal.route_repair.finding import Moves, NamedCause, NoCause, found_in
 from consumer.heal.route_repair.proving import ORACLES, Undecided, completed_twice, judge
 from consumer.heal.route_repair.session import RouteSession, RouteTools
-from consumer.heal.route_repair.state import LookState, RouteWatchState, look_state
+from consumer.heal.route_repair.state import DatedLookState, LookState, RouteWatchState, look_state
 from consumer.heal.route_repair.suspicion import Suspicion, suspect
 from consumer.heal.runs.first_look import (
     outcome_if_unseen,
@@ -103,7 +103,7 @@ class RouteRepair:
     @property
     def states(self) -> tuple[type[HealState], ...]:
         """The states that it reads."""
-        return (LookState, RouteWatchState, ActionState)
+        return (LookState, DatedLookState, RouteWatchState, ActionState)
 
     @property
     def longest_suspension(self) -> timedelta:

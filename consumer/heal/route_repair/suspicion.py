@@ -71,6 +71,8 @@ class Suspicion:
     """How often any step has completed, all in all."""
     progress: str | None = None
     """The watermark of a run whose engine shows no steps."""
+    sign: str | None = None
+    """The latest sign of life of it and of what runs, as its engine dates it: one that moves between looks is alive."""
 
 
 _Named: TypeAlias = tuple[Cause | None, str | None, str]
@@ -94,7 +96,14 @@ def suspect(seen: RunState, limits: RouteRepairLimits, now: datetime) -> Suspici
         begun=0 if busiest is None else busiest.attempts or 0,
         completed=sum(one.times_completed for one in seen.steps),
         progress=None if seen.steps else kept_text(seen.progress),
+        sign=_latest_sign(seen),
     )
+
+
+def _latest_sign(seen: RunState) -> str | None:
+    signs = [one.heartbeat for one in seen.steps if one.phase is StepPhase.RUNNING] or [seen.last_sign_of_life]
+    latest = max((sign for sign in signs if sign is not None), default=None)
+    return None if latest is None else latest.isoformat()
 
 
 def kept_text(text: str | None) -> str | None:
@@ -113,6 +122,9 @@ def place_of(seen: RunState) -> str:
 
 def _name(seen: RunState, limits: RouteRepairLimits, at: datetime) -> _Named:
     waiting = next((one for one in _by_name(seen.steps) if one.phase is StepPhase.WAITING), None)
+    lost = _lost(seen) if waiting is not None and seen.phase is Phase.RUNNING else None
+    if lost is not None:
+        return lost
     if seen.phase is Phase.WAITING or waiting is not None:
         what = seen.waits_for or (waiting.waits_for if waiting is not None else None)
         return (
@@ -131,6 +143,16 @@ def _name(seen: RunState, limits: RouteRepairLimits, at: datetime) -> _Named:
             return None, None, f"the run is over: {seen.said[:_SHOWN]}"
 
 
+def _lost(seen: RunState) -> _Named | None:
+    """Name a step whose worker is known to be dead, where nothing else runs and another branch waits."""
+    running = [one for one in _by_name(seen.steps) if one.phase is StepPhase.RUNNING]
+    if not running or any(one.worker_alive is not False for one in running):
+        return None
+    lost = running[0]
+    why = f"the worker of step {lost.name[:_SHOWN]!r} is dead, and another branch waits"
+    return Cause.WORKER_LOST, lost.name, why
+
+
 def _cancelling(seen: RunState, limits: RouteRepairLimits, at: datetime) -> _Named:
     if (silent := _age(seen.last_sign_of_life, at)) is not None and silent > limits.cancelling:
         return Cause.STUCK_CANCELLING, None, f"is being cancelled for {_words(silent)}"
@@ -138,7 +160,7 @@ def _cancelling(seen: RunState, limits: RouteRepairLimits, at: datetime) -> _Nam
 
 
 def _failed(seen: RunState) -> _Named:
-    failed = next((one for one in _by_name(seen.steps) if one.phase is StepPhase.FAILED), None)
+    failed = next(_failed_of(seen), None)
     name = None if failed is None else failed.name
     running = next(
         (one for one in _by_name(seen.steps) if one.phase is StepPhase.RUNNING and one.worker_alive is not False), None
@@ -179,7 +201,7 @@ def _running(running: list[StepState], limits: RouteRepairLimits, at: datetime) 
         silent = _age(one.heartbeat, at)
         if one.worker_alive is False:
             named = named or (Cause.WORKER_LOST, one.name, f"the worker of step {one.name[:_SHOWN]!r} is dead")
-        elif silent is not None and silent > limits.silent:
+        elif silent is not None and silent > max(limits.silent, one.beats_within):
             why = f"the last sign of life of step {one.name[:_SHOWN]!r} is {_words(silent)} old"
             named = named or (Cause.HEARTBEAT_MISSING, one.name, why)
         else:
@@ -197,6 +219,8 @@ def _queued(queued: list[StepState], seen: RunState, limits: RouteRepairLimits, 
                 return Cause.ELSEWHERE, one.name, "no worker takes from any queue of the engine"
             why = f"step {one.name[:_SHOWN]!r} waits in queue {queue[:_SHOWN]!r}, from which no worker takes"
             named = named or (Cause.NO_CONSUMER, one.name, why)
+        elif queue in seen.full:
+            return None, one.name, f"all places of queue {str(queue)[:_SHOWN]!r} are taken: its turn will come"
         elif since is not None and since > limits.queued:
             why = f"step {one.name[:_SHOWN]!r} waits for a worker for {_words(since)}"
             named = named or (Cause.NOT_PICKED_UP, one.name, why)
@@ -257,7 +281,9 @@ def _ready(
 
 
 def _failed_of(seen: RunState) -> Iterator[StepState]:
-    return (one for one in _by_name(seen.steps) if one.phase is StepPhase.FAILED)
+    """Give the failed steps, those first that the run cannot go on without: the others are not what it failed for."""
+    failed = (one for one in seen.steps if one.phase is StepPhase.FAILED)
+    yield from sorted(failed, key=lambda one: (one.optional, one.name))
 
 
 def cycle_in(steps: Iterable[StepState]) -> tuple[str, ...]:

@@ -104,6 +104,12 @@ class AirflowPool(ServerModel):
 
     name: str
     slots: int
+    open_slots: int | None = None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether every slot is taken: what waits in it waits for its turn."""
+        return self.slots > 0 and self.open_slots is not None and self.open_slots <= 0
 
 
 class AirflowPools(ServerModel):
@@ -147,6 +153,7 @@ def run_state(
         steps=steps,
         removed={task.step: None for task in tasks if task.state == "removed"},
         consumers={pool.name: max(0, pool.slots) for pool in pools},
+        full=frozenset(pool.name for pool in pools if pool.is_full),
         at=at,
     )
 

@@ -57,6 +57,7 @@ class ConductorTask(ServerModel):
     started: Millis = Field(alias="startTime", default=0)
     updated: Millis = Field(alias="updateTime", default=0)
     ended: Millis = Field(alias="endTime", default=0)
+    response_timeout: Annotated[int, Field(ge=0, le=31_536_000)] = Field(alias="responseTimeoutSeconds", default=0)
     callback_after: int = Field(alias="callbackAfterSeconds", default=0)
     domain: str | None = None
     input: dict[str, JsonValue] = Field(alias="inputData", default_factory=dict)
@@ -193,12 +194,19 @@ def _step_state(of_it: Sequence[ConductorTask], at: datetime | None) -> StepStat
         completions=sum(_STEPS.get(one.status) is StepPhase.SUCCEEDED for one in of_it),
         since=_moment(task.changed),
         queue=_queue(task.definition or task.type, task.domain) if _has_workers(task) else None,
-        heartbeat=_moment(task.updated) if task.status == "IN_PROGRESS" else None,
+        heartbeat=_heartbeat(task),
+        beats_within=timedelta(seconds=task.response_timeout),
         waits_for=waits_for,
         needs=tuple(name for name in joined if isinstance(name, str)) if isinstance(joined, list) else (),
         needs_any=task.type == "EXCLUSIVE_JOIN",
         optional=task.in_definition is not None and task.in_definition.optional,
     )
+
+
+def _heartbeat(task: ConductorTask) -> datetime | None:
+    """Return a worker's last sign of life, where it owes any: what the server itself runs gives none."""
+    owes = task.status == "IN_PROGRESS" and _has_workers(task) and task.response_timeout > 0
+    return _moment(task.updated) if owes else None
 
 
 def _task_waits_for(task: ConductorTask, at: datetime | None) -> WaitsFor | None:

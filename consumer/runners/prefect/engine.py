@@ -167,7 +167,8 @@ class _Talk:
             epoch=found.run_count,
             fence=str(found.run_count),
             waits_for=waits_for(found, phase),
-            last_sign_of_life=found.state.timestamp,
+            # Of one that runs, when it began to: Prefect tells no sign of life since.
+            last_sign_of_life=None if phase is Phase.RUNNING else found.state.timestamp,
             at=server_time(result),
         )
 

@@ -67,6 +67,16 @@ NAMED: dict[str, tuple[RunState, Cause, str | None]] = {
     "removed": (state(step("s", BLOCKED, needs=("old",)), removed={"old": "new"}), Cause.STEP_REMOVED, "old"),
     "not there": (state(step("s", BLOCKED, needs=("old",))), Cause.STEP_REMOVED, "old"),
     "renamed": (state(step("s", BLOCKED, renamed_to="new")), Cause.STEP_REMOVED, "s"),
+    "a worker lost beside a branch that waits": (
+        state(step("s", RUNNING, worker_alive=False), step("p", StepPhase.WAITING)),
+        Cause.WORKER_LOST,
+        "s",
+    ),
+    "what it failed for, and not what it can go on without": (
+        state(step("a", StepPhase.FAILED, optional=True), step("s", StepPhase.FAILED), phase=Phase.FAILED),
+        Cause.STEP_FAILED,
+        "s",
+    ),
     "cycle": (
         state(step("a", BLOCKED, needs=("b",)), step("b", BLOCKED, needs=("c",)), step("c", BLOCKED, needs=("b",))),
         Cause.DEPENDENCY_CYCLE,
@@ -279,3 +289,30 @@ def test_ten_thousand_healthy_and_waiting_runs_are_not_touched(draw: Draw) -> No
         found = both(seen)
         if isinstance(found, NamedCause):
             assert isinstance(choose(found, seen, RUN, LIMITS), LeaveAlone), (found, seen)
+
+
+@pytest.mark.parametrize("age", [timedelta(0), timedelta(minutes=7), timedelta(hours=-3)], ids=str)
+@pytest.mark.parametrize("steps", [True, False], ids=["a step", "a run"])
+def test_a_sign_of_life_that_moves_is_no_silence_whatever_clock_dates_it(age: timedelta, *, steps: bool) -> None:
+    def at(moment: datetime) -> RunState:
+        beat = moment - timedelta(minutes=10) - age
+        seen = state(step("s", RUNNING, heartbeat=beat)) if steps else state(last_sign_of_life=beat)
+        return replace(seen, at=None)
+
+    first, second = NOW, NOW + timedelta(seconds=30)
+    found = found_in(suspect(at(first), LIMITS, first), suspect(at(second), LIMITS, second), LIMITS)
+    assert isinstance(found, NoCause), found
+    stands = suspect(at(first), LIMITS, second)
+    if age >= timedelta(0):
+        assert isinstance(found_in(stands, stands, LIMITS), NamedCause)
+
+
+def test_what_waits_for_its_turn_in_a_full_queue_is_left() -> None:
+    full = state(step("s", QUEUED, queue="a", since=LONG), consumers={"a": 3}, full=frozenset({"a"}))
+    assert isinstance(both(full), NoCause)
+
+
+def test_a_step_is_silent_only_beyond_what_its_engine_allows() -> None:
+    beat, allowed = NOW - timedelta(minutes=30), timedelta(hours=1)
+    assert isinstance(both(state(step("s", RUNNING, heartbeat=beat, beats_within=allowed))), NoCause)
+    assert isinstance(both(state(step("s", RUNNING, heartbeat=beat))), NamedCause)
