@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias, runtime_checkable
 
 from consumer.catalog import WorkflowPolicy
 from consumer.model import Json, JsonObject
@@ -290,6 +290,27 @@ class Runner(Protocol):
 
     async def look(self, run: RunRef, policy: WorkflowPolicy, *, within: timedelta) -> RunState | LookFailed:
         """Query the state of a run, without any effect."""
+        ...
+
+
+@value(frozen=True, slots=True, kw_only=True)
+class EngineDefinition:
+    """A workflow's definition as its engine has it: what ReplaceDefinition is based on."""
+
+    document: JsonObject
+    """In the engine's own form."""
+    version: str
+    """What the order to replace it names as `replaces`."""
+
+
+@runtime_checkable
+class DefinitionReader(Protocol):
+    """A runner whose engine keeps definitions as documents; one whose workflows are code is none."""
+
+    async def definition(
+        self, run: RunRef, policy: WorkflowPolicy, *, within: timedelta
+    ) -> EngineDefinition | LookFailed:
+        """Query the definition in force of a run's workflow, without any effect."""
         ...
 
 

@@ -10,6 +10,8 @@ from consumer.catalog import ConductorRunner
 from consumer.model.call import Ambiguous, EgressRefused
 from consumer.runners.contract import (
     Accepted,
+    DefinitionReader,
+    EngineDefinition,
     LookFailed,
     MoveToQueue,
     Order,
@@ -30,7 +32,7 @@ from consumer.runners.contract import (
 from schemas.names import Effect
 from tests.support.healing import ORG
 from tests.support.worlds.http_world import Reply, World, http_world, json_reply
-from tests.support.worlds.recorded import LIES, Ground, ground, recorded
+from tests.support.worlds.recorded import LIES, WITHIN, Ground, ground, recorded
 
 PAYLOAD = Payload(document={"amount": 42})
 AT = datetime(2026, 11, 30, 9, 43, 30, tzinfo=UTC)
@@ -344,6 +346,25 @@ async def test_a_definition_becomes_the_next_version(world: World, here: Ground)
     raced = await here.give(order)
     assert isinstance(raced, Rejected)
     assert raced.conflict
+
+
+async def read_definition(here: Ground) -> EngineDefinition | LookFailed:
+    assert isinstance(here.runner, DefinitionReader)
+    return await here.runner.definition(run_of("failed"), here.allowed, within=WITHIN)
+
+
+async def test_a_definition_is_read_with_the_version_that_an_order_replaces(world: World, here: Ground) -> None:
+    found: dict[str, Any] = {"name": "orders", "version": 3, "tasks": []}
+    world.on("/metadata/workflow/orders", json_reply(found))
+    assert await read_definition(here) == EngineDefinition(document=found, version="3")
+    assert here.effects == []
+
+
+@pytest.mark.parametrize("lie", [*LIES, "another one", "no version"])
+async def test_a_lying_definition_is_believed_nothing(world: World, here: Ground, lie: str) -> None:
+    more = {"another one": json_reply({"name": "x", "version": 1}), "no version": json_reply({"name": "orders"})}
+    world.on("/metadata/workflow/orders", (LIES | more)[lie])
+    assert isinstance(await read_definition(here), LookFailed)
 
 
 @pytest.mark.parametrize("lie", LIES)

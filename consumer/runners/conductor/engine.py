@@ -10,9 +10,12 @@ from typing import assert_never
 from consumer.catalog import ConductorRunner, WorkflowPolicy
 from consumer.model.call import EgressRefused
 from consumer.outbound.tokens import EngineCalls
+from consumer.runners.answers import parsed, unseen
+from consumer.runners.conductor.answers import DEFINITION
 from consumer.runners.conductor.looks import state_of
 from consumer.runners.conductor.orders import ConductorOrders
 from consumer.runners.contract import (
+    EngineDefinition,
     LookFailed,
     MoveToQueue,
     Order,
@@ -96,6 +99,25 @@ class ConductorEngine:
             return LookFailed(reason="the look: the run's id cannot stand in a URL's path")
         api = json_api(self._described, self._calls, run, policy, within)
         return await state_of(api, self._described, run, path)
+
+    async def definition(
+        self, run: RunRef, policy: WorkflowPolicy, *, within: timedelta
+    ) -> EngineDefinition | LookFailed:
+        """Query the latest version of the workflow's definition."""
+        name = self._described.definition_name(run.workflow_name)
+        path = segment(name)
+        if path is None:
+            return LookFailed(reason="the look: the definition's name cannot stand in a URL's path")
+        result = await json_api(self._described, self._calls, run, policy, within).send(
+            "GET", f"/metadata/workflow/{path}"
+        )
+        found = parsed(result, DEFINITION)
+        if found is None:
+            return unseen(result)
+        version = found.get("version")
+        if found.get("name") != name or isinstance(version, bool) or not isinstance(version, int):
+            return LookFailed(reason="the look: the answer is of another definition")
+        return EngineDefinition(document=found, version=str(version))
 
 
 def _path(run: RunRef) -> str | None:
