@@ -74,10 +74,14 @@ def _base64(text: str) -> str:
 
 def _inflated(content: bytes) -> bytes:
     for window in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):
+        stream = zlib.decompressobj(window)
         try:
-            return zlib.decompressobj(window).decompress(content, LONGEST)
+            inflated = stream.decompress(content, LONGEST)
         except zlib.error:
             continue
+        # Any bytes may look like the beginning of a stream: only one that goes on to its end, or beyond the bound, is.
+        if inflated and (stream.eof or stream.unconsumed_tail):
+            return inflated
     return content
 
 

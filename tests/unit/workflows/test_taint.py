@@ -35,6 +35,11 @@ def test_a_copy_is_found_in_whatever_dress(dress: str) -> None:
     assert PatchRule.TAINT in {finding.rule for finding in found}
 
 
+def test_bytes_that_begin_like_a_compressed_stream_are_decoded_all_the_same() -> None:
+    twice = base64.b64encode(base64.b64encode(b"203.0.113.77")).decode()
+    assert tainted(twice, "connect to 203.0.113.77")
+
+
 @pytest.mark.parametrize("value", ["kept", "weekly", "a plain note", 7, True])
 def test_what_the_text_does_not_say_is_none(value: object) -> None:
     assert not tainted(value)
