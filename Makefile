@@ -1,6 +1,6 @@
 # Everything lands in this checkout: packages in .venv, Kafka's jars in .local.
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test supabase engines test-engines faults check bench kafka migrate clean
+.PHONY: help demo dev test supabase s3 engines test-engines faults check bench kafka migrate clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,6 +32,9 @@ test: $(READY) ## every test, on both brokers where Java and Maven are there (AR
 
 supabase: $(READY) ## the integration tests on a server whose default privileges grant all to everybody (ARGS: for pytest)
 	@SHW_TEST_DEFAULTS=supabase $(BIN)/python -m pytest tests/integration $(PARALLEL) -k "not kafka" $(ARGS)
+
+s3: ## install a real S3 server (versitygw, by Go) for the tests of media stores, which run on moto without it, 84 MB
+	@GOBIN="$(CURDIR)/.local/versitygw" go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
 engines: $(READY) ## install Airflow (pip) and Conductor (Maven; runs on Java 21) for test-engines, 700 MB
 	@$(BIN)/python -m tests.support.worlds.engine_parts

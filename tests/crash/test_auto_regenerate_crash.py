@@ -1,7 +1,8 @@
-"""auto-regenerate under kills: at each boundary an asset is paid once where its generator keys, else once more at most.
+"""auto-regenerate under kills and stops: at each boundary an asset is paid once with a key, else once more at most.
 
 The ledger says what was paid, and a call of which nobody knows counts. The address points at a whole object at each
-moment. An ordinary run makes the cells that differ in kind; `SHW_FAULT_MATRIX=full` makes them all.
+moment. What is stopped comes back after others have ended its heal, and pays and puts nothing more. An ordinary run
+makes the cells that differ in kind; `SHW_FAULT_MATRIX=full` makes them all.
 """
 
 import itertools
@@ -11,12 +12,13 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from tests.support import oracle
-from tests.support.faults.matrix import FULL
+from tests.support.faults.matrix import FULL, SIGNALS
 from tests.support.media.pictures import photograph, saved
-from tests.support.pipeline import SECOND, Site, event, process
+from tests.support.pipeline import SECOND, Process, Site, event, process, until
 from tests.support.worlds.asset_world import CHARGED, AssetWorld, asset_catalog, described, file_reply, missing_image
 from tests.support.worlds.http_world import World
 
@@ -26,7 +28,7 @@ REASON: Final = "Image generation failed: the hero image is missing"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Struck:
-    """Where a process is killed, and what its generator is."""
+    """Where a process is killed or stopped, and what its generator is."""
 
     at: str
     nth: int
@@ -34,10 +36,11 @@ class Struck:
     """A call that may be paid had begun, and its answer was not kept."""
     keyed: bool
     job: bool
+    number: signal.Signals
 
     def __str__(self) -> str:
         kind = f"{'a job' if self.job else 'a call'} {'with' if self.keyed else 'without'} a key"
-        return f"{self.at} {self.nth}, {kind}"
+        return f"{self.number.name} {self.at} {self.nth}, {kind}"
 
 
 CALL: Final = (
@@ -66,17 +69,21 @@ JOB: Final = (
     ("settle", 1, False),
 )
 ORDINARY: Final = {
-    "during 1, a call without a key",
-    "during 1, a call with a key",
-    "keeping 2, a call without a key",
-    "before 3, a call without a key",
-    "kept 2, a job without a key",
+    "SIGKILL during 1, a call without a key",
+    "SIGKILL during 1, a call with a key",
+    "SIGKILL keeping 2, a call without a key",
+    "SIGKILL before 3, a call without a key",
+    "SIGKILL kept 2, a job without a key",
+    "SIGSTOP during 1, a call without a key",
 }
+WINDOW: Final = "6"
+"""Seconds of a claim's window, for a process that is stopped: its own clock cannot be put forward."""
 
 
 def cells() -> list[Struck]:
     every = [
-        Struck(at=at, nth=nth, in_call=in_call, keyed=keyed, job=job)
+        Struck(at=at, nth=nth, in_call=in_call, keyed=keyed, job=job, number=number)
+        for number in SIGNALS
         for job, boundaries in ((False, CALL), (True, JOB))
         for (at, nth, in_call), keyed in itertools.product(boundaries, (False, True))
     ]
@@ -91,20 +98,55 @@ def assets(world: World, catalog_file: Path, cell: Struck) -> AssetWorld:
 
 
 @pytest.mark.parametrize("cell", cells(), ids=str)
-async def test_after_a_kill_it_is_paid_once_more_at_most_and_the_address_is_whole(
+async def test_after_a_kill_or_a_stop_it_is_paid_once_more_at_most_and_the_address_is_whole(
     embedded_place: Site, assets: AssetWorld, tmp_path: Path, cell: Struck
 ) -> None:
     place = embedded_place
     org = await place.organisation("1")
     await place.publish(event(org, "1", workflow_name="hero", failure_reason=REASON, context=missing_image()))
+    acts = {"at": cell.at, "nth": str(cell.nth), "path": "/assets", "signal": cell.number.name}
+    if cell.number is signal.SIGSTOP:
+        acts["window"] = WINDOW
     mortal = place.changed(kafka={"session_timeout": SECOND})
-    async with process(mortal, tmp_path / "log", at=cell.at, nth=str(cell.nth), path="/assets") as killed:
-        assert await killed.ended() == -signal.SIGKILL, killed.last_lines
-    await place.time_passes()
-    async with place.consumer() as heir, place.consumer():
-        row = (await heir.settled(1))["hero"]
+    async with process(mortal, tmp_path / "log", **acts) as struck:
+        if cell.number is signal.SIGKILL:
+            assert await struck.ended() == -signal.SIGKILL, struck.last_lines
+            await place.time_passes()
+            async with place.consumer() as heir, place.consumer():
+                row = (await heir.settled(1))["hero"]
+        else:
+            row = await ended_by_others(place, assets, struck)
     assert row["status"] == "resolved"
     await judge(place, assets, org, cell)
+
+
+async def ended_by_others(place: Site, assets: AssetWorld, struck: Process) -> asyncpg.Record:
+    """Have others end the heal of a process that stands still, then let it come back; give the failure's row."""
+    await until(struck.is_stopped)
+    async with place.in_another_group().consumer() as other:
+
+        async def is_closed() -> bool:
+            await place.db.execute("UPDATE workflow_failures SET due_at = clock_timestamp() WHERE status = 'deferred'")
+            return await place.count("workflow_failures WHERE resolved") == 1
+
+        await until(is_closed)
+        row = (await other.settled(1))["hero"]
+        before = dict(assets.files), sum(assets.charged.values())
+        attempts = await place.db.fetch("SELECT * FROM workflow_heal_attempts ORDER BY id")
+        struck.tell(signal.SIGCONT)
+        await until(lambda: _is_back(place, struck))
+        struck.tell(signal.SIGTERM)
+        assert await struck.ended() == 0, struck.last_lines
+    assert (assets.files, sum(assets.charged.values())) == before, "what came back has paid or put something"
+    assert await place.db.fetch("SELECT * FROM workflow_heal_attempts ORDER BY id") == attempts
+    return row
+
+
+async def _is_back(place: Site, stopped: Process) -> bool:
+    """Whether it has renewed its lease since, and has nothing in hand: it has lost that, or had given it away before."""
+    owners = await place.count("heal_owner WHERE isfinite(lease_until) AND lease_until > clock_timestamp()")
+    given = ("heal_suspended", "heal_settled")
+    return owners > 1 and stopped.said("claim_lost", "settled_by_another", "suspended_by_another", *given)
 
 
 async def judge(place: Site, assets: AssetWorld, org: UUID, cell: Struck) -> None:

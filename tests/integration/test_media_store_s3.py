@@ -113,7 +113,7 @@ async def bucket(
     else:
         program = versitygw()
         if program is None:
-            pytest.skip("versitygw is missing: go install github.com/versity/versitygw/cmd/versitygw@v1.8.0")
+            pytest.skip("versitygw is missing: make s3")
         server = versitygw_server(program, tmp_path)
     async with server as port:
         catalogs = Catalogs(parse_catalog(catalog_of(port)))

@@ -1,4 +1,4 @@
-"""Real S3 servers on this machine: moto as the light default, versitygw (by `go install`) where it is there."""
+"""Real S3 servers on this machine: moto as the light default, versitygw (by `make s3`) where it is there."""
 
 import asyncio
 import json
@@ -13,13 +13,16 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from tests.support.paths import ROOT
+
 ACCESS_KEY, SECRET_KEY = "AKIATESTTESTTESTTEST", "sVe7Hn0tAs3cr3tOfAnyb0dyButThisTest00000"
 BUCKET = "media"
 
 
 def versitygw() -> str | None:
-    """The program, as PATH or SHW_VERSITYGW has it."""
-    return os.environ.get("SHW_VERSITYGW") or shutil.which("versitygw")
+    """The program, as SHW_VERSITYGW has it, or `make s3`, or PATH."""
+    installed = shutil.which("versitygw", path=str(ROOT / ".local" / "versitygw"))
+    return os.environ.get("SHW_VERSITYGW") or installed or shutil.which("versitygw")
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any, Final
 from uuid import UUID
 
@@ -158,6 +159,14 @@ async def test_openai_speech_is_what_the_official_client_gets() -> None:
         assert ours_sent.json == theirs_sent.json
 
 
+@asynccontextmanager
+async def official_elevenlabs(world: World) -> AsyncIterator[Any]:
+    """Give the official client; imported here, because its 38 MB take a second, and a type checker minutes."""
+    official, httpx = import_module("elevenlabs.client"), import_module("httpx")
+    async with httpx.AsyncClient() as http:
+        yield official.AsyncElevenLabs(api_key="k", base_url=world.url("").rstrip("/"), httpx_client=http)
+
+
 async def test_elevenlabs_voices_are_what_the_official_client_gets() -> None:
     async with generator(elevenlabs) as place:
         charged = (("character-cost", "16"), ("request-id", "r-1"))
@@ -166,10 +175,7 @@ async def test_elevenlabs_voices_are_what_the_official_client_gets() -> None:
         made = await place.make(VOICE)
         assert isinstance(made, Made)
         assert (made.content, made.cost, made.said) == (BYTES, 4_800, "request r-1")
-        official = pytest.importorskip("elevenlabs.client")
-        async with pytest.importorskip("httpx").AsyncClient() as http:
-            base = place.world.url("").rstrip("/")
-            client = official.AsyncElevenLabs(api_key="k", base_url=base, httpx_client=http)
+        async with official_elevenlabs(place.world) as client:
             pieces = client.text_to_speech.convert(
                 "alloy", text="The lamp is lit.", model_id="eleven_v4", output_format="mp3_44100_128"
             )
@@ -198,6 +204,18 @@ async def test_what_elevenlabs_made_and_never_sent_is_found_in_its_history() -> 
         place.world.on("/v1/history/h-1/audio", file_reply(BYTES, "audio/mpeg"))
         found = await place.generator.find(VOICE, place.policy, key="", since=now, within=LONG)
         assert isinstance(found, Made)
+        [ours] = place.world.calls("/v1/history")
+        since = int((now - timedelta(minutes=1)).timestamp())
+        async with official_elevenlabs(place.world) as client:
+            theirs = await client.history.list(
+                page_size=100, voice_id="alloy", date_after_unix=since, source="TTS", sort_direction=None
+            )
+            assert [one.history_item_id for one in theirs.history] == ["h-0", "h-1"]
+            assert b"".join([piece async for piece in client.history.get_audio("h-1")]) == found.content
+        [_, their_list] = place.world.calls("/v1/history")
+        assert set(ours.path.partition("?")[2].split("&")) == set(their_list.path.partition("?")[2].split("&"))
+        our_sound, their_sound = place.world.calls("/v1/history/h-1/audio")
+        assert our_sound.path == their_sound.path
         assert (found.content, found.cost) == (BYTES, 4_800)
         older = await place.generator.find(VOICE, place.policy, key="", since=now + LONG * 10, within=LONG)
         assert older == NothingFound(certain=False)
@@ -415,6 +433,35 @@ async def test_a_refusal_is_read_for_what_it_is(
     assert isinstance(declined, Declined), declined
     assert declined.kind is kind, declined
     assert parameter is None or declined.parameter == parameter
+
+
+OFFICIAL: Final = [case for case in REFUSALS if case[1] in (openai_images, elevenlabs) and case[4].status >= 400]
+
+
+@pytest.mark.parametrize("case", OFFICIAL, ids=[case[0] for case in OFFICIAL])
+async def test_the_official_clients_refuse_what_is_refused_here(case: Any) -> None:  # noqa: ANN401 - a row of the table
+    _, declare, order, path, reply, *_ = case
+    async with generator(declare) as place:
+        place.world.on(path, reply)
+        declined = await place.make(order)
+        assert isinstance(declined, Declined)
+        if declare is openai_images:
+            client = openai.AsyncOpenAI(api_key="k", base_url=place.world.url("/v1"), max_retries=0)
+            with pytest.raises(openai.APIStatusError) as refused:
+                await client.images.generate(model="gpt-image-2", prompt="a lighthouse")
+            await client.close()
+            said, status = refused.value.message, refused.value.status_code
+        else:
+            api_error = import_module("elevenlabs.core.api_error").ApiError
+            async with official_elevenlabs(place.world) as client:
+                with pytest.raises(api_error) as refused:
+                    async for _ in client.text_to_speech.convert(
+                        "alloy", text="The lamp is lit.", model_id="eleven_v4"
+                    ):
+                        pass
+            said, status = str(refused.value.body), refused.value.status_code
+    assert status == reply.status
+    assert declined.reason in said, "another text than theirs"
 
 
 @pytest.mark.parametrize(
