@@ -143,7 +143,7 @@ async def ended_by_others(place: Site, assets: AssetWorld, struck: Process) -> a
 
 
 async def _is_back(place: Site, stopped: Process) -> bool:
-    """Whether it has renewed its lease since, and has nothing in hand: it has lost that, or had given it away before."""
+    """Whether it has renewed its lease since, and has nothing in hand: it has lost that, or gave it away before."""
     owners = await place.count("heal_owner WHERE isfinite(lease_until) AND lease_until > clock_timestamp()")
     given = ("heal_suspended", "heal_settled")
     return owners > 1 and stopped.said("claim_lost", "settled_by_another", "suspended_by_another", *given)
