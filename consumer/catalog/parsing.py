@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 
 from consumer.catalog.access import Secret, Source
 from consumer.catalog.actions import DeclaredAction
+from consumer.catalog.billing import BillingAccount
 from consumer.catalog.bindings import missing_bindings, source_refusal
 from consumer.catalog.declared import Declared
 from consumer.catalog.dependencies import Dependency
@@ -42,6 +43,7 @@ class _Document(Declared):
     runners: dict[str, DescribedRunner] = Field(default_factory=dict)
     media_stores: dict[str, DeclaredMediaStore] = Field(default_factory=dict)
     dependencies: dict[DependencyName, Dependency] = Field(default_factory=dict)
+    billing: dict[DependencyName, BillingAccount] = Field(default_factory=dict)
     generators: dict[str, DescribedGenerator] = Field(default_factory=dict)
     actions: dict[ActionKey, DeclaredAction] = Field(default_factory=dict)
 
@@ -148,7 +150,7 @@ def parse_catalog(text: str, name: str = "catalog", read: Callable[[str], str] |
         version=version,
         sources=document.sources,
         workflows=tuple(
-            policy.with_dependencies(document.dependencies).with_actions(document.actions)
+            policy.with_declared(document.dependencies, document.billing).with_actions(document.actions)
             for policy in document.workflows
         ),
         secrets=dict(document.secrets),
@@ -182,12 +184,21 @@ def _undeclared_references(document: _Document) -> Iterator[tuple[tuple[int | st
             named = rule.read_back.secrets if rule.read_back is not None else frozenset()
             for secret in sorted(named - set(document.secrets)):
                 yield ("workflows", index, "steps", step), f"secret://{secret} is not declared under `secrets:`"
-        for place, dependency in enumerate(policy.dependencies):
-            if dependency not in document.dependencies:
-                yield ("workflows", index, "dependencies", place), f"{dependency} is not declared under `dependencies:`"
+    yield from _undeclared_names(document)
     yield from _undeclared_actions(document)
     yield from _undeclared_generators(document)
     yield from _undeclared_secrets(document)
+
+
+def _undeclared_names(document: _Document) -> Iterator[tuple[tuple[int | str, ...], str]]:
+    for index, policy in enumerate(document.workflows):
+        for block, names, declared in (
+            ("dependencies", policy.dependencies, document.dependencies.keys()),
+            ("billing", policy.billing, document.billing.keys()),
+        ):
+            for place, name in enumerate(names):
+                if name not in declared:
+                    yield ("workflows", index, block, place), f"{name} is not declared under `{block}:`"
 
 
 def _undeclared_secrets(document: _Document) -> Iterator[tuple[tuple[int | str, ...], str]]:
@@ -198,6 +209,7 @@ def _undeclared_secrets(document: _Document) -> Iterator[tuple[tuple[int | str, 
         ("runners", {name: one.secrets for name, one in document.runners.items()}),
         ("media_stores", {name: one.secrets for name, one in document.media_stores.items()}),
         ("dependencies", {name: one.secrets for name, one in document.dependencies.items()}),
+        ("billing", {name: one.secrets for name, one in document.billing.items()}),
         ("generators", {name: one.secrets for name, one in document.generators.items()}),
         ("actions", {name: one.secrets for name, one in document.actions.items()}),
     ):

@@ -14,6 +14,7 @@ from consumer.catalog.actions import DeclaredAction
 from consumer.catalog.agent import AgentLimits
 from consumer.catalog.approval import ApprovalRules
 from consumer.catalog.auto_regenerate import AutoRegenerateLimits
+from consumer.catalog.billing import BillingAccount
 from consumer.catalog.declared import Declared
 from consumer.catalog.dependencies import Dependency
 from consumer.catalog.ladder import ONCE, UNLIMITED, Ladders, RungLimits, Rungs, contradictions
@@ -73,6 +74,9 @@ class WorkflowPolicy(Declared):
     """After a proven heal: the same cause on the same scope within it is a relapse."""
     dependencies: Annotated[tuple[str, ...], Field(max_length=64)] = ()
     """What its calls depend on and may be replaced, by their names under the catalog's `dependencies`."""
+    billing: Annotated[tuple[str, ...], Field(max_length=64)] = ()
+    """The billing accounts that are brought into step for it, by their names under the catalog's `billing`; of several
+    the first that the organisation may use."""
     most_replaced: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Most of these, as a share, that may be replaced at once for one organisation; always at least one."""
     auto_retry: AutoRetryLimits = AutoRetryLimits()
@@ -88,18 +92,25 @@ class WorkflowPolicy(Declared):
 
     _replaceable: Mapping[str, Dependency] = PrivateAttr(default_factory=dict)
     _actions: Mapping[ActionName, DeclaredAction] = PrivateAttr(default_factory=dict)
+    _accounts: Mapping[str, BillingAccount] = PrivateAttr(default_factory=dict)
 
     @property
     def replaceable(self) -> Mapping[str, Dependency]:
         """The declarations of its `dependencies`, by name."""
         return self._replaceable
 
-    def with_dependencies(self, declared: Mapping[str, Dependency]) -> Self:
-        """Return the policy with the declarations of its dependencies; all have to be declared."""
-        if not self.dependencies:
+    @property
+    def accounts(self) -> Mapping[str, BillingAccount]:
+        """The declarations of its `billing`, by name."""
+        return self._accounts
+
+    def with_declared(self, dependencies: Mapping[str, Dependency], accounts: Mapping[str, BillingAccount]) -> Self:
+        """Return the policy with the declarations of what it names; all have to be declared."""
+        if not self.dependencies and not self.billing:
             return self
         policy = self.model_copy()
-        policy._replaceable = {name: declared[name] for name in self.dependencies}  # noqa: SLF001 - its own class
+        policy._replaceable = {name: dependencies[name] for name in self.dependencies}  # noqa: SLF001 - its own class
+        policy._accounts = {name: accounts[name] for name in self.billing}  # noqa: SLF001 - as above
         return policy
 
     @property
@@ -132,8 +143,11 @@ class WorkflowPolicy(Declared):
         """SHA-256 of the entry as it is declared, in hex: an approved plan holds under the same entry only."""
         replaceable = {name: one.model_dump(mode="json") for name, one in self._replaceable.items()}
         actions = {name: one.model_dump(mode="json") for name, one in self._actions.items()}
-        besides = {"replaceable": replaceable, "actions": actions}
-        return digest(self.model_dump(mode="json") | {name: one for name, one in besides.items() if one})
+        accounts = {name: one.model_dump(mode="json") for name, one in self._accounts.items()}
+        besides = {"replaceable": replaceable, "actions": actions, "accounts": accounts}
+        # An entry without accounts keeps the digest that it had: plans that wait for an answer stay the same.
+        own = self.model_dump(mode="json", exclude=None if self.billing else {"billing"})
+        return digest(own | {name: one for name, one in besides.items() if one})
 
     def limits_of(self, rung: RungName) -> RungLimits:
         """Return the limits that are declared for one rung; of an action without any, once for a failure."""

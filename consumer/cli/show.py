@@ -38,7 +38,10 @@ def add_show(app: typer.Typer) -> None:
 
 
 def show_failure(failure_id: Annotated[UUID, typer.Argument(metavar="ID", help="The failure.")]) -> None:
-    """Print where a failure stands and what its heal waits for and has kept, as JSON; then what can be done."""
+    """Print where a failure stands and what its heal waits for and has kept, as JSON; then what can be done.
+
+    Of billing that was out of step also what the last heal has found: missing, applied, and what differs.
+    """
     end(asyncio.run(_show(failure_id)))
 
 
@@ -46,6 +49,8 @@ async def _show(failure_id: UUID) -> ExitCode:
     from consumer.cli.database import open_database
     from consumer.cli.tables import print_json
     from consumer.model import FailureId
+    from consumer.redact import redact_text
+    from consumer.store.billing_events import last_report
     from consumer.store.pool import transaction
     from consumer.store.reports import failure_state
     from consumer.store.shown_heals import heal_under_way
@@ -53,11 +58,12 @@ async def _show(failure_id: UUID) -> ExitCode:
     async with open_database() as pool, transaction(pool) as connection:
         stands = await failure_state(connection, FailureId(failure_id))
         heal = await heal_under_way(connection, FailureId(failure_id))
+        report = await last_report(connection, FailureId(failure_id))
     if stands is None:
         say(f"No failure {failure_id} in this database: `shw failures` lists what there is.")
         return ExitCode.NO
     print_json(_as_json(failure_id, stands, heal))
-    for line in _next_steps(failure_id, stands, heal):
+    for line in (*_next_steps(failure_id, stands, heal), *map(redact_text, report)):
         say(line)
     return ExitCode.OK
 

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import structlog
 
@@ -16,12 +16,12 @@ from consumer.catalog import Catalogs, WorkflowPolicy
 from consumer.catalog.dependencies import Dependency
 from consumer.errors import RefusedByDatabase, TransientError
 from consumer.event_loop import wait_for_event
+from consumer.heal.by_cause import ByCause
 from consumer.heal.calls.request import origin
 from consumer.heal.dependency_replacement.illness import Strikes
 from consumer.heal.dependency_replacement.machine import first_probed, share_of
 from consumer.heal.dependency_replacement.session import Decide, Named, candidate_origin
-from consumer.heal.dependency_replacement.strategy import DependencyReplacement
-from consumer.heal.strategy import Strategies
+from consumer.heal.strategy import Strategies, Strategy
 from consumer.metrics import Metrics
 from consumer.model import Message, OrgId, OwnerId
 from consumer.model.binding import NO_BINDINGS, REPLACED, Binding, BindingKey, Bindings, binding_scope
@@ -147,7 +147,8 @@ class BindingRecords:
         return [origin(dependency.url)] + ([candidate_origin(candidate)] if candidate is not None else [])
 
 
-class AsksFirst(Protocol):
+@runtime_checkable
+class AsksFirst(Strategy, Protocol):
     """The strategy, as far as it looks at the first."""
 
     async def is_well(self, org_id: OrgId, dependency: Dependency, policy: WorkflowPolicy) -> bool:
@@ -226,7 +227,9 @@ def dependency_watch(
 ) -> DependencyWatch | None:
     """Return the watch of a process that can replace dependencies."""
     replacing = strategies.get(StrategyName.DEPENDENCY_REPLACEMENT)
-    if records is None or not isinstance(replacing, DependencyReplacement):
+    if isinstance(replacing, ByCause):
+        replacing = replacing.others
+    if records is None or not isinstance(replacing, AsksFirst):
         return None
     return DependencyWatch(records=records, asks=replacing, me=me, publisher=publisher)
 

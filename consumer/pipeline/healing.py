@@ -45,6 +45,7 @@ from consumer.pipeline.inherited import Continued, continue_from_state, ends_unh
 from consumer.pipeline.reading import Reading
 from consumer.pipeline.settle import Settler
 from consumer.pipeline.suspend import Suspender
+from consumer.plan.rung import rung_for
 from consumer.results.asked import settle_or_ask
 from consumer.results.events import Outlet
 from consumer.results.settlement import FinishedHeal
@@ -206,7 +207,8 @@ class HealTasks:
             return place
         strategy, policy = self.strategies.get(plan.strategy), self._policy(diagnosed.failure, plan)
         try:
-            intent = strategy.intent(diagnosed.failure, policy) if strategy is not None else None
+            rung = None if strategy is None else rung_for(strategy, diagnosed.diagnosis, policy)
+            intent = None if rung is None else rung.intent(diagnosed.failure, policy)
         except Exception:  # a plan of its own it has: only what it calls is not known
             log.exception("intent_crashed", failure_id=diagnosed.failure.id)
             intent = None

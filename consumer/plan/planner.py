@@ -42,7 +42,7 @@ from consumer.plan.reasons import (
     unpayable,
     unsure_reason,
 )
-from consumer.plan.rung import Rung
+from consumer.plan.rung import FollowsCourse, Rung, rung_for
 from consumer.plan.rung_checks import (
     brake_wait,
     cap_of,
@@ -276,6 +276,9 @@ class Planner:
         rung = rung_named(name, self.rungs, policy)
         if rung is None:
             return PassedOver(rung=name, code=Code.NOT_INSTALLED, reason=not_installed_reason(name))
+        rung = rung_for(rung, diagnosis, policy)
+        if name is StrategyName.DEPENDENCY_REPLACEMENT and not isinstance(rung, FollowsCourse):
+            course = None  # what acts under this name follows no binding
         denied = failure.approval.denied.get(name) if failure.approval is not None else None
         if distrusted := denied or self._distrust(strategy_of(name), failure, policy):
             code = Code.REFUSED if denied is None else Code.DENIED

@@ -68,3 +68,17 @@ class FollowsCourse(Rung, Protocol):
     def intent_on(self, failure: Failure, policy: WorkflowPolicy, course: Course) -> Intent:
         """What it would do where the call goes; as `intent`."""
         ...
+
+
+@runtime_checkable
+class ChosenByCause(Rung, Protocol):
+    """A name on the ladder with several rungs behind it: the diagnosis, and what the entry declares, say which one."""
+
+    def rung_of(self, diagnosis: Diagnosis, policy: WorkflowPolicy) -> Rung:
+        """Return the rung that acts on a diagnosis."""
+        ...
+
+
+def rung_for(rung: Rung, diagnosis: Diagnosis, policy: WorkflowPolicy) -> Rung:
+    """Return the rung that acts on a diagnosis under the name of one."""
+    return rung.rung_of(diagnosis, policy) if isinstance(rung, ChosenByCause) else rung

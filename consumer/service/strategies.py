@@ -9,6 +9,9 @@ from consumer.generators.configured import CurrentGenerators
 from consumer.heal.auto_regenerate.ports import NOTHING_MADE, MadeAssets
 from consumer.heal.auto_regenerate.strategy import AutoRegenerate
 from consumer.heal.auto_retry import AutoRetry
+from consumer.heal.billing_sync.book import NoBook
+from consumer.heal.billing_sync.strategy import BillingSync
+from consumer.heal.by_cause import ByCause
 from consumer.heal.deep_agent.ports import NOTHING_PROPOSED
 from consumer.heal.deep_agent.strategy import DeepAgent
 from consumer.heal.dependency_replacement.session import BindingBook, NoBindings
@@ -25,9 +28,10 @@ from consumer.repair.worker_pool import repair_worker_pool
 from consumer.runners.configured import CurrentRunners
 from consumer.settings import OutboundSettings
 from consumer.store.agent_budget import StoredTokenBudgets
+from consumer.store.billing_events import StoredBillingBook
 from consumer.store.pool import Pool
 from consumer.store.rewrites import StoredRewrites
-from schemas.names import StrategyName
+from schemas.names import FailureType, StrategyName
 
 REPAIR_CHILDREN: Final = 3
 """One more than an organisation may have at once."""
@@ -45,8 +49,8 @@ async def installed_strategies(
     """Open the strategies of this release; each reads what it needs from the catalog in force.
 
     Without `bindings` they only plan: nothing stands in for a dependency. `made` remembers assets made before.
-    Definitions, proposed patches and token budgets are in the database of `records`; without it no model is asked. The
-    rung of the agent is there where an entry of the catalog has an agent.
+    Definitions, proposed patches, token budgets and what became of billing events are in the database of `records`;
+    without it no model is asked. The rung of the agent is there where an entry of the catalog has an agent.
     """
     async with (
         open_calls(catalogs.secrets, connections=connections) as calls,
@@ -63,12 +67,14 @@ async def installed_strategies(
             made=made,
             redact=redact_json,
         )
+        replacing = DependencyReplacement(retry.tools, bindings or NoBindings())
+        billing = BillingSync(retry.tools, NoBook() if records is None else StoredBillingBook(records))
         strategies: dict[StrategyName, Strategy] = {
             StrategyName.AUTO_RETRY: retry,
             StrategyName.AUTO_REGENERATE: regenerate,
             StrategyName.SCHEMA_AUTOFIX: SchemaAutofix(runners, room, redact_json, schemas=schemas),
             StrategyName.ROUTE_REPAIR: RouteRepair(runners, calls, redact_json),
-            StrategyName.DEPENDENCY_REPLACEMENT: DependencyReplacement(retry.tools, bindings or NoBindings()),
+            StrategyName.DEPENDENCY_REPLACEMENT: ByCause(FailureType.BILLING_SYNC_ISSUE, billing, replacing),
         }
         if any(entry.agent is not None for entry in catalogs.current.workflows):
             strategies[StrategyName.WORKFLOW_REWRITE] = DeepAgent(

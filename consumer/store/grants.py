@@ -55,6 +55,7 @@ PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     "heal_agent_call": _ALL,
     "heal_rewrite": ("SELECT", "INSERT", "UPDATE"),
     "deep_agent_workflows": ("SELECT",),
+    "heal_billing_event": _ALL,
     "FUNCTION shw_history()": ("EXECUTE",),
 }
 """By table, in the order of the migrations, then functions. UPDATE on `organizations` and `heal_turn` is for locks."""

@@ -48,6 +48,7 @@ WITH chosen AS MATERIALIZED (
     "heal_rewrite": "DELETE FROM heal_rewrite WHERE org_id = $1",
     "heal_agent_call": "DELETE FROM heal_agent_call WHERE org_id = $1",
     "heal_made_asset": "DELETE FROM heal_made_asset WHERE org_id = $1",
+    "heal_billing_event": "DELETE FROM heal_billing_event WHERE org_id = $1",
     "heal_pause": "DELETE FROM heal_pause WHERE org_id = $1",
     "heal_binding": "DELETE FROM heal_binding WHERE org_id = $1",
     "heal_budget_level": "DELETE FROM heal_budget_level WHERE org_id = $1",
