@@ -296,9 +296,11 @@ async def test_killed_at_every_boundary_no_event_is_applied_twice() -> None:
 async def test_killed_again_and_again_beside_a_platform_that_writes() -> None:
     random = Random(8)
     world = generated(MANY, 8)
-    later = iter(range(MANY // 20))
+    later, first = iter(range(MANY // 20)), world.missing()
 
     def beside() -> None:
+        if not first & world.missing():
+            return  # what comes after the last look is another failure's
         if random.random() < 0.02 and (missing := sorted(world.missing())):
             world.redeliver(random.choice(missing))
         if random.random() < 0.01 and (n := next(later, None)) is not None:
