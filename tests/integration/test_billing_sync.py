@@ -93,6 +93,7 @@ async def test_a_refund_waits_for_a_person(embedded_place: Site, served: tuple[W
         plan = await place.db.fetchrow(
             "SELECT failure_id, plan_hash, step, plan FROM heal_approval WHERE state = 'asked'"
         )
+        assert plan is not None
         (asked_for,) = json.loads(plan["plan"])["edits"]["events"]
         assert asked_for == {"event": refund, "does": "refund.created: refund re_1 of 5.00 AUD for cus_1"}
         assert billing.given[refund] == 0
