@@ -28,6 +28,7 @@ from consumer.catalog import Catalogs, DeclaredAction, WorkflowPolicy
 from consumer.generators.configured import CurrentGenerators
 from consumer.heal.auto_regenerate.strategy import AutoRegenerate
 from consumer.heal.auto_retry import AutoRetry
+from consumer.heal.billing_sync.strategy import BillingSync
 from consumer.heal.deep_agent.strategy import DeepAgent
 from consumer.heal.kept import HealState, Kept, Suspended
 from consumer.heal.route_repair.strategy import RouteRepair
@@ -53,6 +54,7 @@ from consumer.store import due, leases
 from consumer.store import intake as stored_intake
 from consumer.store import settle as stored_settle
 from consumer.store.agent_budget import StoredTokenBudgets
+from consumer.store.billing_events import StoredBillingBook
 from consumer.store.made_assets import StoredMadeAssets
 from consumer.store.pool import open_pool
 from consumer.store.rewrites import StoredRewrites
@@ -304,11 +306,13 @@ async def acting_strategies(settings: Settings, act: Act) -> AsyncIterator[Strat
         )
         runners = ConfiguredRunners(catalog.runners, calls)
         autofix = SchemaAutofix(runners, room, redact_json)
+        billing = BillingSync(AutoRetry(calls, redact_json).tools, StoredBillingBook(pool))
         strategies: dict[StrategyName, Strategy] = {
             StrategyName.AUTO_RETRY: Acting(AutoRetry(Tagging(calls), redact_json), act),
             StrategyName.AUTO_REGENERATE: Acting(regenerate, act),
             StrategyName.SCHEMA_AUTOFIX: Acting(autofix, act),
             StrategyName.ROUTE_REPAIR: Acting(RouteRepair(runners, calls, redact_json), act),
+            StrategyName.DEPENDENCY_REPLACEMENT: Acting(billing, act),
         }
         if any(entry.agent is not None for entry in catalog.workflows):
             strategies[StrategyName.WORKFLOW_REWRITE] = Acting(agent, act)

@@ -63,6 +63,8 @@ class BillingWorld:
     throttles: Callable[[int], bool] = lambda _: False
     """Whether the processor answers the n-th request by 429."""
     requests: int = 0
+    slow: float = 0.0
+    """Seconds after which its handler answers, on a real server."""
     down: set[str] = field(default_factory=set)
     """Sides that answer 503."""
     made: int = 0
@@ -434,6 +436,7 @@ def on_http(billing: BillingWorld, world: World) -> None:
     def answer(_: int, seen: Seen) -> Reply:
         status, body, told = billing.answer(seen.method, seen.path, dict(seen.headers), seen.body)
         headers = (("Content-Type", "application/json"), *told.items())
-        return Reply(status=status, body=json.dumps(body).encode(), headers=headers)
+        after = billing.slow if seen.method == "POST" else 0.0
+        return Reply(status=status, body=json.dumps(body).encode(), headers=headers, after=after)
 
     world.scripts = _Everywhere(answer)

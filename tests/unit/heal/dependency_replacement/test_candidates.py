@@ -173,6 +173,20 @@ def test_a_call_with_an_effect_moves_only_where_no_second_one_is_risked(
     assert (unmovable(candidate, failure({"error": error}), request(**asked)) is None) is may
 
 
+def test_a_keyed_call_that_is_reported_twice_may_run_once_at_each_place_where_only_not_run_is_declared() -> None:
+    """As decision 44 says: no report knows of the other, and a key protects at one place alone."""
+    asked = request(effect="keyed", idempotency_key="k")
+    first, second = failure({"error": REFUSED}), failure({"error": REFUSED, "report": 2})
+    assert first.id != second.id
+    (candidate,) = dependency({"moves": MovableCalls.NOT_RUN}).candidates
+    assert unmovable(candidate, first, asked) is None
+    assert unmovable(candidate, second, asked) is None
+    (shared,) = dependency({"moves": MovableCalls.SHARED_KEYS}).candidates
+    here, there = (candidate_call(dependency(), one, asked, ORG) for one in (candidate, shared))
+    keys = [value for call in (here, there) for name, value in call.headers if name.lower() == "idempotency-key"]
+    assert keys == ["k", "k"], "what knows the first's keys makes it once"
+
+
 # ---- what is sent, and what is told back
 
 
