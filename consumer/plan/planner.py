@@ -42,7 +42,7 @@ from consumer.plan.reasons import (
     unpayable,
     unsure_reason,
 )
-from consumer.plan.rung import FollowsCourse, Rung, rung_for
+from consumer.plan.rung import Rung, acting_rung
 from consumer.plan.rung_checks import (
     brake_wait,
     cap_of,
@@ -276,9 +276,7 @@ class Planner:
         rung = rung_named(name, self.rungs, policy)
         if rung is None:
             return PassedOver(rung=name, code=Code.NOT_INSTALLED, reason=not_installed_reason(name))
-        rung = rung_for(rung, diagnosis, policy)
-        if name is StrategyName.DEPENDENCY_REPLACEMENT and not isinstance(rung, FollowsCourse):
-            course = None  # what acts under this name follows no binding
+        rung, course = acting_rung(rung, diagnosis, policy, course)
         denied = failure.approval.denied.get(name) if failure.approval is not None else None
         if distrusted := denied or self._distrust(strategy_of(name), failure, policy):
             code = Code.REFUSED if denied is None else Code.DENIED
@@ -291,8 +289,7 @@ class Planner:
         forbidden = forbidden or limit_reason(failure, policy, now)
         if forbidden is None and failure.ladder_progress is not NO_PROGRESS:
             forbidden = exhausted_reason(name, failure, policy)
-        if course is not None:
-            forbidden = forbidden or bound_reason(name, course)
+        forbidden = forbidden or (bound_reason(name, course) if course is not None else None)
         if forbidden := forbidden or refusal_of(rung, failure, diagnosis, policy, course):
             return PassedOver(rung=name, code=Code.REFUSED, reason=forbidden)
         cost = rung.estimate(failure, policy)

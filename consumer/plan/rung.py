@@ -82,3 +82,12 @@ class ChosenByCause(Rung, Protocol):
 def rung_for(rung: Rung, diagnosis: Diagnosis, policy: WorkflowPolicy) -> Rung:
     """Return the rung that acts on a diagnosis under the name of one."""
     return rung.rung_of(diagnosis, policy) if isinstance(rung, ChosenByCause) else rung
+
+
+def acting_rung(
+    rung: Rung, diagnosis: Diagnosis, policy: WorkflowPolicy, course: Course | None
+) -> tuple[Rung, Course | None]:
+    """Return the rung that acts on a diagnosis, and where the call goes as far as that rung follows a binding."""
+    acting = rung_for(rung, diagnosis, policy)
+    follows = acting is rung or isinstance(acting, FollowsCourse)
+    return acting, course if follows else None
