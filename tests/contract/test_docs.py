@@ -219,8 +219,8 @@ def test_every_command_that_is_named_exists(page: Path) -> None:
 def test_every_make_target_that_is_named_exists(page: Path) -> None:
     text = page.read_text()
     code = "\n".join([*_blocks(text, "sh"), *re.findall(r"`([^`\n]+)`", _without_blocks(text))])
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"\bmake ([a-z]+)", code)) <= targets
+    targets = set(re.findall(r"^([a-z][a-z0-9-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z][a-z0-9-]*)", code)) <= targets
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_named)
