@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from consumer.demo.assets import ASSET_MADE
+from consumer.demo.billing import NAME as BILLING
 from consumer.demo.cases import Case, Wave
 from consumer.demo.checks import HELD
 from consumer.demo.consumer_process import ConsumerProcess
@@ -64,6 +65,7 @@ async def play_crash(scene: Scene, cases: Sequence[Case], consumers: Sequence[Co
         lambda look: (
             _is_resolved(look.of("guests.notify"))
             and _is_resolved(look.of("invoices.book"))
+            and _is_resolved(look.of(BILLING))
             and look.drift.healed
             and all(_is_resolved(look.of(name)) for name in made)
         ),

@@ -5,6 +5,8 @@ from functools import partial
 from typing import Any, Final
 
 from consumer.demo.acts import Scene
+from consumer.demo.billing import NAME as BILLING
+from consumer.demo.billing import BillingAct, seen_so_far
 from consumer.demo.refunds import APPROVED, DENIED, UNANSWERED
 from consumer.model import FailureId
 from consumer.model.approval import AnswerResult, PlanAnswer
@@ -19,19 +21,22 @@ SELECT a.failure_id, a.plan_hash, a.step FROM heal_approval a JOIN workflow_fail
 """
 
 
-async def play_approvals(scene: Scene) -> None:
-    """Wait until the plans are asked for, and answer two of the three, as a supervisor does."""
+async def play_approvals(scene: Scene) -> BillingAct:
+    """Wait until the plans are asked for, and answer all but one of them, as a supervisor does."""
     waiting = "awaiting_approval"
 
     def asked(name: str) -> bool:
         one = scene.board.look.of(name)
         return one is not None and one.status == waiting
 
-    await scene.board.until(lambda _: asked(APPROVED) and asked(DENIED), ASKED_WITHIN)
-    for name, approves in ((APPROVED, True), (DENIED, False)):
+    await scene.board.until(lambda _: all(map(asked, (APPROVED, DENIED, BILLING))), ASKED_WITHIN)
+    billing = seen_so_far(scene.place.world.record)
+    for name, approves in ((APPROVED, True), (DENIED, False), (BILLING, True)):
         result = await _answer(scene, name, approves=approves)
         scene.view.say(f"the plan of {name} waited for a yes: {result}")
     scene.view.say(f"the plan of {UNANSWERED} is answered by nobody: it is asked again, and silence is no yes")
+    scene.view.say(f"{billing.applied} missed events of billing were applied before; its refund waited for a yes")
+    return billing
 
 
 async def _answer(scene: Scene, name: str, *, approves: bool) -> AnswerResult | None:

@@ -1,16 +1,17 @@
 """Catalog and settings of the demo's healer: allowed hosts, and short limits, so that a crash is over in seconds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import yaml
 
 from consumer.demo.assets import asset_entries
+from consumer.demo.billing import LEDGER, PROCESSOR, billing_account, billing_entry
 from consumer.demo.refunds import refund_entries
 from consumer.demo.stalls import SERVICE as STALLS
 from consumer.demo.stalls import stall_engine, stall_entry
-from consumer.demo.translations import stand_in_dependencies, stand_in_entry
+from consumer.demo.translations import FIRST, SECOND, stand_in_dependencies, stand_in_entry
 from consumer.local.server import LOCALHOST
 from consumer.local.stack import Stack
 from consumer.model import Json, JsonObject
@@ -35,10 +36,12 @@ INVOICE: Final[JsonObject] = {
 """Input schema of the step `book` of every invoice workflow."""
 
 
-def demo_catalog(
-    ports: Sequence[int], engine: str, stalls: str, studio: str, shelf: str, translator: str, understudy: str
-) -> str:
-    """Return the catalog as YAML for a world with these ports, and with these addresses of some of its services."""
+ADDRESSED: Final = ("engine", STALLS, "studio", "shelf", FIRST, SECOND, PROCESSOR, LEDGER)
+"""Services whose addresses the catalog names."""
+
+
+def demo_catalog(ports: Sequence[int], addresses: Mapping[str, str]) -> str:
+    """Return the catalog as YAML for a world with these ports, and with the addresses of those that it names."""
     hosts: Json = [{"host": LOCALHOST, "ports": list(ports), "schemes": ["http"], "addresses": ["127.0.0.0/8"]}]
     # A dead process's claim is taken over once its effect deadline has passed: one short try keeps that at 7 s.
     one_try: JsonObject = {"tries": 1, "timeout": "PT2S"}
@@ -61,8 +64,8 @@ def demo_catalog(
     workflows.insert(0, invoices | {"hosts": hosts, "attempts": 2, "backoff": "PT1S"})
     newsletters: JsonObject = {"name": "newsletters.*", "mode": "shadow"}
     workflows.insert(0, newsletters | {"hosts": hosts, "attempts": 2, "backoff": "PT1S"})
-    workflows[:0] = [*refund_entries(hosts), stall_entry(hosts), stand_in_entry(hosts)]
-    assets, blocks = asset_entries(hosts, studio, shelf)
+    workflows[:0] = [*refund_entries(hosts), stall_entry(hosts), stand_in_entry(hosts), billing_entry(hosts)]
+    assets, blocks = asset_entries(hosts, addresses["studio"], addresses["shelf"])
     workflows[:0] = assets
     for entry in workflows:
         if isinstance(entry, dict):
@@ -72,8 +75,9 @@ def demo_catalog(
     ]
     document: JsonObject = {
         "version": 1,
-        "runners": {"engine": _engine(engine), STALLS: stall_engine(stalls)},
-        "dependencies": stand_in_dependencies(translator, understudy),
+        "runners": {"engine": _engine(addresses["engine"]), STALLS: stall_engine(addresses[STALLS])},
+        "dependencies": stand_in_dependencies(addresses[FIRST], addresses[SECOND]),
+        "billing": billing_account(addresses[PROCESSOR], addresses[LEDGER]),
         "sources": sources,
         "workflows": workflows,
         **blocks,

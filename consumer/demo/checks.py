@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from consumer.demo.billing import MISSED, BillingAct
 from consumer.demo.cases import SECRET, Case, EventForm, effects_of
 from consumer.demo.crowd import COUNT, EFFECTS, HANDFUL, NAME, SERVICE, WATCHED_PROBES, Outage
 from consumer.demo.drift import COUNT as DRIFTING
@@ -56,6 +57,7 @@ class Story:
     held: bool
     """What was paused began nothing until it was resumed."""
     stand_in: StandIn
+    billing: BillingAct
     log: str
     """Log output of the consumers."""
 
@@ -86,6 +88,10 @@ def checks_of(story: Story, output: Output, world: WorldRecord) -> tuple[Check, 
         Check(
             name="a dead provider was replaced, saw nothing but one health call at a time, and came back",
             details=tuple(_check_stand_in(story, output)),
+        ),
+        Check(
+            name=f"{MISSED} missed events of billing were applied, the refund only after a yes",
+            details=tuple(_check_billing(story)),
         ),
         Check(name="the recovered answer was handed to the run", details=tuple(_check_handover(world))),
         Check(name="a repaired payload was run again as its patch says", details=tuple(_check_repair(output, world))),
@@ -207,6 +213,11 @@ def _check_stand_in(story: Story, output: Output) -> Iterator[str]:
     states = [event["data"]["state"] for event in events if event["type"] == DEPENDENCY_BINDING_TYPE]
     if states[:1] != ["canary"] or states[-1:] != ["first"]:
         yield f"of its binding was told: {states}"
+
+
+def _check_billing(story: Story) -> Iterator[str]:
+    if (story.billing.applied, story.billing.refunded) != (MISSED, 0):
+        yield f"before the yes there were {story.billing.applied} events and {story.billing.refunded} refunds"
 
 
 def _check_kill(story: Story) -> Iterator[str]:

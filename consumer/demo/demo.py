@@ -11,6 +11,7 @@ from typing import Final
 from consumer.demo.acts import Scene, play_crash, play_outage, replace_killed, until_taken_over
 from consumer.demo.approvals import play_approvals
 from consumer.demo.assets import asset_cases, made_files
+from consumer.demo.billing import billing_cases
 from consumer.demo.cases import Case, Wave, demo_cases
 from consumer.demo.catalog import SOURCE
 from consumer.demo.checks import Story, as_expected, checks_of, lost_and_repeated
@@ -63,6 +64,7 @@ async def _run_scenario(place: Stage, view: View, inbound: Inbound, logs: Sequen
     held_back = held_back_cases(place.world, paying)
     translations = stand_in_cases(place.world, paying)
     others = (*held_back, *refund_cases(place.world, paying), *stall_cases(paying), *asset_cases(paying), *translations)
+    others = (*others, *billing_cases(paying))
     cases = (*demo_cases(place.world, place.organisations), *others)
     async with (
         run_consumers(place.settings, logs) as consumers,
@@ -78,7 +80,7 @@ async def _run_scenario(place: Stage, view: View, inbound: Inbound, logs: Sequen
         await inbound.bring_at_once(drift_events(place.organisations.paying))
         await inbound.poison(poison)
         view.say(f"{len(inbound.sent)} records published, {len(poison)} of them poison")
-        await play_approvals(scene)
+        billing = await play_approvals(scene)
         crash = await play_crash(scene, cases, consumers)
         await inbound.deliver(next(case for case in cases if case.deliveries > 1))
         await inbound.bring(_wave(cases, Wave.AFTER))
@@ -101,6 +103,7 @@ async def _run_scenario(place: Stage, view: View, inbound: Inbound, logs: Sequen
         outage=outage,
         held=held,
         stand_in=stand_in,
+        billing=billing,
         log="\n".join(log.read_text(errors="replace") for log in logs),
     )
 

@@ -10,9 +10,8 @@ from typing import Final
 
 import asyncpg
 
-from consumer.demo.catalog import demo_catalog, demo_settings
+from consumer.demo.catalog import ADDRESSED, demo_catalog, demo_settings
 from consumer.demo.organisations import Organisations, found_organisations
-from consumer.demo.translations import FIRST, SECOND
 from consumer.demo.world import World, run_world
 from consumer.demo.world_services import DEAD, demo_services
 from consumer.errors import ConfigError
@@ -22,10 +21,6 @@ from consumer.settings import KafkaSettings
 from consumer.store.migrate import migrate
 
 PARTITIONS: Final = 3
-ADDRESSED: Final = ("engine", "stalls", "studio", "shelf", FIRST, SECOND)
-"""Services whose addresses the catalog has to name, in the order of `demo_catalog`."""
-
-
 MADE: Final = "made"
 """Folder of what the demo's studio made, below its home."""
 
@@ -73,7 +68,7 @@ async def run_place(home: Path) -> AsyncIterator[Stage]:
         catalog = await asyncio.to_thread(
             _write,
             home / "catalog.yaml",
-            demo_catalog(world.ports, *(world.url(name, "") for name in ADDRESSED)),
+            demo_catalog(world.ports, {name: world.url(name, "") for name in ADDRESSED}),
         )
         connection = await asyncpg.connect(stack.dsn, timeout=10)
         resources.push_async_callback(connection.close, timeout=5)

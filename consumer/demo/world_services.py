@@ -5,6 +5,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
+from consumer.demo.billing import LEDGER, PROCESSOR, billing_services
 from consumer.demo.stalls import SERVICE as STALLS
 from consumer.demo.stalls import StallEngine
 from consumer.demo.studio import Shelf, Studio
@@ -137,6 +138,7 @@ class Engine:
 
 def demo_services(folder: Path | None = None) -> dict[str, Service]:
     """Return the services of a new world; the files that it keeps lie in `folder`, too."""
+    processor, ledger = billing_services()
     return {
         "search": Recovering(TIMEOUTS),
         "orders": Keyed(Cut()),
@@ -156,4 +158,6 @@ def demo_services(folder: Path | None = None) -> dict[str, Service]:
         "shelf": Shelf(folder),
         FIRST: Translating(),
         SECOND: Translating(),
+        PROCESSOR: processor,
+        LEDGER: ledger,
     }

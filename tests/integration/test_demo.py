@@ -17,11 +17,11 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from consumer.demo.billing import NAME as BILLING
 from consumer.demo.cases import demo_cases
-from consumer.demo.catalog import demo_catalog
+from consumer.demo.catalog import ADDRESSED, demo_catalog
 from consumer.demo.crowd import NAME, SERVICE
 from consumer.demo.organisations import new_organisations
-from consumer.demo.stage import ADDRESSED
 from consumer.demo.world import World, run_world
 from consumer.demo.world_services import DEAD, demo_services
 from consumer.local.broker import BrokerKind
@@ -94,6 +94,8 @@ def test_the_demo_loses_nothing_and_repeats_nothing(
         assert 'invoices.book was repaired by [{"op": ' in demo.said
         assert "the plan of refunds.approved waited for a yes: approved" in demo.said
         assert "the plan of refunds.denied waited for a yes: denied" in demo.said
+        assert "the plan of billing.sync waited for a yes: approved" in demo.said
+        assert "10 missed events of billing were applied before; its refund waited for a yes" in demo.said
         assert "producer drift in invoices.daily: send /amount as an integer" in demo.said
         # The thousand of the outage are one row of the table, and a few lines of the story.
         assert len(re.findall(rf"{NAME} .* 1,000 of 1,000 resolved", demo.said)) == 1
@@ -236,8 +238,8 @@ async def test_the_world_survives_a_caller_who_speaks_no_http(world: World, clie
 async def test_the_demos_catalog_is_valid_and_allows_every_service(world: World) -> None:
     from consumer.catalog import parse_catalog  # noqa: PLC0415 - only here
 
-    catalog = parse_catalog(demo_catalog(world.ports, *(world.url(name, "") for name in ADDRESSED)))
-    names = [NAME, *(case.name for case in demo_cases(world, new_organisations()))]
+    catalog = parse_catalog(demo_catalog(world.ports, {name: world.url(name, "") for name in ADDRESSED}))
+    names = [NAME, *(case.name for case in demo_cases(world, new_organisations())), BILLING]
     assert len(names) == len(set(names))
     for name in names:
         policy = catalog.policy(name)

@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 import pytest
 from rich.console import Console
 
+from consumer.demo.billing import MISSED, BillingAct
 from consumer.demo.cases import Case, Expected, Wave
 from consumer.demo.checks import Check, Story, checks_of, lost_and_repeated
 from consumer.demo.crowd import COUNT, EFFECTS, HANDFUL, CrowdStanding, Outage
@@ -127,6 +128,7 @@ STORY = Story(
     outage=SPARED,
     held=True,
     stand_in=StandIn(most_at_once=1, back=True),
+    billing=BillingAct(applied=MISSED, refunded=0),
     log="",
 )
 
@@ -177,9 +179,12 @@ BACK = "when it was back, all 1,000 were healed"
 MEND = "a repaired payload was run again as its patch says"
 DRIFTS = f"{DRIFTING} equal repairs made one drift finding"
 STOOD_IN = "a dead provider was replaced, saw nothing but one health call at a time, and came back"
+IN_STEP = f"{MISSED} missed events of billing were applied, the refund only after a yes"
 HELD = "what was paused waited, what is in shadow mode was told alone"
 LEAK = "the secret stands in no row, result or log line"
 BROKEN: dict[str, tuple[str, Callable[[], list[str]]]] = {
+    "an event not applied": (IN_STEP, lambda: failed(replace(STORY, billing=BillingAct(applied=9, refunded=0)))),
+    "an unasked refund": (IN_STEP, lambda: failed(replace(STORY, billing=BillingAct(applied=MISSED, refunded=1)))),
     "no row": (OK, lambda: failed(output=replace(OUTPUT, standings=OUTPUT.standings[:1]))),
     "another end": (
         OK,
