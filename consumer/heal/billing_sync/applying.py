@@ -23,6 +23,7 @@ BETWEEN_LOOKS: Final = timedelta(milliseconds=500)
 _GOOD: Final = range(200, 300)
 _TO_PASS: Final = 3
 """Events in a row that the platform's handler breaks on: then it is the platform that is ill, and no event."""
+_MOST_WHY: Final = 300
 Became: TypeAlias = tuple[MarkState, str]
 
 
@@ -40,6 +41,10 @@ class Applying:
             state, why = await self._become(event, before)
         except UnfitValue as error:
             state, why = MarkState.FAILED, str(error)
+        except CannotGoOn as stopped:
+            state, why = MarkState.FAILED, self._of_this_one(stopped)
+        if state is not MarkState.FAILED:
+            self._broken = 0
         await session.book.note(
             session.org_id,
             session.name,
@@ -49,24 +54,46 @@ class Applying:
                 object_id=event.object_id,
                 created=event.created,
                 state=state,
-                why=why[:300],
+                why=why[:_MOST_WHY],
                 attempt_id=session.task.attempt_id,
             ),
         )
         return state
 
+    def _of_this_one(self, stopped: CannotGoOn) -> str:
+        """Return why one event cannot be brought to its end; raises where it would be the same for others."""
+        if not stopped.of_one:
+            raise stopped
+        if stopped.after is not None:
+            self._broken += 1
+            if self._broken >= _TO_PASS:
+                raise stopped
+        return str(stopped)
+
     async def _become(self, event: BillingEvent, before: EventMark | None) -> Became:
         session = self._session
         if await has_event(session, event):
-            return await self._in_step(event, MarkState.PRESENT)
+            return await self._in_step(event, MarkState.PRESENT, before)
         newest = await newest_state(session, event)
         if newest is None:
             return MarkState.FAILED, f"it is not known where objects of type {event.object_type} are: see `paths`"
-        if session.account.moves_money(event.type) and not _is_released(session, before):
-            return MarkState.HELD, held_words(event, newest)
+        if (asked := self._to_ask(event, before, newest)) is not None:
+            return asked
         if (why := await self._given(event, newest)) is not None:
             return MarkState.FAILED, why
-        return await self._in_step(event, MarkState.APPLIED)
+        return await self._in_step(event, MarkState.APPLIED, before)
+
+    def _to_ask(self, event: BillingEvent, before: EventMark | None, newest: ObjectState) -> Became | None:
+        """Return that an event waits for a yes, or is no longer what a person said yes to; None where it may go."""
+        session = self._session
+        if not session.account.moves_money(event.type):
+            return None
+        words = held_words(event, newest)
+        if before is None or not _is_released(session, before):
+            return MarkState.HELD, words
+        if words[:_MOST_WHY] != before.why:
+            return MarkState.FAILED, f"it has changed since a person said yes to {before.why!r}: now it is {words!r}"
+        return None
 
     async def _given(self, event: BillingEvent, newest: ObjectState) -> str | None:
         """Give an event to the handler until the platform has it; returns why it has not."""
@@ -102,7 +129,7 @@ class Applying:
                 return None
         return f"the platform's handler answered {answer.status}, and the platform does not have it"
 
-    async def _in_step(self, event: BillingEvent, state: MarkState) -> Became:
+    async def _in_step(self, event: BillingEvent, state: MarkState, before: EventMark | None) -> Became:
         """Compare an object that an event is about, and give the platform the newest where it has another state."""
         session = self._session
         if session.account.platform.object is None:
@@ -116,6 +143,8 @@ class Applying:
             why, how = found
             if how == "ahead":
                 return MarkState.FAILED, f"{why} than the processor: it is never taken back"
+            if session.account.platform.refresh and (asked := self._to_ask(event, before, newest)) is not None:
+                return asked
             if n + 1 < LOOKS and (_answered_well(await refresh(session, event, newest)) is None):
                 await session.sleep(BETWEEN_LOOKS)
         return MarkState.FAILED, f"the platform has the event, and its object in another state than the newest: {why}"

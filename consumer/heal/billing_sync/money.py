@@ -15,6 +15,7 @@ DECIMALS: Final[Mapping[str, int]] = dict.fromkeys(_ZERO.split(), 0) | dict.from
 _USUAL: Final = 2
 _CURRENCY: Final = re.compile(r"[A-Za-z]{3}")
 _WHOLE: Final = re.compile(r"-?[0-9]{1,24}")
+_NUMBER: Final = re.compile(r"-?[0-9]{1,24}(\.[0-9]{1,24})?(e[+-]?[0-9]{1,2})?")
 _LARGEST: Final = 10**18
 """Far above any sum: what is beyond is an error of whoever wrote it."""
 
@@ -26,6 +27,14 @@ class UnreadableAmount(ValueError):
 def exact_json(text: bytes) -> Any:  # noqa: ANN401 - JSON is anything
     """Parse JSON with its decimal numbers as they are written; raises ValueError and RecursionError."""
     return json.loads(text, parse_float=Decimal)
+
+
+def number_of(said: object) -> Decimal | None:
+    """Return a number, or a text that is one, exactly; None where it is none."""
+    if isinstance(said, bool) or not isinstance(said, int | float | str):
+        return None
+    text = str(said)
+    return Decimal(text) if _NUMBER.fullmatch(text) else None
 
 
 def currency_of(said: object) -> str:

@@ -3,8 +3,8 @@
 from collections import Counter
 from typing import Any, Final, Literal, TypeAlias
 
-from consumer.heal.billing_sync.money import UnreadableAmount
-from consumer.heal.billing_sync.session import BillingSession, CannotGoOn
+from consumer.heal.billing_sync.money import UnreadableAmount, number_of
+from consumer.heal.billing_sync.session import REFUSES, BillingSession, CannotGoOn
 from consumer.heal.billing_sync.wire import BillingEvent, TotalKey, UnreadableAnswer, amount_of, cursor_of, items_of
 from consumer.model import Json
 from consumer.model.call import CallResult, OutboundRequest
@@ -43,7 +43,8 @@ async def has_event(session: BillingSession, event: BillingEvent) -> bool:
     call = render_call(session.account.platform.event, "GET", _values(event, session), org_id=session.org_id)
     answer = await session.ask("platform", call)
     if answer.status not in GONE and answer.status not in _GOOD:
-        raise CannotGoOn("platform", f"does not say whether it has an event: it answered {answer.status}", after=None)
+        why = f"does not say whether it has an event: it answered {answer.status}"
+        raise CannotGoOn("platform", why, after=None, of_one=answer.status not in REFUSES)
     return answer.status in _GOOD
 
 
@@ -87,8 +88,8 @@ async def difference(session: BillingSession, event: BillingEvent, newest: Objec
         there, here = value_at(newest.document, pair.theirs, None), value_at(ours.document, pair.ours, None)
         if there == here and isinstance(there, bool) == isinstance(here, bool):
             continue
-        is_ahead = type(there) is int and type(here) is int and here > there
-        if is_ahead:
+        theirs, held = number_of(there), number_of(here)
+        if theirs is not None and held is not None and held > theirs:
             return f"the platform has more at {pair.ours}", "ahead"
         found = found or f"another {pair.ours}"
     return None if found is None else (found, "behind")
@@ -106,6 +107,8 @@ async def _object(
         gone: Json = {"id": event.object_id, "object": event.object_type, "deleted": True}
         return ObjectState(document=gone, deleted=True)
     body = session.parsed(side, answer)
+    if not isinstance(body, dict):
+        raise CannotGoOn(side, "answered what is no object", after=None, of_one=True)
     return ObjectState(document=body, deleted=value_at(body, "/deleted", None) is True)
 
 
@@ -121,7 +124,7 @@ async def platform_sums(session: BillingSession, since: int) -> Sums:
     """Read the platform's sums; raises CannotGoOn."""
     at = session.account.platform.totals
     totals: Counter[TotalKey] = Counter()
-    unreadable, cursor = 0, ""
+    unreadable, cursor, before = 0, "", {""}
     for _ in range(_MAX_PAGES):
         session.stay_in_window()
         values: Values = {"since": since, "cursor": cursor, "org_id": str(session.org_id)}
@@ -136,7 +139,7 @@ async def platform_sums(session: BillingSession, since: int) -> Sums:
             totals[customer, currency, period] += units
         if (following := _cursor(body, at.next)) is None:
             break
-        cursor = _other(cursor, following, "platform")
+        cursor = go_on(before, following, "platform")
     return Sums(totals=dict(totals), unreadable=unreadable)
 
 
@@ -145,7 +148,7 @@ async def processor_sums(session: BillingSession, since: int) -> Sums:
     totals: Counter[TotalKey] = Counter()
     unreadable = 0
     for kind in session.wire.sums:
-        cursor = ""
+        cursor, before = "", {""}
         for _ in range(_MAX_PAGES):
             session.stay_in_window()
             body = await session.read_exact("processor", session.wire.sums_call(kind, since, cursor))
@@ -158,13 +161,15 @@ async def processor_sums(session: BillingSession, since: int) -> Sums:
             unreadable += page.unreadable
             if page.next is None:
                 break
-            cursor = _other(cursor, page.next, "processor")
+            cursor = go_on(before, page.next, "processor")
     return Sums(totals=dict(totals), unreadable=unreadable)
 
 
-def _other(cursor: str, following: str, side: Literal["processor", "platform"]) -> str:
-    if following == cursor:
+def go_on(before: set[str], following: str, side: Literal["processor", "platform"]) -> str:
+    """Return the cursor of the next page, and add it to those before; raises CannotGoOn where it is one of them."""
+    if following in before:
         raise CannotGoOn(side, "goes on from the same cursor for ever", after=None)
+    before.add(following)
     return following
 
 

@@ -10,6 +10,7 @@ from operator import attrgetter
 from typing import Final
 
 from consumer.heal.billing_sync.applying import Applying, is_over
+from consumer.heal.billing_sync.platform import go_on
 from consumer.heal.billing_sync.session import BillingSession, CannotGoOn
 from consumer.heal.billing_sync.wire import BillingEvent, EventPage, UnreadableAnswer
 from consumer.runners.templates import UnfitValue
@@ -25,6 +26,7 @@ def since_of(session: BillingSession) -> int:
 async def read_events(session: BillingSession) -> None:
     """Make one whole reading, from where the state says on; raises CannotGoOn and WindowOver."""
     applying, cursor, until = Applying(session), "", None
+    before = {cursor}
     if session.state.cursor is not None:
         until = session.state.cursor + int(session.account.overlap.total_seconds())
     for _ in range(MOST_PAGES):
@@ -41,9 +43,7 @@ async def read_events(session: BillingSession) -> None:
         )
         if page.next is None:
             return
-        if page.next == cursor:
-            break
-        cursor = page.next
+        cursor = go_on(before, page.next, "processor")
     raise CannotGoOn("processor", "lists its events without an end", after=None)
 
 

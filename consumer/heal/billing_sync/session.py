@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
+from http import HTTPStatus
 from typing import Any, Final, Literal, TypeAlias
 
 import orjson
@@ -31,19 +32,24 @@ LEAVE_BEFORE: Final = timedelta(seconds=15)
 """Time at the end of a window in which nothing new begins: the heal is suspended, and goes on under another one."""
 COME_BACK: Final = timedelta(seconds=30)
 """After which a side that fails without a word of when is asked again."""
-_REFUSES: Final = frozenset({401, 403})
+REFUSES: Final = frozenset({401, 403})
+"""Statuses by which a side refuses our credential, whatever is asked for."""
 _GOOD: Final = range(200, 300)
 
 
 class CannotGoOn(Exception):
     """A side does not answer as it should: nothing more can be done now."""
 
-    def __init__(self, side: Side, why: str, *, after: timedelta | None, unhealthy: bool = False) -> None:
+    def __init__(
+        self, side: Side, why: str, *, after: timedelta | None, unhealthy: bool = False, of_one: bool = False
+    ) -> None:
         super().__init__(f"the {side} {why}")
         self.side = side
         self.after = after
         """When to go on; None: it would be the same again."""
         self.unhealthy = unhealthy
+        self.of_one = of_one
+        """Whether it may be so of the one thing that was asked for alone, and other things are answered."""
 
 
 class WindowOver(Exception):
@@ -104,7 +110,7 @@ class BillingSession(HealSession):
         """Make a call without effect that has to be answered well; raises CannotGoOn."""
         answer = await self.ask(side, call)
         if answer.status not in _GOOD:
-            why = "refuses our credential" if answer.status in _REFUSES else "does not take what it is asked"
+            why = "refuses our credential" if answer.status in REFUSES else "does not take what it is asked"
             raise CannotGoOn(side, f"{why}: it answered {answer.status}", after=None)
         return answer
 
@@ -130,7 +136,8 @@ class BillingSession(HealSession):
         wait = jitter(limits, n, throttled=throttled(result), random=self.tools.random)
         wait = max(wait, asked or wait)
         if n == TRIES or wait > SUSPEND_ABOVE or wait + LEAVE_BEFORE >= self.gate.remaining():
-            raise CannotGoOn(side, said, after=max(asked or COME_BACK, wait), unhealthy=unhealthy)
+            of_one = isinstance(result, Answer) and result.status == HTTPStatus.INTERNAL_SERVER_ERROR
+            raise CannotGoOn(side, said, after=max(asked or COME_BACK, wait), unhealthy=unhealthy, of_one=of_one)
         await self.sleep(wait)
 
     async def _send(self, side: Side, call: OutboundRequest) -> CallResult:
@@ -147,18 +154,18 @@ class BillingSession(HealSession):
     def parsed(self, side: Side, answer: Answer) -> Json:
         """Return the document of a good answer; raises CannotGoOn."""
         if answer.status not in _GOOD:
-            raise CannotGoOn(side, f"answered {answer.status}", after=None)
+            raise CannotGoOn(side, f"answered {answer.status}", after=None, of_one=answer.status not in REFUSES)
         read: Json = self._parsed(side, answer, orjson.loads)
         return read
 
     def _parsed(self, side: Side, answer: Answer, parse: Any) -> Any:  # noqa: ANN401 - JSON is anything
         if answer.truncated:
             limit = self.account.response_bytes
-            raise CannotGoOn(side, f"answers more than {limit} bytes: raise response_bytes", after=None)
+            raise CannotGoOn(side, f"answers more than {limit} bytes: raise response_bytes", after=None, of_one=True)
         try:
             return parse(answer.body)
         except (ValueError, RecursionError) as error:
-            raise CannotGoOn(side, "answered what is no JSON", after=COME_BACK) from error
+            raise CannotGoOn(side, "answered what is no JSON", after=COME_BACK, of_one=True) from error
 
 
 def _final(side: Side, result: CallResult) -> Answer | None:

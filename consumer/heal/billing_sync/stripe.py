@@ -102,9 +102,10 @@ class StripeWire:
 
 
 def _next(body: Any, items: list[Any]) -> str | None:  # noqa: ANN401 - JSON is anything
-    if value_at(body, "/has_more", False) is not True or not items:
+    more = value_at(body, "/has_more", None)
+    if more is False:
         return None
-    last = value_at(items[-1], "/id", None)
+    last = value_at(items[-1], "/id", None) if items and more is True else None
     if not isinstance(last, str):
-        raise UnreadableAnswer("says that there is more, and not after what")
+        raise UnreadableAnswer("does not say where its list ends or goes on")
     return last
