@@ -8,6 +8,8 @@ from itertools import chain
 from sys import intern
 from typing import Final
 
+from consumer.model.marks import without_surplus_marks
+
 READ: Final = 12_000
 """Maximum number of characters that are read, half of them from each end: causes stand at the beginning or at the
 end."""
@@ -172,7 +174,8 @@ def folded(text: str) -> str:
         return text
     if _ODD_LETTER.search(text) is not None:
         text = text.translate(_LETTERS)
-    return unicodedata.normalize("NFC", _ACCENT.sub("", unicodedata.normalize("NFKD", text)))
+    text = unicodedata.normalize("NFKD", without_surplus_marks(text))
+    return unicodedata.normalize("NFC", _ACCENT.sub("", text))
 
 
 def code_key(code: str) -> str:

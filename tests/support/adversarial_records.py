@@ -256,6 +256,7 @@ _TEXTS: Final[Mapping[str, str]] = {
 }
 
 BUILDERS: Final[Mapping[str, Builder]] = {
+    "marks of one letter": lambda size: {"failure_reason": "a" + "\u0301" * (size // 4) + "\u0316" * (size // 4)},
     "keys passwordN": lambda size: _keys(size, lambda n: f"password{n}"),
     "keys that collide after redaction": lambda size: _keys(size, lambda n: f"password=a{n}"),
     "keys of tokens that collide": lambda size: _keys(size, lambda n: f"ghp_{n:024d}"),

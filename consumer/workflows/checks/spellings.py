@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 from urllib.parse import unquote_plus
 
+from consumer.model.marks import without_surplus_marks
+
 LONGEST: Final = 20_000
 MOST_SPELLINGS: Final = 400
 _DEPTH: Final = 4
@@ -25,7 +27,7 @@ _MEANS: Final = re.compile(r"[^a-z0-9]")
 
 def folded_forms(text: str) -> set[str]:
     """Return the foldings of a text: as it is, with digits read as letters, and both from the end."""
-    plain = unicodedata.normalize("NFKD", text[:LONGEST]).casefold().translate(_LOOK_ALIKE)
+    plain = unicodedata.normalize("NFKD", without_surplus_marks(text[:LONGEST])).casefold().translate(_LOOK_ALIKE)
     forms = {_MEANS.sub("", plain), _MEANS.sub("", plain.translate(_LEET))}
     forms |= {form[::-1] for form in forms}
     return {form for form in forms if form}
