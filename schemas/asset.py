@@ -22,6 +22,9 @@ class AssetContext(Part):
     prompt: str | None = Field(
         default=None, max_length=65_536, description="What it was made from; of a voice, the text that is spoken."
     )
+    spoken: bool = Field(
+        default=True, description="Of sound: whether the prompt is spoken; where not, it describes a sound."
+    )
     voice: Name | None = Field(default=None, description="The voice that speaks, as its generator names it.")
     format: str | None = Field(
         default=None, pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="Its format, such as `png` or `mp3`."

@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from consumer.demo.cases import Case, Expected
-from consumer.demo.studio import CUT, FORBIDDEN, HEIGHT, SPOKEN, WIDTH, speaker
+from consumer.demo.studio import CUT, FORBIDDEN, HEIGHT, HERO_PROMPT, OBJECTS, SPOKEN, WIDTH, speaker
 from consumer.media.installed import missing_libraries
 from consumer.model import Json, JsonObject
 from schemas.names import Code, Result, Status, StrategyName
@@ -52,7 +52,7 @@ def asset_cases(org_id: UUID) -> tuple[Case, ...]:
     if missing_libraries() is not None:
         return ()
     size: JsonObject = {"kind": "image", "format": "png", "width": WIDTH, "height": HEIGHT}
-    hero: JsonObject = {"id": _FILES[HERO], "prompt": "a lamp shop by the sea"}
+    hero: JsonObject = {"id": _FILES[HERO], "prompt": HERO_PROMPT}
     street: JsonObject = {"id": _FILES[AGAIN], "prompt": CUT}
     portrait: JsonObject = {"id": "portrait.png", "prompt": FORBIDDEN}
     welcome: JsonObject = {"id": _FILES[SPEECH], "kind": "audio", "format": "wav", "prompt": SPOKEN}
@@ -79,5 +79,7 @@ def made_files(folder: Path) -> str:
     """Return what was made and where it lies, in words."""
     if (missing := missing_libraries()) is not None:
         return f"no picture and no voice was made: {missing}"
-    names = ", ".join(str(folder / name) for name in _FILES.values() if (folder / name).exists())
+    stored = {file.read_bytes(): f"{OBJECTS}/{file.name}" for file in (folder / OBJECTS).glob("*")}
+    files = [folder / name for name in _FILES.values() if (folder / name).exists()]
+    names = ", ".join(f"{file} (stored as {stored.get(file.read_bytes(), 'nothing')})" for file in files)
     return f"made again: {names}; the voice is by {speaker()}"

@@ -23,11 +23,14 @@ from consumer.model import JsonObject
 
 WIDTH: Final = 192
 HEIGHT: Final = 120
+HERO_PROMPT: Final = "a lamp shop by the sea"
 CUT: Final = "a street of lamp makers at dusk"
 """Its first picture ends in the middle."""
 FORBIDDEN: Final = "a portrait of a guest who has not agreed to it"
 """Refused by the studio's moderation."""
 SPOKEN: Final = "Welcome back. Your lamp has been repaired and is ready for you at the counter."
+OBJECTS: Final = "sha256"
+"""Where the service stores what was made, under its digest; an asset's address points at one of them."""
 _RATE: Final = 22_050
 _SPEAKER: Final = "espeak-ng"
 _SPEAK_WITHIN: Final = 20
@@ -61,6 +64,8 @@ class Shelf:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)  # what an earlier demo left was not made by this one
         self._files: dict[str, bytes] = {}
 
     def __call__(self, call: WorldCall, record: EffectRecord) -> Ending:
@@ -80,12 +85,15 @@ class Shelf:
         if call.path.startswith("/assets/"):
             record.perform(call)
             self._show(call.path.rpartition("/")[2], call.content)
+        elif call.path.startswith(f"/{OBJECTS}/"):
+            self._show(f"{OBJECTS}/{call.path.rpartition('/')[2]}", call.content)
         return WorldReply(status=HTTPStatus.CREATED, headers=(("ETag", _etag(call.content)),))
 
     def _show(self, name: str, content: bytes) -> None:
         if self._folder is not None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            (self._folder / name).write_bytes(content)
+            file = self._folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
 
 
 def _etag(content: bytes) -> str:
@@ -98,19 +106,17 @@ def picture(prompt: str) -> bytes:
     dice = Random(prompt)  # noqa: S311 - a picture
     lamps = [(dice.randrange(WIDTH), dice.randrange(HEIGHT // 4, HEIGHT), dice.randrange(8, 30)) for _ in range(9)]
     tint = [dice.randrange(40, 200) for _ in range(3)]
-    rows = (
-        b"\0" + bytes(chain.from_iterable(_pixel(x, y, lamps, tint, dice) for x in range(WIDTH))) for y in range(HEIGHT)
-    )
+    rows = (b"\0" + bytes(chain.from_iterable(_pixel(x, y, lamps, tint) for x in range(WIDTH))) for y in range(HEIGHT))
     head = struct.pack(">IIBBBBB", WIDTH, HEIGHT, 8, 2, 0, 0, 0)
     chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(b"".join(rows), 6)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, content) for name, content in chunks)
 
 
-def _pixel(x: int, y: int, lamps: list[tuple[int, int, int]], tint: list[int], dice: Random) -> tuple[int, int, int]:
+def _pixel(x: int, y: int, lamps: list[tuple[int, int, int]], tint: list[int]) -> tuple[int, int, int]:
     light = sum(200 * math.exp(-((x - at) ** 2 + (y - up) ** 2) / (size * size)) for at, up, size in lamps)
     wave = 25 * math.sin(x / 17 + y / 5) if y > HEIGHT * 2 // 3 else 0
     sky = y / HEIGHT * 90
-    red, green, blue = (min(255, max(0, int(part * 0.5 + sky + light + wave + dice.random() * 6))) for part in tint)
+    red, green, blue = (min(255, max(0, int(part * 0.5 + sky + light + wave))) for part in tint)
     return red, green, blue
 
 

@@ -18,9 +18,13 @@ from schemas.names import Disposition
 _GONE_STATUSES: Final = frozenset({404, 410})
 _GONE_WORDS: Final = re.compile(
     r"model_not_found|model_not_available|model_deprecated|deprecated|decommissioned|retired|shut ?down|"
-    r"no longer (?:available|supported)|model\b.{0,80}\b(?:not found|does not exist)",
+    r"no longer (?:available|supported)|(?:models?|application)\b.{0,80}\b(?:not found|does not exist)",
     re.IGNORECASE | re.DOTALL,
 )
+_MODERATION_WORDS: Final = re.compile(
+    r"responsible ai\b|sensitive words|safety (?:system|filter)|content (?:moderation|policy)", re.IGNORECASE
+)
+"""Said beside a code of a wrong parameter, which tells no more than the status."""
 _TOO_LARGE: Final = 413
 _OK: Final = range(200, 300)
 _MAX_READ: Final = 16 * 1024
@@ -70,6 +74,8 @@ def _definite(found: Disposition | None, status: int, said: Json, text: str, sho
     kind = _KINDS.get(found, DeclineKind.PARAMETER) if found is not None else DeclineKind.PARAMETER
     if found is None and status in _GONE_STATUSES:
         kind = DeclineKind.GONE
+    if kind is DeclineKind.PARAMETER and _MODERATION_WORDS.search(said_in(said)):
+        return Declined(kind=DeclineKind.MODERATION, reason=shown, parameter="prompt")
     if status == _TOO_LARGE:
         kind = DeclineKind.PARAMETER
     return Declined(kind=kind, reason=shown, parameter=_parameter_in(said, text))

@@ -25,6 +25,8 @@ class AssetOrder:
     height: int | None = None
     seconds: float | None = None
     transparent: bool | None = None
+    spoken: bool = True
+    """Of sound: its prompt is spoken, and does not describe it."""
     parameters: JsonObject
 
     @property

@@ -23,6 +23,8 @@ def unfit(order: AssetOrder, described: GeneratorBase, parameters: Collection[st
         return f"context.asset.voice: {order.voice[:_SHOWN]!r} is none of {', '.join(can.voices)}"
     if order.transparent and not can.transparent:
         return "context.asset.transparent: it makes nothing transparent"
+    if not order.spoken and not can.sounds:
+        return "context.asset.spoken: it speaks its prompt, and makes no sound that is described (`can.sounds`)"
     for name in order.parameters:
         if name not in parameters:
             return (

@@ -74,6 +74,8 @@ export interface AssetContext {
   generator?: string | null;
   /** What it was made from; of a voice, the text that is spoken. */
   prompt?: string | null;
+  /** Of sound: whether the prompt is spoken; where not, it describes a sound. */
+  spoken?: boolean;
   /** The voice that speaks, as its generator names it. */
   voice?: string | null;
   /** Its format, such as `png` or `mp3`. */

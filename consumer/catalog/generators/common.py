@@ -24,6 +24,8 @@ class Abilities(Declared):
     characters: Annotated[int, Field(ge=1)] | None = None
     """Longest text or prompt."""
     transparent: bool = True
+    sounds: bool = False
+    """Whether it makes sounds that are described, and does not speak its prompt."""
 
 
 class GeneratorBase(Declared):

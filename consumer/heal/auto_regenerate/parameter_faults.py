@@ -14,8 +14,9 @@ _READ: Final = 4000
 _BEFORE: Final = (
     r"(?:invalid|unknown|unsupported|unrecogni[sz]ed|illegal|bad|missing)[ _](?:(?:required|output|image)[ _])?"
 )
+_BOUND: Final = r"(?:be (?:less|greater|one of|at (?:most|least)|between|a multiple)|have at most)"
 _AFTER: Final = (
-    r"(?:[ _:]*(?:['\"`][^'\"`]{0,60}['\"`]|\w+))?(?: (?:is|are|was|were))?[ _]"
+    r"(?:[ _:]*(?:['\"`][^'\"`]{0,60}['\"`]|\w+))?(?: (?:is|are|was|were))?:?[ _]"
     r"(?:not[ _](?:found|supported|allowed|licen[cs]ed|available|permitted|valid|recogni[sz]ed)|unsupported|invalid"
     r"|unknown|does(?: not|n't) exist|must be|out of range|exceeds?)\b"
 )
@@ -63,7 +64,11 @@ _PARAMETERS: Final = (
     (
         "parameters",
         _named(
-            r"parameters?|arguments?|options?|values?|languages?(?:[ _]codes?)?|speed|style|quality|seed", "licen[cs]e"
+            r"parameters?|arguments?|options?|values?|languages?(?:[ _]codes?)?|speed|style|quality|seed",
+            "licen[cs]e",
+            rf"\b(?:input|string|value) should {_BOUND}",
+            r"\bmust be one of\b",
+            r"\bonly \w+ (?:is )?supported",
         ),
     ),
 )

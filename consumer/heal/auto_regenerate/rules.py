@@ -22,6 +22,7 @@ FIELDS: Final = (
     "context.asset.id",
     "context.asset.prompt",
     "context.asset.kind",
+    "context.asset.seconds",
     "context.asset",
 )
 MADE: Final = frozenset({AssetKind.IMAGE, AssetKind.AUDIO})
@@ -55,7 +56,8 @@ def missing(context: JsonObject) -> tuple[str, ...]:
             return absent or (path,)
         case AssetContext() as asset:
             paths = [] if asset.prompt else ["context.asset.prompt"]
-            return (*paths, *([] if kind_of(asset) in MADE else ["context.asset.kind"]))
+            paths += [] if kind_of(asset) in MADE else ["context.asset.kind"]
+            return (*paths, *(["context.asset.seconds"] if is_described(asset) and asset.seconds is None else []))
 
 
 def kind_of(asset: AssetContext) -> AssetKind:
@@ -66,6 +68,11 @@ def kind_of(asset: AssetContext) -> AssetKind:
     if not media:
         return AssetKind.OTHER
     return AssetKind.IMAGE if media[0].is_image else AssetKind.AUDIO
+
+
+def is_described(asset: AssetContext) -> bool:
+    """Return whether the prompt describes a sound and is not spoken: then only `seconds` tells its length."""
+    return not asset.spoken and kind_of(asset) is AssetKind.AUDIO
 
 
 def media_types_of(asset: AssetContext) -> tuple[MediaType, ...]:
@@ -131,12 +138,13 @@ def order_of(failure: Failure, asset: AssetContext) -> AssetOrder:
         height=asset.height,
         seconds=asset.seconds,
         transparent=asset.transparent,
+        spoken=not is_described(asset),
         parameters=dict(asset.parameters),
     )
 
 
 def expectation_of(asset: AssetContext, policy: WorkflowPolicy) -> MediaExpectation:
-    """Build what the file has to be; of sound, its text says how long it lasts where no duration is given."""
+    """Build what the file has to be; of a voice, its text says how long it lasts."""
     kind = kind_of(asset)
     is_image = kind is AssetKind.IMAGE
     return MediaExpectation(
@@ -147,7 +155,7 @@ def expectation_of(asset: AssetContext, policy: WorkflowPolicy) -> MediaExpectat
         height=asset.height if is_image else None,
         alpha=asset.transparent if is_image else None,
         placeholders=policy.auto_regenerate.placeholders if is_image else (),
-        text=None if is_image else asset.prompt,
+        text=None if is_image or is_described(asset) else asset.prompt,
         seconds=None if is_image else asset.seconds,
     )
 
@@ -164,6 +172,7 @@ def generation_of(order: AssetOrder, generator: Generator) -> str:
         "size": order.size,
         "seconds": order.seconds,
         "transparent": order.transparent,
+        "spoken": order.spoken,
         "parameters": order.parameters,
     }
     return digest(parts)
@@ -176,7 +185,9 @@ def key_of(generation: str, answered: int) -> str:
 
 def fault_digest(order: AssetOrder, url: str) -> str:
     """Return the digest of what is broken: this asset, made from this, at this address."""
-    return digest([url, order.kind, order.prompt, order.voice, order.format, order.size, order.parameters])
+    return digest(
+        [url, order.kind, order.prompt, order.voice, order.format, order.size, order.parameters, order.spoken]
+    )
 
 
 def held(generators: Sequence[Generator], order: AssetOrder, policy: WorkflowPolicy) -> MicroAud | None:

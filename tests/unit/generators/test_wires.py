@@ -394,6 +394,53 @@ REFUSALS: Final[
         "prompt",
     ),
     (
+        "gemini, in words beside a code of a wrong argument",
+        gemini,
+        IMAGE,
+        "/v1beta/models/gemini-image-4:generateContent",
+        json_reply(
+            {
+                "error": {
+                    "code": 400,
+                    "status": "INVALID_ARGUMENT",
+                    "message": "The prompt could not be submitted: it contains sensitive words that violate "
+                    "Google's Responsible AI practices.",
+                }
+            },
+            400,
+        ),
+        DeclineKind.MODERATION,
+        "prompt",
+    ),
+    (
+        "gemini model gone",
+        gemini,
+        IMAGE,
+        "/v1beta/models/gemini-image-4:generateContent",
+        json_reply(
+            {
+                "error": {
+                    "code": 404,
+                    "status": "NOT_FOUND",
+                    "message": "models/gemini-image-4 is not found for API version v1beta, or is not supported for "
+                    "generateContent.",
+                }
+            },
+            404,
+        ),
+        DeclineKind.GONE,
+        "model",
+    ),
+    (
+        "fal application gone",
+        preset("fal", "fal-ai/flux/dev", makes="image"),
+        IMAGE,
+        "/fal-ai/flux/dev",
+        json_reply({"detail": "Application 'flux' not found"}, 404),
+        DeclineKind.GONE,
+        "model",
+    ),
+    (
         "gemini blocked",
         gemini,
         IMAGE,
@@ -556,6 +603,16 @@ async def test_what_it_cannot_make_is_refused_by_its_place(order: AssetOrder, sa
         assert refused is not None
         assert refused.startswith(says)
         assert not place.world.seen
+
+
+async def test_what_speaks_is_not_asked_for_a_sound_that_is_described() -> None:
+    bell = replace(VOICE, prompt="a door bell", seconds=2, spoken=False)
+    async with generator(openai_speech) as place:
+        refused = place.generator.refusal(bell, place.policy)
+        assert refused is not None
+        assert refused.startswith("context.asset.spoken")
+    async with generator(lambda world: openai_speech(world) | {"can": {"sounds": True}}) as place:
+        assert place.generator.refusal(bell, place.policy) is None
 
 
 def test_an_unbounded_price_is_refused_with_its_line() -> None:

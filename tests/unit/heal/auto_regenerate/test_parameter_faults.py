@@ -35,6 +35,12 @@ PARAMETERS: Final = {
     "language 'xx' is not supported by model": "parameters",
     "invalid value for speed: 7.0 (must be between 0.25 and 4.0)": "parameters",
     "sample rate 96000 not supported": "format",
+    "- input.width: Must be less than or equal to 1440": "width and height",
+    "prompt: must be less than 10000 characters": "prompt",
+    "english_only: only english supported": "parameters",
+    "Input should be less than or equal to 14142": "parameters",
+    "String should have at most 4096 characters": "parameters",
+    "background must be one of transparent, opaque, auto": "parameters",
 }
 PEOPLE: Final = (
     "content_policy_violation",
@@ -51,6 +57,7 @@ MADE_AGAIN: Final = (
     "Image has invalid dimensions: got 512x512, expected 1024x1024",
     "generated image was returned in an unsupported format",
     "image format invalid: file is HTML",
+    "image width should be 1024, but came out as 512",
     "upstream returned an empty image list",
     "model gpt-image-1 has been deprecated",
     "no audio",
