@@ -45,6 +45,7 @@ from consumer.results.pauses import pause_message
 from consumer.results.settlement import strip_content
 from consumer.settings import BreakerSettings, HealSettings, ResumeSettings
 from consumer.store import breakers, due, leases, pauses, rate_limits
+from consumer.store.agent_budget import forget_budgets
 from consumer.store.debts import apply_owed
 from consumer.store.leases import Inherited, ReadableStates
 from consumer.store.pool import Pool
@@ -217,6 +218,7 @@ class ResumeLoop:
         if self.bindings is not None:
             await self.bindings.refresh()
         await rate_limits.forget(self.pool)
+        await forget_budgets(self.pool)
         await forget_unwatched(self.pool)
         self.metrics.credit_debt.set(await apply_owed(self.pool) / 1_000_000)
         await warn_of_low_wallets(self.pool, self.me, self.publisher, self.outlet, self.metrics)

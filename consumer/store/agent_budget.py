@@ -114,11 +114,12 @@ class StoredTokenBudgets:
             row = await self._pool.fetchrow(_USE, attempt_id)
         return TokenUse() if row is None else TokenUse(input=row["input"], output=row["output"])
 
-    async def forget(self) -> None:
-        """Delete some of what is too old to count."""
-        with translated():
-            await self._pool.execute(_FORGET_CALLS, FORGET_AFTER_DAYS)
-            await self._pool.execute(_FORGET_BUDGETS, FORGET_AFTER_DAYS)
+
+async def forget_budgets(pool: Pool) -> None:
+    """Delete some of what is too old to count."""
+    with translated():
+        await pool.execute(_FORGET_CALLS, FORGET_AFTER_DAYS)
+        await pool.execute(_FORGET_BUDGETS, FORGET_AFTER_DAYS)
 
 
 def _scopes_of(call: ModelCall) -> tuple[str, str, str, str]:

@@ -22,7 +22,7 @@ from consumer.model.call import CallResult
 from consumer.model.token_budget import TokenUse
 from consumer.outbound.calls import OutboundCalls, open_calls
 from consumer.settings import PostgresSettings
-from consumer.store.agent_budget import StoredTokenBudgets
+from consumer.store.agent_budget import FORGET_AFTER_DAYS, StoredTokenBudgets, forget_budgets
 from consumer.store.pool import open_pool
 from tests.support.pipeline import catalog, until
 from tests.support.worlds.chat_world import PATH, ChatWorld, Said, lost
@@ -253,3 +253,19 @@ async def test_settling_twice_changes_nothing_and_more_than_was_reserved_is_coun
     await bench.ledger.settle(call.id, TokenUse())
     assert await bench.ledger.used_by(call.attempt_id) == TokenUse(input=150, output=120)
     await bench.adds_up()
+
+
+async def test_what_is_too_old_to_count_is_forgotten_and_nothing_else(bench: Bench) -> None:
+    await bench.until_stopped(bench.spending())
+    counted = "SELECT (SELECT count(*) FROM heal_agent_call), (SELECT count(*) FROM heal_agent_budget)"
+    before = tuple(await bench.db.fetchrow(counted) or ())
+    assert min(before) > 0
+    await forget_budgets(bench.db)
+    assert tuple(await bench.db.fetchrow(counted) or ()) == before
+    days = FORGET_AFTER_DAYS + 1
+    await bench.db.execute("UPDATE heal_agent_call SET at = at - $1 * interval '1 day'", days)
+    await bench.db.execute(
+        "UPDATE heal_agent_budget SET at = at - $1 * interval '1 day' WHERE scope LIKE 'failure:%'", days
+    )
+    await forget_budgets(bench.db)
+    assert tuple(await bench.db.fetchrow(counted) or ()) == (0, before[1] - 1)

@@ -14,7 +14,7 @@ from anyio.from_thread import BlockingPortal
 from consumer.local.postgres import Postgres
 from consumer.model import OrgId
 from consumer.settings import PostgresSettings
-from consumer.store import backlog, due, intake, leases, outbox, settle, suspended, untold
+from consumer.store import agent_budget, backlog, due, intake, leases, outbox, settle, suspended, untold
 from consumer.store.session import at_connect
 from tests.support.pipeline import Site, call, until
 from tests.support.worlds.http_world import World, json_reply
@@ -132,6 +132,8 @@ ASKED: Final = [
     ("suspended and due", suspended._GO_ON, (*READS, "me", [PEOPLE], [50], 50), 200),  # noqa: SLF001
     ("suspended and revoked", suspended._HURRY_REVOKED, (), 100),  # noqa: SLF001
     ("dead owners", leases._FORGET_DEAD, (["dead"],), 100),  # noqa: SLF001
+    ("old calls of the agent", agent_budget._FORGET_CALLS, (100,), 100),  # noqa: SLF001
+    ("old budgets of the agent", agent_budget._FORGET_BUDGETS, (100,), 100),  # noqa: SLF001
     ("parked", leases._PARKED, (FIRST, 2000), 3000),  # noqa: SLF001
     ("revoked", leases._READ, ("me",), 100),  # noqa: SLF001
     ("wake", settle._WAKE, ([GATE], 1, [], []), 200),  # noqa: SLF001

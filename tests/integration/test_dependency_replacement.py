@@ -54,9 +54,9 @@ def failed_call(providers: Providers, org: UUID, n: int, **request: Any) -> dict
 
 
 async def bindings(place: Site) -> list[dict[str, Any]]:
-    """What the results topic says of bindings, in order."""
+    """What the results topic says of bindings, in order; each once, for what a dead replica left is sent again."""
     read: list[Read] = await place.read(place.settings.kafka.results_topic)
-    return [one.event["data"] for one in read if one.event["type"] == TYPE]
+    return list({one.event["id"]: one.event["data"] for one in read if one.event["type"] == TYPE}.values())
 
 
 def changes(told: list[dict[str, Any]]) -> list[str]:

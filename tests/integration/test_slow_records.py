@@ -119,7 +119,7 @@ async def test_large_records_hold_the_loop_for_a_moment_at_most(embedded_place: 
     org = await place.organisation()
     names = ("keys passwordN", "keys that collide after redaction", "lists of secrets", "one list in a list")
     async with place.consumer() as running, loop_holds() as holds:
-        await place.publish(*(hostile(org, name, number) for number, name in enumerate(names)))
+        await place.publish(*(hostile(org, name, number, LONGEST // 2) for number, name in enumerate(names)))
         await running.settled(len(names))
     assert max(holds) < 0.5
 

@@ -34,6 +34,7 @@ from consumer.store import (
     untold,
     waiters,
 )
+from consumer.store.agent_budget import forget_budgets
 from consumer.store.aside import SetAside
 from consumer.store.backlog import BacklogCounts
 from consumer.store.breakers import BreakerStates
@@ -364,6 +365,7 @@ STATEMENTS: Final[Mapping[Callable[..., Awaitable[Any]], Callable[..., Awaitable
     rate_limits.open_failures_by_workflow: sick,
     rate_limits.forget: nothing,
     forget_unwatched: nothing,
+    forget_budgets: nothing,
     shadows_to_look_at: none_stand,
     take_answer_notes: none_answered,
     apply_owed: collect_debts,
