@@ -48,6 +48,7 @@ class Server:
         self.dag = f"/dags/{self.run['dag_id']}"
         self.path = f"{self.dag}/dagRuns/{self.run['dag_run_id']}"
         self.serve()
+        self.is_paused(False)
         pools = [recorded("airflow", "pool"), {"name": "default_pool", "slots": 128}]
         world.on("/pools", json_reply({"pools": pools, "total_entries": 2}))
 
@@ -58,6 +59,9 @@ class Server:
         for task in self.tasks:
             mapped = "" if task["map_index"] < 0 else f"/{task['map_index']}"
             self.world.on(f"{self.path}/taskInstances/{task['task_id']}{mapped}", json_reply(task))
+
+    def is_paused(self, paused: bool) -> None:
+        self.world.on(self.dag, json_reply({"dag_id": self.run["dag_id"], "is_paused": paused}))
 
     def task(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = next(task for task in self.tasks if task["task_id"] == name)
@@ -163,6 +167,28 @@ async def test_a_run_waits_only_where_nothing_else_of_it_is_under_way(world: Wor
     server.serve()
     seen = await here.seen(run_of("running"))
     assert (seen.phase, seen.waits_for) == (Phase.WAITING, WaitsFor.PERSON)
+
+
+async def test_a_run_of_a_paused_dag_waits_for_a_person(world: World, here: Ground) -> None:
+    server = Server(world, "unserved")
+    server.is_paused(True)
+    seen = await here.seen(run_of("unserved", "ship"))
+    assert (seen.phase, seen.waits_for) == (Phase.WAITING, WaitsFor.PERSON)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(reply, id=name)
+        for name, reply in (LIES | {"another": json_reply({"dag_id": "another", "is_paused": False})}).items()
+    ],
+)
+async def test_where_nothing_tells_whether_the_dag_is_paused_the_look_says_nothing(
+    world: World, here: Ground, answer: Reply
+) -> None:
+    server = Server(world, "unserved")
+    world.on(server.dag, answer)
+    assert isinstance(await here.look(run_of("unserved", "ship")), LookFailed)
 
 
 async def test_a_pool_without_slots_has_no_consumer(world: World, here: Ground) -> None:

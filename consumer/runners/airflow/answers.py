@@ -99,6 +99,13 @@ class TaskInstances(ServerModel):
     total_entries: int
 
 
+class AirflowDag(ServerModel):
+    """What the server says of a DAG itself."""
+
+    dag_id: str
+    is_paused: bool
+
+
 class AirflowPool(ServerModel):
     """A pool: how many tasks may run in it at once."""
 
@@ -118,9 +125,19 @@ class AirflowPools(ServerModel):
     pools: tuple[AirflowPool, ...]
 
 
+DAG: Final = TypeAdapter(AirflowDag)
 DAG_RUN: Final = TypeAdapter(DagRun)
 TASKS: Final = TypeAdapter(TaskInstances)
 POOLS: Final = TypeAdapter(AirflowPools)
+
+
+def stands_if_paused(found: DagRun, tasks: Sequence[TaskInstance]) -> bool:
+    """Return whether a run would stand still for no other reason than that somebody paused its DAG.
+
+    The scheduler begins nothing of a paused DAG; what a worker has by then goes on.
+    """
+    under_way = _RUNS.get(found.state) in {Phase.QUEUED, Phase.RUNNING}
+    return under_way and not any(_STEPS.get(task.said) is StepPhase.RUNNING for task in tasks)
 
 
 def is_of(run: RunRef, dag_id: str, found: DagRun | TaskInstance) -> bool:
@@ -129,9 +146,18 @@ def is_of(run: RunRef, dag_id: str, found: DagRun | TaskInstance) -> bool:
 
 
 def run_state(
-    run: RunRef, found: DagRun, tasks: Sequence[TaskInstance], pools: Sequence[AirflowPool], at: datetime | None
+    run: RunRef,
+    found: DagRun,
+    tasks: Sequence[TaskInstance],
+    pools: Sequence[AirflowPool],
+    at: datetime | None,
+    *,
+    paused: bool = False,
 ) -> RunState | LookFailed:
-    """Map a run and its tasks; a state that is not known here is LookFailed."""
+    """Map a run and its tasks; a state that is not known here is LookFailed.
+
+    `paused`: somebody paused its DAG, and it stands still until a person unpauses it.
+    """
     phase = _RUNS.get(found.state)
     unknown = next((task.said for task in tasks if task.said not in _STEPS), None)
     if phase is None or unknown is not None:
@@ -140,6 +166,8 @@ def run_state(
         )
     steps = tuple(map(_step_state, tasks))
     waits_for = _waits_for(steps) if phase is Phase.RUNNING else None
+    if paused and stands_if_paused(found, tasks):
+        waits_for = WaitsFor.PERSON
     task = next((task for task in tasks if task.step == run.step), None)
     times = (found.queued_at, found.start_date, found.end_date, *(one.since for one in tasks))
     return RunState(

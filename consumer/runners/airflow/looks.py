@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from consumer.runners.airflow.answers import (
+    DAG,
     DAG_RUN,
     POOLS,
     TASKS,
@@ -12,6 +13,7 @@ from consumer.runners.airflow.answers import (
     TaskInstance,
     is_of,
     run_state,
+    stands_if_paused,
     waits_in_pool,
 )
 from consumer.runners.airflow.place import AirflowPlace
@@ -44,7 +46,19 @@ class AirflowLook:
         told: tuple[DagRun | TaskInstance, ...] = (found, *tasks)
         if not all(is_of(self.run, self.place.dag_id, each) for each in told):
             return LookFailed(reason=f"the look: {ANOTHER}")
-        return run_state(self.run, found, tasks, await self._pools(tasks), server_time(result))
+        paused = await self._paused() if stands_if_paused(found, tasks) else False
+        if isinstance(paused, LookFailed):
+            return paused
+        pools = () if paused else await self._pools(tasks)
+        return run_state(self.run, found, tasks, pools, server_time(result), paused=paused)
+
+    async def _paused(self) -> bool | LookFailed:
+        """Query whether somebody paused the DAG; where that is not told, why the run stands still is not known."""
+        result = await self.api.send("GET", self.place.dag_path)
+        dag = parsed(result, DAG)
+        if dag is None:
+            return unseen(result)
+        return dag.is_paused if dag.dag_id == self.place.dag_id else LookFailed(reason=f"the look: {ANOTHER}")
 
     async def _pools(self, tasks: tuple[TaskInstance, ...]) -> tuple[AirflowPool, ...]:
         """Query all pools: those of other tasks tell whether it is one pool from which nothing is taken, or all."""

@@ -31,6 +31,15 @@ _STEPS: Final[Mapping[str, StepPhase]] = {
     "CANCELED": StepPhase.CANCELLED,
     "SKIPPED": StepPhase.SKIPPED,
 }
+_HOLDERS: Final = frozenset({"JOIN", "EXCLUSIVE_JOIN", "DO_WHILE"})
+"""Types of tasks that do nothing themselves: in progress for as long as other tasks are open."""
+_BY_SERVER: Final = _HOLDERS | {
+    *("DECISION", "DYNAMIC", "EVENT", "FORK", "FORK_JOIN", "FORK_JOIN_DYNAMIC", "HTTP", "HUMAN", "INLINE"),
+    *("JSON_JQ_TRANSFORM", "KAFKA_PUBLISH", "LAMBDA", "NOOP", "SET_VARIABLE", "START_WORKFLOW", "SUB_WORKFLOW"),
+    *("SWITCH", "TERMINATE", "WAIT"),
+}
+"""Types of tasks that the server itself takes; the type of a worker's task is its definition's name."""
+UNFINISHED: Final = frozenset({"SCHEDULED", "IN_PROGRESS"})
 _DONE: Final = frozenset({StepPhase.SUCCEEDED, StepPhase.SKIPPED})
 _MAKES_RUN_BUSY: Final = frozenset({StepPhase.QUEUED, StepPhase.RUNNING})
 _LATEST: Final = 253_402_300_799_000
@@ -132,7 +141,8 @@ def run_state(
     if phase is None or unknown is not None:
         said = (unknown or found.status)[:_SHOWN]
         return LookFailed(reason=f"the look: Conductor says {said!r}, which is not known here")
-    steps = tuple(_step_state(tries, at) for tries in found.tries.values())
+    server_is_next = phase is Phase.RUNNING and not any(map(_is_open_work, latest.values()))
+    steps = tuple(_step_state(tries, at, server_is_next=server_is_next) for tries in found.tries.values())
     waits_for = _waits_for(steps) if phase is Phase.RUNNING else None
     if found.status == "PAUSED":
         waits_for = WaitsFor.PERSON
@@ -175,20 +185,31 @@ def is_on_timer(task: ConductorTask, at: datetime | None) -> bool:
 
 def _has_workers(task: ConductorTask) -> bool:
     """Return whether workers outside the server take it; the server itself takes the others."""
-    return task.type in {"SIMPLE", task.definition}
+    return task.type not in _BY_SERVER and task.type in {"SIMPLE", task.definition}
+
+
+def _is_holder(task: ConductorTask) -> bool:
+    """Return whether a task is in progress only because others are."""
+    return task.type in _HOLDERS and task.status == "IN_PROGRESS"
+
+
+def _is_open_work(task: ConductorTask) -> bool:
+    return task.status in UNFINISHED and not _is_holder(task)
 
 
 def _queue(kind: str, domain: str | None) -> str:
     return f"{domain}:{kind}" if domain else kind
 
 
-def _step_state(of_it: Sequence[ConductorTask], at: datetime | None) -> StepState:
+def _step_state(of_it: Sequence[ConductorTask], at: datetime | None, *, server_is_next: bool) -> StepState:
+    """Map the tries of a task; a join or a loop works only where the server, and nothing else, is to go on."""
     task = of_it[-1]
     waits_for = _task_waits_for(task, at)
+    phase = StepPhase.BLOCKED if _is_holder(task) and not server_is_next else _STEPS[task.status]
     joined = task.input.get("joinOn") if task.type in {"JOIN", "EXCLUSIVE_JOIN"} else None
     return StepState(
         name=task.reference,
-        phase=_STEPS[task.status] if waits_for is None else StepPhase.WAITING,
+        phase=phase if waits_for is None else StepPhase.WAITING,
         said=task.said,
         attempts=sum(one.started > 0 for one in of_it),
         completions=sum(_STEPS.get(one.status) is StepPhase.SUCCEEDED for one in of_it),
@@ -222,9 +243,8 @@ def _task_waits_for(task: ConductorTask, at: datetime | None) -> WaitsFor | None
 
 
 def _waits_for(steps: Sequence[StepState]) -> WaitsFor | None:
-    """Return what a run waits for, where nothing else of it is under way; a join beside waits with it."""
-    busy = (step for step in steps if step.phase in _MAKES_RUN_BUSY and not step.needs)
-    if any(True for _ in busy):
+    """Return what a run waits for, where nothing else of it is under way; a join or a loop around it waits with it."""
+    if any(step.phase in _MAKES_RUN_BUSY for step in steps):
         return None
     waiting = [step.waits_for for step in steps if step.waits_for is not None]
     # A person comes first: who waits for one is told so.

@@ -9,7 +9,7 @@ from consumer.catalog import ConductorRunner
 from consumer.model import JsonObject
 from consumer.model.call import Ambiguous, Answer, CallResult
 from consumer.runners.answers import not_accepted
-from consumer.runners.conductor.answers import DEFINITION, ConductorRun, ConductorTask
+from consumer.runners.conductor.answers import DEFINITION, UNFINISHED, ConductorRun, ConductorTask
 from consumer.runners.conductor.looks import before_order
 from consumer.runners.contract import Accepted, OrderResult, Payload, Rejected, ReplaceDefinition, RunRef
 from consumer.runners.json_api import JsonApi, NotStarted, segment
@@ -18,7 +18,6 @@ from schemas.names import Effect
 
 _SUCCESSFUL: Final = range(200, 300)
 _RAN: Final = frozenset({"FAILED", "FAILED_WITH_TERMINAL_ERROR", "TIMED_OUT", "CANCELED"})
-_UNFINISHED: Final = frozenset({"SCHEDULED", "IN_PROGRESS"})
 _FAILED: Final = frozenset({"FAILED", "TIMED_OUT"})
 
 
@@ -72,7 +71,7 @@ class ConductorOrders:
             result = await self.api.send("DELETE", f"{self.path}?reason={quote(reason, safe='')}")
             return self._taken(result, "", "terminated")
         task = found.latest.get(self.run.step)
-        if task is None or task.status not in _UNFINISHED:
+        if task is None or task.status not in UNFINISHED:
             return Rejected(reason=f"the task is {'not there' if task is None else task.said}", conflict=True)
         return self._taken(await self.api.send("POST", "/tasks", _failure_of(task, reason)), task.task_id, "failed")
 
