@@ -145,7 +145,7 @@ class RunState:
     consumers: Mapping[str, int] = field(default_factory=dict, hash=False)
     """How many workers take from each queue; a queue that is not named is not known."""
     full: frozenset[str] = frozenset()
-    """Queues of which every place is taken: what waits there waits for its turn, and no worker is missing."""
+    """Queues of which every place is taken, or may be: what waits there waits for its turn; no worker is missing."""
     at: datetime | None = None
     """The engine's own clock at the look; None: the healer's is taken."""
 

@@ -64,7 +64,7 @@ class Suspicion:
     """Digest of where the run stands: its epoch, its watermark, and which steps are complete."""
     fence: str | None = None
     busiest: str | None = None
-    """The step that was begun most often of those that are not complete."""
+    """The step that was begun most often of those that are not complete, and wait for nothing from outside."""
     begun: int = 0
     """How often that one was begun."""
     completed: int = 0
@@ -84,8 +84,8 @@ _KEPT: Final = 200
 def suspect(seen: RunState, limits: RouteRepairLimits, now: datetime) -> Suspicion:
     """Return what a look says; `now` is the healer's clock, for an engine that does not tell its own."""
     cause, step, evidence = _name(seen, limits, seen.at or now)
-    open_steps = [one for one in seen.steps if one.phase is not StepPhase.SUCCEEDED]
-    busiest = max(open_steps, key=lambda one: (one.attempts or 0, one.name), default=None)
+    tried = [one for one in seen.steps if one.phase not in {StepPhase.SUCCEEDED, StepPhase.WAITING}]
+    busiest = max(tried, key=lambda one: (one.attempts or 0, one.name), default=None)
     return Suspicion(
         cause=cause,
         step=step,
@@ -220,7 +220,7 @@ def _queued(queued: list[StepState], seen: RunState, limits: RouteRepairLimits, 
             why = f"step {one.name[:_SHOWN]!r} waits in queue {queue[:_SHOWN]!r}, from which no worker takes"
             named = named or (Cause.NO_CONSUMER, one.name, why)
         elif queue in seen.full:
-            return None, one.name, f"all places of queue {str(queue)[:_SHOWN]!r} are taken: its turn will come"
+            return None, one.name, f"all places of queue {str(queue)[:_SHOWN]!r} may be taken: its turn will come"
         elif since is not None and since > limits.queued:
             why = f"step {one.name[:_SHOWN]!r} waits for a worker for {_words(since)}"
             named = named or (Cause.NOT_PICKED_UP, one.name, why)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
@@ -53,6 +53,12 @@ class TaskInDefinition(ServerModel):
     optional: bool = False
 
 
+class TaskKind(ServerModel):
+    """What is registered of a kind of tasks."""
+
+    at_once: int | None = Field(alias="concurrentExecLimit", default=None)
+
+
 class ConductorTask(ServerModel):
     """One try of one task of a workflow."""
 
@@ -70,12 +76,19 @@ class ConductorTask(ServerModel):
     callback_after: int = Field(alias="callbackAfterSeconds", default=0)
     domain: str | None = None
     input: dict[str, JsonValue] = Field(alias="inputData", default_factory=dict)
+    rate: int | None = Field(alias="rateLimitPerFrequency", default=None)
+    kind: TaskKind | None = Field(alias="taskDefinition", default=None)
     in_definition: TaskInDefinition | None = Field(alias="workflowTask", default=None)
 
     @property
     def said(self) -> str:
         """Conductor's own word for its state."""
         return self.status[:_SHOWN]
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether only so many of its kind are given to workers at once, or in a time."""
+        return bool(self.rate) or (self.kind is not None and bool(self.kind.at_once))
 
     @property
     def changed(self) -> int:
@@ -157,14 +170,14 @@ def run_state(
         last_sign_of_life=_moment(changed),
         steps=steps,
         consumers=consumers,
+        full=frozenset(_limited_queues(latest.values())),
         at=at,
     )
 
 
 def queues_of(found: ConductorRun) -> frozenset[str]:
     """Return the queues in which a task waits to be taken by a worker."""
-    waiting = (task for task in found.latest.values() if task.status == "SCHEDULED" and _has_workers(task))
-    return frozenset(_queue(task.definition or task.type, task.domain) for task in waiting)
+    return frozenset(_queue_of(task) for task in found.latest.values() if _waits_for_worker(task))
 
 
 def consumers_of(queues: Iterable[str], pollers: Sequence[Poller], at: datetime, within: timedelta) -> dict[str, int]:
@@ -197,6 +210,19 @@ def _is_open_work(task: ConductorTask) -> bool:
     return task.status in UNFINISHED and not _is_holder(task)
 
 
+def _waits_for_worker(task: ConductorTask) -> bool:
+    return task.status == "SCHEDULED" and _has_workers(task)
+
+
+def _limited_queues(tasks: Iterable[ConductorTask]) -> Iterator[str]:
+    """Give the queues of which all places may be taken, by the tasks of other runs: no call tells how many are."""
+    yield from (_queue_of(task) for task in tasks if task.is_limited and _waits_for_worker(task))
+
+
+def _queue_of(task: ConductorTask) -> str:
+    return _queue(task.definition or task.type, task.domain)
+
+
 def _queue(kind: str, domain: str | None) -> str:
     return f"{domain}:{kind}" if domain else kind
 
@@ -214,7 +240,7 @@ def _step_state(of_it: Sequence[ConductorTask], at: datetime | None, *, server_i
         attempts=sum(one.started > 0 for one in of_it),
         completions=sum(_STEPS.get(one.status) is StepPhase.SUCCEEDED for one in of_it),
         since=_moment(task.changed),
-        queue=_queue(task.definition or task.type, task.domain) if _has_workers(task) else None,
+        queue=_queue_of(task) if _has_workers(task) else None,
         heartbeat=_heartbeat(task),
         beats_within=timedelta(seconds=task.response_timeout),
         waits_for=waits_for,

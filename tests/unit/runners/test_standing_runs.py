@@ -70,6 +70,23 @@ def test_of_conductor_the_servers_own_task_has_no_workers_whatever_its_name_is(k
     assert suspect(silent, LIMITS, NOW).cause is None
 
 
+@pytest.mark.parametrize(
+    ("limit", "consumers", "cause"),
+    [
+        pytest.param({"taskDefinition": {"concurrentExecLimit": 2}}, 1, None, id="so many at once"),
+        pytest.param({"rateLimitPerFrequency": 10}, 1, None, id="so many in a time"),
+        pytest.param({"rateLimitPerFrequency": 10}, 0, Cause.NO_CONSUMER, id="limited, and nobody takes it"),
+        pytest.param({"taskDefinition": {"concurrentExecLimit": 0}}, 1, Cause.NOT_PICKED_UP, id="no limit"),
+        pytest.param({}, 1, Cause.NOT_PICKED_UP, id="nothing said"),
+    ],
+)
+def test_of_conductor_a_task_of_a_limited_kind_waits_for_its_turn(
+    limit: dict[str, Any], consumers: int, cause: Cause | None
+) -> None:
+    seen = look(task("ship", "SCHEDULED") | limit, consumers={"ship": consumers, "other": 1})
+    assert suspect(seen, LIMITS, NOW).cause is cause
+
+
 def dag_run(state: str, *states: str | None, paused: bool) -> RunState:
     run = airflow.DagRun(dag_id="d", dag_run_id="r1", state=state, queued_at=LONG_AGO, start_date=LONG_AGO)
     tasks = [

@@ -227,8 +227,28 @@ def test_two_looks_at_random_runs_always_end_and_name_a_cause_of_the_list_for_th
 def test_what_waits_is_never_touched(second: RunState, first: RunState) -> None:
     assume(second.phase not in (Phase.SUCCEEDED, Phase.CANCELLED, Phase.GONE))
     found = both(first, second)
+    running = [one for one in second.steps if one.phase is RUNNING]
+    if second.phase is Phase.RUNNING and running and all(one.worker_alive is False for one in running):
+        chosen = choose(found, second, RUN, LIMITS) if isinstance(found, NamedCause) else None
+        if isinstance(chosen, RouteChange):
+            assert chosen.step in {one.name for one in running}, (
+                "beside a lost worker, the branch that waits is touched"
+            )
+            assert chosen.ends_first in {None, chosen.step}
+        return
     assert isinstance(found, NamedCause)
     assert isinstance(choose(found, second, RUN, LIMITS), LeaveAlone)
+
+
+def test_a_branch_that_waits_for_its_next_try_is_not_wedged_beside_a_lost_worker() -> None:
+    lost = step("lost", RUNNING, worker_alive=False, attempts=1)
+    first, second = (
+        state(lost, step("retried", StepPhase.WAITING, waits_for=WaitsFor.TIMER, attempts=tries, queue="lonely"))
+        for tries in (8, 9)
+    )
+    found = both(first, second)
+    assert isinstance(found, NamedCause)
+    assert (found.cause, found.step) == (Cause.WORKER_LOST, "lost")
 
 
 @RUNS
