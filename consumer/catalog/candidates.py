@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from enum import StrEnum
 from typing import Annotated, ClassVar, Final, Literal, Self, TypeAlias
 
@@ -10,7 +10,6 @@ from pydantic import ConfigDict, Field, JsonValue, field_validator, model_valida
 
 from consumer.catalog.access import Organisations
 from consumer.catalog.declared import Declared
-from consumer.catalog.limits import micro_aud
 from consumer.catalog.runners.checks import FRAMING, TOKEN, fault, secrets_in
 from consumer.catalog.runners.http import CallTemplate
 from consumer.catalog.schema_autofix import Pointer
@@ -162,8 +161,10 @@ class Candidate(Declared):
 
     @property
     def price(self) -> MicroAud | None:
-        """The most that one call costs, in millionths."""
-        return None if self.price_aud is None else micro_aud(self.price_aud)
+        """The most that one call costs, in millionths: a part of one counts as a whole."""
+        if self.price_aud is None:
+            return None
+        return MicroAud(int((self.price_aud * 1_000_000).to_integral_value(ROUND_CEILING)))
 
     @property
     def secrets(self) -> frozenset[str]:

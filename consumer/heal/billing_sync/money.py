@@ -16,6 +16,8 @@ _USUAL: Final = 2
 _CURRENCY: Final = re.compile(r"[A-Za-z]{3}")
 _WHOLE: Final = re.compile(r"-?[0-9]{1,24}")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,24}(\.[0-9]{1,24})?(e[+-]?[0-9]{1,2})?")
+_WRITTEN: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,9})?")
+"""How an amount is written as a text; Python reads others too, such as `1_000`, that mean something else elsewhere."""
 _LARGEST: Final = 10**18
 """Far above any sum: what is beyond is an error of whoever wrote it."""
 
@@ -50,6 +52,8 @@ def minor_units(said: object, currency: str, unit: Unit) -> int:
         raise UnreadableAmount("its amount is no number")
     if unit == "minor" and isinstance(said, str) and not _WHOLE.fullmatch(said):
         raise UnreadableAmount("its amount is no whole number of minor units")
+    if isinstance(said, str) and not _WRITTEN.fullmatch(said):
+        raise UnreadableAmount("its amount is no number")
     try:
         amount = Decimal(said)
     except InvalidOperation as error:

@@ -6,7 +6,6 @@ from typing import Final, assert_never
 
 from consumer.catalog.candidates import Candidate, MovableCalls
 from consumer.catalog.dependencies import Dependency, Prefer, ReplacementRule
-from consumer.catalog.limits import micro_aud
 from consumer.heal.calls.earlier_tries import provably_not_run
 from consumer.model import Failure, MicroAud
 from schemas.context import RequestContext
@@ -79,9 +78,9 @@ def _broken(rule: ReplacementRule, candidate: Candidate) -> str | None:
     if lacks := sorted(set(rule.data_policy) - set(candidate.data_policy)):
         return f"it does not promise {', '.join(lacks)}"
     if rule.max_price_aud is not None:
-        if candidate.price is None:
+        if candidate.price_aud is None:
             return "it has no price, and a rule limits it"
-        if candidate.price > micro_aud(rule.max_price_aud):
+        if candidate.price_aud > rule.max_price_aud:
             return f"it costs {candidate.price_aud} AUD, above {rule.max_price_aud}"
     return None
 

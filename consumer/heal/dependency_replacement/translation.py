@@ -6,14 +6,14 @@ credentials above all, is between the caller and the first.
 
 from dataclasses import replace
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 from consumer.catalog.candidates import AnswerTranslation, Candidate, CandidateCall, LookTemplate
 from consumer.catalog.dependencies import Contract, Dependency, rest_below
 from consumer.heal.calls.body import Content, content_of
 from consumer.heal.calls.request import outbound
-from consumer.model import Json
+from consumer.model import Json, JsonObject
 from consumer.model.call import Answer, OutboundRequest
 from consumer.runners.templates import ABSENT, Found, UnfitValue, Values, json_bytes, render_call, render_document
 from schemas.context import RequestContext
@@ -109,13 +109,19 @@ def _other_wire(call: CandidateCall, request: RequestContext, rest: str, org_id:
     split = urlsplit(rest)
     document: Json = {
         "body": request.body,
-        "query": dict(parse_qsl(split.query, keep_blank_values=True)),
+        "query": _query(split.query),
         "path": split.path,
         "method": request.method,
     }
     values: dict[str, Found] = dict(_values(call, document))
     values |= {"org_id": str(org_id)} | ({"key": request.idempotency_key} if request.idempotency_key else {})
     return render_call(call, call.method, values, org_id=org_id)
+
+
+def _query(text: str) -> JsonObject:
+    """Return a query by its names; one that stands there more than once is a list of its values."""
+    given = parse_qs(text, keep_blank_values=True)
+    return {name: list[Json](values) if len(values) > 1 else values[0] for name, values in given.items()}
 
 
 def _values(declared: AnswerTranslation | CandidateCall, document: Json) -> Values:

@@ -285,3 +285,24 @@ def test_a_member_that_has_to_come_back_as_it_was_sent(asked: dict[str, Any], go
     said = broken_echo(declared.contract, request(body=asked), content_of(answer(got)))
     assert (said is not None) is broken
     assert "USD" not in str(said)
+
+
+@pytest.mark.parametrize(("price", "most"), [("0.1000004", "0.1"), ("0.0000004", "0"), ("0.0000005", "0")])
+def test_a_price_above_the_rule_by_less_than_a_millionth_is_above_it(price: str, most: str) -> None:
+    declared = dependency({"price_aud": price}, rules=[{"max_price_aud": most}])
+    assert broken_rule(declared, declared.candidates[0], failure({})) is not None
+    allowed = dependency({"price_aud": price}, rules=[{"max_price_aud": price}])
+    held = dearest(allowed, failure({}))
+    assert held is not None
+    assert Decimal(held) >= Decimal(price) * 1_000_000
+
+
+def test_a_query_with_a_name_twice_is_told_whole_or_not_at_all() -> None:
+    asked = request(url="https://first.example/v1/run?id=1&id=2")
+    values = {"ids": "/query/id"}
+    whole = dependency({"call": {"url": "https://c0.example/api", "body": {"ids": "{ids}"}, "values": values}})
+    call = candidate_call(whole, whole.candidates[0], asked, ORG)
+    assert call.body == b'{"ids":["1","2"]}'
+    in_url = dependency({"call": {"url": "https://c0.example/api/{ids}", "values": values}})
+    with pytest.raises(UnfitValue):
+        candidate_call(in_url, in_url.candidates[0], asked, ORG)
