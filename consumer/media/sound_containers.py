@@ -5,7 +5,7 @@ What was promised stands in the header (WAV, FLAC, the Xing frame of MP3, M4A's 
 Writers to a pipe do not know the length and leave a filler in its place: that promises nothing.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from consumer.media.image_containers import boxes
 from consumer.media.media_types import MediaType
@@ -36,27 +36,54 @@ def sound_promise(content: bytes, media_type: MediaType) -> Promise:
             return NOTHING
 
 
+class _Coding(NamedTuple):
+    align: int
+    """Bytes of a block."""
+    each: int
+    """Samples of a channel in a block."""
+
+
+_NO_CODING: Final = _Coding(0, 0)
+_ONE_IN_A_BLOCK: Final = frozenset({1, 3, 6, 7, 0xFFFE})
+"""PCM, floats, A-law, mu-law, extensible."""
+_MANY_IN_A_BLOCK: Final = frozenset({2, 0x11, 0x31})
+"""ADPCM of Microsoft and of IMA, GSM 6.10."""
+
+
 def _wav(content: bytes) -> Promise:
-    at, align, wide = 12, 0, None
+    at, coding, wide = 12, _NO_CODING, None
     while at + 8 <= len(content):
         kind, length = content[at : at + 4], int.from_bytes(content[at + 4 : at + 8], "little")
         body = at + 8
         if kind == b"ds64":
             wide = int.from_bytes(content[body + 8 : body + 16], "little")
         elif kind == b"fmt ":
-            align = int.from_bytes(content[body + 12 : body + 14], "little")
+            coding = _coding(content[body : body + length])
         elif kind == b"data":
             if wide is not None and length == 0xFFFF_FFFF:  # noqa: PLR2004 - RF64: see ds64
-                return _samples(wide, align, len(content) - body)
+                return _samples(wide, coding, len(content) - body)
             unknown = length >= _UNKNOWN_ABOVE or (length == 0 and body < len(content))
-            return NOTHING if unknown else _samples(length, align, len(content) - body)
+            return NOTHING if unknown else _samples(length, coding, len(content) - body)
         at = body + length + length % 2
     return Promise(broken="it has no samples")
 
 
-def _samples(promised: int, align: int, there: int) -> Promise:
+def _coding(head: bytes) -> _Coding:
+    """Read how a WAV's samples are packed: one of each channel in a block, as many as the head says, or unknown."""
+    tag, align = int.from_bytes(head[:2], "little"), int.from_bytes(head[12:14], "little")
+    if tag in _ONE_IN_A_BLOCK:
+        return _Coding(align, 1)
+    if tag in _MANY_IN_A_BLOCK:
+        return _Coding(align, int.from_bytes(head[18:20], "little"))
+    return _NO_CODING
+
+
+def _samples(promised: int, coding: _Coding, there: int) -> Promise:
     broken = f"it promises {promised} bytes of samples and has {there}" if promised > there else None
-    return Promise(broken=broken, frames=promised // align if align else None)
+    if not coding.align or not coding.each:
+        return Promise(broken=broken)
+    slack = coding.each if coding.each > 1 else 0  # the last block is filled up
+    return Promise(broken=broken, frames=promised // coding.align * coding.each, slack=slack)
 
 
 def _mp3(content: bytes) -> Promise:

@@ -103,6 +103,8 @@ TRUE_FILES: Final[Mapping[str, TrueFile]] = {
     "wav, 24 bits": speech(MediaType.WAV, lambda: encoded(voice(rate=48000), "wav", "pcm_s24le", rate=48000)),
     "wav, float": speech(MediaType.WAV, lambda: encoded(voice(), "wav", "pcm_f32le")),
     "wav, telephone": speech(MediaType.WAV, lambda: encoded(voice(rate=8000), "wav", "pcm_mulaw", rate=8000)),
+    "wav, adpcm": speech(MediaType.WAV, lambda: encoded(voice(), "wav", "adpcm_ms")),
+    "wav, adpcm of IMA": speech(MediaType.WAV, lambda: encoded(voice(), "wav", "adpcm_ima_wav")),
     "wav, from a stream": speech(MediaType.WAV, lambda: streamed(wav(voice()))),
     "mp3": speech(MediaType.MP3, lambda: encoded(voice(), "mp3", "libmp3lame"), seconds=SECONDS),
     "mp3, stereo": speech(
