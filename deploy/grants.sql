@@ -51,3 +51,4 @@ GRANT SELECT, INSERT, UPDATE ON heal_rewrite TO shw_service;
 GRANT SELECT ON deep_agent_workflows TO shw_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON heal_billing_event TO shw_service;
 GRANT EXECUTE ON FUNCTION shw_history() TO shw_service;
+GRANT EXECUTE ON FUNCTION shw_json_bytes(jsonb,bigint) TO shw_service;

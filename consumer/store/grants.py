@@ -57,6 +57,7 @@ PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     "deep_agent_workflows": ("SELECT",),
     "heal_billing_event": _ALL,
     "FUNCTION shw_history()": ("EXECUTE",),
+    "FUNCTION shw_json_bytes(jsonb,bigint)": ("EXECUTE",),
 }
 """By table, in the order of the migrations, then functions. UPDATE on `organizations` and `heal_turn` is for locks."""
 

@@ -26,7 +26,7 @@ from schemas.names import Budget
 # A row without a size came in while triggers were off: only such a one is measured here, and no content leaves it.
 _TRUE_SIZE: Final = """CASE WHEN f.size > 0 THEN f.size
        ELSE octet_length(f.workflow_name) + octet_length(f.failure_reason)
-            + coalesce(octet_length(f.context::text), 0) END"""
+            + shw_json_bytes(f.context, 67108864) END"""
 _TOO_LARGE: Final = f"(f.source IS NULL AND {_TRUE_SIZE} > (SELECT l.row_bytes FROM intake_member_limit l))"  # noqa: S608 - constants
 # By its key: of the many failures that were never asked for, nothing is found.
 _APPROVAL: Final = """(SELECT jsonb_build_object('state', a.state, 'step', a.valid_step, 'strategy', a.strategy,

@@ -25,6 +25,8 @@ MANY = (
     " SELECT $1, 'm' || n, 'timeout' FROM generate_series(1, $2::int) AS n"
 )
 MIB = 1024 * 1024
+LONG_NUMBERS = json.dumps(["NUMBER"] * 9_000).replace('"NUMBER"', "1e131071")
+"""A hundred KB as it is sent, and more as text than PostgreSQL holds in one value."""
 
 
 def nested(depth: int) -> str:
@@ -68,10 +70,19 @@ async def admin(database: str) -> AsyncIterator[Connection]:
         (lambda: ("w", "timeout", json.dumps({f"k{n}": n for n in range(500_000)})), ["too large", str(MIB)]),
         (lambda: ("w", "x" * 2 * MIB, "{}"), ["too large", str(MIB)]),
         (lambda: ("x" * 2 * MIB, "timeout", "{}"), ["too large", str(MIB)]),
+        (lambda: ("w", "timeout", LONG_NUMBERS), ["too large", str(MIB)]),
         (lambda: ("w", "timeout", nested(101)), ["nested too deep", "100"]),
         (lambda: ("w", "timeout", nested(3000)), ["nested too deep", "100"]),
     ],
-    ids=["10 MB of context", "500,000 keys", "reason", "name", "one level too deep", "3,000 levels"],
+    ids=[
+        "10 MB of context",
+        "500,000 keys",
+        "reason",
+        "name",
+        "numbers beyond any text",
+        "one level too deep",
+        "3,000 levels",
+    ],
 )
 async def test_a_row_that_is_too_large_or_too_deep_is_refused_with_what_is_allowed(
     database: str, admin: Connection, row: Callable[[], tuple[str, str, str]], says: list[str]
@@ -241,6 +252,19 @@ async def test_a_row_that_came_past_the_triggers_is_given_up_and_nothing_of_it_i
     assert max(read) < 10_000
     said = await place.db.fetch("SELECT details FROM workflow_heal_attempts WHERE details ->> 'code' = 'refused'")
     assert any("intake_member_limit" in row["details"] and "10000" in row["details"] for row in said)
+
+
+async def test_a_row_of_numbers_beyond_any_text_is_given_up_and_stops_no_other(embedded_place: Site) -> None:
+    place = embedded_place
+    org, other = await place.organisation(), await place.organisation()
+    async with place.db.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL session_replication_role = replica")
+        await connection.execute(INSERT, org, "numbers", "timeout", LONG_NUMBERS)
+        await connection.execute(INSERT, other, "honest", "timeout", "{}")
+    async with place.consumer() as running:
+        await until(lambda: place.is_settled(2))
+        await running.counted("shw_too_large_rows_total", 1)
+    assert await place.count("workflow_failures WHERE status = 'given_up' AND workflow_name = 'numbers'") == 1
 
 
 async def test_a_flood_of_members_pauses_nobody(embedded_place: Site, database: str) -> None:
