@@ -1,6 +1,7 @@
 """The platform's side: whether it has an event, its handler, an object as it has it, and its sums."""
 
 from collections import Counter
+from itertools import repeat
 from typing import Any, Final, Literal, TypeAlias
 
 from consumer.heal.billing_sync.money import UnreadableAmount, number_of
@@ -148,7 +149,7 @@ async def processor_sums(session: BillingSession, since: int) -> Sums:
     totals: Counter[TotalKey] = Counter()
     unreadable = 0
     for kind in session.wire.sums:
-        cursor, before = "", {""}
+        cursor, before, counted = "", {""}, set[str]()
         for _ in range(_MAX_PAGES):
             session.stay_in_window()
             body = await session.read_exact("processor", session.wire.sums_call(kind, since, cursor))
@@ -156,8 +157,13 @@ async def processor_sums(session: BillingSession, since: int) -> Sums:
                 page = session.wire.read_sums(kind, body)
             except UnreadableAnswer as error:
                 raise CannotGoOn("processor", str(error), after=None) from error
-            for key, units in page.amounts:
+            ids = repeat(None) if page.ids is None else page.ids
+            for object_id, (key, units) in zip(ids, page.amounts, strict=False):
+                if object_id in counted:
+                    continue
                 totals[key] += units
+                if object_id is not None:
+                    counted.add(object_id)
             unreadable += page.unreadable
             if page.next is None:
                 break

@@ -75,19 +75,20 @@ class StripeWire:
         """Read such a page."""
         items, counted = items_of(body, "/data"), self._account.sums[kind]
         at = SumList.model_construct(customer=counted.customer, currency="/currency", amount=counted.amount)
-        amounts, unreadable = [], 0
+        amounts, ids, unreadable = [], [], 0
         for item in items:
-            created = moment(value_at(item, "/created", None))
+            created, object_id = moment(value_at(item, "/created", None)), value_at(item, "/id", None)
             try:
                 customer, currency, units = amount_of(item, at)
             except UnreadableAmount:
                 created = None
-            if created is None:
+            if created is None or not isinstance(object_id, str):
                 unreadable += 1
                 continue
             key = customer, currency, period_of(created, self._account)
             amounts.append((key, -units if counted.minus else units))
-        return SumPage(amounts=tuple(amounts), unreadable=unreadable, next=_next(body, items))
+            ids.append(object_id)
+        return SumPage(amounts=tuple(amounts), ids=tuple(ids), unreadable=unreadable, next=_next(body, items))
 
     def _get(self, path: str, query: list[tuple[str, str]], cursor: str) -> OutboundRequest:
         # No `Stripe-Version`: each event is told in the version in which it was made, and objects in the account's own.

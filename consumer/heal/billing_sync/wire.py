@@ -50,6 +50,8 @@ class SumPage:
     """What one page adds to the sums."""
 
     amounts: tuple[tuple[TotalKey, int], ...]
+    ids: tuple[str, ...] | None = None
+    """Whose amounts they are, in the same order: what stands on two pages counts once. None: it is not told."""
     unreadable: int
     next: str | None
 

@@ -169,3 +169,19 @@ async def test_a_refund_that_is_there_in_another_state_is_not_touched_without_a_
     ended = await lives.heal()
     assert isinstance(ended, Healed), ended
     assert world.has["re_1"]["status"] == "pending"
+
+
+async def test_an_object_on_two_pages_counts_once() -> None:
+    def overlapping(_: str, path: str, answered: Answered) -> Answered:
+        if path != "/v1/invoices":
+            return answered
+        pages = world.asked.count("GET /v1/invoices")
+        listed = answered[1]["data"] or [world.objects["in_1"]]
+        return 200, {"object": "list", "data": listed, "has_more": pages % 2 == 1}, {}
+
+    world = missed(odd=overlapping)
+    assert isinstance(await Lives(world=world).heal(), Healed)
+    # What the platform has too much is not made up for by what was read twice.
+    world.extra.append(("cus_1", "usd", (NOW - 4 * DAY).strftime("%Y-%m"), 1))
+    ended = await Lives(world=world).heal()
+    assert isinstance(ended, NotHealed), ended
