@@ -111,7 +111,12 @@ class StepState:
 
     @property
     def has_begun(self) -> bool:
-        """Whether it may have begun: only what is known not to have begun has not."""
+        """Whether it may have begun: only what is known not to have begun has not.
+
+        A count of 0 beside a step that runs, or is complete, is no such word: an engine may count its retries.
+        """
+        if self.phase is StepPhase.RUNNING or self.times_completed > 0 or self.phase is StepPhase.SUCCEEDED:
+            return True
         if self.attempts is not None:
             return self.attempts > 0
         return self.phase not in {StepPhase.BLOCKED, StepPhase.QUEUED, StepPhase.SKIPPED}

@@ -110,6 +110,8 @@ def _rerun(found: NamedCause, seen: RunState, run: RunRef, limits: RouteRepairLi
     if name is None:
         return ForPerson(why="which step stands still is not known")
     state = seen.step(name)
+    if state is not None and state.phase is StepPhase.SUCCEEDED:
+        return ForPerson(why=f"step {name!r} is complete, and what is complete is not run again")
     still = found.cause in {Cause.HEARTBEAT_MISSING, Cause.NOT_PICKED_UP}
     return RouteChange(
         act=Act.RERUN,

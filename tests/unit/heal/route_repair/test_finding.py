@@ -336,3 +336,16 @@ def test_a_step_is_silent_only_beyond_what_its_engine_allows() -> None:
     beat, allowed = NOW - timedelta(minutes=30), timedelta(hours=1)
     assert isinstance(both(state(step("s", RUNNING, heartbeat=beat, beats_within=allowed))), NoCause)
     assert isinstance(both(state(step("s", RUNNING, heartbeat=beat))), NamedCause)
+
+
+def test_of_a_run_that_counts_as_failed_a_complete_step_is_not_run_again() -> None:
+    seen = state(step("s", DONE, attempts=1), phase=Phase.FAILED)
+    found = both(seen, seen)
+    assert isinstance(found, NamedCause)
+    assert isinstance(choose(found, seen, replace(RUN, step="s"), LIMITS), ForPerson)
+
+
+@pytest.mark.parametrize("phase", [DONE, RUNNING])
+def test_a_step_that_runs_or_is_complete_has_begun_whatever_its_count_says(phase: StepPhase) -> None:
+    assert step("s", phase, attempts=0).has_begun
+    assert step("s", StepPhase.QUEUED, attempts=0, completions=1).has_begun
