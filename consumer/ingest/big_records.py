@@ -23,7 +23,7 @@ from consumer.redact.pointers import DeclaredPlaces
 from consumer.workers.pool import WorkEnd, WorkEnded, WorkerLimits, WorkerPool, worker_pool
 from schemas.names import PoisonReason
 
-BIG_BYTES: Final = 32 * 1024
+BIG_BYTES: Final = 16 * 1024
 BIG_PARTS: Final = 2000
 """Signs between the parts of a record: commas and opening brackets."""
 _SURELY_SMALL: Final = 8 * 1024

@@ -53,6 +53,11 @@ def test_an_ordinary_event_is_read_where_it_is() -> None:
     assert is_big(b"[" * 8200)
 
 
+@pytest.mark.parametrize("name", ["text with names before values", "text with json web tokens", "lists of secrets"])
+def test_a_record_full_of_secrets_goes_to_a_worker_before_it_holds_the_loop_too_long(name: str) -> None:
+    assert is_big(hostile_event(BUILDERS[name](20_000)))
+
+
 async def test_a_worker_reads_a_record_as_this_process_does(workers: RecordWorkers) -> None:
     for name in SOME:
         one = record(hostile_event(BUILDERS[name](60_000)))
