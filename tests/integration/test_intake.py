@@ -51,7 +51,7 @@ async def test_a_batch_is_bounded_by_bytes_and_nothing_falls_out_of_it(embedded_
     org = await place.organisation()
     names = [f"f{n}" for n in range(12)]
     many = [
-        event(org, name, workflow_name=name, failure_reason="voice is silent", context={"text": "x" * 30_000})
+        event(org, name, workflow_name=name, failure_reason="voice is silent", context={"text": "x" * 15_000})
         for name in names
     ]
     await place.publish(*many)

@@ -325,9 +325,11 @@ async def test_killed_again_and_again_beside_a_platform_that_writes() -> None:
 async def test_mutant_that_does_not_look_first(monkeypatch: pytest.MonkeyPatch) -> None:
     real = platform.has_event
     seen = set[tuple[int, str]]()
+    sessions: list[Any] = []  # kept, so that no other one gets the id of one that is gone
 
     async def only_after(session: Any, event: Any) -> bool:  # noqa: ANN401 - as the real one
         if (id(session), event.id) not in seen:
+            sessions.append(session)
             seen.add((id(session), event.id))
             return False
         return await real(session, event)
