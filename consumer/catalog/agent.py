@@ -5,11 +5,11 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import Field, JsonValue, field_validator, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from consumer.catalog.declared import Declared
 from consumer.catalog.limits import micro_aud
-from consumer.catalog.runners.checks import check_address, check_headers, fault, secrets_in
+from consumer.catalog.runners.checks import Address, SentHeaders, fault, secrets_in
 from consumer.model.token_budget import TokenLimits, TokenPrice
 
 Tokens: TypeAlias = Annotated[int, Field(ge=1, le=10_000_000_000)]
@@ -39,8 +39,8 @@ class AgentTokens(Declared):
 class AgentModel(Declared):
     """A model behind OpenAI's wire (`POST {api}/chat/completions`), whoever serves it, and its budget."""
 
-    api: str
-    headers: dict[str, str] = Field(default_factory=dict)
+    api: Address
+    headers: SentHeaders = Field(default_factory=dict)
     """Sent with each call, such as `authorization: Bearer secret://OPENAI`."""
     model: Annotated[str, Field(min_length=1, max_length=256)]
     price: AgentPrice
@@ -54,16 +54,6 @@ class AgentModel(Declared):
     reservation is never too small. A larger number reserves less, and is an estimate."""
     timeout: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(minutes=5))] = timedelta(minutes=2)
     """Timeout of one call, connect to last byte; a call that is cut off may be charged, and counts so."""
-
-    @field_validator("api")
-    @classmethod
-    def _check_api(cls, api: str) -> str:
-        return check_address(api)
-
-    @field_validator("headers")
-    @classmethod
-    def _check_headers(cls, headers: dict[str, str]) -> dict[str, str]:
-        return check_headers(headers)
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:

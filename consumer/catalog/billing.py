@@ -10,11 +10,11 @@ from fnmatch import fnmatchcase
 from typing import Annotated, ClassVar, Final, Literal, Self, TypeAlias
 from uuid import UUID
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from consumer.catalog.access import Organisations, among
 from consumer.catalog.declared import Declared
-from consumer.catalog.runners.checks import check_address, check_headers, fault, secrets_in
+from consumer.catalog.runners.checks import Address, SentHeaders, fault, secrets_in
 from consumer.catalog.runners.http import CallTemplate
 from consumer.catalog.schema_autofix import Pointer
 from consumer.catalog.templates import Placeholder, read_url
@@ -229,23 +229,13 @@ class StripeAccount(BillingAccountBase):
     """An account at Stripe, or at what speaks as Stripe does."""
 
     kind: Literal["stripe"]
-    url: str = "https://api.stripe.com"
-    headers: dict[str, str] = Field(default_factory=dict)
+    url: Address = "https://api.stripe.com"
+    headers: SentHeaders = Field(default_factory=dict)
     """Its credential: `authorization: Bearer secret://NAME`."""
     sums: Annotated[dict[ObjectType, StripeObjects], Field(min_length=1)]
     """What the sums are made of, by type."""
     paths: dict[ObjectType, str] = Field(default_factory=dict)
     """Where objects of further types are, below `/v1/`."""
-
-    @field_validator("url")
-    @classmethod
-    def _check_url(cls, url: str) -> str:
-        return check_address(url)
-
-    @field_validator("headers")
-    @classmethod
-    def _check_headers(cls, headers: dict[str, str]) -> dict[str, str]:
-        return check_headers(headers)
 
     @model_validator(mode="after")
     def _check_sums(self) -> Self:

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from consumer.catalog.access import Organisations
 from consumer.catalog.declared import Declared
-from consumer.catalog.runners.checks import check_address, check_headers, fault, secrets_in
+from consumer.catalog.runners.checks import Address, SentHeaders, fault, secrets_in
 from consumer.catalog.runners.http import CallTemplate, Status
 from consumer.catalog.runners.run_look import Pointer
 from consumer.catalog.templates import read_template, secret_names
@@ -44,7 +44,7 @@ class S3Place(Declared):
     """A bucket that speaks S3's protocol; requests are signed with Signature Version 4."""
 
     kind: Literal["s3"]
-    endpoint: str
+    endpoint: Address
     """Its address, such as `https://s3.eu-central-1.amazonaws.com`."""
     bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
     region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")] = "us-east-1"
@@ -55,8 +55,6 @@ class S3Place(Declared):
     session_token: Annotated[str, Field(pattern=r"^secret://[A-Za-z0-9_.-]{1,128}$")] | None = None
     addressing: Literal["path", "host"] = "path"
     """Whether the bucket stands in the path or before the host."""
-
-    _base = field_validator("endpoint")(check_address)
 
     @property
     def base(self) -> str:
@@ -76,17 +74,10 @@ class WebPlace(Declared):
     """A server that takes files by PUT and answers with an ETag."""
 
     kind: Literal["http"]
-    base: str
+    base: Address
     """The URL that keys are appended to."""
-    headers: dict[str, str] = Field(default_factory=dict)
+    headers: SentHeaders = Field(default_factory=dict)
     """Sent with each call, such as `authorization: Bearer secret://MEDIA`."""
-
-    _base = field_validator("base")(check_address)
-
-    @field_validator("headers")
-    @classmethod
-    def _check_headers(cls, headers: dict[str, str]) -> dict[str, str]:
-        return check_headers(headers)
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -186,7 +177,7 @@ class DeclaredMediaStore(Declared):
     place: Annotated[S3Place | WebPlace, Field(discriminator="kind")]
     object_key: str = "sha256/{digest}"
     pointer: Annotated[AssetPointer, Field(discriminator="kind")] = KeyPointer()
-    public: str
+    public: Address
     """The URL that users' keys are appended to: what they get there is the proof."""
     public_key: str | None = None
     """Key of an asset at `public`; None: its key in the place."""
@@ -196,8 +187,6 @@ class DeclaredMediaStore(Declared):
     organisations: Organisations = "*"
     timeout: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(minutes=5))] = timedelta(seconds=30)
     """Timeout of one call, connect to last byte."""
-
-    _base = field_validator("public")(check_address)
 
     @field_validator("object_key", "public_object_key")
     @classmethod

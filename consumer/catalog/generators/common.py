@@ -3,11 +3,11 @@
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from consumer.catalog.declared import Declared
 from consumer.catalog.generators.price import Price
-from consumer.catalog.runners.checks import check_address, check_headers, fault, secrets_in
+from consumer.catalog.runners.checks import Address, SentHeaders, fault, secrets_in
 
 Size = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$")]
 ParameterName = Annotated[str, Field(pattern=r"^[a-z_]{1,64}$")]
@@ -51,20 +51,10 @@ class GeneratorBase(Declared):
 class ApiGenerator(GeneratorBase):
     """Base of a generator with a wire of its own: the address of its API, its headers and its model."""
 
-    api: str
-    headers: dict[str, str] = Field(default_factory=dict)
+    api: Address
+    headers: SentHeaders = Field(default_factory=dict)
     """Sent with each call, such as `authorization: Bearer secret://OPENAI`."""
     model: Annotated[str, Field(min_length=1, max_length=256)]
-
-    @field_validator("api")
-    @classmethod
-    def _check_api(cls, api: str) -> str:
-        return check_address(api)
-
-    @field_validator("headers")
-    @classmethod
-    def _check_headers(cls, headers: dict[str, str]) -> dict[str, str]:
-        return check_headers(headers)
 
     @model_validator(mode="after")
     def _check_model(self) -> Self:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Final, NoReturn, TypeAlias
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from consumer.catalog.templates import Template, header_fault, read_url, secret_names
@@ -43,6 +43,10 @@ def check_headers(headers: dict[str, str]) -> dict[str, str]:
         if header_fault(Template(parts=(text,))):
             fault("a header's value is printable ASCII", name)
     return headers
+
+
+Address: TypeAlias = Annotated[str, AfterValidator(check_address)]
+SentHeaders: TypeAlias = Annotated[dict[str, str], AfterValidator(check_headers)]
 
 
 def fault(why: str, *path: int | str) -> NoReturn:

@@ -3,35 +3,25 @@
 from datetime import timedelta
 from typing import Annotated, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from consumer.catalog.declared import Declared
-from consumer.catalog.runners.checks import FRAMING, check_address, check_headers, fault, secrets_in
+from consumer.catalog.runners.checks import FRAMING, Address, SentHeaders, fault, secrets_in
 from consumer.catalog.runners.token import DescribedToken
 
 
 class EngineServer(Declared):
     """The server of a workflow engine, called by its own API."""
 
-    api: str
+    api: Address
     """Its API's address, such as `https://engine.example.com/api`."""
-    headers: dict[str, str] = Field(default_factory=dict)
+    headers: SentHeaders = Field(default_factory=dict)
     """Sent with each call, such as `authorization: Bearer secret://ENGINE`."""
     token: DescribedToken | None = None
     """The token that each call carries, where the server wants one that it issues itself."""
     timeout: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(minutes=5))] = timedelta(seconds=10)
     """Timeout of one call, connect to last byte."""
     response_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 1024 * 1024
-
-    @field_validator("api")
-    @classmethod
-    def _check_api(cls, api: str) -> str:
-        return check_address(api)
-
-    @field_validator("headers")
-    @classmethod
-    def _check_headers(cls, headers: dict[str, str]) -> dict[str, str]:
-        return check_headers(headers)
 
     @model_validator(mode="after")
     def _check_token(self) -> Self:

@@ -9,7 +9,7 @@ from urllib.parse import quote_plus
 from pydantic import Field, field_validator
 
 from consumer.catalog.declared import Declared
-from consumer.catalog.runners.checks import HeaderName, check_address, check_headers, fault, secrets_in
+from consumer.catalog.runners.checks import Address, HeaderName, SentHeaders, fault, secrets_in
 from consumer.catalog.runners.run_look import Pointer
 from consumer.catalog.templates import read_url
 
@@ -21,8 +21,8 @@ class TokenRequest(Declared, ABC):
     """What all kinds of tokens have: where one is fetched, where it stands in the answer, and how it is sent."""
 
     media_type: ClassVar[str]
-    url: str
-    headers: dict[str, str] = Field(default_factory=dict)
+    url: Address
+    headers: SentHeaders = Field(default_factory=dict)
     """Sent when the token is fetched, such as `authorization: Basic secret://CLIENT`."""
     token: Pointer = "/access_token"  # noqa: S105 - where it stands
     """Pointer to the token in the answer."""
@@ -34,16 +34,6 @@ class TokenRequest(Declared, ABC):
     """Header of the engine's calls in which it is sent."""
     scheme: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,32}$")] = "Bearer"
     """Word before it; empty: none."""
-
-    @field_validator("url")
-    @classmethod
-    def _check_url(cls, url: str) -> str:
-        return check_address(url)
-
-    @field_validator("headers")
-    @classmethod
-    def _check_headers(cls, headers: dict[str, str]) -> dict[str, str]:
-        return check_headers(headers)
 
     @property
     def origin(self) -> str:
