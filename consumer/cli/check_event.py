@@ -4,31 +4,14 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import assert_never
 
+from consumer.analysis.explained_plan import plan_as_json, rung_as_json
 from consumer.catalog import Catalog, Catalogs
 from consumer.cli.diagnose import diagnosed
 from consumer.diagnose import diagnose
 from consumer.ingest.decode import AdmissionRules, decode
 from consumer.ingest.event_batches import split_batch
-from consumer.model import (
-    Adopt,
-    Ask,
-    DeadLetter,
-    Failure,
-    Heal,
-    Json,
-    JsonObject,
-    OrgId,
-    PassedOver,
-    Plan,
-    Record,
-    Refuse,
-    RungName,
-    Wait,
-    in_aud,
-    original_position,
-)
+from consumer.model import DeadLetter, Failure, Heal, Json, JsonObject, OrgId, Record, Refuse, original_position
 from consumer.plan.planner import Planner
 from consumer.service.catalog_file import read_catalog
 from consumer.service.strategies import installed_strategies
@@ -100,8 +83,8 @@ async def _check_one(
         "organisation": "exists" if with_database else "not checked",
         "diagnosis": {k: v for k, v in diagnosed(decoded.failure_reason, decoded.context).items() if k != "strategy"},
         "strategy": plan.strategy.value,
-        "plan": _plan(plan),
-        "ladder": [_rung(strategy, passed_over) for strategy, passed_over in ladder],
+        "plan": plan_as_json(plan),
+        "ladder": [rung_as_json(rung, passed_over) for rung, passed_over in ladder],
         "missing_fields": list(plan.missing) if isinstance(plan, Refuse) else [],
         "redactions": list(decoded.redactions),
         "mended_characters": decoded.mended,
@@ -127,47 +110,3 @@ def _failure_fields(failure: Failure) -> JsonObject:
         "workflow_name": failure.workflow_name,
         "detected_at": failure.detected_at.isoformat(),
     }
-
-
-def _rung(rung: RungName, passed_over: PassedOver | None) -> JsonObject:
-    if passed_over is None:
-        return {"strategy": str(rung), "may_act": True}
-    return {
-        "strategy": str(rung),
-        "may_act": False,
-        "code": passed_over.code.value,
-        "reason": passed_over.reason,
-        "missing_fields": list(passed_over.missing),
-    }
-
-
-def _plan(plan: Plan) -> JsonObject:
-    match plan:
-        case Heal():
-            return {
-                "decision": "heal",
-                "scope": plan.intent.scope,
-                "effect": plan.intent.effect.value,
-                "dependency": plan.intent.dependency,
-                "reads_back": plan.intent.reads_back,
-                "idempotency_key": plan.intent.idempotency_key,
-                "window_seconds": plan.intent.window.total_seconds(),
-                "credits_held_aud": in_aud(plan.hold),
-                "catalog_version": plan.catalog_version,
-            }
-        case Refuse():
-            return {
-                "decision": "refuse",
-                "code": plan.code.value,
-                "reason": plan.reason,
-                "catalog_version": plan.catalog_version,
-            }
-        case Ask(heal=planned, request=request):
-            asked: JsonObject = {"decision": "ask", "plan_hash": request.plan_hash, "why": list(request.why)}
-            return {**_plan(planned), **asked}
-        case Wait():
-            return {"decision": "wait", "reason": plan.reason, "catalog_version": plan.catalog_version}
-        case Adopt():
-            return {"decision": "adopt", "attempt": str(plan.attempt_id), "catalog_version": plan.catalog_version}
-        case _:
-            assert_never(plan)

@@ -105,7 +105,7 @@ async def _print_attempts(failure_id: FailureId, *, as_json: bool) -> ExitCode:
         return ExitCode.NO
     if as_json:
         for attempt in found:
-            print_json(_as_json(attempt))
+            print_json(attempt_as_json(attempt))
     else:
         print_rows(_ATTEMPT_COLUMNS, map(_as_row, found))
     due = f", due at {stands.due_at}" if stands.due_at and stands.status is not Status.NEEDS_PERSON else ""
@@ -135,7 +135,7 @@ async def _heal(failure_id: FailureId, wait: float | None, by: str | None) -> Ex
         if wait is None or asked.result is not HealRequestResult.DUE:
             return code
         attempt = await _wait_for_attempt(pool, failure_id, asked.step, wait)
-    print_json(_as_json(attempt))
+    print_json(attempt_as_json(attempt))
     return ExitCode.OK if attempt.result == Result.SUCCESS else ExitCode.NO
 
 
@@ -187,7 +187,8 @@ def _as_cause_row(cause: FailureCause) -> list[object]:
     return [row[name] for name in _CAUSE_COLUMNS]
 
 
-def _as_json(attempt: ReportedAttempt) -> JsonObject:
+def attempt_as_json(attempt: ReportedAttempt) -> JsonObject:
+    """Return an attempt with its details, without what looks like a secret."""
     return asdict(attempt) | {"id": str(attempt.id), "details": _details(attempt)}
 
 

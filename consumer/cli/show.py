@@ -1,19 +1,26 @@
-"""`shw show`: where a failure stands, what the heal under way on it waits for and has kept, and what can be done."""
+"""`shw show`: all that is known of a failure: what came in, diagnosis, plan, attempts and decisions, and what to do."""
 # --help must not wait for the database's driver to be imported.
 # ruff: noqa: PLC0415
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Final
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from uuid import UUID
 
 import typer
 
 from consumer.cli.exits import ExitCode, say
-from consumer.cli.options import end
+from consumer.cli.options import AsJson, end
 from schemas.names import Status
 
 if TYPE_CHECKING:
-    from consumer.model import JsonObject
+    from consumer.model import Failure, FailureId, JsonObject
+    from consumer.store.attempts import ReportedAttempt
+    from consumer.store.decisions import KeptDecision
+    from consumer.store.heal_requests import KeptRequest
+    from consumer.store.pool import Connection
     from consumer.store.reports import FailureState
     from consumer.store.shown_heals import HealUnderWay
 
@@ -37,38 +44,83 @@ def add_show(app: typer.Typer) -> None:
     app.command("show")(show_failure)
 
 
-def show_failure(failure_id: Annotated[UUID, typer.Argument(metavar="ID", help="The failure.")]) -> None:
-    """Print where a failure stands and what its heal waits for and has kept, as JSON; then what can be done.
+def show_failure(
+    failure_id: Annotated[UUID, typer.Argument(metavar="ID", help="The failure.")], as_json: AsJson = False
+) -> None:
+    """Show a failure: request and context without secrets, diagnosis, plan, attempts, decisions, and what to type next.
 
-    Of billing that was out of step also what the last heal has found: missing, applied, and what differs.
+    The plan is what would be done now by the catalog of SHW_CATALOG. Of billing that was out of step also what the last
+    heal has found: missing, applied, and what differs.
     """
-    end(asyncio.run(_show(failure_id)))
+    end(asyncio.run(_show(failure_id, as_json=as_json)))
 
 
-async def _show(failure_id: UUID) -> ExitCode:
+async def _show(failure_id: UUID, *, as_json: bool) -> ExitCode:
     from consumer.cli.database import open_database
+    from consumer.cli.failure_page import failure_page
     from consumer.cli.tables import print_json
     from consumer.model import FailureId
     from consumer.redact import redact_text
     from consumer.store.billing_events import last_report
     from consumer.store.pool import transaction
-    from consumer.store.reports import failure_state
-    from consumer.store.shown_heals import heal_under_way
 
     async with open_database() as pool, transaction(pool) as connection:
-        stands = await failure_state(connection, FailureId(failure_id))
-        heal = await heal_under_way(connection, FailureId(failure_id))
+        stored = await _read(connection, FailureId(failure_id))
         report = await last_report(connection, FailureId(failure_id))
-    if stands is None:
+    if stored is None:
         say(f"No failure {failure_id} in this database: `shw failures` lists what there is.")
         return ExitCode.NO
-    print_json(_as_json(failure_id, stands, heal))
-    for line in (*_next_steps(failure_id, stands, heal), *map(redact_text, report)):
+    page = _as_json(failure_id, stored) | await _planned(stored)
+    if as_json:
+        print_json(page)
+    else:
+        sys.stdout.write(failure_page(page))
+    for line in (*_next_steps(failure_id, stored.stands, stored.heal), *map(redact_text, report)):
         say(line)
     return ExitCode.OK
 
 
-def _as_json(failure_id: UUID, stands: "FailureState", heal: "HealUnderWay | None") -> "JsonObject":
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stored:
+    stands: "FailureState"
+    failure: "Failure | None"
+    """None where it is too large to be read."""
+    heal: "HealUnderWay | None"
+    attempts: "Sequence[ReportedAttempt]"
+    decisions: "Sequence[KeptDecision]"
+    requests: "Sequence[KeptRequest]"
+
+
+async def _read(connection: "Connection", failure_id: "FailureId") -> _Stored | None:
+    from consumer.store.approvals import failure_of
+    from consumer.store.attempts import attempts_of
+    from consumer.store.decisions import decisions_of
+    from consumer.store.heal_requests import requests_of
+    from consumer.store.reports import failure_state
+    from consumer.store.shown_heals import heal_under_way
+
+    stands = await failure_state(connection, failure_id)
+    if stands is None:
+        return None
+    return _Stored(
+        stands=stands,
+        failure=await failure_of(connection, failure_id),
+        heal=await heal_under_way(connection, failure_id),
+        attempts=await attempts_of(connection, failure_id),
+        decisions=await decisions_of(connection, failure_id),
+        requests=await requests_of(connection, failure_id),
+    )
+
+
+def _as_json(failure_id: UUID, stored: _Stored) -> "JsonObject":
+    from consumer.cli.failures import attempt_as_json
+    from consumer.cli.next_commands import next_commands
+
+    stands = stored.stands
+    attempts = [attempt_as_json(one) for one in stored.attempts]
+    last = next((one["details"] for one in attempts if one["step"] is not None), None)
+    last_code = last.get("code") if isinstance(last, dict) else None
+    commands = next_commands(failure_id, stands.status, stored.heal, str(last_code) if last_code else None)
     return {
         "id": str(failure_id),
         "status": stands.status,
@@ -79,8 +131,76 @@ def _as_json(failure_id: UUID, stands: "FailureState", heal: "HealUnderWay | Non
         "waits_on": stands.waits_on,
         "received_at": stands.received_at,
         "due_at": stands.due_at,
-        "heal": _heal_as_json(heal) if heal is not None else None,
+        **_what_came_in(stored.failure),
+        "heal": _heal_as_json(stored.heal) if stored.heal is not None else None,
+        "attempt_list": list(attempts),
+        "decisions": [asdict(one) for one in stored.decisions],
+        "heal_requests": [asdict(one) for one in stored.requests],
+        "next": [asdict(one) for one in commands],
     }
+
+
+def _what_came_in(failure: "Failure | None") -> "JsonObject":
+    """Return the failure as it was sent, redacted once more: a member's row may have been inserted a moment ago."""
+    from consumer.cli.diagnose import diagnosed
+    from consumer.redact import redact_json
+
+    if failure is None:
+        return {"too_large": True, "request": None, "context": {}, "diagnosis": None}
+    told: JsonObject = {
+        "org_id": str(failure.org_id),
+        "workflow_name": failure.workflow_name,
+        "source": failure.source,
+        "detected_at": failure.detected_at.isoformat(),
+        "failure_reason": failure.failure_reason,
+        "context": dict(failure.context),
+    }
+    clean: Any = redact_json(dict(told))[0]
+    context = dict(clean.pop("context"))
+    diagnosis = diagnosed(str(clean["failure_reason"]), context)
+    return {
+        **clean,
+        "too_large": False,
+        "request": context.pop("request", None),
+        "context": context,
+        "diagnosis": diagnosis,
+    }
+
+
+async def _planned(stored: _Stored) -> "JsonObject":
+    """Return what would be done about it now, and why each other rung may not act."""
+    from datetime import UTC, datetime
+
+    from consumer.analysis.explained_plan import plan_as_json, rung_as_json
+    from consumer.catalog import Catalogs
+    from consumer.diagnose import diagnose
+    from consumer.errors import ConfigError
+    from consumer.plan.planner import Planner
+    from consumer.redact import redact_json
+    from consumer.service.catalog_file import read_catalog
+    from consumer.service.strategies import installed_strategies
+    from consumer.settings import read_settings
+
+    none: JsonObject = {"plan": None, "no_plan": None, "strategy": None, "ladder": []}
+    if stored.failure is None or stored.stands.status is Status.RESOLVED:
+        return none
+    try:
+        catalog = read_catalog(read_settings().catalog)
+    except ConfigError as error:
+        return none | {"no_plan": str(error)}
+    failure, now = stored.failure, datetime.now(UTC)
+    diagnosis = diagnose(failure.failure_reason, failure.context)
+    async with installed_strategies(Catalogs(catalog), connections=1) as strategies:
+        planner = Planner(rungs=strategies, catalog=catalog)
+        plan, ladder = planner.plan(failure, diagnosis, now), planner.rungs_for(failure, diagnosis, now)
+    told: JsonObject = {
+        "plan": plan_as_json(plan),
+        "no_plan": None,
+        "strategy": plan.strategy.value,
+        "ladder": [rung_as_json(rung, passed_over) for rung, passed_over in ladder],
+    }
+    clean: Any = redact_json(dict(told))[0]
+    return dict(clean)
 
 
 def _heal_as_json(heal: "HealUnderWay") -> "JsonObject":

@@ -86,7 +86,7 @@ async def test_a_strategy_from_outside_is_shown_while_it_waits_and_looks_when_it
     async with place.consumer({NAME: Renders(calls=calls, kind=Effect.UNSAFE)}) as running:
         await until(lambda: suspended(place))
         one = await failure_id(place)
-        (shown,) = (ran := await shw_at(place, "show", one)).json
+        (shown,) = (ran := await shw_at(place, "show", one, "--json")).json
         heal = shown["heal"]
         assert (shown["status"], heal["strategy"], heal["stands"]) == ("pending", "auto-retry", "suspended")
         assert (heal["waits_for"], heal["suspensions"]) == ("job-1 is rendering", 1)
@@ -291,7 +291,7 @@ async def test_a_heal_whose_strategy_was_uninstalled_is_shown_as_overdue_and_the
     others = {StrategyName.SCHEMA_AUTOFIX: Scripted(heals=_never, name=StrategyName.SCHEMA_AUTOFIX)}
     async with place.in_another_group().consumer(others) as running:
         row = (await running.settled(1))["w"]
-        (shown,) = (ran := await shw_at(place, "show", one)).json
+        (shown,) = (ran := await shw_at(place, "show", one, "--json")).json
     assert row["status"] == "needs_person"
     assert (shown["heal"]["stands"], shown["heal"]["state"]["job_id"]) == ("parked", "job-w")
     assert "Look at the other system for what it has kept" in ran.err
@@ -334,7 +334,7 @@ async def test_what_is_shown_of_no_failure_and_of_one_without_a_heal_is_plain(em
     await place.publish(event(await place.organisation(), "1", workflow_name="w"))
     async with place.consumer(scripted(hangs)) as one:
         await running.wait()
-        (shown,) = (ran := await shw_at(place, "show", await failure_id(place))).json
+        (shown,) = (ran := await shw_at(place, "show", await failure_id(place), "--json")).json
         assert (shown["heal"]["stands"], shown["heal"]["state"]) == ("running", None)
         assert "A consumer heals it now" in ran.err
         await one.abandon()

@@ -49,8 +49,8 @@ async def test_a_plan_that_waits_for_its_approval_shows_no_value_that_may_be_a_s
     assert {row["status"] for row in rows.values()} == {"awaiting_approval"}
     for name, value in environment_of(place.settings).items():
         monkeypatch.setenv(name, value)
-    for command in ("show", "plan"):
-        await asyncio.to_thread(run_command, [command, str(rows["w0"]["id"])])
+    for command, *more in (["show"], ["show", "--json"], ["plan"]):
+        await asyncio.to_thread(run_command, [command, str(rows["w0"]["id"]), *more])
     found["command line"] = capsys.readouterr().out
     assert '"[redacted]"' in found["command line"]
     found["log"] = log_lines.getvalue().decode()

@@ -34,7 +34,7 @@ def _one(*arguments: str) -> Searched:
 COMMANDS: Final[dict[str, Searched | str]] = {
     "failures": lambda _: [["--limit", "1000"], ["--limit", "1000", "--json"], ["--top"], ["--top-unknown"]],
     "attempts": lambda stored: [*([one, "--json"] for one in stored.failures), [stored.failures[0]]],
-    "show": lambda stored: [[one] for one in stored.failures],
+    "show": lambda stored: [*([one, "--json"] for one in stored.failures), [stored.failures[0]]],
     "plan": lambda stored: [[stored.failures[0]]],
     "approve": lambda stored: [
         [stored.failures[0], "--hash", "0" * 64, "--step", "1", "--reason", WORDS, "--by", WORDS]
