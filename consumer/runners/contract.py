@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, Protocol, TypeAlias, runtime_checkable
+from typing import Final, Protocol, TypeAlias
 
 from consumer.catalog import WorkflowPolicy
 from consumer.model import Json, JsonObject
@@ -199,6 +199,22 @@ class ReplaceDefinition:
 
 
 @value(frozen=True, slots=True, kw_only=True)
+class StartRun:
+    """Order to start a new run of a definition that need not be in force; `Accepted.run` is that run.
+
+    `run.run_id` is the key of the order, for there is no run yet: given twice under one key, one run is started where
+    its effect class is not UNSAFE.
+    """
+
+    run: RunRef
+    definition: JsonObject
+    replaces: str
+    """The version that the definition is based on."""
+    given: JsonObject
+    """The input of the run."""
+
+
+@value(frozen=True, slots=True, kw_only=True)
 class Terminate:
     """Order to end what may still run of `run.step`, or of the whole run where that is None; nothing begins by it.
 
@@ -238,7 +254,7 @@ class Payload:
     document: Json
 
 
-Order: TypeAlias = RerunStep | ResumeRun | ReplaceDefinition | Terminate | MoveToQueue | SkipStep | RemapStep
+Order: TypeAlias = RerunStep | ResumeRun | ReplaceDefinition | StartRun | Terminate | MoveToQueue | SkipStep | RemapStep
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -295,27 +311,6 @@ class Runner(Protocol):
 
     async def look(self, run: RunRef, policy: WorkflowPolicy, *, within: timedelta) -> RunState | LookFailed:
         """Query the state of a run, without any effect."""
-        ...
-
-
-@value(frozen=True, slots=True, kw_only=True)
-class EngineDefinition:
-    """A workflow's definition as its engine has it: what ReplaceDefinition is based on."""
-
-    document: JsonObject
-    """In the engine's own form."""
-    version: str
-    """What the order to replace it names as `replaces`."""
-
-
-@runtime_checkable
-class DefinitionReader(Protocol):
-    """A runner whose engine keeps definitions as documents; one whose workflows are code is none."""
-
-    async def definition(
-        self, run: RunRef, policy: WorkflowPolicy, *, within: timedelta
-    ) -> EngineDefinition | LookFailed:
-        """Query the definition in force of a run's workflow, without any effect."""
         ...
 
 

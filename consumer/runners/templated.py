@@ -25,6 +25,7 @@ from consumer.runners.contract import (
     RunRef,
     RunState,
     SkipStep,
+    StartRun,
     Terminate,
 )
 from consumer.runners.places import dependency_of, organisation, run_values
@@ -130,6 +131,7 @@ _NAMES: Final[Mapping[type[Order], str]] = {
     RerunStep: "rerun_step",
     ResumeRun: "resume_run",
     ReplaceDefinition: "replace_definition",
+    StartRun: "start_run",
     Terminate: "terminate",
     MoveToQueue: "move_to_queue",
     SkipStep: "skip_step",
@@ -144,6 +146,8 @@ def _values(order: Order, key: str) -> Values:
             return values | {"payload": ABSENT if payload is None else payload.document}
         case ReplaceDefinition(definition=definition, replaces=replaces):
             return values | {"definition": definition, "definition.replaces": ABSENT if replaces is None else replaces}
+        case StartRun(definition=definition, replaces=replaces, given=given):
+            return values | {"definition": definition, "definition.replaces": replaces, "input": given}
         case MoveToQueue(queue=queue):
             return values | {"queue": queue}
         case RemapStep(to=to):

@@ -11,7 +11,12 @@ from typing import Any, Final
 import pytest
 
 from consumer.catalog import ConductorRunner
-from consumer.runners.contract import Accepted, DefinitionReader, EngineDefinition, ReplaceDefinition, RunRef
+from consumer.runners.contract import (
+    Accepted,
+    ReplaceDefinition,
+    RunRef,
+)
+from consumer.runners.definitions import DefinitionReader, EngineDefinition
 from consumer.workflows.conductor import definition_of, document_of
 from consumer.workflows.proof import ProvenPatch
 from consumer.workflows.runs import Ending, RecordedAnswer, RecordedRun

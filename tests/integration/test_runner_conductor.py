@@ -1,6 +1,7 @@
 """The Conductor runner over answers that a real Conductor 3.32.3 gave, and over some that no honest one gives."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,8 +11,6 @@ from consumer.catalog import ConductorRunner
 from consumer.model.call import Ambiguous, EgressRefused
 from consumer.runners.contract import (
     Accepted,
-    DefinitionReader,
-    EngineDefinition,
     LookFailed,
     MoveToQueue,
     Order,
@@ -25,10 +24,12 @@ from consumer.runners.contract import (
     RunRef,
     RunState,
     SkipStep,
+    StartRun,
     StepPhase,
     Terminate,
     WaitsFor,
 )
+from consumer.runners.definitions import DefinitionReader, EngineDefinition
 from schemas.names import Effect
 from tests.support.healing import ORG
 from tests.support.worlds.http_world import Reply, World, http_world, json_reply
@@ -348,6 +349,57 @@ async def test_a_definition_becomes_the_next_version(world: World, here: Ground)
     assert raced.conflict
 
 
+def start_of(found: dict[str, Any], **more: str) -> StartRun:
+    run = RunRef(org_id=str(ORG), workflow_name="orders", run_id="shw-key-1")
+    return StartRun(
+        run=run, definition=found | {"tasks": found["tasks"][:1]}, given={"amount": 4}, **{"replaces": "1"} | more
+    )
+
+
+CORRELATED = "/workflow/orders/correlated/shw-key-1"
+
+
+async def test_a_run_of_a_definition_is_started_once_under_its_key_and_nothing_is_registered(
+    world: World, here: Ground
+) -> None:
+    order = start_of(recorded("conductor", "definition"))
+    world.on(CORRELATED, json_reply([]))
+    world.on("/workflow", text_reply("run-77"))
+    taken = await here.give(order)
+    assert isinstance(taken, Accepted)
+    assert taken.run == replace(order.run, run_id="run-77")
+    (sent,) = world.calls("/workflow")
+    assert (sent.method, sent.json["correlationId"], sent.json["input"]) == ("POST", "shw-key-1", {"amount": 4})
+    assert (sent.json["workflowDef"]["version"], len(sent.json["workflowDef"]["tasks"])) == (2, 1)
+    assert world.calls("/metadata/workflow") == []
+    # Its answer may have been lost: given again, the run is found by its key.
+    world.on(CORRELATED, json_reply([{"workflowId": "run-77", "correlationId": "shw-key-1"}]))
+    again = await here.give(order)
+    assert isinstance(again, Accepted)
+    assert again.run.run_id == "run-77"
+    assert len(world.calls("/workflow")) == 1
+
+
+@pytest.mark.parametrize("lie", sorted(LIES.keys() - {"a list"}))
+async def test_a_lie_about_runs_that_were_started_starts_none(world: World, here: Ground, lie: str) -> None:
+    world.on(CORRELATED, LIES[lie])
+    assert not isinstance(await here.give(start_of(recorded("conductor", "definition"))), Accepted)
+    assert here.effects == []
+
+
+@pytest.mark.parametrize("answer", ["", "<html>\nok</html>/"])
+async def test_a_start_that_names_no_run_may_have_been_done(world: World, here: Ground, answer: str) -> None:
+    world.on(CORRELATED, json_reply([]))
+    world.on("/workflow", text_reply(answer))
+    assert isinstance(await here.give(start_of(recorded("conductor", "definition"))), Ambiguous)
+
+
+async def test_a_run_that_somebody_else_started_is_not_taken_for_ours(world: World, here: Ground) -> None:
+    world.on(CORRELATED, json_reply([{"workflowId": "run-77", "correlationId": "another"}]))
+    assert isinstance(await here.give(start_of(recorded("conductor", "definition"))), Rejected)
+    assert here.effects == []
+
+
 async def read_definition(here: Ground) -> EngineDefinition | LookFailed:
     assert isinstance(here.runner, DefinitionReader)
     return await here.runner.definition(run_of("failed"), here.allowed, within=WITHIN)
@@ -431,6 +483,7 @@ REFUSED: dict[str, tuple[Order, str]] = {
     "no step": (RerunStep(run=run_of("failed")), "no step is named"),
     "no object": (RerunStep(run=run_of("failed", "charge"), payload=Payload(document=[1])), "the payload is none"),
     "no version": (ReplaceDefinition(run=run_of("failed"), definition={}, replaces=None), "whole numbers"),
+    "an odd start": (start_of(recorded("conductor", "definition"), replaces="v1"), "whole numbers"),
     "an odd version": (ReplaceDefinition(run=run_of("failed"), definition={}, replaces="v1"), "whole numbers"),
     "a queue": (MoveToQueue(run=run_of("failed", "charge"), queue="q"), "a person has to"),
     "a skip": (SkipStep(run=run_of("failed", "charge")), "a person has to"),

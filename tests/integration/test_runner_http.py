@@ -23,6 +23,7 @@ from consumer.runners.contract import (
     Runner,
     RunRef,
     RunState,
+    StartRun,
 )
 from schemas.names import Effect
 from tests.support.healing import ORG
@@ -56,6 +57,13 @@ def described(world: World, **changes: dict[str, Any] | None) -> HttpRunner:
             "headers": {"if-match": "{definition.replaces}"},
             "body": "{definition}",
             "effect": "idempotent",
+        },
+        "start_run": {
+            "url": world.url("/definitions/{workflow_name}/runs"),
+            "body": {"definition": "{definition}", "of": "{definition.replaces}", "input": "{input}"},
+            "effect": "keyed",
+            "key_header": "Idempotency-Key",
+            "new_run": "/id",
         },
         "look": {
             "url": world.url("/runs/{run.id}"),
@@ -133,6 +141,18 @@ async def test_a_run_is_resumed_and_a_definition_replaced(world: World, engine: 
     resumed, replaced = world.seen
     assert resumed.json == {"epoch": 3}
     assert (replaced.method, replaced.json, replaced.headers["if-match"]) == ("PUT", {"steps": ["a"]}, "v7")
+
+
+async def test_a_run_of_a_definition_that_is_not_in_force_is_started(world: World, engine: Engine) -> None:
+    world.on("/definitions/orders.charge/runs", json_reply({"id": "run-19"}))
+    run = RunRef(org_id=str(ORG), workflow_name="orders.charge", run_id="k-1")
+    order = StartRun(run=run, definition={"steps": ["a"]}, replaces="v7", given={"quantity": 3})
+    given = await give(engine, order)
+    assert isinstance(given, Accepted)
+    assert given.run.run_id == "run-19"
+    (seen,) = world.seen
+    assert seen.json == {"definition": {"steps": ["a"]}, "of": "v7", "input": {"quantity": 3}}
+    assert seen.key == "k-1"
 
 
 @pytest.mark.parametrize("engine", [{"rerun_step": {"new_run": "/run/id"}}], indirect=True)

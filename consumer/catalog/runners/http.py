@@ -15,7 +15,7 @@ from consumer.catalog.templates import Placeholder, Template, header_fault, read
 from schemas.names import Effect
 
 _RUN_PLACES: Final = frozenset({"run.id", "run.epoch", "run.step", "org_id", "workflow_name"})
-_DOCUMENTS: Final = frozenset({"payload", "definition"})
+_DOCUMENTS: Final = frozenset({"payload", "definition", "input"})
 """Places of arbitrary JSON: they stand alone in a body, never within a text."""
 _BODILESS: Final = frozenset({"GET", "DELETE"})
 
@@ -25,6 +25,7 @@ ORDER_NAMES: Final = (
     "rerun_changed",
     "resume_run",
     "replace_definition",
+    "start_run",
     "terminate",
     "move_to_queue",
     "skip_step",
@@ -173,6 +174,19 @@ class ReplaceCall(OrderCall):
     demanded: ClassVar[frozenset[str]] = frozenset({"definition"})
 
 
+class StartCall(OrderCall):
+    """Template of the order to start a run of a definition that is not in force: its body takes that whole."""
+
+    places: ClassVar[frozenset[str]] = (OrderCall.places - {"run.fence", "run.epoch", "run.step"}) | {
+        "definition",
+        "definition.replaces",
+        "input",
+    }
+    demanded: ClassVar[frozenset[str]] = frozenset({"definition", "input"})
+    new_run: Pointer
+    """Pointer to the id of the new run in the answer."""
+
+
 class StepCall(OrderCall):
     """Template of an order that concerns one step: to go on without it."""
 
@@ -243,6 +257,8 @@ class TemplatedRunner(Declared):
     """The order to rerun the failed step with another input, where that is another call; else `rerun_step` is it."""
     resume_run: OrderCall | None = None
     replace_definition: ReplaceCall | None = None
+    start_run: StartCall | None = None
+    """`{run.id}` is the key of the order: there is no run yet."""
     terminate: OrderCall | None = None
     move_to_queue: MoveCall | None = None
     skip_step: StepCall | None = None

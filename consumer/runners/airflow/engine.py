@@ -26,6 +26,7 @@ from consumer.runners.contract import (
     RunRef,
     RunState,
     SkipStep,
+    StartRun,
     Terminate,
 )
 from consumer.runners.json_api import api_request, json_api, segment
@@ -44,7 +45,7 @@ class AirflowEngine:
     def refusal(self, order: Order, policy: WorkflowPolicy) -> str | None:
         """Return why this order cannot be sent, or None."""
         match order:
-            case ReplaceDefinition():
+            case ReplaceDefinition() | StartRun():
                 return "Airflow takes no definition, a DAG is code: deploy a new version of it"
             case MoveToQueue() | SkipStep() | RemapStep():
                 return f"Airflow's API has no call for {type(order).__name__}: a person has to"

@@ -139,7 +139,15 @@ class Poller(ServerModel):
     asked: Millis = Field(alias="lastPollTime")
 
 
+class StartedRun(ServerModel):
+    """A run, as a search by the key finds it under which it was started."""
+
+    run_id: str = Field(alias="workflowId")
+    key: str = Field(alias="correlationId")
+
+
 WORKFLOW: Final = TypeAdapter(ConductorRun)
+STARTED: Final = TypeAdapter(list[StartedRun])
 POLLERS: Final = TypeAdapter(tuple[Poller, ...])
 DEFINITION: Final = TypeAdapter(dict[str, JsonValue])
 

@@ -15,7 +15,6 @@ from consumer.runners.conductor.answers import DEFINITION
 from consumer.runners.conductor.looks import state_of
 from consumer.runners.conductor.orders import ConductorOrders
 from consumer.runners.contract import (
-    EngineDefinition,
     LookFailed,
     MoveToQueue,
     Order,
@@ -28,8 +27,10 @@ from consumer.runners.contract import (
     RunRef,
     RunState,
     SkipStep,
+    StartRun,
     Terminate,
 )
+from consumer.runners.definitions import EngineDefinition
 from consumer.runners.json_api import api_request, json_api, segment
 from consumer.runners.places import dependency_of
 from consumer.runners.templates import unfit_document
@@ -54,6 +55,8 @@ class ConductorEngine:
                 reason = _input_fault(payload)
             case ReplaceDefinition():
                 reason = _version_fault(order)
+            case StartRun():
+                reason = _start_fault(order)
             case RerunStep() | ResumeRun() | Terminate():
                 reason = None
             case _:
@@ -66,7 +69,10 @@ class ConductorEngine:
         return self._calls.refusal(api_request(self._described, order.run, "GET", path), policy)
 
     def effect(self, order: Order) -> Effect:
-        """Return CONDITIONAL: what is rerun twice runs twice, unless a look shows it failed in between."""
+        """Return CONDITIONAL: what is rerun twice runs twice, unless a look shows it failed in between.
+
+        A run that was started under a key is found by it.
+        """
         return Effect.IDEMPOTENT if isinstance(order, ReplaceDefinition) else Effect.CONDITIONAL
 
     def dependency(self) -> str:
@@ -80,17 +86,7 @@ class ConductorEngine:
             return EgressRefused(reason=reason or "the run's id cannot stand in a URL's path")
         api = json_api(self._described, self._calls, order.run, policy, within)
         orders = ConductorOrders(api=api, described=self._described, run=order.run, path=path)
-        match order:
-            case RerunStep(payload=payload):
-                return await orders.rerun(payload)
-            case ResumeRun():
-                return await orders.retry()
-            case Terminate():
-                return await orders.terminate(key)
-            case ReplaceDefinition():
-                return await orders.replace(order)
-            case _:
-                return EgressRefused(reason="Conductor has no call for it")
+        return await _give(orders, order, key)
 
     async def look(self, run: RunRef, policy: WorkflowPolicy, *, within: timedelta) -> RunState | LookFailed:
         """Query the run, its tasks, and who polls for those that wait to be taken."""
@@ -120,6 +116,24 @@ class ConductorEngine:
         return EngineDefinition(document=found, version=str(version))
 
 
+async def _give(orders: ConductorOrders, order: Order, key: str) -> OrderResult:
+    match order:
+        case RerunStep(payload=payload):
+            return await orders.rerun(payload)
+        case ResumeRun():
+            return await orders.retry()
+        case Terminate():
+            return await orders.terminate(key)
+        case StartRun():
+            return await orders.start(order)
+        case ReplaceDefinition():
+            return await orders.replace(order)
+        case MoveToQueue() | SkipStep() | RemapStep():
+            return EgressRefused(reason="Conductor has no call for it")
+        case _:
+            assert_never(order)
+
+
 def _path(run: RunRef) -> str | None:
     quoted = segment(run.run_id)
     return None if quoted is None else f"/workflow/{quoted}"
@@ -129,6 +143,12 @@ def _input_fault(payload: Payload) -> str | None:
     if not isinstance(payload.document, dict):
         return "a task's input is an object at Conductor, and the payload is none"
     return unfit_document(payload.document)
+
+
+def _start_fault(order: StartRun) -> str | None:
+    if not order.replaces.isascii() or not order.replaces.isdigit():
+        return "a run of a definition names the version that it is based on: Conductor's are whole numbers"
+    return unfit_document({"definition": order.definition, "input": order.given})
 
 
 def _version_fault(order: ReplaceDefinition) -> str | None:

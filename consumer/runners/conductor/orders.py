@@ -1,6 +1,6 @@
 """Orders to a Conductor server: each looks that the run stands where it is supposed to, right before its effect."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote
@@ -9,9 +9,9 @@ from consumer.catalog import ConductorRunner
 from consumer.model import JsonObject
 from consumer.model.call import Ambiguous, Answer, CallResult
 from consumer.runners.answers import not_accepted
-from consumer.runners.conductor.answers import DEFINITION, UNFINISHED, ConductorRun, ConductorTask
+from consumer.runners.conductor.answers import DEFINITION, STARTED, UNFINISHED, ConductorRun, ConductorTask
 from consumer.runners.conductor.looks import before_order
-from consumer.runners.contract import Accepted, OrderResult, Payload, Rejected, ReplaceDefinition, RunRef
+from consumer.runners.contract import Accepted, OrderResult, Payload, Rejected, ReplaceDefinition, RunRef, StartRun
 from consumer.runners.json_api import JsonApi, NotStarted, segment
 from schemas.json_value import same
 from schemas.names import Effect
@@ -89,6 +89,30 @@ class ConductorOrders:
             return Rejected(reason=f"version {latest.get('version')} is in place by now", conflict=True)
         # Made, and not put: a version that is there by then is refused, and never written over.
         return self._taken(await self.api.send("POST", "/metadata/workflow", wish), "", f"version {version}")
+
+    async def start(self, order: StartRun) -> OrderResult:
+        """Start a run of a definition that goes with the order: what is registered stays as it is."""
+        name, key = self.described.definition_name(self.run.workflow_name), self.run.run_id
+        path = f"/workflow/{segment(name)}/correlated/{segment(key)}?includeClosed=true&includeTasks=false"
+        known = await self.api.before_order(path, STARTED)
+        if not isinstance(known, list):
+            return known
+        if any(one.key != key or segment(one.run_id) is None for one in known):
+            return Rejected(reason="before the order: the answer is of another run")
+        if known:
+            return Accepted(run=replace(self.run, run_id=known[0].run_id), said="it had taken the order before")
+        version = int(order.replaces) + 1
+        wish: JsonObject = {"name": name, "version": version, "input": dict(order.given), "correlationId": key}
+        wish["workflowDef"] = {**order.definition, "name": name, "version": version}
+        result = await self.api.send("POST", "/workflow", wish)
+        taken = self._taken(result, None, f"a run of version {version}")
+        if not isinstance(taken, Accepted) or not isinstance(result, Answer):
+            return taken
+        run_id = result.body.decode(errors="replace").strip('" \n')
+        if segment(run_id) is None:
+            why = "Conductor took the order, and its answer names no run"
+            return Ambiguous(kind="NoRun", reason=why, elapsed=result.elapsed)
+        return replace(taken, run=replace(self.run, run_id=run_id))
 
     async def _failed(self) -> ConductorRun | NotStarted:
         found = await before_order(self.api, self.run, self.path)
