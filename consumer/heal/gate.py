@@ -97,6 +97,7 @@ class Gate:
         self._carried = carried.copied()
         self._charged = carried.state.charged if carried.state is not None else MicroAud(0)
         self._kept_charge = self._charged
+        self._covered = MicroAud(0)
         self._before = carried.begun, carried.begun_since
         self._closed = False
 
@@ -128,8 +129,8 @@ class Gate:
 
     @property
     def unkept_charge(self) -> MicroAud:
-        """What of it no kept state tells, as far as is known: whoever inherits the claim knows nothing of that."""
-        return MicroAud(self._charged - self._kept_charge)
+        """What of it no kept state tells or covers, as far as is known: an heir of the claim knows nothing of it."""
+        return MicroAud(max(0, self._charged - self._kept_charge - self._covered))
 
     async def begin(self) -> None:
         """Allow one more effect, or raise DeadlinePassed, HealingPaused, LostClaim or RevokedClaim.
@@ -169,17 +170,17 @@ class Gate:
         encoded = replace(encode_state(state, self.states), charged=self._charged)
         # Known from here on, whether or not a commit is answered: what is written next says the same or more.
         self._carried.state, self._carried.begun_since = encoded, False
-        unkept, unanswered = self.unkept_charge, False
-        self._kept_charge = encoded.charged
+        kept_charge, self._kept_charge = self._kept_charge, encoded.charged
+        unanswered = False
         while True:
             try:
                 await self._tenure.keep(self._claim, encoded)
             except LostClaim:
                 if not unanswered:  # else it may be durable, and nothing is charged twice
-                    self._kept_charge = MicroAud(self._charged - unkept)
+                    self._kept_charge = kept_charge
                 raise
             except RefusedByDatabase:
-                self._carried = before
+                self._carried, self._kept_charge = before, kept_charge
                 raise
             except TransientError:
                 unanswered = True
@@ -187,6 +188,7 @@ class Gate:
                     raise
                 await asyncio.sleep(KEEP_REST.total_seconds())
             else:
+                self._covered = MicroAud(0)
                 return
 
     def unsent(self) -> None:
@@ -198,6 +200,10 @@ class Gate:
         if amount < 0:
             raise ValueError(f"a charge of {amount}: what is taken back was never charged")
         self._charged = MicroAud(self._charged + amount)
+
+    def cover(self, amount: MicroAud) -> None:
+        """Note how much of what is charged from here on whoever inherits the claim counts by itself."""
+        self._covered = amount
 
     def may_start(self) -> bool:
         """Return whether an effect that `begin` allowed may still start now."""

@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from consumer.model import ActionName, Json, JsonObject
+from consumer.model import ActionName, Json, JsonObject, MicroAud
 from consumer.model.suspension import KeptState
 from consumer.redact import redact_json
 from schemas.json_text import check_storable, to_json
@@ -61,6 +61,9 @@ class Suspended:
     """As in `NotHealed`."""
 
 
+NO_CHARGE: Final = MicroAud(0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
     """What the heir of a claim goes on from. It repeats nothing that came before the state was kept."""
@@ -70,6 +73,8 @@ class Kept:
     """An effect may have begun since the state was kept; False: none has."""
     suspended_for: timedelta = timedelta(0)
     """Time since the heal was first suspended."""
+    charged: MicroAud = NO_CHARGE
+    """What the heal has cost up to now: after an interruption more than the state tells."""
     revoked: bool = False
     """A person has decided: nothing new may begin."""
 

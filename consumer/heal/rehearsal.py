@@ -51,6 +51,9 @@ class RehearsalGate:
         """Settle nothing: whoever charges a rehearsal has let a call that costs begin without its gate."""
         log.error("rehearsal_charged", amount=amount)
 
+    def cover(self, amount: MicroAud) -> None:
+        """Cover nothing: nothing is charged."""
+
     def remaining(self) -> timedelta:
         """Return the time until the rehearsal ends."""
         return timedelta(seconds=max(0.0, self._ends_at - time.monotonic()))

@@ -68,6 +68,14 @@ class EffectGate(Protocol):
         """
         ...
 
+    def cover(self, amount: MicroAud) -> None:
+        """Note that whoever goes on from the state that was last kept counts up to so much by itself, until the next.
+
+        Without it, what is charged after a state was kept, in a process that is taken over then, is charged late,
+        beside what its heir counts.
+        """
+        ...
+
     def remaining(self) -> timedelta:
         """Return the time until every effect must have ended; calls without effect end by then too, with no `begin`."""
         ...

@@ -17,6 +17,7 @@ from consumer.flow_control.dependencies import Dependencies
 from consumer.flow_control.idle_heals import HeldByHeal
 from consumer.flow_control.slots import HealSlots
 from consumer.heal.gate import NOTHING_KEPT, Gate
+from consumer.heal.kept import NO_CHARGE
 from consumer.heal.run import run
 from consumer.heal.strategy import Strategies, Task
 from consumer.metrics import Metrics
@@ -58,7 +59,6 @@ log = structlog.get_logger(__name__)
 
 SLOT_WAIT_LIMIT: Final = timedelta(seconds=5)
 """How long a prefetched heal (claimed before its slot was free) waits for its slot."""
-NO_CHARGE: Final = MicroAud(0)
 STARTED_AT_ONCE: Final = 16
 """Heals that begin in one turn of the event loop, at some 0.3 ms each: up to its first answer a heal does not yield."""
 

@@ -78,6 +78,7 @@ def continue_from_state(inherited: Inherited, kept_state: KeptState, plan: Plan,
         state=state,
         begun=carried.begun_since,
         suspended_for=inherited.suspended_for or timedelta(0),
+        charged=kept_state.charged,
         revoked=inherited.revoked,
     )
     return Continued(plan=replace(heal, action=state.of_action), carried=carried, kept=kept, longest=longest)

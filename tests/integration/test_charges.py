@@ -29,10 +29,22 @@ from consumer.store.late_charges import LateCharge, count_late_charge
 from consumer.store.pool import open_pool
 from schemas.names import Budget, Code, Effect, StrategyName, Verdict
 from tests.support import oracle
+from tests.support.media.pictures import photograph, saved
 from tests.support.patience import PATIENCE
 from tests.support.pipeline import Running, Site, catalog, environment_of, event, until
 from tests.support.shw import shw
+from tests.support.worlds.asset_world import (
+    MAKE,
+    PRICE,
+    AssetWorld,
+    asset_catalog,
+    described,
+    file_reply,
+    missing_image,
+)
+from tests.support.worlds.http_world import World, json_reply
 from tests.support.worlds.jobs import Jobs, Orders
+from tests.support.worlds.providers import Providers
 from tests.support.worlds.scripted import Heals, scripted
 
 PROOF = Proof(oracle="test", verdict=Verdict.PASSED, detail="it is there")
@@ -181,6 +193,15 @@ class Overtaken:
         return self.then
 
 
+def rewrite(place: Site, text: str) -> None:
+    assert place.settings.catalog is not None
+    place.settings.catalog.write_text(text)
+
+
+async def _is_true(said: object) -> bool:
+    return bool(said)
+
+
 async def is_overtaken(place: Site) -> None:
     """What the database says once the other consumer took the claim over."""
     await place.db.execute(
@@ -237,6 +258,63 @@ async def test_what_a_heal_cost_whose_claim_has_ended_is_a_debt(embedded_place: 
         expected = Decimal("0.988") if left == "1" else Decimal(0)
         assert (await budget(place, org), owed) == (expected, 0 if left == "1" else 10_000)
         await until(lambda: counted_by(running, heir))
+
+
+FILE = saved(photograph(), "PNG")
+
+
+@pytest.mark.parametrize(("units", "late"), [("1", 0), ("3", 40_000)], ids=["as declared", "beyond its price"])
+async def test_a_generation_whose_claim_another_took_over_is_charged_once_and_its_excess_late(
+    embedded_place: Site, world: World, units: str, late: int
+) -> None:
+    place, org, held = embedded_place, await embedded_place.organisation("1"), asyncio.Event()
+    maker = described(world) | {
+        "price": {"unit_aud": PRICE, "most_aud": PRICE},
+        "content": {"units_header": "x-units"},
+        "timeout": "PT2M",
+    }
+    rewrite(place, asset_catalog(world, {"pictures": maker}, calls=2))
+    first = file_reply(FILE, held=held)
+    assets = AssetWorld(world=world, makes=[replace(first, headers=(*first.headers, ("x-units", units)))])
+    reason = "Image generation failed: the hero image is missing"
+    async with place.consumer() as running, place.in_another_group().consumer() as heir:
+        await place.publish(event(org, workflow_name="w", failure_reason=reason, context=missing_image()))
+        await until(lambda: _is_true(len(world.calls(MAKE)) == 1))
+        assets.makes.append(replace(first, held=None, headers=(*first.headers, ("x-units", "1"))))
+        await is_overtaken(place)
+        assert (await running.settled(1))["w"]["status"] == "resolved"
+        assert len(world.calls(MAKE)) == 2
+        held.set()
+        await until(lambda: _is_true(running.metric("shw_claims_lost_total") + heir.metric("shw_claims_lost_total")))
+        if late:
+            await until(lambda: place.count(f"heal_late_charge WHERE amount = {late}"))
+    assert await place.count("heal_late_charge") == (1 if late else 0)
+    assert (1 - await budget(place, org)) * 1_000_000 == 40_000 + late
+
+
+async def test_a_candidate_is_paid_for_each_answer_and_late_where_another_took_the_claim_over(
+    embedded_place: Site, world: World
+) -> None:
+    place, org, held = embedded_place, await embedded_place.organisation("1"), asyncio.Event()
+    providers = Providers(world=world, dead=True)
+    priced = "\n".join(providers.candidate(name, price_aud='"0.01"') for name in ("second", "third"))
+    rewrite(
+        place, providers.catalog(candidates=priced, binding={"shun": "PT10M"}).replace("timeout: PT5S", "timeout: PT1M")
+    )
+    lie = json_reply({"text": "hallo", "currency": "USD"})
+    providers.answers["second"] = lambda _: replace(lie, held=held if providers.called("second") == 1 else None)
+    call = {"method": "POST", "url": world.url("/first/translate"), "body": {"q": "text"}, "effect": "none"}
+    context = {"error": {"http_status": 503}, "request": call}
+    async with place.consumer() as running, place.in_another_group().consumer():
+        await place.publish(event(org, workflow_name="w", failure_reason="upstream answered 503", context=context))
+        await until(lambda: _is_true(providers.called("second") == 1))
+        await is_overtaken(place)
+        assert (await running.settled(1))["w"]["status"] == "resolved"
+        asked = providers.called("second") + providers.called("third")
+        held.set()
+        await until(lambda: place.count("heal_late_charge WHERE amount = 10000"))
+    assert providers.called("third") == 1
+    assert (1 - await budget(place, org)) * 1_000_000 == asked * 10_000
 
 
 async def test_a_late_charge_counts_once_however_often_it_is_sent(database: str) -> None:

@@ -82,6 +82,7 @@ class Gate:
     begins: int = 0
     unsents: int = 0
     charged: int = 0
+    covered: int = 0
     states: list[HealState] = field(default_factory=list)
     refuse_at: int | None = None
     refusal: Exception = field(default_factory=lambda: AssertionError("no refusal given"))
@@ -99,6 +100,9 @@ class Gate:
 
     def charge(self, amount: MicroAud) -> None:
         self.charged += amount
+
+    def cover(self, amount: MicroAud) -> None:
+        self.covered = amount
 
     def remaining(self) -> timedelta:
         return self.left

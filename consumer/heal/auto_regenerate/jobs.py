@@ -18,7 +18,7 @@ async def watch_job(session: RegenerateSession, state: MakeState) -> Outcome | S
     """Look at the job once, and go on: with what it made, with the next generator, or later."""
     generator, job_id = session.generator(state.generator), state.job_id
     if generator is None or job_id is None:
-        session.in_doubt += max(session.left, 0)
+        session.lose(max(session.left, 0))
         reason = f"the catalog has no generator {state.generator} any more: its job cannot be looked at"
         return session.failed(Code.NOT_HEALED, reason)
     within = session.call_time(generator.longest_call())
@@ -56,7 +56,7 @@ async def _lose(session: RegenerateSession, generator: Generator, why: str) -> N
     """Count a job as paid that brings nothing any more."""
     price = generator.most(session.order) or 0
     session.answered += 1
-    session.in_doubt += price
+    session.lose(price)
     session.passed_over.add(generator.name)
     session.note(generator, "lost", f"{why}; it counts as paid", price)
     await session.keep(session.state("answered", generator=generator.name[:160]))

@@ -86,7 +86,8 @@ async def call(session: RegenerateSession, generator: Generator) -> MakeResult:
     """Make one call, which is kept before it begins: a crash in it leaves behind that it may have been made."""
     session.calls += 1
     began = session.tools.now().timestamp()
-    await session.keep(session.state("calls", generator=generator.name[:160], began=began))
+    state = session.state("calls", generator=generator.name[:160], began=began)
+    await session.keep(state, covered=generator.most(session.order) or 0)
     key = key_of(generation_of(session.order, generator), _answered(session))
     within = session.call_time(generator.longest_call())
     return await run_permitted(
@@ -125,7 +126,7 @@ async def _after_call(
 async def take(session: RegenerateSession, generator: Generator, made: Made) -> Outcome | Suspended | None:
     """Judge what was made: right, it is put in its place; wrong, it is paid for, and None is returned."""
     session.answered += 1
-    session.spent += made.cost
+    session.pay(made.cost)
     verdict = await session.judge(made.content)
     if verdict.verdict is not Verdict.PASSED:
         session.note(generator, "wrong", f"{made.said}: {verdict.detail}", made.cost)
@@ -148,9 +149,9 @@ async def _submitted(session: RegenerateSession, generator: Generator, job: Subm
         "waits", generator=generator.name[:160], job_id=job.job_id, began=session.tools.now().timestamp()
     )
     if not is_keepable(state):
-        session.in_doubt += generator.most(session.order) or 0
+        session.lose(generator.most(session.order) or 0)
         return session.failed(Code.NOT_HEALED, f"{generator.name}: {_UNKEPT}")
-    await session.keep(state)
+    await session.keep(state, covered=generator.most(session.order) or 0)
     return Suspended(state=state, look_again=session.limits.poll, reason=f"{generator.name} has a job under way")
 
 
@@ -159,7 +160,7 @@ async def decline(
 ) -> Outcome | None:
     """Take a refusal: the end where no other generator may be asked, None where the next call may be made."""
     session.answered += 1
-    session.spent += declined.cost
+    session.pay(declined.cost)
     session.note(generator, declined.kind, declined.reason, declined.cost)
     await session.keep(session.state("answered", generator=generator.name[:160]))
     match declined.kind:
@@ -199,6 +200,7 @@ async def find_lost(
             session.note(generator, "found", f"{why}; {found.said}")
             return await _submitted(session, generator, found)
         case NothingFound(certain=True):
+            session.lose(0)
             session.note(generator, "lost", f"{why}; its history has none")
             return None
         case NothingFound() | JobUnseen():
@@ -216,7 +218,7 @@ def _count_as_paid(session: RegenerateSession, generator: Generator, why: str) -
             reason = f"{generator.name} gives no answer"
             return Suspended(state=state, look_again=_FIND_AGAIN, reason=reason, dependency_unhealthy=True)
         return None
-    session.in_doubt += price
+    session.lose(price)
     session.note(generator, "lost", f"{why}; it counts as paid", price)
     return None
 
@@ -234,7 +236,7 @@ async def go_on_making(session: RegenerateSession, state: MakeState) -> Outcome 
     """Go on after a call that may have been made: look for what it has brought, then make the next."""
     generator = session.generator(state.generator)
     if generator is None:
-        session.in_doubt += session.left if state.stage == "calls" else 0
+        session.lose(session.left if state.stage == "calls" else 0)
         return session.failed(Code.NOT_HEALED, f"the catalog has no generator {state.generator} for it any more")
     if state.stage == "calls" and session.task.kept is not None and session.task.kept.begun:
         ended = await _after_crash(session, generator, state)

@@ -28,7 +28,7 @@ async def relink(session: RegenerateSession, *, lost: int = 0) -> Outcome | Susp
         put = partial(session.store.put, file, session.ref, session.policy, within=session.call_time())
         stored = session.of_store(session.origins.place, await run_permitted(session.gate, put))
         if isinstance(stored, StoredObject):
-            session.in_doubt += lost
+            session.lose(lost)
             return await place(session, stored, file, made.generator, None if session.paid else Code.RELINKED)
         session.see("cache", stored.reason)
     return None

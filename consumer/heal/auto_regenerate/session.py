@@ -9,6 +9,7 @@ from consumer.catalog import AutoRegenerateLimits
 from consumer.generators.contract import AssetOrder, Generator, Generators
 from consumer.heal.auto_regenerate.ports import AssetStore, AssetStores, MadeAssets, MediaWorkers
 from consumer.heal.auto_regenerate.state import Entry, MakeState, Stage, entry, latest
+from consumer.heal.kept import Kept
 from consumer.heal.session import HealSession, proof
 from consumer.heal.strategy import Redact
 from consumer.media.verdict import MediaExpectation, MediaVerdict
@@ -54,7 +55,9 @@ class RegenerateSession(HealSession):
     spent: int = 0
     in_doubt: int = 0
     told: int = 0
-    """What the gate knows of both: told with each state that is kept, and with the end."""
+    """What the gate knows of both."""
+    known: int = 0
+    """What the call is known to have cost in which the heal was interrupted, whatever its answer was."""
     passed_over: set[str] = field(default_factory=set)
     entries: list[Entry] = field(default_factory=list)
     looks: list[Json] = field(default_factory=list)
@@ -127,13 +130,28 @@ class RegenerateSession(HealSession):
             | changes
         )
 
-    async def keep(self, state: MakeState) -> None:
-        """Keep a state, and with it what was paid: whoever inherits the claim settles that, though it reads no more."""
+    async def keep(self, state: MakeState, covered: int = 0) -> None:
+        """Keep a state, and with it what was paid: whoever inherits the claim settles that, though it reads no more.
+
+        `covered`: what its heir counts for the call or the job that begins under it.
+        """
         self.tell_paid()
         await self.gate.keep(state)
+        self.gate.cover(MicroAud(covered))
+
+    def pay(self, cost: int) -> None:
+        """Count what a call cost that was answered."""
+        self.spent += max(cost, self.known)
+        self.known = 0
+        self.tell_paid()
+
+    def lose(self, price: int) -> None:
+        """Count what a call or a job may have cost that brings nothing any more."""
+        self.in_doubt += self.known or price
+        self.known = 0
 
     def tell_paid(self) -> None:
-        """Tell the gate what was paid since it was last told: no sooner than what is kept, or ends, says so."""
+        """Tell the gate what was paid since it was last told."""
         if self.paid > self.told:
             self.gate.charge(MicroAud(self.paid - self.told))
             self.told = self.paid
@@ -148,11 +166,14 @@ class RegenerateSession(HealSession):
             self.dependency_unhealthy = unhealthy
         return came
 
-    def restore(self, state: MakeState) -> None:
-        """Go on from a state."""
+    def restore(self, state: MakeState, kept: Kept) -> None:
+        """Go on from a state, and from what was paid since it was kept."""
         self.calls, self.answered = state.calls, state.answered
         self.spent, self.in_doubt = state.spent, state.in_doubt
-        self.told = self.paid
+        self.told = max(self.paid, kept.charged)
+        self.known = self.told - self.paid
+        if state.stage in ("calls", "waits") and (generator := self.generator(state.generator)) is not None:
+            self.gate.cover(MicroAud(generator.most(self.order) or 0))
         self.passed_over = set(state.passed_over)
         self.entries = [{**one} for one in state.made]
 

@@ -178,8 +178,8 @@ class AutoRegenerate:
         """Go on from where it stood: whatever came meanwhile is looked at before anything more is paid."""
         state, session = _state_of(kept), self._session(task, gate)
         if isinstance(session, Refused):
-            return _lost(task, state, session.reason)
-        session.restore(state)
+            return _lost(task, kept, session.reason)
+        session.restore(state, kept)
         seen = await look_first(session) if state.stage != "placed" else None
         if isinstance(seen, RetryLater):
             # What was paid would be forgotten.
@@ -192,20 +192,20 @@ class AutoRegenerate:
         """Take a job back: a person has decided against it. What was paid is settled."""
         state, session = _state_of(kept), self._session(task, gate)
         if isinstance(session, Refused):
-            return _lost(task, state, session.reason, Code.DENIED)
-        session.restore(state)
+            return _lost(task, kept, session.reason, Code.DENIED)
+        session.restore(state, kept)
         said = "a person has decided meanwhile: nothing more is made"
         generator = session.generator(state.generator)
         if state.stage == "waits" and state.job_id is not None and generator is not None:
             said = f"{said}; its job: {await cancel_job(session, generator, state.job_id)}"
-            session.in_doubt += generator.most(session.order) or 0
+            session.lose(generator.most(session.order) or 0)
         elif state.stage == "calls" and kept.begun and generator is not None:
-            session.in_doubt += generator.most(session.order) or 0
+            session.lose(generator.most(session.order) or 0)
         return session.failed(Code.DENIED, said)
 
     def too_long(self, task: Task, kept: Kept) -> Outcome:
         """Return that it was not made in time; what a call or a job may have cost counts as paid."""
-        return _lost(task, _state_of(kept), "it was not made in time")
+        return _lost(task, kept, "it was not made in time")
 
     def _session(self, task: Task, gate: EffectGate) -> RegenerateSession | Refused:
         failure, policy = task.failure, task.policy
@@ -242,7 +242,7 @@ def _with_loss(ended: Outcome, session: RegenerateSession, state: MakeState, kep
     under_way = state.stage == "waits" or (state.stage == "calls" and kept.begun)
     if not under_way or generator is None:
         return ended
-    session.in_doubt += generator.most(session.order) or 0
+    session.lose(generator.most(session.order) or 0)
     session.note(generator, "lost", "it was there before its answer came; it counts as paid")
     match ended:
         case NotHealed():
@@ -253,12 +253,13 @@ def _with_loss(ended: Outcome, session: RegenerateSession, state: MakeState, kep
             return session.healed(getattr(ended, "proofs", ()))
 
 
-def _lost(task: Task, state: MakeState, why: str, code: Code = Code.NOT_HEALED) -> NotHealed:
+def _lost(task: Task, kept: Kept, why: str, code: Code = Code.NOT_HEALED) -> NotHealed:
     """Return the end of a heal that cannot go on: a call or job that may be under way counts with all that is held.
 
     What was paid before is told already, with the state.
     """
-    paid = state.spent + state.in_doubt
+    state = _state_of(kept)
+    paid = max(state.spent + state.in_doubt, kept.charged)
     under_way = state.stage in ("calls", "waits")
     spent = max(0, task.plan.hold - paid) if under_way else 0
     return NotHealed(code=code, reason=why, details=details_of(state), spent=MicroAud(spent))

@@ -1,6 +1,5 @@
 """Makes the failed call at a candidate, tells its answer in the caller's words, and has it proven by the contract."""
 
-from dataclasses import replace
 from functools import partial
 from typing import Final, TypeAlias, assert_never
 
@@ -28,7 +27,7 @@ from consumer.heal.dependency_replacement.session import ReplacementSession
 from consumer.heal.dependency_replacement.translation import broken_echo, candidate_call, told_back
 from consumer.heal.gate import run_permitted
 from consumer.heal.session import proof
-from consumer.model import Healed, MicroAud, NotHealed, Outcome, Proof, Refused
+from consumer.model import Healed, Outcome, Proof, Refused
 from consumer.model.binding import Binding
 from consumer.model.call import Answer, CallResult, OutboundRequest
 from consumer.runners.templates import UnfitValue
@@ -84,6 +83,7 @@ async def _call_and_verify(session: ReplacementSession, candidate: Candidate) ->
     if (wait := session.watched.wait_to_call(session.org_id, session.name, candidate)) is not None:
         return session.retry_later(wait, f"{candidate.name} takes {candidate.limits.per_minute:g} calls a minute")
     session.called.append(candidate.name)
+    session.paid += candidate.price or 0
     ended = await _call_until_judged(session, candidate, call)
     if isinstance(ended, Verify):
         return await _verify(session, candidate, ended.answer)
@@ -144,24 +144,24 @@ async def _send(session: ReplacementSession, call: OutboundRequest) -> CallResul
 
 
 async def _verify(session: ReplacementSession, candidate: Candidate, answer: Answer) -> Called:
-    cost_of = candidate.price or MicroAud(0)
+    if candidate.price is not None:
+        session.gate.charge(candidate.price)
     try:
         told = told_back(candidate, answer)
     except UnfitValue as why:
-        return _lied(session, candidate, str(why), (), cost_of)
+        return _lied(session, candidate, str(why), ())
     content = content_of(told)
     kept = await _contract_proof(session, candidate, told, content)
     if kept.verdict is not Verdict.PASSED:
-        return _lied(session, candidate, kept.detail, (kept,), cost_of)
+        return _lied(session, candidate, kept.detail, (kept,))
     said = await verify_answer(told, content, session.request.expect, asked_by(session.request), session.judge)
     proofs = (kept, *said.proofs)
     if said.code is not None:
         # It keeps the contract, and this caller demands more: that is between the two.
-        unproven = _unproven(session, said.code, f"{candidate.name}: {said.reason}", proofs, cost_of)
+        unproven = _unproven(session, said.code, f"{candidate.name}: {said.reason}", proofs)
         blames = any(one.oracle == "body" for one in said.proofs)
         return Failed(outcome=unproven, may_have_run=session.effect is not Effect.NONE, blames_candidate=blames)
-    finished = await finish_from_call(session, told, content, proofs)
-    return replace(finished, spent=cost_of) if isinstance(finished, Healed | NotHealed) else finished
+    return await finish_from_call(session, told, content, proofs)
 
 
 async def _contract_proof(session: ReplacementSession, candidate: Candidate, told: Answer, content: Content) -> Proof:
@@ -179,20 +179,14 @@ async def _contract_proof(session: ReplacementSession, candidate: Candidate, tol
     return proof("contract", Verdict.PASSED, f"the answer of {candidate.name} keeps the contract")
 
 
-def _lied(
-    session: ReplacementSession, candidate: Candidate, why: str, proofs: tuple[Proof, ...], spent: MicroAud
-) -> Failed:
+def _lied(session: ReplacementSession, candidate: Candidate, why: str, proofs: tuple[Proof, ...]) -> Failed:
     inconclusive = any(one.verdict is Verdict.INCONCLUSIVE for one in proofs)
     code = Code.UNVERIFIED if inconclusive else Code.NOT_HEALED
-    outcome = _unproven(
-        session, code, f"{candidate.name} answered, but not as the contract demands: {why}", proofs, spent
-    )
+    outcome = _unproven(session, code, f"{candidate.name} answered, but not as the contract demands: {why}", proofs)
     return Failed(outcome=outcome, may_have_run=session.effect is not Effect.NONE)
 
 
-def _unproven(
-    session: ReplacementSession, code: Code, reason: str, proofs: tuple[Proof, ...], spent: MicroAud
-) -> Outcome:
+def _unproven(session: ReplacementSession, code: Code, reason: str, proofs: tuple[Proof, ...]) -> Outcome:
     if session.effect is Effect.UNSAFE:
         return session.unknown(reason, proofs)
-    return replace(session.not_healed(code, reason, proofs), spent=spent)
+    return session.not_healed(code, reason, proofs)

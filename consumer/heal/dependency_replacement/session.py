@@ -129,6 +129,8 @@ class ReplacementSession(CallSession):
     probes: list[Json] = field(default_factory=list)
     called: list[str] = field(default_factory=list)
     """Candidates that were called, in order."""
+    paid: int = 0
+    """What they may have charged for it."""
 
     @property
     def org_id(self) -> OrgId:
@@ -159,6 +161,10 @@ class ReplacementSession(CallSession):
         told |= {"probes": list(self.probes)} if self.probes else {}
         told |= {"called": list(self.called)} if self.called else {}
         return {**CallSession.details.fget(self), "dependency": told}  # type: ignore[attr-defined]
+
+    def can_pay(self, candidate: Candidate) -> bool:
+        """Return whether one more candidate may be called with what is held: the first one always may."""
+        return not self.paid or self.paid + (candidate.price or 0) <= self.task.plan.hold
 
     async def observed(self) -> dict[str, Observed]:
         """Return what is known of the candidates."""

@@ -170,6 +170,9 @@ class DependencyReplacement:
             candidate = session.dependency.candidate(bound.candidate)
             if candidate is None or candidate.name in session.called:
                 break
+            if not session.can_pay(candidate):
+                reason = f"{candidate.name} is asked with a hold of its own: the first answer has cost what was held"
+                return session.retry_later(NOW, reason)
             called = await call_candidate(session, bound, candidate)
             if not isinstance(called, Failed):
                 return called

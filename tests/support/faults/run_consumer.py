@@ -178,6 +178,9 @@ class ActingGate:
     def charge(self, amount: MicroAud) -> None:
         self.gate.charge(amount)
 
+    def cover(self, amount: MicroAud) -> None:
+        self.gate.cover(amount)
+
     def remaining(self) -> timedelta:
         return self.gate.remaining()
 

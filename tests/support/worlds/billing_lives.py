@@ -84,6 +84,9 @@ class LivesGate:
     def charge(self, amount: MicroAud) -> None:
         raise AssertionError(amount)
 
+    def cover(self, amount: MicroAud) -> None:
+        raise AssertionError(amount)
+
     def remaining(self) -> timedelta:
         return self.left
 

@@ -43,6 +43,8 @@ class Reply:
     """Seconds between doing the work and answering; shorter where the client hangs up."""
     never: bool = False
     """Do the work as told and never answer."""
+    held: asyncio.Event | None = None
+    """Do the work, and answer once it is set."""
     drop: bool = False
     """Close the connection instead of answering."""
     cut: bool = False
@@ -177,6 +179,11 @@ async def _replied(
 ) -> bool:
     if reply.after and await _hung_up(reader, reply.after):
         return False
+    if reply.held is not None:
+        waits = [asyncio.ensure_future(reply.held.wait()), asyncio.ensure_future(ending.wait())]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for one in waits:
+            one.cancel()
     if reply.never:
         await ending.wait()
     if reply.drop or reply.never:

@@ -17,7 +17,7 @@ from consumer.media.validation import validate
 from consumer.media.verdict import MediaCheck, MediaExpectation, MediaVerdict, passed
 from consumer.media.worker_pool import media_worker_pool
 from consumer.media_store.configured import CurrentMediaStores
-from consumer.model import OrgId, Outcome
+from consumer.model import MicroAud, OrgId, Outcome
 from consumer.model.made_asset import MadeAsset
 from consumer.outbound.calls import open_calls
 from consumer.redact import redact_json
@@ -131,7 +131,7 @@ class Workshop:
 
     async def go_on(self, given: Task, state: MakeState, *, begun: bool = True) -> Outcome | Suspended:
         """Go on from a state, as an heir does."""
-        kept = Kept(state=state, begun=begun)
+        kept = Kept(state=state, begun=begun, charged=MicroAud(self.gate.charged))
         return await self.strategy.go_on(replace(given, kept=kept), self.gate, kept)
 
 

@@ -5,12 +5,14 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import ClassVar
 from uuid import UUID
 
 import pytest
 
 from consumer.errors import DeadlinePassed, LostClaim, RevokedClaim, TransientError
 from consumer.heal.gate import Gate
+from consumer.heal.kept import HealState
 from consumer.heal.run import run
 from consumer.heal.strategy import EffectGate, Task
 from consumer.model import (
@@ -114,6 +116,31 @@ async def test_a_claim_that_is_anothers_lets_nothing_begin() -> None:
     with pytest.raises(LostClaim):
         await gate.begin()
     assert not gate.begun
+
+
+class Noted(HealState):
+    version: ClassVar[int] = 1
+
+
+async def test_what_an_heir_counts_by_itself_is_no_late_charge_until_the_next_state_is_kept() -> None:
+    durable = Durable()
+    gate = durable.gate(Effect.KEYED)
+    gate.charge(MicroAud(5))
+    assert gate.unkept_charge == 5
+    await gate.keep(Noted())
+    gate.cover(MicroAud(20))
+    gate.charge(MicroAud(15))
+    assert gate.unkept_charge == 0, "its heir counts up to 20 for what began under the state"
+    gate.charge(MicroAud(30))
+    assert gate.unkept_charge == 25
+    durable.then = raising(LostClaim("gone"))
+    with pytest.raises(LostClaim):
+        await gate.keep(Noted())
+    assert gate.unkept_charge == 25
+    durable.then = lambda: None
+    await gate.keep(Noted())
+    gate.charge(MicroAud(1))
+    assert gate.unkept_charge == 1
 
 
 async def begins_and_breaks(_: Task, gate: EffectGate) -> Outcome:

@@ -177,9 +177,9 @@ def sees_nothing_held_back(patch: pytest.MonkeyPatch) -> None:
 def keeps_nothing_before_a_call(patch: pytest.MonkeyPatch) -> None:
     right = RegenerateSession.keep
 
-    async def keep(self: RegenerateSession, state: MakeState) -> None:
+    async def keep(self: RegenerateSession, state: MakeState, covered: int = 0) -> None:
         if state.stage != "calls":
-            await right(self, state)
+            await right(self, state, covered)
 
     patch.setattr(RegenerateSession, "keep", keep)
 

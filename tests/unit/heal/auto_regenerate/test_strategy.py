@@ -7,9 +7,10 @@ from typing import Final
 
 import pytest
 
+from consumer.errors import LostClaim
 from consumer.heal.auto_regenerate.state import MakeState, Stage
 from consumer.heal.kept import Kept, Suspended
-from consumer.model import Healed, NotHealed, RetryLater
+from consumer.model import Healed, MicroAud, NotHealed, RetryLater
 from tests.support.media.pictures import photograph, saved
 from tests.support.worlds.asset_world import CHARGED, described, file_reply, missing_image
 from tests.support.worlds.http_world import Reply, World, http_world, json_reply
@@ -122,13 +123,29 @@ async def test_what_was_paid_before_is_told_once_whoever_goes_on() -> None:
         assert (shop.gate.charged, ended.spent) == (2 * CHARGED, 0)
 
 
+async def test_what_an_answer_cost_is_told_before_anything_else_and_counts_once_after_an_interruption() -> None:
+    async with workshop(file_reply(PICTURE), media=Judge()) as shop:
+        shop.gate.refuse_at, shop.gate.refusal = 2, LostClaim("another has it")
+        given = shop.task(missing_image())
+        with pytest.raises(LostClaim):
+            await shop.strategy.heal(given, shop.gate)
+        assert (shop.gate.charged, shop.gate.covered) == (CHARGED, CHARGED), "its heir counts the call as well"
+        (state,) = shop.gate.states
+        assert isinstance(state, MakeState)
+        shop.gate.refuse_at = None
+        shop.gate.covered = 0
+        ended = await shop.go_on(given, state)  # in the same process, with the charge on its claim
+        assert isinstance(ended, Healed), ended
+        assert (shop.gate.charged, ended.details["in_doubt_aud"]) == (2 * CHARGED, "0.020000")
+
+
 @pytest.mark.parametrize("stage", ["calls", "waits", "answered"])
 async def test_what_may_be_under_way_at_an_end_counts_with_all_that_is_held(stage: Stage) -> None:
     async with workshop(media=Judge()) as shop:
         given = shop.task(missing_image())
         state = MakeState(stage=stage, generator="pictures", job_id="j-1", spent=CHARGED)
         shop.gate.charged = CHARGED
-        ended = shop.strategy.too_long(given, Kept(state=state, begun=True))
+        ended = shop.strategy.too_long(given, Kept(state=state, begun=True, charged=MicroAud(CHARGED)))
         assert shop.gate.charged + ended.spent == (CHARGED if stage == "answered" else given.plan.hold)
 
 

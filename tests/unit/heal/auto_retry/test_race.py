@@ -161,6 +161,9 @@ class Gate:
     def charge(self, amount: MicroAud) -> None:
         raise AssertionError(f"auto-retry costs nothing, and charges {amount}")
 
+    def cover(self, amount: MicroAud) -> None:
+        raise AssertionError(amount)
+
     def remaining(self) -> timedelta:
         return max(0.0, self.until - self.model.time) * SECOND
 
