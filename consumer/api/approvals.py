@@ -62,7 +62,7 @@ def add_approvals(router: APIRouter, healing: HealingEndpoints, parts: ApprovalE
     async def plan(failure_id: UUID, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
         """Give the plan of a failure that was asked for last, whole, and the answers to it."""
         async with healing.as_user(user) as connection:
-            visible = await reports.visible_failure_id(connection, FailureId(failure_id))
+            visible = await reports.visible_organisation(connection, FailureId(failure_id))
             await reports.become_service(connection)
             found = await shown_approval(connection, FailureId(failure_id)) if visible is not None else None
         if found is None:
@@ -85,7 +85,7 @@ async def _change(
     healing: HealingEndpoints, parts: ApprovalEndpoints, failure_id: UUID, changes: JsonObject, user: User
 ) -> ChangedPlan:
     async with healing.as_user(user) as connection:
-        visible = await reports.visible_failure_id(connection, FailureId(failure_id))
+        visible = await reports.visible_organisation(connection, FailureId(failure_id))
         await reports.become_service(connection)
         failure = await failure_of(connection, FailureId(failure_id)) if visible is not None else None
     if failure is None:
@@ -115,7 +115,7 @@ async def _answer(
         changed=changed,
     )
     async with healing.as_user(user, readonly=False) as connection:
-        visible = await reports.visible_failure_id(connection, FailureId(failure_id))
+        visible = await reports.visible_organisation(connection, FailureId(failure_id))
         await reports.become_service(connection)
         answered = Answered(result=AnswerResult.NOT_FOUND)
         if visible is not None:

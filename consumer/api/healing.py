@@ -24,6 +24,7 @@ from consumer.api.shown import (
     attempt_size,
     failure_size,
     read_place,
+    shown_alone,
     shown_attempt,
     shown_counts,
     shown_failure,
@@ -101,18 +102,20 @@ class HealingEndpoints:
     async def failure(self, user: User, failure_id: FailureId) -> dict[str, object]:
         """Return one failure and its state."""
         async with self.as_user(user) as connection:
-            seen = await reports.visible_failure(connection, failure_id)
+            if await reports.visible_organisation(connection, failure_id) is None:
+                raise _not_found()
             await reports.become_service(connection)
-            state = await reports.failure_state(connection, failure_id) if seen is not None else None
+            seen = await reports.one_failure(connection, failure_id)
+            state = await reports.failure_state(connection, failure_id)
         if seen is None or state is None:
             raise _not_found()
-        (shown,) = await self.rendering.each([seen], shown_failure, failure_size)
+        (shown,) = await self.rendering.each([seen], shown_alone, failure_size)
         return shown | shown_standing(state)
 
     async def attempts(self, user: User, failure_id: FailureId, before: int | None) -> dict[str, object]:
         """Return the healer's attempts on a failure, newest first, and with the first page what members recorded."""
         async with self.as_user(user) as connection:
-            if await reports.visible_failure_id(connection, failure_id) is None:
+            if await reports.visible_organisation(connection, failure_id) is None:
                 raise _not_found()
             await reports.become_service(connection)
             own = await stored_attempts.own_attempts(connection, failure_id, before=before, limit=ATTEMPTS + 1)
@@ -137,7 +140,7 @@ class HealingEndpoints:
 
     async def _request_heal(self, user: User, failure_id: FailureId) -> HealAsked:
         async with take_turn(self._heal_connections), self.as_user(user, readonly=False) as connection:
-            if await reports.visible_failure(connection, failure_id) is None:
+            if await reports.visible_organisation(connection, failure_id) is None:
                 return HealAsked(result=HealRequestResult.NOT_FOUND)
             await reports.become_service(connection)
             return await ask_heal(connection, failure_id, by=str(user.id), answered_by=ANSWERED_BY)

@@ -96,12 +96,12 @@ def _add_edit(router: APIRouter, healing: HealingEndpoints, parts: OrderEndpoint
         """Give a failed step another input, and have it healed with that."""
         given = {name: getattr(body, name) for name in body.model_fields_set & {"payload", "body"}}
         async with healing.as_user(user, readonly=False) as connection:
-            seen = await reports.visible_failure(connection, FailureId(failure_id))
+            org_id = await reports.visible_organisation(connection, FailureId(failure_id))
             await reports.become_service(connection)
-            if seen is None:
+            if org_id is None:
                 raise _no_such("failure")
             command = Edit(
-                org_id=seen.org_id,
+                org_id=org_id,
                 failure_id=failure_id,
                 issued_by=str(user.id),
                 reason=body.reason,

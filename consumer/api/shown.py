@@ -14,7 +14,7 @@ from consumer.redact import may_hold_secret, redact_json, redact_text
 from consumer.store.attempts import ReportedAttempt
 from consumer.store.reports import Counts, FailureState, PageEnd, ReportedFailure
 
-UNREADABLE: Final = {"unreadable": "nested too deeply, or with numbers too long, to be shown"}
+UNREADABLE: Final = {"unreadable": "nested too deeply, too large, or with numbers too long, to be shown"}
 
 
 class ApiReply(JSONResponse):
@@ -46,6 +46,12 @@ def shown_failure(failure: ReportedFailure) -> dict[str, object]:
         "detectedAt": failure.detected_at,
         "resolved": failure.resolved,
     }
+
+
+def shown_alone(failure: ReportedFailure) -> dict[str, object]:
+    """Render a failure that was asked for alone: what is left out of it is shown nowhere else."""
+    shown = shown_failure(failure)
+    return shown if failure.omitted is None else shown | {"context": dict[str, Json](UNREADABLE)}
 
 
 def shown_standing(standing: FailureState) -> dict[str, object]:

@@ -9,8 +9,10 @@ from consumer.store.pool import Connection, Pool, translated
 from consumer.store.reports import ACQUIRE_WITHIN
 
 # The healer's own and the members' each for itself: whatever a member inserts, with whatever time, hides none of ours.
+# The size of details is counted without printing them: of a number, six bytes as stored may be 131,072 as text.
 _OWN_ATTEMPTS = """
-SELECT a.id, a.step, a.strategy, a.result, CASE WHEN pg_column_size(a.details) <= $4 THEN a.details END AS details,
+SELECT a.id, a.step, a.strategy, a.result,
+       CASE WHEN pg_column_size(a.details) <= $4 AND shw_json_bytes(a.details, $4) <= $4 THEN a.details END AS details,
        to_json(a.attempted_at) #>> '{}' AS attempted_at, to_json(a.finished_at) #>> '{}' AS finished_at
   FROM workflow_heal_attempts a
  WHERE a.failure_id = $1 AND a.step IS NOT NULL AND ($2::integer IS NULL OR a.step < $2)
@@ -19,15 +21,16 @@ SELECT a.id, a.step, a.strategy, a.result, CASE WHEN pg_column_size(a.details) <
 
 _MEMBERS_ATTEMPTS = """
 SELECT a.id, a.step, left(a.strategy, 200) AS strategy, left(a.result, 200) AS result,
-       CASE WHEN pg_column_size(a.details) <= $3 AND octet_length(a.details::text) <= $3 THEN a.details END AS details,
+       CASE WHEN pg_column_size(a.details) <= $3 AND shw_json_bytes(a.details, $3) <= $3 THEN a.details END AS details,
        to_json(a.attempted_at) #>> '{}' AS attempted_at, to_json(a.finished_at) #>> '{}' AS finished_at
   FROM workflow_heal_attempts a WHERE a.failure_id = $1 AND a.step IS NULL
  ORDER BY a.attempted_at DESC, a.id LIMIT $2
 """
 
 _ATTEMPT_SINCE = """
-SELECT a.id, a.step, a.strategy, a.result, a.details, to_json(a.attempted_at) #>> '{}' AS attempted_at,
-       to_json(a.finished_at) #>> '{}' AS finished_at
+SELECT a.id, a.step, a.strategy, a.result,
+       CASE WHEN pg_column_size(a.details) <= $3 AND shw_json_bytes(a.details, $3) <= $3 THEN a.details END AS details,
+       to_json(a.attempted_at) #>> '{}' AS attempted_at, to_json(a.finished_at) #>> '{}' AS finished_at
   FROM workflow_heal_attempts a WHERE a.failure_id = $1 AND a.step >= $2 ORDER BY a.step LIMIT 1
 """
 
@@ -75,5 +78,5 @@ async def attempt_since(pool: Pool, failure_id: FailureId, step: int) -> Reporte
     """Return the first of the healer's attempts from a step on, or None when there is none yet; as the service."""
     with translated():
         async with pool.acquire(timeout=ACQUIRE_WITHIN.total_seconds()) as connection:
-            row = await connection.fetchrow(_ATTEMPT_SINCE, failure_id, step)
+            row = await connection.fetchrow(_ATTEMPT_SINCE, failure_id, step, DETAILS_BYTES)
     return ReportedAttempt(**dict(row)) if row is not None else None

@@ -41,7 +41,7 @@ SELECT event_id, type, object_id, created, state, why, attempt_id FROM heal_bill
 
 _REPORT = """
 SELECT a.details #> '{billing,text}' AS text FROM workflow_heal_attempts a
- WHERE a.failure_id = $1 AND a.details #> '{billing,text}' IS NOT NULL
+ WHERE a.failure_id = $1 AND a.step IS NOT NULL AND a.details #> '{billing,text}' IS NOT NULL
  ORDER BY a.attempted_at DESC LIMIT 1
 """
 

@@ -18,14 +18,16 @@ from consumer.store.rows import as_json, storable_text
 from schemas.bulk import MOST_OF_A_BULK, Bulk, BulkFilter
 from schemas.names import BulkAction, BulkState, CommandOutcome, Result
 
+# Only a text is read as one: what else a member has put there may have more signs than PostgreSQL can print.
 _FIND = """
 SELECT f.id, f.org_id, f.workflow_name, CASE WHEN $10 THEN left(f.failure_reason, 4096) END AS failure_reason
   FROM workflow_failures f
  WHERE ($1::uuid IS NULL OR f.org_id = $1) AND f.status = ANY($2::text[])
    AND ($3::text IS NULL OR f.workflow_name = $3) AND ($4::text IS NULL OR f.failure_type = $4)
    AND ($5::timestamptz IS NULL OR f.detected_at >= $5) AND ($6::timestamptz IS NULL OR f.detected_at < $6)
-   AND ($7::text IS NULL OR f.context #>> '{dependency,name}' = $7
-        OR substring(f.context #>> '{request,url}' FROM '^[A-Za-z]+://(?:[^@/?#]*@)?([^/?#:]+)') = $7)
+   AND ($7::text IS NULL OR f.context #> '{dependency,name}' = to_jsonb($7)
+        OR CASE WHEN jsonb_typeof(f.context #> '{request,url}') = 'string'
+                THEN substring(f.context #>> '{request,url}' FROM '^[A-Za-z]+://(?:[^@/?#]*@)?([^/?#:]+)') = $7 END)
    AND ($8::text IS NULL OR $8 = (
      SELECT a.details ->> 'code' FROM workflow_heal_attempts a
       WHERE a.failure_id = f.id AND a.step IS NOT NULL ORDER BY a.step DESC LIMIT 1))

@@ -6,20 +6,22 @@ from uuid import uuid4
 
 from pydantic_core import from_json
 
-from consumer.model import FailureId
+from consumer.model import FailureId, JsonObject
 from consumer.model.edit import EditRefused, edit_context
 from consumer.redact import redact_json
 from consumer.redact.words import redact_words
 from consumer.store.decisions import TellChange, change_of
 from consumer.store.outbox import put_for_sweeper
 from consumer.store.pool import Connection
-from consumer.store.rows import as_json
+from consumer.store.rows import READABLE_BYTES, as_json
 from schemas.edit import Edit
 from schemas.names import Status
 
 _LOCK_EDITED = """
-SELECT f.id, f.org_id, f.workflow_name, f.status, f.step, f.failure_type, f.traceparent, f.tracestate, f.context,
-       f.redactions, f.unsure, f.effect_made, clock_timestamp() AS at
+SELECT f.id, f.org_id, f.workflow_name, f.status, f.step, f.failure_type, f.traceparent, f.tracestate, f.redactions,
+       CASE WHEN f.size BETWEEN 1 AND $2 OR shw_json_bytes(f.context, $2) <= $2 THEN coalesce(f.context, '{}') END
+         AS context,
+       f.unsure, f.effect_made, clock_timestamp() AS at
   FROM workflow_failures f WHERE f.id = $1 FOR NO KEY UPDATE
 """
 
@@ -36,6 +38,7 @@ UPDATE workflow_failures
 """
 
 UNDER_WAY: Final = "a heal of it is under way: wait for its end, or give it up first"
+UNREADABLE: Final = "its context is no object that can be read: publish the failure anew, with what its heal needs"
 IN_DOUBT: Final = "an effect of it may have happened: look, then send the edit with did_not_happen"
 
 
@@ -54,12 +57,12 @@ async def edit_failure(
 
     Its ladder begins anew. `token` goes into the idempotency key of a call that has one.
     """
-    row = await connection.fetchrow(_LOCK_EDITED, failure_id)
+    row = await connection.fetchrow(_LOCK_EDITED, failure_id, READABLE_BYTES)
     if row is None:
         return EditMade(refusal="no such failure")
     try:
         await _check_standing(connection, row, edit)
-        edited = edit_context(from_json(row["context"]), edit, token)
+        edited = edit_context(_read_context(row["context"]), edit, token)
         _check_input(edit)
     except EditRefused as error:
         return EditMade(refusal=str(error))
@@ -83,6 +86,16 @@ async def _check_standing(connection: Connection, row: Any, edit: Edit) -> None:
         raise EditRefused(UNDER_WAY)
     if (owner is not None or row["unsure"] or row["effect_made"]) and not edit.did_not_happen:
         raise EditRefused(IN_DOUBT)
+
+
+def _read_context(text: str | None) -> JsonObject:
+    try:
+        context = from_json(text) if text is not None else None
+    except ValueError:
+        context = None
+    if not isinstance(context, dict):
+        raise EditRefused(UNREADABLE)
+    return context
 
 
 def _check_input(edit: Edit) -> None:

@@ -32,7 +32,9 @@ SELECT w.tier, w.text_budget_aud, w.voice_budget_aud, w.renew_day, w.auto_topup,
 
 # Of one budget: a line is of the voice budget where it consumes voices, or says so. The platform's own top-ups and
 # renewals do not say, and are taken for the text budget's.
-_OF: Final = "(e.event_type = 'voice_consume' OR coalesce(e.metadata ->> 'budget' = 'voice', false)) = ($2 = 'voice')"
+_OF: Final = (
+    "(e.event_type = 'voice_consume' OR coalesce(e.metadata -> 'budget' = '\"voice\"', false)) = ($2 = 'voice')"
+)
 _BEFORE = f"""
 SELECT e.remaining FROM token_usage_events e
  WHERE e.org_id = $1 AND {_OF} AND e.created_at < $3 ORDER BY e.id DESC LIMIT 1
@@ -44,7 +46,8 @@ SELECT e.id FROM token_usage_events e WHERE e.org_id = $1 AND {_OF} AND e.create
 
 _LINES = f"""
 SELECT e.id, e.created_at, e.event_type, e.amount, e.remaining, e.attempt_id, e.phase,
-       left(e.metadata ->> 'debt_of', 36) AS debt_of
+       CASE WHEN jsonb_typeof(e.metadata -> 'debt_of') = 'string'
+            THEN left(e.metadata ->> 'debt_of', 36) END AS debt_of
   FROM token_usage_events e
  WHERE e.org_id = $1 AND {_OF} AND e.id > $3 AND e.created_at >= $4 AND e.created_at < $5
  ORDER BY e.id LIMIT $6

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 
 from consumer.model import Failure, FailureId, OrgId
 from consumer.store.pool import Connection, Pool, transaction, translated
-from consumer.store.rows import read_failure
+from consumer.store.rows import READABLE_BYTES, read_failure
 from schemas.names import Status
 
 ACQUIRE_WITHIN: Final = timedelta(seconds=5)
@@ -31,13 +31,12 @@ SELECT f.id FROM workflow_failures f
 """
 
 # A page ends before its bytes exceed the limit, and a context above its own limit is left out: both before anything is
-# read. The size of a row is counted when it comes in; of one from before that, it is now.
+# read or printed. The size of a row is counted when it comes in; of one from before that, it is now.
 _PAGE = """
 WITH sized AS (
   SELECT w.place, f.id, f.org_id, f.workflow_name, left(f.failure_reason, $4) AS failure_reason, f.context, f.resolved,
          to_json(f.detected_at) #>> '{}' AS detected_at,
-         CASE WHEN f.size > 0 THEN f.size WHEN pg_column_size(f.context) > $3 THEN pg_column_size(f.context)
-              ELSE coalesce(octet_length(f.context::text), 0) END AS bytes
+         CASE WHEN f.size > 0 THEN f.size ELSE shw_json_bytes(f.context, $3) END AS bytes
     FROM unnest($1::uuid[]) WITH ORDINALITY AS w (id, place) JOIN workflow_failures f ON f.id = w.id
 ), summed AS (
   SELECT sized.*, sum(CASE WHEN bytes > $3 THEN 0 ELSE bytes END) OVER (ORDER BY place) AS so_far FROM sized
@@ -47,13 +46,14 @@ SELECT id, org_id, workflow_name, failure_reason, CASE WHEN bytes <= $3 THEN con
   FROM summed WHERE so_far <= $2 OR place = 1 ORDER BY place
 """
 
-_VISIBLE_FAILURE = """
-SELECT f.id, f.org_id, f.workflow_name, f.failure_reason, f.context, f.resolved,
-       to_json(f.detected_at) #>> '{}' AS detected_at
-  FROM workflow_failures f WHERE f.id = $1
+_ONE = """
+SELECT s.id, s.org_id, s.workflow_name, s.failure_reason, CASE WHEN s.bytes <= $2 THEN s.context END AS context,
+       s.resolved, to_json(s.detected_at) #>> '{}' AS detected_at, CASE WHEN s.bytes > $2 THEN s.bytes END AS omitted
+  FROM (SELECT f.*, CASE WHEN f.size > 0 THEN f.size ELSE shw_json_bytes(f.context, $2) END AS bytes
+          FROM workflow_failures f WHERE f.id = $1) AS s
 """
 
-_IS_VISIBLE = "SELECT f.id FROM workflow_failures f WHERE f.id = $1"
+_IS_VISIBLE = "SELECT f.org_id FROM workflow_failures f WHERE f.id = $1"
 
 _FAILURE_STATE = """
 SELECT f.status, f.step, f.attempts, f.failure_type, f.disposition, f.waits_on,
@@ -105,8 +105,9 @@ SELECT f.id, f.org_id, f.workflow_name, left(f.failure_reason, $6::int) AS failu
 """
 
 _DIAGNOSED = """
-SELECT f.id, f.org_id, f.workflow_name, f.failure_reason, f.context, f.detected_at, f.source,
-       f.digest, f.size, f.redactions, f.traceparent, f.tracestate, 0 AS step, 0 AS attempts, 0 AS lifetime_attempts,
+SELECT f.id, f.org_id, f.workflow_name, f.failure_reason, f.detected_at, f.source,
+       CASE WHEN f.size BETWEEN 1 AND $5 OR shw_json_bytes(f.context, $5) <= $5 THEN f.context END AS context, f.digest,
+       f.size, f.redactions, f.traceparent, f.tracestate, 0 AS step, 0 AS attempts, 0 AS lifetime_attempts,
        false AS unsure, NULL::uuid AS twin, NULL::jsonb AS rungs, f.received_at, f.inserted_as, f.vouched,
        f.unredacted_since, NULL::jsonb AS approval, f.failure_type, f.disposition, 0.0::float8 AS paused_seconds,
        f.lifetime_attempts > 0 AS acted, (
@@ -142,7 +143,7 @@ class ReportedFailure:
     detected_at: str | None
     resolved: bool
     omitted: int | None = None
-    """Bytes of a context that is too large for a list, and left out."""
+    """Bytes of a context that is too large, and left out; counted only as far as the limit that they exceed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,16 +265,16 @@ async def page_of(connection: Connection, ids: Sequence[UUID]) -> list[ReportedF
     return [ReportedFailure(**dict(row)) for row in rows]
 
 
-async def visible_failure(connection: Connection, failure_id: FailureId) -> ReportedFailure | None:
-    """Return a failure, or None when it does not exist or the user may not see it."""
-    row = await connection.fetchrow(_VISIBLE_FAILURE, failure_id)
+async def one_failure(connection: Connection, failure_id: FailureId) -> ReportedFailure | None:
+    """Return a failure, or None when it does not exist; as the service, for an id that the user may see."""
+    row = await connection.fetchrow(_ONE, failure_id, READABLE_BYTES)
     return ReportedFailure(**dict(row)) if row is not None else None
 
 
-async def visible_failure_id(connection: Connection, failure_id: FailureId) -> UUID | None:
-    """Return the id of a failure, or None when it does not exist or the user may not see it."""
+async def visible_organisation(connection: Connection, failure_id: FailureId) -> OrgId | None:
+    """Return the organisation of a failure, or None when it does not exist or the user may not see it."""
     found: UUID | None = await connection.fetchval(_IS_VISIBLE, failure_id)
-    return found
+    return OrgId(found) if found is not None else None
 
 
 async def failure_state(connection: Connection, failure_id: FailureId) -> FailureState | None:
@@ -325,7 +326,7 @@ async def stored_diagnoses(pool: Pool, *, since: datetime, limit: int) -> AsyncI
     while left > 0:
         wanted = min(left, DIAGNOSED_PAGE)
         async with transaction(pool) as connection:
-            rows = await connection.fetch(_DIAGNOSED, since, *after, wanted)
+            rows = await connection.fetch(_DIAGNOSED, since, *after, wanted, READABLE_BYTES)
         for row in rows:
             yield StoredDiagnosis(
                 failure=read_failure(dict(row)),

@@ -8,7 +8,7 @@ from pydantic_core import from_json
 from consumer.model import AttemptId, FailureId, OrgId
 from consumer.model.rewrite import Rewrite
 from consumer.store.pool import Pool, translated
-from consumer.store.rows import as_json
+from consumer.store.rows import READABLE_BYTES, as_json
 
 PAST_SHOWN: Final = 5
 """Past rewrites of a fingerprint that the agent is shown."""
@@ -18,8 +18,9 @@ _COLUMNS: Final = """r.attempt_id, r.failure_id, r.org_id, r.workflow_name, r.fi
 
 # Of several rows of one name the newest is in force.
 _CONFIG = """
-SELECT w.config FROM deep_agent_workflows w WHERE w.org_id = $1 AND w.workflow_name = $2
- ORDER BY w.created_at DESC, w.id LIMIT 1
+SELECT CASE WHEN shw_json_bytes(w.config, $3) <= $3 THEN w.config ELSE '"too large"' END AS config
+  FROM (SELECT d.config FROM deep_agent_workflows d WHERE d.org_id = $1 AND d.workflow_name = $2
+         ORDER BY d.created_at DESC, d.id LIMIT 1) AS w
 """
 
 _REMEMBER = """
@@ -49,10 +50,13 @@ class StoredRewrites:
     pool: Pool
 
     async def config(self, org_id: OrgId, workflow_name: str) -> object | None:
-        """Return the document that the registry has of a workflow; None where it has none."""
+        """Return what the registry has of a workflow: None where it has none, a text where it cannot be read."""
         with translated():
-            found = await self.pool.fetchval(_CONFIG, org_id, workflow_name)
-        return None if found is None else from_json(found)
+            found = await self.pool.fetchval(_CONFIG, org_id, workflow_name, READABLE_BYTES)
+        try:
+            return None if found is None else from_json(found)
+        except ValueError:
+            return "nested too deep"
 
     async def remember(self, one: Rewrite) -> None:
         """Keep a proposed patch; a second time changes nothing."""

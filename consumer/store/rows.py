@@ -55,6 +55,9 @@ WAITER_DUE: Final = """
           + w.place * w.due_in / 100 * interval '1 second', clock_timestamp() + interval '1 day')"""
 """When a waiter `w` of a `queue` looks again by itself."""
 
+READABLE_BYTES: Final = 16 * 1024 * 1024
+"""Size limit of a document that is read whole: as text, which may be far longer than what is stored."""
+
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 CLAIMED_LOOK: Final = timedelta(seconds=60)

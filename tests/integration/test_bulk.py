@@ -213,6 +213,9 @@ async def test_a_filter_finds_what_it_says(
     await place.db.execute(insert, org, "a", "one thing", "api_timeout", url, early, "pending")
     await place.db.execute(insert, org, "b", "order 17 is late", "missing_image", stripe, late, "deferred")
     c = await place.db.fetchval(insert, org, "c", "order 99 is late", "unknown", "{}", late, "needs_person")
+    numbers = f"[{', '.join(['1e131071'] * 9_000)}]"  # more signs than PostgreSQL prints
+    hostile = f'{{"dependency": {{"name": {numbers}}}, "request": {{"url": {numbers}}}}}'
+    await place.db.execute(insert, org, "c", "order 98 is late", "unknown", hostile, late, "needs_person")
     await place.db.execute(insert, org, "d", "one thing", "unknown", "{}", late, "given_up")
     await place.db.execute(insert, await place.organisation(), "e", "one thing", "unknown", "{}", late, "pending")
     await place.db.execute(

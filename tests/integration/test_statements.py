@@ -1,6 +1,7 @@
 """Every statement of the store fits the migrated schema, and the hot ones find their rows by an index."""
 
 import pkgutil
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from importlib import import_module
@@ -42,6 +43,11 @@ async def test_a_statement_fits_the_migrated_schema(
     connection: "asyncpg.Connection[asyncpg.Record]", statement: str
 ) -> None:
     await connection.prepare(statement)
+
+
+@pytest.mark.parametrize("statement", statements())
+def test_no_statement_prints_a_document_of_others_to_measure_it(statement: str) -> None:
+    assert re.search(r"\b(context|details|metadata|config)::text", statement) is None
 
 
 async def _fill(connection: "asyncpg.Connection[asyncpg.Record]") -> UUID:
