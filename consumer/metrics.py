@@ -123,6 +123,7 @@ class SignInRefusal(StrEnum):
 
     NO_TOKEN = "no_token"  # noqa: S105 - a label; no token at all: a client that does not sign in, or a scanner
     MALFORMED = "malformed"  # not a token, or one whose parts cannot be read
+    AMBIGUOUS = "ambiguous"  # two Authorization headers, or a name twice in one object of the token: two readings
     ALGORITHM = "algorithm"  # signed by an algorithm for which no key is configured
     KEY_UNKNOWN = "key_unknown"  # names a key that is not in the key set: rotated away, or another issuer's
     SIGNATURE = "signature"  # the signature is wrong: many mean a wrong secret, or forgery

@@ -121,15 +121,16 @@ class Gateway:
             self.turned_away(ApiLimit.REQUESTS, _address(scope))
             raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "busy", "Too many requests at once.", {"Retry-After": "5"})
         if path.startswith(HEALING) and path not in OPEN_PATHS:
-            await self._sign_in(scope, headers)
+            await self._sign_in(scope)
             request.receive = await self._read_body(request, headers)
         else:
             self._count_stranger(scope, path)
         await self.app(scope, request.receive, request.respond)
 
-    async def _sign_in(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
+    async def _sign_in(self, scope: Scope) -> None:
+        given = (value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization")
         try:
-            user = await self.sign_in.user(headers.get(b"authorization", b"").decode("latin-1"))
+            user = await self.sign_in.user(*given)
         except SignInRefused as refused:
             self._count_refused(scope, refused.reason)
             raise refusal(refused.reason) from None

@@ -166,7 +166,8 @@ def _algorithm_of(entry: Mapping[str, Any]) -> str | None:
         return None
     algorithm = ALGORITHMS.get((kind, curve))
     fits = entry.get("alg", algorithm) == algorithm and entry.get("use", "sig") == "sig"
-    return algorithm if fits and "d" not in entry else None
+    uses = entry.get("key_ops", ["verify"])
+    return algorithm if fits and "d" not in entry and isinstance(uses, list) and "verify" in uses else None
 
 
 def _public_key(entry: Mapping[str, Any], algorithm: str) -> Any | None:  # noqa: ANN401

@@ -17,6 +17,7 @@ _PUBLIC: Final = frozenset(ALGORITHMS.values())
 MESSAGES: Final[Mapping[SignInRefusal, str]] = {
     SignInRefusal.NO_TOKEN: "Sign in with `Authorization: Bearer` and a token of the platform.",
     SignInRefusal.MALFORMED: "The token is not valid.",
+    SignInRefusal.AMBIGUOUS: "The sign-in can be read in two ways: send one Authorization header, and each name once.",
     SignInRefusal.ALGORITHM: "The token is signed by an algorithm that is not accepted.",
     SignInRefusal.KEY_UNKNOWN: "The token is signed with a key that is not known.",
     SignInRefusal.SIGNATURE: "The token is not valid.",
@@ -26,7 +27,10 @@ MESSAGES: Final[Mapping[SignInRefusal, str]] = {
     SignInRefusal.ISSUER: "The token is of another issuer.",
     SignInRefusal.ROLE: "The token is not a signed-in user's: its role is another one.",
     SignInRefusal.ANONYMOUS_USER: "The token is an anonymous user's: sign in with an account.",
-    SignInRefusal.CLAIMS: "The token lacks a claim (exp, sub), or one is not what it has to be: sub is a user's UUID.",
+    SignInRefusal.CLAIMS: (
+        "The token lacks a claim (exp, sub), or one is not what it has to be: sub is a user's UUID; exp, nbf and iat "
+        "are whole seconds since 1970, in their order."
+    ),
 }
 
 
@@ -38,13 +42,13 @@ class SignIn:
     keys: KeySet | None
     rules: TokenRules
 
-    async def user(self, authorization: str) -> User:
-        """Return the user of a request's Authorization header.
+    async def user(self, *authorizations: str) -> User:
+        """Return the user of a request's Authorization headers, which have to be one.
 
         Raises
         ------
         SignInRefused
-            There is no token, or it does not sign anybody in.
+            There is no token, or more than one, or it does not sign anybody in.
         ApiError
             Nobody can sign in now: no key is configured, or the keys cannot be read.
 
@@ -55,7 +59,9 @@ class SignIn:
                 "sign_in_not_configured",
                 "Nobody can sign in: the operator has to set SHW_API__JWT_SECRET or SHW_API__JWKS_URL.",
             )
-        scheme, _, token = authorization.partition(" ")
+        if len(authorizations) > 1:
+            raise SignInRefused(SignInRefusal.AMBIGUOUS)
+        scheme, _, token = "".join(authorizations).partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
             raise SignInRefused(SignInRefusal.NO_TOKEN)

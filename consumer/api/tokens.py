@@ -1,5 +1,6 @@
 """Tokens: reads a JWT's header and claims, and checks its signature by the key that its algorithm may use. Pure."""
 
+import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -17,10 +18,16 @@ HMAC: Final = "HS256"
 MAX_TOKEN: Final = 12 * 1024
 """Longest token in characters: a header line of HTTP has 16 KiB in all."""
 MAX_DEPTH: Final = 16
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*")
+"""Base64url without padding, as RFC 7515 has it: one token has one form."""
 _UUID: Final = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 MAX_KEY_ID: Final = 200
 LEEWAY: Final = timedelta(seconds=5)
 """Clock skew that is allowed: clocks of two machines differ by a little."""
+_TIMES: Final = (("exp", None), ("nbf", 0), ("iat", 0))
+"""Claims that are moments, with what counts where one is missing."""
+LONGEST: Final = timedelta(days=20 * 366)
+"""Time ahead beyond which an `exp` is no moment that anybody meant: milliseconds, or a number without a meaning."""
 
 
 class SignInRefused(Exception):
@@ -65,11 +72,13 @@ def read_header(token: str, longest: int = MAX_TOKEN) -> TokenHeader:
         It is no token, or its header asks for an extension: those change what a signature means.
 
     """
-    if len(token) > longest or token.count(".") != 2:  # noqa: PLR2004 - header, claims, signature
+    if len(token) > longest or _TOKEN.fullmatch(token) is None:
         raise SignInRefused(SignInRefusal.MALFORMED)
     header = _parse(_decode(token.partition(".")[0]))
     algorithm, key_id = header.get("alg"), header.get("kid")
     if "crit" in header or "b64" in header or not isinstance(algorithm, str) or not isinstance(key_id, str | None):
+        raise SignInRefused(SignInRefusal.MALFORMED)
+    if not all(isinstance(header.get(name), str | None) for name in ("typ", "cty")):
         raise SignInRefused(SignInRefusal.MALFORMED)
     if key_id is not None and len(key_id) > MAX_KEY_ID:
         raise SignInRefused(SignInRefusal.MALFORMED)
@@ -105,6 +114,8 @@ def user_of(claims: Mapping[str, Any], rules: TokenRules, now: datetime) -> User
     """
     check_storable(claims)
     _check_times(claims, now.timestamp())
+    if not isinstance(claims.get("iss"), str | None) or not isinstance(claims.get("jti"), str | None):
+        raise SignInRefused(SignInRefusal.CLAIMS)
     if rules.audience is not None and rules.audience not in _audiences(claims.get("aud")):
         raise SignInRefused(SignInRefusal.AUDIENCE)
     if rules.issuer is not None and claims.get("iss") != rules.issuer:
@@ -131,23 +142,28 @@ def _user_id(claim: object) -> UUID:
 
 
 def _check_times(claims: Mapping[str, Any], now: float) -> None:
-    leeway = LEEWAY.total_seconds()
-    expires, begins = _time(claims.get("exp")), _time(claims.get("nbf", 0))
-    _time(claims.get("iat", 0))
+    leeway, latest = LEEWAY.total_seconds(), now + LONGEST.total_seconds()
+    expires, begins, issued = (_time(claims.get(name, default), latest) for name, default in _TIMES)
     if expires <= now - leeway:
         raise SignInRefused(SignInRefusal.EXPIRED)
-    if begins > now + leeway:
+    if max(begins, issued) > now + leeway:
         raise SignInRefused(SignInRefusal.NOT_YET_VALID)
-
-
-def _time(claim: object) -> float:
-    if isinstance(claim, bool) or not isinstance(claim, int | float):
+    if expires <= max(begins, issued) or any(moment % 1 for moment in (expires, begins, issued)):
         raise SignInRefused(SignInRefusal.CLAIMS)
-    return float(claim)
 
 
-def _audiences(claim: object) -> list[object]:
-    return claim if isinstance(claim, list) else [claim]
+def _time(claim: object, latest: float) -> float:
+    """Return a moment in seconds since 1970; refuses one that nobody can have meant."""
+    if isinstance(claim, bool) or not isinstance(claim, int | float) or not 0 <= claim <= latest:
+        raise SignInRefused(SignInRefusal.CLAIMS)
+    return claim
+
+
+def _audiences(claim: object) -> list[str]:
+    named: list[Any] = claim if isinstance(claim, list) else [] if claim is None else [claim]
+    if not all(isinstance(one, str) for one in named):
+        raise SignInRefused(SignInRefusal.CLAIMS)
+    return named
 
 
 def _decode(part: str) -> bytes:
@@ -164,7 +180,21 @@ def _parse(text: bytes) -> Mapping[str, Any]:
         raise SignInRefused(SignInRefusal.MALFORMED) from None
     if not isinstance(value, dict):
         raise SignInRefused(SignInRefusal.MALFORMED)
+    _check_names(text)
     return value
+
+
+def _check_names(text: bytes) -> None:
+    """Refuse an object that has a name twice, at any depth: of two readers each may take another value for it."""
+    try:
+        json.loads(text, object_pairs_hook=_count_names, parse_int=len, parse_float=len, parse_constant=len)
+    except (ValueError, RecursionError):
+        raise SignInRefused(SignInRefusal.MALFORMED) from None
+
+
+def _count_names(members: list[tuple[str, object]]) -> None:
+    if len({name for name, _ in members}) < len(members):
+        raise SignInRefused(SignInRefusal.AMBIGUOUS)
 
 
 def _values(claims: Mapping[str, Any], max_depth: int) -> Iterator[object]:

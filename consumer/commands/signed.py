@@ -86,7 +86,8 @@ async def _verify(value: bytes, keys: CommandKeys, now: datetime) -> tuple[Comma
         token = value.decode("ascii")
         header = read_header(token, MAX_COMMAND)
     except (UnicodeDecodeError, SignInRefused):
-        raise _NotAuthentic("the value is no JWS in compact form: header.claims.signature") from None
+        message = "the value is no JWS in compact form, header.claims.signature, or its header has a name twice"
+        raise _NotAuthentic(message) from None
     if header.algorithm not in ALLOWED:
         raise _NotAuthentic(f"its alg is none of {', '.join(sorted(ALLOWED))}")
     entry = keys.entries.get(header.key_id or "")

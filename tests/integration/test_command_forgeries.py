@@ -64,6 +64,14 @@ class Scene:
     def with_header(self, **header: Any) -> bytes:  # noqa: ANN401
         return self.maos.sign(self.claims(), **header)
 
+    def by_hand(self, header: bytes | None = None, more: bytes = b"") -> bytes:
+        """Sign bytes that no library would write."""
+        claims = json.dumps(self.claims()).encode()[:-1] + more + b"}"
+        texts = header or b'{"alg":"EdDSA","kid":"maos-1"}', claims
+        signed = b".".join(base64.urlsafe_b64encode(text).rstrip(b"=") for text in texts)
+        signature = self.maos.private.sign(signed)
+        return signed + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")
+
     def rsa_pem(self) -> bytes:
         public: rsa.RSAPublicKey = self.rsa.private.public_key()
         return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -147,6 +155,14 @@ LETTERS: Final[Mapping[str, tuple[Callable[[Scene], bytes], str]]] = {
         "alg",
     ),
     "claims that are a list": (lambda s: s.maos.sign([s.claims()]), "claims"),  # type: ignore[arg-type]
+    "alg twice": (lambda s: s.by_hand(b'{"alg":"none","alg":"EdDSA","kid":"maos-1"}'), "a name twice"),
+    "kid twice, once escaped": (
+        lambda s: s.by_hand(b'{"alg":"EdDSA","kid":"x","k\\u0069d":"maos-1"}'),
+        "a name twice",
+    ),
+    "a claim twice": (lambda s: s.by_hand(None, b',"jti":"other"'), "ambiguous"),
+    "a name twice in the command": (lambda s: s.by_hand(None, b',"x":[{"a":1,"a":2}]'), "ambiguous"),
+    "a padded signature": (lambda s: s.signed() + b"==", "no JWS"),
     "claims with NUL": (lambda s: s.signed(command=s.said | {"reason": "a\0b"}), "claims"),
     "no jti": (lambda s: s.maos.sign(s.without("jti")), "jti"),
     "an empty jti": (lambda s: s.signed(jti=""), "jti"),

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from consumer.model import FailureId
+from consumer.model import FailureId, OrgId
 from consumer.store.attempts import attempt_since, attempts_of
 from consumer.store.billing_events import last_report
 from consumer.store.ledger import read_ledger
@@ -91,7 +91,7 @@ async def test_operators_read_the_ledger_the_registry_and_diagnoses_beside_them(
         world.org_id,
         metadata,
     )
-    async with read_ledger(world.served, world.org_id, Budget.TEXT, SOON - timedelta(days=9), SOON) as ledger:
+    async with read_ledger(world.served, OrgId(world.org_id), Budget.TEXT, SOON - timedelta(days=9), SOON) as ledger:
         lines = [line async for line in ledger.lines]
     assert [(line.event_type, line.debt_of) for line in lines] == [("topup", None)]
     for name, config in (("numbers", f'{{"steps": {NUMBERS}}}'), ("deep", "[" * 500 + "]" * 500), ("fine", '{"a": 1}')):
@@ -101,10 +101,10 @@ async def test_operators_read_the_ledger_the_registry_and_diagnoses_beside_them(
             name,
             config,
         )
-    rewrites = StoredRewrites(world.served)
-    assert isinstance(await rewrites.config(world.org_id, "numbers"), str)
-    assert isinstance(await rewrites.config(world.org_id, "deep"), str)
-    assert await rewrites.config(world.org_id, "fine") == {"a": 1}
+    rewrites, org_id = StoredRewrites(world.served), OrgId(world.org_id)
+    assert isinstance(await rewrites.config(org_id, "numbers"), str)
+    assert isinstance(await rewrites.config(org_id, "deep"), str)
+    assert await rewrites.config(org_id, "fine") == {"a": 1}
     await hostile_failure(world, failure_type="unknown")
     await world.failure("plain", context=json.dumps({"a": 1}), failure_type="unknown")
     found = stored_diagnoses(world.served, since=SOON - timedelta(days=9), limit=10)

@@ -102,6 +102,18 @@ def odd_claims() -> Iterator[tuple[str, bytes]]:
         "exp a text": good | {"exp": "soon"},
         "exp a list": good | {"exp": [exp]},
         "exp true": good | {"exp": True},
+        "exp in milliseconds": good | {"exp": exp * 1000},
+        "exp 1e20": good | {"exp": 1e20},
+        "exp with a fraction": good | {"exp": exp + 0.5},
+        "exp of 2^63": good | {"exp": 2**63},
+        "nbf before 1970": good | {"nbf": -1},
+        "nbf after exp": good | {"nbf": exp + 1},
+        "iat -1e300": good | {"iat": -1e300},
+        "iat after exp": good | {"iat": exp + 1},
+        "iat to come": good | {"iat": exp - 5},
+        "aud a list with a number": good | {"aud": ["authenticated", 7]},
+        "iss an object": good | {"iss": {"a": 1}},
+        "jti a list": good | {"jti": []},
         "nbf a text": good | {"nbf": "yesterday"},
         "iat an object": good | {"iat": {}},
         "aud an object": good | {"aud": {"authenticated": 1}},
@@ -122,6 +134,9 @@ def odd_claims() -> Iterator[tuple[str, bytes]]:
         "a number of 5,000 digits": b',"a":' + b"9" * 5000 + b"}",
         "exp of 5,000 digits": b',"exp":' + b"9" * 5000 + b"}",
         "cut": b"",
+        "sub twice": b',"sub":"' + sub.encode() + b'"}',
+        "sub twice, once escaped": b',"s\\u0075b":"' + sub.encode() + b'"}',
+        "a name twice within": b',"app_metadata":{"roles":[{"a":1,"a":2}]}}',
     }.items():
         yield name, plain + end
     for text in (b"[]", b"null", b'"x"', b"7", b"", b"{}"):
@@ -134,6 +149,11 @@ ODD_HEADERS = (
     b'{"alg":"HS256","kid":{"a":1}}',
     b'{"alg":' + b"[" * 2000 + b"]" * 2000 + b"}",
     b'{"alg":"hs256"}',
+    b'{"alg":"none","alg":"HS256"}',
+    b'{"alg":"HS256","alg":"HS256"}',
+    b'{"alg":"none","a\\u006cg":"HS256"}',
+    b'{"alg":"HS256","x":{"a":1,"a":1}}',
+    b'{"alg":"HS256","typ":7}',
     b"{}",
     b"[]",
     b"\xff",
@@ -160,6 +180,8 @@ REFUSALS: tuple[tuple[dict[str, Any], SignInRefusal], ...] = (
     ({"aud": "other"}, SignInRefusal.AUDIENCE),
     ({"iss": "https://elsewhere"}, SignInRefusal.ISSUER),
     ({"sub": "anna"}, SignInRefusal.CLAIMS),
+    ({"exp": 1e20}, SignInRefusal.CLAIMS),
+    ({"exp": time.time() // 1 + 600.5}, SignInRefusal.CLAIMS),
 )
 
 
@@ -179,6 +201,24 @@ async def test_each_refusal_is_counted_and_logged_by_its_reason(database: str) -
     assert {one["address"] for one in lines} == {"127.0.0.1"}
     for reason in set(reasons):
         assert f'shw_sign_ins_refused_total{{reason="{reason}"}} {4 * reasons.count(reason)}.0' in text
+
+
+async def test_what_can_be_read_in_two_ways_is_refused_counted_and_logged(world: World) -> None:
+    payload = json.dumps(claims_of(world)).encode()
+    good, path = f"Bearer {by_hand(payload)}", "/api/healing/stats"
+    for first, second in ((good, good), (good, "Bearer x"), ("Basic dTpw", good), (good, "")):
+        with capture_logs() as logs:
+            answer = await world.ask(
+                "GET", path, None, headers=[("Authorization", first), ("x-other", "1"), ("authorization", second)]
+            )
+        assert error_of(answer) == (401, "not_signed_in")
+    assert await answers(world, by_hand(payload[:-1] + b',"sub":"x"}')) == {(401, "not_signed_in")}
+    for padded in (by_hand(payload) + "=", by_hand(payload).replace(".", "=.", 1)):
+        assert await answers(world, padded) == {(401, "not_signed_in")}
+    assert (await world.ask("GET", path, None, headers={"Authorization": good})).status_code == 200
+    text = (await world.ask("GET", "/metrics", None)).text
+    assert 'shw_sign_ins_refused_total{reason="ambiguous"} 8.0' in text
+    assert not logs  # the line of its reason was written at the first of them
 
 
 @pytest.mark.parametrize("algorithm", KEYS)
@@ -221,6 +261,7 @@ def forged(world: World) -> Iterator[tuple[str, str]]:
     with pytest.warns(jwt.warnings.InsecureKeyLengthWarning):
         weak = jwt.encode(claims, WEAK, algorithm="RS256", headers={"kid": "weak"})
     yield "a weak key", weak
+    yield "a key that wraps others", jwt.encode(claims, RSA, algorithm="RS256", headers={"kid": "wraps"})
     yield "a symmetric key of the set", by_hand(payload, b'{"alg":"HS256","kid":"shared"}', "k" * 32)
     yield (
         "a key that the token brings along",
@@ -232,6 +273,7 @@ async def test_no_key_is_taken_for_one_of_another_kind_or_use(database: str, pla
     published = key_set_of(RS256=RSA, weak=WEAK)
     published["keys"] += [
         public(RSA, kid="encrypts", use="enc"),
+        public(RSA, kid="wraps", key_ops=["wrapKey"]),
         {"kty": "oct", "k": base64.urlsafe_b64encode(b"k" * 32).decode().rstrip("="), "kid": "shared"},
         {"kty": "RSA", "n": "?", "e": [], "kid": "broken"},
         "no key",
