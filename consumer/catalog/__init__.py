@@ -11,6 +11,7 @@ from consumer.catalog.actions import ActionLook, DeclaredAction
 from consumer.catalog.agent import AgentLimits, AgentModel
 from consumer.catalog.approval import ApprovalRules
 from consumer.catalog.auto_regenerate import AutoRegenerateLimits
+from consumer.catalog.change_request import ChangeCall, ChangeRequest, MergedLook
 from consumer.catalog.current import Catalogs
 from consumer.catalog.generators.declared import DescribedGenerator
 from consumer.catalog.ladder import RungLimits
@@ -44,6 +45,8 @@ __all__ = [
     "CallTemplate",
     "Catalog",
     "Catalogs",
+    "ChangeCall",
+    "ChangeRequest",
     "ConductorRunner",
     "DeclaredAction",
     "DeclaredMediaStore",
@@ -55,6 +58,7 @@ __all__ = [
     "KeyPointer",
     "LookCall",
     "MaosRunner",
+    "MergedLook",
     "OrderCall",
     "PrefectRunner",
     "RouteRepairLimits",

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, JsonValue, model_validator
 
+from consumer.catalog.change_request import ChangeRequest
 from consumer.catalog.declared import Declared
 from consumer.catalog.limits import micro_aud
 from consumer.catalog.runners.checks import Address, SentHeaders, fault, secrets_in
@@ -93,3 +94,10 @@ class AgentLimits(AgentModel):
     """Most patches that are proposed and checked within one attempt."""
     longest: Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(minutes=9))] = timedelta(minutes=5)
     """Wall clock of one attempt, all calls together."""
+    change_request: ChangeRequest | None = None
+    """Where what was approved goes, for workflows that are code; none: a person is handed the patch."""
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The names of the secrets that its calls, and those of its change request, refer to."""
+        return secrets_in(self.headers) | (self.change_request.secrets if self.change_request else frozenset())

@@ -179,6 +179,8 @@ class RerunStep:
 
     run: RunRef
     payload: "Payload | None" = None
+    latest: bool = False
+    """On the newest version of its workflow, and not on the one that it has begun on."""
 
 
 @value(frozen=True, slots=True, kw_only=True)

@@ -142,8 +142,8 @@ _NAMES: Final[Mapping[type[Order], str]] = {
 def _values(order: Order, key: str) -> Values:
     values = run_values(order.run) | {"key": key, "run.fence": ABSENT if order.run.fence is None else order.run.fence}
     match order:
-        case RerunStep(payload=payload):
-            return values | {"payload": ABSENT if payload is None else payload.document}
+        case RerunStep(payload=payload, latest=latest):
+            return values | {"payload": ABSENT if payload is None else payload.document, "latest": latest or ABSENT}
         case ReplaceDefinition(definition=definition, replaces=replaces):
             return values | {"definition": definition, "definition.replaces": ABSENT if replaces is None else replaces}
         case StartRun(definition=definition, replaces=replaces, given=given):

@@ -82,5 +82,6 @@ async def installed_strategies(
                 ledger=NOTHING_PROPOSED if records is None else StoredTokenBudgets(records),
                 rewrites=NOTHING_PROPOSED if records is None else StoredRewrites(records),
                 redact=redact_json,
+                runners=runners,
             )
         yield strategies

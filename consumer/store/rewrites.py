@@ -35,6 +35,8 @@ SELECT {_COLUMNS} FROM heal_rewrite r WHERE r.failure_id = $1 AND r.told_digest 
  ORDER BY r.proposed_at DESC LIMIT 1
 """  # noqa: S608 - a constant list of columns
 
+_OF_ATTEMPT = f"SELECT {_COLUMNS} FROM heal_rewrite r WHERE r.attempt_id = $1"  # noqa: S608 - as above
+
 _APPROVED = "UPDATE heal_rewrite SET approved_at = coalesce(approved_at, clock_timestamp()) WHERE attempt_id = $1"
 
 _PAST = f"""
@@ -83,6 +85,12 @@ class StoredRewrites:
         """Return the patch of a failure that a person was asked for under this digest."""
         with translated():
             row = await self.pool.fetchrow(_PROPOSED, failure_id, told_digest)
+        return None if row is None else _rewrite(row)
+
+    async def of_attempt(self, attempt_id: AttemptId) -> Rewrite | None:
+        """Return the patch that an attempt has proposed."""
+        with translated():
+            row = await self.pool.fetchrow(_OF_ATTEMPT, attempt_id)
         return None if row is None else _rewrite(row)
 
     async def approve(self, attempt_id: AttemptId) -> None:

@@ -249,6 +249,20 @@ async def test_the_id_that_airflow_gives_a_scheduled_run_stands_in_a_path(world:
     assert world.seen[0].path == "/dags/orders/dagRuns/scheduled__2026-11-30T00%3A00%3A00%2B00%3A00"
 
 
+async def test_what_is_to_run_on_the_newest_version_is_cleared_for_that_or_not_at_all(
+    world: World, here: Ground
+) -> None:
+    server = Server(world, "failed")
+    server.clears()
+    run = run_of("failed", "load")
+    assert isinstance(await here.give(RerunStep(run=run, latest=True)), Accepted)
+    [clearing] = world.calls(f"{server.dag}/clearTaskInstances")
+    assert clearing.json["run_on_latest_version"] is True
+    server.clears(json_reply({"detail": "extra_forbidden"}, 422))
+    assert isinstance(await here.give(RerunStep(run=run, latest=True)), Rejected)
+    assert all(seen.json["run_on_latest_version"] for seen in world.calls(f"{server.dag}/clearTaskInstances"))
+
+
 async def test_a_mapped_task_is_cleared_by_its_index(world: World, here: Ground) -> None:
     server = Server(world, "mapped")
     failed = next(task for task in server.tasks if task["map_index"] == 1)

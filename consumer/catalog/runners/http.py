@@ -162,9 +162,9 @@ class OrderCall(CallTemplate):
 
 
 class RerunCall(OrderCall):
-    """Template of the order to rerun the failed step."""
+    """Template of the order to rerun the failed step. `{latest?}` is true where it is to run on the newest version."""
 
-    places: ClassVar[frozenset[str]] = OrderCall.places | {"payload"}
+    places: ClassVar[frozenset[str]] = OrderCall.places | {"payload", "latest"}
 
 
 class ReplaceCall(OrderCall):

@@ -23,6 +23,10 @@ class Rewrites(Protocol):
         """Return the patch of a failure that a person was asked for under this digest."""
         ...
 
+    async def of_attempt(self, attempt_id: AttemptId) -> Rewrite | None:
+        """Return the patch that an attempt has proposed."""
+        ...
+
     async def approve(self, attempt_id: AttemptId) -> None:
         """Mark a patch as approved."""
         ...
@@ -46,6 +50,11 @@ class NothingProposed:
     async def proposed(self, failure_id: FailureId, told_digest: str) -> Rewrite | None:
         """Return that nothing was proposed."""
         del failure_id, told_digest
+        return None
+
+    async def of_attempt(self, attempt_id: AttemptId) -> Rewrite | None:
+        """Return that nothing was proposed."""
+        del attempt_id
         return None
 
     async def approve(self, attempt_id: AttemptId) -> None:

@@ -26,6 +26,7 @@ from consumer.model import Json, JsonObject, NotHealed, Outcome, Refused
 from consumer.model.rewrite import Rewrite
 from consumer.model.token_budget import TokenUse
 from consumer.outbound.calls import OutboundCalls
+from consumer.runners.contract import NO_RUNNERS, Runners
 from consumer.workflows.catalogue import Limits
 from consumer.workflows.findings import PatchFinding
 from consumer.workflows.patch import UnfitPatch, parse_patch, patch_json
@@ -50,6 +51,7 @@ class RewriteTools:
     rewrites: Rewrites
     redact: Redact
     model: "Callable[[Spending], AbstractAsyncContextManager[Model]]"
+    runners: Runners = NO_RUNNERS
 
 
 @dataclass(slots=True, kw_only=True)

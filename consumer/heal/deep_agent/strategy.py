@@ -12,20 +12,28 @@ from typing import TYPE_CHECKING, Final
 
 from consumer.agent.model import chat_model
 from consumer.agent.wire import Spending, TokenLedger
-from consumer.catalog import WorkflowPolicy
+from consumer.catalog import ChangeRequest, WorkflowPolicy
 from consumer.diagnose.fingerprint import fingerprint
 from consumer.heal.deep_agent import rules
+from consumer.heal.deep_agent.changes.rendering import planned_requests
+from consumer.heal.deep_agent.changes.sending import go_on, submit, too_long
+from consumer.heal.deep_agent.changes.session import ChangeSession
+from consumer.heal.deep_agent.changes.state import ChangeState
 from consumer.heal.deep_agent.ports import Rewrites
 from consumer.heal.deep_agent.proposing import RewriteSession, RewriteTools, propose, replayed
 from consumer.heal.deep_agent.state import RewriteState
 from consumer.heal.deep_agent.views import views_of
 from consumer.heal.kept import HealState, Kept, Suspended
 from consumer.heal.refusals import missing_context
+from consumer.heal.runs.rerun import run_of_failure
 from consumer.heal.strategy import EffectGate, Redact, Task
-from consumer.model import Diagnosis, Failure, Intent, MicroAud, NotHealed, Outcome, Refused, Scope
+from consumer.model import AttemptId, Diagnosis, Failure, Intent, MicroAud, NotHealed, Outcome, Refused, Scope, Unknown
+from consumer.model.rewrite import Rewrite
 from consumer.model.token_budget import TokenUse
 from consumer.outbound.calls import OutboundCalls
+from consumer.runners.contract import NO_RUNNERS, Runners
 from consumer.runners.places import dependency_of
+from consumer.runners.templates import UnfitValue
 from consumer.workflows.definition import UnreadableDefinition
 from consumer.workflows.runs import WorkflowConfig
 from schemas.names import Code, Effect, StrategyName
@@ -33,7 +41,9 @@ from schemas.names import Code, Effect, StrategyName
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
-_LONGEST_SUSPENSION: Final = timedelta(hours=1)
+_LONGEST_SUSPENSION: Final = timedelta(days=61)
+"""Above the longest time that a change request may wait to be merged."""
+_LONGEST_REWRITE: Final = timedelta(hours=1)
 """A rewrite waits for nothing: it is suspended where its process died or was interrupted."""
 
 
@@ -41,7 +51,7 @@ class DeepAgent:
     """Proposes another definition of a workflow, proven by code, for a person to approve."""
 
     fields = rules.FIELDS
-    oracles = ("replay",)
+    oracles = ("replay", "run")
 
     def __init__(
         self,
@@ -51,8 +61,11 @@ class DeepAgent:
         rewrites: Rewrites,
         redact: Redact,
         model: "Callable[[Spending], AbstractAsyncContextManager[Model]]" = chat_model,
+        runners: Runners = NO_RUNNERS,
     ) -> None:
-        self._tools = RewriteTools(calls=calls, ledger=ledger, rewrites=rewrites, redact=redact, model=model)
+        self._tools = RewriteTools(
+            calls=calls, ledger=ledger, rewrites=rewrites, redact=redact, model=model, runners=runners
+        )
 
     @property
     def name(self) -> StrategyName:
@@ -62,11 +75,11 @@ class DeepAgent:
     @property
     def states(self) -> tuple[type[HealState], ...]:
         """The states that it reads."""
-        return (RewriteState,)
+        return (RewriteState, ChangeState)
 
     @property
     def longest_suspension(self) -> timedelta:
-        """Time after which a rewrite with which nobody went on is ended."""
+        """Time after which a change request that nobody merged is ended; its entry's `wait` is shorter."""
         return _LONGEST_SUSPENSION
 
     def needs(self, failure: Failure) -> tuple[str, ...]:
@@ -75,7 +88,7 @@ class DeepAgent:
 
     def refusal(self, failure: Failure, diagnosis: Diagnosis, policy: WorkflowPolicy) -> str | None:
         """Return why no other definition may be proposed, or None."""
-        return rules.refusal(failure, diagnosis, policy)
+        return rules.refusal(failure, diagnosis, policy) or self._change_refusal(failure, policy)
 
     def estimate(self, failure: Failure, policy: WorkflowPolicy) -> MicroAud | None:
         """Return the most that its calls may cost."""
@@ -101,7 +114,11 @@ class DeepAgent:
         return await self._approved(session) or await propose(session, RewriteState())
 
     async def go_on(self, task: Task, gate: EffectGate, kept: Kept) -> Outcome | Suspended:
-        """Go on with the agent's next state; what calls used whose process died is charged first."""
+        """Go on with the agent's next state, or a change request; calls whose process died are charged first."""
+        if isinstance(kept.state, ChangeState):
+            return await self._go_on_with_change(task, gate, kept.state, kept.suspended_for)
+        if kept.suspended_for >= _LONGEST_REWRITE:
+            return self.too_long(task, kept)
         state, session = _state_of(kept), await self._session(task, gate)
         if isinstance(session, Refused):
             await self._charge_lost(task, gate, state)
@@ -109,13 +126,16 @@ class DeepAgent:
         return await propose(session, state)
 
     async def cancel(self, task: Task, gate: EffectGate, kept: Kept) -> Outcome:
-        """End it: a person has decided meanwhile. What was used is charged."""
+        """End it: a person has decided meanwhile. What was used is charged; a change request stays at its host."""
+        if isinstance(kept.state, ChangeState):
+            return _revoked(kept.state)
         await self._charge_lost(task, gate, _state_of(kept))
         return Refused(code=Code.DENIED, reason="a person has decided meanwhile: nothing more is proposed")
 
     def too_long(self, task: Task, kept: Kept) -> Outcome:
         """Return that nobody went on with it; all that is held for it counts as used."""
-        del kept
+        if isinstance(kept.state, ChangeState):
+            return too_long(kept.state)
         return NotHealed(
             code=Code.NOT_HEALED, reason="nobody went on with the agent in time", spent=MicroAud(task.plan.hold)
         )
@@ -127,7 +147,7 @@ class DeepAgent:
         before = price.cost(state.charged)
         gate.charge(MicroAud(max(0, price.cost(TokenUse(input=spent.input, output=spent.output)) - before)))
 
-    async def _approved(self, session: RewriteSession) -> Outcome | None:
+    async def _approved(self, session: RewriteSession) -> Outcome | Suspended | None:
         """Return what becomes of a patch that a person has approved; None where none was."""
         approval, task, rewrites = session.task.plan.approval, session.task, self._tools.rewrites
         if approval is None or approval.edits is None:
@@ -140,12 +160,50 @@ class DeepAgent:
         if against := replayed(session, rewrite):
             return session.refused(Code.REFUSED, f"what was approved does not hold any more: {against[0]}")
         await rewrites.approve(rewrite.attempt_id)
+        if (declared := session.agent.change_request) is not None:
+            return await submit(self._change(task, session.gate, declared, rewrite), session.config.definition)
         return Refused(
             code=Code.NEEDS_PERSON,
             reason="its patch is approved and proven, and no definition is replaced by the healer: put it in place, "
             "run the workflow on it, then `shw resolve` or `shw heal`",
             details={"patch": [*rewrite.patch], "base": rewrite.base_digest, "definition": rewrite.digest},
         )
+
+    async def _go_on_with_change(
+        self, task: Task, gate: EffectGate, state: ChangeState, waited: timedelta
+    ) -> Outcome | Suspended:
+        """Go on with a change request, whatever the model's own declaration is by now."""
+        declared = None if task.policy.agent is None else task.policy.agent.change_request
+        rewrite = await self._tools.rewrites.of_attempt(AttemptId(state.rewrite))
+        if declared is None or rewrite is None:
+            why = "the catalog declares none any more" if declared is None else "its patch is not stored any more"
+            return Refused(code=Code.NEEDS_PERSON, reason=f"its change request is waited for no more: {why}")
+        config = await self._config(task.failure)
+        definition = config if isinstance(config, str) else config.definition
+        return await go_on(self._change(task, gate, declared, rewrite), state, definition, waited)
+
+    def _change(self, task: Task, gate: EffectGate, declared: ChangeRequest, rewrite: Rewrite) -> ChangeSession:
+        return ChangeSession(
+            task=task,
+            gate=gate,
+            pause=asyncio.sleep,
+            tools=self._tools,
+            declared=declared,
+            rewrite=rewrite,
+            run=run_of_failure(task.failure),
+        )
+
+    def _change_refusal(self, failure: Failure, policy: WorkflowPolicy) -> str | None:
+        """Return why what would be approved could not be sent as a change request, or None."""
+        declared = None if policy.agent is None else policy.agent.change_request
+        if declared is None:
+            return None
+        try:
+            requests = planned_requests(declared, failure, run_of_failure(failure))
+        except (UnfitValue, ValueError) as unfit:
+            return f"its change request: {unfit}"
+        refusals = (self._tools.calls.refusal(one, policy) for one in requests)
+        return next((why for why in refusals if why is not None), None)
 
     async def _session(self, task: Task, gate: EffectGate) -> RewriteSession | Refused:
         failure, policy = task.failure, task.policy
@@ -187,6 +245,13 @@ class DeepAgent:
             return WorkflowConfig.from_json(document)
         except UnreadableDefinition as error:
             return f"deep_agent_workflows has no readable definition of this workflow: {error}"
+
+
+def _revoked(state: ChangeState) -> Outcome:
+    decided = "a person has decided meanwhile"
+    if state.stage == "running":
+        return Unknown(reason=f"{decided}, and its run may go on upon the merged version")
+    return Refused(code=Code.DENIED, reason=f"{decided}: a change request that is open stays so, close it at its host")
 
 
 def _state_of(kept: Kept) -> RewriteState:

@@ -80,7 +80,8 @@ class AirflowEngine:
         if reason is not None or isinstance(place, str):
             return EgressRefused(reason=reason or str(place))
         api = json_api(self._described, self._calls, order.run, policy, within)
-        orders = AirflowOrders(api=api, run=order.run, place=place, key=key)
+        latest = isinstance(order, RerunStep) and order.latest
+        orders = AirflowOrders(api=api, run=order.run, place=place, key=key, latest=latest)
         if isinstance(order, Terminate):
             return await (orders.terminate_run() if place.task is None else orders.terminate_step())
         if isinstance(order, RerunStep) and order.payload is not None:

@@ -44,6 +44,8 @@ class AirflowOrders:
     run: RunRef
     place: AirflowPlace
     key: str
+    latest: bool = False
+    """What is cleared runs on the newest version of its DAG."""
 
     async def clear(self, changed: tuple[StepInput, Payload] | None) -> OrderResult:
         """Clear the failed task, or all failed ones where no step is named, after its input where that is changed."""
@@ -104,6 +106,8 @@ class AirflowOrders:
             "only_failed": True,
             "reset_dag_runs": True,
         }
+        # Older servers refuse what they do not know: then nothing is run, least of all on the old version.
+        wish |= {"run_on_latest_version": True} if self.latest else {}
         if self.place.task is None:
             return wish
         task: Json = self.place.task if self.place.map_index < 0 else [self.place.task, self.place.map_index]

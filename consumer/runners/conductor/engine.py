@@ -49,6 +49,8 @@ class ConductorEngine:
         match order:
             case MoveToQueue() | SkipStep() | RemapStep():
                 return f"Conductor's API has no call for {type(order).__name__}: a person has to"
+            case RerunStep(latest=True):
+                return "Conductor reruns a task on the version that its run has begun on"
             case RerunStep(run=run) if run.step is None:
                 return "no step is named: Conductor reruns from a task, by context.run.step"
             case RerunStep(payload=Payload() as payload):

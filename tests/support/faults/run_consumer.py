@@ -304,10 +304,14 @@ async def acting_strategies(settings: Settings, act: Act) -> AsyncIterator[Strat
             made=StoredMadeAssets(pool),
             redact=redact_json,
         )
-        agent = DeepAgent(
-            calls=calls, ledger=StoredTokenBudgets(pool), rewrites=StoredRewrites(pool), redact=redact_json
-        )
         runners = ConfiguredRunners(catalog.runners, calls)
+        agent = DeepAgent(
+            calls=calls,
+            ledger=StoredTokenBudgets(pool),
+            rewrites=StoredRewrites(pool),
+            redact=redact_json,
+            runners=runners,
+        )
         autofix = SchemaAutofix(runners, room, redact_json)
         billing = BillingSync(AutoRetry(calls, redact_json).tools, StoredBillingBook(pool))
         strategies: dict[StrategyName, Strategy] = {
