@@ -1,6 +1,10 @@
 """What every command has in common."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from schemas.reason import LONGEST, checked_name, checked_remark
 
 
 class AnyOrder(BaseModel):
@@ -9,5 +13,9 @@ class AnyOrder(BaseModel):
     # What is not known here would narrow or widen what is asked for: the whole command is refused.
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    issued_by: str = Field(min_length=1, max_length=512, description="Who asks: an agent, or a person's name.")
-    reason: str = Field(default="", max_length=4096, description="Why, in words; kept with the decision.")
+    issued_by: Annotated[str, AfterValidator(checked_name)] = Field(
+        min_length=1, max_length=512, description="Who asks: an agent, or a person's name."
+    )
+    reason: Annotated[str, AfterValidator(checked_remark)] = Field(
+        default="", max_length=LONGEST, description="Why, in words; kept with the decision."
+    )

@@ -24,6 +24,7 @@ from consumer.store import reports
 from consumer.store.approvals import ShownApproval, failure_of, shown_approval
 from consumer.store.decisions import TellChange
 from consumer.store.plan_answers import Answered, answer_plan
+from schemas.reason import Reason
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +36,7 @@ class PlanAnswerBody(BaseModel):
 
     plan_hash: Annotated[str, Field(alias="planHash", min_length=1, max_length=128)]
     step: Annotated[int, Field(ge=0, le=2**31 - 1)]
-    reason: Annotated[str, Field(min_length=1, max_length=4096)]
+    reason: Reason
 
 
 class PlanApprovalBody(PlanAnswerBody):

@@ -24,13 +24,13 @@ from consumer.store.pool import Connection
 from schemas.bulk import Bulk, BulkFilter, BulkStart, BulkStop
 from schemas.edit import Edit
 from schemas.names import BulkAction, Code, CommandOutcome, FailureType, Status
+from schemas.reason import Reason
 from schemas.supervision import AnyCommand
 
 log = structlog.get_logger(__name__)
 
 Obey: TypeAlias = Callable[[Connection, AnyCommand], Awaitable[Executed]]
 """Carries out a command of a user in the transaction, records it, and has it answered to the subscribers."""
-Reason = Annotated[str, Field(min_length=1, max_length=4096)]
 Name = Annotated[str, Field(min_length=1, max_length=512)]
 
 

@@ -19,9 +19,9 @@ from consumer.model.pause import NO_ORIGIN, HealingPause, PauseReach, PauseReque
 from consumer.store import reports
 from consumer.store.pauses import MOST_OF_AN_ORGANISATION, PauseMade, TellPause, listed, pause, resume
 from schemas.names import FailureType, StrategyName
+from schemas.reason import Reason
 
 LISTED: Final = 100
-Reason = Annotated[str, Field(min_length=1, max_length=4096)]
 Name = Annotated[str, Field(min_length=1, max_length=512)]
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 import typer
 
 from consumer.cli.exits import ExitCode, say
-from consumer.cli.options import AsJson, By, Reason, end, time_of
+from consumer.cli.options import AsJson, By, Reason, Remark, end, time_of
 from schemas.names import BulkAction, Code, FailureType, Status
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def preview(  # noqa: PLR0913, PLR0917 - options, each by its name
 
 
 @bulk.command("start")
-def start(bulk_id: BulkId, reason: Annotated[str, typer.Option(help="Why.")] = "", by: By = None) -> None:
+def start(bulk_id: BulkId, reason: Remark = "", by: By = None) -> None:
     """Do what was frozen, or go on with what was stopped; running consumers do it, slice by slice."""
     from schemas.bulk import BulkStart
 
@@ -86,7 +86,7 @@ def start(bulk_id: BulkId, reason: Annotated[str, typer.Option(help="Why.")] = "
 
 
 @bulk.command("stop")
-def stop(bulk_id: BulkId, reason: Annotated[str, typer.Option(help="Why.")] = "", by: By = None) -> None:
+def stop(bulk_id: BulkId, reason: Remark = "", by: By = None) -> None:
     """Do nothing more of it; heals that were asked for already go on."""
     from schemas.bulk import BulkStop
 

@@ -10,17 +10,29 @@ from typing import Annotated, Any, Final, cast
 import typer
 
 from consumer.cli.exits import ExitCode
+from schemas.reason import IN_WORDS, is_blank
 from schemas.rfc3339 import parse_time
 
 
 def _in_words(reason: str) -> str:
-    if not reason.strip():
-        raise typer.BadParameter("say why, in words: it is kept, and told to the subscribers")
+    if is_blank(reason):
+        raise typer.BadParameter(IN_WORDS)
     return reason
 
 
+def _in_words_if_any(reason: str) -> str:
+    return _in_words(reason) if reason else reason
+
+
+def _somebody(name: str | None) -> str | None:
+    if name is not None and is_blank(name):
+        raise typer.BadParameter("say who, in words: without it, it is your login name")
+    return name
+
+
 Reason = Annotated[str, typer.Option(help="Why, in words; kept, and told to the subscribers.", callback=_in_words)]
-By = Annotated[str | None, typer.Option(help="Who says so. Default: your login name.")]
+Remark = Annotated[str, typer.Option("--reason", help="Why, in words; kept.", callback=_in_words_if_any)]
+By = Annotated[str | None, typer.Option(help="Who says so. Default: your login name.", callback=_somebody)]
 Since = Annotated[
     str | None, typer.Option(metavar="TIME", help="Detected since: 7d, 12h, 30m, or RFC 3339. Default: 7d.")
 ]

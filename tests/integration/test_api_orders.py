@@ -21,6 +21,26 @@ def bulk(world: World, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     return {"orgId": str(world.org_id), "action": "heal", "filter": wanted, "reason": "it is back"} | changes
 
 
+@pytest.mark.parametrize("blank", [" ", "\u200b\u2060"], ids=["white space", "zero width"])
+async def test_a_reason_of_which_nothing_is_seen_is_refused_whatever_is_asked_for(world: World, blank: str) -> None:
+    failure = await world.failure("a", status="given_up", due_at=None, context=json.dumps({"payload": 1}))
+    at, org, plan = f"/api/healing/failures/{failure}", str(world.org_id), {"planHash": "0" * 64, "step": 0}
+    pause = (await world.ask("POST", "/api/healing/pauses", json={"orgId": org, "reason": "x"})).json()["id"]
+    asked: dict[str, dict[str, Any]] = {
+        "/api/healing/bulks": {"orgId": org, "action": "heal"},
+        "/api/healing/pauses": {"orgId": org},
+        f"/api/healing/pauses/{pause}/resume": {},
+        f"{at}/edit": {"payload": 2},
+        f"{at}/plan/approve": plan,
+        f"{at}/plan/deny": plan,
+    }
+    for path, given in asked.items():
+        refused = await world.ask("POST", path, json=given | {"reason": blank})
+        assert error_of(refused) == (422, "invalid_request"), path
+        assert "body.reason: " in refused.text, path
+        assert "say why" in refused.text, path
+
+
 @pytest.mark.parametrize("person", LEADERS)
 async def test_who_leads_freezes_starts_and_stops_within_the_organisation(world: World, person: str) -> None:
     mine = await world.failure("mine", status="given_up", due_at=None)

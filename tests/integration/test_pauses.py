@@ -124,6 +124,8 @@ REFUSED = {
     "a host without a scheme": (["--dependency", "api.example.com", "--reason", "x"], "by its origin"),
     "a host with a port": (["--dependency", "api.example.com:443", "--reason", "x"], "by its origin"),
     "no reason": (["--fleet", "--reason", " "], "say why"),
+    "a reason without width": (["--fleet", "--reason", "\u200b"], "say why"),
+    "nobody": (["--fleet", "--reason", "x", "--by", "\u2060"], "say who"),
     "no workflow": (["--workflow", "", "--reason", "x"], "holds nothing"),
 }
 
