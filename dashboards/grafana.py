@@ -19,7 +19,6 @@ from grafana_foundation_sdk.models.dashboard import Dashboard as DashboardModel
 
 from dashboards.pages import ALL
 from dashboards.panel import Kind, Page, Panel
-from schemas.names import FailureType
 
 FOLDER: Final = Path(__file__).parents[1] / "deploy" / "grafana" / "dashboards"
 SOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
@@ -63,11 +62,6 @@ def _build(page: Page) -> DashboardModel:
             .keep_time(keep_time=True)
         )
     )
-    if page.per_type:
-        chosen = dashboard.CustomVariable("failure_type").label("Failure type").multi(multi=True)
-        board = board.with_variable(
-            chosen.include_all(include_all=True).all_value(".*").values(",".join(one.value for one in FailureType))
-        )
     top, number = 0, 0
     for title, panels in page.rows:
         board = board.with_row(dashboard.Row(title).grid_pos(GridPos(x=0, y=top, h=1, w=24)))

@@ -6,8 +6,6 @@ from typing import Final
 
 RATE_WINDOW: Final = "$__rate_interval"
 """Grafana's variable for the window of a rate; whoever draws without Grafana puts a span in its place."""
-TYPE_VARIABLE: Final = "$failure_type"
-"""Variable of the page of failure types."""
 
 
 class Kind(StrEnum):
@@ -66,8 +64,6 @@ class Page:
     about: str
     """For whom it is, and what it answers."""
     rows: tuple[tuple[str, tuple[Panel, ...]], ...]
-    per_type: bool = False
-    """Whether it is read for one failure type, which its reader chooses."""
     tags: tuple[str, ...] = field(default=("self-healing-workflows",))
 
     @property

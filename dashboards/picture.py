@@ -109,6 +109,8 @@ def _panel(panel: Panel, found: Sequence[Line], box: Box, start: float, end: flo
     yield _text(box.left + 10, box.top + 20, panel.title, size=13, weight=600)
     if panel.kind is Kind.NUMBER:
         value = sum(line.last for line in found if line.points) if found else math.nan
+        if panel.unit is Unit.COUNT and math.isfinite(value):
+            value = round(value)  # an increase is extrapolated: there is no third of a relapse
         red = panel.alarm_at is not None and value >= panel.alarm_at
         yield _text(
             box.left + 12,
@@ -137,7 +139,7 @@ def _plot(panel: Panel, found: Sequence[Line], plot: Box, start: float, end: flo
         low, high = 0.0, 1.0
     if panel.alarm_at is not None and (high == 0 or high > panel.alarm_at / 3):
         high = max(high, panel.alarm_at * 1.05)
-    ticks = _ticks(low, high if high > low else low + 1)
+    ticks = [low, high] if panel.unit is Unit.SWITCH else _ticks(low, high if high > low else low + 1)
     low, high = ticks[0], ticks[-1]
 
     def at(point: tuple[float, float]) -> tuple[float, float]:

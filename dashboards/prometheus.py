@@ -14,7 +14,7 @@ import httpx2
 
 from consumer.errors import ConfigError, TransientError
 from consumer.local.server import LOCALHOST, Server, ServerProgram, serving
-from dashboards.panel import RATE_WINDOW, TYPE_VARIABLE
+from dashboards.panel import RATE_WINDOW
 
 RULES: Final = Path(__file__).parents[1] / "deploy" / "prometheus"
 
@@ -52,7 +52,7 @@ class Prometheus:
         ]
 
     def _plain(self, expression: str) -> str:
-        return expression.replace(RATE_WINDOW, self.window).replace(TYPE_VARIABLE, ".*")
+        return expression.replace(RATE_WINDOW, self.window)
 
     async def _get(self, path: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
         answer = await self.client.get(path, params=asked)

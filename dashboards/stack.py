@@ -22,6 +22,7 @@ from consumer.local.kafka_jars import CHECKOUT
 from consumer.local.server import LOCALHOST, free_ports
 from dashboards.pages import ALL
 from dashboards.panel import Page
+from dashboards.people import Doors
 from dashboards.picture import draw
 from dashboards.prometheus import Prometheus, run_prometheus
 from dashboards.traffic import Traffic
@@ -31,6 +32,24 @@ PICTURES: Final = CHECKOUT / "docs" / "dashboards"
 SHOWN: Final = timedelta(minutes=10)
 DRAWN_EVERY: Final = 10
 """Seconds after which a browser asks for the pictures again."""
+
+# A picture is replaced once the next one is there: nobody who reads one loses it, or their place on the page.
+_FRAME: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Self-healing workflows</title>
+<style>
+body {{ font-family: sans-serif; background: #f4f5f7; margin: 0 1em 1em }}
+nav {{ position: sticky; top: 0; background: #f4f5f7; padding: .8em 0; line-height: 1.6 }}
+img {{ display: block; max-width: 100%; margin-bottom: 1em; scroll-margin-top: 4em }}
+</style>
+<nav>{links}</nav>{drawn}
+<script>
+const draw = async (picture) => {{
+  const next = new Image();
+  next.src = new URL(picture.src).pathname + "?at=" + Date.now();
+  try {{ await next.decode(); picture.src = next.src }} catch {{ }}
+}};
+setInterval(() => document.querySelectorAll("img").forEach(draw), {every});
+</script></html>
+"""
 
 
 def main() -> int:
@@ -47,13 +66,14 @@ async def _run(minutes: float | None) -> int:
     async with AsyncExitStack() as resources:
         place = await resources.enter_async_context(run_place(HOME))
         logs = [HOME / "consumer-1.log", HOME / "consumer-2.log"]
-        replicas = await resources.enter_async_context(run_consumers(place.settings, logs))
+        doors = Doors()
+        replicas = await resources.enter_async_context(run_consumers({**place.settings, **doors.settings}, logs))
         directory = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="shw-prometheus-")))
         targets = [f"{LOCALHOST}:{one.port}" for one in replicas]
         prometheus = await resources.enter_async_context(run_prometheus(targets, directory))
         began = time.time()
         meanwhile = await resources.enter_async_context(asyncio.TaskGroup())
-        traffic = meanwhile.create_task(Traffic(place=place, replicas=replicas).run())
+        traffic = meanwhile.create_task(Traffic(place=place, replicas=replicas, doors=doors).run())
         if minutes is not None:
             await wait_for_event(asyncio.Event(), timedelta(minutes=minutes))
             traffic.cancel()
@@ -103,15 +123,9 @@ def live(prometheus: Prometheus, began: float) -> FastAPI:
 
 
 def _document(pages: tuple[Page, ...]) -> str:
-    links = " · ".join(f'<a href="#{page.uid}">{page.title}</a>' for page in pages)
+    links = " · ".join(f'<a href="#{page.uid}">{page.title.removeprefix("Healing: ")}</a>' for page in pages)
     drawn = "".join(f'<img id="{page.uid}" alt="{page.title}" src="/{page.uid}.svg">' for page in pages)
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Self-healing workflows</title>'
-        f'<meta http-equiv="refresh" content="{DRAWN_EVERY}">'
-        "<style>body{font-family:sans-serif;background:#f4f5f7;margin:1em}"
-        "img{display:block;max-width:100%;margin:1em 0}</style>"
-        f"<nav>{links}</nav>{drawn}</html>"
-    )
+    return _FRAME.format(links=links, drawn=drawn, every=DRAWN_EVERY * 1000)
 
 
 if __name__ == "__main__":

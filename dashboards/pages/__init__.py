@@ -10,4 +10,4 @@ from dashboards.pages.strategies import STRATEGIES
 from dashboards.pages.supervision import SUPERVISION
 from dashboards.panel import Page
 
-ALL: Final[tuple[Page, ...]] = (OVERVIEW, PIPELINE, STRATEGIES, MONEY, SUPERVISION, FAILURE_TYPES)
+ALL: Final[tuple[Page, ...]] = (OVERVIEW, PIPELINE, STRATEGIES, MONEY, SUPERVISION, *FAILURE_TYPES)

@@ -101,7 +101,8 @@ def test_each_page_has_its_picture_in_the_docs_with_every_panel_filled() -> None
     for page in ALL:
         picture = (ROOT / "docs" / "dashboards" / f"{page.uid}.svg").read_text()
         assert f"dashboards/{page.uid}.svg" in OPERATIONS
-        assert "no data" not in picture, page.uid
+        # What no rule knows is for the agent to heal, and the demo has none.
+        assert picture.count(">no data<") == (1 if page.uid == "shw-type-unknown" else 0), page.uid
         assert all(panel.title.replace("'", "&#x27;") in picture for panel in page.panels), page.uid
 
 

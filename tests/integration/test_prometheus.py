@@ -1,16 +1,22 @@
 """A real Prometheus scrapes a running consumer: every metric of the contract is there, every dashboard is filled."""
 
 import asyncio
+import re
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import httpx2
 import pytest
 
 from dashboards.grafana import MARKS
 from dashboards.pages import ALL
+from dashboards.pages.failure_types import FAILURE_TYPES
+from dashboards.panel import Panel
 from dashboards.prometheus import Prometheus, Series, run_prometheus
+from dashboards.stack import live
 from tests.support.alert_rules import ALERTS, rules_of
 from tests.support.api import api_of
 from tests.support.metric_names import CONTRACT, PROCESS
@@ -19,6 +25,11 @@ from tests.support.required_tools import require_tool
 from tests.support.worlds.http_world import World, json_reply
 
 HISTOGRAMS = {"shw_heal_seconds", "shw_time_to_heal_seconds", "shw_event_loop_delay_seconds"}
+
+
+def is_quotient(panel: Panel) -> bool:
+    """Whether it has nothing to draw while nothing is counted: no number is so many parts of none."""
+    return all(re.search(r"histogram_quantile|:ratio_| / ", query.expression) for query in panel.queries)
 
 
 async def found(prometheus: Prometheus, expression: str) -> Sequence[Series]:
@@ -37,7 +48,7 @@ async def found(prometheus: Prometheus, expression: str) -> Sequence[Series]:
 async def test_a_real_prometheus_finds_every_metric_and_fills_every_panel(
     embedded_place: Site, world: World, tmp_path: Path
 ) -> None:
-    place = embedded_place
+    place, began = embedded_place, time.time()
     world.on("/pay", json_reply({"done": True}))
     org = await place.organisation()
     lacking = event(org, 2, workflow_name="orders.lacking", context={"request": {"method": "GET"}})
@@ -68,7 +79,28 @@ async def test_a_real_prometheus_finds_every_metric_and_fills_every_panel(
         for page in ALL:
             for panel in page.panels:
                 for query in panel.queries:
-                    assert await found(prometheus, query.expression), (page.uid, panel.title)
+                    if page in FAILURE_TYPES and is_quotient(panel):
+                        await prometheus.now(query.expression)
+                    else:
+                        assert await found(prometheus, query.expression), (page.uid, panel.title)
+        await _serves_every_dashboard(prometheus, began)
         # What is drawn as a mark, and what an alert asks, may find nothing on a good day: it is asked all the same.
         for expression in (*(mark[2] for mark in MARKS), *(rule["expr"] for rule in rules_of(ALERTS))):
             await prometheus.now(expression)
+
+
+async def _serves_every_dashboard(prometheus: Prometheus, began: float) -> None:
+    """Ask the page of `make stack` for itself and for each picture that it shows."""
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=live(prometheus, began)), base_url="http://here"
+    ) as client:
+        shown = re.findall(r'src="(/[^"]+)"', (await client.get("/")).text)
+        assert shown == [f"/{page.uid}.svg" for page in ALL]
+        for page, path in zip(ALL, shown, strict=True):
+            answer = await client.get(path)
+            assert (answer.status_code, answer.headers["content-type"]) == (200, "image/svg+xml")
+            drawn = ET.fromstring(answer.text)
+            texts = [one.text for one in drawn.iter("{http://www.w3.org/2000/svg}text")]
+            assert {panel.title for panel in page.panels} <= set(texts)
+            assert texts.count("no data") <= sum(map(is_quotient, page.panels)), page.uid
+        assert (await client.get("/nothing.svg")).status_code == 404
