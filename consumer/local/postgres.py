@@ -77,13 +77,18 @@ class Postgres:
 
 @asynccontextmanager
 async def run_postgres(
-    directory: Path | None = None, *, fsync: bool = True, settings: Mapping[str, str] | None = None
+    directory: Path | None = None,
+    *,
+    fsync: bool = True,
+    settings: Mapping[str, str] | None = None,
+    binaries: Path | None = None,
 ) -> AsyncIterator[Postgres]:
     """Run a server until the block ends; its data stay in `directory`, or are temporary where there is none.
 
     `fsync=False` is for tests and for demos: it survives a killed process, not a killed machine, and its data may
     be in memory: a database is copied from its template in 15 ms there, and on some disks in 250 ms.
-    `settings` are the server's own, by name, and override those of this module.
+    `settings` are the server's own, by name, and override those of this module. `binaries` is the directory of another
+    build's programs: the package's own speaks no TLS.
     Raises ConfigError when it cannot run here, and TransientError when it does not answer.
     """
     account = server_account()
@@ -94,11 +99,11 @@ async def run_postgres(
             home = Path(cleanup.enter_context(temporary))
         else:
             home = directory
-        binaries, password = await asyncio.to_thread(_prepare, home, account)
+        found, password = await asyncio.to_thread(_prepare, home, account, binaries)
 
         def build(ports: tuple[int, ...]) -> Server:
             chosen = _settings(ports[0], settings or {}, fsync=fsync)
-            argv = (str(binaries / "postgres"), "-D", str(home / "data"), *chosen)
+            argv = (str(found / "postgres"), "-D", str(home / "data"), *chosen)
             return Server(
                 ServerProgram(
                     name="Postgres",
@@ -138,7 +143,7 @@ async def _check_ready(dsn: str) -> None:
         raise TransientError(f"Postgres does not answer yet: {error}") from error
 
 
-def _prepare(home: Path, account: Account | None) -> tuple[Path, str]:
+def _prepare(home: Path, account: Account | None, binaries: Path | None) -> tuple[Path, str]:
     """Initialise the directory as a cluster if it is none; return the programs' directory and superuser's password."""
     home.mkdir(parents=True, exist_ok=True)
     if home.stat().st_uid != os.geteuid():
@@ -149,7 +154,7 @@ def _prepare(home: Path, account: Account | None) -> tuple[Path, str]:
             raise ConfigError(
                 f"{home} cannot be reached by uid {account.uid}, which runs Postgres for root: give another"
             )
-    binaries = programs(account)
+    binaries = binaries or programs(account)
     if not (home / "data").exists():
         _initdb(binaries, home, account)
     return binaries, (home / "password").read_text().strip()

@@ -8,10 +8,11 @@ from weakref import WeakSet
 
 import asyncpg
 
-from consumer.errors import ConfigError, NoAnswer, RefusedByDatabase, TransientError
+from consumer.errors import ConfigError, RefusedByDatabase, TransientError
 from consumer.settings import PostgresSettings
 from consumer.store.asyncpg_internals import expire_connections, take_only_plain_arrays
-from consumer.store.session import at_connect, check_session, prepare_session, what_to_do
+from consumer.store.refused_connection import refused_connection
+from consumer.store.session import at_connect, check_session, prepare_session
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolAcquireContext, PoolConnectionProxy
@@ -119,15 +120,7 @@ def _config_errors(settings: PostgresSettings) -> Iterator[None]:
     try:
         yield
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, OverflowError, TimeoutError, ValueError) as error:
-        kind, what = (NoAnswer, "does not answer") if _is_unanswered(error) else (ConfigError, "does not let us in")
-        raise kind(
-            f"Postgres at {settings.shown()} {what}: {error or type(error).__name__}. {what_to_do(str(error))}"
-        ) from error
-
-
-def _is_unanswered(error: Exception) -> bool:
-    """Whether the server did not answer, or is not ready to: it starts, stops or has no connection left."""
-    return isinstance(error, OSError | TimeoutError | asyncpg.CannotConnectNowError | asyncpg.TooManyConnectionsError)
+        raise refused_connection(error, settings) from error
 
 
 async def _skip_reset(connection: Connection) -> None:

@@ -51,7 +51,7 @@ _TIMEOUT_SETTINGS: Final = ("statement_timeout", "idle_in_transaction_session_ti
 _TRANSACTION_TIMEOUT: Final = "transaction_timeout"
 _ABOVE_STATEMENTS: Final = 2
 """A transaction may last so many times as long as one of its statements."""
-_POOLER_HINT: Final = "set SHW_POSTGRES__POOLER=transaction (docs/operations.md, A pooler)"
+POOLER_HINT: Final = "set SHW_POSTGRES__POOLER=transaction (docs/operations.md, A pooler)"
 
 _INSPECT_SESSION = """
 SELECT pg_backend_pid() AS pid, quote_ident(session_user) AS role, quote_ident(current_database()) AS database,
@@ -88,13 +88,6 @@ async def prepare_session(connection: "Connection", longest: timedelta) -> None:
     await connection.execute(";".join(f"SET {name} = '{value}'" for name, value in wanted.items()))
 
 
-def what_to_do(said: str) -> str:
-    """Return what to change, from the server's message when it refused the connection."""
-    if "startup parameter" in said:
-        return f"A pooler stands in front of it: {_POOLER_HINT}."
-    return "Check SHW_POSTGRES__DSN and that the server runs."
-
-
 async def check_session(connection: "Connection", settings: PostgresSettings) -> None:
     """Check that triggers fire, that no pooler is unknown to the settings, and that behind one the role has them all.
 
@@ -117,7 +110,7 @@ async def check_session(connection: "Connection", settings: PostgresSettings) ->
         )
     # A pooler has to make up the process id that it announces: the session behind it changes.
     if not settings.pooler_shares and row["pid"] != connection.get_server_pid():
-        raise ConfigError(f"A pooler stands in front of Postgres at {settings.shown()}: {_POOLER_HINT}.")
+        raise ConfigError(f"A pooler stands in front of Postgres at {settings.shown()}: {POOLER_HINT}.")
     if settings.pooler_shares and (row["unbounded"] or row["differing"]):
         wanted = {
             name: f"{longest * (_ABOVE_STATEMENTS if name == _TRANSACTION_TIMEOUT else 1)}ms"

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -9,7 +10,10 @@ import pytest
 PACKAGE_OF: Final = {
     **{name: name for name in ("espeak-ng", "ffmpeg", "kcat", "pgbouncer", "prometheus", "sox")},
     "promtool": "prometheus",
+    "postgres": "postgresql",
 }
+_BESIDE_THE_PATH: Final = os.pathsep.join(map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)))
+"""Where Debian keeps programs that it does not put on the path."""
 
 
 def in_ci() -> bool:
@@ -18,7 +22,7 @@ def in_ci() -> bool:
 
 def require_tool(name: str) -> str:
     """Give the tool's path, or skip the test with the line that installs it."""
-    path = shutil.which(name)
+    path = shutil.which(name) or shutil.which(name, path=_BESIDE_THE_PATH)
     if path is None:
         pytest.skip(f"{name} is missing: apt-get install {PACKAGE_OF[name]}")
     return path
