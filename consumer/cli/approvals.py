@@ -12,7 +12,7 @@ from uuid import UUID
 import typer
 
 from consumer.cli.exits import ExitCode, say
-from consumer.cli.options import By, Reason, end
+from consumer.cli.options import By, FailureArgument, Reason, end
 
 if TYPE_CHECKING:
     from consumer.model import FailureId
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from consumer.store.pool import Pool
 
 _LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout = '5s'"
-Failure = Annotated[UUID, typer.Argument(metavar="ID", help="The failure.")]
 Hash = Annotated[str, typer.Option("--hash", help="Of the plan, as it is told: another one is not touched.")]
 Changes = Annotated[
     Path | None,
@@ -34,20 +33,20 @@ Changes = Annotated[
 Step = Annotated[int, typer.Option(min=0, help="At which the plan was asked for, as it is told.")]
 
 
-def show_plan(failure_id: Failure) -> None:
+def show_plan(failure_id: FailureArgument) -> None:
     """Print the plan of a failure that was asked for last, with its hash, step and answers, as JSON."""
     end(asyncio.run(_show(failure_id)))
 
 
 def approve_plan(
-    failure_id: Failure, plan_hash: Hash, step: Step, reason: Reason, changes: Changes = None, by: By = None
+    failure_id: FailureArgument, plan_hash: Hash, step: Step, reason: Reason, changes: Changes = None, by: By = None
 ) -> None:
     """Say yes to exactly this plan, or to it with changes: it is carried out once, while it is valid."""
     given = _read_changes(changes) if changes is not None else None
     end(_answer(failure_id, plan_hash, step, reason, by, approves=True, changes=given))
 
 
-def deny_plan(failure_id: Failure, plan_hash: Hash, step: Step, reason: Reason, by: By = None) -> None:
+def deny_plan(failure_id: FailureArgument, plan_hash: Hash, step: Step, reason: Reason, by: By = None) -> None:
     """Say no to exactly this plan: once this answers, no effect of it begins; the next strategy goes on."""
     end(_answer(failure_id, plan_hash, step, reason, by, approves=False))
 

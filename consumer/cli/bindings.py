@@ -9,7 +9,7 @@ from uuid import UUID
 import typer
 
 from consumer.cli.exits import ExitCode, say
-from consumer.cli.options import AsJson, end
+from consumer.cli.options import AsJson, Wide, end
 
 if TYPE_CHECKING:
     from consumer.model.binding import Binding
@@ -21,6 +21,7 @@ _COLUMNS: Final = ("org", "dependency", "state", "candidate", "since", "lease_un
 def list_bindings(
     org: Annotated[UUID | None, typer.Option("--org", metavar="ID", help="Of this organisation only.")] = None,
     as_json: AsJson = False,
+    _wide: Wide = False,
 ) -> None:
     """List the dependencies that are or were replaced: by what, since when, for how long, and why."""
     end(asyncio.run(_list(org, as_json=as_json)))

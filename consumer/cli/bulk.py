@@ -11,7 +11,7 @@ from uuid import UUID
 import typer
 
 from consumer.cli.exits import ExitCode, say
-from consumer.cli.options import AsJson, By, Reason, Remark, end, time_of
+from consumer.cli.options import TIMES, AsJson, By, FailureArgument, Reason, Remark, Wide, end, since_of
 from schemas.names import BulkAction, Code, FailureType, Status
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def preview(  # noqa: PLR0913, PLR0917 - options, each by its name
     cause: Annotated[str | None, typer.Option(help="Of this cause: as `shw failures --top` names it.")] = None,
     target: Annotated[str | None, typer.Option(help="Whose dependency or host this is.")] = None,
     status: Annotated[list[Status] | None, typer.Option(help="Standing so. Default: all that are open.")] = None,
-    since: Annotated[str | None, typer.Option(metavar="TIME", help="Detected then or later, RFC 3339.")] = None,
-    before: Annotated[str | None, typer.Option(metavar="TIME", help="Detected earlier, RFC 3339.")] = None,
+    since: Annotated[str | None, typer.Option(metavar="TIME", help=f"Detected then or later: {TIMES}.")] = None,
+    before: Annotated[str | None, typer.Option(metavar="TIME", help=f"Detected earlier: {TIMES}.")] = None,
     rate: Annotated[float, typer.Option(min=0.01, max=500, help="A second, at most, over all replicas.")] = 20,
     by: By = None,
 ) -> None:
@@ -69,8 +69,8 @@ def preview(  # noqa: PLR0913, PLR0917 - options, each by its name
         "fingerprint": cause,
         "target": target,
         "statuses": tuple(status) if status else None,
-        "detected_since": time_of("--since", since) if since else None,
-        "detected_before": time_of("--before", before) if before else None,
+        "detected_since": since_of(since) if since else None,
+        "detected_before": since_of(before, "--before") if before else None,
     }
     given = BulkFilter(**{name: value for name, value in wanted.items() if value is not None})
     command = Bulk(org_id=org, action=action, filter=given, rate=rate, issued_by=_who(by), reason=reason)
@@ -94,7 +94,7 @@ def stop(bulk_id: BulkId, reason: Remark = "", by: By = None) -> None:
 
 
 @bulk.command("list")
-def list_bulks(as_json: AsJson = False) -> None:
+def list_bulks(as_json: AsJson = False, _wide: Wide = False) -> None:
     """List bulks, the newest first, and how far they are."""
     asyncio.run(_list(None, as_json=as_json))
 
@@ -104,13 +104,14 @@ def show(
     bulk_id: BulkId,
     outcomes: Annotated[bool, typer.Option("--outcomes", help="What became of each failure, too.")] = False,
     as_json: AsJson = False,
+    _wide: Wide = False,
 ) -> None:
     """Show how far a bulk is, and what became of each of its failures."""
     end(asyncio.run(_show(bulk_id, outcomes=outcomes, as_json=as_json)))
 
 
 def edit_step(
-    failure_id: Annotated[UUID, typer.Argument(metavar="ID")],
+    failure_id: FailureArgument,
     reason: Reason,
     payload: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="JSON, for context.payload.")

@@ -14,14 +14,26 @@ import typer
 
 from consumer.cli.exits import ExitCode
 from consumer.cli.groups import add_groups
-from consumer.cli.options import AsJson, By, Reason, Since, end, header_of, since_of, stdin, time_of
+from consumer.cli.options import (
+    TIMES,
+    AsJson,
+    By,
+    FailureArgument,
+    Reason,
+    Since,
+    Wide,
+    end,
+    header_of,
+    since_of,
+    stdin,
+)
 from schemas.names import FailureType, Grade, Status
 
 app: Final = typer.Typer(
     name="shw",
     help="Reads workflow failures from Kafka, heals them, proves it, and publishes what came of it.",
     epilog="Exit codes: 0 done; 1 the answer is no; 2 usage or configuration; 3 the outside world did not answer.",
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -173,6 +185,7 @@ def diagnose(
         int | None, typer.Option(min=1, max=100_000_000, help="The newest of them. Default: 100000.")
     ] = None,
     as_json: AsJson = False,
+    _wide: Wide = False,
 ) -> None:
     """Diagnose failures: lines of {"failure_reason": ..., "context": ...} in, a line of JSON for each out, in order.
 
@@ -212,33 +225,56 @@ def repair(
 
 
 @app.command()
-def failures(
+def failures(  # noqa: PLR0913, PLR0917 - options, each by its name
     org: Annotated[UUID | None, typer.Option(help="Of this organisation only.")] = None,
-    status: Annotated[Status | None, typer.Option(help="Default: all that are not resolved.")] = None,
+    workflow: Annotated[str | None, typer.Option(help="Of this workflow only.")] = None,
+    source: Annotated[str | None, typer.Option(help="Published by this source only.")] = None,
+    status: Annotated[
+        list[Status] | None, typer.Option(help="Standing so. Default: all that are not resolved.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help=f"Detected since: {TIMES}. Default: ever; of --top 7d."),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000)] = 50,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="A line for each, and one whenever where it stands changes, until Ctrl-C.")
+    ] = False,
     top: Annotated[bool, typer.Option("--top", help="The most frequent causes instead, at most --limit.")] = False,
     top_unknown: Annotated[
         bool, typer.Option("--top-unknown", help="The same of those that no rule recognised.")
     ] = False,
-    since: Since = None,
     as_json: AsJson = False,
+    _wide: Wide = False,
 ) -> None:
-    """List failures, newest first; with --top or --top-unknown what they have in common, without their own data."""
-    from consumer.cli.failures import print_causes, print_failures
+    """List failures, newest first; with --top or --top-unknown what they have in common, without their own data.
+
+    Example: shw failures --status needs_person --since 1h
+    """
+    from consumer.cli.failures import print_causes, print_failures, watch_failures
+    from consumer.model import OrgId
+    from consumer.store.reports import FailureFilter
 
     if not top and not top_unknown:
-        if since is not None:
-            raise typer.BadParameter("--since goes with --top or --top-unknown.")
-        print_failures(org_id=org, status=status, limit=limit, as_json=as_json)
+        wanted = FailureFilter(
+            org_id=OrgId(org) if org else None,
+            statuses=tuple(status or ()),
+            workflow_name=workflow,
+            source=source,
+            since=since_of(since) if since else None,
+        )
+        (watch_failures if watch else print_failures)(wanted, limit=limit, as_json=as_json)
         return
-    if status is not None or (top and top_unknown):
-        raise typer.BadParameter("Give --top or --top-unknown, and not --status: closed failures count as well.")
+    if status or workflow or source or watch or (top and top_unknown):
+        raise typer.BadParameter(
+            "Give --top or --top-unknown, and of the choices --org and --since alone: closed failures count as well."
+        )
     kind = FailureType.UNKNOWN if top_unknown else None
     print_causes(org_id=org, failure_type=kind, since=since_of(since), limit=limit, as_json=as_json)
 
 
 @app.command()
-def attempts(failure_id: Annotated[UUID, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
+def attempts(failure_id: FailureArgument, as_json: AsJson = False, _wide: Wide = False) -> None:
     """List the attempts to heal a failure, newest first."""
     from consumer.cli.failures import print_attempts
 
@@ -254,6 +290,7 @@ def drift(
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000)] = 50,
     as_json: AsJson = False,
+    _wide: Wide = False,
 ) -> None:
     """List producers whose payloads keep needing the same repair, with what mends each, in words and as JSON Patch."""
     from consumer.cli.drift import count_anew, print_drift
@@ -266,7 +303,7 @@ def drift(
 
 @app.command()
 def heal(
-    failure_id: Annotated[UUID, typer.Argument(metavar="ID")],
+    failure_id: FailureArgument,
     wait: Annotated[
         float | None, typer.Option(min=0, metavar="SECONDS", help="Wait for the attempt and print it.")
     ] = None,
@@ -287,7 +324,7 @@ def heal(
 
 
 @app.command()
-def give_up(failure_id: Annotated[UUID, typer.Argument(metavar="ID")], reason: Reason, by: By = None) -> None:
+def give_up(failure_id: FailureArgument, reason: Reason, by: By = None) -> None:
     """Close a failure that is not to be healed. A heal that is under way ends and is told, and changes nothing more."""
     from consumer.cli.decisions import decide_failure
     from consumer.model.decision import Decision
@@ -296,7 +333,7 @@ def give_up(failure_id: Annotated[UUID, typer.Argument(metavar="ID")], reason: R
 
 
 @app.command()
-def resolve(failure_id: Annotated[UUID, typer.Argument(metavar="ID")], reason: Reason, by: By = None) -> None:
+def resolve(failure_id: FailureArgument, reason: Reason, by: By = None) -> None:
     """Close a failure whose call did happen, or that was mended by hand."""
     from consumer.cli.decisions import decide_failure
     from consumer.model.decision import Decision
@@ -306,7 +343,7 @@ def resolve(failure_id: Annotated[UUID, typer.Argument(metavar="ID")], reason: R
 
 @app.command()
 def replay(
-    since: Annotated[str, typer.Option(metavar="TIME", help="RFC 3339 with an offset: 2026-01-31T09:30:00Z.")],
+    since: Annotated[str, typer.Option(metavar="TIME", help=f"From then on: {TIMES}.")],
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Before this. Default: to the end.")] = None,
     dead_letters: Annotated[
         bool, typer.Option("--dead-letters", help="Write dead letters once more, not only count them.")
@@ -318,7 +355,7 @@ def replay(
     """
     from consumer.cli.replay import replay
 
-    end(replay(time_of("--since", since), time_of("--until", until) if until else None, dead_letters=dead_letters))
+    end(replay(since_of(since), since_of(until, "--until") if until else None, dead_letters=dead_letters))
 
 
 @app.command()

@@ -21,8 +21,9 @@ _ESCAPE: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
 def list_letters(choice: LetterFilter, *, limit: int, as_json: bool) -> None:
-    """Print the newest `limit` dead letters, oldest first."""
+    """Print the newest `limit` dead letters, newest first."""
     found, total = asyncio.run(_read_newest(choice, limit))
+    found = found[::-1]
     if as_json:
         for one in found:
             print_json(one)

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import shutil
+import sys
 import time
-from dataclasses import asdict
-from datetime import datetime
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from typing import Final, assert_never
 from uuid import UUID
 
@@ -12,7 +14,7 @@ from consumer.analysis.causes import Causes, FailureCause
 from consumer.cli.database import open_database
 from consumer.cli.exits import ExitCode, say
 from consumer.cli.operator import login
-from consumer.cli.tables import numbered, print_json, print_rows
+from consumer.cli.tables import SHORT_ID, WIDE, numbered, plain, print_json, print_rows
 from consumer.diagnose.fingerprint import READ
 from consumer.errors import TransientError
 from consumer.model import FailureId, Json, JsonObject, OrgId
@@ -21,14 +23,21 @@ from consumer.store.attempts import ReportedAttempt, attempt_since, attempts_of
 from consumer.store.decisions import decisions_of
 from consumer.store.heal_requests import HealAsked, HealRequestResult, ask_heal, requests_of
 from consumer.store.pool import Pool, transaction
-from consumer.store.reports import failure_state, list_failures, stored_reasons
+from consumer.store.reports import FailureFilter, ListedFailure, failure_state, list_failures, stored_reasons
 from schemas.names import FailureType, Result, Status
 
 POLL: Final = 0.25
 """Seconds between two polls for an attempt."""
 
+WATCH_EVERY: Final = 1.0
+"""Seconds between two looks of `--watch`."""
+WATCHED: Final = 1000
+"""The newest failures that `--watch` compares."""
+
+_NARROW_COLUMNS: Final = ("id", "detected_at", "status", "workflow_name", "failure_reason")
+"""What fits on one line of a terminal."""
 _FAILURE_COLUMNS: Final = (
-    "id", "status", "failure_type", "workflow_name", "attempts", "detected_at", "due_at", "suspended_until",
+    "id", "status", "failure_type", "workflow_name", "source", "attempts", "detected_at", "due_at", "suspended_until",
     "failure_reason",
 )  # fmt: skip
 _CAUSE_COLUMNS: Final = (
@@ -37,9 +46,14 @@ _CAUSE_COLUMNS: Final = (
 _ATTEMPT_COLUMNS: Final = ("step", "attempted_at", "strategy", "result", "code", "reason", "confidence", "evidence")
 
 
-def print_failures(*, org_id: UUID | None, status: Status | None, limit: int, as_json: bool) -> None:
+def print_failures(wanted: FailureFilter, *, limit: int, as_json: bool) -> None:
     """Print failures, newest first; without a status, all that are not resolved."""
-    asyncio.run(_print_failures(OrgId(org_id) if org_id else None, status, limit, as_json=as_json))
+    asyncio.run(_print_failures(wanted, limit, as_json=as_json))
+
+
+def watch_failures(wanted: FailureFilter, *, limit: int, as_json: bool) -> None:
+    """Print a line for each failure, and one whenever where it stands has changed, until Ctrl-C."""
+    asyncio.run(watch(wanted, limit=limit, as_json=as_json))
 
 
 def print_causes(
@@ -66,18 +80,52 @@ def heal(failure_id: UUID, *, wait: float | None, by: str | None = None) -> Exit
     return asyncio.run(_heal(FailureId(failure_id), wait, by))
 
 
-async def _print_failures(org_id: OrgId | None, status: Status | None, limit: int, *, as_json: bool) -> None:
+async def _print_failures(wanted: FailureFilter, limit: int, *, as_json: bool) -> None:
     async with open_database() as pool, transaction(pool) as connection:
-        found = await list_failures(connection, org_id, status, limit)
-    shown: list[JsonObject] = [
-        asdict(one) | {"id": str(one.id), "org_id": str(one.org_id), "failure_reason": redact_text(one.failure_reason)}
-        for one in found
-    ]
+        found = await list_failures(connection, wanted, limit)
+    shown = [_as_listed(one) for one in found]
     if not as_json:
-        print_rows(_FAILURE_COLUMNS, ([one[name] for name in _FAILURE_COLUMNS] for one in shown))
+        columns = _FAILURE_COLUMNS if WIDE.get() or not sys.stdout.isatty() else _NARROW_COLUMNS
+        print_rows(columns, ([one[name] for name in columns] for one in shown), short_ids=("id",))
         return
     for one in shown:
         print_json(one)
+
+
+async def watch(wanted: FailureFilter, *, limit: int, as_json: bool) -> None:
+    """Look once a second, and print each failure that stands elsewhere than before; resolved ones once they change."""
+    told: dict[FailureId, tuple[Status, int, int]] = {}
+    is_first = True
+    every = replace(wanted, statuses=tuple(Status))
+    async with open_database() as pool:
+        while True:
+            async with transaction(pool) as connection:
+                found = await list_failures(connection, every, max(limit, WATCHED))
+            before, told = told, {one.id: (one.status, one.step, one.attempts) for one in found}
+            for one in reversed(found):
+                is_wanted = one.status in wanted.statuses if wanted.statuses else True
+                is_over = is_first and not wanted.statuses and one.status is Status.RESOLVED
+                if is_wanted and not is_over and before.get(one.id) != told[one.id]:
+                    _print_watched(one, as_json=as_json)
+            is_first = False
+            sys.stdout.flush()
+            await asyncio.sleep(WATCH_EVERY)
+
+
+def _print_watched(one: ListedFailure, *, as_json: bool) -> None:
+    shown = _as_listed(one)
+    if as_json:
+        print_json(shown)
+        return
+    head = f"{datetime.now(UTC):%H:%M:%S} {str(one.id)[:SHORT_ID]} {one.status:<17}"
+    line = plain(f"{head} {one.workflow_name} {one.failure_type or ''}: {shown['failure_reason']}")
+    is_cut = sys.stdout.isatty() and not WIDE.get()
+    sys.stdout.write(f"{line[: shutil.get_terminal_size().columns] if is_cut else line}\n")
+
+
+def _as_listed(one: ListedFailure) -> JsonObject:
+    known = {"id": str(one.id), "org_id": str(one.org_id), "failure_reason": redact_text(one.failure_reason)}
+    return asdict(one) | known
 
 
 async def _causes(org_id: OrgId | None, failure_type: FailureType | None, since: datetime) -> Causes:

@@ -6,12 +6,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from io import BufferedIOBase
 from typing import Annotated, Any, Final, cast
+from uuid import UUID
 
 import typer
 
-from consumer.cli.exits import ExitCode
+from consumer.cli.exits import ExitCode, say
+from consumer.cli.tables import WIDE
 from schemas.reason import IN_WORDS, is_blank
 from schemas.rfc3339 import parse_time
+
+TIMES: Final = "1h or 7d before now, 2026-11-29, 2026-11-29T03:00 (UTC), or RFC 3339"
+"""The one grammar of times that lie in the past, for `--help`."""
 
 
 def _in_words(reason: str) -> str:
@@ -33,13 +38,49 @@ def _somebody(name: str | None) -> str | None:
 Reason = Annotated[str, typer.Option(help="Why, in words; kept, and told to the subscribers.", callback=_in_words)]
 Remark = Annotated[str, typer.Option("--reason", help="Why, in words; kept.", callback=_in_words_if_any)]
 By = Annotated[str | None, typer.Option(help="Who says so. Default: your login name.", callback=_somebody)]
-Since = Annotated[
-    str | None, typer.Option(metavar="TIME", help="Detected since: 7d, 12h, 30m, or RFC 3339. Default: 7d.")
-]
+Since = Annotated[str | None, typer.Option(metavar="TIME", help=f"Detected since: {TIMES}. Default: 7d.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
-_SPAN: Final = re.compile(r"(?P<number>[0-9]{1,4})(?P<unit>[dhm])")
-_UNITS: Final = {"d": "days", "h": "hours", "m": "minutes"}
+_SHORT_ID: Final = re.compile(r"[0-9a-f]{4,8}(?:-[0-9a-f-]*)?")
+
+
+def failure_id_of(text: str) -> UUID:
+    """Parse the id of a failure, or its beginning, which is looked up in the database."""
+    try:
+        return UUID(text)
+    except ValueError:
+        if _SHORT_ID.fullmatch(text.lower()) is None:
+            raise typer.BadParameter(f"{text!r}: must be a failure's id, or at least its first four signs") from None
+    from consumer.cli.short_ids import find_failures  # noqa: PLC0415 - a whole id must not wait for the driver
+
+    found = find_failures(text.lower())
+    if len(found) > 1:
+        several = ", ".join(map(str, found))
+        raise typer.BadParameter(f"{text!r}: more than one failure's id begins so: {several}. Give more of it")
+    if not found:
+        say(f"No failure's id begins with {text}: `shw failures` lists what there is.")
+        raise typer.Exit(ExitCode.NO)
+    return found[0]
+
+
+FailureArgument = Annotated[
+    UUID, typer.Argument(metavar="ID", parser=failure_id_of, help="The failure, or the beginning of its id.")
+]
+
+
+def _use_width(value: bool) -> bool:
+    WIDE.set(value)
+    return value
+
+
+Wide = Annotated[
+    bool, typer.Option("--wide", callback=_use_width, help="Whole ids, times and texts, at a terminal too.")
+]
+"""Of a command that prints a table; its parameter is not read, but told to the table as it is parsed."""
+
+_SPAN: Final = re.compile(r"(?P<number>[0-9]{1,4})(?P<unit>[dhms])")
+_UNITS: Final = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+_WITHOUT_ZONE: Final = re.compile(r"(?P<day>\d{4}-\d\d-\d\d)(?:[Tt ](?P<time>\d\d:\d\d(?::\d\d)?))?", re.ASCII)
 
 
 def end(code: ExitCode) -> None:
@@ -63,7 +104,9 @@ def header_of(text: str) -> tuple[str, bytes]:
 
 
 def time_of(option: str, text: str, *, or_else: str = "") -> datetime:
-    """Parse a time; the error names the option, and the other formats that it accepts."""
+    """Parse a time, in UTC where no offset is given; the error names the option, and the other formats it accepts."""
+    if (short := _WITHOUT_ZONE.fullmatch(text)) is not None:
+        text = f"{short['day']}T{short['time'] or '00:00'}Z"
     try:
         return parse_time(text)
     except ValueError as error:
@@ -72,14 +115,14 @@ def time_of(option: str, text: str, *, or_else: str = "") -> datetime:
 
 
 def span_of(option: str, text: str) -> timedelta:
-    """Parse a span: `7d`, `12h`, `30m`."""
+    """Parse a span: `7d`, `12h`, `30m`, `90s`."""
     if (span := _SPAN.fullmatch(text)) is None or int(span["number"]) == 0:
         raise typer.BadParameter(f"{option} {text!r}: must be a span such as 30m, 12h or 7d")
     return timedelta(**{_UNITS[span["unit"]]: int(span["number"])})
 
 
 def since_of(text: str | None, option: str = "--since") -> datetime:
-    """Parse a span (`7d`, `12h`, `30m`) before now, or a time; the default is seven days."""
+    """Parse a span (`7d`, `12h`, `30m`, `90s`) before now, or a time; the default is seven days."""
     if (span := _SPAN.fullmatch(text or "7d")) is None:
         return time_of(option, text or "", or_else="a span before now such as 12h or 7d")
     return datetime.now(UTC) - timedelta(**{_UNITS[span["unit"]]: int(span["number"])})

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import typer
 
 from consumer.cli.exits import ExitCode, say
-from consumer.cli.options import AsJson, end
+from consumer.cli.options import AsJson, Wide, end
 
 organisations: Final = typer.Typer(help="Organisations of the database.", no_args_is_help=True)
 
@@ -25,7 +25,7 @@ def add_organisation(
 
 
 @organisations.command("list")
-def list_organisations(as_json: AsJson = False) -> None:
+def list_organisations(as_json: AsJson = False, _wide: Wide = False) -> None:
     """List the organisations, with what is in their wallets, in the order of their ids."""
     end(asyncio.run(_list(as_json=as_json)))
 

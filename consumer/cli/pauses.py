@@ -11,7 +11,7 @@ from uuid import UUID
 import typer
 
 from consumer.cli.exits import ExitCode, say
-from consumer.cli.options import AsJson, By, Reason, end, span_of, time_of
+from consumer.cli.options import AsJson, By, Reason, Wide, end, span_of, time_of
 from schemas.names import FailureType, StrategyName
 
 if TYPE_CHECKING:
@@ -46,8 +46,10 @@ def pause_healing(  # noqa: PLR0913, PLR0917 - options, each by its name
     failure_type: Type = None,
     strategy: Strategy = None,
     dependency: Dependency = None,
-    starts: Annotated[str | None, typer.Option("--from", metavar="TIME", help="RFC 3339. Default: now.")] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="RFC 3339. Default: until it is resumed.")] = None,
+    starts: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="2026-11-29T03:00 (UTC), or RFC 3339. Default: now.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Likewise. Default: until it is resumed.")] = None,
     lasts: Annotated[
         str | None, typer.Option("--for", metavar="SPAN", help="In place of --until: 30m, 2h, 7d.")
     ] = None,
@@ -96,6 +98,7 @@ def resume_healing(  # noqa: PLR0913, PLR0917 - options, each by its name
 def list_pauses(
     every: Annotated[bool, typer.Option("--all", help="Those that are over, too: the last 200.")] = False,
     as_json: AsJson = False,
+    _wide: Wide = False,
 ) -> None:
     """List the pauses that stand: who, why, until when, and how many failures wait for each."""
     end(asyncio.run(_list(every=every, as_json=as_json)))

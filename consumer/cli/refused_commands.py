@@ -9,7 +9,7 @@ from uuid import UUID
 
 import typer
 
-from consumer.cli.options import AsJson, end, place_of, since_of
+from consumer.cli.options import TIMES, AsJson, Wide, end, place_of, since_of
 from schemas.names import PoisonReason
 
 if TYPE_CHECKING:
@@ -30,12 +30,8 @@ SourceOf = Annotated[
 OrganisationOf = Annotated[
     UUID | None, typer.Option("--organisation", help="Of this organisation only, as far as its bytes tell.")
 ]
-RefusedSince = Annotated[
-    str | None, typer.Option("--since", metavar="TIME", help="Refused since: 7d, 12h, 30m, or RFC 3339.")
-]
-RefusedUntil = Annotated[
-    str | None, typer.Option("--until", metavar="TIME", help="Refused before: 7d, 12h, 30m, or RFC 3339.")
-]
+RefusedSince = Annotated[str | None, typer.Option("--since", metavar="TIME", help=f"Refused since: {TIMES}.")]
+RefusedUntil = Annotated[str | None, typer.Option("--until", metavar="TIME", help=f"Refused before: {TIMES}.")]
 
 
 @dlq.command("list")
@@ -47,6 +43,7 @@ def list_letters(
     until: RefusedUntil = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="The newest of them.")] = 1000,
     as_json: AsJson = False,
+    _wide: Wide = False,
 ) -> None:
     """List dead letters: where, when, why, from where, how large, how often sent again."""
     from consumer.cli.dead_letters import list_letters
@@ -111,7 +108,7 @@ def _filter_of(
 
 
 @intake.callback()
-def show_intake(context: typer.Context, as_json: AsJson = False) -> None:
+def show_intake(context: typer.Context, as_json: AsJson = False, _wide: Wide = False) -> None:
     """Say whether dead letters from everywhere have paused the reading, and whose; 0 when it is not paused."""
     from consumer.cli.intake import show_intake
 

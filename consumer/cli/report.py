@@ -10,7 +10,7 @@ from uuid import UUID
 import typer
 
 from consumer.cli.exits import ExitCode, say
-from consumer.cli.options import AsJson, end
+from consumer.cli.options import AsJson, Wide, end
 from consumer.cli.wallets import span_of_month
 
 _COLUMNS: Final = ("organisation", "healed", "recovered", "relapsed", "not_healed", "refused", "spent_aud")
@@ -20,6 +20,7 @@ def report_month(
     month: Annotated[str, typer.Option(metavar="YYYY-MM", help="Which month (UTC).")],
     org: Annotated[UUID | None, typer.Option("--org", metavar="ID", help="Of this organisation only.")] = None,
     as_json: AsJson = False,
+    _wide: Wide = False,
 ) -> None:
     """Tell what a month came to by organisation: healed, recovered by itself, relapsed, refused and why, spent."""
     end(asyncio.run(_report(*span_of_month(month), org, as_json=as_json)))

@@ -10,7 +10,7 @@ from uuid import UUID
 import typer
 
 from consumer.cli.exits import ExitCode, say
-from consumer.cli.options import AsJson, end, since_of
+from consumer.cli.options import TIMES, AsJson, Wide, end, since_of
 
 shadow: Final = typer.Typer(help="What strategies in shadow mode would do.", no_args_is_help=True)
 _COLUMNS: Final = (
@@ -26,9 +26,10 @@ def _only_commands() -> None:
 
 @shadow.command("report")
 def report(
-    since: Annotated[str | None, typer.Option(metavar="TIME", help="30d, 12h, or RFC 3339. Default: 7d.")] = None,
+    since: Annotated[str | None, typer.Option(metavar="TIME", help=f"Since: {TIMES}. Default: 7d.")] = None,
     org: Annotated[UUID | None, typer.Option("--org", metavar="ID", help="Of this organisation only.")] = None,
     as_json: AsJson = False,
+    _wide: Wide = False,
 ) -> None:
     """Tell what strategies in shadow mode would have healed, and what became of it."""
     end(asyncio.run(_report(since_of(since), org, as_json=as_json)))

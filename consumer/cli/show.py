@@ -6,13 +6,13 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import typer
 
 from consumer.cli.exits import ExitCode, say
-from consumer.cli.options import AsJson, end
+from consumer.cli.options import AsJson, FailureArgument, end
 from schemas.names import Status
 
 if TYPE_CHECKING:
@@ -44,9 +44,7 @@ def add_show(app: typer.Typer) -> None:
     app.command("show")(show_failure)
 
 
-def show_failure(
-    failure_id: Annotated[UUID, typer.Argument(metavar="ID", help="The failure.")], as_json: AsJson = False
-) -> None:
+def show_failure(failure_id: FailureArgument, as_json: AsJson = False) -> None:
     """Show a failure: request and context without secrets, diagnosis, plan, attempts, decisions, and what to type next.
 
     The plan is what would be done now by the catalog of SHW_CATALOG. Of billing that was out of step also what the last

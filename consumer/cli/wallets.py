@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from consumer.cli.exits import ExitCode, say
 from consumer.cli.operator import login
-from consumer.cli.options import AsJson, By, end
+from consumer.cli.options import AsJson, By, Wide, end
 
 _MONTH: Final = re.compile(r"((?:19|2[0-9])[0-9]{2})-(0[1-9]|1[0-2])")
 _AUD: Final = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?", re.ASCII)
@@ -43,7 +43,7 @@ wallet: Final = typer.Typer(
 
 
 @wallet.command("show")
-def show_wallet(org_id: Organisation, as_json: AsJson = False) -> None:
+def show_wallet(org_id: Organisation, as_json: AsJson = False, _wide: Wide = False) -> None:
     """Show an organisation's wallet: budgets, what heals hold, what it owes, and its lockouts."""
     end(asyncio.run(_show_wallet(org_id, as_json=as_json)))
 
@@ -63,7 +63,9 @@ def set_wallet(
     end(asyncio.run(_set_wallet(org_id, given, by or login())))
 
 
-def show_ledger(org_id: Organisation, month: Month = None, budget: OfBudget = "text", as_json: AsJson = False) -> None:
+def show_ledger(
+    org_id: Organisation, month: Month = None, budget: OfBudget = "text", as_json: AsJson = False, _wide: Wide = False
+) -> None:
     """Print a statement of one of an organisation's budgets; exit code 1 where it does not add up to the wallet."""
     end(asyncio.run(_show_ledger(org_id, budget, *span_of_month(month), as_json=as_json)))
 

@@ -139,9 +139,9 @@ def test_dead_letters_are_listed_by_reason_and_replayed_byte_by_byte(topics: dic
     header, *rows = capsys.readouterr().out.splitlines()
     assert header.split("\t") == ["place", "at", "reason", "message", "from", "bytes", "replayed"]
     assert [row.split("\t")[2:] for row in rows] == [
-        ["unknown_version", "why", f"{failures} 0:5", "6", "0"],
-        ["unknown_version", "why", f"{failures} 0:5", "2000", "0"],
         ["unknown_version", "why", "elsewhere 0:5", "2", "0"],
+        ["unknown_version", "why", f"{failures} 0:5", "2000", "0"],
+        ["unknown_version", "why", f"{failures} 0:5", "6", "0"],
     ]
     assert run_command(["dlq", "list", "--limit", "1", "--json"]) == 0
     said = capsys.readouterr()

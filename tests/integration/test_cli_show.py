@@ -9,8 +9,11 @@ from typing import Any
 import asyncpg
 import pytest
 
+from consumer.cli import failures
 from consumer.cli.main import run_command
-from tests.support.pipeline import call, catalog
+from consumer.store.reports import FailureFilter
+from tests.support.pipeline import call, catalog, until
+from tests.support.shw import shw
 
 Captured = pytest.CaptureFixture[str]
 ORG, ONE, OTHER = (uuid.UUID(int=n) for n in (7, 8, 9))
@@ -131,3 +134,64 @@ def test_without_a_catalog_all_but_the_plan_is_shown(capsys: Captured, monkeypat
     one = _shown(capsys, ONE)
     assert (one["plan"], one["request"]["method"]) == (None, "POST")
     assert "SHW_CATALOG" in one["no_plan"]
+
+
+def _listed(capsys: Captured, *options: str) -> list[str]:
+    capsys.readouterr()
+    assert run_command(["failures", "--json", *options]) == 0
+    return [json.loads(line)["id"] for line in capsys.readouterr().out.splitlines()]
+
+
+def test_failures_are_chosen_by_workflow_source_status_and_time(stored: str, capsys: Captured) -> None:
+    old = "UPDATE workflow_failures SET detected_at = now() - interval '2 days', workflow_name = 'w' WHERE id = $1"
+    _in(stored, (old, OTHER))
+    assert _listed(capsys) == [str(ONE), str(OTHER)]
+    assert _listed(capsys, "--since", "1h") == [str(ONE)]
+    assert _listed(capsys, "--since", "2020-01-01") == _listed(capsys, "--since", "2020-01-01T03:00") != []
+    assert _listed(capsys, "--workflow", "w") == [str(OTHER)]
+    assert _listed(capsys, "--source", "urn:test") == [str(ONE), str(OTHER)]
+    assert _listed(capsys, "--source", "urn:other") == []
+    assert _listed(capsys, "--status", "needs_person", "--status", "resolved") == [str(ONE)]
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_failure_may_be_named_by_the_beginning_of_its_id(capsys: Captured) -> None:
+    assert run_command(["attempts", "00000000-0000-0000-0000-000000000008"]) == 0
+    assert run_command(["attempts", "00000000"]) == 2
+    assert str(OTHER) in capsys.readouterr().err
+    assert run_command(["attempts", "00000000-0000-0000-0000-00000000000"]) == 2
+    assert run_command(["attempts", "0000"]) == 2
+    assert run_command(["show", "abcd"]) == 1
+    assert "No failure's id begins with abcd" in capsys.readouterr().err
+    assert run_command(["attempts", "xy"]) == 2
+
+
+async def test_a_watch_tells_what_is_open_and_then_each_change(
+    stored: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failures, "WATCH_EVERY", 0.02)
+    said: list[str] = []
+
+    async def told(number: int) -> bool:
+        said.extend(capsys.readouterr().out.splitlines())
+        return len(said) >= number
+
+    watch = asyncio.create_task(failures.watch(FailureFilter(), limit=50, as_json=False))
+    await until(lambda: told(2))
+    connection = await asyncpg.connect(stored)
+    await connection.execute("UPDATE workflow_failures SET resolved = true WHERE id = $1", OTHER)
+    await connection.close()
+    await until(lambda: told(3))
+    watch.cancel()
+    await asyncio.wait([watch])
+    assert [line.split()[1:3] for line in said] == [
+        ["00000000", "needs_person"],
+        ["00000000", "pending"],
+        ["00000000", "resolved"],
+    ]
+    assert SECRET not in "".join(said)
+
+
+def test_a_shell_completes_commands() -> None:
+    asked = {"_SHW_COMPLETE": "complete_bash", "COMP_WORDS": "shw fail", "COMP_CWORD": "1"}
+    assert shw("", settings=asked).out.split() == [b"failures"]
