@@ -22,8 +22,9 @@ from consumer.redact import redact_json, redact_text
 from consumer.store.attempts import ReportedAttempt, attempt_since, attempts_of
 from consumer.store.decisions import decisions_of
 from consumer.store.heal_requests import HealAsked, HealRequestResult, ask_heal, requests_of
+from consumer.store.listed_failures import FailureFilter, ListedFailure, list_failures
 from consumer.store.pool import Pool, transaction
-from consumer.store.reports import FailureFilter, ListedFailure, failure_state, list_failures, stored_reasons
+from consumer.store.reports import failure_state, stored_reasons
 from schemas.names import FailureType, Result, Status
 
 POLL: Final = 0.25

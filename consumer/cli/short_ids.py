@@ -5,8 +5,8 @@ from typing import Final
 from uuid import UUID
 
 from consumer.cli.database import open_database
+from consumer.store.listed_failures import failures_beginning_with
 from consumer.store.pool import transaction
-from consumer.store.reports import failures_beginning_with
 
 _SHOWN: Final = 5
 

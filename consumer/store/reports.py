@@ -82,21 +82,6 @@ SELECT c.strategy, count(*) AS heals FROM heal_claim c
  WHERE c.owner = 'suspended' AND c.org_id = ANY($1::uuid[]) GROUP BY c.strategy ORDER BY c.strategy
 """
 
-_LIST = """
-SELECT f.id, f.org_id, f.workflow_name, f.failure_reason, f.status, f.step, f.attempts, f.failure_type, f.source,
-       f.disposition, f.waits_on, to_json(f.detected_at) #>> '{}' AS detected_at, to_json(f.due_at) #>> '{}' AS due_at,
-       to_json(c.look_at) #>> '{}' AS suspended_until
-  FROM workflow_failures f LEFT JOIN heal_claim c ON c.failure_id = f.id AND c.owner = 'suspended'
- WHERE ($1::uuid IS NULL OR f.org_id = $1)
-   AND CASE WHEN $2::text[] IS NULL THEN NOT f.resolved ELSE f.status = ANY($2) END
-   AND ($3::text IS NULL OR f.workflow_name = $3) AND ($4::text IS NULL OR f.source = $4)
-   AND ($5::timestamptz IS NULL OR f.detected_at >= $5)
- ORDER BY f.detected_at DESC, f.id DESC
- LIMIT $6
-"""
-
-_BEGINNING_WITH = "SELECT f.id FROM workflow_failures f WHERE f.id BETWEEN $1 AND $2 ORDER BY f.id LIMIT $3"
-
 # Keyset pagination, each page in a transaction of its own: one over millions of rows would outlast its timeout, and
 # keep vacuum from the claims for as long. A failure without a readable time is in no span of time either.
 _REASONS = """
@@ -172,41 +157,6 @@ class FailureState:
     """What it waits for, in its strategy's words."""
     relapse_of: UUID | None = None
     """The attempt that had healed the same, where it came again within the watch."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailureFilter:
-    """Which failures an operator lists; what is None excludes nothing."""
-
-    org_id: OrgId | None = None
-    statuses: tuple[Status, ...] = ()
-    """Standing so; empty: all that are not resolved."""
-    workflow_name: str | None = None
-    source: str | None = None
-    since: datetime | None = None
-    """Detected then or later."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedFailure:
-    """A failure in an operator's list."""
-
-    id: FailureId
-    org_id: OrgId
-    workflow_name: str
-    failure_reason: str
-    status: Status
-    step: int
-    attempts: int
-    failure_type: str | None
-    source: str | None
-    """None where it was inserted in the database."""
-    disposition: str | None
-    waits_on: str | None
-    detected_at: str | None
-    due_at: str | None
-    suspended_until: str | None
-    """When its heal is gone on with, where that waits for another system now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -315,21 +265,6 @@ async def counts(connection: Connection, org_id: OrgId | None) -> Counts:
     suspended = {row["strategy"]: row["heals"] for row in await connection.fetch(_COUNT_SUSPENDED, organisations)}
     paused = await connection.fetchval(_COUNT_PAUSED, organisations)
     return Counts(**dict(row), suspended=suspended, paused=paused) if row is not None else Counts(total=0, resolved=0)
-
-
-async def list_failures(connection: Connection, wanted: FailureFilter, limit: int) -> list[ListedFailure]:
-    """Return failures for an operator, newest first; without a status all that are not resolved."""
-    statuses = list(wanted.statuses) if wanted.statuses else None
-    chosen = (wanted.org_id, statuses, wanted.workflow_name, wanted.source, wanted.since)
-    rows = await connection.fetch(_LIST, *chosen, limit)
-    return [ListedFailure(**(dict(row) | {"status": Status(row["status"])})) for row in rows]
-
-
-async def failures_beginning_with(connection: Connection, beginning: str, *, limit: int) -> list[UUID]:
-    """Return the ids that begin with these hexadecimal digits, within a limit."""
-    digits = beginning.replace("-", "")
-    least, most = UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
-    return [row["id"] for row in await connection.fetch(_BEGINNING_WITH, least, most, limit)]
 
 
 async def stored_reasons(

@@ -23,7 +23,8 @@ from consumer.model import ID_SPACE, FailureId
 from consumer.settings import ApiSettings
 from consumer.store.attempts import attempts_of
 from consumer.store.heal_requests import HealRequestResult, ask_heal
-from consumer.store.reports import PageEnd, list_failures
+from consumer.store.listed_failures import FailureFilter, list_failures
+from consumer.store.reports import PageEnd
 from schemas.names import Status
 from tests.support.api_world import OTHERS, SECRET, World, error_of, serving
 from tests.support.loop_holds import loop_holds
@@ -452,9 +453,11 @@ async def test_an_operator_lists_failures_by_organisation_and_status_and_asks_fo
     await world.attempt(given_up, 4, "failed", code="not_healed")
     await world.attempt(given_up, None)
     async with world.pool.acquire() as connection:
-        assert {f.id for f in await list_failures(connection, None, None, 10)} == {given_up, pending}
-        assert [f.id for f in await list_failures(connection, None, Status.GIVEN_UP, 10)] == [given_up]
-        assert len(await list_failures(connection, None, None, 1)) == 1
+        assert {f.id for f in await list_failures(connection, FailureFilter(), 10)} == {given_up, pending}
+        assert [f.id for f in await list_failures(connection, FailureFilter(statuses=(Status.GIVEN_UP,)), 10)] == [
+            given_up
+        ]
+        assert len(await list_failures(connection, FailureFilter(), 1)) == 1
         assert [a.step for a in await attempts_of(connection, given_up)] == [4, None]
         asked = await ask_heal(connection, given_up, by="anna")
         assert (asked.result, asked.step) == (HealRequestResult.DUE, 6)

@@ -11,7 +11,7 @@ import pytest
 
 from consumer.cli import failures
 from consumer.cli.main import run_command
-from consumer.store.reports import FailureFilter
+from consumer.store.listed_failures import FailureFilter
 from tests.support.pipeline import call, catalog, until
 from tests.support.shw import shw
 
