@@ -453,6 +453,11 @@ class Metrics:
             "1 while no commands are read; healing goes on. Stays: `commands_stopped` in the log says what to mend.",
             registry=registry,
         )
+        self.commands_wait_for_keys = Gauge(
+            "shw_commands_wait_for_keys",
+            "1 while commands wait for a JWK set that cannot be read: look at `SHW_COMMANDS__JWKS_URL`.",
+            registry=registry,
+        )
         self.commands_lag_records = Gauge(
             "shw_commands_lag_records",
             "Commands of this member's partitions without an answer yet. Stays above 0: the log says why.",

@@ -14,7 +14,7 @@ import structlog
 import yaml
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from consumer.api.key_set import ALGORITHMS, KeySet, fetch, parse_keys
+from consumer.api.key_set import ALGORITHMS, KeySet, KeysUnreadable, fetch, parse_keys
 from consumer.errors import ConfigError
 from consumer.settings import CommandSettings
 from schemas.names import CommandName
@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 MAX_BYTES: Final = 256 * 1024
 LOOK_EVERY: Final = 2.0
 """Seconds between two looks at the file: for so long a key that was taken out still counts."""
+WAITED_FOR: Final = 120.0
+"""Seconds after a read that failed: a command that waits for its key asks again sooner."""
 ALLOWED: Final = frozenset(ALGORITHMS.values())
 
 
@@ -121,6 +123,7 @@ class CommandKeys:
     entries: Mapping[str, CommandKey]
     jwks: KeySet | None = None
     clock: Callable[[], float] = time.monotonic
+    _unread_at: float = field(default=float("-inf"))
     _state: tuple[int, int, int] | None = None
     _looked_at: float = field(default=float("-inf"))
 
@@ -167,7 +170,22 @@ class CommandKeys:
             return entry.keys().get((algorithm, entry.id))
         if self.jwks is None:
             return None  # an entry without a key has come into the file since: there is no set to look it up in
-        return await self.jwks.find(algorithm, entry.id)
+        try:
+            found = await self.jwks.find(algorithm, entry.id)
+        except KeysUnreadable as error:
+            if not self.are_waited_for:
+                log.warning("commands_wait_for_keys", key_id=entry.id, error=str(error))
+            self._unread_at = self.clock()
+            raise
+        if self.are_waited_for:
+            log.info("command_keys_readable", key_id=entry.id)
+        self._unread_at = float("-inf")
+        return found
+
+    @property
+    def are_waited_for(self) -> bool:
+        """Whether commands wait for the JWK set: it could not be read of late when a command needed a key of it."""
+        return self.clock() - self._unread_at < WAITED_FOR
 
 
 def _file_state(path: Path) -> tuple[int, int, int]:

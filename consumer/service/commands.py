@@ -107,6 +107,7 @@ class CommandReader:
             lambda: float(sum(behind for _, behind in source.lag.records()))
         )
         stages.metrics.commands_lag_seconds.set_function(lambda: source.lag.seconds(time.time()))
+        stages.metrics.commands_wait_for_keys.set_function(lambda: float(self.keys.are_waited_for))
         left = asyncio.Event()
         async with source.open(), asyncio.TaskGroup() as loops:
             stages.metrics.commands_stopped.set(0)

@@ -39,6 +39,9 @@ class Vitals:
         file = self.consumer.catalog_file
         if file is not None and file.fault is not None:
             away += ("the catalog's file is wrong, and an older one in force: the log names the line",)
+        commands = self.consumer.commands
+        if commands is not None and commands.keys.are_waited_for:
+            away += ("commands wait: the JWK set of SHW_COMMANDS__JWKS_URL cannot be read",)
         skew = self.consumer.stages.clock.skew
         if abs(skew) > MAX_SKEW:
             away += (f"the host's clock is {skew.total_seconds():.0f} s ahead of the database's: synchronise them",)

@@ -50,6 +50,7 @@ SUPERVISION: Final = Page(
                         Query("sum(shw_commands_lag_records)", "commands"),
                         Query("max(shw_commands_lag_seconds)", "age of the oldest in seconds"),
                         Query("max(shw_commands_stopped)", "stopped"),
+                        Query("max(shw_commands_wait_for_keys)", "waiting for keys"),
                     ),
                     do="Stays above 0: commands_stopped in the log says what to mend; healing goes on.",
                     runbook="commands",

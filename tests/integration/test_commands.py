@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from consumer.heal.strategy import EffectGate, Task
 from consumer.model import Healed, Outcome, Proof, RetryLater
+from consumer.service.vitals import Vitals
 from schemas.names import Verdict
 from schemas.supervision import CommandResult
 from tests.support.commander import Commander, answers, command, jwk_of, send, write_keys
@@ -265,9 +266,13 @@ async def test_while_the_jwk_set_is_down_at_the_first_start_commands_wait(
         await until(lambda: _asked_twice(world))
         await until(lambda: _lags(running, 1))
         assert await place.letters() == []
+        assert running.metric("shw_commands_wait_for_keys") == 1
+        assert any("JWK set" in note for note in Vitals(running.consumer).notes())
         up = True
         (answer,) = await answers(place, 1)
         await until(lambda: _lags(running, 0))
+        assert running.metric("shw_commands_wait_for_keys") == 0
+        assert not any("JWK set" in note for note in Vitals(running.consumer).notes())
     assert answer["data"]["outcome"] == "not_found"
     assert await place.letters() == []
 

@@ -37,6 +37,7 @@ CONTRACT: dict[str, set[str]] = {
     "shw_commands_total": {"command", "outcome"},
     "shw_command_letters_total": {"reason"},
     "shw_commands_stopped": set(),
+    "shw_commands_wait_for_keys": set(),
     "shw_commands_lag_records": set(),
     "shw_commands_lag_seconds": set(),
     "shw_breaker_changes_total": {"change"},
