@@ -167,6 +167,23 @@ class WaitsOn(StrEnum):
     PAUSE = "pause"  # healing to be resumed by command
 
 
+class StoryWait(StrEnum):
+    """What a failure waits for, as a person asks."""
+
+    NOTHING = "nothing"  # it is over
+    SLOT = "slot"  # a free place among the heals
+    HEAL = "heal"  # the heal that a process is at
+    OTHER_SYSTEM = "other_system"  # a job or an order of another system, which its heal has begun
+    TIME = "time"  # its due time
+    CREDITS = "credits"  # a wallet with enough in it
+    SCOPE = "scope"  # another heal of the same thing
+    DEPENDENCY = "dependency"  # a dependency that is ill
+    PUBLICATION = "publication"  # its last event to reach Kafka
+    PAUSE = "pause"  # a pause to end
+    APPROVAL = "approval"  # a person's answer to its plan
+    PERSON = "person"  # a person to act
+
+
 class ReachKind(StrEnum):
     """What a pause names, by the narrowest of it."""
 

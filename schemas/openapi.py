@@ -24,6 +24,7 @@ from schemas.openapi_parts import (
     takes,
     words,
 )
+from schemas.openapi_story import story_paths, story_schemas
 
 VERSION: Final = "3.1.0"
 API_VERSION: Final = "1.0.0"
@@ -38,7 +39,13 @@ def openapi_document() -> Json:
             "version": API_VERSION,
             "description": "Failures and attempts for owners and admins, asking for a heal, health and metrics.",
         },
-        "paths": _healing_paths() | _plan_paths() | _pause_paths() | order_paths() | binding_paths() | _process_paths(),
+        "paths": _healing_paths()
+        | story_paths()
+        | _plan_paths()
+        | _pause_paths()
+        | order_paths()
+        | binding_paths()
+        | _process_paths(),
         "components": {
             "schemas": _schemas(),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
@@ -222,6 +229,7 @@ def _schemas() -> Json:
         **_pauses(),
         **order_schemas(),
         **binding_schemas(),
+        **story_schemas(),
         **_answers(),
     }
 

@@ -17,6 +17,7 @@ from consumer.api.key_set import check_key_file
 from consumer.api.orders import OrderEndpoints, add_orders
 from consumer.api.pauses import PauseAnswers, add_pauses
 from consumer.api.sign_in import sign_in
+from consumer.api.stories import add_stories
 from consumer.metrics import Metrics
 from consumer.settings import ApiSettings
 from consumer.store.pool import Pool
@@ -56,6 +57,7 @@ def create_api(
     app.include_router(health_routes(settings, metrics.registry, clocks, readiness))
     routes, healing = healing_routes(settings, pool, wake)
     add_bindings(routes, healing)
+    add_stories(routes, healing)
     if supervision is not None:
         add_pauses(routes, healing, supervision.pauses)
         add_approvals(routes, healing, supervision.approvals)

@@ -14,14 +14,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from consumer.api.errors import ApiError
 from consumer.api.healing import HealingEndpoints, signed_in
-from consumer.api.shown import ApiReply, shown_json
+from consumer.api.shown import ApiReply
+from consumer.api.shown_plan import shown_plan
 from consumer.api.tokens import User
 from consumer.model import FailureId, JsonObject
 from consumer.model.approval import CHANGED, REFUSALS, AnswerResult, ChangedPlan, PlanAnswer
 from consumer.model.plan import ChangePlan
 from consumer.redact import redact_text
 from consumer.store import reports
-from consumer.store.approvals import ShownApproval, failure_of, shown_approval
+from consumer.store.approvals import failure_of, shown_approval
 from consumer.store.decisions import TellChange
 from consumer.store.plan_answers import Answered, answer_plan
 from schemas.reason import Reason
@@ -136,35 +137,6 @@ async def _answer(
         await asyncio.sleep(parts.holds_after.total_seconds())
     told = {"result": answered.result, "planHash": answered.plan_hash, "wanting": answered.wanting}
     return ApiReply({"failureId": str(failure_id), **told})
-
-
-def shown_plan(found: ShownApproval) -> dict[str, object]:
-    """Render a plan that was asked for, and its answers."""
-    return {
-        "state": found.state,
-        "step": found.step,
-        "strategy": found.strategy,
-        "planHash": found.plan_hash,
-        "plan": shown_json(found.plan),
-        "why": shown_json(found.why),
-        "asked": found.asked,
-        "asks": found.asks,
-        "approvers": found.approvers,
-        "selfApproval": found.self_approval,
-        "askedAt": found.asked_at,
-        "expiresAt": found.expires_at,
-        "answers": [
-            {
-                "by": one["answered_by"],
-                "approves": one["approves"],
-                "step": one["step"],
-                "planHash": one["changed_hash"] or one["plan_hash"],
-                "reason": redact_text(one["reason"]),
-                "answeredAt": one["answered_at"],
-            }
-            for one in found.answers
-        ],
-    }
 
 
 def _refused(result: AnswerResult) -> ApiError:

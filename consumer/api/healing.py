@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -103,12 +103,12 @@ class HealingEndpoints:
         """Return one failure and its state."""
         async with self.as_user(user) as connection:
             if await reports.visible_organisation(connection, failure_id) is None:
-                raise _not_found()
+                raise no_such_failure()
             await reports.become_service(connection)
             seen = await reports.one_failure(connection, failure_id)
             state = await reports.failure_state(connection, failure_id)
         if seen is None or state is None:
-            raise _not_found()
+            raise no_such_failure()
         (shown,) = await self.rendering.each([seen], shown_alone, failure_size)
         return shown | shown_standing(state)
 
@@ -116,11 +116,11 @@ class HealingEndpoints:
         """Return the healer's attempts on a failure, newest first, and with the first page what members recorded."""
         async with self.as_user(user) as connection:
             if await reports.visible_organisation(connection, failure_id) is None:
-                raise _not_found()
+                raise no_such_failure()
             await reports.become_service(connection)
             own = await stored_attempts.own_attempts(connection, failure_id, before=before, limit=ATTEMPTS + 1)
             others = await stored_attempts.members_attempts(connection, failure_id) if before is None else []
-        page = _within_bytes(own[:ATTEMPTS])
+        page = within_bytes(own[:ATTEMPTS])
         following = page[-1].step if len(page) < len(own) else None
         shown = await self.rendering.each(
             [*page, *others], lambda attempt: shown_attempt(attempt, failure_id), attempt_size
@@ -193,13 +193,13 @@ def add_reading(router: APIRouter, healing: HealingEndpoints) -> None:
         """Give the unresolved failures of the user's organisations, newest first; `next` is the following cursor."""
         after = read_place(cursor) if cursor is not None else None
         if cursor is not None and after is None:
-            raise _bad_cursor()
+            raise bad_cursor()
         try:
             return ApiReply(await healing.page(user, OrgId(org_id) if org_id else None, after, limit))
         except RefusedByDatabase:
             if after is None:
                 raise
-            raise _bad_cursor() from None
+            raise bad_cursor() from None
 
     @router.get("/failures/{failure_id}")
     async def failure(failure_id: UUID, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
@@ -247,7 +247,8 @@ def add_asking(router: APIRouter, healing: HealingEndpoints) -> None:
         )
 
 
-def _within_bytes(attempts: list[ReportedAttempt]) -> list[ReportedAttempt]:
+def within_bytes(attempts: Sequence[ReportedAttempt]) -> list[ReportedAttempt]:
+    """Return as many attempts, from the first on, as fit into a page; one at least."""
     sizes = accumulate(map(attempt_size, attempts))
     return [
         one for index, (one, size) in enumerate(zip(attempts, sizes, strict=True)) if not index or size <= PAGE_BYTES
@@ -259,7 +260,7 @@ def _raise_unless_due(asked: HealRequestResult) -> None:
         case HealRequestResult.DUE:
             return
         case HealRequestResult.NOT_FOUND:
-            raise _not_found()
+            raise no_such_failure()
         case HealRequestResult.RESOLVED:
             message = "It is resolved already: /attempts tells how."
             raise ApiError(HTTPStatus.CONFLICT, "already_resolved", message)
@@ -276,10 +277,12 @@ def _raise_unless_due(asked: HealRequestResult) -> None:
             assert_never(asked)
 
 
-def _not_found() -> ApiError:
+def no_such_failure() -> ApiError:
+    """Return the answer where a user may not see a failure, or where there is none."""
     # The same whether it does not exist or belongs to another organisation: a response must not tell which.
     return ApiError(HTTPStatus.NOT_FOUND, "not_found", "No such failure in the organisations that you administer.")
 
 
-def _bad_cursor() -> ApiError:
+def bad_cursor() -> ApiError:
+    """Return the answer to a cursor that no page ended with."""
     return ApiError(HTTPStatus.BAD_REQUEST, "bad_cursor", "The cursor is not one of ours: leave it out to begin anew.")

@@ -19,6 +19,7 @@ ACQUIRE_WITHIN: Final = timedelta(seconds=5)
 
 _AS_USER = "SELECT set_config('role', 'authenticated', true), set_config('request.jwt.claims', $1, true)"
 _AS_SERVICE = "SELECT set_config('role', 'none', true)"
+_AS_USER_AGAIN = "SELECT set_config('role', 'authenticated', true)"
 
 # Times as text: a member may insert one that no datetime holds ('infinity', 4000 BC), which must not hide the others.
 _UNRESOLVED = """
@@ -220,6 +221,11 @@ async def as_user(pool: Pool, claims: Mapping[str, Any], *, readonly: bool = Tru
 async def become_service(connection: Connection) -> None:
     """Switch to the service's role within the same transaction, after the user was found to see the row."""
     await connection.execute(_AS_SERVICE)
+
+
+async def become_user(connection: Connection) -> None:
+    """Switch back to the user, in a transaction that was opened as one: the claims stand until its end."""
+    await connection.execute(_AS_USER_AGAIN)
 
 
 async def unresolved(connection: Connection, *, org_id: OrgId | None, after: PageEnd | None, limit: int) -> list[UUID]:

@@ -194,7 +194,9 @@ async def api(place: Site, running: Running, org: UUID) -> Found:
     signed = {"Authorization": f"Bearer {jwt.encode(claims, SIGNING, algorithm='HS256')}"}
     paths = ["/api/healing/failures?limit=1000", "/api/healing/stats", "/metrics", "/readyz", "/healthz"]
     for row in (await place.db.fetch("SELECT id FROM workflow_failures ORDER BY workflow_name"))[::3]:
-        paths += [f"/api/healing/failures/{row['id']}", f"/api/healing/failures/{row['id']}/attempts"]
+        whole = f"/api/healing/failures/{row['id']}"
+        paths += [whole, f"{whole}/attempts", f"{whole}/story"]
+    paths += ["/api/healing/feed?limit=100", "/api/healing/feed/counts"]
     for planted in PLANTED.values():
         text = quote(planted.text, safe="")
         paths += [f"/api/healing/failures?orgId={text}", f"/api/healing/failures/{text}", f"/{text}"]

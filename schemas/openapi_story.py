@@ -1,0 +1,175 @@
+"""The feed and the story of a failure in the OpenAPI document."""
+
+from typing import Final
+
+from schemas.names import Disposition, FailureType, Status, StoryWait
+from schemas.openapi_parts import (
+    ANY,
+    COUNT,
+    FLAG,
+    MOMENT,
+    SIGNED_IN,
+    TEXT,
+    UUID,
+    Json,
+    json_of,
+    nullable,
+    object_of,
+    operation,
+    query,
+    ref,
+    words,
+)
+
+_ARRAY: Final[Json] = {"type": "array"}
+_NAME: Final[Json] = TEXT | {"minLength": 1, "maxLength": 512}
+_TIME: Final[Json] = {"type": "string", "format": "date-time"}
+
+
+def story_paths() -> Json:
+    """Return the routes."""
+    base = "/api/healing"
+    failure = {"name": "failure_id", "in": "path", "required": True, "schema": UUID}
+    org = query("orgId", UUID, "Of one organisation alone.")
+    return {
+        f"{base}/feed": {
+            "get": operation(
+                "Failures of any status as lines, newest first, by filters; `next` is the following cursor.",
+                {200: json_of("FeedPage")},
+                SIGNED_IN,
+                [
+                    org,
+                    query("status", _ARRAY | {"items": words(Status), "maxItems": len(Status)}, "Of these statuses."),
+                    query("failureType", words(FailureType), "Diagnosed so."),
+                    query("workflowName", _NAME, "Of this workflow."),
+                    query("since", _TIME, "Detected at this time or later."),
+                    query("before", _TIME, "Detected before this time."),
+                    query(
+                        "limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 50}, "At most so many."
+                    ),
+                    query("cursor", {"type": "string", "maxLength": 400}, "`next` of the page before."),
+                ],
+            )
+        },
+        f"{base}/feed/counts": {
+            "get": operation(
+                "How many failures stand where, each counted up to `most`.",
+                {200: json_of("FeedCounts")},
+                SIGNED_IN,
+                [org],
+            )
+        },
+        f"{base}/failures/{{failure_id}}/story": {
+            "get": operation(
+                "One failure with all that is kept of it: diagnosis, plan, attempts, decisions, what it waits for.",
+                {200: json_of("FailureStory")},
+                (*SIGNED_IN, 404),
+                [failure],
+            )
+        },
+    }
+
+
+def story_schemas() -> Json:
+    """Return what the routes answer."""
+    return {**_feed(), **_parts(), "FailureStory": _story()}
+
+
+def _feed() -> Json:
+    line = {
+        "id": UUID,
+        "orgId": UUID,
+        "workflowName": TEXT,
+        "failureReason": TEXT,
+        "status": words(Status),
+        "healing": FLAG,
+        "suspended": FLAG,
+        "failureType": nullable(words(FailureType)),
+        "disposition": nullable(words(Disposition)),
+        "attempts": COUNT,
+        "detectedAt": MOMENT,
+        "dueAt": MOMENT,
+        "strategy": nullable(TEXT),
+        "result": nullable(TEXT),
+        "code": nullable(TEXT),
+    }
+    return {
+        "FeedLine": object_of(**line),
+        "FeedPage": object_of(failures=_ARRAY | {"items": ref("FeedLine")}, next=nullable(TEXT)),
+        "FeedCounts": object_of(
+            byStatus=object_of(**{status.value: COUNT for status in Status}),
+            more=_ARRAY | {"items": words(Status)},
+            healing=COUNT,
+            healedInADay=COUNT,
+            most=COUNT,
+        ),
+    }
+
+
+def _parts() -> Json:
+    evidence = object_of(
+        source=TEXT,
+        text=TEXT,
+        rule=TEXT,
+        weight=nullable({"type": "number"}),
+        failureType=nullable(TEXT),
+        disposition=nullable(TEXT),
+        decided=FLAG,
+    )
+    span = object_of(start=COUNT, end=COUNT, rule=TEXT)
+    passed = object_of(rung=TEXT, code=TEXT, reason=TEXT, missing=_ARRAY | {"items": TEXT})
+    return {
+        "StoryDiagnosis": object_of(
+            failureType=nullable(words(FailureType)),
+            disposition=nullable(words(Disposition)),
+            confidence=nullable({"type": "number"}),
+            readNow=FLAG | {"description": "No attempt keeps a diagnosis yet: this is what is read in it now."},
+            evidence=_ARRAY | {"items": evidence},
+            spans=_ARRAY
+            | {"items": span, "description": "Where in failureReason the words of the evidence stand, in characters."},
+        ),
+        "StoryPlan": object_of(
+            strategy=nullable(TEXT), passedOver=_ARRAY | {"items": passed}, asked=nullable(ref("Plan"))
+        ),
+        "StoryAttempt": object_of(
+            id=UUID,
+            failureId=UUID,
+            attemptedAt=MOMENT,
+            finishedAt=MOMENT,
+            strategy=TEXT,
+            result=TEXT,
+            details=ANY,
+            step=nullable(COUNT),
+            spentAud=nullable(TEXT | {"description": "What its heal has cost."}),
+        ),
+        "StoryHeal": object_of(
+            strategy=TEXT,
+            stands=TEXT | {"enum": ["running", "suspended", "parked"]},
+            waitsFor=nullable(TEXT),
+            claimedAt=MOMENT,
+            suspendedSince=MOMENT,
+            suspendedUntil=MOMENT,
+            heldAud=TEXT,
+            effect=TEXT,
+            effectBegun=FLAG,
+            revoked=FLAG,
+        ),
+        "StoryWaits": object_of(on=words(StoryWait), since=MOMENT, until=MOMENT, said=nullable(TEXT)),
+    }
+
+
+def _story() -> Json:
+    decision = object_of(step=COUNT, decision=TEXT, by=TEXT, reason=TEXT, decidedAt=MOMENT)
+    request = object_of(step=COUNT, by=TEXT, requestedAt=MOMENT)
+    return object_of(
+        failure=ref("FailureWithState"),
+        diagnosis=ref("StoryDiagnosis"),
+        plan=ref("StoryPlan"),
+        attempts=_ARRAY | {"items": ref("StoryAttempt")},
+        moreAttempts=FLAG,
+        membersAttempts=_ARRAY | {"items": ref("Attempt")},
+        decisions=_ARRAY | {"items": decision},
+        requests=_ARRAY | {"items": request},
+        heal=nullable(ref("StoryHeal")),
+        waits=ref("StoryWaits"),
+    )
