@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ async def test_schemathesis_finds_no_answer_of_500_and_none_that_is_not_told(dat
         # One worker: two that parse at once break Python 3.11 itself ("AST constructor recursion depth mismatch").
         tried = await asyncio.create_subprocess_exec(
             *(str(Path(sys.executable).with_name("schemathesis")), "run", str(path), "--url", world.url),
-            *("--header", f"Authorization: {world.signed(exp=2**40)}", "--checks", CHECKS),
+            *("--header", f"Authorization: {world.signed(exp=int(time.time()) + 3600)}", "--checks", CHECKS),
             *("--max-examples", "10", "--seed", "1", "--workers", "1", "--no-color"),
             *("--phases", "examples,coverage,fuzzing", "--request-timeout", "20", "--generation-database", "none"),
             cwd=tmp_path,
