@@ -3,8 +3,10 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cached_property
+from operator import itemgetter
 from typing import Annotated, Final, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -163,10 +165,25 @@ def parse_catalog(text: str, name: str = "catalog", read: Callable[[str], str] |
 
 
 def _faults(error: ValidationError, root: yaml.Node | None, name: str) -> Iterator[str]:
+    told = []
     for fault in error.errors(include_url=False):
         # An error within a template carries its path below the field.
         path = (*fault["loc"], *fault.get("ctx", {}).get("path", ()))
-        yield f"{_place(root, path, name)}: {fault['msg']}"
+        why = _no_such_field(str(path[-1])) if fault["type"] == "extra_forbidden" else fault["msg"]
+        told.append((_line(root, path), f"{_place(root, path, name)}: {why}"))
+    return (why for _, why in sorted(told, key=itemgetter(0)))
+
+
+def _no_such_field(name: str) -> str:
+    known = sorted({field for model in _models(Declared) for field in model.model_fields})
+    near = get_close_matches(name, known, n=1)
+    return "no such field here" + (f": did you mean `{near[0]}`?" if near and near[0] != name else "")
+
+
+def _models(model: type[Declared]) -> Iterator[type[Declared]]:
+    yield model
+    for below in model.__subclasses__():
+        yield from _models(below)
 
 
 def _undeclared_references(document: _Document) -> Iterator[tuple[tuple[int | str, ...], str]]:

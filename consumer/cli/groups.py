@@ -6,6 +6,7 @@ from consumer.cli.approvals import approve_plan, deny_plan, show_plan
 from consumer.cli.bindings import list_bindings
 from consumer.cli.bulk import add_orders
 from consumer.cli.deployment import deployment
+from consumer.cli.doctor import doctor
 from consumer.cli.members import make_token, members
 from consumer.cli.organisations import organisations
 from consumer.cli.pauses import add_pauses
@@ -22,6 +23,7 @@ def add_groups(app: typer.Typer) -> None:
     app.add_typer(dlq, name="dlq")
     app.add_typer(intake, name="intake")
     app.add_typer(organisations, name="org")
+    app.command("doctor")(doctor)
     app.command("plan")(show_plan)
     app.command("approve")(approve_plan)
     app.command("deny")(deny_plan)

@@ -1,7 +1,8 @@
 """Settings of the service, read once from the environment.
 
 `sections.py` has a class for each section, with the reason for each default; `addresses.py` reads the addresses among
-them (the database, the brokers, the key set); `settings.py` reads them all, and sees that they fit together.
+them (the database, the brokers, the key set); `settings.py` reads them all, and sees that they fit together;
+`unknown.py` finds variables that look like settings and are none.
 Neighbours: `service/` and `cli/` read them, and pass each room its section.
 Invariant: what cannot be read is refused by its name, and no value is quoted.
 """
@@ -22,6 +23,7 @@ from consumer.settings.sections import (
     Section,
 )
 from consumer.settings.settings import Settings, read_settings
+from consumer.settings.unknown import unknown_variables
 
 __all__ = [
     "ApiSettings",
@@ -39,4 +41,5 @@ __all__ = [
     "Settings",
     "read_dsn",
     "read_settings",
+    "unknown_variables",
 ]

@@ -67,6 +67,7 @@ COMMANDS: Final[dict[str, Searched | str]] = {
     "dlq replay": "tells counts and places",
     "replay": "tells counts and times",
     "publish": "tells where records lie",
+    "doctor": "reads settings, the catalog and servers, and knows no events",
     "run": "its log and its API are searched",
     "dev": "prints addresses; the service's log is searched",
     "demo": "heals failures of its own",

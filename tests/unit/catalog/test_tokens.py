@@ -85,7 +85,7 @@ def line_of(text: str) -> int:
         ('dag: "team_{workflow_name}"', 'dag: "{run.id}"', "only `{workflow_name}`"),
         ('dag: "team_{workflow_name}"', 'dag: "{"', "single"),
         ("{task: extract}", '{task: ""}', "at least 1"),
-        ("audience: conductor", "audiense: conductor", "Extra inputs"),
+        ("audience: conductor", "audiense: conductor", "did you mean `audience`?"),
     ],
 )  # fmt: skip
 def test_what_cannot_work_is_found(there: str, becomes: str, says: str) -> None:
