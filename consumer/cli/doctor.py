@@ -10,7 +10,7 @@ from consumer.cli.exits import ExitCode, say
 from consumer.cli.options import AsJson, end
 
 if TYPE_CHECKING:
-    from consumer.service.doctor import Finding
+    from consumer.service.doctor import StartFinding
 
 
 def doctor(as_json: AsJson = False) -> None:
@@ -30,13 +30,13 @@ def doctor(as_json: AsJson = False) -> None:
     end(ExitCode.OUTSIDE if all(one.is_outside for one in wrong) else ExitCode.USAGE)
 
 
-async def _examine() -> "list[Finding]":
+async def _examine() -> "list[StartFinding]":
     from consumer.service.doctor import examine
 
     return [one async for one in examine()]
 
 
-def _print(finding: "Finding", *, as_json: bool) -> None:
+def _print(finding: "StartFinding", *, as_json: bool) -> None:
     from consumer.cli.tables import plain, print_json
     from consumer.redact import redact_text
 

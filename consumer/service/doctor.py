@@ -33,7 +33,7 @@ _NEXT_FAULT: Final = "; (?={}:[0-9]+: )"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class StartFinding:
     """Something that is wrong, and what mends it."""
 
     about: str
@@ -46,7 +46,7 @@ class Finding:
     """A server did not answer: it may be up in a minute."""
 
 
-async def examine() -> AsyncIterator[Finding]:
+async def examine() -> AsyncIterator[StartFinding]:
     """Yield all findings, in the order in which they are best mended."""
     unknown = unknown_variables(os.environ)
     for finding in _variables(unknown):
@@ -56,7 +56,7 @@ async def examine() -> AsyncIterator[Finding]:
     except ConfigError as error:
         for fault in str(error).removeprefix("Settings: ").split("; "):
             if fault.partition(":")[0] not in unknown:
-                yield Finding(about="settings", what=fault)
+                yield StartFinding(about="settings", what=fault)
         return
     for finding in (*_host(settings), *_catalog(settings.catalog)):
         yield finding
@@ -66,58 +66,58 @@ async def examine() -> AsyncIterator[Finding]:
         yield finding
 
 
-def _variables(unknown: Mapping[str, str | None]) -> Iterator[Finding]:
+def _variables(unknown: Mapping[str, str | None]) -> Iterator[StartFinding]:
     for name, meant in unknown.items():
         mend = f"export {meant}=..." if meant is not None else f"unset {name}"
         what = f"{name} is no setting of this release" + (f": did you mean {meant}?" if meant is not None else "")
-        yield Finding(about="settings", what=what, mend=mend)
+        yield StartFinding(about="settings", what=what, mend=mend)
 
 
-def _host(settings: Settings) -> Iterator[Finding]:
+def _host(settings: Settings) -> Iterator[StartFinding]:
     for check in (check_client, lambda: allow_open_files(settings.heal.slots, settings.api.connections)):
         try:
             check()
         except ConfigError as error:
-            yield Finding(about="host", what=str(error))
+            yield StartFinding(about="host", what=str(error))
 
 
-def _catalog(path: Path | None) -> Iterator[Finding]:
+def _catalog(path: Path | None) -> Iterator[StartFinding]:
     try:
         catalog = read_catalog(path)
     except ConfigError as error:
         for fault in re.split(_NEXT_FAULT.format(re.escape(str(path))), str(error)):
-            yield Finding(about="catalog", what=fault)
+            yield StartFinding(about="catalog", what=fault)
         return
     for lack in catalog.unbound:
-        yield Finding(about="catalog", what=lack, is_note=True)
+        yield StartFinding(about="catalog", what=lack, is_note=True)
     yield from _shadowed(catalog)
     yield from _unset_secrets(catalog)
 
 
-def _shadowed(catalog: Catalog) -> Iterator[Finding]:
+def _shadowed(catalog: Catalog) -> Iterator[StartFinding]:
     """Yield the entries that are never asked, because an earlier pattern takes all that they would."""
     for place, entry in enumerate(catalog.workflows):
         first = next((one for one in catalog.workflows[:place] if fnmatchcase(entry.name, one.name)), None)
         if first is not None:
             what = f"workflows.{place} ({entry.name}) is never used: {first.name} stands before it and takes the same"
-            yield Finding(about="catalog", what=what, mend=f"move {entry.name} above {first.name}", is_note=True)
+            yield StartFinding(about="catalog", what=what, mend=f"move {entry.name} above {first.name}", is_note=True)
 
 
-def _unset_secrets(catalog: Catalog) -> Iterator[Finding]:
+def _unset_secrets(catalog: Catalog) -> Iterator[StartFinding]:
     for name, secret in catalog.secrets.items():
         if secret.env is not None and not os.environ.get(secret.env):
             what = f"secrets.{name}: the variable {secret.env} is not set, so heals that need it are refused"
-            yield Finding(about="catalog", what=what, mend=f"export {secret.env}=...", is_note=True)
+            yield StartFinding(about="catalog", what=what, mend=f"export {secret.env}=...", is_note=True)
         elif secret.file is not None and not os.access(secret.file, os.R_OK):
             what = f"secrets.{name}: the file {secret.file} cannot be read, so heals that need it are refused"
-            yield Finding(about="catalog", what=what, mend=f"chmod u+r {secret.file}", is_note=True)
+            yield StartFinding(about="catalog", what=what, mend=f"chmod u+r {secret.file}", is_note=True)
 
 
-async def _kafka(settings: Settings) -> AsyncIterator[Finding]:
+async def _kafka(settings: Settings) -> AsyncIterator[StartFinding]:
     kafka = settings.kafka
     if kafka.security_protocol.endswith("PLAINTEXT") and not _is_local(kafka.bootstrap):
         what = f"what is sent to Kafka at {kafka.bootstrap} is not encrypted"
-        yield Finding(about="kafka", what=what, mend="export SHW_KAFKA__SECURITY_PROTOCOL=SASL_SSL", is_note=True)
+        yield StartFinding(about="kafka", what=what, mend="export SHW_KAFKA__SECURITY_PROTOCOL=SASL_SSL", is_note=True)
     wanted = {kafka.failures_topic, kafka.results_topic, kafka.dlq_topic}
     try:
         wanted |= {kafka.commands_topic} if command_keys(settings) is not None else set()
@@ -129,10 +129,10 @@ async def _kafka(settings: Settings) -> AsyncIterator[Finding]:
         yield _refused("kafka", error)
         return
     for topic in sorted(missing):
-        yield Finding(about="kafka", what=f"Kafka at {kafka.bootstrap} has no topic {topic}", mend="shw topics")
+        yield StartFinding(about="kafka", what=f"Kafka at {kafka.bootstrap} has no topic {topic}", mend="shw topics")
 
 
-async def _database(settings: Settings) -> AsyncIterator[Finding]:
+async def _database(settings: Settings) -> AsyncIterator[StartFinding]:
     try:
         async with open_pool(single_connection(settings.postgres), application="shw doctor") as pool:
             async for finding in _in_database(pool, settings):
@@ -141,27 +141,27 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
         yield _refused("database", error)
 
 
-async def _in_database(pool: Pool, settings: Settings) -> AsyncIterator[Finding]:
+async def _in_database(pool: Pool, settings: Settings) -> AsyncIterator[StartFinding]:
     for finding in _server(await server_facts(pool), settings):
         yield finding
     if (role := await bound_role(pool)) is not None:
         what = f"role {role} is bound by row-level security and would see nothing"
-        yield Finding(about="database", what=what, mend=f"ALTER ROLE {role} BYPASSRLS;")
+        yield StartFinding(about="database", what=what, mend=f"ALTER ROLE {role} BYPASSRLS;")
     lacking = await _lacking(pool)
     for grant in lacking:
-        yield Finding(about="database", what="the role lacks a right", mend=grant)
+        yield StartFinding(about="database", what="the role lacks a right", mend=grant)
     if lacking:
         return  # it may not read what is looked at below
     try:
         with translated():
             await check_schema(pool)
     except ConfigError as error:
-        yield Finding(about="database", what=str(error), mend="shw migrate")
+        yield StartFinding(about="database", what=str(error), mend="shw migrate")
         return
     found = await deployment_name(pool)
     if found is not None and found["name"] != settings.deployment_name:
         what = f"the database serves the deployment '{found['name']}', and this one is '{settings.deployment_name}'"
-        yield Finding(about="database", what=what, mend=f"export SHW_DEPLOYMENT='{found['name']}'")
+        yield StartFinding(about="database", what=what, mend=f"export SHW_DEPLOYMENT='{found['name']}'")
 
 
 async def _lacking(pool: Pool) -> list[str]:
@@ -171,27 +171,29 @@ async def _lacking(pool: Pool) -> list[str]:
         return []
 
 
-def _server(facts: ServerFacts, settings: Settings) -> Iterator[Finding]:
+def _server(facts: ServerFacts, settings: Settings) -> Iterator[StartFinding]:
     skew = abs(facts.now - datetime.now(UTC))
     if skew > MOST_SKEW:
         what = f"the clocks of this host and of the database are {skew.total_seconds():.0f} s apart"
-        yield Finding(about="host", what=what, mend="chronyc makestep", is_note=True)
+        yield StartFinding(about="host", what=what, mend="chronyc makestep", is_note=True)
     for name in facts.unsafe:
         what = f"PostgreSQL runs with {name} off: a crash loses what it has confirmed"
-        yield Finding(about="database", what=what, mend=f"ALTER SYSTEM SET {name} = on;", is_note=True)
+        yield StartFinding(about="database", what=what, mend=f"ALTER SYSTEM SET {name} = on;", is_note=True)
     if facts.shared_buffers < _LEAST_BUFFERS:
         what = f"PostgreSQL has {facts.shared_buffers // 1024 // 1024} MiB of shared_buffers: open failures do not fit"
         mend = "ALTER SYSTEM SET shared_buffers = '512MB'; -- and restart it"
-        yield Finding(about="database", what=what, mend=mend, is_note=True)
+        yield StartFinding(about="database", what=what, mend=mend, is_note=True)
     if not facts.is_encrypted and not _is_local(settings.postgres.shown().partition("@")[2].partition("/")[0]):
         what = "what is sent to PostgreSQL is not encrypted"
-        yield Finding(about="database", what=what, mend="add ?sslmode=verify-full to SHW_POSTGRES__DSN", is_note=True)
+        yield StartFinding(
+            about="database", what=what, mend="add ?sslmode=verify-full to SHW_POSTGRES__DSN", is_note=True
+        )
 
 
 def _is_local(addresses: str) -> bool:
     return all(_LOCAL.fullmatch(one.strip()) for one in addresses.split(","))
 
 
-def _refused(about: str, error: ShwError) -> Finding:
+def _refused(about: str, error: ShwError) -> StartFinding:
     is_outside = isinstance(error, NoAnswer) or not isinstance(error, ConfigError)
-    return Finding(about=about, what=str(error), is_outside=is_outside)
+    return StartFinding(about=about, what=str(error), is_outside=is_outside)
