@@ -42,7 +42,7 @@ export interface Approve {
   /** The step of the status event that asked for it. */
   step: number;
   command: "approve";
-  /** New parts of the context, each whole: `payload` (schema-autofix), `request` (auto-retry). */
+  /** New parts of the context, each whole: `payload` (schema-autofix), `request` (auto-retry), `asset` (auto-regenerate). */
   changes?: Record<string, unknown> | null;
 }
 
