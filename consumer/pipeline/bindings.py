@@ -65,9 +65,11 @@ class BindingRecords:
         return self._copy or NO_BINDINGS
 
     async def refresh(self) -> None:
-        """Read all bindings anew, where the catalog declares any dependency."""
+        """Read all bindings anew, where the catalog declares any dependency, and wake whom no change has woken."""
         if any(policy.replaceable for policy in self.catalogs.current.workflows):
             self._copy = dict(await store.load_bindings(self.pool))
+            if await store.wake_past_trials(self.pool):
+                self.wake.set()
             bound = sum(one.state is not BindingState.FIRST for one in self._copy.values())
             self.metrics.bindings_held.set(bound)
 

@@ -12,7 +12,7 @@ SCHEMA = {
     "required": ["text", "currency"],
     "properties": {"text": {"type": "string", "minLength": 1}, "currency": {"const": "AUD"}},
 }
-QUICK = {"eject": "PT1S", "steady": "PT0.5S", "lease": "PT5S", "probe_every": "PT0.1S", "shun": "PT2S"}
+QUICK = {"eject": "PT1S", "steady": "PT0.5S", "lease": "PT30S", "probe_every": "PT0.1S", "shun": "PT2S"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,7 +67,7 @@ workflows:
   hosts: [{{host: 127.0.0.1, ports: [{self.world.port}], schemes: [http], addresses: [127.0.0.0/8]}}]
   attempts: 3
   backoff: PT0.1S
-  auto_retry: {{tries: 1, timeout: PT5S, base: PT0.01S}}
+  auto_retry: {{tries: 1, timeout: PT30S, base: PT0.01S}}
   dependencies: [translate]
 dependencies:
   translate:
