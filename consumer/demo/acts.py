@@ -3,8 +3,6 @@
 import time
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Final
 
 from consumer.demo.assets import ASSET_MADE
 from consumer.demo.billing import NAME as BILLING
@@ -12,18 +10,11 @@ from consumer.demo.cases import Case, Wave
 from consumer.demo.checks import HELD
 from consumer.demo.consumer_process import ConsumerProcess
 from consumer.demo.crowd import COUNT, NAME, SERVICE, WATCHED_PROBES, Crowd, CrowdStanding, Outage
+from consumer.demo.patience import PATIENCE
 from consumer.demo.publish import Inbound
 from consumer.demo.stage import Stage
 from consumer.demo.state import Board, DemoFailure, Look, read_standings
 from consumer.demo.view import View
-
-SETTLED_WITHIN: Final = timedelta(seconds=15)
-HELD_WITHIN: Final = timedelta(seconds=15)
-TAKEN_OVER_WITHIN: Final = timedelta(seconds=30)
-OPENED_WITHIN: Final = timedelta(seconds=15)
-PROBED_WITHIN: Final = timedelta(seconds=15)
-FOUND_WITHIN: Final = timedelta(seconds=10)
-HEALED_WITHIN: Final = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,13 +60,13 @@ async def play_crash(scene: Scene, cases: Sequence[Case], consumers: Sequence[Co
             and look.drift.healed
             and all(_is_resolved(look.of(name)) for name in made)
         ),
-        SETTLED_WITHIN,
+        PATIENCE,
     )
     crashing = [case for case in cases if case.wave is Wave.CRASH]
     await scene.inbound.bring(crashing, key=b"one partition, one consumer")
     held = frozenset(effect for case in crashing for effect in case.effects)
     try:
-        await scene.place.world.until_held(held, HELD_WITHIN)
+        await scene.place.world.until_held(held, PATIENCE)
     except TimeoutError:
         scene.view.say(f"the world never saw {', '.join(sorted(held))} at the same time: killing anyway")
     at_it = next((one for one in await _standings(scene) if one.name == crashing[0].name), None)
@@ -96,7 +87,7 @@ async def until_taken_over(scene: Scene, crash: Crash) -> None:
     def taken(look: Look) -> bool:
         return all(one is not None and not _is_owner(crash.killed, one) for one in map(look.of, left))
 
-    if await scene.board.until(taken, TAKEN_OVER_WITHIN):
+    if await scene.board.until(taken, PATIENCE):
         scene.view.say(f"the other (pid {crash.survivor.pid}) has taken over {', '.join(left)}")
 
 
@@ -112,7 +103,7 @@ async def play_outage(scene: Scene, crowd: Crowd, joined: Awaitable[None]) -> Ou
     world.take_down(SERVICE)
     view.say(f"{SERVICE} is down: {COUNT:,} failures of {NAME} come in at once")
     await scene.inbound.bring_at_once(crowd.events())
-    opened = await until(lambda look: look.crowd.is_open, OPENED_WITHIN)
+    opened = await until(lambda look: look.crowd.is_open, PATIENCE)
     if opened:
         view.say(f"breaker opened: {SERVICE} saw {scene.calls} calls; from now on one at a time tries it")
     await joined
@@ -121,10 +112,10 @@ async def play_outage(scene: Scene, crowd: Crowd, joined: Awaitable[None]) -> Ou
     world.bring_up(SERVICE)
     back_at = time.monotonic()
     view.say(f"{SERVICE} is back; until now it saw {calls} calls for {COUNT:,} failures")
-    found = opened and await until(lambda look: not look.crowd.is_open, FOUND_WITHIN)
+    found = opened and await until(lambda look: not look.crowd.is_open, PATIENCE)
     if found:
         view.say(f"breaker closed: a probe found it {time.monotonic() - back_at:.1f} s later")
-    if await until(lambda look: look.crowd.healed, HEALED_WITHIN):
+    if await until(lambda look: look.crowd.healed, PATIENCE):
         view.say(f"all {COUNT:,} healed {time.monotonic() - back_at:.1f} s after it came back")
     return Outage(opened=opened, calls=calls, watched=watched, at_once=at_once, found=found)
 
@@ -132,10 +123,10 @@ async def play_outage(scene: Scene, crowd: Crowd, joined: Awaitable[None]) -> Ou
 async def _count_probes(scene: Scene) -> tuple[int, int]:
     """Count the calls, and the most at once, after the calls from before the breaker opened are over."""
     record, until = scene.place.world.record, scene.board.until
-    await until(lambda look: _only_probes(look.crowd), PROBED_WITHIN)
+    await until(lambda look: _only_probes(look.crowd), PATIENCE)
     record.watch_anew(SERVICE)
     before = scene.calls
-    await until(lambda _: scene.calls >= before + WATCHED_PROBES, PROBED_WITHIN)
+    await until(lambda _: scene.calls >= before + WATCHED_PROBES, PATIENCE)
     watched, at_once = scene.calls - before, record.most_at_once[SERVICE]
     waiting = f"{scene.crowd.waiting:,} of {scene.crowd.failures:,} wait"
     scene.view.say(f"{watched} calls of two consumers, never more than {at_once} at a time; {waiting}")

@@ -1,12 +1,12 @@
 """The demo's act of approvals: one plan is approved, one is denied, and one that nobody answers is asked again."""
 
-from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
 from consumer.demo.acts import Scene
 from consumer.demo.billing import NAME as BILLING
 from consumer.demo.billing import BillingAct, seen_so_far
+from consumer.demo.patience import PATIENCE
 from consumer.demo.refunds import APPROVED, DENIED, UNANSWERED
 from consumer.model import FailureId
 from consumer.model.approval import AnswerResult, PlanAnswer
@@ -14,7 +14,6 @@ from consumer.results.decision import status_message
 from consumer.results.events import Outlet
 from consumer.store.plan_answers import answer_plan
 
-ASKED_WITHIN: Final = timedelta(seconds=15)
 _ASKED: Final = """
 SELECT a.failure_id, a.plan_hash, a.step FROM heal_approval a JOIN workflow_failures f ON f.id = a.failure_id
  WHERE f.workflow_name = $1 AND a.state = 'asked'
@@ -29,7 +28,7 @@ async def play_approvals(scene: Scene) -> BillingAct:
         one = scene.board.look.of(name)
         return one is not None and one.status == waiting
 
-    await scene.board.until(lambda _: all(map(asked, (APPROVED, DENIED, BILLING))), ASKED_WITHIN)
+    await scene.board.until(lambda _: all(map(asked, (APPROVED, DENIED, BILLING))), PATIENCE)
     billing = seen_so_far(scene.place.world.record)
     for name, approves in ((APPROVED, True), (DENIED, False), (BILLING, True)):
         result = await _answer(scene, name, approves=approves)

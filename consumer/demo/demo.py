@@ -4,7 +4,6 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +18,7 @@ from consumer.demo.consumer_process import run_consumers
 from consumer.demo.crowd import Crowd, dependency_of
 from consumer.demo.drift import drift_events
 from consumer.demo.held_back import held_back_cases, pause_mailings, resume_mailings
+from consumer.demo.patience import PATIENCE
 from consumer.demo.poison import demo_poison
 from consumer.demo.publish import Inbound, lose_an_answer, open_inbound
 from consumer.demo.refunds import refund_cases
@@ -33,7 +33,6 @@ from consumer.local.kafka_jars import CHECKOUT
 
 HOME: Final = CHECKOUT / ".local" / "demo"
 LOGS: Final = ("consumer-1.log", "consumer-2.log")
-ENDED_WITHIN: Final = timedelta(seconds=45)
 LOG_TAIL_LINES: Final = 15
 
 
@@ -92,7 +91,7 @@ async def _run_scenario(place: Stage, view: View, inbound: Inbound, logs: Sequen
             outage = await play_outage(scene, Crowd(world=place.world, org_id=place.organisations.crowded), joined)
         await board.until(
             lambda look: look.drift.healed and all(as_expected(case, look.of(case.name)) for case in cases),
-            ENDED_WITHIN,
+            PATIENCE,
         )
     return Story(
         cases=cases,

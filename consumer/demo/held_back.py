@@ -1,13 +1,13 @@
 """What the demo's healer holds back: a workflow that is paused for a while, and one in shadow mode."""
 
 import asyncio
-from datetime import timedelta
 from functools import partial
 from typing import Final
 from uuid import UUID
 
 from consumer.demo.acts import Scene
 from consumer.demo.cases import HEALED, Case, Expected
+from consumer.demo.patience import PATIENCE
 from consumer.demo.state import Look
 from consumer.demo.world import World
 from consumer.model import JsonObject
@@ -21,7 +21,6 @@ from schemas.names import Code, Result, Status
 PAUSED: Final = "mailings.daily"
 SHADOWED: Final = "newsletters.weekly"
 _REASON: Final = "the mail provider is being moved"
-_HELD_WITHIN: Final = timedelta(seconds=15)
 
 
 def held_back_cases(world: World, org_id: UUID) -> tuple[Case, ...]:
@@ -63,7 +62,7 @@ async def resume_mailings(scene: Scene, pause_id: UUID) -> bool:
         found = look.of(PAUSED)
         return found is not None and found.status == Status.PENDING and not found.healing
 
-    held = await scene.board.until(is_held, _HELD_WITHIN)
+    held = await scene.board.until(is_held, PATIENCE)
     connection = scene.place.connection
     async with connection.transaction():
         await resume(connection, pause_id, by="the demo", reason="it is moved", tell=_tell(scene))

@@ -2,17 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Final
 
 from consumer.demo.acts import Scene
 from consumer.demo.cases import Case
+from consumer.demo.patience import PATIENCE
 from consumer.demo.translations import FIRST, SECOND, StandIn
 from consumer.demo.world import World
 from schemas.dependency_binding import BindingState
 
-BOUND_WITHIN: Final = timedelta(seconds=20)
-BACK_WITHIN: Final = timedelta(seconds=30)
 _REST: Final = 0.1
 _STATE: Final = "SELECT state FROM heal_binding WHERE dependency = $1"
 
@@ -28,7 +26,7 @@ async def play_return(scene: Scene, cases: Sequence[Case]) -> StandIn:
     world, record = scene.place.world, scene.place.world.record
     await scene.board.until(
         lambda look: all((one := look.of(case.name)) is not None and one.status == "resolved" for case in cases),
-        BOUND_WITHIN,
+        PATIENCE,
     )
     most = record.most_at_once[FIRST]
     answered = record.calls[SECOND]
@@ -41,7 +39,7 @@ async def play_return(scene: Scene, cases: Sequence[Case]) -> StandIn:
 
 async def _is_back(scene: Scene) -> bool:
     clock = asyncio.get_running_loop().time
-    deadline = clock() + BACK_WITHIN.total_seconds()
+    deadline = clock() + PATIENCE.total_seconds()
     while clock() < deadline:
         if await scene.place.connection.fetchval(_STATE, FIRST) == BindingState.FIRST:
             return True

@@ -15,13 +15,13 @@ import asyncpg
 from consumer.demo import crowd, drift
 from consumer.demo.crowd import NOBODY, CrowdStanding
 from consumer.demo.drift import NOTHING, DriftStanding
+from consumer.demo.patience import PATIENCE
 from consumer.errors import TransientError
 from consumer.kafka.history import beginnings, open_topic, read_to_end
 from consumer.model import JsonObject, Record
 from consumer.settings import KafkaSettings
 
 LOOK_EVERY: Final = timedelta(milliseconds=200)
-READ_WITHIN: Final = timedelta(seconds=15)
 READ_AT_ONCE: Final = 1000
 
 # The healer's attempts have a step; attempts that a member inserted have none, and do not count.
@@ -245,7 +245,7 @@ async def read_topic(kafka: KafkaSettings, topic: str) -> tuple[Record, ...]:
 
     """
     records: list[Record] = []
-    patience, what = READ_WITHIN.total_seconds(), f"reading {topic}"
+    patience, what = PATIENCE.total_seconds(), f"reading {topic}"
     async with open_topic(kafka, topic) as client:
         begins = await beginnings(client, what)
         async for many in read_to_end(client, begins, at_most=READ_AT_ONCE, patience=patience, what=what):
