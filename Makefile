@@ -1,6 +1,6 @@
 # Everything lands in this checkout: packages in .venv, Kafka's jars in .local.
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test supabase s3 engines test-engines faults check bench kafka migrate clean
+.PHONY: help demo dev test supabase s3 engines test-engines faults night check bench kafka migrate clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -44,6 +44,9 @@ test-engines: $(READY) ## the runners on a real Airflow and a real Conductor, wh
 
 faults: $(READY) ## the whole fault matrix, storms and store stress on real Kafka, for about an hour (ARGS: for pytest)
 	@SHW_FAULT_MATRIX=full $(BIN)/python -m pytest tests/crash -n 2 --dist worksteal $(ARGS)
+
+night: $(READY) ## drills of many minutes: the built image (ARGS: for pytest)
+	@$(BIN)/python -m pytest tests/night -m night $(ARGS)
 
 check: $(READY) ## format, lint, types, layers, generated schemas, the house
 	@echo "==> ruff format"

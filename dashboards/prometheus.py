@@ -65,9 +65,9 @@ class Prometheus:
 
 @asynccontextmanager
 async def run_prometheus(
-    targets: Sequence[str], directory: Path, *, every: str = "1s", window: str = "15s"
+    targets: Sequence[str], directory: Path, *, every: str = "1s", window: str = "15s", rules: Path = RULES
 ) -> AsyncIterator[Prometheus]:
-    """Run one that scrapes these `host:port` and evaluates deploy/prometheus' rules, until the block ends.
+    """Run one that scrapes these `host:port` and evaluates the rules of a folder, until the block ends.
 
     Raises
     ------
@@ -81,7 +81,7 @@ async def run_prometheus(
     config = directory / "prometheus.json"  # JSON is YAML
     settings = {
         "global": {"scrape_interval": every, "evaluation_interval": every},
-        "rule_files": [str(RULES / name) for name in ("recording.yml", "alerts.yml")],
+        "rule_files": [str(rules / name) for name in ("recording.yml", "alerts.yml")],
         "scrape_configs": [
             {"job_name": "self-healing-workflows", "static_configs": [{"targets": list(targets)}]},
         ],

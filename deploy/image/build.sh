@@ -1,0 +1,24 @@
+#!/bin/sh
+# Builds the core image where no registry can be reached: by buildah without a daemon, on a Debian tree of debootstrap's.
+# What follows is handed to buildah: `--volume own-authority.pem:/run/own.pem:ro`, a proxy, another target.
+#
+#   apt-get install buildah debootstrap
+#   deploy/image/build.sh
+set -eu
+cd "$(dirname "$0")/../.."
+base=localhost/debian-tree:bookworm
+image=localhost/self-healing-workflows:0.1.0
+tree=.local/image/tree
+
+if ! buildah inspect --type image "$base" >/dev/null 2>&1; then
+    mkdir -p .local/image
+    [ -e "$tree/etc/debian_version" ] || debootstrap --variant=minbase bookworm "$tree"
+    rm -rf "$tree"/var/cache/* "$tree"/var/lib/apt/lists/* "$tree"/usr/share/doc/* "$tree"/usr/share/man/* \
+        "$tree"/usr/share/locale/*
+    container=$(buildah from scratch)
+    buildah copy --quiet "$container" "$tree" /
+    buildah commit --quiet --rm "$container" "$base"
+    rm -rf "$tree"
+fi
+buildah bud --isolation chroot --pull-never --build-arg "DEBIAN=$base" --target core --tag "$image" \
+    --file deploy/image/Containerfile "$@" .
