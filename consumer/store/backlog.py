@@ -23,7 +23,7 @@ _COUNT_OTHERS = """
 SELECT (SELECT count(*) FROM heal_claim) AS claims,
        b.outbox, extract(epoch FROM clock_timestamp() - b.oldest)::float8 AS outbox_oldest,
        (SELECT count(*) FROM heal_owner WHERE lease_until > clock_timestamp() AND isfinite(lease_until)) AS replicas
-  FROM (SELECT count(*) AS outbox, min(created_at) AS oldest FROM heal_outbox) AS b
+  FROM (SELECT count(*) AS outbox, min(decided_at) AS oldest FROM heal_outbox) AS b
 """
 
 _COUNT_SUSPENDED = """

@@ -10,6 +10,7 @@ from consumer.model import FailureId, Message, OwnerId
 from consumer.results.decision import status_message
 from consumer.results.events import Outlet
 from consumer.settings import PostgresSettings
+from consumer.store.backlog import count
 from consumer.store.changes import tell_changes
 from consumer.store.outbox import forget, left_over, put
 from consumer.store.pool import Pool, open_pool, transaction
@@ -71,3 +72,12 @@ async def test_a_change_waits_for_an_earlier_one_that_another_process_is_about_t
         await forget(pool, [first.id])
         (second,) = await left_over(pool, ME, (), OLD, 10)
         assert (first.step, second.step) == (0, 1)
+
+
+async def test_a_message_that_is_taken_again_and_again_grows_old_all_the_same(database: str) -> None:
+    """The alert of a stuck outbox goes by this age: with the broker away each try took the message anew."""
+    async with open_pool(PostgresSettings(dsn=SecretStr(database))) as pool:
+        attempt, status = await attempt_and_status(pool)
+        await pool.execute("UPDATE heal_outbox SET decided_at = clock_timestamp() - interval '1 minute'")
+        assert {one.id for one in await left_over(pool, ME, (), OLD, 10)} == {attempt.id, status.id}
+        assert (await count(pool)).outbox_oldest >= timedelta(minutes=1).total_seconds()

@@ -133,6 +133,7 @@ class Posted:
     message: Message
     owner: OwnerId
     created_at: float
+    decided_at: float
 
 
 @dataclass(slots=True, kw_only=True)
@@ -900,7 +901,7 @@ class ModelStore:
             live_claims=len(self.tables.claims),
             outbox_depth=len(self.tables.outbox),
             replicas=sum(until > self.now() for until in self.tables.leases.values()),
-            outbox_oldest=max((0.0, *(self.now() - p.created_at for p in self.tables.outbox.values()))),
+            outbox_oldest=max((0.0, *(self.now() - p.decided_at for p in self.tables.outbox.values()))),
         )
 
     # late_charges.py
@@ -1073,7 +1074,9 @@ class ModelStore:
 
     def _put(self, owner: OwnerId, messages: Iterable[Message]) -> None:
         for message in messages:
-            self.tables.outbox.setdefault(message.id, Posted(message=message, owner=owner, created_at=self.now()))
+            now = self.now()
+            posted = Posted(message=message, owner=owner, created_at=now, decided_at=now)
+            self.tables.outbox.setdefault(message.id, posted)
 
     def _admit(self, claimed: Sequence[Diagnosed]) -> dict[AttemptId, HeldBack]:
         """admit.py: limits, then credits."""
