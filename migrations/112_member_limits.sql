@@ -1,5 +1,12 @@
 -- migrate:up
 
+-- What members have open already: first, before anything below locks the table. A row that comes in meanwhile has no
+-- size, and is measured before it is read.
+UPDATE workflow_failures f
+   SET size = octet_length(f.workflow_name) + octet_length(f.failure_reason)
+              + coalesce(octet_length(f.context::text), 0)
+ WHERE f.source IS NULL AND f.due_at IS NOT NULL;
+
 -- How large a row of a member may be, and how much one organisation's members may leave open: each organisation for
 -- itself, so that no member's INSERT takes anything from the intake of the others. One row; an operator may change it.
 CREATE TABLE intake_member_limit (
@@ -92,12 +99,6 @@ CREATE TRIGGER shw_member_share AFTER INSERT ON workflow_failures
   REFERENCING NEW TABLE AS added FOR EACH STATEMENT
   WHEN (row_security_active('workflow_failures'::regclass))
   EXECUTE FUNCTION shw_member_share();
-
--- What members have open already.
-UPDATE workflow_failures f
-   SET size = octet_length(f.workflow_name) + octet_length(f.failure_reason)
-              + coalesce(octet_length(f.context::text), 0)
- WHERE f.source IS NULL AND f.due_at IS NOT NULL;
 
 SELECT shw_keep_private();
 
