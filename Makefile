@@ -45,7 +45,7 @@ test-engines: $(READY) ## the runners on a real Airflow and a real Conductor, wh
 faults: $(READY) ## the whole fault matrix, storms and store stress on real Kafka, for about an hour (ARGS: for pytest)
 	@SHW_FAULT_MATRIX=full $(BIN)/python -m pytest tests/crash -n 2 --dist worksteal $(ARGS)
 
-night: $(READY) ## drills of many minutes: alerts on real faults, migrations of 3 million rows, the built image (ARGS: for pytest)
+night: $(READY) ## drills of many minutes: alerts on real faults, ten rolls, migrations of 3 million rows, the built image (ARGS: for pytest)
 	@$(BIN)/python -m pytest tests/night -m night $(ARGS)
 
 check: $(READY) ## format, lint, types, layers, generated schemas, the house
