@@ -92,7 +92,7 @@ HOT = [
     (outbox._ACKED, ([UUID(int=1)],), "heal_outbox_pkey", "id ="),  # noqa: SLF001
     (intake._STORED, ([UUID(int=1)],), "workflow_failures_pkey", "id ="),  # noqa: SLF001
     (reports._REASONS, (*SPAN, None, None, 9, 9), "idx_workflow_failures_detected", "detected_at >="),  # noqa: SLF001
-    (reports._DIAGNOSED, (*SPAN, 9), "idx_workflow_failures_detected", "detected_at >="),  # noqa: SLF001
+    (reports._DIAGNOSED, (*SPAN, 9, 1000), "idx_workflow_failures_detected", "detected_at >="),  # noqa: SLF001
 ]
 
 
