@@ -15,6 +15,7 @@ from consumer.api.healing import healing_routes
 from consumer.api.health import Clocks, Readiness, health_routes
 from consumer.api.key_set import check_key_file
 from consumer.api.orders import OrderEndpoints, add_orders
+from consumer.api.pages import PageParts, Pages
 from consumer.api.pauses import PauseAnswers, add_pauses
 from consumer.api.sign_in import sign_in
 from consumer.api.stories import add_stories
@@ -47,8 +48,12 @@ def create_api(
     readiness: Readiness,
     wake: Callable[[], None],
     supervision: SupervisionEndpoints | None = None,
+    console: Callable[[PageParts], Pages] | None = None,
 ) -> Gateway:
-    """Create the application, behind its gateway; `wake` has the resume loop look for what a request made due."""
+    """Create the application, behind its gateway; `wake` has the resume loop look for what a request made due.
+
+    `console` creates the pages beside it; without it their paths lead nowhere.
+    """
     # The interactive pages load their scripts from elsewhere; the description itself is enough.
     app = FastAPI(
         title="Self-Healing Workflows", docs_url=None, redoc_url=None, openapi_url="/api/healing/openapi.json"
@@ -57,7 +62,7 @@ def create_api(
     app.include_router(health_routes(settings, metrics.registry, clocks, readiness))
     routes, healing = healing_routes(settings, pool, wake)
     add_bindings(routes, healing)
-    add_stories(routes, healing)
+    stories = add_stories(routes, healing)
     if supervision is not None:
         add_pauses(routes, healing, supervision.pauses)
         add_approvals(routes, healing, supervision.approvals)
@@ -66,4 +71,8 @@ def create_api(
     # With every answer, of which the framework knows few.
     app.openapi = openapi_document  # type: ignore[method-assign]
     check_key_file(settings)
-    return gateway(app, settings, sign_in(settings), metrics)
+    door = sign_in(settings)
+    pages = None
+    if console is not None and supervision is not None:
+        pages = console(PageParts(healing=healing, stories=stories, approvals=supervision.approvals, sign_in=door))
+    return gateway(app, settings, door, metrics, pages)

@@ -75,12 +75,13 @@ def add_approvals(router: APIRouter, healing: HealingEndpoints, parts: ApprovalE
     async def approve(failure_id: UUID, body: PlanApprovalBody, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
         """Say yes to exactly this plan, or to it with changes."""
         changed = await _change(healing, parts, failure_id, body.changes, user) if body.changes is not None else None
-        return await _answer(healing, parts, failure_id, body, user, approves=True, changed=changed)
+        answered = await answer_as_user(healing, parts, failure_id, body, user, approves=True, changed=changed)
+        return _reply(failure_id, answered)
 
     @router.post("/failures/{failure_id}/plan/deny")
     async def deny(failure_id: UUID, body: PlanAnswerBody, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
         """Say no to exactly this plan; once it is answered, no effect of it begins."""
-        return await _answer(healing, parts, failure_id, body, user, approves=False)
+        return _reply(failure_id, await answer_as_user(healing, parts, failure_id, body, user, approves=False))
 
 
 async def _change(
@@ -98,7 +99,7 @@ async def _change(
     return changed
 
 
-async def _answer(
+async def answer_as_user(
     healing: HealingEndpoints,
     parts: ApprovalEndpoints,
     failure_id: UUID,
@@ -107,7 +108,8 @@ async def _answer(
     *,
     approves: bool,
     changed: ChangedPlan | None = None,
-) -> ApiReply:
+) -> Answered:
+    """Have a user answer a plan; ApiError where it is not theirs to see, or cannot be answered so."""
     answer = PlanAnswer(
         approves=approves,
         plan_hash=body.plan_hash,
@@ -135,6 +137,10 @@ async def _answer(
     parts.wake()
     if answered.revoked:
         await asyncio.sleep(parts.holds_after.total_seconds())
+    return answered
+
+
+def _reply(failure_id: UUID, answered: Answered) -> ApiReply:
     told = {"result": answered.result, "planHash": answered.plan_hash, "wanting": answered.wanting}
     return ApiReply({"failureId": str(failure_id), **told})
 

@@ -12,13 +12,15 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consumer.api.connections import ConnectionTable
 from consumer.api.errors import ApiError, answer
+from consumer.api.pages import Pages
 from consumer.api.rates import LINE_EVERY, MOST_KEYS, address_key
 from consumer.api.sign_in import SignIn, refusal
-from consumer.api.tokens import SignInRefused
+from consumer.api.tokens import SignInRefused, User
 from consumer.metrics import ApiLimit, Metrics, SignInRefusal
 from consumer.model.token_buckets import TokenBuckets
 from consumer.settings import ApiSettings
@@ -79,6 +81,9 @@ class Gateway:
     metrics: Metrics
     addresses: TokenBuckets
     users: TokenBuckets
+    pages: Pages | None = None
+    pages_app: ASGIApp | None = None
+    """What answers the paths of the pages."""
     lines: RateLimitedLog = field(default_factory=RateLimitedLog)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,7 +99,11 @@ class Gateway:
         except ApiError as error:
             if request.answered:
                 raise
-            said = answer(error.status, error.code, error.message, error.headers)
+            said: Response
+            if self.pages is not None and self.pages.owns(scope["path"]):
+                said = self.pages.refuse(error)
+            else:
+                said = answer(error.status, error.code, error.message, error.headers)
             await said(scope, receive, request.respond)
 
     async def _within_time(self, request: _Request, headers: Mapping[bytes, bytes]) -> None:
@@ -123,6 +132,11 @@ class Gateway:
         if path.startswith(HEALING) and path not in OPEN_PATHS:
             await self._sign_in(scope)
             request.receive = await self._read_body(request, headers)
+        elif self.pages is not None and self.pages_app is not None and self.pages.owns(path):
+            await self._enter(scope, self.pages.token(scope))
+            request.receive = await self._read_body(request, headers)
+            await self.pages_app(scope, request.receive, request.respond)
+            return
         else:
             self._count_stranger(scope, path)
         await self.app(scope, request.receive, request.respond)
@@ -134,6 +148,23 @@ class Gateway:
         except SignInRefused as refused:
             self._count_refused(scope, refused.reason)
             raise refusal(refused.reason) from None
+        self._let_in(scope, user)
+
+    async def _enter(self, scope: Scope, token: str) -> None:
+        """Sign in by a session of the pages; without one they are open to a stranger, as far as they let one in."""
+        state: MutableMapping[str, Any] = scope.setdefault("state", {})
+        if not token:
+            self._count_stranger(scope)
+            return
+        try:
+            user = await self.sign_in.user(f"Bearer {token}")
+        except SignInRefused as refused:
+            self._count_refused(scope, refused.reason)
+            state["session_refused"] = refused.reason
+            return
+        self._let_in(scope, user)
+
+    def _let_in(self, scope: Scope, user: User) -> None:
         if not self.users.take(user.id):
             self.lines.write("api_turned_away", ApiLimit.USER_RATE, limit=ApiLimit.USER_RATE, user=str(user.id))
             raise self._too_many(ApiLimit.USER_RATE, self.users.wait_for(user.id))
@@ -194,8 +225,10 @@ class Gateway:
         return ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", message)
 
 
-def gateway(app: ASGIApp, settings: ApiSettings, sign_in: SignIn, metrics: Metrics) -> Gateway:
-    """Put the limits and the sign-in before an application."""
+def gateway(
+    app: ASGIApp, settings: ApiSettings, sign_in: SignIn, metrics: Metrics, pages: Pages | None = None
+) -> Gateway:
+    """Put the limits and the sign-in before an application, and before the console's pages."""
     return Gateway(
         app=app,
         settings=settings,
@@ -203,6 +236,8 @@ def gateway(app: ASGIApp, settings: ApiSettings, sign_in: SignIn, metrics: Metri
         metrics=metrics,
         addresses=_rates(settings.address_rate, settings.address_burst),
         users=_rates(settings.user_rate, settings.user_burst),
+        pages=pages,
+        pages_app=pages.application() if pages is not None else None,
     )
 
 

@@ -129,14 +129,20 @@ class HealingEndpoints:
 
     async def heal(self, user: User, failure_id: FailureId) -> tuple[HealRequestResult, ReportedAttempt | None]:
         """Request the heal of a failure that the user may see; concurrent requests share one statement and one wait."""
+        asked = await self.ask(user, failure_id)
+        if asked.result is not HealRequestResult.DUE:
+            return asked.result, None
+        wanted = failure_id, asked.step
+        return asked.result, await self._waits.ask(wanted, lambda: self._wait_for_attempt(*wanted))
+
+    async def ask(self, user: User, failure_id: FailureId) -> HealAsked:
+        """Request the heal of a failure that the user may see, and wait for nothing."""
         claims = json.dumps(dict(user.claims), sort_keys=True)
         asked = await self._requests.ask((failure_id, claims), lambda: self._request_heal(user, failure_id))
         log.info("heal_requested", failure_id=str(failure_id), user=str(user.id), result=asked.result)
-        if asked.result is not HealRequestResult.DUE:
-            return asked.result, None
-        self.wake()
-        wanted = failure_id, asked.step
-        return asked.result, await self._waits.ask(wanted, lambda: self._wait_for_attempt(*wanted))
+        if asked.result is HealRequestResult.DUE:
+            self.wake()
+        return asked
 
     async def _request_heal(self, user: User, failure_id: FailureId) -> HealAsked:
         async with take_turn(self._heal_connections), self.as_user(user, readonly=False) as connection:
@@ -236,7 +242,7 @@ def add_asking(router: APIRouter, healing: HealingEndpoints) -> None:
         """Have a failure healed now; waits a while for the attempt, then answers 202 with where to look."""
         failure_id = FailureId(request.failure_id)
         asked, attempt = await healing.heal(user, failure_id)
-        _raise_unless_due(asked)
+        raise_unless_due(asked)
         if attempt is not None:
             return ApiReply(shown_heal(attempt))
         where = f"/api/healing/failures/{failure_id}/attempts"
@@ -255,7 +261,8 @@ def within_bytes(attempts: Sequence[ReportedAttempt]) -> list[ReportedAttempt]:
     ]
 
 
-def _raise_unless_due(asked: HealRequestResult) -> None:
+def raise_unless_due(asked: HealRequestResult) -> None:
+    """Raise the answer to a heal request that made nothing due."""
     match asked:
         case HealRequestResult.DUE:
             return

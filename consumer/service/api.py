@@ -1,7 +1,9 @@
 """The API beside the pipeline: what it needs of other rooms is given to it here."""
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from typing import Protocol
 
 import structlog
@@ -11,6 +13,7 @@ from consumer.api.approvals import ApprovalEndpoints
 from consumer.api.gateway import Gateway
 from consumer.api.health import Clocks, Readiness
 from consumer.api.orders import OrderEndpoints
+from consumer.api.pages import PageParts, Pages
 from consumer.api.pauses import PauseAnswers
 from consumer.api.server import connections_beside, serve
 from consumer.commands.execute import obey_user
@@ -40,6 +43,16 @@ async def serve_api(consumer: Consumer) -> None:
         await asyncio.Event().wait()
 
 
+def _console() -> Callable[[PageParts], Pages] | None:
+    """Return what creates the console; None without the extra that renders its pages."""
+    if find_spec("jinja2") is None:
+        log.info("console_not_installed", needs="self-healing-workflows[console]")
+        return None
+    from consumer.console.pages import console_pages  # noqa: PLC0415 - it needs that extra
+
+    return console_pages
+
+
 def create_whole_api(consumer: Consumer, settings: ApiSettings, around: Around) -> Gateway:
     """Create the API with all its endpoints; `around` knows how the process does."""
     return create_api(
@@ -49,6 +62,7 @@ def create_whole_api(consumer: Consumer, settings: ApiSettings, around: Around) 
         clocks=around,
         readiness=around,
         wake=consumer.wake.set,
+        console=_console(),
         supervision=SupervisionEndpoints(
             approvals=ApprovalEndpoints(
                 tell=partial(status_message, outlet=consumer.stages.outlet),

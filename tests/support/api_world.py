@@ -25,6 +25,7 @@ from consumer.api.orders import OrderEndpoints
 from consumer.api.pauses import PauseAnswers
 from consumer.api.server import serve
 from consumer.commands.execute import obey_user
+from consumer.console.pages import console_pages
 from consumer.metrics import Metrics
 from consumer.model import ID_SPACE, Failure, FailureId, JsonObject
 from consumer.results.decision import status_message
@@ -136,6 +137,7 @@ async def serving(database: str, **settings: Any) -> AsyncIterator[World]:
             clocks=healer,
             readiness=healer,
             wake=healer.woken.set,
+            console=console_pages,
             supervision=SupervisionEndpoints(
                 approvals=ApprovalEndpoints(
                     tell=partial(status_message, outlet=OUTLET),

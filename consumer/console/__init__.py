@@ -1,0 +1,8 @@
+"""The console: pages on which owners and admins read one failure's story, and decide; rendered here, no build step.
+
+`pages.py` is the application, with its errors and headers; `session.py` the cookie, and what makes a form safe.
+`views.py` turns the API's answers into what templates print, with `json_diff.py` and `route_drawing.py`; `words.py` has
+the sentences. `templates/` and `static/` are all that a browser gets, from this process alone.
+Neighbours: `api/` reads and decides as the user; its gateway signs in and limits. `service/` puts the console there.
+Invariant: a page shows what the API answers that user, a form does what the API does; nothing of an event is markup.
+"""
