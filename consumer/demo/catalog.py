@@ -19,6 +19,8 @@ from consumer.model import Json, JsonObject
 SOURCE: Final = "urn:demo:services"
 BARE_SOURCE: Final = "urn:kafka:workflow.failures"
 """Event source assumed for failures that arrive without an event envelope."""
+EXAMPLE: Final = "urn:example:orders"
+"""Event source of the examples in README."""
 BY_HAND: Final = "urn:shw:publish"
 """Default event source of `shw publish`."""
 
@@ -71,7 +73,7 @@ def demo_catalog(ports: Sequence[int], addresses: Mapping[str, str]) -> str:
         if isinstance(entry, dict):
             entry["members"] = ["auto-retry"]  # some of the demo's failures are inserted by a plain member
     sources: list[Json] = [
-        {"source": source, "organisations": "*", "workflows": "*"} for source in (SOURCE, BARE_SOURCE, BY_HAND)
+        {"source": source, "organisations": "*", "workflows": "*"} for source in (SOURCE, BARE_SOURCE, EXAMPLE, BY_HAND)
     ]
     document: JsonObject = {
         "version": 1,

@@ -1,6 +1,6 @@
 """Organisations that the demo's failures belong to, with their wallets and users."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -31,9 +31,10 @@ def new_organisations() -> Organisations:
     return Organisations(paying=uuid4(), poor=uuid4(), crowded=uuid4(), member=uuid4(), owner=uuid4())
 
 
-async def found_organisations(connection: asyncpg.Connection) -> Organisations:
-    """Insert new organisations into the database, with their wallets and users."""
+async def found_organisations(connection: asyncpg.Connection, paying: UUID | None = None) -> Organisations:
+    """Insert new organisations into the database, with their wallets and users; `paying` is the id of the first."""
     organisations = new_organisations()
+    organisations = organisations if paying is None else replace(organisations, paying=paying)
     await connection.execute(_ORGANISATION, organisations.paying, "Lamps & Sons")
     await connection.execute(_ORGANISATION, organisations.poor, "No Wallet Ltd")
     await connection.execute(_ORGANISATION, organisations.crowded, "Parcels & Daughters")

@@ -7,10 +7,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 import asyncpg
 
 from consumer.demo.catalog import ADDRESSED, demo_catalog, demo_settings
+from consumer.demo.merged_catalog import merged_catalog
 from consumer.demo.organisations import Organisations, found_organisations
 from consumer.demo.world import World, run_world
 from consumer.demo.world_services import DEAD, demo_services
@@ -37,10 +39,12 @@ class Stage:
     organisations: Organisations
     settings: Mapping[str, str]
     """The consumer's settings, as environment variables."""
+    catalog: str
+    """The demo's own catalog."""
 
 
-def broker_choice() -> BrokerChoice:
-    """Read BROKER from the environment; embedded where it is not set.
+def broker_choice(otherwise: BrokerChoice = BrokerChoice.EMBEDDED) -> BrokerChoice:
+    """Read BROKER from the environment, or `otherwise` where it is not set.
 
     Raises
     ------
@@ -48,7 +52,7 @@ def broker_choice() -> BrokerChoice:
         Its value is no kind of broker.
 
     """
-    name = os.environ.get("BROKER") or BrokerChoice.EMBEDDED
+    name = os.environ.get("BROKER") or otherwise
     try:
         return BrokerChoice(name)
     except ValueError:
@@ -56,20 +60,23 @@ def broker_choice() -> BrokerChoice:
 
 
 @asynccontextmanager
-async def run_place(home: Path) -> AsyncIterator[Stage]:
-    """Run it until the block ends; its data are deleted then, and the catalog stays in `home` to be read."""
+async def run_place(
+    home: Path, *, otherwise: BrokerChoice = BrokerChoice.EMBEDDED, paying: UUID | None = None, mine: str = ""
+) -> AsyncIterator[Stage]:
+    """Run it until the block ends; its data are deleted then, and the catalog stays in `home` to be read.
+
+    `otherwise` is the broker where BROKER names none, `paying` the id of the organisation that pays, and `mine` a
+    catalog whose declarations come before the demo's.
+    """
     async with AsyncExitStack() as resources:
-        stack = await resources.enter_async_context(run_stack(broker=broker_choice(), fsync=False))
+        stack = await resources.enter_async_context(run_stack(broker=broker_choice(otherwise), fsync=False))
         world = await resources.enter_async_context(run_world(demo_services(home / MADE), dead=DEAD))
         kafka = KafkaSettings(bootstrap=stack.bootstrap, idempotence=stack.idempotence)
         await asyncio.gather(
             asyncio.to_thread(migrate, stack.dsn), create_topics(kafka, partitions=PARTITIONS, replication=1)
         )
-        catalog = await asyncio.to_thread(
-            _write,
-            home / "catalog.yaml",
-            demo_catalog(world.ports, {name: world.url(name, "") for name in ADDRESSED}),
-        )
+        own = demo_catalog(world.ports, {name: world.url(name, "") for name in ADDRESSED})
+        catalog = await asyncio.to_thread(_write, home / "catalog.yaml", merged_catalog(mine, own) if mine else own)
         connection = await asyncpg.connect(stack.dsn, timeout=10)
         resources.push_async_callback(connection.close, timeout=5)
         yield Stage(
@@ -78,7 +85,8 @@ async def run_place(home: Path) -> AsyncIterator[Stage]:
             world=world,
             kafka=kafka,
             connection=connection,
-            organisations=await found_organisations(connection),
+            organisations=await found_organisations(connection, paying),
+            catalog=own,
             settings=demo_settings(stack, catalog),
         )
 

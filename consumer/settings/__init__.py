@@ -23,7 +23,7 @@ from consumer.settings.sections import (
     Section,
 )
 from consumer.settings.settings import Settings, read_settings
-from consumer.settings.unknown import unknown_variables
+from consumer.settings.unknown import setting_names, unknown_variables
 
 __all__ = [
     "ApiSettings",
@@ -41,5 +41,6 @@ __all__ = [
     "Settings",
     "read_dsn",
     "read_settings",
+    "setting_names",
     "unknown_variables",
 ]

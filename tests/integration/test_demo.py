@@ -17,10 +17,13 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from consumer.catalog import parse_catalog
 from consumer.demo.billing import NAME as BILLING
 from consumer.demo.cases import demo_cases
 from consumer.demo.catalog import ADDRESSED, demo_catalog
 from consumer.demo.crowd import NAME, SERVICE
+from consumer.demo.dev import ORGANISATION, OwnCatalog
+from consumer.demo.merged_catalog import merged_catalog
 from consumer.demo.organisations import new_organisations
 from consumer.demo.world import World, run_world
 from consumer.demo.world_services import DEAD, demo_services
@@ -59,13 +62,15 @@ class Running:
 
 
 @contextmanager
-def running(program: str, directory: Path, *, broker: str = "embedded") -> Iterator[Running]:
-    output = directory / "output"
+def running(
+    program: str, directory: Path, *, broker: str = "embedded", said: str = "output", **variables: str
+) -> Iterator[Running]:
+    output = directory / said
     with output.open("wb") as stream:
         process = subprocess.Popen(
             [sys.executable, "-c", program.format(str(directory))],
             cwd=CHECKOUT,
-            env={**os.environ, "BROKER": broker},
+            env={**os.environ, "BROKER": broker, **variables},
             stdout=stream,
             stderr=stream,
             start_new_session=True,
@@ -132,6 +137,37 @@ def test_an_unknown_broker_is_one_line_that_names_the_known_ones(tmp_path: Path)
         assert demo.said.strip() == ("It cannot go on: BROKER is 'rabbit', and has to be one of kafka, embedded, auto")
 
 
+def test_development_mode_refuses_settings_that_would_not_count(tmp_path: Path) -> None:
+    with running(DEV, tmp_path, SHW_API__PORT="8081") as dev:
+        assert dev.ends() == 1
+        assert dev.said.startswith("It cannot go on: SHW_API__PORT is set")
+
+
+MINE = """version: 1
+sources: [{source: 'urn:mine', organisations: '*', workflows: '*'}]
+workflows:
+- name: mine.*
+  hosts: [{host: 127.0.0.1, ports: [9], schemes: [http], addresses: [127.0.0.0/8]}]
+"""
+
+
+def test_a_catalog_of_ones_own_comes_before_the_demos_and_is_read_again(tmp_path: Path) -> None:
+    demos = demo_catalog([9], dict.fromkeys(ADDRESSED, "http://127.0.0.1:9"))
+    path, into = tmp_path / "mine.yaml", tmp_path / "merged.yaml"
+    path.write_text(MINE)
+    mine = OwnCatalog(path)
+    merged = parse_catalog(merged_catalog(mine.read(), demos))
+    assert (merged.workflows[0].name, merged.sources[0].source) == ("mine.*", "urn:mine")
+    assert len(merged.workflows) == 1 + len(parse_catalog(demos).workflows)
+    assert mine.merge_changes(demos, into) is None
+    path.write_text(MINE.replace("hosts:", "hots:"))
+    assert "did you mean `hosts`?" in (mine.merge_changes(demos, into) or "")
+    assert not into.exists()
+    path.write_text(MINE.replace("mine.*", "own.*"))
+    assert "has changed" in (mine.merge_changes(demos, into) or "")
+    assert parse_catalog(into.read_text()).workflows[0].name == "own.*"
+
+
 def test_development_mode_prints_lines_that_work_and_ends_cleanly(tmp_path: Path) -> None:
     with running(DEV, tmp_path) as dev:
         assert dev.says("Ctrl-C ends everything."), dev.said
@@ -146,6 +182,13 @@ def test_development_mode_prints_lines_that_work_and_ends_cleanly(tmp_path: Path
             body, _, where = _line(dev, "/api/healing/heal").partition("-d '")[2].partition("' ")
             healed = client.post(where, content=body, headers={"Content-Type": "application/json"})
             assert healed.json()["strategy"] == "auto-retry", healed.text
+        assert eventually(
+            lambda: re.search(r"^\d\d:\d\d:\d\d .* resolved +api_timeout", dev.said, re.MULTILINE) is not None
+        )
+        assert f"TOKEN (an owner of {ORGANISATION})" in dev.said
+        with running(DEV, tmp_path, said="second") as second:
+            assert second.ends() == 1
+            assert f"runs already (process {dev.process.pid})" in second.said
         assert _value(environment, "SHW_API__JWT_SECRET") not in _command_lines()
         dev.process.send_signal(signal.SIGINT)
         assert dev.ends() == 0
