@@ -277,7 +277,8 @@ async def _tell_until_exit(process: ConsumerProcess, place: Stage, mine: OwnCata
 def _line_of(one: DemoFailure) -> str:
     """Return where a failure stands: what it was taken for, who acted, and what came of it."""
     came = f"{one.strategy} {one.result} {one.code}" if one.result else one.strategy
-    return escape_line(f"{one.name:<20} {one.status:<12} {one.failure_type}, {one.disposition}: {came}".rstrip(" :"))
+    taken_for = f"{one.failure_type}, {one.disposition}: {came}" if one.failure_type else "not diagnosed yet"
+    return escape_line(f"{one.name:<20} {one.status:<12} {taken_for}".rstrip(" :"))
 
 
 def _relative(path: Path) -> str:
