@@ -1,11 +1,13 @@
 """Assets: the demo's failures of pictures and voices, what the catalog says of them, and what is shown at the end."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 from uuid import UUID
 
 from consumer.demo.cases import Case, Expected
+from consumer.demo.organisations import VOICES_AUD
 from consumer.demo.studio import CUT, FORBIDDEN, HEIGHT, HERO_PROMPT, OBJECTS, SPOKEN, WIDTH, speaker
 from consumer.media.installed import missing_libraries
 from consumer.model import Json, JsonObject
@@ -15,6 +17,7 @@ HERO: Final = "pictures.hero"
 AGAIN: Final = "pictures.again"
 REFUSED: Final = "pictures.refused"
 SPEECH: Final = "voices.welcome"
+CALL_AUD: Final = "0.02"
 _FILES: Final = {HERO: "hero.png", AGAIN: "street.png", SPEECH: "welcome.wav"}
 ASSET_MADE: Final = Expected(status=Status.RESOLVED, result=Result.SUCCESS, strategy=StrategyName.AUTO_REGENERATE)
 _REFUSED: Final = Expected(
@@ -44,7 +47,7 @@ def asset_entries(hosts: Json, studio: str, shelf: str) -> tuple[list[Json], Jso
 
 def _generator(makes: str, address: str) -> JsonObject:
     call: JsonObject = {"url": address, "body": {"prompt": "{prompt}", "reference": "{prompt}"}}
-    return {"kind": "http", "makes": makes, "generate": call, "price": {"call_aud": "0.02"}, "timeout": "PT3S"}
+    return {"kind": "http", "makes": makes, "generate": call, "price": {"call_aud": CALL_AUD}, "timeout": "PT3S"}
 
 
 def asset_cases(org_id: UUID) -> tuple[Case, ...]:
@@ -73,6 +76,18 @@ def asset_cases(org_id: UUID) -> tuple[Case, ...]:
         )
         for name, reason, asset, expected in told
     )
+
+
+def spent_on_voices(left: Decimal) -> Decimal:
+    """Return what of the voice budgets was spent, in AUD."""
+    return Decimal(VOICES_AUD) - left
+
+
+def check_voices(cases: Sequence[Case], left: Decimal) -> tuple[str, ...]:
+    """Return what is wrong where not exactly the voices that were made were paid from the voice budget."""
+    price = Decimal(CALL_AUD) * sum(case.name == SPEECH for case in cases)
+    spent = spent_on_voices(left)
+    return () if spent == price else (f"{spent.normalize():f} AUD were taken from it, and voices cost {price:f}",)
 
 
 def made_files(folder: Path) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from consumer.demo.assets import check_voices
 from consumer.demo.billing import MISSED, BillingAct
 from consumer.demo.cases import SECRET, Case, EventForm, effects_of
 from consumer.demo.crowd import COUNT, EFFECTS, HANDFUL, NAME, SERVICE, WATCHED_PROBES, Outage
@@ -98,6 +99,10 @@ def checks_of(story: Story, output: Output, world: WorldRecord) -> tuple[Check, 
         Check(name=f"{DRIFTING} equal repairs made one drift finding", details=tuple(_check_drift(output))),
         Check(name="nothing is left under way", details=_check_left_over(output)),
         Check(name="the ledger adds up to the wallets", details=_check_ledger(output)),
+        Check(
+            name="voices were paid from the voice budget, and nothing else was",
+            details=check_voices(story.cases, output.voices),
+        ),
         Check(name="the secret stands in no row, result or log line", details=tuple(_find_leaks(story, output))),
         Check(name="the world counts every effect once", details=tuple(_check_effects(story.cases, world))),
     )

@@ -1,15 +1,20 @@
 """`shw demo`: failures of every kind, two consumers of which one is killed, an outage, and a check of the results."""
 
 import asyncio
+import secrets
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from pydantic import SecretStr
+
+from consumer.api.development_tokens import sign_token
 from consumer.demo.acts import Scene, play_crash, play_outage, replace_killed, until_taken_over
-from consumer.demo.approvals import play_approvals
-from consumer.demo.assets import asset_cases, made_files
+from consumer.demo.approvals import Owner, play_approvals
+from consumer.demo.assets import asset_cases, made_files, spent_on_voices
 from consumer.demo.billing import billing_cases
 from consumer.demo.cases import Case, Wave, demo_cases
 from consumer.demo.catalog import SOURCE
@@ -30,9 +35,11 @@ from consumer.demo.translations import stand_in_cases
 from consumer.demo.view import View, open_view
 from consumer.local.foreground import run_in_foreground
 from consumer.local.kafka_jars import CHECKOUT
+from consumer.settings import ApiSettings
 
 HOME: Final = CHECKOUT / ".local" / "demo"
 LOGS: Final = ("consumer-1.log", "consumer-2.log")
+TOKEN_LIFE: Final = timedelta(hours=1)
 LOG_TAIL_LINES: Final = 15
 
 
@@ -65,8 +72,10 @@ async def _run_scenario(place: Stage, view: View, inbound: Inbound, logs: Sequen
     others = (*held_back, *refund_cases(place.world, paying), *stall_cases(paying), *asset_cases(paying), *translations)
     others = (*others, *billing_cases(paying))
     cases = (*demo_cases(place.world, place.organisations), *others)
+    secret = secrets.token_urlsafe(32)
+    token = sign_token(ApiSettings(jwt_secret=SecretStr(secret)), place.organisations.owner, TOKEN_LIFE)
     async with (
-        run_consumers(place.settings, logs) as consumers,
+        run_consumers({**place.settings, "SHW_API__JWT_SECRET": secret}, logs) as consumers,
         looking_on(place.stack.dsn, dependency_of(place.world), view.show) as board,
     ):
         scene = Scene(place=place, inbound=inbound, board=board, view=view)
@@ -79,7 +88,7 @@ async def _run_scenario(place: Stage, view: View, inbound: Inbound, logs: Sequen
         await inbound.bring_at_once(drift_events(place.organisations.paying))
         await inbound.poison(poison)
         view.say(f"{len(inbound.sent)} records published, {len(poison)} of them poison")
-        billing = await play_approvals(scene)
+        billing = await play_approvals(scene, Owner(api=consumers[0].address, token=token))
         crash = await play_crash(scene, cases, consumers)
         await inbound.deliver(next(case for case in cases if case.deliveries > 1))
         await inbound.bring(_wave(cases, Wave.AFTER))
@@ -112,6 +121,7 @@ async def _check_results(place: Stage, view: View, story: Story, logs: Sequence[
     checks = checks_of(story, output, place.world.record)
     lost, repeated = lost_and_repeated(story.cases, place.world.record)
     view.say(made_files(place.home / MADE))
+    view.say(f"voices were paid from the voice budget: {spent_on_voices(output.voices).normalize():f} AUD")
     ok = all(check.ok for check in checks) and (lost, repeated) == (0, 0)
     look = Look(standings=_in_order(output.standings, story.cases), crowd=output.crowd, drift=output.drift)
     view.end(look, checks, f"lost {lost}, repeated {repeated}")

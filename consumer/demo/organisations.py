@@ -12,7 +12,9 @@ _MEMBERSHIP = "INSERT INTO user_organizations (user_id, org_id, role) VALUES ($1
 
 PAYING_AUD: Final = 10
 CROWDED_AUD: Final = 100
-WALLETS_AUD: Final = 2 * (PAYING_AUD + CROWDED_AUD)
+VOICES_AUD: Final = PAYING_AUD + CROWDED_AUD
+"""In all voice budgets; as much is in those of texts."""
+WALLETS_AUD: Final = 2 * VOICES_AUD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

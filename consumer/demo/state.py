@@ -40,7 +40,8 @@ _LEFT_OVER = "SELECT (SELECT count(*) FROM heal_outbox) + (SELECT count(*) FROM 
 _ATTEMPTS = "SELECT id, failure_id, step, result FROM workflow_heal_attempts WHERE step IS NOT NULL"
 _BOOKS = """
 SELECT (SELECT coalesce(sum(amount), 0) FROM token_usage_events) AS moved,
-       (SELECT sum(text_budget_aud + voice_budget_aud) FROM token_wallets) AS wallets
+       (SELECT sum(text_budget_aud + voice_budget_aud) FROM token_wallets) AS wallets,
+       (SELECT sum(voice_budget_aud) FROM token_wallets) AS voices
 """
 _EVERYTHING = """
 SELECT string_agg(t::text, ' ') FROM (
@@ -118,6 +119,8 @@ class Output:
     left_over: int
     books: tuple[Decimal, Decimal]
     """The sum of the ledger, and of all wallets, in AUD."""
+    voices: Decimal
+    """What is left in all voice budgets, in AUD."""
     everything: str
     """All rows as text."""
     inputs: tuple[Record, ...]
@@ -228,6 +231,7 @@ async def read_output(connection: asyncpg.Connection, kafka: KafkaSettings, depe
         ),
         left_over=await connection.fetchval(_LEFT_OVER),
         books=(books["moved"], books["wallets"]),
+        voices=books["voices"],
         everything=await connection.fetchval(_EVERYTHING) or "",
         inputs=await read_topic(kafka, kafka.failures_topic),
         results=await read_topic(kafka, kafka.results_topic),

@@ -99,6 +99,8 @@ def test_the_demo_loses_nothing_and_repeats_nothing(
         assert 'invoices.book was repaired by [{"op": ' in demo.said
         assert "the plan of refunds.approved waited for a yes: approved" in demo.said
         assert "the plan of refunds.denied waited for a yes: denied" in demo.said
+        assert "refunds.corrected was for refund-of-guest-8: approved for refund-of-guest-7" in demo.said
+        assert "voices were paid from the voice budget: 0.02 AUD" in demo.said
         assert "the plan of billing.sync waited for a yes: approved" in demo.said
         assert "10 missed events of billing were applied before; its refund waited for a yes" in demo.said
         assert "producer drift in invoices.daily: send /amount as an integer" in demo.said
