@@ -44,7 +44,9 @@ class Bulk(AnyOrder):
     org_id: UUID | None = Field(default=None, description="Of this organisation only; null: of all.")
     action: BulkAction = Field(description="What is done to each once it is started.")
     filter: BulkFilter = Field(default_factory=BulkFilter, description="Which failures.")
-    rate: float = Field(default=20, gt=0, le=500, description="How many a second at most, over all replicas.")
+    rate: float = Field(
+        default=20, gt=0, le=500, strict=True, description="How many a second at most, over all replicas."
+    )
 
 
 class _OneBulk(AnyOrder):

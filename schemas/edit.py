@@ -18,6 +18,7 @@ class Edit(AnyOrder):
     payload: Any = Field(default=None, description="In place of `context.payload`; any JSON.")
     body: Any = Field(default=None, description="In place of `context.request.body`; any JSON, or a string as it is.")
     did_not_happen: bool = Field(
+        strict=True,
         default=False,
         description="You looked: the failed call had no effect. Needed where a second one would do harm.",
     )

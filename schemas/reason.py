@@ -4,6 +4,7 @@ from typing import Annotated, Final, TypeAlias
 from unicodedata import category
 
 from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 LONGEST: Final = 4096
 IN_WORDS: Final = "say why, in words: it is kept, and told to the subscribers"
@@ -19,21 +20,28 @@ def is_blank(text: str) -> bool:
 
 
 def checked_words(text: str) -> str:
-    """Return a reason of which something is seen; raises ValueError."""
+    """Return a reason of which something is seen; raises PydanticCustomError."""
     if is_blank(text):
-        raise ValueError(IN_WORDS)
+        raise PydanticCustomError("blank", IN_WORDS)
     return text
 
 
 def checked_remark(text: str) -> str:
-    """Return a reason that may be left out; raises ValueError where it is given, and nothing of it is seen."""
+    """Return a reason that may be left out; raises where it is given, and nothing of it is seen."""
     return checked_words(text) if text else text
 
 
 def checked_name(text: str) -> str:
-    """Return a name of which something is seen; raises ValueError."""
+    """Return a name of which something is seen; raises PydanticCustomError."""
     if is_blank(text):
-        raise ValueError("say who asks, in words")
+        raise PydanticCustomError("blank", "say who asks, in words")
+    return text
+
+
+def checked_place(text: str | None) -> str | None:
+    """Return a name that limits a reach or a filter; raises where nothing of it is seen: it would reach nothing."""
+    if text is not None and is_blank(text):
+        raise PydanticCustomError("blank", "a blank name names nothing: leave it out, or name one")
     return text
 
 

@@ -25,7 +25,7 @@ class _OnePlan(AnyOrder):
     org_id: UUID = Field(description="The failure's organisation; a command for another one is refused.")
     failure_id: UUID = Field(description="The failure whose plan is answered.")
     plan_hash: Sha256 = Field(description="The hash that was published; a plan that has changed is not touched.")
-    step: int = Field(ge=0, description="The step of the status event that asked for it.")
+    step: int = Field(ge=0, strict=True, description="The step of the status event that asked for it.")
 
 
 class Approve(_OnePlan):

@@ -36,7 +36,7 @@ class PlanAnswerBody(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     plan_hash: Annotated[str, Field(alias="planHash", min_length=1, max_length=128)]
-    step: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    step: Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
     reason: Reason
 
 
@@ -147,4 +147,5 @@ def _reply(failure_id: UUID, answered: Answered) -> ApiReply:
 
 def _refused(result: AnswerResult) -> ApiError:
     status = HTTPStatus.NOT_FOUND if result is AnswerResult.NOT_FOUND else HTTPStatus.CONFLICT
-    return ApiError(status, result, f"{REFUSALS[result]}.")
+    why = REFUSALS[result]
+    return ApiError(status, result, f"{why[:1].upper()}{why[1:]}.")

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 from fastapi import APIRouter, Depends
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, model_validator
 from pydantic.alias_generators import to_camel
 
 from consumer.api.errors import ApiError
@@ -24,14 +24,14 @@ from consumer.store.pool import Connection
 from schemas.bulk import Bulk, BulkFilter, BulkStart, BulkStop
 from schemas.edit import Edit
 from schemas.names import BulkAction, Code, CommandOutcome, FailureType, Status
-from schemas.reason import Reason
+from schemas.reason import Reason, checked_place
 from schemas.supervision import AnyCommand
 
 log = structlog.get_logger(__name__)
 
 Obey: TypeAlias = Callable[[Connection, AnyCommand], Awaitable[Executed]]
 """Carries out a command of a user in the transaction, records it, and has it answered to the subscribers."""
-Name = Annotated[str, Field(min_length=1, max_length=512)]
+Name = Annotated[str, Field(min_length=1, max_length=512), AfterValidator(checked_place)]
 
 
 class _CamelCase(BaseModel):
@@ -43,7 +43,7 @@ class EditBody(_CamelCase):
 
     payload: Any = None
     body: Any = None
-    did_not_happen: bool = False
+    did_not_happen: StrictBool = False
     reason: Reason
 
     @model_validator(mode="after")
@@ -72,7 +72,7 @@ class BulkBody(_CamelCase):
     org_id: UUID
     action: BulkAction
     filter: FilterBody = FilterBody()
-    rate: Annotated[float, Field(gt=0, le=500, allow_inf_nan=False)] = 20
+    rate: Annotated[float, Field(gt=0, le=500, allow_inf_nan=False, strict=True)] = 20
     reason: Reason
 
 

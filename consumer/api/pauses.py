@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from consumer.api.errors import ApiError
 from consumer.api.healing import HealingEndpoints, signed_in
@@ -19,10 +19,10 @@ from consumer.model.pause import NO_ORIGIN, HealingPause, PauseReach, PauseReque
 from consumer.store import reports
 from consumer.store.pauses import MOST_OF_AN_ORGANISATION, PauseMade, TellPause, listed, pause, resume
 from schemas.names import FailureType, StrategyName
-from schemas.reason import Reason
+from schemas.reason import Reason, checked_place
 
 LISTED: Final = 100
-Name = Annotated[str, Field(min_length=1, max_length=512)]
+Name = Annotated[str, Field(min_length=1, max_length=512), AfterValidator(checked_place)]
 
 
 class _Body(BaseModel):

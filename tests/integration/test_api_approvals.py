@@ -78,6 +78,8 @@ async def test_an_admin_reads_the_plan_and_approves_it_and_the_healer_is_woken(w
     [
         pytest.param({"planHash": "0" * 64}, "other_plan", id="another plan"),
         pytest.param({"step": 0}, "other_step", id="another step"),
+        pytest.param({"step": "1"}, "invalid_request", id="a step that is a text"),
+        pytest.param({"step": True}, "invalid_request", id="a step that is no number"),
     ],
 )
 async def test_an_answer_to_another_plan_is_refused_with_the_reason(
@@ -85,7 +87,8 @@ async def test_an_answer_to_another_plan_is_refused_with_the_reason(
 ) -> None:
     failure_id = await asked(world)
     path = f"/api/healing/failures/{failure_id}/plan"
-    assert error_of(await world.ask("POST", f"{path}/approve", json=body(**changes))) == (409, code)
+    status = 422 if code == "invalid_request" else 409
+    assert error_of(await world.ask("POST", f"{path}/approve", json=body(**changes))) == (status, code)
     assert (await world.row(failure_id))["status"] == "awaiting_approval"
 
 

@@ -38,6 +38,14 @@ async def test_who_leads_pauses_and_resumes_within_the_organisation_and_is_named
     assert await world.pool.fetchval("SELECT count(*) FROM heal_outbox") == 2
 
 
+@pytest.mark.parametrize("blank", ["", "  ", "\u200b"])
+async def test_a_name_of_which_nothing_is_seen_reaches_nothing_and_is_refused(world: World, blank: str) -> None:
+    refused = await world.ask("POST", "/api/healing/pauses", json=asked(world, workflowName=blank))
+    assert error_of(refused) == (422, "invalid_request")
+    assert "body.workflowName: " in refused.text
+    assert await world.pool.fetchval("SELECT count(*) FROM heal_pause") == 0
+
+
 @pytest.mark.parametrize("person", OTHERS)
 async def test_who_leads_nothing_pauses_nothing_and_ends_nothing(world: World, person: str) -> None:
     refused = await world.ask("POST", "/api/healing/pauses", person, json=asked(world))
