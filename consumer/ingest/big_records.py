@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeAlias, assert_never
 
-from consumer.ingest.decode import AdmissionRules, source_not_allowed
+from consumer.ingest.decode import AdmissionRules, source_not_allowed, value_may_hold_secret
 from consumer.ingest.event_batches import Events
 from consumer.model import DeadLetter, Diagnosis, Failure, Record, UnreadableRecord
 from consumer.redact import REDACTED
@@ -23,7 +23,9 @@ from consumer.redact.pointers import DeclaredPlaces
 from consumer.workers.pool import WorkEnd, WorkEnded, WorkerLimits, WorkerPool, worker_pool
 from schemas.names import PoisonReason
 
-BIG_BYTES: Final = 16 * 1024
+BIG_BYTES: Final = 32 * 1024
+SUSPECT_BYTES: Final = 16 * 1024
+"""The same for a record that may hold a secret: only the search for them takes more than a few milliseconds."""
 BIG_PARTS: Final = 2000
 """Signs between the parts of a record: commas and opening brackets."""
 _SURELY_SMALL: Final = 8 * 1024
@@ -37,10 +39,12 @@ Answer: TypeAlias = tuple[Failure, str, Diagnosis] | tuple[PoisonReason, str]
 
 
 def is_big(value: bytes | None) -> bool:
-    """Return whether a record's value goes to a worker; for an ordinary one this is a comparison of lengths."""
+    """Return whether a record's value goes to a worker; for a small one this is a comparison of lengths."""
     if value is None or len(value) <= _SURELY_SMALL:
         return False
-    return len(value) > BIG_BYTES or sum(map(value.count, (b",", b"[", b"{"))) > BIG_PARTS
+    if len(value) > BIG_BYTES or sum(map(value.count, (b",", b"[", b"{"))) > BIG_PARTS:
+        return True
+    return len(value) > SUSPECT_BYTES and value_may_hold_secret(value)
 
 
 def is_big_row(failure: Failure) -> bool:

@@ -30,7 +30,7 @@ _T = TypeVar("_T")
 _Decoded: TypeAlias = tuple[Failure, Diagnosis | None] | DeadLetter
 _FIRST_REST: Final = timedelta(milliseconds=500)
 _YIELD_ABOVE: Final = 8 * 1024
-"""Bytes of a failure after which the event loop turns."""
+"""Bytes of a record or a failure after which the event loop turns."""
 _LONGEST_REST: Final = timedelta(seconds=15)
 
 
@@ -105,7 +105,7 @@ class Reading:
             except Exception as error:  # a record that crashes reading: the partition goes on, and nothing is lost
                 log.exception("decode_crashed", partition=record.partition, offset=record.offset)
                 parts.append(replace(record, fault=_broken(error)))
-            if is_big(record.value):
+            if len(record.value or b"") > _YIELD_ABOVE:
                 await asyncio.sleep(0)
         return parts
 

@@ -10,7 +10,7 @@ import pytest
 
 from consumer.catalog import parse_catalog
 from consumer.diagnose.diagnosis import diagnose
-from consumer.ingest.big_records import BIG_BYTES, RecordWorkers, is_big, record_workers
+from consumer.ingest.big_records import BIG_BYTES, SUSPECT_BYTES, RecordWorkers, is_big, record_workers
 from consumer.ingest.decode import AdmissionRules, decode, redact_stored
 from consumer.ingest.event_batches import events_in
 from consumer.model import DeadLetter, Record
@@ -51,6 +51,15 @@ def test_an_ordinary_event_is_read_where_it_is() -> None:
     assert not is_big(b"x" * BIG_BYTES)
     assert is_big(b"x" * (BIG_BYTES + 1))
     assert is_big(b"[" * 8200)
+
+
+@pytest.mark.parametrize("more", [{}, {"request": {"headers": {"authorization": "secret://orders-api"}}}])
+def test_a_large_event_that_holds_no_secret_is_read_where_it_is(more: dict[str, object]) -> None:
+    lines = [{"sku": f"SKU-{n:04d}", "title": f"Linen shirt, size {n % 7}", "amount": 10 + n} for n in range(380)]
+    honest = hostile_event({"context": {"items": lines} | more})
+    assert SUSPECT_BYTES < len(honest) < BIG_BYTES
+    assert not is_big(honest)
+    assert is_big(honest.replace(b'"amount":29}', b'"amount":29,"note":"password=hunter2"}'))
 
 
 @pytest.mark.parametrize("name", ["text with names before values", "text with json web tokens", "lists of secrets"])
