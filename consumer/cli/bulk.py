@@ -140,7 +140,7 @@ def edit_step(
 def _who(by: str | None) -> str:
     from consumer.cli.operator import login
 
-    return by or login()
+    return (by or login())[:512]  # as the schema of orders has it
 
 
 async def _preview(command: Any) -> ExitCode:  # noqa: ANN401 - a Bulk, imported where it is made

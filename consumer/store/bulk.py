@@ -12,6 +12,7 @@ from uuid import UUID
 from consumer.diagnose.fingerprint import cause, masked
 from consumer.model import FailureId, MicroAud, OrgId
 from consumer.model.bulk import SLICE, BulkCounts, BulkStatus, FrozenFailure, ItemOutcome, RunningBulk
+from consumer.redact import redact_json
 from consumer.redact.words import redact_words
 from consumer.store.pool import Connection
 from consumer.store.rows import as_json, storable_text
@@ -170,12 +171,13 @@ async def freeze(
     connection: Connection, bulk_id: UUID, command: Bulk, by: str, found: Sequence[Any], cost: MicroAud | None
 ) -> None:
     """Create a bulk with these ids, in the caller's transaction."""
+    wanted, _ = redact_json(command.filter.model_dump(mode="json", exclude_unset=True))
     await connection.execute(
         _CREATE,
         bulk_id,
         command.org_id,
         command.action,
-        as_json(command.filter.model_dump(mode="json", exclude_unset=True)),
+        as_json(wanted),
         storable_text(redact_words(command.reason)),
         storable_text(redact_words(by))[:1000],
         command.rate,

@@ -1,6 +1,7 @@
 """Every place where something of an event may leave the healer: each is searched for planted secrets, or says why not.
 
-`tests/integration/test_secrets.py` goes through them; `tests/contract/test_sinks.py` fails when one is missing here.
+`tests/integration/test_secrets.py` goes through them, `test_secrets_ordered.py` with bulks that have found something
+and with a producer's drift; `tests/contract/test_sinks.py` fails when one is missing here.
 Tables are not listed: the search takes all that the database has. Nor are the fields of events: it takes topics whole.
 """
 
@@ -63,7 +64,7 @@ COMMANDS: Final[dict[str, Searched | str]] = {
     "repair": "prints the document that its caller gave it, and reasons that quote it: nothing of it is stored or sent",
     "bulk start": "tells the number of a bulk action, and nothing of an event",
     "bulk stop": "tells the number of a bulk action, and nothing of an event",
-    "bulk show": "tells counts and ids",
+    "bulk show": "needs a bulk that was made: searched in tests/integration/test_secrets_ordered.py",
     "dlq replay": "tells counts and places",
     "replay": "tells counts and times",
     "publish": "tells where records lie",
