@@ -28,3 +28,5 @@ class AutoRegenerateLimits(Declared):
     """How long the address may go on giving the old asset after the new one was stored (caches)."""
     placeholders: Annotated[tuple[PerceptualHash, ...], Field(max_length=256)] = ()
     """Images that stand for missing ones, by the hash that a verdict on them tells: none of them is a success."""
+    seconds_per_character: Annotated[float, Field(ge=0.02, le=0.5)] | None = None
+    """Pace of this workflow's voices, measured on running text; None: 0.06, with more room to either side."""

@@ -16,6 +16,7 @@ _BLANK: Final = 2.0
 _LIKENESS: Final = 0.2
 _COARSE_SHARE: Final = 0.15
 _ASPECT_SHARE: Final = 0.02
+_FILLED: Final = 0.2
 _NEAR: Final = 6
 """Bits by which the hashes of one placeholder differ that was scaled or compressed anew; chance gives 32."""
 
@@ -28,6 +29,7 @@ def image_findings(image: ImageMeasures, promise: Promise, expected: MediaExpect
         found = "transparent" if image.transparent else "opaque"
         yield _within(MediaCheck.ALPHA, image.transparent == expected.alpha, f"it is {found}")
     yield from content_findings(image, expected)
+    yield _within(MediaCheck.FILLED, image.filled < _FILLED, f"{image.filled:.0%} of its height is a decoder's filling")
 
 
 def _within(check: MediaCheck, is_right: bool, detail: str) -> MediaFinding:

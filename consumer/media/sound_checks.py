@@ -11,7 +11,8 @@ import numpy as np
 
 from consumer.media.promise import Promise
 from consumer.media.sounds import Levels, SoundMeasures
-from consumer.media.speech_length import USUAL_PACE, spoken
+from consumer.media.speech_length import USUAL_PACE, says_it_twice, spoken
+from consumer.media.speech_repeats import halves_likeness
 from consumer.media.verdict import MediaCheck, MediaExpectation, MediaFinding, failed, inconclusive, passed
 
 _SILENT_DB: Final = -50.0
@@ -32,8 +33,10 @@ _STEADY_DB: Final = 1.8
 """Deviation of the loudness of what does not rise and fall: rumble has 1, a voice 4 and more."""
 _LEVELS_TOGETHER: Final = 5
 _STEADY_SECONDS: Final = 0.5
-_SHORTEST, _LONGEST = 0.7, 1.7
+_AT_ITS_PACE, _AT_ANY_PACE = (0.75, 1.5), (0.6, 1.7)
 """Of the length that a text should take: half a sentence has 0.5, two of the same 2."""
+_TWICE: Final = 0.85
+"""Likeness of a sound's halves: a sentence that is spoken again has 0.93 and more, true speech 0.64 at most."""
 _LEAST_SLACK, _MOST_SLACK = 0.15, 1.0
 """Seconds: of a single word little but its beginning and end is heard."""
 _DURATION_SHARE, _DURATION_SLACK = 0.1, 0.25
@@ -47,6 +50,8 @@ class Hearing:
     loudest_db: float
     voiced_seconds: float
     """From the first voiced moment to the last."""
+    voiced_from: int
+    """The first voiced moment, in levels."""
     deviation_db: float
     flatness: float
     hum: float
@@ -61,6 +66,7 @@ def hear(sound: SoundMeasures) -> Hearing:
     return Hearing(
         loudest_db=loudest,
         voiced_seconds=span,
+        voiced_from=int(voiced[0]) if voiced.size else 0,
         deviation_db=_deviation(sound.levels[voiced[0] : voiced[-1] + 1]) if voiced.size else 0.0,
         flatness=_flatness(sound.spectrum, sound.hertz_per_bin),
         hum=_hum(sound.spectrum, sound.hertz_per_bin),
@@ -114,7 +120,7 @@ def sound_findings(
     yield _within(MediaCheck.CLIPPING, sound.clipped <= _CLIPPED_SHARE, f"{sound.clipped:.2%} at full scale")
     yield _within(MediaCheck.OFFSET, abs(sound.offset) <= _OFFSET, f"an offset of {sound.offset:.3f}")
     if expected.text is not None:
-        yield from _speech(heard, expected.text, expected.seconds_per_character)
+        yield from _speech(sound, heard, expected.text, expected)
     if expected.seconds is not None:
         yield _duration(sound.seconds, expected.seconds)
 
@@ -138,20 +144,31 @@ def _complete(sound: SoundMeasures, promise: Promise, expected: MediaExpectation
     return _within(MediaCheck.COMPLETE, abs(promised - sound.frames) <= slack, detail)
 
 
-def _speech(heard: Hearing, text: str, pace: float | None) -> Iterator[MediaFinding]:
+def _speech(sound: SoundMeasures, heard: Hearing, text: str, expected: MediaExpectation) -> Iterator[MediaFinding]:
     yield _within(MediaCheck.HUM, heard.hum < _HUM_SHARE, f"{heard.hum:.0%} of its power is hum")
     yield _within(MediaCheck.HISS, heard.flatness < _FLATNESS, f"a spectral flatness of {heard.flatness:.2f}")
     steady = heard.voiced_seconds >= _STEADY_SECONDS and heard.deviation_db < _STEADY_DB
     yield _within(MediaCheck.MODULATION, not steady, f"its loudness deviates by {heard.deviation_db:.1f} dB")
     length = spoken(text)
-    if not length.characters:
+    if not length.most:
         yield inconclusive(MediaCheck.SPEECH_LENGTH, "its text has nothing to be spoken")
         return
-    right = length.characters * (pace or USUAL_PACE)
-    shortest = right * _SHORTEST - _LEAST_SLACK
-    longest = right * _LONGEST + _MOST_SLACK + length.pauses
-    detail = f"{heard.voiced_seconds:.2f} s are voiced, its text takes {right:.2f} s"
+    pace = (expected.seconds_per_character or USUAL_PACE) / expected.speed
+    low, high = _AT_ANY_PACE if expected.seconds_per_character is None else _AT_ITS_PACE
+    shortest = length.least * pace * low - _LEAST_SLACK
+    longest = length.most * pace * high + _MOST_SLACK + length.pauses
+    detail = f"{heard.voiced_seconds:.2f} s are voiced, its text takes {shortest:.2f} to {longest:.2f} s"
     yield _within(MediaCheck.SPEECH_LENGTH, shortest <= heard.voiced_seconds <= longest, detail)
+    # Only what is long enough to hold the text twice may be it twice.
+    likeness = halves_likeness(_voiced_bands(sound, heard)) if heard.voiced_seconds >= 2 * shortest else 0.0
+    twice = likeness >= _TWICE and not says_it_twice(text)
+    yield _within(MediaCheck.SPOKEN_TWICE, not twice, f"its halves are alike by {likeness:.2f}")
+
+
+def _voiced_bands(sound: SoundMeasures, heard: Hearing) -> Levels:
+    begin = heard.voiced_from
+    end = begin + round(heard.voiced_seconds / _SECONDS_PER_LEVEL)
+    return sound.bands[begin:end] if end <= len(sound.bands) else sound.bands[:0]
 
 
 def _duration(seconds: float, asked: float) -> MediaFinding:

@@ -39,6 +39,11 @@ _EACH_SPECTRUM_SECONDS: Final = 30.0
 _WINDOW_SECONDS: Final = 0.02
 _RESOLUTION: Final = 4
 """Spectra resolve a quarter of a hertz's period: windows of a quarter of a second."""
+_BAND_EDGES: Final = (150.0, 270.0, 480.0, 870.0, 1550.0, 2790.0, 5000.0)
+"""Hertz of the bands in which a voice's course is kept: those of its pitch and its formants."""
+BANDS_SECONDS: Final = 180.0
+"""Of longer sounds no course is kept."""
+_BAND_CHANNELS: Final = 2
 _FULL: Final = 0.99
 _HIGHEST: Final = 1e4
 """Far above what driving a sound beyond full scale gives."""
@@ -71,6 +76,8 @@ class SoundMeasures:
     clipped: float
     levels: Levels
     """Loudness of each 20 ms, in dB of full scale."""
+    bands: Levels
+    """The same in bands, a row for each 20 ms of the first three minutes."""
     spectrum: Levels
     """Average power by frequency; empty for less than a quarter of a second."""
     hertz_per_bin: float
@@ -168,6 +175,9 @@ class _Sums:
         self._sum = self._squares = 0.0
         self._clipped = 0
         self._levels: list[Levels] = []
+        self._bands: list[Levels] = []
+        self._window_shape = np.hanning(self._window).astype(np.float32)
+        self._edges = np.unique(np.searchsorted(np.fft.rfftfreq(self._window, 1 / rate), _BAND_EDGES))
         self._spectrum = np.zeros(0)
         self._rest = np.zeros((channels, 0), np.float32)
         self._spectra = 0
@@ -185,6 +195,8 @@ class _Sums:
             high = np.abs(block) >= _FULL
             self._clipped += int((high[:, 1:] & high[:, :-1]).sum())
         self._levels.append(self._loudness(block))
+        if self.frames <= BANDS_SECONDS * self.rate:
+            self._bands.append(self._loudness_in_bands(block))
         self._add_spectra(block)
 
     def _loudness(self, block: Samples) -> Levels:
@@ -193,6 +205,15 @@ class _Sums:
         # Without the mean: an offset is not to be heard.
         power = np.einsum("cwn,cwn->cw", windows, windows) / self._window - np.square(windows.mean(axis=2))
         return np.asarray(10 * np.log10(np.maximum(power.mean(axis=0), _QUIETEST)), np.float64)
+
+    def _loudness_in_bands(self, block: Samples) -> Levels:
+        count = block.shape[1] // self._window
+        if not count or self._edges.size < 2:  # noqa: PLR2004 - below a certain rate there are no bands
+            return np.zeros((count, max(self._edges.size - 1, 0)))
+        heard = block[:_BAND_CHANNELS, : count * self._window].reshape(-1, count, self._window)
+        power = np.square(np.abs(np.fft.rfft(heard * self._window_shape))).mean(axis=0) / self._window
+        summed = np.add.reduceat(power[:, : self._edges[-1]], self._edges[:-1], axis=1)
+        return np.asarray(10 * np.log10(np.maximum(summed, _QUIETEST)), np.float64)
 
     def _add_spectra(self, block: Samples) -> None:
         joined = np.concatenate((self._rest, block), axis=1)
@@ -219,6 +240,7 @@ class _Sums:
             offset=mean,
             clipped=self._clipped / count,
             levels=np.concatenate(self._levels) if self._levels else np.zeros(0),
+            bands=np.concatenate(self._bands) if self._bands else np.zeros((0, 0)),
             spectrum=self._spectrum / max(self._spectra, 1),
             hertz_per_bin=self.rate / self._long,
         )

@@ -32,6 +32,7 @@ class MediaCheck(StrEnum):
     BLANK = "blank"  # one colour throughout, as far as anybody sees
     PICTURE = "picture"  # noise without a picture
     PLACEHOLDER = "placeholder"  # one of the images that stand for a missing one
+    FILLED = "filled"  # its lower part is the grey that a decoder puts in place of what was missing, encoded anew
     SILENCE = "silence"  # nothing can be heard
     CLIPPING = "clipping"  # driven beyond full scale
     OFFSET = "offset"  # a constant voltage beneath the sound
@@ -40,6 +41,7 @@ class MediaCheck(StrEnum):
     MODULATION = "modulation"  # a voice rises and falls, and this does not
     DURATION = "duration"  # shorter or longer than was asked for
     SPEECH_LENGTH = "speech_length"  # too short or too long for its text
+    SPOKEN_TWICE = "spoken_twice"  # its halves are alike, and those of its text are not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,9 @@ class MediaExpectation:
     text: str | None = None
     """What a voice has to say: the file is then checked as speech."""
     seconds_per_character: float | None = None
-    """Pace of the voice; None: what is usual for the text's script."""
+    """Pace of the voice, as it was measured; None: what is usual, with more room to either side."""
+    speed: float = 1.0
+    """How many times as fast as at its pace the voice was asked to speak."""
     seconds: float | None = None
     """Duration."""
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from consumer.catalog import S3Place, WebPlace
 from consumer.media_store.contract import MediaFile
 from consumer.media_store.keys import url_of
-from consumer.model.call import AwsSigning, OutboundRequest
+from consumer.model.call import Answer, AwsSigning, OutboundRequest
 from schemas.value import value
 
 IMMUTABLE: Final = "public, max-age=31536000, immutable"
@@ -54,6 +54,12 @@ def put(
     return _request(place, "PUT", key, org_id, headers=tuple(headers), body=file.content)
 
 
+def is_confirmed(answer: Answer, file: MediaFile) -> bool:
+    """Return whether the answer to a PUT says that these very bytes arrived: S3 repeats the checksum it compared."""
+    expected = base64.b64encode(bytes.fromhex(file.digest)).decode()
+    return answer.named_headers.get(_CHECKSUM) == expected
+
+
 def _fit_notes(file: MediaFile) -> list[tuple[str, str]]:
     return [pair for pair in file.notes if _NOTE.fullmatch(pair[0]) and _NOTE_VALUE.fullmatch(pair[1])]
 
@@ -82,6 +88,7 @@ def _request(
         effect=body is not None,
         signing=signing,
         opaque=True,
+        as_stored=True,
     )
 
 

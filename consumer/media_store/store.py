@@ -107,8 +107,12 @@ class MediaStore:
             self._declared.place, key, file, asset.org_id, only_if=OnlyIf(version=None), cache_control=places.IMMUTABLE
         )
         result = await self._send(request, policy, within)
-        if is_ok(result):
-            return self._stored(file.digest)
+        if isinstance(result, Answer) and is_ok(result):
+            # A pointer that holds the content proves itself; what only names an object must not name half of one.
+            if self._holds_content or places.is_confirmed(result, file):
+                return self._stored(file.digest)
+            found = await self._existing(file, asset, policy, within=within)
+            return found if isinstance(found, StoreFailed) else replace(found, existed=False)
         if isinstance(result, Answer) and result.status in CONFLICT:
             return await self._existing(file, asset, policy, within=within)
         return failure(result)
@@ -118,12 +122,7 @@ class MediaStore:
     ) -> bytes | StoreFailed:
         """Fetch an object of an earlier generation; only the bytes of exactly this digest are returned."""
         request = places.get(self._declared.place, self._object_key(digest), asset.org_id)
-        result = await self._send(request, policy, within, max_bytes)
-        if not isinstance(result, Answer) or not is_ok(result):
-            return failure(result)
-        if result.truncated or await digest_of(result.body) != digest:
-            return StoreFailed(reason="the object under this digest is another one, or damaged", refused=True)
-        return result.body
+        return await _of_digest(await self._send(request, policy, within, max_bytes), digest)
 
     async def look(self, asset: AssetRef, policy: WorkflowPolicy, *, within: timedelta) -> PointerState | StoreFailed:
         """Look at what an asset points at; do so before a generation, and swap from that state."""
@@ -198,8 +197,15 @@ class MediaStore:
     async def _existing(
         self, file: MediaFile, asset: AssetRef, policy: WorkflowPolicy, *, within: timedelta
     ) -> StoredObject | StoreFailed:
-        """Prove that what stands under a digest is the file: a name is no proof."""
-        found = await self.fetch(file.digest, asset, policy, within=within, max_bytes=len(file.content) + 1)
+        """Prove that what stands under a digest is the file: a name is no proof.
+
+        Where nothing stands there, another upload of it was under way (S3 answers 409 then) or has failed since.
+        """
+        request = places.get(self._declared.place, self._object_key(file.digest), asset.org_id)
+        result = await self._send(request, policy, within, len(file.content) + 1)
+        if isinstance(result, Answer) and result.status in ABSENT:
+            return StoreFailed(reason="the store answered a conflict, and there is no object yet: put it again")
+        found = await _of_digest(result, file.digest)
         return found if isinstance(found, StoreFailed) else self._stored(file.digest, existed=True)
 
     async def _after_doubt(
@@ -260,15 +266,26 @@ class MediaStore:
         return render_key(pointer.key, asset_values(asset)) if isinstance(pointer, KeyPointer) else ""
 
     @property
+    def _holds_content(self) -> bool:
+        pointer = self._declared.pointer
+        return isinstance(pointer, KeyPointer) and pointer.holds == "content"
+
+    @property
     def _cache_control(self) -> str:
         pointer = self._declared.pointer
         return pointer.cache_control if isinstance(pointer, KeyPointer) else ""
 
     def _pointer_file(self, stored: StoredObject, file: MediaFile) -> MediaFile:
-        pointer = self._declared.pointer
-        if isinstance(pointer, KeyPointer) and pointer.holds == "content":
-            return file
-        return link_file(stored, file)
+        return file if self._holds_content else link_file(stored, file)
+
+
+async def _of_digest(result: CallResult, digest: str) -> bytes | StoreFailed:
+    """Return the bytes that were fetched, where they are exactly those of a digest."""
+    if not isinstance(result, Answer) or not is_ok(result):
+        return failure(result)
+    if result.truncated or await digest_of(result.body) != digest:
+        return StoreFailed(reason="the object under this digest is another one, or damaged", refused=True)
+    return result.body
 
 
 def link_file(stored: StoredObject, file: MediaFile) -> MediaFile:

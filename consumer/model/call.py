@@ -65,6 +65,8 @@ class OutboundRequest:
     signing: AwsSigning | None = None
     opaque: bool = False
     """Its answer is taken as bytes and never parsed, such as an image: it may hold any number of brackets."""
+    as_stored: bool = False
+    """Its answer is asked for uncoded: a server that compresses gives what it sends a version of its own."""
 
 
 @value(frozen=True, slots=True, kw_only=True)

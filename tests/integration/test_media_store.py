@@ -173,6 +173,41 @@ async def test_an_object_under_a_digest_that_is_another_one_is_not_taken_for_it(
             assert "another one, or damaged" in came.reason
 
 
+async def test_an_object_of_which_another_upload_is_under_way_is_put_again() -> None:
+    async with shop() as here:
+        here.shelf.before = lambda asked: Reply(status=409) if asked.method == "PUT" else None
+        busy = await here.store.put(NEW, REF, here.policy, within=WITHIN)
+        assert isinstance(busy, StoreFailed)
+        assert not busy.refused
+        here.shelf.before = None
+        assert isinstance(await here.store.put(NEW, REF, here.policy, within=WITHIN), StoredObject)
+
+
+@pytest.mark.parametrize("form", ['"{}-gzip"', 'W/"{}"'])
+async def test_a_server_that_compresses_is_asked_for_the_version_of_what_it_stores(form: str) -> None:
+    async with shop() as here:
+        here.shelf.files[POINTER], here.shelf.compressed_tag = b"old", form
+        assert await here.swap(NEW, await here.look()) == Swapped()
+        assert here.shelf.files[POINTER] == b"new"
+
+
+@pytest.mark.parametrize("kept", [b"", b"ne", b"<html>signed in?</html>", None])
+async def test_nothing_points_at_an_object_that_the_store_took_and_did_not_keep(kept: bytes | None) -> None:
+    async with shop(_linking) as here:
+        key = f"/sha256/{NEW.digest}"
+
+        def takes(asked: Seen) -> Reply | None:
+            if asked.method == "PUT" and asked.path == key:
+                here.shelf.files |= {} if kept is None else {key: kept}
+                return Reply(status=200 if kept is not None else 202)
+            return None
+
+        here.shelf.before = takes
+        failed = await here.store.put(NEW, REF, here.policy, within=WITHIN)
+        assert isinstance(failed, StoreFailed)
+        assert failed.refused == (kept is not None)
+
+
 async def test_a_key_that_leads_elsewhere_is_refused() -> None:
     async with shop() as here:
         for name in ("../x", "a//b", "a/../b", "%2e%2e/x", "a\\b", "a\nb", " ", ""):

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 import pytest
 
-from consumer.media_store import answers, keys, read_back, store
+from consumer.media_store import answers, keys, places, read_back, store
 from consumer.media_store.called_pointer import CalledPointer
 from consumer.media_store.contract import FetchedAsset, PointerState, StoredObject, StoreFailed, Swapped
 from consumer.media_store.places import OnlyIf
@@ -137,6 +137,19 @@ def takes_a_refusal_for_an_absence(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(read_back, "ABSENT", frozenset({403, 404}))
 
 
+def takes_what_was_answered_for_what_was_kept(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(places, "is_confirmed", _always(True))
+
+
+def takes_an_upload_under_way_for_a_refusal(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(store, "ABSENT", frozenset())
+
+
+def asks_for_what_is_compressed(patch: pytest.MonkeyPatch) -> None:
+    right = places._request  # noqa: SLF001
+    patch.setattr(places, "_request", lambda *asked, **more: replace(right(*asked, **more), as_stored=False))
+
+
 MUTANTS: Final[list[tuple[Break, Guarded]]] = [
     (writes_without_a_condition, tests.test_of_many_who_swap_from_one_state_one_wins),
     (takes_any_etag, partial(tests.test_a_server_that_cannot_compare_is_refused, 'W/"{}"', "a weak ETag")),
@@ -169,6 +182,18 @@ MUTANTS: Final[list[tuple[Break, Guarded]]] = [
         tests.test_another_system_keeps_the_pointer_and_is_changed_from_the_version_that_was_seen,
     ),
     (takes_a_purge_for_done, tests.test_a_cache_is_told_to_forget_an_asset_where_the_catalog_says_how),
+    (
+        takes_what_was_answered_for_what_was_kept,
+        partial(tests.test_nothing_points_at_an_object_that_the_store_took_and_did_not_keep, b"ne"),
+    ),
+    (
+        takes_an_upload_under_way_for_a_refusal,
+        tests.test_an_object_of_which_another_upload_is_under_way_is_put_again,
+    ),
+    (
+        asks_for_what_is_compressed,
+        partial(tests.test_a_server_that_compresses_is_asked_for_the_version_of_what_it_stores, 'W/"{}"'),
+    ),
     (takes_a_refusal_for_an_absence, partial(tests.test_an_answer_that_says_nothing_is_no_proof, Reply(status=403))),
 ]
 

@@ -28,6 +28,8 @@ FIELDS: Final = (
 MADE: Final = frozenset({AssetKind.IMAGE, AssetKind.AUDIO})
 _MARGIN: Final = timedelta(seconds=5)
 _LONGEST_WINDOW: Final = timedelta(minutes=10)
+_SLOWEST, _FASTEST = 0.25, 4.0
+"""Of the speeds that providers take."""
 _FORMATS: Final = {
     "png": MediaType.PNG,
     "jpg": MediaType.JPEG,
@@ -156,8 +158,18 @@ def expectation_of(asset: AssetContext, policy: WorkflowPolicy) -> MediaExpectat
         alpha=asset.transparent if is_image else None,
         placeholders=policy.auto_regenerate.placeholders if is_image else (),
         text=None if is_image or is_described(asset) else asset.prompt,
+        seconds_per_character=policy.auto_regenerate.seconds_per_character,
+        speed=_speed(asset),
         seconds=None if is_image else asset.seconds,
     )
+
+
+def _speed(asset: AssetContext) -> float:
+    """Return how many times as fast as usual a voice is asked to speak, by the parameter that providers call so."""
+    found = asset.parameters.get("speed")
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        return 1.0
+    return float(found) if _SLOWEST <= found <= _FASTEST else 1.0
 
 
 def generation_of(order: AssetOrder, generator: Generator) -> str:

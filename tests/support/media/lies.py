@@ -4,6 +4,7 @@ import struct
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from io import BytesIO
 from typing import Final
 
 import numpy as np
@@ -15,7 +16,7 @@ from consumer.media.verdict import MediaCheck, MediaExpectation
 from schemas.names import AssetKind
 from tests.support.media.pictures import cut_out, nearly_blank, noise, photograph, saved, sign
 from tests.support.media.true_files import TRUE_FILES, streamed, svg
-from tests.support.media.voices import TEXT, brown, encoded, tone, voice, wav, white
+from tests.support.media.voices import RATE, TEXT, Samples, brown, encoded, tone, voice, wav, white
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,16 @@ def _said(samples: Callable[[], "np.ndarray[tuple[int], np.dtype[np.float64]]"])
     return lambda: wav(np.asarray(samples()))
 
 
+def decoded_anew(kind: str, share: float = 0.5, **options: object) -> Callable[[], bytes]:
+    """A truncated JPEG that was decoded, grey below, and encoded again: nothing is missing from this file."""
+
+    def make() -> bytes:
+        with Image.open(BytesIO(closed_jpeg("jpeg", share)())) as read:
+            return saved(read.convert("RGB"), kind, **options)
+
+    return make
+
+
 def _not_numbers() -> bytes:
     whole = TRUE_FILES["wav, float"].make()
     return whole[:-400] + b"\xff" * 400
@@ -74,6 +85,12 @@ def _padded() -> bytes:
     whole = voice()
     whole[whole.size // 2 :] = 0
     return wav(whole)
+
+
+def _twice() -> Samples:
+    """The sentence of a quick voice, and again: as long as a slow voice takes for it."""
+    quick = voice(3.5)
+    return np.concatenate((quick, np.zeros(RATE // 4), quick))
 
 
 def _lie(found_by: MediaCheck, make: Callable[[], bytes], expected: MediaExpectation = ANY_IMAGE) -> Lie:
@@ -114,6 +131,10 @@ LIES: Final[Mapping[str, Lie]] = {
     "noise in jpeg": _lie(_C.PICTURE, lambda: saved(noise(), "JPEG", quality=92)),
     "a placeholder": _lie(_C.PLACEHOLDER, lambda: saved(sign(), "PNG"), _SIGNS),
     "a placeholder in another size": _lie(_C.PLACEHOLDER, lambda: saved(sign().resize((400, 400)), "JPEG"), _SIGNS),
+    **{
+        f"half a jpeg, encoded anew as {kind}": _lie(_C.FILLED, decoded_anew(kind, **options))
+        for kind, options in (("PNG", {}), ("JPEG", {"quality": 90}), ("WEBP", {"quality": 80}))
+    },
     "another size": _lie(_C.DIMENSIONS, lambda: saved(photograph(128, 96), "PNG"), IMAGE),
     "another shape": _lie(_C.ASPECT, lambda: saved(photograph(256, 256), "PNG"), replace(ANY_IMAGE, aspect=16 / 9)),
     "not cut out": _lie(_C.ALPHA, TRUE_FILES["png, opaque with alpha"].make, replace(ANY_IMAGE, alpha=True)),
@@ -136,6 +157,7 @@ LIES: Final[Mapping[str, Lie]] = {
     "half a sentence": _lie(_C.SPEECH_LENGTH, _said(lambda: voice(2.1)), SPEECH),
     "half a sentence and silence": _lie(_C.SPEECH_LENGTH, _padded, SPEECH),
     "three sentences": _lie(_C.SPEECH_LENGTH, _said(lambda: voice(14)), SPEECH),
+    "a sentence twice": _lie(_C.SPOKEN_TWICE, _said(_twice), SPEECH),
     "shorter than asked for": _lie(_C.DURATION, _said(lambda: voice(4.4)), replace(SOUND, seconds=6)),
     "a voice that nobody can hear": _lie(_C.SILENCE, _said(lambda: voice() * 0.012), SPEECH),
     "silence": _lie(_C.SILENCE, _said(lambda: np.zeros(100_000)), SOUND),

@@ -18,6 +18,8 @@ class Shelf:
     files: dict[str, bytes] = field(default_factory=dict)
     tag: str = '"{}"'
     """Form of an ETag; empty for none."""
+    compressed_tag: str = ""
+    """Form of an ETag for who accepts gzip, as servers that compress have it; a write compares the plain one."""
     before: Fault | None = None
     """Answers in place of doing anything."""
     after: Fault | None = None
@@ -26,27 +28,29 @@ class Shelf:
     def reply(self, seen: Seen) -> Reply:
         if self.before is not None and (fault := self.before(seen)) is not None:
             return fault
-        right = self._put(seen) if seen.method == "PUT" else self._get(seen.path.partition("?")[0])
+        right = self._put(seen) if seen.method == "PUT" else self._get(seen)
         wrong = None if self.after is None else self.after(seen)
         return right if wrong is None else wrong
 
-    def _get(self, path: str) -> Reply:
+    def _get(self, seen: Seen) -> Reply:
+        path = seen.path.partition("?")[0]
         if path not in self.files:
             return Reply(status=404)
-        return Reply(body=self.files[path], headers=self._tags(path))
+        compresses = self.compressed_tag and "gzip" in seen.headers.get("accept-encoding", "")
+        return Reply(body=self.files[path], headers=self._tags(path, self.compressed_tag if compresses else self.tag))
 
     def _put(self, seen: Seen) -> Reply:
-        now = dict(self._tags(seen.path)).get("ETag") if seen.path in self.files else None
+        now = dict(self._tags(seen.path, self.tag)).get("ETag") if seen.path in self.files else None
         if seen.headers.get("if-none-match") == "*" and now is not None:
             return Reply(status=412)
         if "if-match" in seen.headers and seen.headers["if-match"] != now:
             return Reply(status=412)
         self.files[seen.path] = seen.body
-        return Reply(status=201, headers=self._tags(seen.path))
+        return Reply(status=201, headers=self._tags(seen.path, self.tag))
 
-    def _tags(self, path: str) -> tuple[tuple[str, str], ...]:
+    def _tags(self, path: str, form: str) -> tuple[tuple[str, str], ...]:
         digest = hashlib.sha256(self.files[path]).hexdigest()[:32]
-        return (("ETag", self.tag.format(digest)),) if self.tag else ()
+        return (("ETag", form.format(digest)),) if form else ()
 
 
 @dataclass(slots=True, kw_only=True)

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from consumer.media.validation import validate
 from consumer.media.verdict import MediaCheck, MediaExpectation, MediaVerdict
 from schemas.names import AssetKind, Verdict
 from tests.support.media.lies import LIES, Lie
+from tests.support.media.pictures import photograph, saved
 from tests.support.media.tool_files import tool_images, tool_sounds
 from tests.support.media.true_files import TRUE_FILES, TrueFile
 
@@ -42,6 +45,26 @@ def test_a_lie_is_found_by_the_check_that_is_for_it_and_by_no_other(lie: Lie) ->
     # So without this check it would pass.
     left = tuple(one for one in verdict.findings if one.check is not lie.found_by)
     assert all(one.verdict is Verdict.PASSED for one in left), left
+
+
+@pytest.mark.parametrize("colour", ["white", "black", "#777777", "#808080", "#c0c0c0"])
+def test_a_true_image_with_a_flat_lower_half_is_not_taken_for_filled(colour: str) -> None:
+    on_it = Image.new("RGB", (256, 192), colour)
+    on_it.paste(photograph(128, 80), (64, 8))
+    assert _checks(saved(on_it, "PNG")) == ()
+    across = Image.new("RGB", (256, 192), colour)
+    across.paste(photograph(256, 160 if colour == "#808080" else 90), (0, 0))
+    assert _checks(saved(across, "JPEG", quality=90)) == ()
+
+
+def test_a_true_image_that_fades_to_grey_is_not_taken_for_filled() -> None:
+    down = np.linspace(255, 128, 120).repeat(256).reshape(120, 256)
+    whole = np.vstack((down, np.full((72, 256), 128.0))).astype(np.uint8)
+    assert _checks(saved(Image.fromarray(whole).convert("RGB"), "PNG")) == ()
+
+
+def _checks(content: bytes) -> tuple[MediaCheck, ...]:
+    return validate(content, MediaExpectation(kind=AssetKind.IMAGE)).failed
 
 
 def test_every_check_has_a_lie_that_it_alone_finds() -> None:

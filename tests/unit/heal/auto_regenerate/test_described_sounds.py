@@ -5,8 +5,11 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
-from consumer.heal.auto_regenerate.rules import missing
+from consumer.catalog import AutoRegenerateLimits, WorkflowPolicy
+from consumer.heal.auto_regenerate.rules import expectation_of, missing
 from consumer.model import Healed, NotHealed
+from schemas.asset import AssetContext
+from schemas.context import asset_of
 from tests.support.media.voices import RATE, tone, voice, wav
 from tests.support.worlds.asset_world import described, file_reply
 from tests.support.worlds.http_world import World
@@ -58,3 +61,17 @@ async def test_a_generator_that_is_not_declared_to_make_sounds_is_never_paid_for
 def test_a_described_sound_needs_its_length() -> None:
     assert missing(bell()) == ("context.asset.seconds",)
     assert missing(bell(spoken=True)) == missing(bell(seconds=2)) == ()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "speed"),
+    [({}, 1), ({"speed": 0.5}, 0.5), ({"speed": True}, 1), ({"speed": "2"}, 1), ({"speed": 9}, 1)],
+)
+def test_a_voice_is_judged_by_its_pace_and_the_speed_that_was_asked_for(
+    parameters: dict[str, Any], speed: float
+) -> None:
+    asset = asset_of(bell(spoken=True, parameters=parameters))
+    assert isinstance(asset, AssetContext)
+    limits = AutoRegenerateLimits(seconds_per_character=0.05)
+    expected = expectation_of(asset, WorkflowPolicy(name="*", auto_regenerate=limits))
+    assert (expected.seconds_per_character, expected.speed) == (0.05, speed)
