@@ -19,6 +19,7 @@ from typing import Final, TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
 from consumer.errors import OwnFault
+from schemas.definition_change import DefinitionState
 from schemas.dependency_binding import BindingState
 from schemas.names import (
     BudgetWarningKind,
@@ -210,6 +211,7 @@ class Metrics:
         self._create_pauses(registry)
         self._create_relapses(registry)
         self._create_bindings(registry)
+        self._create_definitions(registry)
         self._create_flow(registry)
         self._create_rows(registry)
         self._create_health(registry)
@@ -334,6 +336,17 @@ class Metrics:
             self.binding_changes[state].inc(0)
         for well in (True, False):
             self.binding_probes[well].inc(0)
+
+    def _create_definitions(self, registry: CollectorRegistry) -> None:
+        changes = Counter(
+            "shw_definition_changes",
+            "Rewritten definitions, by what became of them. `rolled_back` moves: read the agent's patch and its event.",
+            ["state"],
+            registry=registry,
+        )
+        self.definition_changes = Children[DefinitionState, Counter](changes.labels)
+        for state in DefinitionState:
+            self.definition_changes[state].inc(0)
 
     def _create_catalog(self, registry: CollectorRegistry) -> None:
         reloads = Counter(

@@ -12,6 +12,7 @@ from schemas.asyncapi import Channel, MessageKind, asyncapi_document
 from schemas.bulk import BULK_PROGRESS_TYPE, BulkProgress
 from schemas.context import Context
 from schemas.dead_letter import DeadLetterHeaders
+from schemas.definition_change import DEFINITION_CHANGE_TYPE, DefinitionChanged
 from schemas.dependency_binding import DEPENDENCY_BINDING_TYPE, DependencyBinding
 from schemas.envelope import Envelope
 from schemas.failure import FAILURE_TYPE, WorkflowFailure
@@ -54,6 +55,7 @@ _DOCUMENTS: Final = (
     _Generated(name=COMMAND_RESULT_TYPE, model=CommandResult, mode="serialization"),
     _Generated(name=BULK_PROGRESS_TYPE, model=BulkProgress, mode="serialization"),
     _Generated(name=DEPENDENCY_BINDING_TYPE, model=DependencyBinding, mode="serialization"),
+    _Generated(name=DEFINITION_CHANGE_TYPE, model=DefinitionChanged, mode="serialization"),
     _Generated(name=HEARTBEAT_TYPE, model=Heartbeat, mode="validation"),
     _Generated(name=_DEAD_LETTER, model=DeadLetterHeaders, mode="validation"),
 )
@@ -178,6 +180,7 @@ def _results_channel(schemas: dict[str, Any]) -> Channel:
             _message(COMMAND_RESULT_TYPE, schemas, (examples.command_result(),)),
             _message(BULK_PROGRESS_TYPE, schemas, (examples.bulk_progress(),)),
             _message(DEPENDENCY_BINDING_TYPE, schemas, (examples.dependency_binding(),)),
+            _message(DEFINITION_CHANGE_TYPE, schemas, (examples.definition_change(),)),
         ),
     )
 

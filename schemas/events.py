@@ -5,6 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from schemas.bulk import BULK_PROGRESS_TYPE, BulkProgress
+from schemas.definition_change import DEFINITION_CHANGE_TYPE, DefinitionChanged
 from schemas.dependency_binding import DEPENDENCY_BINDING_TYPE, DependencyBinding
 from schemas.envelope import Envelope
 from schemas.heal_result import (
@@ -80,11 +81,24 @@ def dependency_binding_event(binding: DependencyBinding) -> Envelope:
     )
 
 
+def definition_change_event(change: DefinitionChanged) -> Envelope:
+    """Wrap what has become of a rewritten definition; the id is its attempt's and its state, the subject its names."""
+    subject, event_id = f"{change.org_id}:{change.workflow_name}", f"{change.attempt_id}:{change.state}"
+    return _event(DEFINITION_CHANGE_TYPE, event_id, subject, change, change.changed_at, NO_TRACE)
+
+
 def _event(
     kind: str,
     event_id: str,
     subject: str,
-    data: HealResult | FailureStatus | BudgetWarning | PauseStatus | CommandResult | BulkProgress | DependencyBinding,
+    data: HealResult
+    | FailureStatus
+    | BudgetWarning
+    | PauseStatus
+    | CommandResult
+    | BulkProgress
+    | DependencyBinding
+    | DefinitionChanged,
     time: datetime,
     trace: Trace,
 ) -> Envelope:

@@ -8,12 +8,14 @@ from uuid import UUID
 
 from schemas.bulk import BulkOutcome, BulkProgress
 from schemas.dead_letter import RefusedRecord, dead_letter
+from schemas.definition_change import DefinitionChanged, DefinitionState
 from schemas.dependency_binding import BindingState, DependencyBinding
 from schemas.envelope import Envelope
 from schemas.events import (
     budget_warning_event,
     bulk_progress_event,
     command_result_event,
+    definition_change_event,
     dependency_binding_event,
     failure_status_event,
     heal_result_event,
@@ -189,6 +191,24 @@ def dependency_binding() -> Envelope:
         changed_at=NOON,
     )
     return dependency_binding_event(binding)
+
+
+def definition_change() -> Envelope:
+    """Make a definition that is in force since its canary succeeded."""
+    changed = DefinitionChanged(
+        org_id=ORGANISATION,
+        workflow_name="covers",
+        failure_id=FAILURE,
+        attempt_id=ATTEMPT,
+        rewrite_id=FAILURE,
+        state=DefinitionState.WATCHING,
+        digest="b1" * 32,
+        base_digest="a0" * 32,
+        version="7",
+        reason="its canary run has succeeded",
+        changed_at=NOON,
+    )
+    return definition_change_event(changed)
 
 
 def failure_status() -> Envelope:

@@ -263,7 +263,7 @@ def _plans() -> Json:
     given = {"planHash": plan_hash, "step": COUNT, "reason": TEXT | {"minLength": 1, "maxLength": 4096}}
     changes = {
         "type": ["object", "null"],
-        "description": "New parts of the context (`payload`, `request`, `asset`), judged; the answer names their plan.",
+        "description": "New parts of the context (`payload`), judged by their schema; the answer names their plan.",
     }
     return {
         "Plan": object_of(**plan),

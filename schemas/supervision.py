@@ -34,8 +34,7 @@ class Approve(_OnePlan):
     command: Literal[CommandName.APPROVE] = CommandName.APPROVE
     changes: dict[str, Any] | None = Field(
         default=None,
-        description="New parts of the context, each whole: `payload` (schema-autofix), `request` (auto-retry), "
-        "`asset` (auto-regenerate).",
+        description="New parts of the context, each whole: `payload` (schema-autofix), `request` (auto-retry).",
     )
 
 

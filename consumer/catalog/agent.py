@@ -94,6 +94,8 @@ class AgentLimits(AgentModel):
     """Most patches that are proposed and checked within one attempt."""
     longest: Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(minutes=9))] = timedelta(minutes=5)
     """Wall clock of one attempt, all calls together."""
+    canary: Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(hours=12))] = timedelta(minutes=30)
+    """How long one run of an approved definition may take before it counts as failed, and is ended."""
     change_request: ChangeRequest | None = None
     """Where what was approved goes, for workflows that are code; none: a person is handed the patch."""
 

@@ -3,9 +3,10 @@
 # ruff: noqa: PLC0415
 
 import asyncio
+import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from uuid import UUID
 
 import typer
@@ -14,14 +15,11 @@ from consumer.cli.exits import ExitCode, say
 from consumer.cli.options import By, FailureArgument, Reason, end
 
 if TYPE_CHECKING:
-    from consumer.cli.changes import NewValue
     from consumer.model import FailureId
     from consumer.model.approval import ChangedPlan, PlanAnswer
     from consumer.store.plan_answers import Answered
     from consumer.store.pool import Pool
 
-Given: TypeAlias = "dict[str, Any] | list[NewValue]"
-"""Whole parts of the context, or single values of it."""
 _LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout = '5s'"
 Hash = Annotated[str, typer.Option("--hash", help="Of the plan, as it is told: another one is not touched.")]
 Changes = Annotated[
@@ -29,12 +27,8 @@ Changes = Annotated[
     typer.Option(
         exists=True,
         dir_okay=False,
-        help='JSON with the new parts of the context, each whole: {"payload": ...}, {"request": ...}, {"asset": ...}.',
+        help='JSON with the new parts of the context, each whole: {"payload": ...} or {"request": ...}.',
     ),
-]
-Values = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="POINTER=VALUE", help="One value of the context, such as /payload/amount=43; again."),
 ]
 Step = Annotated[int, typer.Option(min=0, help="At which the plan was asked for, as it is told.")]
 
@@ -45,20 +39,10 @@ def show_plan(failure_id: FailureArgument) -> None:
 
 
 def approve_plan(
-    failure_id: FailureArgument,
-    plan_hash: Hash,
-    step: Step,
-    reason: Reason,
-    changes: Changes = None,
-    values: Values = None,
-    by: By = None,
+    failure_id: FailureArgument, plan_hash: Hash, step: Step, reason: Reason, changes: Changes = None, by: By = None
 ) -> None:
     """Say yes to exactly this plan, or to it with changes: it is carried out once, while it is valid."""
-    from consumer.cli.changes import read_changes, read_value
-
-    if changes is not None and values:
-        raise typer.BadParameter("give --changes with whole parts, or --set with single values, and not both")
-    given = [read_value(one) for one in values or ()] or (read_changes(changes) if changes is not None else None)
+    given = _read_changes(changes) if changes is not None else None
     end(_answer(failure_id, plan_hash, step, reason, by, approves=True, changes=given))
 
 
@@ -101,6 +85,16 @@ async def _show(failure_id: UUID) -> ExitCode:
     return ExitCode.OK
 
 
+def _read_changes(path: Path) -> dict[str, Any]:
+    try:
+        given = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise typer.BadParameter(f"--changes {path} is no JSON: {error}") from None
+    if not isinstance(given, dict):
+        raise typer.BadParameter(f'--changes {path}: must be an object, such as {{"payload": ...}}')
+    return given
+
+
 def _answer(
     failure_id: UUID,
     plan_hash: str,
@@ -109,7 +103,7 @@ def _answer(
     by: str | None,
     *,
     approves: bool,
-    changes: "Given | None" = None,
+    changes: dict[str, Any] | None = None,
 ) -> ExitCode:
     from consumer.cli.operator import login
     from consumer.model.approval import CHANGED, REFUSALS, AnswerResult, PlanAnswer
@@ -139,7 +133,7 @@ def _answer(
     return ExitCode.OK
 
 
-async def _commit(failure_id: UUID, answer: "PlanAnswer", changes: "Given | None") -> "Answered | str":
+async def _commit(failure_id: UUID, answer: "PlanAnswer", changes: dict[str, Any] | None) -> "Answered | str":
     from functools import partial
 
     from consumer.cli.database import open_database
@@ -166,12 +160,11 @@ async def _commit(failure_id: UUID, answer: "PlanAnswer", changes: "Given | None
     return answered
 
 
-async def _change(pool: "Pool", failure_id: "FailureId", given: "Given") -> "ChangedPlan | str":
+async def _change(pool: "Pool", failure_id: "FailureId", changes: dict[str, Any]) -> "ChangedPlan | str":
     """Return the plan under changes, by the catalog that the settings name, or why there is none."""
     from datetime import UTC, datetime
 
     from consumer.catalog import Catalogs
-    from consumer.cli.changes import with_values
     from consumer.pipeline.changed_plans import change_plan
     from consumer.service.catalog_file import read_catalog
     from consumer.service.strategies import installed_strategies
@@ -183,9 +176,6 @@ async def _change(pool: "Pool", failure_id: "FailureId", given: "Given") -> "Cha
         failure = await failure_of(connection, failure_id)
     if failure is None:
         return "no such failure, or it is too large to be read"
-    changes = with_values(failure.context, given) if isinstance(given, list) else given
-    if isinstance(changes, str):
-        return changes
     catalog = read_catalog(read_settings().catalog)
     async with installed_strategies(Catalogs(catalog), connections=1) as strategies:
         return await change_plan(failure, changes, catalog, strategies, datetime.now(UTC))

@@ -33,5 +33,7 @@ class Watched:
     is_healed: bool
     is_first: bool
     """It is the first attempt of its failure, which may be a relapse."""
+    rewritten: str | None
+    """Fingerprint by which it may be a relapse of a rewritten definition; None where its workflow has no agent."""
     tell: Callable[[RelapseFound], Message]
     """Returns the event of a relapse."""

@@ -28,3 +28,5 @@ class Rewrite:
     """Version of the prompts by which it was made."""
     good_runs: int
     """How many recorded good runs were replayed unchanged."""
+    canary: bool = False
+    """A person was asked for a canary run of it as well, and for its promotion."""

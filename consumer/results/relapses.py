@@ -13,7 +13,7 @@ from consumer.redact import redact_text
 from consumer.results.decision import message_of_status
 from consumer.results.events import Outlet
 from schemas.heal_result import FailureStatus, RelapseOf
-from schemas.names import Result
+from schemas.names import Result, StrategyName
 
 BEFORE_ALL: Final = -100
 """Rank of what is told of a step before everything else of it."""
@@ -38,6 +38,7 @@ def watched(
         within=policy.watch,
         is_healed=is_healed,
         is_first=is_first,
+        rewritten=None if policy.agent is None else fingerprint(failure, StrategyName.WORKFLOW_REWRITE),
         tell=partial(_message, failure, diagnosis, attempt, following, outlet),
     )
 

@@ -33,6 +33,7 @@ from consumer.model import OwnerId
 from consumer.ownership.clock import Clock
 from consumer.ownership.lease import Lease
 from consumer.pipeline.bindings import BindingRecords, current_bindings, dependency_watch
+from consumer.pipeline.definitions import DefinitionRecords, definition_rounds
 from consumer.pipeline.flow import Pipeline, Stages
 from consumer.pipeline.intake import Intake
 from consumer.pipeline.publish import Publisher
@@ -127,18 +128,20 @@ async def run(
         clock, wake = Clock(), asyncio.Event()
         outlet = Outlet.of(settings.kafka)
         bindings = BindingRecords(pool=pool, catalogs=catalogs, outlet=outlet, metrics=metrics, wake=wake)
+        definitions = DefinitionRecords(pool=pool, outlet=outlet, metrics=metrics)
         rebuilt = metrics.rebuilds[RebuiltClient.PRODUCER].inc
         writer = await stack.enter_async_context(open_writer(settings.kafka, rebuilt, clock.now))
         if strategies is None:
             # One connection per slot: a heal that had to wait for one would take the other side for dead.
             installed = installed_strategies(
-                catalogs, settings.heal.slots, settings.outbound, bindings, StoredMadeAssets(pool), pool
+                catalogs, settings.heal.slots, settings.outbound, bindings, StoredMadeAssets(pool), pool, definitions
             )
             strategies = await stack.enter_async_context(installed)
         workers = await stack.enter_async_context(record_workers(settings.intake.record_budget))
         asked = reread or asyncio.Event()
         parts = Resources(
-            settings, catalogs, pool, lease_pool, writer, strategies, metrics, asked, clock, workers, keys, bindings
+            *(settings, catalogs, pool, lease_pool, writer, strategies, metrics, asked, clock, workers, keys, bindings),
+            definitions,
         )
         await run_loops(lambda heals: _compose(parts, heals), stop, beside)
 
@@ -164,6 +167,8 @@ class Resources:
     """Of those who may command; None where nobody may."""
     bindings: BindingRecords | None = None
     """Where calls to dependencies go that are replaced; None where nothing replaces one."""
+    definitions: DefinitionRecords | None = None
+    """Definitions that were put in force; None where nothing puts one."""
 
 
 def _compose(parts: Resources, heals: asyncio.TaskGroup) -> Consumer:
@@ -201,6 +206,9 @@ def _compose(parts: Resources, heals: asyncio.TaskGroup) -> Consumer:
         commands=supervision.commands,
         bulks=supervision.bulks,
         watch=dependency_watch(parts.bindings, parts.strategies, stages.owner, stages.publisher),
+        definitions=definition_rounds(
+            parts.definitions, parts.catalogs, parts.strategies, stages.publisher, stages.lease.permission
+        ),
     )
 
 

@@ -20,6 +20,7 @@ from consumer.model import OwnerId
 from consumer.model.batch import Batch
 from consumer.pipeline.bindings import DependencyWatch
 from consumer.pipeline.bulk import BulkRunner
+from consumer.pipeline.definitions import DefinitionRounds
 from consumer.pipeline.flow import Pipeline, Stages
 from consumer.pipeline.publish import Publisher
 from consumer.pipeline.resume import ResumeLoop
@@ -81,6 +82,8 @@ class Consumer:
     bulks: BulkRunner
     watch: DependencyWatch | None = None
     """None where nothing replaces a dependency."""
+    definitions: DefinitionRounds | None = None
+    """None where nothing rewrites a definition."""
 
     @property
     def pool(self) -> Pool:
@@ -140,7 +143,9 @@ async def run_loops(
         keep("census", _count_open(consumer, ended))
         if consumer.catalog_file is not None:
             keep("catalog", consumer.catalog_file.watch_until(ended))
-        watching = keep("dependencies", consumer.watch.run(ended)) if consumer.watch is not None else None
+        watching = [keep("dependencies", consumer.watch.run(ended))] if consumer.watch is not None else []
+        if consumer.definitions is not None:
+            watching.append(keep("definitions", consumer.definitions.run(ended)))
         keep("memory", trim_until(ended))
         keep("valve", consumer.stages.valve.run(ended))
         keep("sweep", consumer.publisher.sweep(ended, SWEEP_EVERY))
@@ -148,8 +153,8 @@ async def run_loops(
         settling = keep("settle", consumer.settler.run())
         suspending = keep("suspend", consumer.stages.suspender.run())
         deadline = await _consume(consumer, keep, stop)
-        if watching is not None:
-            watching.cancel()  # a probe under way would outlast the drain
+        for each in watching:
+            each.cancel()  # a probe or a rollback under way would outlast the drain
         await _drain(consumer, [settling, suspending], publishing, deadline)
         ended.set()
         for task in extra:

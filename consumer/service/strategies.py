@@ -12,7 +12,7 @@ from consumer.heal.auto_retry import AutoRetry
 from consumer.heal.billing_sync.book import NoBook
 from consumer.heal.billing_sync.strategy import BillingSync
 from consumer.heal.by_cause import ByCause
-from consumer.heal.deep_agent.ports import NOTHING_PROPOSED
+from consumer.heal.deep_agent.ports import NO_DEFINITIONS, NOTHING_PROPOSED, Definitions, DefinitionWatches
 from consumer.heal.deep_agent.strategy import DeepAgent
 from consumer.heal.dependency_replacement.session import BindingBook, NoBindings
 from consumer.heal.dependency_replacement.strategy import DependencyReplacement
@@ -26,9 +26,12 @@ from consumer.outbound.calls import open_calls
 from consumer.redact import redact_json
 from consumer.repair.worker_pool import repair_worker_pool
 from consumer.runners.configured import CurrentRunners
+from consumer.runners.contract import Runners
+from consumer.runners.definition_stores import ConfiguredDefinitions
 from consumer.settings import OutboundSettings
 from consumer.store.agent_budget import StoredTokenBudgets
 from consumer.store.billing_events import StoredBillingBook
+from consumer.store.definitions import StoredRegistry
 from consumer.store.pool import Pool
 from consumer.store.rewrites import StoredRewrites
 from schemas.names import FailureType, StrategyName
@@ -45,12 +48,14 @@ async def installed_strategies(
     bindings: BindingBook | None = None,
     made: MadeAssets = NOTHING_MADE,
     records: Pool | None = None,
+    watches: DefinitionWatches = NOTHING_PROPOSED,
 ) -> AsyncIterator[Strategies]:
     """Open the strategies of this release; each reads what it needs from the catalog in force.
 
     Without `bindings` they only plan: nothing stands in for a dependency. `made` remembers assets made before.
     Definitions, proposed patches, token budgets and what became of billing events are in the database of `records`;
-    without it no model is asked. The rung of the agent is there where an entry of the catalog has an agent.
+    without it no model is asked. `watches` has the definitions that were put in force. The rung of the agent is there
+    where an entry of the catalog has an agent.
     """
     async with (
         open_calls(catalogs.secrets, connections=connections) as calls,
@@ -83,5 +88,12 @@ async def installed_strategies(
                 rewrites=NOTHING_PROPOSED if records is None else StoredRewrites(records),
                 redact=redact_json,
                 runners=runners,
+                definitions=NO_DEFINITIONS if records is None else stored_definitions(records, runners, watches),
             )
         yield strategies
+
+
+def stored_definitions(records: Pool, runners: Runners, watches: DefinitionWatches) -> Definitions:
+    """Return where definitions are kept: in the registry of a database, or at the engine of a workflow's entry."""
+    registry = StoredRegistry(records)
+    return Definitions(registry=registry, stores=ConfiguredDefinitions(runners, registry), watches=watches)

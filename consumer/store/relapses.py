@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from consumer.model import AttemptId, FailureId, Message, OwnerId, Settlement
 from consumer.model.relapse import RelapseFound
+from consumer.store.definition_watches import note_definition_relapses
 from consumer.store.outbox import put
 from consumer.store.pool import Connection, Pool, translated
 from schemas.names import StrategyName
@@ -62,6 +63,8 @@ async def note_relapses(
             relapse = _read(row)
             found[relapse.failure_id] = relapse, first[relapse.failure_id].tell(relapse)
         await put(connection, owner, [message for _, message in found.values()])
+        rewritten = {name: one.rewritten for name, one in first.items() if one.rewritten is not None}
+        await note_definition_relapses(connection, rewritten)
     healed = [
         (one.key, s.failure.org_id, s.failure.id, s.attempt.id, s.attempt.strategy, one.within / timedelta(seconds=1))
         for s, one in watched

@@ -1,4 +1,4 @@
-"""Rewrites that were proposed, and the platform's registry of workflow definitions, which is only read here."""
+"""Rewrites that were proposed, approved and verified."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,25 +8,18 @@ from pydantic_core import from_json
 from consumer.model import AttemptId, FailureId, OrgId
 from consumer.model.rewrite import Rewrite
 from consumer.store.pool import Pool, translated
-from consumer.store.rows import READABLE_BYTES, as_json
+from consumer.store.rows import as_json
 
 PAST_SHOWN: Final = 5
 """Past rewrites of a fingerprint that the agent is shown."""
 
 _COLUMNS: Final = """r.attempt_id, r.failure_id, r.org_id, r.workflow_name, r.fingerprint, r.base_digest, r.digest,
-       r.told_digest, r.patch, r.hypothesis, r.risk, r.objections, r.prompts, r.good_runs"""
-
-# Of several rows of one name the newest is in force.
-_CONFIG = """
-SELECT CASE WHEN shw_json_bytes(w.config, $3) <= $3 THEN w.config ELSE '"too large"' END AS config
-  FROM (SELECT d.config FROM deep_agent_workflows d WHERE d.org_id = $1 AND d.workflow_name = $2
-         ORDER BY d.created_at DESC, d.id LIMIT 1) AS w
-"""
+       r.told_digest, r.patch, r.hypothesis, r.risk, r.objections, r.prompts, r.good_runs, r.canary"""
 
 _REMEMBER = """
 INSERT INTO heal_rewrite (attempt_id, failure_id, org_id, workflow_name, fingerprint, base_digest, digest, told_digest,
-                          patch, hypothesis, risk, objections, prompts, good_runs)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10, $11, $12, $13, $14)
+                          patch, hypothesis, risk, objections, prompts, good_runs, canary)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10, $11, $12, $13, $14, $15)
 ON CONFLICT (attempt_id) DO NOTHING
 """
 
@@ -39,26 +32,22 @@ _OF_ATTEMPT = f"SELECT {_COLUMNS} FROM heal_rewrite r WHERE r.attempt_id = $1"  
 
 _APPROVED = "UPDATE heal_rewrite SET approved_at = coalesce(approved_at, clock_timestamp()) WHERE attempt_id = $1"
 
+# Verified: its canary has succeeded and nothing came back, or a person put it in place and resolved the failure by it.
 _PAST = f"""
 SELECT {_COLUMNS} FROM heal_rewrite r WHERE r.org_id = $1 AND r.fingerprint = $2 AND r.approved_at IS NOT NULL
+   AND (EXISTS (SELECT FROM heal_definition_watch w
+                 WHERE w.rewrite_id = r.attempt_id AND w.state IN ('watching', 'kept'))
+     OR (EXISTS (SELECT FROM workflow_failures f WHERE f.id = r.failure_id AND f.resolved)
+         AND NOT EXISTS (SELECT FROM heal_definition_watch w WHERE w.rewrite_id = r.attempt_id)))
  ORDER BY r.proposed_at DESC LIMIT $3
 """  # noqa: S608 - a constant list of columns
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRewrites:
-    """Rewrites and definitions in the database."""
+    """Rewrites in the database."""
 
     pool: Pool
-
-    async def config(self, org_id: OrgId, workflow_name: str) -> object | None:
-        """Return what the registry has of a workflow: None where it has none, a text where it cannot be read."""
-        with translated():
-            found = await self.pool.fetchval(_CONFIG, org_id, workflow_name, READABLE_BYTES)
-        try:
-            return None if found is None else from_json(found)
-        except ValueError:
-            return "nested too deep"
 
     async def remember(self, one: Rewrite) -> None:
         """Keep a proposed patch; a second time changes nothing."""
@@ -79,6 +68,7 @@ class StoredRewrites:
                 one.objections,
                 one.prompts,
                 one.good_runs,
+                one.canary,
             )
 
     async def proposed(self, failure_id: FailureId, told_digest: str) -> Rewrite | None:
@@ -99,7 +89,7 @@ class StoredRewrites:
             await self.pool.execute(_APPROVED, attempt_id)
 
     async def past(self, org_id: OrgId, fingerprint: str) -> tuple[Rewrite, ...]:
-        """Return the latest patches of a fingerprint in an organisation that a person has approved."""
+        """Return the latest patches of a fingerprint in an organisation that were approved, and verified since."""
         with translated():
             rows = await self.pool.fetch(_PAST, org_id, fingerprint, PAST_SHOWN)
         return tuple(map(_rewrite, rows))

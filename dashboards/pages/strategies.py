@@ -47,7 +47,12 @@ STRATEGIES: Final = Page(
                 ),
                 Panel(
                     title="Relapses, last six hours",
-                    queries=(Query(increase("shw_relapses_total", "6h", "strategy"), "{{strategy}}"),),
+                    queries=(
+                        Query(increase("shw_relapses_total", "6h", "strategy"), "{{strategy}}"),
+                        Query(
+                            increase("shw_definition_changes_total", "6h", "state"), "rewritten definitions {{state}}"
+                        ),
+                    ),
                     do="Moves: heals do not last; mend the cause.",
                     runbook="heals-do-not-last",
                     alarm_at=1,

@@ -42,7 +42,7 @@ export interface Approve {
   /** The step of the status event that asked for it. */
   step: number;
   command: "approve";
-  /** New parts of the context, each whole: `payload` (schema-autofix), `request` (auto-retry), `asset` (auto-regenerate). */
+  /** New parts of the context, each whole: `payload` (schema-autofix), `request` (auto-retry). */
   changes?: Record<string, unknown> | null;
 }
 
@@ -333,6 +333,39 @@ export interface DeadLetterHeaders {
   /** How many of the record's own headers are left out; absent: none. */
   shw_dlq_headers_left_out?: string | null;
 }
+
+/** A workflow's definition was replaced by a proven patch, or what became of it since. */
+export interface DefinitionChanged {
+  /** The organisation. */
+  org_id: string;
+  /** The workflow. */
+  workflow_name: string;
+  /** The failure that it mends. */
+  failure_id: string;
+  /** The attempt that put it in force. */
+  attempt_id: string;
+  /** The attempt that proposed it. */
+  rewrite_id: string;
+  /** What has become of it. */
+  state: DefinitionState;
+  /** Digest of the new definition. */
+  digest: string;
+  /** Digest of the one that it replaced. */
+  base_digest: string;
+  /** What its store calls it; empty: it never was in force. */
+  version: string;
+  /** Until when a relapse takes it back. */
+  watch_until?: string | null;
+  /** The failure by which the cause came back. */
+  relapse_failure_id?: string | null;
+  /** Why, in words. */
+  reason: string;
+  /** When it came to stand there. */
+  changed_at: string;
+}
+
+/** What has become of a rewritten definition. */
+export type DefinitionState = "watching" | "kept" | "rolled_back" | "superseded";
 
 /** The plan with this hash never runs. */
 export interface Deny {
@@ -939,6 +972,8 @@ export type WorkflowBulkProgressV1Data = BulkProgress;
 
 export type WorkflowDependencyBindingV1Data = DependencyBinding;
 
+export type WorkflowDefinitionChangeV1Data = DefinitionChanged;
+
 export type WorkflowHeartbeatV1Data = Heartbeat;
 
 export interface WorkflowFailureV1 {
@@ -1058,6 +1093,19 @@ export interface WorkflowDependencyBindingV1 {
   data: WorkflowDependencyBindingV1Data;
 }
 
+export interface WorkflowDefinitionChangeV1 {
+  specversion: "1.0";
+  id: string;
+  source: string;
+  type: "workflow.definition_change.v1";
+  subject?: string;
+  time?: string;
+  datacontenttype?: string;
+  traceparent?: string;
+  tracestate?: string;
+  data: WorkflowDefinitionChangeV1Data;
+}
+
 export interface WorkflowHeartbeatV1 {
   specversion: "1.0";
   id: string;
@@ -1081,4 +1129,5 @@ export type ContractEvent =
   | WorkflowCommandResultV1
   | WorkflowBulkProgressV1
   | WorkflowDependencyBindingV1
+  | WorkflowDefinitionChangeV1
   | WorkflowHeartbeatV1;

@@ -52,6 +52,7 @@ ALL_EXAMPLES = (
     examples.command_result(),
     examples.bulk_progress(),
     examples.dependency_binding(),
+    examples.definition_change(),
     *examples.commands(),
     examples.heartbeat(),
 )

@@ -11,10 +11,8 @@ import pytest
 
 from schemas.heal_result import FAILURE_STATUS_TYPE, FailureStatus
 from tests.support.commander import Commander, answers, command, send, write_keys
-from tests.support.media.pictures import photograph, saved
 from tests.support.pipeline import Site, catalog, environment_of, event, until
 from tests.support.shw import Ran, shw
-from tests.support.worlds.asset_world import AssetWorld, asset_catalog, file_reply, missing_image
 from tests.support.worlds.http_engine import ORDER, SENT, TAKEN, Engine, engine_catalog, refused_payload
 from tests.support.worlds.http_world import Reply, Seen, World, json_reply
 
@@ -57,12 +55,10 @@ def approval(said: FailureStatus, changes: Mapping[str, Any]) -> dict[str, Any]:
     return command("approve", said.org_id, said.failure_id, reason="43 it is", **answer)
 
 
-async def run_approve(place: Site, said: FailureStatus, changes: Path | None = None, *values: str) -> Ran:
+async def run_approve(place: Site, said: FailureStatus, changes: Path) -> Ran:
     assert said.approval is not None
     plan = ("--hash", said.approval.plan_hash, "--step", str(said.step))
-    given: tuple[str, ...] = ("--changes", str(changes)) if changes is not None else ()
-    given += tuple(f"--set={one}" for one in values)
-    words = ("approve", str(said.failure_id), *plan, "--reason", "43 it is", *given)
+    words = ("approve", str(said.failure_id), *plan, "--reason", "43 it is", "--changes", str(changes))
     return await asyncio.to_thread(shw, *words, settings=environment_of(place.settings))
 
 
@@ -191,55 +187,6 @@ async def test_an_operator_approves_another_input_of_a_request(place: Site, worl
     assert [seen.json for seen in world.calls("/orders")] == [{"order": 43}]
     by = await place.db.fetchval("SELECT details -> 'approval' -> 'by' FROM workflow_heal_attempts")
     assert by is not None
-
-
-REFUSED_VALUES = {
-    "no value": (("/request/body/order",), 2, "must be POINTER=VALUE"),
-    "a path that is none": (("request.body=1",), 2, "must be POINTER=VALUE"),
-    "no such part": (("/payload/order=43",), 1, "has no context.payload"),
-    "no place": (("/request/body/order/deep/er=43",), 1, "nothing stands there"),
-    "another key": (("/request/body/order=43", "/request/idempotency_key=key-2"), 1, "may not be changed"),
-}
-
-
-async def test_an_operator_sets_single_values(place: Site, world: World, tmp_path: Path) -> None:
-    declare_calls(place, world)
-    async with place.consumer():
-        said = await a_marked_call(place, world)
-        for name, (values, code, why) in REFUSED_VALUES.items():
-            refused = await run_approve(place, said, None, *values)
-            assert (refused.code, why in refused.err) == (code, True), (name, refused.err)
-        both = await run_approve(place, said, tmp_path, "/request/body/order=43")
-        assert both.code == 2
-        assert await stands(place, "awaiting_approval")
-        ran = await run_approve(place, said, None, "/request/body/order=43")
-        assert ran.code == 0, ran.err
-        await until(lambda: stands(place, "resolved"))
-    assert [(seen.json, seen.key) for seen in world.calls("/orders")] == [({"order": 43}, "key-1")]
-
-
-PICTURE = saved(photograph(), "PNG")
-
-
-async def test_a_supervisor_approves_another_order_of_an_asset(place: Site, world: World, maos: Commander) -> None:
-    AssetWorld(world=world, makes=[file_reply(PICTURE)])
-    write_catalog(
-        place, asset_catalog(world).replace("  hosts:", "  approval: {strategies: [auto-regenerate]}\n  hosts:", 1)
-    )
-    context, other = missing_image(), missing_image(prompt="a lighthouse at dawn", parameters={"seed": 7})
-    reason = "Image generation failed: the hero image is missing"
-    async with place.consumer():
-        org = await place.organisation("1")
-        await place.publish(event(org, "1", failure_reason=reason, context=context))
-        said = await asked(place)
-        await send(place, maos.token(approval(said, missing_image(width=128)), "cmd-1"))
-        await send(place, maos.token(approval(said, other), "cmd-2"))
-        refused, accepted = await answers(place, 2)
-        await until(lambda: stands(place, "resolved"))
-    assert (refused["data"]["outcome"], accepted["data"]["outcome"]) == ("refused", "accepted"), refused
-    assert "width may not be changed" in refused["data"]["reason"]
-    (made,) = world.calls("/make")
-    assert (made.json["prompt"], made.json["seed"]) == ("a lighthouse at dawn", 7)
 
 
 async def test_a_command_with_changes_of_another_organisation_finds_nothing(

@@ -10,9 +10,9 @@ import pytest
 from consumer.model import FailureId, OrgId
 from consumer.store.attempts import attempt_since, attempts_of
 from consumer.store.billing_events import last_report
+from consumer.store.definitions import StoredRegistry
 from consumer.store.ledger import read_ledger
 from consumer.store.reports import stored_diagnoses
-from consumer.store.rewrites import StoredRewrites
 from schemas.names import Budget
 from tests.support.api_world import World, error_of, serving
 
@@ -101,10 +101,9 @@ async def test_operators_read_the_ledger_the_registry_and_diagnoses_beside_them(
             name,
             config,
         )
-    rewrites, org_id = StoredRewrites(world.served), OrgId(world.org_id)
-    assert isinstance(await rewrites.config(org_id, "numbers"), str)
-    assert isinstance(await rewrites.config(org_id, "deep"), str)
-    assert await rewrites.config(org_id, "fine") == {"a": 1}
+    registry, org_id = StoredRegistry(world.served), OrgId(world.org_id)
+    entries = [await registry.entry(org_id, name) for name in ("numbers", "deep", "fine")]
+    assert [None if one is None else one.config for one in entries] == ["too large", "nested too deep", {"a": 1}]
     await hostile_failure(world, failure_type="unknown")
     await world.failure("plain", context=json.dumps({"a": 1}), failure_type="unknown")
     found = stored_diagnoses(world.served, since=SOON - timedelta(days=9), limit=10)

@@ -21,6 +21,7 @@ CONTRACT: dict[str, set[str]] = {
     "shw_dependency_bindings": set(),
     "shw_dependency_binding_changes_total": {"state"},
     "shw_dependency_probes_total": {"found"},
+    "shw_definition_changes_total": {"state"},
     "shw_live_claims": set(),
     "shw_oldest_pending_seconds": set(),
     "shw_consumer_lag_records": {"partition"},

@@ -228,24 +228,3 @@ def window(generators: Sequence[Generator], policy: WorkflowPolicy) -> timedelta
     limits = policy.auto_regenerate
     longest = max((generator.longest_call() for generator in generators), default=timedelta(0))
     return min(limits.calls * longest + 6 * limits.timeout + _MARGIN, _LONGEST_WINDOW)
-
-
-def other_asset(before: AssetContext, changes: JsonObject) -> str | None:
-    """Return why new parts of the context are not the same asset by another order; None where they are.
-
-    What it is, where it belongs and what proves it are its publisher's to say, and not whose who approves it.
-    """
-    if changes.keys() != {"asset"}:
-        return 'only another order of the asset can be given: {"asset": ...}'
-    after = asset_of(changes)
-    if not isinstance(after, AssetContext):
-        return "asset: is null" if after is None else f"{after.path.removeprefix('context.')}: {after.message}"
-    kept = AssetContext.model_fields.keys() - _ORDERED
-    changed = [
-        name for name in AssetContext.model_fields if name in kept and getattr(before, name) != getattr(after, name)
-    ]
-    return f"asset: {', '.join(changed)} may not be changed" if changed else None
-
-
-_ORDERED: Final = frozenset({"prompt", "voice", "parameters", "generator"})
-"""What of an asset is its order."""

@@ -25,7 +25,6 @@ from consumer.model import (
     Diagnosis,
     Failure,
     Intent,
-    JsonObject,
     MicroAud,
     NotHealed,
     Outcome,
@@ -207,13 +206,6 @@ class AutoRegenerate:
     def too_long(self, task: Task, kept: Kept) -> Outcome:
         """Return that it was not made in time; what a call or a job may have cost counts as paid."""
         return _lost(task, kept, "it was not made in time")
-
-    async def changes_refusal(self, failure: Failure, changes: JsonObject, policy: WorkflowPolicy) -> str | None:  # noqa: ARG002 - the Protocol's
-        """Return why another order cannot be placed: it has to be for the same asset, proven alike."""
-        before = asset_of(failure.context)
-        if not isinstance(before, AssetContext):
-            return "it has no usable asset"
-        return rules.other_asset(before, changes)
 
     def _session(self, task: Task, gate: EffectGate) -> RegenerateSession | Refused:
         failure, policy = task.failure, task.policy

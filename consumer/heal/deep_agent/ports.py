@@ -1,19 +1,23 @@
-"""What the rewrite of a workflow needs of others: the registry of definitions, and the memory of proposed patches."""
+"""What a rewrite needs of others: the registry, and the memory of patches and of what became of them."""
 
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final, Protocol
 from uuid import UUID
 
+from consumer.catalog import WorkflowPolicy
 from consumer.model import AttemptId, FailureId, OrgId
+from consumer.model.definition_watch import DefinitionWatch
 from consumer.model.rewrite import Rewrite
 from consumer.model.token_budget import Grant, ModelCall, TokenLimits, TokensShort, TokenUse
+from consumer.runners.definitions import DefinitionStore, DefinitionStores
+from consumer.runners.registry import Entry, Registry
+
+NO_WINDOW: Final = timedelta(0)
 
 
 class Rewrites(Protocol):
-    """Definitions as the registry has them, and patches that were proposed; `consumer/store/rewrites.py` is one."""
-
-    async def config(self, org_id: OrgId, workflow_name: str) -> object | None:
-        """Return the registry's document of a workflow, or None."""
-        ...
+    """Patches that were proposed; `consumer/store/rewrites.py` is one."""
 
     async def remember(self, one: Rewrite) -> None:
         """Keep a proposed patch."""
@@ -25,23 +29,68 @@ class Rewrites(Protocol):
 
     async def of_attempt(self, attempt_id: AttemptId) -> Rewrite | None:
         """Return the patch that an attempt has proposed."""
-        ...
 
     async def approve(self, attempt_id: AttemptId) -> None:
         """Mark a patch as approved."""
         ...
 
     async def past(self, org_id: OrgId, fingerprint: str) -> tuple[Rewrite, ...]:
-        """Return the latest approved patches of a fingerprint in an organisation."""
+        """Return the latest verified patches of a fingerprint in an organisation."""
         ...
+
+
+class DefinitionWatches(Protocol):
+    """Definitions that are put in force, and watched; `consumer/pipeline/definitions.py` is one."""
+
+    async def open(self, watch: DefinitionWatch) -> DefinitionWatch:
+        """Make durable that a definition is about to be put in force; returns the row of that attempt."""
+        ...
+
+    async def find(self, attempt_id: AttemptId) -> DefinitionWatch | None:
+        """Return the row of an attempt, or None."""
+        ...
+
+    async def change(self, after: DefinitionWatch, window: timedelta = NO_WINDOW) -> DefinitionWatch | None:
+        """Write what has become of it, and tell it; None where that is settled already."""
+        ...
+
+
+class NoStores:
+    """Of a process that only plans: nothing can be put in force."""
+
+    def of(self, policy: WorkflowPolicy) -> DefinitionStore | None:
+        """Return that there is none."""
+        del policy
+        return None
 
 
 class NothingProposed:
     """The registry, memory and budgets of a process that only plans: it knows no definition, and asks no model."""
 
-    async def config(self, org_id: OrgId, workflow_name: str) -> object | None:
-        """Return that there is none."""
+    async def entry(self, org_id: OrgId, workflow_name: str) -> Entry | None:
+        """Return that the registry has none."""
         del org_id, workflow_name
+        return None
+
+    async def put(
+        self, org_id: OrgId, workflow_name: str, config: object, *, replaces: str, row_id: UUID
+    ) -> Entry | None:
+        """Put nothing."""
+        del org_id, workflow_name, config, replaces, row_id
+        return None
+
+    async def open(self, watch: DefinitionWatch) -> DefinitionWatch:
+        """Open nothing."""
+        return watch
+
+    async def find(self, attempt_id: AttemptId) -> DefinitionWatch | None:
+        """Return that there is none."""
+        del attempt_id
+        return None
+
+    async def change(self, after: DefinitionWatch, window: timedelta = NO_WINDOW) -> DefinitionWatch | None:
+        """Change nothing."""
+        del after, window
         return None
 
     async def remember(self, one: Rewrite) -> None:
@@ -82,3 +131,15 @@ class NothingProposed:
 
 
 NOTHING_PROPOSED: Final = NothingProposed()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definitions:
+    """Where definitions are kept and put in force, and what became of those that were."""
+
+    registry: Registry = NOTHING_PROPOSED
+    stores: DefinitionStores = NoStores()  # noqa: RUF009 - it has no state
+    watches: DefinitionWatches = NOTHING_PROPOSED
+
+
+NO_DEFINITIONS: Final = Definitions()

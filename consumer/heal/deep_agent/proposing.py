@@ -15,8 +15,9 @@ from consumer.agent.toolbox import Toolbox, Views
 from consumer.agent.wire import Spending, TokenLedger
 from consumer.catalog import AgentLimits
 from consumer.diagnose.fingerprint import fingerprint
-from consumer.heal.deep_agent.ports import Rewrites
-from consumer.heal.deep_agent.rules import evidence_of
+from consumer.heal.deep_agent.ports import NO_DEFINITIONS, Definitions, Rewrites
+from consumer.heal.deep_agent.rollback import DefinitionPlace
+from consumer.heal.deep_agent.rules import evidence_of, made_again
 from consumer.heal.deep_agent.state import RewriteState, state_of
 from consumer.heal.digest import digest
 from consumer.heal.gate import run_permitted
@@ -27,11 +28,12 @@ from consumer.model.rewrite import Rewrite
 from consumer.model.token_budget import TokenUse
 from consumer.outbound.calls import OutboundCalls
 from consumer.runners.contract import NO_RUNNERS, Runners
+from consumer.runners.definitions import StoredDefinition
 from consumer.workflows.catalogue import Limits
 from consumer.workflows.findings import PatchFinding
 from consumer.workflows.patch import UnfitPatch, parse_patch, patch_json
 from consumer.workflows.proof import ProvenPatch, prove
-from consumer.workflows.runs import RecordedRun, WorkflowConfig
+from consumer.workflows.runs import Ending, RecordedRun, WorkflowConfig
 from schemas.names import Code, StrategyName
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ class RewriteTools:
     redact: Redact
     model: "Callable[[Spending], AbstractAsyncContextManager[Model]]"
     runners: Runners = NO_RUNNERS
+    definitions: Definitions = NO_DEFINITIONS
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,6 +64,10 @@ class RewriteSession(HealSession):
     tools: RewriteTools
     agent: AgentLimits
     config: WorkflowConfig
+    place: DefinitionPlace | None
+    """Where its definition can be put in force; None where a person has to."""
+    stored: StoredDefinition | None
+    """The definition in force, as that place has it."""
     failing: RecordedRun
     limits: Limits
     views: Views
@@ -70,6 +77,12 @@ class RewriteSession(HealSession):
     proven: dict[str, ProvenPatch] = field(default_factory=dict)
     """Patches that nothing speaks against, by their digest."""
     states: list[Json] = field(default_factory=list)
+
+    @property
+    def has_canary(self) -> bool:
+        """Whether what is approved is put in force after one run of it: one that is to be undone proves no success."""
+        is_code = self.agent.change_request is not None
+        return not is_code and self.place is not None and self.failing.ends is Ending.COMPLETED
 
     @property
     def details(self) -> JsonObject:
@@ -211,6 +224,10 @@ async def _ask(session: RewriteSession, ended: Checked) -> Refused:
         "good_runs": proven.good_runs,
         "prompts": prompt_version(),
     }
+    if session.has_canary:
+        given, _ = session.tools.redact(dict(session.failing.input))
+        again: list[Json] = [*made_again(session.config.definition, session.failing, session.limits)]
+        told["canary"] = {"input": given, "made_again": again, "watched_for": str(session.policy.watch)}
     await session.tools.rewrites.remember(
         Rewrite(
             attempt_id=task.attempt_id,
@@ -227,6 +244,7 @@ async def _ask(session: RewriteSession, ended: Checked) -> Refused:
             objections=str(told["objections"]),
             prompts=prompt_version(),
             good_runs=proven.good_runs,
+            canary=session.has_canary,
         )
     )
     return Refused(

@@ -12,7 +12,8 @@ from consumer.heal import refusals
 from consumer.model import Diagnosis, Failure, Json, MicroAud
 from consumer.model.token_budget import TokenUse
 from consumer.workflows.catalogue import Limits
-from consumer.workflows.definition import first_fault
+from consumer.workflows.definition import Definition, first_fault
+from consumer.workflows.execution import execute
 from consumer.workflows.findings import FailureEvidence
 from consumer.workflows.runs import RecordedRun
 from schemas.json_value import value_at
@@ -92,6 +93,13 @@ def _scalars(value: Json) -> Iterator[str]:
         case list():
             for below in value:
                 yield from _scalars(below)
+
+
+def made_again(definition: Definition, failing: RecordedRun, limits: Limits) -> tuple[str, ...]:
+    """Return the effects of the failing run that another run with its input makes again, though they are no repeats."""
+    ran = execute(definition, failing, limits.actions)
+    kinds = ((name, limits.actions.get(name)) for name in ran.effects)
+    return tuple(sorted({name for name, kind in kinds if kind is None or not kind.idempotent}))
 
 
 def most(agent: AgentLimits, policy: WorkflowPolicy) -> MicroAud:

@@ -1,6 +1,7 @@
-"""What a rewrite keeps on its claim: which of the agent's states have ended, and what its calls had used by then."""
+"""What a rewrite keeps on its claim: how far the agent is, or how far what was approved is on its way into force."""
 
 from typing import Annotated, ClassVar, Final, Literal, TypeAlias
+from uuid import UUID
 
 from pydantic import Field
 
@@ -33,6 +34,17 @@ class RewriteState(HealState):
     def charged(self) -> TokenUse:
         """What had been charged when it was kept."""
         return TokenUse(input=self.input_tokens, output=self.output_tokens)
+
+
+class CanaryState(HealState):
+    """How far an approved patch is. Each step is kept before its call, and made again by whoever goes on."""
+
+    version: ClassVar[int] = 2
+    rewrite: UUID
+    """The attempt that proposed the patch: the definitions are where they are kept."""
+    step: Literal["starting", "running", "promoting"] = "starting"
+    run_id: Annotated[str, Field(max_length=512)] = ""
+    """The canary, where its id can be kept; else it is found by the key under which it was started."""
 
 
 def state_of(progress: Progress, used: TokenUse, redact: Redact) -> RewriteState:

@@ -15,27 +15,40 @@ from consumer.agent.wire import Spending, TokenLedger
 from consumer.catalog import ChangeRequest, WorkflowPolicy
 from consumer.diagnose.fingerprint import fingerprint
 from consumer.heal.deep_agent import rules
+from consumer.heal.deep_agent.canary import CALL, CANARY, begin_canary, go_on_canary, take_back
 from consumer.heal.deep_agent.changes.rendering import planned_requests
 from consumer.heal.deep_agent.changes.sending import go_on, submit, too_long
 from consumer.heal.deep_agent.changes.session import ChangeSession
 from consumer.heal.deep_agent.changes.state import ChangeState
-from consumer.heal.deep_agent.ports import Rewrites
+from consumer.heal.deep_agent.places import canary_of, config_of, kept_canary, place_of, put_watched_back
+from consumer.heal.deep_agent.ports import NO_DEFINITIONS, Definitions, Rewrites
 from consumer.heal.deep_agent.proposing import RewriteSession, RewriteTools, propose, replayed
-from consumer.heal.deep_agent.state import RewriteState
+from consumer.heal.deep_agent.state import CanaryState, RewriteState
 from consumer.heal.deep_agent.views import views_of
 from consumer.heal.kept import HealState, Kept, Suspended
 from consumer.heal.refusals import missing_context
 from consumer.heal.runs.rerun import run_of_failure
 from consumer.heal.strategy import EffectGate, Redact, Task
-from consumer.model import AttemptId, Diagnosis, Failure, Intent, MicroAud, NotHealed, Outcome, Refused, Scope, Unknown
+from consumer.model import (
+    AttemptId,
+    Diagnosis,
+    Failure,
+    Intent,
+    MicroAud,
+    NotHealed,
+    Outcome,
+    Refused,
+    RetryLater,
+    Scope,
+    Unknown,
+)
+from consumer.model.definition_watch import DefinitionWatch
 from consumer.model.rewrite import Rewrite
 from consumer.model.token_budget import TokenUse
 from consumer.outbound.calls import OutboundCalls
-from consumer.runners.contract import NO_RUNNERS, Runners
+from consumer.runners.contract import NO_RUNNERS, LookFailed, Runners
 from consumer.runners.places import dependency_of
 from consumer.runners.templates import UnfitValue
-from consumer.workflows.definition import UnreadableDefinition
-from consumer.workflows.runs import WorkflowConfig
 from schemas.names import Code, Effect, StrategyName
 
 if TYPE_CHECKING:
@@ -43,15 +56,17 @@ if TYPE_CHECKING:
 
 _LONGEST_SUSPENSION: Final = timedelta(days=61)
 """Above the longest time that a change request may wait to be merged."""
+_UNREAD: Final = timedelta(minutes=1)
+"""Until the definition in force is read again, where its store could not be."""
 _LONGEST_REWRITE: Final = timedelta(hours=1)
 """A rewrite waits for nothing: it is suspended where its process died or was interrupted."""
 
 
 class DeepAgent:
-    """Proposes another definition of a workflow, proven by code, for a person to approve."""
+    """Proposes another definition of a workflow, proven by code, and puts it in force once a person has approved it."""
 
     fields = rules.FIELDS
-    oracles = ("replay", "run")
+    oracles = (CANARY, "replay", "run")
 
     def __init__(
         self,
@@ -62,9 +77,16 @@ class DeepAgent:
         redact: Redact,
         model: "Callable[[Spending], AbstractAsyncContextManager[Model]]" = chat_model,
         runners: Runners = NO_RUNNERS,
+        definitions: Definitions = NO_DEFINITIONS,
     ) -> None:
         self._tools = RewriteTools(
-            calls=calls, ledger=ledger, rewrites=rewrites, redact=redact, model=model, runners=runners
+            calls=calls,
+            ledger=ledger,
+            rewrites=rewrites,
+            redact=redact,
+            model=model,
+            runners=runners,
+            definitions=definitions,
         )
 
     @property
@@ -75,7 +97,7 @@ class DeepAgent:
     @property
     def states(self) -> tuple[type[HealState], ...]:
         """The states that it reads."""
-        return (RewriteState, ChangeState)
+        return (RewriteState, CanaryState, ChangeState)
 
     @property
     def longest_suspension(self) -> timedelta:
@@ -109,24 +131,30 @@ class DeepAgent:
     async def heal(self, task: Task, gate: EffectGate) -> Outcome | Suspended:
         """Hand over what was approved, else have another definition proposed."""
         session = await self._session(task, gate)
-        if isinstance(session, Refused):
+        if isinstance(session, Refused | RetryLater):
             return session
         return await self._approved(session) or await propose(session, RewriteState())
 
     async def go_on(self, task: Task, gate: EffectGate, kept: Kept) -> Outcome | Suspended:
-        """Go on with the agent's next state, or a change request; calls whose process died are charged first."""
+        """Go on with the agent's next state, a canary or a change request; calls that were lost are charged first."""
+        if isinstance(kept.state, CanaryState):
+            canary = await kept_canary(self._tools, task, gate, kept, kept.state)
+            return canary if isinstance(canary, Refused) else await go_on_canary(canary, kept.state)
         if isinstance(kept.state, ChangeState):
             return await self._go_on_with_change(task, gate, kept.state, kept.suspended_for)
         if kept.suspended_for >= _LONGEST_REWRITE:
             return self.too_long(task, kept)
         state, session = _state_of(kept), await self._session(task, gate)
-        if isinstance(session, Refused):
+        if isinstance(session, Refused | RetryLater):
             await self._charge_lost(task, gate, state)
             return session
         return await propose(session, state)
 
     async def cancel(self, task: Task, gate: EffectGate, kept: Kept) -> Outcome:
-        """End it: a person has decided meanwhile. What was used is charged; a change request stays at its host."""
+        """End it: a person has decided. A canary is taken back, a change request stays; what was used is charged."""
+        if isinstance(kept.state, CanaryState):
+            canary = await kept_canary(self._tools, task, gate, kept, kept.state)
+            return canary if isinstance(canary, Refused) else await take_back(canary, kept.state)
         if isinstance(kept.state, ChangeState):
             return _revoked(kept.state)
         await self._charge_lost(task, gate, _state_of(kept))
@@ -136,6 +164,8 @@ class DeepAgent:
         """Return that nobody went on with it; all that is held for it counts as used."""
         if isinstance(kept.state, ChangeState):
             return too_long(kept.state)
+        if isinstance(kept.state, CanaryState):
+            return Unknown(reason="nobody went on with the canary in time: look which definition is in force")
         return NotHealed(
             code=Code.NOT_HEALED, reason="nobody went on with the agent in time", spent=MicroAud(task.plan.hold)
         )
@@ -146,6 +176,10 @@ class DeepAgent:
         price, spent = task.policy.agent.token_price, await self._tools.ledger.used_by(task.attempt_id)
         before = price.cost(state.charged)
         gate.charge(MicroAud(max(0, price.cost(TokenUse(input=spent.input, output=spent.output)) - before)))
+
+    async def roll_back(self, watch: DefinitionWatch, policy: WorkflowPolicy) -> DefinitionWatch | str:
+        """Put back what a watched definition has replaced; returns the row as it is then, or why nobody knows yet."""
+        return await put_watched_back(self._tools, watch, policy)
 
     async def _approved(self, session: RewriteSession) -> Outcome | Suspended | None:
         """Return what becomes of a patch that a person has approved; None where none was."""
@@ -160,11 +194,19 @@ class DeepAgent:
         if against := replayed(session, rewrite):
             return session.refused(Code.REFUSED, f"what was approved does not hold any more: {against[0]}")
         await rewrites.approve(rewrite.attempt_id)
+        return await self._put_in_force(session, rewrite)
+
+    async def _put_in_force(self, session: RewriteSession, rewrite: Rewrite) -> Outcome | Suspended:
+        """Send what was approved as a change request, or run it once as a canary; else hand it over."""
+        task = session.task
         if (declared := session.agent.change_request) is not None:
             return await submit(self._change(task, session.gate, declared, rewrite), session.config.definition)
+        if rewrite.canary and session.place is not None and session.stored is not None:
+            canary = canary_of(self._tools, task, session.gate, session.place, rewrite, session.failing)
+            return await begin_canary(canary, session.stored)
         return Refused(
             code=Code.NEEDS_PERSON,
-            reason="its patch is approved and proven, and no definition is replaced by the healer: put it in place, "
+            reason="its patch is approved and proven, and nothing here runs one run of it: put it in place, "
             "run the workflow on it, then `shw resolve` or `shw heal`",
             details={"patch": [*rewrite.patch], "base": rewrite.base_digest, "definition": rewrite.digest},
         )
@@ -178,7 +220,7 @@ class DeepAgent:
         if declared is None or rewrite is None:
             why = "the catalog declares none any more" if declared is None else "its patch is not stored any more"
             return Refused(code=Code.NEEDS_PERSON, reason=f"its change request is waited for no more: {why}")
-        config = await self._config(task.failure)
+        config = await config_of(self._tools, task.failure.org_id, task.failure.workflow_name)
         definition = config if isinstance(config, str) else config.definition
         return await go_on(self._change(task, gate, declared, rewrite), state, definition, waited)
 
@@ -205,7 +247,7 @@ class DeepAgent:
         refusals = (self._tools.calls.refusal(one, policy) for one in requests)
         return next((why for why in refusals if why is not None), None)
 
-    async def _session(self, task: Task, gate: EffectGate) -> RewriteSession | Refused:
+    async def _session(self, task: Task, gate: EffectGate) -> RewriteSession | Refused | RetryLater:
         failure, policy = task.failure, task.policy
         failing = rules.failing_run(failure)
         if failing is None:
@@ -215,9 +257,15 @@ class DeepAgent:
         if policy.agent is None:
             raise TypeError("what is not forbidden has an agent")
         limits = rules.limits_of(policy.agent)
-        config = await self._config(failure)
+        config = await config_of(self._tools, failure.org_id, failure.workflow_name)
         if isinstance(config, str) or isinstance(limits, str):
             return Refused(code=Code.REFUSED, reason=config if isinstance(config, str) else str(limits))
+        place = place_of(self._tools, failure.org_id, failure.workflow_name, policy, config)
+        stored = None if place is None else await place.read(min(CALL, gate.remaining()))
+        if isinstance(stored, LookFailed):
+            return _unread(stored)
+        if stored is not None:
+            config = config.model_copy(update={"definition": stored.definition})
         if len(config.good_runs) < policy.agent.good_runs:
             reason = (
                 f"the registry has {len(config.good_runs)} recorded good runs of it, and {policy.agent.good_runs} are "
@@ -232,19 +280,18 @@ class DeepAgent:
             tools=self._tools,
             agent=policy.agent,
             config=config,
+            place=place,
+            stored=stored,
             failing=failing,
             limits=limits,
             views=views_of(failure, task.diagnosis, config, failing, limits, past, self._tools.redact),
         )
 
-    async def _config(self, failure: Failure) -> WorkflowConfig | str:
-        document = await self._tools.rewrites.config(failure.org_id, failure.workflow_name)
-        if document is None:
-            return "deep_agent_workflows has no definition of this workflow"
-        try:
-            return WorkflowConfig.from_json(document)
-        except UnreadableDefinition as error:
-            return f"deep_agent_workflows has no readable definition of this workflow: {error}"
+
+def _unread(seen: LookFailed) -> Refused | RetryLater:
+    if seen.dependency_unhealthy or seen.after is not None:
+        return RetryLater(after=seen.after or _UNREAD, reason=seen.reason)
+    return Refused(code=Code.REFUSED, reason=seen.reason)
 
 
 def _revoked(state: ChangeState) -> Outcome:

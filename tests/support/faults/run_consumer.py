@@ -23,6 +23,8 @@ from typing import Any, Final, ParamSpec, TypeVar
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
+from prometheus_client import CollectorRegistry
+
 from consumer import logs
 from consumer.catalog import Catalogs, DeclaredAction, WorkflowPolicy
 from consumer.generators.configured import CurrentGenerators
@@ -38,17 +40,21 @@ from consumer.kafka.reader import Reader
 from consumer.kafka.writer import Writer
 from consumer.media.worker_pool import media_worker_pool
 from consumer.media_store.configured import CurrentMediaStores
+from consumer.metrics import Metrics
 from consumer.model import ActionName, Diagnosis, Failure, Intent, MicroAud, Outcome, Partition
 from consumer.model.call import CallResult, OutboundRequest
 from consumer.outbound.calls import OutboundCalls, open_calls
 from consumer.pipeline import intake, resume, settle, suspend
+from consumer.pipeline.definitions import DefinitionRecords
 from consumer.pipeline.publish import Publisher
 from consumer.plan.rung import Rung, TakesActions
 from consumer.redact import redact_json
 from consumer.repair.worker_pool import repair_worker_pool
+from consumer.results.events import Outlet
 from consumer.runners.configured import ConfiguredRunners
 from consumer.service.app import run
 from consumer.service.catalog_file import read_catalog
+from consumer.service.strategies import stored_definitions
 from consumer.settings import Settings, read_settings
 from consumer.store import due, leases
 from consumer.store import intake as stored_intake
@@ -305,12 +311,14 @@ async def acting_strategies(settings: Settings, act: Act) -> AsyncIterator[Strat
             redact=redact_json,
         )
         runners = ConfiguredRunners(catalog.runners, calls)
+        watches = DefinitionRecords(pool=pool, outlet=Outlet.of(settings.kafka), metrics=Metrics(CollectorRegistry()))
         agent = DeepAgent(
             calls=calls,
             ledger=StoredTokenBudgets(pool),
             rewrites=StoredRewrites(pool),
             redact=redact_json,
             runners=runners,
+            definitions=stored_definitions(pool, runners, watches),
         )
         autofix = SchemaAutofix(runners, room, redact_json)
         billing = BillingSync(AutoRetry(calls, redact_json).tools, StoredBillingBook(pool))
