@@ -1,7 +1,7 @@
 -- migrate:up
 
 -- Definitions that a proven patch has put in force, each watched for its own window: what comes back rolls it back. The row
--- is there before the definition is replaced, and holds what stood there. A running 140 goes on beside it, and hands
+-- is there before the definition is replaced, and holds what stood there. A running 141 goes on beside it, and hands
 -- patches over. No foreign keys, as elsewhere.
 CREATE TABLE heal_definition_watch (
   attempt_id uuid PRIMARY KEY,
