@@ -104,6 +104,13 @@ class ApprovalEvent(StrEnum):
     EXPIRED = "expired"  # nobody answered in time: it is planned anew
 
 
+class RewriteAuthor(StrEnum):
+    """What proposed a patch of a workflow."""
+
+    AGENT = "agent"  # the model, which is paid
+    RULE = "rule"  # a patch that was learnt, and that a person made a rule
+
+
 class RebuiltClient(StrEnum):
     """Kafka client that is rebuilt after it has died."""
 
@@ -210,6 +217,7 @@ class Metrics:
         self._create_suspended(registry)
         self._create_pauses(registry)
         self._create_relapses(registry)
+        self._create_rewrites(registry)
         self._create_bindings(registry)
         self._create_definitions(registry)
         self._create_flow(registry)
@@ -567,6 +575,17 @@ class Metrics:
         self.relapses = Children[StrategyName, Counter](relapses.labels)
         for strategy in StrategyName:
             self.relapses[strategy].inc(0)
+
+    def _create_rewrites(self, registry: CollectorRegistry) -> None:
+        rewrites = Counter(
+            "shw_rewrites_asked",
+            "Patches of workflows that a person was asked for, by what proposed them. The agent's share should fall.",
+            ["by"],
+            registry=registry,
+        )
+        self.rewrites = Children[RewriteAuthor, Counter](rewrites.labels)
+        for author in RewriteAuthor:
+            self.rewrites[author].inc(0)
 
     def _create_flow(self, registry: CollectorRegistry) -> None:
         self._lag = Gauge(

@@ -49,6 +49,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON heal_agent_budget TO shw_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON heal_agent_call TO shw_service;
 GRANT SELECT, INSERT, UPDATE ON heal_rewrite TO shw_service;
 GRANT SELECT, INSERT, UPDATE ON heal_definition_watch TO shw_service;
+GRANT SELECT, INSERT, UPDATE ON heal_rewrite_rule TO shw_service;
 GRANT SELECT, INSERT ON deep_agent_workflows TO shw_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON heal_billing_event TO shw_service;
 GRANT EXECUTE ON FUNCTION shw_history() TO shw_service;

@@ -12,6 +12,7 @@ from consumer.cli.organisations import organisations
 from consumer.cli.pauses import add_pauses
 from consumer.cli.refused_commands import dlq, intake
 from consumer.cli.report import report_month
+from consumer.cli.rules import rules
 from consumer.cli.shadows import shadow
 from consumer.cli.show import add_show
 from consumer.cli.wallets import show_ledger, wallet
@@ -30,6 +31,7 @@ def add_groups(app: typer.Typer) -> None:
     app.add_typer(shadow, name="shadow")
     app.command("report")(report_month)
     app.command("bindings")(list_bindings)
+    app.add_typer(rules, name="rules")
     app.add_typer(wallet, name="wallet")
     app.add_typer(members, name="member")
     app.command("token")(make_token)

@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from consumer.catalog import Catalog, Catalogs
-from consumer.metrics import ApprovalEvent, EventOutcome, Metrics
+from consumer.metrics import ApprovalEvent, EventOutcome, Metrics, RewriteAuthor
 from consumer.model import (
     Ask,
     Diagnosed,
@@ -112,6 +112,9 @@ class Recording:
     def asked(self, asked: AskedPlan) -> None:
         """Count and log a plan that is asked for."""
         self.metrics.approvals[ApprovalEvent.ASKED].inc()
+        edits = asked.request.plan.get("edits")
+        if asked.request.strategy is StrategyName.WORKFLOW_REWRITE and isinstance(edits, dict):
+            self.metrics.rewrites[RewriteAuthor.RULE if "rule" in edits else RewriteAuthor.AGENT].inc()
         log.info(
             "approval_asked",
             failure_id=str(asked.failure_id),

@@ -12,6 +12,7 @@ from consumer.heal.auto_retry import AutoRetry
 from consumer.heal.billing_sync.book import NoBook
 from consumer.heal.billing_sync.strategy import BillingSync
 from consumer.heal.by_cause import ByCause
+from consumer.heal.deep_agent.learning import NOTHING_LEARNT
 from consumer.heal.deep_agent.ports import NO_DEFINITIONS, NOTHING_PROPOSED, Definitions, DefinitionWatches
 from consumer.heal.deep_agent.strategy import DeepAgent
 from consumer.heal.dependency_replacement.session import BindingBook, NoBindings
@@ -33,6 +34,7 @@ from consumer.store.agent_budget import StoredTokenBudgets
 from consumer.store.billing_events import StoredBillingBook
 from consumer.store.definitions import StoredRegistry
 from consumer.store.pool import Pool
+from consumer.store.rewrite_rules import StoredRules
 from consumer.store.rewrites import StoredRewrites
 from schemas.names import FailureType, StrategyName
 
@@ -89,6 +91,7 @@ async def installed_strategies(
                 redact=redact_json,
                 runners=runners,
                 definitions=NO_DEFINITIONS if records is None else stored_definitions(records, runners, watches),
+                learnt=NOTHING_LEARNT if records is None else StoredRules(records),
             )
         yield strategies
 

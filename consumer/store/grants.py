@@ -55,6 +55,7 @@ PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     "heal_agent_call": _ALL,
     "heal_rewrite": ("SELECT", "INSERT", "UPDATE"),
     "heal_definition_watch": ("SELECT", "INSERT", "UPDATE"),
+    "heal_rewrite_rule": ("SELECT", "INSERT", "UPDATE"),
     "deep_agent_workflows": ("SELECT", "INSERT"),
     "heal_billing_event": _ALL,
     "FUNCTION shw_history()": ("EXECUTE",),

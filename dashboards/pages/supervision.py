@@ -14,7 +14,10 @@ SUPERVISION: Final = Page(
             (
                 Panel(
                     title="Approvals, last 24 hours",
-                    queries=(Query(increase("shw_approvals_total", "24h", "event"), "{{event}}"),),
+                    queries=(
+                        Query(increase("shw_approvals_total", "24h", "event"), "{{event}}"),
+                        Query(increase("shw_rewrites_asked_total", "24h", "by"), "rewrites by {{by}}"),
+                    ),
                     do="asked grows and the others do not: nobody answers; shw failures --status awaiting_approval.",
                     runbook="approvals",
                 ),

@@ -8,13 +8,14 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final, assert_never
 
-from consumer.agent.answers import GivesUp, NeedInfo
+from consumer.agent.answers import GivesUp, NeedInfo, Patch
 from consumer.agent.prompts import prompt_version
 from consumer.agent.states import AgentEnd, AgentRun, Broke, Checked, Progress
 from consumer.agent.toolbox import Toolbox, Views
 from consumer.agent.wire import Spending, TokenLedger
 from consumer.catalog import AgentLimits
 from consumer.diagnose.fingerprint import fingerprint
+from consumer.heal.deep_agent.learning import NOTHING_LEARNT, LearntRules
 from consumer.heal.deep_agent.ports import NO_DEFINITIONS, Definitions, Rewrites
 from consumer.heal.deep_agent.rollback import DefinitionPlace
 from consumer.heal.deep_agent.rules import evidence_of, made_again
@@ -25,6 +26,7 @@ from consumer.heal.session import HealSession
 from consumer.heal.strategy import Redact
 from consumer.model import Json, JsonObject, NotHealed, Outcome, Refused
 from consumer.model.rewrite import Rewrite
+from consumer.model.rewrite_rule import RewriteRule
 from consumer.model.token_budget import TokenUse
 from consumer.outbound.calls import OutboundCalls
 from consumer.runners.contract import NO_RUNNERS, Runners
@@ -55,6 +57,7 @@ class RewriteTools:
     model: "Callable[[Spending], AbstractAsyncContextManager[Model]]"
     runners: Runners = NO_RUNNERS
     definitions: Definitions = NO_DEFINITIONS
+    learnt: LearntRules = NOTHING_LEARNT
 
 
 @dataclass(slots=True, kw_only=True)
@@ -104,6 +107,22 @@ class RewriteSession(HealSession):
         """Build the end of a rewrite that comes to nothing."""
         clean, _ = self.tools.redact(reason)
         return Refused(code=code, reason=str(clean)[:600], missing=missing, details=self.details)
+
+
+async def propose_by_rule(session: RewriteSession) -> Refused | None:
+    """Ask for the patch of a learnt rule; None where there is none, or code has something against it by now."""
+    failure = session.task.failure
+    mark = fingerprint(failure, StrategyName.WORKFLOW_REWRITE)
+    rule = await session.tools.learnt.in_force(failure.org_id, mark, failure.workflow_name)
+    if rule is None:
+        return None
+    learnt = rule.learnt
+    if found := await _judge(session, learnt.patch):
+        session.checked[-1] = {"rule": str(rule.id), "findings": [*found[:10]]}
+        return None
+    session.checked[-1] = {"rule": str(rule.id), "findings": []}
+    document = {"operations": [*learnt.patch], "hypothesis": learnt.hypothesis, "risk": learnt.risk}
+    return await _ask(session, Checked(patch=Patch.model_validate(document)), rule=rule)
 
 
 async def propose(session: RewriteSession, state: RewriteState) -> Outcome:
@@ -203,7 +222,7 @@ async def _outcome(session: RewriteSession, ended: AgentEnd) -> Outcome:
             assert_never(ended)
 
 
-async def _ask(session: RewriteSession, ended: Checked) -> Refused:
+async def _ask(session: RewriteSession, ended: Checked, rule: RewriteRule | None = None) -> Refused:
     """Keep a proven patch, and ask for exactly it."""
     task, patch = session.task, parse_patch(ended.patch.operations)
     proven = session.proven[digest([*ended.patch.operations])]
@@ -228,6 +247,8 @@ async def _ask(session: RewriteSession, ended: Checked) -> Refused:
         given, _ = session.tools.redact(dict(session.failing.input))
         again: list[Json] = [*made_again(session.config.definition, session.failing, session.limits)]
         told["canary"] = {"input": given, "made_again": again, "watched_for": str(session.policy.watch)}
+    if rule is not None:  # no model was asked
+        told |= {"rule": str(rule.id), "accepted_by": rule.accepted_by}
     await session.tools.rewrites.remember(
         Rewrite(
             attempt_id=task.attempt_id,

@@ -20,9 +20,10 @@ from consumer.heal.deep_agent.changes.rendering import planned_requests
 from consumer.heal.deep_agent.changes.sending import go_on, submit, too_long
 from consumer.heal.deep_agent.changes.session import ChangeSession
 from consumer.heal.deep_agent.changes.state import ChangeState
+from consumer.heal.deep_agent.learning import NOTHING_LEARNT, LearntRules
 from consumer.heal.deep_agent.places import canary_of, config_of, kept_canary, place_of, put_watched_back
 from consumer.heal.deep_agent.ports import NO_DEFINITIONS, Definitions, Rewrites
-from consumer.heal.deep_agent.proposing import RewriteSession, RewriteTools, propose, replayed
+from consumer.heal.deep_agent.proposing import RewriteSession, RewriteTools, propose, propose_by_rule, replayed
 from consumer.heal.deep_agent.state import CanaryState, RewriteState
 from consumer.heal.deep_agent.views import views_of
 from consumer.heal.kept import HealState, Kept, Suspended
@@ -78,6 +79,7 @@ class DeepAgent:
         model: "Callable[[Spending], AbstractAsyncContextManager[Model]]" = chat_model,
         runners: Runners = NO_RUNNERS,
         definitions: Definitions = NO_DEFINITIONS,
+        learnt: LearntRules = NOTHING_LEARNT,
     ) -> None:
         self._tools = RewriteTools(
             calls=calls,
@@ -87,6 +89,7 @@ class DeepAgent:
             model=model,
             runners=runners,
             definitions=definitions,
+            learnt=learnt,
         )
 
     @property
@@ -133,7 +136,7 @@ class DeepAgent:
         session = await self._session(task, gate)
         if isinstance(session, Refused | RetryLater):
             return session
-        return await self._approved(session) or await propose(session, RewriteState())
+        return await self._approved(session) or await propose_by_rule(session) or await propose(session, RewriteState())
 
     async def go_on(self, task: Task, gate: EffectGate, kept: Kept) -> Outcome | Suspended:
         """Go on with the agent's next state, a canary or a change request; calls that were lost are charged first."""

@@ -20,6 +20,7 @@ from consumer.demo.drift import COUNT as DRIFTING
 from consumer.demo.drift import EFFECTS as DRIFT_EFFECTS
 from consumer.demo.drift import FIX, DriftStanding, Found
 from consumer.demo.drift import NAME as DRIFT_NAME
+from consumer.demo.organisations import VOICES_AUD
 from consumer.demo.poison import Poison
 from consumer.demo.state import DemoFailure, Finished, Look, Output
 from consumer.demo.translations import StandIn
@@ -114,6 +115,7 @@ OUTPUT = Output(
     attempts=tuple(Finished(id=uuid5(f, "a"), failure_id=f, step=0, result="") for f in (TEXT, PAYOUT, INVOICE)),
     left_over=0,
     books=(Decimal("-0.5"), Decimal("219.5")),
+    voices=Decimal(VOICES_AUD),
     everything="rows",
     inputs=tuple(map(record, SENT)),
     results=(result(TEXT), STATUS, result(PAYOUT), result(PAYOUT), result(INVOICE), *BOUND, *HELD_BACK),
