@@ -51,6 +51,8 @@ HEADERS: Final = {
 """On every page: nothing but what this process serves is loaded, and nothing written in a page runs."""
 _SIGN_IN, _SIGN_OUT, _DESIGN, _STATIC, _FAILURES = "/sign-in", "/sign-out", "/design", "/console/", "/failures/"
 _FILES: Final = {"console.css": "text/css", "console.js": "text/javascript"}
+_STEP_DIGITS: Final = 10
+"""Of the largest step; a longer number is none."""
 _FEED_LINES: Final = 40
 _Page = Callable[[Request, User], Awaitable[Response]]
 
@@ -200,10 +202,11 @@ class ConsolePages:
 
     async def _answer(self, request: Request, user: User) -> Response:
         failure_id, form = _failure_id(request), await _form(request)
-        approves = form.get("answer") == "approve"
+        approves, step = form.get("answer") == "approve", form.get("step", "")
+        numbered = int(step) if step.isascii() and step.isdigit() and len(step) <= _STEP_DIGITS else None
         try:
             body = (PlanApprovalBody if approves else PlanAnswerBody).model_validate(
-                {"planHash": form.get("planHash"), "step": form.get("step"), "reason": form.get("reason", "").strip()}
+                {"planHash": form.get("planHash"), "step": numbered, "reason": form.get("reason", "").strip()}
             )
         except ValidationError:
             message = "Say why, in a few words: whoever looks later has to understand your answer. Nothing was changed."

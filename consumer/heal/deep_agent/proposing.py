@@ -226,29 +226,7 @@ async def _ask(session: RewriteSession, ended: Checked, rule: RewriteRule | None
     """Keep a proven patch, and ask for exactly it."""
     task, patch = session.task, parse_patch(ended.patch.operations)
     proven = session.proven[digest([*ended.patch.operations])]
-    operations: list[Json] = [*patch_json(patch)]
-    clean, _ = session.tools.redact(
-        {
-            "patch": operations,
-            "hypothesis": ended.patch.hypothesis,
-            "objections": ended.objections,
-        }
-    )
-    told: JsonObject = {
-        **(clean if isinstance(clean, dict) else {}),
-        "risk": ended.patch.risk,
-        "base": session.config.definition.digest,
-        "definition": proven.definition.digest,
-        "diff": digest(operations),
-        "good_runs": proven.good_runs,
-        "prompts": prompt_version(),
-    }
-    if session.has_canary:
-        given, _ = session.tools.redact(dict(session.failing.input))
-        again: list[Json] = [*made_again(session.config.definition, session.failing, session.limits)]
-        told["canary"] = {"input": given, "made_again": again, "watched_for": str(session.policy.watch)}
-    if rule is not None:  # no model was asked
-        told |= {"rule": str(rule.id), "accepted_by": rule.accepted_by}
+    told = _plan_of(session, ended, proven, rule)
     await session.tools.rewrites.remember(
         Rewrite(
             attempt_id=task.attempt_id,
@@ -275,6 +253,34 @@ async def _ask(session: RewriteSession, ended: Checked, rule: RewriteRule | None
         details=session.details,
         edits=told,
     )
+
+
+def _plan_of(session: RewriteSession, ended: Checked, proven: ProvenPatch, rule: RewriteRule | None) -> JsonObject:
+    """Return what a person is shown of a patch, and approves."""
+    operations: list[Json] = [*patch_json(parse_patch(ended.patch.operations))]
+    clean, _ = session.tools.redact(
+        {
+            "patch": operations,
+            "hypothesis": ended.patch.hypothesis,
+            "objections": ended.objections,
+        }
+    )
+    told: JsonObject = {
+        **(clean if isinstance(clean, dict) else {}),
+        "risk": ended.patch.risk,
+        "base": session.config.definition.digest,
+        "definition": proven.definition.digest,
+        "diff": digest(operations),
+        "good_runs": proven.good_runs,
+        "prompts": prompt_version(),
+    }
+    if session.has_canary:
+        given, _ = session.tools.redact(dict(session.failing.input))
+        again: list[Json] = [*made_again(session.config.definition, session.failing, session.limits)]
+        told["canary"] = {"input": given, "made_again": again, "watched_for": str(session.policy.watch)}
+    if rule is not None:  # no model was asked
+        told |= {"rule": str(rule.id), "accepted_by": rule.accepted_by}
+    return told
 
 
 def replayed(session: RewriteSession, rewrite: Rewrite) -> tuple[Json, ...]:
