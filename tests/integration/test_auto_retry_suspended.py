@@ -193,7 +193,7 @@ async def test_who_dies_in_the_second_call_leaves_a_doubt_that_its_heir_looks_in
     world.on(CHARGES, lambda n, _: Reply(status=500) if n == 1 else json_reply({"id": 17}, 201, after=1.0))
     world.on(CHARGE, lambda *_: json_reply({"id": 17}, 200 if len(world.calls(CHARGES)) > 1 else 404))
     await charge(place, world)
-    acts = {"at": "during", "nth": "2", "path": CHARGES, "signal": number.name, "window": "6", "suspends": "0.5"}
+    acts = {"at": "during", "nth": "2", "path": CHARGES, "signal": number.name, "window": "20", "suspends": "0.5"}
     async with process(place, tmp_path / "log", **acts) as struck:
         if number is signal.SIGKILL:
             assert await struck.ended() == -signal.SIGKILL, struck.last_lines

@@ -115,7 +115,7 @@ async def test_what_is_published_is_healed_listed_and_asked_for_again(
             assert [(one["id"], one["failure_type"]) for one in listed.json] == [(lost, "api_timeout")]
             table = await _shw("failures", "--status", "resolved", "--org", str(org), settings=settings)
             assert table.out.decode().splitlines()[0].startswith("id\tstatus\t")
-            assert f"{healed}\tresolved\tapi_timeout\torders.sync\t1" in table.out.decode()
+            assert f"{healed}\tresolved\tapi_timeout\torders.sync\t" in table.out.decode()
 
             attempts = await _shw("attempts", healed, "--json", settings=settings)
             assert [(one["step"], one["strategy"], one["result"]) for one in attempts.json] == [

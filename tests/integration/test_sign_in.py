@@ -175,13 +175,13 @@ REFUSALS: tuple[tuple[dict[str, Any], SignInRefusal], ...] = (
     ({"role": "service_role"}, SignInRefusal.ROLE),
     ({"role": None}, SignInRefusal.ROLE),
     ({"is_anonymous": True}, SignInRefusal.ANONYMOUS_USER),
-    ({"nbf": time.time() + 3600}, SignInRefusal.NOT_YET_VALID),
+    ({"nbf": time.time() + 86_400}, SignInRefusal.NOT_YET_VALID),
     ({"exp": time.time() - 60}, SignInRefusal.EXPIRED),
     ({"aud": "other"}, SignInRefusal.AUDIENCE),
     ({"iss": "https://elsewhere"}, SignInRefusal.ISSUER),
     ({"sub": "anna"}, SignInRefusal.CLAIMS),
     ({"exp": 1e20}, SignInRefusal.CLAIMS),
-    ({"exp": time.time() // 1 + 600.5}, SignInRefusal.CLAIMS),
+    ({"exp": time.time() // 1 + 86_400.5}, SignInRefusal.CLAIMS),
 )
 
 

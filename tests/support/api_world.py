@@ -125,9 +125,10 @@ async def serving(database: str, **settings: Any) -> AsyncIterator[World]:
     patient = dict.fromkeys(("header_timeout", "body_timeout", "request_timeout", "keep_alive"), BEYOND_PATIENCE)
     chosen: dict[str, Any] = {"jwt_secret": SecretStr(SECRET), "heal_wait": timedelta(seconds=5)} | patient | settings
     role = await documented_role(database)
+    times: dict[str, Any] = {"statement_timeout": BEYOND_PATIENCE, "connect_timeout": BEYOND_PATIENCE}
     async with (
-        open_pool(PostgresSettings(dsn=SecretStr(role), pool_size=5)) as limited,
-        open_pool(PostgresSettings(dsn=SecretStr(database), pool_size=4)) as pool,
+        open_pool(PostgresSettings(dsn=SecretStr(role), pool_size=5, **times)) as limited,
+        open_pool(PostgresSettings(dsn=SecretStr(database), pool_size=4, **times)) as pool,
     ):
         healer, metrics = Healer(), Metrics(CollectorRegistry())
         app = create_api(

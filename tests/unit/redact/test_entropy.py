@@ -20,6 +20,11 @@ HEX, B62 = "0123456789abcdef", string.ascii_letters + string.digits
 CHANCE = random.Random(7)
 
 
+@pytest.fixture(autouse=True)
+def _same_draws_alone_and_among_others() -> None:
+    CHANCE.seed(7)
+
+
 def drawn(alphabet: str, size: int) -> str:
     return "".join(CHANCE.choice(alphabet) for _ in range(size))
 
