@@ -7,8 +7,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTHONS := python3.11 python3 python3.12 python3.13 python3.14
 ARGS ?=
-# Most tests wait for something most of the time: three for each of two cores.
-WORKERS ?= 6
+# Many tests wait for something most of the time: two for each of two cores. With three some wait for a processor.
+WORKERS ?= 4
 PARALLEL := -n $(WORKERS) --dist worksteal
 # What an environment may forbid: without it every process of every test compiles the service anew.
 unexport PYTHONDONTWRITEBYTECODE
