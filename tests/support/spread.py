@@ -19,6 +19,8 @@ SLOW: Final = frozenset({
     "crash/test_suspended_restarts.py",
     "integration/test_api_beside_heals.py",
     "integration/test_approved_changes.py",
+    "integration/test_cli_doctor.py",
+    "integration/test_definitions_in_force.py",
     "integration/test_demo.py",
     "integration/test_dependency_replacement.py",
     "integration/test_local_stack.py",
