@@ -254,7 +254,7 @@ async def test_six_who_list_large_pages_do_not_hold_up_the_loop(world: World) ->
     async def list_some(client: httpx.AsyncClient, path: str) -> None:
         for _ in range(3):
             response = await client.get(path)
-            assert response.status_code == 200
+            assert response.status_code == 200, response.text
             assert "abc1" not in response.text
 
     paths = ["/api/healing/failures?limit=100"] * 5 + [f"/api/healing/failures/{large}"]

@@ -94,7 +94,7 @@ async def _is_committed(place: Site, offset: int) -> bool:
 async def test_a_machine_that_starts_no_worker_loses_nothing_and_writes_no_letter(
     embedded_place: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = embedded_place
+    place = embedded_place.changed(intake={"record_budget": BEYOND_PATIENCE})
     org = await place.organisation()
     tried = 0
     start = WorkerPool._start  # noqa: SLF001 - what forks
