@@ -30,6 +30,7 @@ from consumer.results.bindings import binding_message
 from consumer.results.events import Outlet
 from consumer.store import bindings as store
 from consumer.store.pool import Pool
+from consumer.store.waiters import wake_for_room
 from schemas.dependency_binding import BindingState
 from schemas.names import StrategyName
 
@@ -68,7 +69,10 @@ class BindingRecords:
         """Read all bindings anew, where the catalog declares any dependency, and wake whom no change has woken."""
         if any(policy.replaceable for policy in self.catalogs.current.workflows):
             self._copy = dict(await store.load_bindings(self.pool))
-            if await store.wake_past_trials(self.pool):
+            # A change wakes all that wait by then. Whoever plans by a copy from before it comes to wait later.
+            trials = await store.trials_over(self.pool)
+            over: dict[str, int] = {binding_scope(*key): WOKEN_AT_ONCE for key in trials}
+            if over and await wake_for_room(self.pool, over):
                 self.wake.set()
             bound = sum(one.state is not BindingState.FIRST for one in self._copy.values())
             self.metrics.bindings_held.set(bound)

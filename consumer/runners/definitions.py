@@ -48,6 +48,10 @@ class WorkflowRef:
     org_id: str
     workflow_name: str
 
+    def run_to_be(self, key: str) -> RunRef:
+        """Return the run that is started under a key, before the engine has a name of its own for it."""
+        return RunRef(org_id=self.org_id, workflow_name=self.workflow_name, run_id=key)
+
 
 @value(frozen=True, slots=True, kw_only=True)
 class StoredDefinition:

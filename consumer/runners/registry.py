@@ -62,7 +62,7 @@ class RegistryDefinitions:
 
     def refusal(self, of: WorkflowRef, policy: WorkflowPolicy) -> str | None:
         """Return why its engine starts no run of a definition, or None."""
-        order = StartRun(run=_run_to_be(of, "key"), definition={}, replaces="version", given={})
+        order = StartRun(run=of.run_to_be("key"), definition={}, replaces="version", given={})
         return self._runner.refusal(order, policy)
 
     def effect(self) -> Effect:
@@ -106,7 +106,7 @@ class RegistryDefinitions:
         """Have the engine run the document's definition; the registry stays as it is."""
         definition = new.document.get("definition")
         order = StartRun(
-            run=_run_to_be(of, key),
+            run=of.run_to_be(key),
             definition=definition if isinstance(definition, dict) else {},
             replaces=new.replaces,
             given=dict(given),
@@ -136,7 +136,3 @@ class RegistryDefinitions:
 
 def _org(of: WorkflowRef) -> OrgId:
     return OrgId(UUID(of.org_id))
-
-
-def _run_to_be(of: WorkflowRef, key: str) -> RunRef:
-    return RunRef(org_id=of.org_id, workflow_name=of.workflow_name, run_id=key)

@@ -103,15 +103,9 @@ SELECT b.dependency, coalesce(sum(b.strikes) FILTER (WHERE b.org_id = $1), 0)::i
   FROM heal_breaker b WHERE b.dependency = ANY($2::text[]) GROUP BY b.dependency
 """
 
-# By the gate's text as `binding_scope` makes it.
-_WAKE_PAST_TRIALS = """
-UPDATE workflow_failures SET due_at = clock_timestamp(), waits_on = NULL
- WHERE id IN (
-  SELECT w.id FROM heal_binding b CROSS JOIN LATERAL (
-    SELECT f.id FROM workflow_failures f WHERE f.waits_on = b.org_id::text || ':dependency:' || b.dependency
-     ORDER BY f.due_at LIMIT 4096 FOR UPDATE SKIP LOCKED
-  ) AS w WHERE b.state IN ('whole', 'returning') AND b.lease_until > clock_timestamp())
-RETURNING id
+_TRIALS_OVER = """
+SELECT b.org_id, b.dependency FROM heal_binding b
+ WHERE b.state IN ('whole', 'returning') AND b.lease_until > clock_timestamp()
 """
 
 
@@ -159,13 +153,10 @@ async def change_binding(
     return before, after, len(woken)
 
 
-async def wake_past_trials(pool: Pool) -> int:
-    """Make due what waits for its turn in a trial that is over; returns how many.
-
-    A change wakes all that wait by then. Whoever plans by a copy from before it comes to wait later.
-    """
+async def trials_over(pool: Pool) -> list[BindingKey]:
+    """Return the bindings that hold, and whose candidate is on trial no more."""
     with translated():
-        return len(await pool.fetch(_WAKE_PAST_TRIALS))
+        return [_key(row) for row in await pool.fetch(_TRIALS_OVER)]
 
 
 async def load_bindings(pool: Pool) -> Bindings:

@@ -33,7 +33,7 @@ class ConductorDefinitions:
 
     def refusal(self, of: WorkflowRef, policy: WorkflowPolicy) -> str | None:
         """Return why no run can be started there, or None."""
-        order = StartRun(run=_run_to_be(of, "key"), definition={}, replaces="1", given={})
+        order = StartRun(run=of.run_to_be("key"), definition={}, replaces="1", given={})
         return self._engine.refusal(order, policy)
 
     def effect(self) -> Effect:
@@ -55,7 +55,7 @@ class ConductorDefinitions:
         self, of: WorkflowRef, policy: WorkflowPolicy, *, invariants: Sequence[Invariant], within: timedelta
     ) -> StoredDefinition | LookFailed:
         """Query the last version."""
-        found = await self._engine.definition(_run_to_be(of, "none"), policy, within=within)
+        found = await self._engine.definition(of.run_to_be("none"), policy, within=within)
         if isinstance(found, LookFailed):
             return found
         try:
@@ -75,7 +75,7 @@ class ConductorDefinitions:
         within: timedelta,
     ) -> OrderResult:
         """Start a run that carries the document; nothing is registered."""
-        run = _run_to_be(of, key)
+        run = of.run_to_be(key)
         order = StartRun(run=run, definition=new.document, replaces=new.replaces, given=dict(given))
         return await self._engine.give(order, policy, key=key, within=within)
 
@@ -91,7 +91,7 @@ class ConductorDefinitions:
         self, of: WorkflowRef, new: NewVersion, policy: WorkflowPolicy, *, key: str, within: timedelta
     ) -> ReplaceResult:
         """Register the document as the version after the one that it replaces, where that is the last one."""
-        order = ReplaceDefinition(run=_run_to_be(of, key), definition=new.document, replaces=new.replaces)
+        order = ReplaceDefinition(run=of.run_to_be(key), definition=new.document, replaces=new.replaces)
         given = await self._engine.give(order, policy, key=key, within=within)
         match given:
             case Accepted():
@@ -100,7 +100,3 @@ class ConductorDefinitions:
                 return given
             case _:
                 assert_never(given)
-
-
-def _run_to_be(of: WorkflowRef, key: str) -> RunRef:
-    return RunRef(org_id=of.org_id, workflow_name=of.workflow_name, run_id=key)
