@@ -1,17 +1,26 @@
 """Commands for many failures at once: a bulk freezes its ids, shows what it would cost, and runs at a rate."""
 
-from typing import Annotated, Final, Literal
+from datetime import datetime
+from typing import Annotated, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from schemas.command_base import AnyOrder
 from schemas.heal_result import Aud, Published
 from schemas.names import BulkAction, BulkState, Code, CommandName, CommandOutcome, FailureType, Result, Status
+from schemas.reason import PlaceName
 from schemas.rfc3339 import Time
 
 BULK_PROGRESS_TYPE: Final = "workflow.bulk_progress.v1"
 MOST_OF_A_BULK: Final = 100_000
+
+
+def check_span(since: datetime | None, before: datetime | None) -> None:
+    """Raise PydanticCustomError where nothing lies between two times: such a filter finds nothing."""
+    if since is not None and before is not None and since >= before:
+        raise PydanticCustomError("no_time", "`before` is not later than `since`: no failure was detected in between")
 
 
 class BulkFilter(BaseModel):
@@ -19,22 +28,28 @@ class BulkFilter(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    workflow_name: str | None = Field(default=None, max_length=512, description="Of this workflow; null: of all.")
+    workflow_name: PlaceName | None = Field(default=None, description="Of this workflow; null: of all.")
     failure_type: FailureType | None = Field(default=None, description="Diagnosed as this; null: as anything.")
     code: Code | None = Field(default=None, description="Whose last attempt has this code; null: whatever it has.")
     fingerprint: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")] | None = Field(
         default=None, description="Of this cause, as `shw failures --top --json` names it; null: of any."
     )
-    target: str | None = Field(
-        default=None, max_length=512, description="Whose dependency has this name, or whose call this host; null: any."
+    target: PlaceName | None = Field(
+        default=None, description="Whose dependency has this name, or whose call this host; null: any."
     )
     statuses: tuple[Status, ...] = Field(
         default=(Status.PENDING, Status.DEFERRED, Status.AWAITING_APPROVAL, Status.NEEDS_PERSON),
+        min_length=1,
         max_length=len(Status),
         description="Standing so; not given: all that are open.",
     )
     detected_since: Time | None = Field(default=None, description="Detected then or later; null: at any time.")
     detected_before: Time | None = Field(default=None, description="Detected earlier; null: at any time.")
+
+    @model_validator(mode="after")
+    def _spans_some_time(self) -> Self:
+        check_span(self.detected_since, self.detected_before)
+        return self
 
 
 class Bulk(AnyOrder):

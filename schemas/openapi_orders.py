@@ -68,7 +68,7 @@ def order_schemas() -> Json:
         "code": nullable(words(Code)),
         "fingerprint": nullable(TEXT | {"pattern": "^[0-9a-f]{12}$"}),
         "target": name,
-        "statuses": nullable({"type": "array", "items": words(Status), "maxItems": len(Status)}),
+        "statuses": nullable({"type": "array", "items": words(Status), "minItems": 1, "maxItems": len(Status)}),
         "detectedSince": nullable(moment),
         "detectedBefore": nullable(moment),
     }

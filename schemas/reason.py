@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 LONGEST: Final = 4096
 IN_WORDS: Final = "say why, in words: it is kept, and told to the subscribers"
+BLANK_NAME: Final = "a blank name names nothing: leave it out, or name one"
 _UNSEEN: Final = frozenset("ZCM")
 """First letters of the categories of separators, of controls and what is formatted or unassigned, and of marks."""
 _FILLERS: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800")
@@ -41,8 +42,10 @@ def checked_name(text: str) -> str:
 def checked_place(text: str | None) -> str | None:
     """Return a name that limits a reach or a filter; raises where nothing of it is seen: it would reach nothing."""
     if text is not None and is_blank(text):
-        raise PydanticCustomError("blank", "a blank name names nothing: leave it out, or name one")
+        raise PydanticCustomError("blank", BLANK_NAME)
     return text
 
 
+PlaceName: TypeAlias = Annotated[str, Field(min_length=1, max_length=512), AfterValidator(checked_place)]
+"""What limits a reach or a filter: the name of a workflow, a dependency, a target."""
 Reason: TypeAlias = Annotated[str, Field(min_length=1, max_length=LONGEST), AfterValidator(checked_words)]

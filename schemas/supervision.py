@@ -12,6 +12,7 @@ from schemas.edit import Edit
 from schemas.errors import EnvelopeError
 from schemas.heal_result import Published, Sha256
 from schemas.names import CommandName, CommandOutcome, FailureType, PoisonReason, RunStatus, StrategyName
+from schemas.reason import PlaceName
 from schemas.rfc3339 import Time
 
 COMMAND_TYPE: Final = "workflow.heal_command.v1"
@@ -75,12 +76,11 @@ class DidNotHappen(_OneFailure):
 
 class _Reach(AnyOrder):
     org_id: UUID | None = Field(default=None, description="Within this organisation only; null: in all.")
-    workflow_name: str | None = Field(default=None, max_length=512, description="This workflow only; null: all.")
+    workflow_name: PlaceName | None = Field(default=None, description="This workflow only; null: all.")
     failure_type: FailureType | None = Field(default=None, description="This failure type only; null: all.")
     strategy: StrategyName | None = Field(default=None, description="This strategy only; null: all.")
-    dependency: str | None = Field(
+    dependency: PlaceName | None = Field(
         default=None,
-        max_length=512,
         description="Heals that call this only, as `https://api.example.com:443`; null: all.",
     )
 

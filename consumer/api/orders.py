@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 from fastapi import APIRouter, Depends
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, model_validator
 from pydantic.alias_generators import to_camel
 
 from consumer.api.errors import ApiError
@@ -21,17 +21,16 @@ from consumer.model.command import Executed
 from consumer.store import reports
 from consumer.store.bulk import bulk_state, bulks
 from consumer.store.pool import Connection
-from schemas.bulk import Bulk, BulkFilter, BulkStart, BulkStop
+from schemas.bulk import Bulk, BulkFilter, BulkStart, BulkStop, check_span
 from schemas.edit import Edit
 from schemas.names import BulkAction, Code, CommandOutcome, FailureType, Status
-from schemas.reason import Reason, checked_place
+from schemas.reason import PlaceName, Reason
 from schemas.supervision import AnyCommand
 
 log = structlog.get_logger(__name__)
 
 Obey: TypeAlias = Callable[[Connection, AnyCommand], Awaitable[Executed]]
 """Carries out a command of a user in the transaction, records it, and has it answered to the subscribers."""
-Name = Annotated[str, Field(min_length=1, max_length=512), AfterValidator(checked_place)]
 
 
 class _CamelCase(BaseModel):
@@ -56,14 +55,19 @@ class EditBody(_CamelCase):
 class FilterBody(_CamelCase):
     """Which failures."""
 
-    workflow_name: Name | None = None
+    workflow_name: PlaceName | None = None
     failure_type: FailureType | None = None
     code: Code | None = None
     fingerprint: Annotated[str | None, Field(pattern=r"^[0-9a-f]{12}$")] = None
-    target: Name | None = None
-    statuses: Annotated[tuple[Status, ...] | None, Field(max_length=len(Status))] = None
+    target: PlaceName | None = None
+    statuses: Annotated[tuple[Status, ...] | None, Field(min_length=1, max_length=len(Status))] = None
     detected_since: AwareDatetime | None = None
     detected_before: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _spans_some_time(self) -> Self:
+        check_span(self.detected_since, self.detected_before)
+        return self
 
 
 class BulkBody(_CamelCase):

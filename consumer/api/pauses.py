@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from consumer.api.errors import ApiError
 from consumer.api.healing import HealingEndpoints, signed_in
@@ -19,10 +19,9 @@ from consumer.model.pause import NO_ORIGIN, HealingPause, PauseReach, PauseReque
 from consumer.store import reports
 from consumer.store.pauses import MOST_OF_AN_ORGANISATION, PauseMade, TellPause, listed, pause, resume
 from schemas.names import FailureType, StrategyName
-from schemas.reason import Reason, checked_place
+from schemas.reason import PlaceName, Reason
 
 LISTED: Final = 100
-Name = Annotated[str, Field(min_length=1, max_length=512), AfterValidator(checked_place)]
 
 
 class _Body(BaseModel):
@@ -33,10 +32,10 @@ class PauseBody(_Body):
     """What is to be held, of one organisation, why, and from when until when."""
 
     org_id: Annotated[UUID, Field(alias="orgId")]
-    workflow_name: Annotated[Name | None, Field(alias="workflowName")] = None
+    workflow_name: Annotated[PlaceName | None, Field(alias="workflowName")] = None
     failure_type: Annotated[FailureType | None, Field(alias="failureType")] = None
     strategy: StrategyName | None = None
-    dependency: Name | None = None
+    dependency: PlaceName | None = None
     reason: Reason
     starts_at: Annotated[AwareDatetime | None, Field(alias="startsAt")] = None
     ends_at: Annotated[AwareDatetime | None, Field(alias="endsAt")] = None

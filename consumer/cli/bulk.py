@@ -11,11 +11,12 @@ from uuid import UUID
 import typer
 
 from consumer.cli.exits import ExitCode, say
-from consumer.cli.options import TIMES, AsJson, By, FailureArgument, Reason, Remark, Wide, end, since_of
+from consumer.cli.options import TIMES, AsJson, By, FailureArgument, Reason, Remark, Wide, end, named, since_of
 from schemas.names import BulkAction, Code, FailureType, Status
 
 if TYPE_CHECKING:
     from consumer.model.bulk import BulkStatus
+    from schemas.bulk import BulkFilter
 
 bulk: Final = typer.Typer(
     help="Many failures at once: freeze what a filter finds, look at it, do it.", no_args_is_help=True
@@ -48,11 +49,11 @@ def preview(  # noqa: PLR0913, PLR0917 - options, each by its name
     action: Annotated[BulkAction, typer.Option(help="What is done to each.")],
     reason: Reason,
     org: Annotated[UUID | None, typer.Option(metavar="ID", help="Of this organisation only.")] = None,
-    workflow: Annotated[str | None, typer.Option(help="Of this workflow only.")] = None,
+    workflow: Annotated[str | None, typer.Option(help="Of this workflow only.", callback=named)] = None,
     failure_type: Annotated[FailureType | None, typer.Option("--type", help="Of this type only.")] = None,
     code: Annotated[Code | None, typer.Option(help="Whose last attempt has this code.")] = None,
     cause: Annotated[str | None, typer.Option(help="Of this cause: as `shw failures --top` names it.")] = None,
-    target: Annotated[str | None, typer.Option(help="Whose dependency or host this is.")] = None,
+    target: Annotated[str | None, typer.Option(help="Whose dependency or host this is.", callback=named)] = None,
     status: Annotated[list[Status] | None, typer.Option(help="Standing so. Default: all that are open.")] = None,
     since: Annotated[str | None, typer.Option(metavar="TIME", help=f"Detected then or later: {TIMES}.")] = None,
     before: Annotated[str | None, typer.Option(metavar="TIME", help=f"Detected earlier: {TIMES}.")] = None,
@@ -60,7 +61,7 @@ def preview(  # noqa: PLR0913, PLR0917 - options, each by its name
     by: By = None,
 ) -> None:
     """Freeze what a filter finds now: how many, and what a heal of each may cost. Nothing is done yet."""
-    from schemas.bulk import Bulk, BulkFilter
+    from schemas.bulk import Bulk
 
     wanted: dict[str, Any] = {
         "workflow_name": workflow,
@@ -69,11 +70,10 @@ def preview(  # noqa: PLR0913, PLR0917 - options, each by its name
         "fingerprint": cause,
         "target": target,
         "statuses": tuple(status) if status else None,
-        "detected_since": since_of(since) if since else None,
-        "detected_before": since_of(before, "--before") if before else None,
+        "detected_since": since_of(since) if since is not None else None,
+        "detected_before": since_of(before, "--before") if before is not None else None,
     }
-    given = BulkFilter(**{name: value for name, value in wanted.items() if value is not None})
-    command = Bulk(org_id=org, action=action, filter=given, rate=rate, issued_by=_who(by), reason=reason)
+    command = Bulk(org_id=org, action=action, filter=_filter_of(wanted), rate=rate, issued_by=_who(by), reason=reason)
     end(asyncio.run(_preview(command)))
 
 
@@ -135,6 +135,20 @@ def edit_step(
         raise typer.BadParameter(f"{given} is no JSON: {error}") from None
     name = "payload" if payload is not None else "body"
     end(asyncio.run(_edit(failure_id, {name: value}, did_not_happen=did_not_happen, reason=reason, by=_who(by))))
+
+
+def _filter_of(wanted: dict[str, Any]) -> "BulkFilter":
+    from pydantic import ValidationError
+
+    from schemas.bulk import BulkFilter
+
+    try:
+        return BulkFilter(**{name: value for name, value in wanted.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        options = {"workflow_name": "--workflow", "fingerprint": "--cause", "target": "--target"}
+        option = options.get(str(first["loc"][0])) if first["loc"] else "--since and --before"
+        raise typer.BadParameter(f"{option}: {first['msg']}") from None
 
 
 def _who(by: str | None) -> str:

@@ -12,7 +12,7 @@ import typer
 
 from consumer.cli.exits import ExitCode, say
 from consumer.cli.tables import WIDE
-from schemas.reason import IN_WORDS, is_blank
+from schemas.reason import BLANK_NAME, IN_WORDS, is_blank
 from schemas.rfc3339 import parse_time
 
 TIMES: Final = "1h or 7d before now, 2026-11-29, 2026-11-29T03:00 (UTC), or RFC 3339"
@@ -33,6 +33,13 @@ def _somebody(name: str | None) -> str | None:
     if name is not None and is_blank(name):
         raise typer.BadParameter("say who, in words: without it, it is your login name")
     return name
+
+
+def named(text: str | None) -> str | None:
+    """Return a name that limits a reach or a filter; one of which nothing is seen reaches nothing, and is refused."""
+    if text is not None and is_blank(text):
+        raise typer.BadParameter(BLANK_NAME)
+    return text
 
 
 Reason = Annotated[str, typer.Option(help="Why, in words; kept, and told to the subscribers.", callback=_in_words)]
@@ -123,7 +130,7 @@ def span_of(option: str, text: str) -> timedelta:
 
 def since_of(text: str | None, option: str = "--since") -> datetime:
     """Parse a span (`7d`, `12h`, `30m`, `90s`) before now, or a time; the default is seven days."""
-    if (span := _SPAN.fullmatch(text or "7d")) is None:
+    if (span := _SPAN.fullmatch("7d" if text is None else text)) is None:
         return time_of(option, text or "", or_else="a span before now such as 12h or 7d")
     return datetime.now(UTC) - timedelta(**{_UNITS[span["unit"]]: int(span["number"])})
 

@@ -11,7 +11,7 @@ from uuid import UUID
 import typer
 
 from consumer.cli.exits import ExitCode, say
-from consumer.cli.options import AsJson, By, Reason, Wide, end, span_of, time_of
+from consumer.cli.options import AsJson, By, Reason, Wide, end, named, span_of, time_of
 from schemas.names import FailureType, StrategyName
 
 if TYPE_CHECKING:
@@ -23,11 +23,14 @@ _COLUMNS: Final = ("id", "state", "reach", "from", "until", "held", "by", "reaso
 
 Fleet = Annotated[bool, typer.Option("--fleet", help="Everything. Else name at least one of the others.")]
 Organisation = Annotated[UUID | None, typer.Option("--org", metavar="ID", help="This organisation only.")]
-Workflow = Annotated[str | None, typer.Option(help="This workflow only: a name, or a pattern with * and ?.")]
+Workflow = Annotated[
+    str | None, typer.Option(help="This workflow only: a name, or a pattern with * and ?.", callback=named)
+]
 Type = Annotated[FailureType | None, typer.Option("--type", help="This failure type only.")]
 Strategy = Annotated[StrategyName | None, typer.Option(help="Heals by this strategy only.")]
 Dependency = Annotated[
-    str | None, typer.Option(metavar="ORIGIN", help="Heals that call this only: https://api.example.com:443.")
+    str | None,
+    typer.Option(metavar="ORIGIN", help="Heals that call this only: https://api.example.com:443.", callback=named),
 ]
 
 
@@ -116,8 +119,6 @@ def _reach(
     from consumer.model import OrgId
     from consumer.model.pause import PauseReach
 
-    if workflow == "" or dependency == "":
-        raise typer.BadParameter("--workflow and --dependency name something: an empty name holds nothing")
     reach = PauseReach(
         org_id=OrgId(org) if org is not None else None,
         workflow_name=workflow,

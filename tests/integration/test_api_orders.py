@@ -41,6 +41,29 @@ async def test_a_reason_of_which_nothing_is_seen_is_refused_whatever_is_asked_fo
         assert "say why" in refused.text, path
 
 
+@pytest.mark.parametrize(
+    ("wanted", "why"),
+    [
+        ({"statuses": []}, "at least 1 item"),
+        (
+            {"detectedSince": "2026-11-02T00:00:00Z", "detectedBefore": "2026-11-01T00:00:00Z"},
+            "no failure was detected",
+        ),
+        ({"detectedSince": "2026-11-02T01:00:00+01:00", "detectedBefore": "2026-11-02T00:00:00Z"}, "not later than"),
+        ({"workflowName": "  "}, "a blank name"),
+        ({"target": "\u200b"}, "a blank name"),
+        ({"target": ""}, "at least 1 character"),
+    ],
+    ids=repr,
+)
+async def test_a_filter_that_can_find_nothing_freezes_no_bulk(world: World, wanted: dict[str, Any], why: str) -> None:
+    refused = await world.ask("POST", "/api/healing/bulks", json=bulk(world, filter=wanted))
+    assert error_of(refused) == (422, "invalid_request")
+    assert "body.filter" in refused.text
+    assert why in refused.text
+    assert await world.pool.fetchval("SELECT count(*) FROM heal_bulk") == 0
+
+
 @pytest.mark.parametrize("person", LEADERS)
 async def test_who_leads_freezes_starts_and_stops_within_the_organisation(world: World, person: str) -> None:
     mine = await world.failure("mine", status="given_up", due_at=None)

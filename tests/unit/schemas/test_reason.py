@@ -1,4 +1,4 @@
-"""A reason of which nothing is seen is none, whatever it is made of."""
+"""A reason or a name of which nothing is seen is none, whatever it is made of."""
 
 from uuid import UUID
 
@@ -38,3 +38,33 @@ def test_a_command_whose_words_are_blank_is_refused_by_the_field(field: str) -> 
     assert decode_command(said).reason == ""
     with pytest.raises(EnvelopeError, match=f"data.{field}: .*in words"):
         decode_command(said | {field: "\u200b "})
+
+
+@pytest.mark.parametrize("blank", ["", "  ", "\u200b"], ids=["empty", "white space", "zero width"])
+@pytest.mark.parametrize("field", ["workflow_name", "strategy", "dependency", "failure_type"])
+@pytest.mark.parametrize("command", ["pause", "resume"])
+def test_a_blank_name_is_no_reach(command: str, field: str, blank: str) -> None:
+    with pytest.raises(EnvelopeError, match=f"data.{field}: "):
+        decode_command({"command": command, "issued_by": "maos", field: blank})
+
+
+LATER, EARLIER = "2026-11-02T00:00:00Z", "2026-11-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "where"),
+    [
+        ({"statuses": []}, r"data.filter.statuses: .*at least 1"),
+        ({"detected_since": LATER, "detected_before": EARLIER}, "data.filter: .*no failure was detected in between"),
+        ({"detected_since": LATER, "detected_before": LATER}, "data.filter: .*not later than"),
+        ({"workflow_name": "  "}, "data.filter.workflow_name: a blank name"),
+        ({"target": "\u200b"}, "data.filter.target: a blank name"),
+        ({"target": ""}, "data.filter.target: "),
+    ],
+    ids=repr,
+)
+def test_a_filter_that_can_find_nothing_is_refused_by_its_place(wanted: dict[str, object], where: str) -> None:
+    said = {"command": "bulk", "issued_by": "maos", "action": "heal"}
+    decode_command(said | {"filter": {"detected_since": EARLIER, "detected_before": LATER, "workflow_name": "w"}})
+    with pytest.raises(EnvelopeError, match=where):
+        decode_command(said | {"filter": wanted})
