@@ -6,6 +6,7 @@ import sys
 from contextlib import ExitStack
 from enum import StrEnum
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Final
 from uuid import UUID
@@ -80,6 +81,24 @@ def dev() -> None:
     from consumer.demo.dev import run_dev
 
     raise typer.Exit(run_dev())
+
+
+@app.command()
+def console(
+    demo: Annotated[bool, typer.Option("--demo", help="Over the demo's failures, in a small world here.")] = False,
+) -> None:
+    """Open the console over the demo's failures until Ctrl-C, and print its address; needs the extra `console`."""
+    from consumer.demo.dev import run_dev
+    from consumer.errors import ConfigError
+
+    if not demo:
+        raise ConfigError(
+            "the console of a running service is at `/` of its API, beside /api/healing; shw console --demo opens one "
+            "over the demo's failures"
+        )
+    if find_spec("jinja2") is None:
+        raise ConfigError("the console needs the extra that renders it: pip install 'self-healing-workflows[console]'")
+    raise typer.Exit(run_dev(is_for_console=True))
 
 
 @app.command()

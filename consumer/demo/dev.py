@@ -1,4 +1,7 @@
-"""`shw dev`: the demo's stack and world with a running consumer, until Ctrl-C, and how to reach each part."""
+"""`shw dev`: the demo's stack and world with a running consumer, until Ctrl-C, and how to reach each part.
+
+`shw console --demo` is the same under a shorter text: the address of the console, and what signs in there.
+"""
 
 import asyncio
 import fcntl
@@ -17,11 +20,14 @@ from uuid import UUID
 from pydantic import SecretStr
 
 from consumer.api.development_tokens import sign_token
+from consumer.demo.assets import asset_cases
 from consumer.demo.cases import Case, Wave, demo_cases
 from consumer.demo.consumer_process import ConsumerProcess, run_consumer
 from consumer.demo.merged_catalog import merged_catalog
 from consumer.demo.publish import lose_an_answer, open_inbound
+from consumer.demo.refunds import refund_cases
 from consumer.demo.stage import Stage, run_place
+from consumer.demo.stalls import stall_cases
 from consumer.demo.state import DemoFailure, read_standings
 from consumer.errors import ConfigError
 from consumer.local.broker import BrokerKind
@@ -42,14 +48,14 @@ ORGANISATION: Final = UUID("6f1d2c3b-4a59-4e87-9c60-1b2a3c4d5e6f")
 """The organisation of README's examples, which pays here at each start."""
 
 
-def run_dev(local: Path = LOCAL) -> int:
+def run_dev(local: Path = LOCAL, *, is_for_console: bool = False) -> int:
     """Run until Ctrl-C or SIGTERM, then return 0 with nothing left running; 1 when the consumer exited by itself.
 
     The broker is the one that BROKER names (kafka, embedded, or by default auto: Apache Kafka where it can run).
     CATALOG names a catalog whose entries come before the demo's, and which is read again when it changes. The data last
-    as long as it runs; the addresses are in `dev.env` in `local` meanwhile.
+    as long as it runs; the addresses are in `dev.env` in `local` meanwhile. For the console nothing else is printed.
     """
-    return run_in_foreground(lambda: _dev(Files(local=local)), interrupted=0)
+    return run_in_foreground(lambda: _dev(Files(local=local), is_for_console=is_for_console), interrupted=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,14 +95,14 @@ class Files:
         return self.home / "failure.json"
 
 
-async def _dev(files: Files) -> int:
+async def _dev(files: Files, *, is_for_console: bool) -> int:
     _refuse_settings(os.environ)
     mine = _own_catalog(os.environ)
     with _running_alone(files):
-        return await _run(files, mine)
+        return await _run(files, mine, is_for_console=is_for_console)
 
 
-async def _run(files: Files, mine: "OwnCatalog | None") -> int:
+async def _run(files: Files, mine: "OwnCatalog | None", *, is_for_console: bool) -> int:
     secret = secrets.token_urlsafe(32)
     text = "" if mine is None else mine.read()
     async with run_place(files.home, otherwise=BrokerChoice.AUTO, paying=ORGANISATION, mine=text) as place:
@@ -106,9 +112,12 @@ async def _run(files: Files, mine: "OwnCatalog | None") -> int:
             token = sign_token(ApiSettings(jwt_secret=SecretStr(secret)), place.organisations.owner, TOKEN_LIFE)
             told = {**settings, "SHW_API__PORT": str(process.port), "TOKEN": token}
             async with _environment_file(told, place, files):
-                sys.stdout.write(addresses(place, process, files, failure_id))
+                if is_for_console:
+                    sys.stdout.write(console_address(process, token))
+                else:
+                    sys.stdout.write(addresses(place, process, files, failure_id))
                 sys.stdout.flush()
-                return await _tell_until_exit(process, place, mine, files)
+                return await _tell_until_exit(process, place, mine, files, is_quiet=is_for_console)
 
 
 def _refuse_settings(environment: Mapping[str, str]) -> None:
@@ -179,6 +188,7 @@ def addresses(place: Stage, process: ConsumerProcess, files: Files, failure_id: 
     return f"""
 Kafka     {kafka}
 Postgres  {place.stack.dsn}
+Console   {api}/   (sign in with TOKEN)
 API       {api}/api/healing   (metrics {api}/metrics, health {api}/healthz and {api}/readyz)
 log       {_relative(process.log)}
 
@@ -199,6 +209,18 @@ Ctrl-C ends everything. Below: a line for each failure, whenever it stands elsew
 """
 
 
+def console_address(process: ConsumerProcess, token: str) -> str:
+    """Describe where the console is, and what signs in there."""
+    return f"""
+The console over the demo's failures is at  {process.address}/
+
+Sign in with this token, of an owner; it is good for a day:
+{token}
+
+Two plans of `refunds.*` wait there for a yes or a no. Ctrl-C ends everything.
+"""
+
+
 def _kcat(place: Stage, example: str) -> str:
     if place.stack.broker is None or place.stack.broker.kind is not BrokerKind.KAFKA:
         return "  (kcat and confluent-kafka read Apache Kafka only: with Java and Maven, BROKER=kafka make dev)\n"
@@ -212,7 +234,9 @@ def _kcat(place: Stage, example: str) -> str:
 @asynccontextmanager
 async def _publish_first_failures(place: Stage) -> AsyncIterator[UUID | None]:
     """Publish the demo's first failures, so that there is something to look at; yields one that is worth a retry."""
+    paying = place.organisations.paying
     cases = [case for case in demo_cases(place.world, place.organisations) if case.wave is Wave.FIRST]
+    cases += [*refund_cases(place.world, paying), *stall_cases(paying), *asset_cases(paying)]
     async with open_inbound(place.kafka, place.connection, place.organisations) as inbound:
         await lose_an_answer(place.world)
         await inbound.bring(cases)
@@ -259,10 +283,12 @@ def _write_files(files: Files, lines: str, case: Case) -> None:
     files.example.write_bytes(to_json(data))
 
 
-async def _tell_until_exit(process: ConsumerProcess, place: Stage, mine: OwnCatalog | None, files: Files) -> int:
+async def _tell_until_exit(
+    process: ConsumerProcess, place: Stage, mine: OwnCatalog | None, files: Files, *, is_quiet: bool
+) -> int:
     told: dict[UUID, str] = {}
     while process.is_running:
-        for one in await read_standings(place.connection):
+        for one in () if is_quiet else await read_standings(place.connection):
             if told.get(one.id) != (line := _line_of(one)):
                 told[one.id] = line
                 sys.stdout.write(f"{datetime.now(UTC):%H:%M:%S} {line}\n")

@@ -18,6 +18,7 @@ import httpx2
 import pytest
 
 from consumer.catalog import parse_catalog
+from consumer.console.session import NAME as SESSION
 from consumer.demo.billing import NAME as BILLING
 from consumer.demo.cases import demo_cases
 from consumer.demo.catalog import ADDRESSED, demo_catalog
@@ -43,6 +44,7 @@ def perform(record, call):
 EffectRecord.perform = perform
 """
 DEV = "import sys; from pathlib import Path; from consumer.demo.dev import run_dev; sys.exit(run_dev(Path({!r})))"
+CONSOLE = DEV.replace("run_dev(Path({!r}))", "run_dev(Path({!r}), is_for_console=True)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +190,11 @@ def test_development_mode_prints_lines_that_work_and_ends_cleanly(tmp_path: Path
             lambda: re.search(r"^\d\d:\d\d:\d\d .* resolved +api_timeout", dev.said, re.MULTILINE) is not None
         )
         assert f"TOKEN (an owner of {ORGANISATION})" in dev.said
-        with running(DEV, tmp_path, said="second") as second:
+        console = re.search(r"^Console +(\S+) ", dev.said, re.MULTILINE)
+        assert console is not None
+        with _in_console(environment) as reader:
+            assert eventually(lambda: "refunds.approved" in reader.get(f"{console[1]}?status=awaiting_approval").text)
+        with running(CONSOLE, tmp_path, said="second") as second:
             assert second.ends() == 1
             assert f"runs already (process {dev.process.pid})" in second.said
         assert _value(environment, "SHW_API__JWT_SECRET") not in _command_lines()
@@ -304,6 +310,11 @@ def _shell(command: str) -> str:
 def _signed_in(environment: Path) -> httpx2.Client:
     headers = {"Authorization": f"Bearer {_value(environment, 'TOKEN')}"}
     return httpx2.Client(headers=headers, trust_env=False, verify=False, timeout=PATIENCE)
+
+
+def _in_console(environment: Path) -> httpx2.Client:
+    cookies = {SESSION: _value(environment, "TOKEN")}
+    return httpx2.Client(cookies=cookies, trust_env=False, timeout=PATIENCE)
 
 
 def _value(environment: Path, name: str) -> str:

@@ -75,6 +75,7 @@ COMMANDS: Final[dict[str, Searched | str]] = {
     "publish": "tells where records lie",
     "doctor": "reads settings, the catalog and servers, and knows no events",
     "run": "its log and its API are searched",
+    "console": "prints the demo's address; its pages are searched as the API's answers are",
     "dev": "prints addresses; the service's log is searched",
     "demo": "heals failures of its own",
     "migrate": "knows no events",

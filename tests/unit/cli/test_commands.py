@@ -253,9 +253,29 @@ def test_every_error_of_ours_has_an_exit_code(error: ShwError, code: ExitCode) -
 def test_help_comes_at_once_and_names_every_command() -> None:
     ran = shw("--help")
     assert ran.code == 0
-    for command in ("run", "dev", "demo", "migrate", "topics", "catalog", "publish", "check-event", "diagnose"):
+    for command in (
+        "run",
+        "dev",
+        "console",
+        "demo",
+        "migrate",
+        "topics",
+        "catalog",
+        "publish",
+        "check-event",
+        "diagnose",
+    ):
         assert f" {command} " in ran.out.decode()
     assert shw("--version").out.strip()
+
+
+def test_a_console_without_the_demo_is_told_where_that_of_a_service_is() -> None:
+    ran = shw("console")
+    assert ran.code == ExitCode.USAGE
+    assert "at `/` of its API" in ran.err
+    assert "shw console --demo" in ran.err
+    refused = shw("console", "--demo", settings={"SHW_API__PORT": "8081"})
+    assert "SHW_API__PORT is set" in refused.err
 
 
 def test_schemas_are_named_printed_and_compared(capsys: pytest.CaptureFixture[str]) -> None:
