@@ -63,16 +63,23 @@ def create_api(
     routes, healing = healing_routes(settings, pool, wake)
     add_bindings(routes, healing)
     stories = add_stories(routes, healing)
+    check_key_file(settings)
+    door = sign_in(settings)
+    parts = None
     if supervision is not None:
-        add_pauses(routes, healing, supervision.pauses)
+        pauses = add_pauses(routes, healing, supervision.pauses)
         add_approvals(routes, healing, supervision.approvals)
-        add_orders(routes, healing, supervision.orders)
+        orders = add_orders(routes, healing, supervision.orders)
+        parts = PageParts(
+            healing=healing,
+            stories=stories,
+            approvals=supervision.approvals,
+            pauses=pauses,
+            orders=orders,
+            sign_in=door,
+        )
     app.include_router(routes)
     # With every answer, of which the framework knows few.
     app.openapi = openapi_document  # type: ignore[method-assign]
-    check_key_file(settings)
-    door = sign_in(settings)
-    pages = None
-    if console is not None and supervision is not None:
-        pages = console(PageParts(healing=healing, stories=stories, approvals=supervision.approvals, sign_in=door))
+    pages = console(parts) if console is not None and parts is not None else None
     return gateway(app, settings, door, metrics, pages)

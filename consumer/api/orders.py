@@ -88,19 +88,18 @@ class OrderEndpoints:
     wake: Callable[[], None]
 
 
-def add_orders(router: APIRouter, healing: HealingEndpoints, parts: OrderEndpoints) -> None:
-    """Add the endpoints of edits and bulks."""
-    _add_edit(router, healing, parts)
-    _add_bulks(router, healing, parts)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserOrders:
+    """Edits failed steps, and acts on many failures, as a user: for the API and for pages."""
 
+    healing: HealingEndpoints
+    parts: OrderEndpoints
 
-def _add_edit(router: APIRouter, healing: HealingEndpoints, parts: OrderEndpoints) -> None:
-    @router.post("/failures/{failure_id}/edit")
-    async def edit(failure_id: UUID, body: EditBody, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
+    async def edit(self, user: User, failure_id: FailureId, body: EditBody) -> Executed:
         """Give a failed step another input, and have it healed with that."""
         given = {name: getattr(body, name) for name in body.model_fields_set & {"payload", "body"}}
-        async with healing.as_user(user, readonly=False) as connection:
-            org_id = await reports.visible_organisation(connection, FailureId(failure_id))
+        async with self.healing.as_user(user, readonly=False) as connection:
+            org_id = await reports.visible_organisation(connection, failure_id)
             await reports.become_service(connection)
             if org_id is None:
                 raise _no_such("failure")
@@ -112,15 +111,12 @@ def _add_edit(router: APIRouter, healing: HealingEndpoints, parts: OrderEndpoint
                 did_not_happen=body.did_not_happen,
                 **given,
             )
-            executed = await parts.obey(connection, command)
-        parts.wake()
-        return _reply(executed)
+            executed = await self.parts.obey(connection, command)
+        self.parts.wake()
+        return _done(executed)
 
-
-def _add_bulks(router: APIRouter, healing: HealingEndpoints, parts: OrderEndpoints) -> None:
-    @router.post("/bulks")
-    async def preview(body: BulkBody, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
-        """Freeze what a filter finds now, and say how many, and what a heal of each may cost: nothing is done yet."""
+    async def preview(self, user: User, body: BulkBody) -> Executed:
+        """Freeze what a filter finds now; nothing is done yet."""
         wanted = {name: value for name, value in dict(body.filter).items() if value is not None}
         command = Bulk(
             org_id=body.org_id,
@@ -130,47 +126,64 @@ def _add_bulks(router: APIRouter, healing: HealingEndpoints, parts: OrderEndpoin
             issued_by=str(user.id),
             reason=body.reason,
         )
-        async with healing.as_user(user, readonly=False) as connection:
+        async with self.healing.as_user(user, readonly=False) as connection:
             if not await reports.own_organisations(connection, OrgId(body.org_id)):
                 raise _no_such("organisation")
             await reports.become_service(connection)
-            executed = await parts.obey(connection, command)
-        return _reply(executed)
+            return _done(await self.parts.obey(connection, command))
 
-    @router.post("/bulks/{bulk_id}/start")
-    async def start(bulk_id: UUID, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
-        """Do what was frozen, or go on with what was stopped."""
-        return await _turn(healing, parts, user, bulk_id, BulkStart)
+    async def turn(self, user: User, bulk_id: UUID, kind: type[BulkStart | BulkStop]) -> Executed:
+        """Start a bulk of the user's organisations, or stop it."""
+        async with self.healing.as_user(user, readonly=False) as connection:
+            own = await reports.own_organisations(connection, None)
+            await reports.become_service(connection)
+            found = await bulk_state(connection, bulk_id)
+            if found is None or found[1] not in own:
+                raise _no_such("bulk")
+            command = kind(org_id=found[1], bulk_id=bulk_id, issued_by=str(user.id))
+            return _done(await self.parts.obey(connection, command))
 
-    @router.post("/bulks/{bulk_id}/stop")
-    async def stop(bulk_id: UUID, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
-        """Do nothing more of it; what was asked for already goes on."""
-        return await _turn(healing, parts, user, bulk_id, BulkStop)
-
-    @router.get("/bulks/{bulk_id}")
-    async def show(bulk_id: UUID, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
-        """Give a bulk of the user's organisations, and how far it is."""
-        async with healing.as_user(user) as connection:
+    async def bulk(self, user: User, bulk_id: UUID) -> dict[str, object]:
+        """Return a bulk of the user's organisations, and how far it is."""
+        async with self.healing.as_user(user) as connection:
             own = await reports.own_organisations(connection, None)
             await reports.become_service(connection)
             found = await bulks(connection, bulk_id, 1)
         if not found or found[0].org_id not in own:
             raise _no_such("bulk")
-        return ApiReply(shown_bulk(found[0]))
+        return shown_bulk(found[0])
 
 
-async def _turn(
-    healing: HealingEndpoints, parts: OrderEndpoints, user: User, bulk_id: UUID, kind: type[BulkStart | BulkStop]
-) -> ApiReply:
-    async with healing.as_user(user, readonly=False) as connection:
-        own = await reports.own_organisations(connection, None)
-        await reports.become_service(connection)
-        found = await bulk_state(connection, bulk_id)
-        if found is None or found[1] not in own:
-            raise _no_such("bulk")
-        command = kind(org_id=found[1], bulk_id=bulk_id, issued_by=str(user.id))
-        executed = await parts.obey(connection, command)
-    return _reply(executed)
+def add_orders(router: APIRouter, healing: HealingEndpoints, parts: OrderEndpoints) -> UserOrders:
+    """Add the endpoints of edits and bulks; returns what carries them out."""
+    orders = UserOrders(healing=healing, parts=parts)
+
+    @router.post("/failures/{failure_id}/edit")
+    async def edit(failure_id: UUID, body: EditBody, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
+        """Give a failed step another input, and have it healed with that."""
+        return _reply(await orders.edit(user, FailureId(failure_id), body))
+
+    @router.post("/bulks")
+    async def preview(body: BulkBody, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
+        """Freeze what a filter finds now, and say how many, and what a heal of each may cost: nothing is done yet."""
+        return _reply(await orders.preview(user, body))
+
+    @router.post("/bulks/{bulk_id}/start")
+    async def start(bulk_id: UUID, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
+        """Do what was frozen, or go on with what was stopped."""
+        return _reply(await orders.turn(user, bulk_id, BulkStart))
+
+    @router.post("/bulks/{bulk_id}/stop")
+    async def stop(bulk_id: UUID, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
+        """Do nothing more of it; what was asked for already goes on."""
+        return _reply(await orders.turn(user, bulk_id, BulkStop))
+
+    @router.get("/bulks/{bulk_id}")
+    async def show(bulk_id: UUID, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
+        """Give a bulk of the user's organisations, and how far it is."""
+        return ApiReply(await orders.bulk(user, bulk_id))
+
+    return orders
 
 
 def shown_bulk(bulk: BulkStatus) -> dict[str, object]:
@@ -195,7 +208,8 @@ def shown_bulk(bulk: BulkStatus) -> dict[str, object]:
     }
 
 
-def _reply(executed: Executed) -> ApiReply:
+def _done(executed: Executed) -> Executed:
+    """Return what was carried out, or had been already; ApiError (404, 409) where it was not."""
     log.info("order_answered", outcome=executed.outcome)
     match executed.outcome:
         case CommandOutcome.NOT_FOUND:
@@ -203,12 +217,16 @@ def _reply(executed: Executed) -> ApiReply:
         case CommandOutcome.REFUSED:
             raise ApiError(HTTPStatus.CONFLICT, "refused", f"{executed.reason[:1].upper()}{executed.reason[1:]}.")
         case CommandOutcome.ACCEPTED | CommandOutcome.ALREADY:
-            preview: Any = (executed.details or {}).get("bulk")
-            frozen = None
-            if preview is not None:
-                names = {"bulk_id": "bulkId", "failures": "failures", "at_most_aud": "atMostAud"}
-                frozen = {said: preview[name] for name, said in names.items()}
-            return ApiReply({"outcome": executed.outcome, "bulk": frozen})
+            return executed
+
+
+def _reply(executed: Executed) -> ApiReply:
+    preview: Any = (executed.details or {}).get("bulk")
+    frozen = None
+    if preview is not None:
+        names = {"bulk_id": "bulkId", "failures": "failures", "at_most_aud": "atMostAud"}
+        frozen = {said: preview[name] for name, said in names.items()}
+    return ApiReply({"outcome": executed.outcome, "bulk": frozen})
 
 
 def _no_such(what: str) -> ApiError:

@@ -9,6 +9,8 @@ from starlette.types import ASGIApp, Scope
 from consumer.api.approvals import ApprovalEndpoints
 from consumer.api.errors import ApiError
 from consumer.api.healing import HealingEndpoints
+from consumer.api.orders import UserOrders
+from consumer.api.pauses import PauseEndpoints
 from consumer.api.sign_in import SignIn
 from consumer.api.stories import StoryEndpoints
 
@@ -20,6 +22,8 @@ class PageParts:
     healing: HealingEndpoints
     stories: StoryEndpoints
     approvals: ApprovalEndpoints
+    pauses: PauseEndpoints
+    orders: UserOrders
     sign_in: SignIn
 
 

@@ -56,23 +56,28 @@ class PauseAnswers:
     """Time after its commit from which a pause holds: only then it is answered."""
 
 
-def add_pauses(router: APIRouter, healing: HealingEndpoints, answers: PauseAnswers) -> None:
-    """Add the endpoints of pauses."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseEndpoints:
+    """Lists, makes and ends pauses as a user, for the API and for pages."""
 
-    @router.get("/pauses")
-    async def pauses(
-        user: Annotated[User, Depends(signed_in)], show: Annotated[Literal["standing", "all"], Query()] = "standing"
-    ) -> ApiReply:
-        """List the pauses that reach the user's organisations, the fleet's too; with `show=all` those that are over."""
-        async with healing.as_user(user) as connection:
+    healing: HealingEndpoints
+    answers: PauseAnswers
+
+    async def organisations(self, user: User) -> list[OrgId]:
+        """Return the organisations that the user owns or administers: those in which a pause may be made."""
+        async with self.healing.as_user(user) as connection:
+            return await reports.own_organisations(connection, None)
+
+    async def listed(self, user: User, *, is_whole: bool) -> list[dict[str, object]]:
+        """Return the pauses that reach the user's organisations, the fleet's too; with `is_whole` those over too."""
+        async with self.healing.as_user(user) as connection:
             own = await reports.own_organisations(connection, None)
             await reports.become_service(connection)
-            found = await listed(connection, within=own, is_whole=show == "all", limit=LISTED) if own else []
-        return ApiReply({"pauses": [shown_pause(one.pause, stands=one.stands) for one in found]})
+            found = await listed(connection, within=own, is_whole=is_whole, limit=LISTED) if own else []
+        return [shown_pause(one.pause, stands=one.stands) for one in found]
 
-    @router.post("/pauses")
-    async def add(body: PauseBody, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
-        """Hold healing within an organisation; once it is answered no effect begins there."""
+    async def add(self, user: User, body: PauseBody) -> dict[str, object]:
+        """Hold healing within an organisation; it holds once this returns."""
         request = PauseRequest(
             reach=PauseReach(
                 org_id=OrgId(body.org_id),
@@ -86,24 +91,47 @@ def add_pauses(router: APIRouter, healing: HealingEndpoints, answers: PauseAnswe
             starts_at=body.starts_at,
             ends_at=body.ends_at,
         )
-        async with healing.as_user(user, readonly=False) as connection:
+        async with self.healing.as_user(user, readonly=False) as connection:
             if not await reports.own_organisations(connection, OrgId(body.org_id)):
                 raise _no_such("organisation")
             await reports.become_service(connection)
-            made = await pause(connection, request, answers.tell)
-        await asyncio.sleep(answers.holds_after.total_seconds() if made.pauses else 0)
-        return ApiReply(shown_pause(_made(made), stands=True), status_code=HTTPStatus.CREATED)
+            made = await pause(connection, request, self.answers.tell)
+        await asyncio.sleep(self.answers.holds_after.total_seconds() if made.pauses else 0)
+        return shown_pause(_made(made), stands=True)
+
+    async def end(self, user: User, pause_id: UUID, body: ResumeBody) -> dict[str, object]:
+        """End a pause of the user's organisations."""
+        async with self.healing.as_user(user, readonly=False) as connection:
+            own = await reports.own_organisations(connection, None)
+            await reports.become_service(connection)
+            ended = await resume(
+                connection, pause_id, by=str(user.id), reason=body.reason, tell=self.answers.tell, within=own
+            )
+        return shown_pause(_made(ended), stands=False)
+
+
+def add_pauses(router: APIRouter, healing: HealingEndpoints, answers: PauseAnswers) -> PauseEndpoints:
+    """Add the endpoints of pauses; returns their access to the database."""
+    endpoints = PauseEndpoints(healing=healing, answers=answers)
+
+    @router.get("/pauses")
+    async def pauses(
+        user: Annotated[User, Depends(signed_in)], show: Annotated[Literal["standing", "all"], Query()] = "standing"
+    ) -> ApiReply:
+        """List the pauses that reach the user's organisations, the fleet's too; with `show=all` those that are over."""
+        return ApiReply({"pauses": await endpoints.listed(user, is_whole=show == "all")})
+
+    @router.post("/pauses")
+    async def add(body: PauseBody, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
+        """Hold healing within an organisation; once it is answered no effect begins there."""
+        return ApiReply(await endpoints.add(user, body), status_code=HTTPStatus.CREATED)
 
     @router.post("/pauses/{pause_id}/resume")
     async def end(pause_id: UUID, body: ResumeBody, user: Annotated[User, Depends(signed_in)]) -> ApiReply:
         """End a pause of an organisation; those of the fleet only its operator ends."""
-        async with healing.as_user(user, readonly=False) as connection:
-            own = await reports.own_organisations(connection, None)
-            await reports.become_service(connection)
-            ended = await resume(
-                connection, pause_id, by=str(user.id), reason=body.reason, tell=answers.tell, within=own
-            )
-        return ApiReply(shown_pause(_made(ended), stands=False))
+        return ApiReply(await endpoints.end(user, pause_id, body))
+
+    return endpoints
 
 
 def shown_pause(pause: HealingPause, *, stands: bool) -> dict[str, object]:

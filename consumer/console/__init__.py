@@ -1,6 +1,7 @@
 """The console: pages on which owners and admins read one failure's story, and decide; rendered here, no build step.
 
-`pages.py` is the application, with its errors and headers; `session.py` the cookie, and what makes a form safe.
+`pages.py` is the application: feed, story, sign-in; `pause_pages.py` and `order_pages.py` what is done to more
+than one failure. `frame.py` is what all share: headers, errors, forms; `session.py` the cookie, and safe forms.
 `views.py` turns the API's answers into what templates print, with `json_diff.py` and `route_drawing.py`; `words.py` has
 the sentences. `templates/` and `static/` are all that a browser gets, from this process alone.
 Neighbours: `api/` reads and decides as the user; its gateway signs in and limits. `service/` puts the console there.

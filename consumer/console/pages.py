@@ -1,72 +1,62 @@
 """The console as an application: its pages and forms, each as the signed-in user, under headers against scripts."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from importlib.resources import files
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode
-from uuid import UUID
+from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
 from consumer.api.approvals import PlanAnswerBody, PlanApprovalBody, answer_as_user
 from consumer.api.errors import ApiError
-from consumer.api.healing import no_such_failure, raise_unless_due
+from consumer.api.healing import raise_unless_due
 from consumer.api.pages import PageParts
 from consumer.api.sign_in import MESSAGES
 from consumer.api.stories import FeedQuery
 from consumer.api.tokens import SignInRefused, User
 from consumer.console import words
-from consumer.console.session import (
-    LONGEST_TOKEN,
-    form_token,
-    is_from_here,
-    is_of_session,
-    session_cookie,
-    session_token,
-)
-from consumer.console.views import OF_PERSON, as_text, attempt_view, payload_of, pieces_of, tiles_of, tone_of
+from consumer.console.frame import HEADERS, SIGN_IN, PageFrame, failure_id_of, read_form
+from consumer.console.order_pages import BULKS, order_routes
+from consumer.console.pause_pages import PAUSES, pause_routes
+from consumer.console.session import LONGEST_TOKEN, session_cookie, session_token
+from consumer.console.views import OF_PERSON, as_text, attempt_view, edited_input, payload_of, pieces_of, tiles_of
+from consumer.diagnose.fingerprint import cause, masked
 from consumer.errors import TransientError
-from consumer.model import FailureId
 from schemas.names import FailureType, Status
 
-HEADERS: Final = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
-        "require-trusted-types-for 'script'; trusted-types 'none'"
-    ),
-    "Referrer-Policy": "same-origin",
-    "X-Frame-Options": "DENY",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-"""On every page: nothing but what this process serves is loaded, and nothing written in a page runs."""
-_SIGN_IN, _SIGN_OUT, _DESIGN, _STATIC, _FAILURES = "/sign-in", "/sign-out", "/design", "/console/", "/failures/"
+_SIGN_OUT, _DESIGN, _STATIC, _FAILURES = "/sign-out", "/design", "/console/", "/failures/"
 _FILES: Final = {"console.css": "text/css", "console.js": "text/javascript"}
 _STEP_DIGITS: Final = 10
 """Of the largest step; a longer number is none."""
 _FEED_LINES: Final = 40
-_Page = Callable[[Request, User], Awaitable[Response]]
+_OF_REASON: Final = 4096
+"""Characters of a reason by which a bulk finds those of one cause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsolePages:
     """The console's pages; what the gateway asks of them, and an ASGI application."""
 
-    parts: PageParts
-    templates: Environment
+    frame: PageFrame
+
+    @property
+    def parts(self) -> PageParts:
+        """What the pages read and decide by."""
+        return self.frame.parts
 
     def owns(self, path: str) -> bool:
         """Return whether a path is the console's."""
-        return path in {"/", _SIGN_IN, _SIGN_OUT, _DESIGN} or path.startswith((_STATIC, _FAILURES))
+        return path in {"/", SIGN_IN, _SIGN_OUT, _DESIGN, PAUSES, BULKS} or path.startswith(
+            (_STATIC, _FAILURES, f"{PAUSES}/", f"{BULKS}/")
+        )
 
     def token(self, scope: Scope) -> str:
         """Return the token of a request's session; empty without one."""
@@ -74,20 +64,24 @@ class ConsolePages:
 
     def refuse(self, error: ApiError) -> Response:
         """Return the page of an error."""
-        return self._error(error)
+        return self.frame.error(error)
 
     def application(self) -> ASGIApp:
         """Create the application."""
         return Starlette(
             routes=[
-                Route("/", self._signed(self._feed)),
-                Route(_SIGN_IN, self._sign_in, methods=["GET", "POST"]),
-                Route(_SIGN_OUT, self._signed(self._sign_out, writes=True), methods=["POST"]),
+                Route("/", self.frame.signed(self._feed)),
+                Route(SIGN_IN, self._sign_in, methods=["GET", "POST"]),
+                Route(_SIGN_OUT, self.frame.signed(self._sign_out, writes=True), methods=["POST"]),
                 Route(_DESIGN, self._design),
                 Route(f"{_STATIC}{{name}}", self._file),
-                Route(f"{_FAILURES}{{failure_id}}", self._signed(self._story)),
-                Route(f"{_FAILURES}{{failure_id}}/heal", self._signed(self._heal, writes=True), methods=["POST"]),
-                Route(f"{_FAILURES}{{failure_id}}/answer", self._signed(self._answer, writes=True), methods=["POST"]),
+                Route(f"{_FAILURES}{{failure_id}}", self.frame.signed(self._story)),
+                Route(f"{_FAILURES}{{failure_id}}/heal", self.frame.signed(self._heal, writes=True), methods=["POST"]),
+                Route(
+                    f"{_FAILURES}{{failure_id}}/answer", self.frame.signed(self._answer, writes=True), methods=["POST"]
+                ),
+                *pause_routes(self.frame),
+                *order_routes(self.frame),
             ],
             exception_handlers={
                 ApiError: self._told,
@@ -116,7 +110,7 @@ class ConsolePages:
         kept = [("status", one) for one in chosen]
         kept += [("failureType", wanted.failure_type.value)] if wanted.failure_type else []
         kept += [("workflowName", wanted.workflow_name)] if wanted.workflow_name else []
-        return self._page(
+        return self.frame.page(
             request,
             "feed.html",
             lines=page["failures"],
@@ -136,12 +130,12 @@ class ConsolePages:
         )
 
     async def _story(self, request: Request, user: User) -> Response:
-        failure_id = _failure_id(request)
+        failure_id = failure_id_of(request)
         story: Any = await self.parts.stories.story(user, failure_id)
         failure, payload = story["failure"], payload_of(story["failure"]["context"])
         asked = story["plan"]["asked"]
         waits = story["waits"]
-        return self._page(
+        return self.frame.page(
             request,
             "story.html",
             failure=failure,
@@ -159,11 +153,12 @@ class ConsolePages:
             may_heal=waits["on"] in {"slot", "time", "credits", "dependency", "other_system"}
             or (failure["status"] == Status.GIVEN_UP and waits["on"] == "nothing"),
             context=as_text(failure["context"]),
-            said=words.SAID.get(request.query_params.get("said", "")),
+            edited=None if failure["status"] == Status.RESOLVED else edited_input(failure["context"]),
+            like=cause(masked(failure["failureReason"][:_OF_REASON])),
         )
 
     async def _design(self, request: Request) -> Response:
-        return self._page(request, "design.html")
+        return self.frame.page(request, "design.html")
 
     async def _file(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -177,31 +172,31 @@ class ConsolePages:
     async def _sign_in(self, request: Request) -> Response:
         if request.method != "POST":
             refused = request.scope.get("state", {}).get("session_refused")
-            return self._page(request, "sign_in.html", refused=MESSAGES.get(refused) if refused else None)
-        form = await _form(request)
+            return self.frame.page(request, "sign_in.html", refused=MESSAGES.get(refused) if refused else None)
+        form = await read_form(request)
         token = form.get("token", "").strip().removeprefix("Bearer ").strip()
         try:
             if len(token) > LONGEST_TOKEN:
                 message = (
                     f"The token is longer than the {LONGEST_TOKEN:,} characters that a browser keeps: use the API."
                 )
-                return self._page(request, "sign_in.html", status=HTTPStatus.BAD_REQUEST, refused=message)
+                return self.frame.page(request, "sign_in.html", status=HTTPStatus.BAD_REQUEST, refused=message)
             user = await self.parts.sign_in.user(f"Bearer {token}")
         except SignInRefused as refused:
             refusal = MESSAGES[refused.reason]
-            return self._page(request, "sign_in.html", status=HTTPStatus.UNAUTHORIZED, refused=refusal)
-        return self._see("/", session_cookie(token, user.claims, is_secure=_is_secure(request)))
+            return self.frame.page(request, "sign_in.html", status=HTTPStatus.UNAUTHORIZED, refused=refusal)
+        return self.frame.see("/", session_cookie(token, user.claims, is_secure=_is_secure(request)))
 
     async def _sign_out(self, request: Request, _user: User) -> Response:
-        return self._see(_SIGN_IN, session_cookie("", {}, is_secure=_is_secure(request)))
+        return self.frame.see(SIGN_IN, session_cookie("", {}, is_secure=_is_secure(request)))
 
     async def _heal(self, request: Request, user: User) -> Response:
-        failure_id = _failure_id(request)
+        failure_id = failure_id_of(request)
         raise_unless_due((await self.parts.healing.ask(user, failure_id)).result)
-        return self._see(f"{_FAILURES}{failure_id}?said=asked#now")
+        return self.frame.see(f"{_FAILURES}{failure_id}?said=asked#now")
 
     async def _answer(self, request: Request, user: User) -> Response:
-        failure_id, form = _failure_id(request), await _form(request)
+        failure_id, form = failure_id_of(request), await read_form(request)
         approves, step = form.get("answer") == "approve", form.get("step", "")
         numbered = int(step) if step.isascii() and step.isdigit() and len(step) <= _STEP_DIGITS else None
         try:
@@ -216,53 +211,24 @@ class ConsolePages:
         answered = await answer_as_user(
             self.parts.healing, self.parts.approvals, failure_id, body, user, approves=approves
         )
-        return self._see(f"{_FAILURES}{failure_id}?said={answered.result}#now")
+        return self.frame.see(f"{_FAILURES}{failure_id}?said={answered.result}#now")
 
     # --- what all share
 
-    def _signed(self, page: _Page, *, writes: bool = False) -> Callable[[Request], Awaitable[Response]]:
-        async def answer(request: Request) -> Response:
-            user = request.scope.get("state", {}).get("user")
-            if user is None:
-                return RedirectResponse(_SIGN_IN, HTTPStatus.SEE_OTHER, headers=HEADERS)
-            if writes:
-                await _check_form(request)
-            return await page(request, user)
-
-        return answer
-
-    def _page(self, request: Request, name: str, *, status: int = HTTPStatus.OK, **values: Any) -> Response:  # noqa: ANN401 - what a template prints
-        token = session_token(request.scope["headers"])
-        user = request.scope.get("state", {}).get("user")
-        text = self.templates.get_template(name).render(
-            user=user, csrf=form_token(token) if user is not None else "", words=words, tone_of=tone_of, **values
-        )
-        return Response(text, status_code=status, media_type="text/html", headers=HEADERS)
-
-    def _error(self, error: ApiError) -> Response:
-        text = self.templates.get_template("error.html").render(
-            user=None, csrf="", words=words, status=int(error.status), message=error.message, code=error.code
-        )
-        return Response(text, error.status, media_type="text/html", headers=HEADERS | (error.headers or {}))
-
-    def _see(self, place: str, cookie: str | None = None) -> Response:
-        headers = HEADERS | ({"Set-Cookie": cookie} if cookie is not None else {})
-        return RedirectResponse(place, HTTPStatus.SEE_OTHER, headers=headers)
-
     async def _told(self, _request: Request, error: Exception) -> Response:
         assert isinstance(error, ApiError)  # noqa: S101 - it is its handler
-        return self._error(error)
+        return self.frame.error(error)
 
     async def _busy(self, _request: Request, _error: Exception) -> Response:
         message = "The database is busy or away. Nothing was changed. Load the page again in a moment."
-        return self._error(ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", message, {"Retry-After": "2"}))
+        return self.frame.error(ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", message, {"Retry-After": "2"}))
 
     async def _nothing(self, _request: Request, _error: Exception | None) -> Response:
-        return self._error(ApiError(HTTPStatus.NOT_FOUND, "not_found", "There is no such page."))
+        return self.frame.error(ApiError(HTTPStatus.NOT_FOUND, "not_found", "There is no such page."))
 
     async def _broken(self, _request: Request, _error: Exception) -> Response:
         message = "This is a fault of the healer; its log tells more."
-        return self._error(ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", message))
+        return self.frame.error(ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", message))
 
 
 def console_pages(parts: PageParts) -> ConsolePages:
@@ -274,14 +240,7 @@ def console_pages(parts: PageParts) -> ConsolePages:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return ConsolePages(parts=parts, templates=templates)
-
-
-def _failure_id(request: Request) -> FailureId:
-    try:
-        return FailureId(UUID(request.path_params["failure_id"]))
-    except ValueError:
-        raise no_such_failure() from None
+    return ConsolePages(frame=PageFrame(parts=parts, templates=templates))
 
 
 def _is_secure(request: Request) -> bool:
@@ -292,24 +251,3 @@ def _with(kept: list[tuple[str, str]], name: str, value: str | None) -> str:
     """Return the address of the feed under the filters that are kept, and another one of a name."""
     pairs = [pair for pair in kept if pair[0] != name] + ([(name, value)] if value is not None else [])
     return f"/?{urlencode(pairs)}" if pairs else "/"
-
-
-async def _form(request: Request) -> Mapping[str, str]:
-    """Read a form, within the limits that the gateway has for a body; refuse one that another site made."""
-    if not is_from_here({name.lower(): value for name, value in request.headers.items()}):
-        message = "This form did not come from this console. Nothing was changed."
-        raise ApiError(HTTPStatus.FORBIDDEN, "from_elsewhere", message)
-    body = (await request.body()).decode("utf-8", "replace")
-    try:
-        return dict(parse_qsl(body, keep_blank_values=True, max_num_fields=20))
-    except ValueError:
-        raise ApiError(
-            HTTPStatus.BAD_REQUEST, "bad_form", "The form has too many fields. Nothing was changed."
-        ) from None
-
-
-async def _check_form(request: Request) -> None:
-    form = await _form(request)
-    if not is_of_session(form.get("csrf", ""), session_token(request.scope["headers"])):
-        message = "This form belongs to another session. Go back, load the page again, and repeat it."
-        raise ApiError(HTTPStatus.FORBIDDEN, "other_session", message)

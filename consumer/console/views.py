@@ -136,6 +136,24 @@ def payload_of(context: object) -> object:
     return context.get("payload", request.get("body") if isinstance(request, Mapping) else None)
 
 
+def edited_input(context: object) -> tuple[str, str] | None:
+    """Return what of a failure's input may be given anew, `payload` or `body`, and it as text; None without either.
+
+    What is longer than a page prints is not offered: a text that is cut would be a wrong input.
+    """
+    if not isinstance(context, Mapping):
+        return None
+    request = context.get("request")
+    if "payload" in context:
+        name, value = "payload", context["payload"]
+    elif isinstance(request, Mapping) and "body" in request:
+        name, value = "body", request["body"]
+    else:
+        return None
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return (name, text) if len(text) <= SHOWN_JSON else None
+
+
 def as_text(value: object) -> str:
     """Print a document, cut at a limit."""
     text = json.dumps(value, indent=2, ensure_ascii=False, default=str)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from schemas.names import Disposition, FailureType, Status, StoryWait, StrategyName
+from schemas.names import BulkState, Disposition, FailureType, Status, StoryWait, StrategyName
 
 STATUS: Final[Mapping[str, str]] = {
     Status.PENDING: "Waiting to be healed",
@@ -74,9 +74,18 @@ SAID: Final[Mapping[str, str]] = {
     "counted": "Your yes is recorded. This plan needs another person's yes too.",
     "denied": "Your no is recorded. No effect of this plan begins.",
     "already": "That had been answered already. Nothing was changed.",
+    "paused": "Healing is paused there. What is under way ends; nothing new begins.",
+    "resumed": "The pause is over. What it held goes on by itself, a little at a time.",
+    "edited": "The new input is kept, and the failed step is healed with it.",
     "asked": "The heal was asked for. It begins as soon as there is a free place.",
 }
 """What a form came to, by the word in the address that follows it."""
+BULK: Final[Mapping[str, str]] = {
+    BulkState.PREVIEWED: "Nothing is done yet",
+    BulkState.RUNNING: "Under way",
+    BulkState.STOPPED: "Stopped",
+    BulkState.DONE: "All have their end",
+}
 TILES: Final = (
     (Status.AWAITING_APPROVAL, "Need your approval"),
     (Status.NEEDS_PERSON, "Need a person"),

@@ -2,20 +2,16 @@
 
 import json
 from collections.abc import AsyncIterator
-from html.parser import HTMLParser
-from typing import Any
 from uuid import UUID, uuid4
 
-import httpx2 as httpx
 import pytest
 
 from consumer.console.session import NAME, form_token
 from consumer.model import FailureId
 from tests.support.api_world import LEADERS, OTHERS, World, serving
+from tests.support.console_reader import ask, elements_of, links_of
 from tests.support.markup_payloads import PAYLOADS
-from tests.support.patience import PATIENCE
 
-HERE = {"Sec-Fetch-Site": "same-origin"}
 HASH = "ab" * 32
 ASKED = """
 INSERT INTO heal_approval (failure_id, org_id, state, step, valid_step, strategy, plan_hash, base_hash, plan, why,
@@ -29,39 +25,6 @@ VALUES ($1, $2, 'asked', 1, 1, 'auto-retry', repeat('ab', 32), repeat('ab', 32),
 async def world(database: str) -> AsyncIterator[World]:
     async with serving(database, user_burst=100_000, address_burst=100_000) as served:
         yield served
-
-
-class Markup(HTMLParser):
-    """Collects each element with its attributes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-
-def elements_of(page: str) -> list[tuple[str, dict[str, str | None]]]:
-    parser = Markup()
-    parser.feed(page)
-    return parser.elements
-
-
-def links_of(page: str) -> list[str]:
-    return [values["href"] or "" for tag, values in elements_of(page) if tag == "a"]
-
-
-async def ask(world: World, method: str, path: str, person: str | None = "owner", **options: Any) -> httpx.Response:  # noqa: ANN401 - of the client
-    token = world.signed(person).removeprefix("Bearer ") if person else ""
-    headers = {"Cookie": f"{NAME}={token}"} if token else {}
-    if method == "POST":
-        given = {"csrf": form_token(token)} if token else {}
-        options["data"] = given | options.get("data", {})
-        headers |= HERE
-    options["headers"] = headers | options.get("headers", {})
-    async with httpx.AsyncClient(base_url=world.url, timeout=PATIENCE, trust_env=False) as client:
-        return await client.request(method, path, **options)
 
 
 async def asked_failure(world: World, name: str = "asked") -> str:

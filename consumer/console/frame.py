@@ -1,0 +1,113 @@
+"""What every page of the console shares: its headers against scripts, who is signed in, and whose form it is."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final, TypeAlias
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+from jinja2 import Environment
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from consumer.api.errors import ApiError
+from consumer.api.healing import no_such_failure
+from consumer.api.pages import PageParts
+from consumer.api.tokens import User
+from consumer.console import words
+from consumer.console.session import form_token, is_from_here, is_of_session, session_token
+from consumer.console.views import tone_of
+from consumer.model import FailureId
+
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    ),
+    "Referrer-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""On every page: nothing but what this process serves is loaded, and nothing written in a page runs."""
+SIGN_IN: Final = "/sign-in"
+SignedPage: TypeAlias = Callable[[Request, User], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageFrame:
+    """What pages are made of: what they read and decide by, and the templates."""
+
+    parts: PageParts
+    templates: Environment
+
+    def signed(self, page: SignedPage, *, writes: bool = False) -> Callable[[Request], Awaitable[Response]]:
+        """Return a page for who is signed in; one that writes is for a form of the session's own."""
+
+        async def answer(request: Request) -> Response:
+            user = request.scope.get("state", {}).get("user")
+            if user is None:
+                return RedirectResponse(SIGN_IN, HTTPStatus.SEE_OTHER, headers=HEADERS)
+            if writes:
+                await _check_form(request)
+            return await page(request, user)
+
+        return answer
+
+    def page(self, request: Request, name: str, *, status: int = HTTPStatus.OK, **values: Any) -> Response:  # noqa: ANN401 - what a template prints
+        """Render a template."""
+        token = session_token(request.scope["headers"])
+        user = request.scope.get("state", {}).get("user")
+        text = self.templates.get_template(name).render(
+            user=user,
+            csrf=form_token(token) if user is not None else "",
+            words=words,
+            tone_of=tone_of,
+            said=words.SAID.get(request.query_params.get("said", "")),
+            place=request.url.path,
+            **values,
+        )
+        return Response(text, status_code=status, media_type="text/html", headers=HEADERS)
+
+    def error(self, error: ApiError) -> Response:
+        """Render an error."""
+        text = self.templates.get_template("error.html").render(
+            user=None, csrf="", words=words, place="", status=int(error.status), message=error.message, code=error.code
+        )
+        return Response(text, error.status, media_type="text/html", headers=HEADERS | (error.headers or {}))
+
+    def see(self, place: str, cookie: str | None = None) -> Response:
+        """Lead a browser on, after a form."""
+        headers = HEADERS | ({"Set-Cookie": cookie} if cookie is not None else {})
+        return RedirectResponse(place, HTTPStatus.SEE_OTHER, headers=headers)
+
+
+def failure_id_of(request: Request) -> FailureId:
+    """Return the failure of an address; ApiError (404) where it is none."""
+    try:
+        return FailureId(UUID(request.path_params["failure_id"]))
+    except ValueError:
+        raise no_such_failure() from None
+
+
+async def read_form(request: Request) -> Mapping[str, str]:
+    """Read a form, within the limits that the gateway has for a body; refuse one that another site made."""
+    if not is_from_here({name.lower(): value for name, value in request.headers.items()}):
+        message = "This form did not come from this console. Nothing was changed."
+        raise ApiError(HTTPStatus.FORBIDDEN, "from_elsewhere", message)
+    body = (await request.body()).decode("utf-8", "replace")
+    try:
+        return dict(parse_qsl(body, keep_blank_values=True, max_num_fields=20))
+    except ValueError:
+        raise ApiError(
+            HTTPStatus.BAD_REQUEST, "bad_form", "The form has too many fields. Nothing was changed."
+        ) from None
+
+
+async def _check_form(request: Request) -> None:
+    form = await read_form(request)
+    if not is_of_session(form.get("csrf", ""), session_token(request.scope["headers"])):
+        message = "This form belongs to another session. Go back, load the page again, and repeat it."
+        raise ApiError(HTTPStatus.FORBIDDEN, "other_session", message)
