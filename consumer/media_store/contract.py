@@ -1,9 +1,12 @@
 """Values of a media store: what an asset points at, and what came of putting, swapping and reading back."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from enum import StrEnum
+from typing import TypeAlias
 from uuid import UUID
 
+from consumer.model.call import CallResult
 from schemas.value import value
 
 
@@ -94,6 +97,10 @@ class SwapLost:
     """As it is now, where that could be seen."""
 
 
+Permitted: TypeAlias = Callable[[Callable[[], Awaitable[CallResult]]], Awaitable[CallResult]]
+"""Performs one call with an effect once the heal's gate lets it."""
+
+
 class Served(StrEnum):
     """What users get at an asset's URL."""
 
@@ -111,8 +118,12 @@ class FetchedAsset:
     served: Served
     detail: str
     content: bytes | None = None
-    """The bytes that users get, to be decoded; None where they get none, or too many."""
+    """The bytes that users get, to be decoded; None where they get none, or too many.
+
+    With `STALE` of a first look: those that stand behind the caches."""
     digest: str | None = None
     fresh_in: timedelta | None = None
     """With `STALE`: when the cache has to ask again, as it says itself."""
+    unseen: StoreFailed | None = None
+    """Why the store itself could not be asked, where what users get was to be compared with it."""
     dependency_unhealthy: bool = False

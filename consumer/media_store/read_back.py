@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final, TypeAlias
 from uuid import uuid4
@@ -64,21 +65,37 @@ class AssetFetch:
             return FetchedAsset(served=Served.NEW, detail=_told(plain), content=plain.body, digest=wanted)
         return await self._not_new(url, asset, plain, policy, is_new=_is, wanted=wanted, within=limit)
 
-    async def current(self, asset: AssetRef, policy: WorkflowPolicy, *, within: timedelta) -> FetchedAsset:
-        """Fetch what users get, by the document that names it where that is what stands at an asset's URL."""
-        limit = min(within, self._declared.timeout)
-        found = await self._calls.send(_fetch(self.url(asset), asset), policy, within=limit, max_bytes=self.max_bytes)
+    async def current(
+        self, asset: AssetRef, policy: WorkflowPolicy, *, within: timedelta, past: bool = False
+    ) -> FetchedAsset:
+        """Fetch what users get, by the document that names it where that is what stands at an asset's URL.
+
+        With `past` a query that no cache has seen is asked for.
+        """
+        limit, ask = min(within, self._declared.timeout), _past_caches if past else _fetch
+        found = await self._calls.send(ask(self.url(asset), asset), policy, within=limit, max_bytes=self.max_bytes)
         if isinstance(self._declared.pointer, KeyPointer) and self._declared.pointer.holds == "link":
-            digest = _digest_in(found)
+            digest = digest_named(found)
             if digest is not None:
-                request = _fetch(self._object_url(digest), asset)
+                request = ask(self._object_url(digest), asset)
                 found = await self._calls.send(request, policy, within=limit, max_bytes=self.max_bytes)
         if isinstance(found, Answer) and found.status in ABSENT:
-            return FetchedAsset(served=Served.ABSENT, detail=_told(found))
+            return FetchedAsset(served=Served.ABSENT, detail=_told(found), fresh_in=fresh_in(found))
         if not isinstance(found, Answer) or not is_ok(found):
             return _unreachable(found)
         content = None if found.truncated else found.body
-        return FetchedAsset(served=Served.OTHER, detail=_told(found), content=content)
+        return FetchedAsset(served=Served.OTHER, detail=_told(found), content=content, fresh_in=fresh_in(found))
+
+    async def past_caches(self, asset: AssetRef, policy: WorkflowPolicy, *, within: timedelta) -> FetchedAsset:
+        """Fetch what users get, and what they will get once no cache is behind any more."""
+        found = await self.current(asset, policy, within=within)
+        if found.served is Served.UNREACHABLE:
+            return found
+        past = await self.current(asset, policy, within=within, past=True)
+        if past.served is Served.UNREACHABLE:
+            reason = f"past its caches {past.detail}"
+            return replace(past, detail=reason)
+        return await compared(found, past.content)
 
     async def _not_new(
         self,
@@ -168,7 +185,7 @@ async def _is(answer: Answer, digest: str) -> bool:
     return is_ok(answer) and not answer.truncated and await digest_of(answer.body) == digest
 
 
-def _digest_in(result: CallResult) -> str | None:
+def digest_named(result: CallResult) -> str | None:
     """Return the digest of the object that a document names, or None."""
     if not isinstance(result, Answer) or not is_ok(result) or result.truncated or len(result.body) > _HEAD_BYTES:
         return None
@@ -188,6 +205,19 @@ async def _names(answer: Answer, digest: str) -> bool:
 def stale(plain: Answer) -> FetchedAsset:
     """Return that a cache is behind, and until when it says that it will be."""
     return FetchedAsset(served=Served.STALE, detail=f"a cache is behind: {_told(plain)}", fresh_in=fresh_in(plain))
+
+
+async def compared(found: FetchedAsset, standing: bytes | StoreFailed | None) -> FetchedAsset:
+    """Judge what users get by what stands behind the caches: only what is there past them lasts."""
+    if isinstance(standing, StoreFailed):
+        return replace(found, content=None, unseen=standing)
+    if standing is None:
+        said = f"only a cache has it: {found.detail}" if found.content is not None else found.detail
+        return FetchedAsset(served=Served.ABSENT, detail=said)
+    if found.content is not None and await digest_of(found.content) == await digest_of(standing):
+        return found
+    detail = f"a cache is behind: {found.detail}"
+    return FetchedAsset(served=Served.STALE, detail=detail, content=standing, fresh_in=found.fresh_in)
 
 
 def fresh_in(answer: Answer) -> timedelta:

@@ -13,10 +13,12 @@ from consumer.catalog import DeclaredMediaStore, KeyPointer, WorkflowPolicy
 from consumer.media_store import places
 from consumer.media_store.answers import ABSENT, CONFLICT, failure, is_ok, version_in
 from consumer.media_store.called_pointer import CalledPointer
+from consumer.media_store.conditions import ConditionProbe
 from consumer.media_store.contract import (
     AssetRef,
     FetchedAsset,
     MediaFile,
+    Permitted,
     PointerState,
     Served,
     StoredObject,
@@ -27,7 +29,7 @@ from consumer.media_store.contract import (
 )
 from consumer.media_store.keys import UnfitKey, asset_values, render_key, url_of
 from consumer.media_store.places import OnlyIf
-from consumer.media_store.read_back import AssetFetch, digest_of
+from consumer.media_store.read_back import AssetFetch, compared, digest_named, digest_of
 from consumer.model.call import Answer, CallResult, OutboundRequest
 from consumer.outbound.calls import OutboundCalls
 from consumer.runners.places import dependency_of
@@ -47,6 +49,7 @@ class MediaStore:
         pointer = declared.pointer
         self._called = None if isinstance(pointer, KeyPointer) else CalledPointer(pointer, calls)
         self._read_back = AssetFetch(declared, calls)
+        self._probe = ConditionProbe(declared, calls)
 
     def refusal(self, asset: AssetRef, policy: WorkflowPolicy) -> str | None:
         """Return why an asset cannot be stored (its id, a host or a secret that is not allowed), or None. Pure."""
@@ -95,8 +98,19 @@ class MediaStore:
         return self._read_back.url(asset)
 
     async def served(self, asset: AssetRef, policy: WorkflowPolicy, *, within: timedelta) -> FetchedAsset:
-        """Fetch what users get at present, whatever it is."""
-        return await self._read_back.current(asset, policy, within=within)
+        """Fetch what users get at present, and compare it with what stands behind the caches."""
+        if self._called is not None:
+            return await self._read_back.past_caches(asset, policy, within=within)
+        found = await self._read_back.current(asset, policy, within=within)
+        if found.served is Served.UNREACHABLE:
+            return found
+        return await compared(found, await self._standing(asset, policy, within=within))
+
+    async def check(
+        self, asset: AssetRef, policy: WorkflowPolicy, permitted: Permitted, *, within: timedelta
+    ) -> StoreFailed | None:
+        """Return why nothing could be swapped there by compare-and-set, or None; puts a small object of its own."""
+        return None if self._called is not None else await self._probe.check(asset, policy, permitted, within=within)
 
     async def put(
         self, file: MediaFile, asset: AssetRef, policy: WorkflowPolicy, *, within: timedelta
@@ -193,6 +207,26 @@ class MediaStore:
     async def purge(self, asset: AssetRef, policy: WorkflowPolicy, *, within: timedelta) -> StoreFailed | None:
         """Have caches forget an asset, where the catalog says how; None where that was done, or is not declared."""
         return await self._read_back.purge(asset, policy, within=within)
+
+    async def _standing(
+        self, asset: AssetRef, policy: WorkflowPolicy, *, within: timedelta
+    ) -> bytes | StoreFailed | None:
+        """Return what the place itself has of an asset: its bytes, or None for nothing that is whole."""
+        most = self._read_back.max_bytes
+        request = places.get(self._declared.place, self._pointer_key(asset), asset.org_id)
+        result = await self._send(request, policy, within, most)
+        if isinstance(result, Answer) and result.status in ABSENT:
+            return None
+        if not isinstance(result, Answer) or not is_ok(result):
+            return failure(result)
+        if self._holds_content:
+            return None if result.truncated else result.body
+        digest = digest_named(result)
+        if digest is None:
+            return None
+        found = await self.fetch(digest, asset, policy, within=within, max_bytes=most)
+        is_passing = isinstance(found, StoreFailed) and (found.in_doubt or found.dependency_unhealthy)
+        return found if isinstance(found, bytes) or is_passing else None
 
     async def _existing(
         self, file: MediaFile, asset: AssetRef, policy: WorkflowPolicy, *, within: timedelta

@@ -57,6 +57,12 @@ class Shop:
         assert isinstance(stored, StoredObject), stored
         return await self.store.swap(REF, stored, file, seen, self.policy, within=WITHIN)
 
+    async def check(self) -> StoreFailed | None:
+        return await self.store.check(REF, self.policy, lambda send: send(), within=WITHIN)
+
+    async def served(self) -> FetchedAsset:
+        return await self.store.served(REF, self.policy, within=WITHIN)
+
     async def read_back(self, file: MediaFile) -> FetchedAsset:
         return await self.store.read_back(REF, file, self.policy, within=WITHIN)
 
@@ -206,6 +212,133 @@ async def test_nothing_points_at_an_object_that_the_store_took_and_did_not_keep(
         failed = await here.store.put(NEW, REF, here.policy, within=WITHIN)
         assert isinstance(failed, StoreFailed)
         assert failed.refused == (kept is not None)
+
+
+async def test_a_place_that_compares_and_sets_shows_it_once() -> None:
+    async with shop() as here:
+        assert await here.check() is None
+        assert [seen.method for seen in here.shelves.seen] == ["PUT", "PUT", "PUT"]
+        assert await here.check() is None
+        assert len(here.shelves.seen) == 3
+    async with shop(_called) as here:
+        assert await here.check() is None, "its pointer is compared by another system"
+        assert here.shelves.seen == []
+
+
+@pytest.mark.parametrize("ignored", ["if-none-match", "if-match"])
+async def test_a_place_that_takes_no_notice_of_a_condition_is_refused(ignored: str) -> None:
+    async with shop() as here:
+        here.shelf.ignores = frozenset({ignored})
+        refused = await here.check()
+        assert isinstance(refused, StoreFailed)
+        assert refused.refused
+        assert ignored in refused.reason.lower()
+        assert "two heals could both change one asset" in refused.reason
+        here.shelf.ignores = frozenset()
+        assert await here.check() is None, "it is asked again once it was mended"
+
+
+@pytest.mark.parametrize(("status", "refused"), [(501, True), (400, True), (403, True), (503, False), (429, False)])
+async def test_a_place_that_shows_nothing_of_its_conditions_is_not_taken_for_one(status: int, *, refused: bool) -> None:
+    async with shop() as here:
+        here.shelf.before = lambda _: Reply(status=status)
+        failed = await here.check()
+        assert isinstance(failed, StoreFailed)
+        assert failed.refused is refused
+
+
+@pytest.mark.parametrize("looks_at_query", [True, False])
+async def test_a_cache_that_has_what_its_place_has_lost_does_not_make_it_there(*, looks_at_query: bool) -> None:
+    async with shop() as here:
+        here.cache.looks_at_query = looks_at_query
+        await here.swap(OLD, await here.look())
+        assert (await here.served()).content == b"old"
+        del here.shelf.files[POINTER]
+        assert (await here.served()).served is Served.ABSENT
+        here.shelf.files[POINTER] = b"changed"
+        behind = await here.served()
+        assert (behind.served, behind.content) == (Served.STALE, b"changed")
+
+
+async def test_a_cache_that_keeps_an_absence_is_behind_what_its_place_has() -> None:
+    async with shop() as here:
+        assert (await here.served()).served is Served.ABSENT
+        await here.swap(NEW, await here.look())
+        behind = await here.served()
+        assert (behind.served, behind.content, behind.fresh_in) == (Served.STALE, b"new", timedelta(seconds=60))
+
+
+async def test_a_document_that_names_an_object_which_is_lost_names_nothing() -> None:
+    async with shop(_linking) as here:
+        await here.swap(OLD, await here.look())
+        assert (await here.served()).content == b"old"
+        here.shelf.files[f"/sha256/{OLD.digest}"] = b"ol"
+        assert (await here.served()).served is Served.ABSENT
+        del here.shelf.files[f"/sha256/{OLD.digest}"]
+        assert (await here.served()).served is Served.ABSENT
+
+
+async def test_where_another_system_keeps_the_pointer_its_origin_is_asked_past_the_caches() -> None:
+    async with shop(_called) as here:
+        here.shelf.files["/products/hero.png"] = b"old"
+        assert (await here.served()).content == b"old"
+        here.shelf.files["/products/hero.png"] = b"new"
+        assert (await here.served()).served is Served.STALE
+        del here.shelf.files["/products/hero.png"]
+        assert (await here.served()).served is Served.ABSENT
+
+
+async def test_a_store_that_cannot_be_asked_is_told_beside_what_users_get() -> None:
+    async with shop() as here:
+        await here.swap(OLD, await here.look())
+        here.shelf.before = lambda asked: None if "x-from" not in asked.headers else Reply(status=503)
+        found = await here.served()
+        assert found.content is None
+        assert found.unseen is not None
+        assert found.unseen.dependency_unhealthy
+
+
+MOVED = b"<Error><Code>PermanentRedirect</Code><Endpoint>media.s3.eu-west-1.amazonaws.com</Endpoint></Error>"
+MALFORMED = b"<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-1</Region></Error>"
+HINT = (("x-amz-bucket-region", "eu-west-1"),)
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (Reply(status=301, body=MOVED, headers=HINT), "region eu-west-1 at address media.s3.eu-west-1.amazonaws.com"),
+        (Reply(status=301, headers=HINT), "301: its files are in region eu-west-1; correct the store's `region`"),
+        (Reply(status=400, body=MALFORMED), "AuthorizationHeaderMalformed: its files are in region eu-west-1"),
+        (Reply(status=403, headers=HINT), "403: its files are in region eu-west-1"),
+        (Reply(status=302, headers=(("Location", "https://b.example.com/x"),)), "address b.example.com"),
+        (Reply(status=308), "a redirect, which nothing is sent after"),
+        (Reply(status=403, headers=(("x-amz-bucket-region", "<b>"),)), "403"),
+    ],
+)
+async def test_a_store_that_names_another_region_or_address_is_told_with_what_to_correct(
+    reply: Reply, said: str
+) -> None:
+    async with shop() as here:
+        here.shelf.before = lambda _: reply
+        failed = await here.store.put(NEW, REF, here.policy, within=WITHIN)
+        assert isinstance(failed, StoreFailed)
+        assert failed.refused
+        assert said in failed.reason
+        assert "<b>" not in failed.reason
+        looked = await here.store.look(REF, here.policy, within=WITHIN)
+        assert isinstance(looked, StoreFailed), "HEAD has no body, and the same headers"
+        assert looked.refused
+        assert ("its files are in region eu-west-1" in looked.reason) is (HINT[0] in reply.headers)
+
+
+async def test_a_bucket_whose_name_is_not_known_everywhere_yet_is_asked_again() -> None:
+    async with shop() as here:
+        there = (("Location", "http://media.s3-eu-west-1.amazonaws.com/x"),)
+        here.shelf.before = lambda _: Reply(status=307, headers=there)
+        failed = await here.store.put(NEW, REF, here.policy, within=WITHIN)
+        assert isinstance(failed, StoreFailed)
+        assert not failed.refused
+        assert "for now its files are at media.s3-eu-west-1.amazonaws.com" in failed.reason
 
 
 async def test_a_key_that_leads_elsewhere_is_refused() -> None:

@@ -7,8 +7,9 @@ from typing import Any, Final, TypeAlias
 
 import pytest
 
-from consumer.media_store import answers, keys, places, read_back, store
+from consumer.media_store import answers, conditions, keys, places, read_back, store
 from consumer.media_store.called_pointer import CalledPointer
+from consumer.media_store.conditions import ConditionProbe
 from consumer.media_store.contract import FetchedAsset, PointerState, StoredObject, StoreFailed, Swapped
 from consumer.media_store.places import OnlyIf
 from consumer.media_store.read_back import AssetFetch
@@ -150,8 +151,49 @@ def asks_for_what_is_compressed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(places, "_request", lambda *asked, **more: replace(right(*asked, **more), as_stored=False))
 
 
+def takes_every_place_for_one_that_compares(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ConditionProbe, "check", _always_later(None))
+
+
+def tries_one_condition(patch: pytest.MonkeyPatch) -> None:
+    right = conditions._refusal  # noqa: SLF001
+
+    def refusal(answered: CallResult, condition: OnlyIf) -> StoreFailed | None:
+        return right(answered, condition) if condition.version is None else None
+
+    patch.setattr(conditions, "_refusal", refusal)
+
+
+def believes_caches(patch: pytest.MonkeyPatch) -> None:
+    async def believed(found: FetchedAsset, _standing: object) -> FetchedAsset:
+        return found
+
+    patch.setattr(store, "compared", believed)
+    patch.setattr(read_back, "compared", believed)
+
+
+def believes_what_names_an_object(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(store, "_of_digest", _always_later(b"old"))
+
+
+def hears_no_hint(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(answers, "_elsewhere", _always(""))
+
+
 MUTANTS: Final[list[tuple[Break, Guarded]]] = [
     (writes_without_a_condition, tests.test_of_many_who_swap_from_one_state_one_wins),
+    (
+        takes_every_place_for_one_that_compares,
+        partial(tests.test_a_place_that_takes_no_notice_of_a_condition_is_refused, "if-none-match"),
+    ),
+    (tries_one_condition, partial(tests.test_a_place_that_takes_no_notice_of_a_condition_is_refused, "if-match")),
+    (
+        believes_caches,
+        partial(tests.test_a_cache_that_has_what_its_place_has_lost_does_not_make_it_there, looks_at_query=False),
+    ),
+    (believes_caches, tests.test_where_another_system_keeps_the_pointer_its_origin_is_asked_past_the_caches),
+    (believes_what_names_an_object, tests.test_a_document_that_names_an_object_which_is_lost_names_nothing),
+    (hears_no_hint, tests.test_a_bucket_whose_name_is_not_known_everywhere_yet_is_asked_again),
     (takes_any_etag, partial(tests.test_a_server_that_cannot_compare_is_refused, 'W/"{}"', "a weak ETag")),
     (
         takes_a_doubtful_swap_for_done,

@@ -14,7 +14,7 @@ from consumer.heal.kept import SUSPEND_ABOVE, Suspended
 from consumer.heal.session import SECOND, proof
 from consumer.media.verdict import MediaVerdict
 from consumer.media_store.contract import FetchedAsset, MediaFile, Served, StoredObject, StoreFailed, SwapLost, Swapped
-from consumer.model import Healed, MicroAud, Outcome, Proof
+from consumer.model import Healed, MicroAud, Outcome, Proof, RetryLater
 from consumer.model.made_asset import MadeAsset
 from schemas.names import Code, Verdict
 
@@ -109,6 +109,8 @@ async def _after_lost_race(session: RegenerateSession) -> Outcome:
     seen = await look_first(session)
     if isinstance(seen, Healed):
         return session.healed((*session.proofs, *seen.proofs))
+    if isinstance(seen, RetryLater):
+        return session.failed(Code.UNVERIFIED, f"another one has changed the address meanwhile: {seen.reason}")
     return session.failed(Code.UNVERIFIED, "another one has changed the address meanwhile, to what is not right")
 
 

@@ -10,6 +10,7 @@ from consumer.media_store.contract import (
     AssetRef,
     FetchedAsset,
     MediaFile,
+    Permitted,
     PointerState,
     StoredObject,
     StoreFailed,
@@ -45,7 +46,13 @@ class AssetStore(Protocol):
         ...
 
     async def served(self, asset: AssetRef, policy: WorkflowPolicy, *, within: timedelta) -> FetchedAsset:
-        """Fetch what users get at present; without effect."""
+        """Fetch what users get at present, compared with what stands behind the caches; without effect."""
+        ...
+
+    async def check(
+        self, asset: AssetRef, policy: WorkflowPolicy, permitted: Permitted, *, within: timedelta
+    ) -> StoreFailed | None:
+        """Return why nothing could be swapped there by compare-and-set, or None; may put a small object of its own."""
         ...
 
     async def look(self, asset: AssetRef, policy: WorkflowPolicy, *, within: timedelta) -> PointerState | StoreFailed:

@@ -9,7 +9,7 @@ from consumer.catalog import WorkflowPolicy
 from consumer.generators.contract import Generator, Generators
 from consumer.heal.auto_regenerate import rules
 from consumer.heal.auto_regenerate.jobs import cancel_job, watch_job
-from consumer.heal.auto_regenerate.look import look_first
+from consumer.heal.auto_regenerate.look import check_store, look_first
 from consumer.heal.auto_regenerate.making import go_on_making, make
 from consumer.heal.auto_regenerate.placing import go_on_placing
 from consumer.heal.auto_regenerate.ports import AssetStores, MadeAssets, MediaWorkers
@@ -172,7 +172,8 @@ class AutoRegenerate:
         session = self._session(task, gate)
         if isinstance(session, Refused):
             return session
-        return await look_first(session) or await relink(session) or await make(session)
+        looked = await look_first(session) or await check_store(session)
+        return looked or await relink(session) or await make(session)
 
     async def go_on(self, task: Task, gate: EffectGate, kept: Kept) -> Outcome | Suspended:
         """Go on from where it stood: whatever came meanwhile is looked at before anything more is paid."""

@@ -20,6 +20,8 @@ class Shelf:
     """Form of an ETag; empty for none."""
     compressed_tag: str = ""
     """Form of an ETag for who accepts gzip, as servers that compress have it; a write compares the plain one."""
+    ignores: frozenset[str] = frozenset()
+    """Conditions of which it takes no notice."""
     before: Fault | None = None
     """Answers in place of doing anything."""
     after: Fault | None = None
@@ -41,9 +43,10 @@ class Shelf:
 
     def _put(self, seen: Seen) -> Reply:
         now = dict(self._tags(seen.path, self.tag)).get("ETag") if seen.path in self.files else None
-        if seen.headers.get("if-none-match") == "*" and now is not None:
+        heeded = {name: value for name, value in seen.headers.items() if name not in self.ignores}
+        if heeded.get("if-none-match") == "*" and now is not None:
             return Reply(status=412)
-        if "if-match" in seen.headers and seen.headers["if-match"] != now:
+        if "if-match" in heeded and heeded["if-match"] != now:
             return Reply(status=412)
         self.files[seen.path] = seen.body
         return Reply(status=201, headers=self._tags(seen.path, self.tag))

@@ -15,7 +15,7 @@ from consumer.heal.auto_regenerate.session import RegenerateSession
 from consumer.heal.auto_regenerate.state import MakeState
 from consumer.media.verdict import MediaVerdict, passed
 from consumer.media_store import read_back
-from consumer.model import Healed, NotHealed, Outcome, Refused
+from consumer.model import Healed, NotHealed, Outcome, Refused, RetryLater
 from tests.support.healing import Gate, heal_to_its_end
 from tests.support.media.pictures import photograph, saved
 from tests.support.worlds.asset_world import described, file_reply, missing_image
@@ -126,7 +126,35 @@ async def test_a_call_that_may_be_paid_is_kept_before_it_begins() -> None:
         gate = WatchedGate()
         shop.gate = gate
         assert isinstance(await shop.heal(missing_image()), NotHealed)
-        assert gate.kept_before == [1, 2]
+        assert gate.kept_before == [0, 0, 0, 1, 2], "the store's conditions are tried first"
+
+
+async def test_a_store_that_takes_no_notice_of_conditions_is_refused_before_anything_is_paid() -> None:
+    async with workshop(file_reply(PICTURE), media=Judge()) as shop:
+        shop.assets.compares = False
+        ended = await shop.heal(missing_image())
+        assert isinstance(ended, Refused)
+        assert "two heals could both change one asset" in ended.reason
+        assert (shop.gate.charged, shop.placed) == (0, set())
+
+
+async def test_what_only_a_cache_has_has_not_recovered() -> None:
+    async with workshop(file_reply(OTHER), media=Judge()) as shop:
+        cached = PICTURE
+        shop.assets.served = lambda path, stands: stands if stands is not None or "/assets/" not in path else cached
+        ended = await shop.heal(missing_image())
+        assert isinstance(ended, Healed)
+        assert shop.assets.files[pointer_of(shop)] == OTHER, "its origin was left without it"
+
+
+async def test_what_stands_behind_a_cache_that_has_nothing_yet_is_waited_for_and_not_made() -> None:
+    async with workshop(file_reply(PICTURE), media=Judge()) as shop:
+        shop.assets.files[pointer_of(shop)] = PICTURE
+        shop.assets.served = lambda _path, _stands: None
+        ended = await shop.heal(missing_image())
+        assert isinstance(ended, RetryLater)
+        assert "stands behind a cache" in ended.reason
+        assert (shop.gate.begins, shop.gate.charged) == (0, 0)
 
 
 Break: TypeAlias = Callable[[pytest.MonkeyPatch], None]

@@ -125,7 +125,7 @@ async def test_what_was_paid_before_is_told_once_whoever_goes_on() -> None:
 
 async def test_what_an_answer_cost_is_told_before_anything_else_and_counts_once_after_an_interruption() -> None:
     async with workshop(file_reply(PICTURE), media=Judge()) as shop:
-        shop.gate.refuse_at, shop.gate.refusal = 2, LostClaim("another has it")
+        shop.gate.refuse_at, shop.gate.refusal = 5, LostClaim("another has it")  # after the store's and the call
         given = shop.task(missing_image())
         with pytest.raises(LostClaim):
             await shop.strategy.heal(given, shop.gate)
