@@ -1,30 +1,23 @@
 """What comes after a person's yes: one canary run, the definition in force, a watch, and a rollback on a relapse."""
 
-import json
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
-from consumer.model import FailureId, OrgId
-from consumer.model.approval import AnswerResult, PlanAnswer
-from consumer.results.decision import status_message
-from consumer.results.events import Outlet
+from consumer.model import OrgId
+from consumer.model.definition_watch import RewriteStage
 from consumer.store.definitions import StoredRegistry
-from consumer.store.plan_answers import answer_plan
-from consumer.store.pool import open_pool, transaction
+from consumer.store.pool import open_pool
 from schemas.definition_change import DEFINITION_CHANGE_TYPE
-from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE
 from tests.support import oracle
-from tests.support.pipeline import Site, event, until
+from tests.support.pipeline import Site, until
 from tests.support.worlds.chat_world import ChatWorld
 from tests.support.worlds.http_world import World
+from tests.support.worlds.promotion_world import REWRITE, Stage, mended, same_steps
 from tests.support.worlds.rewrite_world import (
-    REASON,
     WORKFLOW,
     Model,
     RunsEngine,
@@ -33,65 +26,6 @@ from tests.support.worlds.rewrite_world import (
     registered,
     rewrite_catalog,
 )
-
-REWRITE: Final = "DeepAgent-full-workflow-rewrite"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """A place whose catalog has an agent and an engine."""
-
-    place: Site
-    chat: ChatWorld
-    runs: RunsEngine
-    org: UUID
-
-    async def fail(self, n: int = 1) -> None:
-        context = failed_context()
-        await self.place.publish(event(self.org, n, workflow_name=WORKFLOW, failure_reason=REASON, context=context))
-
-    async def asked(self) -> dict[str, Any]:
-        async def look() -> list[dict[str, Any]]:
-            told = [one["data"] for one in await self.place.results() if one["type"] == FAILURE_STATUS_TYPE]
-            return [one for one in told if one["status"] == "awaiting_approval"]
-
-        return (await until(look))[-1]
-
-    async def approve(self) -> dict[str, Any]:
-        said = await self.asked()
-        given = PlanAnswer(
-            approves=True, plan_hash=said["approval"]["plan_hash"], step=said["step"], by="ann", reason="looked at it"
-        )
-        tell = partial(status_message, outlet=Outlet.of(self.place.settings.kafka))
-        async with transaction(self.place.db) as connection:
-            answered = await answer_plan(connection, FailureId(UUID(said["failure_id"])), given, tell)
-        assert answered.result is AnswerResult.APPROVED
-        return said
-
-    async def configs(self) -> list[dict[str, Any]]:
-        rows = await self.place.db.fetch("SELECT config FROM deep_agent_workflows ORDER BY created_at")
-        return [json.loads(row["config"]) for row in rows]
-
-    async def watch(self) -> Any:  # noqa: ANN401 - a record
-        return await self.place.db.fetchrow("SELECT * FROM heal_definition_watch")
-
-    async def watched(self, state: str) -> Any:  # noqa: ANN401 - a record
-        async def look() -> Any:  # noqa: ANN401
-            row = await self.watch()
-            return row if row is not None and row["state"] == state else None
-
-        return await until(look)
-
-    async def told(self, kind: str = HEAL_RESULT_TYPE) -> list[dict[str, Any]]:
-        return [one["data"] for one in await self.place.results() if one["type"] == kind]
-
-    async def in_force(self) -> None:
-        """Have a rewrite put in force."""
-        await self.fail()
-        async with self.place.consumer() as running:
-            await self.approve()
-            row = (await running.settled(1))[WORKFLOW]
-        assert row["status"] == "resolved"
 
 
 @pytest.fixture
@@ -110,28 +44,11 @@ def scripted(world: World, catalog_file: Path, canary: str) -> tuple[ChatWorld, 
 @pytest.fixture
 async def stage(embedded_place: Site, scripted: tuple[ChatWorld, RunsEngine]) -> Stage:
     chat, runs = scripted
-    org = await embedded_place.organisation("1")
-    await register(embedded_place.db, org)
-    return Stage(place=embedded_place, chat=chat, runs=runs, org=org)
+    return Stage(place=embedded_place, chat=chat, runs=runs, org=await embedded_place.organisation("1"))
 
 
-def mended() -> dict[str, Any]:
-    config = registered()
-    steps = [dict(step) for step in config["definition"]["steps"]]
-    steps[2]["retries"] = 2
-    return {**config, "definition": {**config["definition"], "steps": steps}}
-
-
-def same_steps(left: dict[str, Any], right: dict[str, Any]) -> bool:
-    kept = [{**step} for step in left["definition"]["steps"]]
-    for step in kept:
-        for empty in ("parameters", "dependencies"):
-            if not step.get(empty):
-                step.pop(empty, None)
-    return bool(kept == right["definition"]["steps"])
-
-
-async def test_what_is_approved_runs_once_and_is_put_in_force_beside_what_it_replaces(stage: Stage) -> None:
+async def test_what_is_approved_runs_once_and_is_in_force_until_its_cause_comes_back(stage: Stage) -> None:
+    await register(stage.place.db, stage.org)
     stage.runs.looks = 1  # it is suspended meanwhile
     await stage.fail()
     async with stage.place.consumer() as running:
@@ -139,35 +56,50 @@ async def test_what_is_approved_runs_once_and_is_put_in_force_beside_what_it_rep
         row = (await running.settled(1))[WORKFLOW]
         changes = partial(running.metric, "shw_definition_changes_total")
         assert (changes(state="watching"), changes(state="rolled_back")) == (1, 0)
-    assert said["approval"]["plan"]["edits"]["canary"]["input"] == failed_context()["workflow"]["failing_run"]["input"]
-    assert row["status"] == "resolved"
-    (order,) = stage.runs.started
-    assert order["definition"]["steps"][2]["retries"] == 2
-    before, after = await stage.configs()
-    assert before == registered()
-    assert same_steps(after, mended())
-    assert after["goodRuns"] == before["goodRuns"]
-    told = (await stage.told())[-1]
-    assert (told["strategy"], told["result"], told["evidence"][0]["oracle"]) == (REWRITE, "success", "canary")
-    assert told["details"]["canary"]["run"] == "run-1"
-    watch = await stage.watch()
-    assert (watch["state"], watch["failure_id"]) == ("watching", row["id"])
-    assert watch["watch_until"] - watch["changed_at"] > timedelta(days=6)
-    [change] = await stage.told(DEFINITION_CHANGE_TYPE)
-    assert (change["state"], change["attempt_id"]) == ("watching", told["attempt_id"])
-    await oracle.credits_add_up(stage.place, {stage.org: "1"})
+        assert (
+            said["approval"]["plan"]["edits"]["canary"]["input"] == failed_context()["workflow"]["failing_run"]["input"]
+        )
+        assert row["status"] == "resolved"
+        (order,) = stage.runs.started
+        assert order["definition"]["steps"][2]["retries"] == 2
+        before, after = await stage.configs()
+        assert before == registered()
+        assert same_steps(after, mended())
+        assert after["goodRuns"] == before["goodRuns"]
+        told = (await stage.told())[-1]
+        assert (told["strategy"], told["result"], told["evidence"][0]["oracle"]) == (REWRITE, "success", "canary")
+        assert told["details"]["canary"]["run"] == "run-1"
+        watch = await stage.watch()
+        assert (watch["state"], watch["failure_id"]) == ("watching", row["id"])
+        assert watch["watch_until"] - watch["changed_at"] > timedelta(days=6)
+        [change] = await stage.told(DEFINITION_CHANGE_TYPE)
+        assert (change["state"], change["attempt_id"]) == ("watching", told["attempt_id"])
+        await oracle.credits_add_up(stage.place, {stage.org: "1"})
+
+        stage.chat.talk = Model(gives_up_at="understand")
+        await stage.fail(2)
+        watch = await stage.watched("rolled_back")
+    assert watch["relapse_id"] is not None
+    *_, back = await stage.configs()
+    assert len(await stage.configs()) == 3
+    assert same_steps(back, before)
+    first, second = await stage.told(DEFINITION_CHANGE_TYPE)
+    assert (first["state"], second["state"]) == ("watching", "rolled_back")
+    assert second["relapse_failure_id"] == str(watch["relapse_id"])
+
+
+async def canary_is_over(stage: Stage) -> bool:
+    return any("canary" in told["details"].get("reason", "") for told in await stage.told())
 
 
 async def test_a_canary_that_fails_has_replaced_nothing(stage: Stage) -> None:
+    await register(stage.place.db, stage.org)
+    await stage.learnt()
     stage.runs.always = "failed"
     await stage.fail()
     async with stage.place.consumer() as running:
         await stage.approve()
-
-        async def canary_failed() -> bool:
-            return any("canary" in told["details"].get("reason", "") for told in await stage.told())
-
-        await until(canary_failed)
+        await until(partial(canary_is_over, stage))
         await running.settled(1)
     assert await stage.configs() == [registered()]
     assert await stage.watch() is None
@@ -177,68 +109,48 @@ async def test_a_canary_that_fails_has_replaced_nothing(stage: Stage) -> None:
 
 @pytest.mark.parametrize("canary", ["PT1S"])
 async def test_a_canary_without_an_end_is_ended(stage: Stage) -> None:
+    await register(stage.place.db, stage.org)
+    await stage.learnt()
     stage.runs.looks = 1000
     await stage.fail()
     async with stage.place.consumer() as running:
         await stage.approve()
-        await until(partial(_list, stage.runs.ended))
+        await until(partial(canary_is_over, stage))
         await running.settled(1)
+    assert set(stage.runs.ended) == {"run-1"}
     assert await stage.configs() == [registered()]
 
 
-async def _list(found: list[str]) -> list[str]:
-    return found
-
-
-async def test_a_relapse_within_the_window_puts_back_what_stood_there(stage: Stage) -> None:
-    await stage.in_force()
-    stage.chat.talk = Model(gives_up_at="understand")
-    await stage.fail(2)
-    async with stage.place.consumer():
-        watch = await stage.watched("rolled_back")
-    assert watch["relapse_id"] is not None
-    before, mended_one, back = await stage.configs()
-    assert same_steps(back, before)
-    assert not same_steps(mended_one, before)
-    first, second = await stage.told(DEFINITION_CHANGE_TYPE)
-    assert (first["state"], second["state"]) == ("watching", "rolled_back")
-    assert second["relapse_failure_id"] == str(watch["relapse_id"])
-
-
-async def test_a_window_without_a_relapse_keeps_it(stage: Stage) -> None:
-    await stage.in_force()
-    await stage.place.db.execute(
-        "UPDATE heal_definition_watch SET watch_until = now() - interval '1 s', look_due = now() - interval '1 s'"
-    )
-    await stage.fail(2)  # too late for the window
-    async with stage.place.consumer():
-        await stage.watched("kept")
-    assert len(await stage.configs()) == 2
-
-
-@pytest.mark.parametrize("broken_off", ["promoting", "rolling_back", "rolling_back after its call"])
-async def test_what_was_broken_off_is_brought_to_an_end(stage: Stage, broken_off: str) -> None:
-    """A process died in the middle: nobody has a claim on it any more."""
-    await stage.in_force()
-    if broken_off.endswith("after its call"):
-        await register(stage.place.db, stage.org)
-    state = broken_off.partition(" ")[0]
-    await stage.place.db.execute("UPDATE heal_definition_watch SET state = $1, look_due = now()", state)
-    async with stage.place.consumer():
-        await stage.watched("rolled_back")
-    assert same_steps((await stage.configs())[-1], registered())
-    assert len(await stage.configs()) == 3
-
-
-async def test_what_somebody_else_has_put_there_since_is_not_undone(stage: Stage) -> None:
-    await stage.in_force()
+async def test_what_nobody_has_a_claim_on_any_more_is_brought_to_an_end(stage: Stage) -> None:
+    """A process died in the middle, a window has passed, or somebody else has deployed meanwhile."""
+    await stage.in_force("promoting", RewriteStage.PROMOTING)
+    await stage.in_force("rolling", RewriteStage.ROLLING_BACK)
+    await stage.in_force("rolled", RewriteStage.ROLLING_BACK)
+    await register(stage.place.db, stage.org, name="rolled")  # the call was made
+    await stage.in_force("taken", RewriteStage.ROLLING_BACK)
     theirs = registered()
     theirs["definition"] = {**theirs["definition"], "budget": {"maxCost": 61}}
-    await register(stage.place.db, stage.org, theirs)
-    await stage.place.db.execute("UPDATE heal_definition_watch SET state = 'rolling_back', look_due = now()")
-    async with stage.place.consumer():
-        await stage.watched("superseded")
-    assert (await stage.configs())[-1] == theirs
+    await register(stage.place.db, stage.org, theirs, name="taken")
+    await stage.in_force("kept")
+    await stage.place.db.execute(
+        "UPDATE heal_definition_watch SET watch_until = clock_timestamp(), look_due = clock_timestamp()"
+        " WHERE workflow_name = 'kept'"
+    )
+    await stage.looks_are_due()
+    stage.chat.talk = Model(gives_up_at="understand")
+    await stage.fail(2, "kept")  # too late for the window
+    async with stage.place.consumer() as running:
+        for name, versions in (("promoting", 3), ("rolling", 3), ("rolled", 3)):
+            await stage.watched("rolled_back", name)
+            configs = await stage.configs(name)
+            assert len(configs) == versions
+            assert same_steps(configs[-1], registered())
+        await stage.watched("superseded", "taken")
+        assert (await stage.configs("taken"))[-1] == theirs
+        await running.settled(1)
+        watch = await stage.watched("kept", "kept")
+        assert watch["relapse_id"] is None
+        assert same_steps((await stage.configs("kept"))[-1], mended())
 
 
 async def test_of_two_who_replace_one_version_one_does(embedded_place: Site) -> None:

@@ -34,6 +34,8 @@ UNION ALL SELECT 'blocked: ' || a.query || ' -- by '
 UNION ALL SELECT 'only ' || count(*) || ' failures' FROM workflow_failures HAVING count(*) <> $1::bigint
 """
 
+OF_A_FAILURE = {HEAL_RESULT_TYPE, FAILURE_STATUS_TYPE}
+"""Events that are told in the order of a failure's steps."""
 TOLD = {"deferred", "awaiting_approval", "needs_person", "given_up"}
 
 
@@ -49,7 +51,7 @@ async def everything_that_ended_was_told(place: Site) -> list[dict[str, Any]]:
     bodies: dict[str, set[str]] = defaultdict(set)
     order: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for one in told:
-        if one["id"] not in bodies:
+        if one["id"] not in bodies and one["type"] in OF_A_FAILURE:
             order[one["subject"]].append(_position(one))
         bodies[one["id"]].add(str(one))
     assert {name: len(forms) for name, forms in bodies.items()} == dict.fromkeys(bodies, 1), "one id, two contents"

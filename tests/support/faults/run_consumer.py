@@ -13,7 +13,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -43,9 +43,10 @@ from consumer.media_store.configured import CurrentMediaStores
 from consumer.metrics import Metrics
 from consumer.model import ActionName, Diagnosis, Failure, Intent, MicroAud, Outcome, Partition
 from consumer.model.call import CallResult, OutboundRequest
+from consumer.model.definition_watch import DefinitionWatch
 from consumer.outbound.calls import OutboundCalls, open_calls
 from consumer.pipeline import intake, resume, settle, suspend
-from consumer.pipeline.definitions import DefinitionRecords
+from consumer.pipeline.definitions import DefinitionRecords, RollsBack
 from consumer.pipeline.publish import Publisher
 from consumer.plan.rung import Rung, TakesActions
 from consumer.redact import redact_json
@@ -56,13 +57,15 @@ from consumer.service.app import run
 from consumer.service.catalog_file import read_catalog
 from consumer.service.strategies import stored_definitions
 from consumer.settings import Settings, read_settings
-from consumer.store import due, leases
+from consumer.store import definition_watches, definitions, due, leases
 from consumer.store import intake as stored_intake
 from consumer.store import settle as stored_settle
 from consumer.store.agent_budget import StoredTokenBudgets
 from consumer.store.billing_events import StoredBillingBook
+from consumer.store.definitions import StoredRegistry
 from consumer.store.made_assets import StoredMadeAssets
-from consumer.store.pool import open_pool
+from consumer.store.pool import Connection, Pool, open_pool, transaction
+from consumer.store.rewrite_rules import StoredRules
 from consumer.store.rewrites import StoredRewrites
 from consumer.store.suspended import GoneOn, SuspendResult
 from schemas.names import Effect, StrategyName
@@ -99,6 +102,15 @@ AFTER_OF_JOBS: Final[Mapping[str, tuple[object, str]]] = {
     "gone on": (resume, "take_due"),
 }
 """Of heals that last, where `ACT_JOBS` names the server that does their jobs; `ACT_EFFECT` is how it takes an order."""
+AFTER_OF_DEFINITIONS: Final[Mapping[str, tuple[object, str]]] = {
+    "opened": (definition_watches, "open_watch"),
+    "put": (StoredRegistry, "put"),
+    "changed": (definition_watches, "change_watch"),
+}
+"""Of a definition that is put in force or taken back: watch opened, the registry given a version, watch changed.
+
+`in put` is before the COMMIT of what the registry is given.
+"""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -256,6 +268,17 @@ class Acting:
         return self.inner.too_long(task, kept)
 
 
+@dataclass(frozen=True, slots=True)
+class ActingRewrite(Acting):
+    """The strategy that rewrites: it takes back what was put in force, too."""
+
+    async def roll_back(self, watch: DefinitionWatch, policy: WorkflowPolicy) -> DefinitionWatch | str:
+        self.act.cross("rolling back")
+        if not isinstance(self.inner, RollsBack):
+            raise TypeError(f"{self.name} takes no definition back")
+        return await self.inner.roll_back(watch, policy)
+
+
 def _tag(task: Task, gate: EffectGate) -> None:
     """Let the targets of a heal's calls know which claim makes them, and until when it may."""
     deadline = time.monotonic() + gate.remaining().total_seconds()
@@ -319,6 +342,7 @@ async def acting_strategies(settings: Settings, act: Act) -> AsyncIterator[Strat
             redact=redact_json,
             runners=runners,
             definitions=stored_definitions(pool, runners, watches),
+            learnt=StoredRules(pool),
         )
         autofix = SchemaAutofix(runners, room, redact_json)
         billing = BillingSync(AutoRetry(calls, redact_json).tools, StoredBillingBook(pool))
@@ -330,7 +354,7 @@ async def acting_strategies(settings: Settings, act: Act) -> AsyncIterator[Strat
             StrategyName.DEPENDENCY_REPLACEMENT: Acting(billing, act),
         }
         if any(entry.agent is not None for entry in catalog.workflows):
-            strategies[StrategyName.WORKFLOW_REWRITE] = Acting(agent, act)
+            strategies[StrategyName.WORKFLOW_REWRITE] = ActingRewrite(agent, act)
         yield strategies
 
 
@@ -371,6 +395,18 @@ def committing(act: Act) -> Callable[..., Awaitable[bool]]:
     return and_then
 
 
+def committing_put(act: Act) -> Callable[[Pool], AbstractAsyncContextManager[Connection]]:
+    """Cross a boundary before what the registry is given is committed."""
+
+    @asynccontextmanager
+    async def around(pool: Pool) -> AsyncIterator[Connection]:
+        async with transaction(pool) as connection:
+            yield connection
+            act.cross("in put")
+
+    return around
+
+
 def answering(act: Act) -> Callable[..., Awaitable[CallResult]]:
     """Cross a boundary once the answer to an effect is there."""
     send = OutboundCalls.send
@@ -399,10 +435,11 @@ async def impatient() -> AsyncIterator[None]:
 def watched(act: Act) -> ExitStack:
     """Watch every boundary that lies between the stages."""
     stack = ExitStack()
-    for boundary, (home, name) in ({**AFTER, **AFTER_OF_JOBS}).items():
+    for boundary, (home, name) in ({**AFTER, **AFTER_OF_JOBS, **AFTER_OF_DEFINITIONS}).items():
         stack.enter_context(patch.object(home, name, then(getattr(home, name), act, boundary)))
     stack.enter_context(patch.object(Reader, "commit", committing(act)))
     stack.enter_context(patch.object(OutboundCalls, "send", answering(act)))
+    stack.enter_context(patch.object(definitions, "transaction", committing_put(act)))
     return stack
 
 
