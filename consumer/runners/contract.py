@@ -93,6 +93,8 @@ class StepState:
     """Since when it is in this state."""
     queue: str | None = None
     """The queue, pool or task queue from which a worker takes it."""
+    awaits_turn: bool = False
+    """Its engine has not given it out yet, and may hold it back by a limit of its own: no worker is missing."""
     worker_alive: bool | None = None
     """Whether the worker that has it lives: False only where the engine knows that it does not."""
     heartbeat: datetime | None = None
@@ -148,7 +150,7 @@ class RunState:
     removed: Mapping[str, str | None] = field(default_factory=dict, hash=False)
     """Steps that the run refers to and the definition in force lacks, each with the name that it says they have now."""
     consumers: Mapping[str, int] = field(default_factory=dict, hash=False)
-    """How many workers take from each queue; a queue that is not named is not known."""
+    """How many workers take from each queue. Empty: not known; one that is missing among others is no queue there."""
     full: frozenset[str] = frozenset()
     """Queues of which every place is taken, or may be: what waits there waits for its turn; no worker is missing."""
     at: datetime | None = None

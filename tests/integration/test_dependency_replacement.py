@@ -232,6 +232,22 @@ async def test_rules_of_regions_data_and_price_hold_for_every_byte(place: Site, 
     assert {row["org_id"]: f"{row['spent']:.2f}" for row in spent} == {org: "0.01", others: "0.03"}
 
 
+@pytest.mark.parametrize(("price", "tries"), [({"price_aud": '"0.01"'}, 1), ({}, 4)], ids=["priced", "free"])
+async def test_a_try_that_may_have_been_charged_is_made_again_only_where_that_is_held(
+    place: Site, providers: Providers, price: dict[str, str], tries: int
+) -> None:
+    org = await place.organisation()
+    providers.dead = True
+    providers.answers["second"] = lambda _: json_reply({}, 500)
+    text = providers.catalog(candidates=providers.candidate("second", **price))
+    with_catalog(place, text.replace("tries: 1", "tries: 4").replace("attempts: 3", "attempts: 1"))
+    await place.publish(failed_call(providers, org, 1))
+    async with place.consumer() as running:
+        (row,) = (await running.settled(1)).values()
+    assert row["status"] == "given_up"
+    assert providers.called("second") == tries
+
+
 async def test_a_call_that_may_not_go_elsewhere_waits_and_no_request_goes_to_the_dead_one(
     place: Site, providers: Providers
 ) -> None:

@@ -230,6 +230,8 @@ class LookCall(CallTemplate):
     """Pointer to the engine's own clock; without it times are held against the healer's."""
     consumers: Pointer | None = None
     """Pointer to an object that tells of each queue how many workers take from it."""
+    full: Pointer | None = None
+    """Pointer to the queues of which all places are taken: a list of names, or an object that says so of each."""
     removed: Pointer | None = None
     """Pointer to an object of steps that the run refers to and its definition lacks: their names now, or null."""
     steps: StepsLook | None = None

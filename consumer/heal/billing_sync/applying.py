@@ -132,7 +132,7 @@ class Applying:
     async def _in_step(self, event: BillingEvent, state: MarkState, before: EventMark | None) -> Became:
         """Compare an object that an event is about, and give the platform the newest where it has another state."""
         session = self._session
-        if session.account.platform.object is None:
+        if session.account.platform.object is None or not event.object_id:
             return state, ""
         why = ""
         for n in range(LOOKS):

@@ -66,7 +66,12 @@ async def refresh(session: BillingSession, event: BillingEvent, newest: ObjectSt
 
 
 async def newest_state(session: BillingSession, event: BillingEvent) -> ObjectState | None:
-    """Read an object at the processor as it is now; None where it is not known where. Raises CannotGoOn."""
+    """Read an object at the processor as it is now; None where it is not known where. Raises CannotGoOn.
+
+    Of what has no id of its own there is nothing to read: what its event shows is all there is.
+    """
+    if not event.object_id:
+        return ObjectState(document=event.picture, deleted=False)
     call = session.wire.object_call(event.object_type, event.object_id)
     if call is None:
         return None

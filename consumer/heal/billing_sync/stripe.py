@@ -30,6 +30,7 @@ _EVENT: Final = {
     "created": "/created",
     "object_id": "/data/object/id",
     "object_type": "/data/object/object",
+    "picture": "/data/object",
 }
 _LISTS_ALL: Final = {"subscription": ("status", "all")}
 """What a list leaves out unless it is asked for all: cancelled subscriptions."""

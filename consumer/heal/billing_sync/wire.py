@@ -29,8 +29,11 @@ class BillingEvent:
     created: int
     """Seconds since 1970."""
     object_id: str
+    """What it is about; empty where that has no id of its own, as a balance: then it cannot be read again."""
     object_type: str
     document: Json
+    picture: Json = None
+    """What it is about, as the event itself shows it; none where the processor's wire does not say where."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -100,7 +103,10 @@ def oldest_of(items: Sequence[Json], pointer: str) -> int | None:
 def event_of(item: Json, at: Mapping[str, str]) -> BillingEvent | None:
     """Return an item of a list as an event, by the pointers to its members; None where it is none."""
     found = {name: value_at(item, pointer, None) for name, pointer in at.items()}
-    names = [found[name] for name in ("id", "type", "object_id", "object_type")]
+    about, picture = found["object_id"], found.get("picture")
+    names = [found[name] for name in ("id", "type", "object_type")]
+    if about is not None or not isinstance(picture, dict):
+        names.append(about)
     created = moment(found["created"])
     if created is None or not all(isinstance(one, str) and 0 < len(one) <= _MAX_NAME for one in names):
         return None
@@ -110,9 +116,10 @@ def event_of(item: Json, at: Mapping[str, str]) -> BillingEvent | None:
         id=found["id"],
         type=found["type"],
         created=created,
-        object_id=found["object_id"],
+        object_id=about or "",
         object_type=found["object_type"],
         document=item,
+        picture=picture,
     )
 
 

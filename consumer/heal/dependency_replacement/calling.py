@@ -20,6 +20,7 @@ from consumer.heal.calls.status_verdict import (
     Verify,
     judge,
     signals_unhealthy,
+    throttled,
 )
 from consumer.heal.calls.verify import verify_answer
 from consumer.heal.dependency_replacement.machine import candidate_answered
@@ -29,7 +30,7 @@ from consumer.heal.gate import run_permitted
 from consumer.heal.session import proof
 from consumer.model import Healed, Outcome, Proof, Refused
 from consumer.model.binding import Binding
-from consumer.model.call import Answer, CallResult, OutboundRequest
+from consumer.model.call import Answer, CallResult, NotSent, OutboundRequest
 from consumer.runners.templates import UnfitValue
 from schemas.dependency_binding import BindingState
 from schemas.names import Code, Effect, Verdict
@@ -131,12 +132,28 @@ async def _call_until_judged(
         wait = jitter(limits, n, throttled=judged.throttled, random=session.tools.random)
         if isinstance(judged.answer, Answer):
             wait = max(wait, asked_wait(judged.answer, session.tools.now()) or wait)
+        if not _may_be_paid_again(session, candidate, result):
+            return judged
         paid = cost(throttled=judged.throttled)
         late = wait >= min(session.gate.remaining(), limits.inline_wait)
         if late or not session.tools.quota.take(target, paid):
             return judged
         await session.sleep(wait)
     raise AssertionError("at least one call is made")
+
+
+def _may_be_paid_again(session: ReplacementSession, candidate: Candidate, result: CallResult) -> bool:
+    """Return whether what is held pays for one more try, and count it; a try that certainly cost nothing is free.
+
+    Under one key a call is charged once, however often it is made.
+    """
+    free = isinstance(result, NotSent) or throttled(result) or session.effect is not Effect.NONE
+    if free or not candidate.price:
+        return True
+    if not session.can_pay(candidate):
+        return False
+    session.paid += candidate.price
+    return True
 
 
 async def _send(session: ReplacementSession, call: OutboundRequest) -> CallResult:

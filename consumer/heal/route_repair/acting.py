@@ -72,11 +72,21 @@ async def _reason_against(session: RouteSession, repair: RouteChange, seen: RunS
     return await reason_against_beginning(session, session.tools.calls, repair.step, seen.step(repair.step))
 
 
+async def _reason_since(session: RouteSession, repair: RouteChange, ended: RunState) -> str | None:
+    """Return why a step must not be begun again that was begun after all, between the look and its end, or None."""
+    state = ended.step(repair.step)
+    if repair.step is None or (state is not None and not state.has_begun):
+        return None
+    return await reason_against_beginning(session, session.tools.calls, repair.step, state)
+
+
 async def _repair(session: RouteSession, found: NamedCause, repair: RouteChange, seen: RunState) -> Outcome | Suspended:
     if repair.ends_first is not None:
         ended = await _end_first(session, repair.ends_first, seen)
         if not isinstance(ended, RunState):
             return ended
+        if not repair.begins_again and (against := await _reason_since(session, repair, ended)):
+            return session.refused(Code.NEEDS_PERSON, f"{found.cause}: {found.evidence}: {against}")
         seen = ended
     run = replace(session.run, step=repair.step)
     changed_input = session.input_of(repair)

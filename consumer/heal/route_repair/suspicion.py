@@ -77,6 +77,7 @@ class Suspicion:
 
 _Named: TypeAlias = tuple[Cause | None, str | None, str]
 _NEVER_COMPLETE: Final = frozenset({StepPhase.FAILED, StepPhase.SKIPPED, StepPhase.CANCELLED})
+_COMPLETE: Final = frozenset({StepPhase.SUCCEEDED, StepPhase.SKIPPED})
 _SHOWN: Final = 80
 _KEPT: Final = 200
 
@@ -122,10 +123,10 @@ def place_of(seen: RunState) -> str:
 
 def _name(seen: RunState, limits: RouteRepairLimits, at: datetime) -> _Named:
     waiting = next((one for one in _by_name(seen.steps) if one.phase is StepPhase.WAITING), None)
-    lost = _lost(seen) if waiting is not None and seen.phase is Phase.RUNNING else None
-    if lost is not None:
-        return lost
-    if seen.phase is Phase.WAITING or waiting is not None:
+    beside = _beside_waiting(seen, limits, at) if waiting is not None and seen.phase is Phase.RUNNING else None
+    if beside is not None:
+        return beside
+    if seen.phase is Phase.WAITING or (waiting is not None and seen.phase is not Phase.CANCELLING):
         what = seen.waits_for or (waiting.waits_for if waiting is not None else None)
         return (
             Cause.WAITING,
@@ -143,14 +144,18 @@ def _name(seen: RunState, limits: RouteRepairLimits, at: datetime) -> _Named:
             return None, None, f"the run is over: {seen.said[:_SHOWN]}"
 
 
-def _lost(seen: RunState) -> _Named | None:
-    """Name a step whose worker is known to be dead, where nothing else runs and another branch waits."""
+def _beside_waiting(seen: RunState, limits: RouteRepairLimits, at: datetime) -> _Named | None:
+    """Name what is certain of the other branches of a run of which one waits: a dead worker, a queue without any."""
     running = [one for one in _by_name(seen.steps) if one.phase is StepPhase.RUNNING]
-    if not running or any(one.worker_alive is not False for one in running):
+    if any(one.worker_alive is not False for one in running):
         return None
-    lost = running[0]
-    why = f"the worker of step {lost.name[:_SHOWN]!r} is dead, and another branch waits"
-    return Cause.WORKER_LOST, lost.name, why
+    if running:
+        lost = running[0]
+        why = f"the worker of step {lost.name[:_SHOWN]!r} is dead, and another branch waits"
+        return Cause.WORKER_LOST, lost.name, why
+    queued = [one for one in _by_name(seen.steps) if one.phase is StepPhase.QUEUED]
+    cause, step, why = _queued(queued, seen, limits, at)
+    return (cause, step, f"{why}, and another branch waits") if cause is Cause.NO_CONSUMER else None
 
 
 def _cancelling(seen: RunState, limits: RouteRepairLimits, at: datetime) -> _Named:
@@ -219,7 +224,10 @@ def _queued(queued: list[StepState], seen: RunState, limits: RouteRepairLimits, 
                 return Cause.ELSEWHERE, one.name, "no worker takes from any queue of the engine"
             why = f"step {one.name[:_SHOWN]!r} waits in queue {queue[:_SHOWN]!r}, from which no worker takes"
             named = named or (Cause.NO_CONSUMER, one.name, why)
-        elif queue in seen.full:
+        elif since is not None and since > limits.queued and _is_unknown(queue, seen):
+            why = f"step {one.name[:_SHOWN]!r} waits for {_words(since)} in queue {str(queue)[:_SHOWN]!r}"
+            named = named or (Cause.NO_CONSUMER, one.name, f"{why}, which is not among the engine's queues")
+        elif queue in seen.full or one.awaits_turn:
             return None, one.name, f"all places of queue {str(queue)[:_SHOWN]!r} may be taken: its turn will come"
         elif since is not None and since > limits.queued:
             why = f"step {one.name[:_SHOWN]!r} waits for a worker for {_words(since)}"
@@ -227,6 +235,11 @@ def _queued(queued: list[StepState], seen: RunState, limits: RouteRepairLimits, 
         else:
             return None, one.name, f"step {one.name[:_SHOWN]!r} is queued"
     return named or (None, None, "")
+
+
+def _is_unknown(queue: str | None, seen: RunState) -> bool:
+    """Return whether an engine that tells its queues does not tell this one: a step in it is unroutable."""
+    return queue is not None and bool(seen.consumers) and queue not in seen.consumers and queue not in seen.full
 
 
 def _standing(seen: RunState, limits: RouteRepairLimits, at: datetime) -> _Named:
@@ -242,6 +255,8 @@ def _standing(seen: RunState, limits: RouteRepairLimits, at: datetime) -> _Named
         named = next(
             ((Cause.STEP_FAILED, one.name, f"step {one.name[:_SHOWN]!r} has failed") for one in _failed_of(seen)), None
         )
+    if named is None and all(one.phase in _COMPLETE for one in seen.steps):
+        return None, None, "all of its steps are complete, and its engine has not ended it: no order does that"
     return named or (None, None, "nothing of it runs or is queued, and nothing says why")
 
 
@@ -272,6 +287,8 @@ def _ready(
     blocked: list[StepState], known: dict[str, StepState], seen: RunState, limits: RouteRepairLimits, at: datetime
 ) -> Iterator[_Named]:
     for one in blocked:
+        if one.awaits_turn:
+            continue
         complete = [known[need].phase is StepPhase.SUCCEEDED for need in one.needs]
         met = any(complete) if one.needs_any and complete else all(complete)
         since = _age(one.since or seen.last_sign_of_life, at)

@@ -72,6 +72,8 @@ class TaskInstance(ServerModel):
     scheduled_when: AwareDatetime | None = None
     queued_when: AwareDatetime | None = None
     pool: str
+    hostname: str | None = None
+    """The worker that has, or had, a try of it; empty: none ever."""
     note: str | None = None
 
     @property
@@ -123,6 +125,7 @@ class AirflowPools(ServerModel):
     """The pools of a server."""
 
     pools: tuple[AirflowPool, ...]
+    total_entries: int = 0
 
 
 DAG: Final = TypeAdapter(AirflowDag)
@@ -164,7 +167,7 @@ def run_state(
         return LookFailed(
             reason=f"the look: Airflow says {(unknown or found.state)[:_SHOWN]!r}, which is not known here"
         )
-    steps = tuple(map(_step_state, tasks))
+    steps = tuple(_step_state(each, run_is_queued=phase is Phase.QUEUED) for each in tasks)
     waits_for = _waits_for(steps) if phase is Phase.RUNNING else None
     if paused and stands_if_paused(found, tasks):
         waits_for = WaitsFor.PERSON
@@ -199,15 +202,21 @@ def waits_in_pool(tasks: Sequence[TaskInstance]) -> bool:
     return any(_STEPS.get(task.said) is StepPhase.QUEUED for task in tasks)
 
 
-def _step_state(task: TaskInstance) -> StepState:
+def _step_state(task: TaskInstance, *, run_is_queued: bool) -> StepState:
+    """Map a task; its scheduler may hold back what it has not given out, by limits of its own.
+
+    Set failed before any worker had it, a task has no host: it never began.
+    """
     phase = _STEPS[task.said]
+    never = phase in _NOT_BEGUN or (phase is StepPhase.FAILED and task.hostname == "")
     return StepState(
         name=task.step,
         phase=phase,
         said=task.said,
-        attempts=0 if phase in _NOT_BEGUN else max(1, task.try_number),
+        attempts=0 if never else max(1, task.try_number),
         since=task.since,
         queue=task.pool,
+        awaits_turn=task.said == "scheduled" or (run_is_queued and phase is StepPhase.BLOCKED),
         waits_for=_WAITS.get(task.said),
     )
 

@@ -23,6 +23,7 @@ from consumer.runners.json_api import JsonApi
 
 _PAGE: Final = 100
 _MAX_TASKS: Final = 1000
+_MAX_POOLS: Final = 1000
 ANOTHER: Final = "the answer is of another run"
 
 
@@ -64,8 +65,15 @@ class AirflowLook:
         """Query all pools: those of other tasks tell whether it is one pool from which nothing is taken, or all."""
         if not waits_in_pool(tasks):
             return ()
-        read = parsed(await self.api.send("GET", f"/pools?limit={_PAGE}"), POOLS)
-        return () if read is None else read.pools
+        found: list[AirflowPool] = []
+        while len(found) < _MAX_POOLS:
+            read = parsed(await self.api.send("GET", f"/pools?limit={_PAGE}&offset={len(found)}"), POOLS)
+            if read is None:
+                return ()
+            found += read.pools
+            if not read.pools or len(found) >= read.total_entries:
+                return tuple(found)
+        return ()
 
 
 async def all_tasks(api: JsonApi, place: AirflowPlace) -> tuple[TaskInstance, ...] | LookFailed:

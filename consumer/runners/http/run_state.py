@@ -50,6 +50,7 @@ def state_in(answer: Found, look: LookCall) -> RunState | LookFailed:
         steps=steps,
         removed=dict(_renames(_at(answer, look.removed))),
         consumers=dict(_counts(_at(answer, look.consumers))),
+        full=frozenset(_full(_at(answer, look.full))),
         at=_moment(_at(answer, look.at)),
     )
 
@@ -94,7 +95,7 @@ def _step(member: str | None, one: Json, look: StepsLook) -> StepState | LookFai
         name=name,
         phase=StepPhase(phase),
         said=said[:_SHOWN],
-        attempts=_count(_at(one, look.attempts)),
+        attempts=_times_begun(_count(_at(one, look.attempts)), StepPhase(phase)),
         completions=_count(_at(one, look.completions)),
         since=_moment(_at(one, look.since)),
         queue=_text(_at(one, look.queue)),
@@ -142,6 +143,11 @@ def _count(found: Found) -> int | None:
             return None
 
 
+def _times_begun(count: int | None, phase: StepPhase) -> int | None:
+    """Return how often a step was begun; of one that has failed a 0 says nothing: its engine may count retries."""
+    return None if count == 0 and phase is StepPhase.FAILED else count
+
+
 def _truth(found: Found) -> bool | None:
     return found if isinstance(found, bool) else None
 
@@ -150,6 +156,12 @@ def _names(found: Found) -> Iterator[str]:
     for name in found[:_MAX_LISTED] if isinstance(found, list) else ():
         if isinstance(name, str):
             yield name
+
+
+def _full(found: Found) -> Iterator[str]:
+    """Give the names of a list, or those that an object calls true."""
+    yield from _names(found)
+    yield from (name for name, is_full in _members(found) if is_full is True)
 
 
 def _renames(found: Found) -> Iterator[tuple[str, str | None]]:

@@ -68,6 +68,8 @@ class BillingWorld:
     down: set[str] = field(default_factory=set)
     """Sides that answer 503."""
     made: int = 0
+    shown: dict[str, Doc] = field(default_factory=dict)
+    """What its handler was given with each event, last."""
 
     # What happens at the processor
 
@@ -231,6 +233,7 @@ class BillingWorld:
     def _handle(self, body: Doc) -> tuple[int, Any]:
         event, newest = body["event"], body["object"]
         self.given[event["id"]] += 1
+        self.shown[event["id"]] = newest
         if event["id"] in self.poisoned:
             return 500, {"error": "the handler broke"}
         if self.dedupes and self.applied[event["id"]]:
@@ -238,7 +241,8 @@ class BillingWorld:
         kept = newest if self.lies is None else self.lies(newest)
         if kept is not None:
             self.applied[event["id"]] += 1
-            self._put(newest["id"], kept)
+            if "id" in newest:
+                self._put(newest["id"], kept)
         return 200, {"received": True}
 
     def _totals(self, query: dict[str, str]) -> tuple[int, Any]:

@@ -19,11 +19,12 @@ LOOK = LookCall.model_validate(
         "at": "/now",
         "last_sign_of_life": "/seen",
         "consumers": "/queues",
+        "full": "/full",
         "removed": "/removed",
         "steps": {
             "at": "/steps",
             "status": "/state",
-            "phases": {"WAIT": "queued", "RUNS": "running", "SLEEPS": "waiting"},
+            "phases": {"WAIT": "queued", "RUNS": "running", "SLEEPS": "waiting", "BROKE": "failed"},
             "waits": {"SLEEPS": "timer"},
             "attempts": "/tries",
             "since": "/since",
@@ -110,3 +111,17 @@ def test_a_fence_that_the_look_does_not_show_is_an_error_of_the_catalog() -> Non
     rerun = {"url": "https://runs.example.com/{run.id}/rerun", "body": {"fence": "{run.fence}"}}
     with pytest.raises(ValueError, match="where the fence stands"):
         HttpRunner.model_validate({"kind": "http", "look": look, "rerun_step": rerun})
+
+
+@pytest.mark.parametrize(
+    ("full", "queues"), [(["a", 7], {"a"}), ({"a": True, "b": False}, {"a"}), ("a", set()), (None, set())]
+)
+def test_full_queues_are_a_list_or_an_object(full: object, queues: set[str]) -> None:
+    seen = read(full=full)
+    assert isinstance(seen, RunState)
+    assert seen.full == queues
+
+
+@pytest.mark.parametrize(("state", "begun"), [("BROKE", True), ("RUNS", True), ("WAIT", False)])
+def test_a_count_of_retries_is_no_word_that_a_failed_step_never_began(state: str, *, begun: bool) -> None:
+    assert step(state=state, tries=0).has_begun is begun

@@ -62,7 +62,7 @@ def test_in_a_full_pool_of_airflow_a_task_waits_for_its_turn(open_slots: int, ca
         dag_run_id="r1",
         task_id="load",
         map_index=-1,
-        state="scheduled",
+        state="queued",
         try_number=0,
         start_date=None,
         end_date=None,

@@ -115,19 +115,32 @@ def dag_run(state: str, *states: str | None, paused: bool) -> RunState:
 @pytest.mark.parametrize(
     ("state", "states", "otherwise"),
     [
-        pytest.param("running", ("scheduled",), Cause.NOT_PICKED_UP, id="scheduled"),
+        pytest.param("running", ("scheduled",), None, id="scheduled"),
         pytest.param("running", ("queued", "success"), Cause.NOT_PICKED_UP, id="queued"),
         pytest.param("running", (None, "success"), Cause.NEVER_STARTED, id="a task not looked at"),
-        pytest.param("queued", (None,), Cause.NEVER_STARTED, id="the run not begun"),
+        pytest.param("queued", (None,), None, id="the run not begun"),
     ],
 )
 def test_a_run_of_a_paused_dag_of_airflow_waits_for_a_person(
-    state: str, states: tuple[str | None, ...], otherwise: Cause
+    state: str, states: tuple[str | None, ...], otherwise: Cause | None
 ) -> None:
     seen = dag_run(state, *states, paused=True)
     assert (seen.phase, seen.waits_for) == (Phase.WAITING, WaitsFor.PERSON)
     assert suspect(seen, LIMITS, NOW).cause is Cause.WAITING
     assert suspect(dag_run(state, *states, paused=False), LIMITS, NOW).cause is otherwise
+
+
+@pytest.mark.parametrize(("hostname", "begun"), [("", False), ("worker-1", True), (None, True)])
+def test_of_airflow_a_task_set_failed_before_any_worker_had_it_never_began(
+    hostname: str | None, *, begun: bool
+) -> None:
+    of_it = {"id": "t0", "dag_id": "d", "dag_run_id": "r1", "task_id": "t0", "map_index": -1, "state": "failed"}
+    times = {"try_number": 1, "start_date": LONG_AGO, "end_date": LONG_AGO, "pool": "default_pool"}
+    failed = airflow.TaskInstance.model_validate(of_it | times | {"hostname": hostname})
+    run = airflow.DagRun(dag_id="d", dag_run_id="r1", state="failed")
+    seen = airflow.run_state(RunRef(org_id="o", workflow_name="d", run_id="r1"), run, [failed], [], NOW)
+    assert isinstance(seen, RunState)
+    assert seen.steps[0].has_begun is begun
 
 
 @pytest.mark.parametrize(

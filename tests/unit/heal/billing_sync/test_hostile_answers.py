@@ -42,6 +42,19 @@ def missed(**of_world: Any) -> OddWorld:  # noqa: ANN401 - fields of the world
     return world
 
 
+async def test_an_event_about_what_has_no_id_is_applied_as_it_is_shown_and_leaves_the_account_proven() -> None:
+    world = missed()
+    balance = {"object": "balance", "available": [{"amount": 7, "currency": "usd"}]}
+    event = world.events[-1] | {"id": "evt_balance", "type": "balance.available", "data": {"object": balance}}
+    world.events.append(event)
+    world.undelivered.add("evt_balance")
+    ended = await Lives(world=world).heal()
+    assert isinstance(ended, Healed), ended
+    assert ended.code is None
+    assert world.given["evt_balance"] == 1
+    assert world.shown["evt_balance"] == balance
+
+
 def failures(ended: NotHealed | Refused) -> list[str]:
     billing: Any = ended.details["billing"]
     return [one["object"] for one in billing["failed"]["events"]]

@@ -118,6 +118,22 @@ async def test_what_may_still_run_is_ended_and_seen_to_have_ended_before_it_is_r
     assert "heartbeat_missing" in ended.details["stall"]["cause"]  # type: ignore[index, call-overload, operator]
 
 
+@pytest.mark.parametrize(("begun", "orders"), [(0, [Terminate, RerunStep]), (1, [Terminate])], ids=["never", "begun"])
+async def test_a_step_that_a_worker_took_right_before_its_end_falls_under_the_rule(
+    begun: int, orders: list[type]
+) -> None:
+    queued = charge(StepPhase.QUEUED, attempts=0, queue="a", since=at(-900))
+    stands = [seen(n, queued, consumers={"a": 1}) for n in (1, 31, 32)]
+    taken = seen(33, charge(StepPhase.CANCELLED, attempts=begun), consumers={"a": 1})
+    no_rule = POLICY.model_copy(update={"steps": {}})
+    ended, runner = await healed([*stands, taken, HEALED], policy=no_rule)
+    assert [type(order) for order, _ in runner.orders] == orders
+    if begun:
+        assert isinstance(ended, Refused)
+        assert ended.code is Code.NEEDS_PERSON
+        assert "may have had its effect" in ended.reason
+
+
 async def test_a_begun_step_of_which_nothing_is_declared_is_left_to_a_person() -> None:
     ended, runner = await healed(list(LOST), policy=POLICY.model_copy(update={"steps": {}}))
     assert isinstance(ended, Refused)
