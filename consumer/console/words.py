@@ -74,7 +74,7 @@ SAID: Final[Mapping[str, str]] = {
     "counted": "Your yes is recorded. This plan needs another person's yes too.",
     "denied": "Your no is recorded. No effect of this plan begins.",
     "already": "That had been answered already. Nothing was changed.",
-    "paused": "Healing is paused there. What is under way ends; nothing new begins.",
+    "paused": "Healing is paused there: no effect begins until the pause is over.",
     "resumed": "The pause is over. What it held goes on by itself, a little at a time.",
     "edited": "The new input is kept, and the failed step is healed with it.",
     "asked": "The heal was asked for. It begins as soon as there is a free place.",

@@ -217,7 +217,7 @@ The console over the demo's failures is at  {process.address}/
 Sign in with this token, of an owner; it is good for a day:
 {token}
 
-Two plans of `refunds.*` wait there for a yes or a no. Ctrl-C ends everything.
+Plans of `refunds.*` wait there for a yes or a no. Ctrl-C ends everything.
 """
 
 

@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 PACKAGE_OF: Final = {
-    **{name: name for name in ("espeak-ng", "ffmpeg", "kcat", "pgbouncer", "prometheus", "sox")},
+    **{name: name for name in ("chromium", "espeak-ng", "ffmpeg", "kcat", "pgbouncer", "prometheus", "sox")},
     "promtool": "prometheus",
     "postgres": "postgresql",
 }
