@@ -27,7 +27,16 @@ from consumer.console.frame import HEADERS, SIGN_IN, PageFrame, failure_id_of, r
 from consumer.console.order_pages import BULKS, order_routes
 from consumer.console.pause_pages import PAUSES, pause_routes
 from consumer.console.session import LONGEST_TOKEN, session_cookie, session_token
-from consumer.console.views import OF_PERSON, as_text, attempt_view, edited_input, payload_of, pieces_of, tiles_of
+from consumer.console.views import (
+    OF_PERSON,
+    as_text,
+    attempt_view,
+    digest_of,
+    edited_input,
+    payload_of,
+    pieces_of,
+    tiles_of,
+)
 from consumer.diagnose.fingerprint import cause, masked
 from consumer.errors import TransientError
 from schemas.names import FailureType, Status
@@ -114,6 +123,7 @@ class ConsolePages:
             request,
             "feed.html",
             lines=page["failures"],
+            digest=digest_of(page["failures"], counts),
             next_page=f"/?{urlencode([*kept, ('cursor', page['next'])])}" if page["next"] else None,
             is_later=wanted.cursor is not None,
             tiles=tiles_of(counts, chosen),
@@ -148,6 +158,7 @@ class ConsolePages:
             cost=asked["plan"].get("price_ceiling_aud") if asked and isinstance(asked["plan"], Mapping) else None,
             attempts=[attempt_view(one, payload) for one in story["attempts"]],
             story=story,
+            digest=digest_of(failure["status"], waits, story["attempts"], story["plan"], story["decisions"]),
             waits=waits,
             is_of_person=waits["on"] in OF_PERSON,
             may_heal=waits["on"] in {"slot", "time", "credits", "dependency", "other_system"}

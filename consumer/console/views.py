@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -91,6 +92,11 @@ def tiles_of(counts: Mapping[str, Any], chosen: Sequence[str]) -> list[Tile]:
             is_chosen=tuple(chosen) == (Status.RESOLVED.value,),
         ),
     ]
+
+
+def digest_of(*shown: object) -> str:
+    """Return what differs where anything differs of what a page shows: by it an open page knows that it is old."""
+    return sha256(json.dumps(shown, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def tone_of(status: str) -> str:

@@ -13,6 +13,7 @@ from tests.support.console_reader import ask, elements_of, links_of
 from tests.support.markup_payloads import PAYLOADS
 
 HASH = "ab" * 32
+LIVE = ("data-live", "data-live-moved", "data-live-lost")
 ASKED = """
 INSERT INTO heal_approval (failure_id, org_id, state, step, valid_step, strategy, plan_hash, base_hash, plan, why,
                            asked, asks, expires_at, valid_for, approvers, self_approval, fingerprint, denied)
@@ -158,6 +159,14 @@ async def test_the_feed_has_its_filters_as_links_and_its_pages(world: World) -> 
         assert (await ask(world, "GET", wrong)).status_code == 400
 
 
+async def test_the_first_page_of_a_feed_that_is_full_weighs_no_more_than_100_kb(world: World) -> None:
+    for number in range(45):
+        await world.failure(f"{number} " + "a long reason, in words " * 40, workflow_name="a.workflow.of.some.name" * 3)
+    whole = [await ask(world, "GET", path) for path in ("/", "/console/console.css", "/console/console.js")]
+    assert whole[0].text.count('class="line-link"') == 40
+    assert sum(len(answer.content) for answer in whole) <= 100_000
+
+
 async def test_every_answer_lets_no_script_and_no_frame_in(world: World) -> None:
     failure_id = await world.failure()
     paths = ("/", "/sign-in", "/design", f"/failures/{failure_id}", "/failures/x", "/console/console.css")
@@ -180,7 +189,13 @@ async def test_no_payload_of_an_event_becomes_markup(world: World) -> None:
     feed = elements_of((await ask(world, "GET", "/")).text)
     allowed = {"class", "href", "aria-current", "datetime", "name", "value", "type", "method", "action", "id"}
     allowed |= {"lang", "charset", "content", "rel", "src", "defer", "tabindex", "aria-label", "aria-labelledby"}
-    assert {name for _, values in feed for name in values} <= allowed | {"aria-hidden", "data-zone"}
+    assert {name for _, values in feed for name in values} <= allowed | {
+        "aria-hidden",
+        "data-zone",
+        "role",
+        "hidden",
+        *LIVE,
+    }
 
 
 async def one_page(world: World, name: str, text: str) -> str:

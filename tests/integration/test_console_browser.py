@@ -124,6 +124,22 @@ async def test_an_owner_approves_and_denies_a_plan_on_a_phone(world: World, brow
     assert [row["approves"] for row in answers] == [True, False]
 
 
+async def test_an_open_feed_tells_that_it_is_old_and_that_its_connection_is_lost(
+    world: World, browser: Browser
+) -> None:
+    assert "Something has moved" not in await browser.text()
+    await world.failure("new", workflow_name="just.now")
+    assert await until(lambda: browser.shows("Something has moved since: show it"))
+    await browser.press("Something has moved since: show it")
+    assert "just.now" in await browser.text()
+    assert "Something has moved" not in await browser.text()
+    await browser.connect(is_online=False)
+    assert await until(lambda: browser.shows("The connection is lost"))
+    assert "just.now" in await browser.text()
+    await browser.connect(is_online=True)
+    assert await until(lambda: browser.hides("The connection is lost"))
+
+
 async def test_no_page_has_a_serious_fault_for_a_screen_reader_and_none_is_wider_than_a_phone(
     world: World, browser: Browser
 ) -> None:

@@ -139,6 +139,20 @@ class Browser:
         except (PageAway, AssertionError):
             return False
 
+    async def hides(self, words: str) -> bool:
+        """Return whether words are not seen any more."""
+        return words not in await self.text()
+
+    async def connect(self, *, is_online: bool) -> None:
+        """Take the network away, or give it back."""
+        await self.call(
+            "Network.emulateNetworkConditions",
+            offline=not is_online,
+            latency=0,
+            downloadThroughput=-1,
+            uploadThroughput=-1,
+        )
+
     async def show_as(self, size: tuple[int, int], *, scheme: str = "light") -> None:
         """Look at pages in a window of a size, by day or by night."""
         width, height = size
@@ -223,5 +237,5 @@ async def _attach(browser: Browser) -> None:
     page = next(one["targetId"] for one in targets if one["type"] == "page")
     attached = await browser.call("Target.attachToTarget", targetId=page, flatten=True)
     browser.session = attached["sessionId"]
-    for domain in ("Page", "Runtime", "Log"):
+    for domain in ("Page", "Runtime", "Log", "Network"):
         await browser.call(f"{domain}.enable")
