@@ -229,7 +229,7 @@ RULES: Final[tuple[Rule, ...]] = (
         PERSON,
         firmly=9,
         says="""
-            safety system|filter|filters|settings|policy|checker|guidelines; content
+            safety system|filter|filters|settings|policy|checker|check|review|screening|guidelines; content
             policy|policies|filter|filters|moderation|management|restrictions; nsfw;
             violate|violates|violated|violating * policy|policies|guardrails|guidelines|standards|terms|rules;
             blocked by * content|safety|moderation|filters|filter|policy; moderation; moderator; moderated;

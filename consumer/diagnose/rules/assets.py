@@ -128,7 +128,9 @@ RULES: Final[tuple[Rule, ...]] = (
             data array; no images|image? in|were? response|returned; returned no image|images|data|url; images 0;
             data array is empty; generation succeeded but; generation failed|failure|error; failed generation;
             failed thumbnail; got nothing back; returned nothing; 0 images; returned an empty|null; null message; no
-            output
+            output; blank canvas|picture|frame|result|render; returned a? blank;
+            image|images|thumbnail|picture|photo|avatar|cover|banner|poster|logo|png|jpg|jpeg|webp
+            is|are|was|were|has|had|of|with 0|zero bytes|byte
         """,
         codes="generation_failed no_image_generated NO_IMAGE",
         example="The gallery got nothing back",

@@ -137,7 +137,8 @@ RULES: Final[tuple[Rule, ...]] = (
             fallo|fallida|falhou|echouee|echoue|fallita|fehlgeschlagen; error|erro|erreur|errore de|di|no|na
             validacion|validacao|validation|validazione; tipo|formato|format|typ
             invalido|invalide|ungultig|incorrecto|incorreto|errato|inesperado|non; esperado * recebido|recibido;
-            pflichtfeld; feld * fehlt|ungultig|erforderlich; ungultiges|ungultiger|fehlerhaftes
+            debe|deben|deve|devono|devem|doit|doivent|muss|mussen *
+            numero|nombre|entier|texto|texte|testo|fecha|data|date|lista|liste|zahl|ganzzahl|zeichenkette|datum; pflichtfeld; feld * fehlt|ungultig|erforderlich; ungultiges|ungultiger|fehlerhaftes
             format|json|feld|typ|wert|schema; schema * verletzt|nicht; json invalido|invalide|non|ungultiges; no es
             un json|numero; n est pas un|valide; nao e um; не валидный|валиден;
             обязательное|обязательный поле|параметр; отсутствует

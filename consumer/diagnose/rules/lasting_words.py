@@ -167,6 +167,74 @@ RULES: Final[tuple[Rule, ...]] = (
         example="Sender frozen",
     ),
     rule(
+        "everyday.unwanted",
+        0,
+        None,
+        PERSON,
+        firmly=9,
+        says="""
+            unsubscribed; unsubscribe|stop|opt request|out|message|keyword; opted out; opt out; compliance state|review;
+            suppression list; do not contact|disturb|call; blocked by the? user|recipient|customer|contact|guest;
+            user|recipient|contact|customer has? blocked; bot was blocked; cannot|can not? be subscribed|messaged; cannot
+            send|message messages? to? this|the user|recipient
+        """,
+        example="The guest has opted out, do not try again",
+    ),
+    rule(
+        "everyday.own-limit",
+        0,
+        None,
+        MONEY,
+        firmly=9,
+        says="""
+            monthly|yearly|annual|lifetime|account|plan|subscription|storage|seat|project *
+            limit|quota|allowance|cap is|has|was? been? reached|exceeded|exhausted|hit|full; limit|quota|cap|maximum *
+            reached|exceeded|hit for|on|of|in your|the|this|free plan|tier|account|subscription|workspace|trial;
+            limit|quota|cap * exceeded|reached * contact|upgrade|raise|increase; insufficient|not|no|out enough|of?
+            space|storage; over quota; storage|mailbox|disk|drive is? full
+        """,
+        example="The monthly message limit has been reached",
+    ),
+    rule(
+        "everyday.done-before",
+        0,
+        None,
+        PERSON,
+        firmly=8,
+        says="""
+            is|as a? duplicate of; duplicate content|post|status|submission|message|tweet; already been?
+            posted|published|voted|voided|closed|merged;
+            deal|contact|record|ticket|lead|customer|subscriber|project|board|card|thread|channel|document *
+            has|have|was|were|is|been deleted|archived|trashed|merged
+        """,
+        example="The ticket has been archived",
+    ),
+    rule(
+        "everyday.confirm",
+        0,
+        None,
+        PERSON,
+        firmly=7,
+        says="""
+            confirmation|consent|approval|signature is? required|needed|pending|missing; dynamic linking; confirm|approve
+            * in|with|on the|your? app|phone|device; must be
+            confirmed|accepted|approved|signed by; accept the|our|new terms
+        """,
+        example="Confirm it in the app, then try again",
+    ),
+    rule(
+        "everyday.mend-first",
+        0,
+        None,
+        REPAIR,
+        firmly=7,
+        says="""
+            verify|check|correct|fix|change|adjust|shorten|reduce|edit|modify|revise|choose|select * and|then
+            try|retry|resubmit
+        """,
+        example="Shorten the title and try again",
+    ),
+    rule(
         "everyday.stands-still",
         5,
         STALL,

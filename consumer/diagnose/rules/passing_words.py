@@ -115,7 +115,8 @@ RULES: Final[tuple[Rule, ...]] = (
             * rate|per|burst|concurrency|throughput; parallel|simultaneous
             jobs|runs|calls|requests|sessions|renders|streams|generations|uploads|workers; throughput
             exceeded|limit|quota; you are sending; wait * before
-            sending|trying|asking|retrying|making|calling|submitting|another|next|the; queue is? full * later|again;
+            sending|trying|asking|retrying|making|calling|submitting|another|next|the; queue is? full * later|again; queue is? full please|wait;
+            wait for * job|task|request to finish|complete;
             queue length|depth|capacity exceeded|limit|is|reached; rejected * load|overload|pressure; bandwidth
             exhausted|limit|exceeded
         """,
@@ -128,6 +129,7 @@ RULES: Final[tuple[Rule, ...]] = (
         None,
         IF_IDEMPOTENT,
         says="""
+            check your|the|network|internet? network|internet|connection|connectivity|settings? and try|retry again?;
             try|retry|repeat|resend|resubmit|submit|send your|the|this? request|call|operation|again; try again; try
             * once more; please repeat; unexpected|unknown error|problem|failure|exception|condition *
             our|server|side|end|provider|upstream; internal exception|problem|fault|issue|malfunction; problem on

@@ -92,7 +92,8 @@ RULES: Final[tuple[Rule, ...]] = (
             0|zero; audio duration; below silence; only silence|noise; no sound; no wav|mp3; clipping;
             audio|wav|mp3|speech|voice|narration is|was|gets|got|ends|stops|stopped|breaks?
             cut|truncated|incomplete|halfway|midway|early|abruptly; audio|wav|mp3|speech * 0|zero
-            bytes|byte|seconds|second; nothing but silence
+            bytes|byte|seconds|second; nothing but silence; returned|returns|gave|gives|delivered|contains silence;
+            track|narration|recording|voice|speech|audio ends|ended|stops|stopped|breaks after|at|before; rms * dbfs
         """,
         example="The engine gave only silence",
     ),
