@@ -18,7 +18,7 @@ LATE: Final = json_reply({"done": True}, after=0.8)
 EARLY: Final = json_reply({"error": "too early"}, 425)
 """It did nothing, and is not ill."""
 CATALOG: Final = {
-    "attempts": "8",
+    "attempts": "20",
     "backoff": "PT0.05S",
     "auto_retry": f"{{tries: 2, timeout: PT{CLIENT_WAITS}S, base: PT0.01S}}",
 }

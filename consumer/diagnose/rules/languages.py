@@ -138,7 +138,8 @@ RULES: Final[tuple[Rule, ...]] = (
             validacion|validacao|validation|validazione; tipo|formato|format|typ
             invalido|invalide|ungultig|incorrecto|incorreto|errato|inesperado|non; esperado * recebido|recibido;
             debe|deben|deve|devono|devem|doit|doivent|muss|mussen *
-            numero|nombre|entier|texto|texte|testo|fecha|data|date|lista|liste|zahl|ganzzahl|zeichenkette|datum; pflichtfeld; feld * fehlt|ungultig|erforderlich; ungultiges|ungultiger|fehlerhaftes
+            numero|nombre|entier|texto|texte|testo|fecha|data|date|lista|liste|zahl|ganzzahl|zeichenkette|datum;
+            pflichtfeld; feld * fehlt|ungultig|erforderlich; ungultiges|ungultiger|fehlerhaftes
             format|json|feld|typ|wert|schema; schema * verletzt|nicht; json invalido|invalide|non|ungultiges; no es
             un json|numero; n est pas un|valide; nao e um; не валидный|валиден;
             обязательное|обязательный поле|параметр; отсутствует

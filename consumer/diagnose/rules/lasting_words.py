@@ -175,7 +175,8 @@ RULES: Final[tuple[Rule, ...]] = (
         says="""
             unsubscribed; unsubscribe|stop|opt request|out|message|keyword; opted out; opt out; compliance state|review;
             suppression list; do not contact|disturb|call; blocked by the? user|recipient|customer|contact|guest;
-            user|recipient|contact|customer has? blocked; bot was blocked; cannot|can not? be subscribed|messaged; cannot
+            user|recipient|contact|customer has? blocked; bot was blocked; cannot|can not? be subscribed|messaged;
+            cannot
             send|message messages? to? this|the user|recipient
         """,
         example="The guest has opted out, do not try again",
@@ -216,7 +217,8 @@ RULES: Final[tuple[Rule, ...]] = (
         PERSON,
         firmly=7,
         says="""
-            confirmation|consent|approval|signature is? required|needed|pending|missing; dynamic linking; confirm|approve
+            confirmation|consent|approval|signature is? required|needed|pending|missing; dynamic linking;
+            confirm|approve
             * in|with|on the|your? app|phone|device; must be
             confirmed|accepted|approved|signed by; accept the|our|new terms
         """,

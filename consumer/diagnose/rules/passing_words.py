@@ -115,7 +115,8 @@ RULES: Final[tuple[Rule, ...]] = (
             * rate|per|burst|concurrency|throughput; parallel|simultaneous
             jobs|runs|calls|requests|sessions|renders|streams|generations|uploads|workers; throughput
             exceeded|limit|quota; you are sending; wait * before
-            sending|trying|asking|retrying|making|calling|submitting|another|next|the; queue is? full * later|again; queue is? full please|wait;
+            sending|trying|asking|retrying|making|calling|submitting|another|next|the; queue is? full * later|again;
+            queue is? full please|wait;
             wait for * job|task|request to finish|complete;
             queue length|depth|capacity exceeded|limit|is|reached; rejected * load|overload|pressure; bandwidth
             exhausted|limit|exceeded

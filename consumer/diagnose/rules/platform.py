@@ -184,7 +184,8 @@ RULES: Final[tuple[Rule, ...]] = (
         says="""
             merge conflict|conflicts; merge failed; automatic merge; auto merging; conflict content; git
             push|pull|clone|fetch|rebase; non fast forward; detached head; not a git repository; fix conflicts;
-            rebase; commit the result; pathspec; failed to push; pre commit; hook declined; protected branch; unstaged changes; branch *
+            rebase; commit the result; pathspec; failed to push; pre commit; hook declined; protected branch; unstaged
+            changes; branch *
             behind|diverged
         """,
         example="Fix conflicts and then run the validation",

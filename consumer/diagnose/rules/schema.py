@@ -79,7 +79,8 @@ RULES: Final[tuple[Rule, ...]] = (
         says="""
             must|should|expected|expect|expects|expecting be|to|a|an|of *
             string|number|integer|int|boolean|bool|array|object|list|dict|dictionary|float|date|datetime|uuid|null|email|url;
-            expected * received|got|but|found|was; expected string|number|integer|boolean|array|object|list; 0? byte position in line; document structures must;
+            expected * received|got|but|found|was; expected string|number|integer|boolean|array|object|list; 0? byte
+            position in line; document structures must;
             premature end of file|document|input; type
             mismatch|error for; wrong|invalid|incorrect type; invalid
             input|value|argument|format|parameter|parameters|date|datetime|uuid|email|number|json|literal; not of
