@@ -1,6 +1,6 @@
 # Everything lands in this checkout: packages in .venv, Kafka's jars in .local.
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test supabase s3 engines test-engines faults night check bench kafka migrate clean
+.PHONY: help demo dev dev-reset test supabase s3 engines test-engines faults night check bench kafka migrate clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -20,8 +20,11 @@ help: ## say what there is
 demo: $(READY) ## heal failures of every kind in a small world, with an outage and a crash in the middle (BROKER=kafka: on Apache Kafka)
 	@$(BIN)/shw demo
 
-dev: $(READY) ## the same world, kept running
+dev: $(READY) ## the same world, kept running, with its data from one start to the next (CATALOG=my.yaml: beside yours)
 	@$(BIN)/shw dev
+
+dev-reset: $(READY) ## delete what `make dev` has kept
+	@$(BIN)/shw dev --reset
 
 stack: $(READY) ## two replicas, Prometheus and failures that keep coming; its last line is the address of the live dashboards
 	@$(BIN)/python -m dashboards.stack

@@ -76,11 +76,14 @@ def run() -> None:
 
 
 @app.command()
-def dev() -> None:
-    """Run a broker, a database and the service here until Ctrl-C, and print the addresses."""
-    from consumer.demo.dev import run_dev
+def dev(
+    *,
+    reset: Annotated[bool, typer.Option("--reset", help="Delete what it has kept, and start nothing.")] = False,
+) -> None:
+    """Run a broker, a database and the service here until Ctrl-C, and print the addresses; all is kept."""
+    from consumer.demo.dev import reset_dev, run_dev
 
-    raise typer.Exit(run_dev())
+    raise typer.Exit(reset_dev() if reset else run_dev())
 
 
 @app.command()

@@ -61,8 +61,12 @@ class ConsumerProcess:
 
 
 @asynccontextmanager
-async def run_consumer(settings: Mapping[str, str], log: Path) -> AsyncIterator[ConsumerProcess]:
+async def run_consumer(
+    settings: Mapping[str, str], log: Path, *, preferred_port: int | None = None
+) -> AsyncIterator[ConsumerProcess]:
     """Run `shw run`, configured by these `SHW_*` variables alone; yields once it answers and has partitions assigned.
+
+    It listens on `preferred_port` or the next free one, or on any free one where none is preferred.
 
     Raises
     ------
@@ -77,7 +81,7 @@ async def run_consumer(settings: Mapping[str, str], log: Path) -> AsyncIterator[
             launched = _write_launch_file(environment, Path(private) / "program.json")
             return Server(_program(launched, log, Path(private)), lambda: _check_ready(ports[0]))
 
-        async with serving(1, build) as (server, port):
+        async with serving(1, build, preferred=preferred_port) as (server, port):
             yield ConsumerProcess(port=port, log=log, _server=server)
 
 

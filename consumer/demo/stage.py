@@ -13,12 +13,17 @@ import asyncpg
 
 from consumer.demo.catalog import ADDRESSED, demo_catalog, demo_settings
 from consumer.demo.merged_catalog import merged_catalog
-from consumer.demo.organisations import Organisations, found_organisations
+from consumer.demo.organisations import (
+    Organisations,
+    found_organisations,
+    lasting_organisations,
+    new_organisations,
+)
 from consumer.demo.world import World, run_world
 from consumer.demo.world_services import DEAD, demo_services
 from consumer.errors import ConfigError
 from consumer.kafka.topics import create_topics
-from consumer.local.stack import BrokerChoice, Stack, run_stack
+from consumer.local.stack import BrokerChoice, KeptStack, Stack, run_stack
 from consumer.settings import KafkaSettings
 from consumer.store.migrate import migrate
 
@@ -43,6 +48,17 @@ class Stage:
     """The demo's own catalog."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptPlace:
+    """What a place keeps from one run to the next, on the best broker that this machine can run."""
+
+    stack: KeptStack
+    first_port: int
+    """Of the services: each has the next one."""
+    paying: UUID
+    """The organisation that pays."""
+
+
 def broker_choice(otherwise: BrokerChoice = BrokerChoice.EMBEDDED) -> BrokerChoice:
     """Read BROKER from the environment, or `otherwise` where it is not set.
 
@@ -60,23 +76,25 @@ def broker_choice(otherwise: BrokerChoice = BrokerChoice.EMBEDDED) -> BrokerChoi
 
 
 @asynccontextmanager
-async def run_place(
-    home: Path, *, otherwise: BrokerChoice = BrokerChoice.EMBEDDED, paying: UUID | None = None, mine: str = ""
-) -> AsyncIterator[Stage]:
-    """Run it until the block ends; its data are deleted then, and the catalog stays in `home` to be read.
+async def run_place(home: Path, kept: KeptPlace | None = None, *, mine: str = "") -> AsyncIterator[Stage]:
+    """Run it until the block ends; the catalog stays in `home` to be read, and the data where the place is `kept`.
 
-    `otherwise` is the broker where BROKER names none, `paying` the id of the organisation that pays, and `mine` a
-    catalog whose declarations come before the demo's.
+    `mine` is a catalog whose declarations come before the demo's.
     """
     async with AsyncExitStack() as resources:
-        stack = await resources.enter_async_context(run_stack(broker=broker_choice(otherwise), fsync=False))
-        world = await resources.enter_async_context(run_world(demo_services(home / MADE), dead=DEAD))
+        broker = broker_choice(BrokerChoice.EMBEDDED if kept is None else BrokerChoice.AUTO)
+        stack = await resources.enter_async_context(
+            run_stack(broker=broker, fsync=False, kept=None if kept is None else kept.stack)
+        )
+        services, first_port = demo_services(home / MADE), None if kept is None else kept.first_port
+        world = await resources.enter_async_context(run_world(services, dead=DEAD, first_port=first_port))
         kafka = KafkaSettings(bootstrap=stack.bootstrap, idempotence=stack.idempotence)
         await asyncio.gather(
             asyncio.to_thread(migrate, stack.dsn), create_topics(kafka, partitions=PARTITIONS, replication=1)
         )
         own = demo_catalog(world.ports, {name: world.url(name, "") for name in ADDRESSED})
         catalog = await asyncio.to_thread(_write, home / "catalog.yaml", merged_catalog(mine, own) if mine else own)
+        organisations = new_organisations() if kept is None else lasting_organisations(kept.paying)
         connection = await asyncpg.connect(stack.dsn, timeout=10)
         resources.push_async_callback(connection.close, timeout=5)
         yield Stage(
@@ -85,7 +103,7 @@ async def run_place(
             world=world,
             kafka=kafka,
             connection=connection,
-            organisations=await found_organisations(connection, paying),
+            organisations=await found_organisations(connection, organisations),
             catalog=own,
             settings=demo_settings(stack, catalog),
         )

@@ -4,14 +4,14 @@ import asyncio
 import json
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Final, TypeAlias, assert_never
 
-from consumer.local.server import LOCALHOST
+from consumer.local.server import LOCALHOST, PORT_TRIES, first_free_port
 from consumer.model import Json, JsonObject
 
 READ_WITHIN: Final = timedelta(seconds=10)
@@ -71,6 +71,7 @@ class Cut:
     """Close the connection without a reply."""
 
 
+Connected: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Ending: TypeAlias = WorldReply | Silence | Cut
 
 
@@ -117,7 +118,8 @@ Service: TypeAlias = Callable[[WorldCall, EffectRecord], Ending]
 class World:
     """The running services: their addresses, and their record."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_port: int | None = None) -> None:
+        self._first_port = first_port
         self.record = EffectRecord()
         self._ports: dict[str, int] = {}
         self._services_down: set[str] = set()
@@ -148,20 +150,35 @@ class World:
             await self._changed.wait_for(lambda: names <= self._calls_held)
 
     async def open(self, name: str, service: Service, resources: AsyncExitStack) -> None:
-        """Serve on a free port until the resources are released."""
+        """Serve until the resources are released: on any free port, or on the next one of a kept world."""
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await self._handle_connection(name, service, reader, writer)
 
-        server = await asyncio.start_server(connected, LOCALHOST, 0)
+        server = await self._listen(connected)
         resources.callback(server.close)
         self._ports[name] = server.sockets[0].getsockname()[1]
 
     def refuse(self, name: str, resources: AsyncExitStack) -> None:
         """Reserve a port without listening: every connection to it is refused, and no other program can take it."""
         bound = resources.enter_context(socket.socket())
-        bound.bind((LOCALHOST, 0))
+        bound.bind((LOCALHOST, self._choose_port()))
         self._ports[name] = bound.getsockname()[1]
+
+    async def _listen(self, connected: Connected) -> asyncio.Server:
+        for tries_left in reversed(range(PORT_TRIES)):
+            try:
+                return await asyncio.start_server(connected, LOCALHOST, self._choose_port())
+            except OSError:  # another program was faster
+                if not tries_left:
+                    raise
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    def _choose_port(self) -> int:
+        """Return the port after the last one, or the next free one; 0, which is any, where none is the first."""
+        if self._first_port is None:
+            return 0
+        return first_free_port(max(self._ports.values(), default=self._first_port - 1) + 1)
 
     async def hang_up(self) -> None:
         """Close every connection that is still open."""
@@ -224,9 +241,14 @@ class World:
 
 
 @asynccontextmanager
-async def run_world(services: Mapping[str, Service], *, dead: tuple[str, ...] = ()) -> AsyncIterator[World]:
-    """Run services on free ports of 127.0.0.1 until the block ends; the `dead` ones refuse every connection."""
-    world = World()
+async def run_world(
+    services: Mapping[str, Service], *, dead: tuple[str, ...] = (), first_port: int | None = None
+) -> AsyncIterator[World]:
+    """Run services on free ports of 127.0.0.1 until the block ends; the `dead` ones refuse every connection.
+
+    With a `first_port` they are that and the ones after it, so that a second run finds its services where they were.
+    """
+    world = World(first_port)
     async with AsyncExitStack() as resources:
         resources.push_async_callback(world.hang_up)
         for name, service in services.items():

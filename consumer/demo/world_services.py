@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from consumer.demo.billing import LEDGER, PROCESSOR, billing_services
+from consumer.demo.orders import SERVICE as ORDERS
+from consumer.demo.orders import OrderBook
 from consumer.demo.stalls import SERVICE as STALLS
 from consumer.demo.stalls import StallEngine
 from consumer.demo.studio import Shelf, Studio
@@ -140,6 +142,7 @@ def demo_services(folder: Path | None = None) -> dict[str, Service]:
     """Return the services of a new world; the files that it keeps lie in `folder`, too."""
     processor, ledger = billing_services()
     return {
+        ORDERS: OrderBook(),
         "search": Recovering(TIMEOUTS),
         "orders": Keyed(Cut()),
         "transfers": Keyed(Silence()),

@@ -14,7 +14,7 @@ from consumer.local.server import LOCALHOST, Server, ServerProgram, serving
 
 
 @asynccontextmanager
-async def run_embedded_broker() -> AsyncIterator[Broker]:
+async def run_embedded_broker(*, preferred_port: int | None = None) -> AsyncIterator[Broker]:
     """Run an empty broker for the block; a restart loses its topics, and it never reports out-of-range offsets."""
     binary = _find_binary()
     with tempfile.TemporaryDirectory(prefix="shw-broker-", ignore_cleanup_errors=True) as temporary:
@@ -25,7 +25,7 @@ async def run_embedded_broker() -> AsyncIterator[Broker]:
         def build(ports: tuple[int, ...]) -> Server:
             return Server(_program(binary, home, cluster, ports[0]), lambda: answers(ports[0], cluster))
 
-        async with serving(1, build) as (server, port):
+        async with serving(1, build, preferred=preferred_port) as (server, port):
             yield Broker(bootstrap=f"{LOCALHOST}:{port}", kind=BrokerKind.EMBEDDED, _server=server)
 
 

@@ -11,7 +11,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -72,45 +72,67 @@ class SecuredListeners:
 
 @asynccontextmanager
 async def run_kafka(
-    *, brief: bool = True, progress: Progress = to_stderr, secured: SecuredListeners | None = None
+    directory: Path | None = None,
+    *,
+    brief: bool = True,
+    progress: Progress = to_stderr,
+    secured: SecuredListeners | None = None,
+    preferred_port: int | None = None,
 ) -> AsyncIterator[Broker]:
-    """Run an empty Apache Kafka until the block ends; its data survive a restart and are deleted at the end.
+    """Run Apache Kafka until the block ends; its data stay in `directory`, or are temporary where there is none.
 
     `brief`: for tests and demos, where a fast start counts for more than the cost per request.
+    It listens on `preferred_port` or the next free one.
 
     The first call on a machine downloads the jars and reports it through `progress`. Raises ConfigError when Java or
     Maven is missing or fails, and TransientError when the broker does not answer.
     """
     jars = await asyncio.to_thread(resolve_kafka, progress)
-    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    with tempfile.TemporaryDirectory(prefix="shw-kafka-", ignore_cleanup_errors=True) as temporary:
-        home = Path(temporary)
+    with ExitStack() as cleanup:
+        if directory is None:
+            temporary = tempfile.TemporaryDirectory(prefix="shw-kafka-", ignore_cleanup_errors=True)
+            home = Path(cleanup.enter_context(temporary))
+        else:
+            home = directory
+        cluster = await asyncio.to_thread(_prepare_storage, home, jars)
 
         def build(ports: tuple[int, ...]) -> Server:
-            _write_storage(home, jars, cluster, ports, secured or SecuredListeners())
-            return Server(_program(jars, home, FOR_A_MOMENT if brief else ()), lambda: answers(ports[0], cluster))
+            _write_properties(home, ports, secured or SecuredListeners())
+            program = _program(jars, home, FOR_A_MOMENT if brief else (), temporary=directory is None)
+            return Server(program, lambda: answers(ports[0], cluster))
 
-        async with serving(2, build) as (server, port):
+        async with serving(2, build, preferred=preferred_port) as (server, port):
             yield Broker(bootstrap=f"{LOCALHOST}:{port}", kind=BrokerKind.KAFKA, _server=server)
 
 
-def _write_storage(
-    home: Path, jars: KafkaJars, cluster: str, ports: tuple[int, ...], secured: SecuredListeners
-) -> None:
-    """Copy the formatted storage with a new cluster id, by which a client can tell that it reached this broker."""
+_CLUSTER: Final = "cluster.id="
+
+
+def _prepare_storage(home: Path, jars: KafkaJars) -> str:
+    """Copy the formatted storage where there is none yet; return the cluster id, by which clients know this broker."""
     data = home / "data"
-    shutil.rmtree(data, ignore_errors=True)
-    shutil.copytree(jars.formatted, data)
-    meta = data / "meta.properties"
-    lines = [line for line in meta.read_text().splitlines() if not line.startswith("cluster.id=")]
-    meta.write_text("\n".join([*lines, f"cluster.id={cluster}", ""]))
+    if not data.exists():
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        unfinished = home / "data.new"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.copytree(jars.formatted, unfinished)
+        meta = unfinished / "meta.properties"
+        lines = [line for line in meta.read_text().splitlines() if not line.startswith(_CLUSTER)]
+        meta.write_text("\n".join([*lines, f"{_CLUSTER}{cluster}", ""]))
+        unfinished.rename(data)
+    kept = (data / "meta.properties").read_text().splitlines()
+    return next(line.removeprefix(_CLUSTER) for line in kept if line.startswith(_CLUSTER))
+
+
+def _write_properties(home: Path, ports: tuple[int, ...], secured: SecuredListeners) -> None:
+    data = home / "data"
     broker, controller = ports
     more = "".join(f",{protocol}://{LOCALHOST}:{port}" for protocol, port in secured.ports.items())
     text = PROPERTIES.format(host=LOCALHOST, broker=broker, controller=controller, data=data, secured=more)
     (home / "server.properties").write_text(text + secured.properties)
 
 
-def _program(jars: KafkaJars, home: Path, options: tuple[str, ...]) -> ServerProgram:
+def _program(jars: KafkaJars, home: Path, options: tuple[str, ...], *, temporary: bool) -> ServerProgram:
     program = ("-cp", jars.class_path, "kafka.Kafka", str(home / "server.properties"))
     return ServerProgram(
         name="Apache Kafka",
@@ -119,7 +141,7 @@ def _program(jars: KafkaJars, home: Path, options: tuple[str, ...]) -> ServerPro
         log=home / "kafka.log",
         environment={name: os.environ[name] for name in PASSED_ON if name in os.environ},
         stop_signal=signal.SIGTERM,
-        remove_when_orphaned=home,
+        remove_when_orphaned=home if temporary else None,
     )
 
 

@@ -82,13 +82,14 @@ async def run_postgres(
     fsync: bool = True,
     settings: Mapping[str, str] | None = None,
     binaries: Path | None = None,
+    preferred_port: int | None = None,
 ) -> AsyncIterator[Postgres]:
     """Run a server until the block ends; its data stay in `directory`, or are temporary where there is none.
 
     `fsync=False` is for tests and for demos: it survives a killed process, not a killed machine, and its data may
     be in memory: a database is copied from its template in 15 ms there, and on some disks in 250 ms.
     `settings` are the server's own, by name, and override those of this module. `binaries` is the directory of another
-    build's programs: the package's own speaks no TLS.
+    build's programs: the package's own speaks no TLS. It listens on `preferred_port` or the next free one.
     Raises ConfigError when it cannot run here, and TransientError when it does not answer.
     """
     account = server_account()
@@ -119,7 +120,7 @@ async def run_postgres(
                 lambda: _check_ready(_dsn(ports[0], password, "postgres")),
             )
 
-        async with serving(1, build) as (server, port):
+        async with serving(1, build, preferred=preferred_port) as (server, port):
             yield Postgres(host=LOCALHOST, port=port, password=password, _server=server)
 
 

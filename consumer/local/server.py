@@ -193,6 +193,23 @@ class Server:
 _NOT_EPHEMERAL: Final = range(20_000, 32_000)
 
 
+NEXT_PORTS: Final = 100
+"""How many ports after the preferred one are tried."""
+
+
+def first_free_port(preferred: int) -> int:
+    """Return the preferred port of 127.0.0.1, or the next one that no program listens on.
+
+    A port that a server has just left counts as free: servers reuse the address.
+    """
+    for port in range(preferred, preferred + NEXT_PORTS):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((LOCALHOST, port))
+            return port
+    raise ConfigError(f"the ports {preferred} to {preferred + NEXT_PORTS - 1} of {LOCALHOST} are all taken: free one")
+
+
 def free_ports(count: int) -> tuple[int, ...]:
     """Return ports of 127.0.0.1 that were free a moment ago: another program may take one before it is used.
 
@@ -212,10 +229,16 @@ def free_ports(count: int) -> tuple[int, ...]:
 
 
 @asynccontextmanager
-async def serving(ports: int, build: Callable[[tuple[int, ...]], Server]) -> AsyncIterator[tuple[Server, int]]:
-    """Run the server that `build` makes of free ports, retrying if they were taken; yields it and its first port."""
+async def serving(
+    ports: int, build: Callable[[tuple[int, ...]], Server], *, preferred: int | None = None
+) -> AsyncIterator[tuple[Server, int]]:
+    """Run the server that `build` makes of free ports, retrying if they were taken; yields it and its first port.
+
+    The first port is `preferred`, or the next free one after it, where one is preferred.
+    """
     for tries_left in reversed(range(PORT_TRIES)):
         chosen = free_ports(ports)
+        chosen = chosen if preferred is None else (first_free_port(preferred), *chosen[1:])
         server = build(chosen)
         try:
             await server.start()

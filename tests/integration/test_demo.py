@@ -45,6 +45,7 @@ EffectRecord.perform = perform
 """
 DEV = "import sys; from pathlib import Path; from consumer.demo.dev import run_dev; sys.exit(run_dev(Path({!r})))"
 CONSOLE = DEV.replace("run_dev(Path({!r}))", "run_dev(Path({!r}), is_for_console=True)")
+RESET = DEV.replace("run_dev", "reset_dev")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,9 +173,9 @@ def test_a_catalog_of_ones_own_comes_before_the_demos_and_is_read_again(tmp_path
     assert parse_catalog(into.read_text()).workflows[0].name == "own.*"
 
 
-def test_development_mode_prints_lines_that_work_and_ends_cleanly(tmp_path: Path) -> None:
+def test_development_mode_prints_lines_that_work_and_keeps_its_data_until_it_is_reset(tmp_path: Path) -> None:
     with running(DEV, tmp_path) as dev:
-        assert dev.says("Ctrl-C ends everything."), dev.said
+        assert dev.says("Ctrl-C ends everything"), dev.said
         environment = tmp_path / "dev.env"
         assert environment.stat().st_mode & 0o077 == 0
         publish = _line(dev, "shw publish").replace(".venv/bin/shw", f"{sys.executable} -m consumer")
@@ -198,9 +199,24 @@ def test_development_mode_prints_lines_that_work_and_ends_cleanly(tmp_path: Path
             assert second.ends() == 1
             assert f"runs already (process {dev.process.pid})" in second.said
         assert _value(environment, "SHW_API__JWT_SECRET") not in _command_lines()
+        healed_orders = re.compile(r"orders\.sync +resolved .*auto-retry success \(.*expect: 1 of 1 hold")
+        assert eventually(lambda: healed_orders.search(dev.said) is not None), dev.said
+        token = _value(environment, "TOKEN")
         dev.process.send_signal(signal.SIGINT)
         assert dev.ends() == 0
         assert not environment.exists()
+    with running(DEV, tmp_path, said="again") as again:
+        assert again.says("Ctrl-C ends everything"), again.said
+        with _signed_in(environment, token) as client:
+            api = _line(again, "/api/healing/stats").rpartition(" ")[2].removesuffix("/stats")
+            assert client.get(f"{api}/failures/{failure_id}").json().get("resolved") is True
+        with running(RESET, tmp_path, said="refused") as refused:
+            assert refused.ends() == 1
+        again.process.send_signal(signal.SIGINT)
+        assert again.ends() == 0
+    with running(RESET, tmp_path, said="reset") as reset:
+        assert reset.ends() == 0
+        assert [path.name for path in (tmp_path / "dev").iterdir()] == ["lock"]
 
 
 @pytest.fixture
@@ -307,8 +323,8 @@ def _shell(command: str) -> str:
     return ran.stdout.decode()
 
 
-def _signed_in(environment: Path) -> httpx2.Client:
-    headers = {"Authorization": f"Bearer {_value(environment, 'TOKEN')}"}
+def _signed_in(environment: Path, token: str | None = None) -> httpx2.Client:
+    headers = {"Authorization": f"Bearer {token or _value(environment, 'TOKEN')}"}
     return httpx2.Client(headers=headers, trust_env=False, verify=False, timeout=PATIENCE)
 
 

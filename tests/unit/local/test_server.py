@@ -12,7 +12,16 @@ from pathlib import Path
 import pytest
 
 from consumer.errors import TransientError
-from consumer.local.server import LOCALHOST, Server, ServerExitError, ServerProgram, free_ports, serving
+from consumer.local.server import (
+    LOCALHOST,
+    NEXT_PORTS,
+    Server,
+    ServerExitError,
+    ServerProgram,
+    first_free_port,
+    free_ports,
+    serving,
+)
 from tests.support.patience import PATIENCE
 from tests.support.processes import is_alive
 
@@ -127,6 +136,18 @@ async def test_a_cancelled_owner_leaves_no_server_behind(tmp_path: Path) -> None
     with pytest.raises(asyncio.CancelledError):
         await task
     assert not is_alive(pid)
+
+
+def test_a_preferred_port_that_is_taken_is_left_for_the_next_free_one() -> None:
+    with socket.socket() as owner:
+        owner.bind((LOCALHOST, 0))
+        owner.listen()
+        taken = owner.getsockname()[1]
+        found = first_free_port(taken)
+        assert taken < found < taken + NEXT_PORTS
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            other.bind((LOCALHOST, found))
 
 
 def test_free_ports_differ_from_each_other() -> None:
