@@ -13,6 +13,7 @@ from uuid import UUID
 
 import typer
 
+from consumer.cli.examples import add_examples
 from consumer.cli.exits import ExitCode
 from consumer.cli.groups import add_groups
 from consumer.cli.listed import attempts, failures
@@ -345,3 +346,6 @@ def schemas(
         end(contract.print_document(name))
     else:
         contract.print_names()
+
+
+add_examples(app)

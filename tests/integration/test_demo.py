@@ -30,6 +30,7 @@ from consumer.demo.world import World, run_world
 from consumer.demo.world_services import DEAD, demo_services
 from consumer.local.broker import BrokerKind
 from consumer.local.kafka_jars import CHECKOUT
+from consumer.local.server import free_ports
 from tests.support.patience import PATIENCE
 from tests.support.processes import eventually, is_alive
 
@@ -173,10 +174,51 @@ def test_a_catalog_of_ones_own_comes_before_the_demos_and_is_read_again(tmp_path
     assert parse_catalog(into.read_text()).workflows[0].name == "own.*"
 
 
+class OwnService:
+    """docs/your-own-service.md, block by block as it stands but for its port; `make dev` is what the test runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port = free_ports(1)[0]
+        page = (CHECKOUT / "docs" / "your-own-service.md").read_text()
+        blocks = re.findall(r"^```sh\n(.*?)^```", page.replace("8123", str(self._port)), re.MULTILINE | re.DOTALL)
+        files, self._serve, dev, self._publish, self._look, self._unsafe, self._safe = blocks
+        assert dev.endswith(" make dev\n")
+        self.catalog = str(folder / dev.removeprefix("CATALOG=").removesuffix(" make dev\n"))
+        (folder / ".venv").symlink_to(sys.prefix)
+        self._run(files)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        with subprocess.Popen(["/bin/sh", "-c", f"exec {self._serve}"], cwd=self._folder) as service:
+            try:
+                assert eventually(lambda: _listens(self._port))
+                yield
+            finally:
+                service.kill()
+
+    def follow_the_page(self, dev: Running) -> None:
+        self._run(self._publish)
+        self._tells(dev, r"greetings\.fetch +resolved .*auto-retry success \(status: answered 200\)")
+        assert "greetings.fetch" in self._run(f". .local/dev.env; {self._look}")
+        self._run(f". .local/dev.env; {self._unsafe}")
+        self._tells(dev, r"greetings\.unsafe +given_up .*POST may already have had its effect")
+        assert '"healable":true' in self._run(f". .local/dev.env; {self._safe}")
+        self._tells(dev, r"greetings\.send +resolved .*expect: 1 of 1 hold; handover: answered 200")
+
+    def _run(self, block: str) -> str:
+        return _shell(f"set -e; {block}", self._folder)
+
+    def _tells(self, dev: Running, line: str) -> None:
+        assert eventually(lambda: re.search(line, dev.said) is not None), dev.said
+
+
 def test_development_mode_prints_lines_that_work_and_keeps_its_data_until_it_is_reset(tmp_path: Path) -> None:
-    with running(DEV, tmp_path) as dev:
+    home = tmp_path / ".local"
+    home.mkdir()
+    with running(DEV, home) as dev:
         assert dev.says("Ctrl-C ends everything"), dev.said
-        environment = tmp_path / "dev.env"
+        environment = home / "dev.env"
         assert environment.stat().st_mode & 0o077 == 0
         publish = _line(dev, "shw publish").replace(".venv/bin/shw", f"{sys.executable} -m consumer")
         failure_id = json.loads(_shell(f". {environment}; {publish}"))["failure_id"]
@@ -195,7 +237,7 @@ def test_development_mode_prints_lines_that_work_and_keeps_its_data_until_it_is_
         assert console is not None
         with _in_console(environment) as reader:
             assert eventually(lambda: "refunds.approved" in reader.get(f"{console[1]}?status=awaiting_approval").text)
-        with running(CONSOLE, tmp_path, said="second") as second:
+        with running(CONSOLE, home, said="second") as second:
             assert second.ends() == 1
             assert f"runs already (process {dev.process.pid})" in second.said
         assert _value(environment, "SHW_API__JWT_SECRET") not in _command_lines()
@@ -205,18 +247,18 @@ def test_development_mode_prints_lines_that_work_and_keeps_its_data_until_it_is_
         dev.process.send_signal(signal.SIGINT)
         assert dev.ends() == 0
         assert not environment.exists()
-    with running(DEV, tmp_path, said="again") as again:
+    own = OwnService(tmp_path)
+    with own.running(), running(DEV, home, said="again", CATALOG=own.catalog) as again:
         assert again.says("Ctrl-C ends everything"), again.said
         with _signed_in(environment, token) as client:
             api = _line(again, "/api/healing/stats").rpartition(" ")[2].removesuffix("/stats")
             assert client.get(f"{api}/failures/{failure_id}").json().get("resolved") is True
-        with running(RESET, tmp_path, said="refused") as refused:
-            assert refused.ends() == 1
+        own.follow_the_page(again)
         again.process.send_signal(signal.SIGINT)
         assert again.ends() == 0
-    with running(RESET, tmp_path, said="reset") as reset:
+    with running(RESET, home, said="reset") as reset:
         assert reset.ends() == 0
-        assert [path.name for path in (tmp_path / "dev").iterdir()] == ["lock"]
+        assert [path.name for path in (home / "dev").iterdir()] == ["lock"]
 
 
 @pytest.fixture
@@ -318,8 +360,8 @@ def _line(dev: Running, part: str) -> str:
     return next(line.strip() for line in dev.said.splitlines() if part in line and line.startswith("  "))
 
 
-def _shell(command: str) -> str:
-    ran = subprocess.run(["/bin/sh", "-c", command], cwd=CHECKOUT, capture_output=True, check=True, timeout=PATIENCE)
+def _shell(command: str, folder: Path = CHECKOUT) -> str:
+    ran = subprocess.run(["/bin/sh", "-c", command], cwd=folder, capture_output=True, check=True, timeout=PATIENCE)
     return ran.stdout.decode()
 
 
