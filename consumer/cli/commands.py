@@ -6,7 +6,6 @@ import sys
 from contextlib import ExitStack
 from enum import StrEnum
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Final
 from uuid import UUID
@@ -74,43 +73,6 @@ def run() -> None:
     from consumer.cli.service import run_until_signalled
 
     run_until_signalled()
-
-
-@app.command()
-def dev(
-    *,
-    reset: Annotated[bool, typer.Option("--reset", help="Delete what it has kept, and start nothing.")] = False,
-) -> None:
-    """Run a broker, a database and the service here until Ctrl-C, and print the addresses; all is kept."""
-    from consumer.demo.dev import reset_dev, run_dev
-
-    raise typer.Exit(reset_dev() if reset else run_dev())
-
-
-@app.command()
-def console(
-    demo: Annotated[bool, typer.Option("--demo", help="Over the demo's failures, in a small world here.")] = False,
-) -> None:
-    """Open the console over the demo's failures until Ctrl-C, and print its address; needs the extra `console`."""
-    from consumer.demo.dev import run_dev
-    from consumer.errors import ConfigError
-
-    if not demo:
-        raise ConfigError(
-            "the console of a running service is at `/` of its API, beside /api/healing; shw console --demo opens one "
-            "over the demo's failures"
-        )
-    if find_spec("jinja2") is None:
-        raise ConfigError("the console needs the extra that renders it: pip install 'self-healing-workflows[console]'")
-    raise typer.Exit(run_dev(is_for_console=True))
-
-
-@app.command()
-def demo() -> None:
-    """Heal failures of every kind in a small world on this machine, through a crash; 0 when all came out right."""
-    from consumer.demo.demo import run_demo
-
-    raise typer.Exit(run_demo())
 
 
 @app.command()

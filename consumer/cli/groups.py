@@ -15,6 +15,7 @@ from consumer.cli.report import report_month
 from consumer.cli.rules import rules
 from consumer.cli.shadows import shadow
 from consumer.cli.show import add_show
+from consumer.cli.small_world import add_small_world
 from consumer.cli.wallets import show_ledger, wallet
 
 
@@ -39,3 +40,4 @@ def add_groups(app: typer.Typer) -> None:
     add_orders(app)
     add_pauses(app)
     add_show(app)
+    add_small_world(app)
