@@ -8,17 +8,29 @@ from pathlib import Path
 from consumer.analysis.explained_plan import plan_as_json, rung_as_json
 from consumer.catalog import Catalog, Catalogs
 from consumer.cli.diagnose import diagnosed
+from consumer.cli.event_obstacles import local_obstacles, stored_obstacles
 from consumer.diagnose import diagnose
 from consumer.ingest.decode import AdmissionRules, decode
 from consumer.ingest.event_batches import split_batch
-from consumer.model import DeadLetter, Failure, Heal, Json, JsonObject, OrgId, Record, Refuse, original_position
+from consumer.model import (
+    DeadLetter,
+    Diagnosed,
+    Failure,
+    Heal,
+    Json,
+    JsonObject,
+    OrgId,
+    Record,
+    Refuse,
+    original_position,
+)
 from consumer.plan.planner import Planner
 from consumer.service.catalog_file import read_catalog
 from consumer.service.strategies import installed_strategies
 from consumer.settings import Settings, read_settings
 from consumer.store.intake import known_organisations
 from consumer.store.migrate import check_schema
-from consumer.store.pool import open_pool, transaction, translated
+from consumer.store.pool import Pool, open_pool, transaction, translated
 from schemas.envelope import Form, parse
 from schemas.names import PoisonReason
 
@@ -28,8 +40,8 @@ def check_event(
 ) -> JsonObject:
     """Return every decision of the service on an event: `accepted` and `healable` sum it up, `ladder` has each rung.
 
-    Offline: it reads the catalog and the settings, and with `with_database` the organisations. A strategy may still
-    refuse once it acts (an address, a credential), and a wallet may lack the credits: neither is checked here.
+    Offline: it reads the catalog and the settings, and with `with_database` the organisation, its wallet, the pauses
+    and the breakers. `obstacles` has what is in the way and in no plan; a host's name is resolved when it is called.
     """
     settings = read_settings()
     now = datetime.now(UTC)
@@ -66,18 +78,24 @@ async def _check_one(
     decoded = decode(record, AdmissionRules(catalog=catalog, max_event_bytes=settings.intake.max_event_bytes), now)
     if isinstance(decoded, DeadLetter):
         return _poison_answer(decoded.reason, decoded.message)
-    if with_database and not await _is_known(decoded.org_id, settings):
-        return _poison_answer(PoisonReason.UNKNOWN_ORGANISATION, f"organisation {decoded.org_id} does not exist")
     diagnosis = diagnose(decoded.failure_reason, decoded.context)
     async with installed_strategies(Catalogs(catalog), connections=1) as strategies:
         planner = Planner(rungs=strategies, catalog=catalog)
         plan, ladder = planner.plan(decoded, diagnosis, now), planner.rungs_for(decoded, diagnosis, now)
+    obstacles = list(local_obstacles(decoded, catalog)) if isinstance(plan, Heal) else []
+    if with_database:
+        async with open_pool(settings.postgres, application="shw check-event") as pool:
+            if not await _is_known(pool, decoded.org_id):
+                message = f"organisation {decoded.org_id} does not exist"
+                return _poison_answer(PoisonReason.UNKNOWN_ORGANISATION, message)
+            if isinstance(plan, Heal):
+                obstacles += await stored_obstacles(pool, Diagnosed(failure=decoded, diagnosis=diagnosis, plan=plan))
     # Without an event id the failure's id derives from the record's first position in Kafka, which it does not have
     # yet.
     is_bare = parse(record.value, record.headers).form is Form.BARE and not original_position(record)[1]
     return {
         "accepted": True,
-        "healable": isinstance(plan, Heal),
+        "healable": isinstance(plan, Heal) and not any(one.is_final for one in obstacles),
         "failure_id": None if is_bare else str(decoded.id),
         **_failure_fields(decoded),
         "organisation": "exists" if with_database else "not checked",
@@ -85,18 +103,18 @@ async def _check_one(
         "strategy": plan.strategy.value,
         "plan": plan_as_json(plan),
         "ladder": [rung_as_json(rung, passed_over) for rung, passed_over in ladder],
+        "obstacles": [one.as_json() for one in obstacles],
         "missing_fields": list(plan.missing) if isinstance(plan, Refuse) else [],
         "redactions": list(decoded.redactions),
         "mended_characters": decoded.mended,
     }
 
 
-async def _is_known(org_id: OrgId, settings: Settings) -> bool:
-    async with open_pool(settings.postgres, application="shw check-event") as pool:
-        with translated():
-            await check_schema(pool)
-        async with transaction(pool) as connection:
-            return org_id in await known_organisations(connection, [org_id])
+async def _is_known(pool: Pool, org_id: OrgId) -> bool:
+    with translated():
+        await check_schema(pool)
+    async with transaction(pool) as connection:
+        return org_id in await known_organisations(connection, [org_id])
 
 
 def _poison_answer(reason: PoisonReason, message: str) -> JsonObject:

@@ -149,17 +149,22 @@ def check_event(
         list[str] | None, typer.Option("--header", "-H", metavar="NAME=VALUE", help="A header of the record.")
     ] = None,
     catalog: Annotated[Path | None, typer.Option(help="Default: SHW_CATALOG.")] = None,
-    database: Annotated[bool, typer.Option("--database", help="Ask the database whether the organisation exists.")] = (
-        False
-    ),
+    database: Annotated[
+        bool, typer.Option("--database", help="Ask it for the organisation, its wallet, pauses and breakers, too.")
+    ] = False,
+    human: Annotated[bool, typer.Option("--human", help="Words that end with what to do, instead of JSON.")] = False,
 ) -> None:
     """Say what would become of an event on standard input: accepted? its diagnosis, strategy, plan; 0 when healable."""
     from consumer.cli.check_event import check_event
+    from consumer.cli.event_page import event_page
     from consumer.cli.tables import print_json
 
     headers = [header_of(one) for one in header or ()]
     found = check_event(stdin().read(), headers, catalog=catalog, with_database=database)
-    print_json(found)
+    if human:
+        sys.stdout.write(event_page(found))
+    else:
+        print_json(found)
     end(ExitCode.OK if found["healable"] else ExitCode.NO)
 
 

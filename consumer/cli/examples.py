@@ -20,7 +20,7 @@ EXAMPLES: Final[Mapping[str, str]] = {
     "catalog check": "shw catalog check deploy/catalog.example.yaml",
     "catalog example": "shw catalog example > catalog.yaml",
     "publish": "shw publish --source urn:example:orders --id orders-8841 --file failure.json",
-    "check-event": "shw check-event --catalog catalog.yaml --database < event.json",
+    "check-event": "shw check-event --catalog catalog.yaml --database --human < event.json",
     "diagnose": "shw diagnose --stored --since 7d",
     "repair": "shw repair --schema order.schema.json < order.json",
     "failures": "shw failures --workflow orders.sync --status needs_person --since 12h",

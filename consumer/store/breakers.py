@@ -123,6 +123,11 @@ async def load_breakers(pool: Pool, settings: BreakerSettings) -> BreakerStates:
     )
 
 
+async def open_breakers(connection: Connection, keys: Sequence[str]) -> frozenset[str]:
+    """Return which of these dependencies' breakers are open."""
+    return frozenset(row["key"] for row in await connection.fetch(_STILL_OPEN, sorted(keys)))
+
+
 async def admit_probes(connection: Connection, asking: Sequence[BreakerRequest]) -> Probes:
     """Choose the probes of open breakers; in the transaction that claims, so that no two heals probe at once."""
     if not asking:

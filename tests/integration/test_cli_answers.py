@@ -213,3 +213,23 @@ def test_check_event_asks_the_database_only_when_told_to(
     given(json.dumps(DATA).encode())
     run_command(command)
     assert json.loads(capsys.readouterr().out)["organisation"] == "exists"
+    catalog.write_text(f"{catalog.read_text()}workflows: [{{name: '*', hosts: [{{host: api.example.com}}]}}]\n")
+    request = {"method": "GET", "url": "https://api.example.com/orders/1"}
+    event = json.dumps({**DATA, "failure_reason": "timeout", "context": {"request": request}}).encode()
+    given(event)
+    assert run_command(command) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert [(one["about"], one["final"]) for one in found["obstacles"]] == [("wallet", True)], found
+    _executed(database, "INSERT INTO token_wallets (org_id, text_budget_aud) VALUES ($1, 5)", ORG)
+    assert run_command(["pause", "--fleet", "--reason", "the night"]) == 0
+    opened = """
+    INSERT INTO heal_breaker (key, org_id, dependency, strikes, opened_at, probe_due)
+    SELECT 'dependency:' || org || ':' || place, org, place, 5, now(), now()
+      FROM (VALUES ($1::uuid, 'https://api.example.com:443')) AS ill (org, place)
+    """
+    _executed(database, opened, ORG)
+    capsys.readouterr()
+    given(event)
+    assert run_command(command) == 0
+    obstacles = json.loads(capsys.readouterr().out)["obstacles"]
+    assert [(one["about"], one["final"]) for one in obstacles] == [("pause", False), ("breaker", False)]

@@ -27,7 +27,7 @@ sources:
 - {source: 'urn:kafka:*', organisations: '*'}
 workflows:
 - name: 'orders.*'
-  hosts: [{host: api.example.com}]
+  hosts: [{host: api.example.com}, {host: 10.0.0.7, ports: [80], schemes: [http]}]
 """
 REQUEST = {"request": {"method": "GET", "url": "https://api.example.com/orders/1"}}
 
@@ -135,6 +135,50 @@ def test_check_event_says_of_every_rung_what_it_lacks_or_that_it_may_act(
     assert rewrite["strategy"] == "DeepAgent-full-workflow-rewrite"
     _run("check-event", stdin=_event(), monkeypatch=monkeypatch)
     assert json.loads(capsys.readouterr().out)["ladder"][0] == {"strategy": "auto-retry", "may_act": True}
+
+
+@pytest.mark.usefixtures("catalog")
+@pytest.mark.parametrize(
+    ("event", "code", "end"),
+    [
+        pytest.param(_event(), 0, "publish it", id="healable"),
+        pytest.param(
+            _event(context={"request": {"method": "GET"}}),
+            1,
+            "change this line: context.request.url is missing",
+            id="a field is missing",
+        ),
+        pytest.param(b"not json", 1, "change this line: ", id="poison"),
+        pytest.param(
+            _event(context={"request": {"method": "GET", "url": "http://10.0.0.7/orders"}}),
+            1,
+            "change this line: list its network under `addresses` of the host 10.0.0.7 in the catalog",
+            id="an address that is not dialled",
+        ),
+    ],
+)
+def test_check_event_in_words_ends_with_publish_it_or_the_line_to_change(
+    event: bytes, code: int, end: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run("check-event", "--human", stdin=event, monkeypatch=monkeypatch) == code
+    assert capsys.readouterr().out.splitlines()[-1].startswith(end)
+
+
+def test_check_event_names_a_secret_that_is_not_set_here(
+    catalog: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = "{env: SHOP_TOKEN, hosts: [api.example.com], methods: [GET], paths: [/**], headers: [authorization]}"
+    bound = CATALOG.replace("organisations: '*'}", "organisations: '*', workflows: '*'}")
+    catalog.write_text(f"{bound.rstrip()}\n  secrets: [T]\nsecrets:\n  T: {secret}\n")
+    event = _event(context={"request": {**REQUEST["request"], "headers": {"Authorization": "Bearer secret://T"}}})
+    monkeypatch.delenv("SHOP_TOKEN", raising=False)
+    _run("check-event", stdin=event, monkeypatch=monkeypatch)
+    found = json.loads(capsys.readouterr().out)
+    assert [one["about"] for one in found["obstacles"]] == ["secret"], found
+    assert "SHOP_TOKEN is not set here" in found["obstacles"][0]["says"]
+    monkeypatch.setenv("SHOP_TOKEN", "set")
+    _run("check-event", stdin=event, monkeypatch=monkeypatch)
+    assert json.loads(capsys.readouterr().out)["obstacles"] == []
 
 
 @pytest.mark.usefixtures("catalog")
