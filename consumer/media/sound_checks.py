@@ -26,6 +26,8 @@ _HUM_SHARE: Final = 0.9
 _HUMS: Final = (50.0, 60.0)
 _HUM_ABOVE_HZ: Final = 610.0
 _HUM_WIDTH_HZ: Final = 6.0
+_TONES, _TONE_WIDTH_HZ, _TONES_SHARE = 2, 12.0, 0.9
+"""The two strongest tones of speech have 0.3 of its power, monotonous or not; those of a dial tone all of it."""
 _FLATNESS: Final = 0.5
 """White noise has 0.9 and more on average, a voice 0.01 to 0.1."""
 _FLATNESS_HZ: Final = (100.0, 8000.0)
@@ -35,8 +37,9 @@ _LEVELS_TOGETHER: Final = 5
 _STEADY_SECONDS: Final = 0.5
 _AT_ITS_PACE, _AT_ANY_PACE = (0.75, 1.5), (0.6, 1.7)
 """Of the length that a text should take: half a sentence has 0.5, two of the same 2."""
-_TWICE: Final = 0.85
-"""Likeness of a sound's halves: a sentence that is spoken again has 0.93 and more, true speech 0.64 at most."""
+_TWICE, _LOOPED = 0.85, 0.95
+"""Likeness of a sound's parts: a sentence that is spoken again has 0.93 and more, true speech 0.64 at most, and a list
+of short words 0.84; a part of it that is played again and again has 0.99."""
 _LEAST_SLACK, _MOST_SLACK = 0.15, 1.0
 """Seconds: of a single word little but its beginning and end is heard."""
 _DURATION_SHARE, _DURATION_SLACK = 0.1, 0.25
@@ -56,6 +59,8 @@ class Hearing:
     flatness: float
     hum: float
     """Share of its power at the mains' frequency and its multiples."""
+    tones: float
+    """Share of its power in its two strongest tones."""
 
 
 def hear(sound: SoundMeasures) -> Hearing:
@@ -70,6 +75,7 @@ def hear(sound: SoundMeasures) -> Hearing:
         deviation_db=_deviation(sound.levels[voiced[0] : voiced[-1] + 1]) if voiced.size else 0.0,
         flatness=_flatness(sound.spectrum, sound.hertz_per_bin),
         hum=_hum(sound.spectrum, sound.hertz_per_bin),
+        tones=_tones(sound.spectrum, sound.hertz_per_bin),
     )
 
 
@@ -109,6 +115,17 @@ def _hum(spectrum: Levels, width: float) -> float:
     )
 
 
+def _tones(spectrum: Levels, width: float) -> float:
+    total, left, found = float(spectrum.sum()), spectrum.copy(), 0.0
+    reach = max(1, round(_TONE_WIDTH_HZ / width))
+    for _ in range(_TONES if total else 0):
+        peak = int(left.argmax())
+        near = slice(max(0, peak - reach), peak + reach + 1)
+        found += float(left[near].sum()) / total
+        left[near] = 0.0
+    return found
+
+
 def sound_findings(
     sound: SoundMeasures, heard: Hearing, promise: Promise, expected: MediaExpectation
 ) -> Iterator[MediaFinding]:
@@ -145,7 +162,9 @@ def _complete(sound: SoundMeasures, promise: Promise, expected: MediaExpectation
 
 
 def _speech(sound: SoundMeasures, heard: Hearing, text: str, expected: MediaExpectation) -> Iterator[MediaFinding]:
-    yield _within(MediaCheck.HUM, heard.hum < _HUM_SHARE, f"{heard.hum:.0%} of its power is hum")
+    is_voice = heard.hum < _HUM_SHARE and heard.tones < _TONES_SHARE
+    said = f"{heard.hum:.0%} of its power is hum, {heard.tones:.0%} are two tones"
+    yield _within(MediaCheck.HUM, is_voice, said)
     yield _within(MediaCheck.HISS, heard.flatness < _FLATNESS, f"a spectral flatness of {heard.flatness:.2f}")
     steady = heard.voiced_seconds >= _STEADY_SECONDS and heard.deviation_db < _STEADY_DB
     yield _within(MediaCheck.MODULATION, not steady, f"its loudness deviates by {heard.deviation_db:.1f} dB")
@@ -159,10 +178,11 @@ def _speech(sound: SoundMeasures, heard: Hearing, text: str, expected: MediaExpe
     longest = length.most * pace * high + _MOST_SLACK + length.pauses
     detail = f"{heard.voiced_seconds:.2f} s are voiced, its text takes {shortest:.2f} to {longest:.2f} s"
     yield _within(MediaCheck.SPEECH_LENGTH, shortest <= heard.voiced_seconds <= longest, detail)
-    # Only what is long enough to hold the text twice may be it twice.
-    likeness = halves_likeness(_voiced_bands(sound, heard)) if heard.voiced_seconds >= 2 * shortest else 0.0
-    twice = likeness >= _TWICE and not says_it_twice(text)
-    yield _within(MediaCheck.SPOKEN_TWICE, not twice, f"its halves are alike by {likeness:.2f}")
+    likeness = halves_likeness(_voiced_bands(sound, heard))
+    # Only what is long enough to hold the text twice may be it twice; a part of it may be looped to any length.
+    most = _TWICE if heard.voiced_seconds >= 2 * shortest else _LOOPED
+    twice = likeness >= most and not says_it_twice(text)
+    yield _within(MediaCheck.SPOKEN_TWICE, not twice, f"its parts are alike by {likeness:.2f}")
 
 
 def _voiced_bands(sound: SoundMeasures, heard: Hearing) -> Levels:

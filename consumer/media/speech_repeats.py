@@ -14,8 +14,8 @@ from consumer.media.sounds import Levels
 
 LEAST_FRAMES: Final = 80
 """Of 20 ms: what is shorter holds too little to be compared."""
-_SHORTEST_LAG, _LONGEST_LAG = 0.45, 0.62
-"""From one half to the other, in lengths of the whole: there may be a pause between them."""
+_SHORTEST_LAG, _LONGEST_LAG = 0.3, 0.62
+"""From one part to the next, in lengths of the whole: halves with a pause between them, or a third that is looped."""
 _COMPARED: Final = 0.38
 """Share of the sound, from its beginning, that is looked for."""
 _PIECE: Final = 75

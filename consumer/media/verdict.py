@@ -36,12 +36,12 @@ class MediaCheck(StrEnum):
     SILENCE = "silence"  # nothing can be heard
     CLIPPING = "clipping"  # driven beyond full scale
     OFFSET = "offset"  # a constant voltage beneath the sound
-    HUM = "hum"  # nothing but mains hum
+    HUM = "hum"  # nothing but mains hum, or a tone or two
     HISS = "hiss"  # nothing but noise
     MODULATION = "modulation"  # a voice rises and falls, and this does not
     DURATION = "duration"  # shorter or longer than was asked for
     SPEECH_LENGTH = "speech_length"  # too short or too long for its text
-    SPOKEN_TWICE = "spoken_twice"  # its halves are alike, and those of its text are not
+    SPOKEN_TWICE = "spoken_twice"  # its parts are alike, and those of its text are not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

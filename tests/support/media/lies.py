@@ -97,6 +97,11 @@ def _lie(found_by: MediaCheck, make: Callable[[], bytes], expected: MediaExpecta
     return Lie(make=make, found_by=found_by, expected=expected)
 
 
+def _unfilled() -> bytes:
+    whole = TRUE_FILES["webp"].make()
+    return whole[: len(whole) * 3 // 5].ljust(len(whole), b"\0")
+
+
 _C = MediaCheck
 _SIGNS: Final = replace(ANY_IMAGE, placeholders=(perceptual_hash(sign().convert("L")),))
 LIES: Final[Mapping[str, Lie]] = {
@@ -115,6 +120,7 @@ LIES: Final[Mapping[str, Lie]] = {
     "half a gif": _lie(_C.DECODES, cut("gif", 0.5)),
     "half an animation": _lie(_C.COMPLETE, lambda: _without_last_frame(TRUE_FILES["gif, animated"].make())),
     "half a webp": _lie(_C.DECODES, cut("webp", 0.5)),
+    "a webp whose end was never filled": _lie(_C.COMPLETE, _unfilled),
     "half an avif": _lie(_C.DECODES, cut("avif", 0.5)),
     "half an svg": _lie(_C.DECODES, cut("svg", 0.6)),
     "a damaged png": _lie(_C.DECODES, flipped("png")),
@@ -166,9 +172,17 @@ LIES: Final[Mapping[str, Lie]] = {
     "with an offset": _lie(_C.OFFSET, _said(lambda: voice() * 0.5 + 0.2), SOUND),
     "hum": _lie(_C.HUM, _said(lambda: _swelling(tone(50) + 0.5 * tone(150))), SPEECH),
     "white noise": _lie(_C.HISS, _said(lambda: _swelling(white())), SPEECH),
-    "a steady tone": _lie(_C.MODULATION, _said(lambda: tone(440)), SPEECH),
+    "a ringing tone": _lie(_C.HUM, _said(lambda: _dialled(tone(440) + tone(480))), SPEECH),
+    "a quarter of a sentence, looped": _lie(_C.SPOKEN_TWICE, _said(lambda: np.tile(voice(1.1), 4)), SPEECH),
+    "a third of a sentence, looped": _lie(_C.SPOKEN_TWICE, _said(lambda: np.tile(voice(1.5), 3)), SPEECH),
     "a steady rumble": _lie(_C.MODULATION, _said(brown), SPEECH),
 }
+
+
+def _dialled(samples: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    """Give it pulses of uneven loudness, none of which comes again."""
+    pulses = np.random.default_rng(11).uniform(0.02, 1, 40)
+    return samples * np.interp(np.arange(samples.size), np.linspace(0, samples.size, pulses.size), pulses)
 
 
 def _swelling(
