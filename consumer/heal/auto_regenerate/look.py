@@ -67,7 +67,8 @@ async def _recovered(session: RegenerateSession, found: FetchedAsset) -> Healed 
     if verdict.verdict is not Verdict.PASSED:
         return None
     if found.served is Served.STALE:
-        return await _behind(session, found)
+        # What an earlier attempt has put there is read back as it was then, until it is seen or counts as unverified.
+        return None if _acted(session) else await _behind(session, found)
     return session.healed(
         (proof_of("asset", verdict, "as users fetch it"),), None if _acted(session) else Code.RECOVERED
     )
