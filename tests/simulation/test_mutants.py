@@ -17,9 +17,22 @@ import consumer.results.settlement
 from consumer.errors import TransientError
 from consumer.heal.gate import Gate
 from consumer.ingest.offsets import Epochs
-from consumer.model import AttemptId, Claim, MicroAud, Next, Outcome, OwnerId, Partition, Plan, Settlement
+from consumer.model import (
+    AttemptId,
+    Claim,
+    FailureId,
+    JsonObject,
+    MicroAud,
+    Next,
+    Outcome,
+    OwnerId,
+    Partition,
+    Plan,
+    Settlement,
+)
 from consumer.model.approval import Approval, ApprovalState, PlanAnswer
 from consumer.model.batch import Received
+from consumer.model.bulk import FrozenFailure
 from consumer.ownership.permission import Permission
 from consumer.pipeline.durable import until_durable
 from consumer.pipeline.healing import HealTasks
@@ -29,8 +42,10 @@ from consumer.pipeline.late_charges import LateCharges
 from consumer.plan.planner import Planner
 from consumer.store.late_charges import LateCharge
 from consumer.store.leases import Inherited
+from schemas.bulk import BulkFilter
 from schemas.names import Effect, Status
 from tests.simulation.scenarios import EXAMPLES
+from tests.support.simulation.orders import ModelConnection, find, next_slice
 from tests.support.simulation.play import RUNGS
 from tests.support.simulation.scenario import Event, Fault, Scenario, Wrong, play
 from tests.support.simulation.store import Claimed, ModelStore, Row
@@ -291,6 +306,54 @@ def a_yes_that_was_used_goes_on_to_the_next_step(patch: pytest.MonkeyPatch) -> N
     )
 
 
+def an_edit_keeps_the_yes(patch: pytest.MonkeyPatch) -> None:
+    """Let what was approved before an edit be approved after it: neither its step nor its hash tells them apart."""
+    edit = ModelStore.edit
+
+    def keeps(store: Any, failure_id: FailureId, context: JsonObject) -> int:  # noqa: ANN401 - ModelStore, from within
+        step = edit(store, failure_id, context)
+        row = store.tables.failures[failure_id]
+        yes = row.failure.approval and replace(row.failure.approval, step=step)
+        store._write(replace(row, failure=replace(row.failure, approval=yes)))  # noqa: SLF001
+        return step
+
+    patch.setattr(ModelStore, "edit", keeps)
+    patch.setattr("consumer.plan.approval.hash_plan", lambda _: "0" * 64)
+
+
+def an_edit_comes_into_a_heal(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("tests.support.simulation.orders.refuses_edit", lambda *_: None)
+
+
+def a_bulk_forgets_what_is_done(patch: pytest.MonkeyPatch) -> None:
+    async def forgets(*_: object) -> None:
+        return None
+
+    patch.setattr("consumer.pipeline.bulk.record_outcomes", forgets)
+
+
+def a_bulk_does_what_its_filter_finds_now(patch: pytest.MonkeyPatch) -> None:
+    async def finds(connection: ModelConnection, bulk_id: UUID, limit: int) -> list[FrozenFailure]:
+        bulk, items = connection.orders.bulks[bulk_id], await next_slice(connection, bulk_id, limit)
+        found, _ = await find(connection, bulk.running.org_id, BulkFilter())
+        frozen = {item.failure_id for item in bulk.items.values()}
+        others = [failure_id for failure_id, _ in found if failure_id not in frozen]
+        return [replace(item, failure_id=others[0]) for item in items] if others else items
+
+    patch.setattr("consumer.pipeline.bulk.next_slice", finds)
+
+
+def a_command_is_not_remembered(patch: pytest.MonkeyPatch) -> None:
+    async def forgets(*_: object) -> None:
+        return None
+
+    patch.setattr("consumer.commands.execute.reserve", forgets)
+
+
+def a_command_counts_whenever_it_comes(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("consumer.commands.signed._first_fault_of_times", lambda *_: None)
+
+
 def what_ends_unhealed_counts_as_begun(patch: pytest.MonkeyPatch) -> None:
     takes = HealTasks._takes_slot  # noqa: SLF001
 
@@ -413,6 +476,23 @@ def on_another_rung(number: int) -> Scenario:
     return Scenario(seed=number, machines=2, events=events, faults=(*faults, crash, crash_too))
 
 
+def commanded(number: int) -> Scenario:
+    """Give scenarios in which heals get a command each, and then one that has expired before anybody has it."""
+    events = tuple(Event(name=n, at=1 + n, scope=n, acts=(Act.SLOW,)) for n in range(3))
+    kinds = ((4 + number / 3, Wrong.COMMAND), (5 + number / 3, Wrong.OLD_COMMAND))
+    faults = tuple(Fault(at=at, wrong=wrong, machine=number + n) for at, wrong in kinds for n in range(2))
+    return Scenario(seed=number, machines=2, events=events, faults=faults)
+
+
+def in_a_bulk(number: int) -> Scenario:
+    """Give scenarios in which a bulk is stopped, gone on with, and killed, and failures come that it has not frozen."""
+    acts = (Act.LATER, Act.LATER, Act.WORKS)
+    events = tuple(Event(name=n, at=1 if n < 8 else 6 + n / 4, scope=n, acts=acts) for n in range(12))
+    at = 4 + number % 8 / 4
+    faults = (Fault(at=at, wrong=Wrong.BULK, lasts=3), Fault(at=at + 4 + number / 8, wrong=Wrong.CRASH, lasts=3))
+    return Scenario(seed=number, machines=2, events=events, faults=faults)
+
+
 STOPPED: Final = in_a_long_heal(Wrong.STOP, 14, Effect.IDEMPOTENT, Act.LATE)
 STOPPED_PAST_DEADLINE: Final = in_a_long_heal(Wrong.STOP, 34, Effect.IDEMPOTENT, Act.SLOW)
 STOPPED_LONG: Final = in_a_long_heal(Wrong.STOP, 60, Effect.IDEMPOTENT, Act.SLOW)
@@ -428,6 +508,8 @@ NEVER_ANSWERED: Final = asked_for(Act.WORKS)
 ANSWERED_LATE: Final = asked_for(Act.WORKS, (4, Wrong.APPROVE, 16))
 DENIED_IN_A_HEAL: Final = asked_for(Act.SLOW, (4, Wrong.APPROVE, 1), (6, Wrong.DENY, 4))
 APPROVED_AFTER_A_DENIAL: Final = asked_for(Act.WORKS, (4, Wrong.DENY, 0.5), (8, Wrong.APPROVE, 1))
+EDITED_ONCE_APPROVED: Final = asked_for(Act.WORKS, (4, Wrong.APPROVE, 1), (5.05, Wrong.EDIT, 1))
+EDITED: Final = in_a_long_heal(Wrong.EDIT, 1, Effect.IDEMPOTENT, Act.SLOW)
 DAWDLING: Final = in_a_long_heal(Wrong.TOP_UP, 1, Effect.IDEMPOTENT, Act.DAWDLES)
 KILLED: Final = in_a_long_heal(Wrong.CRASH, 3, Effect.UNSAFE, Act.LATE)
 MUTANTS: Final[tuple[tuple[Break, Scenes, str], ...]] = (
@@ -456,6 +538,12 @@ MUTANTS: Final[tuple[tuple[Break, Scenes, str], ...]] = (
     (a_yes_counts_whenever_it_comes, ANSWERED_LATE, "a yes counts"),
     (a_denial_revokes_nothing, DENIED_IN_A_HEAL, "after a denial"),
     (a_denial_is_forgotten, APPROVED_AFTER_A_DENIAL, "after a denial"),
+    (an_edit_keeps_the_yes, EDITED_ONCE_APPROVED, "without a yes"),
+    (an_edit_comes_into_a_heal, EDITED, "after it was edited"),
+    (a_bulk_forgets_what_is_done, in_a_bulk, "is done twice"),
+    (a_bulk_does_what_its_filter_finds_now, in_a_bulk, "was not frozen"),
+    (a_command_is_not_remembered, commanded, "is carried out twice"),
+    (a_command_counts_whenever_it_comes, commanded, "after it expired"),
     (what_ends_unhealed_counts_as_begun, on_another_rung, "slow start"),
     (nothing_is_kept, JOBS_KILLED, "ordered again"),
     (what_begins_after_the_state_is_not_known, UNSAFE_JOBS_KILLED, "G4"),

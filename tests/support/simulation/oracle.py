@@ -1,5 +1,6 @@
 """What has to hold in a simulation: some of it at every step, the rest once everything has come to rest."""
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,12 +13,14 @@ from consumer.model import DeadLetter, Failure, FailureId, Message, OrgId, Parti
 from consumer.model.approval import AskedPlan, PlanAnswer
 from consumer.model.digest import digest
 from consumer.results.events import STATUSES_WITH_EVENT, Outlet, dead_letter_message
-from schemas.names import Code, Effect, PoisonReason, Status
+from schemas.names import BulkState, Code, Effect, PoisonReason, Status
 from tests.support.simulation.loop import EPOCH
+from tests.support.simulation.orders import FrozenBulk
 from tests.support.simulation.play import Simulation
 from tests.support.simulation.store import PARKED, PICKED, Row
 
 _ANY: Final = PoisonReason.UNKNOWN_ORGANISATION
+_BULK: Final = re.compile(r"\(bulk ([0-9a-f-]{36})\)")
 _OUTLET: Final = Outlet(results_topic="", dlq_topic="", max_bytes=1_000_000)
 
 
@@ -36,6 +39,8 @@ class Oracle:
     entries: int = 0
     stood: dict[FailureId, Row] = field(default_factory=dict)
     by_hand: set[FailureId] = field(default_factory=set)
+    carried: int = 0
+    """Of what orders did, so much has been looked at."""
 
     def watch(self) -> None:
         """Look at every step from now on."""
@@ -58,6 +63,9 @@ class Oracle:
     def first_ones_are_in_order(self, message: Message) -> None:
         """G5: of one failure nothing is published for the first time after what follows from it."""
         if message.id in self.told:
+            # A command that is refused at the door is refused anew each time, and says when.
+            if message.failure_id is None and b"refused:" in (message.body or b""):
+                return
             assert self.told[message.id].body == message.body, f"G5: {message.id} has two contents"
             return
         self.told[message.id] = message
@@ -74,9 +82,33 @@ class Oracle:
             self.decided.setdefault(message_id, posted.message)
         for failure_id, row in tables.failures.items():
             self._keeps_its_scope(failure_id, row)
+        self._orders_are_carried_out_once()
         live = [claim.failure_id for claim in tables.claims.values()]
         assert len(set(live)) == len(live), "G2: two live attempts of one failure"
         self._wallets_agree()
+
+    def _orders_are_carried_out_once(self) -> None:
+        """A command acts once, and not after it has expired; a bulk once on each of what it froze, and on no other."""
+        carried = self.sim.supervisor.orders.carried
+        for number in range(self.carried, len(carried)):
+            one = carried[number]
+            self.by_hand.add(one.failure_id)
+            before = [other for other in carried[:number] if other.by == one.by]
+            if (bulk := _BULK.search(one.by)) is not None:
+                frozen = self.sim.supervisor.frozen[UUID(bulk[1])]
+                assert one.failure_id in frozen, f"bulk: {one.failure_id} was not frozen"
+                before = [other for other in before if other.failure_id == one.failure_id]
+                assert not before, f"bulk: {one.failure_id} is done twice"
+            else:
+                assert not before, f"command: {one.by} is carried out twice"
+                late = one.at - self.sim.supervisor.until[one.by]
+                assert late <= 0, f"command: {one.by} is carried out {late:.3f} s after it expired"
+        self.carried = len(carried)
+
+    def _bulks_are_whole(self) -> None:
+        for one in self.sim.supervisor.orders.bulks.values():
+            is_done = one.state is BulkState.PREVIEWED or len(one.done) == len(one.items)
+            assert is_done, f"bulk: {len(one.done)} of {len(one.items)} are done at rest"
 
     def _keeps_its_scope(self, failure_id: FailureId, row: Row) -> None:
         """G4: what a decision closed before its effect's end was known to be unknown keeps its scope until the next."""
@@ -118,6 +150,9 @@ class Oracle:
             or any(claim.owner != PARKED for claim in tables.claims.values())
             or tables.outbox
             or tables.changes
+            or self.sim.supervisor.on_the_way
+            or any(machine.mail.waiting for machine in self.sim.machines)
+            or any(self._is_under_way(one) for one in self.sim.supervisor.orders.bulks.values())
             or any(self._is_open(row) for row in tables.failures.values())
             or any(not self._is_durable(r) for log in self.sim.broker.log.values() for r in log)
         )
@@ -149,6 +184,7 @@ class Oracle:
         for machine in self.sim.machines:
             known = machine.dependencies.under_way() if machine.alive and machine.dependencies is not None else {}
             assert not known, f"slow start: {machine.owner} counts heals that nobody makes: {known}"
+        self._bulks_are_whole()
         lost = set(self.decided) - set(self.told)
         assert not lost, f"G5: decided and never told: {lost}"
         assert set(tables.attempts) <= set(self.told), "G5: an attempt that nobody was told of"
@@ -207,6 +243,9 @@ class Oracle:
             return False
         last = [a for f, a in self.sim.store.tables.attempts.values() if f == row.failure.id]
         return not last or max(last, key=lambda a: a.step).code is not Code.INSUFFICIENT_CREDITS
+
+    def _is_under_way(self, bulk: FrozenBulk) -> bool:
+        return bulk.state is BulkState.RUNNING and len(bulk.done) < len(bulk.items)
 
     def _records(self) -> list[Record]:
         return [record for log in self.sim.broker.log.values() for record in log]

@@ -7,7 +7,7 @@ outside: clocks, dice, the statements of `consumer/store`, the Kafka client, the
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -37,6 +37,7 @@ from consumer.store.pool import open_pool
 from schemas.names import StrategyName
 from tests.support.simulation.broker import ModelBroker, ModelReader, ModelWriter, open_model_reader
 from tests.support.simulation.loop import Timeline, VirtualLoop, Watch
+from tests.support.simulation.orders import Mail, Supervisor, model_of_transactions
 from tests.support.simulation.statements import STATEMENTS, Line, Weather
 from tests.support.simulation.store import ModelStore
 from tests.support.simulation.world import Acts, World
@@ -87,6 +88,8 @@ class Machine:
     stopped: bool = False
     alive: bool = False
     back_after: float = 5.0
+    mail: Mail = field(default_factory=Mail)
+    """Commands on their way to it, whatever becomes of its lives."""
     dependencies: Dependencies | None = None
     """What its present life knows of the dependencies of its heals."""
     heals: HealSlots | None = None
@@ -135,6 +138,7 @@ class Simulation:
         self.broker = ModelBroker(timeline=timeline, partitions=tuple(Partition(topic, n) for n in range(partitions)))
         self.world = World(timeline=timeline, store=self.store)
         self.weather = Weather()
+        self.supervisor = Supervisor()
         self.watch = Watch(timeline)
         self.current: Machine | None = None
         self.journal = Journal(timeline, lambda: self.current.owner if self.current else "")
@@ -276,8 +280,8 @@ class Simulation:
                     if model is not None:
                         put_back.append((module, name, value))
                         setattr(module, name, model)
-            # Else no scenario is large enough for two settlements at once; and nobody commands anything here.
-            with patch("consumer.pipeline.settle.BATCH_TARGET", 2), patch.object(BulkRunner, "run", _no_bulks):
+            # Else no scenario is large enough for two settlements at once.
+            with patch("consumer.pipeline.settle.BATCH_TARGET", 2), patch.object(BulkRunner, "run", self._obeying()):
                 yield
         finally:
             for module, name, value in reversed(put_back):
@@ -304,7 +308,24 @@ class Simulation:
             id(memory.TRIM_EVERY): SELDOM,
             id(liveness.LOOK_EVERY): SELDOM,
         }
-        return clocks | start | {id(real): model for real, model in STATEMENTS.items()}
+        models = {id(real): model for real, model in STATEMENTS.items()}
+        return {**clocks, **start, **models, **model_of_transactions(self.supervisor)}
+
+    def _obeying(self) -> Callable[[BulkRunner, asyncio.Event], Awaitable[None]]:
+        async def obey(runner: BulkRunner, stop: asyncio.Event) -> None:
+            await self.supervisor.obey(runner, self._now_running().mail, stop)
+
+        return obey
+
+    def send(self, machine: Machine, record: bytes, after: float) -> None:
+        """Let a command come to a machine, after so long."""
+        self.supervisor.on_the_way += 1
+
+        def arrives() -> None:
+            self.supervisor.on_the_way -= 1
+            machine.mail.waiting.append(record)
+
+        self.timeline.after(after, arrives)
 
     def _now_running(self) -> Machine:
         assert self.current is not None
@@ -356,7 +377,3 @@ async def _answers(*_: object, **__: object) -> None:
 
 def _nothing(*_: object) -> None:
     return None
-
-
-async def _no_bulks(_: BulkRunner, stop: asyncio.Event) -> None:
-    await stop.wait()

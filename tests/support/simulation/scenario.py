@@ -16,6 +16,7 @@ from consumer.model.pause import HealingPause, PauseReach
 from schemas.names import Effect, Status, StrategyName
 from tests.support.simulation.loop import EPOCH
 from tests.support.simulation.oracle import Oracle
+from tests.support.simulation.orders import EXPIRED_AFTER, VALID_FOR
 from tests.support.simulation.play import CATALOG, QUIET_WITHIN, Machine, Simulation
 from tests.support.simulation.world import Act
 
@@ -42,6 +43,10 @@ class Wrong(StrEnum):
     APPROVE = "approve"  # a person reads a plan that is asked for, and says yes to it after a while, twice
     DENY = "deny"  # a person reads a plan that is asked for, or approved, and says no after a while
     TOP_UP = "top up"  # somebody pays
+    COMMAND = "command"  # a supervisor signs a command; each machine gets it, and one of them once more when it expired
+    OLD_COMMAND = "old command"  # likewise, and it has expired before anybody gets it
+    EDIT = "edit"  # a supervisor gives a failed step another input
+    BULK = "bulk"  # a supervisor freezes a bulk, starts it after a while, stops it, and goes on with it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,13 +158,13 @@ def _happens(fault: Fault, sim: Simulation, oracle: Oracle) -> None:
             sim.weather.cut_until = over
         case Wrong.BROKER_AWAY:
             sim.broker.down_until = over
-        case Wrong.BY_HAND | Wrong.GIVE_UP | Wrong.ASK | Wrong.SAW_NOTHING | Wrong.PAUSE | Wrong.APPROVE | Wrong.DENY:
-            _decides(fault, sim, oracle)
         case Wrong.CLOCK_JUMPS:
             sim.store.ahead += 10 * fault.lasts * (-1 if fault.machine % 3 == 2 else 1)
         case Wrong.TOP_UP:
             oracle.topped_up[ORGS[1]] += 200_000
             sim.store.top_up(ORGS[1], 200_000)
+        case _:
+            _decides(fault, sim, oracle)
 
 
 REACHES: Final = (
@@ -210,6 +215,46 @@ def _answers(failure_id: FailureId, answer: PlanAnswer, sim: Simulation, oracle:
         oracle.a_yes_is_for_what_was_read(row, question, answer)
 
 
+def _commands(fault: Fault, sim: Simulation) -> None:
+    machine = sim.machines[fault.machine % len(sim.machines)]
+    rows = sorted(sim.store.tables.failures.values(), key=lambda row: row.failure.id)
+    if not rows:
+        return
+    failure = rows[fault.machine % len(rows)].failure
+    said: dict[str, Any] = {"command": "heal", "org_id": str(failure.org_id), "failure_id": str(failure.id)}
+    if fault.wrong is Wrong.EDIT:
+        said |= {"command": "edit", "payload": {"edit": len(sim.supervisor.until)}}
+    elif fault.machine % 2:
+        said |= {"command": "give_up"}
+    record = sim.supervisor.sign(sim.timeline.now, said)
+    # Two have it at once, as in a rebalance; and it is read again from an older offset, when it has expired.
+    late = EXPIRED_AFTER + 5 if fault.wrong is Wrong.OLD_COMMAND else 0.0
+    for other, after in ((machine, late), (sim.machines[-1], late + 0.1), (machine, late + 2 * VALID_FOR)):
+        sim.send(other, record, after)
+
+
+def _does_many(fault: Fault, sim: Simulation) -> None:
+    machine = sim.machines[fault.machine % len(sim.machines)]
+    bulk_id, org_id = sim.supervisor.next_bulk(), str(ORGS[fault.machine % 2])
+    statuses = ("pending", "deferred", "given_up")
+    many = {"command": "bulk", "org_id": org_id, "action": ("heal", "give_up")[fault.machine % 3 == 2], "rate": 2}
+    said: tuple[tuple[float, dict[str, Any]], ...] = (
+        (0.0, many | {"filter": {"statuses": statuses}}),
+        (fault.lasts, {"command": "bulk_start"}),
+        (fault.lasts + 2, {"command": "bulk_stop"}),
+        (fault.lasts + 6, {"command": "bulk_start"}),
+    )
+    for after, one in said:
+        named = one if one is said[0][1] else one | {"org_id": org_id, "bulk_id": str(bulk_id)}
+        sim.timeline.after(after, partial(_sends, sim, machine, named))
+
+
+def _sends(sim: Simulation, machine: Machine, said: dict[str, Any]) -> None:
+    record = sim.supervisor.sign(sim.timeline.now, said)
+    sim.send(machine, record, 0.0)
+    sim.send(sim.machines[-1], record, 0.1)
+
+
 def _goes_on(machine: Machine) -> None:
     machine.stopped = False
 
@@ -220,6 +265,12 @@ def _decides(fault: Fault, sim: Simulation, oracle: Oracle) -> None:
         return
     if fault.wrong in (Wrong.APPROVE, Wrong.DENY):
         _reads_a_plan(fault, sim, oracle)
+        return
+    if fault.wrong in (Wrong.COMMAND, Wrong.OLD_COMMAND, Wrong.EDIT):
+        _commands(fault, sim)
+        return
+    if fault.wrong is Wrong.BULK:
+        _does_many(fault, sim)
         return
     rows = sorted(sim.store.tables.failures.values(), key=lambda row: row.failure.id)
     if not rows:

@@ -4,7 +4,7 @@ Each method is one transaction of the module that it names: all or nothing, one 
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -15,6 +15,7 @@ from uuid import UUID
 
 from consumer.errors import LostClaim, RevokedClaim
 from consumer.model import (
+    NO_PROGRESS,
     Attempt,
     AttemptId,
     Claim,
@@ -22,6 +23,7 @@ from consumer.model import (
     Failure,
     FailureId,
     Heal,
+    JsonObject,
     LadderProgress,
     Message,
     MicroAud,
@@ -992,7 +994,33 @@ class ModelStore:
             self.tables.credits.wallets[org_id] += amount
             self.tables.credits.lockouts.pop(org_id, None)
 
+    def edit(self, failure_id: FailureId, context: JsonObject) -> int:
+        """`edits.edit_failure`, of what may be edited: its ladder begins anew; gives its step."""
+        row = self.tables.failures[failure_id]
+        failure = replace(
+            row.failure,
+            context=context,
+            step=row.failure.step + 1,
+            attempts=0,
+            ladder_progress=NO_PROGRESS,
+            effect_in_doubt=False,
+            healed_by_attempt=None,
+        )
+        self._write(Row(failure=failure, status=Status.PENDING, due=self.now()))
+        self.post(PERSON, [status_message(self._changed(failure, Status.PENDING, "edited"), OUTLET)])
+        return failure.step
+
     # the rules of the tables
+
+    def savepoint(self) -> AbstractContextManager[Tables]:
+        """Begin what is all done, or nothing of it."""
+        return self._transaction()
+
+    def post(self, owner: OwnerId, messages: Sequence[Message]) -> None:
+        """Put messages into the outbox; those that no loop publishes are swept at once."""
+        self._put(owner, messages)
+        for message in messages if owner == PERSON else ():
+            self._at_once(message)
 
     @contextmanager
     def _transaction(self) -> Iterator[Tables]:

@@ -219,6 +219,9 @@ class World:
         late = now - (now if claim.revoked_at is None else claim.revoked_at)
         assert late <= LATEST, f"G3: {owner} acts {late:.3f} s after a person decided"
         self._is_approved(task, claim)
+        newest = self.store.tables.failures[task.failure.id].failure.context.get("payload")
+        acted_on = task.failure.context.get("payload")
+        assert acted_on == newest, f"edit: {intent.scope} is acted on with {acted_on}, after it was edited to {newest}"
         place = place_of(Diagnosed(failure=task.failure, diagnosis=task.diagnosis, plan=task.plan))
         for pause, since in self.store.tables.pauses.values():
             late = now - since if pause.reach.covers(place) else 0.0
