@@ -4,6 +4,7 @@ from typing import Any, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from schemas.command_base import AnyOrder
 from schemas.names import CommandName
@@ -26,6 +27,5 @@ class Edit(AnyOrder):
     @model_validator(mode="after")
     def _gives_one_input(self) -> Self:
         if len(self.model_fields_set & {"payload", "body"}) != 1:
-            msg = "give payload or body, and not both"
-            raise ValueError(msg)
+            raise PydanticCustomError("one_input", "give payload or body, and not both")
         return self

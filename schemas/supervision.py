@@ -167,6 +167,7 @@ def _refused(error: ValidationError, *, branches: frozenset[str]) -> EnvelopeErr
     if first["type"].startswith("union_tag"):
         names = ", ".join(CommandName)
         return EnvelopeError(PoisonReason.WRONG_SHAPE, f"data.command: must be one of {names}")
-    steps = [str(step) for step in first["loc"] if step not in branches]
+    # Only the first one is the kind of the command: a field may have a kind's name, as `did_not_happen` has.
+    steps = [str(step) for at, step in enumerate(first["loc"]) if at or step not in branches]
     kind = PoisonReason.BAD_TIME if steps and steps[-1] in ("until", "beat_at") else PoisonReason.WRONG_SHAPE
     return EnvelopeError(kind, ".".join(["data", *steps]) + f": {first['msg']}")

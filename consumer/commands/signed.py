@@ -119,7 +119,7 @@ def _judge(
     try:
         command = decode_command(_command_of(claims))
     except EnvelopeError as error:
-        message = redact_text(str(error)).replace("data.", "command.", 1)
+        message = "command" + redact_text(str(error)).removeprefix("data")
         return replace(refused, reason=_first_fault(claims, entry, settings, now) or message)
     order = order_of(command, name, entry.reach(), entry.id)
     refused = replace(refused, facts=order.facts, digest=order.digest)

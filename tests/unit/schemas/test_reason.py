@@ -48,6 +48,20 @@ def test_a_blank_name_is_no_reach(command: str, field: str, blank: str) -> None:
         decode_command({"command": command, "issued_by": "maos", field: blank})
 
 
+@pytest.mark.parametrize(
+    ("given", "where"),
+    [
+        ({"payload": 1, "did_not_happen": "true"}, "data.did_not_happen: "),
+        ({"payload": 1, "body": 1}, "data: give payload or body"),
+    ],
+    ids=repr,
+)
+def test_a_field_at_fault_is_named_also_where_a_command_has_its_name(given: dict[str, object], where: str) -> None:
+    said = {"command": "edit", "org_id": str(UUID(int=1)), "failure_id": str(UUID(int=2)), "issued_by": "maos"}
+    with pytest.raises(EnvelopeError, match=where):
+        decode_command(said | given)
+
+
 LATER, EARLIER = "2026-11-02T00:00:00Z", "2026-11-01T00:00:00Z"
 
 
