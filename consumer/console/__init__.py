@@ -1,6 +1,6 @@
 """The console: pages on which owners and admins read one failure's story, and decide; rendered here, no build step.
 
-`pages.py` is the application: feed, story, sign-in; `pause_pages.py` and `order_pages.py` what is done to more
+`pages.py` is the application: feed, story, sign-in; `cause_pages.py`, `pause_pages.py`, `order_pages.py` are about more
 than one failure. `frame.py` is what all share: headers, errors, forms; `session.py` the cookie, and safe forms.
 `views.py` turns the API's answers into what templates print, with `json_diff.py` and `route_drawing.py`; `words.py` has
 the sentences. `templates/` and `static/` are all that a browser gets, from this process alone.

@@ -23,6 +23,7 @@ from consumer.api.sign_in import MESSAGES
 from consumer.api.stories import FeedQuery
 from consumer.api.tokens import SignInRefused, User
 from consumer.console import words
+from consumer.console.cause_pages import CAUSES, HEALED_AT_ONCE, cause_routes
 from consumer.console.frame import HEADERS, SIGN_IN, PageFrame, failure_id_of, read_form
 from consumer.console.order_pages import BULKS, order_routes
 from consumer.console.pause_pages import PAUSES, pause_routes
@@ -63,7 +64,7 @@ class ConsolePages:
 
     def owns(self, path: str) -> bool:
         """Return whether a path is the console's."""
-        return path in {"/", SIGN_IN, _SIGN_OUT, _DESIGN, PAUSES, BULKS} or path.startswith(
+        return path in {"/", SIGN_IN, _SIGN_OUT, _DESIGN, CAUSES, PAUSES, BULKS} or path.startswith(
             (_STATIC, _FAILURES, f"{PAUSES}/", f"{BULKS}/")
         )
 
@@ -89,6 +90,7 @@ class ConsolePages:
                 Route(
                     f"{_FAILURES}{{failure_id}}/answer", self.frame.signed(self._answer, writes=True), methods=["POST"]
                 ),
+                *cause_routes(self.frame),
                 *pause_routes(self.frame),
                 *order_routes(self.frame),
             ],
@@ -165,6 +167,7 @@ class ConsolePages:
             or (failure["status"] == Status.GIVEN_UP and waits["on"] == "nothing"),
             context=as_text(failure["context"]),
             edited=None if failure["status"] == Status.RESOLVED else edited_input(failure["context"]),
+            healed_at_once=HEALED_AT_ONCE,
             like=cause(masked(failure["failureReason"][:_OF_REASON])),
         )
 

@@ -100,8 +100,9 @@ async def test_an_owner_finds_understands_mends_heals_and_pauses(world: World, b
     await browser.press("Resume now")
     assert "Nothing is paused" in await browser.text()
     # What failed of the same cause is counted, and then healed; its page looks again by itself.
-    await browser.open(f"{world.url}/?status=given_up")
-    await browser.press("reservation.0")
+    await browser.press("Causes")
+    await keep_picture(browser, "console-causes")
+    await browser.press("3 failures: Invalid schema")
     await browser.unfold("Heal all that failed of the same cause")
     await browser.fill("Why", "the form is mended")
     await browser.press("See how many")
@@ -144,7 +145,14 @@ async def test_no_page_has_a_serious_fault_for_a_screen_reader_and_none_is_wider
     world: World, browser: Browser
 ) -> None:
     pages = ["/", f"/failures/{await given_up(world, 'refused', 'no integer')}"]
-    pages += [f"/failures/{await asked_failure(world)}", "/pauses", "/?status=resolved", "/failures/none", "/design"]
+    pages += [
+        f"/failures/{await asked_failure(world)}",
+        "/causes",
+        "/pauses",
+        "/?status=resolved",
+        "/failures/none",
+        "/design",
+    ]
     await world.pool.execute(
         "INSERT INTO heal_pause (id, org_id, reason, paused_by, starts_at)"
         " VALUES (gen_random_uuid(), $1, 'x', 'y', clock_timestamp())",

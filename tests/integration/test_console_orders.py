@@ -1,4 +1,4 @@
-"""What is done from the console's pages: pauses, another input for a failed step, and a bulk of one cause."""
+"""What is done from the console's pages: pauses, another input for a step, and all failures of a cause as one case."""
 
 import json
 from collections.abc import AsyncIterator
@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from tests.support.api_world import LEADERS, OTHERS, World, serving
-from tests.support.console_reader import ask, elements_of
+from tests.support.console_reader import ask, elements_of, links_of
 
 
 @pytest.fixture
@@ -73,7 +73,13 @@ async def test_all_of_one_cause_are_counted_first_and_healed_once_that_is_confir
         for n in range(1, 4)
     ]
     await world.failure("other", status="given_up", due_at=None, failure_reason="no such field")
-    page = (await ask(world, "GET", f"/failures/{ids[0]}")).text
+    await world.failure("over", status="resolved", resolved=True, due_at=None, failure_reason="timeout after 9 s")
+    causes = (await ask(world, "GET", "/causes")).text
+    assert causes.index("3 failures: ") < causes.index("1 failure: ")
+    assert "3 given up" in causes
+    newest = next(link for link in links_of(causes) if link.startswith("/failures/"))
+    assert newest.removeprefix("/failures/") in map(str, ids)
+    page = (await ask(world, "GET", newest)).text
     hidden = {values["name"]: values["value"] for tag, values in elements_of(page) if values.get("type") == "hidden"}
     wanted = {name: hidden[name] or "" for name in ("orgId", "fingerprint", "status")}
     assert (await ask(world, "POST", "/bulks", data=wanted | {"reason": ""})).status_code == 400
@@ -83,7 +89,7 @@ async def test_all_of_one_cause_are_counted_first_and_healed_once_that_is_confir
     preview = (await ask(world, "GET", where)).text
     assert "Heal all 3" in preview
     assert "http-equiv" not in preview
-    assert {row["status"] for row in await world.pool.fetch("SELECT status FROM workflow_failures")} == {"given_up"}
+    assert await world.pool.fetchval("SELECT count(*) FROM workflow_failures WHERE status = 'given_up'") == 4
     assert (await ask(world, "POST", f"{where}/start")).status_code == 303
     running = (await ask(world, "GET", where)).text
     assert 'http-equiv="refresh"' in running  # progress is seen without any script
@@ -118,6 +124,7 @@ async def test_roles_by_pages_and_forms_of_orders(world: World) -> None:
         page = (await ask(world, "GET", "/pauses", person)).text
         assert "I look into it" not in page
         assert "/pauses" not in forms_of(page)
+        assert "Nothing is broken" in (await ask(world, "GET", "/causes", person)).text
         theirs, nothing = [await ask(world, "GET", path, person) for path in (where, f"/bulks/{uuid4()}")]
         assert (theirs.status_code, theirs.text) == (nothing.status_code, nothing.text)
     assert json.loads((await world.row(failure_id))["context"]) == {"payload": 1}
