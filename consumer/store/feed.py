@@ -30,6 +30,10 @@ SELECT p.id FROM unnest($1::uuid[]) AS o (org_id), unnest($2::text[]) AS s (stat
  ORDER BY p.detected_at DESC, p.id DESC LIMIT $9
 """
 
+# Where one organisation has nearly all failures the index by time alone looks as good as the feed's: it has the order
+# but for the id. It reads every failure for a status that few or none are in.
+_BY_INDEX_OF_FEED = "SELECT set_config('enable_incremental_sort', 'off', true)"
+
 _VISIBLE = "SELECT f.id FROM workflow_failures f WHERE f.id = ANY($1::uuid[])"
 
 _LINES = """
@@ -122,6 +126,7 @@ async def feed_page(
     own = await own_organisations(connection, wanted.org_id)
     await become_service(connection)
     since = (after.detected_at, after.id) if after is not None else (None, None)
+    await connection.execute(_BY_INDEX_OF_FEED)
     found = [
         row["id"]
         for row in await connection.fetch(

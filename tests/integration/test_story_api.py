@@ -9,6 +9,8 @@ from uuid import uuid4, uuid5
 
 import pytest
 
+from consumer.store.feed import FeedFilter, feed_page
+from consumer.store.reports import as_user
 from schemas.names import Status, StoryWait
 from tests.support.api_world import LEADERS, OTHERS, World, error_of, serving
 
@@ -212,20 +214,27 @@ async def test_no_secret_and_no_fault_of_a_member_comes_through_a_story(world: W
 
 async def test_a_page_of_the_feed_reads_a_page_of_the_index_however_much_was_healed(world: World) -> None:
     await world.pool.execute(
-        "INSERT INTO workflow_failures (org_id, workflow_name, failure_reason, status, resolved, due_at)"
-        " SELECT $1, 'w', 'done ' || n, 'resolved', true, NULL FROM generate_series(1, 3000) n",
+        "INSERT INTO workflow_failures (org_id, workflow_name, failure_reason, status, resolved, due_at, detected_at)"
+        " SELECT $1, 'w', 'done ' || n, CASE WHEN n % 100 = 0 THEN 'given_up' ELSE 'resolved' END, n % 100 <> 0, NULL,"
+        "        now() - interval '1 day' + n * interval '1 s'"
+        " FROM generate_series(1, 3000) n",
         world.org_id,
     )
     await detected(world, "one", timedelta(days=1), status="needs_person")
     await world.pool.execute("ANALYZE workflow_failures")
     from consumer.store.feed import _FIND  # noqa: PLC0415 - its plan is what this is about
 
-    async with world.pool.acquire() as connection:
-        await connection.execute("SET enable_seqscan = off")
-        plan = await connection.fetch(
-            f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {_FIND}",
-            [world.org_id], ["needs_person"], None, None, None, None, None, None, 51,
-        )  # fmt: skip
-    (whole,) = json.loads(plan[0][0])
-    assert "workflow_failures_feed" in json.dumps(whole)
-    assert whole["Plan"]["Shared Hit Blocks"] + whole["Plan"]["Shared Read Blocks"] < 60
+    # In a large table of one organisation the index by time alone looks as good, and reads everything for a status that
+    # few are in: 400 ms at 200,000 failures. It would need a sort of what it finds.
+    for statuses in (["needs_person"], list(Status)):
+        async with as_user(world.served, {"sub": str(world.people["owner"])}, readonly=True) as connection:
+            await feed_page(connection, FeedFilter(), None, 50)
+            assert await connection.fetchval("SELECT current_setting('enable_incremental_sort')") == "off"
+            plan = await connection.fetch(
+                f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {_FIND}",
+                [world.org_id], statuses, None, "w", None, None, None, None, 51,
+            )  # fmt: skip
+        (whole,) = json.loads(plan[0][0])
+        assert "workflow_failures_feed" in json.dumps(whole)
+        assert "idx_workflow_failures_detected" not in json.dumps(whole)
+        assert whole["Plan"]["Shared Hit Blocks"] + whole["Plan"]["Shared Read Blocks"] < 100
