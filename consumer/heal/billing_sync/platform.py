@@ -46,6 +46,9 @@ async def has_event(session: BillingSession, event: BillingEvent) -> bool:
     if answer.status not in GONE and answer.status not in _GOOD:
         why = f"does not say whether it has an event: it answered {answer.status}"
         raise CannotGoOn("platform", why, after=None, of_one=answer.status not in REFUSES)
+    if answer.status in _GOOD and "html" in (answer.header("content-type") or "").lower():
+        # Who stands before it answers every address with a page: each event would count as applied.
+        raise CannotGoOn("platform", "answers with a page where it is asked for an event", after=None)
     return answer.status in _GOOD
 
 

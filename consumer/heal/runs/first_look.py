@@ -1,13 +1,16 @@
 """The look before a step is run again: the outcome where the run no longer stands at its failure, else its state."""
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from consumer.heal.runs.run_watch import is_superseded
 from consumer.heal.runs.session import RunSession
 from consumer.heal.session import proof
 from consumer.model import Healed, Outcome, Refused
-from consumer.runners.contract import LookFailed, Phase, RunState
+from consumer.runners.contract import LookFailed, Phase, RunState, StepPhase, StepState
 from schemas.names import Code, Effect, Verdict
+
+_GOES_ON: Final = frozenset({StepPhase.QUEUED, StepPhase.RUNNING})
+_COMPLETE: Final = frozenset({StepPhase.SUCCEEDED, StepPhase.SKIPPED})
 
 
 async def check_run_first(session: RunSession) -> Outcome | RunState:
@@ -45,12 +48,27 @@ def outcome_if_unseen(session: RunSession, seen: LookFailed) -> Outcome:
     return session.later(reason, seen.after) if seen.after else session.not_healed(Code.NOT_HEALED, reason)
 
 
-def outcome_of_success(session: RunSession, seen: RunState) -> Healed:
-    """Return the outcome of a run that has ended well before anything was ordered now."""
+def outcome_of_success(session: RunSession, seen: RunState) -> Outcome:
+    """Return the outcome of a run that has ended well before anything was ordered now.
+
+    One that calls itself done while a step of it goes on is not believed; nor, after an order of ours, one whose own
+    step is not complete.
+    """
+    if (step := _not_done(session, seen)) is not None:
+        said = f"the engine says {seen.said[:60]!r}, and of step {step.name[:60]!r} {step.phase}: that is not believed"
+        return session.later(said, effect_in_doubt=session.task.failure.effect_in_doubt)
     ladder_progress, strategy = session.task.failure.ladder_progress, session.task.plan.strategy
     acted = session.task.failure.effect_in_doubt or ladder_progress.attempts.get(strategy, 0) > 0
     said = proof("run", Verdict.PASSED, f"the run has ended well: the engine says {seen.said[:60]!r}")
     return Healed(code=None if acted else Code.RECOVERED, proofs=(said,), details=session.details)
+
+
+def _not_done(session: RunSession, seen: RunState) -> StepState | None:
+    """Return a step that speaks against the end of its run, or None."""
+    own = seen.step(session.run.step) if session.task.failure.effect_in_doubt else None
+    if own is not None and own.phase not in _COMPLETE:
+        return own
+    return next((one for one in seen.steps if one.phase in _GOES_ON), None)
 
 
 def _check_order(session: RunSession, seen: RunState) -> Outcome | RunState:

@@ -416,7 +416,7 @@ class DirectCalls:
         self.boundary(f"after {request.method}")
         return Answer(
             status=status,
-            headers=(("content-type", "application/json"), *told.items()),
+            headers=tuple(({"content-type": "application/json"} | told).items()),
             body=json.dumps(body).encode(),
             truncated=False,
             elapsed=timedelta(milliseconds=1),

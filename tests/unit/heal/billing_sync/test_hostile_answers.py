@@ -55,6 +55,19 @@ async def test_an_event_about_what_has_no_id_is_applied_as_it_is_shown_and_leave
     assert world.shown["evt_balance"] == balance
 
 
+async def test_a_page_in_place_of_an_answer_is_no_word_that_the_platform_has_an_event() -> None:
+    def paged(_: str, path: str, answered: Answered) -> Answered:
+        missing = path.startswith("/platform/events/") and answered[0] == 404
+        return (200, "<html>welcome</html>", {"content-type": "text/html; charset=utf-8"}) if missing else answered
+
+    world = OddWorld(odd=paged)
+    world.change("customer", "cus_1", NOW - DAY, "customer.updated", missed=True, email="new")
+    ended = await Lives(world=world).heal()
+    assert isinstance(ended, Refused), ended
+    assert "a page" in ended.reason
+    assert not world.given
+
+
 def failures(ended: NotHealed | Refused) -> list[str]:
     billing: Any = ended.details["billing"]
     return [one["object"] for one in billing["failed"]["events"]]

@@ -71,6 +71,7 @@ async def healed(
     runner: ScriptedRunner | None = None,
     policy: WorkflowPolicy = POLICY,
     effect_in_doubt: bool = False,
+    step: str | None = None,
 ) -> tuple[Outcome, ScriptedRunner]:
     """Heal a run that shows these looks, one after the other."""
     engine = runner or ScriptedRunner()
@@ -79,7 +80,8 @@ async def healed(
     strategy = RouteRepair(
         OneRunner(engine), NoCalls(), redact_json, sleep=clock.sleep, monotonic=clock.monotonic, now=clock.now
     )
-    failed = replace(failure({"run": {"id": RUN.run_id}}), effect_in_doubt=effect_in_doubt)
+    named = {"id": RUN.run_id} | ({} if step is None else {"step": step})
+    failed = replace(failure({"run": named}), effect_in_doubt=effect_in_doubt)
     planned: Task = replace(task(strategy, failed, policy), failure=failed)
     ended = await heal_to_its_end(strategy, planned, Gate(left=timedelta(minutes=9)), clock.sleep)
     return ended, engine
@@ -181,6 +183,17 @@ async def test_a_step_that_completed_twice_is_for_a_person_also_at_the_next_atte
     again, runner = await healed(twice, effect_in_doubt=True)
     assert isinstance(again, Refused)
     assert (again.code, runner.orders) == (Code.NEEDS_PERSON, [])
+
+
+@pytest.mark.parametrize("phase", [StepPhase.RUNNING, StepPhase.FAILED])
+async def test_a_run_that_calls_itself_done_without_the_step_is_not_believed_at_the_next_attempt_either(
+    phase: StepPhase,
+) -> None:
+    done = seen(40, charge(phase), phase=Phase.SUCCEEDED, fence="2")
+    again, runner = await healed([done], effect_in_doubt=True, step="charge")
+    assert isinstance(again, RetryLater), again
+    assert (again.effect_in_doubt, runner.orders) == (True, [])
+    assert isinstance((await healed([HEALED], effect_in_doubt=True, step="charge"))[0], Healed)
 
 
 async def test_an_order_whose_answer_was_lost_is_not_given_twice_and_healed_only_by_the_run() -> None:
