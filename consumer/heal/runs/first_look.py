@@ -9,7 +9,6 @@ from consumer.model import Healed, Outcome, Refused
 from consumer.runners.contract import LookFailed, Phase, RunState, StepPhase, StepState
 from schemas.names import Code, Effect, Verdict
 
-_GOES_ON: Final = frozenset({StepPhase.QUEUED, StepPhase.RUNNING})
 _COMPLETE: Final = frozenset({StepPhase.SUCCEEDED, StepPhase.SKIPPED})
 
 
@@ -51,7 +50,7 @@ def outcome_if_unseen(session: RunSession, seen: LookFailed) -> Outcome:
 def outcome_of_success(session: RunSession, seen: RunState) -> Outcome:
     """Return the outcome of a run that has ended well before anything was ordered now.
 
-    One that calls itself done while a step of it goes on is not believed; nor, after an order of ours, one whose own
+    One that calls itself done while a step of it runs is not believed; nor, after an order of ours, one whose own
     step is not complete.
     """
     if (step := _not_done(session, seen)) is not None:
@@ -68,7 +67,7 @@ def _not_done(session: RunSession, seen: RunState) -> StepState | None:
     own = seen.step(session.run.step) if session.task.failure.effect_in_doubt else None
     if own is not None and own.phase not in _COMPLETE:
         return own
-    return next((one for one in seen.steps if one.phase in _GOES_ON), None)
+    return next((one for one in seen.steps if one.phase is StepPhase.RUNNING), None)
 
 
 def _check_order(session: RunSession, seen: RunState) -> Outcome | RunState:
