@@ -65,7 +65,7 @@ def outcome_of_success(session: RunSession, seen: RunState) -> Outcome:
 def _not_done(session: RunSession, seen: RunState) -> StepState | None:
     """Return a step that speaks against the end of its run, or None."""
     own = seen.step(session.run.step) if session.task.failure.effect_in_doubt else None
-    if own is not None and own.phase not in _COMPLETE:
+    if own is not None and own.phase not in _COMPLETE and own.name not in seen.removed and own.renamed_to is None:
         return own
     return next((one for one in seen.steps if one.phase is StepPhase.RUNNING), None)
 
