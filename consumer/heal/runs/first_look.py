@@ -54,8 +54,8 @@ def outcome_of_success(session: RunSession, seen: RunState) -> Outcome:
     step is not complete.
     """
     if (step := _not_done(session, seen)) is not None:
-        said = f"the engine says {seen.said[:60]!r}, and of step {step.name[:60]!r} {step.phase}: that is not believed"
-        return session.later(said, effect_in_doubt=session.task.failure.effect_in_doubt)
+        why = f"the engine says {seen.said[:60]!r}, and of step {step.name[:60]!r} {step.phase}: that is not believed"
+        return session.later(why, effect_in_doubt=session.task.failure.effect_in_doubt)
     ladder_progress, strategy = session.task.failure.ladder_progress, session.task.plan.strategy
     acted = session.task.failure.effect_in_doubt or ladder_progress.attempts.get(strategy, 0) > 0
     said = proof("run", Verdict.PASSED, f"the run has ended well: the engine says {seen.said[:60]!r}")
