@@ -47,21 +47,24 @@ class Struck:
 CALL: Final = (
     ("keeping", 1, False),
     ("kept", 1, True),
-    ("before", 1, True),
-    ("during", 1, True),
-    ("before", 2, True),
+    ("during", 2, False),
+    ("before", 4, True),
+    ("during", 4, True),
+    ("before", 5, True),
     ("keeping", 2, True),
     ("kept", 2, False),
-    ("before", 3, False),
-    ("during", 3, False),
+    ("before", 6, False),
+    ("during", 6, False),
     ("keeping", 3, False),
     ("kept", 3, False),
     ("after", 1, False),
     ("settle", 1, False),
 )
-"""1 is the generation, 2 the object, 3 the address; a state is kept before the first and after the others."""
+"""1 to 3 try the store's conditions, 4 is the generation, 5 the object, 6 the address.
+
+A state is kept before the generation and after what follows."""
 JOB: Final = (
-    ("during", 1, True),
+    ("during", 4, True),
     ("keeping", 2, True),
     ("kept", 2, False),
     ("after", 1, False),
@@ -70,12 +73,12 @@ JOB: Final = (
     ("settle", 1, False),
 )
 ORDINARY: Final = {
-    "SIGKILL during 1, a call without a key",
-    "SIGKILL during 1, a call with a key",
+    "SIGKILL during 4, a call without a key",
+    "SIGKILL during 4, a call with a key",
     "SIGKILL keeping 2, a call without a key",
-    "SIGKILL before 3, a call without a key",
+    "SIGKILL before 6, a call without a key",
     "SIGKILL kept 2, a job without a key",
-    "SIGSTOP during 1, a call without a key",
+    "SIGSTOP during 4, a call without a key",
 }
 WINDOW: Final = "20"
 """Seconds of a claim's window, for a process that is stopped: its own clock cannot be put forward.
