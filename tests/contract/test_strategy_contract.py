@@ -21,7 +21,7 @@ from consumer.heal.kept import Kept, decode_state, encode_state
 from consumer.heal.route_repair.strategy import RouteRepair
 from consumer.heal.run import unproven
 from consumer.heal.schema_autofix.strategy import SchemaAutofix
-from consumer.heal.strategy import LastingStrategy, Strategy, readable_states
+from consumer.heal.strategy import LastingStrategy, Strategy, Task, readable_states
 from consumer.media.worker_pool import media_worker_pool
 from consumer.media_store.configured import CurrentMediaStores
 from consumer.model import Failure, Healed, NotHealed, Outcome, Refused, Unknown
@@ -35,11 +35,14 @@ from tests.support.healing import Clock, Gate, diagnosis, failure, heal_to_its_e
 from tests.support.media.pictures import photograph, saved
 from tests.support.paths import ROOT
 from tests.support.pipeline import catalog
+from tests.support.worlds.approved_rewrites import ApprovedRewrites, MemoryRegistry, as_approved, rewriting
 from tests.support.worlds.asset_world import AssetWorld, asset_catalog, file_reply, missing_image
 from tests.support.worlds.asset_world import described as described_generator
+from tests.support.worlds.chat_world import ChatWorld
 from tests.support.worlds.http_engine import Engine, engine_catalog, refused_payload
 from tests.support.worlds.http_world import Reply, Script, Seen, World, http_world, json_reply
 from tests.support.worlds.render_farm import IMPOSSIBLE, Farm, Renders
+from tests.support.worlds.rewrite_world import RunsEngine, failed_context, rewrite_catalog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +58,14 @@ class Subject:
     """Like the healable one, but redaction took something out of what it would send."""
     effects: Callable[[], int]
     """How many effects the world has seen."""
+    given: Callable[[Task], Task] = lambda given: given
+    """Under what it heals: a person's approval, for what is never done without one."""
     passes: Callable[[float], Awaitable[None]] = field(default_factory=lambda: Clock().sleep)
     """Awaited for as many seconds as a suspended heal waits for."""
 
     async def heal(self, failed: Failure, gate: Gate, allowed: WorkflowPolicy | None = None) -> Outcome:
         """Heal to the end: a lasting strategy goes on as often as it suspends."""
-        given = task(self.strategy, failed, allowed or self.policy)
+        given = self.given(task(self.strategy, failed, allowed or self.policy))
         if isinstance(self.strategy, LastingStrategy):
             return await heal_to_its_end(self.strategy, given, gate, self.passes)
         return outcome_of(await self.strategy.heal(given, gate))
@@ -178,6 +183,29 @@ async def auto_regenerate() -> AsyncIterator[Subject]:
 
 
 @asynccontextmanager
+async def deep_agent() -> AsyncIterator[Subject]:
+    async with http_world() as world, open_calls({}) as calls:
+        runs = RunsEngine(world=world, fails="hopeless")
+        declared = parse_catalog(rewrite_catalog(ChatWorld(world=world), runs))
+        allowed = declared.policy("orders.sync")
+        assert allowed is not None
+        registry, rewrites = MemoryRegistry(), ApprovedRewrites()
+        works = failure(failed_context())
+        hopeless = replace(failure(failed_context(of="another")), workflow_name="orders.hopeless")
+        rewrites.approved(works, registry.has(works.workflow_name))
+        rewrites.approved(hopeless, registry.has(hopeless.workflow_name, name="hopeless"))
+        yield Subject(
+            strategy=rewriting(calls, ConfiguredRunners(declared.runners, calls), registry, rewrites),
+            policy=allowed,
+            healable=works,
+            hopeless=hopeless,
+            touched=failure(failed_context(), redactions=("/context/workflow/failing_run/input/account",)),
+            effects=lambda: len(runs.started),
+            given=as_approved,
+        )
+
+
+@asynccontextmanager
 async def the_one_in_contributing() -> AsyncIterator[Subject]:
     async with http_world() as world, open_calls({}) as calls:
         stands = {"/works": b"{}", "/stays": b'{"active":"old"}'}
@@ -238,6 +266,7 @@ SUBJECTS: list[Callable[[], AbstractAsyncContextManager[Subject]]] = [
     auto_regenerate,
     schema_autofix,
     route_repair,
+    deep_agent,
     the_one_in_contributing,
     lasting_from_outside,
 ]

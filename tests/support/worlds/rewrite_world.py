@@ -39,6 +39,8 @@ class RunsEngine:
     """Seconds that the answer to an order takes."""
     always: str = ""
     """How every run ends, whatever its definition: for a canary that fails."""
+    fails: str = ""
+    """Name in a definition all of whose runs fail."""
     started: list[dict[str, Any]] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     _runs: dict[str, str] = field(default_factory=dict)
@@ -75,8 +77,13 @@ class RunsEngine:
             self.started.append(seen.json)
             self.world.on(f"/runs/{known}/end", lambda _, __: self._end(known))
             looked = [json_reply({"state": "running"})] * self.looks
-            self.world.on(f"/runs/{known}", *looked, json_reply({"state": self.always or ending(seen.json)}))
+            self.world.on(f"/runs/{known}", *looked, json_reply({"state": self._ends(seen.json)}))
         return json_reply({"id": known}, after=self.after)
+
+    def _ends(self, order: Mapping[str, Any]) -> str:
+        if self.fails and order["definition"]["name"] == self.fails:
+            return "failed"
+        return self.always or ending(order)
 
     def _end(self, run_id: str) -> Reply:
         self.ended.append(run_id)
