@@ -574,11 +574,11 @@ def test_what_is_broken_is_caught(breaks: Break, scene: Scenes, says: str, monke
 
 @pytest.mark.parametrize("scene", dict.fromkeys(scene for _, scene, _ in MUTANTS))
 def test_what_is_not_broken_is_not_accused(scene: Scenes) -> None:
-    for number in range(5):
+    for number in range(3):
         play(scene(number))
 
 
 def test_a_suspension_that_is_carried_out_twice_takes_no_heal_away(monkeypatch: pytest.MonkeyPatch) -> None:
     suspensions_are_asked_for_twice(monkeypatch)
-    for number in range(5):
+    for number in range(3):
         play(with_many_jobs(number))
