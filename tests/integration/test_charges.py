@@ -157,7 +157,7 @@ async def test_a_charge_outlives_the_process_that_kept_its_state(embedded_place:
     }
     async with place.consumer(strategies) as running:
         await place.publish(event(org, workflow_name="w"))
-        await asyncio.wait_for(reached.wait(), 20)
+        await asyncio.wait_for(reached.wait(), PATIENCE)
         await running.abandon()
     await place.db.execute("DELETE FROM heal_owner WHERE isfinite(lease_until)")
     await place.time_passes(timedelta(minutes=1))

@@ -311,7 +311,7 @@ async def test_names_whose_server_is_silent_hold_up_nobody_else(monkeypatch: pyt
 
     def silent(host: str, *args: object, **kwargs: object) -> object:
         if host.endswith("silent.test"):
-            over.wait(60)
+            over.wait(PATIENCE)
         return really(host, *args, **kwargs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket, "getaddrinfo", silent)

@@ -111,7 +111,7 @@ async def give(engine: Engine, order: Any, *, key: str = "k-1", within: timedelt
 
 async def look(engine: Engine, run: RunRef = RUN) -> RunState | LookFailed:
     runner, policy = engine
-    return await runner.look(run, policy, within=5 * SECOND)
+    return await runner.look(run, policy, within=30 * SECOND)
 
 
 async def test_a_step_is_run_again_with_its_repaired_payload(world: World, engine: Engine) -> None:

@@ -35,7 +35,7 @@ from tests.support.patience import PATIENCE
 from tests.support.worlds.http_world import Reply, Seen, World, http_world, json_reply
 from tests.support.worlds.prefect_engine import Prefect
 
-WITHIN = timedelta(seconds=20)
+WITHIN = timedelta(seconds=60)
 
 
 class Engine:

@@ -85,7 +85,7 @@ async def give(engine: Engine, order: Order, *, within: timedelta = 5 * SECOND) 
 
 async def look(engine: Engine, run: RunRef = RUN) -> RunState | LookFailed:
     runner, allowed = engine
-    return await runner.look(run, allowed, within=5 * SECOND)
+    return await runner.look(run, allowed, within=30 * SECOND)
 
 
 def effects(world: World) -> list[str]:

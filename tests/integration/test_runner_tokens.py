@@ -85,7 +85,7 @@ async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
 async def test_a_login_gives_a_token_that_every_call_carries(world: World) -> None:
     async with place(world, LOGIN) as here:
         assert await here.look() == RunState(phase=Phase.SUCCEEDED, said="DONE", progress="n")
-        given = await here.runner.give(RerunStep(run=RUN), here.allowed, key="k", within=5 * SECOND)
+        given = await here.runner.give(RerunStep(run=RUN), here.allowed, key="k", within=30 * SECOND)
     assert isinstance(given, Accepted)
     (login,) = world.calls("/token")
     assert login.json == {"username": "healer", "password": PASSWORD}
@@ -160,7 +160,7 @@ async def test_a_token_that_the_engine_refuses_is_fetched_once_more(world: World
 
     world.on("/runs/run-1/rerun", run)
     async with place(world, LOGIN) as here:
-        given = await here.runner.give(RerunStep(run=RUN), here.allowed, key="k", within=5 * SECOND)
+        given = await here.runner.give(RerunStep(run=RUN), here.allowed, key="k", within=30 * SECOND)
         assert isinstance(given, Accepted)
     assert world.performed("/runs/run-1/rerun") == 1
     assert len(world.calls("/token")) == 2
@@ -176,7 +176,7 @@ async def test_a_403_speaks_of_the_token_only_where_that_is_not_new(
         assert isinstance(await here.look(), RunState)
         world.on("/runs/run-1/rerun", json_reply({}, 403))
         passed = age
-        given = await here.runner.give(RerunStep(run=RUN), here.allowed, key="k", within=5 * SECOND)
+        given = await here.runner.give(RerunStep(run=RUN), here.allowed, key="k", within=30 * SECOND)
     assert isinstance(given, Rejected)
     assert len(world.calls("/token")) == len(world.calls("/runs/run-1/rerun")) == fetches
 
@@ -184,7 +184,7 @@ async def test_a_403_speaks_of_the_token_only_where_that_is_not_new(
 async def test_an_engine_that_refuses_every_token_is_asked_twice_and_no_more(world: World) -> None:
     world.on("/runs/run-1/rerun", json_reply({}, 401))
     async with place(world, LOGIN) as here:
-        given = await here.runner.give(RerunStep(run=RUN), here.allowed, key="k", within=5 * SECOND)
+        given = await here.runner.give(RerunStep(run=RUN), here.allowed, key="k", within=30 * SECOND)
     assert isinstance(given, Rejected)
     assert len(world.calls("/runs/run-1/rerun")) == len(world.calls("/token")) == 2
 
@@ -199,7 +199,7 @@ async def test_a_refused_login_is_not_tried_again_at_once(world: World, status: 
             assert "no token" in seen.reason
             assert str(status) in seen.reason
             assert not seen.dependency_unhealthy
-        given = await here.runner.give(RerunStep(run=RUN), here.allowed, key="k", within=5 * SECOND)
+        given = await here.runner.give(RerunStep(run=RUN), here.allowed, key="k", within=30 * SECOND)
         assert isinstance(given, EgressRefused)
     assert len(world.calls("/token")) == 1
     assert not world.calls("/runs/run-1")
@@ -225,7 +225,7 @@ LIES = {
 async def test_without_a_token_nothing_of_the_order_is_sent(world: World, lie: str) -> None:
     world.on("/token", LIES[lie])
     async with place(world, LOGIN) as here:
-        given = await here.runner.give(RerunStep(run=RUN), here.allowed, key="k", within=5 * SECOND)
+        given = await here.runner.give(RerunStep(run=RUN), here.allowed, key="k", within=30 * SECOND)
     assert isinstance(given, NotSent)
     assert TOKEN not in given.reason
     assert not world.calls("/runs/run-1/rerun")
@@ -295,7 +295,7 @@ async def test_a_secret_for_a_body_stands_in_no_header(world: World) -> None:
         allowed = policy(world.port, secrets=("PASSWORD",)).model_copy(update={"runner": "engine"})
         runner = ConfiguredRunners({"engine": described}, calls).of(allowed)
         assert runner is not None
-        seen = await runner.look(RUN, allowed, within=5 * SECOND)
+        seen = await runner.look(RUN, allowed, within=30 * SECOND)
     assert isinstance(seen, LookFailed)
     assert "may not stand in the header x-key" in seen.reason
     assert world.seen == []
@@ -310,7 +310,7 @@ async def test_neither_token_nor_password_is_shown_anywhere(world: World, caplog
     with caplog.at_level(logging.DEBUG):
         async with place(world, LOGIN) as here:
             seen = await here.look()
-            given = await here.runner.give(RerunStep(run=RUN), here.allowed, key="k", within=5 * SECOND)
+            given = await here.runner.give(RerunStep(run=RUN), here.allowed, key="k", within=30 * SECOND)
             shown = repr((seen, given, vars(here.runner)))
     assert isinstance(seen, RunState)
     assert seen.progress == "Bearer secret://token"

@@ -11,6 +11,7 @@ import pytest
 from consumer.heal.strategy import Strategies
 from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE
 from schemas.names import Effect, StrategyName
+from tests.support.patience import PATIENCE
 from tests.support.pipeline import Running, Site, environment_of, event, until
 from tests.support.shw import Ran, shw
 from tests.support.worlds.jobs import Jobs, JobState, Orders
@@ -36,7 +37,7 @@ async def passes(place: Site, span: timedelta) -> None:
 async def dies(place: Site, strategies: Strategies, reached: asyncio.Event) -> None:
     """Run a process that dies where it stands, and let so much time pass that its claims can be taken over."""
     async with place.consumer(strategies) as running:
-        await asyncio.wait_for(reached.wait(), 20)
+        await asyncio.wait_for(reached.wait(), PATIENCE)
         await running.abandon()
     await place.db.execute("DELETE FROM heal_owner WHERE isfinite(lease_until)")
     await place.time_passes(timedelta(minutes=1))

@@ -18,6 +18,7 @@ from consumer.errors import ConfigError, TransientError
 from consumer.local.postgres import Postgres, run_postgres
 from consumer.local.server import LOCALHOST, Server, ServerProgram, serving
 from tests.support.paths import ROOT
+from tests.support.patience import PATIENCE
 from tests.support.required_tools import in_ci
 from tests.support.worlds.engine_parts import virtual_environment
 
@@ -42,7 +43,7 @@ class Prefect:
         return f"http://{LOCALHOST}:{self.port}/api"
 
     async def ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON is anything
-        async with httpx2.AsyncClient(trust_env=False, timeout=20) as client:
+        async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
             answer = await client.request(method, self.api + path, json=body)
         answer.raise_for_status()
         return answer.json()

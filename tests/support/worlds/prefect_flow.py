@@ -15,7 +15,7 @@ def call(world: str, path: str, body: object) -> None:
     request = urllib.request.Request(
         world + path, data=json.dumps(body).encode(), headers={"content-type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:  # anything but 2xx is an exception
+    with urllib.request.urlopen(request, timeout=120) as answer:  # anything but 2xx is an exception
         answer.read()
 
 

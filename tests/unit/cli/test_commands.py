@@ -16,6 +16,7 @@ from consumer.cli.main import run_command
 from consumer.cli.tables import plain, print_rows
 from consumer.errors import ConfigError, LostClaim, NoAnswer, RefusedByDatabase, ShwError, TransientError
 from schemas.documents import GENERATED
+from tests.support.patience import PATIENCE
 from tests.support.shw import environment
 from tests.support.shw import installed_shw as shw
 
@@ -365,5 +366,5 @@ def test_ctrl_c_is_exit_code_130_without_a_traceback() -> None:
         process.stdin.flush()
         assert process.stdout.readline()  # it runs
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == ExitCode.INTERRUPTED
+        assert process.wait(PATIENCE) == ExitCode.INTERRUPTED
         assert process.stderr.read() == b""

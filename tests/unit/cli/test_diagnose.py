@@ -7,6 +7,7 @@ import pytest
 
 from consumer.cli.diagnose import diagnose_lines
 from consumer.cli.lines import MAX_LINE, line_batches
+from tests.support.patience import PATIENCE
 from tests.support.shw import SHW, environment
 from tests.support.shw import installed_shw as shw
 
@@ -105,7 +106,7 @@ def test_the_command_answers_a_line_before_the_next_one_comes() -> None:
             process.stdin.flush()
             assert json.loads(process.stdout.readline())["failure_type"] == "api_timeout"
         process.stdin.close()
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE) == 0
 
 
 def test_the_command_needs_no_settings_and_its_exit_code_tells_of_a_bad_line() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.forked import Streams, fork
+from tests.support.patience import PATIENCE
 from tests.support.pipeline import until
 from tests.support.shw import installed_shw, shw
 
@@ -32,7 +33,7 @@ def streams(tmp_path: Path) -> Streams:
 def test_it_reads_writes_and_ends_as_told(streams: Streams) -> None:
     assert streams.stdin is not None
     streams.stdin.write_text("said")
-    assert fork(echo, 3, environment={"ONE": "1"}, streams=streams).join(60) == 3
+    assert fork(echo, 3, environment={"ONE": "1"}, streams=streams).join(PATIENCE) == 3
     assert (streams.stdout.read_text(), streams.stderr.read_text()) == ("SAID", "ONE")
 
 
