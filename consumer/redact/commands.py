@@ -31,7 +31,7 @@ OPTIONS: Final = (
     ),
     PasswordOption(
         "mongo|mongosh|mongodump|mongorestore|mongoimport|mongoexport|cqlsh|beeline|couchbase-cli|cbq|rabbitmqadmin|ncftpput|ncftpget|kcadm|"
-        "influxd?|neo4j-admin|cypher-shell|virsh|xfreerdp|rdesktop|useradd|usermod|hydra",
+        "influx|influxd|neo4j-admin|cypher-shell|virsh|xfreerdp|rdesktop|useradd|usermod|hydra",
         r"(?:-p|-pw)[\s=]", "mongosh -u app -p m0ngoPw --host db", "m0ngoPw",
     ),
     PasswordOption(

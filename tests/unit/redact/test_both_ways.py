@@ -96,3 +96,12 @@ def test_the_example_of_each_command_goes(option: PasswordOption) -> None:
     clean = redact_text(f"step failed: {option.example}")
     assert option.secret not in clean
     assert redact_text(clean) == clean
+
+
+@pytest.mark.parametrize("name", sorted({name for option in OPTIONS for name in option.commands.split("|")}))
+def test_a_text_that_names_a_command_is_searched_to_its_end(name: str) -> None:
+    written = name.replace("\\", "")
+    assert written.isascii()
+    text = f"step failed: {written} -x --token a -p b"
+    for spelled in {text, text.replace("?", ""), re.sub(r".\?", "", text)}:
+        assert redact_text(spelled).startswith("step failed: ")
