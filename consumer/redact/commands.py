@@ -23,6 +23,7 @@ class PasswordOption(NamedTuple):
 
 _LONG: Final = r"[^\s\"']*"
 OPTIONS: Final = (
+    PasswordOption("rclone", r"\b(?:pass|password)[\s=]", "rclone config create r sftp pass rcl0nePw", "rcl0nePw", trigger=r"rclone\s"),
     PasswordOption("sshpass", r"-p\s?", "sshpass -p hunter22 ssh root@x", "hunter22"),
     PasswordOption(
         "docker|podman|nerdctl|buildah|skopeo|crane|oras|helm|oc|az|cf|ibmcloud|twine|rancher|argocd|kubelogin|nexus|jfrog|jf|conan|gem|snyk",

@@ -27,6 +27,8 @@ _SIGNS: Final = {
     "A": "[A-Z0-9]",
     "a": "[a-z0-9]",
 }
+_MORE_PARTS: Final = r"(?:\.(?=[A-Za-z_-]{0,60}+[0-9])[A-Za-z0-9_-]{12,})*"
+"""What follows a dot: of many tokens the first part is an id, and the second one the secret."""
 _UUID: Final = "[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 _WITH_A_DIGIT: Final = "(?=[A-Za-z_+/-]{0,60}+[0-9])"
 _BESIDE: Final = r"(?:\\{0,4}[\s:,;|\"'=]){1,10}"
@@ -38,7 +40,8 @@ def _issued(issuer: str, mark: str, signs: str, least: int, usual: int) -> Secre
     trigger = escaped if len(mark) > 3 else f"{escaped}{_SIGNS[signs]}{{{min(least, 20)}}}"  # noqa: PLR2004 - it is not rare
     weak = len(mark) <= 3 and mark not in ("hf_", "r8_")  # noqa: PLR2004 - so short a mark begins words too
     digit = _WITH_A_DIGIT if weak and signs not in "HA" else ""
-    return SecretShape(issuer, f"{escaped}{digit}{_SIGNS[signs]}{{{least},}}", trigger, f"{mark}{{{signs}{usual}}}")
+    pattern = f"{escaped}{digit}{_SIGNS[signs]}{{{least},}}{_MORE_PARTS}"
+    return SecretShape(issuer, pattern, trigger, f"{mark}{{{signs}{usual}}}")
 
 
 _MARKED: Final = (
@@ -131,6 +134,8 @@ _OWN: Final = (
         SecretShape("Stripe", f"{kind}k_(?:live|test|prod|sandbox)_[A-Za-z0-9_-]{{8,}}", f"{kind}k_(?:live|test|prod|sandbox)_", kind + "k_live_{W24}")
         for kind in "sr"
     ),
+    SecretShape("Adyen", r"AQE[A-Za-z0-9+/]{20,}={0,2}(?:-[A-Za-z0-9+/]{20,}={0,2})?(?:-\S{8,64})?", "AQE[A-Za-z0-9+]{20}", "AQE{W80}-{B40}=-{W16}"),
+    SecretShape("a network's code", r"WIFI:[^\s]{0,120}?;?P:[^;\s]{1,64}", "WIFI:", "WIFI:T:WPA;S:n;P:{W12};;"),
     SecretShape("Resend", "re_[A-Za-z0-9]{8}_[A-Za-z0-9]{20,}", "re_[A-Za-z0-9]{8}_", "re_{W8}_{W24}"),
     SecretShape("Razorpay", "rzp_(?:live|test)_[A-Za-z0-9]{10,}", "rzp_", "rzp_live_{W14}"),
     SecretShape("Shopify", "shp(?:at|ca|pa|ss|tka)_[A-Fa-f0-9]{16,}", "shp[a-z]{2,3}_", "shpat_{H32}"),

@@ -16,14 +16,21 @@ _SPOKEN: Final = first_letters(
     before="[a-z]",
 )  # fmt: skip
 _SAID: Final = "|".join(re.escape(word) for word in SAID)
+_HOW: Final = (
+    "incorrect[aoe]?s?|incorreta|invalid[aoe]?|invalide|errad[ao]|errat[ao]|falsch|ungültig|неверн(?:ый|ая)|yanlış|hatalı|geçersiz|"
+    "nieprawidłowe|błędne|onjuist|fel|forkert|wrong"
+)
 _CODES: Final = r"(?:verification|login|access|confirmation|sms|2fa|mfa|otp)[ -]code"
 _OPENS: Final = r"[\"'`«“„‘]"
 _ENDS: Final = r"[\"'`»”“’]"
-_FOR_WHOM: Final = r"(?:\s(?:for|of|to|von|für|pour|de|del|para|per|voor|at|on)\s[^\s:=]{1,60}(?:\s[^\s:=]{1,60})?)?"
+_FOR_WHOM: Final = r"(?:\s(?:for|of|to|von|für|pour|de|del|para|per|voor|at|on)\s[^\s:=]{1,60}(?:\s[^\s:=]{1,60})?|\sd['’][^\s:=]{1,40})?"
 _SENTENCE: Final = re.compile(
     rf"(?:{_SPOKEN}|{_CODES})[^\W\d_]{{0,3}}{_FOR_WHOM}[\"'`]?\s{{1,3}}"
     rf"(?:(?:(?:has\sbeen|was|is)\s)?(?:changed|set|reset|updated)\s(?:to|as)|{_SAID})(?=[\s:])(?:\s(?:now|currently|set to|jetzt|nun|ahora|maintenant|still))?"
     rf"\s{{0,3}}:?\s{{0,3}}(?P<open>\\{{0,3}}{_OPENS})?(?P<v>(?:(?<=[\"'`«“„‘])[^\"'`»”\r\n\\]{{1,200}}|[^\s\"'`«»“”„;,<>{{}}()\[\]\\]{{2,200}}))"
+)
+_STATED: Final = re.compile(
+    rf"{_SPOKEN}[^\W\d_]{{0,3}}\s{{1,3}}(?:{_HOW})\s{{0,2}}[:：]?\s{{0,2}}{_OPENS}?(?P<v>[^\s\"'`«»“”;,<>{{}}()\[\]\\]{{4,200}})"
 )
 _QUOTED: Final = re.compile(rf"{_SPOKEN}(?:\s{{1,3}}|\(){_OPENS}(?P<v>[^\"'`»”\r\n\\]{{3,200}}){_ENDS}")
 _OUTLINE: Final = re.compile(
@@ -43,8 +50,8 @@ _CALLED: Final = re.compile(
     rf"\(\s{{0,4}}{_OPENS}[\w.-]{{0,40}}?(?P<name>{_SPOKEN}[\w.-]{{0,30}}){_ENDS}\s{{0,4}},\s{{0,4}}{_OPENS}(?P<v>[^\"'\r\n]{{1,400}})"
 )
 _ASIAN: Final = re.compile(
-    r"(?:密码|密碼|口令|密钥|密鑰|令牌|凭证|助记词|パスワード|暗証番号|トークン|비밀번호|암호|토큰|รหัสผ่าน)"
-    r"(?:是|为|為|は|が|가|은|는|คือ|을|를|を)\s{0,2}[\"'「“]?(?P<v>[!-~]{4,200})"
+    r"(?:密码|密碼|口令|密钥|密鑰|令牌|凭证|助记词|パスワード|暗証番号|トークン|認証キー|apiキー|アクセスキー|秘密鍵|비밀번호|암호|토큰|รหัสผ่าน)"
+    r"(?:是|为|為|は|が|가|은|는|คือ|을|를|を|错误[:：]|(?=「))\s{0,2}[\"'「“]?(?P<v>[!-~]{4,200})"
 )
 _DECLARED: Final = re.compile(
     rf"variable\s{{1,4}}\"[\w-]{{0,40}}?(?P<name>{_SPOKEN}[\w-]{{0,30}})\"\s{{0,4}}\{{[^{{}}]{{0,300}}?default\s{{0,4}}=\s{{0,4}}\"(?P<v>[^\"\r\n]{{1,400}})"
@@ -91,11 +98,11 @@ def told_secrets(text: str, low: str, *, sure: bool) -> Iterator[Span]:
 
     `low` is the text in lower case, of the same length.
     """
-    for pattern in (_SENTENCE, _OUTLINE, _QUOTED):
+    for pattern in (_SENTENCE, _OUTLINE, _QUOTED, _STATED):
         for found in pattern.finditer(low):
             start, end = found.span("v")
             end = start + len(low[start:end].rstrip(".!?)：:"))
-            if _is_told(text[start:end], found, low, sure=sure):
+            if _is_told(text[start:end], found, low, sure=sure or pattern is _STATED):
                 yield start, end
     for found in _BESIDE.finditer(low):
         start, end = found.span("v")

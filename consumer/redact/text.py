@@ -234,7 +234,9 @@ def _assigned(pattern: re.Pattern[str], text: str, *, sent: bool) -> Iterator[Sp
 
 
 _NO_CREDENTIAL: Final = re.compile(
-    r"\$\{[^{}]*\}|\$[A-Za-z_]\w*|\{\{[^{}]*\}\}|<[\w -]+>|%[A-Za-z_]+%|true|false|null|none|nil|undefined|required|"
+    r"(?:ssh|ecdsa|sk)-[\w@.-]{2,40} AAAA[\w+/=]+(?: [\w@.-]{1,100})?|"
+    r"-----BEGIN (?:PUBLIC KEY|CERTIFICATE)-----(?:(?!PRIVATE)[\s\S])*|"
+    r"\$\{[^{}]*\}|\$[A-Za-z_]\w*\)?|\{\{[^{}]*\}\}|<[\w -]+>|%[A-Za-z_]+%|true|false|null|none|nil|undefined|required|"
     r"optional|string|number|"
     r"boolean|n/a|yes|no|\*+|•+|x{3,}|basic|bearer|oauth2?|iam|anonymous|enabled|disabled",
     re.IGNORECASE,
@@ -242,7 +244,7 @@ _NO_CREDENTIAL: Final = re.compile(
 
 
 def is_no_credential(value: str) -> bool:
-    """Return whether a value that a request is to send under a secret's name is none: a template, a type, a mode."""
+    """Return whether a value under a secret's name is none: a template, a public key, a type."""
     return _NO_CREDENTIAL.fullmatch(value.strip()) is not None
 
 

@@ -105,3 +105,11 @@ def test_a_text_that_names_a_command_is_searched_to_its_end(name: str) -> None:
     text = f"step failed: {written} -x --token a -p b"
     for spelled in {text, text.replace("?", ""), re.sub(r".\?", "", text)}:
         assert redact_text(spelled).startswith("step failed: ")
+
+
+def test_a_private_key_behind_a_certificate_is_held_back_under_any_name() -> None:
+    frame = "-----BEGIN {0}-----\n{1}\n-----END {0}-----\n"
+    certificate = frame.format("CERTIFICATE", drawn("MIID{B200}"))
+    assert not is_held_back("body field", "key", certificate)
+    assert is_held_back("body field", "key", certificate + frame.format("PRIVATE KEY", drawn("MIIE{B200}")))
+    assert is_held_back("body field", "hostkey", drawn("ssh-rsa AAAA{B80} password=Birch50Twig"))
