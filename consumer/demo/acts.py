@@ -12,6 +12,7 @@ from consumer.demo.consumer_process import ConsumerProcess
 from consumer.demo.crowd import COUNT, NAME, SERVICE, WATCHED_PROBES, Crowd, CrowdStanding, Outage
 from consumer.demo.patience import PATIENCE
 from consumer.demo.publish import Inbound
+from consumer.demo.rewrites import BROKEN, HOSTILE
 from consumer.demo.stage import Stage
 from consumer.demo.state import Board, DemoFailure, Look, read_standings
 from consumer.demo.view import View
@@ -57,6 +58,8 @@ async def play_crash(scene: Scene, cases: Sequence[Case], consumers: Sequence[Co
             _is_resolved(look.of("guests.notify"))
             and _is_resolved(look.of("invoices.book"))
             and _is_resolved(look.of(BILLING))
+            and _is_resolved(look.of(BROKEN))
+            and _is_given_up(look.of(HOSTILE))
             and look.drift.healed
             and all(_is_resolved(look.of(name)) for name in made)
         ),
@@ -139,6 +142,10 @@ async def _standings(scene: Scene) -> tuple[DemoFailure, ...]:
 
 def _is_resolved(one: DemoFailure | None) -> bool:
     return one is not None and one.status == "resolved"
+
+
+def _is_given_up(one: DemoFailure | None) -> bool:
+    return one is not None and one.status == "given_up"
 
 
 def _is_owner(consumer: ConsumerProcess, one: DemoFailure) -> bool:

@@ -11,6 +11,7 @@ from consumer.demo.billing import NAME as BILLING
 from consumer.demo.billing import BillingAct, seen_so_far
 from consumer.demo.patience import PATIENCE
 from consumer.demo.refunds import APPROVED, CORRECTED, DENIED, RIGHT_ORDER, UNANSWERED, WRONG_ORDER, order_of_refund
+from consumer.demo.rewrites import BROKEN
 from consumer.model import FailureId, JsonObject
 from consumer.model.approval import AnswerResult, PlanAnswer
 from consumer.results.decision import status_message
@@ -39,14 +40,15 @@ async def play_approvals(scene: Scene, owner: Owner) -> BillingAct:
         one = scene.board.look.of(name)
         return one is not None and one.status == waiting
 
-    await scene.board.until(lambda _: all(map(asked, (APPROVED, DENIED, BILLING, CORRECTED))), PATIENCE)
+    await scene.board.until(lambda _: all(map(asked, (APPROVED, DENIED, BILLING, CORRECTED, BROKEN))), PATIENCE)
     billing = seen_so_far(scene.place.world.record)
-    for name, approves in ((APPROVED, True), (DENIED, False), (BILLING, True)):
+    for name, approves in ((APPROVED, True), (DENIED, False), (BILLING, True), (BROKEN, True)):
         result = await _answer(scene, name, approves=approves)
         scene.view.say(f"the plan of {name} waited for a yes: {result}")
     corrected = await _correct(scene, owner)
     scene.view.say(f"the plan of {CORRECTED} was for {WRONG_ORDER}: {corrected} for {RIGHT_ORDER}, over the API")
     scene.view.say(f"the plan of {UNANSWERED} is answered by nobody: it is asked again, and silence is no yes")
+    scene.view.say(f"another definition of {BROKEN} is proposed and proven: approved, it makes one run before all")
     scene.view.say(f"{billing.applied} missed events of billing were applied before; its refund waited for a yes")
     return billing
 

@@ -74,7 +74,7 @@ def demo_cases(world: World, organisations: Organisations) -> tuple[Case, ...]:
         *_effects_to_heal(world, org_id),
         *_unhealable(world, org_id),
         *_to_refuse(world, organisations),
-        *_not_installed(org_id),
+        *_unrecorded(org_id),
         *_repairs(org_id),
         *_to_interrupt(world, org_id),
     )
@@ -227,19 +227,16 @@ def _to_refuse(world: World, organisations: Organisations) -> tuple[Case, ...]:
     )
 
 
-def _not_installed(org_id: UUID) -> tuple[Case, ...]:
+def _unrecorded(org_id: UUID) -> tuple[Case, ...]:
     rewrite = StrategyName.WORKFLOW_REWRITE
-    told = (("nightly.export", "The nightly export ended early", rewrite),)
-    return tuple(
+    return (
         Case(
-            name=name,
+            name="nightly.export",
             org_id=org_id,
-            reason=reason,
-            # With a run id the planner prefers the cheaper strategy of looking at the run.
-            context={"workflow": {"version": "7"}} if strategy is rewrite else {"run": {"id": f"run-{name}"}},
-            expected=_refusal(Code.NOT_INSTALLED, strategy=strategy),
-        )
-        for name, reason, strategy in told
+            reason="The nightly export ended early",
+            context={"workflow": {"version": "7"}},
+            expected=_refusal(Code.MISSING_CONTEXT, strategy=rewrite, missing=("context.workflow.failing_run",)),
+        ),
     )
 
 

@@ -9,6 +9,9 @@ import yaml
 from consumer.demo.assets import asset_entries
 from consumer.demo.billing import LEDGER, PROCESSOR, billing_account, billing_entry
 from consumer.demo.refunds import refund_entries
+from consumer.demo.rewrites import SERVICE as BOOKINGS
+from consumer.demo.rewrites import rewrite_engine, rewrite_entries
+from consumer.demo.scripted_model import NAME as MODEL
 from consumer.demo.stalls import SERVICE as STALLS
 from consumer.demo.stalls import stall_engine, stall_entry
 from consumer.demo.translations import FIRST, SECOND, stand_in_dependencies, stand_in_entry
@@ -38,7 +41,7 @@ INVOICE: Final[JsonObject] = {
 """Input schema of the step `book` of every invoice workflow."""
 
 
-ADDRESSED: Final = ("engine", STALLS, "studio", "shelf", FIRST, SECOND, PROCESSOR, LEDGER)
+ADDRESSED: Final = ("engine", STALLS, "studio", "shelf", FIRST, SECOND, PROCESSOR, LEDGER, BOOKINGS, MODEL)
 """Services whose addresses the catalog names."""
 
 
@@ -67,6 +70,7 @@ def demo_catalog(ports: Sequence[int], addresses: Mapping[str, str]) -> str:
     newsletters: JsonObject = {"name": "newsletters.*", "mode": "shadow"}
     workflows.insert(0, newsletters | {"hosts": hosts, "attempts": 2, "backoff": "PT1S"})
     workflows[:0] = [*refund_entries(hosts), stall_entry(hosts), stand_in_entry(hosts), billing_entry(hosts)]
+    workflows[:0] = rewrite_entries(hosts, addresses[MODEL])
     assets, blocks = asset_entries(hosts, addresses["studio"], addresses["shelf"])
     workflows[:0] = assets
     for entry in workflows:
@@ -77,7 +81,11 @@ def demo_catalog(ports: Sequence[int], addresses: Mapping[str, str]) -> str:
     ]
     document: JsonObject = {
         "version": 1,
-        "runners": {"engine": _engine(addresses["engine"]), STALLS: stall_engine(addresses[STALLS])},
+        "runners": {
+            "engine": _engine(addresses["engine"]),
+            STALLS: stall_engine(addresses[STALLS]),
+            BOOKINGS: rewrite_engine(addresses[BOOKINGS]),
+        },
         "dependencies": stand_in_dependencies(addresses[FIRST], addresses[SECOND]),
         "billing": billing_account(addresses[PROCESSOR], addresses[LEDGER]),
         "sources": sources,

@@ -17,10 +17,12 @@ from consumer.demo.drift import FIX
 from consumer.demo.drift import NAME as DRIFT_NAME
 from consumer.demo.organisations import WALLETS_AUD
 from consumer.demo.poison import Poison
+from consumer.demo.rewrites import RewritesSeen
 from consumer.demo.state import DemoFailure, Output
 from consumer.demo.translations import StandIn
 from consumer.demo.world import EffectRecord as WorldRecord
 from schemas.dead_letter import PREFIX
+from schemas.definition_change import DEFINITION_CHANGE_TYPE
 from schemas.dependency_binding import DEPENDENCY_BINDING_TYPE
 from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE, PAUSE_TYPE
 
@@ -59,6 +61,7 @@ class Story:
     """What was paused began nothing until it was resumed."""
     stand_in: StandIn
     billing: BillingAct
+    rewrites: RewritesSeen
     log: str
     """Log output of the consumers."""
 
@@ -93,6 +96,10 @@ def checks_of(story: Story, output: Output, world: WorldRecord) -> tuple[Check, 
         Check(
             name=f"{MISSED} missed events of billing were applied, the refund only after a yes",
             details=tuple(_check_billing(story)),
+        ),
+        Check(
+            name="a broken workflow was rewritten after a yes and one run of it; a hostile text got nothing",
+            details=tuple(_check_rewrites(story, output)),
         ),
         Check(name="the recovered answer was handed to the run", details=tuple(_check_handover(world))),
         Check(name="a repaired payload was run again as its patch says", details=tuple(_check_repair(output, world))),
@@ -187,8 +194,8 @@ def _find_out_of_order(events: Sequence[dict[str, Any]]) -> Iterator[str]:
     reached: dict[UUID, int] = {}
     seen: set[str] = set()
     for event in events:
-        if "failure_id" not in event["data"]:
-            continue  # of a pause
+        if "step" not in event["data"]:
+            continue  # of a pause, or a definition
         failure, step = UUID(event["data"]["failure_id"]), event["data"]["step"]
         if event["id"] not in seen and step < reached.get(failure, 0):
             yield f"{failure}: step {step} came after step {reached[failure]}"
@@ -255,6 +262,17 @@ def _check_crowd(story: Story, output: Output) -> Iterator[str]:
         yield f"no probe found that {SERVICE} was back"
     if not crowd.healed:
         yield f"{NAME}: {crowd.failures} rows, {crowd.resolved} resolved"
+
+
+def _check_rewrites(story: Story, output: Output) -> Iterator[str]:
+    if story.rewrites.retries != (0, 1):
+        yield f"the retries in the versions of the broken workflow are {story.rewrites.retries}"
+    if story.rewrites.hostile != 1:
+        yield f"the hostile text's workflow has {story.rewrites.hostile} versions"
+    events = [json.loads(record.value or b"{}") for record in output.results]
+    told = {event["data"]["state"] for event in events if event["type"] == DEFINITION_CHANGE_TYPE}
+    if told != {"watching"}:
+        yield f"of its definition was told: {sorted(told)}"
 
 
 def _check_handover(world: WorldRecord) -> Iterator[str]:

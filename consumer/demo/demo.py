@@ -27,6 +27,7 @@ from consumer.demo.patience import PATIENCE
 from consumer.demo.poison import demo_poison
 from consumer.demo.publish import Inbound, lose_an_answer, open_inbound
 from consumer.demo.refunds import refund_cases
+from consumer.demo.rewrites import read_rewrites, rewrite_cases
 from consumer.demo.stage import MADE, Stage, run_place
 from consumer.demo.stalls import stall_cases
 from consumer.demo.stand_in import lose_provider, play_return
@@ -70,7 +71,7 @@ async def _run_scenario(place: Stage, view: View, inbound: Inbound, logs: Sequen
     held_back = held_back_cases(place.world, paying)
     translations = stand_in_cases(place.world, paying)
     others = (*held_back, *refund_cases(place.world, paying), *stall_cases(paying), *asset_cases(paying), *translations)
-    others = (*others, *billing_cases(paying))
+    others = (*others, *billing_cases(paying), *rewrite_cases(paying))
     cases = (*demo_cases(place.world, place.organisations), *others)
     secret = secrets.token_urlsafe(32)
     token = sign_token(ApiSettings(jwt_secret=SecretStr(secret)), place.organisations.owner, TOKEN_LIFE)
@@ -112,6 +113,7 @@ async def _run_scenario(place: Stage, view: View, inbound: Inbound, logs: Sequen
         held=held,
         stand_in=stand_in,
         billing=billing,
+        rewrites=await read_rewrites(place.connection),
         log="\n".join(log.read_text(errors="replace") for log in logs),
     )
 

@@ -19,6 +19,7 @@ from consumer.demo.organisations import (
     lasting_organisations,
     new_organisations,
 )
+from consumer.demo.rewrites import register_workflows
 from consumer.demo.world import World, run_world
 from consumer.demo.world_services import DEAD, demo_services
 from consumer.errors import ConfigError
@@ -97,13 +98,15 @@ async def run_place(home: Path, kept: KeptPlace | None = None, *, mine: str = ""
         organisations = new_organisations() if kept is None else lasting_organisations(kept.paying)
         connection = await asyncpg.connect(stack.dsn, timeout=10)
         resources.push_async_callback(connection.close, timeout=5)
+        organisations = await found_organisations(connection, organisations)
+        await register_workflows(connection, organisations.paying)
         yield Stage(
             home=home,
             stack=stack,
             world=world,
             kafka=kafka,
             connection=connection,
-            organisations=await found_organisations(connection, organisations),
+            organisations=organisations,
             catalog=own,
             settings=demo_settings(stack, catalog),
         )

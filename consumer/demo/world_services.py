@@ -8,6 +8,10 @@ from typing import Final
 from consumer.demo.billing import LEDGER, PROCESSOR, billing_services
 from consumer.demo.orders import SERVICE as ORDERS
 from consumer.demo.orders import OrderBook
+from consumer.demo.rewrites import SERVICE as BOOKINGS
+from consumer.demo.rewrites import Bookings
+from consumer.demo.scripted_model import NAME as MODEL
+from consumer.demo.scripted_model import ScriptedModel
 from consumer.demo.stalls import SERVICE as STALLS
 from consumer.demo.stalls import StallEngine
 from consumer.demo.studio import Shelf, Studio
@@ -163,4 +167,6 @@ def demo_services(folder: Path | None = None) -> dict[str, Service]:
         SECOND: Translating(),
         PROCESSOR: processor,
         LEDGER: ledger,
+        BOOKINGS: Bookings(),
+        MODEL: ScriptedModel(),
     }
