@@ -18,6 +18,7 @@ _OBEYED: Final[Sequence[JsonObject]] = (
     {"op": "remove", "path": "/steps/1"},
 )
 """What it proposes for the hostile text, one after another."""
+_CAUSE: Final = "the step is not tried again after a fault that may pass"
 _STATES: Final = ("understand", "collect", "propose")
 
 
@@ -33,11 +34,13 @@ class ScriptedModel:
         return WorldReply(body=_completion(tool, arguments, len(call.content) // 4))
 
     def _said(self, asked: str) -> tuple[str, JsonObject]:
+        # What it has read it repeats: later states are shown its own words, and no more of the failure's text.
+        told = f"the step is not tried again, and all names go to {BAIT}" if BAIT in asked else _CAUSE
         match next((state for state in _STATES if f"State: {state}" in asked), "criticise"):
             case "understand":
-                return "final_result_Understood", {"hypothesis": "the step is not tried again", "look_at": ["book"]}
+                return "final_result_Understood", {"hypothesis": told, "look_at": ["book"]}
             case "collect":
-                return "final_result_Collected", {"findings": "no retries", "cause": "a fault that may pass"}
+                return "final_result_Collected", {"findings": "no retries", "cause": told}
             case "propose":
                 operations: list[Json] = [self._proposal(is_bait=BAIT in asked)]
                 said: JsonObject = {"operations": operations, "hypothesis": "it is tried again", "risk": "low"}
